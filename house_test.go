@@ -1,0 +1,146 @@
+// Package house holds the rules that no single room can: who may import whom.
+package house
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "cancel-server/"
+
+// room is what one folder may import beside the standard library.
+type room struct {
+	ours   []string // rooms of this module
+	others []string // modules of others, by prefix
+	why    string
+}
+
+// table is the house's plan: design by import. What is not in it is not allowed.
+var table = map[string]room{
+	"internal/authz": {
+		others: []string{"github.com/cedar-policy/cedar-go"},
+		why:    "a decision rests on its arguments alone, so it can be tested as a table and repeated",
+	},
+	"internal/cancellation": {
+		ours: []string{"internal/authz"},
+		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
+	},
+	"internal/store": {
+		ours:   []string{"internal/cancellation", "internal/authz"},
+		others: []string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "golang.org/x/sys"},
+		why:    "it keeps what the domain says and speaks to nobody else",
+	},
+	"internal/slackui": {
+		ours:   []string{"internal/cancellation", "internal/authz"},
+		others: []string{"github.com/slack-go/slack"},
+		why:    "people and words; servers and rows reach it through the domain",
+	},
+	"internal/softlayer": {
+		ours:   []string{"internal/cancellation"},
+		others: []string{"golang.org/x/time/rate"},
+		why:    "one vendor's wire; no word for people and no storage",
+	},
+	"internal/fakeslack": {
+		others: []string{"github.com/gorilla/websocket"},
+		why:    "a fake that shares a type with its client can never contradict it",
+	},
+	"internal/fakesoftlayer": {
+		why: "a fake that shares a type with its client can never contradict it",
+	},
+	"cmd/sandbox": {
+		ours: []string{"internal/fakeslack", "internal/fakesoftlayer"},
+		why:  "it runs any bot as a child and must not know this one's insides",
+	},
+	"cmd/bot": {
+		ours: []string{
+			"internal/authz", "internal/cancellation", "internal/store", "internal/slackui", "internal/softlayer",
+		},
+		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
+		why:    "wiring; a shipped bot holds no fake",
+	},
+}
+
+// inTests is what test files may import everywhere, beside what their room may.
+var inTests = []string{
+	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
+}
+
+// inTestsOf is what the tests of one room may import beyond that.
+var inTestsOf = map[string][]string{
+	"internal/cancellation": {module + "internal/store"},                          // the real store, in a real file
+	"internal/fakeslack":    {"github.com/slack-go/slack", "github.com/chromedp"}, // the vendor's own client as a witness; a browser for its page
+	"internal/slackui":      {module + "internal/store", "github.com/gorilla/websocket"},
+	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"}, // the page, by a browser
+	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite"},
+	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},
+}
+
+type pkg struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func TestEachRoomImportsOnlyWhatThePlanLets(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		plan, known := table[name]
+		testsOnly := len(p.Imports) == 0
+		if !assert.True(t, known || testsOnly, "%s is a room that the plan does not have", name) {
+			continue
+		}
+		for _, path := range p.Imports {
+			assert.True(t, standard(path) || allowed(path, plan), "%s imports %s, and must not: %s", name, path, plan.why)
+		}
+		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
+			fine := standard(path) || allowed(path, plan) || path == p.ImportPath ||
+				hasPrefix(path, inTests) || hasPrefix(path, inTestsOf[name])
+			assert.True(t, fine, "the tests of %s import %s", name, path)
+		}
+	}
+}
+
+func allowed(path string, plan room) bool {
+	ours, is := strings.CutPrefix(path, module)
+	if is {
+		return slices.Contains(plan.ours, ours)
+	}
+	return hasPrefix(path, plan.others)
+}
+
+func hasPrefix(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return path == prefix || strings.HasPrefix(path, prefix+"/")
+	})
+}
+
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".") && first != strings.TrimSuffix(module, "/")
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	require.NoError(t, err)
+	var found []pkg
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return found
+		} else {
+			require.NoError(t, err)
+		}
+		found = append(found, p)
+	}
+}

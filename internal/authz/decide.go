@@ -1,0 +1,151 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+// Decide answers for request and cancel together: may this person ask for this server's
+// cancellation, and may it be filed with no second person?
+//
+// Refusals that no policy lifts come first, then everything that a decision needs must have been
+// read, then person, server and context must fit the schema, and only then the policy is asked. An
+// error of any rule refuses, also where another rule would have decided.
+func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
+	if d, refused := p.refusePerson(who); refused {
+		return d
+	}
+	if gaps := p.unread(who, s, c); len(gaps) > 0 {
+		return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
+			"Try again in a minute; if it stays so, tell whoever runs this bot.")
+	}
+	server, err := s.entity()
+	if err != nil {
+		return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
+			"Tell whoever runs this bot.")
+	}
+	d := p.decide(who, server, c)
+	for _, more := range who.perhaps() {
+		if d.Effect > p.decide(more, server, c).Effect {
+			return p.refuse(RuleUnread, "whether you are in Slack user group "+strings.Join(who.GroupsUnlisted, " or ")+
+				" decides this, and Slack does not list it. Tell whoever runs this bot.")
+		}
+	}
+	return d
+}
+
+func (p *Policy) decide(who Principal, server cedar.Entity, c Context) Decision {
+	person := who.entity()
+	entities := cedar.EntityMap{person.UID: person, server.UID: server}
+	question := cedar.Request{Principal: person.UID, Resource: server.UID, Context: c.record()}
+	return p.combine(p.ask(actionRequest, question, entities), p.ask(actionCancel, question, entities))
+}
+
+// perhaps is who the person may be as well: a member of a group that Slack does not list, or of
+// all of them.
+func (who Principal) perhaps() []Principal {
+	var all []Principal
+	for i := range who.GroupsUnlisted {
+		all = append(all, who.joining(who.GroupsUnlisted[i:i+1]))
+	}
+	if len(all) > 1 {
+		all = append(all, who.joining(who.GroupsUnlisted))
+	}
+	return all
+}
+
+func (who Principal) joining(groups []string) Principal {
+	who.Groups = slices.Concat(who.Groups, groups)
+	return who
+}
+
+// refusePerson holds the refusals that depend on the person alone and stand in no policy.
+func (p *Policy) refusePerson(who Principal) (Decision, bool) {
+	switch {
+	case who.Stranger:
+		return p.refuse(RuleStranger, "you belong to another workspace or company; "+
+			"only people of the workspace that runs this bot may ask."), true
+	case who.Deactivated:
+		return p.refuse(RuleDeactivated, "this Slack account is deactivated; somebody with an active account may ask."), true
+	case who.Bot:
+		return p.refuse(RuleBot, "apps and bots may not ask; a person has to."), true
+	case who.Guest:
+		return p.refuse(RuleGuest, "guests may not ask; a full member of this workspace may."), true
+	}
+	return Decision{}, false
+}
+
+// verdict is the policy's answer for one action. With failed rules, or broken, it counts for nothing.
+type verdict struct {
+	broken  bool     // the question does not fit the schema
+	failed  []string // rules whose evaluation failed
+	permits []string // deciding permits; empty if a forbid decided
+	forbids []string // deciding forbids
+}
+
+func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.EntityMap) verdict {
+	question.Action = action(name)
+	if err := p.schema.checkQuestion(question, entities); err != nil {
+		return verdict{broken: true}
+	}
+	answer, diagnostic := cedar.Authorize(p.rules, entities, question)
+	var v verdict
+	for _, failure := range diagnostic.Errors {
+		v.failed = append(v.failed, string(failure.PolicyID))
+	}
+	for _, reason := range diagnostic.Reasons {
+		if answer == cedar.Allow {
+			v.permits = append(v.permits, string(reason.PolicyID))
+		} else {
+			v.forbids = append(v.forbids, string(reason.PolicyID))
+		}
+	}
+	return v
+}
+
+func (p *Policy) combine(request, cancel verdict) Decision {
+	if failed := union(request.failed, cancel.failed); len(failed) > 0 || request.broken || cancel.broken {
+		return p.refuseBroken(failed)
+	}
+	switch {
+	case len(request.forbids) > 0:
+		return p.refuseByRules(request.forbids)
+	case len(request.permits) == 0:
+		return p.refuseByDefault()
+	case len(cancel.forbids) > 0:
+		return p.refuseByRules(cancel.forbids)
+	case len(cancel.permits) == 0:
+		return p.needApproval(request.permits)
+	}
+	return Decision{
+		Effect:       Allowed,
+		Rule:         cancel.permits[0],
+		Rules:        union(request.permits, cancel.permits),
+		PolicyDigest: p.digest,
+	}
+}
+
+// needApproval asks for as many approvals as the strictest of the permits.
+func (p *Policy) needApproval(permits []string) Decision {
+	d := Decision{Effect: NeedsApproval, Rules: permits, PolicyDigest: p.digest}
+	for _, id := range permits {
+		if n := p.byID[id].approvals; n > d.Approvals {
+			d.Rule, d.Approvals = id, n
+		}
+	}
+	d.Reason = approvalReason(d.Approvals)
+	return d
+}
+
+// union returns the ids of both lists without repeating one.
+func union(a, b []string) []string {
+	all := append([]string{}, a...)
+	for _, id := range b {
+		if !slices.Contains(a, id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}

@@ -1,0 +1,108 @@
+package authz
+
+import "fmt"
+
+// Effect is what a decision comes to. The zero value refuses.
+type Effect int
+
+// The three effects.
+const (
+	// Refused: nothing may be filed, whoever approves.
+	Refused Effect = iota
+	// NeedsApproval: may be asked for, and filed once Decision.Approvals other people approved.
+	NeedsApproval
+	// Allowed: may be filed with no second person.
+	Allowed
+)
+
+// String returns the effect's name, for logs and audit records.
+func (e Effect) String() string {
+	switch e {
+	case NeedsApproval:
+		return "needs approval"
+	case Allowed:
+		return "allowed"
+	default:
+		return "refused"
+	}
+}
+
+// Rules that stand in no policy. They appear in Decision.Rule; a policy's @id cannot begin with
+// "builtin-".
+const (
+	// RuleStranger refuses people of another enterprise or team.
+	RuleStranger = "builtin-stranger"
+	// RuleDeactivated refuses deactivated accounts.
+	RuleDeactivated = "builtin-deactivated"
+	// RuleBot refuses apps and bots.
+	RuleBot = "builtin-bot"
+	// RuleGuest refuses guests, single-channel and multi-channel.
+	RuleGuest = "builtin-guest"
+	// RuleUnread refuses because something that a decision needs could not be read.
+	RuleUnread = "builtin-unread"
+	// RuleDefaultDeny refuses because no rule permits.
+	RuleDefaultDeny = "builtin-default-deny"
+	// RuleEvaluationError refuses because the policy failed to evaluate or the request did not
+	// fit the schema.
+	RuleEvaluationError = "builtin-evaluation-error"
+)
+
+const builtinPrefix = "builtin-"
+
+// Decision is an answer and the rule it rests on.
+type Decision struct {
+	Effect Effect
+	// Rule is the @id of the deciding rule, or one of the Rule constants. For NeedsApproval it is
+	// the permit that asks for the most approvals.
+	Rule string
+	// Rules are the ids of all rules that led to the decision, in the policy's order. After an
+	// evaluation error they are the rules that failed.
+	Rules []string
+	// Reason is what a person reads: why, and who can. It says nothing about what was filed; that
+	// is the caller's to say. At most MaxReason characters of it come from the policy's text. It is
+	// plain text: whoever shows it in Slack's mrkdwn escapes it. Empty when Allowed.
+	Reason string
+	// Approvals is how many other people have to approve; 0 unless NeedsApproval.
+	Approvals int
+	// PolicyDigest identifies the policy that decided; see Policy.Digest.
+	PolicyDigest string
+}
+
+func (p *Policy) refuse(rule, reason string) Decision {
+	return Decision{Effect: Refused, Rule: rule, Rules: []string{rule}, Reason: reason, PolicyDigest: p.digest}
+}
+
+func (p *Policy) refuseByDefault() Decision {
+	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you ask for this; "+
+		"whoever runs this bot can say who may.")
+}
+
+// refuseByRules is the refusal by matching forbids. The person reads the first that gives a reason.
+func (p *Policy) refuseByRules(forbids []string) Decision {
+	d := p.refuse(forbids[0], fmt.Sprintf("rule %s of the policy forbids it; "+
+		"whoever runs this bot can say why, and who may.", forbids[0]))
+	d.Rules = forbids
+	for _, id := range forbids {
+		if reason := p.byID[id].reason; reason != "" {
+			d.Rule, d.Reason = id, reason
+			break
+		}
+	}
+	return d
+}
+
+func (p *Policy) refuseBroken(failed []string) Decision {
+	d := p.refuse(RuleEvaluationError, "the policy could not be evaluated for this request, "+
+		"so nothing is allowed; whoever runs this bot has to repair it.")
+	if len(failed) > 0 {
+		d.Rules = failed
+	}
+	return d
+}
+
+func approvalReason(n int) string {
+	if n == 1 {
+		return "the policy asks for the approval of one other person."
+	}
+	return fmt.Sprintf("the policy asks for the approval of %d other people.", n)
+}

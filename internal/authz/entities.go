@@ -1,0 +1,123 @@
+package authz
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+)
+
+const (
+	typeUser   cedar.EntityType = "User"
+	typeGroup  cedar.EntityType = "Group"
+	typeServer cedar.EntityType = "Server"
+	typeAction cedar.EntityType = "Action"
+)
+
+// The actions of the schema.
+const (
+	actionRequest = "request"
+	actionCancel  = "cancel"
+)
+
+func action(name cedar.String) cedar.EntityUID { return cedar.NewEntityUID(typeAction, name) }
+
+func (who Principal) uid() cedar.EntityUID {
+	return cedar.NewEntityUID(typeUser, cedar.String(who.ID()))
+}
+
+func (who Principal) entity() cedar.Entity {
+	groups := make([]cedar.EntityUID, len(who.Groups))
+	for i, id := range who.Groups {
+		groups[i] = cedar.NewEntityUID(typeGroup, cedar.String(id))
+	}
+	return cedar.Entity{
+		UID:        who.uid(),
+		Parents:    cedar.NewEntityUIDSet(groups...),
+		Attributes: cedar.NewRecord(cedar.RecordMap{"team": cedar.String(who.Team)}),
+	}
+}
+
+func (s Server) uid() cedar.EntityUID {
+	return cedar.NewEntityUID(typeServer, cedar.String(strconv.FormatInt(s.ID, 10)))
+}
+
+func (s Server) entity() (cedar.Entity, error) {
+	attributes := cedar.RecordMap{
+		"hostname":   cedar.String(s.Hostname),
+		"domain":     cedar.String(s.Domain),
+		"fqdn":       cedar.String(s.FQDN),
+		"datacenter": cedar.String(s.Datacenter),
+		"tags":       stringSet(s.Tags),
+		"hourly":     cedar.Boolean(s.Hourly),
+	}
+	if s.MonthlyFee != "" {
+		fee, err := parseFee(s.MonthlyFee)
+		if err != nil {
+			return cedar.Entity{}, fmt.Errorf("reading the monthly fee of server %d: %w", s.ID, err)
+		}
+		attributes["monthlyFee"] = fee
+	}
+	return cedar.Entity{UID: s.uid(), Attributes: cedar.NewRecord(attributes)}, nil
+}
+
+func (c Context) record() cedar.Record {
+	return cedar.NewRecord(cedar.RecordMap{
+		"channel":         cedar.String(c.Channel),
+		"account":         cedar.String(c.Account),
+		"associatedItems": cedar.Boolean(c.AssociatedItems),
+		"statedReason":    cedar.String(c.StatedReason),
+		"warnings":        stringSet(c.Warnings),
+	})
+}
+
+func stringSet(texts []string) cedar.Set {
+	values := make([]types.Value, len(texts))
+	for i, text := range texts {
+		values[i] = cedar.String(text)
+	}
+	return cedar.NewSet(values...)
+}
+
+// parseFee reads decimal text with any number of digits, rounded up as MonthlyFee rounds.
+func parseFee(text string) (cedar.Decimal, error) {
+	rounded, err := MonthlyFee(false, text)
+	if err != nil {
+		return cedar.Decimal{}, err
+	}
+	return types.ParseDecimal(rounded)
+}
+
+// unread lists, in words for people, what a decision needs and nobody could read. A policy may rest
+// on any of it, so a gap refuses; it is never taken for "none".
+func (p *Policy) unread(who Principal, s Server, c Context) []string {
+	var gaps []string
+	need := func(known bool, what string) {
+		if !known {
+			gaps = append(gaps, what)
+		}
+	}
+	need(who.hasID(), "who you are")
+	need(who.GroupsKnown || len(p.groups) == 0, "your Slack user groups")
+	need(s.ID > 0, "the server's id")
+	need(s.Hostname != "" && s.FQDN != "", "the server's name")
+	need(s.Datacenter != "", "the server's data center")
+	need(s.TagsKnown, "the server's tags")
+	for _, what := range s.Missing {
+		need(false, "the server's "+what)
+	}
+	need(isDigits(c.Account), "the SoftLayer account")
+	need(c.StatedReason != "", "the reason of the cancellation")
+	need(c.WarningsKnown, "the server's warnings")
+	return gaps
+}
+
+func (who Principal) hasID() bool {
+	return who.Team != "" && who.User != "" && strings.Count(who.ID(), "/") == 1
+}
+
+func isDigits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
+}

@@ -1,0 +1,46 @@
+package authz_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"cancel-server/internal/authz"
+)
+
+var placed = regexp.MustCompile(`^f\.cedar:[1-9]\d*:[1-9]\d*: .`)
+
+// FuzzParse holds that no text makes loading or deciding panic, that each refusal says where, and
+// that what loads is loaded as written.
+func FuzzParse(f *testing.F) {
+	f.Add(teamPolicy)
+	f.Add("@id(\"a\")\npermit (principal, action, resource);")
+	f.Add("@id(\"a\") permit (principal == ?principal, action, resource);")
+	f.Add("permit (principal, action, resource) when { 99999999999999999999 == 1 };")
+	f.Add("@id(\"\\u{110000}\") forbid (principal, action, resource);")
+	f.Add("\xef\xbb\xbf\xff /*")
+	f.Add(strings.Repeat("(", 1000))
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := authz.Parse("f.cedar", []byte(text))
+		if err != nil {
+			for _, line := range strings.Split(err.Error(), "\n") {
+				if !placed.MatchString(line) {
+					t.Errorf("a problem without its place: %q", line)
+				}
+			}
+			return
+		}
+		if p.Text() != text {
+			t.Errorf("loaded %q, was given %q", p.Text(), text)
+		}
+		for _, who := range []authz.Principal{person("U0ANA", p.GroupIDs()...), {Stranger: true}, {}} {
+			d := p.Decide(who, server(), context())
+			if d.Rule == "" || len(d.Rules) == 0 || (d.Effect == authz.Allowed) != (d.Reason == "") {
+				t.Errorf("a decision without rule or reason: %+v", d)
+			}
+			if at := p.MayAskAtAll(who, "C1", ""); at.Effect == authz.Refused && d.Effect != authz.Refused {
+				t.Errorf("refused at the command, but not at the submission: %+v", d)
+			}
+		}
+	})
+}

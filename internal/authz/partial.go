@@ -1,0 +1,119 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
+)
+
+// MayAskAtAll decides, before a server is chosen, whether it is worth opening the form. It refuses
+// only what Decide would refuse for every server: the refusals that no policy lifts, a person for
+// whom no permit for request can still match, and one whom a forbid meets whatever the server.
+// Memberships that are not yet known open the form. An account of "" is not known yet.
+//
+// Allowed means that the form may open. It is no leave to file anything.
+func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
+	if d, refused := p.refusePerson(who); refused {
+		return d
+	}
+	env := envWithoutServer(who, channel, account)
+	var permits, forbids []string
+	for _, r := range p.rules {
+		if !r.covers(actionRequest) {
+			continue
+		}
+		rest, kept := r.withoutServer(env, who.GroupsKnown)
+		switch {
+		case !kept:
+		case r.permits():
+			permits = append(permits, r.id)
+		case alwaysMatches(rest):
+			forbids = append(forbids, r.id)
+		}
+	}
+	switch {
+	case len(forbids) > 0:
+		return p.refuseByRules(forbids)
+	case len(permits) == 0:
+		return p.refuseByDefault()
+	}
+	return Decision{Effect: Allowed, Rule: permits[0], Rules: permits, PolicyDigest: p.digest}
+}
+
+// envWithoutServer is what is known of the action request before a server is chosen. What a person
+// states in the form is left open.
+func envWithoutServer(who Principal, channel, account string) eval.Env {
+	person := who.entity()
+	context := cedar.RecordMap{
+		"channel":         cedar.String(channel),
+		"account":         cedar.String(account),
+		"associatedItems": eval.Variable("associatedItems"),
+		"statedReason":    eval.Variable("statedReason"),
+		"warnings":        eval.Variable("warnings"),
+	}
+	if account == "" {
+		context["account"] = eval.Variable("account")
+	}
+	return eval.Env{
+		Principal: person.UID,
+		Action:    action(actionRequest),
+		Resource:  eval.Variable("resource"),
+		Context:   cedar.NewRecord(context),
+		Entities:  cedar.EntityMap{person.UID: person},
+	}
+}
+
+// withoutServer evaluates a rule as far as the person and the place allow. It returns what is left of
+// it, and false if it can no longer match. A rule that compares the whole context gets none of it:
+// cedar-go would compare the open values as if they were known.
+func (r rule) withoutServer(env eval.Env, groupsKnown bool) (*ast.Policy, bool) {
+	if !groupsKnown && len(r.groups()) > 0 {
+		env.Principal = eval.Variable("principal")
+	}
+	if r.wholeContext {
+		env.Context = eval.Variable("context")
+	}
+	return eval.PartialPolicy(env, r.tree)
+}
+
+// alwaysMatches says whether what partial evaluation left of a rule binds it to nothing more.
+func alwaysMatches(rest *ast.Policy) bool {
+	return len(rest.Conditions) == 0 && anyone(rest.Principal) && anyone(rest.Resource)
+}
+
+// anyone says whether a scope takes in everybody, or every server.
+func anyone(scope ast.IsScopeNode) bool {
+	switch scope.(type) {
+	case ast.ScopeTypeAll, ast.ScopeTypeIs:
+		return true
+	}
+	return false
+}
+
+// unconditional says whether a rule matches everyone and every server, whatever the context.
+func (r rule) unconditional() bool {
+	env := eval.Env{
+		Principal: eval.Variable("principal"),
+		Action:    eval.Variable("action"),
+		Resource:  eval.Variable("resource"),
+		Context:   eval.Variable("context"),
+		Entities:  cedar.EntityMap{},
+	}
+	rest, kept := eval.PartialPolicy(env, r.tree)
+	return kept && alwaysMatches(rest)
+}
+
+// actions names the actions of the rule's scope, for people.
+func (r rule) actions() string {
+	var names []string
+	for _, uid := range scopeLiterals(r.tree.Action) {
+		names = append(names, string(uid.ID))
+	}
+	if len(names) == 0 {
+		return "everything"
+	}
+	return strings.Join(slices.Compact(names), ", ")
+}

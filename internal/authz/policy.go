@@ -1,0 +1,94 @@
+package authz
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// MaxSource is the size of the largest policy that Parse reads, in bytes.
+const MaxSource = 64 << 10
+
+// Policy is a loaded policy. It never changes and may be used by any number of goroutines.
+type Policy struct {
+	text     string
+	digest   string
+	rules    rules
+	byID     map[string]rule
+	schema   typeChecker
+	groups   []string
+	warnings []string
+}
+
+// Parse loads a policy in Cedar. It refuses, naming all problems at once, each as
+// "name:line:column: …" (columns count characters):
+//
+//   - a syntax error (the only kind that hides the others) and templates, which cedar-go has not;
+//   - anything that does not fit the schema, a misspelt attribute for example;
+//   - a missing, repeated, overlong or "builtin-" @id, and an overlong @reason;
+//   - an @approvals that is not one digit from 1 to 9, or that stands on anything but a permit whose
+//     scope covers request and not cancel;
+//   - a misspelt @approvals or @reason (other annotations are left alone);
+//   - a User that is not "TEAM/USER", a Group that is not a Slack user group's id, a Server that is
+//     not a hardware id: such a forbid would never match;
+//   - a policy with no permit, and one beyond MaxSource.
+func Parse(name string, src []byte) (*Policy, error) {
+	file := source{name: name, text: string(src)}
+	if len(src) > MaxSource {
+		return nil, file.errorAt(place{1, 1}, "%d bytes are more than the %d of the largest policy", len(src), MaxSource)
+	}
+	list, err := file.parse()
+	if err != nil {
+		return nil, err
+	}
+	checker, err := newTypeChecker(schemaText)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := load(file, checker, list)
+	if err != nil {
+		return nil, err
+	}
+	return newPolicy(file, checker, loaded), nil
+}
+
+func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
+	digest := sha256.Sum256([]byte(file.text))
+	p := &Policy{
+		text:   file.text,
+		digest: hex.EncodeToString(digest[:]),
+		rules:  loaded,
+		byID:   make(map[string]rule, len(loaded)),
+		schema: checker,
+	}
+	for _, r := range loaded {
+		p.byID[r.id] = r
+		p.groups = append(p.groups, r.groups()...)
+		if r.permits() && r.unconditional() {
+			at := r.policy.Position()
+			p.warnings = append(p.warnings, fmt.Sprintf("%s:%d:%d: rule %s permits %s to everyone, on every server",
+				file.name, at.Line, at.Column, r.id, r.actions()))
+		}
+	}
+	slices.Sort(p.groups)
+	p.groups = slices.Compact(p.groups)
+	if !slices.ContainsFunc(loaded, func(r rule) bool { return r.permits() && r.covers(actionRequest) }) {
+		p.warnings = append(p.warnings, file.name+": no rule permits request, so nobody may ask")
+	}
+	return p
+}
+
+// Text returns the policy's Cedar, byte for byte as it was parsed.
+func (p *Policy) Text() string { return p.text }
+
+// Digest returns the SHA-256 of Text in hexadecimal digits.
+func (p *Policy) Digest() string { return p.digest }
+
+// Warnings returns what is allowed in a policy but ought to be said aloud at start: permits that
+// bind nobody to anything, and a policy by which nobody may ask.
+func (p *Policy) Warnings() []string { return slices.Clone(p.warnings) }
+
+// GroupIDs returns the ids of all Slack user groups that the policy names, sorted. With none, no
+// decision depends on memberships and nobody needs to look them up.
+func (p *Policy) GroupIDs() []string { return slices.Clone(p.groups) }

@@ -1,0 +1,101 @@
+package authz
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+)
+
+// rule is one permit or forbid with what its annotations say.
+type rule struct {
+	id           string
+	reason       string
+	approvals    int // of a permit for request
+	policy       *cedar.Policy
+	tree         *ast.Policy // what policy was compiled from
+	literals     []cedar.EntityUID
+	wholeContext bool // uses context otherwise than by its attributes
+}
+
+func newRule(policy *cedar.Policy) rule {
+	r := rule{policy: policy, tree: (*ast.Policy)(policy.AST())}
+	r.literals = append(r.literals, scopeLiterals(r.tree.Principal)...)
+	r.literals = append(r.literals, scopeLiterals(r.tree.Action)...)
+	r.literals = append(r.literals, scopeLiterals(r.tree.Resource)...)
+	for _, condition := range r.tree.Conditions {
+		ast.Inspect(ast.NewNode(condition.Body), r.visit)
+	}
+	return r
+}
+
+func (r *rule) visit(node ast.IsNode) bool {
+	switch n := node.(type) {
+	case ast.NodeTypeAccess:
+		return !isContext(n.Arg)
+	case ast.NodeTypeHas:
+		return !isContext(n.Arg)
+	case ast.NodeTypeVariable:
+		r.wholeContext = r.wholeContext || isContext(n)
+	case ast.NodeValue:
+		if uid, ok := n.Value.(cedar.EntityUID); ok {
+			r.literals = append(r.literals, uid)
+		}
+	}
+	return true
+}
+
+func isContext(node ast.IsNode) bool {
+	variable, ok := node.(ast.NodeTypeVariable)
+	return ok && variable.Name == "context"
+}
+
+func scopeLiterals(scope ast.IsScopeNode) []cedar.EntityUID {
+	switch s := scope.(type) {
+	case ast.ScopeTypeEq:
+		return []cedar.EntityUID{s.Entity}
+	case ast.ScopeTypeIn:
+		return []cedar.EntityUID{s.Entity}
+	case ast.ScopeTypeIsIn:
+		return []cedar.EntityUID{s.Entity}
+	case ast.ScopeTypeInSet:
+		return s.Entities
+	}
+	return nil
+}
+
+func (r rule) permits() bool { return r.policy.Effect() == cedar.Permit }
+
+// covers says whether the rule's scope takes in an action.
+func (r rule) covers(name cedar.String) bool {
+	if _, all := r.tree.Action.(ast.ScopeTypeAll); all {
+		return true
+	}
+	return slices.Contains(scopeLiterals(r.tree.Action), action(name))
+}
+
+// groups are the ids of the groups that the rule names.
+func (r rule) groups() []string {
+	var ids []string
+	for _, uid := range r.literals {
+		if uid.Type == typeGroup {
+			ids = append(ids, string(uid.ID))
+		}
+	}
+	return ids
+}
+
+// rules are a policy's rules in its order; cedar-go's own policy set has none.
+type rules []rule
+
+// All implements cedar.PolicyIterator.
+func (rs rules) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+		for _, r := range rs {
+			if !yield(cedar.PolicyID(r.id), r.policy) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package authz
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A question that does not fit the schema cannot be put through the exported types; here the schema
+// is exchanged under a policy instead.
+func TestAQuestionThatDoesNotFitTheSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ says, schema string }{
+		{"an attribute more", `entity Group; entity User in [Group] { team: String, badge: Long }; entity Server;
+			action request, cancel appliesTo { principal: User, resource: Server };`},
+		{"no such action", `entity Group; entity User in [Group] { team: String }; entity Server;`},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			p, err := Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
+			require.NoError(t, err)
+			who := Principal{Team: "T01", User: "U01", GroupsKnown: true}
+			s := Server{ID: 1, Hostname: "a", FQDN: "a.b", Datacenter: "fra02", TagsKnown: true}
+			ctx := Context{Account: "1", StatedReason: "No longer needed", WarningsKnown: true}
+			require.Equal(t, Allowed, p.Decide(who, s, ctx).Effect, "by its own schema it is allowed")
+
+			p.schema, err = newTypeChecker([]byte(c.schema))
+			require.NoError(t, err)
+			d := p.Decide(who, s, ctx)
+			assert.Equal(t, Refused, d.Effect)
+			assert.Equal(t, RuleEvaluationError, d.Rule)
+		})
+	}
+}
+
+func TestABrokenSchemaIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := newTypeChecker([]byte("entity {"))
+	require.ErrorContains(t, err, "reading the policy schema")
+
+	_, err = newTypeChecker([]byte("entity User in [Nobody];"))
+	assert.ErrorContains(t, err, "resolving the policy schema")
+}
+
+func TestRulesStopWhenTheReaderStops(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("p.cedar", []byte(`@id("a") permit (principal, action, resource); @id("b") permit (principal, action, resource);`))
+	require.NoError(t, err)
+
+	var seen []string
+	for id := range p.rules.All() {
+		seen = append(seen, string(id))
+		break
+	}
+	assert.Equal(t, []string{"a"}, seen)
+}

@@ -1,0 +1,44 @@
+package house
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// The app that manifest.yaml creates has just the scopes with which the strict
+// workspace lets every test pass: one too few would fail there, one too many is
+// a right that nobody needs.
+func TestTheManifestAsksForTheScopesThatTheBotNeeds(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("manifest.yaml")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(text), "scopes:\n    bot:\n")
+	require.True(t, found, "the manifest names the bot's scopes")
+	var scopes []string
+	for line := range strings.Lines(after) {
+		scope, is := strings.CutPrefix(line, "      - ")
+		if !is {
+			break
+		}
+		scopes = append(scopes, strings.TrimSpace(scope))
+	}
+	assert.ElementsMatch(t, fakeslack.DefaultScopes(), scopes)
+}
+
+func TestTheManifestIsWithinSlacksLimits(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("manifest.yaml")
+	require.NoError(t, err)
+	for _, line := range []string{
+		"  - command: /cancel-server\n", "  socket_mode_enabled: true\n", "    is_enabled: true\n", "  major_version: 2\n",
+	} {
+		assert.Contains(t, string(text), line)
+	}
+	assert.NotContains(t, string(text), "url:", "in Socket Mode the manifest has no URL")
+}
