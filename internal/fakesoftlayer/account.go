@@ -1,0 +1,147 @@
+package fakesoftlayer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options describe an account. The zero value is an account of 200 servers
+// grown from seed 0.
+type Options struct {
+	// Servers is how many servers the account holds; 200 if it is not positive.
+	Servers int
+	// Seed is where everything random comes from: two accounts of one seed and
+	// one Now hold the same servers.
+	Seed uint64
+	// Now is the clock that Advance shifts; time.Now if nil.
+	Now func() time.Time
+	// Observe is called once for each finished request to the imitated API, on
+	// that request's goroutine and with no lock held. It may be nil.
+	Observe func(Exchange)
+}
+
+// Account is one SoftLayer account with its servers, its tickets and one API
+// key. It is safe for concurrent use; each call is one step under one lock.
+type Account struct {
+	options Options
+	methods map[string]method
+
+	mu         sync.Mutex
+	random     *rand.Rand
+	shift      time.Duration
+	nextBill   time.Time
+	servers    map[int64]*server
+	serverIDs  []int64
+	tickets    map[int64]*ticket
+	ticketIDs  []int64
+	lastTicket int64
+	lastUpdate int64
+	key        key
+	armed      []armed
+}
+
+// Identifiers of the account and of the user that the key belongs to.
+const (
+	accountID = 307608
+	userID    = 811234
+	username  = "307608_fake-bot@example.com"
+)
+
+// central is the offset in which SoftLayer writes its dates: RFC 3339, not UTC.
+var central = time.FixedZone("", -6*60*60)
+
+// New makes an account.
+func New(options Options) *Account {
+	if options.Servers <= 0 {
+		options.Servers = 200
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	a := &Account{
+		options: options,
+		methods: methods(),
+		random:  rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
+		servers: map[int64]*server{},
+		tickets: map[int64]*ticket{},
+		key:     newKey(),
+	}
+	a.lastTicket = 153_000_000 + int64(a.random.IntN(500_000))
+	a.lastUpdate = 600_000_000
+	a.nextBill = firstOfNextMonth(options.Now())
+	a.populate()
+	return a
+}
+
+// Seed is the number the account was grown from.
+func (a *Account) Seed() uint64 { return a.options.Seed }
+
+// Username is the classic user name of the key; the literal "apikey" is
+// accepted beside it, as SoftLayer does for an IBM Cloud API key
+// (https://sldn.softlayer.com/article/authenticating-softlayer-api/).
+func (a *Account) Username() string { return username }
+
+// APIKey is the key that goes with Username. It opens nothing but this fake.
+func (a *Account) APIKey() string { return fmt.Sprintf("fake-softlayer-key-%016x", a.options.Seed) }
+
+// Now is the account's time: Options.Now, shifted by every Advance.
+func (a *Account) Now() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.now()
+}
+
+// Advance moves the account's clock. Bill dates that pass roll over to the next
+// month, and a server whose cancellation date passes is gone.
+func (a *Account) Advance(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shift += d
+	a.roll()
+}
+
+// Cancelable is a server that nothing blocks and nothing warns about: not
+// protected or prod, monthly, no gateway, never patched, and no other server
+// has its host name. It is 0 if none is left.
+func (a *Account) Cancelable() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	names := map[any]int{}
+	for _, s := range a.servers {
+		names[s.tree["hostname"]]++
+	}
+	for _, id := range a.serverIDs {
+		s := a.servers[id]
+		if s.plain && !s.removed && names[s.tree["hostname"]] == 1 && a.blocking(s) == 0 {
+			return id
+		}
+	}
+	return 0
+}
+
+// Handler serves the imitated API under /rest/v3.1/ and, for people, a page at
+// / and one for each ticket at /tickets/{id}. It may stand under a prefix
+// that http.StripPrefix takes off.
+func (a *Account) Handler() http.Handler {
+	page := a.page()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAPI(r.URL.Path) {
+			a.serveAPI(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+func (a *Account) now() time.Time { return a.options.Now().Add(a.shift) }
+
+// date writes a moment as SoftLayer does.
+func date(t time.Time) string { return t.In(central).Format(time.RFC3339) }
+
+func firstOfNextMonth(t time.Time) time.Time {
+	t = t.In(central)
+	return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, central)
+}

@@ -1,0 +1,190 @@
+package fakesoftlayer
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// maxWideRows is how many rows come with tags or billing before SoftLayer
+// gives up: 70 failed and 10 worked in
+// https://github.com/softlayer/softlayer-python/issues/943.
+const maxWideRows = 10
+
+// method is one method of the imitated API.
+type method struct {
+	// returns is the data type of the object or of the list's elements; empty
+	// for a bare value.
+	returns string
+	// root is the name under which an objectFilter speaks of a list's elements;
+	// empty for a method that returns no list.
+	root string
+	// mask is used when the client sends none.
+	mask string
+	// run does it, under the account's lock. Its result is a tree, a list, a
+	// bare value, or nil for null.
+	run func(*Account, *request) (any, error)
+}
+
+// answer is what goes back over HTTP.
+type answer struct {
+	status int
+	total  int // SoftLayer-Total-Items; not sent if negative
+	body   []byte
+}
+
+func (n answer) send(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	if n.total >= 0 {
+		w.Header().Set("SoftLayer-Total-Items", strconv.Itoa(n.total))
+	}
+	w.WriteHeader(n.status)
+	_, _ = w.Write(n.body) // the client may have left
+}
+
+func errorAnswer(err error) answer {
+	var e *apiError
+	if !errors.As(err, &e) {
+		e = errInternal()
+	}
+	return answer{e.status, -1, encode(e)}
+}
+
+// answer authenticates and works one request. It is one step under the lock.
+func (a *Account) answer(h http.Header, q *request) answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roll()
+	if !a.authentic(h) {
+		return errorAnswer(errUnauthorized())
+	}
+	m, err := a.find(q)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	view, err := a.view(m, q)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	value, err := m.run(a, q)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	return a.show(m, q, view, value)
+}
+
+// authentic checks HTTP Basic. Both parts are always compared.
+func (a *Account) authentic(h http.Header) bool {
+	r := http.Request{Header: h}
+	user, secret, _ := r.BasicAuth()
+	known := subtle.ConstantTimeCompare([]byte(user), []byte(username)) |
+		subtle.ConstantTimeCompare([]byte(user), []byte("apikey"))
+	return known&subtle.ConstantTimeCompare([]byte(secret), []byte(a.APIKey())) == 1
+}
+
+func (a *Account) find(q *request) (method, error) {
+	searching := q.service == "SoftLayer_Search"
+	if q.malformed || q.version != "v3.1" && (q.version != "v3" || searching) {
+		return method{}, errBadRequest()
+	}
+	if m, ok := a.methods[q.name()]; ok {
+		return m, nil
+	}
+	if a.hasService(q.service) {
+		return method{}, errMethod(q.method)
+	}
+	return method{}, errService(q.service)
+}
+
+// view reads the request's mask, or the method's own. It is read before the
+// method runs: a bad mask has no effect.
+func (a *Account) view(m method, q *request) (*mask, error) {
+	if m.returns == "" {
+		return nil, nil
+	}
+	view, err := parseMask(cmp.Or(q.query.Get("objectMask"), m.mask))
+	if err != nil {
+		return nil, fmt.Errorf("reading the objectMask: %w", err)
+	}
+	return view, view.check(m.returns, func(name string) {
+		q.brokeRule("no mask asks for passwords ("+name+")",
+			"https://sldn.softlayer.com/reference/datatypes/SoftLayer_Software_Component_Password/")
+	})
+}
+
+// show filters, sorts, pages and masks what a method found.
+func (a *Account) show(m method, q *request, view *mask, value any) answer {
+	switch value := value.(type) {
+	case tree:
+		return answer{http.StatusOK, -1, encode(a.project(m.returns, value, view))}
+	case []any:
+		return a.showList(m, q, view, value)
+	}
+	return answer{http.StatusOK, -1, encode(value)}
+}
+
+func (a *Account) showList(m method, q *request, view *mask, list []any) answer {
+	part := q.window()
+	list = a.arrange(m, q, list, part.offset > 0)
+	total := len(list)
+	list = part.cut(list)
+	if m.returns == hardwareType && len(list) > maxWideRows && isWide(view) {
+		q.brokeRule(fmt.Sprintf("tags, billing and software are not asked for on more than %d rows", maxWideRows),
+			"https://github.com/softlayer/softlayer-python/issues/943")
+		return errorAnswer(errInternal())
+	}
+	rows := []tree{}
+	for _, element := range list {
+		if object, ok := element.(tree); ok {
+			rows = append(rows, a.project(m.returns, object, view))
+		}
+	}
+	return answer{http.StatusOK, total, encode(rows)}
+}
+
+// arrange filters and sorts. Without an order SoftLayer promises none, so the
+// fake gives another one each time.
+func (a *Account) arrange(m method, q *request, list []any, paging bool) []any {
+	f := filter{}
+	if text := q.query.Get("objectFilter"); text != "" {
+		var err error
+		if f, err = parseFilter(text, m.root, m.returns); err != nil {
+			q.brokeRule("a badly built objectFilter is ignored and everything is returned: "+err.Error(),
+				"https://sldn.softlayer.com/article/object-filters/")
+			f = filter{}
+		}
+	}
+	if m.returns == searchType {
+		return list // sorted by relevance
+	}
+	list = slices.Clone(list)
+	if f.order == nil && (m.returns == hardwareType || m.returns == ticketType) {
+		a.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		if paging {
+			q.brokeRule("paging needs an orderBy: without one the order may change between calls",
+				"https://sldn.softlayer.com/article/using-result-limits-softlayer-api/")
+		}
+	}
+	return a.apply(f, m.returns, list)
+}
+
+func isWide(view *mask) bool {
+	return slices.ContainsFunc([]string{"tagReferences", "billingItem", "operatingSystem", "activeTickets"}, view.names)
+}
+
+// encode writes a value that came from JSON or from our own trees.
+func encode(value any) []byte {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return []byte(`{"error":"Internal Error","code":"SoftLayer_Exception_Public"}`)
+	}
+	return bytes.TrimSpace(buffer.Bytes())
+}

@@ -1,0 +1,198 @@
+package fakesoftlayer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+)
+
+// ControlCall describes one call of Control.
+type ControlCall struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Body   string `json:"body"` // the shapes of the body, empty if it takes none
+	Doc    string `json:"doc"`
+}
+
+// Calls lists the calls of Control.
+func (a *Account) Calls() []ControlCall {
+	return []ControlCall{
+		{"POST", "/server", `{"id":N,"patch":{…}} or {"id":N,"remove":true}`, "merge a patch into a server, null deletes; or let it be gone (404), false brings it back"},
+		{"POST", "/ticket", `{"server":N,"open":true,"entry":"…"} or {"id":T,…} with one of "close":true, "close":true,"blocks":true, "answer":"…", "approve":true, "hide":true`, "somebody else opens a cancellation ticket; staff close (blocks: it still refuses a new one), answer or approve one; or this key cannot see it"},
+		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE; answers with the permissions it now has"},
+		{"GET", "/tickets", "", "all tickets, oldest first, with attachedHardware and firstUpdate"},
+		{"GET", "/servers?q=", "", "servers by id, or by a part of a name or an address; all without q"},
+	}
+}
+
+// Control steers the account, apart from the imitated API: the calls of Calls,
+// in JSON. It trusts its caller: whoever serves it checks Host and Origin. A
+// refused call is 400 with {"error":"…"}.
+func (a *Account) Control() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /server", steer(a.patchServer))
+	mux.Handle("POST /ticket", steer(a.changeTicket))
+	mux.Handle("POST /key", steer(a.changeKey))
+	mux.HandleFunc("GET /tickets", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, a.allTickets())
+	})
+	mux.HandleFunc("GET /servers", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, a.allServers(r.URL.Query().Get("q")))
+	})
+	return mux
+}
+
+// steer decodes a call's body, makes the change and answers with its result.
+func steer[T any](change func(T) (json.RawMessage, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if kind != "application/json" {
+			writeJSON(w, http.StatusUnsupportedMediaType, encode(tree{"error": "the body must be application/json"}))
+			return
+		}
+		var body T
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		decoder.DisallowUnknownFields()
+		decoder.UseNumber()
+		if err := decoder.Decode(&body); err != nil {
+			refuse(w, fmt.Errorf("reading the body: %w", err))
+			return
+		}
+		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+			refuse(w, errors.New("reading the body: there is more than one value"))
+			return
+		}
+		result, err := change(body)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, result)
+	})
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	writeJSON(w, http.StatusBadRequest, encode(tree{"error": err.Error()}))
+}
+
+func writeJSON(w http.ResponseWriter, status int, body json.RawMessage) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have left
+}
+
+// serverChange is the body of POST /server.
+type serverChange struct {
+	ID     int64 `json:"id"`
+	Patch  tree  `json:"patch"`
+	Remove *bool `json:"remove"`
+}
+
+func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.servers[c.ID]
+	switch {
+	case s == nil:
+		return nil, fmt.Errorf("changing a server: there is none with the id %d", c.ID)
+	case (c.Remove == nil) == (c.Patch == nil):
+		return nil, errors.New("changing a server: give either patch or remove")
+	case c.Remove != nil:
+		s.removed = *c.Remove
+	default:
+		if id, ok := c.Patch["id"]; ok && number(id) != c.ID {
+			return nil, errors.New("changing a server: its id stays")
+		}
+		if err := known(serverType, c.Patch); err != nil {
+			return nil, fmt.Errorf("changing a server: %w", err)
+		}
+		merge(s.tree, c.Patch)
+		s.plain = false
+	}
+	return encode(a.whole(s)), nil
+}
+
+// known refuses a patch with a property that the data type does not have, so
+// that a misspelt one does not pass for a change.
+func known(typ string, patch tree) error {
+	for name, value := range patch {
+		rel, related := relationOf(typ, name)
+		if !related && !isLocal(typ, name) && !isMasked(typ, name) {
+			return fmt.Errorf("%s has no property %q", typ, name)
+		}
+		if sub, ok := value.(tree); ok && related {
+			if err := known(rel.to, sub); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// merge puts a patch into a tree, as RFC 7396 says: null deletes, an object is
+// merged, anything else replaces.
+func merge(into, patch tree) {
+	for name, value := range patch {
+		sub, isTree := value.(tree)
+		switch {
+		case value == nil:
+			delete(into, name)
+		case isTree:
+			old, ok := into[name].(tree)
+			if !ok {
+				old = tree{}
+				into[name] = old
+			}
+			merge(old, sub)
+		default:
+			into[name] = value
+		}
+	}
+}
+
+// keyChange is the body of POST /key.
+type keyChange struct {
+	Permissions *[]string `json:"permissions"`
+	Grant       []string  `json:"grant"`
+	Revoke      []string  `json:"revoke"`
+	HideServers *[]int64  `json:"hide_servers"`
+	Master      *bool     `json:"master"`
+}
+
+func (a *Account) changeKey(c keyChange) (json.RawMessage, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := key{master: a.key.master, permissions: maps.Clone(a.key.permissions), hidden: a.key.hidden}
+	if c.Permissions != nil {
+		k.permissions = map[string]bool{}
+		c.Grant = append(*c.Permissions, c.Grant...)
+	}
+	for _, name := range slices.Concat(c.Grant, c.Revoke) {
+		if _, ok := permissionKeys()[name]; !ok {
+			return nil, fmt.Errorf("changing the key: %q is not one of %q", name, slices.Sorted(maps.Keys(permissionKeys())))
+		}
+	}
+	for _, name := range c.Grant {
+		k.permissions[name] = true
+	}
+	for _, name := range c.Revoke {
+		delete(k.permissions, name)
+	}
+	if c.HideServers != nil {
+		k.hidden = map[int64]bool{}
+		for _, id := range *c.HideServers {
+			k.hidden[id] = true
+			delete(k.permissions, accessAllHardware)
+		}
+	}
+	if c.Master != nil {
+		k.master = *c.Master
+	}
+	a.key = k
+	return encode(tree{"master": k.master, "permissions": slices.Sorted(maps.Keys(k.permissions))}), nil
+}

@@ -1,0 +1,56 @@
+// Package fakesoftlayer is a pretend SoftLayer (IBM Cloud Classic) account that
+// speaks the vendor's REST API over real HTTP: servers, tickets, one API key,
+// and every error of SoftLayer_Ticket::createCancelServerTicket. It is for
+// tests and for people who try the program without an account. It knows the
+// wire only and shares no type with any client.
+//
+// It is hostile on purpose: lists without an orderBy come in another order each
+// time, a badly built objectFilter is ignored and everything is returned, wide
+// masks over many rows fail, fees are strings or numbers, flags 0 or false, and
+// some servers carry notes that try to mention a channel or make a link. All of
+// it comes from one seed. What a client does that the vendor warns of is told
+// to [Options].Observe.
+//
+// # Methods
+//
+// Both URL styles work (with and without .json, getObject named or implied),
+// by GET with arguments in the path or by POST with {"parameters":[…]}.
+//
+//	SoftLayer_Ticket/createCancelServerTicket                              faithful
+//	SoftLayer_Ticket/getObject                                             faithful
+//	SoftLayer_Ticket/getUpdates                                            faithful
+//	SoftLayer_Ticket/getAttachedHardware                                   faithful
+//	SoftLayer_Hardware_Server/getObject                                    partial: the properties of the schema only
+//	SoftLayer_Hardware_Server/getOpenCancellationTicket                    faithful
+//	SoftLayer_Hardware_Server/getActiveTickets                             faithful
+//	SoftLayer_Hardware_Server/getBillingItem                               partial: the properties of the schema only
+//	SoftLayer_Account/getObject                                            partial: id, companyName, email, country
+//	SoftLayer_Account/getCurrentUser                                       partial: one user
+//	SoftLayer_Account/getHardware                                          partial: servers only, no firewalls
+//	SoftLayer_Account/getTickets                                           faithful
+//	SoftLayer_Account/getOpenTickets                                       faithful
+//	SoftLayer_Account/getClosedTickets                                     faithful
+//	SoftLayer_Account/getTicketsClosedInTheLastThreeDays                   faithful
+//	SoftLayer_User_Customer/getPermissions                                 partial: ten permissions, one's own
+//	SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate  partial: the category "server"
+//	SoftLayer_Search/advancedSearch                                        partial: hardware; quoted, starred and fuzzy terms
+//
+// Every other method is absent and answered as SoftLayer answers one that does
+// not exist: among them SoftLayer_Ticket/addUpdate, Billing_Item/cancelItem,
+// Billing_Item_Cancellation_Request/void, and editing of any kind. So are XML-RPC,
+// SOAP, .xml, IAM bearer tokens, and the rate limit, which comes by fault only.
+//
+// # Not proven
+//
+// No live answer of createCancelServerTicket has ever been published. By analogy
+// or by choice, and not known from SoftLayer: HTTP 500 for its five texts; the
+// order of its checks; title, subject and layout of the ticket it makes; that it
+// takes a server with a pending cancellation, a running transaction or no
+// billing item; its text for an attachmentType other than HARDWARE; the text for
+// an unknown service and for an expired token; the status of "Bad request"; the
+// short keys and names of permissions beside their keyNames; that SERVER_CANCEL and
+// TICKET_ADD are what it asks for, that ACCOUNT_SUMMARY_VIEW opens billingItem and
+// TICKET_VIEW_ALL the tickets of others; case in objectFilter; that a getter of an
+// absent relation answers null; three days for the cut-off; the state name
+// "Pending" of a cancellation request.
+package fakesoftlayer

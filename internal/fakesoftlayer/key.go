@@ -1,0 +1,79 @@
+package fakesoftlayer
+
+import (
+	"maps"
+	"slices"
+)
+
+// keyNames of the permissions that decide something here.
+// https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/
+const (
+	serverCancel       = "SERVER_CANCEL"
+	serviceCancel      = "SERVICE_CANCEL"
+	hardwareView       = "HARDWARE_VIEW"
+	accessAllHardware  = "ACCESS_ALL_HARDWARE"
+	ticketAdd          = "TICKET_ADD"
+	ticketEdit         = "TICKET_EDIT"
+	ticketView         = "TICKET_VIEW"
+	ticketViewAll      = "TICKET_VIEW_ALL"
+	ticketSearch       = "TICKET_SEARCH"
+	accountSummaryView = "ACCOUNT_SUMMARY_VIEW"
+)
+
+// permissionKeys are the short keys that stand beside the keyNames.
+func permissionKeys() map[string]string {
+	return map[string]string{
+		serverCancel: "A_6", serviceCancel: "A_9", hardwareView: "H_1", accessAllHardware: "ALL_1",
+		ticketAdd: "T_7", ticketEdit: "T_8", ticketView: "T_1", ticketViewAll: "T_6",
+		ticketSearch: "T_2", accountSummaryView: "A_1",
+	}
+}
+
+// key is what the account's one API key may do.
+type key struct {
+	master      bool
+	permissions map[string]bool
+	hidden      map[int64]bool
+}
+
+// newKey may do all that the permissions known here allow.
+func newKey() key {
+	k := key{permissions: map[string]bool{}, hidden: map[int64]bool{}}
+	for name := range permissionKeys() {
+		k.permissions[name] = true
+	}
+	return k
+}
+
+// may tells whether the key has a permission; a master user has all.
+func (k key) may(permission string) bool { return k.master || k.permissions[permission] }
+
+// sees tells whether the hardware access list lets the key see a server.
+func (k key) sees(server int64) bool {
+	return k.may(hardwareView) && (k.may(accessAllHardware) || !k.hidden[server])
+}
+
+// grants is the list that getPermissions gives. A master user has none: the
+// flag stands for all.
+func (k key) grants() []any {
+	list := []any{}
+	if k.master {
+		return list
+	}
+	keys := permissionKeys()
+	for _, name := range slices.Sorted(maps.Keys(k.permissions)) {
+		list = append(list, tree{"key": keys[name], "keyName": name, "name": name})
+	}
+	return list
+}
+
+// user is the key's own SoftLayer_User_Customer.
+func (k key) user() tree {
+	return tree{
+		"id": int64(userID), "accountId": int64(accountID), "username": username,
+		"firstName": "Fake", "lastName": "Bot", "email": "fake-bot@example.com",
+		"isMasterUserFlag":                  k.master,
+		"hasFullHardwareAccessFlag":         k.may(accessAllHardware),
+		"permissionCheckLikeMasterUserFlag": false,
+	}
+}

@@ -1,0 +1,203 @@
+package fakesoftlayer
+
+import "slices"
+
+// tree is one object in SoftLayer's own field names.
+type tree = map[string]any
+
+// kind describes one SoftLayer data type. Local properties come unasked; masked
+// ones and relations only when an object mask names them.
+type kind struct {
+	base      string
+	local     []string
+	masked    []string
+	relations map[string]relation
+}
+
+// relation leads from one data type to another. A key without the right gets
+// the object without the relation; a secret is something no client of ours
+// should ever ask for.
+type relation struct {
+	to     string
+	many   bool
+	secret bool
+	right  string
+}
+
+// The data types that relations lead to by name.
+const (
+	hardwareType = "SoftLayer_Hardware"
+	serverType   = "SoftLayer_Hardware_Server"
+	ticketType   = "SoftLayer_Ticket"
+	entityType   = "SoftLayer_Entity"
+	searchType   = "SoftLayer_Container_Search_Result"
+	userType     = "SoftLayer_User_Customer"
+	billingType  = "SoftLayer_Billing_Item_Hardware"
+	updateType   = "SoftLayer_Ticket_Update"
+	requestType  = "SoftLayer_Billing_Item_Cancellation_Request"
+	accountType  = "SoftLayer_Account"
+	passwordType = "SoftLayer_Software_Component_Password"
+	grantType    = "SoftLayer_User_Customer_CustomerPermission_Permission"
+)
+
+// schema holds the data types that the fake knows. SoftLayer's own have many
+// more properties; asking for one that is not here is refused.
+// https://sldn.softlayer.com/reference/datatypes/
+var schema = map[string]kind{
+	entityType: {},
+	accountType: {
+		local: []string{"id", "companyName", "email", "country"},
+	},
+	hardwareType: {
+		local: []string{
+			"id", "accountId", "globalIdentifier", "fullyQualifiedDomainName", "hostname", "domain",
+			"primaryIpAddress", "primaryBackendIpAddress", "hardwareStatusId", "provisionDate", "notes",
+			"bareMetalInstanceFlag", "memoryCapacity", "processorPhysicalCoreAmount",
+		},
+		masked: []string{
+			"hourlyBillingFlag", "hardwareFunctionDescription", "networkGatewayMemberFlag",
+			"blockCancelBecauseDisconnectedFlag",
+		},
+		relations: map[string]relation{
+			"datacenter":               {to: "SoftLayer_Location"},
+			"hardwareStatus":           {to: "SoftLayer_Hardware_Status"},
+			"tagReferences":            {to: "SoftLayer_Tag_Reference", many: true},
+			"operatingSystem":          {to: "SoftLayer_Software_Component_OperatingSystem"},
+			"lastTransaction":          {to: "SoftLayer_Provisioning_Version1_Transaction"},
+			"billingItem":              {to: billingType, right: accountSummaryView},
+			"activeTickets":            {to: ticketType, many: true, right: ticketView},
+			"remoteManagementAccounts": {to: passwordType, many: true, secret: true},
+		},
+	},
+	// Account::getHardware returns SoftLayer_Hardware, which has neither of these:
+	// there they need mask(SoftLayer_Hardware_Server)[...].
+	serverType: {
+		base: hardwareType,
+		relations: map[string]relation{
+			"activeTransaction":      {to: "SoftLayer_Provisioning_Version1_Transaction"},
+			"openCancellationTicket": {to: ticketType, right: ticketView},
+		},
+	},
+	"SoftLayer_Location":        {local: []string{"id", "name", "longName"}},
+	"SoftLayer_Hardware_Status": {local: []string{"id", "status"}},
+	"SoftLayer_Tag_Reference": {
+		local:     []string{"id", "tagId", "usrRecordId"},
+		relations: map[string]relation{"tag": {to: "SoftLayer_Tag"}},
+	},
+	"SoftLayer_Tag": {local: []string{"id", "name"}},
+	"SoftLayer_Software_Component_OperatingSystem": {
+		local: []string{"id"},
+		relations: map[string]relation{
+			"softwareLicense": {to: "SoftLayer_Software_License"},
+			"passwords":       {to: passwordType, many: true, secret: true},
+		},
+	},
+	"SoftLayer_Software_License": {
+		local:     []string{"id"},
+		relations: map[string]relation{"softwareDescription": {to: "SoftLayer_Software_Description"}},
+	},
+	"SoftLayer_Software_Description": {local: []string{"id", "name", "version", "longDescription"}},
+	passwordType:                     {local: []string{"username", "password"}},
+	"SoftLayer_Provisioning_Version1_Transaction": {
+		local: []string{"id", "createDate", "modifyDate", "statusChangeDate"},
+		relations: map[string]relation{
+			"transactionStatus": {to: "SoftLayer_Provisioning_Version1_Transaction_Status"},
+			"transactionGroup":  {to: "SoftLayer_Provisioning_Version1_Transaction_Group"},
+		},
+	},
+	"SoftLayer_Provisioning_Version1_Transaction_Status": {local: []string{"name", "friendlyName"}},
+	"SoftLayer_Provisioning_Version1_Transaction_Group":  {local: []string{"name"}},
+	billingType: {
+		local: []string{
+			"id", "allowCancellationFlag", "cancellationDate", "createDate", "nextBillDate", "lastBillDate",
+			"recurringFee", "hourlyRecurringFee", "description", "categoryCode",
+		},
+		masked: []string{"pendingCancellationFlag", "nextInvoiceTotalRecurringAmount"},
+		relations: map[string]relation{
+			"nextInvoiceChildren":      {to: billingType, many: true},
+			"activeAssociatedChildren": {to: billingType, many: true},
+		},
+	},
+	ticketType: {
+		local: []string{
+			"id", "accountId", "assignedUserId", "createDate", "lastEditDate", "lastEditType", "modifyDate",
+			"groupId", "priority", "statusId", "subjectId", "title", "userEditableFlag",
+			"serviceProviderId", "serviceProviderResourceId",
+		},
+		relations: map[string]relation{
+			"status":              {to: "SoftLayer_Ticket_Status"},
+			"subject":             {to: "SoftLayer_Ticket_Subject"},
+			"updates":             {to: updateType, many: true},
+			"firstUpdate":         {to: updateType},
+			"lastUpdate":          {to: updateType},
+			"attachedHardware":    {to: hardwareType, many: true, right: hardwareView},
+			"cancellationRequest": {to: requestType},
+		},
+	},
+	"SoftLayer_Ticket_Status":  {local: []string{"id", "name"}},
+	"SoftLayer_Ticket_Subject": {local: []string{"id", "name"}},
+	updateType:                 {local: []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"}},
+	requestType: {
+		local: []string{"id", "accountId", "ticketId", "statusId", "createDate"},
+		relations: map[string]relation{
+			"status": {to: "SoftLayer_Billing_Item_Cancellation_Request_Status"},
+			"items":  {to: "SoftLayer_Billing_Item_Cancellation_Request_Item", many: true},
+		},
+	},
+	"SoftLayer_Billing_Item_Cancellation_Request_Status": {local: []string{"id", "keyName", "name"}},
+	"SoftLayer_Billing_Item_Cancellation_Request_Item": {
+		local: []string{
+			"id", "billingItemId", "scheduledCancellationDate", "immediateCancellationFlag",
+			"serviceReclaimStatusCode",
+		},
+		relations: map[string]relation{"billingItem": {to: billingType, right: accountSummaryView}},
+	},
+	userType: {
+		local:     []string{"id", "accountId", "username", "firstName", "lastName", "email"},
+		masked:    []string{"isMasterUserFlag", "hasFullHardwareAccessFlag", "permissionCheckLikeMasterUserFlag"},
+		relations: map[string]relation{"permissions": {to: grantType, many: true}},
+	},
+	grantType: {local: []string{"key", "keyName", "name"}},
+	searchType: {
+		local:     []string{"relevanceScore", "resourceType"},
+		relations: map[string]relation{"resource": {to: entityType}},
+	},
+}
+
+// isLocal, isMasked and relationOf look a property up in a data type and in
+// the types it extends.
+func isLocal(typ, name string) bool {
+	k, ok := schema[typ]
+	return ok && (slices.Contains(k.local, name) || isLocal(k.base, name))
+}
+
+func isMasked(typ, name string) bool {
+	k, ok := schema[typ]
+	return ok && (slices.Contains(k.masked, name) || isMasked(k.base, name))
+}
+
+func relationOf(typ, name string) (relation, bool) {
+	k, ok := schema[typ]
+	if !ok {
+		return relation{}, false
+	}
+	if r, ok := k.relations[name]; ok {
+		return r, true
+	}
+	return relationOf(k.base, name)
+}
+
+// castable tells whether a mask may speak of typ as of cast.
+func castable(typ, cast string) bool {
+	k, known := schema[cast]
+	return known && (typ == cast || typ == entityType || k.base == typ || schema[typ].base == cast)
+}
+
+// locals are the property names that come unasked.
+func locals(typ string) []string {
+	k := schema[typ]
+	if k.base == "" {
+		return k.local
+	}
+	return append(slices.Clone(k.local), locals(k.base)...)
+}

@@ -1,0 +1,210 @@
+package fakesoftlayer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Ids and names of ticket states seen in recorded data.
+const (
+	statusOpen   = 1001
+	statusClosed = 1002
+)
+
+// Bounds of the books: what does not fit is refused with SoftLayer's "Internal Error".
+const (
+	maxTickets = 50_000
+	maxUpdates = 1_000
+)
+
+// ticket is one SoftLayer_Ticket with what the account knows beside it.
+type ticket struct {
+	tree   tree
+	server int64
+	// cancels tells a cancel-server ticket from any other.
+	cancels bool
+	// own is a ticket that this key filed: it needs no TICKET_VIEW_ALL.
+	own bool
+	// hidden is a ticket that this key cannot see for no reason it is told.
+	hidden bool
+	// closed is when it was closed; zero while it is open.
+	closed time.Time
+}
+
+// newTicket describes a ticket to be written into the books.
+type newTicket struct {
+	server  int64
+	subject string
+	title   string
+	entry   string
+	own     bool
+	cancels bool
+	age     time.Duration
+}
+
+// write puts a ticket into the books and gives it its number.
+func (a *Account) write(n newTicket) (*ticket, error) {
+	if len(a.tickets) >= maxTickets {
+		return nil, errInternal()
+	}
+	a.lastTicket += 1 + int64(a.random.IntN(97))
+	id, at := a.lastTicket, date(a.now().Add(-n.age))
+	number := fmt.Sprint(id)
+	if a.random.IntN(2) == 0 {
+		number = fmt.Sprintf("CS%07d", 1_000_000+a.random.IntN(9_000_000))
+	}
+	t := &ticket{server: n.server, own: n.own, cancels: n.cancels}
+	t.tree = tree{
+		"id": id, "accountId": int64(accountID), "assignedUserId": int64(userID), "title": n.title,
+		"createDate": at, "lastEditDate": at, "modifyDate": at, "lastEditType": "USER",
+		"groupId": int64(1), "priority": int64(0), "userEditableFlag": true,
+		"subjectId": int64(1021), "subject": tree{"id": int64(1021), "name": n.subject},
+		"serviceProviderId": int64(1), "serviceProviderResourceId": number,
+		"updates": []any{},
+	}
+	t.setStatus(statusOpen, "Open")
+	a.tickets[id] = t
+	a.ticketIDs = append(a.ticketIDs, id)
+	return t, a.addUpdate(t, n.entry, "USER", at)
+}
+
+// writeCancellation writes a cancel-server ticket with its cancellation request.
+func (a *Account) writeCancellation(s *server, entry string, own bool) (*ticket, error) {
+	t, err := a.write(newTicket{
+		server: number(s.tree["id"]), subject: "Server Cancellation", own: own, cancels: true,
+		title: fmt.Sprintf("Server Cancellation Request: %v", s.tree["fullyQualifiedDomainName"]),
+		entry: entry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.tree["cancellationRequest"] = tree{
+		"id": number(t.tree["id"]) + 1_000_000, "accountId": int64(accountID), "ticketId": t.tree["id"],
+		"createDate": t.tree["createDate"], "statusId": int64(1),
+		"status": tree{"id": int64(1), "keyName": "PENDING", "name": "Pending"},
+		"items":  a.requestItems(s),
+	}
+	return t, nil
+}
+
+func (a *Account) requestItems(s *server) []any {
+	billing, ok := s.tree["billingItem"].(tree)
+	if !ok {
+		return []any{}
+	}
+	return []any{tree{
+		"id": number(billing["id"]) + 7, "billingItemId": billing["id"], "immediateCancellationFlag": false,
+		"scheduledCancellationDate": date(a.cancellationDate()), "serviceReclaimStatusCode": "NOT_COMPLETED",
+		"billingItem": billing,
+	}}
+}
+
+func (a *Account) addUpdate(t *ticket, entry, editor, at string) error {
+	updates := t.updates()
+	if len(updates) >= maxUpdates {
+		return errInternal()
+	}
+	a.lastUpdate++
+	t.tree["updates"] = append(slices.Clip(updates), tree{
+		"id": a.lastUpdate, "ticketId": t.tree["id"], "createDate": at, "editorId": int64(userID),
+		"editorType": editor, "entry": entry,
+	})
+	t.tree["lastEditDate"], t.tree["modifyDate"], t.tree["lastEditType"] = at, at, editor
+	return nil
+}
+
+// reply adds an update by SoftLayer's staff.
+func (a *Account) reply(t *ticket, entry string) error {
+	return a.addUpdate(t, entry, "EMPLOYEE", date(a.now()))
+}
+
+// close ends a ticket; the server may then have another.
+func (a *Account) close(t *ticket) error {
+	if !t.closed.IsZero() {
+		return errors.New("the ticket is closed already")
+	}
+	t.closed = a.now()
+	t.setStatus(statusClosed, "Closed")
+	t.tree["lastEditDate"], t.tree["modifyDate"] = date(t.closed), date(t.closed)
+	return nil
+}
+
+// approve makes the cancellation pending on the server's billing item.
+func (a *Account) approve(t *ticket) error {
+	s := a.servers[t.server]
+	request, ok := t.tree["cancellationRequest"].(tree)
+	if !t.cancels || !ok || s == nil || !t.closed.IsZero() {
+		return errors.New("only an open cancellation ticket can be approved")
+	}
+	request["statusId"] = int64(4)
+	request["status"] = tree{"id": int64(4), "keyName": "APPROVED", "name": "Approved"}
+	if billing, ok := s.tree["billingItem"].(tree); ok {
+		billing["pendingCancellationFlag"] = true
+		billing["cancellationDate"] = date(a.cancellationDate())
+	}
+	return nil
+}
+
+func (t *ticket) setStatus(id int64, name string) {
+	t.tree["statusId"], t.tree["status"] = id, tree{"id": id, "name": name}
+}
+
+func (t *ticket) updates() []any {
+	updates, _ := t.tree["updates"].([]any)
+	return updates
+}
+
+// visible tells whether the key may see a ticket.
+func (a *Account) visible(t *ticket) bool {
+	return t != nil && !t.hidden && a.key.may(ticketView) && (t.own || a.key.may(ticketViewAll))
+}
+
+// ticketsThat are the visible tickets that a condition picks, oldest first.
+func (a *Account) ticketsThat(picked func(*ticket) bool) []any {
+	list := []any{}
+	for _, id := range a.ticketIDs {
+		if t := a.tickets[id]; a.visible(t) && picked(t) {
+			list = append(list, t.tree)
+		}
+	}
+	return list
+}
+
+func (a *Account) activeTickets(server int64) []any {
+	return a.ticketsThat(func(t *ticket) bool { return t.server == server && t.closed.IsZero() })
+}
+
+// openCancellation is a server's open cancellation ticket, nil if there is
+// none that the key may see.
+func (a *Account) openCancellation(server int64) any {
+	list := a.ticketsThat(func(t *ticket) bool {
+		return t.server == server && t.cancels && t.closed.IsZero()
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
+// attachedHardware is the server of a ticket, if the key may see it.
+func (a *Account) attachedHardware(ticket int64) []any {
+	t := a.tickets[ticket]
+	if t == nil || a.servers[t.server] == nil || !a.key.sees(t.server) {
+		return []any{}
+	}
+	return []any{a.servers[t.server].tree}
+}
+
+// updateAt is a ticket's first (0) or last (-1) update, nil if there is none.
+func updateAt(object tree, at int) any {
+	updates, _ := object["updates"].([]any)
+	if len(updates) == 0 {
+		return nil
+	}
+	if at < 0 {
+		at += len(updates)
+	}
+	return updates[at]
+}
