@@ -1,0 +1,163 @@
+package fakeslack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// ControlCall is one route of Control, for people who ask what there is.
+type ControlCall struct {
+	Method string `json:"method"`
+	Path   string `json:"path"` // with its query, where it takes one
+	Body   string `json:"body,omitempty"`
+	Doc    string `json:"doc"` // what it does, and what it answers
+}
+
+// controlRoute is a call and what serves it. A reading route has no body.
+type controlRoute struct {
+	ControlCall
+	serve func(*Workspace, *http.Request) (any, error)
+}
+
+func controlRoutes() []controlRoute {
+	return []controlRoute{
+		{ControlCall{"GET", "/workspace", "", "the people, groups, channels and teams: {users, groups, channels, teams, cast, connected}"}, getWorkspace},
+		{ControlCall{"POST", "/command", `{"user", "channel", "command", "text"}`, "types a slash command: {status, ms, body, error}; Socket Mode: status 200, or 0 with operation_timeout"}, posting((*Workspace).Command)},
+		{ControlCall{"GET", "/views?user=U", "", "the views that a person has open, top last: [{id, hash, view}]"}, getViews},
+		{ControlCall{"POST", "/options", `{"user", "view", "block_id", "action_id", "value"}`, "types into an external_select: {options}"}, posting((*Workspace).Options)},
+		{ControlCall{"POST", "/action", `{"user", "view" or "message": {"channel", "ts"}, "block_id", "action_id", "value" or "selected_option" or "selected_options", "values"}`, "clicks, chooses or types; values (optional): what else was touched. Answer as for command"}, posting((*Workspace).Act)},
+		{ControlCall{"POST", "/submit", `{"user", "view", "values": {block_id: {action_id: state}}}`, "submits a view; values: only what was touched; options never offered are passed on. Answer as for command"}, posting((*Workspace).Submit)},
+		{ControlCall{"POST", "/close", `{"user", "view"}`, "closes a view. Answer as for command"}, posting((*Workspace).closeModal)},
+		{ControlCall{"GET", "/messages?channel=C&wait=S", "", "the messages of a channel, or of a person's direct messages: [{channel, ts, thread_ts, user, text, blocks, to}]; wait (seconds, 60 at most): at the next change"}, getMessages},
+		{ControlCall{"POST", "/user", `{"id", "patch": {"deleted", "is_restricted", "is_ultra_restricted", "is_bot", "is_stranger", "team_id", "enterprise_id", "name", "real_name", "display_name"}}`, "changes a person: the user"}, posting((*Workspace).patchUser)},
+		{ControlCall{"POST", "/group", `{"id", "users": […] or "add": […] or "remove": […], "disabled"}`, "changes a user group: the group"}, posting((*Workspace).patchGroup)},
+		{ControlCall{"POST", "/channel", `{"id", "patch": {"is_archived", "bot_in", "is_private", "name", "members"}}`, "changes a channel: the channel"}, posting((*Workspace).patchChannel)},
+		{ControlCall{"POST", "/token", `{"scopes": […]} or {"revoke": […]}`, "sets the bot token's scopes or takes some away: {scopes}"}, posting((*Workspace).patchToken)},
+		{ControlCall{"POST", "/socket", `{"do": "disconnect" or "refresh" or "warning" or "deaf"}`, "disturbs the open Socket Mode connections: {ok}"}, posting((*Workspace).disturb)},
+		{ControlCall{"POST", "/endpoint", `{"url"}`, "where signed requests go, for a bot started anew: {ok}"}, posting((*Workspace).moveEndpoint)},
+	}
+}
+
+// Calls lists the routes of Control.
+func (w *Workspace) Calls() []ControlCall {
+	var calls []ControlCall
+	for _, r := range controlRoutes() {
+		calls = append(calls, r.ControlCall)
+	}
+	return calls
+}
+
+// Control serves the routes of Calls, in JSON, to loopback only. It stands apart
+// from what it imitates: a bot never calls it.
+func (w *Workspace) Control() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range controlRoutes() {
+		path, _, _ := cutQuery(r.Path)
+		mux.HandleFunc(r.Method+" "+path, func(out http.ResponseWriter, request *http.Request) {
+			result, err := r.serve(w, request)
+			writeControl(out, result, err)
+		})
+	}
+	return loopbackOnly(mux)
+}
+
+func cutQuery(path string) (before, query string, found bool) {
+	u, err := url.Parse(path)
+	if err != nil {
+		return path, "", false // unreachable: the routes above are well formed
+	}
+	return u.Path, u.RawQuery, u.RawQuery != ""
+}
+
+// posting reads the body of a changing route into what a method takes. The
+// method goes on when the caller goes away, as Slack does.
+func posting[In, Out any](do func(*Workspace, context.Context, In) (Out, error)) func(*Workspace, *http.Request) (any, error) {
+	return func(w *Workspace, r *http.Request) (any, error) {
+		var in In
+		if err := readControl(r, &in); err != nil {
+			return nil, err
+		}
+		return do(w, context.WithoutCancel(r.Context()), in)
+	}
+}
+
+var errMediaType = errors.New("the body of a change is application/json")
+
+func readControl(r *http.Request, in any) error {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return errMediaType
+	}
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(in); err != nil {
+		return fmt.Errorf("reading the body: %w", err)
+	}
+	if decoder.More() {
+		return errors.New("reading the body: something follows the object")
+	}
+	return nil
+}
+
+func writeControl(out http.ResponseWriter, result any, err error) {
+	out.Header().Set("Content-Type", "application/json; charset=utf-8")
+	out.Header().Set("X-Content-Type-Options", "nosniff")
+	status := http.StatusOK
+	if err != nil {
+		status, result = http.StatusBadRequest, answer{"error": err.Error()}
+		if errors.Is(err, errUnknownID) {
+			status = http.StatusNotFound
+		}
+		if errors.Is(err, errMediaType) {
+			status = http.StatusUnsupportedMediaType
+		}
+	}
+	out.WriteHeader(status)
+	_, _ = out.Write(encode(result))
+}
+
+// loopbackOnly refuses what another site's page or a rebound name could send.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		if !isLoopback(r.Host) || origin != "" && origin != "http://"+r.Host {
+			http.Error(out, "only pages of this sandbox may ask", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(out, r)
+	})
+}
+
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func getViews(w *Workspace, r *http.Request) (any, error) { return w.Views(r.FormValue("user")) }
+
+// maxWait bounds how long a request for messages is held.
+const maxWait = time.Minute
+
+func getMessages(w *Workspace, r *http.Request) (any, error) {
+	var wait time.Duration
+	if s := r.FormValue("wait"); s != "" {
+		seconds, err := strconv.ParseFloat(s, 64)
+		if err != nil || seconds < 0 {
+			return nil, fmt.Errorf("reading wait: %q is no number of seconds", s)
+		}
+		wait = min(maxWait, time.Duration(seconds*float64(time.Second)))
+	}
+	return w.Messages(r.Context(), r.FormValue("channel"), wait)
+}

@@ -1,0 +1,143 @@
+package fakeslack
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// channel is one public or private channel. Direct messages with the bot are
+// kept with the person, not here.
+type channel struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	IsPrivate  bool     `json:"is_private"`
+	IsArchived bool     `json:"is_archived"`
+	BotIn      bool     `json:"bot_in"`
+	Members    []string `json:"members"`
+}
+
+// findChannel returns the channel of this id, or nil; the lock is held.
+func (w *Workspace) findChannel(id string) *channel {
+	i := slices.IndexFunc(w.channels, func(c *channel) bool { return c.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return w.channels[i]
+}
+
+// directMessagesWith returns whom the bot talks to under this id: a person's own
+// id or that of the channel between the two.
+func (w *Workspace) directMessagesWith(id string) *user {
+	i := slices.IndexFunc(w.users, func(u *user) bool { return u.ID == id || u.directMessages == id })
+	if i < 0 {
+		return nil
+	}
+	return w.users[i]
+}
+
+// writable resolves where the bot may post: a channel it is in, a person it may
+// write to, or with chat:write.public any public channel.
+// Errors as in https://docs.slack.dev/reference/methods/chat.postMessage
+func (w *Workspace) writable(id string) (string, *apiError) {
+	if u := w.directMessagesWith(id); u != nil {
+		if u.IsBot || u.IsStranger || u.Deleted {
+			return "", fail("channel_not_found")
+		}
+		return u.directMessages, nil
+	}
+	c := w.findChannel(id)
+	switch {
+	case c == nil, c.IsPrivate && !c.BotIn:
+		return "", fail("channel_not_found")
+	case c.IsArchived:
+		return "", fail("is_archived")
+	case !c.BotIn && !slices.Contains(w.opts.Scopes, "chat:write.public"):
+		return "", fail("not_in_channel")
+	}
+	return c.ID, nil
+}
+
+// conversationsOpen is https://docs.slack.dev/reference/methods/conversations.open,
+// for a direct message with one person.
+func (w *Workspace) conversationsOpen(c call) (answer, *apiError) {
+	ids := strings.Split(c.text("users"), ",")
+	if c.text("users") == "" || len(ids) > 1 {
+		return nil, fail("invalid_arguments").because("[ERROR] this workspace opens direct messages with exactly one of `users` [json-pointer:/users]")
+	}
+	u := w.findUser(strings.TrimSpace(ids[0]))
+	switch {
+	case u == nil:
+		return nil, fail("user_not_found")
+	case u.Deleted:
+		return nil, fail("user_disabled")
+	case u.IsBot || u.IsStranger:
+		return nil, fail("cannot_dm_bot")
+	}
+	return answer{"channel": answer{"id": u.directMessages}}, nil
+}
+
+// conversationsHistory is https://docs.slack.dev/reference/methods/conversations.history
+// without cursors: the newest messages first, at most `limit`.
+func (w *Workspace) conversationsHistory(c call) (answer, *apiError) {
+	id := c.text("channel")
+	if err := w.readable(id); err != nil {
+		return nil, err
+	}
+	if u := w.directMessagesWith(id); u != nil {
+		id = u.directMessages
+	}
+	limit, err := strconv.Atoi(c.text("limit"))
+	if err != nil || limit < 1 || limit > 999 {
+		limit = 100
+	}
+	found := []answer{}
+	for _, m := range slices.Backward(w.messages) {
+		if m.channel == id && m.to == "" && m.threadTS == "" && inWindow(m.ts, c) && len(found) <= limit {
+			found = append(found, m.object(w, c.flag("include_all_metadata")))
+		}
+	}
+	more := len(found) > limit
+	return answer{"messages": found[:min(limit, len(found))], "has_more": more}, nil
+}
+
+// readable says why the bot may not read a conversation's history, or nil.
+func (w *Workspace) readable(id string) *apiError {
+	scope, member := "im:history", true
+	if w.directMessagesWith(id) == nil {
+		c := w.findChannel(id)
+		if c == nil || c.IsPrivate && !c.BotIn {
+			return fail("channel_not_found")
+		}
+		scope, member = "channels:history", c.BotIn
+		if c.IsPrivate {
+			scope = "groups:history"
+		}
+	}
+	if !slices.Contains(w.opts.Scopes, scope) {
+		return w.missingScope(scope)
+	}
+	if !member {
+		return fail("not_in_channel")
+	}
+	return nil
+}
+
+// inWindow reports whether a message time lies between `oldest` and `latest`, which
+// compare as text because both have ten digits before the point.
+func inWindow(ts string, c call) bool {
+	oldest, latest := c.text("oldest"), c.text("latest")
+	if c.flag("inclusive") && (ts == oldest || ts == latest) {
+		return true
+	}
+	return ts > oldest && (latest == "" || ts < latest)
+}
+
+// sees reports whether a person is in a conversation; the lock is held.
+func (w *Workspace) sees(userID, id string) bool {
+	if u := w.directMessagesWith(id); u != nil {
+		return u.ID == userID
+	}
+	c := w.findChannel(id)
+	return c != nil && slices.Contains(c.Members, userID)
+}

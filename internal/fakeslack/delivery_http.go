@@ -1,0 +1,126 @@
+package fakeslack
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func newBotClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// signature is v0 of https://docs.slack.dev/authentication/verifying-requests-from-slack
+func signature(secret, timestamp, body string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	_, _ = io.WriteString(mac, "v0:"+timestamp+":"+body)
+	return "v0=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// sign makes the headers of a body sent at this real time.
+func sign(secret, body string, at time.Time) http.Header {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	return http.Header{
+		"Content-Type":              {"application/x-www-form-urlencoded"},
+		"User-Agent":                {"Slackbot 1.0 (+https://api.slack.com/robots)"},
+		"X-Slack-Request-Timestamp": {timestamp},
+		"X-Slack-Signature":         {signature(secret, timestamp, body)},
+	}
+}
+
+// sendSigned posts a delivery with a new signature, or with the wrong one its fault asks for.
+func (w *Workspace) sendSigned(ctx context.Context, d *delivery, fault string) Ack {
+	secret, at := w.identity.secret, time.Now()
+	switch fault {
+	case FaultBadSignature:
+		secret = "not-the-secret"
+	case FaultStale:
+		at = at.Add(-6 * time.Minute)
+	}
+	body := d.form.Encode()
+	header := sign(secret, body, at)
+	w.mu.Lock()
+	d.last = sending{body: body, header: header}
+	w.mu.Unlock()
+	return w.postSigned(ctx, d, fault == FaultBadSignature || fault == FaultStale)
+}
+
+// resend posts the bytes that were sent last.
+func (w *Workspace) resend(ctx context.Context, d *delivery) Ack { return w.postSigned(ctx, d, false) }
+
+func (w *Workspace) postSigned(ctx context.Context, d *delivery, forged bool) Ack {
+	started := time.Now()
+	w.mu.Lock()
+	out, target := d.last, w.opts.Endpoint+"/slack/interactions"
+	if d.method == methodCommand {
+		target = w.opts.Endpoint + "/slack/commands"
+	}
+	w.mu.Unlock()
+	x := Exchange{At: started, From: "slack", To: "bot", Method: d.method, Delivery: d.id, Request: encode(readableForm(d.form))}
+	ctx, cancel := w.within(ctx, w.opts.AckTimeout)
+	defer cancel()
+	ack, body := w.postForm(ctx, target, out)
+	ack.MS = time.Since(started).Milliseconds()
+	switch {
+	case forged && ack.Status == http.StatusOK:
+		x.Broke = append(x.Broke, Broken{"a request that is not signed as it must be is refused", "https://docs.slack.dev/authentication/verifying-requests-from-slack"})
+	case !forged && ack.Status == http.StatusOK:
+		x.Broke = w.conclude(d, &ack, body)
+	case !forged:
+		x.Broke = append(x.Broke, Broken{"a delivery is answered with 200 within 3 seconds", "https://docs.slack.dev/interactivity/handling-user-interaction"})
+	}
+	if ack.Body == nil {
+		ack.Body = bodyJSON(body)
+	}
+	x.Status, x.Response = ack.Status, body
+	w.observe(x, started)
+	return ack
+}
+
+// postForm makes one request; no answer in time is operation_timeout, any other
+// failure dispatch_failed.
+func (w *Workspace) postForm(ctx context.Context, target string, out sending) (Ack, []byte) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(out.body))
+	if err != nil {
+		return Ack{Error: errDispatch}, nil
+	}
+	request.Header = out.header.Clone()
+	request.GetBody = nil // a delivery is never sent again behind our back
+	response, err := w.client.Do(request)
+	w.reached.Store(err == nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Ack{Error: errTimeout}, nil
+		}
+		return Ack{Error: errDispatch}, nil
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return Ack{Error: errTimeout}, nil
+	}
+	ack := Ack{Status: response.StatusCode, Headers: response.Header}
+	if response.StatusCode != http.StatusOK {
+		ack.Error = errDispatch
+	}
+	return ack, body
+}
+
+// readableForm shows a delivery to people: the payload itself where there is one.
+func readableForm(form url.Values) any {
+	object := readable(form)
+	if payload, ok := object["payload"]; ok {
+		return payload
+	}
+	return object
+}

@@ -1,0 +1,13 @@
+package fakeslack
+
+// APIMethodNames returns the routes that are really registered.
+func APIMethodNames() []string {
+	var names []string
+	for _, m := range apiMethods() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// DeliveryNames returns what is really delivered.
+func DeliveryNames() []string { return deliveryMethods() }

@@ -1,0 +1,160 @@
+package fakeslack
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// The faults of calls that the bot makes. Where "done" is said, the effect has happened.
+const (
+	FaultRateLimited   = "ratelimited"    // 429 with Retry-After: 1; not done
+	FaultError500      = "error_500"      // status 500, HTML body; not done
+	FaultError503      = "error_503"      // status 503, HTML body; not done
+	FaultDropBefore    = "drop_before"    // connection dropped; not done
+	FaultDropAfter     = "drop_after"     // done, then the connection is dropped
+	FaultSlow          = "slow"           // done, answered after 5 s
+	FaultHang          = "hang"           // never answered (60 s at most); not done
+	FaultFatalError    = "fatal_error"    // {"ok":false,"error":"fatal_error"}; not done
+	FaultInternalError = "internal_error" // {"ok":false,"error":"internal_error"}; not done
+	FaultInvalidAuth   = "invalid_auth"   // {"ok":false,"error":"invalid_auth"}; not done
+)
+
+// The faults of what Slack delivers to the bot.
+const (
+	FaultRedeliver    = "redeliver"     // delivered, and once more after the answer
+	FaultTwiceAtOnce  = "twice_at_once" // delivered twice at the same time
+	FaultBadSignature = "bad_signature" // HTTP only: signed with another secret
+	FaultStale        = "stale"         // HTTP only: signed six minutes ago
+)
+
+// slowness and hanging are the real times of FaultSlow and FaultHang.
+const (
+	slowness = 5 * time.Second
+	hanging  = time.Minute
+)
+
+type fault struct {
+	method, name string
+	left         int
+}
+
+func callFaults() []string {
+	return []string{
+		FaultRateLimited, FaultError500, FaultError503, FaultDropBefore, FaultDropAfter,
+		FaultSlow, FaultHang, FaultFatalError, FaultInternalError, FaultInvalidAuth,
+	}
+}
+
+func deliveryFaults() []string {
+	return []string{FaultRedeliver, FaultTwiceAtOnce, FaultBadSignature, FaultStale}
+}
+
+// FaultNames returns the name of every fault.
+func FaultNames() []string { return append(callFaults(), deliveryFaults()...) }
+
+// Fault makes the next so many requests of a method go wrong. The method is one
+// of the Web API, "response_url", or what is delivered: "slash_command",
+// "view_submission", "view_closed", "block_actions", "block_suggestion".
+// Several faults of one method are used up in the order in which they came.
+func (w *Workspace) Fault(method, name string, times int) error {
+	known := callFaults()
+	switch {
+	case slices.Contains(deliveryMethods(), method):
+		known = deliveryFaults()
+	case method != methodReply && !slices.ContainsFunc(apiMethods(), func(m apiMethod) bool { return m.name == method }):
+		return fmt.Errorf("setting a fault: no method is called %q", method)
+	}
+	if !slices.Contains(known, name) {
+		return fmt.Errorf("setting a fault of %s: %q is none of %q", method, name, known)
+	}
+	if times < 1 {
+		return fmt.Errorf("setting fault %q of %s: %d times", name, method, times)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if (name == FaultBadSignature || name == FaultStale) && w.opts.Transport != TransportHTTP {
+		return fmt.Errorf("setting fault %q of %s: Socket Mode has no signatures", name, method)
+	}
+	w.faults = append(w.faults, &fault{method: method, name: name, left: times})
+	return nil
+}
+
+// takeFault uses up one fault of this method and returns its name, or "".
+func (w *Workspace) takeFault(method string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.faults, func(f *fault) bool { return f.method == method })
+	if i < 0 {
+		return ""
+	}
+	f := w.faults[i]
+	if f.left--; f.left == 0 {
+		w.faults = slices.Delete(w.faults, i, i+1)
+	}
+	return f.name
+}
+
+// faultyWriter lets one answer go wrong as its fault says.
+type faultyWriter struct {
+	http.ResponseWriter
+	fault   string
+	dropped bool
+}
+
+// before applies what happens instead of the effect: a status, with the error
+// word where there is one, or 0 where the effect is to happen.
+func (f *faultyWriter) before(w *Workspace, r *http.Request) (status int, word string) {
+	switch f.fault {
+	case FaultRateLimited:
+		f.Header().Set("Retry-After", "1")
+		return http.StatusTooManyRequests, "ratelimited"
+	case FaultError500:
+		return http.StatusInternalServerError, ""
+	case FaultError503:
+		return http.StatusServiceUnavailable, ""
+	case FaultFatalError, FaultInternalError, FaultInvalidAuth:
+		return http.StatusOK, f.fault
+	case FaultDropBefore:
+		f.dropped = true
+		return http.StatusOK, ""
+	case FaultDropAfter:
+		f.dropped = true
+	case FaultHang:
+		w.pause(r, hanging)
+		f.dropped = true
+		return http.StatusOK, ""
+	}
+	return 0, ""
+}
+
+// pause waits, unless the caller goes away or the workspace ends.
+func (w *Workspace) pause(r *http.Request, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	case <-w.done:
+	}
+}
+
+// finish writes the answer, late where the fault says so, or drops the connection.
+func (f *faultyWriter) finish(w *Workspace, r *http.Request, status int, body []byte) {
+	if f.fault == FaultSlow {
+		w.pause(r, slowness)
+	}
+	if f.dropped {
+		if conn, _, err := http.NewResponseController(f.ResponseWriter).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+		return
+	}
+	if status >= http.StatusInternalServerError {
+		f.Header().Set("Content-Type", "text/html")
+		body = []byte("<html><body><h1>Server Error</h1></body></html>")
+	}
+	f.WriteHeader(status)
+	_, _ = f.Write(body)
+}

@@ -1,0 +1,199 @@
+package fakeslack
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+)
+
+// MessageRef names a message.
+type MessageRef struct {
+	Channel string `json:"channel"` // as in Message
+	TS      string `json:"ts"`
+}
+
+// Action is what a person does to one element: a click, a choice, a text. Exactly
+// one of View and Message is set. A value or option that was never offered is passed on.
+type Action struct {
+	User            string           `json:"user"`
+	View            string           `json:"view,omitempty"`
+	Message         *MessageRef      `json:"message,omitempty"`
+	BlockID         string           `json:"block_id"`
+	ActionID        string           `json:"action_id"`
+	Value           *string          `json:"value,omitempty"` // default: the button's own
+	SelectedOption  map[string]any   `json:"selected_option,omitempty"`
+	SelectedOptions []map[string]any `json:"selected_options,omitempty"`
+	Values          Values           `json:"values,omitempty"` // what else was touched in the view, so that its state is true
+}
+
+// Act delivers block_actions and returns how the bot acknowledged them.
+// https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+func (w *Workspace) Act(ctx context.Context, a Action) (Ack, error) {
+	w.mu.Lock()
+	payload, err := w.actionPayload(a)
+	w.mu.Unlock()
+	if err != nil {
+		return Ack{}, fmt.Errorf("acting: %w", err)
+	}
+	return w.deliver(ctx, newInteraction(methodActions, payload, func([]byte) *apiError { return nil })), nil
+}
+
+// newInteraction makes the delivery of an interaction payload.
+func newInteraction(method string, payload answer, settle func([]byte) *apiError) *delivery {
+	body := encode(payload)
+	return &delivery{
+		method: method, envelope: "interactive", form: url.Values{"payload": {string(body)}}, payload: body,
+		answers: method == methodSubmission || method == methodSuggestion, settle: settle,
+	}
+}
+
+// interaction is what all payloads have in common.
+func (w *Workspace) interaction(kind string, u *user) answer {
+	return answer{
+		"type": kind, "token": w.identity.verification, "api_app_id": w.identity.appID,
+		"team":       answer{"id": w.identity.teamID, "domain": teamDomain},
+		"user":       answer{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
+		"enterprise": w.identity.enterprise(), "is_enterprise_install": false,
+	}
+}
+
+func (w *Workspace) actionPayload(a Action) (answer, error) {
+	u := w.findUser(a.User)
+	if u == nil {
+		return nil, unknownID("user", a.User)
+	}
+	payload := w.interaction(methodActions, u)
+	if a.Message != nil {
+		return payload, w.actOnMessage(payload, a)
+	}
+	return payload, w.actOnView(payload, a)
+}
+
+func (w *Workspace) actOnView(payload answer, a Action) error {
+	m, err := w.viewOf(a.User, a.View)
+	if err != nil {
+		return err
+	}
+	found, _ := m.view["blocks"].([]any)
+	block, element, err := findElement(found, a.BlockID, a.ActionID)
+	if err != nil {
+		return err
+	}
+	if block["type"] == "input" && block["dispatch_action"] != true {
+		return fmt.Errorf("block %q is an input without dispatch_action: Slack sends nothing before the submission", a.BlockID)
+	}
+	if err := m.touchState(a.Values); err != nil {
+		return err
+	}
+	action := w.action(a, element)
+	if field := stateField(str(element["type"])); field != "" {
+		state := Values{a.BlockID: {a.ActionID: {field: action[field]}}}
+		if err := m.touchState(state); err != nil {
+			return err
+		}
+	}
+	payload["actions"] = []answer{action}
+	payload["trigger_id"] = w.newTrigger(a.User, m.id)
+	payload["container"] = answer{"type": "view", "view_id": m.id}
+	payload["view"] = w.viewObject(m)
+	return nil
+}
+
+func (w *Workspace) actOnMessage(payload answer, a Action) error {
+	channel, err := w.conversation(a.Message.Channel)
+	if err != nil {
+		return err
+	}
+	m := w.findMessage(channel, a.Message.TS)
+	if m == nil || m.to != "" && m.to != a.User || !w.mayClick(a.User, channel) {
+		return unknownID("message", a.Message.TS)
+	}
+	_, element, err := findElement(m.blocks, a.BlockID, a.ActionID)
+	if err != nil {
+		return err
+	}
+	payload["actions"] = []answer{w.action(a, element)}
+	payload["trigger_id"] = w.newTrigger(a.User, "")
+	payload["container"] = answer{"type": "message", "message_ts": m.ts, "channel_id": channel, "is_ephemeral": m.to != ""}
+	payload["channel"] = w.channelObject(channel)
+	payload["state"] = answer{"values": answer{}}
+	payload["response_url"] = w.newReply(channel, a.User, m.ts)
+	if m.to == "" {
+		payload["message"] = m.object(w, true)
+	}
+	return nil
+}
+
+// mayClick reports whether a person sees a conversation: public channels can be
+// previewed by everyone.
+func (w *Workspace) mayClick(user, channel string) bool {
+	c := w.findChannel(channel)
+	return c != nil && !c.IsPrivate || w.sees(user, channel)
+}
+
+func (w *Workspace) channelObject(id string) answer {
+	_, name, _ := w.commandChannel(id)
+	return answer{"id": id, "name": name}
+}
+
+// action is one entry of the payload's actions.
+func (w *Workspace) action(a Action, element map[string]any) answer {
+	done := answer{"type": element["type"], "block_id": a.BlockID, "action_id": a.ActionID, "action_ts": w.timestamp()}
+	switch element["type"] {
+	case "button":
+		done["text"] = element["text"]
+		if value, ok := element["value"]; ok {
+			done["value"] = value
+		}
+		if a.Value != nil {
+			done["value"] = *a.Value
+		}
+	case "plain_text_input":
+		done["value"] = nil
+		if a.Value != nil {
+			done["value"] = *a.Value
+		}
+	case "checkboxes":
+		done["selected_options"] = slices.Concat([]any{}, toAny(a.SelectedOptions))
+	default:
+		done["selected_option"] = nil
+		if a.SelectedOption != nil {
+			done["selected_option"] = a.SelectedOption
+		}
+	}
+	return done
+}
+
+func toAny(options []map[string]any) []any {
+	list := make([]any, len(options))
+	for i, o := range options {
+		list[i] = o
+	}
+	return list
+}
+
+// findElement finds an element by the ids of its block and its own.
+func findElement(found []any, blockID, actionID string) (block, element map[string]any, err error) {
+	for _, b := range found {
+		block, _ := b.(map[string]any)
+		if block["block_id"] != blockID {
+			continue
+		}
+		for _, e := range elementsOf(block) {
+			if e["action_id"] == actionID {
+				return block, e, nil
+			}
+		}
+	}
+	return nil, nil, fmt.Errorf("finding element %q in block %q: %w", actionID, blockID, errUnknownID)
+}
+
+// viewOf returns a view that this person has open; the lock is held.
+func (w *Workspace) viewOf(user, id string) (*modal, error) {
+	m := w.findModal(id)
+	if m == nil || m.user != user {
+		return nil, unknownID("open view", id)
+	}
+	return m, nil
+}

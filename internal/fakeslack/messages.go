@@ -1,0 +1,164 @@
+package fakeslack
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// maxMessages bounds what the workspace remembers; the oldest go first.
+const maxMessages = 5000
+
+// message is one message as it stands in a channel.
+type message struct {
+	channel  string // C… or D…
+	ts       string
+	threadTS string
+	user     string
+	to       string // the only reader of an ephemeral message
+	text     string
+	blocks   []any
+	metadata any
+	mentions []string
+	edited   bool
+	unfurls  bool
+}
+
+// Message is what people see, and what tests read. Channel is the person's id
+// where it is a direct message between them and the bot.
+type Message struct {
+	Channel  string   `json:"channel"`
+	TS       string   `json:"ts"`
+	ThreadTS string   `json:"thread_ts,omitempty"`
+	User     string   `json:"user"`
+	Text     string   `json:"text"`
+	Blocks   []any    `json:"blocks"`
+	To       string   `json:"to,omitempty"` // set on an ephemeral message: its only reader
+	Edited   bool     `json:"edited,omitempty"`
+	Metadata any      `json:"metadata,omitempty"`
+	Mentions []string `json:"mentions,omitempty"` // whom it would notify: "channel", "here", "everyone", "U…", "S…"
+	Unfurls  bool     `json:"unfurls,omitempty"`  // links in it would be unfolded
+}
+
+// Messages returns a conversation from its oldest message on. channel is a
+// channel's id, or for direct messages a person's. With wait > 0 it returns at
+// the next change in that conversation, or when the time is over.
+func (w *Workspace) Messages(ctx context.Context, channel string, wait time.Duration) ([]Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, err := w.conversation(channel)
+	if err != nil {
+		return nil, err
+	}
+	if wait > 0 {
+		w.awaitChange(ctx, id, wait)
+	}
+	if u := w.directMessagesWith(id); u != nil {
+		channel = u.ID
+	}
+	seen := []Message{}
+	for _, m := range w.messages {
+		if m.channel == id {
+			seen = append(seen, m.seen(channel))
+		}
+	}
+	return seen, nil
+}
+
+// awaitChange returns once a conversation differs; the lock is held on both ends
+// and free in between.
+func (w *Workspace) awaitChange(ctx context.Context, id string, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for before := w.edits[id]; before == w.edits[id]; {
+		changed := w.changed
+		w.mu.Unlock()
+		over := false
+		select {
+		case <-changed:
+		case <-timer.C:
+			over = true
+		case <-ctx.Done():
+			over = true
+		case <-w.done:
+			over = true
+		}
+		w.mu.Lock()
+		if over {
+			return
+		}
+	}
+}
+
+// conversation resolves the id that people use; the lock is held.
+func (w *Workspace) conversation(id string) (string, error) {
+	if w.findChannel(id) != nil {
+		return id, nil
+	}
+	if u := w.directMessagesWith(id); u != nil {
+		return u.directMessages, nil
+	}
+	return "", unknownID("channel", id)
+}
+
+// post adds a message and returns it; the lock is held.
+func (w *Workspace) post(m message) *message {
+	m.ts, m.user = w.timestamp(), w.cast.BotUser
+	w.nameBlocks(m.blocks)
+	if len(w.messages) >= maxMessages {
+		w.messages = slices.Delete(w.messages, 0, 1)
+	}
+	w.messages = append(w.messages, &m)
+	w.edits[m.channel]++
+	w.touch()
+	return &m
+}
+
+// findMessage returns a message by channel and ts, or nil; the lock is held.
+func (w *Workspace) findMessage(channel, ts string) *message {
+	i := slices.IndexFunc(w.messages, func(m *message) bool { return m.channel == channel && m.ts == ts })
+	if i < 0 {
+		return nil
+	}
+	return w.messages[i]
+}
+
+// remove takes a message away; the lock is held.
+func (w *Workspace) remove(m *message) {
+	w.messages = slices.DeleteFunc(w.messages, func(other *message) bool { return other == m })
+	w.edits[m.channel]++
+	w.touch()
+}
+
+func (m *message) seen(channel string) Message {
+	return Message{
+		Channel: channel, TS: m.ts, ThreadTS: m.threadTS, User: m.user, Text: m.text, Blocks: orEmpty(m.blocks),
+		To: m.to, Edited: m.edited, Metadata: m.metadata, Mentions: m.mentions, Unfurls: m.unfurls,
+	}
+}
+
+// object is the message as the Web API and payloads show it.
+// https://docs.slack.dev/reference/events/message
+func (m *message) object(w *Workspace, metadata bool) answer {
+	object := answer{
+		"type": "message", "user": m.user, "bot_id": w.identity.botID, "app_id": w.identity.appID,
+		"team": w.identity.teamID, "ts": m.ts, "text": m.text, "blocks": orEmpty(m.blocks),
+	}
+	if m.threadTS != "" {
+		object["thread_ts"] = m.threadTS
+	}
+	if m.edited {
+		object["edited"] = answer{"user": m.user, "ts": m.ts}
+	}
+	if metadata && m.metadata != nil {
+		object["metadata"] = m.metadata
+	}
+	return object
+}
+
+func orEmpty(blocks []any) []any {
+	if blocks == nil {
+		return []any{}
+	}
+	return blocks
+}

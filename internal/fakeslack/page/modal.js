@@ -1,0 +1,134 @@
+// The top view of the person: drawn anew when its hash changes, with what was
+// typed kept in blocks that stay.
+import { node, plain, text } from "./mrkdwn.js";
+import { blocks } from "./blocks.js";
+import { post } from "./control.js";
+
+const dialog = document.getElementById("modal");
+const field = (id) => document.getElementById(id);
+let shown = null; // {id, hash, view, user}
+let touched = {}; // view id → block → action → state
+let names;
+
+export function showTop(views, user, known) {
+  names = known;
+  const top = views.at(-1);
+  if (!top) {
+    shown = null;
+    touched = {};
+    if (dialog.open) dialog.close();
+    return;
+  }
+  if (shown && shown.id === top.id && shown.hash === top.hash && shown.user === user) return;
+  shown = { ...top, user };
+  draw();
+}
+
+const known = (block, e) => shown.view.state.values[block.block_id]?.[e.action_id];
+const mine = (block, e) => touched[shown.id]?.[block.block_id]?.[e.action_id];
+
+// values is what was touched in blocks that are still there.
+function values() {
+  const kept = {};
+  for (const [block, actions] of Object.entries(touched[shown.id] ?? {})) {
+    for (const [action, state] of Object.entries(actions)) {
+      if (shown.view.state.values[block]?.[action]) (kept[block] ??= {})[action] = state;
+    }
+  }
+  return kept;
+}
+
+const on = {
+  kind: "view",
+  get names() { return names; },
+  state: (block, e) => mine(block, e) ?? known(block, e),
+  touch(block, e, state) { ((touched[shown.id] ??= {})[block.block_id] ??= {})[e.action_id] = state; },
+  async act(block, e, fields) {
+    if (e.confirm && !(await confirmed(e.confirm, names))) return;
+    const ack = await post("action", { user: shown.user, view: shown.id, block_id: block.block_id, action_id: e.action_id, values: values(), ...fields });
+    if (ack.error) trouble(ack.error);
+  },
+  lookup: (block, e, value) => post("options", { user: shown.user, view: shown.id, block_id: block.block_id, action_id: e.action_id, value }),
+};
+
+function draw() {
+  const { view } = shown;
+  const focus = document.activeElement?.id;
+  touched[shown.id] = values();
+  field("modal-title").textContent = plain(view.title);
+  field("modal-close").textContent = plain(view.close) || "Cancel";
+  field("modal-submit").textContent = plain(view.submit) || "Submit";
+  field("modal-submit").hidden = !view.submit;
+  field("modal-submit").disabled = false;
+  field("modal-x").textContent = view.previous_view_id ? "‹ Back" : "✕";
+  field("modal-trouble").hidden = true;
+  field("modal-blocks").replaceChildren(...blocks(view.blocks, on));
+  const opened = !dialog.open;
+  if (opened) dialog.showModal();
+  const first = opened ? field("modal-blocks").querySelector("input, select, textarea, button") : document.getElementById(focus);
+  first?.focus();
+}
+
+function trouble(word) {
+  field("modal-trouble").textContent = `We had some trouble connecting. Try again? (${word})`;
+  field("modal-trouble").hidden = false;
+}
+
+function fieldErrors(errors) {
+  for (const p of dialog.querySelectorAll(".field-error")) {
+    const message = errors[p.closest(".block").dataset.block];
+    p.textContent = message ?? "";
+    p.hidden = !message;
+  }
+  dialog.querySelector(".field-error:not([hidden])")?.scrollIntoView({ block: "center" });
+}
+
+// missing is what Slack's own client asks for before it sends anything.
+function missing() {
+  const errors = {};
+  for (const block of shown.view.blocks.filter((b) => b.type === "input")) {
+    const e = block.element;
+    const state = on.state(block, e) ?? {};
+    const value = state.value ?? state.selected_option ?? (state.selected_options?.length ? state.selected_options : null);
+    const length = [...(state.value ?? "")].length;
+    if (!block.optional && !value) errors[block.block_id] = "Please complete this required field.";
+    else if (e.max_length && length > e.max_length) errors[block.block_id] = `This entry is ${length} characters long; at most ${e.max_length} are allowed.`;
+    else if (e.min_length && value && length < e.min_length) errors[block.block_id] = `At least ${e.min_length} characters are needed.`;
+  }
+  return errors;
+}
+
+field("modal-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const errors = missing();
+  fieldErrors(errors);
+  if (Object.keys(errors).length) return;
+  field("modal-trouble").hidden = true;
+  field("modal-submit").disabled = true;
+  const ack = await post("submit", { user: shown.user, view: shown.id, values: values() });
+  field("modal-submit").disabled = false;
+  if (ack.error) trouble(ack.error);
+  else if (ack.body?.response_action === "errors") fieldErrors(ack.body.errors);
+});
+
+const leave = () => post("close", { user: shown.user, view: shown.id });
+field("modal-close").addEventListener("click", leave);
+field("modal-x").addEventListener("click", leave);
+dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+
+// confirmed asks as a confirm object says.
+export function confirmed(object, known) {
+  const ask = document.getElementById("confirm");
+  field("confirm-title").textContent = plain(object.title);
+  field("confirm-text").replaceChildren(text(object.text, known) ?? node("span"));
+  field("confirm-no").textContent = plain(object.deny);
+  field("confirm-yes").textContent = plain(object.confirm);
+  field("confirm-yes").className = object.style ?? "primary";
+  ask.showModal();
+  return new Promise((resolve) => {
+    const end = (answer) => () => { ask.close(); resolve(answer); };
+    field("confirm-yes").onclick = end(true);
+    field("confirm-no").onclick = end(false);
+    ask.oncancel = () => resolve(false);
+  });
+}

@@ -1,0 +1,181 @@
+package fakeslack_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// browser is one tab on the page of a stage.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// browse opens the page; without a browser on this machine the test is skipped.
+func browse(s *stage) browser {
+	s.t.Helper()
+	if _, err := exec.LookPath("chromium"); err != nil {
+		s.t.Skip("no chromium: the page is not tried")
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.Page())
+	mux.Handle("/control/", http.StripPrefix("/control", s.Control()))
+	server := httptest.NewServer(mux)
+	s.t.Cleanup(server.Close)
+	ctx, cancel := chromedp.NewContext(s.t.Context(), chromedp.WithAllocatorOptions(chromedp.NoSandbox, chromedp.WindowSize(1200, 800)))
+	s.t.Cleanup(cancel)
+	require.NoError(s.t, chromedp.Do(ctx, chromedp.Navigate(server.URL)), "opening the page")
+	return browser{s.t, ctx}
+}
+
+func (b browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	for _, a := range actions {
+		require.NoError(b.t, chromedp.Do(ctx, a))
+	}
+}
+
+// eventually waits until a JavaScript expression holds.
+func (b browser) eventually(expression string) {
+	b.t.Helper()
+	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(10*time.Second)))
+	require.NoError(b.t, err, expression)
+	require.True(b.t, holds, expression)
+}
+
+// choose picks an entry of a native select, as a person does.
+func (b browser) choose(sel, value string) {
+	b.t.Helper()
+	b.do(chromedp.SetValue(sel, value))
+	_, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.querySelector("`+sel+`").dispatchEvent(new Event("change"))`))
+	require.NoError(b.t, err)
+}
+
+// everyElement is a view with each block and element that the page draws.
+func everyElement() map[string]any {
+	rich := func(kind string, pieces ...any) fields { return fields{"type": kind, "elements": pieces} }
+	return modal(
+		fields{"type": "header", "block_id": "header", "text": plain("Server")},
+		fields{"type": "section", "block_id": "card", "text": mrkdwn("*bold* &lt;!channel&gt; <https://example.com|link> <javascript:alert(1)|none>"), "fields": []any{plain("one"), mrkdwn("_two_")}},
+		fields{"type": "context", "block_id": "context", "elements": []any{mrkdwn("<!date^1700000000^{date_short}|then>")}},
+		fields{"type": "divider", "block_id": "line"},
+		fields{"type": "rich_text", "block_id": "rich", "elements": []any{
+			rich("rich_text_section", fields{"type": "text", "text": "<b>no html</b>", "style": fields{"bold": true}}, fields{"type": "emoji", "name": "ticket"}),
+			rich("rich_text_quote", fields{"type": "link", "url": "https://example.com", "text": "quoted"}),
+			rich("rich_text_preformatted", fields{"type": "text", "text": "code"}),
+		}},
+		with(input(fields{"type": "external_select", "action_id": "pick", "min_query_length": 2}), fields{"block_id": "server", "dispatch_action": true}),
+		with(input(fields{"type": "static_select", "action_id": "pick", "option_groups": []any{fields{"label": plain("Reasons"), "options": []any{option("No longer needed", "no")}}}}), fields{"block_id": "reason"}),
+		with(input(fields{"type": "plain_text_input", "action_id": "text", "multiline": true}), fields{"block_id": "content", "hint": plain("No passwords.")}),
+		with(input(fields{"type": "checkboxes", "action_id": "tick", "options": []any{option("These too", "too")}}), fields{"block_id": "items", "optional": true}),
+	)
+}
+
+func TestThePageDoesTheMainJob(t *testing.T) {
+	t.Parallel()
+	var s *stage
+	submissions := 0
+	b := newBot(t, func(method string, payload map[string]any) (int, string) {
+		switch method {
+		case "slash_command":
+			s.call("views.open", fields{"trigger_id": payload["trigger_id"], "view": everyElement()})
+		case "block_suggestion":
+			return http.StatusOK, `{"options":[{"text":{"type":"plain_text","text":"db-042.example.com"},"value":"42"}]}`
+		case "block_actions":
+			if view, ok := payload["view"].(map[string]any); ok {
+				changed := everyElement()
+				changed["blocks"].([]any)[1] = fields{"type": "section", "block_id": "card-42", "text": mrkdwn("*the card*")}
+				s.call("views.update", fields{"view_id": view["id"], "hash": view["hash"], "view": changed})
+			}
+		case "view_submission":
+			if submissions++; submissions == 1 {
+				return http.StatusOK, `{"response_action":"errors","errors":{"content":"Say more."}}`
+			}
+			s.call("chat.postMessage", fields{"channel": s.Cast().Channel, "text": "requested", "blocks": []any{
+				fields{"type": "section", "text": mrkdwn("✅ *Cancellation requested* <http://127.0.0.1/tickets/1|Ticket 1>")},
+				fields{"type": "actions", "block_id": "decide", "elements": []any{fields{"type": "button", "action_id": "undo", "text": plain("Undo"), "confirm": fields{
+					"title": plain("Undo?"), "text": plain("It stays."), "confirm": plain("Undo it"), "deny": plain("Not yet"),
+				}}}},
+			}})
+		}
+		return http.StatusOK, ""
+	})
+	s = newStage(t, fakeslack.Options{Endpoint: b.url})
+	tab := browse(s)
+	tab.eventually(`document.querySelectorAll("#channels button").length === 3`)
+	tab.do(chromedp.SendKeys("#composer-input", "/cancel-server\r"))
+	tab.do(chromedp.WaitVisible("#modal"))
+
+	for holds, expression := range map[string]string{
+		"every block is drawn":              `document.querySelectorAll("#modal .block").length === 9 && !document.querySelector("#modal .unknown")`,
+		"escaped text is text":              `document.querySelector("[data-block=card]").textContent.includes("<!channel>")`,
+		"a script is no link":               `document.querySelectorAll("[data-block=card] a").length === 1`,
+		"HTML in text is text":              `document.querySelector("[data-block=rich] b").textContent === "<b>no html</b>"`,
+		"a date is a date":                  `document.querySelector("[data-block=context] time").textContent.includes("2023")`,
+		"labels of the frame are the bot's": `document.querySelector("#modal-submit").textContent === "Request cancellation"`,
+	} {
+		got, err := chromedp.Run(tab.ctx, chromedp.Evaluate[bool](expression))
+		require.NoError(t, err)
+		assert.True(t, got, holds)
+	}
+
+	tab.do(chromedp.SendKeys("#input-content", "Replaced"), chromedp.Click("#modal-submit"))
+	tab.eventually(`document.querySelector("[data-block=server] .field-error").textContent.includes("required")`)
+	tab.do(chromedp.SendKeys("#input-server", "db"), chromedp.WaitVisible("[data-value='42']"), chromedp.Click("[data-value='42']"))
+	tab.do(chromedp.WaitVisible("[data-block=card-42]"))
+	tab.eventually(`document.querySelector("#input-content").value === "Replaced" && document.querySelector("#input-server").value === "db-042.example.com"`)
+	tab.choose("#input-reason", "no")
+	tab.do(chromedp.Click("[data-block=items] input"), chromedp.Click("#modal-submit"))
+	tab.eventually(`document.querySelector("[data-block=content] .field-error").textContent === "Say more."`)
+	tab.do(chromedp.SendKeys("#input-content", " by db-060."), chromedp.Click("#modal-submit"))
+	tab.eventually(`!document.querySelector("#modal").open && document.querySelector(".message a")?.textContent === "Ticket 1"`)
+
+	all := b.requests()
+	state, err := json.Marshal(all[len(all)-1].payload["view"].(fields)["state"])
+	require.NoError(t, err)
+	for _, part := range []string{`"value":"42"`, `"value":"no"`, `"value":"Replaced by db-060."`, `"value":"too"`} {
+		assert.Contains(t, string(state), part)
+	}
+
+	tab.do(chromedp.Click("[data-block=decide] button"), chromedp.WaitVisible("#confirm"), chromedp.Click("#confirm-no"))
+	assert.Len(t, s.seen("block_actions"), 1, "a declined confirmation sends nothing")
+	tab.do(chromedp.Click("[data-block=decide] button"), chromedp.WaitVisible("#confirm"), chromedp.Click("#confirm-yes"))
+	require.Eventually(t, func() bool { return len(s.seen("block_actions")) == 2 }, 5*time.Second, 5*time.Millisecond)
+
+	s.call("chat.postEphemeral", fields{"channel": s.Cast().Channel, "user": s.Cast().User, "text": "for Ana alone"})
+	tab.eventually(`document.querySelector(".message.ephemeral")?.textContent.includes("for Ana alone")`)
+	tab.choose("#user", s.Cast().Requester)
+	tab.eventually(`!document.querySelector(".message.ephemeral")`)
+}
+
+func TestThePageMayLoadNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{})
+	server := httptest.NewServer(s.Page())
+	t.Cleanup(server.Close)
+	for _, path := range []string{"/", "/page/workspace.js", "/page/workspace.css", "/page/blocks.js", "/page/modal.js", "/page/mrkdwn.js", "/page/control.js"} {
+		response, err := server.Client().Get(server.URL + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, http.StatusOK, response.StatusCode, path)
+		assert.True(t, strings.HasPrefix(response.Header.Get("Content-Security-Policy"), "default-src 'none'"), path)
+	}
+	response, err := server.Client().Get(server.URL + "/page/../workspace.go")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+}

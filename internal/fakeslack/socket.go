@@ -1,0 +1,207 @@
+package fakeslack
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	// maxFrame is where Slack closes a connection with 1009: acknowledgements are
+	// shorter. See revelrylabs/slax PR 614 and slack-go issue 1196.
+	maxFrame = 20480
+	// goodbye is how long a connection that was told to leave stays open.
+	goodbye = 10 * time.Second
+	// writing bounds each write to a connection.
+	writing = 5 * time.Second
+)
+
+// socket is one Socket Mode connection.
+type socket struct {
+	conn    *websocket.Conn
+	out     chan []byte
+	gone    chan struct{}
+	leaving atomic.Bool // was told to leave: gets nothing new
+	deaf    atomic.Bool // looks alive and carries nothing, in either direction
+}
+
+// serveSocket opens a connection for a ticket of apps.connections.open.
+// https://docs.slack.dev/apis/events-api/using-socket-mode
+func (w *Workspace) serveSocket(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	now := w.now()
+	w.mu.Unlock()
+	if !w.sockets.redeem(r.PathValue("ticket"), now) {
+		http.Error(out, "this websocket URL was used, is too old or unknown", http.StatusForbidden)
+		return
+	}
+	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	conn, err := upgrader.Upgrade(out, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	s := &socket{conn: conn, out: make(chan []byte, 256), gone: make(chan struct{})}
+	n := w.sockets.add(s)
+	if n > maxSockets {
+		w.dismiss(s, "too_many_websockets")
+	} else {
+		s.send(encode(answer{
+			"type": "hello", "num_connections": n, "connection_info": answer{"app_id": w.identity.appID},
+			"debug_info": answer{"host": "applink-fake-1", "build_number": 1, "approximate_connection_time": 18060},
+		}))
+	}
+	if !w.start(func() { w.run(s) }) {
+		w.sockets.drop(s)
+		s.sever()
+	}
+}
+
+// run carries a connection until either side ends it.
+func (w *Workspace) run(s *socket) {
+	var writer sync.WaitGroup
+	writer.Go(func() { s.write(w.opts.PingInterval) })
+	w.read(s)
+	w.sockets.drop(s)
+	close(s.gone)
+	s.sever()
+	writer.Wait()
+}
+
+// send queues a frame; a connection that takes nothing is cut.
+func (s *socket) send(frame []byte) {
+	if s.deaf.Load() {
+		return
+	}
+	select {
+	case s.out <- frame:
+	default:
+		s.sever()
+	}
+}
+
+// sever cuts the connection without a word.
+func (s *socket) sever() { _ = s.conn.NetConn().Close() }
+
+// write sends what is queued, and pings.
+func (s *socket) write(every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.gone:
+			return
+		case frame := <-s.out:
+			_ = s.conn.SetWriteDeadline(time.Now().Add(writing))
+			if s.conn.WriteMessage(websocket.TextMessage, frame) != nil {
+				s.sever()
+			}
+		case now := <-ticker.C:
+			if s.deaf.Load() {
+				continue
+			}
+			ping := fmt.Appendf(nil, "Ping from applink-fake-1 %d", now.Unix())
+			if s.conn.WriteControl(websocket.PingMessage, ping, now.Add(writing)) != nil {
+				s.sever()
+			}
+		}
+	}
+}
+
+// read takes acknowledgements until the connection ends.
+func (w *Workspace) read(s *socket) {
+	s.conn.SetReadLimit(maxBody)
+	s.conn.SetPingHandler(func(data string) error {
+		if s.deaf.Load() {
+			return nil
+		}
+		return s.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writing))
+	})
+	for {
+		_, frame, err := s.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		if s.deaf.Load() {
+			continue
+		}
+		if len(frame) >= maxFrame {
+			s.refuse(frame, w)
+			return
+		}
+		w.takeFrame(s, frame)
+	}
+}
+
+// refuse closes a connection on which too long a frame came.
+func (s *socket) refuse(frame []byte, w *Workspace) {
+	reason := websocket.FormatCloseMessage(websocket.CloseMessageTooBig, "Max frame length of 20480 has been exceeded.")
+	_ = s.conn.WriteControl(websocket.CloseMessage, reason, time.Now().Add(writing))
+	w.observe(Exchange{
+		At: time.Now(), From: "bot", To: "slack", Method: methodSocketAck, Request: frame,
+		Broke: []Broken{{"an acknowledgement is shorter than 20480 bytes", "https://github.com/slack-go/slack/issues/1196"}},
+	}, time.Now())
+}
+
+// methodSocketAck names a frame of the bot's among exchanges, where it was wrong.
+const methodSocketAck = "socket_ack"
+
+func (w *Workspace) takeFrame(s *socket, frame []byte) {
+	var ack struct {
+		EnvelopeID string          `json:"envelope_id"`
+		Payload    json.RawMessage `json:"payload"`
+	}
+	err := json.Unmarshal(frame, &ack)
+	if err == nil && w.sockets.acknowledge(ack.EnvelopeID, s, ack.Payload) {
+		return
+	}
+	w.observe(Exchange{
+		At: time.Now(), From: "bot", To: "slack", Method: methodSocketAck, Request: frame,
+		Broke: []Broken{{"a frame is the acknowledgement of an envelope that Slack sent", "https://docs.slack.dev/apis/events-api/using-socket-mode#acknowledge"}},
+	}, time.Now())
+}
+
+// What Socket can do to every open connection.
+const (
+	SocketDisconnect = "disconnect" // cut it without a word
+	SocketRefresh    = "refresh"    // send disconnect with refresh_requested, close 10 s later
+	SocketWarning    = "warning"    // the same with the reason warning
+	SocketDeaf       = "deaf"       // keep it open and carry nothing, no pings either
+)
+
+// Socket disturbs every open Socket Mode connection; later ones are sound.
+func (w *Workspace) Socket(do string) error {
+	act := map[string]func(*socket){
+		SocketDisconnect: (*socket).sever,
+		SocketRefresh:    func(s *socket) { w.dismiss(s, "refresh_requested") },
+		SocketWarning:    func(s *socket) { w.dismiss(s, "warning") },
+		SocketDeaf:       func(s *socket) { s.deaf.Store(true) },
+	}[do]
+	if act == nil {
+		return fmt.Errorf("disturbing the sockets: %q is none of disconnect, refresh, warning, deaf", do)
+	}
+	for _, s := range w.sockets.all() {
+		act(s)
+	}
+	return nil
+}
+
+// dismiss asks the client to leave and closes the connection after a while.
+func (w *Workspace) dismiss(s *socket, reason string) {
+	s.leaving.Store(true)
+	s.send(encode(answer{"type": "disconnect", "reason": reason, "debug_info": answer{"host": "applink-fake-1"}}))
+	w.start(func() {
+		timer := time.NewTimer(goodbye)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			s.sever()
+		case <-s.gone:
+		case <-w.done:
+		}
+	})
+}

@@ -1,0 +1,339 @@
+package fakeslack_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+
+	"github.com/gorilla/websocket"
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// onSocket starts a workspace with a slack-go client that answers by a function.
+func onSocket(t *testing.T, opts fakeslack.Options, answer func(*slack.Client, socketmode.Event) any) *stage {
+	t.Helper()
+	s := newStage(t, opts)
+	client := socketmode.New(s.client())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := client.RunContext(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("the client ended: %v", err)
+		}
+	}()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case event := <-client.Events:
+				if event.Request == nil || event.Request.EnvelopeID == "" {
+					continue
+				}
+				if err := client.AckCtx(ctx, event.Request.EnvelopeID, answer(s.client(), event)); err != nil && ctx.Err() == nil {
+					t.Errorf("acknowledging: %v", err)
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended; <-answered })
+	s.reachable()
+	return s
+}
+
+func (s *stage) reachable() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(s.t, s.WaitReachable(ctx))
+}
+
+func TestTheMainJobOverSocketMode(t *testing.T) {
+	t.Parallel()
+	view := slack.ModalViewRequest{
+		Type: slack.VTModal, Title: slack.NewTextBlockObject("plain_text", "Cancel a server", false, false),
+		Submit: slack.NewTextBlockObject("plain_text", "Request", false, false),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewInputBlock("content", slack.NewTextBlockObject("plain_text", "Why?", false, false), nil, slack.NewPlainTextInputBlockElement(nil, "text"))}},
+	}
+	s := onSocket(t, fakeslack.Options{}, func(c *slack.Client, event socketmode.Event) any {
+		switch got := event.Data.(type) {
+		case slack.SlashCommand:
+			if _, err := c.OpenView(got.TriggerID, view); err != nil {
+				t.Errorf("opening the view: %v", err)
+			}
+		case slack.InteractionCallback:
+			if got.View.State.Values["content"]["text"].Value == "" {
+				return slack.NewErrorsViewSubmissionResponse(map[string]string{"content": "Say why."})
+			}
+		}
+		return nil
+	})
+	ack, err := s.Command(t.Context(), typed(s))
+	require.NoError(t, err)
+	assert.Equal(t, 200, ack.Status)
+	open, err := s.Views(s.Cast().User)
+	require.NoError(t, err)
+	require.Len(t, open, 1)
+
+	ack, err = s.Submit(t.Context(), fakeslack.Submission{User: s.Cast().User, View: open[0].ID})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"response_action":"errors","errors":{"content":"Say why."}}`, string(ack.Body))
+	require.Len(t, s.titles(s.Cast().User), 1)
+	ack, err = s.Submit(t.Context(), fakeslack.Submission{User: s.Cast().User, View: open[0].ID, Values: fakeslack.Values{"content": {"text": {"value": "Replaced."}}}})
+	require.NoError(t, err)
+	assert.Equal(t, 200, ack.Status)
+	assert.Empty(t, s.titles(s.Cast().User))
+	assert.Empty(t, s.broken())
+	assert.Len(t, s.seen("view_submission"), 2)
+}
+
+func TestPingsKeepASlackGoClientConnected(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{PingInterval: 20 * time.Millisecond})
+	conn := dial(t, s)
+	pings := 0
+	conn.SetPingHandler(func(string) error {
+		if pings++; pings == 3 {
+			return errors.New("enough")
+		}
+		return nil
+	})
+	_, _, err := conn.ReadMessage()
+	require.ErrorContains(t, err, "enough")
+	ponged := false
+	other := dial(t, s)
+	other.SetPongHandler(func(data string) error { ponged = data == "hello?"; return errors.New("answered") })
+	require.NoError(t, other.WriteControl(websocket.PingMessage, []byte("hello?"), time.Now().Add(time.Second)))
+	_, _, err = other.ReadMessage()
+	require.ErrorContains(t, err, "answered")
+	assert.True(t, ponged)
+}
+
+// frame is what comes over a connection.
+type frame struct {
+	Type           string `json:"type"`
+	Reason         string `json:"reason"`
+	EnvelopeID     string `json:"envelope_id"`
+	RetryAttempt   int    `json:"retry_attempt"`
+	RetryReason    string `json:"retry_reason"`
+	NumConnections int    `json:"num_connections"`
+	ConnectionInfo struct {
+		AppID string `json:"app_id"`
+	} `json:"connection_info"`
+	Accepts bool           `json:"accepts_response_payload"`
+	Payload map[string]any `json:"payload"`
+}
+
+// dial opens a connection by hand and reads its hello, which may be a refusal.
+func dial(t *testing.T, s *stage) *websocket.Conn {
+	t.Helper()
+	_, url, err := s.client().StartSocketModeContext(t.Context())
+	require.NoError(t, err)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	require.NoError(t, err)
+	_ = response.Body.Close()
+	t.Cleanup(func() { _ = conn.Close() })
+	_, again, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	require.Error(t, err, "the URL is used once")
+	_ = again.Body.Close()
+	hello := read(t, conn)
+	assert.Contains(t, []string{"hello", "disconnect"}, hello.Type)
+	if hello.Type == "hello" {
+		assert.Equal(t, s.AppID(), hello.ConnectionInfo.AppID)
+		assert.Positive(t, hello.NumConnections)
+	}
+	return conn
+}
+
+func read(t *testing.T, conn *websocket.Conn) frame {
+	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, raw, err := conn.ReadMessage()
+	require.NoError(t, err)
+	return decode[frame](t, raw)
+}
+
+func acknowledge(t *testing.T, conn *websocket.Conn, id string, payload any) {
+	t.Helper()
+	raw, err := json.Marshal(map[string]any{"envelope_id": id, "payload": payload})
+	require.NoError(t, err)
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, raw))
+}
+
+// command types a command in the background and hands over its Ack.
+func (s *stage) command() <-chan fakeslack.Ack {
+	done := make(chan fakeslack.Ack, 1)
+	go func() {
+		ack, err := s.Command(context.WithoutCancel(s.t.Context()), typed(s))
+		if err != nil {
+			s.t.Errorf("typing the command: %v", err)
+		}
+		done <- ack
+	}()
+	return done
+}
+
+func TestWhatIsNotAcknowledgedIsRedelivered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{AckTimeout: 100 * time.Millisecond})
+	conn := dial(t, s)
+	typing := s.command()
+	first := read(t, conn)
+	assert.Equal(t, "slash_commands", first.Type)
+	assert.True(t, first.Accepts)
+	assert.Equal(t, "db-042", first.Payload["text"])
+	assert.Zero(t, first.RetryAttempt)
+	ack := <-typing
+	assert.Zero(t, ack.Status)
+	assert.Equal(t, "operation_timeout", ack.Error)
+	second := read(t, conn)
+	assert.Equal(t, first.EnvelopeID, second.EnvelopeID)
+	assert.Equal(t, 1, second.RetryAttempt)
+	assert.Equal(t, "timeout", second.RetryReason)
+	acknowledge(t, conn, second.EnvelopeID, map[string]any{"text": "late, but here"})
+	require.Eventually(t, func() bool { return len(s.messages(s.Cast().Channel)) == 1 }, 5*time.Second, time.Millisecond, "the retry's answer has its effect")
+	acknowledge(t, conn, first.EnvelopeID, nil)
+	acknowledge(t, conn, "never-sent", nil)
+	require.Eventually(t, func() bool { return len(s.seen("socket_ack")) > 0 }, 5*time.Second, time.Millisecond)
+	assert.Len(t, s.seen("socket_ack"), 1, "a late acknowledgement is no offence, an invented one is")
+}
+
+func TestAnEnvelopeIsSentFourTimesAtMost(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{AckTimeout: 30 * time.Millisecond})
+	conn := dial(t, s)
+	s.command()
+	for attempt := range 4 {
+		assert.Equal(t, attempt, read(t, conn).RetryAttempt)
+	}
+	require.Eventually(t, func() bool { return len(s.seen("slash_command")) == 4 }, 5*time.Second, time.Millisecond)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+	_, _, err := conn.ReadMessage()
+	require.Error(t, err, "there is no fifth")
+}
+
+func TestTooLongAnAcknowledgementClosesWith1009AndIsRedelivered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{})
+	conn := dial(t, s)
+	typing := s.command()
+	acknowledge(t, conn, read(t, conn).EnvelopeID, map[string]any{"text": strings.Repeat("x", 20480)})
+	_, _, err := conn.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, websocket.CloseMessageTooBig), "%v", err)
+	again := dial(t, s)
+	second := read(t, again)
+	assert.Equal(t, 1, second.RetryAttempt)
+	acknowledge(t, again, second.EnvelopeID, nil)
+	assert.Equal(t, 200, (<-typing).Status, "still within the three seconds")
+	assert.Len(t, s.broken(), 1)
+}
+
+func TestDisturbedSockets(t *testing.T) {
+	t.Parallel()
+	var commands atomic.Int32
+	s := onSocket(t, fakeslack.Options{}, func(*slack.Client, socketmode.Event) any { commands.Add(1); return nil })
+	for _, do := range []string{fakeslack.SocketRefresh, fakeslack.SocketDisconnect, fakeslack.SocketWarning} {
+		require.NoError(t, s.Socket(do))
+		require.Eventually(t, func() bool { return len(s.seen("apps.connections.open")) > 1 }, 10*time.Second, time.Millisecond)
+		ack, err := s.Command(t.Context(), typed(s))
+		require.NoError(t, err)
+		assert.Equal(t, 200, ack.Status, "after %s the client is back", do)
+	}
+	assert.EqualValues(t, 3, commands.Load())
+	require.Error(t, s.Socket("explode"))
+}
+
+func TestADeafSocketLooksAlive(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{AckTimeout: 50 * time.Millisecond})
+	conn := dial(t, s)
+	require.True(t, s.Connected())
+	require.NoError(t, s.Socket(fakeslack.SocketDeaf))
+	assert.False(t, s.Connected())
+	typing := s.command()
+	assert.Equal(t, "operation_timeout", (<-typing).Error)
+	sound := dial(t, s)
+	require.NoError(t, conn.Close())
+	got := read(t, sound)
+	acknowledge(t, sound, got.EnvelopeID, nil)
+	assert.Positive(t, got.RetryAttempt, "what the deaf one got comes again")
+	assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
+}
+
+func TestTheEleventhConnectionIsSentAway(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{RateLimitsOff: true})
+	for range 10 {
+		dial(t, s)
+	}
+	_, url, err := s.client().StartSocketModeContext(t.Context())
+	require.NoError(t, err)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	require.NoError(t, err)
+	_ = response.Body.Close()
+	defer conn.Close()
+	got := read(t, conn)
+	assert.Equal(t, "disconnect", got.Type)
+	assert.Equal(t, "too_many_websockets", got.Reason)
+}
+
+func TestDeliveryFaultsAndReplayOverSocketMode(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{fakeslack.FaultRedeliver, fakeslack.FaultTwiceAtOnce} {
+		s := newStage(t, fakeslack.Options{})
+		conn := dial(t, s)
+		require.NoError(t, s.Fault("slash_command", fault, 1))
+		typing := s.command()
+		first := read(t, conn)
+		acknowledge(t, conn, first.EnvelopeID, nil)
+		second := read(t, conn)
+		acknowledge(t, conn, second.EnvelopeID, nil)
+		assert.Equal(t, 200, (<-typing).Status)
+		assert.Equal(t, first.EnvelopeID, second.EnvelopeID, fault)
+		assert.Equal(t, 1, first.RetryAttempt+second.RetryAttempt, fault)
+
+		for _, same := range []bool{true, false} {
+			replayed := make(chan fakeslack.Ack, 1)
+			go func() {
+				ack, err := s.Replay(context.WithoutCancel(t.Context()), s.seen("slash_command")[0].Delivery, same)
+				assert.NoError(t, err)
+				replayed <- ack
+			}()
+			third := read(t, conn)
+			acknowledge(t, conn, third.EnvelopeID, nil)
+			assert.Equal(t, same, third.EnvelopeID == first.EnvelopeID)
+			assert.Equal(t, 200, (<-replayed).Status)
+		}
+	}
+}
+
+func TestClosingEndsWhatWaits(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{})
+	dial(t, s)
+	typing := s.command()
+	require.NoError(t, s.Fault("auth.test", fakeslack.FaultHang, 1))
+	hanging := make(chan struct{})
+	go func() {
+		defer close(hanging)
+		_, _ = s.client().AuthTest()
+	}()
+	require.Eventually(t, func() bool { return s.Fault("auth.test", fakeslack.FaultHang, 1) == nil }, time.Second, time.Millisecond)
+	s.Close()
+	assert.Zero(t, (<-typing).Status)
+	<-hanging
+	_, err := s.Command(t.Context(), typed(s))
+	require.NoError(t, err, "a closed workspace answers, with a failure")
+}

@@ -1,0 +1,159 @@
+package fakeslack
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxSockets     = 10          // https://docs.slack.dev/apis/events-api/using-socket-mode#using-multiple-connections
+	ticketLife     = time.Minute // of this fake; Slack only says that the URL is used once
+	knownEnvelopes = 1000        // envelope ids remembered, to tell a late acknowledgement from a wrong one
+)
+
+// sockets is the open Socket Mode connections, and which envelopes wait on them.
+type sockets struct {
+	mu      sync.Mutex
+	tickets map[string]time.Time
+	open    []*socket
+	turn    int
+	opened  chan struct{} // closed and replaced when a connection opens
+	waiting map[string][]*wait
+	known   *recent[string, bool]
+}
+
+// wait is one sending of an envelope that is not acknowledged yet.
+type wait struct {
+	socket *socket
+	acked  chan json.RawMessage
+}
+
+func newSockets() *sockets {
+	return &sockets{tickets: make(map[string]time.Time), opened: make(chan struct{}), waiting: make(map[string][]*wait), known: newRecent[string, bool](knownEnvelopes)}
+}
+
+// appsConnectionsOpen is https://docs.slack.dev/reference/methods/apps.connections.open
+func (w *Workspace) appsConnectionsOpen(call) (answer, *apiError) {
+	ticket := letters(w.random, 32)
+	w.sockets.admit(ticket, w.now())
+	return answer{"url": "ws" + strings.TrimPrefix(w.opts.URL, "http") + "/socket/" + ticket}, nil
+}
+
+func (s *sockets) admit(ticket string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for old, at := range s.tickets {
+		if now.Sub(at) > ticketLife {
+			delete(s.tickets, old)
+		}
+	}
+	s.tickets[ticket] = now
+}
+
+// redeem uses up a ticket.
+func (s *sockets) redeem(ticket string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, known := s.tickets[ticket]
+	delete(s.tickets, ticket)
+	return known && now.Sub(at) <= ticketLife
+}
+
+// add registers a connection and returns how many there are now.
+func (s *sockets) add(c *socket) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = append(s.open, c)
+	close(s.opened)
+	s.opened = make(chan struct{})
+	return len(s.open)
+}
+
+func (s *sockets) drop(c *socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = slices.DeleteFunc(s.open, func(o *socket) bool { return o == c })
+}
+
+// pick returns the connection whose turn it is, or nil and a channel that tells
+// of the next one. Slack gives a payload to any one of an app's connections.
+func (s *sockets) pick() (*socket, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range s.open {
+		s.turn++
+		if c := s.open[s.turn%len(s.open)]; !c.leaving.Load() {
+			return c, nil
+		}
+	}
+	return nil, s.opened
+}
+
+// live counts the connections over which envelopes reach the bot.
+func (s *sockets) live() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, c := range s.open {
+		if !c.deaf.Load() && !c.leaving.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sockets) all() []*socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.open)
+}
+
+func (s *sockets) closeAll() {
+	for _, c := range s.all() {
+		c.sever()
+	}
+}
+
+// await registers a sending of an envelope; forget takes it back.
+func (s *sockets) await(id string, c *socket) *wait {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pending := &wait{socket: c, acked: make(chan json.RawMessage, 1)}
+	s.waiting[id] = append(s.waiting[id], pending)
+	if !s.known.get(id) {
+		s.known.put(id, true)
+	}
+	return pending
+}
+
+func (s *sockets) forget(id string, gone *wait) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(id, gone)
+}
+
+func (s *sockets) remove(id string, gone *wait) {
+	left := slices.DeleteFunc(s.waiting[id], func(o *wait) bool { return o == gone })
+	if s.waiting[id] = left; len(left) == 0 {
+		delete(s.waiting, id)
+	}
+}
+
+// acknowledge ends the oldest sending that waits for this acknowledgement, one of
+// the same connection first. It reports whether such an envelope ever went out.
+func (s *sockets) acknowledge(id string, c *socket, payload json.RawMessage) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pending := s.waiting[id]
+	if len(pending) == 0 {
+		return s.known.get(id)
+	}
+	i := max(0, slices.IndexFunc(pending, func(o *wait) bool { return o.socket == c }))
+	first := pending[i]
+	s.remove(id, first)
+	first.acked <- payload
+	return true
+}

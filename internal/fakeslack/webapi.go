@@ -1,0 +1,155 @@
+package fakeslack
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// apiMethod is one method of the Web API as https://docs.slack.dev/reference/methods describes it.
+type apiMethod struct {
+	name   string
+	handle func(*Workspace, call) (answer, *apiError)
+	scopes []string // any of these; none: no scope is needed
+	tier   int
+	read   bool // GET is taken too
+	json   bool // a JSON body is taken too
+	app    bool // needs the app token instead of the bot token
+}
+
+// apiMethods is the whole Web API of this workspace. The table in doc.go is
+// compared with it by a test.
+func apiMethods() []apiMethod {
+	return []apiMethod{
+		{name: "auth.test", handle: (*Workspace).authTest, tier: tierSpecial, read: true, json: true},
+		{name: "apps.connections.open", handle: (*Workspace).appsConnectionsOpen, tier: tier1, json: true, app: true},
+		{name: "views.open", handle: (*Workspace).viewsOpen, tier: tier4, json: true},
+		{name: "views.update", handle: (*Workspace).viewsUpdate, tier: tier4, json: true},
+		{name: "views.push", handle: (*Workspace).viewsPush, tier: tier4, json: true},
+		{name: "chat.postMessage", handle: (*Workspace).chatPostMessage, scopes: []string{"chat:write"}, tier: tierPerChannel, json: true},
+		{name: "chat.update", handle: (*Workspace).chatUpdate, scopes: []string{"chat:write"}, tier: tier3, json: true},
+		{name: "chat.postEphemeral", handle: (*Workspace).chatPostEphemeral, scopes: []string{"chat:write"}, tier: tier4, json: true},
+		{name: "conversations.open", handle: (*Workspace).conversationsOpen, scopes: []string{"im:write"}, tier: tier3, json: true},
+		{name: "conversations.history", handle: (*Workspace).conversationsHistory, scopes: []string{"channels:history", "groups:history", "im:history"}, tier: tier3, read: true},
+		{name: "users.info", handle: (*Workspace).usersInfo, scopes: []string{"users:read"}, tier: tier4, read: true},
+		{name: "usergroups.list", handle: (*Workspace).usergroupsList, scopes: []string{"usergroups:read"}, tier: tier2, read: true},
+		{name: "usergroups.users.list", handle: (*Workspace).usergroupsUsersList, scopes: []string{"usergroups:read"}, tier: tier2, read: true},
+	}
+}
+
+// answer is one JSON object on its way out.
+type answer map[string]any
+
+// Handler serves what Slack serves to a bot: /api/METHOD, /socket/TICKET and /response/….
+func (w *Workspace) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, m := range apiMethods() {
+		mux.HandleFunc("/api/"+m.name, func(out http.ResponseWriter, r *http.Request) { w.serveAPI(out, r, m) })
+	}
+	mux.HandleFunc("/api/{method}", func(out http.ResponseWriter, r *http.Request) {
+		w.serveAPI(out, r, apiMethod{name: r.PathValue("method"), handle: unknownMethod, tier: tierSpecial, read: true, json: true})
+	})
+	mux.HandleFunc("GET /socket/{ticket}", w.serveSocket)
+	mux.HandleFunc("/response/{id}", w.serveReply)
+	return mux
+}
+
+func unknownMethod(_ *Workspace, c call) (answer, *apiError) {
+	return nil, fail("unknown_method").broke("the method exists in Slack's Web API and in this fake", "https://docs.slack.dev/reference/methods")
+}
+
+func (w *Workspace) serveAPI(out http.ResponseWriter, r *http.Request, m apiMethod) {
+	started := time.Now()
+	c, refusal := readCall(out, r, m)
+	x := Exchange{At: started, From: "bot", To: "slack", Method: m.name, Request: c.raw}
+	faulty := &faultyWriter{ResponseWriter: out, fault: w.takeFault(m.name)}
+	status, body := w.answerAPI(faulty, r, m, c, refusal, &x)
+	x.Status, x.Response = status, body
+	faulty.finish(w, r, status, body)
+	if faulty.dropped {
+		x.Status = 0
+	}
+	w.observe(x, started)
+}
+
+// answerAPI decides on the status and the body of one call.
+func (w *Workspace) answerAPI(out *faultyWriter, r *http.Request, m apiMethod, c call, refusal *apiError, x *Exchange) (int, []byte) {
+	header := out.Header()
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	if status, word := out.before(w, r); status != 0 {
+		if word != "" {
+			return status, fail(word).body()
+		}
+		return status, nil
+	}
+	if r.Method != http.MethodPost && (!m.read || r.Method != http.MethodGet) {
+		header.Set("Allow", http.MethodPost)
+		x.Broke = append(x.Broke, Broken{"writing methods are called by POST", "https://docs.slack.dev/apis/web-api/"})
+		return http.StatusMethodNotAllowed, fail("method_not_supported").body()
+	}
+	w.mu.Lock()
+	result, err := w.perform(m, c, refusal)
+	header.Set("X-OAuth-Scopes", strings.Join(w.opts.Scopes, ","))
+	w.mu.Unlock()
+	header.Set("X-Accepted-OAuth-Scopes", strings.Join(m.scopes, ","))
+	if err != nil {
+		x.Broke = append(x.Broke, err.broken...)
+		if err.retryAfter > 0 {
+			header.Set("Retry-After", strconv.Itoa(err.retryAfter))
+			return http.StatusTooManyRequests, err.body()
+		}
+		return http.StatusOK, err.body()
+	}
+	result["ok"] = true
+	return http.StatusOK, encode(result)
+}
+
+// perform checks token, rate and scope, in this order, then does the work; the lock is held.
+func (w *Workspace) perform(m apiMethod, c call, refusal *apiError) (answer, *apiError) {
+	if refusal != nil {
+		return nil, refusal
+	}
+	if err := w.authorize(m, c.token); err != nil {
+		return nil, err
+	}
+	if err := w.spend(m, c); err != nil {
+		return nil, err
+	}
+	if len(m.scopes) > 0 && !slices.ContainsFunc(m.scopes, func(s string) bool { return slices.Contains(w.opts.Scopes, s) }) {
+		return nil, w.missingScope(m.scopes[0])
+	}
+	return m.handle(w, c)
+}
+
+func (w *Workspace) authorize(m apiMethod, token string) *apiError {
+	want, other := w.identity.botToken, w.identity.appToken
+	if m.app {
+		want, other = other, want
+	}
+	switch token {
+	case want:
+		return nil
+	case "":
+		return fail("not_authed")
+	case other:
+		return fail("not_allowed_token_type").broke(m.name+" is called with the kind of token it takes", "https://docs.slack.dev/authentication/tokens")
+	}
+	return fail("invalid_auth")
+}
+
+func (w *Workspace) missingScope(scope string) *apiError {
+	err := fail("missing_scope")
+	err.extra = answer{"needed": scope, "provided": strings.Join(w.opts.Scopes, ",")}
+	return err
+}
+
+func encode(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return []byte(`{"ok":false,"error":"fatal_error"}`) // unreachable: only maps of plain values come here
+	}
+	return body
+}

@@ -1,0 +1,217 @@
+package fakeslack
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The two ways in which Slack reaches a bot.
+const (
+	TransportSocket = "socket"
+	TransportHTTP   = "http"
+)
+
+// Options says what kind of workspace to make. The zero value is a workspace
+// on the real clock that reaches its bot by Socket Mode.
+type Options struct {
+	// Seed makes every id, token and secret; the same seed makes the same workspace.
+	Seed uint64
+	// Now is the clock of triggers, response_urls, rate limits and message times;
+	// default time.Now. Signatures always carry the real time.
+	Now func() time.Time
+	// URL is where Handler is mounted, with no trailing slash, such as
+	// http://127.0.0.1:4000/slack. It stands in response_urls and in the URL of
+	// the websocket. SetURL may give it before first use.
+	URL string
+	// Transport is TransportSocket or TransportHTTP; by default HTTP where an
+	// Endpoint is given, Socket Mode elsewhere.
+	Transport string
+	// Endpoint is the bot's base URL for signed requests, with no trailing slash:
+	// /slack/commands and /slack/interactions are appended.
+	Endpoint string
+	// Scopes are those granted to the bot token; default DefaultScopes.
+	Scopes []string
+	// EnterpriseID makes the workspace and its people part of an enterprise; default none.
+	EnterpriseID string
+	// RateLimitsOff stops the answering of 429 for too many calls.
+	RateLimitsOff bool
+	// AckTimeout is the real time in which the bot has to acknowledge; default 3 s,
+	// as Slack's own: https://docs.slack.dev/interactivity/handling-user-interaction
+	AckTimeout time.Duration
+	// PingInterval is the time between two websocket pings; default 5 s.
+	PingInterval time.Duration
+	// Observe, if set, is told of each finished request, in the goroutine that
+	// ended it; it must not call the workspace's Close.
+	Observe func(Exchange)
+}
+
+// DefaultScopes returns the scopes of a bot token unless Options says otherwise:
+// those that the main job needs, without any history scope.
+func DefaultScopes() []string {
+	return []string{"commands", "chat:write", "im:write", "usergroups:read", "users:read"}
+}
+
+// Workspace is one strict fake of Slack: its people, its Web API, its way to the bot.
+// All methods may be called from many goroutines.
+type Workspace struct {
+	opts    Options
+	client  *http.Client
+	done    chan struct{}
+	reached atomic.Bool // whether the last request over HTTP was answered
+	tasks   sync.WaitGroup
+
+	mu         sync.Mutex
+	closed     bool
+	changed    chan struct{} // closed and replaced at each change that people can see
+	version    int
+	offset     time.Duration
+	random     *rand.Rand
+	lastTS     int64 // microseconds of the last message
+	identity   identity
+	cast       Cast
+	users      []*user
+	groups     []*group
+	channels   []*channel
+	messages   []*message
+	edits      map[string]int // changes in each conversation
+	modals     []*modal
+	triggers   *recent[string, *trigger]
+	replies    *recent[string, *reply]
+	limits     map[string]*bucket
+	faults     []*fault
+	sent       *recent[int, *delivery]
+	deliveries int // how many there were
+	sockets    *sockets
+}
+
+// What the workspace remembers of the past, so that it never grows without end.
+const (
+	remembered = 10_000 // triggers, response_urls
+	replayable = 1000   // deliveries
+)
+
+// New makes a workspace. Close ends it.
+func New(opts Options) *Workspace {
+	opts.fill()
+	w := &Workspace{
+		opts:     opts,
+		client:   newBotClient(),
+		done:     make(chan struct{}),
+		changed:  make(chan struct{}),
+		random:   rand.New(rand.NewPCG(opts.Seed, opts.Seed^0x5eed)),
+		edits:    make(map[string]int),
+		triggers: newRecent[string, *trigger](remembered),
+		replies:  newRecent[string, *reply](remembered),
+		limits:   make(map[string]*bucket),
+		sent:     newRecent[int, *delivery](replayable),
+		sockets:  newSockets(),
+	}
+	w.identity = newIdentity(w.random)
+	w.identity.enterpriseID = opts.EnterpriseID
+	w.settle()
+	return w
+}
+
+func (o *Options) fill() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Transport == "" {
+		o.Transport = TransportSocket
+		if o.Endpoint != "" {
+			o.Transport = TransportHTTP
+		}
+	}
+	if o.Scopes == nil {
+		o.Scopes = DefaultScopes()
+	}
+	if o.AckTimeout <= 0 {
+		o.AckTimeout = 3 * time.Second
+	}
+	if o.PingInterval <= 0 {
+		o.PingInterval = 5 * time.Second
+	}
+}
+
+// Close ends every socket and every waiting request, and waits for every goroutine.
+func (w *Workspace) Close() {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.done)
+	}
+	w.mu.Unlock()
+	w.sockets.closeAll()
+	w.tasks.Wait()
+	w.client.CloseIdleConnections()
+}
+
+// SetURL says where Handler is mounted; for a listener whose port is known late.
+func (w *Workspace) SetURL(url string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opts.URL = url
+}
+
+// SetEndpoint sends the coming deliveries to a bot at this base URL, by signed HTTP.
+func (w *Workspace) SetEndpoint(url string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opts.Endpoint, w.opts.Transport = url, TransportHTTP
+}
+
+// Advance moves the workspace's clock forward.
+func (w *Workspace) Advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.offset += d
+	w.touch()
+}
+
+// now is the workspace's own time; the lock is held.
+func (w *Workspace) now() time.Time { return w.opts.Now().Add(w.offset) }
+
+// touch tells all who wait that something changed; the lock is held.
+func (w *Workspace) touch() {
+	w.version++
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// start runs a task that Close waits for; it reports false once closed.
+func (w *Workspace) start(task func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.tasks.Go(task)
+	return true
+}
+
+// within returns a context that also ends when the workspace is closed.
+func (w *Workspace) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	stop := make(chan struct{})
+	if !w.start(func() {
+		select {
+		case <-w.done:
+			cancel()
+		case <-stop:
+		}
+	}) {
+		cancel()
+	}
+	return ctx, sync.OnceFunc(func() { close(stop); cancel() })
+}
+
+// timestamp returns the next message time, unlike any before; the lock is held.
+func (w *Workspace) timestamp() string {
+	w.lastTS = max(w.lastTS+1, w.now().UnixMicro())
+	return fmt.Sprintf("%d.%06d", w.lastTS/1e6, w.lastTS%1e6)
+}
