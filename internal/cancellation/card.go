@@ -1,0 +1,53 @@
+package cancellation
+
+import (
+	"slices"
+	"time"
+)
+
+// MaxCardAge is how old a card may be when it is submitted.
+const MaxCardAge = 15 * time.Minute
+
+// Account is the SoftLayer account that the key belongs to.
+type Account struct {
+	ID   string // digits
+	Name string
+}
+
+// Card is what a person reads before asking: the server as it was at ReadAt, and
+// what goes with it. Its JSON form travels in the modal's private_metadata.
+type Card struct {
+	Server          Server
+	Account         Account
+	ReadAt          time.Time
+	Cutoff          string `json:",omitempty"` // RFC 3339 as given; "" when it could not be read
+	ShortNameUnique bool   `json:",omitempty"` // no other server has this host name; false when unknown
+	Standing        *Standing
+}
+
+// Standing is this installation's live request for the same server.
+type Standing struct {
+	RequestID string
+	Version   int64
+	Ref       string // short form
+	State     State
+	By        Person
+	Ticket    TicketID
+	Ending    State  `json:",omitempty"` // what fresh evidence says it has become: Reverted, Reclaimed or Stuck; "" for nothing
+	Evidence  string `json:",omitempty"` // in words for the record
+}
+
+// Blockers lists what stops a submission for this card.
+func (c Card) Blockers() []Blocker {
+	blockers := c.Server.Blockers()
+	if c.Standing != nil && c.Standing.Ending != Reverted && c.Standing.Ending != Reclaimed {
+		blockers = append(blockers, BlockedByRequest)
+	}
+	return slices.Clip(blockers)
+}
+
+// Fresh reports whether the card is young enough to be submitted.
+func (c Card) Fresh(now time.Time) bool {
+	age := now.Sub(c.ReadAt)
+	return age >= -time.Minute && age <= MaxCardAge
+}

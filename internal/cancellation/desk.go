@@ -1,0 +1,245 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// Desk answers people: it reads cards, and decides and records submissions.
+type Desk struct {
+	Journal   Journal
+	Inventory Inventory
+	Books     Books
+	Directory Directory
+	Policy    Policy
+	Account   Account
+	Wake      func() // tells the worker that there is something to do; never blocks
+	Log       *slog.Logger
+}
+
+// Freshness bounds of what decides: how old the data about a person may be, and
+// how long a submission waits for it.
+const (
+	MaxPrincipalAge  = 60 * time.Second
+	MaxPrincipalWait = 1500 * time.Millisecond
+)
+
+// patience is how long an accepted request may take before its channel hears that
+// it is under way; most are filed sooner, and the channel hears the result alone.
+const patience = 5 * time.Second
+
+// AnswerKind is how a submission ended.
+type AnswerKind int
+
+const (
+	// AnswerAccepted: on disk and to be filed. Answer.Request is the row.
+	AnswerAccepted AnswerKind = iota
+	// AnswerDenied: the policy's no, recorded. Answer.Request is the row.
+	AnswerDenied
+	// AnswerHeld: a live request has the server. Answer.Held is that one.
+	AnswerHeld
+	// AnswerBlocked: the card itself says that the server cannot be cancelled.
+	AnswerBlocked
+	// AnswerWrong: Answer.Problems are to be corrected. Nothing was recorded.
+	AnswerWrong
+)
+
+// Answer is what a submission is told.
+type Answer struct {
+	Kind     AnswerKind
+	Request  Request
+	Held     Request
+	Blockers []Blocker
+	Problems []Problem
+}
+
+// ErrPeopleUnread says that the person's standing could not be read in time;
+// nothing was recorded.
+var ErrPeopleUnread = errors.New("who you are and your groups could not be read from Slack in time")
+
+// UnclearError says that nobody can tell whether a submission was recorded.
+type UnclearError struct {
+	Ref Reference // what the request is called, if it was
+	Err error
+}
+
+func (e *UnclearError) Error() string {
+	return fmt.Sprintf("recording request %s: %v", e.Ref.Short(), e.Err)
+}
+
+func (e *UnclearError) Unwrap() error { return e.Err }
+
+// Submit decides and records a submission: the choke point. Only when it returns
+// without an error may the person be told that the request stands or was denied.
+// An *UnclearError means that nobody can tell; any other error that nothing was
+// recorded.
+func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
+	blockers := s.Card.Blockers()
+	if len(blockers) == 0 { // a blocked card asks for no confirmation
+		if problems := s.Problems(); len(problems) > 0 {
+			return Answer{Kind: AnswerWrong, Problems: problems}, nil
+		}
+	}
+	recorded, err := d.record(ctx, s, blockers)
+	if errors.Is(err, ErrMoved) { // between two looks at the standing request: it may have ended
+		recorded, err = d.record(ctx, s, blockers)
+	}
+	switch {
+	case errors.Is(err, errBlocked):
+		return d.blocked(ctx, s, blockers)
+	case errors.Is(err, ErrMoved):
+		return d.blocked(ctx, s, []Blocker{BlockedByRequest})
+	case err != nil:
+		return Answer{}, err
+	}
+	return d.answer(ctx, s, recorded)
+}
+
+// errBlocked says that the policy would let this person ask, and the card does not
+// let anybody.
+var errBlocked = errors.New("the server cannot be cancelled now")
+
+// record decides and records. ErrMoved says that the standing request, which this
+// one was to take the place of, is live and has changed since the card.
+func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Recorded, error) {
+	record, err := d.decide(ctx, s, blockers)
+	if err != nil {
+		return Recorded{}, err
+	}
+	recorded, err := d.Journal.Record(ctx, record)
+	if errors.Is(err, ErrUnclear) {
+		return d.lookAgain(ctx, record.Request, err)
+	}
+	return recorded, err
+}
+
+// Recorded tells how this very submission was answered before, if it was.
+// ErrNoRequest: it surely was not. ErrUnclear, which may come with it, or any other
+// error: nobody can tell.
+func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
+	r, err := d.Journal.Request(ctx, s.ID(d.Journal.Installation()))
+	if err != nil {
+		return Answer{}, fmt.Errorf("looking for the same submission: %w", err)
+	}
+	return answerOf(r), nil
+}
+
+// decide builds the record of a submission: the decision of the policy in force,
+// on what the person saw. Only whom the policy lets is told what blocks: errBlocked.
+func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
+	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
+	defer cancel()
+	principal, err := d.Directory.Principal(waiting, s.By, MaxPrincipalAge)
+	if err != nil {
+		return Record{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		return Record{}, fmt.Errorf("reading the database's time: %w", err)
+	}
+	decision := d.Policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
+	r := Request{
+		ID: s.ID(d.Journal.Installation()), Ref: NewReference(), Format: Format,
+		Submission: s, Decision: decision, CreatedAt: now, Due: now, PostsAllowed: 2,
+	}
+	r.Submission.By.Name = principal.Name
+	switch {
+	case decision.Effect != authz.Refused && len(blockers) > 0:
+		return Record{}, errBlocked
+	case decision.Effect == authz.Allowed:
+		return d.accepted(ctx, r, now)
+	}
+	return denied(r)
+}
+
+// accepted is the record of an accepted request.
+func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
+	r, err := r.Move(Scheduled, BySubmission, "")
+	if err != nil {
+		return Record{}, err
+	}
+	rec := Record{
+		Request: r,
+		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: Scheduled, Detail: r.Decision.Rule},
+		Notice:  &Notice{RequestID: r.ID, Place: r.Submission.Place, Due: now.Add(patience)},
+	}
+	if standing := r.Submission.Card.Standing; standing != nil {
+		rec.Ending, err = d.ending(ctx, *standing, now)
+	}
+	return rec, err
+}
+
+func denied(r Request) (Record, error) {
+	why := r.Decision.Reason
+	if r.Decision.Effect == authz.NeedsApproval {
+		why = WhyNeedsApproval
+	}
+	r, err := r.Move(Denied, BySubmission, why)
+	if err != nil {
+		return Record{}, err
+	}
+	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: r.Decision.Rule}
+	return Record{Request: r, Event: event}, nil
+}
+
+// lookAgain reads a row whose commit is unclear, on another connection. Only a row
+// that is there settles it: absence is never proof after a failed COMMIT.
+func (d *Desk) lookAgain(ctx context.Context, r Request, unclear error) (Recorded, error) {
+	found, err := d.Journal.Request(ctx, r.ID)
+	if err != nil {
+		return Recorded{}, &UnclearError{Ref: r.Ref, Err: unclear}
+	}
+	return Recorded{Request: found}, nil
+}
+
+func (d *Desk) answer(ctx context.Context, s Submission, recorded Recorded) (Answer, error) {
+	if recorded.Held != nil {
+		d.askedAgain(ctx, s, *recorded.Held)
+		return Answer{Kind: AnswerHeld, Held: *recorded.Held}, nil
+	}
+	if recorded.Fresh && recorded.Request.State.Live() {
+		d.Wake()
+	}
+	return answerOf(recorded.Request), nil
+}
+
+func answerOf(r Request) Answer {
+	if r.State == Denied && r.Posts == 0 && r.Version <= 1 {
+		return Answer{Kind: AnswerDenied, Request: r}
+	}
+	return Answer{Kind: AnswerAccepted, Request: r}
+}
+
+// blocked answers a submission for a server that the card says is not to be had.
+// Where this installation's own request is the reason, that request learns of it.
+func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (Answer, error) {
+	standing := s.Card.Standing
+	if standing == nil {
+		return Answer{Kind: AnswerBlocked, Blockers: blockers}, nil
+	}
+	held, err := d.Journal.Request(ctx, standing.RequestID)
+	if err != nil {
+		return Answer{}, fmt.Errorf("reading the standing request %s: %w", standing.Ref, err)
+	}
+	if standing.Ending == Stuck && held.State == Filed && held.Version == standing.Version {
+		held = d.lock(ctx, held, standing.Evidence)
+	}
+	d.askedAgain(ctx, s, held)
+	return Answer{Kind: AnswerHeld, Held: held, Blockers: blockers}, nil
+}
+
+// askedAgain writes into the first request's history that somebody else asked too.
+// Losing this line loses no request, so its failure is only logged.
+func (d *Desk) askedAgain(ctx context.Context, s Submission, held Request) {
+	event := Event{Kind: EventAskedAgain, Actor: actor(s.By), From: held.State, To: held.State, Detail: s.Reason}
+	if err := d.Journal.Note(ctx, held.ID, event); err != nil {
+		d.Log.Warn("noting that a server was asked for again", "ref", held.Ref.Short(), "err", err)
+	}
+}
+
+func actor(p Person) string { return p.Team + "/" + p.ID }

@@ -1,0 +1,337 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+func (w *world) answer(s cancellation.Submission) cancellation.Answer {
+	w.t.Helper()
+	answer, err := w.desk().Submit(w.t.Context(), s)
+	require.NoError(w.t, err)
+	return answer
+}
+
+func (w *world) kinds(r cancellation.Request) []string {
+	w.t.Helper()
+	events, err := w.journal.Events(w.t.Context(), r.ID)
+	require.NoError(w.t, err)
+	var kinds []string
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func TestTheSameSubmissionDeliveredTwiceAtOnceIsOneRequest(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		answers := make([]cancellation.Answer, 8)
+		var deliveries sync.WaitGroup
+		for i := range answers {
+			deliveries.Go(func() { answers[i] = w.answer(s) })
+		}
+		deliveries.Wait()
+		for _, a := range answers {
+			assert.Equal(t, cancellation.AnswerAccepted, a.Kind)
+			assert.Equal(t, answers[0].Request.Ref, a.Request.Ref, "each delivery gets the same answer")
+		}
+		assert.Equal(t, []string{cancellation.EventSubmitted}, w.kinds(answers[0].Request), "recorded once")
+
+		w.run(w.journal, time.Minute)
+		again := w.answer(s)
+		assert.Equal(t, cancellation.AnswerAccepted, again.Kind, "also after it was filed")
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1)
+	})
+}
+
+func TestTheSecondPersonIsToldWhoseRequestStands(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		card := w.submission() // read before anybody asked
+		first := w.submit()
+		card.By, card.View = cancellation.Person{Team: "T1", ID: "U2"}, "V2"
+		second := w.answer(card)
+		assert.Equal(t, cancellation.AnswerHeld, second.Kind, "by the unique index")
+		assert.Equal(t, first.Ref, second.Held.Ref)
+
+		late := w.submission() // read after: the card itself says so
+		late.By, late.View = cancellation.Person{Team: "T1", ID: "U3"}, "V3"
+		require.Contains(t, late.Card.Blockers(), cancellation.BlockedByRequest)
+		third := w.answer(late)
+		assert.Equal(t, cancellation.AnswerHeld, third.Kind)
+		assert.Equal(t, []string{cancellation.EventSubmitted, cancellation.EventAskedAgain, cancellation.EventAskedAgain}, w.kinds(first))
+	})
+}
+
+func TestADenialIsRecordedAndNeverBlocksACorrection(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.decision = authz.Decision{Rule: "data-team", Reason: "data team only"} })
+		s := w.submission()
+		denied := w.answer(s)
+		assert.Equal(t, cancellation.AnswerDenied, denied.Kind)
+		assert.Equal(t, "data-team", denied.Request.Decision.Rule)
+		assert.Equal(t, []string{cancellation.EventDenied}, w.kinds(denied.Request))
+
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed} })
+		assert.Equal(t, denied.Request.Ref, w.answer(s).Request.Ref, "the very same submission has the same answer")
+		s.Content = "corrected"
+		assert.Equal(t, cancellation.AnswerAccepted, w.answer(s).Kind)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.Len(t, messages, 1, "a denial is told in the modal, not in the channel")
+	})
+}
+
+func TestWhomThePolicyRefusesIsNotToldWhatBlocks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.change(func(w *world) { w.decision = authz.Decision{Rule: "data-team", Reason: "data team only"} })
+		s := w.submission()
+		s.By, s.View = cancellation.Person{Team: "T1", ID: "U2"}, "V2"
+		require.NotEmpty(t, s.Card.Blockers())
+		denied := w.answer(s)
+		assert.Equal(t, cancellation.AnswerDenied, denied.Kind)
+		assert.Equal(t, "data-team", denied.Request.Decision.Rule, "and the denial is recorded")
+		assert.Equal(t, []string{cancellation.EventSubmitted}, w.kinds(first), "nothing enters the first one's history")
+	})
+}
+
+func TestWhereAnApprovalIsAskedForTheDenialIsRecorded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} })
+		denied := w.answer(w.submission())
+		assert.Equal(t, cancellation.AnswerDenied, denied.Kind)
+		assert.Equal(t, cancellation.WhyNeedsApproval, denied.Request.Why)
+		w.run(w.journal, time.Hour)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts, "nothing is filed")
+	})
+}
+
+func TestAPersonWhoCannotBeReadLeavesNothingRecorded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
+		_, err := w.desk().Submit(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
+		_, err = w.desk().Recorded(t.Context(), s)
+		assert.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
+}
+
+// unclear is a journal whose commit of a record cannot be told.
+type unclear struct {
+	cancellation.Journal
+	happens bool
+}
+
+func (u *unclear) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
+	if u.happens {
+		if _, err := u.Journal.Record(ctx, rec); err != nil {
+			return cancellation.Recorded{}, err
+		}
+	}
+	return cancellation.Recorded{}, cancellation.ErrUnclear
+}
+
+func TestAnUnclearCommitIsNeverCalledAFailure(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		desk := w.desk()
+		desk.Journal = &unclear{Journal: w.journal, happens: true}
+		answer, err := desk.Submit(t.Context(), w.submission())
+		require.NoError(t, err, "read by id, it is there")
+		assert.Equal(t, cancellation.AnswerAccepted, answer.Kind)
+
+		desk.Journal = &unclear{Journal: w.journal}
+		s := w.submission()
+		s.View, s.Card.Standing, s.Card.Server.ID = "V9", nil, 9
+		_, err = desk.Submit(t.Context(), s)
+		var cannotTell *cancellation.UnclearError
+		require.ErrorAs(t, err, &cannotTell, "absence proves nothing")
+		assert.Len(t, string(cannotTell.Ref), 26, "with the reference it would have")
+	})
+}
+
+func TestAFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		require.Equal(t, cancellation.Filed, w.now(first).State)
+		standing := w.submission()
+		require.NotNil(t, standing.Card.Standing)
+		assert.Empty(t, standing.Card.Standing.Ending, "the ticket is open")
+
+		w.change(func(w *world) { w.closeTickets() })
+		s := w.submission()
+		require.NotNil(t, s.Card.Standing)
+		assert.Equal(t, cancellation.Reverted, s.Card.Standing.Ending)
+		assert.Empty(t, s.Card.Blockers(), "it may be asked for again")
+		s.View = "V2"
+		second := w.answer(s)
+		assert.Equal(t, cancellation.AnswerAccepted, second.Kind)
+		assert.Equal(t, cancellation.Reverted, w.now(first).State, "in the same transaction")
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 2)
+		assert.Equal(t, cancellation.Reverted, messages[0].state, "the first one's message says so")
+		assert.Equal(t, cancellation.Filed, messages[1].state)
+	})
+}
+
+func TestAFiledRequestWhoseTicketIsHiddenNeedsAPersonAtTheNextOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.closeTickets(); w.rights.ViewTickets = false })
+		s := w.submission()
+		s.View = "V2"
+		answer := w.answer(s)
+		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
+		assert.Equal(t, cancellation.Stuck, w.now(first).State)
+	})
+}
+
+func TestAServerThatIsGoneIsReclaimedOnlyForAKeyThatSeesAll(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.gone = true; w.rights.AllHardware = false })
+		_, err := w.desk().Look(t.Context(), w.server.ID)
+		require.ErrorIs(t, err, cancellation.ErrServerNotFound)
+		assert.Equal(t, cancellation.Filed, w.now(first).State, "it may only be hidden")
+
+		w.change(func(w *world) { w.rights.AllHardware = true })
+		_, err = w.desk().Look(t.Context(), w.server.ID)
+		require.ErrorIs(t, err, cancellation.ErrServerNotFound)
+		assert.Equal(t, cancellation.Reclaimed, w.now(first).State)
+	})
+}
+
+func TestResolve(t *testing.T) {
+	stuckRequest := func(t *testing.T, w *world) cancellation.Request {
+		t.Helper()
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		w.run(w.journal, 10*time.Second)
+		w.change(func(w *world) { w.server.Billing = nil })
+		w.run(w.journal, 10*time.Minute)
+		w.change(func(w *world) { w.server = goodServer() })
+		require.Equal(t, cancellation.Stuck, w.now(r).State)
+		return r
+	}
+	for name, c := range map[string]struct {
+		prepare func(w *world, r cancellation.Request)
+		say     cancellation.Resolution
+		want    cancellation.State
+		err     error
+	}{
+		"a ticket with our reference": {
+			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()) },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Filed, nil,
+		},
+		"somebody else's open ticket": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand") },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Duplicate, nil,
+		},
+		"somebody else's closed ticket settles nothing": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.closeTickets() },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Stuck, cancellation.ErrTicketClosed,
+		},
+		"a ticket about another server": {
+			func(w *world, r cancellation.Request) {
+				w.openTicket(9, r.Ref.Marker())
+				w.tickets[0].Servers = []int64{42}
+			},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Stuck, cancellation.ErrOtherServer,
+		},
+		"a ticket that the key cannot read is the person's word": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Filed, nil,
+		},
+		"dropping what SoftLayer said late that it made": {
+			func(w *world, r cancellation.Request) {
+				late := cancellation.Event{Kind: cancellation.EventLateAnswer, Actor: "worker-2", From: r.State, To: r.State, Detail: `{"Kind":"made","Ticket":9}`}
+				require.NoError(w.t, w.journal.Note(w.t.Context(), r.ID, late))
+			},
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Stuck, cancellation.ErrTicketMade,
+		},
+		"no ticket, and none wanted": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Withdrawn, nil,
+		},
+		"no ticket: send again": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: cancellation.FoundNone},
+			cancellation.Scheduled, nil,
+		},
+		"a finding that there is not": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: "maybe"},
+			cancellation.Stuck, errAny,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := stuckRequest(t, w)
+				c.prepare(w, r)
+				c.say.Ref, c.say.Why, c.say.Operator = r.Ref.Short(), "looked in Cases", "root"
+				_, err := w.desk().Resolve(t.Context(), c.say)
+				switch {
+				case c.err == nil:
+					require.NoError(t, err)
+					assert.Contains(t, w.kinds(r), cancellation.EventResolved, "audited")
+				case errors.Is(c.err, errAny):
+					require.Error(t, err)
+				default:
+					require.ErrorIs(t, err, c.err)
+				}
+				assert.Equal(t, c.want, w.now(r).State)
+			})
+		})
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.DropIt, Why: "x"})
+		require.ErrorIs(t, err, cancellation.ErrNotStuck)
+		_, err = w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.DropIt})
+		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
+		_, err = w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: "ZZZZ-ZZZZ", Finding: cancellation.DropIt, Why: "x"})
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
+}
+
+// errAny stands in a table for an error that nobody has to tell from others.
+var errAny = errors.New("any error")
+
+func TestAfterAPersonSaidNoneEveryCheckIsMadeAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore, lostBefore)
+		r := w.submit()
+		w.run(w.journal, time.Hour)
+		require.Equal(t, cancellation.Stuck, w.now(r).State)
+		w.change(func(w *world) { w.openTicket(9, r.Ref.Marker()) }) // the person overlooked it
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Operator: "root"})
+		require.NoError(t, err)
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 2, "nothing was sent again")
+	})
+}

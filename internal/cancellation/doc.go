@@ -1,0 +1,21 @@
+// Package cancellation is the domain: one request to cancel one bare-metal
+// server, from the submission that a person sends to the ticket that SoftLayer
+// opens, or to the reason why there is none.
+//
+// The package owns the words and the order of the steps. It knows no Slack, no
+// HTTP, no SQL and no environment; what it needs of those it asks for in
+// ports.go. Three parts use the same types:
+//
+//   - [Desk] answers people: it reads a server's [Card] and takes submissions.
+//     Deciding and recording happen at one choke point, [Desk.Submit], in one
+//     transaction, before the person is told anything.
+//   - [Worker] files accepted requests, settles lost answers and announces
+//     results. Each step starts from the stored row alone, so it can be repeated
+//     after a crash at any point.
+//   - [Desk.Resolve] lets a person end a request whose outcome nobody can read
+//     from SoftLayer's books.
+//
+// What must never happen is a second ticket, a ticket for another server, and a
+// word about an outcome that the program does not know. The state table in
+// state.go is the only place that says which state may follow which.
+package cancellation

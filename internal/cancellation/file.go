@@ -1,0 +1,264 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// MaxServerAge is how old the read of a server may be when the POST is written.
+const MaxServerAge = 5 * time.Second
+
+// checkTime is how long the reads and checks before a POST may take. What is known
+// of the person is read so much fresher that it is not too old when it is written.
+const checkTime = 20 * time.Second
+
+// errTagsUnread says that SoftLayer answered without the tags that the card had:
+// unread, which is not the same as changed.
+var errTagsUnread = errors.New("SoftLayer answered without them")
+
+// verdict is where a step leads.
+type verdict struct {
+	to       State
+	why      string
+	ticket   TicketID
+	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
+	decision *authz.Decision // nil where the policy was not asked
+}
+
+// detail is what the history says of it: the reason, behind the rule where one decided.
+func (v verdict) detail() string {
+	switch {
+	case v.decision == nil:
+		return v.why
+	case v.why == "":
+		return v.decision.Rule
+	}
+	return Because(v.decision.Rule, v.why)
+}
+
+func stuck(word, detail string) *verdict {
+	return &verdict{to: Stuck, why: Because(word, detail)}
+}
+
+func filed(t TicketID) *verdict { return &verdict{to: Filed, ticket: t} }
+
+// file takes a scheduled request to its POST, or to the reason why there is none.
+func (w *Worker) file(ctx context.Context, h *held) error {
+	r := h.request()
+	if r.Recheck || r.LostPosts > 0 {
+		found, err := w.read(ctx, r)
+		if err != nil {
+			return w.again(ctx, h, "reading SoftLayer's books", err)
+		}
+		if v := found.verdict(); v != nil {
+			return w.commit(ctx, h, *v)
+		}
+	}
+	return w.checkAndPost(ctx, h)
+}
+
+// checkAndPost makes the last checks on fresh data and POSTs once.
+func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
+	r := h.request()
+	began := moments{person: time.Now()}
+	principal, err := w.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
+	if err != nil {
+		return w.again(ctx, h, "reading the requester's standing", err)
+	}
+	began.server = time.Now()
+	server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	if err != nil && !errors.Is(err, ErrServerNotFound) {
+		return w.again(ctx, h, "reading the server", err)
+	}
+	gone := errors.Is(err, ErrServerNotFound)
+	if shown := r.Submission.Card.Server; !gone && shown.TagsKnown && !server.TagsKnown {
+		return w.again(ctx, h, "reading the server's tags", errTagsUnread)
+	}
+	v, err := w.check(ctx, r, principal, server, gone)
+	if err != nil {
+		return w.again(ctx, h, "checking before filing", err)
+	}
+	if v.to != Filing {
+		return w.commit(ctx, h, afterLost(r, *v))
+	}
+	return w.post(ctx, h, *v, began)
+}
+
+// moments are when the reads, and the commit, were begun that a POST rests on.
+type moments struct{ person, server, commit time.Time }
+
+// check says where a request goes: to Filing, or to why it must not be filed.
+func (w *Worker) check(ctx context.Context, r Request, p authz.Principal, now Server, gone bool) (*verdict, error) {
+	shown, associated := r.Submission.Card.Server, r.Submission.Associated
+	switch {
+	case gone:
+		return &verdict{to: Rejected, why: WhyNotFound}, nil
+	case now.OpenTicket != nil:
+		return w.rule(ctx, r, now.OpenTicket.ID, now)
+	}
+	if changed := Changed(shown, now, associated); len(changed) > 0 {
+		return &verdict{to: Rejected, why: Because(WhyChanged, strings.Join(changed, ", "))}, nil
+	}
+	if blockers := now.Blockers(); len(blockers) > 0 {
+		return &verdict{to: Rejected, why: Because(WhyBlocked, words(blockers))}, nil
+	}
+	at, err := w.Journal.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch d := w.Policy.Decide(p, now.Resource(), r.Submission.Context(now, at)); d.Effect {
+	case authz.Allowed:
+		return &verdict{to: Filing, decision: &d}, nil
+	case authz.NeedsApproval:
+		return &verdict{to: Denied, why: WhyNeedsApproval, decision: &d}, nil
+	default:
+		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
+	}
+}
+
+// afterLost turns an end that says "nothing was filed" into Stuck for a request
+// that already lost an answer: nobody can say that of it.
+func afterLost(r Request, v verdict) verdict {
+	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied) {
+		return v
+	}
+	v.to, v.why = Stuck, Because(WhyCheckFailed, v.why)
+	return v
+}
+
+func words(blockers []Blocker) string {
+	names := make([]string, len(blockers))
+	for i, b := range blockers {
+		names[i] = string(b)
+	}
+	return strings.Join(names, ", ")
+}
+
+// post announces the POST by committing Filing, makes it once, and records what is
+// known after it.
+func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) error {
+	began.commit = time.Now()
+	at, err := w.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := h.request().Move(Filing, ByWorker, "")
+	if err != nil {
+		return err
+	}
+	next.Posts++
+	next.NotAfter = at.Add(w.Limits.PostTimeout)
+	next.Recheck, next.CleanSince, next.Decision = false, time.Time{}, *v.decision
+	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); err != nil {
+		return err
+	}
+	left, ok := w.mayPost(ctx, next, began)
+	if !ok {
+		return w.commit(ctx, h, verdict{to: Scheduled, why: Because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
+	}
+	posting, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	r := h.request()
+	outcome := w.Filer.File(posting, Order{
+		Server: r.Submission.Card.Server.ID, Reason: r.Submission.Reason,
+		Content: TicketContent(r), Associated: r.Submission.Associated,
+	})
+	return w.record(ctx, h, outcome)
+}
+
+// mayPost is the last look at the clocks, right before the POST is written: the
+// database's against not-after, and how long this process took since it asked for
+// the commit, by the monotonic and the wall clock (a suspended machine stops the
+// first, a stopped process neither). left is what the POST may take.
+func (w *Worker) mayPost(ctx context.Context, r Request, began moments) (left time.Duration, ok bool) {
+	at, err := w.Journal.Now(ctx)
+	if err != nil {
+		return 0, false
+	}
+	left = r.NotAfter.Sub(at)
+	now := time.Now()
+	return left, left > 0 && passed(began.commit, now) < w.Limits.PostTimeout &&
+		passed(began.server, now) <= MaxServerAge && passed(began.person, now) <= checkTime
+}
+
+// passed is the longer of the monotonic and the wall-clock difference.
+func passed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// record stores the outcome of a POST. Nobody else knows it: while the database does
+// not take it, that is tried again until the step's time is over.
+func (w *Worker) record(ctx context.Context, h *held, o Outcome) error {
+	for try := 0; ; try++ {
+		err := w.recordOnce(ctx, h, o)
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("recording the answer %q, ticket %d: %w", o.Kind, o.Ticket.ID, err)
+		if errors.Is(err, ErrUnclear) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(backoff(try)):
+		}
+	}
+}
+
+// recordOnce keeps the answer as evidence for whoever settles the request, where the
+// lease was lost meanwhile.
+func (w *Worker) recordOnce(ctx context.Context, h *held, o Outcome) error {
+	v, err := w.meaning(ctx, h.request(), o)
+	if err != nil {
+		v = verdict{to: Unknown, why: o.Text, ticket: o.Ticket}
+	}
+	err = w.persist(ctx, h, v, o.Kind == AnswerLost)
+	if errors.Is(err, ErrMoved) {
+		return w.Journal.Note(ctx, h.request().ID, lateAnswer(w.Owner, o))
+	}
+	return err
+}
+
+// meaning is what an answer leads to. An error means that a ticket which SoftLayer
+// named could not be read now.
+func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, error) {
+	switch o.Kind {
+	case Made:
+		return *filed(o.Ticket), nil
+	case Refused:
+		return afterLost(r, verdict{to: Rejected, why: o.Text}), nil
+	case NotMade:
+		w.Log.Error("SoftLayer took no request; trying again", "ref", r.Ref.Short(), "answer", o.Text)
+		return verdict{to: Scheduled, why: Because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
+	case AlreadyOpen:
+		server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+		if err != nil {
+			return verdict{}, err
+		}
+		v, err := w.rule(ctx, r, o.Ticket.ID, server)
+		if err != nil {
+			return verdict{}, err
+		}
+		return *v, nil
+	default:
+		return verdict{to: Unknown, why: o.Text}, nil
+	}
+}
+
+// rule judges a ticket that SoftLayer named as the one that stands.
+func (w *Worker) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
+	ticket, err := w.Books.Ticket(ctx, id)
+	if errors.Is(err, ErrTicketHidden) {
+		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ruling(r, ticket, server), nil
+}

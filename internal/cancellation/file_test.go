@@ -1,0 +1,100 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+func TestADenialAtFilingIsRecordedWithItsRule(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.decision = authz.Decision{Rule: "freeze", Reason: "not today"} })
+		w.run(w.journal, time.Minute)
+		stored := w.now(r)
+		assert.Equal(t, "freeze", stored.Decision.Rule)
+		events, err := w.journal.Events(t.Context(), r.ID)
+		require.NoError(t, err)
+		assert.Equal(t, "freeze: not today", events[len(events)-1].Detail)
+	})
+}
+
+func TestThePermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "another"} })
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, "another", w.now(r).Decision.Rule)
+	})
+}
+
+func TestThePersonIsReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submit()
+		slack, books := &people{Directory: w, late: 25 * time.Second}, &slow{Inventory: w}
+		books.by.Store(int64(4 * time.Second))
+		worker := w.worker(w.journal)
+		worker.Directory, worker.Inventory = slack, books
+		w.runs(worker, time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 1)
+		assert.LessOrEqual(t, posts[0].at.Sub(slack.oldest), cancellation.MaxPrincipalAge)
+	})
+}
+
+// people answers with what is just fresh enough, and late the first time.
+type people struct {
+	cancellation.Directory
+	late   time.Duration
+	oldest time.Time
+}
+
+func (p *people) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+	p.oldest = time.Now().Add(-maxAge)
+	time.Sleep(p.late)
+	p.late = 0
+	return p.Directory.Principal(ctx, who, maxAge)
+}
+
+// flaky is a journal whose database takes nothing for a while when an answer is recorded.
+type flaky struct {
+	cancellation.Journal
+	left int
+}
+
+func (f *flaky) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	if c.From.State == cancellation.Filing && f.left > 0 {
+		f.left--
+		return cancellation.Request{}, context.DeadlineExceeded
+	}
+	return f.Journal.Apply(ctx, c)
+}
+
+func TestAnAnswerIsRecordedOnceTheDatabaseTakesIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			out := made(w, o)
+			w.tickets[0].FirstRead = false // only the answer says that it is ours
+			return out
+		})
+		r := w.submit()
+		w.run(&flaky{Journal: w.journal, left: 2}, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestWaitingLongDoesNotFillTheHistory(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
+		w.run(w.journal, time.Hour)
+		assert.Equal(t, []string{cancellation.EventSubmitted, cancellation.EventMoved}, w.kinds(r))
+	})
+}

@@ -1,0 +1,165 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Look reads a server's card from SoftLayer. ErrServerNotFound: there is none, or
+// the key may not see it. Any other error means that there is no answer.
+func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
+	found, err := d.Inventory.Server(ctx, server)
+	if errors.Is(err, ErrServerNotFound) {
+		d.reclaim(ctx, server)
+	}
+	if err != nil {
+		return Card{}, fmt.Errorf("reading server %d: %w", server, err)
+	}
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		return Card{}, fmt.Errorf("reading the database's time: %w", err)
+	}
+	card := Card{Server: found, Account: d.Account, ReadAt: now}
+	var side sync.WaitGroup
+	side.Go(func() { card.ShortNameUnique = d.alone(ctx, found.Hostname) })
+	side.Go(func() { card.Cutoff = d.cutoff(ctx) })
+	card.Standing, err = d.standing(ctx, found, now)
+	side.Wait()
+	return card, err
+}
+
+// alone reports whether the host name is known to be this server's only.
+func (d *Desk) alone(ctx context.Context, hostname string) bool {
+	count, err := d.Inventory.Namesakes(ctx, hostname)
+	if err != nil {
+		d.Log.Info("counting namesakes", "err", err)
+	}
+	return err == nil && count == 1
+}
+
+// cutoff is "" when it could not be read: the card then says so.
+func (d *Desk) cutoff(ctx context.Context) string {
+	date, err := d.Books.Cutoff(ctx, d.Account.ID)
+	if err != nil {
+		d.Log.Info("reading the cut-off date", "err", err)
+		return ""
+	}
+	return date
+}
+
+// standing describes this installation's live request for the server, and for a
+// filed one what the fresh reads say about it.
+func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Standing, error) {
+	r, err := d.Journal.Live(ctx, server.ID)
+	if errors.Is(err, ErrNoRequest) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the live request for server %d: %w", server.ID, err)
+	}
+	s := &Standing{
+		RequestID: r.ID, Version: r.Version, Ref: r.Ref.Short(), State: r.State,
+		By: r.Submission.By, Ticket: r.Ticket,
+	}
+	if r.State == Filed {
+		s.Ending, s.Evidence = d.sequel(ctx, r, server, now)
+	}
+	return s, nil
+}
+
+// sequel says what a filed request has become on fresh evidence: Reverted,
+// Reclaimed, Stuck where its ticket cannot be read, or "" where it still stands or
+// nothing is sure.
+func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) (State, string) {
+	switch recorded, billing := r.Submission.Card.Server.Billing, server.Billing; {
+	case billing == nil, recorded == nil, server.OpenTicket != nil:
+		return "", ""
+	case billing.ID != recorded.ID:
+		return Reclaimed, "billing item " + strconv.FormatInt(recorded.ID, 10) + " has given way to another"
+	case ended(billing.CancellationDate, now):
+		return Reclaimed, "billing item ended " + billing.CancellationDate
+	case billing.PendingCancellation, billing.CancellationDate != "":
+		return "", ""
+	}
+	ticket, err := d.Books.Ticket(ctx, r.Ticket.ID)
+	switch {
+	case errors.Is(err, ErrTicketHidden):
+		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
+	case err != nil, ticket.Open, !server.Billing.PendingKnown:
+		return "", ""
+	}
+	return Reverted, "ticket " + strconv.FormatInt(r.Ticket.ID, 10) + " is closed and no cancellation is pending"
+}
+
+func ended(date string, now time.Time) bool {
+	at, err := time.Parse(time.RFC3339, date)
+	return err == nil && at.Before(now)
+}
+
+// ending is the change that ends the standing request as the card's evidence says,
+// for the transaction that records the new one. There is none where it has ended
+// already: by an earlier delivery of this submission, or by somebody else's.
+func (d *Desk) ending(ctx context.Context, s Standing, now time.Time) (*Change, error) {
+	old, err := d.Journal.Request(ctx, s.RequestID)
+	if err != nil {
+		return nil, fmt.Errorf("reading the standing request %s: %w", s.Ref, err)
+	}
+	if !old.State.Live() {
+		return nil, nil
+	}
+	if old.Version != s.Version {
+		return nil, fmt.Errorf("ending the standing request %s: %w", s.Ref, ErrMoved)
+	}
+	return endBy(old, s.Ending, s.Evidence, now)
+}
+
+func endBy(old Request, to State, evidence string, now time.Time) (*Change, error) {
+	next, err := old.Move(to, ByCard, evidence)
+	if err != nil {
+		return nil, err
+	}
+	event := Event{Kind: EventEvidence, Actor: "card", From: old.State, To: to, Detail: evidence}
+	return &Change{From: old, To: next, Event: event, Tell: now}, nil
+}
+
+// reclaim ends a filed request whose server answers not found, if the key may see
+// all hardware: only then is not found the same as gone.
+func (d *Desk) reclaim(ctx context.Context, server int64) {
+	r, err := d.Journal.Live(ctx, server)
+	if err != nil || r.State != Filed {
+		return
+	}
+	if rights, err := d.Books.Rights(ctx); err != nil || !rights.AllHardware {
+		return
+	}
+	d.end(ctx, r, Reclaimed, "server not found by a key that sees all hardware")
+}
+
+// lock makes a filed request whose ticket cannot be read Stuck, and returns the row
+// as it then stands.
+func (d *Desk) lock(ctx context.Context, r Request, evidence string) Request {
+	return d.end(ctx, r, Stuck, evidence)
+}
+
+// end applies a change on a card's evidence. Failing is harmless: the next card
+// for the server finds the same evidence.
+func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Request {
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		d.Log.Warn("reading the database's time", "err", err)
+		return r
+	}
+	change, err := endBy(r, to, evidence, now)
+	if err == nil {
+		var moved Request
+		if moved, err = d.Journal.Apply(ctx, *change); err == nil {
+			return moved
+		}
+	}
+	d.Log.Warn("ending a filed request on evidence", "ref", r.Ref.Short(), "to", to, "err", err)
+	return r
+}

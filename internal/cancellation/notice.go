@@ -1,0 +1,55 @@
+package cancellation
+
+import "time"
+
+// Notice is the one root message of a request in a channel: what is owed to people,
+// and what they have been shown.
+type Notice struct {
+	RequestID string
+	Version   int64 // fence of the notice row, not of the request
+
+	Place   Place  // where the result is owed
+	Channel string // where the message stands: channel id of the answer; "" while there is none
+	TS      string // Slack's ts of the message
+	Shown   int64  // Request.Version that the message shows; 0 for none
+
+	Way      Way       // how this request's results reach people
+	Posting  bool      // "about to post" is written and no answer is recorded
+	Posts    int       // chat.postMessage calls announced
+	Attempts int       // tries in a row that failed, for the back-off
+	Due      time.Time // when the teller looks at it next; zero when nothing is owed
+}
+
+// Way is how people are told: the channel, and where that refuses the next best.
+type Way string
+
+const (
+	// ByChannel: the channel where the command was typed.
+	ByChannel Way = ""
+	// ByResponse: the command's response_url, which lives 30 minutes and leaves no
+	// message that could be edited.
+	ByResponse Way = "response_url"
+	// ByDirect: a direct message to the requester.
+	ByDirect Way = "direct"
+)
+
+// Posted is where a message came to stand. Both are needed to edit it; a message
+// sent by response_url has neither.
+type Posted struct {
+	Channel string
+	TS      string
+}
+
+// Delivery is the outcome of telling Slack something.
+type Delivery int
+
+const (
+	// Delivered: Slack answered ok, with a ts where a message was posted.
+	Delivered Delivery = iota
+	// Undelivered: surely nothing was posted; try again after the pause.
+	Undelivered
+	// Refusing: this place refuses for good (not in the channel, archived, ...); try the next best place.
+	Refusing
+	// Lost: the call was made and its answer is lost; it may have been posted.
+	Lost
+)

@@ -1,0 +1,174 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// ErrServerNotFound says that SoftLayer knows no such server, or that the key may
+// not see it: SoftLayer answers the same for both (facts: sldn permission-enforcement article).
+var ErrServerNotFound = errors.New("not found, or this key may not see it")
+
+// ErrTicketHidden says that SoftLayer knows no such ticket, or that the key may not see it.
+var ErrTicketHidden = errors.New("ticket not found, or this key may not see it")
+
+// ErrTooManyTickets says that more tickets may be a server's than are ever read.
+var ErrTooManyTickets = errors.New("there are more tickets than can be read to be sure of all")
+
+// Inventory reads servers. Every error other than ErrServerNotFound means that
+// nothing was answered.
+type Inventory interface {
+	// Server reads one server by id with everything that a card shows.
+	Server(ctx context.Context, id int64) (Server, error)
+	// Namesakes counts the servers that carry this host name, whatever their domain.
+	Namesakes(ctx context.Context, hostname string) (int, error)
+}
+
+// Books reads what SoftLayer has on record about cancellations.
+type Books interface {
+	// Ticket reads one ticket with its first update and the hardware attached.
+	// ErrTicketHidden: the key may not see it.
+	Ticket(ctx context.Context, id int64) (Ticket, error)
+	// TicketsOf reads the tickets attached to a server, open and recently closed ones:
+	// all of them, or it is an error. ErrTooManyTickets: asking again changes nothing.
+	TicketsOf(ctx context.Context, server int64, since time.Time) ([]Ticket, error)
+	// Rights reads what the key may see. A master user may see everything.
+	Rights(ctx context.Context) (Rights, error)
+	// Account reads the account's id and name.
+	Account(ctx context.Context) (Account, error)
+	// Cutoff reads until when a cancellation must be in, RFC 3339 with SoftLayer's offset.
+	Cutoff(ctx context.Context, account string) (string, error)
+}
+
+// Rights is what the API key may do, as far as it matters here.
+type Rights struct {
+	Cancel      bool // SERVER_CANCEL
+	AddTickets  bool // TICKET_ADD
+	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
+	AllHardware bool // ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
+}
+
+// Order is what is sent to createCancelServerTicket.
+type Order struct {
+	Server     int64
+	Reason     string
+	Content    string
+	Associated bool
+}
+
+// Filer makes the one call that cannot be undone.
+type Filer interface {
+	// File POSTs once, on one fresh connection, and classifies the answer as design
+	// rule 4.1 says. It makes no call once ctx is over, and never calls twice.
+	File(ctx context.Context, order Order) Outcome
+}
+
+// Outcome is what is known after a POST.
+type Outcome struct {
+	Kind   OutcomeKind
+	Ticket TicketID      // Made: the new one; AlreadyOpen: the one that SoftLayer names
+	Text   string        // SoftLayer's own words, or what went wrong; never a secret
+	Retry  time.Duration // NotMade: wait at least this long; 0 for the usual back-off
+}
+
+// OutcomeKind is the class of an answer to the POST.
+type OutcomeKind string
+
+const (
+	// Made: a ticket was made; its id is known.
+	Made OutcomeKind = "made"
+	// Refused: SoftLayer's definite no; nothing was made.
+	Refused OutcomeKind = "refused"
+	// AlreadyOpen: SoftLayer names a cancellation ticket that exists already.
+	AlreadyOpen OutcomeKind = "already-open"
+	// NotMade: nothing was made and asking again later may help: rate limit, rights
+	// of the key, or nothing was sent.
+	NotMade OutcomeKind = "not-made"
+	// AnswerLost: everything else. There may be a ticket.
+	AnswerLost OutcomeKind = "answer-lost"
+)
+
+// Directory knows people.
+type Directory interface {
+	// Principal reads a person and the groups that the policy names. The data is no
+	// older than maxAge; an error means that it could not be read that fresh.
+	Principal(ctx context.Context, person Person, maxAge time.Duration) (authz.Principal, error)
+}
+
+// Announcer puts a request's present state before people.
+type Announcer interface {
+	// Post posts the root message to the place's channel, or by direct message to
+	// the requester when channel is "".
+	Post(ctx context.Context, channel string, r Request) (Posted, Delivery, time.Duration)
+	// Update makes a message show the request's present state.
+	Update(ctx context.Context, at Posted, r Request) (Delivery, time.Duration)
+	// Respond posts by response_url, which leaves no message that could be edited.
+	Respond(ctx context.Context, responseURL string, r Request) (Delivery, time.Duration)
+	// Find looks for the request's message among those that the bot posted to the
+	// channel since then. known is false where the bot may not read the history.
+	Find(ctx context.Context, channel string, r Request, since time.Time) (at Posted, found, known bool)
+}
+
+// Policy decides. It does no I/O.
+type Policy interface {
+	Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision
+}
+
+// Change is one committed step of one request: the row, its event and, where people
+// are to be told, its notice, in one transaction.
+type Change struct {
+	From  Request   // as it was read; the step happens only if the row is still at From.Version
+	To    Request   // as it shall be; its Version is set by the store
+	Event Event     // its At is set by the store
+	Tell  time.Time // when the notice is due; zero leaves it alone
+	Keep  bool      // hold the lease on: the same worker takes the next step now
+}
+
+// Record is a new request with the event that says how it was decided.
+type Record struct {
+	Request Request
+	Event   Event
+	Notice  *Notice // nil: nothing is owed to a channel (a denial is told in the modal)
+	Ending  *Change // an older request for the same server that this one takes the place of
+}
+
+// Recorded is the store's answer to a Record.
+type Recorded struct {
+	Request Request  // the row with this id, whether new or from an earlier delivery
+	Fresh   bool     // this call made it
+	Held    *Request // another live request holds the server; nothing was recorded
+}
+
+// Journal is the durable store of requests, events and notices. All times that
+// decide anything are its own: SQLite's host, or the database server's clock.
+//
+// A method that returns ErrUnclear did or did not commit, and nobody knows. Any
+// other error of a writing method means that nothing was written.
+type Journal interface {
+	Now(ctx context.Context) (time.Time, error)
+	Installation() string // id of this installation, made once
+
+	Record(ctx context.Context, rec Record) (Recorded, error)
+	Request(ctx context.Context, id string) (Request, error)
+	ByRef(ctx context.Context, short string) (Request, error)
+	Live(ctx context.Context, server int64) (Request, error) // ErrNoRequest: none
+	Apply(ctx context.Context, change Change) (Request, error)
+	Note(ctx context.Context, requestID string, event Event) error
+	Events(ctx context.Context, requestID string) ([]Event, error)
+
+	// Claim takes one request that is due and leased to nobody, in a state of
+	// WorkStates. found is false when there is none; next says when the next is due.
+	Claim(ctx context.Context, owner string, lease time.Duration) (r Request, found bool, next time.Time, err error)
+	// Renew prolongs the lease of a request at this version. ErrMoved: it is lost.
+	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
+
+	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
+	// ApplyNotice stores the notice if its row is still at n.Version, and gives back
+	// the lease. keep holds the lease on: the call that was announced comes now. A
+	// notice that nothing is owed for (Due is zero) stays due all the same while it
+	// shows less than the last change that was to be told (Change.Tell).
+	ApplyNotice(ctx context.Context, n Notice, keep bool) (Notice, error)
+}

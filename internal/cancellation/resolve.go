@@ -1,0 +1,174 @@
+package cancellation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Finding is what a person found at SoftLayer about a stuck request.
+type Finding string
+
+const (
+	// FoundTicket: there is a ticket; its id is given.
+	FoundTicket Finding = "filed"
+	// FoundNone: there is no ticket; send once more, with every check.
+	FoundNone Finding = "none"
+	// DropIt: there is no ticket and none is wanted.
+	DropIt Finding = "drop"
+)
+
+// Resolution is a person's word about a stuck request.
+type Resolution struct {
+	Ref      string // short form, as typed
+	Finding  Finding
+	Ticket   int64 // FoundTicket only: the ticket's id
+	Why      string
+	Operator string // who says so
+}
+
+// Errors of Resolve, each with the request as it stands untouched.
+var (
+	ErrNotStuck      = errors.New("only a stuck request can be resolved")
+	ErrWhyMissing    = errors.New("say why: --why must not be empty")
+	ErrOtherServer   = errors.New("that ticket is not about this server")
+	ErrTicketClosed  = errors.New("that ticket does not carry this request's reference, is closed, and no cancellation is pending: it settles nothing")
+	ErrTicketMade    = errors.New("SoftLayer answered late that it made this ticket: resolve with it")
+	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
+)
+
+// Resolve ends a stuck request by a person's word, which is recorded with their
+// name. Whatever a ticket says itself is believed before the person.
+func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
+	if strings.TrimSpace(res.Why) == "" {
+		return Request{}, ErrWhyMissing
+	}
+	short, err := ParseShort(res.Ref)
+	if err != nil {
+		return Request{}, err
+	}
+	r, err := d.Journal.ByRef(ctx, short)
+	if err != nil {
+		return Request{}, fmt.Errorf("reading request %s: %w", short, err)
+	}
+	if r.State != Stuck {
+		return r, fmt.Errorf("request %s is %s: %w", short, r.State, ErrNotStuck)
+	}
+	next, note, err := d.resolved(ctx, r, res)
+	if err != nil {
+		return r, err
+	}
+	return d.settleBy(ctx, r, next, res, note)
+}
+
+// resolved is the request as the person's word, and what was read, make it.
+func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+	switch res.Finding {
+	case FoundTicket:
+		return d.byTicket(ctx, r, res.Ticket)
+	case FoundNone:
+		next, err := r.Move(Scheduled, ByPerson, "")
+		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, true, 0, 0
+		return next, "once more, by a person's word", err
+	case DropIt:
+		if made, err := d.lateTicket(ctx, r); err != nil || made != 0 {
+			return r, "", errors.Join(err, madeError(made))
+		}
+		next, err := r.Move(Withdrawn, ByPerson, res.Why)
+		return next, "dropped", err
+	default:
+		return r, "", fmt.Errorf("%q: say %s TICKET, %s or %s", res.Finding, FoundTicket, FoundNone, DropIt)
+	}
+}
+
+// lateTicket is the ticket that SoftLayer said it made, in an answer that came after
+// its attempt had lost the request; 0 for none.
+func (d *Desk) lateTicket(ctx context.Context, r Request) (int64, error) {
+	events, err := d.Journal.Events(ctx, r.ID)
+	if err != nil {
+		return 0, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
+	}
+	for _, e := range events {
+		if late, ok := e.lateAnswer(); ok && late.Kind == Made {
+			return late.Ticket, nil
+		}
+	}
+	return 0, nil
+}
+
+func madeError(ticket int64) error {
+	if ticket == 0 {
+		return nil
+	}
+	return fmt.Errorf("ticket %d: %w", ticket, ErrTicketMade)
+}
+
+// byTicket ends the request with the ticket that the person found, judged by what
+// the ticket says; where the key cannot read it, the person's word is recorded as such.
+func (d *Desk) byTicket(ctx context.Context, r Request, id int64) (Request, string, error) {
+	if id <= 0 {
+		return r, "", ErrTicketMissing
+	}
+	ticket, err := d.Books.Ticket(ctx, id)
+	if errors.Is(err, ErrTicketHidden) {
+		return d.believe(r, TicketID{ID: id}, "the key cannot read this ticket: taken on the person's word")
+	}
+	if err != nil {
+		return r, "", fmt.Errorf("reading ticket %d: %w", id, err)
+	}
+	judged := Judge(r, ticket)
+	switch {
+	case ticket.ServersRead && !ticket.About(r.Submission.Card.Server.ID):
+		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
+	case judged == Ours:
+		return d.believe(r, ticket.TicketID, "the ticket carries this request's reference")
+	case judged == Unreadable:
+		return d.believe(r, ticket.TicketID, "the ticket's text is not visible to the key: taken on the person's word")
+	case !ticket.ServersRead:
+		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
+	}
+	return d.foreignTicket(ctx, r, ticket)
+}
+
+func (d *Desk) believe(r Request, t TicketID, note string) (Request, string, error) {
+	next, err := r.Move(Filed, ByPerson, "")
+	next.Ticket = t
+	return next, note, err
+}
+
+func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
+	server, err := d.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	if err != nil && !errors.Is(err, ErrServerNotFound) {
+		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)
+	}
+	if ruling(r, t, server).to != Duplicate {
+		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrTicketClosed)
+	}
+	next, err := r.Move(Duplicate, ByPerson, "")
+	next.Ticket = t.TicketID
+	return next, "the ticket stands and is not this request's", err
+}
+
+func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		return from, fmt.Errorf("reading the database's time: %w", err)
+	}
+	next.Due = now
+	detail, _ := json.Marshal(struct {
+		Finding Finding
+		Ticket  int64 `json:",omitempty"`
+		Why     string
+		Note    string
+	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
+	stored, err := d.Journal.Apply(ctx, Change{
+		From: from, To: next, Tell: now,
+		Event: Event{Kind: EventResolved, Actor: "operator:" + res.Operator, From: from.State, To: next.State, Detail: string(detail)},
+	})
+	if err != nil {
+		return from, fmt.Errorf("recording the resolution of %s: %w", from.Ref.Short(), err)
+	}
+	return stored, nil
+}

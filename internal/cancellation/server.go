@@ -1,0 +1,202 @@
+package cancellation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// Server is a bare-metal server as SoftLayer described it in one read of
+// SoftLayer_Hardware_Server. Money is decimal text as SoftLayer gives it and ""
+// where the key may not see it; times keep SoftLayer's own offset.
+type Server struct {
+	ID                int64
+	GlobalIdentifier  string `json:",omitempty"`
+	FQDN              string
+	Hostname          string
+	Domain            string
+	PublicIP          string    `json:",omitempty"` // primaryIpAddress
+	PrivateIP         string    `json:",omitempty"` // primaryBackendIpAddress
+	Datacenter        string    `json:",omitempty"` // short name: fra02
+	OS                string    `json:",omitempty"` // name and version
+	Status            string    `json:",omitempty"` // hardwareStatus
+	ProvisionDate     string    `json:",omitempty"` // RFC 3339, as given
+	Tags              []string  `json:",omitempty"` // sorted
+	TagsKnown         bool      `json:",omitempty"` // false: the answer had no tagReferences
+	Hourly            bool      `json:",omitempty"`
+	Gateway           bool      `json:",omitempty"` // networkGatewayMemberFlag
+	Disconnected      bool      `json:",omitempty"` // blockCancelBecauseDisconnectedFlag
+	Transaction       string    `json:",omitempty"` // the running transaction's name; "" for none
+	LastTransaction   string    `json:",omitempty"` // the last transaction group's name
+	LastTransactionAt string    `json:",omitempty"` // RFC 3339, as given
+	OpenTicket        *TicketID `json:",omitempty"` // openCancellationTicket
+	Billing           *Billing  `json:",omitempty"` // nil: none, or not visible to the key
+}
+
+// Billing is what a server's billing item says.
+type Billing struct {
+	ID                  int64
+	NotCancellable      bool             `json:",omitempty"` // allowCancellationFlag is 0
+	PendingKnown        bool             `json:",omitempty"` // the answer had pendingCancellationFlag
+	PendingCancellation bool             `json:",omitempty"`
+	CancellationDate    string           `json:",omitempty"` // RFC 3339, as given
+	NextBillDate        string           `json:",omitempty"` // RFC 3339, as given
+	RecurringFee        string           `json:",omitempty"` // of the server alone, a month
+	HourlyFee           string           `json:",omitempty"` // all-in, an hour, for hourly servers
+	MonthlyTotal        string           `json:",omitempty"` // nextInvoiceTotalRecurringAmount: all-in, a month
+	Drives              int              `json:",omitempty"` // children of category disk*
+	Associated          []AssociatedItem `json:",omitempty"` // activeAssociatedChildren
+}
+
+// AssociatedItem is a billing item that cancelAssociatedItems would end as well.
+type AssociatedItem struct {
+	ID          int64
+	Description string
+	Fee         string `json:",omitempty"` // a month
+}
+
+// Blocker is a reason why a server cannot be cancelled now.
+type Blocker string
+
+// The blockers of facts: SoftLayer would refuse, or should have been asked not to.
+const (
+	BlockedByTicket        Blocker = "open-ticket"
+	BlockedByTransaction   Blocker = "transaction"
+	BlockedByNoBilling     Blocker = "no-billing-item"
+	BlockedByPending       Blocker = "pending-cancellation"
+	BlockedByNotAllowed    Blocker = "not-cancellable"
+	BlockedByDisconnection Blocker = "disconnected"
+	BlockedByRequest       Blocker = "live-request" // another request of this installation stands
+)
+
+// Blockers lists why the server cannot be cancelled, the most telling first.
+func (s Server) Blockers() []Blocker {
+	var found []Blocker
+	add := func(is bool, b Blocker) {
+		if is {
+			found = append(found, b)
+		}
+	}
+	add(s.OpenTicket != nil, BlockedByTicket)
+	add(s.Transaction != "", BlockedByTransaction)
+	if s.Billing == nil {
+		return append(found, BlockedByNoBilling)
+	}
+	add(s.Billing.PendingCancellation || s.Billing.CancellationDate != "", BlockedByPending)
+	add(s.Billing.NotCancellable, BlockedByNotAllowed)
+	add(s.Disconnected, BlockedByDisconnection)
+	return found
+}
+
+// The warnings that a policy and a card may name.
+const (
+	WarningGateway     = "gateway-member"
+	WarningProvisioned = "recently-provisioned"
+	WarningTransaction = "recent-transaction"
+)
+
+// recent is how long an order or a transaction counts as recent.
+const recent = 7 * 24 * time.Hour
+
+// Warnings lists what a person should think of before cancelling this server. It
+// is known only with the provision date: the second result says so.
+func (s Server) Warnings(now time.Time) ([]string, bool) {
+	var found []string
+	if s.Gateway {
+		found = append(found, WarningGateway)
+	}
+	if at, err := time.Parse(time.RFC3339, s.LastTransactionAt); s.LastTransaction != "" && (err != nil || now.Sub(at) < recent) {
+		found = append(found, WarningTransaction)
+	}
+	ordered, err := time.Parse(time.RFC3339, s.ProvisionDate)
+	if err != nil {
+		return found, false
+	}
+	if now.Sub(ordered) < recent {
+		found = append(found, WarningProvisioned)
+	}
+	return found, true
+}
+
+// MonthlyFee is the all-in cost a month as the policy sees it: hourly fees times
+// 730, rounded up to four decimals; "" when it could not be read.
+func (s Server) MonthlyFee() string {
+	if s.Billing == nil {
+		return ""
+	}
+	amount := s.Billing.MonthlyTotal
+	if s.Hourly {
+		amount = s.Billing.HourlyFee
+	}
+	fee, err := authz.MonthlyFee(s.Hourly, amount)
+	if err != nil {
+		return ""
+	}
+	return fee
+}
+
+// Resource is the server as the policy sees it.
+func (s Server) Resource() authz.Server {
+	return authz.Server{
+		ID: s.ID, Hostname: s.Hostname, Domain: s.Domain, FQDN: s.FQDN,
+		Datacenter: s.Datacenter, Tags: s.Tags, TagsKnown: s.TagsKnown,
+		MonthlyFee: s.MonthlyFee(), Hourly: s.Hourly,
+	}
+}
+
+// identity lists what makes it this server and no other, by name. Usage totals,
+// notes and the status are left out: they may change while a request waits.
+func (s Server) identity(associated bool) [][2]string {
+	billing := Billing{}
+	if s.Billing != nil {
+		billing = *s.Billing
+	}
+	fee := billing.RecurringFee
+	if s.Hourly {
+		fee = billing.HourlyFee
+	}
+	facts := [][2]string{
+		{"id", strconv.FormatInt(s.ID, 10)},
+		{"global identifier", s.GlobalIdentifier},
+		{"billing item", strconv.FormatInt(billing.ID, 10)},
+		{"provision date", s.ProvisionDate},
+		{"name", s.FQDN},
+		{"public address", s.PublicIP},
+		{"private address", s.PrivateIP},
+		{"data center", s.Datacenter},
+		{"tags", strconv.FormatBool(s.TagsKnown) + strings.Join(s.Tags, "\x00")},
+		{"hourly billing", strconv.FormatBool(s.Hourly)},
+		{"recurring fee", fee},
+	}
+	if associated {
+		items, _ := json.Marshal(billing.Associated) // plain struct of numbers and strings
+		facts = append(facts, [2]string{"associated items", string(items)})
+	}
+	return facts
+}
+
+// Digest is a fingerprint of what identifies the server, with its associated items
+// if they are to go too.
+func (s Server) Digest(associated bool) string {
+	text, _ := json.Marshal(s.identity(associated)) // plain strings
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// Changed names what identifies the server and differs between two reads.
+func Changed(shown, now Server, associated bool) []string {
+	var names []string
+	before, after := shown.identity(associated), now.identity(associated)
+	for i := range before {
+		if before[i] != after[i] {
+			names = append(names, before[i][0])
+		}
+	}
+	return slices.Clip(names)
+}

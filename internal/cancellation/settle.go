@@ -1,0 +1,220 @@
+package cancellation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// ruling is what a named ticket means for a request (rule 4.5): ours, somebody
+// else's that stands, or one that needs a person.
+func ruling(r Request, t Ticket, server Server) *verdict {
+	id := strconv.FormatInt(t.ID, 10)
+	pending := server.Billing != nil && (server.Billing.PendingCancellation || server.Billing.CancellationDate != "")
+	switch j := Judge(r, t); {
+	case j == Ours:
+		return filed(t.TicketID)
+	case j == Unreadable:
+		return stuck(WhyTicketHidden, id)
+	case t.Open || pending:
+		return &verdict{to: Duplicate, ticket: t.TicketID}
+	default:
+		return stuck(WhyClosedBlocks, id)
+	}
+}
+
+// finding is what SoftLayer's books say about a request: a verdict, something that
+// is not clear, or (both empty) that they are clean.
+type finding struct {
+	sure    *verdict
+	unclear string
+}
+
+// verdict is where a finding leads once nothing can be under way any more.
+func (f finding) verdict() *verdict {
+	if f.sure == nil && f.unclear != "" {
+		return stuck(WhyUnclear, f.unclear)
+	}
+	return f.sure
+}
+
+// read asks everything that can show whether a POST made a ticket (rule 4.3). An
+// error means that something was not answered. Clean needs positive evidence: a
+// relation that the key cannot read is unclear.
+func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
+	shown := r.Submission.Card.Server
+	server, err := w.Inventory.Server(ctx, shown.ID)
+	if errors.Is(err, ErrServerNotFound) {
+		return finding{unclear: "the server is not found, or not visible to the key"}, nil
+	}
+	if err != nil {
+		return finding{}, err
+	}
+	if v, err := w.named(ctx, r, server); v != nil || err != nil {
+		return finding{sure: v}, err
+	}
+	rights, err := w.Books.Rights(ctx)
+	if err != nil {
+		return finding{}, err
+	}
+	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
+		return weigh(r, server, nil, rights), nil
+	}
+	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.CreatedAt.Add(-24*time.Hour))
+	if errors.Is(err, ErrTooManyTickets) { // as long as it waits, there are only more
+		return finding{unclear: ErrTooManyTickets.Error()}, nil
+	}
+	if err != nil {
+		return finding{}, err
+	}
+	return weigh(r, server, tickets, rights), nil
+}
+
+// named judges the tickets that SoftLayer named itself: the open cancellation
+// ticket, and what answers to our POSTs said.
+func (w *Worker) named(ctx context.Context, r Request, server Server) (*verdict, error) {
+	made, ids, err := w.evidence(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if made != 0 { // SoftLayer's own word, whether or not the key may read the ticket
+		return filed(TicketID{ID: made}), nil
+	}
+	if server.OpenTicket != nil {
+		ids = append(ids, server.OpenTicket.ID)
+	}
+	var worst *verdict
+	for _, id := range ids {
+		v, err := w.rule(ctx, r, id, server)
+		if err != nil {
+			return nil, err
+		}
+		if v.to == Filed {
+			return v, nil
+		}
+		if worst == nil || v.to == Duplicate {
+			worst = v
+		}
+	}
+	return worst, nil
+}
+
+// evidence is what answers to this request's POSTs said: the ticket that one of an
+// attempt without its lease had made, and those to be judged: the one it was filed
+// with once, the one on the row, and those that late answers named as standing, unless
+// a person has said since that they are none.
+func (w *Worker) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
+	events, err := w.Journal.Events(ctx, r.ID)
+	if err != nil {
+		return 0, nil, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
+	}
+	named = []int64{r.Ticket.ID, r.Evidence}
+	resolved := false
+	for _, e := range slices.Backward(events) {
+		late, isLate := e.lateAnswer()
+		switch {
+		case e.Kind == EventResolved:
+			resolved = true
+		case !isLate:
+		case late.Kind == Made:
+			made = late.Ticket
+		case !resolved:
+			named = append(named, late.Ticket)
+		}
+	}
+	return made, slices.DeleteFunc(named, func(id int64) bool { return id == 0 }), nil
+}
+
+// lateDetail is the stored form of an answer that came too late for its lease.
+type lateDetail struct {
+	Kind   OutcomeKind
+	Ticket int64  `json:",omitempty"`
+	Text   string `json:",omitempty"`
+}
+
+func lateAnswer(owner string, o Outcome) Event {
+	detail, _ := json.Marshal(lateDetail{Kind: o.Kind, Ticket: o.Ticket.ID, Text: o.Text}) // strings and a number
+	return Event{Kind: EventLateAnswer, Actor: owner, Detail: string(detail)}
+}
+
+// lateAnswer reads the event back; false for an event of another kind.
+func (e Event) lateAnswer() (late lateDetail, ok bool) {
+	ok = e.Kind == EventLateAnswer && json.Unmarshal([]byte(e.Detail), &late) == nil
+	return late, ok
+}
+
+// weigh judges what was read where SoftLayer named no ticket.
+func weigh(r Request, server Server, tickets []Ticket, rights Rights) finding {
+	hidden := ""
+	for _, t := range tickets {
+		switch Judge(r, t) {
+		case Ours:
+			return finding{sure: filed(t.TicketID)}
+		case Unreadable:
+			hidden = fmt.Sprintf("ticket %d cannot be read", t.ID)
+		case Foreign:
+		}
+	}
+	recorded, billing := r.Submission.Card.Server.Billing, server.Billing
+	switch {
+	case hidden != "":
+		return finding{unclear: hidden}
+	case !rights.ViewTickets:
+		return finding{unclear: "the key has no right to view tickets"}
+	case billing == nil || recorded == nil || billing.ID != recorded.ID:
+		return finding{unclear: "the billing item is not there, or not visible to the key"}
+	case !billing.PendingKnown:
+		return finding{unclear: "whether a cancellation is pending is not visible to the key"}
+	case billing.PendingCancellation || billing.CancellationDate != "":
+		return finding{unclear: "a cancellation is pending, and no ticket shows whose"}
+	}
+	return finding{}
+}
+
+// settle reads the books of a request whose answer is lost. It POSTs nothing before
+// a whole settle time of answered, clean reads that began after not-after (rule 4.4).
+// Until then only our own ticket counts: the POST may be under way yet, and what it
+// makes may show before its text does.
+func (w *Worker) settle(ctx context.Context, h *held) error {
+	r := h.request()
+	began, err := w.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := w.read(ctx, r)
+	if err != nil {
+		return w.again(ctx, h, "reading SoftLayer's books", err)
+	}
+	now, err := w.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	over := began.After(r.NotAfter)
+	switch {
+	case found.sure != nil && (over || found.sure.to == Filed):
+		return w.commit(ctx, h, *found.sure)
+	case !over:
+		return w.wait(ctx, h, r, r.Why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
+	case found.unclear != "":
+		return w.commit(ctx, h, *found.verdict())
+	case r.CleanSince.IsZero():
+		r.CleanSince, r.Attempts = now, 0
+		return w.wait(ctx, h, r, r.Why, w.pause(r, now))
+	case began.Sub(r.CleanSince) < w.Limits.SettleTime:
+		return w.wait(ctx, h, r, r.Why, w.pause(r, now))
+	case r.LostPosts >= r.PostsAllowed:
+		return w.commit(ctx, h, *stuck(WhyTwoLost, strconv.Itoa(r.LostPosts)))
+	default:
+		return w.checkAndPost(ctx, h)
+	}
+}
+
+// pause is the time to the next clean read: soon, but not past the settle time's end.
+func (w *Worker) pause(r Request, now time.Time) time.Duration {
+	left := w.Limits.SettleTime - now.Sub(r.CleanSince)
+	return max(min(backoff(r.Attempts), left), 10*time.Millisecond)
+}

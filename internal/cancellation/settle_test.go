@@ -1,0 +1,198 @@
+package cancellation_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// A ticket may show before its text does.
+func TestBeforeNotAfterOnlyOurOwnTicketCounts(t *testing.T) {
+	for name, hide := range map[string]func(w *world){
+		"unreadable": func(w *world) { w.tickets[0].FirstRead = false },
+		"empty":      func(w *world) { w.tickets[0].First = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var text string
+				w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+					out := madeButLost(w, o)
+					text = w.tickets[0].First
+					hide(w)
+					return out
+				})
+				r := w.submit()
+				w.run(w.journal, 20*time.Second)
+				w.change(func(w *world) { w.tickets[0].First, w.tickets[0].FirstRead = text, true })
+				w.run(w.journal, 2*postTimeout)
+				assert.Equal(t, cancellation.Filed, w.now(r).State)
+			})
+		})
+	}
+}
+
+func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const reading = 35 * time.Second
+		books := &slow{Inventory: w}
+		w.answers = append(w.answers, func(*world, cancellation.Order) cancellation.Outcome {
+			books.by.Store(int64(reading))
+			return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: "connection reset"}
+		})
+		r := w.submit()
+		worker := w.worker(w.journal)
+		worker.Inventory = books
+		w.runs(worker, 2*time.Minute)
+		stored := w.now(r)
+		require.NotZero(t, stored.CleanSince)
+		assert.GreaterOrEqual(t, stored.CleanSince.Sub(stored.NotAfter), reading, "the first that counts began after not-after")
+	})
+}
+
+// slow is an inventory that takes its time to answer.
+type slow struct {
+	cancellation.Inventory
+	by atomic.Int64
+}
+
+func (s *slow) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	got, err := s.Inventory.Server(ctx, id)
+	time.Sleep(time.Duration(s.by.Load()))
+	return got, err
+}
+
+func TestARestartStartsTheSettleTimeAnew(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		w.submit()
+		w.run(w.journal, postTimeout+time.Minute)
+		time.Sleep(settleTime)
+		w.restart()
+		w.run(w.journal, settleTime-time.Second)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1, "one read before and one after are no row of clean reads")
+		w.run(w.journal, time.Minute)
+		posts, _ = w.snapshot()
+		assert.Len(t, posts, 2)
+	})
+}
+
+// crowded are books with more tickets than are read.
+type crowded struct{ cancellation.Books }
+
+func (crowded) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
+	return nil, fmt.Errorf("more than 50: %w", cancellation.ErrTooManyTickets)
+}
+
+func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		worker := w.worker(w.journal)
+		worker.Books = crowded{w}
+		w.runs(worker, time.Hour)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Stuck, stored.State)
+		word, _ := cancellation.SplitWhy(stored.Why)
+		assert.Equal(t, cancellation.WhyUnclear, word)
+	})
+}
+
+// deaf is a journal that renews no lease.
+type deaf struct{ cancellation.Journal }
+
+func (deaf) Renew(context.Context, cancellation.Request, string, time.Duration) error {
+	return cancellation.ErrMoved
+}
+
+func TestTheAnswerOfAnAttemptThatLostItsLeaseIsEvidence(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		hidden := false
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			time.Sleep(20 * time.Second) // virtual: longer than the lease
+			w.mu.Lock()
+			out := made(w, o)
+			w.server.OpenTicket, hidden = nil, true // only the late answer names it
+			w.tickets[0].Open = false
+			return out
+		})
+		r := w.submit()
+		w.run(deaf{w.journal}, 2*time.Minute)
+		require.True(t, hidden)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		events, err := w.journal.Events(t.Context(), r.ID)
+		require.NoError(t, err)
+		kinds := map[string]int{}
+		for _, e := range events {
+			kinds[e.Kind]++
+		}
+		assert.Equal(t, 1, kinds[cancellation.EventLateAnswer], "the late answer is on record")
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1)
+	})
+}
+
+func TestALateAnswerThatMadeATicketIsFiledEvenIfTheKeyCannotReadIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			time.Sleep(20 * time.Second) // longer than the lease
+			w.mu.Lock()
+			out := made(w, o)
+			w.tickets[0].FirstRead = false
+			return out
+		})
+		r := w.submit()
+		w.run(deaf{w.journal}, 3*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestAPersonsNoneOverrulesALateAnswerThatNamedSomebodyElsesTicket(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, _ cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			time.Sleep(20 * time.Second) // longer than the lease
+			w.mu.Lock()
+			w.openTicket(7, "voided")
+			w.closeTickets()
+			return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 7}}
+		})
+		r := w.submit()
+		w.run(deaf{w.journal}, 5*time.Minute)
+		require.Equal(t, cancellation.Stuck, w.now(r).State)
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "IBM unblocked it", Operator: "root"})
+		require.NoError(t, err)
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 2, "exactly one more")
+	})
+}
+
+func TestARequestThatWasFiledOnceIsNeverSentAgainOnAPersonsNone(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.closeTickets(); w.tickets = nil }) // hidden from the key
+		s := w.submission()
+		s.View = "V2"
+		w.answer(s)
+		require.Equal(t, cancellation.Stuck, w.now(r).State)
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Operator: "root"})
+		require.NoError(t, err)
+		w.run(w.journal, time.Hour)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1, "one request, one ticket")
+		assert.Equal(t, cancellation.Stuck, w.now(r).State)
+	})
+}

@@ -1,0 +1,130 @@
+package cancellation
+
+import (
+	"fmt"
+	"slices"
+)
+
+// State is where a request stands. The stored words are part of the database's
+// format: none is ever renamed.
+type State string
+
+const (
+	// Scheduled is an accepted request that waits to be filed.
+	Scheduled State = "scheduled"
+	// Filing says that the POST may be under way: it is written before the POST.
+	Filing State = "filing"
+	// Unknown says that the POST was made, or may have been, and its answer is lost.
+	Unknown State = "unknown"
+	// Stuck needs a person; Request.Why says what for.
+	Stuck State = "stuck"
+	// Filed says that the ticket's id is known.
+	Filed State = "filed"
+
+	// Denied ends a request that the policy refused.
+	Denied State = "denied"
+	// Withdrawn ends a request that a person dropped; nothing was sent.
+	Withdrawn State = "withdrawn"
+	// Rejected ends a request that SoftLayer refused for good, or that was not sent
+	// because the server had changed, was blocked or could not be found.
+	Rejected State = "rejected"
+	// Duplicate ends a request because somebody else's cancellation ticket stands.
+	Duplicate State = "duplicate"
+	// Reverted ends a filed request whose ticket was closed with no cancellation pending.
+	Reverted State = "reverted"
+	// Reclaimed ends a filed request whose server is gone.
+	Reclaimed State = "reclaimed"
+)
+
+// Cause is who may bring a change of state about.
+type Cause string
+
+const (
+	// BySubmission is a person's submission, decided at the choke point.
+	BySubmission Cause = "submission"
+	// ByWorker is the worker that holds the request's lease.
+	ByWorker Cause = "worker"
+	// ByPerson is somebody who ran bot resolve.
+	ByPerson Cause = "person"
+	// ByCard is fresh evidence read for the card of the same server.
+	ByCard Cause = "card"
+)
+
+// New is the state before the first: a request that is not recorded yet.
+const New State = ""
+
+type step struct {
+	from, to State
+	by       Cause
+}
+
+// steps is the whole table: what is not in it cannot happen.
+var steps = []step{
+	{New, Scheduled, BySubmission},
+	{New, Denied, BySubmission},
+
+	{Scheduled, Filing, ByWorker},
+	{Scheduled, Filed, ByWorker}, // our own ticket was met before a POST
+	{Scheduled, Duplicate, ByWorker},
+	{Scheduled, Rejected, ByWorker},
+	{Scheduled, Denied, ByWorker},
+	{Scheduled, Stuck, ByWorker},
+
+	{Filing, Filed, ByWorker},
+	{Filing, Duplicate, ByWorker},
+	{Filing, Rejected, ByWorker},
+	{Filing, Scheduled, ByWorker}, // surely nothing was made: rule 4.1
+	{Filing, Unknown, ByWorker},
+	{Filing, Stuck, ByWorker},
+
+	{Unknown, Filed, ByWorker},
+	{Unknown, Duplicate, ByWorker},
+	{Unknown, Filing, ByWorker}, // after a whole clean settle time: rule 4.4
+	{Unknown, Stuck, ByWorker},
+
+	{Stuck, Filed, ByPerson},
+	{Stuck, Duplicate, ByPerson},
+	{Stuck, Scheduled, ByPerson},
+	{Stuck, Withdrawn, ByPerson},
+
+	{Filed, Reverted, ByCard},
+	{Filed, Reclaimed, ByCard},
+	{Filed, Stuck, ByCard}, // the key cannot read the ticket any more
+}
+
+// States lists every state a stored request can be in.
+func States() []State {
+	return []State{
+		Scheduled, Filing, Unknown, Stuck, Filed,
+		Denied, Withdrawn, Rejected, Duplicate, Reverted, Reclaimed,
+	}
+}
+
+// LiveStates are the states that hold the server: at most one request a server is
+// in one of them. The database's partial unique index lists the same words.
+func LiveStates() []State { return []State{Scheduled, Filing, Unknown, Stuck, Filed} }
+
+// WorkStates are the states in which the worker has something to do.
+func WorkStates() []State { return []State{Scheduled, Filing, Unknown} }
+
+// Live reports whether a request in this state holds its server.
+func (s State) Live() bool { return slices.Contains(LiveStates(), s) }
+
+// Told reports whether people are told as soon as a request is in this state. A
+// scheduled or filing one is told only if it takes long.
+func (s State) Told() bool { return s != Scheduled && s != Filing }
+
+// May reports whether the table has this step.
+func May(from, to State, by Cause) bool {
+	return slices.Contains(steps, step{from, to, by})
+}
+
+// Move returns the request in another state, with its reason. It refuses a step
+// that the table does not have: that is a bug in the caller, and the request stays.
+func (r Request) Move(to State, by Cause, why string) (Request, error) {
+	if !May(r.State, to, by) {
+		return r, fmt.Errorf("moving request %s from %q to %q by %s: not in the state table", r.Ref.Short(), r.State, to, by)
+	}
+	r.State, r.Why = to, why
+	return r, nil
+}

@@ -1,0 +1,67 @@
+package cancellation_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func TestNothingLeavesAnEnd(t *testing.T) {
+	t.Parallel()
+	causes := []cancellation.Cause{cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard}
+	for _, from := range cancellation.States() {
+		for _, to := range cancellation.States() {
+			for _, by := range causes {
+				if !from.Live() {
+					assert.False(t, cancellation.May(from, to, by), "%s is an end, yet %s may make it %s", from, by, to)
+				}
+			}
+		}
+	}
+}
+
+func TestAPostIsOnlyAnnouncedFromWhereNoneCanBeUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, from := range cancellation.States() {
+		allowed := from == cancellation.Scheduled || from == cancellation.Unknown
+		assert.Equal(t, allowed, cancellation.May(from, cancellation.Filing, cancellation.ByWorker), "from %s", from)
+		assert.False(t, cancellation.May(from, cancellation.Filing, cancellation.ByPerson), "a person never POSTs: from %s", from)
+	}
+	assert.False(t, cancellation.May(cancellation.Unknown, cancellation.Scheduled, cancellation.ByWorker), "an unknown outcome never goes back unsettled")
+}
+
+func TestALostAnswerNeverEndsInAWordThatNothingWasFiled(t *testing.T) {
+	t.Parallel()
+	for _, end := range []cancellation.State{cancellation.Rejected, cancellation.Denied, cancellation.Withdrawn} {
+		assert.False(t, cancellation.May(cancellation.Unknown, end, cancellation.ByWorker), "unknown to %s", end)
+	}
+}
+
+func TestMoveRefusesWhatTheTableDoesNotHave(t *testing.T) {
+	t.Parallel()
+	r := cancellation.Request{State: cancellation.Filed}
+	_, err := r.Move(cancellation.Scheduled, cancellation.ByWorker, "")
+	require.Error(t, err)
+	moved, err := r.Move(cancellation.Reverted, cancellation.ByCard, "closed")
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Reverted, moved.State)
+	assert.Equal(t, "closed", moved.Why)
+}
+
+func TestWhyWordsAreToldFromSoftLayersOwn(t *testing.T) {
+	t.Parallel()
+	for why, want := range map[string][2]string{
+		cancellation.Because(cancellation.WhyChanged, "name"): {cancellation.WhyChanged, "name"},
+		cancellation.WhyNotFound:                              {cancellation.WhyNotFound, ""},
+		"You do not have permission to this service.":         {"", "You do not have permission to this service."},
+		"Hardware: cannot be cancelled: contract term":        {"", "Hardware: cannot be cancelled: contract term"},
+		cancellation.Because(cancellation.WhyBlocked, "a: b"): {cancellation.WhyBlocked, "a: b"},
+		"": {"", ""},
+	} {
+		word, detail := cancellation.SplitWhy(why)
+		assert.Equal(t, want, [2]string{word, detail}, "why %q", why)
+	}
+}

@@ -1,0 +1,200 @@
+package cancellation_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func TestWhereTheChannelRefusesTheNextBestPlaceIsTold(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.deliveries = append(w.deliveries, cancellation.Refusing)
+		w.submit()
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, "response_url", messages[0].channel)
+	})
+}
+
+func TestAfterTheResponseURLDiedADirectMessageIsSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		s.Place.ResponseURLUntil = time.Now()
+		_, err := w.desk().Submit(t.Context(), s)
+		require.NoError(t, err)
+		w.deliveries = append(w.deliveries, cancellation.Refusing)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, "", messages[0].channel, "direct message")
+	})
+}
+
+func TestWhereEverythingRefusesTheResultStaysOwed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		s.Place.ResponseURL = ""
+		_, err := w.desk().Submit(t.Context(), s)
+		require.NoError(t, err)
+		w.deliveries = append(w.deliveries, cancellation.Refusing, cancellation.Refusing)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Empty(t, messages)
+		w.run(w.journal, 15*time.Minute)
+		_, messages = w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, "C1", messages[0].channel, "the channel once more")
+	})
+}
+
+func TestALostAnswerOfSlacksIsLookedUpAndNotPostedAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.history = true
+		w.deliveries = append(w.deliveries, cancellation.Lost)
+		w.submit()
+		w.run(w.journal, 5*time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1, "found by its metadata")
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
+}
+
+func TestWithoutTheHistoryALostAnswerOfSlacksLeavesAtMostOneOrphan(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.deliveries = append(w.deliveries, cancellation.Lost)
+		w.submit()
+		w.run(w.journal, 30*time.Second)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1, "not posted again before Slack's answer is surely lost")
+		w.run(w.journal, 10*time.Minute)
+		_, messages = w.snapshot()
+		assert.Len(t, messages, 2)
+	})
+}
+
+func TestARequestThatTakesLongIsSaidToBeUnderWay(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for range 5 {
+			w.answers = append(w.answers, rateLimited)
+		}
+		w.submit()
+		w.run(w.journal, 12*time.Second)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Scheduled, messages[0].state)
+		w.run(w.journal, 3*time.Minute)
+		_, messages = w.snapshot()
+		require.Len(t, messages, 1, "one root message, edited through its life")
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
+}
+
+// panicky is an announcer that panics once.
+type panicky struct {
+	cancellation.Announcer
+	once sync.Once
+}
+
+func (p *panicky) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	first := false
+	p.once.Do(func() { first = true })
+	if first {
+		panic("words")
+	}
+	return p.Announcer.Post(ctx, channel, r)
+}
+
+func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submit()
+		worker := w.worker(w.journal)
+		worker.Announcer = &panicky{Announcer: w}
+		w.runs(worker, 20*time.Minute)
+		_, messages := w.snapshot()
+		assert.Len(t, messages, 1)
+	})
+}
+
+func TestAPostThatMadeNothingIsNoLongerSaidToBeUnderWay(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			time.Sleep(20 * time.Second)
+			w.mu.Lock()
+			return cancellation.Outcome{Kind: cancellation.NotMade, Text: "401", Retry: 5 * time.Minute}
+		})
+		w.submit()
+		w.run(w.journal, 10*time.Second)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Scheduled, messages[0].state)
+	})
+}
+
+func TestWhatCannotBeEditedIsNotRepeatedForEachTry(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.deliveries = append(w.deliveries, cancellation.Refusing)
+		for range 6 {
+			w.answers = append(w.answers, rateLimited)
+		}
+		w.submit()
+		w.run(w.journal, 5*time.Minute)
+		_, messages := w.snapshot()
+		var told []cancellation.State
+		for _, m := range messages {
+			assert.Equal(t, "response_url", m.channel)
+			told = append(told, m.state)
+		}
+		assert.Equal(t, []cancellation.State{cancellation.Scheduled, cancellation.Filed}, told)
+	})
+}
+
+// tellers is a slow Slack that counts who calls it at once.
+type tellers struct {
+	cancellation.Announcer
+	mu   sync.Mutex
+	now  int
+	most int
+}
+
+func (s *tellers) enter() func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now++
+	s.most = max(s.most, s.now)
+	return func() { s.mu.Lock(); s.now--; s.mu.Unlock() }
+}
+
+func (s *tellers) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (cancellation.Posted, bool, bool) {
+	defer s.enter()()
+	time.Sleep(9 * time.Second)
+	return s.Announcer.Find(ctx, channel, r, since)
+}
+
+func (s *tellers) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	defer s.enter()()
+	time.Sleep(9 * time.Second)
+	return s.Announcer.Update(ctx, at, r)
+}
+
+func TestANoticeIsToldByOneAtATimeHoweverSlowSlackIs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.history = true
+		w.deliveries = append(w.deliveries, cancellation.Lost)
+		w.submit()
+		worker := w.worker(w.journal)
+		slack := &tellers{Announcer: w}
+		worker.Announcer = slack
+		worker.Limits.Poll = time.Second
+		w.runs(worker, 5*time.Minute)
+		assert.Equal(t, 1, slack.most)
+	})
+}

@@ -1,0 +1,377 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+const (
+	postTimeout = 90 * time.Second
+	settleTime  = 5 * time.Minute
+)
+
+func TestAnAcceptedRequestIsFiledOnceAndToldOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(w.journal, 10*time.Second)
+
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		assert.Equal(t, int64(153572281), stored.Ticket.ID)
+		posts, messages := w.snapshot()
+		require.Len(t, posts, 1)
+		assert.Equal(t, cancellation.Order{
+			Server: 1234567, Reason: "No longer needed", Content: cancellation.TicketContent(stored),
+		}, posts[0].order)
+		assert.Equal(t, []shown{{channel: "C1", ref: r.Ref.Short(), state: cancellation.Filed}}, messages)
+	})
+}
+
+func TestALostAnswerIsNeverSentAgainWhileThereMayBeATicket(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, madeButLost)
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State, "the ticket with our reference is ours")
+		assert.Equal(t, 1, stored.LostPosts)
+		posts, messages := w.snapshot()
+		assert.Len(t, posts, 1, "one POST, one ticket")
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
+}
+
+func TestALostAnswerWhoseTicketStaffClosedIsStillFiled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			out := madeButLost(w, o)
+			w.closeTickets()
+			return out
+		})
+		r := w.submit()
+		w.run(w.journal, 20*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1)
+	})
+}
+
+func TestALostAnswerWithoutATicketIsSentOnceMoreAfterAWholeCleanSettleTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		w.run(w.journal, 10*time.Second)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Unknown, messages[0].state, "people are told that it is not known")
+
+		w.run(w.journal, postTimeout+settleTime-15*time.Second)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 1, "no second POST before not-after and the settle time")
+
+		w.run(w.journal, 2*time.Minute)
+		posts, messages = w.snapshot()
+		require.Len(t, posts, 2)
+		assert.GreaterOrEqual(t, posts[1].at.Sub(posts[0].at), postTimeout+settleTime)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		require.Len(t, messages, 1, "the same message is edited")
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
+}
+
+func TestAFailedReadStartsTheSettleTimeAnew(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		w.submit()
+		w.run(w.journal, postTimeout+settleTime-30*time.Second)
+		w.change(func(w *world) { w.reading = errors.New("rate limit") })
+		w.run(w.journal, 2*time.Minute)
+		failed := time.Now()
+		w.change(func(w *world) { w.reading = nil })
+		w.run(w.journal, 20*time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 2)
+		assert.GreaterOrEqual(t, posts[1].at.Sub(failed), settleTime-time.Minute-10*time.Second)
+		assert.Greater(t, posts[1].at.Sub(posts[0].at), postTimeout+settleTime+time.Minute)
+	})
+}
+
+func TestAfterTwoLostAnswersAPersonIsNeededAndEachNoneAllowsOneMore(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore, lostBefore, lostBefore, lostBefore)
+		r := w.submit()
+		w.run(w.journal, time.Hour)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Stuck, stored.State)
+		word, _ := cancellation.SplitWhy(stored.Why)
+		assert.Equal(t, cancellation.WhyTwoLost, word)
+		posts, messages := w.snapshot()
+		require.Len(t, posts, 2)
+		assert.Equal(t, cancellation.Stuck, messages[0].state)
+
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{
+			Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "looked in Cases", Operator: "root",
+		})
+		require.NoError(t, err)
+		w.run(w.journal, time.Hour)
+		posts, _ = w.snapshot()
+		assert.Len(t, posts, 3, "exactly one more")
+		assert.Equal(t, cancellation.Stuck, w.now(r).State)
+	})
+}
+
+func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		crashed := w.now(r)
+		next, err := crashed.Move(cancellation.Filing, cancellation.ByWorker, "")
+		require.NoError(t, err)
+		next.Posts, next.NotAfter = 1, time.Now().Add(postTimeout)
+		_, err = w.journal.Apply(t.Context(), cancellation.Change{
+			From: crashed, To: next, Keep: true,
+			Event: cancellation.Event{Kind: cancellation.EventMoved, From: crashed.State, To: next.State},
+		})
+		require.NoError(t, err)
+		w.restart()
+
+		w.run(w.journal, postTimeout+settleTime-time.Second)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts, "a row in filing is never POSTed on restart")
+		assert.Equal(t, cancellation.Unknown, w.now(r).State)
+
+		w.run(w.journal, 5*time.Minute)
+		posts, _ = w.snapshot()
+		assert.Len(t, posts, 1)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(w *world, r cancellation.Request)
+		want   cancellation.State
+		why    string
+		posts  int
+	}{
+		"somebody's open ticket is a duplicate": {
+			func(w *world, _ cancellation.Request) { w.openTicket(7, "please cancel") }, cancellation.Duplicate, "", 0,
+		},
+		"our own open ticket is filed": {
+			func(w *world, r cancellation.Request) { w.openTicket(7, r.Ref.Marker()) }, cancellation.Filed, "", 0,
+		},
+		"a ticket that the key cannot read needs a person": {
+			func(w *world, _ cancellation.Request) { w.openTicket(7, ""); w.tickets[0].FirstRead = false },
+			cancellation.Stuck, cancellation.WhyTicketHidden, 0,
+		},
+		"a closed ticket that blocks needs a person": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(7, "voided")
+				w.closeTickets()
+				w.answers = append(w.answers, func(*world, cancellation.Order) cancellation.Outcome {
+					return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 7}}
+				})
+			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
+		},
+		"a ticket made between the last read and the POST is a duplicate": {
+			func(w *world, _ cancellation.Request) {
+				w.answers = append(w.answers, func(w *world, _ cancellation.Order) cancellation.Outcome {
+					return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: w.openTicket(7, "by hand")}
+				})
+			}, cancellation.Duplicate, "", 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.submit()
+				c.before(w, r)
+				w.run(w.journal, time.Minute)
+				stored := w.now(r)
+				assert.Equal(t, c.want, stored.State)
+				if c.why != "" {
+					word, detail := cancellation.SplitWhy(stored.Why)
+					assert.Equal(t, c.why, word)
+					assert.Equal(t, "7", detail)
+				} else {
+					assert.Equal(t, int64(7), stored.Ticket.ID, "the ticket is linked")
+				}
+				posts, messages := w.snapshot()
+				assert.Len(t, posts, c.posts)
+				require.Len(t, messages, 1)
+				assert.Equal(t, c.want, messages[0].state)
+			})
+		})
+	}
+}
+
+func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(w *world)
+		want   cancellation.State
+		why    string
+	}{
+		"renamed":                  {func(w *world) { w.server.FQDN = "db-001.prod.example.com" }, cancellation.Rejected, "server-changed: name"},
+		"retagged":                 {func(w *world) { w.server.Tags = []string{"prod"} }, cancellation.Rejected, "server-changed: tags"},
+		"a transaction runs":       {func(w *world) { w.server.Transaction = "Reload" }, cancellation.Rejected, "server-blocked: transaction"},
+		"gone":                     {func(w *world) { w.gone = true }, cancellation.Rejected, cancellation.WhyNotFound},
+		"the policy refuses now":   {func(w *world) { w.decision = authz.Decision{Reason: "not any more", Rule: "r2"} }, cancellation.Denied, "not any more"},
+		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval} }, cancellation.Denied, cancellation.WhyNeedsApproval},
+		"SoftLayer's definite no":  {func(w *world) { w.answers = append(w.answers, refused) }, cancellation.Rejected, "You do not have permission to this service."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.submit()
+				w.change(c.change)
+				w.run(w.journal, time.Minute)
+				stored := w.now(r)
+				assert.Equal(t, c.want, stored.State)
+				assert.Equal(t, c.why, stored.Why)
+				posts, messages := w.snapshot()
+				assert.Empty(t, w.tickets)
+				assert.LessOrEqual(t, len(posts), 1)
+				require.Len(t, messages, 1, "the person is told")
+			})
+		})
+	}
+}
+
+func TestAfterALostAnswerARefusedCheckNeedsAPerson(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.decision = authz.Decision{Reason: "lost the group"} })
+		w.run(w.journal, time.Hour)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Stuck, stored.State, "nobody can say of it that nothing was filed")
+		assert.Equal(t, "checks-failed-after-it: lost the group", stored.Why)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1)
+	})
+}
+
+func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
+	for name, hide := range map[string]func(w *world){
+		"tickets":                       func(w *world) { w.rights.ViewTickets = false },
+		"the billing item":              func(w *world) { w.server.Billing = nil },
+		"the server":                    func(w *world) { w.gone = true },
+		"whether one is pending":        func(w *world) { w.server.Billing.PendingKnown = false },
+		"whose cancellation is pending": func(w *world) { w.server.Billing.PendingCancellation = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.answers = append(w.answers, lostBefore)
+				r := w.submit()
+				w.run(w.journal, 10*time.Second)
+				w.change(hide)
+				w.run(w.journal, time.Hour)
+				assert.Equal(t, cancellation.Stuck, w.now(r).State)
+				posts, _ := w.snapshot()
+				assert.Len(t, posts, 1)
+			})
+		})
+	}
+}
+
+func TestARateLimitIsWaitedOutAndCountsForNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, rateLimited, rateLimited, rateLimited)
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		assert.Equal(t, 0, stored.LostPosts)
+		assert.Equal(t, 4, stored.Posts)
+	})
+}
+
+func TestTagsThatCouldNotBeReadAreNotTagsThatChanged(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.server.Tags, w.server.TagsKnown = nil, false })
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it waits")
+		w.change(func(w *world) { w.server = goodServer() })
+		w.run(w.journal, 2*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
+		w.run(w.journal, 10*time.Minute)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "neither filed nor ended")
+		w.change(func(w *world) { w.personErr = nil })
+		w.run(w.journal, 2*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+// stopped is the journal of a process that is suspended right after a filing
+// commit: it claims nothing until it wakes.
+type stopped struct {
+	cancellation.Journal
+	pause time.Duration
+	alone bool // no other worker takes the row meanwhile
+
+	asleep atomic.Bool
+	slept  atomic.Bool
+}
+
+func (s *stopped) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	r, err := s.Journal.Apply(ctx, c)
+	if c.To.State == cancellation.Filing && s.slept.CompareAndSwap(false, true) {
+		s.asleep.Store(s.alone)
+		time.Sleep(s.pause) // virtual
+		s.asleep.Store(false)
+	}
+	return r, err
+}
+
+func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Request, bool, time.Time, error) {
+	if s.asleep.Load() {
+		return cancellation.Request{}, false, time.Time{}, nil
+	}
+	return s.Journal.Claim(ctx, owner, lease)
+}
+
+func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		began := time.Now()
+		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second, alone: true}, 5*time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 1)
+		assert.Greater(t, posts[0].at.Sub(began), postTimeout, "the POST belongs to a later filing commit")
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		assert.Equal(t, 2, stored.Posts)
+		assert.Equal(t, 0, stored.LostPosts, "surely nothing was sent")
+	})
+}
+
+func TestAProcessThatWakesAfterItsLeaseRanOutFindsItsRowTaken(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		began := time.Now()
+		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second}, 20*time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 1)
+		assert.GreaterOrEqual(t, posts[0].at.Sub(began), postTimeout+settleTime, "only after the books were clean for the settle time")
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		assert.Equal(t, 1, stored.LostPosts, "whoever took the row over could not know")
+	})
+}

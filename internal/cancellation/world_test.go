@@ -1,0 +1,327 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
+)
+
+// world is what the domain meets: a SoftLayer with one server and its tickets, a
+// Slack with one channel, and the real store in a real file. Its knobs are set
+// before or between the steps of a test; everything runs on virtual time.
+type world struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	server  cancellation.Server
+	gone    bool
+	tickets []cancellation.Ticket
+	rights  cancellation.Rights
+	reading error // every read of SoftLayer's fails with this
+
+	answers []func(w *world, o cancellation.Order) cancellation.Outcome // one a POST; then ordinary
+	posts   []post
+
+	person    authz.Principal
+	personErr error
+	decision  authz.Decision
+
+	deliveries []cancellation.Delivery // one a Post; then Delivered
+	history    bool                    // the bot may read the channel's history
+	shown      []shown
+	responses  int
+
+	journal *store.Store
+	path    string
+}
+
+type post struct {
+	at    time.Time
+	order cancellation.Order
+}
+
+// shown is a message as people see it.
+type shown struct {
+	channel string
+	ref     string
+	state   cancellation.State
+	edits   int
+}
+
+// inWorld runs a test on virtual time with a fresh world.
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "requests.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{
+			t: t, path: path, server: goodServer(),
+			rights:   cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
+			person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
+			decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
+		}
+		w.open()
+		defer func() { assert.NoError(t, w.journal.Close()) }()
+		test(t, w)
+	})
+}
+
+func (w *world) open() {
+	w.t.Helper()
+	journal, err := store.Open(w.t.Context(), store.Options{Path: w.path, Serve: true})
+	require.NoError(w.t, err)
+	require.NoError(w.t, journal.Bind(w.t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
+	w.journal = journal
+}
+
+// restart closes the store and opens it anew, as a new process does.
+func (w *world) restart() {
+	w.t.Helper()
+	require.NoError(w.t, w.journal.Close())
+	w.open()
+}
+
+func (w *world) desk() *cancellation.Desk {
+	return &cancellation.Desk{
+		Journal: w.journal, Inventory: w, Books: w, Directory: w, Policy: w,
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
+	limits := cancellation.DefaultLimits()
+	limits.Poll = time.Minute // nothing else changes the database here
+	return &cancellation.Worker{
+		Journal: journal, Inventory: w, Books: w, Filer: w, Directory: w, Policy: w, Announcer: w,
+		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// run lets a worker on this journal work for a while of virtual time.
+func (w *world) run(journal cancellation.Journal, d time.Duration) {
+	w.runs(w.worker(journal), d)
+}
+
+// runs lets this worker work for a while of virtual time.
+func (w *world) runs(worker *cancellation.Worker, d time.Duration) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	worker.Run(ctx)
+}
+
+// submit asks for the server as Ana, on the card of this moment.
+func (w *world) submit() cancellation.Request {
+	w.t.Helper()
+	answer, err := w.desk().Submit(w.t.Context(), w.submission())
+	require.NoError(w.t, err)
+	require.Equal(w.t, cancellation.AnswerAccepted, answer.Kind, "the submission is accepted")
+	return answer.Request
+}
+
+func (w *world) submission() cancellation.Submission {
+	w.t.Helper()
+	s := goodSubmission()
+	card, err := w.desk().Look(w.t.Context(), w.server.ID)
+	require.NoError(w.t, err)
+	s.Card = card
+	s.Place.ResponseURL, s.Place.ResponseURLUntil = "https://hooks.slack.com/commands/1", time.Now().Add(30*time.Minute)
+	return s
+}
+
+func (w *world) now(r cancellation.Request) cancellation.Request {
+	w.t.Helper()
+	stored, err := w.journal.Request(w.t.Context(), r.ID)
+	require.NoError(w.t, err)
+	return stored
+}
+
+func (w *world) snapshot() (posts []post, messages []shown) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.posts), slices.Clone(w.shown)
+}
+
+func (w *world) change(f func(*world)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w)
+}
+
+// open makes a ticket with this text, as SoftLayer or its staff would.
+func (w *world) openTicket(id int64, text string) cancellation.TicketID {
+	w.tickets = append(w.tickets, cancellation.Ticket{
+		TicketID: cancellation.TicketID{ID: id}, Open: true, CreatedAt: time.Now(),
+		Servers: []int64{w.server.ID}, ServersRead: true, First: text, FirstRead: true,
+	})
+	w.server.OpenTicket = &cancellation.TicketID{ID: id}
+	return cancellation.TicketID{ID: id}
+}
+
+func (w *world) closeTickets() {
+	for i := range w.tickets {
+		w.tickets[i].Open = false
+	}
+	w.server.OpenTicket = nil
+}
+
+// The answers to a POST.
+
+func made(w *world, o cancellation.Order) cancellation.Outcome {
+	return cancellation.Outcome{Kind: cancellation.Made, Ticket: w.openTicket(int64(153572280+len(w.posts)), o.Content)}
+}
+
+func madeButLost(w *world, o cancellation.Order) cancellation.Outcome {
+	w.openTicket(int64(153572280+len(w.posts)), o.Content)
+	return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: "connection reset"}
+}
+
+func lostBefore(*world, cancellation.Order) cancellation.Outcome {
+	return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: "connection reset"}
+}
+
+func rateLimited(*world, cancellation.Order) cancellation.Outcome {
+	return cancellation.Outcome{Kind: cancellation.NotMade, Text: "rate limit"}
+}
+
+func refused(*world, cancellation.Order) cancellation.Outcome {
+	return cancellation.Outcome{Kind: cancellation.Refused, Text: "You do not have permission to this service."}
+}
+
+// The ports.
+
+func (w *world) Server(_ context.Context, id int64) (cancellation.Server, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading != nil {
+		return cancellation.Server{}, w.reading
+	}
+	if w.gone || id != w.server.ID {
+		return cancellation.Server{}, cancellation.ErrServerNotFound
+	}
+	s := w.server
+	if s.Billing != nil {
+		billing := *s.Billing
+		s.Billing = &billing
+	}
+	return s, nil
+}
+
+func (w *world) Namesakes(context.Context, string) (int, error) { return 1, nil }
+
+func (w *world) Ticket(_ context.Context, id int64) (cancellation.Ticket, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading != nil {
+		return cancellation.Ticket{}, w.reading
+	}
+	for _, t := range w.tickets {
+		if t.ID == id && w.rights.ViewTickets {
+			return t, nil
+		}
+	}
+	return cancellation.Ticket{}, cancellation.ErrTicketHidden
+}
+
+func (w *world) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading == nil && !w.rights.ViewTickets {
+		return nil, errors.New("SoftLayer answers null where the key may not view tickets")
+	}
+	return slices.Clone(w.tickets), w.reading
+}
+
+func (w *world) Rights(context.Context) (cancellation.Rights, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rights, w.reading
+}
+
+func (w *world) Account(context.Context) (cancellation.Account, error) {
+	return cancellation.Account{ID: "123456", Name: "acme-prod"}, nil
+}
+
+func (w *world) Cutoff(context.Context, string) (string, error) {
+	return "", errors.New("not readable")
+}
+
+func (w *world) File(_ context.Context, o cancellation.Order) cancellation.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.posts = append(w.posts, post{time.Now(), o})
+	if w.server.OpenTicket != nil {
+		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: *w.server.OpenTicket}
+	}
+	answer := made
+	if len(w.answers) > 0 {
+		answer, w.answers = w.answers[0], w.answers[1:]
+	}
+	return answer(w, o)
+}
+
+func (w *world) Principal(context.Context, cancellation.Person, time.Duration) (authz.Principal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.person, w.personErr
+}
+
+func (w *world) Decide(authz.Principal, authz.Server, authz.Context) authz.Decision {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.decision
+}
+
+func (w *world) Post(_ context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delivery := cancellation.Delivered
+	if len(w.deliveries) > 0 {
+		delivery, w.deliveries = w.deliveries[0], w.deliveries[1:]
+	}
+	if delivery == cancellation.Refusing || delivery == cancellation.Undelivered {
+		return cancellation.Posted{}, delivery, 0
+	}
+	w.shown = append(w.shown, shown{channel: channel, ref: r.Ref.Short(), state: r.State})
+	return cancellation.Posted{Channel: "C:" + channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + string(rune('0'+len(w.shown)-1))}, delivery, 0
+}
+
+func (w *world) Update(_ context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := int(at.TS[len(at.TS)-1] - '0')
+	w.shown[i].state = r.State
+	w.shown[i].edits++
+	return cancellation.Delivered, 0
+}
+
+func (w *world) Respond(_ context.Context, _ string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.responses++
+	w.shown = append(w.shown, shown{channel: "response_url", ref: r.Ref.Short(), state: r.State})
+	return cancellation.Delivered, 0
+}
+
+func (w *world) Find(_ context.Context, channel string, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, s := range w.shown {
+		if w.history && s.channel == channel && s.ref == r.Ref.Short() {
+			return cancellation.Posted{Channel: "C:" + channel, TS: "found#" + string(rune('0'+i))}, true, true
+		}
+	}
+	return cancellation.Posted{}, false, w.history
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The lease stays only for a worker that takes the next step at once. The row is
+// found by its version alone; the state beside it is a second fence, against a
+// caller that changed its copy.
+var applySQL = `
+	update requests set (` + changingColumns + `, format, lease_owner, lease_until, version, events) =
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+		case when $17 = 1 then lease_owner end, case when $17 = 1 then lease_until end,
+		version + 1, events + $18)
+	where id = $19 and version = $20 and state = $21 and format <= $16
+	returning ` + requestColumns + `, events`
+
+// tellSQL brings a notice forward and says what is owed. It leaves the notice's
+// version alone: whoever is about to show an older state finds out by what is owed.
+// A post whose answer is awaited, or lost, keeps its time.
+const tellSQL = `
+	update notices set owed = $1,
+		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
+	where request_id = $3`
+
+// Apply makes one step of a request: its row, its event, its notice's due time, in
+// one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any
+// more. What the person submitted, the id, the reference and the server never change.
+// A step to a state in which the worker has work and with no due time is due now. An
+// event with no kind is left out, where the state stays.
+func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	if err := checkChange(c); err != nil {
+		return cancellation.Request{}, fmt.Errorf("changing request %s: %w", c.From.Ref.Short(), err)
+	}
+	w := &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
+	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
+		return apply(ctx, tx, now, c)
+	})
+	return stored, wrap("changing request "+c.From.Ref.Short(), err)
+}
+
+// checkChange holds the state table a second time, behind the domain's own check.
+func checkChange(c cancellation.Change) error {
+	from, to := c.From, c.To
+	switch {
+	case from.ID != to.ID:
+		return errors.New("it would become another request")
+	case from.State == cancellation.New:
+		return errors.New("it is not recorded yet")
+	case from.State == to.State:
+		return nil
+	case c.Event.Kind == "":
+		return fmt.Errorf("a step from %q to %q needs an event", from.State, to.State)
+	}
+	for _, cause := range []cancellation.Cause{
+		cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard,
+	} {
+		if cancellation.May(from.State, to.State, cause) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the state table has no step from %q to %q", from.State, to.State)
+}
+
+func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
+	c.To.Due = dueAt(c.To, now)
+	values, err := changingValues(c.To, now)
+	if err != nil {
+		return cancellation.Request{}, err
+	}
+	values = append(values, cancellation.Format, flag(c.Keep), flag(c.Event.Kind != ""),
+		c.From.ID, c.From.Version, string(c.From.State))
+	var seq int64
+	stored, err := scanRequest(tx.QueryRowContext(ctx, applySQL, values...), &seq)
+	if errors.Is(err, cancellation.ErrNoRequest) {
+		return stored, missing(ctx, tx, c.From.ID)
+	}
+	if err != nil {
+		return stored, err
+	}
+	if c.Event.Kind != "" {
+		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
+		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
+	}
+	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell))
+}
+
+func tell(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
+	if at.IsZero() {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, tellSQL, r.Version, stamp(at), r.ID)
+	return wrap("bringing the notice forward", err)
+}
+
+// missing says why no row was at the version expected.
+func missing(ctx context.Context, tx *tx, id string) error {
+	var version int64
+	err := tx.QueryRowContext(ctx, `select version from requests where id = $1`, id).Scan(&version)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return cancellation.ErrNoRequest
+	case err != nil:
+		return fmt.Errorf("looking for the request: %w", err)
+	}
+	return cancellation.ErrMoved
+}

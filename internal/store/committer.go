@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// ErrClosed says that the store takes nothing more because it was closed.
+var ErrClosed = errors.New("the store is closed")
+
+const (
+	queueLength = 1024 // writes that wait; further ones wait for a place
+	batchLength = 128  // writes that share a commit
+)
+
+// transaction makes a change at one moment of the store's clock. It may run twice:
+// alone after a batch failed. An error undoes everything.
+type transaction func(ctx context.Context, tx *tx, now time.Time) error
+
+// write is one change that waits for its commit.
+type write struct {
+	server int64  // a batch is worked in the order of servers, so that two processes lock alike
+	id     string // the request whose absence may be asked for before this is answered; or ""
+
+	record *recording  // set: inserted together with the batch's others of this kind
+	run    transaction // any other change
+
+	phase phase
+	done  chan struct{} // closed once err is final
+	err   error
+}
+
+// phase decides a race: a waiter may take its write back only until it has begun.
+type phase struct{ atomic.Int32 }
+
+const (
+	waiting int32 = iota
+	begun
+	withdrawn
+)
+
+func (p *phase) begin() bool    { return p.CompareAndSwap(waiting, begun) || p.Load() == begun }
+func (p *phase) withdraw() bool { return p.CompareAndSwap(waiting, withdrawn) }
+
+// committer owns the one connection that writes, and the goroutine that uses it.
+type committer struct {
+	db       *sql.DB
+	prepared map[string]*sql.Stmt
+	now      func() time.Time
+	commit   func(*sql.Tx) error
+
+	queue   chan *write
+	closing chan struct{} // closed by stop: take no more
+	ended   chan struct{} // closed by the goroutine: nothing moves any more
+	once    sync.Once
+
+	broken atomic.Pointer[error] // set by a commit whose outcome is unknown
+	mu     sync.Mutex
+	doubts map[string]int // by request id: writes that are not answered yet
+}
+
+func startCommitter(db *sql.DB, prepared map[string]*sql.Stmt, now func() time.Time) *committer {
+	c := &committer{
+		db: db, prepared: prepared, now: now, commit: (*sql.Tx).Commit,
+		queue:   make(chan *write, queueLength),
+		closing: make(chan struct{}), ended: make(chan struct{}),
+		doubts: map[string]int{},
+	}
+	go c.work()
+	return c
+}
+
+// stop lets what waits be committed, and waits for it.
+func (c *committer) stop() {
+	c.once.Do(func() { close(c.closing) })
+	<-c.ended
+}
+
+// do has one change committed. A ctx that ends before the change has begun takes it
+// back: nothing was written. One that ends after that leaves cancellation.ErrUnclear.
+func (c *committer) do(ctx context.Context, w *write) error {
+	if err := errors.Join(c.ready(), ctx.Err()); err != nil {
+		return err
+	}
+	w.done = make(chan struct{})
+	c.expect(w)
+	select {
+	case c.queue <- w:
+	case <-ctx.Done():
+		return c.leave(w, ctx.Err())
+	case <-c.closing:
+		return c.leave(w, ErrClosed)
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return c.leave(w, ctx.Err())
+	case <-c.ended:
+		return c.leave(w, ErrClosed)
+	}
+}
+
+// change has one change committed and returns its answer. ErrMoved and ErrNoRequest
+// are answers too: fn gives them only where it wrote nothing, and the rest of the
+// batch goes on.
+func change[T any](ctx context.Context, c *committer, w *write,
+	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
+) (T, error) {
+	var out, none T
+	var no error
+	w.run = func(ctx context.Context, tx *tx, now time.Time) (err error) {
+		out, err = fn(ctx, tx, now)
+		no = nil
+		if errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) {
+			no, err = err, nil
+		}
+		return err
+	}
+	if err := c.do(ctx, w); err != nil {
+		return none, err // out may still be written to
+	}
+	if no != nil {
+		return none, no
+	}
+	return out, nil
+}
+
+// expect counts a write of a request that is under way: until it is settled, which
+// takes c.mu, an absence of the request's row proves nothing.
+func (c *committer) expect(w *write) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doubts[w.id]++
+}
+
+func (c *committer) settled(w *write) {
+	if c.doubts[w.id]--; c.doubts[w.id] == 0 {
+		delete(c.doubts, w.id)
+	}
+}
+
+// leave ends a wait early. What has begun by then goes on without its waiter.
+func (c *committer) leave(w *write, reason error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-w.done:
+		return w.err
+	default:
+	}
+	if w.phase.withdraw() {
+		c.settled(w)
+		return reason
+	}
+	return unclear(reason)
+}
+
+// doubt reports whether the absence of this request may not be final.
+func (c *committer) doubt(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubts[id] > 0
+}
+
+func (c *committer) answer(w *write, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w.phase.Load() == withdrawn {
+		return
+	}
+	w.err = err
+	c.settled(w)
+	close(w.done)
+}
+
+func (c *committer) ready() error {
+	if reason := c.broken.Load(); reason != nil {
+		return *reason
+	}
+	return nil
+}
+
+// unclear marks an error after which nobody knows what was written.
+func unclear(err error) error { return fmt.Errorf("%w: %w", cancellation.ErrUnclear, err) }

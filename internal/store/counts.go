@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Count is how many requests stand in one state and row format.
+type Count struct {
+	State  cancellation.State
+	Format int
+	N      int
+}
+
+const countsSQL = `select state, format, count(*) from requests
+	where state not in ('filed', 'denied', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')
+	group by state, format order by state, format`
+
+// Counts counts the requests that are not at rest: those that are worked on or stuck,
+// and those in states or formats that only another build knows. It stays fast however
+// many requests have ended.
+func (s *Store) Counts(ctx context.Context) ([]Count, error) {
+	rows, err := s.read.QueryContext(ctx, countsSQL)
+	if err != nil {
+		return nil, fmt.Errorf("counting requests: %w", err)
+	}
+	counts, err := collect(rows, func(from row) (c Count, err error) {
+		return c, from.Scan(&c.State, &c.Format, &c.N)
+	})
+	return counts, wrap("counting requests", err)
+}

@@ -1,0 +1,19 @@
+// Package store keeps requests, their events and their notices on SQLite. It is
+// the [cancellation.Journal].
+//
+// Every change goes through one goroutine, the committer: it takes what waits,
+// shares one transaction and one synced commit among it, and answers each waiter
+// from its own row. A call that came back without an error is on disk. A call that
+// came back with [cancellation.ErrUnclear] is on disk or not, and nobody knows; any
+// other error means that nothing was written.
+//
+// Reads go past the committer on connections of their own. The one read that must
+// not overtake a write is that of a request which is just being recorded, for the
+// same caller or another: [Store.Request] waits for it, so that an absence is proof.
+//
+// The clock is an option of the store. It is the only time that decides anything:
+// leases, due times, and the life of a response_url or a card.
+//
+// The text of the queries is plain SQL that PostgreSQL reads as well; what differs
+// between databases stands in the migrations.
+package store

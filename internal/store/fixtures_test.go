@@ -1,0 +1,139 @@
+package store
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// hands is a clock that tests move.
+type hands struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newHands() *hands {
+	return &hands{now: time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC)}
+}
+
+func (h *hands) time() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *hands) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+func open(t testing.TB, opts Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// fresh opens a new database for serving.
+func fresh(t testing.TB) *Store {
+	t.Helper()
+	return open(t, Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: newHands().time, Serve: true})
+}
+
+// asking is the record of an accepted submission for a server.
+func asking(server int64) cancellation.Record {
+	at := time.Date(2026, 11, 22, 13, 59, 0, 0, time.UTC)
+	place := cancellation.Place{
+		Channel: "C0OPS", ChannelName: "ops",
+		ResponseURL: "https://hooks.slack.com/commands/T0/1/secret", ResponseURLUntil: at.Add(30 * time.Minute),
+	}
+	ref := cancellation.NewReference()
+	r := cancellation.Request{
+		ID: "request-" + string(ref), Ref: ref, State: cancellation.Scheduled, PostsAllowed: 2,
+		Submission: cancellation.Submission{
+			Installation: "T0", View: "V0", By: cancellation.Person{Team: "T0", ID: "U0ANA", Name: "Ana"},
+			Card: cancellation.Card{
+				Server: cancellation.Server{
+					ID: server, FQDN: fmt.Sprintf("db-%d.example.com", server), Hostname: fmt.Sprintf("db-%d", server),
+					Domain: "example.com", Tags: []string{"prod"}, TagsKnown: true,
+					Billing: &cancellation.Billing{ID: server * 10, RecurringFee: "412.50"},
+				},
+				Account: cancellation.Account{ID: "307608", Name: "acme"}, ReadAt: at, ShortNameUnique: true,
+			},
+			Place: place, Reason: "No longer needed", Content: "moved to fra02", Confirmation: fmt.Sprintf("db-%d", server),
+		},
+		Decision: authz.Decision{Effect: authz.Allowed, Rule: "ops-cancel", Rules: []string{"ops-ask", "ops-cancel"}},
+	}
+	return cancellation.Record{
+		Request: r,
+		Event:   cancellation.Event{Kind: cancellation.EventSubmitted, Actor: "T0/U0ANA", Detail: "ops-cancel"},
+		Notice:  &cancellation.Notice{RequestID: r.ID, Place: place},
+	}
+}
+
+// recorded records a submission for a server.
+func recorded(t testing.TB, j cancellation.Journal, server int64) cancellation.Request {
+	t.Helper()
+	got, err := j.Record(t.Context(), asking(server))
+	require.NoError(t, err)
+	require.True(t, got.Fresh)
+	return got.Request
+}
+
+// moved makes a step as the worker does.
+func moved(r cancellation.Request, to cancellation.State) cancellation.Change {
+	next := r
+	next.State = to
+	return cancellation.Change{
+		From: r, To: next,
+		Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "worker", Detail: "to " + string(to)},
+	}
+}
+
+// applied makes a step and requires that it is taken.
+func applied(t testing.TB, j cancellation.Journal, c cancellation.Change) cancellation.Request {
+	t.Helper()
+	r, err := j.Apply(t.Context(), c)
+	require.NoError(t, err)
+	return r
+}
+
+// claimed takes the request that must be due now.
+func claimed(t testing.TB, j cancellation.Journal, owner string) cancellation.Request {
+	t.Helper()
+	r, found, _, err := j.Claim(t.Context(), owner, 10*time.Second)
+	require.NoError(t, err)
+	require.True(t, found, "a request is due")
+	return r
+}
+
+// filed brings a new request for a server to the end of the straight path.
+func filed(t testing.TB, j cancellation.Journal, server int64) cancellation.Request {
+	t.Helper()
+	r := recorded(t, j, server)
+	r = applied(t, j, moved(r, cancellation.Filing))
+	change := moved(r, cancellation.Filed)
+	change.To.Ticket = cancellation.TicketID{ID: 9001, Number: "CS0009001"}
+	return applied(t, j, change)
+}
+
+// kinds are the kinds of a request's events, in order.
+func kinds(t testing.TB, j cancellation.Journal, id string) []string {
+	t.Helper()
+	events, err := j.Events(t.Context(), id)
+	require.NoError(t, err)
+	var all []string
+	for _, e := range events {
+		all = append(all, e.Kind)
+	}
+	return all
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// alter changes a row behind the store's back.
+func alter(t *testing.T, s *Store, text string, args ...any) {
+	t.Helper()
+	_, err := s.write.Exec(text, args...)
+	require.NoError(t, err)
+}
+
+func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	state, format := recorded(t, s, 1), recorded(t, s, 2)
+	alter(t, s, `update requests set state = 'pending' where id = $1`, state.ID)
+	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)
+	filed(t, s, 3)
+	own := recorded(t, s, 4)
+	require.NoError(t, s.resume(t.Context()))
+
+	assert.Equal(t, own.ID, claimed(t, s, "worker").ID)
+	_, found, next, err := s.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+	assert.Equal(t, own.Due.Add(lease), next, "only the known row is waited for")
+	_, err = s.Apply(t.Context(), moved(format, cancellation.Filing))
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	for _, r := range []cancellation.Request{state, format} {
+		read, err := s.Request(t.Context(), r.ID)
+		require.NoError(t, err)
+		assert.Equal(t, r.Version, read.Version)
+		assert.False(t, read.Recheck)
+	}
+
+	counts, err := s.Counts(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []Count{
+		{State: "pending", Format: cancellation.Format, N: 1},
+		{State: cancellation.Scheduled, Format: cancellation.Format, N: 1},
+		{State: cancellation.Scheduled, Format: cancellation.Format + 1, N: 1},
+	}, counts)
+}
+
+func TestNoticesOfRowsThatThisBuildDoesNotKnowAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	clock := newHands()
+	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time, Serve: true})
+	state, format := told(t, s, clock, 1), told(t, s, clock, 2)
+	alter(t, s, `update requests set state = 'pending' where id = $1`, state.ID)
+	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)
+	own := told(t, s, clock, 3)
+	assert.Equal(t, own.ID, noticeOf(t, s).RequestID)
+	assert.Equal(t, clock.time().Add(lease), noNotice(t, s))
+}
+
+func TestAServerHeldInAnUnknownStateIsNotRecordedTwice(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	r := recorded(t, s, 1)
+	alter(t, s, `drop index requests_live`)
+	alter(t, s, `create unique index requests_live on requests (server_id) where state in ('pending', 'scheduled')`)
+	alter(t, s, `update requests set state = 'pending' where id = $1`, r.ID)
+	rec := asking(1)
+	require.ErrorContains(t, record(t.Context(), s, rec)(), "a state that this build does not know")
+	requireAbsent(t, s, rec.Request.ID)
+}
+
+func TestARowThatCannotBeReadGoesToStuckAndHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	bad := recorded(t, s, 1)
+	good := recorded(t, s, 2)
+	alter(t, s, `update requests set submission = '{"By": 7' where id = $1`, bad.ID)
+	assert.Equal(t, good.ID, claimed(t, s, "worker").ID)
+	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, s, bad.ID))
+	var state, why string
+	require.NoError(t, s.read.QueryRow(`select state, why from requests where id = $1`, bad.ID).Scan(&state, &why))
+	assert.Equal(t, "stuck", state)
+	word, detail := cancellation.SplitWhy(why)
+	assert.Equal(t, cancellation.WhyPoison, word)
+	assert.NotContains(t, detail, "secret")
+}
+
+func TestHistoryCannotBeRewritten(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	recorded(t, s, 1)
+	_, err := s.write.Exec(`update events set detail = 'somebody else'`)
+	require.ErrorContains(t, err, "never changed")
+	_, err = s.write.Exec(`delete from events`)
+	require.ErrorContains(t, err, "never deleted")
+	alter(t, s, `update events set position = 1, hash = x'00'`) // the sealer's own columns
+}
+
+// The words of the state table stand in the migration and in the statements, where
+// an index needs them as they are.
+func TestTheStatesInSQLAreTheDomains(t *testing.T) {
+	t.Parallel()
+	schema, err := os.ReadFile("migrations/sqlite/00001_requests.sql")
+	require.NoError(t, err)
+	ends := []cancellation.State{cancellation.Filed}
+	for _, state := range cancellation.States() {
+		if !state.Live() {
+			ends = append(ends, state)
+		}
+	}
+	live, work, rest := list(cancellation.LiveStates()), list(cancellation.WorkStates()), list(ends)
+	for name, held := range map[string]struct{ text, states string }{
+		"the live index":      {section(string(schema), "requests_live"), live},
+		"the live query":      {liveSQL, live},
+		"the index of work":   {section(string(schema), "requests_due"), work},
+		"the claim":           {claimSQL, work},
+		"the next time":       {nextDueSQL, work},
+		"the unfinished rows": {resumeRequestsSQL, list(append(cancellation.WorkStates(), cancellation.Stuck))},
+		"the index of counts": {section(string(schema), "requests_open"), rest},
+		"the counts":          {countsSQL, rest},
+	} {
+		assert.Contains(t, held.text, held.states, name)
+	}
+}
+
+func list(states []cancellation.State) string {
+	var words []string
+	for _, state := range states {
+		words = append(words, "'"+string(state)+"'")
+	}
+	return "(" + strings.Join(words, ", ") + ")"
+}
+
+// section is the statement of a schema that makes this index.
+func section(schema, index string) string {
+	return regexp.MustCompile(`(?s)index ` + index + ` .*?;`).FindString(schema)
+}
+
+func TestTheHotQueriesUseTheirIndexes(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	for text, index := range map[string]string{
+		firstDueSQL: "requests_due", nextDueSQL: "requests_due", firstNoticeSQL: "notices_due",
+		nextNoticeSQL: "notices_due", countsSQL: "requests_open", liveSQL: "requests_live",
+	} {
+		rows, err := s.read.Query(`explain query plan `+text, 1)
+		if err != nil {
+			rows, err = s.read.Query(`explain query plan ` + text)
+		}
+		require.NoError(t, err)
+		steps, err := collect(rows, func(from row) (step string, err error) {
+			var id, parent, unused int
+			return step, from.Scan(&id, &parent, &unused, &step)
+		})
+		require.NoError(t, err)
+		assert.Contains(t, strings.Join(steps, "\n"), index, text)
+	}
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// chunk is how many rows one statement inserts at most. SQLite looks named parameters
+// up one by one, so that more of them cost more than they save.
+const chunk = 8
+
+// chunks cuts new requests into statements of few lengths, so that they can be prepared.
+func chunks(all []*recording) iter.Seq[[]*recording] {
+	return func(yield func([]*recording) bool) {
+		for size := chunk; size > 0; size /= 2 {
+			for len(all) >= size {
+				if !yield(all[:size]) {
+					return
+				}
+				all = all[size:]
+			}
+		}
+	}
+}
+
+func insertRequestsSQL(rows int) string {
+	return `insert into requests (` + insertColumns + `) values ` +
+		placeholders(rows, count(insertColumns)) + ` on conflict do nothing returning id`
+}
+
+func insertNoticesSQL(rows int) string {
+	return `insert into notices (` + insertNoticeColumns + `) values ` + placeholders(rows, count(insertNoticeColumns))
+}
+
+// insertFresh inserts requests of different ids with their events and notices, one
+// statement for each kind of row. It returns those that some unique key refused.
+func insertFresh(ctx context.Context, tx *tx, now time.Time, all []*recording) (refused []*recording, err error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	made, err := insertRequests(ctx, tx, now, all)
+	if err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(slices.Clone(all), func(r *recording) bool { return !made[r.Request.ID] })
+	if err := insertEvents(ctx, tx, now, fresh); err != nil {
+		return nil, err
+	}
+	if err := insertNotices(ctx, tx, fresh, now); err != nil {
+		return nil, err
+	}
+	for _, r := range fresh {
+		r.out = cancellation.Recorded{Request: asStored(r.Request, now), Fresh: true}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(r *recording) bool { return made[r.Request.ID] }), nil
+}
+
+func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording) (map[string]bool, error) {
+	var values []any
+	for _, r := range all {
+		r.Request.Due = dueAt(r.Request, now)
+		of, err := insertValues(r.Request, now)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, of...)
+	}
+	rows, err := tx.QueryContext(ctx, insertRequestsSQL(len(all)), values...)
+	if err != nil {
+		return nil, fmt.Errorf("inserting requests: %w", err)
+	}
+	made, err := collect(rows, func(from row) (id string, err error) { return id, from.Scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("inserting requests: %w", err)
+	}
+	set := make(map[string]bool, len(made))
+	for _, id := range made {
+		set[id] = true
+	}
+	return set, nil
+}
+
+func insertEvents(ctx context.Context, tx *tx, now time.Time, fresh []*recording) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	var values []any
+	for _, r := range fresh {
+		e := r.Event
+		e.At, e.From, e.To = now, cancellation.New, r.Request.State
+		values = append(values, eventValues(r.Request.ID, 1, e)...)
+	}
+	return insertEventRows(ctx, tx, len(fresh), values)
+}
+
+func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Time) error {
+	var rows int
+	var values []any
+	for _, r := range fresh {
+		if r.Notice == nil {
+			continue
+		}
+		n := *r.Notice
+		of, err := noticeValues(n)
+		if err != nil {
+			return err
+		}
+		rows++
+		values = append(values, r.Request.ID, 1, 0, n.Place.ResponseURL, responseEnd(n.Place, now))
+		values = append(values, of...)
+	}
+	if rows == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, insertNoticesSQL(rows), values...)
+	return wrap("inserting notices", err)
+}
+
+// dueAt is when the worker looks at a request: one that it has work with is never
+// without a time, or nobody would ever look.
+func dueAt(r cancellation.Request, now time.Time) time.Time {
+	if r.Due.IsZero() && slices.Contains(cancellation.WorkStates(), r.State) {
+		return now
+	}
+	return r.Due
+}
+
+// asStored is a new request as a later read gives it.
+func asStored(r cancellation.Request, now time.Time) cancellation.Request {
+	r.Format, r.Version, r.CreatedAt, r.UpdatedAt = cancellation.Format, 1, now, now
+	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
+	r.Due, r.NotAfter, r.CleanSince = inMillis(r.Due), inMillis(r.NotAfter), inMillis(r.CleanSince)
+	return r
+}
+
+func inMillis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+const lease = 10 * time.Second
+
+func leasePromises() []promise {
+	return []promise{
+		{"a request is claimed by one of many workers", claimedOnce},
+		{"claims come in the order in which requests are due", claimedInOrder},
+		{"nothing is claimed before it is due, and the next time is told", claimedWhenDue},
+		{"a request at rest or stuck is never claimed", claimedInWorkStates},
+		{"a lease that ran out is taken over, and its late owner is fenced off", leaseRunsOut},
+		{"a renewed lease holds, and a lost one cannot be renewed", leaseRenewed},
+		{"a step gives the lease back, unless it is kept for the next step", leaseGivenBack},
+	}
+}
+
+func claimedOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+	for server := range int64(5) {
+		recorded(t, j, server+1)
+	}
+	var owner atomic.Int32
+	answers := atOnce(16, func() (string, error) {
+		r, _, _, err := j.Claim(t.Context(), fmt.Sprint("worker-", owner.Add(1)), lease)
+		return r.ID, err
+	})
+	taken := map[string]int{}
+	for _, a := range answers {
+		require.NoError(t, a.err)
+		taken[a.got]++
+	}
+	assert.Equal(t, 11, taken[""], "workers that found nothing")
+	assert.Len(t, taken, 6, "five requests, each once")
+}
+
+func claimedInOrder(t *testing.T, j cancellation.Journal, clock *hands) {
+	for i, due := range []time.Duration{3, 1, 2} {
+		rec := asking(int64(i + 1))
+		rec.Request.Due = clock.time().Add(due * time.Second)
+		_, err := j.Record(t.Context(), rec)
+		require.NoError(t, err)
+	}
+	clock.pass(time.Minute)
+	var servers []int64
+	for range 3 {
+		servers = append(servers, claimed(t, j, "worker").Submission.Card.Server.ID)
+	}
+	assert.Equal(t, []int64{2, 3, 1}, servers)
+}
+
+func claimedWhenDue(t *testing.T, j cancellation.Journal, clock *hands) {
+	_, found, next, err := j.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+	assert.Zero(t, next, "there is nothing")
+
+	rec := asking(42)
+	rec.Request.Due = clock.time().Add(time.Minute)
+	_, err = j.Record(t.Context(), rec)
+	require.NoError(t, err)
+	_, found, next, err = j.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+	assert.Equal(t, rec.Request.Due, next)
+
+	clock.pass(time.Minute)
+	claimed(t, j, "worker")
+	_, found, next, err = j.Claim(t.Context(), "other", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+	assert.Equal(t, clock.time().Add(lease), next, "when the lease ends")
+}
+
+func claimedInWorkStates(t *testing.T, j cancellation.Journal, clock *hands) {
+	filed(t, j, 42)
+	r := applied(t, j, moved(recorded(t, j, 43), cancellation.Stuck))
+	clock.pass(time.Hour)
+	_, found, _, err := j.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+
+	change := moved(r, cancellation.Scheduled)
+	change.To.Due = time.Time{}
+	applied(t, j, change)
+	assert.Equal(t, r.ID, claimed(t, j, "worker").ID, "a person sent it back to work")
+}
+
+func leaseRunsOut(t *testing.T, j cancellation.Journal, clock *hands) {
+	recorded(t, j, 42)
+	early := claimed(t, j, "early")
+	clock.pass(lease)
+	late := claimed(t, j, "late")
+	assert.Equal(t, early.ID, late.ID)
+	assert.Greater(t, late.Version, early.Version)
+
+	_, err := j.Apply(t.Context(), moved(early, cancellation.Filing))
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	require.ErrorIs(t, j.Renew(t.Context(), early, "early", lease), cancellation.ErrMoved)
+	applied(t, j, moved(late, cancellation.Filing))
+	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, j, early.ID))
+}
+
+func leaseRenewed(t *testing.T, j cancellation.Journal, clock *hands) {
+	recorded(t, j, 42)
+	r := claimed(t, j, "worker")
+	require.ErrorIs(t, j.Renew(t.Context(), r, "somebody else", lease), cancellation.ErrMoved)
+	clock.pass(lease - time.Second)
+	require.NoError(t, j.Renew(t.Context(), r, "worker", lease))
+	clock.pass(lease - time.Second)
+	_, found, _, err := j.Claim(t.Context(), "other", lease)
+	require.NoError(t, err)
+	assert.False(t, found)
+	applied(t, j, moved(r, cancellation.Filing)) // renewing left the version alone
+	require.ErrorIs(t, j.Renew(t.Context(), r, "worker", lease), cancellation.ErrMoved)
+}
+
+func leaseGivenBack(t *testing.T, j cancellation.Journal, _ *hands) {
+	recorded(t, j, 42)
+	change := moved(claimed(t, j, "worker"), cancellation.Filing)
+	change.Keep = true
+	r := applied(t, j, change)
+	_, found, _, err := j.Claim(t.Context(), "other", lease)
+	require.NoError(t, err)
+	require.False(t, found, "the lease was kept")
+	require.NoError(t, j.Renew(t.Context(), r, "worker", lease))
+
+	r = applied(t, j, moved(r, cancellation.Unknown))
+	require.ErrorIs(t, j.Renew(t.Context(), r, "worker", lease), cancellation.ErrMoved)
+	assert.Equal(t, r.ID, claimed(t, j, "other").ID)
+}

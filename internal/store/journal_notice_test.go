@@ -1,0 +1,175 @@
+package store
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func noticePromises() []promise {
+	return []promise{
+		{"a notice is due when a step says so, and is claimed by one teller", noticeClaimedOnce},
+		{"what was told reads back, and nothing is owed any more", noticeReadsBack},
+		{"a notice that moved is not stored over", noticeFenced},
+		{"a notice due at its request's recording waits for its time", noticeWaits},
+		{"a change told of while an older state is being shown stays owed", noticeStaysOwed},
+		{"a post whose answer is awaited keeps its time, whatever is told meanwhile", noticePostKeepsItsTime},
+		{"a notice whose teller died is taken over when its lease ends", noticeTakenOver},
+		{"a response_url is handed out while it lives, and erased when it is over", responseURLErased},
+	}
+}
+
+// told brings a request to a state that people are told of.
+func told(t testing.TB, j cancellation.Journal, clock *hands, server int64) cancellation.Request {
+	t.Helper()
+	change := moved(recorded(t, j, server), cancellation.Rejected)
+	change.Tell = clock.time()
+	return applied(t, j, change)
+}
+
+func noticeOf(t testing.TB, j cancellation.Journal) cancellation.Notice {
+	t.Helper()
+	n, found, _, err := j.ClaimNotice(t.Context(), "teller", lease)
+	require.NoError(t, err)
+	require.True(t, found, "a notice is due")
+	return n
+}
+
+func noNotice(t testing.TB, j cancellation.Journal) (next time.Time) {
+	t.Helper()
+	_, found, next, err := j.ClaimNotice(t.Context(), "teller", lease)
+	require.NoError(t, err)
+	require.False(t, found, "no notice is due")
+	return next
+}
+
+func noticeClaimedOnce(t *testing.T, j cancellation.Journal, clock *hands) {
+	recorded(t, j, 42)
+	assert.Zero(t, noNotice(t, j))
+	r := told(t, j, clock, 43)
+	var owner atomic.Int32
+	answers := atOnce(16, func() (string, error) {
+		n, _, _, err := j.ClaimNotice(t.Context(), fmt.Sprint("teller-", owner.Add(1)), lease)
+		return n.RequestID, err
+	})
+	taken := map[string]int{}
+	for _, a := range answers {
+		require.NoError(t, a.err)
+		taken[a.got]++
+	}
+	assert.Equal(t, map[string]int{r.ID: 1, "": 15}, taken)
+	assert.Equal(t, clock.time().Add(lease), noNotice(t, j))
+}
+
+func noticeReadsBack(t *testing.T, j cancellation.Journal, clock *hands) {
+	r := told(t, j, clock, 42)
+	n := noticeOf(t, j)
+	assert.Equal(t, asking(42).Notice.Place, n.Place)
+	n.Channel, n.TS, n.Shown, n.Posts, n.Attempts, n.Way = "C0OPS", "17.42", r.Version, 2, 1, cancellation.ByDirect
+	n.Due = clock.time().Add(time.Minute)
+	stored, err := j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	n.Version++
+	assert.Equal(t, n, stored)
+	assert.Equal(t, n.Due, noNotice(t, j))
+
+	clock.pass(time.Minute)
+	n = noticeOf(t, j)
+	assert.Equal(t, "17.42", n.TS)
+	n.Due = time.Time{}
+	_, err = j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	assert.Zero(t, noNotice(t, j))
+}
+
+func noticeFenced(t *testing.T, j cancellation.Journal, clock *hands) {
+	told(t, j, clock, 42)
+	late := noticeOf(t, j)
+	clock.pass(lease)
+	n := noticeOf(t, j)
+	_, err := j.ApplyNotice(t.Context(), late, false)
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	n.Posting = true
+	n, err = j.ApplyNotice(t.Context(), n, true)
+	require.NoError(t, err)
+	n.Posting, n.TS = false, "1.2"
+	_, err = j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err, "a kept notice goes on at its new version")
+}
+
+func noticeWaits(t *testing.T, j cancellation.Journal, clock *hands) {
+	rec := asking(42)
+	rec.Notice.Due = clock.time().Add(5 * time.Second)
+	_, err := j.Record(t.Context(), rec)
+	require.NoError(t, err)
+	assert.Equal(t, rec.Notice.Due, noNotice(t, j))
+	clock.pass(5 * time.Second)
+	assert.Equal(t, rec.Request.ID, noticeOf(t, j).RequestID)
+}
+
+func noticeStaysOwed(t *testing.T, j cancellation.Journal, clock *hands) {
+	change := moved(recorded(t, j, 42), cancellation.Stuck)
+	change.Tell = clock.time()
+	r := applied(t, j, change)
+	n := noticeOf(t, j)
+	change = moved(r, cancellation.Withdrawn)
+	change.Tell = clock.time()
+	applied(t, j, change)
+
+	n.TS, n.Shown, n.Due = "1.2", r.Version, time.Time{}
+	_, err := j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	assert.Equal(t, "1.2", noticeOf(t, j).TS, "the newer state is still to be shown")
+}
+
+func noticePostKeepsItsTime(t *testing.T, j cancellation.Journal, clock *hands) {
+	change := moved(recorded(t, j, 42), cancellation.Stuck)
+	change.Tell = clock.time()
+	r := applied(t, j, change)
+	n := noticeOf(t, j)
+	n.Posting, n.Due = true, clock.time().Add(70*time.Second)
+	n, err := j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	change = moved(r, cancellation.Withdrawn)
+	change.Tell = clock.time()
+	applied(t, j, change)
+	assert.Equal(t, n.Due, noNotice(t, j))
+}
+
+func noticeTakenOver(t *testing.T, j cancellation.Journal, clock *hands) {
+	told(t, j, clock, 42)
+	n := noticeOf(t, j)
+	n.Posting, n.Posts = true, 1
+	_, err := j.ApplyNotice(t.Context(), n, true)
+	require.NoError(t, err)
+	clock.pass(lease)
+	again := noticeOf(t, j)
+	assert.True(t, again.Posting, "it is known that a post was about to be made")
+	assert.Equal(t, 1, again.Posts)
+}
+
+func responseURLErased(t *testing.T, j cancellation.Journal, clock *hands) {
+	told(t, j, clock, 42)
+	n := noticeOf(t, j)
+	require.NotEmpty(t, n.Place.ResponseURL)
+	clock.pass(responseLife)
+	n.Due = clock.time().Add(time.Hour)
+	_, err := j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	noNotice(t, j) // nothing is due, and the sweep runs all the same
+
+	clock.pass(time.Hour)
+	n = noticeOf(t, j)
+	assert.Empty(t, n.Place.ResponseURL)
+	assert.Zero(t, n.Place.ResponseURLUntil)
+	n.Place.ResponseURL = "https://hooks.slack.com/commands/T0/1/secret"
+	n, err = j.ApplyNotice(t.Context(), n, false)
+	require.NoError(t, err)
+	assert.Empty(t, n.Place.ResponseURL, "none is ever put back")
+}

@@ -1,0 +1,35 @@
+package store
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// promise is one thing that every Journal keeps, whatever database it is on.
+type promise struct {
+	says  string
+	holds func(t *testing.T, j cancellation.Journal, clock *hands)
+}
+
+// testJournal holds a Journal to its promises, each on a database of its own.
+func testJournal(t *testing.T, open func(t testing.TB, clock func() time.Time) cancellation.Journal) {
+	for _, promises := range [][]promise{recordPromises(), stepPromises(), leasePromises(), noticePromises()} {
+		for _, promise := range promises {
+			t.Run(promise.says, func(t *testing.T) {
+				t.Parallel()
+				clock := newHands()
+				promise.holds(t, open(t, clock.time), clock)
+			})
+		}
+	}
+}
+
+func TestSQLiteKeepsTheJournalsPromises(t *testing.T) {
+	t.Parallel()
+	testJournal(t, func(t testing.TB, clock func() time.Time) cancellation.Journal {
+		return open(t, Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: clock, Serve: true})
+	})
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// ErrNewer says that a newer build has changed the database in a way that this
+// build cannot work with.
+var ErrNewer = errors.New("the database was made by a newer build that this one cannot work beside")
+
+// migrationTries is how often a process begins again: where two start at once, the
+// one that comes second at a step finds it done, fails, and goes on behind it.
+const migrationTries = 10
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	steps, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		return fmt.Errorf("opening the migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, steps,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return fmt.Errorf("reading the migrations: %w", err)
+	}
+	for range migrationTries {
+		if err = up(ctx, db, provider); err == nil || errors.Is(err, ErrNewer) {
+			break
+		}
+	}
+	return err
+}
+
+// up brings an older database up to date. A newer one is left as it is: an old
+// build may run beside a new one as long as the new one's migrations say so.
+func up(ctx context.Context, db *sql.DB, provider *goose.Provider) error {
+	current, ours, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the database's version: %w", err)
+	}
+	if current > ours {
+		return supported(ctx, db, current, ours)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrating the database from version %d to %d: %w", current, ours, err)
+	}
+	return nil
+}
+
+func supported(ctx context.Context, db *sql.DB, current, ours int64) error {
+	var oldest int64
+	if err := db.QueryRowContext(ctx, `select oldest from schema_support`).Scan(&oldest); err != nil {
+		return fmt.Errorf("reading which builds the database supports: %w", err)
+	}
+	if oldest > ours {
+		return fmt.Errorf("opening a database of version %d with a build of version %d: %w", current, ours, ErrNewer)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// responseLife is how long Slack honours a response_url
+// (docs.slack.dev/interactivity/handling-user-interaction#message_responses).
+const responseLife = 30 * time.Minute
+
+const (
+	changingNoticeColumns = `place, channel, ts, shown, way, posting, posts, attempts, due`
+	insertNoticeColumns   = `request_id, version, owed, response_url, response_url_until, ` + changingNoticeColumns
+	noticeColumns         = `request_id, version, response_url, response_url_until, ` + changingNoticeColumns
+
+	eraseURLsSQL = `
+		update notices set response_url = '', response_url_until = null
+		where request_id in (select request_id from notices where response_url_until <= $1 limit 100)`
+
+	// A notice that shows less than what is owed is due now, whatever its teller thinks.
+	applyNoticeSQL = `
+		update notices set (` + changingNoticeColumns + `, version, response_url, lease_owner, lease_until) =
+			($1, $2, $3, $4, $5, $6, $7, $8,
+			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) end), version + 1,
+			case when $11 = '' then '' else response_url end,
+			case when $12 = 1 then lease_owner end, case when $12 = 1 then lease_until end)
+		where request_id = $13 and version = $14
+		returning ` + noticeColumns
+)
+
+// A build tells of no state and no row format that it does not know.
+var (
+	isKnown = fmt.Sprintf(`exists (select 1 from requests where id = request_id and format <= %d and state in (%s))`,
+		cancellation.Format, quoted(cancellation.States()))
+
+	firstNoticeSQL = `select request_id from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit 1`
+	nextNoticeSQL  = `select min(case when lease_until > due then lease_until else due end) from notices
+		where due is not null and ` + isKnown
+	noticeWorkSQL = `select request_id from (` + firstNoticeSQL + `) as due
+		union all select request_id from notices where response_url_until <= $1 limit 1`
+	claimNoticeSQL = `
+		update notices set lease_owner = $2, lease_until = $3, version = version + 1
+		where request_id = (` + firstNoticeSQL + `)
+		returning ` + noticeColumns
+)
+
+// quoted are the states as SQL writes them in a list.
+func quoted(states []cancellation.State) string {
+	var words []string
+	for _, state := range states {
+		words = append(words, "'"+string(state)+"'")
+	}
+	return strings.Join(words, ", ")
+}
+
+func noticeValues(n cancellation.Notice) ([]any, error) {
+	place, err := json.Marshal(n.Place) // without the response_url, which has a column of its own
+	if err != nil {
+		return nil, fmt.Errorf("encoding a place: %w", err)
+	}
+	return []any{
+		string(place), n.Channel, n.TS, n.Shown, string(n.Way), flag(n.Posting), n.Posts, n.Attempts, stamp(n.Due),
+	}, nil
+}
+
+func scanNotice(from row) (cancellation.Notice, error) {
+	var n cancellation.Notice
+	var place, responseURL string
+	var until time.Time
+	err := from.Scan(&n.RequestID, &n.Version, &responseURL, (*stamp)(&until), &place, &n.Channel, &n.TS,
+		&n.Shown, &n.Way, &n.Posting, &n.Posts, &n.Attempts, (*stamp)(&n.Due))
+	if err != nil {
+		return cancellation.Notice{}, err
+	}
+	if err := json.Unmarshal([]byte(place), &n.Place); err != nil {
+		return cancellation.Notice{}, fmt.Errorf("decoding the place of request %q: %w", n.RequestID, err)
+	}
+	n.Place.ResponseURL, n.Place.ResponseURLUntil = responseURL, until
+	return n, nil
+}
+
+// responseEnd is when a response_url is erased: at the end of its life at the latest.
+func responseEnd(p cancellation.Place, now time.Time) stamp {
+	latest := now.Add(responseLife)
+	switch {
+	case p.ResponseURL == "":
+		return stamp{}
+	case p.ResponseURLUntil.IsZero() || p.ResponseURLUntil.After(latest):
+		return stamp(latest)
+	}
+	return stamp(p.ResponseURLUntil)
+}
+
+// ClaimNotice takes the notice that has been due the longest, and erases on its way
+// every response_url whose life is over.
+func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
+	n cancellation.Notice, found bool, next time.Time, err error,
+) {
+	due, next, err := s.look(ctx, noticeWorkSQL, nextNoticeSQL)
+	if err != nil || !due {
+		return cancellation.Notice{}, false, next, wrap("claiming a notice", err)
+	}
+	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
+		return claimNotice(ctx, tx, now, owner, lease)
+	})
+	if err != nil {
+		return cancellation.Notice{}, false, time.Time{}, wrap("claiming a notice", err)
+	}
+	if n.RequestID == "" { // somebody else was faster, or there were only response_urls to erase
+		_, next, err = s.look(ctx, firstNoticeSQL, nextNoticeSQL)
+	}
+	return n, n.RequestID != "", next, wrap("claiming a notice", err)
+}
+
+// claimNotice gives the zero Notice where none is due: what it erased stays erased.
+func claimNotice(ctx context.Context, tx *tx, now time.Time, owner string, lease time.Duration) (cancellation.Notice, error) {
+	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
+		return cancellation.Notice{}, fmt.Errorf("erasing response_urls: %w", err)
+	}
+	n, err := scanNotice(tx.QueryRowContext(ctx, claimNoticeSQL, stamp(now), owner, stamp(now.Add(lease))))
+	if errors.Is(err, sql.ErrNoRows) {
+		return cancellation.Notice{}, nil
+	}
+	return n, err
+}
+
+// ApplyNotice stores what became of a notice. [cancellation.ErrMoved]: the row is not
+// at n.Version any more. An empty response_url erases the stored one; none is ever
+// put back.
+func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
+	stored, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
+		return applyNotice(ctx, tx, now, n, keep)
+	})
+	return stored, wrap(fmt.Sprintf("recording a notice of request %q", n.RequestID), err)
+}
+
+func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
+	values, err := noticeValues(n)
+	if err != nil {
+		return cancellation.Notice{}, err
+	}
+	values = append(values, stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, n.Version)
+	stored, err := scanNotice(tx.QueryRowContext(ctx, applyNoticeSQL, values...))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = cancellation.ErrMoved
+	}
+	return stored, err
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bot.db")
+	serving, err := Open(t.Context(), Options{Path: path, Serve: true})
+	require.NoError(t, err)
+	_, err = Open(t.Context(), Options{Path: path, Serve: true})
+	require.ErrorIs(t, err, ErrServed)
+	require.ErrorContains(t, err, path)
+
+	recorded(t, serving, 42)
+	beside := open(t, Options{Path: path})
+	change := moved(claimed(t, serving, "worker"), cancellation.Stuck)
+	r := applied(t, beside, change)
+	seen, err := serving.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, r, seen, "serve sees what a verb wrote")
+
+	require.NoError(t, serving.Close())
+	open(t, Options{Path: path, Serve: true})
+}
+
+func TestADatabaseUnderAnotherNameIsServedOnceToo(t *testing.T) {
+	t.Parallel()
+	path, other := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "link.db")
+	require.NoError(t, os.Symlink(path, other))
+	open(t, Options{Path: path, Serve: true})
+	_, err := Open(t.Context(), Options{Path: other, Serve: true})
+	require.ErrorIs(t, err, ErrServed)
+}
+
+func TestServingAnewVoidsLeasesAndHasTheBooksReadFirst(t *testing.T) {
+	t.Parallel()
+	path, clock := filepath.Join(t.TempDir(), "bot.db"), newHands()
+	before, err := Open(t.Context(), Options{Path: path, Clock: clock.time, Serve: true})
+	require.NoError(t, err)
+	done := told(t, before, clock, 41)
+	noticeOf(t, before)
+	recorded(t, before, 42)
+	change := moved(claimed(t, before, "dead"), cancellation.Filing)
+	change.Keep = true
+	filing := applied(t, before, change)
+	stuck := applied(t, before, moved(recorded(t, before, 43), cancellation.Stuck))
+
+	verb := open(t, Options{Path: path, Clock: clock.time})
+	_, found, _, err := verb.Claim(t.Context(), "verb", lease)
+	require.NoError(t, err)
+	require.False(t, found, "opening beside voids no lease")
+	require.NoError(t, before.Close())
+
+	s := open(t, Options{Path: path, Clock: clock.time, Serve: true})
+	r := claimed(t, s, "alive")
+	assert.Equal(t, filing.ID, r.ID)
+	assert.Equal(t, cancellation.Filing, r.State, "what it means is for the worker to say")
+	assert.True(t, r.Recheck)
+	read, err := s.Request(t.Context(), stuck.ID)
+	require.NoError(t, err)
+	assert.True(t, read.Recheck)
+	_, err = verb.Apply(t.Context(), moved(stuck, cancellation.Scheduled))
+	require.ErrorIs(t, err, cancellation.ErrMoved, "a verb that read before cannot undo the recheck")
+	ended, err := s.Request(t.Context(), done.ID)
+	require.NoError(t, err)
+	assert.Equal(t, done, ended, "what is at rest stays as it is")
+	assert.Equal(t, done.ID, noticeOf(t, s).RequestID, "notices are free too")
+}
+
+func TestACrashLosesNothingThatWasAnswered(t *testing.T) {
+	t.Parallel()
+	dir, crashed := t.TempDir(), t.TempDir()
+	s := open(t, Options{Path: filepath.Join(dir, "bot.db"), Serve: true})
+	r := recorded(t, s, 42)
+	for _, name := range []string{"bot.db", "bot.db-wal"} { // as they lie on disk, with nothing closed
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(crashed, name), data, 0o600))
+	}
+	after := open(t, Options{Path: filepath.Join(crashed, "bot.db"), Serve: true})
+	requirePresent(t, after, r.ID)
+	assert.Equal(t, []string{"submitted"}, kinds(t, after, r.ID))
+	assert.Equal(t, r.ID, claimed(t, after, "worker").ID)
+}
+
+func TestOpeningManyAtOnceMigratesOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bot.db")
+	for _, a := range atOnce(6, func() (*Store, error) { return Open(context.Background(), Options{Path: path}) }) {
+		require.NoError(t, a.err)
+		require.NoError(t, a.got.Close())
+	}
+}
+
+func TestANewerDatabaseIsOpenedOnlyIfItStillSupportsThisBuild(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bot.db")
+	newer := open(t, Options{Path: path})
+	_, err := newer.write.Exec(`insert into goose_db_version (version_id, is_applied) values (99, 1)`)
+	require.NoError(t, err)
+	recorded(t, open(t, Options{Path: path}), 42) // added columns, say, that this build need not know
+
+	_, err = newer.write.Exec(`update schema_support set oldest = 99`)
+	require.NoError(t, err)
+	_, err = Open(t.Context(), Options{Path: path})
+	require.ErrorIs(t, err, ErrNewer)
+}
+
+func TestTheDatabaseFileIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "with space?#%.db")
+	recorded(t, open(t, Options{Path: path}), 42)
+	for _, name := range []string{path, path + "-wal"} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+	}
+}
+
+func TestCommitsAreSyncedAndTheLogIsWriteAhead(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	for pragma, want := range map[string]string{
+		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "secure_delete": "2",
+	} {
+		var got string
+		require.NoError(t, s.write.QueryRow("pragma "+pragma).Scan(&got))
+		assert.Equal(t, want, got, pragma)
+	}
+}
+
+func TestOpeningWhatIsNoDatabaseSaysWhich(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "letter.txt")
+	require.NoError(t, os.WriteFile(path, []byte("Dear Sir or Madam, this is not a database at all."), 0o600))
+	_, err := Open(t.Context(), Options{Path: path})
+	require.ErrorContains(t, err, "letter.txt")
+	_, err = Open(t.Context(), Options{Path: filepath.Join(path, "bot.db")})
+	require.Error(t, err)
+	_, err = Open(t.Context(), Options{})
+	require.ErrorContains(t, err, "no path")
+}
+
+func TestNowIsTheGivenClockToTheMillisecond(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 15, 4, 5, 123_456_789, time.FixedZone("", 3600))
+	s := open(t, Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: func() time.Time { return at }})
+	now, err := s.Now(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2026, 11, 22, 14, 4, 5, 123_000_000, time.UTC), now)
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// redraws bounds how often a reference whose short form is taken is drawn again. One
+// in 2^40 is; so a second time is a fault in the drawing.
+const redraws = 4
+
+// recording is one Record on its way into the database.
+type recording struct {
+	cancellation.Record
+	out cancellation.Recorded
+}
+
+// Record stores a new request with its event and notice, and ends the one whose
+// place it takes, if its id is not there yet and no live request holds its server. A
+// reference whose short form is taken is replaced by a new one: use the one that
+// comes back. A request of a state that the worker works in and with no due time is
+// due now.
+func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
+	r := &recording{Record: rec}
+	if err := r.check(); err != nil {
+		return cancellation.Recorded{}, fmt.Errorf("recording request %q: %w", rec.Request.ID, err)
+	}
+	w := &write{id: rec.Request.ID, server: rec.Request.Submission.Card.Server.ID}
+	var out cancellation.Recorded
+	var err error
+	if rec.Ending != nil {
+		out, err = change(ctx, s.committer, w, r.takeOver)
+	} else {
+		w.record = r
+		if err = s.committer.do(ctx, w); err == nil {
+			out = r.out
+		}
+	}
+	return out, wrap(fmt.Sprintf("recording request %q", rec.Request.ID), err)
+}
+
+func (r *recording) check() error {
+	request := r.Request
+	switch {
+	case request.ID == "" || request.Ref == "":
+		return errors.New("it has no id or no reference")
+	case !cancellation.May(cancellation.New, request.State, cancellation.BySubmission):
+		return fmt.Errorf("no submission leads to %q", request.State)
+	case r.Event.Kind == "":
+		return errors.New("it has no event")
+	case r.Ending == nil:
+		return nil
+	case r.Ending.From.Submission.Card.Server.ID != request.Submission.Card.Server.ID:
+		return errors.New("it would end a request for another server")
+	case r.Ending.To.State.Live():
+		return fmt.Errorf("a request that goes to %q does not free the server", r.Ending.To.State)
+	}
+	return checkChange(*r.Ending)
+}
+
+// insertRecords inserts a batch of new requests in one statement. What was there
+// already, or may not be, is answered row by row.
+func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording) error {
+	first := map[string]bool{} // by id: the same submission may stand in the batch twice
+	var fresh, rest []*recording
+	for _, r := range all {
+		if first[r.Request.ID] {
+			rest = append(rest, r)
+			continue
+		}
+		first[r.Request.ID] = true
+		fresh = append(fresh, r)
+	}
+	for some := range chunks(fresh) {
+		refused, err := insertFresh(ctx, tx, now, some)
+		if err != nil {
+			return err
+		}
+		rest = append(rest, refused...)
+	}
+	for _, r := range rest {
+		if err := r.place(ctx, tx, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOver ends the older request and inserts the new one. A second delivery finds
+// the new one there, whatever has become of the older.
+func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
+	if found, err := r.known(ctx, tx); found || err != nil {
+		return r.out, err
+	}
+	old, err := apply(ctx, tx, now, *r.Ending)
+	if errors.Is(err, cancellation.ErrMoved) {
+		if found, err := r.known(ctx, tx); found || err != nil { // recorded by another process meanwhile
+			return r.out, err
+		}
+	}
+	if err != nil {
+		return cancellation.Recorded{}, fmt.Errorf("ending request %s: %w", r.Ending.From.Ref.Short(), err)
+	}
+	if err := r.place(ctx, tx, now); err != nil {
+		return cancellation.Recorded{}, err
+	}
+	if r.out.Held != nil {
+		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: its server is held by %s as well",
+			old.Ref.Short(), r.out.Held.Ref.Short())
+	}
+	return r.out, nil
+}
+
+// place inserts one request, or finds out why it cannot be.
+func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
+	for range redraws {
+		if found, err := r.known(ctx, tx); found || err != nil {
+			return err
+		}
+		if found, err := r.held(ctx, tx); found || err != nil {
+			return err
+		}
+		refused, err := insertFresh(ctx, tx, now, []*recording{r})
+		if err != nil || len(refused) == 0 {
+			return err
+		}
+		if err := r.redraw(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("drawing a reference: %d of them were taken", redraws)
+}
+
+// known reports whether the id is there already, and answers with that row.
+func (r *recording) known(ctx context.Context, tx *tx) (bool, error) {
+	existing, err := scanRequest(tx.QueryRowContext(ctx, requestSQL, r.Request.ID))
+	if errors.Is(err, cancellation.ErrNoRequest) {
+		return false, nil
+	}
+	r.out = cancellation.Recorded{Request: existing}
+	return err == nil, err
+}
+
+// held reports whether another live request holds the server, and answers with that.
+func (r *recording) held(ctx context.Context, tx *tx) (bool, error) {
+	if !r.Request.State.Live() {
+		return false, nil
+	}
+	live, err := scanRequest(tx.QueryRowContext(ctx, liveSQL, r.Request.Submission.Card.Server.ID))
+	if errors.Is(err, cancellation.ErrNoRequest) {
+		return false, nil
+	}
+	r.out = cancellation.Recorded{Held: &live}
+	return err == nil, err
+}
+
+// redraw replaces a reference whose short form is taken. Where it is not, the server
+// is held by a request in a state that only a newer build knows.
+func (r *recording) redraw(ctx context.Context, tx *tx) error {
+	var other string
+	err := tx.QueryRowContext(ctx, `select id from requests where short_ref = $1`, r.Request.Ref.Short()).Scan(&other)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("server %d is held by a request in a state that this build does not know",
+			r.Request.Submission.Card.Server.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("looking for reference %s: %w", r.Request.Ref.Short(), err)
+	}
+	r.Request.Ref = cancellation.NewReference()
+	return nil
+}
