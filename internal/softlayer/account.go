@@ -1,0 +1,107 @@
+package softlayer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Account reads which account the key belongs to.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getObject/
+func (c *Client) Account(ctx context.Context) (cancellation.Account, error) {
+	var found struct {
+		ID   int64 `json:"id"`
+		Name text  `json:"companyName"`
+	}
+	err := c.get(ctx, call{service: "SoftLayer_Account", method: "getObject", mask: "mask[id,companyName]"}, &found)
+	if err != nil {
+		return cancellation.Account{}, fmt.Errorf("reading the account: %w", err)
+	}
+	if found.ID <= 0 {
+		return cancellation.Account{}, fmt.Errorf("reading the account: %w: it has no id", ErrAnswerLost)
+	}
+	return cancellation.Account{ID: strconv.FormatInt(found.ID, 10), Name: string(found.Name)}, nil
+}
+
+// user is the SoftLayer_User_Customer that the key belongs to.
+type user struct {
+	ID          int64 `json:"id"`
+	Master      flag  `json:"isMasterUserFlag"`
+	AllHardware flag  `json:"hasFullHardwareAccessFlag"`
+}
+
+// Rights reads what the key may do. A master user may do everything and may have no
+// list of permissions at all.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getCurrentUser/
+// https://sldn.softlayer.com/reference/services/SoftLayer_User_Customer/getPermissions/
+func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
+	var self user
+	err := c.get(ctx, call{
+		service: "SoftLayer_Account", method: "getCurrentUser",
+		mask: "mask[id,isMasterUserFlag,hasFullHardwareAccessFlag]",
+	}, &self)
+	switch {
+	case err != nil:
+		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w", err)
+	case bool(self.Master):
+		return cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true}, nil
+	case self.ID <= 0:
+		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w: it has no id", ErrAnswerLost)
+	}
+	granted, err := c.permissions(ctx, self.ID)
+	if err != nil {
+		return cancellation.Rights{}, fmt.Errorf("reading the permissions of user %d: %w", self.ID, err)
+	}
+	may := func(keyName text) bool { return slices.Contains(granted, keyName) }
+	return cancellation.Rights{
+		Cancel:      may("SERVER_CANCEL"),
+		AddTickets:  may("TICKET_ADD"),
+		ViewTickets: may("TICKET_VIEW"),
+		AllHardware: may("ACCESS_ALL_HARDWARE") || bool(self.AllHardware),
+	}, nil
+}
+
+// permissions reads a user's key names.
+func (c *Client) permissions(ctx context.Context, user int64) ([]text, error) {
+	var rows []struct {
+		KeyName text `json:"keyName"`
+	}
+	err := c.get(ctx, call{
+		service: "SoftLayer_User_Customer", id: user, method: "getPermissions", mask: "mask[keyName]",
+	}, &rows)
+	var names []text
+	for _, row := range rows {
+		names = append(names, row.KeyName)
+	}
+	return names, err
+}
+
+// Cutoff reads until when a cancellation must be in to take effect on the next bill
+// date: RFC 3339 with SoftLayer's offset, as given. account is the account's id.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate/
+func (c *Client) Cutoff(ctx context.Context, account string) (string, error) {
+	id, err := strconv.ParseInt(account, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("reading the cut-off date: account %q is not a number", account)
+	}
+	k := call{
+		service: "SoftLayer_Billing_Item_Cancellation_Request", method: "getCancellationCutoffDate",
+		params: []any{id, "server"},
+	}
+	var until string
+	err = c.get(ctx, k, &until)
+	if err == nil && date(text(until)).IsZero() {
+		err = c.named(unusable(http.StatusOK, until+" is no date"), k)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the cut-off date: %w", err)
+	}
+	return until, nil
+}

@@ -1,0 +1,201 @@
+package softlayer
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"cancel-server/internal/cancellation"
+)
+
+// DefaultEndpoint is the REST base on the public network. Version 3.1 is the one
+// that has SoftLayer_Search (https://sldn.softlayer.com/article/softlayer_search/).
+const DefaultEndpoint = "https://api.softlayer.com/rest/v3.1"
+
+// Options say which account to speak to, and how.
+type Options struct {
+	// Endpoint is the REST base: https, or http to loopback. DefaultEndpoint if empty.
+	Endpoint string
+	// Username is a classic user name, or "apikey" (the default) with an IBM Cloud API key
+	// (https://sldn.softlayer.com/article/authenticating-softlayer-api/).
+	Username string
+	// APIKey is the key that goes with Username. Required.
+	APIKey string `json:"-"`
+	// Rate is how many calls a second this client makes; 10 if not positive. A read waits
+	// for its turn; filing goes at once, and the reads after it wait for it.
+	Rate float64
+	// Timeout is how long one read may take, its wait for Rate included; 10 s if not
+	// positive. Filing has the deadline of its context instead.
+	Timeout time.Duration
+	// UserAgent names the program to SoftLayer; "cancel-server" if empty.
+	UserAgent string
+}
+
+// String leaves the key out.
+func (o Options) String() string { return o.Username + " at " + o.Endpoint }
+
+// GoString leaves the key out.
+func (o Options) GoString() string { return "softlayer.Options{" + o.String() + "}" }
+
+// Client speaks to one SoftLayer account. It is safe for concurrent use. It keeps
+// the credentials in functions, which print as addresses.
+type Client struct {
+	base      string
+	agent     string
+	timeout   time.Duration
+	authorize func(*http.Request)
+	conceal   func(string) string // takes the credentials out of foreign text
+	limiter   *rate.Limiter
+	reads     *http.Client
+	filing    *http.Client
+}
+
+var (
+	_ cancellation.Inventory = (*Client)(nil)
+	_ cancellation.Books     = (*Client)(nil)
+	_ cancellation.Filer     = (*Client)(nil)
+)
+
+// New makes a client. It makes no call; an error names the option that is wrong and
+// never its value.
+func New(o Options) (*Client, error) {
+	o = o.withDefaults()
+	if err := checkEndpoint(o.Endpoint); err != nil {
+		return nil, err
+	}
+	if o.APIKey == "" {
+		return nil, errors.New("making the SoftLayer client: the API key is empty")
+	}
+	if strings.Contains(o.Username, ":") { // RFC 7617, section 2
+		return nil, errors.New("making the SoftLayer client: a user name for HTTP Basic has no colon")
+	}
+	pair := base64.StdEncoding.EncodeToString([]byte(o.Username + ":" + o.APIKey))
+	return &Client{
+		base:      strings.TrimRight(o.Endpoint, "/"),
+		agent:     o.UserAgent,
+		timeout:   o.Timeout,
+		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Basic "+pair) },
+		conceal:   strings.NewReplacer(pair, "[key]", o.APIKey, "[key]").Replace,
+		limiter:   rate.NewLimiter(rate.Limit(o.Rate), max(1, int(o.Rate))),
+		reads:     newHTTPClient(readTransport()),
+		filing:    newHTTPClient(filingTransport()),
+	}, nil
+}
+
+// Close drops idle connections. Calls under way go on.
+func (c *Client) Close() { c.reads.CloseIdleConnections() }
+
+func (o Options) withDefaults() Options {
+	if o.Endpoint == "" {
+		o.Endpoint = DefaultEndpoint
+	}
+	if o.Username == "" {
+		o.Username = "apikey"
+	}
+	if o.Rate <= 0 {
+		o.Rate = 10
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "cancel-server"
+	}
+	return o
+}
+
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return errors.New("reading the SoftLayer endpoint: not a URL with a host")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("reading the SoftLayer endpoint: it has credentials, a query or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return errors.New("reading the SoftLayer endpoint: neither https nor http to loopback")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// do makes one call, once, and returns its answer: JSON with status 2xx that is
+// neither an error nor null. Every error is an *Error.
+func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience(k))
+	defer cancel()
+	wire := &trace{}
+	request, err := k.request(wire.watch(ctx), c.base)
+	if err != nil {
+		return nil, c.broken(ctx, k, wire, err)
+	}
+	c.authorize(request)
+	request.Header.Set("User-Agent", c.agent)
+	if err := c.turn(ctx, k); err != nil {
+		return nil, c.broken(ctx, k, wire, err)
+	}
+	response, err := c.clientFor(k).Do(request)
+	if err != nil {
+		return nil, c.broken(ctx, k, wire, err)
+	}
+	defer response.Body.Close()
+	body, err := readBounded(response.Body)
+	if err != nil {
+		failed := c.broken(ctx, k, wire, err)
+		failed.Status = response.StatusCode
+		return nil, failed
+	}
+	if failed := classify(response.StatusCode, response.Header, body); failed != nil {
+		return nil, c.named(failed, k)
+	}
+	return body, nil
+}
+
+// turn waits until one more call keeps the rate. Filing does not wait, because what was
+// read for it grows old meanwhile: the calls after it wait so much longer.
+func (c *Client) turn(ctx context.Context, k call) error {
+	if k.filing {
+		c.limiter.Reserve()
+		return nil
+	}
+	return c.limiter.Wait(ctx)
+}
+
+// patience bounds a call whose context does not. The vendor's own clients wait two
+// minutes for an answer (https://github.com/softlayer/softlayer-go/pull/48).
+func (c *Client) patience(k call) time.Duration {
+	if k.filing {
+		return maxFiling
+	}
+	return c.timeout
+}
+
+// maxFiling is beyond any deadline that filing is given; it stands for one that is missing.
+const maxFiling = 10 * time.Minute
+
+func (c *Client) clientFor(k call) *http.Client {
+	if k.filing {
+		return c.filing
+	}
+	return c.reads
+}
+
+// named completes an error with the call, and keeps foreign text short and free of
+// control characters and of the credentials.
+func (c *Client) named(failed *Error, k call) *Error {
+	failed.Method = k.name()
+	failed.Code = printable(c.conceal(failed.Code))
+	failed.Text = printable(c.conceal(failed.Text))
+	return failed
+}

@@ -1,0 +1,107 @@
+package softlayer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// The definite answers of createCancelServerTicket: nothing was made. The fifth is
+// [DuplicateError].
+// https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/createCancelServerTicket/
+var (
+	ErrAttachmentMissing = errors.New("no server id was provided")
+	ErrReasonMissing     = errors.New("no cancellation reason was provided")
+	ErrContentMissing    = errors.New("no description of the cancellation was provided")
+	ErrPermission        = errors.New("the key has no permission to this service")
+)
+
+// SoftLayer's words for them.
+const (
+	textAttachmentMissing = "Attachment id must be provided."
+	textReasonMissing     = "Cancellation reason must be provided."
+	textContentMissing    = "Cancellation content description must be provided."
+	textPermission        = "You do not have permission to this service."
+)
+
+// What else an answer, or its absence, can mean.
+var (
+	// ErrNotFound says that the object is absent, or that the key may not see it
+	// (https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/).
+	ErrNotFound = errors.New("not found, or not visible to this key")
+	// ErrUnauthorized says that SoftLayer does not take the credentials.
+	ErrUnauthorized = errors.New("the credentials were refused")
+	// ErrNotSent says that not a byte of the request has left.
+	ErrNotSent = errors.New("nothing was sent")
+	// ErrAnswerLost says that the request went out, or may have, and that no answer
+	// came that says for sure what became of it.
+	ErrAnswerLost = errors.New("no usable answer")
+)
+
+// errTooWide is how SoftLayer says that it was asked for too much at once, among
+// other things (https://github.com/softlayer/softlayer-python/issues/943).
+var errTooWide = errors.New("internal error")
+
+// DuplicateError says that a cancellation ticket for the server exists already.
+type DuplicateError struct {
+	Ticket int64 // as SoftLayer's sentence names it
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("cancellation ticket %d exists already", e.Ticket)
+}
+
+// RateLimitedError says that SoftLayer worked nothing because of too many calls.
+type RateLimitedError struct {
+	Retry time.Duration // as its Retry-After says; 0 if it said nothing
+}
+
+func (e *RateLimitedError) Error() string { return "too many calls" }
+
+// Error is a call that failed. What it means is found by errors.Is and errors.As
+// with the errors of this package, and with context.DeadlineExceeded and
+// context.Canceled where the call's time was over.
+type Error struct {
+	Method string // SoftLayer_Ticket/getObject
+	Status int    // HTTP status, 200 for any 2xx of the wrong shape; 0 where there was no answer
+	Code   string // SoftLayer's exception class, if it named one
+	Text   string // SoftLayer's words, or what went wrong; one line, no secret
+	causes []error
+}
+
+func (e *Error) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("calling %s: %v: %s", e.Method, e.causes[0], e.Text)
+	}
+	if e.Code == "" {
+		return fmt.Sprintf("calling %s: %v: HTTP %d: %s", e.Method, e.causes[0], e.Status, e.Text)
+	}
+	return fmt.Sprintf("calling %s: %v: HTTP %d, %s: %s", e.Method, e.causes[0], e.Status, e.Code, e.Text)
+}
+
+// Unwrap gives what the failure means.
+func (e *Error) Unwrap() []error { return e.causes }
+
+// unusable is an answer that says nothing for sure.
+func unusable(status int, why string) *Error {
+	return &Error{Status: status, Text: why, causes: []error{ErrAnswerLost}}
+}
+
+// maxText bounds foreign text in an error, in characters.
+const maxText = 300
+
+// printable makes foreign text one short line.
+func printable(text string) string {
+	line := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if runes := []rune(line); len(runes) > maxText {
+		line = string(runes[:maxText]) + "…"
+	}
+	return strings.TrimSpace(line)
+}

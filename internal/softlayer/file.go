@@ -1,0 +1,107 @@
+package softlayer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"cancel-server/internal/cancellation"
+)
+
+// CreateCancelServerTicket asks SoftLayer to cancel a bare-metal server on its next
+// bill date, and returns the ticket that it made. associated cancels the associated
+// billing items too. It makes one POST on a fresh connection, or none where a
+// parameter is missing or ctx is over; ctx ends it.
+//
+// The error is an *[Error] and one of: [ErrAttachmentMissing], [ErrReasonMissing],
+// [ErrContentMissing], [ErrPermission], *[DuplicateError] (SoftLayer's definite no);
+// [ErrUnauthorized], *[RateLimitedError], [ErrNotSent] (nothing was made); anything
+// else, [ErrNotFound] too: there may be a ticket.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/createCancelServerTicket/
+func (c *Client) CreateCancelServerTicket(ctx context.Context, id int64, reason, content string, associated bool) (cancellation.TicketID, error) {
+	k := call{
+		service: "SoftLayer_Ticket", method: "createCancelServerTicket", filing: true,
+		params: []any{id, reason, content, associated, "HARDWARE"},
+		mask:   "mask[id,serviceProviderResourceId]",
+	}
+	if missing := missingParameter(id, reason, content); missing != nil {
+		return cancellation.TicketID{}, c.named(missing, k)
+	}
+	if ctx.Err() != nil {
+		return cancellation.TicketID{}, c.broken(ctx, k, &trace{}, ctx.Err())
+	}
+	body, err := c.do(ctx, k)
+	if err != nil {
+		return cancellation.TicketID{}, err
+	}
+	made, ok := madeTicket(body)
+	if !ok {
+		return cancellation.TicketID{}, c.named(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
+	}
+	return made, nil
+}
+
+// missingParameter answers as SoftLayer would, without asking it.
+func missingParameter(id int64, reason, content string) *Error {
+	switch {
+	case id <= 0:
+		return &Error{Text: textAttachmentMissing, causes: []error{ErrAttachmentMissing}}
+	case cancellation.Blank(reason):
+		return &Error{Text: textReasonMissing, causes: []error{ErrReasonMissing}}
+	case cancellation.Blank(content):
+		return &Error{Text: textContentMissing, causes: []error{ErrContentMissing}}
+	}
+	return nil
+}
+
+// madeTicket reads the new ticket. Only an object whose id is a positive integer is
+// one: the id is all that can be counted on.
+func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return cancellation.TicketID{}, false
+	}
+	id, err := strconv.ParseInt(string(members["id"]), 10, 64)
+	if err != nil || id <= 0 {
+		return cancellation.TicketID{}, false
+	}
+	var number text
+	if json.Unmarshal(members["serviceProviderResourceId"], &number) != nil {
+		number = ""
+	}
+	return cancellation.TicketID{ID: id, Number: printable(string(number))}, true
+}
+
+// File makes the one call of [Client.CreateCancelServerTicket] and says what is
+// known after it. What is not surely a ticket, a no, or nothing, is AnswerLost.
+func (c *Client) File(ctx context.Context, order cancellation.Order) cancellation.Outcome {
+	made, err := c.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
+	if err == nil {
+		return cancellation.Outcome{Kind: cancellation.Made, Ticket: made}
+	}
+	var failed *Error
+	var standing *DuplicateError
+	var limited *RateLimitedError
+	switch {
+	case !errors.As(err, &failed):
+		return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: err.Error()}
+	case errors.As(err, &standing):
+		open := cancellation.TicketID{ID: standing.Ticket}
+		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: open, Text: failed.Text}
+	case refused(err):
+		return cancellation.Outcome{Kind: cancellation.Refused, Text: failed.Text}
+	case errors.As(err, &limited):
+		return cancellation.Outcome{Kind: cancellation.NotMade, Text: err.Error(), Retry: limited.Retry}
+	case errors.Is(err, ErrUnauthorized), errors.Is(err, ErrNotSent):
+		return cancellation.Outcome{Kind: cancellation.NotMade, Text: err.Error()}
+	}
+	return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: err.Error()}
+}
+
+func refused(err error) bool {
+	return errors.Is(err, ErrAttachmentMissing) || errors.Is(err, ErrReasonMissing) ||
+		errors.Is(err, ErrContentMissing) || errors.Is(err, ErrPermission)
+}

@@ -1,0 +1,197 @@
+package softlayer
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cancel-server/internal/cancellation"
+)
+
+// hardware is a SoftLayer_Hardware_Server as the masks ask for it. A relation that
+// is nil was not in the answer.
+type hardware struct {
+	ID               int64           `json:"id"`
+	GlobalIdentifier text            `json:"globalIdentifier"`
+	FQDN             text            `json:"fullyQualifiedDomainName"`
+	Hostname         text            `json:"hostname"`
+	Domain           text            `json:"domain"`
+	PublicIP         text            `json:"primaryIpAddress"`
+	PrivateIP        text            `json:"primaryBackendIpAddress"`
+	Datacenter       named           `json:"datacenter"`
+	Status           hardwareStatus  `json:"hardwareStatus"`
+	ProvisionDate    text            `json:"provisionDate"`
+	Hourly           flag            `json:"hourlyBillingFlag"`
+	Gateway          flag            `json:"networkGatewayMemberFlag"`
+	Disconnected     flag            `json:"blockCancelBecauseDisconnectedFlag"`
+	Tags             []tagReference  `json:"tagReferences"`
+	OS               operatingSystem `json:"operatingSystem"`
+	Active           *transaction    `json:"activeTransaction"`
+	Last             lastTransaction `json:"lastTransaction"`
+	OpenTicket       *ticketName     `json:"openCancellationTicket"`
+	Billing          *billingItem    `json:"billingItem"`
+}
+
+type named struct {
+	Name text `json:"name"`
+}
+
+type hardwareStatus struct {
+	Status text `json:"status"`
+}
+
+type tagReference struct {
+	Tag named `json:"tag"`
+}
+
+type operatingSystem struct {
+	License struct {
+		Description struct {
+			Name    text `json:"name"`
+			Version text `json:"version"`
+		} `json:"softwareDescription"`
+	} `json:"softwareLicense"`
+}
+
+type transaction struct {
+	ID     int64 `json:"id"`
+	Status struct {
+		Name         text `json:"name"`
+		FriendlyName text `json:"friendlyName"`
+	} `json:"transactionStatus"`
+}
+
+type lastTransaction struct {
+	At    text  `json:"createDate"`
+	Group named `json:"transactionGroup"`
+}
+
+// billingItem is a SoftLayer_Billing_Item_Hardware.
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item_Hardware/
+type billingItem struct {
+	ID                  int64            `json:"id"`
+	AllowCancellation   *flag            `json:"allowCancellationFlag"`
+	PendingCancellation *flag            `json:"pendingCancellationFlag"`
+	CancellationDate    text             `json:"cancellationDate"`
+	NextBillDate        text             `json:"nextBillDate"`
+	RecurringFee        money            `json:"recurringFee"`
+	HourlyFee           money            `json:"hourlyRecurringFee"`
+	MonthlyTotal        money            `json:"nextInvoiceTotalRecurringAmount"`
+	Children            []childItem      `json:"nextInvoiceChildren"`
+	Associated          []associatedItem `json:"activeAssociatedChildren"`
+}
+
+type childItem struct {
+	Category  text   `json:"categoryCode"`
+	HourlyFee *money `json:"hourlyRecurringFee"`
+}
+
+type associatedItem struct {
+	ID          int64 `json:"id"`
+	Description text  `json:"description"`
+	Fee         money `json:"recurringFee"`
+}
+
+// server puts an answer into the domain's words.
+func (h hardware) server() cancellation.Server {
+	tags, known := h.tags()
+	description := h.OS.License.Description
+	return cancellation.Server{
+		ID: h.ID, GlobalIdentifier: string(h.GlobalIdentifier),
+		FQDN: string(h.FQDN), Hostname: string(h.Hostname), Domain: string(h.Domain),
+		PublicIP: string(h.PublicIP), PrivateIP: string(h.PrivateIP),
+		Datacenter:    string(h.Datacenter.Name),
+		OS:            strings.TrimSpace(string(description.Name + " " + description.Version)),
+		Status:        string(h.Status.Status),
+		ProvisionDate: string(h.ProvisionDate),
+		Tags:          tags, TagsKnown: known,
+		Hourly: bool(h.Hourly), Gateway: bool(h.Gateway), Disconnected: bool(h.Disconnected),
+		Transaction: h.Active.name(), LastTransaction: string(h.Last.Group.Name), LastTransactionAt: string(h.Last.At),
+		OpenTicket: h.openTicket(), Billing: h.Billing.billing(),
+	}
+}
+
+// tags are known only if the answer lists them and each has its name.
+func (h hardware) tags() ([]string, bool) {
+	if h.Tags == nil {
+		return nil, false
+	}
+	tags := make([]string, 0, len(h.Tags))
+	for _, reference := range h.Tags {
+		if reference.Tag.Name == "" {
+			return nil, false
+		}
+		tags = append(tags, string(reference.Tag.Name))
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags), true
+}
+
+func (h hardware) openTicket() *cancellation.TicketID {
+	if h.OpenTicket == nil {
+		return nil
+	}
+	ticket := h.OpenTicket.ticketID()
+	return &ticket
+}
+
+// billingID is 0 without a billing item.
+func (h hardware) billingID() int64 {
+	if h.Billing == nil {
+		return 0
+	}
+	return h.Billing.ID
+}
+
+// name is never "" for a transaction that runs: it is what blocks.
+func (t *transaction) name() string {
+	if t == nil {
+		return ""
+	}
+	return string(cmp.Or(t.Status.FriendlyName, t.Status.Name, text("transaction "+strconv.FormatInt(t.ID, 10))))
+}
+
+func (b *billingItem) billing() *cancellation.Billing {
+	if b == nil || b.ID <= 0 {
+		return nil
+	}
+	billing := &cancellation.Billing{
+		ID:                  b.ID,
+		NotCancellable:      b.AllowCancellation != nil && !bool(*b.AllowCancellation),
+		PendingKnown:        b.PendingCancellation != nil,
+		PendingCancellation: b.PendingCancellation != nil && bool(*b.PendingCancellation),
+		CancellationDate:    string(b.CancellationDate),
+		NextBillDate:        string(b.NextBillDate),
+		RecurringFee:        string(b.RecurringFee),
+		HourlyFee:           b.allInHourly(),
+		MonthlyTotal:        string(b.MonthlyTotal),
+	}
+	for _, child := range b.Children {
+		if strings.HasPrefix(string(child.Category), "disk") {
+			billing.Drives++
+		}
+	}
+	for _, item := range b.Associated {
+		billing.Associated = append(billing.Associated, cancellation.AssociatedItem{
+			ID: item.ID, Description: string(item.Description), Fee: string(item.Fee),
+		})
+	}
+	slices.SortFunc(billing.Associated, func(x, y cancellation.AssociatedItem) int { return cmp.Compare(x.ID, y.ID) })
+	return billing
+}
+
+// allInHourly adds the children's hourly fees where they have one. Without the list
+// of children it is unknown.
+func (b *billingItem) allInHourly() string {
+	if b.Children == nil {
+		return ""
+	}
+	fees := []money{b.HourlyFee}
+	for _, child := range b.Children {
+		if child.HourlyFee != nil {
+			fees = append(fees, *child.HourlyFee)
+		}
+	}
+	return sum(fees...)
+}

@@ -1,0 +1,131 @@
+package softlayer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// statusClosed is the id of a closed ticket's status; every other one is open.
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Ticket_Status/
+const statusClosed = 1002
+
+const ticketMask = "mask[id,serviceProviderResourceId,createDate,lastEditDate,statusId,status[name]," +
+	"attachedHardware[id],firstUpdate[entry]]"
+
+// Ticket reads one ticket with its first update and the servers attached.
+//
+// cancellation.ErrTicketHidden: there is none, or the key may not see it.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/getObject/
+func (c *Client) Ticket(ctx context.Context, id int64) (cancellation.Ticket, error) {
+	var row ticketRow
+	err := c.get(ctx, call{service: "SoftLayer_Ticket", id: id, method: "getObject", mask: ticketMask}, &row)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrPermission):
+		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w: %w", id, cancellation.ErrTicketHidden, err)
+	case err != nil:
+		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w", id, err)
+	case row.ID != id:
+		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w: it is about ticket %d", id, ErrAnswerLost, row.ID)
+	}
+	return row.ticket()
+}
+
+// Bounds of the tickets of one server. Pages are small because first updates are long.
+const (
+	pageRows  = 10
+	maxPages  = 5
+	maxActive = pageRows * maxPages
+)
+
+// clockSkew is how far SoftLayer's clock may be behind the caller's.
+const clockSkew = 5 * time.Minute
+
+// TicketsOf reads the tickets attached to a server: all that are open, and the closed
+// ones made or edited since. A ticket that does not say what it is attached to is
+// among them, with ServersRead false. It returns all of them or an error: one that is
+// missing here is taken as proof. Newest first.
+//
+// cancellation.ErrTooManyTickets: there are more than are read.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Hardware_Server/getActiveTickets/
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getTickets/
+func (c *Client) TicketsOf(ctx context.Context, server int64, since time.Time) ([]cancellation.Ticket, error) {
+	since = since.Add(-clockSkew)
+	rows, err := c.activeTickets(ctx, server)
+	if err != nil {
+		return nil, fmt.Errorf("reading the active tickets of server %d: %w", server, err)
+	}
+	recent, err := c.recentTickets(ctx, server, since)
+	if err != nil {
+		return nil, fmt.Errorf("reading the recent tickets of server %d: %w", server, err)
+	}
+	tickets := map[int64]cancellation.Ticket{}
+	for _, row := range append(rows, recent...) {
+		t, err := row.ticket()
+		if err != nil {
+			return nil, fmt.Errorf("reading the tickets of server %d: %w", server, err)
+		}
+		if row.mayBeAbout(server) && (t.Open || !row.untouchedSince(since)) {
+			tickets[t.ID] = t
+		}
+	}
+	return slices.SortedFunc(maps.Values(tickets), func(x, y cancellation.Ticket) int {
+		return cmp.Compare(y.ID, x.ID)
+	}), nil
+}
+
+func (c *Client) activeTickets(ctx context.Context, server int64) ([]ticketRow, error) {
+	var rows []ticketRow
+	err := c.get(ctx, call{
+		service: "SoftLayer_Hardware_Server", id: server, method: "getActiveTickets",
+		mask: ticketMask, limit: maxActive,
+	}, &rows)
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", cancellation.ErrServerNotFound, err)
+	}
+	if err == nil && len(rows) >= maxActive {
+		return nil, fmt.Errorf("%d or more: %w", maxActive, cancellation.ErrTooManyTickets)
+	}
+	return rows, err
+}
+
+// recentTickets reads the account's tickets for the server, newest first, back to
+// the first that was made before since. That all were seen is taken from the order
+// of the rows and not from the filter, which SoftLayer may have ignored.
+func (c *Client) recentTickets(ctx context.Context, server int64, since time.Time) ([]ticketRow, error) {
+	var all []ticketRow
+	for page := range maxPages {
+		var rows []ticketRow
+		err := c.get(ctx, call{
+			service: "SoftLayer_Account", method: "getTickets",
+			mask: ticketMask, offset: page * pageRows, limit: pageRows,
+			filter: tree{"tickets": tree{
+				"attachedHardware": tree{"id": where(server)},
+				"id":               descending(),
+			}},
+		}, &rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		if len(rows) < pageRows || reachesBefore(all, since) {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("more than %d: %w", maxPages*pageRows, cancellation.ErrTooManyTickets)
+}
+
+// reachesBefore reports whether rows, newest first, go back before a time.
+func reachesBefore(rows []ticketRow, since time.Time) bool {
+	newestFirst := slices.IsSortedFunc(rows, func(x, y ticketRow) int { return cmp.Compare(y.ID, x.ID) })
+	oldest := rows[len(rows)-1].createdAt()
+	return newestFirst && !oldest.IsZero() && oldest.Before(since)
+}

@@ -1,0 +1,93 @@
+package softlayer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// maxAnswer bounds an answer. A server with all that the detail mask names is some 10 KB.
+const maxAnswer = 1 << 20
+
+func newHTTPClient(t *http.Transport) *http.Client {
+	return &http.Client{
+		Transport: t,
+		// A redirect would carry the request, and from 307 on its body, to another address.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// readTransport keeps a few connections open. net/http may repeat a GET on a new
+// connection when an idle one was dropped; all reads may be repeated.
+func readTransport() *http.Transport {
+	t := baseTransport()
+	t.MaxConnsPerHost = 16
+	t.MaxIdleConnsPerHost = 4
+	t.IdleConnTimeout = time.Minute
+	return t
+}
+
+// filingTransport opens a fresh connection for each request: net/http repeats
+// requests by itself only where a connection was used before.
+func filingTransport() *http.Transport {
+	t := baseTransport()
+	t.DisableKeepAlives = true
+	return t
+}
+
+// baseTransport speaks HTTP/1 alone: over HTTP/2 a server may ask for a request again.
+func baseTransport() *http.Transport {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment, // never for loopback
+		Protocols:              protocols,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// trace knows whether a byte of the request may have left this process.
+type trace struct{ connected atomic.Bool }
+
+// watch observes the call. net/http reports a connection after its TLS handshake
+// and before the first byte of the request is written to it.
+func (t *trace) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
+	})
+}
+
+// broken is the error of a call that got no whole answer.
+func (c *Client) broken(ctx context.Context, k call, t *trace, err error) *Error {
+	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
+		err = inURL.Err // without the address, which says nothing new
+	}
+	failed := &Error{Text: err.Error(), causes: []error{ErrNotSent}}
+	if t.connected.Load() {
+		failed.causes = []error{ErrAnswerLost}
+	}
+	for _, ending := range []error{context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, ending) || errors.Is(ctx.Err(), ending) {
+			failed.causes = append(failed.causes, ending)
+		}
+	}
+	return c.named(failed, k)
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("reading the answer: longer than %d bytes", maxAnswer)
+	}
+	return body, nil
+}

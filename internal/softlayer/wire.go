@@ -1,0 +1,87 @@
+package softlayer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"regexp"
+	"strings"
+)
+
+// flag is a truth value: SoftLayer writes true, 1 and "1" for the same.
+type flag bool
+
+func (f *flag) UnmarshalJSON(data []byte) error {
+	switch strings.Trim(string(data), `"`) {
+	case "true", "1":
+		*f = true
+	case "false", "0", "", "null":
+		*f = false
+	default:
+		return fmt.Errorf("reading a flag: %.20q is none", data)
+	}
+	return nil
+}
+
+// text is a string that may come as a number.
+type text string
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	switch {
+	case bytes.Equal(data, []byte("null")):
+		*t = ""
+	case data[0] == '"':
+		return json.Unmarshal(data, (*string)(t))
+	case data[0] == '-' || data[0] >= '0' && data[0] <= '9':
+		*t = text(data)
+	default:
+		return fmt.Errorf("reading a text: %.20q is none", data)
+	}
+	return nil
+}
+
+// money is decimal text: SoftLayer writes "412.50", ".412", 412.5 and, for very small
+// fees, 5.0e-5. It stays as given but for the exponent; "" is unknown.
+type money string
+
+var (
+	plainDecimal  = regexp.MustCompile(`^-?(\d{1,18}(\.\d{0,20})?|\.\d{1,20})$`)
+	scaledDecimal = regexp.MustCompile(`^-?\d{1,18}(\.\d{1,20})?[eE][+-]?\d{1,2}$`)
+)
+
+func (m *money) UnmarshalJSON(data []byte) error {
+	var given text
+	if err := given.UnmarshalJSON(data); err != nil {
+		return fmt.Errorf("reading a fee: %w", err)
+	}
+	*m = ""
+	switch {
+	case plainDecimal.MatchString(string(given)):
+		*m = money(given)
+	case scaledDecimal.MatchString(string(given)):
+		if exact, ok := new(big.Rat).SetString(string(given)); ok {
+			*m = money(trimZeros(exact.FloatString(120))) // 20 decimals and an exponent of 99
+		}
+	}
+	return nil
+}
+
+// sum adds fees exactly; "" if one of them is unknown.
+func sum(fees ...money) string {
+	total, places := new(big.Rat), 0
+	for _, fee := range fees {
+		part, ok := new(big.Rat).SetString(string(fee))
+		if !ok {
+			return ""
+		}
+		_, decimals, _ := strings.Cut(string(fee), ".")
+		places = max(places, len(decimals))
+		total.Add(total, part)
+	}
+	return total.FloatString(places)
+}
+
+func trimZeros(decimal string) string {
+	return strings.TrimRight(strings.TrimRight(decimal, "0"), ".")
+}
