@@ -1,0 +1,64 @@
+package slackui
+
+import (
+	"cmp"
+	"context"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// mayAsk tells who asks, and whether it is sure already that they may not.
+func (a *App) mayAsk(ctx context.Context, c Command) (cancellation.Person, authz.Decision, bool) {
+	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
+	ctx, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	who, known := a.directory.Cached(ctx, by)
+	if !known {
+		return by, authz.Decision{}, false
+	}
+	by.Team, by.Name = cmp.Or(who.Team, by.Team), cut(cmp.Or(oneLine(who.Name), by.Name), 100)
+	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
+	return by, decision, decision.Effect == authz.Refused
+}
+
+// unspoken is said to whom Slack has not named yet.
+const unspoken = "Slack did not say in time who you are: try again."
+
+// unseeing says why a person is shown no server; "" where they may see them. The form
+// may have opened before Slack said who they are, or have stood open since they left:
+// names, addresses and costs are for those who may ask.
+func (a *App) unseeing(ctx context.Context, meta metadata) string {
+	ctx, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	who, known := a.directory.Cached(ctx, meta.By)
+	if !known {
+		return unspoken
+	}
+	return a.refusal(who, meta)
+}
+
+// unseeingNamed is unseeing right after the command that asked Slack who they are: it
+// waits for that answer and asks no second time. Where Slack refused to say, the one
+// server that they named is shown, and what they may do is decided later all the same.
+func (a *App) unseeingNamed(ctx context.Context, meta metadata) string {
+	ctx, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	who, known := a.directory.Begun(ctx, meta.By)
+	switch {
+	case known:
+		return a.refusal(who, meta)
+	case ctx.Err() != nil:
+		return unspoken
+	}
+	return ""
+}
+
+func (a *App) refusal(who authz.Principal, meta metadata) string {
+	d := a.policy.MayAskAtAll(who, meta.Channel, a.desk.Account.ID)
+	if d.Effect != authz.Refused {
+		return ""
+	}
+	a.log.Info("showing no servers", "user", who.ID(), "rule", d.Rule)
+	return "You may not ask for cancellations here: " + shown(d.Reason) + " Rule " + shown(d.Rule) + "."
+}

@@ -1,0 +1,64 @@
+package slackui
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
+)
+
+func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	who := s.cast.Stranger
+	require.NoError(t, s.slack.Fault("users.info", fakeslack.FaultError500, 1))
+	s.command(who, "")
+	form := s.top(who)
+	offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: who, View: form.ID, BlockID: serverBlock, ActionID: serverAction, Value: "db-042"})
+	require.NoError(t, err)
+	assert.Empty(t, offered.Options, "no names, no addresses")
+
+	s.choose(who, db)
+	shown := s.waitFor(who, "You may not ask for cancellations here: you belong to another workspace")
+	assert.Contains(t, textOf(shown.View), "Rule builtin-stranger.")
+	assert.NotContains(t, string(shown.View), "10.3.4.5")
+
+	typed := filled(db, dbName)
+	delete(typed, belongs(confirmBlock, db))
+	told, _ := s.submit(who, typed)["errors"].(map[string]any)
+	assert.Contains(t, told[serverBlock], "Rule builtin-stranger. Nothing was filed.")
+	assert.Zero(t, s.rack.reads, "SoftLayer was not asked for them")
+}
+
+func TestWhoWasNotKnownInTimeForTheCommandIsKnownBeforeTheNamedServerIsShown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.app.directory.Warm(t.Context()))
+	ctx, who := t.Context(), cancellation.Person{Team: s.slack.TeamID(), ID: s.cast.Outsider}
+	meta := metadata{By: who, Channel: s.cast.Channel}
+	assert.Empty(t, s.app.unseeingNamed(ctx, meta), "Slack was asked nothing yet: the one they named")
+	_, known := s.app.directory.Cached(ctx, who)
+	require.True(t, known)
+	assert.Contains(t, s.app.unseeingNamed(ctx, meta), "Rule builtin-default-deny.")
+	assert.Equal(t, 1, s.count("users.info"), "and Slack is asked once")
+
+	require.NoError(t, s.slack.Fault("users.info", fakeslack.FaultHang, 1))
+	s.command(s.cast.Guest, "1234567")
+	s.waitFor(s.cast.Guest, unspoken)
+	s.rack.mu.Lock()
+	defer s.rack.mu.Unlock()
+	assert.Zero(t, s.rack.reads)
+}
+
+func TestWhoMaySeeServersIsAskedOfSlackOnceAMinute(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.opened(s.cast.User, db, dbName)
+	for range 5 {
+		assert.Empty(t, s.app.unseeing(t.Context(), metadata{By: cancellation.Person{ID: s.cast.User}}))
+	}
+	assert.Equal(t, 1, s.count("users.info"))
+}

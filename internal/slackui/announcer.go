@@ -1,0 +1,212 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Message metadata by which a message is found again after a lost answer:
+// docs.slack.dev/messaging/message-metadata.
+const (
+	metadataType = "cancel_server_request"
+	metadataID   = "id"
+	metadataRef  = "ref"
+)
+
+// Bounds of a search through a channel's history.
+const (
+	historyPage  = 200
+	historyPages = 10
+	clockSkew    = time.Minute // between this host and Slack
+)
+
+// AnnouncerOptions says how results are told.
+type AnnouncerOptions struct {
+	Web   *Web
+	Words Results
+	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
+	Log   *slog.Logger
+}
+
+// Results puts a request's present state in words.
+type Results interface {
+	Result(r cancellation.Request) Message
+}
+
+// Announcer tells results in Slack. It implements cancellation.Announcer: each method
+// makes its call at most once and says what is known about it.
+type Announcer struct {
+	o        AnnouncerOptions
+	webhooks *http.Client // carries no token
+}
+
+var _ cancellation.Announcer = (*Announcer)(nil)
+
+// NewAnnouncer makes an announcer.
+func NewAnnouncer(o AnnouncerOptions) *Announcer {
+	return &Announcer{o: o, webhooks: &http.Client{Timeout: patientTime, Transport: o.Web.base, CheckRedirect: noRedirect}}
+}
+
+// Post is docs.slack.dev/reference/methods/chat.postMessage; with no channel it opens
+// the direct message with the requester first.
+func (a *Announcer) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	if channel == "" {
+		var err error
+		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
+			delivery, pause := openFailed(err)
+			a.report(r, "opening a direct message", delivery, err)
+			return cancellation.Posted{}, delivery, pause
+		}
+	}
+	var at cancellation.Posted
+	sent, err := traced(ctx, func(ctx context.Context) (err error) {
+		at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(r)...)
+		return err
+	})
+	if err != nil {
+		err = callError("chat.postMessage", err)
+		delivery, pause := postFailed(sent, err)
+		a.report(r, "posting the result", delivery, err)
+		return cancellation.Posted{}, delivery, pause
+	}
+	if at.Channel == "" || at.TS == "" {
+		a.report(r, "posting the result", cancellation.Lost, errors.New("calling chat.postMessage: ok, and no ts"))
+		return cancellation.Posted{}, cancellation.Lost, 0
+	}
+	return at, cancellation.Delivered, 0
+}
+
+// Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
+func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(r)...)
+	if err == nil {
+		return cancellation.Delivered, 0
+	}
+	err = callError("chat.update", err)
+	delivery, pause := updateFailed(err)
+	a.report(r, "updating the result", delivery, err)
+	return delivery, pause
+}
+
+// Respond posts for all in the channel by a command's response_url, which works also
+// where the bot is not a member: docs.slack.dev/interactivity/handling-user-interaction.
+// The URL is a capability: it is used only for Slack's host, and never logged.
+func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	if !a.o.Web.mayRespond(responseURL) {
+		a.report(r, "responding to the command", cancellation.Refusing, errors.New("response_url is not one of Slack's"))
+		return cancellation.Refusing, 0
+	}
+	message := a.o.Words.Result(r)
+	sent, err := traced(ctx, func(ctx context.Context) error {
+		return slack.PostWebhookCustomHTTPContext(ctx, responseURL, a.webhooks, &slack.WebhookMessage{
+			Text: message.Text, Blocks: &slack.Blocks{BlockSet: message.Blocks}, ResponseType: slack.ResponseTypeInChannel,
+			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
+		})
+	})
+	if err == nil {
+		return cancellation.Delivered, 0
+	}
+	err = callError("response_url", err)
+	delivery, pause := respondFailed(sent, err)
+	a.report(r, "responding to the command", delivery, err)
+	return delivery, pause
+}
+
+// Find is docs.slack.dev/reference/methods/conversations.history. Without its scope,
+// and in every other case of doubt, known is false.
+func (a *Announcer) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+	at, found, err := a.find(ctx, channel, r, since)
+	if err != nil {
+		a.o.Log.Info("looking for a message whose answer was lost", "ref", r.Ref.Short(), "error", err)
+		return cancellation.Posted{}, false, false
+	}
+	return at, found, true
+}
+
+func (a *Announcer) find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
+	if channel == "" {
+		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
+			return at, false, err
+		}
+	}
+	ask := slack.GetConversationHistoryParameters{
+		ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true,
+		Oldest: fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()),
+	}
+	for range historyPages {
+		page, err := a.o.Web.patient.GetConversationHistoryContext(ctx, &ask)
+		if err != nil {
+			return at, false, callError("conversations.history", err)
+		}
+		for _, m := range page.Messages {
+			if m.Metadata.EventType == metadataType && m.Metadata.EventPayload[metadataID] == r.ID && a.own(m) {
+				return cancellation.Posted{Channel: channel, TS: m.Timestamp}, true, nil
+			}
+		}
+		ask.Cursor = page.ResponseMetaData.NextCursor
+		if !page.HasMore || ask.Cursor == "" {
+			return at, false, nil
+		}
+	}
+	return at, false, errors.New("the channel has more messages than are searched")
+}
+
+func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID == a.o.Bot }
+
+// directMessages is docs.slack.dev/reference/methods/conversations.open.
+func (a *Announcer) directMessages(ctx context.Context, user string) (channel string, err error) {
+	opened, _, _, err := a.o.Web.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+	switch {
+	case err != nil:
+		return "", callError("conversations.open", err)
+	case opened == nil || opened.ID == "":
+		return "", errors.New("calling conversations.open: ok, and no channel")
+	}
+	return opened.ID, nil
+}
+
+func (a *Announcer) content(r cancellation.Request) []slack.MsgOption {
+	message := a.o.Words.Result(r)
+	return []slack.MsgOption{
+		slack.MsgOptionText(message.Text, false), // escaped where it was written
+		slack.MsgOptionBlocks(message.Blocks...),
+		slack.MsgOptionMetadata(slack.SlackMetadata{
+			EventType:    metadataType,
+			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short()},
+		}),
+		slack.MsgOptionDisableLinkUnfurl(),
+		slack.MsgOptionDisableMediaUnfurl(),
+	}
+}
+
+// report logs what went wrong: the domain gets the class alone.
+func (a *Announcer) report(r cancellation.Request, doing string, delivery cancellation.Delivery, err error) {
+	level := slog.LevelWarn
+	if refused, ok := errors.AsType[*APIError](err); ok && ourFault(refused.Code) {
+		level = slog.LevelError
+	}
+	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "error", err)
+}
+
+// mayRespond reports whether a URL is a response_url of this Slack: on hooks.slack.com,
+// or where the API's URL was set to another host, on exactly that one.
+func (w *Web) mayRespond(responseURL string) bool {
+	to, err := url.Parse(responseURL)
+	if err != nil || to.User != nil {
+		return false
+	}
+	if to.Scheme == "https" && to.Host == "hooks.slack.com" {
+		return true
+	}
+	api, err := url.Parse(w.apiURL)
+	return err == nil && w.apiURL != slack.APIURL && to.Scheme == api.Scheme && to.Host == api.Host
+}

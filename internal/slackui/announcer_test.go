@@ -1,0 +1,349 @@
+package slackui
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// plainWords words a result with nothing but its id.
+type plainWords struct{}
+
+func (plainWords) Result(r cancellation.Request) Message {
+	return Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
+}
+
+func told() cancellation.Request {
+	r := cancellation.Request{ID: "abc123", Ref: cancellation.NewReference()}
+	r.Submission.By = ana
+	return r
+}
+
+func announcerFor(t *testing.T, far *slackAnswers) (*Announcer, *lockedText) {
+	t.Helper()
+	log, logged := logInto()
+	return NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: plainWords{}, Bot: "B1", Log: log}), logged
+}
+
+func TestPostTellsTheChannel(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
+	a, _ := announcerFor(t, far)
+	r := told()
+	at, delivery, _ := a.Post(t.Context(), "C1", r)
+	assert.Equal(t, cancellation.Delivered, delivery)
+	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
+
+	require.Len(t, far.received(), 1)
+	form := far.received()[0].form
+	assert.Equal(t, "C1", form.Get("channel"))
+	assert.Equal(t, "result of abc123", form.Get("text"))
+	assert.JSONEq(t, `[{"type":"divider"}]`, form.Get("blocks"))
+	assert.JSONEq(t, fmt.Sprintf(`{"event_type":"cancel_server_request","event_payload":{"ref":%q,"id":"abc123"}}`, r.Ref.Short()), form.Get("metadata"))
+	assert.Equal(t, "false", form.Get("unfurl_links"))
+	assert.Equal(t, "false", form.Get("unfurl_media"))
+}
+
+func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
+		if c.method == "conversations.open" {
+			_, _ = io.WriteString(w, `{"ok":true,"channel":{"id":"D1"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
+	})
+	a, _ := announcerFor(t, far)
+	at, delivery, _ := a.Post(t.Context(), "", told())
+	assert.Equal(t, cancellation.Delivered, delivery)
+	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
+	require.Len(t, far.received(), 2)
+	assert.Equal(t, "U1", far.received()[0].form.Get("users"))
+	assert.Equal(t, "D1", far.received()[1].form.Get("channel"))
+}
+
+func TestWhatIsKnownAfterAPost(t *testing.T) {
+	t.Parallel()
+	status := func(code int, header ...string) func(http.ResponseWriter, slackCall) {
+		return func(w http.ResponseWriter, _ slackCall) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			w.WriteHeader(code)
+		}
+	}
+	refused := func(word string) func(http.ResponseWriter, slackCall) {
+		return answerJSON(`{"ok":false,"error":"` + word + `"}`)
+	}
+	for name, c := range map[string]struct {
+		answer func(http.ResponseWriter, slackCall)
+		want   cancellation.Delivery
+		pause  time.Duration
+	}{
+		"ok without a ts":          {answer: answerJSON(`{"ok":true,"channel":"C1"}`), want: cancellation.Lost},
+		"not ok without a word":    {answer: answerJSON(`{"ok":false}`), want: cancellation.Lost},
+		"a page":                   {answer: answerJSON(`<html>`), want: cancellation.Lost},
+		"nothing":                  {answer: answerJSON(``), want: cancellation.Lost},
+		"fatal_error":              {answer: refused("fatal_error"), want: cancellation.Lost},
+		"internal_error":           {answer: refused("internal_error"), want: cancellation.Lost},
+		"500":                      {answer: status(500), want: cancellation.Lost},
+		"a connection that is cut": {answer: func(http.ResponseWriter, slackCall) { panic(http.ErrAbortHandler) }, want: cancellation.Lost},
+		"429":                      {answer: status(429, "Retry-After", "3"), want: cancellation.Undelivered, pause: 3 * time.Second},
+		"429 without a time":       {answer: status(429), want: cancellation.Undelivered},
+		"ratelimited":              {answer: refused("ratelimited"), want: cancellation.Undelivered},
+		"403 of a proxy":           {answer: status(403), want: cancellation.Undelivered},
+		"a token taken away":       {answer: refused("invalid_auth"), want: cancellation.Undelivered},
+		"a missing scope":          {answer: refused("missing_scope"), want: cancellation.Undelivered},
+		"not_in_channel":           {answer: refused("not_in_channel"), want: cancellation.Refusing},
+		"channel_not_found":        {answer: refused("channel_not_found"), want: cancellation.Refusing},
+		"is_archived":              {answer: refused("is_archived"), want: cancellation.Refusing},
+		"restricted_action_…":      {answer: refused("restricted_action_read_only_channel"), want: cancellation.Refusing},
+		"invalid_blocks":           {answer: refused("invalid_blocks"), want: cancellation.Refusing},
+		"msg_too_long":             {answer: refused("msg_too_long"), want: cancellation.Refusing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			far := newSlackAnswers(t, c.answer)
+			a, logged := announcerFor(t, far)
+			at, delivery, pause := a.Post(t.Context(), "C1", told())
+			assert.Equal(t, c.want, delivery)
+			assert.Equal(t, c.pause, pause)
+			assert.Zero(t, at)
+			assert.Len(t, far.received(), 1, "one call, never repeated")
+			assert.NotEmpty(t, logged.String())
+		})
+	}
+}
+
+func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	a, _ := announcerFor(t, far)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, delivery, _ := a.Post(over, "C1", told())
+	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
+	far.Close()
+	_, delivery, _ = a.Post(t.Context(), "C1", told())
+	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
+	assert.Empty(t, far.received())
+}
+
+func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	far := newSlackAnswers(t, func(http.ResponseWriter, slackCall) { <-release })
+	defer close(release)
+	a, _ := announcerFor(t, far)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for far.count("chat.postMessage") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	_, delivery, _ := a.Post(ctx, "C1", told())
+	assert.Equal(t, cancellation.Lost, delivery)
+}
+
+func TestBadBlocksAreLoggedLoudlyWithSlacksWords(t *testing.T) {
+	t.Parallel()
+	a, logged := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
+	a.Post(t.Context(), "C1", told())
+	assert.Contains(t, logged.String(), "level=ERROR")
+	assert.Contains(t, logged.String(), "no more than 10")
+}
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]cancellation.Delivery{
+		`{"ok":true,"channel":"C1","ts":"1.2"}`:      cancellation.Delivered,
+		`{"ok":false,"error":"message_not_found"}`:   cancellation.Refusing,
+		`{"ok":false,"error":"cant_update_message"}`: cancellation.Refusing,
+		`{"ok":false,"error":"is_archived"}`:         cancellation.Refusing,
+		`{"ok":false,"error":"internal_error"}`:      cancellation.Undelivered,
+		`{"ok":false}`:                               cancellation.Undelivered,
+		`<html>`:                                     cancellation.Undelivered,
+	} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			far := newSlackAnswers(t, answerJSON(answer))
+			a, _ := announcerFor(t, far)
+			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, told())
+			assert.Equal(t, want, delivery)
+			require.Len(t, far.received(), 1)
+			assert.Equal(t, "1.2", far.received()[0].form.Get("ts"))
+			assert.Equal(t, "result of abc123", far.received()[0].form.Get("text"))
+		})
+	}
+}
+
+func TestRespond(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		want   cancellation.Delivery
+	}{
+		"taken":      {200, cancellation.Delivered},
+		"used up":    {404, cancellation.Refusing},
+		"too often":  {429, cancellation.Undelivered},
+		"Slack down": {503, cancellation.Lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got map[string]any
+			var authorization string
+			far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				authorization = r.Header.Get("Authorization")
+				_ = json.NewDecoder(r.Body).Decode(&got)
+				w.WriteHeader(c.status)
+			}))
+			defer far.Close()
+			a, logged := announcerFor(t, &slackAnswers{Server: far})
+			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", told())
+			assert.Equal(t, c.want, delivery)
+			assert.Equal(t, "in_channel", got["response_type"])
+			assert.Equal(t, "result of abc123", got["text"])
+			assert.Equal(t, false, got["replace_original"])
+			assert.Equal(t, false, got["unfurl_links"])
+			assert.Empty(t, authorization, "the token goes to the Web API alone")
+			assert.NotContains(t, logged.String(), "capability")
+		})
+	}
+}
+
+func TestACapabilityIsUsedOnlyForSlackAndNeverLogged(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	a, logged := announcerFor(t, far)
+	for _, elsewhere := range []string{
+		"", "://", "https://evil.example/capability", "https://hooks.slack.com.evil.example/capability", "http://hooks.slack.com/capability",
+		"https://hooks.slack.com@evil.example/capability", strings.Replace(far.URL, "http://", "https://", 1) + "/capability",
+		strings.Replace(far.URL, "http://", "http://user@", 1) + "/capability",
+	} {
+		delivery, _ := a.Respond(t.Context(), elsewhere, told())
+		assert.Equal(t, cancellation.Refusing, delivery, elsewhere)
+	}
+	assert.Empty(t, far.received())
+	far.Close()
+	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", told())
+	assert.Equal(t, cancellation.Undelivered, delivery)
+	assert.NotContains(t, logged.String(), "capability")
+
+	own, err := NewWeb(WebOptions{})
+	require.NoError(t, err)
+	defer own.Close()
+	assert.True(t, own.mayRespond("https://hooks.slack.com/commands/T1/2/3"))
+	assert.False(t, own.mayRespond("https://slack.com/commands/T1/2/3"))
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	message := func(ts, bot, event, id string) string {
+		return fmt.Sprintf(`{"type":"message","ts":%q,"bot_id":%q,"metadata":{"event_type":%q,"event_payload":{"id":%q}}}`, ts, bot, event, id)
+	}
+	page := func(next string, messages ...string) string {
+		return fmt.Sprintf(`{"ok":true,"messages":[%s],"has_more":%v,"response_metadata":{"next_cursor":%q}}`, strings.Join(messages, ","), next != "", next)
+	}
+	for name, c := range map[string]struct {
+		first, second string
+		ts            string
+		known         bool
+	}{
+		"there":                  {first: page("", message("1.1", "B1", metadataType, "other"), message("1.2", "B1", metadataType, "abc123")), ts: "1.2", known: true},
+		"on the second page":     {first: page("more"), second: page("", message("1.3", "B1", metadataType, "abc123")), ts: "1.3", known: true},
+		"not there":              {first: page(""), known: true},
+		"forged by another bot":  {first: page("", message("1.2", "B2", metadataType, "abc123")), known: true},
+		"of another kind":        {first: page("", message("1.2", "B1", "else", "abc123")), known: true},
+		"not to be read":         {first: `{"ok":false,"error":"missing_scope","needed":"channels:history"}`},
+		"not to be read further": {first: page("more"), second: `{"ok":false,"error":"internal_error"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			far := newSlackAnswers(t, func(w http.ResponseWriter, call slackCall) {
+				answer := c.first
+				if call.form.Get("cursor") != "" {
+					answer = c.second
+				}
+				_, _ = io.WriteString(w, answer)
+			})
+			a, _ := announcerFor(t, far)
+			at, found, known := a.Find(t.Context(), "C1", told(), time.Unix(1_800_000_060, 0))
+			assert.Equal(t, c.known, known)
+			assert.Equal(t, c.ts != "", found)
+			assert.Equal(t, c.ts, at.TS)
+			ask := far.received()[0].form
+			assert.Equal(t, "1", ask.Get("include_all_metadata"))
+			assert.Equal(t, "1800000000.000000", ask.Get("oldest"), "a minute for clocks that differ")
+		})
+	}
+}
+
+func TestASearchWithoutEndIsGivenUp(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
+	a, _ := announcerFor(t, far)
+	_, _, known := a.Find(t.Context(), "C1", told(), time.Now())
+	assert.False(t, known)
+	assert.Len(t, far.received(), historyPages)
+}
+
+// The same calls as a strict workspace judges them.
+func TestAnnouncingInAStrictWorkspace(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	w.SetScopes("chat:write", "im:write", "channels:history", "im:history")
+	web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url})
+	require.NoError(t, err)
+	defer web.Close()
+	who, err := web.AuthTest(t.Context())
+	require.NoError(t, err)
+	a := NewAnnouncer(AnnouncerOptions{Web: web, Words: plainWords{}, Bot: who.Bot, Log: silent()})
+	r := told()
+	r.Submission.By.ID = w.Cast().User
+
+	at, delivery, _ := a.Post(t.Context(), w.Cast().Channel, r)
+	require.Equal(t, cancellation.Delivered, delivery)
+	delivery, _ = a.Update(t.Context(), at, r)
+	assert.Equal(t, cancellation.Delivered, delivery)
+	found, isThere, known := a.Find(t.Context(), w.Cast().Channel, r, time.Now())
+	assert.True(t, isThere && known)
+	assert.Equal(t, at, found)
+	_, isThere, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Request{ID: "another"}, time.Now())
+	assert.True(t, !isThere && known)
+
+	for channel, why := range map[string]string{w.Cast().PrivateChannel: "private, the bot is not in", w.Cast().OtherChannel: "public, the bot is not in"} {
+		_, delivery, _ = a.Post(t.Context(), channel, r)
+		assert.Equal(t, cancellation.Refusing, delivery, why)
+	}
+	at, delivery, _ = a.Post(t.Context(), "", r)
+	assert.Equal(t, cancellation.Delivered, delivery)
+	messages, err := w.Messages(t.Context(), w.Cast().User, 0)
+	require.NoError(t, err)
+	require.Len(t, messages, 1)
+	assert.Equal(t, at.TS, messages[0].TS)
+	assert.Equal(t, "result of abc123", messages[0].Text)
+
+	require.NoError(t, w.Fault("chat.postMessage", "drop_after", 1))
+	_, delivery, _ = a.Post(t.Context(), w.Cast().OtherChannel, r)
+	assert.Equal(t, cancellation.Lost, delivery)
+	w.SetScopes("chat:write")
+	_, _, known = a.Find(t.Context(), w.Cast().Channel, r, time.Now())
+	assert.False(t, known, "no scope, no knowledge")
+	assert.Empty(t, slices.DeleteFunc(w.rulesBroken(), func(rule string) bool {
+		return !strings.Contains(rule, "invalid") // refusals of a place are no broken rules
+	}))
+}

@@ -1,0 +1,154 @@
+package slackui
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+const (
+	peopleTime   = time.Second             // a command waits this long to learn who asks
+	readTime     = 1500 * time.Millisecond // a submission waits this long for a fresh card
+	lookTime     = 10 * time.Second        // a choice waits this long for its card
+	responseLife = 30 * time.Minute        // of a response_url: docs.slack.dev/interactivity/handling-user-interaction
+)
+
+// Asker decides, before a server is chosen, whether the form may open.
+type Asker interface {
+	MayAskAtAll(who authz.Principal, channel, account string) authz.Decision
+}
+
+// Options says what an App is made of. Every field without a default is required.
+type Options struct {
+	Desk      *cancellation.Desk // reads cards, decides and records
+	Web       *Web               // opens and changes modals
+	Directory *Directory         // knows who asks
+	Search    Searcher           // finds servers for the typeahead and for a named one
+	Policy    Asker              // refuses at the command whom no permit can match
+	Words     Words              // links tickets in cards and answers
+	Key       []byte             // seals private_metadata; this installation's, kept in its store
+	Shelf     Shelf              // keeps the cards that do not fit private_metadata
+	Team      string             // id of the workspace that the app is installed in
+	Command   string             // what people type; "" for /cancel-server
+	Log       *slog.Logger
+}
+
+// App is the bot's flows. It implements Handler.
+type App struct {
+	desk        *cancellation.Desk
+	web         *Web
+	directory   *Directory
+	search      Searcher
+	policy      Asker
+	words       Words
+	sealer      sealer
+	team        string
+	commandName string
+	log         *slog.Logger
+	choices     *choices
+}
+
+var _ Handler = (*App)(nil)
+
+// NewApp makes the flows.
+func NewApp(o Options) *App {
+	return &App{
+		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, policy: o.Policy, words: o.Words,
+		sealer: sealer{key: o.Key, shelf: o.Shelf}, team: o.Team,
+		commandName: cmp.Or(o.Command, "/cancel-server"), log: o.Log, choices: newChoices(),
+	}
+}
+
+// Command opens the form. Nothing that could be slow stands between the command and
+// views.open: the trigger lives 3 s.
+func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
+	query := cut(strings.TrimSpace(c.Text), maxQuery)
+	if strings.EqualFold(query, "help") {
+		return a.help(), nil
+	}
+	by, decision, refused := a.mayAsk(ctx, c)
+	if refused {
+		a.log.Info("refusing a command", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
+		return a.refusedAtCommand(decision), nil
+	}
+	meta := metadata{
+		Channel: c.Channel, ChannelName: cut(c.ChannelName, 100), By: by,
+		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
+	}
+	return a.open(ctx, c, meta, query)
+}
+
+func (a *App) open(ctx context.Context, c Command, meta metadata, query string) (Reply, After) {
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err != nil {
+		a.log.Error("opening a form", "user", c.User, "err", err)
+		return a.notOpened(), nil
+	}
+	view := a.words.modal(a.form(meta, typed{}), sealed)
+	if query != "" {
+		view = lookingUp(query, sealed)
+	}
+	id, hash, err := a.web.OpenView(ctx, c.TriggerID, view)
+	if err != nil {
+		a.log.Error("opening a form", "user", c.User, "err", err)
+		return a.openFailed(err), nil
+	}
+	if query == "" {
+		return nil, nil
+	}
+	at := shownView{id: id, hash: hash, choice: a.choices.note(id, "")}
+	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
+}
+
+// openFailed answers a command whose form may not have opened.
+func (a *App) openFailed(err error) Reply {
+	refused, answered := errors.AsType[*APIError](err)
+	_, limited := errors.AsType[*slack.RateLimitedError](err) // nothing was opened
+	switch {
+	case limited:
+		return a.notOpened()
+	case !answered:
+		return ephemeral(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")})
+	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
+		return nil
+	}
+	return a.notOpened()
+}
+
+func (a *App) notOpened() Reply {
+	return ephemeral(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")})
+}
+
+// Interaction answers what people do in the modal.
+func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
+	switch i.Kind {
+	case ViewSubmission:
+		return a.submit(ctx, i), nil
+	case BlockSuggestion:
+		return a.suggest(ctx, i), nil
+	case BlockActions:
+		return nil, a.choose(i)
+	case ViewClosed:
+	}
+	return nil, nil
+}
+
+// form is the modal for what was typed so far, without a card.
+func (a *App) form(meta metadata, t typed) form {
+	return form{account: a.desk.Account, place: meta.place(), typed: t}
+}
+
+// reply is the body of an acknowledgement.
+func reply(body any) Reply {
+	data, _ := json.Marshal(body) // our own views, strings and numbers: always JSON
+	return data
+}

@@ -1,0 +1,262 @@
+package slackui
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
+)
+
+const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
+
+func TestACommandOpensTheFormWithoutAskingSoftLayer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.rack.fail(errors.New("SoftLayer is down"))
+	ack := s.command(s.cast.User, "")
+	assert.Equal(t, "null", string(ack.Body), "an opened form is acknowledged with nothing")
+	text := textOf(s.top(s.cast.User).View)
+	assert.Contains(t, text, "Account acme-prod (123456) · the result goes to #infra-changes")
+	assert.Zero(t, s.rack.reads)
+}
+
+func TestHelpAnswersTheAskerAlone(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ack := s.command(s.cast.Outsider, " HELP ")
+	assert.Contains(t, string(ack.Body), `"ephemeral"`)
+	assert.Contains(t, textOf(ack.Body), "/cancel-server NAME")
+	assert.Zero(t, s.count("views.open"))
+}
+
+func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.app.directory.Warm(t.Context()))
+	for who, rule := range map[string]string{
+		s.cast.Guest: "builtin-guest", s.cast.Deactivated: "builtin-deactivated",
+		s.cast.Stranger: "builtin-stranger", s.cast.Outsider: "builtin-default-deny",
+	} {
+		ack := s.command(who, "")
+		assert.Contains(t, string(ack.Body), `"ephemeral"`)
+		assert.Contains(t, textOf(ack.Body), "Nothing was filed.")
+		assert.Contains(t, textOf(ack.Body), "Rule "+rule)
+	}
+	assert.Zero(t, s.count("views.open"))
+}
+
+func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for _, fault := range []string{"internal_error", "ratelimited"} {
+		require.NoError(t, s.slack.Fault("views.open", fault, 1), "%v", fakeslack.FaultNames())
+		ack := s.command(s.cast.User, "")
+		assert.Contains(t, textOf(ack.Body), "Nothing was opened and nothing was filed.", fault)
+	}
+}
+
+func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.slack.Fault("slash_command", fakeslack.FaultRedeliver, 1))
+	s.command(s.cast.User, "")
+	open, err := s.slack.Views(s.cast.User)
+	require.NoError(t, err)
+	assert.Len(t, open, 1)
+	assert.Nil(t, s.app.openFailed(&APIError{Method: "views.open", Code: "exchanged_trigger_id"}))
+	said, err := s.slack.Messages(t.Context(), s.cast.Channel, 0)
+	require.NoError(t, err)
+	assert.Empty(t, said, "nobody hears that nothing was opened")
+}
+
+func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.slack.Fault("views.open", fakeslack.FaultDropAfter, 1))
+	ack := s.command(s.cast.User, "")
+	assert.Contains(t, textOf(ack.Body), "If no form has opened")
+	assert.NotContains(t, textOf(ack.Body), "Nothing was opened")
+	assert.NotEmpty(t, textOf(s.top(s.cast.User).View), "it did open")
+}
+
+func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for query, reads := range map[string]string{
+		"1234567":                 "Type db-042.stg.example.com to confirm",
+		"db-042.stg.example.com":  "Type db-042.stg.example.com to confirm",
+		"10.3.4.5":                "Type db-042.stg.example.com to confirm",
+		"web-001":                 "Type web-001.stg.example.com to confirm",
+		"db-042":                  "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
+		"db-04":                   "No server is called exactly db-04. Nearest: db-042.stg.example.com",
+		"nothing-like-it":         "No server is called exactly nothing-like-it. Choose the one that you mean.",
+		"\u200b\u2060":            "No server is called exactly .",
+		"<!channel> & \u202eevil": "No server is called exactly <!channel> & evil.",
+	} {
+		s.command(s.cast.User, query)
+		view := s.waitFor(s.cast.User, reads)
+		_, err := s.slack.CloseView(t.Context(), s.cast.User, view.ID)
+		require.NoError(t, err)
+	}
+}
+
+func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for i := range int64(maxNamed) {
+		server := dbServer()
+		server.ID, server.FQDN = 1234600+i, fmt.Sprintf("many-%03d.example.com", i)
+		s.rack.set(server)
+	}
+	s.command(s.cast.User, "many")
+	text := textOf(s.waitFor(s.cast.User, "Very many servers match many").View)
+	assert.Contains(t, text, "Choose the one that you mean.")
+	assert.NotContains(t, text, "No server is called exactly")
+}
+
+func TestANamedServerThatCannotBeReadLeavesTheForm(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.rack.fail(errors.New("SoftLayer is down"))
+	s.command(s.cast.User, "db-042")
+	assert.Contains(t, textOf(s.waitFor(s.cast.User, "did not answer").View), "Choose the server here.")
+}
+
+func TestTheTypeaheadOffersWhatFits(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for i := range int64(200) {
+		server := dbServer()
+		server.ID = 1234600 + i
+		server.FQDN = fmt.Sprintf("many-%03d.%s.example.com", i, strings.Repeat("long", 20))
+		s.rack.set(server)
+	}
+	s.command(s.cast.User, "")
+	ask := func(typed string) fakeslack.Suggestions {
+		offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{
+			User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: serverBlock, ActionID: serverAction, Value: typed,
+		})
+		require.NoError(t, err)
+		require.Empty(t, offered.Error, "Slack takes the options")
+		return offered
+	}
+	many := ask("many-")
+	assert.NotEmpty(t, many.Options)
+	size := 0
+	for _, o := range many.Options {
+		size += len(o)
+	}
+	assert.Less(t, size, maxOptionBytes)
+
+	one := ask("db-042.s")
+	require.Len(t, one.Options, 1)
+	var offered struct {
+		Value             string
+		Text, Description struct{ Text string }
+	}
+	require.NoError(t, json.Unmarshal(one.Options[0], &offered))
+	assert.Equal(t, "1234567", offered.Value)
+	assert.Equal(t, "db-042.stg.example.com", offered.Text.Text)
+	assert.Equal(t, "id 1234567 · fra02 · 10.3.4.5", offered.Description.Text)
+
+	assert.Empty(t, ask("no such").Options)
+	s.rack.fail(errors.New("SoftLayer is down"))
+	assert.Empty(t, ask("db-042").Options, "an error offers nothing")
+	assert.Equal(t, `{"options":[]}`, string(options(nil)), "no options are an empty list, never {}")
+}
+
+func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.command(s.cast.User, "")
+	s.choose(s.cast.User, db)
+	view := s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
+	text := textOf(view.View)
+	for _, part := range []string{
+		"fra02 · Ubuntu 22.04 · private 10.3.4.5 · public 169.50.1.2", "tags: staging team-data · ordered 3 Mar 2021",
+		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The request must be in by Sat 28 Nov 2026 (US Central). Later costs one more month: 412.50 USD.",
+		"Goes with it: 4 drives (wiped, not recoverable), its primary IP addresses.", "Cancel these too: 2 items, 98.00 USD a month",
+	} {
+		assert.Contains(t, text, part)
+	}
+	s.choose(s.cast.User, web)
+	assert.NotContains(t, textOf(s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm").View), "db-042", "nothing of the other server stays")
+}
+
+func TestASlowCardNeverReplacesANewerChoice(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	gate := make(chan struct{})
+	s.rack.hold(db, gate)
+	s.command(s.cast.User, "")
+	s.choose(s.cast.User, db)
+	s.choose(s.cast.User, web)
+	s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm")
+	close(gate)
+	require.NoError(t, s.dispatcher.Shutdown(t.Context()), "the slow card came")
+	assert.Contains(t, textOf(s.top(s.cast.User).View), "Type web-001.stg.example.com to confirm")
+	assert.Equal(t, 1, s.count("views.update"))
+}
+
+func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	gate := make(chan struct{})
+	s.rack.hold(db, gate)
+	s.command(s.cast.User, "")
+	before := s.choose(s.cast.User, db)
+	meta := metadata{By: cancellation.Person{ID: s.cast.User}}
+	sealed, err := s.app.sealer.seal(t.Context(), meta)
+	require.NoError(t, err)
+	_, err = s.app.web.UpdateView(t.Context(), before.ID, "", lookingUp("meanwhile", sealed)) // another hand changes the view
+	require.NoError(t, err)
+	close(gate)
+	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
+}
+
+func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.command(s.cast.User, "")
+	s.rack.fail(errors.New("SoftLayer is down"))
+	s.choose(s.cast.User, db)
+	s.waitFor(s.cast.User, "⚠ SoftLayer did not answer about this server. Choose again, or another one.")
+	s.rack.fail(nil)
+	s.choose(s.cast.User, 99)
+	s.waitFor(s.cast.User, "⚠ SoftLayer has no such server, or this key may not see it.")
+}
+
+func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	server := dbServer()
+	server.OpenTicket = &cancellation.TicketID{ID: 153572280}
+	s.rack.set(server)
+	s.command(s.cast.User, "1234567")
+	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 stands already.")
+	assert.NotContains(t, textOf(view.View), "to confirm")
+	assert.Contains(t, string(view.View), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`)
+	values := filled(db, "")
+	delete(values, belongs(confirmBlock, db))
+	answer := s.submit(s.cast.User, values)
+	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 stands already")
+	_, standing := s.live(db)
+	assert.False(t, standing, "nothing is recorded")
+}
+
+func TestForgottenChoicesStayBounded(t *testing.T) {
+	t.Parallel()
+	c := newChoices()
+	for i := range maxChoices * 3 {
+		c.note(fmt.Sprint("V", i), "")
+	}
+	assert.Len(t, c.latest, maxChoices)
+	assert.Len(t, c.order, maxChoices)
+}

@@ -1,0 +1,185 @@
+package slackui
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"sync"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// shownView is a modal as it is known to stand, and the choice that it is to show.
+type shownView struct {
+	id, hash string
+	choice   int64
+	ts       string // when Slack says that it was made; "" where it does not
+}
+
+// over is the choice of a modal that shows its answer, and takes no more of them.
+const over = math.MaxInt64
+
+// choose shows the card of the server that was just chosen.
+func (a *App) choose(i Interaction) After {
+	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction {
+		return nil
+	}
+	server := serverID(i.Action.Selected)
+	if server == 0 {
+		a.log.Warn("reading a choice: not a server's id", "user", i.User)
+		return nil
+	}
+	at := shownView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	if at.choice == 0 {
+		return nil
+	}
+	return func(ctx context.Context) { a.showChosen(ctx, at, i, server) }
+}
+
+func (a *App) showChosen(ctx context.Context, at shownView, i Interaction, server int64) {
+	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
+	if errors.Is(err, errNotOurs) {
+		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
+		return
+	}
+	t := read(*i.View, server)
+	t.Server = server
+	f := a.form(meta, t)
+	f.card, f.failed = a.chosen(ctx, meta, server)
+	a.show(ctx, at, meta, f)
+}
+
+// chosen reads the card of a server that was chosen, or says why there is none.
+func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *cancellation.Card, failed string) {
+	if why := a.unseeing(ctx, meta); why != "" {
+		return nil, why
+	}
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	read, err := a.desk.Look(looking, server)
+	if err != nil {
+		a.log.Warn("reading a card for a choice", "server", server, "err", err)
+		return nil, lookFailed(err) + " Choose again, or another one."
+	}
+	return &read, ""
+}
+
+// show puts a form in the place of what the modal shows, unless a newer choice is
+// known. Failing loses nothing: a submission without the card of its server is
+// answered with it.
+func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
+	sealed, err := a.sealer.seal(ctx, meta.with(f.card))
+	if err != nil {
+		a.log.Error("sealing a card", "view", at.id, "err", err)
+		f.card, f.failed = nil, "The server's card could not be kept. Choose again."
+		if sealed, err = a.sealer.seal(ctx, meta.with(nil)); err != nil {
+			return
+		}
+	}
+	err = a.replace(ctx, at, a.words.modal(f, sealed))
+	if err != nil && !errors.Is(err, ErrViewGone) {
+		a.log.Warn("showing a card", "view", at.id, "err", err)
+	}
+}
+
+// replace updates a modal. When its hash has changed it tries again with the hash
+// last returned for it, and with none where that is not newer: fields whose block
+// stays keep what was typed.
+func (a *App) replace(ctx context.Context, at shownView, view slack.ModalViewRequest) error {
+	var err error
+	for range 3 {
+		if !a.choices.isLatest(at) {
+			return nil
+		}
+		var hash string
+		if hash, err = a.web.UpdateView(ctx, at.id, at.hash, view); err == nil {
+			a.choices.shown(at.id, hash)
+			return nil
+		}
+		if !errors.Is(err, ErrHashConflict) {
+			return err
+		}
+		known := a.choices.hash(at.id)
+		if known == at.hash {
+			known = ""
+		}
+		at.hash = known
+	}
+	return err
+}
+
+// maxChoices bounds how many open modals are remembered. Forgetting one costs at
+// most a card that another one replaces.
+const maxChoices = 1000
+
+// choices remembers the newest choice of each open modal, and the hash that Slack
+// last returned for it.
+type choices struct {
+	mu     sync.Mutex
+	count  int64
+	latest map[string]shownView
+	order  []string // the modals, oldest first
+}
+
+func newChoices() *choices { return &choices{latest: make(map[string]shownView)} }
+
+// note makes a choice the newest of its modal. It is 0 for one that Slack delivers after
+// a newer one, or again after the modal was answered.
+func (c *choices) note(view, ts string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, found := c.latest[view]
+	if !found {
+		c.order = append(c.order, view)
+	}
+	if len(c.order) > maxChoices {
+		delete(c.latest, c.order[0])
+		c.order = c.order[1:]
+	}
+	if known.choice == over || earlier(ts, known.ts) {
+		return 0
+	}
+	c.count++
+	known.id, known.choice, known.ts = view, c.count, cmp.Or(ts, known.ts)
+	c.latest[view] = known
+	return c.count
+}
+
+// earlier compares two of Slack's times, such as "1548261231.564109"; nothing is
+// earlier than a time that is not known.
+func earlier(a, b string) bool {
+	return a != "" && b != "" && (len(a) < len(b) || len(a) == len(b) && a < b)
+}
+
+// end lets no card take the place of the answer that a modal shows.
+func (c *choices) end(view string) {
+	c.note(view, "")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.latest[view] = shownView{id: view, choice: over}
+}
+
+// isLatest reports whether no newer choice is known.
+func (c *choices) isLatest(at shownView) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest[at.id].choice <= at.choice
+}
+
+func (c *choices) shown(view, hash string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, found := c.latest[view]; found {
+		known.hash = hash
+		c.latest[view] = known
+	}
+}
+
+func (c *choices) hash(view string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest[view].hash
+}

@@ -1,0 +1,254 @@
+package slackui
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+const (
+	peopleAge  = 60 * time.Second // a decision rests on nothing older
+	groupPause = 20 * time.Second // usergroups.list is tier 2: 20 calls a minute for the whole app
+	lookupTime = 10 * time.Second
+	maxLookups = 128
+	maxPeople  = 10_000
+	slackbot   = "USLACKBOT" // is_bot is false for it: docs.slack.dev/reference/objects/user-object
+)
+
+// DirectoryOptions says whose directory it is.
+type DirectoryOptions struct {
+	Web            *Web
+	HomeTeam       string   // id of the workspace that the app is installed in
+	HomeEnterprise string   // its organisation; "" where there is none
+	Groups         []string // ids of the user groups that the policy names; with none, none is ever read
+	Log            *slog.Logger
+	Now            func() time.Time // nil for the time of this host
+}
+
+// Directory reads people by users.info and the members of the policy's groups by
+// usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
+// as asked for is an error, never an older answer.
+type Directory struct {
+	web    *Web
+	o      DirectoryOptions
+	owner  *owner
+	groups *lookup[memberships]
+
+	mu     sync.Mutex
+	people map[string]*lookup[profile]
+}
+
+// memberships are what Slack says about the policy's groups.
+type memberships struct {
+	of       map[string][]string // ids of groups by user id
+	unlisted []string            // groups that Slack does not list: unknown here, or switched off
+}
+
+// profile is what users.info says about a person.
+type profile struct {
+	team, enterprise, name                 string
+	guest, bot, deactivated, fromElsewhere bool
+}
+
+var _ cancellation.Directory = (*Directory)(nil)
+
+// NewDirectory makes a directory; Close ends what it has under way.
+func NewDirectory(o DirectoryOptions) *Directory {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	calls := &owner{limit: lookupTime, most: maxLookups, cancels: map[*context.CancelFunc]struct{}{}}
+	d := &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
+	d.groups = &lookup[memberships]{pause: groupPause, read: d.readGroups}
+	return d
+}
+
+// Close cancels look-ups under way and waits for them.
+func (d *Directory) Close() { d.owner.close() }
+
+// Principal reads a person and the policy's groups by calls that were begun no more
+// than maxAge, and never more than 60 s, before now.
+func (d *Directory) Principal(ctx context.Context, person cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+	now := d.o.Now()
+	oldest := now.Add(-min(maxAge, peopleAge))
+	who, err := d.person(person.ID).begin(d.owner, now, oldest)
+	if err != nil {
+		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
+	}
+	var members memberships
+	if len(d.o.Groups) > 0 { // under way together with the person
+		if members, err = d.members(ctx, now, oldest); err != nil {
+			return authz.Principal{}, err
+		}
+	}
+	known, err := who.wait(ctx)
+	if err != nil {
+		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
+	}
+	principal := d.principal(person.ID, known)
+	return members.added(principal, true), nil
+}
+
+func (d *Directory) members(ctx context.Context, now, oldest time.Time) (memberships, error) {
+	call, err := d.groups.begin(d.owner, now, oldest)
+	if err != nil {
+		return memberships{}, fmt.Errorf("reading the user groups: %w", err)
+	}
+	members, err := call.wait(ctx)
+	if err != nil {
+		return memberships{}, fmt.Errorf("reading the user groups: %w", err)
+	}
+	return members, nil
+}
+
+// Cached answers what must not wait for groups, such as a command: the person as far as
+// users.info answers before ctx is over, and memberships only where they are at hand
+// and fresh. Where they are not, GroupsKnown is false and a look-up is begun, so that
+// the submission finds them. known is false where the person could not be read.
+func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
+	now := d.o.Now()
+	oldest := now.Add(-peopleAge)
+	who = authz.Principal{Team: person.Team, User: person.ID, Name: person.Name}
+	call, err := d.person(person.ID).begin(d.owner, now, oldest)
+	members, groupsKnown := d.membersAtHand(now, oldest)
+	if err == nil {
+		var read profile
+		if read, err = call.wait(ctx); err == nil {
+			who, known = d.principal(person.ID, read), true
+		}
+	}
+	if err != nil {
+		d.o.Log.Warn("reading a user", "user", person.ID, "error", err)
+	}
+	return members.added(who, groupsKnown), known
+}
+
+// Begun is Cached for who was asked about a moment ago: it waits for a call under way
+// and makes none.
+func (d *Directory) Begun(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
+	oldest := d.o.Now().Add(-peopleAge)
+	call := d.person(person.ID).begun(oldest)
+	if call == nil {
+		return who, false
+	}
+	read, err := call.wait(ctx)
+	if err != nil {
+		return who, false
+	}
+	members, groupsKnown := d.groups.fresh(oldest)
+	return members.added(d.principal(person.ID, read), groupsKnown || len(d.o.Groups) == 0), true
+}
+
+func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, known bool) {
+	if len(d.o.Groups) == 0 {
+		return members, true
+	}
+	if members, known = d.groups.fresh(oldest); known {
+		return members, true
+	}
+	if _, err := d.groups.begin(d.owner, now, oldest); err != nil && !errors.Is(err, errTooSoon) {
+		d.o.Log.Warn("beginning to read the user groups", "error", err)
+	}
+	return memberships{}, false
+}
+
+// added says which groups somebody is in.
+func (m memberships) added(who authz.Principal, known bool) authz.Principal {
+	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
+	return who
+}
+
+// Warm reads the policy's groups once, at start, so that the first command finds
+// them, and says which of them Slack does not know.
+func (d *Directory) Warm(ctx context.Context) error {
+	if len(d.o.Groups) == 0 {
+		return nil
+	}
+	now := d.o.Now()
+	_, err := d.members(ctx, now, now.Add(-peopleAge))
+	return err
+}
+
+// person answers with the look-up of one person, making room where there are too many.
+func (d *Directory) person(id string) *lookup[profile] {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found := d.people[id]
+	if found == nil {
+		if len(d.people) >= maxPeople {
+			clear(d.people) // costs one call for each who asks again
+		}
+		found = &lookup[profile]{read: func(ctx context.Context) (profile, error) { return d.readPerson(ctx, id) }}
+		d.people[id] = found
+	}
+	return found
+}
+
+// readPerson is docs.slack.dev/reference/methods/users.info.
+func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) {
+	u, err := d.web.patient.GetUserInfoContext(ctx, id)
+	if err != nil {
+		err = callError("users.info", err)
+		if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
+			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
+		}
+		return profile{}, err
+	}
+	if u.ID != id {
+		return profile{}, fmt.Errorf("calling users.info: asked for %q, told of %q", id, u.ID)
+	}
+	return profile{
+		team: u.TeamID, enterprise: u.Enterprise.EnterpriseID,
+		name:  cmp.Or(u.Profile.DisplayName, u.RealName, u.Name),
+		guest: u.IsRestricted || u.IsUltraRestricted, bot: u.IsBot || u.ID == slackbot,
+		deactivated: u.Deleted, fromElsewhere: u.IsStranger,
+	}, nil
+}
+
+// readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
+// groups. A group that is switched off is not in it.
+func (d *Directory) readGroups(ctx context.Context) (memberships, error) {
+	groups, err := d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+	if err != nil {
+		return memberships{}, callError("usergroups.list", err)
+	}
+	members := memberships{of: map[string][]string{}}
+	for _, id := range d.o.Groups {
+		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
+		if at < 0 {
+			d.o.Log.Warn("the policy names a user group that Slack does not list", "group", id)
+			members.unlisted = append(members.unlisted, id)
+			continue
+		}
+		for _, user := range groups[at].Users {
+			members.of[user] = append(members.of[user], id)
+		}
+	}
+	return members, nil
+}
+
+func (d *Directory) principal(id string, p profile) authz.Principal {
+	return authz.Principal{
+		Team: cmp.Or(p.enterprise, p.team), User: id, Name: p.name,
+		Guest: p.guest, Bot: p.bot, Deactivated: p.deactivated, Stranger: p.fromElsewhere || !d.atHome(p),
+	}
+}
+
+// atHome reports whether a person belongs to the organisation of the app, or, where
+// there is none, to its workspace.
+func (d *Directory) atHome(p profile) bool {
+	if d.o.HomeEnterprise != "" {
+		return p.enterprise == d.o.HomeEnterprise
+	}
+	return p.team == d.o.HomeTeam && p.enterprise == ""
+}

@@ -1,0 +1,281 @@
+package slackui
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// people is a Slack with users and groups; failing methods answer internal_error,
+// held ones wait.
+type people struct {
+	mu      sync.Mutex
+	users   map[string]string // the user object's fields by id
+	members []string          // of the group S1
+	failing map[string]bool
+	held    map[string]chan struct{}
+}
+
+func (p *people) answer(w http.ResponseWriter, c slackCall) {
+	p.mu.Lock()
+	failing, held := p.failing[c.method], p.held[c.method]
+	fields, found := p.users[c.form.Get("user")]
+	members, _ := json.Marshal(p.members)
+	p.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	switch {
+	case failing:
+		fmt.Fprint(w, `{"ok":false,"error":"internal_error"}`)
+	case c.method == "users.info" && !found:
+		fmt.Fprint(w, `{"ok":false,"error":"user_not_found"}`)
+	case c.method == "users.info":
+		fmt.Fprintf(w, `{"ok":true,"user":{"id":%q,%s}}`, c.form.Get("user"), fields)
+	case c.method == "usergroups.list" && c.form.Get("include_users") == "true":
+		fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1","users":%s},{"id":"S9","users":["U1"]}]}`, members)
+	}
+}
+
+func (p *people) set(change func(p *people)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p)
+}
+
+type clock struct{ atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.Load()) }
+func (c *clock) advance(d time.Duration) { c.Add(int64(d)) }
+
+func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *slackAnswers, *clock) {
+	t.Helper()
+	p := &people{
+		users:   map[string]string{"U1": `"team_id":"T1","name":"ana","real_name":"Ana Example","profile":{"display_name":"ana.e"}`},
+		members: []string{"U1", "U2"}, failing: map[string]bool{}, held: map[string]chan struct{}{},
+	}
+	far, at := newSlackAnswers(t, p.answer), &clock{}
+	at.Store(time.Now().UnixNano())
+	o.Web, o.Log, o.Now = far.web(t), silent(), at.now
+	if o.HomeTeam == "" {
+		o.HomeTeam = "T1"
+	}
+	d := NewDirectory(o)
+	t.Cleanup(d.Close)
+	return d, p, far, at
+}
+
+var ana = cancellation.Person{Team: "T1", ID: "U1", Name: "ana"}
+
+func TestPrincipalOfEachKindOfPerson(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fields     string
+		enterprise string
+		want       authz.Principal
+	}{
+		"a member":                           {`"team_id":"T1","name":"n"`, "", authz.Principal{Team: "T1", Name: "n"}},
+		"a single-channel guest":             {`"team_id":"T1","is_restricted":true,"is_ultra_restricted":true`, "", authz.Principal{Team: "T1", Guest: true}},
+		"a guest":                            {`"team_id":"T1","is_restricted":true`, "", authz.Principal{Team: "T1", Guest: true}},
+		"a bot":                              {`"team_id":"T1","is_bot":true`, "", authz.Principal{Team: "T1", Bot: true}},
+		"somebody who left":                  {`"team_id":"T1","deleted":true`, "", authz.Principal{Team: "T1", Deactivated: true}},
+		"somebody of another workspace":      {`"team_id":"T2"`, "", authz.Principal{Team: "T2", Stranger: true}},
+		"a stranger by Slack's word":         {`"team_id":"T1","is_stranger":true`, "", authz.Principal{Team: "T1", Stranger: true}},
+		"a colleague in the organisation":    {`"team_id":"T2","enterprise_user":{"enterprise_id":"E1"}`, "E1", authz.Principal{Team: "E1"}},
+		"somebody of another organisation":   {`"team_id":"T1","enterprise_user":{"enterprise_id":"E2"}`, "E1", authz.Principal{Team: "E2", Stranger: true}},
+		"somebody of no organisation":        {`"team_id":"T1"`, "E1", authz.Principal{Team: "T1", Stranger: true}},
+		"an organisation where we have none": {`"team_id":"T1","enterprise_user":{"enterprise_id":"E2"}`, "", authz.Principal{Team: "E2", Stranger: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, p, far, _ := newDirectoryAt(t, DirectoryOptions{HomeEnterprise: c.enterprise})
+			p.set(func(p *people) { p.users["U1"] = c.fields })
+			got, err := d.Principal(t.Context(), ana, time.Minute)
+			require.NoError(t, err)
+			c.want.User, c.want.GroupsKnown = "U1", true
+			assert.Equal(t, c.want, got)
+			assert.Zero(t, far.count("usergroups.list"), "no groups in the policy: none are read")
+		})
+	}
+}
+
+func TestSlackbotIsABot(t *testing.T) {
+	t.Parallel()
+	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
+	p.set(func(p *people) { p.users[slackbot] = `"team_id":"T1"` })
+	got, err := d.Principal(t.Context(), cancellation.Person{ID: slackbot}, time.Minute)
+	require.NoError(t, err)
+	assert.True(t, got.Bot)
+}
+
+func TestWhomSlackDoesNotLetTheBotSeeIsAStranger(t *testing.T) {
+	t.Parallel()
+	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	for range 3 {
+		who, known := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"})
+		assert.True(t, known, "that there is nobody is an answer")
+		assert.True(t, who.Stranger)
+	}
+	assert.Equal(t, 1, far.count("users.info"), "and it is kept like any other")
+}
+
+func TestGroupsAreThoseOfThePolicy(t *testing.T) {
+	t.Parallel()
+	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1", "S7"}})
+	require.NoError(t, d.Warm(t.Context()))
+	got, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsUnlisted: []string{"S7"}}, got)
+	assert.Equal(t, 1, far.count("usergroups.list"), "what was read at start is still fresh")
+}
+
+func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
+	t.Parallel()
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	_, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	at.advance(time.Minute)
+	_, err = d.Principal(t.Context(), ana, time.Hour)
+	require.NoError(t, err)
+	assert.Equal(t, 1, far.count("users.info"), "60 s old is fresh")
+
+	p.set(func(p *people) {
+		p.members = nil
+		p.users["U1"] = `"team_id":"T1","deleted":true`
+	})
+	at.advance(time.Second)
+	got, err := d.Principal(t.Context(), ana, time.Hour)
+	require.NoError(t, err)
+	assert.True(t, got.Deactivated, "61 s is not, whatever is asked for")
+	assert.Empty(t, got.Groups)
+
+	at.advance(61 * time.Second)
+	p.set(func(p *people) { p.failing["users.info"] = true })
+	_, err = d.Principal(t.Context(), ana, time.Minute)
+	require.ErrorContains(t, err, "internal_error", "an error, not the old answer")
+}
+
+func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
+	t.Parallel()
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	p.set(func(p *people) { p.failing["usergroups.list"] = true })
+	_, err := d.Principal(t.Context(), ana, time.Minute)
+	require.ErrorContains(t, err, "internal_error")
+	_, err = d.Principal(t.Context(), ana, time.Minute)
+	require.ErrorIs(t, err, errTooSoon)
+	assert.Equal(t, 1, far.count("usergroups.list"), "at most one call every 20 s")
+
+	p.set(func(p *people) { p.failing["usergroups.list"] = false })
+	at.advance(groupPause)
+	got, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"S1"}, got.Groups)
+}
+
+func TestAFailedRefreshLeavesWhatIsStillFresh(t *testing.T) {
+	t.Parallel()
+	d, p, _, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	_, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	at.advance(30 * time.Second)
+	p.set(func(p *people) { p.failing["usergroups.list"] = true })
+	_, err = d.Principal(t.Context(), ana, 10*time.Second)
+	require.Error(t, err, "nothing of the last 10 s")
+	_, err = d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err, "the answer of 30 s ago is as fresh as asked for")
+}
+
+func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
+	t.Parallel()
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	release := make(chan struct{})
+	p.set(func(p *people) { p.held["users.info"] = release; p.held["usergroups.list"] = release })
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			_, err := d.Principal(t.Context(), ana, time.Minute)
+			assert.NoError(t, err)
+		})
+	}
+	eventually(t, func() bool { return far.count("users.info") == 1 && far.count("usergroups.list") == 1 }, "both are asked at the same time")
+	close(release)
+	all.Wait()
+	assert.Equal(t, 1, far.count("users.info"))
+	assert.Equal(t, 1, far.count("usergroups.list"))
+}
+
+func TestOneWhoGivesUpDoesNotSpoilItForTheOthers(t *testing.T) {
+	t.Parallel()
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	release := make(chan struct{})
+	p.set(func(p *people) { p.held["users.info"] = release })
+	hurried, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	_, err := d.Principal(hurried, ana, time.Minute)
+	require.ErrorIs(t, err, context.Canceled)
+	close(release)
+	_, err = d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, 1, far.count("users.info"))
+}
+
+func TestACommandWaitsForNoGroups(t *testing.T) {
+	t.Parallel()
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	release := make(chan struct{})
+	p.set(func(p *people) { p.held["usergroups.list"] = release })
+	who, known := d.Cached(t.Context(), ana)
+	assert.True(t, known)
+	assert.False(t, who.GroupsKnown, "not known is not none")
+	eventually(t, func() bool { return far.count("usergroups.list") == 1 }, "the look-up is begun for the submission")
+	close(release)
+	eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana); return who.GroupsKnown }, "and used when it is there")
+	assert.Equal(t, []string{"S1"}, who.Groups)
+}
+
+func TestACommandGoesOnWhereThePersonCannotBeRead(t *testing.T) {
+	t.Parallel()
+	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
+	p.set(func(p *people) { p.failing["users.info"] = true })
+	who, known := d.Cached(t.Context(), ana)
+	assert.False(t, known)
+	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana", GroupsKnown: true}, who)
+}
+
+func TestClosingADirectoryEndsItsCalls(t *testing.T) {
+	t.Parallel()
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	release := make(chan struct{})
+	defer close(release)
+	p.set(func(p *people) { p.held["users.info"] = release })
+	result := make(chan error, 1)
+	go func() {
+		_, err := d.Principal(context.Background(), ana, time.Minute)
+		result <- err
+	}()
+	eventually(t, func() bool { return far.count("users.info") == 1 }, "the call is under way")
+	d.Close()
+	require.ErrorIs(t, <-result, context.Canceled)
+	_, err := d.Principal(t.Context(), ana, time.Minute)
+	require.ErrorIs(t, err, errStopping)
+}
+
+func TestTheMemoryForPeopleIsBounded(t *testing.T) {
+	t.Parallel()
+	d := NewDirectory(DirectoryOptions{Log: silent()})
+	for i := range maxPeople + 10 {
+		d.person(fmt.Sprint("U", i))
+	}
+	assert.LessOrEqual(t, len(d.people), maxPeople)
+}

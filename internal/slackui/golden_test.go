@@ -1,0 +1,283 @@
+package slackui
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+var rewrite = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares what is really sent with what stands in testdata.
+func golden(t *testing.T, name string, sent any) {
+	t.Helper()
+	var got bytes.Buffer
+	lines := json.NewEncoder(&got)
+	lines.SetEscapeHTML(false)
+	lines.SetIndent("", "  ")
+	require.NoError(t, lines.Encode(sent))
+	path := filepath.Join("testdata", name+".golden.json")
+	if *rewrite {
+		require.NoError(t, os.WriteFile(path, got.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "go test -update writes it")
+	assert.Equal(t, string(want), got.String(), "%s; go test -update accepts it", name)
+}
+
+const goldenRef = cancellation.Reference("7F3K2QXD0123456789ABCDEFGH")
+
+// goldenRequest is the request of the mock-ups, in some state.
+// lost is a request of whose POSTs so many answers were lost.
+func lost(posts int) func(*cancellation.Request) {
+	return func(r *cancellation.Request) { r.LostPosts = posts }
+}
+
+func goldenRequest(state cancellation.State, changes ...func(*cancellation.Request)) cancellation.Request {
+	r := cancellation.Request{
+		Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second),
+		Submission: cancellation.Submission{
+			By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"},
+			Reason: "No longer needed", Content: "Replaced by db-060.",
+			Card: cancellation.Card{
+				Server: dbServer(), ReadAt: noon, Cutoff: "2026-11-28T23:59:59-06:00",
+				Account: cancellation.Account{ID: "123456", Name: "acme-prod"},
+			},
+		},
+	}
+	switch state {
+	case cancellation.Filed, cancellation.Duplicate, cancellation.Reverted, cancellation.Reclaimed:
+		r.Ticket = cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
+	}
+	for _, change := range changes {
+		change(&r)
+	}
+	return r
+}
+
+func because(why string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) { r.Why = why }
+}
+
+func byRule(rule string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) { r.Decision = authz.Decision{Rule: rule} }
+}
+
+// goldenMessages is every root message.
+func goldenMessages() map[string]cancellation.Request {
+	detail := cancellation.Because
+	return map[string]cancellation.Request{
+		"scheduled":     goldenRequest(cancellation.Scheduled),
+		"scheduled-why": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
+		"scheduled-unsent": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting,
+			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07."))),
+		"sent-again":       goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
+		"filing":           goldenRequest(cancellation.Filing),
+		"filed":            goldenRequest(cancellation.Filed),
+		"filed-late":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-hourly":     goldenRequest(cancellation.Filed, hourly),
+		"filed-associated": goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
+		"filed-unread-cutoff": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {
+			r.Submission.Card.Cutoff, r.Ticket.Number = "", "153572280"
+		}),
+		"filed-unseen-billing": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {
+			r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77}
+		}),
+		"duplicate":         goldenRequest(cancellation.Duplicate),
+		"denied":            goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team")),
+		"denied-approval":   goldenRequest(cancellation.Denied, because(cancellation.WhyNeedsApproval), byRule("request-S1")),
+		"rejected":          goldenRequest(cancellation.Rejected, because("Cancellation reason must be provided.")),
+		"rejected-changed":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyChanged, "name, tags"))),
+		"rejected-blocked":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
+		"rejected-notfound": goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound)),
+		"unknown":           goldenRequest(cancellation.Unknown),
+		"stuck-unclear":     goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), lost(1)),
+		"stuck-restarted":   goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets"))),
+		"stuck-lost":        goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTwoLost, "2"))),
+		"stuck-hidden":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTicketHidden, "153572280"))),
+		"stuck-closed":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyClosedBlocks, "153572280"))),
+		"stuck-checked":     goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyCheckFailed, detail(cancellation.WhyChanged, "name")))),
+		"stuck-poison":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyPoison, "index out of range"))),
+		"withdrawn":         goldenRequest(cancellation.Withdrawn, because("looked twice")),
+		"reverted":          goldenRequest(cancellation.Reverted),
+		"reclaimed":         goldenRequest(cancellation.Reclaimed),
+	}
+}
+
+func hourly(r *cancellation.Request) {
+	s := &r.Submission.Card.Server
+	s.Hourly, s.Billing.HourlyFee, s.Billing.MonthlyTotal = true, "0.565", "101.13"
+}
+
+func TestEveryMessageIsAsItStandsInItsGoldenFile(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	messages := goldenMessages()
+	for _, name := range slices.Sorted(maps.Keys(messages)) {
+		m := testWords().Result(messages[name])
+		golden(t, "message-"+name, map[string]any{"text": m.Text, "blocks": m.Blocks})
+		require.NoError(t, judge.post(m), "Slack takes %s", name)
+		blocks, err := json.Marshal(m.Blocks)
+		require.NoError(t, err)
+		for _, said := range []string{m.Text, string(blocks)} {
+			assert.NotContains(t, said, "10.3.4.5", "%s: no address in a channel", name)
+			assert.NotContains(t, said, "169.50.1.2", "%s: no address in a channel", name)
+			assert.NotContains(t, said, "2001:db8::7", "%s: no address in a channel", name)
+			assert.Contains(t, said, "7F3K-2QXD", name)
+			assert.Contains(t, said, "db-042.stg.example.com", name)
+		}
+		assert.NotContains(t, m.Text, "\n", "%s: the text is one line", name)
+	}
+}
+
+func TestEveryStateHasItsMessage(t *testing.T) {
+	t.Parallel()
+	heads := make(map[string]cancellation.State)
+	for _, state := range cancellation.States() {
+		text := testWords().Result(goldenRequest(state)).Text
+		head := text[:strings.Index(text, ":")]
+		assert.Empty(t, heads[head], "%s says the same as another state", state)
+		heads[head] = state
+		assert.NotContains(t, strings.ToLower(head), "cancelled", "it is requested, and takes effect later")
+	}
+}
+
+// goldenViews is every view.
+func goldenViews() map[string]slack.ModalViewRequest {
+	w := testWords()
+	card := func(changes ...func(*cancellation.Card)) *cancellation.Card {
+		c := goldenRequest(cancellation.Scheduled).Submission.Card
+		for _, change := range changes {
+			change(&c)
+		}
+		return &c
+	}
+	base := form{account: cancellation.Account{ID: "123456", Name: "acme-prod"}, place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"}}
+	show := func(change func(*form)) slack.ModalViewRequest {
+		f := base
+		change(&f)
+		return w.modal(f, "sealed")
+	}
+	return map[string]slack.ModalViewRequest{
+		"form":         w.modal(base, "sealed"),
+		"form-private": show(func(f *form) { f.place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
+		"form-note":    show(func(f *form) { f.note = nearest("db-042", nil, []cancellation.Server{dbServer()}) }),
+		"form-failed": show(func(f *form) {
+			f.typed.Server, f.failed = 1234567, lookFailed(cancellation.ErrServerNotFound)+" Choose again, or another one."
+		}),
+		"card": show(func(f *form) { f.card = card() }),
+		"card-filled": show(func(f *form) {
+			f.card = card()
+			f.typed = typed{Server: 1234567, Reason: "Sales process / upgrades", Content: "Replaced.\nBackups kept.", Associated: true, Confirmation: "db-042"}
+		}),
+		"card-warnings": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Gateway, c.Server.LastTransaction, c.Server.ProvisionDate = true, "Upgrade", "2026-11-20T00:00:00Z"
+				c.Server.Status = "DEPLOY"
+			})
+		}),
+		"card-unseen": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.TagsKnown, c.Server.Tags, c.Cutoff = false, nil, ""
+				c.Server.Billing.MonthlyTotal, c.Server.Billing.Drives = "", 0
+				c.Server.Billing.Associated[0].Fee = ""
+			})
+		}),
+		"card-late": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })
+		}),
+		"card-hourly": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) { c.Server.Hourly, c.Server.Billing.HourlyFee = true, "0.565" })
+		}),
+		"blocked-ticket": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
+			})
+		}),
+		"blocked-request": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Standing = &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{ID: "U7", Name: "Ana"}, Ticket: cancellation.TicketID{ID: 153572280}}
+			})
+		}),
+		"blocked-all": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Transaction, c.Server.Disconnected = "Reload OS", true
+				c.Server.Billing.NotCancellable, c.Server.Billing.CancellationDate = true, "2026-12-01T00:00:00-06:00"
+			})
+		}),
+		"blocked-billing": show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
+		"looking-up":      lookingUp("db-042", "sealed"),
+		"recorded":        recorded(goldenRequest(cancellation.Scheduled)),
+		"denied":          denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
+		"denied-approval": denied(goldenRequest(cancellation.Denied, because(cancellation.WhyNeedsApproval), byRule("request-S1"))),
+		"held":            w.held(goldenRequest(cancellation.Filed)),
+		"not-known":       notKnown(goldenRef),
+		"broken-form":     brokenForm("/cancel-server"),
+	}
+}
+
+func TestEveryViewIsAsItStandsInItsGoldenFile(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	views := goldenViews()
+	for _, name := range slices.Sorted(maps.Keys(views)) {
+		golden(t, "view-"+name, views[name])
+		_, err := judge.open(views[name])
+		require.NoError(t, err, "Slack takes %s", name)
+		assert.NotContains(t, []string{"Cancel", ""}, views[name].Close.Text, "%s: what dismisses is not called Cancel", name)
+	}
+}
+
+func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
+	t.Parallel()
+	a := NewApp(Options{Log: silent()})
+	for name, sent := range map[string]Reply{
+		"help":       a.help(),
+		"refused":    a.refusedAtCommand(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."}),
+		"not-opened": a.notOpened(),
+	} {
+		golden(t, "ephemeral-"+name, json.RawMessage(sent))
+	}
+}
+
+// TestForeignTextIsInertInEveryMessage puts hostile text wherever text of people or
+// of SoftLayer can be.
+func TestForeignTextIsInertInEveryMessage(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	for _, evil := range hostile() {
+		for name, r := range goldenMessages() {
+			s := &r.Submission
+			s.Card.Server.FQDN, s.Card.Account.Name, s.By.Name, s.Reason, s.Content = evil, evil, evil, evil, evil
+			r.Ticket.Number, r.Decision.Rule = evil, evil
+			if word, _ := cancellation.SplitWhy(r.Why); word != "" {
+				r.Why = cancellation.Because(word, evil)
+			} else if r.Why != "" {
+				r.Why = evil
+			}
+			m := testWords().Result(r)
+			require.NoError(t, judge.post(m), "Slack takes %s with %.20q", name, evil)
+			blocks, err := json.Marshal(m.Blocks)
+			require.NoError(t, err)
+			assertInert(t, blocks)
+			for _, active := range []string{"<!", "<http", "<@U123", "`"} {
+				text := strings.ReplaceAll(strings.ReplaceAll(m.Text, "<https://cloud.ibm.com/unifiedsupport/cases", ""), "\u200b`\u200b", "")
+				assert.NotContains(t, text, active, "%s with %.20q", name, evil)
+			}
+		}
+	}
+}

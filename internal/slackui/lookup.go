@@ -1,0 +1,163 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// errTooSoon says that Slack may not be asked again yet, and the last answer is too
+// old or was none.
+var errTooSoon = errors.New("asked a moment ago")
+
+// lookup is one thing that is read from Slack again and again. Those who want it at
+// the same time share one call; an answer is as old as the beginning of its call.
+type lookup[T any] struct {
+	read  func(ctx context.Context) (T, error)
+	pause time.Duration // least time between the beginnings of two calls
+
+	mu      sync.Mutex
+	latest  *reading[T] // the call begun last; nil before the first
+	fetched *reading[T] // the last one that was answered
+}
+
+// reading is one call; value and err count once done is closed.
+type reading[T any] struct {
+	begun time.Time
+	done  chan struct{}
+	value T
+	err   error
+}
+
+func (r *reading[T]) finished() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// fresh answers with what was read by a call begun no earlier than oldest, without
+// waiting.
+func (l *lookup[T]) fresh(oldest time.Time) (value T, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fetched == nil || l.fetched.begun.Before(oldest) {
+		return value, false
+	}
+	return l.fetched.value, true
+}
+
+// begin joins a call begun no earlier than oldest, or starts one in the owner's care.
+// An answer that is fresh enough is preferred to a call that failed after it.
+func (l *lookup[T]) begin(o *owner, now, oldest time.Time) (*reading[T], error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fetched != nil && !l.fetched.begun.Before(oldest) {
+		return l.fetched, nil
+	}
+	if l.latest != nil {
+		if !l.latest.finished() && !l.latest.begun.Before(oldest) {
+			return l.latest, nil
+		}
+		if now.Sub(l.latest.begun) < l.pause {
+			return nil, errors.Join(errTooSoon, l.lastError())
+		}
+	}
+	call := &reading[T]{begun: now, done: make(chan struct{})}
+	if err := o.run(func(ctx context.Context) { l.call(ctx, call) }); err != nil {
+		return nil, err
+	}
+	l.latest = call
+	return call, nil
+}
+
+// begun is the answer, or the call under way, that is no older than oldest; nil for none.
+func (l *lookup[T]) begun(oldest time.Time) *reading[T] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, call := range []*reading[T]{l.fetched, l.latest} {
+		if call != nil && !call.begun.Before(oldest) {
+			return call
+		}
+	}
+	return nil
+}
+
+func (l *lookup[T]) lastError() error {
+	if l.latest.finished() {
+		return l.latest.err
+	}
+	return nil
+}
+
+func (l *lookup[T]) call(ctx context.Context, call *reading[T]) {
+	value, err := l.read(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	call.value, call.err = value, err
+	if err == nil && (l.fetched == nil || l.fetched.begun.Before(call.begun)) {
+		l.fetched = call
+	}
+	close(call.done)
+}
+
+// wait waits for a call's answer at most until ctx is over; the call itself goes on.
+func (r *reading[T]) wait(ctx context.Context) (value T, err error) {
+	select {
+	case <-r.done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return value, ctx.Err()
+	}
+}
+
+// owner owns goroutines: it bounds their number and time, and waits for them at the end.
+type owner struct {
+	limit time.Duration
+	most  int
+
+	mu      sync.Mutex
+	closed  bool
+	cancels map[*context.CancelFunc]struct{}
+	running sync.WaitGroup
+}
+
+// run starts work in a goroutine, unless there are too many or the owner is closed.
+func (o *owner) run(work func(ctx context.Context)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closed:
+		return errStopping
+	case len(o.cancels) >= o.most:
+		return errBusy
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
+	o.cancels[&cancel] = struct{}{}
+	o.running.Go(func() {
+		defer o.forget(&cancel)
+		work(ctx)
+	})
+	return nil
+}
+
+func (o *owner) forget(cancel *context.CancelFunc) {
+	(*cancel)()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.cancels, cancel)
+}
+
+// close ends what runs and waits for it.
+func (o *owner) close() {
+	o.mu.Lock()
+	o.closed = true
+	for cancel := range o.cancels {
+		(*cancel)()
+	}
+	o.mu.Unlock()
+	o.running.Wait()
+}

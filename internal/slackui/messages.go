@@ -1,0 +1,267 @@
+package slackui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Message is what is posted: the whole in one line for notifications and screen
+// readers, escaped, and the blocks that everybody else sees.
+type Message struct {
+	Text   string
+	Blocks []slack.Block
+}
+
+// Result is the root message of a request, in its present state.
+func (w Words) Result(r cancellation.Request) Message {
+	if r.State == cancellation.Unknown {
+		return w.unknown(r)
+	}
+	return say(w.lines(r)...)
+}
+
+func say(lines ...line) Message {
+	return Message{Text: flat(lines...), Blocks: []slack.Block{block("", lines...)}}
+}
+
+func (w Words) lines(r cancellation.Request) []line {
+	switch r.State {
+	case cancellation.Scheduled:
+		return waiting(r)
+	case cancellation.Filing:
+		return []line{head("⏳ Being filed: " + name(r)), askedBy(r), foot(r)}
+	case cancellation.Filed:
+		return w.filed(r)
+	case cancellation.Duplicate:
+		return []line{
+			head("☑️ Already requested: " + name(r)),
+			{w.ticket(r.Ticket)},
+			words("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
+		}
+	case cancellation.Denied:
+		return []line{
+			head("⛔ Not allowed: " + name(r) + " stays."), words("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
+			words("Rule " + shown(r.Decision.Rule) + " · " + footText(r)),
+		}
+	case cancellation.Rejected:
+		stays := " stays."
+		if r.Why == cancellation.WhyNotFound {
+			stays = "."
+		}
+		return []line{
+			head("❌ Not filed: " + name(r) + stays), words(rejectedWhy(r.Why)),
+			words("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
+		}
+	case cancellation.Stuck:
+		return stuck(r)
+	case cancellation.Withdrawn:
+		return []line{
+			head("↩️ Withdrawn: " + name(r) + " stays."),
+			words("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
+		}
+	case cancellation.Reverted:
+		return []line{
+			head("↩️ Stopped: " + name(r) + " stays."),
+			{w.ticket(r.Ticket), plain(" is closed, and no cancellation is pending.")},
+			askedBy(r), foot(r),
+		}
+	case cancellation.Reclaimed:
+		return []line{head("🏁 Gone: " + name(r)), {w.ticket(r.Ticket)}, askedBy(r), foot(r)}
+	}
+	return []line{head(name(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
+}
+
+func head(text string) line { return line{bold(text)} }
+
+func name(r cancellation.Request) string { return shown(r.Submission.Card.Server.FQDN) }
+
+func askedBy(r cancellation.Request) line {
+	return line{
+		plain("Asked by "), person(r.Submission.By.ID, r.Submission.By.Name),
+		plain(". Reason: " + shown(r.Submission.Reason) + "."),
+	}
+}
+
+func footText(r cancellation.Request) string {
+	if account := accountName(r.Submission.Card.Account); account != "" {
+		return account + " · ref " + r.Ref.Short()
+	}
+	return "ref " + r.Ref.Short()
+}
+
+func foot(r cancellation.Request) line { return words(footText(r)) }
+
+// ticket names a ticket, with the link to its page where there is one.
+func (w Words) ticket(t cancellation.TicketID) run {
+	named := ticketName(t)
+	named = strings.ToUpper(named[:1]) + named[1:]
+	if url := w.ticketURL(t); url != "" {
+		return labelled(url, named)
+	}
+	return plain(named)
+}
+
+func (w Words) ticketURL(t cancellation.TicketID) string {
+	if w.TicketURL == nil {
+		return ""
+	}
+	return w.TicketURL(t)
+}
+
+func waiting(r cancellation.Request) []line {
+	lines := []line{head("⏳ Waiting to be filed: " + name(r))}
+	if word, detail := cancellation.SplitWhy(r.Why); word == cancellation.WhyWaiting && detail != "" {
+		lines = append(lines, words(ended("Held up by: "+public(uncalled(detail)))))
+	}
+	if r.LostPosts == 0 {
+		lines = append(lines, words("Nothing is filed yet. It is tried again by itself; this message then changes."))
+	} else {
+		lines = append(lines, words("It is sent once more after all checks; this message then changes."))
+	}
+	return append(lines, askedBy(r), foot(r))
+}
+
+// uncalled leaves out which method an error came from: that is for the log.
+func uncalled(detail string) string {
+	if _, problem, found := strings.Cut(detail, ": "); found && strings.HasPrefix(detail, "calling ") {
+		return problem
+	}
+	return detail
+}
+
+func (w Words) filed(r cancellation.Request) []line {
+	card := r.Submission.Card
+	lines := []line{head("✅ Cancellation requested: " + name(r)), {w.ticket(r.Ticket)}}
+	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
+		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
+	}
+	_, amount := monthly(card.Server)
+	stop := "To stop it: update the ticket in time."
+	if b := card.Server.Billing; b != nil && calendar(b.NextBillDate) != "" {
+		ends, from := effect(card, r.UpdatedAt)
+		lines = append(lines, ends, askedBy(r))
+		if amount != "" {
+			lines = append(lines, words(from+": "+amount+" less."))
+		}
+		if termOf(card, r.UpdatedAt) == beforeCutoff {
+			stop = "To stop it: update the ticket before " + calendar(card.Cutoff) + "."
+		}
+	} else {
+		lines = append(lines, words("It runs and is billed until its next bill date, or one month later if the cut-off has passed; then its drives are wiped."), askedBy(r))
+	}
+	return append(lines, words(stop+" · "+footText(r)))
+}
+
+// effect says until when the server runs, and from when it costs nothing more.
+func effect(card cancellation.Card, at time.Time) (ends line, from string) {
+	given := card.Server.Billing.NextBillDate
+	bill, place := calendar(given), " ("+zone(given)+")"
+	wiped := plain("; then its drives are wiped.")
+	switch termOf(card, at) {
+	case beforeCutoff:
+		return line{plain("It runs and is billed until "), bold(bill), plain(place), wiped}, "From " + formatted(given, "2 Jan")
+	case afterCutoff:
+		return line{plain("The cut-off for "), bold(bill), plain(place + " had passed: it runs and is billed one month longer"), wiped}, "From then"
+	}
+	return line{plain("It runs and is billed until "), bold(bill), plain(place + ", or one month later if the cut-off has passed"), wiped}, "From then"
+}
+
+// unknown is the message while nobody knows whether there is a ticket. Its times
+// are moments, which only mrkdwn can show in the reader's own zone; no foreign text
+// is in that block.
+func (w Words) unknown(r cancellation.Request) Message {
+	top := head("⏳ Not known yet: " + name(r))
+	went, until := "The request went to SoftLayer and the answer was lost.", "Its books are read; this message then changes."
+	spoken, told := went, until
+	if !r.NotAfter.IsZero() && w.PostTimeout > 0 && w.SettleTime > 0 {
+		sent, settled := r.NotAfter.Add(-w.PostTimeout), r.NotAfter.Add(w.SettleTime)
+		const wentAt, untilAt = "The request went to SoftLayer at %s and the answer was lost.", "Its books are read until about %s; this message then changes."
+		went, until = fmt.Sprintf(wentAt, moment(sent)), fmt.Sprintf(untilAt, moment(settled))
+		spoken, told = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
+	}
+	const may, twice, hands = "There may be a ticket, or not.", "Nothing is sent twice.", "Please do not cancel it by hand meanwhile."
+	return Message{
+		Text: strings.Join([]string{flat(top), spoken, may, twice, told, hands, flat(askedBy(r), foot(r))}, " "),
+		Blocks: []slack.Block{
+			block("", top),
+			markdown("", went+" "+may+"\n"+twice+" "+until+"\n*"+hands+"*"),
+			block("", askedBy(r), foot(r)),
+		},
+	}
+}
+
+func stuck(r cancellation.Request) []line {
+	ref := r.Ref.Short()
+	return []line{
+		head("🚨 Needs a person: " + name(r)), words(stuckWhy(r)),
+		words("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
+		words("2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"),
+		words("“none” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
+		words("Until then this server is locked here and nothing is sent."),
+		askedBy(r), foot(r),
+	}
+}
+
+// stuckWhy says what nobody but a person can find out.
+func stuckWhy(r cancellation.Request) string {
+	word, detail := cancellation.SplitWhy(r.Why)
+	detail = public(detail)
+	switch word {
+	case cancellation.WhyTwoLost:
+		return "The answer was lost each time it was sent, and the books show no ticket. Nothing more is sent."
+	case cancellation.WhyUnclear:
+		if r.LostPosts == 0 { // read anew after a start, before a POST
+			return "Before sending it, SoftLayer's books were read, and do not show for sure whether there is a ticket: " + ended(detail)
+		}
+		return "The answer was lost, and the books do not show for sure whether there is a ticket: " + ended(detail)
+	case cancellation.WhyTicketHidden:
+		return "Ticket " + detail + " stands for this server, and this key cannot read whose it is."
+	case cancellation.WhyClosedBlocks:
+		return "Closed ticket " + detail + " blocks; contact IBM."
+	case cancellation.WhyCheckFailed:
+		return "The answer was lost, and then a check refused to send it again: " + checkedWhy(detail)
+	case cancellation.WhyPoison:
+		return "The bot cannot go on with this request; its log says why."
+	}
+	return "The books do not show for sure whether there is a ticket."
+}
+
+// checkedWhy says what a check found, which may be a rule's reason too.
+func checkedWhy(why string) string {
+	if word, detail := cancellation.SplitWhy(why); word == "" {
+		return ended(detail)
+	}
+	return rejectedWhy(why)
+}
+
+// rejectedWhy says why nothing was sent, or what SoftLayer answered.
+func rejectedWhy(why string) string {
+	word, detail := cancellation.SplitWhy(why)
+	switch word {
+	case cancellation.WhyChanged:
+		return "The server has changed since its card was read: " + public(detail) + "."
+	case cancellation.WhyBlocked:
+		return "It cannot be cancelled now: " + blockerList(detail) + "."
+	case cancellation.WhyNotFound:
+		return "The server is not found any more, or this key may not see it."
+	case cancellation.WhyNeedsApproval:
+		return approvalMissing
+	}
+	if detail == "" {
+		return "SoftLayer refused it without a word."
+	}
+	return "SoftLayer answered: “" + public(detail) + "”"
+}
+
+func blockerList(detail string) string {
+	var texts []string
+	for word := range strings.SplitSeq(detail, ", ") {
+		texts = append(texts, blockerWords(cancellation.Blocker(word)))
+	}
+	return strings.Join(texts, "; ")
+}

@@ -1,0 +1,202 @@
+package slackui
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// maxMetadata is Slack's limit for private_metadata in characters:
+// https://docs.slack.dev/reference/views/modal-views
+const maxMetadata = 3000
+
+const (
+	sealPlain    = "1p" // the version of the sealed form, with its JSON as it is
+	sealDeflated = "1z" // the same, deflated because it would not fit
+	macSize      = 16   // bytes of HMAC-SHA256 that are kept: 128 bits
+	maxSnapshot  = 256 << 10
+)
+
+// errNotOurs says that a modal's private_metadata was not made by this
+// installation, for this person, in the form that this build reads.
+var errNotOurs = errors.New("the form was not made by this bot for this person, or by another version of it")
+
+// Shelf keeps snapshots of cards that do not fit a modal's private_metadata, for a
+// day at least. The digest is the name and the proof of what it keeps.
+type Shelf interface {
+	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
+	KeepCard(ctx context.Context, digest string, data []byte) error
+	// Card returns what was stored under this digest, or an error.
+	Card(ctx context.Context, digest string) ([]byte, error)
+}
+
+// metadata is what a modal carries from one interaction to the next. People can
+// read theirs and cannot change it.
+type metadata struct {
+	Channel     string              `json:"c,omitempty"`
+	ChannelName string              `json:"n,omitempty"`
+	ResponseURL string              `json:"u,omitempty"`
+	Until       time.Time           `json:"t,omitzero"` // end of the response_url's life
+	By          cancellation.Person `json:"b"`
+	Card        *cancellation.Card  `json:"s,omitempty"`
+	Shelved     string              `json:"d,omitempty"` // digest of a card that stands on the shelf
+}
+
+func (m metadata) place() cancellation.Place {
+	return cancellation.Place{
+		Channel: m.Channel, ChannelName: m.ChannelName,
+		ResponseURL: m.ResponseURL, ResponseURLUntil: m.Until,
+	}
+}
+
+// with is the same metadata with another card, nil for none.
+func (m metadata) with(card *cancellation.Card) metadata {
+	m.Card, m.Shelved = card, ""
+	return m
+}
+
+// server is the server on the card; 0 for none.
+func (m metadata) server() int64 {
+	if m.Card == nil {
+		return 0
+	}
+	return m.Card.Server.ID
+}
+
+// sealer seals metadata with a key of this installation.
+type sealer struct {
+	key   []byte
+	shelf Shelf
+}
+
+// seal writes metadata for private_metadata. A card that does not fit goes on the shelf.
+func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
+	sealed, err := s.pack(m)
+	if err != nil || len(sealed) <= maxMetadata {
+		return sealed, err
+	}
+	if m.Card == nil {
+		return "", fmt.Errorf("sealing a form: %d characters do not fit", len(sealed))
+	}
+	data, err := json.Marshal(m.Card)
+	if err != nil {
+		return "", fmt.Errorf("writing a card: %w", err)
+	}
+	m.Card, m.Shelved = nil, digest(data)
+	if err := s.shelf.KeepCard(ctx, m.Shelved, data); err != nil {
+		return "", fmt.Errorf("shelving a card: %w", err)
+	}
+	return s.seal(ctx, m)
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// pack deflates only what would not fit: most forms fit as they are, and deflating
+// costs more than everything else that a command does.
+func (s sealer) pack(m metadata) (string, error) {
+	if len(s.key) == 0 {
+		return "", errors.New("sealing a form: no key")
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("writing a form's metadata: %w", err)
+	}
+	if sealed := s.sign(sealPlain, data); len(sealed) <= maxMetadata {
+		return sealed, nil
+	}
+	var small bytes.Buffer
+	w, err := flate.NewWriter(&small, flate.BestCompression)
+	if err != nil {
+		return "", fmt.Errorf("deflating a form's metadata: %w", err)
+	}
+	_, err = w.Write(data)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", fmt.Errorf("deflating a form's metadata: %w", err)
+	}
+	return s.sign(sealDeflated, small.Bytes()), nil
+}
+
+func (s sealer) sign(version string, data []byte) string {
+	body := base64.RawURLEncoding.EncodeToString(data)
+	mac := base64.RawURLEncoding.EncodeToString(s.mac(version, body))
+	return version + "." + mac + "." + body
+}
+
+func (s sealer) mac(version, body string) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write([]byte("slack form " + version + "." + body))
+	return h.Sum(nil)[:macSize]
+}
+
+// open reads what seal wrote, for the same Slack user. errNotOurs is all that
+// anybody learns about what is wrong with it.
+func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error) {
+	data, err := s.unpack(sealed)
+	if err != nil {
+		return metadata{}, err
+	}
+	var m metadata
+	if err := json.Unmarshal(data, &m); err != nil {
+		return metadata{}, errNotOurs
+	}
+	if user == "" || m.By.ID != user {
+		return metadata{}, errNotOurs
+	}
+	if m.Shelved != "" {
+		m.Card, err = s.takeDown(ctx, m.Shelved)
+	}
+	return m, err
+}
+
+func (s sealer) unpack(sealed string) ([]byte, error) {
+	version, rest, _ := strings.Cut(sealed, ".")
+	given, body, found := strings.Cut(rest, ".")
+	mac, err := base64.RawURLEncoding.DecodeString(given)
+	switch {
+	case len(sealed) > maxMetadata, !found, err != nil, len(s.key) == 0:
+		return nil, errNotOurs
+	case !hmac.Equal(mac, s.mac(version, body)):
+		return nil, errNotOurs
+	}
+	data, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil {
+		return nil, errNotOurs
+	}
+	switch version {
+	case sealPlain:
+		return data, nil
+	case sealDeflated:
+		return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), maxSnapshot))
+	}
+	return nil, errNotOurs
+}
+
+func (s sealer) takeDown(ctx context.Context, name string) (*cancellation.Card, error) {
+	data, err := s.shelf.Card(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading a shelved card: %w", err)
+	}
+	if digest(data) != name {
+		return nil, fmt.Errorf("reading a shelved card: it is not what was shelved as %.12s", name)
+	}
+	card := new(cancellation.Card)
+	if err := json.Unmarshal(data, card); err != nil {
+		return nil, fmt.Errorf("reading a shelved card: %w", err)
+	}
+	return card, nil
+}

@@ -1,0 +1,102 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// memoryShelf is a shelf that a test can look at.
+type memoryShelf map[string][]byte
+
+func (m memoryShelf) KeepCard(_ context.Context, digest string, data []byte) error {
+	m[digest] = data
+	return nil
+}
+
+func (m memoryShelf) Card(_ context.Context, digest string) ([]byte, error) {
+	if data, found := m[digest]; found {
+		return data, nil
+	}
+	return nil, errors.New("gone")
+}
+
+func someMetadata(tags int) metadata {
+	server := dbServer()
+	random := rand.New(rand.NewPCG(3, 4))
+	for range tags {
+		server.Tags = append(server.Tags, fmt.Sprintf("%x", random.Uint64()))
+	}
+	return metadata{
+		Channel: "C1", ChannelName: "infra", ResponseURL: "https://hooks.slack.com/commands/T1/2/abc", Until: noon.Add(responseLife),
+		By: cancellation.Person{Team: "T1", ID: "U1", Name: "Ana"},
+		Card: &cancellation.Card{
+			Server: server, Account: cancellation.Account{ID: "1", Name: "acme"}, ReadAt: noon.Add(123456 * time.Nanosecond),
+			Cutoff: "2026-11-28T23:59:59-06:00", ShortNameUnique: true,
+			Standing: &cancellation.Standing{RequestID: "r", Version: 3, Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: cancellation.TicketID{ID: 5}},
+		},
+	}
+}
+
+func TestMetadataComesBackAsItWent(t *testing.T) {
+	t.Parallel()
+	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, on the shelf
+		shelf := memoryShelf{}
+		s := sealer{key: []byte("key"), shelf: shelf}
+		m := someMetadata(tags)
+		sealed, err := s.seal(t.Context(), m)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(sealed), maxMetadata)
+		opened, err := s.open(t.Context(), sealed, "U1")
+		require.NoError(t, err)
+		m.Shelved = opened.Shelved
+		assert.Equal(t, m, opened)
+		assert.Equal(t, tags == 2000, len(shelf) == 1, "only what does not fit is shelved")
+		assert.Equal(t, m.Card.Server.Digest(true), opened.Card.Server.Digest(true), "the same server has the same request id")
+	}
+}
+
+func TestMetadataThatIsNotOursDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	s := sealer{key: []byte("key"), shelf: memoryShelf{}}
+	sealed, err := s.seal(t.Context(), someMetadata(0))
+	require.NoError(t, err)
+	for i := range sealed {
+		changed := []byte(sealed)
+		changed[i] ^= 1
+		_, err := s.open(t.Context(), string(changed), "U1")
+		require.ErrorIs(t, err, errNotOurs, "with another character at %d", i)
+	}
+	_, err = s.open(t.Context(), sealed, "U2")
+	require.ErrorIs(t, err, errNotOurs, "for another person")
+	_, err = sealer{key: []byte("other")}.open(t.Context(), sealed, "U1")
+	require.ErrorIs(t, err, errNotOurs, "of another installation")
+	_, err = sealer{}.open(t.Context(), sealer{}.sign(sealPlain, []byte(`{"b":{"ID":"U1"}}`)), "U1")
+	require.ErrorIs(t, err, errNotOurs, "without a key nothing is ours")
+	_, err = sealer{}.seal(t.Context(), metadata{})
+	require.Error(t, err)
+}
+
+func TestACardThatLeftTheShelfIsMissedNotInvented(t *testing.T) {
+	t.Parallel()
+	shelf := memoryShelf{}
+	s := sealer{key: []byte("key"), shelf: shelf}
+	sealed, err := s.seal(t.Context(), someMetadata(2000))
+	require.NoError(t, err)
+	for digest := range shelf {
+		shelf[digest] = []byte(`{"Server":{"ID":1}}`)
+	}
+	m, err := s.open(t.Context(), sealed, "U1")
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, errNotOurs, "the form itself is good")
+	assert.Nil(t, m.Card)
+	assert.Equal(t, "C1", m.Channel, "and the result still has its place")
+}

@@ -1,0 +1,237 @@
+package slackui
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// viewOf decodes a view as it stands in a payload, by the code that decodes payloads.
+func viewOf(t testing.TB, raw json.RawMessage) *View {
+	t.Helper()
+	payload, err := json.Marshal(map[string]any{"type": "view_submission", "user": map[string]any{"id": "U1"}, "view": raw})
+	require.NoError(t, err)
+	i, err := parseInteraction(payload)
+	require.NoError(t, err)
+	return i.View
+}
+
+// hostile is text that tries to be more than text.
+func hostile() []string {
+	return []string{
+		"<!channel>", "<https://evil.example|ticket 1>", "<@U123>", "`code` *bold* _it_ ~no~", "😀👩‍💻", "\u202eterces\u202c",
+		"[cancel-server 7F3K-2QXD 00000000000000000000000000]", "&lt;!here&gt;", "a\nb\r\nc\x00d", strings.Repeat("é", 3000), strings.Repeat("<&>\"", 750),
+		"\xff\xfe", ":tada:", "@channel #general", "https://evil.example/",
+	}
+}
+
+// randomForm draws a form, with hostile text in every place where text can be.
+func randomForm(r *rand.Rand) form {
+	any := func() string { return hostile()[r.IntN(len(hostile()))] }
+	server := dbServer()
+	server.ID = 1 + r.Int64N(1<<40)
+	server.FQDN, server.OS, server.Tags = any(), any(), []string{any(), any()}
+	server.Gateway, server.LastTransaction = r.IntN(2) == 0, any()
+	server.Billing.MonthlyTotal, server.Billing.NextBillDate = any(), []string{"2026-12-01T00:00:00-06:00", "", any()}[r.IntN(3)]
+	server.Billing.Associated[0].Description = any()
+	f := form{
+		account: cancellation.Account{ID: "123456", Name: any()},
+		place:   cancellation.Place{Channel: "C1", ChannelName: any()},
+		card:    &cancellation.Card{Server: server, ReadAt: noon},
+		typed: typed{
+			Server: server.ID, Reason: cancellation.Reasons()[r.IntN(10)], Content: strings.ToValidUTF8(any(), "?"),
+			Associated: r.IntN(2) == 0, Confirmation: strings.ToValidUTF8(any(), "?"),
+		},
+		note: shown(any()),
+	}
+	for _, warning := range warnings(*f.card) {
+		if r.IntN(2) == 0 {
+			f.typed.Warnings = append(f.typed.Warnings, warning)
+		}
+	}
+	switch r.IntN(4) {
+	case 0: // nothing chosen: nothing can be filled in that belongs to a server
+		f.card, f.typed = nil, typed{Reason: f.typed.Reason, Content: f.typed.Content}
+	case 1:
+		f.card.Server.OpenTicket = &cancellation.TicketID{ID: 1, Number: any()}
+		f.card.Server.Transaction, f.typed.Associated, f.typed.Confirmation = any(), false, ""
+		f.typed.Warnings = nil
+	}
+	return f
+}
+
+func TestTheFormAndItsParsingAreEachOthersInverse(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := range 150 {
+		f := randomForm(random)
+		raw, err := judge.open(testWords().modal(f, "sealed"))
+		require.NoError(t, err, "Slack takes form %d", n)
+		card := int64(0)
+		if f.card != nil {
+			card = f.card.Server.ID
+		}
+		read, err := parse(*viewOf(t, raw), card)
+		require.NoError(t, err)
+		require.Equal(t, f.typed, read, "form %d", n)
+		assertInert(t, raw)
+	}
+}
+
+// assertInert holds that no mrkdwn has anything foreign in it, and that links are ours alone.
+func assertInert(t *testing.T, raw []byte) {
+	t.Helper()
+	var value any
+	require.NoError(t, json.Unmarshal(raw, &value))
+	every(value, func(o map[string]any) {
+		text, _ := o["text"].(string)
+		switch o["type"] {
+		case "mrkdwn":
+			for _, evil := range []string{"<!channel", "<https", "<@U123", "evil", "@channel"} {
+				assert.NotContains(t, text, evil)
+			}
+		case "link":
+			assert.True(t, strings.HasPrefix(o["url"].(string), "https://cloud.ibm.com/"), "the link %v", o["url"])
+		case "plain_text":
+			assert.Equal(t, false, o["emoji"], "an emoji's name stays a name")
+		case "user":
+			assert.Equal(t, "U7", o["user_id"], "only the requester is mentioned")
+		case "broadcast", "usergroup", "emoji":
+			t.Errorf("a %v is shown", o["type"])
+		}
+	})
+}
+
+// every visits every object of a JSON value.
+func every(value any, visit func(map[string]any)) {
+	switch value := value.(type) {
+	case map[string]any:
+		visit(value)
+		for _, child := range value {
+			every(child, visit)
+		}
+	case []any:
+		for _, child := range value {
+			every(child, visit)
+		}
+	}
+}
+
+func TestFieldsThatBelongToAServerCarryItsID(t *testing.T) {
+	t.Parallel()
+	card := &cancellation.Card{Server: dbServer(), ReadAt: noon}
+	ids := func(f form) map[string]bool {
+		found := make(map[string]bool)
+		for _, b := range testWords().modal(f, "").Blocks.BlockSet {
+			found[b.ID()] = true
+		}
+		return found
+	}
+	one := ids(form{card: card})
+	other := *card
+	other.Server.ID++
+	for id := range ids(form{card: &other}) {
+		if one[id] {
+			assert.Contains(t, []string{"place", serverBlock, reasonBlock, contentBlock}, id, "another choice resets what belongs to a server")
+		}
+	}
+}
+
+func TestOnlyIDsAreServers(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, int64(1234567), serverID("1234567"))
+	for _, value := range []string{"", "0", "-1", "+1", "01", " 1", "1 ", "1e3", "0x10", "9223372036854775808", "db-042"} {
+		assert.Zero(t, serverID(value), "%q", value)
+	}
+}
+
+func TestAnAnswerFitsSocketMode(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.command(s.cast.User, "")
+	values := filled(db, "")
+	delete(values, belongs(confirmBlock, db))
+	values[contentBlock] = map[string]map[string]any{contentAction: {"value": strings.Repeat("<>&", 1000)}}
+	ack, err := json.Marshal(s.submit(s.cast.User, values))
+	require.NoError(t, err)
+	assert.Less(t, len(ack), 20_480)
+	assert.Contains(t, string(s.top(s.cast.User).View), `\u003c\u003e`, "what was typed is kept")
+}
+
+func FuzzSubmission(f *testing.F) {
+	sealer := sealer{key: []byte("key")}
+	sealed, err := sealer.seal(f.Context(), metadata{By: cancellation.Person{ID: "U1"}, Card: &cancellation.Card{Server: dbServer()}})
+	require.NoError(f, err)
+	view, err := json.Marshal(testWords().modal(form{card: &cancellation.Card{Server: dbServer()}}, sealed))
+	require.NoError(f, err)
+	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":`+string(view)+`}`), sealed)
+	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":{"id":"V","callback_id":"cancel-server:form:1","state":{"values":{"server":{"choose":{"selected_option":{"value":"12"}}},"reason":{},"content":null}}}}`), "1z.AAAA.AAAA")
+	f.Fuzz(func(t *testing.T, payload []byte, private string) {
+		if m, err := sealer.open(t.Context(), private, "U1"); err == nil {
+			assert.Equal(t, sealed, private, "only what was sealed here opens, not %+v", m)
+		}
+		i, err := parseInteraction(payload)
+		if err != nil || i.View == nil {
+			return
+		}
+		if read, err := parse(*i.View, 1234567); err == nil {
+			s := cancellation.Submission{Reason: read.Reason, Content: read.Content, Confirmation: read.Confirmation}
+			s.Problems()
+			assert.GreaterOrEqual(t, read.Server, int64(0))
+		}
+	})
+}
+
+func TestCutCountsAsSlackMight(t *testing.T) {
+	t.Parallel()
+	for _, text := range append(hostile(), "", "a", "ab", "abc") {
+		for _, limit := range []int{1, 2, 24, 75, 3000} {
+			short := cut(text, limit)
+			assert.LessOrEqual(t, len(utf16.Encode([]rune(short))), limit, "%.20q to %d", text, limit)
+			if short != text {
+				assert.True(t, strings.HasSuffix(short, "…"))
+				assert.True(t, strings.HasPrefix(text, strings.TrimSuffix(short, "…")), "no character is split")
+			}
+		}
+	}
+	assert.Equal(t, "ab", cut("ab", 2))
+	assert.Equal(t, "a…", cut("abc", 2))
+}
+
+func TestDatesAreSoftLayersOwn(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"2026-12-01T00:00:00-06:00": "Tue 1 Dec 2026 (US Central)",
+		"2026-07-01T00:00:00-05:00": "Wed 1 Jul 2026 (US Central)",
+		"2026-12-01T00:00:00+05:30": "Tue 1 Dec 2026 (UTC+05:30)",
+		"2026-12-01T00:00:00Z":      "Tue 1 Dec 2026 (UTC)",
+		"soon":                      " ()",
+	} {
+		assert.Equal(t, want, fmt.Sprintf("%s (%s)", calendar(given), zone(given)))
+	}
+	assert.Equal(t, "<!date^1795348800^{date_short} {time}|22 Nov 2026 12:00 UTC>", moment(noon))
+}
+
+func TestMoneyIsAddedExactlyOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	fee := func(fees ...string) string {
+		items := make([]cancellation.AssociatedItem, len(fees))
+		for i, f := range fees {
+			items[i].Fee = f
+		}
+		return sum(items)
+	}
+	assert.Equal(t, "0.30", fee("0.1", "0.2"))
+	assert.Equal(t, "98.00", fee("8.00", "90"))
+	assert.Empty(t, fee("8.00", ""), "unknown is not 0")
+	assert.Empty(t, fee("1e999999999"))
+}

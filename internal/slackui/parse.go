@@ -1,0 +1,50 @@
+package slackui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// errIncomplete says that a submission lacks a field that its form has.
+var errIncomplete = errors.New("a field of the form is missing")
+
+// parse reads a submitted form with the card of this server (0 for none): the
+// inverse of Words.modal. The values are as the person left them; whether they will
+// do is for the domain to say.
+func parse(v View, card int64) (typed, error) {
+	if v.CallbackID != formCallback {
+		return typed{}, fmt.Errorf("a form called %.60q: %w", v.CallbackID, errNotOurs)
+	}
+	t := read(v, card)
+	for _, block := range []string{serverBlock, reasonBlock, contentBlock} {
+		if _, there := v.Values[block]; !there {
+			return t, fmt.Errorf("reading field %q: %w", block, errIncomplete)
+		}
+	}
+	return t, nil
+}
+
+// read takes what a form holds now, complete or not. Fields that belong to another
+// server than the card's do not count.
+func read(v View, card int64) typed {
+	ticked := v.Values[belongs(associatedBlock, card)][associatedAction].Checked
+	return typed{
+		Server:       serverID(v.Values[serverBlock][serverAction].Selected),
+		Reason:       v.Values[reasonBlock][reasonAction].Selected,
+		Content:      v.Values[contentBlock][contentAction].Text,
+		Warnings:     v.Values[belongs(warningsBlock, card)][warningsAction].Checked,
+		Associated:   slices.Contains(ticked, associatedValue),
+		Confirmation: v.Values[belongs(confirmBlock, card)][confirmAction].Text,
+	}
+}
+
+// serverID reads a server's id as an option carries it; 0 for anything else.
+func serverID(value string) int64 {
+	id, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != value {
+		return 0
+	}
+	return id
+}

@@ -1,0 +1,115 @@
+package slackui
+
+import (
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// approvalMissing is why a request is denied that the policy would let a second
+// person approve.
+const approvalMissing = "your policy asks for a second person's approval, which this version cannot take."
+
+// refusedAtCommand is what somebody reads who may not ask for anything.
+func (a *App) refusedAtCommand(d authz.Decision) Reply {
+	return ephemeral(
+		line{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
+		words(shown(d.Reason)),
+		words("Rule "+shown(d.Rule)),
+	)
+}
+
+// denied is the policy's no to a submission, over the form so that it can be corrected.
+func denied(r cancellation.Request) slack.ModalViewRequest {
+	return notice("Not allowed", block("",
+		line{
+			bold("Nothing was filed."), plain(" You may not ask to cancel "),
+			bold(shown(r.Submission.Card.Server.FQDN)), plain(":"),
+		},
+		words(deniedWhy(r)),
+		words("Rule "+shown(r.Decision.Rule)+" · ref "+r.Ref.Short()),
+	))
+}
+
+func deniedWhy(r cancellation.Request) string {
+	if r.Why == cancellation.WhyNeedsApproval {
+		return approvalMissing
+	}
+	if why := cut(oneLine(r.Why), 1000); why != "" {
+		return why
+	}
+	return "the policy does not allow it."
+}
+
+// recorded is what an accepted submission reads, in the form's place.
+func recorded(r cancellation.Request) slack.ModalViewRequest {
+	return notice("Recorded", block("",
+		line{bold(shown(r.Submission.Card.Server.FQDN))},
+		words(standingWords(r.State)+" · ref "+r.Ref.Short()),
+		words("The result comes to "+channelWords(r.Submission.Place)+"."),
+	))
+}
+
+// held says whose request has the server.
+func (w Words) held(r cancellation.Request) slack.ModalViewRequest {
+	lines := []line{
+		{
+			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
+			bold(shown(r.Submission.Card.Server.FQDN)), plain("."),
+		},
+		words(standingWords(r.State) + " · ref " + r.Ref.Short()),
+	}
+	if r.Ticket.ID != 0 {
+		lines = append(lines, line{w.ticket(r.Ticket)})
+	}
+	return notice("Already requested", block("", lines...))
+}
+
+// notKnown is what is said when nobody can tell whether a submission was recorded.
+func notKnown(ref cancellation.Reference) slack.ModalViewRequest {
+	who := "Whoever runs this bot can find out"
+	if ref != "" {
+		who += " · ref " + ref.Short()
+	}
+	return notice("Not known", block("",
+		line{bold("We cannot tell whether this was recorded.")},
+		words("Do not submit it again: if it was recorded, it will be filed, and the result comes to the channel."),
+		words(who),
+	))
+}
+
+// brokenForm is said over a form that cannot be read.
+func brokenForm(command string) slack.ModalViewRequest {
+	return notice("Not recorded", block("",
+		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
+		words("Close it and type "+command+" again."),
+	))
+}
+
+// standingWords is a state in a person's words, where the server is named beside it.
+func standingWords(s cancellation.State) string {
+	switch s {
+	case cancellation.Scheduled, cancellation.Filing:
+		return "Being filed"
+	case cancellation.Unknown:
+		return "Not known yet: the answer was lost, and SoftLayer's books are being read"
+	case cancellation.Stuck:
+		return "Needs a person; locked here meanwhile"
+	case cancellation.Filed:
+		return "Cancellation requested"
+	case cancellation.Denied:
+		return "Not allowed"
+	case cancellation.Withdrawn:
+		return "Withdrawn"
+	case cancellation.Rejected:
+		return "Not filed"
+	case cancellation.Duplicate:
+		return "Already requested"
+	case cancellation.Reverted:
+		return "Stopped"
+	case cancellation.Reclaimed:
+		return "Gone"
+	}
+	return shown(string(s))
+}

@@ -1,0 +1,385 @@
+package slackui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/store"
+)
+
+// noon is when the tests' database says that it is.
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// stage is the flows between a strict Slack, over signed HTTP, and a real store. Its
+// SoftLayer is a rack of servers.
+type stage struct {
+	t     *testing.T
+	slack *fakeslack.Workspace
+	cast  fakeslack.Cast
+	rack  *rack
+	store *store.Store
+	desk  *cancellation.Desk
+	app   *App
+
+	dispatcher *Dispatcher
+
+	mu    sync.Mutex
+	now   time.Time
+	calls []fakeslack.Exchange
+	wakes int
+}
+
+// newStage opens a stage on which members of the request group may cancel alone,
+// but no server with the tag "protected".
+func newStage(t *testing.T, changes ...func(*stage)) *stage {
+	t.Helper()
+	s := &stage{t: t, now: noon, rack: newRack()}
+	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, Observe: s.observe})
+	s.cast = s.slack.Cast()
+	api := httptest.NewServer(s.slack.Handler())
+	t.Cleanup(api.Close)
+	t.Cleanup(s.slack.Close)
+	s.slack.SetURL(api.URL)
+
+	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/"})
+	require.NoError(t, err)
+	t.Cleanup(web.Close)
+	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: []string{s.cast.RequestGroup, s.cast.ApproveGroup}, Log: silent()})
+	t.Cleanup(directory.Close)
+
+	s.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: s.clock, Serve: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.store.Close()) })
+	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: s.slack.TeamID(), Account: "123456", Endpoint: "http://127.0.0.1/"}))
+
+	s.desk = &cancellation.Desk{
+		Journal: s.store, Inventory: s.rack, Books: s.rack, Directory: directory,
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: silent(),
+	}
+	s.policy(authz.None)
+	s.app = NewApp(Options{
+		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.desk.Policy.(*authz.Policy),
+		Words: testWords(), Key: s.store.HMACKey(), Shelf: s.store, Team: s.slack.TeamID(), Log: silent(),
+	})
+	for _, change := range changes {
+		change(s)
+	}
+	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent()})
+	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: silent()}).Routes())
+	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
+	t.Cleanup(bot.Close)
+	s.slack.SetEndpoint(bot.URL)
+	t.Cleanup(s.nothingBroken)
+	return s
+}
+
+// policy lets the request group ask; approvers of authz.None let it file alone.
+func (s *stage) policy(approvers ...string) {
+	policy, err := authz.FromGroups(authz.Groups{
+		Home: s.slack.TeamID(), Request: []string{s.cast.RequestGroup}, Approve: approvers, ProtectedTags: []string{"protected"},
+	})
+	require.NoError(s.t, err)
+	s.desk.Policy = policy
+}
+
+func (s *stage) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *stage) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wakes++
+}
+
+func (s *stage) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+func (s *stage) observe(x fakeslack.Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, x)
+}
+
+// nothingBroken holds that no view, message or answer broke a rule of Slack's.
+func (s *stage) nothingBroken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.calls {
+		require.Empty(s.t, x.Broke, "%s: %s", x.Method, x.Request)
+	}
+}
+
+// count is how often Slack saw a method called.
+func (s *stage) count(method string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, x := range s.calls {
+		if x.Method == method {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stage) command(user, text string) fakeslack.Ack {
+	s.t.Helper()
+	ack, err := s.slack.Command(s.t.Context(), fakeslack.Command{User: user, Channel: s.cast.Channel, Command: "/cancel-server", Text: text})
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error)
+	return ack
+}
+
+// top is the view on top of what a person has open.
+func (s *stage) top(user string) fakeslack.View {
+	s.t.Helper()
+	open, err := s.slack.Views(user)
+	require.NoError(s.t, err)
+	require.NotEmpty(s.t, open, "a view is open")
+	return open[len(open)-1]
+}
+
+func (s *stage) waitFor(user, text string) fakeslack.View {
+	s.t.Helper()
+	eventually(s.t, func() bool { return strings.Contains(textOf(s.top(user).View), text) }, "the modal shows "+strconv.Quote(text))
+	return s.top(user)
+}
+
+// choose picks a server in the typeahead, as Slack sends it.
+func (s *stage) choose(user string, server int64) fakeslack.View {
+	s.t.Helper()
+	view := s.top(user)
+	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
+		User: user, View: view.ID, BlockID: serverBlock, ActionID: serverAction, SelectedOption: option(server),
+		Values: fakeslack.Values{serverBlock: {serverAction: {"selected_option": option(server)}}},
+	})
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error)
+	return view
+}
+
+func option(server int64) map[string]any {
+	id := strconv.FormatInt(server, 10)
+	return map[string]any{"value": id, "text": map[string]any{"type": "plain_text", "text": "server " + id}}
+}
+
+// filled is a form for one server, filled in as it should be.
+func filled(server int64, name string) fakeslack.Values {
+	return fakeslack.Values{
+		serverBlock:                   {serverAction: {"selected_option": option(server)}},
+		reasonBlock:                   {reasonAction: {"selected_option": map[string]any{"value": "No longer needed", "text": map[string]any{"type": "plain_text", "text": "No longer needed"}}}},
+		contentBlock:                  {contentAction: {"value": "Replaced by db-060. Last backup 20 Nov."}},
+		belongs(confirmBlock, server): {confirmAction: {"value": name}},
+	}
+}
+
+func (s *stage) submit(user string, values fakeslack.Values) map[string]any {
+	s.t.Helper()
+	ack, err := s.slack.Submit(s.t.Context(), fakeslack.Submission{User: user, View: s.top(user).ID, Values: values})
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error, "Slack takes the answer %s", ack.Body)
+	var body map[string]any
+	require.NoError(s.t, json.Unmarshal(ack.Body, &body))
+	return body
+}
+
+// opened is a person's modal with one server's card on it.
+func (s *stage) opened(user string, server int64, name string) {
+	s.t.Helper()
+	s.command(user, strconv.FormatInt(server, 10))
+	s.waitFor(user, "Type "+name+" to confirm")
+}
+
+// live is the request that holds a server, if there is one.
+func (s *stage) live(server int64) (cancellation.Request, bool) {
+	s.t.Helper()
+	r, err := s.store.Live(s.t.Context(), server)
+	if errors.Is(err, cancellation.ErrNoRequest) {
+		return r, false
+	}
+	require.NoError(s.t, err)
+	return r, true
+}
+
+// textOf is all that a person reads in blocks or a view, piece after piece.
+func textOf(raw []byte) string {
+	var value any
+	if json.Unmarshal(raw, &value) != nil {
+		return string(raw)
+	}
+	var all strings.Builder
+	walk(value, func(object map[string]any) {
+		if text, ok := object["text"].(string); ok {
+			all.WriteString(text)
+		}
+	})
+	return all.String()
+}
+
+// walk visits every object of a JSON value, lists in order.
+func walk(value any, visit func(map[string]any)) {
+	switch value := value.(type) {
+	case map[string]any:
+		visit(value)
+		for _, field := range []string{"title", "label", "hint", "placeholder", "text", "description", "blocks", "elements", "element", "options", "initial_option", "view"} {
+			walk(value[field], visit)
+		}
+	case []any:
+		for _, item := range value {
+			walk(item, visit)
+		}
+	}
+}
+
+// rack is a SoftLayer of a few servers.
+type rack struct {
+	mu      sync.Mutex
+	servers map[int64]cancellation.Server
+	failing error
+	gates   map[int64]chan struct{} // reading this server waits for its gate
+	reads   int
+}
+
+func newRack() *rack {
+	db, web, twin := dbServer(), dbServer(), dbServer()
+	web.ID, web.Hostname, web.FQDN, web.PrivateIP = 1234568, "web-001", "web-001.stg.example.com", "10.3.4.6"
+	web.Billing = &cancellation.Billing{ID: 78, NextBillDate: db.Billing.NextBillDate, MonthlyTotal: "99.00"}
+	twin.ID, twin.Domain, twin.FQDN, twin.PrivateIP = 1234569, "prod.example.com", "db-042.prod.example.com", "10.9.9.9"
+	twin.Tags = []string{"protected"}
+	return &rack{
+		servers: map[int64]cancellation.Server{db.ID: db, web.ID: web, twin.ID: twin},
+		gates:   make(map[int64]chan struct{}),
+	}
+}
+
+func (r *rack) set(s cancellation.Server) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.servers[s.ID] = s
+}
+
+// hold makes reading a server wait for the gate.
+func (r *rack) hold(id int64, gate chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gates[id] = gate
+}
+
+func (r *rack) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failing = err
+}
+
+func (r *rack) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	r.mu.Lock()
+	s, found := r.servers[id]
+	gate, err := r.gates[id], r.failing
+	r.reads++
+	r.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return cancellation.Server{}, ctx.Err()
+		}
+	}
+	if err == nil && !found {
+		err = cancellation.ErrServerNotFound
+	}
+	return s, err
+}
+
+func (r *rack) Namesakes(_ context.Context, hostname string) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, s := range r.servers {
+		if s.Hostname == hostname {
+			n++
+		}
+	}
+	return n, r.failing
+}
+
+func (r *rack) Search(_ context.Context, query string, limit int) ([]cancellation.Server, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failing != nil {
+		return nil, r.failing
+	}
+	var found []cancellation.Server
+	for id := int64(1234567); id < 1234567+1000 && len(found) < limit; id++ {
+		s, there := r.servers[id]
+		if there && (strings.HasPrefix(s.FQDN, query) || strconv.FormatInt(id, 10) == query || strings.HasPrefix(s.PrivateIP, query)) {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+func (r *rack) Cutoff(context.Context, string) (string, error) {
+	return "2026-11-28T23:59:59-06:00", nil
+}
+
+func (r *rack) Ticket(_ context.Context, id int64) (cancellation.Ticket, error) {
+	return cancellation.Ticket{TicketID: cancellation.TicketID{ID: id}, Open: true}, nil
+}
+
+func (r *rack) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
+	return nil, nil
+}
+
+func (r *rack) Rights(context.Context) (cancellation.Rights, error) {
+	return cancellation.Rights{}, nil
+}
+
+func (r *rack) Account(context.Context) (cancellation.Account, error) {
+	return cancellation.Account{ID: "123456", Name: "acme-prod"}, nil
+}
+
+// dbServer is the server of the mock-ups.
+func dbServer() cancellation.Server {
+	return cancellation.Server{
+		ID: 1234567, GlobalIdentifier: "6b1e", FQDN: "db-042.stg.example.com", Hostname: "db-042", Domain: "stg.example.com",
+		PublicIP: "169.50.1.2", PrivateIP: "10.3.4.5", Datacenter: "fra02", OS: "Ubuntu 22.04", Status: "ACTIVE",
+		ProvisionDate: "2021-03-03T10:00:00-06:00", Tags: []string{"staging", "team-data"}, TagsKnown: true,
+		Billing: &cancellation.Billing{
+			ID: 77, NextBillDate: "2026-12-01T00:00:00-06:00", RecurringFee: "380.00", MonthlyTotal: "412.50", Drives: 4,
+			Associated: []cancellation.AssociatedItem{
+				{ID: 1, Description: "Portable private IPs", Fee: "8.00"}, {ID: 2, Description: "Backup vault", Fee: "90"},
+			},
+		},
+	}
+}
+
+func testWords() Words {
+	return Words{
+		TicketURL: func(t cancellation.TicketID) string {
+			if strings.HasPrefix(t.Number, "CS") {
+				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number
+			}
+			return "https://cloud.ibm.com/unifiedsupport/cases"
+		},
+		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute,
+	}
+}

@@ -1,0 +1,193 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func modal() slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, Title: slack.NewTextBlockObject("plain_text", "T", false, false),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}},
+	}
+}
+
+const openedView = `{"ok":true,"view":{"id":"V1","hash":"h2","type":"modal","blocks":[{"type":"a_block_of_the_future","x":[1]}],"state":{"values":{}}}}`
+
+func TestViewCalls(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(openedView))
+	web := far.web(t)
+	id, hash, err := web.OpenView(t.Context(), "1.2", modal())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"V1", "h2"}, []string{id, hash})
+	hash, err = web.UpdateView(t.Context(), "V1", "h1", modal())
+	require.NoError(t, err)
+	assert.Equal(t, "h2", hash)
+
+	calls := far.received()
+	require.Len(t, calls, 2)
+	for i, method := range []string{"views.open", "views.update"} {
+		assert.Equal(t, method, calls[i].method)
+		assert.Equal(t, "Bearer xoxb-test", calls[i].authorization)
+	}
+	assert.Equal(t, "1.2", calls[0].json["trigger_id"])
+	assert.Equal(t, "V1", calls[1].json["view_id"])
+	assert.Equal(t, "h1", calls[1].json["hash"])
+}
+
+func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) { answerJSON(`{"ok":true,"of":"`+c.method+`"}`)(w, c) })
+	host := strings.TrimPrefix(far.URL, "http://")
+	base := newTransport()
+	defer base.CloseIdleConnections()
+	client := &http.Client{Transport: &apiTransport{base: base, token: "xoxb-test", host: host}}
+	answers := make([]*http.Response, 20)
+	for i := range answers {
+		var err error
+		answers[i], err = client.Post(far.URL+"/api/method"+strconv.Itoa(i), "application/json", strings.NewReader("{}"))
+		require.NoError(t, err)
+	}
+	for i, answer := range answers {
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.JSONEq(t, `{"ok":true,"of":"method`+strconv.Itoa(i)+`"}`, string(body))
+	}
+}
+
+func TestAuthTestNamesTheTokenInTheHeaderToo(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
+	who, err := far.web(t).AuthTest(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9"}, who)
+	assert.Equal(t, "Bearer xoxb-test", far.received()[0].authorization)
+}
+
+func TestRefusalsOfSlack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer string
+		is     error
+		text   string
+	}{
+		"another hash":   {`{"ok":false,"error":"hash_conflict"}`, ErrHashConflict, "calling views.update: hash_conflict"},
+		"an old trigger": {`{"ok":false,"error":"expired_trigger_id"}`, ErrTriggerExpired, "calling views.update: expired_trigger_id"},
+		"a used trigger": {`{"ok":false,"error":"exchanged_trigger_id"}`, ErrTriggerExpired, "calling views.update: exchanged_trigger_id"},
+		"a trigger in disguise": {
+			"{\"ok\":false,\"error\":\"invalid_arguments\",\"response_metadata\":{\"messages\":[\"[ERROR] `trigger_id` expired\"]}}",
+			ErrTriggerExpired, "calling views.update: invalid_arguments; [ERROR] `trigger_id` expired",
+		},
+		"a closed view":     {`{"ok":false,"error":"not_found"}`, ErrViewGone, "calling views.update: not_found"},
+		"a view too big":    {`{"ok":false,"error":"invalid_arguments","response_metadata":{"messages":["[ERROR] one","[ERROR] two"]}}`, nil, "calling views.update: invalid_arguments; [ERROR] one; [ERROR] two"},
+		"a missing scope":   {`{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"x"}`, nil, "calling views.update: missing_scope (needed: chat:write)"},
+		"no word":           {`{"ok":false}`, nil, "calling views.update: no_error_code"},
+		"an answer of none": {`{}`, nil, "calling views.update: no_error_code"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := newSlackAnswers(t, answerJSON(c.answer)).web(t).UpdateView(t.Context(), "V1", "h", modal())
+			require.EqualError(t, err, c.text)
+			for _, sentinel := range []error{ErrHashConflict, ErrTriggerExpired, ErrViewGone} {
+				assert.Equal(t, sentinel == c.is, errors.Is(err, sentinel), "is it %q?", sentinel)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(http.ResponseWriter, slackCall){
+		"a page":        answerJSON("<html>"),
+		"half":          answerJSON(openedView[:60]),
+		"a server down": func(w http.ResponseWriter, _ slackCall) { w.WriteHeader(http.StatusBadGateway) },
+		"a redirect to somebody else": func(w http.ResponseWriter, _ slackCall) {
+			w.Header().Set("Location", "https://elsewhere.example/api/views.open")
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		},
+		"a cut connection": func(http.ResponseWriter, slackCall) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			far := newSlackAnswers(t, answer)
+			_, _, err := far.web(t).OpenView(t.Context(), "1.2", modal())
+			require.Error(t, err)
+			assert.Len(t, far.received(), 1, "no call is repeated")
+			assert.NotContains(t, err.Error(), "xoxb-test")
+			assert.NotContains(t, err.Error(), far.URL)
+		})
+	}
+}
+
+func TestACallThatHangsEndsInTime(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	far := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer far.Close()
+	defer close(release)
+	web, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: far.URL + "/", Quick: 30 * time.Millisecond})
+	require.NoError(t, err)
+	defer web.Close()
+	_, _, err = web.OpenView(context.Background(), "1.2", modal())
+	require.Error(t, err)
+}
+
+func TestRateLimitsSayHowLongToWait(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, func(w http.ResponseWriter, _ slackCall) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	_, err := far.web(t).UpdateView(t.Context(), "V1", "", modal())
+	pause, limited := pauseOf(err)
+	assert.True(t, limited)
+	assert.Equal(t, 7*time.Second, pause)
+}
+
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	elsewhere, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
+	require.NoError(t, err)
+	defer elsewhere.Close()
+	transport := &apiTransport{base: elsewhere.base, token: "xoxb-test", host: "slack.example"}
+	_, err = (&http.Client{Transport: transport}).Post(far.URL, "text/plain", strings.NewReader(""))
+	require.ErrorContains(t, err, "the token belongs to")
+	assert.Empty(t, far.received())
+}
+
+func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, func(w http.ResponseWriter, _ slackCall) {
+		_, _ = io.WriteString(w, `{"ok":true,"view":"`)
+		chunk := strings.Repeat("x", 1<<20)
+		for range 2 * maxAnswer >> 20 {
+			if _, err := io.WriteString(w, chunk); err != nil {
+				return
+			}
+		}
+	})
+	_, _, err := far.web(t).OpenView(t.Context(), "1.2", modal())
+	require.ErrorContains(t, err, "over 16777216 bytes")
+}
+
+func TestNewWebRefusesWhatIsNoURL(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []string{"https://slack.example/api", "slack.example/api/", "http://%zz/"} {
+		_, err := NewWeb(WebOptions{APIURL: wrong})
+		require.Error(t, err, wrong)
+	}
+}

@@ -1,0 +1,208 @@
+package slackui
+
+import (
+	"fmt"
+	"math/big"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Words writes the messages that people read. Its zero value works and links nothing.
+type Words struct {
+	// TicketURL returns the page of a ticket, https or http to loopback; "" for none.
+	TicketURL func(cancellation.TicketID) string
+	// PostTimeout and SettleTime are the worker's limits; a message about a lost
+	// answer names the times that follow from them. Zero leaves the times out.
+	PostTimeout time.Duration
+	SettleTime  time.Duration
+}
+
+const unseen = "not visible to this key"
+
+// entities makes text inert in Slack's mrkdwn: the three characters that begin
+// mentions and links (https://docs.slack.dev/messaging/formatting-message-text#escaping),
+// and the four that format, kept from being markup by spaces of no width.
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
+	"*", "\u200b*\u200b", "_", "\u200b_\u200b", "~", "\u200b~\u200b", "`", "\u200b`\u200b")
+
+// escaped is foreign text for a message's top-level text.
+func escaped(foreign string) string { return entities.Replace(oneLine(foreign)) }
+
+// oneLine is foreign text on one line, without the characters that have no glyph of
+// their own: a right-to-left override could turn round the words beside it.
+func oneLine(foreign string) string {
+	visible := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
+			return -1
+		}
+		return r
+	}, foreign)
+	return strings.Join(strings.Fields(visible), " ")
+}
+
+// cut shortens text to at most limit UTF-16 units, the strictest way that Slack
+// could count, and never splits a character.
+func cut(text string, limit int) string {
+	units := 0
+	for _, r := range text {
+		units += max(utf16.RuneLen(r), 1)
+	}
+	if units <= limit {
+		return text
+	}
+	units = 1 // the ellipsis
+	for i, r := range text {
+		if units += max(utf16.RuneLen(r), 1); units > limit {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// shown is foreign text for plain_text and rich_text: on one line and of bounded length.
+func shown(foreign string) string { return cut(oneLine(foreign), 300) }
+
+// wordLike finds what could be an address.
+var wordLike = regexp.MustCompile(`[0-9A-Za-z_:.]+`)
+
+// public is foreign text for a message: like shown, and without the IP addresses that an
+// error or an answer may name. A channel can be shared with other companies.
+func public(foreign string) string {
+	return cut(wordLike.ReplaceAllStringFunc(oneLine(foreign), func(found string) string {
+		bare := strings.TrimRight(found, ".:")
+		_, err := netip.ParseAddr(bare)
+		if err != nil {
+			_, err = netip.ParseAddrPort(bare)
+		}
+		if err != nil {
+			return found
+		}
+		return "(address)" + found[len(bare):]
+	}), 1000)
+}
+
+// calendar is a bill date: a calendar date in SoftLayer's own offset, whatever the
+// reader's. "" when it cannot be read.
+func calendar(date string) string { return formatted(date, "Mon 2 Jan 2006") }
+
+func formatted(date, layout string) string {
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil {
+		return ""
+	}
+	return at.Format(layout)
+}
+
+// zone names the offset of a date as SoftLayer gave it: its books are kept in
+// Dallas, five or six hours behind UTC.
+func zone(date string) string {
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil {
+		return ""
+	}
+	switch _, offset := at.Zone(); offset {
+	case -5 * 3600, -6 * 3600:
+		return "US Central"
+	case 0:
+		return "UTC"
+	}
+	return at.Format("UTC-07:00")
+}
+
+// moment is an instant in the reader's own time zone, with a fallback in UTC:
+// https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+func moment(at time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short} {time}|%s>", at.Unix(), instant(at))
+}
+
+func instant(at time.Time) string { return at.UTC().Format("2 Jan 2006 15:04 UTC") }
+
+// money is an amount as SoftLayer gives it, which is in US dollars:
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item/
+// It writes 251.5 for 251.50.
+func money(amount string) string {
+	if amount == "" {
+		return unseen
+	}
+	if _, cents, _ := strings.Cut(amount, "."); len(cents) == 1 {
+		amount += "0"
+	}
+	return shown(amount) + " USD"
+}
+
+// monthly is what a server costs, in the words of a card and a message; short is
+// the amount alone, "" where the key may not see it.
+func monthly(s cancellation.Server) (words, short string) {
+	b := s.Billing
+	switch {
+	case b == nil:
+		return "Cost " + unseen, ""
+	case s.Hourly && b.HourlyFee != "":
+		return money(b.HourlyFee) + " an hour", money(b.HourlyFee) + " an hour"
+	case !s.Hourly && b.MonthlyTotal != "":
+		return money(b.MonthlyTotal) + " a month", money(b.MonthlyTotal) + " a month"
+	case b.RecurringFee != "":
+		return money(b.RecurringFee) + " a month for the server alone; the rest is " + unseen, ""
+	}
+	return "Cost " + unseen, ""
+}
+
+// sum adds the fees of associated items; "" when one of them is not known.
+func sum(items []cancellation.AssociatedItem) string {
+	total := new(big.Rat)
+	for _, item := range items {
+		fee, ok := new(big.Rat).SetString(item.Fee)
+		if !ok || len(item.Fee) > 20 {
+			return ""
+		}
+		total.Add(total, fee)
+	}
+	return total.FloatString(2)
+}
+
+// itemsWords counts associated items and says what they cost.
+func itemsWords(items []cancellation.AssociatedItem) string {
+	count := "1 item"
+	if len(items) != 1 {
+		count = strconv.Itoa(len(items)) + " items"
+	}
+	if total := sum(items); total != "" {
+		return count + ", " + money(total) + " a month"
+	}
+	return count + ", cost " + unseen
+}
+
+// channelWords is where the result goes. Slack calls a direct message
+// "directmessage" and a private channel "privategroup" in a command.
+func channelWords(p cancellation.Place) string {
+	switch {
+	case p.Channel == "" || p.ChannelName == "directmessage":
+		return "you"
+	case p.ChannelName == "" || p.ChannelName == "privategroup":
+		return "this channel"
+	}
+	return "#" + shown(p.ChannelName)
+}
+
+// accountName is what the account is called, or its id.
+func accountName(a cancellation.Account) string {
+	if a.Name == "" {
+		return a.ID
+	}
+	return shown(a.Name)
+}
+
+func ticketName(t cancellation.TicketID) string {
+	id := fmt.Sprint(t.ID)
+	if t.Number == "" || t.Number == id {
+		return "ticket " + id
+	}
+	return fmt.Sprintf("ticket %s (id %s)", shown(t.Number), id)
+}
