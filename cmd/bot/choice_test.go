@@ -1,0 +1,180 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakesoftlayer"
+)
+
+func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		slow, quick := w.another(), w.another()
+		w.command(w.cast.User, "")
+		require.NoError(t, w.softlayer.Fault("SoftLayer_Hardware_Server/getObject", "slow", 1))
+		w.pick(w.cast.User, option(strconv.FormatInt(slow, 10)))
+		w.pick(w.cast.User, option(strconv.FormatInt(quick, 10)))
+		w.awaitCard(w.cast.User, quick)
+		w.eventually("the slow card is read", func() bool { return w.lookedAt(slow) })
+		require.NotContains(t, w.top(w.cast.User).text(w), w.fqdn(slow))
+
+		m := w.top(w.cast.User)
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, quick)).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(quick))
+		assert.Empty(t, w.postsFor(slow))
+		assert.NotContains(t, w.top(w.cast.User).text(w), w.fqdn(slow))
+	})
+}
+
+func aNamedServerIsChosen(t *testing.T, w *world) {
+	h := w.hardware(w.which("a public address", func(h hardware) bool {
+		return h.PrimaryIPAddress != "" && len(w.called(h.Hostname)) == 1 && h.OpenCancellationTicket == nil &&
+			h.ActiveTransaction == nil && h.BillingItem != nil && h.BillingItem.Allowed == 1 && !h.BillingItem.Pending && !h.Disconnected
+	}))
+	for _, name := range []string{
+		strconv.FormatInt(h.ID, 10), h.Hostname, h.FullyQualifiedDomainName,
+		strings.ToUpper(h.FullyQualifiedDomainName), h.PrimaryIPAddress, h.PrimaryBackendIPAddress,
+	} {
+		require.Empty(t, w.command(w.cast.User, name).Error)
+		m := w.awaitCard(w.cast.User, h.ID)
+		assert.Equal(t, strconv.FormatInt(h.ID, 10), m.State.Values["server"]["choose"].Selected.Value, "%s chooses it", name)
+		shown := m.text(w)
+		assert.Contains(t, shown, h.FullyQualifiedDomainName)
+		assert.Contains(t, shown, "id "+strconv.FormatInt(h.ID, 10))
+		assert.Contains(t, shown, "private "+h.PrimaryBackendIPAddress)
+	}
+}
+
+func anAmbiguousNameChoosesNone(t *testing.T, w *world) {
+	twin := w.hardware(w.which("a twin", func(h hardware) bool { return len(w.called(h.Hostname)) == 2 }))
+	for _, name := range []struct{ typed, told string }{
+		{twin.Hostname, "2 servers are called " + twin.Hostname},
+		{"nowhere-at-all", "No server is called exactly nowhere-at-all"},
+		{"<!channel>", "No server is called exactly <!channel>"},
+	} {
+		require.Empty(t, w.command(w.cast.User, name.typed).Error)
+		var m modal
+		w.eventually("the form for "+name.typed, func() bool {
+			m = w.top(w.cast.User)
+			_, _, found := m.field("server")
+			return found
+		})
+		assert.Contains(t, m.text(w), name.told)
+		assert.NotContains(t, m.Raw, "card:", "no server is chosen")
+		assert.NotContains(t, markdownIn(t, m.Raw), "<!channel>")
+	}
+}
+
+func theTypeaheadFinds(t *testing.T, w *world) {
+	h := w.hardware(w.another())
+	w.command(w.cast.User, "")
+	short, _, _ := strings.Cut(h.Hostname, "-")
+	for _, typed := range []string{
+		strconv.FormatInt(h.ID, 10), h.PrimaryBackendIPAddress, h.Hostname,
+		h.FullyQualifiedDomainName, h.Hostname[len(short)+1:], h.Hostname + ".exam",
+	} {
+		ids, options := w.look(w.cast.User, typed)
+		require.Contains(t, ids, h.ID, "%q finds it", typed)
+		label, _ := json.Marshal(options)
+		assert.Contains(t, string(label), h.FullyQualifiedDomainName)
+	}
+	network := h.PrimaryBackendIPAddress[:strings.LastIndex(h.PrimaryBackendIPAddress, ".")+2]
+	ids, _ := w.look(w.cast.User, network)
+	assert.NotEmpty(t, ids, "the beginning of an address finds servers")
+	for _, id := range ids {
+		found := w.hardware(id)
+		assert.True(t, strings.HasPrefix(found.PrimaryIPAddress, network) || strings.HasPrefix(found.PrimaryBackendIPAddress, network))
+	}
+	for _, nonsense := range []string{"~ .*", "*= web", "> 1", "no-such-server"} {
+		ids, _ := w.look(w.cast.User, nonsense)
+		assert.Empty(t, ids, "%q finds nothing", nonsense)
+	}
+}
+
+func whatBlocksStops(t *testing.T, w *world) {
+	blockers := []struct {
+		name string
+		has  func(hardware) bool
+		told string
+	}{
+		{"an open ticket", func(h hardware) bool { return h.OpenCancellationTicket != nil }, "stands already"},
+		{"a running transaction", func(h hardware) bool { return h.ActiveTransaction != nil }, "a transaction is running (OS Reload)"},
+		{"no billing item", func(h hardware) bool { return h.BillingItem == nil }, "SoftLayer has no billing item for it, or this key may not see it"},
+		{"a pending cancellation", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Pending }, "its cancellation is on the books already"},
+		{"a billing item that cannot be cancelled", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Allowed == 0 }, "does not let its billing item be cancelled"},
+		{"a disconnection", func(h hardware) bool { return h.Disconnected }, "because it is disconnected"},
+	}
+	for _, blocker := range blockers {
+		server := w.which(blocker.name, blocker.has)
+		before := len(w.tickets(server))
+		m := w.blockedForm(w.cast.User, server)
+		assert.Contains(t, m.text(w), "Cannot be cancelled here: ", blocker.name)
+		assert.Contains(t, m.text(w), blocker.told)
+		if open := w.hardware(server).OpenCancellationTicket; open != nil {
+			assert.Contains(t, m.text(w), w.url+"/softlayer/tickets/"+strconv.FormatInt(open.ID, 10), "the link to the ticket")
+		}
+		told := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, server)))
+		assert.Contains(t, told["server"], blocker.told)
+		assert.Contains(t, told["server"], "Nothing was filed.")
+		assert.Len(t, w.tickets(server), before, blocker.name)
+		assert.Empty(t, w.postsFor(server), blocker.name)
+	}
+}
+
+func anotherChoiceShowsItsCard(t *testing.T, w *world) {
+	server, other := w.another(), w.another()
+	m := w.form(w.cast.Channel, w.cast.User, server)
+	values := w.usual(m, server)
+	values["server"] = map[string]map[string]any{"choose": {"selected_option": option(strconv.FormatInt(other, 10))}}
+	require.Empty(t, w.submit(w.cast.User, m, values).Error)
+	fresh := w.awaitCard(w.cast.User, other)
+	assert.Contains(t, fresh.text(w), "Nothing was filed: check it")
+	assert.Contains(t, fresh.text(w), w.fqdn(other))
+	block, action, _ := fresh.field("confirm:")
+	assert.Empty(t, fresh.State.Values[block][action].Value, "the name typed for the first server counts for nothing")
+	assert.Empty(t, w.postsFor(server))
+	assert.Empty(t, w.postsFor(other))
+
+	require.Empty(t, w.submit(w.cast.User, fresh, w.usual(fresh, other)).Error)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(other))
+	assert.Len(t, w.tickets(other), 1)
+	assert.Empty(t, w.tickets(server))
+}
+
+func aServerNeverOffered(t *testing.T, w *world) {
+	server := w.another()
+	for _, forged := range []struct{ value, told string }{
+		{"999999999", "SoftLayer has no such server, or this key may not see it."},
+		{"-1", "Choose a server from the list."},
+		{"1 or 1=1", "Choose a server from the list."},
+		{"0" + strconv.FormatInt(server, 10), "Choose a server from the list."},
+	} {
+		m := w.form(w.cast.Channel, w.cast.User, server)
+		values := w.usual(m, server)
+		values["server"] = map[string]map[string]any{"choose": {"selected_option": option(forged.value)}}
+		told := w.fieldErrors(w.submit(w.cast.User, m, values))
+		assert.Contains(t, told["server"], forged.told, forged.value)
+		assert.Contains(t, told["server"], "Nothing was filed", forged.value)
+	}
+	assert.Empty(t, w.postsFor(server))
+}
+
+// lookedAt reports whether SoftLayer has answered for a server's host name, which is
+// the last that a card needs.
+func (w *world) lookedAt(server int64) bool {
+	w.t.Helper()
+	name := w.hardware(server).Hostname
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.sl, func(e fakesoftlayer.Exchange) bool {
+		return e.Method == "SoftLayer_Account/getHardware" && strings.Contains(e.Query, name)
+	})
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Config is what the environment says. LoadConfig fills it once, at start.
+//
+// Each field is one setting: its tags name the variable, its default, what it
+// means (desc), whether NAME_FILE exists beside it (file), the form of a value
+// that has to be parsed (form), and a default that only the running program
+// can know, in words (shown). The table of -h is made from them.
+type Config struct {
+	SlackBotToken       Secret        `envconfig:"SLACK_BOT_TOKEN" required:"true" file:"true" desc:"Slack bot token, xoxb-…"`
+	SlackAppToken       Secret        `envconfig:"SLACK_APP_TOKEN" file:"true" desc:"Slack app-level token, xapp-…; set: Socket Mode"`
+	SlackSigningSecrets Secrets       `envconfig:"SLACK_SIGNING_SECRET" file:"true" desc:"Slack signing secret; set: HTTP; a comma-separated list while a secret is rotated" form:"a comma-separated list without empty elements"`
+	SlackAPIURL         string        `envconfig:"SLACK_API_URL" default:"https://slack.com/api/" desc:"Slack Web API, with trailing slash; https, or http to loopback"`
+	SoftLayerUsername   string        `envconfig:"SOFTLAYER_USERNAME" default:"apikey" desc:"classic SoftLayer user, or apikey with an IBM Cloud API key"`
+	SoftLayerAPIKey     Secret        `envconfig:"SOFTLAYER_API_KEY" required:"true" file:"true" desc:"the key of SOFTLAYER_USERNAME"`
+	SoftLayerEndpoint   string        `envconfig:"SOFTLAYER_ENDPOINT_URL" default:"https://api.softlayer.com/rest/v3.1" desc:"SoftLayer REST base; https, or http to loopback"`
+	SoftLayerRate       float64       `envconfig:"SOFTLAYER_RATE" default:"10" desc:"SoftLayer calls a second, whole deployment" form:"a number above 0, such as 10"`
+	PolicyFile          string        `envconfig:"POLICY_FILE" desc:"path of a Cedar policy; or, instead of it, REQUEST_GROUPS and APPROVE_GROUPS"`
+	RequestGroups       List          `envconfig:"REQUEST_GROUPS" desc:"Slack user-group or user ids that may ask, comma-separated" form:"a comma-separated list without empty elements"`
+	ApproveGroups       List          `envconfig:"APPROVE_GROUPS" desc:"Slack user-group or user ids that approve, comma-separated; none: requesters file alone; required with REQUEST_GROUPS" form:"a comma-separated list without empty elements"`
+	ProtectedTags       List          `envconfig:"PROTECTED_TAGS" default:"protected" desc:"tags of servers that nobody cancels here, comma-separated; not with POLICY_FILE" form:"a comma-separated list without empty elements"`
+	DatabaseURL         Secret        `envconfig:"DATABASE_URL" default:"sqlite:cancel-server.db" file:"true" desc:"where requests are kept, sqlite:PATH"`
+	ListenAddr          string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:3000" desc:"host:port for Slack's requests, in HTTP mode"`
+	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`
+	TicketURL           string        `envconfig:"TICKET_URL" default:"https://cloud.ibm.com/unifiedsupport/cases?number={number}" desc:"link to a ticket, a template with {id} or {number} or both; https, or http to loopback"`
+	SettleTime          time.Duration `envconfig:"SETTLE_TIME" default:"5m" desc:"how long SoftLayer's books must stay clean before a request whose answer was lost is sent once more; at least POST_TIMEOUT" form:"a duration, such as 5m"`
+	PostTimeout         time.Duration `envconfig:"POST_TIMEOUT" default:"90s" desc:"how long SoftLayer may take to answer a cancellation" form:"a duration, such as 90s"`
+	LogLevel            slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" form:"one of debug, info, warn and error"`
+	LogFormat           string        `envconfig:"LOG_FORMAT" shown:"text on a terminal, json elsewhere" desc:"text or json"`
+}
+
+// List is a comma-separated list: elements are trimmed, an empty one is an
+// error.
+type List []string
+
+// Decode splits value; envconfig calls it.
+func (l *List) Decode(value string) (err error) {
+	*l, err = splitList(value)
+	return err
+}
+
+func splitList(value string) ([]string, error) {
+	elements := strings.Split(value, ",")
+	for i, element := range elements {
+		elements[i] = strings.TrimSpace(element)
+		if elements[i] == "" {
+			return nil, errors.New("an element is empty")
+		}
+	}
+	return elements, nil
+}
+
+// FilesAlone tells whether APPROVE_GROUPS is the written-out none: requesters
+// have their cancellations filed with no second person.
+func (c Config) FilesAlone() bool {
+	return len(c.ApproveGroups) == 1 && c.ApproveGroups[0] == "none"
+}
+
+// SQLitePath returns the PATH of a DATABASE_URL sqlite:PATH, "" for any other.
+func (c Config) SQLitePath() string {
+	path, ok := strings.CutPrefix(c.DatabaseURL.Reveal(), "sqlite:")
+	if !ok {
+		return ""
+	}
+	return path
+}
+
+// ConfigError is everything that is wrong with the environment. The caller
+// prints it and ends with exit code 2.
+type ConfigError struct {
+	// Problems reads "NAME: what is wrong; what to do", one entry a problem.
+	// No entry holds a value: a secret may stand on the wrong line.
+	Problems []string
+}
+
+// Error lists the problems, one a line.
+func (e *ConfigError) Error() string {
+	return "reading the settings:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// LoadConfig reads the settings from the environment of this process, which is
+// the only one that envconfig v1.4.0 can read; tests set it with t.Setenv. Call
+// it once, before any goroutine runs: a setting that is there but empty counts
+// as not set, and LoadConfig unsets it, since envconfig tells the two apart.
+//
+// The error is a *ConfigError with all problems at once.
+func LoadConfig() (Config, error) {
+	var cfg Config
+	reader := settingsReader{given: map[string]bool{}, broken: map[string]bool{}}
+	fields := reflect.ValueOf(&cfg).Elem()
+	for _, field := range settingFields() {
+		reader.read(field, fields.FieldByIndex(field.Index))
+	}
+	problems := append(reader.problems, checkForms(cfg, reader.broken)...)
+	problems = append(problems, checkTogether(cfg, reader.given)...)
+	problems = append(problems, checkNames(os.Environ())...)
+	if len(problems) > 0 {
+		return Config{}, &ConfigError{Problems: problems}
+	}
+	if cfg.PolicyFile != "" {
+		cfg.ProtectedTags = nil // its default belongs to REQUEST_GROUPS
+	}
+	// One endpoint has one spelling: the store is bound to it.
+	cfg.SoftLayerEndpoint = strings.TrimRight(cfg.SoftLayerEndpoint, "/")
+	return cfg, nil
+}
+
+func settingFields() []reflect.StructField {
+	return reflect.VisibleFields(reflect.TypeFor[Config]())
+}
+
+// settingsReader reads setting after setting and keeps what went wrong.
+type settingsReader struct {
+	problems []string
+	given    map[string]bool // by the environment or by a file, well or not
+	broken   map[string]bool // its problem stands in problems already
+}
+
+func (r *settingsReader) read(field reflect.StructField, target reflect.Value) {
+	name := field.Tag.Get("envconfig")
+	fileName, path := name+"_FILE", ""
+	if field.Tag.Get("file") == "true" {
+		path = os.Getenv(fileName)
+	}
+	value := os.Getenv(name)
+	r.given[name] = value != "" || path != ""
+	switch {
+	case value != "" && path != "":
+		r.refuse(name, "set together with "+fileName+"; unset one of them")
+	case path != "":
+		r.readFile(field, target, path)
+	default:
+		r.readVariable(field, target)
+	}
+}
+
+func (r *settingsReader) readFile(field reflect.StructField, target reflect.Value, path string) {
+	name := field.Tag.Get("envconfig")
+	value, err := readSecretFile(path)
+	if err != nil {
+		r.broken[name] = true
+		r.problems = append(r.problems, fmt.Sprintf("%s_FILE: the file cannot be used: %v; name a file that holds the value of %s", name, err, name))
+		return
+	}
+	if err := target.Addr().Interface().(envconfig.Decoder).Decode(value); err != nil {
+		r.refuse(name, "the file does not hold "+field.Tag.Get("form")+"; correct it")
+	}
+}
+
+// readVariable has envconfig read one setting as a struct of its own: over the
+// whole Config it would stop at the first problem. Its error quotes the value,
+// so that only its type is used.
+func (r *settingsReader) readVariable(field reflect.StructField, target reflect.Value) {
+	name := field.Tag.Get("envconfig")
+	if os.Getenv(name) == "" {
+		_ = os.Unsetenv(name) // fails only for a name that is none
+	}
+	alone := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := envconfig.Process("", alone.Interface())
+	var unparsed *envconfig.ParseError
+	switch {
+	case errors.As(err, &unparsed):
+		r.refuse(name, "not "+field.Tag.Get("form")+"; correct it")
+	case err != nil:
+		r.refuse(name, "required and not set; set it or "+name+"_FILE: "+field.Tag.Get("desc"))
+	default:
+		target.Set(alone.Elem().Field(0))
+	}
+}
+
+func (r *settingsReader) refuse(name, problem string) {
+	r.broken[name] = true
+	r.problems = append(r.problems, name+": "+problem)
+}

@@ -1,0 +1,311 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+const (
+	filing  = "SoftLayer_Ticket/createCancelServerTicket"
+	reading = "SoftLayer_Hardware_Server/getObject"
+)
+
+// unhurried is patient, and sends nothing again before a dozen requests are in.
+func unhurried() setup {
+	s := patient()
+	s.extra = []string{"POST_TIMEOUT=1s", "SETTLE_TIME=3s"}
+	return s
+}
+
+// patient is a world in which a lost answer is settled in seconds.
+func patient() setup {
+	return setup{extra: quickly, slack: fakeslack.Options{RateLimitsOff: true}}
+}
+
+func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		for _, fault := range []string{"error_after", "drop_after", "slow_after", "truncated_json"} {
+			server := w.another()
+			require.NoError(t, w.softlayer.Fault(filing, fault, 1))
+			w.accepted(w.cast.Channel, w.cast.User, server)
+			told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			require.Len(t, w.tickets(server), 1, fault)
+			assert.Contains(t, told.Shown, w.url+"/softlayer/tickets/"+strconv.FormatInt(w.tickets(server)[0].ID, 10), fault)
+			assert.Len(t, w.postsFor(server), 1, "%s: nothing is sent twice", fault)
+			assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1, "%s: one message, edited", fault)
+		}
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestAnAnswerLostBeforeAnythingWasMadeIsNeverCalledFiled(t *testing.T) {
+	overBothWith(t, unhurried(), func(t *testing.T, w *world) {
+		faults := []string{
+			"error_before", "drop_before", "ok_error", "ok_null", "ok_empty", "html", "html_200",
+			"hang", "slow", "redirect", "huge",
+		}
+		for _, fault := range faults {
+			require.NoError(t, w.softlayer.Fault(filing, fault, 1))
+		}
+		servers := w.acceptedAtOnce(len(faults)) // which fault strikes which does not matter
+		for _, server := range servers {
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			require.Len(t, w.tickets(server), 1)
+			posts := w.postsFor(server)
+			require.Len(t, posts, 2, "sent once more")
+			assert.GreaterOrEqual(t, posts[1].At.Sub(posts[0].At), 3*time.Second, "after a whole settle time")
+			said := w.toldOf(server)
+			require.NotEmpty(t, said)
+			assert.Contains(t, said[0], "Not known yet", "what the channel reads first")
+			assert.Contains(t, said[len(said)-1], "Cancellation requested")
+			assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1, "one message, edited")
+		}
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestAnEditThatSlackDoesNotTakeIsMadeAgain(t *testing.T) {
+	overBothWith(t, unhurried(), func(t *testing.T, w *world) {
+		faults := []string{
+			fakeslack.FaultRateLimited, fakeslack.FaultError503, fakeslack.FaultDropBefore,
+			fakeslack.FaultDropAfter, fakeslack.FaultInternalError,
+		}
+		require.NoError(t, w.softlayer.Fault(filing, "error_before", len(faults)))
+		for _, fault := range faults {
+			require.NoError(t, w.slack.Fault("chat.update", fault, 1))
+		}
+		for _, server := range w.acceptedAtOnce(len(faults)) {
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1, "one message, edited")
+			assert.Len(t, w.tickets(server), 1)
+		}
+	})
+}
+
+func TestWhatSoftLayerSurelyDidNotTakeIsFiledLater(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		for _, fault := range []string{"rate_limit", "expired_token", "unauthorized"} {
+			server := w.another()
+			require.NoError(t, w.softlayer.Fault(filing, fault, 1))
+			w.accepted(w.cast.Channel, w.cast.User, server)
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.tickets(server), 1, fault)
+			assert.Len(t, w.postsFor(server), 2, fault)
+			for _, said := range w.toldOf(server) {
+				assert.NotContains(t, said, "Not known yet", fault)
+			}
+		}
+	})
+}
+
+func TestAKeyWithoutTheRightIsToldInSoftLayersWords(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		require.NoError(t, w.softlayer.Fault(filing, "no_permission", 1))
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Not filed", w.fqdn(w.server), "You do not have permission to this service.")
+		assert.Empty(t, w.tickets(w.server))
+		assert.Equal(t, map[string]int{"rejected": 1}, w.recorded())
+
+		// The server is free: with the right given, the next request is filed.
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}
+
+func TestASoftLayerThatDoesNotAnswerReads(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		for _, fault := range []string{"html", "rate_limit", "ok_null", "ok_empty", "unauthorized"} {
+			server := w.another()
+			w.command(w.cast.User, "")
+			ids, options := w.look(w.cast.User, strconv.FormatInt(server, 10))
+			require.Equal(t, []int64{server}, ids)
+			require.NoError(t, w.softlayer.Fault(reading, fault, 1))
+			w.pick(w.cast.User, options[0])
+			w.eventually("the form says that there is no card", func() bool {
+				return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer did not answer about this server.")
+			})
+			w.pick(w.cast.User, options[0])
+			m := w.awaitCard(w.cast.User, server)
+
+			require.NoError(t, w.softlayer.Fault(reading, fault, 1)) // the read before filing
+			require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+			require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.tickets(server), 1, fault)
+			assert.Len(t, w.postsFor(server), 1, fault)
+		}
+	})
+}
+
+func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		for _, event := range []struct {
+			name   string
+			happen func(w *world, server int64)
+			told   []string
+			state  string
+		}{
+			{"staff opens a ticket", func(w *world, server int64) {
+				w.control(http.MethodPost, "/ticket", map[string]any{"server": server, "open": true, "entry": "By staff."}, nil)
+			}, []string{"Already requested", "Nothing new was filed."}, "duplicate"},
+			{"its address changes", func(w *world, server int64) {
+				w.patch(server, map[string]any{"primaryIpAddress": "198.51.100.7"})
+			}, []string{"Not filed", "The server has changed since its card was read: public address."}, "rejected"},
+			{"a transaction begins", func(w *world, server int64) {
+				w.patch(server, map[string]any{"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "OS_RELOAD", "friendlyName": "OS Reload"}}})
+			}, []string{"Not filed", "a transaction is running"}, "rejected"},
+			{"it is gone", func(w *world, server int64) {
+				w.control(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
+			}, []string{"Not filed", "The server is not found any more"}, "rejected"},
+		} {
+			t.Run(event.name, func(t *testing.T) {
+				w, server := w.in(t), w.another()
+				name, before := w.fqdn(server), w.recorded()[event.state]
+				m := w.form(w.cast.Channel, w.cast.User, server)
+				values := w.usual(m, server)
+				event.happen(w, server)
+				require.Empty(t, w.submit(w.cast.User, m, values).Error)
+				told := w.awaitMessage(w.cast.Channel, append(event.told, name)...)
+				for _, stands := range w.tickets(server) {
+					assert.Contains(t, told.Shown, w.url+"/softlayer/tickets/"+strconv.FormatInt(stands.ID, 10), "the link to it")
+					assert.NotContains(t, stands.FirstUpdate.Entry, "cancel-server", "it is not ours")
+				}
+				assert.Empty(t, w.postsFor(server), "nothing is sent")
+				assert.Equal(t, before+1, w.recorded()[event.state])
+			})
+		}
+	})
+}
+
+func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, patient())
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW_ALL"}}, nil)
+	w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+	standing := w.tickets(w.server)
+	told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server))
+	assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d stands for this server, and this key cannot read whose it is.", standing[0].ID))
+	assert.Len(t, w.tickets(w.server), 1)
+
+	locked := w.blockedForm(w.cast.User, w.server)
+	assert.Contains(t, locked.text(w), w.ref(told.Shown))
+	w.submit(w.cast.User, locked, w.usual(locked, w.server))
+	assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
+	assert.Len(t, w.postsFor(w.server), 1)
+}
+
+func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, patient())
+	w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
+	closed := w.tickets(w.server)[0].ID
+	w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks; contact IBM.", closed))
+	assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
+	assert.Len(t, w.tickets(w.server), 1)
+}
+
+func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		w.blockedForm(w.cast.User, w.server) // it stands
+
+		w.control(http.MethodPost, "/ticket", map[string]any{"id": w.tickets(w.server)[0].ID, "close": true}, nil)
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Stopped", w.fqdn(w.server))
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 2)
+		assert.Equal(t, map[string]int{"reverted": 1, "filed": 1}, w.recorded())
+	})
+}
+
+func TestAFiledRequestWhoseServerIsGoneIsOver(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, patient())
+	name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
+	w.command(w.cast.User, "")
+	w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
+	w.pick(w.cast.User, option(id))
+	w.eventually("the form says that there is no such server", func() bool {
+		return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer has no such server, or this key may not see it.")
+	})
+	w.awaitMessage(w.cast.Channel, "Gone", name)
+	assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
+}
+
+func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, patient())
+	w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server)) // an answer is enough
+
+	server := w.another()
+	require.NoError(t, w.softlayer.Fault(filing, "drop_after", 1))
+	w.accepted(w.cast.Channel, w.cast.User, server)
+	told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
+	assert.Contains(t, told.Shown, "the key has no right to view tickets")
+	assert.Len(t, w.postsFor(server), 1, "nothing is sent again on the word of books that cannot be read")
+	assert.Len(t, w.tickets(server), 1)
+
+	// The operator looked, and the key cannot: the person's word is taken.
+	id := strconv.FormatInt(w.tickets(server)[0].ID, 10)
+	code, said := w.ends([]string{"resolve", w.ref(told.Shown), "filed", id, "--why", "It stands in IBM Cloud."})
+	require.Zero(t, code, said)
+	assert.Contains(t, w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server)).Shown, id)
+	assert.Equal(t, map[string]int{"filed": 2}, w.recorded())
+}
+
+// acceptedAtOnce asks for so many servers: first all forms are filled, then all sent.
+func (w *world) acceptedAtOnce(count int) []int64 {
+	w.t.Helper()
+	servers, forms := make([]int64, count), make([]modal, count)
+	for i := range servers {
+		servers[i] = w.another()
+		forms[i] = w.form(w.cast.Channel, w.cast.User, servers[i])
+	}
+	for i, server := range servers {
+		ack := w.submit(w.cast.User, forms[i], w.usual(forms[i], server))
+		require.Contains(w.t, string(ack.Body), `"Recorded"`)
+	}
+	return servers
+}
+
+// patch changes a server in SoftLayer's books.
+func (w *world) patch(server int64, change map[string]any) {
+	w.t.Helper()
+	w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": change}, nil)
+}
+
+// toldOf is each text that the bot posted or edited in about a server, in order.
+func (w *world) toldOf(server int64) []string {
+	w.t.Helper()
+	name := w.fqdn(server)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var texts []string
+	for _, e := range w.slk {
+		if e.From == "bot" && strings.HasPrefix(e.Method, "chat.") && strings.Contains(string(e.Request), name) {
+			texts = append(texts, string(e.Request))
+		}
+	}
+	return texts
+}

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+)
+
+// NewLogger returns a logger that writes to w as LOG_LEVEL and LOG_FORMAT say.
+// Where LOG_FORMAT is not set, people at a terminal get text, and what collects
+// logs gets JSON.
+func NewLogger(cfg Config, w io.Writer, terminal bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "text" || cfg.LogFormat == "" && terminal {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

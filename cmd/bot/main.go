@@ -1,0 +1,100 @@
+// Command bot is the Slack bot behind /cancel-server: it files SoftLayer
+// cancellation tickets for bare-metal servers, for the people that its policy lets.
+// This package holds the verbs, the environment and the wiring, and nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// The exit codes of every verb.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong use or configuration
+)
+
+// errUsage marks an error of how the program was called or configured.
+var errUsage = errors.New("wrong use or configuration")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run does what the arguments say and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	verb, rest := "serve", args
+	if len(args) > 0 && args[0] != "-h" && args[0] != "--help" {
+		verb, rest = args[0], args[1:]
+	}
+	if asksForHelp(rest) {
+		return exitCode(stderr, Usage(stdout, verbs()))
+	}
+	switch verb {
+	case "serve":
+		return exitCode(stderr, serve(ctx, rest, stderr))
+	case "resolve":
+		return exitCode(stderr, resolve(ctx, rest, stdout))
+	case "version":
+		_, err := fmt.Fprintln(stdout, version())
+		return exitCode(stderr, err)
+	default:
+		return exitCode(stderr, fmt.Errorf("%w: %q is not a verb; bot -h lists them", errUsage, verb))
+	}
+}
+
+func verbs() []Verb {
+	return []Verb{
+		{Usage: "[serve]", Meaning: "serves Slack until it is stopped; what no verb means"},
+		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
+		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
+		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
+		{Usage: "version", Meaning: "prints the version"},
+	}
+}
+
+func asksForHelp(args []string) bool {
+	for _, arg := range args {
+		if arg == "-h" || arg == "--help" {
+			return true
+		}
+	}
+	return false
+}
+
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "bot:", err)
+	var config *ConfigError
+	if errors.Is(err, errUsage) || errors.As(err, &config) || errors.Is(err, flag.ErrHelp) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// version is the module's version, or the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "cancel-server, unknown version"
+	}
+	commit := ""
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			commit = ", commit " + setting.Value
+		}
+	}
+	return "cancel-server " + info.Main.Version + commit + ", " + info.GoVersion
+}

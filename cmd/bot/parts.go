@@ -1,0 +1,115 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui"
+	"cancel-server/internal/softlayer"
+	"cancel-server/internal/store"
+)
+
+// far is both vendors, asked who we are to them.
+type far struct {
+	slack     *slackui.Web
+	softlayer *softlayer.Client
+	bot       slackui.Identity
+	account   cancellation.Account
+}
+
+// reach makes the two clients and asks each who its credential belongs to, so that
+// a bad one fails at start and not at the first request.
+func reach(ctx context.Context, cfg Config) (*far, error) {
+	client, err := softlayer.New(softlayer.Options{
+		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
+		APIKey: cfg.SoftLayerAPIKey.Reveal(), Rate: cfg.SoftLayerRate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+	if err != nil {
+		return nil, err
+	}
+	f := &far{slack: web, softlayer: client}
+	if f.bot, err = web.AuthTest(ctx); err != nil {
+		return nil, fmt.Errorf("asking Slack who the bot is: %w", err)
+	}
+	if f.account, err = client.Account(ctx); err != nil {
+		return nil, fmt.Errorf("asking SoftLayer whose key this is: %w", err)
+	}
+	return f, nil
+}
+
+func (f *far) close() {
+	f.slack.Close()
+	f.softlayer.Close()
+}
+
+// home is the id that the team part of people's ids is compared with.
+func (f *far) home() string { return cmp.Or(f.bot.Enterprise, f.bot.Team) }
+
+// openStore opens the database and holds it to the Slack app and the SoftLayer
+// account that it was first used with.
+func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{Path: cfg.SQLitePath(), Serve: serve})
+	if err != nil {
+		return nil, err
+	}
+	binding := store.Binding{App: f.bot.Bot, Team: f.bot.Team, Account: f.account.ID, Endpoint: cfg.SoftLayerEndpoint}
+	if err := s.Bind(ctx, binding); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// loadPolicy reads the policy file, or writes the groups settings as Cedar.
+func loadPolicy(cfg Config, home string) (*authz.Policy, error) {
+	if cfg.PolicyFile == "" {
+		policy, err := authz.FromGroups(authz.Groups{
+			Home: home, Request: cfg.RequestGroups, Approve: cfg.ApproveGroups, ProtectedTags: cfg.ProtectedTags,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
+		}
+		return policy, nil
+	}
+	source, err := os.ReadFile(cfg.PolicyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading POLICY_FILE: %w", errUsage, err)
+	}
+	policy, err := authz.Parse(cfg.PolicyFile, source)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return policy, nil
+}
+
+// manageCases lists all cases; it is where a ticket without a case number is found
+// (https://cloud.ibm.com/docs/account?topic=account-managing-support-cases).
+const manageCases = "https://cloud.ibm.com/unifiedsupport/cases"
+
+var caseNumber = regexp.MustCompile(`^CS[0-9]+$`)
+
+// ticketURL fills the link template. A ticket may carry no CS number, or not yet:
+// where the template needs one, the link goes to the list of cases.
+func ticketURL(template string) func(cancellation.TicketID) string {
+	return func(t cancellation.TicketID) string {
+		number := t.Number
+		if !caseNumber.MatchString(number) {
+			number = ""
+		}
+		if number == "" && strings.Contains(template, "{number}") {
+			return manageCases
+		}
+		return strings.NewReplacer("{id}", strconv.FormatInt(t.ID, 10), "{number}", number).Replace(template)
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Documents of settings drift unless a test compares them.
+func TestTheReadmesTableOfSettingsIsTheProgramsOwn(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(text), "| setting | meaning | default |\n|---|---|---|\n")
+	require.True(t, found, "the README has a table of settings")
+	table, _, _ := strings.Cut(after, "\n\n")
+	var want []string
+	for _, row := range SettingRows() {
+		want = append(want, readmeRow(row))
+	}
+	assert.Equal(t, want, strings.Split(strings.TrimSpace(table), "\n"))
+}
+
+func readmeRow(row SettingRow) string {
+	name, standard := "`"+row.Name+"`", row.Default
+	if row.File {
+		name += " (or `" + row.Name + "_FILE`)"
+	}
+	switch {
+	case row.Required:
+		standard = "required"
+	case standard == "":
+		standard = "–"
+	case !strings.Contains(standard, " "):
+		standard = "`" + standard + "`"
+	}
+	return fmt.Sprintf("| %s | %s | %s |", name, row.Meaning, standard)
+}
+
+func TestTheReadmeShowsItsTwoCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, command := range []string{"go run ./cmd/sandbox", "go test ./..."} {
+		assert.Contains(t, string(text), command)
+	}
+}

@@ -1,0 +1,228 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+func TestWhoMayNotAskIsRefusedAtTheCommandAndNobodyElseSeesIt(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
+		who := []struct{ name, user string }{
+			{"a guest, though in the groups", w.cast.Guest},
+			{"a bot", w.cast.BotUser},
+			{"a deactivated user", w.cast.Deactivated},
+			{"somebody of another workspace", w.cast.Stranger},
+			{"somebody whom no rule lets", w.cast.Outsider},
+		}
+		for _, person := range who {
+			t.Run(person.name, func(t *testing.T) {
+				w := w.in(t)
+				ack := w.command(person.user, "")
+				require.Empty(t, ack.Error)
+				assert.Zero(t, w.hasOpen(person.user), "no form opens")
+				told := w.ephemeral(w.cast.Channel, person.user)
+				require.Len(t, told, 1, "the asker is told")
+				assert.Contains(t, told[0].Shown, "Nothing was filed.")
+				assert.Contains(t, told[0].Shown, "Rule ")
+			})
+		}
+		assert.Empty(t, w.about(w.cast.Channel), "nobody else sees it")
+		assert.Empty(t, w.recorded())
+		assert.Empty(t, w.posts())
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
+		m := w.form(w.cast.Channel, w.cast.User, server)
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+
+		refusal := w.top(w.cast.User)
+		assert.Equal(t, "Not allowed", refusal.Title.Text)
+		said := refusal.text(w)
+		assert.Contains(t, said, "Nothing was filed.")
+		assert.Contains(t, said, w.fqdn(server))
+		assert.Contains(t, said, "servers tagged protected are cancelled by <!channel> the data team only.")
+		assert.Contains(t, said, "Rule protected-tag")
+		assert.NotEmpty(t, w.ref(said))
+		assert.NotContains(t, markdownIn(t, refusal.Raw), "<!channel>", "the rule's reason mentions nobody")
+		assert.Equal(t, map[string]int{"denied": 1}, w.recorded(), "the denial is recorded")
+		assert.Empty(t, w.posts(), "nothing is filed")
+		assert.Empty(t, w.about(w.cast.Channel), "the channel is not told of a denial")
+
+		// The form stays below it: another server, from the same view.
+		w.close(w.cast.User)
+		other := w.another()
+		w.choose(w.cast.User, other)
+		corrected := w.awaitCard(w.cast.User, other)
+		require.Equal(t, m.ID, corrected.ID, "the same view")
+		require.Empty(t, w.submit(w.cast.User, corrected, w.usual(corrected, other)).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(other))
+		assert.Len(t, w.tickets(other), 1)
+		assert.Empty(t, w.tickets(server))
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		require.Empty(t, w.submit(w.cast.User, m, w.fill(m, "Moving to competitor", "They are cheaper.", w.fqdn(w.server))).Error)
+		refusal := w.top(w.cast.User)
+		assert.Contains(t, refusal.text(w), "Rule no-competitors")
+		w.close(w.cast.User)
+		assert.Equal(t, m.ID, w.top(w.cast.User).ID, "the form is still there")
+
+		require.Empty(t, w.submit(w.cast.User, m, w.fill(m, "No longer needed", "They are cheaper.", w.fqdn(w.server))).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Equal(t, map[string]int{"denied": 1, "filed": 1}, w.recorded())
+	})
+}
+
+func TestWhoMayOnlyAskIsDeniedBecauseNobodyCanApproveYet(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.Requester, w.server)
+		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+		refusal := w.top(w.cast.Requester)
+		assert.Equal(t, "Not allowed", refusal.Title.Text)
+		assert.Contains(t, refusal.text(w), "your policy asks for a second person's approval, which this version cannot take")
+		assert.Contains(t, refusal.text(w), "Nothing was filed.")
+		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+
+		// A denial holds nothing: who may cancel alone still can.
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}
+
+func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{})
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	w.stop() // a new process knows of no group that an old one read, and reads the form of an old one
+	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+	w.start()
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+	assert.Equal(t, "Not allowed", w.top(w.cast.User).Title.Text)
+	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+	assert.Empty(t, w.posts())
+}
+
+func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{})
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	require.NoError(t, w.softlayer.Fault("SoftLayer_Hardware_Server/getObject", "hang", 1))
+	w.submit(w.cast.User, m, w.usual(m, w.server))
+	require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
+	w.kill()
+	require.NoError(t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+	w.start()
+	told := w.awaitMessage(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed")
+	assert.Contains(t, told.Shown, "second person's approval")
+	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+	assert.Empty(t, w.posts())
+	assert.Len(t, w.about(w.cast.Channel), 1)
+}
+
+func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedAndThenItWorks(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+		require.NoError(w.t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 1))
+	}})
+	begun := time.Now()
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
+	assert.Contains(t, refused["server"], "Nothing was recorded.")
+	assert.Empty(t, w.recorded())
+	assert.Empty(t, w.posts())
+	assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
+
+	// The groups are asked for every 20 s at most: a member who has left by then is out.
+	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Requester}}))
+	left := w.form(w.cast.Channel, w.cast.Requester, w.server)
+	w.eventually("20 s are over", func() bool { return time.Since(begun) > 19*time.Second })
+	w.eventually("the same form is accepted", func() bool {
+		w.submit(w.cast.Requester, left, w.usual(left, w.server))
+		return w.top(w.cast.Requester).Title.Text == "Not allowed"
+	})
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.Equal(t, map[string]int{"denied": 1, "filed": 1}, w.recorded())
+	assert.Empty(t, w.broken())
+}
+
+func TestAHostileNameMentionsNobodyElse(t *testing.T) {
+	overBothWith(t, setup{before: func(w *world) {
+		require.NoError(w.t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Add: []string{w.cast.Hostile}}))
+	}}, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.Hostile, w.server)
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested")
+		assert.Equal(t, []string{w.cast.Hostile}, told.Mentions)
+		require.Len(t, w.tickets(w.server), 1)
+		assert.Contains(t, w.tickets(w.server)[0].FirstUpdate.Entry, fmt.Sprintf("Asked by: <!channel> & co (Slack user %s", w.cast.Hostile))
+
+		// The second person is told whose request stands, and that is a name too.
+		m := w.blockedForm(w.cast.User, w.server)
+		assert.Contains(t, m.text(w), "<!channel> & co")
+		assert.NotContains(t, markdownIn(t, m.Raw), "<!channel>")
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestAHostileServerNameMentionsNobody(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		const name = "db <!channel> <https://evil|x>.example.com"
+		w.patch(w.server, map[string]any{"fullyQualifiedDomainName": name})
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		assert.Contains(t, m.text(w), name, "it is shown as text")
+		assert.NotContains(t, markdownIn(t, m.Raw), "evil")
+		require.Empty(t, w.submit(w.cast.User, m, w.fill(m, "No longer needed", "Replaced.", name)).Error)
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested")
+		assert.Equal(t, []string{w.cast.User}, told.Mentions)
+		assert.NotContains(t, told.Text, "<!channel>")
+		assert.NotContains(t, told.Text, "<https://evil")
+		assert.Empty(t, w.broken())
+	})
+}
+
+// ephemeral are the messages in a channel that only this person sees.
+func (w *world) ephemeral(channel, user string) []message {
+	w.t.Helper()
+	var found []message
+	for _, m := range w.messages(channel) {
+		if m.To == user {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// markdownIn is the text in a view or a message that Slack reads for mentions and links.
+func markdownIn(t *testing.T, raw string) string {
+	t.Helper()
+	var view any
+	require.NoError(t, json.Unmarshal([]byte(raw), &view))
+	all := ""
+	eachObject(view, func(object map[string]any) {
+		if object["type"] == "mrkdwn" {
+			all += fmt.Sprintln(object["text"])
+		}
+	})
+	return all
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"cancel-server/internal/cancellation"
+)
+
+// resolve ends a stuck request by the word of the person who runs it. It opens the
+// database beside a running serve, which sees the change within a second.
+func resolve(ctx context.Context, args []string, stdout io.Writer) error {
+	said, err := parseResolution(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := LoadConfig()
+	if err != nil {
+		return err
+	}
+	f, err := reach(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	journal, err := f.openStore(ctx, cfg, false)
+	if err != nil {
+		return err
+	}
+	desk := &cancellation.Desk{
+		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Account: f.account,
+		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+	}
+	r, err := desk.Resolve(ctx, said)
+	if err := errors.Join(err, journal.Close()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s %s is now %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.State)
+	return err
+}
+
+// parseResolution reads REF filed TICKET | none | drop, with --why anywhere.
+func parseResolution(args []string) (cancellation.Resolution, error) {
+	flags := flag.NewFlagSet("resolve", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	why := flags.String("why", "", "")
+	var words []string
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			return cancellation.Resolution{}, fmt.Errorf("%w: resolve: %w", errUsage, err)
+		}
+		if args = flags.Args(); len(args) > 0 {
+			words, args = append(words, args[0]), args[1:]
+		}
+	}
+	return resolution(words, *why)
+}
+
+func resolution(words []string, why string) (cancellation.Resolution, error) {
+	const usage = "resolve REF filed TICKET | none | drop --why TEXT"
+	if len(words) < 2 {
+		return cancellation.Resolution{}, fmt.Errorf("%w: %s", errUsage, usage)
+	}
+	said := cancellation.Resolution{Ref: words[0], Finding: cancellation.Finding(words[1]), Why: why, Operator: operator()}
+	if _, err := cancellation.ParseShort(said.Ref); err != nil {
+		return said, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	left := words[2:]
+	if said.Finding == cancellation.FoundTicket && len(left) == 1 {
+		id, err := strconv.ParseInt(left[0], 10, 64)
+		if err != nil || id <= 0 {
+			return said, fmt.Errorf("%w: %q is not a ticket's id", errUsage, left[0])
+		}
+		said.Ticket, left = id, nil
+	}
+	known := said.Finding == cancellation.FoundNone || said.Finding == cancellation.DropIt || said.Ticket > 0
+	if !known || len(left) > 0 {
+		return said, fmt.Errorf("%w: %s", errUsage, usage)
+	}
+	if strings.TrimSpace(why) == "" {
+		return said, fmt.Errorf("%w: say why, for those who read the history: --why TEXT", errUsage)
+	}
+	return said, nil
+}
+
+// operator is who runs the program, by the operating system's word.
+func operator() string {
+	who, err := user.Current()
+	if err != nil {
+		return "unknown"
+	}
+	return who.Username
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+const (
+	redacted = "[redacted]"
+
+	// maxSecretFile bounds a NAME_FILE, in bytes: a path given by mistake may
+	// be a disk or an endless device.
+	maxSecretFile = 64 << 10
+)
+
+// Secret is a value that is never printed: every verb of fmt, log/slog and
+// encoding/json show "[redacted]" in its place. Only Reveal gives it back.
+//
+// The value stands behind a pointer because fmt calls no methods on a
+// struct's unexported fields: there it prints an address and not the value.
+type Secret struct{ value *string }
+
+// Decode takes the value over; envconfig calls it.
+func (s *Secret) Decode(value string) error {
+	s.value = &value
+	return nil
+}
+
+// Reveal returns the value, "" where none was set. Call it only where the
+// value goes to the party that it is meant for.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Format writes "[redacted]" for every verb and flag.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// String returns "[redacted]".
+func (s Secret) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (s Secret) GoString() string { return redacted }
+
+// LogValue returns "[redacted]".
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns "[redacted]"; encoding/json and encoding/xml use it.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Secrets is a comma-separated list of secrets, as SLACK_SIGNING_SECRET holds
+// it: elements are trimmed, an empty one is an error.
+type Secrets []Secret
+
+// Decode splits value; envconfig calls it.
+func (s *Secrets) Decode(value string) error {
+	elements, err := splitList(value)
+	if err != nil {
+		return err
+	}
+	*s = make(Secrets, len(elements))
+	for i := range elements {
+		(*s)[i] = Secret{value: &elements[i]}
+	}
+	return nil
+}
+
+// Reveal returns the values in their order. Call it only where they go to the
+// code that checks signatures with them.
+func (s Secrets) Reveal() []string {
+	values := make([]string, len(s))
+	for i, secret := range s {
+		values[i] = secret.Reveal()
+	}
+	return values
+}
+
+// readSecretFile returns what the file at path holds, less one newline at its
+// end. Its errors do not name the path: a secret pasted after NAME_FILE by
+// mistake would be printed with it.
+func readSecretFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	switch {
+	case err != nil:
+		return "", withoutPath(err)
+	case len(content) > maxSecretFile:
+		return "", fmt.Errorf("it is larger than %d bytes", maxSecretFile)
+	}
+	value := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if value == "" {
+		return "", errors.New("it is empty")
+	}
+	return value, nil
+}
+
+func withoutPath(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

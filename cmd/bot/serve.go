@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui"
+	"cancel-server/internal/store"
+)
+
+// drainTime bounds how long what is in hand may take to end after a stop.
+const drainTime = 8 * time.Second
+
+// serve runs the bot until ctx ends.
+func serve(ctx context.Context, args []string, stderr io.Writer) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: serve takes no arguments, got %q", errUsage, args)
+	}
+	cfg, err := LoadConfig()
+	if err != nil {
+		return err
+	}
+	log := NewLogger(cfg, stderr, isTerminal(stderr))
+	f, err := reach(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	policy, err := loadPolicy(cfg, f.home())
+	if err != nil {
+		return err
+	}
+	for _, warning := range policy.Warnings() {
+		log.Warn("the policy in force", "says", warning)
+	}
+	journal, err := f.openStore(ctx, cfg, true)
+	if err != nil {
+		return err
+	}
+	b := assemble(cfg, f, policy, journal, log)
+	log.Info("serving", "team", f.bot.Team, "account", f.account.ID, "policy", policy.Digest(), "version", version())
+	return errors.Join(b.run(ctx), journal.Close())
+}
+
+// bot is the assembled program.
+type bot struct {
+	cfg        Config
+	log        *slog.Logger
+	journal    *store.Store
+	directory  *slackui.Directory
+	worker     *cancellation.Worker
+	dispatcher *slackui.Dispatcher
+	socket     *slackui.Socket // nil without an app token
+	books      cancellation.Books
+}
+
+func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
+	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer}
+	words := slackui.Words{TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime}
+	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
+		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: policy.GroupIDs(), Log: log,
+	})
+	limits := cancellation.DefaultLimits()
+	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
+	b.worker = &cancellation.Worker{
+		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Filer: f.softlayer,
+		Directory: b.directory, Policy: policy, Limits: limits, Owner: owner(), Log: log,
+		Announcer: slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log}),
+	}
+	desk := &cancellation.Desk{
+		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: policy,
+		Account: f.account, Wake: b.worker.Wake, Log: log,
+	}
+	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
+		Desk: desk, Web: f.slack, Directory: b.directory, Search: f.softlayer, Policy: policy, Words: words,
+		Key: journal.HMACKey(), Shelf: journal, Team: f.bot.Team, Log: log,
+	})})
+	if token := cfg.SlackAppToken.Reveal(); token != "" {
+		b.socket = slackui.NewSocket(slackui.SocketOptions{AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Log: log})
+	}
+	return b
+}
+
+// owner names this process in leases and events.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid()) + "/" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+// run serves until ctx ends or a part fails, then takes nothing more and lets what
+// is in hand end.
+func (b *bot) run(ctx context.Context) error {
+	defer b.directory.Close()
+	doors, err := b.listen()
+	if err != nil {
+		return err
+	}
+	parts, partCtx := errgroup.WithContext(ctx)
+	parts.Go(func() error { b.warm(partCtx); return nil })
+	for _, d := range doors {
+		b.open(partCtx, parts, d)
+	}
+	if b.socket != nil {
+		parts.Go(func() error { return b.socket.Run(partCtx) })
+	}
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	var worker sync.WaitGroup
+	worker.Go(func() { b.worker.Run(working) })
+
+	failed := parts.Wait()
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := b.dispatcher.Shutdown(draining); err != nil { // only a form's card can take longer: nothing is lost
+		b.log.Warn("stopping", "err", err)
+	}
+	stopWorking()
+	worker.Wait()
+	return failed
+}
+
+// warm reads what the first command would wait for. Failing is only said: each is
+// read again where it is needed.
+func (b *bot) warm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := b.directory.Warm(ctx); err != nil {
+		b.log.Warn("reading the policy's user groups", "err", err)
+	}
+	rights, err := b.books.Rights(ctx)
+	if err != nil {
+		b.log.Warn("reading the rights of the SoftLayer key", "err", err)
+		return
+	}
+	for name, has := range map[string]bool{"SERVER_CANCEL": rights.Cancel, "TICKET_ADD": rights.AddTickets, "TICKET_VIEW": rights.ViewTickets} {
+		if !has {
+			b.log.Error("the SoftLayer key lacks a right that the bot needs", "right", name)
+		}
+	}
+}
+
+// door is an address that the bot listens on, and who answers there.
+type door struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// listen takes the addresses, all of them or none.
+func (b *bot) listen() ([]door, error) {
+	admin, err := net.Listen("tcp", b.cfg.AdminAddr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on ADMIN_ADDR: %w", err)
+	}
+	b.log.Info("listening", "for", "operators", "addr", admin.Addr().String())
+	doors := []door{{admin, b.admin()}}
+	secrets := b.cfg.SlackSigningSecrets.Reveal()
+	if len(secrets) == 0 {
+		return doors, nil
+	}
+	listener, err := net.Listen("tcp", b.cfg.ListenAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
+	}
+	b.log.Info("listening", "for", "Slack", "addr", listener.Addr().String())
+	slack := slackui.NewHTTP(slackui.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
+	return append(doors, door{listener, slack.Routes()}), nil
+}
+
+// open serves one door until ctx ends, then lets its requests end.
+func (b *bot) open(ctx context.Context, parts *errgroup.Group, d door) {
+	server := &http.Server{
+		Handler: d.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn),
+	}
+	parts.Go(func() error {
+		if err := server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving %s: %w", d.listener.Addr(), err)
+		}
+		return nil
+	})
+	parts.Go(func() error {
+		<-ctx.Done()
+		draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		return server.Shutdown(draining)
+	})
+}
+
+// isTerminal reports whether people read this output.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,154 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+func TestFiveSettingsWithoutAFileFileATicket(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{before: func(w *world) {
+		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=none"}
+	}})
+	w.accepted(w.cast.Channel, w.cast.Requester, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+
+	server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
+	m := w.form(w.cast.Channel, w.cast.Requester, server)
+	w.submit(w.cast.Requester, m, w.usual(m, server))
+	assert.Equal(t, "Not allowed", w.top(w.cast.Requester).Title.Text, "the default of PROTECTED_TAGS holds")
+	assert.Empty(t, w.postsFor(server))
+
+	require.Empty(t, w.command(w.cast.Outsider, "").Error)
+	assert.Zero(t, w.hasOpen(w.cast.Outsider), "nobody else may ask")
+}
+
+func TestPeopleInsteadOfGroupsNeedNoGroupCallAndApproversMakeItADenial(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.User, "APPROVE_GROUPS=" + w.cast.Approver, "PROTECTED_TAGS=prod"}
+	}})
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	w.submit(w.cast.User, m, w.usual(m, w.server))
+	assert.Contains(t, w.top(w.cast.User).text(w), "second person's approval")
+	require.Empty(t, w.command(w.cast.Requester, "").Error)
+	assert.Zero(t, w.hasOpen(w.cast.Requester), "who is not named may not ask")
+	assert.Empty(t, w.calls("usergroups.list"), "no group is named, none is read")
+	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+	assert.Empty(t, w.posts())
+}
+
+func TestBothTransportsServeAndASigningSecretCanBeRotated(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+		w.extra = []string{"SLACK_APP_TOKEN=" + w.slack.AppToken(), "SLACK_SIGNING_SECRET=the-coming-secret, " + w.slack.SigningSecret()}
+	}})
+	w.eventually("the bot is ready", func() bool { status, _ := w.ready(); return status == http.StatusOK })
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.NotEmpty(t, w.calls("apps.connections.open"), "Socket Mode is open beside it")
+}
+
+func TestOperatorsSeeWhetherTheBotCanTakeACommand(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{})
+	alive, err := http.Get("http://" + w.admin + "/livez")
+	require.NoError(t, err)
+	require.NoError(t, alive.Body.Close())
+	assert.Equal(t, http.StatusOK, alive.StatusCode)
+	w.eventually("the bot is ready", func() bool { status, _ := w.ready(); return status == http.StatusOK })
+
+	require.NoError(t, w.slack.Fault("apps.connections.open", fakeslack.FaultError500, 2))
+	require.NoError(t, w.slack.Socket(fakeslack.SocketDisconnect))
+	w.eventually("the bot says that Slack cannot reach it", func() bool {
+		status, problems := w.ready()
+		return status == http.StatusServiceUnavailable && strings.Contains(problems, "no Socket Mode connection")
+	})
+	w.eventually("the bot is ready again", func() bool { status, _ := w.ready(); return status == http.StatusOK })
+}
+
+func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fakeslack.TransportHTTP, setup{})
+	poisoned := filepath.Join(w.dir, "poisoned.cedar")
+	require.NoError(t, os.WriteFile(poisoned, []byte("permit (principal, action, resource)\n@@"), 0o600))
+	nobody := filepath.Join(w.dir, "nobody.cedar")
+	require.NoError(t, os.WriteFile(nobody, []byte(`@id("never") forbid (principal, action, resource);`), 0o600))
+	for _, wrong := range []struct {
+		name string
+		args []string
+		env  string
+		code int
+		said string
+	}{
+		{"a policy that is no Cedar", nil, "POLICY_FILE=" + poisoned, 2, "poisoned.cedar:"},
+		{"a policy that permits nothing", nil, "POLICY_FILE=" + nobody, 2, "nobody.cedar"},
+		{"a policy that is not there", nil, "POLICY_FILE=" + filepath.Join(w.dir, "absent.cedar"), 2, "POLICY_FILE"},
+		{"the channel for notices, which has not come", nil, "NOTIFY_CHANNEL=C0123ABC", 2, "NOTIFY_CHANNEL: comes with a later version"},
+		{"the undo window, which has not come", nil, "UNDO_WINDOW=10m", 2, "UNDO_WINDOW: comes with a later version"},
+		{"a misspelt setting", nil, "POLICY_FILES=x", 2, "did you mean POLICY_FILE?"},
+		{"a setting that contradicts another", nil, "REQUEST_GROUPS=S0123ABC", 2, "REQUEST_GROUPS: contradicts POLICY_FILE"},
+		{"an unknown verb", []string{"freeze"}, "", 2, `"freeze" is not a verb`},
+		{"serve with an argument", []string{"serve", "now"}, "", 2, "serve takes no arguments"},
+		{"a Slack token that Slack refuses", nil, "SLACK_BOT_TOKEN=xoxb-wrong", 1, "invalid_auth"},
+		{"a SoftLayer key that SoftLayer refuses", nil, "SOFTLAYER_API_KEY=wrong", 1, "SoftLayer"},
+		{"an address that is taken", nil, "ADMIN_ADDR=" + strings.TrimPrefix(w.url, "http://"), 1, "ADMIN_ADDR"},
+	} {
+		code, said := w.ends(wrong.args, wrong.env)
+		assert.Equal(t, wrong.code, code, "%s: %s", wrong.name, said)
+		assert.Contains(t, said, wrong.said, wrong.name)
+		assert.NotContains(t, said, w.softlayer.APIKey(), wrong.name)
+	}
+}
+
+func TestVersionAndHelpNeedNoConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fakeslack.TransportSocket, setup{})
+	const nothing = "SLACK_BOT_TOKEN="
+	code, said := w.ends([]string{"version"}, nothing)
+	assert.Zero(t, code)
+	assert.Contains(t, said, "cancel-server ")
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"serve", "-h"}, {"resolve", "-h"}} {
+		code, said := w.ends(args, nothing)
+		assert.Zero(t, code, "%q", args)
+		assert.Contains(t, said, "bot resolve REF none --why TEXT", "%q", args)
+		assert.NotContains(t, said, "UNDO_WINDOW", "help lists only what exists")
+	}
+}
+
+// ready is the status and the problems of /readyz.
+func (w *world) ready() (status int, problems string) {
+	w.t.Helper()
+	answer, err := http.Get("http://" + w.admin + "/readyz")
+	require.NoError(w.t, err)
+	defer answer.Body.Close()
+	var said struct{ Problems []string }
+	require.NoError(w.t, json.NewDecoder(answer.Body).Decode(&said))
+	return answer.StatusCode, strings.Join(said.Problems, "; ")
+}
+
+func TestAnAddressThatIsTakenIsSaidAndEndsTheBot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fakeslack.TransportHTTP, setup{})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for _, name := range []string{"ADMIN_ADDR", "LISTEN_ADDR"} {
+		code, said := w.ends(nil, name+"="+taken.Addr().String())
+		assert.Equal(t, 1, code, name)
+		assert.Contains(t, said, "listening on "+name)
+	}
+}

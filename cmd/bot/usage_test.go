@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUsageListsVerbsAndSettings(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	require.NoError(t, Usage(&text, []Verb{
+		{Usage: "serve", Meaning: "serves Slack; the default"},
+		{Usage: "version", Meaning: "prints the version"},
+	}))
+	for _, want := range []string{
+		"\n  bot serve\n        serves Slack; the default\n",
+		"\n  bot version\n        prints the version\n",
+		"\n  SLACK_BOT_TOKEN (required; or SLACK_BOT_TOKEN_FILE)\n        Slack bot token, xoxb-…\n",
+		"\n  DATABASE_URL (default sqlite:cancel-server.db; or DATABASE_URL_FILE)\n",
+		"\n  LOG_FORMAT (default text on a terminal, json elsewhere)\n",
+	} {
+		assert.Contains(t, text.String(), want)
+	}
+	assert.NotContains(t, text.String(), "UNDO_WINDOW", "help lists only what exists")
+}
+
+func TestUsageSaysThatItCouldNotBeWritten(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the pipe is closed")
+	assert.ErrorIs(t, Usage(failingWriter{broken}, nil), broken)
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+func TestEverySettingIsDescribed(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, row := range SettingRows() {
+		names = append(names, row.Name)
+		assert.NotEmpty(t, row.Meaning, "%s has no meaning", row.Name)
+		assert.False(t, row.Required && row.Default != "", "%s is required and has a default", row.Name)
+	}
+	assert.Equal(t, []string{
+		"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL",
+		"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL", "SOFTLAYER_RATE",
+		"POLICY_FILE", "REQUEST_GROUPS", "APPROVE_GROUPS", "PROTECTED_TAGS",
+		"DATABASE_URL", "LISTEN_ADDR", "ADMIN_ADDR", "TICKET_URL",
+		"SETTLE_TIME", "POST_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT",
+	}, names, "settings are a contract: none is renamed")
+}

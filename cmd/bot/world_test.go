@@ -1,0 +1,341 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
+)
+
+// binary is the real program, built once for all end-to-end tests.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cancel-server-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "bot")
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building the bot: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// waiting is how many tests run at once: nearly all of them wait, for other
+// processes and for timeouts, and few compute.
+const waiting = "16"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", waiting); err != nil {
+			panic(err)
+		}
+	}
+	code := m.Run()
+	if path, err := binary(); err == nil && path != "" {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// world is both vendors and the real bot between them, as one test sees them. What
+// the tests assert is what the vendors received.
+type world struct {
+	t *testing.T
+	*stage
+}
+
+// stage is what the subtests of one world share.
+type stage struct {
+	transport string
+	slack     *fakeslack.Workspace
+	softlayer *fakesoftlayer.Account
+	cast      fakeslack.Cast
+	server    int64 // can be cancelled; its host name is unique
+	url       string
+	dir       string
+	endpoint  string // where the bot takes signed requests
+	admin     string // where the bot answers its operators
+	setup            // its slack is hidden by the workspace
+
+	mu    sync.Mutex
+	slk   []fakeslack.Exchange
+	sl    []fakesoftlayer.Exchange
+	given map[int64]bool // the servers that another handed out
+	child *child
+}
+
+// setup is what a test wants otherwise than usual.
+type setup struct {
+	slack  fakeslack.Options
+	extra  []string // further environment of the bot
+	policy string   // instead of the usual one
+	before func(w *world)
+}
+
+// quickly makes the outcome of a lost answer known in seconds.
+var quickly = []string{"POST_TIMEOUT=1s", "SETTLE_TIME=1s"}
+
+// in is the same world in a subtest.
+func (w *world) in(t *testing.T) *world { return &world{t: t, stage: w.stage} }
+
+// child is one run of the bot.
+type child struct {
+	cmd  *exec.Cmd
+	log  *lockedBuffer
+	done chan struct{}
+	err  error
+}
+
+// overBoth runs a test over both transports.
+func overBoth(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	overBothWith(t, setup{}, test)
+}
+
+func overBothWith(t *testing.T, s setup, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			test(t, started(t, transport, s))
+		})
+	}
+}
+
+// started is a world whose bot can be reached.
+func started(t *testing.T, transport string, s setup) *world {
+	t.Helper()
+	w := newWorld(t, transport, s)
+	if s.before != nil {
+		s.before(w)
+	}
+	w.start()
+	return w
+}
+
+func newWorld(t *testing.T, transport string, s setup) *world {
+	t.Helper()
+	w := &world{t: t, stage: &stage{transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}}}
+	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{Seed: 7, Observe: func(e fakesoftlayer.Exchange) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.sl = append(w.sl, e)
+	}})
+	s.slack.Transport, s.slack.Seed = transport, cmp.Or(s.slack.Seed, 7)
+	s.slack.Observe = func(e fakeslack.Exchange) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.slk = append(w.slk, e)
+	}
+	w.slack = fakeslack.New(s.slack)
+	w.cast, w.server = w.slack.Cast(), w.softlayer.Cancelable()
+	w.given[w.server] = true
+	mux := http.NewServeMux()
+	mux.Handle("/slack/", http.StripPrefix("/slack", w.slack.Handler()))
+	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", w.softlayer.Handler()))
+	far := httptest.NewServer(mux)
+	w.url = far.URL
+	w.slack.SetURL(w.url + "/slack")
+	t.Cleanup(func() { w.slack.Close(); far.Close() })
+	return w
+}
+
+// start runs the bot and waits until Slack can reach it.
+func (w *world) start() {
+	w.t.Helper()
+	c := w.run(nil)
+	w.child = c
+	w.t.Cleanup(func() { w.stop() })
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(w.t, w.slack.WaitReachable(ctx), "the bot is reachable; it said:\n%s", c.log)
+}
+
+// run starts the program with arguments, in the bot's environment and what is added.
+func (w *world) run(args []string, added ...string) *child {
+	w.t.Helper()
+	return w.runAs(nil, args, added...)
+}
+
+// runAs does so as another user; nil is the one who runs the tests.
+func (w *world) runAs(who *syscall.Credential, args []string, added ...string) *child {
+	w.t.Helper()
+	path, err := binary()
+	require.NoError(w.t, err)
+	cmd := exec.Command(path, args...)
+	cmd.Env = slices.Concat(w.environment(), w.extra, added)
+	c := &child{cmd: cmd, log: &lockedBuffer{}, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = c.log, c.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
+	require.NoError(w.t, cmd.Start())
+	go func() { defer close(c.done); c.err = cmd.Wait() }()
+	return c
+}
+
+// ends runs the program to its end and returns its exit code and what it said. A
+// bot that serves beside it stays reachable.
+func (w *world) ends(args []string, added ...string) (code int, said string) {
+	w.t.Helper()
+	endpoint, admin := w.endpoint, w.admin
+	c := w.run(args, added...)
+	if w.endpoint = endpoint; endpoint != "" {
+		w.slack.SetEndpoint(endpoint)
+	}
+	w.admin = admin
+	code, said = c.exit(w.t), c.log.String()
+	w.keepsSecrets(said)
+	return code, said
+}
+
+// keepsSecrets holds what the program said to holding no token, key or capability.
+func (w *world) keepsSecrets(said string) {
+	w.t.Helper()
+	for _, secret := range []string{
+		w.slack.BotToken(), w.slack.AppToken(), w.slack.SigningSecret(), w.softlayer.APIKey(), "/slack/response/",
+	} {
+		assert.NotContains(w.t, said, secret, "no secret is logged")
+	}
+}
+
+// exit waits for the end of the program and returns its exit code.
+func (c *child) exit(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-c.done:
+	case <-time.After(20 * time.Second):
+		_ = c.cmd.Process.Kill()
+		<-c.done
+		t.Errorf("the program did not end within 20 s; it said:\n%s", c.log)
+	}
+	return c.cmd.ProcessState.ExitCode()
+}
+
+// stop ends the bot as an operator does, and holds it to ending well.
+func (w *world) stop() {
+	w.t.Helper()
+	c := w.child
+	if c == nil {
+		return
+	}
+	w.child = nil
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	code := c.exit(w.t)
+	assert.Zero(w.t, code, "a bot that is asked to end ends well")
+	w.keepsSecrets(c.log.String())
+	if w.t.Failed() {
+		w.t.Logf("the bot said:\n%s", c.log)
+	}
+}
+
+// kill ends the bot as a power cut does.
+func (w *world) kill() {
+	c := w.child
+	w.child = nil
+	_ = c.cmd.Process.Kill()
+	<-c.done
+}
+
+func (w *world) environment() []string {
+	w.admin = freeAddr(w.t)
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir,
+		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.url + "/slack/api/",
+		"SOFTLAYER_USERNAME=" + w.softlayer.Username(), "SOFTLAYER_API_KEY=" + w.softlayer.APIKey(),
+		"SOFTLAYER_ENDPOINT_URL=" + w.url + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
+		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=sqlite:" + w.database(),
+		"TICKET_URL=" + w.url + "/softlayer/tickets/{id}", "ADMIN_ADDR=" + w.admin, "LOG_LEVEL=debug", "LOG_FORMAT=text",
+	}
+	if w.transport == fakeslack.TransportSocket {
+		return append(env, "SLACK_APP_TOKEN="+w.slack.AppToken())
+	}
+	addr := freeAddr(w.t)
+	w.endpoint = "http://" + addr
+	w.slack.SetEndpoint(w.endpoint)
+	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR="+addr)
+}
+
+func (w *world) database() string { return filepath.Join(w.dir, "requests.db") }
+
+// policyFile writes the policy of the end-to-end tests: a rule for each thing that it
+// may come to.
+func (w *world) policyFile() string {
+	w.t.Helper()
+	text := cmp.Or(w.policy, fmt.Sprintf(`
+@id("requesters-ask")
+permit (principal in Group::%q, action == Action::"request", resource);
+@id("cancellers-alone")
+permit (principal in Group::%q, action == Action::"cancel", resource);
+@id("protected-tag")
+@reason("servers tagged protected are cancelled by <!channel> the data team only.")
+forbid (principal, action == Action::"request", resource) when { resource.tags.contains("protected") };
+@id("no-competitors")
+@reason("nobody moves to a competitor.")
+forbid (principal, action == Action::"request", resource) when { context.statedReason == "Moving to competitor" };
+`, w.cast.RequestGroup, w.cast.CancelGroup))
+	path := filepath.Join(w.dir, "policy.cedar")
+	require.NoError(w.t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// ports is where free addresses are looked for: below the range that the system
+// gives away by itself, so that nothing takes one between this look and the bot's.
+var ports atomic.Int32
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ports.CompareAndSwap(0, int32(20_000+os.Getpid()%8_000))
+	for range 1_000 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports.Add(1))))
+		if listener, err := net.Listen("tcp", addr); err == nil {
+			require.NoError(t, listener.Close())
+			return addr
+		}
+	}
+	require.Fail(t, "no free port")
+	return ""
+}
+
+// lockedBuffer collects what a child says.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
