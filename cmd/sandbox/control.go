@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// maxAdvance bounds one step of the clock.
+const maxAdvance = 10 * 365 * 24 * time.Hour
+
+// controlCall is one call of the control API. Its route is made from the same
+// entry that GET /control/ lists.
+type controlCall struct {
+	Method  string `json:"method"`
+	Path    string `json:"path"` // under the sandbox's URL, with its query
+	Body    string `json:"body"` // its shape, empty where there is none
+	Doc     string `json:"doc"`
+	handler http.Handler
+}
+
+// pattern is the call's route below /control.
+func (c controlCall) pattern() string {
+	path, _, _ := strings.Cut(strings.TrimPrefix(c.Path, "/control"), "?")
+	if path == "/" {
+		path = "/{$}"
+	}
+	return c.Method + " " + path
+}
+
+// calls are the control calls of the sandbox and of both fakes.
+func (w *world) calls() []controlCall {
+	calls := []controlCall{
+		{"GET", "/control/", "", "this list, and the names of the faults", http.HandlerFunc(w.list)},
+		{"GET", "/control/calls?after=N", "", "requests between Slack, the bot and SoftLayer, numbered as they ended; those after number N; the latest 20,000 are kept", http.HandlerFunc(w.listCalls)},
+		{"GET", "/control/faults", "", "the names of the faults, by the system that they happen at", http.HandlerFunc(w.listFaults)},
+		{"POST", "/control/fault", `{"at":"slack" or "softlayer","method":"…","fault":"…","times":N}`, "make the next N requests of a method go wrong; method as in calls", steer(w.fault)},
+		{"POST", "/control/replay", `{"n":N,"same_bytes":bool}`, "deliver Slack's request number N of calls again, newly signed or byte for byte; answers like command", steer(w.replay)},
+		{"POST", "/control/clock", `{"advance":"72h"} or {"advance":seconds}`, "move both fakes' clock forward; signatures keep the real time", steer(w.advance)},
+	}
+	slack, softlayer := w.slack.Control(), w.softlayer.Control()
+	for _, c := range w.slack.Calls() {
+		handler := slack
+		if c.Path == "/command" {
+			handler = w.whenReachable(slack)
+		}
+		calls = append(calls, controlCall{c.Method, "/control" + c.Path, c.Body, c.Doc, handler})
+	}
+	for _, c := range w.softlayer.Calls() {
+		calls = append(calls, controlCall{c.Method, "/control" + c.Path, c.Body, c.Doc, softlayer})
+	}
+	return calls
+}
+
+// control serves the calls, below /control.
+func (w *world) control() http.Handler {
+	mux := http.NewServeMux()
+	for _, c := range w.calls() {
+		mux.Handle(c.pattern(), c.handler)
+	}
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		out.Header().Set("Cache-Control", "no-store")
+		if _, pattern := mux.Handler(r); pattern == "" {
+			writeError(out, http.StatusNotFound, fmt.Sprintf("no control call is %s %s; GET /control/ lists them all", r.Method, r.URL.Path))
+			return
+		}
+		mux.ServeHTTP(out, r)
+	})
+}
+
+func (w *world) list(out http.ResponseWriter, _ *http.Request) {
+	writeJSON(out, http.StatusOK, map[string]any{"calls": w.calls(), "faults": w.faultNames()})
+}
+
+func (w *world) listFaults(out http.ResponseWriter, _ *http.Request) {
+	writeJSON(out, http.StatusOK, w.faultNames())
+}
+
+// faultName is a fault that POST fault takes.
+type faultName struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc,omitempty"`
+}
+
+// faultNames are the faults of each system, under its name in POST fault.
+func (w *world) faultNames() map[string][]faultName {
+	names := map[string][]faultName{}
+	for _, name := range fakeslack.FaultNames() {
+		names["slack"] = append(names["slack"], faultName{Name: name})
+	}
+	for _, f := range w.softlayer.FaultNames() {
+		names["softlayer"] = append(names["softlayer"], faultName(f))
+	}
+	return names
+}
+
+func (w *world) listCalls(out http.ResponseWriter, r *http.Request) {
+	after := 0
+	if text := r.URL.Query().Get("after"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			writeError(out, http.StatusBadRequest, fmt.Sprintf("reading after: %q is not a number", text))
+			return
+		}
+		after = n
+	}
+	writeJSON(out, http.StatusOK, w.journal.after(after))
+}
+
+// done is the answer of a call that has nothing else to say.
+type done struct {
+	OK bool `json:"ok"`
+}
+
+// faultOrder is the body of POST fault; without times it is once.
+type faultOrder struct {
+	At     string `json:"at"`
+	Method string `json:"method"`
+	Fault  string `json:"fault"`
+	Times  *int   `json:"times"`
+}
+
+func (w *world) fault(_ context.Context, f faultOrder) (any, error) {
+	times := 1
+	if f.Times != nil {
+		times = *f.Times
+	}
+	switch f.At {
+	case "slack":
+		return done{true}, w.slack.Fault(f.Method, f.Fault, times)
+	case "softlayer":
+		return done{true}, w.softlayer.Fault(f.Method, f.Fault, times)
+	}
+	return nil, fmt.Errorf("setting a fault: at is %q, neither slack nor softlayer", f.At)
+}
+
+// replayOrder is the body of POST replay.
+type replayOrder struct {
+	N         int  `json:"n"`
+	SameBytes bool `json:"same_bytes"`
+}
+
+func (w *world) replay(ctx context.Context, o replayOrder) (any, error) {
+	delivery := w.journal.delivery(o.N)
+	if delivery == 0 {
+		return nil, fmt.Errorf("replaying call %d: it is not a request of Slack's to the bot, or too old", o.N)
+	}
+	return w.slack.Replay(ctx, delivery, o.SameBytes)
+}
+
+// clockStep is the body of POST clock: a duration such as "90s", or seconds.
+type clockStep struct {
+	Advance any `json:"advance"`
+}
+
+func (w *world) advance(_ context.Context, step clockStep) (any, error) {
+	d, err := step.duration()
+	if err != nil {
+		return nil, fmt.Errorf("moving the clock: %w", err)
+	}
+	w.slack.Advance(d)
+	w.softlayer.Advance(d)
+	return done{true}, nil
+}
+
+func (s clockStep) duration() (time.Duration, error) {
+	var d time.Duration
+	switch value := s.Advance.(type) {
+	case string:
+		var err error
+		if d, err = time.ParseDuration(value); err != nil {
+			return 0, fmt.Errorf("reading advance: %w", err)
+		}
+	case float64:
+		d = time.Duration(min(value, (2*maxAdvance).Seconds()) * float64(time.Second))
+	}
+	if d <= 0 || d > maxAdvance {
+		return 0, fmt.Errorf(`reading advance: it is a duration such as "90s", or seconds, above 0 and at most %v`, maxAdvance)
+	}
+	return d, nil
+}
+
+// steer decodes a call's body, does what it says and answers with the result; an
+// error is the caller's fault.
+func steer[T any](do func(context.Context, T) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body T
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&body); err != nil {
+			writeError(w, http.StatusBadRequest, "reading the body: "+err.Error())
+			return
+		}
+		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+			writeError(w, http.StatusBadRequest, "reading the body: there is more than one value")
+			return
+		}
+		result, err := do(r.Context(), body)
+		if err != nil {
+			writeError(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		writeJSON(w, http.StatusOK, result)
+	})
+}
+
+func writeError(w http.ResponseWriter, status int, problem string) {
+	writeJSON(w, status, map[string]string{"error": problem})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // the client may have left
+}

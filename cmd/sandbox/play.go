@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// limits are the times that a play is given.
+type limits struct {
+	grace  time.Duration // from the child's SIGTERM to the end of its group
+	reach  time.Duration // from the child's start until a command no longer waits for it
+	step   time.Duration // of the demo: until a view is as it should be
+	arrive time.Duration // of the demo: from the submission to the message
+}
+
+// play is one run of the sandbox.
+type play struct {
+	options        options
+	environ        []string // of the sandbox itself
+	stdout, stderr io.Writer
+	limits         limits
+}
+
+// run opens the world, runs the child in it, and returns its exit code, or the
+// demo's. An error is for people; its code is 1 unless the child gave another.
+func (p play) run(ctx context.Context) (int, error) {
+	w, err := openWorld(p.options, p.limits.reach, p.stderr)
+	if err != nil {
+		return 1, err
+	}
+	defer w.close()
+	fmt.Fprintf(p.stdout, "sandbox: %s\n", w.url)
+
+	folder, err := os.MkdirTemp("", "cancel-server-sandbox-")
+	if err != nil {
+		return 1, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	fmt.Fprintf(p.stderr, "sandbox: %d servers from seed %d\n", p.options.servers, p.options.seed)
+	c, err := p.child(ctx, w, folder)
+	if err != nil {
+		return 1, err
+	}
+	if p.options.demo {
+		return p.runDemo(ctx, w, c)
+	}
+	return p.runChild(ctx, w, c)
+}
+
+// child makes ready what is to run: the command, or the bot built for it.
+func (p play) child(ctx context.Context, w *world, folder string) (child, error) {
+	command := p.options.command
+	if command == nil {
+		var err error
+		if command, err = buildBot(ctx, folder, p.stderr); err != nil {
+			return child{}, err
+		}
+	}
+	environ, err := w.environment(p.environ, folder)
+	if err != nil {
+		return child{}, err
+	}
+	if isTerminal(p.stderr) {
+		// Behind our pipe the bot cannot see the terminal that its log goes to.
+		environ = append(environ, "LOG_FORMAT=text")
+	}
+	return child{command: command, environ: environ, stdout: p.stdout, stderr: p.stderr, grace: p.limits.grace}, nil
+}
+
+// runChild runs the child until it ends by itself or is asked to.
+func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
+	telling, stop := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		p.tellWhenReachable(telling, w)
+	}()
+	end, err := c.run(ctx, func() { close(w.begun) })
+	stop()
+	<-told
+	switch {
+	case err != nil:
+		return 1, err
+	case end.asked || end.code == 0:
+		return end.code, nil
+	}
+	return end.code, errors.New(end.describe(filepath.Base(c.command[0])))
+}
+
+// tellWhenReachable says what to do as soon as it can be done.
+func (p play) tellWhenReachable(ctx context.Context, w *world) {
+	select {
+	case <-w.begun:
+	case <-ctx.Done():
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, p.limits.reach)
+	defer cancel()
+	err := w.slack.WaitReachable(limited)
+	switch {
+	case err == nil:
+		fmt.Fprintf(p.stderr, "sandbox: the bot can be reached; open %s and type /cancel-server\n", w.url)
+	case ctx.Err() == nil:
+		fmt.Fprintf(p.stderr, "sandbox: the bot cannot be reached after %v\n", p.limits.reach)
+	}
+}
+
+// runDemo runs the child with its output kept back, does the demo beside it, and
+// ends it. What the child wrote is told if the demo went wrong.
+func (p play) runDemo(ctx context.Context, w *world, c child) (int, error) {
+	c.stdout, c.stderr = io.Discard, io.Discard
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	result := make(chan error, 1)
+	go func() {
+		result <- p.demo(running, w)
+		stop() // the child has done its work
+	}()
+	end, err := c.run(running, func() { close(w.begun) })
+	stop() // without its child the demo is over
+	wrong := <-result
+	switch {
+	case err != nil:
+		return 1, err
+	case wrong == nil:
+		return 0, nil
+	case ctx.Err() != nil:
+		return 1, errors.New("demo: stopped before the link arrived")
+	case !end.asked:
+		return max(end.code, 1), errors.New("demo: " + end.describe("the bot"))
+	case end.last != "":
+		wrong = fmt.Errorf("%w\nthe last lines that the bot wrote to stderr:\n%s", wrong, end.last)
+	}
+	return 1, fmt.Errorf("demo: %w", wrong)
+}
+
+// isTerminal tells whether people watch this writer.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

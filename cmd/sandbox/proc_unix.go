@@ -1,0 +1,23 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// askToEnd sends the child, and only it, SIGTERM.
+func askToEnd(process *os.Process) error { return process.Signal(syscall.SIGTERM) }
+
+// killGroup ends what is left of the child's process group; ESRCH says that
+// nothing is.
+func killGroup(leader int) { _ = syscall.Kill(-leader, syscall.SIGKILL) }
+
+// exitCode is the child's own, or 128+n where signal n ended it, as in a shell.
+func exitCode(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
+}

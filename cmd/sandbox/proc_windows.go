@@ -1,0 +1,19 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// ownGroup keeps the console's Ctrl-C from the child; the sandbox ends it.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
+
+// askToEnd kills the child: Windows has no SIGTERM.
+func askToEnd(process *os.Process) error { return process.Kill() }
+
+// killGroup does nothing: Windows has no process groups that can be killed.
+func killGroup(int) {}
+
+func exitCode(state *os.ProcessState) int { return state.ExitCode() }
