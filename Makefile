@@ -1,0 +1,29 @@
+.DEFAULT_GOAL := help
+.PHONY: help sandbox demo test check bench fuzz golden
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+sandbox: ## both fakes, the page and the bot on loopback; prints one URL
+	go run ./cmd/sandbox
+
+demo: ## the main job with no browser
+	go run ./cmd/sandbox demo
+
+test: ## all tests
+	go test ./...
+
+check: ## what CI holds a change to: format, vet, staticcheck, race detector
+	.ci/check
+
+bench: ## CPU, memory and latency beside floors measured in the same run
+	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./bench
+
+fuzz: ## each fuzz target for 20 s
+	@for pkg in $$(go list ./internal/... ./cmd/...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$pkg || exit 1; \
+	  done; done
+
+golden: ## rewrite the golden files of views and messages
+	go test ./internal/slackui -update

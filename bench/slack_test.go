@@ -1,0 +1,117 @@
+package bench
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakesoftlayer"
+)
+
+// Who is in the canned workspace.
+const (
+	botToken      = "xoxb-bench"
+	signingSecret = "bench-signing-secret"
+	teamID        = "T0BENCH"
+	userID        = "U0BENCH"
+	groupID       = "S0BENCH"
+)
+
+// vendors are a Slack with canned answers, whose cost is the same for each process
+// that is measured, and a SoftLayer account, which commands do not touch.
+type vendors struct {
+	url       string
+	softlayer *fakesoftlayer.Account
+	opened    atomic.Int64                    // calls of views.open
+	last      atomic.Pointer[[]byte]          // the body of the last one
+	answer    atomic.Pointer[json.RawMessage] // what views.open answers, made from the first one
+}
+
+func newVendors(b *testing.B) *vendors {
+	b.Helper()
+	v := &vendors{softlayer: fakesoftlayer.New(fakesoftlayer.Options{Seed: 7})}
+	mux := http.NewServeMux()
+	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", v.softlayer.Handler()))
+	mux.HandleFunc("/slack/api/views.open", v.openView)
+	for method, answer := range map[string]string{
+		"auth.test": `{"ok":true,"url":"https://bench.slack.com/","team":"Bench","user":"cancel-server","team_id":"` + teamID +
+			`","user_id":"U0BOT","bot_id":"B0BOT","is_enterprise_install":false}`,
+		"users.info":      `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
+		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
+	} {
+		mux.HandleFunc("/slack/api/"+method, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			answerJSON(w, []byte(answer))
+		})
+	}
+	server := httptest.NewServer(mux)
+	b.Cleanup(server.Close)
+	v.url = server.URL
+	return v
+}
+
+func answerJSON(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(body) // a process that was ended does not read it
+}
+
+func (v *vendors) openView(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the caller was ended
+	}
+	v.opened.Add(1)
+	v.last.Store(&body)
+	answer := v.answer.Load()
+	if answer == nil {
+		made, err := openedView(body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		answer = &made
+		v.answer.Store(answer)
+	}
+	answerJSON(w, *answer)
+}
+
+// openedView is Slack's answer to a views.open: the whole view, and what Slack knows
+// about it (https://docs.slack.dev/reference/methods/views.open).
+func openedView(request []byte) (json.RawMessage, error) {
+	view, err := viewOf(request)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]any{
+		"id": "V0BENCH", "team_id": teamID, "app_id": "A0BENCH", "bot_id": "B0BOT", "hash": "1764000000.tobench",
+		"root_view_id": "V0BENCH", "previous_view_id": nil, "external_id": "", "app_installed_team_id": teamID,
+		"clear_on_close": false, "notify_on_close": false, "state": map[string]any{"values": map[string]any{}},
+	} {
+		view[name] = value
+	}
+	return json.Marshal(map[string]any{"ok": true, "view": view})
+}
+
+func viewOf(request []byte) (map[string]any, error) {
+	var opens struct {
+		View map[string]any `json:"view"`
+	}
+	err := json.Unmarshal(request, &opens)
+	return opens.View, err
+}
+
+// requireSameView holds a process to opening the modal that the bot opened.
+func (v *vendors) requireSameView(b *testing.B, who string, bots []byte) {
+	b.Helper()
+	want, err := viewOf(bots)
+	require.NoError(b, err)
+	got, err := viewOf(*v.last.Load())
+	require.NoError(b, err)
+	want["private_metadata"], got["private_metadata"] = nil, nil // carries the time
+	require.Equal(b, want, got, "%s opens the bot's modal", who)
+}
