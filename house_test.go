@@ -35,7 +35,7 @@ var table = map[string]room{
 	},
 	"internal/store": {
 		ours:   []string{"internal/cancellation", "internal/authz"},
-		others: []string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "golang.org/x/sys"},
+		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "golang.org/x/sys"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
@@ -55,6 +55,10 @@ var table = map[string]room{
 	"internal/fakesoftlayer": {
 		why: "a fake that shares a type with its client can never contradict it",
 	},
+	"internal/postgrestest": {
+		others: []string{"github.com/jackc/pgx/v5"},
+		why:    "tests of several rooms need a database of their own; no room imports it but in tests",
+	},
 	"cmd/sandbox": {
 		ours: []string{"internal/fakeslack", "internal/fakesoftlayer"},
 		why:  "it runs any bot as a child and must not know this one's insides",
@@ -71,6 +75,7 @@ var table = map[string]room{
 // inTests is what test files may import everywhere, beside what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
+	module + "internal/postgrestest",
 }
 
 // inTestsOf is what the tests of one room may import beyond that.

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"math"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,14 +144,21 @@ func checkApprovers(cfg Config) string {
 }
 
 func checkDatabase(cfg Config) string {
-	raw, path := cfg.DatabaseURL.Reveal(), cfg.SQLitePath()
+	path := cfg.SQLitePath()
 	switch {
-	case strings.HasPrefix(raw, "postgres://"), strings.HasPrefix(raw, "postgresql://"):
-		return "PostgreSQL; this version stores in SQLite only, write sqlite:PATH"
+	case cfg.PostgresURL() != "":
+		return checkPostgres(cfg.PostgresURL())
 	case path == "" || strings.HasPrefix(path, "//"):
-		return "not of the form sqlite:PATH; write the file's path right after the colon"
+		return "neither sqlite:PATH nor postgres://…; write the file's path right after the colon"
 	case strings.HasPrefix(path, ":memory:"):
 		return "a database in memory, which forgets accepted requests; name a file"
+	}
+	return ""
+}
+
+func checkPostgres(text string) string {
+	if at, err := url.Parse(text); err != nil || at.Host == "" || len(at.Path) < 2 {
+		return "not of the form postgres://USER@HOST/DATABASE; correct it"
 	}
 	return ""
 }

@@ -31,7 +31,7 @@ type Config struct {
 	RequestGroups       List          `envconfig:"REQUEST_GROUPS" desc:"Slack user-group or user ids that may ask, comma-separated" form:"a comma-separated list without empty elements"`
 	ApproveGroups       List          `envconfig:"APPROVE_GROUPS" desc:"Slack user-group or user ids that approve, comma-separated; none: requesters file alone; required with REQUEST_GROUPS" form:"a comma-separated list without empty elements"`
 	ProtectedTags       List          `envconfig:"PROTECTED_TAGS" default:"protected" desc:"tags of servers that nobody cancels here, comma-separated; not with POLICY_FILE" form:"a comma-separated list without empty elements"`
-	DatabaseURL         Secret        `envconfig:"DATABASE_URL" default:"sqlite:cancel-server.db" file:"true" desc:"where requests are kept, sqlite:PATH"`
+	DatabaseURL         Secret        `envconfig:"DATABASE_URL" default:"sqlite:cancel-server.db" file:"true" desc:"where requests are kept: sqlite:PATH for one process, postgres://… for any number"`
 	ListenAddr          string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:3000" desc:"host:port for Slack's requests, in HTTP mode"`
 	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`
 	TicketURL           string        `envconfig:"TICKET_URL" default:"https://cloud.ibm.com/unifiedsupport/cases?number={number}" desc:"link to a ticket, a template with {id} or {number} or both; https, or http to loopback"`
@@ -75,6 +75,15 @@ func (c Config) SQLitePath() string {
 		return ""
 	}
 	return path
+}
+
+// PostgresURL returns a DATABASE_URL postgres://…, "" for any other.
+func (c Config) PostgresURL() string {
+	raw := c.DatabaseURL.Reveal()
+	if strings.HasPrefix(raw, "postgres://") || strings.HasPrefix(raw, "postgresql://") {
+		return raw
+	}
+	return ""
 }
 
 // ConfigError is everything that is wrong with the environment. The caller

@@ -155,7 +155,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		plainHTTP = "neither https nor http to loopback; use https"
 		notIDs    = "holds something other than ids of user groups (S…) and users (U…, W…); copy the ids from Slack"
 		notAList  = "not a comma-separated list without empty elements; correct it"
-		notSQLite = "not of the form sqlite:PATH; write the file's path right after the colon"
+		notSQLite = "neither sqlite:PATH nor postgres://…; write the file's path right after the colon"
 		notAddr   = "not of the form HOST:PORT; write it like 127.0.0.1:3000"
 		notLevel  = "not one of debug, info, warn and error; correct it"
 		notRate   = "not a number above 0, such as 10; correct it"
@@ -204,7 +204,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"a policy and who approves", env{"POLICY_FILE": "p.cedar", "REQUEST_GROUPS": ""}, "APPROVE_GROUPS: contradicts POLICY_FILE; keep one of them"},
 		{"a policy and who asks", env{"POLICY_FILE": "p.cedar", "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: contradicts POLICY_FILE; keep one of them"},
 		{"a policy and protected tags", env{"POLICY_FILE": "p.cedar", "REQUEST_GROUPS": "", "APPROVE_GROUPS": "", "PROTECTED_TAGS": "prod"}, "PROTECTED_TAGS: contradicts POLICY_FILE; keep one of them"},
-		{"PostgreSQL", env{"DATABASE_URL": "postgres://bot:fake@db/bot"}, "DATABASE_URL: PostgreSQL; this version stores in SQLite only, write sqlite:PATH"},
+		{"a PostgreSQL URL without a database", env{"DATABASE_URL": "postgres://bot:fake@db"}, "DATABASE_URL: not of the form postgres://USER@HOST/DATABASE; correct it"},
 		{"a database of another kind", env{"DATABASE_URL": "mysql://db/bot"}, "DATABASE_URL: " + notSQLite},
 		{"SQLite without a path", env{"DATABASE_URL": "sqlite:"}, "DATABASE_URL: " + notSQLite},
 		{"SQLite with a host's slashes", env{"DATABASE_URL": "sqlite://bot.db"}, "DATABASE_URL: " + notSQLite},

@@ -60,7 +60,9 @@ func (f *far) home() string { return cmp.Or(f.bot.Enterprise, f.bot.Team) }
 // openStore opens the database and holds it to the Slack app and the SoftLayer
 // account that it was first used with.
 func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Options{Path: cfg.SQLitePath(), Serve: serve})
+	s, err := store.Open(ctx, store.Options{
+		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, PostTimeout: cfg.PostTimeout,
+	})
 	if err != nil {
 		return nil, err
 	}

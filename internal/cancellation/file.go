@@ -50,7 +50,10 @@ func filed(t TicketID) *verdict { return &verdict{to: Filed, ticket: t} }
 // file takes a scheduled request to its POST, or to the reason why there is none.
 func (w *Worker) file(ctx context.Context, h *held) error {
 	r := h.request()
-	if r.Recheck || r.LostPosts > 0 {
+	if r.Recheck == RecheckSettled {
+		return w.settle(ctx, h)
+	}
+	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
 		found, err := w.read(ctx, r)
 		if err != nil {
 			return w.again(ctx, h, "reading SoftLayer's books", err)
@@ -153,7 +156,7 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	}
 	next.Posts++
 	next.NotAfter = at.Add(w.Limits.PostTimeout)
-	next.Recheck, next.CleanSince, next.Decision = false, time.Time{}, *v.decision
+	next.Recheck, next.CleanSince, next.Decision = NoRecheck, time.Time{}, *v.decision
 	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); err != nil {
 		return err
 	}

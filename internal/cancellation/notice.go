@@ -2,10 +2,11 @@ package cancellation
 
 import "time"
 
-// Notice is the one root message of a request in a channel: what is owed to people,
-// and what they have been shown.
+// Notice is one message about a request: what is owed to people, and what they have
+// been shown. There is at most one of each kind.
 type Notice struct {
 	RequestID string
+	Kind      NoticeKind
 	Version   int64 // fence of the notice row, not of the request
 
 	Place   Place  // where the result is owed
@@ -19,6 +20,17 @@ type Notice struct {
 	Attempts int       // tries in a row that failed, for the back-off
 	Due      time.Time // when the teller looks at it next; zero when nothing is owed
 }
+
+// NoticeKind is what a notice is about. The words are stored.
+type NoticeKind string
+
+const (
+	// Result is the one root message of a request where it was asked for: it shows the
+	// present state, and is edited as that changes.
+	Result NoticeKind = "result"
+	// Alarm tells the operators' channel, once, that a request takes too long.
+	Alarm NoticeKind = "alarm"
+)
 
 // Way is how people are told: the channel, and where that refuses the next best.
 type Way string

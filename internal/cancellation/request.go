@@ -158,6 +158,7 @@ type Request struct {
 	Decision   authz.Decision // the latest one
 
 	CreatedAt time.Time
+	Since     time.Time // when it came to its state
 	UpdatedAt time.Time
 	Due       time.Time // when the worker looks at it next
 
@@ -168,10 +169,24 @@ type Request struct {
 	NotAfter     time.Time // no POST may be written after this; set by the filing commit
 	CleanSince   time.Time // first answered clean read of a row of them; zero for none
 	Evidence     int64     // a ticket that was met and is still to be judged; 0 for none
-	Recheck      bool      // read SoftLayer's books before the next POST: the store may be old
+	Recheck      Recheck   // read SoftLayer's books before the next POST: the store may be old
 
 	Ticket TicketID // known once filed or duplicate
 }
+
+// Recheck is how much of SoftLayer's books a request reads before its next POST, where
+// the store may know less than was done. The numbers are stored.
+type Recheck int
+
+const (
+	// NoRecheck: the store is what it was.
+	NoRecheck Recheck = 0
+	// RecheckOnce: one clean read. Nothing can be under way any more.
+	RecheckOnce Recheck = 1
+	// RecheckSettled: a whole settle time of clean reads after not-after, as where an
+	// answer was lost: a POST that the store knows nothing of may be under way.
+	RecheckSettled Recheck = 2
+)
 
 // The words of Request.Why that the program writes itself. Anything else there is
 // SoftLayer's own text or a decision's reason.

@@ -70,7 +70,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 		return d.byTicket(ctx, r, res.Ticket)
 	case FoundNone:
 		next, err := r.Move(Scheduled, ByPerson, "")
-		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, true, 0, 0
+		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
 		return next, "once more, by a person's word", err
 	case DropIt:
 		if made, err := d.lateTicket(ctx, r); err != nil || made != 0 {

@@ -175,7 +175,8 @@ func weigh(r Request, server Server, tickets []Ticket, rights Rights) finding {
 	return finding{}
 }
 
-// settle reads the books of a request whose answer is lost. It POSTs nothing before
+// settle reads the books of a request whose answer is lost, or of which the store may
+// know less than was done. It POSTs nothing before
 // a whole settle time of answered, clean reads that began after not-after (rule 4.4).
 // Until then only our own ticket counts: the POST may be under way yet, and what it
 // makes may show before its text does.

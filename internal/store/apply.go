@@ -14,8 +14,8 @@ import (
 // found by its version alone; the state beside it is a second fence, against a
 // caller that changed its copy.
 var applySQL = `
-	update requests set (` + changingColumns + `, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, case when state = $1 then state_at else $15 end, $16,
 		case when $17 = 1 then lease_owner end, case when $17 = 1 then lease_until end,
 		version + 1, events + $18)
 	where id = $19 and version = $20 and state = $21 and format <= $16
@@ -25,9 +25,9 @@ var applySQL = `
 // version alone: whoever is about to show an older state finds out by what is owed.
 // A post whose answer is awaited, or lost, keeps its time.
 const tellSQL = `
-	update notices set owed = $1,
+	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-	where request_id = $3`
+	where request_id = $3 and kind = 'result'`
 
 // Apply makes one step of a request: its row, its event, its notice's due time, in
 // one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any

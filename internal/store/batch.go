@@ -8,14 +8,17 @@ import (
 	"slices"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"cancel-server/internal/cancellation"
 )
 
-// commitTries bounds how often a commit that found the database locked is repeated.
-const commitTries = 3
+const (
+	// commitTries bounds how often a transaction is tried that found the database locked,
+	// or lost its connection before the commit.
+	commitTries = 3
+	// outcomeTime is how long it is asked what became of a commit without an answer:
+	// less than who submitted waits.
+	outcomeTime = 2 * time.Second
+)
 
 // work is the committer's goroutine.
 func (c *committer) work() {
@@ -61,16 +64,11 @@ func (c *committer) gather(first *write) []*write {
 // settle commits a batch and answers each waiter. A batch that failed is repeated
 // one by one, so that only what is bad fails.
 func (c *committer) settle(batch []*write) {
-	tx, err := c.begin()
-	if err != nil {
-		c.answerAll(batch, err)
-		return
-	}
 	batch = slices.DeleteFunc(batch, func(w *write) bool { return !w.phase.begin() })
-	err = c.transact(tx, batch)
-	for try := 1; try < commitTries && isBusy(err); try++ {
-		if tx, err = c.begin(); err == nil {
-			err = c.transact(tx, batch)
+	var err error
+	for range commitTries {
+		if err = c.transact(batch); c.meaning(err) != again {
+			break
 		}
 	}
 	if err == nil || len(batch) == 1 || errors.Is(err, cancellation.ErrUnclear) {
@@ -88,47 +86,87 @@ func (c *committer) answerAll(batch []*write, err error) {
 	}
 }
 
-// begin opens a transaction that holds the write lock. The context never ends:
-// what has begun is not broken off half-way.
-func (c *committer) begin() (*tx, error) {
+// transact runs the batch in one transaction. The context of its waiters does not end
+// it: what has begun is not broken off half-way.
+func (c *committer) transact(batch []*write) error {
 	if err := c.ready(); err != nil {
-		return nil, err
-	}
-	opened, err := c.db.BeginTx(context.Background(), nil)
-	if err != nil {
-		return nil, c.judge(fmt.Errorf("beginning a transaction: %w", err))
-	}
-	return &tx{Tx: opened, prepared: c.prepared}, nil
-}
-
-// transact runs the batch and commits it. Before the commit an error undoes the
-// batch. An error of the commit itself says nothing about what is on disk, unless
-// the database was only locked.
-func (c *committer) transact(tx *tx, batch []*write) error {
-	if err := run(tx, c.now(), batch); err != nil {
-		_ = tx.Rollback() // the reason why is in err
-		return c.judge(err)
-	}
-	err := c.commit(tx.Tx)
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("committing: %w", err)
-	if isBusy(err) {
 		return err
 	}
-	return c.breakOff(err)
+	ctx, cancel := c.bounded()
+	defer cancel()
+	opened, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
+	}
+	begun, err := c.run(ctx, &tx{Tx: opened, prepared: c.prepared}, batch)
+	if err != nil {
+		_ = opened.Rollback() // the reason why is in err
+		return c.failed(err)
+	}
+	if err := c.commit(opened); err != nil {
+		return c.uncommitted(begun, fmt.Errorf("committing: %w", err))
+	}
+	return nil
+}
+
+func (c *committer) bounded() (context.Context, context.CancelFunc) {
+	if c.timeLimit == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), c.timeLimit)
+}
+
+// meaning is an error's meaning before a commit; an unclear one is never tried again.
+func (c *committer) meaning(err error) meaning {
+	if err == nil || errors.Is(err, cancellation.ErrUnclear) {
+		return definite
+	}
+	return c.engine.meaning(err, false)
+}
+
+// failed is the error of a transaction that was not committed.
+func (c *committer) failed(err error) error {
+	if c.engine.meaning(err, false) == ruinous {
+		return c.breakOff(err)
+	}
+	return err
+}
+
+// uncommitted is the error of a commit, or nil where it was done after all.
+func (c *committer) uncommitted(begun mark, err error) error {
+	switch c.engine.meaning(err, true) {
+	case ruinous:
+		return c.breakOff(err)
+	case unanswered:
+		asking, cancel := context.WithTimeout(context.Background(), outcomeTime)
+		defer cancel()
+		committed, unknown := c.engine.outcome(asking, begun)
+		switch {
+		case unknown != nil:
+			return unclear(errors.Join(err, fmt.Errorf("asking what became of it: %w", unknown)))
+		case committed:
+			return nil
+		}
+	}
+	return err
 }
 
 // run makes the changes of a batch: new requests first, in one statement. A panic
 // fails the batch like an error, and alone the one that made it.
-func run(tx *tx, now time.Time, batch []*write) (err error) {
+func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("writing: panic: %v", p)
 		}
 	}()
-	ctx := context.Background()
+	now, begun, err := c.engine.moment(ctx, tx.Tx)
+	if err != nil {
+		return "", fmt.Errorf("reading the database's time: %w", err)
+	}
+	return begun, writeAll(ctx, tx, now, batch)
+}
+
+func writeAll(ctx context.Context, tx *tx, now time.Time, batch []*write) error {
 	var records []*recording
 	for _, w := range batch {
 		if w.record != nil {
@@ -149,30 +187,9 @@ func run(tx *tx, now time.Time, batch []*write) (err error) {
 	return nil
 }
 
-// judge breaks the store off after an error of the disk or the file: what it held
-// back may still come to light, and what was written may not
-// (https://www.sqlite.org/rescode.html#ioerr).
-func (c *committer) judge(err error) error {
-	switch code(err) {
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return c.breakOff(err)
-	}
-	return err
-}
-
 // breakOff lets nothing more through until the database is opened anew.
 func (c *committer) breakOff(err error) error {
 	err = unclear(err)
 	c.broken.CompareAndSwap(nil, &err)
 	return err
-}
-
-func isBusy(err error) bool { return code(err) == sqlite3.SQLITE_BUSY }
-
-// code is SQLite's primary result code, or 0 where the error is not SQLite's.
-func code(err error) int {
-	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
-		return failure.Code() & 0xff
-	}
-	return 0
 }

@@ -43,8 +43,8 @@ type bound struct {
 
 const (
 	bindSQL = `
-		insert into binding (only_row, app, team, account, endpoint, installation, hmac_key, made_at)
-		values (1, $1, $2, $3, $4, $5, $6, $7) on conflict do nothing`
+		insert into binding (only_row, app, team, account, endpoint, installation, hmac_key, identity, made_at)
+		values (1, $1, $2, $3, $4, $5, $6, '', $7) on conflict do nothing`
 	boundSQL = `select app, team, account, endpoint, installation, hmac_key from binding`
 )
 

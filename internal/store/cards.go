@@ -42,7 +42,10 @@ func (s *Store) KeepCard(ctx context.Context, digest string, data []byte) error 
 // Card reads a card that was kept, or reports [ErrNoCard].
 func (s *Store) Card(ctx context.Context, digest string) ([]byte, error) {
 	var data []byte
-	err := s.read.QueryRowContext(ctx, cardSQL, digest, stamp(s.now().Add(-cardLife))).Scan(&data)
+	now, err := s.engine.now(ctx)
+	if err == nil {
+		err = s.read.QueryRowContext(ctx, cardSQL, digest, stamp(now.Add(-cardLife))).Scan(&data)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNoCard
 	}

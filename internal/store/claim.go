@@ -18,12 +18,14 @@ var (
 
 	firstDueSQL = `select id from requests where ` + isWork + ` and due <= $1 and ` + isFree + ` order by due limit 1`
 	nextDueSQL  = `select min(case when lease_until > due then lease_until else due end) from requests where ` + isWork
-
-	claimSQL = `
-		update requests set lease_owner = $2, lease_until = $3, version = version + 1
-		where id = (` + firstDueSQL + `)
-		returning ` + requestColumns
 )
+
+func (d dialect) claimSQL() string {
+	return `
+		update requests set lease_owner = $2, lease_until = $3, version = version + 1
+		where id = (` + firstDueSQL + d.rowLock + `)
+		returning ` + requestColumns
+}
 
 const (
 	renewSQL    = `update requests set lease_until = $1 where id = $2 and version = $3 and lease_owner = $4`
@@ -45,7 +47,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
 		return cancellation.Request{}, false, next, wrap("claiming a request", err)
 	}
 	r, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
-		return claim(ctx, tx, now, owner, lease)
+		return claim(ctx, tx, s.dialect.claimSQL(), now, owner, lease)
 	})
 	if errors.Is(err, cancellation.ErrNoRequest) { // somebody else was faster
 		_, next, err = s.look(ctx, firstDueSQL, nextDueSQL)
@@ -54,7 +56,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
 	return r, err == nil, time.Time{}, wrap("claiming a request", err)
 }
 
-func claim(ctx context.Context, tx *tx, now time.Time, owner string, lease time.Duration) (cancellation.Request, error) {
+func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Request, error) {
 	for {
 		r, err := scanRequest(tx.QueryRowContext(ctx, claimSQL, stamp(now), owner, stamp(now.Add(lease))))
 		bad, unreadable := errors.AsType[*unreadableError](err)
@@ -83,8 +85,12 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 // look reports whether something is due, and when the next thing is if nothing is.
 // It only reads, so that idle workers keep nobody waiting.
 func (s *Store) look(ctx context.Context, firstSQL, nextSQL string) (due bool, next time.Time, err error) {
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return false, time.Time{}, err
+	}
 	var id string
-	err = s.read.QueryRowContext(ctx, firstSQL, stamp(s.now())).Scan(&id)
+	err = s.read.QueryRowContext(ctx, firstSQL, stamp(now)).Scan(&id)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err == nil, time.Time{}, err
 	}

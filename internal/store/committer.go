@@ -20,7 +20,7 @@ const (
 	batchLength = 128  // writes that share a commit
 )
 
-// transaction makes a change at one moment of the store's clock. It may run twice:
+// transaction makes a change at one moment of the deciding clock. It may run twice:
 // alone after a batch failed. An error undoes everything.
 type transaction func(ctx context.Context, tx *tx, now time.Time) error
 
@@ -51,10 +51,11 @@ func (p *phase) withdraw() bool { return p.CompareAndSwap(waiting, withdrawn) }
 
 // committer owns the one connection that writes, and the goroutine that uses it.
 type committer struct {
-	db       *sql.DB
-	prepared map[string]*sql.Stmt
-	now      func() time.Time
-	commit   func(*sql.Tx) error
+	db        *sql.DB
+	prepared  map[string]*sql.Stmt
+	engine    engine
+	timeLimit time.Duration // of one transaction; 0 for none
+	commit    func(*sql.Tx) error
 
 	queue   chan *write
 	closing chan struct{} // closed by stop: take no more
@@ -66,15 +67,20 @@ type committer struct {
 	doubts map[string]int // by request id: writes that are not answered yet
 }
 
-func startCommitter(db *sql.DB, prepared map[string]*sql.Stmt, now func() time.Time) *committer {
-	c := &committer{
-		db: db, prepared: prepared, now: now, commit: (*sql.Tx).Commit,
+// startCommitter makes the store ready to write.
+func (s *Store) startCommitter(ctx context.Context) error {
+	prepared, err := s.prepare(ctx)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	s.committer = &committer{
+		db: s.write, prepared: prepared, engine: s.engine, timeLimit: s.dialect.timeLimit, commit: (*sql.Tx).Commit,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		doubts: map[string]int{},
 	}
-	go c.work()
-	return c
+	go s.committer.work()
+	return nil
 }
 
 // stop lets what waits be committed, and waits for it.

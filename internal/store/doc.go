@@ -1,5 +1,6 @@
-// Package store keeps requests, their events and their notices on SQLite. It is
-// the [cancellation.Journal].
+// Package store keeps requests, their events and their notices: on SQLite, in a file
+// that one process serves from, or on PostgreSQL, for any number of processes. It is the
+// [cancellation.Journal].
 //
 // Every change goes through one goroutine, the committer: it takes what waits,
 // shares one transaction and one synced commit among it, and answers each waiter
@@ -11,9 +12,11 @@
 // not overtake a write is that of a request which is just being recorded, for the
 // same caller or another: [Store.Request] waits for it, so that an absence is proof.
 //
-// The clock is an option of the store. It is the only time that decides anything:
-// leases, due times, and the life of a response_url or a card.
+// The database's clock is the only time that decides anything: leases, due times, and
+// the life of a response_url or a card. On SQLite it is the host's.
 //
-// The text of the queries is plain SQL that PostgreSQL reads as well; what differs
-// between databases stands in the migrations.
+// The text of the queries is one for both. What differs stands in the migrations, in
+// sqlite.go and in postgres.go: the clock, what an error means for what was being
+// written, and how a process hears of another's work. A commit that PostgreSQL did not
+// answer is asked about; after one that SQLite failed, nothing more is taken.
 package store

@@ -40,7 +40,7 @@ func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
 		read, err := s.Request(t.Context(), r.ID)
 		require.NoError(t, err)
 		assert.Equal(t, r.Version, read.Version)
-		assert.False(t, read.Recheck)
+		assert.Zero(t, read.Recheck)
 	}
 
 	counts, err := s.Counts(t.Context())
@@ -107,7 +107,13 @@ func TestHistoryCannotBeRewritten(t *testing.T) {
 // an index needs them as they are.
 func TestTheStatesInSQLAreTheDomains(t *testing.T) {
 	t.Parallel()
-	schema, err := os.ReadFile("migrations/sqlite/00001_requests.sql")
+	for _, d := range []dialect{sqliteDialect, postgresDialect} {
+		t.Run(d.folder, func(t *testing.T) { t.Parallel(); statesOf(t, d) })
+	}
+}
+
+func statesOf(t *testing.T, d dialect) {
+	schema, err := os.ReadFile("migrations/" + d.folder + "/00001_requests.sql")
 	require.NoError(t, err)
 	ends := []cancellation.State{cancellation.Filed}
 	for _, state := range cancellation.States() {
@@ -120,9 +126,9 @@ func TestTheStatesInSQLAreTheDomains(t *testing.T) {
 		"the live index":      {section(string(schema), "requests_live"), live},
 		"the live query":      {liveSQL, live},
 		"the index of work":   {section(string(schema), "requests_due"), work},
-		"the claim":           {claimSQL, work},
+		"the claim":           {d.claimSQL(), work},
 		"the next time":       {nextDueSQL, work},
-		"the unfinished rows": {resumeRequestsSQL, list(append(cancellation.WorkStates(), cancellation.Stuck))},
+		"the unfinished rows": {recheckSQL, list(append(cancellation.WorkStates(), cancellation.Stuck))},
 		"the index of counts": {section(string(schema), "requests_open"), rest},
 		"the counts":          {countsSQL, rest},
 	} {

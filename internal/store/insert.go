@@ -111,7 +111,7 @@ func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Tim
 			return err
 		}
 		rows++
-		values = append(values, r.Request.ID, 1, 0, n.Place.ResponseURL, responseEnd(n.Place, now))
+		values = append(values, r.Request.ID, string(cancellation.Result), 1, 0, stamp(n.Due), n.Place.ResponseURL, responseEnd(n.Place, now))
 		values = append(values, of...)
 	}
 	if rows == 0 {
@@ -132,7 +132,7 @@ func dueAt(r cancellation.Request, now time.Time) time.Time {
 
 // asStored is a new request as a later read gives it.
 func asStored(r cancellation.Request, now time.Time) cancellation.Request {
-	r.Format, r.Version, r.CreatedAt, r.UpdatedAt = cancellation.Format, 1, now, now
+	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = cancellation.Format, 1, now, now, now
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
 	r.Due, r.NotAfter, r.CleanSince = inMillis(r.Due), inMillis(r.NotAfter), inMillis(r.CleanSince)
 	return r

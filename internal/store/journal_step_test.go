@@ -29,7 +29,7 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 	clock.pass(time.Second)
 	change := moved(r, cancellation.Filing)
 	change.To.Posts, change.To.NotAfter = 1, clock.time().Add(90*time.Second)
-	change.To.CleanSince, change.To.Evidence, change.To.Recheck = clock.time(), 77, true
+	change.To.CleanSince, change.To.Evidence, change.To.Recheck = clock.time(), 77, cancellation.RecheckSettled
 	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = "because", 3, 1, 5
 	change.To.Decision.Rule, change.To.Ticket = "another-rule", cancellation.TicketID{ID: 9, Number: "CS9"}
 	change.To.Submission.Content = "something else"
@@ -37,7 +37,7 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 
 	want := change.To
 	want.Submission.Content = r.Submission.Content
-	want.Version, want.UpdatedAt = r.Version+1, clock.time()
+	want.Version, want.Since, want.UpdatedAt = r.Version+1, clock.time(), clock.time()
 	assert.Equal(t, want, stored)
 	read, err := j.Request(t.Context(), r.ID)
 	require.NoError(t, err)

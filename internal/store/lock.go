@@ -10,11 +10,11 @@ import (
 // ErrServed says that another process serves from this database.
 var ErrServed = errors.New("another bot serve is running on this database")
 
-// lock takes PATH.lock for this process, or reports ErrServed. The lock ends with
+// lockFile takes PATH.lock for this process, or reports ErrServed. The lock ends with
 // the file or the process; the file itself stays, because removing it would let two
 // processes lock two files of one name. A link to the database is another name for the
 // same lock.
-func lock(path string) (*os.File, error) {
+func lockFile(path string) (*os.File, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, fmt.Errorf("finding the database: %w", err)

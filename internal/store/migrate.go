@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
@@ -18,19 +19,14 @@ var migrations embed.FS
 // build cannot work with.
 var ErrNewer = errors.New("the database was made by a newer build that this one cannot work beside")
 
-// migrationTries is how often a process begins again: where two start at once, the
-// one that comes second at a step finds it done, fails, and goes on behind it.
+// migrationTries is how often a process begins again: where two start at once on one
+// file, the one that comes second at a step finds it done, fails, and goes on behind it.
 const migrationTries = 10
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	steps, err := fs.Sub(migrations, "migrations/sqlite")
+func migrate(ctx context.Context, db *sql.DB, of dialect) error {
+	provider, err := migrationsOf(db, of)
 	if err != nil {
-		return fmt.Errorf("opening the migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, steps,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return fmt.Errorf("reading the migrations: %w", err)
+		return err
 	}
 	for range migrationTries {
 		if err = up(ctx, db, provider); err == nil || errors.Is(err, ErrNewer) {
@@ -38,6 +34,26 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return err
+}
+
+func migrationsOf(db *sql.DB, of dialect) (*goose.Provider, error) {
+	steps, err := fs.Sub(migrations, "migrations/"+of.folder)
+	if err != nil {
+		return nil, fmt.Errorf("opening the migrations: %w", err)
+	}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	if of.goose == goose.DialectPostgres {
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60)) // each second, a minute long
+		if err != nil {
+			return nil, fmt.Errorf("making the lock of the migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(of.goose, db, steps, options...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations: %w", err)
+	}
+	return provider, nil
 }
 
 // up brings an older database up to date. A newer one is left as it is: an old
@@ -49,6 +65,9 @@ func up(ctx context.Context, db *sql.DB, provider *goose.Provider) error {
 	}
 	if current > ours {
 		return supported(ctx, db, current, ours)
+	}
+	if current == ours {
+		return nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrating the database from version %d to %d: %w", current, ours, err)

@@ -18,21 +18,22 @@ const responseLife = 30 * time.Minute
 
 const (
 	changingNoticeColumns = `place, channel, ts, shown, way, posting, posts, attempts, due`
-	insertNoticeColumns   = `request_id, version, owed, response_url, response_url_until, ` + changingNoticeColumns
-	noticeColumns         = `request_id, version, response_url, response_url_until, ` + changingNoticeColumns
+	insertNoticeColumns   = `request_id, kind, version, owed, owed_at, response_url, response_url_until, ` + changingNoticeColumns
+	noticeColumns         = `request_id, kind, version, response_url, response_url_until, ` + changingNoticeColumns
 
 	eraseURLsSQL = `
 		update notices set response_url = '', response_url_until = null
-		where request_id in (select request_id from notices where response_url_until <= $1 limit 100)`
+		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
 
 	// A notice that shows less than what is owed is due now, whatever its teller thinks.
 	applyNoticeSQL = `
-		update notices set (` + changingNoticeColumns + `, version, response_url, lease_owner, lease_until) =
+		update notices set (` + changingNoticeColumns + `, owed_at, version, response_url, lease_owner, lease_until) =
 			($1, $2, $3, $4, $5, $6, $7, $8,
-			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) end), version + 1,
+			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) end),
+			case when cast($9 as bigint) is null and $4 >= owed then null else owed_at end, version + 1,
 			case when $11 = '' then '' else response_url end,
 			case when $12 = 1 then lease_owner end, case when $12 = 1 then lease_until end)
-		where request_id = $13 and version = $14
+		where request_id = $13 and kind = $14 and version = $15
 		returning ` + noticeColumns
 )
 
@@ -41,16 +42,19 @@ var (
 	isKnown = fmt.Sprintf(`exists (select 1 from requests where id = request_id and format <= %d and state in (%s))`,
 		cancellation.Format, quoted(cancellation.States()))
 
-	firstNoticeSQL = `select request_id from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit 1`
+	firstNoticeSQL = `select request_id, kind from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit 1`
 	nextNoticeSQL  = `select min(case when lease_until > due then lease_until else due end) from notices
 		where due is not null and ` + isKnown
 	noticeWorkSQL = `select request_id from (` + firstNoticeSQL + `) as due
 		union all select request_id from notices where response_url_until <= $1 limit 1`
-	claimNoticeSQL = `
-		update notices set lease_owner = $2, lease_until = $3, version = version + 1
-		where request_id = (` + firstNoticeSQL + `)
-		returning ` + noticeColumns
 )
+
+func (d dialect) claimNoticeSQL() string {
+	return `
+		update notices set lease_owner = $2, lease_until = $3, version = version + 1
+		where (request_id, kind) = (` + firstNoticeSQL + d.rowLock + `)
+		returning ` + noticeColumns
+}
 
 // quoted are the states as SQL writes them in a list.
 func quoted(states []cancellation.State) string {
@@ -75,7 +79,7 @@ func scanNotice(from row) (cancellation.Notice, error) {
 	var n cancellation.Notice
 	var place, responseURL string
 	var until time.Time
-	err := from.Scan(&n.RequestID, &n.Version, &responseURL, (*stamp)(&until), &place, &n.Channel, &n.TS,
+	err := from.Scan(&n.RequestID, &n.Kind, &n.Version, &responseURL, (*stamp)(&until), &place, &n.Channel, &n.TS,
 		&n.Shown, &n.Way, &n.Posting, &n.Posts, &n.Attempts, (*stamp)(&n.Due))
 	if err != nil {
 		return cancellation.Notice{}, err
@@ -109,7 +113,7 @@ func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Durati
 		return cancellation.Notice{}, false, next, wrap("claiming a notice", err)
 	}
 	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
-		return claimNotice(ctx, tx, now, owner, lease)
+		return claimNotice(ctx, tx, s.dialect.claimNoticeSQL(), now, owner, lease)
 	})
 	if err != nil {
 		return cancellation.Notice{}, false, time.Time{}, wrap("claiming a notice", err)
@@ -121,7 +125,7 @@ func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Durati
 }
 
 // claimNotice gives the zero Notice where none is due: what it erased stays erased.
-func claimNotice(ctx context.Context, tx *tx, now time.Time, owner string, lease time.Duration) (cancellation.Notice, error) {
+func claimNotice(ctx context.Context, tx *tx, claimNoticeSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Notice, error) {
 	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
 		return cancellation.Notice{}, fmt.Errorf("erasing response_urls: %w", err)
 	}
@@ -147,7 +151,7 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 	if err != nil {
 		return cancellation.Notice{}, err
 	}
-	values = append(values, stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, n.Version)
+	values = append(values, stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, string(n.Kind), n.Version)
 	stored, err := scanNotice(tx.QueryRowContext(ctx, applyNoticeSQL, values...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = cancellation.ErrMoved

@@ -5,46 +5,53 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver named "sqlite"
 
 	"cancel-server/internal/cancellation"
 )
 
-const (
-	// busyTimeout is how long a statement waits for another process's write lock.
-	busyTimeout = 5 * time.Second
-	// readers is how many connections read beside the one that writes.
-	readers = 4
-)
+// readers is how many connections read beside the one that writes.
+const readers = 4
 
 // Options say which database to open, and as what.
 type Options struct {
-	// Path is the database file. It is made if there is none; required.
+	// Path is a SQLite file, which one process serves from. It is made if there is none.
 	Path string
-	// Clock is the time that decides everything; nil is time.Now.
+	// URL is a PostgreSQL database, postgres://…, which any number of processes serve
+	// from. Either Path or URL is required.
+	URL string
+	// Clock is the time that decides everything; nil is the database's own: PostgreSQL's,
+	// or that of the host that has the SQLite file.
 	Clock func() time.Time
-	// Serve takes PATH.lock, so that one process serves (ErrServed where another
-	// does), ends every lease that an earlier process left behind, and has every
-	// unfinished request read SoftLayer's books before its next POST. The other
-	// verbs open beside it without.
+	// Serve is for the verb that works the requests. On SQLite it takes PATH.lock, so that
+	// one process serves (ErrServed where another does), ends every lease that an earlier
+	// process left behind, and has every unfinished request read SoftLayer's books before
+	// its next POST. The other verbs open beside it without.
 	Serve bool
+	// PostTimeout is how long a POST may be under way of which a database that was
+	// restored, or failed over, knows nothing. Read on PostgreSQL only.
+	PostTimeout time.Duration
+}
+
+func (o Options) clock() func() time.Time {
+	if o.Clock != nil {
+		return o.Clock
+	}
+	return time.Now
 }
 
 // Store is the durable store of one installation. Its methods may be called at once
 // from any goroutine.
 type Store struct {
-	clock     func() time.Time
+	engine    engine
+	dialect   dialect
 	write     *sql.DB // one connection: the committer's
 	read      *sql.DB
 	committer *committer
-	lock      *os.File // nil unless served
+	lock      *os.File // nil unless a file is served
+	listen    func(ctx context.Context, ring func()) error
 	bound     atomic.Pointer[bound]
 }
 
@@ -52,83 +59,30 @@ var _ cancellation.Journal = (*Store)(nil)
 
 // Open opens the database, brings its tables up to date, and starts the committer,
 // which [Store.Close] ends.
-func Open(ctx context.Context, opts Options) (*Store, error) {
-	if opts.Path == "" {
-		return nil, errors.New("opening the database: no path given")
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{}
+	if err := s.open(ctx, o); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
-	s := &Store{clock: opts.Clock}
-	if s.clock == nil {
-		s.clock = time.Now
-	}
-	err := s.open(ctx, opts)
-	var prepared map[string]*sql.Stmt
-	if err == nil {
-		prepared, err = prepare(ctx, s.write)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the database %q: %w", opts.Path, err), s.release())
-	}
-	s.committer = startCommitter(s.write, prepared, s.now)
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, opts Options) (err error) {
-	if err := makeFile(opts.Path); err != nil {
-		return err
-	}
-	if opts.Serve {
-		if s.lock, err = lock(opts.Path); err != nil {
-			return err
+func (s *Store) open(ctx context.Context, o Options) error {
+	switch {
+	case o.Path == "" && o.URL == "":
+		return errors.New("opening the database: no path given")
+	case o.Path != "" && o.URL != "":
+		return errors.New("opening the database: a path and a URL given")
+	case o.Path != "":
+		if err := s.openFile(ctx, o); err != nil {
+			return fmt.Errorf("opening the database %q: %w", o.Path, err)
+		}
+	default:
+		if err := s.openServer(ctx, o); err != nil {
+			return fmt.Errorf("opening the database: %w", err) // never with its URL, which holds a password
 		}
 	}
-	if s.write, err = pool(opts.Path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
-		return err
-	}
-	if s.read, err = pool(opts.Path, readers, url.Values{"_query_only": {"1"}}); err != nil {
-		return err
-	}
-	if err := migrate(ctx, s.write); err != nil {
-		return err
-	}
-	if opts.Serve {
-		return s.resume(ctx)
-	}
-	return nil
-}
-
-// makeFile makes a database file that only its owner can read: it holds this
-// installation's key. SQLite gives its other files the same rights.
-func makeFile(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
-// pool opens connections on the file: write-ahead log, every commit synced, and
-// deleted content overwritten (https://www.sqlite.org/pragma.html).
-func pool(path string, connections int, more url.Values) (*sql.DB, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("finding the path: %w", err)
-	}
-	more.Set("_busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()))
-	more.Set("_journal_mode", "WAL")
-	more.Set("_synchronous", "FULL")
-	more.Set("_foreign_keys", "1")
-	more.Set("_pragma", "secure_delete(fast)")
-	name := url.URL{
-		Scheme: "file", OmitHost: true, RawQuery: more.Encode(),
-		Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/"),
-	}
-	db, err := sql.Open("sqlite", name.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
+	return s.startCommitter(ctx)
 }
 
 // Close takes no more, commits what waits, and closes the database.
@@ -150,11 +104,22 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
+// Listen rings, until ctx is over, whenever a process may have committed work. On SQLite
+// it never does: whoever waits for another process's work there has to ask.
+func (s *Store) Listen(ctx context.Context, ring func()) error {
+	if s.listen == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.listen(ctx, ring)
+}
+
 // Ready reports why the store takes nothing: after a commit whose outcome is
-// unknown it wraps [cancellation.ErrUnclear] until the database is opened anew.
+// unknown for good it wraps [cancellation.ErrUnclear] until the database is opened anew.
 func (s *Store) Ready() error { return s.committer.ready() }
 
-// Now is the store's clock, to the millisecond.
-func (s *Store) Now(context.Context) (time.Time, error) { return s.now(), nil }
-
-func (s *Store) now() time.Time { return inMillis(s.clock()) }
+// Now is the time that decides: the database's, or that of Options.Clock.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	now, err := s.engine.now(ctx)
+	return now, wrap("reading the database's time", err)
+}

@@ -2,41 +2,58 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strconv"
+	"time"
 
 	"cancel-server/internal/cancellation"
 )
 
-// Whoever held these leases is gone, and nobody has read SoftLayer's books since: a row
-// of clean reads begins anew. The new version fences a late writer off, and
-// a verb that runs beside and read the row before.
+// The database may know less than was done: it may be a copy from yesterday. So what is
+// unfinished reads SoftLayer's books before its next POST, in a row of clean reads that
+// begins anew. The new version fences a late writer off, and a verb that runs beside and
+// read the row before. Rows of a newer build are its own affair.
 var (
-	resumeRequestsSQL = `
-		update requests set lease_owner = null, lease_until = null, clean_since = null, recheck = 1, version = version + 1
+	recheckSQL = `
+		update requests set clean_since = null, version = version + 1,
+			recheck = case when recheck > $1 then recheck else $1 end,
+			not_after = case when not_after > $2 then not_after else coalesce($2, not_after) end
 		where state in ('scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
-	resumeNoticesSQL = `
+
+	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where lease_until is not null`
+	freeNoticesSQL  = `
 		update notices set lease_owner = null, lease_until = null, version = version + 1
 		where lease_until is not null`
 )
 
-// resume makes a database ready to be served from: nobody holds a lease, and what is
-// unfinished reads SoftLayer's books before its next POST, because the file may be a
-// copy from yesterday. Rows of a newer build are its own affair.
+// How much of SoftLayer's books is read before the next POST.
+const (
+	readOnce    = cancellation.RecheckOnce
+	readSettled = cancellation.RecheckSettled
+)
+
+// recheck marks what is unfinished. notAfter is until when a POST that the database
+// knows nothing of may be under way; zero where none can be.
+func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) error {
+	_, err := tx.ExecContext(ctx, recheckSQL, int(how), stamp(notAfter))
+	return wrap("marking what is unfinished", err)
+}
+
+// resume makes a file ready to be served from: whoever held its leases is gone.
 func (s *Store) resume(ctx context.Context) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("resuming unfinished requests: %w", err)
+		return fmt.Errorf("resuming: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
-	if _, err := tx.ExecContext(ctx, resumeRequestsSQL); err != nil {
-		return fmt.Errorf("resuming unfinished requests: %w", err)
+	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
+		return fmt.Errorf("resuming: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, resumeNoticesSQL); err != nil {
-		return fmt.Errorf("resuming notices: %w", err)
+	for _, free := range []string{freeRequestsSQL, freeNoticesSQL} {
+		if _, err := tx.ExecContext(ctx, free); err != nil {
+			return fmt.Errorf("resuming: giving leases back: %w", err)
+		}
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("resuming unfinished requests: %w", err)
-	}
-	return nil
+	return wrap("resuming", tx.Commit())
 }

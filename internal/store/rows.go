@@ -18,7 +18,7 @@ type row interface{ Scan(into ...any) error }
 
 const requestColumns = `id, ref, format, state, why, version, submission, decision, due, attempts, posts,
 	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
-	created_at, updated_at`
+	created_at, state_at, updated_at`
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
@@ -27,7 +27,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	err := from.Scan(append([]any{
 		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why, &r.Version, &submission, &decision, (*stamp)(&r.Due),
 		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
-		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.UpdatedAt),
+		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
@@ -56,7 +56,7 @@ func (e *unreadableError) Error() string {
 
 func (e *unreadableError) Unwrap() error { return e.reason }
 
-const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, ` + changingColumns
+const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, state_at, ` + changingColumns
 
 // insertValues are a new request's insertColumns.
 func insertValues(r cancellation.Request, now time.Time) ([]any, error) {
@@ -69,7 +69,7 @@ func insertValues(r cancellation.Request, now time.Time) ([]any, error) {
 		return nil, err
 	}
 	return append([]any{
-		r.ID, r.Ref.Short(), string(r.Ref), cancellation.Format, r.Submission.Card.Server.ID, string(submission), 1, 1, stamp(now),
+		r.ID, r.Ref.Short(), string(r.Ref), cancellation.Format, r.Submission.Card.Server.ID, string(submission), 1, 1, stamp(now), stamp(now),
 	}, changing...), nil
 }
 
@@ -85,7 +85,7 @@ func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 	}
 	return []any{
 		string(r.State), r.Why, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
-		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, flag(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
+		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, int(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
 	}, nil
 }
 

@@ -37,19 +37,22 @@ func (t *tx) QueryRowContext(ctx context.Context, text string, args ...any) *sql
 }
 
 // prepare prepares the statements of the straight path: taking a request in, and
-// each of its steps.
-func prepare(ctx context.Context, db *sql.DB) (map[string]*sql.Stmt, error) {
-	texts := []string{requestSQL, liveSQL, claimSQL, renewSQL, applySQL, tellSQL, claimNoticeSQL, applyNoticeSQL}
+// each of its steps. PostgreSQL's driver does so by itself, for each connection.
+func (s *Store) prepare(ctx context.Context) (map[string]*sql.Stmt, error) {
+	if s.dialect == postgresDialect {
+		return nil, nil
+	}
+	texts := []string{requestSQL, liveSQL, s.dialect.claimSQL(), renewSQL, applySQL, tellSQL, s.dialect.claimNoticeSQL(), applyNoticeSQL}
 	for rows := chunk; rows > 0; rows /= 2 {
 		texts = append(texts, insertRequestsSQL(rows), insertEventsSQL(rows), insertNoticesSQL(rows))
 	}
 	prepared := make(map[string]*sql.Stmt, len(texts))
 	for _, text := range texts {
-		stmt, err := db.PrepareContext(ctx, text)
+		stmt, err := s.write.PrepareContext(ctx, text)
 		if err != nil {
 			return nil, fmt.Errorf("preparing %q: %w", text, err)
 		}
-		prepared[text] = stmt // closed with db
+		prepared[text] = stmt // closed with the connection
 	}
 	return prepared, nil
 }

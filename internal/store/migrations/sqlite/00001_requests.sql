@@ -18,6 +18,7 @@ create table binding (
     endpoint     text not null,
     installation text not null,
     hmac_key     blob not null,
+    identity     text not null, -- of the database server, its history and these tables; '' where a file has none
     made_at      integer not null
 ) strict;
 
@@ -43,10 +44,11 @@ create table requests (
     not_after     integer,
     clean_since   integer,
     evidence      integer not null,
-    recheck       integer not null,
+    recheck       integer not null, -- 1: read the books once before the next POST; 2: for a whole settle time
     ticket_id     integer not null,
     ticket_number text not null,
     created_at    integer not null,
+    state_at      integer not null, -- since when it has been in its state
     updated_at    integer not null
 ) strict;
 
@@ -91,8 +93,11 @@ begin
 end;
 -- +goose StatementEnd
 
+-- What people are owed of a request: its result where it was asked for, and an alarm
+-- to the operators' channel if it takes too long.
 create table notices (
-    request_id         text primary key references requests (id),
+    request_id         text not null references requests (id),
+    kind               text not null,
     version            integer not null,
     place              text not null, -- JSON
     response_url       text not null, -- a capability; '' once erased
@@ -106,11 +111,14 @@ create table notices (
     attempts           integer not null,
     due                integer,
     owed               integer not null, -- the request's version that people are to see at least
+    owed_at            integer, -- since when something is owed; null for nothing
     lease_owner        text,
-    lease_until        integer
+    lease_until        integer,
+    primary key (request_id, kind)
 ) strict;
 
 create index notices_due on notices (due) where due is not null;
+create index notices_owed on notices (owed_at) where owed_at is not null;
 create index notices_url on notices (response_url_until) where response_url_until is not null;
 
 create table cards (
@@ -120,3 +128,16 @@ create table cards (
 ) strict;
 
 create index cards_kept on cards (kept_at);
+
+-- When the next call to each vendor is free to go, by the whole deployment's rate:
+-- microseconds since 1970 UTC.
+create table rates (
+    vendor  text primary key,
+    free_at integer not null
+) strict;
+
+-- Who serves from this database, and when each was last heard of.
+create table replicas (
+    owner   text primary key,
+    seen_at integer not null
+) strict;

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite" // the driver named "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// busyTimeout is how long a statement waits for another process's write lock.
+const busyTimeout = 5 * time.Second
+
+var sqliteDialect = dialect{folder: "sqlite", goose: goose.DialectSQLite3}
+
+// sqliteEngine is a database in a file of this host, whose clock decides.
+type sqliteEngine struct{ clock func() time.Time }
+
+func (e sqliteEngine) now(context.Context) (time.Time, error) { return inMillis(e.clock()), nil }
+
+func (e sqliteEngine) moment(context.Context, *sql.Tx) (time.Time, mark, error) {
+	return inMillis(e.clock()), "", nil
+}
+
+// meaning calls an error of the disk or the file ruinous, and every commit that failed
+// for another reason than a lock: what it held back may still come to light, and what
+// was written may not (https://www.sqlite.org/rescode.html#ioerr).
+func (e sqliteEngine) meaning(err error, committing bool) meaning {
+	switch code(err) {
+	case sqlite3.SQLITE_BUSY:
+		return again
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return ruinous
+	}
+	if committing {
+		return ruinous
+	}
+	return definite
+}
+
+func (e sqliteEngine) outcome(context.Context, mark) (bool, error) {
+	return false, errors.New("SQLite does not tell what became of a commit")
+}
+
+// code is SQLite's primary result code, or 0 where the error is not SQLite's.
+func code(err error) int {
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
+		return failure.Code() & 0xff
+	}
+	return 0
+}
+
+// openFile opens the database file, which it makes if there is none.
+func (s *Store) openFile(ctx context.Context, o Options) (err error) {
+	s.engine, s.dialect = sqliteEngine{clock: o.clock()}, sqliteDialect
+	if err := makeFile(o.Path); err != nil {
+		return err
+	}
+	if o.Serve {
+		if s.lock, err = lockFile(o.Path); err != nil {
+			return err
+		}
+	}
+	if s.write, err = pool(o.Path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
+		return err
+	}
+	if s.read, err = pool(o.Path, readers, url.Values{"_query_only": {"1"}}); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.write, sqliteDialect); err != nil {
+		return err
+	}
+	if o.Serve {
+		return s.resume(ctx)
+	}
+	return nil
+}
+
+// makeFile makes a database file that only its owner can read: it holds this
+// installation's key. SQLite gives its other files the same rights.
+func makeFile(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// pool opens connections on the file: write-ahead log, every commit synced, and
+// deleted content overwritten (https://www.sqlite.org/pragma.html).
+func pool(path string, connections int, more url.Values) (*sql.DB, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("finding the path: %w", err)
+	}
+	more.Set("_busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()))
+	more.Set("_journal_mode", "WAL")
+	more.Set("_synchronous", "FULL")
+	more.Set("_foreign_keys", "1")
+	more.Set("_pragma", "secure_delete(fast)")
+	name := url.URL{
+		Scheme: "file", OmitHost: true, RawQuery: more.Encode(),
+		Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/"),
+	}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, err
+	}
+	return bounded(db, connections), nil
+}
+
+func bounded(db *sql.DB, connections int) *sql.DB {
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
+}
