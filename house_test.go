@@ -44,9 +44,8 @@ var table = map[string]room{
 		why:    "people and words; servers and rows reach it through the domain",
 	},
 	"internal/softlayer": {
-		ours:   []string{"internal/cancellation"},
-		others: []string{"golang.org/x/time/rate"},
-		why:    "one vendor's wire; no word for people and no storage",
+		ours: []string{"internal/cancellation"},
+		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/fakeslack": {
 		others: []string{"github.com/gorilla/websocket"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -24,10 +25,23 @@ type readiness struct {
 	Socket    string         `json:"socket_last_heard,omitempty"` // RFC 3339
 	Requests  map[string]int `json:"requests"`                    // those not at rest, by state
 	LeftAlone int            `json:"left_alone"`                  // of a state or format that this build does not know
+	Overdue   []overdue      `json:"overdue"`                     // what takes too long, the oldest first
+	Replicas  int            `json:"replicas"`                    // processes that serve from this database
 }
 
+// overdue is a request that has been under way or stuck, or owed its result, too long.
+type overdue struct {
+	Ref       string `json:"ref"`
+	State     string `json:"state"`
+	Since     string `json:"since"`                       // RFC 3339
+	OwedSince string `json:"result_owed_since,omitempty"` // RFC 3339
+}
+
+// maxOverdue bounds how many of them are listed.
+const maxOverdue = 100
+
 func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
-	answer := readiness{Problems: []string{}, Requests: map[string]int{}}
+	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load())}
 	if err := b.journal.Ready(); err != nil {
 		answer.Problems = append(answer.Problems, err.Error())
 	}
@@ -50,6 +64,7 @@ func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 			answer.LeftAlone += c.N
 		}
 	}
+	answer.Overdue = b.overdue(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	if len(answer.Problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -57,4 +72,20 @@ func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		b.log.Debug("answering /readyz", "err", err)
 	}
+}
+
+func (b *bot) overdue(ctx context.Context) []overdue {
+	all, err := b.journal.Overdue(ctx, cancellation.OverdueAge, maxOverdue)
+	if err != nil {
+		b.log.Error("looking for what is overdue", "err", err)
+	}
+	listed := []overdue{}
+	for _, o := range all {
+		line := overdue{Ref: o.Request.Ref.Short(), State: string(o.Request.State), Since: o.Request.Since.UTC().Format(time.RFC3339)}
+		if !o.Owed.IsZero() {
+			line.OwedSince = o.Owed.UTC().Format(time.RFC3339)
+		}
+		listed = append(listed, line)
+	}
+	return listed
 }

@@ -35,6 +35,7 @@ type Config struct {
 	ListenAddr          string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:3000" desc:"host:port for Slack's requests, in HTTP mode"`
 	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`
 	TicketURL           string        `envconfig:"TICKET_URL" default:"https://cloud.ibm.com/unifiedsupport/cases?number={number}" desc:"link to a ticket, a template with {id} or {number} or both; https, or http to loopback"`
+	NotifyChannel       string        `envconfig:"NOTIFY_CHANNEL" desc:"id of a Slack channel that hears of requests which take too long; the bot must be a member"`
 	SettleTime          time.Duration `envconfig:"SETTLE_TIME" default:"5m" desc:"how long SoftLayer's books must stay clean before a request whose answer was lost is sent once more; at least POST_TIMEOUT" form:"a duration, such as 5m"`
 	PostTimeout         time.Duration `envconfig:"POST_TIMEOUT" default:"90s" desc:"how long SoftLayer may take to answer a cancellation" form:"a duration, such as 90s"`
 	LogLevel            slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" form:"one of debug, info, warn and error"`

@@ -228,7 +228,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"an unknown log format", env{"LOG_FORMAT": "xml"}, "LOG_FORMAT: neither text nor json; correct it"},
 		{"a misspelt name", env{"TICKET_URI": "x"}, "TICKET_URI: not a setting; did you mean TICKET_URL?"},
 		{"the undo window", env{"UNDO_WINDOW": "0s"}, "UNDO_WINDOW: comes with a later version; unset it"},
-		{"the channel for notices", env{"NOTIFY_CHANNEL": "C0123ABC"}, "NOTIFY_CHANNEL: comes with a later version; unset it"},
+		{"a channel's name instead of its id", env{"NOTIFY_CHANNEL": "#ops"}, "NOTIFY_CHANNEL: not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"},
 		{"the approval's expiry", env{"APPROVAL_EXPIRY": "72h"}, "APPROVAL_EXPIRY: comes with a later version; unset it"},
 	}
 	for _, test := range tests {

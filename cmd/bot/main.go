@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, serve(ctx, rest, stderr))
 	case "resolve":
 		return exitCode(stderr, resolve(ctx, rest, stdout))
+	case "requests":
+		return exitCode(stderr, requests(ctx, rest, stdout))
 	case "version":
 		_, err := fmt.Fprintln(stdout, version())
 		return exitCode(stderr, err)
@@ -59,6 +61,7 @@ func verbs() []Verb {
 		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
 		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
 		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
+		{Usage: "requests [--all | --state STATE,…]", Meaning: "lists requests: those not at rest, all, or some"},
 		{Usage: "version", Meaning: "prints the version"},
 	}
 }

@@ -15,7 +15,7 @@ const typoDistance = 2
 
 // comingSettings are names with a meaning that this version cannot give them.
 // One that is set refuses to start rather than be ignored.
-func comingSettings() []string { return []string{"UNDO_WINDOW", "APPROVAL_EXPIRY", "NOTIFY_CHANNEL"} }
+func comingSettings() []string { return []string{"UNDO_WINDOW", "APPROVAL_EXPIRY"} }
 
 // checkNames says which names in environ (KEY=VALUE, as os.Environ has them)
 // were meant for this program and are none of its settings. One whose value is

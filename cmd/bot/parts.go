@@ -30,7 +30,7 @@ type far struct {
 func reach(ctx context.Context, cfg Config) (*far, error) {
 	client, err := softlayer.New(softlayer.Options{
 		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
-		APIKey: cfg.SoftLayerAPIKey.Reveal(), Rate: cfg.SoftLayerRate,
+		APIKey: cfg.SoftLayerAPIKey.Reveal(),
 	})
 	if err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (f *far) close() {
 // home is the id that the team part of people's ids is compared with.
 func (f *far) home() string { return cmp.Or(f.bot.Enterprise, f.bot.Team) }
 
-// openStore opens the database and holds it to the Slack app and the SoftLayer
-// account that it was first used with.
+// openStore opens the database, holds it to the Slack app and the SoftLayer account that
+// it was first used with, and keeps the deployment's rate by it from then on.
 func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{
 		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, PostTimeout: cfg.PostTimeout,
@@ -70,6 +70,7 @@ func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Sto
 	if err := s.Bind(ctx, binding); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	f.softlayer = f.softlayer.WithTurns(s.Turns("softlayer", cfg.SoftLayerRate))
 	return s, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,10 @@ import (
 
 // drainTime bounds how long what is in hand may take to end after a stop.
 const drainTime = 8 * time.Second
+
+// listenedPoll is how often the database is asked where it tells by itself of another
+// process's work: in case that was missed.
+const listenedPoll = 15 * time.Second
 
 // serve runs the bot until ctx ends.
 func serve(ctx context.Context, args []string, stderr io.Writer) error {
@@ -65,6 +70,7 @@ type bot struct {
 	dispatcher *slackui.Dispatcher
 	socket     *slackui.Socket // nil without an app token
 	books      cancellation.Books
+	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
 func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
@@ -75,9 +81,12 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
+	if cfg.PostgresURL() != "" {
+		limits.Poll = listenedPoll
+	}
 	b.worker = &cancellation.Worker{
 		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Filer: f.softlayer,
-		Directory: b.directory, Policy: policy, Limits: limits, Owner: owner(), Log: log,
+		Directory: b.directory, Policy: policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 		Announcer: slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log}),
 	}
 	desk := &cancellation.Desk{
@@ -123,6 +132,8 @@ func (b *bot) run(ctx context.Context) error {
 	defer stopWorking()
 	var worker sync.WaitGroup
 	worker.Go(func() { b.worker.Run(working) })
+	worker.Go(func() { b.journal.Listen(working, b.worker.Wake) })
+	worker.Go(func() { b.beat(working) })
 
 	failed := parts.Wait()
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
@@ -133,6 +144,36 @@ func (b *bot) run(ctx context.Context) error {
 	stopWorking()
 	worker.Wait()
 	return failed
+}
+
+// A replica says each beat that it serves; one that was silent for long serves no more.
+const (
+	beatPause   = 5 * time.Second
+	beatSilence = 20 * time.Second
+)
+
+// beat keeps count of the replicas until ctx ends, and then leaves them.
+func (b *bot) beat(ctx context.Context) {
+	for {
+		if n, err := b.journal.Beat(ctx, b.worker.Owner, beatSilence); err == nil {
+			b.replicas.Store(int32(n))
+		} else if ctx.Err() == nil {
+			b.log.Warn("counting replicas", "err", err)
+		}
+		pause := time.NewTimer(beatPause)
+		select {
+		case <-pause.C:
+			continue
+		case <-ctx.Done():
+			pause.Stop()
+		}
+		break
+	}
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := b.journal.Leave(leaving, b.worker.Owner); err != nil {
+		b.log.Info("leaving the replicas", "err", err)
+	}
 }
 
 // warm reads what the first command would wait for. Failing is only said: each is

@@ -97,7 +97,7 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 		{"a policy that is no Cedar", nil, "POLICY_FILE=" + poisoned, 2, "poisoned.cedar:"},
 		{"a policy that permits nothing", nil, "POLICY_FILE=" + nobody, 2, "nobody.cedar"},
 		{"a policy that is not there", nil, "POLICY_FILE=" + filepath.Join(w.dir, "absent.cedar"), 2, "POLICY_FILE"},
-		{"the channel for notices, which has not come", nil, "NOTIFY_CHANNEL=C0123ABC", 2, "NOTIFY_CHANNEL: comes with a later version"},
+		{"a channel by its name", nil, "NOTIFY_CHANNEL=ops", 2, "NOTIFY_CHANNEL: not a Slack channel's id"},
 		{"the undo window, which has not come", nil, "UNDO_WINDOW=10m", 2, "UNDO_WINDOW: comes with a later version"},
 		{"a misspelt setting", nil, "POLICY_FILES=x", 2, "did you mean POLICY_FILE?"},
 		{"a setting that contradicts another", nil, "REQUEST_GROUPS=S0123ABC", 2, "REQUEST_GROUPS: contradicts POLICY_FILE"},

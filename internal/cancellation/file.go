@@ -56,7 +56,7 @@ func (w *Worker) file(ctx context.Context, h *held) error {
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
 		found, err := w.read(ctx, r)
 		if err != nil {
-			return w.again(ctx, h, "reading SoftLayer's books", err)
+			return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
 		}
 		if v := found.verdict(); v != nil {
 			return w.commit(ctx, h, *v)
@@ -71,20 +71,20 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	began := moments{person: time.Now()}
 	principal, err := w.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
 	if err != nil {
-		return w.again(ctx, h, "reading the requester's standing", err)
+		return w.again(ctx, h, &w.slack, "reading the requester's standing", err)
 	}
 	began.server = time.Now()
 	server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
-		return w.again(ctx, h, "reading the server", err)
+		return w.again(ctx, h, &w.softlayer, "reading the server", err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
 	if shown := r.Submission.Card.Server; !gone && shown.TagsKnown && !server.TagsKnown {
-		return w.again(ctx, h, "reading the server's tags", errTagsUnread)
+		return w.again(ctx, h, &w.softlayer, "reading the server's tags", errTagsUnread)
 	}
 	v, err := w.check(ctx, r, principal, server, gone)
 	if err != nil {
-		return w.again(ctx, h, "checking before filing", err)
+		return w.again(ctx, h, &w.softlayer, "checking before filing", err)
 	}
 	if v.to != Filing {
 		return w.commit(ctx, h, afterLost(r, *v))

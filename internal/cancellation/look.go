@@ -58,7 +58,7 @@ func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Sta
 	if errors.Is(err, ErrNoRequest) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnreadable) { // it holds the server all the same
 		return nil, fmt.Errorf("reading the live request for server %d: %w", server.ID, err)
 	}
 	s := &Standing{

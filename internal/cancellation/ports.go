@@ -100,16 +100,19 @@ type Directory interface {
 
 // Announcer puts a request's present state before people.
 type Announcer interface {
-	// Post posts the root message to the place's channel, or by direct message to
-	// the requester when channel is "".
-	Post(ctx context.Context, channel string, r Request) (Posted, Delivery, time.Duration)
-	// Update makes a message show the request's present state.
+	// Post posts a notice of this kind to a channel, or by direct message to the
+	// requester when channel is "".
+	Post(ctx context.Context, channel string, kind NoticeKind, r Request) (Posted, Delivery, time.Duration)
+	// Update makes a result's message show the request's present state.
 	Update(ctx context.Context, at Posted, r Request) (Delivery, time.Duration)
 	// Respond posts by response_url, which leaves no message that could be edited.
 	Respond(ctx context.Context, responseURL string, r Request) (Delivery, time.Duration)
-	// Find looks for the request's message among those that the bot posted to the
-	// channel since then. known is false where the bot may not read the history.
-	Find(ctx context.Context, channel string, r Request, since time.Time) (at Posted, found, known bool)
+	// Find looks for the request's message of this kind among those that the bot posted
+	// to the channel since then. known is false where the bot may not read the history.
+	Find(ctx context.Context, channel string, kind NoticeKind, r Request, since time.Time) (at Posted, found, known bool)
+	// Reach asks Slack something that concerns nobody: an error means that it answers
+	// nobody now.
+	Reach(ctx context.Context) error
 }
 
 // Policy decides. It does no I/O.
@@ -164,6 +167,12 @@ type Journal interface {
 	Claim(ctx context.Context, owner string, lease time.Duration) (r Request, found bool, next time.Time, err error)
 	// Renew prolongs the lease of a request at this version. ErrMoved: it is lost.
 	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
+
+	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
+	// result, for this long, the oldest first.
+	Overdue(ctx context.Context, age time.Duration, most int) ([]Overdue, error)
+	// Alarm owes the place a notice of the kind Alarm; first is false where it does already.
+	Alarm(ctx context.Context, requestID string, to Place) (first bool, err error)
 
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back

@@ -250,6 +250,8 @@ var (
 	ErrMoved = errors.New("the request changed meanwhile")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
+	// ErrUnreadable says that what a row asked for cannot be read; the rest of it can.
+	ErrUnreadable = errors.New("what was asked for cannot be read")
 	// ErrUnclear says that nobody knows yet whether the commit happened: it failed, or
 	// the caller's time ended while it was under way. After a failed one the store
 	// takes nothing more until it is opened anew.

@@ -50,6 +50,9 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 		return Request{}, err
 	}
 	r, err := d.Journal.ByRef(ctx, short)
+	if errors.Is(err, ErrUnreadable) && res.Finding == DropIt { // nobody can do anything else with it
+		err = nil
+	}
 	if err != nil {
 		return Request{}, fmt.Errorf("reading request %s: %w", short, err)
 	}

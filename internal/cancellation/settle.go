@@ -188,7 +188,7 @@ func (w *Worker) settle(ctx context.Context, h *held) error {
 	}
 	found, err := w.read(ctx, r)
 	if err != nil {
-		return w.again(ctx, h, "reading SoftLayer's books", err)
+		return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
 	}
 	now, err := w.Journal.Now(ctx)
 	if err != nil {

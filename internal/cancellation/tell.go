@@ -23,6 +23,9 @@ const tellTime = 2*callTime + 5*time.Second
 const nowherePause = 10 * time.Minute
 
 func (w *Worker) takeNotice(ctx context.Context) (func(context.Context), time.Time, error) {
+	if away := w.slack.pause(ctx); away > 0 {
+		return w.later(ctx, away)
+	}
 	n, found, next, err := w.Journal.ClaimNotice(ctx, w.Owner, tellTime+w.Limits.Lease)
 	if err != nil || !found {
 		return nil, next, err
@@ -63,7 +66,7 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 		}
 	}
 	switch {
-	case n.TS != "" && n.Shown == r.Version:
+	case n.TS != "" && (n.Shown == r.Version || n.Kind == Alarm): // an alarm is said once
 		return w.done(ctx, n)
 	case n.TS != "":
 		return w.update(ctx, n, r)
@@ -86,7 +89,7 @@ func (w *Worker) findLost(ctx context.Context, n Notice, r Request) (Notice, err
 	}
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	at, found, known := w.Announcer.Find(calling, w.target(n), r, r.CreatedAt)
+	at, found, known := w.Announcer.Find(calling, w.target(n), n.Kind, r, r.CreatedAt)
 	if found {
 		n.Channel, n.TS, n.Shown = at.Channel, at.TS, 0
 	}
@@ -123,7 +126,7 @@ func (w *Worker) postMessage(ctx context.Context, n Notice, r Request) error {
 	}
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	at, delivery, retry := w.Announcer.Post(calling, w.target(n), r)
+	at, delivery, retry := w.Announcer.Post(calling, w.target(n), n.Kind, r)
 	switch delivery {
 	case Delivered:
 		n.Channel, n.TS = at.Channel, at.TS
@@ -163,8 +166,8 @@ func (w *Worker) respond(ctx context.Context, n Notice, r Request) error {
 // nextWay goes on after a place refused for good: the response_url while it lives,
 // then a direct message, then the channel again later.
 func (w *Worker) nextWay(ctx context.Context, n Notice, r Request) error {
-	w.Log.Warn("Slack refuses to show a result here", "ref", r.Ref.Short(), "way", string(n.Way), "channel", n.Place.Channel)
-	if n.Way == ByChannel {
+	w.Log.Warn("Slack refuses to show a message here", "kind", n.Kind, "ref", r.Ref.Short(), "way", string(n.Way), "channel", n.Place.Channel)
+	if n.Way == ByChannel && n.Kind == Result {
 		n.Way = ByResponse
 		return w.soon(ctx, n)
 	}
@@ -202,11 +205,14 @@ func (w *Worker) done(ctx context.Context, n Notice) error {
 func (w *Worker) failed(ctx context.Context, n Notice, r Request, d Delivery, retry time.Duration) error {
 	pause := max(retry, backoff(n.Attempts))
 	n.Attempts++
-	w.Log.Warn("Slack did not take a result", "ref", r.Ref.Short(), "attempt", n.Attempts, "lost", d == Lost)
+	w.Log.Warn("Slack did not take a message", "kind", n.Kind, "ref", r.Ref.Short(), "attempt", n.Attempts, "lost", d == Lost)
 	if d == Lost {
 		return w.owe(ctx, n, lostPause)
 	}
 	n.Posting = false
+	if retry == 0 && w.slack.suspected(ctx) {
+		pause, n.Attempts = 0, 0 // it keeps its place among those that wait
+	}
 	return w.owe(ctx, n, pause)
 }
 

@@ -102,13 +102,13 @@ type panicky struct {
 	once sync.Once
 }
 
-func (p *panicky) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (p *panicky) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	first := false
 	p.once.Do(func() { first = true })
 	if first {
 		panic("words")
 	}
-	return p.Announcer.Post(ctx, channel, r)
+	return p.Announcer.Post(ctx, channel, kind, r)
 }
 
 func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
@@ -173,10 +173,10 @@ func (s *tellers) enter() func() {
 	return func() { s.mu.Lock(); s.now--; s.mu.Unlock() }
 }
 
-func (s *tellers) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (cancellation.Posted, bool, bool) {
+func (s *tellers) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (cancellation.Posted, bool, bool) {
 	defer s.enter()()
 	time.Sleep(9 * time.Second)
-	return s.Announcer.Find(ctx, channel, r, since)
+	return s.Announcer.Find(ctx, channel, kind, r, since)
 }
 
 func (s *tellers) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {

@@ -19,13 +19,14 @@ type Limits struct {
 	Requests    int           // requests worked at once
 	Notices     int           // notices told at once
 	Poll        time.Duration // how often the database is asked when nothing rang: another process may have changed it
+	Watch       time.Duration // how often it is looked for what is overdue
 }
 
 // DefaultLimits are the production values but for the two durations that are settings.
 func DefaultLimits() Limits {
 	return Limits{
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute,
-		Lease: 10 * time.Second, Requests: 8, Notices: 8, Poll: time.Second,
+		Lease: 10 * time.Second, Requests: 8, Notices: 8, Poll: time.Second, Watch: 30 * time.Second,
 	}
 }
 
@@ -45,7 +46,11 @@ type Worker struct {
 	Owner     string // names this process in leases and events
 	Log       *slog.Logger
 
+	// NotifyChannel is the operators' channel, which hears of what takes too long; "" for none.
+	NotifyChannel string
+
 	requests, notices Bell
+	softlayer, slack  outage
 }
 
 // Bell wakes one loop. Ringing never blocks, and two rings may count as one.
@@ -75,9 +80,11 @@ func (w *Worker) Wake() {
 
 // Run works until ctx ends, then lets what it began finish and returns.
 func (w *Worker) Run(ctx context.Context) {
+	w.softlayer.ask, w.slack.ask = w.askSoftLayer, w.Announcer.Reach
 	var loops sync.WaitGroup
 	loops.Go(func() { w.loop(ctx, &w.requests, w.Limits.Requests, w.takeRequest) })
 	loops.Go(func() { w.loop(ctx, &w.notices, w.Limits.Notices, w.takeNotice) })
+	loops.Go(func() { w.watch(ctx) })
 	loops.Wait()
 }
 
@@ -131,11 +138,21 @@ func (w *Worker) sleep(ctx context.Context, bell *Bell, due time.Time) {
 }
 
 func (w *Worker) takeRequest(ctx context.Context) (func(context.Context), time.Time, error) {
+	away := max(w.softlayer.pause(ctx), w.slack.pause(ctx))
+	if away > 0 {
+		return w.later(ctx, away)
+	}
 	r, found, next, err := w.Journal.Claim(ctx, w.Owner, w.Limits.Lease)
 	if err != nil || !found {
 		return nil, next, err
 	}
 	return func(ctx context.Context) { w.work(ctx, r) }, next, nil
+}
+
+// later takes nothing for a while.
+func (w *Worker) later(ctx context.Context, pause time.Duration) (func(context.Context), time.Time, error) {
+	now, err := w.Journal.Now(ctx)
+	return nil, now.Add(pause), err
 }
 
 // work takes one step of one claimed request, with its lease kept alive meanwhile.
@@ -247,12 +264,27 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 }
 
 // again leaves a request in its state because something could not be read, and
-// says so to the operator. It starts the settle time anew.
-func (w *Worker) again(ctx context.Context, h *held, step string, cause error) error {
+// says so to the operator. It starts the settle time anew. Where the vendor answers
+// nobody, the request keeps its place among those that wait.
+func (w *Worker) again(ctx context.Context, h *held, from *outage, step string, cause error) error {
 	r := h.request()
 	r.CleanSince = time.Time{}
-	w.Log.Warn(step+": trying again", "ref", r.Ref.Short(), "attempt", r.Attempts+1, "err", cause)
+	away := from.suspected(ctx)
+	w.Log.Warn(step+": trying again", "ref", r.Ref.Short(), "attempt", r.Attempts+1, "answers_nobody", away, "err", cause)
+	if away {
+		return w.putBack(ctx, h, r, Because(WhyWaiting, step))
+	}
 	return w.wait(ctx, h, r, Because(WhyWaiting, step), backoff(r.Attempts))
+}
+
+// putBack gives a request back as if it had not been taken, but for the reason why.
+func (w *Worker) putBack(ctx context.Context, h *held, next Request, why string) error {
+	kind := EventMoved
+	if next.Why == why {
+		kind = ""
+	}
+	next.Why = why
+	return w.apply(ctx, h, next, kind, why, false)
 }
 
 // wait puts a request back in the state it has, to be looked at after the pause. Its
@@ -262,13 +294,9 @@ func (w *Worker) wait(ctx context.Context, h *held, next Request, why string, pa
 	if err != nil {
 		return err
 	}
-	kind := EventMoved
-	if next.Why == why {
-		kind = ""
-	}
-	next.Why, next.Due = why, now.Add(pause)
+	next.Due = now.Add(pause)
 	next.Attempts++
-	return w.apply(ctx, h, next, kind, why, false)
+	return w.putBack(ctx, h, next, why)
 }
 
 // apply commits one change of the held row. A state that people are told of makes

@@ -32,7 +32,7 @@ func TestAnAcceptedRequestIsFiledOnceAndToldOnce(t *testing.T) {
 		assert.Equal(t, cancellation.Order{
 			Server: 1234567, Reason: "No longer needed", Content: cancellation.TicketContent(stored),
 		}, posts[0].order)
-		assert.Equal(t, []shown{{channel: "C1", ref: r.Ref.Short(), state: cancellation.Filed}}, messages)
+		assert.Equal(t, []shown{{channel: "C1", kind: cancellation.Result, ref: r.Ref.Short(), state: cancellation.Filed}}, messages)
 	})
 }
 

@@ -26,11 +26,15 @@ type world struct {
 	t  *testing.T
 	mu sync.Mutex
 
-	server  cancellation.Server
-	gone    bool
-	tickets []cancellation.Ticket
-	rights  cancellation.Rights
-	reading error // every read of SoftLayer's fails with this
+	server     cancellation.Server
+	gone       bool
+	tickets    []cancellation.Ticket
+	rights     cancellation.Rights
+	reading    error // every read of SoftLayer's fails with this
+	away       error // and so does the question that concerns no request: the vendor answers nobody
+	asked      int   // how often that was asked
+	unreadable int64 // this server's read fails
+	fleet      int64 // so many servers more, with the ids that follow
 
 	answers []func(w *world, o cancellation.Order) cancellation.Outcome // one a POST; then ordinary
 	posts   []post
@@ -56,6 +60,7 @@ type post struct {
 // shown is a message as people see it.
 type shown struct {
 	channel string
+	kind    cancellation.NoticeKind
 	ref     string
 	state   cancellation.State
 	edits   int
@@ -148,6 +153,33 @@ func (w *world) now(r cancellation.Request) cancellation.Request {
 	return stored
 }
 
+// live is the request that holds a server.
+func (w *world) live(server int64) cancellation.Request {
+	w.t.Helper()
+	r, err := w.journal.Live(w.t.Context(), server)
+	require.NoError(w.t, err)
+	return r
+}
+
+// again is the same worker in another process.
+func (w *world) again(before *cancellation.Worker) *cancellation.Worker {
+	w.restart()
+	next := w.worker(w.journal)
+	next.NotifyChannel = before.NotifyChannel
+	return next
+}
+
+// alarms are the references that the operators' channel heard of.
+func (w *world) alarms() (refs []string) {
+	_, messages := w.snapshot()
+	for _, m := range messages {
+		if m.kind == cancellation.Alarm {
+			refs = append(refs, m.ref)
+		}
+	}
+	return refs
+}
+
 func (w *world) snapshot() (posts []post, messages []shown) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -208,10 +240,14 @@ func (w *world) Server(_ context.Context, id int64) (cancellation.Server, error)
 	if w.reading != nil {
 		return cancellation.Server{}, w.reading
 	}
-	if w.gone || id != w.server.ID {
+	if id == w.unreadable {
+		return cancellation.Server{}, errors.New("asked for too much")
+	}
+	if w.gone || id < w.server.ID || id > w.server.ID+w.fleet {
 		return cancellation.Server{}, cancellation.ErrServerNotFound
 	}
 	s := w.server
+	s.ID = id
 	if s.Billing != nil {
 		billing := *s.Billing
 		s.Billing = &billing
@@ -251,7 +287,17 @@ func (w *world) Rights(context.Context) (cancellation.Rights, error) {
 }
 
 func (w *world) Account(context.Context) (cancellation.Account, error) {
-	return cancellation.Account{ID: "123456", Name: "acme-prod"}, nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return cancellation.Account{ID: "123456", Name: "acme-prod"}, w.away
+}
+
+func (w *world) Reach(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return w.away
 }
 
 func (w *world) Cutoff(context.Context, string) (string, error) {
@@ -284,7 +330,7 @@ func (w *world) Decide(authz.Principal, authz.Server, authz.Context) authz.Decis
 	return w.decision
 }
 
-func (w *world) Post(_ context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (w *world) Post(_ context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delivery := cancellation.Delivered
@@ -294,7 +340,7 @@ func (w *world) Post(_ context.Context, channel string, r cancellation.Request) 
 	if delivery == cancellation.Refusing || delivery == cancellation.Undelivered {
 		return cancellation.Posted{}, delivery, 0
 	}
-	w.shown = append(w.shown, shown{channel: channel, ref: r.Ref.Short(), state: r.State})
+	w.shown = append(w.shown, shown{channel: channel, kind: kind, ref: r.Ref.Short(), state: r.State})
 	return cancellation.Posted{Channel: "C:" + channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + string(rune('0'+len(w.shown)-1))}, delivery, 0
 }
 
@@ -315,11 +361,11 @@ func (w *world) Respond(_ context.Context, _ string, r cancellation.Request) (ca
 	return cancellation.Delivered, 0
 }
 
-func (w *world) Find(_ context.Context, channel string, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
+func (w *world) Find(_ context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, s := range w.shown {
-		if w.history && s.channel == channel && s.ref == r.Ref.Short() {
+		if w.history && s.channel == channel && s.kind == kind && s.ref == r.Ref.Short() {
 			return cancellation.Posted{Channel: "C:" + channel, TS: "found#" + string(rune('0'+i))}, true, true
 		}
 	}

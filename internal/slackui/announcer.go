@@ -20,6 +20,7 @@ const (
 	metadataType = "cancel_server_request"
 	metadataID   = "id"
 	metadataRef  = "ref"
+	metadataKind = "kind"
 )
 
 // Bounds of a search through a channel's history.
@@ -40,6 +41,7 @@ type AnnouncerOptions struct {
 // Results puts a request's present state in words.
 type Results interface {
 	Result(r cancellation.Request) Message
+	Alarm(r cancellation.Request) Message
 }
 
 // Announcer tells results in Slack. It implements cancellation.Announcer: each method
@@ -58,7 +60,7 @@ func NewAnnouncer(o AnnouncerOptions) *Announcer {
 
 // Post is docs.slack.dev/reference/methods/chat.postMessage; with no channel it opens
 // the direct message with the requester first.
-func (a *Announcer) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (a *Announcer) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	if channel == "" {
 		var err error
 		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
@@ -69,7 +71,7 @@ func (a *Announcer) Post(ctx context.Context, channel string, r cancellation.Req
 	}
 	var at cancellation.Posted
 	sent, err := traced(ctx, func(ctx context.Context) (err error) {
-		at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(r)...)
+		at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(kind, r)...)
 		return err
 	})
 	if err != nil {
@@ -87,7 +89,7 @@ func (a *Announcer) Post(ctx context.Context, channel string, r cancellation.Req
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(r)...)
+	_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(cancellation.Result, r)...)
 	if err == nil {
 		return cancellation.Delivered, 0
 	}
@@ -123,8 +125,8 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 
 // Find is docs.slack.dev/reference/methods/conversations.history. Without its scope,
 // and in every other case of doubt, known is false.
-func (a *Announcer) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
-	at, found, err := a.find(ctx, channel, r, since)
+func (a *Announcer) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+	at, found, err := a.find(ctx, channel, kind, r, since)
 	if err != nil {
 		a.o.Log.Info("looking for a message whose answer was lost", "ref", r.Ref.Short(), "error", err)
 		return cancellation.Posted{}, false, false
@@ -132,7 +134,7 @@ func (a *Announcer) Find(ctx context.Context, channel string, r cancellation.Req
 	return at, found, true
 }
 
-func (a *Announcer) find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
+func (a *Announcer) find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
 	if channel == "" {
 		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
 			return at, false, err
@@ -148,7 +150,7 @@ func (a *Announcer) find(ctx context.Context, channel string, r cancellation.Req
 			return at, false, callError("conversations.history", err)
 		}
 		for _, m := range page.Messages {
-			if m.Metadata.EventType == metadataType && m.Metadata.EventPayload[metadataID] == r.ID && a.own(m) {
+			if about(m.Metadata, kind, r) && a.own(m) {
 				return cancellation.Posted{Channel: channel, TS: m.Timestamp}, true, nil
 			}
 		}
@@ -158,6 +160,16 @@ func (a *Announcer) find(ctx context.Context, channel string, r cancellation.Req
 		}
 	}
 	return at, false, errors.New("the channel has more messages than are searched")
+}
+
+func about(m slack.SlackMetadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
+	return m.EventType == metadataType && m.EventPayload[metadataID] == r.ID && m.EventPayload[metadataKind] == string(kind)
+}
+
+// Reach is docs.slack.dev/reference/methods/auth.test.
+func (a *Announcer) Reach(ctx context.Context) error {
+	_, err := a.o.Web.AuthTest(ctx)
+	return err
 }
 
 func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID == a.o.Bot }
@@ -174,14 +186,17 @@ func (a *Announcer) directMessages(ctx context.Context, user string) (channel st
 	return opened.ID, nil
 }
 
-func (a *Announcer) content(r cancellation.Request) []slack.MsgOption {
+func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) []slack.MsgOption {
 	message := a.o.Words.Result(r)
+	if kind == cancellation.Alarm {
+		message = a.o.Words.Alarm(r)
+	}
 	return []slack.MsgOption{
 		slack.MsgOptionText(message.Text, false), // escaped where it was written
 		slack.MsgOptionBlocks(message.Blocks...),
 		slack.MsgOptionMetadata(slack.SlackMetadata{
 			EventType:    metadataType,
-			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short()},
+			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
 		}),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),

@@ -22,6 +22,8 @@ import (
 // plainWords words a result with nothing but its id.
 type plainWords struct{}
 
+func (plainWords) Alarm(r cancellation.Request) Message { return Message{Text: "alarm " + r.ID} }
+
 func (plainWords) Result(r cancellation.Request) Message {
 	return Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
 }
@@ -43,7 +45,7 @@ func TestPostTellsTheChannel(t *testing.T) {
 	far := newSlackAnswers(t, answerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
 	a, _ := announcerFor(t, far)
 	r := told()
-	at, delivery, _ := a.Post(t.Context(), "C1", r)
+	at, delivery, _ := a.Post(t.Context(), "C1", cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
 
@@ -52,7 +54,7 @@ func TestPostTellsTheChannel(t *testing.T) {
 	assert.Equal(t, "C1", form.Get("channel"))
 	assert.Equal(t, "result of abc123", form.Get("text"))
 	assert.JSONEq(t, `[{"type":"divider"}]`, form.Get("blocks"))
-	assert.JSONEq(t, fmt.Sprintf(`{"event_type":"cancel_server_request","event_payload":{"ref":%q,"id":"abc123"}}`, r.Ref.Short()), form.Get("metadata"))
+	assert.JSONEq(t, fmt.Sprintf(`{"event_type":"cancel_server_request","event_payload":{"ref":%q,"id":"abc123","kind":"result"}}`, r.Ref.Short()), form.Get("metadata"))
 	assert.Equal(t, "false", form.Get("unfurl_links"))
 	assert.Equal(t, "false", form.Get("unfurl_media"))
 }
@@ -67,7 +69,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
 	})
 	a, _ := announcerFor(t, far)
-	at, delivery, _ := a.Post(t.Context(), "", told())
+	at, delivery, _ := a.Post(t.Context(), "", cancellation.Result, told())
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
 	require.Len(t, far.received(), 2)
@@ -118,7 +120,7 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 			t.Parallel()
 			far := newSlackAnswers(t, c.answer)
 			a, logged := announcerFor(t, far)
-			at, delivery, pause := a.Post(t.Context(), "C1", told())
+			at, delivery, pause := a.Post(t.Context(), "C1", cancellation.Result, told())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, c.pause, pause)
 			assert.Zero(t, at)
@@ -134,10 +136,10 @@ func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 	a, _ := announcerFor(t, far)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, delivery, _ := a.Post(over, "C1", told())
+	_, delivery, _ := a.Post(over, "C1", cancellation.Result, told())
 	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
 	far.Close()
-	_, delivery, _ = a.Post(t.Context(), "C1", told())
+	_, delivery, _ = a.Post(t.Context(), "C1", cancellation.Result, told())
 	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
 	assert.Empty(t, far.received())
 }
@@ -155,14 +157,14 @@ func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 		}
 		cancel()
 	}()
-	_, delivery, _ := a.Post(ctx, "C1", told())
+	_, delivery, _ := a.Post(ctx, "C1", cancellation.Result, told())
 	assert.Equal(t, cancellation.Lost, delivery)
 }
 
 func TestBadBlocksAreLoggedLoudlyWithSlacksWords(t *testing.T) {
 	t.Parallel()
 	a, logged := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
-	a.Post(t.Context(), "C1", told())
+	a.Post(t.Context(), "C1", cancellation.Result, told())
 	assert.Contains(t, logged.String(), "level=ERROR")
 	assert.Contains(t, logged.String(), "no more than 10")
 }
@@ -253,7 +255,7 @@ func TestACapabilityIsUsedOnlyForSlackAndNeverLogged(t *testing.T) {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	message := func(ts, bot, event, id string) string {
-		return fmt.Sprintf(`{"type":"message","ts":%q,"bot_id":%q,"metadata":{"event_type":%q,"event_payload":{"id":%q}}}`, ts, bot, event, id)
+		return fmt.Sprintf(`{"type":"message","ts":%q,"bot_id":%q,"metadata":{"event_type":%q,"event_payload":{"kind":"result","id":%q}}}`, ts, bot, event, id)
 	}
 	page := func(next string, messages ...string) string {
 		return fmt.Sprintf(`{"ok":true,"messages":[%s],"has_more":%v,"response_metadata":{"next_cursor":%q}}`, strings.Join(messages, ","), next != "", next)
@@ -281,7 +283,7 @@ func TestFind(t *testing.T) {
 				_, _ = io.WriteString(w, answer)
 			})
 			a, _ := announcerFor(t, far)
-			at, found, known := a.Find(t.Context(), "C1", told(), time.Unix(1_800_000_060, 0))
+			at, found, known := a.Find(t.Context(), "C1", cancellation.Result, told(), time.Unix(1_800_000_060, 0))
 			assert.Equal(t, c.known, known)
 			assert.Equal(t, c.ts != "", found)
 			assert.Equal(t, c.ts, at.TS)
@@ -296,7 +298,7 @@ func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 	t.Parallel()
 	far := newSlackAnswers(t, answerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
 	a, _ := announcerFor(t, far)
-	_, _, known := a.Find(t.Context(), "C1", told(), time.Now())
+	_, _, known := a.Find(t.Context(), "C1", cancellation.Result, told(), time.Now())
 	assert.False(t, known)
 	assert.Len(t, far.received(), historyPages)
 }
@@ -315,21 +317,21 @@ func TestAnnouncingInAStrictWorkspace(t *testing.T) {
 	r := told()
 	r.Submission.By.ID = w.Cast().User
 
-	at, delivery, _ := a.Post(t.Context(), w.Cast().Channel, r)
+	at, delivery, _ := a.Post(t.Context(), w.Cast().Channel, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 	delivery, _ = a.Update(t.Context(), at, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
-	found, isThere, known := a.Find(t.Context(), w.Cast().Channel, r, time.Now())
+	found, isThere, known := a.Find(t.Context(), w.Cast().Channel, cancellation.Result, r, time.Now())
 	assert.True(t, isThere && known)
 	assert.Equal(t, at, found)
-	_, isThere, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Request{ID: "another"}, time.Now())
+	_, isThere, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Result, cancellation.Request{ID: "another"}, time.Now())
 	assert.True(t, !isThere && known)
 
 	for channel, why := range map[string]string{w.Cast().PrivateChannel: "private, the bot is not in", w.Cast().OtherChannel: "public, the bot is not in"} {
-		_, delivery, _ = a.Post(t.Context(), channel, r)
+		_, delivery, _ = a.Post(t.Context(), channel, cancellation.Result, r)
 		assert.Equal(t, cancellation.Refusing, delivery, why)
 	}
-	at, delivery, _ = a.Post(t.Context(), "", r)
+	at, delivery, _ = a.Post(t.Context(), "", cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	messages, err := w.Messages(t.Context(), w.Cast().User, 0)
 	require.NoError(t, err)
@@ -338,10 +340,10 @@ func TestAnnouncingInAStrictWorkspace(t *testing.T) {
 	assert.Equal(t, "result of abc123", messages[0].Text)
 
 	require.NoError(t, w.Fault("chat.postMessage", "drop_after", 1))
-	_, delivery, _ = a.Post(t.Context(), w.Cast().OtherChannel, r)
+	_, delivery, _ = a.Post(t.Context(), w.Cast().OtherChannel, cancellation.Result, r)
 	assert.Equal(t, cancellation.Lost, delivery)
 	w.SetScopes("chat:write")
-	_, _, known = a.Find(t.Context(), w.Cast().Channel, r, time.Now())
+	_, _, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Result, r, time.Now())
 	assert.False(t, known, "no scope, no knowledge")
 	assert.Empty(t, slices.DeleteFunc(w.rulesBroken(), func(rule string) bool {
 		return !strings.Contains(rule, "invalid") // refusals of a place are no broken rules

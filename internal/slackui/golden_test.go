@@ -144,6 +144,17 @@ func TestEveryMessageIsAsItStandsInItsGoldenFile(t *testing.T) {
 	}
 }
 
+func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	for _, state := range []cancellation.State{cancellation.Filing, cancellation.Unknown, cancellation.Stuck, cancellation.Filed} {
+		m := testWords().Alarm(goldenRequest(state, because(cancellation.Because(cancellation.WhyUnclear, "ticket 9 cannot be read")), lost(1)))
+		golden(t, "alarm-"+string(state), map[string]any{"text": m.Text, "blocks": m.Blocks})
+		require.NoError(t, judge.post(m), "Slack takes it")
+		assert.Contains(t, m.Text, "7F3K-2QXD")
+	}
+}
+
 func TestEveryStateHasItsMessage(t *testing.T) {
 	t.Parallel()
 	heads := make(map[string]cancellation.State)

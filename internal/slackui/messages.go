@@ -25,6 +25,21 @@ func (w Words) Result(r cancellation.Request) Message {
 	return say(w.lines(r)...)
 }
 
+// Alarm tells operators of a request that takes too long. It is not edited later.
+func (w Words) Alarm(r cancellation.Request) Message {
+	ref := r.Ref.Short()
+	now := "Its result could not be shown where it was asked for: " + standingWords(r.State) + "."
+	switch r.State {
+	case cancellation.Filing:
+		now = "It is being filed, and nothing has come of that yet."
+	case cancellation.Unknown:
+		now = "The answer was lost, and SoftLayer's books have not settled it yet. Please do not cancel it by hand meanwhile."
+	case cancellation.Stuck:
+		now = "It needs a person. " + stuckWhy(r) + " Say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	}
+	return say(head("⏰ Takes too long: "+name(r)), words(now), askedBy(r), foot(r))
+}
+
 func say(lines ...line) Message {
 	return Message{Text: flat(lines...), Blocks: []slack.Block{block("", lines...)}}
 }

@@ -11,14 +11,22 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"cancel-server/internal/cancellation"
 )
 
 // DefaultEndpoint is the REST base on the public network. Version 3.1 is the one
 // that has SoftLayer_Search (https://sldn.softlayer.com/article/softlayer_search/).
 const DefaultEndpoint = "https://api.softlayer.com/rest/v3.1"
+
+// Turns keep the calls to SoftLayer at a rate: [Client.WithTurns]. A read waits for its
+// turn; filing goes at once, because what was read for it grows old, and the reads after
+// it wait so much longer.
+type Turns interface {
+	// Wait returns when one call may go. It makes no call wait longer than ctx lets it.
+	Wait(ctx context.Context) error
+	// Spend counts one call that went without waiting. It does not wait.
+	Spend()
+}
 
 // Options say which account to speak to, and how.
 type Options struct {
@@ -29,10 +37,7 @@ type Options struct {
 	Username string
 	// APIKey is the key that goes with Username. Required.
 	APIKey string `json:"-"`
-	// Rate is how many calls a second this client makes; 10 if not positive. A read waits
-	// for its turn; filing goes at once, and the reads after it wait for it.
-	Rate float64
-	// Timeout is how long one read may take, its wait for Rate included; 10 s if not
+	// Timeout is how long one read may take, its wait for a turn included; 10 s if not
 	// positive. Filing has the deadline of its context instead.
 	Timeout time.Duration
 	// UserAgent names the program to SoftLayer; "cancel-server" if empty.
@@ -53,7 +58,7 @@ type Client struct {
 	timeout   time.Duration
 	authorize func(*http.Request)
 	conceal   func(string) string // takes the credentials out of foreign text
-	limiter   *rate.Limiter
+	turns     Turns
 	reads     *http.Client
 	filing    *http.Client
 }
@@ -84,11 +89,24 @@ func New(o Options) (*Client, error) {
 		timeout:   o.Timeout,
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Basic "+pair) },
 		conceal:   strings.NewReplacer(pair, "[key]", o.APIKey, "[key]").Replace,
-		limiter:   rate.NewLimiter(rate.Limit(o.Rate), max(1, int(o.Rate))),
+		turns:     atWill{},
 		reads:     newHTTPClient(readTransport()),
 		filing:    newHTTPClient(filingTransport()),
 	}, nil
 }
+
+// WithTurns is the same client, with its calls kept at a rate.
+func (c *Client) WithTurns(t Turns) *Client {
+	kept := *c
+	kept.turns = t
+	return &kept
+}
+
+// atWill keeps no rate.
+type atWill struct{}
+
+func (atWill) Wait(context.Context) error { return nil }
+func (atWill) Spend()                     {}
 
 // Close drops idle connections. Calls under way go on.
 func (c *Client) Close() { c.reads.CloseIdleConnections() }
@@ -99,9 +117,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Username == "" {
 		o.Username = "apikey"
-	}
-	if o.Rate <= 0 {
-		o.Rate = 10
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
@@ -162,14 +177,13 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	return body, nil
 }
 
-// turn waits until one more call keeps the rate. Filing does not wait, because what was
-// read for it grows old meanwhile: the calls after it wait so much longer.
+// turn waits until one more call keeps the rate.
 func (c *Client) turn(ctx context.Context, k call) error {
 	if k.filing {
-		c.limiter.Reserve()
+		c.turns.Spend()
 		return nil
 	}
-	return c.limiter.Wait(ctx)
+	return c.turns.Wait(ctx)
 }
 
 // patience bounds a call whose context does not. The vendor's own clients wait two

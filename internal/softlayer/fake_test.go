@@ -52,7 +52,7 @@ func newFake(t *testing.T, around ...func(http.Handler) http.Handler) fake {
 		assert.Empty(t, broke, "rules that the client broke")
 	})
 	c, err := softlayer.New(softlayer.Options{
-		Endpoint: server.URL + "/rest/v3.1", Username: account.Username(), APIKey: account.APIKey(), Rate: 10_000,
+		Endpoint: server.URL + "/rest/v3.1", Username: account.Username(), APIKey: account.APIKey(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

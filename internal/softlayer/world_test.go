@@ -100,9 +100,6 @@ func (v *vendor) client(t *testing.T) *softlayer.Client {
 func newClient(t *testing.T, o softlayer.Options) *softlayer.Client {
 	t.Helper()
 	o.Username, o.APIKey = testUser, testKey
-	if o.Rate == 0 {
-		o.Rate = 10_000
-	}
 	c, err := softlayer.New(o)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

@@ -78,6 +78,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.From.ID, c.From.Version, string(c.From.State))
 	var seq int64
 	stored, err := scanRequest(tx.QueryRowContext(ctx, applySQL, values...), &seq)
+	err = readable(err)
 	if errors.Is(err, cancellation.ErrNoRequest) {
 		return stored, missing(ctx, tx, c.From.ID)
 	}

@@ -25,6 +25,9 @@ const (
 		update notices set response_url = '', response_url_until = null
 		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
 
+	// Nobody can tell what cannot be read; as something owed it is overdue before long.
+	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
+
 	// A notice that shows less than what is owed is due now, whatever its teller thinks.
 	applyNoticeSQL = `
 		update notices set (` + changingNoticeColumns + `, owed_at, version, response_url, lease_owner, lease_until) =
@@ -85,7 +88,7 @@ func scanNotice(from row) (cancellation.Notice, error) {
 		return cancellation.Notice{}, err
 	}
 	if err := json.Unmarshal([]byte(place), &n.Place); err != nil {
-		return cancellation.Notice{}, fmt.Errorf("decoding the place of request %q: %w", n.RequestID, err)
+		return n, fmt.Errorf("decoding the place of request %q: %w: %w", n.RequestID, cancellation.ErrUnreadable, err)
 	}
 	n.Place.ResponseURL, n.Place.ResponseURLUntil = responseURL, until
 	return n, nil
@@ -104,7 +107,8 @@ func responseEnd(p cancellation.Place, now time.Time) stamp {
 }
 
 // ClaimNotice takes the notice that has been due the longest, and erases on its way
-// every response_url whose life is over.
+// every response_url whose life is over. One that cannot be read holds up nobody
+// behind it.
 func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
 	n cancellation.Notice, found bool, next time.Time, err error,
 ) {
@@ -129,11 +133,18 @@ func claimNotice(ctx context.Context, tx *tx, claimNoticeSQL string, now time.Ti
 	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
 		return cancellation.Notice{}, fmt.Errorf("erasing response_urls: %w", err)
 	}
-	n, err := scanNotice(tx.QueryRowContext(ctx, claimNoticeSQL, stamp(now), owner, stamp(now.Add(lease))))
-	if errors.Is(err, sql.ErrNoRows) {
-		return cancellation.Notice{}, nil
+	for {
+		n, err := scanNotice(tx.QueryRowContext(ctx, claimNoticeSQL, stamp(now), owner, stamp(now.Add(lease))))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return cancellation.Notice{}, nil
+		case !errors.Is(err, cancellation.ErrUnreadable):
+			return n, err
+		}
+		if _, err := tx.ExecContext(ctx, setNoticeAsideSQL, n.RequestID, string(n.Kind)); err != nil {
+			return n, fmt.Errorf("setting the notice of request %q aside: %w", n.RequestID, err)
+		}
 	}
-	return n, err
 }
 
 // ApplyNotice stores what became of a notice. [cancellation.ErrMoved]: the row is not

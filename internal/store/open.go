@@ -50,8 +50,8 @@ type Store struct {
 	write     *sql.DB // one connection: the committer's
 	read      *sql.DB
 	committer *committer
-	lock      *os.File // nil unless a file is served
-	listen    func(ctx context.Context, ring func()) error
+	lock      *os.File                               // nil unless a file is served
+	listen    func(ctx context.Context, ring func()) // nil where nothing is heard of others
 	bound     atomic.Pointer[bound]
 }
 
@@ -106,12 +106,12 @@ func (s *Store) release() error {
 
 // Listen rings, until ctx is over, whenever a process may have committed work. On SQLite
 // it never does: whoever waits for another process's work there has to ask.
-func (s *Store) Listen(ctx context.Context, ring func()) error {
+func (s *Store) Listen(ctx context.Context, ring func()) {
 	if s.listen == nil {
 		<-ctx.Done()
-		return nil
+		return
 	}
-	return s.listen(ctx, ring)
+	s.listen(ctx, ring)
 }
 
 // Ready reports why the store takes nothing: after a commit whose outcome is

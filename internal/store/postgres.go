@@ -50,7 +50,7 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	})), 1)
 	s.read = bounded(stdlib.OpenDB(*config), readers)
 	e.read = s.read
-	s.listen = func(ctx context.Context, ring func()) error { return listenOn(ctx, config, ring) }
+	s.listen = func(ctx context.Context, ring func()) { listenOn(ctx, config, ring) }
 	return checkServer(ctx, s.read)
 }
 
@@ -252,19 +252,15 @@ const (
 )
 
 // listenOn rings whenever a process commits work, by LISTEN and NOTIFY, until ctx is
-// over. It rings after each reconnection too: something may have been missed.
-func listenOn(ctx context.Context, config *pgx.ConnConfig, ring func()) error {
-	for {
-		err := hear(ctx, config, ring)
-		if ctx.Err() != nil {
-			return nil
-		}
+// over. It rings after each reconnection too: something may have been missed. That the
+// database is away, the committer says.
+func listenOn(ctx context.Context, config *pgx.ConnConfig, ring func()) {
+	for ctx.Err() == nil {
+		_ = hear(ctx, config, ring)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(listenRepeat):
 		}
-		_ = err // the committer and /readyz say that the database is away
 	}
 }
 

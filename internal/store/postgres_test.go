@@ -146,7 +146,7 @@ func TestOthersHearOfWork(t *testing.T) {
 	rung := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	var listening sync.WaitGroup
-	listening.Go(func() { assert.NoError(t, other.Listen(ctx, func() { rung <- struct{}{} })) })
+	listening.Go(func() { other.Listen(ctx, func() { rung <- struct{}{} }) })
 	defer listening.Wait()
 	defer cancel()
 	<-rung // it listens

@@ -42,20 +42,22 @@ func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request
 		})
 }
 
-// ByRef reads a request by its short reference, like 7F3K-2QXD.
+// ByRef reads a request by its short reference, like 7F3K-2QXD. What comes with
+// [cancellation.ErrUnreadable] lacks what was asked for.
 func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
 	r, err := scanRequest(s.read.QueryRowContext(ctx, byRefSQL, short))
 	if err != nil {
-		return cancellation.Request{}, fmt.Errorf("reading request %q: %w", short, err)
+		return r, fmt.Errorf("reading request %q: %w", short, err)
 	}
 	return r, nil
 }
 
-// Live reads the request that holds a server.
+// Live reads the request that holds a server. What comes with
+// [cancellation.ErrUnreadable] lacks what was asked for.
 func (s *Store) Live(ctx context.Context, server int64) (cancellation.Request, error) {
 	r, err := scanRequest(s.read.QueryRowContext(ctx, liveSQL, server))
 	if err != nil {
-		return cancellation.Request{}, fmt.Errorf("reading the live request for server %d: %w", server, err)
+		return r, fmt.Errorf("reading the live request for server %d: %w", server, err)
 	}
 	return r, nil
 }

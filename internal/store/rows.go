@@ -54,7 +54,15 @@ func (e *unreadableError) Error() string {
 	return fmt.Sprintf("reading what request %s asked for: %v", e.request.Ref.Short(), e.reason)
 }
 
-func (e *unreadableError) Unwrap() error { return e.reason }
+func (e *unreadableError) Unwrap() []error { return []error{cancellation.ErrUnreadable, e.reason} }
+
+// readable takes a row whose documents cannot be read for what is left of it.
+func readable(err error) error {
+	if errors.Is(err, cancellation.ErrUnreadable) {
+		return nil
+	}
+	return err
+}
 
 const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, state_at, ` + changingColumns
 

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
+)
+
+// maxListed bounds a list of requests, the newest of them.
+const maxListed = 1000
+
+// requests lists requests from the database alone: it needs no vendor, which may be
+// what is away.
+func requests(ctx context.Context, args []string, stdout io.Writer) error {
+	states, err := parseStates(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := LoadConfig()
+	if err != nil {
+		return err
+	}
+	journal, err := store.Open(ctx, store.Options{Path: cfg.SQLitePath(), URL: cfg.PostgresURL()})
+	if err != nil {
+		return err
+	}
+	listed, err := journal.List(ctx, states, maxListed)
+	if err := errors.Join(err, journal.Close()); err != nil {
+		return err
+	}
+	return printRequests(stdout, listed)
+}
+
+// parseStates reads --all or --state STATE[,STATE]; without either it is what is not at
+// rest.
+func parseStates(args []string) ([]cancellation.State, error) {
+	flags := flag.NewFlagSet("requests", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	all := flags.Bool("all", false, "")
+	named := flags.String("state", "", "")
+	switch err := flags.Parse(args); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: requests: %w", errUsage, err)
+	case flags.NArg() > 0 || *all && *named != "":
+		return nil, fmt.Errorf("%w: requests [--all | --state STATE,…]", errUsage)
+	case *all:
+		return nil, nil
+	case *named == "":
+		return append(cancellation.WorkStates(), cancellation.Stuck), nil
+	}
+	var states []cancellation.State
+	for word := range strings.SplitSeq(*named, ",") {
+		state := cancellation.State(strings.TrimSpace(word))
+		if !slices.Contains(cancellation.States(), state) {
+			return nil, fmt.Errorf("%w: %q is not one of the states %v", errUsage, word, cancellation.States())
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+func printRequests(stdout io.Writer, listed []cancellation.Request) error {
+	if len(listed) == 0 {
+		_, err := fmt.Fprintln(stdout, "none")
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "REF\tSTATE\tSINCE\tSERVER\tID\tASKED BY\tTICKET\tWHY")
+	for _, r := range listed {
+		s := r.Submission
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Ref.Short(), r.State, r.Since.UTC().Format(time.DateTime),
+			printable(s.Card.Server.FQDN), s.Card.Server.ID, printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), printable(r.Why))
+	}
+	return table.Flush()
+}
+
+func ticketCell(t cancellation.TicketID) string {
+	switch {
+	case t.ID == 0:
+		return "-"
+	case caseNumber.MatchString(t.Number):
+		return t.Number + " (" + strconv.FormatInt(t.ID, 10) + ")"
+	}
+	return strconv.FormatInt(t.ID, 10)
+}

@@ -1,0 +1,66 @@
+package cancellation
+
+import (
+	"context"
+	"time"
+)
+
+// OverdueAge is how long a request may be under way, stuck, or owe its result before
+// that is said aloud.
+const OverdueAge = 10 * time.Minute
+
+// overdueMost bounds how much of a backlog is looked at each time, the oldest first.
+const overdueMost = 100
+
+// Overdue is a request that takes too long.
+type Overdue struct {
+	Request Request
+	Owed    time.Time // since when its result is owed; zero where that is not what takes long
+}
+
+// watch says once what is overdue: in this process's log, and to the operators' channel
+// where there is one.
+func (w *Worker) watch(ctx context.Context) {
+	said := map[string]bool{}
+	for {
+		said = w.sayOverdue(ctx, said)
+		pause := time.NewTimer(w.Limits.Watch)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// sayOverdue returns what is overdue now and has been said, by request id.
+func (w *Worker) sayOverdue(ctx context.Context, said map[string]bool) map[string]bool {
+	all, err := w.Journal.Overdue(ctx, OverdueAge, overdueMost)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.Log.Error("looking for what is overdue", "err", err)
+		}
+		return said
+	}
+	now := make(map[string]bool, len(all))
+	for _, o := range all {
+		now[o.Request.ID] = said[o.Request.ID] || w.alarm(ctx, o)
+	}
+	return now
+}
+
+// alarm reports whether everybody who should hear of it does, or will.
+func (w *Worker) alarm(ctx context.Context, o Overdue) bool {
+	r := o.Request
+	w.Log.Error("a request takes too long", "ref", r.Ref.Short(), "state", r.State, "since", r.Since, "why", r.Why, "result_owed_since", o.Owed)
+	if w.NotifyChannel == "" {
+		return true
+	}
+	if _, err := w.Journal.Alarm(ctx, r.ID, Place{Channel: w.NotifyChannel}); err != nil {
+		w.Log.Error("raising the alarm", "ref", r.Ref.Short(), "err", err)
+		return false
+	}
+	w.notices.Ring()
+	return true
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+// sharedPromises are about what a whole deployment shares.
+func sharedPromises() []promise {
+	return []promise{
+		{"calls to a vendor keep an even pace behind a burst of a second", pace},
+		{"a turn that would come too late is refused and takes no place", crowded},
+		{"calls that went without waiting are paid for by the next", spent},
+		{"replicas count each other, and forget the silent and the leaving", counted},
+		{"requests are listed by state, the newest first", listed},
+		{"what takes long is overdue by its state or by its owed result, and alarms once", overdueOnce},
+		{"a notice that cannot be read holds up nobody behind it, and is overdue", noticeAside},
+		{"a request whose submission cannot be read is found by its reference and its server", unreadableFound},
+	}
+}
+
+func pace(t *testing.T, j cancellation.Journal, clock *hands) {
+	s := j.(*Store)
+	var waits []time.Duration
+	for range 13 {
+		wait, err := s.reserve(t.Context(), "softlayer", 1, 10, 0)
+		require.NoError(t, err)
+		waits = append(waits, wait)
+	}
+	assert.Equal(t, make([]time.Duration, 10), waits[:10], "a second's calls go at once")
+	assert.Equal(t, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond}, waits[10:])
+	clock.pass(time.Hour)
+	wait, err := s.reserve(t.Context(), "softlayer", 10, 10, 0)
+	require.NoError(t, err)
+	assert.Zero(t, wait, "an idle hour saves up a second's calls")
+	wait, err = s.reserve(t.Context(), "softlayer", 1, 10, 0)
+	require.NoError(t, err)
+	assert.Equal(t, 100*time.Millisecond, wait, "and no more than that")
+	wait, err = s.reserve(t.Context(), "slack", 1, 10, 0)
+	require.NoError(t, err)
+	assert.Zero(t, wait, "another vendor has a pace of its own")
+}
+
+func crowded(t *testing.T, j cancellation.Journal, _ *hands) {
+	s := j.(*Store)
+	_, err := s.reserve(t.Context(), "softlayer", 10, 10, time.Second)
+	require.NoError(t, err)
+	_, err = s.reserve(t.Context(), "softlayer", 20, 10, time.Second)
+	require.ErrorIs(t, err, ErrCrowded)
+	wait, err := s.reserve(t.Context(), "softlayer", 1, 10, time.Second)
+	require.NoError(t, err)
+	assert.Equal(t, 100*time.Millisecond, wait)
+}
+
+func spent(t *testing.T, j cancellation.Journal, _ *hands) {
+	turns := j.(*Store).Turns("softlayer", 5)
+	for range 25 {
+		turns.Spend()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	require.ErrorIs(t, turns.Wait(ctx), ErrCrowded, "four seconds too many")
+	require.NoError(t, j.(*Store).Turns("another", 5).Wait(ctx))
+}
+
+func counted(t *testing.T, j cancellation.Journal, clock *hands) {
+	s := j.(*Store)
+	beats := func(owner string) int {
+		n, err := s.Beat(t.Context(), owner, 20*time.Second)
+		require.NoError(t, err)
+		return n
+	}
+	assert.Equal(t, 1, beats("one"))
+	assert.Equal(t, 2, beats("two"))
+	assert.Equal(t, 2, beats("one"))
+	clock.pass(15 * time.Second)
+	assert.Equal(t, 2, beats("two"))
+	clock.pass(10 * time.Second)
+	assert.Equal(t, 1, beats("two"), "one has been silent for too long")
+	assert.Equal(t, 2, beats("one"))
+	require.NoError(t, s.Leave(t.Context(), "one"))
+	assert.Equal(t, 1, beats("two"))
+}
+
+func listed(t *testing.T, j cancellation.Journal, clock *hands) {
+	s := j.(*Store)
+	for server := range int64(3) {
+		clock.pass(time.Second)
+		recorded(t, j, server+1)
+	}
+	stuck, err := j.Live(t.Context(), 2)
+	require.NoError(t, err)
+	applied(t, j, moved(stuck, cancellation.Stuck))
+	servers := func(most int, states ...cancellation.State) (ids []int64) {
+		all, err := s.List(t.Context(), states, most)
+		require.NoError(t, err)
+		for _, r := range all {
+			ids = append(ids, r.Submission.Card.Server.ID)
+		}
+		return ids
+	}
+	assert.Equal(t, []int64{3, 2, 1}, servers(10))
+	assert.Equal(t, []int64{3, 2}, servers(2))
+	assert.Equal(t, []int64{2}, servers(10, cancellation.Stuck))
+	assert.Equal(t, []int64{3, 2, 1}, servers(10, cancellation.Stuck, cancellation.Scheduled))
+	assert.Empty(t, servers(10, cancellation.Filed))
+}
+
+func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
+	overdue := func() (states []cancellation.State) {
+		all, err := j.Overdue(t.Context(), 10*time.Minute, 10)
+		require.NoError(t, err)
+		for _, o := range all {
+			states = append(states, o.Request.State)
+		}
+		return states
+	}
+	recorded(t, j, 1) // waits for its time, and owes nobody anything yet
+	r := recorded(t, j, 2)
+	clock.pass(time.Hour)
+	stuck := applied(t, j, moved(r, cancellation.Stuck))
+	assert.Empty(t, overdue(), "it came to its state just now")
+	owing := recorded(t, j, 3)
+	change := moved(owing, cancellation.Filing)
+	change.Tell = clock.time()
+	applied(t, j, change)
+	clock.pass(5 * time.Minute)
+	again := moved(stuck, cancellation.Stuck)
+	again.To.Why = "still"
+	applied(t, j, again)
+	clock.pass(5 * time.Minute)
+	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not begin it anew")
+	all, err := j.Overdue(t.Context(), 10*time.Minute, 1)
+	require.NoError(t, err)
+	require.Len(t, all, 1, "the oldest")
+	assert.Zero(t, all[0].Owed)
+
+	for _, first := range []bool{true, false} {
+		got, err := j.Alarm(t.Context(), r.ID, cancellation.Place{Channel: "COPS"})
+		require.NoError(t, err)
+		assert.Equal(t, first, got)
+	}
+	for range 2 {
+		n, found, _, err := j.ClaimNotice(t.Context(), "teller", lease)
+		require.NoError(t, err)
+		require.True(t, found)
+		if n.Kind == cancellation.Alarm {
+			assert.Equal(t, cancellation.Place{Channel: "COPS"}, n.Place)
+			assert.Equal(t, r.ID, n.RequestID)
+			continue
+		}
+		assert.Equal(t, cancellation.Result, n.Kind)
+		n.Shown, n.Due = 2, time.Time{}
+		_, err = j.ApplyNotice(t.Context(), n, false)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "filing is overdue for its state as well")
+}
+
+func noticeAside(t *testing.T, j cancellation.Journal, clock *hands) {
+	bad := told(t, j, clock, 1)
+	clock.pass(time.Second)
+	good := told(t, j, clock, 2)
+	alter(t, j.(*Store), `update notices set place = 'not JSON' where request_id = '`+bad.ID+`'`)
+	n, found, _, err := j.ClaimNotice(t.Context(), "teller", lease)
+	require.NoError(t, err)
+	require.True(t, found)
+	assert.Equal(t, good.ID, n.RequestID)
+	clock.pass(time.Hour)
+	all, err := j.Overdue(t.Context(), 10*time.Minute, 10)
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	assert.Equal(t, bad.ID, all[0].Request.ID)
+}
+
+func unreadableFound(t *testing.T, j cancellation.Journal, _ *hands) {
+	r := recorded(t, j, 1)
+	alter(t, j.(*Store), `update requests set submission = 'not JSON' where id = '`+r.ID+`'`)
+	claimedNothing(t, j)
+	byRef, err := j.ByRef(t.Context(), r.Ref.Short())
+	require.ErrorIs(t, err, cancellation.ErrUnreadable)
+	assert.Equal(t, cancellation.Stuck, byRef.State)
+	assert.True(t, strings.HasPrefix(byRef.Why, cancellation.WhyPoison))
+	live, err := j.Live(t.Context(), 1)
+	require.ErrorIs(t, err, cancellation.ErrUnreadable)
+	assert.Equal(t, byRef, live)
+	dropped := applied(t, j, moved(byRef, cancellation.Withdrawn))
+	assert.Equal(t, cancellation.Withdrawn, dropped.State)
+}
+
+func claimedNothing(t *testing.T, j cancellation.Journal) {
+	t.Helper()
+	_, found, _, err := j.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	require.False(t, found)
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// A request is overdue in these states, and as long as its result is owed.
+const (
+	overdueState = `(state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
+	overdueOwed  = `exists (select 1 from notices where request_id = id and kind = 'result' and owed_at <= $1)`
+)
+
+var (
+	overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
+		where id in (
+			select id from requests where ` + overdueState + `
+			union select request_id from notices where kind = 'result' and owed_at <= $1)
+		order by created_at, id limit $2`
+	alarmSQL = `insert into notices (` + insertNoticeColumns + `)
+		select id, 'alarm', 1, version, $2, '', null, $3, '', '', 0, '', 0, 0, 0, $2 from requests
+		where id = $1 on conflict do nothing`
+)
+
+const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
+
+// Overdue lists what has taken longer than age, the oldest first, most at most.
+func (s *Store) Overdue(ctx context.Context, age time.Duration, most int) ([]cancellation.Overdue, error) {
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is overdue: %w", err)
+	}
+	rows, err := s.read.QueryContext(ctx, overdueSQL, stamp(now.Add(-age)), most)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is overdue: %w", err)
+	}
+	all, err := collect(rows, func(from row) (cancellation.Overdue, error) {
+		var owed int64
+		r, err := scanRequest(from, &owed)
+		return overdue(r, owed, now.Add(-age)), readable(err)
+	})
+	return all, wrap("listing what is overdue", err)
+}
+
+func overdue(r cancellation.Request, owed int64, before time.Time) cancellation.Overdue {
+	o := cancellation.Overdue{Request: r}
+	if at := time.UnixMilli(owed).UTC(); owed > 0 && !at.After(before) {
+		o.Owed = at
+	}
+	return o
+}
+
+// Alarm owes a channel word of a request that takes too long, once. It reports whether
+// this call is the one that does.
+func (s *Store) Alarm(ctx context.Context, requestID string, to cancellation.Place) (first bool, err error) {
+	first, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		values, err := noticeValues(cancellation.Notice{Place: to})
+		if err != nil {
+			return false, err
+		}
+		result, err := tx.ExecContext(ctx, alarmSQL, requestID, stamp(now), values[0])
+		if err != nil {
+			return false, err
+		}
+		made, err := result.RowsAffected()
+		return made > 0, err
+	})
+	return first, wrap(fmt.Sprintf("raising the alarm of request %q", requestID), err)
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	beatSQL = `insert into replicas (owner, seen_at) values ($1, $2)
+		on conflict (owner) do update set seen_at = excluded.seen_at`
+	forgetSQL   = `delete from replicas where seen_at <= $1`
+	goneSQL     = `delete from replicas where owner = $1`
+	replicasSQL = `select count(*) from replicas where seen_at > $1`
+)
+
+// Beat says that a process serves, and counts those that do: itself and whoever said so
+// within the time that silence means death.
+func (s *Store) Beat(ctx context.Context, owner string, silence time.Duration) (replicas int, err error) {
+	replicas, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (n int, err error) {
+		if _, err := tx.ExecContext(ctx, beatSQL, owner, stamp(now)); err != nil {
+			return 0, err
+		}
+		if _, err := tx.ExecContext(ctx, forgetSQL, stamp(now.Add(-10*silence))); err != nil {
+			return 0, err
+		}
+		return n, tx.QueryRowContext(ctx, replicasSQL, stamp(now.Add(-silence))).Scan(&n)
+	})
+	return replicas, wrap("saying that this process serves", err)
+}
+
+// Leave says that a process serves no more.
+func (s *Store) Leave(ctx context.Context, owner string) error {
+	err := s.committer.do(ctx, &write{run: func(ctx context.Context, tx *tx, _ time.Time) error {
+		_, err := tx.ExecContext(ctx, goneSQL, owner)
+		return err
+	}})
+	return wrap("saying that this process serves no more", err)
+}
