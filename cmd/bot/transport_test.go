@@ -258,7 +258,7 @@ func TestWhileSlackDoesNotSayWhoAsksNothingIsRecorded(t *testing.T) {
 			require.NoError(t, w.slack.Fault("users.info", asks.fault, 2)) // at the command and at the submission
 			m := w.form(w.cast.Channel, asks.user, server)
 			told := w.fieldErrors(w.submit(asks.user, m, w.usual(m, server)))
-			assert.Contains(t, told["server"], "Nothing was recorded.", asks.fault)
+			assert.Contains(t, told["server"], "This try was not recorded", asks.fault)
 			require.Empty(t, w.submit(asks.user, m, w.usual(m, server)).Error)
 			assert.Equal(t, asks.then, w.top(asks.user).Title.Text, asks.fault)
 		}

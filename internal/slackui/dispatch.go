@@ -55,7 +55,7 @@ type Dispatcher struct {
 	log      *slog.Logger
 	places   chan struct{}
 	handling chan struct{}
-	commands *replays[string] // by trigger_id, which opens one form
+	presses  *replays[string] // by trigger_id: each command and each press of a button has its own
 
 	mu       sync.Mutex
 	stopping bool
@@ -72,7 +72,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		log:      o.Log,
 		places:   make(chan struct{}, orDefault(o.Places, inPlace)),
 		handling: make(chan struct{}, orDefault(o.Handling, inHand)),
-		commands: newReplays[string](),
+		presses:  newReplays[string](),
 	}
 }
 
@@ -211,16 +211,25 @@ func (d *Dispatcher) logPanic(doing string, what any) {
 // (docs.slack.dev/interactivity/handling-user-interaction).
 func (d *Dispatcher) commandWork(c Command) work {
 	return func(ctx context.Context) (Reply, After, error) {
-		return d.commands.once(ctx, c.TriggerID, time.Now(), func(ctx context.Context) (Reply, After, error) {
+		return d.presses.once(ctx, c.TriggerID, time.Now(), func(ctx context.Context) (Reply, After, error) {
 			reply, after := d.handler.Command(ctx, c)
 			return reply, after, nil
 		})
 	}
 }
 
+// interactionWork works a submission once as well: a twin that had less time must not
+// answer that it could not be recorded, while the other records it. Across processes the
+// database decides.
 func (d *Dispatcher) interactionWork(i Interaction) work {
-	return func(ctx context.Context) (Reply, After, error) {
+	once := func(ctx context.Context) (Reply, After, error) {
 		reply, after := d.handler.Interaction(ctx, i)
 		return reply, after, nil
+	}
+	if i.Kind != ViewSubmission || i.TriggerID == "" {
+		return once
+	}
+	return func(ctx context.Context) (Reply, After, error) {
+		return d.presses.once(ctx, i.TriggerID, time.Now(), once)
 	}
 }

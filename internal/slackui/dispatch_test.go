@@ -131,3 +131,27 @@ func TestACommandDeliveredAnewIsWorkedOnce(t *testing.T) {
 		assert.Equal(t, c.worked, worked, "a trigger_id opens one form, whichever delivery comes first")
 	}
 }
+
+func TestASubmissionDeliveredTwiceAtOnceGetsOneAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		worked, answers := 0, make(chan string, 2)
+		d := NewDispatcher(DispatcherOptions{Log: silent(), Handler: handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
+			worked++
+			time.Sleep(time.Second)
+			return Reply("recorded"), nil
+		}}})
+		for range 2 {
+			go func() {
+				reply, _, err := d.interactionWork(Interaction{Kind: ViewSubmission, TriggerID: "1.2"})(t.Context())
+				assert.NoError(t, err)
+				answers <- string(reply)
+			}()
+		}
+		assert.Equal(t, []string{"recorded", "recorded"}, []string{<-answers, <-answers})
+		assert.Equal(t, 1, worked)
+		_, _, err := d.interactionWork(Interaction{Kind: ViewSubmission, TriggerID: "1.3"})(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 2, worked, "pressed again it is another")
+	})
+}

@@ -146,9 +146,9 @@ func (a *App) undecided(ctx context.Context, s cancellation.Submission, err erro
 		return push(notKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return fieldError(serverBlock, "Slack did not say in time who you are and which groups you are in. Nothing was recorded. Try again.")
+		return fieldError(serverBlock, "Slack did not say in time who you are and which groups you are in. This try was not recorded: try again.")
 	}
-	return fieldError(serverBlock, "Nothing was recorded: the bot could not write it down. Try again; if it stays so, tell whoever runs this bot.")
+	return fieldError(serverBlock, "This try was not recorded: the bot could not write it down. Try again; if it stays so, tell whoever runs this bot.")
 }
 
 func blockedError(c cancellation.Card, b cancellation.Blocker) string {

@@ -277,7 +277,7 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 	s.opened(s.cast.User, db, dbName)
 	s.desk.Journal = brokenJournal{s.store, errors.New("attempt to write a readonly database at /var/lib/secret.db")}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "Nothing was recorded")
+	assert.Contains(t, found[serverBlock], "This try was not recorded")
 	assert.NotContains(t, found[serverBlock], "secret.db")
 
 	s.desk.Journal = brokenJournal{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
@@ -291,7 +291,7 @@ func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
 	s.opened(s.cast.User, db, dbName)
 	s.desk.Directory = unread{}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "Nothing was recorded. Try again.")
+	assert.Contains(t, found[serverBlock], "This try was not recorded: try again.")
 }
 
 func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
