@@ -143,8 +143,9 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 		return Record{}, fmt.Errorf("reading the database's time: %w", err)
 	}
 	decision := d.Policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
+	id := s.ID(d.Journal.Installation())
 	r := Request{
-		ID: s.ID(d.Journal.Installation()), Ref: NewReference(), Format: Format,
+		ID: id, Ref: ReferenceOf(d.Journal.HMACKey(), id), Format: Format,
 		Submission: s, Decision: decision, CreatedAt: now, Due: now, PostsAllowed: 2,
 	}
 	r.Submission.By.Name = principal.Name

@@ -153,6 +153,7 @@ type Recorded struct {
 type Journal interface {
 	Now(ctx context.Context) (time.Time, error)
 	Installation() string // id of this installation, made once
+	HMACKey() []byte      // its secret, made once
 
 	Record(ctx context.Context, rec Record) (Recorded, error)
 	Request(ctx context.Context, id string) (Request, error)

@@ -1,7 +1,9 @@
 package cancellation
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -9,8 +11,8 @@ import (
 	"strings"
 )
 
-// Reference is what ties a ticket to the request that made it: 128 random bits,
-// written as 26 characters of Crockford's base 32 (https://www.crockford.com/base32.html).
+// Reference is what ties a ticket to the request that made it: 128 bits that nobody can
+// guess, written as 26 characters of Crockford's base 32 (https://www.crockford.com/base32.html).
 type Reference string
 
 // ErrBadReference says that a text is not a short reference like 7F3K-2QXD.
@@ -34,6 +36,15 @@ func NewReference() Reference {
 	var bits [16]byte
 	_, _ = rand.Read(bits[:]) // never returns an error: https://pkg.go.dev/crypto/rand#Read
 	return Reference(encoding.EncodeToString(bits[:]))
+}
+
+// ReferenceOf derives the reference of a request from its id by the installation's key:
+// each delivery of one submission has the same, so that the one a person was told is the
+// one that stands, whichever was recorded.
+func ReferenceOf(key []byte, id string) Reference {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("reference\n" + id))
+	return Reference(encoding.EncodeToString(mac.Sum(nil)[:16]))
 }
 
 // Short is what people see and type: the first 40 bits, like 7F3K-2QXD. It is

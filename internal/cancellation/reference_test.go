@@ -64,3 +64,14 @@ func TestTicketContentNamesWhoWhereAndWhatAndCannotBeForged(t *testing.T) {
 		assert.Contains(t, content, part)
 	}
 }
+
+func TestEachDeliveryOfASubmissionHasTheSameReference(t *testing.T) {
+	t.Parallel()
+	key := []byte("the installation's own")
+	ref := cancellation.ReferenceOf(key, "request-1")
+	assert.Equal(t, ref, cancellation.ReferenceOf(key, "request-1"))
+	assert.NotEqual(t, ref, cancellation.ReferenceOf(key, "request-2"))
+	assert.NotEqual(t, ref, cancellation.ReferenceOf([]byte("another's"), "request-1"), "nobody without the key can tell it")
+	assert.Len(t, string(ref), 26)
+	assert.True(t, ref.In(ref.Marker()))
+}
