@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -74,6 +75,21 @@ func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *test
 		assert.Empty(t, w.tickets(server))
 		assert.Empty(t, w.broken())
 	})
+}
+
+func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{})
+	server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
+	w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
+	m := w.form(w.cast.Channel, w.cast.User, server)
+	assert.Contains(t, m.text(w), "gateway membership: not visible to this key")
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+	refusal := w.top(w.cast.User)
+	assert.Equal(t, "Not allowed", refusal.Title.Text)
+	assert.Contains(t, refusal.text(w), "the server's gateway membership")
+	assert.Contains(t, refusal.text(w), "could not be read")
+	assert.Empty(t, w.posts())
 }
 
 func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {

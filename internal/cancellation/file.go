@@ -17,9 +17,9 @@ const MaxServerAge = 5 * time.Second
 // of the person is read so much fresher that it is not too old when it is written.
 const checkTime = 20 * time.Second
 
-// errTagsUnread says that SoftLayer answered without the tags that the card had:
-// unread, which is not the same as changed.
-var errTagsUnread = errors.New("SoftLayer answered without them")
+// errUnread says that SoftLayer answered without what the card had: unread, which is
+// not the same as changed.
+var errUnread = errors.New("SoftLayer answered without that")
 
 // verdict is where a step leads.
 type verdict struct {
@@ -79,8 +79,8 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 		return w.again(ctx, h, &w.softlayer, "reading the server", err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
-	if shown := r.Submission.Card.Server; !gone && shown.TagsKnown && !server.TagsKnown {
-		return w.again(ctx, h, &w.softlayer, "reading the server's tags", errTagsUnread)
+	if unread := server.unreadBeside(r.Submission.Card.Server); !gone && len(unread) > 0 {
+		return w.again(ctx, h, &w.softlayer, "reading the server's "+strings.Join(unread, ", "), errUnread)
 	}
 	v, err := w.check(ctx, r, principal, server, gone)
 	if err != nil {

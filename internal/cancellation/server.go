@@ -29,11 +29,12 @@ type Server struct {
 	ProvisionDate     string    `json:",omitempty"` // RFC 3339, as given
 	Tags              []string  `json:",omitempty"` // sorted
 	TagsKnown         bool      `json:",omitempty"` // false: the answer had no tagReferences
+	Unread            []string  `json:",omitempty"` // the Fact constants that the answer said nothing of
 	Hourly            bool      `json:",omitempty"`
 	Gateway           bool      `json:",omitempty"` // networkGatewayMemberFlag
 	Disconnected      bool      `json:",omitempty"` // blockCancelBecauseDisconnectedFlag
 	Transaction       string    `json:",omitempty"` // the running transaction's name; "" for none
-	LastTransaction   string    `json:",omitempty"` // the last transaction group's name
+	LastTransaction   string    `json:",omitempty"` // the last transaction group's name; "" for none ever
 	LastTransactionAt string    `json:",omitempty"` // RFC 3339, as given
 	OpenTicket        *TicketID `json:",omitempty"` // openCancellationTicket
 	Billing           *Billing  `json:",omitempty"` // nil: none, or not visible to the key
@@ -60,6 +61,19 @@ type AssociatedItem struct {
 	Description string
 	Fee         string `json:",omitempty"` // a month
 }
+
+// What a policy may ask for and an answer may leave out, in the words of cards and
+// refusals. What is unread is neither false nor none: its field says nothing.
+const (
+	FactDomain          = "domain"
+	FactProvisionDate   = "provision date"
+	FactHourly          = "hourly billing"
+	FactGateway         = "gateway membership"
+	FactLastTransaction = "last transaction"
+)
+
+// Knows reports whether the answer said something of one of these facts.
+func (s Server) Knows(fact string) bool { return !slices.Contains(s.Unread, fact) }
 
 // Blocker is a reason why a server cannot be cancelled now.
 type Blocker string
@@ -104,8 +118,8 @@ const (
 // recent is how long an order or a transaction counts as recent.
 const recent = 7 * 24 * time.Hour
 
-// Warnings lists what a person should think of before cancelling this server. It
-// is known only with the provision date: the second result says so.
+// Warnings lists what a person should think of before cancelling this server. The
+// second result says whether all that they are made from was read.
 func (s Server) Warnings(now time.Time) ([]string, bool) {
 	var found []string
 	if s.Gateway {
@@ -115,19 +129,16 @@ func (s Server) Warnings(now time.Time) ([]string, bool) {
 		found = append(found, WarningTransaction)
 	}
 	ordered, err := time.Parse(time.RFC3339, s.ProvisionDate)
-	if err != nil {
-		return found, false
-	}
-	if now.Sub(ordered) < recent {
+	if err == nil && now.Sub(ordered) < recent {
 		found = append(found, WarningProvisioned)
 	}
-	return found, true
+	return found, err == nil && s.Knows(FactGateway) && s.Knows(FactLastTransaction)
 }
 
 // MonthlyFee is the all-in cost a month as the policy sees it: hourly fees times
 // 730, rounded up to four decimals; "" when it could not be read.
 func (s Server) MonthlyFee() string {
-	if s.Billing == nil {
+	if s.Billing == nil || !s.Knows(FactHourly) {
 		return ""
 	}
 	amount := s.Billing.MonthlyTotal
@@ -146,9 +157,44 @@ func (s Server) Resource() authz.Server {
 	return authz.Server{
 		ID: s.ID, Hostname: s.Hostname, Domain: s.Domain, FQDN: s.FQDN,
 		Datacenter: s.Datacenter, Tags: s.Tags, TagsKnown: s.TagsKnown,
-		MonthlyFee: s.MonthlyFee(), Hourly: s.Hourly,
+		MonthlyFee: s.MonthlyFee(), Hourly: s.Hourly, Missing: s.Unread,
 	}
 }
+
+// fee is what the server is billed by the hour or by the month; "" where that, or
+// which of the two, is unread.
+func (s Server) fee() string {
+	switch {
+	case s.Billing == nil || !s.Knows(FactHourly):
+		return ""
+	case s.Hourly:
+		return s.Billing.HourlyFee
+	}
+	return s.Billing.RecurringFee
+}
+
+// unread lists, by the names of identity, what this read says nothing of.
+func (s Server) unread() []string {
+	names := slices.Clone(s.Unread)
+	if !s.TagsKnown {
+		names = append(names, factTags)
+	}
+	if s.Billing != nil && s.fee() == "" {
+		names = append(names, factFee)
+	}
+	return names
+}
+
+// unreadBeside lists what another read of the same server says and this one does not.
+func (s Server) unreadBeside(other Server) []string {
+	return slices.DeleteFunc(s.unread(), func(name string) bool { return slices.Contains(other.unread(), name) })
+}
+
+// The names of facts that are unread by another sign than Server.Unread.
+const (
+	factTags = "tags"
+	factFee  = "recurring fee"
+)
 
 // identity lists what makes it this server and no other, by name. Usage totals,
 // notes and the status are left out: they may change while a request waits.
@@ -157,22 +203,18 @@ func (s Server) identity(associated bool) [][2]string {
 	if s.Billing != nil {
 		billing = *s.Billing
 	}
-	fee := billing.RecurringFee
-	if s.Hourly {
-		fee = billing.HourlyFee
-	}
 	facts := [][2]string{
 		{"id", strconv.FormatInt(s.ID, 10)},
 		{"global identifier", s.GlobalIdentifier},
 		{"billing item", strconv.FormatInt(billing.ID, 10)},
-		{"provision date", s.ProvisionDate},
+		{FactProvisionDate, s.ProvisionDate},
 		{"name", s.FQDN},
 		{"public address", s.PublicIP},
 		{"private address", s.PrivateIP},
 		{"data center", s.Datacenter},
-		{"tags", strconv.FormatBool(s.TagsKnown) + strings.Join(s.Tags, "\x00")},
-		{"hourly billing", strconv.FormatBool(s.Hourly)},
-		{"recurring fee", fee},
+		{factTags, strconv.FormatBool(s.TagsKnown) + strings.Join(s.Tags, "\x00")},
+		{FactHourly, strconv.FormatBool(s.Hourly)},
+		{factFee, s.fee()},
 	}
 	if associated {
 		items, _ := json.Marshal(billing.Associated) // plain struct of numbers and strings
@@ -189,12 +231,14 @@ func (s Server) Digest(associated bool) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Changed names what identifies the server and differs between two reads.
+// Changed names what identifies the server and differs between two reads. What one of
+// them says nothing of has not changed.
 func Changed(shown, now Server, associated bool) []string {
 	var names []string
 	before, after := shown.identity(associated), now.identity(associated)
+	unread := slices.Concat(shown.unread(), now.unread())
 	for i := range before {
-		if before[i] != after[i] {
+		if before[i] != after[i] && !slices.Contains(unread, before[i][0]) {
 			names = append(names, before[i][0])
 		}
 	}

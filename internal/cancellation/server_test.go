@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
@@ -58,6 +60,58 @@ func TestChangedNamesWhatIdentifiesAServerAndNothingElse(t *testing.T) {
 	assert.Equal(t, []string{"associated items"}, cancellation.Changed(goodServer(), now, true), "they matter only if they are to go")
 }
 
+func TestWhatOneReadSaysNothingOfHasNotChanged(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(*cancellation.Server){
+		"tags":           func(s *cancellation.Server) { s.Tags, s.TagsKnown = nil, false },
+		"hourly billing": func(s *cancellation.Server) { s.Hourly, s.Unread = false, []string{cancellation.FactHourly} },
+		"provision date": func(s *cancellation.Server) { s.ProvisionDate, s.Unread = "", []string{cancellation.FactProvisionDate} },
+		"recurring fee":  func(s *cancellation.Server) { s.Billing.HourlyFee = "" },
+	} {
+		whole, partly := goodServer(), goodServer()
+		for _, s := range []*cancellation.Server{&whole, &partly} {
+			s.Hourly, s.Billing.HourlyFee = true, "0.5"
+		}
+		forget(&partly)
+		assert.Empty(t, cancellation.Changed(whole, partly, false), "%s, unread now", name)
+		assert.Empty(t, cancellation.Changed(partly, whole, false), "%s, unread on the card", name)
+		partly.FQDN = "other.example.com"
+		assert.Equal(t, []string{"name"}, cancellation.Changed(whole, partly, false), "%s: what was read is compared", name)
+	}
+}
+
+// forbidding permits everything but what stands on a fact that SoftLayer may leave out.
+const forbidding = `
+@id("anybody") permit (principal, action in [Action::"request", Action::"cancel"], resource);
+@id("no-gateways") forbid (principal, action, resource) when { context.warnings.contains("gateway-member") };
+@id("nothing-new") forbid (principal, action, resource) when { context.warnings.contains("recently-provisioned") };
+@id("nothing-recent") forbid (principal, action, resource) when { context.warnings.contains("recent-transaction") };
+@id("no-hourly") forbid (principal, action, resource) when { resource.hourly };
+@id("not-there") forbid (principal, action, resource) when { resource.domain == "prod.example.com" };
+`
+
+func TestNothingIsAllowedOnWhatWasNotRead(t *testing.T) {
+	t.Parallel()
+	policy, err := authz.Parse("policy.cedar", []byte(forbidding))
+	require.NoError(t, err)
+	decide := func(s cancellation.Server) authz.Decision {
+		now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+		return policy.Decide(authz.Principal{Team: "T1", User: "U1"}, s.Resource(), goodSubmission().Context(s, now))
+	}
+	require.Equal(t, authz.Allowed, decide(goodServer()).Effect)
+	for _, fact := range []string{
+		cancellation.FactDomain, cancellation.FactProvisionDate, cancellation.FactHourly,
+		cancellation.FactGateway, cancellation.FactLastTransaction,
+	} {
+		s := goodServer()
+		s.Unread = []string{fact}
+		decision := decide(s)
+		assert.Equal(t, authz.Refused, decision.Effect, fact)
+		assert.Equal(t, authz.RuleUnread, decision.Rule, fact)
+		assert.Contains(t, decision.Reason, "the server's "+fact, "the refusal says what")
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
@@ -79,6 +133,13 @@ func TestWarnings(t *testing.T) {
 	s.ProvisionDate = ""
 	_, known = s.Warnings(now)
 	assert.False(t, known, "without the provision date nobody knows whether it is new")
+
+	for _, fact := range []string{cancellation.FactGateway, cancellation.FactLastTransaction} {
+		s = goodServer()
+		s.Unread = []string{fact}
+		_, known = s.Warnings(now)
+		assert.False(t, known, fact)
+	}
 }
 
 func TestMonthlyFeeForThePolicy(t *testing.T) {
@@ -87,6 +148,9 @@ func TestMonthlyFeeForThePolicy(t *testing.T) {
 	assert.Equal(t, "412.50", s.MonthlyFee(), "all-in, not the server alone")
 	s.Hourly, s.Billing.HourlyFee = true, "0.5"
 	assert.Equal(t, "365.00", s.MonthlyFee(), "730 hours")
+	s.Unread = []string{cancellation.FactHourly}
+	assert.Equal(t, "", s.MonthlyFee(), "nobody knows which of the fees it is")
+	s.Unread = nil
 	s.Billing.HourlyFee = ""
 	assert.Equal(t, "", s.MonthlyFee(), "unknown is absent, never 0")
 	s.Billing = nil

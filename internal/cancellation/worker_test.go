@@ -295,16 +295,27 @@ func TestARateLimitIsWaitedOutAndCountsForNothing(t *testing.T) {
 	})
 }
 
-func TestTagsThatCouldNotBeReadAreNotTagsThatChanged(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		r := w.submit()
-		w.change(func(w *world) { w.server.Tags, w.server.TagsKnown = nil, false })
-		w.run(w.journal, time.Minute)
-		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it waits")
-		w.change(func(w *world) { w.server = goodServer() })
-		w.run(w.journal, 2*time.Minute)
-		assert.Equal(t, cancellation.Filed, w.now(r).State)
-	})
+func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
+	for name, forget := range map[string]func(*cancellation.Server){
+		"tags":                         func(s *cancellation.Server) { s.Tags, s.TagsKnown = nil, false },
+		"recurring fee":                func(s *cancellation.Server) { s.Billing.RecurringFee = "" },
+		cancellation.FactHourly:        func(s *cancellation.Server) { s.Unread = []string{cancellation.FactHourly} },
+		cancellation.FactGateway:       func(s *cancellation.Server) { s.Unread = []string{cancellation.FactGateway} },
+		cancellation.FactProvisionDate: func(s *cancellation.Server) { s.ProvisionDate, s.Unread = "", []string{cancellation.FactProvisionDate} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.submit()
+				w.change(func(w *world) { forget(&w.server) })
+				w.run(w.journal, time.Minute)
+				assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it waits")
+				assert.Contains(t, w.now(r).Why, name)
+				w.change(func(w *world) { w.server = goodServer() })
+				w.run(w.journal, 2*time.Minute)
+				assert.Equal(t, cancellation.Filed, w.now(r).State)
+			})
+		})
+	}
 }
 
 func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {

@@ -41,11 +41,15 @@ func facts(s cancellation.Server) []line {
 		}
 	}
 	ordered := prefixed("ordered ", formatted(s.ProvisionDate, "2 Jan 2006"))
-	return []line{
+	lines := []line{
 		{bold(shown(s.FQDN)), plain(" · id " + strconv.FormatInt(s.ID, 10))},
 		words(strings.Join(where, " · ")),
 		words(strings.Join(append([]string{tags}, present(ordered)...), " · ")),
 	}
+	if len(s.Unread) > 0 {
+		lines = append(lines, words(shown(strings.Join(s.Unread, ", "))+": "+unseen))
+	}
+	return lines
 }
 
 // present keeps the texts that are not empty, fit to be shown.

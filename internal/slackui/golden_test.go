@@ -204,6 +204,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"card-unseen": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) {
 				c.Server.TagsKnown, c.Server.Tags, c.Cutoff = false, nil, ""
+				c.Server.Unread = []string{cancellation.FactGateway, cancellation.FactLastTransaction}
 				c.Server.Billing.MonthlyTotal, c.Server.Billing.Drives = "", 0
 				c.Server.Billing.Associated[0].Fee = ""
 			})

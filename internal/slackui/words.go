@@ -142,7 +142,7 @@ func money(amount string) string {
 func monthly(s cancellation.Server) (words, short string) {
 	b := s.Billing
 	switch {
-	case b == nil:
+	case b == nil, !s.Knows(cancellation.FactHourly):
 		return "Cost " + unseen, ""
 	case s.Hourly && b.HourlyFee != "":
 		return money(b.HourlyFee) + " an hour", money(b.HourlyFee) + " an hour"

@@ -39,8 +39,9 @@ const (
 
 // Server reads one server by id. Where SoftLayer cannot answer the whole mask at
 // once, it is asked in two parts: what identifies and blocks the server, then the
-// rest. If the rest is too much for it as well, tags, associated items and all-in
-// fees are unknown (TagsKnown false, fees ""), and a policy refuses such a server.
+// rest. If the rest is too much for it as well, tags, the last transaction, associated
+// items and all-in fees are unknown (TagsKnown false, Unread, fees ""), and a policy
+// refuses such a server.
 //
 // cancellation.ErrServerNotFound: there is none, or the key may not see it.
 //

@@ -86,6 +86,7 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 		"a tag without a name makes the tags unknown":   {`{"tagReferences":[{"tag":{"name":"a"}},{}]}`, func(s cancellation.Server) bool { return !s.TagsKnown && s.Tags == nil }},
 		"a transaction without a name still runs":       {`{"activeTransaction":{"id":9}}`, func(s cancellation.Server) bool { return s.Transaction == "transaction 9" }},
 		"a transaction by its bare name runs":           {`{"activeTransaction":{"transactionStatus":{"name":"X"}}}`, func(s cancellation.Server) bool { return s.Transaction == "X" }},
+		"a last transaction without a name was one":     {`{"lastTransaction":{}}`, func(s cancellation.Server) bool { return s.LastTransaction == "unnamed" }},
 		"an open ticket without a number is one":        {`{"openCancellationTicket":{"id":5}}`, func(s cancellation.Server) bool { return *s.OpenTicket == cancellation.TicketID{ID: 5} }},
 		"a null open ticket is none":                    {`{"openCancellationTicket":null}`, func(s cancellation.Server) bool { return s.OpenTicket == nil }},
 		"no billing item is none":                       {`{"billingItem":null}`, func(s cancellation.Server) bool { return s.Billing == nil }},
@@ -111,6 +112,44 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 	}
 }
 
+func TestWhatAPolicyAsksForIsUnreadWhereTheAnswerLeavesItOut(t *testing.T) {
+	t.Parallel()
+	for member, fact := range map[string]string{
+		"domain": cancellation.FactDomain, "provisionDate": cancellation.FactProvisionDate,
+		"hourlyBillingFlag": cancellation.FactHourly, "networkGatewayMemberFlag": cancellation.FactGateway,
+		"lastTransaction": cancellation.FactLastTransaction,
+	} {
+		t.Run(member, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, inTurn(t, without(t, wholeServer, member), patched(t, wholeServer, `{"`+member+`":null}`), wholeServer))
+			read := func() cancellation.Server {
+				got, err := v.client(t).Server(t.Context(), 1234567)
+				require.NoError(t, err)
+				return got
+			}
+			assert.Equal(t, []string{fact}, read().Unread, "left out")
+			if null := read(); member == "lastTransaction" {
+				assert.True(t, null.Knows(fact), "null says that there never was one")
+				assert.Empty(t, null.LastTransaction)
+			} else {
+				assert.Equal(t, []string{fact}, null.Unread, "null says neither yes nor no")
+			}
+			assert.Empty(t, read().Unread)
+		})
+	}
+}
+
+// without is a JSON object with a member left out.
+func without(t *testing.T, object, member string) string {
+	t.Helper()
+	members := map[string]any{}
+	require.NoError(t, json.Unmarshal([]byte(object), &members))
+	delete(members, member)
+	text, err := json.Marshal(members)
+	require.NoError(t, err)
+	return string(text)
+}
+
 // patched is a JSON object with some members replaced.
 func patched(t *testing.T, object, patch string) string {
 	t.Helper()
@@ -123,9 +162,10 @@ func patched(t *testing.T, object, patch string) string {
 }
 
 const (
-	coreOfServer = `{"id":1,"hostname":"db-042","hourlyBillingFlag":true,"openCancellationTicket":{"id":5},` +
+	coreOfServer = `{"id":1,"hostname":"db-042","domain":"example.com","provisionDate":"2021-03-03T09:00:00-06:00",` +
+		`"hourlyBillingFlag":true,"networkGatewayMemberFlag":false,"openCancellationTicket":{"id":5},` +
 		`"billingItem":{"id":7,"allowCancellationFlag":0,"recurringFee":"1","hourlyRecurringFee":"2"}}`
-	restOfServer = `{"id":1,"tagReferences":[{"tag":{"name":"a"}}],` +
+	restOfServer = `{"id":1,"tagReferences":[{"tag":{"name":"a"}}],"lastTransaction":null,` +
 		`"billingItem":{"id":7,"nextInvoiceTotalRecurringAmount":9,"nextInvoiceChildren":[{"categoryCode":"disk0","hourlyRecurringFee":1}]}}`
 )
 
@@ -135,7 +175,8 @@ func TestAServerThatIsTooMuchForOneAnswerIsReadInTwoParts(t *testing.T) {
 	got, err := v.client(t).Server(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Server{
-		ID: 1, Hostname: "db-042", Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Tags: []string{"a"}, TagsKnown: true,
+		ID: 1, Hostname: "db-042", Domain: "example.com", ProvisionDate: "2021-03-03T09:00:00-06:00",
+		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Tags: []string{"a"}, TagsKnown: true,
 		Billing: &cancellation.Billing{
 			ID: 7, NotCancellable: true, RecurringFee: "1", HourlyFee: "3", MonthlyTotal: "9", Drives: 1,
 		},
@@ -155,7 +196,8 @@ func TestWhatBlocksIsKnownEvenWhereTheRestIsTooMuch(t *testing.T) {
 	got, err := v.client(t).Server(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Server{
-		ID: 1, Hostname: "db-042", Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5},
+		ID: 1, Hostname: "db-042", Domain: "example.com", ProvisionDate: "2021-03-03T09:00:00-06:00",
+		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Unread: []string{cancellation.FactLastTransaction},
 		Billing: &cancellation.Billing{ID: 7, NotCancellable: true, RecurringFee: "1"},
 	}, got)
 	assert.False(t, got.TagsKnown)

@@ -9,28 +9,28 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// hardware is a SoftLayer_Hardware_Server as the masks ask for it. A relation that
-// is nil was not in the answer.
+// hardware is a SoftLayer_Hardware_Server as the masks ask for it. What is nil was not
+// in the answer, or null.
 type hardware struct {
-	ID               int64           `json:"id"`
-	GlobalIdentifier text            `json:"globalIdentifier"`
-	FQDN             text            `json:"fullyQualifiedDomainName"`
-	Hostname         text            `json:"hostname"`
-	Domain           text            `json:"domain"`
-	PublicIP         text            `json:"primaryIpAddress"`
-	PrivateIP        text            `json:"primaryBackendIpAddress"`
-	Datacenter       named           `json:"datacenter"`
-	Status           hardwareStatus  `json:"hardwareStatus"`
-	ProvisionDate    text            `json:"provisionDate"`
-	Hourly           flag            `json:"hourlyBillingFlag"`
-	Gateway          flag            `json:"networkGatewayMemberFlag"`
-	Disconnected     flag            `json:"blockCancelBecauseDisconnectedFlag"`
-	Tags             []tagReference  `json:"tagReferences"`
-	OS               operatingSystem `json:"operatingSystem"`
-	Active           *transaction    `json:"activeTransaction"`
-	Last             lastTransaction `json:"lastTransaction"`
-	OpenTicket       *ticketName     `json:"openCancellationTicket"`
-	Billing          *billingItem    `json:"billingItem"`
+	ID               int64                   `json:"id"`
+	GlobalIdentifier text                    `json:"globalIdentifier"`
+	FQDN             text                    `json:"fullyQualifiedDomainName"`
+	Hostname         text                    `json:"hostname"`
+	Domain           *text                   `json:"domain"`
+	PublicIP         text                    `json:"primaryIpAddress"`
+	PrivateIP        text                    `json:"primaryBackendIpAddress"`
+	Datacenter       named                   `json:"datacenter"`
+	Status           hardwareStatus          `json:"hardwareStatus"`
+	ProvisionDate    text                    `json:"provisionDate"`
+	Hourly           *flag                   `json:"hourlyBillingFlag"`
+	Gateway          *flag                   `json:"networkGatewayMemberFlag"`
+	Disconnected     flag                    `json:"blockCancelBecauseDisconnectedFlag"`
+	Tags             []tagReference          `json:"tagReferences"`
+	OS               operatingSystem         `json:"operatingSystem"`
+	Active           *transaction            `json:"activeTransaction"`
+	Last             member[lastTransaction] `json:"lastTransaction"`
+	OpenTicket       *ticketName             `json:"openCancellationTicket"`
+	Billing          *billingItem            `json:"billingItem"`
 }
 
 type named struct {
@@ -97,17 +97,18 @@ type associatedItem struct {
 func (h hardware) server() cancellation.Server {
 	tags, known := h.tags()
 	description := h.OS.License.Description
+	last, lastAt := h.last()
 	return cancellation.Server{
 		ID: h.ID, GlobalIdentifier: string(h.GlobalIdentifier),
-		FQDN: string(h.FQDN), Hostname: string(h.Hostname), Domain: string(h.Domain),
+		FQDN: string(h.FQDN), Hostname: string(h.Hostname), Domain: h.domain(),
 		PublicIP: string(h.PublicIP), PrivateIP: string(h.PrivateIP),
 		Datacenter:    string(h.Datacenter.Name),
 		OS:            strings.TrimSpace(string(description.Name + " " + description.Version)),
 		Status:        string(h.Status.Status),
 		ProvisionDate: string(h.ProvisionDate),
-		Tags:          tags, TagsKnown: known,
-		Hourly: bool(h.Hourly), Gateway: bool(h.Gateway), Disconnected: bool(h.Disconnected),
-		Transaction: h.Active.name(), LastTransaction: string(h.Last.Group.Name), LastTransactionAt: string(h.Last.At),
+		Tags:          tags, TagsKnown: known, Unread: h.unread(),
+		Hourly: h.Hourly.yes(), Gateway: h.Gateway.yes(), Disconnected: bool(h.Disconnected),
+		Transaction: h.Active.name(), LastTransaction: last, LastTransactionAt: lastAt,
 		OpenTicket: h.openTicket(), Billing: h.Billing.billing(),
 	}
 }
@@ -126,6 +127,42 @@ func (h hardware) tags() ([]string, bool) {
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags), true
+}
+
+// unread lists what a policy may ask for and the answer says nothing of. A flag that
+// is null says nothing; a last transaction that is null says that there never was one.
+func (h hardware) unread() []string {
+	var facts []string
+	for _, fact := range []struct {
+		name string
+		read bool
+	}{
+		{cancellation.FactDomain, h.Domain != nil},
+		{cancellation.FactProvisionDate, h.ProvisionDate != ""},
+		{cancellation.FactHourly, h.Hourly != nil},
+		{cancellation.FactGateway, h.Gateway != nil},
+		{cancellation.FactLastTransaction, h.Last.read},
+	} {
+		if !fact.read {
+			facts = append(facts, fact.name)
+		}
+	}
+	return facts
+}
+
+func (h hardware) domain() string {
+	if h.Domain == nil {
+		return ""
+	}
+	return string(*h.Domain)
+}
+
+// last is the last transaction's name, never "" if there was one, and its time.
+func (h hardware) last() (name, at string) {
+	if h.Last.value == nil {
+		return "", ""
+	}
+	return string(cmp.Or(h.Last.value.Group.Name, "unnamed")), string(h.Last.value.At)
 }
 
 func (h hardware) openTicket() *cancellation.TicketID {
@@ -158,9 +195,9 @@ func (b *billingItem) billing() *cancellation.Billing {
 	}
 	billing := &cancellation.Billing{
 		ID:                  b.ID,
-		NotCancellable:      b.AllowCancellation != nil && !bool(*b.AllowCancellation),
+		NotCancellable:      b.AllowCancellation != nil && !b.AllowCancellation.yes(),
 		PendingKnown:        b.PendingCancellation != nil,
-		PendingCancellation: b.PendingCancellation != nil && bool(*b.PendingCancellation),
+		PendingCancellation: b.PendingCancellation.yes(),
 		CancellationDate:    string(b.CancellationDate),
 		NextBillDate:        string(b.NextBillDate),
 		RecurringFee:        string(b.RecurringFee),

@@ -24,6 +24,20 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// yes is false for a flag that is not in the answer, or null.
+func (f *flag) yes() bool { return f != nil && bool(*f) }
+
+// member is one whose absence means something else than null.
+type member[T any] struct {
+	read  bool // it is in the answer, be it as null
+	value *T   // nil for null
+}
+
+func (m *member[T]) UnmarshalJSON(data []byte) error {
+	m.read = true
+	return json.Unmarshal(data, &m.value)
+}
+
 // text is a string that may come as a number.
 type text string
 
