@@ -32,7 +32,7 @@ const wholeServer = `{
 		"nextInvoiceChildren": [
 			{"id": 1, "categoryCode": "disk0", "hourlyRecurringFee": "0.0005"},
 			{"id": 2, "categoryCode": "disk1", "hourlyRecurringFee": 0},
-			{"id": 3, "categoryCode": "ram"},
+			{"id": 3, "categoryCode": "ram", "hourlyRecurringFee": "0"},
 			{"id": 4, "categoryCode": "pri_ip_addresses", "hourlyRecurringFee": 5.0e-5}
 		],
 		"activeAssociatedChildren": [
@@ -97,6 +97,8 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 		"an hourly fee without its children is unknown": {`{"billingItem":{"id":1,"hourlyRecurringFee":"1"}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
 		"an hourly fee without children is its own":     {`{"billingItem":{"id":1,"hourlyRecurringFee":"1","nextInvoiceChildren":[]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "1" }},
 		"children without an hourly fee of the server":  {`{"billingItem":{"id":1,"nextInvoiceChildren":[{"hourlyRecurringFee":1}]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
+		"a child without a fee leaves the sum unknown":  {`{"billingItem":{"id":1,"hourlyRecurringFee":1,"nextInvoiceChildren":[{"hourlyRecurringFee":2},{"categoryCode":"gpu"}]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
+		"a null fee of a child leaves the sum unknown":  {`{"billingItem":{"id":1,"hourlyRecurringFee":1,"nextInvoiceChildren":[{"hourlyRecurringFee":null}]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
 		"a child's fee that is no number is unknown":    {`{"billingItem":{"id":1,"hourlyRecurringFee":1,"nextInvoiceChildren":[{"hourlyRecurringFee":"?"}]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
 		"a fee that is no number is unknown":            {`{"billingItem":{"id":1,"recurringFee":"n/a"}}`, func(s cancellation.Server) bool { return s.Billing.RecurringFee == "" }},
 		"a missing fee is unknown, not 0":               {`{"billingItem":{"id":1}}`, func(s cancellation.Server) bool { return s.Billing.RecurringFee == "" && s.Billing.MonthlyTotal == "" }},

@@ -83,8 +83,8 @@ type billingItem struct {
 }
 
 type childItem struct {
-	Category  text   `json:"categoryCode"`
-	HourlyFee *money `json:"hourlyRecurringFee"`
+	Category  text  `json:"categoryCode"`
+	HourlyFee money `json:"hourlyRecurringFee"`
 }
 
 type associatedItem struct {
@@ -218,17 +218,15 @@ func (b *billingItem) billing() *cancellation.Billing {
 	return billing
 }
 
-// allInHourly adds the children's hourly fees where they have one. Without the list
-// of children it is unknown.
+// allInHourly adds the children's hourly fees. Without the list of children, or the
+// fee of one of them, it is unknown.
 func (b *billingItem) allInHourly() string {
 	if b.Children == nil {
 		return ""
 	}
 	fees := []money{b.HourlyFee}
 	for _, child := range b.Children {
-		if child.HourlyFee != nil {
-			fees = append(fees, *child.HourlyFee)
-		}
+		fees = append(fees, child.HourlyFee)
 	}
 	return sum(fees...)
 }
