@@ -54,15 +54,16 @@ func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
 	if err != nil {
 		return finding{}, err
 	}
-	if v, err := w.named(ctx, r, server); v != nil || err != nil {
-		return finding{sure: v}, err
+	named, err := w.named(ctx, r, server)
+	if err != nil || named != nil && named.to == Filed {
+		return finding{sure: named}, err
 	}
 	rights, err := w.Books.Rights(ctx)
 	if err != nil {
 		return finding{}, err
 	}
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
-		return weigh(r, server, nil, rights), nil
+		return weigh(r, server, named, nil, rights), nil
 	}
 	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.CreatedAt.Add(-24*time.Hour))
 	if errors.Is(err, ErrTooManyTickets) { // as long as it waits, there are only more
@@ -71,7 +72,7 @@ func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
 	if err != nil {
 		return finding{}, err
 	}
-	return weigh(r, server, tickets, rights), nil
+	return weigh(r, server, named, tickets, rights), nil
 }
 
 // named judges the tickets that SoftLayer named itself: the open cancellation
@@ -147,8 +148,9 @@ func (e Event) lateAnswer() (late lateDetail, ok bool) {
 	return late, ok
 }
 
-// weigh judges what was read where SoftLayer named no ticket.
-func weigh(r Request, server Server, tickets []Ticket, rights Rights) finding {
+// weigh judges what was read where SoftLayer named no ticket of ours. Our own counts
+// before one that it named, and that one is a duplicate only if none of ours is hidden.
+func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) finding {
 	hidden := ""
 	for _, t := range tickets {
 		switch Judge(r, t) {
@@ -161,10 +163,14 @@ func weigh(r Request, server Server, tickets []Ticket, rights Rights) finding {
 	}
 	recorded, billing := r.Submission.Card.Server.Billing, server.Billing
 	switch {
+	case named != nil && named.to != Duplicate:
+		return finding{sure: named}
 	case hidden != "":
 		return finding{unclear: hidden}
 	case !rights.ViewTickets:
 		return finding{unclear: "the key has no right to view tickets"}
+	case named != nil:
+		return finding{sure: named}
 	case billing == nil || recorded == nil || billing.ID != recorded.ID:
 		return finding{unclear: "the billing item is not there, or not visible to the key"}
 	case !billing.PendingKnown:

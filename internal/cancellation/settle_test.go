@@ -38,6 +38,55 @@ func TestBeforeNotAfterOnlyOurOwnTicketCounts(t *testing.T) {
 	}
 }
 
+// "Nothing new filed" would be wrong: this request made a ticket.
+func TestOurOwnClosedTicketCountsBeforeSomebodyElsesOpenOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var ours cancellation.TicketID
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			out := madeButLost(w, o)
+			ours = w.tickets[0].TicketID
+			w.closeTickets()
+			w.openTicket(9, "by hand, by staff")
+			return out
+		})
+		r := w.submit()
+		w.run(w.journal, 20*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		assert.Equal(t, ours, w.now(r).Ticket)
+	})
+}
+
+// The ticket that the key cannot read may be this request's.
+func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			out := madeButLost(w, o)
+			w.closeTickets()
+			w.tickets[0].First, w.tickets[0].FirstRead = "", false
+			w.openTicket(9, "by hand, by staff")
+			return out
+		})
+		r := w.submit()
+		w.run(w.journal, 20*time.Minute)
+		assert.Equal(t, cancellation.Stuck, w.now(r).State)
+		word, _ := cancellation.SplitWhy(w.now(r).Why)
+		assert.Equal(t, cancellation.WhyUnclear, word)
+	})
+}
+
+func TestSomebodyElsesTicketThatStandsIsADuplicateAfterALostAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.openTicket(9, "by hand, by staff")
+			return lostBefore(w, o)
+		})
+		r := w.submit()
+		w.run(w.journal, 20*time.Minute)
+		assert.Equal(t, cancellation.Duplicate, w.now(r).State)
+		assert.Equal(t, int64(9), w.now(r).Ticket.ID)
+	})
+}
+
 func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const reading = 35 * time.Second
