@@ -18,8 +18,12 @@ var ErrTicketHidden = errors.New("ticket not found, or this key may not see it")
 // ErrTooManyTickets says that more tickets may be a server's than are ever read.
 var ErrTooManyTickets = errors.New("there are more tickets than can be read to be sure of all")
 
-// Inventory reads servers. Every error other than ErrServerNotFound means that
-// nothing was answered.
+// ErrReadRefused is SoftLayer's no to a read: the key lacks a right, and asking again
+// changes nothing until somebody gives it.
+var ErrReadRefused = errors.New("SoftLayer does not let this key read that")
+
+// Inventory reads servers. Every error other than ErrServerNotFound and ErrReadRefused
+// means that nothing was answered.
 type Inventory interface {
 	// Server reads one server by id with everything that a card shows.
 	Server(ctx context.Context, id int64) (Server, error)
@@ -27,7 +31,8 @@ type Inventory interface {
 	Namesakes(ctx context.Context, hostname string) (int, error)
 }
 
-// Books reads what SoftLayer has on record about cancellations.
+// Books reads what SoftLayer has on record about cancellations. Every method may fail
+// with ErrReadRefused.
 type Books interface {
 	// Ticket reads one ticket with its first update and the hardware attached.
 	// ErrTicketHidden: the key may not see it.

@@ -43,14 +43,27 @@ func (f finding) verdict() *verdict {
 }
 
 // read asks everything that can show whether a POST made a ticket (rule 4.3). An
-// error means that something was not answered. Clean needs positive evidence: a
-// relation that the key cannot read is unclear.
+// error means that something was not answered. Clean needs positive evidence: what the
+// key cannot read is unclear, and is not asked for for ever.
 func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
+	found, err := w.consult(ctx, r)
+	switch {
+	case errors.Is(err, ErrServerNotFound):
+		found.unclear = "the server is not found, or not visible to the key"
+	case errors.Is(err, ErrReadRefused):
+		found.unclear = "SoftLayer does not let the key read all that shows it"
+	case errors.Is(err, ErrTooManyTickets):
+		found.unclear = ErrTooManyTickets.Error()
+	default:
+		return found, err
+	}
+	w.Log.Warn("reading SoftLayer's books", "ref", r.Ref.Short(), "err", err)
+	return found, nil
+}
+
+func (w *Worker) consult(ctx context.Context, r Request) (finding, error) {
 	shown := r.Submission.Card.Server
 	server, err := w.Inventory.Server(ctx, shown.ID)
-	if errors.Is(err, ErrServerNotFound) {
-		return finding{unclear: "the server is not found, or not visible to the key"}, nil
-	}
 	if err != nil {
 		return finding{}, err
 	}
@@ -66,9 +79,6 @@ func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
 		return weigh(r, server, named, nil, rights), nil
 	}
 	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.CreatedAt.Add(-24*time.Hour))
-	if errors.Is(err, ErrTooManyTickets) { // as long as it waits, there are only more
-		return finding{unclear: ErrTooManyTickets.Error()}, nil
-	}
 	if err != nil {
 		return finding{}, err
 	}

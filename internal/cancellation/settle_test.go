@@ -154,6 +154,52 @@ func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
 	})
 }
 
+// forbidden are books that the key may read in part only.
+type forbidden struct {
+	cancellation.Books
+	tickets, rights error
+}
+
+func (f forbidden) TicketsOf(ctx context.Context, server int64, since time.Time) ([]cancellation.Ticket, error) {
+	if f.tickets != nil {
+		return nil, f.tickets
+	}
+	return f.Books.TicketsOf(ctx, server, since)
+}
+
+func (f forbidden) Rights(ctx context.Context) (cancellation.Rights, error) {
+	if f.rights != nil {
+		return cancellation.Rights{}, f.rights
+	}
+	return f.Books.Rights(ctx)
+}
+
+func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
+	refusal := fmt.Errorf("reading: %w", cancellation.ErrReadRefused)
+	for name, books := range map[string]forbidden{
+		"the tickets": {tickets: refusal},
+		"the rights":  {rights: refusal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.answers = append(w.answers, lostBefore)
+				r := w.submit()
+				worker := w.worker(w.journal)
+				books.Books = w
+				worker.Books = books
+				w.runs(worker, postTimeout/2)
+				assert.Equal(t, cancellation.Unknown, w.now(r).State, "the POST may be under way yet")
+				w.runs(worker, 2*postTimeout)
+				assert.Equal(t, cancellation.Stuck, w.now(r).State)
+				word, _ := cancellation.SplitWhy(w.now(r).Why)
+				assert.Equal(t, cancellation.WhyUnclear, word)
+				posts, _ := w.snapshot()
+				assert.Len(t, posts, 1)
+			})
+		})
+	}
+}
+
 // deaf is a journal that renews no lease.
 type deaf struct{ cancellation.Journal }
 

@@ -2,6 +2,7 @@ package softlayer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -55,6 +56,9 @@ func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
 		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w: it has no id", ErrAnswerLost)
 	}
 	granted, err := c.permissions(ctx, self.ID)
+	if errors.Is(err, ErrNotFound) { // the user is there: the key may not see it
+		err = fmt.Errorf("%w: %w", cancellation.ErrReadRefused, err)
+	}
 	if err != nil {
 		return cancellation.Rights{}, fmt.Errorf("reading the permissions of user %d: %w", self.ID, err)
 	}

@@ -1,6 +1,9 @@
 package softlayer_test
 
 import (
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,6 +62,20 @@ func TestTheRightsOfTheKey(t *testing.T) {
 		require.ErrorIs(t, err, softlayer.ErrAnswerLost)
 		assert.Zero(t, got)
 	}
+}
+
+func TestPermissionsOfItsOwnThatTheKeyMayNotSeeAreARefusedRead(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, func(w http.ResponseWriter, got received) {
+		if strings.Contains(got.Path, "getCurrentUser") {
+			_, _ = io.WriteString(w, `{"id":5}`)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":"Unable to find object with id of '5'.","code":"SoftLayer_Exception_ObjectNotFound"}`)
+	})
+	_, err := v.client(t).Rights(t.Context())
+	require.ErrorIs(t, err, cancellation.ErrReadRefused)
 }
 
 func TestTheCutoffIsADateInSoftLayersOwnOffset(t *testing.T) {

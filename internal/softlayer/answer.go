@@ -3,6 +3,7 @@ package softlayer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -15,7 +16,15 @@ const (
 	codeNotFound    = "SoftLayer_Exception_ObjectNotFound"
 	codeRateLimited = "SoftLayer_Exception_WebService_RateLimitExceeded"
 	codeTokenOver   = "SoftLayer_Exception_Account_Authentication_AccessTokenValidation"
+	codeDenied      = "SoftLayer_Exception_PermissionDenied" // https://github.com/softlayer/softlayer-python/issues/1905
 )
+
+// readRefused reports whether SoftLayer says, by its words or by its class, that the
+// key lacks a right. Of the credentials, an outage or a rate limit it says otherwise.
+func readRefused(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && (errors.Is(failed, ErrPermission) || failed.Code == codeDenied)
+}
 
 // duplicate is the whole sentence: a number anywhere else is no ticket.
 var duplicate = regexp.MustCompile(

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"cancel-server/internal/cancellation"
 )
 
 // call is one method of one service, as the vendor names them
@@ -90,9 +92,13 @@ func descending() tree {
 	return tree{"operation": "orderBy", "options": []tree{{"name": "sort", "value": []string{"DESC"}}}}
 }
 
-// get makes a call and decodes its answer into what is known already.
+// get makes a call that reads, and decodes its answer into what is known already.
+// cancellation.ErrReadRefused: the key lacks a right to it.
 func (c *Client) get(ctx context.Context, k call, into any) error {
 	body, err := c.do(ctx, k)
+	if readRefused(err) {
+		return fmt.Errorf("%w: %w", cancellation.ErrReadRefused, err)
+	}
 	if err != nil {
 		return err
 	}

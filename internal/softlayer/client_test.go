@@ -49,7 +49,10 @@ func TestEachMethodAsksSoftLayerInItsOwnWords(t *testing.T) {
 			func(ctx context.Context, c *softlayer.Client) error { _, err := c.TicketsOf(ctx, 8, since); return err },
 			[]string{`[]`, `[]`},
 			[]received{
-				{Method: "GET", Path: base + "SoftLayer_Hardware_Server/8/getActiveTickets.json", Mask: ticketMask, Limits: "0,50"},
+				{
+					Method: "GET", Path: base + "SoftLayer_Hardware_Server/8/getActiveTickets.json", Mask: ticketMask, Limits: "0,10",
+					Filter: `{"activeTickets":{"id":{"operation":"orderBy","options":[{"name":"sort","value":["DESC"]}]}}}`,
+				},
 				{
 					Method: "GET", Path: base + "SoftLayer_Account/getTickets.json", Mask: ticketMask, Limits: "0,10",
 					Filter: `{"tickets":{"attachedHardware":{"id":{"operation":8}},` +

@@ -28,7 +28,7 @@ func (c *Client) Ticket(ctx context.Context, id int64) (cancellation.Ticket, err
 	var row ticketRow
 	err := c.get(ctx, call{service: "SoftLayer_Ticket", id: id, method: "getObject", mask: ticketMask}, &row)
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrPermission):
+	case errors.Is(err, ErrNotFound), errors.Is(err, cancellation.ErrReadRefused):
 		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w: %w", id, cancellation.ErrTicketHidden, err)
 	case err != nil:
 		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w", id, err)
@@ -38,11 +38,11 @@ func (c *Client) Ticket(ctx context.Context, id int64) (cancellation.Ticket, err
 	return row.ticket()
 }
 
-// Bounds of the tickets of one server. Pages are small because first updates are long.
+// Bounds of one list of tickets. Pages are small because first updates are long, and
+// SoftLayer fails on many rows (https://github.com/softlayer/softlayer-python/issues/943).
 const (
-	pageRows  = 10
-	maxPages  = 5
-	maxActive = pageRows * maxPages
+	pageRows = 10
+	maxPages = 5
 )
 
 // clockSkew is how far SoftLayer's clock may be behind the caller's.
@@ -83,49 +83,59 @@ func (c *Client) TicketsOf(ctx context.Context, server int64, since time.Time) (
 }
 
 func (c *Client) activeTickets(ctx context.Context, server int64) ([]ticketRow, error) {
-	var rows []ticketRow
-	err := c.get(ctx, call{
+	rows, err := c.ticketPages(ctx, call{
 		service: "SoftLayer_Hardware_Server", id: server, method: "getActiveTickets",
-		mask: ticketMask, limit: maxActive,
-	}, &rows)
+		filter: tree{"activeTickets": tree{"id": descending()}},
+	}, func([]ticketRow) bool { return false })
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w", cancellation.ErrServerNotFound, err)
-	}
-	if err == nil && len(rows) >= maxActive {
-		return nil, fmt.Errorf("%d or more: %w", maxActive, cancellation.ErrTooManyTickets)
 	}
 	return rows, err
 }
 
-// recentTickets reads the account's tickets for the server, newest first, back to
-// the first that was made before since. That all were seen is taken from the order
-// of the rows and not from the filter, which SoftLayer may have ignored.
+// recentTickets reads the account's tickets for the server back to the first that was
+// made before since. No ticket leaves this list, while one that closes between two
+// pages of the active ones can hide another there.
 func (c *Client) recentTickets(ctx context.Context, server int64, since time.Time) ([]ticketRow, error) {
+	return c.ticketPages(ctx, call{
+		service: "SoftLayer_Account", method: "getTickets",
+		filter: tree{"tickets": tree{
+			"attachedHardware": tree{"id": where(server)},
+			"id":               descending(),
+		}},
+	}, func(rows []ticketRow) bool {
+		oldest := rows[len(rows)-1].createdAt()
+		return !oldest.IsZero() && oldest.Before(since)
+	})
+}
+
+// ticketPages reads a list newest first, to its end or until enough was seen. That no
+// row was missed is taken from the order of the rows and not from the filter, which
+// SoftLayer may have ignored: in no order, only a single page is all of them.
+func (c *Client) ticketPages(ctx context.Context, k call, enough func([]ticketRow) bool) ([]ticketRow, error) {
+	k.mask, k.limit = ticketMask, pageRows
 	var all []ticketRow
-	for page := range maxPages {
+	for range maxPages {
 		var rows []ticketRow
-		err := c.get(ctx, call{
-			service: "SoftLayer_Account", method: "getTickets",
-			mask: ticketMask, offset: page * pageRows, limit: pageRows,
-			filter: tree{"tickets": tree{
-				"attachedHardware": tree{"id": where(server)},
-				"id":               descending(),
-			}},
-		}, &rows)
-		if err != nil {
+		k.offset = len(all)
+		if err := c.get(ctx, k, &rows); err != nil {
 			return nil, err
 		}
 		all = append(all, rows...)
-		if len(rows) < pageRows || reachesBefore(all, since) {
+		last := len(rows) < pageRows
+		if last && k.offset == 0 {
+			return all, nil
+		}
+		if !newestFirst(all) {
+			return nil, fmt.Errorf("%d or more, in no order: %w", len(all), cancellation.ErrTooManyTickets)
+		}
+		if last || enough(all) {
 			return all, nil
 		}
 	}
 	return nil, fmt.Errorf("more than %d: %w", maxPages*pageRows, cancellation.ErrTooManyTickets)
 }
 
-// reachesBefore reports whether rows, newest first, go back before a time.
-func reachesBefore(rows []ticketRow, since time.Time) bool {
-	newestFirst := slices.IsSortedFunc(rows, func(x, y ticketRow) int { return cmp.Compare(y.ID, x.ID) })
-	oldest := rows[len(rows)-1].createdAt()
-	return newestFirst && !oldest.IsZero() && oldest.Before(since)
+func newestFirst(rows []ticketRow) bool {
+	return slices.IsSortedFunc(rows, func(x, y ticketRow) int { return cmp.Compare(y.ID, x.ID) })
 }

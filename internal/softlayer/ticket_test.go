@@ -3,6 +3,8 @@ package softlayer_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,54 @@ func TestWhatATicketDoesNotSayIsNotRead(t *testing.T) {
 			got, err := v.client(t).Ticket(t.Context(), 7)
 			require.NoError(t, err)
 			assert.True(t, c.holds(got), "%+v", got)
+		})
+	}
+}
+
+func TestManyLongTicketsAreReadInAnswersThatAreNotTooLong(t *testing.T) {
+	t.Parallel()
+	const tickets, entry = 25, 60 << 10 // together more than any answer may be
+	v := newVendor(t, func(w http.ResponseWriter, got received) {
+		var offset, limit int
+		_, err := fmt.Sscanf(got.Limits, "%d,%d", &offset, &limit)
+		assert.NoError(t, err)
+		var rows []string
+		for id := tickets - offset; id > max(tickets-offset-limit, 0); id-- {
+			rows = append(rows, row(id, 0, openOf8+`,"firstUpdate":{"entry":"`+strings.Repeat("x", entry)+`"}`))
+		}
+		_, _ = io.WriteString(w, books(rows...))
+	})
+	got, err := v.client(t).TicketsOf(t.Context(), 8, since())
+	require.NoError(t, err)
+	assert.Len(t, got, tickets)
+}
+
+func TestARefusedReadIsToldFromAnOutage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status  int
+		body    string
+		refused bool
+	}{
+		"the words for a missing right": {500, exception(noRight), true},
+		"the class for a missing right": {500, `{"error":"You do not have permission to access this user.","code":"SoftLayer_Exception_PermissionDenied"}`, true},
+		"a rate limit":                  {500, `{"error":"Rate limit of 50 requests for every 1 second(s) exceeded.","code":"SoftLayer_Exception_WebService_RateLimitExceeded"}`, false},
+		"credentials that are refused":  {401, `{"error":"Access Denied. ","code":"SoftLayer_Exception_Public"}`, false},
+		"an internal error":             {500, internalError, false},
+		"a page":                        {503, "<html>", false},
+		"null":                          {200, "null", false},
+		"other words about permission in a server": {500, exception("You do not have permission to this service, or it is down."), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, says(c.status, c.body))
+			_, err := v.client(t).TicketsOf(t.Context(), 8, since())
+			require.Error(t, err)
+			assert.Equal(t, c.refused, errors.Is(err, cancellation.ErrReadRefused), "tickets: %v", err)
+			_, err = v.client(t).Rights(t.Context())
+			assert.Equal(t, c.refused, errors.Is(err, cancellation.ErrReadRefused), "rights: %v", err)
+			_, err = v.client(t).Server(t.Context(), 8)
+			assert.Equal(t, c.refused, errors.Is(err, cancellation.ErrReadRefused), "server: %v", err)
 		})
 	}
 }
@@ -132,28 +182,27 @@ func page(from, daysBefore int, more string) string {
 
 func TestAllTicketsOfAServerAreSeenOrItIsAnError(t *testing.T) {
 	t.Parallel()
-	many := make([]string, 50)
-	for i := range many {
-		many[i] = row(i+1, 0, openOf8)
-	}
 	others := `,"statusId":1001,"attachedHardware":[{"id":9}]`
 	for sentence, c := range map[string]struct {
 		answers []string
 		found   int // -1 for an error
 	}{
-		"a short page is the last":                       {[]string{"[]", books(row(5, 0, closedOf8))}, 1},
-		"a full page leads to the next":                  {[]string{"[]", page(50, 0, closedOf8), page(40, 0, closedOf8), "[]"}, 20},
-		"a page that goes back far enough is the last":   {[]string{"[]", page(50, 3, closedOf8)}, 0},
-		"a filter that was ignored does no harm":         {[]string{"[]", page(50, 0, others), page(40, 3, others)}, 0},
-		"rows in any order prove nothing by their dates": {[]string{"[]", strings.Replace(page(50, 3, closedOf8), `"id":50`, `"id":5`, 1), "[]"}, 0},
-		"five full pages of new tickets are too many":    {[]string{"[]", page(50, 0, others), page(40, 0, others), page(30, 0, others), page(20, 0, others), page(10, 0, others)}, -1},
-		"fifty active tickets are too many":              {[]string{books(many...)}, -1},
-		"a row without a status":                         {[]string{"[]", books(row(5, 0, ""))}, -1},
-		"a row without an id":                            {[]string{"[]", `[{"statusId":1001}]`}, -1},
-		"null in place of the active tickets":            {[]string{"null"}, -1},
-		"null in place of the account's tickets":         {[]string{"[]", "null"}, -1},
-		"an internal error":                              {[]string{"[]", internalError}, -1},
-		"an object in place of a list":                   {[]string{"[]", `{"id":7}`}, -1},
+		"a short page is the last":                                   {[]string{"[]", books(row(5, 0, closedOf8))}, 1},
+		"a full page leads to the next":                              {[]string{"[]", page(50, 0, closedOf8), page(40, 0, closedOf8), "[]"}, 20},
+		"a page that goes back far enough is the last":               {[]string{"[]", page(50, 3, closedOf8)}, 0},
+		"a filter that was ignored does no harm":                     {[]string{"[]", page(50, 0, others), page(40, 3, others)}, 0},
+		"pages in no order, where a row may be missed, are too many": {[]string{"[]", strings.Replace(page(50, 3, closedOf8), `"id":50`, `"id":5`, 1)}, -1},
+		"one page in no order is all the same":                       {[]string{books(row(5, 0, openOf8), row(6, 0, openOf8)), "[]"}, 2},
+		"active tickets are read page by page":                       {[]string{page(50, 0, openOf8), page(40, 0, openOf8), books(row(30, 0, openOf8)), "[]"}, 21},
+		"active tickets in no order are too many":                    {[]string{strings.Replace(page(50, 0, openOf8), `"id":50`, `"id":5`, 1)}, -1},
+		"five full pages of new tickets are too many":                {[]string{"[]", page(50, 0, others), page(40, 0, others), page(30, 0, others), page(20, 0, others), page(10, 0, others)}, -1},
+		"five full pages of active tickets are too many":             {[]string{page(50, 0, openOf8), page(40, 0, openOf8), page(30, 0, openOf8), page(20, 0, openOf8), page(10, 0, openOf8)}, -1},
+		"a row without a status":                                     {[]string{"[]", books(row(5, 0, ""))}, -1},
+		"a row without an id":                                        {[]string{"[]", `[{"statusId":1001}]`}, -1},
+		"null in place of the active tickets":                        {[]string{"null"}, -1},
+		"null in place of the account's tickets":                     {[]string{"[]", "null"}, -1},
+		"an internal error":                                          {[]string{"[]", internalError}, -1},
+		"an object in place of a list":                               {[]string{"[]", `{"id":7}`}, -1},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
