@@ -271,6 +271,21 @@ func TestResolve(t *testing.T) {
 			cancellation.Resolution{Finding: cancellation.DropIt},
 			cancellation.Stuck, cancellation.ErrTicketMade,
 		},
+		"dropping while a ticket of ours is there to be read": {
+			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()) },
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Stuck, cancellation.ErrTicketMade,
+		},
+		"dropping while somebody else's ticket stands": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand") },
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Withdrawn, nil,
+		},
+		"dropping where the key cannot read tickets is the person's word": {
+			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()); w.rights.ViewTickets = false },
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Withdrawn, nil,
+		},
 		"no ticket, and none wanted": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.DropIt},

@@ -35,7 +35,7 @@ var (
 	ErrWhyMissing    = errors.New("say why: --why must not be empty")
 	ErrOtherServer   = errors.New("that ticket is not about this server")
 	ErrTicketClosed  = errors.New("that ticket does not carry this request's reference, is closed, and no cancellation is pending: it settles nothing")
-	ErrTicketMade    = errors.New("SoftLayer answered late that it made this ticket: resolve with it")
+	ErrTicketMade    = errors.New("SoftLayer made this ticket for the request: resolve with it")
 	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
 )
 
@@ -76,14 +76,32 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
 		return next, "once more, by a person's word", err
 	case DropIt:
-		if made, err := d.lateTicket(ctx, r); err != nil || made != 0 {
-			return r, "", errors.Join(err, madeError(made))
-		}
-		next, err := r.Move(Withdrawn, ByPerson, res.Why)
-		return next, "dropped", err
+		return d.drop(ctx, r, res.Why)
 	default:
 		return r, "", fmt.Errorf("%q: say %s TICKET, %s or %s", res.Finding, FoundTicket, FoundNone, DropIt)
 	}
+}
+
+// drop ends the request with nothing filed, unless a ticket of its own is known or there
+// to be read. Where the tickets cannot be read, the person's word is recorded as such.
+func (d *Desk) drop(ctx context.Context, r Request, why string) (Request, string, error) {
+	made, err := d.lateTicket(ctx, r)
+	if err != nil || made != 0 {
+		return r, "", errors.Join(err, madeError(made))
+	}
+	note := "no ticket that the key can read is this request's"
+	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
+	if err != nil {
+		d.Log.Warn("reading the server's tickets", "ref", r.Ref.Short(), "err", err)
+		note = "the server's tickets could not be read: taken on the person's word"
+	}
+	for _, t := range tickets {
+		if Judge(r, t) == Ours {
+			return r, "", madeError(t.ID)
+		}
+	}
+	next, err := r.Move(Withdrawn, ByPerson, why)
+	return next, note, err
 }
 
 // lateTicket is the ticket that SoftLayer said it made, in an answer that came after

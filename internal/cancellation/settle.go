@@ -78,12 +78,16 @@ func (w *Worker) consult(ctx context.Context, r Request) (finding, error) {
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
-	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.CreatedAt.Add(-24*time.Hour))
+	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.booksSince())
 	if err != nil {
 		return finding{}, err
 	}
 	return weigh(r, server, named, tickets, rights), nil
 }
+
+// booksSince is from when on closed tickets are read: well before any that this
+// request can have made, whatever the clocks say.
+func (r Request) booksSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour) }
 
 // named judges the tickets that SoftLayer named itself: the open cancellation
 // ticket, and what answers to our POSTs said.
