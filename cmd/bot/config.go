@@ -6,15 +6,18 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"cancel-server/internal/authz"
 )
 
 // Config is what the environment says. LoadConfig fills it once, at start.
 //
-// Each field is one setting: its tags name the variable, its default, what it
+// Each field with tags is one setting: they name the variable, its default, what it
 // means (desc), whether NAME_FILE exists beside it (file), the form of a value
 // that has to be parsed (form), and a default that only the running program
 // can know, in words (shown). The table of -h is made from them.
@@ -40,6 +43,9 @@ type Config struct {
 	PostTimeout         time.Duration `envconfig:"POST_TIMEOUT" default:"90s" desc:"how long SoftLayer may take to answer a cancellation" form:"a duration, such as 90s"`
 	LogLevel            slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" form:"one of debug, info, warn and error"`
 	LogFormat           string        `envconfig:"LOG_FORMAT" shown:"text on a terminal, json elsewhere" desc:"text or json"`
+
+	// Policy is what PolicyFile holds; nil without one.
+	Policy *authz.Policy
 }
 
 // List is a comma-separated list: elements are trimmed, an empty one is an
@@ -91,7 +97,8 @@ func (c Config) PostgresURL() string {
 // prints it and ends with exit code 2.
 type ConfigError struct {
 	// Problems reads "NAME: what is wrong; what to do", one entry a problem.
-	// No entry holds a value: a secret may stand on the wrong line.
+	// No entry holds a value, as a secret may stand on the wrong line; but what is wrong
+	// within a policy names its file.
 	Problems []string
 }
 
@@ -115,6 +122,7 @@ func LoadConfig() (Config, error) {
 	}
 	problems := append(reader.problems, checkForms(cfg, reader.broken)...)
 	problems = append(problems, checkTogether(cfg, reader.given)...)
+	problems = append(problems, cfg.readPolicy()...)
 	problems = append(problems, checkNames(os.Environ())...)
 	if len(problems) > 0 {
 		return Config{}, &ConfigError{Problems: problems}
@@ -127,8 +135,27 @@ func LoadConfig() (Config, error) {
 	return cfg, nil
 }
 
+// readPolicy fills Policy, and says all that is wrong with it.
+func (c *Config) readPolicy() (problems []string) {
+	if c.PolicyFile == "" {
+		return nil
+	}
+	source, err := os.ReadFile(c.PolicyFile)
+	if err != nil {
+		return []string{fmt.Sprintf("POLICY_FILE: the file cannot be used: %v; name a file that holds a Cedar policy", withoutPath(err))}
+	}
+	if c.Policy, err = authz.Parse(c.PolicyFile, source); err != nil {
+		for problem := range strings.Lines(err.Error()) {
+			problems = append(problems, "POLICY_FILE: "+strings.TrimSpace(problem))
+		}
+	}
+	return problems
+}
+
 func settingFields() []reflect.StructField {
-	return reflect.VisibleFields(reflect.TypeFor[Config]())
+	return slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Config]()), func(field reflect.StructField) bool {
+		return field.Tag.Get("envconfig") == ""
+	})
 }
 
 // settingsReader reads setting after setting and keeps what went wrong.

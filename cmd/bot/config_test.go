@@ -72,6 +72,12 @@ func secretFile(t *testing.T, content string) string {
 	return path
 }
 
+// policyFile is a policy that can be loaded.
+func policyFile(t *testing.T) string {
+	t.Helper()
+	return secretFile(t, `@id("ask") permit (principal in Group::"S0123ABC", action == Action::"request", resource);`)
+}
+
 func TestFiveSettingsAndNoFileAreEnough(t *testing.T) {
 	setEnvironment(t, fiveSettings())
 	cfg, err := LoadConfig()
@@ -140,10 +146,11 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 }
 
 func TestAPolicyFileStandsAlone(t *testing.T) {
-	setEnvironment(t, fiveSettings().with(env{"POLICY_FILE": "policy.cedar", "REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}))
+	setEnvironment(t, fiveSettings().with(env{"POLICY_FILE": policyFile(t), "REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}))
 	cfg, err := LoadConfig()
 	require.NoError(t, err)
-	assert.Equal(t, "policy.cedar", cfg.PolicyFile)
+	require.NotNil(t, cfg.Policy)
+	assert.Equal(t, []string{"S0123ABC"}, cfg.Policy.GroupIDs())
 	assert.Empty(t, cfg.ProtectedTags, "the default protected tag belongs to REQUEST_GROUPS")
 	assert.False(t, cfg.FilesAlone())
 }
@@ -161,11 +168,16 @@ func TestWhatRefusesToStart(t *testing.T) {
 		notRate   = "not a number above 0, such as 10; correct it"
 		oneLine   = "holds white space or a control character; copy it again"
 	)
+	noGroups := func(policy string) env {
+		return env{"POLICY_FILE": policy, "REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}
+	}
 	tests := []struct {
 		name    string
 		set     env
 		problem string
 	}{
+		{"a policy that is not there", noGroups("/no/such/file"), "POLICY_FILE: the file cannot be used: no such file or directory; name a file that holds a Cedar policy"},
+		{"a policy that is a folder", noGroups(t.TempDir()), "POLICY_FILE: the file cannot be used: is a directory; name a file that holds a Cedar policy"},
 		{"no bot token", env{"SLACK_BOT_TOKEN": ""}, "SLACK_BOT_TOKEN: required and not set; set it or SLACK_BOT_TOKEN_FILE: Slack bot token, xoxb-…"},
 		{"no SoftLayer key", env{"SOFTLAYER_API_KEY": ""}, "SOFTLAYER_API_KEY: required and not set; set it or SOFTLAYER_API_KEY_FILE: the key of SOFTLAYER_USERNAME"},
 		{"an app token as bot token", env{"SLACK_BOT_TOKEN": "xapp-fake"}, "SLACK_BOT_TOKEN: " + noToken},
@@ -201,9 +213,9 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"an id with Cedar in it", env{"REQUEST_GROUPS": `S0123" || true`}, "REQUEST_GROUPS: " + notIDs},
 		{"an empty group", env{"REQUEST_GROUPS": "S0123ABC,"}, "REQUEST_GROUPS: " + notAList},
 		{"an empty tag", env{"PROTECTED_TAGS": "prod,,keep"}, "PROTECTED_TAGS: " + notAList},
-		{"a policy and who approves", env{"POLICY_FILE": "p.cedar", "REQUEST_GROUPS": ""}, "APPROVE_GROUPS: contradicts POLICY_FILE; keep one of them"},
-		{"a policy and who asks", env{"POLICY_FILE": "p.cedar", "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: contradicts POLICY_FILE; keep one of them"},
-		{"a policy and protected tags", env{"POLICY_FILE": "p.cedar", "REQUEST_GROUPS": "", "APPROVE_GROUPS": "", "PROTECTED_TAGS": "prod"}, "PROTECTED_TAGS: contradicts POLICY_FILE; keep one of them"},
+		{"a policy and who approves", env{"POLICY_FILE": policyFile(t), "REQUEST_GROUPS": ""}, "APPROVE_GROUPS: contradicts POLICY_FILE; keep one of them"},
+		{"a policy and who asks", env{"POLICY_FILE": policyFile(t), "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: contradicts POLICY_FILE; keep one of them"},
+		{"a policy and protected tags", env{"POLICY_FILE": policyFile(t), "REQUEST_GROUPS": "", "APPROVE_GROUPS": "", "PROTECTED_TAGS": "prod"}, "PROTECTED_TAGS: contradicts POLICY_FILE; keep one of them"},
 		{"a PostgreSQL URL without a database", env{"DATABASE_URL": "postgres://bot:fake@db"}, "DATABASE_URL: not of the form postgres://USER@HOST/DATABASE; correct it"},
 		{"a database of another kind", env{"DATABASE_URL": "mysql://db/bot"}, "DATABASE_URL: " + notSQLite},
 		{"SQLite without a path", env{"DATABASE_URL": "sqlite:"}, "DATABASE_URL: " + notSQLite},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -74,22 +73,14 @@ func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Sto
 	return s, nil
 }
 
-// loadPolicy reads the policy file, or writes the groups settings as Cedar.
-func loadPolicy(cfg Config, home string) (*authz.Policy, error) {
-	if cfg.PolicyFile == "" {
-		policy, err := authz.FromGroups(authz.Groups{
-			Home: home, Request: cfg.RequestGroups, Approve: cfg.ApproveGroups, ProtectedTags: cfg.ProtectedTags,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errUsage, err)
-		}
-		return policy, nil
+// policyOf is the policy file's, or the groups settings written as Cedar.
+func policyOf(cfg Config, home string) (*authz.Policy, error) {
+	if cfg.Policy != nil {
+		return cfg.Policy, nil
 	}
-	source, err := os.ReadFile(cfg.PolicyFile)
-	if err != nil {
-		return nil, fmt.Errorf("%w: reading POLICY_FILE: %w", errUsage, err)
-	}
-	policy, err := authz.Parse(cfg.PolicyFile, source)
+	policy, err := authz.FromGroups(authz.Groups{
+		Home: home, Request: cfg.RequestGroups, Approve: cfg.ApproveGroups, ProtectedTags: cfg.ProtectedTags,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}

@@ -44,7 +44,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer f.close()
-	policy, err := loadPolicy(cfg, f.home())
+	policy, err := policyOf(cfg, f.home())
 	if err != nil {
 		return err
 	}

@@ -114,6 +114,28 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatCannotBeUsedIsNamedWithEveryOtherProblemBeforeAnyCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fakeslack.TransportHTTP, setup{})
+	poisoned := filepath.Join(w.dir, "poisoned.cedar")
+	require.NoError(t, os.WriteFile(poisoned, []byte("permit (principal, action, resource);\n@id(\"a\") permit (principal, action, resource) when { resource.tag };"), 0o600))
+	for path, said := range map[string][]string{
+		poisoned:                              {"POLICY_FILE: " + poisoned + ":1:1: missing @id", "POLICY_FILE: " + poisoned + ":2:1: "},
+		filepath.Join(w.dir, "absent.cedar"):  {"POLICY_FILE: the file cannot be used: no such file or directory"},
+		filepath.Join(w.dir, "requests.db/x"): {"POLICY_FILE: the file cannot be used: "},
+	} {
+		code, all := w.ends(nil, "POLICY_FILE="+path, "SETTLE_TIME=soon")
+		assert.Equal(t, 2, code)
+		for _, problem := range append(said, "SETTLE_TIME: not a duration") {
+			assert.Contains(t, all, problem)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	assert.Empty(t, w.slk, "Slack was asked nothing")
+	assert.Empty(t, w.sl, "SoftLayer was asked nothing")
+}
+
 func TestVersionAndHelpNeedNoConfiguration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportSocket, setup{})
