@@ -48,8 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "requests":
 		return exitCode(stderr, requests(ctx, rest, stdout))
 	case "version":
-		_, err := fmt.Fprintln(stdout, version())
-		return exitCode(stderr, err)
+		return exitCode(stderr, printVersion(rest, stdout))
 	default:
 		return exitCode(stderr, fmt.Errorf("%w: %q is not a verb; bot -h lists them", errUsage, verb))
 	}
@@ -85,6 +84,14 @@ func exitCode(stderr io.Writer, err error) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+func printVersion(args []string, stdout io.Writer) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: version takes no arguments, got %q", errUsage, args)
+	}
+	_, err := fmt.Fprintln(stdout, version())
+	return err
 }
 
 // version is the module's version, or the commit that it was built from.

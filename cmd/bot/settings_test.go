@@ -103,6 +103,8 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 		{"a setting that contradicts another", nil, "REQUEST_GROUPS=S0123ABC", 2, "REQUEST_GROUPS: contradicts POLICY_FILE"},
 		{"an unknown verb", []string{"freeze"}, "", 2, `"freeze" is not a verb`},
 		{"serve with an argument", []string{"serve", "now"}, "", 2, "serve takes no arguments"},
+		{"version with an argument", []string{"version", "x"}, "", 2, "version takes no arguments"},
+		{"version with a flag", []string{"version", "--short"}, "", 2, "version takes no arguments"},
 		{"a Slack token that Slack refuses", nil, "SLACK_BOT_TOKEN=xoxb-wrong", 1, "invalid_auth"},
 		{"a SoftLayer key that SoftLayer refuses", nil, "SOFTLAYER_API_KEY=wrong", 1, "SoftLayer"},
 		{"an address that is taken", nil, "ADMIN_ADDR=" + strings.TrimPrefix(w.url, "http://"), 1, "ADMIN_ADDR"},
