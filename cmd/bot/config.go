@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"reflect"
@@ -91,6 +92,19 @@ func (c Config) PostgresURL() string {
 		return raw
 	}
 	return ""
+}
+
+// databaseMade refuses a SQLite file that is not there: opening it would make it, and
+// bind it, where a path was mistyped. Every verb but serve asks this first.
+func (c Config) databaseMade() error {
+	path := c.SQLitePath()
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no database %q; bot serve makes it", errUsage, path)
+	}
+	return nil
 }
 
 // ConfigError is everything that is wrong with the environment. The caller

@@ -30,6 +30,9 @@ func requests(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.databaseMade(); err != nil {
+		return err
+	}
 	journal, err := store.Open(ctx, store.Options{Path: cfg.SQLitePath(), URL: cfg.PostgresURL()})
 	if err != nil {
 		return err

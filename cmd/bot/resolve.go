@@ -25,6 +25,9 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.databaseMade(); err != nil {
+		return err
+	}
 	f, err := reach(ctx, cfg)
 	if err != nil {
 		return err

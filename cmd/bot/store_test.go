@@ -138,6 +138,18 @@ func TestADatabaseOfAnotherTeamOrAccountIsRefused(t *testing.T) {
 	assert.Empty(t, other.posts())
 }
 
+func TestAMistypedDatabaseIsNotMadeByAVerbThatServesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, fakeslack.TransportHTTP, setup{})
+	mistyped := filepath.Join(w.dir, "request.db")
+	code, said := w.ends([]string{"resolve", "0000-0000", "none", "--why", "x"}, "DATABASE_URL=sqlite:"+mistyped)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, said, mistyped)
+	assert.Contains(t, said, "bot serve makes it")
+	assert.NoFileExists(t, mistyped)
+	assert.Empty(t, w.calls("auth.test"), "nobody is asked anything for it")
+}
+
 func mustBinary(t *testing.T) string {
 	t.Helper()
 	path, err := binary()
