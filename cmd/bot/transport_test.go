@@ -89,6 +89,7 @@ func TestAForgedFormIsRefusedAndChangesNothing(t *testing.T) {
 			var payload map[string]any
 			require.NoError(t, json.Unmarshal(sent[0].Request, &payload))
 			values(payload)["confirm:"+strconv.FormatInt(w.server, 10)].(map[string]any)["confirm"].(map[string]any)["value"] = w.fqdn(w.server)
+			payload["trigger_id"] = "1." + forged.name // each press has its own
 			forged.forge(payload)
 			body, err := json.Marshal(payload)
 			require.NoError(t, err)
