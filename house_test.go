@@ -40,7 +40,7 @@ var table = map[string]room{
 	},
 	"internal/slackui": {
 		ours:   []string{"internal/cancellation", "internal/authz"},
-		others: []string{"github.com/slack-go/slack"},
+		others: []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"},
 		why:    "people and words; servers and rows reach it through the domain",
 	},
 	"internal/softlayer": {
@@ -81,7 +81,7 @@ var inTests = []string{
 var inTestsOf = map[string][]string{
 	"internal/cancellation": {module + "internal/store"},                          // the real store, in a real file
 	"internal/fakeslack":    {"github.com/slack-go/slack", "github.com/chromedp"}, // the vendor's own client as a witness; a browser for its page
-	"internal/slackui":      {module + "internal/store", "github.com/gorilla/websocket"},
+	"internal/slackui":      {module + "internal/store"},
 	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"}, // the page, by a browser
 	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite"},
 	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},

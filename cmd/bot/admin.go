@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui"
 )
 
 // admin serves what operators and their probes ask.
@@ -22,7 +23,7 @@ func (b *bot) admin() http.Handler {
 // command, and the status is 200 then, 503 otherwise.
 type readiness struct {
 	Problems  []string       `json:"problems"`
-	Socket    string         `json:"socket_last_heard,omitempty"` // RFC 3339
+	Socket    *socketDetail  `json:"socket,omitempty"`
 	Requests  map[string]int `json:"requests"`                    // those not at rest, by state
 	LeftAlone int            `json:"left_alone"`                  // of a state or format that this build does not know
 	Overdue   []overdue      `json:"overdue"`                     // what takes too long, the oldest first
@@ -40,17 +41,31 @@ type overdue struct {
 // maxOverdue bounds how many of them are listed.
 const maxOverdue = 100
 
+// socketDetail says how many connections of Socket Mode stand of those wanted.
+type socketDetail struct {
+	Standing  int    `json:"standing"`
+	Wanted    int    `json:"wanted"`
+	LastHeard string `json:"last_heard,omitempty"` // the last hello or envelope on any, RFC 3339
+}
+
+func detail(s slackui.SocketStatus) *socketDetail {
+	d := &socketDetail{Standing: s.Standing, Wanted: s.Wanted}
+	if !s.LastHeard.IsZero() {
+		d.LastHeard = s.LastHeard.UTC().Format(time.RFC3339)
+	}
+	return d
+}
+
 func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load())}
 	if err := b.journal.Ready(); err != nil {
 		answer.Problems = append(answer.Problems, err.Error())
 	}
 	if b.socket != nil {
-		if !b.socket.Connected() {
+		status := b.socket.Status()
+		answer.Socket = detail(status)
+		if status.Standing == 0 {
 			answer.Problems = append(answer.Problems, "no Socket Mode connection")
-		}
-		if heard := b.socket.LastHeard(); !heard.IsZero() {
-			answer.Socket = heard.UTC().Format(time.RFC3339)
 		}
 	}
 	counts, err := b.journal.Counts(r.Context())

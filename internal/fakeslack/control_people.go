@@ -197,10 +197,14 @@ func (w *Workspace) patchToken(_ context.Context, in tokenChange) (answer, error
 }
 
 type disturbance struct {
-	Do string `json:"do"`
+	Do   string `json:"do"`
+	Only int    `json:"only"`
 }
 
 func (w *Workspace) disturb(_ context.Context, in disturbance) (answer, error) {
+	if in.Only != 0 {
+		return done(), w.SocketAt(in.Only, in.Do)
+	}
 	return done(), w.Socket(in.Do)
 }
 

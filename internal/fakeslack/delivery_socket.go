@@ -124,7 +124,7 @@ func (w *Workspace) exchangeEnvelope(ctx context.Context, d *delivery, try envel
 		return payload, acked
 	case <-s.gone:
 	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) && !s.deaf.Load() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.carries() {
 			return nil, late
 		}
 	}

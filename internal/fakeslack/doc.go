@@ -47,6 +47,19 @@
 //	event_callback          absent
 //	response_url            partial   [open] refused blocks answer 400; expired and used ones 404
 //
+// # Socket Mode
+//
+// What Socket and SocketAt can do to open connections:
+//
+//	disconnect              cut without a word
+//	refresh                 told to leave with refresh_requested, closed 10 s later
+//	warning                 told to leave with warning, closed 10 s later
+//	too_many_websockets     told to leave with too_many_websockets, closed 10 s later
+//	deaf                    open, and carries nothing, no pings either
+//	swallow                 open, pings go on, and envelopes and acknowledgements are swallowed
+//
+// A connection beyond the tenth is told too_many_websockets in place of its hello.
+//
 // # Block Kit
 //
 // Known are the blocks section, header, context, divider, input, actions and

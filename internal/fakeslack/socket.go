@@ -3,7 +3,9 @@ package fakeslack
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +29,12 @@ type socket struct {
 	out     chan []byte
 	gone    chan struct{}
 	leaving atomic.Bool // was told to leave: gets nothing new
-	deaf    atomic.Bool // looks alive and carries nothing, in either direction
+	deaf    atomic.Bool // looks alive and carries nothing, in either direction, no pings either
+	hollow  atomic.Bool // carries pings, and swallows every other frame, in either direction
 }
+
+// carries reports whether envelopes and their acknowledgements pass.
+func (s *socket) carries() bool { return !s.deaf.Load() && !s.hollow.Load() }
 
 // serveSocket opens a connection for a ticket of apps.connections.open.
 // https://docs.slack.dev/apis/events-api/using-socket-mode
@@ -46,19 +52,22 @@ func (w *Workspace) serveSocket(out http.ResponseWriter, r *http.Request) {
 		return // the upgrader has answered
 	}
 	s := &socket{conn: conn, out: make(chan []byte, 256), gone: make(chan struct{})}
-	n := w.sockets.add(s)
-	if n > maxSockets {
+	if !w.sockets.add(s, w.opts.MaxSockets, w.hello) {
 		w.dismiss(s, "too_many_websockets")
-	} else {
-		s.send(encode(answer{
-			"type": "hello", "num_connections": n, "connection_info": answer{"app_id": w.identity.appID},
-			"debug_info": answer{"host": "applink-fake-1", "build_number": 1, "approximate_connection_time": 18060},
-		}))
 	}
 	if !w.start(func() { w.run(s) }) {
 		w.sockets.drop(s)
 		s.sever()
 	}
+}
+
+// hello is the first frame of a connection that may stay.
+// https://docs.slack.dev/apis/events-api/using-socket-mode
+func (w *Workspace) hello(connections int) []byte {
+	return encode(answer{
+		"type": "hello", "num_connections": connections, "connection_info": answer{"app_id": w.identity.appID},
+		"debug_info": answer{"host": "applink-fake-1", "build_number": 1, "approximate_connection_time": 18060},
+	})
 }
 
 // run carries a connection until either side ends it.
@@ -74,7 +83,7 @@ func (w *Workspace) run(s *socket) {
 
 // send queues a frame; a connection that takes nothing is cut.
 func (s *socket) send(frame []byte) {
-	if s.deaf.Load() {
+	if !s.carries() {
 		return
 	}
 	select {
@@ -126,7 +135,7 @@ func (w *Workspace) read(s *socket) {
 		if err != nil {
 			return
 		}
-		if s.deaf.Load() {
+		if !s.carries() {
 			continue
 		}
 		if len(frame) >= maxFrame {
@@ -165,26 +174,49 @@ func (w *Workspace) takeFrame(s *socket, frame []byte) {
 	}, time.Now())
 }
 
-// What Socket can do to every open connection.
+// What Socket can do to an open connection.
 const (
-	SocketDisconnect = "disconnect" // cut it without a word
-	SocketRefresh    = "refresh"    // send disconnect with refresh_requested, close 10 s later
-	SocketWarning    = "warning"    // the same with the reason warning
-	SocketDeaf       = "deaf"       // keep it open and carry nothing, no pings either
+	SocketDisconnect = "disconnect"          // cut it without a word
+	SocketRefresh    = "refresh"             // send disconnect with refresh_requested, close 10 s later
+	SocketWarning    = "warning"             // the same with the reason warning
+	SocketTooMany    = "too_many_websockets" // the same with the reason too_many_websockets
+	SocketDeaf       = "deaf"                // keep it open and carry nothing, no pings either
+	SocketSwallow    = "swallow"             // keep it open, ping on, and swallow envelopes and acknowledgements
 )
 
-// Socket disturbs every open Socket Mode connection; later ones are sound.
-func (w *Workspace) Socket(do string) error {
-	act := map[string]func(*socket){
+// disturbances are what Socket can do, by its name.
+func (w *Workspace) disturbances() map[string]func(*socket) {
+	return map[string]func(*socket){
 		SocketDisconnect: (*socket).sever,
 		SocketRefresh:    func(s *socket) { w.dismiss(s, "refresh_requested") },
 		SocketWarning:    func(s *socket) { w.dismiss(s, "warning") },
+		SocketTooMany:    func(s *socket) { w.dismiss(s, "too_many_websockets") },
 		SocketDeaf:       func(s *socket) { s.deaf.Store(true) },
-	}[do]
-	if act == nil {
-		return fmt.Errorf("disturbing the sockets: %q is none of disconnect, refresh, warning, deaf", do)
+		SocketSwallow:    func(s *socket) { s.hollow.Store(true) },
 	}
-	for _, s := range w.sockets.all() {
+}
+
+// Socket disturbs every open Socket Mode connection; later ones are sound.
+func (w *Workspace) Socket(do string) error {
+	return w.disturbSockets(do, w.sockets.all())
+}
+
+// SocketAt disturbs one open Socket Mode connection: 1 is the one opened first.
+func (w *Workspace) SocketAt(place int, do string) error {
+	open := w.sockets.all()
+	if place < 1 || place > len(open) {
+		return fmt.Errorf("disturbing socket %d: %d are open", place, len(open))
+	}
+	return w.disturbSockets(do, open[place-1:place])
+}
+
+func (w *Workspace) disturbSockets(do string, which []*socket) error {
+	act := w.disturbances()[do]
+	if act == nil {
+		known := slices.Sorted(maps.Keys(w.disturbances()))
+		return fmt.Errorf("disturbing the sockets: %q is none of %q", do, known)
+	}
+	for _, s := range which {
 		act(s)
 	}
 	return nil

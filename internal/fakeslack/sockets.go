@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxSockets     = 10          // https://docs.slack.dev/apis/events-api/using-socket-mode#using-multiple-connections
+	maxSockets     = 10          // of an app, at once: https://docs.slack.dev/apis/events-api/using-socket-mode#using-multiple-connections
 	ticketLife     = time.Minute // of this fake; Slack only says that the URL is used once
 	knownEnvelopes = 1000        // envelope ids remembered, to tell a late acknowledgement from a wrong one
 )
@@ -62,14 +62,20 @@ func (s *sockets) redeem(ticket string, now time.Time) bool {
 	return known && now.Sub(at) <= ticketLife
 }
 
-// add registers a connection and returns how many there are now.
-func (s *sockets) add(c *socket) int {
+// add registers a connection and says hello on it before any envelope can follow. It
+// reports false for one too many, which gets neither.
+func (s *sockets) add(c *socket, most int, hello func(connections int) []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = append(s.open, c)
+	if len(s.open) > most {
+		c.leaving.Store(true)
+		return false
+	}
+	c.send(hello(len(s.open)))
 	close(s.opened)
 	s.opened = make(chan struct{})
-	return len(s.open)
+	return true
 }
 
 func (s *sockets) drop(c *socket) {
@@ -98,7 +104,7 @@ func (s *sockets) live() int {
 	defer s.mu.Unlock()
 	n := 0
 	for _, c := range s.open {
-		if !c.deaf.Load() && !c.leaving.Load() {
+		if c.carries() && !c.leaving.Load() {
 			n++
 		}
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	AckTimeout time.Duration
 	// PingInterval is the time between two websocket pings; default 5 s.
 	PingInterval time.Duration
+	// MaxSockets is how many Socket Mode connections may be open; default 10, as
+	// Slack's own. One more is sent away in place of its hello.
+	MaxSockets int
 	// Observe, if set, is told of each finished request, in the goroutine that
 	// ended it; it must not call the workspace's Close.
 	Observe func(Exchange)
@@ -135,6 +138,9 @@ func (o *Options) fill() {
 	}
 	if o.PingInterval <= 0 {
 		o.PingInterval = 5 * time.Second
+	}
+	if o.MaxSockets <= 0 {
+		o.MaxSockets = maxSockets
 	}
 }
 

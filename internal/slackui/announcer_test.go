@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
 )
 
 // plainWords words a result with nothing but its id.
@@ -305,12 +306,13 @@ func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 
 // The same calls as a strict workspace judges them.
 func TestAnnouncingInAStrictWorkspace(t *testing.T) {
-	t.Parallel()
-	w := newWorkspace(t)
+	inVirtualTime(t, announceInAStrictWorkspace)
+}
+
+func announceInAStrictWorkspace(t *testing.T) {
+	w := newWorkspace(t, fakeslack.Options{})
 	w.SetScopes("chat:write", "im:write", "channels:history", "im:history")
-	web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url})
-	require.NoError(t, err)
-	defer web.Close()
+	web := w.web(t)
 	who, err := web.AuthTest(t.Context())
 	require.NoError(t, err)
 	a := NewAnnouncer(AnnouncerOptions{Web: web, Words: plainWords{}, Bot: who.Bot, Log: silent()})

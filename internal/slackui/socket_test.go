@@ -3,212 +3,482 @@ package slackui
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net/http/httptest"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/slack-go/slack/socketmode"
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
 )
 
-// wired is a bot's socket, connected to a workspace of people.
-type wired struct {
-	*fakeslack.Workspace
-	url        string // of the Web API
-	socket     *Socket
-	dispatcher *Dispatcher
-	hangUp     func() error // ends Run and tells its result
-
-	mu     sync.Mutex
-	broken []string
-}
-
-// newWorkspace is a fake Slack on a real port that has not met its bot yet.
-func newWorkspace(t *testing.T) *wired {
-	t.Helper()
-	w := &wired{}
-	w.Workspace = fakeslack.New(fakeslack.Options{
-		AckTimeout: 300 * time.Millisecond, PingInterval: 50 * time.Millisecond, RateLimitsOff: true,
-		Observe: func(x fakeslack.Exchange) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			for _, b := range x.Broke {
-				w.broken = append(w.broken, x.Method+": "+b.Rule)
-			}
-		},
-	})
-	far := httptest.NewServer(w.Handler())
-	w.url = far.URL + "/api/"
-	w.SetURL(far.URL)
-	t.Cleanup(far.Close)
-	t.Cleanup(w.Workspace.Close)
-	return w
-}
-
-func wire(t *testing.T, h Handler) *wired {
-	t.Helper()
-	w := newWorkspace(t)
-	w.dispatcher = NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
-	w.socket = NewSocket(SocketOptions{AppToken: w.AppToken(), APIURL: w.url, Dispatcher: w.dispatcher, Log: silent()})
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error, 1)
-	go func() { result <- w.socket.Run(ctx) }()
-	w.hangUp = sync.OnceValue(func() error {
-		cancel()
-		return <-result
-	})
-	t.Cleanup(func() {
-		assert.NoError(t, w.hangUp())
-		assert.NoError(t, w.dispatcher.Shutdown(context.Background()))
-	})
-	eventually(t, w.socket.Connected, "the socket connects")
-	require.NoError(t, w.WaitReachable(t.Context()))
-	return w
-}
-
-func (w *wired) typed(t *testing.T, text string) fakeslack.Ack {
-	t.Helper()
-	ack, err := w.Command(t.Context(), fakeslack.Command{User: w.Cast().User, Channel: w.Cast().Channel, Command: "/cancel-server", Text: text})
-	require.NoError(t, err)
-	return ack
-}
-
-func (w *wired) rulesBroken() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.broken
-}
-
 func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
-	t.Parallel()
-	var got Command
-	var after atomic.Bool
-	w := wire(t, handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
-		got = c
-		return Reply(`{"text":"only for you"}`), func(context.Context) { after.Store(true) }
-	}})
-	ack := w.typed(t, "db1 & co")
-	assert.Equal(t, 200, ack.Status)
-	assert.JSONEq(t, `{"text":"only for you"}`, string(ack.Body))
-	eventually(t, after.Load, "the work after the acknowledgement is done")
-	assert.Equal(t, w.Cast().User, got.User)
-	assert.Equal(t, w.TeamID(), got.Team)
-	assert.Equal(t, w.Cast().Channel, got.Channel)
-	assert.Equal(t, "db1 & co", got.Text)
-	assert.NotEmpty(t, got.TriggerID)
-	assert.NotEmpty(t, got.ResponseURL)
-	assert.WithinDuration(t, time.Now(), w.socket.LastHeard(), time.Minute)
-	assert.Empty(t, w.rulesBroken())
+	inVirtualTime(t, func(t *testing.T) {
+		var got Command
+		var after bool
+		w := wire(t, wiring{}, func(*wired) Handler {
+			return handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
+				got = c
+				return Reply(`{"text":"only for you"}`), func(context.Context) { after = true }
+			}}
+		})
+		ack := w.typed(t, "db1 & co")
+		assert.Equal(t, 200, ack.Status)
+		assert.JSONEq(t, `{"text":"only for you"}`, string(ack.Body))
+		synctest.Wait()
+		assert.True(t, after, "the work after the acknowledgement is done")
+		assert.Equal(t, w.Cast().User, got.User)
+		assert.Equal(t, w.TeamID(), got.Team)
+		assert.Equal(t, w.Cast().Channel, got.Channel)
+		assert.Equal(t, "db1 & co", got.Text)
+		assert.NotEmpty(t, got.TriggerID)
+		assert.NotEmpty(t, got.ResponseURL)
+		assert.Empty(t, w.rulesBroken())
+	})
 }
 
 func TestAnEmptyReplyAcknowledgesWithoutAPayload(t *testing.T) {
-	t.Parallel()
-	w := wire(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) { return nil, nil }})
-	ack := w.typed(t, "")
-	assert.Equal(t, 200, ack.Status)
-	assert.Contains(t, []string{"", "null"}, string(ack.Body))
-	assert.Empty(t, w.rulesBroken())
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{}, func(*wired) Handler {
+			return handlerFuncs{command: func(context.Context, Command) (Reply, After) { return nil, nil }}
+		})
+		ack := w.typed(t, "")
+		assert.Equal(t, 200, ack.Status)
+		assert.Equal(t, "null", string(ack.Body))
+		assert.Empty(t, w.rulesBroken())
+	})
 }
 
 func TestAnInteractionBySocket(t *testing.T) {
-	t.Parallel()
-	seen := make(chan Interaction, 1)
-	var w *wired
-	w = wire(t, handlerFuncs{
-		command: func(ctx context.Context, c Command) (Reply, After) {
-			web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url})
-			assert.NoError(t, err)
-			defer web.Close()
-			view := modal()
-			view.NotifyOnClose, view.CallbackID = true, "cancel.v1"
-			id, hash, err := web.OpenView(ctx, c.TriggerID, view)
-			assert.NoError(t, err)
-			assert.NotEmpty(t, id)
-			assert.NotEmpty(t, hash)
-			return nil, nil
-		},
-		interaction: func(_ context.Context, i Interaction) (Reply, After) { seen <- i; return nil, nil },
+	inVirtualTime(t, func(t *testing.T) {
+		var got Interaction
+		w := wire(t, wiring{}, func(w *wired) Handler {
+			web := w.web(t)
+			return handlerFuncs{
+				command: func(ctx context.Context, c Command) (Reply, After) {
+					view := modal()
+					view.NotifyOnClose, view.CallbackID = true, "cancel.v1"
+					_, _, err := web.OpenView(ctx, c.TriggerID, view)
+					assert.NoError(t, err)
+					return nil, nil
+				},
+				interaction: func(_ context.Context, i Interaction) (Reply, After) { got = i; return nil, nil },
+			}
+		})
+		w.typed(t, "")
+		views, err := w.Views(w.Cast().User)
+		require.NoError(t, err)
+		require.Len(t, views, 1)
+		ack, err := w.CloseView(t.Context(), w.Cast().User, views[0].ID)
+		require.NoError(t, err)
+		assert.Equal(t, 200, ack.Status)
+		assert.Equal(t, ViewClosed, got.Kind)
+		assert.Equal(t, views[0].ID, got.View.ID)
+		assert.Equal(t, "cancel.v1", got.View.CallbackID)
+		assert.Equal(t, w.TeamID(), got.Team)
 	})
-	w.typed(t, "")
-	views, err := w.Views(w.Cast().User)
-	require.NoError(t, err)
-	require.Len(t, views, 1)
-	ack, err := w.CloseView(t.Context(), w.Cast().User, views[0].ID)
-	require.NoError(t, err)
-	assert.Equal(t, 200, ack.Status)
-	i := <-seen
-	assert.Equal(t, ViewClosed, i.Kind)
-	assert.Equal(t, views[0].ID, i.View.ID)
-	assert.Equal(t, "cancel.v1", i.View.CallbackID)
-	assert.Equal(t, w.TeamID(), i.Team)
 }
 
 func TestWhatIsNotAcknowledgedComesAgainAndIsWorked(t *testing.T) {
-	t.Parallel()
-	var times atomic.Int32
-	w := wire(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) {
-		if times.Add(1) == 1 {
-			panic("the first time")
-		}
-		return nil, nil
-	}})
-	ack := w.typed(t, "")
-	assert.Equal(t, "operation_timeout", ack.Error)
-	eventually(t, func() bool { return times.Load() == 2 }, "the repeated delivery is worked, not dropped")
+	inVirtualTime(t, func(t *testing.T) {
+		var times atomic.Int32
+		w := wire(t, wiring{}, func(*wired) Handler {
+			return handlerFuncs{command: func(context.Context, Command) (Reply, After) {
+				if times.Add(1) == 1 {
+					panic("the first time")
+				}
+				return nil, nil
+			}}
+		})
+		assert.Equal(t, "operation_timeout", w.typed(t, "").Error)
+		synctest.Wait()
+		assert.EqualValues(t, 2, times.Load(), "the repeated delivery is worked, not dropped")
+	})
 }
 
 func TestAnAcknowledgementTooLongForASocketIsNotSent(t *testing.T) {
-	t.Parallel()
-	w := wire(t, handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
-		if c.Text == "long" {
-			return Reply(`{"text":"` + strings.Repeat("x", ackLimit) + `"}`), nil
-		}
-		return Reply(`{"text":"short"}`), nil
-	}})
-	assert.Equal(t, "operation_timeout", w.typed(t, "long").Error)
-	assert.Equal(t, 200, w.typed(t, "").Status, "Slack did not close the socket")
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{}, func(*wired) Handler {
+			return handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
+				if c.Text == "long" {
+					return Reply(`{"text":"` + strings.Repeat("x", frameLimit) + `"}`), nil
+				}
+				return Reply(`{"text":"short"}`), nil
+			}}
+		})
+		assert.Equal(t, "operation_timeout", w.typed(t, "long").Error)
+		assert.Equal(t, 200, w.typed(t, "").Status, "Slack did not close the connection")
+		assert.Len(t, w.connections(), 1)
+		assert.True(t, w.says("acknowledging a delivery"))
+	})
 }
 
-func TestTheSocketComesBack(t *testing.T) {
+func TestTheSecondConnectionIsOpenedSomeTimeAfterTheFirst(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{}, replying("here"))
+		status := w.socket.Status()
+		assert.Equal(t, SocketStatus{Standing: 1, Wanted: 2, LastHeard: w.began}, status)
+		w.both(t)
+		assert.Equal(t, []time.Duration{0, openStagger}, w.connections(), "so that Slack never ends both at the same moment")
+		assert.Equal(t, w.began.Add(openStagger), w.socket.Status().LastHeard)
+		w.typed(t, "")
+		assert.Equal(t, w.began.Add(2*openStagger), w.socket.Status().LastHeard)
+	})
+}
+
+// What may befall one of two connections, or the only one, and how long it may take
+// until as many stand as are wanted.
+func TestWhateverBefallsAConnectionEachCommandGetsOneForm(t *testing.T) {
 	t.Parallel()
-	for _, disturbance := range []string{fakeslack.SocketDisconnect, fakeslack.SocketRefresh, fakeslack.SocketWarning} {
-		t.Run(disturbance, func(t *testing.T) {
-			t.Parallel()
-			w := wire(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) { return Reply(`{"text":"here"}`), nil }})
-			before := w.socket.LastHeard()
-			require.NoError(t, w.Workspace.Socket(disturbance))
-			eventually(t, func() bool { return w.socket.LastHeard().After(before) }, "Slack says hello again")
-			eventually(t, func() bool { return w.typed(t, "").Status == 200 }, "and commands arrive again")
+	for _, c := range []struct {
+		befalls string
+		wanted  int
+		within  time.Duration
+	}{
+		{fakeslack.SocketDisconnect, 2, 0},
+		{fakeslack.SocketRefresh, 2, 0},
+		{fakeslack.SocketWarning, 2, 0},
+		{fakeslack.SocketTooMany, 2, crowdPause},
+		{fakeslack.SocketDeaf, 2, pingTime},
+		{fakeslack.SocketSwallow, 2, suspectTime},
+		{fakeslack.SocketDisconnect, 1, 0},
+		{fakeslack.SocketRefresh, 1, 0},
+		{fakeslack.SocketWarning, 1, 0},
+		{fakeslack.SocketTooMany, 1, crowdPause},
+		{fakeslack.SocketDeaf, 1, pingTime},
+		{fakeslack.SocketSwallow, 1, quietTime},
+	} {
+		t.Run(fmt.Sprintf("%s of %d", c.befalls, c.wanted), func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				w := wire(t, wiring{
+					slack:  fakeslack.Options{AckTimeout: time.Second}, // so that a trigger lives for three tries
+					wanted: func() int { return c.wanted },
+				}, opening(t, nil))
+				time.Sleep(2 * openStagger)
+				w.typed(t, "before")
+				require.NoError(t, w.SocketAt(1, c.befalls))
+				commands := 1
+				for range c.wanted { // with two, one of them is given to either connection
+					if c.wanted == 1 && c.within > 0 {
+						break // nobody could be reached
+					}
+					w.typed(t, "meanwhile")
+					commands++
+				}
+				time.Sleep(c.within)
+				synctest.Wait()
+				status := w.socket.Status()
+				assert.Equal(t, c.wanted, status.Standing)
+				w.typed(t, "after")
+				w.typed(t, "after")
+				w.eachGotOneForm(t, commands+2)
+				assert.Len(t, w.connections(), c.wanted+1, "one connection is opened, for the one that went")
+			})
 		})
 	}
 }
 
-func TestHangingUpWaitsForTheAnswersInHand(t *testing.T) {
+func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 	t.Parallel()
-	begun, release := make(chan struct{}), make(chan struct{})
-	w := wire(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) {
-		close(begun)
-		<-release
-		return Reply(`{"text":"in time"}`), nil
-	}})
-	acks := make(chan fakeslack.Ack, 1)
-	go func() { acks <- w.typed(t, "") }()
-	<-begun
-	ended := make(chan error, 1)
-	go func() { ended <- w.hangUp() }()
-	eventually(t, func() bool { return !w.socket.Connected() }, "the socket is not ready any more")
-	close(release)
-	ack := <-acks
-	assert.Equal(t, 200, ack.Status)
-	assert.JSONEq(t, `{"text":"in time"}`, string(ack.Body))
-	require.NoError(t, <-ended)
+	for befalls, again := range map[string]bool{
+		fakeslack.SocketDisconnect: true, // its acknowledgement cannot be written
+		fakeslack.SocketRefresh:    false,
+		fakeslack.SocketWarning:    false,
+	} {
+		for wanted := 1; wanted <= mostConnections; wanted++ {
+			t.Run(fmt.Sprintf("%s of %d", befalls, wanted), func(t *testing.T) {
+				inVirtualTime(t, func(t *testing.T) {
+					hold := make(chan struct{})
+					w := wire(t, wiring{wanted: func() int { return wanted }}, opening(t, hold))
+					time.Sleep(2 * openStagger)
+					acks := make(chan fakeslack.Ack, 1)
+					go func() { acks <- w.typed(t, "hold") }()
+					synctest.Wait()
+					require.NoError(t, w.Socket(befalls))
+					synctest.Wait()
+					close(hold)
+					assert.Equal(t, 200, (<-acks).Status, "the person sees no failure")
+					synctest.Wait()
+					w.eachGotOneForm(t, 1)
+					assert.Equal(t, again, len(w.seen("slash_command")) > 1, "is it delivered again?")
+				})
+			})
+		}
+	}
+}
+
+func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{wanted: alone}, replying("here"))
+		time.Sleep(time.Hour)
+		require.NoError(t, w.Fault("apps.connections.open", fakeslack.FaultError500, 3))
+		before := w.connections()
+		time.Sleep(quietTime)
+		assert.Greater(t, len(w.connections()), len(before)+3, "it was renewed, at the fourth try")
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		assert.Equal(t, 1, strings.Count(w.logged.String(), "500 Internal Server Error")/3, "and said what went wrong")
+		assert.Equal(t, 200, w.typed(t, "").Status)
+	})
+}
+
+func TestAConnectionWithoutPingsIsGivenUp(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{wanted: alone}, replying("here"))
+		time.Sleep(time.Minute)
+		deafened := time.Now()
+		require.NoError(t, w.Workspace.Socket(fakeslack.SocketDeaf))
+		time.Sleep(pingTime)
+		synctest.Wait()
+		assert.LessOrEqual(t, w.connections()[1], deafened.Add(pingTime).Sub(w.began))
+		assert.Equal(t, 200, w.typed(t, "").Status)
+		assert.True(t, w.says(errLost.Error()))
+	})
+}
+
+func TestADeliveryThatComesAgainShowsWhichConnectionIsDeaf(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{slack: fakeslack.Options{AckTimeout: time.Second}}, opening(t, nil))
+		w.both(t)
+		time.Sleep(5 * time.Minute)
+		require.NoError(t, w.SocketAt(1, fakeslack.SocketSwallow))
+		w.typed(t, "one of these")
+		w.typed(t, "is swallowed at first")
+		time.Sleep(time.Second)
+		w.eachGotOneForm(t, 2)
+		assert.Len(t, w.seen("slash_command"), 3)
+		assert.Len(t, w.connections(), 3, "the silent one is renewed at once, and no other")
+		assert.True(t, w.says(errSuspect.Error()))
+		for range 4 {
+			assert.Equal(t, 200, w.typed(t, "now").Status)
+		}
+		w.eachGotOneForm(t, 6)
+	})
+}
+
+func TestAConnectionThatIsHeardIsNotRenewed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{wanted: alone}, replying("here"))
+		for range 24 {
+			time.Sleep(quietTime - time.Minute)
+			w.typed(t, "")
+		}
+		assert.Len(t, w.connections(), 1)
+	})
+}
+
+// apps.connections.open may be called about once a minute by all processes of an app
+// (docs.slack.dev/reference/methods/apps.connections.open), of which Slack lets ten
+// connections stand.
+func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{slack: fakeslack.Options{PingInterval: 20 * time.Second}}, replying("here"))
+		w.both(t)
+		const night = 10 * time.Hour
+		least := 2
+		for time.Since(w.began) < night {
+			time.Sleep(time.Second)
+			least = min(least, w.socket.Status().Standing)
+		}
+		assert.Equal(t, 2, least, "both stood all the time")
+		calls := w.connections()
+		assert.GreaterOrEqual(t, len(calls), int(2*night/quietTime), "each is renewed")
+		assert.LessOrEqual(t, len(calls)*10/mostConnections, int(night/time.Minute), "ten such connections stay within the limit")
+		for i := range calls[1:] {
+			assert.GreaterOrEqual(t, calls[i+1]-calls[i], openStagger, "one at a time")
+		}
+		assert.Empty(t, w.rulesBroken())
+	})
+}
+
+func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1}}, opening(t, nil))
+		for range 10 {
+			time.Sleep(3 * time.Minute)
+			require.Equal(t, 200, w.typed(t, "").Status)
+		}
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		w.eachGotOneForm(t, 10)
+		calls := w.connections()
+		assert.LessOrEqual(t, len(calls), 12, "it does not fight for a place")
+		assert.Greater(t, len(calls), 5, "and does not give up")
+		assert.True(t, w.says("too_many_websockets"))
+	})
+}
+
+func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 2}, before: func(w *wired) {
+			_, address, err := NewSocket(SocketOptions{AppToken: w.AppToken(), APIURL: w.url}).through(w.network).api.StartSocketModeContext(t.Context())
+			require.NoError(t, err)
+			other, _, err := (&websocket.Dialer{NetDialContext: w.network.dial}).DialContext(t.Context(), address, nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = other.Close() })
+			time.AfterFunc(time.Hour, func() { _ = other.NetConn().Close() })
+			go func() { _, _ = io.Copy(io.Discard, other.NetConn()) }()
+		}}, replying("here"))
+		time.Sleep(time.Hour - time.Second)
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		assert.NotContains(t, w.logged.String(), errLost.Error(), "the one that stands was renewed in its own place")
+		time.Sleep(crowdLong + 2*openStagger)
+		assert.Equal(t, 2, w.socket.Status().Standing)
+	})
+}
+
+// through lets a socket of no workspace reach one.
+func (s *Socket) through(n *network) *Socket {
+	s.base.DialContext = n.dial
+	s.base.DisableKeepAlives = true
+	return s
+}
+
+func TestARateLimitedOpeningWaitsExactlyAsLongAsSlackAsks(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		const refusals = 8
+		w := wire(t, wiring{before: func(w *wired) {
+			require.NoError(t, w.Fault("apps.connections.open", fakeslack.FaultRateLimited, refusals))
+		}}, replying("here"))
+		time.Sleep(refusals*time.Second - 1)
+		assert.Zero(t, w.socket.Status().Standing)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		var want []time.Duration
+		for i := range refusals + 1 {
+			want = append(want, time.Duration(i)*time.Second)
+		}
+		assert.Equal(t, want, w.connections(), "one call each time that Retry-After is over, for both connections together")
+		assert.Equal(t, 200, w.typed(t, "").Status)
+	})
+}
+
+func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		var wanted atomic.Int32
+		wanted.Store(2)
+		hold := make(chan struct{})
+		w := wire(t, wiring{wanted: func() int { return int(wanted.Load()) }}, opening(t, hold))
+		w.both(t)
+		time.Sleep(wantedPause - time.Second)
+		acks := make(chan fakeslack.Ack, 2)
+		for range 2 { // one on each
+			go func() { acks <- w.typed(t, "hold") }()
+			synctest.Wait()
+		}
+		wanted.Store(1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		assert.Equal(t, 1, w.socket.Status().Wanted)
+		close(hold)
+		for range 2 {
+			assert.Equal(t, 200, (<-acks).Status, "what was in hand is acknowledged where it came")
+		}
+		assert.Len(t, w.seen("slash_command"), 2, "so nothing is delivered again")
+
+		time.Sleep(time.Minute)
+		require.Error(t, w.SocketAt(2, fakeslack.SocketRefresh), "it is gone at Slack's too")
+		wanted.Store(0)
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, w.socket.Status().Standing, "less than one is none that Slack could reach")
+		wanted.Store(9)
+		time.Sleep(wantedPause)
+		synctest.Wait()
+		assert.Equal(t, 2, w.socket.Status().Standing, "more than two gain nothing")
+		assert.Equal(t, 2, w.socket.Status().Wanted)
+		w.typed(t, "")
+		w.eachGotOneForm(t, 3)
+	})
+}
+
+func TestTheConnectionThatDoesNotStandIsTheOneTooMany(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		var wanted atomic.Int32
+		wanted.Store(2)
+		w := wire(t, wiring{wanted: func() int { return int(wanted.Load()) }}, replying("here"))
+		w.both(t)
+		require.NoError(t, w.SocketAt(1, fakeslack.SocketTooMany)) // the first now waits for a place
+		synctest.Wait()
+		calls := len(w.connections())
+		wanted.Store(1)
+		time.Sleep(wantedPause)
+		synctest.Wait()
+		assert.Equal(t, 1, w.socket.Status().Standing)
+		assert.Len(t, w.connections(), calls, "and the second was never missed")
+		assert.Equal(t, 200, w.typed(t, "").Status)
+	})
+}
+
+func TestHangingUpWaitsForTheAnswersInHand(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		w := wire(t, wiring{}, opening(t, hold))
+		w.both(t)
+		acks := make(chan fakeslack.Ack, 1)
+		go func() { acks <- w.typed(t, "hold") }()
+		synctest.Wait()
+		ended := make(chan error, 1)
+		go func() { ended <- w.hangUp() }()
+		synctest.Wait()
+		assert.Zero(t, w.socket.Status().Standing, "the bot is not ready any more")
+		close(hold)
+		assert.Equal(t, 200, (<-acks).Status)
+		require.NoError(t, <-ended)
+		w.eachGotOneForm(t, 1)
+		require.Error(t, w.SocketAt(1, fakeslack.SocketRefresh), "no connection is left")
+	})
+}
+
+func TestHangingUpDoesNotWaitForEver(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		w := wire(t, wiring{wanted: alone}, func(*wired) Handler {
+			return handlerFuncs{command: func(context.Context, Command) (Reply, After) { <-hold; return nil, nil }}
+		})
+		go w.typed(t, "")
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, w.hangUp())
+		assert.Equal(t, drainTime, time.Since(began))
+		close(hold)
+	})
+}
+
+func TestAnAcknowledgementThatSlackDoesNotTakeHasADeadline(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		far := newNetwork()
+		held := make(chan net.Conn, 1)
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
+			assert.NoError(t, err)
+			assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello}))
+			held <- conn.NetConn() // and nobody reads
+		})}
+		go func() { _ = server.Serve(far) }()
+		defer server.Close()
+		s := NewSocket(SocketOptions{Log: silent()}).through(far)
+		c, err := s.dial(t.Context(), "ws://slack.test/")
+		require.NoError(t, err)
+		go s.read(c)
+		defer (<-held).Close()
+
+		began := time.Now()
+		require.Error(t, c.acknowledge("e1", nil))
+		assert.Equal(t, ackTime, time.Since(began))
+		<-c.ended
+		require.ErrorIs(t, c.why, errLost, "the connection is given up, so that Slack delivers on another")
+		require.Error(t, c.acknowledge("e2", nil))
+		assert.Equal(t, ackTime, time.Since(began), "the next one does not wait")
+	})
 }
 
 func TestATokenThatSlackRefusesEndsRun(t *testing.T) {
@@ -226,61 +496,124 @@ func TestATokenThatSlackRefusesEndsRun(t *testing.T) {
 	}
 }
 
-func TestASlackThatIsDownIsTriedAgain(t *testing.T) {
+func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	log, logged := logInto()
-	far := newSlackAnswers(t, answerJSON(`<html>`))
-	d := NewDispatcher(DispatcherOptions{Handler: untouched(t), Log: silent()})
-	s := NewSocket(SocketOptions{AppToken: "xapp-1", APIURL: far.URL + "/api/", Dispatcher: d, Log: log})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	eventually(t, func() bool { return far.count("apps.connections.open") > 1 }, "it tries again")
-	assert.False(t, s.Connected())
-	assert.Zero(t, s.LastHeard())
-	cancel()
-	require.NoError(t, <-ended)
-	assert.Contains(t, logged.String(), "connecting by Socket Mode")
-	assert.NotContains(t, logged.String(), "xapp-1")
+	for _, fault := range []string{
+		fakeslack.FaultError503, fakeslack.FaultDropBefore, fakeslack.FaultHang, fakeslack.FaultFatalError, fakeslack.FaultInternalError,
+	} {
+		t.Run(fault, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				const outage = 20
+				w := wire(t, wiring{before: func(w *wired) {
+					require.NoError(t, w.Fault("apps.connections.open", fault, outage))
+				}}, replying("here"))
+				for w.socket.Status().Standing == 0 {
+					time.Sleep(time.Second)
+				}
+				calls := w.connections()
+				assert.Len(t, calls, outage+1)
+				for i := range calls[1:] {
+					assert.LessOrEqual(t, calls[i+1]-calls[i], longPause+patientTime, "it comes back soon after Slack does")
+				}
+				assert.Equal(t, 200, w.typed(t, "").Status)
+				assert.True(t, w.says("connecting by Socket Mode"))
+				assert.NotContains(t, w.logged.String(), w.AppToken())
+				assert.NotContains(t, w.logged.String(), "slack.test/socket/", "the URL is a capability")
+			})
+		})
+	}
 }
 
-func TestAnEnvelopeThatTheLibraryCannotDecodeIsWorked(t *testing.T) {
+func TestAConnectionThatNeverStandsIsNotTriedWithoutEnd(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := wire(t, wiring{wanted: alone}, replying("here"))
+		for time.Since(w.began) < 10*time.Minute {
+			_ = w.Workspace.Socket(fakeslack.SocketDisconnect)
+			time.Sleep(100 * time.Millisecond)
+		}
+		assert.Less(t, len(w.connections()), 30, "each is cut within the second, so the next one waits")
+	})
+}
+
+func TestBackOffDoublesAndIsLeftToChance(t *testing.T) {
 	t.Parallel()
-	seen := make(chan Interaction, 1)
-	d := NewDispatcher(DispatcherOptions{Log: silent(), Handler: handlerFuncs{interaction: func(_ context.Context, i Interaction) (Reply, After) {
-		seen <- i
-		return nil, nil
-	}}})
-	s := NewSocket(SocketOptions{AppToken: "xapp-1", Dispatcher: d, Log: silent()})
-	envelope, err := json.Marshal(socketmode.Request{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(submissionPayload)})
+	assert.Zero(t, backOff(0, time.Second, time.Minute))
+	for failures, whole := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
+		several := map[time.Duration]bool{}
+		for range 50 {
+			got := backOff(failures, time.Second, time.Minute)
+			assert.GreaterOrEqual(t, got, whole/2)
+			assert.LessOrEqual(t, got, whole)
+			several[got] = true
+		}
+		assert.Greater(t, len(several), 10, "many do not come back together")
+	}
+}
+
+// delivering is a Slack of one connection that delivers one envelope. It returns the
+// frames that Slack received, and what was logged.
+func delivering(t *testing.T, h Handler, e envelope) (received []string, logged *lockedText) {
+	t.Helper()
+	far := newNetwork()
+	var serving sync.WaitGroup
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
+		assert.NoError(t, err)
+		assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello}))
+		assert.NoError(t, conn.WriteJSON(e))
+		for {
+			_, frame, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			received = append(received, string(frame))
+		}
+	})}
+	serving.Go(func() { _ = server.Serve(far) })
+	log, logged := logInto()
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
+	s := NewSocket(SocketOptions{Dispatcher: d, Log: log}).through(far)
+	c, err := s.dial(t.Context(), "ws://slack.test/")
 	require.NoError(t, err)
-	require.NoError(t, s.take(t.Context(), socketmode.Event{
-		Type: socketmode.EventTypeErrorBadMessage,
-		Data: &socketmode.ErrorBadMessage{Cause: errors.New("a block of the future"), Message: envelope},
-	}))
-	assert.Equal(t, "V1", (<-seen).View.ID)
+	go s.read(c)
+	synctest.Wait()
+	c.hangUp()
 	require.NoError(t, d.Shutdown(t.Context()))
+	require.NoError(t, server.Close())
+	serving.Wait()
+	return received, logged
+}
+
+func TestABlockOfTheFutureIsNoReasonToDropAnEnvelope(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		require.Contains(t, submissionPayload, "a_block_of_the_future")
+		var got Interaction
+		received, _ := delivering(t, handlerFuncs{interaction: func(_ context.Context, i Interaction) (Reply, After) { got = i; return nil, nil }},
+			envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(submissionPayload)})
+		assert.Equal(t, "V1", got.View.ID)
+		assert.Equal(t, []string{`{"envelope_id":"e1"}`}, received)
+	})
 }
 
 func TestWhatTheBotDoesNotTakeIsAcknowledgedAndWhatIsBrokenIsNot(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		envelope socketmode.Request
-		queued   string // what is logged
+		envelope     envelope
+		acknowledged bool
+		said         string
 	}{
-		"an event":            {socketmode.Request{Type: "events_api", EnvelopeID: "e1"}, "ignoring a delivery"},
-		"a shortcut":          {socketmode.Request{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"shortcut","user":{"id":"U1"}}`)}, "ignoring a delivery"},
-		"a broken payload":    {socketmode.Request{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`[]`)}, "leaving a delivery unacknowledged"},
-		"a command of nobody": {socketmode.Request{Type: "slash_commands", EnvelopeID: "e1", Payload: json.RawMessage(`{"command":"/c"}`)}, "leaving a delivery unacknowledged"},
+		"an event":            {envelope{Type: "events_api", EnvelopeID: "e1"}, true, "ignoring a delivery"},
+		"a shortcut":          {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"shortcut","user":{"id":"U1"}}`)}, true, "ignoring a delivery"},
+		"a broken payload":    {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`[]`)}, false, "leaving a delivery unacknowledged"},
+		"a command of nobody": {envelope{Type: "slash_commands", EnvelopeID: "e1", Payload: json.RawMessage(`{"command":"/c"}`)}, false, "leaving a delivery unacknowledged"},
+		"a frame of no kind":  {envelope{Type: "of_the_future"}, false, "ignoring a frame"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			log, logged := logInto()
-			d := NewDispatcher(DispatcherOptions{Handler: untouched(t), Log: silent()})
-			s := NewSocket(SocketOptions{AppToken: "xapp-1", Dispatcher: d, Log: log})
-			s.deliver(t.Context(), c.envelope)
-			require.NoError(t, d.Shutdown(t.Context()))
-			assert.Contains(t, logged.String(), c.queued)
+			inVirtualTime(t, func(t *testing.T) {
+				received, logged := delivering(t, untouched(t), c.envelope)
+				assert.Len(t, received, map[bool]int{true: 1}[c.acknowledged])
+				assert.Contains(t, logged.String(), c.said)
+			})
 		})
 	}
 }

@@ -84,6 +84,9 @@ func pauseOf(err error) (pause time.Duration, limited bool) {
 	if slow, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		return slow.RetryAfter, true
 	}
+	if early, ok := errors.AsType[tooEarlyError](err); ok {
+		return early.left, true
+	}
 	if refused, ok := errors.AsType[*APIError](err); ok {
 		return 0, refused.Code == "ratelimited" || refused.Code == "rate_limited"
 	}
