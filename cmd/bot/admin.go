@@ -24,10 +24,10 @@ func (b *bot) admin() http.Handler {
 type readiness struct {
 	Problems  []string       `json:"problems"`
 	Socket    *socketDetail  `json:"socket,omitempty"`
-	Requests  map[string]int `json:"requests"`                    // those not at rest, by state
-	LeftAlone int            `json:"left_alone"`                  // of a state or format that this build does not know
-	Overdue   []overdue      `json:"overdue"`                     // what takes too long, the oldest first
-	Replicas  int            `json:"replicas"`                    // processes that serve from this database
+	Requests  map[string]int `json:"requests"`   // those not at rest, by state
+	LeftAlone int            `json:"left_alone"` // of a state or format that this build does not know
+	Overdue   []overdue      `json:"overdue"`    // what takes too long, the oldest first
+	Replicas  int            `json:"replicas"`   // processes that serve from this database
 }
 
 // overdue is a request that has been under way or stuck, or owed its result, too long.

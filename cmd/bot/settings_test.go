@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,14 @@ func TestOperatorsSeeWhetherTheBotCanTakeACommand(t *testing.T) {
 	require.NoError(t, alive.Body.Close())
 	assert.Equal(t, http.StatusOK, alive.StatusCode)
 	w.eventually("the bot is ready", func() bool { status, _ := w.ready(); return status == http.StatusOK })
+	_, said := w.readyz()
+	socket := said.Socket
+	require.NotNil(t, socket)
+	assert.Equal(t, 2, socket.Wanted)
+	assert.Equal(t, 1, socket.Standing, "the second connection comes later, and its absence is no problem")
+	heard, err := time.Parse(time.RFC3339, socket.LastHeard)
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now(), heard, time.Minute)
 
 	require.NoError(t, w.slack.Fault("apps.connections.open", fakeslack.FaultError500, 2))
 	require.NoError(t, w.slack.Socket(fakeslack.SocketDisconnect))
@@ -156,12 +165,18 @@ func TestVersionAndHelpNeedNoConfiguration(t *testing.T) {
 // ready is the status and the problems of /readyz.
 func (w *world) ready() (status int, problems string) {
 	w.t.Helper()
+	status, said := w.readyz()
+	return status, strings.Join(said.Problems, "; ")
+}
+
+// readyz is its whole answer.
+func (w *world) readyz() (status int, said readiness) {
+	w.t.Helper()
 	answer, err := http.Get("http://" + w.admin + "/readyz")
 	require.NoError(w.t, err)
 	defer answer.Body.Close()
-	var said struct{ Problems []string }
 	require.NoError(w.t, json.NewDecoder(answer.Body).Decode(&said))
-	return answer.StatusCode, strings.Join(said.Problems, "; ")
+	return answer.StatusCode, said
 }
 
 func TestAnAddressThatIsTakenIsSaidAndEndsTheBot(t *testing.T) {

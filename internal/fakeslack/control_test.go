@@ -165,6 +165,10 @@ func TestChangingTheWorkspace(t *testing.T) {
 	assert.True(t, s.call("chat.postMessage", fields{"channel": cast.Channel, "text": "x"}).OK)
 
 	d.post("/socket", fields{"do": "deaf"})
+	dial(t, s)
+	dial(t, s)
+	d.post("/socket", fields{"do": "swallow", "only": 1})
+	assert.True(t, s.Connected(), "the other one is sound")
 	b := newBot(t, silent)
 	d.post("/endpoint", fields{"url": b.url + "/"})
 	d.post("/command", fields{"user": cast.Stranger, "channel": cast.Channel, "command": "/cancel-server", "text": ""})
@@ -199,6 +203,7 @@ func TestControlRefuses(t *testing.T) {
 		{"a name that was rebound", "GET", "/workspace", ``, []string{"Host", "example.com"}, http.StatusForbidden},
 		{"reading by POST", "POST", "/workspace", `{}`, nil, http.StatusMethodNotAllowed},
 		{"a wait that is no number", "GET", "/messages?channel=" + s.Cast().Channel + "&wait=x", ``, nil, http.StatusBadRequest},
+		{"a socket that is not there", "POST", "/socket", `{"do":"deaf","only":1}`, nil, http.StatusBadRequest},
 		{"two objects", "POST", "/socket", `{"do":"deaf"}{}`, nil, http.StatusBadRequest},
 	} {
 		status, answer := d.do(c.method, c.path, c.body, c.headers...)

@@ -51,3 +51,24 @@ func TestThePackageCommentListsTheDeliveriesThatThereAre(t *testing.T) {
 		assert.Equal(t, "absent", status, method)
 	}
 }
+
+func TestThePackageCommentAndTheControlListTheDisturbancesThatThereAre(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(raw), "// # Socket Mode\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "// # ")
+	var rows []string
+	for _, row := range regexp.MustCompile(`(?m)^//\t(\S+)`).FindAllStringSubmatch(section, -1) {
+		rows = append(rows, row[1])
+	}
+	assert.ElementsMatch(t, fakeslack.Disturbances(), rows)
+	for _, c := range fakeslack.New(fakeslack.Options{}).Calls() {
+		if c.Path == "/socket" {
+			for _, do := range fakeslack.Disturbances() {
+				assert.Contains(t, c.Body, `"`+do+`"`)
+			}
+		}
+	}
+}

@@ -272,6 +272,66 @@ func TestADeafSocketLooksAlive(t *testing.T) {
 	assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
 }
 
+func TestASocketThatSwallowsPingsOn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{AckTimeout: 50 * time.Millisecond, PingInterval: 20 * time.Millisecond})
+	hollow, sound := dial(t, s), dial(t, s)
+	require.NoError(t, s.SocketAt(1, fakeslack.SocketSwallow))
+	assert.True(t, s.Connected(), "the other one carries")
+	for range 2 { // each connection's turn comes
+		s.command()
+		got := read(t, sound)
+		acknowledge(t, sound, got.EnvelopeID, nil)
+	}
+	pings := 0
+	hollow.SetPingHandler(func(string) error {
+		if pings++; pings == 3 {
+			return errors.New("enough")
+		}
+		return nil
+	})
+	_, frame, err := hollow.ReadMessage()
+	require.ErrorContains(t, err, "enough", "no envelope came, but %s", frame)
+	assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
+	require.NoError(t, s.Socket(fakeslack.SocketSwallow))
+	assert.False(t, s.Connected())
+}
+
+func TestOneSocketIsDisturbedAlone(t *testing.T) {
+	t.Parallel()
+	for do, reason := range map[string]string{
+		fakeslack.SocketRefresh: "refresh_requested", fakeslack.SocketWarning: "warning", fakeslack.SocketTooMany: "too_many_websockets",
+	} {
+		s := newStage(t, fakeslack.Options{})
+		first, second := dial(t, s), dial(t, s)
+		require.NoError(t, s.SocketAt(2, do))
+		got := read(t, second)
+		assert.Equal(t, "disconnect", got.Type)
+		assert.Equal(t, reason, got.Reason)
+		typing := s.command()
+		acknowledge(t, first, read(t, first).EnvelopeID, nil)
+		assert.Equal(t, 200, (<-typing).Status)
+		for _, place := range []int{-1, 0, 3} {
+			require.Error(t, s.SocketAt(place, do))
+		}
+	}
+}
+
+func TestFewerConnectionsMayBeAllowed(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{MaxSockets: 1})
+	require.NoError(t, dial(t, s).Close())
+	require.Eventually(t, func() bool { return !s.Connected() }, 5*time.Second, time.Millisecond)
+	dial(t, s)
+	_, url, err := s.client().StartSocketModeContext(t.Context())
+	require.NoError(t, err)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	require.NoError(t, err)
+	_ = response.Body.Close()
+	defer conn.Close()
+	assert.Equal(t, "too_many_websockets", read(t, conn).Reason)
+}
+
 func TestTheEleventhConnectionIsSentAway(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{RateLimitsOff: true})

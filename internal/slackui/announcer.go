@@ -45,7 +45,8 @@ type Results interface {
 }
 
 // Announcer tells results in Slack. It implements cancellation.Announcer: each method
-// makes its call at most once and says what is known about it.
+// makes its call at most once and says what is known about it. Where Slack asked to
+// wait, none is made: Undelivered, with the time that is left.
 type Announcer struct {
 	o        AnnouncerOptions
 	webhooks *http.Client // carries no token
@@ -70,12 +71,13 @@ func (a *Announcer) Post(ctx context.Context, channel string, kind cancellation.
 		}
 	}
 	var at cancellation.Posted
-	sent, err := traced(ctx, func(ctx context.Context) (err error) {
-		at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(kind, r)...)
-		return err
+	sent, err := traced(ctx, func(ctx context.Context) error {
+		return a.o.Web.limits.call("chat.postMessage", channel, func() (err error) {
+			at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(kind, r)...)
+			return err
+		})
 	})
 	if err != nil {
-		err = callError("chat.postMessage", err)
 		delivery, pause := postFailed(sent, err)
 		a.report(r, "posting the result", delivery, err)
 		return cancellation.Posted{}, delivery, pause
@@ -89,11 +91,13 @@ func (a *Announcer) Post(ctx context.Context, channel string, kind cancellation.
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(cancellation.Result, r)...)
+	err := a.o.Web.limits.call("chat.update", "", func() error {
+		_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(cancellation.Result, r)...)
+		return err
+	})
 	if err == nil {
 		return cancellation.Delivered, 0
 	}
-	err = callError("chat.update", err)
 	delivery, pause := updateFailed(err)
 	a.report(r, "updating the result", delivery, err)
 	return delivery, pause
@@ -145,9 +149,12 @@ func (a *Announcer) find(ctx context.Context, channel string, kind cancellation.
 		Oldest: fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()),
 	}
 	for range historyPages {
-		page, err := a.o.Web.patient.GetConversationHistoryContext(ctx, &ask)
-		if err != nil {
-			return at, false, callError("conversations.history", err)
+		var page *slack.GetConversationHistoryResponse
+		if err := a.o.Web.limits.call("conversations.history", "", func() (err error) {
+			page, err = a.o.Web.patient.GetConversationHistoryContext(ctx, &ask)
+			return err
+		}); err != nil {
+			return at, false, err
 		}
 		for _, m := range page.Messages {
 			if about(m.Metadata, kind, r) && a.own(m) {
@@ -176,10 +183,14 @@ func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID 
 
 // directMessages is docs.slack.dev/reference/methods/conversations.open.
 func (a *Announcer) directMessages(ctx context.Context, user string) (channel string, err error) {
-	opened, _, _, err := a.o.Web.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+	var opened *slack.Channel
+	err = a.o.Web.limits.call("conversations.open", "", func() (err error) {
+		opened, _, _, err = a.o.Web.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+		return err
+	})
 	switch {
 	case err != nil:
-		return "", callError("conversations.open", err)
+		return "", err
 	case opened == nil || opened.ID == "":
 		return "", errors.New("calling conversations.open: ok, and no channel")
 	}

@@ -196,9 +196,11 @@ func (d *Directory) person(id string) *lookup[profile] {
 
 // readPerson is docs.slack.dev/reference/methods/users.info.
 func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) {
-	u, err := d.web.patient.GetUserInfoContext(ctx, id)
-	if err != nil {
-		err = callError("users.info", err)
+	var u *slack.User
+	if err := d.web.limits.call("users.info", "", func() (err error) {
+		u, err = d.web.patient.GetUserInfoContext(ctx, id)
+		return err
+	}); err != nil {
 		if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
 			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
 		}
@@ -218,9 +220,12 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 // readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
 // groups. A group that is switched off is not in it.
 func (d *Directory) readGroups(ctx context.Context) (memberships, error) {
-	groups, err := d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
-	if err != nil {
-		return memberships{}, callError("usergroups.list", err)
+	var groups []slack.UserGroup
+	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
+		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+		return err
+	}); err != nil {
+		return memberships{}, err
 	}
 	members := memberships{of: map[string][]string{}}
 	for _, id := range d.o.Groups {

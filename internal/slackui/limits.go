@@ -26,7 +26,7 @@ type tooEarlyError struct{ left time.Duration }
 
 // Error says how long is left to wait.
 func (e tooEarlyError) Error() string {
-	return fmt.Sprintf("not called: Slack asks to wait %v more", e.left.Round(time.Millisecond))
+	return fmt.Sprintf("not called: Slack asks to wait %v more", max(e.left, time.Millisecond).Round(time.Millisecond))
 }
 
 func newLimits() *limits { return &limits{until: map[limit]time.Time{}} }

@@ -282,7 +282,7 @@ func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{PingInterval: 20 * time.Second}}, replying("here"))
 		w.both(t)
-		const night = 10 * time.Hour
+		const night = 5 * time.Hour
 		least := 2
 		for time.Since(w.began) < night {
 			time.Sleep(time.Second)

@@ -36,6 +36,7 @@ type WebOptions struct {
 type Web struct {
 	quick   *slack.Client
 	patient *slack.Client
+	limits  *limits
 	apiURL  string
 	base    *http.Transport
 }
@@ -47,7 +48,7 @@ func NewWeb(o WebOptions) (*Web, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Web{apiURL: apiURL, base: newTransport()}
+	w := &Web{apiURL: apiURL, base: newTransport(), limits: newLimits()}
 	client := func(limit time.Duration) *slack.Client {
 		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 			Timeout:       limit,
