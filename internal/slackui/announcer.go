@@ -56,7 +56,7 @@ var _ cancellation.Announcer = (*Announcer)(nil)
 
 // NewAnnouncer makes an announcer.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
-	return &Announcer{o: o, webhooks: &http.Client{Timeout: patientTime, Transport: o.Web.base, CheckRedirect: noRedirect}}
+	return &Announcer{o: o, webhooks: &http.Client{Timeout: patientTime, Transport: spoken{o.Web.base}, CheckRedirect: noRedirect}}
 }
 
 // Post is docs.slack.dev/reference/methods/chat.postMessage; with no channel it opens

@@ -198,12 +198,19 @@ func TestRespond(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status int
+		said   string
 		want   cancellation.Delivery
 	}{
-		"taken":      {200, cancellation.Delivered},
-		"used up":    {404, cancellation.Refusing},
-		"too often":  {429, cancellation.Undelivered},
-		"Slack down": {503, cancellation.Lost},
+		"taken":                         {200, "ok", cancellation.Delivered},
+		"taken, in JSON":                {200, `{"ok":true}`, cancellation.Delivered},
+		"taken without a word":          {200, "", cancellation.Delivered},
+		"used up":                       {404, "", cancellation.Refusing},
+		"used up, and 200 all the same": {200, `{"ok":false,"error":"used_url"}`, cancellation.Refusing},
+		"perhaps taken":                 {200, `{"ok":false,"error":"internal_error"}`, cancellation.Lost},
+		"failed without a word":         {200, `{"ok":false}`, cancellation.Lost},
+		"not understood":                {200, "<html>", cancellation.Lost},
+		"too often":                     {429, "", cancellation.Undelivered},
+		"Slack down":                    {503, "", cancellation.Lost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -213,6 +220,7 @@ func TestRespond(t *testing.T) {
 				authorization = r.Header.Get("Authorization")
 				_ = json.NewDecoder(r.Body).Decode(&got)
 				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.said))
 			}))
 			defer far.Close()
 			a, logged := announcerFor(t, &slackAnswers{Server: far})

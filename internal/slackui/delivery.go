@@ -65,8 +65,11 @@ func updateFailed(err error) (cancellation.Delivery, time.Duration) {
 // respondFailed classes a failed response_url, which has no words of its own: what it
 // refuses it refuses for good, such as a sixth use or one after 30 min.
 func respondFailed(sent bool, err error) (cancellation.Delivery, time.Duration) {
-	status, ok := errors.AsType[slack.StatusCodeError](err)
-	if ok && status.Code < http.StatusInternalServerError && status.Code != http.StatusTooManyRequests {
+	status, isStatus := errors.AsType[slack.StatusCodeError](err)
+	refused, isRefusal := errors.AsType[*APIError](err)
+	switch {
+	case isStatus && status.Code < http.StatusInternalServerError && status.Code != http.StatusTooManyRequests,
+		isRefusal && !unclear(refused.Code):
 		return cancellation.Refusing, 0
 	}
 	return postFailed(sent, err)
