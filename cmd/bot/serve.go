@@ -98,9 +98,20 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		Key: journal.HMACKey(), Shelf: journal, Team: f.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
-		b.socket = slackui.NewSocket(slackui.SocketOptions{AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Log: log})
+		b.socket = slackui.NewSocket(slackui.SocketOptions{
+			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log,
+		})
 	}
 	return b
+}
+
+// connections is how many of Slack's ten this process keeps: two where it is alone, so
+// that one stands while the other is replaced; one where replicas stand in for each other.
+func (b *bot) connections() int {
+	if b.replicas.Load() > 1 {
+		return 1
+	}
+	return 2
 }
 
 // owner names this process in leases and events.
