@@ -180,7 +180,10 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 			}
 		}
 	})
-	_, _, err := far.web(t).OpenView(t.Context(), "1.2", modal())
+	web, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: time.Minute})
+	require.NoError(t, err)
+	defer web.Close()
+	_, _, err = web.OpenView(t.Context(), "1.2", modal())
 	require.ErrorContains(t, err, "over 16777216 bytes")
 }
 
