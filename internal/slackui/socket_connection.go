@@ -65,7 +65,8 @@ type connection struct {
 	hangingUp bool
 }
 
-// open asks Slack for a websocket and waits for its hello. It is replaced's turn.
+// open asks Slack for a websocket and waits for its hello. The connection that it is to
+// replace, nil for none, stays as it is.
 func (s *Socket) open(ctx context.Context, replaced *connection) (*connection, error) {
 	if err := s.takeTurn(ctx, replaced); err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type WebOptions struct {
 type Web struct {
 	quick   *slack.Client
 	patient *slack.Client
-	limits  *limits
+	limits  *limits // of what is asked in nobody's presence; views.* are always tried
 	apiURL  string
 	base    *http.Transport
 }
