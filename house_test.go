@@ -83,7 +83,7 @@ var inTestsOf = map[string][]string{
 	"internal/fakeslack":    {"github.com/slack-go/slack", "github.com/chromedp"}, // the vendor's own client as a witness; a browser for its page
 	"internal/slackui":      {module + "internal/store"},
 	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"}, // the page, by a browser
-	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite"},
+	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},
 }
 
