@@ -316,6 +316,21 @@ func TestTheResultGoesWhereTheCommandWasTypedOrToTheNextBestPlace(t *testing.T) 
 	})
 }
 
+func TestATokenThatMayNotPostLeavesTheResultToTheResponseURL(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		w.slack.SetScopes("commands", "im:write", "usergroups:read", "users:read")
+		server := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, server)
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+		require.Len(t, w.tickets(server), 1)
+		assert.Contains(t, told.Shown, w.url+"/softlayer/tickets/"+strconv.FormatInt(w.tickets(server)[0].ID, 10))
+		assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1)
+		for _, refused := range w.calls("chat.postMessage") {
+			assert.Contains(t, string(refused.Response), "missing_scope")
+		}
+	})
+}
+
 // raw is a request to the bot that Slack would not send.
 type raw struct {
 	path   string // "" for /slack/commands

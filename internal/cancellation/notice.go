@@ -60,7 +60,8 @@ const (
 	Delivered Delivery = iota
 	// Undelivered: surely nothing was posted; try again after the pause.
 	Undelivered
-	// Refusing: this place refuses for good (not in the channel, archived, ...); try the next best place.
+	// Refusing: this place refuses for good (not in the channel, archived, ...), or the
+	// bot's token is refused; try the next best place.
 	Refusing
 	// Lost: the call was made and its answer is lost; it may have been posted.
 	Lost

@@ -70,7 +70,7 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 		return w.done(ctx, n)
 	case n.TS != "":
 		return w.update(ctx, n, r)
-	case n.Way == ByResponse && n.Shown > 0 && !r.State.Told(): // it would stand beside the last one
+	case n.Shown > 0 && !r.State.Told(): // told by response_url: it would stand beside the last one
 		return w.shown(ctx, n, r)
 	case n.Way == ByResponse:
 		return w.respond(ctx, n, r)
@@ -154,6 +154,7 @@ func (w *Worker) respond(ctx context.Context, n Notice, r Request) error {
 	defer cancel()
 	switch delivery, retry := w.Announcer.Respond(calling, n.Place.ResponseURL, r); delivery {
 	case Delivered:
+		n.Way = ByChannel // may take the next change: a token that was refused can work again
 		return w.shown(ctx, n, r)
 	case Refusing:
 		n.Way = ByDirect
@@ -163,8 +164,8 @@ func (w *Worker) respond(ctx context.Context, n Notice, r Request) error {
 	}
 }
 
-// nextWay goes on after a place refused for good: the response_url while it lives,
-// then a direct message, then the channel again later.
+// nextWay goes on after a place, or the bot's token, was refused: the response_url
+// while it lives, then a direct message, then the channel again later.
 func (w *Worker) nextWay(ctx context.Context, n Notice, r Request) error {
 	w.Log.Warn("Slack refuses to show a message here", "kind", n.Kind, "ref", r.Ref.Short(), "way", string(n.Way), "channel", n.Place.Channel)
 	if n.Way == ByChannel && n.Kind == Result {
@@ -182,7 +183,7 @@ func (w *Worker) update(ctx context.Context, n Notice, r Request) error {
 	case Delivered:
 		return w.shown(ctx, n, r)
 	case Refusing: // the message is gone, or not ours to change: show the state anew
-		n.Channel, n.TS = "", ""
+		n.Channel, n.TS, n.Shown = "", "", 0
 		return w.soon(ctx, n)
 	default:
 		return w.failed(ctx, n, r, Undelivered, retry)

@@ -23,6 +23,36 @@ func TestWhereTheChannelRefusesTheNextBestPlaceIsTold(t *testing.T) {
 	})
 }
 
+func TestAChannelThatRefusedIsTriedAgainWithTheNextChange(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.deliveries = append(w.deliveries, cancellation.Refusing) // such as a token, for a moment
+		for range 5 {
+			w.answers = append(w.answers, rateLimited)
+		}
+		w.submit()
+		w.run(w.journal, 5*time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 2)
+		assert.Equal(t, "response_url", messages[0].channel)
+		assert.Equal(t, cancellation.Scheduled, messages[0].state)
+		assert.Equal(t, "C1", messages[1].channel, "the root message, which can be edited")
+		assert.Equal(t, cancellation.Filed, messages[1].state)
+	})
+}
+
+func TestAMessageThatIsGoneIsShownAnewAlsoWhileTheRequestIsUnderWay(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, slowlyNotMade)
+		w.updates = append(w.updates, cancellation.Refusing)
+		w.submit()
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 2)
+		assert.Equal(t, cancellation.Filing, messages[0].state)
+		assert.Equal(t, cancellation.Scheduled, messages[1].state)
+	})
+}
+
 func TestAfterTheResponseURLDiedADirectMessageIsSent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
@@ -122,14 +152,17 @@ func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
 	})
 }
 
+// slowlyNotMade makes nothing, and takes so long that the channel hears of it meanwhile.
+func slowlyNotMade(w *world, _ cancellation.Order) cancellation.Outcome {
+	w.mu.Unlock()
+	time.Sleep(20 * time.Second)
+	w.mu.Lock()
+	return cancellation.Outcome{Kind: cancellation.NotMade, Text: "401", Retry: 5 * time.Minute}
+}
+
 func TestAPostThatMadeNothingIsNoLongerSaidToBeUnderWay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
-			w.mu.Unlock()
-			time.Sleep(20 * time.Second)
-			w.mu.Lock()
-			return cancellation.Outcome{Kind: cancellation.NotMade, Text: "401", Retry: 5 * time.Minute}
-		})
+		w.answers = append(w.answers, slowlyNotMade)
 		w.submit()
 		w.run(w.journal, 10*time.Second)
 		w.run(w.journal, time.Minute)
@@ -141,7 +174,7 @@ func TestAPostThatMadeNothingIsNoLongerSaidToBeUnderWay(t *testing.T) {
 
 func TestWhatCannotBeEditedIsNotRepeatedForEachTry(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.deliveries = append(w.deliveries, cancellation.Refusing)
+		w.deliveries = append(w.deliveries, cancellation.Refusing, cancellation.Refusing)
 		for range 6 {
 			w.answers = append(w.answers, rateLimited)
 		}

@@ -44,6 +44,7 @@ type world struct {
 	decision  authz.Decision
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
+	updates    []cancellation.Delivery // one an Update; then Delivered
 	history    bool                    // the bot may read the channel's history
 	shown      []shown
 	responses  int
@@ -347,6 +348,11 @@ func (w *world) Post(_ context.Context, channel string, kind cancellation.Notice
 func (w *world) Update(_ context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.updates) > 0 {
+		var delivery cancellation.Delivery
+		delivery, w.updates = w.updates[0], w.updates[1:]
+		return delivery, 0
+	}
 	i := int(at.TS[len(at.TS)-1] - '0')
 	w.shown[i].state = r.State
 	w.shown[i].edits++

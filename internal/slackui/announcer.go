@@ -173,9 +173,13 @@ func about(m slack.SlackMetadata, kind cancellation.NoticeKind, r cancellation.R
 	return m.EventType == metadataType && m.EventPayload[metadataID] == r.ID && m.EventPayload[metadataKind] == string(kind)
 }
 
-// Reach is docs.slack.dev/reference/methods/auth.test.
+// Reach is docs.slack.dev/reference/methods/auth.test. A refused token is an answer:
+// response_urls work without one.
 func (a *Announcer) Reach(ctx context.Context) error {
 	_, err := a.o.Web.AuthTest(ctx)
+	if refused, ok := errors.AsType[*APIError](err); ok && tokenRefused(refused.Code) {
+		return nil
+	}
 	return err
 }
 

@@ -78,6 +78,14 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 	assert.Equal(t, "D1", far.received()[1].form.Get("channel"))
 }
 
+func TestARefusedTokenOpensNoDirectMessageAndIsNoOutage(t *testing.T) {
+	t.Parallel()
+	a, _ := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"token_revoked"}`)))
+	_, delivery, _ := a.Post(t.Context(), "", cancellation.Result, told())
+	assert.Equal(t, cancellation.Refusing, delivery)
+	assert.NoError(t, a.Reach(t.Context()), "Slack answers: the results of others may be told by their response_url")
+}
+
 func TestWhatIsKnownAfterAPost(t *testing.T) {
 	t.Parallel()
 	status := func(code int, header ...string) func(http.ResponseWriter, slackCall) {
@@ -108,8 +116,12 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 		"429 without a time":       {answer: status(429), want: cancellation.Undelivered},
 		"ratelimited":              {answer: refused("ratelimited"), want: cancellation.Undelivered},
 		"403 of a proxy":           {answer: status(403), want: cancellation.Undelivered},
-		"a token taken away":       {answer: refused("invalid_auth"), want: cancellation.Undelivered},
-		"a missing scope":          {answer: refused("missing_scope"), want: cancellation.Undelivered},
+		"a token that is unknown":  {answer: refused("invalid_auth"), want: cancellation.Refusing},
+		"a token taken away":       {answer: refused("token_revoked"), want: cancellation.Refusing},
+		"a token that is over":     {answer: refused("token_expired"), want: cancellation.Refusing},
+		"an app taken away":        {answer: refused("account_inactive"), want: cancellation.Refusing},
+		"no token":                 {answer: refused("not_authed"), want: cancellation.Refusing},
+		"a missing scope":          {answer: refused("missing_scope"), want: cancellation.Refusing},
 		"not_in_channel":           {answer: refused("not_in_channel"), want: cancellation.Refusing},
 		"channel_not_found":        {answer: refused("channel_not_found"), want: cancellation.Refusing},
 		"is_archived":              {answer: refused("is_archived"), want: cancellation.Refusing},
@@ -177,6 +189,8 @@ func TestUpdate(t *testing.T) {
 		`{"ok":false,"error":"message_not_found"}`:   cancellation.Refusing,
 		`{"ok":false,"error":"cant_update_message"}`: cancellation.Refusing,
 		`{"ok":false,"error":"is_archived"}`:         cancellation.Refusing,
+		`{"ok":false,"error":"missing_scope"}`:       cancellation.Undelivered, // the message stays
+		`{"ok":false,"error":"invalid_auth"}`:        cancellation.Undelivered,
 		`{"ok":false,"error":"internal_error"}`:      cancellation.Undelivered,
 		`{"ok":false}`:                               cancellation.Undelivered,
 		`<html>`:                                     cancellation.Undelivered,

@@ -34,7 +34,7 @@ func postFailed(sent bool, err error) (cancellation.Delivery, time.Duration) {
 	switch {
 	case !sent, limited:
 		return cancellation.Undelivered, pause
-	case isRefusal && placeRefuses(refused.Code):
+	case isRefusal && (placeRefuses(refused.Code) || tokenRefused(refused.Code)):
 		return cancellation.Refusing, 0
 	case isRefusal && !unclear(refused.Code):
 		return cancellation.Undelivered, 0
@@ -46,20 +46,22 @@ func postFailed(sent bool, err error) (cancellation.Delivery, time.Duration) {
 
 // openFailed classes a failed conversations.open, which posts nothing.
 func openFailed(err error) (cancellation.Delivery, time.Duration) {
-	if refused, ok := errors.AsType[*APIError](err); ok && placeRefuses(refused.Code) {
+	if refused, ok := errors.AsType[*APIError](err); ok && (placeRefuses(refused.Code) || tokenRefused(refused.Code)) {
 		return cancellation.Refusing, 0
 	}
 	pause, _ := pauseOf(err)
 	return cancellation.Undelivered, pause
 }
 
-// updateFailed classes a failed chat.update, which may be made again.
+// updateFailed classes a failed chat.update, which may be made again. A refused token
+// takes no message away: the same one is edited when the token works again.
 func updateFailed(err error) (cancellation.Delivery, time.Duration) {
 	gone := []string{"message_not_found", "cant_update_message", "edit_window_closed"}
-	if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains(gone, refused.Code) {
+	if refused, ok := errors.AsType[*APIError](err); ok && (slices.Contains(gone, refused.Code) || placeRefuses(refused.Code)) {
 		return cancellation.Refusing, 0
 	}
-	return openFailed(err)
+	pause, _ := pauseOf(err)
+	return cancellation.Undelivered, pause
 }
 
 // respondFailed classes a failed response_url, which has no words of its own: what it
@@ -83,6 +85,14 @@ func placeRefuses(code string) bool {
 		"cannot_dm_bot", "user_not_found", "user_disabled", "user_not_visible", "messages_tab_disabled",
 		"cannot_message_user", "method_not_supported_for_channel_type", "team_access_not_granted",
 		"external_channel_migrating",
+	}, code)
+}
+
+// tokenRefused knows the errors of a token that may not post, in no place: the
+// response_url needs none. See docs.slack.dev/reference/methods/chat.postMessage.
+func tokenRefused(code string) bool {
+	return slices.Contains([]string{
+		"missing_scope", "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired",
 	}, code)
 }
 
