@@ -110,7 +110,7 @@ func (s Submission) Problems() []Problem {
 	if Blank(s.Content) {
 		found = append(found, ProblemContentEmpty)
 	}
-	if len(utf16.Encode([]rune(s.Content))) > MaxContent {
+	if TooLong(s.Content) {
 		found = append(found, ProblemContentLong)
 	}
 	switch typed := PlainName(s.Confirmation); {
@@ -129,6 +129,9 @@ func Blank(text string) bool {
 		return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Zs, r)
 	}) < 0
 }
+
+// TooLong reports whether a description is over MaxContent.
+func TooLong(content string) bool { return len(utf16.Encode([]rune(content))) > MaxContent }
 
 // PlainName is a typed host name with its accidents removed: case, spaces of every
 // kind, a trailing dot, invisible characters, and dashes that an editor made long.

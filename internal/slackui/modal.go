@@ -131,7 +131,10 @@ func reasonInput(chosen string) slack.Block {
 
 func contentInput(content string) slack.Block {
 	field := slack.NewPlainTextInputBlockElement(nil, contentAction)
-	field.Multiline, field.MaxLength, field.InitialValue = true, cancellation.MaxContent, content
+	field.Multiline, field.MaxLength = true, cancellation.MaxContent
+	if !cancellation.TooLong(content) { // else Slack refuses the view; the block stays, and keeps what was typed
+		field.InitialValue = content
+	}
 	return slack.NewInputBlock(contentBlock, plainText("What ran here, and why can it go?"),
 		plainText("SoftLayer's staff read this: no passwords."), field)
 }

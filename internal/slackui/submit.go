@@ -81,8 +81,11 @@ func (a *App) submission(i Interaction, meta metadata, t typed) cancellation.Sub
 }
 
 // freshCard answers with the chosen server's card as it is now. If it cannot be
-// read the form stays as it is, with what was typed.
+// read, or Slack would not take back what was typed, the form stays as it is.
 func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typed) Reply {
+	if cancellation.TooLong(t.Content) {
+		return fieldError(contentBlock, contentTooLong)
+	}
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if why := a.unseeing(reading, meta); why != "" {
@@ -174,7 +177,7 @@ func problemsAt(s cancellation.Submission, problems []cancellation.Problem) map[
 		case cancellation.ProblemContentEmpty:
 			found[contentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
 		case cancellation.ProblemContentLong:
-			found[contentBlock] = "At most 3,000 characters."
+			found[contentBlock] = contentTooLong
 		case cancellation.ProblemConfirmation:
 			found[confirm] = "This is not the name of the server on the card: " + shown(s.Card.Server.FQDN)
 		case cancellation.ProblemShortName:
@@ -183,6 +186,8 @@ func problemsAt(s cancellation.Submission, problems []cancellation.Problem) map[
 	}
 	return found
 }
+
+const contentTooLong = "At most 3,000 characters."
 
 func fieldError(block, text string) Reply {
 	return reply(slack.NewErrorsViewSubmissionResponse(map[string]string{block: text}))

@@ -116,6 +116,23 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 	assert.False(t, standing)
 }
 
+func TestTextThatIsTooLongIsSaidSoAlsoWhereTheCardIsReadAnew(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.opened(s.cast.User, db, dbName)
+	values := filled(db, dbName)
+	values[contentBlock] = map[string]map[string]any{contentAction: {"value": strings.Repeat("x", 3001)}}
+	values[serverBlock] = map[string]map[string]any{serverAction: {"selected_option": option(web)}}
+	found, _ := s.submit(s.cast.User, values)["errors"].(map[string]any)
+	assert.Contains(t, found[contentBlock], "At most 3,000 characters.", "another server than the card's")
+
+	s.choose(s.cast.User, web)
+	s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm")
+	s.advance(cancellation.MaxCardAge + time.Second)
+	found, _ = s.submit(s.cast.User, nil)["errors"].(map[string]any)
+	assert.Contains(t, found[contentBlock], "At most 3,000 characters.", "an old card, and the text was kept by the choice")
+}
+
 func TestEachWarningOfTheCardIsConfirmed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
