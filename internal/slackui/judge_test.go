@@ -64,12 +64,15 @@ func (j *judge) open(view slack.ModalViewRequest) (json.RawMessage, error) {
 	return nil, fmt.Errorf("view %s is not open", id)
 }
 
-// post posts a message.
+// post posts a message, and edits it to the same: chat.update takes less.
 func (j *judge) post(m Message) error {
-	_, _, err := j.web.quick.PostMessageContext(context.Background(), j.slack.Cast().Channel,
-		slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...))
+	said := []slack.MsgOption{slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...)}
+	channel, ts, err := j.web.quick.PostMessageContext(context.Background(), j.slack.Cast().Channel, said...)
 	if err != nil {
 		return callError("chat.postMessage", err)
+	}
+	if _, _, _, err = j.web.quick.UpdateMessageContext(context.Background(), channel, ts, said...); err != nil {
+		return callError("chat.update", err)
 	}
 	return nil
 }

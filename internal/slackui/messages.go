@@ -41,7 +41,7 @@ func (w Words) Alarm(r cancellation.Request) Message {
 }
 
 func say(lines ...line) Message {
-	return Message{Text: flat(lines...), Blocks: []slack.Block{block("", lines...)}}
+	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
 }
 
 func (w Words) lines(r cancellation.Request) []line {
@@ -201,7 +201,7 @@ func (w Words) unknown(r cancellation.Request) Message {
 	}
 	const may, twice, hands = "There may be a ticket, or not.", "Nothing is sent twice.", "Please do not cancel it by hand meanwhile."
 	return Message{
-		Text: strings.Join([]string{flat(top), spoken, may, twice, told, hands, flat(askedBy(r), foot(r))}, " "),
+		Text: fitting(strings.Join([]string{flat(top), spoken, may, twice, told, hands, flat(askedBy(r), foot(r))}, " ")),
 		Blocks: []slack.Block{
 			block("", top),
 			markdown("", went+" "+may+"\n"+twice+" "+until+"\n*"+hands+"*"),

@@ -207,6 +207,18 @@ func TestCutCountsAsSlackMight(t *testing.T) {
 	assert.Equal(t, "a…", cut("abc", 2))
 }
 
+func TestTextThatIsCutHasNoPartOfALinkOrAnEntityAtItsEnd(t *testing.T) {
+	t.Parallel()
+	for before := range 60 {
+		text := flat(line{
+			plain(strings.Repeat("x", maxText-before)), labelled("https://cloud.ibm.com/?a&b", "Ticket <1>"), plain(" & "), person("U7", "Ana"),
+		})
+		short := fitting(text)
+		assert.LessOrEqual(t, len(utf16.Encode([]rune(short))), maxText)
+		assert.Regexp(t, `^x+(<https://cloud\.ibm\.com/\?a&amp;b\|Ticket &lt;1&gt;>( (&amp;)? ?(<@U7>\.?)?)?)?…?$`, short, "%d before the end", before)
+	}
+}
+
 func TestDatesAreSoftLayersOwn(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{

@@ -66,6 +66,23 @@ func cut(text string, limit int) string {
 	return text
 }
 
+// maxText is what a message's top-level text may hold: chat.update takes less than
+// chat.postMessage. https://docs.slack.dev/reference/methods/chat.update
+const maxText = 4000
+
+// torn is the beginning of a link, a mention or an entity whose end was cut off.
+var torn = regexp.MustCompile(`(<[^>]*|&[^;]*)…$`)
+
+// fitting cuts escaped text, which may be five times as long as what it shows, and
+// leaves no part of a link or an entity at its end.
+func fitting(escaped string) string {
+	short := cut(escaped, maxText)
+	if short == escaped {
+		return escaped
+	}
+	return torn.ReplaceAllString(short, "…")
+}
+
 // shown is foreign text for plain_text and rich_text: on one line and of bounded length.
 func shown(foreign string) string { return cut(oneLine(foreign), 300) }
 
