@@ -103,6 +103,7 @@ func TestTheMainJobOnThePage(t *testing.T) {
 	b.eventually(`document.querySelector("#modal-title").textContent !== "Cancel a server"`)
 	assert.Contains(t, b.text(`document.querySelector("#modal").textContent`), name, "the modal says what was recorded")
 	b.do(chromedp.Click("#modal-close"))
+	b.eventually(`!document.querySelector("#modal").open`) // nothing stands before the message
 	assert.Contains(t, b.text(`document.querySelector(".message").textContent`), name)
 	b.picture(".message", "message.png")
 
