@@ -90,15 +90,19 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for query, reads := range map[string]string{
-		"1234567":                 "Type db-042.stg.example.com to confirm",
-		"db-042.stg.example.com":  "Type db-042.stg.example.com to confirm",
-		"10.3.4.5":                "Type db-042.stg.example.com to confirm",
-		"web-001":                 "Type web-001.stg.example.com to confirm",
-		"db-042":                  "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
-		"db-04":                   "No server is called exactly db-04. Nearest: db-042.stg.example.com",
-		"nothing-like-it":         "No server is called exactly nothing-like-it. Choose the one that you mean.",
-		"\u200b\u2060":            "No server is called exactly .",
-		"<!channel> & \u202eevil": "No server is called exactly <!channel> & evil.",
+		"1234567":                             "Type db-042.stg.example.com to confirm",
+		"db-042.stg.example.com":              "Type db-042.stg.example.com to confirm",
+		"10.3.4.5":                            "Type db-042.stg.example.com to confirm",
+		"web-001":                             "Type web-001.stg.example.com to confirm",
+		"web-001.":                            "Type web-001.stg.example.com to confirm",
+		"WEB–001\u00a0":                       "Type web-001.stg.example.com to confirm",
+		"\u00a0Web\u2011001.stg.example.com.": "Type web-001.stg.example.com to confirm",
+		"db-042":                              "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
+		"db-04":                               "No server is called exactly db-04. Nearest: db-042.stg.example.com",
+		"nothing.":                            "No server is called exactly nothing. Choose the one that you mean.",
+		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the one that you mean.",
+		"\u200b\u2060":                        "No server is called exactly .",
+		"<!channel> & \u202eevil":             "No server is called exactly <!channel> & evil.",
 	} {
 		s.command(s.cast.User, query)
 		view := s.waitFor(s.cast.User, reads)

@@ -27,8 +27,8 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 // named reads the card of the one server that is called so, or says why not. It
 // never picks among several.
 func (a *App) named(ctx context.Context, query string) (card *cancellation.Card, note string) {
-	unread := "SoftLayer did not answer about " + shown(query) + ". Choose the server here."
-	found, err := a.search.Search(ctx, query, maxNamed)
+	unread := ended("SoftLayer did not answer about "+shown(query)) + " Choose the server here."
+	found, err := a.search.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
 		return nil, unread
@@ -72,10 +72,10 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 
 // nearest says that a name means several servers or none, and which are close.
 func nearest(query string, called, found []cancellation.Server) string {
-	text := "No server is called exactly " + shown(query) + "."
+	text := ended("No server is called exactly " + shown(query))
 	switch {
 	case len(called) > 1:
-		text, found = strconv.Itoa(len(called))+" servers are called "+shown(query)+".", called
+		text, found = ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called
 	case len(found) >= maxNamed: // there may be one that was not looked at
 		text = "Very many servers match " + shown(query) + ", and not all were looked at."
 	}
