@@ -217,6 +217,9 @@ func (w *Workspace) moveEndpoint(_ context.Context, in endpointChange) (answer, 
 	if err != nil || u.Scheme != "http" || !isLoopback(u.Host) {
 		return nil, errEndpoint
 	}
+	if w.opts.Transport == TransportSocket {
+		return nil, errSocket
+	}
 	w.SetEndpoint(strings.TrimSuffix(in.URL, "/"))
 	return done(), nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"cancel-server/internal/fakeslack"
 
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -169,10 +171,6 @@ func TestChangingTheWorkspace(t *testing.T) {
 	dial(t, s)
 	d.post("/socket", fields{"do": "swallow", "only": 1})
 	assert.True(t, s.Connected(), "the other one is sound")
-	b := newBot(t, silent)
-	d.post("/endpoint", fields{"url": b.url + "/"})
-	d.post("/command", fields{"user": cast.Stranger, "channel": cast.Channel, "command": "/cancel-server", "text": ""})
-	assert.Equal(t, "T0STRANGER", b.requests()[0].payload["team_id"])
 
 	whole := decode[struct {
 		Users, Groups, Channels, Teams []fields
@@ -183,6 +181,26 @@ func TestChangingTheWorkspace(t *testing.T) {
 	assert.Len(t, whole.Channels, 3)
 	assert.Len(t, whole.Teams, 2)
 	assert.Equal(t, cast, whole.Cast)
+}
+
+func TestTheEndpointMovesWithABotThatIsStartedAnew(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{Transport: fakeslack.TransportHTTP})
+	d, b, cast := newDesk(s), newBot(t, silent), s.Cast()
+	d.post("/endpoint", fields{"url": b.url + "/"})
+	d.post("/command", fields{"user": cast.Stranger, "channel": cast.Channel, "command": "/cancel-server", "text": ""})
+	assert.Equal(t, "T0STRANGER", b.requests()[0].payload["team_id"])
+}
+
+func TestSocketModeHasNoEndpoint(t *testing.T) {
+	t.Parallel()
+	s := onSocket(t, fakeslack.Options{}, func(*slack.Client, socketmode.Event) any { return nil })
+	status, answer := newDesk(s).do("POST", "/endpoint", `{"url":"http://127.0.0.1:1"}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, string(answer), "Socket Mode")
+	ack, err := s.Command(t.Context(), typed(s))
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, ack.Status, "the bot is still reached: %+v", ack)
 }
 
 func TestControlRefuses(t *testing.T) {

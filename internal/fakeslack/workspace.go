@@ -164,11 +164,12 @@ func (w *Workspace) SetURL(url string) {
 	w.opts.URL = url
 }
 
-// SetEndpoint sends the coming deliveries to a bot at this base URL, by signed HTTP.
+// SetEndpoint sends the coming deliveries to a bot at this base URL, where the
+// workspace's Transport is HTTP.
 func (w *Workspace) SetEndpoint(url string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.opts.Endpoint, w.opts.Transport = url, TransportHTTP
+	w.opts.Endpoint = url
 }
 
 // Advance moves the workspace's clock forward.
