@@ -116,7 +116,7 @@ func (a *App) openFailed(err error) Reply {
 	switch {
 	case limited:
 		return a.notOpened()
-	case !answered:
+	case !answered, unclear(refused.Code):
 		return ephemeral(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")})
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
 		return nil

@@ -55,8 +55,8 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	for _, fault := range []string{"internal_error", "ratelimited"} {
-		require.NoError(t, s.slack.Fault("views.open", fault, 1), "%v", fakeslack.FaultNames())
+	for _, fault := range []string{fakeslack.FaultInvalidAuth, fakeslack.FaultRateLimited} {
+		require.NoError(t, s.slack.Fault("views.open", fault, 1))
 		ack := s.command(s.cast.User, "")
 		assert.Contains(t, textOf(ack.Body), "Nothing was opened and nothing was filed.", fault)
 	}
@@ -79,11 +79,13 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	require.NoError(t, s.slack.Fault("views.open", fakeslack.FaultDropAfter, 1))
-	ack := s.command(s.cast.User, "")
-	assert.Contains(t, textOf(ack.Body), "If no form has opened")
-	assert.NotContains(t, textOf(ack.Body), "Nothing was opened")
-	assert.NotEmpty(t, textOf(s.top(s.cast.User).View), "it did open")
+	for _, fault := range []string{fakeslack.FaultFatalError, fakeslack.FaultInternalError, fakeslack.FaultDropAfter} {
+		require.NoError(t, s.slack.Fault("views.open", fault, 1))
+		ack := s.command(s.cast.User, "")
+		assert.Contains(t, textOf(ack.Body), "If no form has opened", fault)
+		assert.NotContains(t, textOf(ack.Body), "Nothing was opened", fault)
+	}
+	assert.NotEmpty(t, textOf(s.top(s.cast.User).View), "the last one did open")
 }
 
 func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
