@@ -28,9 +28,10 @@ const unseen = "not visible to this key"
 
 // entities makes text inert in Slack's mrkdwn: the three characters that begin
 // mentions and links (https://docs.slack.dev/messaging/formatting-message-text#escaping),
-// and the four that format, kept from being markup by spaces of no width.
+// and, by spaces of no width, the four that format and the URLs that Slack makes links
+// of by itself, in mrkdwn alone (https://docs.slack.dev/reference/block-kit/composition-objects/text-object).
 var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
-	"*", "\u200b*\u200b", "_", "\u200b_\u200b", "~", "\u200b~\u200b", "`", "\u200b`\u200b")
+	"://", "://\u200b", "*", "\u200b*\u200b", "_", "\u200b_\u200b", "~", "\u200b~\u200b", "`", "\u200b`\u200b")
 
 // escaped is foreign text for a message's top-level text.
 func escaped(foreign string) string { return entities.Replace(oneLine(foreign)) }
