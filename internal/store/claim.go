@@ -50,7 +50,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
 		return claim(ctx, tx, s.dialect.claimSQL(), now, owner, lease)
 	})
 	if errors.Is(err, cancellation.ErrNoRequest) { // somebody else was faster
-		_, next, err = s.look(ctx, firstDueSQL, nextDueSQL)
+		next, err = s.lookAgain(ctx, firstDueSQL, nextDueSQL)
 		return cancellation.Request{}, false, next, wrap("claiming a request", err)
 	}
 	return r, err == nil, time.Time{}, wrap("claiming a request", err)
@@ -96,6 +96,19 @@ func (s *Store) look(ctx context.Context, firstSQL, nextSQL string) (due bool, n
 	}
 	err = s.read.QueryRowContext(ctx, nextSQL).Scan((*stamp)(&next))
 	return false, next, err
+}
+
+// beatenPause is for a row that is due and that another's transaction still has.
+const beatenPause = 50 * time.Millisecond
+
+// lookAgain says when to ask anew, for one who got nothing of what was due.
+func (s *Store) lookAgain(ctx context.Context, firstSQL, nextSQL string) (time.Time, error) {
+	due, next, err := s.look(ctx, firstSQL, nextSQL)
+	if err != nil || !due {
+		return next, err
+	}
+	now, err := s.engine.now(ctx)
+	return now.Add(beatenPause), err
 }
 
 // Renew prolongs a lease. [cancellation.ErrMoved]: somebody else has the request, or

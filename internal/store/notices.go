@@ -123,7 +123,7 @@ func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Durati
 		return cancellation.Notice{}, false, time.Time{}, wrap("claiming a notice", err)
 	}
 	if n.RequestID == "" { // somebody else was faster, or there were only response_urls to erase
-		_, next, err = s.look(ctx, noticeWorkSQL, nextNoticeSQL)
+		next, err = s.lookAgain(ctx, noticeWorkSQL, nextNoticeSQL)
 	}
 	return n, n.RequestID != "", next, wrap("claiming a notice", err)
 }
