@@ -159,7 +159,9 @@ func (m *machine) run(t *rapid.T) {
 // store is the one of the deployment's processes that does the next thing.
 func (m *machine) store(t *rapid.T) *Store { return m.stores[m.process(t)] }
 
-func (m *machine) process(t *rapid.T) int { return rapid.IntRange(0, len(m.stores)-1).Draw(t, "process") }
+func (m *machine) process(t *rapid.T) int {
+	return rapid.IntRange(0, len(m.stores)-1).Draw(t, "process")
+}
 
 func worker(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"ana", "raj", "kim"}).Draw(t, "worker")

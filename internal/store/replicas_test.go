@@ -1,0 +1,284 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
+)
+
+// replicas are processes on one PostgreSQL database; each call is another one's turn.
+// What is done at once goes through as many committers, in transactions that are under
+// way at the same time.
+type replicas struct {
+	stores []*Store
+	clock  *hands
+	turn   atomic.Int64
+}
+
+func deployed(t *testing.T) *replicas {
+	at := postgrestest.Database(t)
+	r := &replicas{clock: newHands()}
+	for range 4 {
+		s := open(t, Options{URL: at, Clock: r.clock.time, Serve: true})
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		r.stores = append(r.stores, s)
+	}
+	return r
+}
+
+func (r *replicas) next() *Store { return r.stores[r.turn.Add(1)%int64(len(r.stores))] }
+
+const rounds = 10 // a race that is won by luck is not won ten times
+
+func TestOfPeopleAtSeveralReplicasOneHoldsTheServerAndTheOthersLearnWhose(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for server := range int64(rounds) {
+		answers := atOnce(16, func() (cancellation.Recorded, error) { return all.next().Record(t.Context(), asking(server)) })
+		live, err := all.next().Live(t.Context(), server)
+		require.NoError(t, err)
+		var fresh int
+		for _, a := range answers {
+			require.NoError(t, a.err)
+			if a.got.Fresh {
+				fresh++
+				assert.Equal(t, live, a.got.Request)
+				continue
+			}
+			require.NotNil(t, a.got.Held)
+			assert.Equal(t, live.ID, a.got.Held.ID)
+		}
+		require.Equal(t, 1, fresh)
+	}
+}
+
+func TestASubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for server := range int64(rounds) {
+		rec := asking(server)
+		answers := atOnce(16, func() (cancellation.Recorded, error) { return all.next().Record(t.Context(), rec) })
+		var fresh int
+		for _, a := range answers {
+			require.NoError(t, a.err)
+			require.Equal(t, rec.Request.Ref, a.got.Request.Ref)
+			if a.got.Fresh {
+				fresh++
+			}
+		}
+		require.Equal(t, 1, fresh)
+		require.Equal(t, []string{"submitted"}, kinds(t, all.next(), rec.Request.ID))
+	}
+}
+
+func TestOfRequestsAtSeveralReplicasThatEndAnOlderOneOneTakesItsPlace(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for server := range int64(rounds) {
+		old := filed(t, all.next(), server)
+		answers := atOnce(16, func() (cancellation.Recorded, error) { return all.next().Record(t.Context(), succeeding(old)) })
+		var fresh string
+		for _, a := range answers {
+			if a.err != nil {
+				require.ErrorIs(t, a.err, cancellation.ErrMoved)
+				continue
+			}
+			require.True(t, a.got.Fresh)
+			require.Empty(t, fresh)
+			fresh = a.got.Request.ID
+		}
+		live, err := all.next().Live(t.Context(), server)
+		require.NoError(t, err)
+		require.Equal(t, fresh, live.ID)
+		require.Len(t, kinds(t, all.next(), old.ID), 4, "the old one is ended once")
+	}
+}
+
+func TestOfReplicasThatMakeAStepFromOneVersionOneMakesIt(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for server := range int64(rounds) {
+		r := recorded(t, all.next(), server)
+		answers := atOnce(16, func() (cancellation.Request, error) {
+			return all.next().Apply(t.Context(), moved(r, cancellation.Filing))
+		})
+		var made int
+		for _, a := range answers {
+			if a.err == nil {
+				made++
+				continue
+			}
+			require.ErrorIs(t, a.err, cancellation.ErrMoved)
+		}
+		require.Equal(t, 1, made)
+		require.Equal(t, []string{"submitted", "moved"}, kinds(t, all.next(), r.ID))
+	}
+}
+
+func TestReplicasTakeEachRequestAndTellEachResultOnce(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	const each = 30
+	for server := range int64(each) {
+		told(t, all.next(), all.clock, server)
+		recorded(t, all.next(), each+server)
+	}
+	claims := map[string]func(s *Store) (id string, next time.Time, err error){
+		"requests": func(s *Store) (string, time.Time, error) {
+			r, _, next, err := s.Claim(t.Context(), "worker", lease)
+			return r.ID, next, err
+		},
+		"results": func(s *Store) (string, time.Time, error) {
+			n, _, next, err := s.ClaimNotice(t.Context(), "teller", lease)
+			return n.RequestID, next, err
+		},
+	}
+	for name, claim := range claims {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := atOnce(12, func() ([]string, error) { return all.claimAll(all.next(), claim) })
+			var taken []string
+			for _, a := range answers {
+				require.NoError(t, a.err)
+				taken = append(taken, a.got...)
+			}
+			require.Len(t, taken, each, "none is left")
+			slices.Sort(taken)
+			require.Len(t, slices.Compact(taken), each, "none is taken twice")
+		})
+	}
+}
+
+// claimAll claims until nothing is due before the first lease ends.
+func (r *replicas) claimAll(s *Store, claim func(*Store) (string, time.Time, error)) (ids []string, err error) {
+	for {
+		id, next, err := claim(s)
+		switch {
+		case err != nil:
+			return ids, err
+		case id != "":
+			ids = append(ids, id)
+		case !next.Before(r.clock.time().Add(lease)):
+			return ids, nil
+		}
+	}
+}
+
+func TestWhatIsDueAndHeldUpByAnothersTransactionIsLookedForAgainSoon(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	r := recorded(t, all.next(), 1)
+	other, err := all.next().write.Begin()
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback() }()
+	_, err = other.Exec(`update requests set why = why where id = $1`, r.ID)
+	require.NoError(t, err)
+	_, found, next, err := all.next().Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	require.False(t, found)
+	assert.Equal(t, all.clock.time().Add(beatenPause), next, "and not after the whole time between two looks")
+	require.NoError(t, other.Rollback())
+	assert.Equal(t, r.ID, claimed(t, all.next(), "worker").ID)
+}
+
+// An approval will be such a step: it reads how many there are, and adds one.
+func TestIncrementsAtSeveralReplicasAllCount(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	r := recorded(t, all.next(), 1)
+	const increments = 24
+	answers := atOnce(increments, func() (struct{}, error) { return struct{}{}, increment(t, all.next(), r.ID) })
+	for _, a := range answers {
+		require.NoError(t, a.err)
+	}
+	read, err := all.next().Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, increments, read.Attempts)
+	assert.Equal(t, r.Version+increments, read.Version)
+}
+
+// increment reads a request and stores one more, until nobody else was faster.
+func increment(t *testing.T, s *Store, id string) error {
+	for {
+		r, err := s.Request(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		c := moved(r, r.State)
+		c.To.Attempts++
+		if _, err = s.Apply(t.Context(), c); !errors.Is(err, cancellation.ErrMoved) {
+			return err
+		}
+	}
+}
+
+func TestNotesAtSeveralReplicasAllStandInOneOrder(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	r := recorded(t, all.next(), 1)
+	answers := atOnce(40, func() (struct{}, error) {
+		return struct{}{}, all.next().Note(t.Context(), r.ID, cancellation.Event{Kind: cancellation.EventAskedAgain})
+	})
+	for _, a := range answers {
+		require.NoError(t, a.err)
+	}
+	require.Len(t, keptEvents(t, all.next())[r.ID], 41)
+}
+
+func TestNoTwoReplicasTakeOneTurn(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	const calls, perSecond = 40, 10
+	answers := atOnce(calls, func() (time.Duration, error) {
+		return all.next().reserve(t.Context(), "softlayer", 1, perSecond, 0)
+	})
+	var waits, want []time.Duration
+	for i, a := range answers {
+		require.NoError(t, a.err)
+		waits = append(waits, a.got)
+		want = append(want, max(0, time.Duration(i+1-perSecond)*time.Second/perSecond))
+	}
+	slices.Sort(waits)
+	assert.Equal(t, want, waits)
+}
+
+func TestOneReplicaAlarms(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	r := recorded(t, all.next(), 1)
+	answers := atOnce(16, func() (bool, error) { return all.next().Alarm(t.Context(), r.ID, cancellation.Place{Channel: "COPS"}) })
+	var alarmed int
+	for _, a := range answers {
+		require.NoError(t, a.err)
+		if a.got {
+			alarmed++
+		}
+	}
+	assert.Equal(t, 1, alarmed)
+}
+
+func TestReplicasThatBindAnEmptyDatabaseAtOnceAreOneInstallation(t *testing.T) {
+	t.Parallel()
+	at := postgrestest.Database(t)
+	answers := atOnce(4, func() (*Store, error) {
+		s, err := Open(t.Context(), Options{URL: at, Serve: true})
+		if err != nil {
+			return nil, err
+		}
+		return s, s.Bind(t.Context(), sandbox)
+	})
+	for _, a := range answers {
+		require.NoError(t, a.err)
+		defer a.got.Close()
+		assert.Equal(t, answers[0].got.Installation(), a.got.Installation())
+		assert.Equal(t, answers[0].got.HMACKey(), a.got.HMACKey())
+	}
+}
