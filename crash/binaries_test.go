@@ -1,0 +1,45 @@
+//go:build linux
+
+package crash
+
+import "slices"
+
+// plain is the program as it is.
+var plain = &binary{name: "plain"}
+
+// swift has the seams, and shorter times.
+var swift = &binary{name: "swift", patches: slices.Concat(seams, shorter), added: seamFiles}
+
+// seams puts the decorators of testdata/seams.go into cmd/bot's wiring.
+var seams = []patch{
+	{"cmd/bot/serve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Filer: f.softlayer,", "Filer: crashFiler{f.softlayer},"},
+	{"cmd/bot/serve.go", "slackui.NewAnnouncer(", "newCrashAnnouncer("},
+	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
+	{"cmd/bot/resolve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
+}
+
+var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
+
+// shorter lists the constants that are divided so that a schedule takes seconds: what is
+// waited for after a failure, and how long calls, leases and steps may take. The bounds
+// that a promise rests on (the age of a read before the POST, the time of an
+// acknowledgement) stay.
+var shorter = []patch{
+	{"internal/cancellation/worker.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
+	{"internal/cancellation/worker.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
+	{"internal/cancellation/worker.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},
+	{"internal/cancellation/worker.go", "pause := time.Second <<", "pause := 100 * time.Millisecond <<"},
+	{"internal/cancellation/worker.go", "min(pause, time.Minute)", "min(pause, 3*time.Second)"},
+	{"internal/cancellation/tell.go", "callTime  = 10 * time.Second", "callTime  = 2 * time.Second"},
+	{"internal/cancellation/tell.go", "lostPause = callTime + time.Minute", "lostPause = callTime + 2*time.Second"},
+	{"internal/cancellation/tell.go", "2*callTime + 5*time.Second", "2*callTime + time.Second"},
+	{"internal/cancellation/tell.go", "const nowherePause = 10 * time.Minute", "const nowherePause = 2 * time.Second"},
+	{"internal/cancellation/desk.go", "const patience = 5 * time.Second", "const patience = 500 * time.Millisecond"},
+	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
+	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
+	{"internal/slackui/web.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},
+	{"internal/slackui/app.go", "lookTime     = 10 * time.Second", "lookTime     = 2 * time.Second"},
+	{"internal/slackui/socket.go", "reconnecting = 5 * time.Second", "reconnecting = 500 * time.Millisecond"},
+	{"internal/softlayer/client.go", "o.Timeout = 10 * time.Second", "o.Timeout = 2 * time.Second"},
+}

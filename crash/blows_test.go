@@ -1,0 +1,133 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// pointOf is the boundary at which a replica's nth run ends.
+func (w *world) pointOf(run int) string {
+	if w.wire.calm.Load() || run >= len(w.points) {
+		return ""
+	}
+	return w.points[run]
+}
+
+// strike deals the blows that have their moment.
+func (w *world) strike(ctx context.Context) {
+	for _, b := range w.blows {
+		if b.onCall != "" {
+			continue
+		}
+		w.running.Go(func() {
+			if pause(ctx, b.at) && !w.wire.calm.Load() {
+				w.deal(w.replicas[b.replica%len(w.replicas)], b)
+			}
+		})
+	}
+}
+
+// strikeOn deals the blows that wait for a call, to every process: one of them made it.
+func (w *world) strikeOn(method string, n int) {
+	for _, b := range w.blows {
+		if b.onCall != method || b.nth != n {
+			continue
+		}
+		for _, r := range w.replicas {
+			w.deal(r, b)
+		}
+	}
+}
+
+func (w *world) deal(r *replica, b blow) {
+	where := b.onCall
+	if b.stop > 0 {
+		r.stop(where, b.stop)
+		return
+	}
+	r.kill(where)
+}
+
+// oneDied has happen what is to happen while a process is down for the first time.
+func (w *world) oneDied() {
+	w.mu.Lock()
+	what := w.onDeath
+	w.onDeath = nothing
+	w.mu.Unlock()
+	w.happen(what, 0)
+}
+
+// meanwhile has the upsets happen at their time.
+func (w *world) meanwhile(ctx context.Context) {
+	for _, u := range w.upsets {
+		w.running.Go(func() {
+			if pause(ctx, u.at) {
+				w.happen(u.what, w.servers[u.server])
+			}
+		})
+	}
+}
+
+// happen has other people do something to a server.
+func (w *world) happen(what upset, server int64) {
+	if what == nothing {
+		return
+	}
+	w.note("%s: %s", what, w.names[server])
+	w.could(string(what), w.upsetting(what, server))
+}
+
+func (w *world) upsetting(what upset, server int64) error {
+	switch what {
+	case closeTickets:
+		return w.closeTicketsOf(server)
+	case openForeign:
+		w.openForeign(server)
+	case changeAddress:
+		return w.steer(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"primaryIpAddress": "198.51.100.7"}}, nil)
+	case removeServer:
+		return w.steer(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
+	case hideTickets:
+		w.running.Go(func() {
+			pause(context.Background(), time.Second)
+			w.could("granting TICKET_VIEW", w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{"TICKET_VIEW"}}, nil))
+		})
+		return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
+	case demoteFirst:
+		return w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "remove": []string{w.people[w.errands[0].person%people]}})
+	case cutSockets:
+		return w.slack.Socket(fakeslack.SocketDisconnect)
+	case renewSockets:
+		return w.slack.Socket(fakeslack.SocketRefresh)
+	default:
+		return fmt.Errorf("nobody knows how")
+	}
+	return nil
+}
+
+// closeTicketsOf has staff close every open ticket of a server.
+func (w *world) closeTicketsOf(server int64) error {
+	for _, t := range w.books() {
+		if t.server != server || !t.open {
+			continue
+		}
+		if err := w.steer(http.MethodPost, "/ticket", map[string]any{"id": t.id, "close": true}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openForeign opens a ticket of somebody else's, where none stands.
+func (w *world) openForeign(server int64) {
+	err := w.steer(http.MethodPost, "/ticket", map[string]any{"server": server, "open": true, "entry": "Opened in the console by somebody else."}, nil)
+	if err != nil {
+		w.note("opening a foreign ticket: %v", err) // one stands
+	}
+}

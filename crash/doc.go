@@ -1,0 +1,26 @@
+// Package crash shows the first, second and fifth promise of this program by breaking
+// everything around it. It holds tests only:
+//
+//	go test ./crash -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
+//	go test ./crash -run TestSchedules -args -only 421   # one schedule again
+//	go test ./crash -run TestMutants
+//
+// A schedule runs the real binary as child processes against both fakes, over real
+// HTTP and websockets on loopback, while people ask for servers, staff close tickets
+// and an operator resolves what is stuck. Vendors' faults strike, and the processes
+// are killed and stopped: at random moments, while a vendor has their request, and at
+// every named boundary between two steps. Everything in a schedule is drawn from its
+// seed. What the machine makes of it in time differs from run to run.
+//
+// A judge then holds the fakes' books and all that was said to Slack against the
+// database, which it reads with plain SQL. It finds nothing in this program; and
+// [TestMutants] breaks the program on purpose and holds the judge to finding that.
+//
+// The binaries are built with go build -overlay, so that production code has no hook:
+// decorators stand at the seams of cmd/bot's wiring, and the constants that make a
+// schedule slow are shorter. Both are listed here; an overlay whose text is not found
+// in the source fails the build of the harness. A share of the schedules runs the
+// program as it is.
+//
+// It needs Linux: processes are stopped by signals, and end with the harness.
+package crash

@@ -1,0 +1,245 @@
+//go:build linux
+
+package crash
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// figure is one thing that must never be.
+type figure string
+
+// The figures, in the order of the table.
+const (
+	lost       figure = "accepted and lost"
+	twice      figure = "requests with two tickets"
+	bothOpen   figure = "servers with two open tickets"
+	blind      figure = "POSTs with no whole settle time before"
+	falseWords figure = "false words"
+	untold     figure = "result messages missing"
+	orphaned   figure = "orphans beyond lost answers"
+	unsettled  figure = "not settled"
+	disordered figure = "histories that break off"
+	harness    figure = "what the harness could not do"
+)
+
+var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, harness}
+
+// verdict is one thing found, with what shows it.
+type verdict struct {
+	figure figure
+	shown  string
+}
+
+// trial is all that is judged.
+type trial struct {
+	evidence
+	rows     []row
+	books    []ticket
+	messages []fakeslack.Message
+	settle   time.Duration
+	found    []verdict
+}
+
+func (t *trial) find(f figure, format string, args ...any) {
+	t.found = append(t.found, verdict{f, fmt.Sprintf(format, args...)})
+}
+
+// judge holds what was seen against what must be.
+func (t *trial) judge() []verdict {
+	t.judgeAnswers()
+	t.judgeTickets()
+	t.judgePosts()
+	t.judgeWords()
+	for _, r := range t.rows {
+		t.judgeRow(r)
+	}
+	for _, f := range t.failed {
+		t.find(harness, "%s", f)
+	}
+	return t.found
+}
+
+// judgeAnswers: whatever Slack saw acknowledged as accepted, or as denied, is recorded.
+func (t *trial) judgeAnswers() {
+	for _, a := range t.answers {
+		r := t.byContent(a.content)
+		switch {
+		case a.title == "Recorded" && r == nil:
+			t.find(lost, "delivery %d, %q, was answered %q with reference %s, and no row is there", a.delivery, a.content, a.title, a.ref)
+		case a.title == "Recorded" && (r.ref != a.ref || r.events[0].kind != "submitted"):
+			t.find(lost, "delivery %d, %q, was answered %q with reference %s, and the row is %s, %v", a.delivery, a.content, a.title, a.ref, r.ref, r.events)
+		case a.title == "Not allowed" && (r == nil || r.ref != a.ref):
+			t.find(lost, "delivery %d, %q, was denied with reference %s, and that is not recorded", a.delivery, a.content, a.ref)
+		}
+	}
+}
+
+// judgeTickets: one ticket a request, one open ticket a server, none without a request.
+func (t *trial) judgeTickets() {
+	ofRef, open := map[string][]int64{}, map[int64][]int64{}
+	for _, k := range t.books {
+		ref := k.ofRef()
+		if ref == "" {
+			continue
+		}
+		ofRef[ref] = append(ofRef[ref], k.id)
+		if k.open {
+			open[k.server] = append(open[k.server], k.id)
+		}
+		if t.byRef(ref) == nil {
+			t.find(lost, "ticket %d carries the reference %s, and no row does", k.id, ref)
+		}
+	}
+	for ref, ids := range ofRef {
+		if len(ids) > 1 {
+			t.find(twice, "request %s has the tickets %v", ref, ids)
+		}
+	}
+	for server, ids := range open {
+		if len(ids) > 1 {
+			t.find(bothOpen, "server %d has the open tickets %v", server, ids)
+		}
+	}
+}
+
+// judgePosts: no POST where the request's own ticket stands or stood already, and none
+// before a whole settle time after one that may have made a ticket, unless a person who
+// looked said so.
+func (t *trial) judgePosts() {
+	byRef := map[string][]*post{}
+	for _, p := range t.posts {
+		byRef[p.ref] = append(byRef[p.ref], p)
+	}
+	for ref, posts := range byRef {
+		slices.SortFunc(posts, func(a, b *post) int { return a.at.Compare(b.at) })
+		for i, p := range posts {
+			if own := ownTicket(p.books, ref); own != 0 {
+				t.find(blind, "request %s was POSTed again at %s, and its ticket %d was there", ref, p.at.Format(time.StampMilli), own)
+			}
+			for _, before := range posts[:i] {
+				early := p.at.Sub(before.at)
+				if early < t.settle && !before.definite() && !t.resolvedBetween(ref, "none", before.at, p.at) {
+					t.find(blind, "request %s was POSTed again %s after a POST that was answered %d %.60q (%s)", ref, early, before.status, before.answer, before.fault)
+				}
+			}
+		}
+	}
+}
+
+func (t *trial) resolvedBetween(ref, word string, from, until time.Time) bool {
+	return slices.ContainsFunc(t.resolved, func(r resolve) bool {
+		return r.ref == ref && r.word == word && r.at.After(from) && r.at.Before(until)
+	})
+}
+
+func ownTicket(books []ticket, ref string) int64 {
+	for _, k := range books {
+		if k.ofRef() == ref {
+			return k.id
+		}
+	}
+	return 0
+}
+
+// judgeRow: each request comes to rest, its history is one path, and its result stands
+// where people look.
+func (t *trial) judgeRow(r row) {
+	if r.working() || r.owing() {
+		t.find(unsettled, "request %s is %s (%s), and owes %+v", r.ref, r.state, r.why, r.notice)
+	}
+	state := ""
+	for _, e := range r.events {
+		if e.from != state {
+			t.find(disordered, "request %s: %q by %s goes from %q to %q, and it was %q", r.ref, e.kind, e.actor, e.from, e.to, state)
+		}
+		state = e.to
+	}
+	if state != r.state {
+		t.find(disordered, "request %s is %s, and its history ends with %q", r.ref, r.state, state)
+	}
+	if r.state == "filed" && ownTicket(t.books, r.ref) != r.ticket {
+		t.find(twice, "request %s is filed with ticket %d, and its own is %d", r.ref, r.ticket, ownTicket(t.books, r.ref))
+	}
+	if r.notice != nil {
+		t.judgeMessages(r)
+	}
+}
+
+// heads is how a message of a request in a state begins.
+var heads = map[string]string{
+	"filed": "Cancellation requested: ", "duplicate": "Already requested: ", "rejected": "Not filed: ", "stuck": "Needs a person: ",
+	"denied": "Not allowed: ", "withdrawn": "Withdrawn: ", "reverted": "Stopped: ", "reclaimed": "Gone: ",
+}
+
+func (t *trial) judgeMessages(r row) {
+	var about []fakeslack.Message
+	for _, m := range t.messages {
+		if m.To == "" && strings.Contains(m.Text, r.ref) {
+			about = append(about, m)
+		}
+	}
+	if len(about) == 0 {
+		t.find(untold, "request %s is %s (%s), and no message says so", r.ref, r.state, r.why)
+		return
+	}
+	last := about[len(about)-1]
+	for _, m := range about {
+		if m.TS == r.notice.ts {
+			last = m
+		}
+	}
+	if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) {
+		t.find(untold, "request %s is %s (%s), and its message says %.120q", r.ref, r.state, r.why, last.Text)
+	}
+	t.judgeOrphans(r)
+}
+
+// judgeOrphans: each post after one that stands has its cause: the answer to that one
+// was lost, or a process was killed or stood still between them.
+func (t *trial) judgeOrphans(r row) {
+	var before *words
+	for _, s := range t.said {
+		if s.method != posting || s.ref != r.ref {
+			continue
+		}
+		if before != nil && before.answered() && !t.struckBetween(before.at, s.at) {
+			t.find(orphaned, "request %s was posted again %s after a post that was taken and answered", r.ref, s.at.Sub(before.at))
+		}
+		if s.stands {
+			before = s
+		}
+	}
+}
+
+// answered reports whether the bot got the answer to a post, in time.
+func (s *words) answered() bool { return s.fault == "" && s.took < time.Second }
+
+func (t *trial) struckBetween(from, until time.Time) bool {
+	return slices.ContainsFunc(t.evidence.dealt, func(d dealt) bool { return d.until.After(from) && d.from.Before(until) })
+}
+
+func (t *trial) byContent(content string) *row {
+	return t.row(func(r row) bool { return r.content == content })
+}
+
+func (t *trial) byRef(ref string) *row { return t.row(func(r row) bool { return r.ref == ref }) }
+
+func (t *trial) row(is func(row) bool) *row {
+	if i := slices.IndexFunc(t.rows, is); i >= 0 {
+		return &t.rows[i]
+	}
+	return nil
+}
+
+// sorted are boundaries by name, so that each seed finds its own again.
+func sorted(b []boundary) []boundary {
+	slices.SortFunc(b, func(a, b boundary) int { return cmp.Compare(a.name, b.name) })
+	return b
+}

@@ -1,0 +1,30 @@
+//go:build linux
+
+package crash
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// What is run. Without flags it is a tiny round, so that go test ./... stays short.
+var (
+	schedules = flag.Int("schedules", 6, "how many schedules to run")
+	firstSeed = flag.Uint64("seed", 1, "the first one's seed; the others follow")
+	onlySeed  = flag.Uint64("only", 0, "run the schedule of this seed alone")
+	workers   = flag.Int("workers", 12, "how many run at once; they mostly wait")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	if workshop, err = os.MkdirTemp("", "crash-binaries-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(workshop) // of the system's temporary folder
+	os.Exit(code)
+}

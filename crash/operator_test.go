@@ -1,0 +1,122 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// operate has an operator look after stuck requests until ctx ends: each is looked up
+// in SoftLayer's books, and resolved as these say. What was posted and is still on its
+// way has arrived by then, and an operator waits as long.
+func (w *world) operate(ctx context.Context) {
+	since := map[string]time.Time{}
+	for pause(ctx, 200*time.Millisecond) {
+		for _, r := range w.stuck(ctx) {
+			if since[r.ref].IsZero() {
+				since[r.ref] = time.Now()
+			}
+			if time.Since(since[r.ref]) > w.patience {
+				delete(since, r.ref)
+				w.resolveStuck(ctx, r)
+			}
+		}
+	}
+}
+
+func (w *world) stuck(ctx context.Context) []row {
+	rows, err := w.db.rows(ctx)
+	if err != nil {
+		return nil // the bot is about to make the tables, or writes
+	}
+	return slices.DeleteFunc(rows, func(r row) bool { return r.state != "stuck" })
+}
+
+// resolveStuck says of one request what the books let an honest person say.
+func (w *world) resolveStuck(ctx context.Context, r row) {
+	w.mu.Lock()
+	plan := "none"
+	if len(w.operator) > 0 {
+		plan, w.operator = w.operator[0], w.operator[1:]
+	}
+	w.mu.Unlock()
+	if ticket := w.ticketFor(r); ticket != 0 {
+		w.resolve(ctx, r.ref, "filed", strconv.FormatInt(ticket, 10))
+		return
+	}
+	switch plan {
+	case "none and drop at once":
+		w.running.Go(func() { w.resolve(ctx, r.ref, "drop") })
+		w.resolve(ctx, r.ref, "none")
+	case "drop":
+		w.resolve(ctx, r.ref, "drop")
+	default:
+		w.resolve(ctx, r.ref, "none")
+	}
+}
+
+// ticketFor is the ticket that an operator finds: the request's own, or one that
+// stands for its server.
+func (w *world) ticketFor(r row) int64 {
+	found := int64(0)
+	for _, t := range w.books() {
+		if t.ofRef() == r.ref {
+			return t.id
+		}
+		if t.server == r.server && t.open {
+			found = t.id
+		}
+	}
+	return found
+}
+
+// resolve runs bot resolve.
+func (w *world) resolve(ctx context.Context, ref string, words ...string) {
+	path, err := w.binary.built()
+	if err != nil {
+		w.could("resolving", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	w.mu.Lock()
+	point := ""
+	if w.run < len(w.verbPoints) {
+		point = w.verbPoints[w.run]
+	}
+	w.run++
+	w.mu.Unlock()
+	w.tally(func(e *evidence) { e.resolved = append(e.resolved, resolve{at: time.Now(), ref: ref, word: words[0]}) })
+	cmd := exec.CommandContext(ctx, path, slices.Concat([]string{"resolve", ref}, words, []string{"--why", "The books say so."})...)
+	cmd.Env = append(w.environment(), "CRASH_AT="+point)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	name := "resolve " + ref
+	said := &listener{hear: func(line string) {
+		if deed := ownDeed.FindStringSubmatch(line); deed != nil {
+			w.verbDid(cmd, deed[1], deed[2])
+			return
+		}
+		w.note("%s: %s", name, line)
+	}}
+	cmd.Stdout, cmd.Stderr = said, said
+	w.note("%s %v, to end at %q", name, words, point)
+	if err := cmd.Run(); err != nil {
+		w.note("%s: %v", name, err)
+	}
+}
+
+// verbDid takes down what bot resolve did to itself, and wakes it where it stopped.
+func (w *world) verbDid(cmd *exec.Cmd, deed, where string) {
+	d := dealt{from: time.Now(), until: time.Now(), what: "killed", where: where}
+	if deed == "stop" {
+		pause(context.Background(), w.stopFor)
+		_ = cmd.Process.Signal(syscall.SIGCONT) // it may have ended
+		d.what, d.until = "stopped", time.Now()
+	}
+	w.dealt(d)
+}

@@ -1,0 +1,110 @@
+//go:build linux
+
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// module is where the module's files are.
+const module = ".."
+
+// patch replaces a text wherever it stands in one file of the module.
+type patch struct{ file, old, new string }
+
+// binary is the program, built from the sources with patches and added files.
+type binary struct {
+	name    string
+	patches []patch
+	added   map[string]string // path in the module → file to put there
+
+	once sync.Once
+	path string
+	err  error
+}
+
+// workshop is the folder of all binaries; TestMain makes and removes it.
+var workshop string
+
+// built is the path of the binary, which is built once.
+func (b *binary) built() (string, error) {
+	b.once.Do(func() { b.path, b.err = b.build() })
+	return b.path, b.err
+}
+
+func (b *binary) build() (string, error) {
+	dir := filepath.Join(workshop, b.name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	overlay, err := b.overlay(dir)
+	if err != nil {
+		return "", fmt.Errorf("preparing the binary %s: %w", b.name, err)
+	}
+	path := filepath.Join(dir, "bot")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlay, "-o", path, "./cmd/bot")
+	cmd.Dir = module
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the binary %s: %w\n%s", b.name, err, out)
+	}
+	return path, nil
+}
+
+// overlay writes the changed files and the list of them that go build takes:
+// https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies
+func (b *binary) overlay(dir string) (string, error) {
+	changed, err := patched(b.patches)
+	if err != nil {
+		return "", err
+	}
+	for path, from := range b.added {
+		source, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		changed[path] = string(source)
+	}
+	replace := map[string]string{}
+	for path, source := range changed {
+		original, err := filepath.Abs(filepath.Join(module, path))
+		if err != nil {
+			return "", err
+		}
+		replace[original] = filepath.Join(dir, strings.ReplaceAll(path, "/", "_"))
+		if err := os.WriteFile(replace[original], []byte(source), 0o600); err != nil {
+			return "", err
+		}
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, list, 0o600)
+}
+
+// patched is each file that the patches change, as they make it.
+func patched(patches []patch) (map[string]string, error) {
+	changed := map[string]string{}
+	for _, p := range patches {
+		source, known := changed[p.file]
+		if !known {
+			read, err := os.ReadFile(filepath.Join(module, p.file))
+			if err != nil {
+				return nil, err
+			}
+			source = string(read)
+		}
+		if !strings.Contains(source, p.old) {
+			return nil, fmt.Errorf("%s does not hold the text that is to be replaced: the harness is out of date\n%s", p.file, p.old)
+		}
+		changed[p.file] = strings.ReplaceAll(source, p.old, p.new)
+	}
+	return changed, nil
+}

@@ -1,0 +1,241 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// How long people try.
+const (
+	errandTime = 15 * time.Second
+	cardTime   = 4 * time.Second
+)
+
+// ask has every person run their errands, one after the other.
+func (w *world) ask(ctx context.Context) {
+	var all sync.WaitGroup
+	byPerson := map[int][]errand{}
+	for _, e := range w.errands {
+		byPerson[e.person%people] = append(byPerson[e.person%people], e)
+	}
+	for _, person := range slices.Sorted(maps.Keys(byPerson)) {
+		all.Go(func() {
+			for _, e := range byPerson[person] {
+				if pause(ctx, e.after) {
+					w.runErrand(ctx, e)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// hand is one person with one form before them.
+type hand struct {
+	w      *world
+	e      errand
+	user   string
+	server int64
+	view   string
+	form   form
+}
+
+// form is what a view shows, as far as people here look.
+type form struct {
+	Title  struct{ Text string }
+	Blocks []struct {
+		Type    string
+		BlockID string `json:"block_id"`
+		Element struct {
+			ActionID string `json:"action_id"`
+		}
+	}
+}
+
+// runErrand asks for a server until there is an answer that a person leaves it at.
+func (w *world) runErrand(ctx context.Context, e errand) {
+	ctx, cancel := context.WithTimeout(ctx, errandTime)
+	defer cancel()
+	h := &hand{w: w, e: e, user: w.people[e.person%people], server: w.servers[e.server%servers]}
+	if !h.open(ctx) {
+		return
+	}
+	w.happen(e.before, h.server)
+	if e.slip != noSlip {
+		h.press(ctx, e.slip, w.newContent())
+		h.backToForm(ctx)
+	}
+	if h.insist(ctx) && e.then != nothing {
+		h.awaitFiled(ctx)
+		w.happen(e.then, h.server)
+	}
+}
+
+// open types the command until the form shows the server's card.
+func (h *hand) open(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		ack, err := h.w.slack.Command(ctx, fakeslack.Command{
+			User: h.user, Channel: h.w.channelOf(h.e), Command: "/cancel-server", Text: strconv.FormatInt(h.server, 10),
+		})
+		h.w.could("typing a command", err)
+		if err == nil && ack.Error == "" && h.awaitCard(ctx) {
+			return true
+		}
+		if !pause(ctx, 200*time.Millisecond) {
+			return false
+		}
+	}
+	return false
+}
+
+// awaitCard waits for a card, or for the reason why there is none.
+func (h *hand) awaitCard(ctx context.Context) bool {
+	id := strconv.FormatInt(h.server, 10)
+	found := false
+	wait(ctx, cardTime, func() bool {
+		raw := h.look()
+		found = strings.Contains(raw, `"confirm:`+id) || strings.Contains(raw, `"card:`+id+`:blocked"`)
+		return found || strings.Contains(raw, "SoftLayer has no such server") || strings.Contains(raw, "Choose")
+	})
+	return found
+}
+
+// look reads the top view, and returns it as it came.
+func (h *hand) look() string {
+	views, err := h.w.slack.Views(h.user)
+	h.w.could("looking at the views", err)
+	if len(views) == 0 {
+		return ""
+	}
+	top := views[len(views)-1]
+	h.view, h.form = top.ID, form{}
+	h.w.could("reading a view", json.Unmarshal(top.View, &h.form))
+	return string(top.View)
+}
+
+// backToForm closes what was pushed over the form.
+func (h *hand) backToForm(ctx context.Context) {
+	h.look()
+	if h.form.Title.Text == "Cancel a server" {
+		return
+	}
+	_, err := h.w.slack.CloseView(ctx, h.user, h.view)
+	h.w.could("closing a view", err)
+	h.look()
+}
+
+// insist presses the button until the bot has said what becomes of it, and reports
+// whether it takes the request.
+func (h *hand) insist(ctx context.Context) (accepted bool) {
+	twice, content := h.e.twice, h.w.newContent()
+	for range 8 {
+		if ctx.Err() != nil || h.form.Title.Text != "Cancel a server" {
+			return false
+		}
+		switch h.pressTwice(ctx, twice, content) {
+		case "Recorded":
+			return true
+		case "Not known", "Not allowed", "Already requested":
+			return false
+		case "": // no answer: people press again
+		default: // a new try is a new submission
+			content = h.w.newContent()
+		}
+		twice = ""
+		if !pause(ctx, 300*time.Millisecond) {
+			return false
+		}
+		h.look()
+	}
+	return false
+}
+
+// pressTwice presses the button so that the submission comes twice, in one of the ways
+// in which it can, and returns the title of what was answered.
+func (h *hand) pressTwice(ctx context.Context, way, content string) string {
+	if way == pressedTwice {
+		var other sync.WaitGroup
+		defer other.Wait()
+		beside := *h
+		other.Go(func() { beside.press(ctx, noSlip, content) })
+	} else if way != "" {
+		h.w.could("having a submission come twice", h.w.slack.Fault("view_submission", way, 1))
+		h.w.tally(func(e *evidence) { e.faults["delivery "+way]++ })
+	}
+	return h.press(ctx, noSlip, content)
+}
+
+// newContent is unlike any other that is typed in this schedule.
+func (w *world) newContent() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.serial++
+	return fmt.Sprintf("Replaced; case %d.", w.serial)
+}
+
+// press presses the button, and returns the title of what was answered: "" for nothing.
+func (h *hand) press(ctx context.Context, wrong slip, content string) string {
+	from := time.Now()
+	ack, err := h.w.slack.Submit(ctx, fakeslack.Submission{User: h.user, View: h.view, Values: h.filled(wrong, content)})
+	h.w.tally(func(e *evidence) {
+		e.presses = append(e.presses, press{from: from, until: time.Now(), content: content, server: h.server})
+	})
+	switch {
+	case err != nil: // the view went meanwhile
+		h.w.note("submitting %q: %v", content, err)
+		return ""
+	case ack.Error != "":
+		h.w.note("submitting %q: %s", content, ack.Error)
+		return ""
+	}
+	title, _, _ := readAnswer(ack.Body)
+	return title
+}
+
+// filled is the form as a person fills it in.
+func (h *hand) filled(wrong slip, content string) fakeslack.Values {
+	reason, name := "No longer needed", h.w.names[h.server]
+	switch wrong {
+	case forbiddenReason:
+		reason = refusedReason
+	case wrongName:
+		name = "another." + name
+	}
+	values := fakeslack.Values{}
+	for _, b := range h.form.Blocks {
+		var state map[string]any
+		prefix, _, _ := strings.Cut(b.BlockID, ":")
+		switch prefix {
+		case "reason":
+			option := map[string]any{"text": map[string]any{"type": "plain_text", "text": reason}, "value": reason}
+			state = map[string]any{"type": "static_select", "selected_option": option}
+		case "content":
+			state = map[string]any{"type": "plain_text_input", "value": content}
+		case "confirm":
+			state = map[string]any{"type": "plain_text_input", "value": name}
+		}
+		if state != nil && b.Type == "input" {
+			values[b.BlockID] = map[string]map[string]any{b.Element.ActionID: state}
+		}
+	}
+	return values
+}
+
+// awaitFiled waits until the bot has filed the server's request.
+func (h *hand) awaitFiled(ctx context.Context) {
+	wait(ctx, errandTime, func() bool {
+		rows, err := h.w.db.rows(ctx)
+		return err == nil && slices.ContainsFunc(rows, func(r row) bool { return r.server == h.server && r.state == "filed" })
+	})
+}

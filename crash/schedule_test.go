@@ -1,0 +1,284 @@
+//go:build linux
+
+package crash
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// schedule is what happens, and when. All of it is drawn from the seed.
+type schedule struct {
+	seed      uint64
+	target    string // the boundary that it is about; "" for none
+	database  string
+	replicas  int
+	transport string
+	binary    *binary
+	patience  time.Duration // POST_TIMEOUT
+	settle    time.Duration // SETTLE_TIME
+
+	errands   []errand
+	upsets    []timed
+	operator  []string            // what is said of the stuck requests, in turn: filed, none or drop, where the books let an honest person say so
+	slack     map[string][]string // by method: the fault of its first call, of the second, …; "" for none
+	softlayer map[string][]string
+	held      []time.Duration // the first POST is held up on its way for so long, the second, …
+
+	blows      []blow
+	points     []string      // CRASH_AT of a process's first run, of the second, …
+	verbPoints []string      // the same for the runs of bot resolve
+	onDeath    upset         // what happens while a process is down for the first time
+	stopFor    time.Duration // a process that stopped itself is woken after this
+	again      bool          // everything accepted is delivered again after a restart at the end
+}
+
+// errand is one person asking for one server.
+type errand struct {
+	person, server int
+	channel        channel
+	after          time.Duration // since the person's last errand
+	slip           slip          // what they get wrong first
+	twice          string        // how the submission comes twice
+	before, then   upset         // what happens to the server before the submission, and once it is filed
+}
+
+type channel int
+
+const (
+	usual   channel = iota
+	notIn           // the bot is not in it
+	private         // the bot is in it by invitation
+	direct          // the person's messages with the bot
+)
+
+type slip int
+
+const (
+	noSlip slip = iota
+	forbiddenReason
+	wrongName
+)
+
+// pressedTwice: the person presses the button twice.
+const pressedTwice = "pressed twice"
+
+// upset is something that other people do meanwhile.
+type upset string
+
+const (
+	nothing       upset = ""
+	closeTickets  upset = "staff close the server's tickets"
+	openForeign   upset = "somebody else opens a ticket"
+	changeAddress upset = "the server's address changes"
+	removeServer  upset = "the server is gone"
+	hideTickets   upset = "the key may view no tickets for a while"
+	demoteFirst   upset = "the first person leaves the group"
+	cutSockets    upset = "Slack cuts every socket"
+	renewSockets  upset = "Slack asks every socket to leave"
+)
+
+type timed struct {
+	at     time.Duration
+	what   upset
+	server int
+}
+
+// blow is a process killed, or stopped for a while.
+type blow struct {
+	at      time.Duration // since the start, where onCall is ""
+	onCall  string        // when a vendor has a call of this method before it; all processes then
+	nth     int           // which call of it, from 0
+	replica int
+	stop    time.Duration // 0: it is killed
+}
+
+// The databases.
+const (
+	sqlite   = "sqlite"
+	postgres = "postgres"
+)
+
+// lease is the swift binary's.
+const lease = time.Second
+
+const (
+	oneSecond   = time.Second
+	fourSeconds = 4 * time.Second
+)
+
+// What a world holds.
+const (
+	people  = 4
+	servers = 6
+)
+
+// draw makes the schedule of a seed.
+func draw(seed uint64) schedule {
+	r := rand.New(rand.NewPCG(seed, 0xc4a54))
+	s := schedule{
+		seed: seed, database: sqlite, replicas: 1, binary: swift, patience: oneSecond, settle: oneSecond,
+		transport: pick(r, fakeslack.TransportHTTP, fakeslack.TransportSocket),
+		stopFor:   between(r, lease/2, 4*lease), again: r.IntN(2) == 0,
+		slack: map[string][]string{}, softlayer: map[string][]string{},
+	}
+	s.drawErrands(r)
+	s.drawFaults(r)
+	s.drawUpsets(r)
+	s.drawBlows(r)
+	s.drawTarget(r)
+	return s
+}
+
+// drawTarget has most schedules reach one boundary, each in its turn.
+func (s *schedule) drawTarget(r *rand.Rand) {
+	if r.IntN(40) == 0 {
+		s.binary, s.blows = plain, slices.DeleteFunc(s.blows, func(b blow) bool { return b.stop > 0 })
+		return
+	}
+	if r.IntN(8) == 0 {
+		return
+	}
+	b := boundaries[int(s.seed)%len(boundaries)]
+	deed := pick(r, "kill", "kill", "stop")
+	s.target = b.name
+	s.points = []string{fmt.Sprintf("%s#%d:%s", b.name, 1+r.IntN(2)*r.IntN(3), deed)}
+	if r.IntN(3) == 0 { // and once more after the restart
+		s.points = append(s.points, fmt.Sprintf("%s#1:kill", pick(r, boundaries...).name))
+	}
+	b.scene(s)
+}
+
+func (s *schedule) drawErrands(r *rand.Rand) {
+	few := 1 + r.IntN(servers)
+	for range 2 + r.IntN(6) {
+		s.errands = append(s.errands, errand{
+			person: r.IntN(people), server: r.IntN(few), after: between(r, 0, 800*time.Millisecond),
+			channel: pick(r, usual, usual, usual, usual, notIn, private, direct),
+			slip:    pick(r, noSlip, noSlip, noSlip, noSlip, forbiddenReason, wrongName),
+			twice:   s.drawTwice(r),
+			then:    pick(r, nothing, nothing, nothing, closeTickets),
+		})
+	}
+}
+
+func (s *schedule) drawTwice(r *rand.Rand) string {
+	ways := []string{"", "", "", fakeslack.FaultRedeliver, fakeslack.FaultTwiceAtOnce, fakeslack.FaultTwiceAtOnce, pressedTwice}
+	if s.transport == fakeslack.TransportHTTP {
+		ways = append(ways, fakeslack.FaultBadSignature, fakeslack.FaultStale)
+	}
+	return pick(r, ways...)
+}
+
+// The faults by what they leave behind.
+var (
+	lostAnswers = []string{"drop_after", "error_after", "slow_after", "truncated_json", "drop_after", "error_after"}
+	unmade      = []string{
+		"slow", "hang", "error_before", "drop_before", "ok_error", "ok_null", "ok_empty", "html", "html_200",
+		"rate_limit", "expired_token", "unauthorized", "no_permission", "redirect",
+	}
+	slackFaults = []string{
+		fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultError503, fakeslack.FaultDropBefore,
+		fakeslack.FaultDropAfter, fakeslack.FaultDropAfter, fakeslack.FaultSlow, fakeslack.FaultHang,
+		fakeslack.FaultFatalError, fakeslack.FaultInternalError,
+	}
+)
+
+// drawFaults says which of each method's first calls go wrong.
+func (s *schedule) drawFaults(r *rand.Rand) {
+	fierce := r.Float64() // how much goes wrong in this schedule
+	for _, m := range []struct {
+		name string
+		rate float64
+	}{
+		{posting, 0.5},
+		{"chat.update", 0.5},
+		{"response_url", 0.5},
+		{"conversations.open", 0.3},
+		{"users.info", 0.2},
+		{"usergroups.list", 0.2},
+		{"views.open", 0.15},
+		{"views.update", 0.15},
+		{"auth.test", 0.1},
+		{"apps.connections.open", 0.2},
+	} {
+		s.slack[m.name] = faultsOf(r, fierce*m.rate, slackFaults)
+	}
+	for _, m := range []struct {
+		name string
+		rate float64
+	}{
+		{"SoftLayer_Hardware_Server/getObject", 0.2},
+		{"SoftLayer_Ticket/getObject", 0.3},
+		{"SoftLayer_Account/getHardware", 0.2},
+		{"SoftLayer_Account/getCurrentUser", 0.2},
+		{"SoftLayer_Account/getTickets", 0.3},
+		{"SoftLayer_User_Customer/getPermissions", 0.2},
+		{"SoftLayer_Hardware_Server/getActiveTickets", 0.3},
+		{"SoftLayer_Account/getObject", 0.1},
+	} {
+		s.softlayer[m.name] = faultsOf(r, fierce*m.rate, slices.Concat(lostAnswers, unmade))
+	}
+	s.softlayer[filing] = faultsOf(r, fierce*0.8, slices.Concat(lostAnswers, lostAnswers, lostAnswers, unmade))
+	for range 6 {
+		var late time.Duration
+		if r.Float64() < fierce*0.3 {
+			late = between(r, 0, s.patience/2)
+		}
+		s.held = append(s.held, late)
+	}
+}
+
+func faultsOf(r *rand.Rand, rate float64, names []string) []string {
+	faults := make([]string, 12)
+	for i := range faults {
+		if r.Float64() < rate {
+			faults[i] = pick(r, names...)
+		}
+	}
+	return faults
+}
+
+func (s *schedule) drawUpsets(r *rand.Rand) {
+	whats := []upset{closeTickets, closeTickets, openForeign, changeAddress, hideTickets}
+	if s.transport == fakeslack.TransportSocket {
+		whats = append(whats, cutSockets, renewSockets)
+	}
+	for range r.IntN(3) {
+		s.upsets = append(s.upsets, timed{at: between(r, 500*time.Millisecond, 6*time.Second), what: pick(r, whats...), server: r.IntN(servers)})
+	}
+	for range 4 {
+		s.operator = append(s.operator, pick(r, "filed", "none", "none", "drop", "none and drop at once"))
+	}
+}
+
+func (s *schedule) drawBlows(r *rand.Rand) {
+	for range r.IntN(4) {
+		b := blow{at: between(r, 200*time.Millisecond, 6*time.Second), replica: r.IntN(s.replicas)}
+		if r.IntN(3) == 0 {
+			b.onCall, b.nth = pick(r, filing, filing, posting, "chat.update", "SoftLayer_Hardware_Server/getObject"), r.IntN(3)
+		}
+		if r.IntN(3) == 0 {
+			b.stop = between(r, lease/2, 4*lease)
+		}
+		s.blows = append(s.blows, b)
+	}
+}
+
+// String says what a schedule is, in one line.
+func (s schedule) String() string {
+	target := cmp.Or(s.target, "random moments")
+	return fmt.Sprintf("seed %d: %s, %d replica(s), %s, %s, %d errands, %d blows, at %s",
+		s.seed, s.database, s.replicas, s.transport, s.binary.name, len(s.errands), len(s.blows), target)
+}
+
+func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(r.Int64N(int64(most-least)))
+}

@@ -1,0 +1,194 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Bounds of a schedule.
+const (
+	busyTime = 45 * time.Second // for people, upsets and blows
+	restTime = 40 * time.Second // from calm to rest, for the swift binary
+	longRest = 3 * time.Minute  // and for the program as it is
+)
+
+// outcome is a schedule that was run.
+type outcome struct {
+	schedule schedule
+	evidence evidence
+	found    []verdict
+	took     time.Duration
+}
+
+// run runs a schedule and judges it.
+func run(ctx context.Context, s schedule) (outcome, error) {
+	began := time.Now()
+	w, err := newWorld(s)
+	if err != nil {
+		return outcome{}, fmt.Errorf("making the world of seed %d: %w", s.seed, err)
+	}
+	defer w.close()
+	w.play(ctx)
+	t, err := w.trial()
+	if err != nil {
+		return outcome{}, fmt.Errorf("reading what seed %d left: %w", s.seed, err)
+	}
+	return outcome{schedule: s, found: t.judge(), evidence: t.evidence, took: time.Since(began)}, nil
+}
+
+// play lets everything happen, then lets it come to rest, and ends the processes.
+func (w *world) play(ctx context.Context) {
+	alive, end := context.WithCancel(ctx)
+	var supervised sync.WaitGroup
+	for _, r := range w.replicas {
+		supervised.Go(func() { r.keep(alive) })
+	}
+	operating, relieve := context.WithCancel(ctx)
+	w.running.Go(func() { w.operate(operating) })
+
+	busy, cancel := context.WithTimeout(ctx, busyTime)
+	w.strike(busy)
+	w.meanwhile(busy)
+	w.ask(busy)
+	cancel()
+	w.rest(ctx)
+	if w.again {
+		w.deliverAgain(ctx)
+		w.rest(ctx)
+	}
+	relieve()
+	w.running.Wait()
+	w.rest(ctx)
+	end()
+	supervised.Wait()
+}
+
+// rest makes everything calm and waits until nothing is left to do.
+func (w *world) rest(ctx context.Context) {
+	w.wire.calm.Store(true)
+	w.note("calm")
+	limit := restTime
+	if w.binary == plain {
+		limit = longRest
+	}
+	for _, r := range w.replicas {
+		r.wake()
+	}
+	rested := wait(ctx, limit, func() bool {
+		rows, err := w.db.rows(ctx)
+		return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return r.working() || r.owing() })
+	})
+	w.note("at rest: %t", rested)
+}
+
+// deliverAgain kills every process and has Slack deliver every submission again that
+// was accepted, newly signed and byte for byte.
+func (w *world) deliverAgain(ctx context.Context) {
+	w.note("everything accepted is delivered again")
+	for _, r := range w.replicas {
+		r.kill("before everything is delivered again")
+	}
+	w.mu.Lock()
+	answers := slices.Clone(w.seen.answers)
+	w.mu.Unlock()
+	seen := map[int]bool{}
+	for _, a := range answers {
+		if a.title != "Recorded" || seen[a.delivery] {
+			continue
+		}
+		seen[a.delivery] = true
+		for _, sameBytes := range []bool{false, true} {
+			wait(ctx, errandTime, func() bool {
+				ack, err := w.slack.Replay(ctx, a.delivery, sameBytes)
+				w.could("delivering again", err)
+				return err != nil || ack.Status == 200
+			})
+		}
+	}
+}
+
+// trial reads all that is judged.
+func (w *world) trial() (*trial, error) {
+	ctx := context.Background()
+	rows, err := w.db.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{rows: rows, books: w.books(), settle: w.settle}
+	for _, place := range w.conversations() {
+		messages, err := w.slack.Messages(ctx, place, 0)
+		if err != nil {
+			return nil, err
+		}
+		t.messages = append(t.messages, messages...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.evidence = w.seen
+	return t, nil
+}
+
+func TestSchedules(t *testing.T) {
+	t.Parallel()
+	seeds := []uint64{*onlySeed}
+	if *onlySeed == 0 {
+		seeds = seeds[:0]
+		for i := range *schedules {
+			seeds = append(seeds, *firstSeed+uint64(i))
+		}
+	}
+	table := newTable()
+	began := time.Now()
+	runAll(t.Context(), seeds, func(o outcome, err error) {
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		table.add(o)
+		if len(o.found) > 0 {
+			t.Errorf("%s", o.report())
+		}
+	})
+	table.print(os.Stderr, time.Since(began))
+}
+
+// runAll runs the schedules of seeds, some at once, and hands over each outcome.
+func runAll(ctx context.Context, seeds []uint64, take func(outcome, error)) {
+	queue := make(chan uint64)
+	var all sync.WaitGroup
+	var one sync.Mutex
+	for range *workers {
+		all.Go(func() {
+			for seed := range queue {
+				o, err := run(ctx, draw(seed))
+				one.Lock()
+				take(o, err)
+				one.Unlock()
+			}
+		})
+	}
+	for _, seed := range seeds {
+		queue <- seed
+	}
+	close(queue)
+	all.Wait()
+}
+
+// report is a failed schedule with its evidence.
+func (o outcome) report() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\nagain: go test ./crash -run TestSchedules -args -only %d\n", o.schedule, o.schedule.seed)
+	for _, v := range o.found {
+		fmt.Fprintf(&text, "  FOUND %s: %s\n", v.figure, v.shown)
+	}
+	text.WriteString(strings.Join(o.evidence.timeline, "\n"))
+	return text.String()
+}

@@ -1,0 +1,105 @@
+//go:build linux
+
+package crash
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// table adds up what was run.
+type table struct {
+	count     map[string]map[string]int // by heading, by line
+	schedules int
+	longest   time.Duration
+}
+
+func newTable() *table { return &table{count: map[string]map[string]int{}} }
+
+func (t *table) count1(heading, line string, n int) {
+	if t.count[heading] == nil {
+		t.count[heading] = map[string]int{}
+	}
+	t.count[heading][line] += n
+}
+
+func (t *table) add(o outcome) {
+	s := o.schedule
+	t.schedules++
+	t.longest = max(t.longest, o.took)
+	t.count1("schedules", fmt.Sprintf("%s, %d replica(s), %s", s.database, s.replicas, s.transport), 1)
+	t.count1("binaries", s.binary.name, 1)
+	for _, d := range o.evidence.dealt {
+		where := d.where
+		switch {
+		case where == "":
+			where = "at a random moment"
+		case isBoundary(where):
+			t.count1("boundaries", where, 1)
+			where = "at a boundary"
+		case strings.Contains(where, "delivered again"):
+		default:
+			where = "while a vendor has the call"
+		}
+		t.count1("kills and stops", d.what+" "+where, 1)
+	}
+	for fault, n := range o.evidence.faults {
+		t.count1("faults", fault, n)
+	}
+	t.count1("events", "submissions accepted", len(o.accepted()))
+	t.count1("events", "POSTs", len(o.evidence.posts))
+	t.count1("events", "bot resolve", len(o.evidence.resolved))
+	for _, v := range o.found {
+		t.count1("found", string(v.figure), 1)
+	}
+}
+
+func (o outcome) accepted() map[string]bool {
+	found := map[string]bool{}
+	for _, a := range o.evidence.answers {
+		if a.title == "Recorded" {
+			found[a.content] = true
+		}
+	}
+	return found
+}
+
+func isBoundary(name string) bool {
+	return slices.ContainsFunc(boundaries, func(b boundary) bool { return b.name == name })
+}
+
+// unreached are the boundaries at which nothing was ever killed or stopped.
+func (t *table) unreached() []string {
+	var missing []string
+	for _, b := range boundaries {
+		if t.count["boundaries"][b.name] == 0 {
+			missing = append(missing, b.name)
+		}
+	}
+	return missing
+}
+
+func (t *table) print(out io.Writer, took time.Duration) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintf(w, "%d schedules in %s, %.1f a minute, the longest %s\n", t.schedules, took.Round(time.Second),
+		float64(t.schedules)/took.Minutes(), t.longest.Round(time.Second))
+	for _, heading := range []string{"schedules", "binaries", "events", "kills and stops", "boundaries", "faults"} {
+		fmt.Fprintf(w, "\n%s\n", heading)
+		for _, line := range slices.Sorted(maps.Keys(t.count[heading])) {
+			fmt.Fprintf(w, "  %s\t%d\n", line, t.count[heading][line])
+		}
+	}
+	fmt.Fprintln(w, "\njudged\texpected\tfound")
+	for _, f := range figures {
+		fmt.Fprintf(w, "  %s\t0\t%d\n", f, t.count["found"][string(f)])
+	}
+	if missing := t.unreached(); len(missing) > 0 {
+		fmt.Fprintf(w, "\nboundaries not reached: %s\n", strings.Join(missing, ", "))
+	}
+}

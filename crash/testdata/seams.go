@@ -1,0 +1,182 @@
+// Decorators at the seams of cmd/bot's wiring. An overlay adds this file to the crash
+// harness's binaries and to no other: each named boundary is passed here, and where
+// CRASH_AT names it the process kills or stops itself.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui"
+)
+
+// crashPoint is one boundary at which this process ends or stops: NAME#PASSAGE:DEED.
+type crashPoint struct {
+	name    string
+	passage int64
+	deed    string
+	passed  atomic.Int64
+}
+
+var crashPoints = readCrashPoints(os.Getenv("CRASH_AT"))
+
+func readCrashPoints(list string) []*crashPoint {
+	var points []*crashPoint
+	for one := range strings.SplitSeq(list, ",") {
+		name, rest, _ := strings.Cut(one, "#")
+		passage, deed, _ := strings.Cut(rest, ":")
+		if n, err := strconv.ParseInt(passage, 10, 64); err == nil {
+			points = append(points, &crashPoint{name: name, passage: n, deed: deed})
+		}
+	}
+	return points
+}
+
+// crash is called at each boundary.
+func crash(name string) {
+	for _, p := range crashPoints {
+		if p.name != name || p.passed.Add(1) != p.passage {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "crash: %s at %s\n", p.deed, name)
+		if p.deed == "stop" {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			return
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // until the signal comes
+	}
+}
+
+// around passes a boundary before and after a step.
+func around[T any](name string, step func() (T, error)) (T, error) {
+	crash(name + ".before")
+	defer crash(name + ".after")
+	return step()
+}
+
+// crashJournal stands before and after each writing method, by what it leads to.
+type crashJournal struct{ cancellation.Journal }
+
+func (j crashJournal) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
+	name := "journal.record." + string(rec.Request.State)
+	if rec.Ending != nil {
+		name = "journal.record.takeover"
+	}
+	return around(name, func() (cancellation.Recorded, error) { return j.Journal.Record(ctx, rec) })
+}
+
+func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	name := "journal.apply." + string(c.To.State)
+	if c.From.State == c.To.State {
+		name = "journal.apply.same"
+	}
+	return around(name, func() (cancellation.Request, error) { return j.Journal.Apply(ctx, c) })
+}
+
+func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event) error {
+	_, err := around("journal.note."+e.Kind, func() (none struct{}, err error) { return none, j.Journal.Note(ctx, id, e) })
+	return err
+}
+
+func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
+	_, err := around("journal.renew", func() (none struct{}, err error) { return none, j.Journal.Renew(ctx, r, owner, lease) })
+	return err
+}
+
+func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration) (
+	r cancellation.Request, found bool, next time.Time, err error,
+) {
+	r, found, next, err = j.Journal.Claim(ctx, owner, lease)
+	if found {
+		crash("journal.claim.after")
+	}
+	return r, found, next, err
+}
+
+func (j crashJournal) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
+	n cancellation.Notice, found bool, next time.Time, err error,
+) {
+	n, found, next, err = j.Journal.ClaimNotice(ctx, owner, lease)
+	if found {
+		crash("journal.claim-notice.after")
+	}
+	return n, found, next, err
+}
+
+func (j crashJournal) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
+	name := "journal.notice.owed"
+	switch {
+	case keep:
+		name = "journal.notice.posting"
+	case n.Due.IsZero():
+		name = "journal.notice.told"
+	}
+	return around(name, func() (cancellation.Notice, error) { return j.Journal.ApplyNotice(ctx, n, keep) })
+}
+
+// crashFiler stands before and after the one call that cannot be undone.
+type crashFiler struct{ cancellation.Filer }
+
+func (f crashFiler) File(ctx context.Context, order cancellation.Order) cancellation.Outcome {
+	crash("filer.file.before")
+	defer crash("filer.file.after")
+	return f.Filer.File(ctx, order)
+}
+
+// crashAnnouncer stands before and after what people are told.
+type crashAnnouncer struct{ cancellation.Announcer }
+
+func newCrashAnnouncer(o slackui.AnnouncerOptions) cancellation.Announcer {
+	return crashAnnouncer{slackui.NewAnnouncer(o)}
+}
+
+func (a crashAnnouncer) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	crash("announcer.post.before")
+	defer crash("announcer.post.after")
+	return a.Announcer.Post(ctx, channel, r)
+}
+
+func (a crashAnnouncer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	crash("announcer.update.before")
+	defer crash("announcer.update.after")
+	return a.Announcer.Update(ctx, at, r)
+}
+
+func (a crashAnnouncer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+	crash("announcer.respond.before")
+	defer crash("announcer.respond.after")
+	return a.Announcer.Respond(ctx, responseURL, r)
+}
+
+func (a crashAnnouncer) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+	crash("announcer.find.before")
+	defer crash("announcer.find.after")
+	return a.Announcer.Find(ctx, channel, r, since)
+}
+
+// crashHandler stands before and after the acknowledgement of a submission.
+type crashHandler struct{ slackui.Handler }
+
+func newCrashApp(o slackui.Options) slackui.Handler { return crashHandler{slackui.NewApp(o)} }
+
+func (h crashHandler) Interaction(ctx context.Context, i slackui.Interaction) (slackui.Reply, slackui.After) {
+	reply, after := h.Handler.Interaction(ctx, i)
+	if i.Kind != slackui.ViewSubmission {
+		return reply, after
+	}
+	crash("submission.acknowledge.before")
+	return reply, func(ctx context.Context) {
+		crash("submission.acknowledge.after")
+		if after != nil {
+			after(ctx)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+//go:build linux
+
+package crash
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// claim is a phrase, and what must be so wherever it is said of a request.
+type claim struct {
+	phrase string
+	holds  func(t *trial, s *words, r *row) bool
+	forms  bool // in forms too, which name a request only to say how it stands
+}
+
+// claims are the phrases that say something about SoftLayer's books.
+var claims = []claim{
+	{"Cancellation requested", ownStood, true},
+	{"Not filed", neverTicketed, false},
+	{"Nothing was filed", neverTicketed, false},
+	{"Withdrawn: ", neverTicketed, false},
+	{"Already requested: ", foreignStood, false},
+	{"Stopped: ", ownClosed, false},
+}
+
+func ownStood(_ *trial, s *words, r *row) bool { return ownTicket(s.books, r.ref) != 0 }
+
+func ownClosed(_ *trial, s *words, r *row) bool {
+	return slices.ContainsFunc(s.books, func(k ticket) bool { return k.ofRef() == r.ref && !k.open })
+}
+
+// neverTicketed: the request never had a ticket, and never has one.
+func neverTicketed(t *trial, _ *words, r *row) bool { return ownTicket(t.books, r.ref) == 0 }
+
+// foreignStood: a ticket that is not this request's was there for its server, and none
+// that is.
+func foreignStood(t *trial, s *words, r *row) bool {
+	return neverTicketed(t, s, r) && slices.ContainsFunc(s.books, func(k ticket) bool { return k.server == r.server && k.ofRef() != r.ref })
+}
+
+// judgeWords holds every text to the books, as they stood when it came.
+func (t *trial) judgeWords() {
+	for _, s := range t.said {
+		t.judgeText(s, strings.HasPrefix(s.method, "views."))
+	}
+	for _, a := range t.answers {
+		s := &words{at: a.at, method: "the answer " + a.title, ref: a.ref, text: a.text, books: a.books}
+		t.judgeText(s, a.title != "Recorded" && a.title != "Not allowed")
+		t.judgeNothing(a)
+	}
+}
+
+func (t *trial) judgeText(s *words, isForm bool) {
+	if s.ref == "" {
+		return
+	}
+	r := t.byRef(s.ref)
+	if r == nil && s.method != "the answer Not known" {
+		t.find(falseWords, "%s speaks of request %s, which is not there: %.200q", s.method, s.ref, s.text)
+	}
+	for _, c := range claims {
+		if r != nil && (c.forms || !isForm) && strings.Contains(s.text, c.phrase) && !c.holds(t, s, r) {
+			t.find(falseWords, "request %s: %s said %q at %s: %.300q", s.ref, s.method, c.phrase, s.at.Format(time.StampMilli), s.text)
+		}
+	}
+}
+
+// judgeNothing: a submission that was answered with nothing recorded is not recorded,
+// unless the person pressed the button again after they had read that.
+func (t *trial) judgeNothing(a answer) {
+	if a.ref != "" || !strings.Contains(a.text, "Nothing was recorded") && !strings.Contains(a.text, "Nothing was filed") {
+		return
+	}
+	r := t.byContent(a.content)
+	if r == nil || r.state == "denied" {
+		return
+	}
+	pressedAgain := slices.ContainsFunc(t.presses, func(p press) bool {
+		return p.content == a.content && p.from.After(a.at) && p.from.Before(r.created.Add(time.Second))
+	})
+	if !pressedAgain {
+		t.find(falseWords, "delivery %d of %q was answered %.120q, and request %s is there, recorded at %s", a.delivery, a.content, a.text, r.ref, r.created.Format(time.StampMilli))
+	}
+}

@@ -1,0 +1,196 @@
+//go:build linux
+
+package crash
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
+)
+
+// world is both vendors, the replicas between them, and all that is seen from outside
+// while a schedule runs.
+type world struct {
+	schedule
+	slack    *fakeslack.Workspace
+	account  *fakesoftlayer.Account
+	far      *httptest.Server
+	dir      string
+	db       database
+	cast     fakeslack.Cast
+	people   []string // user ids
+	servers  []int64  // that can be cancelled
+	names    map[int64]string
+	replicas []*replica
+	wire     wire
+	began    time.Time
+	running  sync.WaitGroup // what goes on beside the people; world waits for it
+
+	mu     sync.Mutex
+	seen   evidence
+	serial int // of the contents that people type
+	run    int // of bot resolve
+}
+
+// newWorld makes both vendors and an empty database. close ends it.
+func newWorld(s schedule) (*world, error) {
+	dir, err := os.MkdirTemp("", fmt.Sprintf("crash-%d-", s.seed))
+	if err != nil {
+		return nil, err
+	}
+	w := &world{schedule: s, dir: dir, names: map[int64]string{}, began: time.Now()}
+	if w.db, err = newDatabase(s, dir); err != nil {
+		return nil, err
+	}
+	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60})
+	w.slack = fakeslack.New(fakeslack.Options{
+		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, Observe: w.observe,
+	})
+	w.cast = w.slack.Cast()
+	w.wire = wire{world: w, calls: map[string]int{}}
+	w.far = httptest.NewServer(w.wire.routes())
+	w.slack.SetURL(w.far.URL + "/slack")
+	if s.transport == fakeslack.TransportHTTP {
+		w.slack.SetEndpoint(w.far.URL + "/bot")
+	}
+	if err := w.settleIn(); err != nil {
+		w.close()
+		return nil, err
+	}
+	for i := range s.replicas {
+		w.replicas = append(w.replicas, newReplica(w, i))
+	}
+	return w, nil
+}
+
+// settleIn chooses the people and the servers, and writes the policy.
+func (w *world) settleIn() error {
+	w.people = []string{w.cast.User, w.cast.Requester, w.cast.Approver, w.cast.Outsider}
+	if err := w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "add": w.people}); err != nil {
+		return err
+	}
+	if err := w.steerSlack("/channel", map[string]any{"id": w.cast.PrivateChannel, "patch": map[string]any{"bot_in": true, "members": w.people}}); err != nil {
+		return err
+	}
+	for range servers {
+		var changed struct{ FullyQualifiedDomainName string }
+		id := w.account.Cancelable() // and not again, once something of it was changed
+		if err := w.steer(http.MethodPost, "/server", map[string]any{"id": id, "patch": map[string]any{"notes": "of the crash harness"}}, &changed); err != nil {
+			return err
+		}
+		w.servers, w.names[id] = append(w.servers, id), changed.FullyQualifiedDomainName
+	}
+	policy := fmt.Sprintf(`
+@id("requesters-ask")
+permit (principal in Group::%[1]q, action == Action::"request", resource);
+@id("requesters-alone")
+permit (principal in Group::%[1]q, action == Action::"cancel", resource);
+@id("no-competitors")
+@reason("nobody moves to a competitor.")
+forbid (principal, action == Action::"request", resource) when { context.statedReason == %[2]q };
+`, w.cast.RequestGroup, refusedReason)
+	return os.WriteFile(w.policyFile(), []byte(policy), 0o600)
+}
+
+func (w *world) policyFile() string { return filepath.Join(w.dir, "policy.cedar") }
+
+// refusedReason is the one that the policy lets nobody give.
+const refusedReason = "Moving to competitor"
+
+// close ends both vendors and takes the database away.
+func (w *world) close() {
+	w.slack.Close()
+	w.far.Close()
+	w.wire.held.Wait()
+	w.db.drop()
+	_ = os.RemoveAll(w.dir) // of the system's temporary folder
+}
+
+// channelOf is where an errand's command is typed.
+func (w *world) channelOf(e errand) string {
+	switch e.channel {
+	case notIn:
+		return w.cast.OtherChannel
+	case private:
+		return w.cast.PrivateChannel
+	case direct:
+		return w.people[e.person%people]
+	}
+	return w.cast.Channel
+}
+
+// conversations are all places where a result can be told.
+func (w *world) conversations() []string {
+	return append([]string{w.cast.Channel, w.cast.OtherChannel, w.cast.PrivateChannel}, w.people...)
+}
+
+// steer changes SoftLayer's account, or reads its books.
+func (w *world) steer(method, path string, body, answer any) error {
+	return control(w.account.Control(), method, path, body, answer)
+}
+
+func (w *world) steerSlack(path string, body any) error {
+	return control(w.slack.Control(), http.MethodPost, path, body, nil)
+}
+
+func control(h http.Handler, method, path string, body, answer any) error {
+	payload, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r := httptest.NewRequestWithContext(context.Background(), method, path, bytes.NewReader(payload))
+	r.Header.Set("Content-Type", "application/json")
+	r.Host = "127.0.0.1"
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, r)
+	if recorder.Code >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %s", method, path, recorder.Body)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(recorder.Body.Bytes(), answer)
+}
+
+// note writes a line of the timeline.
+func (w *world) note(format string, args ...any) {
+	at := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen.timeline = append(w.seen.timeline, fmt.Sprintf("%8.3f  %s", at.Sub(w.began).Seconds(), fmt.Sprintf(format, args...)))
+}
+
+// pause waits; false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// wait asks again and again until something is so, at most for limit.
+func wait(ctx context.Context, limit time.Duration, is func() bool) bool {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		if is() {
+			return true
+		}
+		if !pause(ctx, 25*time.Millisecond) {
+			return false
+		}
+	}
+	return is()
+}
