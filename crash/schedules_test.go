@@ -147,7 +147,7 @@ func TestSchedules(t *testing.T) {
 	}
 	table := newTable()
 	began := time.Now()
-	runAll(t.Context(), seeds, func(o outcome, err error) {
+	runAll(t.Context(), seeds, func(seed uint64) (outcome, error) { return run(t.Context(), draw(seed)) }, func(o outcome, err error) {
 		if err != nil {
 			t.Error(err)
 			return
@@ -160,15 +160,15 @@ func TestSchedules(t *testing.T) {
 	table.print(os.Stderr, time.Since(began))
 }
 
-// runAll runs the schedules of seeds, some at once, and hands over each outcome.
-func runAll(ctx context.Context, seeds []uint64, take func(outcome, error)) {
+// runAll runs one schedule for each seed, some at once, and hands over each outcome.
+func runAll(ctx context.Context, seeds []uint64, run func(seed uint64) (outcome, error), take func(outcome, error)) {
 	queue := make(chan uint64)
 	var all sync.WaitGroup
 	var one sync.Mutex
 	for range *workers {
 		all.Go(func() {
 			for seed := range queue {
-				o, err := run(ctx, draw(seed))
+				o, err := run(seed)
 				one.Lock()
 				take(o, err)
 				one.Unlock()
@@ -176,7 +176,9 @@ func runAll(ctx context.Context, seeds []uint64, take func(outcome, error)) {
 		})
 	}
 	for _, seed := range seeds {
-		queue <- seed
+		if ctx.Err() == nil {
+			queue <- seed
+		}
 	}
 	close(queue)
 	all.Wait()
