@@ -146,8 +146,8 @@ func firstGroup(r *regexp.Regexp, text string) string {
 }
 
 // heard takes down what the bot says to Slack.
-func (w *world) heard(method, fault string, body []byte) *words {
-	said := &words{at: time.Now(), method: method, fault: fault, books: w.books()}
+func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
+	said := &words{at: at, method: method, fault: fault, books: w.books()}
 	said.text, said.ref = readWords(body)
 	w.tally(func(e *evidence) { e.said = append(e.said, said) })
 	if strings.HasPrefix(method, "chat.") || method == "response_url" {

@@ -70,7 +70,7 @@ func (w *wire) toSlack(next http.Handler) http.Handler {
 			next.ServeHTTP(out, r)
 			return
 		}
-		body := reread(r)
+		at, body := time.Now(), reread(r)
 		fault := w.fault(w.world.schedule.slack, method, w.nth(method))
 		if fault != "" && w.world.slack.Fault(method, fault, 1) != nil {
 			fault = ""
@@ -78,7 +78,7 @@ func (w *wire) toSlack(next http.Handler) http.Handler {
 		if fault != "" {
 			w.world.tally(func(e *evidence) { e.faults["slack "+fault]++ })
 		}
-		said, answer := w.world.heard(method, fault, body), &answered{ResponseWriter: out}
+		said, answer := w.world.heard(at, method, fault, body), &answered{ResponseWriter: out}
 		next.ServeHTTP(answer, r)
 		w.world.tally(func(*evidence) {
 			said.took, said.stands = time.Since(said.at), bytes.Contains(answer.body.Bytes(), []byte(`"ok":true`)) || fault == fakeslack.FaultDropAfter
