@@ -86,6 +86,7 @@ var inTestsOf = map[string][]string{
 	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"}, // the page, by a browser
 	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},
+	"crash":                 {"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 }
 
 type pkg struct {

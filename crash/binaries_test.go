@@ -2,13 +2,40 @@
 
 package crash
 
-import "slices"
+import (
+	"path/filepath"
+	"runtime"
+	"slices"
+)
 
 // plain is the program as it is.
 var plain = &binary{name: "plain"}
 
 // swift has the seams, and shorter times.
 var swift = &binary{name: "swift", patches: slices.Concat(seams, shorter), added: seamFiles}
+
+// askew is swift with a wall clock that is shifted by CRASH_SHIFT seconds. The monotonic
+// clock, timers and the database's clock stay.
+var askew = &binary{name: "askew", patches: slices.Concat(swift.patches, shifted), added: seamFiles}
+
+var shifted = []patch{{
+	filepath.Join(runtime.GOROOT(), "src/time/time.go"), "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n",
+	`
+var crashShift = func() int64 {
+	text, _ := syscall.Getenv("CRASH_SHIFT")
+	if len(text) > 0 && text[0] == '-' {
+		seconds, _ := atoi(text[1:])
+		return -int64(seconds)
+	}
+	seconds, _ := atoi(text)
+	return int64(seconds)
+}()
+
+func Now() Time {
+	sec, nsec, mono := runtimeNow()
+	sec += crashShift
+`,
+}, {filepath.Join(runtime.GOROOT(), "src/time/time.go"), "import (\n", "import (\n\t\"syscall\"\n"}}
 
 // seams puts the decorators of testdata/seams.go into cmd/bot's wiring.
 var seams = []patch{

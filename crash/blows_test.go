@@ -12,8 +12,8 @@ import (
 )
 
 // pointOf is the boundary at which a replica's nth run ends.
-func (w *world) pointOf(run int) string {
-	if w.wire.calm.Load() || run >= len(w.points) {
+func (w *world) pointOf(replica, run int) string {
+	if w.wire.calm.Load() || run >= len(w.points) || w.pointed >= 0 && w.pointed != replica {
 		return ""
 	}
 	return w.points[run]
@@ -101,6 +101,8 @@ func (w *world) upsetting(what upset, server int64) error {
 		return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
 	case demoteFirst:
 		return w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "remove": []string{w.people[w.errands[0].person%people]}})
+	case cutDatabase:
+		return w.db.cut(context.Background())
 	case cutSockets:
 		return w.slack.Socket(fakeslack.SocketDisconnect)
 	case renewSockets:

@@ -8,38 +8,69 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"sync"
+	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver named "pgx"
+	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"cancel-server/internal/postgrestest"
 )
 
 // database is the bot's, as the harness reads it from outside: with SQL of its own.
 type database struct {
 	address string // DATABASE_URL
-	db      *sql.DB
-	remove  func() // takes it away; nil where it goes with its folder
+	*sql.DB
 }
 
-// newDatabase makes an empty database for a schedule.
-func newDatabase(s schedule, dir string) (database, error) {
-	if s.database != sqlite {
-		return database{}, fmt.Errorf("database %q is none that the harness knows", s.database)
+// newDatabase makes an empty database, which goes with the test.
+func newDatabase(t testing.TB, s schedule, dir string) database {
+	t.Helper()
+	address, driver, name := "", "sqlite", ""
+	switch s.database {
+	case postgres:
+		takePlace(t, s.replicas)
+		address, driver = postgrestest.Database(t), "pgx"
+		name = address
+	default:
+		path := filepath.Join(dir, "requests.db")
+		address, name = "sqlite:"+path, "file:"+path+"?mode=rw&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
 	}
-	path := filepath.Join(dir, "requests.db")
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=rw&_pragma=busy_timeout(5000)&_pragma=query_only(1)")
-	return database{address: "sqlite:" + path, db: db}, err
+	db, err := sql.Open(driver, name)
+	require.NoError(t, err)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = db.Close() }) // it was only read
+	return database{address, db}
 }
 
-func (d database) url() string { return d.address }
+// places bounds how many replicas hold connections to PostgreSQL at once: a server takes
+// a hundred unless it is told otherwise, and others use it too.
+var places = struct {
+	sync.Mutex
+	free chan struct{}
+}{free: make(chan struct{}, 9)}
 
-// drop takes the database away.
-func (d database) drop() {
-	if d.db != nil {
-		_ = d.db.Close() // it was only read
+// takePlace waits for places for so many replicas, and gives them back with the test.
+func takePlace(t testing.TB, replicas int) {
+	t.Helper()
+	places.Lock()
+	defer places.Unlock()
+	for range replicas {
+		places.free <- struct{}{}
 	}
-	if d.remove != nil {
-		d.remove()
-	}
+	t.Cleanup(func() {
+		for range replicas {
+			<-places.free
+		}
+	})
+}
+
+// cut ends every connection of the bot's to a PostgreSQL database.
+func (d database) cut(ctx context.Context) error {
+	_, err := d.ExecContext(ctx, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+	return err
 }
 
 // row is a request as it is stored.
@@ -110,7 +141,7 @@ func (d database) rows(ctx context.Context) ([]row, error) {
 }
 
 func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
-	return d.each(ctx, `select request_id, channel, ts, way, due, owed, shown from notices`, func(from *sql.Rows) error {
+	return d.each(ctx, `select request_id, channel, ts, way, due, owed, shown from notices where kind = 'result'`, func(from *sql.Rows) error {
 		var id string
 		var n notice
 		var due sql.NullInt64
@@ -144,7 +175,7 @@ func (d database) readEvents(ctx context.Context, byID map[string]*row) error {
 }
 
 func (d database) each(ctx context.Context, query string, visit func(*sql.Rows) error) error {
-	found, err := d.db.QueryContext(ctx, query)
+	found, err := d.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}

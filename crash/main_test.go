@@ -14,12 +14,16 @@ var (
 	schedules = flag.Int("schedules", 6, "how many schedules to run")
 	firstSeed = flag.Uint64("seed", 1, "the first one's seed; the others follow")
 	onlySeed  = flag.Uint64("only", 0, "run the schedule of this seed alone")
-	workers   = flag.Int("workers", 12, "how many run at once; they mostly wait")
+	workers   = flag.String("workers", "12", "how many run at once; they mostly wait")
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	var err error
+	err := flag.Set("test.parallel", *workers)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	if workshop, err = os.MkdirTemp("", "crash-binaries-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

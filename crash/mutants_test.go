@@ -3,14 +3,13 @@
 package crash
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // mutantBound is how many schedules the harness may need to find a broken program.
@@ -46,52 +45,51 @@ var mutants = []struct {
 }
 
 func TestMutants(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a broken program is looked for without -short")
-	}
 	for i, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			broken := &binary{name: fmt.Sprintf("mutant-%d", i), patches: slices.Concat(swift.patches, m.patches), added: swift.added}
 			_, err := broken.built()
-			if !assert.NoError(t, err) {
-				return
-			}
-			found, tried := hunt(t.Context(), broken)
-			if !assert.NotNil(t, found, "the harness finds nothing in %d schedules of a program of which it is true that %s", tried, m.name) {
-				return
-			}
-			fmt.Fprintf(os.Stderr, "found, after %d schedules, that %s: seed %d, %s: %.300s\n",
-				tried, m.name, found.schedule.seed, found.found[0].figure, found.found[0].shown)
+			require.NoError(t, err)
+			var h hunt
+			t.Run("schedules", func(t *testing.T) {
+				for _, seed := range seeds(mutantBound) {
+					t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+						t.Parallel()
+						h.try(t, seed, broken)
+					})
+				}
+			})
+			require.NotNil(t, h.found, "the harness finds nothing in %d schedules of a program of which it is true that %s", h.tried, m.name)
+			fmt.Fprintf(os.Stderr, "found, after %d schedules, that %s: %s\n  %s: %.300s\n",
+				h.tried, m.name, h.found.schedule, h.found.found[0].figure, h.found.found[0].shown)
 		})
 	}
 }
 
 // hunt runs schedules with a broken program until one finds something.
-func hunt(ctx context.Context, broken *binary) (found *outcome, tried int) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var over atomic.Bool
-	var seeds []uint64
-	for i := range mutantBound {
-		seeds = append(seeds, *firstSeed+uint64(i))
+type hunt struct {
+	mu    sync.Mutex
+	found *outcome
+	tried int
+}
+
+func (h *hunt) over() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.found != nil
+}
+
+func (h *hunt) try(t *testing.T, seed uint64, broken *binary) {
+	if h.over() {
+		return
 	}
-	runAll(ctx, seeds, func(seed uint64) (outcome, error) {
-		if over.Load() {
-			return outcome{}, nil
-		}
-		s := draw(seed)
-		s.binary = broken
-		return run(ctx, s)
-	}, func(o outcome, err error) {
-		if over.Load() || err != nil {
-			return
-		}
-		tried++
-		if len(o.found) > 0 && o.found[0].figure != harness {
-			found = &o
-			over.Store(true)
-			cancel()
-		}
-	})
-	return found, tried
+	s := draw(seed)
+	s.binary = broken
+	o := run(t, s)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tried++
+	if len(o.found) > 0 && o.found[0].figure != harness && h.found == nil {
+		h.found = &o
+	}
 }

@@ -15,8 +15,16 @@ import (
 // module is where the module's files are.
 const module = ".."
 
-// patch replaces a text wherever it stands in one file of the module.
+// patch replaces a text wherever it stands in one file, named by its path in the module
+// or by an absolute one.
 type patch struct{ file, old, new string }
+
+func source(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(module, path)
+}
 
 // binary is the program, built from the sources with patches and added files.
 type binary struct {
@@ -64,20 +72,20 @@ func (b *binary) overlay(dir string) (string, error) {
 		return "", err
 	}
 	for path, from := range b.added {
-		source, err := os.ReadFile(from)
+		text, err := os.ReadFile(from)
 		if err != nil {
 			return "", err
 		}
-		changed[path] = string(source)
+		changed[path] = string(text)
 	}
 	replace := map[string]string{}
-	for path, source := range changed {
-		original, err := filepath.Abs(filepath.Join(module, path))
+	for path, text := range changed {
+		original, err := filepath.Abs(source(path))
 		if err != nil {
 			return "", err
 		}
 		replace[original] = filepath.Join(dir, strings.ReplaceAll(path, "/", "_"))
-		if err := os.WriteFile(replace[original], []byte(source), 0o600); err != nil {
+		if err := os.WriteFile(replace[original], []byte(text), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -93,18 +101,18 @@ func (b *binary) overlay(dir string) (string, error) {
 func patched(patches []patch) (map[string]string, error) {
 	changed := map[string]string{}
 	for _, p := range patches {
-		source, known := changed[p.file]
+		text, known := changed[p.file]
 		if !known {
-			read, err := os.ReadFile(filepath.Join(module, p.file))
+			read, err := os.ReadFile(source(p.file))
 			if err != nil {
 				return nil, err
 			}
-			source = string(read)
+			text = string(read)
 		}
-		if !strings.Contains(source, p.old) {
+		if !strings.Contains(text, p.old) {
 			return nil, fmt.Errorf("%s does not hold the text that is to be replaced: the harness is out of date\n%s", p.file, p.old)
 		}
-		changed[p.file] = strings.ReplaceAll(source, p.old, p.new)
+		changed[p.file] = strings.ReplaceAll(text, p.old, p.new)
 	}
 	return changed, nil
 }

@@ -22,6 +22,7 @@ import (
 // is started, as an operator's supervisor does.
 type replica struct {
 	world *world
+	index int
 	name  string
 
 	mu      sync.Mutex
@@ -31,7 +32,9 @@ type replica struct {
 	woken   chan struct{} // closed when the present stop is over; nil while it runs
 }
 
-func newReplica(w *world, i int) *replica { return &replica{world: w, name: fmt.Sprintf("bot %d", i)} }
+func newReplica(w *world, i int) *replica {
+	return &replica{world: w, index: i, name: fmt.Sprintf("bot %d", i)}
+}
 
 // environment is the program's, without what says at which boundary it ends.
 func (w *world) environment() []string {
@@ -40,7 +43,7 @@ func (w *world) environment() []string {
 		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.far.URL + "/slack/api/",
 		"SOFTLAYER_USERNAME=" + w.account.Username(), "SOFTLAYER_API_KEY=" + w.account.APIKey(),
 		"SOFTLAYER_ENDPOINT_URL=" + w.far.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
-		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.url(),
+		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.address,
 		"TICKET_URL=" + w.far.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(),
 	}
@@ -49,6 +52,10 @@ func (w *world) environment() []string {
 	}
 	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR=127.0.0.1:0")
 }
+
+// shiftOf is how far a replica's clock is off, in seconds: ten minutes, either way. Only
+// the askew binary minds.
+func shiftOf(replica int) string { return []string{"0", "600", "-600"}[replica%3] }
 
 // keep runs process after process until ctx ends, then asks the last one to end.
 func (r *replica) keep(ctx context.Context) {
@@ -73,7 +80,8 @@ func (r *replica) start() (*exec.Cmd, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cmd := exec.Command(path)
-	cmd.Env = append(r.world.environment(), "CRASH_AT="+r.world.pointOf(r.run))
+	point := r.world.pointOf(r.index, r.run)
+	cmd.Env = append(r.world.environment(), "CRASH_AT="+point, "CRASH_SHIFT="+shiftOf(r.index))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	log := &listener{hear: r.hear}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -81,7 +89,7 @@ func (r *replica) start() (*exec.Cmd, error) {
 		return nil, err
 	}
 	r.process = cmd.Process
-	r.world.note("%s, run %d, started, to end at %q", r.name, r.run, r.world.pointOf(r.run))
+	r.world.note("%s, run %d, started, to end at %q", r.name, r.run, point)
 	r.run++
 	return cmd, nil
 }

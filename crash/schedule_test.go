@@ -32,6 +32,7 @@ type schedule struct {
 
 	blows      []blow
 	points     []string      // CRASH_AT of a process's first run, of the second, …
+	pointed    int           // which replica has them; -1 for all
 	verbPoints []string      // the same for the runs of bot resolve
 	onDeath    upset         // what happens while a process is down for the first time
 	stopFor    time.Duration // a process that stopped itself is woken after this
@@ -79,6 +80,7 @@ const (
 	removeServer  upset = "the server is gone"
 	hideTickets   upset = "the key may view no tickets for a while"
 	demoteFirst   upset = "the first person leaves the group"
+	cutDatabase   upset = "every connection to the database is cut"
 	cutSockets    upset = "Slack cuts every socket"
 	renewSockets  upset = "Slack asks every socket to leave"
 )
@@ -122,10 +124,13 @@ const (
 func draw(seed uint64) schedule {
 	r := rand.New(rand.NewPCG(seed, 0xc4a54))
 	s := schedule{
-		seed: seed, database: sqlite, replicas: 1, binary: swift, patience: oneSecond, settle: oneSecond,
+		seed: seed, database: sqlite, replicas: 1, pointed: -1, binary: swift, patience: oneSecond, settle: oneSecond,
 		transport: pick(r, fakeslack.TransportHTTP, fakeslack.TransportSocket),
 		stopFor:   between(r, lease/2, 4*lease), again: r.IntN(2) == 0,
 		slack: map[string][]string{}, softlayer: map[string][]string{},
+	}
+	if seed%2 == 1 {
+		s.database, s.replicas, s.pointed = postgres, pick(r, 1, 3, 3), r.IntN(4)-1
 	}
 	s.drawErrands(r)
 	s.drawFaults(r)
@@ -144,7 +149,10 @@ func (s *schedule) drawTarget(r *rand.Rand) {
 	if r.IntN(8) == 0 {
 		return
 	}
-	b := boundaries[int(s.seed)%len(boundaries)]
+	if s.replicas > 1 && s.transport == fakeslack.TransportSocket && r.IntN(3) == 0 { // a signature needs the right time
+		s.binary = askew
+	}
+	b := boundaries[int(s.seed/2)%len(boundaries)]
 	deed := pick(r, "kill", "kill", "stop")
 	s.target = b.name
 	s.points = []string{fmt.Sprintf("%s#%d:%s", b.name, 1+r.IntN(2)*r.IntN(3), deed)}
@@ -246,6 +254,9 @@ func faultsOf(r *rand.Rand, rate float64, names []string) []string {
 
 func (s *schedule) drawUpsets(r *rand.Rand) {
 	whats := []upset{closeTickets, closeTickets, openForeign, changeAddress, hideTickets}
+	if s.database == postgres {
+		whats = append(whats, cutDatabase, cutDatabase)
+	}
 	if s.transport == fakeslack.TransportSocket {
 		whats = append(whats, cutSockets, renewSockets)
 	}

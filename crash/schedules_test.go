@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Bounds of a schedule.
@@ -29,19 +31,16 @@ type outcome struct {
 }
 
 // run runs a schedule and judges it.
-func run(ctx context.Context, s schedule) (outcome, error) {
+func run(t testing.TB, s schedule) outcome {
+	t.Helper()
 	began := time.Now()
-	w, err := newWorld(s)
-	if err != nil {
-		return outcome{}, fmt.Errorf("making the world of seed %d: %w", s.seed, err)
-	}
-	defer w.close()
-	w.play(ctx)
-	t, err := w.trial()
-	if err != nil {
-		return outcome{}, fmt.Errorf("reading what seed %d left: %w", s.seed, err)
-	}
-	return outcome{schedule: s, found: t.judge(), evidence: t.evidence, took: time.Since(began)}, nil
+	_, err := s.binary.built()
+	require.NoError(t, err)
+	w := newWorld(t, s)
+	w.play(t.Context())
+	trial, err := w.trial()
+	require.NoError(t, err)
+	return outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began)}
 }
 
 // play lets everything happen, then lets it come to rest, and ends the processes.
@@ -138,50 +137,32 @@ func (w *world) trial() (*trial, error) {
 
 func TestSchedules(t *testing.T) {
 	t.Parallel()
-	seeds := []uint64{*onlySeed}
-	if *onlySeed == 0 {
-		seeds = seeds[:0]
-		for i := range *schedules {
-			seeds = append(seeds, *firstSeed+uint64(i))
-		}
-	}
 	table := newTable()
-	began := time.Now()
-	runAll(t.Context(), seeds, func(seed uint64) (outcome, error) { return run(t.Context(), draw(seed)) }, func(o outcome, err error) {
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		table.add(o)
-		if len(o.found) > 0 {
-			t.Errorf("%s", o.report())
-		}
-	})
-	table.print(os.Stderr, time.Since(began))
-}
-
-// runAll runs one schedule for each seed, some at once, and hands over each outcome.
-func runAll(ctx context.Context, seeds []uint64, run func(seed uint64) (outcome, error), take func(outcome, error)) {
-	queue := make(chan uint64)
-	var all sync.WaitGroup
-	var one sync.Mutex
-	for range *workers {
-		all.Go(func() {
-			for seed := range queue {
-				o, err := run(seed)
-				one.Lock()
-				take(o, err)
-				one.Unlock()
+	t.Cleanup(func() { table.print(os.Stderr) })
+	for _, seed := range seeds(*schedules) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			s := draw(seed)
+			table.began(s)
+			o := run(t, s)
+			table.add(o)
+			if len(o.found) > 0 {
+				t.Error(o.report())
 			}
 		})
 	}
-	for _, seed := range seeds {
-		if ctx.Err() == nil {
-			queue <- seed
-		}
+}
+
+// seeds are the one that was asked for, or so many from the first.
+func seeds(count int) []uint64 {
+	if *onlySeed != 0 {
+		return []uint64{*onlySeed}
 	}
-	close(queue)
-	all.Wait()
+	var all []uint64
+	for i := range count {
+		all = append(all, *firstSeed+uint64(i))
+	}
+	return all
 }
 
 // report is a failed schedule with its evidence.

@@ -8,18 +8,30 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
 
 // table adds up what was run.
 type table struct {
-	count     map[string]map[string]int // by heading, by line
-	schedules int
-	longest   time.Duration
+	start time.Time
+
+	mu      sync.Mutex
+	count   map[string]map[string]int // by heading, by line
+	drawn   int
+	run     int
+	longest time.Duration
 }
 
-func newTable() *table { return &table{count: map[string]map[string]int{}} }
+func newTable() *table { return &table{start: time.Now(), count: map[string]map[string]int{}} }
+
+// began counts a schedule that is about to run, or to be skipped.
+func (t *table) began(schedule) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drawn++
+}
 
 func (t *table) count1(heading, line string, n int) {
 	if t.count[heading] == nil {
@@ -29,8 +41,10 @@ func (t *table) count1(heading, line string, n int) {
 }
 
 func (t *table) add(o outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	s := o.schedule
-	t.schedules++
+	t.run++
 	t.longest = max(t.longest, o.took)
 	t.count1("schedules", fmt.Sprintf("%s, %d replica(s), %s", s.database, s.replicas, s.transport), 1)
 	t.count1("binaries", s.binary.name, 1)
@@ -84,11 +98,17 @@ func (t *table) unreached() []string {
 	return missing
 }
 
-func (t *table) print(out io.Writer, took time.Duration) {
+func (t *table) print(out io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	took := time.Since(t.start)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
-	fmt.Fprintf(w, "%d schedules in %s, %.1f a minute, the longest %s\n", t.schedules, took.Round(time.Second),
-		float64(t.schedules)/took.Minutes(), t.longest.Round(time.Second))
+	fmt.Fprintf(w, "%d schedules in %s, %.1f a minute, the longest %s\n", t.run, took.Round(time.Second),
+		float64(t.run)/took.Minutes(), t.longest.Round(time.Second))
+	if skipped := t.drawn - t.run; skipped > 0 {
+		fmt.Fprintf(w, "SKIPPED: %d schedules, for want of a PostgreSQL\n", skipped)
+	}
 	for _, heading := range []string{"schedules", "binaries", "events", "kills and stops", "boundaries", "faults"} {
 		fmt.Fprintf(w, "\n%s\n", heading)
 		for _, line := range slices.Sorted(maps.Keys(t.count[heading])) {

@@ -12,7 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/fakesoftlayer"
@@ -42,16 +45,12 @@ type world struct {
 	run    int // of bot resolve
 }
 
-// newWorld makes both vendors and an empty database. close ends it.
-func newWorld(s schedule) (*world, error) {
-	dir, err := os.MkdirTemp("", fmt.Sprintf("crash-%d-", s.seed))
-	if err != nil {
-		return nil, err
-	}
-	w := &world{schedule: s, dir: dir, names: map[int64]string{}, began: time.Now()}
-	if w.db, err = newDatabase(s, dir); err != nil {
-		return nil, err
-	}
+// newWorld makes both vendors and an empty database, which end with the test.
+func newWorld(t testing.TB, s schedule) *world {
+	t.Helper()
+	w := &world{schedule: s, dir: t.TempDir(), names: map[int64]string{}}
+	w.db = newDatabase(t, s, w.dir)
+	w.began = time.Now()
 	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60})
 	w.slack = fakeslack.New(fakeslack.Options{
 		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, Observe: w.observe,
@@ -59,18 +58,20 @@ func newWorld(s schedule) (*world, error) {
 	w.cast = w.slack.Cast()
 	w.wire = wire{world: w, calls: map[string]int{}}
 	w.far = httptest.NewServer(w.wire.routes())
+	t.Cleanup(func() {
+		w.slack.Close()
+		w.far.Close()
+		w.wire.held.Wait()
+	})
 	w.slack.SetURL(w.far.URL + "/slack")
 	if s.transport == fakeslack.TransportHTTP {
 		w.slack.SetEndpoint(w.far.URL + "/bot")
 	}
-	if err := w.settleIn(); err != nil {
-		w.close()
-		return nil, err
-	}
+	require.NoError(t, w.settleIn())
 	for i := range s.replicas {
 		w.replicas = append(w.replicas, newReplica(w, i))
 	}
-	return w, nil
+	return w
 }
 
 // settleIn chooses the people and the servers, and writes the policy.
@@ -106,15 +107,6 @@ func (w *world) policyFile() string { return filepath.Join(w.dir, "policy.cedar"
 
 // refusedReason is the one that the policy lets nobody give.
 const refusedReason = "Moving to competitor"
-
-// close ends both vendors and takes the database away.
-func (w *world) close() {
-	w.slack.Close()
-	w.far.Close()
-	w.wire.held.Wait()
-	w.db.drop()
-	_ = os.RemoveAll(w.dir) // of the system's temporary folder
-}
 
 // channelOf is where an errand's command is typed.
 func (w *world) channelOf(e errand) string {
