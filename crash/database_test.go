@@ -31,7 +31,6 @@ func newDatabase(t testing.TB, s schedule, dir string) database {
 	address, driver, name := "", "sqlite", ""
 	switch s.database {
 	case postgres:
-		takePlace(t, s.replicas)
 		address, driver = postgrestest.Database(t), "pgx"
 		name = address
 	default:
@@ -41,22 +40,30 @@ func newDatabase(t testing.TB, s schedule, dir string) database {
 	db, err := sql.Open(driver, name)
 	require.NoError(t, err)
 	db.SetMaxOpenConns(1)
+	if s.database == postgres {
+		takePlaces(t, db, s.replicas)
+	}
 	t.Cleanup(func() { _ = db.Close() }) // it was only read
 	return database{address, db}
 }
 
-// places bounds how many replicas hold connections to PostgreSQL at once: a server takes
-// a hundred unless it is told otherwise, and others use it too.
-var places = struct {
+// places bounds how many replicas hold connections to PostgreSQL at once. A replica
+// takes six at most, and others use the server too.
+var places struct {
 	sync.Mutex
-	free chan struct{}
-}{free: make(chan struct{}, 9)}
+	free chan struct{} // made by the first who asks
+}
 
-// takePlace waits for places for so many replicas, and gives them back with the test.
-func takePlace(t testing.TB, replicas int) {
+// takePlaces waits for places for so many replicas, and gives them back with the test.
+func takePlaces(t testing.TB, db *sql.DB, replicas int) {
 	t.Helper()
 	places.Lock()
 	defer places.Unlock()
+	if places.free == nil {
+		var connections int
+		require.NoError(t, db.QueryRowContext(t.Context(), `select current_setting('max_connections')::int`).Scan(&connections))
+		places.free = make(chan struct{}, max(3, connections*7/10/6))
+	}
 	for range replicas {
 		places.free <- struct{}{}
 	}

@@ -48,6 +48,9 @@ func (t *table) add(o outcome) {
 	t.longest = max(t.longest, o.took)
 	t.count1("schedules", fmt.Sprintf("%s, %d replica(s), %s", s.database, s.replicas, s.transport), 1)
 	t.count1("binaries", s.binary.name, 1)
+	if s.target != "" {
+		t.count1("aimed", s.target, 1)
+	}
 	for _, d := range o.evidence.dealt {
 		where := d.where
 		switch {
@@ -109,7 +112,11 @@ func (t *table) print(out io.Writer) {
 	if skipped := t.drawn - t.run; skipped > 0 {
 		fmt.Fprintf(w, "SKIPPED: %d schedules, for want of a PostgreSQL\n", skipped)
 	}
-	for _, heading := range []string{"schedules", "binaries", "events", "kills and stops", "boundaries", "faults"} {
+	fmt.Fprintln(w, "\nboundaries\thit\taimed at")
+	for _, b := range boundaries {
+		fmt.Fprintf(w, "  %s\t%d\t%d\n", b.name, t.count["boundaries"][b.name], t.count["aimed"][b.name])
+	}
+	for _, heading := range []string{"schedules", "binaries", "events", "kills and stops", "faults"} {
 		fmt.Fprintf(w, "\n%s\n", heading)
 		for _, line := range slices.Sorted(maps.Keys(t.count[heading])) {
 			fmt.Fprintf(w, "  %s\t%d\n", line, t.count[heading][line])
