@@ -257,6 +257,24 @@ func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
 	assert.False(t, standing, "nothing is recorded")
 }
 
+func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
+	t.Parallel()
+	ticket := cancellation.TicketID{ID: 153572280}
+	server := dbServer()
+	server.OpenTicket = &ticket
+	card := cancellation.Card{Server: server, ReadAt: noon, Standing: &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: ticket}}
+	shown := func() string {
+		blocks, err := json.Marshal(testWords().cardBlocks(card))
+		require.NoError(t, err)
+		return string(blocks)
+	}
+	assert.Equal(t, 1, strings.Count(shown(), "⛔"))
+	assert.Equal(t, 1, strings.Count(shown(), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`))
+	assert.Contains(t, shown(), "request 7F3K-2QXD")
+	card.Standing.Ticket.ID++
+	assert.Equal(t, 2, strings.Count(shown(), "⛔"), "another ticket is told of too")
+}
+
 func TestForgottenChoicesStayBounded(t *testing.T) {
 	t.Parallel()
 	c := newChoices()

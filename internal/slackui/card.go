@@ -18,7 +18,9 @@ func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
 	lines := facts(c.Server)
 	if blockers := c.Blockers(); len(blockers) > 0 {
 		for _, b := range blockers {
-			lines = append(lines, w.blockedLine(c, b))
+			if b != cancellation.BlockedByTicket || !ourTicket(c) { // else the request's line links it
+				lines = append(lines, w.blockedLine(c, b))
+			}
 		}
 		return []slack.Block{block(id+":blocked", lines...)}
 	}
@@ -168,6 +170,11 @@ func (w Words) blockedLine(c cancellation.Card, b cancellation.Blocker) line {
 		l = append(l, plain(" "), labelled(url, "Open the ticket"))
 	}
 	return l
+}
+
+// ourTicket reports whether the open ticket is the one of the request that stands.
+func ourTicket(c cancellation.Card) bool {
+	return c.Standing != nil && c.Server.OpenTicket != nil && c.Standing.Ticket.ID == c.Server.OpenTicket.ID
 }
 
 // blockedWords says what stops a submission, for the card and for the field's error.

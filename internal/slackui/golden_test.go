@@ -225,6 +225,13 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Standing = &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{ID: "U7", Name: "Ana"}, Ticket: cancellation.TicketID{ID: 153572280}}
 			})
 		}),
+		"blocked-filed": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				ticket := cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
+				c.Server.OpenTicket = &ticket
+				c.Standing = &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{ID: "U7", Name: "Ana"}, Ticket: ticket}
+			})
+		}),
 		"blocked-all": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) {
 				c.Server.Transaction, c.Server.Disconnected = "Reload OS", true
