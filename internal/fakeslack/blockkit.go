@@ -3,6 +3,7 @@ package fakeslack
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -184,11 +185,30 @@ func (c *checker) checkTogether(at string, v map[string]any, name string) {
 		c.expect(at, v["text"] != nil || v["fields"] != nil, "missing required field: text or fields")
 	case "static_select":
 		c.expect(at, (v["options"] == nil) != (v["option_groups"] == nil), "must have either options or option_groups")
+		c.expect(at, v["initial_option"] == nil || offers(v, v["initial_option"]), "initial_option must be one of the options")
+	case "checkboxes":
+		chosen, _ := v["initial_options"].([]any)
+		c.expect(at, !slices.ContainsFunc(chosen, func(o any) bool { return !offers(v, o) }), "initial_options must be among the options")
 	case "plain_text_input":
 		least, _ := v["min_length"].(float64)
 		most, limited := v["max_length"].(float64)
 		c.expect(at, !limited || least <= most, "min_length must not be above max_length")
+		long := float64(utf8.RuneCountInString(str(v["initial_value"])))
+		c.expect(at, !limited || long <= most, "initial_value must not be longer than max_length")
 	}
+}
+
+// offers reports whether an element has exactly this option, alone or in a group:
+// https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+func offers(element map[string]any, option any) bool {
+	found, _ := element["options"].([]any)
+	groups, _ := element["option_groups"].([]any)
+	for _, g := range groups {
+		group, _ := g.(map[string]any)
+		more, _ := group["options"].([]any)
+		found = append(slices.Clip(found), more...)
+	}
+	return slices.ContainsFunc(found, func(o any) bool { return reflect.DeepEqual(o, option) })
 }
 
 // checkIDs holds block_ids unique in the whole, action_ids unique in a block, and
