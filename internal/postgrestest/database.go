@@ -1,4 +1,5 @@
-// Package postgrestest gives a test an empty PostgreSQL database of its own.
+// Package postgrestest gives a test an empty PostgreSQL database of its own, or a schema,
+// which costs a tenth.
 package postgrestest
 
 import (
@@ -44,6 +45,31 @@ func reach() (*url.URL, error) {
 // Database makes a database and returns its URL. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
+	at, name := reached(t), unused()
+	execute(t, at, "create database "+name)
+	t.Cleanup(func() { execute(t, at, "drop database if exists "+name+" with (force)") })
+	own := *at
+	own.Path = "/" + name
+	return own.String()
+}
+
+// Schema makes a schema in a database that other tests use as well, and returns the URL
+// that leads to it. It is dropped when the test ends.
+func Schema(t testing.TB) string {
+	t.Helper()
+	at, name := reached(t), unused()
+	execute(t, at, "create schema "+name)
+	t.Cleanup(func() { execute(t, at, "drop schema if exists "+name+" cascade") })
+	own, with := *at, at.Query()
+	with.Set("search_path", name)
+	own.RawQuery = with.Encode()
+	return own.String()
+}
+
+func unused() string { return fmt.Sprintf("cancel_server_%d_%d", os.Getpid(), made.Add(1)) }
+
+func reached(t testing.TB) *url.URL {
+	t.Helper()
 	at, err := server()
 	switch {
 	case err != nil && os.Getenv(Variable) != "":
@@ -51,12 +77,7 @@ func Database(t testing.TB) string {
 	case err != nil:
 		t.Skipf("SKIPPED: no PostgreSQL on this host, and %s is not set: %v", Variable, err)
 	}
-	name := fmt.Sprintf("cancel_server_%d_%d", os.Getpid(), made.Add(1))
-	execute(t, at, "create database "+name)
-	t.Cleanup(func() { execute(t, at, "drop database if exists "+name+" with (force)") })
-	own := *at
-	own.Path = "/" + name
-	return own.String()
+	return at
 }
 
 func execute(t testing.TB, at *url.URL, statement string) {

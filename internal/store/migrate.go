@@ -24,7 +24,7 @@ var ErrNewer = errors.New("the database was made by a newer build that this one 
 const migrationTries = 10
 
 func migrate(ctx context.Context, db *sql.DB, of dialect) error {
-	provider, err := migrationsOf(db, of)
+	provider, err := migrationsOf(ctx, db, of)
 	if err != nil {
 		return err
 	}
@@ -36,14 +36,14 @@ func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 	return err
 }
 
-func migrationsOf(db *sql.DB, of dialect) (*goose.Provider, error) {
+func migrationsOf(ctx context.Context, db *sql.DB, of dialect) (*goose.Provider, error) {
 	steps, err := fs.Sub(migrations, "migrations/"+of.folder)
 	if err != nil {
 		return nil, fmt.Errorf("opening the migrations: %w", err)
 	}
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
 	if of.goose == goose.DialectPostgres {
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60)) // each second, a minute long
+		locker, err := lockOf(ctx, db)
 		if err != nil {
 			return nil, fmt.Errorf("making the lock of the migrations: %w", err)
 		}
@@ -54,6 +54,17 @@ func migrationsOf(db *sql.DB, of dialect) (*goose.Provider, error) {
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
 	return provider, nil
+}
+
+// lockOf lets one process at a time migrate a schema; the others ask each second, for a
+// minute.
+func lockOf(ctx context.Context, db *sql.DB) (lock.SessionLocker, error) {
+	var id int64
+	err := db.QueryRowContext(ctx, `select hashtextextended('cancel-server migrations of ' || current_schema(), 0)`).Scan(&id)
+	if err != nil {
+		return nil, err
+	}
+	return lock.NewPostgresSessionLocker(lock.WithLockID(id), lock.WithLockTimeout(1, 60))
 }
 
 // up brings an older database up to date. A newer one is left as it is: an old

@@ -19,7 +19,7 @@ import (
 func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
 	testJournal(t, func(t testing.TB, clock func() time.Time) cancellation.Journal {
-		return open(t, Options{URL: postgrestest.Database(t), Clock: clock, Serve: true})
+		return open(t, Options{URL: postgrestest.Schema(t), Clock: clock, Serve: true})
 	})
 }
 
@@ -28,7 +28,7 @@ func TestACommitThatIsNotAnsweredIsAskedAbout(t *testing.T) {
 	for name, reallyCommits := range map[string]bool{"it was done": true, "it was not": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, Options{URL: postgrestest.Database(t)})
+			s := open(t, Options{URL: postgrestest.Schema(t)})
 			require.NoError(t, s.Bind(t.Context(), sandbox))
 			broken := false
 			s.committer.commit = func(tx *sql.Tx) error {
@@ -53,7 +53,7 @@ func TestACommitThatIsNotAnsweredIsAskedAbout(t *testing.T) {
 
 func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing.T) {
 	t.Parallel()
-	s := open(t, Options{URL: postgrestest.Database(t)})
+	s := open(t, Options{URL: postgrestest.Schema(t)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	recorded(t, s, 1)
 	other := "another history"
@@ -80,7 +80,7 @@ func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			at, clock := postgrestest.Database(t), newHands()
+			at, clock := postgrestest.Schema(t), newHands()
 			first := open(t, Options{URL: at, Clock: clock.time, Serve: true, PostTimeout: time.Minute})
 			require.NoError(t, first.Bind(t.Context(), sandbox))
 			r := recorded(t, first, 1)
@@ -110,7 +110,7 @@ func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 
 func TestAServerThatMayForgetACommitIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), Options{URL: postgrestest.Database(t) + "&options=-csynchronous_commit%3Doff"})
+	_, err := Open(t.Context(), Options{URL: postgrestest.Schema(t) + "&options=-csynchronous_commit%3Doff"})
 	require.ErrorContains(t, err, "synchronous_commit is off")
 }
 
@@ -125,7 +125,7 @@ func TestThePasswordOfADatabaseIsInNoError(t *testing.T) {
 
 func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Database(t)
+	at := postgrestest.Schema(t)
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	r := recorded(t, s, 1)
 	stopped, err := other.write.Begin()
@@ -141,7 +141,7 @@ func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 
 func TestOthersHearOfWork(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Database(t)
+	at := postgrestest.Schema(t)
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	rung := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -55,7 +55,7 @@ func TestAFileHoldsAndAnswersWhatTheModelDoes(t *testing.T) {
 
 func TestReplicasOnPostgreSQLHoldAndAnswerWhatTheModelDoes(t *testing.T) {
 	t.Parallel()
-	at, clock := postgrestest.Database(t)+"&sslmode=disable", newHands()
+	at, clock := postgrestest.Schema(t)+"&sslmode=disable", newHands()
 	beside := open(t, Options{URL: at})
 	require.NoError(t, beside.Bind(t.Context(), sandbox))
 	was := func(identity string) { alter(t, beside, `update binding set identity = `+identity) }

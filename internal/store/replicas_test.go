@@ -24,7 +24,7 @@ type replicas struct {
 }
 
 func deployed(t *testing.T) *replicas {
-	at := postgrestest.Database(t)
+	at := postgrestest.Schema(t)
 	r := &replicas{clock: newHands()}
 	for range 4 {
 		s := open(t, Options{URL: at, Clock: r.clock.time, Serve: true})
@@ -267,7 +267,7 @@ func TestOneReplicaAlarms(t *testing.T) {
 
 func TestReplicasThatBindAnEmptyDatabaseAtOnceAreOneInstallation(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Database(t)
+	at := postgrestest.Schema(t)
 	answers := atOnce(4, func() (*Store, error) {
 		s, err := Open(t.Context(), Options{URL: at, Serve: true})
 		if err != nil {
