@@ -57,7 +57,7 @@ func (w *Worker) tellSafely(ctx context.Context, n Notice) (err error) {
 // tell brings one notice to where it shows the request's present state.
 func (w *Worker) tell(ctx context.Context, n Notice) error {
 	r, err := w.Journal.Request(ctx, n.RequestID)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnreadable) { // that it cannot be read is told too
 		return fmt.Errorf("reading the request to tell of: %w", err)
 	}
 	if n.Posting {

@@ -155,6 +155,17 @@ func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
 	}
 }
 
+func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	r := cancellation.Request{Ref: goldenRef, State: cancellation.Stuck, Why: cancellation.Because(cancellation.WhyPoison, "not JSON")}
+	for _, m := range []Message{testWords().Result(r), testWords().Alarm(r)} {
+		require.NoError(t, judge.post(m), "Slack takes it")
+		assert.Contains(t, m.Text, "request 7F3K-2QXD")
+		assert.NotContains(t, m.Text, "Asked by")
+	}
+}
+
 func TestEveryStateHasItsMessage(t *testing.T) {
 	t.Parallel()
 	heads := make(map[string]cancellation.State)

@@ -93,9 +93,18 @@ func (w Words) lines(r cancellation.Request) []line {
 
 func head(text string) line { return line{bold(text)} }
 
-func name(r cancellation.Request) string { return shown(r.Submission.Card.Server.FQDN) }
+// name is the server's; a request whose submission cannot be read has its own.
+func name(r cancellation.Request) string {
+	if server := shown(r.Submission.Card.Server.FQDN); server != "" {
+		return server
+	}
+	return "request " + r.Ref.Short()
+}
 
 func askedBy(r cancellation.Request) line {
+	if r.Submission.By.ID == "" { // it cannot be read
+		return nil
+	}
 	return line{
 		plain("Asked by "), person(r.Submission.By.ID, r.Submission.By.Name),
 		plain(". Reason: " + shown(r.Submission.Reason) + "."),

@@ -18,14 +18,15 @@ const (
 
 // Request reads a request by id. [cancellation.ErrNoRequest] proves that there is
 // none: where a write of it is under way, whoever waits for that, the read comes after
-// it, and where absence proves nothing the error is [cancellation.ErrUnclear].
+// it, and where absence proves nothing the error is [cancellation.ErrUnclear]. What comes
+// with [cancellation.ErrUnreadable] lacks what was asked for.
 func (s *Store) Request(ctx context.Context, id string) (cancellation.Request, error) {
 	r, err := s.readInTurn(ctx, id)
 	if errors.Is(err, cancellation.ErrNoRequest) {
 		err = errors.Join(err, s.Ready())
 	}
 	if err != nil {
-		return cancellation.Request{}, fmt.Errorf("reading request %q: %w", id, err)
+		return r, fmt.Errorf("reading request %q: %w", id, err)
 	}
 	return r, nil
 }
