@@ -67,6 +67,12 @@ var shorter = []patch{
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
 	{"internal/slackui/web.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},
 	{"internal/slackui/app.go", "lookTime     = 10 * time.Second", "lookTime     = 2 * time.Second"},
-	{"internal/slackui/socket.go", "reconnecting = 5 * time.Second", "reconnecting = 500 * time.Millisecond"},
+	{"internal/slackui/socket.go", "openStagger = 30 * time.Second", "openStagger = 3 * time.Second"},
+	{"internal/slackui/socket_connection.go", "pingTime  = 30 * time.Second", "pingTime  = 4 * time.Second"},
+	{"internal/slackui/socket_slot.go", "firstPause  = time.Second", "firstPause  = 100 * time.Millisecond"},
+	{"internal/slackui/socket_slot.go", "longPause   = time.Minute", "longPause   = 2 * time.Second"},
+	{"internal/slackui/socket_slot.go", "settledTime = 10 * time.Second", "settledTime = time.Second"},
+	{"internal/cancellation/outage.go", "maxOutagePause = 15 * time.Second", "maxOutagePause = 1500 * time.Millisecond"},
+	{"cmd/bot/serve.go", "listenedPoll = 15 * time.Second", "listenedPoll = 1500 * time.Millisecond"},
 	{"internal/softlayer/client.go", "o.Timeout = 10 * time.Second", "o.Timeout = 2 * time.Second"},
 }

@@ -11,12 +11,12 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// pointOf is the boundary at which a replica's nth run ends.
-func (w *world) pointOf(replica, run int) string {
-	if w.wire.calm.Load() || run >= len(w.points) || w.pointed >= 0 && w.pointed != replica {
+// pointOf is a replica's nth boundary, "" where it has none.
+func (w *world) pointOf(replica, nth int) string {
+	if w.wire.calm.Load() || nth >= len(w.points) || w.pointed >= 0 && w.pointed != replica {
 		return ""
 	}
-	return w.points[run]
+	return w.points[nth]
 }
 
 // strike deals the blows that have their moment.
@@ -48,7 +48,7 @@ func (w *world) strikeOn(method string, n int) {
 func (w *world) deal(r *replica, b blow) {
 	where := b.onCall
 	if b.stop > 0 {
-		r.stop(where, b.stop)
+		r.stop(where, b.stop, false)
 		return
 	}
 	r.kill(where)
@@ -60,7 +60,7 @@ func (w *world) oneDied() {
 	what := w.onDeath
 	w.onDeath = nothing
 	w.mu.Unlock()
-	w.happen(what, 0)
+	w.happen(what, w.servers[0])
 }
 
 // meanwhile has the upsets happen at their time.
@@ -99,12 +99,14 @@ func (w *world) upsetting(what upset, server int64) error {
 			w.could("granting TICKET_VIEW", w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{"TICKET_VIEW"}}, nil))
 		})
 		return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
-	case demoteFirst:
-		return w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "remove": []string{w.people[w.errands[0].person%people]}})
+	case everybodyLeaves:
+		return w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "remove": w.people})
 	case cutDatabase:
 		return w.db.cut(context.Background())
 	case cutSockets:
 		return w.slack.Socket(fakeslack.SocketDisconnect)
+	case deafenSockets:
+		return w.slack.Socket(fakeslack.SocketDeaf)
 	case renewSockets:
 		return w.slack.Socket(fakeslack.SocketRefresh)
 	default:

@@ -2,47 +2,58 @@
 
 package crash
 
-import "cancel-server/internal/fakeslack"
+import (
+	"cmp"
+	"slices"
 
-// boundary is a place between two steps at which a process is killed or stopped, and
-// the scene without which it is not reached.
+	"cancel-server/internal/fakeslack"
+)
+
+// boundary is a place between two steps at which a process is killed or stopped.
 type boundary struct {
-	name  string
-	scene scene
+	name     string
+	scene    scene // without it, it is not reached
+	passages int   // how often it is passed at least: one of these is chosen
 }
 
 // scene is what a schedule must hold so that something comes to pass.
 type scene func(s *schedule)
 
+// step has a boundary before it and one after it.
+type step struct {
+	scene    scene
+	passages int
+}
+
 // boundaries lists every one of testdata/seams.go.
-var boundaries = bothSides(map[string]scene{
-	"journal.record.scheduled": ordinary,
-	"journal.record.denied":    forbidden,
-	"journal.record.takeover":  askedAgainAfterClosing,
-	"journal.apply.same":       lostOnce,
-	"journal.apply.scheduled":  limited,
-	"journal.apply.filing":     ordinary,
-	"journal.apply.unknown":    lostOnce,
-	"journal.apply.stuck":      lostTwice,
-	"journal.apply.filed":      ordinary,
-	"journal.apply.denied":     demoted,
-	"journal.apply.withdrawn":  dropped,
-	"journal.apply.rejected":   changed,
-	"journal.apply.duplicate":  foreign,
-	"journal.apply.reclaimed":  gone,
-	"journal.note.asked-again": shared,
-	"journal.note.late-answer": answeredLate,
-	"journal.renew":            slowly,
-	"journal.notice.posting":   ordinary,
-	"journal.notice.told":      ordinary,
-	"journal.notice.owed":      elsewhere,
-	"filer.file":               ordinary,
-	"announcer.post":           ordinary,
-	"announcer.update":         lostOnce,
-	"announcer.respond":        elsewhere,
-	"announcer.find":           postLost,
-	"submission.acknowledge":   ordinary,
-}, boundary{"journal.claim.after", ordinary}, boundary{"journal.claim-notice.after", ordinary})
+var boundaries = bothSides(map[string]step{
+	"journal.record.scheduled": {ordinary, 3},
+	"journal.record.denied":    {forbidden, 1},
+	"journal.record.takeover":  {askedAgainAfterClosing, 1},
+	"journal.apply.same":       {unmadeOnce, 2},
+	"journal.apply.scheduled":  {limited, 1},
+	"journal.apply.filing":     {ordinary, 3},
+	"journal.apply.unknown":    {lostOnce, 1},
+	"journal.apply.stuck":      {lostTwice, 1},
+	"journal.apply.filed":      {ordinary, 2},
+	"journal.apply.denied":     {demoted, 1},
+	"journal.apply.withdrawn":  {dropped, 1},
+	"journal.apply.rejected":   {changed, 1},
+	"journal.apply.duplicate":  {foreign, 1},
+	"journal.apply.reclaimed":  {gone, 1},
+	"journal.note.asked-again": {shared, 1},
+	"journal.note.late-answer": {answeredLate, 1},
+	"journal.renew":            {slowly, 2},
+	"journal.notice.posting":   {ordinary, 3},
+	"journal.notice.told":      {ordinary, 2},
+	"journal.notice.owed":      {elsewhere, 1},
+	"filer.file":               {ordinary, 3},
+	"announcer.post":           {ordinary, 3},
+	"announcer.update":         {unmadeOnce, 1},
+	"announcer.respond":        {elsewhere, 1},
+	"announcer.find":           {postLost, 1},
+	"submission.acknowledge":   {ordinary, 3},
+}, boundary{"journal.claim.after", ordinary, 3}, boundary{"journal.claim-notice.after", ordinary, 3})
 
 // The calls that matter most.
 const (
@@ -50,15 +61,16 @@ const (
 	posting = "chat.postMessage"
 )
 
+// The first errand is the scene's: its person and its server are nobody else's.
+
 func ordinary(*schedule) {}
 
 // forbidden: the policy refuses a reason, and the person corrects it.
 func forbidden(s *schedule) { s.errands[0].slip = forbiddenReason }
 
-// shared: two people ask for one server at the same time.
+// shared: somebody else asks for the server at the same time.
 func shared(s *schedule) {
-	s.errands[1].person, s.errands[1].server = s.errands[0].person+1, s.errands[0].server
-	s.errands[0].after, s.errands[1].after = 0, 0
+	s.errands = append([]errand{{person: 0, server: s.errands[0].server}}, s.errands...)
 }
 
 // askedAgainAfterClosing: staff close the ticket, and the same person asks once more.
@@ -67,51 +79,55 @@ func askedAgainAfterClosing(s *schedule) { s.sequel(closeTickets) }
 // gone: the server of a filed request is gone when somebody asks again.
 func gone(s *schedule) { s.sequel(removeServer) }
 
-// sequel has something happen to the first server once it is filed, and asks again.
+// sequel has something happen to the server once its request is filed, and asks again.
 func (s *schedule) sequel(happens upset) {
 	s.errands[0].then = happens
-	again := errand{person: s.errands[0].person, server: s.errands[0].server}
-	s.errands = append([]errand{s.errands[0], again}, s.errands[1:]...)
+	again := s.errands[0]
+	again.then, again.chosen = nothing, true
+	s.errands = append(s.errands, again)
 }
 
 func foreign(s *schedule) { s.errands[0].before = openForeign }
 
 func changed(s *schedule) { s.errands[0].before = changeAddress }
 
-// demoted: the person leaves the group while the bot is down with their request.
+// demoted: everybody leaves the group while the bot is down with a request.
 func demoted(s *schedule) {
 	s.points = append([]string{"journal.record.scheduled.after#1:kill"}, s.points...)
-	s.onDeath = demoteFirst
+	s.onDeath = everybodyLeaves
 }
 
-func lostOnce(s *schedule) {
-	s.softlayer[filing] = append([]string{"drop_after"}, s.softlayer[filing]...)
-}
+func lostOnce(s *schedule) { s.filesWith("drop_after") }
 
+// unmadeOnce: people read that it is not known yet, until it is sent once more.
+func unmadeOnce(s *schedule) { s.filesWith("error_before") }
+
+// lostTwice: whatever is sent is lost, and no ticket is made.
 func lostTwice(s *schedule) {
-	s.softlayer[filing] = append([]string{"error_before", "drop_before", "error_before", "ok_null"}, s.softlayer[filing]...)
+	s.filesWith("error_before", "drop_before", "ok_null", "error_before", "html", "error_before", "ok_empty", "drop_before")
 }
 
-func limited(s *schedule) {
-	s.softlayer[filing] = append([]string{"rate_limit"}, s.softlayer[filing]...)
-}
+func limited(s *schedule) { s.filesWith("rate_limit") }
 
-func slowly(s *schedule) {
-	s.softlayer[filing] = append([]string{"slow_after"}, s.softlayer[filing]...)
+func slowly(s *schedule) { s.filesWith("slow_after") }
+
+// filesWith has the first POSTs go wrong.
+func (s *schedule) filesWith(faults ...string) {
+	s.softlayer[filing] = append(faults, s.softlayer[filing]...)
 }
 
 // dropped: the operator ends what is stuck with nothing filed.
 func dropped(s *schedule) {
 	lostTwice(s)
-	s.operator = []string{"drop"}
+	s.operator = []string{"drop", "drop"}
 	s.verbPoints, s.points = s.points, nil
 }
 
-// answeredLate: the answer comes after the process was stopped past its lease.
+// answeredLate: a process stands still past its lease right before the POST, and makes
+// it all the same.
 func answeredLate(s *schedule) {
-	slowly(s)
-	s.patience, s.settle = fourSeconds, fourSeconds
-	s.blows = append(s.blows, blow{onCall: filing, stop: 2 * lease})
+	s.patience, s.settle, s.stopFor = fourSeconds, fourSeconds, 5*lease/2
+	s.points[0] = "filer.file.before#1:stop," + s.points[0]
 }
 
 func elsewhere(s *schedule) { s.errands[0].channel = notIn }
@@ -121,9 +137,10 @@ func postLost(s *schedule) {
 }
 
 // bothSides makes two boundaries of each step.
-func bothSides(steps map[string]scene, more ...boundary) []boundary {
-	for name, scene := range steps {
-		more = append(more, boundary{name + ".before", scene}, boundary{name + ".after", scene})
+func bothSides(steps map[string]step, more ...boundary) []boundary {
+	for name, at := range steps {
+		more = append(more, boundary{name + ".before", at.scene, at.passages}, boundary{name + ".after", at.scene, at.passages})
 	}
-	return sorted(more)
+	slices.SortFunc(more, func(a, b boundary) int { return cmp.Compare(a.name, b.name) }) // so that each seed finds its own again
+	return more
 }

@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -25,6 +26,7 @@ type evidence struct {
 	dealt    []dealt   // kills and stops
 	resolved []resolve // runs of bot resolve
 	failed   []string  // what the harness itself could not do
+	starved  []span    // when this machine had no time for what goes on in it
 	faults   map[string]int
 }
 
@@ -75,6 +77,25 @@ type dealt struct {
 	from, until time.Time // until it was woken
 	what        string    // killed or stopped
 	where       string    // a boundary, a method, or "" for a random moment
+}
+
+// span is from one moment until another.
+type span struct{ from, until time.Time }
+
+// A heart beats so often; one that is later by so much says that the machine is so busy
+// that calls run out of time without anything wrong.
+const (
+	heartBeat = 50 * time.Millisecond
+	starving  = 250 * time.Millisecond
+)
+
+// feel takes down when the machine has no time, until ctx ends.
+func (w *world) feel(ctx context.Context) {
+	for last := time.Now(); pause(ctx, heartBeat); last = time.Now() {
+		if late := time.Since(last) - heartBeat; late > starving {
+			w.tally(func(e *evidence) { e.starved = append(e.starved, span{last, time.Now()}) })
+		}
+	}
 }
 
 // resolve is one run of bot resolve.

@@ -3,7 +3,6 @@
 package crash
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -221,8 +220,15 @@ func (t *trial) judgeOrphans(r row) {
 // answered reports whether the bot got the answer to a post, in time.
 func (s *words) answered() bool { return s.fault == "" && s.took < time.Second }
 
+// underway is how long before it came here a call may have left the bot.
+const underway = 3 * time.Second
+
+// struckBetween reports whether a process was killed or stood still meanwhile, or the
+// machine had no time for it.
 func (t *trial) struckBetween(from, until time.Time) bool {
-	return slices.ContainsFunc(t.evidence.dealt, func(d dealt) bool { return d.until.After(from) && d.from.Before(until) })
+	from = from.Add(-underway)
+	struck := slices.ContainsFunc(t.evidence.dealt, func(d dealt) bool { return d.until.After(from) && d.from.Before(until) })
+	return struck || slices.ContainsFunc(t.starved, func(s span) bool { return s.until.After(from) && s.from.Before(until) })
 }
 
 func (t *trial) byContent(content string) *row {
@@ -236,10 +242,4 @@ func (t *trial) row(is func(row) bool) *row {
 		return &t.rows[i]
 	}
 	return nil
-}
-
-// sorted are boundaries by name, so that each seed finds its own again.
-func sorted(b []boundary) []boundary {
-	slices.SortFunc(b, func(a, b boundary) int { return cmp.Compare(a.name, b.name) })
-	return b
 }

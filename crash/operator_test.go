@@ -114,6 +114,7 @@ func (w *world) resolve(ctx context.Context, ref string, words ...string) {
 func (w *world) verbDid(cmd *exec.Cmd, deed, where string) {
 	d := dealt{from: time.Now(), until: time.Now(), what: "killed", where: where}
 	if deed == "stop" {
+		wait(context.Background(), errandTime, func() bool { return standsStill(cmd.Process.Pid) })
 		pause(context.Background(), w.stopFor)
 		_ = cmd.Process.Signal(syscall.SIGCONT) // it may have ended
 		d.what, d.until = "stopped", time.Now()

@@ -27,7 +27,7 @@ func (w *world) ask(ctx context.Context) {
 	var all sync.WaitGroup
 	byPerson := map[int][]errand{}
 	for _, e := range w.errands {
-		byPerson[e.person%people] = append(byPerson[e.person%people], e)
+		byPerson[e.person] = append(byPerson[e.person], e)
 	}
 	for _, person := range slices.Sorted(maps.Keys(byPerson)) {
 		all.Go(func() {
@@ -67,7 +67,7 @@ type form struct {
 func (w *world) runErrand(ctx context.Context, e errand) {
 	ctx, cancel := context.WithTimeout(ctx, errandTime)
 	defer cancel()
-	h := &hand{w: w, e: e, user: w.people[e.person%people], server: w.servers[e.server%servers]}
+	h := &hand{w: w, e: e, user: w.people[e.person], server: w.servers[e.server]}
 	if !h.open(ctx) {
 		return
 	}
@@ -82,15 +82,28 @@ func (w *world) runErrand(ctx context.Context, e errand) {
 	}
 }
 
-// open types the command until the form shows the server's card.
+// open types the command until the form shows the server's card, or says that there
+// is none.
 func (h *hand) open(ctx context.Context) bool {
 	for ctx.Err() == nil {
+		named := strconv.FormatInt(h.server, 10)
+		if h.e.chosen {
+			named = ""
+		}
 		ack, err := h.w.slack.Command(ctx, fakeslack.Command{
-			User: h.user, Channel: h.w.channelOf(h.e), Command: "/cancel-server", Text: strconv.FormatInt(h.server, 10),
+			User: h.user, Channel: h.w.channelOf(h.e), Command: "/cancel-server", Text: named,
 		})
 		h.w.could("typing a command", err)
-		if err == nil && ack.Error == "" && h.awaitCard(ctx) {
-			return true
+		if err == nil && ack.Error == "" {
+			if h.e.chosen {
+				h.choose(ctx)
+			}
+			switch h.awaitCard(ctx) {
+			case cardShown:
+				return true
+			case noSuchServer:
+				return false
+			}
 		}
 		if !pause(ctx, 200*time.Millisecond) {
 			return false
@@ -99,16 +112,41 @@ func (h *hand) open(ctx context.Context) bool {
 	return false
 }
 
-// awaitCard waits for a card, or for the reason why there is none.
-func (h *hand) awaitCard(ctx context.Context) bool {
+// choose picks the server in the form, whether it is offered or not.
+func (h *hand) choose(ctx context.Context) {
+	h.look()
 	id := strconv.FormatInt(h.server, 10)
-	found := false
+	option := map[string]any{"text": map[string]any{"type": "plain_text", "text": id}, "value": id}
+	_, err := h.w.slack.Act(ctx, fakeslack.Action{User: h.user, View: h.view, BlockID: "server", ActionID: "choose", SelectedOption: option})
+	if err != nil { // no form was opened
+		h.w.note("choosing a server: %v", err)
+	}
+}
+
+// What a form comes to show.
+type sight int
+
+const (
+	noCard sight = iota
+	cardShown
+	noSuchServer
+)
+
+// awaitCard waits for a card, or for what is shown in its place.
+func (h *hand) awaitCard(ctx context.Context) (seen sight) {
+	id := strconv.FormatInt(h.server, 10)
 	wait(ctx, cardTime, func() bool {
-		raw := h.look()
-		found = strings.Contains(raw, `"confirm:`+id) || strings.Contains(raw, `"card:`+id+`:blocked"`)
-		return found || strings.Contains(raw, "SoftLayer has no such server") || strings.Contains(raw, "Choose")
+		switch raw := h.look(); {
+		case strings.Contains(raw, `"confirm:`+id), strings.Contains(raw, `"card:`+id+`:blocked"`):
+			seen = cardShown
+		case strings.Contains(raw, "SoftLayer has no such server"), strings.Contains(raw, "No server is called"):
+			seen = noSuchServer
+		default:
+			return strings.Contains(raw, "SoftLayer did not answer") || strings.Contains(raw, "Slack did not say")
+		}
+		return true
 	})
-	return found
+	return seen
 }
 
 // look reads the top view, and returns it as it came.

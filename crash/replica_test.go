@@ -29,6 +29,7 @@ type replica struct {
 	process *os.Process // nil while there is none
 	url     string      // where it takes Slack's requests; "" while it does not
 	run     int
+	point   int           // which of the schedule's points is its next
 	woken   chan struct{} // closed when the present stop is over; nil while it runs
 }
 
@@ -80,7 +81,7 @@ func (r *replica) start() (*exec.Cmd, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cmd := exec.Command(path)
-	point := r.world.pointOf(r.index, r.run)
+	point := r.world.pointOf(r.index, r.point)
 	cmd.Env = append(r.world.environment(), "CRASH_AT="+point, "CRASH_SHIFT="+shiftOf(r.index))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	log := &listener{hear: r.hear}
@@ -155,8 +156,9 @@ func (r *replica) kill(where string) {
 	_ = process.Kill() // it may have ended by itself
 }
 
-// stop lets the process stand still for a while.
-func (r *replica) stop(where string, d time.Duration) {
+// stop lets the process stand still for a while. One that stops itself does so in its
+// own time.
+func (r *replica) stop(where string, d time.Duration, itself bool) {
 	r.mu.Lock()
 	process, stopped := r.process, r.woken != nil
 	if process == nil || stopped {
@@ -165,11 +167,14 @@ func (r *replica) stop(where string, d time.Duration) {
 	}
 	woken := make(chan struct{})
 	r.woken = woken
-	_ = process.Signal(syscall.SIGSTOP) // it may have ended, or stopped itself
+	if !itself {
+		_ = process.Signal(syscall.SIGSTOP) // it may have ended
+	}
 	r.mu.Unlock()
 	r.world.note("%s is stopped for %s (%s)", r.name, d, where)
 	from := time.Now()
 	r.world.running.Go(func() {
+		wait(context.Background(), errandTime, func() bool { return standsStill(process.Pid) })
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -179,6 +184,17 @@ func (r *replica) stop(where string, d time.Duration) {
 		r.wake()
 		r.world.dealt(dealt{from: from, until: time.Now(), what: "stopped", where: where})
 	})
+}
+
+// standsStill reports whether a process is stopped by a signal, or gone:
+// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func standsStill(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, after, _ := bytes.Cut(stat, []byte(") "))
+	return !bytes.ContainsAny(after[:min(1, len(after))], "RSDI")
 }
 
 // wake lets a process that stands still go on.
@@ -217,8 +233,11 @@ func (r *replica) hear(line string) {
 
 // did takes down what a process did to itself.
 func (r *replica) did(deed, where string) {
+	r.mu.Lock()
+	r.point++ // one that was not reached is the next run's too
+	r.mu.Unlock()
 	if deed == "stop" {
-		r.stop(where, r.world.stopFor)
+		r.stop(where, r.world.stopFor, true)
 		return
 	}
 	now := time.Now()

@@ -31,7 +31,7 @@ type schedule struct {
 	held      []time.Duration // the first POST is held up on its way for so long, the second, …
 
 	blows      []blow
-	points     []string      // CRASH_AT of a process's first run, of the second, …
+	points     []string      // CRASH_AT of a replica until it got there, and then the next, …
 	pointed    int           // which replica has them; -1 for all
 	verbPoints []string      // the same for the runs of bot resolve
 	onDeath    upset         // what happens while a process is down for the first time
@@ -46,6 +46,7 @@ type errand struct {
 	after          time.Duration // since the person's last errand
 	slip           slip          // what they get wrong first
 	twice          string        // how the submission comes twice
+	chosen         bool          // the server is chosen in the form, and not named in the command
 	before, then   upset         // what happens to the server before the submission, and once it is filed
 }
 
@@ -73,16 +74,17 @@ const pressedTwice = "pressed twice"
 type upset string
 
 const (
-	nothing       upset = ""
-	closeTickets  upset = "staff close the server's tickets"
-	openForeign   upset = "somebody else opens a ticket"
-	changeAddress upset = "the server's address changes"
-	removeServer  upset = "the server is gone"
-	hideTickets   upset = "the key may view no tickets for a while"
-	demoteFirst   upset = "the first person leaves the group"
-	cutDatabase   upset = "every connection to the database is cut"
-	cutSockets    upset = "Slack cuts every socket"
-	renewSockets  upset = "Slack asks every socket to leave"
+	nothing         upset = ""
+	closeTickets    upset = "staff close the server's tickets"
+	openForeign     upset = "somebody else opens a ticket"
+	changeAddress   upset = "the server's address changes"
+	removeServer    upset = "the server is gone"
+	hideTickets     upset = "the key may view no tickets for a while"
+	everybodyLeaves upset = "everybody leaves the group"
+	cutDatabase     upset = "every connection to the database is cut"
+	cutSockets      upset = "Slack cuts every socket"
+	deafenSockets   upset = "every socket goes deaf"
+	renewSockets    upset = "Slack asks every socket to leave"
 )
 
 type timed struct {
@@ -114,9 +116,9 @@ const (
 	fourSeconds = 4 * time.Second
 )
 
-// What a world holds.
+// What a world holds. The last person and the last server are the scene's.
 const (
-	people  = 4
+	people  = 5
 	servers = 6
 )
 
@@ -153,9 +155,15 @@ func (s *schedule) drawTarget(r *rand.Rand) {
 		s.binary = askew
 	}
 	b := boundaries[int(s.seed/2)%len(boundaries)]
-	deed := pick(r, "kill", "kill", "stop")
+	deed, passage := pick(r, "kill", "kill", "stop"), 1+r.IntN(b.passages)
+	if b.passages == 1 {
+		s.pointed = -1 // whoever gets there
+	}
 	s.target = b.name
-	s.points = []string{fmt.Sprintf("%s#%d:%s", b.name, 1+r.IntN(2)*r.IntN(3), deed)}
+	s.points = []string{fmt.Sprintf("%s#%d:%s", b.name, passage, deed)}
+	if r.IntN(2) == 0 { // with nothing else about it
+		s.blows, s.slack, s.softlayer = nil, map[string][]string{}, map[string][]string{}
+	}
 	if r.IntN(3) == 0 { // and once more after the restart
 		s.points = append(s.points, fmt.Sprintf("%s#1:kill", pick(r, boundaries...).name))
 	}
@@ -163,14 +171,15 @@ func (s *schedule) drawTarget(r *rand.Rand) {
 }
 
 func (s *schedule) drawErrands(r *rand.Rand) {
-	few := 1 + r.IntN(servers)
-	for range 2 + r.IntN(6) {
+	s.errands = []errand{{person: people - 1, server: servers - 1, twice: s.drawTwice(r)}}
+	few := 1 + r.IntN(servers-1)
+	for range 1 + r.IntN(6) {
 		s.errands = append(s.errands, errand{
-			person: r.IntN(people), server: r.IntN(few), after: between(r, 0, 800*time.Millisecond),
+			person: r.IntN(people - 1), server: r.IntN(few), after: between(r, 0, 800*time.Millisecond),
 			channel: pick(r, usual, usual, usual, usual, notIn, private, direct),
 			slip:    pick(r, noSlip, noSlip, noSlip, noSlip, forbiddenReason, wrongName),
-			twice:   s.drawTwice(r),
-			then:    pick(r, nothing, nothing, nothing, closeTickets),
+			twice:   s.drawTwice(r), chosen: r.IntN(3) == 0,
+			then: pick(r, nothing, nothing, nothing, closeTickets),
 		})
 	}
 }
@@ -258,7 +267,7 @@ func (s *schedule) drawUpsets(r *rand.Rand) {
 		whats = append(whats, cutDatabase, cutDatabase)
 	}
 	if s.transport == fakeslack.TransportSocket {
-		whats = append(whats, cutSockets, renewSockets)
+		whats = append(whats, cutSockets, renewSockets, deafenSockets)
 	}
 	for range r.IntN(3) {
 		s.upsets = append(s.upsets, timed{at: between(r, 500*time.Millisecond, 6*time.Second), what: pick(r, whats...), server: r.IntN(servers)})

@@ -52,6 +52,7 @@ func (w *world) play(ctx context.Context) {
 	}
 	operating, relieve := context.WithCancel(ctx)
 	w.running.Go(func() { w.operate(operating) })
+	w.running.Go(func() { w.feel(operating) })
 
 	busy, cancel := context.WithTimeout(ctx, busyTime)
 	w.strike(busy)
@@ -146,8 +147,13 @@ func TestSchedules(t *testing.T) {
 			table.began(s)
 			o := run(t, s)
 			table.add(o)
-			if len(o.found) > 0 {
+			switch {
+			case len(o.found) > 0:
 				t.Error(o.report())
+			case *onlySeed != 0:
+				t.Log(o.report())
+			default:
+				t.Logf("%s: %v, %s", s, o.took.Round(100*time.Millisecond), o.reached())
 			}
 		})
 	}
@@ -165,10 +171,16 @@ func seeds(count int) []uint64 {
 	return all
 }
 
+// reached says whether the schedule came to the boundary that it is about.
+func (o outcome) reached() string {
+	there := slices.ContainsFunc(o.evidence.dealt, func(d dealt) bool { return d.where == o.schedule.target })
+	return map[bool]string{true: "reached", false: "not reached"}[there || o.schedule.target == ""]
+}
+
 // report is a failed schedule with its evidence.
 func (o outcome) report() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s\nagain: go test ./crash -run TestSchedules -args -only %d\n", o.schedule, o.schedule.seed)
+	fmt.Fprintf(&text, "%s, %s\nagain: go test ./crash -run TestSchedules -args -only %d\n", o.schedule, o.reached(), o.schedule.seed)
 	for _, v := range o.found {
 		fmt.Fprintf(&text, "  FOUND %s: %s\n", v.figure, v.shown)
 	}

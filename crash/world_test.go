@@ -53,7 +53,7 @@ func newWorld(t testing.TB, s schedule) *world {
 	w.began = time.Now()
 	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60})
 	w.slack = fakeslack.New(fakeslack.Options{
-		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, Observe: w.observe,
+		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, PingInterval: time.Second, Observe: w.observe,
 	})
 	w.cast = w.slack.Cast()
 	w.wire = wire{world: w, calls: map[string]int{}}
@@ -76,8 +76,8 @@ func newWorld(t testing.TB, s schedule) *world {
 
 // settleIn chooses the people and the servers, and writes the policy.
 func (w *world) settleIn() error {
-	w.people = []string{w.cast.User, w.cast.Requester, w.cast.Approver, w.cast.Outsider}
-	if err := w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "add": w.people}); err != nil {
+	w.people = []string{w.cast.User, w.cast.Requester, w.cast.Approver, w.cast.Outsider, w.cast.Hostile}
+	if err := w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "users": w.people}); err != nil {
 		return err
 	}
 	if err := w.steerSlack("/channel", map[string]any{"id": w.cast.PrivateChannel, "patch": map[string]any{"bot_in": true, "members": w.people}}); err != nil {
@@ -116,7 +116,7 @@ func (w *world) channelOf(e errand) string {
 	case private:
 		return w.cast.PrivateChannel
 	case direct:
-		return w.people[e.person%people]
+		return w.people[e.person]
 	}
 	return w.cast.Channel
 }

@@ -138,10 +138,10 @@ func newCrashAnnouncer(o slackui.AnnouncerOptions) cancellation.Announcer {
 	return crashAnnouncer{slackui.NewAnnouncer(o)}
 }
 
-func (a crashAnnouncer) Post(ctx context.Context, channel string, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (a crashAnnouncer) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	crash("announcer.post.before")
 	defer crash("announcer.post.after")
-	return a.Announcer.Post(ctx, channel, r)
+	return a.Announcer.Post(ctx, channel, kind, r)
 }
 
 func (a crashAnnouncer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
@@ -156,10 +156,10 @@ func (a crashAnnouncer) Respond(ctx context.Context, responseURL string, r cance
 	return a.Announcer.Respond(ctx, responseURL, r)
 }
 
-func (a crashAnnouncer) Find(ctx context.Context, channel string, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+func (a crashAnnouncer) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
 	crash("announcer.find.before")
 	defer crash("announcer.find.after")
-	return a.Announcer.Find(ctx, channel, r, since)
+	return a.Announcer.Find(ctx, channel, kind, r, since)
 }
 
 // crashHandler stands before and after the acknowledgement of a submission.
