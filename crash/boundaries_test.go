@@ -27,12 +27,12 @@ type step struct {
 
 // boundaries lists every one of testdata/seams.go.
 var boundaries = bothSides(map[string]step{
-	"journal.record.scheduled": {ordinary, 3},
+	"journal.record.scheduled": {ordinary, 2},
 	"journal.record.denied":    {forbidden, 1},
 	"journal.record.takeover":  {askedAgainAfterClosing, 1},
 	"journal.apply.same":       {unmadeOnce, 2},
 	"journal.apply.scheduled":  {limited, 1},
-	"journal.apply.filing":     {ordinary, 3},
+	"journal.apply.filing":     {ordinary, 2},
 	"journal.apply.unknown":    {lostOnce, 1},
 	"journal.apply.stuck":      {lostTwice, 1},
 	"journal.apply.filed":      {ordinary, 2},
@@ -44,16 +44,16 @@ var boundaries = bothSides(map[string]step{
 	"journal.note.asked-again": {shared, 1},
 	"journal.note.late-answer": {answeredLate, 1},
 	"journal.renew":            {slowly, 2},
-	"journal.notice.posting":   {ordinary, 3},
+	"journal.notice.posting":   {ordinary, 2},
 	"journal.notice.told":      {ordinary, 2},
 	"journal.notice.owed":      {elsewhere, 1},
-	"filer.file":               {ordinary, 3},
-	"announcer.post":           {ordinary, 3},
+	"filer.file":               {ordinary, 2},
+	"announcer.post":           {ordinary, 2},
 	"announcer.update":         {unmadeOnce, 1},
 	"announcer.respond":        {elsewhere, 1},
 	"announcer.find":           {postLost, 1},
-	"submission.acknowledge":   {ordinary, 3},
-}, boundary{"journal.claim.after", ordinary, 3}, boundary{"journal.claim-notice.after", ordinary, 3})
+	"submission.acknowledge":   {ordinary, 2},
+}, boundary{"journal.claim.after", ordinary, 2}, boundary{"journal.claim-notice.after", ordinary, 3})
 
 // The calls that matter most.
 const (

@@ -28,6 +28,7 @@ type replica struct {
 	mu      sync.Mutex
 	process *os.Process // nil while there is none
 	url     string      // where it takes Slack's requests; "" while it does not
+	serves  bool        // it has said so once
 	run     int
 	point   int           // which of the schedule's points is its next
 	woken   chan struct{} // closed when the present stop is over; nil while it runs
@@ -136,10 +137,11 @@ func (r *replica) address() string {
 	return r.url
 }
 
-func (r *replica) up() bool {
+// served reports whether the replica has come to serve once.
+func (r *replica) served() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.process != nil
+	return r.serves
 }
 
 // kill ends the process at once.
@@ -222,6 +224,11 @@ func (r *replica) hear(line string) {
 	if addr := firstGroup(slackDoor, line); addr != "" {
 		r.mu.Lock()
 		r.url = "http://" + addr
+		r.mu.Unlock()
+	}
+	if strings.Contains(line, "msg=serving") {
+		r.mu.Lock()
+		r.serves = true
 		r.mu.Unlock()
 	}
 	if deed := ownDeed.FindStringSubmatch(line); deed != nil {

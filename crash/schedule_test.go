@@ -132,7 +132,10 @@ func draw(seed uint64) schedule {
 		slack: map[string][]string{}, softlayer: map[string][]string{},
 	}
 	if seed%2 == 1 {
-		s.database, s.replicas, s.pointed = postgres, pick(r, 1, 3, 3), r.IntN(4)-1
+		s.database, s.replicas = postgres, pick(r, 1, 3, 3)
+	}
+	if s.replicas > 1 {
+		s.pointed = r.IntN(s.replicas+1) - 1
 	}
 	s.drawErrands(r)
 	s.drawFaults(r)
@@ -270,7 +273,7 @@ func (s *schedule) drawUpsets(r *rand.Rand) {
 		whats = append(whats, cutSockets, renewSockets, deafenSockets)
 	}
 	for range r.IntN(3) {
-		s.upsets = append(s.upsets, timed{at: between(r, 500*time.Millisecond, 6*time.Second), what: pick(r, whats...), server: r.IntN(servers)})
+		s.upsets = append(s.upsets, timed{at: between(r, 0, 4*time.Second), what: pick(r, whats...), server: r.IntN(servers)})
 	}
 	for range 4 {
 		s.operator = append(s.operator, pick(r, "filed", "none", "none", "drop", "none and drop at once"))
@@ -279,7 +282,7 @@ func (s *schedule) drawUpsets(r *rand.Rand) {
 
 func (s *schedule) drawBlows(r *rand.Rand) {
 	for range r.IntN(4) {
-		b := blow{at: between(r, 200*time.Millisecond, 6*time.Second), replica: r.IntN(s.replicas)}
+		b := blow{at: between(r, 0, 4*time.Second), replica: r.IntN(s.replicas)}
 		if r.IntN(3) == 0 {
 			b.onCall, b.nth = pick(r, filing, filing, posting, "chat.update", "SoftLayer_Hardware_Server/getObject"), r.IntN(3)
 		}

@@ -17,9 +17,11 @@ import (
 
 // Bounds of a schedule.
 const (
-	busyTime = 45 * time.Second // for people, upsets and blows
-	restTime = 40 * time.Second // from calm to rest, for the swift binary
-	longRest = 3 * time.Minute  // and for the program as it is
+	startTime  = 10 * time.Second // until a replica serves
+	busyTime   = 45 * time.Second // for people, upsets and blows
+	lingerTime = 10 * time.Second // once the people are done
+	restTime   = 40 * time.Second // from calm to rest, for the swift binary
+	longRest   = 3 * time.Minute  // and for the program as it is
 )
 
 // outcome is a schedule that was run.
@@ -54,11 +56,7 @@ func (w *world) play(ctx context.Context) {
 	w.running.Go(func() { w.operate(operating) })
 	w.running.Go(func() { w.feel(operating) })
 
-	busy, cancel := context.WithTimeout(ctx, busyTime)
-	w.strike(busy)
-	w.meanwhile(busy)
-	w.ask(busy)
-	cancel()
+	w.trouble(ctx)
 	w.rest(ctx)
 	if w.again {
 		w.deliverAgain(ctx)
@@ -69,6 +67,33 @@ func (w *world) play(ctx context.Context) {
 	w.rest(ctx)
 	end()
 	supervised.Wait()
+}
+
+// trouble lasts until the people are done and nothing is left to do, or the boundary
+// was reached that it is about.
+func (w *world) trouble(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, busyTime)
+	defer cancel()
+	wait(ctx, startTime, func() bool { return slices.ContainsFunc(w.replicas, (*replica).served) })
+	w.strike(ctx)
+	w.meanwhile(ctx)
+	w.ask(ctx)
+	wait(ctx, lingerTime, func() bool {
+		return w.reached() || w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && r.state != "stuck" })
+	})
+}
+
+// reached reports whether the schedule came to the boundary that it is about.
+func (w *world) reached() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.target != "" && w.seen.reached(w.target)
+}
+
+// all reports whether something is so of every request.
+func (w *world) all(ctx context.Context, is func(row) bool) bool {
+	rows, err := w.db.rows(ctx)
+	return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return !is(r) })
 }
 
 // rest makes everything calm and waits until nothing is left to do.
@@ -83,8 +108,7 @@ func (w *world) rest(ctx context.Context) {
 		r.wake()
 	}
 	rested := wait(ctx, limit, func() bool {
-		rows, err := w.db.rows(ctx)
-		return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return r.working() || r.owing() })
+		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() })
 	})
 	w.note("at rest: %t", rested)
 }
@@ -107,6 +131,7 @@ func (w *world) deliverAgain(ctx context.Context) {
 		seen[a.delivery] = true
 		for _, sameBytes := range []bool{false, true} {
 			wait(ctx, errandTime, func() bool {
+				pause(ctx, 100*time.Millisecond)
 				ack, err := w.slack.Replay(ctx, a.delivery, sameBytes)
 				w.could("delivering again", err)
 				return err != nil || ack.Status == 200
@@ -173,8 +198,14 @@ func seeds(count int) []uint64 {
 
 // reached says whether the schedule came to the boundary that it is about.
 func (o outcome) reached() string {
-	there := slices.ContainsFunc(o.evidence.dealt, func(d dealt) bool { return d.where == o.schedule.target })
-	return map[bool]string{true: "reached", false: "not reached"}[there || o.schedule.target == ""]
+	if o.schedule.target == "" || o.evidence.reached(o.schedule.target) {
+		return "reached"
+	}
+	return "not reached"
+}
+
+func (e evidence) reached(target string) bool {
+	return slices.ContainsFunc(e.dealt, func(d dealt) bool { return d.where == target })
 }
 
 // report is a failed schedule with its evidence.
