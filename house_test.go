@@ -83,8 +83,8 @@ var inTestsOf = map[string][]string{
 	"internal/fakeslack":    {"github.com/slack-go/slack", "github.com/chromedp"}, // the vendor's own client as a witness; a browser for its page
 	"internal/store":        {"pgregory.net/rapid"},                               // random operations, held against a model and made small when they fail
 	"internal/slackui":      {module + "internal/store"},
-	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"}, // the page, by a browser
-	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"},                                                    // the page, by a browser
+	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix"}, // the last: a disk that fails
 	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},
 	"crash":                 {"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 }

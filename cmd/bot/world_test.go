@@ -96,6 +96,7 @@ type setup struct {
 	extra  []string // further environment of the bot
 	policy string   // instead of the usual one
 	before func(w *world)
+	under  func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
 
 // quickly makes the outcome of a lost answer known in seconds.
@@ -194,6 +195,9 @@ func (w *world) runAs(who *syscall.Credential, args []string, added ...string) *
 	c := &child{cmd: cmd, log: &lockedBuffer{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = c.log, c.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
+	if w.under != nil {
+		w.under(cmd)
+	}
 	require.NoError(w.t, cmd.Start())
 	go func() { defer close(c.done); c.err = cmd.Wait() }()
 	return c
