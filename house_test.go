@@ -79,14 +79,21 @@ var inTests = []string{
 
 // inTestsOf is what the tests of one room may import beyond that.
 var inTestsOf = map[string][]string{
-	"internal/cancellation": {module + "internal/store"},                          // the real store, in a real file
-	"internal/fakeslack":    {"github.com/slack-go/slack", "github.com/chromedp"}, // the vendor's own client as a witness; a browser for its page
-	"internal/store":        {"pgregory.net/rapid"},                               // random operations, held against a model and made small when they fail
+	// The real store, in a real file.
+	"internal/cancellation": {module + "internal/store"},
 	"internal/slackui":      {module + "internal/store"},
-	"cmd/sandbox":           {"github.com/chromedp", "github.com/gorilla/websocket"},                                                    // the page, by a browser
-	"cmd/bot":               {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix"}, // the last: a disk that fails
-	"bench":                 {"github.com/slack-go/slack", module + "internal/slackui"},
-	"crash":                 {"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
+	// The vendor's own client as a witness; a browser for its page.
+	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},
+	// Random operations, held against a model and made small when they fail.
+	"internal/store": {"pgregory.net/rapid"},
+	// The page, by a browser.
+	"cmd/sandbox": {"github.com/chromedp", "github.com/gorilla/websocket"},
+	// The databases from outside, and a disk that fails.
+	"cmd/bot": {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix"},
+	// The floors, and the rows of both databases.
+	"bench": {"github.com/slack-go/slack", module + "internal/slackui", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	// The databases from outside.
+	"crash": {"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 }
 
 type pkg struct {

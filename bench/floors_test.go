@@ -40,6 +40,10 @@ func (v *vendors) floor(b *testing.B, name, viewsOpen string) program {
 
 // runFloor serves as a floor until the process is ended.
 func runFloor(name string) int {
+	if name == bareStore {
+		fmt.Fprintln(os.Stderr, runBareStore())
+		return 1
+	}
 	opens, err := os.ReadFile(os.Getenv(viewSetting))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reading what the bot sends:", err)

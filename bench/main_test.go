@@ -32,5 +32,6 @@ func BenchmarkBot(b *testing.B) {
 	})
 	b.Run("start", func(b *testing.B) { benchmarkStart(b, built) })
 	b.Run("memory", func(b *testing.B) { benchmarkMemory(b, built) })
+	b.Run("accepted", func(b *testing.B) { benchmarkAccepted(b, built) })
 	b.Run("submission", func(b *testing.B) { benchmarkSubmission(b, built) })
 }

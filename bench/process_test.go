@@ -31,19 +31,24 @@ type process struct {
 	ended   chan struct{}
 }
 
-// botAt is the bot before the vendors at url/slack and url/softlayer, with its
-// database in a folder. Who it is to them is for the caller to add.
-func botAt(url, built, folder string) program {
+// botAt is the bot before the vendors at url/slack and url/softlayer, with a home and a
+// database. Who it is to them is for the caller to add.
+func botAt(url, built, folder, databaseURL string) program {
 	return program{name: "bot", path: built, env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + folder,
 		"SLACK_API_URL=" + url + "/slack/api/", "SOFTLAYER_ENDPOINT_URL=" + url + "/softlayer/rest/v3.1",
-		"TICKET_URL=" + url + "/softlayer/tickets/{id}", "DATABASE_URL=sqlite:" + filepath.Join(folder, "requests.db"),
+		"TICKET_URL=" + url + "/softlayer/tickets/{id}", "DATABASE_URL=" + databaseURL,
 		"SOFTLAYER_RATE=1000", "APPROVE_GROUPS=none",
 	}}
 }
 
 func (v *vendors) bot(built, folder string) program {
-	p := botAt(v.url, built, folder)
+	return v.botOn(built, folder, "sqlite:"+filepath.Join(folder, "requests.db"))
+}
+
+// botOn is the bot on a database of the caller's.
+func (v *vendors) botOn(built, folder, databaseURL string) program {
+	p := botAt(v.url, built, folder, databaseURL)
 	p.env = append(p.env, "SLACK_BOT_TOKEN="+botToken, "SLACK_SIGNING_SECRET="+signingSecret, "REQUEST_GROUPS="+groupID,
 		"SOFTLAYER_USERNAME="+v.softlayer.Username(), "SOFTLAYER_API_KEY="+v.softlayer.APIKey())
 	return p

@@ -49,6 +49,11 @@ func (s *sender) command(target string) error {
 		return err
 	}
 	request.Header = signed(body)
+	return s.acknowledged(request)
+}
+
+// acknowledged sends a request, whose only good answer is a 200 without a body.
+func (s *sender) acknowledged(request *http.Request) error {
 	answer, err := s.client.Do(request)
 	if err != nil {
 		return err

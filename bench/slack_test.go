@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"cancel-server/internal/fakesoftlayer"
 )
 
 // Who is in the canned workspace.
@@ -20,29 +18,34 @@ const (
 	teamID        = "T0BENCH"
 	userID        = "U0BENCH"
 	groupID       = "S0BENCH"
+	viewID        = "V0BENCH"
 )
 
-// vendors are a Slack with canned answers, whose cost is the same for each process
-// that is measured, and a SoftLayer account, which commands do not touch.
+// vendors are a Slack and a SoftLayer with canned answers, whose cost is the same for
+// each process that is measured.
 type vendors struct {
 	url       string
-	softlayer *fakesoftlayer.Account
+	softlayer *softLayer
 	opened    atomic.Int64                    // calls of views.open
 	last      atomic.Pointer[[]byte]          // the body of the last one
 	answer    atomic.Pointer[json.RawMessage] // what views.open answers, made from the first one
+	updated   chan []byte                     // the bodies of views.update, where somebody waits for one
 }
 
 func newVendors(b *testing.B) *vendors {
 	b.Helper()
-	v := &vendors{softlayer: fakesoftlayer.New(fakesoftlayer.Options{Seed: 7})}
+	v := &vendors{softlayer: newSoftLayer(b), updated: make(chan []byte, 1)}
 	mux := http.NewServeMux()
-	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", v.softlayer.Handler()))
+	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", v.softlayer))
 	mux.HandleFunc("/slack/api/views.open", v.openView)
+	mux.HandleFunc("/slack/api/views.update", v.updateView)
 	for method, answer := range map[string]string{
 		"auth.test": `{"ok":true,"url":"https://bench.slack.com/","team":"Bench","user":"cancel-server","team_id":"` + teamID +
 			`","user_id":"U0BOT","bot_id":"B0BOT","is_enterprise_install":false}`,
-		"users.info":      `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
-		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
+		"users.info":       `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
+		"chat.postMessage": `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
+		"chat.update":      `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
+		"usergroups.list":  `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
 	} {
 		mux.HandleFunc("/slack/api/"+method, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -80,6 +83,15 @@ func (v *vendors) openView(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, *answer)
 }
 
+func (v *vendors) updateView(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the caller was ended
+	}
+	answerJSON(w, []byte(`{"ok":true,"view":{"id":"`+viewID+`","hash":"1764000001.tobench"}}`))
+	keep(v.updated, body)
+}
+
 // openedView is Slack's answer to a views.open: the whole view, and what Slack knows
 // about it (https://docs.slack.dev/reference/methods/views.open).
 func openedView(request []byte) (json.RawMessage, error) {
@@ -88,8 +100,8 @@ func openedView(request []byte) (json.RawMessage, error) {
 		return nil, err
 	}
 	for name, value := range map[string]any{
-		"id": "V0BENCH", "team_id": teamID, "app_id": "A0BENCH", "bot_id": "B0BOT", "hash": "1764000000.tobench",
-		"root_view_id": "V0BENCH", "previous_view_id": nil, "external_id": "", "app_installed_team_id": teamID,
+		"id": viewID, "team_id": teamID, "app_id": "A0BENCH", "bot_id": "B0BOT", "hash": "1764000000.tobench",
+		"root_view_id": viewID, "previous_view_id": nil, "external_id": "", "app_installed_team_id": teamID,
 		"clear_on_close": false, "notify_on_close": false, "state": map[string]any{"values": map[string]any{}},
 	} {
 		view[name] = value

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,7 +70,8 @@ func newWorkspace(b *testing.B, built string) *workspace {
 	b.Cleanup(func() { w.slack.Close(); server.Close() })
 	w.slack.SetURL(server.URL + "/slack")
 
-	p := botAt(server.URL, built, b.TempDir())
+	folder := b.TempDir()
+	p := botAt(server.URL, built, folder, "sqlite:"+filepath.Join(folder, "requests.db"))
 	p.env = append(p.env, "SLACK_BOT_TOKEN="+w.slack.BotToken(), "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(),
 		"SOFTLAYER_USERNAME="+w.softlayer.Username(), "SOFTLAYER_API_KEY="+w.softlayer.APIKey(),
 		"REQUEST_GROUPS="+w.slack.Cast().RequestGroup)
