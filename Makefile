@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sandbox demo test check bench fuzz golden
+.PHONY: help sandbox test check crash bench fuzz golden
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -7,14 +7,15 @@ help: ## list the targets
 sandbox: ## both fakes, the page and the bot on loopback; prints one URL
 	go run ./cmd/sandbox
 
-demo: ## the main job with no browser
-	go run ./cmd/sandbox demo
-
 test: ## all tests
 	go test ./...
 
 check: ## what CI holds a change to: format, vet, staticcheck, race detector
 	.ci/check
+
+crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED)
+	go test ./crash -count 1 -timeout 10h -run TestSchedules -args -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1)
+	go test ./crash -count 1 -timeout 1h -run TestMutants
 
 bench: ## CPU, memory and latency beside floors measured in the same run
 	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./bench
