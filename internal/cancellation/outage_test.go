@@ -111,6 +111,26 @@ func TestWhatTakesLongIsSaidOnceToTheOperators(t *testing.T) {
 	}
 }
 
+func TestAnAlarmWhoseAnswerIsLostIsLookedUpAndStaysOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.history = true
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.rights.ViewTickets = false
+			return lostBefore(w, o)
+		})
+		r := w.submit()
+		worker := w.worker(w.journal)
+		worker.NotifyChannel = "COPS"
+		w.runs(worker, 12*time.Minute) // the result is told
+		w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Lost} })
+		w.runs(w.again(worker), time.Hour)
+		assert.Equal(t, []string{r.Ref.Short()}, w.alarms())
+		_, found, _, err := w.journal.ClaimNotice(t.Context(), "another", time.Minute)
+		require.NoError(t, err)
+		assert.False(t, found, "nothing is owed any more")
+	})
+}
+
 func TestWithoutAnOperatorsChannelWhatTakesLongIsLoggedAlone(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {

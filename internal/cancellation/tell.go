@@ -67,7 +67,7 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 	}
 	switch {
 	case n.TS != "" && (n.Shown == r.Version || n.Kind == Alarm): // an alarm is said once
-		return w.done(ctx, n)
+		return w.shown(ctx, n, r)
 	case n.TS != "":
 		return w.update(ctx, n, r)
 	case n.Shown > 0 && !r.State.Told(): // told by response_url: it would stand beside the last one
