@@ -69,6 +69,54 @@ func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing
 	recorded(t, s, 3)
 }
 
+func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
+	t.Parallel()
+	for name, done := range map[string]bool{"the server has it": true, "it never came there": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wire := postgrestest.NewWire(t, postgrestest.Database(t))
+			s := open(t, Options{URL: wire.URL()})
+			require.NoError(t, s.Bind(t.Context(), sandbox))
+
+			rec := asking(1)
+			wire.Lose(postgrestest.Loss{Carrying: rec.Request.ID, Done: done})
+			got, err := s.Record(t.Context(), rec)
+			require.NoError(t, err, "on another connection the server tells what became of it")
+			require.True(t, wire.Lost())
+			assert.True(t, got.Fresh)
+			assert.Len(t, kinds(t, s, rec.Request.ID), 1, "it is done, and once")
+
+			rec = asking(2)
+			wire.Lose(postgrestest.Loss{Carrying: rec.Request.ID, Done: done, Severed: true})
+			require.ErrorIs(t, record(t.Context(), s, rec)(), cancellation.ErrUnclear, "there is nobody to ask")
+			_, err = s.Request(t.Context(), rec.Request.ID)
+			require.Error(t, err)
+			require.NotErrorIs(t, err, cancellation.ErrNoRequest, "nor does a read that fails prove an absence")
+			wire.Mend()
+			if done {
+				requirePresent(t, s, rec.Request.ID)
+			} else {
+				requireAbsent(t, s, rec.Request.ID)
+			}
+			recorded(t, s, 3) // and it goes on
+		})
+	}
+}
+
+func TestAServerThatEndsEveryConnectionLosesNothing(t *testing.T) {
+	t.Parallel()
+	at := postgrestest.Database(t)
+	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	for server := range int64(5) {
+		_, err := other.write.Exec(`select pg_terminate_backend(pid) from pg_stat_activity
+			where datname = current_database() and pid <> pg_backend_pid()`)
+		require.NoError(t, err)
+		r := recorded(t, s, server)
+		requirePresent(t, s, r.ID)
+	}
+}
+
 func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 	t.Parallel()
 	for name, is := range map[string]struct {
