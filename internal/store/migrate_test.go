@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/pressly/goose/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
+)
+
+// Migrations that a build after this one might bring. The second says that
+// builds of the first version go wrong beside it.
+const (
+	additional = `-- +goose Up
+alter table requests add column approvals integer not null default 0;
+create table approvals (request_id text not null references requests (id), actor text not null);
+create index requests_updated on requests (updated_at);`
+	breaking = `-- +goose Up
+update schema_support set oldest = 3;`
+)
+
+// newerBuild brings a database to the migrations of this build and more, as a newer
+// build does when it starts.
+func newerBuild(ctx context.Context, s *Store, more ...string) error {
+	steps := fstest.MapFS{}
+	own := "migrations/" + s.dialect.folder
+	names, err := fs.Glob(migrations, own+"/*.sql")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			return err
+		}
+		steps[filepath.Base(name)] = &fstest.MapFile{Data: text}
+	}
+	for i, text := range more {
+		steps[fmt.Sprintf("%05d_more.sql", len(names)+i+1)] = &fstest.MapFile{Data: []byte(text)}
+	}
+	provider, err := goose.NewProvider(s.dialect.goose, s.write, steps, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+func TestAMigrationRunsBesideAReplicaOfThisBuild(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]func() Options{
+		"SQLite":     func() Options { return Options{Path: filepath.Join(t.TempDir(), "bot.db")} },
+		"PostgreSQL": func() Options { return Options{URL: postgrestest.Database(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options()
+			old, newer := open(t, o), open(t, o)
+			require.NoError(t, old.Bind(t.Context(), sandbox))
+			before := filed(t, old, 1)
+
+			working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional)) })
+			read, err := old.Request(t.Context(), before.ID)
+			require.NoError(t, err)
+			assert.Equal(t, before, read)
+			filed(t, open(t, o), 2) // another one of this build starts
+
+			working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional, breaking)) })
+			_, err = Open(t.Context(), o)
+			require.ErrorIs(t, err, ErrNewer, "the newer build has said that this one goes wrong beside it")
+		})
+	}
+}
+
+// working does something while a store does whole jobs, at least one before it and one
+// after it.
+func working(t *testing.T, s *Store, something func()) {
+	over, begun := make(chan struct{}), make(chan struct{})
+	var worker sync.WaitGroup
+	defer worker.Wait()
+	defer close(over)
+	worker.Go(func() {
+		jobs := 0
+		for last := false; !last; jobs++ {
+			select {
+			case <-over:
+				last = true
+			default:
+			}
+			assert.NoError(t, wholeJob(t.Context(), s), "the old replica goes on")
+			if jobs == 0 {
+				close(begun)
+			}
+		}
+	})
+	<-begun
+	something()
+}
+
+// wholeJob records, claims, files and notes one request, and ends it.
+func wholeJob(ctx context.Context, s *Store) error {
+	rec := asking(1_000)
+	if _, err := s.Record(ctx, rec); err != nil {
+		return err
+	}
+	r, _, _, err := s.Claim(ctx, "old", lease)
+	if err != nil {
+		return err
+	}
+	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Filed, cancellation.Reverted} {
+		if r, err = s.Apply(ctx, moved(r, to)); err != nil {
+			return err
+		}
+	}
+	return s.Note(ctx, r.ID, cancellation.Event{Kind: cancellation.EventAskedAgain})
+}
