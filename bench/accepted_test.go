@@ -31,6 +31,7 @@ func acceptedBeside(b *testing.B, built string, fresh func(*testing.B) string, c
 	for _, c := range contenders {
 		c.connect(b, clients)
 		c.submit(b, 4*clients) // which warms up
+		c.each, c.took = nil, nil
 	}
 	for b.Loop() {
 		for range turns {
@@ -123,12 +124,14 @@ func (a *accepting) connect(b *testing.B, clients int, more ...*process) {
 	a.crowd = a.form.crowd(b, clients, append([]*process{a.process}, more...)...)
 }
 
-// submit is one turn, of which nothing is kept before the first measured one.
-func (a *accepting) submit(b *testing.B, submissions int) {
+// submit is one turn, and returns how much of its time each submission took.
+func (a *accepting) submit(b *testing.B, submissions int) time.Duration {
 	b.Helper()
 	v := a.crowd.submit(b, submissions)
 	require.Zero(b, v.busy, "%s took every submission; it said:\n%s", a.name, a.said)
-	a.each, a.took = append(a.each, v.elapsed/time.Duration(submissions)), append(a.took, v.took...)
+	each := v.elapsed / time.Duration(submissions)
+	a.each, a.took = append(a.each, each), append(a.took, v.took...)
+	return each
 }
 
 func (a *accepting) report(b *testing.B) {

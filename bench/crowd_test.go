@@ -21,7 +21,6 @@ import (
 type crowd struct {
 	form    *form
 	clients []*client
-	sent    int64 // submissions so far; the next is for another server
 }
 
 type client struct {
@@ -54,8 +53,7 @@ func (c *crowd) submit(b *testing.B, submissions int) volley {
 	b.Helper()
 	made := make(chan []byte, submissions)
 	for range submissions {
-		c.sent++
-		made <- c.form.submission(c.sent, "127.0.0.1")
+		made <- c.form.next()
 	}
 	close(made)
 	each, errs := make([]volley, len(c.clients)), make([]error, len(c.clients))
@@ -112,7 +110,7 @@ func (c *client) send(submission []byte) (status int, said []byte, err error) {
 // first makes one submission and returns the answer.
 func (c *crowd) first(b *testing.B) string {
 	b.Helper()
-	status, said, err := c.clients[0].send(c.form.submission(0, "127.0.0.1"))
+	status, said, err := c.clients[0].send(c.form.next())
 	require.NoError(b, err)
 	require.Equal(b, http.StatusOK, status)
 	require.Contains(b, string(said), `"response_action":"update"`, "the bot accepts what it showed")

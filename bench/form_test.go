@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type form struct {
 	metadata string // what is sealed in it
 	key      []byte // the installation's
 	server   int64
+	made     *atomic.Int64 // submissions so far, whoever they are for: each has its own server
 }
 
 // form has a bot show the model's card, by a command and a choice, and fills it in. The
@@ -48,7 +50,7 @@ func (v *vendors) form(b *testing.B, s *sender, bot *process, databaseURL string
 	submitted["trigger_id"] = viewID
 	payload, err := json.Marshal(submitted)
 	require.NoError(b, err)
-	f := &form{payload: string(payload), server: v.softlayer.model, key: installationKey(b, databaseURL)}
+	f := &form{payload: string(payload), server: v.softlayer.model, made: &v.submissions, key: installationKey(b, databaseURL)}
 	f.sealed, _ = submitted["view"].(map[string]any)["private_metadata"].(string)
 	f.metadata = f.open(b)
 	require.Equal(b, f.sealed, f.seal(f.metadata), "forms are sealed as the bot does it")
@@ -83,15 +85,15 @@ func plainText(text string) map[string]any {
 	return map[string]any{"type": "plain_text", "text": text, "emoji": true}
 }
 
-// submission is the n-th submission as Slack sends it. Its server's number has as many
-// digits as the model's, so that all are of one size.
-func (f *form) submission(n int64, host string) []byte {
-	model, server := strconv.FormatInt(f.server, 10), strconv.FormatInt(firstServer+n, 10)
+// next is one more submission as Slack sends it. Its server's number has as many digits
+// as the model's, so that all are of one size.
+func (f *form) next() []byte {
+	model, server := strconv.FormatInt(f.server, 10), strconv.FormatInt(firstServer+f.made.Add(1), 10)
 	payload := strings.NewReplacer(f.sealed, f.seal(strings.ReplaceAll(f.metadata, model, server)),
 		viewID, "V"+server, model, server).Replace(f.payload)
 	body := url.Values{"payload": {payload}}.Encode()
 	var request strings.Builder
-	request.WriteString("POST /slack/interactions HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: Slackbot 1.0\r\n" +
+	request.WriteString("POST /slack/interactions HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Slackbot 1.0\r\n" +
 		"Content-Length: " + strconv.Itoa(len(body)) + "\r\n")
 	_ = signed(body).Write(&request) // a strings.Builder takes everything
 	request.WriteString("\r\n" + body)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
+
+var full = flag.Bool("full", false, "measure memory over 100,000 requests, and beside 1,000,000 that have ended; else a tenth of each")
 
 // TestMain makes this binary one of the floors where the environment names one.
 func TestMain(m *testing.M) {
@@ -33,5 +36,7 @@ func BenchmarkBot(b *testing.B) {
 	b.Run("start", func(b *testing.B) { benchmarkStart(b, built) })
 	b.Run("memory", func(b *testing.B) { benchmarkMemory(b, built) })
 	b.Run("accepted", func(b *testing.B) { benchmarkAccepted(b, built) })
+	b.Run("ticket", func(b *testing.B) { benchmarkTicket(b, built) })
+	b.Run("ended", func(b *testing.B) { benchmarkEnded(b, built) })
 	b.Run("submission", func(b *testing.B) { benchmarkSubmission(b, built) })
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,28 +25,30 @@ const (
 // vendors are a Slack and a SoftLayer with canned answers, whose cost is the same for
 // each process that is measured.
 type vendors struct {
-	url       string
-	softlayer *softLayer
-	opened    atomic.Int64                    // calls of views.open
-	last      atomic.Pointer[[]byte]          // the body of the last one
-	answer    atomic.Pointer[json.RawMessage] // what views.open answers, made from the first one
-	updated   chan []byte                     // the bodies of views.update, where somebody waits for one
+	url         string
+	softlayer   *softLayer
+	opened      atomic.Int64                    // calls of views.open
+	last        atomic.Pointer[[]byte]          // the body of the last one
+	answer      atomic.Pointer[json.RawMessage] // what views.open answers, made from the first one
+	updated     chan []byte                     // the bodies of views.update, where somebody waits for one
+	submissions atomic.Int64                    // made for anybody
+	told        chan time.Time                  // when a message came in, likewise
 }
 
 func newVendors(b *testing.B) *vendors {
 	b.Helper()
-	v := &vendors{softlayer: newSoftLayer(b), updated: make(chan []byte, 1)}
+	v := &vendors{softlayer: newSoftLayer(b), updated: make(chan []byte, 1), told: make(chan time.Time, 1)}
 	mux := http.NewServeMux()
 	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", v.softlayer))
 	mux.HandleFunc("/slack/api/views.open", v.openView)
 	mux.HandleFunc("/slack/api/views.update", v.updateView)
+	mux.HandleFunc("/slack/api/chat.postMessage", v.post)
 	for method, answer := range map[string]string{
 		"auth.test": `{"ok":true,"url":"https://bench.slack.com/","team":"Bench","user":"cancel-server","team_id":"` + teamID +
 			`","user_id":"U0BOT","bot_id":"B0BOT","is_enterprise_install":false}`,
-		"users.info":       `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
-		"chat.postMessage": `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
-		"chat.update":      `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
-		"usergroups.list":  `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
+		"users.info":      `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
+		"chat.update":     `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
+		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
 	} {
 		mux.HandleFunc("/slack/api/"+method, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -90,6 +93,12 @@ func (v *vendors) updateView(w http.ResponseWriter, r *http.Request) {
 	}
 	answerJSON(w, []byte(`{"ok":true,"view":{"id":"`+viewID+`","hash":"1764000001.tobench"}}`))
 	keep(v.updated, body)
+}
+
+func (v *vendors) post(w http.ResponseWriter, r *http.Request) {
+	keep(v.told, time.Now())
+	_, _ = io.Copy(io.Discard, r.Body)
+	answerJSON(w, []byte(`{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`))
 }
 
 // openedView is Slack's answer to a views.open: the whole view, and what Slack knows
