@@ -1,9 +1,11 @@
 // Package crash shows the first, second and fifth promise of this program by breaking
 // everything around it. It holds tests only:
 //
-//	go test ./crash -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
-//	go test ./crash -run TestSchedules -args -only 421   # one schedule again
-//	go test ./crash -run TestMutants
+//	make crash                                              # a thousand schedules, and the mutants
+//	cd crash
+//	go test -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
+//	go test -run TestSchedules -v -args -only 421           # one schedule again, with its timeline
+//	go test -run TestMutants -args -mutants
 //
 // A schedule runs the real binary as child processes against both fakes, over real
 // HTTP and websockets on loopback, while people ask for servers, staff close tickets
@@ -15,6 +17,10 @@
 // A judge then holds the fakes' books and all that was said to Slack against the
 // database, which it reads with plain SQL. It finds nothing in this program; and
 // [TestMutants] breaks the program on purpose and holds the judge to finding that.
+//
+// A schedule runs on SQLite, or on a PostgreSQL database of its own with one or three
+// replicas: see [cancel-server/internal/postgrestest] for which server. With three the
+// replicas' clocks are ten minutes apart in some.
 //
 // The binaries are built with go build -overlay, so that production code has no hook:
 // decorators stand at the seams of cmd/bot's wiring, and the constants that make a

@@ -11,11 +11,15 @@ import (
 
 // What is run. Without flags it is a tiny round, so that go test ./... stays short.
 var (
-	schedules = flag.Int("schedules", 6, "how many schedules to run")
-	firstSeed = flag.Uint64("seed", 1, "the first one's seed; the others follow")
-	onlySeed  = flag.Uint64("only", 0, "run the schedule of this seed alone")
-	workers   = flag.String("workers", "12", "how many run at once; they mostly wait")
+	schedules  = flag.Int("schedules", 0, "how many schedules to run; 0 for a tiny round")
+	firstSeed  = flag.Uint64("seed", 1, "the first one's seed; the others follow")
+	onlySeed   = flag.Uint64("only", 0, "run the schedule of this seed alone, and show its timeline")
+	workers    = flag.String("workers", "12", "how many run at once; they mostly wait")
+	allMutants = flag.Bool("mutants", false, "look for every broken program, not for the first alone")
 )
+
+// tinyRound is how many schedules a tiny round has.
+const tinyRound = 6
 
 func TestMain(m *testing.M) {
 	flag.Parse()

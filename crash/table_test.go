@@ -27,7 +27,7 @@ type table struct {
 func newTable() *table { return &table{start: time.Now(), count: map[string]map[string]int{}} }
 
 // began counts a schedule that is about to run, or to be skipped.
-func (t *table) began(schedule) {
+func (t *table) began() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drawn++
