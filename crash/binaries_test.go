@@ -3,8 +3,6 @@
 package crash
 
 import (
-	"path/filepath"
-	"runtime"
 	"slices"
 )
 
@@ -19,7 +17,7 @@ var swift = &binary{name: "swift", patches: slices.Concat(seams, shorter), added
 var askew = &binary{name: "askew", patches: slices.Concat(swift.patches, shifted), added: seamFiles}
 
 var shifted = []patch{{
-	filepath.Join(runtime.GOROOT(), "src/time/time.go"), "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n",
+	"GOROOT/src/time/time.go", "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n",
 	`
 var crashShift = func() int64 {
 	text, _ := syscall.Getenv("CRASH_SHIFT")
@@ -35,7 +33,7 @@ func Now() Time {
 	sec, nsec, mono := runtimeNow()
 	sec += crashShift
 `,
-}, {filepath.Join(runtime.GOROOT(), "src/time/time.go"), "import (\n", "import (\n\t\"syscall\"\n"}}
+}, {"GOROOT/src/time/time.go", "import (\n", "import (\n\t\"syscall\"\n"}}
 
 // seams puts the decorators of testdata/seams.go into cmd/bot's wiring.
 var seams = []patch{

@@ -126,7 +126,7 @@ func dropped(s *schedule) {
 // answeredLate: a process stands still past its lease right before the POST, and makes
 // it all the same.
 func answeredLate(s *schedule) {
-	s.patience, s.settle, s.stopFor = fourSeconds, fourSeconds, 5*lease/2
+	s.patience, s.settle, s.stopFor = longPatience, longPatience, 5*lease/2
 	s.points[0] = "filer.file.before#1:stop," + s.points[0]
 }
 

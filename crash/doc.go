@@ -1,7 +1,7 @@
 // Package crash shows the first, second and fifth promise of this program by breaking
 // everything around it. It holds tests only:
 //
-//	make crash                                              # a thousand schedules, and the mutants
+//	make crash                                              # five hundred schedules, and the mutants
 //	cd crash
 //	go test -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
 //	go test -run TestSchedules -v -args -only 421           # one schedule again, with its timeline

@@ -16,14 +16,17 @@ import (
 const module = ".."
 
 // patch replaces a text wherever it stands in one file, named by its path in the module
-// or by an absolute one.
+// or by one below GOROOT.
 type patch struct{ file, old, new string }
 
-func source(path string) string {
-	if filepath.IsAbs(path) {
-		return path
+// source is where a file of the module, or of Go itself, is.
+func source(path string) (string, error) {
+	below, is := strings.CutPrefix(path, "GOROOT/")
+	if !is {
+		return filepath.Abs(filepath.Join(module, path))
 	}
-	return filepath.Join(module, path)
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	return filepath.Join(strings.TrimSpace(string(root)), below), err
 }
 
 // binary is the program, built from the sources with patches and added files.
@@ -80,7 +83,7 @@ func (b *binary) overlay(dir string) (string, error) {
 	}
 	replace := map[string]string{}
 	for path, text := range changed {
-		original, err := filepath.Abs(source(path))
+		original, err := source(path)
 		if err != nil {
 			return "", err
 		}
@@ -103,7 +106,11 @@ func patched(patches []patch) (map[string]string, error) {
 	for _, p := range patches {
 		text, known := changed[p.file]
 		if !known {
-			read, err := os.ReadFile(source(p.file))
+			at, err := source(p.file)
+			if err != nil {
+				return nil, fmt.Errorf("finding %s: %w", p.file, err)
+			}
+			read, err := os.ReadFile(at)
 			if err != nil {
 				return nil, err
 			}

@@ -111,9 +111,10 @@ const (
 // lease is the swift binary's.
 const lease = time.Second
 
+// How long an answer to a POST is waited for: usually, and where one comes late.
 const (
-	oneSecond   = time.Second
-	fourSeconds = 4 * time.Second
+	usualPatience = time.Second
+	longPatience  = 4 * time.Second
 )
 
 // What a world holds. The last person and the last server are the scene's.
@@ -126,7 +127,7 @@ const (
 func draw(seed uint64) schedule {
 	r := rand.New(rand.NewPCG(seed, 0xc4a54))
 	s := schedule{
-		seed: seed, database: sqlite, replicas: 1, pointed: -1, binary: swift, patience: oneSecond, settle: oneSecond,
+		seed: seed, database: sqlite, replicas: 1, pointed: -1, binary: swift, patience: usualPatience, settle: usualPatience,
 		transport: pick(r, fakeslack.TransportHTTP, fakeslack.TransportSocket),
 		stopFor:   between(r, lease/2, 4*lease), again: r.IntN(2) == 0,
 		slack: map[string][]string{}, softlayer: map[string][]string{},
