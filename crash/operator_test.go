@@ -4,9 +4,11 @@ package crash
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -45,6 +47,7 @@ func (w *world) resolveStuck(ctx context.Context, r row) {
 		plan, w.operator = w.operator[0], w.operator[1:]
 	}
 	w.mu.Unlock()
+	w.listed(ctx, r)
 	if ticket := w.ticketFor(r); ticket != 0 {
 		w.resolve(ctx, r.ref, "filed", strconv.FormatInt(ticket, 10))
 		return
@@ -75,15 +78,8 @@ func (w *world) ticketFor(r row) int64 {
 	return found
 }
 
-// resolve runs bot resolve.
+// resolve runs bot resolve, to end at its next boundary.
 func (w *world) resolve(ctx context.Context, ref string, words ...string) {
-	path, err := w.binary.built()
-	if err != nil {
-		w.could("resolving", err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer cancel()
 	w.mu.Lock()
 	point := ""
 	if w.run < len(w.verbPoints) {
@@ -92,22 +88,48 @@ func (w *world) resolve(ctx context.Context, ref string, words ...string) {
 	w.run++
 	w.mu.Unlock()
 	w.tally(func(e *evidence) { e.resolved = append(e.resolved, resolve{at: time.Now(), ref: ref, word: words[0]}) })
-	cmd := exec.CommandContext(ctx, path, slices.Concat([]string{"resolve", ref}, words, []string{"--why", "The books say so."})...)
+	_, err := w.verb(ctx, point, slices.Concat([]string{"resolve", ref}, words, []string{"--why", "The books say so."})...)
+	if err != nil { // another operator was faster, a vendor is away, or it killed itself
+		w.note("resolve %s: %v", ref, err)
+	}
+}
+
+// listed holds bot requests to listing what is stuck, also while others work.
+func (w *world) listed(ctx context.Context, r row) {
+	said, err := w.verb(ctx, "", "requests", "--state", "stuck")
+	if err == nil && !strings.Contains(said, r.ref) {
+		stillStuck := slices.ContainsFunc(w.stuck(ctx), func(other row) bool { return other.ref == r.ref })
+		if stillStuck {
+			err = fmt.Errorf("it does not list %s, which is stuck: %s", r.ref, said)
+		}
+	}
+	w.could("bot requests", err)
+}
+
+// verb runs another verb of the program to its end, and returns what it said.
+func (w *world) verb(ctx context.Context, point string, args ...string) (string, error) {
+	path, err := w.binary.built()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(w.environment(), "CRASH_AT="+point)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	name := "resolve " + ref
+	var lines []string
 	said := &listener{hear: func(line string) {
 		if deed := ownDeed.FindStringSubmatch(line); deed != nil {
 			w.verbDid(cmd, deed[1], deed[2])
 			return
 		}
-		w.note("%s: %s", name, line)
+		lines = append(lines, line)
+		w.note("bot %s: %s", args[0], line)
 	}}
 	cmd.Stdout, cmd.Stderr = said, said
-	w.note("%s %v, to end at %q", name, words, point)
-	if err := cmd.Run(); err != nil {
-		w.note("%s: %v", name, err)
-	}
+	w.note("bot %v, to end at %q", args, point)
+	err = cmd.Run()
+	return strings.Join(lines, "\n"), err
 }
 
 // verbDid takes down what bot resolve did to itself, and wakes it where it stopped.

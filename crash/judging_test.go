@@ -1,0 +1,128 @@
+//go:build linux
+
+package crash
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// The judge itself is judged: of a request that went well it finds nothing, and each
+// thing that can be wrong with it is found and called by its name.
+func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	after := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
+	const ref = "7F3K-2QXD"
+	own := ticket{id: 7, server: 42, open: true, entry: "[cancel-server " + ref + " 7F3K2QXD00000000000000000A]"}
+	foreign := ticket{id: 9, server: 42, open: true, entry: "By hand."}
+	filed := "Cancellation requested: db-042. ref " + ref
+
+	for _, c := range []struct {
+		name  string
+		spoil func(t *trial)
+		finds []figure
+	}{
+		{"nothing", func(*trial) {}, nil},
+		{"its row is gone", func(t *trial) { t.rows = nil }, []figure{lost, falseWords}},
+		{"a denial is not recorded", func(t *trial) {
+			t.answers = append(t.answers, answer{content: "case 2", title: "Not allowed"})
+		}, []figure{lost}},
+		{"it has a second ticket", func(t *trial) {
+			t.books = append(t.books, ticket{id: 8, server: 42, entry: own.entry})
+		}, []figure{twice}},
+		{"its server has a second open ticket of ours", func(t *trial) {
+			second := own
+			second.id = 8
+			t.books = append(t.books, second)
+		}, []figure{twice, bothOpen}},
+		{"it was sent again too soon", func(t *trial) {
+			t.posts = append(t.posts, &post{at: after(1.5), ref: ref, server: 42})
+		}, []figure{blind}},
+		{"it was sent again beside its own ticket", func(t *trial) {
+			t.posts = append(t.posts, &post{at: after(60), ref: ref, server: 42, books: []ticket{own}})
+		}, []figure{blind}},
+		{"it was sent again after a rate limit", func(t *trial) {
+			t.posts = append([]*post{{at: after(0.5), ref: ref, server: 42, answer: "SoftLayer_Exception_WebService_RateLimitExceeded"}}, t.posts...)
+		}, nil},
+		{"it was called filed before there was a ticket", func(t *trial) { t.said[0].books = nil }, []figure{falseWords}},
+		{"it was called not filed", func(t *trial) {
+			t.said = append(t.said, &words{at: after(3), method: "chat.update", ref: ref, text: "Not filed: db-042"})
+		}, []figure{falseWords}},
+		{"it was called a duplicate of nothing", func(t *trial) {
+			t.said = append(t.said, &words{at: after(3), method: "chat.update", ref: ref, text: "Already requested: db-042"})
+		}, []figure{falseWords}},
+		{"it is a duplicate of something", func(t *trial) {
+			t.rows[0].state, t.rows[0].events[1] = "duplicate", event{from: "scheduled", to: "duplicate"}
+			t.books = []ticket{foreign}
+			t.said[0].text, t.said[0].books = "Already requested: db-042. ref "+ref, t.books
+			t.messages[0].Text = t.said[0].text
+		}, nil},
+		{"a twin was answered that nothing was recorded", func(t *trial) {
+			t.answers = append(t.answers, answer{at: after(1), content: "case 1", title: "errors", text: "Nothing was recorded."})
+		}, []figure{falseWords}},
+		{"a press before was answered that nothing was recorded", func(t *trial) {
+			t.answers = append(t.answers, answer{at: after(-2), content: "case 1", title: "errors", text: "Nothing was recorded."})
+			t.presses = append(t.presses, press{from: after(-1), content: "case 1"})
+		}, nil},
+		{"nobody was told", func(t *trial) { t.messages = nil }, []figure{untold}},
+		{"the message shows an older state", func(t *trial) { t.messages[0].Text = "Being filed: db-042. ref " + ref }, []figure{untold}},
+		{"the message was posted twice", func(t *trial) { t.postedAgain(after(4)) }, []figure{orphaned}},
+		{"the message was posted twice, after its answer was lost", func(t *trial) {
+			t.said[0].fault = fakeslack.FaultDropAfter
+			t.postedAgain(after(4))
+		}, nil},
+		{"the message was posted twice, after a kill", func(t *trial) {
+			t.evidence.dealt = []dealt{{from: after(2), until: after(2)}}
+			t.postedAgain(after(4))
+		}, nil},
+		{"it is not settled", func(t *trial) {
+			t.rows[0].state, t.rows[0].events = "unknown", []event{{kind: "submitted", to: "unknown"}}
+		}, []figure{unsettled}},
+		{"a result is owed", func(t *trial) { t.rows[0].notice.owed = 5 }, []figure{unsettled}},
+		{"a step is missing in its history", func(t *trial) { t.rows[0].events[1].from = "unknown" }, []figure{disordered}},
+		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			well := &trial{
+				settle: time.Second,
+				books:  []ticket{own},
+				rows: []row{{
+					ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
+					notice: &notice{ts: "1.1", owed: 3, shown: 3},
+					events: []event{{kind: "submitted", to: "scheduled"}, {kind: "moved", from: "scheduled", to: "filed"}},
+				}},
+				messages: []fakeslack.Message{{TS: "1.1", Text: filed}},
+				evidence: evidence{
+					answers: []answer{{at: start, content: "case 1", title: "Recorded", ref: ref}},
+					posts:   []*post{{at: after(1), ref: ref, server: 42, answer: `{"id":7}`}},
+					said:    []*words{{at: after(2), method: posting, ref: ref, text: filed, books: []ticket{own}, stands: true}},
+					presses: []press{{from: after(-0.1), until: start, content: "case 1", server: 42}},
+				},
+			}
+			c.spoil(well)
+			var found []figure
+			for _, v := range well.judge() {
+				found = append(found, v.figure)
+			}
+			for _, f := range c.finds {
+				assert.Contains(t, found, f)
+			}
+			if c.finds == nil {
+				assert.Empty(t, found)
+			}
+		})
+	}
+}
+
+// postedAgain has the first message posted once more.
+func (t *trial) postedAgain(at time.Time) {
+	again := *t.said[0]
+	again.at = at
+	t.said = append(t.said, &again)
+}
