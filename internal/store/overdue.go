@@ -10,7 +10,7 @@ import (
 
 // A request is overdue in these states, and as long as its result is owed.
 const (
-	overdueState = `(state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
+	overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
 	overdueOwed  = `exists (select 1 from notices where request_id = id and kind = 'result' and owed_at <= $1)`
 )
 
