@@ -35,6 +35,7 @@ func BenchmarkBot(b *testing.B) {
 	})
 	b.Run("start", func(b *testing.B) { benchmarkStart(b, built) })
 	b.Run("memory", func(b *testing.B) { benchmarkMemory(b, built) })
+	b.Run("submission-memory", func(b *testing.B) { benchmarkSubmissionMemory(b, built) })
 	b.Run("accepted", func(b *testing.B) { benchmarkAccepted(b, built) })
 	b.Run("ticket", func(b *testing.B) { benchmarkTicket(b, built) })
 	b.Run("ended", func(b *testing.B) { benchmarkEnded(b, built) })

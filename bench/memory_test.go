@@ -27,3 +27,39 @@ func benchmarkMemory(b *testing.B, built string) {
 	b.ReportMetric(loaded[len(loaded)-1], "end-MB")
 	b.ReportMetric(bot.memory(b, "VmHWM"), "peak-MB")
 }
+
+// benchmarkSubmissionMemory measures the resident memory of a bot that accepts, files and
+// tells, over many requests; and then where more clients submit than it has places for,
+// so that some are told to come again.
+func benchmarkSubmissionMemory(b *testing.B, built string) {
+	requireProc(b)
+	requests := 10_000
+	if *full {
+		requests = 100_000
+	}
+	onBoth(b, func(b *testing.B, fresh func(*testing.B) string) {
+		v, s := newVendors(b), newSender(b)
+		bot := v.accepting(b, s, built, fresh(b))
+		bot.connect(b, maxConnections)
+		var after []float64 // each tenth of them
+		for b.Loop() {
+			for range 10 {
+				for range requests / 1000 {
+					bot.submit(b, 100)
+				}
+				after = append(after, bot.memory(b, "VmRSS"))
+			}
+		}
+		const places = 256
+		bot.connect(b, 2*places)
+		saturated := bot.crowd.submit(b, 20*places)
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(float64(requests), "requests")
+		b.ReportMetric(after[0], "tenth-MB")
+		b.ReportMetric(after[len(after)/2], "half-way-MB")
+		b.ReportMetric(after[len(after)-1], "end-MB")
+		b.ReportMetric(bot.memory(b, "VmRSS"), "saturated-MB")
+		b.ReportMetric(bot.memory(b, "VmHWM"), "peak-MB")
+		b.ReportMetric(float64(saturated.busy)/(20*places), "told-to-come-again")
+	})
+}
