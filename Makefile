@@ -18,7 +18,7 @@ crash: ## the real binary under random faults and kills, judged from outside (SC
 	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants
 
 bench: ## CPU, memory and latency beside floors measured in the same run
-	go test -run '^$$' -bench . -benchtime 1x -timeout 10m ./bench
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 fuzz: ## each fuzz target for 20 s
 	@for pkg in $$(go list ./internal/... ./cmd/...); do \
