@@ -8,11 +8,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// A request is overdue in these states, and as long as its result is owed.
-const (
-	overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
-	overdueOwed  = `exists (select 1 from notices where request_id = id and kind = 'result' and owed_at <= $1)`
-)
+// A request is overdue in these states, or where its result is owed.
+const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
 
 var (
 	overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
