@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -56,6 +57,8 @@ func TestMutants(t *testing.T) {
 			_, err := broken.built()
 			require.NoError(t, err)
 			h := hunt{broken: broken, shows: m.shows}
+			h.ctx, h.stop = context.WithCancel(t.Context())
+			defer h.stop()
 			t.Run("schedules", func(t *testing.T) {
 				for _, seed := range seeds(mutantBound) {
 					t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -74,34 +77,31 @@ func TestMutants(t *testing.T) {
 type hunt struct {
 	broken *binary
 	shows  []figure
+	ctx    context.Context // over once it is found
+	stop   context.CancelFunc
 
 	mu    sync.Mutex
 	found string
 	tried int
 }
 
-func (h *hunt) over() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.found != ""
-}
-
 func (h *hunt) try(t *testing.T, seed uint64) {
-	if h.over() {
+	if h.ctx.Err() != nil {
 		return
 	}
 	s := draw(seed)
 	s.binary = h.broken
-	o := run(t, s)
+	o := run(h.ctx, t, s)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.found != "" {
+	if h.ctx.Err() != nil {
 		return
 	}
 	h.tried++
 	for _, v := range o.found {
 		if slices.Contains(h.shows, v.figure) {
 			h.found = fmt.Sprintf("%s\n  %s: %.300s", s, v.figure, v.shown)
+			h.stop()
 			return
 		}
 	}

@@ -32,14 +32,17 @@ type outcome struct {
 	took     time.Duration
 }
 
-// run runs a schedule and judges it.
-func run(t testing.TB, s schedule) outcome {
+// run runs a schedule and judges it, unless ctx ends before.
+func run(ctx context.Context, t testing.TB, s schedule) outcome {
 	t.Helper()
 	began := time.Now()
 	_, err := s.binary.built()
 	require.NoError(t, err)
 	w := newWorld(t, s)
-	w.play(t.Context())
+	w.play(ctx)
+	if ctx.Err() != nil {
+		return outcome{schedule: s}
+	}
 	trial, err := w.trial()
 	require.NoError(t, err)
 	return outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began)}
@@ -176,7 +179,7 @@ func TestSchedules(t *testing.T) {
 			t.Parallel()
 			s := draw(seed)
 			table.began()
-			o := run(t, s)
+			o := run(t.Context(), t, s)
 			table.add(o)
 			switch {
 			case len(o.found) > 0:
