@@ -290,7 +290,11 @@ func (w *world) recorded() map[string]int {
 // openDatabase opens the bot's database beside it.
 func (w *world) openDatabase() *sql.DB {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", w.database()) // the driver is the store's
+	driver, name := "sqlite", w.database() // the drivers are the store's
+	if w.postgres != "" {
+		driver, name = "pgx", w.postgres
+	}
+	db, err := sql.Open(driver, name)
 	require.NoError(w.t, err)
 	return db
 }

@@ -17,9 +17,7 @@ func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
 }
 
 func TestTheMainJobOnPostgreSQL(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) {
-		w.extra = append(w.extra, "DATABASE_URL="+postgrestest.Database(w.t))
-	}}, mainJob)
+	overBothWith(t, setup{before: func(w *world) { w.postgres = postgrestest.Database(w.t) }}, mainJob)
 }
 
 func mainJob(t *testing.T, w *world) {

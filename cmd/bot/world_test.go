@@ -92,11 +92,12 @@ type stage struct {
 
 // setup is what a test wants otherwise than usual.
 type setup struct {
-	slack  fakeslack.Options
-	extra  []string // further environment of the bot
-	policy string   // instead of the usual one
-	before func(w *world)
-	under  func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
+	slack    fakeslack.Options
+	extra    []string // further environment of the bot
+	policy   string   // instead of the usual one
+	postgres string   // a PostgreSQL database, instead of a file
+	before   func(w *world)
+	under    func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
 
 // quickly makes the outcome of a lost answer known in seconds.
@@ -273,7 +274,7 @@ func (w *world) environment() []string {
 		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.url + "/slack/api/",
 		"SOFTLAYER_USERNAME=" + w.softlayer.Username(), "SOFTLAYER_API_KEY=" + w.softlayer.APIKey(),
 		"SOFTLAYER_ENDPOINT_URL=" + w.url + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
-		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=sqlite:" + w.database(),
+		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + cmp.Or(w.postgres, "sqlite:"+w.database()),
 		"TICKET_URL=" + w.url + "/softlayer/tickets/{id}", "ADMIN_ADDR=" + w.admin, "LOG_LEVEL=debug", "LOG_FORMAT=text",
 	}
 	if w.transport == fakeslack.TransportSocket {

@@ -19,7 +19,7 @@ import (
 // test is skipped aloud; where it is set, a server that does not answer fails the test.
 const Variable = "TEST_POSTGRES_URL"
 
-const onThisHost = "postgres://postgres@127.0.0.1:5432/postgres?connect_timeout=2"
+const onThisHost = "postgres://postgres@127.0.0.1:5432/postgres?connect_timeout=10"
 
 var (
 	made   atomic.Int64
