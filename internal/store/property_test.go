@@ -20,7 +20,7 @@ import (
 
 // effort is how often a property is tried, and how long each time, where the command
 // line does not say.
-var effort = map[string]string{"rapid.checks": "10", "rapid.steps": "60"}
+var effort = map[string]string{"rapid.checks": "8", "rapid.steps": "60"}
 
 func TestMain(m *testing.M) {
 	flags.Parse()
@@ -145,6 +145,7 @@ func (m *machine) run(t *rapid.T) {
 		"somebody notes":             m.note,
 		"a teller claims":            m.claimNotice,
 		"a teller stores":            m.storeNotice,
+		"a teller goes on with it":   m.storeTheLatest,
 		"somebody looks for overdue": m.overdue,
 		"a request alarms":           m.alarm,
 		"a replica beats":            m.beat,
@@ -342,8 +343,13 @@ func (m *machine) claimedNotice(t *rapid.T, owner string) (found bool) {
 	return found
 }
 
-func (m *machine) storeNotice(t *rapid.T) {
-	n := one(t, "notice", m.notices)
+func (m *machine) storeNotice(t *rapid.T) { m.storeFrom(t, one(t, "notice", m.notices)) }
+
+func (m *machine) storeTheLatest(t *rapid.T) {
+	m.storeFrom(t, one(t, "notice", m.notices[max(0, len(m.notices)-1):]))
+}
+
+func (m *machine) storeFrom(t *rapid.T, n cancellation.Notice) {
 	n.Shown = rapid.Int64Range(n.Shown, n.Shown+3).Draw(t, "shown")
 	n.Posting, n.Due = rapid.Bool().Draw(t, "posting"), m.when(t, "due")
 	n.Posts++
