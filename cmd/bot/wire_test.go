@@ -113,9 +113,11 @@ func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
 // byWire is a world whose bot reaches its PostgreSQL by a wire that the test can cut.
 func byWire(t *testing.T) (*world, *postgrestest.Wire) {
 	t.Helper()
-	s := patient()
-	s.postgres = postgrestest.Database(t)
-	wire := postgrestest.NewWire(t, s.postgres)
-	s.extra = append([]string{"DATABASE_URL=" + wire.URL()}, s.extra...)
+	database := postgrestest.Database(t)
+	wire := postgrestest.NewWire(t, database)
+	s := setup{
+		postgres: database, slack: fakeslack.Options{RateLimitsOff: true},
+		extra: []string{"DATABASE_URL=" + wire.URL(), "POST_TIMEOUT=5s", "SETTLE_TIME=5s"}, // a busy server takes its time
+	}
 	return started(t, fakeslack.TransportHTTP, s), wire
 }
