@@ -99,7 +99,10 @@ type notice struct {
 }
 
 // event is a line of a request's history.
-type event struct{ kind, actor, from, to, detail string }
+type event struct {
+	at                            time.Time
+	kind, actor, from, to, detail string
+}
 
 func (r row) working() bool {
 	return r.state == "scheduled" || r.state == "filing" || r.state == "unknown"
@@ -108,6 +111,18 @@ func (r row) working() bool {
 // owing reports whether something is still to be told.
 func (r row) owing() bool {
 	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed)
+}
+
+// filingSince is when the POST was committed to that came at a moment: from then on it
+// may be written for POST_TIMEOUT.
+func (r row) filingSince(came time.Time) time.Time {
+	since := came
+	for _, e := range r.events {
+		if e.to == "filing" && !e.at.After(came) {
+			since = e.at
+		}
+	}
+	return since
 }
 
 // rows reads every request with its history and its notice.
@@ -164,12 +179,14 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 }
 
 func (d database) readEvents(ctx context.Context, byID map[string]*row) error {
-	err := d.each(ctx, `select request_id, kind, actor, from_state, to_state, detail from events order by request_id, seq`, func(from *sql.Rows) error {
+	err := d.each(ctx, `select request_id, at, kind, actor, from_state, to_state, detail from events order by request_id, seq`, func(from *sql.Rows) error {
 		var id string
 		var e event
-		if err := from.Scan(&id, &e.kind, &e.actor, &e.from, &e.to, &e.detail); err != nil {
+		var at int64
+		if err := from.Scan(&id, &at, &e.kind, &e.actor, &e.from, &e.to, &e.detail); err != nil {
 			return err
 		}
+		e.at = time.UnixMilli(at)
 		if r := byID[id]; r != nil {
 			r.events = append(r.events, e)
 		}

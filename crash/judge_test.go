@@ -42,7 +42,8 @@ type trial struct {
 	rows     []row
 	books    []ticket
 	messages []fakeslack.Message
-	settle   time.Duration
+	patience time.Duration // POST_TIMEOUT
+	settle   time.Duration // SETTLE_TIME
 	found    []verdict
 }
 
@@ -109,8 +110,8 @@ func (t *trial) judgeTickets() {
 }
 
 // judgePosts: no POST where the request's own ticket stands or stood already, and none
-// before a whole settle time after one that may have made a ticket, unless a person who
-// looked said so.
+// after one that may have made a ticket before that one's not-after and a whole settle
+// time were over, unless a person who looked said so.
 func (t *trial) judgePosts() {
 	byRef := map[string][]*post{}
 	for _, p := range t.posts {
@@ -123,13 +124,23 @@ func (t *trial) judgePosts() {
 				t.find(blind, "request %s was POSTed again at %s, and its ticket %d was there", ref, p.at.Format(time.StampMilli), own)
 			}
 			for _, before := range posts[:i] {
-				early := p.at.Sub(before.at)
-				if early < t.settle && !before.definite() && !t.resolvedBetween(ref, "none", before.at, p.at) {
-					t.find(blind, "request %s was POSTed again %s after a POST that was answered %d %.60q (%s)", ref, early, before.status, before.answer, before.fault)
+				if early := p.at.Sub(t.settledAt(before)); early < 0 && !before.definite() && !t.resolvedBetween(ref, "none", before.at, p.at) {
+					t.find(blind, "request %s was POSTed again %s after a POST that was answered %d %.60q (%s), %s too early",
+						ref, p.at.Sub(before.at), before.status, before.answer, before.fault, -early)
 				}
 			}
 		}
 	}
+}
+
+// settledAt is when the outcome of a POST can be known from SoftLayer's books at the
+// earliest.
+func (t *trial) settledAt(p *post) time.Time {
+	since := p.at
+	if r := t.byRef(p.ref); r != nil {
+		since = r.filingSince(p.at)
+	}
+	return since.Add(t.patience + t.settle)
 }
 
 func (t *trial) resolvedBetween(ref, word string, from, until time.Time) bool {

@@ -41,7 +41,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.books = append(t.books, second)
 		}, []figure{twice, bothOpen}},
 		{"it was sent again too soon", func(t *trial) {
-			t.posts = append(t.posts, &post{at: after(1.5), ref: ref, server: 42})
+			t.posts = append(t.posts, &post{at: after(2.5), ref: ref, server: 42})
 		}, []figure{blind}},
 		{"it was sent again beside its own ticket", func(t *trial) {
 			t.posts = append(t.posts, &post{at: after(60), ref: ref, server: 42, books: []ticket{own}})
@@ -90,8 +90,8 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			well := &trial{
-				settle: time.Second,
-				books:  []ticket{own},
+				patience: time.Second, settle: time.Second,
+				books: []ticket{own},
 				rows: []row{{
 					ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
 					notice: &notice{ts: "1.1", owed: 3, shown: 3},
