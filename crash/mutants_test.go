@@ -14,7 +14,7 @@ import (
 )
 
 // mutantBound is how many schedules the harness may need to find a broken program.
-const mutantBound = 120
+const mutantBound = 200
 
 // mutants are the program, broken on purpose, with what must be found of each. The first
 // is found at once, and looked for in every round.

@@ -143,7 +143,36 @@ func draw(seed uint64) schedule {
 	s.drawUpsets(r)
 	s.drawBlows(r)
 	s.drawTarget(r)
+	s.drawPost(r)
 	return s
+}
+
+// drawPost has something happen, in half of the schedules, while SoftLayer has a POST
+// before it: the bot dies and the POST arrives all the same, later than the bot is back,
+// or makes nothing; or the bot stands still past its lease.
+func (s *schedule) drawPost(r *rand.Rand) {
+	nth := r.IntN(2)
+	b := blow{onCall: filing, nth: nth}
+	switch r.IntN(4) {
+	case 0:
+		s.held[nth] = between(r, s.patience/4, s.patience/2)
+	case 1:
+		if s.binary == plain { // its lease is too long
+			return
+		}
+		b.stop = between(r, 3*lease/2, 3*lease)
+	default:
+		return
+	}
+	s.blows = append(s.blows, b)
+	faults := s.softlayer[filing]
+	for len(faults) <= nth {
+		faults = append(faults, "")
+	}
+	if faults[nth] == "" {
+		faults[nth] = pick(r, "", "error_before", "slow_after", "ok_empty")
+	}
+	s.softlayer[filing] = faults
 }
 
 // drawTarget has most schedules reach one boundary, each in its turn.
