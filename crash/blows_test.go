@@ -86,7 +86,11 @@ func (w *world) happen(what upset, server int64) {
 func (w *world) upsetting(what upset, server int64) error {
 	switch what {
 	case closeTickets:
-		return w.closeTicketsOf(server)
+		return w.changeTicketsOf(server, map[string]any{"close": true})
+	case closeAndBlock:
+		return w.changeTicketsOf(server, map[string]any{"close": true, "blocks": true})
+	case approveTickets:
+		return w.changeTicketsOf(server, map[string]any{"approve": true})
 	case openForeign:
 		w.openForeign(server)
 	case changeAddress:
@@ -94,11 +98,9 @@ func (w *world) upsetting(what upset, server int64) error {
 	case removeServer:
 		return w.steer(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
 	case hideTickets:
-		w.running.Go(func() {
-			pause(context.Background(), time.Second)
-			w.could("granting TICKET_VIEW", w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{"TICKET_VIEW"}}, nil))
-		})
-		return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
+		return w.revokeForAWhile("TICKET_VIEW")
+	case hideForeign:
+		return w.revokeForAWhile("TICKET_VIEW_ALL")
 	case everybodyLeaves:
 		return w.steerSlack("/group", map[string]any{"id": w.cast.RequestGroup, "remove": w.people})
 	case cutDatabase:
@@ -115,13 +117,23 @@ func (w *world) upsetting(what upset, server int64) error {
 	return nil
 }
 
-// closeTicketsOf has staff close every open ticket of a server.
-func (w *world) closeTicketsOf(server int64) error {
+// revokeForAWhile takes a right from the key, and gives it back a second later.
+func (w *world) revokeForAWhile(right string) error {
+	w.running.Go(func() {
+		pause(context.Background(), time.Second)
+		w.could("granting "+right, w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{right}}, nil))
+	})
+	return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{right}}, nil)
+}
+
+// changeTicketsOf has staff change every open ticket of a server.
+func (w *world) changeTicketsOf(server int64, change map[string]any) error {
 	for _, t := range w.books() {
 		if t.server != server || !t.open {
 			continue
 		}
-		if err := w.steer(http.MethodPost, "/ticket", map[string]any{"id": t.id, "close": true}, nil); err != nil {
+		change["id"] = t.id
+		if err := w.steer(http.MethodPost, "/ticket", change, nil); err != nil {
 			return err
 		}
 	}

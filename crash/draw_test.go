@@ -183,7 +183,9 @@ func faultsOf(r *rand.Rand, rate float64, names []string) []string {
 }
 
 func (s *schedule) drawUpsets(r *rand.Rand) {
-	whats := []upset{closeTickets, closeTickets, openForeign, changeAddress, hideTickets}
+	whats := []upset{
+		closeTickets, closeTickets, openForeign, openForeign, changeAddress, hideTickets, hideForeign, closeAndBlock, approveTickets,
+	}
 	if s.database == postgres {
 		whats = append(whats, cutDatabase, cutDatabase)
 	}

@@ -75,10 +75,13 @@ type upset string
 const (
 	nothing         upset = ""
 	closeTickets    upset = "staff close the server's tickets"
+	closeAndBlock   upset = "staff close the server's tickets, which block it all the same"
+	approveTickets  upset = "staff approve the server's tickets"
 	openForeign     upset = "somebody else opens a ticket"
 	changeAddress   upset = "the server's address changes"
 	removeServer    upset = "the server is gone"
 	hideTickets     upset = "the key may view no tickets for a while"
+	hideForeign     upset = "the key may view nobody else's tickets for a while"
 	everybodyLeaves upset = "everybody leaves the group"
 	cutDatabase     upset = "every connection to the database is cut"
 	cutSockets      upset = "Slack cuts every socket"
