@@ -27,6 +27,7 @@ type faultyDisk struct {
 	mu    sync.Mutex
 	fails map[int32]unix.Errno // by system call
 	asked sync.WaitGroup       // the listeners, one for each run of the bot
+	ends  []*os.File           // the sockets' ends that the runs were given
 }
 
 // The calls by which SQLite writes to a file and has it on disk. The bot makes them for
@@ -59,7 +60,7 @@ func (d *faultyDisk) answer(call int32) unix.Errno {
 func onFaultyDisk(t *testing.T, s setup) (*world, *faultyDisk) {
 	t.Helper()
 	d := &faultyDisk{fails: map[int32]unix.Errno{}}
-	t.Cleanup(d.asked.Wait) // after the bot has ended
+	t.Cleanup(d.close) // after the bot has ended
 	probe := exec.Command("true")
 	probe.Path = mustFind(t, "true")
 	d.under(probe)
@@ -70,6 +71,13 @@ func onFaultyDisk(t *testing.T, s setup) (*world, *faultyDisk) {
 	}
 	s.under = d.under
 	return started(t, fakeslack.TransportHTTP, s), d
+}
+
+func (d *faultyDisk) close() {
+	d.asked.Wait()
+	for _, end := range d.ends {
+		_ = end.Close()
+	}
 }
 
 func mustFind(t *testing.T, program string) string {
@@ -102,8 +110,8 @@ func (d *faultyDisk) under(cmd *exec.Cmd) {
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	cmd.Path, cmd.ExtraFiles = self, []*os.File{theirs}
+	d.ends = append(d.ends, theirs)
 	d.asked.Go(func() {
-		defer theirs.Close() // not before the child has it
 		if listener, err := received(pair[0]); err == nil {
 			d.listen(listener)
 		}

@@ -27,7 +27,7 @@ func TestACommitWhoseAnswerPostgreSQLOwesIsAnsweredWithTheTruth(t *testing.T) {
 			lost.Carrying = "Replaced by db-060."
 			wire.Lose(lost)
 			require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error, "it is acknowledged in time")
-			require.True(t, wire.Lost())
+			w.eventually("the commit is lost", wire.Lost)
 			read := w.top(w.cast.User)
 			if lost.Severed {
 				require.Contains(t, read.text(w), "We cannot tell whether this was recorded.")
