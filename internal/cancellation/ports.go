@@ -132,7 +132,7 @@ type Change struct {
 	To    Request   // as it shall be; its Version is set by the store
 	Event Event     // its At is set by the store
 	Tell  time.Time // when the notice is due; zero leaves it alone
-	Keep  bool      // hold the lease on: the same worker takes the next step now
+	Keep  bool      // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
 // Record is a new request with the event that says how it was decided.
@@ -182,8 +182,8 @@ type Journal interface {
 
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back
-	// the lease. keep holds the lease on: the call that was announced comes now. A
-	// notice that nothing is owed for (Due is zero) stays due all the same while it
+	// the lease. keep holds the lease on what is due: the call that was announced comes
+	// now. A notice that nothing is owed for (Due is zero) stays due all the same while it
 	// shows less than the last change that was to be told (Change.Tell).
 	ApplyNotice(ctx context.Context, n Notice, keep bool) (Notice, error)
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -74,7 +75,8 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if err != nil {
 		return cancellation.Request{}, err
 	}
-	values = append(values, cancellation.Format, flag(c.Keep), flag(c.Event.Kind != ""),
+	keep := c.Keep && slices.Contains(cancellation.WorkStates(), c.To.State)
+	values = append(values, cancellation.Format, flag(keep), flag(c.Event.Kind != ""),
 		c.From.ID, c.From.Version, string(c.From.State))
 	var seq int64
 	stored, err := scanRequest(tx.QueryRowContext(ctx, applySQL, values...), &seq)

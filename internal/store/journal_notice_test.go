@@ -21,6 +21,7 @@ func noticePromises() []promise {
 		{"a change told of while an older state is being shown stays owed", noticeStaysOwed},
 		{"a post whose answer is awaited keeps its time, whatever is told meanwhile", noticePostKeepsItsTime},
 		{"a notice whose teller died is taken over when its lease ends", noticeTakenOver},
+		{"a lease is kept on what is due alone", leaseKeptOnTheDue},
 		{"a response_url is handed out while it lives, and erased when it is over", responseURLErased},
 	}
 }
@@ -172,4 +173,20 @@ func responseURLErased(t *testing.T, j cancellation.Journal, clock *hands) {
 	n, err = j.ApplyNotice(t.Context(), n, false)
 	require.NoError(t, err)
 	assert.Empty(t, n.Place.ResponseURL, "none is ever put back")
+}
+
+func leaseKeptOnTheDue(t *testing.T, j cancellation.Journal, clock *hands) {
+	r := filed(t, j, 42)
+	silent := moved(r, cancellation.Filed)
+	silent.Event, silent.Tell = cancellation.Event{}, clock.time()
+	r = applied(t, j, silent)
+	n := noticeOf(t, j)
+	n.Shown, n.Due = r.Version, time.Time{}
+	_, err := j.ApplyNotice(t.Context(), n, true) // kept, although nothing is owed
+	require.NoError(t, err)
+
+	reverted := moved(r, cancellation.Reverted)
+	reverted.Tell = clock.time()
+	applied(t, j, reverted)
+	assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "told at once, not when a lease of nobody's ends")
 }

@@ -129,7 +129,7 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 		next.Since = now
 	}
 	r.Request = next
-	if !c.Keep {
+	if !c.Keep || !slices.Contains(cancellation.WorkStates(), c.To.State) {
 		r.leased = leased{}
 	}
 	if c.Event.Kind != "" {
@@ -271,7 +271,7 @@ func (m *model) applyNotice(given cancellation.Notice, keep bool) (cancellation.
 	default:
 		n.owedAt = time.Time{}
 	}
-	if !keep {
+	if !keep || n.Due.IsZero() {
 		n.leased = leased{}
 	}
 	return n.Notice, nil

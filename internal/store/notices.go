@@ -29,13 +29,15 @@ const (
 	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
 
 	// A notice that shows less than what is owed is due now, whatever its teller thinks.
+	// The lease stays only on what is due.
+	staysDue       = `(cast($9 as bigint) is not null or $4 < owed)`
 	applyNoticeSQL = `
 		update notices set (` + changingNoticeColumns + `, owed_at, version, response_url, lease_owner, lease_until) =
 			($1, $2, $3, $4, $5, $6, $7, $8,
 			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) end),
-			case when cast($9 as bigint) is null and $4 >= owed then null else owed_at end, version + 1,
+			case when ` + staysDue + ` then owed_at end, version + 1,
 			case when $11 = '' then '' else response_url end,
-			case when $12 = 1 then lease_owner end, case when $12 = 1 then lease_until end)
+			case when $12 = 1 and ` + staysDue + ` then lease_owner end, case when $12 = 1 and ` + staysDue + ` then lease_until end)
 		where request_id = $13 and kind = $14 and version = $15
 		returning ` + noticeColumns
 )
