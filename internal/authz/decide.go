@@ -2,7 +2,6 @@ package authz
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -14,23 +13,20 @@ import (
 // read, then person, server and context must fit the schema, and only then the policy is asked. An
 // error of any rule refuses, also where another rule would have decided.
 func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
-	if d, refused := p.refusePerson(who); refused {
+	if d, refused := p.refusePerson(who, toAsk); refused {
 		return d
 	}
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
-			"Try again in a minute; if it stays so, tell whoever runs this bot.")
+		return p.refuseUnread(gaps)
 	}
 	server, err := s.entity()
 	if err != nil {
-		return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
-			"Tell whoever runs this bot.")
+		return p.refuseFee()
 	}
 	d := p.decide(who, server, c)
 	for _, more := range who.perhaps() {
 		if d.Effect > p.decide(more, server, c).Effect {
-			return p.refuse(RuleUnread, "whether you are in Slack user group "+strings.Join(who.GroupsUnlisted, " or ")+
-				" decides this, and Slack does not list it. Tell whoever runs this bot.")
+			return p.refuseUnlisted("you are", who.GroupsUnlisted)
 		}
 	}
 	return d
@@ -61,18 +57,24 @@ func (who Principal) joining(groups []string) Principal {
 	return who
 }
 
+// The two things that a person may want to do, as refusals name them.
+const (
+	toAsk     = "ask"
+	toApprove = "approve"
+)
+
 // refusePerson holds the refusals that depend on the person alone and stand in no policy.
-func (p *Policy) refusePerson(who Principal) (Decision, bool) {
+func (p *Policy) refusePerson(who Principal, to string) (Decision, bool) {
 	switch {
 	case who.Stranger:
 		return p.refuse(RuleStranger, "you belong to another workspace or company; "+
-			"only people of the workspace that runs this bot may ask."), true
+			"only people of the workspace that runs this bot may "+to+"."), true
 	case who.Deactivated:
-		return p.refuse(RuleDeactivated, "this Slack account is deactivated; somebody with an active account may ask."), true
+		return p.refuse(RuleDeactivated, "this Slack account is deactivated; somebody with an active account may "+to+"."), true
 	case who.Bot:
-		return p.refuse(RuleBot, "apps and bots may not ask; a person has to."), true
+		return p.refuse(RuleBot, "apps and bots may not "+to+"; a person has to."), true
 	case who.Guest:
-		return p.refuse(RuleGuest, "guests may not ask; a full member of this workspace may."), true
+		return p.refuse(RuleGuest, "guests may not "+to+"; a full member of this workspace may."), true
 	}
 	return Decision{}, false
 }
@@ -113,7 +115,7 @@ func (p *Policy) combine(request, cancel verdict) Decision {
 	case len(request.forbids) > 0:
 		return p.refuseByRules(request.forbids)
 	case len(request.permits) == 0:
-		return p.refuseByDefault()
+		return p.refuseByDefault(toAsk)
 	case len(cancel.forbids) > 0:
 		return p.refuseByRules(cancel.forbids)
 	case len(cancel.permits) == 0:

@@ -1,6 +1,9 @@
 package authz
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Effect is what a decision comes to. The zero value refuses.
 type Effect int
@@ -11,7 +14,7 @@ const (
 	Refused Effect = iota
 	// NeedsApproval: may be asked for, and filed once Decision.Approvals other people approved.
 	NeedsApproval
-	// Allowed: may be filed with no second person.
+	// Allowed: may be filed with no second person; of Approve: this approval counts.
 	Allowed
 )
 
@@ -38,6 +41,8 @@ const (
 	RuleBot = "builtin-bot"
 	// RuleGuest refuses guests, single-channel and multi-channel.
 	RuleGuest = "builtin-guest"
+	// RuleOwnRequest refuses people who would approve their own request.
+	RuleOwnRequest = "builtin-own-request"
 	// RuleUnread refuses because something that a decision needs could not be read.
 	RuleUnread = "builtin-unread"
 	// RuleDefaultDeny refuses because no rule permits.
@@ -72,9 +77,25 @@ func (p *Policy) refuse(rule, reason string) Decision {
 	return Decision{Effect: Refused, Rule: rule, Rules: []string{rule}, Reason: reason, PolicyDigest: p.digest}
 }
 
-func (p *Policy) refuseByDefault() Decision {
-	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you ask for this; "+
-		"whoever runs this bot can say who may.")
+func (p *Policy) refuseByDefault(to string) Decision {
+	what := map[string]string{toAsk: "ask for this", toApprove: "approve this"}[to]
+	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
+}
+
+func (p *Policy) refuseUnread(gaps []string) Decision {
+	return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
+		"Try again in a minute; if it stays so, tell whoever runs this bot.")
+}
+
+func (p *Policy) refuseFee() Decision {
+	return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
+		"Tell whoever runs this bot.")
+}
+
+// refuseUnlisted says that a membership which nobody knows would decide; who is "you are".
+func (p *Policy) refuseUnlisted(who string, groups []string) Decision {
+	return p.refuse(RuleUnread, "whether "+who+" in Slack user group "+strings.Join(groups, " or ")+
+		" decides this, and Slack does not list it. Tell whoever runs this bot.")
 }
 
 // refuseByRules is the refusal by matching forbids. The person reads the first that gives a reason.

@@ -1,4 +1,5 @@
-// Package authz answers one question: may this person have this server cancelled?
+// Package authz answers one question: may this person have this server cancelled, or approve that
+// somebody else has?
 //
 // The answer comes from a policy written in Cedar (https://docs.cedarpolicy.com) and from a few
 // refusals that no policy can lift. Deciding does no I/O, reads no clock and no environment, and a
@@ -11,7 +12,8 @@
 //   - request: may ask for a cancellation.
 //   - cancel: may have it filed with no second person; it needs request as well. A matching forbid
 //     refuses; only the absence of a permit means that somebody else has to approve.
-//   - approve: may approve other people's requests.
+//   - approve: may approve other people's requests, in each request's own context. Nobody approves
+//     their own, whatever the policy says.
 //
 // Three annotations mean something: @id names a rule and is required; @reason is what a person
 // reads when the rule refuses them; @approvals("2") on a permit for request is the number of

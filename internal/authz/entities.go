@@ -20,6 +20,7 @@ const (
 const (
 	actionRequest = "request"
 	actionCancel  = "cancel"
+	actionApprove = "approve"
 )
 
 func action(name cedar.String) cedar.EntityUID { return cedar.NewEntityUID(typeAction, name) }
@@ -63,14 +64,24 @@ func (s Server) entity() (cedar.Entity, error) {
 	return cedar.Entity{UID: s.uid(), Attributes: cedar.NewRecord(attributes)}, nil
 }
 
-func (c Context) record() cedar.Record {
-	return cedar.NewRecord(cedar.RecordMap{
+func (c Context) record() cedar.Record { return cedar.NewRecord(c.attributes()) }
+
+// approving is the context of approve.
+func (c Context) approving(requester Principal, approvals int) cedar.Record {
+	attributes := c.attributes()
+	attributes["requester"] = requester.uid()
+	attributes["approvals"] = cedar.Long(approvals)
+	return cedar.NewRecord(attributes)
+}
+
+func (c Context) attributes() cedar.RecordMap {
+	return cedar.RecordMap{
 		"channel":         cedar.String(c.Channel),
 		"account":         cedar.String(c.Account),
 		"associatedItems": cedar.Boolean(c.AssociatedItems),
 		"statedReason":    cedar.String(c.StatedReason),
 		"warnings":        stringSet(c.Warnings),
-	})
+	}
 }
 
 func stringSet(texts []string) cedar.Set {

@@ -14,6 +14,7 @@ var placed = regexp.MustCompile(`^f\.cedar:[1-9]\d*:[1-9]\d*: .`)
 // that what loads is loaded as written.
 func FuzzParse(f *testing.F) {
 	f.Add(teamPolicy)
+	f.Add(approvalPolicy)
 	f.Add("@id(\"a\")\npermit (principal, action, resource);")
 	f.Add("@id(\"a\") permit (principal == ?principal, action, resource);")
 	f.Add("permit (principal, action, resource) when { 99999999999999999999 == 1 };")
@@ -40,6 +41,17 @@ func FuzzParse(f *testing.F) {
 			}
 			if at := p.MayAskAtAll(who, "C1", ""); at.Effect == authz.Refused && d.Effect != authz.Refused {
 				t.Errorf("refused at the command, but not at the submission: %+v", d)
+			}
+			a := p.Approve(who, person("U0BEN"), server(), context(), 0)
+			if a.Rule == "" || len(a.Rules) == 0 || (a.Effect == authz.Allowed) != (a.Reason == "") || a.Effect == authz.NeedsApproval {
+				t.Errorf("an approval without rule or reason: %+v", a)
+			}
+			if p.MayApproveAtAll(who).Effect == authz.Refused && a.Effect != authz.Refused {
+				t.Errorf("no button, but a click would do: %+v", a)
+			}
+			users, groups, anyone := p.Approvers()
+			if a.Effect == authz.Allowed && !anyone && len(users)+len(groups) == 0 {
+				t.Errorf("approved by somebody whom the policy does not name: %+v", a)
 			}
 		}
 	})

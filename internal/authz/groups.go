@@ -91,7 +91,7 @@ func (g Groups) cedar() string {
 	if g.alone() {
 		g.permit(&text, actionCancel, g.Request)
 	} else {
-		g.permit(&text, "approve", g.Approve)
+		g.permit(&text, actionApprove, g.Approve)
 	}
 	if len(g.ProtectedTags) > 0 {
 		fmt.Fprintf(&text, "\n@id(\"protected-tags\")\n@reason(%s)\n"+

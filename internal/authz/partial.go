@@ -16,37 +16,81 @@ import (
 //
 // Allowed means that the form may open. It is no leave to file anything.
 func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
-	if d, refused := p.refusePerson(who); refused {
+	if d, refused := p.refusePerson(who, toAsk); refused {
 		return d
 	}
-	env := envWithoutServer(who, channel, account)
-	var permits, forbids []string
+	return p.mayAtAll(who, envWithoutServer(who, channel, account), actionRequest, toAsk)
+}
+
+// MayApproveAtAll decides whether somebody could approve some request for some server, with
+// requester, server and context unknown. It refuses only whom Approve would refuse for all of them;
+// memberships that are not yet known are no reason to.
+//
+// Allowed is no leave to approve anything.
+func (p *Policy) MayApproveAtAll(who Principal) Decision {
+	if d, refused := p.refusePerson(who, toApprove); refused {
+		return d
+	}
+	return p.mayAtAll(who, envOfPerson(who, actionApprove), actionApprove, toApprove)
+}
+
+// mayAtAll asks what is left of the rules for one action.
+func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to string) Decision {
+	left := p.remaining(who, env, name)
+	switch {
+	case len(left.certainForbids) > 0:
+		return p.refuseByRules(left.certainForbids)
+	case len(left.permits) == 0:
+		return p.refuseByDefault(to)
+	}
+	return Decision{Effect: Allowed, Rule: left.permits[0], Rules: left.permits, PolicyDigest: p.digest}
+}
+
+// remainder is what partial evaluation leaves of the rules for one action: those that can still
+// match, and of them those that match whatever becomes known.
+type remainder struct {
+	permits, certainPermits, forbids, certainForbids []string
+}
+
+func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remainder {
+	var left remainder
 	for _, r := range p.rules {
-		if !r.covers(actionRequest) {
+		if !r.covers(name) {
 			continue
 		}
 		rest, kept := r.withoutServer(env, who.GroupsKnown)
 		switch {
 		case !kept:
 		case r.permits():
-			permits = append(permits, r.id)
-		case alwaysMatches(rest):
-			forbids = append(forbids, r.id)
+			left.permits = append(left.permits, r.id)
+			if alwaysMatches(rest) {
+				left.certainPermits = append(left.certainPermits, r.id)
+			}
+		default:
+			left.forbids = append(left.forbids, r.id)
+			if alwaysMatches(rest) {
+				left.certainForbids = append(left.certainForbids, r.id)
+			}
 		}
 	}
-	switch {
-	case len(forbids) > 0:
-		return p.refuseByRules(forbids)
-	case len(permits) == 0:
-		return p.refuseByDefault()
+	return left
+}
+
+// envOfPerson is what is known of an action where only the person is.
+func envOfPerson(who Principal, name cedar.String) eval.Env {
+	person := who.entity()
+	return eval.Env{
+		Principal: person.UID,
+		Action:    action(name),
+		Resource:  eval.Variable("resource"),
+		Context:   eval.Variable("context"),
+		Entities:  cedar.EntityMap{person.UID: person},
 	}
-	return Decision{Effect: Allowed, Rule: permits[0], Rules: permits, PolicyDigest: p.digest}
 }
 
 // envWithoutServer is what is known of the action request before a server is chosen. What a person
 // states in the form is left open.
 func envWithoutServer(who Principal, channel, account string) eval.Env {
-	person := who.entity()
 	context := cedar.RecordMap{
 		"channel":         cedar.String(channel),
 		"account":         cedar.String(account),
@@ -57,13 +101,9 @@ func envWithoutServer(who Principal, channel, account string) eval.Env {
 	if account == "" {
 		context["account"] = eval.Variable("account")
 	}
-	return eval.Env{
-		Principal: person.UID,
-		Action:    action(actionRequest),
-		Resource:  eval.Variable("resource"),
-		Context:   cedar.NewRecord(context),
-		Entities:  cedar.EntityMap{person.UID: person},
-	}
+	env := envOfPerson(who, actionRequest)
+	env.Context = cedar.NewRecord(context)
+	return env
 }
 
 // withoutServer evaluates a rule as far as the person and the place allow. It returns what is left of

@@ -71,8 +71,7 @@ func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
 				file.name, at.Line, at.Column, r.id, r.actions()))
 		}
 	}
-	slices.Sort(p.groups)
-	p.groups = slices.Compact(p.groups)
+	p.groups = sorted(p.groups)
 	if !slices.ContainsFunc(loaded, func(r rule) bool { return r.permits() && r.covers(actionRequest) }) {
 		p.warnings = append(p.warnings, file.name+": no rule permits request, so nobody may ask")
 	}

@@ -3,6 +3,7 @@ package authz_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,30 @@ func randomPolicy(r *rand.Rand) string {
 	return text.String()
 }
 
+// randomApprovalPolicy writes rules for approve, and one that is for other actions too.
+func randomApprovalPolicy(r *rand.Rand) string {
+	pick := func(parts ...string) string { return parts[r.IntN(len(parts))] }
+	var text strings.Builder
+	for i := range 1 + r.IntN(5) {
+		effect := pick("permit", "permit", "forbid")
+		if i == 0 {
+			effect = "permit"
+		}
+		fmt.Fprintf(&text, "@id(\"rule-%d\")\n%s (%s, action == Action::\"approve\", %s) %s;\n", i, effect,
+			pick("principal", `principal in Group::"S1"`, `principal == User::"T01/U1"`, `principal is User in Group::"S2"`),
+			pick("resource", "resource", "resource is Server", `resource == Server::"1234567"`),
+			pick(
+				"", "", `when { resource.datacenter == "fra02" }`, `unless { resource.tags.contains("prod") }`,
+				`when { context.approvals < 1 }`, `unless { principal in Group::"S2" || resource.hourly }`,
+				`when { context.requester in Group::"S1" }`, `unless { context.requester in [Group::"S1", Group::"S2"] }`,
+				`when { context.requester == User::"T01/U2" && context.requester.team == principal.team }`,
+				`when { 9223372036854775806 + context.approvals > 0 }`,
+				`when { principal != context.requester } unless { context.associatedItems }`,
+			))
+	}
+	return text.String() + pick("", `@id("more") forbid (principal in Group::"S2", action, resource) when { context.associatedItems };`)
+}
+
 func randomQuestion(r *rand.Rand) (authz.Principal, authz.Server, authz.Context) {
 	coin := func() bool { return r.IntN(2) == 0 }
 	who := person([]string{"U1", "U2"}[r.IntN(2)])
@@ -60,34 +85,39 @@ func randomQuestion(r *rand.Rand) (authz.Principal, authz.Server, authz.Context)
 	return who, s, c
 }
 
-// byCedar asks Cedar itself, with entities written independently of the package under test.
-func byCedar(t *testing.T, text, action string, who authz.Principal, s authz.Server, c authz.Context) (bool, cedar.Diagnostic) {
+// byCedar asks Cedar itself, with entities written independently of the package under test. extra
+// goes into the context, and those of more among the entities.
+func byCedar(t *testing.T, text, action string, who authz.Principal, s authz.Server, c authz.Context, extra string, more ...authz.Principal) (bool, cedar.Diagnostic) {
 	t.Helper()
 	set, err := cedar.NewPolicySetFromBytes("", []byte(text))
 	require.NoError(t, err)
 	var entities cedar.EntityMap
-	set2 := func(values []string) string { return `["` + strings.Join(values, `","`) + `"]` }
-	groups, tags, warnings, fee := "[]", "[]", "[]", ""
-	if len(who.Groups) > 0 {
-		groups = `[{"type":"Group","id":"` + strings.Join(who.Groups, `"},{"type":"Group","id":"`) + `"}]`
-	}
+	list := func(values []string) string { return `["` + strings.Join(values, `","`) + `"]` }
+	tags, warnings, fee := "[]", "[]", ""
 	if len(s.Tags) > 0 {
-		tags = set2(s.Tags)
+		tags = list(s.Tags)
 	}
 	if len(c.Warnings) > 0 {
-		warnings = set2(c.Warnings)
+		warnings = list(c.Warnings)
 	}
 	if s.MonthlyFee != "" {
 		fee = `,"monthlyFee":{"__extn":{"fn":"decimal","arg":"` + s.MonthlyFee + `"}}`
 	}
-	require.NoError(t, entities.UnmarshalJSON(fmt.Appendf(nil, `[
-		{"uid":{"type":"User","id":"%s"},"attrs":{"team":"%s"},"parents":%s},
+	var people strings.Builder
+	for _, person := range append(more, who) {
+		groups := "[]"
+		if len(person.Groups) > 0 {
+			groups = `[{"type":"Group","id":"` + strings.Join(person.Groups, `"},{"type":"Group","id":"`) + `"}]`
+		}
+		fmt.Fprintf(&people, `{"uid":{"type":"User","id":"%s"},"attrs":{"team":"%s"},"parents":%s},`, person.ID(), person.Team, groups)
+	}
+	require.NoError(t, entities.UnmarshalJSON(fmt.Appendf(nil, `[%s
 		{"uid":{"type":"Server","id":"%d"},"attrs":{"hostname":"%s","domain":"%s","fqdn":"%s","datacenter":"%s","tags":%s,"hourly":%t%s},"parents":[]}]`,
-		who.ID(), who.Team, groups, s.ID, s.Hostname, s.Domain, s.FQDN, s.Datacenter, tags, s.Hourly, fee)))
+		people.String(), s.ID, s.Hostname, s.Domain, s.FQDN, s.Datacenter, tags, s.Hourly, fee)))
 	var record cedar.Record
 	require.NoError(t, record.UnmarshalJSON(fmt.Appendf(nil,
-		`{"channel":"%s","account":"%s","associatedItems":%t,"statedReason":"%s","warnings":%s}`,
-		c.Channel, c.Account, c.AssociatedItems, c.StatedReason, warnings)))
+		`{"channel":"%s","account":"%s","associatedItems":%t,"statedReason":"%s","warnings":%s%s}`,
+		c.Channel, c.Account, c.AssociatedItems, c.StatedReason, warnings, extra)))
 	decision, diagnostic := cedar.Authorize(set, entities, cedar.Request{
 		Principal: cedar.NewEntityUID("User", cedar.String(who.ID())),
 		Action:    cedar.NewEntityUID("Action", cedar.String(action)),
@@ -107,8 +137,8 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		p := parse(t, text)
 		who, s, c := randomQuestion(r)
 		d := p.Decide(who, s, c)
-		mayRequest, request := byCedar(t, text, "request", who, s, c)
-		mayCancel, cancel := byCedar(t, text, "cancel", who, s, c)
+		mayRequest, request := byCedar(t, text, "request", who, s, c, "")
+		mayCancel, cancel := byCedar(t, text, "cancel", who, s, c, "")
 		failed := len(request.Errors)+len(cancel.Errors) > 0
 		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v", seed, text, who, s, c, d)
 
@@ -136,4 +166,47 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		}
 	}
 	assert.Len(t, seen, 4, "all outcomes were met: %v", seen)
+}
+
+func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	seen := map[string]int{}
+	for range 3000 {
+		text := randomApprovalPolicy(r)
+		p := parse(t, text)
+		who, s, c := randomQuestion(r)
+		requester, _, _ := randomQuestion(r)
+		before := r.IntN(3)
+		d := p.Approve(who, requester, s, c, before)
+		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v\n%+v", seed, text, who, requester, s, c, d)
+		require.NotEqual(t, authz.NeedsApproval, d.Effect, about)
+		if who.ID() == requester.ID() {
+			require.Equal(t, authz.RuleOwnRequest, d.Rule, "nobody approves their own: %s", about)
+			require.Equal(t, authz.Refused, d.Effect, about)
+			continue
+		}
+		may, diagnostic := byCedar(t, text, "approve", who, s, c,
+			fmt.Sprintf(`,"approvals":%d,"requester":{"__entity":{"type":"User","id":"%s"}}`, before, requester.ID()), requester)
+		failed := len(diagnostic.Errors) > 0
+		require.Equal(t, may && !failed, d.Effect == authz.Allowed, about)
+		require.Equal(t, failed, d.Rule == authz.RuleEvaluationError, "an evaluation error refuses: %s", about)
+		seen[fmt.Sprint(failed, d.Effect)]++
+		if d.Effect == authz.Allowed {
+			require.Equal(t, authz.Allowed, p.MayApproveAtAll(who).Effect, "a button must not refuse what the click would get: %s", about)
+			requireNamed(t, p, who, about)
+			who.GroupsKnown, who.Groups = false, nil
+			require.Equal(t, authz.Allowed, p.MayApproveAtAll(who).Effect, "nor where less is known: %s", about)
+		}
+	}
+	assert.Len(t, seen, 3, "all outcomes were met: %v", seen)
+}
+
+// requireNamed holds that somebody who may approve is among those whom the policy says to ask.
+func requireNamed(t *testing.T, p *authz.Policy, who authz.Principal, about string) {
+	t.Helper()
+	users, groups, anyone := p.Approvers()
+	in := func(group string) bool { return slices.Contains(groups, group) }
+	require.True(t, anyone || slices.Contains(users, who.ID()) || slices.ContainsFunc(who.Groups, in), "whom to ask: %s", about)
 }

@@ -30,6 +30,9 @@ func TestAQuestionThatDoesNotFitTheSchemaRefuses(t *testing.T) {
 			d := p.Decide(who, s, ctx)
 			assert.Equal(t, Refused, d.Effect)
 			assert.Equal(t, RuleEvaluationError, d.Rule)
+			d = p.Approve(who, Principal{Team: "T01", User: "U02", GroupsKnown: true}, s, ctx, 0)
+			assert.Equal(t, Refused, d.Effect)
+			assert.Equal(t, RuleEvaluationError, d.Rule)
 		})
 	}
 }
@@ -54,4 +57,15 @@ func TestRulesStopWhenTheReaderStops(t *testing.T) {
 		break
 	}
 	assert.Equal(t, []string{"a"}, seen)
+}
+
+// Not parallel: while it runs, no other test parses.
+func TestABrokenSchemaLoadsNoPolicy(t *testing.T) {
+	good := schemaText
+	t.Cleanup(func() { schemaText = good })
+	schemaText = []byte("entity {")
+
+	p, err := Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
+	require.ErrorContains(t, err, "reading the policy schema")
+	assert.Nil(t, p)
 }

@@ -1,0 +1,64 @@
+package authz
+
+import (
+	"github.com/cedar-policy/cedar-go"
+)
+
+// Approve answers whether who may approve the request that requester made for s, in the request's own
+// context c; approvals is how many valid ones there are before this one. It is Allowed or Refused.
+//
+// The order is Decide's: the refusals that no policy lifts, one's own request among them; then
+// everything that the decision needs must have been read, the requester's groups too; then the schema;
+// and only then the policy. An error of any rule refuses.
+func (p *Policy) Approve(who, requester Principal, s Server, c Context, approvals int) Decision {
+	if d, refused := p.refusePerson(who, toApprove); refused {
+		return d
+	}
+	if who.hasID() && who.ID() == requester.ID() {
+		return p.refuse(RuleOwnRequest, "nobody may approve their own request; another person has to.")
+	}
+	if gaps := append(p.unread(who, s, c), p.unreadRequester(requester)...); len(gaps) > 0 {
+		return p.refuseUnread(gaps)
+	}
+	server, err := s.entity()
+	if err != nil {
+		return p.refuseFee()
+	}
+	d := p.approve(who, requester, server, c, approvals)
+	for _, approver := range append(who.perhaps(), who) {
+		for _, asker := range append(requester.perhaps(), requester) {
+			if d.Effect > p.approve(approver, asker, server, c, approvals).Effect {
+				return p.refuseUnlisted("you or who asked are", union(who.GroupsUnlisted, requester.GroupsUnlisted))
+			}
+		}
+	}
+	return d
+}
+
+func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Context, approvals int) Decision {
+	person, asker := who.entity(), requester.entity()
+	entities := cedar.EntityMap{person.UID: person, asker.UID: asker, server.UID: server}
+	question := cedar.Request{Principal: person.UID, Resource: server.UID, Context: c.approving(requester, approvals)}
+	switch v := p.ask(actionApprove, question, entities); {
+	case v.broken, len(v.failed) > 0:
+		return p.refuseBroken(v.failed)
+	case len(v.forbids) > 0:
+		return p.refuseByRules(v.forbids)
+	case len(v.permits) == 0:
+		return p.refuseByDefault(toApprove)
+	default:
+		return Decision{Effect: Allowed, Rule: v.permits[0], Rules: v.permits, PolicyDigest: p.digest}
+	}
+}
+
+// unreadRequester lists what a policy may ask about the requester and nobody could read.
+func (p *Policy) unreadRequester(requester Principal) []string {
+	var gaps []string
+	if !requester.hasID() {
+		gaps = append(gaps, "who asked")
+	}
+	if !requester.GroupsKnown && len(p.groups) > 0 {
+		gaps = append(gaps, "the Slack user groups of who asked")
+	}
+	return gaps
+}
