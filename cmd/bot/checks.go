@@ -29,6 +29,8 @@ func checkForms(cfg Config, broken map[string]bool) []string {
 		{"ADMIN_ADDR", checkAddr(cfg.AdminAddr)},
 		{"TICKET_URL", checkTicketURL(cfg.TicketURL)},
 		{"NOTIFY_CHANNEL", checkChannel(cfg.NotifyChannel)},
+		{"UNDO_WINDOW", checkWindow(cfg.UndoWindow)},
+		{"APPROVAL_EXPIRY", checkPositive(cfg.ApprovalExpiry)},
 		{"SETTLE_TIME", checkPositive(cfg.SettleTime)},
 		{"POST_TIMEOUT", checkPositive(cfg.PostTimeout)},
 		{"LOG_LEVEL", checkLevel(cfg.LogLevel)},
@@ -178,6 +180,14 @@ func checkPositive(d time.Duration) string {
 		return ""
 	}
 	return "not above 0; write a duration, such as 90s"
+}
+
+// checkWindow refuses a length of time below nothing.
+func checkWindow(d time.Duration) string {
+	if d >= 0 {
+		return ""
+	}
+	return "below 0; write a duration, such as 10m, or 0s for none"
 }
 
 // checkLevel refuses slog's arithmetic, such as info+2.

@@ -40,7 +40,7 @@ func (e env) with(changes env) env {
 func setEnvironment(t *testing.T, values env) {
 	t.Helper()
 	names := knownNames()
-	for _, name := range append(append(names.settings, names.files...), names.coming...) {
+	for _, name := range append(names.settings, names.files...) {
 		t.Setenv(name, "")
 	}
 	for name, value := range values {
@@ -239,9 +239,10 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"a level of slog's arithmetic", env{"LOG_LEVEL": "info+2"}, "LOG_LEVEL: " + notLevel},
 		{"an unknown log format", env{"LOG_FORMAT": "xml"}, "LOG_FORMAT: neither text nor json; correct it"},
 		{"a misspelt name", env{"TICKET_URI": "x"}, "TICKET_URI: not a setting; did you mean TICKET_URL?"},
-		{"the undo window", env{"UNDO_WINDOW": "0s"}, "UNDO_WINDOW: comes with a later version; unset it"},
+		{"an undo window below nothing", env{"UNDO_WINDOW": "-1s"}, "UNDO_WINDOW: below 0; write a duration, such as 10m, or 0s for none"},
+		{"an undo window without a unit", env{"UNDO_WINDOW": "10"}, "UNDO_WINDOW: not a duration, such as 10m; correct it"},
 		{"a channel's name instead of its id", env{"NOTIFY_CHANNEL": "#ops"}, "NOTIFY_CHANNEL: not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"},
-		{"the approval's expiry", env{"APPROVAL_EXPIRY": "72h"}, "APPROVAL_EXPIRY: comes with a later version; unset it"},
+		{"an approval that expires at once", env{"APPROVAL_EXPIRY": "0s"}, "APPROVAL_EXPIRY: not above 0; write a duration, such as 90s"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -257,7 +258,7 @@ func TestWhatStarts(t *testing.T) {
 	}{
 		{"HTTP alone", env{"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": "fake"}},
 		{"both transports", env{"SLACK_SIGNING_SECRET": "fake"}},
-		{"approvers, though none can approve yet", env{"APPROVE_GROUPS": "S0456DEF,U0456DEF"}},
+		{"approvers", env{"APPROVE_GROUPS": "S0456DEF,U0456DEF"}},
 		{"settling exactly as long as the POST", env{"SETTLE_TIME": "2m", "POST_TIMEOUT": "120s"}},
 		{"two listeners on whatever ports are free", env{"SLACK_SIGNING_SECRET": "fake", "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0"}},
 		{"one address for both in Socket Mode, where one listens", env{"LISTEN_ADDR": ":80", "ADMIN_ADDR": ":80"}},
@@ -275,18 +276,18 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 	assert.Equal(t, []string{
 		"SLACK_BOT_TOKEN: required and not set; set it or SLACK_BOT_TOKEN_FILE: Slack bot token, xoxb-…",
 		"SOFTLAYER_RATE: not a number above 0, such as 10; correct it",
+		"UNDO_WINDOW: not a duration, such as 10m; correct it",
 		"POST_TIMEOUT: not a duration, such as 90s; correct it",
 		"SLACK_APP_TOKEN: neither it nor SLACK_SIGNING_SECRET is set; set the first for Socket Mode, the second for HTTP, or both",
 		"APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone",
 		"SLACK_BOT_TOKN: not a setting; did you mean SLACK_BOT_TOKEN?",
-		"UNDO_WINDOW: comes with a later version; unset it",
 	}, problemsOf(t, env{
 		"SLACK_BOT_TOKN":    "xoxb-fake",
 		"SOFTLAYER_API_KEY": "fake-key",
 		"SOFTLAYER_RATE":    "fast",
 		"REQUEST_GROUPS":    "S0123ABC",
 		"POST_TIMEOUT":      "soon",
-		"UNDO_WINDOW":       "5m",
+		"UNDO_WINDOW":       "5",
 	}))
 }
 
@@ -346,7 +347,7 @@ func TestWhatANameFileRefuses(t *testing.T) {
 func TestNoErrorShowsAValue(t *testing.T) {
 	const pasted = "xoxp-hunter2 ,,{"
 	names := knownNames()
-	for _, name := range append(append(names.settings, names.files...), names.coming...) {
+	for _, name := range append(names.settings, names.files...) {
 		t.Run(name, func(t *testing.T) {
 			setEnvironment(t, fiveSettings().with(env{strings.TrimSuffix(name, "_FILE"): "", name: pasted}))
 			_, err := LoadConfig()

@@ -13,10 +13,6 @@ import (
 // another program is met, nor systemd's LISTEN_FDS, which is 3 edits away.
 const typoDistance = 2
 
-// comingSettings are names with a meaning that this version cannot give them.
-// One that is set refuses to start rather than be ignored.
-func comingSettings() []string { return []string{"UNDO_WINDOW", "APPROVAL_EXPIRY"} }
-
 // checkNames says which names in environ (KEY=VALUE, as os.Environ has them)
 // were meant for this program and are none of its settings. One whose value is
 // empty is not set.
@@ -37,11 +33,11 @@ func checkNames(environ []string) []string {
 
 // settingNames are the names that checkNames compares with.
 type settingNames struct {
-	settings, files, coming []string
+	settings, files []string
 }
 
 func knownNames() settingNames {
-	names := settingNames{coming: comingSettings()}
+	var names settingNames
 	for _, row := range SettingRows() {
 		names.settings = append(names.settings, row.Name)
 		if row.File {
@@ -52,11 +48,9 @@ func knownNames() settingNames {
 }
 
 func (n settingNames) check(name string) string {
-	all := slices.Concat(n.settings, n.files, n.coming)
+	all := slices.Concat(n.settings, n.files)
 	base, isFile := strings.CutSuffix(name, "_FILE")
 	switch {
-	case slices.Contains(n.coming, base):
-		return "comes with a later version; unset it"
 	case slices.Contains(all, name):
 		return ""
 	case isFile && slices.Contains(n.settings, base):

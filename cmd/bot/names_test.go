@@ -41,9 +41,6 @@ func TestNamesThatWereMeantForUs(t *testing.T) {
 		{"two letters swapped", "APPROVE_GRUOPS=x", "APPROVE_GRUOPS: not a setting; did you mean APPROVE_GROUPS?"},
 		{"small letters", "slack_bot_token=x", "slack_bot_token: not a setting; did you mean SLACK_BOT_TOKEN?"},
 		{"small letters and a slip", "log_levl=x", "log_levl: not a setting; did you mean LOG_LEVEL?"},
-		{"a slip in a coming name", "UNDO_WINDW=x", "UNDO_WINDW: not a setting; did you mean UNDO_WINDOW?"},
-		{"a coming name", "UNDO_WINDOW=5m", "UNDO_WINDOW: comes with a later version; unset it"},
-		{"a file for a coming name", "UNDO_WINDOW_FILE=x", "UNDO_WINDOW_FILE: comes with a later version; unset it"},
 		{"a control character", "LOG_LEVEL\x1b=x", "LOG_LEVEL?: not a setting; did you mean LOG_LEVEL?"},
 	}
 	for _, test := range tests {

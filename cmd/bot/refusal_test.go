@@ -108,18 +108,17 @@ func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
 	})
 }
 
-func TestWhoMayOnlyAskIsDeniedBecauseNobodyCanApproveYet(t *testing.T) {
+func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.Requester}}))
 		m := w.form(w.cast.Channel, w.cast.Requester, w.server)
-		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
-		refusal := w.top(w.cast.Requester)
-		assert.Equal(t, "Not allowed", refusal.Title.Text)
-		assert.Contains(t, refusal.text(w), "your policy asks for a second person's approval, which this version cannot take")
-		assert.Contains(t, refusal.text(w), "Nothing was filed.")
-		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		told := w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
+		assert.Contains(t, told["server"], "This needs the approval of other people")
+		assert.Contains(t, told["server"], "Nothing was filed")
+		assert.Empty(t, w.recorded())
 		assert.Empty(t, w.posts())
 
-		// A denial holds nothing: who may cancel alone still can.
+		// Nothing holds the server: who may cancel alone still can.
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Len(t, w.tickets(w.server), 1)
@@ -147,10 +146,9 @@ func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *te
 	w.submit(w.cast.User, m, w.usual(m, w.server))
 	require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
 	w.kill()
-	require.NoError(t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
 	w.start()
-	told := w.awaitMessage(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed")
-	assert.Contains(t, told.Shown, "second person's approval")
+	w.awaitMessage(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed")
 	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
 	assert.Empty(t, w.posts())
 	assert.Len(t, w.about(w.cast.Channel), 1)

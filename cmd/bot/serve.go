@@ -75,12 +75,13 @@ type bot struct {
 
 func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer}
-	words := slackui.Words{TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime}
+	words := slackui.Words{TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, PeopleSettle: func() bool { return approvesAnybody(policy) }}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: policy.GroupIDs(), Log: log,
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
+	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
 	if cfg.PostgresURL() != "" {
 		limits.Poll = listenedPoll
 	}
@@ -91,7 +92,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	}
 	desk := &cancellation.Desk{
 		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: policy,
-		Account: f.account, Wake: b.worker.Wake, Log: log,
+		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Wake: b.worker.Wake, Log: log,
 	}
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: f.slack, Directory: b.directory, Search: f.softlayer, Policy: policy, Words: words,
@@ -103,6 +104,12 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		})
 	}
 	return b
+}
+
+// approvesAnybody reports whether a policy lets anybody approve.
+func approvesAnybody(policy *authz.Policy) bool {
+	users, groups, anyone := policy.Approvers()
+	return anyone || len(users)+len(groups) > 0
 }
 
 // connections is how many of Slack's ten this process keeps: two where it is alone, so

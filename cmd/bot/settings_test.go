@@ -37,18 +37,18 @@ func TestFiveSettingsWithoutAFileFileATicket(t *testing.T) {
 	assert.Zero(t, w.hasOpen(w.cast.Outsider), "nobody else may ask")
 }
 
-func TestPeopleInsteadOfGroupsNeedNoGroupCallAndApproversMakeItADenial(t *testing.T) {
+func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.User, "APPROVE_GROUPS=" + w.cast.Approver, "PROTECTED_TAGS=prod"}
 	}})
 	m := w.form(w.cast.Channel, w.cast.User, w.server)
 	w.submit(w.cast.User, m, w.usual(m, w.server))
-	assert.Contains(t, w.top(w.cast.User).text(w), "second person's approval")
+	assert.Contains(t, w.top(w.cast.User).text(w), "Waiting for the approval of one other person")
 	require.Empty(t, w.command(w.cast.Requester, "").Error)
 	assert.Zero(t, w.hasOpen(w.cast.Requester), "who is not named may not ask")
 	assert.Empty(t, w.calls("usergroups.list"), "no group is named, none is read")
-	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+	assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 	assert.Empty(t, w.posts())
 }
 
@@ -107,7 +107,7 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 		{"a policy that permits nothing", nil, "POLICY_FILE=" + nobody, 2, "nobody.cedar"},
 		{"a policy that is not there", nil, "POLICY_FILE=" + filepath.Join(w.dir, "absent.cedar"), 2, "POLICY_FILE"},
 		{"a channel by its name", nil, "NOTIFY_CHANNEL=ops", 2, "NOTIFY_CHANNEL: not a Slack channel's id"},
-		{"the undo window, which has not come", nil, "UNDO_WINDOW=10m", 2, "UNDO_WINDOW: comes with a later version"},
+		{"an undo window without a unit", nil, "UNDO_WINDOW=10", 2, "UNDO_WINDOW: not a duration"},
 		{"a misspelt setting", nil, "POLICY_FILES=x", 2, "did you mean POLICY_FILE?"},
 		{"a setting that contradicts another", nil, "REQUEST_GROUPS=S0123ABC", 2, "REQUEST_GROUPS: contradicts POLICY_FILE"},
 		{"an unknown verb", []string{"freeze"}, "", 2, `"freeze" is not a verb`},

@@ -297,13 +297,15 @@ func (w *world) policyFile() string {
 permit (principal in Group::%q, action == Action::"request", resource);
 @id("cancellers-alone")
 permit (principal in Group::%q, action == Action::"cancel", resource);
+@id("leads-approve")
+permit (principal in Group::%q, action == Action::"approve", resource);
 @id("protected-tag")
 @reason("servers tagged protected are cancelled by <!channel> the data team only.")
 forbid (principal, action == Action::"request", resource) when { resource.tags.contains("protected") };
 @id("no-competitors")
 @reason("nobody moves to a competitor.")
 forbid (principal, action == Action::"request", resource) when { context.statedReason == "Moving to competitor" };
-`, w.cast.RequestGroup, w.cast.CancelGroup))
+`, w.cast.RequestGroup, w.cast.CancelGroup, w.cast.ApproveGroup))
 	path := filepath.Join(w.dir, "policy.cedar")
 	require.NoError(w.t, os.WriteFile(path, []byte(text), 0o600))
 	return path

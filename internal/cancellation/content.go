@@ -14,13 +14,24 @@ func TicketContent(r Request) string {
 		fmt.Sprintf("Server: %s (id %d)", s.Card.Server.FQDN, s.Card.Server.ID),
 		fmt.Sprintf("Asked by: %s (Slack user %s of %s)", oneLine(s.By.Name), s.By.ID, s.By.Team),
 		"In: " + where(s.Place),
-		"Approved by: nobody else; the policy lets this person cancel alone",
+		"Approved by: " + approvedBy(r.Approvals),
 		"",
 		withoutMarkers(strings.TrimSpace(s.Content)),
 		"",
 		r.Ref.Marker(),
 	}
 	return strings.Join(lines, "\n")
+}
+
+func approvedBy(approvals []Approval) string {
+	if len(approvals) == 0 {
+		return "nobody else; the policy lets this person cancel alone"
+	}
+	people := make([]string, len(approvals))
+	for i, a := range approvals {
+		people[i] = fmt.Sprintf("%s (Slack user %s of %s)", oneLine(a.By.Name), a.By.ID, a.By.Team)
+	}
+	return strings.Join(people, ", ")
 }
 
 func where(p Place) string {

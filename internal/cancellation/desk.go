@@ -18,8 +18,12 @@ type Desk struct {
 	Directory Directory
 	Policy    Policy
 	Account   Account
+	Terms     Terms
 	Wake      func() // tells the worker that there is something to do; never blocks
 	Log       *slog.Logger
+
+	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
+	NotifyChannel string
 }
 
 // Freshness bounds of what decides: how old the data about a person may be, and
@@ -37,7 +41,8 @@ const patience = 5 * time.Second
 type AnswerKind int
 
 const (
-	// AnswerAccepted: on disk and to be filed. Answer.Request is the row.
+	// AnswerAccepted: on disk, and to be filed or to wait for approval. Answer.Request is
+	// the row.
 	AnswerAccepted AnswerKind = iota
 	// AnswerDenied: the policy's no, recorded. Answer.Request is the row.
 	AnswerDenied
@@ -47,6 +52,8 @@ const (
 	AnswerBlocked
 	// AnswerWrong: Answer.Problems are to be corrected. Nothing was recorded.
 	AnswerWrong
+	// AnswerNobody: it needs approval, and nobody else could give it. Nothing was recorded.
+	AnswerNobody
 )
 
 // Answer is what a submission is told.
@@ -92,6 +99,8 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 	switch {
 	case errors.Is(err, errBlocked):
 		return d.blocked(ctx, s, blockers)
+	case errors.Is(err, errNobody):
+		return Answer{Kind: AnswerNobody}, nil
 	case errors.Is(err, ErrMoved):
 		return d.blocked(ctx, s, []Blocker{BlockedByRequest})
 	case err != nil:
@@ -103,6 +112,9 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 // errBlocked says that the policy would let this person ask, and the card does not
 // let anybody.
 var errBlocked = errors.New("the server cannot be cancelled now")
+
+// errNobody says that the policy asks for an approval that nobody could give.
+var errNobody = errors.New("nobody else could approve this")
 
 // record decides and records. ErrMoved says that the standing request, which this
 // one was to take the place of, is live and has changed since the card.
@@ -154,21 +166,53 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 		return Record{}, errBlocked
 	case decision.Effect == authz.Allowed:
 		return d.accepted(ctx, r, now)
+	case decision.Effect == authz.NeedsApproval:
+		return d.pending(ctx, r, principal, now)
 	}
 	return denied(r)
 }
 
-// accepted is the record of an accepted request.
+// accepted is the record of a request that needs nobody else.
 func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
 	r, err := r.Move(Scheduled, BySubmission, "")
 	if err != nil {
 		return Record{}, err
 	}
+	tell := now.Add(patience)
+	if d.Terms.UndoWindow > 0 { // people have to see that they can undo it
+		tell = now
+	}
+	return d.submitted(ctx, r.scheduled(now, d.Terms), now, tell)
+}
+
+// pending is the record of a request that waits for approval.
+func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal, now time.Time) (Record, error) {
+	who, anyone, err := d.approvers().of(ctx, r, requester, now)
+	if err != nil {
+		return Record{}, err
+	}
+	if !anyone && len(who) < r.Decision.Approvals {
+		return Record{}, errNobody
+	}
+	if r, err = r.Move(Pending, BySubmission, ""); err != nil {
+		return Record{}, err
+	}
+	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
+	if to := d.NotifyChannel; to != "" && to != r.Submission.Place.Channel {
+		rec.Notices = append(rec.Notices, Notice{RequestID: r.ID, Kind: ApprovalCard, Place: Place{Channel: to}, Due: now})
+	}
+	return rec, err
+}
+
+// submitted is the record of a request that holds its server; its result is told at the
+// time given.
+func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (Record, error) {
 	rec := Record{
 		Request: r,
-		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: Scheduled, Detail: r.Decision.Rule},
-		Notice:  &Notice{RequestID: r.ID, Place: r.Submission.Place, Due: now.Add(patience)},
+		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: r.State, Detail: r.Decision.Rule},
+		Notices: []Notice{{RequestID: r.ID, Kind: Result, Place: r.Submission.Place, Due: tell}},
 	}
+	var err error
 	if standing := r.Submission.Card.Standing; standing != nil {
 		rec.Ending, err = d.ending(ctx, *standing, now)
 	}
@@ -176,11 +220,7 @@ func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, 
 }
 
 func denied(r Request) (Record, error) {
-	why := r.Decision.Reason
-	if r.Decision.Effect == authz.NeedsApproval {
-		why = WhyNeedsApproval
-	}
-	r, err := r.Move(Denied, BySubmission, why)
+	r, err := r.Move(Denied, BySubmission, r.Decision.Reason)
 	if err != nil {
 		return Record{}, err
 	}

@@ -106,16 +106,22 @@ func TestWhomThePolicyRefusesIsNotToldWhatBlocks(t *testing.T) {
 	})
 }
 
-func TestWhereAnApprovalIsAskedForTheDenialIsRecorded(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} })
-		denied := w.answer(w.submission())
-		assert.Equal(t, cancellation.AnswerDenied, denied.Kind)
-		assert.Equal(t, cancellation.WhyNeedsApproval, denied.Request.Why)
-		w.run(w.journal, time.Hour)
-		posts, _ := w.snapshot()
-		assert.Empty(t, posts, "nothing is filed")
-	})
+func TestWhereNobodyElseCouldApproveNothingIsStored(t *testing.T) {
+	for name, change := range map[string]func(w *world){
+		"the policy names no approver":  func(w *world) { w.nobody = true },
+		"the requester is the only one": func(w *world) { w.others["U1"] = w.person },
+		"one fewer than it takes":       func(w *world) { w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}; w.decision.Approvals = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1}; change(w) })
+				s := w.submission()
+				assert.Equal(t, cancellation.AnswerNobody, w.answer(s).Kind)
+				_, err := w.desk().Recorded(t.Context(), s)
+				assert.ErrorIs(t, err, cancellation.ErrNoRequest)
+			})
+		})
+	}
 }
 
 func TestAPersonWhoCannotBeReadLeavesNothingRecorded(t *testing.T) {
@@ -306,7 +312,7 @@ func TestResolve(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				r := stuckRequest(t, w)
 				c.prepare(w, r)
-				c.say.Ref, c.say.Why, c.say.Operator = r.Ref.Short(), "looked in Cases", "root"
+				c.say.Ref, c.say.Why, c.say.Actor = r.Ref.Short(), "looked in Cases", "operator:root"
 				_, err := w.desk().Resolve(t.Context(), c.say)
 				switch {
 				case c.err == nil:
@@ -342,7 +348,7 @@ func TestAfterAPersonSaidNoneEveryCheckIsMadeAgain(t *testing.T) {
 		w.run(w.journal, time.Hour)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
 		w.change(func(w *world) { w.openTicket(9, r.Ref.Marker()) }) // the person overlooked it
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Operator: "root"})
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Actor: "operator:root"})
 		require.NoError(t, err)
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)

@@ -28,6 +28,8 @@ type verdict struct {
 	ticket   TicketID
 	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
 	decision *authz.Decision // nil where the policy was not asked
+
+	approvals []Approval // of a request that goes back to Pending: those that still count
 }
 
 // detail is what the history says of it: the reason, behind the rule where one decided.
@@ -54,7 +56,7 @@ func (w *Worker) file(ctx context.Context, h *held) error {
 		return w.settle(ctx, h)
 	}
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
-		found, err := w.read(ctx, r)
+		found, err := w.reader().read(ctx, r)
 		if err != nil {
 			return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
 		}
@@ -73,6 +75,10 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	if err != nil {
 		return w.again(ctx, h, &w.slack, "reading the requester's standing", err)
 	}
+	approvers, err := w.readApprovers(ctx, r)
+	if err != nil {
+		return w.again(ctx, h, &w.slack, "reading the approvers' standing", err)
+	}
 	began.server = time.Now()
 	server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
@@ -82,7 +88,7 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	if unread := server.unreadBeside(r.Submission.Card.Server); !gone && len(unread) > 0 {
 		return w.again(ctx, h, &w.softlayer, "reading the server's "+strings.Join(unread, ", "), errUnread)
 	}
-	v, err := w.check(ctx, r, principal, server, gone)
+	v, err := w.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
 	if err != nil {
 		return w.again(ctx, h, &w.softlayer, "checking before filing", err)
 	}
@@ -96,13 +102,13 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 type moments struct{ person, server, commit time.Time }
 
 // check says where a request goes: to Filing, or to why it must not be filed.
-func (w *Worker) check(ctx context.Context, r Request, p authz.Principal, now Server, gone bool) (*verdict, error) {
+func (w *Worker) check(ctx context.Context, r Request, by people, now Server, gone bool) (*verdict, error) {
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
 		return &verdict{to: Rejected, why: WhyNotFound}, nil
 	case now.OpenTicket != nil:
-		return w.rule(ctx, r, now.OpenTicket.ID, now)
+		return w.reader().rule(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
 		return &verdict{to: Rejected, why: Because(WhyChanged, strings.Join(changed, ", "))}, nil
@@ -114,20 +120,55 @@ func (w *Worker) check(ctx context.Context, r Request, p authz.Principal, now Se
 	if err != nil {
 		return nil, err
 	}
-	switch d := w.Policy.Decide(p, now.Resource(), r.Submission.Context(now, at)); d.Effect {
+	d := w.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
+	switch d.Effect {
 	case authz.Allowed:
-		return &verdict{to: Filing, decision: &d}, nil
+		return &verdict{to: Filing, decision: &d, approvals: r.Approvals}, nil
 	case authz.NeedsApproval:
-		return &verdict{to: Denied, why: WhyNeedsApproval, decision: &d}, nil
+		return w.countApprovals(r, by, now, at, d), nil
 	default:
 		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
 	}
 }
 
+// people are those on whom a request rests, as they stand now.
+type people struct {
+	requester authz.Principal
+	approvers []authz.Principal // one for each of Request.Approvals
+}
+
+func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principal, error) {
+	var all []authz.Principal
+	for _, a := range r.Approvals {
+		p, err := w.Directory.Principal(ctx, a.By, MaxPrincipalAge-checkTime)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// countApprovals asks the policy in force about every approval anew: each counts only if
+// it would be given now, after those before it that count.
+func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) *verdict {
+	var valid []Approval
+	for i, a := range r.Approvals {
+		decision := w.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
+		if decision.Effect == authz.Allowed {
+			valid = append(valid, a)
+		}
+	}
+	if len(valid) < d.Approvals {
+		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}
+	}
+	return &verdict{to: Filing, decision: &d, approvals: valid}
+}
+
 // afterLost turns an end that says "nothing was filed" into Stuck for a request
 // that already lost an answer: nobody can say that of it.
 func afterLost(r Request, v verdict) verdict {
-	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied) {
+	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied && v.to != Pending) {
 		return v
 	}
 	v.to, v.why = Stuck, Because(WhyCheckFailed, v.why)
@@ -156,7 +197,7 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	}
 	next.Posts++
 	next.NotAfter = at.Add(w.Limits.PostTimeout)
-	next.Recheck, next.CleanSince, next.Decision = NoRecheck, time.Time{}, *v.decision
+	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
 	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); err != nil {
 		return err
 	}
@@ -244,7 +285,7 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 		if err != nil {
 			return verdict{}, err
 		}
-		v, err := w.rule(ctx, r, o.Ticket.ID, server)
+		v, err := w.reader().rule(ctx, r, o.Ticket.ID, server)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -255,8 +296,8 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 }
 
 // rule judges a ticket that SoftLayer named as the one that stands.
-func (w *Worker) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
-	ticket, err := w.Books.Ticket(ctx, id)
+func (b bookReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
+	ticket, err := b.books.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil
 	}

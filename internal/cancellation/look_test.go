@@ -77,7 +77,7 @@ func TestEvidenceOlderThanTheRowLocksNothing(t *testing.T) {
 		old.View = "V3"
 		w.answer(s)
 		require.Equal(t, cancellation.Stuck, w.now(first).State)
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: first.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 9, Why: "seen", Operator: "root"})
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: first.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 9, Why: "seen", Actor: "operator:root"})
 		require.NoError(t, err)
 		w.answer(old)
 		assert.Equal(t, cancellation.Filed, w.now(first).State)

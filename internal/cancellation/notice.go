@@ -1,6 +1,9 @@
 package cancellation
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Notice is one message about a request: what is owed to people, and what they have
 // been shown. There is at most one of each kind.
@@ -28,9 +31,31 @@ const (
 	// Result is the one root message of a request where it was asked for: it shows the
 	// present state, and is edited as that changes.
 	Result NoticeKind = "result"
+	// ApprovalCard is the request's message in the operators' channel, where approvers are.
+	ApprovalCard NoticeKind = "card"
+	// Reminder tells approvers, once, that a request still waits for them.
+	Reminder NoticeKind = "reminder"
 	// Alarm tells the operators' channel, once, that a request takes too long.
 	Alarm NoticeKind = "alarm"
 )
+
+const direct = "direct:"
+
+// Direct is the request's message to one person, by direct message.
+func Direct(user string) NoticeKind { return NoticeKind(direct + user) }
+
+// Recipient is the Slack user that a Direct notice is for; "" for the other kinds.
+func (k NoticeKind) Recipient() string {
+	user, found := strings.CutPrefix(string(k), direct)
+	if !found {
+		return ""
+	}
+	return user
+}
+
+// Once reports whether a notice of this kind is said once. The others show the
+// request's present state, and are edited as that changes.
+func (k NoticeKind) Once() bool { return k == Alarm || k == Reminder }
 
 // Way is how people are told: the channel, and where that refuses the next best.
 type Way string

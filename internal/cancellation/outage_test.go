@@ -90,7 +90,7 @@ func TestWhatTakesLongIsSaidOnceToTheOperators(t *testing.T) {
 			})
 		}, cancellation.Stuck},
 		"Slack takes no result": {func(w *world) {
-			for range 16 {
+			for range 24 {
 				w.deliveries = append(w.deliveries, cancellation.Undelivered)
 			}
 		}, cancellation.Filed},

@@ -57,7 +57,7 @@ func (w *Worker) alarm(ctx context.Context, o Overdue) bool {
 	if w.NotifyChannel == "" {
 		return true
 	}
-	if _, err := w.Journal.Alarm(ctx, r.ID, Place{Channel: w.NotifyChannel}); err != nil {
+	if _, err := w.Journal.Owe(ctx, r.ID, Alarm, Place{Channel: w.NotifyChannel}); err != nil {
 		w.Log.Error("raising the alarm", "ref", r.Ref.Short(), "err", err)
 		return false
 	}

@@ -101,20 +101,23 @@ type Directory interface {
 	// Principal reads a person and the groups that the policy names. The data is no
 	// older than maxAge; an error means that it could not be read that fresh.
 	Principal(ctx context.Context, person Person, maxAge time.Duration) (authz.Principal, error)
+	// Members reads who is in the groups that the policy names, by those alone: it says
+	// nothing of guests, or of accounts that were switched off.
+	Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error)
 }
 
 // Announcer puts a request's present state before people.
 type Announcer interface {
-	// Post posts a notice of this kind to a channel, or by direct message to the
-	// requester when channel is "".
-	Post(ctx context.Context, channel string, kind NoticeKind, r Request) (Posted, Delivery, time.Duration)
-	// Update makes a result's message show the request's present state.
-	Update(ctx context.Context, at Posted, r Request) (Delivery, time.Duration)
+	// Post posts a notice of this kind to a channel or its thread, or by direct message to
+	// the kind's recipient, else to the requester, where there is no channel.
+	Post(ctx context.Context, to Place, kind NoticeKind, r Request) (Posted, Delivery, time.Duration)
+	// Update makes a message of this kind show the request's present state.
+	Update(ctx context.Context, at Posted, kind NoticeKind, r Request) (Delivery, time.Duration)
 	// Respond posts by response_url, which leaves no message that could be edited.
 	Respond(ctx context.Context, responseURL string, r Request) (Delivery, time.Duration)
 	// Find looks for the request's message of this kind among those that the bot posted
 	// to the channel since then. known is false where the bot may not read the history.
-	Find(ctx context.Context, channel string, kind NoticeKind, r Request, since time.Time) (at Posted, found, known bool)
+	Find(ctx context.Context, in Place, kind NoticeKind, r Request, since time.Time) (at Posted, found, known bool)
 	// Reach asks Slack something that concerns nobody: an error means that it answers
 	// nobody now.
 	Reach(ctx context.Context) error
@@ -123,6 +126,12 @@ type Announcer interface {
 // Policy decides. It does no I/O.
 type Policy interface {
 	Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision
+	// Approve decides whether who may approve what requester asked for, after so many
+	// approvals by others.
+	Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision
+	// Approvers are the users ("TEAM/USER") and groups that the policy names as approvers;
+	// anyone reports that it binds approving to nobody in particular.
+	Approvers() (users, groups []string, anyone bool)
 }
 
 // Change is one committed step of one request: the row, its event and, where people
@@ -131,7 +140,8 @@ type Change struct {
 	From  Request   // as it was read; the step happens only if the row is still at From.Version
 	To    Request   // as it shall be; its Version is set by the store
 	Event Event     // its At is set by the store
-	Tell  time.Time // when the notice is due; zero leaves it alone
+	Tell  time.Time // when the notices that show the present state are due; zero leaves them alone
+	Owe   []Notice  // further notices, due as they say; of a kind that is there already, none
 	Keep  bool      // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
@@ -139,8 +149,8 @@ type Change struct {
 type Record struct {
 	Request Request
 	Event   Event
-	Notice  *Notice // nil: nothing is owed to a channel (a denial is told in the modal)
-	Ending  *Change // an older request for the same server that this one takes the place of
+	Notices []Notice // none: nothing is owed to a channel (a denial is told in the modal)
+	Ending  *Change  // an older request for the same server that this one takes the place of
 }
 
 // Recorded is the store's answer to a Record.
@@ -177,8 +187,10 @@ type Journal interface {
 	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
 	// result, for this long, the oldest first.
 	Overdue(ctx context.Context, age time.Duration, most int) ([]Overdue, error)
-	// Alarm owes the place a notice of the kind Alarm; first is false where it does already.
-	Alarm(ctx context.Context, requestID string, to Place) (first bool, err error)
+	// Owe owes a notice, due at once; first is false where one of its kind is there already.
+	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
+	// Notices lists a request's notices, told or not.
+	Notices(ctx context.Context, requestID string) ([]Notice, error)
 
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back

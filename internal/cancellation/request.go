@@ -15,8 +15,9 @@ import (
 )
 
 // Format is the version of the stored request row that this build writes. A build
-// claims no row of a newer format.
-const Format = 1
+// claims no row of a newer format. 2 came with approvals: a build that knows only 1
+// would deny what was approved.
+const Format = 2
 
 // MaxContent is the longest description in UTF-16 units: Slack's limit for a
 // plain_text_input (docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element).
@@ -51,7 +52,8 @@ type Person struct {
 type Place struct {
 	Channel          string    // Slack channel id; "" where there was none
 	ChannelName      string    `json:",omitempty"`
-	ResponseURL      string    `json:"-"` // a capability: kept in the notice row only, erased after its life
+	Thread           string    `json:",omitempty"` // ts of the message whose thread it is in; "" for none
+	ResponseURL      string    `json:"-"`          // a capability: kept in the notice row only, erased after its life
 	ResponseURLUntil time.Time `json:"-"`
 }
 
@@ -160,6 +162,12 @@ type Request struct {
 	Submission Submission
 	Decision   authz.Decision // the latest one
 
+	Approvals []Approval // of other people, in their order; those that count no more are left out
+	ExpiresAt time.Time  // Pending: it ends then
+	Reminded  bool       // Pending: the one reminder was owed
+	UndoUntil time.Time  // Scheduled: it is not filed before, so that people can undo it; zero for at once
+	EndedBy   Person     // Declined, Withdrawn: who did; zero where an operator did
+
 	CreatedAt time.Time
 	Since     time.Time // when it came to its state
 	UpdatedAt time.Time
@@ -205,6 +213,7 @@ const (
 	WhyPoison        = "cannot-be-worked"       // followed by ": " and the error
 	WhyNeedsApproval = "needs-approval"         // the policy asks for a second person
 	WhyWaiting       = "waiting"                // followed by ": " and for what
+	WhyTooFew        = "approvals-missing"      // approvals that it had count no more, or more are needed
 )
 
 // Because joins a Why word and its detail.
@@ -216,7 +225,7 @@ func SplitWhy(why string) (word, detail string) {
 	word, detail, found := strings.Cut(why, ": ")
 	switch word {
 	case WhyChanged, WhyBlocked, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
-		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting:
+		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyTooFew:
 		if !found {
 			return why, ""
 		}
@@ -245,6 +254,11 @@ const (
 	EventLateAnswer = "late-answer" // the answer of an attempt that had lost its lease
 	EventResolved   = "resolved"    // bot resolve, with its --why
 	EventEvidence   = "evidence"    // what fresh reads said about a filed request
+	EventApproved   = "approved"    // one person's yes, with the rule that let them
+	EventDeclined   = "declined"    // one person's no, with why
+	EventWithdrawn  = "withdrawn"   // stopped before it was sent
+	EventReminded   = "reminded"    // the one reminder to approvers is owed
+	EventRefused    = "refused"     // a click that the policy refused, with its rule
 )
 
 // Errors that the store and the desk share.

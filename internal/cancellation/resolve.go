@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"cancel-server/internal/authz"
 )
 
 // Finding is what a person found at SoftLayer about a stuck request.
@@ -22,11 +24,11 @@ const (
 
 // Resolution is a person's word about a stuck request.
 type Resolution struct {
-	Ref      string // short form, as typed
-	Finding  Finding
-	Ticket   int64 // FoundTicket only: the ticket's id
-	Why      string
-	Operator string // who says so
+	Ref     string // short form, as typed
+	Finding Finding
+	Ticket  int64 // FoundTicket only: the ticket's id
+	Why     string
+	Actor   string // who says so, as the history names them
 }
 
 // Errors of Resolve, each with the request as it stands untouched.
@@ -186,10 +188,84 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
 	stored, err := d.Journal.Apply(ctx, Change{
 		From: from, To: next, Tell: now,
-		Event: Event{Kind: EventResolved, Actor: "operator:" + res.Operator, From: from.State, To: next.State, Detail: string(detail)},
+		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
 	})
 	if err != nil {
 		return from, fmt.Errorf("recording the resolution of %s: %w", from.Ref.Short(), err)
 	}
 	return stored, nil
+}
+
+// Settle is Resolve by a click: of whoever may approve on that server and is not the
+// requester. res.Ref and res.Actor are taken from the click.
+func (d *Desk) Settle(ctx context.Context, id string, by Person, res Resolution) (Click, error) {
+	r, c, click, err := d.settler(ctx, id, by)
+	if err != nil || click.Kind != ClickDone {
+		return click, err
+	}
+	res.Ref, res.Actor = r.Ref.Short(), actor(c.person())
+	click.Request, err = d.Resolve(ctx, res)
+	switch {
+	case errors.Is(err, ErrUnclear):
+		return click, &UnclearError{Ref: r.Ref, Err: err}
+	case errors.Is(err, ErrMoved):
+		return Click{Kind: ClickLate, Request: r}, nil
+	case err == nil:
+		d.Wake()
+	}
+	return click, err
+}
+
+// settler reads a stuck request and whether who clicked may say what they found.
+func (d *Desk) settler(ctx context.Context, id string, by Person) (Request, clicker, Click, error) {
+	r, err := d.Journal.Request(ctx, id)
+	if err != nil {
+		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
+	}
+	c, err := d.clicker(ctx, r, by)
+	if err != nil {
+		return r, c, Click{Request: r}, err
+	}
+	click := Click{Request: r, Decision: d.approvers().may(c.principal, c.requester, r, 0, c.now)}
+	switch {
+	case click.Decision.Effect != authz.Allowed:
+		click.Kind = ClickRefused
+		d.noteRefusal(ctx, click, c)
+	case r.State != Stuck:
+		click.Kind = ClickLate
+	}
+	return r, c, click, nil
+}
+
+// CheckNow reads SoftLayer's books for a stuck request once more, because somebody who may
+// settle it asks. Only a ticket that they show for sure ends it; the request of the answer
+// is Stuck where they do not.
+func (d *Desk) CheckNow(ctx context.Context, id string, by Person) (Click, error) {
+	r, c, click, err := d.settler(ctx, id, by)
+	if err != nil || click.Kind != ClickDone {
+		return click, err
+	}
+	found, err := bookReader{d.Journal, d.Inventory, d.Books, d.Log}.read(ctx, r)
+	if err != nil {
+		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
+	}
+	if found.sure == nil || found.sure.to != Filed && found.sure.to != Duplicate {
+		return click, nil
+	}
+	next, err := r.Move(found.sure.to, ByPerson, found.sure.why)
+	if err != nil {
+		return click, err
+	}
+	next.Ticket = found.sure.ticket
+	click.Request, err = d.Journal.Apply(ctx, Change{
+		From: r, To: next, Tell: c.now,
+		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read anew"},
+	})
+	switch {
+	case errors.Is(err, ErrUnclear):
+		return click, &UnclearError{Ref: r.Ref, Err: err}
+	case errors.Is(err, ErrMoved):
+		return Click{Kind: ClickLate, Request: r}, nil
+	}
+	return click, err
 }

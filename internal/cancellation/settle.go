@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -42,11 +43,21 @@ func (f finding) verdict() *verdict {
 	return f.sure
 }
 
+// bookReader reads what SoftLayer and the history say of a request. It changes nothing.
+type bookReader struct {
+	journal   Journal
+	inventory Inventory
+	books     Books
+	log       *slog.Logger
+}
+
+func (w *Worker) reader() bookReader { return bookReader{w.Journal, w.Inventory, w.Books, w.Log} }
+
 // read asks everything that can show whether a POST made a ticket (rule 4.3). An
 // error means that something was not answered. Clean needs positive evidence: what the
 // key cannot read is unclear, and is not asked for for ever.
-func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
-	found, err := w.consult(ctx, r)
+func (b bookReader) read(ctx context.Context, r Request) (finding, error) {
+	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
 		found.unclear = "the server is not found, or not visible to the key"
@@ -57,28 +68,28 @@ func (w *Worker) read(ctx context.Context, r Request) (finding, error) {
 	default:
 		return found, err
 	}
-	w.Log.Warn("reading SoftLayer's books", "ref", r.Ref.Short(), "err", err)
+	b.log.Warn("reading SoftLayer's books", "ref", r.Ref.Short(), "err", err)
 	return found, nil
 }
 
-func (w *Worker) consult(ctx context.Context, r Request) (finding, error) {
+func (b bookReader) consult(ctx context.Context, r Request) (finding, error) {
 	shown := r.Submission.Card.Server
-	server, err := w.Inventory.Server(ctx, shown.ID)
+	server, err := b.inventory.Server(ctx, shown.ID)
 	if err != nil {
 		return finding{}, err
 	}
-	named, err := w.named(ctx, r, server)
+	named, err := b.named(ctx, r, server)
 	if err != nil || named != nil && named.to == Filed {
 		return finding{sure: named}, err
 	}
-	rights, err := w.Books.Rights(ctx)
+	rights, err := b.books.Rights(ctx)
 	if err != nil {
 		return finding{}, err
 	}
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
-	tickets, err := w.Books.TicketsOf(ctx, shown.ID, r.booksSince())
+	tickets, err := b.books.TicketsOf(ctx, shown.ID, r.booksSince())
 	if err != nil {
 		return finding{}, err
 	}
@@ -91,8 +102,8 @@ func (r Request) booksSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour
 
 // named judges the tickets that SoftLayer named itself: the open cancellation
 // ticket, and what answers to our POSTs said.
-func (w *Worker) named(ctx context.Context, r Request, server Server) (*verdict, error) {
-	made, ids, err := w.evidence(ctx, r)
+func (b bookReader) named(ctx context.Context, r Request, server Server) (*verdict, error) {
+	made, ids, err := b.evidence(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +115,7 @@ func (w *Worker) named(ctx context.Context, r Request, server Server) (*verdict,
 	}
 	var worst *verdict
 	for _, id := range ids {
-		v, err := w.rule(ctx, r, id, server)
+		v, err := b.rule(ctx, r, id, server)
 		if err != nil {
 			return nil, err
 		}
@@ -122,8 +133,8 @@ func (w *Worker) named(ctx context.Context, r Request, server Server) (*verdict,
 // attempt without its lease had made, and those to be judged: the one it was filed
 // with once, the one on the row, and those that late answers named as standing, unless
 // a person has said since that they are none.
-func (w *Worker) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
-	events, err := w.Journal.Events(ctx, r.ID)
+func (b bookReader) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
+	events, err := b.journal.Events(ctx, r.ID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
@@ -206,7 +217,7 @@ func (w *Worker) settle(ctx context.Context, h *held) error {
 	if err != nil {
 		return err
 	}
-	found, err := w.read(ctx, r)
+	found, err := w.reader().read(ctx, r)
 	if err != nil {
 		return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
 	}

@@ -265,7 +265,7 @@ func TestAPersonsNoneOverrulesALateAnswerThatNamedSomebodyElsesTicket(t *testing
 		r := w.submit()
 		w.run(deaf{w.journal}, 5*time.Minute)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "IBM unblocked it", Operator: "root"})
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "IBM unblocked it", Actor: "operator:root"})
 		require.NoError(t, err)
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)
@@ -283,7 +283,7 @@ func TestARequestThatWasFiledOnceIsNeverSentAgainOnAPersonsNone(t *testing.T) {
 		s.View = "V2"
 		w.answer(s)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Operator: "root"})
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Actor: "operator:root"})
 		require.NoError(t, err)
 		w.run(w.journal, time.Hour)
 		posts, _ := w.snapshot()

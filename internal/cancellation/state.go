@@ -10,6 +10,8 @@ import (
 type State string
 
 const (
+	// Pending waits for other people's approval.
+	Pending State = "pending"
 	// Scheduled is an accepted request that waits to be filed.
 	Scheduled State = "scheduled"
 	// Filing says that the POST may be under way: it is written before the POST.
@@ -23,6 +25,10 @@ const (
 
 	// Denied ends a request that the policy refused.
 	Denied State = "denied"
+	// Declined ends a request that an approver said no to.
+	Declined State = "declined"
+	// Expired ends a request that too few approved in time.
+	Expired State = "expired"
 	// Withdrawn ends a request that a person dropped; nothing was sent.
 	Withdrawn State = "withdrawn"
 	// Rejected ends a request that SoftLayer refused for good, or that was not sent
@@ -44,7 +50,7 @@ const (
 	BySubmission Cause = "submission"
 	// ByWorker is the worker that holds the request's lease.
 	ByWorker Cause = "worker"
-	// ByPerson is somebody who ran bot resolve.
+	// ByPerson is a person's click, or somebody who ran bot resolve.
 	ByPerson Cause = "person"
 	// ByCard is fresh evidence read for the card of the same server.
 	ByCard Cause = "card"
@@ -60,8 +66,15 @@ type step struct {
 
 // steps is the whole table: what is not in it cannot happen.
 var steps = []step{
+	{New, Pending, BySubmission},
 	{New, Scheduled, BySubmission},
 	{New, Denied, BySubmission},
+
+	{Pending, Scheduled, ByPerson}, // the last approval
+	{Pending, Declined, ByPerson},
+	{Pending, Withdrawn, ByPerson},
+	{Pending, Expired, ByWorker},
+	{Pending, Stuck, ByWorker},
 
 	{Scheduled, Filing, ByWorker},
 	{Scheduled, Filed, ByWorker}, // our own ticket was met before a POST
@@ -69,6 +82,8 @@ var steps = []step{
 	{Scheduled, Rejected, ByWorker},
 	{Scheduled, Denied, ByWorker},
 	{Scheduled, Stuck, ByWorker},
+	{Scheduled, Pending, ByWorker}, // too few approvals are left, or now needed
+	{Scheduled, Withdrawn, ByPerson},
 
 	{Filing, Filed, ByWorker},
 	{Filing, Duplicate, ByWorker},
@@ -95,17 +110,17 @@ var steps = []step{
 // States lists every state a stored request can be in.
 func States() []State {
 	return []State{
-		Scheduled, Filing, Unknown, Stuck, Filed,
-		Denied, Withdrawn, Rejected, Duplicate, Reverted, Reclaimed,
+		Pending, Scheduled, Filing, Unknown, Stuck, Filed,
+		Denied, Declined, Expired, Withdrawn, Rejected, Duplicate, Reverted, Reclaimed,
 	}
 }
 
 // LiveStates are the states that hold the server: at most one request a server is
 // in one of them. The database's partial unique index lists the same words.
-func LiveStates() []State { return []State{Scheduled, Filing, Unknown, Stuck, Filed} }
+func LiveStates() []State { return []State{Pending, Scheduled, Filing, Unknown, Stuck, Filed} }
 
 // WorkStates are the states in which the worker has something to do.
-func WorkStates() []State { return []State{Scheduled, Filing, Unknown} }
+func WorkStates() []State { return []State{Pending, Scheduled, Filing, Unknown} }
 
 // Live reports whether a request in this state holds its server.
 func (s State) Live() bool { return slices.Contains(LiveStates(), s) }

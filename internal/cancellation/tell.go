@@ -65,8 +65,15 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 			return err
 		}
 	}
+	if r.State == Pending && n.Kind == Result && n.Place.Channel == "" && w.NotifyChannel == "" { // no channel shows it
+		if err := w.askDirectly(ctx, r); err != nil {
+			return err
+		}
+	}
 	switch {
-	case n.TS != "" && (n.Shown == r.Version || n.Kind == Alarm): // an alarm is said once
+	case n.TS != "" && (n.Shown == r.Version || n.Kind.Once()):
+		return w.shown(ctx, n, r)
+	case n.Kind == Reminder && r.State != Pending: // nobody is waited for any more
 		return w.shown(ctx, n, r)
 	case n.TS != "":
 		return w.update(ctx, n, r)
@@ -89,7 +96,7 @@ func (w *Worker) findLost(ctx context.Context, n Notice, r Request) (Notice, err
 	}
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	at, found, known := w.Announcer.Find(calling, w.target(n), n.Kind, r, r.CreatedAt)
+	at, found, known := w.Announcer.Find(calling, n.target(), n.Kind, r, r.CreatedAt)
 	if found {
 		n.Channel, n.TS, n.Shown = at.Channel, at.TS, 0
 	}
@@ -97,12 +104,12 @@ func (w *Worker) findLost(ctx context.Context, n Notice, r Request) (Notice, err
 	return n, nil
 }
 
-// target is the channel to post to: "" for a direct message.
-func (w *Worker) target(n Notice) string {
+// target is where to post: no channel for a direct message.
+func (n Notice) target() Place {
 	if n.Way == ByDirect {
-		return ""
+		return Place{}
 	}
-	return n.Place.Channel
+	return n.Place
 }
 
 // announce writes "about to post" before the call, so that a crash in between is
@@ -126,7 +133,7 @@ func (w *Worker) postMessage(ctx context.Context, n Notice, r Request) error {
 	}
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	at, delivery, retry := w.Announcer.Post(calling, w.target(n), n.Kind, r)
+	at, delivery, retry := w.Announcer.Post(calling, n.target(), n.Kind, r)
 	switch delivery {
 	case Delivered:
 		n.Channel, n.TS = at.Channel, at.TS
@@ -168,6 +175,9 @@ func (w *Worker) respond(ctx context.Context, n Notice, r Request) error {
 // while it lives, then a direct message, then the channel again later.
 func (w *Worker) nextWay(ctx context.Context, n Notice, r Request) error {
 	w.Log.Warn("Slack refuses to show a message here", "kind", n.Kind, "ref", r.Ref.Short(), "way", string(n.Way), "channel", n.Place.Channel)
+	if err := w.askElsewhere(ctx, n, r); err != nil {
+		return err
+	}
 	if n.Way == ByChannel && n.Kind == Result {
 		n.Way = ByResponse
 		return w.soon(ctx, n)
@@ -176,10 +186,23 @@ func (w *Worker) nextWay(ctx context.Context, n Notice, r Request) error {
 	return w.owe(ctx, n, nowherePause)
 }
 
+// askElsewhere sees to it that somebody is asked for an approval although a message is
+// refused, and that the requester hears of it where nobody can be.
+func (w *Worker) askElsewhere(ctx context.Context, n Notice, r Request) error {
+	switch to := n.Kind.Recipient(); {
+	case r.State != Pending:
+	case n.Way == ByChannel && (n.Kind == Result || n.Kind == ApprovalCard):
+		return w.askDirectly(ctx, r)
+	case to != "" && to != r.Submission.By.ID:
+		return w.owePerson(ctx, r, r.Submission.By.ID)
+	}
+	return nil
+}
+
 func (w *Worker) update(ctx context.Context, n Notice, r Request) error {
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	switch delivery, retry := w.Announcer.Update(calling, Posted{Channel: n.Channel, TS: n.TS}, r); delivery {
+	switch delivery, retry := w.Announcer.Update(calling, Posted{Channel: n.Channel, TS: n.TS}, n.Kind, r); delivery {
 	case Delivered:
 		return w.shown(ctx, n, r)
 	case Refusing: // the message is gone, or not ours to change: show the state anew

@@ -132,13 +132,13 @@ type panicky struct {
 	once sync.Once
 }
 
-func (p *panicky) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (p *panicky) Post(ctx context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	first := false
 	p.once.Do(func() { first = true })
 	if first {
 		panic("words")
 	}
-	return p.Announcer.Post(ctx, channel, kind, r)
+	return p.Announcer.Post(ctx, to, kind, r)
 }
 
 func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
@@ -206,16 +206,16 @@ func (s *tellers) enter() func() {
 	return func() { s.mu.Lock(); s.now--; s.mu.Unlock() }
 }
 
-func (s *tellers) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (cancellation.Posted, bool, bool) {
+func (s *tellers) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (cancellation.Posted, bool, bool) {
 	defer s.enter()()
 	time.Sleep(9 * time.Second)
-	return s.Announcer.Find(ctx, channel, kind, r, since)
+	return s.Announcer.Find(ctx, in, kind, r, since)
 }
 
-func (s *tellers) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+func (s *tellers) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	defer s.enter()()
 	time.Sleep(9 * time.Second)
-	return s.Announcer.Update(ctx, at, r)
+	return s.Announcer.Update(ctx, at, kind, r)
 }
 
 func TestANoticeIsToldByOneAtATimeHoweverSlowSlackIs(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 // Limits bounds what the worker does.
 type Limits struct {
+	Terms
 	PostTimeout time.Duration // a POST may be written and answered within this after its commit
 	SettleTime  time.Duration // of clean reads before a second POST; never under PostTimeout
 	Lease       time.Duration // of a claimed row; renewed at a third of it
@@ -185,6 +186,8 @@ func (w *Worker) step(ctx context.Context, h *held) (err error) {
 		return w.persist(ctx, h, verdict{to: Unknown, why: "the program stopped before the answer was recorded"}, true)
 	case Unknown:
 		return w.settle(ctx, h)
+	case Pending:
+		return w.wearOff(ctx, h)
 	default:
 		return w.file(ctx, h)
 	}
@@ -254,6 +257,9 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 		next.Ticket = v.ticket
 	case Scheduled:
 		next.Attempts++
+	case Pending:
+		next.Approvals, next.Attempts = v.approvals, 0
+		next = next.awaiting(now, w.Limits.Terms)
 	case Unknown:
 		next.Evidence, next.CleanSince, next.Attempts = v.ticket.ID, time.Time{}, 0
 		if lost {
@@ -302,10 +308,10 @@ func (w *Worker) wait(ctx context.Context, h *held, next Request, why string, pa
 // apply commits one change of the held row. A state that people are told of makes
 // the notice due at once; a POST that made nothing does so where they have been told
 // already that it is under way.
-func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool) error {
+func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, owe ...Notice) error {
 	from := h.request()
 	change := Change{
-		From: from, To: next, Keep: keep,
+		From: from, To: next, Keep: keep, Owe: owe,
 		Event: Event{Kind: kind, Actor: w.Owner, From: from.State, To: next.State, Detail: detail},
 	}
 	if from.State != next.State && next.State != Filing {
@@ -326,7 +332,7 @@ func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail 
 	if from.State != next.State {
 		w.Log.Log(ctx, loudness(next.State), "a request moved", "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
 	}
-	if !change.Tell.IsZero() {
+	if !change.Tell.IsZero() || len(owe) > 0 {
 		w.notices.Ring()
 	}
 	return nil

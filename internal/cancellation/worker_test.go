@@ -121,7 +121,7 @@ func TestAfterTwoLostAnswersAPersonIsNeededAndEachNoneAllowsOneMore(t *testing.T
 		assert.Equal(t, cancellation.Stuck, messages[0].state)
 
 		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{
-			Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "looked in Cases", Operator: "root",
+			Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "looked in Cases", Actor: "operator:root",
 		})
 		require.NoError(t, err)
 		w.run(w.journal, time.Hour)
@@ -225,7 +225,7 @@ func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
 		"a transaction runs":       {func(w *world) { w.server.Transaction = "Reload" }, cancellation.Rejected, "server-blocked: transaction"},
 		"gone":                     {func(w *world) { w.gone = true }, cancellation.Rejected, cancellation.WhyNotFound},
 		"the policy refuses now":   {func(w *world) { w.decision = authz.Decision{Reason: "not any more", Rule: "r2"} }, cancellation.Denied, "not any more"},
-		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval} }, cancellation.Denied, cancellation.WhyNeedsApproval},
+		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} }, cancellation.Pending, cancellation.WhyTooFew},
 		"SoftLayer's definite no":  {func(w *world) { w.answers = append(w.answers, refused) }, cancellation.Rejected, "You do not have permission to this service."},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,6 +44,11 @@ type world struct {
 	person    authz.Principal
 	personErr error
 	decision  authz.Decision
+	others    map[string]authz.Principal // people beside Ana, by their id here
+	approving func(who authz.Principal, approvals int) authz.Decision
+	nobody    bool // the policy names no approver
+	terms     cancellation.Terms
+	notify    string // the operators' channel
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
 	updates    []cancellation.Delivery // one an Update; then Delivered
@@ -61,6 +68,7 @@ type post struct {
 // shown is a message as people see it.
 type shown struct {
 	channel string
+	thread  string
 	kind    cancellation.NoticeKind
 	ref     string
 	state   cancellation.State
@@ -78,6 +86,8 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 			rights:   cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
 			person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
 			decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
+			others:   map[string]authz.Principal{},
+			terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
 		}
 		w.open()
 		defer func() { assert.NoError(t, w.journal.Close()) }()
@@ -103,16 +113,17 @@ func (w *world) restart() {
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
 		Journal: w.journal, Inventory: w, Books: w, Directory: w, Policy: w,
-		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
 func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 	limits := cancellation.DefaultLimits()
 	limits.Poll = time.Minute // nothing else changes the database here
+	limits.Terms = w.terms
 	return &cancellation.Worker{
 		Journal: journal, Inventory: w, Books: w, Filer: w, Directory: w, Policy: w, Announcer: w,
-		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler),
+		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler), NotifyChannel: w.notify,
 	}
 }
 
@@ -319,10 +330,40 @@ func (w *world) File(_ context.Context, o cancellation.Order) cancellation.Outco
 	return answer(w, o)
 }
 
-func (w *world) Principal(context.Context, cancellation.Person, time.Duration) (authz.Principal, error) {
+func (w *world) Principal(_ context.Context, person cancellation.Person, _ time.Duration) (authz.Principal, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if other, found := w.others[person.ID]; found {
+		return other, w.personErr
+	}
 	return w.person, w.personErr
+}
+
+func (w *world) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.SortedFunc(maps.Values(w.others), func(a, b authz.Principal) int { return strings.Compare(a.User, b.User) }), w.personErr
+}
+
+func (w *world) Approvers() (users, groups []string, anyone bool) {
+	if w.nobody {
+		return nil, nil, false
+	}
+	return nil, []string{"S1"}, false
+}
+
+// Approve lets everybody but the requester, as the built-in refusal does, where the test
+// says nothing else.
+func (w *world) Approve(who, requester authz.Principal, _ authz.Server, _ authz.Context, approvals int) authz.Decision {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case who.ID() == requester.ID():
+		return authz.Decision{Effect: authz.Refused, Rule: authz.RuleOwnRequest, Reason: "your own"}
+	case w.approving != nil:
+		return w.approving(who, approvals)
+	}
+	return authz.Decision{Effect: authz.Allowed, Rule: "approvers"}
 }
 
 func (w *world) Decide(authz.Principal, authz.Server, authz.Context) authz.Decision {
@@ -331,7 +372,7 @@ func (w *world) Decide(authz.Principal, authz.Server, authz.Context) authz.Decis
 	return w.decision
 }
 
-func (w *world) Post(_ context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (w *world) Post(_ context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delivery := cancellation.Delivered
@@ -341,11 +382,11 @@ func (w *world) Post(_ context.Context, channel string, kind cancellation.Notice
 	if delivery == cancellation.Refusing || delivery == cancellation.Undelivered {
 		return cancellation.Posted{}, delivery, 0
 	}
-	w.shown = append(w.shown, shown{channel: channel, kind: kind, ref: r.Ref.Short(), state: r.State})
-	return cancellation.Posted{Channel: "C:" + channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + string(rune('0'+len(w.shown)-1))}, delivery, 0
+	w.shown = append(w.shown, shown{channel: to.Channel, thread: to.Thread, kind: kind, ref: r.Ref.Short(), state: r.State})
+	return cancellation.Posted{Channel: "C:" + to.Channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + string(rune('0'+len(w.shown)-1))}, delivery, 0
 }
 
-func (w *world) Update(_ context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+func (w *world) Update(_ context.Context, at cancellation.Posted, _ cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.updates) > 0 {
@@ -367,12 +408,12 @@ func (w *world) Respond(_ context.Context, _ string, r cancellation.Request) (ca
 	return cancellation.Delivered, 0
 }
 
-func (w *world) Find(_ context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
+func (w *world) Find(_ context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, s := range w.shown {
-		if w.history && s.channel == channel && s.kind == kind && s.ref == r.Ref.Short() {
-			return cancellation.Posted{Channel: "C:" + channel, TS: "found#" + string(rune('0'+i))}, true, true
+		if w.history && s.channel == in.Channel && s.kind == kind && s.ref == r.Ref.Short() {
+			return cancellation.Posted{Channel: "C:" + in.Channel, TS: "found#" + string(rune('0'+i))}, true, true
 		}
 	}
 	return cancellation.Posted{}, false, w.history

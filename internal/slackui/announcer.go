@@ -1,11 +1,11 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -40,7 +40,9 @@ type AnnouncerOptions struct {
 
 // Results puts a request's present state in words.
 type Results interface {
-	Result(r cancellation.Request) Message
+	Result(r cancellation.Request) Message // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) Message
+	Reminder(r cancellation.Request) Message
 	Alarm(r cancellation.Request) Message
 }
 
@@ -48,32 +50,36 @@ type Results interface {
 // makes its call at most once and says what is known about it. Where Slack asked to
 // wait, none is made: Undelivered, with the time that is left.
 type Announcer struct {
-	o        AnnouncerOptions
-	webhooks *http.Client // carries no token
+	o AnnouncerOptions
 }
 
 var _ cancellation.Announcer = (*Announcer)(nil)
 
 // NewAnnouncer makes an announcer.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
-	return &Announcer{o: o, webhooks: &http.Client{Timeout: patientTime, Transport: spoken{o.Web.base}, CheckRedirect: noRedirect}}
+	return &Announcer{o: o}
 }
 
 // Post is docs.slack.dev/reference/methods/chat.postMessage; with no channel it opens
-// the direct message with the requester first.
-func (a *Announcer) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+// the direct message first.
+func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	channel := to.Channel
 	if channel == "" {
 		var err error
-		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
+		if channel, err = a.directMessages(ctx, recipient(kind, r)); err != nil {
 			delivery, pause := openFailed(err)
 			a.report(r, "opening a direct message", delivery, err)
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
+	content := a.content(kind, r)
+	if to.Thread != "" {
+		content = append(content, slack.MsgOptionTS(to.Thread))
+	}
 	var at cancellation.Posted
 	sent, err := traced(ctx, func(ctx context.Context) error {
 		return a.o.Web.limits.call("chat.postMessage", channel, func() (err error) {
-			at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, a.content(kind, r)...)
+			at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, content...)
 			return err
 		})
 	})
@@ -90,9 +96,9 @@ func (a *Announcer) Post(ctx context.Context, channel string, kind cancellation.
 }
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
-func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	err := a.o.Web.limits.call("chat.update", "", func() error {
-		_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(cancellation.Result, r)...)
+		_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(kind, r)...)
 		return err
 	})
 	if err == nil {
@@ -113,7 +119,7 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 	}
 	message := a.o.Words.Result(r)
 	sent, err := traced(ctx, func(ctx context.Context) error {
-		return slack.PostWebhookCustomHTTPContext(ctx, responseURL, a.webhooks, &slack.WebhookMessage{
+		return slack.PostWebhookCustomHTTPContext(ctx, responseURL, a.o.Web.webhooks, &slack.WebhookMessage{
 			Text: message.Text, Blocks: &slack.Blocks{BlockSet: message.Blocks}, ResponseType: slack.ResponseTypeInChannel,
 			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
 		})
@@ -129,8 +135,8 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 
 // Find is docs.slack.dev/reference/methods/conversations.history. Without its scope,
 // and in every other case of doubt, known is false.
-func (a *Announcer) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
-	at, found, err := a.find(ctx, channel, kind, r, since)
+func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+	at, found, err := a.find(ctx, in, kind, r, since)
 	if err != nil {
 		a.o.Log.Info("looking for a message whose answer was lost", "ref", r.Ref.Short(), "error", err)
 		return cancellation.Posted{}, false, false
@@ -138,9 +144,13 @@ func (a *Announcer) Find(ctx context.Context, channel string, kind cancellation.
 	return at, found, true
 }
 
-func (a *Announcer) find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
+func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
+	channel := in.Channel
+	if in.Thread != "" {
+		return at, false, errors.New("a thread is not searched")
+	}
 	if channel == "" {
-		if channel, err = a.directMessages(ctx, r.Submission.By.ID); err != nil {
+		if channel, err = a.directMessages(ctx, recipient(kind, r)); err != nil {
 			return at, false, err
 		}
 	}
@@ -185,6 +195,11 @@ func (a *Announcer) Reach(ctx context.Context) error {
 
 func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID == a.o.Bot }
 
+// recipient is whom a direct message goes to.
+func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
+	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
+}
+
 // directMessages is docs.slack.dev/reference/methods/conversations.open.
 func (a *Announcer) directMessages(ctx context.Context, user string) (channel string, err error) {
 	var opened *slack.Channel
@@ -202,9 +217,14 @@ func (a *Announcer) directMessages(ctx context.Context, user string) (channel st
 }
 
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) []slack.MsgOption {
-	message := a.o.Words.Result(r)
-	if kind == cancellation.Alarm {
+	var message Message
+	switch kind {
+	case cancellation.Alarm:
 		message = a.o.Words.Alarm(r)
+	case cancellation.Reminder:
+		message = a.o.Words.Reminder(r)
+	default:
+		message = a.o.Words.Live(kind, r)
 	}
 	return []slack.MsgOption{
 		slack.MsgOptionText(message.Text, false), // escaped where it was written

@@ -23,6 +23,14 @@ import (
 // plainWords words a result with nothing but its id.
 type plainWords struct{}
 
+func (plainWords) Reminder(r cancellation.Request) Message {
+	return Message{Text: "reminder of " + r.ID}
+}
+
+func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) Message {
+	return w.Result(r)
+}
+
 func (plainWords) Alarm(r cancellation.Request) Message { return Message{Text: "alarm " + r.ID} }
 
 func (plainWords) Result(r cancellation.Request) Message {
@@ -46,7 +54,7 @@ func TestPostTellsTheChannel(t *testing.T) {
 	far := newSlackAnswers(t, answerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
 	a, _ := announcerFor(t, far)
 	r := told()
-	at, delivery, _ := a.Post(t.Context(), "C1", cancellation.Result, r)
+	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
 
@@ -70,7 +78,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
 	})
 	a, _ := announcerFor(t, far)
-	at, delivery, _ := a.Post(t.Context(), "", cancellation.Result, told())
+	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
 	require.Len(t, far.received(), 2)
@@ -81,7 +89,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 func TestARefusedTokenOpensNoDirectMessageAndIsNoOutage(t *testing.T) {
 	t.Parallel()
 	a, _ := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"token_revoked"}`)))
-	_, delivery, _ := a.Post(t.Context(), "", cancellation.Result, told())
+	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Refusing, delivery)
 	assert.NoError(t, a.Reach(t.Context()), "Slack answers: the results of others may be told by their response_url")
 }
@@ -133,7 +141,7 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 			t.Parallel()
 			far := newSlackAnswers(t, c.answer)
 			a, logged := announcerFor(t, far)
-			at, delivery, pause := a.Post(t.Context(), "C1", cancellation.Result, told())
+			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, c.pause, pause)
 			assert.Zero(t, at)
@@ -149,10 +157,10 @@ func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 	a, _ := announcerFor(t, far)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, delivery, _ := a.Post(over, "C1", cancellation.Result, told())
+	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
 	far.Close()
-	_, delivery, _ = a.Post(t.Context(), "C1", cancellation.Result, told())
+	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
 	assert.Empty(t, far.received())
 }
@@ -170,14 +178,14 @@ func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 		}
 		cancel()
 	}()
-	_, delivery, _ := a.Post(ctx, "C1", cancellation.Result, told())
+	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Lost, delivery)
 }
 
 func TestBadBlocksAreLoggedLoudlyWithSlacksWords(t *testing.T) {
 	t.Parallel()
 	a, logged := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
-	a.Post(t.Context(), "C1", cancellation.Result, told())
+	a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 	assert.Contains(t, logged.String(), "level=ERROR")
 	assert.Contains(t, logged.String(), "no more than 10")
 }
@@ -199,7 +207,7 @@ func TestUpdate(t *testing.T) {
 			t.Parallel()
 			far := newSlackAnswers(t, answerJSON(answer))
 			a, _ := announcerFor(t, far)
-			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, told())
+			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, told())
 			assert.Equal(t, want, delivery)
 			require.Len(t, far.received(), 1)
 			assert.Equal(t, "1.2", far.received()[0].form.Get("ts"))
@@ -306,7 +314,7 @@ func TestFind(t *testing.T) {
 				_, _ = io.WriteString(w, answer)
 			})
 			a, _ := announcerFor(t, far)
-			at, found, known := a.Find(t.Context(), "C1", cancellation.Result, told(), time.Unix(1_800_000_060, 0))
+			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Unix(1_800_000_060, 0))
 			assert.Equal(t, c.known, known)
 			assert.Equal(t, c.ts != "", found)
 			assert.Equal(t, c.ts, at.TS)
@@ -321,7 +329,7 @@ func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 	t.Parallel()
 	far := newSlackAnswers(t, answerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
 	a, _ := announcerFor(t, far)
-	_, _, known := a.Find(t.Context(), "C1", cancellation.Result, told(), time.Now())
+	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Now())
 	assert.False(t, known)
 	assert.Len(t, far.received(), historyPages)
 }
@@ -341,21 +349,21 @@ func announceInAStrictWorkspace(t *testing.T) {
 	r := told()
 	r.Submission.By.ID = w.Cast().User
 
-	at, delivery, _ := a.Post(t.Context(), w.Cast().Channel, cancellation.Result, r)
+	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	delivery, _ = a.Update(t.Context(), at, r)
+	delivery, _ = a.Update(t.Context(), at, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
-	found, isThere, known := a.Find(t.Context(), w.Cast().Channel, cancellation.Result, r, time.Now())
+	found, isThere, known := a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r, time.Now())
 	assert.True(t, isThere && known)
 	assert.Equal(t, at, found)
-	_, isThere, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Result, cancellation.Request{ID: "another"}, time.Now())
+	_, isThere, known = a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, cancellation.Request{ID: "another"}, time.Now())
 	assert.True(t, !isThere && known)
 
 	for channel, why := range map[string]string{w.Cast().PrivateChannel: "private, the bot is not in", w.Cast().OtherChannel: "public, the bot is not in"} {
-		_, delivery, _ = a.Post(t.Context(), channel, cancellation.Result, r)
+		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: channel}, cancellation.Result, r)
 		assert.Equal(t, cancellation.Refusing, delivery, why)
 	}
-	at, delivery, _ = a.Post(t.Context(), "", cancellation.Result, r)
+	at, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	messages, err := w.Messages(t.Context(), w.Cast().User, 0)
 	require.NoError(t, err)
@@ -364,10 +372,10 @@ func announceInAStrictWorkspace(t *testing.T) {
 	assert.Equal(t, "result of abc123", messages[0].Text)
 
 	require.NoError(t, w.Fault("chat.postMessage", "drop_after", 1))
-	_, delivery, _ = a.Post(t.Context(), w.Cast().OtherChannel, cancellation.Result, r)
+	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: w.Cast().OtherChannel}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Lost, delivery)
 	w.SetScopes("chat:write")
-	_, _, known = a.Find(t.Context(), w.Cast().Channel, cancellation.Result, r, time.Now())
+	_, _, known = a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r, time.Now())
 	assert.False(t, known, "no scope, no knowledge")
 	assert.Empty(t, slices.DeleteFunc(w.rulesBroken(), func(rule string) bool {
 		return !strings.Contains(rule, "invalid") // refusals of a place are no broken rules

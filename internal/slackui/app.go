@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ const (
 // Asker decides, before a server is chosen, whether the form may open.
 type Asker interface {
 	MayAskAtAll(who authz.Principal, channel, account string) authz.Decision
+	// MayApproveAtAll decides whether a form for approvers may open.
+	MayApproveAtAll(who authz.Principal) authz.Decision
 }
 
 // Options says what an App is made of. Every field without a default is required.
@@ -128,14 +131,20 @@ func (a *App) notOpened() Reply {
 	return ephemeral(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")})
 }
 
-// Interaction answers what people do in the modal.
+// Interaction answers what people do in the bot's modals and with its messages.
 func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 	switch i.Kind {
 	case ViewSubmission:
+		if i.View != nil && slices.Contains([]string{declineCallback, foundCallback, leaveCallback}, i.View.CallbackID) {
+			return a.submitClickForm(ctx, i), nil
+		}
 		return a.submit(ctx, i), nil
 	case BlockSuggestion:
 		return a.suggest(ctx, i), nil
 	case BlockActions:
+		if i.View == nil {
+			return a.click(ctx, i)
+		}
 		return nil, a.choose(i)
 	case ViewClosed:
 	}

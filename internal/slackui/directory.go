@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ type memberships struct {
 // profile is what users.info says about a person.
 type profile struct {
 	team, enterprise, name                 string
+	orgID                                  string // enterprise_user.id, the same in each workspace; "" outside an organisation
 	guest, bot, deactivated, fromElsewhere bool
 }
 
@@ -96,7 +98,23 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	principal := d.principal(person.ID, known)
-	return members.added(principal, true), nil
+	return members.added(principal, person.ID, true), nil
+}
+
+// Members reads who is in the policy's groups, by a call begun no more than maxAge, and
+// never more than 60 s, before now. It knows people by their groups alone.
+func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error) {
+	now := d.o.Now()
+	read, err := d.members(ctx, now, now.Add(-min(maxAge, peopleAge)))
+	if err != nil {
+		return nil, err
+	}
+	home := cmp.Or(d.o.HomeEnterprise, d.o.HomeTeam)
+	var all []authz.Principal
+	for _, user := range slices.Sorted(maps.Keys(read.of)) {
+		all = append(all, read.added(authz.Principal{Team: home, User: user}, user, true))
+	}
+	return all, nil
 }
 
 func (d *Directory) members(ctx context.Context, now, oldest time.Time) (memberships, error) {
@@ -130,7 +148,7 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 	if err != nil {
 		d.o.Log.Warn("reading a user", "user", person.ID, "error", err)
 	}
-	return members.added(who, groupsKnown), known
+	return members.added(who, person.ID, groupsKnown), known
 }
 
 // Begun is Cached for who was asked about a moment ago: it waits for a call under way
@@ -146,7 +164,7 @@ func (d *Directory) Begun(ctx context.Context, person cancellation.Person) (who 
 		return who, false
 	}
 	members, groupsKnown := d.groups.fresh(oldest)
-	return members.added(d.principal(person.ID, read), groupsKnown || len(d.o.Groups) == 0), true
+	return members.added(d.principal(person.ID, read), person.ID, groupsKnown || len(d.o.Groups) == 0), true
 }
 
 func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, known bool) {
@@ -162,9 +180,13 @@ func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, k
 	return memberships{}, false
 }
 
-// added says which groups somebody is in.
-func (m memberships) added(who authz.Principal, known bool) authz.Principal {
+// added says which groups somebody is in, who may be listed by their id here or by the
+// one that is theirs in the whole organisation.
+func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
 	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
+	if here != who.User {
+		who.Groups = slices.Compact(slices.Sorted(slices.Values(slices.Concat(who.Groups, m.of[here]))))
+	}
 	return who
 }
 
@@ -210,7 +232,7 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 		return profile{}, fmt.Errorf("calling users.info: asked for %q, told of %q", id, u.ID)
 	}
 	return profile{
-		team: u.TeamID, enterprise: u.Enterprise.EnterpriseID,
+		team: u.TeamID, enterprise: u.Enterprise.EnterpriseID, orgID: u.Enterprise.ID,
 		name:  cmp.Or(u.Profile.DisplayName, u.RealName, u.Name),
 		guest: u.IsRestricted || u.IsUltraRestricted, bot: u.IsBot || u.ID == slackbot,
 		deactivated: u.Deleted, fromElsewhere: u.IsStranger,
@@ -244,7 +266,7 @@ func (d *Directory) readGroups(ctx context.Context) (memberships, error) {
 
 func (d *Directory) principal(id string, p profile) authz.Principal {
 	return authz.Principal{
-		Team: cmp.Or(p.enterprise, p.team), User: id, Name: p.name,
+		Team: cmp.Or(p.enterprise, p.team), User: cmp.Or(p.orgID, id), Name: p.name,
 		Guest: p.guest, Bot: p.bot, Deactivated: p.deactivated, Stranger: p.fromElsewhere || !d.atHome(p),
 	}
 }

@@ -99,7 +99,15 @@ func goldenMessages() map[string]cancellation.Request {
 		}),
 		"duplicate":         goldenRequest(cancellation.Duplicate),
 		"denied":            goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team")),
-		"denied-approval":   goldenRequest(cancellation.Denied, because(cancellation.WhyNeedsApproval), byRule("request-S1")),
+		"pending":           goldenRequest(cancellation.Pending, waitsForTwo),
+		"pending-approved":  goldenRequest(cancellation.Pending, waitsForTwo, approvedBy("U8")),
+		"pending-dear":      goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = noon.Add(30 * 24 * time.Hour) }),
+		"pending-unseen":    goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77} }),
+		"scheduled-undo":    goldenRequest(cancellation.Scheduled, approvedBy("U8"), func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }),
+		"filed-approved":    goldenRequest(cancellation.Filed, approvedBy("U8", "U9")),
+		"declined":          goldenRequest(cancellation.Declined, because("we still need 10.3.4.5"), endedBy("U8")),
+		"expired":           goldenRequest(cancellation.Expired),
+		"withdrawn-person":  goldenRequest(cancellation.Withdrawn, endedBy("U7")),
 		"rejected":          goldenRequest(cancellation.Rejected, because("Cancellation reason must be provided.")),
 		"rejected-changed":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyChanged, "name, tags"))),
 		"rejected-blocked":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
@@ -118,6 +126,38 @@ func goldenMessages() map[string]cancellation.Request {
 	}
 }
 
+func waitsForTwo(r *cancellation.Request) {
+	r.Since, r.ExpiresAt, r.Decision.Approvals = noon, noon.Add(2*24*time.Hour), 2
+}
+
+func approvedBy(users ...string) func(r *cancellation.Request) {
+	return func(r *cancellation.Request) {
+		for _, user := range users {
+			r.Approvals = append(r.Approvals, cancellation.Approval{By: cancellation.Person{Team: "T1", ID: user, Name: "Raj"}, At: noon, Rule: "leads"})
+		}
+	}
+}
+
+func endedBy(user string) func(r *cancellation.Request) {
+	return func(r *cancellation.Request) { r.EndedBy = cancellation.Person{Team: "T1", ID: user, Name: "Raj"} }
+}
+
+// TestWhereApproversAreAskedTheCardAsksThem holds the two other forms of a request that
+// waits, and its reminder.
+func TestWhereApproversAreAskedTheCardAsksThem(t *testing.T) {
+	t.Parallel()
+	judge, r := newJudge(t), goldenRequest(cancellation.Pending, waitsForTwo)
+	for name, m := range map[string]Message{
+		"card":     testWords().Live(cancellation.ApprovalCard, r),
+		"card-dm":  testWords().Live(cancellation.Direct("U8"), r),
+		"untold":   testWords().Live(cancellation.Direct(r.Submission.By.ID), r),
+		"reminder": testWords().Reminder(r),
+	} {
+		golden(t, "pending-"+name, map[string]any{"text": m.Text, "blocks": m.Blocks})
+		require.NoError(t, judge.post(m), "Slack takes %s", name)
+	}
+}
+
 func hourly(r *cancellation.Request) {
 	s := &r.Submission.Card.Server
 	s.Hourly, s.Billing.HourlyFee, s.Billing.MonthlyTotal = true, "0.565", "101.13"
@@ -128,7 +168,7 @@ func TestEveryMessageIsAsItStandsInItsGoldenFile(t *testing.T) {
 	judge := newJudge(t)
 	messages := goldenMessages()
 	for _, name := range slices.Sorted(maps.Keys(messages)) {
-		m := testWords().Result(messages[name])
+		m := testWords().Live(cancellation.Result, messages[name])
 		golden(t, "message-"+name, map[string]any{"text": m.Text, "blocks": m.Blocks})
 		require.NoError(t, judge.post(m), "Slack takes %s", name)
 		blocks, err := json.Marshal(m.Blocks)
@@ -249,14 +289,19 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Billing.NotCancellable, c.Server.Billing.CancellationDate = true, "2026-12-01T00:00:00-06:00"
 			})
 		}),
-		"blocked-billing": show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
-		"looking-up":      lookingUp("db-042", "sealed"),
-		"recorded":        recorded(goldenRequest(cancellation.Scheduled)),
-		"denied":          denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
-		"denied-approval": denied(goldenRequest(cancellation.Denied, because(cancellation.WhyNeedsApproval), byRule("request-S1"))),
-		"held":            w.held(goldenRequest(cancellation.Filed)),
-		"not-known":       notKnown(goldenRef),
-		"broken-form":     brokenForm("/cancel-server"),
+		"blocked-billing":  show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
+		"looking-up":       lookingUp("db-042", "sealed"),
+		"recorded":         recorded(goldenRequest(cancellation.Scheduled)),
+		"denied":           denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
+		"recorded-pending": recorded(goldenRequest(cancellation.Pending, waitsForTwo)),
+		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) })),
+		"decline":          declineForm(goldenRequest(cancellation.Pending)),
+		"found-ticket":     foundForm(goldenRequest(cancellation.Stuck)),
+		"leave":            leaveForm(goldenRequest(cancellation.Stuck)),
+		"details":          w.details(goldenRequest(cancellation.Pending, waitsForTwo)),
+		"held":             w.held(goldenRequest(cancellation.Filed)),
+		"not-known":        notKnown(goldenRef),
+		"broken-form":      brokenForm("/cancel-server"),
 	}
 }
 
@@ -293,13 +338,16 @@ func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 		for name, r := range goldenMessages() {
 			s := &r.Submission
 			s.Card.Server.FQDN, s.Card.Account.Name, s.By.Name, s.Reason, s.Content = evil, evil, evil, evil, evil
-			r.Ticket.Number, r.Decision.Rule = evil, evil
+			r.Ticket.Number, r.Decision.Rule, r.EndedBy.Name = evil, evil, evil
+			for i := range r.Approvals {
+				r.Approvals[i].By.Name = evil
+			}
 			if word, _ := cancellation.SplitWhy(r.Why); word != "" {
 				r.Why = cancellation.Because(word, evil)
 			} else if r.Why != "" {
 				r.Why = evil
 			}
-			m := testWords().Result(r)
+			m := testWords().Live(cancellation.ApprovalCard, r)
 			require.NoError(t, judge.post(m), "Slack takes %s with %.20q", name, evil)
 			blocks, err := json.Marshal(m.Blocks)
 			require.NoError(t, err)

@@ -96,27 +96,27 @@ func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
 		here, there := w.Cast().Channel, w.Cast().PrivateChannel
 		inThere := true
 		require.NoError(t, w.PatchChannel(there, fakeslack.ChannelPatch{BotIn: &inThere}))
-		at, delivery, _ := a.Post(t.Context(), here, cancellation.Result, told())
+		at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
 		require.Equal(t, cancellation.Delivered, delivery)
 		require.NoError(t, w.Fault("chat.postMessage", fakeslack.FaultRateLimited, 1))
-		_, delivery, left := a.Post(t.Context(), here, cancellation.Result, told())
+		_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
 		assert.Equal(t, cancellation.Undelivered, delivery)
 		assert.Equal(t, retryAfter, left)
 
 		time.Sleep(retryAfter / 4)
 		for range 10 { // notices of other requests
-			_, delivery, left = a.Post(t.Context(), here, cancellation.Result, told())
+			_, delivery, left = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
 			assert.Equal(t, cancellation.Undelivered, delivery)
 			assert.Equal(t, retryAfter*3/4, left)
 		}
 		assert.Equal(t, []time.Duration{0, 0}, w.times("chat.postMessage", began), "Slack is not called before the time is over")
-		_, delivery, _ = a.Post(t.Context(), there, cancellation.Result, told())
+		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: there}, cancellation.Result, told())
 		assert.Equal(t, cancellation.Delivered, delivery, "another channel goes on")
-		delivery, _ = a.Update(t.Context(), at, told())
+		delivery, _ = a.Update(t.Context(), at, cancellation.Result, told())
 		assert.Equal(t, cancellation.Delivered, delivery, "another method goes on")
 
 		time.Sleep(retryAfter * 3 / 4)
-		_, delivery, _ = a.Post(t.Context(), here, cancellation.Result, told())
+		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
 		assert.Equal(t, cancellation.Delivered, delivery)
 		assert.Len(t, w.seen("chat.postMessage"), 4)
 	})
@@ -128,17 +128,17 @@ func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
 		"conversations.open": func(t *testing.T, w *workspace, a *Announcer) bool {
 			r := told()
 			r.Submission.By.ID = w.Cast().User
-			_, delivery, left := a.Post(t.Context(), "", cancellation.Result, r)
+			_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, r)
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},
 		"conversations.history": func(t *testing.T, w *workspace, a *Announcer) bool {
-			_, _, known := a.Find(t.Context(), w.Cast().Channel, cancellation.Result, told(), time.Now())
+			_, _, known := a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told(), time.Now())
 			return known
 		},
 		"chat.update": func(t *testing.T, w *workspace, a *Announcer) bool {
-			at, _, _ := a.Post(t.Context(), w.Cast().Channel, cancellation.Result, told())
-			delivery, left := a.Update(t.Context(), at, told())
+			at, _, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told())
+			delivery, left := a.Update(t.Context(), at, cancellation.Result, told())
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},

@@ -46,6 +46,8 @@ func say(lines ...line) Message {
 
 func (w Words) lines(r cancellation.Request) []line {
 	switch r.State {
+	case cancellation.Pending:
+		return waitingForApproval(r)
 	case cancellation.Scheduled:
 		return waiting(r)
 	case cancellation.Filing:
@@ -63,6 +65,16 @@ func (w Words) lines(r cancellation.Request) []line {
 			head("⛔ Not allowed: " + name(r) + " stays."), words("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
 			words("Rule " + shown(r.Decision.Rule) + " · " + footText(r)),
 		}
+	case cancellation.Declined:
+		return []line{
+			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
+			words("“" + public(r.Why) + "” Nothing was filed."), askedBy(r), foot(r),
+		}
+	case cancellation.Expired:
+		return []line{
+			head("⌛ Nobody answered: " + name(r) + " stays."),
+			words("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
+		}
 	case cancellation.Rejected:
 		stays := " stays."
 		if r.Why == cancellation.WhyNotFound {
@@ -73,12 +85,9 @@ func (w Words) lines(r cancellation.Request) []line {
 			words("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
 		}
 	case cancellation.Stuck:
-		return stuck(r)
+		return w.stuck(r)
 	case cancellation.Withdrawn:
-		return []line{
-			head("↩️ Withdrawn: " + name(r) + " stays."),
-			words("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
-		}
+		return withdrawn(r)
 	case cancellation.Reverted:
 		return []line{
 			head("↩️ Stopped: " + name(r) + " stays."),
@@ -105,10 +114,11 @@ func askedBy(r cancellation.Request) line {
 	if r.Submission.By.ID == "" { // it cannot be read
 		return nil
 	}
-	return line{
-		plain("Asked by "), person(r.Submission.By.ID, r.Submission.By.Name),
-		plain(". Reason: " + shown(r.Submission.Reason) + "."),
+	l := line{plain("Asked by "), person(r.Submission.By.ID, r.Submission.By.Name)}
+	for i, a := range r.Approvals {
+		l = append(l, plain([]string{", approved by ", " and "}[min(i, 1)]), person(a.By.ID, a.By.Name))
 	}
+	return append(l, plain(". Reason: "+shown(r.Submission.Reason)+"."))
 }
 
 func footText(r cancellation.Request) string {
@@ -137,7 +147,37 @@ func (w Words) ticketURL(t cancellation.TicketID) string {
 	return w.TicketURL(t)
 }
 
+func withdrawn(r cancellation.Request) []line {
+	if r.EndedBy.ID == "" {
+		return []line{
+			head("↩️ Withdrawn: " + name(r) + " stays."),
+			words("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
+		}
+	}
+	said := "Nothing was filed."
+	if r.Why != "" {
+		said = "“" + public(r.Why) + "” " + said
+	}
+	return []line{
+		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
+		words(said), askedBy(r), foot(r),
+	}
+}
+
+// toBeUndone is an accepted request within its undo window. Its moment is shown in the
+// reader's own zone where it can be pressed.
+func toBeUndone(r cancellation.Request) []line {
+	return []line{
+		head("🕒 Will be filed: " + name(r)),
+		words("Nothing is filed before " + instant(r.UndoUntil) + ". Until then its requester and its approvers can undo it; afterwards only SoftLayer can stop it."),
+		askedBy(r), foot(r),
+	}
+}
+
 func waiting(r cancellation.Request) []line {
+	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
+		return toBeUndone(r)
+	}
 	lines := []line{head("⏳ Waiting to be filed: " + name(r))}
 	if word, detail := cancellation.SplitWhy(r.Why); word == cancellation.WhyWaiting && detail != "" {
 		lines = append(lines, words(ended("Held up by: "+public(uncalled(detail)))))
@@ -219,13 +259,17 @@ func (w Words) unknown(r cancellation.Request) Message {
 	}
 }
 
-func stuck(r cancellation.Request) []line {
+func (w Words) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
+	say := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	if w.peopleSettle() {
+		say = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
+	}
 	return []line{
 		head("🚨 Needs a person: " + name(r)), words(stuckWhy(r)),
 		words("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
-		words("2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"),
-		words("“none” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
+		words(say),
+		words("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
 		words("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
 	}
@@ -273,8 +317,8 @@ func rejectedWhy(why string) string {
 		return "It cannot be cancelled now: " + blockerList(detail) + "."
 	case cancellation.WhyNotFound:
 		return "The server is not found any more, or this key may not see it."
-	case cancellation.WhyNeedsApproval:
-		return approvalMissing
+	case cancellation.WhyTooFew:
+		return "Approvals that it had count no more, or more are needed."
 	}
 	if detail == "" {
 		return "SoftLayer refused it without a word."

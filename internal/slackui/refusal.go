@@ -1,15 +1,13 @@
 package slackui
 
 import (
+	"fmt"
+
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
-
-// approvalMissing is why a request is denied that the policy would let a second
-// person approve.
-const approvalMissing = "your policy asks for a second person's approval, which this version cannot take."
 
 // refusedAtCommand is what somebody reads who may not ask for anything.
 func (a *App) refusedAtCommand(d authz.Decision) Reply {
@@ -33,9 +31,6 @@ func denied(r cancellation.Request) slack.ModalViewRequest {
 }
 
 func deniedWhy(r cancellation.Request) string {
-	if r.Why == cancellation.WhyNeedsApproval {
-		return approvalMissing
-	}
 	if why := cut(oneLine(r.Why), 1000); why != "" {
 		return why
 	}
@@ -46,9 +41,22 @@ func deniedWhy(r cancellation.Request) string {
 func recorded(r cancellation.Request) slack.ModalViewRequest {
 	return notice("Recorded", block("",
 		line{bold(shown(r.Submission.Card.Server.FQDN))},
-		words(standingWords(r.State)+" · ref "+r.Ref.Short()),
+		words(recordedWords(r)+" · ref "+r.Ref.Short()),
 		words("The result comes to "+channelWords(r.Submission.Place)+"."),
 	))
+}
+
+// recordedWords says what happens next with a request that was just recorded.
+func recordedWords(r cancellation.Request) string {
+	switch n := max(r.Decision.Approvals, 1); {
+	case r.State == cancellation.Pending && n == 1:
+		return "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is"
+	case r.State == cancellation.Pending:
+		return fmt.Sprintf("Waiting for the approval of %d other people. Nothing is filed; you can withdraw it until it is", n)
+	case r.State == cancellation.Scheduled && !r.UndoUntil.IsZero():
+		return "Will be filed after " + instant(r.UndoUntil) + "; it can be undone until then"
+	}
+	return standingWords(r.State)
 }
 
 // held says whose request has the server.
@@ -90,6 +98,8 @@ func brokenForm(command string) slack.ModalViewRequest {
 // standingWords is a state in a person's words, where the server is named beside it.
 func standingWords(s cancellation.State) string {
 	switch s {
+	case cancellation.Pending:
+		return "Waiting for approval"
 	case cancellation.Scheduled, cancellation.Filing:
 		return "Being filed"
 	case cancellation.Unknown:
@@ -100,6 +110,10 @@ func standingWords(s cancellation.State) string {
 		return "Cancellation requested"
 	case cancellation.Denied:
 		return "Not allowed"
+	case cancellation.Declined:
+		return "Declined"
+	case cancellation.Expired:
+		return "Nobody answered"
 	case cancellation.Withdrawn:
 		return "Withdrawn"
 	case cancellation.Rejected:

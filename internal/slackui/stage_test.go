@@ -374,6 +374,7 @@ func dbServer() cancellation.Server {
 
 func testWords() Words {
 	return Words{
+		PeopleSettle: func() bool { return true },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {
 				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number

@@ -245,14 +245,15 @@ func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
 	assert.True(t, standing, "a denial never blocks a correction")
 }
 
-func TestASecondPersonsApprovalCannotBeTaken(t *testing.T) {
+func TestWhatNeedsApprovalWaitsForIt(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "your policy asks for a second person's approval, which this version cannot take")
-	_, standing := s.live(db)
-	assert.False(t, standing)
+	assert.Contains(t, textOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
+	waits, standing := s.live(db)
+	assert.True(t, standing)
+	assert.Equal(t, cancellation.Pending, waits.State)
 }
 
 func TestWhoseRequestStandsIsSaid(t *testing.T) {
@@ -343,6 +344,10 @@ func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
 
 // unread is a Slack that tells of nobody.
 type unread struct{}
+
+func (unread) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+	return nil, errors.New("ratelimited")
+}
 
 func (unread) Principal(context.Context, cancellation.Person, time.Duration) (authz.Principal, error) {
 	return authz.Principal{}, errors.New("users.info is down")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,6 +40,8 @@ type Web struct {
 	limits  *limits // of what is asked in nobody's presence; views.* are always tried
 	apiURL  string
 	base    *http.Transport
+
+	webhooks *http.Client // for response_urls; carries no token
 }
 
 // NewWeb makes the client. It fails where the API's URL is none.
@@ -56,6 +59,7 @@ func NewWeb(o WebOptions) (*Web, error) {
 			CheckRedirect: noRedirect,
 		}))
 	}
+	w.webhooks = &http.Client{Timeout: patientTime, Transport: spoken{w.base}, CheckRedirect: noRedirect}
 	w.quick, w.patient = client(cmp.Or(o.Quick, quickTime)), client(patientTime)
 	return w, nil
 }
@@ -178,4 +182,20 @@ func (w *Web) UpdateView(ctx context.Context, viewID, hash string, view slack.Mo
 		return "", callError("views.update", err)
 	}
 	return answer.Hash, nil
+}
+
+// Whisper answers somebody alone by the response_url of what they pressed, and leaves
+// the message as it is: docs.slack.dev/interactivity/handling-user-interaction.
+func (w *Web) Whisper(ctx context.Context, responseURL string, m Message) error {
+	if !w.mayRespond(responseURL) {
+		return errors.New("answering a click: response_url is not one of Slack's")
+	}
+	err := slack.PostWebhookCustomHTTPContext(ctx, responseURL, w.webhooks, &slack.WebhookMessage{
+		Text: m.Text, Blocks: &slack.Blocks{BlockSet: m.Blocks}, ResponseType: slack.ResponseTypeEphemeral,
+		UnfurlLinks: new(bool), UnfurlMedia: new(bool),
+	})
+	if err != nil {
+		return callError("response_url", err)
+	}
+	return nil
 }

@@ -22,6 +22,9 @@ type Words struct {
 	// answer names the times that follow from them. Zero leaves the times out.
 	PostTimeout time.Duration
 	SettleTime  time.Duration
+	// PeopleSettle reports whether the policy lets anybody approve: a stuck request then
+	// has buttons by which they say what they found. nil for never.
+	PeopleSettle func() bool
 }
 
 const unseen = "not visible to this key"

@@ -16,19 +16,21 @@ import (
 // caller that changed its copy.
 var applySQL = `
 	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, case when state = $1 then state_at else $15 end, $16,
-		case when $17 = 1 then lease_owner end, case when $17 = 1 then lease_until end,
-		version + 1, events + $18)
-	where id = $19 and version = $20 and state = $21 and format <= $16
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+		case when state = $1 then state_at else $15 end, $21,
+		case when $22 = 1 then lease_owner end, case when $22 = 1 then lease_until end,
+		version + 1, events + $23)
+	where id = $24 and version = $25 and state = $26 and format <= $21
 	returning ` + requestColumns + `, events`
 
-// tellSQL brings a notice forward and says what is owed. It leaves the notice's
+// tellSQL brings the notices that show the present state forward and says what is owed.
+// It leaves the notice's
 // version alone: whoever is about to show an older state finds out by what is owed.
 // A post whose answer is awaited, or lost, keeps its time.
 const tellSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-	where request_id = $3 and kind = 'result'`
+	where request_id = $3 and kind not in ('alarm', 'reminder')`
 
 // Apply makes one step of a request: its row, its event, its notice's due time, in
 // one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any
@@ -91,7 +93,16 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
 	}
-	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell))
+	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe))
+}
+
+func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) error {
+	for _, n := range all {
+		if _, err := owe(ctx, tx, id, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tell(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {

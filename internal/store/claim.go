@@ -14,7 +14,7 @@ import (
 const isFree = `(lease_until is null or lease_until <= $1)`
 
 var (
-	isWork = fmt.Sprintf(`state in ('scheduled', 'filing', 'unknown') and format <= %d`, cancellation.Format)
+	isWork = fmt.Sprintf(`state in ('pending', 'scheduled', 'filing', 'unknown') and format <= %d`, cancellation.Format)
 
 	firstDueSQL = `select id from requests where ` + isWork + ` and due <= $1 and ` + isFree + ` order by due limit 1`
 	nextDueSQL  = `select min(case when lease_until > due then lease_until else due end) from requests where ` + isWork

@@ -17,7 +17,7 @@ type Count struct {
 // isOpen is word for word the condition of the index requests_open. SQLite uses that one
 // only where it stands so in a query (https://www.sqlite.org/partialindex.html), and
 // without it reads every request that has ended.
-const isOpen = `state not in ('filed', 'denied', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
+const isOpen = `state not in ('filed', 'denied', 'declined', 'expired', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
 
 const countsSQL = `select state, format, count(*) from requests where ` + isOpen + `
 	group by state, format order by state, format`

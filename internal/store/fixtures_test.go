@@ -76,7 +76,7 @@ func asking(server int64) cancellation.Record {
 	return cancellation.Record{
 		Request: r,
 		Event:   cancellation.Event{Kind: cancellation.EventSubmitted, Actor: "T0/U0ANA", Detail: "ops-cancel"},
-		Notice:  &cancellation.Notice{RequestID: r.ID, Place: place},
+		Notices: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Result, Place: place}},
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	state, format := recorded(t, s, 1), recorded(t, s, 2)
-	alter(t, s, `update requests set state = 'pending' where id = $1`, state.ID)
+	alter(t, s, `update requests set state = 'paused' where id = $1`, state.ID)
 	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)
 	filed(t, s, 3)
 	own := recorded(t, s, 4)
@@ -46,7 +47,7 @@ func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
 	counts, err := s.Counts(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []Count{
-		{State: "pending", Format: cancellation.Format, N: 1},
+		{State: "paused", Format: cancellation.Format, N: 1},
 		{State: cancellation.Scheduled, Format: cancellation.Format, N: 1},
 		{State: cancellation.Scheduled, Format: cancellation.Format + 1, N: 1},
 	}, counts)
@@ -57,7 +58,7 @@ func TestNoticesOfRowsThatThisBuildDoesNotKnowAreLeftAlone(t *testing.T) {
 	clock := newHands()
 	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time, Serve: true})
 	state, format := told(t, s, clock, 1), told(t, s, clock, 2)
-	alter(t, s, `update requests set state = 'pending' where id = $1`, state.ID)
+	alter(t, s, `update requests set state = 'paused' where id = $1`, state.ID)
 	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)
 	own := told(t, s, clock, 3)
 	assert.Equal(t, own.ID, noticeOf(t, s).RequestID)
@@ -69,8 +70,8 @@ func TestAServerHeldInAnUnknownStateIsNotRecordedTwice(t *testing.T) {
 	s := fresh(t)
 	r := recorded(t, s, 1)
 	alter(t, s, `drop index requests_live`)
-	alter(t, s, `create unique index requests_live on requests (server_id) where state in ('pending', 'scheduled')`)
-	alter(t, s, `update requests set state = 'pending' where id = $1`, r.ID)
+	alter(t, s, `create unique index requests_live on requests (server_id) where state in ('paused', 'scheduled')`)
+	alter(t, s, `update requests set state = 'paused' where id = $1`, r.ID)
 	rec := asking(1)
 	require.ErrorContains(t, record(t.Context(), s, rec)(), "a state that this build does not know")
 	requireAbsent(t, s, rec.Request.ID)
@@ -113,8 +114,14 @@ func TestTheStatesInSQLAreTheDomains(t *testing.T) {
 }
 
 func statesOf(t *testing.T, d dialect) {
-	schema, err := os.ReadFile("migrations/" + d.folder + "/00001_requests.sql")
+	var schema []byte
+	steps, err := filepath.Glob("migrations/" + d.folder + "/*.sql")
 	require.NoError(t, err)
+	for _, step := range steps { // in their order
+		text, err := os.ReadFile(step)
+		require.NoError(t, err)
+		schema = append(schema, text...)
+	}
 	ends := []cancellation.State{cancellation.Filed}
 	for _, state := range cancellation.States() {
 		if !state.Live() {
@@ -146,7 +153,8 @@ func list(states []cancellation.State) string {
 
 // section is the statement of a schema that makes this index.
 func section(schema, index string) string {
-	return regexp.MustCompile(`(?s)index ` + index + ` .*?;`).FindString(schema)
+	all := regexp.MustCompile(`(?s)index `+index+` .*?;`).FindAllString(schema, -1)
+	return all[len(all)-1]
 }
 
 func TestTheHotQueriesUseTheirIndexes(t *testing.T) {

@@ -102,17 +102,15 @@ func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Tim
 	var rows int
 	var values []any
 	for _, r := range fresh {
-		if r.Notice == nil {
-			continue
+		for _, n := range r.Notices {
+			of, err := noticeValues(n)
+			if err != nil {
+				return err
+			}
+			rows++
+			values = append(values, r.Request.ID, string(n.Kind), 1, 0, stamp(n.Due), n.Place.ResponseURL, responseEnd(n.Place, now))
+			values = append(values, of...)
 		}
-		n := *r.Notice
-		of, err := noticeValues(n)
-		if err != nil {
-			return err
-		}
-		rows++
-		values = append(values, r.Request.ID, string(cancellation.Result), 1, 0, stamp(n.Due), n.Place.ResponseURL, responseEnd(n.Place, now))
-		values = append(values, of...)
 	}
 	if rows == 0 {
 		return nil
@@ -135,6 +133,7 @@ func asStored(r cancellation.Request, now time.Time) cancellation.Request {
 	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = cancellation.Format, 1, now, now, now
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
 	r.Due, r.NotAfter, r.CleanSince = inMillis(r.Due), inMillis(r.NotAfter), inMillis(r.CleanSince)
+	r.ExpiresAt, r.UndoUntil = inMillis(r.ExpiresAt), inMillis(r.UndoUntil)
 	return r
 }
 

@@ -71,7 +71,7 @@ func noticeClaimedOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 func noticeReadsBack(t *testing.T, j cancellation.Journal, clock *hands) {
 	r := told(t, j, clock, 42)
 	n := noticeOf(t, j)
-	assert.Equal(t, asking(42).Notice.Place, n.Place)
+	assert.Equal(t, asking(42).Notices[0].Place, n.Place)
 	n.Channel, n.TS, n.Shown, n.Posts, n.Attempts, n.Way = "C0OPS", "17.42", r.Version, 2, 1, cancellation.ByDirect
 	n.Due = clock.time().Add(time.Minute)
 	stored, err := j.ApplyNotice(t.Context(), n, false)
@@ -106,10 +106,10 @@ func noticeFenced(t *testing.T, j cancellation.Journal, clock *hands) {
 
 func noticeWaits(t *testing.T, j cancellation.Journal, clock *hands) {
 	rec := asking(42)
-	rec.Notice.Due = clock.time().Add(5 * time.Second)
+	rec.Notices[0].Due = clock.time().Add(5 * time.Second)
 	_, err := j.Record(t.Context(), rec)
 	require.NoError(t, err)
-	assert.Equal(t, rec.Notice.Due, noNotice(t, j))
+	assert.Equal(t, rec.Notices[0].Due, noNotice(t, j))
 	clock.pass(5 * time.Second)
 	assert.Equal(t, rec.Request.ID, noticeOf(t, j).RequestID)
 }

@@ -143,7 +143,7 @@ func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Zero(t, all[0].Owed)
 
 	for _, first := range []bool{true, false} {
-		got, err := j.Alarm(t.Context(), r.ID, cancellation.Place{Channel: "COPS"})
+		got, err := j.Owe(t.Context(), r.ID, cancellation.Alarm, cancellation.Place{Channel: "COPS"})
 		require.NoError(t, err)
 		assert.Equal(t, first, got)
 	}

@@ -21,11 +21,11 @@ import (
 // builds of the first version go wrong beside it.
 const (
 	additional = `-- +goose Up
-alter table requests add column approvals integer not null default 0;
-create table approvals (request_id text not null references requests (id), actor text not null);
+alter table requests add column reviews integer not null default 0;
+create table reviews (request_id text not null references requests (id), actor text not null);
 create index requests_updated on requests (updated_at);`
 	breaking = `-- +goose Up
-update schema_support set oldest = 3;`
+update schema_support set oldest = 99;`
 )
 
 // newerBuild brings a database to the migrations of this build and more, as a newer

@@ -95,13 +95,13 @@ func (m *model) insert(rec cancellation.Record) cancellation.Request {
 	event := rec.Event
 	event.At, event.From, event.To = now, cancellation.New, r.State
 	m.requests[r.ID] = &modelRequest{Request: r, events: []cancellation.Event{event}}
-	if n := rec.Notice; n != nil {
-		first := &modelNotice{Notice: *n, owedAt: n.Due}
-		first.Kind, first.Version = cancellation.Result, 1
+	for _, n := range rec.Notices {
+		first := &modelNotice{Notice: n, owedAt: n.Due}
+		first.Version = 1
 		if latest := now.Add(30 * time.Minute); first.Place.ResponseURLUntil.After(latest) {
 			first.Place.ResponseURLUntil = latest
 		}
-		m.notices[noticeKey{r.ID, cancellation.Result}] = first
+		m.notices[noticeKey{r.ID, n.Kind}] = first
 	}
 	return r
 }
@@ -136,8 +136,13 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		r.events = append(r.events, c.Event)
 	}
-	if n := m.notices[noticeKey{r.ID, cancellation.Result}]; n != nil && !c.Tell.IsZero() {
-		n.tell(next.Version, c.Tell)
+	for key, n := range m.notices {
+		if key.request == r.ID && !key.kind.Once() && !c.Tell.IsZero() {
+			n.tell(next.Version, c.Tell)
+		}
+	}
+	for _, n := range c.Owe {
+		m.owe(r.ID, n)
 	}
 	return next, nil
 }
@@ -277,17 +282,14 @@ func (m *model) applyNotice(given cancellation.Notice, keep bool) (cancellation.
 	return n.Notice, nil
 }
 
-// alarm owes a channel word of a request, once.
-func (m *model) alarm(id string, to cancellation.Place) (first bool) {
-	key := noticeKey{id, cancellation.Alarm}
+// owe owes one notice of each kind of a request.
+func (m *model) owe(id string, n cancellation.Notice) (first bool) {
+	key := noticeKey{id, n.Kind}
 	if m.notices[key] != nil || m.requests[id] == nil {
 		return false
 	}
-	now := m.clock.time()
-	m.notices[key] = &modelNotice{
-		Notice: cancellation.Notice{RequestID: id, Kind: cancellation.Alarm, Version: 1, Place: to, Due: now},
-		owed:   m.requests[id].Version, owedAt: now,
-	}
+	n.RequestID, n.Version = id, 1
+	m.notices[key] = &modelNotice{Notice: n, owed: m.requests[id].Version, owedAt: n.Due}
 	return true
 }
 

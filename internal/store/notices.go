@@ -25,6 +25,13 @@ const (
 		update notices set response_url = '', response_url_until = null
 		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
 
+	noticesSQL = `select ` + noticeColumns + ` from notices where request_id = $1 order by kind`
+
+	// What is owed first is the request as it stands.
+	oweSQL = `insert into notices (` + insertNoticeColumns + `)
+		select id, $2, 1, version, $3, '', null, $4, '', '', 0, '', 0, 0, 0, $3 from requests
+		where id = $1 on conflict do nothing`
+
 	// Nobody can tell what cannot be read; as something owed it is overdue before long.
 	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
 
@@ -170,4 +177,38 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 		err = cancellation.ErrMoved
 	}
 	return stored, err
+}
+
+// Owe owes a notice of this kind, due now. It reports whether there was none.
+func (s *Store) Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error) {
+	first, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		return owe(ctx, tx, requestID, cancellation.Notice{Kind: kind, Place: to, Due: now})
+	})
+	return first, wrap(fmt.Sprintf("owing a notice of request %q", requestID), err)
+}
+
+func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (first bool, err error) {
+	values, err := noticeValues(n)
+	if err != nil {
+		return false, err
+	}
+	result, err := tx.ExecContext(ctx, oweSQL, requestID, string(n.Kind), stamp(n.Due), values[0])
+	if err != nil {
+		return false, fmt.Errorf("inserting a notice: %w", err)
+	}
+	made, err := result.RowsAffected()
+	return made > 0, err
+}
+
+// Notices lists a request's notices. One whose place cannot be read is listed without it.
+func (s *Store) Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error) {
+	rows, err := s.read.QueryContext(ctx, noticesSQL, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("reading the notices of request %q: %w", requestID, err)
+	}
+	all, err := collect(rows, func(from row) (cancellation.Notice, error) {
+		n, err := scanNotice(from)
+		return n, readable(err)
+	})
+	return all, wrap(fmt.Sprintf("reading the notices of request %q", requestID), err)
 }

@@ -11,16 +11,11 @@ import (
 // A request is overdue in these states, or where its result is owed.
 const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
 
-var (
-	overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
+var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
 		where id in (
 			select id from requests where ` + overdueState + `
 			union select request_id from notices where kind = 'result' and owed_at <= $1)
 		order by created_at, id limit $2`
-	alarmSQL = `insert into notices (` + insertNoticeColumns + `)
-		select id, 'alarm', 1, version, $2, '', null, $3, '', '', 0, '', 0, 0, 0, $2 from requests
-		where id = $1 on conflict do nothing`
-)
 
 const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
 
@@ -48,22 +43,4 @@ func overdue(r cancellation.Request, owed int64, before time.Time) cancellation.
 		o.Owed = at
 	}
 	return o
-}
-
-// Alarm owes a channel word of a request that takes too long, once. It reports whether
-// this call is the one that does.
-func (s *Store) Alarm(ctx context.Context, requestID string, to cancellation.Place) (first bool, err error) {
-	first, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
-		values, err := noticeValues(cancellation.Notice{Place: to})
-		if err != nil {
-			return false, err
-		}
-		result, err := tx.ExecContext(ctx, alarmSQL, requestID, stamp(now), values[0])
-		if err != nil {
-			return false, err
-		}
-		made, err := result.RowsAffected()
-		return made > 0, err
-	})
-	return first, wrap(fmt.Sprintf("raising the alarm of request %q", requestID), err)
 }

@@ -147,7 +147,7 @@ func (m *machine) run(t *rapid.T) {
 		"a teller stores":            m.storeNotice,
 		"a teller goes on with it":   m.storeTheLatest,
 		"somebody looks for overdue": m.overdue,
-		"a request alarms":           m.alarm,
+		"a notice is owed":           m.owe,
 		"a replica beats":            m.beat,
 		"a card is kept":             m.keepCard,
 		"time passes":                m.pass,
@@ -203,8 +203,8 @@ func (m *machine) submission(t *rapid.T, server int64) cancellation.Record {
 	rec := asking(server)
 	rec.Request.ID = fmt.Sprintf("request-%03d", len(m.sent))
 	rec.Request.Due = m.when(t, "due")
-	rec.Notice.RequestID, rec.Notice.Due = rec.Request.ID, m.when(t, "notice")
-	rec.Notice.Place.ResponseURLUntil = m.clock.time().Add(delay(t, "response_url"))
+	rec.Notices[0].RequestID, rec.Notices[0].Due = rec.Request.ID, m.when(t, "notice")
+	rec.Notices[0].Place.ResponseURLUntil = m.clock.time().Add(delay(t, "response_url"))
 	return rec
 }
 
@@ -228,8 +228,12 @@ func (r *modelRequest) or(held *cancellation.Request) cancellation.Request {
 
 func (m *machine) submit(t *rapid.T) {
 	rec := m.submission(t, rapid.Int64Range(1, 3).Draw(t, "server"))
-	if rapid.IntRange(0, 4).Draw(t, "denied") == 4 {
-		rec.Request.State, rec.Event.Kind, rec.Notice = cancellation.Denied, cancellation.EventDenied, nil
+	switch rapid.IntRange(0, 5).Draw(t, "decision") {
+	case 4:
+		rec.Request.State, rec.Event.Kind, rec.Notices = cancellation.Denied, cancellation.EventDenied, nil
+	case 5:
+		rec.Request.State, rec.Request.ExpiresAt = cancellation.Pending, m.when(t, "expires")
+		rec.Notices = append(rec.Notices, cancellation.Notice{RequestID: rec.Request.ID, Kind: cancellation.ApprovalCard, Place: cancellation.Place{Channel: "C0OPS"}, Due: m.when(t, "card")})
 	}
 	m.sent = append(m.sent, rec)
 	m.deliver(t, rec)
@@ -302,6 +306,14 @@ func (m *machine) stepFrom(t *rapid.T, from cancellation.Request) {
 	c.To.Attempts = rapid.IntRange(0, 3).Draw(t, "attempts")
 	c.To.Recheck = cancellation.Recheck(rapid.IntRange(0, 2).Draw(t, "recheck"))
 	c.To.Ticket.ID = rapid.Int64Range(0, 2).Draw(t, "ticket")
+	c.To.Approvals = nil
+	for range rapid.IntRange(0, 2).Draw(t, "approvals") {
+		c.To.Approvals = append(c.To.Approvals, cancellation.Approval{By: cancellation.Person{Team: "T0", ID: worker(t)}, At: m.clock.time(), Rule: "leads"})
+	}
+	c.To.ExpiresAt, c.To.UndoUntil, c.To.Reminded = m.when(t, "expires"), m.when(t, "undo until"), rapid.Bool().Draw(t, "reminded")
+	if rapid.Bool().Draw(t, "owes") {
+		c.Owe = []cancellation.Notice{{Kind: noticeKind(t), Place: cancellation.Place{Channel: "C0OPS"}, Due: m.when(t, "owed")}}
+	}
 
 	want, no := m.model.apply(c)
 	got, err := m.store(t).Apply(t.Context(), c)
@@ -373,11 +385,18 @@ func (m *machine) overdue(t *rapid.T) {
 	require.Equal(t, m.model.overdue(age), got)
 }
 
-func (m *machine) alarm(t *rapid.T) {
+func noticeKind(t *rapid.T) cancellation.NoticeKind {
+	return rapid.SampledFrom([]cancellation.NoticeKind{
+		cancellation.Result, cancellation.ApprovalCard, cancellation.Reminder, cancellation.Alarm, cancellation.Direct("U0RAJ"),
+	}).Draw(t, "kind")
+}
+
+func (m *machine) owe(t *rapid.T) {
 	id := rapid.SampledFrom([]string{"request-000", "request-001", "request-002"}).Draw(t, "id")
 	place := cancellation.Place{Channel: "COPS"}
-	want := m.model.alarm(id, place)
-	first, err := m.store(t).Alarm(t.Context(), id, place)
+	kind := noticeKind(t)
+	want := m.model.owe(id, cancellation.Notice{Kind: kind, Place: place, Due: m.clock.time()})
+	first, err := m.store(t).Owe(t.Context(), id, kind, place)
 	require.NoError(t, err)
 	require.Equal(t, want, first)
 }

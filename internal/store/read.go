@@ -13,7 +13,7 @@ const (
 	requestSQL = `select ` + requestColumns + ` from requests where id = $1`
 	byRefSQL   = `select ` + requestColumns + ` from requests where short_ref = $1`
 	liveSQL    = `select ` + requestColumns + ` from requests
-		where server_id = $1 and state in ('scheduled', 'filing', 'unknown', 'stuck', 'filed')`
+		where server_id = $1 and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck', 'filed')`
 )
 
 // Request reads a request by id. [cancellation.ErrNoRequest] proves that there is

@@ -254,7 +254,9 @@ func TestOneReplicaAlarms(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	r := recorded(t, all.next(), 1)
-	answers := atOnce(16, func() (bool, error) { return all.next().Alarm(t.Context(), r.ID, cancellation.Place{Channel: "COPS"}) })
+	answers := atOnce(16, func() (bool, error) {
+		return all.next().Owe(t.Context(), r.ID, cancellation.Alarm, cancellation.Place{Channel: "COPS"})
+	})
 	var alarmed int
 	for _, a := range answers {
 		require.NoError(t, a.err)

@@ -19,7 +19,7 @@ var (
 		update requests set clean_since = null, version = version + 1,
 			recheck = case when recheck > $1 then recheck else $1 end,
 			not_after = case when not_after > $2 then not_after else coalesce($2, not_after) end
-		where ` + isOpen + ` and state in ('scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
+		where ` + isOpen + ` and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
 
 	// Leases are held on what is open, or due, alone.
 	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where ` + isOpen + ` and lease_until is not null`

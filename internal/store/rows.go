@@ -18,16 +18,17 @@ type row interface{ Scan(into ...any) error }
 
 const requestColumns = `id, ref, format, state, why, version, submission, decision, due, attempts, posts,
 	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
-	created_at, state_at, updated_at`
+	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded`
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	var r cancellation.Request
-	var submission, decision string
+	var submission, decision, approvals, endedBy string
 	err := from.Scan(append([]any{
 		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why, &r.Version, &submission, &decision, (*stamp)(&r.Due),
 		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
 		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
+		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
@@ -37,6 +38,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	}
 	if err := errors.Join(
 		json.Unmarshal([]byte(submission), &r.Submission), json.Unmarshal([]byte(decision), &r.Decision),
+		json.Unmarshal([]byte(approvals), &r.Approvals), json.Unmarshal([]byte(endedBy), &r.EndedBy),
 	); err != nil {
 		return r, &unreadableError{request: r, reason: err}
 	}
@@ -84,17 +86,32 @@ func insertValues(r cancellation.Request, now time.Time) ([]any, error) {
 // changingColumns are what a step may change; everything else of a request stays as
 // it was recorded.
 const changingColumns = `state, why, decision, due, attempts, posts, lost_posts, posts_allowed, not_after,
-	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at`
+	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded`
 
 func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 	decision, err := json.Marshal(r.Decision)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a decision: %w", err)
 	}
+	approvals, endedBy, err := encodePeople(r)
+	if err != nil {
+		return nil, err
+	}
 	return []any{
 		string(r.State), r.Why, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
 		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, int(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
+		approvals, endedBy, stamp(r.ExpiresAt), stamp(r.UndoUntil), flag(r.Reminded),
 	}, nil
+}
+
+// encodePeople writes who approved a request and who ended it.
+func encodePeople(r cancellation.Request) (approvals, endedBy string, err error) {
+	list, err := json.Marshal(r.Approvals)
+	if err != nil {
+		return "", "", fmt.Errorf("encoding approvals: %w", err)
+	}
+	who, err := json.Marshal(r.EndedBy)
+	return string(list), string(who), wrap("encoding a person", err)
 }
 
 // placeholders are the values clauses for some rows: ($1,$2),($3,$4).

@@ -1,0 +1,97 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// Approval is one person's yes to somebody else's request.
+type Approval struct {
+	By   Person
+	At   time.Time
+	Rule string // of the policy, that let them
+}
+
+// Terms are how long people may take.
+type Terms struct {
+	ApprovalExpiry time.Duration // a request waits so long for approval
+	UndoWindow     time.Duration // an accepted request is not filed before this is over; 0 for at once
+}
+
+// reminderLead is how long before the end approvers are reminded, where there is time.
+const reminderLead = 4 * time.Hour
+
+// awaiting is the request as it begins to wait for approval.
+func (r Request) awaiting(now time.Time, t Terms) Request {
+	r.ExpiresAt, r.Reminded, r.UndoUntil = now.Add(t.ApprovalExpiry), false, time.Time{}
+	r.Due = r.remindAt(now)
+	return r
+}
+
+// AnswerBy is until when approvers had best answer: the end of its waiting, or the
+// cut-off of SoftLayer's where that comes first, which makes dear is true.
+func (r Request) AnswerBy() (at time.Time, dear bool) {
+	cutoff, err := time.Parse(time.RFC3339, r.Submission.Card.Cutoff)
+	if err == nil && cutoff.After(r.Since) && cutoff.Before(r.ExpiresAt) {
+		return cutoff, true
+	}
+	return r.ExpiresAt, false
+}
+
+// remindAt is well before the moment to answer by, and never before half of the time.
+func (r Request) remindAt(since time.Time) time.Time {
+	r.Since = since
+	end, _ := r.AnswerBy()
+	return end.Add(-min(reminderLead, end.Sub(since)/2))
+}
+
+// approvers reads who could approve a request, as far as the groups tell, without the
+// requester. anyone says that the policy binds approving to nobody in particular.
+type approvers struct {
+	directory Directory
+	policy    Policy
+}
+
+func (a approvers) of(ctx context.Context, r Request, requester authz.Principal, now time.Time) (who []authz.Principal, anyone bool, err error) {
+	users, groups, anyone := a.policy.Approvers()
+	var members []authz.Principal
+	if len(groups) > 0 {
+		if members, err = a.directory.Members(ctx, MaxPrincipalAge); err != nil {
+			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+		}
+	}
+	for _, candidate := range named(users, members) {
+		if a.may(candidate, requester, r, 0, now).Effect == authz.Allowed {
+			who = append(who, candidate)
+		}
+	}
+	stranger := authz.Principal{Team: requester.Team, User: "U", GroupsKnown: true}
+	return who, anyone && a.may(stranger, requester, r, 0, now).Effect == authz.Allowed, nil
+}
+
+// named are the users that a policy names, by "TEAM/USER", and the members of its groups.
+func named(users []string, members []authz.Principal) []authz.Principal {
+	all := slices.Clone(members)
+	for _, id := range users {
+		if !slices.ContainsFunc(members, func(m authz.Principal) bool { return m.ID() == id }) {
+			all = append(all, principalOf(id))
+		}
+	}
+	return all
+}
+
+func principalOf(id string) authz.Principal {
+	team, user, _ := strings.Cut(id, "/")
+	return authz.Principal{Team: team, User: user, GroupsKnown: true}
+}
+
+// may asks the policy on what the person saw who asked.
+func (a approvers) may(who, requester authz.Principal, r Request, before int, now time.Time) authz.Decision {
+	server := r.Submission.Card.Server
+	return a.policy.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), before)
+}

@@ -1,0 +1,123 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// mostAsked is how many people are asked by direct message, where a request's card can
+// stand in no channel.
+const mostAsked = 5
+
+// wearOff ends the waiting for approval when its time is over. Until then it owes the
+// one reminder.
+func (w *Worker) wearOff(ctx context.Context, h *held) error {
+	now, err := w.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	r := h.request()
+	if !now.Before(r.ExpiresAt) {
+		return w.commit(ctx, h, verdict{to: Expired})
+	}
+	if r.Reminded || now.Before(r.remindAt(r.Since)) {
+		return w.putOff(ctx, h, r)
+	}
+	notices, err := w.Journal.Notices(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("reading where %s is shown: %w", r.Ref.Short(), err)
+	}
+	next := r
+	next.Reminded, next.Due = true, r.ExpiresAt
+	return w.apply(ctx, h, next, EventReminded, "", false, reminders(r, notices, now)...)
+}
+
+// putOff gives a request back until there is something to do for it.
+func (w *Worker) putOff(ctx context.Context, h *held, r Request) error {
+	if r.Due = r.ExpiresAt; !r.Reminded {
+		r.Due = r.remindAt(r.Since)
+	}
+	return w.putBack(ctx, h, r, r.Why)
+}
+
+// reminders are owed in the thread of the message that approvers have: the operators'
+// channel's, else the one where it was asked for. Where neither stands there is none.
+func reminders(r Request, notices []Notice, now time.Time) []Notice {
+	for _, kind := range []NoticeKind{ApprovalCard, Result} {
+		at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == kind && n.asks() })
+		if at >= 0 {
+			in := Place{Channel: notices[at].Channel, Thread: notices[at].TS}
+			return []Notice{{RequestID: r.ID, Kind: Reminder, Place: in, Due: now}}
+		}
+	}
+	return nil
+}
+
+// asks reports whether a notice stands in a channel, where approvers can answer it.
+func (n Notice) asks() bool {
+	return n.TS != "" && n.Way == ByChannel && (n.Kind == ApprovalCard || n.Kind == Result)
+}
+
+// askDirectly owes a card by direct message to some who could approve, where no channel
+// shows the request to them, and tells the requester where there is nobody.
+func (w *Worker) askDirectly(ctx context.Context, r Request) error {
+	notices, err := w.Journal.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(notices, Notice.asks) {
+		return nil
+	}
+	asked, err := w.toAsk(ctx, r)
+	if err != nil {
+		return fmt.Errorf("finding whom to ask about %s: %w", r.Ref.Short(), err)
+	}
+	if len(asked) == 0 {
+		asked = []string{r.Submission.By.ID}
+	}
+	for _, user := range asked {
+		if err := w.owePerson(ctx, r, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Worker) owePerson(ctx context.Context, r Request, user string) error {
+	_, err := w.Journal.Owe(ctx, r.ID, Direct(user), Place{})
+	w.notices.Ring()
+	return err
+}
+
+// toAsk are the users that could approve, without those that Slack says may not at all.
+func (w *Worker) toAsk(ctx context.Context, r Request) ([]string, error) {
+	now, err := w.Journal.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	requester, err := w.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge)
+	if err != nil {
+		return nil, err
+	}
+	all := approvers{directory: w.Directory, policy: w.Policy}
+	who, _, err := all.of(ctx, r, requester, now)
+	if err != nil {
+		return nil, err
+	}
+	var users []string
+	for _, candidate := range who {
+		if len(users) == mostAsked {
+			break
+		}
+		p, err := w.Directory.Principal(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
+		if err != nil {
+			return nil, err
+		}
+		if !p.Guest && !p.Bot && !p.Deactivated && !p.Stranger {
+			users = append(users, p.User)
+		}
+	}
+	return users, nil
+}

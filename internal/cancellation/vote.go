@@ -1,0 +1,256 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// ClickKind is what a person's click on a request came to.
+type ClickKind int
+
+const (
+	// ClickDone: it is recorded. Click.Request is the row as it stands then.
+	ClickDone ClickKind = iota
+	// ClickRefused: this person may not; Click.Decision says by which rule.
+	ClickRefused
+	// ClickRepeated: this person has done so before; nothing changed.
+	ClickRepeated
+	// ClickLate: the request is in another state by now.
+	ClickLate
+)
+
+// Click is the answer to a click.
+type Click struct {
+	Kind     ClickKind
+	Request  Request
+	Decision authz.Decision // of ClickRefused, and of an approval that was recorded
+}
+
+// clickTries bounds how often a click begins again because the request moved meanwhile.
+const clickTries = 5
+
+// clicker is a person who clicked, beside the one who asked.
+type clicker struct {
+	principal authz.Principal
+	requester authz.Principal
+	now       time.Time
+}
+
+func (c clicker) isRequester() bool { return c.principal.ID() == c.requester.ID() }
+
+// person is the clicker as they are recorded: by the id that is theirs in the whole
+// enterprise, so that nobody counts twice.
+func (c clicker) person() Person {
+	return Person{Team: c.principal.Team, ID: c.principal.User, Name: c.principal.Name}
+}
+
+// Approve records a person's yes. With the last one that is needed the request is
+// accepted, and waits to be filed.
+func (d *Desk) Approve(ctx context.Context, id string, by Person) (Click, error) {
+	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if r.State != Pending {
+			return Click{Kind: ClickLate}, nil, nil
+		}
+		if slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(c.person()) }) {
+			return Click{Kind: ClickRepeated}, nil, nil
+		}
+		decision := d.approvers().may(c.principal, c.requester, r, len(r.Approvals), c.now)
+		if decision.Effect != authz.Allowed {
+			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+		}
+		change, err := d.approved(r, c, decision)
+		return Click{Decision: decision}, change, err
+	})
+}
+
+// approved is the change that one more approval makes.
+func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change, error) {
+	next := r
+	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), At: c.now, Rule: decision.Rule})
+	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: decision.Rule}}
+	if len(next.Approvals) >= max(r.Decision.Approvals, 1) {
+		var err error
+		if next, err = next.Move(Scheduled, ByPerson, ""); err != nil {
+			return nil, err
+		}
+		next = next.scheduled(c.now, d.Terms)
+		change.Owe = directWords(next, c.now)
+	}
+	change.To = next
+	return change, nil
+}
+
+// scheduled is an accepted request with the time before it is filed.
+func (r Request) scheduled(now time.Time, t Terms) Request {
+	r.Due, r.UndoUntil, r.ExpiresAt = now, time.Time{}, time.Time{}
+	if t.UndoWindow > 0 {
+		r.UndoUntil = now.Add(t.UndoWindow)
+		r.Due = r.UndoUntil
+	}
+	return r
+}
+
+// directWords are the direct messages that requester and approvers get of an approved
+// request: it will be filed, and can be stopped until then.
+func directWords(r Request, now time.Time) []Notice {
+	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: now}}
+	for _, a := range r.Approvals {
+		owed = append(owed, Notice{RequestID: r.ID, Kind: Direct(a.By.ID), Due: now})
+	}
+	return owed
+}
+
+// Decline ends a request by an approver's no.
+func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (Click, error) {
+	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if r.State != Pending {
+			return Click{Kind: ClickLate}, nil, nil
+		}
+		decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
+		if decision.Effect != authz.Allowed {
+			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+		}
+		change, err := end(r, Declined, EventDeclined, c, why)
+		return Click{Decision: decision}, change, err
+	})
+}
+
+// Withdraw ends a request that nothing was sent for: by its requester, by those who
+// approved it, and by whoever may.
+func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (Click, error) {
+	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if !r.Stoppable() {
+			return Click{Kind: ClickLate}, nil, nil
+		}
+		approved := slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(c.person()) })
+		if !c.isRequester() && !approved {
+			decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
+			if decision.Effect != authz.Allowed {
+				return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+			}
+		}
+		if err := d.surelyUnsent(ctx, r); err != nil {
+			return Click{}, nil, err
+		}
+		change, err := end(r, Withdrawn, EventWithdrawn, c, why)
+		return Click{}, change, err
+	})
+}
+
+// Stoppable reports whether a request can be withdrawn: as far as the store knows, nothing
+// was made of it.
+func (r Request) Stoppable() bool {
+	return r.State == Pending || r.State == Scheduled && r.LostPosts == 0
+}
+
+// surelyUnsent reads SoftLayer's books where the store may know less than was done: only
+// then can a request be withdrawn by saying that nothing was filed.
+func (d *Desk) surelyUnsent(ctx context.Context, r Request) error {
+	if r.Recheck == NoRecheck {
+		return nil
+	}
+	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
+	if err != nil {
+		return fmt.Errorf("reading the server's tickets before withdrawing %s: %w", r.Ref.Short(), err)
+	}
+	for _, t := range tickets {
+		if Judge(r, t) != Foreign {
+			return fmt.Errorf("withdrawing %s: ticket %d may be this request's", r.Ref.Short(), t.ID)
+		}
+	}
+	return nil
+}
+
+func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
+	next, err := r.Move(to, ByPerson, why)
+	if err != nil {
+		return nil, err
+	}
+	next.EndedBy = c.person()
+	return &Change{From: r, To: next, Tell: c.now, Event: Event{Kind: kind, Actor: actor(c.person()), Detail: why}}, nil
+}
+
+// same reports whether two are one person, whatever they are called.
+func (p Person) same(other Person) bool { return p.Team == other.Team && p.ID == other.ID }
+
+func (d *Desk) approvers() approvers { return approvers{directory: d.Directory, policy: d.Policy} }
+
+// act says what a click on this row comes to: without a change, nothing is recorded
+// but a refusal.
+type act func(ctx context.Context, r Request, c clicker) (Click, *Change, error)
+
+// click reads who clicked and the row, and makes the change; anew where the row moved
+// meanwhile. An error means that nothing was recorded, but for an *UnclearError.
+func (d *Desk) click(ctx context.Context, id string, by Person, act act) (Click, error) {
+	for range clickTries {
+		r, err := d.Journal.Request(ctx, id)
+		if err != nil {
+			return Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
+		}
+		c, err := d.clicker(ctx, r, by)
+		if err != nil {
+			return Click{Request: r}, err
+		}
+		click, change, err := act(ctx, r, c)
+		click.Request = r
+		if err != nil || change == nil {
+			d.noteRefusal(ctx, click, c)
+			return click, err
+		}
+		click.Request, err = d.Journal.Apply(ctx, *change)
+		switch {
+		case errors.Is(err, ErrMoved):
+			continue
+		case errors.Is(err, ErrUnclear):
+			return click, &UnclearError{Ref: r.Ref, Err: err}
+		case err == nil:
+			d.Wake()
+		}
+		return click, err
+	}
+	return Click{}, fmt.Errorf("recording a click: %w", ErrMoved)
+}
+
+// clicker reads the two people, none older than decisions may rest on.
+func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, error) {
+	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
+	defer cancel()
+	var c clicker
+	var err error
+	if c.principal, err = d.Directory.Principal(waiting, by, MaxPrincipalAge); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	if c.requester, err = d.Directory.Principal(waiting, r.Submission.By, MaxPrincipalAge); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	if c.now, err = d.Journal.Now(ctx); err != nil {
+		return c, fmt.Errorf("reading the database's time: %w", err)
+	}
+	return c, nil
+}
+
+// noteRefusal writes a refused click into the request's history, once for each person
+// and rule. Losing this line changes nothing, so its failure is only logged.
+func (d *Desk) noteRefusal(ctx context.Context, click Click, c clicker) {
+	if click.Kind != ClickRefused {
+		return
+	}
+	refusal := Event{Kind: EventRefused, Actor: actor(c.person()), Detail: click.Decision.Rule}
+	events, err := d.Journal.Events(ctx, click.Request.ID)
+	if err == nil && slices.ContainsFunc(events, func(e Event) bool {
+		return e.Kind == refusal.Kind && e.Actor == refusal.Actor && e.Detail == refusal.Detail
+	}) {
+		return
+	}
+	if err == nil {
+		err = d.Journal.Note(ctx, click.Request.ID, refusal)
+	}
+	if err != nil {
+		d.Log.Warn("noting a refused click", "ref", click.Request.Ref.Short(), "err", err)
+	}
+}

@@ -1,0 +1,93 @@
+package slackui
+
+import (
+	"fmt"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The buttons of a request's messages, by action id. A button's value is the request's id.
+const (
+	approveAction  = "approve"
+	declineAction  = "decline"
+	detailsAction  = "details"
+	withdrawAction = "withdraw"
+	undoAction     = "undo"
+	foundAction    = "found-ticket"
+	noneAction     = "found-none"
+	leaveAction    = "leave"
+	checkAction    = "check-now"
+)
+
+// buttonsBlock is the block of a request's buttons: at most one in a message.
+const buttonsBlock = "request"
+
+// Live is the message of a request in its present state, with the buttons that belong to
+// it. Whoever presses one is asked then whether they may.
+func (w Words) Live(kind cancellation.NoticeKind, r cancellation.Request) Message {
+	m := w.Result(r)
+	if r.State == cancellation.Pending {
+		m = w.pending(kind, r)
+	}
+	if buttons := w.buttons(r); len(buttons) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock(buttonsBlock, buttons...))
+	}
+	return m
+}
+
+func (w Words) buttons(r cancellation.Request) []slack.BlockElement {
+	switch {
+	case r.State == cancellation.Pending:
+		return []slack.BlockElement{
+			asking(button(r, approveAction, "Approve", slack.StylePrimary), "Approve this cancellation?", approveQuestion(r), "Approve", "Not yet"),
+			button(r, declineAction, "Decline", slack.StyleDanger),
+			button(r, detailsAction, "Details", slack.StyleDefault),
+			withdrawing(r, withdrawAction, "Withdraw"),
+		}
+	case r.State == cancellation.Scheduled && r.Stoppable() && !r.UndoUntil.IsZero():
+		return []slack.BlockElement{withdrawing(r, undoAction, "Undo")}
+	case r.State == cancellation.Scheduled && r.Stoppable():
+		return []slack.BlockElement{withdrawing(r, undoAction, "Stop")}
+	case r.State == cancellation.Stuck && w.peopleSettle():
+		return []slack.BlockElement{
+			button(r, foundAction, "There is a ticket", slack.StylePrimary),
+			asking(button(r, noneAction, "There is none", slack.StyleDefault), "Did you look?",
+				"Only if you looked. SoftLayer refuses a second open ticket for the same server, so at most one can stand.", "I looked: send again", "Leave it"),
+			button(r, leaveAction, "Leave the server", slack.StyleDefault),
+			button(r, checkAction, "Check now", slack.StyleDefault),
+		}
+	}
+	return nil
+}
+
+func (w Words) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }
+
+func button(r cancellation.Request, action, text string, style slack.Style) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(action, r.ID, plainText(text))
+	b.Style = style
+	b.AccessibilityLabel = cut(text+": "+name(r), 75)
+	return b
+}
+
+// asking is a button that asks before it does anything.
+func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack.ButtonBlockElement {
+	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(cut(question, 300)), plainText(yes), plainText(no))
+	b.Confirm.Style = b.Style
+	return b
+}
+
+func withdrawing(r cancellation.Request, action, text string) *slack.ButtonBlockElement {
+	return asking(button(r, action, text, slack.StyleDefault), text+" this request?",
+		fmt.Sprintf("%s stays, and nothing is filed for it. It can be asked for again.", name(r)), text, "Leave it")
+}
+
+func approveQuestion(r cancellation.Request) string {
+	server := r.Submission.Card.Server
+	when := "When it goes"
+	if b := server.Billing; b != nil && calendar(b.NextBillDate) != "" {
+		when = fmt.Sprintf("When it goes (%s, if filed before the cut-off)", calendar(b.NextBillDate))
+	}
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", name(r), server.ID, when)
+}

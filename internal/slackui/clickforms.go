@@ -1,0 +1,100 @@
+package slackui
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The callback ids of the forms that buttons open, and their fields. Their
+// private_metadata is the request's id alone: who may is decided at submission.
+const (
+	declineCallback = "cancel-server:decline:1"
+	foundCallback   = "cancel-server:found:1"
+	leaveCallback   = "cancel-server:leave:1"
+
+	whyBlock     = "why"
+	whyAction    = "why"
+	ticketBlock  = "ticket"
+	ticketAction = "ticket"
+
+	maxWhy = 500 // characters of a person's reason
+)
+
+func declineForm(r cancellation.Request) slack.ModalViewRequest {
+	return clickForm(r, declineCallback, "Decline a request", "Decline",
+		"Its requester and the channel read why. Nothing is filed, and the server stays.", whyInput("Why not?"))
+}
+
+func leaveForm(r cancellation.Request) slack.ModalViewRequest {
+	return clickForm(r, leaveCallback, "Leave the server", "Leave it",
+		"There is no ticket, and none is wanted: the request ends and nothing is sent.", whyInput("How do you know?"))
+}
+
+func foundForm(r cancellation.Request) slack.ModalViewRequest {
+	number := slack.NewPlainTextInputBlockElement(plainText("153572280"), ticketAction)
+	number.MaxLength = 20
+	return clickForm(r, foundCallback, "There is a ticket", "Record it",
+		"The ticket is read, and must be about this server.",
+		slack.NewInputBlock(ticketBlock, plainText("The ticket's id, a number"), nil, number), whyInput("How did you find it?"))
+}
+
+func clickForm(r cancellation.Request, callback, title, submit, says string, fields ...slack.Block) slack.ModalViewRequest {
+	about := block("about", line{bold(name(r)), plain(" · ref " + r.Ref.Short())}, words(says))
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: callback, PrivateMetadata: r.ID,
+		Title: plainText(title), Submit: plainText(submit), Close: plainText("Not yet"),
+		Blocks: slack.Blocks{BlockSet: append([]slack.Block{about}, fields...)},
+	}
+}
+
+func whyInput(label string) slack.Block {
+	field := slack.NewPlainTextInputBlockElement(nil, whyAction)
+	field.Multiline, field.MaxLength = true, maxWhy
+	return slack.NewInputBlock(whyBlock, plainText(label), nil, field)
+}
+
+// details is the card as its requester saw it, with the addresses that no channel shows.
+func (w Words) details(r cancellation.Request) slack.ModalViewRequest {
+	blocks := []slack.Block{footnote("", "As it was when "+whose(r.Submission.By)+" asked · "+footText(r))}
+	card := r.Submission.Card
+	card.Standing = nil
+	if r.Submission.By.ID != "" {
+		blocks = append(blocks, w.cardBlocks(card)...)
+	}
+	return notice("Details", append(blocks, block("", words("“"+cut(oneLine(r.Submission.Content), 2000)+"”"), askedBy(r)))...)
+}
+
+// submitClickForm takes what was typed into a form that a button opened. Whoever may not,
+// or comes too late, is told in its place.
+func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
+	id, why := i.View.PrivateMetadata, strings.TrimSpace(i.View.Values[whyBlock][whyAction].Text)
+	if cancellation.Blank(why) {
+		return fieldError(whyBlock, "Say why: people read it.")
+	}
+	var click cancellation.Click
+	var err error
+	switch by := clickedBy(i); i.View.CallbackID {
+	case declineCallback:
+		click, err = a.desk.Decline(ctx, id, by, cut(why, maxWhy))
+	case leaveCallback:
+		click, err = a.desk.Settle(ctx, id, by, cancellation.Resolution{Finding: cancellation.DropIt, Why: cut(why, maxWhy)})
+	case foundCallback:
+		ticket, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64)
+		if bad != nil || ticket <= 0 {
+			return fieldError(ticketBlock, "The ticket's id is a number, like 153572280.")
+		}
+		click, err = a.desk.Settle(ctx, id, by, cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: ticket, Why: cut(why, maxWhy)})
+	}
+	if err != nil {
+		a.log.Warn("recording what was typed for a button", "form", i.View.CallbackID, "user", i.User, "err", err)
+	}
+	if says := clickWords(click, err, "do"); says != nil {
+		return update(notice("Not recorded", block("", says)))
+	}
+	return nil // an empty answer closes the form; the message shows the rest
+}

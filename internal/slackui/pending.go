@@ -1,0 +1,121 @@
+package slackui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// pending is the card that approvers answer: "Approve a cancellation?" where they are
+// asked, and the request's state where it was asked for. Times are moments, which only
+// mrkdwn can show in the reader's own zone; no foreign text is in that block.
+func (w Words) pending(kind cancellation.NoticeKind, r cancellation.Request) Message {
+	top := head("⏳ Waiting for approval: " + name(r))
+	if kind == cancellation.ApprovalCard || kind.Recipient() != "" && kind.Recipient() != r.Submission.By.ID {
+		top = head("Approve a cancellation?")
+	}
+	lines := append([]line{top}, request(r)...)
+	if kind.Recipient() == r.Submission.By.ID {
+		lines = append(lines, words("Nobody who may approve could be shown this. It stays owed and is tried again: ask one of them yourself."))
+	}
+	return Message{
+		Text: fitting(pendingText(r)),
+		Blocks: []slack.Block{
+			block("", lines...),
+			markdown("", answerBy(r, moment)),
+			block("", foot(r)),
+		},
+	}
+}
+
+// pendingText is the whole card in one line.
+func pendingText(r cancellation.Request) string {
+	cost := ""
+	if _, amount := monthly(r.Submission.Card.Server); amount != "" {
+		cost = ", " + amount
+	}
+	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(whose(r.Submission.By)) + "."
+	return asked + " Nothing is filed. " + answerBy(r, instant) + ". " + flat(foot(r))
+}
+
+// waitingForApproval is the card for where nothing can be pressed.
+func waitingForApproval(r cancellation.Request) []line {
+	return append(append([]line{head("⏳ Waiting for approval: " + name(r))}, request(r)...), words(answerBy(r, instant)), foot(r))
+}
+
+// request says what is asked for, by whom and why.
+func request(r cancellation.Request) []line {
+	s := r.Submission
+	server := s.Card.Server
+	lines := []line{
+		append(line{bold(name(r))}, plain(" · "+strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(server.Datacenter)...), " · "))),
+		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(shown(s.Reason))},
+		words("“" + cut(public(s.Content), 500) + "”"),
+		stopsCosting(s.Card),
+	}
+	if b := server.Billing; s.Associated && b != nil && len(b.Associated) > 0 {
+		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
+	}
+	for _, warning := range warnings(s.Card) {
+		lines = append(lines, words("⚠ "+warningWords(server, warning)))
+	}
+	return append(lines, words("Nothing is filed."+approvedSoFar(r.Approvals)))
+}
+
+func stopsCosting(c cancellation.Card) line {
+	cost, amount := monthly(c.Server)
+	if amount != "" {
+		cost = "Stops costing " + amount
+	}
+	if b := c.Server.Billing; b != nil && calendar(b.NextBillDate) != "" {
+		return line{plain(cost + " · gone on "), bold(calendar(b.NextBillDate)), plain(" (" + zone(b.NextBillDate) + ") if filed before the cut-off")}
+	}
+	return words(cost)
+}
+
+func approvedSoFar(all []cancellation.Approval) string {
+	if len(all) == 0 {
+		return ""
+	}
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = whose(a.By)
+	}
+	return " Approved so far by " + strings.Join(names, ", ") + "."
+}
+
+// answerBy says until when, and how many have answered; it holds nothing foreign.
+func answerBy(r cancellation.Request, at func(time.Time) string) string {
+	by, dear := r.AnswerBy()
+	text := "Answer by " + at(by)
+	if dear {
+		text += ", or it costs one more month"
+		if s := r.Submission.Card.Server; !s.Hourly && s.Billing != nil && isAmount(s.Billing.MonthlyTotal) {
+			text += ": " + money(s.Billing.MonthlyTotal)
+		}
+	}
+	return fmt.Sprintf("%s · Approvals %d of %d", text, len(r.Approvals), max(r.Decision.Approvals, 1))
+}
+
+// Reminder asks approvers once more. It is not edited later.
+func (w Words) Reminder(r cancellation.Request) Message {
+	return Message{
+		Text: fitting("Still waiting for approval: " + escaped(name(r)) + ". " + answerBy(r, instant) + ". " + flat(foot(r))),
+		Blocks: []slack.Block{
+			block("", head("⏰ Still waiting for approval: "+name(r))),
+			markdown("", answerBy(r, moment)),
+			block("", foot(r)),
+		},
+	}
+}
+
+// isAmount reports whether a text of SoftLayer's is nothing but an amount, which mrkdwn
+// may hold.
+func isAmount(text string) bool {
+	return text != "" && len(text) < 20 && strings.Trim(text, "0123456789.") == ""
+}
