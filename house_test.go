@@ -79,8 +79,8 @@ var inTests = []string{
 
 // inTestsOf is what the tests of one room may import beyond that.
 var inTestsOf = map[string][]string{
-	// The real store, in a real file.
-	"internal/cancellation": {module + "internal/store"},
+	// The real store, in a real file; random clicks.
+	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},

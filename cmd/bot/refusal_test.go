@@ -109,8 +109,10 @@ func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
 }
 
 func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	onlyTheRequester := setup{before: func(w *world) {
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.Requester}}))
+	}}
+	overBothWith(t, onlyTheRequester, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Requester, w.server)
 		told := w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
 		assert.Contains(t, told["server"], "This needs the approval of other people")

@@ -158,7 +158,7 @@ func TestVersionAndHelpNeedNoConfiguration(t *testing.T) {
 		code, said := w.ends(args, nothing)
 		assert.Zero(t, code, "%q", args)
 		assert.Contains(t, said, "bot resolve REF none --why TEXT", "%q", args)
-		assert.NotContains(t, said, "UNDO_WINDOW", "help lists only what exists")
+		assert.NotContains(t, said, "freeze", "help lists only what exists")
 	}
 }
 

@@ -46,9 +46,11 @@ type world struct {
 	decision  authz.Decision
 	others    map[string]authz.Principal // people beside Ana, by their id here
 	approving func(who authz.Principal, approvals int) authz.Decision
-	nobody    bool // the policy names no approver
+	nobody    bool            // the policy names no approver
+	may       map[string]bool // who may approve, by user; nil for everybody
 	terms     cancellation.Terms
-	notify    string // the operators' channel
+	notify    string        // the operators' channel
+	idle      time.Duration // how often a worker looks around where nothing rang; 0 for a minute
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
 	updates    []cancellation.Delivery // one an Update; then Delivered
@@ -61,8 +63,10 @@ type world struct {
 }
 
 type post struct {
-	at    time.Time
-	order cancellation.Order
+	at       time.Time
+	order    cancellation.Order
+	decision authz.Decision  // of the policy in force at that moment
+	may      map[string]bool // who might approve at that moment
 }
 
 // shown is a message as people see it.
@@ -81,18 +85,22 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "requests.db")
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{
-			t: t, path: path, server: goodServer(),
-			rights:   cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
-			person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
-			decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
-			others:   map[string]authz.Principal{},
-			terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
-		}
+		w := newWorld(t, path)
 		w.open()
 		defer func() { assert.NoError(t, w.journal.Close()) }()
 		test(t, w)
 	})
+}
+
+func newWorld(t *testing.T, path string) *world {
+	return &world{
+		t: t, path: path, server: goodServer(),
+		rights:   cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
+		person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
+		decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
+		others:   map[string]authz.Principal{},
+		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
+	}
 }
 
 func (w *world) open() {
@@ -120,6 +128,9 @@ func (w *world) desk() *cancellation.Desk {
 func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 	limits := cancellation.DefaultLimits()
 	limits.Poll = time.Minute // nothing else changes the database here
+	if w.idle > 0 {
+		limits.Poll, limits.Watch = w.idle, w.idle
+	}
 	limits.Terms = w.terms
 	return &cancellation.Worker{
 		Journal: journal, Inventory: w, Books: w, Filer: w, Directory: w, Policy: w, Announcer: w,
@@ -319,7 +330,7 @@ func (w *world) Cutoff(context.Context, string) (string, error) {
 func (w *world) File(_ context.Context, o cancellation.Order) cancellation.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.posts = append(w.posts, post{time.Now(), o})
+	w.posts = append(w.posts, post{time.Now(), o, w.decision, maps.Clone(w.may)})
 	if w.server.OpenTicket != nil {
 		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: *w.server.OpenTicket}
 	}
@@ -362,6 +373,8 @@ func (w *world) Approve(who, requester authz.Principal, _ authz.Server, _ authz.
 		return authz.Decision{Effect: authz.Refused, Rule: authz.RuleOwnRequest, Reason: "your own"}
 	case w.approving != nil:
 		return w.approving(who, approvals)
+	case w.may != nil && !w.may[who.User]:
+		return authz.Decision{Effect: authz.Refused, Rule: "leads-only", Reason: "leads approve"}
 	}
 	return authz.Decision{Effect: authz.Allowed, Rule: "approvers"}
 }

@@ -1,0 +1,356 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// asksFor has the requester, who may not cancel alone, ask for a server, and gives the
+// message that waits for approval.
+func (w *world) asksFor(server int64) message {
+	w.t.Helper()
+	w.accepted(w.cast.Channel, w.cast.Requester, server)
+	return w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(server))
+}
+
+// press is a click on a button of a message.
+func (w *world) press(user string, m message, action string) fakeslack.Ack {
+	w.t.Helper()
+	ack, err := w.clicks(user, m, action)
+	require.NoError(w.t, err, "the button is there")
+	require.Empty(w.t, ack.Error, "the click is acknowledged")
+	return ack
+}
+
+func (w *world) clicks(user string, m message, action string) (fakeslack.Ack, error) {
+	return w.slack.Act(w.t.Context(), fakeslack.Action{
+		User: user, Message: &fakeslack.MessageRef{Channel: m.Channel, TS: m.TS}, BlockID: "request", ActionID: action,
+	})
+}
+
+// whispered waits for what somebody alone is told in a channel.
+func (w *world) whispered(channel, user string, words ...string) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("%s reads %q", user, words), func() bool {
+		for _, m := range w.ephemeral(channel, user) {
+			if hasAll(m.Shown, words) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// says submits the form that a button opened.
+func (w *world) says(user string, values fakeslack.Values) fakeslack.Ack {
+	w.t.Helper()
+	return w.submit(user, w.top(user), values)
+}
+
+func why(text string) fakeslack.Values {
+	return fakeslack.Values{"why": {"why": {"type": "plain_text_input", "value": text}}}
+}
+
+func TestASecondPersonApprovesAndTheTicketIsFiled(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		assert.Contains(t, waits.Shown, "Nothing is filed")
+		assert.Contains(t, waits.Shown, "Approvals 0 of 1")
+		assert.Empty(t, w.posts())
+
+		w.press(w.cast.Approver, waits, "approve")
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Equal(t, waits.TS, told.TS, "one root message, edited through its life")
+		assert.NotContains(t, told.Shown, "Approve", "no button is left")
+		assert.Contains(t, told.Shown, "approved by")
+		require.Len(t, w.tickets(w.server), 1)
+		assert.Contains(t, w.tickets(w.server)[0].FirstUpdate.Entry, "Approved by: raj (Slack user "+w.cast.Approver)
+		for _, person := range []string{w.cast.Requester, w.cast.Approver} {
+			w.awaitMessage(person, w.fqdn(w.server), "approved by")
+		}
+		assert.Len(t, w.about(w.cast.Channel, w.fqdn(w.server)), 1, "one root message a request and channel")
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestTheRequestersOwnClickNeverCounts(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Requester}}))
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Requester, waits, "approve")
+		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was recorded", "builtin-own-request")
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestWhoMayNotApproveIsToldSoAlone(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		for user, rule := range map[string]string{
+			w.cast.Outsider: "builtin-default-deny", w.cast.Guest: "builtin-guest", w.cast.Stranger: "builtin-stranger",
+		} {
+			w.press(user, waits, "approve")
+			w.whispered(w.cast.Channel, user, "Nothing was recorded", rule)
+		}
+		w.press(w.cast.Outsider, waits, "decline")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not do this")
+		w.press(w.cast.Outsider, waits, "withdraw")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not withdraw this")
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Equal(t, waits.Shown, w.about(w.cast.Channel, w.fqdn(w.server))[0].Shown, "the message says nothing of it")
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestAnApproverDeclinesAndSaysWhy(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Approver, waits, "decline")
+		assert.Contains(t, w.fieldErrors(w.says(w.cast.Approver, why("  ")))["why"], "Say why")
+		require.Empty(t, w.says(w.cast.Approver, why("<!channel> we still need 10.3.4.5")).Error)
+		told := w.awaitMessage(w.cast.Channel, "Declined by", w.fqdn(w.server)+" stays", "we still need", "Nothing was filed")
+		assert.NotContains(t, told.Shown, "10.3.4.5", "addresses stay out of channels")
+		assert.NotContains(t, told.Mentions, "channel")
+		assert.Zero(t, w.hasOpen(w.cast.Approver), "the form is closed")
+		w.press2late(w.cast.Approver, told)
+		assert.Equal(t, map[string]int{"declined": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+// press2late is a click on a message whose buttons are gone by now, as an orphan or an old
+// client still has them.
+func (w *world) press2late(user string, m message) {
+	w.t.Helper()
+	_, err := w.clicks(user, m, "approve")
+	require.Error(w.t, err, "no live button is left")
+}
+
+func TestTheRequesterWithdraws(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Requester, waits, "withdraw")
+		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays", "Nothing was filed")
+		assert.Empty(t, w.posts())
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
+	})
+}
+
+func twoApprovals(w *world) {
+	w.policy = fmt.Sprintf(`
+@id("two") @approvals("2")
+permit (principal in Group::%q, action == Action::"request", resource);
+@id("leads-approve")
+permit (principal in Group::%q, action == Action::"approve", resource);
+`, w.cast.RequestGroup, w.cast.ApproveGroup)
+	_ = w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}})
+}
+
+func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
+	overBothWith(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Approver, waits, "approve")
+		once := w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(w.server))
+		w.press(w.cast.Approver, once, "approve")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You approved this already")
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+		w.press(w.cast.User, once, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}
+
+func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{"SQLite", "PostgreSQL"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			var w *world
+			if database == "SQLite" {
+				w = started(t, fakeslack.TransportSocket, setup{before: twoApprovals})
+			} else {
+				w, _ = onPostgres(t, fakeslack.TransportSocket, setup{before: twoApprovals})
+				w.replica()
+				w.replica()
+			}
+			for range 5 {
+				server := w.another()
+				waits := w.asksFor(server)
+				var both sync.WaitGroup
+				for _, user := range []string{w.cast.Approver, w.cast.User} {
+					both.Go(func() {
+						ack, err := w.clicks(user, waits, "approve")
+						assert.NoError(t, err)
+						assert.Empty(t, ack.Error)
+					})
+				}
+				both.Wait()
+				w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+				assert.Len(t, w.tickets(server), 1)
+			}
+		})
+	}
+}
+
+func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"UNDO_WINDOW=3s"}})
+	waits := w.asksFor(w.server)
+	w.press(w.cast.Approver, waits, "approve")
+	w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server))
+	w.kill() // what it knew of the groups is gone
+	require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.User}}))
+	w.start()
+	again := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server), "Approvals 0 of 1")
+	assert.Empty(t, w.posts())
+	w.press(w.cast.User, again, "approve")
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+}
+
+func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{})
+	waits := w.asksFor(w.server)
+	w.kill()
+	w.start()
+	w.eventually("the bot can be reached", func() bool { status, _ := w.ready(); return status == 200 })
+	w.press(w.cast.Approver, waits, "approve")
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+}
+
+func TestAServerThatChangedWhileItWaitedIsNotFiled(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		before := w.fqdn(w.server)
+		w.patch(w.server, map[string]any{"hostname": "renamed", "fullyQualifiedDomainName": "renamed.example.com"})
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Not filed: "+before+" stays", "name")
+		assert.Empty(t, w.posts())
+		assert.Equal(t, map[string]int{"rejected": 1}, w.recorded())
+	})
+}
+
+func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.stop() // what it knew of the groups is gone
+		require.NoError(t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 2))
+		w.start()
+		w.eventually("the bot can be reached", func() bool { status, _ := w.ready(); return status == 200 })
+		w.press(w.cast.Approver, waits, "approve")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "press again")
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestNobodyAnswersInTime(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"APPROVAL_EXPIRY=3s"}})
+	waits := w.asksFor(w.server)
+	told := w.awaitMessage(w.cast.Channel, "Nobody answered: "+w.fqdn(w.server)+" stays")
+	assert.Equal(t, waits.TS, told.TS)
+	reminded := w.about(w.cast.Channel, "Still waiting for approval")
+	require.Len(t, reminded, 1, "one reminder")
+	assert.Equal(t, waits.TS, reminded[0].ThreadTS, "in the thread")
+	w.press2late(w.cast.Approver, told)
+	assert.Equal(t, map[string]int{"expired": 1}, w.recorded())
+	assert.Empty(t, w.posts())
+}
+
+func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	var ops string
+	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+		ops = w.cast.PrivateChannel
+		member := true
+		require.NoError(t, w.slack.PatchChannel(ops, fakeslack.ChannelPatch{BotIn: &member}))
+		w.extra = []string{"NOTIFY_CHANNEL=" + ops}
+	}})
+	waits := w.asksFor(w.server)
+	card := w.awaitMessage(ops, "Approve a cancellation?", w.fqdn(w.server))
+	w.press(w.cast.Approver, card, "approve")
+	for channel, at := range map[string]message{ops: card, w.cast.Channel: waits} {
+		told := w.awaitMessage(channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Equal(t, at.TS, told.TS)
+		assert.Len(t, w.about(channel, w.fqdn(w.server)), 1)
+	}
+}
+
+func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{})
+	m := w.form(w.cast.PrivateChannel, w.cast.Requester, w.server) // the bot is not in it
+	require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+	card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
+	w.press(w.cast.Approver, card, "approve")
+	w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+}
+
+func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		waits := w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server), "Nothing is filed before")
+		w.press(w.cast.Outsider, waits, "undo")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not withdraw this")
+		w.press(w.cast.User, waits, "undo")
+		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays")
+		assert.Equal(t, map[string]int{"withdrawn": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestAStuckRequestIsSettledByClicks(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, patient())
+	require.NoError(t, w.softlayer.Fault(filing, "error_before", 6)) // two lost answers each
+	servers := []int64{w.another(), w.another(), w.another()}
+	var stuck []message
+	for _, server := range servers {
+		w.accepted(w.cast.Channel, w.cast.User, server)
+	}
+	for _, server := range servers {
+		stuck = append(stuck, w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server)))
+	}
+
+	w.press(w.cast.User, stuck[0], "found-none")
+	w.whispered(w.cast.Channel, w.cast.User, "builtin-own-request")
+	w.press(w.cast.Approver, stuck[0], "check-now")
+	w.whispered(w.cast.Channel, w.cast.Approver, "still do not show it for sure")
+	w.press(w.cast.Approver, stuck[0], "found-none")
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]))
+	assert.Len(t, w.tickets(servers[0]), 1)
+
+	w.press(w.cast.Approver, stuck[1], "leave")
+	require.Empty(t, w.says(w.cast.Approver, why("looked: there is none")).Error)
+	w.awaitMessage(w.cast.Channel, "Withdrawn", w.fqdn(servers[1]))
+	assert.Empty(t, w.tickets(servers[1]))
+
+	w.control("POST", "/ticket", map[string]any{"server": servers[2], "open": true, "entry": "Please cancel. " + w.marker(w.ref(stuck[2].Shown))}, nil)
+	w.press(w.cast.Approver, stuck[2], "found-ticket")
+	values := why("searched the cases")
+	values["ticket"] = map[string]map[string]any{"ticket": {"type": "plain_text_input", "value": "none of your business"}}
+	assert.Contains(t, w.fieldErrors(w.says(w.cast.Approver, values))["ticket"], "a number")
+	id, err := strconv.ParseInt(w.ticketOf(servers[2]), 10, 64)
+	require.NoError(t, err)
+	values["ticket"]["ticket"]["value"] = strconv.FormatInt(id, 10)
+	require.Empty(t, w.says(w.cast.Approver, values).Error)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]), w.ticketOf(servers[2]))
+	assert.Equal(t, map[string]int{"filed": 2, "withdrawn": 1}, w.recorded())
+}

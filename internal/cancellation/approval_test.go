@@ -1,0 +1,298 @@
+package cancellation_test
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+var raj, kim = cancellation.Person{Team: "T1", ID: "U2"}, cancellation.Person{Team: "T1", ID: "U3"}
+
+// needs makes the policy ask for so many approvals, of people that there are.
+func (w *world) needs(approvals int) {
+	w.change(func(w *world) {
+		w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: approvals, Rule: "ask"}
+		for _, user := range []string{"U2", "U3", "U4"} {
+			w.others[user] = authz.Principal{Team: "T1", User: user, Name: "person " + user, GroupsKnown: true}
+		}
+	})
+}
+
+func (w *world) approve(r cancellation.Request, by cancellation.Person) cancellation.Click {
+	w.t.Helper()
+	click, err := w.desk().Approve(w.t.Context(), r.ID, by)
+	require.NoError(w.t, err)
+	return click
+}
+
+func TestEachApprovalIsOneOtherPersons(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(2)
+		w.change(func(w *world) { w.others["U9"] = w.person }) // Ana, by her id in another workspace
+		r := w.submit()
+		require.Equal(t, cancellation.Pending, r.State)
+		ana := cancellation.Person{Team: "T9", ID: "U9"}
+
+		assert.Equal(t, cancellation.ClickRefused, w.approve(r, r.Submission.By).Kind, "her own")
+		refused := w.approve(r, ana)
+		assert.Equal(t, cancellation.ClickRefused, refused.Kind, "her own, by another id")
+		assert.Equal(t, authz.RuleOwnRequest, refused.Decision.Rule)
+		assert.Equal(t, cancellation.ClickDone, w.approve(r, raj).Kind)
+		assert.Equal(t, cancellation.ClickRepeated, w.approve(r, raj).Kind, "twice by one")
+		assert.Equal(t, cancellation.Pending, w.now(r).State)
+		done := w.approve(r, kim)
+		assert.Equal(t, cancellation.Scheduled, done.Request.State)
+		assert.Equal(t, cancellation.ClickLate, w.approve(r, cancellation.Person{Team: "T1", ID: "U4"}).Kind)
+		assert.Equal(t, []string{"submitted", "refused", "approved", "approved"}, w.kinds(r), "a refusal is recorded once for each person and rule")
+	})
+}
+
+func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(2)
+		r := w.submit()
+		w.approve(r, raj)
+		w.approve(r, kim)
+		w.change(func(w *world) { w.may = map[string]bool{"U3": true} })
+		w.run(w.journal, time.Minute)
+		back := w.now(r)
+		assert.Equal(t, cancellation.Pending, back.State)
+		assert.Equal(t, cancellation.WhyTooFew, back.Why)
+		require.Len(t, back.Approvals, 1)
+		assert.Equal(t, "U3", back.Approvals[0].By.ID)
+		posts, messages := w.snapshot()
+		assert.Empty(t, posts)
+		assert.Equal(t, cancellation.Pending, messages[0].state, "people are told")
+
+		w.change(func(w *world) { w.may["U4"] = true })
+		w.approve(r, cancellation.Person{Team: "T1", ID: "U4"})
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		w.approve(r, raj)
+		w.change(func(w *world) { w.decision = authz.Decision{Rule: "left", Reason: "not any more"} })
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Denied, w.now(r).State)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+	})
+}
+
+func TestAfterALostAnswerMissingApprovalsNeedAPerson(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		w.approve(r, raj)
+		w.run(w.journal, time.Minute)
+		require.Equal(t, cancellation.Unknown, w.now(r).State)
+		w.change(func(w *world) { w.may = map[string]bool{} })
+		w.run(w.journal, time.Hour)
+		assert.Equal(t, cancellation.Stuck, w.now(r).State, "nobody can say of it that nothing is filed")
+	})
+}
+
+func TestWaitingWearsOffWithOneReminder(t *testing.T) {
+	for name, c := range map[string]struct {
+		cutoff   time.Duration // from the submission; 0 for unknown
+		reminded time.Duration
+	}{
+		"four hours before its end":                      {0, 68 * time.Hour},
+		"four hours before the cut-off that comes first": {24 * time.Hour, 20 * time.Hour},
+		"half-way to a cut-off that is near":             {2 * time.Hour, time.Hour},
+		"a cut-off that comes later changes nothing":     {100 * time.Hour, 68 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.idle = time.Hour
+				s := w.submission()
+				began := time.Now()
+				if c.cutoff > 0 {
+					s.Card.Cutoff = began.Add(c.cutoff).Format(time.RFC3339)
+				}
+				answer, err := w.desk().Submit(t.Context(), s)
+				require.NoError(t, err)
+				w.run(w.journal, c.reminded-time.Minute)
+				_, messages := w.snapshot()
+				require.Len(t, messages, 1)
+				w.run(w.journal, 2*time.Minute)
+				_, messages = w.snapshot()
+				require.Len(t, messages, 2, "reminded")
+				assert.Equal(t, cancellation.Reminder, messages[1].kind)
+				assert.NotEmpty(t, messages[1].thread, "in the thread of the message that approvers have")
+				w.run(w.journal, 72*time.Hour-c.reminded-2*time.Minute)
+				assert.Equal(t, cancellation.Pending, w.now(answer.Request).State)
+				w.run(w.journal, 3*time.Minute)
+				assert.Equal(t, cancellation.Expired, w.now(answer.Request).State)
+				_, messages = w.snapshot()
+				assert.Len(t, messages, 2, "one reminder at most")
+				assert.Equal(t, cancellation.Expired, messages[0].state)
+			})
+		})
+	}
+}
+
+func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(w *world)
+		asked  []cancellation.NoticeKind
+	}{
+		"by direct message to those who could approve": {func(*world) {}, []cancellation.NoticeKind{"direct:U2", "direct:U3", "direct:U4"}},
+		"but not to guests or switched-off accounts": {func(w *world) {
+			w.others["U2"] = authz.Principal{Team: "T1", User: "U2", Guest: true}
+			w.others["U3"] = authz.Principal{Team: "T1", User: "U3", Deactivated: true}
+		}, []cancellation.NoticeKind{"direct:U4"}},
+		"to at most five": {func(w *world) {
+			for _, user := range []string{"U5", "U6", "U7", "U8"} {
+				w.others[user] = authz.Principal{Team: "T1", User: user}
+			}
+		}, []cancellation.NoticeKind{"direct:U2", "direct:U3", "direct:U4", "direct:U5", "direct:U6"}},
+		"and the requester hears where there is nobody": {func(w *world) {
+			for _, user := range []string{"U2", "U3", "U4"} {
+				w.others[user] = authz.Principal{Team: "T1", User: user, Guest: true}
+			}
+		}, []cancellation.NoticeKind{"direct:U1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.change(c.change)
+				w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Refusing} })
+				w.submit()
+				w.run(w.journal, time.Minute)
+				_, messages := w.snapshot()
+				var asked []cancellation.NoticeKind
+				for _, m := range messages {
+					if m.kind.Recipient() != "" {
+						asked = append(asked, m.kind)
+					}
+				}
+				assert.ElementsMatch(t, c.asked, asked)
+			})
+		})
+	}
+}
+
+func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.terms.UndoWindow = 10 * time.Minute
+		r := w.submit()
+		w.run(w.journal, 9*time.Minute)
+		posts, messages := w.snapshot()
+		require.Empty(t, posts)
+		require.Len(t, messages, 1, "people see that they can undo it")
+		w.restart() // the store's books are read anew before anything is said of them
+		click, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		require.NoError(t, err)
+		require.Equal(t, cancellation.ClickDone, click.Kind)
+		w.run(w.journal, time.Hour)
+		posts, messages = w.snapshot()
+		assert.Empty(t, posts)
+		assert.Equal(t, cancellation.Withdrawn, messages[0].state)
+
+		again := w.submission()
+		again.View = "V2"
+		answer, err := w.desk().Submit(t.Context(), again)
+		require.NoError(t, err)
+		w.run(w.journal, 11*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(answer.Request).State, "afterwards it is filed")
+		click, err = w.desk().Withdraw(t.Context(), answer.Request.ID, r.Submission.By, "")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickLate, click.Kind)
+	})
+}
+
+func TestARestoredRequestWithATicketIsNotWithdrawnAsUnsent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.terms.UndoWindow = time.Hour
+		r := w.submit()
+		w.change(func(w *world) { w.openTicket(7, cancellation.TicketContent(r)) }) // filed by a history that is lost
+		w.restart()
+		_, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		require.ErrorContains(t, err, "ticket 7 may be this request's")
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State)
+	})
+}
+
+// TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor has people click and
+// rights change at random, and judges every POST by the policy in force at its moment.
+func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		path := filepath.Join(dir, time.Now().Format("150405.000000000")+".db")
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, path)
+			w.open()
+			defer func() { assert.NoError(t, w.journal.Close()) }()
+			w.needs(rapid.IntRange(1, 3).Draw(rt, "approvals"))
+			w.idle = time.Hour
+			w.terms.UndoWindow = rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(rt, "undo window")
+			clicksAtRandom(rt, w, w.submit())
+			judgePosts(rt, w)
+		})
+	})
+}
+
+func clicksAtRandom(rt *rapid.T, w *world, r cancellation.Request) {
+	users := rapid.SampledFrom([]string{"U1", "U2", "U3", "U4"})
+	rapidly := func(what string, odds int) bool { return rapid.IntRange(0, odds).Draw(rt, what) == 0 }
+	for range rapid.IntRange(1, 12).Draw(rt, "clicks") {
+		by := cancellation.Person{Team: "T1", ID: users.Draw(rt, "user")}
+		var err error
+		switch {
+		case rapidly("withdraws", 12):
+			_, err = w.desk().Withdraw(w.t.Context(), r.ID, by, "")
+		case rapidly("declines", 12):
+			_, err = w.desk().Decline(w.t.Context(), r.ID, by, "no")
+		default:
+			_, err = w.desk().Approve(w.t.Context(), r.ID, by)
+		}
+		require.NoError(rt, err)
+		if rapidly("rights change", 2) {
+			w.change(func(w *world) {
+				w.may = map[string]bool{}
+				for _, user := range []string{"U1", "U2", "U3", "U4"} {
+					w.may[user] = rapid.Bool().Draw(rt, "may approve")
+				}
+				w.decision.Approvals = rapid.IntRange(1, 3).Draw(rt, "approvals asked for")
+			})
+		}
+		if rapidly("time passes", 2) {
+			w.run(w.journal, rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 2 * time.Minute}).Draw(rt, "time"))
+		}
+	}
+	w.run(w.journal, 2*time.Minute)
+}
+
+// judgePosts: whoever approved, other than the requester, and may still at the moment of
+// the POST, is enough for the policy of that moment.
+func judgePosts(rt *rapid.T, w *world) {
+	posts, _ := w.snapshot()
+	require.LessOrEqual(rt, len(posts), 1)
+	for _, p := range posts {
+		filed := w.live(w.server.ID)
+		valid := map[string]bool{}
+		for _, a := range filed.Approvals {
+			if a.By.ID != "U1" && (p.may == nil || p.may[a.By.ID]) {
+				valid[a.By.ID] = true
+			}
+		}
+		require.GreaterOrEqual(rt, len(valid), p.decision.Approvals, "filed with %v, may %v", filed.Approvals, p.may)
+	}
+}
