@@ -57,9 +57,10 @@ func (who Principal) joining(groups []string) Principal {
 	return who
 }
 
-// The two things that a person may want to do, as refusals name them.
+// What a person may want to do, as refusals name it.
 const (
 	toAsk     = "ask"
+	toFile    = "file"
 	toApprove = "approve"
 )
 

@@ -78,7 +78,9 @@ func (p *Policy) refuse(rule, reason string) Decision {
 }
 
 func (p *Policy) refuseByDefault(to string) Decision {
-	what := map[string]string{toAsk: "ask for this", toApprove: "approve this"}[to]
+	what := map[string]string{
+		toAsk: "ask for this", toFile: "have this filed with no second person", toApprove: "approve this",
+	}[to]
 	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
 }
 

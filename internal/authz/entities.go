@@ -7,6 +7,7 @@ import (
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
 const (
@@ -71,6 +72,15 @@ func (c Context) approving(requester Principal, approvals int) cedar.Record {
 	attributes := c.attributes()
 	attributes["requester"] = requester.uid()
 	attributes["approvals"] = cedar.Long(approvals)
+	return cedar.NewRecord(attributes)
+}
+
+// approvable is the context of approve while it is open whose request it is, and how many approvals
+// there are.
+func (c Context) approvable() cedar.Record {
+	attributes := c.attributes()
+	attributes["requester"] = eval.Variable("requester")
+	attributes["approvals"] = eval.Variable("approvals")
 	return cedar.NewRecord(attributes)
 }
 

@@ -156,6 +156,9 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 			require.Equal(t, authz.NeedsApproval, d.Effect, about)
 		}
 		seen[fmt.Sprint(failed, d.Effect)]++
+		if !failed {
+			requireForeseen(t, p, who, s, c, d, about)
+		}
 
 		if d.Effect != authz.Refused {
 			require.NotEqual(t, authz.Refused, p.MayAskAtAll(who, c.Channel, c.Account).Effect,
@@ -166,6 +169,22 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		}
 	}
 	assert.Len(t, seen, 4, "all outcomes were met: %v", seen)
+}
+
+// requireForeseen holds what is said of a person without a server, and with one, to what is decided.
+func requireForeseen(t *testing.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
+	t.Helper()
+	may := map[bool]authz.Answer{true: authz.Yes, false: authz.No}
+	ahead, on := p.Prospects(who), p.ProspectsOn(who, s, c)
+	require.Equal(t, may[d.Effect != authz.Refused], on.Request.Answer, "%+v\n%s", on, about)
+	require.Equal(t, may[d.Effect == authz.Allowed], on.Cancel.Answer, "%+v\n%s", on, about)
+	for _, pair := range [][2]authz.Prospect{{ahead.Request, on.Request}, {ahead.Cancel, on.Cancel}, {ahead.Approve, on.Approve}} {
+		if pair[0].Answer != authz.Depends {
+			require.Equal(t, pair[0].Answer, pair[1].Answer, "what was certain has to come true: %+v\n%+v\n%s", ahead, on, about)
+		}
+		require.NotEmpty(t, pair[0].Rules, about)
+		require.Equal(t, pair[1].Answer == authz.No, pair[1].Reason != "", about)
+	}
 }
 
 func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
@@ -193,6 +212,9 @@ func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		require.Equal(t, may && !failed, d.Effect == authz.Allowed, about)
 		require.Equal(t, failed, d.Rule == authz.RuleEvaluationError, "an evaluation error refuses: %s", about)
 		seen[fmt.Sprint(failed, d.Effect)]++
+		if on := p.ProspectsOn(who, s, c).Approve; !failed && on.Answer != authz.Depends {
+			require.Equal(t, on.Answer == authz.Yes, d.Effect == authz.Allowed, "what was certain has to come true: %+v\n%s", on, about)
+		}
 		if d.Effect == authz.Allowed {
 			require.Equal(t, authz.Allowed, p.MayApproveAtAll(who).Effect, "a button must not refuse what the click would get: %s", about)
 			requireNamed(t, p, who, about)

@@ -1,0 +1,150 @@
+package authz
+
+import (
+	"slices"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
+)
+
+// Answer is what can be said of an action while something that decides it is open.
+type Answer int
+
+// The three answers.
+const (
+	// No: whatever is still open.
+	No Answer = iota
+	// Depends: on what is still open.
+	Depends
+	// Yes: whatever is still open, if all of it can be read.
+	Yes
+)
+
+// String returns "no", "depends" or "yes".
+func (a Answer) String() string {
+	switch a {
+	case Yes:
+		return "yes"
+	case Depends:
+		return "depends"
+	default:
+		return "no"
+	}
+}
+
+// Prospect is the answer for one action and what it rests on.
+type Prospect struct {
+	Answer Answer
+	// Rules are the ids of the rules that decide, or may still, in the policy's order; or one of the
+	// Rule constants.
+	Rules []string
+	// Reason is what the person would read; empty unless Answer is No.
+	Reason string
+}
+
+// Prospects are a person's answers for the three actions. Cancel takes account of Request, and
+// Request of the forbids on cancel, as Decide does.
+type Prospects struct {
+	Request, Cancel, Approve Prospect
+}
+
+// Prospects answers what a person may do while server and context are open. A membership that nobody
+// knows is open too. It is for people who review who may what; nothing is decided by it.
+func (p *Policy) Prospects(who Principal) Prospects {
+	return p.everyMembership(who, func(who Principal) Prospects {
+		return p.prospects(who, func(name cedar.String) eval.Env { return envOfPerson(who, name) })
+	})
+}
+
+// ProspectsOn answers for one server and context; of an approval it leaves open whose request it is
+// and how many there are before.
+func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
+	if gaps := p.unread(who, s, c); len(gaps) > 0 {
+		return p.none(p.refuseUnread(gaps))
+	}
+	server, err := s.entity()
+	if err != nil {
+		return p.none(p.refuseFee())
+	}
+	return p.everyMembership(who, func(who Principal) Prospects {
+		return p.prospects(who, func(name cedar.String) eval.Env {
+			env := envOfPerson(who, name)
+			env.Resource, env.Entities = server.UID, cedar.EntityMap{server.UID: server, who.uid(): who.entity()}
+			env.Context = c.record()
+			if name == actionApprove {
+				env.Context = c.approvable()
+			}
+			return env
+		})
+	})
+}
+
+func (p *Policy) none(d Decision) Prospects {
+	no := prospectOf(d)
+	return Prospects{Request: no, Cancel: no, Approve: no}
+}
+
+func prospectOf(refused Decision) Prospect {
+	return Prospect{Answer: No, Rules: refused.Rules, Reason: refused.Reason}
+}
+
+// everyMembership answers for a person as Slack lists them, and leaves open what a membership of a
+// group that Slack does not list would change.
+func (p *Policy) everyMembership(who Principal, answer func(Principal) Prospects) Prospects {
+	all := answer(who)
+	for _, more := range who.perhaps() {
+		other := answer(more)
+		all.Request = all.Request.orElse(other.Request)
+		all.Cancel = all.Cancel.orElse(other.Cancel)
+		all.Approve = all.Approve.orElse(other.Approve)
+	}
+	return all
+}
+
+func (a Prospect) orElse(b Prospect) Prospect {
+	if a.Answer == b.Answer {
+		return a
+	}
+	return Prospect{Answer: Depends, Rules: union(a.Rules, b.Rules)}
+}
+
+// prospects asks what is left of the rules for each action.
+func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) Prospects {
+	var all Prospects
+	request, cancel := p.remaining(who, env(actionRequest), actionRequest), p.remaining(who, env(actionCancel), actionCancel)
+	if d, refused := p.refusePerson(who, toAsk); refused {
+		all.Request = prospectOf(d)
+	} else {
+		all.Request = p.prospect(request.forbiddenBy(cancel), toAsk)
+	}
+	all.Cancel = all.Request
+	if all.Request.Answer != No {
+		all.Cancel = p.prospect(cancel.forbiddenBy(request), toFile)
+		all.Cancel.Answer = min(all.Cancel.Answer, all.Request.Answer)
+	}
+	if d, refused := p.refusePerson(who, toApprove); refused {
+		all.Approve = prospectOf(d)
+	} else {
+		all.Approve = p.prospect(p.remaining(who, env(actionApprove), actionApprove), toApprove)
+	}
+	return all
+}
+
+// forbiddenBy adds the forbids on another action, which refuse this one too.
+func (left remainder) forbiddenBy(other remainder) remainder {
+	left.forbids = union(left.forbids, other.forbids)
+	left.certainForbids = union(left.certainForbids, other.certainForbids)
+	return left
+}
+
+func (p *Policy) prospect(left remainder, to string) Prospect {
+	switch {
+	case len(left.certainForbids) > 0:
+		return prospectOf(p.refuseByRules(left.certainForbids))
+	case len(left.permits) == 0:
+		return prospectOf(p.refuseByDefault(to))
+	case len(left.forbids) == 0 && len(left.certainPermits) > 0:
+		return Prospect{Answer: Yes, Rules: left.certainPermits}
+	}
+	return Prospect{Answer: Depends, Rules: slices.Concat(left.permits, left.forbids)}
+}

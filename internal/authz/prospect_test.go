@@ -1,0 +1,129 @@
+package authz_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/authz"
+)
+
+const reviewed = `
+@id("ops-ask")
+permit (principal in Group::"S0OPS", action == Action::"request", resource);
+
+@id("staging-alone")
+permit (principal in Group::"S0OPS", action == Action::"cancel", resource)
+when { resource.tags.contains("staging") };
+
+@id("leads-do-all")
+permit (principal in Group::"S0LEADS", action, resource);
+
+@id("web-asks-in-its-channel")
+permit (principal in Group::"S0WEB", action == Action::"request", resource)
+when { context.channel == "C1" };
+
+@id("web-files-alone")
+permit (principal in Group::"S0WEB", action == Action::"cancel", resource);
+
+@id("interns-file-nothing")
+@reason("interns ask their lead.")
+forbid (principal in Group::"S0INTERNS", action == Action::"cancel", resource);
+
+@id("fresh-leads")
+forbid (principal in Group::"S0FRESH", action == Action::"approve", resource)
+when { context.approvals == 0 };
+`
+
+func TestProspects(t *testing.T) {
+	t.Parallel()
+	p := parse(t, reviewed)
+	none := authz.RuleDefaultDeny
+	guest := person("U0GUS", "S0LEADS")
+	guest.Guest = true
+	unread := authz.Principal{Team: home, User: "U0EVE"}
+	unlisted := func(groups ...string) authz.Principal {
+		who := person("U0LEE", "S0LEADS")
+		who.GroupsUnlisted = groups
+		return who
+	}
+	for _, c := range []struct {
+		says                     string
+		who                      authz.Principal
+		request, cancel, approve string
+	}{
+		{"an operator asks, and files alone by the server", person("U0RAJ", "S0OPS"), "yes [ops-ask]", "depends [staging-alone]", "no [" + none + "]"},
+		{"a lead does all", person("U0LEE", "S0LEADS"), "yes [leads-do-all]", "yes [leads-do-all]", "yes [leads-do-all]"},
+		{"who asks by the channel files by it too", person("U0WIM", "S0WEB"), "depends [web-asks-in-its-channel]", "depends [web-files-alone]", "no [" + none + "]"},
+		{
+			"whom a forbid on cancel meets may not even ask", person("U0IDA", "S0OPS", "S0INTERNS"),
+			"no [interns-file-nothing]", "no [interns-file-nothing]", "no [" + none + "]",
+		},
+		{"a fresh lead approves second", person("U0LEE", "S0LEADS", "S0FRESH"), "yes [leads-do-all]", "yes [leads-do-all]", "depends [leads-do-all fresh-leads]"},
+		{"somebody in no group does nothing", person("U0EVE"), "no [" + none + "]", "no [" + none + "]", "no [" + none + "]"},
+		{"a guest does nothing", guest, "no [builtin-guest]", "no [builtin-guest]", "no [builtin-guest]"},
+		{
+			"of one whose groups are unread nothing is certain", unread,
+			"depends [ops-ask leads-do-all web-asks-in-its-channel interns-file-nothing]",
+			"depends [staging-alone leads-do-all web-files-alone interns-file-nothing]",
+			"depends [leads-do-all fresh-leads]",
+		},
+		{
+			"a group that Slack does not list leaves open what it forbids", unlisted("S0INTERNS"),
+			"depends [leads-do-all interns-file-nothing]", "depends [leads-do-all interns-file-nothing]", "yes [leads-do-all]",
+		},
+		{"and what it permits stays as it is", unlisted("S0OPS"), "yes [leads-do-all]", "yes [leads-do-all]", "yes [leads-do-all]"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			got := p.Prospects(c.who)
+			assert.Equal(t, c.request, said(got.Request), "request")
+			assert.Equal(t, c.cancel, said(got.Cancel), "cancel")
+			assert.Equal(t, c.approve, said(got.Approve), "approve")
+		})
+	}
+}
+
+func TestProspectsOnAServer(t *testing.T) {
+	t.Parallel()
+	p := parse(t, reviewed)
+	ops, web, fresh := person("U0RAJ", "S0OPS"), person("U0WIM", "S0WEB"), person("U0LEE", "S0LEADS", "S0FRESH")
+	elsewhere := context(func(c *authz.Context) { c.Channel = "" })
+	for _, c := range []struct {
+		says                     string
+		who                      authz.Principal
+		what                     authz.Server
+		how                      authz.Context
+		request, cancel, approve string
+	}{
+		{"an operator files staging alone", ops, server(), context(), "yes [ops-ask]", "yes [staging-alone]", "no [builtin-default-deny]"},
+		{"an operator needs somebody elsewhere", ops, server(tagged()), context(), "yes [ops-ask]", "no [builtin-default-deny]", "no [builtin-default-deny]"},
+		{"the channel is known", web, server(), context(), "yes [web-asks-in-its-channel]", "yes [web-files-alone]", "no [builtin-default-deny]"},
+		{"and decides", web, server(), elsewhere, "no [builtin-default-deny]", "no [builtin-default-deny]", "no [builtin-default-deny]"},
+		{"how many approved before is open", fresh, server(), context(), "yes [leads-do-all]", "yes [leads-do-all]", "depends [leads-do-all fresh-leads]"},
+		{"what is unread allows nothing", ops, server(func(s *authz.Server) { s.TagsKnown = false }), context(), "no [builtin-unread]", "no [builtin-unread]", "no [builtin-unread]"},
+		{"nor does a fee that is none", ops, server(costing("a lot")), context(), "no [builtin-unread]", "no [builtin-unread]", "no [builtin-unread]"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			got := p.ProspectsOn(c.who, c.what, c.how)
+			assert.Equal(t, c.request, said(got.Request), "request")
+			assert.Equal(t, c.cancel, said(got.Cancel), "cancel")
+			assert.Equal(t, c.approve, said(got.Approve), "approve")
+		})
+	}
+	assert.Equal(t, "no rule of the policy lets you have this filed with no second person; whoever runs this bot can say who may.",
+		p.ProspectsOn(ops, server(tagged()), context()).Cancel.Reason)
+	assert.Equal(t, "interns ask their lead.", p.Prospects(person("U0IDA", "S0INTERNS", "S0OPS")).Request.Reason)
+}
+
+func said(p authz.Prospect) string {
+	text := p.Answer.String() + " ["
+	for i, rule := range p.Rules {
+		if i > 0 {
+			text += " "
+		}
+		text += rule
+	}
+	return text + "]"
+}
