@@ -77,7 +77,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer}
 	words := slackui.Words{TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, PeopleSettle: func() bool { return approvesAnybody(policy) }}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: policy.GroupIDs(), Log: log,
+		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: policy.GroupIDs, Log: log,
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime

@@ -57,7 +57,7 @@ func (p *Policy) unreadRequester(requester Principal) []string {
 	if !requester.hasID() {
 		gaps = append(gaps, "who asked")
 	}
-	if !requester.GroupsKnown && len(p.groups) > 0 {
+	if !p.knowsGroups(requester) {
 		gaps = append(gaps, "the Slack user groups of who asked")
 	}
 	return gaps

@@ -150,6 +150,15 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 	}{
 		{"all is read", func(*authz.Principal, *authz.Server, *authz.Context) {}, allow("everybody")},
 		{"groups", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.GroupsKnown = false }, deny(authz.RuleUnread, "user groups")},
+		{"groups that another policy did not name", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
+			who.GroupsRead = []string{"S0OLD"}
+		}, deny(authz.RuleUnread, "user groups")},
+		{"no group but those that another policy named too", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
+			who.GroupsRead = []string{"S0OLD", "S0OUT"}
+		}, allow("everybody")},
+		{"groups, though they were asked for", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
+			who.GroupsKnown, who.GroupsRead = false, []string{"S0OUT"}
+		}, deny(authz.RuleUnread, "user groups")},
 		{"user", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User = "" }, deny(authz.RuleUnread, "who you are")},
 		{"team", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.Team = "" }, deny(authz.RuleUnread, "who you are")},
 		{"a user id that forges a team", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User = "U1/U2" }, deny(authz.RuleUnread)},

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,7 +122,7 @@ func (p *Policy) unread(who Principal, s Server, c Context) []string {
 		}
 	}
 	need(who.hasID(), "who you are")
-	need(who.GroupsKnown || len(p.groups) == 0, "your Slack user groups")
+	need(p.knowsGroups(who), "your Slack user groups")
 	need(s.ID > 0, "the server's id")
 	need(s.Hostname != "" && s.FQDN != "", "the server's name")
 	need(s.Datacenter != "", "the server's data center")
@@ -133,6 +134,15 @@ func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	need(c.StatedReason != "", "the reason of the cancellation")
 	need(c.WarningsKnown, "the server's warnings")
 	return gaps
+}
+
+// knowsGroups says whether all memberships that the policy may ask about were read.
+func (p *Policy) knowsGroups(who Principal) bool {
+	if len(who.GroupsRead) == 0 {
+		return who.GroupsKnown || len(p.groups) == 0
+	}
+	unread := func(id string) bool { return !slices.Contains(who.GroupsRead, id) }
+	return who.GroupsKnown && !slices.ContainsFunc(p.groups, unread)
 }
 
 func (who Principal) hasID() bool {

@@ -54,11 +54,12 @@ type remainder struct {
 
 func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remainder {
 	var left remainder
+	known := p.knowsGroups(who)
 	for _, r := range p.rules {
 		if !r.covers(name) {
 			continue
 		}
-		rest, kept := r.withoutServer(env, who.GroupsKnown)
+		rest, kept := r.withoutServer(env, known)
 		switch {
 		case !kept:
 		case r.permits():

@@ -13,6 +13,10 @@ type Principal struct {
 	Groups []string
 	// GroupsKnown says that Groups was read. Without it an empty Groups means "not known".
 	GroupsKnown bool
+	// GroupsRead are the ids of the groups that Groups was read for, where another policy may have
+	// named them than the one that decides: beside these no group's members are known. Empty where
+	// it was that one.
+	GroupsRead []string
 	// GroupsUnlisted are ids of Slack user groups that the policy names and Slack does not list:
 	// nobody knows who is in them. The person counts as no member where that lets them do less,
 	// and nothing is allowed that a membership would forbid.

@@ -29,28 +29,32 @@ const (
 // DirectoryOptions says whose directory it is.
 type DirectoryOptions struct {
 	Web            *Web
-	HomeTeam       string   // id of the workspace that the app is installed in
-	HomeEnterprise string   // its organisation; "" where there is none
-	Groups         []string // ids of the user groups that the policy names; with none, none is ever read
-	Log            *slog.Logger
-	Now            func() time.Time // nil for the time of this host
+	HomeTeam       string // id of the workspace that the app is installed in
+	HomeEnterprise string // its organisation; "" where there is none
+	// Groups are the ids of the user groups that the policy in force names, sorted; while it
+	// names none, none is read.
+	Groups func() []string
+	Log    *slog.Logger
+	Now    func() time.Time // nil for the time of this host
 }
 
 // Directory reads people by users.info and the members of the policy's groups by
 // usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
 // as asked for is an error, never an older answer.
 type Directory struct {
-	web    *Web
-	o      DirectoryOptions
-	owner  *owner
-	groups *lookup[memberships]
+	web   *Web
+	o     DirectoryOptions
+	owner *owner
 
 	mu     sync.Mutex
 	people map[string]*lookup[profile]
+	asked  []string // the groups that groups is about
+	groups *lookup[memberships]
 }
 
 // memberships are what Slack says about the policy's groups.
 type memberships struct {
+	asked    []string            // those groups
 	of       map[string][]string // ids of groups by user id
 	unlisted []string            // groups that Slack does not list: unknown here, or switched off
 }
@@ -70,9 +74,26 @@ func NewDirectory(o DirectoryOptions) *Directory {
 		o.Now = time.Now
 	}
 	calls := &owner{limit: lookupTime, most: maxLookups, cancels: map[*context.CancelFunc]struct{}{}}
-	d := &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
-	d.groups = &lookup[memberships]{pause: groupPause, read: d.readGroups}
-	return d
+	return &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
+}
+
+// named is the look-up of the groups that the policy names now; nil if it names none.
+// Another policy's groups are another look-up: what was read for the last one does not say
+// who is in them.
+func (d *Directory) named() *lookup[memberships] {
+	ids := d.o.Groups()
+	if len(ids) == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.groups == nil || !slices.Equal(ids, d.asked) {
+		d.asked = ids
+		d.groups = &lookup[memberships]{pause: groupPause, read: func(ctx context.Context) (memberships, error) {
+			return d.readGroups(ctx, ids)
+		}}
+	}
+	return d.groups
 }
 
 // Close cancels look-ups under way and waits for them.
@@ -88,8 +109,9 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	var members memberships
-	if len(d.o.Groups) > 0 { // under way together with the person
-		if members, err = d.members(ctx, now, oldest); err != nil {
+	groups := d.named()
+	if groups != nil { // under way together with the person
+		if members, err = d.members(ctx, groups, now, oldest); err != nil {
 			return authz.Principal{}, err
 		}
 	}
@@ -98,14 +120,18 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	principal := d.principal(person.ID, known)
-	return members.added(principal, person.ID, true), nil
+	return members.added(principal, person.ID, groups != nil), nil
 }
 
 // Members reads who is in the policy's groups, by a call begun no more than maxAge, and
 // never more than 60 s, before now. It knows people by their groups alone.
 func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error) {
+	groups := d.named()
+	if groups == nil {
+		return nil, nil
+	}
 	now := d.o.Now()
-	read, err := d.members(ctx, now, now.Add(-min(maxAge, peopleAge)))
+	read, err := d.members(ctx, groups, now, now.Add(-min(maxAge, peopleAge)))
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +143,8 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 	return all, nil
 }
 
-func (d *Directory) members(ctx context.Context, now, oldest time.Time) (memberships, error) {
-	call, err := d.groups.begin(d.owner, now, oldest)
+func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now, oldest time.Time) (memberships, error) {
+	call, err := groups.begin(d.owner, now, oldest)
 	if err != nil {
 		return memberships{}, fmt.Errorf("reading the user groups: %w", err)
 	}
@@ -163,27 +189,33 @@ func (d *Directory) Begun(ctx context.Context, person cancellation.Person) (who 
 	if err != nil {
 		return who, false
 	}
-	members, groupsKnown := d.groups.fresh(oldest)
-	return members.added(d.principal(person.ID, read), person.ID, groupsKnown || len(d.o.Groups) == 0), true
+	var members memberships
+	groupsKnown := false
+	if groups := d.named(); groups != nil {
+		members, groupsKnown = groups.fresh(oldest)
+	}
+	return members.added(d.principal(person.ID, read), person.ID, groupsKnown), true
 }
 
 func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, known bool) {
-	if len(d.o.Groups) == 0 {
+	groups := d.named()
+	if groups == nil {
+		return members, false
+	}
+	if members, known = groups.fresh(oldest); known {
 		return members, true
 	}
-	if members, known = d.groups.fresh(oldest); known {
-		return members, true
-	}
-	if _, err := d.groups.begin(d.owner, now, oldest); err != nil && !errors.Is(err, errTooSoon) {
+	if _, err := groups.begin(d.owner, now, oldest); err != nil && !errors.Is(err, errTooSoon) {
 		d.o.Log.Warn("beginning to read the user groups", "error", err)
 	}
 	return memberships{}, false
 }
 
 // added says which groups somebody is in, who may be listed by their id here or by the
-// one that is theirs in the whole organisation.
+// one that is theirs in the whole organisation; and of which this was read: by the time of
+// the decision another policy may be in force.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
-	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
+	who.Groups, who.GroupsUnlisted, who.GroupsKnown, who.GroupsRead = m.of[who.User], m.unlisted, known, m.asked
 	if here != who.User {
 		who.Groups = slices.Compact(slices.Sorted(slices.Values(slices.Concat(who.Groups, m.of[here]))))
 	}
@@ -193,11 +225,7 @@ func (m memberships) added(who authz.Principal, here string, known bool) authz.P
 // Warm reads the policy's groups once, at start, so that the first command finds
 // them, and says which of them Slack does not know.
 func (d *Directory) Warm(ctx context.Context) error {
-	if len(d.o.Groups) == 0 {
-		return nil
-	}
-	now := d.o.Now()
-	_, err := d.members(ctx, now, now.Add(-peopleAge))
+	_, err := d.Members(ctx, peopleAge)
 	return err
 }
 
@@ -241,7 +269,7 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 
 // readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
 // groups. A group that is switched off is not in it.
-func (d *Directory) readGroups(ctx context.Context) (memberships, error) {
+func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
 	var groups []slack.UserGroup
 	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
 		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
@@ -249,8 +277,8 @@ func (d *Directory) readGroups(ctx context.Context) (memberships, error) {
 	}); err != nil {
 		return memberships{}, err
 	}
-	members := memberships{of: map[string][]string{}}
-	for _, id := range d.o.Groups {
+	members := memberships{asked: ids, of: map[string][]string{}}
+	for _, id := range ids {
 		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
 		if at < 0 {
 			d.o.Log.Warn("the policy names a user group that Slack does not list", "group", id)

@@ -54,6 +54,9 @@ func (p *people) set(change func(p *people)) {
 	change(p)
 }
 
+// theGroups are those that the policy in force names.
+func theGroups(ids ...string) func() []string { return func() []string { return ids } }
+
 type clock struct{ atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Unix(0, c.Load()) }
@@ -70,6 +73,9 @@ func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *sla
 	o.Web, o.Log, o.Now = far.web(t), silent(), at.now
 	if o.HomeTeam == "" {
 		o.HomeTeam = "T1"
+	}
+	if o.Groups == nil {
+		o.Groups = theGroups()
 	}
 	d := NewDirectory(o)
 	t.Cleanup(d.Close)
@@ -103,7 +109,7 @@ func TestPrincipalOfEachKindOfPerson(t *testing.T) {
 			p.set(func(p *people) { p.users["U1"] = c.fields })
 			got, err := d.Principal(t.Context(), ana, time.Minute)
 			require.NoError(t, err)
-			c.want.User, c.want.GroupsKnown = "U1", true
+			c.want.User = "U1"
 			assert.Equal(t, c.want, got)
 			assert.Zero(t, far.count("usergroups.list"), "no groups in the policy: none are read")
 		})
@@ -132,17 +138,61 @@ func TestWhomSlackDoesNotLetTheBotSeeIsAStranger(t *testing.T) {
 
 func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	t.Parallel()
-	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1", "S7"}})
+	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S7")})
 	require.NoError(t, d.Warm(t.Context()))
 	got, err := d.Principal(t.Context(), ana, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsUnlisted: []string{"S7"}}, got)
+	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsRead: []string{"S1", "S7"}, GroupsUnlisted: []string{"S7"}}, got)
 	assert.Equal(t, 1, far.count("usergroups.list"), "what was read at start is still fresh")
+}
+
+func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	ids := atomic.Pointer[[]string]{}
+	set := func(groups ...string) { ids.Store(&groups) }
+	set("S1")
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: func() []string { return *ids.Load() }})
+	got, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"S1"}, got.GroupsRead)
+
+	set("S1", "S9")
+	got, err = d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err, "the pause between two calls is for the same question")
+	assert.Equal(t, []string{"S1", "S9"}, got.Groups)
+	assert.Equal(t, []string{"S1", "S9"}, got.GroupsRead)
+	assert.Equal(t, 2, far.count("usergroups.list"))
+
+	p.set(func(p *people) { p.failing["usergroups.list"] = true })
+	set("S9")
+	_, err = d.Principal(t.Context(), ana, time.Minute)
+	require.ErrorContains(t, err, "internal_error", "what was read for another policy is no answer")
+
+	set()
+	got, err = d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	assert.Empty(t, got.GroupsRead)
+	assert.False(t, got.GroupsKnown, "none was read, and none is known should a policy name one")
+}
+
+func TestMembersAreAllWhoAreInAGroupOfThePolicy(t *testing.T) {
+	t.Parallel()
+	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S9")})
+	p.set(func(p *people) { p.members = []string{"U3", "U2", "U1"} })
+	ids, err := d.Members(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"U1", "U2", "U3"}, ids)
+
+	none, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	ids, err = none.Members(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, ids)
+	assert.Zero(t, far.count("usergroups.list"))
 }
 
 func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
 	_, err := d.Principal(t.Context(), ana, time.Minute)
 	require.NoError(t, err)
 	at.advance(time.Minute)
@@ -168,7 +218,7 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 
 func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
 	_, err := d.Principal(t.Context(), ana, time.Minute)
 	require.ErrorContains(t, err, "internal_error")
@@ -185,7 +235,7 @@ func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
 
 func TestAFailedRefreshLeavesWhatIsStillFresh(t *testing.T) {
 	t.Parallel()
-	d, p, _, at := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	d, p, _, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
 	_, err := d.Principal(t.Context(), ana, time.Minute)
 	require.NoError(t, err)
 	at.advance(30 * time.Second)
@@ -198,7 +248,7 @@ func TestAFailedRefreshLeavesWhatIsStillFresh(t *testing.T) {
 
 func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["users.info"] = release; p.held["usergroups.list"] = release })
 	var all sync.WaitGroup
@@ -232,7 +282,7 @@ func TestOneWhoGivesUpDoesNotSpoilItForTheOthers(t *testing.T) {
 
 func TestACommandWaitsForNoGroups(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: []string{"S1"}})
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["usergroups.list"] = release })
 	who, known := d.Cached(t.Context(), ana)
@@ -250,7 +300,7 @@ func TestACommandGoesOnWhereThePersonCannotBeRead(t *testing.T) {
 	p.set(func(p *people) { p.failing["users.info"] = true })
 	who, known := d.Cached(t.Context(), ana)
 	assert.False(t, known)
-	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana", GroupsKnown: true}, who)
+	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana"}, who)
 }
 
 func TestClosingADirectoryEndsItsCalls(t *testing.T) {

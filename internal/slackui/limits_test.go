@@ -169,7 +169,7 @@ func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
 // reads reports whether a directory that has just begun can read a person.
 func reads(t *testing.T, w *workspace, web *Web, groups ...string) bool {
 	t.Helper()
-	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Groups: groups, Log: silent()})
+	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Groups: theGroups(groups...), Log: silent()})
 	defer d.Close()
 	_, err := d.Principal(t.Context(), cancellation.Person{ID: w.Cast().User}, time.Minute)
 	return err == nil

@@ -57,7 +57,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/"})
 	require.NoError(t, err)
 	t.Cleanup(web.Close)
-	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: []string{s.cast.RequestGroup, s.cast.ApproveGroup}, Log: silent()})
+	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
 	t.Cleanup(directory.Close)
 
 	s.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: s.clock, Serve: true})

@@ -79,6 +79,10 @@ func withoutURL(err error) error {
 	return err
 }
 
+// RetryAfter reads from an error how long Slack asks to wait before the same is asked
+// again; limited is false for any other error.
+func RetryAfter(err error) (pause time.Duration, limited bool) { return pauseOf(err) }
+
 // pauseOf reads how long Slack asks to wait; limited is false for any other error.
 func pauseOf(err error) (pause time.Duration, limited bool) {
 	if slow, ok := errors.AsType[*slack.RateLimitedError](err); ok {
