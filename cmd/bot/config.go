@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -125,25 +126,36 @@ func (e *ConfigError) Error() string {
 
 // LoadConfig reads the settings from the environment of this process, which is
 // the only one that envconfig v1.4.0 can read; tests set it with t.Setenv. Call
-// it once, before any goroutine runs: a setting that is there but empty counts
+// it before any goroutine runs: a setting that is there but empty counts
 // as not set, and LoadConfig unsets it, since envconfig tells the two apart.
 //
 // The error is a *ConfigError with all problems at once.
 func LoadConfig() (Config, error) {
+	return loadConfig(func(string) bool { return true }, checkTogether)
+}
+
+// loadConfig reads the settings that are wanted, for a verb that needs no others: what is
+// missing or wrong among those is not its concern.
+func loadConfig(wanted func(name string) bool, together func(Config, map[string]bool) []string) (Config, error) {
 	var cfg Config
 	reader := settingsReader{given: map[string]bool{}, broken: map[string]bool{}}
 	fields := reflect.ValueOf(&cfg).Elem()
 	for _, field := range settingFields() {
+		if name := field.Tag.Get("envconfig"); !wanted(name) {
+			reader.broken[name] = true
+			continue
+		}
 		reader.read(field, fields.FieldByIndex(field.Index))
 	}
 	problems := append(reader.problems, checkForms(cfg, reader.broken)...)
-	problems = append(problems, checkTogether(cfg, reader.given)...)
-	problems = append(problems, cfg.readPolicy()...)
+	problems = append(problems, together(cfg, reader.given)...)
+	policy, refused := readPolicy("POLICY_FILE", cfg.PolicyFile)
+	problems = append(problems, refused...)
 	problems = append(problems, checkNames(os.Environ())...)
 	if len(problems) > 0 {
 		return Config{}, &ConfigError{Problems: problems}
 	}
-	if cfg.PolicyFile != "" {
+	if cfg.Policy = policy; policy != nil {
 		cfg.ProtectedTags = nil // its default belongs to REQUEST_GROUPS
 	}
 	// One endpoint has one spelling: the store is bound to it.
@@ -151,21 +163,42 @@ func LoadConfig() (Config, error) {
 	return cfg, nil
 }
 
-// readPolicy fills Policy, and says all that is wrong with it.
-func (c *Config) readPolicy() (problems []string) {
-	if c.PolicyFile == "" {
-		return nil
+// readPolicy reads a policy file, and says all that is wrong with it, each beginning
+// with the setting that names the file. With no path there is neither.
+func readPolicy(setting, path string) (policy *authz.Policy, problems []string) {
+	if path == "" {
+		return nil, nil
 	}
-	source, err := os.ReadFile(c.PolicyFile)
+	text, err := readPolicyText(path)
 	if err != nil {
-		return []string{fmt.Sprintf("POLICY_FILE: the file cannot be used: %v; name a file that holds a Cedar policy", withoutPath(err))}
+		return nil, []string{fmt.Sprintf("%s: the file cannot be used: %v; name a file that holds a Cedar policy", setting, err)}
 	}
-	if c.Policy, err = authz.Parse(c.PolicyFile, source); err != nil {
+	return parsePolicy(setting, path, text)
+}
+
+// readPolicyText reads no more of a policy file than shows that it is too large: the
+// path may name an endless device.
+func readPolicyText(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, authz.MaxSource+1))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return text, nil
+}
+
+func parsePolicy(setting, path string, text []byte) (policy *authz.Policy, problems []string) {
+	policy, err := authz.Parse(path, text)
+	if err != nil {
 		for problem := range strings.Lines(err.Error()) {
-			problems = append(problems, "POLICY_FILE: "+strings.TrimSpace(problem))
+			problems = append(problems, setting+": "+strings.TrimSpace(problem))
 		}
 	}
-	return problems
+	return policy, problems
 }
 
 func settingFields() []reflect.StructField {

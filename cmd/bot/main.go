@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 )
 
@@ -47,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, resolve(ctx, rest, stdout))
 	case "requests":
 		return exitCode(stderr, requests(ctx, rest, stdout))
+	case "policy":
+		return exitCode(stderr, policyVerb(ctx, rest, stdout))
 	case "version":
 		return exitCode(stderr, printVersion(rest, stdout))
 	default:
@@ -55,13 +58,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func verbs() []Verb {
+	return slices.Concat(workVerbs(), policyVerbs(), []Verb{{Usage: "version", Meaning: "prints the version"}})
+}
+
+func workVerbs() []Verb {
 	return []Verb{
 		{Usage: "[serve]", Meaning: "serves Slack until it is stopped; what no verb means"},
 		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
 		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
 		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
 		{Usage: "requests [--all | --state STATE,…]", Meaning: "lists requests: those not at rest, all, or some"},
-		{Usage: "version", Meaning: "prints the version"},
 	}
 }
 

@@ -27,25 +27,48 @@ type far struct {
 // reach makes the two clients and asks each who its credential belongs to, so that
 // a bad one fails at start and not at the first request.
 func reach(ctx context.Context, cfg Config) (*far, error) {
+	web, bot, err := reachSlack(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, account, err := reachSoftLayer(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &far{slack: web, softlayer: client, bot: bot, account: account}, nil
+}
+
+// slackSettings are what reachSlack needs.
+var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
+
+func reachSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identity, error) {
+	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+	if err != nil {
+		return nil, slackui.Identity{}, err
+	}
+	bot, err := web.AuthTest(ctx)
+	if err != nil {
+		return nil, slackui.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
+	}
+	return web, bot, nil
+}
+
+// softLayerSettings are what reachSoftLayer needs.
+var softLayerSettings = []string{"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL"}
+
+func reachSoftLayer(ctx context.Context, cfg Config) (*softlayer.Client, cancellation.Account, error) {
 	client, err := softlayer.New(softlayer.Options{
 		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
 		APIKey: cfg.SoftLayerAPIKey.Reveal(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, cancellation.Account{}, err
 	}
-	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+	account, err := client.Account(ctx)
 	if err != nil {
-		return nil, err
+		return nil, cancellation.Account{}, fmt.Errorf("asking SoftLayer whose key this is: %w", err)
 	}
-	f := &far{slack: web, softlayer: client}
-	if f.bot, err = web.AuthTest(ctx); err != nil {
-		return nil, fmt.Errorf("asking Slack who the bot is: %w", err)
-	}
-	if f.account, err = client.Account(ctx); err != nil {
-		return nil, fmt.Errorf("asking SoftLayer whose key this is: %w", err)
-	}
-	return f, nil
+	return client, account, nil
 }
 
 func (f *far) close() {
@@ -54,7 +77,9 @@ func (f *far) close() {
 }
 
 // home is the id that the team part of people's ids is compared with.
-func (f *far) home() string { return cmp.Or(f.bot.Enterprise, f.bot.Team) }
+func (f *far) home() string { return homeOf(f.bot) }
+
+func homeOf(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
 
 // openStore opens the database, holds it to the Slack app and the SoftLayer account that
 // it was first used with, and keeps the deployment's rate by it from then on.

@@ -49,3 +49,28 @@ func TestTheReadmeShowsItsTwoCommands(t *testing.T) {
 		assert.Contains(t, string(text), command)
 	}
 }
+
+// What the README shows of a policy and its cases holds.
+func TestTheReadmesCasesHoldOfItsPolicy(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, policy, found := strings.Cut(string(text), "```cedar\n")
+	require.True(t, found)
+	policy, rest, _ := strings.Cut(policy, "```")
+	_, table, found := strings.Cut(rest, "```json\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "```")
+	code, out, wrong := ran(t, "policy", "test", written(t, "cases.json", table), "--policy", written(t, "policy.cedar", policy))
+	assert.Equal(t, exitDone, code, "%s%s", out, wrong)
+}
+
+func TestTheReadmeTellsOfEachPolicyVerb(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, verb := range policyVerbs() {
+		words := strings.Fields(verb.Usage)
+		assert.Contains(t, string(text), "bot "+words[0]+" "+words[1])
+	}
+}

@@ -54,16 +54,24 @@ func parseResolution(args []string) (cancellation.Resolution, error) {
 	flags := flag.NewFlagSet("resolve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	why := flags.String("why", "", "")
-	var words []string
+	words, err := parseMixed(flags, args)
+	if err != nil {
+		return cancellation.Resolution{}, err
+	}
+	return resolution(words, *why)
+}
+
+// parseMixed reads flags that may stand before, between and after words.
+func parseMixed(flags *flag.FlagSet, args []string) (words []string, err error) {
 	for len(args) > 0 {
 		if err := flags.Parse(args); err != nil {
-			return cancellation.Resolution{}, fmt.Errorf("%w: resolve: %w", errUsage, err)
+			return nil, fmt.Errorf("%w: %s: %w", errUsage, flags.Name(), err)
 		}
 		if args = flags.Args(); len(args) > 0 {
 			words, args = append(words, args[0]), args[1:]
 		}
 	}
-	return resolution(words, *why)
+	return words, nil
 }
 
 func resolution(words []string, why string) (cancellation.Resolution, error) {

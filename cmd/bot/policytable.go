@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// policyTable is a file of cases that a policy is held to. It is JSON, and strict: an
+// unknown or repeated name is refused, since a case that means nothing looks like one
+// that holds.
+type policyTable struct {
+	Team    string             `json:"team"`    // that the bot is installed in; ids without one belong to it
+	Account string             `json:"account"` // SoftLayer's; what a policy asks for as context.account
+	People  named[tablePerson] `json:"people"`
+	Servers named[tableServer] `json:"servers"`
+	Cases   []tableCase        `json:"cases"`
+}
+
+type tablePerson struct {
+	ID          string   `json:"id"` // "U…", or "TEAM/U…"
+	Groups      []string `json:"groups"`
+	Guest       bool     `json:"guest"`
+	Bot         bool     `json:"bot"`
+	Deactivated bool     `json:"deactivated"`
+	Stranger    bool     `json:"stranger"` // as is everybody of another team
+}
+
+type tableServer struct {
+	ID         int64    `json:"id"`
+	Name       string   `json:"name"` // with its domain
+	Datacenter string   `json:"datacenter"`
+	Tags       []string `json:"tags"`
+	Fee        string   `json:"fee"` // a month, in decimal text; left out: unknown
+	Hourly     bool     `json:"hourly"`
+}
+
+// tableCase asks for a server's cancellation or, with a requester, for leave to approve
+// theirs.
+type tableCase struct {
+	Says       string   `json:"says"` // what it is about, for people
+	Who        string   `json:"who"`
+	Server     string   `json:"server"`
+	Channel    string   `json:"channel"`
+	Associated bool     `json:"associated"`
+	Reason     string   `json:"reason"` // one of SoftLayer's ten; left out: the first
+	Warnings   []string `json:"warnings"`
+	Requester  string   `json:"requester"`
+	Approvals  int      `json:"approvals"` // valid ones before this one
+	Expect     string   `json:"expect"`
+	By         string   `json:"by"` // one of the deciding rules; left out: any
+}
+
+// named is a JSON object whose names are ours to choose; encoding/json alone would let
+// the last of two of the same name win.
+type named[T any] map[string]T
+
+// UnmarshalJSON reads the object name by name.
+func (n *named[T]) UnmarshalJSON(data []byte) error {
+	*n = named[T]{}
+	var names map[string]json.RawMessage
+	if err := json.Unmarshal(data, &names); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	_, _ = decoder.Token() // the brace: it was read as an object above
+	for decoder.More() {
+		token, _ := decoder.Token()
+		name, _ := token.(string)
+		if _, twice := (*n)[name]; twice {
+			return fmt.Errorf("%q stands there twice", name)
+		}
+		var raw json.RawMessage
+		_ = decoder.Decode(&raw)
+		var value T
+		if err := decodeStrictly(raw, &value); err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+		(*n)[name] = value
+	}
+	return nil
+}
+
+func decodeStrictly(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the end of the table")
+	}
+	return nil
+}
+
+// readPolicyTable reads a table of cases for a bot installed in team; "" is the table's
+// own. All that is wrong with it is named at once.
+func readPolicyTable(path, team string) (policyTable, error) {
+	var t policyTable
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return t, fmt.Errorf("%w: reading the table of cases: %w", errUsage, err)
+	}
+	if err := decodeStrictly(data, &t); err != nil {
+		return t, fmt.Errorf("%w: %s%s: %w", errUsage, path, lineOf(data, err), err)
+	}
+	if team != "" && t.Team != "" && team != t.Team {
+		return t, fmt.Errorf("%w: %s: it is about team %q, and --team says %s", errUsage, path, t.Team, team)
+	}
+	if t.Team == "" {
+		t.Team = team
+	}
+	if problems := t.problems(); len(problems) > 0 {
+		return t, fmt.Errorf("%w: %s:\n  %s", errUsage, path, strings.Join(problems, "\n  "))
+	}
+	return t, nil
+}
+
+// lineOf says in which line a file stops being JSON.
+func lineOf(data []byte, err error) string {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf(":%d", bytes.Count(data[:syntax.Offset], []byte("\n"))+1)
+	}
+	return ""
+}
+
+// The forms of what a table holds.
+var (
+	userID     = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
+	wholeID    = regexp.MustCompile(`^[TE][A-Z0-9]+/[UW][A-Z0-9]+$`)
+	groupID    = regexp.MustCompile(`^S[A-Z0-9]+$`)
+	accountID  = regexp.MustCompile(`^[0-9]*$`)
+	hostDomain = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
+)
+
+// problems holds a table to what Slack and SoftLayer can say: a case about something
+// else would test nothing.
+func (t policyTable) problems() []string {
+	var found []string
+	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if t.Team != "" && !homeID.MatchString(t.Team) {
+		complain("team: %q is no id of a team or an enterprise", t.Team)
+	}
+	if !accountID.MatchString(t.Account) {
+		complain("account: %q is not the digits of a SoftLayer account", t.Account)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.People)) {
+		for _, problem := range t.People[name].problems(t.Team) {
+			complain("person %q: %s", name, problem)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Servers)) {
+		for _, problem := range t.Servers[name].problems() {
+			complain("server %q: %s", name, problem)
+		}
+	}
+	if len(t.Cases) == 0 {
+		complain("no cases: nothing would be tested")
+	}
+	for i, c := range t.Cases {
+		for _, problem := range t.caseProblems(c) {
+			complain("%s: %s", c.title(i), problem)
+		}
+	}
+	return found
+}
+
+func (p tablePerson) problems(team string) []string {
+	var found []string
+	switch {
+	case !userID.MatchString(p.ID) && !wholeID.MatchString(p.ID):
+		found = append(found, fmt.Sprintf("id %q is not a Slack user's (U…, W… or TEAM/U…)", p.ID))
+	case userID.MatchString(p.ID) && team == "":
+		found = append(found, `whose team? Give the table a "team", or name it by --team, or write TEAM/`+p.ID)
+	}
+	for _, group := range p.Groups {
+		if !groupID.MatchString(group) {
+			found = append(found, fmt.Sprintf("group %q is not a Slack user group's id (S…)", group))
+		}
+	}
+	return found
+}
+
+func (s tableServer) problems() []string {
+	var found []string
+	if s.ID <= 0 {
+		found = append(found, "id: a hardware id is above 0")
+	}
+	if !hostDomain.MatchString(s.Name) {
+		found = append(found, fmt.Sprintf("name %q is not a host name with its domain", s.Name))
+	}
+	if s.Datacenter == "" {
+		found = append(found, "datacenter: give its short name, such as fra02")
+	}
+	if _, err := authz.MonthlyFee(false, s.Fee); err != nil {
+		found = append(found, "fee: "+err.Error())
+	}
+	return found
+}
+
+func (t policyTable) caseProblems(c tableCase) []string {
+	var found []string
+	need := func(fine bool, format string, args ...any) {
+		if !fine {
+			found = append(found, fmt.Sprintf(format, args...))
+		}
+	}
+	_, person := t.People[c.Who]
+	_, server := t.Servers[c.Server]
+	_, requester := t.People[c.Requester]
+	need(person, "who: there is no person %q", c.Who)
+	need(server, "server: there is no server %q", c.Server)
+	need(requester || c.Requester == "", "requester: there is no person %q", c.Requester)
+	need(c.Requester != "" || c.Approvals == 0, "approvals: they count for an approval, which has a requester")
+	need(c.Approvals >= 0, "approvals: %d is below 0", c.Approvals)
+	need(checkChannel(c.Channel) == "", "channel: %q is %s", c.Channel, checkChannel(c.Channel))
+	need(c.Reason == "" || slices.Contains(cancellation.Reasons(), c.Reason), "reason: %q is not one of SoftLayer's ten", c.Reason)
+	for _, warning := range c.Warnings {
+		need(slices.Contains(warnings, warning), "warnings: %q is not one of %s", warning, strings.Join(warnings, ", "))
+	}
+	outcome := expectation.FindStringSubmatch(c.Expect)
+	need(outcome != nil, "expect: %q is not one of refused, may file, needs N approvals and, with a requester, may approve", c.Expect)
+	need(outcome == nil || c.Expect == "refused" || (c.Requester != "") == (c.Expect == mayApprove),
+		"expect: %q cannot come of this; with a requester it is refused or may approve, without one another", c.Expect)
+	return found
+}
+
+var warnings = []string{cancellation.WarningGateway, cancellation.WarningProvisioned, cancellation.WarningTransaction}
+
+// What a case may expect.
+const (
+	mayFile    = "may file"
+	mayApprove = "may approve"
+)
+
+var expectation = regexp.MustCompile(`^(?:refused|may file|may approve|needs (?:1 approval|[2-9] approvals))$`)
+
+// title names a case.
+func (c tableCase) title(i int) string {
+	if c.Says == "" {
+		return fmt.Sprintf("case %d", i+1)
+	}
+	return fmt.Sprintf("case %d (%s)", i+1, printable(c.Says))
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// policyTest holds the policy to a table of cases. It reads files and the settings of the
+// policy, and asks nobody.
+func policyTest(args []string, stdout io.Writer) error {
+	var from policySource
+	words, err := parseMixed(from.policyFlags("test", true), args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return fmt.Errorf("%w: policy test FILE [--policy FILE] [--team TEAM]", errUsage)
+	}
+	if err := from.check(); err != nil {
+		return err
+	}
+	cfg, err := from.settings()
+	if err != nil {
+		return err
+	}
+	table, err := readPolicyTable(words[0], from.team)
+	if err != nil {
+		return err
+	}
+	policy, err := policyOf(cfg, table.Team)
+	if err != nil {
+		return err
+	}
+	return table.report(policy, stdout)
+}
+
+// report prints each case that does not hold, and is an error if one does not.
+func (t policyTable) report(policy *authz.Policy, stdout io.Writer) error {
+	failed := 0
+	for i, c := range t.Cases {
+		if sentence := t.try(policy, i, c); sentence != "" {
+			failed++
+			if _, err := fmt.Fprintln(stdout, sentence); err != nil {
+				return fmt.Errorf("printing the cases that fail: %w", err)
+			}
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("testing the policy: %d of %d cases fail", failed, len(t.Cases))
+	}
+	_, err := fmt.Fprintf(stdout, "all %d cases hold\n", len(t.Cases))
+	return err
+}
+
+// try says in a sentence how a case fails; "" if it holds.
+func (t policyTable) try(policy *authz.Policy, i int, c tableCase) string {
+	d := t.decide(policy, c)
+	got := outcome(d, c.Requester != "")
+	if got == c.Expect && (c.By == "" || slices.Contains(d.Rules, c.By)) {
+		return ""
+	}
+	expected := c.Expect
+	if c.By != "" {
+		expected += " by " + c.By
+	}
+	does := fmt.Sprintf("%s asks for %s", c.Who, c.Server)
+	if c.Requester != "" {
+		does = fmt.Sprintf("%s approves what %s asked for, %s,", c.Who, c.Requester, c.Server)
+	}
+	sentence := fmt.Sprintf("%s: %s and is expected to get %q, but got %q by %s", c.title(i), does, expected, got, strings.Join(d.Rules, ", "))
+	if d.Reason != "" {
+		sentence += ": " + d.Reason
+	}
+	return printable(sentence)
+}
+
+func (t policyTable) decide(policy *authz.Policy, c tableCase) authz.Decision {
+	who, server := t.principal(c.Who), t.Servers[c.Server].resource()
+	context := authz.Context{
+		Channel: c.Channel, Account: cmp.Or(t.Account, "1"), AssociatedItems: c.Associated,
+		StatedReason: cmp.Or(c.Reason, cancellation.Reasons()[0]), Warnings: c.Warnings, WarningsKnown: true,
+	}
+	if c.Requester != "" {
+		return policy.Approve(who, t.principal(c.Requester), server, context, c.Approvals)
+	}
+	return policy.Decide(who, server, context)
+}
+
+func (t policyTable) principal(name string) authz.Principal {
+	p := t.People[name]
+	team, user, whole := strings.Cut(p.ID, "/")
+	if !whole {
+		team, user = t.Team, p.ID
+	}
+	return authz.Principal{
+		Team: team, User: user, Name: name, Groups: p.Groups, GroupsKnown: true,
+		Guest: p.Guest, Bot: p.Bot, Deactivated: p.Deactivated,
+		Stranger: p.Stranger || t.Team != "" && team != t.Team,
+	}
+}
+
+func (s tableServer) resource() authz.Server {
+	host, domain, _ := strings.Cut(s.Name, ".")
+	return authz.Server{
+		ID: s.ID, Hostname: host, Domain: domain, FQDN: s.Name, Datacenter: s.Datacenter,
+		Tags: s.Tags, TagsKnown: true, MonthlyFee: s.Fee, Hourly: s.Hourly,
+	}
+}
+
+// outcome is a decision in the words of a table.
+func outcome(d authz.Decision, approving bool) string {
+	switch {
+	case d.Effect == authz.Allowed && approving:
+		return mayApprove
+	case d.Effect == authz.Allowed:
+		return mayFile
+	case d.Effect == authz.NeedsApproval && d.Approvals == 1:
+		return "needs 1 approval"
+	case d.Effect == authz.NeedsApproval:
+		return fmt.Sprintf("needs %d approvals", d.Approvals)
+	default:
+		return "refused"
+	}
+}
