@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
 )
 
 // policyWho lists, for an access review, everybody whom the policy can reach.
@@ -61,17 +62,17 @@ func (p *policyPeople) review(ctx context.Context) ([][]string, error) {
 
 // everybody is whom the policy can reach, ordered by their ids.
 func (p *policyPeople) everybody(ctx context.Context) ([]authz.Principal, error) {
-	var members []string
+	var members []authz.Principal
 	err := patiently(ctx, func() (err error) {
-		members, err = p.directory.Members(ctx)
+		members, err = p.directory.Members(ctx, cancellation.MaxPrincipalAge)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]authz.Principal{}
-	for _, user := range members {
-		who, err := p.principal(ctx, user)
+	for _, member := range members {
+		who, err := p.principal(ctx, member.User)
 		if err != nil {
 			return nil, err
 		}

@@ -179,14 +179,19 @@ func TestMembersAreAllWhoAreInAGroupOfThePolicy(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S9")})
 	p.set(func(p *people) { p.members = []string{"U3", "U2", "U1"} })
-	ids, err := d.Members(t.Context())
+	all, err := d.Members(t.Context(), time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"U1", "U2", "U3"}, ids)
+	require.Len(t, all, 3)
+	for i, id := range []string{"T1/U1", "T1/U2", "T1/U3"} {
+		assert.Equal(t, id, all[i].ID())
+		assert.Contains(t, all[i].Groups, "S1")
+		assert.True(t, all[i].GroupsKnown)
+	}
 
 	none, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
-	ids, err = none.Members(t.Context())
+	all, err = none.Members(t.Context(), time.Minute)
 	require.NoError(t, err)
-	assert.Empty(t, ids)
+	assert.Empty(t, all)
 	assert.Zero(t, far.count("usergroups.list"))
 }
 
