@@ -24,10 +24,18 @@ func (b *bot) admin() http.Handler {
 type readiness struct {
 	Problems  []string       `json:"problems"`
 	Socket    *socketDetail  `json:"socket,omitempty"`
+	Policy    policyDetail   `json:"policy"`
 	Requests  map[string]int `json:"requests"`   // those not at rest, by state
 	LeftAlone int            `json:"left_alone"` // of a state or format that this build does not know
 	Overdue   []overdue      `json:"overdue"`    // what takes too long, the oldest first
 	Replicas  int            `json:"replicas"`   // processes that serve from this database
+}
+
+// policyDetail is the policy in force and, where the policy file is another one by now, why
+// that was refused: no reason not to take commands.
+type policyDetail struct {
+	Digest  string   `json:"digest"`
+	Refused []string `json:"refused,omitempty"`
 }
 
 // overdue is a request that has been under way or stuck, or owed its result, too long.
@@ -58,6 +66,7 @@ func detail(s slackui.SocketStatus) *socketDetail {
 
 func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load())}
+	answer.Policy = policyDetail{Digest: b.policy.Digest(), Refused: b.watch.problems()}
 	if err := b.journal.Ready(); err != nil {
 		answer.Problems = append(answer.Problems, err.Error())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store"
 )
@@ -69,7 +70,9 @@ func newDatabase(t *testing.T) *database {
 	beside.SetMaxOpenConns(1)
 	t.Cleanup(func() { assert.NoError(t, beside.Close()); assert.NoError(t, journal.Close()) })
 	require.NoError(t, journal.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
-	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal}
+	policy, err := authz.Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
+	require.NoError(t, err)
+	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: newInForce(policy)}
 	return &database{t: t, journal: journal, beside: beside, admin: b.admin()}
 }
 

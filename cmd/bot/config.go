@@ -40,7 +40,7 @@ type Config struct {
 	ListenAddr          string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:3000" desc:"host:port for Slack's requests, in HTTP mode"`
 	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`
 	TicketURL           string        `envconfig:"TICKET_URL" default:"https://cloud.ibm.com/unifiedsupport/cases?number={number}" desc:"link to a ticket, a template with {id} or {number} or both; https, or http to loopback"`
-	NotifyChannel       string        `envconfig:"NOTIFY_CHANNEL" desc:"id of a Slack channel where approvers are asked, and which hears of requests that take too long; the bot must be a member"`
+	NotifyChannel       string        `envconfig:"NOTIFY_CHANNEL" desc:"id of a Slack channel where approvers are asked, and which hears of requests that take too long, and of a changed policy file that is refused; the bot must be a member"`
 	UndoWindow          time.Duration `envconfig:"UNDO_WINDOW" default:"0s" desc:"how long an accepted request can be undone before it is filed" form:"a duration, such as 10m"`
 	ApprovalExpiry      time.Duration `envconfig:"APPROVAL_EXPIRY" default:"72h" desc:"how long a request waits for approval" form:"a duration, such as 72h"`
 	SettleTime          time.Duration `envconfig:"SETTLE_TIME" default:"5m" desc:"how long SoftLayer's books must stay clean before a request whose answer was lost is sent once more; at least POST_TIMEOUT" form:"a duration, such as 5m"`

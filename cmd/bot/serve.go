@@ -48,9 +48,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range policy.Warnings() {
-		log.Warn("the policy in force", "says", warning)
-	}
+	sayWarnings(log, policy)
 	journal, err := f.openStore(ctx, cfg, true)
 	if err != nil {
 		return err
@@ -60,12 +58,21 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	return errors.Join(b.run(ctx), journal.Close())
 }
 
+// sayWarnings says aloud what is allowed in a policy and ought to be known.
+func sayWarnings(log *slog.Logger, policy *authz.Policy) {
+	for _, warning := range policy.Warnings() {
+		log.Warn("the policy in force", "says", warning)
+	}
+}
+
 // bot is the assembled program.
 type bot struct {
 	cfg        Config
 	log        *slog.Logger
 	journal    *store.Store
 	directory  *slackui.Directory
+	policy     *inForce
+	watch      *policyWatch // nil without a policy file
 	worker     *cancellation.Worker
 	dispatcher *slackui.Dispatcher
 	socket     *slackui.Socket // nil without an app token
@@ -74,11 +81,15 @@ type bot struct {
 }
 
 func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer}
-	words := slackui.Words{TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, PeopleSettle: func() bool { return approvesAnybody(policy) }}
+	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer, policy: newInForce(policy)}
+	words := slackui.Words{
+		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
+		PeopleSettle: b.policy.approvesAnybody,
+	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: policy.GroupIDs, Log: log,
+		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
 	})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
@@ -87,15 +98,20 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	}
 	b.worker = &cancellation.Worker{
 		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Filer: f.softlayer,
-		Directory: b.directory, Policy: policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
-		Announcer: slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log}),
+		Directory: b.directory, Policy: b.policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
+		Announcer: announcer,
+	}
+	if cfg.PolicyFile != "" {
+		b.watch = newPolicyWatch(cfg.PolicyFile, b.policy, log)
+		b.watch.taken = b.warmGroups
+		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: policy,
+		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: b.policy,
 		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Wake: b.worker.Wake, Log: log,
 	}
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: f.slack, Directory: b.directory, Search: f.softlayer, Policy: policy, Words: words,
+		Desk: desk, Web: f.slack, Directory: b.directory, Search: f.softlayer, Policy: b.policy, Words: words,
 		Key: journal.HMACKey(), Shelf: journal, Team: f.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
@@ -106,10 +122,15 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	return b
 }
 
-// approvesAnybody reports whether a policy lets anybody approve.
-func approvesAnybody(policy *authz.Policy) bool {
-	users, groups, anyone := policy.Approvers()
-	return anyone || len(users)+len(groups) > 0
+// say tells NOTIFY_CHANNEL something that concerns no request. Failing is only logged:
+// what is said stands in the log too.
+func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m slackui.Message) {
+	if b.cfg.NotifyChannel == "" {
+		return
+	}
+	if err := announcer.Say(ctx, b.cfg.NotifyChannel, m); err != nil {
+		b.log.Warn("telling NOTIFY_CHANNEL", "err", err)
+	}
 }
 
 // connections is how many of Slack's ten this process keeps: two where it is alone, so
@@ -152,6 +173,9 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.worker.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.worker.Wake) })
 	worker.Go(func() { b.beat(working) })
+	if b.watch != nil {
+		worker.Go(func() { b.watch.run(working) })
+	}
 
 	failed := parts.Wait()
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
@@ -199,9 +223,7 @@ func (b *bot) beat(ctx context.Context) {
 func (b *bot) warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := b.directory.Warm(ctx); err != nil {
-		b.log.Warn("reading the policy's user groups", "err", err)
-	}
+	b.warmGroups(ctx)
 	rights, err := b.books.Rights(ctx)
 	if err != nil {
 		b.log.Warn("reading the rights of the SoftLayer key", "err", err)
@@ -211,6 +233,13 @@ func (b *bot) warm(ctx context.Context) {
 		if !has {
 			b.log.Error("the SoftLayer key lacks a right that the bot needs", "right", name)
 		}
+	}
+}
+
+// warmGroups reads the groups of the policy in force.
+func (b *bot) warmGroups(ctx context.Context) {
+	if err := b.directory.Warm(ctx); err != nil {
+		b.log.Warn("reading the policy's user groups", "err", err)
 	}
 }
 

@@ -187,6 +187,24 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 	}
 }
 
+func TestOnlyMembershipsThatWereNotReadAreAReasonToAskAgain(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `@id("everybody") permit (principal, action, resource); @id("not-group") forbid (principal in Group::"S0OUT", action, resource);`)
+	known, unknown := person("U0ANA"), person("U0ANA")
+	unknown.GroupsRead = []string{"S0OLD"}
+	other := person("U0BEN")
+	assert.True(t, p.Decide(unknown, server(), context()).Again)
+	assert.True(t, p.Approve(unknown, other, server(), context(), 0).Again)
+	assert.True(t, p.Approve(other, unknown, server(), context(), 0).Again)
+
+	untagged := server(func(s *authz.Server) { s.TagsKnown = false })
+	assert.False(t, p.Decide(known, untagged, context()).Again)
+	assert.False(t, p.Approve(known, other, untagged, context(), 0).Again)
+	assert.False(t, p.Decide(known, server(), context()).Again, "what is allowed is")
+	out := person("U0ANA", "S0OUT")
+	assert.False(t, p.Decide(out, server(), context()).Again, "what a rule refuses is refused")
+}
+
 func TestMembershipsDoNotMatterWhereThePolicyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("ana") permit (principal == User::"T01/U0ANA", action, resource);`)

@@ -60,7 +60,7 @@ func (p *Policy) Prospects(who Principal) Prospects {
 // and how many there are before.
 func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.none(p.refuseUnread(gaps))
+		return p.none(p.refuseUnread(gaps, p.knowsGroups(who)))
 	}
 	server, err := s.entity()
 	if err != nil {

@@ -66,7 +66,10 @@ func (a approvers) of(ctx context.Context, r Request, requester authz.Principal,
 		}
 	}
 	for _, candidate := range named(users, members) {
-		if a.may(candidate, requester, r, 0, now).Effect == authz.Allowed {
+		switch d := a.may(candidate, requester, r, 0, now); {
+		case d.Again:
+			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
+		case d.Effect == authz.Allowed:
 			who = append(who, candidate)
 		}
 	}

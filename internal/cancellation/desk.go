@@ -162,6 +162,8 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	}
 	r.Submission.By.Name = principal.Name
 	switch {
+	case decision.Again:
+		return Record{}, fmt.Errorf("%w: another policy came into force meanwhile", ErrPeopleUnread)
 	case decision.Effect != authz.Refused && len(blockers) > 0:
 		return Record{}, errBlocked
 	case decision.Effect == authz.Allowed:

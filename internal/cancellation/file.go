@@ -98,6 +98,10 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	return w.post(ctx, h, *v, began)
 }
 
+// errPolicyChanged says that the requester's groups were read for another policy than the
+// one in force by now.
+var errPolicyChanged = errors.New("another policy came into force meanwhile")
+
 // moments are when the reads, and the commit, were begun that a POST rests on.
 type moments struct{ person, server, commit time.Time }
 
@@ -121,11 +125,13 @@ func (w *Worker) check(ctx context.Context, r Request, by people, now Server, go
 		return nil, err
 	}
 	d := w.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
-	switch d.Effect {
-	case authz.Allowed:
+	switch {
+	case d.Again:
+		return nil, errPolicyChanged
+	case d.Effect == authz.Allowed:
 		return &verdict{to: Filing, decision: &d, approvals: r.Approvals}, nil
-	case authz.NeedsApproval:
-		return w.countApprovals(r, by, now, at, d), nil
+	case d.Effect == authz.NeedsApproval:
+		return w.countApprovals(r, by, now, at, d)
 	default:
 		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
 	}
@@ -151,18 +157,21 @@ func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principa
 
 // countApprovals asks the policy in force about every approval anew: each counts only if
 // it would be given now, after those before it that count.
-func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) *verdict {
+func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
 	for i, a := range r.Approvals {
 		decision := w.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
-		if decision.Effect == authz.Allowed {
+		switch {
+		case decision.Again:
+			return nil, errPolicyChanged
+		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
 		}
 	}
 	if len(valid) < d.Approvals {
-		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}
+		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}, nil
 	}
-	return &verdict{to: Filing, decision: &d, approvals: valid}
+	return &verdict{to: Filing, decision: &d, approvals: valid}, nil
 }
 
 // afterLost turns an end that says "nothing was filed" into Stuck for a request

@@ -228,6 +228,8 @@ func (d *Desk) settler(ctx context.Context, id string, by Person) (Request, clic
 	}
 	click := Click{Request: r, Decision: d.approvers().may(c.principal, c.requester, r, 0, c.now)}
 	switch {
+	case click.Decision.Again:
+		return r, c, click, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
 	case click.Decision.Effect != authz.Allowed:
 		click.Kind = ClickRefused
 		d.noteRefusal(ctx, click, c)

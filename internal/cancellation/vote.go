@@ -198,6 +198,9 @@ func (d *Desk) click(ctx context.Context, id string, by Person, act act) (Click,
 		}
 		click, change, err := act(ctx, r, c)
 		click.Request = r
+		if click.Decision.Again { // who they are was read for another policy
+			return click, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
+		}
 		if err != nil || change == nil {
 			d.noteRefusal(ctx, click, c)
 			return click, err

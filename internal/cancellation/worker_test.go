@@ -330,6 +330,27 @@ func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {
 	})
 }
 
+func TestAPolicyThatComesIntoForceMeanwhileEndsNoRequest(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		changed := authz.Decision{Rule: authz.RuleUnread, Reason: "your Slack user groups could not be read", Again: true}
+		w.change(func(w *world) { w.decision = changed })
+		_, err := w.desk().Submit(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
+		_, err = w.desk().Recorded(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
+
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "requesters"} })
+		r := w.submit()
+		w.change(func(w *world) { w.decision = changed })
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "neither filed nor ended")
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "requesters"} })
+		w.run(w.journal, 2*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
 // stopped is the journal of a process that is suspended right after a filing
 // commit: it claims nothing until it wakes.
 type stopped struct {

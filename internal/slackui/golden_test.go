@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -193,6 +194,19 @@ func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
 		require.NoError(t, judge.post(m), "Slack takes it")
 		assert.Contains(t, m.Text, "7F3K-2QXD")
 	}
+}
+
+func TestARefusedPolicyIsToldAsItStandsInItsGoldenFile(t *testing.T) {
+	t.Parallel()
+	judge := newJudge(t)
+	problem := func(i int) string { return fmt.Sprintf("POLICY_FILE: policy.cedar:%d:1: <!channel> & *unknown*", i) }
+	few, many := []string{problem(1)}, []string{problem(1), problem(2), problem(3) + strings.Repeat("x", 1000), problem(4), problem(5), problem(6), problem(7)}
+	for name, problems := range map[string][]string{"policy-refused": few, "policy-refused-long": many} {
+		m := testWords().PolicyRefused(problems)
+		golden(t, name, map[string]any{"text": m.Text, "blocks": m.Blocks})
+		require.NoError(t, judge.post(m), "Slack takes it")
+	}
+	assert.NotContains(t, testWords().PolicyRefused(few).Text, "<!channel>")
 }
 
 func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {

@@ -1,0 +1,51 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+func TestAPolicyFileIsTakenOverWithoutARestartAndABrokenOneIsNot(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.Channel}
+	}})
+	path := w.dir + "/policy.cedar"
+	change := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	opens := func(user string) bool {
+		before := w.hasOpen(user)
+		require.Empty(t, w.command(user, "").Error)
+		return w.hasOpen(user) > before
+	}
+	_, said := w.readyz()
+	first := said.Policy.Digest
+	require.False(t, opens(w.cast.Approver), "the approver may not ask")
+
+	change(`@id("broken") permit (principal, action, resurce);`)
+	w.awaitMessage(w.cast.Channel, "The changed policy is not in force", "policy.cedar:1:")
+	status, said := w.readyz()
+	assert.Equal(t, http.StatusOK, status, "the policy before still decides")
+	assert.Equal(t, first, said.Policy.Digest)
+	require.Len(t, said.Policy.Refused, 1)
+	assert.Contains(t, w.child.log.String(), "the changed policy file is refused")
+	assert.False(t, opens(w.cast.Approver))
+
+	change(fmt.Sprintf(`@id("leads") permit (principal in Group::%q, action in [Action::"request", Action::"cancel"], resource);`, w.cast.ApproveGroup))
+	w.eventually("the corrected one is in force", func() bool {
+		_, said := w.readyz()
+		return said.Policy.Digest != first && len(said.Policy.Refused) == 0
+	})
+	assert.False(t, opens(w.cast.Requester), "whom the policy before let ask")
+	w.accepted(w.cast.Channel, w.cast.Approver, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+}
