@@ -64,7 +64,7 @@ func (w *world) anotherThat(has func(hardware) bool) int64 {
 		if !known || h.young() || h.Gateway || h.Hourly || h.Disconnected || h.Notes != "" || h.LastTransaction.Group.Name != "Service Setup" {
 			return false
 		}
-		return h.BillingItem.Allowed == 1 && !h.BillingItem.Pending && len(w.called(h.Hostname)) == 1 &&
+		return h.BillingItem.Allowed == 1 && !h.BillingItem.Pending && h.BillingItem.Agreement == nil && len(w.called(h.Hostname)) == 1 &&
 			!h.tagged("protected") && !h.tagged("prod") && has(h)
 	})
 }
@@ -121,6 +121,7 @@ type hardware struct {
 	}
 	BillingItem *struct {
 		Allowed    int64            `json:"allowCancellationFlag"`
+		Agreement  any              `json:"activeAgreement"`
 		Pending    bool             `json:"pendingCancellationFlag"`
 		Associated []map[string]any `json:"activeAssociatedChildren"`
 	}

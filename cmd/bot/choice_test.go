@@ -37,7 +37,7 @@ func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
 func aNamedServerIsChosen(t *testing.T, w *world) {
 	h := w.hardware(w.which("a public address", func(h hardware) bool {
 		return h.PrimaryIPAddress != "" && len(w.called(h.Hostname)) == 1 && h.OpenCancellationTicket == nil &&
-			h.ActiveTransaction == nil && h.BillingItem != nil && h.BillingItem.Allowed == 1 && !h.BillingItem.Pending && !h.Disconnected
+			h.ActiveTransaction == nil && h.BillingItem != nil && h.BillingItem.Allowed == 1 && !h.BillingItem.Pending && h.BillingItem.Agreement == nil && !h.Disconnected
 	}))
 	for _, name := range []string{
 		strconv.FormatInt(h.ID, 10), h.Hostname, h.FullyQualifiedDomainName,
@@ -109,6 +109,7 @@ func whatBlocksStops(t *testing.T, w *world) {
 		{"a running transaction", func(h hardware) bool { return h.ActiveTransaction != nil }, "a transaction is running (OS Reload)"},
 		{"no billing item", func(h hardware) bool { return h.BillingItem == nil }, "SoftLayer has no billing item for it, or this key may not see it"},
 		{"a pending cancellation", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Pending }, "its cancellation is on the books already"},
+		{"a contract term", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Agreement != nil }, "it is on a contract term until "},
 		{"a billing item that cannot be cancelled", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Allowed == 0 }, "does not let its billing item be cancelled"},
 		{"a disconnection", func(h hardware) bool { return h.Disconnected }, "because it is disconnected"},
 	}

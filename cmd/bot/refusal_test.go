@@ -82,6 +82,7 @@ func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
 	w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
+	w.control(http.MethodPost, "/key", map[string]any{"hide_relations": []string{"networkGatewayMember"}}, nil)
 	m := w.form(w.cast.Channel, w.cast.User, server)
 	assert.Contains(t, m.text(w), "gateway membership: not visible to this key")
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)

@@ -22,6 +22,7 @@ type Card struct {
 	ReadAt          time.Time
 	Cutoff          string `json:",omitempty"` // RFC 3339 as given; "" when it could not be read
 	ShortNameUnique bool   `json:",omitempty"` // no other server has this host name; false when unknown
+	TicketsHidden   bool   `json:",omitempty"` // the key may not see tickets, or nobody knows: no open one is no proof
 	Standing        *Standing
 }
 

@@ -24,6 +24,8 @@ type Desk struct {
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
+
+	rights keyRights
 }
 
 // Freshness bounds of what decides: how old the data about a person may be, and

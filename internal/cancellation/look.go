@@ -27,6 +27,7 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	var side sync.WaitGroup
 	side.Go(func() { card.ShortNameUnique = d.alone(ctx, found.Hostname) })
 	side.Go(func() { card.Cutoff = d.cutoff(ctx) })
+	side.Go(func() { card.TicketsHidden = !d.seesTickets(ctx) })
 	card.Standing, err = d.standing(ctx, found, now)
 	side.Wait()
 	return card, err
@@ -49,6 +50,44 @@ func (d *Desk) cutoff(ctx context.Context) string {
 		return ""
 	}
 	return date
+}
+
+// seesTickets reports whether the key is known to see tickets. SoftLayer leaves out an
+// open ticket that it may not see just as one that there is not.
+func (d *Desk) seesTickets(ctx context.Context) bool {
+	sees, err := d.rights.viewTickets(ctx, d.Books)
+	if err != nil {
+		d.Log.Info("reading what the key may see", "err", err)
+	}
+	return err == nil && sees
+}
+
+// rightsAge is how long a card relies on what the key was seen to be allowed: it says
+// so to people, and nothing is decided on it.
+const rightsAge = 5 * time.Minute
+
+// keyRights remembers the key's right to view tickets: two calls, which few cards have to make.
+type keyRights struct {
+	mu    sync.Mutex
+	until time.Time
+	sees  bool
+}
+
+func (k *keyRights) viewTickets(ctx context.Context, books Books) (bool, error) {
+	k.mu.Lock()
+	sees, fresh := k.sees, time.Now().Before(k.until)
+	k.mu.Unlock()
+	if fresh {
+		return sees, nil
+	}
+	rights, err := books.Rights(ctx)
+	if err != nil {
+		return false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sees, k.until = rights.ViewTickets, time.Now().Add(rightsAge)
+	return rights.ViewTickets, nil
 }
 
 // standing describes this installation's live request for the server, and for a

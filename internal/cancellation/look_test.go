@@ -93,3 +93,42 @@ func TestAHiddenPendingFlagIsNoEvidenceThatNothingIsPending(t *testing.T) {
 		assert.Empty(t, s.Card.Standing.Ending)
 	})
 }
+
+func TestACardSaysWhereTheKeyMayNotSeeTickets(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		desk := w.desk()
+		hidden := func() bool {
+			card, err := desk.Look(t.Context(), w.server.ID)
+			require.NoError(t, err)
+			return card.TicketsHidden
+		}
+		assert.False(t, hidden())
+		w.change(func(w *world) { w.rights.ViewTickets = false })
+		time.Sleep(10 * time.Minute) // of virtual time: what the key may is read again
+		assert.True(t, hidden(), "no open ticket is no proof that there is none")
+		w.change(func(w *world) { w.rights.ViewTickets = true })
+		time.Sleep(10 * time.Minute)
+		assert.False(t, hidden())
+	})
+}
+
+func TestAServerReadWithoutTheItemsThatAreToGoIsReadAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Billing.Associated = []cancellation.AssociatedItem{{ID: 5, Description: "IP"}}
+		s := w.submission()
+		s.Associated = true
+		r := w.answer(s).Request
+		whole := w.server
+		w.change(func(w *world) {
+			billing := *whole.Billing
+			billing.Associated = nil
+			w.server.Billing, w.server.Hidden = &billing, []string{cancellation.FactAssociated}
+		})
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "hidden is not changed")
+		assert.Contains(t, w.now(r).Why, "associated items")
+		w.change(func(w *world) { w.server = whole })
+		w.run(w.journal, 2*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}

@@ -29,9 +29,13 @@ type Server struct {
 	ProvisionDate     string    `json:",omitempty"` // RFC 3339, as given
 	Tags              []string  `json:",omitempty"` // sorted
 	TagsKnown         bool      `json:",omitempty"` // false: the answer had no tagReferences
-	Unread            []string  `json:",omitempty"` // the Fact constants that the answer said nothing of
+	Unread            []string  `json:",omitempty"` // the Fact constants that the answer said nothing of, and a policy may ask for
+	Hidden            []string  `json:",omitempty"` // the others that it said nothing of: for people to know
 	Hourly            bool      `json:",omitempty"`
 	Gateway           bool      `json:",omitempty"` // networkGatewayMemberFlag
+	GatewayName       string    `json:",omitempty"` // of the gateway that it is a member of; "" where the key may not see it
+	Partners          []string  `json:",omitempty"` // host names of that gateway's other members, sorted; "" for one that is hidden
+	PartnersKnown     bool      `json:",omitempty"` // the answer listed the members
 	Disconnected      bool      `json:",omitempty"` // blockCancelBecauseDisconnectedFlag
 	Transaction       string    `json:",omitempty"` // the running transaction's name; "" for none
 	LastTransaction   string    `json:",omitempty"` // the last transaction group's name; "" for none ever
@@ -44,6 +48,8 @@ type Server struct {
 type Billing struct {
 	ID                  int64
 	NotCancellable      bool             `json:",omitempty"` // allowCancellationFlag is 0
+	UnderContract       bool             `json:",omitempty"` // it has an activeAgreement: a contract term
+	ContractEnd         string           `json:",omitempty"` // RFC 3339, as given; "" where the term's end is not known
 	PendingKnown        bool             `json:",omitempty"` // the answer had pendingCancellationFlag
 	PendingCancellation bool             `json:",omitempty"`
 	CancellationDate    string           `json:",omitempty"` // RFC 3339, as given
@@ -72,6 +78,20 @@ const (
 	FactLastTransaction = "last transaction"
 )
 
+// What else an answer may leave out, in the words of cards. No policy asks for it.
+const (
+	FactDatacenter = "data center"
+	FactStatus     = "status"
+	FactSystem     = "operating system"
+	FactAllowed    = "whether it may be cancelled"
+	FactPending    = "pending cancellation"
+	FactParts      = "parts" // nextInvoiceChildren: the drives among them
+	FactAssociated = "associated items"
+)
+
+// Shows reports whether the answer had one of these.
+func (s Server) Shows(fact string) bool { return !slices.Contains(s.Hidden, fact) }
+
 // Knows reports whether the answer said something of one of these facts.
 func (s Server) Knows(fact string) bool { return !slices.Contains(s.Unread, fact) }
 
@@ -84,6 +104,7 @@ const (
 	BlockedByTransaction   Blocker = "transaction"
 	BlockedByNoBilling     Blocker = "no-billing-item"
 	BlockedByPending       Blocker = "pending-cancellation"
+	BlockedByContract      Blocker = "contract-term"
 	BlockedByNotAllowed    Blocker = "not-cancellable"
 	BlockedByDisconnection Blocker = "disconnected"
 	BlockedByRequest       Blocker = "live-request" // another request of this installation stands
@@ -103,6 +124,7 @@ func (s Server) Blockers() []Blocker {
 		return append(found, BlockedByNoBilling)
 	}
 	add(s.Billing.PendingCancellation || s.Billing.CancellationDate != "", BlockedByPending)
+	add(s.Billing.UnderContract, BlockedByContract)
 	add(s.Billing.NotCancellable, BlockedByNotAllowed)
 	add(s.Disconnected, BlockedByDisconnection)
 	return found
@@ -182,12 +204,18 @@ func (s Server) unread() []string {
 	if s.Billing != nil && s.fee() == "" {
 		names = append(names, factFee)
 	}
+	if s.Billing != nil && !s.Shows(FactAssociated) {
+		names = append(names, FactAssociated)
+	}
 	return names
 }
 
 // unreadBeside lists what another read of the same server says and this one does not.
-func (s Server) unreadBeside(other Server) []string {
-	return slices.DeleteFunc(s.unread(), func(name string) bool { return slices.Contains(other.unread(), name) })
+// Associated items count only if they are to go too.
+func (s Server) unreadBeside(other Server, associated bool) []string {
+	return slices.DeleteFunc(s.unread(), func(name string) bool {
+		return slices.Contains(other.unread(), name) || (name == FactAssociated && !associated)
+	})
 }
 
 // The names of facts that are unread by another sign than Server.Unread.
@@ -211,14 +239,14 @@ func (s Server) identity(associated bool) [][2]string {
 		{"name", s.FQDN},
 		{"public address", s.PublicIP},
 		{"private address", s.PrivateIP},
-		{"data center", s.Datacenter},
+		{FactDatacenter, s.Datacenter},
 		{factTags, strconv.FormatBool(s.TagsKnown) + strings.Join(s.Tags, "\x00")},
 		{FactHourly, strconv.FormatBool(s.Hourly)},
 		{factFee, s.fee()},
 	}
 	if associated {
 		items, _ := json.Marshal(billing.Associated) // plain struct of numbers and strings
-		facts = append(facts, [2]string{"associated items", string(items)})
+		facts = append(facts, [2]string{FactAssociated, string(items)})
 	}
 	return facts
 }

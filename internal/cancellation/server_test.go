@@ -24,6 +24,7 @@ func TestBlockersNameWhatStops(t *testing.T) {
 		"a pending cancellation": {func(s *cancellation.Server) { s.Billing.PendingCancellation = true }, []cancellation.Blocker{cancellation.BlockedByPending}},
 		"a cancellation date":    {func(s *cancellation.Server) { s.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }, []cancellation.Blocker{cancellation.BlockedByPending}},
 		"not cancellable":        {func(s *cancellation.Server) { s.Billing.NotCancellable = true }, []cancellation.Blocker{cancellation.BlockedByNotAllowed}},
+		"a contract term":        {func(s *cancellation.Server) { s.Billing.UnderContract = true }, []cancellation.Blocker{cancellation.BlockedByContract}},
 		"disconnected":           {func(s *cancellation.Server) { s.Disconnected = true }, []cancellation.Blocker{cancellation.BlockedByDisconnection}},
 	} {
 		s := goodServer()

@@ -35,6 +35,7 @@ type Account struct {
 	nextBill   time.Time
 	servers    map[int64]*server
 	serverIDs  []int64
+	gateways   []*gateway
 	tickets    map[int64]*ticket
 	ticketIDs  []int64
 	lastTicket int64

@@ -24,7 +24,7 @@ func (a *Account) Calls() []ControlCall {
 	return []ControlCall{
 		{"POST", "/server", `{"id":N,"patch":{…}} or {"id":N,"remove":true}`, "merge a patch into a server, null deletes; or let it be gone (404), false brings it back"},
 		{"POST", "/ticket", `{"server":N,"open":true,"entry":"…"} or {"id":T,…} with one of "close":true, "close":true,"blocks":true, "answer":"…", "approve":true, "hide":true`, "somebody else opens a cancellation ticket; staff close (blocks: it still refuses a new one), answer or approve one; or this key cannot see it"},
-		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE; answers with the permissions it now has"},
+		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"hide_relations":[names],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE, hidden relations are left out of every answer; answers with the permissions it now has"},
 		{"GET", "/tickets", "", "all tickets, oldest first, with attachedHardware and firstUpdate"},
 		{"GET", "/servers?q=", "", "servers by id, or by a part of a name or an address; all without q"},
 	}
@@ -161,13 +161,14 @@ type keyChange struct {
 	Grant       []string  `json:"grant"`
 	Revoke      []string  `json:"revoke"`
 	HideServers *[]int64  `json:"hide_servers"`
+	HideNames   *[]string `json:"hide_relations"`
 	Master      *bool     `json:"master"`
 }
 
 func (a *Account) changeKey(c keyChange) (json.RawMessage, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	k := key{master: a.key.master, permissions: maps.Clone(a.key.permissions), hidden: a.key.hidden}
+	k := key{master: a.key.master, permissions: maps.Clone(a.key.permissions), hidden: a.key.hidden, unseen: a.key.unseen}
 	if c.Permissions != nil {
 		k.permissions = map[string]bool{}
 		c.Grant = append(*c.Permissions, c.Grant...)
@@ -188,6 +189,15 @@ func (a *Account) changeKey(c keyChange) (json.RawMessage, error) {
 		for _, id := range *c.HideServers {
 			k.hidden[id] = true
 			delete(k.permissions, accessAllHardware)
+		}
+	}
+	if c.HideNames != nil {
+		k.unseen = map[string]bool{}
+		for _, name := range *c.HideNames {
+			if !isRelation(name) {
+				return nil, fmt.Errorf("changing the key: no data type has a relation %q", name)
+			}
+			k.unseen[name] = true
 		}
 	}
 	if c.Master != nil {

@@ -51,6 +51,8 @@
 // short keys and names of permissions beside their keyNames; that SERVER_CANCEL and
 // TICKET_ADD are what it asks for, that ACCOUNT_SUMMARY_VIEW opens billingItem and
 // TICKET_VIEW_ALL the tickets of others; case in objectFilter; that a getter of an
-// absent relation answers null; three days for the cut-off; the state name
+// absent relation answers null; which right opens networkGatewayMember and
+// activeAgreement (none is asked here; POST key hides any relation); that a server on
+// a contract term has an activeAgreement, and that its cancellation is taken; three days for the cut-off; the state name
 // "Pending" of a cancellation request.
 package fakesoftlayer

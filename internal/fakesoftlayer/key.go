@@ -34,6 +34,7 @@ type key struct {
 	master      bool
 	permissions map[string]bool
 	hidden      map[int64]bool
+	unseen      map[string]bool // relations that it may not see, wherever they are
 }
 
 // newKey may do all that the permissions known here allow.

@@ -16,9 +16,9 @@ const detailMask = "mask[id,globalIdentifier,fullyQualifiedDomainName,hostname,d
 	"datacenter[name,longName],hardwareStatus[status],provisionDate,notes,hourlyBillingFlag,bareMetalInstanceFlag," +
 	"hardwareFunctionDescription,networkGatewayMemberFlag,blockCancelBecauseDisconnectedFlag,tagReferences[tag[name]]," +
 	"operatingSystem[softwareLicense[softwareDescription[name,version]]],activeTransaction[id,transactionStatus[name,friendlyName]]," +
-	"lastTransaction[transactionGroup[name]],openCancellationTicket[id,serviceProviderResourceId,createDate,status[name]]," +
+	"lastTransaction[transactionGroup[name]],networkGatewayMember[id,networkGateway[id,name,members[id,hardware[id,hostname]]]],openCancellationTicket[id,serviceProviderResourceId,createDate,status[name]]," +
 	"billingItem[id,allowCancellationFlag,pendingCancellationFlag,cancellationDate,nextBillDate,recurringFee,hourlyRecurringFee," +
-	"nextInvoiceTotalRecurringAmount,nextInvoiceChildren[description,categoryCode,nextInvoiceTotalRecurringAmount]," +
+	"activeAgreement[id,endDate],nextInvoiceTotalRecurringAmount,nextInvoiceChildren[description,categoryCode,nextInvoiceTotalRecurringAmount]," +
 	"activeAssociatedChildren[id,description,recurringFee]]]"
 
 func keys(object map[string]any) []string {
@@ -115,7 +115,7 @@ func TestAccountListNeedsACastForWhatOnlyServersHave(t *testing.T) {
 
 func TestEveryKindOfServerGrowsAndShowsInTheDetailMask(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 40)
+	w := newWorld(t, 48)
 	seen := map[string]int{}
 	for _, row := range w.rows(w.get("SoftLayer_Account/getHardware", "objectMask", "id")) {
 		r := w.get(fmt.Sprintf("SoftLayer_Hardware_Server/%.0f.json", row["id"]), "objectMask", detailMask)
@@ -127,7 +127,10 @@ func TestEveryKindOfServerGrowsAndShowsInTheDetailMask(t *testing.T) {
 		count(seen, "pending", billing["pendingCancellationFlag"] == true && billing["cancellationDate"] != nil)
 		count(seen, "not allowed", billing["allowCancellationFlag"] == 0.0)
 		count(seen, "open ticket", s["openCancellationTicket"] != nil)
-		count(seen, "gateway", s["networkGatewayMemberFlag"] == true)
+		count(seen, "gateway", s["networkGatewayMember"] != nil && s["hostname"] == firstMember(s))
+		count(seen, "partner", s["networkGatewayMember"] != nil && s["hostname"] != firstMember(s))
+		assert.Equal(t, s["networkGatewayMember"] != nil, s["networkGatewayMemberFlag"] == true)
+		count(seen, "contract", billing["activeAgreement"] != nil)
 		count(seen, "hourly", s["hourlyBillingFlag"] == true)
 		count(seen, "disconnected", s["blockCancelBecauseDisconnectedFlag"] == true)
 		count(seen, "hostile notes", strings.Contains(s["notes"].(string), "<!channel>"))
@@ -142,7 +145,7 @@ func TestEveryKindOfServerGrowsAndShowsInTheDetailMask(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"transaction", "no billing", "pending", "not allowed", "open ticket", "gateway", "hourly", "disconnected",
-		"hostile notes", "protected", "prod",
+		"hostile notes", "protected", "prod", "partner", "contract",
 	} {
 		assert.Equal(t, 2, seen[kind], kind)
 	}
@@ -155,6 +158,75 @@ func TestEveryKindOfServerGrowsAndShowsInTheDetailMask(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 2, twins, "host names that stand in two domains")
+}
+
+// firstMember is the host name of the first member of the gateway that a server is in.
+func firstMember(s map[string]any) any {
+	gateway := s["networkGatewayMember"].(map[string]any)["networkGateway"].(map[string]any)
+	return gateway["members"].([]any)[0].(map[string]any)["hardware"].(map[string]any)["hostname"]
+}
+
+// gatewayMask is what a card needs of a gateway.
+const gatewayMask = "mask[id,networkGatewayMember[id,networkGateway[id,name,members[id,hardware[id,hostname]]]]]"
+
+// gatewayPair is the first gateway's members, by id.
+func gatewayPair(w *world) (first, second int64) {
+	for _, row := range w.rows(w.get("SoftLayer_Account/getHardware", "objectMask", "mask[id,networkGatewayMemberFlag]")) {
+		switch id := int64(row["id"].(float64)); {
+		case row["networkGatewayMemberFlag"] != true:
+		case first == 0 || id < first:
+			first, second = id, first
+		default:
+			second = id
+		}
+	}
+	return first, second
+}
+
+func TestAGatewayShowsItsMembersAsFarAsTheKeySeesThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24)
+	first, second := gatewayPair(w)
+	require.NotZero(t, second)
+	members := func() []any {
+		s := w.object(w.get(fmt.Sprintf("SoftLayer_Hardware_Server/%d", first), "objectMask", gatewayMask))
+		gateway := s["networkGatewayMember"].(map[string]any)["networkGateway"].(map[string]any)
+		assert.Regexp(t, "^gw-", gateway["name"])
+		return gateway["members"].([]any)
+	}
+	var ids []float64
+	for _, m := range members() {
+		ids = append(ids, m.(map[string]any)["hardware"].(map[string]any)["id"].(float64))
+	}
+	assert.ElementsMatch(t, []float64{float64(first), float64(second)}, ids)
+
+	w.mustSteer("/key", fmt.Sprintf(`{"hide_servers":[%d]}`, second))
+	hidden := 0
+	for _, m := range members() {
+		if m.(map[string]any)["hardware"] == nil {
+			hidden++
+		}
+	}
+	assert.Equal(t, 1, hidden, "a member whose server the key may not see comes without it")
+
+	w.mustSteer("/server", fmt.Sprintf(`{"id":%d,"remove":true}`, second))
+	assert.Len(t, members(), 1, "a server that is gone is in no gateway")
+	plain := w.object(w.get(fmt.Sprintf("SoftLayer_Hardware_Server/%d", w.account.Cancelable()), "objectMask", gatewayMask))
+	assert.NotContains(t, plain, "networkGatewayMember")
+}
+
+func TestARelationThatTheKeyMayNotSeeIsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 6)
+	path := fmt.Sprintf("SoftLayer_Hardware_Server/%d", w.account.Cancelable())
+	const mask = "mask[id,operatingSystem[id],billingItem[id,activeAssociatedChildren[id]]]"
+	w.mustSteer("/key", `{"hide_relations":["operatingSystem","activeAssociatedChildren"]}`)
+	s := w.object(w.get(path, "objectMask", mask))
+	assert.Equal(t, []string{"billingItem", "id"}, keys(s))
+	assert.Equal(t, []string{"id"}, keys(s["billingItem"].(map[string]any)))
+	w.mustSteer("/key", `{"hide_relations":[]}`)
+	assert.Contains(t, w.object(w.get(path, "objectMask", mask)), "operatingSystem")
+	assert.NotEqual(t, http.StatusOK, w.steer("/key", `{"hide_relations":["wish"]}`).status)
 }
 
 func count(seen map[string]int, kind string, is bool) {

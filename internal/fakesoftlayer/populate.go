@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Every twentieth server is one of each of these; the others are plain.
+// Every 24th server is one of each of these; the others are plain.
 const (
 	kindTransaction = iota + 1
 	kindNoBilling
@@ -24,7 +24,9 @@ const (
 	kindTwin
 	kindOtherTwin
 	kindQuestion
-	kindCycle = 20
+	kindPartner  // of the gateway that the kindGateway of its cycle is in
+	kindContract // on a contract term
+	kindCycle    = 24
 )
 
 // hostileNotes tries to mention a channel, to make a link and to break markup.
@@ -36,12 +38,15 @@ func (a *Account) populate() {
 	for i := range a.options.Servers {
 		id += 1 + int64(a.random.IntN(900))
 		kind := i % kindCycle
-		s := &server{tree: a.grow(i, id), plain: kind == 0 || kind > kindQuestion}
+		s := &server{tree: a.grow(i, id), plain: kind == 0 || kind > kindContract}
 		a.servers[id] = s
 		a.serverIDs = append(a.serverIDs, id)
 		a.makeSpecial(s, kind)
-		if kind == kindOtherTwin {
+		switch kind {
+		case kindOtherTwin:
 			a.makeTwin(s, a.servers[a.serverIDs[i-1]])
+		case kindPartner:
+			a.join(s, a.gateways[len(a.gateways)-1])
 		}
 	}
 }
@@ -122,7 +127,9 @@ func (a *Account) makeSpecial(s *server, kind int) {
 	case kindTicket, kindQuestion:
 		a.growTicket(s, kind == kindTicket)
 	case kindGateway:
-		t["networkGatewayMemberFlag"], t["hardwareFunctionDescription"] = true, "Network Gateway"
+		a.growGateway(s)
+	case kindContract:
+		billing["activeAgreement"] = a.contract(number(t["id"]))
 	case kindHourly:
 		t["hourlyBillingFlag"], t["bareMetalInstanceFlag"] = true, int64(1)
 		makeHourly(billing)

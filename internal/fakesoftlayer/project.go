@@ -68,7 +68,7 @@ func subtype(typ string, sub *mask) string {
 // follow gives a relation's value, unprojected: what the tree holds, else what
 // the account's books say; a tree, a list, or nil.
 func (a *Account) follow(rel relation, object tree, name string) any {
-	if rel.right != "" && !a.key.may(rel.right) {
+	if (rel.right != "" && !a.key.may(rel.right)) || a.key.unseen[name] {
 		return nil
 	}
 	value, held := object[name]
@@ -90,6 +90,14 @@ func (a *Account) computed(object tree, name string) any {
 		return a.activeTickets(number(object["id"]))
 	case "attachedHardware":
 		return a.attachedHardware(number(object["id"]))
+	case "networkGatewayMember":
+		return a.memberOf(number(object["id"]))
+	case "hardware":
+		return a.memberHardware(object)
+	case "networkGateway":
+		return a.gatewayOf(number(object["networkGatewayId"]))
+	case "members":
+		return a.membersOf(number(object["id"]))
 	case "firstUpdate":
 		return updateAt(object, 0)
 	case "lastUpdate":

@@ -38,6 +38,9 @@ const (
 	accountType  = "SoftLayer_Account"
 	passwordType = "SoftLayer_Software_Component_Password"
 	grantType    = "SoftLayer_User_Customer_CustomerPermission_Permission"
+	memberType   = "SoftLayer_Network_Gateway_Member"
+	gatewayType  = "SoftLayer_Network_Gateway"
+	contractType = "SoftLayer_Account_Agreement"
 )
 
 // schema holds the data types that the fake knows. SoftLayer's own have many
@@ -66,6 +69,7 @@ var schema = map[string]kind{
 			"lastTransaction":          {to: "SoftLayer_Provisioning_Version1_Transaction"},
 			"billingItem":              {to: billingType, right: accountSummaryView},
 			"activeTickets":            {to: ticketType, many: true, right: ticketView},
+			"networkGatewayMember":     {to: memberType},
 			"remoteManagementAccounts": {to: passwordType, many: true, secret: true},
 		},
 	},
@@ -116,6 +120,26 @@ var schema = map[string]kind{
 		relations: map[string]relation{
 			"nextInvoiceChildren":      {to: billingType, many: true},
 			"activeAssociatedChildren": {to: billingType, many: true},
+			"activeAgreement":          {to: contractType},
+		},
+	},
+	contractType: {
+		local: []string{
+			"id", "title", "autoRenew", "cancellationFee", "createDate", "durationMonths", "startDate", "endDate",
+			"statusId", "agreementTypeId",
+		},
+	},
+	memberType: {
+		local: []string{"id", "hardwareId", "networkGatewayId", "priority"},
+		relations: map[string]relation{
+			"hardware":       {to: hardwareType, right: hardwareView},
+			"networkGateway": {to: gatewayType},
+		},
+	},
+	gatewayType: {
+		local: []string{"id", "accountId", "groupNumber", "name", "networkSpace", "statusId"},
+		relations: map[string]relation{
+			"members": {to: memberType, many: true},
 		},
 	},
 	ticketType: {
@@ -185,6 +209,16 @@ func relationOf(typ, name string) (relation, bool) {
 		return r, true
 	}
 	return relationOf(k.base, name)
+}
+
+// isRelation tells whether any data type has a relation of this name.
+func isRelation(name string) bool {
+	for _, k := range schema {
+		if _, ok := k.relations[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // castable tells whether a mask may speak of typ as of cast.

@@ -2,6 +2,7 @@ package slackui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 // them. Block ids carry the server's id: another choice resets what belongs to it.
 func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
-	lines := facts(c.Server)
+	lines := facts(c)
 	if blockers := c.Blockers(); len(blockers) > 0 {
 		for _, b := range blockers {
 			if b != cancellation.BlockedByTicket || !ourTicket(c) { // else the request's line links it
@@ -26,11 +27,13 @@ func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
 	}
 	lines = append(lines, costLines(c)...)
 	lines = append(lines, goesWithIt(c.Server))
+	lines = append(lines, associatedLines(c.Server)...)
 	return []slack.Block{block(id, lines...)}
 }
 
-// facts tell one server from another.
-func facts(s cancellation.Server) []line {
+// facts tell one server from another, and say what of it nobody may see here.
+func facts(c cancellation.Card) []line {
+	s := c.Server
 	where := present(s.Datacenter, s.OS, prefixed("private ", s.PrivateIP), prefixed("public ", s.PublicIP))
 	if s.Status != "" && s.Status != "ACTIVE" {
 		where = append(where, "status "+shown(s.Status))
@@ -48,10 +51,22 @@ func facts(s cancellation.Server) []line {
 		words(strings.Join(where, " · ")),
 		words(strings.Join(append([]string{tags}, present(ordered)...), " · ")),
 	}
-	if len(s.Unread) > 0 {
-		lines = append(lines, words(shown(strings.Join(s.Unread, ", "))+": "+unseen))
+	if names := hidden(c); len(names) > 0 {
+		lines = append(lines, words(shown(strings.Join(names, ", "))+": "+unseen))
 	}
 	return lines
+}
+
+// hidden names what the card would show and this key does not see. What goes along has
+// its own lines.
+func hidden(c cancellation.Card) []string {
+	names := slices.Concat(c.Server.Unread, c.Server.Hidden)
+	if c.TicketsHidden && c.Server.OpenTicket == nil {
+		names = append(names, "open cancellation ticket")
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return name == cancellation.FactParts || name == cancellation.FactAssociated
+	})
 }
 
 // present keeps the texts that are not empty, fit to be shown.
@@ -74,28 +89,28 @@ func prefixed(prefix, text string) string {
 
 // costLines say what ends when, and until when the request must be in.
 func costLines(c cancellation.Card) []line {
-	cost, amount := monthly(c.Server)
+	cost, _ := monthly(c.Server)
 	first := line{bold(cost), plain(".")}
 	b := c.Server.Billing
 	bill := calendar(b.NextBillDate)
 	if bill == "" {
 		return []line{first, words("Next bill date " + unseen + ".")}
 	}
-	later := "Later costs one more month."
-	if amount != "" && !c.Server.Hourly {
-		later = "Later costs one more month: " + money(b.MonthlyTotal) + "."
+	oneMore := "costs one more month"
+	if amount := aMonth(c.Server); amount != "" {
+		oneMore += ": " + amount
 	}
 	first = line{bold(cost), plain(". Next bill date "), bold(bill), plain(".")}
 	switch term := termOf(c, c.ReadAt); term {
 	case beforeCutoff:
 		return []line{first, {
 			plain("The request must be in by "), bold(calendar(c.Cutoff)),
-			plain(" (" + zone(c.Cutoff) + "). " + later),
+			plain(" (" + zone(c.Cutoff) + "). Later " + oneMore + "."),
 		}}
 	case afterCutoff:
-		return []line{first, words("The cut-off for that date has passed: it takes effect one month later.")}
+		return []line{first, words("The cut-off for that date has passed: it takes effect one month later, and " + oneMore + ".")}
 	default:
-		return []line{first, words("Takes effect on " + bill + " (" + zone(b.NextBillDate) + "), or one month later if the cut-off has passed.")}
+		return []line{first, words("Takes effect on " + bill + " (" + zone(b.NextBillDate) + "), or one month later if the cut-off has passed. Then it " + oneMore + ".")}
 	}
 }
 
@@ -129,12 +144,49 @@ func termOf(c cancellation.Card, at time.Time) term {
 func goesWithIt(s cancellation.Server) line {
 	drives := "its drives (wiped, not recoverable)"
 	switch n := s.Billing.Drives; {
+	case !s.Shows(cancellation.FactParts):
+		drives = "its drives (wiped, not recoverable; how many is " + unseen + ")"
 	case n == 1:
 		drives = "1 drive (wiped, not recoverable)"
 	case n > 1:
 		drives = fmt.Sprintf("%d drives (wiped, not recoverable)", n)
 	}
 	return line{bold("Goes with it:"), plain(" " + drives + ", its primary IP addresses.")}
+}
+
+// maxItems is how many associated items a card lists; the others are summed up.
+const maxItems = 10
+
+// associatedLines list what goes too if the person says so, one by one.
+func associatedLines(s cancellation.Server) []line {
+	if !s.Shows(cancellation.FactAssociated) {
+		return []line{{bold("Associated items:"), plain(" " + unseen + ". They stay.")}}
+	}
+	items := s.Billing.Associated
+	if len(items) == 0 {
+		return nil
+	}
+	lines := []line{{bold("Associated items"), plain(" (they stay, unless you tick below that they go too):")}}
+	for _, item := range items[:min(len(items), maxItems)] {
+		name := cut(oneLine(item.Description), 100)
+		if name == "" {
+			name = "item " + strconv.FormatInt(item.ID, 10)
+		}
+		lines = append(lines, words("• "+name+": "+feeWords(item.Fee)))
+	}
+	if len(items) > maxItems {
+		rest := items[maxItems:]
+		lines = append(lines, words(fmt.Sprintf("• and %d more: %s", len(rest), feeWords(sum(rest)))))
+	}
+	return lines
+}
+
+// feeWords is a fee by the month.
+func feeWords(fee string) string {
+	if fee == "" {
+		return "cost " + unseen
+	}
+	return money(fee) + " a month"
 }
 
 // warnings are what a person has to confirm before asking, as it was when the card
@@ -147,13 +199,53 @@ func warnings(c cancellation.Card) []string {
 func warningWords(s cancellation.Server, warning string) string {
 	switch warning {
 	case cancellation.WarningGateway:
-		return "Member of a network gateway: the gateway loses it."
+		gateway, partners := gatewayWords(s)
+		return gateway + "; " + partners
 	case cancellation.WarningProvisioned:
 		return "Ordered less than a week ago."
 	case cancellation.WarningTransaction:
-		return cut("Its last transaction was "+oneLine(s.LastTransaction), 74) + "."
+		return "Its last transaction was " + cut(oneLine(s.LastTransaction), 49) + "."
 	}
 	return warning
+}
+
+// gatewayWords say which gateway a server is a member of, and who is left of it.
+func gatewayWords(s cancellation.Server) (gateway, partners string) {
+	gateway = "Member of gateway " + cut(oneLine(s.GatewayName), 56)
+	if s.GatewayName == "" {
+		gateway = "Member of a network gateway (its name is " + unseen + ")"
+	}
+	names := make([]string, len(s.Partners))
+	for i, name := range s.Partners {
+		if names[i] = cut(oneLine(name), 60); name == "" {
+			names[i] = "(" + unseen + ")"
+		}
+	}
+	switch {
+	case !s.PartnersKnown:
+		partners = "its partners are " + unseen
+	case len(names) == 0:
+		partners = "it has no other member"
+	case len(names) == 1:
+		partners = "its partner " + names[0] + " stays"
+	default:
+		partners = "partners that stay: " + strings.Join(names, ", ")
+	}
+	return gateway, partners
+}
+
+// maxOption is how long an option's text, and its description, may be.
+// https://docs.slack.dev/reference/block-kit/composition-objects/option-object
+const maxOption = 75
+
+// warningOption is one box to tick. What does not fit its text stands below it.
+func warningOption(s cancellation.Server, warning string) *slack.OptionBlockObject {
+	text := warningWords(s, warning)
+	if warning == cancellation.WarningGateway && cut(text, maxOption) != text {
+		gateway, partners := gatewayWords(s)
+		return slack.NewOptionBlockObject(warning, plainText(gateway), plainText(cut(partners, maxOption)))
+	}
+	return slack.NewOptionBlockObject(warning, plainText(cut(text, maxOption)), nil)
 }
 
 // blockedLine is one blocker in the card's place, with its ticket's link where there is one.
@@ -186,6 +278,10 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 		return "a transaction is running (" + shown(c.Server.Transaction) + "); try again when it is over"
 	case b == cancellation.BlockedByRequest && c.Standing != nil:
 		return fmt.Sprintf("%s asked already; request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
+	case b == cancellation.BlockedByContract && c.Server.Billing != nil:
+		if date := calendar(c.Server.Billing.ContractEnd); date != "" {
+			return "it is on a contract term until " + date + ", which cannot be cancelled"
+		}
 	case b == cancellation.BlockedByPending && c.Server.Billing != nil:
 		if date := calendar(c.Server.Billing.CancellationDate); date != "" {
 			return "its cancellation is on the books already, for " + date
@@ -205,6 +301,8 @@ func blockerWords(b cancellation.Blocker) string {
 		return "SoftLayer has no billing item for it, or this key may not see it"
 	case cancellation.BlockedByPending:
 		return "its cancellation is on the books already"
+	case cancellation.BlockedByContract:
+		return "it is on a contract term, which cannot be cancelled"
 	case cancellation.BlockedByNotAllowed:
 		return "SoftLayer does not let its billing item be cancelled; a contract may still run"
 	case cancellation.BlockedByDisconnection:

@@ -263,7 +263,36 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"card-warnings": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) {
 				c.Server.Gateway, c.Server.LastTransaction, c.Server.ProvisionDate = true, "Upgrade", "2026-11-20T00:00:00Z"
+				c.Server.GatewayName, c.Server.Partners, c.Server.PartnersKnown = "gw-fra02", []string{"gw-fra02b"}, true
 				c.Server.Status = "DEPLOY"
+			})
+		}),
+		"card-gateway-hidden": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) { c.Server.Gateway = true })
+		}),
+		"card-gateway-large": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Gateway, c.Server.GatewayName, c.Server.PartnersKnown = true, "gateway-of-the-staging-networks", true
+				c.Server.Partners = []string{"", "gateway-staging-02", "gateway-staging-03"}
+			})
+		}),
+		"card-hidden": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Datacenter, c.Server.Status, c.Server.OS, c.TicketsHidden = "", "", "", true
+				c.Server.Hidden = []string{
+					cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
+					cancellation.FactAllowed, cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
+				}
+				c.Server.Billing.Drives, c.Server.Billing.Associated = 0, nil
+			})
+		}),
+		"card-items": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Billing.Associated = nil
+				for n := range 13 {
+					c.Server.Billing.Associated = append(c.Server.Billing.Associated, cancellation.AssociatedItem{ID: int64(n + 1), Description: fmt.Sprintf("Portable storage %d", n+1), Fee: "49.00"})
+				}
+				c.Server.Billing.Associated[1].Description = ""
 			})
 		}),
 		"card-unseen": show(func(f *form) {
@@ -301,6 +330,11 @@ func goldenViews() map[string]slack.ModalViewRequest {
 			f.card = card(func(c *cancellation.Card) {
 				c.Server.Transaction, c.Server.Disconnected = "Reload OS", true
 				c.Server.Billing.NotCancellable, c.Server.Billing.CancellationDate = true, "2026-12-01T00:00:00-06:00"
+			})
+		}),
+		"blocked-contract": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Server.Billing.UnderContract, c.Server.Billing.ContractEnd = true, "2027-03-03T00:00:00-06:00"
 			})
 		}),
 		"blocked-billing":  show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),

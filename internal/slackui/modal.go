@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -143,7 +142,7 @@ func contentInput(content string) slack.Block {
 func warningsInput(c cancellation.Card, ticked []string) slack.Block {
 	boxes := slack.NewCheckboxGroupsBlockElement(warningsAction)
 	for _, warning := range warnings(c) {
-		option := slack.NewOptionBlockObject(warning, plainText(warningWords(c.Server, warning)), nil)
+		option := warningOption(c.Server, warning)
 		boxes.Options = append(boxes.Options, option)
 		if slices.Contains(ticked, warning) {
 			boxes.InitialOptions = append(boxes.InitialOptions, option)
@@ -171,12 +170,8 @@ func associatedInput(server int64, items []cancellation.AssociatedItem, ticked b
 	if ticked {
 		box.InitialOptions = []*slack.OptionBlockObject{option}
 	}
-	names := make([]string, len(items))
-	for i, item := range items {
-		names[i] = shown(item.Description)
-	}
-	hint := plainText(cut("They are: "+strings.Join(names, "; ")+".", 500))
-	input := slack.NewInputBlock(belongs(associatedBlock, server), plainText("Associated items"), hint, box)
+	input := slack.NewInputBlock(belongs(associatedBlock, server), plainText("Associated items"),
+		plainText("They stand one by one on the card above."), box)
 	return input.WithOptional(true)
 }
 

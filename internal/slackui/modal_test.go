@@ -40,6 +40,7 @@ func randomForm(r *rand.Rand) form {
 	server.ID = 1 + r.Int64N(1<<40)
 	server.FQDN, server.OS, server.Tags = any(), any(), []string{any(), any()}
 	server.Gateway, server.LastTransaction = r.IntN(2) == 0, any()
+	server.GatewayName, server.Partners, server.PartnersKnown = any(), []string{any(), ""}[:r.IntN(3)], r.IntN(2) == 0
 	server.Billing.MonthlyTotal, server.Billing.NextBillDate = any(), []string{"2026-12-01T00:00:00-06:00", "", any()}[r.IntN(3)]
 	server.Billing.Associated[0].Description = any()
 	f := form{

@@ -350,7 +350,7 @@ func (r *rack) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Tick
 }
 
 func (r *rack) Rights(context.Context) (cancellation.Rights, error) {
-	return cancellation.Rights{}, nil
+	return cancellation.Rights{ViewTickets: true}, nil
 }
 
 func (r *rack) Account(context.Context) (cancellation.Account, error) {

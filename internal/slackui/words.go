@@ -166,13 +166,31 @@ func monthly(s cancellation.Server) (words, short string) {
 	case b == nil, !s.Knows(cancellation.FactHourly):
 		return "Cost " + unseen, ""
 	case s.Hourly && b.HourlyFee != "":
-		return money(b.HourlyFee) + " an hour", money(b.HourlyFee) + " an hour"
+		short = money(b.HourlyFee) + " an hour"
+		if month := aMonth(s); month != "" {
+			return short + ", " + month + " a month", short
+		}
+		return short, short
 	case !s.Hourly && b.MonthlyTotal != "":
 		return money(b.MonthlyTotal) + " a month", money(b.MonthlyTotal) + " a month"
 	case b.RecurringFee != "":
 		return money(b.RecurringFee) + " a month for the server alone; the rest is " + unseen, ""
 	}
 	return "Cost " + unseen, ""
+}
+
+// aMonth is what a month of a server costs; "" where the key may not see it. For one that
+// is billed by the hour it is what 730 of them cost.
+func aMonth(s cancellation.Server) string {
+	fee := s.MonthlyFee()
+	amount, ok := new(big.Rat).SetString(fee)
+	switch {
+	case !ok:
+		return ""
+	case s.Hourly:
+		return "about " + money(amount.FloatString(2))
+	}
+	return money(s.Billing.MonthlyTotal)
 }
 
 // sum adds the fees of associated items; "" when one of them is not known.

@@ -272,12 +272,18 @@ func TestEveryServerOfTheFakeIsReadAndFound(t *testing.T) {
 	for _, one := range all {
 		names[one.Hostname]++
 	}
-	blockers := map[cancellation.Blocker]bool{}
+	blockers, partners := map[cancellation.Blocker]bool{}, 0
 	for _, one := range all {
 		server, err := f.Server(t.Context(), one.ID)
 		require.NoError(t, err)
 		assert.Equal(t, one.FQDN, server.FQDN)
 		assert.True(t, server.TagsKnown)
+		assert.Empty(t, server.Hidden, "this key sees everything")
+		if server.Gateway {
+			assert.True(t, server.PartnersKnown)
+			assert.NotEmpty(t, server.GatewayName)
+			partners += len(server.Partners)
+		}
 		for _, b := range server.Blockers() {
 			blockers[b] = true
 		}
@@ -294,7 +300,8 @@ func TestEveryServerOfTheFakeIsReadAndFound(t *testing.T) {
 			assert.True(t, slices.ContainsFunc(found, func(s cancellation.Server) bool { return s.ID == one.ID }), "%q", query)
 		}
 	}
-	assert.Len(t, blockers, 6, "kinds of blockers that were met: %v", blockers)
+	assert.Equal(t, 4, partners, "two pairs; a third gateway has one member")
+	assert.Len(t, blockers, 7, "kinds of blockers that were met: %v", blockers)
 }
 
 func TestAServerIsReadDespiteAPassingInternalError(t *testing.T) {

@@ -20,12 +20,13 @@ const (
 		"activeTransaction[id,transactionStatus[name,friendlyName]]," +
 		"openCancellationTicket[id,serviceProviderResourceId]"
 	coreBilling = "id,allowCancellationFlag,pendingCancellationFlag,cancellationDate,nextBillDate," +
-		"recurringFee,hourlyRecurringFee"
+		"recurringFee,hourlyRecurringFee,activeAgreement[id,endDate]"
 
 	// restMask is what else a card, a policy and a confirmation need.
 	restMask = "tagReferences[tag[name]]," +
 		"operatingSystem[softwareLicense[softwareDescription[name,version]]]," +
-		"lastTransaction[createDate,transactionGroup[name]]"
+		"lastTransaction[createDate,transactionGroup[name]]," +
+		"networkGatewayMember[id,networkGateway[id,name,members[id,hardware[id,hostname]]]]"
 	restBilling = "nextInvoiceTotalRecurringAmount," +
 		"nextInvoiceChildren[id,categoryCode,hourlyRecurringFee]," +
 		"activeAssociatedChildren[id,description,recurringFee]"

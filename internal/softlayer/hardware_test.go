@@ -3,6 +3,7 @@ package softlayer_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,11 +25,15 @@ const wholeServer = `{
 	"operatingSystem": {"softwareLicense": {"softwareDescription": {"name": "Ubuntu", "version": "22.04-64"}}},
 	"activeTransaction": {"id": 9, "transactionStatus": {"name": "OS_RELOAD", "friendlyName": "OS Reload"}},
 	"lastTransaction": {"createDate": "2026-11-20T09:00:00-06:00", "transactionGroup": {"name": "Service Setup"}},
+	"networkGatewayMember": {"id": 3, "networkGateway": {"id": 4, "name": "gw-fra02", "members": [
+		{"id": 3, "hardware": {"id": 1234567, "hostname": "db-042"}}, {"id": 5, "hardware": {"id": 8, "hostname": "gw-fra02b"}}
+	]}},
 	"openCancellationTicket": {"id": 153572280, "serviceProviderResourceId": "CS1234567"},
 	"billingItem": {
 		"id": 407, "allowCancellationFlag": 1, "pendingCancellationFlag": true,
 		"cancellationDate": "2026-12-01T23:00:00-06:00", "nextBillDate": "2026-12-01T00:00:00-06:00",
 		"recurringFee": "361.5", "hourlyRecurringFee": ".412", "nextInvoiceTotalRecurringAmount": 412.50,
+		"activeAgreement": {"id": 6, "endDate": "2027-03-03T00:00:00-06:00"},
 		"nextInvoiceChildren": [
 			{"id": 1, "categoryCode": "disk0", "hourlyRecurringFee": "0.0005"},
 			{"id": 2, "categoryCode": "disk1", "hourlyRecurringFee": 0},
@@ -51,11 +56,12 @@ func TestAServerIsReadWhole(t *testing.T) {
 		ID: 1234567, GlobalIdentifier: "3f0c-77", FQDN: "db-042.stg.example.com", Hostname: "db-042",
 		Domain: "stg.example.com", PublicIP: "169.50.1.2", PrivateIP: "10.3.4.5", Datacenter: "fra02",
 		OS: "Ubuntu 22.04-64", Status: "ACTIVE", ProvisionDate: "2021-03-03T09:00:00-06:00",
-		Tags: []string{"staging", "team-data"}, TagsKnown: true, Gateway: true,
+		Tags: []string{"staging", "team-data"}, TagsKnown: true,
+		Gateway: true, GatewayName: "gw-fra02", Partners: []string{"gw-fra02b"}, PartnersKnown: true,
 		Transaction: "OS Reload", LastTransaction: "Service Setup", LastTransactionAt: "2026-11-20T09:00:00-06:00",
 		OpenTicket: &cancellation.TicketID{ID: 153572280, Number: "CS1234567"},
 		Billing: &cancellation.Billing{
-			ID: 407, PendingKnown: true, PendingCancellation: true, CancellationDate: "2026-12-01T23:00:00-06:00",
+			ID: 407, UnderContract: true, ContractEnd: "2027-03-03T00:00:00-06:00", PendingKnown: true, PendingCancellation: true, CancellationDate: "2026-12-01T23:00:00-06:00",
 			NextBillDate: "2026-12-01T00:00:00-06:00", RecurringFee: "361.5", HourlyFee: "0.41255",
 			MonthlyTotal: "412.50", Drives: 2, Associated: []cancellation.AssociatedItem{
 				{ID: 11, Description: "Storage", Fee: "49.00"}, {ID: 12, Description: "Evault", Fee: "49"},
@@ -69,8 +75,9 @@ func TestAServerIsReadWhole(t *testing.T) {
 		"openCancellationTicket[id,serviceProviderResourceId],"+
 		"tagReferences[tag[name]],operatingSystem[softwareLicense[softwareDescription[name,version]]],"+
 		"lastTransaction[createDate,transactionGroup[name]],"+
+		"networkGatewayMember[id,networkGateway[id,name,members[id,hardware[id,hostname]]]],"+
 		"billingItem[id,allowCancellationFlag,pendingCancellationFlag,cancellationDate,nextBillDate,"+
-		"recurringFee,hourlyRecurringFee,nextInvoiceTotalRecurringAmount,"+
+		"recurringFee,hourlyRecurringFee,activeAgreement[id,endDate],nextInvoiceTotalRecurringAmount,"+
 		"nextInvoiceChildren[id,categoryCode,hourlyRecurringFee],"+
 		"activeAssociatedChildren[id,description,recurringFee]]]", v.received()[0].Mask)
 }
@@ -102,6 +109,14 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 		"a child's fee that is no number is unknown":    {`{"billingItem":{"id":1,"hourlyRecurringFee":1,"nextInvoiceChildren":[{"hourlyRecurringFee":"?"}]}}`, func(s cancellation.Server) bool { return s.Billing.HourlyFee == "" }},
 		"a fee that is no number is unknown":            {`{"billingItem":{"id":1,"recurringFee":"n/a"}}`, func(s cancellation.Server) bool { return s.Billing.RecurringFee == "" }},
 		"a missing fee is unknown, not 0":               {`{"billingItem":{"id":1}}`, func(s cancellation.Server) bool { return s.Billing.RecurringFee == "" && s.Billing.MonthlyTotal == "" }},
+		"no agreement is no contract term":              {`{"billingItem":{"id":1}}`, func(s cancellation.Server) bool { return !s.Billing.UnderContract }},
+		"an agreement without an end is one":            {`{"billingItem":{"id":1,"activeAgreement":{"id":6}}}`, func(s cancellation.Server) bool { return s.Billing.UnderContract && s.Billing.ContractEnd == "" }},
+		"a membership is one without the flag":          {`{"networkGatewayMemberFlag":null}`, func(s cancellation.Server) bool { return s.Gateway && s.Knows(cancellation.FactGateway) }},
+		"a flag is a membership without the member":     {`{"networkGatewayMember":null}`, func(s cancellation.Server) bool { return s.Gateway && s.GatewayName == "" && !s.PartnersKnown }},
+		"members that are left out are unknown":         {`{"networkGatewayMember":{"networkGateway":{"name":"gw"}}}`, func(s cancellation.Server) bool { return s.GatewayName == "gw" && !s.PartnersKnown }},
+		"a list without this server is not whole":       {`{"networkGatewayMember":{"networkGateway":{"members":[]}}}`, func(s cancellation.Server) bool { return !s.PartnersKnown }},
+		"a hidden member is one":                        {`{"networkGatewayMember":{"networkGateway":{"members":[{"hardware":{"id":1234567}},{"id":5}]}}}`, func(s cancellation.Server) bool { return s.PartnersKnown && slices.Equal(s.Partners, []string{""}) }},
+		"a system that is null is none":                 {`{"operatingSystem":null}`, func(s cancellation.Server) bool { return s.OS == "" && s.Shows(cancellation.FactSystem) }},
 		"a hundred is written out":                      {`{"billingItem":{"id":1,"recurringFee":1.0e+2}}`, func(s cancellation.Server) bool { return s.Billing.RecurringFee == "100" }},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -114,6 +129,27 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 	}
 }
 
+func TestWhatACardShowsIsHiddenWhereTheAnswerLeavesItOut(t *testing.T) {
+	t.Parallel()
+	for member, fact := range map[string]string{
+		"datacenter": cancellation.FactDatacenter, "hardwareStatus": cancellation.FactStatus, "operatingSystem": cancellation.FactSystem,
+	} {
+		v := newVendor(t, inTurn(t, without(t, wholeServer, member)))
+		got, err := v.client(t).Server(t.Context(), 1234567)
+		require.NoError(t, err)
+		assert.Equal(t, []string{fact}, got.Hidden, member)
+	}
+	v := newVendor(t, inTurn(t, patched(t, wholeServer, `{"billingItem":{"id":1}}`), patched(t, wholeServer, `{"billingItem":null}`)))
+	bare, err := v.client(t).Server(t.Context(), 1234567)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		cancellation.FactAllowed, cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
+	}, bare.Hidden)
+	none, err := v.client(t).Server(t.Context(), 1234567)
+	require.NoError(t, err)
+	assert.Empty(t, none.Hidden, "the missing billing item blocks, and says it all")
+}
+
 func TestWhatAPolicyAsksForIsUnreadWhereTheAnswerLeavesItOut(t *testing.T) {
 	t.Parallel()
 	for member, fact := range map[string]string{
@@ -123,7 +159,8 @@ func TestWhatAPolicyAsksForIsUnreadWhereTheAnswerLeavesItOut(t *testing.T) {
 	} {
 		t.Run(member, func(t *testing.T) {
 			t.Parallel()
-			v := newVendor(t, inTurn(t, without(t, wholeServer, member), patched(t, wholeServer, `{"`+member+`":null}`), wholeServer))
+			noGateway := without(t, wholeServer, "networkGatewayMember")
+			v := newVendor(t, inTurn(t, without(t, noGateway, member), patched(t, noGateway, `{"`+member+`":null}`), wholeServer))
 			read := func() cancellation.Server {
 				got, err := v.client(t).Server(t.Context(), 1234567)
 				require.NoError(t, err)
@@ -179,6 +216,9 @@ func TestAServerThatIsTooMuchForOneAnswerIsReadInTwoParts(t *testing.T) {
 	assert.Equal(t, cancellation.Server{
 		ID: 1, Hostname: "db-042", Domain: "example.com", ProvisionDate: "2021-03-03T09:00:00-06:00",
 		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Tags: []string{"a"}, TagsKnown: true,
+		Hidden: []string{
+			cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem, cancellation.FactPending, cancellation.FactAssociated,
+		},
 		Billing: &cancellation.Billing{
 			ID: 7, NotCancellable: true, RecurringFee: "1", HourlyFee: "3", MonthlyTotal: "9", Drives: 1,
 		},
@@ -200,6 +240,10 @@ func TestWhatBlocksIsKnownEvenWhereTheRestIsTooMuch(t *testing.T) {
 	assert.Equal(t, cancellation.Server{
 		ID: 1, Hostname: "db-042", Domain: "example.com", ProvisionDate: "2021-03-03T09:00:00-06:00",
 		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Unread: []string{cancellation.FactLastTransaction},
+		Hidden: []string{
+			cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
+			cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
+		},
 		Billing: &cancellation.Billing{ID: 7, NotCancellable: true, RecurringFee: "1"},
 	}, got)
 	assert.False(t, got.TagsKnown)

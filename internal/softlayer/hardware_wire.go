@@ -21,12 +21,13 @@ type hardware struct {
 	PrivateIP        text                    `json:"primaryBackendIpAddress"`
 	Datacenter       named                   `json:"datacenter"`
 	Status           hardwareStatus          `json:"hardwareStatus"`
+	Membership       *gatewayMember          `json:"networkGatewayMember"`
 	ProvisionDate    text                    `json:"provisionDate"`
 	Hourly           *flag                   `json:"hourlyBillingFlag"`
 	Gateway          *flag                   `json:"networkGatewayMemberFlag"`
 	Disconnected     flag                    `json:"blockCancelBecauseDisconnectedFlag"`
 	Tags             []tagReference          `json:"tagReferences"`
-	OS               operatingSystem         `json:"operatingSystem"`
+	OS               member[operatingSystem] `json:"operatingSystem"`
 	Active           *transaction            `json:"activeTransaction"`
 	Last             member[lastTransaction] `json:"lastTransaction"`
 	OpenTicket       *ticketName             `json:"openCancellationTicket"`
@@ -67,6 +68,21 @@ type lastTransaction struct {
 	Group named `json:"transactionGroup"`
 }
 
+// gatewayMember is a server's place in a network gateway.
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Network_Gateway_Member/
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Network_Gateway/
+type gatewayMember struct {
+	Gateway struct {
+		Name    text `json:"name"`
+		Members []struct {
+			Hardware *struct { // nil: the key may not see that server
+				ID       int64 `json:"id"`
+				Hostname text  `json:"hostname"`
+			} `json:"hardware"`
+		} `json:"members"` // nil: not in the answer
+	} `json:"networkGateway"`
+}
+
 // billingItem is a SoftLayer_Billing_Item_Hardware.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item_Hardware/
 type billingItem struct {
@@ -80,6 +96,15 @@ type billingItem struct {
 	MonthlyTotal        money            `json:"nextInvoiceTotalRecurringAmount"`
 	Children            []childItem      `json:"nextInvoiceChildren"`
 	Associated          []associatedItem `json:"activeAssociatedChildren"`
+	Agreement           *agreement       `json:"activeAgreement"`
+}
+
+// agreement is the contract that a server on a 1-year or 3-year term is billed under:
+// ordering the term makes "a new billing agreement contract".
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Container_Product_Order_Hardware_Server_Upgrade_MigrateToReserved/
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Account_Agreement/
+type agreement struct {
+	End text `json:"endDate"`
 }
 
 type childItem struct {
@@ -96,18 +121,19 @@ type associatedItem struct {
 // server puts an answer into the domain's words.
 func (h hardware) server() cancellation.Server {
 	tags, known := h.tags()
-	description := h.OS.License.Description
 	last, lastAt := h.last()
+	partners, partnersKnown := h.partners()
 	return cancellation.Server{
 		ID: h.ID, GlobalIdentifier: string(h.GlobalIdentifier),
 		FQDN: string(h.FQDN), Hostname: string(h.Hostname), Domain: h.domain(),
 		PublicIP: string(h.PublicIP), PrivateIP: string(h.PrivateIP),
 		Datacenter:    string(h.Datacenter.Name),
-		OS:            strings.TrimSpace(string(description.Name + " " + description.Version)),
+		OS:            h.system(),
 		Status:        string(h.Status.Status),
 		ProvisionDate: string(h.ProvisionDate),
-		Tags:          tags, TagsKnown: known, Unread: h.unread(),
-		Hourly: h.Hourly.yes(), Gateway: h.Gateway.yes(), Disconnected: bool(h.Disconnected),
+		Tags:          tags, TagsKnown: known, Unread: h.unread(), Hidden: h.hidden(),
+		Hourly: h.Hourly.yes(), Disconnected: bool(h.Disconnected),
+		Gateway: h.inGateway(), GatewayName: h.gatewayName(), Partners: partners, PartnersKnown: partnersKnown,
 		Transaction: h.Active.name(), LastTransaction: last, LastTransactionAt: lastAt,
 		OpenTicket: h.openTicket(), Billing: h.Billing.billing(),
 	}
@@ -132,22 +158,87 @@ func (h hardware) tags() ([]string, bool) {
 // unread lists what a policy may ask for and the answer says nothing of. A flag that
 // is null says nothing; a last transaction that is null says that there never was one.
 func (h hardware) unread() []string {
-	var facts []string
-	for _, fact := range []struct {
-		name string
-		read bool
-	}{
+	return missing([]fact{
 		{cancellation.FactDomain, h.Domain != nil},
 		{cancellation.FactProvisionDate, h.ProvisionDate != ""},
 		{cancellation.FactHourly, h.Hourly != nil},
-		{cancellation.FactGateway, h.Gateway != nil},
+		{cancellation.FactGateway, h.Gateway != nil || h.Membership != nil},
 		{cancellation.FactLastTransaction, h.Last.read},
-	} {
-		if !fact.read {
-			facts = append(facts, fact.name)
+	})
+}
+
+// fact is one that a server has, and whether the answer says something of it.
+type fact struct {
+	name string
+	read bool
+}
+
+func missing(facts []fact) []string {
+	var names []string
+	for _, f := range facts {
+		if !f.read {
+			names = append(names, f.name)
 		}
 	}
-	return facts
+	return names
+}
+
+// hidden lists what else a card shows and the answer left out. A system that is null
+// says that there is none.
+func (h hardware) hidden() []string {
+	facts := []fact{
+		{cancellation.FactDatacenter, h.Datacenter.Name != ""},
+		{cancellation.FactStatus, h.Status.Status != ""},
+		{cancellation.FactSystem, h.OS.read},
+	}
+	if b := h.Billing; b != nil && b.ID > 0 { // without one the server is blocked, and this need not be said
+		facts = append(
+			facts,
+			fact{cancellation.FactAllowed, b.AllowCancellation != nil},
+			fact{cancellation.FactPending, b.PendingCancellation != nil},
+			fact{cancellation.FactParts, b.Children != nil},
+			fact{cancellation.FactAssociated, b.Associated != nil},
+		)
+	}
+	return missing(facts)
+}
+
+func (h hardware) system() string {
+	if h.OS.value == nil {
+		return ""
+	}
+	description := h.OS.value.License.Description
+	return strings.TrimSpace(string(description.Name + " " + description.Version))
+}
+
+func (h hardware) inGateway() bool { return h.Gateway.yes() || h.Membership != nil }
+
+func (h hardware) gatewayName() string {
+	if h.Membership == nil {
+		return ""
+	}
+	return string(h.Membership.Gateway.Name)
+}
+
+// partners are the gateway's other members, "" for each that the key may not see.
+func (h hardware) partners() ([]string, bool) {
+	if h.Membership == nil || h.Membership.Gateway.Members == nil {
+		return nil, false
+	}
+	var partners []string
+	self := false
+	for _, m := range h.Membership.Gateway.Members {
+		switch {
+		case m.Hardware == nil:
+			partners = append(partners, "")
+		case m.Hardware.ID == h.ID:
+			self = true
+		default:
+			partners = append(partners, string(m.Hardware.Hostname))
+		}
+	}
+	slices.Sort(partners)
+	return partners, self // a list without this server is not whole
 }
 
 func (h hardware) domain() string {
@@ -196,6 +287,8 @@ func (b *billingItem) billing() *cancellation.Billing {
 	billing := &cancellation.Billing{
 		ID:                  b.ID,
 		NotCancellable:      b.AllowCancellation != nil && !b.AllowCancellation.yes(),
+		UnderContract:       b.Agreement != nil,
+		ContractEnd:         b.Agreement.end(),
 		PendingKnown:        b.PendingCancellation != nil,
 		PendingCancellation: b.PendingCancellation.yes(),
 		CancellationDate:    string(b.CancellationDate),
@@ -216,6 +309,13 @@ func (b *billingItem) billing() *cancellation.Billing {
 	}
 	slices.SortFunc(billing.Associated, func(x, y cancellation.AssociatedItem) int { return cmp.Compare(x.ID, y.ID) })
 	return billing
+}
+
+func (a *agreement) end() string {
+	if a == nil {
+		return ""
+	}
+	return string(a.End)
 }
 
 // allInHourly adds the children's hourly fees. Without the list of children, or the
