@@ -166,6 +166,11 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 			{"a transaction begins", func(w *world, server int64) {
 				w.patch(server, map[string]any{"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "OS_RELOAD", "friendlyName": "OS Reload"}}})
 			}, []string{"Not filed", "a transaction is running"}, "rejected"},
+			{"a transaction has run", func(w *world, server int64) {
+				w.patch(server, map[string]any{"lastTransaction": map[string]any{
+					"createDate": time.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"},
+				}})
+			}, []string{"Not filed", "There is a warning now that its card did not show: a transaction has run on it."}, "rejected"},
 			{"it is gone", func(w *world, server int64) {
 				w.control(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
 			}, []string{"Not filed", "The server is not found any more"}, "rejected"},
@@ -186,6 +191,29 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 				assert.Equal(t, before+1, w.recorded()[event.state])
 			})
 		}
+	})
+}
+
+func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		w.patch(w.server, map[string]any{"primaryIpAddress": "198.51.100.7"})
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		told := w.awaitMessage(w.cast.Channel, "The server has changed since its card was read: public address.")
+		w.close(w.cast.User)
+
+		_, err := w.slack.Act(t.Context(), fakeslack.Action{
+			User: w.cast.User, Message: &fakeslack.MessageRef{Channel: told.Channel, TS: told.TS}, BlockID: "again", ActionID: "ask-again",
+		})
+		require.NoError(t, err)
+		fresh := w.awaitCard(w.cast.User, w.server)
+		assert.Contains(t, fresh.text(w), "public 198.51.100.7")
+		block, action, _ := fresh.field("confirm:")
+		require.Empty(t, w.submit(w.cast.User, fresh, fakeslack.Values{block: {action: {"value": w.fqdn(w.server)}}}).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Contains(t, w.tickets(w.server)[0].FirstUpdate.Entry, "Replaced by db-060.", "what was typed before is sent")
+		assert.Equal(t, map[string]int{"rejected": 1, "filed": 1}, w.recorded())
+		assert.Len(t, w.postsFor(w.server), 1)
 	})
 }
 

@@ -52,3 +52,26 @@ func (c Card) Fresh(now time.Time) bool {
 	age := now.Sub(c.ReadAt)
 	return age >= -time.Minute && age <= MaxCardAge
 }
+
+// NewWarnings lists what the server gives reason to think of now and the card did not
+// show when it was read: whoever asked has ticked what stood there, and nothing else. A
+// warning that has gone is none, nor is one whose reason neither read can compare.
+func (c Card) NewWarnings(now Server, at time.Time) []string {
+	shown, _ := c.Server.Warnings(c.ReadAt)
+	standing, _ := now.Warnings(at)
+	return slices.DeleteFunc(standing, func(warning string) bool {
+		return slices.Contains(shown, warning) && c.Server.sameReason(warning, now)
+	})
+}
+
+// sameReason reports whether a warning stands for what it stood for in another read.
+func (s Server) sameReason(warning string, now Server) bool {
+	switch warning {
+	case WarningGateway:
+		sameName := s.GatewayName == "" || now.GatewayName == "" || s.GatewayName == now.GatewayName
+		return sameName && (!s.PartnersKnown || !now.PartnersKnown || slices.Equal(s.Partners, now.Partners))
+	case WarningTransaction:
+		return s.LastTransaction == now.LastTransaction && s.LastTransactionAt == now.LastTransactionAt
+	}
+	return true
+}

@@ -124,6 +124,9 @@ func (w *Worker) check(ctx context.Context, r Request, by people, now Server, go
 	if err != nil {
 		return nil, err
 	}
+	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
+		return &verdict{to: Rejected, why: Because(WhyWarned, strings.Join(warned, ", "))}, nil
+	}
 	d := w.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
 	switch {
 	case d.Again:

@@ -204,6 +204,7 @@ const (
 const (
 	WhyChanged       = "server-changed"         // followed by ": " and what changed
 	WhyBlocked       = "server-blocked"         // followed by ": " and the blockers
+	WhyWarned        = "new-warning"            // followed by ": " and the warnings that the card did not show
 	WhyNotFound      = "server-not-found"       // or not visible to the key
 	WhyTwoLost       = "answers-lost"           // as many POSTs as allowed, all unclear
 	WhyUnclear       = "books-unclear"          // followed by ": " and what is not clear
@@ -224,7 +225,7 @@ func Because(why, detail string) string { return why + ": " + detail }
 func SplitWhy(why string) (word, detail string) {
 	word, detail, found := strings.Cut(why, ": ")
 	switch word {
-	case WhyChanged, WhyBlocked, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
+	case WhyChanged, WhyBlocked, WhyWarned, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
 		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyTooFew:
 		if !found {
 			return why, ""

@@ -55,6 +55,7 @@ func TestWhyWordsAreToldFromSoftLayersOwn(t *testing.T) {
 	t.Parallel()
 	for why, want := range map[string][2]string{
 		cancellation.Because(cancellation.WhyChanged, "name"): {cancellation.WhyChanged, "name"},
+		cancellation.Because(cancellation.WhyWarned, "x"):     {cancellation.WhyWarned, "x"},
 		cancellation.WhyNotFound:                              {cancellation.WhyNotFound, ""},
 		"You do not have permission to this service.":         {"", "You do not have permission to this service."},
 		"Hardware: cannot be cancelled: contract term":        {"", "Hardware: cannot be cancelled: contract term"},

@@ -223,6 +223,9 @@ func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
 		"renamed":                  {func(w *world) { w.server.FQDN = "db-001.prod.example.com" }, cancellation.Rejected, "server-changed: name"},
 		"retagged":                 {func(w *world) { w.server.Tags = []string{"prod"} }, cancellation.Rejected, "server-changed: tags"},
 		"a transaction runs":       {func(w *world) { w.server.Transaction = "Reload" }, cancellation.Rejected, "server-blocked: transaction"},
+		"a transaction has run":    {func(w *world) { w.server.LastTransaction, w.server.LastTransactionAt = "Reload", recently() }, cancellation.Rejected, "new-warning: recent-transaction"},
+		"joined a gateway":         {func(w *world) { w.server.Gateway = true }, cancellation.Rejected, "new-warning: gateway-member"},
+		"both":                     {func(w *world) { w.server.Gateway, w.server.LastTransaction = true, "Reload" }, cancellation.Rejected, "new-warning: gateway-member, recent-transaction"},
 		"gone":                     {func(w *world) { w.gone = true }, cancellation.Rejected, cancellation.WhyNotFound},
 		"the policy refuses now":   {func(w *world) { w.decision = authz.Decision{Reason: "not any more", Rule: "r2"} }, cancellation.Denied, "not any more"},
 		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} }, cancellation.Pending, cancellation.WhyTooFew},
@@ -243,6 +246,48 @@ func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
 			})
 		})
 	}
+}
+
+// recently is an hour ago.
+func recently() string { return time.Now().Add(-time.Hour).Format(time.RFC3339) }
+
+func TestAWarningThatThePersonTickedStopsNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Gateway, w.server.GatewayName = true, "gw-1"
+		w.server.Partners, w.server.PartnersKnown = []string{"gw-1b"}, true
+		w.server.LastTransaction, w.server.LastTransactionAt = "Reload", recently()
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestAWarningIsNewWhereWhatItWarnsOfIsAnother(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	warned := goodServer()
+	warned.Gateway, warned.GatewayName, warned.Partners, warned.PartnersKnown = true, "gw-1", []string{"gw-1b"}, true
+	warned.LastTransaction, warned.LastTransactionAt = "Reload", "2026-11-20T10:00:00-06:00"
+	card := cancellation.Card{Server: warned, ReadAt: at}
+	for name, c := range map[string]struct {
+		change func(*cancellation.Server)
+		want   []string
+	}{
+		"nothing":                    {func(*cancellation.Server) {}, []string{}},
+		"the partner left":           {func(s *cancellation.Server) { s.Partners = nil }, []string{cancellation.WarningGateway}},
+		"another gateway":            {func(s *cancellation.Server) { s.GatewayName = "gw-2" }, []string{cancellation.WarningGateway}},
+		"the partners are not seen":  {func(s *cancellation.Server) { s.Partners, s.PartnersKnown = nil, false }, []string{}},
+		"the gateway is not seen":    {func(s *cancellation.Server) { s.GatewayName = "" }, []string{}},
+		"left the gateway":           {func(s *cancellation.Server) { s.Gateway = false }, []string{}},
+		"a later transaction":        {func(s *cancellation.Server) { s.LastTransactionAt = "2026-11-22T05:00:00-06:00" }, []string{cancellation.WarningTransaction}},
+		"no transaction of late":     {func(s *cancellation.Server) { s.LastTransactionAt = "2025-11-22T05:00:00-06:00" }, []string{}},
+		"ordered anew a moment ago ": {func(s *cancellation.Server) { s.ProvisionDate = "2026-11-22T05:00:00-06:00" }, []string{cancellation.WarningProvisioned}},
+	} {
+		now := warned
+		c.change(&now)
+		assert.Equal(t, c.want, card.NewWarnings(now, at.Add(time.Minute)), name)
+	}
+	assert.Empty(t, card.NewWarnings(warned, at.Add(30*24*time.Hour)), "what has grown old warns of nothing new")
 }
 
 func TestAfterALostAnswerARefusedCheckNeedsAPerson(t *testing.T) {

@@ -100,35 +100,46 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 	if query != "" {
 		view = lookingUp(query, sealed)
 	}
-	id, hash, err := a.web.OpenView(ctx, c.TriggerID, view)
-	if err != nil {
-		a.log.Error("opening a form", "user", c.User, "err", err)
-		return a.openFailed(err), nil
-	}
-	if query == "" {
+	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
+	switch {
+	case problem != nil:
+		return ephemeral(problem), nil
+	case at.id == "" || query == "":
 		return nil, nil
 	}
-	at := shownView{id: id, hash: hash, choice: a.choices.note(id, "")}
 	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
 }
 
-// openFailed answers a command whose form may not have opened.
-func (a *App) openFailed(err error) Reply {
+// openView opens a form. Where it may not have opened, problem says so to the person;
+// at is empty too where an earlier delivery has opened it.
+func (a *App) openView(ctx context.Context, trigger, user string, view slack.ModalViewRequest) (at shownView, problem line) {
+	id, hash, err := a.web.OpenView(ctx, trigger, view)
+	if err != nil {
+		a.log.Error("opening a form", "user", user, "err", err)
+		return shownView{}, a.openFailed(err)
+	}
+	return shownView{id: id, hash: hash, choice: a.choices.note(id, "")}, nil
+}
+
+// openFailed answers who asked for a form that may not have opened.
+func (a *App) openFailed(err error) line {
 	refused, answered := errors.AsType[*APIError](err)
 	_, limited := errors.AsType[*slack.RateLimitedError](err) // nothing was opened
 	switch {
 	case limited:
-		return a.notOpened()
+		return a.notOpenedLine()
 	case !answered, unclear(refused.Code):
-		return ephemeral(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")})
+		return line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")}
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
 		return nil
 	}
-	return a.notOpened()
+	return a.notOpenedLine()
 }
 
-func (a *App) notOpened() Reply {
-	return ephemeral(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")})
+func (a *App) notOpened() Reply { return ephemeral(a.notOpenedLine()) }
+
+func (a *App) notOpenedLine() line {
+	return line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")}
 }
 
 // Interaction answers what people do in the bot's modals and with its messages.

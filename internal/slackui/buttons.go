@@ -19,6 +19,7 @@ const (
 	noneAction     = "found-none"
 	leaveAction    = "leave"
 	checkAction    = "check-now"
+	againAction    = "ask-again" // of a request that was not filed because of what the server has become
 )
 
 // buttonsBlock is the block of a request's buttons: at most one in a message.
@@ -58,6 +59,8 @@ func (w Words) buttons(r cancellation.Request) []slack.BlockElement {
 			button(r, leaveAction, "Leave the server", slack.StyleDefault),
 			button(r, checkAction, "Check now", slack.StyleDefault),
 		}
+	case mayAskAgain(r):
+		return []slack.BlockElement{button(r, againAction, "Ask again", slack.StyleDefault)}
 	}
 	return nil
 }

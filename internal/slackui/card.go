@@ -209,6 +209,23 @@ func warningWords(s cancellation.Server, warning string) string {
 	return warning
 }
 
+// warningList says what a new warning means where the server's new read is not at hand.
+func warningList(detail string) string {
+	var texts []string
+	for word := range strings.SplitSeq(detail, ", ") {
+		switch word {
+		case cancellation.WarningGateway:
+			word = "it has become a member of a network gateway, or its gateway has changed"
+		case cancellation.WarningProvisioned:
+			word = "it was ordered less than a week ago"
+		case cancellation.WarningTransaction:
+			word = "a transaction has run on it"
+		}
+		texts = append(texts, public(word))
+	}
+	return strings.Join(texts, "; ")
+}
+
 // gatewayWords say which gateway a server is a member of, and who is left of it.
 func gatewayWords(s cancellation.Server) (gateway, partners string) {
 	gateway = "Member of gateway " + cut(oneLine(s.GatewayName), 56)

@@ -57,6 +57,11 @@ func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *ca
 	if why := a.unseeing(ctx, meta); why != "" {
 		return nil, why
 	}
+	return a.cardOf(ctx, server)
+}
+
+// cardOf reads a server's card, or says why there is none.
+func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card, failed string) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	read, err := a.desk.Look(looking, server)

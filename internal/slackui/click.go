@@ -17,6 +17,8 @@ import (
 func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
 	by, id := clickedBy(i), i.Action.Value
 	switch i.Action.ActionID {
+	case againAction:
+		return a.askAgain(ctx, i)
 	case approveAction:
 		click, err := a.desk.Approve(ctx, id, by)
 		return nil, a.whisper(i, clickWords(click, err, "approve"))
@@ -51,17 +53,12 @@ func clickedBy(i Interaction) cancellation.Person {
 	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: cut(oneLine(i.UserName), 100)}
 }
 
-// whisper says something to the clicker alone, after the acknowledgement; nothing where
-// there is nothing to say.
-func (a *App) whisper(i Interaction, lines ...line) After {
-	if len(lines) == 0 || len(lines[0]) == 0 {
+// whisper says something to the clicker alone; nothing where there is nothing to say.
+func (a *App) whisper(i Interaction, says line) After {
+	if len(says) == 0 {
 		return nil
 	}
-	return func(ctx context.Context) {
-		if err := a.web.Whisper(ctx, i.ResponseURL, say(lines...)); err != nil {
-			a.log.Warn("answering a click", "user", i.User, "err", err)
-		}
-	}
+	return a.alone(i, says)
 }
 
 // clickWords says to the clicker what the message will not: nothing where the click did

@@ -50,7 +50,7 @@ func lost(posts int) func(*cancellation.Request) {
 
 func goldenRequest(state cancellation.State, changes ...func(*cancellation.Request)) cancellation.Request {
 	r := cancellation.Request{
-		Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second),
+		ID: strings.Repeat("7f", 32), Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second),
 		Submission: cancellation.Submission{
 			By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"},
 			Reason: "No longer needed", Content: "Replaced by db-060.",
@@ -112,6 +112,7 @@ func goldenMessages() map[string]cancellation.Request {
 		"rejected":          goldenRequest(cancellation.Rejected, because("Cancellation reason must be provided.")),
 		"rejected-changed":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyChanged, "name, tags"))),
 		"rejected-blocked":  goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
+		"rejected-warned":   goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyWarned, "gateway-member, recent-transaction"))),
 		"rejected-notfound": goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound)),
 		"unknown":           goldenRequest(cancellation.Unknown),
 		"stuck-unclear":     goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), lost(1)),

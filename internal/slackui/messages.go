@@ -315,6 +315,8 @@ func rejectedWhy(why string) string {
 		return "The server has changed since its card was read: " + public(detail) + "."
 	case cancellation.WhyBlocked:
 		return "It cannot be cancelled now: " + blockerList(detail) + "."
+	case cancellation.WhyWarned:
+		return "There is a warning now that its card did not show: " + warningList(detail) + "."
 	case cancellation.WhyNotFound:
 		return "The server is not found any more, or this key may not see it."
 	case cancellation.WhyTooFew:

@@ -185,7 +185,7 @@ func (p interactionJSON) interaction() Interaction {
 		Kind: p.Type, Team: p.Team.ID, Enterprise: p.Enterprise.ID,
 		User: p.User.ID, UserTeam: p.User.TeamID, UserName: firstOf(p.User.Username, p.User.Name),
 		TriggerID: p.TriggerID, ResponseURL: p.ResponseURL,
-		Channel:   firstOf(p.Channel.ID, p.Container.Channel),
+		Channel: firstOf(p.Channel.ID, p.Container.Channel), ChannelName: p.Channel.Name,
 		MessageTS: firstOf(p.Message.TS, p.Container.MessageTS),
 	}
 	if p.View != nil {

@@ -39,6 +39,7 @@ type Interaction struct {
 	ResponseURL string // only for actions in messages
 	View        *View  // nil for actions in messages
 	Channel     string // of the message acted on
+	ChannelName string // as Slack names it in commands: "directmessage", "privategroup"
 	MessageTS   string
 	Action      Action // the first action of block_actions; the field of a block_suggestion
 }

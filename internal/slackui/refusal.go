@@ -11,11 +11,15 @@ import (
 
 // refusedAtCommand is what somebody reads who may not ask for anything.
 func (a *App) refusedAtCommand(d authz.Decision) Reply {
-	return ephemeral(
-		line{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
+	return ephemeral(refusedLines(d)...)
+}
+
+func refusedLines(d authz.Decision) []line {
+	return []line{
+		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
 		words(shown(d.Reason)),
-		words("Rule "+shown(d.Rule)),
-	)
+		words("Rule " + shown(d.Rule)),
+	}
 }
 
 // denied is the policy's no to a submission, over the form so that it can be corrected.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -182,20 +181,4 @@ func (w *Web) UpdateView(ctx context.Context, viewID, hash string, view slack.Mo
 		return "", callError("views.update", err)
 	}
 	return answer.Hash, nil
-}
-
-// Whisper answers somebody alone by the response_url of what they pressed, and leaves
-// the message as it is: docs.slack.dev/interactivity/handling-user-interaction.
-func (w *Web) Whisper(ctx context.Context, responseURL string, m Message) error {
-	if !w.mayRespond(responseURL) {
-		return errors.New("answering a click: response_url is not one of Slack's")
-	}
-	err := slack.PostWebhookCustomHTTPContext(ctx, responseURL, w.webhooks, &slack.WebhookMessage{
-		Text: m.Text, Blocks: &slack.Blocks{BlockSet: m.Blocks}, ResponseType: slack.ResponseTypeEphemeral,
-		UnfurlLinks: new(bool), UnfurlMedia: new(bool),
-	})
-	if err != nil {
-		return callError("response_url", err)
-	}
-	return nil
 }

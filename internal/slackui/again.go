@@ -1,0 +1,78 @@
+package slackui
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// mayAskAgain reports whether nothing was sent because the server is not what its card
+// showed: asked again, with a fresh card, the same may go.
+func mayAskAgain(r cancellation.Request) bool {
+	word, _ := cancellation.SplitWhy(r.Why)
+	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
+		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
+	}, word)
+}
+
+// askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
+// request was, with the server's card as it is now. What it says goes where the message
+// stands.
+func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
+	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
+	if err != nil || !mayAskAgain(r) {
+		a.log.Warn("asking again", "user", i.User, "err", err)
+		return nil, a.alone(i, line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + a.commandName + ".")})
+	}
+	by, decision, refused := a.mayAsk(ctx, i.command())
+	if refused {
+		a.log.Info("refusing to ask again", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
+		return nil, a.alone(i, refusedLines(decision)...)
+	}
+	meta := metadata{
+		Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by,
+		ResponseURL: i.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
+	}
+	at, problem := a.openLooking(ctx, i, meta, name(r))
+	switch {
+	case problem != nil:
+		return nil, a.alone(i, problem)
+	case at.id == "":
+		return nil, nil
+	}
+	return nil, func(ctx context.Context) { a.showAgain(ctx, at, meta, r.Submission) }
+}
+
+// command is a click as the command that it stands for: the same checks are made.
+func (i Interaction) command() Command {
+	return Command{
+		Team: firstOf(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
+		Channel: i.Channel, ChannelName: i.ChannelName, ResponseURL: i.ResponseURL, TriggerID: i.TriggerID,
+	}
+}
+
+// openLooking opens the modal that says what is being looked up. Nothing that could be
+// slow stands before it: the trigger lives 3 s.
+func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, what string) (at shownView, problem line) {
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err != nil {
+		a.log.Error("opening a form", "user", i.User, "err", err)
+		return at, a.notOpenedLine()
+	}
+	return a.openView(ctx, i.TriggerID, i.User, lookingUp(what, sealed))
+}
+
+// showAgain fills the form as a request was, but for what only a reader of the fresh card
+// can say: its warnings and the typed name.
+func (a *App) showAgain(ctx context.Context, at shownView, meta metadata, before cancellation.Submission) {
+	f := a.form(meta, typed{})
+	if f.failed = a.unseeing(ctx, meta); f.failed == "" {
+		server := before.Card.Server.ID
+		f.typed = typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}
+		f.card, f.failed = a.cardOf(ctx, server)
+	}
+	a.show(ctx, at, meta, f)
+}

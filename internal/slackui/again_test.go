@@ -1,0 +1,181 @@
+package slackui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
+)
+
+// rejectedIn is a request of the user's that ended because the server had changed, and
+// its message in the channel.
+func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellation.Posted) {
+	s.t.Helper()
+	s.opened(s.cast.User, db, dbName)
+	values := filled(db, dbName)
+	values[belongs(associatedBlock, db)] = map[string]map[string]any{associatedAction: {"selected_options": []any{map[string]any{"value": associatedValue}}}}
+	s.submit(s.cast.User, values)
+	r, standing := s.live(db)
+	require.True(s.t, standing)
+	next, err := r.Move(cancellation.Rejected, cancellation.ByWorker, why)
+	require.NoError(s.t, err)
+	event := cancellation.Event{Kind: cancellation.EventMoved, Actor: "test", From: r.State, To: next.State, Detail: why}
+	next, err = s.store.Apply(s.t.Context(), cancellation.Change{From: r, To: next, Event: event})
+	require.NoError(s.t, err)
+	at, delivery, _ := s.announcer().Post(s.t.Context(), cancellation.Place{Channel: channel}, cancellation.Result, next)
+	require.Equal(s.t, cancellation.Delivered, delivery)
+	open, err := s.slack.Views(s.cast.User)
+	require.NoError(s.t, err)
+	for _, v := range open {
+		_, err := s.slack.CloseView(s.t.Context(), s.cast.User, v.ID)
+		require.NoError(s.t, err)
+	}
+	return next, at
+}
+
+func (s *stage) announcer() *Announcer {
+	return NewAnnouncer(AnnouncerOptions{Web: s.app.web, Words: testWords(), Log: silent()})
+}
+
+// press presses a button under a message.
+func (s *stage) press(user string, at cancellation.Posted, block, action, value string) fakeslack.Ack {
+	s.t.Helper()
+	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
+		User: user, Message: &fakeslack.MessageRef{Channel: at.Channel, TS: at.TS}, BlockID: block, ActionID: action, Value: &value,
+	})
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error)
+	return ack
+}
+
+// toldAlone waits for an ephemeral message in a channel that only this person sees.
+func (s *stage) toldAlone(user, channel, text string) {
+	s.t.Helper()
+	eventually(s.t, func() bool {
+		all, err := s.slack.Messages(s.t.Context(), channel, 0)
+		require.NoError(s.t, err)
+		for _, m := range all {
+			if m.To == user && strings.Contains(m.Text, text) {
+				return true
+			}
+		}
+		return false
+	}, "only they read "+text)
+}
+
+func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, "tags"))
+	changed := dbServer()
+	changed.Tags = []string{"retired"}
+	s.rack.set(changed)
+	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	view := s.waitFor(s.cast.User, "tags: retired")
+	read, err := parse(*viewOf(t, view.View), db)
+	require.NoError(t, err)
+	assert.Equal(t, typed{
+		Server: db, Reason: before.Submission.Reason, Content: before.Submission.Content, Associated: true,
+	}, read, "all but the typed name and the warnings is as it was")
+
+	s.submit(s.cast.User, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	r, standing := s.live(db)
+	require.True(t, standing)
+	assert.NotEqual(t, before.ID, r.ID)
+	assert.Equal(t, []string{"retired"}, r.Submission.Card.Server.Tags)
+	assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel, "the result goes where the button was")
+	assert.Equal(t, before.Submission.Place.ChannelName, r.Submission.Place.ChannelName)
+}
+
+func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyWarned, "recent-transaction"))
+	s.press(s.cast.Requester, at, buttonsBlock, againAction, before.ID)
+	s.waitFor(s.cast.Requester, "Type "+dbName+" to confirm")
+	s.submit(s.cast.Requester, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	r, standing := s.live(db)
+	require.True(t, standing)
+	assert.Equal(t, s.cast.Requester, r.Submission.By.ID, "it is theirs")
+}
+
+func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	s.press(s.cast.Guest, at, buttonsBlock, againAction, before.ID)
+	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	open, err := s.slack.Views(s.cast.Guest)
+	require.NoError(t, err)
+	assert.Empty(t, open, "and sees no form")
+}
+
+func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	_, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	s.opened(s.cast.User, db, dbName)
+	s.submit(s.cast.User, filled(db, dbName))
+	live, standing := s.live(db)
+	require.True(t, standing)
+	for _, value := range []string{"", "nonsense", live.ID} {
+		s.press(s.cast.Requester, at, buttonsBlock, againAction, value)
+	}
+	s.toldAlone(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
+	open, err := s.slack.Views(s.cast.Requester)
+	require.NoError(t, err)
+	assert.Empty(t, open)
+}
+
+func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	gate := make(chan struct{})
+	s.rack.hold(db, gate)
+	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.waitFor(s.cast.User, "Looking up "+dbName)
+	close(gate)
+	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+}
+
+func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	s.rack.fail(errors.New("SoftLayer is down"))
+	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
+	assert.Contains(t, string(view.View), before.Submission.Content)
+}
+
+func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
+	t.Parallel()
+	for why, want := range map[string]bool{
+		cancellation.Because(cancellation.WhyChanged, "name"):              true,
+		cancellation.Because(cancellation.WhyBlocked, "transaction"):       true,
+		cancellation.Because(cancellation.WhyWarned, "recent-transaction"): true,
+		cancellation.WhyNotFound:                                           true,
+		"Cancellation reason must be provided.":                            false,
+	} {
+		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, goldenRequest(cancellation.Rejected, because(why))).Blocks))
+		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
+	}
+	assert.Len(t, testWords().Live(cancellation.Result, goldenRequest(cancellation.Denied, because(cancellation.WhyNotFound))).Blocks, 1)
+}
+
+func TestAMessageByResponseURLHasNoButton(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	a := NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: testWords(), Log: silent()})
+	r := goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound))
+	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
+	require.Equal(t, cancellation.Delivered, delivery)
+	assert.Len(t, far.received()[0].json["blocks"], 1)
+}
