@@ -34,8 +34,9 @@ type Account struct {
 	shift      time.Duration
 	nextBill   time.Time
 	servers    map[int64]*server
-	serverIDs  []int64
+	serverIDs  []int64 // ascending
 	gateways   []*gateway
+	guests     []tree // the virtual servers
 	tickets    map[int64]*ticket
 	ticketIDs  []int64
 	lastTicket int64

@@ -27,10 +27,14 @@
 //	SoftLayer_Account/getObject                                            partial: id, companyName, email, country
 //	SoftLayer_Account/getCurrentUser                                       partial: one user
 //	SoftLayer_Account/getHardware                                          partial: servers only, no firewalls
+//	SoftLayer_Account/getVirtualGuests                                     partial: the properties of the schema only
 //	SoftLayer_Account/getTickets                                           faithful
 //	SoftLayer_Account/getOpenTickets                                       faithful
 //	SoftLayer_Account/getClosedTickets                                     faithful
 //	SoftLayer_Account/getTicketsClosedInTheLastThreeDays                   faithful
+//	SoftLayer_Virtual_Guest/getObject                                      partial: the properties of the schema only
+//	SoftLayer_Tag/getAttachedTagsForCurrentUser                            partial: tags of servers, bare metal and virtual
+//	SoftLayer_Tag/getReferences                                            partial: servers, bare metal and virtual
 //	SoftLayer_User_Customer/getPermissions                                 partial: ten permissions, one's own
 //	SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate  partial: the category "server"
 //	SoftLayer_Search/advancedSearch                                        partial: hardware; quoted, starred and fuzzy terms
@@ -53,6 +57,8 @@
 // TICKET_VIEW_ALL the tickets of others; case in objectFilter; that a getter of an
 // absent relation answers null; which right opens networkGatewayMember and
 // activeAgreement (none is asked here; POST key hides any relation); that a server on
-// a contract term has an activeAgreement, and that its cancellation is taken; three days for the cut-off; the state name
+// a contract term has an activeAgreement, and that its cancellation is taken; the number of the
+// tag type HARDWARE, and that a tag nothing refers to is not found; three days for the
+// cut-off; the state name
 // "Pending" of a cancellation request.
 package fakesoftlayer

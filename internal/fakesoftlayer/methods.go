@@ -29,6 +29,12 @@ func methods() map[string]method {
 			returns: hardwareType, root: "hardware",
 			run: func(a *Account, _ *request) (any, error) { return a.visibleServers(), nil },
 		},
+		"SoftLayer_Account/getVirtualGuests": {returns: guestType, root: "virtualGuests", run: (*Account).getVirtualGuests},
+		"SoftLayer_Virtual_Guest/getObject":  {returns: guestType, run: (*Account).getGuest},
+
+		"SoftLayer_Tag/getAttachedTagsForCurrentUser": {returns: tagType, run: (*Account).getAttachedTags},
+		"SoftLayer_Tag/getReferences":                 {returns: tagReferenceType, root: "references", run: (*Account).getTagReferences},
+
 		"SoftLayer_Account/getTickets": accountTickets("tickets", func(*Account, *ticket) bool { return true }),
 		"SoftLayer_Account/getOpenTickets": accountTickets("openTickets",
 			func(_ *Account, t *ticket) bool { return t.closed.IsZero() }),

@@ -49,6 +49,7 @@ func (a *Account) populate() {
 			a.join(s, a.gateways[len(a.gateways)-1])
 		}
 	}
+	a.growGuests()
 }
 
 // grow makes a server that nothing is special about.
@@ -184,15 +185,6 @@ func (a *Account) makeTwin(s, other *server) {
 	}
 	s.tree["hostname"], s.tree["domain"] = other.tree["hostname"], domain
 	s.tree["fullyQualifiedDomainName"] = fmt.Sprintf("%v.%s", other.tree["hostname"], domain)
-}
-
-func tags(names ...string) []any {
-	list := []any{}
-	for i, name := range names {
-		id := int64(90_000 + i)
-		list = append(list, tree{"id": id + 100, "tagId": id, "tag": tree{"id": id, "name": name}})
-	}
-	return list
 }
 
 func transaction(id int64, group string, at time.Time) tree {

@@ -26,21 +26,24 @@ type relation struct {
 
 // The data types that relations lead to by name.
 const (
-	hardwareType = "SoftLayer_Hardware"
-	serverType   = "SoftLayer_Hardware_Server"
-	ticketType   = "SoftLayer_Ticket"
-	entityType   = "SoftLayer_Entity"
-	searchType   = "SoftLayer_Container_Search_Result"
-	userType     = "SoftLayer_User_Customer"
-	billingType  = "SoftLayer_Billing_Item_Hardware"
-	updateType   = "SoftLayer_Ticket_Update"
-	requestType  = "SoftLayer_Billing_Item_Cancellation_Request"
-	accountType  = "SoftLayer_Account"
-	passwordType = "SoftLayer_Software_Component_Password"
-	grantType    = "SoftLayer_User_Customer_CustomerPermission_Permission"
-	memberType   = "SoftLayer_Network_Gateway_Member"
-	gatewayType  = "SoftLayer_Network_Gateway"
-	contractType = "SoftLayer_Account_Agreement"
+	hardwareType     = "SoftLayer_Hardware"
+	guestType        = "SoftLayer_Virtual_Guest"
+	tagType          = "SoftLayer_Tag"
+	serverType       = "SoftLayer_Hardware_Server"
+	ticketType       = "SoftLayer_Ticket"
+	entityType       = "SoftLayer_Entity"
+	searchType       = "SoftLayer_Container_Search_Result"
+	userType         = "SoftLayer_User_Customer"
+	billingType      = "SoftLayer_Billing_Item_Hardware"
+	updateType       = "SoftLayer_Ticket_Update"
+	requestType      = "SoftLayer_Billing_Item_Cancellation_Request"
+	accountType      = "SoftLayer_Account"
+	passwordType     = "SoftLayer_Software_Component_Password"
+	grantType        = "SoftLayer_User_Customer_CustomerPermission_Permission"
+	memberType       = "SoftLayer_Network_Gateway_Member"
+	gatewayType      = "SoftLayer_Network_Gateway"
+	contractType     = "SoftLayer_Account_Agreement"
+	tagReferenceType = "SoftLayer_Tag_Reference"
 )
 
 // schema holds the data types that the fake knows. SoftLayer's own have many
@@ -64,7 +67,7 @@ var schema = map[string]kind{
 		relations: map[string]relation{
 			"datacenter":               {to: "SoftLayer_Location"},
 			"hardwareStatus":           {to: "SoftLayer_Hardware_Status"},
-			"tagReferences":            {to: "SoftLayer_Tag_Reference", many: true},
+			"tagReferences":            {to: tagReferenceType, many: true},
 			"operatingSystem":          {to: "SoftLayer_Software_Component_OperatingSystem"},
 			"lastTransaction":          {to: "SoftLayer_Provisioning_Version1_Transaction"},
 			"billingItem":              {to: billingType, right: accountSummaryView},
@@ -84,11 +87,25 @@ var schema = map[string]kind{
 	},
 	"SoftLayer_Location":        {local: []string{"id", "name", "longName"}},
 	"SoftLayer_Hardware_Status": {local: []string{"id", "status"}},
-	"SoftLayer_Tag_Reference": {
-		local:     []string{"id", "tagId", "usrRecordId"},
-		relations: map[string]relation{"tag": {to: "SoftLayer_Tag"}},
+	guestType: {
+		local: []string{
+			"id", "accountId", "fullyQualifiedDomainName", "hostname", "domain", "startCpus", "maxMemory", "statusId",
+		},
+		masked: []string{"primaryIpAddress", "primaryBackendIpAddress"},
+		relations: map[string]relation{
+			"datacenter":    {to: "SoftLayer_Location"},
+			"tagReferences": {to: tagReferenceType, many: true},
+		},
 	},
-	"SoftLayer_Tag": {local: []string{"id", "name"}},
+	tagReferenceType: {
+		local: []string{"id", "tagId", "tagTypeId", "resourceTableId", "usrRecordId"},
+		relations: map[string]relation{
+			"tag":     {to: tagType},
+			"tagType": {to: "SoftLayer_Tag_Type"},
+		},
+	},
+	tagType:              {local: []string{"id", "name"}, masked: []string{"referenceCount"}},
+	"SoftLayer_Tag_Type": {local: []string{"id", "keyName", "description"}},
 	"SoftLayer_Software_Component_OperatingSystem": {
 		local: []string{"id"},
 		relations: map[string]relation{

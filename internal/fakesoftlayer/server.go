@@ -34,9 +34,10 @@ func (a *Account) visibleServer(id int64) (*server, error) {
 
 // visibleServers are all servers that the key may see, by id.
 func (a *Account) visibleServers() []any {
-	list := []any{}
+	list := make([]any, 0, len(a.serverIDs))
+	sees := a.key.sight()
 	for _, id := range a.serverIDs {
-		if s, err := a.visibleServer(id); err == nil {
+		if s := a.servers[id]; !s.removed && sees(id) {
 			list = append(list, s.tree)
 		}
 	}
@@ -129,6 +130,9 @@ func due(when any, now time.Time) bool {
 
 // number reads an id of a tree, whether it was grown or patched in; 0 if it is none.
 func number(value any) int64 {
+	if n, ok := value.(int64); ok {
+		return n
+	}
 	n, err := strconv.ParseInt(fmt.Sprint(value), 10, 64)
 	if err != nil {
 		return 0
