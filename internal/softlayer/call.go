@@ -25,6 +25,8 @@ type call struct {
 	offset  int
 	limit   int  // rows; 0 for a method that returns no list
 	filing  bool // the one call that must never go out twice
+
+	header *http.Header // if not nil: set to the header of an answer that is one
 }
 
 // name is the method as the vendor writes it: SoftLayer_Ticket/getObject.
@@ -87,9 +89,12 @@ type tree map[string]any
 // where is a filter on one property.
 func where(operation any) tree { return tree{"operation": operation} }
 
-// descending sorts by one property, which must not be filtered at the same time.
-func descending() tree {
-	return tree{"operation": "orderBy", "options": []tree{{"name": "sort", "value": []string{"DESC"}}}}
+// ascending and descending sort by one property, which must not be filtered at the same time.
+func ascending() tree  { return orderBy("ASC") }
+func descending() tree { return orderBy("DESC") }
+
+func orderBy(direction string) tree {
+	return tree{"operation": "orderBy", "options": []tree{{"name": "sort", "value": []string{direction}}}}
 }
 
 // get makes a call that reads, and decodes its answer into what is known already.

@@ -174,6 +174,9 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	if failed := classify(response.StatusCode, response.Header, body); failed != nil {
 		return nil, c.named(failed, k)
 	}
+	if k.header != nil {
+		*k.header = response.Header
+	}
 	return body, nil
 }
 
