@@ -25,7 +25,7 @@ alter table requests add column reviews integer not null default 0;
 create table reviews (request_id text not null references requests (id), actor text not null);
 create index requests_updated on requests (updated_at);`
 	breaking = `-- +goose Up
-update schema_support set oldest = 99;`
+update schema_support set oldest = 1000;`
 )
 
 // newerBuild brings a database to the migrations of this build and more, as a newer
@@ -45,7 +45,7 @@ func newerBuild(ctx context.Context, s *Store, more ...string) error {
 		steps[filepath.Base(name)] = &fstest.MapFile{Data: text}
 	}
 	for i, text := range more {
-		steps[fmt.Sprintf("%05d_more.sql", len(names)+i+1)] = &fstest.MapFile{Data: []byte(text)}
+		steps[fmt.Sprintf("%05d_more.sql", 900+i)] = &fstest.MapFile{Data: []byte(text)}
 	}
 	provider, err := goose.NewProvider(s.dialect.goose, s.write, steps, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {

@@ -26,6 +26,7 @@ var (
 	freeNoticesSQL  = `
 		update notices set lease_owner = null, lease_until = null, version = version + 1
 		where due is not null and lease_until is not null`
+	freeInventorySQL = `update inventory set lease_owner = null, lease_until = null`
 )
 
 // How much of SoftLayer's books is read before the next POST.
@@ -51,7 +52,7 @@ func (s *Store) resume(ctx context.Context) error {
 	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
-	for _, free := range []string{freeRequestsSQL, freeNoticesSQL} {
+	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL} {
 		if _, err := tx.ExecContext(ctx, free); err != nil {
 			return fmt.Errorf("resuming: giving leases back: %w", err)
 		}

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// inventoryPart is how much of an inventory one commit takes.
+const inventoryPart = 256 << 10
+
+// ErrNotOurTurn says that another process makes the inventory now.
+var ErrNotOurTurn = errors.New("it is another process's turn")
+
+const (
+	inventorySQL      = `select version, found_at from inventory`
+	inventoryPartsSQL = `select data from inventory_parts where version = $1 order by part`
+	claimInventorySQL = `update inventory set lease_owner = $1, lease_until = $2
+		where (lease_owner is null or lease_owner = $1 or lease_until <= $3) and (found_at is null or found_at <= $4)`
+	holdInventorySQL = `update inventory set lease_until = lease_until where lease_owner = $1`
+	keepPartSQL      = `insert into inventory_parts (version, part, data) values ($1, $2, $3)
+		on conflict (version, part) do update set data = excluded.data`
+	keepInventorySQL = `update inventory set version = $1, found_at = $2, lease_owner = null, lease_until = null
+		where lease_owner = $3 and version <= $1`
+	dropPartsSQL = `delete from inventory_parts where version <> $1`
+)
+
+// ClaimInventory takes the turn to make an inventory, or prolongs it. It is false while it
+// is another owner's, or where what is kept is younger than age.
+func (s *Store) ClaimInventory(ctx context.Context, owner string, age, lease time.Duration) (bool, error) {
+	mine, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		return tx.changes(ctx, claimInventorySQL, owner, stamp(now.Add(lease)), stamp(now), stamp(now.Add(-age)))
+	})
+	return mine, wrap("taking the turn to read all servers", err)
+}
+
+// KeepInventory ends the owner's turn and keeps an inventory; nil says that it is the one
+// which is kept already. [ErrNotOurTurn]: the turn was lost, and nothing changes.
+func (s *Store) KeepInventory(ctx context.Context, owner string, data []byte) (version int64, err error) {
+	version, _, err = s.inventoryVersion(ctx)
+	if err == nil && data != nil {
+		version++
+		err = s.keepParts(ctx, owner, version, data)
+	}
+	if err == nil {
+		err = s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+			mine, err := tx.changes(ctx, keepInventorySQL, version, stamp(now), owner)
+			if err == nil && mine {
+				_, err = tx.ExecContext(ctx, dropPartsSQL, version)
+			}
+			return mine, err
+		})
+	}
+	return version, wrap("keeping the inventory of servers", err)
+}
+
+// keepParts writes an inventory that is not in force yet. Parts that an earlier turn left
+// behind go before.
+func (s *Store) keepParts(ctx context.Context, owner string, version int64, data []byte) error {
+	part := 0
+	for piece := range slices.Chunk(data, inventoryPart) {
+		err := s.inTurn(ctx, func(ctx context.Context, tx *tx, _ time.Time) (bool, error) {
+			mine, err := tx.changes(ctx, holdInventorySQL, owner)
+			if err == nil && mine && part == 0 {
+				_, err = tx.ExecContext(ctx, dropPartsSQL, version-1)
+			}
+			if err == nil && mine {
+				_, err = tx.ExecContext(ctx, keepPartSQL, version, part, piece)
+			}
+			return mine, err
+		})
+		if err != nil {
+			return fmt.Errorf("part %d: %w", part, err)
+		}
+		part++
+	}
+	return nil
+}
+
+// inTurn makes a change that is the owner's to make.
+func (s *Store) inTurn(ctx context.Context, run func(ctx context.Context, tx *tx, now time.Time) (mine bool, err error)) error {
+	mine, err := change(ctx, s.committer, &write{}, run)
+	if err == nil && !mine {
+		return ErrNotOurTurn
+	}
+	return err
+}
+
+// Inventory reads the inventory that is kept, unless it is the version that is known
+// already: then data is nil, as it is where nothing is kept (version 0). age is how long
+// ago it was found to be so.
+func (s *Store) Inventory(ctx context.Context, known int64) (data []byte, version int64, age time.Duration, err error) {
+	const tries = 3 // another version may come into force between two reads
+	for range tries {
+		if version, age, err = s.inventoryVersion(ctx); err != nil || version == known || version == 0 {
+			break
+		}
+		if data, err = s.inventoryData(ctx, version); err != nil || data != nil {
+			break
+		}
+		err = errors.New("it changes while it is read")
+	}
+	return data, version, age, wrap("reading the inventory of servers", err)
+}
+
+func (s *Store) inventoryVersion(ctx context.Context) (version int64, age time.Duration, err error) {
+	var found sql.NullInt64
+	now, err := s.engine.now(ctx)
+	if err == nil {
+		err = s.read.QueryRowContext(ctx, inventorySQL).Scan(&version, &found)
+	}
+	if !found.Valid {
+		return version, 0, err
+	}
+	return version, max(0, now.Sub(time.UnixMilli(found.Int64))), err
+}
+
+func (s *Store) inventoryData(ctx context.Context, version int64) (data []byte, err error) {
+	rows, err := s.read.QueryContext(ctx, inventoryPartsSQL, version)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var part []byte
+		if err := rows.Scan(&part); err != nil {
+			return nil, err
+		}
+		data = append(data, part...)
+	}
+	return data, rows.Err()
+}
+
+// changes runs a statement and reports whether it changed a row.
+func (t *tx) changes(ctx context.Context, text string, args ...any) (bool, error) {
+	result, err := t.ExecContext(ctx, text, args...)
+	if err != nil {
+		return false, err
+	}
+	changed, err := result.RowsAffected()
+	return changed > 0, err
+}
