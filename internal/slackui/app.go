@@ -35,7 +35,10 @@ type Options struct {
 	Desk      *cancellation.Desk // reads cards, decides and records
 	Web       *Web               // opens and changes modals
 	Directory *Directory         // knows who asks
-	Search    Searcher           // finds servers for the typeahead and for a named one
+	Search    Searcher           // finds servers for the typeahead
+	Named     Searcher           // finds the servers that a command names, as they are now; nil: Search does
+	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
+	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
 	Policy    Asker              // refuses at the command whom no permit can match
 	Words     Words              // links tickets in cards and answers
 	Key       []byte             // seals private_metadata; this installation's, kept in its store
@@ -51,6 +54,9 @@ type App struct {
 	web         *Web
 	directory   *Directory
 	search      Searcher
+	byName      Searcher
+	virtual     Virtual
+	near        Neighbors
 	policy      Asker
 	words       Words
 	sealer      sealer
@@ -64,9 +70,12 @@ var _ Handler = (*App)(nil)
 
 // NewApp makes the flows.
 func NewApp(o Options) *App {
+	if o.Named == nil {
+		o.Named = o.Search
+	}
 	return &App{
-		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, policy: o.Policy, words: o.Words,
-		sealer: sealer{key: o.Key, shelf: o.Shelf}, team: o.Team,
+		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
+		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, shelf: o.Shelf}, team: o.Team,
 		commandName: cmp.Or(o.Command, "/cancel-server"), log: o.Log, choices: newChoices(),
 	}
 }

@@ -252,7 +252,9 @@ func goldenViews() map[string]slack.ModalViewRequest {
 	return map[string]slack.ModalViewRequest{
 		"form":         w.modal(base, "sealed"),
 		"form-private": show(func(f *form) { f.place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
-		"form-note":    show(func(f *form) { f.note = nearest("db-042", nil, []cancellation.Server{dbServer()}) }),
+		"form-note": show(func(f *form) {
+			f.note = nearest("No server is called exactly db-042.", []cancellation.Server{dbServer()})
+		}),
 		"form-failed": show(func(f *form) {
 			f.typed.Server, f.failed = 1234567, lookFailed(cancellation.ErrServerNotFound)+" Choose again, or another one."
 		}),

@@ -110,7 +110,7 @@ func serverInput(f form) slack.Block {
 		Placeholder: plainText("Name, IP address or id"), MinQueryLength: &least,
 	}
 	if f.card != nil {
-		choose.InitialOption = serverOption(f.card.Server)
+		choose.InitialOption = serverOption(f.card.Server, optionText(f.card.Server))
 	}
 	input := slack.NewInputBlock(serverBlock, plainText("Server"), nil, choose)
 	return input.WithDispatchAction(true)

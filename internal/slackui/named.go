@@ -8,6 +8,18 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
+// Virtual knows the virtual servers of the account.
+type Virtual interface {
+	// IsVirtual reports whether a virtual server is called so by name, address or id.
+	IsVirtual(ctx context.Context, name string) (bool, error)
+}
+
+// Neighbors knows the names of servers.
+type Neighbors interface {
+	// Nearest finds servers whose names are close to one that nobody has, the closest first.
+	Nearest(name string, limit int) []cancellation.Server
+}
+
 // maxNamed is how many servers are looked at for a name given with the command.
 const maxNamed = 100
 
@@ -28,14 +40,17 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 // never picks among several.
 func (a *App) named(ctx context.Context, query string) (card *cancellation.Card, note string) {
 	unread := ended("SoftLayer did not answer about "+shown(query)) + " Choose the server here."
-	found, err := a.search.Search(ctx, cancellation.PlainName(query), maxNamed)
+	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
 		return nil, unread
 	}
 	called, short := exact(found, query)
-	if len(called) != 1 {
-		return nil, nearest(query, called, found)
+	if len(called) == 0 {
+		return nil, a.unknown(ctx, query, found)
+	}
+	if len(called) > 1 {
+		return nil, nearest(ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called)
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
@@ -70,17 +85,41 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 	return byHost, true
 }
 
-// nearest says that a name means several servers or none, and which are close.
-func nearest(query string, called, found []cancellation.Server) string {
+// unknown says that a name means no server, and which are close. Whether it means a virtual
+// one is asked only now, when no bare-metal server is called so.
+func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
 	text := ended("No server is called exactly " + shown(query))
-	switch {
-	case len(called) > 1:
-		text, found = ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called
-	case len(found) >= maxNamed: // there may be one that was not looked at
+	if len(found) >= maxNamed { // there may be one that was not looked at
 		text = "Very many servers match " + shown(query) + ", and not all were looked at."
 	}
+	if a.isVirtual(ctx, query) {
+		text = shown(query) + " is a virtual server; this bot handles bare metal only."
+	}
+	if len(found) == 0 && a.near != nil {
+		found = a.near.Nearest(query, maxNearest)
+	}
+	return nearest(text, found)
+}
+
+// isVirtual is false too where nobody can tell: no server is called so either way.
+func (a *App) isVirtual(ctx context.Context, query string) bool {
+	if a.virtual == nil {
+		return false
+	}
+	is, err := a.virtual.IsVirtual(ctx, cancellation.PlainName(query))
+	if err != nil {
+		a.log.Warn("looking for a virtual server named in a command", "err", err)
+	}
+	return is
+}
+
+// maxNearest is how many close names are told.
+const maxNearest = 3
+
+// nearest tells which servers are close to a name that means several or none.
+func nearest(text string, found []cancellation.Server) string {
 	var names []string
-	for _, s := range found[:min(len(found), 3)] {
+	for _, s := range found[:min(len(found), maxNearest)] {
 		names = append(names, shown(s.FQDN))
 	}
 	if len(names) > 0 {

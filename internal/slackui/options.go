@@ -2,9 +2,12 @@ package slackui
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +17,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// Searcher finds servers by the beginning of a name, an address, or an id.
+// Searcher finds servers by a part of a name, an address, an id or a tag, the best match
+// first. It suggests: what is chosen is read by id.
 type Searcher interface {
 	Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error)
 }
@@ -62,8 +66,9 @@ func options(servers []cancellation.Server) Reply {
 	const frame = `{"options":[]}`
 	var list bytes.Buffer
 	list.WriteString(`{"options":[`)
-	for n, s := range servers[:min(len(servers), maxOptions)] {
-		option, err := json.Marshal(serverOption(s))
+	servers = servers[:min(len(servers), maxOptions)]
+	for n, text := range optionTexts(servers) {
+		option, err := json.Marshal(serverOption(servers[n], text))
 		if err != nil || list.Len()+len(option)+len(frame) > maxOptionBytes {
 			break
 		}
@@ -76,13 +81,75 @@ func options(servers []cancellation.Server) Reply {
 	return Reply(list.Bytes())
 }
 
-// serverOption offers one server. Its value is the id.
-func serverOption(s cancellation.Server) *slack.OptionBlockObject {
+// serverOption offers one server by a text. Its value is the id.
+func serverOption(s cancellation.Server, text string) *slack.OptionBlockObject {
 	id := strconv.FormatInt(s.ID, 10)
-	name := cut(shown(s.FQDN), 75)
-	if name == "" {
-		name = id
-	}
 	about := strings.Join(present("id "+id, s.Datacenter, s.PrivateIP), " · ")
-	return slack.NewOptionBlockObject(id, plainText(name), plainText(cut(about, 75)))
+	return slack.NewOptionBlockObject(id, plainText(text), plainText(cut(about, 75)))
+}
+
+// maxOptionText is what an option's text may hold:
+// https://docs.slack.dev/reference/block-kit/composition-objects/option-object
+const maxOptionText = 75
+
+// optionText is the name of a server that is offered alone, or its id.
+func optionText(s cancellation.Server) string {
+	return cmp.Or(cut(shown(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
+}
+
+// optionTexts are the names of servers that are offered together, each another one. Of
+// long names that begin alike the beginning and the part where they differ are shown; where
+// that is not enough, and of names that are equal, the id stands at the end.
+func optionTexts(servers []cancellation.Server) []string {
+	texts := make([]string, len(servers))
+	for n, s := range servers {
+		texts[n] = optionText(s)
+	}
+	for _, alike := range alike(texts) {
+		same := commonStart(servers, alike)
+		for _, n := range alike {
+			texts[n] = around(shown(servers[n].FQDN), same)
+		}
+	}
+	for _, alike := range alike(texts) {
+		for _, n := range alike {
+			id := " · id " + strconv.FormatInt(servers[n].ID, 10)
+			texts[n] = cut(texts[n], maxOptionText-len(id)+1) + id // the middle dot is two bytes and one unit
+		}
+	}
+	return texts
+}
+
+// alike are the places of texts that stand at several.
+func alike(texts []string) [][]int {
+	places := map[string][]int{}
+	for n, text := range texts {
+		places[text] = append(places[text], n)
+	}
+	maps.DeleteFunc(places, func(_ string, at []int) bool { return len(at) < 2 })
+	return slices.Collect(maps.Values(places))
+}
+
+// commonStart is how many characters are the same at the beginning of all these names.
+func commonStart(servers []cancellation.Server, at []int) int {
+	first := []rune(shown(servers[at[0]].FQDN))
+	same := len(first)
+	for _, n := range at[1:] {
+		name := []rune(shown(servers[n].FQDN))
+		for same = min(same, len(name)); same > 0 && !slices.Equal(first[:same], name[:same]); {
+			same--
+		}
+	}
+	return same
+}
+
+// around is a name that is too long, without what stands between its beginning and where it
+// differs from others.
+func around(name string, differs int) string {
+	const head, before = 30, 8
+	runes := []rune(name)
+	if differs <= head+before || differs >= len(runes) {
+		return cut(name, maxOptionText)
+	}
+	return cut(string(runes[:head])+"…"+string(runes[differs-before:]), maxOptionText)
 }
