@@ -11,6 +11,6 @@
 //
 // One iteration (1x) is a whole measurement of twenty rounds. A round is some
 // hundred commands to each process in its turn, one start of each, a thousand
-// commands over 64 connections, or five submissions. Processor time and memory
+// commands over 64 connections, a hundred keystrokes, or five submissions. Processor time and memory
 // are read from Linux; elsewhere those two are skipped.
 package bench

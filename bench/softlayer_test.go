@@ -21,6 +21,7 @@ import (
 type softLayer struct {
 	*fakesoftlayer.Account
 	model   int64
+	listed  int                    // servers that are listed beside it; 0: the account's own are
 	answer  atomic.Pointer[string] // to the read of the model
 	tickets atomic.Int64
 	reading atomic.Int64   // time spent in answers to reads, in nanoseconds
@@ -44,6 +45,9 @@ func (s *softLayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		keep(s.posts, came)
 		made := strconv.FormatInt(s.tickets.Add(1), 10)
 		answerJSON(w, []byte(`{"id":`+made+`,"serviceProviderResourceId":"CS`+made+`"}`))
+		return
+	}
+	if s.list(w, r) {
 		return
 	}
 	defer func() { s.reading.Add(int64(time.Since(came))) }()

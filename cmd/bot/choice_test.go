@@ -99,6 +99,34 @@ func theTypeaheadFinds(t *testing.T, w *world) {
 	}
 }
 
+func theTypeaheadFindsByTag(t *testing.T, w *world) {
+	w.command(w.cast.User, "")
+	var ids []int64
+	w.eventually("servers are offered by their tag", func() bool { // once all are read, a moment after the start
+		ids, _ = w.look(w.cast.User, "protected")
+		return len(ids) > 0
+	})
+	for _, id := range ids {
+		assert.True(t, w.hardware(id).tagged("protected"), "server %d", id)
+	}
+}
+
+func aVirtualServerIsCalledSo(t *testing.T, w *world) {
+	name := w.softlayer.VirtualServer()
+	short, _, _ := strings.Cut(name, ".")
+	for _, typed := range []string{name, strings.ToUpper(short)} {
+		require.Empty(t, w.command(w.cast.User, typed).Error)
+		var m modal
+		w.eventually("the form for "+typed, func() bool {
+			m = w.top(w.cast.User)
+			_, _, found := m.field("server")
+			return found
+		})
+		assert.Contains(t, m.text(w), typed+" is a virtual server; this bot handles bare metal only.")
+		assert.NotContains(t, m.Raw, "card:", "no server is chosen")
+	}
+}
+
 func whatBlocksStops(t *testing.T, w *world) {
 	blockers := []struct {
 		name string

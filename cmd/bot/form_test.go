@@ -28,6 +28,8 @@ func TestTheForm(t *testing.T) {
 			{"a name, an id or an address opens it with that server", aNamedServerIsChosen},
 			{"a name of two servers chooses neither", anAmbiguousNameChoosesNone},
 			{"the typeahead finds by id, address, host name and full name", theTypeaheadFinds},
+			{"the typeahead finds by tag", theTypeaheadFindsByTag},
+			{"a virtual server is called so, and no server is chosen", aVirtualServerIsCalledSo},
 			{"the reasons are the ten of SoftLayer", theReasonsAreTheTen},
 			{"the typed name is forgiven its accidents", theTypedNameIsForgiven},
 			{"a wrong name is refused at its field", aWrongNameIsRefused},

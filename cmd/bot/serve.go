@@ -18,12 +18,17 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/inventory"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
 )
 
 // drainTime bounds how long what is in hand may take to end after a stop.
 const drainTime = 8 * time.Second
+
+// passShare is how much of SOFTLAYER_RATE reading all servers may take: the rest is for
+// people and their requests.
+const passShare = 0.5
 
 // listenedPoll is how often the database is asked where it tells by itself of another
 // process's work: in case that was missed.
@@ -73,6 +78,7 @@ type bot struct {
 	directory  *slackui.Directory
 	policy     *inForce
 	watch      *policyWatch // nil without a policy file
+	inventory  *inventory.Inventory
 	worker     *cancellation.Worker
 	dispatcher *slackui.Dispatcher
 	socket     *slackui.Socket // nil without an app token
@@ -110,8 +116,13 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: b.policy,
 		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Wake: b.worker.Wake, Log: log,
 	}
+	b.inventory = inventory.New(inventory.Options{
+		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,
+		Rate: cfg.SoftLayerRate * passShare, Log: log,
+	})
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: f.slack, Directory: b.directory, Search: f.softlayer, Policy: b.policy, Words: words,
+		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
+		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Shelf: journal, Team: f.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
@@ -161,6 +172,7 @@ func (b *bot) run(ctx context.Context) error {
 	}
 	parts, partCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { b.warm(partCtx); return nil })
+	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
 	for _, d := range doors {
 		b.open(partCtx, parts, d)
 	}

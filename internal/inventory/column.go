@@ -1,0 +1,162 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"strings"
+)
+
+// column is one text of each row, and where each two and three characters of it stand.
+//
+// A text is looked for among the rows that have its rarest three characters: a few hundred
+// of 100,000, where reading all of them would take milliseconds. The rows of each two or
+// three characters are written as differences, about a byte and a half for one.
+type column struct {
+	shown  []byte   // the texts, one after the other
+	lower  []byte   // the same without capitals; the same memory where there are none
+	starts []uint32 // where each row's text begins, and where the last one ends
+
+	grams []byte   // for each two or three characters the rows that have them
+	lists []uint32 // where the list of each begins in grams, and where the last one ends
+}
+
+// Characters are numbered for lists: those of names and addresses, the marks, and one
+// number for all others.
+const (
+	symbols  = 64
+	trigrams = symbols * symbols * symbols
+	bigrams  = symbols * symbols
+)
+
+var symbol = func() (of [256]uint32) {
+	for i, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789.-_" + mark + idMark) {
+		of[c] = uint32(i + 1)
+	}
+	return of
+}()
+
+func newColumn(rows []row, text func(row) string) column {
+	var c column
+	size := 0
+	for _, r := range rows {
+		size += len(text(r))
+	}
+	c.shown, c.starts = make([]byte, 0, size), make([]uint32, 0, len(rows)+1)
+	for _, r := range rows {
+		c.starts = append(c.starts, uint32(len(c.shown)))
+		c.shown = append(c.shown, text(r)...)
+	}
+	c.starts = append(c.starts, uint32(len(c.shown)))
+	if c.lower = lowered(c.shown); bytes.Equal(c.lower, c.shown) {
+		c.lower = c.shown
+	}
+	c.list()
+	return c
+}
+
+// lowered changes the capitals of ASCII alone, so that every text stays where it is.
+func lowered(text []byte) []byte {
+	small := bytes.Clone(text)
+	for i, b := range small {
+		if 'A' <= b && b <= 'Z' {
+			small[i] = b + 'a' - 'A'
+		}
+	}
+	return small
+}
+
+// list makes the lists: measured first, then written, so that there is one piece of memory.
+func (c *column) list() {
+	c.lists = make([]uint32, trigrams+bigrams+1)
+	c.each(func(gram, step uint32) {
+		for c.lists[gram+1]++; step >= 0x80; step >>= 7 {
+			c.lists[gram+1]++
+		}
+	})
+	for gram := range c.lists[1:] {
+		c.lists[gram+1] += c.lists[gram]
+	}
+	c.grams = make([]byte, c.lists[trigrams+bigrams])
+	end := append([]uint32(nil), c.lists...)
+	c.each(func(gram, step uint32) {
+		end[gram] += uint32(binary.PutUvarint(c.grams[end[gram]:], uint64(step)))
+	})
+}
+
+// each calls one for every row and each two or three characters that are in it, once, with
+// how many rows further it is than the last with the same.
+func (c *column) each(one func(gram, step uint32)) {
+	last := make([]uint32, trigrams+bigrams) // rows, counted from one
+	for i := range c.rows() {
+		note := func(gram uint32) {
+			if step := uint32(i+1) - last[gram]; step > 0 {
+				one(gram, step)
+				last[gram] = uint32(i + 1)
+			}
+		}
+		text := c.row(i)
+		for at := 1; at < len(text); at++ {
+			note(bigram(text[at-1], text[at]))
+			if at > 1 {
+				note(trigram(text[at-2], text[at-1], text[at]))
+			}
+		}
+	}
+}
+
+func bigram(a, b byte) uint32 { return trigrams + symbol[a]*symbols + symbol[b] }
+
+func trigram(a, b, c byte) uint32 {
+	return (symbol[a]*symbols+symbol[b])*symbols + symbol[c]
+}
+
+func (c *column) rows() int { return len(c.starts) - 1 }
+
+// row is a row's text without capitals.
+func (c *column) row(i int) []byte { return c.lower[c.starts[i]:c.starts[i+1]] }
+
+// with goes through the rows that have a text of at least two characters without capitals
+// in them, in order.
+func (c *column) with(text string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		sought := []byte(text)
+		rarest := c.rarest(text)
+		list := c.grams[c.lists[rarest]:c.lists[rarest+1]]
+		for i := -1; len(list) > 0; {
+			step, size := binary.Uvarint(list)
+			list, i = list[size:], i+int(step)
+			if bytes.Contains(c.row(i), sought) && !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// rarest is the shortest list of rows that all of a text's are among.
+func (c *column) rarest(text string) uint32 {
+	best := bigram(text[0], text[1])
+	for at := 2; at < len(text); at++ {
+		gram := trigram(text[at-2], text[at-1], text[at])
+		if at == 2 || c.lists[gram+1]-c.lists[gram] < c.lists[best+1]-c.lists[best] {
+			best = gram
+		}
+	}
+	return best
+}
+
+// text is a row's text as it is shown.
+func (c *column) text(i int) string { return string(c.shown[c.starts[i]:c.starts[i+1]]) }
+
+// field is the n-th text between the marks of a row, without capitals.
+func (c *column) field(i, n int) []byte {
+	_, rest, _ := bytes.Cut(c.row(i), []byte(mark))
+	for range n {
+		_, rest, _ = bytes.Cut(rest, []byte(mark))
+	}
+	field, _, _ := bytes.Cut(rest, []byte(mark))
+	return field
+}
+
+// lowerASCII is a query as the columns are written.
+func lowerASCII(query string) string { return string(lowered([]byte(strings.TrimSpace(query)))) }

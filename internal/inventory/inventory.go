@@ -1,0 +1,128 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Options say what an Inventory is made of. Every field without a default is required.
+type Options struct {
+	Servers Lister
+	Tags    Tagger
+	Live    Searcher // asked for what is not known yet
+	Keeper  Keeper
+	Owner   string  // names this process to the Keeper
+	Rate    float64 // calls a second that a pass makes at most, beside those that people wait for
+	// Interval is how old what is known grows before the next pass; 10 minutes if not positive.
+	Interval time.Duration
+	Log      *slog.Logger
+}
+
+// Inventory knows all servers, lightly. It is safe for concurrent use.
+type Inventory struct {
+	servers  Lister
+	tags     Tagger
+	live     Searcher
+	keeper   Keeper
+	owner    string
+	interval time.Duration
+	log      *slog.Logger
+
+	index     atomic.Pointer[index]     // nil until something is known
+	confirmed atomic.Pointer[time.Time] // when that was last found to be all; nil: never
+	misses    misses
+
+	// Of the goroutine that runs.
+	version int64     // of what is kept, as far as it is known here
+	claimed time.Time // when the turn to make a pass was last prolonged
+	pace    pace
+}
+
+// New makes an Inventory that knows nothing and asks for everything. [Inventory.Run] fills it.
+func New(o Options) *Inventory {
+	return &Inventory{
+		servers: o.Servers, tags: o.Tags, live: o.Live, keeper: o.Keeper, owner: o.Owner,
+		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), log: o.Log, pace: paceOf(o.Rate),
+	}
+}
+
+// few is how many servers are too few where what is known may be old: the one that is meant
+// may be new.
+const few = 5
+
+// Search finds at most limit servers whose host name, full name, address, id or tag has the
+// query within, the best match first; capitals do not matter. What is in memory answers at
+// once. Where it has nothing, or little and that may be old, SoftLayer is asked as well, as
+// long as ctx lets it; it is an error only if that fails where nothing was found at all.
+func (i *Inventory) Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error) {
+	var known []cancellation.Server
+	if x := i.index.Load(); x != nil {
+		known = x.search(query, limit)
+	}
+	if len(known) >= i.enough(limit) || i.misses.cover(query, time.Now()) {
+		return known, nil
+	}
+	asked := time.Now()
+	found, err := i.live.Search(ctx, query, limit)
+	switch {
+	case err != nil && len(found) == 0 && len(known) == 0:
+		return nil, err
+	case err != nil:
+		i.log.Warn("asking SoftLayer for what the inventory does not know", "err", err)
+	case len(found) == 0:
+		i.misses.note(query, asked)
+	}
+	return merged(query, known, found, limit), nil
+}
+
+// enough is how many servers are answered without asking SoftLayer.
+func (i *Inventory) enough(limit int) int {
+	at := i.confirmed.Load()
+	switch {
+	case i.index.Load() == nil:
+		return limit
+	case at == nil || time.Since(*at) > 3*i.interval:
+		return min(few, limit)
+	}
+	return 1
+}
+
+// merged puts what SoftLayer has found to what is known, and takes its word where both
+// speak of one server.
+func merged(query string, known, found []cancellation.Server, limit int) []cancellation.Server {
+	all := slices.Clone(found)
+	for _, s := range known {
+		if !slices.ContainsFunc(found, func(f cancellation.Server) bool { return f.ID == s.ID }) {
+			all = append(all, s)
+		}
+	}
+	query = lowerASCII(query)
+	slices.SortStableFunc(all, func(x, y cancellation.Server) int {
+		return cmp.Or(cmp.Compare(rank(query, x), rank(query, y)), cmp.Compare(x.FQDN, y.FQDN), cmp.Compare(x.ID, y.ID))
+	})
+	return all[:min(len(all), limit)]
+}
+
+// rank says how well a server matches a query, the best first.
+func rank(query string, s cancellation.Server) int {
+	best := 3
+	for _, text := range []string{s.Hostname, s.FQDN, s.PublicIP, s.PrivateIP, strconv.FormatInt(s.ID, 10)} {
+		switch text = lowerASCII(text); {
+		case text == query:
+			best = 0
+		case strings.HasPrefix(text, query):
+			best = min(best, 1)
+		case strings.Contains(text, query):
+			best = min(best, 2)
+		}
+	}
+	return best
+}

@@ -1,0 +1,48 @@
+package inventory
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of what is remembered to be nowhere.
+const (
+	missLife  = 15 * time.Second
+	maxMisses = 64
+)
+
+// misses remember what SoftLayer has just been asked for in vain: a person who types on,
+// or back, needs no further calls. The zero value remembers nothing.
+type misses struct {
+	mu     sync.Mutex
+	recent []miss
+}
+
+type miss struct {
+	text string
+	at   time.Time
+}
+
+func (m *misses) note(query string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recent = append(m.recent, miss{lowerASCII(query), at})
+	m.recent = m.recent[max(0, len(m.recent)-maxMisses):]
+}
+
+// cover reports whether a query is known to find nothing: it was asked, or something
+// shorter within it. Digits and addresses are searched in other ways the longer they are, so
+// of those nothing follows.
+func (m *misses) cover(query string, now time.Time) bool {
+	query = lowerASCII(query)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, known := range m.recent {
+		within := strings.Trim(known.text, "0123456789.") != "" && strings.Contains(query, known.text)
+		if now.Sub(known.at) < missLife && (query == known.text || within) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Times of the passes.
+const (
+	passLease  = 30 * time.Second // a replica that has died leaves its turn so soon
+	passRenew  = 10 * time.Second // and one that lives says so as often
+	keptPoll   = time.Minute      // how often the others look for what one has kept
+	passRetry  = 30 * time.Second // after a pass that failed; longer each time
+	tryPause   = 3 * time.Second  // after one that did not add up
+	passTries  = 3
+	askTries   = 3
+	keeperTime = 10 * time.Second
+)
+
+// errTurnLost says that another process makes the pass now.
+var errTurnLost = errors.New("another process has taken the turn")
+
+// Run keeps what is known up to date, until ctx is over: first with what was kept, then by a
+// pass whenever that is older than the interval. Failing is logged, and tried again.
+func (i *Inventory) Run(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		due, err := i.catchUp(ctx)
+		if err == nil && due <= 0 {
+			due, err = i.refresh(ctx)
+		}
+		switch {
+		case err == nil:
+			failures = 0
+		case ctx.Err() == nil:
+			i.log.Warn("keeping the inventory of servers up to date", "err", err)
+			failures++
+			due = min(time.Duration(failures)*passRetry, i.interval)
+		}
+		sleep(ctx, due)
+	}
+}
+
+// catchUp takes over what another process, or this one's last run, has kept, and says in how
+// long the next pass is due.
+func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) {
+	asking, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	data, version, age, err := i.keeper.Inventory(asking, i.version)
+	if err != nil || version == 0 {
+		return 0, err
+	}
+	at := time.Now().Add(-age)
+	if data != nil {
+		kept, err := unpacked(data)
+		if err != nil { // of another build, perhaps: the next pass makes a new one
+			i.log.Warn("reading the inventory of servers that was kept", "err", err)
+			i.version = version
+			return 0, nil
+		}
+		i.takeOver(kept)
+	}
+	i.version = version
+	if i.index.Load() != nil {
+		i.confirmed.Store(&at)
+		return min(i.interval-age, keptPoll), nil
+	}
+	return 0, nil
+}
+
+// refresh makes a pass, where it is this process's turn.
+func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) {
+	mine, err := i.claim(ctx, i.age())
+	if err != nil || !mine {
+		return min(passLease, i.interval), err
+	}
+	began := time.Now()
+	found := listing{}
+	if found.rows, err = i.steadyWalk(ctx); err != nil {
+		return 0, fmt.Errorf("reading all servers: %w", err)
+	}
+	if known := i.index.Load(); known != nil {
+		found.tags = known.carried()
+	}
+	changed := i.takeOver(found) // the names at once: tags may take as long again
+	i.confirmed.Store(&began)
+	if tags, err := i.carried(ctx); err == nil {
+		found.tags = tags
+	} else if ctx.Err() != nil || errors.Is(err, errTurnLost) {
+		return 0, err
+	} else {
+		i.log.Warn("reading the servers' tags; the inventory goes on with what it knows of them", "err", err)
+	}
+	changed = i.takeOver(found) || changed
+	i.log.Info("read all servers for the typeahead", "servers", len(found.rows), "tags", len(found.tags),
+		"changed", changed, "took", time.Since(began).Round(time.Millisecond))
+	return min(i.interval, keptPoll), i.keep(ctx, found, changed)
+}
+
+// age is how old what is kept must be for a pass. Where this build can do nothing with what
+// is kept, any.
+func (i *Inventory) age() time.Duration {
+	if i.index.Load() == nil {
+		return 0
+	}
+	return i.interval
+}
+
+// steadyWalk walks again where servers came and went so that a pass does not add up.
+func (i *Inventory) steadyWalk(ctx context.Context) (rows []row, err error) {
+	for range passTries {
+		if rows, err = i.walk(ctx); !errors.Is(err, errDoesNotAddUp) {
+			break
+		}
+		sleep(ctx, tryPause)
+	}
+	return rows, err
+}
+
+// takeOver makes a listing what is known, and reports whether that is something new.
+func (i *Inventory) takeOver(l listing) (changed bool) {
+	if known := i.index.Load(); known != nil && known.digest == l.digest() {
+		return false
+	}
+	i.index.Store(newIndex(l))
+	return true
+}
+
+// turn waits until the pass may make its next call. It prolongs the turn to make a pass.
+func (i *Inventory) turn(ctx context.Context) error {
+	if time.Since(i.claimed) > passRenew {
+		if mine, err := i.claim(ctx, 0); err != nil || !mine {
+			return errors.Join(errTurnLost, err)
+		}
+	}
+	return i.pace.wait(ctx)
+}
+
+func (i *Inventory) claim(ctx context.Context, age time.Duration) (bool, error) {
+	asking, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	mine, err := i.keeper.ClaimInventory(asking, i.owner, age, passLease)
+	if mine {
+		i.claimed = time.Now()
+	}
+	return mine, err
+}
+
+// keep keeps a listing for the next start and the other replicas.
+func (i *Inventory) keep(ctx context.Context, l listing, changed bool) error {
+	var data []byte
+	if changed || i.version == 0 {
+		var err error
+		if data, err = packed(l); err != nil {
+			return err
+		}
+	}
+	asking, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	version, err := i.keeper.KeepInventory(asking, i.owner, data)
+	if err == nil {
+		i.version = version
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

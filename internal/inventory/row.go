@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Marks stand between the texts of a row: no name has them, so that the beginning and the
+// end of one can be searched for like a part of it.
+const (
+	mark   = "\x00" // around a name and an address
+	idMark = "\x01" // around an id
+)
+
+// row is a server as it is searched: the least that an option shows.
+type row struct {
+	id         int64
+	names      string // its host name and its full name, between marks
+	numbers    string // its public and its private address, between marks, and its id
+	datacenter string
+}
+
+func rowOf(s cancellation.Server) row {
+	return row{
+		id:         s.ID,
+		names:      mark + clean(s.Hostname) + mark + clean(s.FQDN) + mark,
+		numbers:    mark + clean(s.PublicIP) + mark + clean(s.PrivateIP) + mark + idMark + strconv.FormatInt(s.ID, 10) + idMark,
+		datacenter: clean(s.Datacenter),
+	}
+}
+
+// clean takes out what would pass for a mark, and bounds a text far beyond any host name.
+func clean(foreign string) string {
+	const most = 512
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, foreign[:min(len(foreign), most)])
+}
+
+// server is the row in the words of the domain. Whatever else a server has is unread.
+func (r row) server() cancellation.Server {
+	names, numbers := strings.Split(r.names, mark), strings.Split(r.numbers, mark)
+	s := cancellation.Server{
+		ID: r.id, Hostname: names[1], FQDN: names[2], PublicIP: numbers[1], PrivateIP: numbers[2], Datacenter: r.datacenter,
+		Unread: []string{
+			cancellation.FactProvisionDate, cancellation.FactHourly, cancellation.FactGateway, cancellation.FactLastTransaction,
+		},
+	}
+	domain, follows := strings.CutPrefix(s.FQDN, s.Hostname+".")
+	if s.Domain = domain; !follows {
+		s.Domain, s.Unread = "", append(s.Unread, cancellation.FactDomain)
+	}
+	return s
+}
+
+// tag is one tag and the servers that carry it, by id.
+type tag struct {
+	Name    string
+	Servers []int64
+}
+
+// listing is what a pass has found, or what was kept of one.
+type listing struct {
+	rows []row // by id
+	tags []tag // by name
+}
+
+// digest is a fingerprint of all that a listing says.
+func (l listing) digest() [sha256.Size]byte {
+	sum := sha256.New()
+	for _, r := range l.rows {
+		write(sum, strconv.FormatInt(r.id, 10), r.names, r.numbers, r.datacenter)
+	}
+	for _, t := range l.tags {
+		write(sum, t.Name)
+		_ = binary.Write(sum, binary.BigEndian, t.Servers) // a hash takes everything
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+func write(sum hash.Hash, texts ...string) {
+	for _, text := range texts {
+		_, _ = io.WriteString(sum, text+"\n")
+	}
+}
+
+// byName is the order in which servers that match alike are offered.
+func byName(x, y row) int { return cmp.Or(cmp.Compare(x.fqdn(), y.fqdn()), cmp.Compare(x.id, y.id)) }
+
+// fqdn is the full name without capitals; nothing is copied where it has none.
+func (r row) fqdn() string {
+	_, rest, _ := strings.Cut(r.names[1:], mark)
+	return strings.ToLower(rest)
+}
+
+func sortTags(tags []tag) {
+	slices.SortFunc(tags, func(x, y tag) int { return cmp.Compare(x.Name, y.Name) })
+}

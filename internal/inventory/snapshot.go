@@ -1,0 +1,98 @@
+package inventory
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Bounds of what is kept.
+const (
+	maxPacked   = 64 << 20
+	maxUnpacked = 512 << 20
+	format      = 1
+)
+
+// heading stands before the servers and the tags of what is kept.
+type heading struct{ Format, Servers, Tags int }
+
+// fields of a server in what is kept: id, host name, full name, addresses, data center.
+type fields [6]string
+
+// packed is a listing as it is kept.
+func packed(l listing) ([]byte, error) {
+	var data bytes.Buffer
+	zip := gzip.NewWriter(&data)
+	out := json.NewEncoder(zip)
+	err := out.Encode(heading{format, len(l.rows), len(l.tags)})
+	for n := 0; err == nil && n < len(l.rows); n++ {
+		s := l.rows[n].server()
+		err = out.Encode(fields{strconv.FormatInt(s.ID, 10), s.Hostname, s.FQDN, s.PublicIP, s.PrivateIP, s.Datacenter})
+	}
+	for n := 0; err == nil && n < len(l.tags); n++ {
+		err = out.Encode(l.tags[n])
+	}
+	if err == nil {
+		err = zip.Close()
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("writing the inventory to be kept: %w", err)
+	case data.Len() > maxPacked:
+		return nil, fmt.Errorf("writing the inventory to be kept: %d bytes are over the limit of %d", data.Len(), maxPacked)
+	}
+	return data.Bytes(), nil
+}
+
+// unpacked reads what was kept, all of it or nothing.
+func unpacked(data []byte) (listing, error) {
+	l, err := unpack(data)
+	if err != nil {
+		return listing{}, fmt.Errorf("reading the inventory that was kept: %w", err)
+	}
+	return l, nil
+}
+
+func unpack(data []byte) (l listing, err error) {
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return l, err
+	}
+	in := json.NewDecoder(io.LimitReader(zip, maxUnpacked))
+	var head heading
+	switch err := in.Decode(&head); {
+	case err != nil:
+		return l, err
+	case head.Format != format:
+		return l, fmt.Errorf("format %d is not known here", head.Format)
+	}
+	p := pass{centers: map[string]string{}}
+	for range head.Servers {
+		var f fields
+		if err := in.Decode(&f); err != nil {
+			return l, err
+		}
+		id, err := strconv.ParseInt(f[0], 10, 64)
+		if err != nil {
+			return l, err
+		}
+		p.take([]cancellation.Server{{ID: id, Hostname: f[1], FQDN: f[2], PublicIP: f[3], PrivateIP: f[4], Datacenter: f[5]}})
+	}
+	l.rows = p.rows
+	for range head.Tags {
+		var t tag
+		if err := in.Decode(&t); err != nil {
+			return l, err
+		}
+		l.tags = append(l.tags, t)
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return l, fmt.Errorf("more than the %d servers and %d tags that it names", head.Servers, head.Tags)
+	}
+	return l, nil
+}
