@@ -27,8 +27,9 @@ type readiness struct {
 	Policy    policyDetail   `json:"policy"`
 	Requests  map[string]int `json:"requests"`   // those not at rest, by state
 	LeftAlone int            `json:"left_alone"` // of a state or format that this build does not know
-	Overdue   []overdue      `json:"overdue"`    // what takes too long, the oldest first
-	Replicas  int            `json:"replicas"`   // processes that serve from this database
+	Frozen    *frozenDetail  `json:"frozen,omitempty"`
+	Overdue   []overdue      `json:"overdue"`  // what takes too long, the oldest first
+	Replicas  int            `json:"replicas"` // processes that serve from this database
 }
 
 // policyDetail is the policy in force and, where the policy file is another one by now, why
@@ -36,6 +37,13 @@ type readiness struct {
 type policyDetail struct {
 	Digest  string   `json:"digest"`
 	Refused []string `json:"refused,omitempty"`
+}
+
+// frozenDetail is an order that nothing is filed: no reason not to take commands.
+type frozenDetail struct {
+	By    string `json:"by"`
+	Why   string `json:"why"`
+	Since string `json:"since"` // RFC 3339
 }
 
 // overdue is a request that has been under way or stuck, or owed its result, too long.
@@ -88,7 +96,7 @@ func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 			answer.LeftAlone += c.N
 		}
 	}
-	answer.Overdue = b.overdue(r.Context())
+	answer.Overdue, answer.Frozen = b.overdue(r.Context()), b.frozen(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	if len(answer.Problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -96,6 +104,17 @@ func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		b.log.Debug("answering /readyz", "err", err)
 	}
+}
+
+func (b *bot) frozen(ctx context.Context) *frozenDetail {
+	order, err := b.journal.Frozen(ctx)
+	if err != nil {
+		b.log.Error("reading whether filing is frozen", "err", err)
+	}
+	if !order.Frozen {
+		return nil
+	}
+	return &frozenDetail{By: order.Actor, Why: order.Why, Since: order.At.UTC().Format(time.RFC3339)}
 }
 
 func (b *bot) overdue(ctx context.Context) []overdue {

@@ -29,6 +29,8 @@ func checkForms(cfg Config, broken map[string]bool) []string {
 		{"ADMIN_ADDR", checkAddr(cfg.AdminAddr)},
 		{"TICKET_URL", checkTicketURL(cfg.TicketURL)},
 		{"NOTIFY_CHANNEL", checkChannel(cfg.NotifyChannel)},
+		{"MAX_SERVERS_PER_DAY", checkLimit(cfg.ServersPerDay)},
+		{"MAX_FILINGS_PER_HOUR", checkLimit(cfg.FilingsPerHour)},
 		{"UNDO_WINDOW", checkWindow(cfg.UndoWindow)},
 		{"APPROVAL_EXPIRY", checkPositive(cfg.ApprovalExpiry)},
 		{"SETTLE_TIME", checkPositive(cfg.SettleTime)},
@@ -180,6 +182,14 @@ func checkPositive(d time.Duration) string {
 		return ""
 	}
 	return "not above 0; write a duration, such as 90s"
+}
+
+// checkLimit refuses a limit that lets nothing through: bot freeze is for that.
+func checkLimit(n int) string {
+	if n > 0 {
+		return ""
+	}
+	return "not above 0; write a whole number, such as 50"
 }
 
 // checkWindow refuses a length of time below nothing.

@@ -46,6 +46,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, serve(ctx, rest, stderr))
 	case "resolve":
 		return exitCode(stderr, resolve(ctx, rest, stdout))
+	case "freeze", "unfreeze":
+		return exitCode(stderr, freeze(ctx, rest, verb == "freeze", stdout))
 	case "requests":
 		return exitCode(stderr, requests(ctx, rest, stdout))
 	case "policy":
@@ -67,6 +69,8 @@ func workVerbs() []Verb {
 		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
 		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
 		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
+		{Usage: "freeze --why TEXT", Meaning: "stops all filing, on every replica; lists what is under way already"},
+		{Usage: "unfreeze --why TEXT", Meaning: "lets filing go on"},
 		{Usage: "requests [--all | --state STATE,…]", Meaning: "lists requests: those not at rest, all, or some"},
 	}
 }

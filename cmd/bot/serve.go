@@ -98,6 +98,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
+	limits.FilingsPerHour = cfg.FilingsPerHour
 	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
 	if cfg.PostgresURL() != "" {
 		limits.Poll = listenedPoll
@@ -114,7 +115,8 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	}
 	desk := &cancellation.Desk{
 		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: b.policy,
-		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Wake: b.worker.Wake, Log: log,
+		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
+		Wake: b.worker.Wake, Log: log,
 	}
 	b.inventory = inventory.New(inventory.Options{
 		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,

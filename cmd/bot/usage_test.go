@@ -25,7 +25,7 @@ func TestUsageListsVerbsAndSettings(t *testing.T) {
 	} {
 		assert.Contains(t, text.String(), want)
 	}
-	assert.NotContains(t, text.String(), "freeze", "help lists only what exists")
+	assert.NotContains(t, text.String(), "audit", "help lists only what exists")
 }
 
 func TestUsageSaysThatItCouldNotBeWritten(t *testing.T) {
@@ -51,6 +51,6 @@ func TestEverySettingIsDescribed(t *testing.T) {
 		"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL", "SOFTLAYER_RATE",
 		"POLICY_FILE", "REQUEST_GROUPS", "APPROVE_GROUPS", "PROTECTED_TAGS",
 		"DATABASE_URL", "LISTEN_ADDR", "ADMIN_ADDR", "TICKET_URL", "NOTIFY_CHANNEL",
-		"UNDO_WINDOW", "APPROVAL_EXPIRY", "SETTLE_TIME", "POST_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT",
+		"MAX_SERVERS_PER_DAY", "MAX_FILINGS_PER_HOUR", "UNDO_WINDOW", "APPROVAL_EXPIRY", "SETTLE_TIME", "POST_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT",
 	}, names, "settings are a contract: none is renamed")
 }

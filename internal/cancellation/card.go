@@ -38,10 +38,14 @@ type Standing struct {
 	Evidence  string `json:",omitempty"` // in words for the record
 }
 
+// waits reports whether the standing request waits for approval: whoever may cancel alone
+// may take its place.
+func (s *Standing) waits() bool { return s != nil && s.State == Pending }
+
 // Blockers lists what stops a submission for this card.
 func (c Card) Blockers() []Blocker {
 	blockers := c.Server.Blockers()
-	if c.Standing != nil && c.Standing.Ending != Reverted && c.Standing.Ending != Reclaimed {
+	if c.Standing != nil && c.Standing.Ending != Reverted && c.Standing.Ending != Reclaimed && !c.Standing.waits() {
 		blockers = append(blockers, BlockedByRequest)
 	}
 	return slices.Clip(blockers)

@@ -24,6 +24,8 @@ type Desk struct {
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
+	// ServersPerDay is how many servers one person may ask for in a day (UTC).
+	ServersPerDay int
 
 	rights keyRights
 }
@@ -54,6 +56,9 @@ const (
 	AnswerBlocked
 	// AnswerWrong: Answer.Problems are to be corrected. Nothing was recorded.
 	AnswerWrong
+	// AnswerTooMany: this person has asked for as many servers today as anybody may.
+	// Nothing was recorded.
+	AnswerTooMany
 	// AnswerNobody: it needs approval, and nobody else could give it. Nothing was recorded.
 	AnswerNobody
 )
@@ -95,10 +100,14 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 		}
 	}
 	recorded, err := d.record(ctx, s, blockers)
-	if errors.Is(err, ErrMoved) { // between two looks at the standing request: it may have ended
-		recorded, err = d.record(ctx, s, blockers)
+	for try := 0; try < recordTries && (errors.Is(err, ErrMoved) || recorded.Crowded); try++ {
+		recorded, err = d.record(ctx, s, blockers) // the standing request, or the count, is another by now
 	}
 	switch {
+	case errors.Is(err, errTooMany):
+		return Answer{Kind: AnswerTooMany}, nil
+	case recorded.Crowded:
+		return Answer{}, errors.New("recording a submission: one person sends too many at once")
 	case errors.Is(err, errBlocked):
 		return d.blocked(ctx, s, blockers)
 	case errors.Is(err, errNobody):
@@ -114,6 +123,12 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 // errBlocked says that the policy would let this person ask, and the card does not
 // let anybody.
 var errBlocked = errors.New("the server cannot be cancelled now")
+
+// recordTries bounds how often a submission is decided anew because what it rests on moved.
+const recordTries = 5
+
+// errTooMany says that the person's day is full.
+var errTooMany = errors.New("as many servers were asked for today as one person may")
 
 // errNobody says that the policy asks for an approval that nobody could give.
 var errNobody = errors.New("nobody else could approve this")
@@ -168,12 +183,48 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 		return Record{}, fmt.Errorf("%w: another policy came into force meanwhile", ErrPeopleUnread)
 	case decision.Effect != authz.Refused && len(blockers) > 0:
 		return Record{}, errBlocked
-	case decision.Effect == authz.Allowed:
-		return d.accepted(ctx, r, now)
-	case decision.Effect == authz.NeedsApproval:
-		return d.pending(ctx, r, principal, now)
+	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only who needs nobody takes another's place
+		return Record{}, errBlocked
+	case decision.Effect == authz.Refused:
+		return denied(r, principal)
 	}
-	return denied(r)
+	var rec Record
+	if decision.Effect == authz.Allowed {
+		rec, err = d.accepted(ctx, r, now)
+	} else {
+		rec, err = d.pending(ctx, r, principal, now)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	rec.Quota, err = d.place(ctx, principal, now)
+	return rec, err
+}
+
+// place is the next one of a person's day.
+func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
+	q := Quota{Requester: who.ID(), Day: QuotaDay(now)}
+	asked, err := d.Journal.Asked(ctx, q.Requester, q.Day)
+	if err != nil {
+		return q, err
+	}
+	if q.Slot = asked + 1; q.Slot > int64(d.ServersPerDay) {
+		return q, errTooMany
+	}
+	return q, nil
+}
+
+// Full reports whether a person's day is full: a form would be filled in for nothing.
+func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		return false, fmt.Errorf("reading the database's time: %w", err)
+	}
+	_, err = d.place(ctx, who, now)
+	if errors.Is(err, errTooMany) {
+		return true, nil
+	}
+	return false, err
 }
 
 // accepted is the record of a request that needs nobody else.
@@ -218,18 +269,18 @@ func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (R
 	}
 	var err error
 	if standing := r.Submission.Card.Standing; standing != nil {
-		rec.Ending, err = d.ending(ctx, *standing, now)
+		rec.Ending, err = d.ending(ctx, *standing, r.Submission.By, now)
 	}
 	return rec, err
 }
 
-func denied(r Request) (Record, error) {
+func denied(r Request, who authz.Principal) (Record, error) {
 	r, err := r.Move(Denied, BySubmission, r.Decision.Reason)
 	if err != nil {
 		return Record{}, err
 	}
 	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: r.Decision.Rule}
-	return Record{Request: r, Event: event}, nil
+	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
 }
 
 // lookAgain reads a row whose commit is unclear, on another connection. Only a row

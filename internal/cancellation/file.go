@@ -95,6 +95,9 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	if v.to != Filing {
 		return w.commit(ctx, h, afterLost(r, *v))
 	}
+	if handled, err := w.mayFile(ctx, h); handled {
+		return err
+	}
 	return w.post(ctx, h, *v, began)
 }
 
@@ -210,7 +213,10 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	next.Posts++
 	next.NotAfter = at.Add(w.Limits.PostTimeout)
 	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
-	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); err != nil {
+	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); errors.Is(err, ErrFrozen) {
+		order, unread := w.Journal.Frozen(ctx)
+		return errors.Join(unread, w.waitFrozen(ctx, h, order))
+	} else if err != nil {
 		return err
 	}
 	left, ok := w.mayPost(ctx, next, began)

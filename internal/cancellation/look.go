@@ -142,7 +142,7 @@ func ended(date string, now time.Time) bool {
 // ending is the change that ends the standing request as the card's evidence says,
 // for the transaction that records the new one. There is none where it has ended
 // already: by an earlier delivery of this submission, or by somebody else's.
-func (d *Desk) ending(ctx context.Context, s Standing, now time.Time) (*Change, error) {
+func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time) (*Change, error) {
 	old, err := d.Journal.Request(ctx, s.RequestID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the standing request %s: %w", s.Ref, err)
@@ -153,7 +153,21 @@ func (d *Desk) ending(ctx context.Context, s Standing, now time.Time) (*Change, 
 	if old.Version != s.Version {
 		return nil, fmt.Errorf("ending the standing request %s: %w", s.Ref, ErrMoved)
 	}
+	if s.waits() {
+		return takenOver(old, by, now)
+	}
 	return endBy(old, s.Ending, s.Evidence, now)
+}
+
+// takenOver ends a request that waits for approval: somebody who needs none asked too.
+func takenOver(old Request, by Person, now time.Time) (*Change, error) {
+	next, err := old.Move(Withdrawn, BySubmission, WhyTakenOver)
+	if err != nil {
+		return nil, err
+	}
+	next.EndedBy = by
+	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: WhyTakenOver}
+	return &Change{From: old, To: next, Event: event, Tell: now}, nil
 }
 
 func endBy(old Request, to State, evidence string, now time.Time) (*Change, error) {

@@ -150,6 +150,7 @@ type Record struct {
 	Request Request
 	Event   Event
 	Notices []Notice // none: nothing is owed to a channel (a denial is told in the modal)
+	Quota   Quota    // which of its person's requests of the day it is
 	Ending  *Change  // an older request for the same server that this one takes the place of
 }
 
@@ -158,7 +159,30 @@ type Recorded struct {
 	Request Request  // the row with this id, whether new or from an earlier delivery
 	Fresh   bool     // this call made it
 	Held    *Request // another live request holds the server; nothing was recorded
+	Crowded bool     // the place in the Quota was taken meanwhile; nothing was recorded
 }
+
+// Quota is a request's place among those of one person and day, so that two at once are
+// not both the last one that a limit lets. Denials take none: Slot is 0.
+type Quota struct {
+	Requester string // "TEAM/USER"
+	Day       int64  // since 1970 UTC
+	Slot      int64  // from 1
+}
+
+// QuotaDay is the day that counts at a moment.
+func QuotaDay(now time.Time) int64 { return now.Unix() / (24 * 60 * 60) }
+
+// Freeze is an order that nothing is filed.
+type Freeze struct {
+	Frozen bool
+	Actor  string // "TEAM/USER", or "operator:NAME"
+	Why    string
+	At     time.Time
+}
+
+// ErrFrozen says that filing is frozen: nothing was changed.
+var ErrFrozen = errors.New("filing is frozen")
 
 // Journal is the durable store of requests, events and notices. All times that
 // decide anything are its own: SQLite's host, or the database server's clock.
@@ -177,6 +201,18 @@ type Journal interface {
 	Apply(ctx context.Context, change Change) (Request, error)
 	Note(ctx context.Context, requestID string, event Event) error
 	Events(ctx context.Context, requestID string) ([]Event, error)
+
+	// Asked is how many places one person has taken of a day.
+	Asked(ctx context.Context, requester string, day int64) (int64, error)
+	// TakeFiling counts one filing of this hour, unless that were more than most. next is
+	// when the next hour begins.
+	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
+	// Freeze orders or ends a freeze. When it returns, Apply moves no request to Filing any
+	// more, on no replica: ErrFrozen.
+	Freeze(ctx context.Context, f Freeze) error
+	Frozen(ctx context.Context) (Freeze, error)
+	// UnderWay lists the requests in Filing.
+	UnderWay(ctx context.Context) ([]Request, error)
 
 	// Claim takes one request that is due and leased to nobody, in a state of
 	// WorkStates. found is false when there is none; next says when the next is due.

@@ -180,6 +180,7 @@ type Request struct {
 	NotAfter     time.Time // no POST may be written after this; set by the filing commit
 	CleanSince   time.Time // first answered clean read of a row of them; zero for none
 	Evidence     int64     // a ticket that was met and is still to be judged; 0 for none
+	Repeats      int       // Denied: how often the same person was denied the same again
 	Recheck      Recheck   // read SoftLayer's books before the next POST: the store may be old
 
 	Ticket TicketID // known once filed or duplicate
@@ -214,6 +215,7 @@ const (
 	WhyPoison        = "cannot-be-worked"       // followed by ": " and the error
 	WhyNeedsApproval = "needs-approval"         // the policy asks for a second person
 	WhyWaiting       = "waiting"                // followed by ": " and for what
+	WhyTakenOver     = "taken-over"             // by somebody who may cancel alone
 	WhyTooFew        = "approvals-missing"      // approvals that it had count no more, or more are needed
 )
 
@@ -226,7 +228,7 @@ func SplitWhy(why string) (word, detail string) {
 	word, detail, found := strings.Cut(why, ": ")
 	switch word {
 	case WhyChanged, WhyBlocked, WhyWarned, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
-		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyTooFew:
+		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyTooFew, WhyTakenOver:
 		if !found {
 			return why, ""
 		}

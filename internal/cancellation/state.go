@@ -73,6 +73,7 @@ var steps = []step{
 	{Pending, Scheduled, ByPerson}, // the last approval
 	{Pending, Declined, ByPerson},
 	{Pending, Withdrawn, ByPerson},
+	{Pending, Withdrawn, BySubmission}, // somebody who may cancel alone takes its place
 	{Pending, Expired, ByWorker},
 	{Pending, Stuck, ByWorker},
 

@@ -14,19 +14,20 @@ import (
 // Limits bounds what the worker does.
 type Limits struct {
 	Terms
-	PostTimeout time.Duration // a POST may be written and answered within this after its commit
-	SettleTime  time.Duration // of clean reads before a second POST; never under PostTimeout
-	Lease       time.Duration // of a claimed row; renewed at a third of it
-	Requests    int           // requests worked at once
-	Notices     int           // notices told at once
-	Poll        time.Duration // how often the database is asked when nothing rang: another process may have changed it
-	Watch       time.Duration // how often it is looked for what is overdue
+	PostTimeout    time.Duration // a POST may be written and answered within this after its commit
+	SettleTime     time.Duration // of clean reads before a second POST; never under PostTimeout
+	FilingsPerHour int           // of the whole deployment
+	Lease          time.Duration // of a claimed row; renewed at a third of it
+	Requests       int           // requests worked at once
+	Notices        int           // notices told at once
+	Poll           time.Duration // how often the database is asked when nothing rang: another process may have changed it
+	Watch          time.Duration // how often it is looked for what is overdue
 }
 
 // DefaultLimits are the production values but for the two durations that are settings.
 func DefaultLimits() Limits {
 	return Limits{
-		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute,
+		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
 		Lease: 10 * time.Second, Requests: 8, Notices: 8, Poll: time.Second, Watch: 30 * time.Second,
 	}
 }
@@ -314,7 +315,8 @@ func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail 
 		From: from, To: next, Keep: keep, Owe: owe,
 		Event: Event{Kind: kind, Actor: w.Owner, From: from.State, To: next.State, Detail: detail},
 	}
-	if from.State != next.State && next.State != Filing {
+	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see by what
+	if from.State != next.State && next.State != Filing || held {
 		now, err := w.Journal.Now(ctx)
 		if err != nil {
 			return err

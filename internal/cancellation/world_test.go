@@ -49,6 +49,8 @@ type world struct {
 	nobody    bool            // the policy names no approver
 	may       map[string]bool // who may approve, by user; nil for everybody
 	terms     cancellation.Terms
+	perDay    int           // servers that one person may ask for
+	perHour   int           // filings; 0 for the usual
 	notify    string        // the operators' channel
 	idle      time.Duration // how often a worker looks around where nothing rang; 0 for a minute
 
@@ -100,6 +102,7 @@ func newWorld(t *testing.T, path string) *world {
 		decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
 		others:   map[string]authz.Principal{},
 		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
+		perDay:   10_000,
 	}
 }
 
@@ -121,7 +124,7 @@ func (w *world) restart() {
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
 		Journal: w.journal, Inventory: w, Books: w, Directory: w, Policy: w,
-		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, ServersPerDay: w.perDay, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -132,6 +135,9 @@ func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 		limits.Poll, limits.Watch = w.idle, w.idle
 	}
 	limits.Terms = w.terms
+	if w.perHour > 0 {
+		limits.FilingsPerHour = w.perHour
+	}
 	return &cancellation.Worker{
 		Journal: journal, Inventory: w, Books: w, Filer: w, Directory: w, Policy: w, Announcer: w,
 		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler), NotifyChannel: w.notify,

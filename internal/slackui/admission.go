@@ -3,6 +3,7 @@ package slackui
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
@@ -19,7 +20,27 @@ func (a *App) mayAsk(ctx context.Context, c Command) (cancellation.Person, authz
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), cut(cmp.Or(oneLine(who.Name), by.Name), 100)
 	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
+	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
+		decision = authz.Decision{Rule: ruleServersPerDay, Reason: a.tooMany()}
+	}
 	return by, decision, decision.Effect == authz.Refused
+}
+
+// ruleServersPerDay refuses whoever asked for as many servers today as anybody may.
+const ruleServersPerDay = "builtin-servers-per-day"
+
+// dayIsFull reports whether a form would be filled in for nothing. Where that cannot be
+// read the submission says so.
+func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
+	full, err := a.desk.Full(ctx, who)
+	if err != nil {
+		a.log.Warn("counting what a person asked for", "user", who.ID(), "err", err)
+	}
+	return full
+}
+
+func (a *App) tooMany() string {
+	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", a.desk.ServersPerDay)
 }
 
 // unspoken is said to whom Slack has not named yet.

@@ -87,6 +87,9 @@ func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
 	if strings.EqualFold(query, "help") {
 		return a.help(), nil
 	}
+	if order, why, is := freezeOrder(query); is {
+		return a.freeze(ctx, c, order, why), nil
+	}
 	by, decision, refused := a.mayAsk(ctx, c)
 	if refused {
 		a.log.Info("refusing a command", "user", by.Team+"/"+by.ID, "rule", decision.Rule)

@@ -25,6 +25,9 @@ func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
 		}
 		return []slack.Block{block(id+":blocked", lines...)}
 	}
+	if s := c.Standing; s != nil && s.State == cancellation.Pending {
+		lines = append(lines, words(fmt.Sprintf("⏳ %s asked already; request %s waits for approval. Who may cancel alone takes its place by asking here; others cannot.", whose(s.By), s.Ref)))
+	}
 	lines = append(lines, costLines(c)...)
 	lines = append(lines, goesWithIt(c.Server))
 	lines = append(lines, associatedLines(c.Server)...)

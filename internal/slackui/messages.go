@@ -154,6 +154,12 @@ func withdrawn(r cancellation.Request) []line {
 			words("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
 		}
 	}
+	if r.Why == cancellation.WhyTakenOver {
+		return []line{
+			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r))},
+			words("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
+		}
+	}
 	said := "Nothing was filed."
 	if r.Why != "" {
 		said = "“" + public(r.Why) + "” " + said

@@ -68,6 +68,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	s.desk = &cancellation.Desk{
 		Journal: s.store, Inventory: s.rack, Books: s.rack, Directory: directory,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: silent(),
+		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{

@@ -127,6 +127,8 @@ func (a *App) answer(answer cancellation.Answer, s cancellation.Submission) Repl
 		return push(a.words.held(answer.Held))
 	case cancellation.AnswerBlocked:
 		return fieldError(serverBlock, blockedError(s.Card, answer.Blockers[0]))
+	case cancellation.AnswerTooMany:
+		return fieldError(serverBlock, "Nothing was filed: "+a.tooMany())
 	case cancellation.AnswerNobody:
 		return fieldError(serverBlock, "This needs the approval of other people, and by the policy there are not enough who could give it. Nothing was filed: whoever runs this bot can say more.")
 	case cancellation.AnswerWrong:

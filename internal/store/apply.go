@@ -43,6 +43,11 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	}
 	w := &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
 	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
+		if c.To.State == cancellation.Filing && c.From.State != cancellation.Filing {
+			if err := s.thawed(ctx, tx); err != nil {
+				return cancellation.Request{}, err
+			}
+		}
 		return apply(ctx, tx, now, c)
 	})
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)

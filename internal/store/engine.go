@@ -26,6 +26,7 @@ type engine interface {
 type dialect struct {
 	folder    string // of the migrations
 	goose     goose.Dialect
+	readLock  string        // ends a select of what nobody may change before the commit
 	rowLock   string        // ends a select whose row is taken by one of many at once
 	timeLimit time.Duration // of one transaction; 0 for none
 }

@@ -64,7 +64,7 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	var values []any
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
-		of, err := insertValues(r.Request, now)
+		of, err := insertValues(r.Record, now)
 		if err != nil {
 			return nil, err
 		}

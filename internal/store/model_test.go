@@ -22,6 +22,7 @@ type model struct {
 
 type modelRequest struct {
 	cancellation.Request
+	quota cancellation.Quota
 	leased
 	events []cancellation.Event
 }
@@ -76,7 +77,15 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 	if known := m.requests[rec.Request.ID]; known != nil {
 		return cancellation.Recorded{Request: known.Request}, nil
 	}
+	if again := m.deniedBefore(rec); again != nil {
+		again.Repeats++
+		again.UpdatedAt = m.clock.time()
+		return cancellation.Recorded{Request: again.Request}, nil
+	}
 	if rec.Ending != nil {
+		if old := m.requests[rec.Ending.From.ID]; m.taken(rec.Quota) && old.Version == rec.Ending.From.Version {
+			return cancellation.Recorded{}, cancellation.ErrMoved
+		}
 		if _, err := m.apply(*rec.Ending); err != nil {
 			return cancellation.Recorded{}, err
 		}
@@ -84,7 +93,33 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 	if live := m.live(rec.Request.Submission.Card.Server.ID); live != nil && rec.Request.State.Live() {
 		return cancellation.Recorded{Held: new(live.Request)}, nil
 	}
+	if m.taken(rec.Quota) {
+		return cancellation.Recorded{Crowded: true}, nil
+	}
 	return cancellation.Recorded{Request: m.insert(rec), Fresh: true}, nil
+}
+
+// deniedBefore is the denial of a day that this one repeats.
+func (m *model) deniedBefore(rec cancellation.Record) *modelRequest {
+	for _, r := range m.requests {
+		if rec.Request.State == cancellation.Denied && r.State == cancellation.Denied && r.Version == 1 &&
+			r.quota.Requester == rec.Quota.Requester && r.Why == rec.Request.Why &&
+			r.Submission.Card.Server.ID == rec.Request.Submission.Card.Server.ID &&
+			r.CreatedAt.After(m.clock.time().Add(-24*time.Hour)) {
+			return r
+		}
+	}
+	return nil
+}
+
+// taken reports whether a request has this place of a person's day.
+func (m *model) taken(q cancellation.Quota) bool {
+	for _, r := range m.requests {
+		if q.Slot != 0 && r.quota == q {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *model) insert(rec cancellation.Record) cancellation.Request {
@@ -94,7 +129,7 @@ func (m *model) insert(rec cancellation.Record) cancellation.Request {
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
 	event := rec.Event
 	event.At, event.From, event.To = now, cancellation.New, r.State
-	m.requests[r.ID] = &modelRequest{Request: r, events: []cancellation.Event{event}}
+	m.requests[r.ID] = &modelRequest{Request: r, events: []cancellation.Event{event}, quota: rec.Quota}
 	for _, n := range rec.Notices {
 		first := &modelNotice{Notice: n, owedAt: n.Due}
 		first.Version = 1

@@ -24,7 +24,7 @@ var serverLimits = map[string]string{
 }
 
 var postgresDialect = dialect{
-	folder: "postgres", goose: goose.DialectPostgres, rowLock: " for update skip locked", timeLimit: 15 * time.Second,
+	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked", timeLimit: 15 * time.Second,
 }
 
 // openServer opens a PostgreSQL database.

@@ -204,6 +204,7 @@ func (m *machine) submission(t *rapid.T, server int64) cancellation.Record {
 	rec.Request.ID = fmt.Sprintf("request-%03d", len(m.sent))
 	rec.Request.Due = m.when(t, "due")
 	rec.Notices[0].RequestID, rec.Notices[0].Due = rec.Request.ID, m.when(t, "notice")
+	rec.Quota = cancellation.Quota{Requester: worker(t), Day: 20_000, Slot: rapid.Int64Range(0, 20).Draw(t, "place of the day")}
 	rec.Notices[0].Place.ResponseURLUntil = m.clock.time().Add(delay(t, "response_url"))
 	return rec
 }
@@ -215,7 +216,9 @@ func (m *machine) deliver(t *rapid.T, rec cancellation.Record) {
 		return
 	}
 	require.Equal(t, want, got)
-	m.requests = append(m.requests, m.model.requests[got.Request.ID].or(got.Held))
+	if !got.Crowded {
+		m.requests = append(m.requests, m.model.requests[got.Request.ID].or(got.Held))
+	}
 }
 
 // or is the request that a submission's answer shows.
@@ -231,6 +234,7 @@ func (m *machine) submit(t *rapid.T) {
 	switch rapid.IntRange(0, 5).Draw(t, "decision") {
 	case 4:
 		rec.Request.State, rec.Event.Kind, rec.Notices = cancellation.Denied, cancellation.EventDenied, nil
+		rec.Quota.Slot = 0
 	case 5:
 		rec.Request.State, rec.Request.ExpiresAt = cancellation.Pending, m.when(t, "expires")
 		rec.Notices = append(rec.Notices, cancellation.Notice{RequestID: rec.Request.ID, Kind: cancellation.ApprovalCard, Place: cancellation.Place{Channel: "C0OPS"}, Due: m.when(t, "card")})
@@ -474,10 +478,11 @@ func (m *machine) drain(t *rapid.T) {
 
 // keptRequests are all rows of requests with their leases and their events.
 func keptRequests(t require.TestingT, s *Store) []modelRequest {
-	rows, err := s.read.Query(`select ` + requestColumns + `, coalesce(lease_owner, ''), lease_until from requests`)
+	rows, err := s.read.Query(`select ` + requestColumns + `, coalesce(lease_owner, ''), lease_until,
+		requester, coalesce(quota_day, 0), coalesce(quota_slot, 0) from requests`)
 	require.NoError(t, err)
 	all, err := collect(rows, func(from row) (r modelRequest, err error) {
-		r.Request, err = scanRequest(from, &r.owner, (*stamp)(&r.until))
+		r.Request, err = scanRequest(from, &r.owner, (*stamp)(&r.until), &r.quota.Requester, &r.quota.Day, &r.quota.Slot)
 		return r, err
 	})
 	require.NoError(t, err)

@@ -33,9 +33,12 @@ func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellati
 	w := &write{id: rec.Request.ID, server: rec.Request.Submission.Card.Server.ID}
 	var out cancellation.Recorded
 	var err error
-	if rec.Ending != nil {
+	switch {
+	case rec.Ending != nil:
 		out, err = change(ctx, s.committer, w, r.takeOver)
-	} else {
+	case rec.Request.State == cancellation.Denied:
+		out, err = change(ctx, s.committer, w, r.deny)
+	default:
 		w.record = r
 		if err = s.committer.do(ctx, w); err == nil {
 			out = r.out
@@ -109,6 +112,9 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 	if err := r.place(ctx, tx, now); err != nil {
 		return cancellation.Recorded{}, err
 	}
+	if r.out.Crowded { // what was ended would stay so with nothing in its place
+		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: %w", old.Ref.Short(), cancellation.ErrMoved)
+	}
 	if r.out.Held != nil {
 		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: its server is held by %s as well",
 			old.Ref.Short(), r.out.Held.Ref.Short())
@@ -123,6 +129,9 @@ func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
 			return err
 		}
 		if found, err := r.held(ctx, tx); found || err != nil {
+			return err
+		}
+		if found, err := r.crowded(ctx, tx); found || err != nil {
 			return err
 		}
 		refused, err := insertFresh(ctx, tx, now, []*recording{r})

@@ -18,7 +18,7 @@ type row interface{ Scan(into ...any) error }
 
 const requestColumns = `id, ref, format, state, why, version, submission, decision, due, attempts, posts,
 	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
-	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded`
+	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded, repeats`
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
@@ -28,7 +28,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why, &r.Version, &submission, &decision, (*stamp)(&r.Due),
 		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
 		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
-		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded,
+		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded, &r.Repeats,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
@@ -66,10 +66,12 @@ func readable(err error) error {
 	return err
 }
 
-const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, state_at, ` + changingColumns
+const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, state_at,
+	requester, quota_day, quota_slot, ` + changingColumns
 
 // insertValues are a new request's insertColumns.
-func insertValues(r cancellation.Request, now time.Time) ([]any, error) {
+func insertValues(rec cancellation.Record, now time.Time) ([]any, error) {
+	r := rec.Request
 	submission, err := json.Marshal(r.Submission)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a submission: %w", err)
@@ -80,7 +82,16 @@ func insertValues(r cancellation.Request, now time.Time) ([]any, error) {
 	}
 	return append([]any{
 		r.ID, r.Ref.Short(), string(r.Ref), cancellation.Format, r.Submission.Card.Server.ID, string(submission), 1, 1, stamp(now), stamp(now),
+		rec.Quota.Requester, nullable(rec.Quota.Day), nullable(rec.Quota.Slot),
 	}, changing...), nil
+}
+
+// nullable is a number in a column, null for 0.
+func nullable(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 // changingColumns are what a step may change; everything else of a request stays as

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// freeze stops all filing of the deployment, or lets it go on, beside running bots. What
+// is being filed already is listed, with until when it may be sent.
+func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) error {
+	why, err := parseOrder(args, frozen)
+	if err != nil {
+		return err
+	}
+	cfg, err := LoadConfig()
+	if err != nil {
+		return err
+	}
+	if err := cfg.databaseMade(); err != nil {
+		return err
+	}
+	f, err := reach(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	journal, err := f.openStore(ctx, cfg, false)
+	if err != nil {
+		return err
+	}
+	desk := &cancellation.Desk{Journal: journal, Wake: func() {}, Log: slog.New(slog.DiscardHandler)}
+	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: "operator:" + operator(), Why: why})
+	if err := errors.Join(err, journal.Close()); err != nil {
+		return err
+	}
+	return printOrder(stdout, frozen, underWay)
+}
+
+func parseOrder(args []string, frozen bool) (why string, err error) {
+	name := map[bool]string{true: "freeze", false: "unfreeze"}[frozen]
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&why, "why", "", "")
+	words, err := parseMixed(flags, args)
+	switch {
+	case err != nil:
+		return "", err
+	case len(words) > 0:
+		return "", fmt.Errorf("%w: %s takes no arguments but --why, got %q", errUsage, name, words)
+	case strings.TrimSpace(why) == "":
+		return "", fmt.Errorf("%w: %s: %w", errUsage, name, cancellation.ErrWhyMissing)
+	}
+	return why, nil
+}
+
+func printOrder(stdout io.Writer, frozen bool, underWay []cancellation.Request) error {
+	if !frozen {
+		_, err := fmt.Fprintln(stdout, "Filing goes on. What waited is filed within half a minute, with every check.")
+		return err
+	}
+	text := fmt.Sprintf("Filing is frozen: no request is sent from now on. Under way already, and not stopped: %d\n", len(underWay))
+	for _, r := range underWay {
+		text += fmt.Sprintf("%s %s, nothing more of it is sent after %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.NotAfter.UTC().Format(time.RFC3339))
+	}
+	_, err := io.WriteString(stdout, text)
+	return err
+}

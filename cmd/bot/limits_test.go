@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place
+		for range 2 {
+			w.accepted(w.cast.Channel, w.cast.User, w.another())
+		}
+		told := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
+		assert.Contains(t, told["server"], "Nothing was filed: you have asked for 2 servers since midnight UTC")
+
+		before := w.hasOpen(w.cast.User)
+		require.Empty(t, w.command(w.cast.User, "").Error)
+		w.whispered(w.cast.Channel, w.cast.User, "Nothing was filed", "builtin-servers-per-day")
+		assert.Equal(t, before, w.hasOpen(w.cast.User), "no form opens")
+		require.Empty(t, w.command(w.cast.Requester, "").Error)
+		assert.Equal(t, 1, w.hasOpen(w.cast.Requester), "another person's day is their own")
+	})
+}
+
+func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		require.Empty(t, w.command(w.cast.Requester, "freeze I say so").Error)
+		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
+		require.Empty(t, w.command(w.cast.Approver, "freeze").Error)
+		w.whispered(w.cast.Channel, w.cast.Approver, "Say why")
+		require.Empty(t, w.command(w.cast.Approver, "freeze an outage in fra02").Error)
+		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "Nothing was under way")
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
+		assert.Empty(t, w.posts())
+		_, said := w.readyz()
+		require.NotNil(t, said.Frozen)
+		assert.Equal(t, "an outage in fra02", said.Frozen.Why)
+
+		require.Empty(t, w.command(w.cast.Approver, "unfreeze it is over").Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}
+
+func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}})
+	require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
+	under, waits := w.another(), w.another()
+	w.accepted(w.cast.Channel, w.cast.User, under)
+	w.eventually("the POST is under way", func() bool { return w.recorded()["filing"] == 1 })
+	code, said := w.ends([]string{"freeze", "--why", "an outage"})
+	require.Zero(t, code, said)
+	assert.Contains(t, said, "Under way already, and not stopped: 1")
+	assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
+	w.accepted(w.cast.Channel, w.cast.User, waits)
+	w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
+	assert.Empty(t, w.postsFor(waits))
+	code, said = w.ends([]string{"unfreeze", "--why", "over"})
+	require.Zero(t, code, said)
+	assert.Contains(t, said, "Filing goes on")
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(waits))
+}
+
+func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		w.asksFor(w.server)
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		assert.Contains(t, m.text(w), "waits for approval")
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.awaitMessage(w.cast.Channel, "Taken over by", w.fqdn(w.server))
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}

@@ -1,0 +1,76 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cancel-server/internal/authz"
+)
+
+// Freeze orders that nothing is filed, or ends that, and lists what is being filed all the
+// same: those requests were on their way before. From then on no request is moved to
+// Filing, on any replica.
+func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, err error) {
+	if order.Frozen && strings.TrimSpace(order.Why) == "" {
+		return nil, ErrWhyMissing
+	}
+	if err := d.Journal.Freeze(ctx, order); err != nil {
+		return nil, err
+	}
+	d.Wake()
+	return d.Journal.UnderWay(ctx)
+}
+
+// FreezeByClick is Freeze by somebody in Slack: whoever could approve on some server.
+func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Principal) authz.Decision, order Freeze) (Click, []Request, error) {
+	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
+	defer cancel()
+	who, err := d.Directory.Principal(waiting, by, MaxPrincipalAge)
+	if err != nil {
+		return Click{}, nil, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	if decision := may(who); decision.Effect != authz.Allowed {
+		return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+	}
+	order.Actor = who.ID()
+	underWay, err := d.Freeze(ctx, order)
+	return Click{}, underWay, err
+}
+
+// errHourFull says that no more is filed in this hour.
+var errHourFull = errors.New("as many were filed in this hour as the whole deployment may")
+
+// mayFile takes one filing of the hour. Where there is none, or filing is frozen, the
+// request is put back with the reason, and waits; handled is then true.
+func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error) {
+	r := h.request()
+	order, err := w.Journal.Frozen(ctx)
+	if err != nil {
+		return true, w.again(ctx, h, &w.softlayer, "reading whether filing is frozen", err)
+	}
+	if order.Frozen {
+		return true, w.waitFrozen(ctx, h, order)
+	}
+	took, next, err := w.Journal.TakeFiling(ctx, w.Limits.FilingsPerHour)
+	if err != nil {
+		return true, err
+	}
+	if took {
+		return false, nil
+	}
+	now, err := w.Journal.Now(ctx)
+	if err != nil {
+		return true, err
+	}
+	w.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
+	return true, w.wait(ctx, h, r, Because(WhyWaiting, fmt.Sprintf("%d were filed in this hour, and no more may be", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
+}
+
+// frozenPause is how long a request waits before it looks whether a freeze is over.
+const frozenPause = 4 // of backoff's doublings: some 16 seconds
+
+func (w *Worker) waitFrozen(ctx context.Context, h *held, order Freeze) error {
+	return w.wait(ctx, h, h.request(), Because(WhyWaiting, "filing is frozen: "+order.Why), backoff(frozenPause))
+}

@@ -1,0 +1,172 @@
+package cancellation_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// asks submits for one server of the fleet.
+func (w *world) asks(server int64) (cancellation.Answer, error) {
+	s := goodSubmission()
+	card, err := w.desk().Look(w.t.Context(), server)
+	require.NoError(w.t, err)
+	s.Card, s.View = card, fmt.Sprint("V", server)
+	return w.desk().Submit(w.t.Context(), s)
+}
+
+func TestNobodyAsksForMoreServersInADayThanTheLimit(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.fleet, w.perDay = 10, 2 })
+		for n := range int64(3) {
+			answer, err := w.asks(w.server.ID + n)
+			require.NoError(t, err)
+			assert.Equal(t, n < 2, answer.Kind == cancellation.AnswerAccepted, "server %d", n+1)
+		}
+		full, err := w.desk().Full(t.Context(), w.person)
+		require.NoError(t, err)
+		assert.True(t, full, "a form would be filled in for nothing")
+		time.Sleep(24 * time.Hour)
+		answer, err := w.asks(w.server.ID + 5)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.AnswerAccepted, answer.Kind, "the next day")
+	})
+}
+
+func TestOfTwoAtOnceOneIsTheLastThatTheLimitLets(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.fleet, w.perDay = 10, 1 })
+		answers := make([]cancellation.Answer, 4)
+		var all sync.WaitGroup
+		for i := range answers {
+			all.Go(func() {
+				var err error
+				answers[i], err = w.asks(w.server.ID + int64(i))
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+		accepted := 0
+		for _, a := range answers {
+			if a.Kind == cancellation.AnswerAccepted {
+				accepted++
+			}
+		}
+		assert.Equal(t, 1, accepted)
+	})
+}
+
+func TestWhoMayCancelAloneTakesThePlaceOfARequestThatWaits(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+
+		s := w.submission()
+		s.View, s.By = "V2", raj
+		assert.Equal(t, cancellation.AnswerHeld, w.answer(s).Kind, "not by one who needs approval as well")
+		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "alone"} })
+		answer := w.answer(s)
+		require.Equal(t, cancellation.AnswerAccepted, answer.Kind)
+		w.run(w.journal, time.Minute)
+		ended := w.now(first)
+		assert.Equal(t, cancellation.Withdrawn, ended.State)
+		assert.Equal(t, cancellation.WhyTakenOver, ended.Why)
+		assert.Equal(t, "U2", ended.EndedBy.ID, "it says by whom")
+		assert.Equal(t, cancellation.Filed, w.now(answer.Request).State)
+		_, messages := w.snapshot()
+		assert.Equal(t, cancellation.Withdrawn, messages[0].state, "and people are told")
+		assert.Equal(t, cancellation.ClickLate, w.approve(first, kim).Kind)
+	})
+}
+
+func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.fleet, w.perHour = 10, 2 })
+		for n := range int64(3) {
+			_, err := w.asks(w.server.ID + n)
+			require.NoError(t, err)
+		}
+		w.run(w.journal, 5*time.Minute)
+		posts, messages := w.snapshot()
+		assert.Len(t, posts, 2)
+		waits := 0
+		for _, m := range messages {
+			if m.state == cancellation.Scheduled {
+				waits++
+			}
+		}
+		assert.Equal(t, 1, waits, "the third is told to wait")
+		w.run(w.journal, time.Hour)
+		_, messages = w.snapshot()
+		for _, m := range messages {
+			assert.NotEqual(t, cancellation.Scheduled, m.state, "it goes on in the next hour")
+		}
+	})
+}
+
+func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		_, err := w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root"})
+		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
+		underWay, err := w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"})
+		require.NoError(t, err)
+		assert.Empty(t, underWay)
+		r := w.submit()
+		w.run(w.journal, time.Hour)
+		posts, messages := w.snapshot()
+		assert.Empty(t, posts)
+		assert.Equal(t, cancellation.Because(cancellation.WhyWaiting, "filing is frozen: an outage"), w.now(r).Why)
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Scheduled, messages[0].state, "people see what it waits for")
+		_, err = w.desk().Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"})
+		require.NoError(t, err)
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+// lateFreeze orders a freeze when all checks of a filing are made, right before it begins.
+type lateFreeze struct {
+	cancellation.Journal
+	once sync.Once
+}
+
+func (j *lateFreeze) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
+	took, next, err := j.Journal.TakeFiling(ctx, most)
+	j.once.Do(func() {
+		err = j.Journal.Freeze(ctx, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "at the last moment"})
+	})
+	return took, next, err
+}
+
+func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(&lateFreeze{Journal: w.journal}, time.Hour)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State)
+		assert.Zero(t, w.now(r).Posts)
+	})
+}
+
+func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		refuse := func(authz.Principal) authz.Decision { return authz.Decision{Rule: "leads-only", Reason: "no"} }
+		click, _, err := w.desk().FreezeByClick(t.Context(), raj, refuse, cancellation.Freeze{Frozen: true, Why: "fun"})
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickRefused, click.Kind)
+		order, err := w.journal.Frozen(t.Context())
+		require.NoError(t, err)
+		assert.False(t, order.Frozen)
+	})
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func limitPromises() []promise {
+	return []promise{
+		{"two requests never have one place of a person's day", placesAreTakenOnce},
+		{"places of another day or person are free", placesBelongToADayAndAPerson},
+		{"the same denial of a day is counted, not stored again", denialsAreCounted},
+		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
+		{"while filing is frozen nothing enters Filing, and what is there goes on", freezeHolds},
+		{"of many who begin a filing while a freeze is ordered none does once it is answered", freezeIsSharp},
+	}
+}
+
+// inPlace is a submission in a place of a person's day.
+func inPlace(server int64, who string, day, slot int64) cancellation.Record {
+	rec := asking(server)
+	rec.Quota = cancellation.Quota{Requester: who, Day: day, Slot: slot}
+	return rec
+}
+
+func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+	answers := make([]cancellation.Recorded, 8)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() {
+			var err error
+			answers[i], err = j.Record(t.Context(), inPlace(int64(i+1), "T0/U0ANA", 1, 1))
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	fresh, crowded := 0, 0
+	for _, a := range answers {
+		if a.Fresh {
+			fresh++
+		}
+		if a.Crowded {
+			crowded++
+		}
+	}
+	assert.Equal(t, []int{1, 7}, []int{fresh, crowded})
+	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, asked)
+}
+
+func placesBelongToADayAndAPerson(t *testing.T, j cancellation.Journal, _ *hands) {
+	for i, rec := range []cancellation.Record{
+		inPlace(1, "T0/U0ANA", 1, 1), inPlace(2, "T0/U0ANA", 2, 1), inPlace(3, "T0/U0RAJ", 1, 1), inPlace(4, "T0/U0ANA", 1, 2),
+	} {
+		got, err := j.Record(t.Context(), rec)
+		require.NoError(t, err)
+		assert.True(t, got.Fresh, "request %d", i)
+	}
+	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, asked)
+}
+
+func denialsAreCounted(t *testing.T, j cancellation.Journal, clock *hands) {
+	denied := func(server int64, why string) cancellation.Recorded {
+		rec := inPlace(server, "T0/U0EVE", 0, 0)
+		rec.Request.State, rec.Request.Why, rec.Event.Kind, rec.Notices = cancellation.Denied, why, cancellation.EventDenied, nil
+		got, err := j.Record(t.Context(), rec)
+		require.NoError(t, err)
+		return got
+	}
+	first := denied(1, "prod is for the data team")
+	again := denied(1, "prod is for the data team")
+	assert.Equal(t, first.Request.ID, again.Request.ID)
+	assert.Equal(t, 1, again.Request.Repeats)
+	assert.Len(t, kinds(t, j, first.Request.ID), 1)
+	assert.NotEqual(t, first.Request.ID, denied(1, "another reason").Request.ID)
+	assert.NotEqual(t, first.Request.ID, denied(2, "prod is for the data team").Request.ID)
+	clock.pass(25 * time.Hour)
+	assert.NotEqual(t, first.Request.ID, denied(1, "prod is for the data team").Request.ID, "a day later it is a new one")
+}
+
+func hoursAreKept(t *testing.T, j cancellation.Journal, clock *hands) {
+	for n := range 5 {
+		took, next, err := j.TakeFiling(t.Context(), 3)
+		require.NoError(t, err)
+		assert.Equal(t, n < 3, took, "filing %d", n+1)
+		assert.True(t, next.Equal(clock.time().Truncate(time.Hour).Add(time.Hour)), "the next hour")
+	}
+	clock.pass(time.Hour)
+	took, _, err := j.TakeFiling(t.Context(), 3)
+	require.NoError(t, err)
+	assert.True(t, took)
+}
+
+func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {
+	before, after := applied(t, j, moved(recorded(t, j, 1), cancellation.Filing)), recorded(t, j, 2)
+	require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T0/U0RAJ", Why: "an outage"}))
+	_, err := j.Apply(t.Context(), moved(after, cancellation.Filing))
+	require.ErrorIs(t, err, cancellation.ErrFrozen)
+	order, err := j.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"T0/U0RAJ", "an outage"}, []string{order.Actor, order.Why})
+	underWay, err := j.UnderWay(t.Context())
+	require.NoError(t, err)
+	require.Len(t, underWay, 1)
+	assert.Equal(t, before.ID, underWay[0].ID)
+	applied(t, j, moved(before, cancellation.Filed))
+
+	require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Actor: "T0/U0RAJ", Why: "over"}))
+	read, err := j.Request(t.Context(), after.ID)
+	require.NoError(t, err)
+	applied(t, j, moved(read, cancellation.Filing))
+}
+
+func freezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
+	var waiting []cancellation.Request
+	for server := range int64(40) {
+		waiting = append(waiting, recorded(t, j, server+1))
+	}
+	var all sync.WaitGroup
+	for _, r := range waiting {
+		all.Go(func() {
+			if _, err := j.Apply(t.Context(), moved(r, cancellation.Filing)); err != nil {
+				assert.ErrorIs(t, err, cancellation.ErrFrozen)
+			}
+		})
+	}
+	require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now"}))
+	answered, err := j.UnderWay(t.Context())
+	require.NoError(t, err)
+	all.Wait()
+	later, err := j.UnderWay(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, later, len(answered), "none entered Filing after the freeze was answered")
+}

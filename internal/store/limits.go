@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+const (
+	askedSQL = `select coalesce(max(quota_slot), 0) from requests where requester = $1 and quota_day = $2`
+	takenSQL = `select 1 from requests where requester = $1 and quota_day = $2 and quota_slot = $3`
+
+	// A denial that was given before, and by nothing but the submission, is counted.
+	repeatSQL = `
+		update requests set repeats = repeats + 1, updated_at = $1
+		where id = (select id from requests
+			where requester = $2 and server_id = $3 and state = 'denied' and why = $4 and version = 1 and created_at > $5
+			order by created_at desc limit 1)
+		returning ` + requestColumns
+
+	takeFilingSQL = `
+		insert into filings (hour, made) values ($1, 1)
+		on conflict (hour) do update set made = filings.made + 1 where filings.made < $2 returning made`
+	forgetFilingsSQL = `delete from filings where hour < $1`
+
+	freezeSQL     = `update filing_order set frozen = $1, actor = $2, why = $3, at = $4`
+	freezesSQL    = `insert into filing_orders (frozen, actor, why, at) values ($1, $2, $3, $4)`
+	frozenSQL     = `select frozen, actor, why, at from filing_order`
+	mayFileSQL    = `select frozen from filing_order`
+	underWaySQL   = `select ` + requestColumns + ` from requests where ` + isOpen + ` and state = 'filing' order by created_at limit 1000`
+	hourFor       = int64(60 * 60)
+	repeatsWithin = 24 * time.Hour
+)
+
+// Asked is how many places of a day one person has taken.
+func (s *Store) Asked(ctx context.Context, requester string, day int64) (slot int64, err error) {
+	err = s.read.QueryRowContext(ctx, askedSQL, requester, day).Scan(&slot)
+	return slot, wrap("counting what a person asked for", err)
+}
+
+// crowded reports whether another request took the place in the quota.
+func (r *recording) crowded(ctx context.Context, tx *tx) (bool, error) {
+	if r.Quota.Slot == 0 {
+		return false, nil
+	}
+	var one int
+	err := tx.QueryRowContext(ctx, takenSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	r.out = cancellation.Recorded{Crowded: err == nil}
+	return err == nil, err
+}
+
+// deny counts a denial that was given within a day, or inserts it.
+func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
+	if found, err := r.known(ctx, tx); found || err != nil {
+		return r.out, err
+	}
+	before, err := scanRequest(tx.QueryRowContext(ctx, repeatSQL, stamp(now), r.Quota.Requester,
+		r.Request.Submission.Card.Server.ID, r.Request.Why, stamp(now.Add(-repeatsWithin))))
+	if !errors.Is(err, cancellation.ErrNoRequest) {
+		return cancellation.Recorded{Request: before}, err
+	}
+	err = r.place(ctx, tx, now)
+	return r.out, err
+}
+
+// TakeFiling counts one filing of this hour, by the database's clock, unless that were
+// more than most.
+func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
+	took, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		hour := now.Unix() / hourFor
+		next = time.Unix((hour+1)*hourFor, 0).UTC()
+		if _, err := tx.ExecContext(ctx, forgetFilingsSQL, hour-24); err != nil {
+			return false, fmt.Errorf("forgetting past hours: %w", err)
+		}
+		var made int
+		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
+		if errors.Is(err, sql.ErrNoRows) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return took, next, wrap("counting a filing", err)
+}
+
+// Freeze orders or ends a freeze. It waits for every transaction that is beginning a
+// filing: when it returns, none begins one any more.
+func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
+	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
+		for _, text := range []string{freezeSQL, freezesSQL} {
+			if _, err := tx.ExecContext(ctx, text, flag(f.Frozen), f.Actor, f.Why, stamp(now)); err != nil {
+				return none, err
+			}
+		}
+		return none, nil
+	})
+	return wrap("ordering a freeze", err)
+}
+
+// Frozen reads the last order.
+func (s *Store) Frozen(ctx context.Context) (f cancellation.Freeze, err error) {
+	err = s.read.QueryRowContext(ctx, frozenSQL).Scan(&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
+	return f, wrap("reading whether filing is frozen", err)
+}
+
+// thawed holds the order still until the commit, and fails where filing is frozen.
+func (s *Store) thawed(ctx context.Context, tx *tx) error {
+	var frozen bool
+	if err := tx.QueryRowContext(ctx, mayFileSQL+s.dialect.readLock).Scan(&frozen); err != nil {
+		return fmt.Errorf("reading whether filing is frozen: %w", err)
+	}
+	if frozen {
+		return cancellation.ErrFrozen
+	}
+	return nil
+}
+
+// UnderWay lists the requests that are being filed, the oldest first.
+func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
+	rows, err := s.read.QueryContext(ctx, underWaySQL)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is being filed: %w", err)
+	}
+	all, err := collect(rows, func(from row) (cancellation.Request, error) {
+		r, err := scanRequest(from)
+		return r, readable(err)
+	})
+	return all, wrap("listing what is being filed", err)
+}

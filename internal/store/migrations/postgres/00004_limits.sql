@@ -1,0 +1,34 @@
+-- +goose Up
+
+-- Who asked, as "TEAM/USER", and which of that person's requests of its day (UTC) it is:
+-- two at once cannot both be the last one that the limit lets. How often the same denial
+-- was given again.
+alter table requests add column requester text not null default '';
+alter table requests add column quota_day bigint;
+alter table requests add column quota_slot bigint;
+alter table requests add column repeats bigint not null default 0;
+create unique index requests_quota on requests (requester, quota_day, quota_slot);
+
+-- How many filings were begun in each hour since 1970 UTC.
+create table filings (
+    hour bigint primary key,
+    made bigint not null
+);
+
+-- One row: whether filing is frozen, which whoever begins one holds still; and what was
+-- ordered when.
+create table filing_order (
+    only_row bigint primary key check (only_row = 1),
+    frozen   bigint not null,
+    actor    text not null,
+    why      text not null,
+    at       bigint not null
+);
+insert into filing_order (only_row, frozen, actor, why, at) values (1, 0, '', '', 0);
+
+create table filing_orders (
+    at     bigint not null,
+    frozen bigint not null,
+    actor  text not null,
+    why    text not null
+);
