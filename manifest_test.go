@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,6 +40,18 @@ func TestTheManifestIsWithinSlacksLimits(t *testing.T) {
 		"  - command: /cancel-server\n", "  socket_mode_enabled: true\n", "    is_enabled: true\n", "  major_version: 2\n",
 	} {
 		assert.Contains(t, string(text), line)
+	}
+	assert.Contains(t, string(text), "  shortcuts:\n")
+	// https://raw.githubusercontent.com/slackapi/manifest-schema, app-manifests.v1.features.shortcuts
+	for _, field := range []struct {
+		key  string
+		most int
+	}{{"    - name: ", 24}, {"      description: ", 150}} {
+		for line := range strings.Lines(string(text)) {
+			if value, is := strings.CutPrefix(line, field.key); is {
+				assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSpace(value)), field.most, line)
+			}
+		}
 	}
 	assert.NotContains(t, string(text), "url:", "in Socket Mode the manifest has no URL")
 }

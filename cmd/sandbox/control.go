@@ -49,7 +49,7 @@ func (w *world) calls() []controlCall {
 	slack, softlayer := w.slack.Control(), w.softlayer.Control()
 	for _, c := range w.slack.Calls() {
 		handler := slack
-		if c.Path == "/command" {
+		if c.Path == "/command" || c.Path == "/shortcut" {
 			handler = w.whenReachable(slack)
 		}
 		calls = append(calls, controlCall{c.Method, "/control" + c.Path, c.Body, c.Doc, handler})

@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -48,7 +49,7 @@ func reminders(r Request, notices []Notice, now time.Time) []Notice {
 	for _, kind := range []NoticeKind{ApprovalCard, Result} {
 		at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == kind && n.asks() })
 		if at >= 0 {
-			in := Place{Channel: notices[at].Channel, Thread: notices[at].TS}
+			in := Place{Channel: notices[at].Channel, Thread: cmp.Or(notices[at].Place.Thread, notices[at].TS)} // a reply is no root
 			return []Notice{{RequestID: r.ID, Kind: Reminder, Place: in, Due: now}}
 		}
 	}

@@ -32,6 +32,8 @@ func controlRoutes() []controlRoute {
 	return []controlRoute{
 		{ControlCall{"GET", "/workspace", "", "the people, groups, channels and teams: {users, groups, channels, teams, cast, connected}"}, getWorkspace},
 		{ControlCall{"POST", "/command", `{"user", "channel", "command", "text"}`, "types a slash command: {status, ms, body, error}; Socket Mode: status 200, or 0 with operation_timeout"}, posting((*Workspace).Command)},
+		{ControlCall{"POST", "/shortcut", `{"user", "callback_id", "message": {"channel", "ts"}}`, "uses a shortcut: with a message from its menu, else a global one. Answer as for command"}, posting((*Workspace).Shortcut)},
+		{ControlCall{"POST", "/say", `{"user", "channel", "text", "thread_ts", "blocks", "attachments"}`, "writes a message that is not the bot's: the message"}, posting((*Workspace).Say)},
 		{ControlCall{"GET", "/views?user=U", "", "the views that a person has open, top last: [{id, hash, view}]"}, getViews},
 		{ControlCall{"POST", "/options", `{"user", "view", "block_id", "action_id", "value"}`, "types into an external_select: {options}"}, posting((*Workspace).Options)},
 		{ControlCall{"POST", "/action", `{"user", "view" or "message": {"channel", "ts"}, "block_id", "action_id", "value" or "selected_option" or "selected_options", "values"}`, "clicks, chooses or types; values (optional): what else was touched. Answer as for command"}, posting((*Workspace).Act)},

@@ -101,6 +101,33 @@ func (w *Workspace) conversationsHistory(c call) (answer, *apiError) {
 	return answer{"messages": found[:min(limit, len(found))], "has_more": more}, nil
 }
 
+// conversationsReplies is https://docs.slack.dev/reference/methods/conversations.replies
+// without cursors: the thread's root first, then at most `limit` messages in their order.
+func (w *Workspace) conversationsReplies(c call) (answer, *apiError) {
+	id, root := c.text("channel"), c.text("ts")
+	if err := w.readable(id); err != nil {
+		return nil, err
+	}
+	if u := w.directMessagesWith(id); u != nil {
+		id = u.directMessages
+	}
+	if w.findMessage(id, root) == nil {
+		return nil, fail("thread_not_found")
+	}
+	limit, err := strconv.Atoi(c.text("limit"))
+	if err != nil || limit < 1 || limit > 999 {
+		limit = 1000
+	}
+	found := []answer{}
+	for _, m := range w.messages {
+		inThread := m.ts == root || m.threadTS == root && inWindow(m.ts, c)
+		if m.channel == id && m.to == "" && inThread && len(found) <= limit {
+			found = append(found, m.object(w, c.flag("include_all_metadata")))
+		}
+	}
+	return answer{"messages": found[:min(limit, len(found))], "has_more": len(found) > limit}, nil
+}
+
 // readable says why the bot may not read a conversation's history, or nil.
 func (w *Workspace) readable(id string) *apiError {
 	scope, member := "im:history", true

@@ -17,10 +17,13 @@ const (
 	methodClosed     = "view_closed"
 	methodActions    = "block_actions"
 	methodSuggestion = "block_suggestion"
+
+	methodShortcut        = "shortcut"
+	methodMessageShortcut = "message_action"
 )
 
 func deliveryMethods() []string {
-	return []string{methodCommand, methodSubmission, methodClosed, methodActions, methodSuggestion}
+	return []string{methodCommand, methodSubmission, methodClosed, methodActions, methodSuggestion, methodShortcut, methodMessageShortcut}
 }
 
 // The errors of an Ack, as Slack words them to people.

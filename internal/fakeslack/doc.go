@@ -30,6 +30,7 @@
 //	chat.delete             absent
 //	conversations.open      partial   one person by `users`; no group messages
 //	conversations.history   partial   the newest page, no cursor; no replies in threads
+//	conversations.replies   partial   one page, no cursor
 //	conversations.info      absent
 //	users.info              faithful  fewer profile fields
 //	users.lookupByEmail     absent    nobody has an e-mail address
@@ -43,7 +44,8 @@
 //	view_closed             faithful
 //	block_actions           faithful  from views and from messages
 //	block_suggestion        faithful  nothing is asked below min_query_length
-//	shortcut                absent
+//	shortcut                faithful  global: no channel, no response_url
+//	message_action          faithful  from messages that all see
 //	event_callback          absent
 //	response_url            partial   [open] refused blocks answer 400; expired and used ones 404
 //

@@ -19,6 +19,9 @@ type message struct {
 	text     string
 	blocks   []any
 	metadata any
+
+	attachments []any // of a message that is not the bot's
+
 	mentions []string
 	edited   bool
 	unfurls  bool
@@ -102,8 +105,11 @@ func (w *Workspace) conversation(id string) (string, error) {
 }
 
 // post adds a message and returns it; the lock is held.
-func (w *Workspace) post(m message) *message {
-	m.ts, m.user = w.timestamp(), w.cast.BotUser
+func (w *Workspace) post(m message) *message { return w.postAs(w.cast.BotUser, m) }
+
+// postAs adds a message of this person's.
+func (w *Workspace) postAs(user string, m message) *message {
+	m.ts, m.user = w.timestamp(), user
 	w.nameBlocks(m.blocks)
 	if len(w.messages) >= maxMessages {
 		w.messages = slices.Delete(w.messages, 0, 1)
@@ -141,11 +147,18 @@ func (m *message) seen(channel string) Message {
 // https://docs.slack.dev/reference/events/message
 func (m *message) object(w *Workspace, metadata bool) answer {
 	object := answer{
-		"type": "message", "user": m.user, "bot_id": w.identity.botID, "app_id": w.identity.appID,
-		"team": w.identity.teamID, "ts": m.ts, "text": m.text, "blocks": orEmpty(m.blocks),
+		"type": "message", "user": m.user, "team": w.identity.teamID, "ts": m.ts, "text": m.text, "blocks": orEmpty(m.blocks),
+	}
+	if m.user == w.cast.BotUser {
+		object["bot_id"], object["app_id"] = w.identity.botID, w.identity.appID
+	}
+	if len(m.attachments) > 0 {
+		object["attachments"] = m.attachments
 	}
 	if m.threadTS != "" {
 		object["thread_ts"] = m.threadTS
+	} else if w.hasReplies(m) { // a root has its own: https://docs.slack.dev/reference/methods/conversations.replies
+		object["thread_ts"] = m.ts
 	}
 	if m.edited {
 		object["edited"] = answer{"user": m.user, "ts": m.ts}
@@ -154,6 +167,19 @@ func (m *message) object(w *Workspace, metadata bool) answer {
 		object["metadata"] = m.metadata
 	}
 	return object
+}
+
+// hasReplies reports whether a message is the root of a thread; replies are younger.
+func (w *Workspace) hasReplies(root *message) bool {
+	for _, m := range slices.Backward(w.messages) {
+		switch {
+		case m == root:
+			return false
+		case m.channel == root.channel && m.threadTS == root.ts && m.to == "":
+			return true
+		}
+	}
+	return false
 }
 
 func orEmpty(blocks []any) []any {

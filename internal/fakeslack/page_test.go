@@ -162,6 +162,23 @@ func TestThePageDoesTheMainJob(t *testing.T) {
 	tab.eventually(`!document.querySelector(".message.ephemeral")`)
 }
 
+func TestShortcutsAreUsedOnThePage(t *testing.T) {
+	t.Parallel()
+	b := newBot(t, silent)
+	s := newStage(t, fakeslack.Options{Endpoint: b.url})
+	tab := browse(s)
+	tab.eventually(`document.querySelectorAll("#channels button").length === 3`)
+	tab.do(chromedp.SendKeys("#composer-input", "db-042.example.com is down\r"), chromedp.WaitVisible(".message"))
+	tab.eventually(`document.querySelector(".message").textContent.includes("db-042.example.com is down") && !document.querySelector(".message .app")`)
+	tab.do(chromedp.Click(".message .menu"))
+	require.Eventually(t, func() bool { return len(s.seen("message_action")) == 1 }, 5*time.Second, 5*time.Millisecond)
+	assert.Contains(t, string(s.seen("message_action")[0].Request), `"callback_id":"cancel-server-message"`)
+	tab.do(chromedp.Click("#composer-shortcut"))
+	require.Eventually(t, func() bool { return len(s.seen("shortcut")) == 1 }, 5*time.Second, 5*time.Millisecond)
+	assert.Contains(t, string(s.seen("shortcut")[0].Request), `"callback_id":"cancel-server"`)
+	assert.Empty(t, s.broken())
+}
+
 func TestThePageMayLoadNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})

@@ -126,10 +126,13 @@ func (w *Workspace) useReply(target *reply, c call) *apiError {
 }
 
 func (w *Workspace) postReply(target *reply, c call, said content) *apiError {
-	m := message{channel: target.channel, to: target.user, threadTS: c.text("thread_ts")}
+	m := message{channel: target.channel, to: target.user}
 	switch c.text("response_type") {
-	case "in_channel":
-		m.to = ""
+	case "in_channel": // https://docs.slack.dev/interactivity/handling-user-interaction#publishing_in_thread
+		m.to, m.threadTS = "", c.text("thread_ts")
+		if m.threadTS != "" && c.text("replace_original") != "false" {
+			return fail("invalid_payload").broke("a response in a thread says replace_original false, or it overwrites the message", replySource)
+		}
 	case "", "ephemeral":
 	default:
 		return fail("invalid_payload").broke(fmt.Sprintf("response_type is in_channel or ephemeral, not %q", c.text("response_type")), replySource)

@@ -34,6 +34,7 @@ func apiMethods() []apiMethod {
 		{name: "chat.postEphemeral", handle: (*Workspace).chatPostEphemeral, scopes: []string{"chat:write"}, tier: tier4, json: true},
 		{name: "conversations.open", handle: (*Workspace).conversationsOpen, scopes: []string{"im:write"}, tier: tier3, json: true},
 		{name: "conversations.history", handle: (*Workspace).conversationsHistory, scopes: []string{"channels:history", "groups:history", "im:history"}, tier: tier3, read: true},
+		{name: "conversations.replies", handle: (*Workspace).conversationsReplies, scopes: []string{"channels:history", "groups:history", "im:history"}, tier: tier3, read: true},
 		{name: "users.info", handle: (*Workspace).usersInfo, scopes: []string{"users:read"}, tier: tier4, read: true},
 		{name: "usergroups.list", handle: (*Workspace).usergroupsList, scopes: []string{"usergroups:read"}, tier: tier2, read: true},
 		{name: "usergroups.users.list", handle: (*Workspace).usergroupsUsersList, scopes: []string{"usergroups:read"}, tier: tier2, read: true},

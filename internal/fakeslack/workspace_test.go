@@ -99,6 +99,8 @@ type result struct {
 	TS       string   `json:"ts"`
 	Channel  any      `json:"channel"`
 	View     viewSeen `json:"view"`
+	HasMore  bool     `json:"has_more"`
+	Messages []fields `json:"messages"`
 	Metadata struct {
 		Messages []string `json:"messages"`
 	} `json:"response_metadata"`

@@ -32,9 +32,9 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 		a.log.Info("refusing to ask again", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
 		return nil, a.alone(i, refusedLines(decision)...)
 	}
-	meta := metadata{
-		Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by,
-		ResponseURL: i.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
+	meta := placed(i, by)
+	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
+		meta.Thread = i.ThreadTS
 	}
 	at, problem := a.openLooking(ctx, i, meta, name(r))
 	switch {
@@ -46,7 +46,16 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 	return nil, func(ctx context.Context) { a.showAgain(ctx, at, meta, r.Submission) }
 }
 
-// command is a click as the command that it stands for: the same checks are made.
+// placed is the metadata of a form that was asked for in or from a message, or nowhere.
+func placed(i Interaction, by cancellation.Person) metadata {
+	meta := metadata{Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by}
+	if i.ResponseURL != "" {
+		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
+	}
+	return meta
+}
+
+// command is a click or a shortcut as the command that it stands for: the same checks are made.
 func (i Interaction) command() Command {
 	return Command{
 		Team: firstOf(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,

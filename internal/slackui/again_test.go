@@ -179,3 +179,26 @@ func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	require.Equal(t, cancellation.Delivered, delivery)
 	assert.Len(t, far.received()[0].json["blocks"], 1)
 }
+
+func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	alert := s.alert("db-042.stg.example.com is down", "")
+	before, _ := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	for name, thread := range map[string]string{"in a thread": alert.TS, "in the channel": ""} {
+		before.Submission.Place.Thread = thread
+		at, delivery, _ := s.announcer().Post(t.Context(), before.Submission.Place, cancellation.Result, before)
+		require.Equal(t, cancellation.Delivered, delivery)
+		if thread == "" { // somebody answered it: it is the root of a thread now
+			_, err := s.slack.Say(t.Context(), fakeslack.Said{User: s.cast.User, Channel: s.cast.Channel, Text: "why?", ThreadTS: at.TS})
+			require.NoError(t, err)
+		}
+		s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+		view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+		meta, err := s.app.sealer.open(t.Context(), viewOf(t, view.View).PrivateMetadata, s.cast.User)
+		require.NoError(t, err)
+		assert.Equal(t, thread, meta.Thread, name)
+		_, err = s.slack.CloseView(t.Context(), s.cast.User, view.ID)
+		require.NoError(t, err)
+	}
+}

@@ -122,6 +122,8 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 		return slack.PostWebhookCustomHTTPContext(ctx, responseURL, a.o.Web.webhooks, &slack.WebhookMessage{
 			Text: message.Text, Blocks: &slack.Blocks{BlockSet: message.Blocks}, ResponseType: slack.ResponseTypeInChannel,
 			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
+			// docs.slack.dev/interactivity/handling-user-interaction#publishing_in_thread
+			ThreadTimestamp: r.Submission.Place.Thread,
 		})
 	})
 	if err == nil {
@@ -133,8 +135,9 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 	return delivery, pause
 }
 
-// Find is docs.slack.dev/reference/methods/conversations.history. Without its scope,
-// and in every other case of doubt, known is false.
+// Find is docs.slack.dev/reference/methods/conversations.history, or, for a message in a
+// thread, which that leaves out, conversations.replies. Without their scope, and in every
+// other case of doubt, known is false.
 func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
 	at, found, err := a.find(ctx, in, kind, r, since)
 	if err != nil {
@@ -146,37 +149,57 @@ func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancel
 
 func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
 	channel := in.Channel
-	if in.Thread != "" {
-		return at, false, errors.New("a thread is not searched")
-	}
 	if channel == "" {
 		if channel, err = a.directMessages(ctx, recipient(kind, r)); err != nil {
 			return at, false, err
 		}
 	}
-	ask := slack.GetConversationHistoryParameters{
-		ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true,
-		Oldest: fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()),
-	}
+	oldest, cursor, more := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), "", false
 	for range historyPages {
-		var page *slack.GetConversationHistoryResponse
-		if err := a.o.Web.limits.call("conversations.history", "", func() (err error) {
-			page, err = a.o.Web.patient.GetConversationHistoryContext(ctx, &ask)
-			return err
-		}); err != nil {
+		var page []slack.Message
+		if in.Thread != "" {
+			page, cursor, more, err = a.replies(ctx, channel, in.Thread, oldest, cursor)
+		} else {
+			page, cursor, more, err = a.history(ctx, channel, oldest, cursor)
+		}
+		if err != nil {
 			return at, false, err
 		}
-		for _, m := range page.Messages {
+		for _, m := range page {
 			if about(m.Metadata, kind, r) && a.own(m) {
 				return cancellation.Posted{Channel: channel, TS: m.Timestamp}, true, nil
 			}
 		}
-		ask.Cursor = page.ResponseMetaData.NextCursor
-		if !page.HasMore || ask.Cursor == "" {
+		if !more || cursor == "" {
 			return at, false, nil
 		}
 	}
-	return at, false, errors.New("the channel has more messages than are searched")
+	return at, false, errors.New("there are more messages than are searched")
+}
+
+// history is one page of a channel's own messages, the newest first.
+func (a *Announcer) history(ctx context.Context, channel, oldest, cursor string) (page []slack.Message, next string, more bool, err error) {
+	err = a.o.Web.limits.call("conversations.history", "", func() error {
+		answer, err := a.o.Web.patient.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
+		})
+		if err == nil {
+			page, next, more = answer.Messages, answer.ResponseMetaData.NextCursor, answer.HasMore
+		}
+		return err
+	})
+	return page, next, more, err
+}
+
+// replies is one page of a thread's messages.
+func (a *Announcer) replies(ctx context.Context, channel, root, oldest, cursor string) (page []slack.Message, next string, more bool, err error) {
+	err = a.o.Web.limits.call("conversations.replies", "", func() (err error) {
+		page, more, next, err = a.o.Web.patient.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: root, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
+		})
+		return err
+	})
+	return page, next, more, err
 }
 
 func about(m slack.SlackMetadata, kind cancellation.NoticeKind, r cancellation.Request) bool {

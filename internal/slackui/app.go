@@ -154,7 +154,8 @@ func (a *App) notOpenedLine() line {
 	return line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")}
 }
 
-// Interaction answers what people do in the bot's modals and with its messages.
+// Interaction answers what people do in the bot's modals, with its messages, and with its
+// shortcuts.
 func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 	switch i.Kind {
 	case ViewSubmission:
@@ -169,6 +170,8 @@ func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 			return a.click(ctx, i)
 		}
 		return nil, a.choose(i)
+	case Shortcut, MessageAction:
+		return a.shortcut(ctx, i)
 	case ViewClosed:
 	}
 	return nil, nil

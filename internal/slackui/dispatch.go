@@ -220,13 +220,14 @@ func (d *Dispatcher) commandWork(c Command) work {
 
 // interactionWork works a submission once as well: a twin that had less time must not
 // answer that it could not be recorded, while the other records it. Across processes the
-// database decides.
+// database decides. A shortcut opens one form, as a command does.
 func (d *Dispatcher) interactionWork(i Interaction) work {
 	once := func(ctx context.Context) (Reply, After, error) {
 		reply, after := d.handler.Interaction(ctx, i)
 		return reply, after, nil
 	}
-	if i.Kind != ViewSubmission || i.TriggerID == "" {
+	pressed := i.Kind == ViewSubmission || i.Kind == Shortcut || i.Kind == MessageAction
+	if !pressed || i.TriggerID == "" {
 		return once
 	}
 	return func(ctx context.Context) (Reply, After, error) {

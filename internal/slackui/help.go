@@ -11,6 +11,7 @@ func (a *App) help() Reply {
 		line{bold(name + " NAME"), plain(", or an id or an IP address, opens it with that server chosen.")},
 		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets it go on: for whoever may approve.")},
 		line{bold(name + " help"), plain(" shows this to you alone.")},
+		line{bold("Cancel this server…"), plain(" in a message's menu looks for servers in that message, and answers in its thread. In Slack's own menu of shortcuts it opens the form anywhere, and answers you alone.")},
 		words("Nothing is filed before you press the button in the form. The result, with the ticket, comes to the channel where you typed."),
 		words("A server is not gone at once: it runs until its next bill date, and then its drives are wiped. To stop it, update the ticket in time."),
 	)

@@ -110,7 +110,7 @@ func TestBadRequestsAreRefusedBeforeAnythingIsDone(t *testing.T) {
 		"a command in the query string":       {post("/slack/commands?"+command, "x=1"), 400, `field "command" is missing`},
 		"an empty body":                       {post("/slack/commands", ""), 400, `field "command" is missing`},
 		"a command of nobody":                 {post("/slack/commands", strings.Replace(command, "user_id=U1", "user_id=", 1)), 400, `field "user_id" is missing`},
-		"a type that nobody knows":            {post("/slack/interactions", interactionForm(`{"type":"shortcut","user":{"id":"U1"}}`)), 400, `unknown type of interaction "shortcut"`},
+		"a type that nobody knows":            {post("/slack/interactions", interactionForm(`{"type":"wish","user":{"id":"U1"}}`)), 400, `unknown type of interaction "wish"`},
 		"a payload that is no JSON":           {post("/slack/interactions", "payload=<!channel>"), 400, "the payload is not the JSON that was expected"},
 		"fetched":                             {sent{method: "GET", path: "/slack/commands", secret: testSecret}, 405, "Method Not Allowed\n"},
 		"for another path":                    {post("/slack/other", command), 404, "404 page not found\n"},

@@ -47,6 +47,7 @@ type Shelf interface {
 type metadata struct {
 	Channel     string              `json:"c,omitempty"`
 	ChannelName string              `json:"n,omitempty"`
+	Thread      string              `json:"h,omitempty"` // ts of the thread's root
 	ResponseURL string              `json:"u,omitempty"`
 	Until       time.Time           `json:"t,omitzero"` // end of the response_url's life
 	By          cancellation.Person `json:"b"`
@@ -56,7 +57,7 @@ type metadata struct {
 
 func (m metadata) place() cancellation.Place {
 	return cancellation.Place{
-		Channel: m.Channel, ChannelName: m.ChannelName,
+		Channel: m.Channel, ChannelName: m.ChannelName, Thread: m.Thread,
 		ResponseURL: m.ResponseURL, ResponseURLUntil: m.Until,
 	}
 }

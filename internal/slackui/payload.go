@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // errUnknownKind says that a payload is well formed and of a type that the bot does
-// not take, such as a shortcut of another version of the app.
+// not take.
 var errUnknownKind = errors.New("unknown type of interaction")
 
 // payloadError says what is wrong with what Slack sent. It repeats nothing of it but
@@ -88,13 +91,13 @@ type interactionJSON struct {
 	Enterprise  named           `json:"enterprise"`
 	User        named           `json:"user"`
 	Channel     named           `json:"channel"`
+	CallbackID  string          `json:"callback_id"`
 	Container   struct {
 		Channel   string `json:"channel_id"`
 		MessageTS string `json:"message_ts"`
+		ThreadTS  string `json:"thread_ts"`
 	} `json:"container"`
-	Message struct {
-		TS string `json:"ts"`
-	} `json:"message"`
+	Message messageJSON  `json:"message"`
 	View    *viewJSON    `json:"view"`
 	Actions []actionJSON `json:"actions"`
 
@@ -102,6 +105,14 @@ type interactionJSON struct {
 	BlockID  string `json:"block_id"`
 	ActionID string `json:"action_id"`
 	Value    string `json:"value"`
+}
+
+type messageJSON struct {
+	TS          string          `json:"ts"`
+	ThreadTS    string          `json:"thread_ts"`
+	Text        string          `json:"text"`
+	Blocks      json.RawMessage `json:"blocks"`      // read where a shortcut is used on it alone
+	Attachments json.RawMessage `json:"attachments"` // the same
 }
 
 type viewJSON struct {
@@ -174,8 +185,24 @@ func (p interactionJSON) check() error {
 		if p.ActionID == "" {
 			return missing("action_id")
 		}
+	case Shortcut, MessageAction:
+		return p.checkShortcut()
 	default:
 		return &payloadError{fmt.Sprintf("unknown type of interaction %.40q", p.Type), errUnknownKind}
+	}
+	return nil
+}
+
+func (p interactionJSON) checkShortcut() error {
+	switch {
+	case p.CallbackID == "":
+		return missing("callback_id")
+	case p.TriggerID == "":
+		return missing("trigger_id")
+	case p.Type == MessageAction && p.Channel.ID == "":
+		return missing("channel.id")
+	case p.Type == MessageAction && p.Message.TS == "":
+		return missing("message.ts")
 	}
 	return nil
 }
@@ -186,7 +213,11 @@ func (p interactionJSON) interaction() Interaction {
 		User: p.User.ID, UserTeam: p.User.TeamID, UserName: firstOf(p.User.Username, p.User.Name),
 		TriggerID: p.TriggerID, ResponseURL: p.ResponseURL,
 		Channel: firstOf(p.Channel.ID, p.Container.Channel), ChannelName: p.Channel.Name,
-		MessageTS: firstOf(p.Message.TS, p.Container.MessageTS),
+		MessageTS: firstOf(p.Message.TS, p.Container.MessageTS), ThreadTS: firstOf(p.Message.ThreadTS, p.Container.ThreadTS),
+		CallbackID: p.CallbackID,
+	}
+	if p.Type == MessageAction {
+		i.Said = p.Message.said()
 	}
 	if p.View != nil {
 		i.View = p.View.view()
@@ -200,6 +231,43 @@ func (p interactionJSON) interaction() Interaction {
 		i.Action = Action{BlockID: a.BlockID, ActionID: a.ActionID, Value: a.Value, Selected: a.Selected.Value, TS: a.TS}
 	}
 	return i
+}
+
+// maxSaid bounds what is read of a message that a shortcut is used on.
+const maxSaid = 20_000
+
+// said is all that a message says, its top-level text first.
+func (m messageJSON) said() string {
+	var all strings.Builder
+	all.WriteString(m.Text)
+	for _, part := range []json.RawMessage{m.Blocks, m.Attachments} {
+		var value any
+		if json.Unmarshal(part, &value) == nil {
+			gather(&all, value)
+		}
+	}
+	return all.String()[:min(all.Len(), maxSaid)]
+}
+
+// gather adds the texts of blocks or attachments, objects in the order of their keys.
+// docs.slack.dev/reference/block-kit/blocks, docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
+func gather(all *strings.Builder, value any) {
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			gather(all, item)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			text, is := value[key].(string)
+			switch {
+			case !is:
+				gather(all, value[key])
+			case all.Len() < maxSaid && slices.Contains([]string{"text", "url", "title", "value", "pretext", "fallback", "footer"}, key):
+				all.WriteString("\n" + text)
+			}
+		}
+	}
 }
 
 func (v *viewJSON) view() *View {

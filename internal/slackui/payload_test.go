@@ -98,7 +98,11 @@ func TestParseInteractionRefuses(t *testing.T) {
 		"a submission of no view":       {`{"type":"view_submission","user":{"id":"U1"}}`, `field "view.id" is missing`},
 		"an action of none":             {`{"type":"block_actions","user":{"id":"U1"},"actions":[]}`, `field "actions" is missing`},
 		"a look-up for no field":        {`{"type":"block_suggestion","user":{"id":"U1"}}`, `field "action_id" is missing`},
-		"a type that nobody knows":      {`{"type":"shortcut","user":{"id":"U1"}}`, `unknown type of interaction "shortcut"`},
+		"a type that nobody knows":      {`{"type":"wish","user":{"id":"U1"}}`, `unknown type of interaction "wish"`},
+		"a shortcut of no app":          {`{"type":"shortcut","user":{"id":"U1"},"trigger_id":"1"}`, `field "callback_id" is missing`},
+		"a shortcut without a trigger":  {`{"type":"shortcut","user":{"id":"U1"},"callback_id":"c"}`, `field "trigger_id" is missing`},
+		"a menu of no channel":          {`{"type":"message_action","user":{"id":"U1"},"callback_id":"c","trigger_id":"1","message":{"ts":"1.2"}}`, `field "channel.id" is missing`},
+		"a menu of no message":          {`{"type":"message_action","user":{"id":"U1"},"callback_id":"c","trigger_id":"1","channel":{"id":"C1"}}`, `field "message.ts" is missing`},
 		"a number in place of a string": {`{"type":"view_closed","user":{"id":7},"view":{"id":"V1"}}`, "the payload is not the JSON that was expected"},
 	} {
 		t.Run(name, func(t *testing.T) {

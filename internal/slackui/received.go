@@ -25,6 +25,8 @@ const (
 	ViewClosed      InteractionKind = "view_closed"
 	BlockActions    InteractionKind = "block_actions"
 	BlockSuggestion InteractionKind = "block_suggestion"
+	Shortcut        InteractionKind = "shortcut"       // a global one
+	MessageAction   InteractionKind = "message_action" // a shortcut in a message's menu
 )
 
 // Interaction holds the fields of an interaction payload that the bot needs.
@@ -36,11 +38,14 @@ type Interaction struct {
 	UserTeam    string // the user's own workspace; "" where Slack does not say
 	UserName    string
 	TriggerID   string
-	ResponseURL string // only for actions in messages
+	ResponseURL string // only for what is done in or to messages
+	CallbackID  string // of a shortcut
 	View        *View  // nil for actions in messages
 	Channel     string // of the message acted on
 	ChannelName string // as Slack names it in commands: "directmessage", "privategroup"
 	MessageTS   string
+	ThreadTS    string // of the thread that the message is in, or the root of; "" for none
+	Said        string // what the message says that a shortcut is used on, its links too
 	Action      Action // the first action of block_actions; the field of a block_suggestion
 }
 

@@ -629,7 +629,7 @@ func TestWhatTheBotDoesNotTakeIsAcknowledgedAndWhatIsBrokenIsNot(t *testing.T) {
 		said         string
 	}{
 		"an event":            {envelope{Type: "events_api", EnvelopeID: "e1"}, true, "ignoring a delivery"},
-		"a shortcut":          {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"shortcut","user":{"id":"U1"}}`)}, true, "ignoring a delivery"},
+		"a wish":              {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"wish","user":{"id":"U1"}}`)}, true, "ignoring a delivery"},
 		"a broken payload":    {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`[]`)}, false, "leaving a delivery unacknowledged"},
 		"a command of nobody": {envelope{Type: "slash_commands", EnvelopeID: "e1", Payload: json.RawMessage(`{"command":"/c"}`)}, false, "leaving a delivery unacknowledged"},
 		"a frame of no kind":  {envelope{Type: "of_the_future"}, false, "ignoring a frame"},

@@ -221,6 +221,11 @@ func itemsWords(items []cancellation.AssociatedItem) string {
 // channelWords is where the result goes. Slack calls a direct message
 // "directmessage" and a private channel "privategroup" in a command.
 func channelWords(p cancellation.Place) string {
+	if p.Thread != "" {
+		channel := p
+		channel.Thread = ""
+		return "the message's thread in " + channelWords(channel)
+	}
 	switch {
 	case p.Channel == "" || p.ChannelName == "directmessage":
 		return "you"

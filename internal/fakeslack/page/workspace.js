@@ -73,15 +73,20 @@ function drawMessage(m) {
     lookup: async () => ({ options: [], error: "this page looks up options in modals only" }),
   };
   const author = names.user(m.user) ?? "Slackbot";
+  const menu = m.to ? null : node("button", {
+    type: "button", class: "menu", title: "From the message's menu of shortcuts",
+    onclick: () => shortcut({ callback_id: "cancel-server-message", message: { channel: m.channel, ts: m.ts } }),
+  }, "Cancel this server…");
   const at = new Date(Number(m.ts) * 1000);
   const body = m.blocks?.length ? blocks(m.blocks, on) : [mrkdwn(m.text, names)];
   return node("li", { class: "message" + (m.to ? " ephemeral" : "") + (m.thread_ts && m.thread_ts !== m.ts ? " reply" : ""), "data-ts": m.ts },
     node("div", { class: "avatar", "aria-hidden": "true" }, author.slice(0, 1).toUpperCase()),
     node("div", { class: "content" },
       m.to ? node("div", { class: "ephemeral-label" }, "👁 Only visible to you") : null,
-      node("span", { class: "author" }, author), node("span", { class: "app" }, "APP"), " ",
+      node("span", { class: "author" }, author), m.user === workspace.cast.bot_user ? node("span", { class: "app" }, "APP") : null, " ",
       node("time", { class: "meta", datetime: at.toISOString() }, at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })),
       m.edited ? node("span", { class: "meta" }, " (edited)") : null,
+      menu,
       ...body));
 }
 
@@ -131,10 +136,21 @@ field("composer").addEventListener("submit", async (event) => {
   if (!typed) return;
   field("composer-input").value = "";
   const [, command, text] = typed.match(/^(\/\S+)\s*([\s\S]*)$/) ?? [];
-  if (!command) { notice("Only slash commands do something here. Type /cancel-server."); return; }
+  if (!command) {
+    const said = await post("say", { user: me, channel: channelID(), text: typed });
+    if (said.error) notice(`That could not be said (${said.error}).`);
+    return;
+  }
   const ack = await post("command", { user: me, channel: channelID(), command, text });
   if (ack.error) notice(`${command} failed with the error “${ack.error}”.`);
 });
+
+async function shortcut(used) {
+  const ack = await post("shortcut", { user: me, ...used });
+  if (ack.error) notice(`The shortcut failed with the error “${ack.error}”.`);
+}
+
+field("composer-shortcut").addEventListener("click", () => shortcut({ callback_id: "cancel-server" }));
 
 new EventSource("page/events").addEventListener("message", () => refresh().catch(() => { running = false; }));
 field("composer-input").focus();

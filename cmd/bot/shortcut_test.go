@@ -1,0 +1,112 @@
+//go:build unix
+
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
+)
+
+// alert is a message of another app's that names a server.
+func (w *world) alert(channel, text, thread string) fakeslack.Message {
+	w.t.Helper()
+	m, err := w.slack.Say(w.t.Context(), fakeslack.Said{User: w.cast.Requester, Channel: channel, Text: text, ThreadTS: thread})
+	require.NoError(w.t, err)
+	return m
+}
+
+// onMessage uses the shortcut in a message's menu.
+func (w *world) onMessage(user string, m fakeslack.Message) fakeslack.Ack {
+	w.t.Helper()
+	ack, err := w.slack.Shortcut(w.t.Context(), fakeslack.Shortcut{
+		User: user, CallbackID: "cancel-server-message", Message: &fakeslack.MessageRef{Channel: m.Channel, TS: m.TS},
+	})
+	require.NoError(w.t, err)
+	return ack
+}
+
+func TestAnAlertsServerIsCancelledFromItsMenuAndAnsweredInItsThread(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		for _, place := range []struct{ name, channel string }{
+			{"a channel with the bot", w.cast.Channel},
+			{"a private channel without the bot", w.cast.PrivateChannel},
+		} {
+			t.Run(place.name, func(t *testing.T) {
+				w, server := w.in(t), w.another()
+				h := w.hardware(server)
+				alert := w.alert(place.channel, "CRITICAL: no ping from "+h.FullyQualifiedDomainName+" ("+h.PrimaryBackendIPAddress+") for 10m", "")
+				require.Empty(t, w.onMessage(w.cast.User, alert).Error)
+				m := w.awaitCard(w.cast.User, server)
+				require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+				told := w.awaitMessage(place.channel, "Cancellation requested", w.fqdn(server))
+				assert.Equal(t, alert.TS, told.ThreadTS, "it stands in the alert's thread")
+				assert.NotContains(t, told.Shown, h.PrimaryBackendIPAddress, "no address in a channel")
+				assert.Len(t, w.tickets(server), 1)
+			})
+		}
+		t.Run("an alert in a thread, in an attachment", func(t *testing.T) {
+			w, server := w.in(t), w.another()
+			root := w.alert(w.cast.Channel, "Alerts of today", "")
+			alert, err := w.slack.Say(t.Context(), fakeslack.Said{
+				User: w.cast.Requester, Channel: w.cast.Channel, ThreadTS: root.TS,
+				Attachments: []any{map[string]any{"color": "danger", "fields": []any{map[string]any{"title": "Host", "value": w.hardware(server).PrimaryBackendIPAddress}}}},
+			})
+			require.NoError(t, err)
+			require.Empty(t, w.onMessage(w.cast.User, alert).Error)
+			m := w.awaitCard(w.cast.User, server)
+			require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+			assert.Equal(t, root.TS, w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server)).ThreadTS)
+		})
+	})
+}
+
+func TestAnAlertThatNamesSeveralServersLeavesTheChoice(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		one, other := w.another(), w.another()
+		require.Empty(t, w.onMessage(w.cast.User, w.alert(w.cast.Channel, w.fqdn(one)+" and "+w.fqdn(other), "")).Error)
+		w.eventually("both are named", func() bool {
+			shown := w.top(w.cast.User).text(w)
+			_, _, card := w.top(w.cast.User).field("confirm:")
+			return !card && strings.Contains(shown, "This message names 2 servers: "+w.fqdn(one)+", "+w.fqdn(other))
+		})
+		w.choose(w.cast.User, other)
+		m := w.awaitCard(w.cast.User, other)
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, other)).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(other))
+		assert.Empty(t, w.postsFor(one))
+	})
+}
+
+func TestAGlobalShortcutIsAnsweredByDirectMessage(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		ack, err := w.slack.Shortcut(t.Context(), fakeslack.Shortcut{User: w.cast.User, CallbackID: "cancel-server"})
+		require.NoError(t, err)
+		require.Empty(t, ack.Error)
+		w.choose(w.cast.User, w.server)
+		m := w.awaitCard(w.cast.User, w.server)
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.awaitMessage(w.cast.User, "Cancellation requested", w.fqdn(w.server))
+		assert.Empty(t, w.messages(w.cast.Channel), "no channel hears of it")
+		assert.Contains(t, w.tickets(w.server)[0].FirstUpdate.Entry, "In: no channel")
+	})
+}
+
+func TestGuestsAreRefusedAtShortcutsToo(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		alert := w.alert(w.cast.Channel, w.fqdn(w.server)+" is down", "")
+		require.Empty(t, w.onMessage(w.cast.Guest, alert).Error)
+		w.eventually("they alone read why", func() bool {
+			return slices.ContainsFunc(w.messages(w.cast.Channel), func(m message) bool {
+				return m.To == w.cast.Guest && strings.Contains(m.Shown, "You may not ask for cancellations here")
+			})
+		})
+		assert.Zero(t, w.hasOpen(w.cast.Guest))
+		assert.Empty(t, w.recorded())
+	})
+}

@@ -1,0 +1,183 @@
+package slackui
+
+import (
+	"context"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The callback ids of the app's shortcuts, as its manifest has them. Slash commands do
+// not work in threads: docs.slack.dev/interactivity/implementing-slash-commands.
+const (
+	GlobalShortcut  = "cancel-server"
+	MessageShortcut = "cancel-server-message"
+)
+
+// shortcut opens the form, as the command does. A global one has no channel: its result
+// goes to whoever used it. One in a message's menu answers in that message's thread, and
+// shows the server that the message names.
+func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
+	known := map[InteractionKind]string{Shortcut: GlobalShortcut, MessageAction: MessageShortcut}
+	if known[i.Kind] != i.CallbackID {
+		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
+		return nil, nil
+	}
+	by, decision, refused := a.mayAsk(ctx, i.command())
+	if refused {
+		a.log.Info("refusing a shortcut", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
+		return nil, a.alone(i, refusedLines(decision)...)
+	}
+	meta := placed(i, by)
+	if i.Kind == Shortcut {
+		return nil, a.openBare(ctx, i, meta)
+	}
+	meta.Thread = firstOf(i.ThreadTS, i.MessageTS)
+	at, problem := a.openLooking(ctx, i, meta, "the servers in this message")
+	switch {
+	case problem != nil:
+		return nil, a.alone(i, problem)
+	case at.id == "":
+		return nil, nil
+	}
+	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.Said) }
+}
+
+// openBare opens the form with no server chosen.
+func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After {
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err != nil {
+		a.log.Error("opening a form", "user", i.User, "err", err)
+		return a.alone(i, a.notOpenedLine())
+	}
+	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(meta, typed{}), sealed)); problem != nil {
+		return a.alone(i, problem)
+	}
+	return nil
+}
+
+// showMentioned fills the modal with the card of the one server that a message names, else
+// with the form and which servers those are.
+func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, said string) {
+	f := a.form(meta, typed{})
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if f.failed = a.unseeingNamed(looking, meta); f.failed == "" {
+		f.card, f.note = a.mentioned(looking, said)
+	}
+	f.typed.Server = meta.with(f.card).server()
+	a.show(ctx, at, meta, f)
+}
+
+// mentioned reads the card of the one server that a message names, or says why not. It
+// never picks among several.
+func (a *App) mentioned(ctx context.Context, said string) (card *cancellation.Card, note string) {
+	names := candidates(said)
+	if len(names) == 0 {
+		return nil, "No server is named in this message. Choose the one that you mean."
+	}
+	found, full, whole := a.lookUp(ctx, names)
+	switch {
+	case !whole:
+		return nil, "SoftLayer did not answer about all names in this message. " + listed("It did know", found) + "Choose the one that you mean."
+	case len(found) == 0:
+		return nil, "No server is called so: " + shown(strings.Join(names, ", ")) + ". Choose the one that you mean."
+	case len(found) > 1:
+		return nil, listed("This message names "+strconv.Itoa(len(found))+" servers", found) + "Choose the one that you mean."
+	}
+	read, err := a.desk.Look(ctx, found[0].ID)
+	if err != nil {
+		a.log.Warn("reading the card of a server named in a message", "server", found[0].ID, "err", err)
+		return nil, ended("SoftLayer did not answer about "+shown(found[0].FQDN)) + " Choose the server here."
+	}
+	if !full[read.Server.ID] && !read.ShortNameUnique {
+		return nil, "Another server may be called " + shown(read.Server.Hostname) + " too. Choose the one that you mean."
+	}
+	return &read, ""
+}
+
+func listed(what string, servers []cancellation.Server) string {
+	var names []string
+	for _, s := range servers[:min(len(servers), maxMentioned)] {
+		names = append(names, shown(s.FQDN))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if len(servers) > len(names) {
+		names = append(names, "and more")
+	}
+	return what + ": " + strings.Join(names, ", ") + ". "
+}
+
+// maxMentioned is how many names of a message are looked up.
+const maxMentioned = 10
+
+// lookUp finds the servers that are called so, in the order of the names; full has those
+// called by more than their short name. whole says whether every name was answered, and
+// no more servers match than were looked at.
+func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.Server, full map[int64]bool, whole bool) {
+	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
+	var asking sync.WaitGroup
+	for n, name := range names {
+		asking.Go(func() { answers[n], failed[n] = a.search.Search(ctx, cancellation.PlainName(name), maxNamed) })
+	}
+	asking.Wait()
+	full, whole = map[int64]bool{}, true
+	for n, name := range names {
+		if failed[n] != nil {
+			a.log.Warn("looking up a server named in a message", "err", failed[n])
+		}
+		called, short := exact(answers[n], name)
+		whole = whole && failed[n] == nil && (len(called) > 0 || len(answers[n]) < maxNamed)
+		for _, s := range called {
+			full[s.ID] = full[s.ID] || !short
+			if !slices.ContainsFunc(found, func(other cancellation.Server) bool { return other.ID == s.ID }) {
+				found = append(found, s)
+			}
+		}
+	}
+	return found, full, whole
+}
+
+var (
+	// mentions are people, channels and groups in a message's text:
+	// docs.slack.dev/messaging/formatting-message-text
+	mentions = regexp.MustCompile(`<[@#!][^>]*>`)
+	hostWord = regexp.MustCompile(`[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?`)
+	fullName = regexp.MustCompile(`^(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\.)+[A-Za-z]{2,63}$`)
+	quantity = regexp.MustCompile(`^[0-9]+[A-Za-z]+$`) // 5m, 97GB
+	hostName = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])$`)
+)
+
+// candidates are what may be the name or the address of a server in a message: full names
+// and IPv4 addresses, then words that look like host names because a letter stands beside
+// a digit or a dash; each kind in the message's order, and not more than are looked up.
+func candidates(said string) []string {
+	var sure, maybe []string
+	seen := map[string]bool{}
+	for _, word := range hostWord.FindAllString(mentions.ReplaceAllString(said, " "), -1) {
+		plain := cancellation.PlainName(word)
+		if seen[plain] {
+			continue
+		}
+		seen[plain] = true
+		address, err := netip.ParseAddr(word)
+		switch {
+		case err == nil && address.Is4(), fullName.MatchString(word):
+			sure = append(sure, plain)
+		case quantity.MatchString(word):
+		case hostName.MatchString(word) && strings.ContainsAny(word, "0123456789-") && strings.ContainsFunc(word, isLetter):
+			maybe = append(maybe, plain)
+		}
+	}
+	all := slices.Concat(sure, maybe)
+	return all[:min(len(all), maxMentioned)]
+}
+
+func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }

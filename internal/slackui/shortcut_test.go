@@ -1,0 +1,267 @@
+package slackui
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
+)
+
+func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../manifest.yaml")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "type: global\n      callback_id: "+GlobalShortcut+"\n")
+	assert.Contains(t, string(text), "type: message\n      callback_id: "+MessageShortcut+"\n")
+}
+
+func TestNamesAreFoundInAnAlert(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for n := range 20 {
+		many = append(many, fmt.Sprintf("web-%03d", n))
+	}
+	for said, want := range map[string][]string{
+		"":                             nil,
+		"The disk is full.":            nil,
+		"on db-042, disk /dev/sda 93%": {"db-042"},
+		"<http://DB-042.stg.example.com|DB-042.stg.example.com>: down.":      {"db-042.stg.example.com"},
+		"load on web001, then db-042.stg.example.com (10.3.4.5:9100) at 12h": {"db-042.stg.example.com", "10.3.4.5", "web001"},
+		"<@U0ABC123> and <#C0ABC123|x-1> see <!subteam^S0ABC123> v1.2.3":     {},
+		"2026-11-26 10:00 -- 300.1.1.1 ::1 -db- a-":                          nil,
+		"*db-042*, _db-042_ `DB-042`":                                        {"db-042"},
+		"https://grafana.example.com/d/x?var-host=db-042&from=now-6h":        {"grafana.example.com", "var-host", "db-042", "now-6h"},
+		strings.Join(many, " ") + " 10.1.2.3":                                append([]string{"10.1.2.3"}, many[:9]...),
+	} {
+		assert.ElementsMatch(t, want, candidates(said), said)
+	}
+	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, candidates("b-1 a.example.com 10.0.0.1"), "what surely is a name comes first")
+}
+
+func TestAllThatAMessageSaysIsRead(t *testing.T) {
+	t.Parallel()
+	got, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"cancel-server-message","trigger_id":"1.2","team":{"id":"T1"},
+	 "user":{"id":"U1","name":"ana"},"channel":{"id":"C1","name":"ops"},"message_ts":"5.6","response_url":"https://hooks.slack.com/a",
+	 "message":{"type":"message","ts":"5.6","thread_ts":"5.1","text":"top",
+	  "blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"http://db-042"},{"type":"text","text":"in rich text"}]}]},
+	            {"type":"section","text":{"type":"mrkdwn","text":"in a section"},"fields":[{"type":"mrkdwn","text":"in a field"}]}],
+	  "attachments":[{"fallback":"fell back","pretext":"before","title":"titled","fields":[{"title":"Host","value":"web-001","short":true}],"blocks":[{"type":"header","text":{"type":"plain_text","text":"deep"}}]}]}}`))
+	require.NoError(t, err)
+	assert.Equal(t, "cancel-server-message", got.CallbackID)
+	assert.Equal(t, []string{"C1", "ops", "5.6", "5.1"}, []string{got.Channel, got.ChannelName, got.MessageTS, got.ThreadTS})
+	for _, part := range []string{"top", "http://db-042", "in rich text", "in a section", "in a field", "fell back", "before", "titled", "Host", "web-001", "deep"} {
+		assert.Contains(t, got.Said, part)
+	}
+	huge, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
+	 "message":{"ts":"1.2","text":"` + strings.Repeat("é", 30_000) + `","blocks":"not a list"}}`))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(huge.Said), maxSaid)
+}
+
+// alert is a message that another app posts, under somebody's name.
+func (s *stage) alert(text string, thread string) fakeslack.Message {
+	s.t.Helper()
+	m, err := s.slack.Say(s.t.Context(), fakeslack.Said{User: s.cast.Requester, Channel: s.cast.Channel, Text: text, ThreadTS: thread})
+	require.NoError(s.t, err)
+	return m
+}
+
+func (s *stage) use(user, callback string, on *fakeslack.Message) {
+	s.t.Helper()
+	used := fakeslack.Shortcut{User: user, CallbackID: callback}
+	if on != nil {
+		used.Message = &fakeslack.MessageRef{Channel: on.Channel, TS: on.TS}
+	}
+	ack, err := s.slack.Shortcut(s.t.Context(), used)
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error)
+}
+
+func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a full name": "CRITICAL db-042.stg.example.com: disk 97%", "an address": "no ping from 10.3.4.5 for 5m",
+		"both": "db-042.stg.example.com (10.3.4.5) is down since 2h", "among others": "web-999 says that db-042.stg.example.com is down",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			m := s.alert(text, "")
+			s.use(s.cast.User, MessageShortcut, &m)
+			view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+			assert.Contains(t, textOf(view.View), "the result goes to the message's thread in #infra-changes")
+			s.submit(s.cast.User, filled(db, dbName))
+			r, standing := s.live(db)
+			require.True(t, standing)
+			assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel)
+			assert.Equal(t, m.TS, r.Submission.Place.Thread)
+			assert.Contains(t, textOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
+		})
+	}
+}
+
+func TestAMessageInAThreadIsAnsweredInThatThread(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	root := s.alert("Something is wrong.", "")
+	m := s.alert("It is db-042.stg.example.com.", root.TS)
+	s.use(s.cast.User, MessageShortcut, &m)
+	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+	s.submit(s.cast.User, filled(db, dbName))
+	r, standing := s.live(db)
+	require.True(t, standing)
+	assert.Equal(t, root.TS, r.Submission.Place.Thread)
+	at, delivery, _ := s.announcer().Post(t.Context(), r.Submission.Place, cancellation.Result, r)
+	require.Equal(t, cancellation.Delivered, delivery)
+	messages, err := s.slack.Messages(t.Context(), s.cast.Channel, 0)
+	require.NoError(t, err)
+	last := messages[len(messages)-1]
+	assert.Equal(t, at.TS, last.TS)
+	assert.Equal(t, root.TS, last.ThreadTS, "the result stands in the thread")
+}
+
+func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, says string
+		failing    error
+	}{
+		"two names":              {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
+		"a short name of two":    {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
+		"none of the names":      {"cache-7 is down", "No server is called so: cache-7. Choose the one that you mean.", nil},
+		"no name at all":         {"It is down!", "No server is named in this message. Choose the one that you mean.", nil},
+		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the one that you mean.", errors.New("down")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.rack.fail(c.failing)
+			m := s.alert(c.text, "")
+			s.use(s.cast.User, MessageShortcut, &m)
+			view := s.waitFor(s.cast.User, c.says)
+			assert.NotContains(t, textOf(view.View), "to confirm")
+		})
+	}
+}
+
+func TestAGlobalShortcutAnswersByDirectMessage(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.use(s.cast.User, GlobalShortcut, nil)
+	view := s.waitFor(s.cast.User, "What ran here")
+	assert.Contains(t, textOf(view.View), "the result goes to you")
+	s.choose(s.cast.User, db)
+	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+	s.submit(s.cast.User, filled(db, dbName))
+	r, standing := s.live(db)
+	require.True(t, standing)
+	assert.Empty(t, r.Submission.Place.Channel)
+	assert.Empty(t, r.Submission.Place.Thread)
+	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
+}
+
+func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	m := s.alert("db-042.stg.example.com is down", "")
+	s.use(s.cast.Guest, MessageShortcut, &m)
+	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	s.use(s.cast.Guest, GlobalShortcut, nil)
+	eventually(t, func() bool {
+		all, err := s.slack.Messages(t.Context(), s.cast.Guest, 0)
+		require.NoError(t, err)
+		return len(all) == 1 && strings.Contains(all[0].Text, "You may not ask for cancellations here")
+	}, "a global shortcut has no response_url: they read it in their direct messages")
+	open, err := s.slack.Views(s.cast.Guest)
+	require.NoError(t, err)
+	assert.Empty(t, open)
+}
+
+func TestAShortcutThatTheBotDoesNotHaveDoesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	m := s.alert("db-042.stg.example.com is down", "")
+	s.use(s.cast.User, "another", nil)
+	s.use(s.cast.User, MessageShortcut, nil)
+	s.use(s.cast.User, GlobalShortcut, &m)
+	assert.Zero(t, s.count("views.open"))
+}
+
+func TestAShortcutDeliveredTwiceOpensOneForm(t *testing.T) {
+	t.Parallel()
+	for callback, onMessage := range map[string]bool{GlobalShortcut: false, MessageShortcut: true} {
+		s := newStage(t)
+		var on *fakeslack.Message
+		if onMessage {
+			m := s.alert("db-042.stg.example.com is down", "")
+			on = &m
+		}
+		method := map[bool]string{false: "shortcut", true: "message_action"}[onMessage]
+		require.NoError(t, s.slack.Fault(method, fakeslack.FaultRedeliver, 1))
+		s.use(s.cast.User, callback, on)
+		s.waitFor(s.cast.User, "What ran here")
+		assert.Equal(t, 1, s.count("views.open"), callback)
+	}
+}
+
+func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	gate := make(chan struct{})
+	s.rack.hold(db, gate)
+	m := s.alert("db-042.stg.example.com is down", "")
+	s.use(s.cast.User, MessageShortcut, &m)
+	s.waitFor(s.cast.User, "Looking up the servers in this message")
+	close(gate)
+	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
+}
+
+func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	a, _ := announcerFor(t, far)
+	r := told()
+	r.Submission.Place.Thread = "5.6"
+	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
+	require.Equal(t, cancellation.Delivered, delivery)
+	sent := far.received()[0].json
+	assert.Equal(t, "5.6", sent["thread_ts"])
+	assert.Equal(t, "in_channel", sent["response_type"])
+	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")
+}
+
+func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		w := newWorkspace(t, fakeslack.Options{})
+		w.SetScopes("chat:write", "im:write", "channels:history")
+		a := NewAnnouncer(AnnouncerOptions{Web: w.web(t), Words: plainWords{}, Log: silent()})
+		root, err := w.Say(t.Context(), fakeslack.Said{User: w.Cast().User, Channel: w.Cast().Channel, Text: "down"})
+		require.NoError(t, err)
+		r := told()
+		r.Submission.Place = cancellation.Place{Channel: w.Cast().Channel, Thread: root.TS}
+		_, isThere, known := a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
+		assert.True(t, !isThere && known)
+
+		at, delivery, _ := a.Post(t.Context(), r.Submission.Place, cancellation.Result, r)
+		require.Equal(t, cancellation.Delivered, delivery)
+		found, isThere, known := a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
+		assert.True(t, isThere && known)
+		assert.Equal(t, at, found)
+
+		w.SetScopes("chat:write")
+		_, _, known = a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
+		assert.False(t, known, "no scope, no knowledge")
+		r.Submission.Place.Thread = "1.1"
+		w.SetScopes("chat:write", "channels:history")
+		_, _, known = a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
+		assert.False(t, known, "nor where the thread is gone")
+	})
+}
