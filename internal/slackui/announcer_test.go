@@ -133,6 +133,7 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 		"not_in_channel":           {answer: refused("not_in_channel"), want: cancellation.Refusing},
 		"channel_not_found":        {answer: refused("channel_not_found"), want: cancellation.Refusing},
 		"is_archived":              {answer: refused("is_archived"), want: cancellation.Refusing},
+		"a thread that is gone":    {answer: refused("thread_not_found"), want: cancellation.Refusing},
 		"restricted_action_…":      {answer: refused("restricted_action_read_only_channel"), want: cancellation.Refusing},
 		"invalid_blocks":           {answer: refused("invalid_blocks"), want: cancellation.Refusing},
 		"msg_too_long":             {answer: refused("msg_too_long"), want: cancellation.Refusing},

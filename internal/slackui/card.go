@@ -207,7 +207,8 @@ func warningWords(s cancellation.Server, warning string) string {
 	case cancellation.WarningProvisioned:
 		return "Ordered less than a week ago."
 	case cancellation.WarningTransaction:
-		return "Its last transaction was " + cut(oneLine(s.LastTransaction), 49) + "."
+		at := prefixed(" on ", formatted(s.LastTransactionAt, "2 Jan 2006"))
+		return "Its last transaction was " + cut(oneLine(s.LastTransaction), 34) + at + "."
 	}
 	return warning
 }

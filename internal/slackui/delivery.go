@@ -84,7 +84,8 @@ func placeRefuses(code string) bool {
 		"not_in_channel", "channel_not_found", "is_archived", "no_permission", "ekm_access_denied",
 		"cannot_dm_bot", "user_not_found", "user_disabled", "user_not_visible", "messages_tab_disabled",
 		"cannot_message_user", "method_not_supported_for_channel_type", "team_access_not_granted",
-		"external_channel_migrating", "cannot_reply_to_message",
+		"external_channel_migrating",
+		"cannot_reply_to_message", "thread_not_found", // its thread takes none, or is gone: github.com/slackapi/bolt-js/issues/2307
 	}, code)
 }
 

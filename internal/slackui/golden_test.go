@@ -266,6 +266,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"card-warnings": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) {
 				c.Server.Gateway, c.Server.LastTransaction, c.Server.ProvisionDate = true, "Upgrade", "2026-11-20T00:00:00Z"
+				c.Server.LastTransactionAt = "2026-11-20T00:00:00Z"
 				c.Server.GatewayName, c.Server.Partners, c.Server.PartnersKnown = "gw-fra02", []string{"gw-fra02b"}, true
 				c.Server.Status = "DEPLOY"
 			})

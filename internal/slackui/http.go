@@ -14,8 +14,10 @@ import (
 )
 
 // maxBody bounds a request from Slack. A view is at most 250 kB
-// (docs.slack.dev/reference/methods/views.open), and its state comes with it.
-const maxBody = 256 << 10
+// (docs.slack.dev/reference/methods/views.open), and its state comes with it; a message
+// that a shortcut is used on may be as long; and the form's encoding makes three bytes of
+// each quote and brace.
+const maxBody = 1 << 20
 
 // HTTPOptions says what the HTTP transport is made of.
 type HTTPOptions struct {
