@@ -158,6 +158,7 @@ func designed() []string {
 		"POST /control/fault", "GET /control/faults", "POST /control/replay", "POST /control/user", "POST /control/group",
 		"POST /control/channel", "POST /control/token", "POST /control/server", "POST /control/ticket", "POST /control/key",
 		"POST /control/socket", "POST /control/endpoint", "POST /control/clock", "GET /control/tickets", "GET /control/servers",
+		"POST /control/shortcut", "POST /control/say",
 	}
 }
 
@@ -369,6 +370,24 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 		close(w.begun)
 		assert.Contains(t, typeCommand(t, w), `"dispatch_failed"`)
 	})
+	t.Run("a shortcut waits as a command does", func(t *testing.T) {
+		t.Parallel()
+		w := openHTTPWorld(t, time.Millisecond)
+		addresses, err := freeAddresses(1)
+		require.NoError(t, err)
+		w.slack.SetEndpoint("http://" + addresses[0])
+		answered := make(chan string, 1)
+		go func() {
+			answered <- steerIn(t, w, "shortcut", fakeslack.Shortcut{User: w.slack.Cast().User, CallbackID: "cancel-server"})
+		}()
+		select {
+		case answer := <-answered:
+			assert.Fail(t, "it waited for no bot", answer)
+		case <-time.After(50 * time.Millisecond):
+		}
+		close(w.begun)
+		assert.Contains(t, <-answered, `"dispatch_failed"`)
+	})
 	t.Run("what is no command is refused at once", func(t *testing.T) {
 		t.Parallel()
 		w := openHTTPWorld(t, time.Hour)
@@ -399,11 +418,16 @@ func openHTTPWorld(t *testing.T, reach time.Duration) *world {
 }
 
 func typeCommand(t *testing.T, w *world) string {
-	body, err := json.Marshal(fakeslack.Command{User: w.slack.Cast().User, Channel: w.slack.Cast().Channel, Command: "/cancel-server"})
+	return steerIn(t, w, "command", fakeslack.Command{User: w.slack.Cast().User, Channel: w.slack.Cast().Channel, Command: "/cancel-server"})
+}
+
+// steerIn makes a control call, from any goroutine.
+func steerIn(t *testing.T, w *world, call string, what any) string {
+	body, err := json.Marshal(what)
 	if !assert.NoError(t, err) {
 		return ""
 	}
-	response, err := http.Post(w.url+"/control/command", "application/json", strings.NewReader(string(body)))
+	response, err := http.Post(w.url+"/control/"+call, "application/json", strings.NewReader(string(body)))
 	if !assert.NoError(t, err) {
 		return ""
 	}

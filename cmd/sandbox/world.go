@@ -109,7 +109,7 @@ func (w *world) whenReachable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if err == nil && isCommand(body) {
+		if err == nil && (isCommand(body) || isShortcut(body)) {
 			w.awaitBot(r.Context())
 		}
 		if r.Context().Err() == nil {
@@ -119,10 +119,21 @@ func (w *world) whenReachable(next http.Handler) http.Handler {
 }
 
 func isCommand(body []byte) bool {
-	var typed fakeslack.Command
+	typed, err := strictly[fakeslack.Command](body)
+	return err == nil && typed.User != "" && typed.Command != ""
+}
+
+func isShortcut(body []byte) bool {
+	used, err := strictly[fakeslack.Shortcut](body)
+	return err == nil && used.User != "" && used.CallbackID != ""
+}
+
+// strictly decodes JSON that has no field which T does not have.
+func strictly[T any](body []byte) (value T, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(&typed) == nil && typed.User != "" && typed.Command != ""
+	err = decoder.Decode(&value)
+	return value, err
 }
 
 // awaitBot returns once the bot can be reached, when its time is over, or with ctx.
