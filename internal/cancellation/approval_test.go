@@ -147,6 +147,23 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	}
 }
 
+func TestAReminderStandsInTheThreadThatItsRequestStandsIn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		s := w.submission()
+		s.Place.Thread = "1700000000.000100"
+		_, err := w.desk().Submit(t.Context(), s)
+		require.NoError(t, err)
+		w.run(w.journal, 69*time.Hour)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 2)
+		for _, m := range messages {
+			assert.Equal(t, s.Place.Thread, m.thread, "a reply is no root of a thread: %s", m.kind)
+		}
+	})
+}
+
 func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
