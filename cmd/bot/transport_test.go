@@ -42,12 +42,12 @@ func TestARequestThatIsNotSlacksIsRefusedAndDoesNothing(t *testing.T) {
 		{"signed six minutes ago", raw{body: command, kind: form, secret: right, at: now.Add(-6 * time.Minute)}, 401},
 		{"signed six minutes in the future", raw{body: command, kind: form, secret: right, at: now.Add(6 * time.Minute)}, 401},
 		{"changed after it was signed", raw{body: command + "&x=1", signed: command, kind: form, secret: right, at: now}, 401},
-		{"over the limit", raw{body: command + strings.Repeat("x", 300<<10), kind: form, secret: right, at: now}, 413},
+		{"over the limit", raw{body: command + strings.Repeat("x", 1<<20), kind: form, secret: right, at: now}, 413},
 		{"JSON where a form is expected", raw{body: `{"command":"/cancel-server"}`, kind: "application/json", secret: right, at: now}, 415},
 		{"a command in the query string", raw{path: "/slack/commands?" + command, kind: form, secret: right, at: now}, 400},
 		{"a payload in the query string", raw{path: "/slack/interactions?" + url.Values{"payload": {`{"type":"view_submission"}`}}.Encode(), kind: form, secret: right, at: now}, 400},
 		{"a payload that is no JSON", raw{path: "/slack/interactions", body: url.Values{"payload": {"{"}}.Encode(), kind: form, secret: right, at: now}, 400},
-		{"a payload of an unknown type", raw{path: "/slack/interactions", body: url.Values{"payload": {`{"type":"shortcut","user":{"id":"U1"}}`}}.Encode(), kind: form, secret: right, at: now}, 400},
+		{"a payload of an unknown type", raw{path: "/slack/interactions", body: url.Values{"payload": {`{"type":"wish","user":{"id":"U1"}}`}}.Encode(), kind: form, secret: right, at: now}, 400},
 		{"an empty body", raw{kind: form, secret: right, at: now}, 400},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
