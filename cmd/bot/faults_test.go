@@ -203,7 +203,7 @@ func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
 		w.close(w.cast.User)
 
 		_, err := w.slack.Act(t.Context(), fakeslack.Action{
-			User: w.cast.User, Message: &fakeslack.MessageRef{Channel: told.Channel, TS: told.TS}, BlockID: "again", ActionID: "ask-again",
+			User: w.cast.User, Message: &fakeslack.MessageRef{Channel: told.Channel, TS: told.TS}, BlockID: "request", ActionID: "ask-again",
 		})
 		require.NoError(t, err)
 		fresh := w.awaitCard(w.cast.User, w.server)
