@@ -36,7 +36,7 @@ type Options struct {
 	Web       *Web               // opens and changes modals
 	Directory *Directory         // knows who asks
 	Search    Searcher           // finds servers for the typeahead
-	Named     Searcher           // finds the servers that a command names, as they are now; nil: Search does
+	Named     Searcher           // finds the servers that a command or a message names, as they are now; nil: Search does
 	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
 	Policy    Asker              // refuses at the command whom no permit can match

@@ -85,6 +85,8 @@ func (a *App) mentioned(ctx context.Context, said string) (card *cancellation.Ca
 	switch {
 	case !whole:
 		return nil, "SoftLayer did not answer about all names in this message. " + listed("It did know", found) + "Choose the one that you mean."
+	case len(found) == 0 && len(names) == 1:
+		return nil, a.unknown(ctx, names[0], nil)
 	case len(found) == 0:
 		return nil, "No server is called so: " + shown(strings.Join(names, ", ")) + ". Choose the one that you mean."
 	case len(found) > 1:
@@ -125,7 +127,7 @@ func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
 	var asking sync.WaitGroup
 	for n, name := range names {
-		asking.Go(func() { answers[n], failed[n] = a.search.Search(ctx, cancellation.PlainName(name), maxNamed) })
+		asking.Go(func() { answers[n], failed[n] = a.byName.Search(ctx, cancellation.PlainName(name), maxNamed) })
 	}
 	asking.Wait()
 	full, whole = map[int64]bool{}, true

@@ -136,7 +136,8 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 	}{
 		"two names":              {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
 		"a short name of two":    {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
-		"none of the names":      {"cache-7 is down", "No server is called so: cache-7. Choose the one that you mean.", nil},
+		"none of the names":      {"cache-7 and cache-8 are down", "No server is called so: cache-7, cache-8. Choose the one that you mean.", nil},
+		"one name of nobody":     {"cache-7 is down", "No server is called exactly cache-7. Choose the one that you mean.", nil},
 		"no name at all":         {"It is down!", "No server is named in this message. Choose the one that you mean.", nil},
 		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the one that you mean.", errors.New("down")},
 	} {
