@@ -24,13 +24,27 @@ func (p *Policy) Approve(who, requester Principal, s Server, c Context, approval
 	if err != nil {
 		return p.refuseFee()
 	}
-	d := p.approve(who, requester, server, c, approvals)
-	for _, approver := range append(who.perhaps(), who) {
-		for _, asker := range append(requester.perhaps(), requester) {
-			if d.Effect > p.approve(approver, asker, server, c, approvals).Effect {
-				return p.refuseUnlisted("you or who asked are", union(who.GroupsUnlisted, requester.GroupsUnlisted))
+	return p.approveWhoeverTheyAre(who, requester, func(who, requester Principal) Decision {
+		return p.approve(who, requester, server, c, approvals)
+	})
+}
+
+// approveWhoeverTheyAre allows only what is allowed in whatever groups the two may be that Slack does
+// not list.
+func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who, requester Principal) Decision) Decision {
+	d := decide(who, requester)
+	approvers, countable := p.perhaps(who)
+	askers, alsoCountable := p.perhaps(requester)
+	certain := countable && alsoCountable
+	for i, approver := range approvers {
+		for j, asker := range askers {
+			if i+j > 0 && d.Effect > decide(approver, asker).Effect {
+				certain = false
 			}
 		}
+	}
+	if d.Effect != Refused && !certain {
+		return p.refuseUnlisted("you or who asked are", union(p.uncertain(who), p.uncertain(requester)))
 	}
 	return d
 }

@@ -171,6 +171,7 @@ func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldFor
 		@id("peers") permit (principal in Group::"S0GONE", action == Action::"approve", resource);
 		@id("banned") forbid (principal in Group::"S0OUT", action == Action::"approve", resource);
 		@id("contractors") forbid (principal, action == Action::"approve", resource) when { context.requester in Group::"S0CONTRACT" };
+		@id("never") forbid (principal in Group::"S0C", action == Action::"approve", resource) when { resource.hourly };
 		@id("both") forbid (principal in Group::"S0A", action == Action::"approve", resource) when { context.requester in Group::"S0B" };`)
 	missing := func(user, group string, groups ...string) authz.Principal {
 		who := person(user, group)
@@ -187,6 +188,9 @@ func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldFor
 		{"and lets nobody in", missing("U0LEE", "S0X", "S0GONE"), missing("U0ANA", "S0OPS", "S0GONE"), deny(authz.RuleDefaultDeny)},
 		{"a group that forbids the approver", missing("U0LEE", "S0LEADS", "S0OUT"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "whether you or who asked are in Slack user group S0OUT")},
 		{"a group that forbids the requester's", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS", "S0CONTRACT"), deny(authz.RuleUnread, "S0CONTRACT")},
+		{"more groups than can be tried together", missing("U0LEE", "S0LEADS", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "S0OUT or S0A")},
+		{"more of them for who asked", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), deny(authz.RuleUnread, "S0OUT or S0A")},
+		{"as many as that, and refused anyhow", missing("U0LEE", "S0X", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), missing("U0ANA", "S0OPS"), deny(authz.RuleDefaultDeny)},
 		{"groups that forbid only together", missing("U0LEE", "S0LEADS", "S0A"), missing("U0ANA", "S0OPS", "S0B"), deny(authz.RuleUnread, "S0A or S0B")},
 	} {
 		t.Run(c.says, func(t *testing.T) {

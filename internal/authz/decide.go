@@ -24,9 +24,17 @@ func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
 		return p.refuseFee()
 	}
 	d := p.decide(who, server, c)
-	for _, more := range who.perhaps() {
-		if d.Effect > p.decide(more, server, c).Effect {
-			return p.refuseUnlisted("you are", who.GroupsUnlisted)
+	maybe, countable := p.perhaps(who)
+	if !countable && d.Effect != Refused {
+		return p.refuseUnlisted("you are", p.uncertain(who))
+	}
+	for _, more := range maybe[1:] {
+		other := p.decide(more, server, c)
+		switch {
+		case d.Effect > other.Effect:
+			return p.refuseUnlisted("you are", p.uncertain(who))
+		case d.Effect == other.Effect && d.Approvals < other.Approvals:
+			d = other
 		}
 	}
 	return d
@@ -39,17 +47,37 @@ func (p *Policy) decide(who Principal, server cedar.Entity, c Context) Decision 
 	return p.combine(p.ask(actionRequest, question, entities), p.ask(actionCancel, question, entities))
 }
 
-// perhaps is who the person may be as well: a member of a group that Slack does not list, or of
-// all of them.
-func (who Principal) perhaps() []Principal {
-	var all []Principal
-	for i := range who.GroupsUnlisted {
-		all = append(all, who.joining(who.GroupsUnlisted[i:i+1]))
+// maxUncertain bounds in how many groups at once a membership may be uncertain: each doubles
+// whom the person may be.
+const maxUncertain = 4
+
+// uncertain are the groups that Slack does not list and in which a membership could take something
+// away, or ask for more approvals. One that stands only in the scopes of other permits can only let
+// the person do more, and nobody counts as a member for that.
+func (p *Policy) uncertain(who Principal) []string {
+	var groups []string
+	for _, id := range who.GroupsUnlisted {
+		if slices.Contains(p.narrowing, id) {
+			groups = append(groups, id)
+		}
 	}
-	if len(all) > 1 {
-		all = append(all, who.joining(who.GroupsUnlisted))
+	return groups
+}
+
+// perhaps is who the person may be: first as they are listed, then a member of any of the groups where
+// that is uncertain. countable is false, and they are alone, where there are too many such groups.
+func (p *Policy) perhaps(who Principal) (all []Principal, countable bool) {
+	groups := p.uncertain(who)
+	all = []Principal{who}
+	if len(groups) > maxUncertain {
+		return all, false
 	}
-	return all
+	for i := range groups {
+		for _, already := range all {
+			all = append(all, already.joining(groups[i:i+1]))
+		}
+	}
+	return all, true
 }
 
 func (who Principal) joining(groups []string) Principal {

@@ -264,6 +264,7 @@ func TestAGroupThatSlackDoesNotListHoldsBackWhomItMight(t *testing.T) {
 @id("ask-too") permit (principal in Group::"S0GONE", action in [Action::"request", Action::"cancel"], resource);
 @id("data-only") forbid (principal, action == Action::"request", resource)
 when { resource.tags.contains("prod") } unless { principal in Group::"S0DATA" };
+@id("flights") forbid (principal in Group::"S0F1", action, resource) when { principal in [Group::"S0F2", Group::"S0F3"] && resource.hourly };
 @id("no-contractors") forbid (principal in Group::"S0CONTRACT", action, resource)
 when { resource.tags.contains("team-data") };`)
 	ops := person("U0RAJ", "S0OPS")
@@ -284,6 +285,9 @@ when { resource.tags.contains("team-data") };`)
 		{"and gives no exception", missing("S0DATA"), server(tagged("prod")), deny("data-only")},
 		{"a group that is banned", missing("S0CONTRACT"), server(), deny(authz.RuleUnread, "S0CONTRACT")},
 		{"one of several", missing("S0GONE", "S0CONTRACT"), server(), deny(authz.RuleUnread)},
+		{"any number that only let people in", missing("S0GONE", "S1", "S2", "S3", "S4", "S5"), server(), allow("ask")},
+		{"more that could forbid than can be tried together", missing("S0DATA", "S0CONTRACT", "S0F1", "S0F2", "S0F3"), server(), deny(authz.RuleUnread, "S0F3")},
+		{"as many as can be", missing("S0DATA", "S0F1", "S0F2", "S0F3"), server(), allow("ask")},
 		{"a group that is banned from other servers", missing("S0CONTRACT"), server(tagged("team-web")), allow("ask")},
 	} {
 		t.Run(c.says, func(t *testing.T) {
@@ -291,6 +295,15 @@ when { resource.tags.contains("team-data") };`)
 			c.want(t, p.Decide(c.who, c.what, context()))
 		})
 	}
+	two := parse(t, `@id("ask") permit (principal in Group::"S0OPS", action == Action::"request", resource);
+		@id("cancel-staging") permit (principal in Group::"S0GONE", action == Action::"cancel", resource);
+		@id("three") @approvals("3") permit (principal in Group::"S0CONTRACT", action == Action::"request", resource) when { resource.tags.contains("staging") };
+		@id("two") @approvals("2") permit (principal in Group::"S0CONTRACT", action == Action::"request", resource);`)
+	needs(1, "ask")(t, two.Decide(ops, server(), context()))
+	needs(3, "three")(t, two.Decide(missing("S0CONTRACT", "S0GONE"), server(), context()))
+	needs(2, "two")(t, two.Decide(missing("S0CONTRACT"), server(tagged()), context()))
+	deny(authz.RuleDefaultDeny)(t, two.Decide(authz.Principal{Team: home, User: "U0EVE", GroupsKnown: true, GroupsUnlisted: []string{"S0CONTRACT"}}, server(), context()))
+
 	stranger := person("U0EVE")
 	stranger.GroupsUnlisted = []string{"S0GONE"}
 	deny(authz.RuleDefaultDeny)(t, p.Decide(stranger, server(), context()))

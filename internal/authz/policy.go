@@ -12,13 +12,15 @@ const MaxSource = 64 << 10
 
 // Policy is a loaded policy. It never changes and may be used by any number of goroutines.
 type Policy struct {
-	text     string
-	digest   string
-	rules    rules
-	byID     map[string]rule
-	schema   typeChecker
-	groups   []string
-	warnings []string
+	text   string
+	digest string
+	rules  rules
+	byID   map[string]rule
+	schema typeChecker
+	groups []string
+	// narrowing are those groups in which a membership may take something away.
+	narrowing []string
+	warnings  []string
 }
 
 // Parse loads a policy in Cedar. It refuses, naming all problems at once, each as
@@ -65,6 +67,7 @@ func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
 	for _, r := range loaded {
 		p.byID[r.id] = r
 		p.groups = append(p.groups, r.groups()...)
+		p.narrowing = append(p.narrowing, r.narrowing()...)
 		if r.permits() && r.unconditional() {
 			at := r.policy.Position()
 			p.warnings = append(p.warnings, fmt.Sprintf("%s:%d:%d: rule %s permits %s to everyone, on every server",

@@ -232,3 +232,47 @@ func requireNamed(t *testing.T, p *authz.Policy, who authz.Principal, about stri
 	in := func(group string) bool { return slices.Contains(groups, group) }
 	require.True(t, anyone || slices.Contains(users, who.ID()) || slices.ContainsFunc(who.Groups, in), "whom to ask: %s", about)
 }
+
+// However many groups Slack does not list, nothing is allowed that some memberships would forbid, and
+// nothing is refused for their sake that none of them would.
+func TestUnlistedGroupsAreTriedInEveryCombination(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	unlisted := []string{"S1", "S2", "S3"}
+	refused := 0
+	for range 1500 {
+		text := strings.ReplaceAll(randomPolicy(r), `in Group::"S2" ||`, `in Group::"S2" && principal in Group::"S3" ||`) +
+			`@id("pair") forbid (principal in Group::"S1", action, resource) when { principal in Group::"S2" } unless { principal in Group::"S3" };`
+		p := parse(t, text)
+		who, s, c := randomQuestion(r)
+		who.Groups, who.GroupsUnlisted = nil, nil
+		plain := p.Decide(who, s, c)
+		want := plain.Effect
+		for subset := range 1 << len(unlisted) {
+			member := who
+			for i, id := range unlisted {
+				if subset&(1<<i) != 0 {
+					member.Groups = append(member.Groups, id)
+				}
+			}
+			if p.Decide(member, s, c).Effect < plain.Effect {
+				want = authz.Refused
+			}
+		}
+		who.GroupsUnlisted = unlisted
+		d := p.Decide(who, s, c)
+		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v", seed, text, who, s, c, d)
+		require.Equal(t, want, d.Effect, about)
+		if d.Rule == authz.RuleUnread {
+			refused++
+			require.NotEqual(t, authz.Refused, plain.Effect, about)
+		}
+		if d.Rule != authz.RuleEvaluationError {
+			on := p.ProspectsOn(who, s, c)
+			require.False(t, on.Request.Answer == authz.No && d.Effect != authz.Refused, "%+v\n%s", on, about)
+			require.False(t, on.Cancel.Answer == authz.Yes && d.Effect != authz.Allowed, "%+v\n%s", on, about)
+		}
+	}
+	assert.NotZero(t, refused)
+}

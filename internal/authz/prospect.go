@@ -35,8 +35,8 @@ func (a Answer) String() string {
 // Prospect is the answer for one action and what it rests on.
 type Prospect struct {
 	Answer Answer
-	// Rules are the ids of the rules that decide, or may still, in the policy's order; or one of the
-	// Rule constants.
+	// Rules are the ids of the rules that decide, or may still, permits first; or one of the Rule
+	// constants.
 	Rules []string
 	// Reason is what the person would read; empty unless Answer is No.
 	Reason string
@@ -48,8 +48,8 @@ type Prospects struct {
 	Request, Cancel, Approve Prospect
 }
 
-// Prospects answers what a person may do while server and context are open. A membership that nobody
-// knows is open too. It is for people who review who may what; nothing is decided by it.
+// Prospects answers what a person may do while server and context are open. A membership that was not
+// read is open too. It is for people who review who may what; nothing is decided by it.
 func (p *Policy) Prospects(who Principal) Prospects {
 	return p.everyMembership(who, func(who Principal) Prospects {
 		return p.prospects(who, func(name cedar.String) eval.Env { return envOfPerson(who, name) })
@@ -88,22 +88,38 @@ func prospectOf(refused Decision) Prospect {
 	return Prospect{Answer: No, Rules: refused.Rules, Reason: refused.Reason}
 }
 
-// everyMembership answers for a person as Slack lists them, and leaves open what a membership of a
-// group that Slack does not list would change.
+// everyMembership answers for a person as Slack lists them, less what a membership of a group that
+// Slack does not list would take away.
 func (p *Policy) everyMembership(who Principal, answer func(Principal) Prospects) Prospects {
 	all := answer(who)
-	for _, more := range who.perhaps() {
-		other := answer(more)
-		all.Request = all.Request.orElse(other.Request)
-		all.Cancel = all.Cancel.orElse(other.Cancel)
-		all.Approve = all.Approve.orElse(other.Approve)
+	unlisted := prospectOf(p.refuseUnlisted("you are", p.uncertain(who)))
+	maybe, countable := p.perhaps(who)
+	if !countable {
+		none := Prospects{Request: unlisted, Cancel: unlisted, Approve: unlisted}
+		return all.less(none, unlisted)
+	}
+	for _, more := range maybe[1:] {
+		all = all.less(answer(more), unlisted)
 	}
 	return all
 }
 
-func (a Prospect) orElse(b Prospect) Prospect {
-	if a.Answer == b.Answer {
+func (all Prospects) less(other Prospects, unlisted Prospect) Prospects {
+	return Prospects{
+		Request: all.Request.less(other.Request, unlisted),
+		Cancel:  all.Cancel.less(other.Cancel, unlisted),
+		Approve: all.Approve.less(other.Approve, unlisted),
+	}
+}
+
+// less is the lower of two answers. What only the membership refuses is refused because nobody knows
+// of it.
+func (a Prospect) less(b, unlisted Prospect) Prospect {
+	switch {
+	case b.Answer >= a.Answer:
 		return a
+	case b.Answer == No:
+		return unlisted
 	}
 	return Prospect{Answer: Depends, Rules: union(a.Rules, b.Rules)}
 }

@@ -30,6 +30,10 @@ permit (principal in Group::"S0WEB", action == Action::"cancel", resource);
 @reason("interns ask their lead.")
 forbid (principal in Group::"S0INTERNS", action == Action::"cancel", resource);
 
+@id("other-companies")
+forbid (principal, action == Action::"request", resource)
+when { principal.team == "T09" && principal in [Group::"S0X", Group::"S0Y", Group::"S0Z"] };
+
 @id("fresh-leads")
 forbid (principal in Group::"S0FRESH", action == Action::"approve", resource)
 when { context.approvals == 0 };
@@ -64,13 +68,21 @@ func TestProspects(t *testing.T) {
 		{"a guest does nothing", guest, "no [builtin-guest]", "no [builtin-guest]", "no [builtin-guest]"},
 		{
 			"of one whose groups are unread nothing is certain", unread,
-			"depends [ops-ask leads-do-all web-asks-in-its-channel interns-file-nothing]",
-			"depends [staging-alone leads-do-all web-files-alone interns-file-nothing]",
+			"depends [ops-ask leads-do-all web-asks-in-its-channel other-companies interns-file-nothing]",
+			"depends [staging-alone leads-do-all web-files-alone interns-file-nothing other-companies]",
 			"depends [leads-do-all fresh-leads]",
 		},
 		{
-			"a group that Slack does not list leaves open what it forbids", unlisted("S0INTERNS"),
-			"depends [leads-do-all interns-file-nothing]", "depends [leads-do-all interns-file-nothing]", "yes [leads-do-all]",
+			"a group that Slack does not list takes away what it would forbid", unlisted("S0INTERNS"),
+			"no [builtin-unread]", "no [builtin-unread]", "yes [leads-do-all]",
+		},
+		{
+			"and leaves open what it would leave open", unlisted("S0FRESH"),
+			"yes [leads-do-all]", "yes [leads-do-all]", "depends [leads-do-all fresh-leads]",
+		},
+		{
+			"too many such groups take away all", unlisted("S0INTERNS", "S0FRESH", "S0X", "S0Y", "S0Z"),
+			"no [builtin-unread]", "no [builtin-unread]", "no [builtin-unread]",
 		},
 		{"and what it permits stays as it is", unlisted("S0OPS"), "yes [leads-do-all]", "yes [leads-do-all]", "yes [leads-do-all]"},
 	} {

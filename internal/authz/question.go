@@ -19,7 +19,7 @@ type Principal struct {
 	GroupsRead []string
 	// GroupsUnlisted are ids of Slack user groups that the policy names and Slack does not list:
 	// nobody knows who is in them. The person counts as no member where that lets them do less,
-	// and nothing is allowed that a membership would forbid.
+	// and nothing is allowed that memberships in any of them would forbid.
 	GroupsUnlisted []string
 	// Guest is set for single-channel and multi-channel guests.
 	Guest bool

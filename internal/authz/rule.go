@@ -14,9 +14,10 @@ type rule struct {
 	reason       string
 	approvals    int // of a permit for request
 	policy       *cedar.Policy
-	tree         *ast.Policy // what policy was compiled from
-	literals     []cedar.EntityUID
-	wholeContext bool // uses context otherwise than by its attributes
+	tree         *ast.Policy       // what policy was compiled from
+	literals     []cedar.EntityUID // those of its scope first
+	inScope      int               // how many those are
+	wholeContext bool              // uses context otherwise than by its attributes
 }
 
 func newRule(policy *cedar.Policy) rule {
@@ -24,6 +25,7 @@ func newRule(policy *cedar.Policy) rule {
 	r.literals = append(r.literals, scopeLiterals(r.tree.Principal)...)
 	r.literals = append(r.literals, scopeLiterals(r.tree.Action)...)
 	r.literals = append(r.literals, scopeLiterals(r.tree.Resource)...)
+	r.inScope = len(r.literals)
 	for _, condition := range r.tree.Conditions {
 		ast.Inspect(ast.NewNode(condition.Body), r.visit)
 	}
@@ -76,14 +78,15 @@ func (r rule) covers(name cedar.String) bool {
 }
 
 // groups are the ids of the groups that the rule names.
-func (r rule) groups() []string {
-	var ids []string
-	for _, uid := range r.literals {
-		if uid.Type == typeGroup {
-			ids = append(ids, string(uid.ID))
-		}
+func (r rule) groups() []string { return named(r.literals).groups }
+
+// narrowing are the groups in which a membership may make the rule let somebody do less: all that a
+// forbid names, those in a permit's conditions, and all of one that asks for several approvals.
+func (r rule) narrowing() []string {
+	if r.permits() && r.approvals == 1 {
+		return named(r.literals[r.inScope:]).groups
 	}
-	return ids
+	return r.groups()
 }
 
 // rules are a policy's rules in its order; cedar-go's own policy set has none.
