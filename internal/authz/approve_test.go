@@ -188,6 +188,7 @@ func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldFor
 		{"and lets nobody in", missing("U0LEE", "S0X", "S0GONE"), missing("U0ANA", "S0OPS", "S0GONE"), deny(authz.RuleDefaultDeny)},
 		{"a group that forbids the approver", missing("U0LEE", "S0LEADS", "S0OUT"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "whether you or who asked are in Slack user group S0OUT")},
 		{"a group that forbids the requester's", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS", "S0CONTRACT"), deny(authz.RuleUnread, "S0CONTRACT")},
+		{"a group that forbids on other servers", missing("U0LEE", "S0LEADS", "S0C"), missing("U0ANA", "S0OPS", "S0C"), allow("approve")},
 		{"more groups than can be tried together", missing("U0LEE", "S0LEADS", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "S0OUT or S0A")},
 		{"more of them for who asked", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), deny(authz.RuleUnread, "S0OUT or S0A")},
 		{"as many as that, and refused anyhow", missing("U0LEE", "S0X", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), missing("U0ANA", "S0OPS"), deny(authz.RuleDefaultDeny)},
