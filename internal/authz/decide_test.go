@@ -107,6 +107,18 @@ func TestDecideGivesAllDecidingRules(t *testing.T) {
 		p.Decide(both, server(tagged("prod")), context(warned("gateway-member"))).Rules)
 }
 
+func TestOfSeveralDecidingRulesTheFirstIsNamed(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `
+		@id("first") permit (principal, action == Action::"request", resource);
+		@id("second") permit (principal, action == Action::"request", resource);
+		@id("staging") @reason("not staging.") forbid (principal, action == Action::"request", resource) when { resource.tags.contains("staging") };
+		@id("frankfurt") @reason("not in Frankfurt.") forbid (principal, action == Action::"request", resource) when { resource.tags.contains("staging") && resource.datacenter == "fra02" };`)
+
+	needs(1, "first")(t, p.Decide(person("U0ANA"), server(tagged()), context()))
+	deny("staging", "not staging.")(t, p.Decide(person("U0ANA"), server(), context()))
+}
+
 func TestCancelWithoutRequestIsNothing(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("only-cancel") permit (principal, action == Action::"cancel", resource);`)
@@ -303,6 +315,10 @@ when { resource.tags.contains("team-data") };`)
 	needs(3, "three")(t, two.Decide(missing("S0CONTRACT", "S0GONE"), server(), context()))
 	needs(2, "two")(t, two.Decide(missing("S0CONTRACT"), server(tagged()), context()))
 	deny(authz.RuleDefaultDeny)(t, two.Decide(authz.Principal{Team: home, User: "U0EVE", GroupsKnown: true, GroupsUnlisted: []string{"S0CONTRACT"}}, server(), context()))
+
+	same := parse(t, `@id("as-many") @approvals("2") permit (principal in Group::"S0CONTRACT", action == Action::"request", resource);
+		@id("ask") @approvals("2") permit (principal in Group::"S0OPS", action == Action::"request", resource);`)
+	needs(2, "ask")(t, same.Decide(missing("S0CONTRACT"), server(), context()))
 
 	stranger := person("U0EVE")
 	stranger.GroupsUnlisted = []string{"S0GONE"}

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,6 +32,7 @@ func TestMonthlyFee(t *testing.T) {
 		{"an hourly fee times 730", hourly, []string{"0.565"}, "412.45"},
 		{"an hourly fee rounded after the product", hourly, []string{"0.00001"}, "0.0073"},
 		{"an hourly fee rounded up", hourly, []string{"0.000001"}, "0.0008"},
+		{"as many digits as are read", monthly, []string{"0." + strings.Repeat("0", 37) + "1"}, "0.0001"},
 		{"floats would be wrong here", monthly, []string{"0.1", "0.2"}, "0.30"},
 		{"children are added before rounding", monthly, []string{"0.00004", "0.00004"}, "0.0001"},
 		{"a credit is subtracted", monthly, []string{"10", "-2.5"}, "7.50"},

@@ -20,7 +20,7 @@ func fromGroups(t testing.TB, g authz.Groups) *authz.Policy {
 func TestFromGroupsIsExactlyThisCedar(t *testing.T) {
 	t.Parallel()
 	p := fromGroups(t, authz.Groups{
-		Home: home, Request: []string{"S0OPS", "U0ANA", "S0OPS"}, Approve: []string{"S0LEADS", "W0BOSS"},
+		Home: home, Request: []string{"S0OPS", "S0OPS", "U0ANA"}, Approve: []string{"S0LEADS", "W0BOSS"},
 		ProtectedTags: []string{"protected", `odd "tag"`},
 	})
 	assert.Equal(t, `// From REQUEST_GROUPS, APPROVE_GROUPS and PROTECTED_TAGS.
@@ -102,6 +102,11 @@ func TestFromGroupsShortensALongReason(t *testing.T) {
 	d := p.Decide(person("U1", "S0OPS"), server(tagged(strings.Repeat("b", 200))), context())
 
 	deny("protected-tags", "servers with a protected tag are never cancelled here")(t, d)
+
+	const around = "servers tagged  are never cancelled here; whoever runs this bot can say why."
+	longest := strings.Repeat("a", authz.MaxReason-len(around))
+	p = fromGroups(t, authz.Groups{Request: []string{"S0OPS"}, Approve: []string{authz.None}, ProtectedTags: []string{longest}})
+	deny("protected-tags", "servers tagged aaa")(t, p.Decide(person("U1", "S0OPS"), server(tagged(longest)), context()))
 }
 
 func TestFromGroupsRefuses(t *testing.T) {

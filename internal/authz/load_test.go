@@ -105,6 +105,8 @@ func TestLoadingTakes(t *testing.T) {
 		{"annotations of others", rule(`@id("a") @description("why") @advice("x") @see("wiki")`, "")},
 		{"people of an enterprise, and W ids", rule(`@id("a")`, `when { principal == User::"E0ACME/W012" }`)},
 		{"a reason as long as allowed", rule(`@id("a") @reason("`+strings.Repeat("é", 300)+`")`, "")},
+		{"the fewest approvals", rule(`@id("a") @approvals("1")`, "")},
+		{"an id as long as allowed", rule(`@id("`+strings.Repeat("é", 100)+`")`, "")},
 		{"a server by its id", `@id("a") permit (principal, action, resource == Server::"1234567");`},
 		{"all of the vocabulary", rule(`@id("a")`, `when { principal.team == "T01" && resource.hostname == "h" && resource.domain like "*.com"
 			&& resource.fqdn != "" && resource.datacenter == "fra02" && resource.tags.isEmpty() && resource.hourly

@@ -14,6 +14,14 @@ func TestAQuestionThatDoesNotFitTheSchemaRefuses(t *testing.T) {
 	for _, c := range []struct{ says, schema string }{
 		{"an attribute more", `entity Group; entity User in [Group] { team: String, badge: Long }; entity Server;
 			action request, cancel appliesTo { principal: User, resource: Server };`},
+		{"request alone", `entity Group; entity User in [Group] { team: String }; entity Server {
+			hostname: String, domain: String, fqdn: String, datacenter: String, tags: Set<String>, monthlyFee?: decimal, hourly: Bool };
+			action request appliesTo { principal: User, resource: Server, context: { channel: String, account: String,
+			associatedItems: Bool, statedReason: String, warnings: Set<String> } };`},
+		{"cancel alone", `entity Group; entity User in [Group] { team: String }; entity Server {
+			hostname: String, domain: String, fqdn: String, datacenter: String, tags: Set<String>, monthlyFee?: decimal, hourly: Bool };
+			action cancel appliesTo { principal: User, resource: Server, context: { channel: String, account: String,
+			associatedItems: Bool, statedReason: String, warnings: Set<String> } };`},
 		{"no such action", `entity Group; entity User in [Group] { team: String }; entity Server;`},
 	} {
 		t.Run(c.says, func(t *testing.T) {
@@ -30,6 +38,7 @@ func TestAQuestionThatDoesNotFitTheSchemaRefuses(t *testing.T) {
 			d := p.Decide(who, s, ctx)
 			assert.Equal(t, Refused, d.Effect)
 			assert.Equal(t, RuleEvaluationError, d.Rule)
+			assert.Equal(t, []string{RuleEvaluationError}, d.Rules, "no rule of the policy failed")
 			d = p.Approve(who, Principal{Team: "T01", User: "U02", GroupsKnown: true}, s, ctx, 0)
 			assert.Equal(t, Refused, d.Effect)
 			assert.Equal(t, RuleEvaluationError, d.Rule)
