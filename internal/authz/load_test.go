@@ -46,6 +46,7 @@ func TestLoadingRefuses(t *testing.T) {
 		{"@approvals where everything is permitted", `@id("a") @approvals("2") permit (principal, action, resource);`, []string{"permits cancel too"}},
 		{"a misspelt @approvals", rule(`@id("a") @approval("2")`, ""), []string{"policy.cedar:1:10: @approval: did you mean @approvals?"}},
 		{"a misspelt @reason", rule(`@id("a") @raeson("2")`, ""), []string{"did you mean @reason?"}},
+		{"a @reason with two letters before", rule(`@id("a") @xyreason("2")`, ""), []string{"did you mean @reason?"}},
 		{"a capital @Id", rule(`@id("a") @Id("2")`, ""), []string{"did you mean @id?"}},
 		{"a user without team", rule(`@id("a")`, "\nwhen { principal == User::\"U0ANA\" }"), []string{`policy.cedar:3:27: User::"U0ANA": a person is "TEAM/USER"`}},
 		{"a user without team in the scope", "@id(\"a\")\npermit (principal == User::\"U0ANA\", action, resource);", []string{"policy.cedar:2:28: "}},
@@ -102,7 +103,7 @@ func TestLoadingTakes(t *testing.T) {
 		{"approve with its own context", `@id("a") permit (principal in Group::"S1", action == Action::"approve", resource)
 			when { context.requester != principal && context.requester.team == principal.team && context.approvals < 2 };`},
 		{"a limit with a guard", rule(`@id("a") @approvals("9")`, `unless { resource has monthlyFee && resource.monthlyFee.lessThanOrEqual(decimal("500.0")) }`)},
-		{"annotations of others", rule(`@id("a") @description("why") @advice("x") @see("wiki")`, "")},
+		{"annotations of others", rule(`@id("a") @description("why") @advice("x") @see("wiki") @by("ana") @xyzreason("free")`, "")},
 		{"people of an enterprise, and W ids", rule(`@id("a")`, `when { principal == User::"E0ACME/W012" }`)},
 		{"a reason as long as allowed", rule(`@id("a") @reason("`+strings.Repeat("é", 300)+`")`, "")},
 		{"the fewest approvals", rule(`@id("a") @approvals("1")`, "")},
