@@ -106,6 +106,7 @@ func TestLoadingTakes(t *testing.T) {
 		{"annotations of others", rule(`@id("a") @description("why") @advice("x") @see("wiki") @by("ana") @xyzreason("free")`, "")},
 		{"people of an enterprise, and W ids", rule(`@id("a")`, `when { principal == User::"E0ACME/W012" }`)},
 		{"a reason as long as allowed", rule(`@id("a") @reason("`+strings.Repeat("é", 300)+`")`, "")},
+		{"the largest policy", rule(`@id("a")`, "") + strings.Repeat("/", authz.MaxSource-len(rule(`@id("a")`, "")))},
 		{"the fewest approvals", rule(`@id("a") @approvals("1")`, "")},
 		{"an id as long as allowed", rule(`@id("`+strings.Repeat("é", 100)+`")`, "")},
 		{"a server by its id", `@id("a") permit (principal, action, resource == Server::"1234567");`},

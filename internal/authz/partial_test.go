@@ -41,6 +41,7 @@ func TestMayAskAtAll(t *testing.T) {
 		{"a named person opens it", user, ana, opens("user")},
 		{"another person is refused at the command", user, eve, deny(authz.RuleDefaultDeny)},
 		{"another person is refused though groups are unknown, where none is named", user, unknown, deny(authz.RuleDefaultDeny)},
+		{"and where only a forbid names one", user + bannedG, unknown, deny(authz.RuleDefaultDeny)},
 		{"a rule on the data center opens it for a member", datacenter, raj, opens("dc")},
 		{"a rule on the data center refuses one in no group", datacenter, eve, deny(authz.RuleDefaultDeny)},
 		{"the right channel opens it", channel, eve, opens("channel")},
