@@ -15,7 +15,7 @@ import (
 func account(servers int) listing {
 	r := rand.New(rand.NewPCG(7, 7))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	p := pass{centers: map[string]string{}}
+	p := pass{centers: centers{}}
 	tags := map[string][]int64{}
 	for n := range servers {
 		id := int64(1_200_000 + n*37)
@@ -69,7 +69,7 @@ func BenchmarkSearch(b *testing.B) {
 			typed := keystrokes(l)
 			before := heap()
 			began := time.Now()
-			x := newIndex(l)
+			x := newIndex(l, nil)
 			built := time.Since(began)
 			held := heap() - before
 			took := make([]time.Duration, len(typed))

@@ -36,16 +36,17 @@ var symbol = func() (of [256]uint32) {
 	return of
 }()
 
-func newColumn(rows []row, text func(row) string) column {
+// newColumn makes a column of so many rows.
+func newColumn(rows int, text func(row int) string) column {
 	var c column
 	size := 0
-	for _, r := range rows {
-		size += len(text(r))
+	for i := range rows {
+		size += len(text(i))
 	}
-	c.shown, c.starts = make([]byte, 0, size), make([]uint32, 0, len(rows)+1)
-	for _, r := range rows {
+	c.shown, c.starts = make([]byte, 0, size), make([]uint32, 0, rows+1)
+	for i := range rows {
 		c.starts = append(c.starts, uint32(len(c.shown)))
-		c.shown = append(c.shown, text(r)...)
+		c.shown = append(c.shown, text(i)...)
 	}
 	c.starts = append(c.starts, uint32(len(c.shown)))
 	if c.lower = lowered(c.shown); bytes.Equal(c.lower, c.shown) {

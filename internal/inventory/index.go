@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"iter"
 	"slices"
 	"strconv"
@@ -16,26 +17,41 @@ type index struct {
 	numbers column
 	places  []uint16 // each row's data center
 	centers []string
-	tags    []tagged // by name
-	digest  [sha256.Size]byte
+	rows    fingerprint
+
+	tags     column     // the tags' names, in their order
+	carriers [][]uint32 // the rows that carry each, in their order
+	all      fingerprint
 }
 
-// tagged is one tag and the rows that carry it, in their order.
-type tagged struct {
-	name  string // as it is shown
-	lower string
-	rows  []uint32
+// newIndex makes an index of rows, which it sorts. Where an older one has the same rows,
+// what was made of them is used again.
+func newIndex(l listing, older *index) *index {
+	slices.SortFunc(l.rows, byName)
+	x := &index{rows: ofRows(l.rows)}
+	if older != nil && older.rows == x.rows {
+		x.names, x.numbers, x.places, x.centers = older.names, older.numbers, older.places, older.centers
+	} else {
+		x.names = newColumn(len(l.rows), func(i int) string { return l.rows[i].names })
+		x.numbers = newColumn(len(l.rows), func(i int) string { return l.rows[i].numbers })
+		x.place(l.rows)
+	}
+	return x.with(l.tags)
 }
 
-func newIndex(l listing) *index {
-	x := &index{digest: l.digest()}
-	rows := slices.Clone(l.rows)
-	slices.SortFunc(rows, byName)
-	x.names = newColumn(rows, func(r row) string { return r.names })
-	x.numbers = newColumn(rows, func(r row) string { return r.numbers })
-	x.place(rows)
-	x.tag(rows, l.tags)
-	return x
+// with is the same index with these tags.
+func (x *index) with(tags []tag) *index {
+	y := *x
+	y.tags = newColumn(len(tags), func(n int) string { return mark + tags[n].Name + mark })
+	y.carriers = y.carrying(tags)
+	sum := sha256.New()
+	write(sum, string(y.rows[:]), string(y.tags.shown))
+	for _, rows := range y.carriers {
+		_ = binary.Write(sum, binary.BigEndian, uint32(len(rows))) // a hash takes everything
+		_ = binary.Write(sum, binary.BigEndian, rows)
+	}
+	y.all = fingerprint(sum.Sum(nil))
+	return &y
 }
 
 // place notes the data centers, of which there are a few dozen.
@@ -52,23 +68,23 @@ func (x *index) place(rows []row) {
 	}
 }
 
-// tag notes which rows carry which tag. What carries one and is not listed is left out.
-func (x *index) tag(rows []row, tags []tag) {
-	at := make(map[int64]uint32, len(rows))
-	for i, r := range rows {
-		at[r.id] = uint32(i)
+// carrying finds the rows that carry each tag. What carries one and is not listed is left out.
+func (x *index) carrying(tags []tag) [][]uint32 {
+	at := make(map[int64]uint32, x.size())
+	for i := range x.size() {
+		at[x.id(i)] = uint32(i)
 	}
-	for _, t := range tags {
-		carried := tagged{name: t.Name, lower: lowerASCII(t.Name)}
+	all := make([][]uint32, len(tags))
+	for n, t := range tags {
 		for _, server := range t.Servers {
 			if i, listed := at[server]; listed {
-				carried.rows = append(carried.rows, i)
+				all[n] = append(all[n], i)
 			}
 		}
-		slices.Sort(carried.rows)
-		carried.rows = slices.Clip(slices.Compact(carried.rows))
-		x.tags = append(x.tags, carried)
+		slices.Sort(all[n])
+		all[n] = slices.Clip(slices.Compact(all[n]))
 	}
+	return all
 }
 
 // size is how many servers there are.
@@ -76,18 +92,25 @@ func (x *index) size() int { return len(x.places) }
 
 // row is the i-th by name.
 func (x *index) row(i int) row {
-	numbers := x.numbers.text(i)
-	id, _ := strconv.ParseInt(strings.Split(numbers, idMark)[1], 10, 64) // written by us
-	return row{id: id, names: x.names.text(i), numbers: numbers, datacenter: x.centers[x.places[i]]}
+	return row{id: x.id(i), names: x.names.text(i), numbers: x.numbers.text(i), datacenter: x.centers[x.places[i]]}
+}
+
+func (x *index) id(i int) int64 {
+	_, digits, _ := strings.Cut(string(x.numbers.row(i)), idMark)
+	id, _ := strconv.ParseInt(strings.TrimSuffix(digits, idMark), 10, 64) // written by us
+	return id
 }
 
 // carried are the tags with the ids of what carries them.
 func (x *index) carried() []tag {
-	tags := make([]tag, len(x.tags))
-	for n, t := range x.tags {
-		tags[n].Name = t.name
-		for _, i := range t.rows {
-			tags[n].Servers = append(tags[n].Servers, x.row(int(i)).id)
+	if x == nil {
+		return nil
+	}
+	tags := make([]tag, len(x.carriers))
+	for n, rows := range x.carriers {
+		tags[n].Name = strings.Trim(x.tags.text(n), mark)
+		for _, i := range rows {
+			tags[n].Servers = append(tags[n].Servers, x.id(int(i)))
 		}
 	}
 	return tags
@@ -123,13 +146,10 @@ func (x *index) ways(query string) []iter.Seq[int] {
 		x.names.with(mark + query),
 	}
 	address := x.numbers.with(mark + query)
-	within := []iter.Seq[int]{
-		x.carrying(func(name string) bool { return name == query }),
-		x.within(x.names, query),
-	}
-	rest := []iter.Seq[int]{
-		x.numbers.with(idMark + query), x.within(x.numbers, query),
-		x.carrying(func(name string) bool { return len(query) > 1 && strings.Contains(name, query) }),
+	within := []iter.Seq[int]{x.tagged(mark + query + mark), x.within(x.names, query)}
+	rest := []iter.Seq[int]{x.numbers.with(idMark + query), x.within(x.numbers, query)}
+	if len(query) > 1 {
+		rest = append(rest, x.tagged(query))
 	}
 	if isNumber(query) {
 		return slices.Concat(exact, within, []iter.Seq[int]{address}, rest)
@@ -147,14 +167,11 @@ func (x *index) within(c column, text string) iter.Seq[int] {
 	return c.with(text)
 }
 
-// carrying goes through the rows that carry a tag of these names.
-func (x *index) carrying(is func(name string) bool) iter.Seq[int] {
+// tagged goes through the rows that carry a tag with a text in its name.
+func (x *index) tagged(text string) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for _, t := range x.tags {
-			if !is(t.lower) {
-				continue
-			}
-			for _, i := range t.rows {
+		for n := range x.tags.with(text) {
+			for _, i := range x.carriers[n] {
 				if !yield(int(i)) {
 					return
 				}

@@ -41,8 +41,9 @@ type Inventory struct {
 	misses    misses
 
 	// Of the goroutine that runs.
-	version int64     // of what is kept, as far as it is known here
-	claimed time.Time // when the turn to make a pass was last prolonged
+	version int64       // of what is kept, as far as it is known here
+	kept    fingerprint // of what is kept, as far as it can be read here
+	claimed time.Time   // when the turn to make a pass was last prolonged
 	pace    pace
 }
 

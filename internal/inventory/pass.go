@@ -47,7 +47,7 @@ func (p *pace) wait(ctx context.Context) error {
 // pass is one walk over all servers in the order of their ids.
 type pass struct {
 	rows    []row
-	centers map[string]string
+	centers centers
 	total   int // as SoftLayer said last
 	gone    int // how many it said fewer, all in all, from one page to the next
 }
@@ -57,7 +57,7 @@ type pass struct {
 // from further ahead. So none is passed over. At the end there must be as many as SoftLayer
 // says; those that it said fewer meanwhile may have been read before they went.
 func (i *Inventory) walk(ctx context.Context) ([]row, error) {
-	p := pass{centers: map[string]string{}}
+	p := pass{centers: centers{}}
 	for offset := 0; ; {
 		page, total, err := i.page(ctx, offset)
 		if err != nil {
@@ -137,12 +137,7 @@ func (p *pass) take(page []cancellation.Server) (taken int) {
 		if s.ID <= p.last() {
 			continue
 		}
-		r := rowOf(s)
-		if _, known := p.centers[r.datacenter]; !known {
-			p.centers[r.datacenter] = r.datacenter
-		}
-		r.datacenter = p.centers[r.datacenter] // one text for all that are there
-		p.rows = append(p.rows, r)
+		p.rows = append(p.rows, p.centers.row(s))
 		taken++
 	}
 	return taken

@@ -57,10 +57,10 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 		kept, err := unpacked(data)
 		if err != nil { // of another build, perhaps: the next pass makes a new one
 			i.log.Warn("reading the inventory of servers that was kept", "err", err)
-			i.version = version
+			i.version, i.kept = version, fingerprint{}
 			return 0, nil
 		}
-		i.takeOver(kept)
+		i.kept = i.takeOver(kept).all
 	}
 	i.version = version
 	if i.index.Load() != nil {
@@ -77,26 +77,23 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 		return min(passLease, i.interval), err
 	}
 	began := time.Now()
-	found := listing{}
-	if found.rows, err = i.steadyWalk(ctx); err != nil {
+	rows, err := i.steadyWalk(ctx)
+	if err != nil {
 		return 0, fmt.Errorf("reading all servers: %w", err)
 	}
-	if known := i.index.Load(); known != nil {
-		found.tags = known.carried()
-	}
-	changed := i.takeOver(found) // the names at once: tags may take as long again
+	x := i.takeOver(listing{rows: rows, tags: i.index.Load().carried()}) // at once: tags may take as long again
 	i.confirmed.Store(&began)
 	if tags, err := i.carried(ctx); err == nil {
-		found.tags = tags
+		x = x.with(tags)
+		i.index.Store(x)
 	} else if ctx.Err() != nil || errors.Is(err, errTurnLost) {
 		return 0, err
 	} else {
 		i.log.Warn("reading the servers' tags; the inventory goes on with what it knows of them", "err", err)
 	}
-	changed = i.takeOver(found) || changed
-	i.log.Info("read all servers for the typeahead", "servers", len(found.rows), "tags", len(found.tags),
-		"changed", changed, "took", time.Since(began).Round(time.Millisecond))
-	return min(i.interval, keptPoll), i.keep(ctx, found, changed)
+	i.log.Info("read all servers for the typeahead", "servers", x.size(), "tags", len(x.carriers),
+		"changed", x.all != i.kept, "took", time.Since(began).Round(time.Millisecond))
+	return min(i.interval, keptPoll), i.keep(ctx, x)
 }
 
 // age is how old what is kept must be for a pass. Where this build can do nothing with what
@@ -119,13 +116,11 @@ func (i *Inventory) steadyWalk(ctx context.Context) (rows []row, err error) {
 	return rows, err
 }
 
-// takeOver makes a listing what is known, and reports whether that is something new.
-func (i *Inventory) takeOver(l listing) (changed bool) {
-	if known := i.index.Load(); known != nil && known.digest == l.digest() {
-		return false
-	}
-	i.index.Store(newIndex(l))
-	return true
+// takeOver makes a listing what is known.
+func (i *Inventory) takeOver(l listing) *index {
+	x := newIndex(l, i.index.Load())
+	i.index.Store(x)
+	return x
 }
 
 // turn waits until the pass may make its next call. It prolongs the turn to make a pass.
@@ -148,12 +143,12 @@ func (i *Inventory) claim(ctx context.Context, age time.Duration) (bool, error) 
 	return mine, err
 }
 
-// keep keeps a listing for the next start and the other replicas.
-func (i *Inventory) keep(ctx context.Context, l listing, changed bool) error {
+// keep keeps what is known for the next start and the other replicas.
+func (i *Inventory) keep(ctx context.Context, x *index) error {
 	var data []byte
-	if changed || i.version == 0 {
+	if x.all != i.kept {
 		var err error
-		if data, err = packed(l); err != nil {
+		if data, err = packed(x); err != nil {
 			return err
 		}
 	}
@@ -161,7 +156,7 @@ func (i *Inventory) keep(ctx context.Context, l listing, changed bool) error {
 	defer cancel()
 	version, err := i.keeper.KeepInventory(asking, i.owner, data)
 	if err == nil {
-		i.version = version
+		i.version, i.kept = version, x.all
 	}
 	return err
 }

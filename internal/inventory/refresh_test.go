@@ -305,6 +305,46 @@ func TestWhatHasNotChangedIsNotKeptAgain(t *testing.T) {
 	})
 }
 
+func TestWhatAPassCouldNotKeepTheNextOneKeeps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &books{servers: many(20)}
+		b.before = func(call int) error {
+			if call == 2 { // the tags are read, and then the database is away
+				b.lost = errors.New("the database is away")
+			}
+			return nil
+		}
+		i := b.inventory("one")
+		_, err := i.refresh(t.Context())
+		require.ErrorIs(t, err, b.lost)
+		assert.Len(t, known(i), 20, "what was found is known here")
+		b.change(func() { b.lost, b.before = nil, nil })
+		time.Sleep(time.Minute)
+		_, err = i.refresh(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, int64(1), b.version, "nothing has changed since, and all the same it is kept")
+		other := b.inventory("other")
+		_, err = other.catchUp(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, known(i), known(other))
+	})
+}
+
+func TestWhatIsMadeOfTheSameRowsIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	l := account(50)
+	x := newIndex(listing{rows: slices.Clone(l.rows)}, nil)
+	again := newIndex(l, x)
+	assert.Same(t, &x.names.lower[0], &again.names.lower[0])
+	assert.NotEqual(t, x.all, again.all, "the tags are others")
+	assert.NotEmpty(t, again.search("team-web", 1))
+	assert.Empty(t, x.search("team-web", 1), "an index never changes")
+	changed := slices.Clone(l.rows)
+	changed[7].datacenter = "ams01"
+	assert.NotEqual(t, x.rows, newIndex(listing{rows: changed}, x).rows)
+}
+
 func TestAStoreThatIsAwayStopsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,6 @@ package inventory
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"hash"
 	"io"
 	"slices"
@@ -35,6 +34,18 @@ func rowOf(s cancellation.Server) row {
 		numbers:    mark + clean(s.PublicIP) + mark + clean(s.PrivateIP) + mark + idMark + strconv.FormatInt(s.ID, 10) + idMark,
 		datacenter: clean(s.Datacenter),
 	}
+}
+
+// centers are the data centers of many rows, each one text for all that are there.
+type centers map[string]string
+
+func (c centers) row(s cancellation.Server) row {
+	r := rowOf(s)
+	if _, known := c[r.datacenter]; !known {
+		c[r.datacenter] = r.datacenter
+	}
+	r.datacenter = c[r.datacenter]
+	return r
 }
 
 // clean takes out what would pass for a mark, and bounds a text far beyond any host name.
@@ -70,28 +81,28 @@ type tag struct {
 	Servers []int64
 }
 
-// listing is what a pass has found, or what was kept of one.
+// listing is what a pass has found, or what was kept of one: rows in any order, tags by name.
 type listing struct {
-	rows []row // by id
-	tags []tag // by name
+	rows []row
+	tags []tag
 }
 
-// digest is a fingerprint of all that a listing says.
-func (l listing) digest() [sha256.Size]byte {
+// fingerprint tells whether two listings say the same.
+type fingerprint [sha256.Size]byte
+
+// ofRows is the fingerprint of rows that are sorted by name.
+func ofRows(rows []row) fingerprint {
 	sum := sha256.New()
-	for _, r := range l.rows {
+	for _, r := range rows {
 		write(sum, strconv.FormatInt(r.id, 10), r.names, r.numbers, r.datacenter)
 	}
-	for _, t := range l.tags {
-		write(sum, t.Name)
-		_ = binary.Write(sum, binary.BigEndian, t.Servers) // a hash takes everything
-	}
-	return [sha256.Size]byte(sum.Sum(nil))
+	return fingerprint(sum.Sum(nil))
 }
 
 func write(sum hash.Hash, texts ...string) {
 	for _, text := range texts {
-		_, _ = io.WriteString(sum, text+"\n")
+		_, _ = io.WriteString(sum, text) // a hash takes everything
+		_, _ = io.WriteString(sum, "\n")
 	}
 }
 
@@ -105,5 +116,7 @@ func (r row) fqdn() string {
 }
 
 func sortTags(tags []tag) {
-	slices.SortFunc(tags, func(x, y tag) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(tags, func(x, y tag) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), slices.Compare(x.Servers, y.Servers))
+	})
 }

@@ -24,18 +24,19 @@ type heading struct{ Format, Servers, Tags int }
 // fields of a server in what is kept: id, host name, full name, addresses, data center.
 type fields [6]string
 
-// packed is a listing as it is kept.
-func packed(l listing) ([]byte, error) {
+// packed is an index as it is kept.
+func packed(x *index) ([]byte, error) {
 	var data bytes.Buffer
 	zip := gzip.NewWriter(&data)
 	out := json.NewEncoder(zip)
-	err := out.Encode(heading{format, len(l.rows), len(l.tags)})
-	for n := 0; err == nil && n < len(l.rows); n++ {
-		s := l.rows[n].server()
+	tags := x.carried()
+	err := out.Encode(heading{format, x.size(), len(tags)})
+	for n := 0; err == nil && n < x.size(); n++ {
+		s := x.row(n).server()
 		err = out.Encode(fields{strconv.FormatInt(s.ID, 10), s.Hostname, s.FQDN, s.PublicIP, s.PrivateIP, s.Datacenter})
 	}
-	for n := 0; err == nil && n < len(l.tags); n++ {
-		err = out.Encode(l.tags[n])
+	for n := 0; err == nil && n < len(tags); n++ {
+		err = out.Encode(tags[n])
 	}
 	if err == nil {
 		err = zip.Close()
@@ -71,7 +72,7 @@ func unpack(data []byte) (l listing, err error) {
 	case head.Format != format:
 		return l, fmt.Errorf("format %d is not known here", head.Format)
 	}
-	p := pass{centers: map[string]string{}}
+	known := centers{}
 	for range head.Servers {
 		var f fields
 		if err := in.Decode(&f); err != nil {
@@ -81,9 +82,9 @@ func unpack(data []byte) (l listing, err error) {
 		if err != nil {
 			return l, err
 		}
-		p.take([]cancellation.Server{{ID: id, Hostname: f[1], FQDN: f[2], PublicIP: f[3], PrivateIP: f[4], Datacenter: f[5]}})
+		s := cancellation.Server{ID: id, Hostname: f[1], FQDN: f[2], PublicIP: f[3], PrivateIP: f[4], Datacenter: f[5]}
+		l.rows = append(l.rows, known.row(s))
 	}
-	l.rows = p.rows
 	for range head.Tags {
 		var t tag
 		if err := in.Decode(&t); err != nil {
