@@ -220,7 +220,11 @@ func parseDate(text string) (time.Time, error) {
 
 // apply keeps the objects for which all conditions hold, in the order asked for.
 func (a *Account) apply(f filter, typ string, list []any) []any {
-	kept := []any{}
+	kept := make([]any, 0, len(list))
+	if len(f.conditions) == 0 {
+		kept = append(kept, list...)
+		list = nil
+	}
 	for _, object := range list {
 		if !slices.ContainsFunc(f.conditions, func(c condition) bool { return !a.meets(c, typ, object) }) {
 			kept = append(kept, object)
@@ -252,6 +256,11 @@ func id(object any) any {
 }
 
 func (a *Account) meets(c condition, typ string, object any) bool {
+	if whole, is := object.(tree); is && len(c.path) == 1 { // a name, mostly, of very many servers
+		if text, is := whole[c.path[0]].(string); is {
+			return c.holds(text)
+		}
+	}
 	values := a.values(typ, object, c.path)
 	return len(values) == 0 && c.absent || slices.ContainsFunc(values, c.holds)
 }
