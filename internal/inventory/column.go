@@ -24,13 +24,14 @@ type column struct {
 // Characters are numbered for lists: those of names and addresses, the marks, and one
 // number for all others.
 const (
-	symbols  = 64
+	listed   = "abcdefghijklmnopqrstuvwxyz0123456789.-_" + mark + idMark
+	symbols  = uint32(len(listed)) + 1
 	trigrams = symbols * symbols * symbols
 	bigrams  = symbols * symbols
 )
 
 var symbol = func() (of [256]uint32) {
-	for i, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789.-_" + mark + idMark) {
+	for i, c := range []byte(listed) {
 		of[c] = uint32(i + 1)
 	}
 	return of
@@ -52,7 +53,9 @@ func newColumn(rows int, text func(row int) string) column {
 	if c.lower = lowered(c.shown); bytes.Equal(c.lower, c.shown) {
 		c.lower = c.shown
 	}
-	c.list()
+	if rows > 0 {
+		c.list()
+	}
 	return c
 }
 
@@ -121,6 +124,9 @@ func (c *column) row(i int) []byte { return c.lower[c.starts[i]:c.starts[i+1]] }
 // in them, in order.
 func (c *column) with(text string) iter.Seq[int] {
 	return func(yield func(int) bool) {
+		if c.rows() == 0 {
+			return
+		}
 		sought := []byte(text)
 		rarest := c.rarest(text)
 		list := c.grams[c.lists[rarest]:c.lists[rarest+1]]
