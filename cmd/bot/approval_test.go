@@ -354,3 +354,143 @@ func TestAStuckRequestIsSettledByClicks(t *testing.T) {
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]), w.ticketOf(servers[2]))
 	assert.Equal(t, map[string]int{"filed": 2, "withdrawn": 1}, w.recorded())
 }
+
+func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
+	overBothWith(t, setup{slack: fakeslack.Options{EnterpriseID: "E0ACME"}, before: func(w *world) {
+		everywhere := "W0SAME"
+		for _, id := range []string{w.cast.Requester, w.cast.Approver} { // one person, by two ids
+			require.NoError(t, w.slack.PatchUser(id, fakeslack.UserPatch{EnterpriseUser: &everywhere}))
+		}
+		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
+	}}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Approver, waits, "approve")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "builtin-own-request")
+		assert.Empty(t, w.posts())
+		w.press(w.cast.User, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	})
+}
+
+func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{})
+	require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
+	w.accepted(w.cast.Channel, w.cast.Requester, w.server)
+	orphan := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
+	w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
+	w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
+	w.press(w.cast.Approver, orphan, "approve")
+	w.whispered(w.cast.Channel, w.cast.Approver, "Too late: Cancellation requested")
+	assert.Len(t, w.posts(), 1)
+}
+
+func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(w *world)
+		told   string
+	}{
+		"retagged": {func(w *world) {
+			w.patch(w.server, map[string]any{"tagReferences": []any{map[string]any{"tag": map[string]any{"name": "keep"}}}})
+		}, "tags"},
+		"a transaction begins": {func(w *world) {
+			w.patch(w.server, map[string]any{"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "RELOAD", "friendlyName": "Reload"}}})
+		}, "a transaction is running"},
+		"cancelled elsewhere": {func(w *world) {
+			w.control("POST", "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
+		}, "Already requested"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := started(t, fakeslack.TransportSocket, setup{})
+			waits := w.asksFor(w.server)
+			c.change(w)
+			w.press(w.cast.Approver, waits, "approve")
+			told := w.awaitMessage(w.cast.Channel, c.told, w.fqdn(w.server))
+			assert.Equal(t, waits.TS, told.TS)
+			assert.Empty(t, w.posts())
+		})
+	}
+}
+
+func TestAForbidOnCancelRefusesInsteadOfAskingForApproval(t *testing.T) {
+	overBothWith(t, setup{before: func(w *world) {
+		w.policy = fmt.Sprintf(`
+@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
+@id("approve") permit (principal in Group::%q, action == Action::"approve", resource);
+@id("never-here") @reason("nobody cancels here, whoever approves.")
+forbid (principal, action == Action::"cancel", resource);
+`, w.cast.RequestGroup, w.cast.ApproveGroup)
+	}}, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.Requester, w.server)
+		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+		refusal := w.top(w.cast.Requester)
+		assert.Equal(t, "Not allowed", refusal.Title.Text)
+		assert.Contains(t, refusal.text(w), "nobody cancels here, whoever approves.")
+		assert.Contains(t, refusal.text(w), "never-here")
+		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestARuleThatFailsRefusesAtTheSubmissionAndAtTheClick(t *testing.T) {
+	t.Parallel()
+	for name, action := range map[string]string{"at the submission": "cancel", "at the click": "approve"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+				w.policy = fmt.Sprintf(`
+@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
+@id("approve") permit (principal in Group::%q, action == Action::"approve", resource);
+@id("breaks") forbid (principal, action == Action::%q, resource) when { 9223372036854775807 + 1 > 0 };
+`, w.cast.RequestGroup, w.cast.ApproveGroup, action)
+			}})
+			m := w.form(w.cast.Channel, w.cast.Requester, w.server)
+			require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+			if action == "approve" { // nobody's approval could be evaluated
+				assert.Contains(t, w.fieldErrors(w.submit(w.cast.Requester, w.top(w.cast.Requester), w.usual(m, w.server)))["server"], "This needs the approval of other people")
+				assert.Empty(t, w.recorded())
+			} else {
+				assert.Contains(t, w.top(w.cast.Requester).text(w), "builtin-evaluation-error")
+			}
+			assert.Empty(t, w.posts())
+		})
+	}
+}
+
+// TestTheSimpleCaseStaysSimple counts what people do, and what they are sent.
+func TestTheSimpleCaseStaysSimple(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		interactions := 0
+		did := func() { interactions++ }
+
+		w.command(w.cast.Requester, strconv.FormatInt(w.server, 10))
+		did() // the command, with the server's name
+		m := w.awaitCard(w.cast.Requester, w.server)
+		values := w.usual(m, w.server)
+		for block := range values {
+			if block != "server" { // chosen by the command
+				did()
+			}
+		}
+		require.Empty(t, w.submit(w.cast.Requester, m, values).Error)
+		did()
+		assert.LessOrEqual(t, interactions, 6, "a known server takes at most six interactions")
+
+		waits := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
+		w.press(w.cast.Approver, waits, "approve") // the click, and the confirmation that its button asks for
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		w.eventually("the approver is told", func() bool { return len(w.about(w.cast.Approver, "Cancellation requested")) == 1 })
+		roots := 0
+		for _, message := range w.about(w.cast.Channel, w.fqdn(w.server)) {
+			if message.ThreadTS == "" {
+				roots++
+			}
+		}
+		assert.Equal(t, 1, roots, "one root message a request and channel")
+		for _, person := range []string{w.cast.Requester, w.cast.Approver} {
+			assert.Len(t, w.about(person, w.fqdn(w.server)), 1, "one direct message a person")
+		}
+	})
+}

@@ -42,6 +42,7 @@ type UserPatch struct {
 	IsStranger        *bool   `json:"is_stranger"`
 	TeamID            *string `json:"team_id"`
 	EnterpriseID      *string `json:"enterprise_id"`
+	EnterpriseUser    *string `json:"enterprise_user"` // the id in the whole organisation
 	Name              *string `json:"name"`
 	RealName          *string `json:"real_name"`
 	DisplayName       *string `json:"display_name"`
@@ -86,6 +87,7 @@ func (w *Workspace) PatchUser(id string, p UserPatch) error {
 	set(&u.IsStranger, p.IsStranger)
 	set(&u.TeamID, p.TeamID)
 	set(&u.EnterpriseID, p.EnterpriseID)
+	set(&u.EnterpriseUser, p.EnterpriseUser)
 	set(&u.Name, p.Name)
 	set(&u.RealName, p.RealName)
 	set(&u.DisplayName, p.DisplayName)

@@ -1,12 +1,16 @@
 package fakeslack
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // user is one person or bot, in the words of https://docs.slack.dev/reference/objects/user-object
 type user struct {
 	ID                string `json:"id"`
 	TeamID            string `json:"team_id"`
 	EnterpriseID      string `json:"enterprise_id,omitempty"`
+	EnterpriseUser    string `json:"enterprise_user,omitempty"` // the id in the whole organisation; "" for the same as here
 	Name              string `json:"name"`
 	RealName          string `json:"real_name"`
 	DisplayName       string `json:"display_name"`
@@ -67,7 +71,7 @@ func (w *Workspace) userObject(u *user) answer {
 		object["is_stranger"] = true
 	}
 	if u.EnterpriseID != "" {
-		object["enterprise_user"] = answer{"id": u.ID, "enterprise_id": u.EnterpriseID, "teams": []string{u.TeamID}}
+		object["enterprise_user"] = answer{"id": cmp.Or(u.EnterpriseUser, u.ID), "enterprise_id": u.EnterpriseID, "teams": []string{u.TeamID}}
 	}
 	return object
 }
