@@ -225,6 +225,12 @@ func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportSocket, setup{})
 	waits := w.asksFor(w.server)
+	w.eventually("where the message stands is recorded", func() bool {
+		db := w.openDatabase()
+		defer db.Close()
+		var standing int
+		return db.QueryRow(`select count(*) from notices where ts <> ''`).Scan(&standing) == nil && standing == 1
+	})
 	w.kill()
 	w.start()
 	w.eventually("the bot can be reached", func() bool { status, _ := w.ready(); return status == 200 })
