@@ -210,7 +210,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"UNDO_WINDOW=3s"}})
 	waits := w.asksFor(w.server)
 	w.press(w.cast.Approver, waits, "approve")
-	w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server))
+	w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(w.server))
 	w.kill() // what it knew of the groups is gone
 	require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.User}}))
 	w.start()

@@ -174,13 +174,23 @@ func withdrawn(r cancellation.Request) []line {
 // reader's own zone where it can be pressed.
 func toBeUndone(r cancellation.Request) []line {
 	return []line{
-		head("🕒 Will be filed: " + name(r)),
+		head("🕒 " + willBeFiled(r) + name(r)),
 		words("Nothing is filed before " + instant(r.UndoUntil) + ". Until then its requester and its approvers can undo it; afterwards only SoftLayer can stop it."),
 		askedBy(r), foot(r),
 	}
 }
 
+func willBeFiled(r cancellation.Request) string {
+	if len(r.Approvals) > 0 {
+		return "Approved, will be filed: "
+	}
+	return "Will be filed: "
+}
+
 func waiting(r cancellation.Request) []line {
+	if r.Why == "" && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
+		return []line{head("🕒 " + willBeFiled(r) + name(r)), words("Nothing is filed yet."), askedBy(r), foot(r)}
+	}
 	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
 		return toBeUndone(r)
 	}
