@@ -39,7 +39,7 @@ func Now() Time {
 var seams = []patch{
 	{"cmd/bot/serve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Filer: f.softlayer,", "Filer: crashFiler{f.softlayer},"},
-	{"cmd/bot/serve.go", "slackui.NewAnnouncer(", "newCrashAnnouncer("},
+	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
 }

@@ -28,6 +28,7 @@ type step struct {
 // boundaries lists every one of testdata/seams.go.
 var boundaries = bothSides(map[string]step{
 	"journal.record.scheduled": {ordinary, 2},
+	"journal.record.pending":   {approved, 1},
 	"journal.record.denied":    {forbidden, 1},
 	"journal.record.takeover":  {askedAgainAfterClosing, 1},
 	"journal.apply.same":       {unmadeOnce, 2},
@@ -52,7 +53,9 @@ var boundaries = bothSides(map[string]step{
 	"announcer.update":         {unmadeOnce, 1},
 	"announcer.respond":        {elsewhere, 1},
 	"announcer.find":           {postLost, 1},
+	"journal.take-filing":      {ordinary, 2},
 	"submission.acknowledge":   {ordinary, 2},
+	"click.acknowledge":        {approved, 1},
 }, boundary{"journal.claim.after", ordinary, 2}, boundary{"journal.claim-notice.after", ordinary, 3})
 
 // The calls that matter most.
@@ -67,6 +70,9 @@ func ordinary(*schedule) {}
 
 // forbidden: the policy refuses a reason, and the person corrects it.
 func forbidden(s *schedule) { s.errands[0].slip = forbiddenReason }
+
+// approved: who asks may not cancel alone.
+func approved(s *schedule) { s.errands[0].person = asker }
 
 // shared: somebody else asks for the server at the same time.
 func shared(s *schedule) {

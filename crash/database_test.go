@@ -105,7 +105,7 @@ type event struct {
 }
 
 func (r row) working() bool {
-	return r.state == "scheduled" || r.state == "filing" || r.state == "unknown"
+	return r.state == "pending" || r.state == "scheduled" || r.state == "filing" || r.state == "unknown"
 }
 
 // owing reports whether something is still to be told.

@@ -36,6 +36,7 @@ type words struct {
 	method string
 	fault  string // what became of the call
 	ref    string // of the request that it is about, as far as one is named
+	kind   string // of the message, where it names that: "result" where people asked
 	text   string
 	books  []ticket
 	took   time.Duration // until Slack answered
@@ -169,7 +170,7 @@ func firstGroup(r *regexp.Regexp, text string) string {
 // heard takes down what the bot says to Slack.
 func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 	said := &words{at: at, method: method, fault: fault, books: w.books()}
-	said.text, said.ref = readWords(body)
+	said.text, said.ref, said.kind = readWords(body)
 	w.tally(func(e *evidence) { e.said = append(e.said, said) })
 	if strings.HasPrefix(method, "chat.") || method == "response_url" {
 		w.note("bot says (%s %s): %.160s", method, fault, said.text)
@@ -180,19 +181,19 @@ func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 }
 
 // readWords reads the text of a call, which is a form or JSON, and the reference in it.
-func readWords(body []byte) (text, ref string) {
+func readWords(body []byte) (text, ref, kind string) {
 	var whole any
 	if json.Unmarshal(body, &whole) != nil {
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return "", ""
+			return "", "", ""
 		}
 		text = form.Get("text")
 		var metadata struct {
-			Payload struct{ Ref string } `json:"event_payload"`
+			Payload struct{ Ref, Kind string } `json:"event_payload"`
 		}
 		_ = json.Unmarshal([]byte(form.Get("metadata")), &metadata) // none: the text may name it
-		ref = metadata.Payload.Ref
+		ref, kind = metadata.Payload.Ref, metadata.Payload.Kind
 		for _, part := range []string{"blocks", "view"} {
 			var shown any
 			if json.Unmarshal([]byte(form.Get(part)), &shown) == nil {
@@ -205,7 +206,7 @@ func readWords(body []byte) (text, ref string) {
 	if refs := slices.Compact(shortRef.FindAllString(text, -1)); ref == "" && len(refs) == 1 {
 		ref = refs[0]
 	}
-	return text, ref
+	return text, ref, kind
 }
 
 // shownIn gathers the texts in a JSON value.
@@ -266,7 +267,7 @@ func readAnswer(body []byte) (title, ref, text string) {
 	if said.Action == "errors" {
 		return said.Action, "", strings.Join(slices.Sorted(maps.Values(said.Errors)), " ")
 	}
-	text, ref = readWords(body)
+	text, ref, _ = readWords(body)
 	return said.View.Title.Text, ref, text
 }
 

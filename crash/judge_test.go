@@ -191,7 +191,7 @@ var heads = map[string]string{
 func (t *trial) judgeMessages(r row) {
 	var about []fakeslack.Message
 	for _, m := range t.messages {
-		if m.To == "" && strings.Contains(m.Text, r.ref) {
+		if m.To == "" && m.ThreadTS == "" && strings.Contains(m.Text, r.ref) {
 			about = append(about, m)
 		}
 	}
@@ -205,25 +205,26 @@ func (t *trial) judgeMessages(r row) {
 			last = m
 		}
 	}
-	if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) {
+	if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) && !(r.why == "taken-over" && strings.Contains(last.Text, "Taken over by ")) {
 		t.find(untold, "request %s is %s (%s), and its message says %.120q", r.ref, r.state, r.why, last.Text)
 	}
 	t.judgeOrphans(r)
 }
 
-// judgeOrphans: each post after one that stands has its cause: the answer to that one
+// judgeOrphans: each post to one place after one that stands has its cause: the answer to that one
 // was lost, or a process was killed or stood still between them.
 func (t *trial) judgeOrphans(r row) {
-	var before *words
+	last := map[string]*words{} // by the message's kind
 	for _, s := range t.said {
 		if s.method != posting || s.ref != r.ref {
 			continue
 		}
+		before := last[s.kind]
 		if before != nil && before.answered() && !t.struckBetween(before.at, s.at) {
 			t.find(orphaned, "request %s was posted again %s after a post that was taken and answered", r.ref, s.at.Sub(before.at))
 		}
 		if s.stands {
-			before = s
+			last[s.kind] = s
 		}
 	}
 }

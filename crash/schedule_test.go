@@ -122,6 +122,7 @@ const (
 // What a world holds. The last person and the last server are the scene's.
 const (
 	people  = 5
+	asker   = 3 // who may only ask: somebody else approves
 	servers = 6
 )
 

@@ -58,6 +58,7 @@ func (w *world) play(ctx context.Context) {
 	operating, relieve := context.WithCancel(ctx)
 	w.running.Go(func() { w.operate(operating) })
 	w.running.Go(func() { w.feel(operating) })
+	w.running.Go(func() { w.approve(operating) })
 
 	w.trouble(ctx)
 	w.rest(ctx)

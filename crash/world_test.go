@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -91,15 +92,23 @@ func (w *world) settleIn() error {
 		}
 		w.servers, w.names[id] = append(w.servers, id), changed.FullyQualifiedDomainName
 	}
+	alone := slices.Delete(slices.Clone(w.people), asker, asker+1)
+	for group, users := range map[string][]string{w.cast.CancelGroup: alone, w.cast.ApproveGroup: {w.cast.User, w.cast.Approver}} {
+		if err := w.steerSlack("/group", map[string]any{"id": group, "users": users}); err != nil {
+			return err
+		}
+	}
 	policy := fmt.Sprintf(`
 @id("requesters-ask")
 permit (principal in Group::%[1]q, action == Action::"request", resource);
-@id("requesters-alone")
-permit (principal in Group::%[1]q, action == Action::"cancel", resource);
+@id("most-alone")
+permit (principal in Group::%[3]q, action == Action::"cancel", resource);
+@id("leads-approve")
+permit (principal in Group::%[4]q, action == Action::"approve", resource);
 @id("no-competitors")
 @reason("nobody moves to a competitor.")
 forbid (principal, action == Action::"request", resource) when { context.statedReason == %[2]q };
-`, w.cast.RequestGroup, refusedReason)
+`, w.cast.RequestGroup, refusedReason, w.cast.CancelGroup, w.cast.ApproveGroup)
 	return os.WriteFile(w.policyFile(), []byte(policy), 0o600)
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"testing"
@@ -47,6 +48,19 @@ func (w *world) whispered(channel, user string, words ...string) {
 			}
 		}
 		return false
+	})
+}
+
+// awaitReady waits until a bot that was started anew can take a command.
+func (w *world) awaitReady() {
+	w.t.Helper()
+	w.eventually("the bot is ready", func() bool {
+		response, err := http.Get("http://" + w.admin + "/readyz")
+		if err != nil {
+			return false // it does not listen yet
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK
 	})
 }
 
@@ -233,7 +247,7 @@ func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
 	})
 	w.kill()
 	w.start()
-	w.eventually("the bot can be reached", func() bool { status, _ := w.ready(); return status == 200 })
+	w.awaitReady()
 	w.press(w.cast.Approver, waits, "approve")
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 	assert.Len(t, w.tickets(w.server), 1)
@@ -257,7 +271,7 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 		w.stop() // what it knew of the groups is gone
 		require.NoError(t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 2))
 		w.start()
-		w.eventually("the bot can be reached", func() bool { status, _ := w.ready(); return status == 200 })
+		w.awaitReady()
 		w.press(w.cast.Approver, waits, "approve")
 		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "press again")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
@@ -305,6 +319,18 @@ func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
 	require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
 	card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
 	w.press(w.cast.Approver, card, "approve")
+	w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
+	assert.Len(t, w.tickets(w.server), 1)
+}
+
+func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{})
+	m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
+	require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+	card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
+	w.press(w.cast.Approver, card, "approve")
+	w.awaitMessage(w.cast.Requester, "Cancellation requested", w.fqdn(w.server))
 	w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
 	assert.Len(t, w.tickets(w.server), 1)
 }

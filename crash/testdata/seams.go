@@ -86,6 +86,12 @@ func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event)
 	return err
 }
 
+func (j crashJournal) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
+	crash("journal.take-filing.before")
+	defer crash("journal.take-filing.after")
+	return j.Journal.TakeFiling(ctx, most)
+}
+
 func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
 	_, err := around("journal.renew", func() (none struct{}, err error) { return none, j.Journal.Renew(ctx, r, owner, lease) })
 	return err
@@ -134,20 +140,16 @@ func (f crashFiler) File(ctx context.Context, order cancellation.Order) cancella
 // crashAnnouncer stands before and after what people are told.
 type crashAnnouncer struct{ cancellation.Announcer }
 
-func newCrashAnnouncer(o slackui.AnnouncerOptions) cancellation.Announcer {
-	return crashAnnouncer{slackui.NewAnnouncer(o)}
-}
-
-func (a crashAnnouncer) Post(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+func (a crashAnnouncer) Post(ctx context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	crash("announcer.post.before")
 	defer crash("announcer.post.after")
-	return a.Announcer.Post(ctx, channel, kind, r)
+	return a.Announcer.Post(ctx, to, kind, r)
 }
 
-func (a crashAnnouncer) Update(ctx context.Context, at cancellation.Posted, r cancellation.Request) (cancellation.Delivery, time.Duration) {
+func (a crashAnnouncer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	crash("announcer.update.before")
 	defer crash("announcer.update.after")
-	return a.Announcer.Update(ctx, at, r)
+	return a.Announcer.Update(ctx, at, kind, r)
 }
 
 func (a crashAnnouncer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
@@ -156,25 +158,32 @@ func (a crashAnnouncer) Respond(ctx context.Context, responseURL string, r cance
 	return a.Announcer.Respond(ctx, responseURL, r)
 }
 
-func (a crashAnnouncer) Find(ctx context.Context, channel string, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
+func (a crashAnnouncer) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
 	crash("announcer.find.before")
 	defer crash("announcer.find.after")
-	return a.Announcer.Find(ctx, channel, kind, r, since)
+	return a.Announcer.Find(ctx, in, kind, r, since)
 }
 
-// crashHandler stands before and after the acknowledgement of a submission.
+// crashHandler stands before and after the acknowledgement of a submission, and of a
+// click on a message.
 type crashHandler struct{ slackui.Handler }
 
 func newCrashApp(o slackui.Options) slackui.Handler { return crashHandler{slackui.NewApp(o)} }
 
 func (h crashHandler) Interaction(ctx context.Context, i slackui.Interaction) (slackui.Reply, slackui.After) {
 	reply, after := h.Handler.Interaction(ctx, i)
-	if i.Kind != slackui.ViewSubmission {
+	name := ""
+	switch {
+	case i.Kind == slackui.ViewSubmission:
+		name = "submission.acknowledge"
+	case i.Kind == slackui.BlockActions && i.View == nil:
+		name = "click.acknowledge"
+	default:
 		return reply, after
 	}
-	crash("submission.acknowledge.before")
+	crash(name + ".before")
 	return reply, func(ctx context.Context) {
-		crash("submission.acknowledge.after")
+		crash(name + ".after")
 		if after != nil {
 			after(ctx)
 		}

@@ -280,6 +280,8 @@ func TestApproversNamesWhomToAsk(t *testing.T) {
 		{"everyone but a user", approve("principal", `when { principal != User::"T01/U1" }`), nil, nil, true},
 		{"everyone but some", approve("principal", `unless { [User::"T01/U1"].contains(principal) || principal is User in Group::"S1" }`), nil, nil, true},
 		{"everyone on some servers", approve("principal", `when { resource.hourly }`), nil, nil, true},
+		{"whoever asked, and nobody knows who will", approve("principal", `when { principal == context.requester }`), nil, nil, true},
+		{"everyone on one server", approve("principal", `when { resource == Server::"1" }`), nil, nil, true},
 		{"everyone or a group", approve("principal", `when { resource.hourly || principal in Group::"S1" }`), nil, []string{"S1"}, true},
 		{"everyone of a team", approve("principal", `when { principal.team == "T01" }`), nil, nil, true},
 		{"everyone of several teams", approve("principal", `when { ["T01", "T02"].contains(principal.team) }`), nil, nil, true},

@@ -68,6 +68,11 @@ func TestMayAskAtAll(t *testing.T) {
 		t.Parallel()
 		deny(authz.RuleDefaultDeny)(t, parse(t, channel).MayAskAtAll(eve, "C2", "123456"))
 	})
+	t.Run("another channel is refused where the rule looks at the person too", func(t *testing.T) {
+		t.Parallel()
+		both := `@id("both") permit (principal, action == Action::"request", resource) when { principal in Group::"S0OPS" && context.channel == "C1" };`
+		deny(authz.RuleDefaultDeny)(t, parse(t, both).MayAskAtAll(raj, "C2", "123456"))
+	})
 	t.Run("another account is refused at the command", func(t *testing.T) {
 		t.Parallel()
 		deny(authz.RuleDefaultDeny)(t, parse(t, account).MayAskAtAll(eve, "C1", "999"))

@@ -129,6 +129,14 @@ func TestProspectsOnAServer(t *testing.T) {
 	assert.Equal(t, "interns ask their lead.", p.Prospects(person("U0IDA", "S0INTERNS", "S0OPS")).Request.Reason)
 }
 
+func TestTheContextOfApproveIsItsOwn(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `@id("requested") permit (principal, action == Action::"approve", resource) when { context has requester };
+		@id("ask") permit (principal, action == Action::"request", resource);`)
+
+	assert.Equal(t, "yes [requested]", said(p.ProspectsOn(person("U0LEE"), server(), context()).Approve))
+}
+
 func said(p authz.Prospect) string {
 	text := p.Answer.String() + " ["
 	for i, rule := range p.Rules {

@@ -58,8 +58,11 @@ func reminders(r Request, notices []Notice, now time.Time) []Notice {
 
 // asks reports whether a notice stands in a channel, where approvers can answer it.
 func (n Notice) asks() bool {
-	return n.TS != "" && n.Way == ByChannel && (n.Kind == ApprovalCard || n.Kind == Result)
+	return n.TS != "" && n.Way == ByChannel && (n.Kind == ApprovalCard || n.Kind == Result && !n.Place.private())
 }
+
+// private reports whether nobody but the requester sees what is told there.
+func (p Place) private() bool { return p.Channel == "" || p.Alone }
 
 // askDirectly owes a card by direct message to some who could approve, where no channel
 // shows the request to them, and tells the requester where there is nobody.

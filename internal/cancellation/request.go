@@ -52,6 +52,7 @@ type Person struct {
 type Place struct {
 	Channel          string    // Slack channel id; "" where there was none
 	ChannelName      string    `json:",omitempty"`
+	Alone            bool      `json:",omitempty"` // nobody but the requester and the bot is in that channel
 	Thread           string    `json:",omitempty"` // ts of the message whose thread it is in; "" for none
 	ResponseURL      string    `json:"-"`          // a capability: kept in the notice row only, erased after its life
 	ResponseURLUntil time.Time `json:"-"`

@@ -65,7 +65,7 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 			return err
 		}
 	}
-	if r.State == Pending && n.Kind == Result && n.Place.Channel == "" && w.NotifyChannel == "" { // no channel shows it
+	if r.State == Pending && n.Kind == Result && n.Place.private() && w.NotifyChannel == "" { // no channel shows it
 		if err := w.askDirectly(ctx, r); err != nil {
 			return err
 		}

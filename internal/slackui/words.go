@@ -218,6 +218,9 @@ func itemsWords(items []cancellation.AssociatedItem) string {
 	return count + ", cost " + unseen
 }
 
+// directMessage is what Slack calls a direct message with one person, or with the bot.
+const directMessage = "directmessage"
+
 // channelWords is where the result goes. Slack calls a direct message
 // "directmessage" and a private channel "privategroup" in a command.
 func channelWords(p cancellation.Place) string {
@@ -227,7 +230,7 @@ func channelWords(p cancellation.Place) string {
 		return "the message's thread in " + channelWords(channel)
 	}
 	switch {
-	case p.Channel == "" || p.ChannelName == "directmessage":
+	case p.Channel == "" || p.ChannelName == directMessage:
 		return "you"
 	case p.ChannelName == "" || p.ChannelName == "privategroup":
 		return "this channel"
