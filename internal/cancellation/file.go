@@ -52,6 +52,14 @@ func filed(t TicketID) *verdict { return &verdict{to: Filed, ticket: t} }
 // file takes a scheduled request to its POST, or to the reason why there is none.
 func (w *Worker) file(ctx context.Context, h *held) error {
 	r := h.request()
+	now, err := w.Journal.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Before(r.UndoUntil) { // people may still undo it
+		r.Due = r.UndoUntil
+		return w.putBack(ctx, h, r, r.Why)
+	}
 	if r.Recheck == RecheckSettled {
 		return w.settle(ctx, h)
 	}

@@ -114,11 +114,11 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(people, by)
-	if refused := a.policy.MayApproveAtAll(who); known && refused.Effect == authz.Refused && !a.asksToSee(i) {
-		return a.whisper(i, line{bold("Nothing was recorded."), plain(" You may not do this: " + ended(shown(refused.Reason)) + " Rule " + shown(refused.Rule))})
+	if !known {
+		return a.whisper(i, line{bold("Nothing was opened."), plain(" " + unspoken)})
 	}
-	if !known || who.Stranger || who.Guest || who.Bot || who.Deactivated {
-		return a.whisper(i, line{bold("Nothing was done."), plain(" This is for full members of the workspace that runs this bot.")})
+	if d := a.mayOpen(who, i); d.Effect == authz.Refused {
+		return a.whisper(i, line{bold("Nothing was opened."), plain(" You may not do this: " + ended(shown(d.Reason)) + " Rule " + shown(d.Rule))})
 	}
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil {
@@ -131,5 +131,12 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 	return nil
 }
 
-// asksToSee reports whether a click changes nothing.
-func (a *App) asksToSee(i Interaction) bool { return i.Action.ActionID == detailsAction }
+// mayOpen decides whether a form may open: approvers' forms for whoever could approve
+// something, and a server's addresses and cost for whoever could ask as well.
+func (a *App) mayOpen(who authz.Principal, i Interaction) authz.Decision {
+	d := a.policy.MayApproveAtAll(who)
+	if d.Effect == authz.Refused && i.Action.ActionID == detailsAction {
+		return a.policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
+	}
+	return d
+}
