@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
 )
 
 // benchmarkAccepted measures submissions that are accepted: of the bot, which files and
@@ -21,6 +23,30 @@ func benchmarkAccepted(b *testing.B, built string) {
 			b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) { acceptedBeside(b, built, fresh, clients) })
 		}
 	})
+	b.Run("postgres/replicas=3", func(b *testing.B) { acceptedByThree(b, built) })
+}
+
+// acceptedByThree measures submissions to three replicas of one database, each from a
+// third of the clients.
+func acceptedByThree(b *testing.B, built string) {
+	v, s := newVendors(b), newSender(b)
+	bot := v.accepting(b, s, built, postgrestest.Database(b))
+	var others []*process
+	for range 2 {
+		other := launch(b, v.botOn(built, b.TempDir(), bot.databaseURL))
+		other.awaitAck(b, s)
+		others = append(others, other)
+	}
+	bot.connect(b, maxConnections, others...)
+	bot.submit(b, 4*maxConnections) // which warms up
+	bot.each, bot.took = nil, nil
+	for b.Loop() {
+		for range 7 {
+			bot.submit(b, 100+8*maxConnections)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	bot.report(b)
 }
 
 func acceptedBeside(b *testing.B, built string, fresh func(*testing.B) string, clients int) {

@@ -85,12 +85,16 @@ func plainText(text string) map[string]any {
 	return map[string]any{"type": "plain_text", "text": text, "emoji": true}
 }
 
-// next is one more submission as Slack sends it. Its server's number has as many digits
+// next is one more submission as Slack sends it, of the next of all members. Its server's number has as many digits
 // as the model's, so that all are of one size.
 func (f *form) next() []byte {
-	model, server := strconv.FormatInt(f.server, 10), strconv.FormatInt(firstServer+f.made.Add(1), 10)
-	payload := strings.NewReplacer(f.sealed, f.seal(strings.ReplaceAll(f.metadata, model, server)),
-		viewID, "V"+server, model, server).Replace(f.payload)
+	n := f.made.Add(1)
+	model, server := strconv.FormatInt(f.server, 10), strconv.FormatInt(firstServer+n, 10)
+	another := []string{model, server, userID, member(n)}
+	payload := strings.NewReplacer(append([]string{
+		f.sealed, f.seal(strings.NewReplacer(another...).Replace(f.metadata)),
+		viewID, "V" + server,
+	}, another...)...).Replace(f.payload)
 	body := url.Values{"payload": {payload}}.Encode()
 	var request strings.Builder
 	request.WriteString("POST /slack/interactions HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Slackbot 1.0\r\n" +

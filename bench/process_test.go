@@ -38,7 +38,7 @@ func botAt(url, built, folder, databaseURL string) program {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + folder,
 		"SLACK_API_URL=" + url + "/slack/api/", "SOFTLAYER_ENDPOINT_URL=" + url + "/softlayer/rest/v3.1",
 		"TICKET_URL=" + url + "/softlayer/tickets/{id}", "DATABASE_URL=" + databaseURL,
-		"SOFTLAYER_RATE=1000", "APPROVE_GROUPS=none",
+		"SOFTLAYER_RATE=1000", "APPROVE_GROUPS=none", "MAX_SERVERS_PER_DAY=1000000", "MAX_FILINGS_PER_HOUR=1000000",
 	}}
 }
 

@@ -2,9 +2,11 @@ package bench
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,7 +19,7 @@ const (
 	botToken      = "xoxb-bench"
 	signingSecret = "bench-signing-secret"
 	teamID        = "T0BENCH"
-	userID        = "U0BENCH"
+	userID        = "U0BENCH00" // and those of the others are as long
 	groupID       = "S0BENCH"
 	viewID        = "V0BENCH"
 )
@@ -46,20 +48,34 @@ func newVendors(b *testing.B) *vendors {
 	for method, answer := range map[string]string{
 		"auth.test": `{"ok":true,"url":"https://bench.slack.com/","team":"Bench","user":"cancel-server","team_id":"` + teamID +
 			`","user_id":"U0BOT","bot_id":"B0BOT","is_enterprise_install":false}`,
-		"users.info":      `{"ok":true,"user":{"id":"` + userID + `","team_id":"` + teamID + `","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`,
 		"chat.update":     `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
-		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + userID + `"]}]}`,
+		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + strings.Join(members(), `","`) + `"]}]}`,
 	} {
 		mux.HandleFunc("/slack/api/"+method, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			answerJSON(w, []byte(answer))
 		})
 	}
+	mux.HandleFunc("/slack/api/users.info", func(w http.ResponseWriter, r *http.Request) {
+		answerJSON(w, []byte(`{"ok":true,"user":{"id":"`+r.FormValue("user")+`","team_id":"`+teamID+`","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`))
+	})
 	server := httptest.NewServer(mux)
 	b.Cleanup(server.Close)
 	v.url = server.URL
 	return v
 }
+
+// members are all people: as many as ask at the same time, and some more.
+func members() []string {
+	all := make([]string, 100)
+	for i := range all {
+		all[i] = member(int64(i))
+	}
+	return all
+}
+
+// member is one of them; the first is userID.
+func member(n int64) string { return fmt.Sprintf("U0BENCH%02d", n%100) }
 
 func answerJSON(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -100,14 +100,12 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 		}
 	}
 	recorded, err := d.record(ctx, s, blockers)
-	for try := 0; try < recordTries && (errors.Is(err, ErrMoved) || recorded.Crowded); try++ {
-		recorded, err = d.record(ctx, s, blockers) // the standing request, or the count, is another by now
+	for try := 0; try < recordTries && errors.Is(err, ErrMoved); try++ {
+		recorded, err = d.record(ctx, s, blockers) // the standing request has changed: it may have ended
 	}
 	switch {
-	case errors.Is(err, errTooMany):
+	case errors.Is(err, ErrDayFull) || recorded.Full:
 		return Answer{Kind: AnswerTooMany}, nil
-	case recorded.Crowded:
-		return Answer{}, errors.New("recording a submission: one person sends too many at once")
 	case errors.Is(err, errBlocked):
 		return d.blocked(ctx, s, blockers)
 	case errors.Is(err, errNobody):
@@ -126,9 +124,6 @@ var errBlocked = errors.New("the server cannot be cancelled now")
 
 // recordTries bounds how often a submission is decided anew because what it rests on moved.
 const recordTries = 5
-
-// errTooMany says that the person's day is full.
-var errTooMany = errors.New("as many servers were asked for today as one person may")
 
 // errNobody says that the policy asks for an approval that nobody could give.
 var errNobody = errors.New("nobody else could approve this")
@@ -203,13 +198,13 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 
 // place is the next one of a person's day.
 func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
-	q := Quota{Requester: who.ID(), Day: QuotaDay(now)}
+	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
 	asked, err := d.Journal.Asked(ctx, q.Requester, q.Day)
 	if err != nil {
 		return q, err
 	}
-	if q.Slot = asked + 1; q.Slot > int64(d.ServersPerDay) {
-		return q, errTooMany
+	if q.Slot = asked + 1; q.Slot > q.Most {
+		return q, ErrDayFull
 	}
 	return q, nil
 }
@@ -221,7 +216,7 @@ func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 		return false, fmt.Errorf("reading the database's time: %w", err)
 	}
 	_, err = d.place(ctx, who, now)
-	if errors.Is(err, errTooMany) {
+	if errors.Is(err, ErrDayFull) {
 		return true, nil
 	}
 	return false, err

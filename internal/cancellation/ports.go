@@ -159,7 +159,7 @@ type Recorded struct {
 	Request Request  // the row with this id, whether new or from an earlier delivery
 	Fresh   bool     // this call made it
 	Held    *Request // another live request holds the server; nothing was recorded
-	Crowded bool     // the place in the Quota was taken meanwhile; nothing was recorded
+	Full    bool     // the person's day has no place left; nothing was recorded
 }
 
 // Quota is a request's place among those of one person and day, so that two at once are
@@ -167,7 +167,8 @@ type Recorded struct {
 type Quota struct {
 	Requester string // "TEAM/USER"
 	Day       int64  // since 1970 UTC
-	Slot      int64  // from 1
+	Slot      int64  // from 1: the next one as far as the caller knows
+	Most      int64  // the last one of a day
 }
 
 // QuotaDay is the day that counts at a moment.

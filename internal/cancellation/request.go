@@ -269,6 +269,8 @@ const (
 var (
 	// ErrMoved says that the row changed since it was read: read it again.
 	ErrMoved = errors.New("the request changed meanwhile")
+	// ErrDayFull says that this person has asked for as many servers today as anybody may.
+	ErrDayFull = errors.New("as many servers were asked for today as one person may")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
 	// ErrUnreadable says that what a row asked for cannot be read; the rest of it can.

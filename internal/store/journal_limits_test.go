@@ -14,6 +14,7 @@ import (
 func limitPromises() []promise {
 	return []promise{
 		{"two requests never have one place of a person's day", placesAreTakenOnce},
+		{"a request whose place is taken gets the next one", placesMoveUp},
 		{"places of another day or person are free", placesBelongToADayAndAPerson},
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
 		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
@@ -25,7 +26,7 @@ func limitPromises() []promise {
 // inPlace is a submission in a place of a person's day.
 func inPlace(server int64, who string, day, slot int64) cancellation.Record {
 	rec := asking(server)
-	rec.Quota = cancellation.Quota{Requester: who, Day: day, Slot: slot}
+	rec.Quota = cancellation.Quota{Requester: who, Day: day, Slot: slot, Most: slot}
 	return rec
 }
 
@@ -40,19 +41,36 @@ func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 		})
 	}
 	all.Wait()
-	fresh, crowded := 0, 0
+	fresh, full := 0, 0
 	for _, a := range answers {
 		if a.Fresh {
 			fresh++
 		}
-		if a.Crowded {
-			crowded++
+		if a.Full {
+			full++
 		}
 	}
-	assert.Equal(t, []int{1, 7}, []int{fresh, crowded})
+	assert.Equal(t, []int{1, 7}, []int{fresh, full})
 	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, asked)
+}
+
+func placesMoveUp(t *testing.T, j cancellation.Journal, _ *hands) {
+	var all sync.WaitGroup
+	for i := range int64(8) {
+		all.Go(func() {
+			rec := inPlace(i+1, "T0/U0ANA", 1, 1)
+			rec.Quota.Most = 8
+			got, err := j.Record(t.Context(), rec)
+			assert.NoError(t, err)
+			assert.True(t, got.Fresh)
+		})
+	}
+	all.Wait()
+	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 8, asked)
 }
 
 func placesBelongToADayAndAPerson(t *testing.T, j cancellation.Journal, _ *hands) {

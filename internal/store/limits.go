@@ -11,8 +11,9 @@ import (
 )
 
 const (
+	placeSQL = `select coalesce(max(quota_slot), 0), coalesce(sum(case when quota_slot = $3 then 1 else 0 end), 0)
+		from requests where requester = $1 and quota_day = $2`
 	askedSQL = `select coalesce(max(quota_slot), 0) from requests where requester = $1 and quota_day = $2`
-	takenSQL = `select 1 from requests where requester = $1 and quota_day = $2 and quota_slot = $3`
 
 	// A denial that was given before, and by nothing but the submission, is counted.
 	repeatSQL = `
@@ -42,18 +43,23 @@ func (s *Store) Asked(ctx context.Context, requester string, day int64) (slot in
 	return slot, wrap("counting what a person asked for", err)
 }
 
-// crowded reports whether another request took the place in the quota.
-func (r *recording) crowded(ctx context.Context, tx *tx) (bool, error) {
+// moveUp gives the request the next place of its person's day, where another one took
+// its own. It reports whether there is none left.
+func (r *recording) moveUp(ctx context.Context, tx *tx) (full bool, err error) {
 	if r.Quota.Slot == 0 {
 		return false, nil
 	}
-	var one int
-	err := tx.QueryRowContext(ctx, takenSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	var last, taken int64
+	if err := tx.QueryRowContext(ctx, placeSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&last, &taken); err != nil {
+		return false, fmt.Errorf("counting what a person asked for: %w", err)
 	}
-	r.out = cancellation.Recorded{Crowded: err == nil}
-	return err == nil, err
+	if taken > 0 {
+		r.Quota.Slot = max(r.Quota.Slot, last+1)
+	}
+	if full = r.Quota.Slot > r.Quota.Most; full {
+		r.out = cancellation.Recorded{Full: true}
+	}
+	return full, nil
 }
 
 // deny counts a denial that was given within a day, or inserts it.

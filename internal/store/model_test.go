@@ -83,8 +83,8 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 		return cancellation.Recorded{Request: again.Request}, nil
 	}
 	if rec.Ending != nil {
-		if old := m.requests[rec.Ending.From.ID]; m.taken(rec.Quota) && old.Version == rec.Ending.From.Version {
-			return cancellation.Recorded{}, cancellation.ErrMoved
+		if old := m.requests[rec.Ending.From.ID]; m.full(rec.Quota) && old.Version == rec.Ending.From.Version {
+			return cancellation.Recorded{}, cancellation.ErrDayFull
 		}
 		if _, err := m.apply(*rec.Ending); err != nil {
 			return cancellation.Recorded{}, err
@@ -93,9 +93,10 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 	if live := m.live(rec.Request.Submission.Card.Server.ID); live != nil && rec.Request.State.Live() {
 		return cancellation.Recorded{Held: new(live.Request)}, nil
 	}
-	if m.taken(rec.Quota) {
-		return cancellation.Recorded{Crowded: true}, nil
+	if m.full(rec.Quota) {
+		return cancellation.Recorded{Full: true}, nil
 	}
+	rec.Quota.Slot, rec.Quota.Most = m.placeOf(rec.Quota), 0
 	return cancellation.Recorded{Request: m.insert(rec), Fresh: true}, nil
 }
 
@@ -112,15 +113,22 @@ func (m *model) deniedBefore(rec cancellation.Record) *modelRequest {
 	return nil
 }
 
-// taken reports whether a request has this place of a person's day.
-func (m *model) taken(q cancellation.Quota) bool {
+// placeOf is the place that a request gets: its own, or the one behind all where another
+// has that.
+func (m *model) placeOf(q cancellation.Quota) int64 {
+	taken, last := false, int64(0)
 	for _, r := range m.requests {
-		if q.Slot != 0 && r.quota == q {
-			return true
+		if r.quota.Requester == q.Requester && r.quota.Day == q.Day {
+			taken, last = taken || r.quota.Slot == q.Slot, max(last, r.quota.Slot)
 		}
 	}
-	return false
+	if q.Slot == 0 || !taken {
+		return q.Slot
+	}
+	return max(q.Slot, last+1)
 }
+
+func (m *model) full(q cancellation.Quota) bool { return q.Slot != 0 && m.placeOf(q) > q.Most }
 
 func (m *model) insert(rec cancellation.Record) cancellation.Request {
 	now := m.clock.time()

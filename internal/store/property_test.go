@@ -204,7 +204,7 @@ func (m *machine) submission(t *rapid.T, server int64) cancellation.Record {
 	rec.Request.ID = fmt.Sprintf("request-%03d", len(m.sent))
 	rec.Request.Due = m.when(t, "due")
 	rec.Notices[0].RequestID, rec.Notices[0].Due = rec.Request.ID, m.when(t, "notice")
-	rec.Quota = cancellation.Quota{Requester: worker(t), Day: 20_000, Slot: rapid.Int64Range(0, 20).Draw(t, "place of the day")}
+	rec.Quota = cancellation.Quota{Requester: worker(t), Day: 20_000, Slot: rapid.Int64Range(0, 5).Draw(t, "place of the day"), Most: 5}
 	rec.Notices[0].Place.ResponseURLUntil = m.clock.time().Add(delay(t, "response_url"))
 	return rec
 }
@@ -216,7 +216,7 @@ func (m *machine) deliver(t *rapid.T, rec cancellation.Record) {
 		return
 	}
 	require.Equal(t, want, got)
-	if !got.Crowded {
+	if !got.Full {
 		m.requests = append(m.requests, m.model.requests[got.Request.ID].or(got.Held))
 	}
 }

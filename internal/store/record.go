@@ -112,8 +112,8 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 	if err := r.place(ctx, tx, now); err != nil {
 		return cancellation.Recorded{}, err
 	}
-	if r.out.Crowded { // what was ended would stay so with nothing in its place
-		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: %w", old.Ref.Short(), cancellation.ErrMoved)
+	if r.out.Full { // what was ended would stay so with nothing in its place
+		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
 	}
 	if r.out.Held != nil {
 		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: its server is held by %s as well",
@@ -131,7 +131,7 @@ func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
 		if found, err := r.held(ctx, tx); found || err != nil {
 			return err
 		}
-		if found, err := r.crowded(ctx, tx); found || err != nil {
+		if found, err := r.moveUp(ctx, tx); found || err != nil {
 			return err
 		}
 		refused, err := insertFresh(ctx, tx, now, []*recording{r})
