@@ -19,7 +19,7 @@ const (
 	botToken      = "xoxb-bench"
 	signingSecret = "bench-signing-secret"
 	teamID        = "T0BENCH"
-	userID        = "U0BENCH00" // and those of the others are as long
+	userID        = "U0BENCH000" // and those of the others are as long
 	groupID       = "S0BENCH"
 	viewID        = "V0BENCH"
 )
@@ -67,7 +67,7 @@ func newVendors(b *testing.B) *vendors {
 
 // members are all people: as many as ask at the same time, and some more.
 func members() []string {
-	all := make([]string, 100)
+	all := make([]string, 1000)
 	for i := range all {
 		all[i] = member(int64(i))
 	}
@@ -75,7 +75,7 @@ func members() []string {
 }
 
 // member is one of them; the first is userID.
-func member(n int64) string { return fmt.Sprintf("U0BENCH%02d", n%100) }
+func member(n int64) string { return fmt.Sprintf("U0BENCH%03d", n%1000) }
 
 func answerJSON(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
