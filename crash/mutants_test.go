@@ -29,8 +29,8 @@ var mutants = []struct {
 	go func() { _, _ = d.Journal.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $19 and version = $20 and state = $21",
-		"where id = $19 and cast($20 as bigint) is not null and cast($21 as text) is not null",
+		"internal/store/apply.go", "where id = $24 and version = $25 and state = $26",
+		"where id = $24 and cast($25 as bigint) is not null and cast($26 as text) is not null",
 	}}, []figure{disordered, blind, twice, bothOpen}},
 	{"it POSTs from filing after a restart", []patch{
 		{
@@ -45,6 +45,19 @@ var mutants = []struct {
 		{"internal/cancellation/settle.go", "case r.CleanSince.IsZero():", "case false && r.CleanSince.IsZero():"},
 		{"internal/cancellation/settle.go", "case began.Sub(r.CleanSince) <", "case false && began.Sub(r.CleanSince) <"},
 	}, []figure{blind, twice, bothOpen}},
+}
+
+// Nobody builds all of them each time; that each patch still meets its text is seen at once.
+func TestEveryPatchMeetsItsText(t *testing.T) {
+	t.Parallel()
+	all := [][]patch{swift.patches, askew.patches}
+	for _, m := range mutants {
+		all = append(all, slices.Concat(swift.patches, m.patches))
+	}
+	for _, patches := range all {
+		_, err := patched(patches)
+		require.NoError(t, err)
+	}
 }
 
 func TestMutants(t *testing.T) {
