@@ -15,11 +15,10 @@ import (
 // asked, and the request's state where it was asked for. Times are moments, which only
 // mrkdwn can show in the reader's own zone; no foreign text is in that block.
 func (w Words) pending(kind cancellation.NoticeKind, r cancellation.Request) Message {
-	top := head("⏳ Waiting for approval: " + name(r))
+	lines := waitingFor(r)
 	if kind == cancellation.ApprovalCard || kind.Recipient() != "" && kind.Recipient() != r.Submission.By.ID {
-		top = head("Approve a cancellation?")
+		lines = append([]line{head("Approve a cancellation?"), append(line{bold(name(r)), plain(" · ")}, identity(r)...)}, request(r)...)
 	}
-	lines := append([]line{top}, request(r)...)
 	if kind.Recipient() == r.Submission.By.ID {
 		lines = append(lines, words("Nobody who may approve could be shown this. It stays owed and is tried again: ask one of them yourself."))
 	}
@@ -45,7 +44,17 @@ func pendingText(r cancellation.Request) string {
 
 // waitingForApproval is the card for where nothing can be pressed.
 func waitingForApproval(r cancellation.Request) []line {
-	return append(append([]line{head("⏳ Waiting for approval: " + name(r))}, request(r)...), words(answerBy(r, instant)), foot(r))
+	return append(waitingFor(r), words(answerBy(r, instant)), foot(r))
+}
+
+func waitingFor(r cancellation.Request) []line {
+	return append([]line{head("⏳ Waiting for approval: " + name(r)), identity(r)}, request(r)...)
+}
+
+// identity is what tells the server from another of its name.
+func identity(r cancellation.Request) line {
+	server := r.Submission.Card.Server
+	return words(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(server.Datacenter)...), " · "))
 }
 
 // request says what is asked for, by whom and why.
@@ -53,7 +62,6 @@ func request(r cancellation.Request) []line {
 	s := r.Submission
 	server := s.Card.Server
 	lines := []line{
-		append(line{bold(name(r))}, plain(" · "+strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(server.Datacenter)...), " · "))),
 		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(shown(s.Reason))},
 		words("“" + cut(public(s.Content), 500) + "”"),
 		stopsCosting(s.Card),
