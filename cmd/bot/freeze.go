@@ -13,26 +13,15 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// freeze stops all filing of the deployment, or lets it go on, beside running bots. What
-// is being filed already is listed, with until when it may be sent.
+// freeze stops all filing of the deployment, or lets it go on, beside running bots and by
+// the database alone. What is being filed already is listed, with until when it may be
+// sent.
 func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) error {
 	why, err := parseOrder(args, frozen)
 	if err != nil {
 		return err
 	}
-	cfg, err := LoadConfig()
-	if err != nil {
-		return err
-	}
-	if err := cfg.databaseMade(); err != nil {
-		return err
-	}
-	f, err := reach(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	journal, err := f.openStore(ctx, cfg, false)
+	journal, err := openBeside(ctx)
 	if err != nil {
 		return err
 	}

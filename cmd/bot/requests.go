@@ -19,21 +19,26 @@ import (
 // maxListed bounds a list of requests, the newest of them.
 const maxListed = 1000
 
-// requests lists requests from the database alone: it needs no vendor, which may be
-// what is away.
+// openBeside opens the database beside a running serve and asks no vendor: one may be what
+// is away.
+func openBeside(ctx context.Context) (*store.Store, error) {
+	cfg, err := LoadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.databaseMade(); err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, store.Options{Path: cfg.SQLitePath(), URL: cfg.PostgresURL()})
+}
+
+// requests lists requests from the database alone.
 func requests(ctx context.Context, args []string, stdout io.Writer) error {
 	states, err := parseStates(args)
 	if err != nil {
 		return err
 	}
-	cfg, err := LoadConfig()
-	if err != nil {
-		return err
-	}
-	if err := cfg.databaseMade(); err != nil {
-		return err
-	}
-	journal, err := store.Open(ctx, store.Options{Path: cfg.SQLitePath(), URL: cfg.PostgresURL()})
+	journal, err := openBeside(ctx)
 	if err != nil {
 		return err
 	}
