@@ -223,7 +223,7 @@ func (t *trial) judgeMessages(r row) {
 func (t *trial) judgeOrphans(r row) {
 	last := map[string]*words{} // by the message's kind
 	for _, s := range t.said {
-		if s.method != posting || s.ref != r.ref {
+		if s.method != posting || s.ref != r.ref || s.kind == "" { // that is a word to somebody who clicked
 			continue
 		}
 		before := last[s.kind]

@@ -101,7 +101,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 				evidence: evidence{
 					answers: []answer{{at: start, content: "case 1", title: "Recorded", ref: ref}},
 					posts:   []*post{{at: after(1), ref: ref, server: 42, answer: `{"id":7}`}},
-					said:    []*words{{at: after(2), method: posting, ref: ref, text: filed, books: []ticket{own}, stands: true}},
+					said:    []*words{{at: after(2), method: posting, ref: ref, kind: "result", text: filed, books: []ticket{own}, stands: true}},
 					presses: []press{{from: after(-0.1), until: start, content: "case 1", server: 42}},
 				},
 			}

@@ -210,24 +210,20 @@ func words(blockers []Blocker) string {
 // known after it.
 func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) error {
 	began.commit = time.Now()
-	at, err := w.Journal.Now(ctx)
-	if err != nil {
-		return err
-	}
 	next, err := h.request().Move(Filing, ByWorker, "")
 	if err != nil {
 		return err
 	}
 	next.Posts++
-	next.NotAfter = at.Add(w.Limits.PostTimeout)
 	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
-	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true); errors.Is(err, ErrFrozen) {
+	window := func(c *Change) { c.Window = w.Limits.PostTimeout }
+	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true, window); errors.Is(err, ErrFrozen) {
 		order, unread := w.Journal.Frozen(ctx)
 		return errors.Join(unread, w.waitFrozen(ctx, h, order))
 	} else if err != nil {
 		return err
 	}
-	left, ok := w.mayPost(ctx, next, began)
+	left, ok := w.mayPost(ctx, h.request(), began)
 	if !ok {
 		return w.commit(ctx, h, verdict{to: Scheduled, why: Because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
 	}

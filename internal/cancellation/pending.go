@@ -32,7 +32,7 @@ func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	}
 	next := r
 	next.Reminded, next.Due = true, r.ExpiresAt
-	return w.apply(ctx, h, next, EventReminded, "", false, reminders(r, notices, now)...)
+	return w.apply(ctx, h, next, EventReminded, "", false, func(c *Change) { c.Owe = reminders(r, notices, now) })
 }
 
 // putOff gives a request back until there is something to do for it.

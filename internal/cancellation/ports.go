@@ -142,7 +142,10 @@ type Change struct {
 	Event Event     // its At is set by the store
 	Tell  time.Time // when the notices that show the present state are due; zero leaves them alone
 	Owe   []Notice  // further notices, due as they say; of a kind that is there already, none
-	Keep  bool      // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
+	// Window is how long the POST that a step to Filing announces may take: the store sets
+	// To.NotAfter by the time of the commit.
+	Window time.Duration
+	Keep   bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
 // Record is a new request with the event that says how it was decided.

@@ -309,11 +309,14 @@ func (w *Worker) wait(ctx context.Context, h *held, next Request, why string, pa
 // apply commits one change of the held row. A state that people are told of makes
 // the notice due at once; a POST that made nothing does so where they have been told
 // already that it is under way.
-func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, owe ...Notice) error {
+func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
 	from := h.request()
 	change := Change{
-		From: from, To: next, Keep: keep, Owe: owe,
+		From: from, To: next, Keep: keep,
 		Event: Event{Kind: kind, Actor: w.Owner, From: from.State, To: next.State, Detail: detail},
+	}
+	for _, add := range more {
+		add(&change)
 	}
 	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see by what
 	if from.State != next.State && next.State != Filing || held {
@@ -334,7 +337,7 @@ func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail 
 	if from.State != next.State {
 		w.Log.Log(ctx, loudness(next.State), "a request moved", "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
 	}
-	if !change.Tell.IsZero() || len(owe) > 0 {
+	if !change.Tell.IsZero() || len(change.Owe) > 0 {
 		w.notices.Ring()
 	}
 	return nil

@@ -78,6 +78,9 @@ func checkChange(c cancellation.Change) error {
 
 func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
 	c.To.Due = dueAt(c.To, now)
+	if c.Window > 0 {
+		c.To.NotAfter = now.Add(c.Window)
+	}
 	values, err := changingValues(c.To, now)
 	if err != nil {
 		return cancellation.Request{}, err
