@@ -263,12 +263,17 @@ func gather(all *strings.Builder, value any) {
 			switch {
 			case !is:
 				gather(all, value[key])
+			case key == "value" && unshown(value):
 			case all.Len() < maxSaid && slices.Contains([]string{"text", "url", "title", "value", "pretext", "fallback", "footer"}, key):
 				all.WriteString("\n" + text)
 			}
 		}
 	}
 }
+
+// unshown reports whether the value of an object is what a button or an option sends: an
+// attachment's field shows its own, and has neither a type nor a text.
+func unshown(object map[string]any) bool { return object["type"] != nil || object["text"] != nil }
 
 func (v *viewJSON) view() *View {
 	view := &View{

@@ -77,14 +77,16 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 // mentioned reads the card of the one server that a message names, or says why not. It
 // never picks among several.
 func (a *App) mentioned(ctx context.Context, said string) (card *cancellation.Card, note string) {
-	names := candidates(said)
-	if len(names) == 0 {
+	names, more := candidates(said)
+	if len(names) == 0 && !more {
 		return nil, "No server is named in this message. Choose the one that you mean."
 	}
 	found, full, whole := a.lookUp(ctx, names)
 	switch {
 	case !whole:
 		return nil, "SoftLayer did not answer about all names in this message. " + listed("It did know", found) + "Choose the one that you mean."
+	case more: // the one found may not be the only one, nor the one that is meant
+		return nil, "Not all names in this message were looked up. " + listed("Servers among the first", found) + "Choose the one that you mean."
 	case len(found) == 0 && len(names) == 1:
 		return nil, a.unknown(ctx, names[0], nil)
 	case len(found) == 0:
@@ -151,7 +153,9 @@ var (
 	// mentions are people, channels and groups in a message's text:
 	// docs.slack.dev/messaging/formatting-message-text
 	mentions = regexp.MustCompile(`<[@#!][^>]*>`)
-	hostWord = regexp.MustCompile(`[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?`)
+	// hostWord takes an underscore within a word along, which is then no name at all: the
+	// end of prod_db-042 is not what that is called.
+	hostWord = regexp.MustCompile(`[0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z])?`)
 	fullName = regexp.MustCompile(`^(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\.)+[A-Za-z]{2,63}$`)
 	quantity = regexp.MustCompile(`^[0-9]+[A-Za-z]+$`) // 5m, 97GB
 	hostName = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])$`)
@@ -159,8 +163,9 @@ var (
 
 // candidates are what may be the name or the address of a server in a message: full names
 // and IPv4 addresses, then words that look like host names because a letter stands beside
-// a digit or a dash; each kind in the message's order, and not more than are looked up.
-func candidates(said string) []string {
+// a digit or a dash; each kind in the message's order, and not more than are looked up. more
+// says that there may be others.
+func candidates(said string) (names []string, more bool) {
 	var sure, maybe []string
 	seen := map[string]bool{}
 	for _, word := range hostWord.FindAllString(mentions.ReplaceAllString(said, " "), -1) {
@@ -179,7 +184,7 @@ func candidates(said string) []string {
 		}
 	}
 	all := slices.Concat(sure, maybe)
-	return all[:min(len(all), maxMentioned)]
+	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= maxSaid
 }
 
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }

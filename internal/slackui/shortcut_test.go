@@ -38,12 +38,18 @@ func TestNamesAreFoundInAnAlert(t *testing.T) {
 		"<@U0ABC123> and <#C0ABC123|x-1> see <!subteam^S0ABC123> v1.2.3":     {},
 		"2026-11-26 10:00 -- 300.1.1.1 ::1 -db- a-":                          nil,
 		"*db-042*, _db-042_ `DB-042`":                                        {"db-042"},
+		"prod_db-042, prod_db-042.stg.example.com and db-042_old":            nil,
 		"https://grafana.example.com/d/x?var-host=db-042&from=now-6h":        {"grafana.example.com", "var-host", "db-042", "now-6h"},
 		strings.Join(many, " ") + " 10.1.2.3":                                append([]string{"10.1.2.3"}, many[:9]...),
 	} {
-		assert.ElementsMatch(t, want, candidates(said), said)
+		got, more := candidates(said)
+		assert.ElementsMatch(t, want, got, said)
+		assert.Equal(t, len(said) > 100, more, said)
 	}
-	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, candidates("b-1 a.example.com 10.0.0.1"), "what surely is a name comes first")
+	got, _ := candidates("b-1 a.example.com 10.0.0.1")
+	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, got, "what surely is a name comes first")
+	_, more := candidates(strings.Repeat(" ", maxSaid))
+	assert.True(t, more, "the rest of it was not read")
 }
 
 func TestAllThatAMessageSaysIsRead(t *testing.T) {
@@ -53,12 +59,18 @@ func TestAllThatAMessageSaysIsRead(t *testing.T) {
 	 "message":{"type":"message","ts":"5.6","thread_ts":"5.1","text":"top",
 	  "blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"http://db-042"},{"type":"text","text":"in rich text"}]}]},
 	            {"type":"section","text":{"type":"mrkdwn","text":"in a section"},"fields":[{"type":"mrkdwn","text":"in a field"}]}],
-	  "attachments":[{"fallback":"fell back","pretext":"before","title":"titled","fields":[{"title":"Host","value":"web-001","short":true}],"blocks":[{"type":"header","text":{"type":"plain_text","text":"deep"}}]}]}}`))
+	  "attachments":[{"fallback":"fell back","pretext":"before","title":"titled","fields":[{"title":"Host","value":"web-001","short":true}],"actions":[{"type":"button","text":"Ack","value":"old-button"}],
+	   "blocks":[{"type":"header","text":{"type":"plain_text","text":"deep"}},
+	    {"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Silence"},"value":"button-1"},
+	     {"type":"static_select","options":[{"text":{"type":"plain_text","text":"one"},"value":"option-1"}]}]}]}]}}`))
 	require.NoError(t, err)
 	assert.Equal(t, "cancel-server-message", got.CallbackID)
 	assert.Equal(t, []string{"C1", "ops", "5.6", "5.1"}, []string{got.Channel, got.ChannelName, got.MessageTS, got.ThreadTS})
-	for _, part := range []string{"top", "http://db-042", "in rich text", "in a section", "in a field", "fell back", "before", "titled", "Host", "web-001", "deep"} {
+	for _, part := range []string{"top", "http://db-042", "in rich text", "in a section", "in a field", "fell back", "before", "titled", "Host", "web-001", "deep", "Silence"} {
 		assert.Contains(t, got.Said, part)
+	}
+	for _, unseen := range []string{"button-1", "option-1", "old-button"} {
+		assert.NotContains(t, got.Said, unseen, "nobody sees what a button sends")
 	}
 	huge, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
 	 "message":{"ts":"1.2","text":"` + strings.Repeat("é", 30_000) + `","blocks":"not a list"}}`))
@@ -134,10 +146,14 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 		text, says string
 		failing    error
 	}{
-		"two names":              {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
-		"a short name of two":    {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
-		"none of the names":      {"cache-7 and cache-8 are down", "No server is called so: cache-7, cache-8. Choose the one that you mean.", nil},
-		"one name of nobody":     {"cache-7 is down", "No server is called exactly cache-7. Choose the one that you mean.", nil},
+		"two names":           {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
+		"a short name of two": {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
+		"none of the names":   {"cache-7 and cache-8 are down", "No server is called so: cache-7, cache-8. Choose the one that you mean.", nil},
+		"one name of nobody":  {"cache-7 is down", "No server is called exactly cache-7. Choose the one that you mean.", nil},
+		"more than are looked up": {
+			dbName + " 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9 web-001.stg.example.com",
+			"Not all names in this message were looked up. Servers among the first: db-042.stg.example.com. Choose the one that you mean.", nil,
+		},
 		"no name at all":         {"It is down!", "No server is named in this message. Choose the one that you mean.", nil},
 		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the one that you mean.", errors.New("down")},
 	} {
