@@ -61,34 +61,52 @@ type tableCase struct {
 	By         string   `json:"by"` // one of the deciding rules; left out: any
 }
 
-// named is a JSON object whose names are ours to choose; encoding/json alone would let
-// the last of two of the same name win.
+// named is a JSON object whose names are ours to choose; what is wrong with a value is said
+// with its name.
 type named[T any] map[string]T
 
 // UnmarshalJSON reads the object name by name.
 func (n *named[T]) UnmarshalJSON(data []byte) error {
 	*n = named[T]{}
-	var names map[string]json.RawMessage
-	if err := json.Unmarshal(data, &names); err != nil {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(data, &values); err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	_, _ = decoder.Token() // the brace: it was read as an object above
-	for decoder.More() {
-		token, _ := decoder.Token()
-		name, _ := token.(string)
-		if _, twice := (*n)[name]; twice {
-			return fmt.Errorf("%q stands there twice", name)
-		}
-		var raw json.RawMessage
-		_ = decoder.Decode(&raw)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		var value T
-		if err := decodeStrictly(raw, &value); err != nil {
+		if err := decodeStrictly(values[name], &value); err != nil {
 			return fmt.Errorf("%q: %w", name, err)
 		}
 		(*n)[name] = value
 	}
 	return nil
+}
+
+// repeated is the first name that stands twice in one object of a valid JSON text, "" for
+// none. encoding/json lets the last one win, and takes names that differ in capitals alone
+// for one.
+func repeated(in *json.Decoder) string {
+	token, _ := in.Token()
+	open, _ := token.(json.Delim)
+	if open != '{' && open != '[' {
+		return ""
+	}
+	seen := map[string]bool{}
+	for in.More() {
+		if open == '{' {
+			key, _ := in.Token()
+			name, _ := key.(string)
+			if seen[strings.ToLower(name)] {
+				return name
+			}
+			seen[strings.ToLower(name)] = true
+		}
+		if name := repeated(in); name != "" {
+			return name
+		}
+	}
+	_, _ = in.Token() // what closes it
+	return ""
 }
 
 func decodeStrictly(data []byte, into any) error {
@@ -113,6 +131,9 @@ func readPolicyTable(path, team string) (policyTable, error) {
 	}
 	if err := decodeStrictly(data, &t); err != nil {
 		return t, fmt.Errorf("%w: %s%s: %w", errUsage, path, lineOf(data, err), err)
+	}
+	if name := repeated(json.NewDecoder(bytes.NewReader(data))); name != "" {
+		return t, fmt.Errorf("%w: %s: %q stands there twice in one place", errUsage, path, name)
 	}
 	if team != "" && t.Team != "" && team != t.Team {
 		return t, fmt.Errorf("%w: %s: it is about team %q, and --team says %s", errUsage, path, t.Team, team)
