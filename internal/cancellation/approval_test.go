@@ -79,6 +79,28 @@ func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) 
 	})
 }
 
+func TestApprovalsAreCountedByThePolicyThatSaysHowManyThereMustBe(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		w.approve(r, raj)
+		w.change(func(w *world) { // it comes into force between the two questions
+			w.decision.PolicyDigest = "one person, of the leads"
+			w.approving = func(authz.Principal, int) authz.Decision {
+				return authz.Decision{Effect: authz.Allowed, Rule: "all", PolicyDigest: "two people, whoever they are"}
+			}
+		})
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it is asked again")
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts, "neither policy lets it go")
+
+		w.change(func(w *world) { w.decision.PolicyDigest = "two people, whoever they are" })
+		w.run(w.journal, 5*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
 func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

@@ -176,7 +176,7 @@ func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, 
 	for i, a := range r.Approvals {
 		decision := w.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
 		switch {
-		case decision.Again:
+		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // how many one asks for, of whom another lets
 			return nil, errPolicyChanged
 		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
