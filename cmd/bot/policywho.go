@@ -54,6 +54,9 @@ func (p *policyPeople) review(ctx context.Context) ([][]string, error) {
 		rows = append(rows, reviewRow(who, p.policy.Prospects(who)))
 	}
 	anyone := authz.Principal{Team: p.home, User: "anyone", Name: "everybody else", GroupsKnown: true}
+	if anyone.GroupsUnlisted, err = p.unlisted(ctx); err != nil {
+		return nil, err
+	}
 	if may := p.policy.Prospects(anyone); max(may.Request.Answer, may.Cancel.Answer, may.Approve.Answer) > authz.No {
 		rows = append(rows, reviewRow(anyone, may))
 	}
@@ -88,6 +91,15 @@ func (p *policyPeople) everybody(ctx context.Context) ([]authz.Principal, error)
 		}
 	}
 	return inOrder(found), nil
+}
+
+// unlisted are the groups that everybody may be in, as the bot sees it.
+func (p *policyPeople) unlisted(ctx context.Context) (groups []string, err error) {
+	err = patiently(ctx, func() (err error) {
+		groups, err = p.directory.Unlisted(ctx, cancellation.MaxPrincipalAge)
+		return err
+	})
+	return groups, err
 }
 
 // named reads a user that the policy names. Where Slack knows the id in another team than

@@ -81,6 +81,23 @@ func TestWhoSaysWhereEverybodyElseMay(t *testing.T) {
 	assert.Empty(t, w.calls("usergroups.list"), "the policy names no group, and none is read")
 }
 
+func TestEverybodyElseMayNotWhereAGroupThatSlackDoesNotListForbids(t *testing.T) {
+	t.Parallel()
+	w := reviewedBy(t, func(c fakeslack.Cast, team string) string {
+		return fmt.Sprintf(`
+@id("all") permit (principal, action == Action::"request", resource);
+@id("approve") permit (principal, action == Action::"approve", resource);
+@id("not-these") forbid (principal in Group::%q, action == Action::"request", resource);
+`, c.DisabledGroup)
+	})
+	code, said := w.ends([]string{"policy", "explain", w.cast.User})
+	require.Equal(t, exitDone, code, said)
+	assert.Contains(t, said, "request  no       by builtin-unread: ", "so the bot decides of everybody")
+	code, said = w.ends([]string{"policy", "who"})
+	require.Equal(t, exitDone, code, said)
+	assert.Contains(t, said, ",anyone,everybody else,,no,no,yes,request: builtin-unread; cancel: builtin-default-deny; approve: approve\n")
+}
+
 func TestWhoFailsWhereSlackDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})

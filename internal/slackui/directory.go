@@ -143,6 +143,18 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 	return all, nil
 }
 
+// Unlisted reads which of the policy's groups Slack does not list, as Members reads: of
+// those nobody knows who is in them, so that anybody may be.
+func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
+	groups := d.named()
+	if groups == nil {
+		return nil, nil
+	}
+	now := d.o.Now()
+	read, err := d.members(ctx, groups, now, now.Add(-min(maxAge, peopleAge)))
+	return read.unlisted, err
+}
+
 func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now, oldest time.Time) (memberships, error) {
 	call, err := groups.begin(d.owner, now, oldest)
 	if err != nil {
