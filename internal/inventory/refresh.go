@@ -63,7 +63,7 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 		i.kept = i.takeOver(kept).all
 	}
 	i.version = version
-	if i.index.Load() != nil {
+	if i.index.Load() != nil && i.kept != (fingerprint{}) { // else it confirms what nobody can read here
 		i.confirmed.Store(&at)
 		return min(i.interval-age, keptPoll), nil
 	}

@@ -269,6 +269,25 @@ func TestWhatCannotBeReadOfAnotherBuildIsMadeAnew(t *testing.T) {
 	})
 }
 
+func TestWhatCannotBeReadOfAnotherBuildConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &books{servers: many(20)}
+		i := b.running(t, "one")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		passed := *i.confirmed.Load()
+		for range 60 { // a newer build keeps its own from now on
+			b.change(func() { b.kept, b.version, b.foundAt = []byte("of another build"), b.version+1, time.Now() })
+			time.Sleep(time.Minute)
+		}
+		synctest.Wait()
+		assert.Len(t, known(i), 20)
+		assert.Equal(t, passed, *i.confirmed.Load(), "what is known here is as old as it was")
+		assert.Equal(t, few, i.enough(100), "and SoftLayer is asked beside it")
+	})
+}
+
 func TestOfSeveralReplicasOneAtATimeReadsAllServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
