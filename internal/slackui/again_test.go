@@ -3,6 +3,7 @@ package slackui
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,24 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	assert.Equal(t, []string{"retired"}, r.Submission.Card.Server.Tags)
 	assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel, "the result goes where the button was")
 	assert.Equal(t, before.Submission.Place.ChannelName, r.Submission.Place.ChannelName)
+}
+
+func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, cancellation.FactAssociated))
+	require.True(t, before.Submission.Associated)
+	changed := dbServer()
+	billing := *changed.Billing
+	billing.Associated = append(slices.Clone(billing.Associated), cancellation.AssociatedItem{ID: 99, Description: "Backup vault", Fee: "70.00"})
+	changed.Billing = &billing
+	s.rack.set(changed)
+	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	view := s.waitFor(s.cast.User, "Backup vault")
+	read, err := parse(*viewOf(t, view.View), db)
+	require.NoError(t, err)
+	assert.False(t, read.Associated, "nobody has said that this goes too")
+	assert.Equal(t, before.Submission.Content, read.Content)
 }
 
 func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
