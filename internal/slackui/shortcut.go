@@ -67,7 +67,7 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 	f := a.form(meta, typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.failed = a.unseeingNamed(looking, meta); f.failed == "" {
+	if f.failed = a.unseeing(looking, meta); f.failed == "" { // others wrote the names
 		f.card, f.note = a.mentioned(looking, said)
 	}
 	f.typed.Server = meta.with(f.card).server()

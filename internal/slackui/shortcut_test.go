@@ -202,6 +202,19 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	assert.Empty(t, open)
 }
 
+func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
+	m := s.alert("db-042.stg.example.com and web-001.stg.example.com are down", "")
+	s.use(s.cast.Guest, MessageShortcut, &m)
+	view := s.waitFor(s.cast.Guest, unspoken)
+	assert.NotContains(t, string(view.View), "db-042")
+	s.rack.mu.Lock()
+	defer s.rack.mu.Unlock()
+	assert.Zero(t, s.rack.reads)
+}
+
 func TestAShortcutThatTheBotDoesNotHaveDoesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
