@@ -101,6 +101,8 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 		"\u00a0Web\u2011001.stg.example.com.": "Type web-001.stg.example.com to confirm",
 		"db-042":                              "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
 		"db-04":                               "No server is called exactly db-04. Nearest: db-042.stg.example.com",
+		"10.3.4. 5":                           "No server is called exactly 10.3.4. 5. Choose the one that you mean.",
+		"web-001 .stg.example.com":            "No server is called exactly web-001 .stg.example.com. Choose the one that you mean.",
 		"nothing.":                            "No server is called exactly nothing. Choose the one that you mean.",
 		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the one that you mean.",
 		"\u200b\u2060":                        "No server is called exactly .",

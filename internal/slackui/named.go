@@ -39,6 +39,9 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 // named reads the card of the one server that is called so, or says why not. It
 // never picks among several.
 func (a *App) named(ctx context.Context, query string) (card *cancellation.Card, note string) {
+	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
+		return nil, nearest(ended("No server is called exactly "+shown(query)), nil)
+	}
 	unread := ended("SoftLayer did not answer about "+shown(query)) + " Choose the server here."
 	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
