@@ -295,3 +295,15 @@ func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
 		assert.False(t, known, "nor where the thread is gone")
 	})
 }
+
+func TestAThreadIsNamedByWhereItIs(t *testing.T) {
+	t.Parallel()
+	for where, p := range map[string]cancellation.Place{
+		"the message's thread in #ops":         {Channel: "C1", ChannelName: "ops", Thread: "1.2"},
+		"the message's thread in this channel": {Channel: "C1", ChannelName: "privategroup", Thread: "1.2"},
+		"the message's thread":                 {Channel: "D1", ChannelName: directMessage, Thread: "1.2"},
+		"you":                                  {Channel: "D1", ChannelName: directMessage},
+	} {
+		assert.Equal(t, where, channelWords(p))
+	}
+}

@@ -224,6 +224,9 @@ const directMessage = "directmessage"
 // channelWords is where the result goes. Slack calls a direct message
 // "directmessage" and a private channel "privategroup" in a command.
 func channelWords(p cancellation.Place) string {
+	if p.Thread != "" && p.ChannelName == directMessage {
+		return "the message's thread"
+	}
 	if p.Thread != "" {
 		channel := p
 		channel.Thread = ""
