@@ -204,6 +204,9 @@ func (s Server) unread() []string {
 	if s.Billing != nil && s.fee() == "" {
 		names = append(names, factFee)
 	}
+	if !s.Shows(FactDatacenter) {
+		names = append(names, FactDatacenter)
+	}
 	if s.Billing != nil && !s.Shows(FactAssociated) {
 		names = append(names, FactAssociated)
 	}

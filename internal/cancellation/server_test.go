@@ -68,6 +68,7 @@ func TestWhatOneReadSaysNothingOfHasNotChanged(t *testing.T) {
 		"hourly billing": func(s *cancellation.Server) { s.Hourly, s.Unread = false, []string{cancellation.FactHourly} },
 		"provision date": func(s *cancellation.Server) { s.ProvisionDate, s.Unread = "", []string{cancellation.FactProvisionDate} },
 		"recurring fee":  func(s *cancellation.Server) { s.Billing.HourlyFee = "" },
+		"data center":    func(s *cancellation.Server) { s.Datacenter, s.Hidden = "", []string{cancellation.FactDatacenter} },
 	} {
 		whole, partly := goodServer(), goodServer()
 		for _, s := range []*cancellation.Server{&whole, &partly} {

@@ -347,6 +347,7 @@ func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
 		cancellation.FactHourly:        func(s *cancellation.Server) { s.Unread = []string{cancellation.FactHourly} },
 		cancellation.FactGateway:       func(s *cancellation.Server) { s.Unread = []string{cancellation.FactGateway} },
 		cancellation.FactProvisionDate: func(s *cancellation.Server) { s.ProvisionDate, s.Unread = "", []string{cancellation.FactProvisionDate} },
+		cancellation.FactDatacenter:    func(s *cancellation.Server) { s.Datacenter, s.Hidden = "", []string{cancellation.FactDatacenter} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
