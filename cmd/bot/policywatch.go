@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -48,7 +51,7 @@ func (w *policyWatch) run(ctx context.Context) {
 }
 
 func (w *policyWatch) look(ctx context.Context) {
-	text, err := readPolicyText(w.path)
+	text, err := w.read()
 	sum := sha256.Sum256(text)
 	read := hex.EncodeToString(sum[:])
 	if err != nil {
@@ -65,6 +68,15 @@ func (w *policyWatch) look(ctx context.Context) {
 		return
 	}
 	w.settle(ctx, text)
+}
+
+// read reads the file, unless it is a pipe: opening one waits for whoever writes into it,
+// for ever perhaps, and at the end of the program too.
+func (w *policyWatch) read() ([]byte, error) {
+	if info, err := os.Stat(w.path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, errors.New("it is a pipe")
+	}
+	return readPolicyText(w.path)
 }
 
 // settle takes a policy over or refuses it.
