@@ -65,7 +65,7 @@ func (a approvers) of(ctx context.Context, r Request, requester authz.Principal,
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 		}
 	}
-	for _, candidate := range named(users, members) {
+	for _, candidate := range named(users, members, requester) {
 		switch d := a.may(candidate, requester, r, 0, now); {
 		case d.Again:
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
@@ -73,24 +73,28 @@ func (a approvers) of(ctx context.Context, r Request, requester authz.Principal,
 			who = append(who, candidate)
 		}
 	}
-	stranger := authz.Principal{Team: requester.Team, User: "U", GroupsKnown: true}
+	stranger := inNoGroup(requester.Team, "U", requester)
 	return who, anyone && a.may(stranger, requester, r, 0, now).Effect == authz.Allowed, nil
 }
 
 // named are the users that a policy names, by "TEAM/USER", and the members of its groups.
-func named(users []string, members []authz.Principal) []authz.Principal {
+func named(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
 	all := slices.Clone(members)
 	for _, id := range users {
 		if !slices.ContainsFunc(members, func(m authz.Principal) bool { return m.ID() == id }) {
-			all = append(all, principalOf(id))
+			team, user, _ := strings.Cut(id, "/")
+			all = append(all, inNoGroup(team, user, requester))
 		}
 	}
 	return all
 }
 
-func principalOf(id string) authz.Principal {
-	team, user, _ := strings.Cut(id, "/")
-	return authz.Principal{Team: team, User: user, GroupsKnown: true}
+// inNoGroup is somebody who is in none of the groups that were read with the requester: in
+// those that Slack does not list they may be, as anybody.
+func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
+	return authz.Principal{
+		Team: team, User: user, GroupsKnown: true, GroupsRead: requester.GroupsRead, GroupsUnlisted: requester.GroupsUnlisted,
+	}
 }
 
 // may asks the policy on what the person saw who asked.

@@ -101,6 +101,34 @@ func TestApprovalsAreCountedByThePolicyThatSaysHowManyThereMustBe(t *testing.T) 
 	})
 }
 
+func TestNobodyIsWaitedForWhereAGroupThatSlackDoesNotListHoldsAllBack(t *testing.T) {
+	for says, permit := range map[string]string{
+		"anybody may approve": `permit (principal, action == Action::"approve", resource);`,
+		"one person may":      `permit (principal == User::"T1/U2", action == Action::"approve", resource);`,
+	} {
+		t.Run(says, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				policy, err := authz.Parse("p.cedar", []byte(`
+@id("ask") permit (principal, action == Action::"request", resource);
+@id("approve") `+permit+`
+@id("not-these") forbid (principal in Group::"S9", action == Action::"approve", resource);`))
+				require.NoError(t, err)
+				desk := w.desk()
+				desk.Policy = policy
+				s := w.submission()
+				w.person.GroupsUnlisted = []string{"S9"}
+				answer, err := desk.Submit(t.Context(), s)
+				require.NoError(t, err)
+				assert.Equal(t, cancellation.AnswerNobody, answer.Kind)
+				w.person.GroupsUnlisted = nil
+				answer, err = desk.Submit(t.Context(), s)
+				require.NoError(t, err)
+				assert.Equal(t, cancellation.Pending, answer.Request.State)
+			})
+		})
+	}
+}
+
 func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
