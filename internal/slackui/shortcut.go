@@ -168,7 +168,12 @@ var (
 func candidates(said string) (names []string, more bool) {
 	var sure, maybe []string
 	seen := map[string]bool{}
-	for _, word := range hostWord.FindAllString(mentions.ReplaceAllString(said, " "), -1) {
+	text := mentions.ReplaceAllString(said, " ")
+	for _, at := range hostWord.FindAllStringIndex(text, -1) {
+		word, rest := text[at[0]:at[1]], text[at[1]:]
+		if goesOn(rest, "…", "...") {
+			continue
+		}
 		plain := cancellation.PlainName(word)
 		if seen[plain] {
 			continue
@@ -178,13 +183,19 @@ func candidates(said string) (names []string, more bool) {
 		switch {
 		case err == nil && address.Is4(), fullName.MatchString(word):
 			sure = append(sure, plain)
-		case quantity.MatchString(word):
+		case quantity.MatchString(word), goesOn(rest, "[", "{"):
 		case hostName.MatchString(word) && strings.ContainsAny(word, "0123456789-") && strings.ContainsFunc(word, isLetter):
 			maybe = append(maybe, plain)
 		}
 	}
 	all := slices.Concat(sure, maybe)
 	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= maxSaid
+}
+
+// goesOn reports whether a word was cut short, or stands for several, such as db-04… and
+// db-04[1-3]: the server that is called as its beginning is not meant.
+func goesOn(rest string, signs ...string) bool {
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.HasPrefix(rest, sign) })
 }
 
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }

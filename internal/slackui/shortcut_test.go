@@ -38,6 +38,8 @@ func TestNamesAreFoundInAnAlert(t *testing.T) {
 		"<@U0ABC123> and <#C0ABC123|x-1> see <!subteam^S0ABC123> v1.2.3":     {},
 		"2026-11-26 10:00 -- 300.1.1.1 ::1 -db- a-":                          nil,
 		"*db-042*, _db-042_ `DB-042`":                                        {"db-042"},
+		"db-04…, db-05... db-06[1-3] db-07{1,2} 10.3.4.1… db-042.":           {"db-042"},
+		"mx-1.example.com[10.3.4.5]: lost":                                   {"mx-1.example.com", "10.3.4.5"},
 		"prod_db-042, prod_db-042.stg.example.com and db-042_old":            nil,
 		"https://grafana.example.com/d/x?var-host=db-042&from=now-6h":        {"grafana.example.com", "var-host", "db-042", "now-6h"},
 		strings.Join(many, " ") + " 10.1.2.3":                                append([]string{"10.1.2.3"}, many[:9]...),
