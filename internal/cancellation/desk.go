@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -103,6 +104,11 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 	for try := 0; try < recordTries && errors.Is(err, ErrMoved); try++ {
 		recorded, err = d.record(ctx, s, blockers) // the standing request has changed: it may have ended
 	}
+	if turnedAway(err) {
+		if before, looked := d.Recorded(ctx, s); !errors.Is(looked, ErrNoRequest) || errors.Is(looked, ErrUnclear) {
+			return before, looked // an earlier delivery was let in, or nobody can tell
+		}
+	}
 	switch {
 	case errors.Is(err, ErrDayFull) || recorded.Full:
 		return Answer{Kind: AnswerTooMany}, nil
@@ -121,6 +127,12 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 // errBlocked says that the policy would let this person ask, and the card does not
 // let anybody.
 var errBlocked = errors.New("the server cannot be cancelled now")
+
+// turnedAway reports whether a submission was given back by what may have changed since an
+// earlier delivery of the same one: the day's last place may be its own.
+func turnedAway(err error) bool {
+	return slices.ContainsFunc([]error{ErrDayFull, errNobody, errBlocked, ErrMoved}, func(why error) bool { return errors.Is(err, why) })
+}
 
 // recordTries bounds how often a submission is decided anew because what it rests on moved.
 const recordTries = 5

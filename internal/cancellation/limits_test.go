@@ -42,6 +42,27 @@ func TestNobodyAsksForMoreServersInADayThanTheLimit(t *testing.T) {
 	})
 }
 
+func TestASubmissionThatComesAgainIsNotToldThatNothingWasFiled(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"it took the day's last place":     func(*world) {},
+		"nobody could approve it any more": func(w *world) { w.nobody, w.others = true, map[string]authz.Principal{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.perDay = 1
+				s := w.submission()
+				first := w.answer(s)
+				require.Equal(t, cancellation.AnswerAccepted, first.Kind)
+				w.change(meanwhile)
+				again := w.answer(s)
+				assert.Equal(t, cancellation.AnswerAccepted, again.Kind)
+				assert.Equal(t, first.Request.ID, again.Request.ID)
+			})
+		})
+	}
+}
+
 func TestOfTwoAtOnceOneIsTheLastThatTheLimitLets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.fleet, w.perDay = 10, 1 })
