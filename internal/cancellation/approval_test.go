@@ -296,6 +296,79 @@ func TestARestoredRequestWithATicketIsNotWithdrawnAsUnsent(t *testing.T) {
 	})
 }
 
+func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t *testing.T) {
+	restored := func(w *world) cancellation.Request {
+		w.needs(1)
+		w.idle = time.Hour
+		r := w.submit()
+		w.change(func(w *world) { w.openTicket(7, cancellation.TicketContent(r)) }) // approved and filed by a history that is lost
+		w.restart()
+		return r
+	}
+	t.Run("no person declines it", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			r := restored(w)
+			_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+			require.ErrorContains(t, err, "ticket 7 may be this request's")
+			assert.Equal(t, cancellation.Pending, w.now(r).State)
+		})
+	})
+	t.Run("nor does it wear off", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			r := restored(w)
+			w.run(w.journal, 73*time.Hour)
+			assert.Equal(t, cancellation.Stuck, w.now(r).State)
+			assert.Contains(t, w.now(r).Why, "ticket 7")
+			click, err := w.desk().CheckNow(t.Context(), r.ID, raj)
+			require.NoError(t, err)
+			assert.Equal(t, cancellation.Filed, click.Request.State, "one press settles it")
+		})
+	})
+	t.Run("nor is its place taken", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			r := restored(w)
+			w.change(func(w *world) {
+				w.server.OpenTicket, w.tickets[0].Open = nil, false
+				w.decision = authz.Decision{Effect: authz.Allowed, Rule: "alone"}
+			})
+			s := w.submission()
+			s.View, s.By = "V2", raj
+			_, err := w.desk().Submit(t.Context(), s)
+			require.ErrorContains(t, err, "ticket 7 may be this request's")
+			assert.Equal(t, cancellation.Pending, w.now(r).State)
+		})
+	})
+}
+
+func TestWhileALostPostMayBeUnderWayNobodyHearsThatNothingWasFiled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		from := w.submit()
+		lost := from // as where the database lost what it had committed last
+		lost.Recheck, lost.NotAfter, lost.ExpiresAt, lost.Due = cancellation.RecheckSettled, time.Now().Add(90*time.Second), time.Now().Add(time.Minute), time.Now()
+		r, err := w.journal.Apply(t.Context(), cancellation.Change{From: from, To: lost})
+		require.NoError(t, err)
+		_, err = w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		require.ErrorContains(t, err, "may be under way")
+		w.run(w.journal, 80*time.Second)
+		assert.Equal(t, cancellation.Pending, w.now(r).State, "its time is over, and nothing is said of it yet")
+		w.run(w.journal, 20*time.Second)
+		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
+func TestARestartAloneKeepsNoRequestFromWearingOff(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		r := w.submit()
+		w.restart()
+		w.run(w.journal, 73*time.Hour)
+		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
 // TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor has people click and
 // rights change at random, and judges every POST by the policy in force at its moment.
 func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {

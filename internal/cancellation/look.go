@@ -154,6 +154,9 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 		return nil, fmt.Errorf("ending the standing request %s: %w", s.Ref, ErrMoved)
 	}
 	if s.waits() {
+		if err := d.surelyUnsent(ctx, old, now); err != nil {
+			return nil, err
+		}
 		return takenOver(old, by, now)
 	}
 	return endBy(old, s.Ending, s.Evidence, now)

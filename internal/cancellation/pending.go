@@ -21,7 +21,7 @@ func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	}
 	r := h.request()
 	if !now.Before(r.ExpiresAt) {
-		return w.commit(ctx, h, verdict{to: Expired})
+		return w.expire(ctx, h, now)
 	}
 	if r.Reminded || now.Before(r.remindAt(r.Since)) {
 		return w.putOff(ctx, h, r)
@@ -33,6 +33,31 @@ func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	next := r
 	next.Reminded, next.Due = true, r.ExpiresAt
 	return w.apply(ctx, h, next, EventReminded, "", false, func(c *Change) { c.Owe = reminders(r, notices, now) })
+}
+
+// expire ends the waiting. Where the store may know less than was done, SoftLayer's books
+// are read before it is said that nothing was filed; what they do not rule out needs a person.
+func (w *Worker) expire(ctx context.Context, h *held, now time.Time) error {
+	r := h.request()
+	switch {
+	case r.Recheck == NoRecheck:
+		return w.commit(ctx, h, verdict{to: Expired})
+	case r.maybeUnderWay(now):
+		r.Due = r.NotAfter.Add(time.Millisecond)
+		return w.putBack(ctx, h, r, r.Why)
+	}
+	found, err := w.reader().read(ctx, r)
+	if err != nil {
+		return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
+	}
+	switch v := found.verdict(); {
+	case v == nil || v.to == Duplicate: // somebody else's ticket: none of this request's
+		return w.commit(ctx, h, verdict{to: Expired})
+	case v.to == Filed:
+		return w.commit(ctx, h, *stuck(WhyUnclear, fmt.Sprintf("ticket %d may be this request's", v.ticket.ID)))
+	default:
+		return w.commit(ctx, h, *v)
+	}
 }
 
 // putOff gives a request back until there is something to do for it.

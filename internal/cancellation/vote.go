@@ -115,6 +115,9 @@ func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (C
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
+		if err := d.surelyUnsent(ctx, r, c.now); err != nil {
+			return Click{}, nil, err
+		}
 		change, err := end(r, Declined, EventDeclined, c, why)
 		return Click{Decision: decision}, change, err
 	})
@@ -134,7 +137,7 @@ func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (
 				return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 			}
 		}
-		if err := d.surelyUnsent(ctx, r); err != nil {
+		if err := d.surelyUnsent(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
 		}
 		change, err := end(r, Withdrawn, EventWithdrawn, c, why)
@@ -149,21 +152,30 @@ func (r Request) Stoppable() bool {
 }
 
 // surelyUnsent reads SoftLayer's books where the store may know less than was done: only
-// then can a request be withdrawn by saying that nothing was filed.
-func (d *Desk) surelyUnsent(ctx context.Context, r Request) error {
-	if r.Recheck == NoRecheck {
+// then can a request be ended by saying that nothing was filed.
+func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error {
+	switch {
+	case r.Recheck == NoRecheck:
 		return nil
+	case r.maybeUnderWay(now):
+		return fmt.Errorf("ending %s: a POST that the store knows nothing of may be under way until %s", r.Ref.Short(), r.NotAfter)
 	}
 	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
 	if err != nil {
-		return fmt.Errorf("reading the server's tickets before withdrawing %s: %w", r.Ref.Short(), err)
+		return fmt.Errorf("reading the server's tickets before ending %s: %w", r.Ref.Short(), err)
 	}
 	for _, t := range tickets {
 		if Judge(r, t) != Foreign {
-			return fmt.Errorf("withdrawing %s: ticket %d may be this request's", r.Ref.Short(), t.ID)
+			return fmt.Errorf("ending %s: ticket %d may be this request's", r.Ref.Short(), t.ID)
 		}
 	}
 	return nil
+}
+
+// maybeUnderWay reports whether a POST that the store knows nothing of may still be
+// written: what the books show is no proof before that is over.
+func (r Request) maybeUnderWay(now time.Time) bool {
+	return r.Recheck == RecheckSettled && !now.After(r.NotAfter)
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
