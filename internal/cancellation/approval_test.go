@@ -255,6 +255,58 @@ func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
 	}
 }
 
+func TestApproversAreAskedWhereARequestNeedsThemOnlyLater(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) { // it was accepted with nobody to ask
+		w.notify, w.terms.UndoWindow, w.idle = "COPS", time.Minute, time.Hour
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", ""
+		r := w.answer(s).Request
+		require.Equal(t, cancellation.Scheduled, r.State)
+		w.needs(1)
+		w.run(w.journal, 5*time.Minute)
+		require.Equal(t, cancellation.Pending, w.now(r).State)
+		_, messages := w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.ApprovalCard)
+	})
+}
+
+func TestApproversAreAskedDirectlyWhereNoCardIsOwedToTheOperatorsChannel(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", ""
+		w.answer(s)
+		w.notify = "COPS" // set only now, with a restart
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"))
+	})
+}
+
+func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(6)
+		w.change(func(w *world) {
+			for _, user := range []string{"U5", "U6", "U7"} {
+				w.others[user] = authz.Principal{Team: "T1", User: user}
+			}
+		})
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", ""
+		w.answer(s)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.Len(t, messages, 7, "six of them, and the requester's own")
+	})
+}
+
+func kindsOf(messages []shown) (kinds []cancellation.NoticeKind) {
+	for _, m := range messages {
+		kinds = append(kinds, m.kind)
+	}
+	return kinds
+}
+
 func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = 10 * time.Minute

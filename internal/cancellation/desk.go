@@ -260,9 +260,7 @@ func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal
 		return Record{}, err
 	}
 	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
-	if to := d.NotifyChannel; to != "" && to != r.Submission.Place.Channel {
-		rec.Notices = append(rec.Notices, Notice{RequestID: r.ID, Kind: ApprovalCard, Place: Place{Channel: to}, Due: now})
-	}
+	rec.Notices = append(rec.Notices, r.approvalCards(d.NotifyChannel, now)...)
 	return rec, err
 }
 

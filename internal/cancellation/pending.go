@@ -9,7 +9,7 @@ import (
 )
 
 // mostAsked is how many people are asked by direct message, where a request's card can
-// stand in no channel.
+// stand in no channel: more where more have to approve.
 const mostAsked = 5
 
 // wearOff ends the waiting for approval when its time is over. Until then it owes the
@@ -68,6 +68,15 @@ func (w *Worker) putOff(ctx context.Context, h *held, r Request) error {
 	return w.putBack(ctx, h, r, r.Why)
 }
 
+// approvalCards are the request's card in the operators' channel, where there is one and
+// it was not asked for there.
+func (r Request) approvalCards(channel string, now time.Time) []Notice {
+	if channel == "" || channel == r.Submission.Place.Channel {
+		return nil
+	}
+	return []Notice{{RequestID: r.ID, Kind: ApprovalCard, Place: Place{Channel: channel}, Due: now}}
+}
+
 // reminders are owed in the thread of the message that approvers have: the operators'
 // channel's, else the one where it was asked for. Where neither stands there is none.
 func reminders(r Request, notices []Notice, now time.Time) []Notice {
@@ -88,6 +97,16 @@ func (n Notice) asks() bool {
 
 // private reports whether nobody but the requester sees what is told there.
 func (p Place) private() bool { return p.Channel == "" || p.Alone }
+
+// askWithoutCard is askDirectly for a request that only its requester sees. Where a card is
+// owed to the operators' channel, that one asks, or is refused and asks directly then.
+func (w *Worker) askWithoutCard(ctx context.Context, r Request) error {
+	notices, err := w.Journal.Notices(ctx, r.ID)
+	if err != nil || slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == ApprovalCard }) {
+		return err
+	}
+	return w.askDirectly(ctx, r)
+}
 
 // askDirectly owes a card by direct message to some who could approve, where no channel
 // shows the request to them, and tells the requester where there is nobody.
@@ -137,7 +156,7 @@ func (w *Worker) toAsk(ctx context.Context, r Request) ([]string, error) {
 	}
 	var users []string
 	for _, candidate := range who {
-		if len(users) == mostAsked {
+		if len(users) == max(mostAsked, r.Decision.Approvals) {
 			break
 		}
 		p, err := w.Directory.Principal(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)

@@ -65,8 +65,8 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 			return err
 		}
 	}
-	if r.State == Pending && n.Kind == Result && n.Place.private() && w.NotifyChannel == "" { // no channel shows it
-		if err := w.askDirectly(ctx, r); err != nil {
+	if r.State == Pending && n.Kind == Result && n.Place.private() { // no channel shows it
+		if err := w.askWithoutCard(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -249,6 +249,7 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 	if err != nil {
 		return err
 	}
+	var owed []Notice
 	next.Due = now.Add(v.retry)
 	if v.decision != nil {
 		next.Decision = *v.decision
@@ -261,13 +262,14 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 	case Pending:
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, w.Limits.Terms)
+		owed = next.approvalCards(w.NotifyChannel, now) // a request that needed nobody when it was accepted has none
 	case Unknown:
 		next.Evidence, next.CleanSince, next.Attempts = v.ticket.ID, time.Time{}, 0
 		if lost {
 			next.LostPosts++
 		}
 	}
-	return w.apply(ctx, h, next, EventMoved, v.detail(), false)
+	return w.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.Owe = owed })
 }
 
 // again leaves a request in its state because something could not be read, and
