@@ -393,6 +393,8 @@ func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
 		for _, id := range []string{w.cast.Requester, w.cast.Approver} { // one person, by two ids
 			require.NoError(t, w.slack.PatchUser(id, fakeslack.UserPatch{EnterpriseUser: &everywhere}))
 		}
+		another := "W0ANOTHER" // by which users.info of this workspace knows nobody
+		require.NoError(t, w.slack.PatchUser(w.cast.User, fakeslack.UserPatch{EnterpriseUser: &another}))
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 	}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)

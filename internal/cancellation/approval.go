@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,9 +13,15 @@ import (
 
 // Approval is one person's yes to somebody else's request.
 type Approval struct {
-	By   Person
+	By   Person // by the id that is theirs in the whole enterprise: one person counts once
+	Here string `json:",omitempty"` // their id where they pressed, by which Slack is asked about them
 	At   time.Time
 	Rule string // of the policy, that let them
+}
+
+// here is the approver as Slack knows them in this workspace.
+func (a Approval) here() Person {
+	return Person{Team: a.By.Team, ID: cmp.Or(a.Here, a.By.ID), Name: a.By.Name}
 }
 
 // Terms are how long people may take.

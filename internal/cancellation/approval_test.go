@@ -129,6 +129,24 @@ func TestNobodyIsWaitedForWhereAGroupThatSlackDoesNotListHoldsAllBack(t *testing
 	}
 }
 
+func TestTwoWhoTurnOutToBeOnePersonCountOnceAtTheFiling(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(2)
+		r := w.submit()
+		w.approve(r, raj)
+		w.approve(r, kim)
+		w.change(func(w *world) { // their workspace joined an organisation meanwhile
+			w.others["U2"] = authz.Principal{Team: "E1", User: "W1", GroupsKnown: true}
+			w.others["U3"] = w.others["U2"]
+		})
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Pending, w.now(r).State)
+		assert.Len(t, w.now(r).Approvals, 1)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+	})
+}
+
 func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

@@ -160,7 +160,7 @@ type people struct {
 func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principal, error) {
 	var all []authz.Principal
 	for _, a := range r.Approvals {
-		p, err := w.Directory.Principal(ctx, a.By, MaxPrincipalAge-checkTime)
+		p, err := w.Directory.Principal(ctx, a.here(), MaxPrincipalAge-checkTime)
 		if err != nil {
 			return nil, err
 		}
@@ -173,16 +173,21 @@ func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principa
 // it would be given now, after those before it that count.
 func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
+	counted := map[string]bool{} // who is one person now may have been two when they pressed
 	for i, a := range r.Approvals {
+		if counted[by.approvers[i].ID()] {
+			continue
+		}
 		decision := w.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
 		switch {
 		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // how many one asks for, of whom another lets
 			return nil, errPolicyChanged
 		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
+			counted[by.approvers[i].ID()] = true
 		}
 	}
-	if len(valid) < d.Approvals {
+	if len(valid) < max(d.Approvals, 1) {
 		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}, nil
 	}
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil

@@ -164,7 +164,7 @@ func (w *Worker) toAsk(ctx context.Context, r Request) ([]string, error) {
 			return nil, err
 		}
 		if !p.Guest && !p.Bot && !p.Deactivated && !p.Stranger {
-			users = append(users, p.User)
+			users = append(users, candidate.User)
 		}
 	}
 	return users, nil

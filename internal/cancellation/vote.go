@@ -38,6 +38,7 @@ const clickTries = 5
 type clicker struct {
 	principal authz.Principal
 	requester authz.Principal
+	here      string // the clicker's id where they pressed
 	now       time.Time
 }
 
@@ -71,7 +72,7 @@ func (d *Desk) Approve(ctx context.Context, id string, by Person) (Click, error)
 // approved is the change that one more approval makes.
 func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change, error) {
 	next := r
-	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), At: c.now, Rule: decision.Rule})
+	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), Here: c.here, At: c.now, Rule: decision.Rule})
 	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: decision.Rule}}
 	if len(next.Approvals) >= max(r.Decision.Approvals, 1) {
 		var err error
@@ -100,7 +101,7 @@ func (r Request) scheduled(now time.Time, t Terms) Request {
 func directWords(r Request, now time.Time) []Notice {
 	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: now}}
 	for _, a := range r.Approvals {
-		owed = append(owed, Notice{RequestID: r.ID, Kind: Direct(a.By.ID), Due: now})
+		owed = append(owed, Notice{RequestID: r.ID, Kind: Direct(a.here().ID), Due: now})
 	}
 	return owed
 }
@@ -235,7 +236,7 @@ func (d *Desk) click(ctx context.Context, id string, by Person, act act) (Click,
 func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
-	var c clicker
+	c := clicker{here: by.ID}
 	var err error
 	if c.principal, err = d.Directory.Principal(waiting, by, MaxPrincipalAge); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
