@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -323,6 +324,23 @@ func kindsOf(messages []shown) (kinds []cancellation.NoticeKind) {
 		kinds = append(kinds, m.kind)
 	}
 	return kinds
+}
+
+func TestAMessageThatNobodyTakesIsNotTriedForEverAfterTheEnd(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = 10 * time.Minute
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		w.approve(r, raj)
+		const many = 200
+		w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, many) })
+		w.run(w.journal, 24*time.Hour)
+		require.Equal(t, cancellation.Filed, w.now(r).State)
+		assert.Greater(t, len(w.deliveries), many-10, "two people, a few tries")
+		_, messages := w.snapshot()
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
 }
 
 func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {

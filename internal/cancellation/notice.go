@@ -57,6 +57,10 @@ func (k NoticeKind) Recipient() string {
 // request's present state, and are edited as that changes.
 func (k NoticeKind) Once() bool { return k == Alarm || k == Reminder }
 
+// beside reports whether a notice of this kind only asks or tells people beside those who
+// hear the result: where it is refused, and asks nothing any more, it is given up.
+func (k NoticeKind) beside() bool { return k != Result && k != Alarm }
+
 // Way is how people are told: the channel, and where that refuses the next best.
 type Way string
 

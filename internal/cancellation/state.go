@@ -130,6 +130,9 @@ func (s State) Live() bool { return slices.Contains(LiveStates(), s) }
 // scheduled or filing one is told only if it takes long.
 func (s State) Told() bool { return s != Scheduled && s != Filing }
 
+// asks reports whether there is something that people can do about a request in this state.
+func (s State) asks() bool { return s == Pending || s == Scheduled || s == Stuck }
+
 // May reports whether the table has this step.
 func May(from, to State, by Cause) bool {
 	return slices.Contains(steps, step{from, to, by})

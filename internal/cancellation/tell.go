@@ -182,7 +182,10 @@ func (w *Worker) nextWay(ctx context.Context, n Notice, r Request) error {
 		n.Way = ByResponse
 		return w.soon(ctx, n)
 	}
-	n.Way, n.Posting = ByChannel, false
+	if n.Way = ByChannel; n.Kind.beside() && !r.State.asks() {
+		return w.shown(ctx, n, r)
+	}
+	n.Posting = false
 	return w.owe(ctx, n, nowherePause)
 }
 
