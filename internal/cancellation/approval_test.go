@@ -216,6 +216,17 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	}
 }
 
+func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		time.Sleep(72*time.Hour + time.Minute)
+		assert.Equal(t, cancellation.ClickLate, w.approve(r, raj).Kind)
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
 func TestAReminderStandsInTheThreadThatItsRequestStandsIn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

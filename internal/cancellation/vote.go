@@ -54,7 +54,7 @@ func (c clicker) person() Person {
 // accepted, and waits to be filed.
 func (d *Desk) Approve(ctx context.Context, id string, by Person) (Click, error) {
 	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		if r.State != Pending {
+		if r.State != Pending || !c.now.Before(r.ExpiresAt) { // the worker ends it as soon as it can
 			return Click{Kind: ClickLate}, nil, nil
 		}
 		if slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(c.person()) }) {

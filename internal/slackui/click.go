@@ -82,6 +82,9 @@ func clickWords(c cancellation.Click, err error, verb string) line {
 	case cancellation.ClickRepeated:
 		return line{plain("You approved this already; another person has to. " + about)}
 	case cancellation.ClickLate:
+		if r.State == cancellation.Pending && verb == "approve" {
+			return line{plain("Too late: the time for approving it was over at " + instant(r.ExpiresAt) + ". Nothing was changed. " + about)}
+		}
 		return line{plain("Too late: " + ended(standingWords(r.State)) + " Nothing was changed. " + about)}
 	case cancellation.ClickDone:
 	}
