@@ -116,7 +116,7 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, known := a.directory.Cached(people, by)
+	who, known := a.opener(people, by, i.Action.ActionID)
 	if !known {
 		return a.whisper(i, line{bold("Nothing was opened."), plain(" " + unspoken)})
 	}
@@ -132,6 +132,19 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 		return a.whisper(i, line{bold("Nothing was opened."), plain(" Slack did not take it: press again.")})
 	}
 	return nil
+}
+
+// opener is who pressed. A form that only asks opens while memberships are not known yet;
+// details show addresses and costs, and are for nobody whose groups could not be read.
+func (a *App) opener(ctx context.Context, by cancellation.Person, action string) (who authz.Principal, known bool) {
+	if action != detailsAction {
+		return a.directory.Cached(ctx, by)
+	}
+	who, err := a.directory.Principal(ctx, by, peopleAge)
+	if err != nil {
+		a.log.Warn("reading who asks for details", "user", by.ID, "err", err)
+	}
+	return who, err == nil
 }
 
 // mayOpen decides whether a form may open: approvers' forms for whoever could approve

@@ -1,0 +1,44 @@
+package slackui
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// waiting is a request that waits for approval, and its message in the channel.
+func (s *stage) waiting() (cancellation.Request, cancellation.Posted) {
+	s.t.Helper()
+	s.opened(s.cast.User, db, dbName)
+	s.submit(s.cast.User, filled(db, dbName))
+	r, standing := s.live(db)
+	require.True(s.t, standing)
+	at, delivery, _ := s.announcer().Post(s.t.Context(), cancellation.Place{Channel: s.cast.Channel}, cancellation.Result, r)
+	require.Equal(s.t, cancellation.Delivered, delivery)
+	return r, at
+}
+
+func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, func(s *stage) {
+		s.policy(s.cast.ApproveGroup)
+		s.app.policy = s.desk.Policy.(*authz.Policy)
+	})
+	r, at := s.waiting()
+	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
+	t.Cleanup(cold.Close)
+	s.app.directory = cold // as a minute after anybody did anything
+
+	s.press(s.cast.Outsider, at, buttonsBlock, detailsAction, r.ID)
+	s.toldAlone(s.cast.Outsider, s.cast.Channel, "You may not do this")
+	open, err := s.slack.Views(s.cast.Outsider)
+	require.NoError(t, err)
+	assert.Empty(t, open)
+
+	s.press(s.cast.Approver, at, buttonsBlock, detailsAction, r.ID)
+	s.waitFor(s.cast.Approver, dbServer().PrivateIP)
+}
