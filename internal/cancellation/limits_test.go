@@ -141,6 +141,23 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 	})
 }
 
+func TestAnHoursFilingsAreNotUsedUpByWhatSoftLayerDidNotTake(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) {
+			w.perHour = 2
+			w.answers = slices.Repeat([]func(*world, cancellation.Order) cancellation.Outcome{rateLimited}, 5)
+		})
+		r := w.submit()
+		w.run(w.journal, 5*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State, w.now(r).Why)
+		for _, left := range []bool{true, false} { // beside the one that was filed
+			took, _, err := w.journal.TakeFiling(t.Context(), 2)
+			require.NoError(t, err)
+			assert.Equal(t, left, took)
+		}
+	})
+}
+
 func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		_, err := w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root"})

@@ -101,7 +101,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
 	}
-	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe))
+	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) error {

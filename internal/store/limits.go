@@ -26,6 +26,7 @@ const (
 	takeFilingSQL = `
 		insert into filings (hour, made) values ($1, 1)
 		on conflict (hour) do update set made = filings.made + 1 where filings.made < $2 returning made`
+	giveBackSQL      = `update filings set made = made - 1 where hour = $1 and made > 0`
 	forgetFilingsSQL = `delete from filings where hour < $1`
 
 	freezeSQL     = `update filing_order set frozen = $1, actor = $2, why = $3, at = $4`
@@ -93,6 +94,16 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 		return err == nil, err
 	})
 	return took, next, wrap("counting a filing", err)
+}
+
+// giveBack takes a filing that surely made nothing out of its hour's count: what SoftLayer
+// does not take, however often it is tried, leaves the hour to others.
+func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
+	if c.From.State != cancellation.Filing || c.To.State != cancellation.Scheduled {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, giveBackSQL, c.From.Since.Unix()/hourFor)
+	return wrap("giving a filing back", err)
 }
 
 // Freeze orders or ends a freeze. It waits for every transaction that is beginning a
