@@ -175,6 +175,21 @@ func TestAfterALostAnswerMissingApprovalsNeedAPerson(t *testing.T) {
 	})
 }
 
+func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.answers = append(w.answers, lostBefore, lostBefore)
+		r := w.submit()
+		w.approve(r, raj)
+		w.run(w.journal, time.Hour)
+		require.Equal(t, cancellation.Stuck, w.now(r).State)
+		click, err := w.desk().Settle(t.Context(), r.ID, kim, cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
+		assert.Equal(t, "U3", click.Request.EndedBy.ID)
+	})
+}
+
 func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	for name, c := range map[string]struct {
 		cutoff   time.Duration // from the submission; 0 for unknown

@@ -29,6 +29,7 @@ type Resolution struct {
 	Ticket  int64 // FoundTicket only: the ticket's id
 	Why     string
 	Actor   string // who says so, as the history names them
+	By      Person // who they are in Slack; zero for an operator
 }
 
 // Errors of Resolve, each with the request as it stands untouched.
@@ -78,7 +79,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
 		return next, "once more, by a person's word", err
 	case DropIt:
-		return d.drop(ctx, r, res.Why)
+		return d.drop(ctx, r, res)
 	default:
 		return r, "", fmt.Errorf("%q: say %s TICKET, %s or %s", res.Finding, FoundTicket, FoundNone, DropIt)
 	}
@@ -86,7 +87,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 
 // drop ends the request with nothing filed, unless a ticket of its own is known or there
 // to be read. Where the tickets cannot be read, the person's word is recorded as such.
-func (d *Desk) drop(ctx context.Context, r Request, why string) (Request, string, error) {
+func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
 	made, err := d.lateTicket(ctx, r)
 	if err != nil || made != 0 {
 		return r, "", errors.Join(err, madeError(made))
@@ -102,7 +103,8 @@ func (d *Desk) drop(ctx context.Context, r Request, why string) (Request, string
 			return r, "", madeError(t.ID)
 		}
 	}
-	next, err := r.Move(Withdrawn, ByPerson, why)
+	next, err := r.Move(Withdrawn, ByPerson, res.Why)
+	next.EndedBy = res.By
 	return next, note, err
 }
 
@@ -197,13 +199,13 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 }
 
 // Settle is Resolve by a click: of whoever may approve on that server and is not the
-// requester. res.Ref and res.Actor are taken from the click.
+// requester. res.Ref, res.Actor and res.By are taken from the click.
 func (d *Desk) Settle(ctx context.Context, id string, by Person, res Resolution) (Click, error) {
 	r, c, click, err := d.settler(ctx, id, by)
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	res.Ref, res.Actor = r.Ref.Short(), actor(c.person())
+	res.Ref, res.Actor, res.By = r.Ref.Short(), actor(c.person()), c.person()
 	click.Request, err = d.Resolve(ctx, res)
 	switch {
 	case errors.Is(err, ErrUnclear):

@@ -42,3 +42,23 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	s.press(s.cast.Approver, at, buttonsBlock, detailsAction, r.ID)
 	s.waitFor(s.cast.Approver, dbServer().PrivateIP)
 }
+
+func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
+	t.Parallel()
+	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew))
+	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
+		m := testWords().Live(kind, r)
+		said := textOf(reply(m.Blocks))
+		assert.Contains(t, said, "It waits again", kind)
+		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
+		require.NoError(t, newJudge(t).post(m))
+	}
+}
+
+func TestWhoLeavesAServerIsNamed(t *testing.T) {
+	t.Parallel()
+	m := testWords().Result(goldenRequest(cancellation.Withdrawn, because("looked twice"), endedBy("U8")))
+	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
+	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
+	assert.NotContains(t, m.Text, "Whoever runs this bot")
+}

@@ -161,8 +161,8 @@ func withdrawn(r cancellation.Request) []line {
 		}
 	}
 	said := "Nothing was filed."
-	if r.Why != "" {
-		said = "“" + public(r.Why) + "” " + said
+	if r.Why != "" { // it needed a person
+		said = "They looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"
 	}
 	return []line{
 		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
