@@ -352,6 +352,33 @@ func kindsOf(messages []shown) (kinds []cancellation.NoticeKind) {
 	return kinds
 }
 
+func TestTheRequesterHearsThatNobodyCouldBeAskedOnlyWhereThatIsSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused int // of three direct messages
+		told    bool
+	}{"one of three cannot be reached": {1, false}, "none can": {3, true}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.idle = time.Minute
+				w.change(func(w *world) {
+					w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 1+c.refused) // the channel's first
+				})
+				r := w.submit()
+				w.run(w.journal, time.Minute)
+				if c.told {
+					w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 3) })
+				}
+				w.run(w.journal, 15*time.Minute)
+				notices, err := w.journal.Notices(t.Context(), r.ID)
+				require.NoError(t, err)
+				untold := slices.ContainsFunc(notices, func(n cancellation.Notice) bool { return n.Kind == cancellation.Direct("U1") })
+				assert.Equal(t, c.told, untold)
+			})
+		})
+	}
+}
+
 func TestAMessageThatNobodyTakesIsNotTriedForEverAfterTheEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -197,9 +198,27 @@ func (w *Worker) askElsewhere(ctx context.Context, n Notice, r Request) error {
 	case n.Way == ByChannel && (n.Kind == Result || n.Kind == ApprovalCard):
 		return w.askDirectly(ctx, r)
 	case to != "" && to != r.Submission.By.ID:
-		return w.owePerson(ctx, r, r.Submission.By.ID)
+		return w.askedNobody(ctx, n, r)
 	}
 	return nil
+}
+
+// askedNobody tells the requester where no message that asks others could be shown, after
+// this one was refused. Where another one is yet to be tried, that one sees to it.
+func (w *Worker) askedNobody(ctx context.Context, refused Notice, r Request) error {
+	notices, err := w.Journal.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(notices, func(n Notice) bool {
+		to := n.Kind.Recipient()
+		others := to != "" && to != r.Submission.By.ID && n.Kind != refused.Kind
+		untried := n.Posts == 0 || n.Posts == 1 && n.Posting
+		return n.asks() || others && (n.TS != "" || untried)
+	}) {
+		return nil
+	}
+	return w.owePerson(ctx, r, r.Submission.By.ID)
 }
 
 func (w *Worker) update(ctx context.Context, n Notice, r Request) error {
