@@ -242,6 +242,21 @@ func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.
 	})
 }
 
+func TestTheHistorySaysRemindedOnlyOfAReminder(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", "" // asked by direct message
+		r := w.answer(s).Request
+		w.run(w.journal, 70*time.Hour)
+		assert.Equal(t, cancellation.Pending, w.now(r).State)
+		assert.NotContains(t, w.kinds(r), cancellation.EventReminded)
+		w.run(w.journal, 3*time.Hour)
+		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
 func TestAReminderStandsInTheThreadThatItsRequestStandsIn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

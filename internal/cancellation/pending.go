@@ -32,7 +32,11 @@ func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	}
 	next := r
 	next.Reminded, next.Due = true, r.ExpiresAt
-	return w.apply(ctx, h, next, EventReminded, "", false, func(c *Change) { c.Owe = reminders(r, notices, now) })
+	owed, kind := reminders(r, notices, now), EventReminded
+	if len(owed) == 0 { // nobody is: the history does not say so
+		kind = ""
+	}
+	return w.apply(ctx, h, next, kind, "", false, func(c *Change) { c.Owe = owed })
 }
 
 // expire ends the waiting. Where the store may know less than was done, SoftLayer's books
