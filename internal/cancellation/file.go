@@ -78,6 +78,9 @@ func (w *Worker) file(ctx context.Context, h *held) error {
 // checkAndPost makes the last checks on fresh data and POSTs once.
 func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	r := h.request()
+	if handled, err := w.frozen(ctx, h); handled {
+		return err
+	}
 	began := moments{person: time.Now()}
 	principal, err := w.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
 	if err != nil {

@@ -23,6 +23,12 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Journal.UnderWay(ctx)
 }
 
+// What an operator froze only an operator lets go on.
+const (
+	operatorPrefix      = "operator:"
+	ruleOperatorsFreeze = "builtin-operators-freeze"
+)
+
 // FreezeByClick is Freeze by somebody in Slack: whoever could approve on some server.
 func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Principal) authz.Decision, order Freeze) (Click, []Request, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
@@ -35,6 +41,15 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Prin
 		return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 	}
 	order.Actor = who.ID()
+	before, err := d.Journal.Frozen(ctx)
+	if err != nil {
+		return Click{}, nil, err
+	}
+	if before.Frozen && !order.Frozen && strings.HasPrefix(before.Actor, operatorPrefix) {
+		return Click{Kind: ClickRefused, Decision: authz.Decision{
+			Rule: ruleOperatorsFreeze, Reason: "whoever runs this bot froze filing, and ends that with bot unfreeze.",
+		}}, nil, nil
+	}
 	underWay, err := d.Freeze(ctx, order)
 	return Click{}, underWay, err
 }
@@ -42,17 +57,19 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Prin
 // errHourFull says that no more is filed in this hour.
 var errHourFull = errors.New("as many were filed in this hour as the whole deployment may")
 
-// mayFile takes one filing of the hour. Where there is none, or filing is frozen, the
-// request is put back with the reason, and waits; handled is then true.
+// frozen puts a request back where filing is frozen, before anything is read for it.
+func (w *Worker) frozen(ctx context.Context, h *held) (handled bool, err error) {
+	order, err := w.Journal.Frozen(ctx)
+	if err != nil || !order.Frozen {
+		return err != nil, err
+	}
+	return true, w.waitFrozen(ctx, h, order)
+}
+
+// mayFile takes one filing of the hour. Where there is none the request is put back with
+// the reason, and waits; handled is then true.
 func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error) {
 	r := h.request()
-	order, err := w.Journal.Frozen(ctx)
-	if err != nil {
-		return true, w.again(ctx, h, &w.softlayer, "reading whether filing is frozen", err)
-	}
-	if order.Frozen {
-		return true, w.waitFrozen(ctx, h, order)
-	}
 	took, next, err := w.Journal.TakeFiling(ctx, w.Limits.FilingsPerHour)
 	if err != nil {
 		return true, err

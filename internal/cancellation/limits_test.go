@@ -204,6 +204,20 @@ func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
 	})
 }
 
+func TestWhatAnOperatorFrozeOnlyAnOperatorLetsGoOn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
+		for actor, ends := range map[string]bool{"operator:root": false, "T1/U2": true} {
+			require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: actor, Why: "an outage"}))
+			click, _, err := w.desk().FreezeByClick(t.Context(), raj, let, cancellation.Freeze{Why: "over"})
+			require.NoError(t, err)
+			order, err := w.journal.Frozen(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, ends, click.Kind == cancellation.ClickDone && !order.Frozen, actor)
+		}
+	})
+}
+
 func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		refuse := func(authz.Principal) authz.Decision { return authz.Decision{Rule: "leads-only", Reason: "no"} }

@@ -60,19 +60,16 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 }
 
 // unseeingNamed is unseeing right after the command that asked Slack who they are: it
-// waits for that answer and asks no second time. Where Slack refused to say, the one
-// server that they named is shown, and what they may do is decided later all the same.
+// waits for that answer and asks no second time. Where Slack did not say, they are shown
+// nothing, as at the typeahead: a guest may type a name too.
 func (a *App) unseeingNamed(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Begun(ctx, meta.By)
-	switch {
-	case known:
-		return a.refusal(who, meta)
-	case ctx.Err() != nil:
+	if !known {
 		return unspoken
 	}
-	return ""
+	return a.refusal(who, meta)
 }
 
 func (a *App) refusal(who authz.Principal, meta metadata) string {

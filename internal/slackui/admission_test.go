@@ -39,18 +39,21 @@ func TestWhoWasNotKnownInTimeForTheCommandIsKnownBeforeTheNamedServerIsShown(t *
 	require.NoError(t, s.app.directory.Warm(t.Context()))
 	ctx, who := t.Context(), cancellation.Person{Team: s.slack.TeamID(), ID: s.cast.Outsider}
 	meta := metadata{By: who, Channel: s.cast.Channel}
-	assert.Empty(t, s.app.unseeingNamed(ctx, meta), "Slack was asked nothing yet: the one they named")
+	assert.Equal(t, unspoken, s.app.unseeingNamed(ctx, meta), "Slack was asked nothing yet")
 	_, known := s.app.directory.Cached(ctx, who)
 	require.True(t, known)
 	assert.Contains(t, s.app.unseeingNamed(ctx, meta), "Rule builtin-default-deny.")
 	assert.Equal(t, 1, s.count("users.info"), "and Slack is asked once")
 
-	require.NoError(t, s.slack.Fault("users.info", fakeslack.FaultHang, 1))
-	s.command(s.cast.Guest, "1234567")
-	s.waitFor(s.cast.Guest, unspoken)
-	s.rack.mu.Lock()
-	defer s.rack.mu.Unlock()
-	assert.Zero(t, s.rack.reads)
+	for _, fault := range []string{fakeslack.FaultHang, "internal_error", fakeslack.FaultRateLimited} {
+		s = newStage(t)
+		require.NoError(t, s.slack.Fault("users.info", fault, 1))
+		s.command(s.cast.Guest, "1234567")
+		s.waitFor(s.cast.Guest, unspoken)
+		s.rack.mu.Lock()
+		assert.Zero(t, s.rack.reads, fault)
+		s.rack.mu.Unlock()
+	}
 }
 
 func TestWhoMaySeeServersIsAskedOfSlackOnceAMinute(t *testing.T) {

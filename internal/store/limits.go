@@ -50,17 +50,25 @@ func (r *recording) moveUp(ctx context.Context, tx *tx) (full bool, err error) {
 	if r.Quota.Slot == 0 {
 		return false, nil
 	}
-	var last, taken int64
-	if err := tx.QueryRowContext(ctx, placeSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&last, &taken); err != nil {
-		return false, fmt.Errorf("counting what a person asked for: %w", err)
+	last, taken, err := r.placeTaken(ctx, tx)
+	if err != nil {
+		return false, err
 	}
-	if taken > 0 {
+	if taken {
 		r.Quota.Slot = max(r.Quota.Slot, last+1)
 	}
 	if full = r.Quota.Slot > r.Quota.Most; full {
 		r.out = cancellation.Recorded{Full: true}
 	}
 	return full, nil
+}
+
+// placeTaken reports whether another request has this one's place of the day, and the
+// last place that is taken.
+func (r *recording) placeTaken(ctx context.Context, tx *tx) (last int64, taken bool, err error) {
+	var same int64
+	err = tx.QueryRowContext(ctx, placeSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&last, &same)
+	return last, same > 0, wrap("counting what a person asked for", err)
 }
 
 // deny counts a denial that was given within a day, or inserts it.
@@ -80,20 +88,24 @@ func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellati
 // TakeFiling counts one filing of this hour, by the database's clock, unless that were
 // more than most.
 func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
-	took, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+	type answer struct {
+		took bool
+		next time.Time
+	}
+	counted, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (answer, error) {
 		hour := now.Unix() / hourFor
-		next = time.Unix((hour+1)*hourFor, 0).UTC()
+		full := answer{next: time.Unix((hour+1)*hourFor, 0).UTC()}
 		if _, err := tx.ExecContext(ctx, forgetFilingsSQL, hour-24); err != nil {
-			return false, fmt.Errorf("forgetting past hours: %w", err)
+			return full, fmt.Errorf("forgetting past hours: %w", err)
 		}
 		var made int
 		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
 		if errors.Is(err, sql.ErrNoRows) {
-			return false, nil
+			return full, nil
 		}
-		return err == nil, err
+		return answer{took: err == nil, next: full.next}, err
 	})
-	return took, next, wrap("counting a filing", err)
+	return counted.took, counted.next, wrap("counting a filing", err)
 }
 
 // giveBack takes a filing that surely made nothing out of its hour's count: what SoftLayer

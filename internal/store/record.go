@@ -173,6 +173,11 @@ func (r *recording) held(ctx context.Context, tx *tx) (bool, error) {
 func (r *recording) redraw(ctx context.Context, tx *tx) error {
 	var other string
 	err := tx.QueryRowContext(ctx, `select id from requests where short_ref = $1`, r.Request.Ref.Short()).Scan(&other)
+	if errors.Is(err, sql.ErrNoRows) && r.Quota.Slot > 0 {
+		if _, taken, err := r.placeTaken(ctx, tx); taken || err != nil { // by another replica, just now
+			return err
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("server %d is held by a request in a state that this build does not know",
 			r.Request.Submission.Card.Server.ID)
