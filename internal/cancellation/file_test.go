@@ -35,6 +35,20 @@ func TestThePermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
 	})
 }
 
+func TestAnAnswerThatNoLongerSaysWhetherACancellationIsPendingFilesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.server.Billing.PendingKnown = false })
+		w.run(w.journal, time.Minute)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts, "unread is not no")
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State)
+		w.change(func(w *world) { w.server.Billing.PendingKnown = true })
+		w.run(w.journal, 5*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
 func TestThePersonIsReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()

@@ -204,6 +204,9 @@ func (s Server) unread() []string {
 	if s.Billing != nil && s.fee() == "" {
 		names = append(names, factFee)
 	}
+	if s.Billing != nil && !s.Billing.PendingKnown {
+		names = append(names, factPending)
+	}
 	if !s.Shows(FactDatacenter) {
 		names = append(names, FactDatacenter)
 	}
@@ -223,8 +226,9 @@ func (s Server) unreadBeside(other Server, associated bool) []string {
 
 // The names of facts that are unread by another sign than Server.Unread.
 const (
-	factTags = "tags"
-	factFee  = "recurring fee"
+	factTags    = "tags"
+	factFee     = "recurring fee"
+	factPending = "pending cancellation"
 )
 
 // identity lists what makes it this server and no other, by name. Usage totals,
