@@ -97,7 +97,7 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	}
 	gone := errors.Is(err, ErrServerNotFound)
 	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
-		return w.again(ctx, h, &w.softlayer, "reading the server's "+strings.Join(unread, ", "), errUnread)
+		return w.again(ctx, h, &w.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
 	v, err := w.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
 	if err != nil {

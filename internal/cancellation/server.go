@@ -87,6 +87,8 @@ const (
 	FactPending    = "pending cancellation"
 	FactParts      = "parts" // nextInvoiceChildren: the drives among them
 	FactAssociated = "associated items"
+
+	FactDisconnection = "whether its network is disconnected"
 )
 
 // Shows reports whether the answer had one of these.
@@ -207,11 +209,15 @@ func (s Server) unread() []string {
 	if s.Billing != nil && !s.Billing.PendingKnown {
 		names = append(names, factPending)
 	}
-	if !s.Shows(FactDatacenter) {
-		names = append(names, FactDatacenter)
+	for _, fact := range []string{FactDatacenter, FactDisconnection} {
+		if !s.Shows(fact) {
+			names = append(names, fact)
+		}
 	}
-	if s.Billing != nil && !s.Shows(FactAssociated) {
-		names = append(names, FactAssociated)
+	for _, fact := range []string{FactAllowed, FactAssociated} {
+		if s.Billing != nil && !s.Shows(fact) {
+			names = append(names, fact)
+		}
 	}
 	return names
 }

@@ -348,6 +348,8 @@ func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
 		cancellation.FactGateway:       func(s *cancellation.Server) { s.Unread = []string{cancellation.FactGateway} },
 		cancellation.FactProvisionDate: func(s *cancellation.Server) { s.ProvisionDate, s.Unread = "", []string{cancellation.FactProvisionDate} },
 		cancellation.FactDatacenter:    func(s *cancellation.Server) { s.Datacenter, s.Hidden = "", []string{cancellation.FactDatacenter} },
+		cancellation.FactAllowed:       func(s *cancellation.Server) { s.Hidden = []string{cancellation.FactAllowed} },
+		cancellation.FactDisconnection: func(s *cancellation.Server) { s.Hidden = []string{cancellation.FactDisconnection} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {

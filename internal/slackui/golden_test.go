@@ -287,6 +287,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Hidden = []string{
 					cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
 					cancellation.FactAllowed, cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
+					cancellation.FactDisconnection,
 				}
 				c.Server.Billing.Drives, c.Server.Billing.Associated = 0, nil
 			})

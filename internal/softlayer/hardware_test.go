@@ -133,6 +133,7 @@ func TestWhatACardShowsIsHiddenWhereTheAnswerLeavesItOut(t *testing.T) {
 	t.Parallel()
 	for member, fact := range map[string]string{
 		"datacenter": cancellation.FactDatacenter, "hardwareStatus": cancellation.FactStatus, "operatingSystem": cancellation.FactSystem,
+		"blockCancelBecauseDisconnectedFlag": cancellation.FactDisconnection,
 	} {
 		v := newVendor(t, inTurn(t, without(t, wholeServer, member)))
 		got, err := v.client(t).Server(t.Context(), 1234567)
@@ -217,7 +218,8 @@ func TestAServerThatIsTooMuchForOneAnswerIsReadInTwoParts(t *testing.T) {
 		ID: 1, Hostname: "db-042", Domain: "example.com", ProvisionDate: "2021-03-03T09:00:00-06:00",
 		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Tags: []string{"a"}, TagsKnown: true,
 		Hidden: []string{
-			cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem, cancellation.FactPending, cancellation.FactAssociated,
+			cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
+			cancellation.FactDisconnection, cancellation.FactPending, cancellation.FactAssociated,
 		},
 		Billing: &cancellation.Billing{
 			ID: 7, NotCancellable: true, RecurringFee: "1", HourlyFee: "3", MonthlyTotal: "9", Drives: 1,
@@ -242,7 +244,7 @@ func TestWhatBlocksIsKnownEvenWhereTheRestIsTooMuch(t *testing.T) {
 		Hourly: true, OpenTicket: &cancellation.TicketID{ID: 5}, Unread: []string{cancellation.FactLastTransaction},
 		Hidden: []string{
 			cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
-			cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
+			cancellation.FactDisconnection, cancellation.FactPending, cancellation.FactParts, cancellation.FactAssociated,
 		},
 		Billing: &cancellation.Billing{ID: 7, NotCancellable: true, RecurringFee: "1"},
 	}, got)

@@ -25,7 +25,7 @@ type hardware struct {
 	ProvisionDate    text                    `json:"provisionDate"`
 	Hourly           *flag                   `json:"hourlyBillingFlag"`
 	Gateway          *flag                   `json:"networkGatewayMemberFlag"`
-	Disconnected     flag                    `json:"blockCancelBecauseDisconnectedFlag"`
+	Disconnected     *flag                   `json:"blockCancelBecauseDisconnectedFlag"`
 	Tags             []tagReference          `json:"tagReferences"`
 	OS               member[operatingSystem] `json:"operatingSystem"`
 	Active           *transaction            `json:"activeTransaction"`
@@ -132,7 +132,7 @@ func (h hardware) server() cancellation.Server {
 		Status:        string(h.Status.Status),
 		ProvisionDate: string(h.ProvisionDate),
 		Tags:          tags, TagsKnown: known, Unread: h.unread(), Hidden: h.hidden(),
-		Hourly: h.Hourly.yes(), Disconnected: bool(h.Disconnected),
+		Hourly: h.Hourly.yes(), Disconnected: h.Disconnected.yes(),
 		Gateway: h.inGateway(), GatewayName: h.gatewayName(), Partners: partners, PartnersKnown: partnersKnown,
 		Transaction: h.Active.name(), LastTransaction: last, LastTransactionAt: lastAt,
 		OpenTicket: h.openTicket(), Billing: h.Billing.billing(),
@@ -190,6 +190,7 @@ func (h hardware) hidden() []string {
 		{cancellation.FactDatacenter, h.Datacenter.Name != ""},
 		{cancellation.FactStatus, h.Status.Status != ""},
 		{cancellation.FactSystem, h.OS.read},
+		{cancellation.FactDisconnection, h.Disconnected != nil},
 	}
 	if b := h.Billing; b != nil && b.ID > 0 { // without one the server is blocked, and this need not be said
 		facts = append(
