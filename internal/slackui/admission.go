@@ -43,30 +43,19 @@ func (a *App) tooMany() string {
 	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", a.desk.ServersPerDay)
 }
 
-// unspoken is said to whom Slack has not named yet.
+// unspoken is said to those whom Slack has not named, or put into groups, yet.
 const unspoken = "Slack did not say in time who you are: try again."
 
 // unseeing says why a person is shown no server; "" where they may see them. The form
-// may have opened before Slack said who they are, or have stood open since they left:
-// names, addresses and costs are for those who may ask.
+// may have opened before Slack said who they are and what groups they are in, or have
+// stood open since they left: names, addresses and costs are for those who may ask. Where
+// Slack does not say in time they are shown nothing, as a submission would be refused.
 func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, known := a.directory.Cached(ctx, meta.By)
-	if !known {
-		return unspoken
-	}
-	return a.refusal(who, meta)
-}
-
-// unseeingNamed is unseeing right after the command that asked Slack who they are: it
-// waits for that answer and asks no second time. Where Slack did not say, they are shown
-// nothing, as at the typeahead: a guest may type a name too.
-func (a *App) unseeingNamed(ctx context.Context, meta metadata) string {
-	ctx, cancel := context.WithTimeout(ctx, peopleTime)
-	defer cancel()
-	who, known := a.directory.Begun(ctx, meta.By)
-	if !known {
+	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
+	if err != nil {
+		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
 		return unspoken
 	}
 	return a.refusal(who, meta)

@@ -33,27 +33,38 @@ func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *tes
 	assert.Zero(t, s.rack.reads, "SoftLayer was not asked for them")
 }
 
-func TestWhoWasNotKnownInTimeForTheCommandIsKnownBeforeTheNamedServerIsShown(t *testing.T) {
+func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
+	t.Parallel()
+	for _, unanswered := range []struct{ method, fault string }{
+		{"users.info", fakeslack.FaultHang}, {"users.info", fakeslack.FaultRateLimited},
+		{"usergroups.list", fakeslack.FaultHang}, {"usergroups.list", fakeslack.FaultRateLimited}, {"usergroups.list", "internal_error"},
+	} {
+		t.Run(unanswered.method+" "+unanswered.fault, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			require.NoError(t, s.slack.Fault(unanswered.method, unanswered.fault, 1))
+			s.command(s.cast.Outsider, "1234567")
+			s.waitFor(s.cast.Outsider, unspoken)
+			form := s.top(s.cast.Outsider)
+			offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: s.cast.Outsider, View: form.ID, BlockID: serverBlock, ActionID: serverAction, Value: "db-042"})
+			require.NoError(t, err)
+			assert.Empty(t, offered.Options, "no names, no addresses")
+			s.rack.mu.Lock()
+			assert.Zero(t, s.rack.reads, "SoftLayer was not asked for them")
+			s.rack.mu.Unlock()
+		})
+	}
+}
+
+func TestWhoIsKnownLateIsToldWhyTheyAreShownNoServer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	require.NoError(t, s.app.directory.Warm(t.Context()))
-	ctx, who := t.Context(), cancellation.Person{Team: s.slack.TeamID(), ID: s.cast.Outsider}
-	meta := metadata{By: who, Channel: s.cast.Channel}
-	assert.Equal(t, unspoken, s.app.unseeingNamed(ctx, meta), "Slack was asked nothing yet")
-	_, known := s.app.directory.Cached(ctx, who)
-	require.True(t, known)
-	assert.Contains(t, s.app.unseeingNamed(ctx, meta), "Rule builtin-default-deny.")
-	assert.Equal(t, 1, s.count("users.info"), "and Slack is asked once")
-
-	for _, fault := range []string{fakeslack.FaultHang, "internal_error", fakeslack.FaultRateLimited} {
-		s = newStage(t)
-		require.NoError(t, s.slack.Fault("users.info", fault, 1))
-		s.command(s.cast.Guest, "1234567")
-		s.waitFor(s.cast.Guest, unspoken)
-		s.rack.mu.Lock()
-		assert.Zero(t, s.rack.reads, fault)
-		s.rack.mu.Unlock()
-	}
+	require.NoError(t, s.slack.Fault("users.info", "internal_error", 1)) // the command does not learn who asks
+	s.command(s.cast.Guest, "1234567")
+	s.waitFor(s.cast.Guest, "Rule builtin-guest.")
+	s.rack.mu.Lock()
+	defer s.rack.mu.Unlock()
+	assert.Zero(t, s.rack.reads)
 }
 
 func TestWhoMaySeeServersIsAskedOfSlackOnceAMinute(t *testing.T) {

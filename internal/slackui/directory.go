@@ -189,26 +189,6 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 	return members.added(who, person.ID, groupsKnown), known
 }
 
-// Begun is Cached for who was asked about a moment ago: it waits for a call under way
-// and makes none.
-func (d *Directory) Begun(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
-	oldest := d.o.Now().Add(-peopleAge)
-	call := d.person(person.ID).begun(oldest)
-	if call == nil {
-		return who, false
-	}
-	read, err := call.wait(ctx)
-	if err != nil {
-		return who, false
-	}
-	var members memberships
-	groupsKnown := false
-	if groups := d.named(); groups != nil {
-		members, groupsKnown = groups.fresh(oldest)
-	}
-	return members.added(d.principal(person.ID, read), person.ID, groupsKnown), true
-}
-
 func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, known bool) {
 	groups := d.named()
 	if groups == nil {

@@ -74,18 +74,6 @@ func (l *lookup[T]) begin(o *owner, now, oldest time.Time) (*reading[T], error) 
 	return call, nil
 }
 
-// begun is the answer, or the call under way, that is no older than oldest; nil for none.
-func (l *lookup[T]) begun(oldest time.Time) *reading[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, call := range []*reading[T]{l.fetched, l.latest} {
-		if call != nil && !call.begun.Before(oldest) {
-			return call
-		}
-	}
-	return nil
-}
-
 func (l *lookup[T]) lastError() error {
 	if l.latest.finished() {
 		return l.latest.err

@@ -29,7 +29,7 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 	f := a.form(meta, typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.failed = a.unseeingNamed(looking, meta); f.failed == "" {
+	if f.failed = a.unseeing(looking, meta); f.failed == "" {
 		f.card, f.note = a.named(looking, query)
 	}
 	f.typed.Server = meta.with(f.card).server()
