@@ -36,7 +36,9 @@ const reminderLead = 4 * time.Hour
 // awaiting is the request as it begins to wait for approval.
 func (r Request) awaiting(now time.Time, t Terms) Request {
 	r.ExpiresAt, r.Reminded, r.UndoUntil = now.Add(t.ApprovalExpiry), false, time.Time{}
-	r.Due = r.remindAt(now)
+	if r.Due = r.remindAt(now); r.Submission.Place.private() {
+		r.Due = now // nobody is asked yet
+	}
 	return r
 }
 

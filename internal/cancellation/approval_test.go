@@ -1,6 +1,7 @@
 package cancellation_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -190,6 +191,14 @@ func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
 	})
 }
 
+// privately is a submission that no channel shows.
+func (w *world) privately() cancellation.Submission {
+	w.t.Helper()
+	s := w.submission()
+	s.Place.Channel, s.Place.ChannelName = "", ""
+	return s
+}
+
 func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	for name, c := range map[string]struct {
 		cutoff   time.Duration // from the submission; 0 for unknown
@@ -246,14 +255,56 @@ func TestTheHistorySaysRemindedOnlyOfAReminder(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
-		s := w.submission()
-		s.Place.Channel, s.Place.ChannelName = "", "" // asked by direct message
-		r := w.answer(s).Request
+		for _, user := range []string{"U2", "U3", "U4"} { // there is nobody to ask
+			w.others[user] = authz.Principal{Team: "T1", User: user, Guest: true}
+		}
+		r := w.answer(w.privately()).Request
 		w.run(w.journal, 70*time.Hour)
 		assert.Equal(t, cancellation.Pending, w.now(r).State)
 		assert.NotContains(t, w.kinds(r), cancellation.EventReminded)
 		w.run(w.journal, 3*time.Hour)
 		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
+func TestEachWhoWasAskedDirectlyIsRemindedOnceAndWhoCameLaterIsAsked(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		delete(w.others, "U4")
+		r := w.answer(w.privately()).Request
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.others["U4"] = authz.Principal{Team: "T1", User: "U4"} })
+		w.run(w.journal, 69*time.Hour)
+		assert.Contains(t, w.kinds(r), cancellation.EventReminded)
+		_, messages := w.snapshot()
+		assert.ElementsMatch(t, []cancellation.NoticeKind{
+			cancellation.Result, cancellation.Direct("U2"), cancellation.Direct("U3"), cancellation.Direct("U4"),
+			cancellation.DirectReminder("U2"), cancellation.DirectReminder("U3"),
+		}, kindsOf(messages))
+		for _, m := range messages {
+			assert.Equal(t, m.kind.Reminds(), m.thread != "", "a reminder stands in the thread of what it reminds of: %s", m.kind)
+		}
+		w.run(w.journal, 3*time.Hour)
+		require.Equal(t, cancellation.Expired, w.now(r).State)
+		_, messages = w.snapshot()
+		assert.Len(t, messages, 6, "one reminder at most")
+	})
+}
+
+func TestWhileNobodyCanBeFoundToAskTheRequesterStillReadsThatItWaits(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.answer(w.privately()).Request
+		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.Equal(t, []cancellation.NoticeKind{cancellation.Result}, kindsOf(messages))
+		w.change(func(w *world) { w.personErr = nil })
+		w.run(w.journal, 2*time.Minute)
+		_, messages = w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"), "asked as soon as they can be found")
+		assert.Equal(t, cancellation.Pending, w.now(r).State)
 	})
 }
 
@@ -318,8 +369,7 @@ func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
 func TestApproversAreAskedWhereARequestNeedsThemOnlyLater(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) { // it was accepted with nobody to ask
 		w.notify, w.terms.UndoWindow, w.idle = "COPS", time.Minute, time.Hour
-		s := w.submission()
-		s.Place.Channel, s.Place.ChannelName = "", ""
+		s := w.privately()
 		r := w.answer(s).Request
 		require.Equal(t, cancellation.Scheduled, r.State)
 		w.needs(1)
@@ -333,8 +383,7 @@ func TestApproversAreAskedWhereARequestNeedsThemOnlyLater(t *testing.T) {
 func TestApproversAreAskedDirectlyWhereNoCardIsOwedToTheOperatorsChannel(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
-		s := w.submission()
-		s.Place.Channel, s.Place.ChannelName = "", ""
+		s := w.privately()
 		w.answer(s)
 		w.notify = "COPS" // set only now, with a restart
 		w.run(w.journal, time.Minute)
@@ -351,8 +400,7 @@ func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
 				w.others[user] = authz.Principal{Team: "T1", User: user}
 			}
 		})
-		s := w.submission()
-		s.Place.Channel, s.Place.ChannelName = "", ""
+		s := w.privately()
 		w.answer(s)
 		w.run(w.journal, time.Minute)
 		_, messages := w.snapshot()

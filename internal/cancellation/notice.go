@@ -33,16 +33,27 @@ const (
 	Result NoticeKind = "result"
 	// ApprovalCard is the request's message in the operators' channel, where approvers are.
 	ApprovalCard NoticeKind = "card"
-	// Reminder tells approvers, once, that a request still waits for them.
+	// Reminder tells approvers in a channel, once, that a request still waits for them.
 	Reminder NoticeKind = "reminder"
 	// Alarm tells the operators' channel, once, that a request takes too long.
 	Alarm NoticeKind = "alarm"
 )
 
-const direct = "direct:"
+const (
+	direct         = "direct:"
+	directReminder = "reminder:"
+)
 
 // Direct is the request's message to one person, by direct message.
 func Direct(user string) NoticeKind { return NoticeKind(direct + user) }
+
+// DirectReminder is the Reminder of one person who was asked by direct message.
+func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder + user) }
+
+// Reminds reports whether a notice of this kind is a Reminder, in a channel or direct.
+func (k NoticeKind) Reminds() bool {
+	return k == Reminder || strings.HasPrefix(string(k), directReminder)
+}
 
 // Recipient is the Slack user that a Direct notice is for; "" for the other kinds.
 func (k NoticeKind) Recipient() string {
@@ -55,7 +66,7 @@ func (k NoticeKind) Recipient() string {
 
 // Once reports whether a notice of this kind is said once. The others show the
 // request's present state, and are edited as that changes.
-func (k NoticeKind) Once() bool { return k == Alarm || k == Reminder }
+func (k NoticeKind) Once() bool { return k == Alarm || k.Reminds() }
 
 // beside reports whether a notice of this kind only asks or tells people beside those who
 // hear the result: where it is refused, and asks nothing any more, it is given up.

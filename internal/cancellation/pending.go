@@ -12,8 +12,8 @@ import (
 // stand in no channel: more where more have to approve.
 const mostAsked = 5
 
-// wearOff ends the waiting for approval when its time is over. Until then it owes the
-// one reminder.
+// wearOff ends the waiting for approval when its time is over. Until then it sees to it
+// that somebody is asked, and owes the one reminder.
 func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	now, err := w.Journal.Now(ctx)
 	if err != nil {
@@ -22,6 +22,12 @@ func (w *Worker) wearOff(ctx context.Context, h *held) error {
 	r := h.request()
 	if !now.Before(r.ExpiresAt) {
 		return w.expire(ctx, h, now)
+	}
+	if r.Submission.Place.private() { // no channel shows it
+		if err := w.askWithoutCard(ctx, r); err != nil {
+			w.Log.Warn("asking for approval: trying again", "ref", r.Ref.Short(), "err", err)
+			return w.wait(ctx, h, r, r.Why, backoff(r.Attempts))
+		}
 	}
 	if r.Reminded || now.Before(r.remindAt(r.Since)) {
 		return w.putOff(ctx, h, r)
@@ -66,7 +72,7 @@ func (w *Worker) expire(ctx context.Context, h *held, now time.Time) error {
 
 // putOff gives a request back until there is something to do for it.
 func (w *Worker) putOff(ctx context.Context, h *held, r Request) error {
-	if r.Due = r.ExpiresAt; !r.Reminded {
+	if r.Due, r.Attempts = r.ExpiresAt, 0; !r.Reminded {
 		r.Due = r.remindAt(r.Since)
 	}
 	return w.putBack(ctx, h, r, r.Why)
@@ -82,16 +88,27 @@ func (r Request) approvalCards(channel string, now time.Time) []Notice {
 }
 
 // reminders are owed in the thread of the message that approvers have: the operators'
-// channel's, else the one where it was asked for. Where neither stands there is none.
+// channel's, else the one where it was asked for, else that of each who was asked directly.
 func reminders(r Request, notices []Notice, now time.Time) []Notice {
 	for _, kind := range []NoticeKind{ApprovalCard, Result} {
 		at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == kind && n.asks() })
 		if at >= 0 {
-			in := Place{Channel: notices[at].Channel, Thread: cmp.Or(notices[at].Place.Thread, notices[at].TS)} // a reply is no root
-			return []Notice{{RequestID: r.ID, Kind: Reminder, Place: in, Due: now}}
+			return []Notice{notices[at].reply(Reminder, now)}
 		}
 	}
-	return nil
+	var owed []Notice
+	for _, n := range notices {
+		if to := n.Kind.Recipient(); to != "" && to != r.Submission.By.ID && n.TS != "" {
+			owed = append(owed, n.reply(DirectReminder(to), now))
+		}
+	}
+	return owed
+}
+
+// reply is owed in the thread of a notice's message; a reply is no root of one.
+func (n Notice) reply(kind NoticeKind, now time.Time) Notice {
+	in := Place{Channel: n.Channel, Thread: cmp.Or(n.Place.Thread, n.TS)}
+	return Notice{RequestID: n.RequestID, Kind: kind, Place: in, Due: now}
 }
 
 // asks reports whether a notice stands in a channel, where approvers can answer it.

@@ -66,15 +66,10 @@ func (w *Worker) tell(ctx context.Context, n Notice) error {
 			return err
 		}
 	}
-	if r.State == Pending && n.Kind == Result && n.Place.private() { // no channel shows it
-		if err := w.askWithoutCard(ctx, r); err != nil {
-			return err
-		}
-	}
 	switch {
 	case n.TS != "" && (n.Shown == r.Version || n.Kind.Once()):
 		return w.shown(ctx, n, r)
-	case n.Kind == Reminder && r.State != Pending: // nobody is waited for any more
+	case n.Kind.Reminds() && r.State != Pending: // nobody is waited for any more
 		return w.shown(ctx, n, r)
 	case n.TS != "":
 		return w.update(ctx, n, r)

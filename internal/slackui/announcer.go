@@ -241,10 +241,10 @@ func (a *Announcer) directMessages(ctx context.Context, user string) (channel st
 
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) []slack.MsgOption {
 	var message Message
-	switch kind {
-	case cancellation.Alarm:
+	switch {
+	case kind == cancellation.Alarm:
 		message = a.o.Words.Alarm(r)
-	case cancellation.Reminder:
+	case kind.Reminds():
 		message = a.o.Words.Reminder(r)
 	default:
 		message = a.o.Words.Live(kind, r)
