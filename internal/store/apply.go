@@ -30,7 +30,7 @@ var applySQL = `
 const tellSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-	where request_id = $3 and kind not in ('alarm', 'reminder')`
+	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%'`
 
 // Apply makes one step of a request: its row, its event, its notice's due time, in
 // one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any

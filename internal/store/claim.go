@@ -32,7 +32,7 @@ const (
 	setAsideSQL = `
 		update requests set state = 'stuck', why = $1, updated_at = $2, events = events + 1, version = version + 1,
 			lease_owner = null, lease_until = null
-		where id = $3 returning events`
+		where id = $3 returning events, version`
 )
 
 // Claim takes the request that has been due the longest, in a state that the worker
@@ -69,12 +69,16 @@ func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner st
 	}
 }
 
-// setAside moves a row that cannot be read to Stuck.
+// setAside moves a row that cannot be read to Stuck, and has people told.
 func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) error {
 	why := cancellation.Because(cancellation.WhyPoison, bad.Error())
+	aside := bad.request
 	var seq int64
-	if err := tx.QueryRowContext(ctx, setAsideSQL, why, stamp(now), bad.request.ID).Scan(&seq); err != nil {
+	if err := tx.QueryRowContext(ctx, setAsideSQL, why, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
 		return fmt.Errorf("setting request %s aside: %w", bad.request.Ref.Short(), err)
+	}
+	if err := tell(ctx, tx, aside, now); err != nil {
+		return err
 	}
 	return insertEventRows(ctx, tx, 1, eventValues(bad.request.ID, seq, cancellation.Event{
 		Kind: cancellation.EventMoved, At: now, Actor: "store",

@@ -188,6 +188,7 @@ func unreadableFound(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)
 	assert.Equal(t, cancellation.Stuck, byRef.State)
 	assert.True(t, strings.HasPrefix(byRef.Why, cancellation.WhyPoison))
+	assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "people are told that it needs one of them")
 	live, err := j.Live(t.Context(), 1)
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)
 	assert.Equal(t, byRef, live)
