@@ -28,16 +28,35 @@ func (w *Web) tellAlone(ctx context.Context, responseURL, user string, lines ...
 			return nil
 		}
 	}
-	opened, _, _, err := w.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+	channel, err := w.directMessages(ctx, user)
 	if err != nil {
-		return errors.Join(refused, callError("conversations.open", err))
+		return errors.Join(refused, err)
 	}
-	_, _, err = w.patient.PostMessageContext(ctx, opened.ID,
-		slack.MsgOptionText(fitting(flat(lines...)), false), slack.MsgOptionBlocks(block("", lines...)))
+	err = w.limits.call("chat.postMessage", channel, func() error {
+		_, _, err := w.patient.PostMessageContext(ctx, channel,
+			slack.MsgOptionText(fitting(flat(lines...)), false), slack.MsgOptionBlocks(block("", lines...)))
+		return err
+	})
 	if err != nil {
-		return errors.Join(refused, callError("chat.postMessage", err))
+		return errors.Join(refused, err)
 	}
 	return nil
+}
+
+// directMessages is docs.slack.dev/reference/methods/conversations.open.
+func (w *Web) directMessages(ctx context.Context, user string) (channel string, err error) {
+	var opened *slack.Channel
+	err = w.limits.call("conversations.open", "", func() (err error) {
+		opened, _, _, err = w.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case opened == nil || opened.ID == "":
+		return "", errors.New("calling conversations.open: ok, and no channel")
+	}
+	return opened.ID, nil
 }
 
 // respondAlone posts an ephemeral message by response_url, and leaves the message that was

@@ -66,7 +66,7 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	channel := to.Channel
 	if channel == "" {
 		var err error
-		if channel, err = a.directMessages(ctx, recipient(kind, r)); err != nil {
+		if channel, err = a.o.Web.directMessages(ctx, recipient(kind, r)); err != nil {
 			delivery, pause := openFailed(err)
 			a.report(r, "opening a direct message", delivery, err)
 			return cancellation.Posted{}, delivery, pause
@@ -150,7 +150,7 @@ func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancel
 func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
 	channel := in.Channel
 	if channel == "" {
-		if channel, err = a.directMessages(ctx, recipient(kind, r)); err != nil {
+		if channel, err = a.o.Web.directMessages(ctx, recipient(kind, r)); err != nil {
 			return at, false, err
 		}
 	}
@@ -221,22 +221,6 @@ func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID 
 // recipient is whom a direct message goes to.
 func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
-}
-
-// directMessages is docs.slack.dev/reference/methods/conversations.open.
-func (a *Announcer) directMessages(ctx context.Context, user string) (channel string, err error) {
-	var opened *slack.Channel
-	err = a.o.Web.limits.call("conversations.open", "", func() (err error) {
-		opened, _, _, err = a.o.Web.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
-		return err
-	})
-	switch {
-	case err != nil:
-		return "", err
-	case opened == nil || opened.ID == "":
-		return "", errors.New("calling conversations.open: ok, and no channel")
-	}
-	return opened.ID, nil
 }
 
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) []slack.MsgOption {
