@@ -2,15 +2,12 @@ package cancellation_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
@@ -571,72 +568,4 @@ func TestARestartAloneKeepsNoRequestFromWearingOff(t *testing.T) {
 		w.run(w.journal, 73*time.Hour)
 		assert.Equal(t, cancellation.Expired, w.now(r).State)
 	})
-}
-
-// TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor has people click and
-// rights change at random, and judges every POST by the policy in force at its moment.
-func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	rapid.Check(t, func(rt *rapid.T) {
-		path := filepath.Join(dir, time.Now().Format("150405.000000000")+".db")
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, path)
-			w.open()
-			defer func() { assert.NoError(t, w.journal.Close()) }()
-			w.needs(rapid.IntRange(1, 3).Draw(rt, "approvals"))
-			w.idle = time.Hour
-			w.terms.UndoWindow = rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(rt, "undo window")
-			clicksAtRandom(rt, w, w.submit())
-			judgePosts(rt, w)
-		})
-	})
-}
-
-func clicksAtRandom(rt *rapid.T, w *world, r cancellation.Request) {
-	users := rapid.SampledFrom([]string{"U1", "U2", "U3", "U4"})
-	rapidly := func(what string, odds int) bool { return rapid.IntRange(0, odds).Draw(rt, what) == 0 }
-	for range rapid.IntRange(1, 12).Draw(rt, "clicks") {
-		by := cancellation.Person{Team: "T1", ID: users.Draw(rt, "user")}
-		var err error
-		switch {
-		case rapidly("withdraws", 12):
-			_, err = w.desk().Withdraw(w.t.Context(), r.ID, by, "")
-		case rapidly("declines", 12):
-			_, err = w.desk().Decline(w.t.Context(), r.ID, by, "no")
-		default:
-			_, err = w.desk().Approve(w.t.Context(), r.ID, by)
-		}
-		require.NoError(rt, err)
-		if rapidly("rights change", 2) {
-			w.change(func(w *world) {
-				w.may = map[string]bool{}
-				for _, user := range []string{"U1", "U2", "U3", "U4"} {
-					w.may[user] = rapid.Bool().Draw(rt, "may approve")
-				}
-				w.decision.Approvals = rapid.IntRange(1, 3).Draw(rt, "approvals asked for")
-			})
-		}
-		if rapidly("time passes", 2) {
-			w.run(w.journal, rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 2 * time.Minute}).Draw(rt, "time"))
-		}
-	}
-	w.run(w.journal, 2*time.Minute)
-}
-
-// judgePosts: whoever approved, other than the requester, and may still at the moment of
-// the POST, is enough for the policy of that moment.
-func judgePosts(rt *rapid.T, w *world) {
-	posts, _ := w.snapshot()
-	require.LessOrEqual(rt, len(posts), 1)
-	for _, p := range posts {
-		filed := w.live(w.server.ID)
-		valid := map[string]bool{}
-		for _, a := range filed.Approvals {
-			if a.By.ID != "U1" && (p.may == nil || p.may[a.By.ID]) {
-				valid[a.By.ID] = true
-			}
-		}
-		require.GreaterOrEqual(rt, len(valid), p.decision.Approvals, "filed with %v, may %v", filed.Approvals, p.may)
-	}
 }

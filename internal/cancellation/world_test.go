@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,8 +47,10 @@ type world struct {
 	decision  authz.Decision
 	others    map[string]authz.Principal // people beside Ana, by their id here
 	approving func(who authz.Principal, approvals int) authz.Decision
-	nobody    bool            // the policy names no approver
-	may       map[string]bool // who may approve, by user; nil for everybody
+	nobody    bool                                                      // the policy names no approver
+	may       map[string]bool                                           // who may approve, by user; nil for everybody
+	rules     *authz.Policy                                             // decides instead of what the test says here; nil for none
+	judge     func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
 	terms     cancellation.Terms
 	perDay    int           // servers that one person may ask for
 	perHour   int           // filings; 0 for the usual
@@ -67,8 +70,7 @@ type world struct {
 type post struct {
 	at       time.Time
 	order    cancellation.Order
-	decision authz.Decision  // of the policy in force at that moment
-	may      map[string]bool // who might approve at that moment
+	decision authz.Decision // of the policy in force at that moment
 }
 
 // shown is a message as people see it.
@@ -336,7 +338,15 @@ func (w *world) Cutoff(context.Context, string) (string, error) {
 func (w *world) File(_ context.Context, o cancellation.Order) cancellation.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.posts = append(w.posts, post{time.Now(), o, w.decision, maps.Clone(w.may)})
+	w.posts = append(w.posts, post{time.Now(), o, w.decision})
+	outcome := w.answerTo(o)
+	if w.judge != nil {
+		w.judge(o, outcome)
+	}
+	return outcome
+}
+
+func (w *world) answerTo(o cancellation.Order) cancellation.Outcome {
 	if w.server.OpenTicket != nil {
 		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: *w.server.OpenTicket}
 	}
@@ -363,6 +373,9 @@ func (w *world) Members(context.Context, time.Duration) ([]authz.Principal, erro
 }
 
 func (w *world) Approvers() (users, groups []string, anyone bool) {
+	if w.rules != nil {
+		return w.rules.Approvers()
+	}
 	if w.nobody {
 		return nil, nil, false
 	}
@@ -371,10 +384,12 @@ func (w *world) Approvers() (users, groups []string, anyone bool) {
 
 // Approve lets everybody but the requester, as the built-in refusal does, where the test
 // says nothing else.
-func (w *world) Approve(who, requester authz.Principal, _ authz.Server, _ authz.Context, approvals int) authz.Decision {
+func (w *world) Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.rules != nil:
+		return w.rules.Approve(who, requester, s, c, approvals)
 	case who.ID() == requester.ID():
 		return authz.Decision{Effect: authz.Refused, Rule: authz.RuleOwnRequest, Reason: "your own"}
 	case w.approving != nil:
@@ -385,9 +400,12 @@ func (w *world) Approve(who, requester authz.Principal, _ authz.Server, _ authz.
 	return authz.Decision{Effect: authz.Allowed, Rule: "approvers"}
 }
 
-func (w *world) Decide(authz.Principal, authz.Server, authz.Context) authz.Decision {
+func (w *world) Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.rules != nil {
+		return w.rules.Decide(p, s, c)
+	}
 	return w.decision
 }
 
@@ -402,7 +420,7 @@ func (w *world) Post(_ context.Context, to cancellation.Place, kind cancellation
 		return cancellation.Posted{}, delivery, 0
 	}
 	w.shown = append(w.shown, shown{channel: to.Channel, thread: to.Thread, kind: kind, ref: r.Ref.Short(), state: r.State})
-	return cancellation.Posted{Channel: "C:" + to.Channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + string(rune('0'+len(w.shown)-1))}, delivery, 0
+	return cancellation.Posted{Channel: "C:" + to.Channel, TS: time.Now().Format(time.RFC3339Nano) + "#" + strconv.Itoa(len(w.shown)-1)}, delivery, 0
 }
 
 func (w *world) Update(_ context.Context, at cancellation.Posted, _ cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
@@ -413,7 +431,11 @@ func (w *world) Update(_ context.Context, at cancellation.Posted, _ cancellation
 		delivery, w.updates = w.updates[0], w.updates[1:]
 		return delivery, 0
 	}
-	i := int(at.TS[len(at.TS)-1] - '0')
+	_, after, _ := strings.Cut(at.TS, "#")
+	i, err := strconv.Atoi(after)
+	if err != nil {
+		panic("updating a message that nobody posted: " + at.TS)
+	}
 	w.shown[i].state = r.State
 	w.shown[i].edits++
 	return cancellation.Delivered, 0
@@ -432,7 +454,7 @@ func (w *world) Find(_ context.Context, in cancellation.Place, kind cancellation
 	defer w.mu.Unlock()
 	for i, s := range w.shown {
 		if w.history && s.channel == in.Channel && s.kind == kind && s.ref == r.Ref.Short() {
-			return cancellation.Posted{Channel: "C:" + in.Channel, TS: "found#" + string(rune('0'+i))}, true, true
+			return cancellation.Posted{Channel: "C:" + in.Channel, TS: "found#" + strconv.Itoa(i)}, true, true
 		}
 	}
 	return cancellation.Posted{}, false, w.history
