@@ -88,7 +88,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 // drop ends the request with nothing filed, unless a ticket of its own is known or there
 // to be read. Where the tickets cannot be read, the person's word is recorded as such.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
-	made, err := d.lateTicket(ctx, r)
+	made, err := d.madeTicket(ctx, r)
 	if err != nil || made != 0 {
 		return r, "", errors.Join(err, madeError(made))
 	}
@@ -108,16 +108,21 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 	return next, note, err
 }
 
-// lateTicket is the ticket that SoftLayer said it made, in an answer that came after
-// its attempt had lost the request; 0 for none.
-func (d *Desk) lateTicket(ctx context.Context, r Request) (int64, error) {
+// madeTicket is the ticket that SoftLayer said it made for the request: the one that it was
+// filed with, unless that is only a person's word, or that of an answer that came after its
+// attempt had lost the request; 0 for none.
+func (d *Desk) madeTicket(ctx context.Context, r Request) (int64, error) {
 	events, err := d.Journal.Events(ctx, r.ID)
 	if err != nil {
 		return 0, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
 	for _, e := range events {
-		if late, ok := e.lateAnswer(); ok && late.Kind == Made {
+		late, isLate := e.lateAnswer()
+		switch {
+		case isLate && late.Kind == Made:
 			return late.Ticket, nil
+		case e.To == Filed && e.From != Filed && e.Kind != EventResolved:
+			return r.Ticket.ID, nil
 		}
 	}
 	return 0, nil

@@ -291,3 +291,41 @@ func TestARequestThatWasFiledOnceIsNeverSentAgainOnAPersonsNone(t *testing.T) {
 		assert.Equal(t, cancellation.Stuck, w.now(r).State)
 	})
 }
+
+func TestARequestThatWasFiledOnceIsNotSaidToHaveNoTicket(t *testing.T) {
+	for name, c := range map[string]struct {
+		filed func(w *world) cancellation.Request
+		told  error
+	}{
+		"SoftLayer said which ticket it made": {func(w *world) cancellation.Request {
+			r := w.submit()
+			w.run(w.journal, time.Minute)
+			w.change(func(w *world) { w.closeTickets(); w.tickets = nil }) // hidden from the key
+			return r
+		}, cancellation.ErrTicketMade},
+		"a person said so, of one that the key cannot read": {func(w *world) cancellation.Request {
+			w.change(func(w *world) {
+				w.answers = append(w.answers, lostBefore, lostBefore)
+			})
+			r := w.submit()
+			w.run(w.journal, time.Hour)
+			require.Equal(w.t, cancellation.Stuck, w.now(r).State)
+			_, err := w.desk().Resolve(w.t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 153572999, Why: "a guess", Actor: "operator:root"})
+			require.NoError(w.t, err)
+			return r
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := c.filed(w)
+				require.Equal(t, cancellation.Filed, w.now(r).State)
+				s := w.submission()
+				s.View = "V2"
+				w.answer(s)
+				require.Equal(t, cancellation.Stuck, w.now(r).State)
+				_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.DropIt, Why: "I see none", Actor: "operator:root"})
+				require.ErrorIs(t, err, c.told)
+			})
+		})
+	}
+}
