@@ -1,6 +1,7 @@
 package cancellation_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -52,6 +53,40 @@ func TestEachApprovalIsOneOtherPersons(t *testing.T) {
 		assert.Equal(t, cancellation.ClickLate, w.approve(r, cancellation.Person{Team: "T1", ID: "U4"}).Kind)
 		assert.Equal(t, []string{"submitted", "refused", "approved", "approved"}, w.kinds(r), "a refusal is recorded once for each person and rule")
 	})
+}
+
+func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		does func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error)
+		to   cancellation.State
+	}{
+		"an approval": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
+			return d.Approve(ctx, id, raj)
+		}, cancellation.Scheduled},
+		"a decline": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
+			return d.Decline(ctx, id, raj, "still used")
+		}, cancellation.Declined},
+		"a withdrawal": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
+			return d.Withdraw(ctx, id, raj, "")
+		}, cancellation.Withdrawn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				r := w.submit()
+				for _, kind := range []cancellation.ClickKind{cancellation.ClickDone, cancellation.ClickRepeated} {
+					click, err := c.does(t.Context(), w.desk(), r.ID)
+					require.NoError(t, err)
+					assert.Equal(t, kind, click.Kind)
+					assert.Equal(t, c.to, click.Request.State)
+				}
+				assert.Len(t, w.kinds(r), 2, "recorded once")
+				click, err := w.desk().Decline(t.Context(), r.ID, kim, "no")
+				require.NoError(t, err)
+				assert.Equal(t, cancellation.ClickLate, click.Kind, "another person's click is late")
+			})
+		})
+	}
 }
 
 func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) {

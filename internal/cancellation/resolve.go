@@ -207,6 +207,9 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 // requester. res.Ref, res.Actor and res.By are taken from the click.
 func (d *Desk) Settle(ctx context.Context, id string, by Person, res Resolution) (Click, error) {
 	r, c, click, err := d.settler(ctx, id, by)
+	if click.Kind == ClickLate && res.Finding == DropIt {
+		click.Kind = r.lateOrRepeated(c, Withdrawn)
+	}
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}

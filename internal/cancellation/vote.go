@@ -18,7 +18,8 @@ const (
 	ClickDone ClickKind = iota
 	// ClickRefused: this person may not; Click.Decision says by which rule.
 	ClickRefused
-	// ClickRepeated: this person has done so before; nothing changed.
+	// ClickRepeated: this person has done so before, or Slack delivers it again; nothing
+	// changed by that.
 	ClickRepeated
 	// ClickLate: the request is in another state by now.
 	ClickLate
@@ -54,11 +55,12 @@ func (c clicker) person() Person {
 // accepted, and waits to be filed.
 func (d *Desk) Approve(ctx context.Context, id string, by Person) (Click, error) {
 	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		if r.State != Pending || !c.now.Before(r.ExpiresAt) { // the worker ends it as soon as it can
-			return Click{Kind: ClickLate}, nil, nil
-		}
-		if slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(c.person()) }) {
+		over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker ends it as soon as it can
+		switch {
+		case !over && r.approvedBy(c.person()):
 			return Click{Kind: ClickRepeated}, nil, nil
+		case over || r.State != Pending:
+			return Click{Kind: ClickLate}, nil, nil
 		}
 		decision := d.approvers().may(c.principal, c.requester, r, len(r.Approvals), c.now)
 		if decision.Effect != authz.Allowed {
@@ -110,7 +112,7 @@ func directWords(r Request, now time.Time) []Notice {
 func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (Click, error) {
 	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		if r.State != Pending {
-			return Click{Kind: ClickLate}, nil, nil
+			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
 		}
 		decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
 		if decision.Effect != authz.Allowed {
@@ -129,10 +131,9 @@ func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (C
 func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (Click, error) {
 	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		if !r.Stoppable() {
-			return Click{Kind: ClickLate}, nil, nil
+			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
 		}
-		approved := slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(c.person()) })
-		if !c.isRequester() && !approved {
+		if !c.isRequester() && !r.approvedBy(c.person()) {
 			decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
 			if decision.Effect != authz.Allowed {
 				return Click{Kind: ClickRefused, Decision: decision}, nil, nil
@@ -144,6 +145,20 @@ func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (
 		change, err := end(r, Withdrawn, EventWithdrawn, c, why)
 		return Click{}, change, err
 	})
+}
+
+// approvedBy reports whether a person's approval is on record and counts.
+func (r Request) approvedBy(p Person) bool {
+	return slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(p) })
+}
+
+// lateOrRepeated is what a click to end a request in a state comes to where that is not
+// possible any more: Slack may deliver the one that ended it again.
+func (r Request) lateOrRepeated(c clicker, in State) ClickKind {
+	if r.State == in && r.EndedBy.same(c.person()) {
+		return ClickRepeated
+	}
+	return ClickLate
 }
 
 // Stoppable reports whether a request can be withdrawn: as far as the store knows, nothing

@@ -80,7 +80,10 @@ func clickWords(c cancellation.Click, err error, verb string) line {
 	case cancellation.ClickRefused:
 		return line{bold("Nothing was recorded."), plain(" You may not " + verb + " this: " + ended(shown(c.Decision.Reason)) + " Rule " + shown(c.Decision.Rule) + " · " + about)}
 	case cancellation.ClickRepeated:
-		return line{plain("You approved this already; another person has to. " + about)}
+		if r.State == cancellation.Pending {
+			return line{plain("You approved this already; another person has to. " + about)}
+		}
+		return line{plain("You did this already: it is recorded. By now: " + ended(standingWords(r.State)) + " " + about)}
 	case cancellation.ClickLate:
 		if r.State == cancellation.Pending && verb == "approve" {
 			return line{plain("Too late: the time for approving it was over at " + instant(r.ExpiresAt) + ". Nothing was changed. " + about)}

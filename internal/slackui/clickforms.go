@@ -93,6 +93,9 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 	if err != nil {
 		a.log.Warn("recording what was typed for a button", "form", i.View.CallbackID, "user", i.User, "err", err)
 	}
+	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
+		return nil
+	}
 	if says := clickWords(click, err, "do"); says != nil {
 		return update(notice("Not recorded", block("", says)))
 	}
