@@ -60,7 +60,9 @@ func (r Request) remindAt(since time.Time) time.Time {
 }
 
 // approvers reads who could approve a request, as far as the groups tell, without the
-// requester. anyone says that the policy binds approving to nobody in particular.
+// requester and those who did, first those who could give the next approval: a policy may
+// want its later ones of other people. anyone says that the policy binds approving to
+// nobody in particular.
 type approvers struct {
 	directory Directory
 	policy    Policy
@@ -74,16 +76,20 @@ func (a approvers) of(ctx context.Context, r Request, requester authz.Principal,
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 		}
 	}
+	var later []authz.Principal
 	for _, candidate := range named(users, members, requester) {
-		switch d := a.may(candidate, requester, r, 0, now); {
+		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
 		case d.Again:
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
-		case d.Effect == authz.Allowed:
+		case d.Effect != authz.Allowed || r.approvedBy(Person{Team: candidate.Team, ID: candidate.User}):
+		case before == len(r.Approvals):
 			who = append(who, candidate)
+		default:
+			later = append(later, candidate)
 		}
 	}
-	stranger := inNoGroup(requester.Team, "U", requester)
-	return who, anyone && a.may(stranger, requester, r, 0, now).Effect == authz.Allowed, nil
+	_, stranger := a.mayGive(inNoGroup(requester.Team, "U", requester), requester, r, len(r.Approvals), now)
+	return append(who, later...), anyone && stranger.Effect == authz.Allowed, nil
 }
 
 // named are the users that a policy names, by "TEAM/USER", and the members of its groups.
@@ -104,6 +110,22 @@ func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
 	return authz.Principal{
 		Team: team, User: user, GroupsKnown: true, GroupsRead: requester.GroupsRead, GroupsUnlisted: requester.GroupsUnlisted,
 	}
+}
+
+// mayGive decides whether somebody could give one of the approvals that come after so many,
+// and after how many the first that they could. Where they could give none the decision is
+// that on the next.
+func (a approvers) mayGive(who, requester authz.Principal, r Request, after int, now time.Time) (before int, d authz.Decision) {
+	next := a.may(who, requester, r, after, now)
+	if next.Effect == authz.Allowed || next.Again {
+		return after, next
+	}
+	for before = after + 1; before < r.Decision.Approvals; before++ {
+		if d = a.may(who, requester, r, before, now); d.Effect == authz.Allowed || d.Again {
+			return before, d
+		}
+	}
+	return after, next
 }
 
 // may asks the policy on what the person saw who asked.

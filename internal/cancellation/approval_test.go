@@ -440,6 +440,66 @@ func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
 	})
 }
 
+// firstOpsThenALead is a policy whose second approval only a lead may give.
+const firstOpsThenALead = `
+@id("ask") @approvals("2") permit (principal, action == Action::"request", resource);
+@id("first") permit (principal in Group::"S0OPS", action == Action::"approve", resource) when { context.approvals == 0 };
+@id("then-a-lead") permit (principal in Group::"S0LEADS", action == Action::"approve", resource) when { context.approvals == 1 };
+`
+
+// staged puts the second approval into a lead's hands: U8's.
+func (w *world) staged(ops ...string) {
+	w.t.Helper()
+	policy, err := authz.Parse("policy.cedar", []byte(firstOpsThenALead))
+	require.NoError(w.t, err)
+	w.change(func(w *world) {
+		w.rules = policy
+		for _, user := range ops {
+			w.others[user] = authz.Principal{Team: "T1", User: user, GroupsKnown: true, Groups: []string{"S0OPS"}}
+		}
+		w.others["U8"] = authz.Principal{Team: "T1", User: "U8", GroupsKnown: true, Groups: []string{"S0LEADS"}}
+	})
+}
+
+func TestApprovalsThatDifferentPeopleGiveOneAfterTheOther(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.staged("U2")
+		r := w.submit()
+		require.Equal(t, cancellation.Pending, r.State, "two people can approve it")
+		lead := cancellation.Person{Team: "T1", ID: "U8"}
+		assert.Equal(t, cancellation.ClickRefused, w.approve(r, lead).Kind, "not the first")
+		assert.Equal(t, cancellation.ClickDone, w.approve(r, raj).Kind)
+		assert.Equal(t, cancellation.ClickDone, w.approve(r, lead).Kind)
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestWhoMayGiveOnlyAnotherApprovalMayDecline(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.staged("U2")
+		r := w.submit()
+		click, err := w.desk().Decline(t.Context(), r.ID, cancellation.Person{Team: "T1", ID: "U8"}, "still used")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickDone, click.Kind)
+	})
+}
+
+func TestWhoMayGiveTheNextApprovalIsAskedBeforeTheOthers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.idle = time.Hour
+		w.staged("U2", "U3", "U4", "U5", "U6", "U7")
+		r := w.answer(w.privately()).Request
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.NotContains(t, kindsOf(messages), cancellation.Direct("U8"), "not while the first is wanted of five others")
+		w.approve(r, raj)
+		w.run(w.journal, time.Minute)
+		_, messages = w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.Direct("U8"), "once the second is wanted")
+	})
+}
+
 func kindsOf(messages []shown) (kinds []cancellation.NoticeKind) {
 	for _, m := range messages {
 		kinds = append(kinds, m.kind)

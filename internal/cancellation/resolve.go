@@ -236,7 +236,8 @@ func (d *Desk) settler(ctx context.Context, id string, by Person) (Request, clic
 	if err != nil {
 		return r, c, Click{Request: r}, err
 	}
-	click := Click{Request: r, Decision: d.approvers().may(c.principal, c.requester, r, 0, c.now)}
+	click := Click{Request: r}
+	_, click.Decision = d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
 	switch {
 	case click.Decision.Again:
 		return r, c, click, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)

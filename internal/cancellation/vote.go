@@ -83,6 +83,8 @@ func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change,
 		}
 		next = next.scheduled(c.now, d.Terms)
 		change.Owe = directWords(next, c.now)
+	} else if next.Submission.Place.private() {
+		next.Due = c.now // the next approval may be others'
 	}
 	change.To = next
 	return change, nil
@@ -114,7 +116,7 @@ func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (C
 		if r.State != Pending {
 			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
 		}
-		decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
+		_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
@@ -134,7 +136,7 @@ func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (
 			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
 		}
 		if !c.isRequester() && !r.approvedBy(c.person()) {
-			decision := d.approvers().may(c.principal, c.requester, r, 0, c.now)
+			_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
 			if decision.Effect != authz.Allowed {
 				return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 			}
