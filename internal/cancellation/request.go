@@ -102,6 +102,7 @@ const (
 	ProblemContentLong  Problem = "content-long" // over MaxContent
 	ProblemConfirmation Problem = "confirmation" // another name than the server's
 	ProblemShortName    Problem = "short-name"   // the short name, and another server has it too
+	ProblemAssociated   Problem = "associated"   // associated items are to go, and the card showed none
 )
 
 // Problems lists what the person has to correct before this can be recorded.
@@ -115,6 +116,9 @@ func (s Submission) Problems() []Problem {
 	}
 	if TooLong(s.Content) {
 		found = append(found, ProblemContentLong)
+	}
+	if b := s.Card.Server.Billing; s.Associated && (b == nil || len(b.Associated) == 0) {
+		found = append(found, ProblemAssociated)
 	}
 	switch typed := PlainName(s.Confirmation); {
 	case typed != "" && typed == PlainName(s.Card.Server.FQDN):

@@ -80,6 +80,15 @@ func TestEachFieldIsCheckedAtItself(t *testing.T) {
 	}
 }
 
+func TestNothingGoesAlongThatNoCardShowed(t *testing.T) {
+	t.Parallel()
+	s := goodSubmission()
+	s.Associated = true
+	assert.Equal(t, []cancellation.Problem{cancellation.ProblemAssociated}, s.Problems())
+	s.Card.Server.Billing.Associated = []cancellation.AssociatedItem{{ID: 7, Description: "Portable storage"}}
+	assert.Empty(t, s.Problems())
+}
+
 func TestSameSubmissionHasTheSameIDAndACorrectedOneAnother(t *testing.T) {
 	t.Parallel()
 	id := goodSubmission().ID("I1")

@@ -182,6 +182,8 @@ func problemsAt(s cancellation.Submission, problems []cancellation.Problem) map[
 			found[contentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
 		case cancellation.ProblemContentLong:
 			found[contentBlock] = contentTooLong
+		case cancellation.ProblemAssociated:
+			found[serverBlock] = "This card showed no associated items that could go too. Choose the server again."
 		case cancellation.ProblemConfirmation:
 			found[confirm] = "This is not the name of the server on the card: " + shown(s.Card.Server.FQDN)
 		case cancellation.ProblemShortName:
