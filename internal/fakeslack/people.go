@@ -83,22 +83,27 @@ func (w *Workspace) usergroupsList(c call) (answer, *apiError) {
 		if g.Disabled && !c.flag("include_disabled") {
 			continue
 		}
-		groups = append(groups, w.groupObject(g, c.flag("include_users")))
+		groups = append(groups, w.groupObject(g, c.flag("include_users"), c.flag("include_count")))
 	}
 	return answer{"usergroups": groups}, nil
 }
 
-func (w *Workspace) groupObject(g *group, users bool) answer {
+// groupObject is https://docs.slack.dev/reference/objects/usergroup-object. Its example has
+// user_count as a string; its table, and what Slack's Java SDK recorded, as a number.
+func (w *Workspace) groupObject(g *group, users, count bool) answer {
 	object := answer{
 		"id": g.ID, "team_id": w.identity.teamID, "is_usergroup": true, "name": g.Name, "handle": g.Handle,
 		"description": "", "is_external": false, "date_create": 1700000000, "date_update": 1700000000,
-		"date_delete": 0, "user_count": len(g.Users),
+		"date_delete": 0,
 	}
 	if g.Disabled {
 		object["date_delete"] = 1700000001
 	}
 	if users {
-		object["users"] = slices.Clone(g.Users)
+		object["users"] = listed(g)
+	}
+	if count {
+		object["user_count"] = len(g.Users)
 	}
 	return object
 }
@@ -109,5 +114,8 @@ func (w *Workspace) usergroupsUsersList(c call) (answer, *apiError) {
 	if g == nil || g.Disabled && !c.flag("include_disabled") {
 		return nil, fail("no_such_subteam")
 	}
-	return answer{"users": slices.Clone(g.Users)}, nil
+	return answer{"users": listed(g)}, nil
 }
+
+// listed is never null: a group that nobody is in has an empty list.
+func listed(g *group) []string { return append([]string{}, g.Users...) }

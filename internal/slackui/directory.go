@@ -56,7 +56,7 @@ type Directory struct {
 type memberships struct {
 	asked    []string            // those groups
 	of       map[string][]string // ids of groups by user id
-	unlisted []string            // groups that Slack does not list: unknown here, or switched off
+	unlisted []string            // groups whose members Slack does not list: unknown here, switched off, or left out
 }
 
 // profile is what users.info says about a person.
@@ -143,8 +143,8 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 	return all, nil
 }
 
-// Unlisted reads which of the policy's groups Slack does not list, as Members reads: of
-// those nobody knows who is in them, so that anybody may be.
+// Unlisted reads which of the policy's groups Slack does not list, or not with their
+// members, as Members reads: nobody knows who is in them, so that anybody may be.
 func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
 	groups := d.named()
 	if groups == nil {
@@ -264,7 +264,7 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
 	var groups []slack.UserGroup
 	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
-		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true), slack.GetUserGroupsOptionIncludeCount(true))
 		return err
 	}); err != nil {
 		return memberships{}, err
@@ -272,8 +272,8 @@ func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, 
 	members := memberships{asked: ids, of: map[string][]string{}}
 	for _, id := range ids {
 		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
-		if at < 0 {
-			d.o.Log.Warn("the policy names a user group that Slack does not list", "group", id)
+		if at < 0 || membersLeftOut(groups[at]) {
+			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)
 			members.unlisted = append(members.unlisted, id)
 			continue
 		}
@@ -282,6 +282,14 @@ func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, 
 		}
 	}
 	return members, nil
+}
+
+// membersLeftOut reports whether an answer says nothing of who is in a group: "users" is there
+// where include_users asked for it, also of a group that nobody is in
+// (docs.slack.dev/reference/objects/usergroup-object). A user_count that is only higher is no
+// sign: the page does not say whom it counts.
+func membersLeftOut(g slack.UserGroup) bool {
+	return g.Users == nil || len(g.Users) == 0 && g.UserCount > 0
 }
 
 func (d *Directory) principal(id string, p profile) authz.Principal {

@@ -146,6 +146,33 @@ func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	assert.Equal(t, 1, far.count("usergroups.list"), "what was read at start is still fresh")
 }
 
+func TestAGroupWhoseMembersTheAnswerLeavesOutIsNoEmptyGroup(t *testing.T) {
+	t.Parallel()
+	for answered, unlisted := range map[string][]string{
+		`"user_count":3`:                        {"S1"},
+		`"users":null,"user_count":3`:           {"S1"},
+		`"users":[],"user_count":3`:             {"S1"},
+		`"name":"neither list nor count"`:       {"S1"},
+		`"users":[]`:                            nil,
+		`"users":[],"user_count":0`:             nil,
+		`"users":["U1"],"user_count":3`:         nil, // it may count people who have left
+		`"users":["U1"],"name":"without count"`: nil,
+	} {
+		t.Run(answered, func(t *testing.T) {
+			t.Parallel()
+			far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
+				assert.Equal(t, []string{"true", "true"}, []string{c.form.Get("include_users"), c.form.Get("include_count")})
+				fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1",%s}]}`, answered)
+			})
+			d := NewDirectory(DirectoryOptions{Web: far.web(t), HomeTeam: "T1", Groups: theGroups("S1"), Log: silent()})
+			t.Cleanup(d.Close)
+			got, err := d.Unlisted(t.Context(), time.Minute)
+			require.NoError(t, err)
+			assert.Equal(t, unlisted, got, "nobody knows who is in it, so that a forbid on it may meet anybody")
+		})
+	}
+}
+
 func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	t.Parallel()
 	ids := atomic.Pointer[[]string]{}
@@ -206,7 +233,7 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	assert.Equal(t, 1, far.count("users.info"), "60 s old is fresh")
 
 	p.set(func(p *people) {
-		p.members = nil
+		p.members = []string{}
 		p.users["U1"] = `"team_id":"T1","deleted":true`
 	})
 	at.advance(time.Second)
