@@ -103,15 +103,15 @@ func (d *Directory) Close() { d.owner.close() }
 // than maxAge, and never more than 60 s, before now.
 func (d *Directory) Principal(ctx context.Context, person cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
 	now := d.o.Now()
-	oldest := now.Add(-min(maxAge, peopleAge))
-	who, err := d.person(person.ID).begin(d.owner, now, oldest)
+	maxAge = min(maxAge, peopleAge)
+	who, err := d.person(person.ID).begin(d.owner, now, maxAge)
 	if err != nil {
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	var members memberships
 	groups := d.named()
 	if groups != nil { // under way together with the person
-		if members, err = d.members(ctx, groups, now, oldest); err != nil {
+		if members, err = d.members(ctx, groups, now, maxAge); err != nil {
 			return authz.Principal{}, err
 		}
 	}
@@ -131,7 +131,7 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 		return nil, nil
 	}
 	now := d.o.Now()
-	read, err := d.members(ctx, groups, now, now.Add(-min(maxAge, peopleAge)))
+	read, err := d.members(ctx, groups, now, min(maxAge, peopleAge))
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +151,12 @@ func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]strin
 		return nil, nil
 	}
 	now := d.o.Now()
-	read, err := d.members(ctx, groups, now, now.Add(-min(maxAge, peopleAge)))
+	read, err := d.members(ctx, groups, now, min(maxAge, peopleAge))
 	return read.unlisted, err
 }
 
-func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now, oldest time.Time) (memberships, error) {
-	call, err := groups.begin(d.owner, now, oldest)
+func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now time.Time, maxAge time.Duration) (memberships, error) {
+	call, err := groups.begin(d.owner, now, maxAge)
 	if err != nil {
 		return memberships{}, fmt.Errorf("reading the user groups: %w", err)
 	}
@@ -173,10 +173,9 @@ func (d *Directory) members(ctx context.Context, groups *lookup[memberships], no
 // the submission finds them. known is false where the person could not be read.
 func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
 	now := d.o.Now()
-	oldest := now.Add(-peopleAge)
 	who = authz.Principal{Team: person.Team, User: person.ID, Name: person.Name}
-	call, err := d.person(person.ID).begin(d.owner, now, oldest)
-	members, groupsKnown := d.membersAtHand(now, oldest)
+	call, err := d.person(person.ID).begin(d.owner, now, peopleAge)
+	members, groupsKnown := d.membersAtHand(now)
 	if err == nil {
 		var read profile
 		if read, err = call.wait(ctx); err == nil {
@@ -189,15 +188,15 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 	return members.added(who, person.ID, groupsKnown), known
 }
 
-func (d *Directory) membersAtHand(now, oldest time.Time) (members memberships, known bool) {
+func (d *Directory) membersAtHand(now time.Time) (members memberships, known bool) {
 	groups := d.named()
 	if groups == nil {
 		return members, false
 	}
-	if members, known = groups.fresh(oldest); known {
+	if members, known = groups.fresh(now, peopleAge); known {
 		return members, true
 	}
-	if _, err := groups.begin(d.owner, now, oldest); err != nil && !errors.Is(err, errTooSoon) {
+	if _, err := groups.begin(d.owner, now, peopleAge); err != nil && !errors.Is(err, errTooSoon) {
 		d.o.Log.Warn("beginning to read the user groups", "error", err)
 	}
 	return memberships{}, false

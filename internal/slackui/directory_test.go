@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -246,6 +247,37 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	p.set(func(p *people) { p.failing["users.info"] = true })
 	_, err = d.Principal(t.Context(), ana, time.Minute)
 	require.ErrorContains(t, err, "internal_error", "an error, not the old answer")
+}
+
+func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
+	t.Parallel()
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
+	var slept time.Duration
+	d.o.Now = func() time.Time { return suspended(time.Now(), slept) }
+	got, err := d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, []string{"S1"}, got.Groups)
+
+	p.set(func(p *people) {
+		p.members = []string{}
+		p.users["U1"] = `"team_id":"T1","deleted":true`
+	})
+	slept = 3 * time.Hour
+	_, known := d.Cached(t.Context(), ana)
+	require.True(t, known)
+	got, err = d.Principal(t.Context(), ana, time.Minute)
+	require.NoError(t, err, "the pause between two calls is over too")
+	assert.True(t, got.Deactivated, "three hours have passed, though the monotonic clock stood still")
+	assert.Empty(t, got.Groups)
+	assert.Equal(t, []int{2, 2}, []int{far.count("users.info"), far.count("usergroups.list")})
+}
+
+// suspended is a moment after the machine slept for d: Linux's CLOCK_MONOTONIC, by which Go
+// compares, stood still meanwhile. No method of time.Time moves its wall clock alone: in its
+// first word the seconds stand above 30 bits of nanoseconds.
+func suspended(at time.Time, d time.Duration) time.Time {
+	*(*uint64)(unsafe.Pointer(&at)) += uint64(d/time.Second) << 30
+	return at
 }
 
 func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {

@@ -30,6 +30,13 @@ type reading[T any] struct {
 	err   error
 }
 
+// age is how long ago the call was begun: the longer of the monotonic and the wall-clock
+// difference, because the first stands still while a machine is suspended
+// (https://pkg.go.dev/time#hdr-Monotonic_Clocks).
+func (r *reading[T]) age(now time.Time) time.Duration {
+	return max(now.Sub(r.begun), now.Round(0).Sub(r.begun.Round(0)))
+}
+
 func (r *reading[T]) finished() bool {
 	select {
 	case <-r.done:
@@ -39,30 +46,30 @@ func (r *reading[T]) finished() bool {
 	}
 }
 
-// fresh answers with what was read by a call begun no earlier than oldest, without
+// fresh answers with what was read by a call that is no older than maxAge, without
 // waiting.
-func (l *lookup[T]) fresh(oldest time.Time) (value T, ok bool) {
+func (l *lookup[T]) fresh(now time.Time, maxAge time.Duration) (value T, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fetched == nil || l.fetched.begun.Before(oldest) {
+	if l.fetched == nil || l.fetched.age(now) > maxAge {
 		return value, false
 	}
 	return l.fetched.value, true
 }
 
-// begin joins a call begun no earlier than oldest, or starts one in the owner's care.
+// begin joins a call that is no older than maxAge, or starts one in the owner's care.
 // An answer that is fresh enough is preferred to a call that failed after it.
-func (l *lookup[T]) begin(o *owner, now, oldest time.Time) (*reading[T], error) {
+func (l *lookup[T]) begin(o *owner, now time.Time, maxAge time.Duration) (*reading[T], error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fetched != nil && !l.fetched.begun.Before(oldest) {
+	if l.fetched != nil && l.fetched.age(now) <= maxAge {
 		return l.fetched, nil
 	}
 	if l.latest != nil {
-		if !l.latest.finished() && !l.latest.begun.Before(oldest) {
+		if !l.latest.finished() && l.latest.age(now) <= maxAge {
 			return l.latest, nil
 		}
-		if now.Sub(l.latest.begun) < l.pause {
+		if l.latest.age(now) < l.pause {
 			return nil, errors.Join(errTooSoon, l.lastError())
 		}
 	}
