@@ -161,6 +161,28 @@ func TestWhereApproversAreAskedTheCardAsksThem(t *testing.T) {
 	}
 }
 
+func TestNoAddressThatPeopleTypeReachesAChannel(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []string{
+		"10.3.4.5", "was ip:10.3.4.5", "10.3.4.5_old", "v10.3.4.5", "db.10.3.4.5", "10.3.4.5.example.com", "10.3.4.5:ssh", "10.3.4.5:22",
+		"010.003.004.005", "http://10.3.4.5/", "(10.3.4.5)", "10.3.4.5/24", "10.3.4.5-10.3.4.5", "10.\u200b3.4.5", "::ffff:10.3.4.5", "64:ff9b::10.3.4.5",
+		"2001:db8::7", "see 2001:db8::7.", "2001:db8::7: refused", "ip:2001:db8::7", "2001:db8::7_old", "[2001:db8::7]:443", "2001:db8::/32",
+		"2001:db8::7/64", "2001:db8::7%eth0", "2001:DB8:0:0:0:0:0:7", "2001:db8:0:0:0:0:0:7:443", "::1", "fe80::abcd",
+	} {
+		said := public("we need " + typed + " still")
+		assert.NotRegexp(t, `[0-9]\.[0-9]|(?i)db8|::1|fe80|ff9b`, said, typed)
+		assert.Contains(t, said, "(address)", typed)
+		assert.Regexp(t, `^we need .* still$`, said, typed)
+	}
+	for _, typed := range []string{
+		"1.2.3", "v1.26.8", "go1.26", "26.11.2026", "at 12:00:07.", "00:1a:2b:3c:4d:5e", "Class::call", "SoftLayer_Ticket::getObject", "std::add", "Face::Bad",
+		"db-042.stg.example.com:443", "net::ERR_1", "a: b", "1,2,3,4", "100.50 USD", "10:30", "::",
+	} {
+		assert.Equal(t, typed, public(typed))
+	}
+	assert.Equal(t, "(address): refused by (address).", public("10.3.4.5: refused by 2001:db8::7."))
+}
+
 func hourly(r *cancellation.Request) {
 	s := &r.Submission.Card.Server
 	s.Hourly, s.Billing.HourlyFee, s.Billing.MonthlyTotal = true, "0.565", "101.13"

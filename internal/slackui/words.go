@@ -3,7 +3,6 @@ package slackui
 import (
 	"fmt"
 	"math/big"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -90,23 +89,29 @@ func fitting(escaped string) string {
 // shown is foreign text for plain_text and rich_text: on one line and of bounded length.
 func shown(foreign string) string { return cut(oneLine(foreign), 300) }
 
-// wordLike finds what could be an address.
-var wordLike = regexp.MustCompile(`[0-9A-Za-z_:.]+`)
+var (
+	// wordLike finds what could hold an address.
+	wordLike = regexp.MustCompile(`[0-9A-Za-z_:.]+`)
+	// dotted is an IPv4 address wherever it stands; a version of four numbers looks the same.
+	dotted = regexp.MustCompile(`[0-9]+(?:\.[0-9]+){3}`)
+	// colons is an IPv6 address in a word that has a digit: hexadecimal beside its :: (which
+	// Class::call has not), or all its groups (which a time of day and a MAC address have not).
+	colons = regexp.MustCompile(`(?:^|[_:.])[0-9A-Fa-f]{1,4}::|::[0-9A-Fa-f]{1,4}(?:[_:.]|$)|(?:[0-9A-Fa-f]{1,4}:){7}`)
+)
 
-// public is foreign text for a message: like shown, and without the IP addresses that an
-// error or an answer may name. A channel can be shared with other companies.
+// public is foreign text for a message: like shown, and without the words that hold an IP
+// address, as errors, answers and people may. A channel can be shared with other companies.
 func public(foreign string) string {
-	return cut(wordLike.ReplaceAllStringFunc(oneLine(foreign), func(found string) string {
-		bare := strings.TrimRight(found, ".:")
-		_, err := netip.ParseAddr(bare)
-		if err != nil {
-			_, err = netip.ParseAddrPort(bare)
+	return cut(wordLike.ReplaceAllStringFunc(oneLine(foreign), func(word string) string {
+		if !holdsAddress(word) {
+			return word
 		}
-		if err != nil {
-			return found
-		}
-		return "(address)" + found[len(bare):]
+		return "(address)" + word[len(strings.TrimRight(word, ".:")):]
 	}), 1000)
+}
+
+func holdsAddress(word string) bool {
+	return dotted.MatchString(word) || strings.ContainsAny(word, "0123456789") && colons.MatchString(word)
 }
 
 // calendar is a bill date: a calendar date in SoftLayer's own offset, whatever the
