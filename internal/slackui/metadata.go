@@ -57,7 +57,7 @@ type metadata struct {
 
 func (m metadata) place() cancellation.Place {
 	return cancellation.Place{
-		Channel: m.Channel, ChannelName: m.ChannelName, Thread: m.Thread, Alone: m.ChannelName == directMessage,
+		Channel: m.Channel, ChannelName: m.ChannelName, Thread: m.Thread, Alone: isDirect(m.Channel),
 		ResponseURL: m.ResponseURL, ResponseURLUntil: m.Until,
 	}
 }

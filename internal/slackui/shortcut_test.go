@@ -298,13 +298,23 @@ func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
 	})
 }
 
+func TestAChannelThatIsCalledDirectmessageIsNoDirectMessage(t *testing.T) {
+	t.Parallel()
+	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
+	assert.False(t, public.Alone)
+	assert.Equal(t, "#directmessage", channelWords(public), "everybody in it sees the result")
+	public.Thread = "1.2"
+	assert.Equal(t, "the message's thread in #directmessage", channelWords(public))
+	assert.True(t, metadata{Channel: "D1", ChannelName: "directmessage"}.place().Alone)
+}
+
 func TestAThreadIsNamedByWhereItIs(t *testing.T) {
 	t.Parallel()
 	for where, p := range map[string]cancellation.Place{
 		"the message's thread in #ops":         {Channel: "C1", ChannelName: "ops", Thread: "1.2"},
 		"the message's thread in this channel": {Channel: "C1", ChannelName: "privategroup", Thread: "1.2"},
-		"the message's thread":                 {Channel: "D1", ChannelName: directMessage, Thread: "1.2"},
-		"you":                                  {Channel: "D1", ChannelName: directMessage},
+		"the message's thread":                 {Channel: "D1", ChannelName: "directmessage", Thread: "1.2"},
+		"you":                                  {Channel: "D1", ChannelName: "directmessage"},
 	} {
 		assert.Equal(t, where, channelWords(p))
 	}

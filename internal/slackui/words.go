@@ -223,13 +223,15 @@ func itemsWords(items []cancellation.AssociatedItem) string {
 	return count + ", cost " + unseen
 }
 
-// directMessage is what Slack calls a direct message with one person, or with the bot.
-const directMessage = "directmessage"
+// isDirect reports whether a channel is a direct message, by its id
+// (docs.slack.dev/reference/objects/im-object): its name is "directmessage" in a command, but
+// so may anybody call a public channel.
+func isDirect(channel string) bool { return strings.HasPrefix(channel, "D") }
 
-// channelWords is where the result goes. Slack calls a direct message
-// "directmessage" and a private channel "privategroup" in a command.
+// channelWords is where the result goes. Slack calls a private channel "privategroup" in a
+// command.
 func channelWords(p cancellation.Place) string {
-	if p.Thread != "" && p.ChannelName == directMessage {
+	if p.Thread != "" && isDirect(p.Channel) {
 		return "the message's thread"
 	}
 	if p.Thread != "" {
@@ -238,7 +240,7 @@ func channelWords(p cancellation.Place) string {
 		return "the message's thread in " + channelWords(channel)
 	}
 	switch {
-	case p.Channel == "" || p.ChannelName == directMessage:
+	case p.Channel == "" || isDirect(p.Channel):
 		return "you"
 	case p.ChannelName == "" || p.ChannelName == "privategroup":
 		return "this channel"
