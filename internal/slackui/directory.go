@@ -259,11 +259,12 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 }
 
 // readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
-// groups. A group that is switched off is not in it.
+// groups. A group that is switched off is not in it; "users" is in each that is, also where
+// nobody is a member (docs.slack.dev/reference/objects/usergroup-object).
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
 	var groups []slack.UserGroup
 	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
-		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true), slack.GetUserGroupsOptionIncludeCount(true))
+		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
 		return err
 	}); err != nil {
 		return memberships{}, err
@@ -271,7 +272,7 @@ func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, 
 	members := memberships{asked: ids, of: map[string][]string{}}
 	for _, id := range ids {
 		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
-		if at < 0 || membersLeftOut(groups[at]) {
+		if at < 0 || groups[at].Users == nil {
 			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)
 			members.unlisted = append(members.unlisted, id)
 			continue
@@ -281,14 +282,6 @@ func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, 
 		}
 	}
 	return members, nil
-}
-
-// membersLeftOut reports whether an answer says nothing of who is in a group: "users" is there
-// where include_users asked for it, also of a group that nobody is in
-// (docs.slack.dev/reference/objects/usergroup-object). A user_count that is only higher is no
-// sign: the page does not say whom it counts.
-func membersLeftOut(g slack.UserGroup) bool {
-	return g.Users == nil || len(g.Users) == 0 && g.UserCount > 0
 }
 
 func (d *Directory) principal(id string, p profile) authz.Principal {
