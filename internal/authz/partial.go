@@ -47,9 +47,10 @@ func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to str
 }
 
 // remainder is what partial evaluation leaves of the rules for one action: those that can still
-// match, and of them those that match whatever becomes known.
+// match, and of them those that match whatever becomes known; those that may still fail, and of them
+// those that fail whatever becomes known.
 type remainder struct {
-	permits, certainPermits, forbids, certainForbids []string
+	permits, certainPermits, forbids, certainForbids, fallible, failed []string
 }
 
 func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remainder {
@@ -59,22 +60,28 @@ func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remai
 		if !r.covers(name) {
 			continue
 		}
-		rest, kept := r.withoutServer(env, known)
-		switch {
-		case !kept:
-		case r.permits():
-			left.permits = append(left.permits, r.id)
-			if alwaysMatches(rest) {
-				left.certainPermits = append(left.certainPermits, r.id)
-			}
-		default:
-			left.forbids = append(left.forbids, r.id)
-			if alwaysMatches(rest) {
-				left.certainForbids = append(left.certainForbids, r.id)
-			}
+		if rest, kept := r.withoutServer(env, known); kept {
+			left.add(r, rest)
 		}
 	}
 	return left
+}
+
+func (left *remainder) add(r rule, rest *ast.Policy) {
+	matching, certain := &left.forbids, &left.certainForbids
+	if r.permits() {
+		matching, certain = &left.permits, &left.certainPermits
+	}
+	*matching = append(*matching, r.id)
+	if alwaysMatches(rest) {
+		*certain = append(*certain, r.id)
+	}
+	if mayFail(rest) {
+		left.fallible = append(left.fallible, r.id)
+	}
+	if r.alwaysFails(rest) {
+		left.failed = append(left.failed, r.id)
+	}
 }
 
 // envOfPerson is what is known of an action where only the person is.
@@ -123,6 +130,16 @@ func (r rule) withoutServer(env eval.Env, groupsKnown bool) (*ast.Policy, bool) 
 // alwaysMatches says whether what partial evaluation left of a rule binds it to nothing more.
 func alwaysMatches(rest *ast.Policy) bool {
 	return len(rest.Conditions) == 0 && anyone(rest.Principal) && anyone(rest.Resource)
+}
+
+// alwaysFails says whether what partial evaluation left of the rule begins with an error. That of a
+// rule that looks elsewhere may go, once it is known who asked and for which server.
+func (r rule) alwaysFails(rest *ast.Policy) bool {
+	if len(rest.Conditions) == 0 || !anyone(rest.Principal) || !anyone(rest.Resource) || anywhere(r.tree, looksElsewhere) {
+		return false
+	}
+	_, failed := eval.ToPartialError(rest.Conditions[0].Body)
+	return failed
 }
 
 // anyone says whether a scope takes in everybody, or every server.

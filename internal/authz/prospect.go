@@ -35,15 +35,15 @@ func (a Answer) String() string {
 // Prospect is the answer for one action and what it rests on.
 type Prospect struct {
 	Answer Answer
-	// Rules are the ids of the rules that decide, or may still, permits first; or one of the Rule
-	// constants.
+	// Rules are the ids of the rules that decide, or may still, permits first and those that may fail
+	// last; or one of the Rule constants.
 	Rules []string
 	// Reason is what the person would read; empty unless Answer is No.
 	Reason string
 }
 
 // Prospects are a person's answers for the three actions. Cancel takes account of Request, and
-// Request of the forbids on cancel, as Decide does.
+// Request of what refuses cancel, as Decide does.
 type Prospects struct {
 	Request, Cancel, Approve Prospect
 }
@@ -131,11 +131,11 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 	if d, refused := p.refusePerson(who, toAsk); refused {
 		all.Request = prospectOf(d)
 	} else {
-		all.Request = p.prospect(request.forbiddenBy(cancel), toAsk)
+		all.Request = p.prospect(request.refusedBy(cancel), toAsk)
 	}
 	all.Cancel = all.Request
 	if all.Request.Answer != No {
-		all.Cancel = p.prospect(cancel.forbiddenBy(request), toFile)
+		all.Cancel = p.prospect(cancel.refusedBy(request), toFile)
 		all.Cancel.Answer = min(all.Cancel.Answer, all.Request.Answer)
 	}
 	if d, refused := p.refusePerson(who, toApprove); refused {
@@ -146,21 +146,25 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 	return all
 }
 
-// forbiddenBy adds the forbids on another action, which refuse this one too.
-func (left remainder) forbiddenBy(other remainder) remainder {
+// refusedBy adds the forbids on another action, and its rules that may fail, which refuse this one too.
+func (left remainder) refusedBy(other remainder) remainder {
 	left.forbids = union(left.forbids, other.forbids)
 	left.certainForbids = union(left.certainForbids, other.certainForbids)
+	left.fallible = union(left.fallible, other.fallible)
+	left.failed = union(left.failed, other.failed)
 	return left
 }
 
 func (p *Policy) prospect(left remainder, to string) Prospect {
 	switch {
+	case len(left.failed) > 0:
+		return prospectOf(p.refuseBroken(left.failed))
 	case len(left.certainForbids) > 0:
 		return prospectOf(p.refuseByRules(left.certainForbids))
 	case len(left.permits) == 0:
 		return prospectOf(p.refuseByDefault(to))
-	case len(left.forbids) == 0 && len(left.certainPermits) > 0:
+	case len(left.forbids) == 0 && len(left.fallible) == 0 && len(left.certainPermits) > 0:
 		return Prospect{Answer: Yes, Rules: left.certainPermits}
 	}
-	return Prospect{Answer: Depends, Rules: slices.Concat(left.permits, left.forbids)}
+	return Prospect{Answer: Depends, Rules: union(slices.Concat(left.permits, left.forbids), left.fallible)}
 }

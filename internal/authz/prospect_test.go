@@ -137,6 +137,52 @@ func TestTheContextOfApproveIsItsOwn(t *testing.T) {
 	assert.Equal(t, "yes [requested]", said(p.ProspectsOn(person("U0LEE"), server(), context()).Approve))
 }
 
+func TestNobodyIsSaidToMayWhereARuleFails(t *testing.T) {
+	t.Parallel()
+	const (
+		all      = `@id("all") permit (principal, action, resource);`
+		overflow = `9223372036854775807 + 1 > 0`
+	)
+	hourly := server(func(s *authz.Server) { s.Hourly = true })
+	for _, c := range []struct {
+		says, policy     string
+		what             authz.Server
+		who, on, approve string // of cancel without a server and on it, and of approve on it
+	}{
+		{"a permit fails", `@id("fails") permit (principal, action, resource) when { ` + overflow + ` };`, server(), "no [fails]", "no [fails]", "no [fails]"},
+		{"a forbid fails", `@id("fails") forbid (principal, action, resource is Server) unless { ` + overflow + ` };`, server(), "no [fails]", "no [fails]", "no [fails]"},
+		{"a rule for request fails cancel too", `@id("fails") permit (principal, action == Action::"request", resource) when { ` + overflow + ` };`, server(), "no [fails]", "no [fails]", "yes [all]"},
+		{"before a forbid refuses", `@id("fails") permit (principal, action, resource) when { ` + overflow + ` }; @id("no") forbid (principal, action, resource);`, server(), "no [fails]", "no [fails]", "no [fails]"},
+		{"for another person", `@id("fails") permit (principal == User::"T01/U0BEN", action, resource) when { ` + overflow + ` };`, server(), "yes [all]", "yes [all]", "yes [all]"},
+		{"on one server", `@id("fails") permit (principal, action, resource == Server::"1234567") when { ` + overflow + ` };`, server(), "depends [all fails]", "no [fails]", "no [fails]"},
+		{"on another server", `@id("fails") permit (principal, action, resource == Server::"1") when { ` + overflow + ` };`, server(), "depends [all fails]", "yes [all]", "yes [all]"},
+		{"on some servers", `@id("fails") permit (principal, action == Action::"cancel", resource) when { resource.hourly && ` + overflow + ` };`, hourly, "depends [all fails]", "no [fails]", "yes [all]"},
+		{"on others", `@id("fails") permit (principal, action, resource) when { if resource.hourly then ` + overflow + ` else false };`, server(), "depends [all fails]", "yes [all]", "yes [all]"},
+		{"after a condition on the server", `@id("fails") permit (principal, action, resource) when { resource.hourly } when { ` + overflow + ` };`, hourly, "depends [all fails]", "no [fails]", "no [fails]"},
+		{"by the number of approvals", `@id("fails") permit (principal, action == Action::"approve", resource) when { 9223372036854775806 + context.approvals > 0 };`, server(), "yes [all]", "yes [all]", "depends [all fails]"},
+		{
+			"by who asked, whose attributes the decision will know", `@id("fails") permit (principal, action, resource) when { User::"T01/U0BEN".team == "T01" };`, server(),
+			"depends [all fails]", "depends [all fails]", "depends [all fails]",
+		},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			p := parse(t, all+c.policy)
+			ahead, on := p.Prospects(person("U0ANA")), p.ProspectsOn(person("U0ANA"), c.what, context())
+			assert.Equal(t, c.who, said(ahead.Cancel))
+			assert.Equal(t, c.who, said(ahead.Request), "what fails cancel fails request")
+			assert.Equal(t, c.on, said(on.Cancel))
+			assert.Equal(t, c.on, said(on.Request))
+			assert.Equal(t, c.approve, said(on.Approve))
+		})
+	}
+	unread := authz.Principal{Team: home, User: "U0ANA"}
+	p := parse(t, all+`@id("fails") permit (principal in Group::"S0OPS", action, resource) when { `+overflow+` };`)
+	assert.Equal(t, "depends [all fails]", said(p.Prospects(unread).Cancel), "a membership that was not read")
+	assert.Equal(t, "the policy could not be evaluated for this request, so nothing is allowed; whoever runs this bot has to repair it.",
+		p.Prospects(person("U0ANA", "S0OPS")).Cancel.Reason)
+}
+
 func said(p authz.Prospect) string {
 	text := p.Answer.String() + " ["
 	for i, rule := range p.Rules {

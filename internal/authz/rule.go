@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
@@ -87,6 +88,52 @@ func (r rule) narrowing() []string {
 		return named(r.literals[r.inScope:]).groups
 	}
 	return r.groups()
+}
+
+// mayFail says whether evaluating a rule may fail although it fits the schema.
+func mayFail(tree *ast.Policy) bool {
+	return anywhere(tree, computes) || anywhere(tree, looksElsewhere)
+}
+
+// anywhere says whether a rule's conditions hold such a node.
+func anywhere(tree *ast.Policy, such func(ast.IsNode) bool) bool {
+	found := false
+	for _, condition := range tree.Conditions {
+		ast.Inspect(ast.NewNode(condition.Body), func(node ast.IsNode) bool {
+			found = found || such(node)
+			return true
+		})
+	}
+	return found
+}
+
+// decimals are the calls that cannot fail: loading has checked the texts that they read.
+var decimals = []types.Path{"decimal", "lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"}
+
+// computes says whether a node may come to a value out of range, or is what partial evaluation left
+// of one that did.
+func computes(node ast.IsNode) bool {
+	switch n := node.(type) {
+	case ast.NodeTypeAdd, ast.NodeTypeSub, ast.NodeTypeMult, ast.NodeTypeNegate:
+		return true
+	case ast.NodeTypeExtensionCall:
+		return !slices.Contains(decimals, n.Name)
+	}
+	return false
+}
+
+// looksElsewhere says whether a node reads an attribute of another entity than the question names,
+// which a decision need not know.
+func looksElsewhere(node ast.IsNode) bool {
+	access, ok := node.(ast.NodeTypeAccess)
+	if !ok {
+		return false
+	}
+	switch access.Arg.(type) {
+	case ast.NodeTypeVariable, ast.NodeTypeAccess: // principal, or context.requester
+		return false
+	}
+	return true
 }
 
 // rules are a policy's rules in its order; cedar-go's own policy set has none.
