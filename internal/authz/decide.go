@@ -52,8 +52,8 @@ func (p *Policy) decide(who Principal, server cedar.Entity, c Context) Decision 
 const maxUncertain = 4
 
 // uncertain are the groups that Slack does not list and in which a membership could take something
-// away, or ask for more approvals. One that stands only in the scopes of other permits can only let
-// the person do more, and nobody counts as a member for that.
+// away, or ask for more approvals. One that stands only in the scopes of permits that cannot fail can
+// only let the person do more, and nobody counts as a member for that.
 func (p *Policy) uncertain(who Principal) []string {
 	var groups []string
 	for _, id := range who.GroupsUnlisted {

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
@@ -323,4 +324,59 @@ when { resource.tags.contains("team-data") };`)
 	stranger := person("U0EVE")
 	stranger.GroupsUnlisted = []string{"S0GONE"}
 	deny(authz.RuleDefaultDeny)(t, p.Decide(stranger, server(), context()))
+}
+
+func TestAMembershipForWhichARuleFailsIsRefusedUnlistedToo(t *testing.T) {
+	t.Parallel()
+	for _, condition := range []string{
+		`9223372036854775807 + 1 > 0`,
+		`-9223372036854775807 - 2 < 0`,
+		`9223372036854775807 * 2 > 0`,
+		`-(-9223372036854775808) > 0`,
+		`datetime("9999-12-31").offset(duration("9223372036854775807ms")) > datetime("2026-11-22")`,
+		`User::"T01/U0EVE".team == "T01"`,
+		`(if resource.hourly then principal else User::"T01/U0EVE").team == "T01"`,
+		`resource.tags.contains("staging") && 9223372036854775807 + 1 > 0`,
+	} {
+		t.Run(condition, func(t *testing.T) {
+			t.Parallel()
+			p := parse(t, `@id("ask") permit (principal in Group::"S0OPS", action, resource);
+				@id("broken") permit (principal in Group::"S0GONE", action, resource) when { `+condition+` };`)
+			ops, other := person("U0RAJ", "S0OPS"), person("U0BEN", "S0OPS")
+			allow("ask")(t, p.Decide(ops, server(), context()))
+			allow("ask")(t, p.Approve(ops, other, server(), context(), 0))
+
+			member := person("U0RAJ", "S0OPS", "S0GONE")
+			deny(authz.RuleEvaluationError)(t, p.Decide(member, server(), context()))
+			deny(authz.RuleEvaluationError)(t, p.Approve(member, other, server(), context(), 0))
+
+			ops.GroupsUnlisted = []string{"S0GONE"}
+			deny(authz.RuleUnread, "S0GONE")(t, p.Decide(ops, server(), context()))
+			deny(authz.RuleUnread, "S0GONE")(t, p.Approve(ops, other, server(), context(), 0))
+		})
+	}
+}
+
+func TestAnyNumberOfUnlistedGroupsIsNothingToPermitsThatCannotFail(t *testing.T) {
+	t.Parallel()
+	for _, condition := range []string{
+		`resource has monthlyFee && resource.monthlyFee.lessThan(decimal("100.0"))`,
+		`resource has monthlyFee && resource.monthlyFee.lessThanOrEqual(decimal("100.0"))`,
+		`resource has monthlyFee && resource.monthlyFee.greaterThan(decimal("900.0"))`,
+		`resource has monthlyFee && resource.monthlyFee.greaterThanOrEqual(decimal("900.0"))`,
+		`context.requester.team == principal.team && context.approvals > 1`,
+		`resource.fqdn like "*.example.org" && context.warnings.isEmpty()`,
+	} {
+		t.Run(condition, func(t *testing.T) {
+			t.Parallel()
+			text := `@id("lead") permit (principal in Group::"S0LEADS", action == Action::"approve", resource);`
+			lead := person("U0LEE", "S0LEADS")
+			for i := range 5 {
+				group := fmt.Sprintf("S%d", i)
+				text += fmt.Sprintf("@id(%q) permit (principal in Group::%q, action == Action::\"approve\", resource) when { %s };\n", group, group, condition)
+				lead.GroupsUnlisted = append(lead.GroupsUnlisted, group)
+			}
+			allow("lead")(t, parse(t, text).Approve(lead, person("U0BEN"), server(), context(), 0))
+		})
+	}
 }

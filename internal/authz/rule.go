@@ -82,9 +82,10 @@ func (r rule) covers(name cedar.String) bool {
 func (r rule) groups() []string { return named(r.literals).groups }
 
 // narrowing are the groups in which a membership may make the rule let somebody do less: all that a
-// forbid names, those in a permit's conditions, and all of one that asks for several approvals.
+// forbid names, those in a permit's conditions, and all of one that asks for several approvals or that
+// may fail, which refuses whom its scope takes in.
 func (r rule) narrowing() []string {
-	if r.permits() && r.approvals == 1 {
+	if r.permits() && r.approvals == 1 && !mayFail(r.tree) {
 		return named(r.literals[r.inScope:]).groups
 	}
 	return r.groups()
