@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
 )
 
 // freeze stops all filing of the deployment, or lets it go on, beside running bots and by
-// the database alone. What is being filed already is listed, with until when it may be
-// sent.
+// the database alone. The answer says which deployment that is. What is being filed already
+// is listed, with until when it may be sent.
 func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) error {
 	why, err := parseOrder(args, frozen)
 	if err != nil {
@@ -25,12 +26,29 @@ func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) e
 	if err != nil {
 		return err
 	}
+	where, err := deployment(ctx, journal)
+	if err != nil {
+		return errors.Join(err, journal.Close())
+	}
 	desk := &cancellation.Desk{Journal: journal, Wake: func() {}, Log: slog.New(slog.DiscardHandler)}
 	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: "operator:" + operator(), Why: why})
 	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
 	}
-	return printOrder(stdout, frozen, underWay)
+	return printOrder(stdout, frozen, where, underWay)
+}
+
+// deployment says whom a database serves, and whether any bot does so now: one that was
+// moved elsewhere leaves a database behind that looks like its own.
+func deployment(ctx context.Context, journal *store.Store) (string, error) {
+	n, err := journal.Replicas(ctx, beatSilence)
+	if err != nil {
+		return "", err
+	}
+	if n == 0 {
+		return fmt.Sprintf("%s. No bot serves from this database now: is DATABASE_URL that of the running bot?", journal.Binding()), nil
+	}
+	return fmt.Sprintf("%s. Bots that serve from this database now: %d.", journal.Binding(), n), nil
 }
 
 func parseOrder(args []string, frozen bool) (why string, err error) {
@@ -50,12 +68,12 @@ func parseOrder(args []string, frozen bool) (why string, err error) {
 	return why, nil
 }
 
-func printOrder(stdout io.Writer, frozen bool, underWay []cancellation.Request) error {
+func printOrder(stdout io.Writer, frozen bool, where string, underWay []cancellation.Request) error {
 	if !frozen {
-		_, err := fmt.Fprintln(stdout, "Filing goes on. What waited is filed within half a minute, with every check.")
+		_, err := fmt.Fprintf(stdout, "Filing goes on. What waited is filed within half a minute, with every check.\nThis is %s\n", where)
 		return err
 	}
-	text := fmt.Sprintf("Filing is frozen: no request is sent from now on. Under way already, and not stopped: %d\n", len(underWay))
+	text := fmt.Sprintf("Filing is frozen: no request is sent from now on.\nThis is %s\nUnder way already, and not stopped: %d\n", where, len(underWay))
 	for _, r := range underWay {
 		text += fmt.Sprintf("%s %s, nothing more of it is sent after %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.NotAfter.UTC().Format(time.RFC3339))
 	}

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/postgrestest"
 )
 
 func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
@@ -60,7 +63,10 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	away := []string{"SLACK_API_URL=http://127.0.0.1:1/api/", "SOFTLAYER_ENDPOINT_URL=http://127.0.0.1:1/"}
 	code, said := w.ends([]string{"freeze", "--why", "an outage"}, away...) // a vendor's, perhaps
 	require.Zero(t, code, said)
-	assert.Contains(t, said, "Under way already, and not stopped: 1")
+	assert.Contains(t, said, "\nThis is Slack app ")
+	assert.Contains(t, said, ` in team "`+w.slack.TeamID()+`" with SoftLayer account "`)
+	assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
+	assert.Contains(t, said, "\nUnder way already, and not stopped: 1\n")
 	assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
 	w.accepted(w.cast.Channel, w.cast.User, waits)
 	w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
@@ -68,7 +74,32 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	code, said = w.ends([]string{"unfreeze", "--why", "over"})
 	require.Zero(t, code, said)
 	assert.Contains(t, said, "Filing goes on")
+	assert.Contains(t, said, `"`+w.slack.TeamID()+`"`)
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(waits))
+}
+
+func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, setup{})
+	empty := filepath.Join(t.TempDir(), "empty.db")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	wrong := postgrestest.Database(t)
+	for _, args := range [][]string{
+		{"freeze", "--why", "an outage"}, {"unfreeze", "--why", "over"}, {"requests"}, {"resolve", "0000-0000", "none", "--why", "x"},
+	} {
+		for _, at := range []string{wrong, "sqlite:" + empty} {
+			code, said := w.ends(args, "DATABASE_URL="+at)
+			assert.Equal(t, exitUsage, code, "%v: %s", args, said)
+			assert.Contains(t, said, "no bot has ever served from it; nothing was changed: is DATABASE_URL that of the running bot?", "%v", args)
+		}
+	}
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+
+	w.stop()
+	code, said := w.ends([]string{"freeze", "--why", "an outage"}) // before the bot starts again, or of what it left behind
+	require.Zero(t, code, said)
+	assert.Contains(t, said, "No bot serves from this database now: is DATABASE_URL that of the running bot?")
 }
 
 func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {

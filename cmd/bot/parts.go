@@ -84,9 +84,7 @@ func homeOf(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Tea
 // openStore opens the database, holds it to the Slack app and the SoftLayer account that
 // it was first used with, and keeps the deployment's rate by it from then on.
 func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
-	s, err := store.Open(ctx, store.Options{
-		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, PostTimeout: cfg.PostTimeout,
-	})
+	s, err := openDatabase(ctx, cfg, serve)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +94,18 @@ func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Sto
 	}
 	f.softlayer = f.softlayer.WithTurns(s.Turns("softlayer", cfg.SoftLayerRate))
 	return s, nil
+}
+
+// openDatabase opens the database to serve from, or beside whoever does: where nobody ever
+// did, nothing that is read or ordered there means anything.
+func openDatabase(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{
+		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout,
+	})
+	if errors.Is(err, store.ErrUnserved) {
+		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)
+	}
+	return s, err
 }
 
 // policyOf is the policy file's, or the groups settings written as Cedar.

@@ -29,7 +29,7 @@ func openBeside(ctx context.Context) (*store.Store, error) {
 	if err := cfg.databaseMade(); err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), PostTimeout: cfg.PostTimeout})
+	return openDatabase(ctx, cfg, false)
 }
 
 // requests lists requests from the database alone.

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Binding is what a database belongs to: one Slack app in one team, and one
@@ -33,6 +38,9 @@ type BindingError struct {
 func (e *BindingError) Error() string {
 	return fmt.Sprintf("the database belongs to %s; it cannot be used for %s", e.Stored, e.Given)
 }
+
+// ErrUnserved says that a database belongs to nobody: a bot binds it before it serves.
+var ErrUnserved = errors.New("no bot has ever served from it")
 
 // bound is the binding as it stands in the database, with what was made along with it.
 type bound struct {
@@ -73,14 +81,48 @@ func bindOnce(ctx context.Context, tx *tx, b Binding, now time.Time) (bound, err
 	if err != nil {
 		return bound{}, err
 	}
-	var stored bound
-	err = tx.QueryRowContext(ctx, boundSQL).Scan(&stored.App, &stored.Team, &stored.Account, &stored.Endpoint,
-		&stored.installation, &stored.key)
-	return stored, err
+	return scanBound(tx.QueryRowContext(ctx, boundSQL))
+}
+
+func scanBound(from row) (b bound, err error) {
+	err = from.Scan(&b.App, &b.Team, &b.Account, &b.Endpoint, &b.installation, &b.key)
+	return b, err
+}
+
+// learnBinding reads whose a database is, of which nothing is known yet: its tables may be
+// another program's, or none.
+func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
+	stored, err := scanBound(db.QueryRowContext(ctx, boundSQL))
+	switch {
+	case errors.Is(err, sql.ErrNoRows), noSuchTable(err):
+		return ErrUnserved
+	case err != nil:
+		return fmt.Errorf("reading whose it is: %w", err)
+	}
+	s.bound.Store(&stored)
+	return nil
+}
+
+// noSuchTable says whether a statement failed because the database has not its tables, or
+// not its columns.
+func noSuchTable(err error) bool {
+	if refused, answered := errors.AsType[*pgconn.PgError](err); answered {
+		return refused.Code == "42P01" || refused.Code == "42703"
+	}
+	return code(err) == sqlite3.SQLITE_ERROR
+}
+
+// Binding is whose the database is; nobody's before this process has bound itself, or
+// opened beside.
+func (s *Store) Binding() Binding {
+	if b := s.bound.Load(); b != nil {
+		return b.Binding
+	}
+	return Binding{}
 }
 
 // Installation is the id that was made at the first [Store.Bind]; "" before this
-// process has bound itself.
+// process has bound itself, or opened beside.
 func (s *Store) Installation() string {
 	if b := s.bound.Load(); b != nil {
 		return b.installation
@@ -89,7 +131,7 @@ func (s *Store) Installation() string {
 }
 
 // HMACKey is the installation's own secret of 32 bytes; nil before this process has
-// bound itself.
+// bound itself, or opened beside.
 func (s *Store) HMACKey() []byte {
 	if b := s.bound.Load(); b != nil {
 		return bytes.Clone(b.key)

@@ -15,6 +15,7 @@ func TestTheFirstUseBindsAndEveryProcessReadsTheSameSecretsBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bot.db")
 	one, two := open(t, Options{Path: path}), open(t, Options{Path: path})
 	assert.Empty(t, one.Installation())
+	assert.Empty(t, one.Binding())
 	assert.Nil(t, one.HMACKey())
 	stores := make(chan *Store, 2)
 	stores <- one
@@ -22,6 +23,7 @@ func TestTheFirstUseBindsAndEveryProcessReadsTheSameSecretsBack(t *testing.T) {
 	for _, a := range atOnce(2, func() (*Store, error) { s := <-stores; return s, s.Bind(t.Context(), sandbox) }) {
 		require.NoError(t, a.err)
 	}
+	assert.Equal(t, sandbox, one.Binding())
 	assert.Len(t, one.Installation(), 32)
 	assert.Len(t, one.HMACKey(), 32)
 	assert.Equal(t, one.Installation(), two.Installation())

@@ -75,6 +75,9 @@ func counted(t *testing.T, j cancellation.Journal, clock *hands) {
 	beats := func(owner string) int {
 		n, err := s.Beat(t.Context(), owner, 20*time.Second)
 		require.NoError(t, err)
+		seen, err := s.Replicas(t.Context(), 20*time.Second)
+		require.NoError(t, err)
+		require.Equal(t, n, seen, "who only looks sees as many")
 		return n
 	}
 	assert.Equal(t, 1, beats("one"))
@@ -87,6 +90,10 @@ func counted(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, 2, beats("one"))
 	require.NoError(t, s.Leave(t.Context(), "one"))
 	assert.Equal(t, 1, beats("two"))
+	require.NoError(t, s.Leave(t.Context(), "two"))
+	left, err := s.Replicas(t.Context(), 20*time.Second)
+	require.NoError(t, err)
+	assert.Zero(t, left)
 }
 
 func listed(t *testing.T, j cancellation.Journal, clock *hands) {

@@ -30,6 +30,9 @@ type Options struct {
 	// process left behind, and has every unfinished request read SoftLayer's books before
 	// its next POST. The other verbs open beside it without.
 	Serve bool
+	// Beside is for the other verbs: a database that nobody ever served from is refused
+	// (ErrUnserved) as it stands. Not with Serve.
+	Beside bool
 	// PostTimeout is how long a POST may be under way of which a database that was
 	// restored, or failed over, knows nothing. Read on PostgreSQL only.
 	PostTimeout time.Duration

@@ -36,7 +36,7 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "cancel-server"
 	}
-	if err := s.migrateServer(ctx, config); err != nil {
+	if err := s.migrateServer(ctx, config, o.Beside); err != nil {
 		return err
 	}
 	for name, limit := range serverLimits {
@@ -56,11 +56,16 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 
 // migrateServer brings the tables up to date, on a connection whose statements may
 // take as long as they need.
-func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig) error {
+func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, beside bool) error {
 	db := bounded(stdlib.OpenDB(*config), 2)
 	defer db.Close()
 	if err := checkServer(ctx, db); err != nil {
 		return err
+	}
+	if beside {
+		if err := s.learnBinding(ctx, db); err != nil {
+			return err
+		}
 	}
 	return migrate(ctx, db, postgresDialect)
 }

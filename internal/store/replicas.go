@@ -28,6 +28,16 @@ func (s *Store) Beat(ctx context.Context, owner string, silence time.Duration) (
 	return replicas, wrap("saying that this process serves", err)
 }
 
+// Replicas counts the processes that serve, as [Store.Beat] does.
+func (s *Store) Replicas(ctx context.Context, silence time.Duration) (n int, err error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = s.read.QueryRowContext(ctx, replicasSQL, stamp(now.Add(-silence))).Scan(&n)
+	return n, wrap("counting the processes that serve", err)
+}
+
 // Leave says that a process serves no more.
 func (s *Store) Leave(ctx context.Context, owner string) error {
 	err := s.committer.do(ctx, &write{run: func(ctx context.Context, tx *tx, _ time.Time) error {

@@ -61,7 +61,12 @@ func code(err error) int {
 // openFile opens the database file, which it makes if there is none.
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.engine, s.dialect = sqliteEngine{clock: o.clock()}, sqliteDialect
-	if err := makeFile(o.Path); err != nil {
+	if o.Beside {
+		err = s.learnFile(ctx, o.Path)
+	} else {
+		err = makeFile(o.Path)
+	}
+	if err != nil {
 		return err
 	}
 	if o.Serve {
@@ -94,18 +99,32 @@ func makeFile(path string) error {
 	return file.Close()
 }
 
+// learnFile reads whose a database file is, on a connection that neither makes one nor
+// changes its journal mode.
+func (s *Store) learnFile(ctx context.Context, path string) error {
+	db, err := openPool(path, 1, url.Values{"mode": {"rw"}, "_query_only": {"1"}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.learnBinding(ctx, db), db.Close())
+}
+
 // pool opens connections on the file: write-ahead log, every commit synced, and
 // deleted content overwritten (https://www.sqlite.org/pragma.html).
 func pool(path string, connections int, more url.Values) (*sql.DB, error) {
+	more.Set("_journal_mode", "WAL")
+	more.Set("_synchronous", "FULL")
+	more.Set("_foreign_keys", "1")
+	more.Set("_pragma", "secure_delete(fast)")
+	return openPool(path, connections, more)
+}
+
+func openPool(path string, connections int, more url.Values) (*sql.DB, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("finding the path: %w", err)
 	}
 	more.Set("_busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()))
-	more.Set("_journal_mode", "WAL")
-	more.Set("_synchronous", "FULL")
-	more.Set("_foreign_keys", "1")
-	more.Set("_pragma", "secure_delete(fast)")
 	name := url.URL{
 		Scheme: "file", OmitHost: true, RawQuery: more.Encode(),
 		Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/"),
