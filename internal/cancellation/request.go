@@ -161,7 +161,7 @@ type Request struct {
 	Ref     Reference
 	Format  int
 	State   State
-	Why     string // the reason for the state: a Why word, or SoftLayer's own text
+	Why     string // the reason for the state: a Why word, SoftLayer's own text, or a person's
 	Version int64  // changes with every committed change; also the worker's fence
 
 	Submission Submission
@@ -206,7 +206,7 @@ const (
 )
 
 // The words of Request.Why that the program writes itself. Anything else there is
-// SoftLayer's own text or a decision's reason.
+// SoftLayer's own text, a decision's reason, or what a person typed.
 const (
 	WhyChanged       = "server-changed"         // followed by ": " and what changed
 	WhyBlocked       = "server-blocked"         // followed by ": " and the blockers
@@ -240,6 +240,15 @@ func SplitWhy(why string) (word, detail string) {
 		return word, detail
 	}
 	return "", why
+}
+
+// typed is a person's words as a Why. Where they read like the program's own, a space
+// before them tells the two apart.
+func typed(why string) string {
+	if word, _ := SplitWhy(why); word != "" {
+		return " " + why
+	}
+	return why
 }
 
 // Event is one line of a request's history: appended in the transaction that made

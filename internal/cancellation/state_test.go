@@ -1,6 +1,7 @@
 package cancellation_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +66,31 @@ func TestWhyWordsAreToldFromSoftLayersOwn(t *testing.T) {
 		word, detail := cancellation.SplitWhy(why)
 		assert.Equal(t, want, [2]string{word, detail}, "why %q", why)
 	}
+}
+
+func TestWhatAPersonTypesIsNeverReadAsAWordOfTheProgram(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{
+		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound, cancellation.WhyTwoLost,
+		cancellation.WhyUnclear, cancellation.WhyTicketHidden, cancellation.WhyClosedBlocks, cancellation.WhyCheckFailed, cancellation.WhyPoison,
+		cancellation.WhyNeedsApproval, cancellation.WhyWaiting, cancellation.WhyTakenOver, cancellation.WhyTooFew,
+	} {
+		for _, typed := range []string{word, cancellation.Because(word, "x")} {
+			for from, to := range map[cancellation.State]cancellation.State{
+				cancellation.Stuck: cancellation.Withdrawn, cancellation.Pending: cancellation.Declined,
+			} {
+				said, err := cancellation.Request{State: from}.Move(to, cancellation.ByPerson, typed)
+				require.NoError(t, err)
+				read, detail := cancellation.SplitWhy(said.Why)
+				assert.Empty(t, read, typed)
+				assert.Equal(t, typed, strings.TrimSpace(detail))
+			}
+		}
+	}
+	own, err := cancellation.Request{State: cancellation.Pending}.Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.WhyTakenOver, own.Why)
+	said, err := cancellation.Request{State: cancellation.Stuck}.Move(cancellation.Withdrawn, cancellation.ByPerson, "we looked: none")
+	require.NoError(t, err)
+	assert.Equal(t, "we looked: none", said.Why, "as it was typed")
 }

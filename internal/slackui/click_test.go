@@ -62,3 +62,17 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
 	assert.NotContains(t, m.Text, "Whoever runs this bot")
 }
+
+func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
+	t.Parallel()
+	r, err := goldenRequest(cancellation.Stuck, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
+	require.NoError(t, err)
+	said := testWords().Result(r).Text
+	assert.Contains(t, said, "Withdrawn by <@U8>")
+	assert.Contains(t, said, "“taken-over”", "as it was typed")
+	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
+
+	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
+	require.NoError(t, err)
+	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
+}
