@@ -31,7 +31,7 @@ func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) e
 		return errors.Join(err, journal.Close())
 	}
 	desk := &cancellation.Desk{Journal: journal, Wake: func() {}, Log: slog.New(slog.DiscardHandler)}
-	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: "operator:" + operator(), Why: why})
+	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: cancellation.OperatorPrefix + operator(), Why: why})
 	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
 	}

@@ -71,6 +71,13 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	w.accepted(w.cast.Channel, w.cast.User, waits)
 	w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
 	assert.Empty(t, w.postsFor(waits))
+	for _, order := range []string{"unfreeze it is over", "freeze me too", "unfreeze it is over"} { // an approver is no operator
+		require.Empty(t, w.command(w.cast.Approver, order).Error)
+		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing is frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
+	}
+	_, ready := w.readyz()
+	require.NotNil(t, ready.Frozen)
+	assert.Contains(t, ready.Frozen.By, "operator:")
 	code, said = w.ends([]string{"unfreeze", "--why", "over"})
 	require.Zero(t, code, said)
 	assert.Contains(t, said, "Filing goes on")

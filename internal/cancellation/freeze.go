@@ -23,13 +23,8 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Journal.UnderWay(ctx)
 }
 
-// What an operator froze only an operator lets go on.
-const (
-	operatorPrefix      = "operator:"
-	ruleOperatorsFreeze = "builtin-operators-freeze"
-)
-
-// FreezeByClick is Freeze by somebody in Slack: whoever could approve on some server.
+// FreezeByClick is Freeze by somebody in Slack: whoever could approve on some server. What
+// an operator froze stays as it is.
 func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Principal) authz.Decision, order Freeze) (Click, []Request, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
@@ -41,17 +36,19 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Prin
 		return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 	}
 	order.Actor = who.ID()
-	before, err := d.Journal.Frozen(ctx)
-	if err != nil {
-		return Click{}, nil, err
-	}
-	if before.Frozen && !order.Frozen && strings.HasPrefix(before.Actor, operatorPrefix) {
-		return Click{Kind: ClickRefused, Decision: authz.Decision{
-			Rule: ruleOperatorsFreeze, Reason: "whoever runs this bot froze filing, and ends that with bot unfreeze.",
-		}}, nil, nil
-	}
 	underWay, err := d.Freeze(ctx, order)
+	if stands, is := errors.AsType[*OperatorsFreezeError](err); is {
+		return Click{Kind: ClickRefused, Decision: operatorsFreeze(stands.Order)}, nil, nil
+	}
 	return Click{}, underWay, err
+}
+
+// operatorsFreeze says who froze filing, since when and why: who typed freeze wants to know
+// as much as who typed unfreeze.
+func operatorsFreeze(stands Freeze) authz.Decision {
+	return authz.Decision{Rule: "builtin-operators-freeze", Reason: fmt.Sprintf(
+		"Filing is frozen since %s by %s, who runs this bot, and only bot unfreeze ends that: %s",
+		stands.At.UTC().Format("2 Jan 2006 15:04 UTC"), strings.TrimPrefix(stands.Actor, OperatorPrefix), stands.Why)}
 }
 
 // errHourFull says that no more is filed in this hour.

@@ -204,16 +204,30 @@ func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
 	})
 }
 
-func TestWhatAnOperatorFrozeOnlyAnOperatorLetsGoOn(t *testing.T) {
+func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
-		for actor, ends := range map[string]bool{"operator:root": false, "T1/U2": true} {
-			require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: actor, Why: "an outage"}))
-			click, _, err := w.desk().FreezeByClick(t.Context(), raj, let, cancellation.Freeze{Why: "over"})
+		byClick := func(order cancellation.Freeze) cancellation.Click {
+			click, _, err := w.desk().FreezeByClick(t.Context(), raj, let, order)
 			require.NoError(t, err)
-			order, err := w.journal.Frozen(t.Context())
+			return click
+		}
+		require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
+		for _, order := range []cancellation.Freeze{{Why: "over"}, {Frozen: true, Why: "me too"}, {Why: "over, then"}} {
+			click := byClick(order)
+			assert.Equal(t, cancellation.ClickRefused, click.Kind)
+			assert.Contains(t, click.Decision.Reason, "by root, who runs this bot, and only bot unfreeze ends that: an outage")
+			stands, err := w.journal.Frozen(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, ends, click.Kind == cancellation.ClickDone && !order.Frozen, actor)
+			assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage", At: stands.At}, stands)
+		}
+
+		require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"}))
+		for _, order := range []cancellation.Freeze{{Frozen: true, Why: "an outage"}, {Why: "over"}} {
+			assert.Equal(t, cancellation.ClickDone, byClick(order).Kind)
+			stands, err := w.journal.Frozen(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, order.Frozen, stands.Frozen)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -180,9 +181,22 @@ func QuotaDay(now time.Time) int64 { return now.Unix() / (24 * 60 * 60) }
 // Freeze is an order that nothing is filed.
 type Freeze struct {
 	Frozen bool
-	Actor  string // "TEAM/USER", or "operator:NAME"
+	Actor  string // "TEAM/USER", or OperatorPrefix and a name
 	Why    string
 	At     time.Time
+}
+
+// OperatorPrefix begins the actor of what whoever runs this bot did beside it: nobody in
+// Slack is called so.
+const OperatorPrefix = "operator:"
+
+// OperatorsFreezeError says that an operator's freeze stands, and that the order came from
+// somebody in Slack: nothing was changed.
+type OperatorsFreezeError struct{ Order Freeze }
+
+// Error names who froze filing.
+func (e *OperatorsFreezeError) Error() string {
+	return fmt.Sprintf("%s froze filing, and only an operator changes that", e.Order.Actor)
 }
 
 // ErrFrozen says that filing is frozen: nothing was changed.
@@ -212,7 +226,8 @@ type Journal interface {
 	// when the next hour begins.
 	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
 	// Freeze orders or ends a freeze. When it returns, Apply moves no request to Filing any
-	// more, on no replica: ErrFrozen.
+	// more, on no replica: ErrFrozen. While an operator's freeze stands nobody else's order
+	// changes anything: *OperatorsFreezeError.
 	Freeze(ctx context.Context, f Freeze) error
 	Frozen(ctx context.Context) (Freeze, error)
 	// UnderWay lists the requests in Filing.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ func limitPromises() []promise {
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
 		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
 		{"while filing is frozen nothing enters Filing, and what is there goes on", freezeHolds},
+		{"what an operator froze nobody in Slack ends, or takes over", operatorsFreezeStands},
+		{"of many in Slack whose orders come while an operator freezes none changes that", operatorsFreezeIsSharp},
 		{"of many who begin a filing while a freeze is ordered none does once it is answered", freezeIsSharp},
 	}
 }
@@ -136,6 +139,43 @@ func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {
 	read, err := j.Request(t.Context(), after.ID)
 	require.NoError(t, err)
 	applied(t, j, moved(read, cancellation.Filing))
+}
+
+func operatorsFreezeStands(t *testing.T, j cancellation.Journal, _ *hands) {
+	orders := func(frozen bool, actor string) error {
+		return j.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: actor, Why: "by " + actor})
+	}
+	require.NoError(t, orders(true, "T0/U0RAJ"))
+	require.NoError(t, orders(true, "operator:root"), "over somebody's in Slack")
+	for _, frozen := range []bool{true, false} {
+		refused, is := errors.AsType[*cancellation.OperatorsFreezeError](orders(frozen, "T0/U0RAJ"))
+		require.True(t, is)
+		stands, err := j.Frozen(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "by operator:root", At: stands.At}, stands)
+		assert.Equal(t, stands, refused.Order, "it says what stands")
+	}
+	require.NoError(t, orders(true, "operator:ana"))
+	require.NoError(t, orders(false, "operator:root"))
+	require.NoError(t, orders(true, "T0/U0RAJ"), "what an operator ended is over")
+	require.NoError(t, orders(false, "T0/U0EVE"))
+}
+
+func operatorsFreezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
+	var all sync.WaitGroup
+	for n := range 20 {
+		all.Go(func() {
+			err := j.Freeze(t.Context(), cancellation.Freeze{Frozen: n%2 == 0, Actor: "T0/U0RAJ", Why: "over"})
+			if _, is := errors.AsType[*cancellation.OperatorsFreezeError](err); !is {
+				assert.NoError(t, err)
+			}
+		})
+	}
+	require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now"}))
+	all.Wait()
+	stands, err := j.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now", At: stands.At}, stands)
 }
 
 func freezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {

@@ -29,7 +29,11 @@ const (
 	giveBackSQL      = `update filings set made = made - 1 where hour = $1 and made > 0`
 	forgetFilingsSQL = `delete from filings where hour < $1`
 
-	freezeSQL     = `update filing_order set frozen = $1, actor = $2, why = $3, at = $4`
+	// An operator's freeze is changed by an operator alone.
+	freezeSQL = `
+		update filing_order set frozen = $1, actor = $2, why = $3, at = $4
+		where frozen = 0 or actor not like '` + cancellation.OperatorPrefix + `%' or $2 like '` + cancellation.OperatorPrefix + `%'
+		returning true`
 	freezesSQL    = `insert into filing_orders (frozen, actor, why, at) values ($1, $2, $3, $4)`
 	frozenSQL     = `select frozen, actor, why, at from filing_order`
 	mayFileSQL    = `select frozen from filing_order`
@@ -122,20 +126,38 @@ func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 // filing: when it returns, none begins one any more.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
-		for _, text := range []string{freezeSQL, freezesSQL} {
-			if _, err := tx.ExecContext(ctx, text, flag(f.Frozen), f.Actor, f.Why, stamp(now)); err != nil {
-				return none, err
-			}
+		values := []any{flag(f.Frozen), f.Actor, f.Why, stamp(now)}
+		var taken bool
+		err = tx.QueryRowContext(ctx, freezeSQL, values...).Scan(&taken)
+		if errors.Is(err, sql.ErrNoRows) {
+			return none, operatorsFreeze(ctx, tx)
 		}
-		return none, nil
+		if err == nil {
+			_, err = tx.ExecContext(ctx, freezesSQL, values...)
+		}
+		return none, err
 	})
 	return wrap("ordering a freeze", err)
 }
 
+// operatorsFreeze is the refusal of an order against an operator's freeze.
+func operatorsFreeze(ctx context.Context, tx *tx) error {
+	stands, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL))
+	if err != nil {
+		return fmt.Errorf("reading whose freeze stands: %w", err)
+	}
+	return &cancellation.OperatorsFreezeError{Order: stands}
+}
+
 // Frozen reads the last order.
-func (s *Store) Frozen(ctx context.Context) (f cancellation.Freeze, err error) {
-	err = s.read.QueryRowContext(ctx, frozenSQL).Scan(&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
+func (s *Store) Frozen(ctx context.Context) (cancellation.Freeze, error) {
+	f, err := scanOrder(s.read.QueryRowContext(ctx, frozenSQL))
 	return f, wrap("reading whether filing is frozen", err)
+}
+
+func scanOrder(from row) (f cancellation.Freeze, err error) {
+	err = from.Scan(&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
+	return f, err
 }
 
 // thawed holds the order still until the commit, and fails where filing is frozen.
