@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
 )
 
 // gate holds a store's next commit up until it is opened, and counts commits.
@@ -131,6 +133,108 @@ func TestOnlyThePoisonousWriteOfABatchFails(t *testing.T) {
 			assert.NoError(t, s.Ready())
 		})
 	}
+}
+
+func TestABatchThatIsRunAgainGivesNoPlaceBeyondADaysLast(t *testing.T) {
+	t.Parallel()
+	fails := func(t *testing.T, s *Store) func() error {
+		return func() error {
+			err := s.committer.do(t.Context(), &write{server: 9, run: func(context.Context, *tx, time.Time) error { return cancellation.ErrFrozen }})
+			if !errors.Is(err, cancellation.ErrFrozen) {
+				return fmt.Errorf("it did not fail: %w", err)
+			}
+			return nil
+		}
+	}
+	takesOver := func(t *testing.T, s *Store) func() error {
+		waits := asking(9)
+		waits.Request.State = cancellation.Pending
+		stands, err := s.Record(t.Context(), waits)
+		require.NoError(t, err)
+		ending := moved(stands.Request, cancellation.Withdrawn)
+		last := inPlace(9, "T0/U0ANA", 1, 1)
+		last.Ending = &ending
+		return func() error {
+			if _, err := s.Record(t.Context(), last); !errors.Is(err, cancellation.ErrDayFull) {
+				return fmt.Errorf("the day is full: %w", err)
+			}
+			return nil
+		}
+	}
+	for database, options := range map[string]func() Options{
+		"SQLite":     func() Options { return Options{Path: filepath.Join(t.TempDir(), "bot.db")} },
+		"PostgreSQL": func() Options { return Options{URL: postgrestest.Schema(t)} },
+	} {
+		for what, bad := range map[string]func(*testing.T, *Store) func() error{
+			"a write beside them fails":           fails,
+			"one of them takes a request's place": takesOver,
+		} {
+			t.Run(what+" on "+database, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options())
+				require.NoError(t, s.Bind(t.Context(), sandbox))
+				spoils := bad(t, s)
+				g := gated(s)
+				first := later(record(t.Context(), s, asking(1)))
+				<-g.reached
+				var answers [3]cancellation.Recorded
+				var all []<-chan error
+				for i := range answers {
+					all = append(all, later(func() (err error) {
+						answers[i], err = s.Record(t.Context(), inPlace(int64(i+2), "T0/U0ANA", 1, 1))
+						return err
+					}))
+				}
+				queued(t, s, len(answers))
+				all = append(all, first, later(spoils))
+				queued(t, s, len(answers)+1)
+				close(g.open)
+				for _, out := range all {
+					require.NoError(t, <-out)
+				}
+				fresh, full := outcomes(answers[:])
+				assert.Equal(t, []int{1, 2}, []int{fresh, full})
+				asked, err := s.Asked(t.Context(), "T0/U0ANA", 1)
+				require.NoError(t, err)
+				assert.EqualValues(t, 1, asked)
+			})
+		}
+	}
+}
+
+func TestAPlaceThatAFailedBatchGaveIsFreeWhenItIsRunAgain(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	g := gated(s)
+	first := later(record(t.Context(), s, asking(1)))
+	<-g.reached
+	var had, other cancellation.Recorded
+	all := []<-chan error{first, later(func() (err error) {
+		had, err = s.Record(t.Context(), inPlace(3, "T0/U0ANA", 1, 1))
+		return err
+	})}
+	queued(t, s, 1)
+	all = append(all, later(func() (err error) {
+		other, err = s.Record(t.Context(), inPlace(4, "T0/U0ANA", 1, 1))
+		return err
+	}))
+	queued(t, s, 2)
+	runs := 0
+	all = append(all, later(func() error {
+		return s.committer.do(t.Context(), &write{server: 2, run: func(ctx context.Context, tx *tx, now time.Time) error {
+			if runs++; runs == 1 {
+				return errors.New("not yet")
+			}
+			return (&recording{Record: asking(3)}).place(ctx, tx, now) // as another replica may meanwhile
+		}})
+	}))
+	queued(t, s, 3)
+	close(g.open)
+	for _, out := range all {
+		require.NoError(t, <-out)
+	}
+	assert.NotNil(t, had.Held)
+	assert.True(t, other.Fresh, "the day has a place")
 }
 
 func TestAWaiterThatLeavesBeforeItsWriteBeganWroteNothing(t *testing.T) {

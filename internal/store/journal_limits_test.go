@@ -15,6 +15,7 @@ import (
 func limitPromises() []promise {
 	return []promise{
 		{"two requests never have one place of a person's day", placesAreTakenOnce},
+		{"nobody has a place beyond the last one of a day", placesEnd},
 		{"a request whose place is taken gets the next one", placesMoveUp},
 		{"places of another day or person are free", placesBelongToADayAndAPerson},
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
@@ -44,7 +45,25 @@ func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 		})
 	}
 	all.Wait()
-	fresh, full := 0, 0
+	fresh, full := outcomes(answers)
+	assert.Equal(t, []int{1, 7}, []int{fresh, full})
+	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, asked)
+}
+
+func placesEnd(t *testing.T, j cancellation.Journal, _ *hands) {
+	beyond := inPlace(1, "T0/U0ANA", 1, 3)
+	beyond.Quota.Most = 2
+	got, err := j.Record(t.Context(), beyond)
+	require.NoError(t, err)
+	assert.True(t, got.Full)
+	_, err = j.Request(t.Context(), beyond.Request.ID)
+	require.ErrorIs(t, err, cancellation.ErrNoRequest)
+}
+
+// outcomes counts the requests that were recorded, and those whose day was full.
+func outcomes(answers []cancellation.Recorded) (fresh, full int) {
 	for _, a := range answers {
 		if a.Fresh {
 			fresh++
@@ -53,10 +72,7 @@ func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 			full++
 		}
 	}
-	assert.Equal(t, []int{1, 7}, []int{fresh, full})
-	asked, err := j.Asked(t.Context(), "T0/U0ANA", 1)
-	require.NoError(t, err)
-	assert.EqualValues(t, 1, asked)
+	return fresh, full
 }
 
 func placesMoveUp(t *testing.T, j cancellation.Journal, _ *hands) {

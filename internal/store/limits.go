@@ -77,6 +77,7 @@ func (r *recording) placeTaken(ctx context.Context, tx *tx) (last int64, taken b
 
 // deny counts a denial that was given within a day, or inserts it.
 func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
+	r.begin()
 	if found, err := r.known(ctx, tx); found || err != nil {
 		return r.out, err
 	}

@@ -14,11 +14,16 @@ import (
 // in 2^40 is; so a second time is a fault in the drawing.
 const redraws = 4
 
-// recording is one Record on its way into the database.
+// recording is one Record on its way into the database. A run may give it another place
+// of the day, or another reference.
 type recording struct {
 	cancellation.Record
-	out cancellation.Recorded
+	given cancellation.Record
+	out   cancellation.Recorded
 }
+
+// begin forgets what an earlier run tried, which was undone.
+func (r *recording) begin() { *r = recording{Record: r.given, given: r.given} }
 
 // Record stores a new request with its event and notice, and ends the one whose
 // place it takes, if its id is not there yet and no live request holds its server. A
@@ -26,7 +31,7 @@ type recording struct {
 // comes back. A request of a state that the worker works in and with no due time is
 // due now.
 func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
-	r := &recording{Record: rec}
+	r := &recording{Record: rec, given: rec}
 	if err := r.check(); err != nil {
 		return cancellation.Recorded{}, fmt.Errorf("recording request %q: %w", rec.Request.ID, err)
 	}
@@ -67,12 +72,14 @@ func (r *recording) check() error {
 }
 
 // insertRecords inserts a batch of new requests in one statement. What was there
-// already, or may not be, is answered row by row.
+// already, or may not be, is answered row by row, as is what has a place beyond the day's
+// last one.
 func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording) error {
 	first := map[string]bool{} // by id: the same submission may stand in the batch twice
 	var fresh, rest []*recording
 	for _, r := range all {
-		if first[r.Request.ID] {
+		r.begin()
+		if first[r.Request.ID] || r.Quota.Slot > r.Quota.Most {
 			rest = append(rest, r)
 			continue
 		}
@@ -97,6 +104,7 @@ func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording)
 // takeOver ends the older request and inserts the new one. A second delivery finds
 // the new one there, whatever has become of the older.
 func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
+	r.begin()
 	if found, err := r.known(ctx, tx); found || err != nil {
 		return r.out, err
 	}
