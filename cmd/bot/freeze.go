@@ -15,8 +15,8 @@ import (
 )
 
 // freeze stops all filing of the deployment, or lets it go on, beside running bots and by
-// the database alone. The answer says which deployment that is. What is being filed already
-// is listed, with until when it may be sent.
+// the database alone. The answer says which deployment that is. What may be under way
+// already is listed, with until when it may be sent.
 func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) error {
 	why, err := parseOrder(args, frozen)
 	if err != nil {
@@ -73,7 +73,7 @@ func printOrder(stdout io.Writer, frozen bool, where string, underWay []cancella
 		_, err := fmt.Fprintf(stdout, "Filing goes on. What waited is filed within half a minute, with every check.\nThis is %s\n", where)
 		return err
 	}
-	text := fmt.Sprintf("Filing is frozen: no request is sent from now on.\nThis is %s\nUnder way already, and not stopped: %d\n", where, len(underWay))
+	text := fmt.Sprintf("Filing is frozen: no request is sent from now on.\nThis is %s\nMay be under way already, and not stopped: %d\n", where, len(underWay))
 	for _, r := range underWay {
 		text += fmt.Sprintf("%s %s, nothing more of it is sent after %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.NotAfter.UTC().Format(time.RFC3339))
 	}

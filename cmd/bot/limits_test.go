@@ -66,7 +66,7 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	assert.Contains(t, said, "\nThis is Slack app ")
 	assert.Contains(t, said, ` in team "`+w.slack.TeamID()+`" with SoftLayer account "`)
 	assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
-	assert.Contains(t, said, "\nUnder way already, and not stopped: 1\n")
+	assert.Contains(t, said, "\nMay be under way already, and not stopped: 1\n")
 	assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
 	w.accepted(w.cast.Channel, w.cast.User, waits)
 	w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")

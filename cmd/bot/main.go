@@ -69,7 +69,7 @@ func workVerbs() []Verb {
 		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
 		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
 		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
-		{Usage: "freeze --why TEXT", Meaning: "stops all filing, on every replica; lists what is under way already"},
+		{Usage: "freeze --why TEXT", Meaning: "stops all filing, on every replica; lists what may be under way already"},
 		{Usage: "unfreeze --why TEXT", Meaning: "lets filing go on"},
 		{Usage: "requests [--all | --state STATE,…]", Meaning: "lists requests: those not at rest, all, or some"},
 	}

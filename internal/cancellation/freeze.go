@@ -9,7 +9,7 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// Freeze orders that nothing is filed, or ends that, and lists what is being filed all the
+// Freeze orders that nothing is filed, or ends that, and lists what may be sent all the
 // same: those requests were on their way before. From then on no request is moved to
 // Filing, on any replica.
 func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, err error) {

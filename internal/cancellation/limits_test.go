@@ -204,6 +204,27 @@ func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
 	})
 }
 
+func TestAFreezeNamesAPostWhoseOwnerIsCutOffFromTheDatabase(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var r cancellation.Request
+		var underWay []cancellation.Request
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			time.Sleep(20 * time.Second) // longer than the lease
+			require.Equal(t, cancellation.Unknown, w.now(r).State)
+			var err error
+			underWay, err = w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"})
+			require.NoError(t, err)
+			w.mu.Lock()
+			return made(w, o)
+		})
+		r = w.submit()
+		w.run(deaf{w.journal}, 2*time.Minute)
+		require.Len(t, underWay, 1, "its ticket was made after the freeze was answered")
+		assert.Equal(t, r.ID, underWay[0].ID)
+	})
+}
+
 func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }

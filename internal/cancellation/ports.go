@@ -230,7 +230,8 @@ type Journal interface {
 	// changes anything: *OperatorsFreezeError.
 	Freeze(ctx context.Context, f Freeze) error
 	Frozen(ctx context.Context) (Freeze, error)
-	// UnderWay lists the requests in Filing.
+	// UnderWay lists the requests of which a POST may be under way: those in Filing, and
+	// until NotAfter those of which one may be that its owner, or the database, lost.
 	UnderWay(ctx context.Context) ([]Request, error)
 
 	// Claim takes one request that is due and leased to nobody, in a state of

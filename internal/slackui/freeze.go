@@ -60,7 +60,7 @@ func frozenWords(frozen bool, underWay []cancellation.Request, command string) [
 	if len(underWay) == 0 {
 		return append(lines, words("Nothing was under way."))
 	}
-	lines = append(lines, words(fmt.Sprintf("%d under way already, and not stopped by this:", len(underWay))))
+	lines = append(lines, words(fmt.Sprintf("%d may be under way already, and not stopped by this:", len(underWay))))
 	for _, r := range underWay[:min(len(underWay), mostListed)] {
 		lines = append(lines, words(fmt.Sprintf("%s · ref %s · nothing more of it is sent after %s", name(r), r.Ref.Short(), instant(r.NotAfter))))
 	}

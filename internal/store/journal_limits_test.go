@@ -23,6 +23,7 @@ func limitPromises() []promise {
 		{"while filing is frozen nothing enters Filing, and what is there goes on", freezeHolds},
 		{"what an operator froze nobody in Slack ends, or takes over", operatorsFreezeStands},
 		{"of many in Slack whose orders come while an operator freezes none changes that", operatorsFreezeIsSharp},
+		{"what a POST may be under way of is listed until its not-after", underWayUntilNotAfter},
 		{"of many who begin a filing while a freeze is ordered none does once it is answered", freezeIsSharp},
 	}
 }
@@ -155,6 +156,43 @@ func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {
 	read, err := j.Request(t.Context(), after.ID)
 	require.NoError(t, err)
 	applied(t, j, moved(read, cancellation.Filing))
+}
+
+func underWayUntilNotAfter(t *testing.T, j cancellation.Journal, clock *hands) {
+	listed := func() (servers []int64) {
+		all, err := j.UnderWay(t.Context())
+		require.NoError(t, err)
+		for _, r := range all {
+			servers = append(servers, r.Submission.Card.Server.ID)
+		}
+		return servers
+	}
+	announced := func(server int64, ends ...cancellation.State) {
+		announce := moved(recorded(t, j, server), cancellation.Filing)
+		announce.Window = 90 * time.Second
+		r := applied(t, j, announce)
+		for _, to := range ends {
+			step := moved(r, to)
+			if to == cancellation.Unknown {
+				step.To.LostPosts++
+			}
+			r = applied(t, j, step)
+		}
+		clock.pass(time.Second)
+	}
+	announced(1)
+	announced(2, cancellation.Unknown)
+	announced(3, cancellation.Stuck)
+	announced(4, cancellation.Unknown, cancellation.Stuck, cancellation.Scheduled) // a person said that there is no ticket
+	announced(5, cancellation.Scheduled)                                           // SoftLayer took nothing
+	announced(6, cancellation.Rejected)
+	lost := recorded(t, j, 7) // in a database that may know less than was done
+	restored := lost
+	restored.Recheck, restored.NotAfter = cancellation.RecheckSettled, clock.time().Add(90*time.Second)
+	applied(t, j, cancellation.Change{From: lost, To: restored})
+	assert.Equal(t, []int64{1, 2, 3, 4, 7}, listed())
+	clock.pass(91 * time.Second)
+	assert.Equal(t, []int64{1}, listed(), "what is still being filed is listed until it is settled")
 }
 
 func operatorsFreezeStands(t *testing.T, j cancellation.Journal, _ *hands) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -37,10 +38,16 @@ const (
 	freezesSQL    = `insert into filing_orders (frozen, actor, why, at) values ($1, $2, $3, $4)`
 	frozenSQL     = `select frozen, actor, why, at from filing_order`
 	mayFileSQL    = `select frozen from filing_order`
-	underWaySQL   = `select ` + requestColumns + ` from requests where ` + isOpen + ` and state = 'filing' order by created_at limit 1000`
 	hourFor       = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
 )
+
+// A POST may be under way of what is being filed; and, until not-after, of what lost one:
+// its owner may not know yet that the lease is over, or the database knows nothing of it.
+var underWaySQL = `select ` + requestColumns + ` from requests
+	where ` + isOpen + ` and (state = 'filing'
+		or not_after >= $1 and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `))
+	order by created_at limit 1000`
 
 // Asked is how many places of a day one person has taken.
 func (s *Store) Asked(ctx context.Context, requester string, day int64) (slot int64, err error) {
@@ -173,9 +180,13 @@ func (s *Store) thawed(ctx context.Context, tx *tx) error {
 	return nil
 }
 
-// UnderWay lists the requests that are being filed, the oldest first.
+// UnderWay lists the requests of which a POST may be under way, the oldest first.
 func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
-	rows, err := s.read.QueryContext(ctx, underWaySQL)
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is being filed: %w", err)
+	}
+	rows, err := s.read.QueryContext(ctx, underWaySQL, stamp(now))
 	if err != nil {
 		return nil, fmt.Errorf("listing what is being filed: %w", err)
 	}
