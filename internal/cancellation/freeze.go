@@ -72,6 +72,7 @@ func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error)
 		return true, err
 	}
 	if took {
+		h.counted = next
 		return false, nil
 	}
 	now, err := w.Journal.Now(ctx)

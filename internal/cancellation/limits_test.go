@@ -158,6 +158,38 @@ func TestAnHoursFilingsAreNotUsedUpByWhatSoftLayerDidNotTake(t *testing.T) {
 	})
 }
 
+// turning is a journal on which the hour turns right after its first filing is counted, and
+// another replica files at once in the next.
+type turning struct {
+	cancellation.Journal
+	once sync.Once
+}
+
+func (j *turning) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
+	took, next, err := j.Journal.TakeFiling(ctx, most)
+	j.once.Do(func() {
+		time.Sleep(time.Until(next))
+		_, _, err = j.Journal.TakeFiling(ctx, most)
+	})
+	return took, next, err
+}
+
+func TestWhatWasCountedBeforeTheTurnOfTheHourIsNotGivenBackToTheNext(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.perHour = 2 })
+		time.Sleep(time.Hour - time.Second)
+		w.answers = append(w.answers, rateLimited)
+		r := w.submit()
+		w.run(&turning{Journal: w.journal}, time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 2, "SoftLayer did not take the first")
+		require.Equal(t, cancellation.Filed, w.now(r).State)
+		took, _, err := w.journal.TakeFiling(t.Context(), 2)
+		require.NoError(t, err)
+		assert.False(t, took, "the hour has the other replica's and the second")
+	})
+}
+
 func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		_, err := w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root"})

@@ -146,7 +146,10 @@ type Change struct {
 	// Window is how long the POST that a step to Filing announces may take: the store sets
 	// To.NotAfter by the time of the commit.
 	Window time.Duration
-	Keep   bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
+	// GiveBack takes a filing that surely made nothing out of the count of the hour that ends
+	// then ([Journal.TakeFiling]); zero leaves the counts alone.
+	GiveBack time.Time
+	Keep     bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
 // Record is a new request with the event that says how it was decided.
@@ -223,7 +226,7 @@ type Journal interface {
 	// Asked is how many places one person has taken of a day.
 	Asked(ctx context.Context, requester string, day int64) (int64, error)
 	// TakeFiling counts one filing of this hour, unless that were more than most. next is
-	// when the next hour begins.
+	// when the next hour begins, and this one ends.
 	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
 	// Freeze orders or ends a freeze. When it returns, Apply moves no request to Filing any
 	// more, on no replica: ErrFrozen. While an operator's freeze stands nobody else's order

@@ -198,6 +198,8 @@ func (w *Worker) step(ctx context.Context, h *held) (err error) {
 type held struct {
 	mu  sync.Mutex
 	row Request
+
+	counted time.Time // the end of the hour that counts this step's filing; zero for none
 }
 
 func (h *held) request() Request {
@@ -250,6 +252,7 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 		return err
 	}
 	var owed []Notice
+	var giveBack time.Time
 	next.Due = now.Add(v.retry)
 	if v.decision != nil {
 		next.Decision = *v.decision
@@ -257,8 +260,9 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 	switch v.to {
 	case Filed, Duplicate:
 		next.Ticket = v.ticket
-	case Scheduled:
+	case Scheduled: // surely nothing was made
 		next.Attempts++
+		giveBack = h.counted
 	case Pending:
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, w.Limits.Terms)
@@ -269,7 +273,7 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 			next.LostPosts++
 		}
 	}
-	return w.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.Owe = owed })
+	return w.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.Owe, c.GiveBack = owed, giveBack })
 }
 
 // again leaves a request in its state because something could not be read, and

@@ -20,6 +20,7 @@ func limitPromises() []promise {
 		{"places of another day or person are free", placesBelongToADayAndAPerson},
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
 		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
+		{"a filing is given back to the hour that counted it, and to no other", filingsAreGivenBack},
 		{"while filing is frozen nothing enters Filing, and what is there goes on", freezeHolds},
 		{"what an operator froze nobody in Slack ends, or takes over", operatorsFreezeStands},
 		{"of many in Slack whose orders come while an operator freezes none changes that", operatorsFreezeIsSharp},
@@ -136,6 +137,35 @@ func hoursAreKept(t *testing.T, j cancellation.Journal, clock *hands) {
 	took, _, err := j.TakeFiling(t.Context(), 3)
 	require.NoError(t, err)
 	assert.True(t, took)
+}
+
+func filingsAreGivenBack(t *testing.T, j cancellation.Journal, clock *hands) {
+	takes := func() (took bool, next time.Time) {
+		took, next, err := j.TakeFiling(t.Context(), 2)
+		require.NoError(t, err)
+		return took, next
+	}
+	tried := func(server int64, hour time.Time) {
+		filing := applied(t, j, moved(recorded(t, j, server), cancellation.Filing))
+		back := moved(filing, cancellation.Scheduled)
+		back.GiveBack = hour
+		applied(t, j, back)
+	}
+	clock.pass(time.Hour - time.Second)
+	_, hour := takes()
+	tried(1, hour)
+	for n := range 3 {
+		took, _ := takes()
+		assert.Equal(t, n < 2, took, "filing %d beside the one that was given back", n+1)
+	}
+	clock.pass(2 * time.Second) // what was counted before the turn of the hour is begun after it
+	for n := range 2 {
+		took, _ := takes()
+		require.True(t, took, "filing %d of the next hour", n+1)
+	}
+	tried(2, hour)
+	took, _ := takes()
+	assert.False(t, took, "none was given back to the next hour")
 }
 
 func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {

@@ -123,10 +123,10 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 // giveBack takes a filing that surely made nothing out of its hour's count: what SoftLayer
 // does not take, however often it is tried, leaves the hour to others.
 func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
-	if c.From.State != cancellation.Filing || c.To.State != cancellation.Scheduled {
+	if c.GiveBack.IsZero() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, giveBackSQL, c.From.Since.Unix()/hourFor)
+	_, err := tx.ExecContext(ctx, giveBackSQL, c.GiveBack.Unix()/hourFor-1)
 	return wrap("giving a filing back", err)
 }
 
