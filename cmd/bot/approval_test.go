@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -188,80 +188,57 @@ func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
 }
 
 func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
-	t.Parallel()
-	for _, database := range []string{"SQLite", "PostgreSQL"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			var w *world
-			if database == "SQLite" {
-				w = started(t, fakeslack.TransportSocket, setup{before: twoApprovals})
-			} else {
-				w, _ = onPostgres(t, fakeslack.TransportSocket, setup{before: twoApprovals})
-				w.replica()
-				w.replica()
-			}
-			for range 5 {
-				server := w.another()
-				waits := w.asksFor(server)
-				var both sync.WaitGroup
-				for _, user := range []string{w.cast.Approver, w.cast.User} {
-					both.Go(func() {
-						ack, err := w.clicks(user, waits, "approve")
-						assert.NoError(t, err)
-						assert.Empty(t, ack.Error)
-					})
-				}
-				both.Wait()
-				w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
-				assert.Len(t, w.tickets(server), 1)
-			}
-		})
-	}
+	atOneAndAtThree(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
+		for range 5 {
+			server := w.another()
+			waits := w.asksFor(server)
+			atOnce(
+				func() { w.tries(w.cast.Approver, waits, "approve") },
+				func() { w.tries(w.cast.User, waits, "approve") },
+			)
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.tickets(server), 1)
+			assert.Len(t, w.postsFor(server), 1)
+		}
+	})
 }
 
 func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"UNDO_WINDOW=3s"}})
-	waits := w.asksFor(w.server)
-	w.press(w.cast.Approver, waits, "approve")
-	w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(w.server))
-	w.kill() // what it knew of the groups is gone
-	require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.User}}))
-	w.start()
-	again := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server), "Approvals 0 of 1")
-	assert.Empty(t, w.posts())
-	w.press(w.cast.User, again, "approve")
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-	assert.Len(t, w.tickets(w.server), 1)
+	overBoth(t, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.freezes(w.cast.Approver)
+		w.press(w.cast.Approver, waits, "approve")
+		w.kill() // what it knew of the groups is gone
+		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.User}}))
+		w.start()
+		w.awaitReady()
+		w.thaws(w.cast.User)
+		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(w.server), "Approvals 0 of 1")
+		assert.Empty(t, w.posts())
+		w.press(w.cast.User, again, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Len(t, w.posts(), 1)
+	})
 }
 
 func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, setup{})
-	waits := w.asksFor(w.server)
-	w.eventually("where the message stands is recorded", func() bool {
-		db := w.openDatabase()
-		defer db.Close()
-		var standing int
-		return db.QueryRow(`select count(*) from notices where ts <> ''`).Scan(&standing) == nil && standing == 1
-	})
-	w.kill()
-	w.start()
-	w.awaitReady()
-	w.press(w.cast.Approver, waits, "approve")
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-	assert.Len(t, w.tickets(w.server), 1)
-}
-
-func TestAServerThatChangedWhileItWaitedIsNotFiled(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
-		before := w.fqdn(w.server)
-		w.patch(w.server, map[string]any{"hostname": "renamed", "fullyQualifiedDomainName": "renamed.example.com"})
+		w.eventually("where the message stands is recorded", func() bool {
+			db := w.openDatabase()
+			defer db.Close()
+			var standing int
+			return db.QueryRow(`select count(*) from notices where ts <> ''`).Scan(&standing) == nil && standing == 1
+		})
+		w.kill()
+		w.start()
+		w.awaitReady()
 		w.press(w.cast.Approver, waits, "approve")
-		w.awaitMessage(w.cast.Channel, "Not filed: "+before+" stays", "name")
-		assert.Empty(t, w.posts())
-		assert.Equal(t, map[string]int{"rejected": 1}, w.recorded())
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Equal(t, waits.TS, told.TS, "the same message")
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Len(t, w.posts(), 1)
 	})
 }
 
@@ -280,59 +257,58 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 }
 
 func TestNobodyAnswersInTime(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"APPROVAL_EXPIRY=3s"}})
-	waits := w.asksFor(w.server)
-	told := w.awaitMessage(w.cast.Channel, "Nobody answered: "+w.fqdn(w.server)+" stays")
-	assert.Equal(t, waits.TS, told.TS)
-	reminded := w.about(w.cast.Channel, "Still waiting for approval")
-	require.Len(t, reminded, 1, "one reminder")
-	assert.Equal(t, waits.TS, reminded[0].ThreadTS, "in the thread")
-	w.press2late(w.cast.Approver, told)
-	assert.Equal(t, map[string]int{"expired": 1}, w.recorded())
-	assert.Empty(t, w.posts())
+	overBothWith(t, setup{extra: []string{"APPROVAL_EXPIRY=3s"}}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		told := w.awaitMessage(w.cast.Channel, "Nobody answered: "+w.fqdn(w.server)+" stays")
+		assert.Equal(t, waits.TS, told.TS)
+		reminded := w.about(w.cast.Channel, "Still waiting for approval")
+		require.Len(t, reminded, 1, "one reminder")
+		assert.Equal(t, waits.TS, reminded[0].ThreadTS, "in the thread")
+		w.press2late(w.cast.Approver, told)
+		assert.Equal(t, map[string]int{"expired": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
 }
 
 func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
-	t.Parallel()
-	var ops string
-	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
-		ops = w.cast.PrivateChannel
+	overBothWith(t, setup{before: func(w *world) {
 		member := true
-		require.NoError(t, w.slack.PatchChannel(ops, fakeslack.ChannelPatch{BotIn: &member}))
-		w.extra = []string{"NOTIFY_CHANNEL=" + ops}
-	}})
-	waits := w.asksFor(w.server)
-	card := w.awaitMessage(ops, "Approve a cancellation?", w.fqdn(w.server))
-	w.press(w.cast.Approver, card, "approve")
-	for channel, at := range map[string]message{ops: card, w.cast.Channel: waits} {
-		told := w.awaitMessage(channel, "Cancellation requested", w.fqdn(w.server))
-		assert.Equal(t, at.TS, told.TS)
-		assert.Len(t, w.about(channel, w.fqdn(w.server)), 1)
-	}
+		require.NoError(w.t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
+		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.PrivateChannel}
+	}}, func(t *testing.T, w *world) {
+		waits, ops := w.asksFor(w.server), w.cast.PrivateChannel
+		card := w.awaitMessage(ops, "Approve a cancellation?", w.fqdn(w.server))
+		w.press(w.cast.Approver, card, "approve")
+		for channel, at := range map[string]message{ops: card, w.cast.Channel: waits} {
+			told := w.awaitMessage(channel, "Cancellation requested", w.fqdn(w.server))
+			assert.Equal(t, at.TS, told.TS)
+			assert.Len(t, w.about(channel, w.fqdn(w.server)), 1)
+		}
+		assert.Len(t, w.tickets(w.server), 1)
+	})
 }
 
 func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{})
-	m := w.form(w.cast.PrivateChannel, w.cast.Requester, w.server) // the bot is not in it
-	require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
-	card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
-	w.press(w.cast.Approver, card, "approve")
-	w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
-	assert.Len(t, w.tickets(w.server), 1)
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.PrivateChannel, w.cast.Requester, w.server) // the bot is not in it
+		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+		card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
+		w.press(w.cast.Approver, card, "approve")
+		w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
 }
 
 func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, setup{})
-	m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
-	require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
-	card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
-	w.press(w.cast.Approver, card, "approve")
-	w.awaitMessage(w.cast.Requester, "Cancellation requested", w.fqdn(w.server))
-	w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
-	assert.Len(t, w.tickets(w.server), 1)
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
+		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
+		card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
+		w.press(w.cast.Approver, card, "approve")
+		w.awaitMessage(w.cast.Requester, "Cancellation requested", w.fqdn(w.server))
+		w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+	})
 }
 
 func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
@@ -349,42 +325,42 @@ func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
 }
 
 func TestAStuckRequestIsSettledByClicks(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, patient())
-	require.NoError(t, w.softlayer.Fault(filing, "error_before", 6)) // two lost answers each
-	servers := []int64{w.another(), w.another(), w.another()}
-	var stuck []message
-	for _, server := range servers {
-		w.accepted(w.cast.Channel, w.cast.User, server)
-	}
-	for _, server := range servers {
-		stuck = append(stuck, w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server)))
-	}
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		require.NoError(t, w.softlayer.Fault(filing, "error_before", 6)) // two lost answers each
+		servers := []int64{w.another(), w.another(), w.another()}
+		var stuck []message
+		for _, server := range servers {
+			w.accepted(w.cast.Channel, w.cast.User, server)
+		}
+		for _, server := range servers {
+			stuck = append(stuck, w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server)))
+		}
 
-	w.press(w.cast.User, stuck[0], "found-none")
-	w.whispered(w.cast.Channel, w.cast.User, "builtin-own-request")
-	w.press(w.cast.Approver, stuck[0], "check-now")
-	w.whispered(w.cast.Channel, w.cast.Approver, "still do not show it for sure")
-	w.press(w.cast.Approver, stuck[0], "found-none")
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]))
-	assert.Len(t, w.tickets(servers[0]), 1)
+		w.press(w.cast.User, stuck[0], "found-none")
+		w.whispered(w.cast.Channel, w.cast.User, "builtin-own-request")
+		w.press(w.cast.Approver, stuck[0], "check-now")
+		w.whispered(w.cast.Channel, w.cast.Approver, "still do not show it for sure")
+		w.press(w.cast.Approver, stuck[0], "found-none")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]))
+		assert.Len(t, w.tickets(servers[0]), 1)
 
-	w.press(w.cast.Approver, stuck[1], "leave")
-	require.Empty(t, w.says(w.cast.Approver, why("looked: there is none")).Error)
-	w.awaitMessage(w.cast.Channel, "Withdrawn", w.fqdn(servers[1]))
-	assert.Empty(t, w.tickets(servers[1]))
+		w.press(w.cast.Approver, stuck[1], "leave")
+		require.Empty(t, w.says(w.cast.Approver, why("looked: there is none")).Error)
+		w.awaitMessage(w.cast.Channel, "Withdrawn", w.fqdn(servers[1]))
+		assert.Empty(t, w.tickets(servers[1]))
 
-	w.control("POST", "/ticket", map[string]any{"server": servers[2], "open": true, "entry": "Please cancel. " + w.marker(w.ref(stuck[2].Shown))}, nil)
-	w.press(w.cast.Approver, stuck[2], "found-ticket")
-	values := why("searched the cases")
-	values["ticket"] = map[string]map[string]any{"ticket": {"type": "plain_text_input", "value": "none of your business"}}
-	assert.Contains(t, w.fieldErrors(w.says(w.cast.Approver, values))["ticket"], "a number")
-	id, err := strconv.ParseInt(w.ticketOf(servers[2]), 10, 64)
-	require.NoError(t, err)
-	values["ticket"]["ticket"]["value"] = strconv.FormatInt(id, 10)
-	require.Empty(t, w.says(w.cast.Approver, values).Error)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]), w.ticketOf(servers[2]))
-	assert.Equal(t, map[string]int{"filed": 2, "withdrawn": 1}, w.recorded())
+		w.control("POST", "/ticket", map[string]any{"server": servers[2], "open": true, "entry": "Please cancel. " + w.marker(w.ref(stuck[2].Shown))}, nil)
+		w.press(w.cast.Approver, stuck[2], "found-ticket")
+		values := why("searched the cases")
+		values["ticket"] = map[string]map[string]any{"ticket": {"type": "plain_text_input", "value": "none of your business"}}
+		assert.Contains(t, w.fieldErrors(w.says(w.cast.Approver, values))["ticket"], "a number")
+		id, err := strconv.ParseInt(w.ticketOf(servers[2]), 10, 64)
+		require.NoError(t, err)
+		values["ticket"]["ticket"]["value"] = strconv.FormatInt(id, 10)
+		require.Empty(t, w.says(w.cast.Approver, values).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]), w.ticketOf(servers[2]))
+		assert.Equal(t, map[string]int{"filed": 2, "withdrawn": 1}, w.recorded())
+	})
 }
 
 func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
@@ -407,45 +383,101 @@ func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
 }
 
 func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{})
-	require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
-	w.accepted(w.cast.Channel, w.cast.Requester, w.server)
-	orphan := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
-	w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
-	w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
-	w.press(w.cast.Approver, orphan, "approve")
-	w.whispered(w.cast.Channel, w.cast.Approver, "Too late: Cancellation requested")
-	assert.Len(t, w.posts(), 1)
+	overBoth(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
+		w.accepted(w.cast.Channel, w.cast.Requester, w.server)
+		orphan := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
+		w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
+		w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
+		w.press(w.cast.Approver, orphan, "approve")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Too late: Cancellation requested", "Nothing was changed")
+		w.press(w.cast.Requester, orphan, "withdraw") // what was filed is not called withdrawn
+		w.whispered(w.cast.Channel, w.cast.Requester, "Too late: Cancellation requested", "Nothing was changed")
+		assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
+		assert.Len(t, w.posts(), 1)
+	})
 }
 
 func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		change func(w *world)
-		told   string
-	}{
-		"retagged": {func(w *world) {
-			w.patch(w.server, map[string]any{"tagReferences": []any{map[string]any{"tag": map[string]any{"name": "keep"}}}})
-		}, "tags"},
-		"a transaction begins": {func(w *world) {
-			w.patch(w.server, map[string]any{"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "RELOAD", "friendlyName": "Reload"}}})
-		}, "a transaction is running"},
-		"cancelled elsewhere": {func(w *world) {
-			w.control("POST", "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
-		}, "Already requested"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := started(t, fakeslack.TransportSocket, setup{})
-			waits := w.asksFor(w.server)
-			c.change(w)
+	overBoth(t, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			name   string
+			change map[string]any
+			told   string
+		}{
+			{"renamed", map[string]any{"hostname": "renamed", "fullyQualifiedDomainName": "renamed.example.com"}, "changed since its card was read: name"},
+			{"reinstalled", map[string]any{"provisionDate": "2026-01-02T03:04:05-06:00"}, "changed since its card was read: provision date"},
+			{"another billing item", map[string]any{"billingItem": map[string]any{"id": 499_000_001}}, "changed since its card was read: billing item"},
+			{"another fee", map[string]any{"billingItem": map[string]any{"recurringFee": "9999.5"}}, "changed since its card was read: recurring fee"},
+			{"retagged", map[string]any{"tagReferences": []any{map[string]any{"tag": map[string]any{"name": "keep"}}}}, "changed since its card was read: tags"},
+			{"another address", map[string]any{"primaryBackendIpAddress": "10.9.8.7"}, "changed since its card was read: private address"},
+			{"a transaction begins", map[string]any{
+				"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "RELOAD", "friendlyName": "Reload"}},
+			}, "a transaction is running"},
+			{"a transaction has run", map[string]any{
+				"lastTransaction": map[string]any{"createDate": time.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"}},
+			}, "a transaction has run on it"},
+			{"a contract begins", map[string]any{"billingItem": map[string]any{"activeAgreement": map[string]any{"id": 1}}}, "it is on a contract term"},
+			{"its cancellation is on the books", map[string]any{"billingItem": map[string]any{"pendingCancellationFlag": true}}, "its cancellation is on the books already"},
+			{"cancelled elsewhere", nil, "Already requested"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				w, server := w.in(t), w.another()
+				name, waits := w.fqdn(server), w.asksFor(server)
+				if c.change != nil {
+					w.patch(server, c.change)
+				} else {
+					w.control(http.MethodPost, "/ticket", map[string]any{"server": server, "open": true, "entry": "By staff."}, nil)
+				}
+				w.press(w.cast.Approver, waits, "approve")
+				told := w.awaitMessage(w.cast.Channel, c.told, name)
+				assert.Equal(t, waits.TS, told.TS)
+				assert.Empty(t, w.postsFor(server))
+			})
+		}
+		t.Run("an associated item comes up while they are to go too", func(t *testing.T) {
+			w := w.in(t)
+			server := w.anotherThat(func(h hardware) bool { return len(h.BillingItem.Associated) == 1 })
+			waits := w.asksForItemsToo(server)
+			w.addsItem(server)
 			w.press(w.cast.Approver, waits, "approve")
-			told := w.awaitMessage(w.cast.Channel, c.told, w.fqdn(w.server))
-			assert.Equal(t, waits.TS, told.TS)
-			assert.Empty(t, w.posts())
+			w.awaitMessage(w.cast.Channel, "changed since its card was read: associated items", w.fqdn(server))
+			assert.Empty(t, w.postsFor(server))
 		})
+		t.Run("an associated item comes up while they stay", func(t *testing.T) {
+			w := w.in(t)
+			server := w.anotherThat(func(h hardware) bool { return len(h.BillingItem.Associated) == 1 })
+			waits := w.asksFor(server)
+			w.addsItem(server)
+			w.press(w.cast.Approver, waits, "approve")
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.tickets(server), 1, "what stays is not what was asked for")
+		})
+		assert.Equal(t, map[string]int{"rejected": 11, "duplicate": 1, "filed": 1}, w.recorded())
+		assert.Len(t, w.posts(), 1)
+	})
+}
+
+// asksForItemsToo is asksFor with the server's associated items, which are to go too.
+func (w *world) asksForItemsToo(server int64) message {
+	w.t.Helper()
+	m := w.form(w.cast.Channel, w.cast.Requester, server)
+	values := w.usual(m, server)
+	block, action, found := m.field("associated:")
+	require.True(w.t, found, "the form asks about associated items")
+	values[block] = map[string]map[string]any{action: {"selected_options": []any{option("too")}}}
+	require.Empty(w.t, w.submit(w.cast.Requester, m, values).Error)
+	return w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(server), "Its associated items go too")
+}
+
+// addsItem puts one more associated item on a server's bill.
+func (w *world) addsItem(server int64) {
+	w.t.Helper()
+	items := []any{map[string]any{"id": 499_000_002, "description": "Portable storage 9", "categoryCode": "evault", "recurringFee": "49"}}
+	for _, item := range w.hardware(server).BillingItem.Associated {
+		items = append(items, item)
 	}
+	w.patch(server, map[string]any{"billingItem": map[string]any{"activeAssociatedChildren": items}})
 }
 
 func TestAForbidOnCancelRefusesInsteadOfAskingForApproval(t *testing.T) {

@@ -261,6 +261,23 @@ func (w *world) awaitMessage(channel string, words ...string) message {
 	return found[0]
 }
 
+// awaitSoon is awaitMessage for what comes after a pause: no clock of the fakes moves the
+// bot's, so that the pauses of what waits to be filed are ended in its database.
+func (w *world) awaitSoon(channel string, words ...string) message {
+	w.t.Helper()
+	db := w.openDatabase()
+	defer db.Close()
+	var found []message
+	w.eventually("a message with "+strings.Join(words, ", "), func() bool {
+		now := time.Now().UnixMilli()
+		_, err := db.ExecContext(w.t.Context(), `update requests set due = $1 where state = 'scheduled' and lease_owner is null and due > $1`, now)
+		require.NoError(w.t, err)
+		found = w.about(channel, words...)
+		return len(found) > 0
+	})
+	return found[0]
+}
+
 // ref is the reference that a text shows.
 func (w *world) ref(text string) string {
 	w.t.Helper()
@@ -291,7 +308,7 @@ func (w *world) recorded() map[string]int {
 // openDatabase opens the bot's database beside it.
 func (w *world) openDatabase() *sql.DB {
 	w.t.Helper()
-	driver, name := "sqlite", w.database() // the drivers are the store's
+	driver, name := "sqlite", w.database()+"?_pragma=busy_timeout(10000)" // the drivers are the store's
 	if w.postgres != "" {
 		driver, name = "pgx", w.postgres
 	}

@@ -14,6 +14,20 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
+// freezes has somebody who could approve stop all filing.
+func (w *world) freezes(user string) {
+	w.t.Helper()
+	require.Empty(w.t, w.command(user, "freeze an outage in fra02").Error)
+	w.whispered(w.cast.Channel, user, "Filing is frozen")
+}
+
+// thaws has somebody who could approve let it go on.
+func (w *world) thaws(user string) {
+	w.t.Helper()
+	require.Empty(w.t, w.command(user, "unfreeze it is over").Error)
+	w.whispered(w.cast.Channel, user, "Filing goes on")
+}
+
 func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
 	overBothWith(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place

@@ -5,9 +5,12 @@ package main
 import (
 	"database/sql"
 	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +31,7 @@ func onPostgres(t *testing.T, transport string, s setup) (*world, *sql.DB) {
 	db, err := sql.Open("pgx", at)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	s.extra = append(s.extra, "DATABASE_URL="+at)
+	s.postgres = at
 	return started(t, transport, s), db
 }
 
@@ -40,13 +43,51 @@ func (w *world) replica() *child {
 	if w.endpoint = endpoint; endpoint != "" {
 		w.slack.SetEndpoint(endpoint)
 	}
-	w.eventually("the replica serves", func() bool { return strings.Contains(c.log.String(), "msg=listening for=operators") })
+	w.eventually("the replica serves", func() bool {
+		said := c.log.String()
+		return strings.Contains(said, "msg=listening for=operators") && (c.at == nil || strings.Contains(said, "msg=listening for=Slack"))
+	})
 	w.admin = admin
 	w.t.Cleanup(func() {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		<-c.done
 	})
 	return c
+}
+
+// balance puts a load balancer before bots that take signed requests: each request goes to
+// the next of them.
+func (w *world) balance(bots ...*child) {
+	w.t.Helper()
+	var turn atomic.Uint64
+	balancer := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(bots[turn.Add(1)%uint64(len(bots))].at)
+	}})
+	w.t.Cleanup(balancer.Close)
+	w.endpoint = balancer.URL
+	w.slack.SetEndpoint(w.endpoint)
+}
+
+// atOneAndAtThree runs a test over both transports, at one process on a file and at three
+// on a PostgreSQL database. What Slack sends comes to any of the three.
+func atOneAndAtThree(t *testing.T, s setup, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
+		t.Run("SQLite, "+transport, func(t *testing.T) {
+			t.Parallel()
+			test(t, started(t, transport, s))
+		})
+		t.Run("PostgreSQL, "+transport, func(t *testing.T) {
+			t.Parallel()
+			w, _ := onPostgres(t, transport, s)
+			bots := []*child{w.child, w.replica(), w.replica()}
+			if transport == fakeslack.TransportHTTP {
+				w.balance(bots...)
+			}
+			test(t, w)
+		})
+	}
 }
 
 // moved waits until a request came to a state, and says when, by the database's clock.

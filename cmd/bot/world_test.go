@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,7 @@ func (w *world) in(t *testing.T) *world { return &world{t: t, stage: w.stage} }
 // child is one run of the bot.
 type child struct {
 	cmd  *exec.Cmd
+	at   *url.URL // where it takes signed requests; nil for nowhere
 	log  *lockedBuffer
 	done chan struct{}
 	err  error
@@ -194,6 +196,10 @@ func (w *world) runAs(who *syscall.Credential, args []string, added ...string) *
 	cmd := exec.Command(path, args...)
 	cmd.Env = slices.Concat(w.environment(), w.extra, added)
 	c := &child{cmd: cmd, log: &lockedBuffer{}, done: make(chan struct{})}
+	if w.endpoint != "" {
+		c.at, err = url.Parse(w.endpoint)
+		require.NoError(w.t, err)
+	}
 	cmd.Stdout, cmd.Stderr = c.log, c.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
 	if w.under != nil {
