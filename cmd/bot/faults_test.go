@@ -218,34 +218,34 @@ func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
 }
 
 func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, patient())
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW_ALL"}}, nil)
-	w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	standing := w.tickets(w.server)
-	told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server))
-	assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d stands for this server, and this key cannot read whose it is.", standing[0].ID))
-	assert.Len(t, w.tickets(w.server), 1)
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW_ALL"}}, nil)
+		w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		standing := w.tickets(w.server)
+		told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server))
+		assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d stands for this server, and this key cannot read whose it is.", standing[0].ID))
+		assert.Len(t, w.tickets(w.server), 1)
 
-	locked := w.blockedForm(w.cast.User, w.server)
-	assert.Contains(t, locked.text(w), w.ref(told.Shown))
-	w.submit(w.cast.User, locked, w.usual(locked, w.server))
-	assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
-	assert.Len(t, w.postsFor(w.server), 1)
+		locked := w.blockedForm(w.cast.User, w.server)
+		assert.Contains(t, locked.text(w), w.ref(told.Shown))
+		w.submit(w.cast.User, locked, w.usual(locked, w.server))
+		assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
+		assert.Len(t, w.postsFor(w.server), 1)
+	})
 }
 
 func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, patient())
-	w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
-	closed := w.tickets(w.server)[0].ID
-	w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
-	w.accepted(w.cast.Channel, w.cast.User, w.server)
-	w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks; contact IBM.", closed))
-	assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
-	assert.Len(t, w.tickets(w.server), 1)
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
+		closed := w.tickets(w.server)[0].ID
+		w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks; contact IBM.", closed))
+		assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
+		assert.Len(t, w.tickets(w.server), 1)
+	})
 }
 
 func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
@@ -264,42 +264,42 @@ func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
 }
 
 func TestAFiledRequestWhoseServerIsGoneIsOver(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, patient())
-	name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
-	w.accepted(w.cast.Channel, w.cast.User, w.server)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
-	w.command(w.cast.User, "")
-	w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
-	w.pick(w.cast.User, option(id))
-	w.eventually("the form says that there is no such server", func() bool {
-		return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer has no such server, or this key may not see it.")
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
+		w.command(w.cast.User, "")
+		w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
+		w.pick(w.cast.User, option(id))
+		w.eventually("the form says that there is no such server", func() bool {
+			return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer has no such server, or this key may not see it.")
+		})
+		w.awaitMessage(w.cast.Channel, "Gone", name)
+		assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
 	})
-	w.awaitMessage(w.cast.Channel, "Gone", name)
-	assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
 }
 
 func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, patient())
-	w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
-	w.accepted(w.cast.Channel, w.cast.User, w.server)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server)) // an answer is enough
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server)) // an answer is enough
 
-	server := w.another()
-	require.NoError(t, w.softlayer.Fault(filing, "drop_after", 1))
-	w.accepted(w.cast.Channel, w.cast.User, server)
-	told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
-	assert.Contains(t, told.Shown, "the key has no right to view tickets")
-	assert.Len(t, w.postsFor(server), 1, "nothing is sent again on the word of books that cannot be read")
-	assert.Len(t, w.tickets(server), 1)
+		server := w.another()
+		require.NoError(t, w.softlayer.Fault(filing, "drop_after", 1))
+		w.accepted(w.cast.Channel, w.cast.User, server)
+		told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
+		assert.Contains(t, told.Shown, "the key has no right to view tickets")
+		assert.Len(t, w.postsFor(server), 1, "nothing is sent again on the word of books that cannot be read")
+		assert.Len(t, w.tickets(server), 1)
 
-	// The operator looked, and the key cannot: the person's word is taken.
-	id := strconv.FormatInt(w.tickets(server)[0].ID, 10)
-	code, said := w.ends([]string{"resolve", w.ref(told.Shown), "filed", id, "--why", "It stands in IBM Cloud."})
-	require.Zero(t, code, said)
-	assert.Contains(t, w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server)).Shown, id)
-	assert.Equal(t, map[string]int{"filed": 2}, w.recorded())
+		// The operator looked, and the key cannot: the person's word is taken.
+		id := strconv.FormatInt(w.tickets(server)[0].ID, 10)
+		code, said := w.ends([]string{"resolve", w.ref(told.Shown), "filed", id, "--why", "It stands in IBM Cloud."})
+		require.Zero(t, code, said)
+		assert.Contains(t, w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server)).Shown, id)
+		assert.Equal(t, map[string]int{"filed": 2}, w.recorded())
+	})
 }
 
 // acceptedAtOnce asks for so many servers: first all forms are filled, then all sent.

@@ -62,41 +62,100 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 		assert.Equal(t, "an outage in fra02", said.Frozen.Why)
 
 		require.Empty(t, w.command(w.cast.Approver, "unfreeze it is over").Error)
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Len(t, w.tickets(w.server), 1)
 	})
 }
 
+func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		require.NoError(t, w.softlayer.Fault(reading, "slow", 1)) // answered after 3 s
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.eventually("the read before the filing is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
+		w.freezes(w.cast.Approver)
+		assert.Equal(t, map[string]int{"scheduled": 1}, w.recorded(), "nothing was on its way when the freeze was answered")
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
+		assert.Empty(t, w.posts(), "the read that was answered after it files nothing")
+
+		w.thaws(w.cast.Approver)
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.posts(), 1, "filed once")
+		assert.Len(t, w.tickets(w.server), 1)
+	})
+}
+
+func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
+		first, second := w.another(), w.another()
+		w.accepted(w.cast.Channel, w.cast.User, first)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(first))
+		db := w.openDatabase()
+		defer db.Close()
+		// An hour that ends meanwhile is full too.
+		_, err := db.ExecContext(t.Context(), `insert into filings (hour, made) select hour + 1, made from filings where made > 0 on conflict do nothing`)
+		require.NoError(t, err)
+
+		w.accepted(w.cast.Channel, w.cast.User, second)
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(second), "1 were filed in this hour, and no more may be", "Nothing is filed yet")
+		assert.Empty(t, w.postsFor(second), "nothing is sent for it")
+		assert.Equal(t, map[string]int{"filed": 1, "scheduled": 1}, w.recorded())
+
+		_, err = db.ExecContext(t.Context(), `delete from filings`) // the next hour
+		require.NoError(t, err)
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(second))
+		assert.Len(t, w.postsFor(second), 1)
+	})
+}
+
+func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.Requester, w.server) // opened while there was a place
+		w.asksFor(w.another())
+		waits := w.asksFor(w.another())
+		told := w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
+		assert.Contains(t, told["server"], "Nothing was filed: you have asked for 2 servers since midnight UTC")
+		w.press(w.cast.Requester, waits, "withdraw") // it was asked for all the same
+		w.awaitMessage(w.cast.Channel, "Withdrawn by")
+		told = w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
+		assert.Contains(t, told["server"], "you have asked for 2 servers since midnight UTC")
+		assert.Equal(t, map[string]int{"pending": 1, "withdrawn": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
 func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}})
-	require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
-	under, waits := w.another(), w.another()
-	w.accepted(w.cast.Channel, w.cast.User, under)
-	w.eventually("the POST is under way", func() bool { return w.recorded()["filing"] == 1 })
-	away := []string{"SLACK_API_URL=http://127.0.0.1:1/api/", "SOFTLAYER_ENDPOINT_URL=http://127.0.0.1:1/"}
-	code, said := w.ends([]string{"freeze", "--why", "an outage"}, away...) // a vendor's, perhaps
-	require.Zero(t, code, said)
-	assert.Contains(t, said, "\nThis is Slack app ")
-	assert.Contains(t, said, ` in team "`+w.slack.TeamID()+`" with SoftLayer account "`)
-	assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
-	assert.Contains(t, said, "\nMay be under way already, and not stopped: 1\n")
-	assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
-	w.accepted(w.cast.Channel, w.cast.User, waits)
-	w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
-	assert.Empty(t, w.postsFor(waits))
-	for _, order := range []string{"unfreeze it is over", "freeze me too", "unfreeze it is over"} { // an approver is no operator
-		require.Empty(t, w.command(w.cast.Approver, order).Error)
-		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing is frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
-	}
-	_, ready := w.readyz()
-	require.NotNil(t, ready.Frozen)
-	assert.Contains(t, ready.Frozen.By, "operator:")
-	code, said = w.ends([]string{"unfreeze", "--why", "over"})
-	require.Zero(t, code, said)
-	assert.Contains(t, said, "Filing goes on")
-	assert.Contains(t, said, `"`+w.slack.TeamID()+`"`)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(waits))
+	overBothWith(t, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}}, func(t *testing.T, w *world) {
+		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
+		under, waits := w.another(), w.another()
+		w.accepted(w.cast.Channel, w.cast.User, under)
+		w.eventually("the POST is under way", func() bool { return w.recorded()["filing"] == 1 })
+		away := []string{"SLACK_API_URL=http://127.0.0.1:1/api/", "SOFTLAYER_ENDPOINT_URL=http://127.0.0.1:1/"}
+		code, said := w.ends([]string{"freeze", "--why", "an outage"}, away...) // a vendor's, perhaps
+		require.Zero(t, code, said)
+		assert.Contains(t, said, "\nThis is Slack app ")
+		assert.Contains(t, said, ` in team "`+w.slack.TeamID()+`" with SoftLayer account "`)
+		assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
+		assert.Contains(t, said, "\nMay be under way already, and not stopped: 1\n")
+		assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
+		w.accepted(w.cast.Channel, w.cast.User, waits)
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
+		assert.Empty(t, w.postsFor(waits))
+		for _, order := range []string{"unfreeze it is over", "freeze me too", "unfreeze it is over"} { // an approver is no operator
+			require.Empty(t, w.command(w.cast.Approver, order).Error)
+			w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing is frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
+		}
+		_, ready := w.readyz()
+		require.NotNil(t, ready.Frozen)
+		assert.Contains(t, ready.Frozen.By, "operator:")
+		code, said = w.ends([]string{"unfreeze", "--why", "over"})
+		require.Zero(t, code, said)
+		assert.Contains(t, said, "Filing goes on")
+		assert.Contains(t, said, `"`+w.slack.TeamID()+`"`)
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(waits))
+		assert.Len(t, w.postsFor(waits), 1)
+		w.kill() // it would end only with its POST
+	})
 }
 
 func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T) {

@@ -78,19 +78,19 @@ func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *test
 }
 
 func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{})
-	server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
-	w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
-	w.control(http.MethodPost, "/key", map[string]any{"hide_relations": []string{"networkGatewayMember"}}, nil)
-	m := w.form(w.cast.Channel, w.cast.User, server)
-	assert.Contains(t, m.text(w), "gateway membership: not visible to this key")
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
-	refusal := w.top(w.cast.User)
-	assert.Equal(t, "Not allowed", refusal.Title.Text)
-	assert.Contains(t, refusal.text(w), "the server's gateway membership")
-	assert.Contains(t, refusal.text(w), "could not be read")
-	assert.Empty(t, w.posts())
+	overBoth(t, func(t *testing.T, w *world) {
+		server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
+		w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
+		w.control(http.MethodPost, "/key", map[string]any{"hide_relations": []string{"networkGatewayMember"}}, nil)
+		m := w.form(w.cast.Channel, w.cast.User, server)
+		assert.Contains(t, m.text(w), "gateway membership: not visible to this key")
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+		refusal := w.top(w.cast.User)
+		assert.Equal(t, "Not allowed", refusal.Title.Text)
+		assert.Contains(t, refusal.text(w), "the server's gateway membership")
+		assert.Contains(t, refusal.text(w), "could not be read")
+		assert.Empty(t, w.posts())
+	})
 }
 
 func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
@@ -129,59 +129,72 @@ func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T
 }
 
 func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{})
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	w.stop() // a new process knows of no group that an old one read, and reads the form of an old one
-	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
-	w.start()
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	assert.Equal(t, "Not allowed", w.top(w.cast.User).Title.Text)
-	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
-	assert.Empty(t, w.posts())
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		w.stop() // a new process knows of no group that an old one read, and reads the form of an old one
+		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+		w.start()
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		assert.Equal(t, "Not allowed", w.top(w.cast.User).Title.Text)
+		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
 }
 
 func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, setup{})
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	require.NoError(t, w.softlayer.Fault("SoftLayer_Hardware_Server/getObject", "hang", 1))
-	w.submit(w.cast.User, m, w.usual(m, w.server))
-	require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
-	w.kill()
-	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
-	w.start()
-	w.awaitMessage(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed")
-	assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
-	assert.Empty(t, w.posts())
-	assert.Len(t, w.about(w.cast.Channel), 1)
+	overBoth(t, func(t *testing.T, w *world) {
+		w.freezes(w.cast.Approver)
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		w.kill() // what it knew of the groups is gone
+		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+		w.start()
+		w.awaitReady()
+		w.thaws(w.cast.Approver)
+		w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed", "Rule builtin-default-deny")
+		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+		assert.Len(t, w.about(w.cast.Channel), 1)
+	})
 }
 
-func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedAndThenItWorks(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
-		require.NoError(w.t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 1))
-	}})
-	begun := time.Now()
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
-	assert.Contains(t, refused["server"], "This try was not recorded")
-	assert.Empty(t, w.recorded())
-	assert.Empty(t, w.posts())
-	assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
+func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		approved := w.another()
+		waits := w.asksFor(approved)
+		w.freezes(w.cast.Approver)
+		w.press(w.cast.Approver, waits, "approve")
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		gone := w.another()
+		left := w.form(w.cast.Channel, w.cast.Hostile, gone)
+		w.stop() // what it knew of the groups is gone
+		require.NoError(t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 1))
+		w.start()
+		begun := time.Now()
+		w.awaitReady()
+		code, said := w.ends([]string{"unfreeze", "--why", "over"})
+		require.Zero(t, code, said)
+		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up by: reading the requester's standing")
+		refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
+		assert.Contains(t, refused["server"], "This try was not recorded")
+		assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
+		assert.Equal(t, map[string]int{"scheduled": 1}, w.recorded(), "what waits to be filed is neither filed nor ended")
+		assert.Empty(t, w.posts())
 
-	// The groups are asked for every 20 s at most: a member who has left by then is out.
-	require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Requester}}))
-	left := w.form(w.cast.Channel, w.cast.Requester, w.server)
-	w.eventually("20 s are over", func() bool { return time.Since(begun) > 19*time.Second })
-	w.eventually("the same form is accepted", func() bool {
-		w.submit(w.cast.Requester, left, w.usual(left, w.server))
-		return w.top(w.cast.Requester).Title.Text == "Not allowed"
+		// The groups are asked for every 20 s at most: a member who has left by then is out.
+		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Hostile}}))
+		w.eventually("20 s are over", func() bool { return time.Since(begun) > 19*time.Second })
+		w.eventually("the same form is decided on", func() bool {
+			w.submit(w.cast.Hostile, left, w.usual(left, gone))
+			return w.top(w.cast.Hostile).Title.Text == "Not allowed"
+		})
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(approved))
+		assert.Equal(t, map[string]int{"denied": 1, "filed": 2}, w.recorded())
+		assert.Len(t, w.postsFor(approved), 1)
+		assert.Len(t, w.posts(), 2)
+		assert.Empty(t, w.broken())
 	})
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-	assert.Equal(t, map[string]int{"denied": 1, "filed": 1}, w.recorded())
-	assert.Empty(t, w.broken())
 }
 
 func TestAHostileNameMentionsNobodyElse(t *testing.T) {

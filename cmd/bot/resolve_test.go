@@ -9,59 +9,57 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"cancel-server/internal/fakeslack"
 )
 
 func TestAStuckRequestIsResolvedByAPersonBesideARunningBot(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, patient())
-	require.NoError(t, w.softlayer.Fault(filing, "error_before", 8)) // two lost answers each
-	servers := []int64{w.another(), w.another(), w.another(), w.another()}
-	for _, server := range servers {
-		w.accepted(w.cast.Channel, w.cast.User, server)
-	}
-	refs := make([]string, len(servers))
-	for i, server := range servers {
-		told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
-		refs[i] = w.ref(told.Shown)
-		assert.Contains(t, told.Shown, "bot resolve "+refs[i])
-		assert.Len(t, w.postsFor(server), 2, "two answers were lost, and nothing more is sent")
-	}
-	require.Equal(t, map[string]int{"stuck": 4}, w.recorded())
+	overBothWith(t, patient(), func(t *testing.T, w *world) {
+		require.NoError(t, w.softlayer.Fault(filing, "error_before", 8)) // two lost answers each
+		servers := []int64{w.another(), w.another(), w.another(), w.another()}
+		for _, server := range servers {
+			w.accepted(w.cast.Channel, w.cast.User, server)
+		}
+		refs := make([]string, len(servers))
+		for i, server := range servers {
+			told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
+			refs[i] = w.ref(told.Shown)
+			assert.Contains(t, told.Shown, "bot resolve "+refs[i])
+			assert.Len(t, w.postsFor(server), 2, "two answers were lost, and nothing more is sent")
+		}
+		require.Equal(t, map[string]int{"stuck": 4}, w.recorded())
 
-	t.Run("wrong use changes nothing", func(t *testing.T) { w.in(t).wrongResolutions(refs[0]) })
-	t.Run("filed: a ticket of ours ends it as filed", func(t *testing.T) {
-		w := w.in(t)
-		w.control(http.MethodPost, "/ticket", map[string]any{"server": servers[0], "open": true, "entry": "Please cancel. " + w.marker(refs[0])}, nil)
-		w.resolves(refs[0], "filed", w.ticketOf(servers[0]))
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]), w.ticketOf(servers[0]))
+		t.Run("wrong use changes nothing", func(t *testing.T) { w.in(t).wrongResolutions(refs[0]) })
+		t.Run("filed: a ticket of ours ends it as filed", func(t *testing.T) {
+			w := w.in(t)
+			w.control(http.MethodPost, "/ticket", map[string]any{"server": servers[0], "open": true, "entry": "Please cancel. " + w.marker(refs[0])}, nil)
+			w.resolves(refs[0], "filed", w.ticketOf(servers[0]))
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]), w.ticketOf(servers[0]))
+		})
+		t.Run("filed: somebody else's ticket ends it as a duplicate", func(t *testing.T) {
+			w := w.in(t)
+			w.control(http.MethodPost, "/ticket", map[string]any{"server": servers[1], "open": true, "entry": "By staff."}, nil)
+			w.resolves(refs[1], "filed", w.ticketOf(servers[1]))
+			w.awaitMessage(w.cast.Channel, "Already requested", w.fqdn(servers[1]), w.ticketOf(servers[1]))
+		})
+		t.Run("none: it is sent once more, with every check", func(t *testing.T) {
+			w := w.in(t)
+			w.resolves(refs[2], "none")
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]))
+			assert.Len(t, w.tickets(servers[2]), 1)
+			assert.Len(t, w.postsFor(servers[2]), 3)
+		})
+		t.Run("drop: it is over, and the server is free", func(t *testing.T) {
+			w := w.in(t)
+			w.resolves(refs[3], "drop")
+			w.awaitMessage(w.cast.Channel, "Withdrawn", w.fqdn(servers[3]), "I looked.")
+			assert.Empty(t, w.tickets(servers[3]))
+			w.accepted(w.cast.Channel, w.cast.User, servers[3])
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[3]))
+			assert.Len(t, w.tickets(servers[3]), 1)
+		})
+		code, said := w.ends([]string{"resolve", refs[0], "none", "--why", "again"})
+		assert.Equal(t, 1, code, "what is not stuck cannot be resolved: %s", said)
+		assert.Equal(t, map[string]int{"filed": 3, "duplicate": 1, "withdrawn": 1}, w.recorded())
 	})
-	t.Run("filed: somebody else's ticket ends it as a duplicate", func(t *testing.T) {
-		w := w.in(t)
-		w.control(http.MethodPost, "/ticket", map[string]any{"server": servers[1], "open": true, "entry": "By staff."}, nil)
-		w.resolves(refs[1], "filed", w.ticketOf(servers[1]))
-		w.awaitMessage(w.cast.Channel, "Already requested", w.fqdn(servers[1]), w.ticketOf(servers[1]))
-	})
-	t.Run("none: it is sent once more, with every check", func(t *testing.T) {
-		w := w.in(t)
-		w.resolves(refs[2], "none")
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[2]))
-		assert.Len(t, w.tickets(servers[2]), 1)
-		assert.Len(t, w.postsFor(servers[2]), 3)
-	})
-	t.Run("drop: it is over, and the server is free", func(t *testing.T) {
-		w := w.in(t)
-		w.resolves(refs[3], "drop")
-		w.awaitMessage(w.cast.Channel, "Withdrawn", w.fqdn(servers[3]), "I looked.")
-		assert.Empty(t, w.tickets(servers[3]))
-		w.accepted(w.cast.Channel, w.cast.User, servers[3])
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[3]))
-		assert.Len(t, w.tickets(servers[3]), 1)
-	})
-	code, said := w.ends([]string{"resolve", refs[0], "none", "--why", "again"})
-	assert.Equal(t, 1, code, "what is not stuck cannot be resolved: %s", said)
-	assert.Equal(t, map[string]int{"filed": 3, "duplicate": 1, "withdrawn": 1}, w.recorded())
 }
 
 // wrongResolutions tries what must not change a stuck request.

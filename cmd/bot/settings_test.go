@@ -19,37 +19,37 @@ import (
 )
 
 func TestFiveSettingsWithoutAFileFileATicket(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, setup{before: func(w *world) {
+	overBothWith(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=none"}
-	}})
-	w.accepted(w.cast.Channel, w.cast.Requester, w.server)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-	assert.Len(t, w.tickets(w.server), 1)
+	}}, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.Requester, w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
 
-	server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
-	m := w.form(w.cast.Channel, w.cast.Requester, server)
-	w.submit(w.cast.Requester, m, w.usual(m, server))
-	assert.Equal(t, "Not allowed", w.top(w.cast.Requester).Title.Text, "the default of PROTECTED_TAGS holds")
-	assert.Empty(t, w.postsFor(server))
+		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
+		m := w.form(w.cast.Channel, w.cast.Requester, server)
+		w.submit(w.cast.Requester, m, w.usual(m, server))
+		assert.Equal(t, "Not allowed", w.top(w.cast.Requester).Title.Text, "the default of PROTECTED_TAGS holds")
+		assert.Empty(t, w.postsFor(server))
 
-	require.Empty(t, w.command(w.cast.Outsider, "").Error)
-	assert.Zero(t, w.hasOpen(w.cast.Outsider), "nobody else may ask")
+		require.Empty(t, w.command(w.cast.Outsider, "").Error)
+		assert.Zero(t, w.hasOpen(w.cast.Outsider), "nobody else may ask")
+	})
 }
 
 func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
-	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
+	overBothWith(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.User, "APPROVE_GROUPS=" + w.cast.Approver, "PROTECTED_TAGS=prod"}
-	}})
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	w.submit(w.cast.User, m, w.usual(m, w.server))
-	assert.Contains(t, w.top(w.cast.User).text(w), "Waiting for the approval of one other person")
-	require.Empty(t, w.command(w.cast.Requester, "").Error)
-	assert.Zero(t, w.hasOpen(w.cast.Requester), "who is not named may not ask")
-	assert.Empty(t, w.calls("usergroups.list"), "no group is named, none is read")
-	assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
-	assert.Empty(t, w.posts())
+	}}, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		w.submit(w.cast.User, m, w.usual(m, w.server))
+		assert.Contains(t, w.top(w.cast.User).text(w), "Waiting for the approval of one other person")
+		require.Empty(t, w.command(w.cast.Requester, "").Error)
+		assert.Zero(t, w.hasOpen(w.cast.Requester), "who is not named may not ask")
+		assert.Empty(t, w.calls("usergroups.list"), "no group is named, none is read")
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
 }
 
 func TestBothTransportsServeAndASigningSecretCanBeRotated(t *testing.T) {
