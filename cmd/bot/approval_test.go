@@ -112,9 +112,13 @@ func TestWhoMayNotApproveIsToldSoAlone(t *testing.T) {
 		waits := w.asksFor(w.server)
 		for user, rule := range map[string]string{
 			w.cast.Outsider: "builtin-default-deny", w.cast.Guest: "builtin-guest", w.cast.Stranger: "builtin-stranger",
+			w.cast.Deactivated: "builtin-deactivated", w.cast.BotUser: "builtin-bot",
 		} {
 			w.press(user, waits, "approve")
 			w.whispered(w.cast.Channel, user, "Nothing was recorded", rule)
+			w.press(user, waits, "details") // addresses and cost
+			w.whispered(w.cast.Channel, user, "Nothing was opened", rule)
+			assert.Zero(t, w.hasOpen(user))
 		}
 		w.press(w.cast.Outsider, waits, "decline")
 		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not do this")
@@ -204,21 +208,35 @@ func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
 }
 
 func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
-		waits := w.asksFor(w.server)
+	overBothWith(t, setup{before: func(w *world) {
+		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Hostile}}))
+	}}, func(t *testing.T, w *world) {
 		w.freezes(w.cast.Approver)
-		w.press(w.cast.Approver, waits, "approve")
-		w.kill() // what it knew of the groups is gone
+		approved := map[int64]string{}
+		for _, approver := range []string{w.cast.Approver, w.cast.Outsider, w.cast.Hostile} {
+			server := w.another()
+			approved[server] = approver
+			w.press(approver, w.asksFor(server), "approve")
+		}
+		w.eventually("all are approved", func() bool { return w.recorded()["scheduled"] == len(approved) })
+		w.stop() // what it knew of people and groups is gone
+		yes := true
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.User}}))
+		require.NoError(t, w.slack.PatchUser(w.cast.Outsider, fakeslack.UserPatch{IsRestricted: &yes}))
+		require.NoError(t, w.slack.PatchUser(w.cast.Hostile, fakeslack.UserPatch{Deleted: &yes}))
 		w.start()
 		w.awaitReady()
 		w.thaws(w.cast.User)
-		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(w.server), "Approvals 0 of 1")
-		assert.Empty(t, w.posts())
-		w.press(w.cast.User, again, "approve")
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-		assert.Len(t, w.tickets(w.server), 1)
-		assert.Len(t, w.posts(), 1)
+		for server := range approved {
+			again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(server), "approvals that it had count no more", "Approvals 0 of 1")
+			assert.Empty(t, w.postsFor(server))
+			w.press(w.cast.User, again, "approve")
+			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			require.Len(t, w.tickets(server), 1)
+			assert.Contains(t, w.tickets(server)[0].FirstUpdate.Entry, "Approved by: ana (Slack user "+w.cast.User)
+			assert.NotContains(t, w.tickets(server)[0].FirstUpdate.Entry, approved[server])
+			assert.Len(t, w.postsFor(server), 1)
+		}
 	})
 }
 
@@ -320,6 +338,60 @@ func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
 		w.press(w.cast.User, waits, "undo")
 		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays")
 		assert.Equal(t, map[string]int{"withdrawn": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+		for _, person := range []string{w.cast.Approver, w.cast.Requester} {
+			server := w.another()
+			w.press(w.cast.Approver, w.asksFor(server), "approve")
+			w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(server), "Nothing is filed before")
+			w.press(person, w.awaitMessage(person, "Approved, will be filed", w.fqdn(server)), "undo")
+			for _, place := range []string{w.cast.Channel, w.cast.Approver, w.cast.Requester} {
+				w.awaitMessage(place, "Withdrawn by", w.fqdn(server)+" stays", "Nothing was filed")
+			}
+		}
+		assert.Equal(t, map[string]int{"withdrawn": 2}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		stays, goes := w.another(), w.another()
+		w.freezes(w.cast.Approver)
+		for _, server := range []int64{stays, goes} {
+			w.press(w.cast.Approver, w.asksFor(server), "approve")
+		}
+		w.press(w.cast.Approver, w.awaitMessage(w.cast.Approver, "to be filed", w.fqdn(stays)), "undo") // "Stop"
+		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(stays)+" stays")
+		w.stop()
+		w.start()
+		w.awaitReady()
+		w.thaws(w.cast.Approver)
+		told := w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(goes))
+		own := w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(goes))
+		for _, m := range []message{told, own} {
+			assert.Contains(t, m.Shown, "To stop it: update the ticket", "how it is stopped at SoftLayer")
+			_, err := w.clicks(w.cast.Approver, m, "undo")
+			require.Error(t, err, "what was filed has no button")
+		}
+		assert.Empty(t, w.postsFor(stays))
+		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
+	})
+}
+
+func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"APPROVAL_EXPIRY=1500h"}, before: func(w *world) {
+		if w.softlayer.Now().AddDate(0, 0, 5).Month() != w.softlayer.Now().Month() { // this month's cut-off is over, or nearly
+			w.softlayer.Advance(5 * 24 * time.Hour)
+		}
+	}}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or it costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
+		assert.Contains(t, waits.Shown, "Nothing is filed")
 		assert.Empty(t, w.posts())
 	})
 }

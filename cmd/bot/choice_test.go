@@ -34,6 +34,33 @@ func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
 	})
 }
 
+func TestASubmissionBeforeTheCardOfALaterChoiceFilesNeither(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		first, later := w.another(), w.another()
+		m := w.form(w.cast.Channel, w.cast.User, first)
+		values := w.usual(m, first)
+		id := strconv.FormatInt(later, 10)
+		values["server"] = map[string]map[string]any{"choose": {"selected_option": option(id)}}
+		require.NoError(t, w.softlayer.Fault(reading, "slow", 2)) // for the choice, and for the submission
+		w.pick(w.cast.User, option(id))
+		require.NotContains(t, w.top(w.cast.User).Raw, "confirm:"+id, "its card has not come")
+		told := w.fieldErrors(w.submit(w.cast.User, m, values))
+		assert.Contains(t, told["server"], "Nothing was filed")
+		assert.Empty(t, w.recorded())
+
+		fresh := w.awaitCard(w.cast.User, later)
+		block, action, _ := fresh.field("confirm:")
+		assert.Empty(t, fresh.State.Values[block][action].Value, "the name typed for the first server counts for nothing")
+		told = w.fieldErrors(w.submit(w.cast.User, fresh, w.fill(fresh, "No longer needed", "Replaced.", w.fqdn(first))))
+		assert.Contains(t, told[block], w.fqdn(later))
+		require.Empty(t, w.submit(w.cast.User, fresh, w.usual(fresh, later)).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(later))
+		assert.Len(t, w.tickets(later), 1)
+		assert.Empty(t, w.postsFor(first))
+		assert.Len(t, w.posts(), 1)
+	})
+}
+
 func aNamedServerIsChosen(t *testing.T, w *world) {
 	h := w.hardware(w.which("a public address", func(h hardware) bool {
 		return h.PrimaryIPAddress != "" && len(w.called(h.Hostname)) == 1 && h.OpenCancellationTicket == nil &&
@@ -93,7 +120,13 @@ func theTypeaheadFinds(t *testing.T, w *world) {
 		found := w.hardware(id)
 		assert.True(t, strings.HasPrefix(found.PrimaryIPAddress, network) || strings.HasPrefix(found.PrimaryBackendIPAddress, network))
 	}
-	for _, nonsense := range []string{"~ .*", "*= web", "> 1", "no-such-server"} {
+	twin := w.hardware(w.which("a twin", func(h hardware) bool { return len(w.called(h.Hostname)) == 2 }))
+	_, options := w.look(w.cast.User, twin.Hostname)
+	offered, _ := json.Marshal(options)
+	for _, h := range w.called(twin.Hostname) {
+		assert.Contains(t, string(offered), h.FullyQualifiedDomainName, "of two servers of one name each shows its domain")
+	}
+	for _, nonsense := range []string{"~ .*", "*= web", "> 1", "no-such-server", w.softlayer.VirtualServer()} {
 		ids, _ := w.look(w.cast.User, nonsense)
 		assert.Empty(t, ids, "%q finds nothing", nonsense)
 	}

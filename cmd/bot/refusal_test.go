@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,17 +144,57 @@ func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.
 
 func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
+		leaves, guest, gone := w.another(), w.another(), w.another()
 		w.freezes(w.cast.Approver)
-		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.kill() // what it knew of the groups is gone
+		w.accepted(w.cast.Channel, w.cast.User, leaves)
+		w.press(w.cast.Approver, w.asksFor(guest), "approve")
+		w.accepted(w.cast.Channel, w.cast.Hostile, gone)
+		w.press(w.cast.Approver, w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(gone)), "approve")
+		w.eventually("all wait to be filed", func() bool { return w.recorded()["scheduled"] == 3 })
+		w.stop() // what it knew of people and groups is gone
+		yes := true
 		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
+		require.NoError(t, w.slack.PatchUser(w.cast.Requester, fakeslack.UserPatch{IsUltraRestricted: &yes}))
+		require.NoError(t, w.slack.PatchUser(w.cast.Hostile, fakeslack.UserPatch{Deleted: &yes}))
 		w.start()
 		w.awaitReady()
 		w.thaws(w.cast.Approver)
-		w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(w.server), "Nothing was filed", "Rule builtin-default-deny")
-		assert.Equal(t, map[string]int{"denied": 1}, w.recorded())
+		for server, rule := range map[int64]string{leaves: "builtin-default-deny", guest: "builtin-guest", gone: "builtin-deactivated"} {
+			w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(server), "Nothing was filed", "Rule "+rule)
+			assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1)
+		}
+		assert.Equal(t, map[string]int{"denied": 3}, w.recorded())
 		assert.Empty(t, w.posts())
-		assert.Len(t, w.about(w.cast.Channel), 1)
+	})
+}
+
+func TestEqualDenialsOfOnePersonAreCountedAndNotStoredOneByOne(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
+		denied := func(user, reason string) (ref string) {
+			m := w.form(w.cast.Channel, user, server)
+			require.Empty(t, w.submit(user, m, w.fill(m, reason, "Replaced by db-060.", w.fqdn(server))).Error)
+			require.Equal(t, "Not allowed", w.top(user).Title.Text)
+			return w.ref(w.top(user).text(w))
+		}
+		first := denied(w.cast.User, "No longer needed")
+		assert.Equal(t, first, denied(w.cast.User, "No longer needed"))
+		assert.Equal(t, first, denied(w.cast.User, "Business closing down"), "by the same rule")
+		others := denied(w.cast.Requester, "No longer needed")
+		assert.NotEqual(t, first, others, "another person's denial is their own")
+
+		assert.Equal(t, map[string]int{"denied": 2}, w.recorded())
+		db := w.openDatabase()
+		defer db.Close()
+		for ref, want := range map[string]int{first: 2, others: 0} {
+			var repeats int
+			require.NoError(t, db.QueryRowContext(t.Context(), `select repeats from requests where short_ref = $1`, ref).Scan(&repeats))
+			assert.Equal(t, want, repeats)
+		}
+		code, listed := w.ends([]string{"requests", "--state", "denied"})
+		require.Zero(t, code, listed)
+		assert.Equal(t, 2, strings.Count(listed, w.fqdn(server)), listed)
+		assert.Empty(t, w.posts())
 	})
 }
 

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -97,16 +96,35 @@ func TestAGlobalShortcutIsAnsweredByDirectMessage(t *testing.T) {
 	})
 }
 
-func TestGuestsAreRefusedAtShortcutsToo(t *testing.T) {
+func TestWhoMayNotAskIsRefusedAtShortcutsToo(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
+		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
 		alert := w.alert(w.cast.Channel, w.fqdn(w.server)+" is down", "")
-		require.Empty(t, w.onMessage(w.cast.Guest, alert).Error)
-		w.eventually("they alone read why", func() bool {
-			return slices.ContainsFunc(w.messages(w.cast.Channel), func(m message) bool {
-				return m.To == w.cast.Guest && strings.Contains(m.Shown, "You may not ask for cancellations here")
+		for _, person := range []struct {
+			name, user, rule string
+			reached          bool // by direct message
+		}{
+			{"a guest, though in the groups", w.cast.Guest, "builtin-guest", true},
+			{"a bot", w.cast.BotUser, "builtin-bot", false},
+			{"a deactivated user", w.cast.Deactivated, "builtin-deactivated", false},
+			{"somebody of another workspace", w.cast.Stranger, "builtin-stranger", false},
+			{"somebody whom no rule lets", w.cast.Outsider, "builtin-default-deny", true},
+		} {
+			t.Run(person.name, func(t *testing.T) {
+				w := w.in(t)
+				require.Empty(t, w.onMessage(person.user, alert).Error)
+				w.whispered(w.cast.Channel, person.user, "You may not ask for cancellations here", "Rule "+person.rule)
+				ack, err := w.slack.Shortcut(t.Context(), fakeslack.Shortcut{User: person.user, CallbackID: "cancel-server"})
+				require.NoError(t, err)
+				require.Empty(t, ack.Error)
+				if person.reached {
+					w.awaitMessage(person.user, "You may not ask for cancellations here", "Rule "+person.rule)
+				}
+				assert.Zero(t, w.hasOpen(person.user), "no form opens")
 			})
-		})
-		assert.Zero(t, w.hasOpen(w.cast.Guest))
+		}
+		assert.Len(t, w.about(w.cast.Channel), 1, "nobody else sees it: the alert stands alone")
 		assert.Empty(t, w.recorded())
+		assert.Empty(t, w.posts())
 	})
 }
