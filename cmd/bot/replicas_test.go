@@ -68,6 +68,10 @@ func (w *world) balance(bots ...*child) {
 	w.slack.SetEndpoint(w.endpoint)
 }
 
+// trios bounds how many databases have three processes at once: a server of PostgreSQL
+// lets a hundred connections in.
+var trios = make(chan struct{}, 2)
+
 // atOneAndAtThree runs a test over both transports, at one process on a file and at three
 // on a PostgreSQL database. What Slack sends comes to any of the three.
 func atOneAndAtThree(t *testing.T, s setup, test func(t *testing.T, w *world)) {
@@ -80,6 +84,8 @@ func atOneAndAtThree(t *testing.T, s setup, test func(t *testing.T, w *world)) {
 		})
 		t.Run("PostgreSQL, "+transport, func(t *testing.T) {
 			t.Parallel()
+			trios <- struct{}{}
+			t.Cleanup(func() { <-trios })
 			w, _ := onPostgres(t, transport, s)
 			bots := []*child{w.child, w.replica(), w.replica()}
 			if transport == fakeslack.TransportHTTP {

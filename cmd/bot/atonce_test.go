@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,24 +55,27 @@ func (w *world) awaitEither(server int64, ends ...string) (end string) {
 	return end
 }
 
-func TestAnApprovalAndWhateverElseAtOnceHaveOneEnd(t *testing.T) {
-	overThem := setup{slack: fakeslack.Options{RateLimitsOff: true}, before: func(w *world) {
-		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
-		require.NoError(w.t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Add: []string{w.cast.Hostile}}))
+func TestWhatSeveralPeopleDoAtOnceHasOneEndAndKeepsWithinTheLimits(t *testing.T) {
+	several := setup{slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_SERVERS_PER_DAY=6"}, before: func(w *world) {
+		for group, also := range map[string][]string{
+			w.cast.ApproveGroup: {w.cast.User}, w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider},
+		} {
+			require.NoError(w.t, w.slack.PatchGroup(group, fakeslack.GroupPatch{Add: also}))
+		}
 	}}
-	atOneAndAtThree(t, overThem, func(t *testing.T, w *world) {
+	atOneAndAtThree(t, several, func(t *testing.T, w *world) {
 		var stay []int64 // servers whose request was said to have ended unfiled
 		for _, race := range []struct {
 			promise string
 			run     func(t *testing.T, w *world, server int64) (filed bool)
 		}{
-			{"a decline", anApprovalAndADecline},
-			{"a withdrawal", anApprovalAndAWithdrawal},
-			{"a take over", anApprovalAndATakeOver},
-			{"a second submission", twoSubmissions},
+			{"an approval and a decline", anApprovalAndADecline},
+			{"an approval and a withdrawal", anApprovalAndAWithdrawal},
+			{"an approval and a take over", anApprovalAndATakeOver},
+			{"two submissions for one server", twoSubmissions},
 		} {
 			t.Run(race.promise, func(t *testing.T) {
-				for range 3 {
+				for range 2 {
 					w, server := w.in(t), w.another()
 					if filed := race.run(t, w, server); filed {
 						assert.Len(t, w.tickets(server), 1, "one ticket")
@@ -82,6 +86,8 @@ func TestAnApprovalAndWhateverElseAtOnceHaveOneEnd(t *testing.T) {
 				}
 			})
 		}
+		t.Run("submissions and a freeze: once it is answered no process sends anything", func(t *testing.T) { submissionsAndAFreeze(t, w.in(t)) })
+		t.Run("more submissions than the limits: no more are taken and filed", func(t *testing.T) { moreThanTheLimits(t, w.in(t)) })
 		w.stop() // what was under way is over
 		for _, server := range stay {
 			assert.Empty(t, w.postsFor(server), "nothing is sent for what was said to stay")
@@ -168,4 +174,106 @@ func twoSubmissions(t *testing.T, w *world, server int64) (filed bool) {
 	assert.Equal(t, w.ref(w.top(first).text(w)), w.ref(told.Shown), "by the one reference")
 	assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1, "one message")
 	return true
+}
+
+// filledIn are forms of one person's for so many servers, and what is typed into each.
+func (w *world) filledIn(user string, count int) (forms map[int64]modal, values map[int64]fakeslack.Values) {
+	w.t.Helper()
+	forms, values = map[int64]modal{}, map[int64]fakeslack.Values{}
+	for range count {
+		server := w.another()
+		forms[server] = w.form(w.cast.Channel, user, server)
+		values[server] = w.usual(forms[server], server)
+	}
+	return forms, values
+}
+
+func submissionsAndAFreeze(t *testing.T, w *world) {
+	forms, values := w.filledIn(w.cast.Hostile, 4)
+	var answered time.Time
+	all := []func(){func() {
+		_, err := w.slack.Command(t.Context(), fakeslack.Command{User: w.cast.Approver, Channel: w.cast.Channel, Command: "/cancel-server", Text: "freeze an outage"})
+		assert.NoError(t, err)
+		answered = time.Now()
+	}}
+	for server, m := range forms {
+		all = append(all, func() { w.sends(w.cast.Hostile, m, values[server]) })
+	}
+	atOnce(all...)
+	w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen")
+	said := w.ephemeral(w.cast.Channel, w.cast.Approver)
+	underWay := said[len(said)-1].Shown
+	for server := range forms {
+		w.awaitEither(server, "Cancellation requested", "Waiting to be filed")
+		for _, post := range w.postsFor(server) {
+			if !strings.Contains(underWay, w.fqdn(server)) {
+				assert.False(t, post.At.After(answered), "a POST that the answer does not name was sent %v after it", post.At.Sub(answered))
+			}
+		}
+	}
+	w.thaws(w.cast.Approver)
+	for server := range forms {
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+		assert.Len(t, w.tickets(server), 1)
+		assert.Len(t, w.postsFor(server), 1)
+	}
+}
+
+func moreThanTheLimits(t *testing.T, w *world) {
+	db := w.openDatabase()
+	defer db.Close()
+	hour, before := time.Now().Unix()/3600, len(w.posts())
+	_, err := db.ExecContext(t.Context(), `insert into filings (hour, made) values ($1, 58), ($2, 60) on conflict (hour) do update set made = 58`, hour, hour+1)
+	require.NoError(t, err, "two are left of the hour, and none of the next one")
+	forms, values := w.filledIn(w.cast.Outsider, 8)
+	var submissions []func()
+	var mu sync.Mutex
+	taken, refused := []int64{}, 0
+	for server, m := range forms {
+		submissions = append(submissions, func() {
+			ack, err := w.slack.Submit(t.Context(), fakeslack.Submission{User: w.cast.Outsider, View: m.ID, Values: values[server]})
+			assert.NoError(t, err)
+			mu.Lock()
+			defer mu.Unlock()
+			switch said := string(ack.Body); {
+			case strings.Contains(said, `"Recorded"`):
+				taken = append(taken, server)
+			case strings.Contains(said, "Nothing was filed: you have asked for 6 servers since midnight UTC"):
+				refused++
+			default:
+				assert.Fail(t, "each reads what came of it", "%+v %s", ack, said)
+			}
+		})
+	}
+	atOnce(submissions...)
+	assert.Len(t, taken, 6)
+	assert.Equal(t, 2, refused)
+	waiting := 0
+	for _, server := range taken {
+		if w.awaitEither(server, "Cancellation requested", "Waiting to be filed") == "Waiting to be filed" {
+			w.awaitMessage(w.cast.Channel, "60 were filed in this hour, and no more may be", w.fqdn(server))
+			waiting++
+		}
+	}
+	assert.GreaterOrEqual(t, waiting, 4)
+	assert.LessOrEqual(t, len(w.posts())-before, 2, "no more are filed in an hour")
+}
+
+func TestAClickThatSlackDeliversTwiceIsOneApproval(t *testing.T) {
+	overBothWith(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
+		for _, fault := range []string{fakeslack.FaultTwiceAtOnce, fakeslack.FaultRedeliver} {
+			server := w.another()
+			waits := w.asksFor(server)
+			require.NoError(t, w.slack.Fault("block_actions", fault, 1))
+			w.press(w.cast.Approver, waits, "approve")
+			w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(server))
+			clicked := w.calls("block_actions")
+			_, err := w.slack.Replay(t.Context(), clicked[len(clicked)-1].Delivery, false)
+			require.NoError(t, err)
+			assert.Empty(t, w.postsFor(server), fault)
+			assert.Len(t, w.about(w.cast.Channel, "Approvals 1 of 2", w.fqdn(server)), 1, fault)
+		}
+		assert.Equal(t, map[string]int{"pending": 2}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
 }
