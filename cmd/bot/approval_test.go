@@ -628,11 +628,14 @@ when { context.approvals + 9223372036854775807 < 0 };
 	})
 }
 
-func TestAPolicyThatFailsByTheTimeOfTheFilingFilesNothing(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) { w.policy = w.needingApproval(1) }}, func(t *testing.T, w *world) {
-		asks, approves := w.another(), w.another()
+func TestThePolicyInForceAtTheFilingDecidesAndOneThatFailsFilesNothing(t *testing.T) {
+	overBothWith(t, setup{before: func(w *world) {
+		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
+		w.policy = w.needingApproval(1)
+	}}, func(t *testing.T, w *world) {
+		asks, approves, more := w.another(), w.another(), w.another()
 		w.freezes(w.cast.Approver)
-		for _, server := range []int64{asks, approves} {
+		for _, server := range []int64{asks, approves, more} {
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
 		}
 		w.changesPolicy(w.needingApproval(1) + fmt.Sprintf(`
@@ -640,19 +643,25 @@ func TestAPolicyThatFailsByTheTimeOfTheFilingFilesNothing(t *testing.T) {
 when { resource == Server::"%d" && 9223372036854775807 + 1 > 0 };
 @id("breaks-for-approving") forbid (principal, action == Action::"approve", resource)
 when { resource == Server::"%d" && 9223372036854775807 + 1 > 0 };
-`, asks, approves))
+@id("two-by-now") @approvals("2") permit (principal, action == Action::"request", resource == Server::"%d");
+`, asks, approves, more))
 		w.thaws(w.cast.Approver)
 		w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(asks), "Rule builtin-evaluation-error")
 		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(approves), "approvals that it had count no more", "Approvals 0 of 1")
 		w.press(w.cast.Approver, again, "approve")
 		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "builtin-evaluation-error")
-		assert.Equal(t, map[string]int{"denied": 1, "pending": 1}, w.recorded())
+		second := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(more), "or more are needed", "Approvals 1 of 2")
+		assert.Equal(t, map[string]int{"denied": 1, "pending": 2}, w.recorded())
 		assert.Empty(t, w.posts(), "nothing is filed")
+		w.press(w.cast.User, second, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(more))
 
 		w.changesPolicy(w.needingApproval(1)) // corrected
 		w.press(w.cast.Approver, again, "approve")
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(approves))
-		assert.Len(t, w.posts(), 1)
+		for server, posts := range map[int64]int{asks: 0, approves: 1, more: 1} {
+			assert.Len(t, w.postsFor(server), posts)
+		}
 	})
 }
 

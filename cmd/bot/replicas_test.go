@@ -35,6 +35,18 @@ func onPostgres(t *testing.T, transport string, s setup) (*world, *sql.DB) {
 	return started(t, transport, s), db
 }
 
+func onPostgresOverBoth(t *testing.T, s setup, test func(t *testing.T, w *world, db *sql.DB)) {
+	t.Helper()
+	t.Parallel()
+	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			w, db := onPostgres(t, transport, s)
+			test(t, w, db)
+		})
+	}
+}
+
 // replica runs one more bot beside the first, until the test ends.
 func (w *world) replica() *child {
 	w.t.Helper()
@@ -118,49 +130,49 @@ func holder(t *testing.T, db *sql.DB) (pid int) {
 }
 
 func TestADeadReplicasWorkIsTakenOverWithinItsLeaseAndASecond(t *testing.T) {
-	t.Parallel()
-	w, db := onPostgres(t, fakeslack.TransportSocket, setup{extra: []string{"POST_TIMEOUT=30s", "SETTLE_TIME=30s"}})
-	other := w.replica()
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	w.eventually("the POST is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
+	onPostgresOverBoth(t, setup{extra: []string{"POST_TIMEOUT=30s", "SETTLE_TIME=30s"}}, func(t *testing.T, w *world, db *sql.DB) {
+		other := w.replica()
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.eventually("the POST is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
 
-	dead, err := os.FindProcess(holder(t, db))
-	require.NoError(t, err)
-	var now int64
-	require.NoError(t, db.QueryRow(`select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&now))
-	require.NoError(t, dead.Kill())
-	if dead.Pid == w.child.cmd.Process.Pid {
-		<-w.child.done
-		w.child = nil
-	} else {
-		<-other.done
-	}
-	takenOver := w.moved(db, cancellation.Unknown)
-	lease := cancellation.DefaultLimits().Lease
-	assert.LessOrEqual(t, takenOver.Sub(time.UnixMilli(now)), lease+time.Second, "taken over within lease + 1 s")
-	assert.Len(t, w.posts(), 1, "and not sent again")
+		dead, err := os.FindProcess(holder(t, db))
+		require.NoError(t, err)
+		var now int64
+		require.NoError(t, db.QueryRow(`select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&now))
+		require.NoError(t, dead.Kill())
+		if dead.Pid == w.child.cmd.Process.Pid {
+			<-w.child.done
+			w.child = nil
+		} else {
+			<-other.done
+		}
+		takenOver := w.moved(db, cancellation.Unknown)
+		lease := cancellation.DefaultLimits().Lease
+		assert.LessOrEqual(t, takenOver.Sub(time.UnixMilli(now)), lease+time.Second, "taken over within lease + 1 s")
+		assert.Len(t, w.posts(), 1, "and not sent again")
+	})
 }
 
 func TestReplicasHearOfWorkAndCountEachOther(t *testing.T) {
-	t.Parallel()
-	w, db := onPostgres(t, fakeslack.TransportSocket, setup{extra: quickly})
-	w.replica()
-	w.eventually("both count two", func() bool { _, said := w.readyz(); return said.Replicas == 2 })
-	m := w.form(w.cast.Channel, w.cast.User, w.server)
-	require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
-	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	w.moved(db, cancellation.Stuck)
-	ref := w.ref(w.awaitMessage(w.cast.Channel, "Needs a person").Text)
-	_, listed := w.ends([]string{"requests", "--state", "stuck"})
-	assert.Contains(t, listed, ref)
-	assert.Contains(t, listed, w.fqdn(w.server))
-	began := time.Now()
-	w.resolves(ref, "none")
-	w.awaitMessage(w.cast.Channel, "Cancellation requested")
-	assert.Less(t, time.Since(began), listenedPoll, "heard of, and not found by asking")
-	assert.Len(t, w.tickets(w.server), 1)
+	onPostgresOverBoth(t, setup{extra: quickly}, func(t *testing.T, w *world, db *sql.DB) {
+		w.replica()
+		w.eventually("both count two", func() bool { _, said := w.readyz(); return said.Replicas == 2 })
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.moved(db, cancellation.Stuck)
+		ref := w.ref(w.awaitMessage(w.cast.Channel, "Needs a person").Text)
+		_, listed := w.ends([]string{"requests", "--state", "stuck"})
+		assert.Contains(t, listed, ref)
+		assert.Contains(t, listed, w.fqdn(w.server))
+		began := time.Now()
+		w.resolves(ref, "none")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested")
+		assert.Less(t, time.Since(began), listenedPoll, "heard of, and not found by asking")
+		assert.Len(t, w.tickets(w.server), 1)
+	})
 }
 
 func TestOnAFileTheFirstResumedStepComesWithinASecondOfServing(t *testing.T) {
