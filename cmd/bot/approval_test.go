@@ -307,13 +307,21 @@ func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
 }
 
 func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	overBothWith(t, setup{before: func(w *world) {
+		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Guest, w.cast.Deactivated}}))
+	}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.PrivateChannel, w.cast.Requester, w.server) // the bot is not in it
 		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
 		card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
+		others := w.awaitMessage(w.cast.Outsider, "Approve a cancellation?", w.fqdn(w.server))
 		w.press(w.cast.Approver, card, "approve")
 		w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(w.server))
+		w.awaitMessage(w.cast.Outsider, "Cancellation requested", w.fqdn(w.server))
+		w.press2late(w.cast.Outsider, others)
+		assert.Empty(t, w.messages(w.cast.Guest), "who may not approve is not asked")
+		assert.Empty(t, w.messages(w.cast.Deactivated), "who may not approve is not asked")
 		assert.Len(t, w.tickets(w.server), 1)
+		assert.Len(t, w.posts(), 1)
 	})
 }
 
@@ -339,6 +347,17 @@ func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
 		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays")
 		assert.Equal(t, map[string]int{"withdrawn": 1}, w.recorded())
 		assert.Empty(t, w.posts())
+	})
+}
+
+func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		before := time.Now()
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		require.Len(t, w.posts(), 1)
+		assert.GreaterOrEqual(t, w.posts()[0].At.Sub(before), 2*time.Second)
 	})
 }
 

@@ -52,14 +52,17 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
 		require.Empty(t, w.command(w.cast.Approver, "freeze").Error)
 		w.whispered(w.cast.Channel, w.cast.Approver, "Say why")
-		require.Empty(t, w.command(w.cast.Approver, "freeze an outage in fra02").Error)
+		const why = "an outage in fra02 <!channel>, see 10.3.4.5"
+		require.Empty(t, w.command(w.cast.Approver, "freeze "+why).Error)
 		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "Nothing was under way")
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
+		told := w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
+		assert.Equal(t, []string{w.cast.User}, told.Mentions)
+		assert.NotContains(t, told.Shown, "10.3.4.5", "addresses stay out of channels")
 		assert.Empty(t, w.posts())
 		_, said := w.readyz()
 		require.NotNil(t, said.Frozen)
-		assert.Equal(t, "an outage in fra02", said.Frozen.Why)
+		assert.Equal(t, why, said.Frozen.Why)
 
 		require.Empty(t, w.command(w.cast.Approver, "unfreeze it is over").Error)
 		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
@@ -182,13 +185,33 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 	assert.Contains(t, said, "No bot serves from this database now: is DATABASE_URL that of the running bot?")
 }
 
+func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.Hostile, w.server) // read before the other one asked
+		waits := w.asksFor(w.server)
+		for _, form := range []modal{m, w.form(w.cast.Channel, w.cast.Hostile, w.server)} {
+			require.Empty(t, w.submit(w.cast.Hostile, form, w.usual(form, w.server)).Error)
+			told := w.top(w.cast.Hostile)
+			assert.Equal(t, "Already requested", told.Title.Text)
+			assert.Contains(t, told.text(w), "Nothing new was filed. ben asked already to cancel "+w.fqdn(w.server))
+			assert.Equal(t, w.ref(waits.Shown), w.ref(told.text(w)))
+			w.close(w.cast.Hostile)
+		}
+		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
 func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
-		w.asksFor(w.server)
+		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
+		late := w.top(w.cast.Approver) // left open
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		assert.Contains(t, m.text(w), "waits for approval")
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
 		w.awaitMessage(w.cast.Channel, "Taken over by", w.fqdn(w.server))
+		require.Empty(t, w.submit(w.cast.Approver, late, why("we still need it")).Error)
+		assert.Contains(t, w.top(w.cast.Approver).text(w), "Too late")
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
 		assert.Len(t, w.tickets(w.server), 1)
