@@ -49,6 +49,29 @@ func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
 		assert.Empty(t, w.calls("usergroups.list"), "no group is named, none is read")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 		assert.Empty(t, w.posts())
+		waits := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
+		w.press(w.cast.User, waits, "approve")
+		w.whispered(w.cast.Channel, w.cast.User, "Nothing was recorded", "builtin-own-request")
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Empty(t, w.calls("usergroups.list"), "none is read for an approval")
+	})
+}
+
+func TestGroupsOfWhoAskAndWhoApproveNeedNoFile(t *testing.T) {
+	overBothWith(t, setup{before: func(w *world) {
+		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=" + w.cast.ApproveGroup}
+	}}, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		waits := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
+		w.press(w.cast.Requester, waits, "approve") // who may ask only
+		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was recorded", "builtin-default-deny")
+		assert.Empty(t, w.posts())
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Len(t, w.posts(), 1)
 	})
 }
 

@@ -96,6 +96,51 @@ func TestAGlobalShortcutIsAnsweredByDirectMessage(t *testing.T) {
 	})
 }
 
+func TestWhatWasAskedForByAShortcutWaitsForApprovalWhereApproversSeeIt(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		asks := func(w *world, server int64) {
+			m := w.awaitCard(w.cast.Requester, server)
+			require.Empty(w.t, w.submit(w.cast.Requester, m, w.usual(m, server)).Error)
+			require.Equal(w.t, "Recorded", w.top(w.cast.Requester).Title.Text)
+		}
+		t.Run("in the alert's thread", func(t *testing.T) {
+			w, server := w.in(t), w.another()
+			alert := w.alert(w.cast.Channel, w.fqdn(server)+" is down", "")
+			require.Empty(t, w.onMessage(w.cast.Requester, alert).Error)
+			asks(w, server)
+			waits := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(server))
+			assert.Equal(t, alert.TS, waits.ThreadTS)
+			w.press(w.cast.Approver, waits, "approve")
+			told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+			assert.Equal(t, waits.TS, told.TS, "the same message")
+			assert.Len(t, w.tickets(server), 1)
+		})
+		t.Run("by direct message, where the alert's channel does not have the bot", func(t *testing.T) {
+			w, server := w.in(t), w.another()
+			alert := w.alert(w.cast.PrivateChannel, w.fqdn(server)+" is down", "")
+			require.Empty(t, w.onMessage(w.cast.Requester, alert).Error)
+			asks(w, server)
+			w.press(w.cast.Approver, w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(server)), "approve")
+			w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(server))
+			assert.Len(t, w.tickets(server), 1)
+		})
+		t.Run("by direct message, where there is no channel", func(t *testing.T) {
+			w, server := w.in(t), w.another()
+			ack, err := w.slack.Shortcut(t.Context(), fakeslack.Shortcut{User: w.cast.Requester, CallbackID: "cancel-server"})
+			require.NoError(t, err)
+			require.Empty(t, ack.Error)
+			w.choose(w.cast.Requester, server)
+			asks(w, server)
+			w.press(w.cast.Approver, w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(server)), "approve")
+			for _, person := range []string{w.cast.Approver, w.cast.Requester} {
+				w.awaitMessage(person, "Cancellation requested", w.fqdn(server))
+			}
+			assert.Len(t, w.tickets(server), 1)
+		})
+		assert.Len(t, w.posts(), 3)
+	})
+}
+
 func TestWhoMayNotAskIsRefusedAtShortcutsToo(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
 		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
