@@ -270,7 +270,7 @@ func (w *world) awaitSoon(channel string, words ...string) message {
 	var found []message
 	w.eventually("a message with "+strings.Join(words, ", "), func() bool {
 		now := time.Now().UnixMilli()
-		_, err := db.ExecContext(w.t.Context(), `update requests set due = $1 where state = 'scheduled' and lease_owner is null and due > $1`, now)
+		_, err := db.ExecContext(w.t.Context(), `update requests set due = $1 where state in ('scheduled', 'unknown') and lease_owner is null and due > $1`, now)
 		require.NoError(w.t, err)
 		found = w.about(channel, words...)
 		return len(found) > 0

@@ -88,6 +88,39 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 	})
 }
 
+func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *testing.T) {
+	settling := setup{extra: []string{"POST_TIMEOUT=1s", "SETTLE_TIME=6s"}, slack: fakeslack.Options{RateLimitsOff: true}}
+	overBothWith(t, settling, func(t *testing.T, w *world) {
+		alone, approved := w.another(), w.another()
+		waits, m := w.asksFor(approved), w.form(w.cast.Channel, w.cast.User, alone)
+		require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, alone)).Error)
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Not known yet", w.fqdn(alone))
+		w.awaitMessage(w.cast.Channel, "Not known yet", w.fqdn(approved))
+		w.stop() // what it knew of the groups is gone
+		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.Outsider}}))
+		w.start()
+		w.awaitReady()
+		w.freezes(w.cast.Outsider)
+		db := w.openDatabase()
+		defer db.Close()
+		w.eventually("both would be sent once more, but for the freeze", func() bool {
+			var held int
+			return db.QueryRow(`select count(*) from requests where state = 'unknown' and why like '%filing is frozen%'`).Scan(&held) == nil && held == 2
+		})
+		assert.Len(t, w.posts(), 2, "each was sent once")
+
+		w.thaws(w.cast.Outsider)
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(alone))
+		w.awaitSoon(w.cast.Channel, "Needs a person", w.fqdn(approved), "a check refused to send it again: Approvals that it had count no more")
+		assert.Equal(t, map[string]int{"filed": 1, "stuck": 1}, w.recorded())
+		assert.Len(t, w.postsFor(alone), 2)
+		assert.Len(t, w.postsFor(approved), 1)
+		assert.Empty(t, w.tickets(approved))
+	})
+}
+
 func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
 	overBothWith(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
 		first, second := w.another(), w.another()
