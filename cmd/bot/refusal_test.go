@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -195,46 +194,6 @@ func TestEqualDenialsOfOnePersonAreCountedAndNotStoredOneByOne(t *testing.T) {
 		require.Zero(t, code, listed)
 		assert.Equal(t, 2, strings.Count(listed, w.fqdn(server)), listed)
 		assert.Empty(t, w.posts())
-	})
-}
-
-func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
-		approved := w.another()
-		waits := w.asksFor(approved)
-		w.freezes(w.cast.Approver)
-		w.press(w.cast.Approver, waits, "approve")
-		m := w.form(w.cast.Channel, w.cast.User, w.server)
-		gone := w.another()
-		left := w.form(w.cast.Channel, w.cast.Hostile, gone)
-		w.stop() // what it knew of the groups is gone
-		require.NoError(t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 1))
-		w.start()
-		begun := time.Now()
-		w.awaitReady()
-		code, said := w.ends([]string{"unfreeze", "--why", "over"})
-		require.Zero(t, code, said)
-		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up by: reading the requester's standing")
-		refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
-		assert.Contains(t, refused["server"], "This try was not recorded")
-		assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
-		assert.Equal(t, map[string]int{"scheduled": 1}, w.recorded(), "what waits to be filed is neither filed nor ended")
-		assert.Empty(t, w.posts())
-
-		// The groups are asked for every 20 s at most: a member who has left by then is out.
-		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Hostile}}))
-		w.eventually("20 s are over", func() bool { return time.Since(begun) > 19*time.Second })
-		w.eventually("the same form is decided on", func() bool {
-			w.submit(w.cast.Hostile, left, w.usual(left, gone))
-			return w.top(w.cast.Hostile).Title.Text == "Not allowed"
-		})
-		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(approved))
-		assert.Equal(t, map[string]int{"denied": 1, "filed": 2}, w.recorded())
-		assert.Len(t, w.postsFor(approved), 1)
-		assert.Len(t, w.posts(), 2)
-		assert.Empty(t, w.broken())
 	})
 }
 
