@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,6 +90,226 @@ func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
 	}
 }
 
+func TestARefusalIsOnRecordOnceForEachPersonAndRule(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		w.change(func(w *world) { w.may = map[string]bool{} })
+		for _, by := range []cancellation.Person{raj, raj, kim} {
+			assert.Equal(t, cancellation.ClickRefused, w.approve(r, by).Kind)
+		}
+		w.change(func(w *world) {
+			w.approving = func(authz.Principal, int) authz.Decision { return authz.Decision{Rule: "freeze"} }
+		})
+		assert.Equal(t, cancellation.ClickRefused, w.approve(r, raj).Kind)
+		events, err := w.journal.Events(t.Context(), r.ID)
+		require.NoError(t, err)
+		var refused []string
+		for _, e := range events[1:] {
+			refused = append(refused, e.Actor+" by "+e.Detail)
+		}
+		assert.Equal(t, []string{"T1/U2 by leads-only", "T1/U3 by leads-only", "T1/U2 by freeze"}, refused)
+	})
+}
+
+// interrupted is a journal in which something happens right before a change is made, or
+// whose commits cannot be told.
+type interrupted struct {
+	cancellation.Journal
+	by      func()
+	once    sync.Once
+	unclear bool
+}
+
+func (j *interrupted) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	if j.by != nil {
+		j.once.Do(j.by)
+	}
+	if j.unclear {
+		return cancellation.Request{}, cancellation.ErrUnclear
+	}
+	return j.Journal.Apply(ctx, c)
+}
+
+// withheld is a directory that does not read one person.
+type withheld struct {
+	cancellation.Directory
+	user string
+}
+
+func (d withheld) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+	if who.ID == d.user {
+		return authz.Principal{}, errors.New("ratelimited")
+	}
+	return d.Directory.Principal(ctx, who, maxAge)
+}
+
+func TestAClickCountsOnlyWhereBothPeopleAreKnown(t *testing.T) {
+	for who, user := range map[string]string{"who clicked": "U2", "who asked": "U1"} {
+		t.Run(who+" cannot be read", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				r := w.submit()
+				desk := w.desk()
+				desk.Directory = withheld{w, user}
+				_, err := desk.Approve(t.Context(), r.ID, raj)
+				require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
+				assert.Equal(t, r.Version, w.now(r).Version, "nothing was recorded")
+			})
+		})
+	}
+}
+
+// timeless is a journal whose database does not tell the time.
+type timeless struct{ cancellation.Journal }
+
+func (timeless) Now(context.Context) (time.Time, error) { return time.Time{}, errors.New("no answer") }
+
+func TestNothingIsDecidedWithoutTheDatabasesTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		s := w.submission()
+		desk := w.desk()
+		desk.Journal = timeless{w.journal}
+		_, err := desk.Submit(t.Context(), s)
+		require.Error(t, err)
+		_, err = w.desk().Recorded(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+
+		r := w.answer(s).Request
+		for _, click := range []func() (cancellation.Click, error){
+			func() (cancellation.Click, error) { return desk.Approve(t.Context(), r.ID, raj) },
+			func() (cancellation.Click, error) { return desk.Decline(t.Context(), r.ID, raj, "no") },
+			func() (cancellation.Click, error) { return desk.Withdraw(t.Context(), r.ID, raj, "no") },
+		} {
+			_, err := click()
+			require.Error(t, err)
+			assert.Equal(t, r.Version, w.now(r).Version, "nothing was recorded")
+		}
+	})
+}
+
+func TestTwoWhoApproveAtOnceBothCount(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(2)
+		r := w.submit()
+		desk := w.desk()
+		desk.Journal = &interrupted{Journal: w.journal, by: func() { w.approve(r, kim) }}
+		click, err := desk.Approve(t.Context(), r.ID, raj)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickDone, click.Kind)
+		assert.Equal(t, cancellation.Scheduled, click.Request.State)
+		assert.Len(t, click.Request.Approvals, 2)
+	})
+}
+
+func TestAClickWhoseCommitIsUnclearIsNeverCalledAFailure(t *testing.T) {
+	for name, press := range map[string]func(d *cancellation.Desk, r cancellation.Request) error{
+		"an approval": func(d *cancellation.Desk, r cancellation.Request) error {
+			_, err := d.Approve(context.Background(), r.ID, raj)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				r := w.submit()
+				desk := w.desk()
+				desk.Journal = &interrupted{Journal: w.journal, unclear: true}
+				var cannotTell *cancellation.UnclearError
+				require.ErrorAs(t, press(desk, r), &cannotTell)
+				assert.Equal(t, r.Ref, cannotTell.Ref)
+			})
+		})
+	}
+}
+
+func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(w *world) cancellation.Request
+		decide func(t *testing.T, w *world, d *cancellation.Desk, r cancellation.Request) error
+	}{
+		"a submission": {
+			func(*world) cancellation.Request { return cancellation.Request{} },
+			func(t *testing.T, w *world, d *cancellation.Desk, _ cancellation.Request) error {
+				_, err := d.Submit(t.Context(), w.submission())
+				return err
+			},
+		},
+		"the last approval": {
+			func(w *world) cancellation.Request { w.needs(1); return w.submit() },
+			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
+				_, err := d.Approve(t.Context(), r.ID, raj)
+				return err
+			},
+		},
+		"that a stuck one be sent once more": {
+			func(w *world) cancellation.Request {
+				w.needs(1)
+				w.answers = append(w.answers, lostBefore, lostBefore)
+				r := w.submit()
+				w.approve(r, raj)
+				w.run(w.journal, time.Hour)
+				require.Equal(w.t, cancellation.Stuck, w.now(r).State)
+				return r
+			},
+			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
+				_, err := d.Settle(t.Context(), r.ID, kim, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
+				return err
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := c.before(w)
+				w.idle = time.Hour // nothing else makes the worker look
+				worker, desk := w.worker(w.journal), w.desk()
+				desk.Wake = worker.Wake
+				go func() {
+					time.Sleep(time.Minute)
+					assert.NoError(t, c.decide(t, w, desk, r))
+				}()
+				w.runs(worker, 2*time.Minute)
+				assert.Equal(t, cancellation.Filed, w.live(w.server.ID).State)
+			})
+		})
+	}
+}
+
+func TestPeopleSeeAtOnceThatARequestWasDeclined(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		w.idle = time.Hour
+		worker, desk := w.worker(w.journal), w.desk()
+		desk.Wake = worker.Wake
+		go func() {
+			time.Sleep(time.Minute)
+			click, err := desk.Decline(t.Context(), r.ID, raj, "we need it")
+			assert.NoError(t, err)
+			assert.Equal(t, "U2", click.Request.EndedBy.ID)
+		}()
+		w.runs(worker, 2*time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Declined, messages[0].state)
+	})
+}
+
+func TestTheRequesterAndWhoApprovedHearDirectlyThatItWillBeFiled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(2)
+		r := w.submit()
+		w.approve(r, raj)
+		w.approve(r, kim)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.ElementsMatch(t, []cancellation.NoticeKind{
+			cancellation.Result, cancellation.Direct("U1"), cancellation.Direct("U2"), cancellation.Direct("U3"),
+		}, kindsOf(messages))
+	})
+}
+
 func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(2)
@@ -114,24 +335,45 @@ func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) 
 }
 
 func TestApprovalsAreCountedByThePolicyThatSaysHowManyThereMustBe(t *testing.T) {
+	for name, then := range map[string]authz.Decision{
+		"another policy's":             {Effect: authz.Allowed, Rule: "all", PolicyDigest: "two people, whoever they are"},
+		"on what was read for another": {PolicyDigest: "one person, of the leads", Again: true},
+	} {
+		t.Run("an answer "+name+" counts for nothing", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				r := w.submit()
+				w.approve(r, raj)
+				w.change(func(w *world) { // it comes into force between the two questions
+					w.decision.PolicyDigest = "one person, of the leads"
+					w.approving = func(authz.Principal, int) authz.Decision { return then }
+				})
+				w.run(w.journal, time.Minute)
+				assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it is asked again")
+				posts, _ := w.snapshot()
+				assert.Empty(t, posts, "neither policy lets it go")
+
+				w.change(func(w *world) { w.decision.PolicyDigest, w.approving = "", nil })
+				w.run(w.journal, 5*time.Minute)
+				assert.Equal(t, cancellation.Filed, w.now(r).State)
+			})
+		})
+	}
+}
+
+func TestOnlyApprovalsThatCountAreOnTheTicket(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.needs(1)
+		w.needs(2)
 		r := w.submit()
 		w.approve(r, raj)
-		w.change(func(w *world) { // it comes into force between the two questions
-			w.decision.PolicyDigest = "one person, of the leads"
-			w.approving = func(authz.Principal, int) authz.Decision {
-				return authz.Decision{Effect: authz.Allowed, Rule: "all", PolicyDigest: "two people, whoever they are"}
-			}
-		})
+		w.approve(r, kim)
+		w.needs(1)
+		w.change(func(w *world) { w.may = map[string]bool{"U3": true} })
 		w.run(w.journal, time.Minute)
-		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it is asked again")
 		posts, _ := w.snapshot()
-		assert.Empty(t, posts, "neither policy lets it go")
-
-		w.change(func(w *world) { w.decision.PolicyDigest = "two people, whoever they are" })
-		w.run(w.journal, 5*time.Minute)
-		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		require.Len(t, posts, 1)
+		assert.Contains(t, posts[0].order.Content, "U3")
+		assert.NotContains(t, posts[0].order.Content, "U2")
 	})
 }
 
@@ -240,6 +482,7 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 		"four hours before the cut-off that comes first": {24 * time.Hour, 20 * time.Hour},
 		"half-way to a cut-off that is near":             {2 * time.Hour, time.Hour},
 		"a cut-off that comes later changes nothing":     {100 * time.Hour, 68 * time.Hour},
+		"a cut-off that is over changes nothing":         {-time.Hour, 68 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -247,7 +490,7 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 				w.idle = time.Hour
 				s := w.submission()
 				began := time.Now()
-				if c.cutoff > 0 {
+				if c.cutoff != 0 {
 					s.Card.Cutoff = began.Add(c.cutoff).Format(time.RFC3339)
 				}
 				answer, err := w.desk().Submit(t.Context(), s)
@@ -265,7 +508,8 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 				w.run(w.journal, 3*time.Minute)
 				assert.Equal(t, cancellation.Expired, w.now(answer.Request).State)
 				_, messages = w.snapshot()
-				assert.Len(t, messages, 2, "one reminder at most")
+				require.Len(t, messages, 2, "one reminder at most")
+				assert.Zero(t, messages[1].edits, "it is said once, and not edited")
 				assert.Equal(t, cancellation.Expired, messages[0].state)
 			})
 		})
@@ -283,18 +527,53 @@ func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.
 	})
 }
 
-func TestTheHistorySaysRemindedOnlyOfAReminder(t *testing.T) {
+func TestNobodyIsSaidToBeRemindedWhereNobodyIs(t *testing.T) {
+	for where, asked := range map[string]func(p *cancellation.Place){
+		"in no channel":                    func(p *cancellation.Place) { p.Channel, p.ChannelName = "", "" },
+		"in a channel with nobody else in": func(p *cancellation.Place) { p.Alone = true },
+	} {
+		t.Run(where, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.idle = time.Hour
+				for _, user := range []string{"U2", "U3", "U4"} { // nobody can be asked directly
+					w.others[user] = authz.Principal{Team: "T1", User: user, Guest: true}
+				}
+				s := w.submission()
+				asked(&s.Place)
+				r := w.answer(s).Request
+				w.run(w.journal, 70*time.Hour)
+				assert.Equal(t, cancellation.Pending, w.now(r).State)
+				assert.NotContains(t, w.kinds(r), cancellation.EventReminded)
+				_, messages := w.snapshot()
+				assert.False(t, slices.ContainsFunc(kindsOf(messages), cancellation.NoticeKind.Reminds))
+				w.run(w.journal, 3*time.Hour)
+				assert.Equal(t, cancellation.Expired, w.now(r).State)
+			})
+		})
+	}
+}
+
+func TestWaitingIsAsLongHoweverOftenTheWorkerLooks(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
-		for _, user := range []string{"U2", "U3", "U4"} { // there is nobody to ask
-			w.others[user] = authz.Principal{Team: "T1", User: user, Guest: true}
+		r := w.submit()
+		looks := func() {
+			from := w.now(r)
+			early := from
+			early.Due = time.Now()
+			_, err := w.journal.Apply(t.Context(), cancellation.Change{From: from, To: early})
+			require.NoError(t, err)
 		}
-		r := w.answer(w.privately()).Request
-		w.run(w.journal, 70*time.Hour)
+		looks()
+		w.run(w.journal, 69*time.Hour)
+		_, messages := w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.Reminder)
+		looks()
+		w.run(w.journal, 2*time.Hour)
 		assert.Equal(t, cancellation.Pending, w.now(r).State)
-		assert.NotContains(t, w.kinds(r), cancellation.EventReminded)
-		w.run(w.journal, 3*time.Hour)
+		w.run(w.journal, 2*time.Hour)
 		assert.Equal(t, cancellation.Expired, w.now(r).State)
 	})
 }
@@ -337,6 +616,19 @@ func TestWhileNobodyCanBeFoundToAskTheRequesterStillReadsThatItWaits(t *testing.
 		_, messages = w.snapshot()
 		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"), "asked as soon as they can be found")
 		assert.Equal(t, cancellation.Pending, w.now(r).State)
+	})
+}
+
+func TestTheReminderStandsInTheOperatorsChannelWhereTheCardIsThere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.notify, w.idle = "COPS", time.Hour
+		w.submit()
+		w.run(w.journal, 69*time.Hour)
+		_, messages := w.snapshot()
+		last := messages[len(messages)-1]
+		assert.Equal(t, cancellation.Reminder, last.kind)
+		assert.Equal(t, "C:COPS", last.channel)
 	})
 }
 
@@ -422,6 +714,43 @@ func TestApproversAreAskedDirectlyWhereNoCardIsOwedToTheOperatorsChannel(t *test
 		_, messages := w.snapshot()
 		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"))
 	})
+}
+
+func TestNobodyIsAskedDirectlyWhereTheOperatorsChannelShowsTheCard(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.notify = "COPS"
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", ""
+		w.answer(s)
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.ElementsMatch(t, []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard}, kindsOf(messages))
+	})
+}
+
+func TestACardThatTheOperatorsChannelRefusesIsTriedThereAgainWhileItAsks(t *testing.T) {
+	for name, c := range map[string]struct {
+		answered bool
+		shown    bool
+	}{"while it waits": {false, true}, "not once it is answered": {true, false}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.notify = "COPS"
+				r := w.submit()
+				if c.answered {
+					_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+					require.NoError(t, err)
+				}
+				w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) })
+				w.run(w.journal, time.Minute)
+				w.run(w.journal, 15*time.Minute)
+				_, messages := w.snapshot()
+				assert.Equal(t, c.shown, slices.Contains(kindsOf(messages), cancellation.ApprovalCard))
+			})
+		})
+	}
 }
 
 func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
@@ -555,10 +884,13 @@ func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = 10 * time.Minute
 		r := w.submit()
+		w.run(w.journal, time.Second)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1, "people see at once that they can undo it")
 		w.run(w.journal, 9*time.Minute)
 		posts, messages := w.snapshot()
 		require.Empty(t, posts)
-		require.Len(t, messages, 1, "people see that they can undo it")
+		require.Len(t, messages, 1)
 		w.restart() // the store's books are read anew before anything is said of them
 		click, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
 		require.NoError(t, err)
@@ -577,6 +909,67 @@ func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 		click, err = w.desk().Withdraw(t.Context(), answer.Request.ID, r.Submission.By, "")
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickLate, click.Kind)
+	})
+}
+
+func TestTheUndoWindowIsKeptHoweverEarlyTheWorkerLooks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.terms.UndoWindow = 10 * time.Minute
+		r := w.submit()
+		early := r
+		early.Due = time.Now()
+		_, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: early})
+		require.NoError(t, err)
+		w.run(w.journal, 9*time.Minute)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+		w.run(w.journal, 2*time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestWhoMayStopARequestBeforeItIsSent(t *testing.T) {
+	for who, c := range map[string]struct {
+		by   cancellation.Person
+		may  map[string]bool // approve, by now
+		kind cancellation.ClickKind
+	}{
+		"its requester":                          {goodSubmission().By, map[string]bool{}, cancellation.ClickDone},
+		"who approved it, whatever they may now": {raj, map[string]bool{}, cancellation.ClickDone},
+		"who could approve it":                   {kim, map[string]bool{"U3": true}, cancellation.ClickDone},
+		"nobody else":                            {kim, map[string]bool{}, cancellation.ClickRefused},
+	} {
+		t.Run(who, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				w.terms.UndoWindow = time.Hour
+				r := w.submit()
+				w.approve(r, raj)
+				w.change(func(w *world) { w.may = c.may })
+				click, err := w.desk().Withdraw(t.Context(), r.ID, c.by, "not now")
+				require.NoError(t, err)
+				require.Equal(t, c.kind, click.Kind)
+				w.run(w.journal, time.Minute)
+				if stored := w.now(r); c.kind == cancellation.ClickDone {
+					assert.Equal(t, cancellation.Withdrawn, stored.State)
+					assert.Equal(t, c.by.ID, stored.EndedBy.ID, "it says by whom")
+				} else {
+					assert.Equal(t, cancellation.Scheduled, stored.State)
+					assert.Equal(t, "leads-only", click.Decision.Rule)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatWasSurelyNotSentIsStoppedAlsoWhileSoftLayerIsSilent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.terms.UndoWindow = time.Hour
+		r := w.submit()
+		w.change(func(w *world) { w.reading = errors.New("no answer") })
+		click, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
 	})
 }
 
@@ -650,6 +1043,17 @@ func TestWhileALostPostMayBeUnderWayNobodyHearsThatNothingWasFiled(t *testing.T)
 		w.run(w.journal, 80*time.Second)
 		assert.Equal(t, cancellation.Pending, w.now(r).State, "its time is over, and nothing is said of it yet")
 		w.run(w.journal, 20*time.Second)
+		assert.Equal(t, cancellation.Expired, w.now(r).State)
+	})
+}
+
+func TestWaitingWearsOffAlsoWhileSoftLayerIsSilent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		r := w.submit()
+		w.change(func(w *world) { w.reading = errors.New("no answer") })
+		w.run(w.journal, 73*time.Hour)
 		assert.Equal(t, cancellation.Expired, w.now(r).State)
 	})
 }

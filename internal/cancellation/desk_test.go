@@ -73,6 +73,75 @@ func TestTheSecondPersonIsToldWhoseRequestStands(t *testing.T) {
 	})
 }
 
+func TestAServerThatIsFiledStaysSoWhoeverAsksAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		s := w.submission()
+		s.By, s.View = cancellation.Person{Team: "T1", ID: "U2"}, "V2"
+		held := w.answer(s)
+		assert.Equal(t, cancellation.AnswerHeld, held.Kind)
+		assert.Equal(t, first.Ref, held.Held.Ref)
+		assert.Equal(t, cancellation.Filed, w.now(first).State)
+	})
+}
+
+func TestARequestNamesItsRequesterAsSlackDoes(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		s.By.Name = "typed by somebody"
+		r := w.answer(s).Request
+		assert.Equal(t, "Ana", r.Submission.By.Name)
+	})
+}
+
+func TestWhatIsToBeCorrectedIsSaidAndNotRecorded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.submission()
+		s.Confirmation = "db-043"
+		answer := w.answer(s)
+		assert.Equal(t, cancellation.AnswerWrong, answer.Kind)
+		assert.Equal(t, []cancellation.Problem{cancellation.ProblemConfirmation}, answer.Problems)
+		_, err := w.desk().Recorded(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+
+		w.change(func(w *world) { w.server.Transaction = "Reload" })
+		blocked := w.submission()
+		blocked.Confirmation = "" // a card that blocks asks for none
+		answer = w.answer(blocked)
+		assert.Equal(t, cancellation.AnswerBlocked, answer.Kind)
+		assert.Equal(t, []cancellation.Blocker{cancellation.BlockedByTransaction}, answer.Blockers)
+	})
+}
+
+// restless is a journal whose standing request has always moved when a record is made.
+type restless struct {
+	cancellation.Journal
+	tries int
+}
+
+func (j *restless) Record(context.Context, cancellation.Record) (cancellation.Recorded, error) {
+	j.tries++
+	return cancellation.Recorded{}, cancellation.ErrMoved
+}
+
+func TestARequestThatNeverHoldsStillIsSaidToStandAfterAFewTries(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.closeTickets() })
+		s := w.submission()
+		s.View = "V2"
+		desk, journal := w.desk(), &restless{Journal: w.journal}
+		desk.Journal = journal
+		answer, err := desk.Submit(t.Context(), s)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
+		assert.Equal(t, first.Ref, answer.Held.Ref)
+		assert.Less(t, journal.tries, 10)
+	})
+}
+
 func TestADenialIsRecordedAndNeverBlocksACorrection(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.decision = authz.Decision{Rule: "data-team", Reason: "data team only"} })
@@ -111,6 +180,10 @@ func TestWhereNobodyElseCouldApproveNothingIsStored(t *testing.T) {
 		"the policy names no approver":  func(w *world) { w.nobody = true },
 		"the requester is the only one": func(w *world) { w.others["U1"] = w.person },
 		"one fewer than it takes":       func(w *world) { w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}; w.decision.Approvals = 2 },
+		"it takes two, and the policy names one twice": func(w *world) {
+			w.others["U2"], w.named = authz.Principal{Team: "T1", User: "U2"}, []string{"T1/U2"}
+			w.decision.Approvals = 2
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -122,6 +195,50 @@ func TestWhereNobodyElseCouldApproveNothingIsStored(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhomThePolicyNamesBesideItsGroupCountsAsAnApprover(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) {
+			w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 2}
+			w.others["U2"], w.named = authz.Principal{Team: "T1", User: "U2"}, []string{"T1/U3"}
+		})
+		assert.Equal(t, cancellation.Pending, w.submit().State)
+	})
+}
+
+// ungrouped is a directory whose groups cannot be read.
+type ungrouped struct{ cancellation.Directory }
+
+func (ungrouped) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+	return nil, errors.New("missing_scope")
+}
+
+func TestNoGroupIsReadWhereThePolicyNamesPeopleAlone(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		policy, err := authz.Parse("p.cedar", []byte(`
+@id("ask") permit (principal, action == Action::"request", resource);
+@id("approve") permit (principal == User::"T1/U2", action == Action::"approve", resource);`))
+		require.NoError(t, err)
+		desk := w.desk()
+		desk.Policy, desk.Directory = policy, ungrouped{w}
+		answer, err := desk.Submit(t.Context(), w.submission())
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Pending, answer.Request.State)
+	})
+}
+
+func TestWhereTheGroupsCannotBeReadNobodyHearsThatNobodyCouldApprove(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		s := w.submission()
+		desk := w.desk()
+		desk.Directory = ungrouped{w}
+		_, err := desk.Submit(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
+		_, err = w.desk().Recorded(t.Context(), s)
+		assert.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
 }
 
 func TestAPersonWhoCannotBeReadLeavesNothingRecorded(t *testing.T) {
@@ -203,6 +320,7 @@ func TestAFiledRequestWhoseTicketIsHiddenNeedsAPersonAtTheNextOne(t *testing.T) 
 		s.View = "V2"
 		answer := w.answer(s)
 		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
+		assert.Equal(t, cancellation.Stuck, answer.Held.State, "and is told so")
 		assert.Equal(t, cancellation.Stuck, w.now(first).State)
 	})
 }
@@ -223,38 +341,42 @@ func TestAServerThatIsGoneIsReclaimedOnlyForAKeyThatSeesAll(t *testing.T) {
 	})
 }
 
+// stuck is a request whose answer was lost, and of which the books were unclear.
+func (w *world) stuck() cancellation.Request {
+	w.t.Helper()
+	w.answers = append(w.answers, lostBefore)
+	r := w.submit()
+	w.run(w.journal, 10*time.Second)
+	w.change(func(w *world) { w.server.Billing = nil })
+	w.run(w.journal, 10*time.Minute)
+	w.change(func(w *world) { w.server = goodServer() })
+	require.Equal(w.t, cancellation.Stuck, w.now(r).State)
+	return w.now(r)
+}
+
 func TestResolve(t *testing.T) {
-	stuckRequest := func(t *testing.T, w *world) cancellation.Request {
-		t.Helper()
-		w.answers = append(w.answers, lostBefore)
-		r := w.submit()
-		w.run(w.journal, 10*time.Second)
-		w.change(func(w *world) { w.server.Billing = nil })
-		w.run(w.journal, 10*time.Minute)
-		w.change(func(w *world) { w.server = goodServer() })
-		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		return r
-	}
+	const onTheirWord = "taken on the person's word"
 	for name, c := range map[string]struct {
 		prepare func(w *world, r cancellation.Request)
 		say     cancellation.Resolution
 		want    cancellation.State
 		err     error
+		note    string // on record beside the person's why
 	}{
 		"a ticket with our reference": {
 			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()) },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil,
+			cancellation.Filed, nil, "carries this request's reference",
 		},
 		"somebody else's open ticket": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand") },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Duplicate, nil,
+			cancellation.Duplicate, nil, "is not this request's",
 		},
 		"somebody else's closed ticket settles nothing": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.closeTickets() },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Stuck, cancellation.ErrTicketClosed,
+			cancellation.Stuck, cancellation.ErrTicketClosed, "",
 		},
 		"a ticket about another server": {
 			func(w *world, r cancellation.Request) {
@@ -262,12 +384,12 @@ func TestResolve(t *testing.T) {
 				w.tickets[0].Servers = []int64{42}
 			},
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Stuck, cancellation.ErrOtherServer,
+			cancellation.Stuck, cancellation.ErrOtherServer, "",
 		},
 		"a ticket that the key cannot read is the person's word": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil,
+			cancellation.Filed, nil, onTheirWord,
 		},
 		"dropping what SoftLayer said late that it made": {
 			func(w *world, r cancellation.Request) {
@@ -275,55 +397,91 @@ func TestResolve(t *testing.T) {
 				require.NoError(w.t, w.journal.Note(w.t.Context(), r.ID, late))
 			},
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Stuck, cancellation.ErrTicketMade,
+			cancellation.Stuck, cancellation.ErrTicketMade, "",
 		},
 		"dropping while a ticket of ours is there to be read": {
 			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()) },
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Stuck, cancellation.ErrTicketMade,
+			cancellation.Stuck, cancellation.ErrTicketMade, "",
 		},
 		"dropping while somebody else's ticket stands": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand") },
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Withdrawn, nil,
+			cancellation.Withdrawn, nil, "",
 		},
 		"dropping where the key cannot read tickets is the person's word": {
 			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()); w.rights.ViewTickets = false },
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Withdrawn, nil,
+			cancellation.Withdrawn, nil, onTheirWord,
+		},
+		"a ticket without a number": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: cancellation.FoundTicket},
+			cancellation.Stuck, cancellation.ErrTicketMissing, "",
+		},
+		"a ticket whose text is hidden is the person's word": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, ""); w.tickets[0].FirstRead = false },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Filed, nil, onTheirWord,
+		},
+		"somebody else's ticket that may be about another server": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.tickets[0].ServersRead = false },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Stuck, cancellation.ErrOtherServer, "",
+		},
+		"somebody else's open ticket about a server that is gone": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.gone = true },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Duplicate, nil, "",
+		},
+		"dropping although somebody else's ticket was named late": {
+			func(w *world, r cancellation.Request) {
+				late := cancellation.Event{Kind: cancellation.EventLateAnswer, Actor: "worker-2", From: r.State, To: r.State, Detail: `{"Kind":"already-open","Ticket":9}`}
+				require.NoError(w.t, w.journal.Note(w.t.Context(), r.ID, late))
+			},
+			cancellation.Resolution{Finding: cancellation.DropIt},
+			cancellation.Withdrawn, nil, "",
 		},
 		"no ticket, and none wanted": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Withdrawn, nil,
+			cancellation.Withdrawn, nil, "no ticket that the key can read",
 		},
 		"no ticket: send again": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.FoundNone},
-			cancellation.Scheduled, nil,
+			cancellation.Scheduled, nil, "",
 		},
 		"a finding that there is not": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: "maybe"},
-			cancellation.Stuck, errAny,
+			cancellation.Stuck, errAny, "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				r := stuckRequest(t, w)
+				r := w.stuck()
 				c.prepare(w, r)
 				c.say.Ref, c.say.Why, c.say.Actor = r.Ref.Short(), "looked in Cases", "operator:root"
 				_, err := w.desk().Resolve(t.Context(), c.say)
 				switch {
 				case c.err == nil:
 					require.NoError(t, err)
-					assert.Contains(t, w.kinds(r), cancellation.EventResolved, "audited")
+					events, err := w.journal.Events(t.Context(), r.ID)
+					require.NoError(t, err)
+					last := events[len(events)-1]
+					assert.Equal(t, cancellation.EventResolved, last.Kind, "audited")
+					assert.Equal(t, "operator:root", last.Actor)
+					assert.Contains(t, last.Detail, c.note)
 				case errors.Is(c.err, errAny):
 					require.Error(t, err)
 				default:
 					require.ErrorIs(t, err, c.err)
 				}
 				assert.Equal(t, c.want, w.now(r).State)
+				if c.want == cancellation.Filed || c.want == cancellation.Duplicate {
+					assert.Equal(t, int64(9), w.now(r).Ticket.ID, "the ticket is linked")
+				}
 			})
 		})
 	}
@@ -354,5 +512,68 @@ func TestAfterAPersonSaidNoneEveryCheckIsMadeAgain(t *testing.T) {
 		assert.Equal(t, cancellation.Filed, w.now(r).State)
 		posts, _ := w.snapshot()
 		assert.Len(t, posts, 2, "nothing was sent again")
+	})
+}
+
+func TestEachNoneAllowsExactlyOneMore(t *testing.T) {
+	none := func(w *world, r cancellation.Request) {
+		_, err := w.desk().Resolve(w.t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "none there", Actor: "operator:root"})
+		require.NoError(w.t, err)
+	}
+	t.Run("also where nothing was sent before", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			r := w.submit()
+			w.change(func(w *world) { w.openTicket(7, ""); w.tickets[0].FirstRead = false })
+			w.run(w.journal, time.Minute)
+			require.Equal(t, cancellation.Stuck, w.now(r).State)
+			none(w, r)
+			w.change(func(w *world) { w.closeTickets(); w.tickets, w.answers = nil, append(w.answers, lostBefore, made) })
+			w.run(w.journal, time.Hour)
+			posts, _ := w.snapshot()
+			assert.Len(t, posts, 1)
+			assert.Equal(t, cancellation.Because(cancellation.WhyTwoLost, "1"), w.now(r).Why)
+		})
+	})
+	t.Run("and no fewer where the database lost what it had committed last", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			r := w.stuck()
+			lost := r
+			lost.Recheck = cancellation.RecheckSettled
+			_, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: lost})
+			require.NoError(t, err)
+			none(w, r)
+			w.change(func(w *world) { w.answers = append(w.answers, rateLimited) })
+			w.run(w.journal, settleTime-time.Second)
+			posts, _ := w.snapshot()
+			require.Len(t, posts, 1, "not before a whole clean settle time")
+			w.run(w.journal, 3*time.Minute)
+			posts, _ = w.snapshot()
+			assert.Len(t, posts, 3, "what made nothing is repeated without another")
+			assert.Equal(t, cancellation.Filed, w.now(r).State)
+		})
+	})
+}
+
+// illegible is a journal that cannot read what a request asked for.
+type illegible struct{ cancellation.Journal }
+
+func (j illegible) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
+	r, err := j.Journal.ByRef(ctx, short)
+	return r, errors.Join(err, cancellation.ErrUnreadable)
+}
+
+func TestARequestThatCannotBeReadCanBeDroppedAndNothingElse(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.stuck()
+		desk := w.desk()
+		desk.Journal = illegible{w.journal}
+		for finding, want := range map[cancellation.Finding]error{cancellation.FoundNone: cancellation.ErrUnreadable, cancellation.FoundTicket: cancellation.ErrUnreadable} {
+			_, err := desk.Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: finding, Ticket: 9, Why: "x", Actor: "operator:root"})
+			require.ErrorIs(t, err, want)
+			require.Equal(t, cancellation.Stuck, w.now(r).State)
+		}
+		_, err := desk.Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.DropIt, Why: "x", Actor: "operator:root"})
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Withdrawn, w.now(r).State)
 	})
 }

@@ -32,6 +32,10 @@ func TestThePermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
 		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "another"} })
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, "another", w.now(r).Decision.Rule)
+		events, err := w.journal.Events(t.Context(), r.ID)
+		require.NoError(t, err)
+		require.Equal(t, cancellation.Filing, events[1].To)
+		assert.Equal(t, "another", events[1].Detail, "the rule alone: it has no reason to tell")
 	})
 }
 
@@ -49,29 +53,71 @@ func TestAnAnswerThatNoLongerSaysWhetherACancellationIsPendingFilesNothing(t *te
 	})
 }
 
-func TestThePersonIsReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
+func TestPeopleAreReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.submit()
-		slack, books := &people{Directory: w, late: 25 * time.Second}, &slow{Inventory: w}
+		w.needs(1)
+		r := w.submit()
+		w.approve(r, raj)
+		slack, books := &people{Directory: w, late: 25 * time.Second, oldest: map[string]time.Time{}}, &slow{Inventory: w}
 		books.by.Store(int64(4 * time.Second))
 		worker := w.worker(w.journal)
 		worker.Directory, worker.Inventory = slack, books
 		w.runs(worker, time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
-		assert.LessOrEqual(t, posts[0].at.Sub(slack.oldest), cancellation.MaxPrincipalAge)
+		for _, who := range []string{"U1", "U2"} {
+			assert.LessOrEqual(t, posts[0].at.Sub(slack.oldest[who]), cancellation.MaxPrincipalAge, who)
+		}
 	})
+}
+
+func TestNothingIsSentOnReadsThatAreTooOld(t *testing.T) {
+	const most = 15 * time.Second // for a person, before the server is read
+	for name, c := range map[string]struct {
+		person, server time.Duration
+		sent           bool
+	}{
+		"the server just fresh enough":  {0, cancellation.MaxServerAge, true},
+		"the server a moment too old":   {0, cancellation.MaxServerAge + time.Millisecond, false},
+		"the person just fresh enough":  {most, cancellation.MaxServerAge, true},
+		"the person a moment too old":   {most + time.Millisecond, cancellation.MaxServerAge, false},
+		"the person old, and not alone": {2 * most, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.submit()
+				books := &slow{Inventory: w}
+				books.by.Store(int64(c.server))
+				worker := w.worker(w.journal)
+				worker.Directory, worker.Inventory = lingering{w, c.person}, books
+				w.runs(worker, time.Minute)
+				posts, _ := w.snapshot()
+				assert.Equal(t, c.sent, len(posts) == 1)
+			})
+		})
+	}
+}
+
+// lingering is a directory that takes its time to answer.
+type lingering struct {
+	cancellation.Directory
+	by time.Duration
+}
+
+func (l lingering) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+	time.Sleep(l.by)
+	return l.Directory.Principal(ctx, who, maxAge)
 }
 
 // people answers with what is just fresh enough, and late the first time.
 type people struct {
 	cancellation.Directory
 	late   time.Duration
-	oldest time.Time
+	oldest map[string]time.Time // by user
 }
 
 func (p *people) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
-	p.oldest = time.Now().Add(-maxAge)
+	p.oldest[who.ID] = time.Now().Add(-maxAge)
 	time.Sleep(p.late)
 	p.late = 0
 	return p.Directory.Principal(ctx, who, maxAge)

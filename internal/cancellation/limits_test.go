@@ -135,6 +135,8 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 1, waits, "the third is told to wait")
+		third := w.live(w.server.ID + 2)
+		assert.Equal(t, cancellation.Because(cancellation.WhyWaiting, "2 were filed in this hour, and no more may be"), third.Why)
 		w.run(w.journal, time.Hour)
 		posts, _ = w.snapshot()
 		assert.Len(t, posts, 3, "it goes in the next hour")
@@ -282,6 +284,32 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, order.Frozen, stands.Frozen)
 		}
+	})
+}
+
+func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var click cancellation.Click
+		var underWay []cancellation.Request
+		w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			w.mu.Unlock()
+			defer w.mu.Lock()
+			let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
+			var err error
+			click, underWay, err = w.desk().FreezeByClick(w.t.Context(), raj, let, cancellation.Freeze{Frozen: true, Why: "an outage"})
+			require.NoError(w.t, err)
+			return madeElsewhere(w, o)
+		})
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.ClickDone, click.Kind)
+		require.Len(t, underWay, 1, "it was on its way before")
+		assert.Equal(t, r.Ref, underWay[0].Ref)
+		order, err := w.journal.Frozen(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "T1/U2", order.Actor)
+		assert.True(t, order.Frozen)
 	})
 }
 

@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -84,31 +85,149 @@ func TestEvidenceOlderThanTheRowLocksNothing(t *testing.T) {
 	})
 }
 
-func TestAHiddenPendingFlagIsNoEvidenceThatNothingIsPending(t *testing.T) {
+func TestAFiledRequestHasBecomeWhatFreshReadsShowAndNothingElse(t *testing.T) {
+	for evidence, c := range map[string]struct {
+		is   func(w *world)
+		want cancellation.State // "": it stands
+	}{
+		"its ticket is open":                      {func(*world) {}, ""},
+		"its ticket is open, and not named so":    {func(w *world) { w.server.OpenTicket = nil }, ""},
+		"its ticket is closed":                    {(*world).closeTickets, cancellation.Reverted},
+		"closed, and somebody else's open":        {func(w *world) { w.closeTickets(); w.openTicket(7, "by hand") }, ""},
+		"closed, and a cancellation is pending":   {func(w *world) { w.closeTickets(); w.server.Billing.PendingCancellation = true }, ""},
+		"closed, and whether one is is hidden":    {func(w *world) { w.closeTickets(); w.server.Billing.PendingKnown = false }, ""},
+		"closed, and no billing item is seen":     {func(w *world) { w.closeTickets(); w.server.Billing = nil }, ""},
+		"closed, and its billing item will end":   {func(w *world) { w.closeTickets(); w.server.Billing.CancellationDate = in(time.Hour) }, ""},
+		"closed, and its billing item has ended":  {func(w *world) { w.closeTickets(); w.server.Billing.CancellationDate = in(-time.Hour) }, cancellation.Reclaimed},
+		"closed, and another billing item stands": {func(w *world) { w.closeTickets(); w.server.Billing.ID++ }, cancellation.Reclaimed},
+		"its ticket is hidden":                    {func(w *world) { w.closeTickets(); w.rights.ViewTickets = false }, cancellation.Stuck},
+	} {
+		t.Run(evidence, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.submit()
+				w.run(w.journal, time.Minute)
+				w.change(c.is)
+				assert.Equal(t, c.want, w.submission().Card.Standing.Ending)
+			})
+		})
+	}
+}
+
+// in is a moment from now, as SoftLayer writes it.
+func in(d time.Duration) string { return time.Now().Add(d).Format(time.RFC3339) }
+
+func TestATicketThatCouldNotBeReadIsNotClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		w.run(w.journal, time.Minute)
-		w.change(func(w *world) { w.closeTickets(); w.server.Billing.PendingKnown = false })
-		s := w.submission()
-		assert.Empty(t, s.Card.Standing.Ending)
+		w.change((*world).closeTickets)
+		books := &behind{Books: w}
+		books.unread.Store(true)
+		desk := w.desk()
+		desk.Books = books
+		card, err := desk.Look(t.Context(), w.server.ID)
+		require.NoError(t, err)
+		assert.Empty(t, card.Standing.Ending)
+	})
+}
+
+// obscure is a journal in which nobody can read what the live request asked for.
+type obscure struct{ cancellation.Journal }
+
+func (j obscure) Live(ctx context.Context, server int64) (cancellation.Request, error) {
+	r, err := j.Journal.Live(ctx, server)
+	r.Submission = cancellation.Submission{}
+	return r, errors.Join(err, cancellation.ErrUnreadable)
+}
+
+func TestARequestThatCannotBeReadHoldsItsServerAllTheSame(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change((*world).closeTickets)
+		desk := w.desk()
+		desk.Journal = obscure{w.journal}
+		card, err := desk.Look(t.Context(), w.server.ID)
+		require.NoError(t, err)
+		assert.Equal(t, r.Ref.Short(), card.Standing.Ref)
+		assert.Contains(t, card.Blockers(), cancellation.BlockedByRequest)
+	})
+}
+
+// crowd is an inventory that counts namesakes, or does not.
+type crowd struct {
+	cancellation.Inventory
+	namesakes int
+	err       error
+}
+
+func (c crowd) Namesakes(context.Context, string) (int, error) { return c.namesakes, c.err }
+
+func TestAShortNameIsUniqueOnlyWhereThatIsKnown(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			of     crowd
+			unique bool
+		}{
+			{crowd{namesakes: 1}, true},
+			{crowd{namesakes: 2}, false},
+			{crowd{namesakes: 1, err: errors.New("no answer")}, false},
+		} {
+			c.of.Inventory = w
+			desk := w.desk()
+			desk.Inventory = c.of
+			card, err := desk.Look(t.Context(), w.server.ID)
+			require.NoError(t, err)
+			assert.Equal(t, c.unique, card.ShortNameUnique, "%+v", c.of)
+		}
+	})
+}
+
+// dated are books that tell the cut-off.
+type dated struct{ cancellation.Books }
+
+func (dated) Cutoff(_ context.Context, account string) (string, error) { return "of " + account, nil }
+
+func TestACardSaysUntilWhenACancellationMustBeIn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		desk := w.desk()
+		desk.Books = dated{w}
+		card, err := desk.Look(t.Context(), w.server.ID)
+		require.NoError(t, err)
+		assert.Equal(t, "of 123456", card.Cutoff)
+		assert.Empty(t, w.submission().Card.Cutoff, "unread is said to be so")
 	})
 }
 
 func TestACardSaysWhereTheKeyMayNotSeeTickets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
+		books := forbidden{Books: w}
+		desk.Books = &books
 		hidden := func() bool {
 			card, err := desk.Look(t.Context(), w.server.ID)
 			require.NoError(t, err)
 			return card.TicketsHidden
 		}
 		assert.False(t, hidden())
+		books.rights = errors.New("rate limit")
+		assert.False(t, hidden(), "it was seen a moment ago")
+		books.rights = nil
 		w.change(func(w *world) { w.rights.ViewTickets = false })
 		time.Sleep(10 * time.Minute) // of virtual time: what the key may is read again
 		assert.True(t, hidden(), "no open ticket is no proof that there is none")
 		w.change(func(w *world) { w.rights.ViewTickets = true })
 		time.Sleep(10 * time.Minute)
 		assert.False(t, hidden())
+	})
+}
+
+func TestItemsThatStayHoldNothingUpWhereTheyAreHidden(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.change(func(w *world) { w.server.Hidden = []string{cancellation.FactAssociated} })
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State, w.now(r).Why)
 	})
 }
 

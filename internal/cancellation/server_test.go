@@ -61,6 +61,19 @@ func TestChangedNamesWhatIdentifiesAServerAndNothingElse(t *testing.T) {
 	assert.Equal(t, []string{"associated items"}, cancellation.Changed(goodServer(), now, true), "they matter only if they are to go")
 }
 
+func TestAnHourlyServerIsKnownByItsHourlyFee(t *testing.T) {
+	t.Parallel()
+	hourly := func(fee string) cancellation.Server {
+		s := goodServer()
+		s.Hourly, s.Billing.HourlyFee = true, fee
+		return s
+	}
+	assert.Equal(t, []string{"recurring fee"}, cancellation.Changed(hourly("0.5"), hourly("0.6"), false))
+	other := hourly("0.5")
+	other.Billing.RecurringFee = "1"
+	assert.Empty(t, cancellation.Changed(hourly("0.5"), other, false), "it is not billed by the month")
+}
+
 func TestWhatOneReadSaysNothingOfHasNotChanged(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(*cancellation.Server){
@@ -142,6 +155,46 @@ func TestWarnings(t *testing.T) {
 		_, known = s.Warnings(now)
 		assert.False(t, known, fact)
 	}
+}
+
+func TestWhatIsAWeekOldIsNoLongerOfLate(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for age, want := range map[time.Duration][]string{
+		7*24*time.Hour - time.Second: {cancellation.WarningTransaction, cancellation.WarningProvisioned},
+		7 * 24 * time.Hour:           nil,
+	} {
+		s := goodServer()
+		s.LastTransaction = "Reload"
+		s.ProvisionDate = now.Add(-age).Format(time.RFC3339)
+		s.LastTransactionAt = s.ProvisionDate
+		warnings, known := s.Warnings(now)
+		assert.True(t, known)
+		assert.Equal(t, want, warnings, "%s ago", age)
+	}
+}
+
+func TestATransactionOfWhichNobodyKnowsWhenWarns(t *testing.T) {
+	t.Parallel()
+	s := goodServer()
+	warnings, _ := s.Warnings(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+	assert.Empty(t, warnings, "there was none ever")
+	s.LastTransaction = "Reload"
+	warnings, _ = s.Warnings(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+	assert.Equal(t, []string{cancellation.WarningTransaction}, warnings)
+}
+
+func TestACardIsFreshForAQuarterOfAnHour(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for age, fresh := range map[time.Duration]bool{
+		0: true, cancellation.MaxCardAge: true, cancellation.MaxCardAge + time.Second: false,
+		-time.Minute:               true, // the database's clock may have been set back
+		-time.Minute - time.Second: false,
+	} {
+		assert.Equal(t, fresh, cancellation.Card{ReadAt: at}.Fresh(at.Add(age)), "%s old", age)
+	}
+	assert.Equal(t, 15*time.Minute, cancellation.MaxCardAge)
 }
 
 func TestMonthlyFeeForThePolicy(t *testing.T) {

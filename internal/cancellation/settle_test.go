@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -74,17 +75,108 @@ func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
 	})
 }
 
-func TestSomebodyElsesTicketThatStandsIsADuplicateAfterALostAnswer(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
-			w.openTicket(9, "by hand, by staff")
-			return lostBefore(w, o)
+func TestATicketThatSoftLayerNamesSettlesALostAnswerAsSoonAsNoneCanBeUnderWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		is     func(w *world)
+		state  cancellation.State
+		ticket int64
+		why    string
+	}{
+		"somebody else's stands": {func(w *world) { w.openTicket(9, "by hand, by staff") }, cancellation.Duplicate, 9, ""},
+		"it cannot be read": {
+			func(w *world) { w.openTicket(9, ""); w.tickets[0].FirstRead = false },
+			cancellation.Stuck, 0, cancellation.Because(cancellation.WhyTicketHidden, "9"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+					c.is(w)
+					return lostBefore(w, o)
+				})
+				r := w.submit()
+				w.run(w.journal, postTimeout-time.Second)
+				assert.Equal(t, cancellation.Unknown, w.now(r).State)
+				w.run(w.journal, time.Minute)
+				stored := w.now(r)
+				assert.Equal(t, c.state, stored.State)
+				assert.Equal(t, c.ticket, stored.Ticket.ID)
+				assert.Equal(t, c.why, stored.Why)
+			})
 		})
+	}
+}
+
+// behind are books that list no ticket of the server yet, and may not read single ones.
+type behind struct {
+	cancellation.Books
+	unread atomic.Bool
+}
+
+func (b *behind) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
+	return nil, nil
+}
+
+func (b *behind) Ticket(ctx context.Context, id int64) (cancellation.Ticket, error) {
+	if b.unread.Load() {
+		return cancellation.Ticket{}, errors.New("no answer")
+	}
+	return b.Books.Ticket(ctx, id)
+}
+
+func TestOurOwnOpenTicketIsFoundBeforeItIsListed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, madeButLost)
 		r := w.submit()
-		w.run(w.journal, 20*time.Minute)
-		assert.Equal(t, cancellation.Duplicate, w.now(r).State)
-		assert.Equal(t, int64(9), w.now(r).Ticket.ID)
+		worker := w.worker(w.journal)
+		worker.Books = &behind{Books: w}
+		w.runs(worker, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
 	})
+}
+
+func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *testing.T) {
+	for name, c := range map[string]struct {
+		is    func(w *world, r cancellation.Request)
+		state cancellation.State
+	}{
+		"it is somebody else's and stands": {func(w *world, _ cancellation.Request) { w.openTicket(7, "by hand") }, cancellation.Duplicate},
+		"it is somebody else's and closed": {func(w *world, _ cancellation.Request) { w.openTicket(7, "voided"); w.closeTickets() }, cancellation.Stuck},
+		"it is ours, and somebody else's stands too": {func(w *world, r cancellation.Request) {
+			w.openTicket(7, r.Ref.Marker())
+			w.closeTickets()
+			w.openTicket(9, "by hand")
+		}, cancellation.Filed},
+		"it is somebody else's, and ours stands too": {func(w *world, r cancellation.Request) {
+			w.openTicket(7, "by hand")
+			w.closeTickets()
+			w.openTicket(9, r.Ref.Marker())
+		}, cancellation.Filed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.submit()
+				worker := w.worker(w.journal)
+				books := &behind{Books: w}
+				worker.Books = books
+				w.answers = append(w.answers, named(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
+				w.runs(worker, time.Hour)
+				require.Equal(t, cancellation.Unknown, w.now(r).State, "it is not passed over")
+				books.unread.Store(false)
+				w.runs(worker, 2*time.Minute)
+				assert.Equal(t, c.state, w.now(r).State)
+				posts, _ := w.snapshot()
+				assert.Len(t, posts, 1)
+				if c.state != cancellation.Stuck {
+					return
+				}
+				_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundNone, Why: "IBM unblocked it", Actor: "operator:root"})
+				require.NoError(t, err)
+				w.runs(worker, time.Minute)
+				assert.Equal(t, cancellation.Filed, w.now(r).State, "a person's none overrules it")
+			})
+		})
+	}
 }
 
 func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {

@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +65,54 @@ func TestAfterTheResponseURLDiedADirectMessageIsSent(t *testing.T) {
 		_, messages := w.snapshot()
 		require.Len(t, messages, 1)
 		assert.Equal(t, "", messages[0].channel, "direct message")
+	})
+}
+
+func TestWhatTheResponseURLDoesNotTakeIsToldAllTheSame(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer cancellation.Delivery
+		told   []string // where, in the end
+	}{
+		"it refuses":         {cancellation.Refusing, []string{""}},
+		"it fails once":      {cancellation.Undelivered, []string{"response_url"}},
+		"its answer is lost": {cancellation.Lost, []string{"response_url", "response_url"}}, // one orphan at most
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.deliveries = append(w.deliveries, cancellation.Refusing)
+				w.responding = append(w.responding, c.answer)
+				w.submit()
+				w.run(w.journal, 5*time.Minute)
+				_, messages := w.snapshot()
+				var told []string
+				for _, m := range messages {
+					assert.Equal(t, cancellation.Filed, m.state)
+					told = append(told, m.channel)
+				}
+				assert.Equal(t, c.told, told)
+			})
+		})
+	}
+}
+
+func TestNobodyIsRemindedOfWhatIsAnsweredByThen(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		r := w.submit()
+		w.run(w.journal, 67*time.Hour)
+		w.change(func(w *world) {
+			w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Undelivered}, 100) // Slack is away
+		})
+		w.run(w.journal, time.Hour+time.Minute)
+		require.Contains(t, w.kinds(r), cancellation.EventReminded)
+		_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+		require.NoError(t, err)
+		w.change(func(w *world) { w.deliveries = nil })
+		w.run(w.journal, time.Hour)
+		_, messages := w.snapshot()
+		assert.Equal(t, []cancellation.NoticeKind{cancellation.Result}, kindsOf(messages))
+		assert.Equal(t, cancellation.Declined, messages[0].state)
 	})
 }
 

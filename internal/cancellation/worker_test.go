@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ const (
 func TestAnAcceptedRequestIsFiledOnceAndToldOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
+		assert.Zero(t, r.UndoUntil, "there is no time in which it could be undone")
 		w.run(w.journal, 10*time.Second)
 
 		stored := w.now(r)
@@ -56,6 +58,7 @@ func TestALostAnswerWhoseTicketStaffClosedIsStillFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			out := madeButLost(w, o)
+			w.tickets[0].CreatedAt = time.Now().Add(-time.Hour) // by SoftLayer's clock, which may be slow
 			w.closeTickets()
 			return out
 		})
@@ -157,6 +160,14 @@ func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
 	})
 }
 
+// named answers that a ticket stands already, after what else is the case by then.
+func named(ticket int64, meanwhile func(w *world)) func(*world, cancellation.Order) cancellation.Outcome {
+	return func(w *world, _ cancellation.Order) cancellation.Outcome {
+		meanwhile(w)
+		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: ticket}}
+	}
+}
+
 func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(w *world, r cancellation.Request)
@@ -178,10 +189,29 @@ func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "voided")
 				w.closeTickets()
-				w.answers = append(w.answers, func(*world, cancellation.Order) cancellation.Outcome {
-					return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 7}}
-				})
+				w.answers = append(w.answers, named(7, func(*world) {}))
 			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
+		},
+		"a closed ticket that blocks a server without a billing item needs a person": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(7, "voided")
+				w.closeTickets()
+				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing = nil }))
+			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
+		},
+		"a closed ticket whose cancellation is pending is a duplicate": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(7, "done")
+				w.closeTickets()
+				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.PendingCancellation = true }))
+			}, cancellation.Duplicate, "", 1,
+		},
+		"a closed ticket whose cancellation has a date is a duplicate": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(7, "done")
+				w.closeTickets()
+				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }))
+			}, cancellation.Duplicate, "", 1,
 		},
 		"a ticket made between the last read and the POST is a duplicate": {
 			func(w *world, _ cancellation.Request) {
@@ -290,28 +320,44 @@ func TestAWarningIsNewWhereWhatItWarnsOfIsAnother(t *testing.T) {
 	assert.Empty(t, card.NewWarnings(warned, at.Add(30*24*time.Hour)), "what has grown old warns of nothing new")
 }
 
-func TestAfterALostAnswerARefusedCheckNeedsAPerson(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.answers = append(w.answers, lostBefore)
-		r := w.submit()
-		w.run(w.journal, time.Minute)
-		w.change(func(w *world) { w.decision = authz.Decision{Reason: "lost the group"} })
-		w.run(w.journal, time.Hour)
-		stored := w.now(r)
-		assert.Equal(t, cancellation.Stuck, stored.State, "nobody can say of it that nothing was filed")
-		assert.Equal(t, "checks-failed-after-it: lost the group", stored.Why)
-		posts, _ := w.snapshot()
-		assert.Len(t, posts, 1)
-	})
+func TestAfterALostAnswerNobodySaysThatNothingWasFiled(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(w *world)
+		detail  string
+		posts   int
+	}{
+		"the policy refuses by then": {func(w *world) { w.decision = authz.Decision{Reason: "lost the group"} }, "lost the group", 1},
+		"the server was renamed":     {func(w *world) { w.server.FQDN = "db-001.prod.example.com" }, "server-changed: name", 1},
+		"SoftLayer's definite no to the second": {
+			func(w *world) { w.answers = append(w.answers, refused) }, "You do not have permission to this service.", 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.answers = append(w.answers, lostBefore)
+				r := w.submit()
+				w.run(w.journal, time.Minute)
+				w.change(c.happens)
+				w.run(w.journal, time.Hour)
+				stored := w.now(r)
+				assert.Equal(t, cancellation.Stuck, stored.State, "a person is needed")
+				assert.Equal(t, "checks-failed-after-it: "+c.detail, stored.Why)
+				posts, _ := w.snapshot()
+				assert.Len(t, posts, c.posts)
+			})
+		})
+	}
 }
 
 func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
 	for name, hide := range map[string]func(w *world){
 		"tickets":                       func(w *world) { w.rights.ViewTickets = false },
 		"the billing item":              func(w *world) { w.server.Billing = nil },
+		"the one that the card showed":  func(w *world) { w.server.Billing.ID++ },
 		"the server":                    func(w *world) { w.gone = true },
 		"whether one is pending":        func(w *world) { w.server.Billing.PendingKnown = false },
 		"whose cancellation is pending": func(w *world) { w.server.Billing.PendingCancellation = true },
+		"whose cancellation has a date": func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -321,6 +367,8 @@ func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
 				w.change(hide)
 				w.run(w.journal, time.Hour)
 				assert.Equal(t, cancellation.Stuck, w.now(r).State)
+				word, _ := cancellation.SplitWhy(w.now(r).Why)
+				assert.Equal(t, cancellation.WhyUnclear, word, "by the first read that counts")
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, 1)
 			})
@@ -366,6 +414,23 @@ func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
 	}
 }
 
+func TestWhatTheCardDidNotShowEitherHoldsNothingUp(t *testing.T) {
+	for name, hide := range map[string]func(w *world){
+		"tags":             func(w *world) { w.server.Tags, w.server.TagsKnown = nil, false },
+		"the data center":  func(w *world) { w.server.Datacenter, w.server.Hidden = "", []string{cancellation.FactDatacenter} },
+		"associated items": func(w *world) { w.server.Hidden = []string{cancellation.FactAssociated} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.change(hide)
+				r := w.submit()
+				w.run(w.journal, time.Minute)
+				assert.Equal(t, cancellation.Filed, w.now(r).State, w.now(r).Why)
+			})
+		})
+	}
+}
+
 func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
@@ -388,7 +453,14 @@ func TestAPolicyThatComesIntoForceMeanwhileEndsNoRequest(t *testing.T) {
 		_, err = w.desk().Recorded(t.Context(), s)
 		require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
 
-		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "requesters"} })
+		w.needs(1)
+		w.change(func(w *world) { w.approving = func(authz.Principal, int) authz.Decision { return changed } })
+		_, err = w.desk().Submit(t.Context(), s)
+		require.ErrorIs(t, err, cancellation.ErrPeopleUnread, "nor is it said that nobody could approve it")
+
+		w.change(func(w *world) {
+			w.decision, w.approving = authz.Decision{Effect: authz.Allowed, Rule: "requesters"}, nil
+		})
 		r := w.submit()
 		w.change(func(w *world) { w.decision = changed })
 		w.run(w.journal, time.Minute)
@@ -439,6 +511,41 @@ func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
 		assert.Equal(t, cancellation.Filed, stored.State)
 		assert.Equal(t, 2, stored.Posts)
 		assert.Equal(t, 0, stored.LostPosts, "surely nothing was sent")
+	})
+}
+
+// jumpy is a journal whose database's clock is set forward right after a filing commit.
+type jumpy struct {
+	cancellation.Journal
+	once sync.Once
+	by   atomic.Int64
+}
+
+func (j *jumpy) Now(ctx context.Context) (time.Time, error) {
+	now, err := j.Journal.Now(ctx)
+	return now.Add(time.Duration(j.by.Load())), err
+}
+
+func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	r, err := j.Journal.Apply(ctx, c)
+	if c.To.State == cancellation.Filing {
+		j.once.Do(func() { j.by.Store(int64(postTimeout)) })
+	} else {
+		j.by.Store(0)
+	}
+	return r, err
+}
+
+func TestAfterNotAfterByTheDatabasesClockNothingIsSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(&jumpy{Journal: w.journal}, 3*time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 1)
+		stored := w.now(r)
+		assert.Equal(t, cancellation.Filed, stored.State)
+		assert.Equal(t, 2, stored.Posts, "the POST belongs to a later filing commit")
+		assert.Equal(t, 0, stored.LostPosts)
 	})
 }
 

@@ -48,6 +48,7 @@ type world struct {
 	others    map[string]authz.Principal // people beside Ana, by their id here
 	approving func(who authz.Principal, approvals int) authz.Decision
 	nobody    bool                                                      // the policy names no approver
+	named     []string                                                  // approvers that the policy names by themselves, beside its group
 	may       map[string]bool                                           // who may approve, by user; nil for everybody
 	rules     *authz.Policy                                             // decides instead of what the test says here; nil for none
 	judge     func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
@@ -59,6 +60,7 @@ type world struct {
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
 	updates    []cancellation.Delivery // one an Update; then Delivered
+	responding []cancellation.Delivery // one a Respond; then Delivered
 	history    bool                    // the bot may read the channel's history
 	shown      []shown
 	responses  int
@@ -302,13 +304,15 @@ func (w *world) Ticket(_ context.Context, id int64) (cancellation.Ticket, error)
 	return cancellation.Ticket{}, cancellation.ErrTicketHidden
 }
 
-func (w *world) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
+func (w *world) TicketsOf(_ context.Context, _ int64, since time.Time) ([]cancellation.Ticket, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.reading == nil && !w.rights.ViewTickets {
 		return nil, errors.New("SoftLayer answers null where the key may not view tickets")
 	}
-	return slices.Clone(w.tickets), w.reading
+	return slices.DeleteFunc(slices.Clone(w.tickets), func(t cancellation.Ticket) bool {
+		return !t.Open && t.CreatedAt.Before(since)
+	}), w.reading
 }
 
 func (w *world) Rights(context.Context) (cancellation.Rights, error) {
@@ -379,7 +383,7 @@ func (w *world) Approvers() (users, groups []string, anyone bool) {
 	if w.nobody {
 		return nil, nil, false
 	}
-	return nil, []string{"S1"}, false
+	return w.named, []string{"S1"}, false
 }
 
 // Approve lets everybody but the requester, as the built-in refusal does, where the test
@@ -445,8 +449,14 @@ func (w *world) Respond(_ context.Context, _ string, r cancellation.Request) (ca
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.responses++
-	w.shown = append(w.shown, shown{channel: "response_url", ref: r.Ref.Short(), state: r.State})
-	return cancellation.Delivered, 0
+	delivery := cancellation.Delivered
+	if len(w.responding) > 0 {
+		delivery, w.responding = w.responding[0], w.responding[1:]
+	}
+	if delivery == cancellation.Delivered || delivery == cancellation.Lost {
+		w.shown = append(w.shown, shown{channel: "response_url", ref: r.Ref.Short(), state: r.State})
+	}
+	return delivery, 0
 }
 
 func (w *world) Find(_ context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, _ time.Time) (cancellation.Posted, bool, bool) {
