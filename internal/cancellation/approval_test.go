@@ -753,6 +753,20 @@ func TestACardThatTheOperatorsChannelRefusesIsTriedThereAgainWhileItAsks(t *test
 	}
 }
 
+func TestApproversAreAskedDirectlyWhereTheOperatorsChannelRefusesTheCard(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.notify = "COPS"
+		s := w.submission()
+		s.Place.Channel, s.Place.ChannelName = "", ""
+		w.answer(s)
+		w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) }) // the requester's too
+		w.run(w.journal, time.Minute)
+		_, messages := w.snapshot()
+		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"))
+	})
+}
+
 func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(6)

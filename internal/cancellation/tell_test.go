@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -93,6 +94,24 @@ func TestWhatTheResponseURLDoesNotTakeIsToldAllTheSame(t *testing.T) {
 			})
 		})
 	}
+}
+
+// blurred is a journal in which nobody can read what a request asked for.
+type blurred struct{ cancellation.Journal }
+
+func (j blurred) Request(ctx context.Context, id string) (cancellation.Request, error) {
+	r, err := j.Journal.Request(ctx, id)
+	return r, errors.Join(err, cancellation.ErrUnreadable)
+}
+
+func TestARequestThatCannotBeReadIsToldOfAllTheSame(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.submit()
+		w.run(blurred{w.journal}, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, r.Ref.Short(), messages[0].ref)
+	})
 }
 
 func TestNobodyIsRemindedOfWhatIsAnsweredByThen(t *testing.T) {
