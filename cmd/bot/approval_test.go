@@ -521,7 +521,9 @@ func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
 		w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
 		w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
 		w.press(w.cast.Approver, orphan, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "Too late: Cancellation requested", "Nothing was changed")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You did this already: it is recorded. By now: Cancellation requested")
+		w.press(w.cast.User, orphan, "approve")
+		w.whispered(w.cast.Channel, w.cast.User, "Too late: Cancellation requested", "Nothing was changed")
 		w.press(w.cast.Requester, orphan, "withdraw") // what was filed is not called withdrawn
 		w.whispered(w.cast.Channel, w.cast.Requester, "Too late: Cancellation requested", "Nothing was changed")
 		assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
