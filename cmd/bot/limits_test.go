@@ -133,7 +133,7 @@ func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
 		require.NoError(t, err)
 
 		w.accepted(w.cast.Channel, w.cast.User, second)
-		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(second), "1 were filed in this hour, and no more may be", "Nothing is filed yet")
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(second), "this hour's filings are used up, 1 at most", "Nothing is filed yet")
 		assert.Empty(t, w.postsFor(second), "nothing is sent for it")
 		assert.Equal(t, map[string]int{"filed": 1, "scheduled": 1}, w.recorded())
 

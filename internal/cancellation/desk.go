@@ -62,6 +62,9 @@ const (
 	AnswerTooMany
 	// AnswerNobody: it needs approval, and nobody else could give it. Nothing was recorded.
 	AnswerNobody
+	// AnswerUnseen: it needs approval, the policy binds approving to nobody in particular,
+	// and no channel would show it to anybody. Nothing was recorded.
+	AnswerUnseen
 )
 
 // Answer is what a submission is told.
@@ -116,6 +119,8 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 		return d.blocked(ctx, s, blockers)
 	case errors.Is(err, errNobody):
 		return Answer{Kind: AnswerNobody}, nil
+	case errors.Is(err, errUnseen):
+		return Answer{Kind: AnswerUnseen}, nil
 	case errors.Is(err, ErrMoved):
 		return d.blocked(ctx, s, []Blocker{BlockedByRequest})
 	case err != nil:
@@ -131,14 +136,18 @@ var errBlocked = errors.New("the server cannot be cancelled now")
 // turnedAway reports whether a submission was given back by what may have changed since an
 // earlier delivery of the same one: the day's last place may be its own.
 func turnedAway(err error) bool {
-	return slices.ContainsFunc([]error{ErrDayFull, errNobody, errBlocked, ErrMoved}, func(why error) bool { return errors.Is(err, why) })
+	return slices.ContainsFunc([]error{ErrDayFull, errNobody, errUnseen, errBlocked, ErrMoved}, func(why error) bool { return errors.Is(err, why) })
 }
 
 // recordTries bounds how often a submission is decided anew because what it rests on moved.
 const recordTries = 5
 
-// errNobody says that the policy asks for an approval that nobody could give.
-var errNobody = errors.New("nobody else could approve this")
+// errNobody says that the policy asks for an approval that nobody could give, errUnseen
+// that whoever could would not hear of it.
+var (
+	errNobody = errors.New("nobody else could approve this")
+	errUnseen = errors.New("nobody who could approve this would be shown it")
+)
 
 // record decides and records. ErrMoved says that the standing request, which this
 // one was to take the place of, is live and has changed since the card.
@@ -255,6 +264,9 @@ func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal
 	}
 	if !anyone && len(who) < r.Decision.Approvals {
 		return Record{}, errNobody
+	}
+	if len(who) == 0 && d.NotifyChannel == "" && r.Submission.Place.private() {
+		return Record{}, errUnseen
 	}
 	if r, err = r.Move(Pending, BySubmission, ""); err != nil {
 		return Record{}, err

@@ -114,6 +114,34 @@ func TestWhatIsToBeCorrectedIsSaidAndNotRecorded(t *testing.T) {
 	})
 }
 
+func TestWhereNobodyWouldBeShownARequestThatAnybodyMayApproveNothingIsStored(t *testing.T) {
+	anybody, err := authz.Parse("policy.cedar", []byte(`
+@id("ask") permit (principal, action == Action::"request", resource);
+@id("anybody-approves") permit (principal, action == Action::"approve", resource);`))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		notify string
+		ask    func(w *world) cancellation.Submission
+		want   cancellation.AnswerKind
+	}{
+		"in no channel": {"", (*world).privately, cancellation.AnswerUnseen},
+		"in no channel, and the operators' channel asks": {"COPS", (*world).privately, cancellation.AnswerAccepted},
+		"in a channel": {"", (*world).submission, cancellation.AnswerAccepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.rules, w.notify = anybody, c.notify
+				answer := w.answer(c.ask(w))
+				assert.Equal(t, c.want, answer.Kind)
+				if c.want == cancellation.AnswerUnseen {
+					_, err := w.journal.Live(t.Context(), w.server.ID)
+					require.ErrorIs(t, err, cancellation.ErrNoRequest)
+				}
+			})
+		})
+	}
+}
+
 // restless is a journal whose standing request has always moved when a record is made.
 type restless struct {
 	cancellation.Journal

@@ -80,7 +80,7 @@ func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error)
 		return true, err
 	}
 	w.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
-	return true, w.wait(ctx, h, r, Because(WhyWaiting, fmt.Sprintf("%d were filed in this hour, and no more may be", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
+	return true, w.wait(ctx, h, r, Because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
 }
 
 // frozenPause is how long a request waits before it looks whether a freeze is over.

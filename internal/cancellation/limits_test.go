@@ -136,7 +136,7 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 		}
 		assert.Equal(t, 1, waits, "the third is told to wait")
 		third := w.live(w.server.ID + 2)
-		assert.Equal(t, cancellation.Because(cancellation.WhyWaiting, "2 were filed in this hour, and no more may be"), third.Why)
+		assert.Equal(t, cancellation.Because(cancellation.WhyWaiting, "this hour's filings are used up, 2 at most"), third.Why)
 		w.run(w.journal, time.Hour)
 		posts, _ = w.snapshot()
 		assert.Len(t, posts, 3, "it goes in the next hour")

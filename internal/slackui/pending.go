@@ -23,7 +23,7 @@ func (w Words) pending(kind cancellation.NoticeKind, r cancellation.Request) Mes
 	case word == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
 		lines = append(lines, words("It waits again: approvals that it had count no more, or more are needed."))
 	case kind.Recipient() == r.Submission.By.ID:
-		lines = append(lines, words("Nobody who may approve could be shown this. It stays owed and is tried again: ask one of them yourself."))
+		lines = append(lines, words("Nobody who may approve could be shown this. It stays owed and is tried again: invite this bot to the channel where you asked."))
 	}
 	return Message{
 		Text: fitting(pendingText(r)),

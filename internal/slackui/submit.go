@@ -129,6 +129,8 @@ func (a *App) answer(answer cancellation.Answer, s cancellation.Submission) Repl
 		return fieldError(serverBlock, blockedError(s.Card, answer.Blockers[0]))
 	case cancellation.AnswerTooMany:
 		return fieldError(serverBlock, "Nothing was filed: "+a.tooMany())
+	case cancellation.AnswerUnseen:
+		return fieldError(serverBlock, "This needs the approval of other people, and here nobody would be shown it. Nothing was filed: ask again in a channel that this bot is in.")
 	case cancellation.AnswerNobody:
 		return fieldError(serverBlock, "This needs the approval of other people, and by the policy there are not enough who could give it. Nothing was filed: whoever runs this bot can say more.")
 	case cancellation.AnswerWrong:
