@@ -1,0 +1,76 @@
+//go:build unix
+
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+		w.accepted(w.cast.Channel, w.cast.User, w.server)
+		waits := w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server), "Nothing is filed before")
+		w.press(w.cast.Outsider, waits, "undo")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not withdraw this")
+		w.press(w.cast.User, waits, "undo")
+		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays")
+		assert.Equal(t, map[string]int{"withdrawn": 1}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		before := time.Now()
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		require.Len(t, w.posts(), 1)
+		assert.GreaterOrEqual(t, w.posts()[0].At.Sub(before), 2*time.Second)
+	})
+}
+
+func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
+	overBothWith(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+		for _, person := range []string{w.cast.Approver, w.cast.Requester} {
+			server := w.another()
+			w.press(w.cast.Approver, w.asksFor(server), "approve")
+			w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(server), "Nothing is filed before")
+			w.press(person, w.awaitMessage(person, "Approved, will be filed", w.fqdn(server)), "undo")
+			for _, place := range []string{w.cast.Channel, w.cast.Approver, w.cast.Requester} {
+				w.awaitMessage(place, "Withdrawn by", w.fqdn(server)+" stays", "Nothing was filed")
+			}
+		}
+		assert.Equal(t, map[string]int{"withdrawn": 2}, w.recorded())
+		assert.Empty(t, w.posts())
+	})
+}
+
+func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
+	overBoth(t, func(t *testing.T, w *world) {
+		stays, goes := w.another(), w.another()
+		w.freezes(w.cast.Approver)
+		for _, server := range []int64{stays, goes} {
+			w.press(w.cast.Approver, w.asksFor(server), "approve")
+		}
+		w.press(w.cast.Approver, w.awaitMessage(w.cast.Approver, "to be filed", w.fqdn(stays)), "undo") // "Stop"
+		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(stays)+" stays")
+		w.stop()
+		w.start()
+		w.awaitReady()
+		w.thaws(w.cast.Approver)
+		told := w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(goes))
+		own := w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(goes))
+		for _, m := range []message{told, own} {
+			assert.Contains(t, m.Shown, "To stop it: update the ticket", "how it is stopped at SoftLayer")
+			_, err := w.clicks(w.cast.Approver, m, "undo")
+			require.Error(t, err, "what was filed has no button")
+		}
+		assert.Empty(t, w.postsFor(stays))
+		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
+	})
+}
