@@ -573,6 +573,7 @@ func TestWaitingIsAsLongHoweverOftenTheWorkerLooks(t *testing.T) {
 		looks()
 		w.run(w.journal, 2*time.Hour)
 		assert.Equal(t, cancellation.Pending, w.now(r).State)
+		assert.Equal(t, []string{cancellation.EventSubmitted, cancellation.EventReminded}, w.kinds(r), "reminded once")
 		w.run(w.journal, 2*time.Hour)
 		assert.Equal(t, cancellation.Expired, w.now(r).State)
 	})
