@@ -376,6 +376,49 @@ func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
 	}
 }
 
+// poisoned is an inventory that panics on one server.
+type poisoned struct {
+	cancellation.Inventory
+	server int64
+}
+
+func (p poisoned) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	if id == p.server {
+		panic("a fee of nil")
+	}
+	return p.Inventory.Server(ctx, id)
+}
+
+func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submitFleet(3)
+		bad := w.server.ID + 1
+		worker := w.worker(w.journal)
+		worker.Inventory = poisoned{w, bad}
+		w.runs(worker, time.Minute)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 2)
+		assert.Equal(t, cancellation.Stuck, w.live(bad).State)
+		assert.Equal(t, cancellation.Because(cancellation.WhyPoison, "a fee of nil"), w.live(bad).Why)
+	})
+}
+
+func TestAfterAPanicInThePostNobodyKnowsWhetherItWasMade(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+			made(w, o)
+			panic("an answer of nil")
+		})
+		r := w.submit()
+		w.run(w.journal, 5*time.Second)
+		assert.Equal(t, cancellation.Filing, w.now(r).State, "it is not said to need a person")
+		w.run(w.journal, time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State, "the books show it")
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 1)
+	})
+}
+
 func TestARateLimitIsWaitedOutAndCountsForNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, rateLimited, rateLimited, rateLimited)
