@@ -67,6 +67,22 @@ func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
 	})
 }
 
+func TestWhoAsksForAHeldServerIsToldWhoseItIsAlsoWhereEvidenceCannotBeRecorded(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.submit()
+		w.run(w.journal, time.Minute)
+		w.change(func(w *world) { w.closeTickets(); w.rights.ViewTickets = false })
+		s := w.submission()
+		s.View = "V2"
+		desk := w.desk()
+		desk.Journal = &interrupted{Journal: w.journal, unclear: true}
+		answer, err := desk.Submit(t.Context(), s)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
+		assert.Equal(t, first.Ref, answer.Held.Ref)
+	})
+}
+
 func TestEvidenceOlderThanTheRowLocksNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
