@@ -36,8 +36,11 @@ func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *tes
 func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
 	t.Parallel()
 	for _, unanswered := range []struct{ method, fault string }{
-		{"users.info", fakeslack.FaultHang}, {"users.info", fakeslack.FaultRateLimited},
-		{"usergroups.list", fakeslack.FaultHang}, {"usergroups.list", fakeslack.FaultRateLimited}, {"usergroups.list", "internal_error"},
+		{"users.info", fakeslack.FaultHang},
+		{"users.info", fakeslack.FaultRateLimited},
+		{"usergroups.list", fakeslack.FaultHang},
+		{"usergroups.list", fakeslack.FaultRateLimited},
+		{"usergroups.list", "internal_error"},
 	} {
 		t.Run(unanswered.method+" "+unanswered.fault, func(t *testing.T) {
 			t.Parallel()
