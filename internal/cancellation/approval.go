@@ -33,9 +33,10 @@ type Terms struct {
 // reminderLead is how long before the end approvers are reminded, where there is time.
 const reminderLead = 4 * time.Hour
 
-// awaiting is the request as it begins to wait for approval.
+// awaiting is the request as it begins to wait for approval. One that waits again was
+// reminded of once, if it was.
 func (r Request) awaiting(now time.Time, t Terms) Request {
-	r.ExpiresAt, r.Reminded, r.UndoUntil = now.Add(t.ApprovalExpiry), false, time.Time{}
+	r.ExpiresAt, r.UndoUntil = now.Add(t.ApprovalExpiry), time.Time{}
 	if r.Due = r.remindAt(now); r.Submission.Place.private() {
 		r.Due = now // nobody is asked yet
 	}

@@ -516,6 +516,28 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	}
 }
 
+func TestARequestThatWaitsAgainIsNotRemindedOfAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.idle = time.Hour
+		r := w.submit()
+		w.run(w.journal, 69*time.Hour)
+		w.approve(r, raj)
+		w.change(func(w *world) { w.may = map[string]bool{} })
+		w.run(w.journal, time.Minute)
+		require.Equal(t, cancellation.Pending, w.now(r).State)
+		w.run(w.journal, 71*time.Hour)
+		require.Equal(t, cancellation.Pending, w.now(r).State)
+		count := 0
+		for _, kind := range w.kinds(r) {
+			if kind == cancellation.EventReminded {
+				count++
+			}
+		}
+		assert.Equal(t, 1, count, "its history says so of the one that there was")
+	})
+}
+
 func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

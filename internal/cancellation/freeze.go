@@ -19,7 +19,6 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	if err := d.Journal.Freeze(ctx, order); err != nil {
 		return nil, err
 	}
-	d.Wake()
 	return d.Journal.UnderWay(ctx)
 }
 

@@ -169,7 +169,7 @@ type Request struct {
 
 	Approvals []Approval // of other people, in their order; those that count no more are left out
 	ExpiresAt time.Time  // Pending: it ends then
-	Reminded  bool       // Pending: the one reminder was owed
+	Reminded  bool       // the one reminder was owed
 	UndoUntil time.Time  // Scheduled: it is not filed before, so that people can undo it; zero for at once
 	EndedBy   Person     // Declined, Withdrawn: who did; zero where an operator did
 

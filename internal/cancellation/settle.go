@@ -113,20 +113,32 @@ func (b bookReader) named(ctx context.Context, r Request, server Server) (*verdi
 	if server.OpenTicket != nil {
 		ids = append(ids, server.OpenTicket.ID)
 	}
-	var worst *verdict
+	var heaviest *verdict
 	for _, id := range ids {
 		v, err := b.rule(ctx, r, id, server)
 		if err != nil {
 			return nil, err
 		}
-		if v.to == Filed {
-			return v, nil
-		}
-		if worst == nil || v.to == Duplicate {
-			worst = v
+		if heaviest == nil || v.weight() > heaviest.weight() {
+			heaviest = v
 		}
 	}
-	return worst, nil
+	return heaviest, nil
+}
+
+// weight orders what named tickets say: our own first, then one that may be ours, since it
+// cannot be read, then somebody else's that stands, and last one that only blocks.
+func (v verdict) weight() int {
+	word, _ := SplitWhy(v.why)
+	switch {
+	case v.to == Filed:
+		return 3
+	case word == WhyTicketHidden:
+		return 2
+	case v.to == Duplicate:
+		return 1
+	}
+	return 0
 }
 
 // evidence is what answers to this request's POSTs said: the ticket that one of an

@@ -75,6 +75,22 @@ func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
 	})
 }
 
+func TestATicketThatWasNamedAndIsHiddenByNowMayBeOurs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, func(w *world, _ cancellation.Order) cancellation.Outcome {
+			w.reading = errors.New("SoftLayer does not answer")
+			return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 7}}
+		})
+		r := w.submit()
+		w.run(w.journal, time.Minute)
+		require.Equal(t, cancellation.Unknown, w.now(r).State)
+		w.change(func(w *world) { w.reading = nil; w.openTicket(9, "by hand, by staff") })
+		w.run(w.journal, 20*time.Minute)
+		assert.Equal(t, cancellation.Stuck, w.now(r).State, "somebody else's open ticket does not say whose the hidden one is")
+		assert.Equal(t, cancellation.Because(cancellation.WhyTicketHidden, "7"), w.now(r).Why)
+	})
+}
+
 func TestATicketThatSoftLayerNamesSettlesALostAnswerAsSoonAsNoneCanBeUnderWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		is     func(w *world)
