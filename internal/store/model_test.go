@@ -167,6 +167,7 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 	}
 	now := m.clock.time()
 	next := c.To
+	next.Repeats = r.Repeats // counted beside the version
 	next.Version, next.UpdatedAt, next.Due = r.Version+1, now, m.dueAt(c.To)
 	if c.From.State != c.To.State {
 		next.Since = now
