@@ -251,7 +251,7 @@ func moreThanTheLimits(t *testing.T, w *world) {
 	waiting := 0
 	for _, server := range taken {
 		if w.awaitEither(server, "Cancellation requested", "Waiting to be filed") == "Waiting to be filed" {
-			w.awaitMessage(w.cast.Channel, "60 were filed in this hour, and no more may be", w.fqdn(server))
+			w.awaitMessage(w.cast.Channel, "this hour's filings are used up, 60 at most", w.fqdn(server))
 			waiting++
 		}
 	}
