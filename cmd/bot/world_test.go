@@ -46,7 +46,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 // waiting is how many tests run at once: nearly all of them wait, for other
 // processes and for timeouts, and few compute.
-const waiting = "16"
+const waiting = "20"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
