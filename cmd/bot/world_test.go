@@ -44,10 +44,6 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// waiting is how many tests run at once: nearly all of them wait, for other
-// processes and for timeouts, and few compute.
-const waiting = "20"
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false
