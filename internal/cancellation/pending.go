@@ -156,6 +156,7 @@ func (w *Worker) askDirectly(ctx context.Context, r Request) error {
 
 func (w *Worker) owePerson(ctx context.Context, r Request, user string) error {
 	_, err := w.Journal.Owe(ctx, r.ID, Direct(user), Place{})
+	w.notices.Ring()
 	return err
 }
 
