@@ -206,7 +206,7 @@ func (t *trial) judgeMessages(r row) {
 		t.find(untold, "request %s is %s (%s), and no message says so", r.ref, r.state, r.why)
 		return
 	}
-	last := about[len(about)-1]
+	last := slices.MaxFunc(about, func(a, b fakeslack.Message) int { return strings.Compare(a.TS, b.TS) }) // an orphan may stand before it
 	for _, m := range about {
 		if m.TS == r.notice.ts {
 			last = m
