@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +60,9 @@ var table = map[string]room{
 	"internal/fakesoftlayer": {
 		why: "a fake that shares a type with its client can never contradict it",
 	},
+	"internal/cleanroom": {
+		why: "every package's TestMain calls it; no room imports it but in tests",
+	},
 	"internal/postgrestest": {
 		others: []string{"github.com/jackc/pgx/v5"},
 		why:    "tests of several rooms need a database of their own; no room imports it but in tests",
@@ -78,7 +83,7 @@ var table = map[string]room{
 // inTests is what test files may import everywhere, beside what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
-	module + "internal/postgrestest",
+	module + "internal/postgrestest", module + "internal/cleanroom",
 }
 
 // inTestsOf is what the tests of one room may import beyond that.
@@ -102,11 +107,30 @@ var inTestsOf = map[string][]string{
 	"crash": {"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
 }
 
+// allTags are the build tags of tests that go test ./... leaves to make.
+const allTags = "bench,crash,testclock,clusters,oldbuild"
+
 type pkg struct {
 	ImportPath   string
+	Dir          string
 	Imports      []string
 	TestImports  []string
 	XTestImports []string
+	TestGoFiles  []string
+	XTestGoFiles []string
+}
+
+func TestEveryPackageTestsInACleanRoom(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		files := slices.Concat(p.TestGoFiles, p.XTestGoFiles)
+		clean := slices.ContainsFunc(files, func(name string) bool {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			require.NoError(t, err)
+			return strings.Contains(string(text), "func TestMain(") && strings.Contains(string(text), "cleanroom.")
+		})
+		assert.True(t, clean || len(files) == 0, "%s: its TestMain does not call cleanroom", p.ImportPath)
+	}
 }
 
 func TestEachRoomImportsOnlyWhatThePlanLets(t *testing.T) {
@@ -150,7 +174,7 @@ func standard(path string) bool {
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	out, err := exec.Command("go", "list", "-tags", allTags, "-json=ImportPath,Dir,Imports,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...").Output()
 	require.NoError(t, err)
 	var found []pkg
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {

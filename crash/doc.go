@@ -3,9 +3,11 @@
 //
 //	make crash                                              # five hundred schedules, and the mutants
 //	cd crash
-//	go test -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
-//	go test -run TestSchedules -v -args -only 421           # one schedule again, with its timeline
-//	go test -run TestMutants -args -mutants
+//	go test -tags crash -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
+//	go test -tags crash -run TestSchedules -v -args -only 421 # one schedule again, with its timeline
+//	go test -tags crash -run TestMutants -args -mutants
+//
+// Without the tag crash only the judge and the patches are tested: go test ./... stays short.
 //
 // A schedule runs the real binary as child processes against both fakes, over real
 // HTTP and websockets on loopback, while people ask for servers, staff close tickets

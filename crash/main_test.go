@@ -3,13 +3,14 @@
 package crash
 
 import (
+	"cancel-server/internal/cleanroom"
 	"flag"
 	"fmt"
 	"os"
 	"testing"
 )
 
-// What is run. Without flags it is a tiny round, so that go test ./... stays short.
+// What is run. Without flags it is a tiny round.
 var (
 	schedules  = flag.Int("schedules", 0, "how many schedules to run; 0 for a tiny round")
 	firstSeed  = flag.Uint64("seed", 1, "the first one's seed; the others follow")
@@ -22,7 +23,7 @@ var (
 const tinyRound = 6
 
 func TestMain(m *testing.M) {
-	flag.Parse()
+	cleanroom.Prepare()
 	err := flag.Set("test.parallel", *workers)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -5,7 +5,6 @@ package crash
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -57,32 +56,6 @@ func TestEveryPatchMeetsItsText(t *testing.T) {
 	for _, patches := range all {
 		_, err := patched(patches)
 		require.NoError(t, err)
-	}
-}
-
-func TestMutants(t *testing.T) {
-	for i, m := range mutants {
-		if i > 0 && !*allMutants {
-			return
-		}
-		t.Run(m.name, func(t *testing.T) {
-			broken := &binary{name: fmt.Sprintf("mutant-%d", i), patches: slices.Concat(swift.patches, m.patches), added: swift.added}
-			_, err := broken.built()
-			require.NoError(t, err)
-			h := hunt{broken: broken, shows: m.shows}
-			h.ctx, h.stop = context.WithCancel(t.Context())
-			defer h.stop()
-			t.Run("schedules", func(t *testing.T) {
-				for _, seed := range seeds(mutantBound) {
-					t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-						t.Parallel()
-						h.try(t, seed)
-					})
-				}
-			})
-			require.NotEmpty(t, h.found, "the harness finds nothing in %d schedules of a program of which it is true that %s", h.tried, m.name)
-			fmt.Fprintf(os.Stderr, "found, after %d schedules, that %s: %s\n", h.tried, m.name, h.found)
-		})
 	}
 }
 

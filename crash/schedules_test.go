@@ -5,7 +5,6 @@ package crash
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -165,35 +164,6 @@ func (w *world) trial() (*trial, error) {
 	return t, nil
 }
 
-func TestSchedules(t *testing.T) {
-	t.Parallel()
-	table := newTable()
-	all := seeds(*schedules)
-	t.Cleanup(func() {
-		table.print(os.Stderr)
-		if missing := table.unreached(); len(all) >= fullRound && len(missing) > 0 {
-			t.Errorf("a full round comes to every boundary, and not to %s", strings.Join(missing, ", "))
-		}
-	})
-	for _, seed := range all {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			t.Parallel()
-			s := draw(seed)
-			table.began()
-			o := run(t.Context(), t, s)
-			table.add(o)
-			switch {
-			case len(o.found) > 0:
-				t.Error(o.report())
-			case *onlySeed != 0:
-				t.Log(o.report())
-			default:
-				t.Logf("%s: %v, %s", s, o.took.Round(100*time.Millisecond), o.reached())
-			}
-		})
-	}
-}
-
 // fullRound is how many schedules come to every boundary, on either database, several
 // times.
 var fullRound = 8 * len(boundaries)
@@ -235,7 +205,7 @@ func (e evidence) reached(target string) bool {
 // report is a failed schedule with its evidence.
 func (o outcome) report() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, %s\nagain: go test ./crash -run TestSchedules -args -only %d\n", o.schedule, o.reached(), o.schedule.seed)
+	fmt.Fprintf(&text, "%s, %s\nagain: go test -tags crash ./crash -run TestSchedules -args -only %d\n", o.schedule, o.reached(), o.schedule.seed)
 	for _, v := range o.found {
 		fmt.Fprintf(&text, "  FOUND %s: %s\n", v.figure, v.shown)
 	}

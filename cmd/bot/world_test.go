@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/fakesoftlayer"
 )
@@ -45,7 +46,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	flag.Parse()
+	cleanroom.Prepare()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
@@ -53,6 +54,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	cleanroom.TakeTurn()
 	code := m.Run()
 	if path, err := binary(); err == nil && path != "" {
 		os.RemoveAll(filepath.Dir(path))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cancel-server/internal/cleanroom"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "stand-in" {
 		os.Exit(standIn(os.Args[2], os.Args[3:]))
 	}
-	os.Exit(m.Run())
+	cleanroom.MainInTurn(m)
 }
 
 // standInCommand is a command line that makes this binary play a role.

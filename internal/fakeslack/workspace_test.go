@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/fakeslack"
 
 	"github.com/slack-go/slack"
@@ -20,7 +21,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	cleanroom.Prepare()
+	goleak.VerifyTestMain(m)
+}
 
 // startOfTime is what the clock of a test shows until it is moved.
 var startOfTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

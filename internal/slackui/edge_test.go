@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cancel-server/internal/cleanroom"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,7 +18,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	cleanroom.Prepare()
+	goleak.VerifyTestMain(m)
+}
 
 // silent is a log that nobody reads.
 func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	flags "flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -15,22 +14,18 @@ import (
 	"pgregory.net/rapid"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/postgrestest"
 )
 
-// effort is how often a property is tried, and how long each time, where the command
-// line does not say.
-var effort = map[string]string{"rapid.checks": "8", "rapid.steps": "60"}
+// steps is how many operations one case of a property has, unless the command line says.
+const steps = "60"
 
 func TestMain(m *testing.M) {
-	flags.Parse()
-	flags.Visit(func(f *flags.Flag) { delete(effort, f.Name) })
-	for name, value := range effort {
-		if err := flags.Set(name, value); err != nil {
-			panic(err)
-		}
+	if err := flags.Set("rapid.steps", steps); err != nil {
+		panic(err)
 	}
-	os.Exit(m.Run())
+	cleanroom.MainInTurn(m)
 }
 
 func TestAFileHoldsAndAnswersWhatTheModelDoes(t *testing.T) {
