@@ -2,7 +2,7 @@
 .PHONY: help sandbox test check crash bench fuzz golden
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sandbox: ## both fakes, the page and the bot on loopback; prints one URL
 	go run ./cmd/sandbox
@@ -14,11 +14,11 @@ check: ## what CI holds a change to: format, vet, staticcheck, race detector
 	.ci/check
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED)
-	cd crash && go test -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
+	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
 	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants
 
 bench: ## CPU, memory and latency beside floors measured in the same run
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
+	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 fuzz: ## each fuzz target for 20 s
 	@for pkg in $$(go list ./internal/... ./cmd/...); do \

@@ -2,7 +2,7 @@
 // binary in a process of its own, beside two floors that do no more than a
 // slash command asks for. It holds benchmarks only:
 //
-//	go test -run '^$' -bench . -benchtime 1x ./bench
+//	go test -tags bench -run '^$' -bench . -benchtime 1x ./bench
 //
 // The floors are processes too. net-http checks the signature and sends canned
 // bytes to views.open; slack-go is what its documentation shows: verify, parse,

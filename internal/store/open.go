@@ -42,7 +42,7 @@ func (o Options) clock() func() time.Time {
 	if o.Clock != nil {
 		return o.Clock
 	}
-	return time.Now
+	return hostTime
 }
 
 // Store is the durable store of one installation. Its methods may be called at once

@@ -98,8 +98,6 @@ type postgresEngine struct {
 	history     atomic.Pointer[string] // of the server that the committer's connection is to
 }
 
-const serverTime = `(extract(epoch from clock_timestamp()) * 1000)::bigint`
-
 func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
 	if e.clock != nil {
 		return inMillis(e.clock()), nil
