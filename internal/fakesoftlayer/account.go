@@ -14,10 +14,19 @@ type Options struct {
 	// Servers is how many servers the account holds; 200 if it is not positive.
 	Servers int
 	// Seed is where everything random comes from: two accounts of one seed and
-	// one Now hold the same servers.
+	// one Start hold the same servers.
 	Seed uint64
 	// Now is the clock that Advance shifts; time.Now if nil.
 	Now func() time.Time
+	// Start is what Now is shifted to when the account is made: the account begins
+	// at this moment, whatever the day is elsewhere. Now stays as it is if zero.
+	Start time.Time
+	// BillDays is in how many days the next bill date is, by Dallas's calendar; if
+	// it is not positive that is the 1st of the next month.
+	BillDays int
+	// CutoffDays is how many days before a bill date a cancellation must be in; 3
+	// if it is not positive.
+	CutoffDays int
 	// Observe is called once for each finished request to the imitated API, on
 	// that request's goroutine and with no lock held. It may be nil.
 	Observe func(Exchange)
@@ -32,7 +41,8 @@ type Account struct {
 	mu         sync.Mutex
 	random     *rand.Rand
 	shift      time.Duration
-	nextBill   time.Time
+	firstBill  time.Time
+	billed     int // bill dates that have passed
 	servers    map[int64]*server
 	serverIDs  []int64 // ascending
 	gateways   []*gateway
@@ -45,15 +55,15 @@ type Account struct {
 	armed      []armed
 }
 
+// cutoffDays is the usual cut-off: SoftLayer says two or three days.
+const cutoffDays = 3
+
 // Identifiers of the account and of the user that the key belongs to.
 const (
 	accountID = 307608
 	userID    = 811234
 	username  = "307608_fake-bot@example.com"
 )
-
-// central is the offset in which SoftLayer writes its dates: RFC 3339, not UTC.
-var central = time.FixedZone("", -6*60*60)
 
 // New makes an account.
 func New(options Options) *Account {
@@ -62,6 +72,9 @@ func New(options Options) *Account {
 	}
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.CutoffDays <= 0 {
+		options.CutoffDays = cutoffDays
 	}
 	a := &Account{
 		options: options,
@@ -73,7 +86,10 @@ func New(options Options) *Account {
 	}
 	a.lastTicket = 153_000_000 + int64(a.random.IntN(500_000))
 	a.lastUpdate = 600_000_000
-	a.nextBill = firstOfNextMonth(options.Now())
+	if !options.Start.IsZero() {
+		a.shift = options.Start.Sub(options.Now())
+	}
+	a.firstBill = firstBill(a.now(), options.BillDays)
 	a.populate()
 	return a
 }
@@ -139,11 +155,3 @@ func (a *Account) Handler() http.Handler {
 }
 
 func (a *Account) now() time.Time { return a.options.Now().Add(a.shift) }
-
-// date writes a moment as SoftLayer does.
-func date(t time.Time) string { return t.In(central).Format(time.RFC3339) }
-
-func firstOfNextMonth(t time.Time) time.Time {
-	t = t.In(central)
-	return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, central)
-}

@@ -59,6 +59,7 @@
 // activeAgreement (none is asked here; POST key hides any relation); that a server on
 // a contract term has an activeAgreement, and that its cancellation is taken; the number of the
 // tag type HARDWARE, and that a tag nothing refers to is not found; three days for the
-// cut-off; the state name
+// cut-off, and midnight in Dallas for its time of day; that a cancellation keeps the date
+// that was due when it was asked for, however late staff approve it; the state name
 // "Pending" of a cancellation request.
 package fakesoftlayer

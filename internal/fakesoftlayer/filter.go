@@ -211,7 +211,7 @@ func dateTest(name string, values []string) (func(string) bool, error) {
 
 func parseDate(text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "01/02/2006 15:04:05", "01/02/2006"} {
-		if at, err := time.ParseInLocation(layout, text, central); err == nil {
+		if at, err := time.ParseInLocation(layout, text, written); err == nil {
 			return at, nil
 		}
 	}

@@ -79,7 +79,7 @@ func (a *Account) membersOf(id int64) any {
 // one: "a new billing agreement contract".
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Account_Agreement/
 func (a *Account) contract(server int64) tree {
-	start := a.nextBill.AddDate(0, -3, 0)
+	start := a.bill(-3)
 	return tree{
 		"id": server + 800_000_000, "title": "1 year term", "autoRenew": int64(0), "cancellationFee": int64(0),
 		"createDate": date(start), "startDate": date(start), "endDate": date(start.AddDate(1, 0, 0)),

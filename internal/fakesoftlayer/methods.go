@@ -145,7 +145,9 @@ func (a *Account) getPermissions(q *request) (any, error) {
 	return a.key.grants(), nil
 }
 
-// getCutoff is until when a cancellation takes effect on the next bill date.
+// getCutoff is until when a cancellation takes effect on the next bill date. "If the
+// current time falls into the cut off date, this will return next earliest
+// cancellation cut off date."
 // https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate/
 func (a *Account) getCutoff(q *request) (any, error) {
 	if q.argument(0) != fmt.Sprint(accountID) {

@@ -101,7 +101,7 @@ func (a *Account) growBilling(id int64) tree {
 	return tree{
 		"id": id + 400_000_000, "allowCancellationFlag": int64(1), "pendingCancellationFlag": false,
 		"createDate":   date(a.now().AddDate(-1, 0, 0)),
-		"nextBillDate": date(a.nextBill), "lastBillDate": date(a.nextBill.AddDate(0, -1, 0)),
+		"nextBillDate": date(a.nextBill()), "lastBillDate": date(a.bill(-1)),
 		"description": "Dual Xeon", "categoryCode": "server",
 		"recurringFee":                    pick[any](r, fmt.Sprint(fee), fee, float64(fee)+0.5),
 		"nextInvoiceTotalRecurringAmount": pick[any](r, fmt.Sprintf("%d.50", fee+51), float64(fee)+51.5),
@@ -122,7 +122,7 @@ func (a *Account) makeSpecial(s *server, kind int) {
 	case kindNoBilling:
 		delete(t, "billingItem")
 	case kindPending:
-		billing["pendingCancellationFlag"], billing["cancellationDate"] = true, date(a.nextBill)
+		billing["pendingCancellationFlag"], billing["cancellationDate"] = true, date(a.nextBill())
 	case kindNotAllowed:
 		billing["allowCancellationFlag"] = int64(0)
 	case kindTicket, kindQuestion:

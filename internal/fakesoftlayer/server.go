@@ -4,12 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// cutoffBefore is how long before the bill date a cancellation must be in:
-// SoftLayer says two or three days.
-const cutoffBefore = 3 * 24 * time.Hour
 
 // server is one SoftLayer_Hardware_Server with what the account knows beside it.
 type server struct {
@@ -86,46 +81,6 @@ func (a *Account) found(query string) []*server {
 		}
 	}
 	return list
-}
-
-func (a *Account) cutoff() time.Time { return a.nextBill.Add(-cutoffBefore) }
-
-// cancellationDate is when a cancellation asked for now takes effect: the next
-// bill date, or the one after once the cut-off has passed.
-func (a *Account) cancellationDate() time.Time {
-	if a.now().After(a.cutoff()) {
-		return a.nextBill.AddDate(0, 1, 0)
-	}
-	return a.nextBill
-}
-
-// roll moves bill dates that have passed to the next month, and lets go of the
-// servers whose cancellation date has come.
-func (a *Account) roll() {
-	if a.now().Before(a.nextBill) {
-		return
-	}
-	passed := a.nextBill
-	a.nextBill = firstOfNextMonth(a.now())
-	for _, id := range a.serverIDs {
-		s := a.servers[id]
-		billing, ok := s.tree["billingItem"].(tree)
-		if !ok {
-			continue
-		}
-		if due(billing["cancellationDate"], a.now()) {
-			s.removed = true
-		}
-		if billing["nextBillDate"] == date(passed) {
-			billing["lastBillDate"], billing["nextBillDate"] = date(passed), date(a.nextBill)
-		}
-	}
-}
-
-func due(when any, now time.Time) bool {
-	text, _ := when.(string)
-	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && !now.Before(at)
 }
 
 // number reads an id of a tree, whether it was grown or patched in; 0 if it is none.

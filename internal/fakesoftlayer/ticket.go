@@ -131,7 +131,8 @@ func (a *Account) close(t *ticket) error {
 	return nil
 }
 
-// approve makes the cancellation pending on the server's billing item.
+// approve makes the cancellation pending on the server's billing item, for the date
+// that was due when it was asked for.
 func (a *Account) approve(t *ticket) error {
 	s := a.servers[t.server]
 	request, ok := t.tree["cancellationRequest"].(tree)
@@ -142,9 +143,20 @@ func (a *Account) approve(t *ticket) error {
 	request["status"] = tree{"id": int64(4), "keyName": "APPROVED", "name": "Approved"}
 	if billing, ok := s.tree["billingItem"].(tree); ok {
 		billing["pendingCancellationFlag"] = true
-		billing["cancellationDate"] = date(a.cancellationDate())
+		billing["cancellationDate"] = scheduled(request, date(a.cancellationDate()))
 	}
 	return nil
+}
+
+// scheduled is the date that a cancellation request names, else otherwise.
+func scheduled(request tree, otherwise string) string {
+	items, _ := request["items"].([]any)
+	for _, item := range items {
+		if when, ok := item.(tree)["scheduledCancellationDate"].(string); ok {
+			return when
+		}
+	}
+	return otherwise
 }
 
 func (t *ticket) setStatus(id int64, name string) {

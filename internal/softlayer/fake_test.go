@@ -33,9 +33,15 @@ type fake struct {
 // newFake also holds, at the end of the test, that the client broke no rule of the vendor.
 func newFake(t *testing.T, around ...func(http.Handler) http.Handler) fake {
 	t.Helper()
+	return newFakeAt(t, time.Time{}, around...)
+}
+
+// newFakeAt begins at a moment; a zero one is now.
+func newFakeAt(t *testing.T, start time.Time, around ...func(http.Handler) http.Handler) fake {
+	t.Helper()
 	var mu sync.Mutex
 	var broke []fakesoftlayer.Broken
-	account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 60, Seed: 7, Observe: func(e fakesoftlayer.Exchange) {
+	account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 60, Seed: 7, Start: start, Observe: func(e fakesoftlayer.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		broke = append(broke, e.Broke...)
@@ -318,17 +324,34 @@ func TestAServerIsReadDespiteAPassingInternalError(t *testing.T) {
 	}
 }
 
-func TestTheAccountAndItsCutoff(t *testing.T) {
+func TestTheAccountIsReadByName(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	account, err := f.Client.Account(t.Context())
+	account, err := newFake(t).Client.Account(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "Example Hosting (fake)", account.Name)
-	cutoff, err := f.Cutoff(t.Context(), account.ID)
-	require.NoError(t, err)
-	at, err := time.Parse(time.RFC3339, cutoff)
-	require.NoError(t, err)
-	assert.True(t, at.After(time.Now()))
+}
+
+func TestTheCutoffIsReadOnAwkwardDays(t *testing.T) {
+	t.Parallel()
+	for day, c := range map[string]struct{ now, bill, cutoff string }{
+		"an ordinary day":                          {"2026-11-10T12:00:00Z", "2026-12-01T00:00:00-06:00", "2026-11-28T00:00:00-06:00"},
+		"the cut-off has passed":                   {"2026-11-28T18:00:00Z", "2026-12-01T00:00:00-06:00", "2026-12-29T00:00:00-06:00"},
+		"the 1st in UTC, the day before in Dallas": {"2026-12-01T00:30:00Z", "2026-12-01T00:00:00-06:00", "2026-12-29T00:00:00-06:00"},
+		"29 February":                              {"2028-02-29T12:00:00Z", "2028-03-01T00:00:00-06:00", "2028-03-28T23:00:00-06:00"},
+		"the clocks go forward":                    {"2027-03-14T08:00:00Z", "2027-03-31T23:00:00-06:00", "2027-03-28T23:00:00-06:00"},
+		"the clocks go back":                       {"2026-11-01T07:00:00Z", "2026-12-01T00:00:00-06:00", "2026-11-28T00:00:00-06:00"},
+		"New Year's Eve":                           {"2026-12-31T23:59:00Z", "2027-01-01T00:00:00-06:00", "2027-01-29T00:00:00-06:00"},
+	} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		require.NoError(t, err)
+		f := newFakeAt(t, now)
+		cutoff, err := f.Cutoff(t.Context(), "307608")
+		require.NoError(t, err)
+		assert.Equal(t, c.cutoff, cutoff, day)
+		server, err := f.Server(t.Context(), f.Cancelable())
+		require.NoError(t, err)
+		assert.Equal(t, c.bill, server.Billing.NextBillDate, day)
+	}
 }
 
 func TestAWrongKeyIsToldAsSuch(t *testing.T) {
