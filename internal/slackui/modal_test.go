@@ -225,6 +225,7 @@ func TestDatesAreSoftLayersOwn(t *testing.T) {
 	for given, want := range map[string]string{
 		"2026-12-01T00:00:00-06:00": "Tue 1 Dec 2026 (US Central)",
 		"2026-07-01T00:00:00-05:00": "Wed 1 Jul 2026 (US Central)",
+		"2026-06-30T23:00:00-06:00": "Wed 1 Jul 2026 (US Central)", // as SoftLayer writes it in summer
 		"2026-12-01T00:00:00+05:30": "Tue 1 Dec 2026 (UTC+05:30)",
 		"2026-12-01T00:00:00Z":      "Tue 1 Dec 2026 (UTC)",
 		"soon":                      " ()",
