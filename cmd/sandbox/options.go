@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"cancel-server/internal/fakeslack"
 )
@@ -23,6 +24,8 @@ type options struct {
 	listen    string   // HOST:PORT, HOST on loopback
 	demo      bool     // do the main job with no browser, and end
 	command   []string // runs instead of this checkout's bot; nil: the bot
+
+	ackTimeout time.Duration // in which the bot has to acknowledge; 0 for Slack's 3 s
 }
 
 // parseOptions reads the command line: flags, then nothing, demo or -- COMMAND.

@@ -55,7 +55,7 @@ func openWorld(o options, reach time.Duration, errs io.Writer) (*world, error) {
 		)
 	}
 	w.slack = fakeslack.New(fakeslack.Options{
-		Seed: o.seed, URL: w.url + "/slack", Transport: o.transport, Observe: w.journal.observeSlack,
+		Seed: o.seed, URL: w.url + "/slack", Transport: o.transport, AckTimeout: o.ackTimeout, Observe: w.journal.observeSlack,
 	})
 	w.serve(listener, errs)
 	return w, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cancel-server/internal/fakeslack"
@@ -120,23 +121,22 @@ func TestTheMainJobByControlRoutes(t *testing.T) {
 }
 
 func TestWaitingForMessages(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{})
-	d := newDesk(s)
-	got := make(chan []byte)
-	go func() { got <- d.get("/messages?channel=" + s.Cast().Channel + "&wait=30") }()
-	for posted := false; ; {
-		select {
-		case raw := <-got:
-			assert.Contains(t, string(raw), `"text":"x"`, "a message ends the wait")
-			assert.JSONEq(t, "[]", string(d.get("/messages?channel="+s.Cast().OtherChannel+"&wait=0.01")), "and so does the time")
-			return
-		case <-time.After(20 * time.Millisecond):
-			if !posted || len(s.messages(s.Cast().Channel)) < 9 {
-				posted = s.call("chat.postMessage", fields{"channel": s.Cast().Channel, "text": "x"}).OK
-			}
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		get := func(channel string) string {
+			w := httptest.NewRecorder()
+			s.Control().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/messages?wait=30&channel="+channel, nil))
+			return w.Body.String()
 		}
-	}
+		began, got := time.Now(), make(chan string)
+		go func() { got <- get(s.Cast().Channel) }()
+		synctest.Wait()
+		require.True(t, s.call("chat.postMessage", fields{"channel": s.Cast().Channel, "text": "x"}).OK)
+		assert.Contains(t, <-got, `"text":"x"`, "a message ends the wait")
+		assert.Zero(t, time.Since(began))
+		assert.JSONEq(t, "[]", get(s.Cast().OtherChannel), "and so does the time")
+		assert.Equal(t, 30*time.Second, time.Since(began))
+	})
 }
 
 func TestChangingTheWorkspace(t *testing.T) {

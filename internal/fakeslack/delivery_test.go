@@ -76,17 +76,22 @@ func TestABotThatDoesNotAnswer(t *testing.T) {
 	release := make(chan struct{})
 	b := newBot(t, func(string, map[string]any) (int, string) { <-release; return http.StatusOK, "late" })
 	t.Cleanup(func() { close(release) })
-	s := newStage(t, fakeslack.Options{Endpoint: b.url, AckTimeout: 50 * time.Millisecond})
+	s := newStage(t, fakeslack.Options{Endpoint: b.url, AckTimeout: time.Second})
 	ack, err := s.Command(t.Context(), typed(s))
 	require.NoError(t, err)
 	assert.Zero(t, ack.Status)
 	assert.Equal(t, "operation_timeout", ack.Error)
-	s.SetEndpoint("http://127.0.0.1:1")
-	ack, err = s.Command(t.Context(), typed(s))
+	assert.Len(t, s.broken(), 1)
+}
+
+func TestABotThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{Endpoint: "http://127.0.0.1:1"})
+	ack, err := s.Command(t.Context(), typed(s))
 	require.NoError(t, err)
 	assert.Equal(t, "dispatch_failed", ack.Error)
 	assert.False(t, s.Connected())
-	assert.Len(t, s.broken(), 2)
+	assert.Len(t, s.broken(), 1)
 }
 
 func TestDeliveryFaultsOverHTTP(t *testing.T) {
@@ -177,29 +182,30 @@ func TestFaultsOfCalls(t *testing.T) {
 		{fakeslack.FaultSlow, 0, "", true},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
-			t.Parallel()
-			s := newStage(t, fakeslack.Options{})
-			require.NoError(t, s.Fault("chat.postMessage", c.fault, 1))
-			impatient := *s.http
-			impatient.Timeout = 200 * time.Millisecond
-			body := strings.NewReader(`{"channel":"` + s.Cast().Channel + `","text":"x"}`)
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/chat.postMessage", body)
-			require.NoError(t, err)
-			r.GetBody = nil
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Authorization", "Bearer "+s.BotToken())
-			response, err := impatient.Do(r)
-			if c.status == 0 {
-				require.Error(t, err)
-			} else {
+			inVirtualTime(t, func(t *testing.T) {
+				s := newVirtualStage(t, fakeslack.Options{})
+				require.NoError(t, s.Fault("chat.postMessage", c.fault, 1))
+				impatient := *s.http
+				impatient.Timeout = 4 * time.Second // less than a slow answer takes
+				body := strings.NewReader(`{"channel":"` + s.Cast().Channel + `","text":"x"}`)
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/chat.postMessage", body)
 				require.NoError(t, err)
-				got := s.read(response)
-				assert.Equal(t, c.status, got.status)
-				assert.Equal(t, c.word, got.Error)
-			}
-			assert.Equal(t, c.done, len(s.messages(s.Cast().Channel)) == 1, "whether it was done")
-			assert.Empty(t, s.broken(), "a fault is not the bot's")
-			assert.True(t, s.call("chat.postMessage", map[string]any{"channel": s.Cast().Channel, "text": "x"}).OK, "the fault is over")
+				r.GetBody = nil
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Authorization", "Bearer "+s.BotToken())
+				response, err := impatient.Do(r)
+				if c.status == 0 {
+					require.Error(t, err)
+				} else {
+					require.NoError(t, err)
+					got := s.read(response)
+					assert.Equal(t, c.status, got.status)
+					assert.Equal(t, c.word, got.Error)
+				}
+				assert.Equal(t, c.done, len(s.messages(s.Cast().Channel)) == 1, "whether it was done")
+				assert.Empty(t, s.broken(), "a fault is not the bot's")
+				assert.True(t, s.call("chat.postMessage", map[string]any{"channel": s.Cast().Channel, "text": "x"}).OK, "the fault is over")
+			})
 		})
 	}
 }

@@ -52,7 +52,7 @@ func (b browser) do(actions ...chromedp.Action[chromedp.Void]) {
 // eventually waits until a JavaScript expression holds.
 func (b browser) eventually(expression string) {
 	b.t.Helper()
-	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(10*time.Second)))
+	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience)))
 	require.NoError(b.t, err, expression)
 	require.True(b.t, holds, expression)
 }
@@ -154,7 +154,7 @@ func TestThePageDoesTheMainJob(t *testing.T) {
 	tab.do(chromedp.Click("[data-block=decide] button"), chromedp.WaitVisible("#confirm"), chromedp.Click("#confirm-no"))
 	assert.Len(t, s.seen("block_actions"), 1, "a declined confirmation sends nothing")
 	tab.do(chromedp.Click("[data-block=decide] button"), chromedp.WaitVisible("#confirm"), chromedp.Click("#confirm-yes"))
-	require.Eventually(t, func() bool { return len(s.seen("block_actions")) == 2 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.seen("block_actions")) == 2 }, patience, 5*time.Millisecond)
 
 	s.call("chat.postEphemeral", fields{"channel": s.Cast().Channel, "user": s.Cast().User, "text": "for Ana alone"})
 	tab.eventually(`document.querySelector(".message.ephemeral")?.textContent.includes("for Ana alone")`)
@@ -171,10 +171,10 @@ func TestShortcutsAreUsedOnThePage(t *testing.T) {
 	tab.do(chromedp.SendKeys("#composer-input", "db-042.example.com is down\r"), chromedp.WaitVisible(".message"))
 	tab.eventually(`document.querySelector(".message").textContent.includes("db-042.example.com is down") && !document.querySelector(".message .app")`)
 	tab.do(chromedp.Click(".message .menu"))
-	require.Eventually(t, func() bool { return len(s.seen("message_action")) == 1 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.seen("message_action")) == 1 }, patience, 5*time.Millisecond)
 	assert.Contains(t, string(s.seen("message_action")[0].Request), `"callback_id":"cancel-server-message"`)
 	tab.do(chromedp.Click("#composer-shortcut"))
-	require.Eventually(t, func() bool { return len(s.seen("shortcut")) == 1 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.seen("shortcut")) == 1 }, patience, 5*time.Millisecond)
 	assert.Contains(t, string(s.seen("shortcut")[0].Request), `"callback_id":"cancel-server"`)
 	assert.Empty(t, s.broken())
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cancel-server/internal/fakeslack"
@@ -55,7 +56,7 @@ func onSocket(t *testing.T, opts fakeslack.Options, answer func(*slack.Client, s
 
 func (s *stage) reachable() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	require.NoError(s.t, s.WaitReachable(ctx))
 }
@@ -99,26 +100,28 @@ func TestTheMainJobOverSocketMode(t *testing.T) {
 	assert.Len(t, s.seen("view_submission"), 2)
 }
 
-func TestPingsKeepASlackGoClientConnected(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{PingInterval: 20 * time.Millisecond})
-	conn := dial(t, s)
-	pings := 0
-	conn.SetPingHandler(func(string) error {
-		if pings++; pings == 3 {
-			return errors.New("enough")
-		}
-		return nil
+func TestPingsKeepAConnectionAlive(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		conn, began := dial(t, s), time.Now()
+		pings := 0
+		conn.SetPingHandler(func(string) error {
+			if pings++; pings == 3 {
+				return errors.New("enough")
+			}
+			return nil
+		})
+		_, _, err := conn.ReadMessage()
+		require.ErrorContains(t, err, "enough")
+		assert.Equal(t, 15*time.Second, time.Since(began), "one every five seconds")
+		ponged := false
+		other := dial(t, s)
+		other.SetPongHandler(func(data string) error { ponged = data == "hello?"; return errors.New("answered") })
+		require.NoError(t, other.WriteControl(websocket.PingMessage, []byte("hello?"), time.Now().Add(patience)))
+		_, _, err = other.ReadMessage()
+		require.ErrorContains(t, err, "answered")
+		assert.True(t, ponged)
 	})
-	_, _, err := conn.ReadMessage()
-	require.ErrorContains(t, err, "enough")
-	ponged := false
-	other := dial(t, s)
-	other.SetPongHandler(func(data string) error { ponged = data == "hello?"; return errors.New("answered") })
-	require.NoError(t, other.WriteControl(websocket.PingMessage, []byte("hello?"), time.Now().Add(time.Second)))
-	_, _, err = other.ReadMessage()
-	require.ErrorContains(t, err, "answered")
-	assert.True(t, ponged)
 }
 
 // frame is what comes over a connection.
@@ -141,11 +144,11 @@ func dial(t *testing.T, s *stage) *websocket.Conn {
 	t.Helper()
 	_, url, err := s.client().StartSocketModeContext(t.Context())
 	require.NoError(t, err)
-	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	conn, response, err := s.dialer.DialContext(t.Context(), url, nil)
 	require.NoError(t, err)
 	_ = response.Body.Close()
 	t.Cleanup(func() { _ = conn.Close() })
-	_, again, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	_, again, err := s.dialer.DialContext(t.Context(), url, nil)
 	require.Error(t, err, "the URL is used once")
 	_ = again.Body.Close()
 	hello := read(t, conn)
@@ -159,7 +162,7 @@ func dial(t *testing.T, s *stage) *websocket.Conn {
 
 func read(t *testing.T, conn *websocket.Conn) frame {
 	t.Helper()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 	_, raw, err := conn.ReadMessage()
 	require.NoError(t, err)
 	return decode[frame](t, raw)
@@ -186,42 +189,46 @@ func (s *stage) command() <-chan fakeslack.Ack {
 }
 
 func TestWhatIsNotAcknowledgedIsRedelivered(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{AckTimeout: 100 * time.Millisecond})
-	conn := dial(t, s)
-	typing := s.command()
-	first := read(t, conn)
-	assert.Equal(t, "slash_commands", first.Type)
-	assert.True(t, first.Accepts)
-	assert.Equal(t, "db-042", first.Payload["text"])
-	assert.Zero(t, first.RetryAttempt)
-	ack := <-typing
-	assert.Zero(t, ack.Status)
-	assert.Equal(t, "operation_timeout", ack.Error)
-	second := read(t, conn)
-	assert.Equal(t, first.EnvelopeID, second.EnvelopeID)
-	assert.Equal(t, 1, second.RetryAttempt)
-	assert.Equal(t, "timeout", second.RetryReason)
-	acknowledge(t, conn, second.EnvelopeID, map[string]any{"text": "late, but here"})
-	require.Eventually(t, func() bool { return len(s.messages(s.Cast().Channel)) == 1 }, 5*time.Second, time.Millisecond, "the retry's answer has its effect")
-	acknowledge(t, conn, first.EnvelopeID, nil)
-	acknowledge(t, conn, "never-sent", nil)
-	require.Eventually(t, func() bool { return len(s.seen("socket_ack")) > 0 }, 5*time.Second, time.Millisecond)
-	assert.Len(t, s.seen("socket_ack"), 1, "a late acknowledgement is no offence, an invented one is")
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		conn, began := dial(t, s), time.Now()
+		typing := s.command()
+		first := read(t, conn)
+		assert.Equal(t, "slash_commands", first.Type)
+		assert.True(t, first.Accepts)
+		assert.Equal(t, "db-042", first.Payload["text"])
+		assert.Zero(t, first.RetryAttempt)
+		ack := <-typing
+		assert.Zero(t, ack.Status)
+		assert.Equal(t, "operation_timeout", ack.Error)
+		assert.Equal(t, 3*time.Second, time.Since(began), "Slack waits no longer, unless told otherwise")
+		second := read(t, conn)
+		assert.Equal(t, first.EnvelopeID, second.EnvelopeID)
+		assert.Equal(t, 1, second.RetryAttempt)
+		assert.Equal(t, "timeout", second.RetryReason)
+		acknowledge(t, conn, second.EnvelopeID, map[string]any{"text": "late, but here"})
+		synctest.Wait()
+		require.Len(t, s.messages(s.Cast().Channel), 1, "the retry's answer has its effect")
+		acknowledge(t, conn, first.EnvelopeID, nil)
+		acknowledge(t, conn, "never-sent", nil)
+		synctest.Wait()
+		assert.Len(t, s.seen("socket_ack"), 1, "a late acknowledgement is no offence, an invented one is")
+	})
 }
 
 func TestAnEnvelopeIsSentFourTimesAtMost(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{AckTimeout: 30 * time.Millisecond})
-	conn := dial(t, s)
-	s.command()
-	for attempt := range 4 {
-		assert.Equal(t, attempt, read(t, conn).RetryAttempt)
-	}
-	require.Eventually(t, func() bool { return len(s.seen("slash_command")) == 4 }, 5*time.Second, time.Millisecond)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
-	_, _, err := conn.ReadMessage()
-	require.Error(t, err, "there is no fifth")
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		conn := dial(t, s)
+		s.command()
+		for attempt := range 4 {
+			assert.Equal(t, attempt, read(t, conn).RetryAttempt)
+		}
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, _, err := conn.ReadMessage()
+		require.ErrorContains(t, err, "timeout", "there is no fifth")
+		assert.Len(t, s.seen("slash_command"), 4)
+	})
 }
 
 func TestTooLongAnAcknowledgementClosesWith1009AndIsRedelivered(t *testing.T) {
@@ -246,7 +253,7 @@ func TestDisturbedSockets(t *testing.T) {
 	s := onSocket(t, fakeslack.Options{}, func(*slack.Client, socketmode.Event) any { commands.Add(1); return nil })
 	for _, do := range []string{fakeslack.SocketRefresh, fakeslack.SocketDisconnect, fakeslack.SocketWarning} {
 		require.NoError(t, s.Socket(do))
-		require.Eventually(t, func() bool { return len(s.seen("apps.connections.open")) > 1 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.seen("apps.connections.open")) > 1 }, patience, time.Millisecond)
 		ack, err := s.Command(t.Context(), typed(s))
 		require.NoError(t, err)
 		assert.Equal(t, 200, ack.Status, "after %s the client is back", do)
@@ -256,45 +263,50 @@ func TestDisturbedSockets(t *testing.T) {
 }
 
 func TestADeafSocketLooksAlive(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{AckTimeout: 50 * time.Millisecond})
-	conn := dial(t, s)
-	require.True(t, s.Connected())
-	require.NoError(t, s.Socket(fakeslack.SocketDeaf))
-	assert.False(t, s.Connected())
-	typing := s.command()
-	assert.Equal(t, "operation_timeout", (<-typing).Error)
-	sound := dial(t, s)
-	require.NoError(t, conn.Close())
-	got := read(t, sound)
-	acknowledge(t, sound, got.EnvelopeID, nil)
-	assert.Positive(t, got.RetryAttempt, "what the deaf one got comes again")
-	assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		conn := dial(t, s)
+		require.True(t, s.Connected())
+		require.NoError(t, s.Socket(fakeslack.SocketDeaf))
+		assert.False(t, s.Connected())
+		typing := s.command()
+		assert.Equal(t, "operation_timeout", (<-typing).Error)
+		sound := dial(t, s)
+		require.NoError(t, conn.Close())
+		got := read(t, sound)
+		acknowledge(t, sound, got.EnvelopeID, nil)
+		assert.Positive(t, got.RetryAttempt, "what the deaf one got comes again")
+		assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
+	})
 }
 
 func TestASocketThatSwallowsPingsOn(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{AckTimeout: 50 * time.Millisecond, PingInterval: 20 * time.Millisecond})
-	hollow, sound := dial(t, s), dial(t, s)
-	require.NoError(t, s.SocketAt(1, fakeslack.SocketSwallow))
-	assert.True(t, s.Connected(), "the other one carries")
-	for range 2 { // each connection's turn comes
-		s.command()
-		got := read(t, sound)
-		acknowledge(t, sound, got.EnvelopeID, nil)
-	}
-	pings := 0
-	hollow.SetPingHandler(func(string) error {
-		if pings++; pings == 3 {
-			return errors.New("enough")
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		hollow, sound := dial(t, s), dial(t, s)
+		require.NoError(t, s.SocketAt(1, fakeslack.SocketSwallow))
+		assert.True(t, s.Connected(), "the other one carries")
+		pings, envelope := 0, make(chan error, 1)
+		hollow.SetPingHandler(func(string) error {
+			if pings++; pings == 3 {
+				return errors.New("enough")
+			}
+			return nil
+		})
+		go func() {
+			_, _, err := hollow.ReadMessage()
+			envelope <- err
+		}()
+		for range 2 { // each connection's turn comes
+			s.command()
+			got := read(t, sound)
+			acknowledge(t, sound, got.EnvelopeID, nil)
 		}
-		return nil
+		require.ErrorContains(t, <-envelope, "enough", "pings come and no envelope does")
+		assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
+		require.NoError(t, s.Socket(fakeslack.SocketSwallow))
+		assert.False(t, s.Connected())
 	})
-	_, frame, err := hollow.ReadMessage()
-	require.ErrorContains(t, err, "enough", "no envelope came, but %s", frame)
-	assert.Empty(t, s.broken(), "a deaf socket is not the bot's fault")
-	require.NoError(t, s.Socket(fakeslack.SocketSwallow))
-	assert.False(t, s.Connected())
 }
 
 func TestOneSocketIsDisturbedAlone(t *testing.T) {
@@ -318,18 +330,20 @@ func TestOneSocketIsDisturbedAlone(t *testing.T) {
 }
 
 func TestFewerConnectionsMayBeAllowed(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{MaxSockets: 1})
-	require.NoError(t, dial(t, s).Close())
-	require.Eventually(t, func() bool { return !s.Connected() }, 5*time.Second, time.Millisecond)
-	dial(t, s)
-	_, url, err := s.client().StartSocketModeContext(t.Context())
-	require.NoError(t, err)
-	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
-	require.NoError(t, err)
-	_ = response.Body.Close()
-	defer conn.Close()
-	assert.Equal(t, "too_many_websockets", read(t, conn).Reason)
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{MaxSockets: 1})
+		require.NoError(t, dial(t, s).Close())
+		synctest.Wait()
+		require.False(t, s.Connected())
+		dial(t, s)
+		_, url, err := s.client().StartSocketModeContext(t.Context())
+		require.NoError(t, err)
+		conn, response, err := s.dialer.DialContext(t.Context(), url, nil)
+		require.NoError(t, err)
+		_ = response.Body.Close()
+		defer conn.Close()
+		assert.Equal(t, "too_many_websockets", read(t, conn).Reason)
+	})
 }
 
 func TestTheEleventhConnectionIsSentAway(t *testing.T) {
@@ -340,7 +354,7 @@ func TestTheEleventhConnectionIsSentAway(t *testing.T) {
 	}
 	_, url, err := s.client().StartSocketModeContext(t.Context())
 	require.NoError(t, err)
-	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), url, nil)
+	conn, response, err := s.dialer.DialContext(t.Context(), url, nil)
 	require.NoError(t, err)
 	_ = response.Body.Close()
 	defer conn.Close()
@@ -380,20 +394,22 @@ func TestDeliveryFaultsAndReplayOverSocketMode(t *testing.T) {
 }
 
 func TestClosingEndsWhatWaits(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, fakeslack.Options{})
-	dial(t, s)
-	typing := s.command()
-	require.NoError(t, s.Fault("auth.test", fakeslack.FaultHang, 1))
-	hanging := make(chan struct{})
-	go func() {
-		defer close(hanging)
-		_, _ = s.client().AuthTest()
-	}()
-	require.Eventually(t, func() bool { return s.Fault("auth.test", fakeslack.FaultHang, 1) == nil }, time.Second, time.Millisecond)
-	s.Close()
-	assert.Zero(t, (<-typing).Status)
-	<-hanging
-	_, err := s.Command(t.Context(), typed(s))
-	require.NoError(t, err, "a closed workspace answers, with a failure")
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{})
+		dial(t, s)
+		began, typing := time.Now(), s.command()
+		require.NoError(t, s.Fault("auth.test", fakeslack.FaultHang, 1))
+		hanging := make(chan struct{})
+		go func() {
+			defer close(hanging)
+			_, _ = s.client().AuthTest()
+		}()
+		synctest.Wait()
+		s.Close()
+		assert.Zero(t, (<-typing).Status)
+		<-hanging
+		assert.Zero(t, time.Since(began), "nothing was waited out")
+		_, err := s.Command(t.Context(), typed(s))
+		require.NoError(t, err, "a closed workspace answers, with a failure")
+	})
 }

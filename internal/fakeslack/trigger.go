@@ -32,7 +32,7 @@ func (w *Workspace) useTrigger(id string) (*trigger, *apiError) {
 		return nil, fail("invalid_trigger_id").broke("a trigger_id is one that Slack gave", source)
 	case t.used:
 		return nil, fail("exchanged_trigger_id").broke("a trigger_id is used once", source)
-	case w.now().Sub(t.issued) > triggerLife:
+	case w.now().Sub(t.issued) > max(triggerLife, w.opts.AckTimeout):
 		return nil, fail("expired_trigger_id").broke("a trigger_id is used within 3 seconds", source)
 	}
 	t.used = true

@@ -14,7 +14,8 @@ import (
 
 func TestATriggerOpensOneViewWithinThreeSeconds(t *testing.T) {
 	t.Parallel()
-	s, b := onHTTP(t, silent)
+	b := newBot(t, silent)
+	s := newStage(t, fakeslack.Options{Endpoint: b.url, AckTimeout: 3 * time.Second})
 	view := modal(textInput("content", "text"))
 	open := func(trigger string) string {
 		return s.call("views.open", map[string]any{"trigger_id": trigger, "view": view}).Error

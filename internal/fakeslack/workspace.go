@@ -42,6 +42,7 @@ type Options struct {
 	RateLimitsOff bool
 	// AckTimeout is the real time in which the bot has to acknowledge; default 3 s,
 	// as Slack's own: https://docs.slack.dev/interactivity/handling-user-interaction
+	// A longer one is for tests whose promise is another: a trigger_id lives as long.
 	AckTimeout time.Duration
 	// PingInterval is the time between two websocket pings; default 5 s.
 	PingInterval time.Duration

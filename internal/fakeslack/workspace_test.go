@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/fakeslack"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -36,23 +37,27 @@ type stage struct {
 	url  string
 	http *http.Client
 
+	dialer websocket.Dialer
+
 	mu        sync.Mutex
 	exchanges []fakeslack.Exchange
 }
 
-// newStage starts a workspace; its time stands still unless opts has a clock.
+// patience is how long a test waits for what must come: only a broken promise takes it.
+const patience = 20 * time.Second
+
+// newStage starts a workspace; its time stands still unless opts has a clock. A bot has
+// longer to acknowledge than with Slack: that promise has tests of its own.
 func newStage(t *testing.T, opts fakeslack.Options) *stage {
 	t.Helper()
 	s := &stage{t: t}
 	if opts.Now == nil {
 		opts.Now = func() time.Time { return startOfTime }
 	}
-	opts.Seed = 7
-	opts.Observe = func(x fakeslack.Exchange) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.exchanges = append(s.exchanges, x)
+	if opts.AckTimeout == 0 {
+		opts.AckTimeout = patience
 	}
+	opts.Seed, opts.Observe = 7, s.observe
 	s.Workspace = fakeslack.New(opts)
 	server := httptest.NewServer(s.Handler())
 	s.url, s.http = server.URL, server.Client()
@@ -60,6 +65,12 @@ func newStage(t *testing.T, opts fakeslack.Options) *stage {
 	t.Cleanup(server.Close)
 	t.Cleanup(s.Close)
 	return s
+}
+
+func (s *stage) observe(x fakeslack.Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exchanges = append(s.exchanges, x)
 }
 
 // seen returns the exchanges of one method so far.

@@ -85,7 +85,7 @@ func (w *world) request(method, path, body string) *http.Request {
 }
 
 func (w *world) do(r *http.Request) (reply, error) {
-	client := http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: 2 * time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(r)
 	if err != nil {
 		return reply{}, err

@@ -87,15 +87,18 @@ func TestClientThatFollowsARedirectIsTold(t *testing.T) {
 
 func TestHangLastsUntilTheClientLeaves(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	id := w.account.Cancelable()
-	require.NoError(t, w.account.Fault(cancelMethod, "hang", 1))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := w.do(w.request(http.MethodPost, cancelMethod, "").WithContext(ctx))
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Empty(t, w.books(id))
-	assert.Equal(t, http.StatusOK, w.cancel(id).status)
+	synctest.Test(t, func(t *testing.T) {
+		account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 1})
+		require.NoError(t, account.Fault(cancelMethod, "hang", 1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, took, dropped := directly(ctx, account)
+		assert.True(t, dropped)
+		assert.Equal(t, time.Hour, took)
+		assert.NotZero(t, account.Cancelable(), "nothing happened")
+		answer, _, _ := directly(t.Context(), account)
+		assert.Equal(t, http.StatusOK, answer.Code, "the fault is over")
+	})
 }
 
 // directly calls the handler with no network in between, so that its time is
