@@ -98,7 +98,7 @@ func (c *committer) transact(batch []*write) error {
 	if err != nil {
 		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	begun, err := c.run(ctx, &tx{Tx: opened, prepared: c.prepared}, batch)
+	begun, err := c.run(ctx, &tx{opened}, batch)
 	if err != nil {
 		_ = opened.Rollback() // the reason why is in err
 		return c.failed(err)

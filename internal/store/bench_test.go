@@ -44,23 +44,21 @@ func benchmarkBare(b *testing.B) {
 	require.NoError(b, err)
 	defer db.Close()
 	require.NoError(b, migrate(b.Context(), db, sqliteDialect))
-	prepared, err := (&Store{write: db, dialect: sqliteDialect}).prepare(b.Context())
-	require.NoError(b, err)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := range b.N {
-		require.NoError(b, writeBare(b.Context(), db, prepared, int64(n+1)))
+		require.NoError(b, writeBare(b.Context(), db, int64(n+1)))
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
-func writeBare(ctx context.Context, db *sql.DB, prepared map[string]*sql.Stmt, server int64) error {
+func writeBare(ctx context.Context, db *sql.DB, server int64) error {
 	begun, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer begun.Rollback()
-	if _, err := insertFresh(ctx, &tx{Tx: begun, prepared: prepared}, time.Now(), []*recording{{Record: asking(server)}}); err != nil {
+	if _, err := insertFresh(ctx, &tx{begun}, time.Now(), []*recording{{Record: asking(server)}}); err != nil {
 		return err
 	}
 	return begun.Commit()

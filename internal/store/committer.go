@@ -52,7 +52,6 @@ func (p *phase) withdraw() bool { return p.CompareAndSwap(waiting, withdrawn) }
 // committer owns the one connection that writes, and the goroutine that uses it.
 type committer struct {
 	db        *sql.DB
-	prepared  map[string]*sql.Stmt
 	engine    engine
 	timeLimit time.Duration // of one transaction; 0 for none
 	commit    func(*sql.Tx) error
@@ -68,19 +67,14 @@ type committer struct {
 }
 
 // startCommitter makes the store ready to write.
-func (s *Store) startCommitter(ctx context.Context) error {
-	prepared, err := s.prepare(ctx)
-	if err != nil {
-		return fmt.Errorf("opening the database: %w", err)
-	}
+func (s *Store) startCommitter() {
 	s.committer = &committer{
-		db: s.write, prepared: prepared, engine: s.engine, timeLimit: s.dialect.timeLimit, commit: (*sql.Tx).Commit,
+		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, commit: (*sql.Tx).Commit,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		doubts: map[string]int{},
 	}
 	go s.committer.work()
-	return nil
 }
 
 // stop lets what waits be committed, and waits for it.

@@ -133,13 +133,3 @@ func (s *Store) inventoryData(ctx context.Context, version int64) (data []byte, 
 	}
 	return data, rows.Err()
 }
-
-// changes runs a statement and reports whether it changed a row.
-func (t *tx) changes(ctx context.Context, text string, args ...any) (bool, error) {
-	result, err := t.ExecContext(ctx, text, args...)
-	if err != nil {
-		return false, err
-	}
-	changed, err := result.RowsAffected()
-	return changed > 0, err
-}

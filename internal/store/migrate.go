@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -23,16 +24,62 @@ var ErrNewer = errors.New("the database was made by a newer build that this one 
 // file, the one that comes second at a step finds it done, fails, and goes on behind it.
 const migrationTries = 10
 
+// migrate brings an older database up to date. A newer one is left as it is: an old build
+// may run beside a new one as long as the new one's migrations say so.
 func migrate(ctx context.Context, db *sql.DB, of dialect) error {
-	provider, err := migrationsOf(ctx, db, of)
+	ours, err := newest(of)
 	if err != nil {
 		return err
 	}
 	for range migrationTries {
-		if err = up(ctx, db, provider); err == nil || errors.Is(err, ErrNewer) {
-			break
+		var current int64
+		if current, err = versionOf(ctx, db); err != nil {
+			return fmt.Errorf("reading the database's version: %w", err)
+		}
+		switch {
+		case current > ours:
+			return supported(ctx, db, current, ours)
+		case current == ours:
+			return nil
+		}
+		if err = up(ctx, db, of); err != nil {
+			err = fmt.Errorf("migrating the database from version %d to %d: %w", current, ours, err)
 		}
 	}
+	return err
+}
+
+// newest is the version to which this build's migrations lead.
+func newest(of dialect) (version int64, err error) {
+	steps, err := fs.Glob(migrations, "migrations/"+of.folder+"/*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("finding the migrations: %w", err)
+	}
+	for _, step := range steps {
+		number, err := goose.NumericComponent(path.Base(step))
+		if err != nil {
+			return 0, fmt.Errorf("finding the migrations: %w", err)
+		}
+		version = max(version, number)
+	}
+	return version, nil
+}
+
+// versionOf is a database's version; 0 where nothing was ever migrated.
+func versionOf(ctx context.Context, db *sql.DB) (version int64, err error) {
+	err = db.QueryRowContext(ctx, `select coalesce(max(version_id), 0) from goose_db_version`).Scan(&version)
+	if noSuchTable(err) {
+		return 0, nil
+	}
+	return version, err
+}
+
+func up(ctx context.Context, db *sql.DB, of dialect) error {
+	provider, err := migrationsOf(ctx, db, of)
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
 	return err
 }
 
@@ -65,25 +112,6 @@ func lockOf(ctx context.Context, db *sql.DB) (lock.SessionLocker, error) {
 		return nil, err
 	}
 	return lock.NewPostgresSessionLocker(lock.WithLockID(id), lock.WithLockTimeout(1, 60))
-}
-
-// up brings an older database up to date. A newer one is left as it is: an old
-// build may run beside a new one as long as the new one's migrations say so.
-func up(ctx context.Context, db *sql.DB, provider *goose.Provider) error {
-	current, ours, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the database's version: %w", err)
-	}
-	if current > ours {
-		return supported(ctx, db, current, ours)
-	}
-	if current == ours {
-		return nil
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrating the database from version %d to %d: %w", current, ours, err)
-	}
-	return nil
 }
 
 func supported(ctx context.Context, db *sql.DB, current, ours int64) error {

@@ -85,7 +85,8 @@ func (s *Store) open(ctx context.Context, o Options) error {
 			return fmt.Errorf("opening the database: %w", err) // never with its URL, which holds a password
 		}
 	}
-	return s.startCommitter(ctx)
+	s.startCommitter()
+	return nil
 }
 
 // Close takes no more, commits what waits, and closes the database.

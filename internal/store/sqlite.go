@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -129,11 +129,11 @@ func openPool(path string, connections int, more url.Values) (*sql.DB, error) {
 		Scheme: "file", OmitHost: true, RawQuery: more.Encode(),
 		Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/"),
 	}
-	db, err := sql.Open("sqlite", name.String())
+	connector, err := sqlite.NewConnector(name.String())
 	if err != nil {
 		return nil, err
 	}
-	return bounded(db, connections), nil
+	return bounded(sql.OpenDB(keeping{connector}), connections), nil
 }
 
 func bounded(db *sql.DB, connections int) *sql.DB {
