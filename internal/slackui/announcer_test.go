@@ -169,16 +169,10 @@ func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	far := newSlackAnswers(t, func(http.ResponseWriter, slackCall) { <-release })
+	ctx, cancel := context.WithCancel(t.Context())
+	far := newSlackAnswers(t, func(http.ResponseWriter, slackCall) { cancel(); <-release })
 	defer close(release)
 	a, _ := announcerFor(t, far)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		for far.count("chat.postMessage") == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		cancel()
-	}()
 	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
 	assert.Equal(t, cancellation.Lost, delivery)
 }

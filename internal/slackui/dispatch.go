@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +43,9 @@ var (
 type DispatcherOptions struct {
 	Handler  Handler
 	Log      *slog.Logger
-	Handling int // requests in the handler at once; 0 for 64
-	Places   int // requests in the bot at once: waiting, in the handler, or in their After; 0 for 256
+	Handling int           // requests in the handler at once; 0 for 64
+	Places   int           // requests in the bot at once: waiting, in the handler, or in their After; 0 for 256
+	Answer   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
 }
 
 // Dispatcher stands between both transports and the handler. It bounds what is at
@@ -55,6 +57,7 @@ type Dispatcher struct {
 	log      *slog.Logger
 	places   chan struct{}
 	handling chan struct{}
+	answer   time.Duration
 	presses  *replays[string] // by trigger_id: each command and each press of a button has its own
 
 	mu       sync.Mutex
@@ -72,6 +75,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		log:      o.Log,
 		places:   make(chan struct{}, orDefault(o.Places, inPlace)),
 		handling: make(chan struct{}, orDefault(o.Handling, inHand)),
+		answer:   cmp.Or(o.Answer, answerTime),
 		presses:  newReplays[string](),
 	}
 }
@@ -171,7 +175,7 @@ func (d *Dispatcher) serveAside(ctx context.Context, received time.Time, w work,
 // handle waits for one of the handling slots and does the work, all within the time
 // that Slack waits for an acknowledgement.
 func (d *Dispatcher) handle(ctx context.Context, received time.Time, w work) (reply Reply, after After, err error) {
-	ctx, cancel := context.WithDeadline(ctx, received.Add(answerTime))
+	ctx, cancel := context.WithDeadline(ctx, received.Add(d.answer))
 	defer cancel()
 	select {
 	case d.handling <- struct{}{}:

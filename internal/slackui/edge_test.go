@@ -115,7 +115,7 @@ func (s *slackAnswers) count(method string) int {
 
 func (s *slackAnswers) web(t testing.TB) *Web {
 	t.Helper()
-	w, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: s.URL + "/api/"})
+	w, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: s.URL + "/api/", Quick: unhurried})
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
 	return w
@@ -129,5 +129,5 @@ func answerJSON(body string) func(http.ResponseWriter, slackCall) {
 // eventually waits for what another goroutine brings about.
 func eventually(t *testing.T, condition func() bool, promise string) {
 	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, time.Millisecond, promise)
+	require.Eventually(t, condition, 20*time.Second, time.Millisecond, promise)
 }

@@ -22,12 +22,21 @@ const testSecret = "8f742231b10e8888abcd99yyyzzz85a5"
 type far struct {
 	*httptest.Server
 	dispatcher *Dispatcher
+	arrived    chan struct{} // one for each request, as long as there is room
 }
 
 func newFar(t *testing.T, h Handler) *far {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
-	f := &far{httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: silent()}).Routes()), d}
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent(), Answer: unhurried})
+	f := &far{dispatcher: d, arrived: make(chan struct{}, 100)}
+	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: silent()}).Routes()
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case f.arrived <- struct{}{}:
+		default:
+		}
+		routes.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		f.Close()
 		assert.NoError(t, d.Shutdown(context.Background()))
@@ -187,16 +196,20 @@ func TestAReplayOverHTTP(t *testing.T) {
 
 func TestTwinsOverHTTPGetOneAnswer(t *testing.T) {
 	t.Parallel()
+	const twins = 8
 	var worked atomic.Int32
-	f := newFar(t, handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
+	var f *far
+	f = newFar(t, handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
 		worked.Add(1)
-		time.Sleep(20 * time.Millisecond) // long enough for the twins to arrive
+		for range twins { // all are there
+			<-f.arrived
+		}
 		return Reply(`{"response_action":"clear"}`), nil
 	}})
 	twin := post("/slack/interactions", interactionForm(submissionPayload))
 	twin.at = time.Now()
 	var all sync.WaitGroup
-	for range 8 {
+	for range twins {
 		all.Go(func() {
 			status, body := f.send(t, twin)
 			assert.Equal(t, 200, status)
@@ -225,13 +238,16 @@ func TestAPanicIsAnswered500AndTheNextRequestIsServed(t *testing.T) {
 func TestTwoHundredAtOnceAreBoundedAndAllAnswered(t *testing.T) {
 	t.Parallel()
 	var inside, most, worked atomic.Int32
+	full := make(chan struct{})
 	f := newFar(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) {
 		now := inside.Add(1)
 		defer inside.Add(-1)
 		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 		}
-		worked.Add(1)
-		time.Sleep(5 * time.Millisecond)
+		if worked.Add(1) == inHand {
+			close(full)
+		}
+		<-full // none leaves before as many are in as may be
 		return nil, nil
 	}})
 	var all sync.WaitGroup
@@ -243,7 +259,7 @@ func TestTwoHundredAtOnceAreBoundedAndAllAnswered(t *testing.T) {
 	}
 	all.Wait()
 	assert.EqualValues(t, 200, worked.Load())
-	assert.LessOrEqual(t, most.Load(), int32(inHand))
+	assert.EqualValues(t, inHand, most.Load())
 }
 
 func TestAStoppingBotRefusesWith503(t *testing.T) {

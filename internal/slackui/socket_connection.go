@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -91,7 +90,7 @@ func (s *Socket) open(ctx context.Context, replaced *connection) (*connection, e
 func (s *Socket) dial(ctx context.Context, address string) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment, NetDialContext: s.base.DialContext, WriteBufferSize: frameBuffer}
+	dialer := websocket.Dialer{Proxy: s.base.Proxy, NetDialContext: s.base.DialContext, WriteBufferSize: frameBuffer}
 	ws, response, err := dialer.DialContext(ctx, address, nil)
 	switch {
 	case err != nil && response != nil:

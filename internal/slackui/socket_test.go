@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -355,9 +357,38 @@ func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	})
 }
 
+func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		var asked string
+		proxy := newNetwork()
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			asked = r.Method + " " + r.Host
+			out.WriteHeader(http.StatusProxyAuthRequired)
+		})}
+		var serving sync.WaitGroup
+		serving.Go(func() { assert.ErrorIs(t, server.Serve(proxy), http.ErrServerClosed) })
+		t.Cleanup(func() {
+			assert.NoError(t, server.Close())
+			serving.Wait()
+		})
+		s := NewSocket(SocketOptions{Log: silent()}).through(proxy)
+		s.base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.test:3128"})
+		_, err := s.dial(t.Context(), "wss://wss-primary.slack.com/link/?ticket=secret")
+		require.ErrorContains(t, err, "Proxy Authentication Required")
+		assert.Equal(t, "CONNECT wss-primary.slack.com:443", asked)
+		assert.NotContains(t, err.Error(), "secret", "the URL is a capability")
+	})
+}
+
+func TestTheEnvironmentsProxyIsUsedInProduction(t *testing.T) {
+	t.Parallel()
+	want := reflect.ValueOf(http.ProxyFromEnvironment).Pointer()
+	assert.Equal(t, want, reflect.ValueOf(newTransport().Proxy).Pointer())
+}
+
 // through lets a socket of no workspace reach one.
 func (s *Socket) through(n *network) *Socket {
-	s.base.DialContext = n.dial
+	n.carry(s.base)
 	s.base.DisableKeepAlives = true
 	return s
 }
@@ -481,16 +512,8 @@ func TestHangingUpDoesNotWaitForEver(t *testing.T) {
 
 func TestAnAcknowledgementThatSlackDoesNotTakeHasADeadline(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
-		far := newNetwork()
 		held := make(chan net.Conn, 1)
-		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-			conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
-			assert.NoError(t, err)
-			assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello}))
-			held <- conn.NetConn() // and nobody reads
-		})}
-		go func() { _ = server.Serve(far) }()
-		defer server.Close()
+		far := newPeer(t, func(conn *websocket.Conn) { held <- conn.NetConn() }) // and nobody reads
 		s := NewSocket(SocketOptions{Log: silent()}).through(far)
 		c, err := s.dial(t.Context(), "ws://slack.test/")
 		require.NoError(t, err)
@@ -534,6 +557,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 					require.NoError(t, w.Fault("apps.connections.open", fault, outage))
 				}}, replying("here"))
 				for w.socket.Status().Standing == 0 {
+					require.Less(t, time.Since(w.began), time.Hour, "it comes back")
 					time.Sleep(time.Second)
 				}
 				calls := w.connections()
@@ -576,16 +600,33 @@ func TestBackOffDoublesAndIsLeftToChance(t *testing.T) {
 	}
 }
 
+// newPeer is a Slack that takes any websocket, says hello and then does what it is told
+// to. It ends with the test, whatever becomes of that.
+func newPeer(t *testing.T, then func(conn *websocket.Conn)) *network {
+	t.Helper()
+	n := newNetwork()
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
+		if assert.NoError(t, err) && assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello})) {
+			then(conn)
+		}
+	})}
+	var serving sync.WaitGroup
+	serving.Go(func() { assert.ErrorIs(t, server.Serve(n), http.ErrServerClosed) })
+	t.Cleanup(func() {
+		assert.NoError(t, server.Close())
+		serving.Wait()
+	})
+	return n
+}
+
 // delivering is a Slack of one connection that delivers one envelope. It returns the
 // frames that Slack received, and what was logged.
 func delivering(t *testing.T, h Handler, e envelope) (received []string, logged *lockedText) {
 	t.Helper()
-	far := newNetwork()
-	var serving sync.WaitGroup
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
-		assert.NoError(t, err)
-		assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello}))
+	ended := make(chan struct{})
+	far := newPeer(t, func(conn *websocket.Conn) {
+		defer close(ended)
 		assert.NoError(t, conn.WriteJSON(e))
 		for {
 			_, frame, err := conn.ReadMessage()
@@ -594,8 +635,7 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 			}
 			received = append(received, string(frame))
 		}
-	})}
-	serving.Go(func() { _ = server.Serve(far) })
+	})
 	log, logged := logInto()
 	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
 	s := NewSocket(SocketOptions{Dispatcher: d, Log: log}).through(far)
@@ -604,9 +644,8 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 	go s.read(c)
 	synctest.Wait()
 	c.hangUp()
+	<-ended
 	require.NoError(t, d.Shutdown(t.Context()))
-	require.NoError(t, server.Close())
-	serving.Wait()
 	return received, logged
 }
 

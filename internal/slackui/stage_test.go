@@ -20,6 +20,9 @@ import (
 	"cancel-server/internal/store"
 )
 
+// unhurried is how long an answer may take where Slack's 3 s are not what is tested.
+const unhurried = 15 * time.Second
+
 // noon is when the tests' database says that it is.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -47,14 +50,14 @@ type stage struct {
 func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	t.Helper()
 	s := &stage{t: t, now: noon, rack: newRack()}
-	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, Observe: s.observe})
+	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, AckTimeout: unhurried, Observe: s.observe})
 	s.cast = s.slack.Cast()
 	api := httptest.NewServer(s.slack.Handler())
 	t.Cleanup(api.Close)
 	t.Cleanup(s.slack.Close)
 	s.slack.SetURL(api.URL)
 
-	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/"})
+	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: unhurried})
 	require.NoError(t, err)
 	t.Cleanup(web.Close)
 	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
@@ -78,7 +81,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	for _, change := range changes {
 		change(s)
 	}
-	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent()})
+	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent(), Answer: unhurried})
 	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: silent()}).Routes())
 	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
 	t.Cleanup(bot.Close)

@@ -66,6 +66,8 @@ func NewWeb(o WebOptions) (*Web, error) {
 // Close gives back the idle connections.
 func (w *Web) Close() { w.base.CloseIdleConnections() }
 
+// newTransport goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
+// loopback or what NO_PROXY names. The websocket takes the same way.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

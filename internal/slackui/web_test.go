@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakeslack"
 )
 
 func modal() slack.ModalViewRequest {
@@ -133,16 +134,15 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 }
 
 func TestACallThatHangsEndsInTime(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	far := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-	defer far.Close()
-	defer close(release)
-	web, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: far.URL + "/", Quick: 30 * time.Millisecond})
-	require.NoError(t, err)
-	defer web.Close()
-	_, _, err = web.OpenView(context.Background(), "1.2", modal())
-	require.Error(t, err)
+	inVirtualTime(t, func(t *testing.T) {
+		w := newWorkspace(t, fakeslack.Options{})
+		web := w.web(t)
+		require.NoError(t, w.Fault("views.open", fakeslack.FaultHang, 1))
+		began := time.Now()
+		_, _, err := web.OpenView(context.Background(), "1.2", modal())
+		require.Error(t, err)
+		assert.Equal(t, quickTime, time.Since(began))
+	})
 }
 
 func TestRateLimitsSayHowLongToWait(t *testing.T) {

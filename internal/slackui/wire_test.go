@@ -51,6 +51,9 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// carry makes a transport use this network, and no proxy of the environment.
+func (n *network) carry(base *http.Transport) { base.DialContext, base.Proxy = n.dial, nil }
+
 func (n *network) Accept() (net.Conn, error) {
 	select {
 	case conn := <-n.dialled:
@@ -101,7 +104,7 @@ func (w *workspace) web(t *testing.T) *Web {
 	t.Helper()
 	web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url})
 	require.NoError(t, err)
-	web.base.DialContext = w.network.dial
+	w.network.carry(web.base)
 	t.Cleanup(web.Close)
 	return web
 }
@@ -170,7 +173,7 @@ func wire(t *testing.T, o wiring, handler func(w *wired) Handler) *wired {
 	w.logged = logged
 	w.dispatcher = NewDispatcher(DispatcherOptions{Handler: handler(w), Log: log})
 	w.socket = NewSocket(SocketOptions{AppToken: w.AppToken(), APIURL: w.url, Dispatcher: w.dispatcher, Wanted: o.wanted, Log: log})
-	w.socket.base.DialContext = w.network.dial
+	w.network.carry(w.socket.base)
 	if o.before != nil {
 		o.before(w)
 	}
