@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -372,21 +375,25 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 	})
 	t.Run("a shortcut waits as a command does", func(t *testing.T) {
 		t.Parallel()
-		w := openHTTPWorld(t, time.Millisecond)
-		addresses, err := freeAddresses(1)
-		require.NoError(t, err)
-		w.slack.SetEndpoint("http://" + addresses[0])
-		answered := make(chan string, 1)
-		go func() {
-			answered <- steerIn(t, w, "shortcut", fakeslack.Shortcut{User: w.slack.Cast().User, CallbackID: "cancel-server"})
-		}()
-		select {
-		case answer := <-answered:
-			assert.Fail(t, "it waited for no bot", answer)
-		case <-time.After(50 * time.Millisecond):
-		}
-		close(w.begun)
-		assert.Contains(t, <-answered, `"dispatch_failed"`)
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{begun: make(chan struct{}), reach: time.Minute, slack: fakeslack.New(fakeslack.Options{})}
+			defer w.slack.Close()
+			var delivered atomic.Int32
+			steering := w.whenReachable(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered.Add(1) }))
+			for _, used := range []any{
+				fakeslack.Shortcut{User: "U1", CallbackID: "cancel-server"}, fakeslack.Command{User: "U1", Channel: "C1", Command: "/cancel-server"},
+			} {
+				body, err := json.Marshal(used)
+				require.NoError(t, err)
+				go steering.ServeHTTP(nil, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body)))
+			}
+			synctest.Wait()
+			close(w.begun)
+			time.Sleep(w.reach - time.Second)
+			assert.Zero(t, delivered.Load(), "the bot may still come")
+			time.Sleep(2 * time.Second)
+			assert.EqualValues(t, 2, delivered.Load())
+		})
 	})
 	t.Run("what is no command is refused at once", func(t *testing.T) {
 		t.Parallel()
@@ -411,7 +418,7 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 
 func openHTTPWorld(t *testing.T, reach time.Duration) *world {
 	t.Helper()
-	w, err := openWorld(options{listen: "127.0.0.1:0", servers: 50, seed: 1, transport: fakeslack.TransportHTTP}, reach, io.Discard)
+	w, err := openWorld(options{listen: "127.0.0.1:0", servers: 50, seed: 1, transport: fakeslack.TransportHTTP, ackTimeout: unhurried}, reach, io.Discard)
 	require.NoError(t, err)
 	t.Cleanup(w.close)
 	return w
