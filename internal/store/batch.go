@@ -15,8 +15,8 @@ const (
 	// commitTries bounds how often a transaction is tried that found the database locked,
 	// or lost its connection before the commit.
 	commitTries = 3
-	// outcomeTime is how long it is asked what became of a commit without an answer:
-	// less than who submitted waits.
+	// outcomeTime is how long to ask what became of a commit without an answer: less than
+	// the person who submitted waits.
 	outcomeTime = 2 * time.Second
 )
 
@@ -138,7 +138,7 @@ func (c *committer) uncommitted(begun mark, err error) error {
 	case ruinous:
 		return c.breakOff(err)
 	case unanswered:
-		asking, cancel := context.WithTimeout(context.Background(), outcomeTime)
+		asking, cancel := context.WithTimeout(context.Background(), c.outcomeTime)
 		defer cancel()
 		committed, unknown := c.engine.outcome(asking, begun)
 		switch {

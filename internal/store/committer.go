@@ -51,10 +51,11 @@ func (p *phase) withdraw() bool { return p.CompareAndSwap(waiting, withdrawn) }
 
 // committer owns the one connection that writes, and the goroutine that uses it.
 type committer struct {
-	db        *sql.DB
-	engine    engine
-	timeLimit time.Duration // of one transaction; 0 for none
-	commit    func(*sql.Tx) error
+	db          *sql.DB
+	engine      engine
+	timeLimit   time.Duration // of one transaction; 0 for none
+	outcomeTime time.Duration // how long to ask what became of a commit
+	commit      func(*sql.Tx) error
 
 	queue   chan *write
 	closing chan struct{} // closed by stop: take no more
@@ -69,7 +70,7 @@ type committer struct {
 // startCommitter makes the store ready to write.
 func (s *Store) startCommitter() {
 	s.committer = &committer{
-		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, commit: (*sql.Tx).Commit,
+		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, outcomeTime: outcomeTime, commit: (*sql.Tx).Commit,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		doubts: map[string]int{},

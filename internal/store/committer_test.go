@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/postgrestest"
 )
 
 // gate holds a store's next commit up until it is opened, and counts commits.
@@ -161,17 +159,14 @@ func TestABatchThatIsRunAgainGivesNoPlaceBeyondADaysLast(t *testing.T) {
 			return nil
 		}
 	}
-	for database, options := range map[string]func() Options{
-		"SQLite":     func() Options { return Options{Path: filepath.Join(t.TempDir(), "bot.db")} },
-		"PostgreSQL": func() Options { return Options{URL: postgrestest.Schema(t)} },
+	for what, bad := range map[string]func(*testing.T, *Store) func() error{
+		"a write beside them fails":           fails,
+		"one of them takes a request's place": takesOver,
 	} {
-		for what, bad := range map[string]func(*testing.T, *Store) func() error{
-			"a write beside them fails":           fails,
-			"one of them takes a request's place": takesOver,
-		} {
-			t.Run(what+" on "+database, func(t *testing.T) {
-				t.Parallel()
-				s := open(t, options())
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			onBoth(t, func(t *testing.T, o Options) {
+				s := open(t, o)
 				require.NoError(t, s.Bind(t.Context(), sandbox))
 				spoils := bad(t, s)
 				g := gated(s)
@@ -198,7 +193,7 @@ func TestABatchThatIsRunAgainGivesNoPlaceBeyondADaysLast(t *testing.T) {
 				require.NoError(t, err)
 				assert.EqualValues(t, 1, asked)
 			})
-		}
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,31 +18,34 @@ const (
 
 func TestAnInventoryIsKeptOnBothDatabases(t *testing.T) {
 	t.Parallel()
-	for database, options := range map[string]func(clock func() time.Time) Options{
-		"SQLite": func(clock func() time.Time) Options {
-			return Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: clock}
-		},
-		"PostgreSQL": func(clock func() time.Time) Options {
-			return Options{URL: postgrestest.Schema(t), Clock: clock}
-		},
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		keepsAnInventory(t, func(t *testing.T) Options { return Options{Path: migratedFile(t)} })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		all := postgrestest.NewSchemas(t, migratedSchema)
+		keepsAnInventory(t, func(t *testing.T) Options { return Options{URL: all.Take(t)} })
+	})
+}
+
+func keepsAnInventory(t *testing.T, options func(t *testing.T) Options) {
+	for says, holds := range map[string]func(t *testing.T, one, other *Store, clock *hands){
+		"nothing is kept at first":                                  nothingIsKept,
+		"what one has kept the other reads, with its age":           whatOneHasKeptTheOtherReads,
+		"what is known already is not read again":                   whatIsKnownIsNotRead,
+		"one at a time has the turn, and none before it is due":     oneHasTheTurn,
+		"a turn that was lost keeps nothing":                        aLostTurnKeepsNothing,
+		"what a pass has found again is as young as the pass":       foundAgainIsYoung,
+		"what an interrupted pass has left behind does no harm":     leftBehind,
+		"an inventory of many parts is kept as one, the last alone": manyParts,
 	} {
-		for says, holds := range map[string]func(t *testing.T, one, other *Store, clock *hands){
-			"nothing is kept at first":                                  nothingIsKept,
-			"what one has kept the other reads, with its age":           whatOneHasKeptTheOtherReads,
-			"what is known already is not read again":                   whatIsKnownIsNotRead,
-			"one at a time has the turn, and none before it is due":     oneHasTheTurn,
-			"a turn that was lost keeps nothing":                        aLostTurnKeepsNothing,
-			"what a pass has found again is as young as the pass":       foundAgainIsYoung,
-			"what an interrupted pass has left behind does no harm":     leftBehind,
-			"an inventory of many parts is kept as one, the last alone": manyParts,
-		} {
-			t.Run(database+": "+says, func(t *testing.T) {
-				t.Parallel()
-				clock := newHands()
-				o := options(clock.time)
-				holds(t, open(t, o), open(t, o), clock)
-			})
-		}
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			clock, o := newHands(), options(t)
+			o.Clock = clock.time
+			holds(t, open(t, o), open(t, o), clock)
+		})
 	}
 }
 

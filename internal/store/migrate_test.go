@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/postgrestest"
 )
 
 // Migrations that a build after this one might bring. The second says that
@@ -57,28 +56,21 @@ func newerBuild(ctx context.Context, s *Store, more ...string) error {
 
 func TestAMigrationRunsBesideAReplicaOfThisBuild(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string]func() Options{
-		"SQLite":     func() Options { return Options{Path: filepath.Join(t.TempDir(), "bot.db")} },
-		"PostgreSQL": func() Options { return Options{URL: postgrestest.Database(t)} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := options()
-			old, newer := open(t, o), open(t, o)
-			require.NoError(t, old.Bind(t.Context(), sandbox))
-			before := filed(t, old, 1)
+	onBoth(t, func(t *testing.T, o Options) {
+		old, newer := open(t, o), open(t, o)
+		require.NoError(t, old.Bind(t.Context(), sandbox))
+		before := filed(t, old, 1)
 
-			working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional)) })
-			read, err := old.Request(t.Context(), before.ID)
-			require.NoError(t, err)
-			assert.Equal(t, before, read)
-			filed(t, open(t, o), 2) // another one of this build starts
+		working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional)) })
+		read, err := old.Request(t.Context(), before.ID)
+		require.NoError(t, err)
+		assert.Equal(t, before, read)
+		filed(t, open(t, o), 2) // another one of this build starts
 
-			working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional, breaking)) })
-			_, err = Open(t.Context(), o)
-			require.ErrorIs(t, err, ErrNewer, "the newer build has said that this one goes wrong beside it")
-		})
-	}
+		working(t, old, func() { require.NoError(t, newerBuild(t.Context(), newer, additional, breaking)) })
+		_, err = Open(t.Context(), o)
+		require.ErrorIs(t, err, ErrNewer, "the newer build has said that this one goes wrong beside it")
+	})
 }
 
 // working does something while a store does whole jobs, at least one before it and one

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/postgrestest"
 )
 
 func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
@@ -121,37 +120,31 @@ func TestANewerDatabaseIsOpenedOnlyIfItStillSupportsThisBuild(t *testing.T) {
 
 func TestAVerbBesideRefusesADatabaseThatNobodyServedFromAndLeavesItAsItIs(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]Options{
-		"SQLite":     {Path: filepath.Join(t.TempDir(), "bot.db")},
-		"PostgreSQL": {URL: postgrestest.Database(t)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			beside := o
-			beside.Beside = true
-			db := othersDatabase(t, o)
-			for _, of := range []string{"nobody", "create table visits (day text)", "create table binding (party text)"} {
-				if of != "nobody" {
-					_, err := db.Exec(of)
-					require.NoError(t, err)
-				}
-				before := looksOf(t, db, o)
-				_, err := Open(t.Context(), beside)
-				require.ErrorIs(t, err, ErrUnserved, of)
-				require.Equal(t, before, looksOf(t, db, o), of)
+	onBoth(t, func(t *testing.T, o Options) {
+		beside := o
+		beside.Beside = true
+		db := othersDatabase(t, o)
+		for _, of := range []string{"nobody", "create table visits (day text)", "create table binding (party text)"} {
+			if of != "nobody" {
+				_, err := db.Exec(of)
+				require.NoError(t, err)
 			}
-			_, err := db.Exec("drop table binding")
-			require.NoError(t, err)
+			before := looksOf(t, db, o)
+			_, err := Open(t.Context(), beside)
+			require.ErrorIs(t, err, ErrUnserved, of)
+			require.Equal(t, before, looksOf(t, db, o), of)
+		}
+		_, err := db.Exec("drop table binding")
+		require.NoError(t, err)
 
-			serving := open(t, o)
-			_, err = Open(t.Context(), beside)
-			require.ErrorIs(t, err, ErrUnserved, "tables alone are nobody's")
-			require.NoError(t, serving.Bind(t.Context(), sandbox))
-			verb := open(t, beside)
-			assert.Equal(t, sandbox, verb.Binding())
-			recorded(t, verb, 42)
-		})
-	}
+		serving := open(t, o)
+		_, err = Open(t.Context(), beside)
+		require.ErrorIs(t, err, ErrUnserved, "tables alone are nobody's")
+		require.NoError(t, serving.Bind(t.Context(), sandbox))
+		verb := open(t, beside)
+		assert.Equal(t, sandbox, verb.Binding())
+		recorded(t, verb, 42)
+	})
 	absent := filepath.Join(t.TempDir(), "bot.db")
 	_, err := Open(t.Context(), Options{Path: absent, Beside: true})
 	require.ErrorContains(t, err, absent)
@@ -176,7 +169,7 @@ func looksOf(t *testing.T, db *sql.DB, o Options) (tables []string) {
 	t.Helper()
 	list := "select name from sqlite_schema union select journal_mode from pragma_journal_mode order by 1"
 	if o.URL != "" {
-		list = "select table_name from information_schema.tables where table_schema = 'public' order by 1"
+		list = "select table_name from information_schema.tables where table_schema = current_schema() order by 1"
 	}
 	rows, err := db.Query(list)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,33 +16,20 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Bounds of PostgreSQL's, so that nobody who is suspended, or cut off, holds up the
-// others: https://www.postgresql.org/docs/current/runtime-config-client.html.
-var serverLimits = map[string]string{
-	"statement_timeout":                   "10s",
-	"lock_timeout":                        "3s",
-	"idle_in_transaction_session_timeout": "5s",
-}
-
 var postgresDialect = dialect{
 	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked", timeLimit: 15 * time.Second,
 }
 
 // openServer opens a PostgreSQL database.
 func (s *Store) openServer(ctx context.Context, o Options) error {
-	config, err := pgx.ParseConfig(o.URL)
+	config, err := parseURL(o.URL)
 	if err != nil {
-		return errors.New("its URL is not one of PostgreSQL's") // err may quote it
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "cancel-server"
+		return err
 	}
 	if err := s.migrateServer(ctx, config, o.Beside); err != nil {
 		return err
 	}
-	for name, limit := range serverLimits {
-		config.RuntimeParams[name] = limit
-	}
+	maps.Copy(config.RuntimeParams, sessionSettings)
 	e := &postgresEngine{clock: o.Clock, postTimeout: o.PostTimeout}
 	s.engine, s.dialect = e, postgresDialect
 	s.write = bounded(stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(context.Context, *pgx.Conn) error {
@@ -51,7 +39,7 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	s.read = bounded(stdlib.OpenDB(*config), readers)
 	e.read = s.read
 	s.listen = func(ctx context.Context, ring func()) { listenOn(ctx, config, ring) }
-	return checkServer(ctx, s.read)
+	return s.read.PingContext(ctx)
 }
 
 // migrateServer brings the tables up to date, on a connection whose statements may
@@ -59,34 +47,12 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, beside bool) error {
 	db := bounded(stdlib.OpenDB(*config), 2)
 	defer db.Close()
-	if err := checkServer(ctx, db); err != nil {
-		return err
-	}
 	if beside {
 		if err := s.learnBinding(ctx, db); err != nil {
 			return err
 		}
 	}
 	return migrate(ctx, db, postgresDialect)
-}
-
-// checkServer refuses a database whose commits are no promise.
-func checkServer(ctx context.Context, db *sql.DB) error {
-	var standby bool
-	var fsync, synchronous string
-	err := db.QueryRowContext(ctx, `select pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit')`).
-		Scan(&standby, &fsync, &synchronous)
-	switch {
-	case err != nil:
-		return fmt.Errorf("asking the server how it keeps what it commits: %w", err)
-	case standby:
-		return errors.New("the server is a standby: name the primary")
-	case fsync == "off":
-		return errors.New("the server's fsync is off: what it commits may be lost")
-	case synchronous == "off":
-		return errors.New("synchronous_commit is off: what is committed may be lost; set it for this database or user")
-	}
-	return nil
 }
 
 // postgresEngine is a database on a server, whose clock decides.
@@ -184,9 +150,6 @@ const (
 func (e *postgresEngine) attend(ctx context.Context) error {
 	if !e.reconnected.Load() {
 		return nil
-	}
-	if err := checkServer(ctx, e.read); err != nil {
-		return err
 	}
 	tx, err := e.read.BeginTx(ctx, nil)
 	if err != nil {

@@ -4,11 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,8 +22,9 @@ import (
 
 func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
+	all := postgrestest.NewSchemas(t, migratedSchema)
 	testJournal(t, func(t testing.TB, clock func() time.Time) cancellation.Journal {
-		return open(t, Options{URL: postgrestest.Schema(t), Clock: clock, Serve: true})
+		return open(t, Options{URL: all.Take(t), Clock: clock, Serve: true})
 	})
 }
 
@@ -58,6 +63,7 @@ func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing
 	recorded(t, s, 1)
 	other := "another history"
 	s.engine.(*postgresEngine).history.Store(&other)
+	s.committer.outcomeTime = 100 * time.Millisecond // nobody can answer
 	s.committer.commit = func(tx *sql.Tx) error {
 		s.committer.commit = (*sql.Tx).Commit
 		return errors.Join(tx.Commit(), io.ErrUnexpectedEOF)
@@ -74,7 +80,7 @@ func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
 	for name, done := range map[string]bool{"the server has it": true, "it never came there": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wire := postgrestest.NewWire(t, postgrestest.Database(t))
+			wire := postgrestest.NewWire(t, postgrestest.Schema(t))
 			s := open(t, Options{URL: wire.URL()})
 			require.NoError(t, s.Bind(t.Context(), sandbox))
 
@@ -87,6 +93,7 @@ func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
 			assert.Len(t, kinds(t, s, rec.Request.ID), 1, "it is done, and once")
 
 			rec = asking(2)
+			s.committer.outcomeTime = 100 * time.Millisecond // nobody will answer
 			wire.Lose(postgrestest.Loss{Carrying: rec.Request.ID, Done: done, Severed: true})
 			require.ErrorIs(t, record(t.Context(), s, rec)(), cancellation.ErrUnclear, "there is nobody to ask")
 			_, err = s.Request(t.Context(), rec.Request.ID)
@@ -103,14 +110,28 @@ func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
 	}
 }
 
+// endOthersSQL ends every other connection of the same name.
+const endOthersSQL = `select pg_terminate_backend(pid) from pg_stat_activity
+	where application_name = current_setting('application_name') and pid <> pg_backend_pid()`
+
+// named gives the connections by a URL a name of their own.
+func named(t *testing.T, at string) string {
+	t.Helper()
+	parsed, err := url.Parse(at)
+	require.NoError(t, err)
+	with := parsed.Query()
+	with.Set("application_name", with.Get("search_path"))
+	parsed.RawQuery = with.Encode()
+	return parsed.String()
+}
+
 func TestAServerThatEndsEveryConnectionLosesNothing(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Database(t)
+	at := named(t, postgrestest.Schema(t))
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	for server := range int64(5) {
-		_, err := other.write.Exec(`select pg_terminate_backend(pid) from pg_stat_activity
-			where datname = current_database() and pid <> pg_backend_pid()`)
+		_, err := other.write.Exec(endOthersSQL)
 		require.NoError(t, err)
 		r := recorded(t, s, server)
 		requirePresent(t, s, r.ID)
@@ -156,10 +177,56 @@ func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 	}
 }
 
-func TestAServerThatMayForgetACommitIsRefused(t *testing.T) {
+func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), Options{URL: postgrestest.Schema(t) + "&options=-csynchronous_commit%3Doff"})
-	require.ErrorContains(t, err, "synchronous_commit is off")
+	at := postgrestest.Database(t)
+	admin, err := pgx.Connect(t.Context(), at)
+	require.NoError(t, err)
+	defer admin.Close(context.WithoutCancel(t.Context()))
+	for _, setting := range []string{"default_transaction_isolation to serializable", "synchronous_commit to off", "lock_timeout to 0"} {
+		_, err = admin.Exec(t.Context(), fmt.Sprintf(`do $$ begin execute format('alter database %%I set %s', current_database()); end $$`, setting))
+		require.NoError(t, err)
+	}
+	var stores []*Store
+	for range 4 {
+		s := open(t, Options{URL: at, Serve: true})
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		stores = append(stores, s)
+	}
+	for _, db := range []*sql.DB{stores[0].read, stores[0].write} {
+		for setting, want := range map[string]string{"transaction_isolation": "read committed", "synchronous_commit": "on", "lock_timeout": "3s"} {
+			var got string
+			require.NoError(t, db.QueryRow(`select current_setting($1)`, setting).Scan(&got))
+			assert.Equal(t, want, got, setting)
+		}
+	}
+	var turn atomic.Int64
+	next := func() *Store { return stores[turn.Add(1)%4] }
+	for server := range int64(rounds) {
+		r := recorded(t, next(), server)
+		claims := atOnce(8, func() (bool, error) {
+			_, found, _, err := next().Claim(t.Context(), "worker", lease)
+			return found, err
+		})
+		notes := atOnce(8, func() (struct{}, error) {
+			return struct{}{}, next().Note(t.Context(), r.ID, cancellation.Event{Kind: cancellation.EventAskedAgain})
+		})
+		var found int
+		for i := range claims {
+			require.NoError(t, claims[i].err)
+			require.NoError(t, notes[i].err, "of many at once none is asked to try again")
+			if claims[i].got {
+				found++
+			}
+		}
+		require.Equal(t, 1, found)
+	}
+}
+
+func TestASessionInWhichNothingCanBeWrittenIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := Open(t.Context(), Options{URL: postgrestest.Schema(t) + "&default_transaction_read_only=on"})
+	require.ErrorContains(t, err, "read-only")
 }
 
 func TestThePasswordOfADatabaseIsInNoError(t *testing.T) {
@@ -176,6 +243,11 @@ func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 	at := postgrestest.Schema(t)
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	r := recorded(t, s, 1)
+	var limit string
+	require.NoError(t, other.write.QueryRow(`show idle_in_transaction_session_timeout`).Scan(&limit))
+	require.Equal(t, "5s", limit)
+	_, err := other.write.Exec(`set idle_in_transaction_session_timeout = '500ms'`) // the test does not wait that long
+	require.NoError(t, err)
 	stopped, err := other.write.Begin()
 	require.NoError(t, err)
 	defer func() { _ = stopped.Rollback() }()
@@ -189,7 +261,7 @@ func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 
 func TestOthersHearOfWork(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Schema(t)
+	at := named(t, postgrestest.Schema(t))
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	rung := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -202,7 +274,7 @@ func TestOthersHearOfWork(t *testing.T) {
 	<-rung
 	applied(t, s, moved(r, cancellation.Stuck))
 	<-rung
-	_, err := s.write.Exec(`select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%'`)
+	_, err := s.write.Exec(endOthersSQL)
 	require.NoError(t, err)
 	<-rung // connected again
 }

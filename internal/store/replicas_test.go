@@ -24,7 +24,7 @@ type replicas struct {
 }
 
 func deployed(t *testing.T) *replicas {
-	at := postgrestest.Schema(t)
+	at := postgrestest.SchemaFor(t, 4)
 	r := &replicas{clock: newHands()}
 	for range 4 {
 		s := open(t, Options{URL: at, Clock: r.clock.time, Serve: true})
@@ -143,7 +143,6 @@ func TestReplicasTakeEachRequestAndTellEachResultOnce(t *testing.T) {
 	}
 	for name, claim := range claims {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			answers := atOnce(12, func() ([]string, error) { return all.claimAll(all.next(), claim) })
 			var taken []string
 			for _, a := range answers {
@@ -269,7 +268,7 @@ func TestOneReplicaAlarms(t *testing.T) {
 
 func TestReplicasThatBindAnEmptyDatabaseAtOnceAreOneInstallation(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Schema(t)
+	at := postgrestest.SchemaFor(t, 4)
 	answers := atOnce(4, func() (*Store, error) {
 		s, err := Open(t.Context(), Options{URL: at, Serve: true})
 		if err != nil {
