@@ -67,6 +67,10 @@ var table = map[string]room{
 		others: []string{"github.com/jackc/pgx/v5"},
 		why:    "tests of several rooms need a database of their own; no room imports it but in tests",
 	},
+	"internal/storetest": {
+		ours: []string{"internal/store"},
+		why:  "tests of several rooms need a database file that is up to date; no room imports it but in tests",
+	},
 	"cmd/sandbox": {
 		ours: []string{"internal/fakeslack", "internal/fakesoftlayer"},
 		why:  "it runs any bot as a child and must not know this one's insides",
@@ -83,7 +87,7 @@ var table = map[string]room{
 // inTests is what test files may import everywhere, beside what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
-	module + "internal/postgrestest", module + "internal/cleanroom",
+	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom",
 }
 
 // inTestsOf is what the tests of one room may import beyond that.

@@ -14,6 +14,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/storetest"
 )
 
 // office is people who ask, approve and change their minds about one server, under a real
@@ -57,6 +58,7 @@ func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testi
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		path := filepath.Join(dir, fmt.Sprintf("%d.db", time.Now().UnixNano()))
+		storetest.NewFile(t, path)
 		synctest.Test(t, func(t *testing.T) {
 			o := &office{world: newWorld(t, path), rt: rt}
 			o.open()

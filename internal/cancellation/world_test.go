@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
 )
 
 // world is what the domain meets: a SoftLayer with one server and its tickets, a
@@ -89,7 +89,7 @@ type shown struct {
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "requests.db")
+	path := storetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, path)
 		w.open()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"cancel-server/internal/inventory"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
 )
 
 // world is a strict SoftLayer account over real HTTP, its client, and a store in a file.
@@ -51,7 +51,7 @@ func newWorld(t *testing.T, servers int) *world {
 	w.client, err = softlayer.New(softlayer.Options{Endpoint: api.URL + "/rest/v3.1", Username: w.account.Username(), APIKey: w.account.APIKey()})
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
-	w.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "bot.db"), Serve: true})
+	w.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Serve: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	t.Cleanup(func() {

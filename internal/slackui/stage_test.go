@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
 )
 
 // unhurried is how long an answer may take where Slack's 3 s are not what is tested.
@@ -63,7 +63,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
 	t.Cleanup(directory.Close)
 
-	s.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: s.clock, Serve: true})
+	s.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Clock: s.clock, Serve: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.store.Close()) })
 	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: s.slack.TeamID(), Account: "123456", Endpoint: "http://127.0.0.1/"}))
