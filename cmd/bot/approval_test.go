@@ -75,7 +75,7 @@ func why(text string) fakeslack.Values {
 }
 
 func TestASecondPersonApprovesAndTheTicketIsFiled(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		assert.Contains(t, waits.Shown, "Nothing is filed")
 		assert.Contains(t, waits.Shown, "Approvals 0 of 1")
@@ -97,7 +97,7 @@ func TestASecondPersonApprovesAndTheTicketIsFiled(t *testing.T) {
 }
 
 func TestTheRequestersOwnClickNeverCounts(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Requester}}))
 		waits := w.asksFor(w.server)
 		w.press(w.cast.Requester, waits, "approve")
@@ -108,7 +108,7 @@ func TestTheRequestersOwnClickNeverCounts(t *testing.T) {
 }
 
 func TestWhoMayNotApproveIsToldSoAlone(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		for user, rule := range map[string]string{
 			w.cast.Outsider: "builtin-default-deny", w.cast.Guest: "builtin-guest", w.cast.Stranger: "builtin-stranger",
@@ -155,7 +155,7 @@ func (w *world) press2late(user string, m message) {
 }
 
 func TestTheRequesterWithdraws(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.press(w.cast.Requester, waits, "withdraw")
 		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(w.server)+" stays", "Nothing was filed")
@@ -177,7 +177,7 @@ permit (principal in Group::%q, action == Action::"approve", resource);
 }
 
 func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
-	overBothWith(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{before: twoApprovals}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.press(w.cast.Approver, waits, "approve")
 		once := w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(w.server))
@@ -192,7 +192,7 @@ func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
 }
 
 func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
-	atOneAndAtThree(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
+	atOneAndAtThree(t, byHTTP, bySocket, setup{before: twoApprovals}, func(t *testing.T, w *world) {
 		for range 5 {
 			server := w.another()
 			waits := w.asksFor(server)
@@ -208,7 +208,7 @@ func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
 }
 
 func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) {
+	over(t, bySocket, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Hostile}}))
 	}}, func(t *testing.T, w *world) {
 		w.freezes(w.cast.Approver)
@@ -241,7 +241,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 }
 
 func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.eventually("where the message stands is recorded", func() bool {
 			db := w.openDatabase()
@@ -261,7 +261,7 @@ func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
 }
 
 func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.stop() // what it knew of the groups is gone
 		require.NoError(t, w.slack.Fault("usergroups.list", fakeslack.FaultRateLimited, 2))
@@ -275,7 +275,7 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 }
 
 func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		approved := w.another()
 		waits := w.asksFor(approved)
 		w.freezes(w.cast.Approver)
@@ -315,7 +315,7 @@ func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t 
 }
 
 func TestNobodyAnswersInTime(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"APPROVAL_EXPIRY=3s"}}, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{extra: []string{"APPROVAL_EXPIRY=3s"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		told := w.awaitMessage(w.cast.Channel, "Nobody answered: "+w.fqdn(w.server)+" stays")
 		assert.Equal(t, waits.TS, told.TS)
@@ -329,7 +329,7 @@ func TestNobodyAnswersInTime(t *testing.T) {
 }
 
 func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) {
+	over(t, byHTTP, setup{before: func(w *world) {
 		member := true
 		require.NoError(w.t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
 		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.PrivateChannel}
@@ -347,7 +347,7 @@ func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
 }
 
 func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) {
+	over(t, bySocket, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Guest, w.cast.Deactivated}}))
 	}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.PrivateChannel, w.cast.Requester, w.server) // the bot is not in it
@@ -366,7 +366,7 @@ func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
 }
 
 func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
 		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
 		card := w.awaitMessage(w.cast.Approver, "Approve a cancellation?", w.fqdn(w.server))
@@ -378,7 +378,7 @@ func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
 }
 
 func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"APPROVAL_EXPIRY=1500h"}, before: func(w *world) {
+	over(t, bySocket, setup{extra: []string{"APPROVAL_EXPIRY=1500h"}, before: func(w *world) {
 		if w.softlayer.Now().AddDate(0, 0, 5).Month() != w.softlayer.Now().Month() { // this month's cut-off is over, or nearly
 			w.softlayer.Advance(5 * 24 * time.Hour)
 		}
@@ -391,7 +391,7 @@ func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
 }
 
 func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
-	overBothWith(t, setup{slack: fakeslack.Options{EnterpriseID: "E0ACME"}, before: func(w *world) {
+	over(t, byHTTP, setup{slack: fakeslack.Options{EnterpriseID: "E0ACME"}, before: func(w *world) {
 		everywhere := "W0SAME"
 		for _, id := range []string{w.cast.Requester, w.cast.Approver} { // one person, by two ids
 			require.NoError(t, w.slack.PatchUser(id, fakeslack.UserPatch{EnterpriseUser: &everywhere}))
@@ -410,7 +410,7 @@ func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
 }
 
 func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
 		w.accepted(w.cast.Channel, w.cast.Requester, w.server)
 		orphan := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
@@ -432,7 +432,7 @@ func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
 // needingApproval is a policy by which nobody cancels alone.
 // TestTheSimpleCaseStaysSimple counts what people do, and what they are sent.
 func TestTheSimpleCaseStaysSimple(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		interactions := 0
 		did := func() { interactions++ }
 

@@ -63,7 +63,7 @@ func TestWhatSeveralPeopleDoAtOnceHasOneEndAndKeepsWithinTheLimits(t *testing.T)
 			require.NoError(w.t, w.slack.PatchGroup(group, fakeslack.GroupPatch{Add: also}))
 		}
 	}}
-	atOneAndAtThree(t, several, func(t *testing.T, w *world) {
+	atOneAndAtThree(t, bySocket, byHTTP, several, func(t *testing.T, w *world) {
 		var stay []int64 // servers whose request was said to have ended unfiled
 		for _, race := range []struct {
 			promise string

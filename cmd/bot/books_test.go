@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,13 @@ func (w *world) hardware(server int64) hardware {
 	return found[0]
 }
 
-func (w *world) fqdn(server int64) string { return w.hardware(server).FullyQualifiedDomainName }
+// fqdn is the full name that a server had at the start.
+func (w *world) fqdn(server int64) string {
+	w.t.Helper()
+	at := slices.IndexFunc(w.atStart(), func(h hardware) bool { return h.ID == server })
+	require.GreaterOrEqual(w.t, at, 0, "SoftLayer had server %d", server)
+	return w.atStart()[at].FullyQualifiedDomainName
+}
 
 // another is a server that can be cancelled and that no other test of this world has.
 func (w *world) another() int64 {
@@ -72,14 +79,11 @@ func (w *world) anotherThat(has func(hardware) bool) int64 {
 // which is a server that has a property and that was not handed out yet.
 func (w *world) which(property string, has func(hardware) bool) int64 {
 	w.t.Helper()
-	for _, h := range w.servers("") {
-		w.mu.Lock()
-		given := w.given[h.ID]
-		w.mu.Unlock()
-		if !given && has(h) {
-			w.mu.Lock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.atStart() { // nobody changed one that was not handed out
+		if !w.given[h.ID] && has(h) {
 			w.given[h.ID] = true
-			w.mu.Unlock()
 			return h.ID
 		}
 	}
@@ -87,11 +91,10 @@ func (w *world) which(property string, has func(hardware) bool) int64 {
 	return 0
 }
 
-// called are the servers with a host name.
+// called are the servers that had a host name at the start.
 func (w *world) called(hostname string) []hardware {
-	w.t.Helper()
 	var found []hardware
-	for _, h := range w.servers(hostname) {
+	for _, h := range w.atStart() {
 		if h.Hostname == hostname {
 			found = append(found, h)
 		}
@@ -330,18 +333,31 @@ func (w *world) calls(method string) []fakeslack.Exchange {
 	return found
 }
 
+// databasePause is how often eventually looks where no exchange tells it to: the bot's
+// database and its log tell nobody.
+const databasePause = 50 * time.Millisecond
+
 // eventually waits for something that another process does.
 func (w *world) eventually(what string, happened func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !happened() {
-		if time.Now().After(deadline) {
+	overdue := time.NewTimer(long)
+	defer overdue.Stop()
+	pause := time.NewTicker(databasePause)
+	defer pause.Stop()
+	for {
+		news := w.news() // before the look, so that none is missed
+		if happened() {
+			return
+		}
+		select {
+		case <-news:
+		case <-pause.C:
+		case <-overdue.C:
 			said := ""
 			if w.child != nil {
 				said = w.child.log.String()
 			}
 			require.Fail(w.t, "did not happen: "+what, "the database holds %v; the bot said:\n%s", w.recorded(), said)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }

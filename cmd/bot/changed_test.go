@@ -12,7 +12,7 @@ import (
 )
 
 func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name   string
 			change map[string]any

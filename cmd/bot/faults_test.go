@@ -34,7 +34,7 @@ func patient() setup {
 }
 
 func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, byHTTP, patient(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"error_after", "drop_after", "slow_after", "truncated_json"} {
 			server := w.another()
 			require.NoError(t, w.softlayer.Fault(filing, fault, 1))
@@ -50,7 +50,7 @@ func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T)
 }
 
 func TestAnAnswerLostBeforeAnythingWasMadeIsNeverCalledFiled(t *testing.T) {
-	overBothWith(t, unhurried(), func(t *testing.T, w *world) {
+	over(t, bySocket, unhurried(), func(t *testing.T, w *world) {
 		faults := []string{
 			"error_before", "drop_before", "ok_error", "ok_null", "ok_empty", "html", "html_200",
 			"hang", "slow", "redirect", "huge",
@@ -76,7 +76,7 @@ func TestAnAnswerLostBeforeAnythingWasMadeIsNeverCalledFiled(t *testing.T) {
 }
 
 func TestAnEditThatSlackDoesNotTakeIsMadeAgain(t *testing.T) {
-	overBothWith(t, unhurried(), func(t *testing.T, w *world) {
+	over(t, byHTTP, unhurried(), func(t *testing.T, w *world) {
 		faults := []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError503, fakeslack.FaultDropBefore,
 			fakeslack.FaultDropAfter, fakeslack.FaultInternalError,
@@ -94,7 +94,7 @@ func TestAnEditThatSlackDoesNotTakeIsMadeAgain(t *testing.T) {
 }
 
 func TestWhatSoftLayerSurelyDidNotTakeIsFiledLater(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"rate_limit", "expired_token", "unauthorized"} {
 			server := w.another()
 			require.NoError(t, w.softlayer.Fault(filing, fault, 1))
@@ -110,7 +110,7 @@ func TestWhatSoftLayerSurelyDidNotTakeIsFiledLater(t *testing.T) {
 }
 
 func TestAKeyWithoutTheRightIsToldInSoftLayersWords(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, byHTTP, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "no_permission", 1))
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Not filed", w.fqdn(w.server), "You do not have permission to this service.")
@@ -125,7 +125,7 @@ func TestAKeyWithoutTheRightIsToldInSoftLayersWords(t *testing.T) {
 }
 
 func TestASoftLayerThatDoesNotAnswerReads(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"html", "rate_limit", "ok_null", "ok_empty", "unauthorized"} {
 			server := w.another()
 			w.command(w.cast.User, "")
@@ -150,7 +150,7 @@ func TestASoftLayerThatDoesNotAnswerReads(t *testing.T) {
 }
 
 func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, byHTTP, patient(), func(t *testing.T, w *world) {
 		for _, event := range []struct {
 			name   string
 			happen func(w *world, server int64)
@@ -195,7 +195,7 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 }
 
 func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.patch(w.server, map[string]any{"primaryIpAddress": "198.51.100.7"})
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -218,7 +218,7 @@ func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
 }
 
 func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, byHTTP, patient(), func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW_ALL"}}, nil)
 		w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
@@ -237,7 +237,7 @@ func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) 
 }
 
 func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
 		closed := w.tickets(w.server)[0].ID
 		w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
@@ -249,7 +249,7 @@ func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
 }
 
 func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		w.blockedForm(w.cast.User, w.server) // it stands
@@ -264,7 +264,7 @@ func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
 }
 
 func TestAFiledRequestWhoseServerIsGoneIsOver(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
@@ -280,7 +280,7 @@ func TestAFiledRequestWhoseServerIsGoneIsOver(t *testing.T) {
 }
 
 func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, byHTTP, patient(), func(t *testing.T, w *world) {
 		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server)) // an answer is enough

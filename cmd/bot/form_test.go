@@ -19,7 +19,7 @@ import (
 // the fakes moves the bot's. The tests of internal/slackui show it.
 
 func TestTheForm(t *testing.T) {
-	overBothWith(t, setup{slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
 		for _, test := range []struct {
 			promise string
 			show    func(t *testing.T, w *world)

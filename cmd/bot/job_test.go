@@ -8,8 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"cancel-server/internal/postgrestest"
 )
 
 func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
@@ -17,7 +15,7 @@ func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
 }
 
 func TestTheMainJobOnPostgreSQL(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) { w.postgres = postgrestest.Database(w.t) }}, mainJob)
+	over(t, byHTTP, setup{before: func(w *world) { w.postgres = postgresFor(w.t, 1) }}, mainJob)
 }
 
 func mainJob(t *testing.T, w *world) {

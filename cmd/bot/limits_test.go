@@ -29,7 +29,7 @@ func (w *world) thaws(user string) {
 }
 
 func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place
 		for range 2 {
 			w.accepted(w.cast.Channel, w.cast.User, w.another())
@@ -47,7 +47,7 @@ func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
 }
 
 func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		require.Empty(t, w.command(w.cast.Requester, "freeze I say so").Error)
 		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
 		require.Empty(t, w.command(w.cast.Approver, "freeze").Error)
@@ -71,7 +71,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 }
 
 func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.NoError(t, w.softlayer.Fault(reading, "slow", 1)) // answered after 3 s
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -90,7 +90,7 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 
 func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *testing.T) {
 	settling := setup{extra: []string{"POST_TIMEOUT=1s", "SETTLE_TIME=6s"}, slack: fakeslack.Options{RateLimitsOff: true}}
-	overBothWith(t, settling, func(t *testing.T, w *world) {
+	over(t, byHTTP, settling, func(t *testing.T, w *world) {
 		alone, approved := w.another(), w.another()
 		waits, m := w.asksFor(approved), w.form(w.cast.Channel, w.cast.User, alone)
 		require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
@@ -122,7 +122,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 }
 
 func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
 		first, second := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, first)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(first))
@@ -145,7 +145,7 @@ func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
 }
 
 func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Requester, w.server) // opened while there was a place
 		w.asksFor(w.another())
 		waits := w.asksFor(w.another())
@@ -161,7 +161,7 @@ func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
 }
 
 func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
-	overBothWith(t, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}}, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}}, func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
 		under, waits := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, under)
@@ -219,7 +219,7 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 }
 
 func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Hostile, w.server) // read before the other one asked
 		waits := w.asksFor(w.server)
 		for _, form := range []modal{m, w.form(w.cast.Channel, w.cast.Hostile, w.server)} {
@@ -236,7 +236,7 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 }
 
 func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
 		late := w.top(w.cast.Approver) // left open
 		m := w.form(w.cast.Channel, w.cast.User, w.server)

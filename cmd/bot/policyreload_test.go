@@ -28,7 +28,7 @@ func (w *world) changesPolicy(text string) {
 }
 
 func TestAPolicyFileIsTakenOverWithoutARestartAndABrokenOneIsNot(t *testing.T) {
-	overBothWith(t, setup{before: func(w *world) {
+	over(t, byHTTP, setup{before: func(w *world) {
 		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.Channel}
 	}}, func(t *testing.T, w *world) {
 		opens := func(user string) bool {

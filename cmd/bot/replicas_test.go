@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,27 +25,39 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
-// onPostgres is a world whose bots share a PostgreSQL database, and that database.
-func onPostgres(t *testing.T, transport string, s setup) (*world, *sql.DB) {
+// seats bounds how many bots use the server of PostgreSQL at once: it lets a hundred
+// connections in, and other packages' tests need some.
+var (
+	seats   = make(chan struct{}, 6)
+	seating sync.Mutex // whoever needs several takes them in one go
+)
+
+// postgresFor is a database for so many bots, until the test ends.
+func postgresFor(t *testing.T, bots int) (url string) {
 	t.Helper()
-	at := postgrestest.Database(t)
+	seating.Lock()
+	for range bots {
+		seats <- struct{}{}
+	}
+	seating.Unlock()
+	t.Cleanup(func() {
+		for range bots {
+			<-seats
+		}
+	})
+	return postgrestest.Database(t)
+}
+
+// onPostgres is a world whose bots, as many as said, share a PostgreSQL database, and that
+// database.
+func onPostgres(t *testing.T, transport string, bots int, s setup) (*world, *sql.DB) {
+	t.Helper()
+	at := postgresFor(t, bots)
 	db, err := sql.Open("pgx", at)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	s.postgres = at
 	return started(t, transport, s), db
-}
-
-func onPostgresOverBoth(t *testing.T, s setup, test func(t *testing.T, w *world, db *sql.DB)) {
-	t.Helper()
-	t.Parallel()
-	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			w, db := onPostgres(t, transport, s)
-			test(t, w, db)
-		})
-	}
 }
 
 // replica runs one more bot beside the first, until the test ends.
@@ -80,32 +93,21 @@ func (w *world) balance(bots ...*child) {
 	w.slack.SetEndpoint(w.endpoint)
 }
 
-// trios bounds how many databases have three processes at once: a server of PostgreSQL
-// lets a hundred connections in.
-var trios = make(chan struct{}, 2)
-
-// atOneAndAtThree runs a test over both transports, at one process on a file and at three
-// on a PostgreSQL database. What Slack sends comes to any of the three.
-func atOneAndAtThree(t *testing.T, s setup, test func(t *testing.T, w *world)) {
+// atOneAndAtThree runs a test at one process on a file and at three on a PostgreSQL
+// database, each over a transport. What Slack sends comes to any of the three.
+func atOneAndAtThree(t *testing.T, one, three string, s setup, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
-		t.Run("SQLite, "+transport, func(t *testing.T) {
-			t.Parallel()
-			test(t, started(t, transport, s))
-		})
-		t.Run("PostgreSQL, "+transport, func(t *testing.T) {
-			t.Parallel()
-			trios <- struct{}{}
-			t.Cleanup(func() { <-trios })
-			w, _ := onPostgres(t, transport, s)
-			bots := []*child{w.child, w.replica(), w.replica()}
-			if transport == fakeslack.TransportHTTP {
-				w.balance(bots...)
-			}
-			test(t, w)
-		})
-	}
+	t.Run("one, on SQLite", func(t *testing.T) { over(t, one, s, test) })
+	t.Run("three, on PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		w, _ := onPostgres(t, three, 3, s)
+		bots := []*child{w.child, w.replica(), w.replica()}
+		if three == byHTTP {
+			w.balance(bots...)
+		}
+		test(t, w)
+	})
 }
 
 // moved waits until a request came to a state, and says when, by the database's clock.
@@ -130,49 +132,49 @@ func holder(t *testing.T, db *sql.DB) (pid int) {
 }
 
 func TestADeadReplicasWorkIsTakenOverWithinItsLeaseAndASecond(t *testing.T) {
-	onPostgresOverBoth(t, setup{extra: []string{"POST_TIMEOUT=30s", "SETTLE_TIME=30s"}}, func(t *testing.T, w *world, db *sql.DB) {
-		other := w.replica()
-		m := w.form(w.cast.Channel, w.cast.User, w.server)
-		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
-		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-		w.eventually("the POST is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
+	t.Parallel()
+	w, db := onPostgres(t, byHTTP, 2, setup{extra: []string{"POST_TIMEOUT=30s", "SETTLE_TIME=30s"}})
+	other := w.replica()
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+	w.eventually("the POST is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
 
-		dead, err := os.FindProcess(holder(t, db))
-		require.NoError(t, err)
-		var now int64
-		require.NoError(t, db.QueryRow(`select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&now))
-		require.NoError(t, dead.Kill())
-		if dead.Pid == w.child.cmd.Process.Pid {
-			<-w.child.done
-			w.child = nil
-		} else {
-			<-other.done
-		}
-		takenOver := w.moved(db, cancellation.Unknown)
-		lease := cancellation.DefaultLimits().Lease
-		assert.LessOrEqual(t, takenOver.Sub(time.UnixMilli(now)), lease+time.Second, "taken over within lease + 1 s")
-		assert.Len(t, w.posts(), 1, "and not sent again")
-	})
+	dead, err := os.FindProcess(holder(t, db))
+	require.NoError(t, err)
+	var now int64
+	require.NoError(t, db.QueryRow(`select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&now))
+	require.NoError(t, dead.Kill())
+	if dead.Pid == w.child.cmd.Process.Pid {
+		<-w.child.done
+		w.child = nil
+	} else {
+		<-other.done
+	}
+	takenOver := w.moved(db, cancellation.Unknown)
+	lease := cancellation.DefaultLimits().Lease
+	assert.LessOrEqual(t, takenOver.Sub(time.UnixMilli(now)), lease+time.Second, "taken over within lease + 1 s")
+	assert.Len(t, w.posts(), 1, "and not sent again")
 }
 
 func TestReplicasHearOfWorkAndCountEachOther(t *testing.T) {
-	onPostgresOverBoth(t, setup{extra: quickly}, func(t *testing.T, w *world, db *sql.DB) {
-		w.replica()
-		w.eventually("both count two", func() bool { _, said := w.readyz(); return said.Replicas == 2 })
-		m := w.form(w.cast.Channel, w.cast.User, w.server)
-		require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
-		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-		w.moved(db, cancellation.Stuck)
-		ref := w.ref(w.awaitMessage(w.cast.Channel, "Needs a person").Text)
-		_, listed := w.ends([]string{"requests", "--state", "stuck"})
-		assert.Contains(t, listed, ref)
-		assert.Contains(t, listed, w.fqdn(w.server))
-		began := time.Now()
-		w.resolves(ref, "none")
-		w.awaitMessage(w.cast.Channel, "Cancellation requested")
-		assert.Less(t, time.Since(began), listenedPoll, "heard of, and not found by asking")
-		assert.Len(t, w.tickets(w.server), 1)
-	})
+	t.Parallel()
+	w, db := onPostgres(t, bySocket, 2, setup{extra: quickly})
+	w.replica()
+	w.eventually("both count two", func() bool { _, said := w.readyz(); return said.Replicas == 2 })
+	m := w.form(w.cast.Channel, w.cast.User, w.server)
+	require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+	w.moved(db, cancellation.Stuck)
+	ref := w.ref(w.awaitMessage(w.cast.Channel, "Needs a person").Text)
+	_, listed := w.ends([]string{"requests", "--state", "stuck"})
+	assert.Contains(t, listed, ref)
+	assert.Contains(t, listed, w.fqdn(w.server))
+	began := time.Now()
+	w.resolves(ref, "none")
+	w.awaitMessage(w.cast.Channel, "Cancellation requested")
+	assert.Less(t, time.Since(began), listenedPoll, "heard of, and not found by asking")
+	assert.Len(t, w.tickets(w.server), 1)
 }
 
 func TestOnAFileTheFirstResumedStepComesWithinASecondOfServing(t *testing.T) {

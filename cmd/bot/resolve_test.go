@@ -12,7 +12,7 @@ import (
 )
 
 func TestAStuckRequestIsResolvedByAPersonBesideARunningBot(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "error_before", 8)) // two lost answers each
 		servers := []int64{w.another(), w.another(), w.another(), w.another()}
 		for _, server := range servers {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAStuckRequestIsSettledByClicks(t *testing.T) {
-	overBothWith(t, patient(), func(t *testing.T, w *world) {
+	over(t, bySocket, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "error_before", 6)) // two lost answers each
 		servers := []int64{w.another(), w.another(), w.another()}
 		var stuck []message

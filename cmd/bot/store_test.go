@@ -61,7 +61,7 @@ func TestABotThatIsStoppedEndsWhatItHasInHand(t *testing.T) {
 }
 
 func TestADatabaseThatTakesNothingLosesNobodysForm(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		db := w.openDatabase()
 		defer db.Close()

@@ -210,7 +210,7 @@ func TestWhereSlackTakesNoFormTheAskerIsTold(t *testing.T) {
 }
 
 func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultDropBefore, fakeslack.FaultFatalError,
 		} {
@@ -234,7 +234,7 @@ func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
 }
 
 func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{fakeslack.FaultDropAfter, fakeslack.FaultSlow} {
 			server := w.another()
 			w.command(w.cast.User, "")
@@ -250,7 +250,7 @@ func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
 }
 
 func TestWhileSlackDoesNotSayWhoAsksNothingIsRecorded(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
 		for _, asks := range []struct{ fault, user string }{
 			{fakeslack.FaultRateLimited, w.cast.User}, // its Retry-After is kept
 			{fakeslack.FaultError500, w.cast.Requester},
@@ -318,7 +318,7 @@ func TestTheResultGoesWhereTheCommandWasTypedOrToTheNextBestPlace(t *testing.T) 
 }
 
 func TestATokenThatMayNotPostLeavesTheResultToTheResponseURL(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
 		w.slack.SetScopes("commands", "im:write", "usergroups:read", "users:read")
 		server := w.another()
 		w.accepted(w.cast.Channel, w.cast.User, server)

@@ -2,6 +2,6 @@
 
 package main
 
-// waiting is less under the race detector, where what computes takes several times as long:
-// many of these tests hold the bot to seconds.
-const waiting = "10"
+// perProcessor is how many tests run at once on each processor: fewer under the race
+// detector, where what computes takes several times as long.
+const perProcessor = 3

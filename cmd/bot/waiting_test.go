@@ -2,6 +2,6 @@
 
 package main
 
-// waiting is how many tests run at once: nearly all of them wait, for other processes and
-// for timeouts, and few compute.
-const waiting = "20"
+// perProcessor is how many tests run at once on each processor. They mostly wait, for
+// other processes and for timeouts.
+const perProcessor = 8

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -49,8 +50,8 @@ func TestMain(m *testing.M) {
 	cleanroom.Prepare()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", waiting); err != nil {
+	if !chosen { // most of what a test does is to wait for other processes
+		if err := flag.Set("test.parallel", strconv.Itoa(perProcessor*runtime.GOMAXPROCS(0))); err != nil {
 			panic(err)
 		}
 	}
@@ -82,22 +83,33 @@ type stage struct {
 	admin     string // where the bot answers its operators
 	setup            // its slack is hidden by the workspace
 
-	mu    sync.Mutex
-	slk   []fakeslack.Exchange
-	sl    []fakesoftlayer.Exchange
-	given map[int64]bool // the servers that another handed out
-	child *child
+	mu      sync.Mutex
+	slk     []fakeslack.Exchange
+	sl      []fakesoftlayer.Exchange
+	changed chan struct{}  // closed and replaced with each exchange
+	given   map[int64]bool // the servers that another handed out
+	child   *child
+
+	atStart func() []hardware // SoftLayer's servers before the test changed any
 }
 
 // setup is what a test wants otherwise than usual.
 type setup struct {
 	slack    fakeslack.Options
 	extra    []string // further environment of the bot
+	servers  int      // that SoftLayer has; 0 for as many as most tests need
 	policy   string   // instead of the usual one
 	postgres string   // a PostgreSQL database, instead of a file
 	before   func(w *world)
 	under    func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
+
+// long is how long a test waits for what has to happen. It costs nothing where that happens.
+const long = time.Minute
+
+// slacksPatience is Slack's own bound on an acknowledgement and on opening a form. Tests
+// whose promise is not that bound leave a busy machine more.
+const slacksPatience = 3 * time.Second
 
 // quickly makes the outcome of a lost answer known in seconds.
 var quickly = []string{"POST_TIMEOUT=1s", "SETTLE_TIME=1s"}
@@ -114,7 +126,29 @@ type child struct {
 	err  error
 }
 
-// overBoth runs a test over both transports.
+// The ways in which Slack reaches the bot.
+const (
+	byHTTP   = fakeslack.TransportHTTP
+	bySocket = fakeslack.TransportSocket
+)
+
+// over runs a test over one transport. Behind the acknowledgement the bot's code is the
+// same for both; half of the tests take each.
+func over(t *testing.T, transport string, s setup, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	test(t, started(t, transport, s))
+}
+
+// overBoth runs a test over both transports. It is for what their code does differently:
+//   - an acknowledgement carries text, options, field errors or a view as the body of a
+//     response or as the payload of an envelope: the main job, a slow SoftLayer, a decline,
+//     and forms that Slack does not open;
+//   - what Slack sends again comes as a new request or on another connection: a command,
+//     a submission and a click that repeat;
+//   - each kind of delivery has its own URL or envelope: the two shortcuts;
+//   - a response_url comes in the one or the other;
+//   - a stop drains requests or connections, and a power cut breaks them.
 func overBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	overBothWith(t, setup{}, test)
@@ -123,11 +157,8 @@ func overBoth(t *testing.T, test func(t *testing.T, w *world)) {
 func overBothWith(t *testing.T, s setup, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	for _, transport := range []string{fakeslack.TransportHTTP, fakeslack.TransportSocket} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			test(t, started(t, transport, s))
-		})
+	for _, transport := range []string{byHTTP, bySocket} {
+		t.Run(transport, func(t *testing.T) { over(t, transport, s, test) })
 	}
 }
 
@@ -144,18 +175,16 @@ func started(t *testing.T, transport string, s setup) *world {
 
 func newWorld(t *testing.T, transport string, s setup) *world {
 	t.Helper()
-	w := &world{t: t, stage: &stage{transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}}}
-	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{Seed: 7, Observe: func(e fakesoftlayer.Exchange) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.sl = append(w.sl, e)
-	}})
+	w := &world{t: t, stage: &stage{
+		transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
+	}}
+	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{
+		Seed: 7, Servers: cmp.Or(s.servers, 96), Observe: func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) },
+	})
+	w.atStart = sync.OnceValue(func() []hardware { return w.servers("") })
 	s.slack.Transport, s.slack.Seed = transport, cmp.Or(s.slack.Seed, 7)
-	s.slack.Observe = func(e fakeslack.Exchange) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.slk = append(w.slk, e)
-	}
+	s.slack.AckTimeout = cmp.Or(s.slack.AckTimeout, 15*time.Second)
+	s.slack.Observe = func(e fakeslack.Exchange) { record(w.stage, &w.slk, e) }
 	w.slack = fakeslack.New(s.slack)
 	w.cast, w.server = w.slack.Cast(), w.softlayer.Cancelable()
 	w.given[w.server] = true
@@ -169,13 +198,29 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 	return w
 }
 
+// record keeps an exchange and wakes everybody who waits for one.
+func record[T any](s *stage, all *[]T, e T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*all = append(*all, e)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// news is closed with the next exchange between a vendor and the bot.
+func (s *stage) news() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
 // start runs the bot and waits until Slack can reach it.
 func (w *world) start() {
 	w.t.Helper()
 	c := w.run(nil)
 	w.child = c
 	w.t.Cleanup(func() { w.stop() })
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), long)
 	defer cancel()
 	require.NoError(w.t, w.slack.WaitReachable(ctx), "the bot is reachable; it said:\n%s", c.log)
 }
@@ -238,10 +283,10 @@ func (c *child) exit(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-c.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(long):
 		_ = c.cmd.Process.Kill()
 		<-c.done
-		t.Errorf("the program did not end within 20 s; it said:\n%s", c.log)
+		t.Errorf("the program did not end within %v; it said:\n%s", long, c.log)
 	}
 	return c.cmd.ProcessState.ExitCode()
 }
