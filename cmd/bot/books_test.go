@@ -268,12 +268,33 @@ func (w *world) awaitMessage(channel string, words ...string) message {
 // bot's, so that the pauses of what waits to be filed are ended in its database.
 func (w *world) awaitSoon(channel string, words ...string) message {
 	w.t.Helper()
+	return w.awaitAfter(`update requests set due = created_at
+		where state in ('scheduled', 'unknown') and lease_owner is null and due > created_at`, channel, words)
+}
+
+// awaitSettled is awaitMessage for what comes once a lost answer has settled: in the bot's
+// database the POST can be under way no more, and clean reads are a day old.
+func (w *world) awaitSettled(channel string, words ...string) message {
+	w.t.Helper()
+	return w.awaitAfter(cleanSince("created_at - 86400000"), channel, words)
+}
+
+// cleanSince is a change to the bot's database: no POST of what nobody works at can be under
+// way any more, and SoftLayer's books were clean since a time if they were read at all.
+func cleanSince(at string) string {
+	return `update requests set due = created_at, not_after = case when not_after is null then null else created_at end,
+		clean_since = case when clean_since is null then null else ` + at + ` end
+		where state in ('scheduled', 'unknown') and lease_owner is null and (not_after > created_at or clean_since > ` + at + `)`
+}
+
+// awaitAfter is awaitMessage while a change is made to the bot's database.
+func (w *world) awaitAfter(change, channel string, words []string) message {
+	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
 	var found []message
 	w.eventually("a message with "+strings.Join(words, ", "), func() bool {
-		now := time.Now().UnixMilli()
-		_, err := db.ExecContext(w.t.Context(), `update requests set due = $1 where state in ('scheduled', 'unknown') and lease_owner is null and due > $1`, now)
+		_, err := db.ExecContext(w.t.Context(), change)
 		require.NoError(w.t, err)
 		found = w.about(channel, words...)
 		return len(found) > 0

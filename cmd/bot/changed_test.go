@@ -12,7 +12,7 @@ import (
 )
 
 func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{servers: 200}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name   string
 			change map[string]any

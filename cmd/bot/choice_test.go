@@ -16,7 +16,7 @@ import (
 )
 
 func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		slow, quick := w.another(), w.another()
 		w.command(w.cast.User, "")
 		require.NoError(t, w.softlayer.Fault("SoftLayer_Hardware_Server/getObject", "slow", 1))
@@ -35,7 +35,7 @@ func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
 }
 
 func TestASubmissionBeforeTheCardOfALaterChoiceFilesNeither(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		first, later := w.another(), w.another()
 		m := w.form(w.cast.Channel, w.cast.User, first)
 		values := w.usual(m, first)

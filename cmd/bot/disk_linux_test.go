@@ -8,17 +8,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"cancel-server/internal/fakeslack"
 )
 
-// brokenDisks are the ways in which a commit fails.
-var brokenDisks = []struct {
+type brokenDisk struct {
 	name      string
 	call      int32
 	with      unix.Errno
 	comesBack bool // what was being committed, with the next start
-}{
+}
+
+// brokenDisks are the ways in which a commit fails.
+var brokenDisks = []brokenDisk{
 	{"it is written and cannot be synced", syncing, unix.EIO, true},
 	{"it cannot be written", writing, unix.EIO, false},
 	{"the disk is full", writing, unix.ENOSPC, false},
@@ -79,15 +79,15 @@ func TestABotWhoseDiskFailedInTheMiddleOfAFilingSendsNothingMoreUntilItIsStarted
 		name   string
 		method string // SoftLayer is slow to answer this; meanwhile the disk fails
 		made   int    // tickets by then
+		disks  []brokenDisk
 	}{
-		{"before the POST", reading, 0},
-		{"after the POST", filing, 1},
+		{"before the POST", reading, 0, brokenDisks[:1]},
+		{"after the POST", filing, 1, brokenDisks},
 	} {
-		for _, broken := range brokenDisks {
+		for _, broken := range step.disks {
 			t.Run(step.name+", "+broken.name, func(t *testing.T) {
 				t.Parallel()
-				s := setup{extra: []string{"POST_TIMEOUT=5s", "SETTLE_TIME=5s"}, slack: fakeslack.Options{RateLimitsOff: true}}
-				w, disk := onFaultyDisk(t, s)
+				w, disk := onFaultyDisk(t, patient())
 				m := w.form(w.cast.Channel, w.cast.User, w.server)
 				require.NoError(t, w.softlayer.Fault(step.method, "slow_after", 1))
 				require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)

@@ -65,7 +65,7 @@ func onFaultyDisk(t *testing.T, s setup) (*world, *faultyDisk) {
 	probe.Path = mustFind(t, "true")
 	d.under(probe)
 	if out, err := probe.CombinedOutput(); strings.Contains(string(out), noFilter) {
-		t.Skipf("SKIPPED: no disk can be made to fail here: %s", out)
+		t.Skipf("SKIPPED: needs a Linux that lets a process filter its calls: %s", out)
 	} else {
 		require.NoError(t, err, "%s", out)
 	}
@@ -127,7 +127,7 @@ func received(socket int) (listener int, err error) {
 		return 0, err
 	}
 	defer conn.Close()
-	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(long)); err != nil {
 		return 0, err
 	}
 	rights := make([]byte, unix.CmsgSpace(4))

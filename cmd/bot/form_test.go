@@ -19,7 +19,7 @@ import (
 // the fakes moves the bot's. The tests of internal/slackui show it.
 
 func TestTheForm(t *testing.T) {
-	over(t, bySocket, setup{slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{servers: 200, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
 		for _, test := range []struct {
 			promise string
 			show    func(t *testing.T, w *world)
@@ -53,7 +53,7 @@ func TestTheForm(t *testing.T) {
 }
 
 func TestASlowSoftLayerLosesNobodysForm(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	overBothWith(t, setup{slack: fakeslack.Options{AckTimeout: slacksPatience}}, func(t *testing.T, w *world) {
 		w.command(w.cast.User, "")
 		require.NoError(t, w.softlayer.Fault("SoftLayer_Hardware_Server/getObject", "hang", 2))
 		id := strconv.FormatInt(w.server, 10)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestAForbidOnCancelRefusesInsteadOfAskingForApproval(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) {
+	overHTTP(t, setup{before: func(w *world) {
 		w.policy = fmt.Sprintf(`
 @id("ask") permit (principal in Group::%q, action == Action::"request", resource);
 @id("approve") permit (principal in Group::%q, action == Action::"approve", resource);
@@ -35,7 +35,7 @@ forbid (principal, action == Action::"cancel", resource);
 func TestARuleThatFailsRefusesAtTheSubmission(t *testing.T) {
 	for name, action := range map[string]string{"asking": "request", "cancelling": "cancel", "approving, whoever does": "approve"} {
 		t.Run(name, func(t *testing.T) {
-			over(t, bySocket, setup{before: func(w *world) {
+			overSocket(t, setup{before: func(w *world) {
 				w.policy = w.needingApproval(1) + fmt.Sprintf(`
 @id("breaks") forbid (principal, action == Action::%q, resource) when { 9223372036854775807 + 1 > 0 };
 `, action)
@@ -63,7 +63,7 @@ func (w *world) needingApproval(people int) string {
 }
 
 func TestARuleThatFailsOnlyForAClickRefusesThatClick(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) {
+	overHTTP(t, setup{before: func(w *world) {
 		for _, also := range []string{w.cast.User, w.cast.Outsider} {
 			require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{also}}))
 		}
@@ -88,7 +88,7 @@ when { context.approvals + 9223372036854775807 < 0 };
 }
 
 func TestThePolicyInForceAtTheFilingDecidesAndOneThatFailsFilesNothing(t *testing.T) {
-	over(t, bySocket, setup{before: func(w *world) {
+	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 		w.policy = w.needingApproval(1)
 	}}, func(t *testing.T, w *world) {

@@ -11,11 +11,11 @@ import (
 )
 
 func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
-	overBoth(t, mainJob)
+	overBothWith(t, setup{fresh: true}, mainJob)
 }
 
 func TestTheMainJobOnPostgreSQL(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) { w.postgres = postgresFor(w.t, 1) }}, mainJob)
+	overHTTP(t, setup{before: func(w *world) { w.postgres = postgresFor(w.t, 1) }}, mainJob)
 }
 
 func mainJob(t *testing.T, w *world) {

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
-	"cancel-server/internal/postgrestest"
 )
 
 // freezes has somebody who could approve stop all filing.
@@ -28,12 +27,41 @@ func (w *world) thaws(user string) {
 	w.whispered(w.cast.Channel, user, "Filing goes on")
 }
 
+// fillsTheNextDayToo has what was asked for, as much as a day takes, fill the next day as
+// well, since midnight may pass before the test ends. Who asked is one person.
+func (w *world) fillsTheNextDayToo(most int) {
+	w.t.Helper()
+	db := w.openDatabase()
+	defer db.Close()
+	rows, err := db.QueryContext(w.t.Context(), `select id, quota_day, quota_slot from requests order by quota_day, quota_slot`)
+	require.NoError(w.t, err)
+	defer rows.Close()
+	var ids []string
+	var days, slots []int
+	for rows.Next() {
+		var id string
+		var day, slot int
+		require.NoError(w.t, rows.Scan(&id, &day, &slot))
+		ids, days, slots = append(ids, id), append(days, day), append(slots, slot)
+	}
+	require.NoError(w.t, rows.Err())
+	require.Len(w.t, ids, most)
+	if days[0] == days[most-1] {
+		require.Equal(w.t, most, slots[most-1], "the day is full")
+	}
+	for at, day := range map[int]int{most - 1: days[most-1], 0: days[most-1] + 1} {
+		_, err := db.ExecContext(w.t.Context(), `update requests set quota_day = $1, quota_slot = $2 where id = $3`, day, most, ids[at])
+		require.NoError(w.t, err)
+	}
+}
+
 func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
-	over(t, bySocket, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place
 		for range 2 {
 			w.accepted(w.cast.Channel, w.cast.User, w.another())
 		}
+		w.fillsTheNextDayToo(2)
 		told := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
 		assert.Contains(t, told["server"], "Nothing was filed: you have asked for 2 servers since midnight UTC")
 
@@ -47,7 +75,7 @@ func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
 }
 
 func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		require.Empty(t, w.command(w.cast.Requester, "freeze I say so").Error)
 		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
 		require.Empty(t, w.command(w.cast.Approver, "freeze").Error)
@@ -71,7 +99,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 }
 
 func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.NoError(t, w.softlayer.Fault(reading, "slow", 1)) // answered after 3 s
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -89,8 +117,7 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 }
 
 func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *testing.T) {
-	settling := setup{extra: []string{"POST_TIMEOUT=1s", "SETTLE_TIME=6s"}, slack: fakeslack.Options{RateLimitsOff: true}}
-	over(t, byHTTP, settling, func(t *testing.T, w *world) {
+	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		alone, approved := w.another(), w.another()
 		waits, m := w.asksFor(approved), w.form(w.cast.Channel, w.cast.User, alone)
 		require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
@@ -106,6 +133,8 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 		db := w.openDatabase()
 		defer db.Close()
 		w.eventually("both would be sent once more, but for the freeze", func() bool {
+			_, err := db.ExecContext(t.Context(), cleanSince("created_at - 86400000"))
+			require.NoError(t, err)
 			var held int
 			return db.QueryRow(`select count(*) from requests where state = 'unknown' and why like '%filing is frozen%'`).Scan(&held) == nil && held == 2
 		})
@@ -122,7 +151,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 }
 
 func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
-	over(t, bySocket, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
 		first, second := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, first)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(first))
@@ -145,10 +174,11 @@ func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
 }
 
 func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
-	over(t, byHTTP, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Requester, w.server) // opened while there was a place
 		w.asksFor(w.another())
 		waits := w.asksFor(w.another())
+		w.fillsTheNextDayToo(2)
 		told := w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
 		assert.Contains(t, told["server"], "Nothing was filed: you have asked for 2 servers since midnight UTC")
 		w.press(w.cast.Requester, waits, "withdraw") // it was asked for all the same
@@ -161,7 +191,7 @@ func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
 }
 
 func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
-	over(t, bySocket, setup{extra: []string{"POST_TIMEOUT=20s", "SETTLE_TIME=20s"}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}}, func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
 		under, waits := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, under)
@@ -197,17 +227,24 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
-	empty := filepath.Join(t.TempDir(), "empty.db")
-	require.NoError(t, os.WriteFile(empty, nil, 0o600))
-	wrong := postgrestest.Database(t)
-	for _, args := range [][]string{
-		{"freeze", "--why", "an outage"}, {"unfreeze", "--why", "over"}, {"requests"}, {"resolve", "0000-0000", "none", "--why", "x"},
+	for name, another := range map[string]func(t *testing.T) string{
+		"a file": func(t *testing.T) string {
+			empty := filepath.Join(t.TempDir(), "empty.db")
+			require.NoError(t, os.WriteFile(empty, nil, 0o600))
+			return "sqlite:" + empty
+		},
+		"PostgreSQL": func(t *testing.T) string { return postgresFor(t, 1) },
 	} {
-		for _, at := range []string{wrong, "sqlite:" + empty} {
-			code, said := w.ends(args, "DATABASE_URL="+at)
-			assert.Equal(t, exitUsage, code, "%v: %s", args, said)
-			assert.Contains(t, said, "no bot has ever served from it; nothing was changed: is DATABASE_URL that of the running bot?", "%v", args)
-		}
+		t.Run(name, func(t *testing.T) {
+			w, at := w.in(t), another(t)
+			for _, args := range [][]string{
+				{"freeze", "--why", "an outage"}, {"unfreeze", "--why", "over"}, {"requests"}, {"resolve", "0000-0000", "none", "--why", "x"},
+			} {
+				code, said := w.ends(args, "DATABASE_URL="+at)
+				assert.Equal(t, exitUsage, code, "%v: %s", args, said)
+				assert.Contains(t, said, "no bot has ever served from it; nothing was changed: is DATABASE_URL that of the running bot?", "%v", args)
+			}
+		})
 	}
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
@@ -219,7 +256,7 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 }
 
 func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Hostile, w.server) // read before the other one asked
 		waits := w.asksFor(w.server)
 		for _, form := range []modal{m, w.form(w.cast.Channel, w.cast.Hostile, w.server)} {
@@ -236,7 +273,7 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 }
 
 func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
 		late := w.top(w.cast.Approver) // left open
 		m := w.form(w.cast.Channel, w.cast.User, w.server)

@@ -28,7 +28,7 @@ func (w *world) changesPolicy(text string) {
 }
 
 func TestAPolicyFileIsTakenOverWithoutARestartAndABrokenOneIsNot(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) {
+	overHTTP(t, setup{before: func(w *world) {
 		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.Channel}
 	}}, func(t *testing.T, w *world) {
 		opens := func(user string) bool {
@@ -67,7 +67,7 @@ func TestAPolicyThatBecameAPipeHoldsNobodyUp(t *testing.T) {
 	go func() { defer close(looked); w.looks(2) }()
 	select {
 	case <-looked:
-	case <-time.After(10 * time.Second):
+	case <-time.After(long):
 		t.Fatal("it waits for somebody who writes")
 	}
 	assert.Equal(t, []string{"POLICY_FILE: the file cannot be read: it is a pipe"}, w.watch.problems())

@@ -16,7 +16,7 @@ import (
 )
 
 func TestWhoMayNotAskIsRefusedAtTheCommandAndNobodyElseSeesIt(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
 		who := []struct{ name, user string }{
 			{"a guest, though in the groups", w.cast.Guest},
@@ -45,7 +45,7 @@ func TestWhoMayNotAskIsRefusedAtTheCommandAndNobodyElseSeesIt(t *testing.T) {
 }
 
 func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
 		m := w.form(w.cast.Channel, w.cast.User, server)
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
@@ -78,7 +78,7 @@ func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *test
 }
 
 func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
 		w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
 		w.control(http.MethodPost, "/key", map[string]any{"hide_relations": []string{"networkGatewayMember"}}, nil)
@@ -94,7 +94,7 @@ func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.
 }
 
 func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.Empty(t, w.submit(w.cast.User, m, w.fill(m, "Moving to competitor", "They are cheaper.", w.fqdn(w.server))).Error)
 		refusal := w.top(w.cast.User)
@@ -113,7 +113,7 @@ func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T
 	onlyTheRequester := setup{before: func(w *world) {
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.Requester}}))
 	}}
-	over(t, bySocket, onlyTheRequester, func(t *testing.T, w *world) {
+	overSocket(t, onlyTheRequester, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Requester, w.server)
 		told := w.fieldErrors(w.submit(w.cast.Requester, m, w.usual(m, w.server)))
 		assert.Contains(t, told["server"], "This needs the approval of other people")
@@ -129,7 +129,7 @@ func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T
 }
 
 func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.stop() // a new process knows of no group that an old one read, and reads the form of an old one
 		require.NoError(t, w.slack.PatchGroup(w.cast.RequestGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User}}))
@@ -142,7 +142,7 @@ func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.
 }
 
 func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		leaves, guest, gone := w.another(), w.another(), w.another()
 		w.freezes(w.cast.Approver)
 		w.accepted(w.cast.Channel, w.cast.User, leaves)
@@ -168,7 +168,7 @@ func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *te
 }
 
 func TestEqualDenialsOfOnePersonAreCountedAndNotStoredOneByOne(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
 		denied := func(user, reason string) (ref string) {
 			m := w.form(w.cast.Channel, user, server)
@@ -198,7 +198,7 @@ func TestEqualDenialsOfOnePersonAreCountedAndNotStoredOneByOne(t *testing.T) {
 }
 
 func TestAHostileNameMentionsNobodyElse(t *testing.T) {
-	over(t, bySocket, setup{before: func(w *world) {
+	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Add: []string{w.cast.Hostile}}))
 	}}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.Hostile, w.server)
@@ -216,7 +216,7 @@ func TestAHostileNameMentionsNobodyElse(t *testing.T) {
 }
 
 func TestAHostileServerNameMentionsNobody(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		const name = "db <!channel> <https://evil|x>.example.com"
 		w.patch(w.server, map[string]any{"fullyQualifiedDomainName": name})
 		m := w.form(w.cast.Channel, w.cast.User, w.server)

@@ -133,7 +133,7 @@ func holder(t *testing.T, db *sql.DB) (pid int) {
 
 func TestADeadReplicasWorkIsTakenOverWithinItsLeaseAndASecond(t *testing.T) {
 	t.Parallel()
-	w, db := onPostgres(t, byHTTP, 2, setup{extra: []string{"POST_TIMEOUT=30s", "SETTLE_TIME=30s"}})
+	w, db := onPostgres(t, byHTTP, 2, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}})
 	other := w.replica()
 	m := w.form(w.cast.Channel, w.cast.User, w.server)
 	require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
@@ -159,14 +159,13 @@ func TestADeadReplicasWorkIsTakenOverWithinItsLeaseAndASecond(t *testing.T) {
 
 func TestReplicasHearOfWorkAndCountEachOther(t *testing.T) {
 	t.Parallel()
-	w, db := onPostgres(t, bySocket, 2, setup{extra: quickly})
+	w, _ := onPostgres(t, bySocket, 2, patient())
 	w.replica()
 	w.eventually("both count two", func() bool { _, said := w.readyz(); return said.Replicas == 2 })
 	m := w.form(w.cast.Channel, w.cast.User, w.server)
 	require.NoError(t, w.softlayer.Fault(filing, "drop_before", 2))
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
-	w.moved(db, cancellation.Stuck)
-	ref := w.ref(w.awaitMessage(w.cast.Channel, "Needs a person").Text)
+	ref := w.ref(w.awaitSettled(w.cast.Channel, "Needs a person").Text)
 	_, listed := w.ends([]string{"requests", "--state", "stuck"})
 	assert.Contains(t, listed, ref)
 	assert.Contains(t, listed, w.fqdn(w.server))

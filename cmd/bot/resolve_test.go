@@ -12,7 +12,7 @@ import (
 )
 
 func TestAStuckRequestIsResolvedByAPersonBesideARunningBot(t *testing.T) {
-	over(t, bySocket, patient(), func(t *testing.T, w *world) {
+	overSocket(t, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "error_before", 8)) // two lost answers each
 		servers := []int64{w.another(), w.another(), w.another(), w.another()}
 		for _, server := range servers {
@@ -20,7 +20,7 @@ func TestAStuckRequestIsResolvedByAPersonBesideARunningBot(t *testing.T) {
 		}
 		refs := make([]string, len(servers))
 		for i, server := range servers {
-			told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server))
+			told := w.awaitSettled(w.cast.Channel, "Needs a person", w.fqdn(server))
 			refs[i] = w.ref(told.Shown)
 			assert.Contains(t, told.Shown, "bot resolve "+refs[i])
 			assert.Len(t, w.postsFor(server), 2, "two answers were lost, and nothing more is sent")

@@ -19,7 +19,7 @@ import (
 )
 
 func TestFiveSettingsWithoutAFileFileATicket(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) {
+	overHTTP(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=none"}
 	}}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.Requester, w.server)
@@ -38,7 +38,7 @@ func TestFiveSettingsWithoutAFileFileATicket(t *testing.T) {
 }
 
 func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
-	over(t, bySocket, setup{before: func(w *world) {
+	overSocket(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.User, "APPROVE_GROUPS=" + w.cast.Approver, "PROTECTED_TAGS=prod"}
 	}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
@@ -60,7 +60,7 @@ func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
 }
 
 func TestGroupsOfWhoAskAndWhoApproveNeedNoFile(t *testing.T) {
-	over(t, byHTTP, setup{before: func(w *world) {
+	overHTTP(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=" + w.cast.ApproveGroup}
 	}}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.User, w.server)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAStuckRequestIsSettledByClicks(t *testing.T) {
-	over(t, bySocket, patient(), func(t *testing.T, w *world) {
+	overSocket(t, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "error_before", 6)) // two lost answers each
 		servers := []int64{w.another(), w.another(), w.another()}
 		var stuck []message
@@ -19,7 +19,7 @@ func TestAStuckRequestIsSettledByClicks(t *testing.T) {
 			w.accepted(w.cast.Channel, w.cast.User, server)
 		}
 		for _, server := range servers {
-			stuck = append(stuck, w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(server)))
+			stuck = append(stuck, w.awaitSettled(w.cast.Channel, "Needs a person", w.fqdn(server)))
 		}
 
 		w.press(w.cast.User, stuck[0], "found-none")

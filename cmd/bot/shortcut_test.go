@@ -66,7 +66,7 @@ func TestAnAlertsServerIsCancelledFromItsMenuAndAnsweredInItsThread(t *testing.T
 }
 
 func TestAnAlertThatNamesSeveralServersLeavesTheChoice(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		one, other := w.another(), w.another()
 		require.Empty(t, w.onMessage(w.cast.User, w.alert(w.cast.Channel, w.fqdn(one)+" and "+w.fqdn(other), "")).Error)
 		w.eventually("both are named", func() bool {
@@ -97,7 +97,7 @@ func TestAGlobalShortcutIsAnsweredByDirectMessage(t *testing.T) {
 }
 
 func TestWhatWasAskedForByAShortcutWaitsForApprovalWhereApproversSeeIt(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		asks := func(w *world, server int64) {
 			m := w.awaitCard(w.cast.Requester, server)
 			require.Empty(w.t, w.submit(w.cast.Requester, m, w.usual(m, server)).Error)
@@ -142,7 +142,7 @@ func TestWhatWasAskedForByAShortcutWaitsForApprovalWhereApproversSeeIt(t *testin
 }
 
 func TestWhoMayNotAskIsRefusedAtShortcutsToo(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
 		alert := w.alert(w.cast.Channel, w.fqdn(w.server)+" is down", "")
 		for _, person := range []struct {

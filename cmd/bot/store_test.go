@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -19,13 +20,14 @@ func TestAnAcceptedRequestOutlivesAPowerCut(t *testing.T) {
 		name          string
 		method, fault string
 		made          int // tickets when the power goes
+		over          func(t *testing.T, s setup, test func(t *testing.T, w *world))
 	}{
-		{"before anything was sent", reading, "hang", 0},
-		{"while SoftLayer thinks about it", filing, "hang", 0},
-		{"after the ticket was made and before its answer", filing, "slow_after", 1},
+		{"before anything was sent", reading, "hang", 0, overHTTP},
+		{"while SoftLayer thinks about it", filing, "hang", 0, overBothWith},
+		{"after the ticket was made and before its answer", filing, "slow_after", 1, overSocket},
 	} {
 		t.Run(cut.name, func(t *testing.T) {
-			overBothWith(t, patient(), func(t *testing.T, w *world) {
+			cut.over(t, patient(), func(t *testing.T, w *world) {
 				m := w.form(w.cast.Channel, w.cast.User, w.server)
 				require.NoError(t, w.softlayer.Fault(cut.method, cut.fault, 1))
 				require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -36,7 +38,7 @@ func TestAnAcceptedRequestOutlivesAPowerCut(t *testing.T) {
 				require.NotEmpty(t, w.recorded(), "the request is on disk")
 
 				w.start()
-				w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+				w.awaitSettled(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 				assert.Len(t, w.tickets(w.server), 1, "filed once")
 				assert.Len(t, w.about(w.cast.Channel, "Cancellation requested"), 1, "told")
 				assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
@@ -61,7 +63,7 @@ func TestABotThatIsStoppedEndsWhatItHasInHand(t *testing.T) {
 }
 
 func TestADatabaseThatTakesNothingLosesNobodysForm(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{slack: fakeslack.Options{AckTimeout: slacksPatience}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		db := w.openDatabase()
 		defer db.Close()
@@ -97,16 +99,32 @@ func TestADatabaseThatCannotBeWrittenRefusesToStart(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	w.stop()
-	require.NoError(t, os.Chmod(w.database(), 0o444))
-	for _, dir := range []string{filepath.Dir(mustBinary(t)), filepath.Dir(w.dir), w.dir} {
-		require.NoError(t, os.Chmod(dir, 0o755))
+	file := filepath.Join(w.dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, path := range map[string]string{
+		"a folder that is not there":   filepath.Join(w.dir, "absent", "new.db"),
+		"a folder that is a file":      filepath.Join(file, "new.db"),
+		"the database itself a folder": w.dir,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := w.in(t)
+			code, said := w.ends(nil, "DATABASE_URL=sqlite:"+path)
+			assert.Equal(t, 1, code, said)
+			assert.Contains(t, said, path, "the error names the file")
+		})
 	}
-	for _, path := range []string{w.database(), filepath.Join(w.dir, "new.db"), filepath.Join(w.dir, "absent", "new.db"), w.dir} {
-		require.NoError(t, os.Chmod(w.policyFile(), 0o644))
-		code, said := w.endsUnprivileged("DATABASE_URL=sqlite:" + path)
-		assert.Equal(t, 1, code, said)
-		assert.Contains(t, said, path, "the error names the file")
-	}
+	t.Run("no right to write", func(t *testing.T) {
+		w := w.in(t)
+		nobody := w.whomRightsBind()
+		closed := filepath.Join(w.dir, "closed")
+		require.NoError(t, os.Mkdir(closed, 0o555))
+		require.NoError(t, os.Chmod(w.database(), 0o444))
+		for _, path := range []string{w.database(), filepath.Join(closed, "new.db")} {
+			code, said := nobody("DATABASE_URL=sqlite:" + path)
+			assert.Equal(t, 1, code, said)
+			assert.Contains(t, said, path, "the error names the file")
+		}
+	})
 }
 
 func TestASecondBotOnTheSameDatabaseIsRefused(t *testing.T) {
@@ -152,24 +170,32 @@ func TestAMistypedDatabaseIsNotMadeByAVerbThatServesNothing(t *testing.T) {
 	assert.Empty(t, w.calls("auth.test"), "nobody is asked anything for it")
 }
 
-func mustBinary(t *testing.T) string {
-	t.Helper()
-	path, err := binary()
-	require.NoError(t, err)
-	return path
-}
-
-// endsUnprivileged runs the program to its end as somebody whom the rights of files bind.
-func (w *world) endsUnprivileged(added ...string) (code int, said string) {
+// whomRightsBind runs the bot to its end as somebody whom the rights of files bind: whoever
+// runs the tests or, where that is root, nobody, who reads what the test has.
+func (w *world) whomRightsBind() (ends func(added ...string) (code int, said string)) {
 	w.t.Helper()
-	c := w.runAs(unprivileged(), nil, added...)
-	return c.exit(w.t), c.log.String()
-}
-
-// unprivileged is nobody where the tests run as root, else nil.
-func unprivileged() *syscall.Credential {
-	if os.Geteuid() != 0 {
-		return nil
+	var nobody *syscall.Credential
+	if os.Geteuid() == 0 {
+		nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
+		for _, dir := range []string{filepath.Dir(w.dir), w.dir} {
+			require.NoError(w.t, os.Chmod(dir, 0o755))
+		}
+		w.program = filepath.Join(w.dir, "bot") // where tests are run from is root's alone
+		own, err := binary()
+		require.NoError(w.t, err)
+		content, err := os.ReadFile(own)
+		require.NoError(w.t, err)
+		require.NoError(w.t, os.WriteFile(w.program, content, 0o755))
+		probe := exec.Command(w.program, "version")
+		probe.Env, probe.SysProcAttr = []string{isTheBot + "=1"}, &syscall.SysProcAttr{Credential: nobody}
+		if said, err := probe.CombinedOutput(); err != nil {
+			w.t.Skipf("SKIPPED: needs root that may become nobody: %v: %s", err, said)
+		}
 	}
-	return &syscall.Credential{Uid: 65534, Gid: 65534}
+	return func(added ...string) (code int, said string) {
+		w.t.Helper()
+		require.NoError(w.t, os.Chmod(w.policyFile(), 0o644))
+		c := w.runAs(nobody, nil, added...)
+		return c.exit(w.t), c.log.String()
+	}
 }

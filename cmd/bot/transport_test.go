@@ -163,8 +163,7 @@ func TestASocketThatIsCutIsOpenedAgainAndNothingIsLost(t *testing.T) {
 
 func TestWhatIsTooMuchIsRefusedAtOnceAndTheRestIsServed(t *testing.T) {
 	t.Parallel()
-	// Slack's patience is not what is measured: so many at once may keep a busy machine.
-	w := started(t, fakeslack.TransportHTTP, setup{slack: fakeslack.Options{RateLimitsOff: true, AckTimeout: 15 * time.Second}})
+	w := started(t, fakeslack.TransportHTTP, setup{slack: fakeslack.Options{RateLimitsOff: true}})
 	const commands = 300 // more than the bot takes at once
 	require.NoError(t, w.slack.Fault("views.open", fakeslack.FaultHang, commands))
 	acks := make([]fakeslack.Ack, commands)
@@ -190,7 +189,7 @@ func TestWhatIsTooMuchIsRefusedAtOnceAndTheRestIsServed(t *testing.T) {
 }
 
 func TestWhereSlackTakesNoFormTheAskerIsTold(t *testing.T) {
-	overBoth(t, func(t *testing.T, w *world) {
+	overBothWith(t, setup{slack: fakeslack.Options{AckTimeout: slacksPatience}}, func(t *testing.T, w *world) {
 		for _, fault := range []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultDropBefore,
 			fakeslack.FaultDropAfter, fakeslack.FaultInternalError, fakeslack.FaultSlow,
@@ -210,7 +209,7 @@ func TestWhereSlackTakesNoFormTheAskerIsTold(t *testing.T) {
 }
 
 func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultDropBefore, fakeslack.FaultFatalError,
 		} {
@@ -234,7 +233,7 @@ func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
 }
 
 func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{fakeslack.FaultDropAfter, fakeslack.FaultSlow} {
 			server := w.another()
 			w.command(w.cast.User, "")
@@ -250,7 +249,7 @@ func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
 }
 
 func TestWhileSlackDoesNotSayWhoAsksNothingIsRecorded(t *testing.T) {
-	over(t, byHTTP, setup{}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		for _, asks := range []struct{ fault, user string }{
 			{fakeslack.FaultRateLimited, w.cast.User}, // its Retry-After is kept
 			{fakeslack.FaultError500, w.cast.Requester},
@@ -318,7 +317,7 @@ func TestTheResultGoesWhereTheCommandWasTypedOrToTheNextBestPlace(t *testing.T) 
 }
 
 func TestATokenThatMayNotPostLeavesTheResultToTheResponseURL(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.slack.SetScopes("commands", "im:write", "usergroups:read", "users:read")
 		server := w.another()
 		w.accepted(w.cast.Channel, w.cast.User, server)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
-	over(t, byHTTP, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		waits := w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server), "Nothing is filed before")
 		w.press(w.cast.Outsider, waits, "undo")
@@ -24,7 +24,7 @@ func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
 }
 
 func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
-	over(t, bySocket, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		before := time.Now()
 		w.press(w.cast.Approver, waits, "approve")
@@ -35,7 +35,7 @@ func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
 }
 
 func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
-	over(t, byHTTP, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
+	overHTTP(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
 		for _, person := range []string{w.cast.Approver, w.cast.Requester} {
 			server := w.another()
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
@@ -51,7 +51,7 @@ func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
 }
 
 func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
-	over(t, bySocket, setup{}, func(t *testing.T, w *world) {
+	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		stays, goes := w.another(), w.another()
 		w.freezes(w.cast.Approver)
 		for _, server := range []int64{stays, goes} {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestACommitWhoseAnswerPostgreSQLOwesIsAnsweredWithTheTruth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, wire := byWire(t)
+			w, wire := byWire(t, slacksPatience)
 			m := w.form(w.cast.Channel, w.cast.User, w.server)
 			lost.Carrying = "Replaced by db-060."
 			wire.Lose(lost)
@@ -65,7 +66,7 @@ func TestAPostgreSQLThatEndsEveryConnectionInTheMiddleOfAFilingLosesNothing(t *t
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, _ := byWire(t)
+			w, _ := byWire(t, 0)
 			db := w.openDatabase()
 			defer db.Close()
 			m := w.form(w.cast.Channel, w.cast.User, w.server)
@@ -86,7 +87,7 @@ func TestAPostgreSQLThatEndsEveryConnectionInTheMiddleOfAFilingLosesNothing(t *t
 
 func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
 	t.Parallel()
-	w, _ := byWire(t)
+	w, _ := byWire(t, 0)
 	m := w.form(w.cast.Channel, w.cast.User, w.server)
 	require.NoError(t, w.softlayer.Fault(filing, "slow_after", 1))
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -111,13 +112,13 @@ func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
 }
 
 // byWire is a world whose bot reaches its PostgreSQL by a wire that the test can cut.
-func byWire(t *testing.T) (*world, *postgrestest.Wire) {
+func byWire(t *testing.T, patience time.Duration) (*world, *postgrestest.Wire) {
 	t.Helper()
 	database := postgresFor(t, 1)
 	wire := postgrestest.NewWire(t, database)
 	s := setup{
-		postgres: database, slack: fakeslack.Options{RateLimitsOff: true},
-		extra: []string{"DATABASE_URL=" + wire.URL(), "POST_TIMEOUT=5s", "SETTLE_TIME=5s"}, // a busy server takes its time
+		postgres: database, slack: fakeslack.Options{RateLimitsOff: true, AckTimeout: patience},
+		extra: append(patient().extra, "DATABASE_URL="+wire.URL()),
 	}
 	return started(t, fakeslack.TransportHTTP, s), wire
 }

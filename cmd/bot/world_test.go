@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,23 +33,20 @@ import (
 	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/fakesoftlayer"
+	"cancel-server/internal/store"
 )
 
-// binary is the real program, built once for all end-to-end tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "cancel-server-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "bot")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building the bot: %w\n%s", err, out)
-	}
-	return path, nil
-})
+// isTheBot in the environment of the tests' own program makes it run main: what the tests
+// start is this package's program, and nothing is built twice.
+const isTheBot = "CANCEL_SERVER_TEST_IS_THE_BOT"
+
+// binary is the path of the program that the tests start.
+var binary = sync.OnceValues(os.Executable)
 
 func TestMain(m *testing.M) {
+	if os.Getenv(isTheBot) != "" {
+		main()
+	}
 	cleanroom.Prepare()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
@@ -55,12 +55,9 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	debug.SetGCPercent(400) // the fakes make much that lives shortly
 	cleanroom.TakeTurn()
-	code := m.Run()
-	if path, err := binary(); err == nil && path != "" {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // world is both vendors and the real bot between them, as one test sees them. What
@@ -81,6 +78,7 @@ type stage struct {
 	dir       string
 	endpoint  string // where the bot takes signed requests
 	admin     string // where the bot answers its operators
+	program   string // instead of the tests' own
 	setup            // its slack is hidden by the workspace
 
 	mu      sync.Mutex
@@ -100,6 +98,7 @@ type setup struct {
 	servers  int      // that SoftLayer has; 0 for as many as most tests need
 	policy   string   // instead of the usual one
 	postgres string   // a PostgreSQL database, instead of a file
+	fresh    bool     // the bot makes its file; else it finds one with the tables of this build
 	before   func(w *world)
 	under    func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
@@ -110,9 +109,6 @@ const long = time.Minute
 // slacksPatience is Slack's own bound on an acknowledgement and on opening a form. Tests
 // whose promise is not that bound leave a busy machine more.
 const slacksPatience = 3 * time.Second
-
-// quickly makes the outcome of a lost answer known in seconds.
-var quickly = []string{"POST_TIMEOUT=1s", "SETTLE_TIME=1s"}
 
 // in is the same world in a subtest.
 func (w *world) in(t *testing.T) *world { return &world{t: t, stage: w.stage} }
@@ -132,8 +128,18 @@ const (
 	bySocket = fakeslack.TransportSocket
 )
 
-// over runs a test over one transport. Behind the acknowledgement the bot's code is the
-// same for both; half of the tests take each.
+// overHTTP and overSocket run a test over one transport. Behind the acknowledgement the
+// bot's code is the same for both; half of the tests take each.
+func overHTTP(t *testing.T, s setup, test func(t *testing.T, w *world)) {
+	t.Helper()
+	over(t, byHTTP, s, test)
+}
+
+func overSocket(t *testing.T, s setup, test func(t *testing.T, w *world)) {
+	t.Helper()
+	over(t, bySocket, s, test)
+}
+
 func over(t *testing.T, transport string, s setup, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
@@ -162,6 +168,9 @@ func overBothWith(t *testing.T, s setup, test func(t *testing.T, w *world)) {
 	}
 }
 
+// grownServers keeps what atStart gives, by the number of servers: accounts of one seed hold the same ones.
+var grownServers sync.Map
+
 // started is a world whose bot can be reached.
 func started(t *testing.T, transport string, s setup) *world {
 	t.Helper()
@@ -179,9 +188,12 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 		transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
 	}}
 	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{
-		Seed: 7, Servers: cmp.Or(s.servers, 96), Observe: func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) },
+		Seed: 7, Servers: cmp.Or(s.servers, 48), Observe: func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) },
 	})
-	w.atStart = sync.OnceValue(func() []hardware { return w.servers("") })
+	w.atStart = sync.OnceValue(func() []hardware {
+		grown, _ := grownServers.LoadOrStore(w.setup.servers, sync.OnceValue(func() []hardware { return w.servers("") }))
+		return grown.(func() []hardware)()
+	})
 	s.slack.Transport, s.slack.Seed = transport, cmp.Or(s.slack.Seed, 7)
 	s.slack.AckTimeout = cmp.Or(s.slack.AckTimeout, 15*time.Second)
 	s.slack.Observe = func(e fakeslack.Exchange) { record(w.stage, &w.slk, e) }
@@ -217,6 +229,9 @@ func (s *stage) news() <-chan struct{} {
 // start runs the bot and waits until Slack can reach it.
 func (w *world) start() {
 	w.t.Helper()
+	if w.postgres == "" && !w.fresh {
+		w.makeDatabase()
+	}
 	c := w.run(nil)
 	w.child = c
 	w.t.Cleanup(func() { w.stop() })
@@ -234,9 +249,9 @@ func (w *world) run(args []string, added ...string) *child {
 // runAs does so as another user; nil is the one who runs the tests.
 func (w *world) runAs(who *syscall.Credential, args []string, added ...string) *child {
 	w.t.Helper()
-	path, err := binary()
+	own, err := binary()
 	require.NoError(w.t, err)
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(cmp.Or(w.program, own), args...)
 	cmd.Env = slices.Concat(w.environment(), w.extra, added)
 	c := &child{cmd: cmd, log: &lockedBuffer{}, done: make(chan struct{})}
 	if w.endpoint != "" {
@@ -319,7 +334,7 @@ func (w *world) kill() {
 func (w *world) environment() []string {
 	w.admin = freeAddr(w.t)
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir,
+		isTheBot + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + w.dir,
 		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.url + "/slack/api/",
 		"SOFTLAYER_USERNAME=" + w.softlayer.Username(), "SOFTLAYER_API_KEY=" + w.softlayer.APIKey(),
 		"SOFTLAYER_ENDPOINT_URL=" + w.url + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
@@ -333,6 +348,39 @@ func (w *world) environment() []string {
 	w.endpoint = "http://" + addr
 	w.slack.SetEndpoint(w.endpoint)
 	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR="+addr)
+}
+
+// emptyDatabase is a SQLite file with the tables of this build and nothing in them: making
+// them costs a bot more than all else that its start does.
+var emptyDatabase = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "cancel-server-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "empty.db")
+	s, err := store.Open(context.Background(), store.Options{Path: path, Serve: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// makeDatabase gives a bot that starts for the first time its file.
+func (w *world) makeDatabase() {
+	w.t.Helper()
+	content, err := emptyDatabase()
+	require.NoError(w.t, err)
+	file, err := os.OpenFile(w.database(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return
+	}
+	require.NoError(w.t, err)
+	_, err = file.Write(content)
+	require.NoError(w.t, errors.Join(err, file.Close()))
 }
 
 func (w *world) database() string { return filepath.Join(w.dir, "requests.db") }

@@ -20,7 +20,7 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 		"staff have closed today's ticket": true,
 	} {
 		t.Run(name, func(t *testing.T) {
-			over(t, byHTTP, patient(), func(t *testing.T, w *world) {
+			overHTTP(t, patient(), func(t *testing.T, w *world) {
 				m := w.form(w.cast.Channel, w.cast.User, w.server)
 				require.NoError(t, w.softlayer.Fault(reading, "hang", 1))
 				require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
@@ -54,7 +54,7 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 }
 
 func TestAFiledRequestThatARestoredDatabaseShowsAsWaitingIsNeitherDeclinedNorFiledAgain(t *testing.T) {
-	over(t, bySocket, setup{before: func(w *world) {
+	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 	}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
