@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
 )
 
 // asksFor has the requester, who may not cancel alone, ask for a server, and gives the
@@ -400,11 +401,7 @@ func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
 }
 
 func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
-	overSocket(t, setup{extra: []string{"APPROVAL_EXPIRY=1500h"}, before: func(w *world) {
-		dallas := time.FixedZone("", -6*60*60) // to the middle of a month of SoftLayer's, whose cut-off is ahead
-		now := w.softlayer.Now().In(dallas)
-		w.softlayer.Advance(time.Date(now.Year(), now.Month()+1, 10, 12, 0, 0, 0, dallas).Sub(now))
-	}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{softlayer: fakesoftlayer.Options{BillDays: 10}, extra: []string{"APPROVAL_EXPIRY=240h"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or it costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
 		assert.Contains(t, waits.Shown, "Nothing is filed")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
 )
 
 // What several people do at the same time.
@@ -56,7 +57,7 @@ func (w *world) awaitEither(server int64, ends ...string) (end string) {
 }
 
 func TestWhatSeveralPeopleDoAtOnceHasOneEndAndKeepsWithinTheLimits(t *testing.T) {
-	several := setup{servers: 200, slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_SERVERS_PER_DAY=6"}, before: func(w *world) {
+	several := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_SERVERS_PER_DAY=6"}, before: func(w *world) {
 		for group, also := range map[string][]string{
 			w.cast.ApproveGroup: {w.cast.User}, w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider},
 		} {

@@ -131,7 +131,9 @@ type hardware struct {
 }
 
 // young is what the card warns of: a server that was ordered a moment ago.
-func (h hardware) young() bool { return time.Since(h.ProvisionDate) < 8*24*time.Hour }
+func (h hardware) young() bool {
+	return time.Now().Add(clockShift).Sub(h.ProvisionDate) < 8*24*time.Hour
+}
 
 func (h hardware) tagged(name string) bool {
 	for _, t := range h.TagReferences {

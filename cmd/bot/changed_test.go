@@ -9,10 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakesoftlayer"
 )
 
 func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
-	overSocket(t, setup{servers: 200}, func(t *testing.T, w *world) {
+	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name   string
 			change map[string]any
@@ -28,7 +30,7 @@ func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
 				"activeTransaction": map[string]any{"id": 1, "transactionStatus": map[string]any{"name": "RELOAD", "friendlyName": "Reload"}},
 			}, "a transaction is running"},
 			{"a transaction has run", map[string]any{
-				"lastTransaction": map[string]any{"createDate": time.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"}},
+				"lastTransaction": map[string]any{"createDate": w.softlayer.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"}},
 			}, "a transaction has run on it"},
 			{"a contract begins", map[string]any{"billingItem": map[string]any{"activeAgreement": map[string]any{"id": 1}}}, "it is on a contract term"},
 			{"its cancellation is on the books", map[string]any{"billingItem": map[string]any{"pendingCancellationFlag": true}}, "its cancellation is on the books already"},

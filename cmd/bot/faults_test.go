@@ -47,7 +47,7 @@ func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T)
 
 func TestAnAnswerLostBeforeAnythingWasMadeIsNeverCalledFiled(t *testing.T) {
 	s := patient()
-	s.servers = 96
+	s.softlayer.Servers = 96
 	overSocket(t, s, func(t *testing.T, w *world) {
 		faults := []string{
 			"error_before", "drop_before", "ok_error", "ok_null", "ok_empty", "html", "html_200", "redirect", "huge",
@@ -218,7 +218,7 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 			}, []string{"Not filed", "a transaction is running"}, "rejected"},
 			{"a transaction has run", func(w *world, server int64) {
 				w.patch(server, map[string]any{"lastTransaction": map[string]any{
-					"createDate": time.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"},
+					"createDate": w.softlayer.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"},
 				}})
 			}, []string{"Not filed", "There is a warning now that its card did not show: a transaction has run on it."}, "rejected"},
 			{"it is gone", func(w *world, server int64) {

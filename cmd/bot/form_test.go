@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
 )
 
 // That a card older than 15 minutes is read anew cannot be shown here: no clock of
 // the fakes moves the bot's. The tests of internal/slackui show it.
 
 func TestTheForm(t *testing.T) {
-	overSocket(t, setup{servers: 200, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
 		for _, test := range []struct {
 			promise string
 			show    func(t *testing.T, w *world)

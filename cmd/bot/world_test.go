@@ -79,7 +79,7 @@ type stage struct {
 	endpoint  string // where the bot takes signed requests
 	admin     string // where the bot answers its operators
 	program   string // instead of the tests' own
-	setup            // its slack is hidden by the workspace
+	setup            // its slack and softlayer are hidden by the fakes
 
 	mu      sync.Mutex
 	slk     []fakeslack.Exchange
@@ -93,14 +93,14 @@ type stage struct {
 
 // setup is what a test wants otherwise than usual.
 type setup struct {
-	slack    fakeslack.Options
-	extra    []string // further environment of the bot
-	servers  int      // that SoftLayer has; 0 for as many as most tests need
-	policy   string   // instead of the usual one
-	postgres string   // a PostgreSQL database, instead of a file
-	fresh    bool     // the bot makes its file; else it finds one with the tables of this build
-	before   func(w *world)
-	under    func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
+	slack     fakeslack.Options
+	softlayer fakesoftlayer.Options
+	extra     []string // further environment of the bot
+	policy    string   // instead of the usual one
+	postgres  string   // a PostgreSQL database, instead of a file
+	fresh     bool     // the bot makes its file; else it finds one with the tables of this build
+	before    func(w *world)
+	under     func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
 
 // long is how long a test waits for what has to happen. It costs nothing where that happens.
@@ -187,11 +187,12 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 	w := &world{t: t, stage: &stage{
 		transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
 	}}
-	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{
-		Seed: 7, Servers: cmp.Or(s.servers, 48), Observe: func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) },
-	})
+	s.softlayer.Seed, s.softlayer.Servers = 7, cmp.Or(s.softlayer.Servers, 48)
+	s.softlayer.Observe = func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) }
+	s.softlayer.Now = func() time.Time { return time.Now().Add(clockShift) }
+	w.softlayer = fakesoftlayer.New(s.softlayer)
 	w.atStart = sync.OnceValue(func() []hardware {
-		grown, _ := grownServers.LoadOrStore(w.setup.servers, sync.OnceValue(func() []hardware { return w.servers("") }))
+		grown, _ := grownServers.LoadOrStore(s.softlayer.Servers, sync.OnceValue(func() []hardware { return w.servers("") }))
 		return grown.(func() []hardware)()
 	})
 	s.slack.Transport, s.slack.Seed = transport, cmp.Or(s.slack.Seed, 7)
@@ -339,7 +340,7 @@ func (w *world) environment() []string {
 		"SOFTLAYER_USERNAME=" + w.softlayer.Username(), "SOFTLAYER_API_KEY=" + w.softlayer.APIKey(),
 		"SOFTLAYER_ENDPOINT_URL=" + w.url + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
 		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + cmp.Or(w.postgres, "sqlite:"+w.database()),
-		"TICKET_URL=" + w.url + "/softlayer/tickets/{id}", "ADMIN_ADDR=" + w.admin, "LOG_LEVEL=debug", "LOG_FORMAT=text",
+		"TEST_CLOCK_SHIFT=" + clockShift.String(), "TICKET_URL=" + w.url + "/softlayer/tickets/{id}", "ADMIN_ADDR=" + w.admin, "LOG_LEVEL=debug", "LOG_FORMAT=text",
 	}
 	if w.transport == fakeslack.TransportSocket {
 		return append(env, "SLACK_APP_TOKEN="+w.slack.AppToken())
