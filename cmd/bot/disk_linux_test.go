@@ -63,7 +63,7 @@ func TestAfterACommitThatFailedPeopleReadThatNobodyKnowsAndTheNextStartTells(t *
 // reference that its person reads.
 func (w *world) readsThatNobodyKnows(user string, m modal, server int64) (ref string) {
 	w.t.Helper()
-	require.Empty(w.t, w.submit(user, m, w.usual(m, server)).Error, "it is acknowledged in time")
+	require.Empty(w.t, w.submit(user, m, w.usual(m, server)).Error, "it is acknowledged")
 	said := w.top(user).text(w)
 	require.Contains(w.t, said, "We cannot tell whether this was recorded.")
 	require.Contains(w.t, said, "Do not submit it again")

@@ -69,7 +69,7 @@ func TestADatabaseThatTakesNothingLosesNobodysForm(t *testing.T) {
 		defer db.Close()
 		locked, err := db.Conn(t.Context())
 		require.NoError(t, err)
-		_, err = locked.ExecContext(t.Context(), "pragma busy_timeout = 5000") // the bot writes by itself too
+		_, err = locked.ExecContext(t.Context(), "pragma busy_timeout = 60000") // the bot writes by itself too
 		require.NoError(t, err)
 		_, err = locked.ExecContext(t.Context(), "begin immediate") // whoever else writes waits
 		require.NoError(t, err)
