@@ -28,6 +28,7 @@ type socket struct {
 	conn    *websocket.Conn
 	out     chan []byte
 	gone    chan struct{}
+	refused bool        // one too many: never counts; written before it is shared
 	leaving atomic.Bool // was told to leave: gets nothing new
 	deaf    atomic.Bool // looks alive and carries nothing, in either direction, no pings either
 	hollow  atomic.Bool // carries pings, and swallows every other frame, in either direction
@@ -56,9 +57,25 @@ func (w *Workspace) serveSocket(out http.ResponseWriter, r *http.Request) {
 		w.dismiss(s, "too_many_websockets")
 	}
 	if !w.start(func() { w.run(s) }) {
-		w.sockets.drop(s)
+		w.release(s)
 		s.sever()
 	}
+}
+
+// release gives a connection's place to the next one, at once or after Lingering.
+func (w *Workspace) release(s *socket) {
+	if !w.sockets.drop(s, w.opts.Lingering > 0) {
+		return
+	}
+	w.start(func() {
+		timer := time.NewTimer(w.opts.Lingering)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-w.done:
+		}
+		w.sockets.vanish()
+	})
 }
 
 // hello is the first frame of a connection that may stay.
@@ -75,7 +92,7 @@ func (w *Workspace) run(s *socket) {
 	var writer sync.WaitGroup
 	writer.Go(func() { s.write(w.opts.PingInterval) })
 	w.read(s)
-	w.sockets.drop(s)
+	w.release(s)
 	close(s.gone)
 	s.sever()
 	writer.Wait()
@@ -124,6 +141,11 @@ func (s *socket) write(every time.Duration) {
 // read takes acknowledgements until the connection ends.
 func (w *Workspace) read(s *socket) {
 	s.conn.SetReadLimit(maxBody)
+	answerClose := s.conn.CloseHandler()
+	s.conn.SetCloseHandler(func(code int, text string) error {
+		w.release(s) // before the client knows that it is gone
+		return answerClose(code, text)
+	})
 	s.conn.SetPingHandler(func(data string) error {
 		if s.deaf.Load() {
 			return nil
@@ -187,7 +209,7 @@ const (
 // disturbances are what Socket can do, by its name.
 func (w *Workspace) disturbances() map[string]func(*socket) {
 	return map[string]func(*socket){
-		SocketDisconnect: (*socket).sever,
+		SocketDisconnect: func(s *socket) { w.release(s); s.sever() },
 		SocketRefresh:    func(s *socket) { w.dismiss(s, "refresh_requested") },
 		SocketWarning:    func(s *socket) { w.dismiss(s, "warning") },
 		SocketTooMany:    func(s *socket) { w.dismiss(s, "too_many_websockets") },

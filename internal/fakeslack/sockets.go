@@ -19,6 +19,7 @@ type sockets struct {
 	mu      sync.Mutex
 	tickets map[string]time.Time
 	open    []*socket
+	ghosts  int // connections that are gone and still count
 	turn    int
 	opened  chan struct{} // closed and replaced when a connection opens
 	waiting map[string][]*wait
@@ -67,21 +68,46 @@ func (s *sockets) redeem(ticket string, now time.Time) bool {
 func (s *sockets) add(c *socket, most int, hello func(connections int) []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	standing := s.ghosts + 1
+	for _, o := range s.open {
+		if !o.refused {
+			standing++
+		}
+	}
 	s.open = append(s.open, c)
-	if len(s.open) > most {
+	if standing > most {
+		c.refused = true
 		c.leaving.Store(true)
 		return false
 	}
-	c.send(hello(len(s.open)))
+	c.send(hello(standing))
 	close(s.opened)
 	s.opened = make(chan struct{})
 	return true
 }
 
-func (s *sockets) drop(c *socket) {
+// drop takes a connection out; a second time changes nothing. It reports whether the
+// connection still counts, until vanish.
+func (s *sockets) drop(c *socket, lingers bool) (counts bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open = slices.DeleteFunc(s.open, func(o *socket) bool { return o == c })
+	i := slices.Index(s.open, c)
+	if i < 0 {
+		return false
+	}
+	s.open = slices.Delete(s.open, i, i+1)
+	if c.refused || !lingers {
+		return false
+	}
+	s.ghosts++
+	return true
+}
+
+// vanish ends the counting of a connection that lingered.
+func (s *sockets) vanish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ghosts--
 }
 
 // pick returns the connection whose turn it is, or nil and a channel that tells

@@ -49,6 +49,9 @@ type Options struct {
 	// MaxSockets is how many Socket Mode connections may be open; default 10, as
 	// Slack's own. One more is sent away in place of its hello.
 	MaxSockets int
+	// Lingering is how long a connection that is gone still counts among MaxSockets;
+	// default not at all. How long it is with Slack is not known.
+	Lingering time.Duration
 	// Observe, if set, is told of each finished request, in the goroutine that
 	// ended it; it must not call the workspace's Close.
 	Observe func(Exchange)

@@ -76,7 +76,7 @@ func (p *slot) connect(ctx context.Context) (why error) {
 	if errors.Is(err, errCrowded) && last != nil { // the place that it has is the only one for it
 		p.replace(nil)
 		p.letting.Wait()
-		next, err = p.socket.open(ctx, nil)
+		next, err = p.reopen(ctx)
 	}
 	if err != nil {
 		return err
@@ -87,6 +87,20 @@ func (p *slot) connect(ctx context.Context) (why error) {
 		p.failures = 0
 	}
 	return why
+}
+
+// reopen takes the place of a connection that was let go, which Slack may count for a
+// moment longer: no connection stands meanwhile, so it is tried again soon, a few times.
+func (p *slot) reopen(ctx context.Context) (next *connection, err error) {
+	for _, soon := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause} {
+		if next, err = p.socket.open(ctx, nil); !errors.Is(err, errCrowded) {
+			return next, err
+		}
+		if err := pause(ctx, soon); err != nil {
+			return nil, err
+		}
+	}
+	return p.socket.open(ctx, nil)
 }
 
 // replace puts a connection in place of the last, which hangs up aside.

@@ -357,6 +357,27 @@ func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	})
 }
 
+func TestAPlaceThatSlackCountsAMomentLongerIsTakenSoon(t *testing.T) {
+	for lingering, most := range map[time.Duration]time.Duration{
+		500 * time.Millisecond: time.Second,
+		2 * time.Second:        3 * time.Second,
+		6 * time.Second:        7 * time.Second,
+	} {
+		t.Run(lingering.String(), func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1, Lingering: lingering}, wanted: alone}, replying("here"))
+				time.Sleep(quietTime)
+				synctest.Wait()
+				assert.Zero(t, w.socket.Status().Standing, "it let its only place go, to be renewed")
+				time.Sleep(most)
+				synctest.Wait()
+				assert.Equal(t, 1, w.socket.Status().Standing)
+				assert.Equal(t, 200, w.typed(t, "").Status)
+			})
+		})
+	}
+}
+
 func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		var asked string
