@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/url"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A server of PostgreSQL takes 100 connections by default, and several packages test at
@@ -78,32 +78,58 @@ func waitForSlots(ctx context.Context, conn *pgx.Conn, wanted int) error {
 	if _, err := conn.Exec(ctx, `select pg_advisory_lock($1::int, $2::int)`, lockClass, queueIndex); err != nil {
 		return err
 	}
-	err = takeFree(ctx, conn, wanted, rand.Perm(all))
+	err = takeAll(ctx, conn, wanted, all)
 	_, unlocked := conn.Exec(ctx, `select pg_advisory_unlock($1::int, $2::int)`, lockClass, queueIndex)
 	return errors.Join(err, unlocked)
 }
 
-// takeFree takes slots that are free, and waits for others where those are too few.
-func takeFree(ctx context.Context, conn *pgx.Conn, wanted int, slots []int) error {
-	var busy []int
-	for _, slot := range slots {
-		if wanted == 0 {
+// takeAll takes slots until it has as many as are wanted. While too few are free it waits
+// for one of the busy ones, but not for long: meanwhile another may become free.
+func takeAll(ctx context.Context, conn *pgx.Conn, wanted, all int) error {
+	has := map[int]bool{}
+	for {
+		busy := 0
+		for slot := 1; slot <= all && len(has) < wanted; slot++ {
+			if has[slot] {
+				continue
+			}
+			var free bool
+			if err := conn.QueryRow(ctx, `select pg_try_advisory_lock($1::int, $2::int)`, lockClass, slot).Scan(&free); err != nil {
+				return err
+			}
+			if free {
+				has[slot] = true
+			} else {
+				busy = slot
+			}
+		}
+		if len(has) == wanted {
 			return nil
 		}
-		var free bool
-		if err := conn.QueryRow(ctx, `select pg_try_advisory_lock($1::int, $2::int)`, lockClass, slot+1).Scan(&free); err != nil {
+		got, err := waitFor(ctx, conn, busy)
+		if err != nil {
 			return err
 		}
-		if free {
-			wanted--
-		} else {
-			busy = append(busy, slot)
+		if got {
+			has[busy] = true
 		}
 	}
-	for _, slot := range busy[:wanted] {
-		if _, err := conn.Exec(ctx, `select pg_advisory_lock($1::int, $2::int)`, lockClass, slot+1); err != nil {
-			return err
-		}
-	}
-	return nil
 }
+
+// waitFor waits a moment for one slot.
+func waitFor(ctx context.Context, conn *pgx.Conn, slot int) (got bool, err error) {
+	if _, err := conn.Exec(ctx, `set lock_timeout = '300ms'`); err != nil {
+		return false, err
+	}
+	_, err = conn.Exec(ctx, `select pg_advisory_lock($1::int, $2::int)`, lockClass, slot)
+	if refused, is := errors.AsType[*pgconn.PgError](err); is && refused.Code == lockNotAvailable {
+		err = nil
+	} else {
+		got = err == nil
+	}
+	_, reset := conn.Exec(ctx, `set lock_timeout = 0`)
+	return got, errors.Join(err, reset)
+}
+
+// lockNotAvailable: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+const lockNotAvailable = "55P03"
