@@ -58,6 +58,8 @@ func TestLoadingRefuses(t *testing.T) {
 		{"a misspelt attribute", "\n" + rule(`@id("a")`, "when { resource.hostnam == \"x\" }"), []string{"policy.cedar:2:1: ", "`hostnam`"}},
 		{"a misspelt action", `@id("a") permit (principal, action == Action::"cancl", resource);`, []string{`unrecognized action`, "cancl"}},
 		{"a fee compared with <", rule(`@id("a")`, "when { resource has monthlyFee && resource.monthlyFee < decimal(\"5.0\") }"), []string{"policy.cedar:1:1: ", "decimal"}},
+		{"a number compared with a duration", "@id(\"a\")\npermit (principal, action == Action::\"approve\", resource)\nwhen { context.approvals < duration(\"1h\") };", []string{"policy.cedar:1:1: ", "duration"}},
+		{"a duration compared with a moment", rule(`@id("a")`, "when { duration(\"1h\") <= datetime(\"2026-11-22\") }"), []string{"policy.cedar:1:1: ", "duration"}},
 		{"an unguarded fee", rule(`@id("a")`, "when { resource.monthlyFee.lessThan(decimal(\"5.0\")) }"), []string{"optional attribute `monthlyFee`"}},
 		{"the requester outside approve", rule(`@id("a")`, "when { context.requester == principal }"), []string{"`requester`"}},
 		{"no permit", `@id("a") forbid (principal, action, resource);`, []string{"policy.cedar:1:1: no permit"}},
