@@ -33,6 +33,9 @@ func (p *Policy) Approve(who, requester Principal, s Server, c Context, approval
 // not list.
 func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who, requester Principal) Decision) Decision {
 	d := decide(who, requester)
+	if d.Effect == Refused {
+		return p.markEitherUnlisted(d, who, requester, decide)
+	}
 	approvers, countable := p.perhaps(who)
 	askers, alsoCountable := p.perhaps(requester)
 	certain := countable && alsoCountable
@@ -43,7 +46,7 @@ func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who
 			}
 		}
 	}
-	if d.Effect != Refused && !certain {
+	if !certain {
 		return p.refuseUnlisted("you or who asked are", union(p.uncertain(who), p.uncertain(requester)))
 	}
 	return d

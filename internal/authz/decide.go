@@ -24,8 +24,11 @@ func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
 		return p.refuseFee()
 	}
 	d := p.decide(who, server, c)
+	if d.Effect == Refused {
+		return p.markUnlisted(d, who, func(who Principal) Decision { return p.decide(who, server, c) })
+	}
 	maybe, countable := p.perhaps(who)
-	if !countable && d.Effect != Refused {
+	if !countable {
 		return p.refuseUnlisted("you are", p.uncertain(who))
 	}
 	for _, more := range maybe[1:] {
@@ -67,7 +70,10 @@ func (p *Policy) uncertain(who Principal) []string {
 // perhaps is who the person may be: first as they are listed, then a member of any of the groups where
 // that is uncertain. countable is false, and they are alone, where there are too many such groups.
 func (p *Policy) perhaps(who Principal) (all []Principal, countable bool) {
-	groups := p.uncertain(who)
+	return who.perhapsIn(p.uncertain(who))
+}
+
+func (who Principal) perhapsIn(groups []string) (all []Principal, countable bool) {
 	all = []Principal{who}
 	if len(groups) > maxUncertain {
 		return all, false
@@ -90,6 +96,7 @@ const (
 	toAsk     = "ask"
 	toFile    = "file"
 	toApprove = "approve"
+	toFreeze  = "freeze filing"
 )
 
 // refusePerson holds the refusals that depend on the person alone and stand in no policy.

@@ -72,6 +72,9 @@ type Decision struct {
 	// Again is set where the memberships that the policy rests on were not read, or were read for
 	// another policy: read anew, they may decide otherwise, and this refusal should end no request.
 	Again bool `json:",omitempty"`
+	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift:
+	// the group may be switched off for a moment, and this refusal should end no request that waits.
+	Unlisted bool `json:",omitempty"`
 	// PolicyDigest identifies the policy that decided; see Policy.Digest.
 	PolicyDigest string
 }
@@ -84,6 +87,9 @@ func (p *Policy) refuseByDefault(to string) Decision {
 	what := map[string]string{
 		toAsk: "ask for this", toFile: "have this filed with no second person", toApprove: "approve this",
 	}[to]
+	if to == toFreeze {
+		return p.refuse(RuleDefaultDeny, "no policy rule lets you freeze filing; anyone who may approve requests can.")
+	}
 	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
 }
 

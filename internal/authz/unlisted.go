@@ -1,0 +1,30 @@
+package authz
+
+import "slices"
+
+// markUnlisted marks a refusal of who as Unlisted where a membership of a group that Slack does not list
+// would lift it.
+func (p *Policy) markUnlisted(refused Decision, who Principal, decide func(Principal) Decision) Decision {
+	maybe, countable := who.perhapsIn(p.unlisted(who))
+	lifts := func(member Principal) bool { return decide(member).Effect != Refused }
+	refused.Unlisted = !countable || slices.ContainsFunc(maybe, lifts)
+	return refused
+}
+
+// markEitherUnlisted is markUnlisted where the groups of two people decide.
+func (p *Policy) markEitherUnlisted(refused Decision, who, requester Principal, decide func(who, requester Principal) Decision) Decision {
+	approvers, countable := who.perhapsIn(p.unlisted(who))
+	askers, alsoCountable := requester.perhapsIn(p.unlisted(requester))
+	refused.Unlisted = !countable || !alsoCountable
+	for _, approver := range approvers {
+		for _, asker := range askers {
+			refused.Unlisted = refused.Unlisted || decide(approver, asker).Effect != Refused
+		}
+	}
+	return refused
+}
+
+// unlisted are the groups that the policy names and that Slack does not list.
+func (p *Policy) unlisted(who Principal) []string {
+	return slices.DeleteFunc(slices.Clone(who.GroupsUnlisted), func(id string) bool { return !slices.Contains(p.groups, id) })
+}
