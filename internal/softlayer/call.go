@@ -26,6 +26,7 @@ type call struct {
 	limit   int  // rows; 0 for a method that returns no list
 	filing  bool // the one call that must never go out twice
 
+	until  *lastLook    // of filing: looks at the clock right before the body is written
 	header *http.Header // if not nil: set to the header of an answer that is one
 }
 
@@ -49,7 +50,11 @@ func (k call) request(ctx context.Context, base string) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the parameters: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, io.NopCloser(bytes.NewReader(body)))
+	var reader io.Reader = bytes.NewReader(body)
+	if k.filing {
+		reader = k.until.before(reader)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, io.NopCloser(reader))
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,7 @@ type Client struct {
 	authorize func(*http.Request)
 	conceal   func(string) string // takes the credentials out of foreign text
 	turns     Turns
+	now       func() time.Time
 	reads     *http.Client
 	filing    *http.Client
 }
@@ -90,6 +91,7 @@ func New(o Options) (*Client, error) {
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Basic "+pair) },
 		conceal:   strings.NewReplacer(pair, "[key]", o.APIKey, "[key]").Replace,
 		turns:     atWill{},
+		now:       time.Now,
 		reads:     newHTTPClient(readTransport()),
 		filing:    newHTTPClient(filingTransport()),
 	}, nil
@@ -151,6 +153,9 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience(k))
 	defer cancel()
 	wire := &trace{}
+	if k.filing {
+		k.until = newLastLook(ctx, c.now)
+	}
 	request, err := k.request(wire.watch(ctx), c.base)
 	if err != nil {
 		return nil, c.broken(ctx, k, wire, err)

@@ -70,7 +70,7 @@ func (c *Client) broken(ctx context.Context, k call, t *trace, err error) *Error
 		err = inURL.Err // without the address, which says nothing new
 	}
 	failed := &Error{Text: err.Error(), causes: []error{ErrNotSent}}
-	if t.connected.Load() {
+	if t.connected.Load() && !k.until.tooLate() {
 		failed.causes = []error{ErrAnswerLost}
 	}
 	for _, ending := range []error{context.DeadlineExceeded, context.Canceled} {
