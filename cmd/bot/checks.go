@@ -6,8 +6,11 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // checkForms says which settings have a value of the wrong form, but for those
@@ -29,12 +32,13 @@ func checkForms(cfg Config, broken map[string]bool) []string {
 		{"ADMIN_ADDR", checkAddr(cfg.AdminAddr)},
 		{"TICKET_URL", checkTicketURL(cfg.TicketURL)},
 		{"NOTIFY_CHANNEL", checkChannel(cfg.NotifyChannel)},
+		{"OPERATOR_CONTACT", checkContact(cfg.OperatorContact)},
 		{"MAX_SERVERS_PER_DAY", checkLimit(cfg.ServersPerDay)},
 		{"MAX_FILINGS_PER_HOUR", checkLimit(cfg.FilingsPerHour)},
 		{"UNDO_WINDOW", checkWindow(cfg.UndoWindow)},
 		{"APPROVAL_EXPIRY", checkPositive(cfg.ApprovalExpiry)},
-		{"SETTLE_TIME", checkPositive(cfg.SettleTime)},
-		{"POST_TIMEOUT", checkPositive(cfg.PostTimeout)},
+		{"SETTLE_TIME", checkFloor(cfg, cfg.SettleTime, leastSettleTime)},
+		{"POST_TIMEOUT", checkFloor(cfg, cfg.PostTimeout, leastPostTimeout)},
 		{"LOG_LEVEL", checkLevel(cfg.LogLevel)},
 		{"LOG_FORMAT", checkLogFormat(cfg.LogFormat)},
 	}
@@ -182,6 +186,45 @@ func checkPositive(d time.Duration) string {
 		return ""
 	}
 	return "not above 0; write a duration, such as 90s"
+}
+
+// The shortest times that are safe beside SoftLayer itself. It takes seconds to answer a
+// cancellation, and a POST that is cut off sooner leaves its outcome unknown each time;
+// a ticket that was made must have had time to show in its books before one more is sent.
+const (
+	leastPostTimeout = 10 * time.Second
+	leastSettleTime  = time.Minute
+)
+
+// checkFloor is checkPositive, and beside SoftLayer itself refuses what is shorter than the
+// least. On loopback, a stand-in answers at once.
+func checkFloor(cfg Config, d, least time.Duration) string {
+	at, err := url.Parse(cfg.SoftLayerEndpoint)
+	if standIn := err == nil && isLoopback(at.Hostname()); d <= 0 || d >= least || standIn {
+		return checkPositive(d)
+	}
+	return "shorter than " + shortly(least) + ", too short for SoftLayer; make it at least as long"
+}
+
+// shortly is a whole number of minutes or seconds as people write it.
+func shortly(d time.Duration) string {
+	if d%time.Minute == 0 {
+		return strconv.Itoa(int(d.Minutes())) + "m"
+	}
+	return strconv.Itoa(int(d.Seconds())) + "s"
+}
+
+// longestContact bounds OPERATOR_CONTACT, which stands in messages.
+const longestContact = 100
+
+func checkContact(contact string) string {
+	switch {
+	case strings.ContainsFunc(contact, unicode.IsControl) || utf8.RuneCountInString(contact) > longestContact:
+		return "longer than 100 characters or more than one line; write a channel or a name, such as #infra-help"
+	case strings.ContainsAny(contact, "<>{}"): // Slack's markup, or a template's
+		return "holds one of < > { }; write a channel or a name as people read it, such as #infra-help"
+	}
+	return ""
 }
 
 // checkLimit refuses a limit that lets nothing through: bot freeze is for that.

@@ -41,12 +41,13 @@ type Config struct {
 	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`
 	TicketURL           string        `envconfig:"TICKET_URL" default:"https://cloud.ibm.com/unifiedsupport/cases?number={number}" desc:"link to a ticket, a template with {id} or {number} or both; https, or http to loopback"`
 	NotifyChannel       string        `envconfig:"NOTIFY_CHANNEL" desc:"id of a Slack channel where approvers are asked, and which hears of requests that take too long, and of a changed policy file that is refused; the bot must be a member"`
+	OperatorContact     string        `envconfig:"OPERATOR_CONTACT" desc:"who runs this bot, such as #infra-help: people who have to ask somebody are told to ask there"`
 	ServersPerDay       int           `envconfig:"MAX_SERVERS_PER_DAY" default:"50" desc:"how many servers one person may ask for in a day (UTC)" form:"a whole number above 0, such as 50"`
 	FilingsPerHour      int           `envconfig:"MAX_FILINGS_PER_HOUR" default:"60" desc:"how many tickets the whole deployment files in an hour; beyond it filing waits" form:"a whole number above 0, such as 60"`
 	UndoWindow          time.Duration `envconfig:"UNDO_WINDOW" default:"0s" desc:"how long an accepted request can be undone before it is filed" form:"a duration, such as 10m"`
 	ApprovalExpiry      time.Duration `envconfig:"APPROVAL_EXPIRY" default:"72h" desc:"how long a request waits for approval" form:"a duration, such as 72h"`
-	SettleTime          time.Duration `envconfig:"SETTLE_TIME" default:"5m" desc:"how long SoftLayer's books must stay clean before a request whose answer was lost is sent once more; at least POST_TIMEOUT" form:"a duration, such as 5m"`
-	PostTimeout         time.Duration `envconfig:"POST_TIMEOUT" default:"90s" desc:"how long SoftLayer may take to answer a cancellation" form:"a duration, such as 90s"`
+	SettleTime          time.Duration `envconfig:"SETTLE_TIME" default:"5m" desc:"how long SoftLayer's books must stay clean before a request whose answer was lost is sent once more; at least POST_TIMEOUT, and 1m" form:"a duration, such as 5m"`
+	PostTimeout         time.Duration `envconfig:"POST_TIMEOUT" default:"90s" desc:"how long SoftLayer may take to answer a cancellation; at least 10s" form:"a duration, such as 90s"`
 	LogLevel            slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error" form:"one of debug, info, warn and error"`
 	LogFormat           string        `envconfig:"LOG_FORMAT" shown:"text on a terminal, json elsewhere" desc:"text or json"`
 

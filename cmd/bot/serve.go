@@ -90,7 +90,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer, policy: newInForce(policy)}
 	words := slackui.Words{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleSettle: b.policy.approvesAnybody,
+		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,

@@ -25,6 +25,17 @@ type Words struct {
 	// PeopleSettle reports whether the policy lets anybody approve: a stuck request then
 	// has buttons by which they say what they found. nil for never.
 	PeopleSettle func() bool
+	// Contact is who runs this bot, in words: whom people are told to ask. "" where nobody
+	// is named.
+	Contact string
+}
+
+// contact is whom to ask.
+func (w Words) contact() string {
+	if w.Contact == "" {
+		return "the people who run this bot"
+	}
+	return shown(w.Contact)
 }
 
 const unseen = "not visible to this key"
