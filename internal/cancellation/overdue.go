@@ -2,6 +2,7 @@ package cancellation
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -9,8 +10,9 @@ import (
 // that is said aloud.
 const OverdueAge = 10 * time.Minute
 
-// overdueMost bounds how much of a backlog is looked at each time, the oldest first.
-const overdueMost = 100
+// overduePage is how many overdue requests are read at a time. All are read: what was
+// announced before keeps nothing from being announced.
+const overduePage = 100
 
 // Overdue is a request that takes too long.
 type Overdue struct {
@@ -18,7 +20,7 @@ type Overdue struct {
 	Owed    time.Time // since when its result is owed; zero where that is not what takes long
 }
 
-// watch says once what is overdue: in this process's log, and to the operators' channel
+// watch announces once what is overdue: in this process's log, and in the operators' channel
 // where there is one.
 func (w *Worker) watch(ctx context.Context) {
 	said := map[string]bool{}
@@ -34,20 +36,28 @@ func (w *Worker) watch(ctx context.Context) {
 	}
 }
 
-// sayOverdue returns what is overdue now and has been said, by request id.
+// sayOverdue announces what is overdue and was not announced before, and returns what has
+// been, by request id. Where not all could be read, what was announced stays so.
 func (w *Worker) sayOverdue(ctx context.Context, said map[string]bool) map[string]bool {
-	all, err := w.Journal.Overdue(ctx, OverdueAge, overdueMost)
-	if err != nil {
-		if ctx.Err() == nil {
-			w.Log.Error("looking for what is overdue", "err", err)
+	now := map[string]bool{}
+	var last Request
+	for {
+		page, err := w.Journal.Overdue(ctx, OverdueAge, last, overduePage)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.Log.Error("looking for what is overdue", "err", err)
+			}
+			maps.Copy(said, now)
+			return said
 		}
-		return said
+		for _, o := range page {
+			now[o.Request.ID] = said[o.Request.ID] || w.alarm(ctx, o)
+		}
+		if len(page) < overduePage {
+			return now
+		}
+		last = page[len(page)-1].Request
 	}
-	now := make(map[string]bool, len(all))
-	for _, o := range all {
-		now[o.Request.ID] = said[o.Request.ID] || w.alarm(ctx, o)
-	}
-	return now
 }
 
 // alarm reports whether everybody who should hear of it does, or will.

@@ -244,8 +244,9 @@ type Journal interface {
 	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
 
 	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
-	// result, for this long, the oldest first.
-	Overdue(ctx context.Context, age time.Duration, most int) ([]Overdue, error)
+	// result, for this long, the oldest first: at most so many of those that come after
+	// one, or of all where that is the zero Request.
+	Overdue(ctx context.Context, age time.Duration, after Request, most int) ([]Overdue, error)
 	// Owe owes a notice, due at once; first is false where one of its kind is there already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 	// Notices lists a request's notices, told or not.

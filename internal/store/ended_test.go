@@ -15,7 +15,7 @@ import (
 func TestNoQuestionReadsEveryRequestThatHasEnded(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Path: filepath.Join(t.TempDir(), "requests.db")})
-	values := strings.NewReplacer("$1", "1", "$2", "2")
+	values := strings.NewReplacer("$1", "1", "$2", "2", "$3", "3", "$4", "4")
 	for name, text := range map[string]string{
 		"what is unfinished at a start": recheckSQL, "leases of requests": freeRequestsSQL, "leases of notices": freeNoticesSQL,
 		"what is due": firstDueSQL, "what is due next": nextDueSQL, "what is to be told": noticeWorkSQL, "what is to be told next": nextNoticeSQL,

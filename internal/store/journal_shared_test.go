@@ -122,7 +122,7 @@ func listed(t *testing.T, j cancellation.Journal, clock *hands) {
 
 func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	overdue := func() (states []cancellation.State) {
-		all, err := j.Overdue(t.Context(), 10*time.Minute, 10)
+		all, err := j.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 10)
 		require.NoError(t, err)
 		for _, o := range all {
 			states = append(states, o.Request.State)
@@ -144,7 +144,7 @@ func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	applied(t, j, again)
 	clock.pass(5 * time.Minute)
 	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not begin it anew")
-	all, err := j.Overdue(t.Context(), 10*time.Minute, 1)
+	all, err := j.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 1)
 	require.NoError(t, err)
 	require.Len(t, all, 1, "the oldest")
 	assert.Zero(t, all[0].Owed)
@@ -181,7 +181,7 @@ func noticeAside(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.True(t, found)
 	assert.Equal(t, good.ID, n.RequestID)
 	clock.pass(time.Hour)
-	all, err := j.Overdue(t.Context(), 10*time.Minute, 10)
+	all, err := j.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 10)
 	require.NoError(t, err)
 	require.NotEmpty(t, all)
 	assert.Equal(t, bad.ID, all[0].Request.ID)

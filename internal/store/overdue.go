@@ -15,17 +15,19 @@ var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from request
 		where id in (
 			select id from requests where ` + overdueState + `
 			union select request_id from notices where kind = 'result' and owed_at <= $1)
-		order by created_at, id limit $2`
+			and (created_at > $2 or created_at = $2 and id > $3)
+		order by created_at, id limit $4`
 
 const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
 
-// Overdue lists what has taken longer than age, the oldest first, most at most.
-func (s *Store) Overdue(ctx context.Context, age time.Duration, most int) ([]cancellation.Overdue, error) {
+// Overdue lists what has taken longer than age, the oldest first: at most so many of those
+// that come after one, or of all where that is the zero Request.
+func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellation.Request, most int) ([]cancellation.Overdue, error) {
 	now, err := s.engine.now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing what is overdue: %w", err)
 	}
-	rows, err := s.read.QueryContext(ctx, overdueSQL, stamp(now.Add(-age)), most)
+	rows, err := s.read.QueryContext(ctx, overdueSQL, stamp(now.Add(-age)), createdAfter(after), after.ID, most)
 	if err != nil {
 		return nil, fmt.Errorf("listing what is overdue: %w", err)
 	}
@@ -35,6 +37,14 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration, most int) ([]can
 		return overdue(r, owed, now.Add(-age)), readable(err)
 	})
 	return all, wrap("listing what is overdue", err)
+}
+
+// createdAfter is before every request for the zero Request.
+func createdAfter(r cancellation.Request) int64 {
+	if r.ID == "" {
+		return -1
+	}
+	return r.CreatedAt.UnixMilli()
 }
 
 func overdue(r cancellation.Request, owed int64, before time.Time) cancellation.Overdue {

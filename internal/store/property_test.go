@@ -379,7 +379,7 @@ func (m *machine) storeFrom(t *rapid.T, n cancellation.Notice) {
 
 func (m *machine) overdue(t *rapid.T) {
 	age := delay(t, "age")
-	got, err := m.store(t).Overdue(t.Context(), age, 1000)
+	got, err := m.store(t).Overdue(t.Context(), age, cancellation.Request{}, 1000)
 	require.NoError(t, err)
 	require.Equal(t, m.model.overdue(age), got)
 }
