@@ -100,7 +100,11 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 		return w.again(ctx, h, &w.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
 	v, err := w.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
-	if err != nil {
+	switch unlisted, is := errors.AsType[*unlistedError](err); {
+	case is:
+		w.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
+		return w.wait(ctx, h, r, Because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
+	case err != nil:
 		return w.again(ctx, h, &w.softlayer, "checking before filing", err)
 	}
 	if v.to != Filing {
@@ -115,6 +119,18 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 // errPolicyChanged says that the requester's groups were read for another policy than the
 // one in force by now.
 var errPolicyChanged = errors.New("another policy came into force meanwhile")
+
+// unlistedError says that a refusal rests on who is in a user group that Slack does not list.
+// The group may be switched off for a moment: the refusal ends no request.
+type unlistedError struct{ refused authz.Decision }
+
+func (e *unlistedError) Error() string {
+	return "Slack does not list a user group that the policy names, and its members decide this"
+}
+
+// unlistedPause is how long a request waits before it looks whether Slack lists the group
+// again.
+const unlistedPause = 6 // of backoff's doublings: some minute
 
 // moments are when the reads, and the commit, were begun that a POST rests on.
 type moments struct{ person, server, commit time.Time }
@@ -149,6 +165,8 @@ func (w *Worker) check(ctx context.Context, r Request, by people, now Server, go
 		return &verdict{to: Filing, decision: &d, approvals: r.Approvals}, nil
 	case d.Effect == authz.NeedsApproval:
 		return w.countApprovals(r, by, now, at, d)
+	case d.Unlisted:
+		return nil, &unlistedError{d}
 	default:
 		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
 	}
@@ -176,6 +194,7 @@ func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principa
 // it would be given now, after those before it that count.
 func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
+	var unlisted *unlistedError
 	counted := map[string]bool{} // who is one person now may have been two when they pressed
 	for i, a := range r.Approvals {
 		if counted[by.approvers[i].ID()] {
@@ -188,9 +207,14 @@ func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, 
 		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
 			counted[by.approvers[i].ID()] = true
+		case decision.Unlisted:
+			unlisted = &unlistedError{decision}
 		}
 	}
-	if len(valid) < max(d.Approvals, 1) {
+	switch missing := len(valid) < max(d.Approvals, 1); {
+	case missing && unlisted != nil:
+		return nil, unlisted
+	case missing:
 		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}, nil
 	}
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil
