@@ -341,7 +341,7 @@ func (w *Worker) apply(ctx context.Context, h *held, next Request, kind, detail 
 	}
 	h.set(stored)
 	if from.State != next.State {
-		w.Log.Log(ctx, loudness(next.State), "a request moved", "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
+		w.Log.Log(ctx, loudness(next.State), heading(next.State), "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
 	}
 	if !change.Tell.IsZero() || len(change.Owe) > 0 {
 		w.notices.Ring()
@@ -358,6 +358,14 @@ func loudness(s State) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// heading is what the log says of a request that came to a state.
+func heading(s State) string {
+	if s == Stuck {
+		return "a request needs a person"
+	}
+	return "a request moved"
 }
 
 // backoff is the pause before the next try: a second, doubled with each failure up
