@@ -298,37 +298,6 @@ func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
 	})
 }
 
-func TestAFiledRequestGivesWayOnlyWhereItsTicketIsClosed(t *testing.T) {
-	overHTTP(t, setup{}, func(t *testing.T, w *world) {
-		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-		w.blockedForm(w.cast.User, w.server) // it stands
-
-		w.control(http.MethodPost, "/ticket", map[string]any{"id": w.tickets(w.server)[0].ID, "close": true}, nil)
-		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Stopped", w.fqdn(w.server))
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-		assert.Len(t, w.tickets(w.server), 2)
-		assert.Equal(t, map[string]int{"reverted": 1, "filed": 1}, w.recorded())
-	})
-}
-
-func TestAFiledRequestWhoseServerIsGoneIsOver(t *testing.T) {
-	overSocket(t, patient(), func(t *testing.T, w *world) {
-		name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
-		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
-		w.command(w.cast.User, "")
-		w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
-		w.pick(w.cast.User, option(id))
-		w.eventually("the form says that there is no such server", func() bool {
-			return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer has no such server, or this key may not see it.")
-		})
-		w.awaitMessage(w.cast.Channel, "Gone", name)
-		assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
-	})
-}
-
 func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)

@@ -34,8 +34,12 @@ type Standing struct {
 	State     State
 	By        Person
 	Ticket    TicketID
-	Ending    State  `json:",omitempty"` // what fresh evidence says it has become: Reverted, Reclaimed or Stuck; "" for nothing
+	Ending    State  `json:",omitempty"` // what it has become: Reverted or Reclaimed by evidence that was read twice, or Stuck; "" for nothing
 	Evidence  string `json:",omitempty"` // in words for the record
+
+	// Known is set where the evidence that it has ended was read too few times: a card read
+	// after this moment tells.
+	Known time.Time `json:",omitzero"`
 }
 
 // waits reports whether the standing request waits for approval: whoever may cancel alone

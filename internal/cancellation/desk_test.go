@@ -323,6 +323,7 @@ func TestAFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
 		assert.Empty(t, standing.Card.Standing.Ending, "the ticket is open")
 
 		w.change(func(w *world) { w.closeTickets() })
+		w.seenBefore()
 		s := w.submission()
 		require.NotNil(t, s.Card.Standing)
 		assert.Equal(t, cancellation.Reverted, s.Card.Standing.Ending)
@@ -363,6 +364,7 @@ func TestAServerThatIsGoneIsReclaimedOnlyForAKeyThatSeesAll(t *testing.T) {
 		assert.Equal(t, cancellation.Filed, w.now(first).State, "it may only be hidden")
 
 		w.change(func(w *world) { w.rights.AllHardware = true })
+		w.seenBefore()
 		_, err = w.desk().Look(t.Context(), w.server.ID)
 		require.ErrorIs(t, err, cancellation.ErrServerNotFound)
 		assert.Equal(t, cancellation.Reclaimed, w.now(first).State)

@@ -12,16 +12,16 @@ import (
 // Look reads a server's card from SoftLayer. ErrServerNotFound: there is none, or
 // the key may not see it. Any other error means that there is no answer.
 func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
-	found, err := d.Inventory.Server(ctx, server)
-	if errors.Is(err, ErrServerNotFound) {
-		d.reclaim(ctx, server)
-	}
-	if err != nil {
-		return Card{}, fmt.Errorf("reading server %d: %w", server, err)
-	}
 	now, err := d.Journal.Now(ctx)
 	if err != nil {
 		return Card{}, fmt.Errorf("reading the database's time: %w", err)
+	}
+	found, err := d.Inventory.Server(ctx, server)
+	if errors.Is(err, ErrServerNotFound) {
+		err = d.vanished(ctx, server, now, err)
+	}
+	if err != nil {
+		return Card{}, fmt.Errorf("reading server %d: %w", server, err)
 	}
 	card := Card{Server: found, Account: d.Account, ReadAt: now}
 	var side sync.WaitGroup
@@ -105,33 +105,46 @@ func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Sta
 		By: r.Submission.By, Ticket: r.Ticket,
 	}
 	if r.State == Filed {
-		s.Ending, s.Evidence = d.sequel(ctx, r, server, now)
+		seen, evidence := d.sequel(ctx, r, server, now)
+		s.Ending, s.Known, err = d.sighted(ctx, r, sighting{seen, evidence}, now)
+		s.Evidence = evidence
 	}
-	return s, nil
+	return s, err
 }
 
-// sequel says what a filed request has become on fresh evidence: Reverted,
-// Reclaimed, Stuck where its ticket cannot be read, or "" where it still stands or
-// nothing is sure.
+// sequel says what a filed request has become by fresh reads: Reverted, Reclaimed, Stuck
+// where its ticket cannot be read, Filed where it certainly stands, or "" where nothing is
+// certain.
 func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) (State, string) {
 	switch recorded, billing := r.Submission.Card.Server.Billing, server.Billing; {
-	case billing == nil, recorded == nil, server.OpenTicket != nil:
+	case server.OpenTicket != nil:
+		return Filed, ""
+	case billing == nil, recorded == nil:
 		return "", ""
 	case billing.ID != recorded.ID:
 		return Reclaimed, "billing item " + strconv.FormatInt(recorded.ID, 10) + " has given way to another"
 	case ended(billing.CancellationDate, now):
 		return Reclaimed, "billing item ended " + billing.CancellationDate
-	case billing.PendingCancellation, billing.CancellationDate != "":
-		return "", ""
+	case server.pending():
+		return Filed, ""
 	}
 	ticket, err := d.Books.Ticket(ctx, r.Ticket.ID)
 	switch {
 	case errors.Is(err, ErrTicketHidden):
 		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
-	case err != nil, ticket.Open, !server.Billing.PendingKnown:
+	case err != nil:
+		return "", ""
+	case ticket.Open:
+		return Filed, ""
+	case !server.Billing.PendingKnown:
 		return "", ""
 	}
 	return Reverted, "ticket " + strconv.FormatInt(r.Ticket.ID, 10) + " is closed and no cancellation is pending"
+}
+
+// pending reports whether SoftLayer is known to have a cancellation of the server on record.
+func (s Server) pending() bool {
+	return s.Billing != nil && (s.Billing.PendingCancellation || s.Billing.CancellationDate != "")
 }
 
 func ended(date string, now time.Time) bool {
@@ -182,17 +195,41 @@ func endBy(old Request, to State, evidence string, now time.Time) (*Change, erro
 	return &Change{From: old, To: next, Event: event, Tell: now}, nil
 }
 
-// reclaim ends a filed request whose server answers not found, if the key may see
-// all hardware: only then is not found the same as gone.
-func (d *Desk) reclaim(ctx context.Context, server int64) {
+// VanishedError says that the server of a filed request was not found for the first time,
+// or not long ago.
+type VanishedError struct {
+	Ref   Reference
+	Known time.Time // a look after this tells whether it is gone
+	Err   error     // wraps ErrServerNotFound
+}
+
+// Error is that of the read.
+func (e *VanishedError) Error() string { return e.Err.Error() }
+
+// Unwrap is ErrServerNotFound.
+func (e *VanishedError) Unwrap() error { return e.Err }
+
+// vanished ends a filed request whose server answers not found twice, if the key may see
+// all hardware: only then is not found the same as gone. It returns the error of the look.
+func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFound error) error {
 	r, err := d.Journal.Live(ctx, server)
 	if err != nil || r.State != Filed {
-		return
+		return notFound
 	}
 	if rights, err := d.Books.Rights(ctx); err != nil || !rights.AllHardware {
-		return
+		return notFound
 	}
-	d.end(ctx, r, Reclaimed, "server not found by a key that sees all hardware")
+	const evidence = "server not found by a key that sees all hardware"
+	ending, known, err := d.sighted(ctx, r, sighting{Reclaimed, evidence}, now)
+	switch {
+	case err != nil:
+		d.Log.Warn("reading what a filed request has become", "ref", r.Ref.Short(), "err", err)
+	case ending == Reclaimed:
+		d.end(ctx, r, Reclaimed, evidence)
+	default:
+		return &VanishedError{Ref: r.Ref, Known: known, Err: notFound}
+	}
+	return notFound
 }
 
 // lock makes a filed request whose ticket cannot be read Stuck, and returns the row

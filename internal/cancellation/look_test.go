@@ -18,6 +18,7 @@ func TestATakeOverDeliveredTwiceIsOneRequestAndTheNextPersonLearnsWhoseItIsNow(t
 		w.submit()
 		w.run(w.journal, time.Minute)
 		w.change(func(w *world) { w.closeTickets() })
+		w.seenBefore()
 		s := w.submission()
 		s.View = "V2"
 		other := s
@@ -53,6 +54,7 @@ func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
 		w.submit()
 		w.run(w.journal, time.Minute)
 		w.change(func(w *world) { w.closeTickets() })
+		w.seenBefore()
 		s := w.submission()
 		s.View = "V2"
 		other := s
@@ -94,7 +96,7 @@ func TestEvidenceOlderThanTheRowLocksNothing(t *testing.T) {
 		old.View = "V3"
 		w.answer(s)
 		require.Equal(t, cancellation.Stuck, w.now(first).State)
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: first.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 9, Why: "seen", Actor: "operator:root"})
+		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: first.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: w.now(first).Ticket.ID, Why: "seen", Actor: "operator:root"})
 		require.NoError(t, err)
 		w.answer(old)
 		assert.Equal(t, cancellation.Filed, w.now(first).State)
@@ -123,6 +125,7 @@ func TestAFiledRequestHasBecomeWhatFreshReadsShowAndNothingElse(t *testing.T) {
 				w.submit()
 				w.run(w.journal, time.Minute)
 				w.change(c.is)
+				w.seenBefore()
 				assert.Equal(t, c.want, w.submission().Card.Standing.Ending)
 			})
 		})

@@ -15,13 +15,12 @@ import (
 // else's that stands, or one that needs a person.
 func ruling(r Request, t Ticket, server Server) *verdict {
 	id := strconv.FormatInt(t.ID, 10)
-	pending := server.Billing != nil && (server.Billing.PendingCancellation || server.Billing.CancellationDate != "")
 	switch j := Judge(r, t); {
 	case j == Ours:
 		return filed(t.TicketID)
 	case j == Unreadable:
 		return stuck(WhyTicketHidden, id)
-	case t.Open || pending:
+	case t.Open || server.pending():
 		return &verdict{to: Duplicate, ticket: t.TicketID}
 	default:
 		return stuck(WhyClosedBlocks, id)

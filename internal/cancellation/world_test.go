@@ -469,3 +469,13 @@ func (w *world) Find(_ context.Context, in cancellation.Place, kind cancellation
 	}
 	return cancellation.Posted{}, false, w.history
 }
+
+// seenBefore has a card read now, and time pass until what it showed may be read again.
+func (w *world) seenBefore() {
+	w.t.Helper()
+	_, err := w.desk().Look(w.t.Context(), w.server.ID)
+	if !errors.Is(err, cancellation.ErrServerNotFound) {
+		require.NoError(w.t, err)
+	}
+	time.Sleep(15*time.Minute + time.Second)
+}

@@ -298,7 +298,11 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 	case b == cancellation.BlockedByTransaction && c.Server.Transaction != "":
 		return "a transaction is running (" + shown(c.Server.Transaction) + "); try again when it is over"
 	case b == cancellation.BlockedByRequest && c.Standing != nil:
-		return fmt.Sprintf("%s asked already; request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
+		said := fmt.Sprintf("%s asked already; request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
+		if known := c.Standing.Known; !known.IsZero() {
+			said += ". SoftLayer shows that it has ended; one look is not enough to be sure. Look again after " + instant(known)
+		}
+		return said
 	case b == cancellation.BlockedByContract && c.Server.Billing != nil:
 		if date := calendar(c.Server.Billing.ContractEnd); date != "" {
 			return "it is on a contract term until " + date + ", which cannot be cancelled"

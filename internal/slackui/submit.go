@@ -166,7 +166,11 @@ func blockedError(c cancellation.Card, b cancellation.Blocker) string {
 
 // lookFailed says why there is no card.
 func lookFailed(err error) string {
-	if errors.Is(err, cancellation.ErrServerNotFound) {
+	vanished, is := errors.AsType[*cancellation.VanishedError](err)
+	switch {
+	case is:
+		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether it is gone is known after " + instant(vanished.Known) + "."
+	case errors.Is(err, cancellation.ErrServerNotFound):
 		return "SoftLayer has no such server, or this key may not see it."
 	}
 	return "SoftLayer did not answer about this server."

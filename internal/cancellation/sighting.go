@@ -1,0 +1,80 @@
+package cancellation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// sightingGap is how long after evidence was first read the same evidence must be read again
+// before a filed request ends by it: one odd answer of SoftLayer's frees no server.
+const sightingGap = 15 * time.Minute
+
+// sighting is what reads showed that a filed request has become, as its history keeps it.
+type sighting struct {
+	Seen     State // Reverted, Reclaimed, or Filed where it stands
+	Evidence string
+}
+
+// ends reports whether a request would end by this.
+func (s sighting) ends() bool { return s.Seen == Reverted || s.Seen == Reclaimed }
+
+// sighted returns what a filed request has become by what reads show now, begun at the time
+// given, and by what its history says of earlier ones. Until the same evidence was read
+// twice, known is from when on a read tells.
+func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Time) (ending State, known time.Time, err error) {
+	switch now.Seen {
+	case "": // nothing is certain, and that says nothing of what was seen before
+		return "", time.Time{}, nil
+	case Stuck:
+		return Stuck, time.Time{}, nil
+	}
+	events, err := d.Journal.Events(ctx, r.ID)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
+	}
+	before, since := lastSighting(events)
+	if before != now {
+		since = at
+		if now.ends() || before.ends() {
+			d.noteSighting(ctx, r, now)
+		}
+	}
+	switch {
+	case !now.ends():
+		return "", time.Time{}, nil
+	case at.Sub(since) < sightingGap:
+		return "", since.Add(sightingGap), nil
+	}
+	return now.Seen, time.Time{}, nil
+}
+
+// noteSighting writes what was seen into the request's history. Where that fails, the next
+// read is the first one.
+func (d *Desk) noteSighting(ctx context.Context, r Request, s sighting) {
+	detail, _ := json.Marshal(s) // strings
+	if err := d.Journal.Note(ctx, r.ID, Event{Kind: EventEvidence, Actor: "card", Detail: string(detail)}); err != nil {
+		d.Log.Warn("noting what a filed request may have become", "ref", r.Ref.Short(), "err", err)
+	}
+}
+
+// lastSighting is what reads showed last since the request was filed, and since when all of
+// them showed that.
+func lastSighting(events []Event) (last sighting, since time.Time) {
+	for _, e := range slices.Backward(events) {
+		if e.From != e.To { // it was filed
+			break
+		}
+		var seen sighting
+		if e.Kind != EventEvidence || json.Unmarshal([]byte(e.Detail), &seen) != nil {
+			continue
+		}
+		if !since.IsZero() && seen != last {
+			break
+		}
+		last, since = seen, e.At
+	}
+	return last, since
+}
