@@ -35,7 +35,7 @@ type Config struct {
 	PolicyFile          string        `envconfig:"POLICY_FILE" desc:"path of a Cedar policy; or, instead of it, REQUEST_GROUPS and APPROVE_GROUPS"`
 	RequestGroups       List          `envconfig:"REQUEST_GROUPS" desc:"Slack user-group or user ids that may ask, comma-separated" form:"a comma-separated list without empty elements"`
 	ApproveGroups       List          `envconfig:"APPROVE_GROUPS" desc:"Slack user-group or user ids that approve, comma-separated; none: requesters file alone; required with REQUEST_GROUPS" form:"a comma-separated list without empty elements"`
-	ProtectedTags       List          `envconfig:"PROTECTED_TAGS" default:"protected" desc:"tags of servers that nobody cancels here, comma-separated; not with POLICY_FILE" form:"a comma-separated list without empty elements"`
+	ProtectedTags       List          `envconfig:"PROTECTED_TAGS" default:"protected" desc:"tags of servers that nobody cancels here, comma-separated, in upper or lower case; not with POLICY_FILE" form:"a comma-separated list without empty elements"`
 	DatabaseURL         Secret        `envconfig:"DATABASE_URL" default:"sqlite:cancel-server.db" file:"true" desc:"where requests are kept: sqlite:PATH for one process, postgres://… for any number"`
 	ListenAddr          string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:3000" desc:"host:port for Slack's requests, in HTTP mode"`
 	AdminAddr           string        `envconfig:"ADMIN_ADDR" default:"127.0.0.1:9091" desc:"host:port for /livez and /readyz"`

@@ -53,7 +53,7 @@ func (s Server) entity() (cedar.Entity, error) {
 		"domain":     cedar.String(s.Domain),
 		"fqdn":       cedar.String(s.FQDN),
 		"datacenter": cedar.String(s.Datacenter),
-		"tags":       stringSet(s.Tags),
+		"tags":       stringSet(plainTags(s.Tags)),
 		"hourly":     cedar.Boolean(s.Hourly),
 	}
 	if s.MonthlyFee != "" {

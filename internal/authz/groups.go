@@ -24,7 +24,7 @@ type Groups struct {
 	Request []string
 	// Approve is APPROVE_GROUPS: those who approve, or None alone.
 	Approve []string
-	// ProtectedTags is PROTECTED_TAGS: tags of servers that nobody may ask for.
+	// ProtectedTags is PROTECTED_TAGS: tags of servers that nobody may ask for, in upper or lower case.
 	ProtectedTags []string
 }
 
@@ -93,10 +93,10 @@ func (g Groups) cedar() string {
 	} else {
 		g.permit(&text, actionApprove, g.Approve)
 	}
-	if len(g.ProtectedTags) > 0 {
+	if tags := plainTags(g.ProtectedTags); len(tags) > 0 {
 		fmt.Fprintf(&text, "\n@id(\"protected-tags\")\n@reason(%s)\n"+
 			"forbid (principal, action == Action::\"request\", resource)\nwhen { resource.tags.containsAny(%s) };\n",
-			quote(protectedReason(g.ProtectedTags)), quoteAll(g.ProtectedTags))
+			quote(protectedReason(tags)), quoteAll(tags))
 	}
 	return text.String()
 }

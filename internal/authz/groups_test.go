@@ -86,6 +86,29 @@ func TestFromGroupsDecides(t *testing.T) {
 	}
 }
 
+func TestTagsCompareWithoutCase(t *testing.T) {
+	t.Parallel()
+	groups := authz.Groups{Home: home, Request: []string{"U0ANA"}, Approve: []string{authz.None}}
+	file := parse(t, `@id("ask") permit (principal, action in [Action::"request", Action::"cancel"], resource);
+		@id("protected-tags") forbid (principal, action == Action::"request", resource) when { resource.tags.containsAny(["donotcancel"]) };`)
+	for _, c := range []struct{ says, setting, tag string }{
+		{"the setting has capitals, SoftLayer keeps lower case", "DoNotCancel", "donotcancel"},
+		{"SoftLayer has capitals, the setting does not", "donotcancel", "DoNotCancel"},
+		{"both, each its own", "DONOTCANCEL", "DoNotCancel"},
+		{"capitals of other letters", "ÄRGER", "ärger"},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			groups := groups
+			groups.ProtectedTags = []string{"x", c.setting}
+			p := fromGroups(t, groups)
+			deny("protected-tags")(t, p.Decide(person("U0ANA"), server(tagged(c.tag)), context()))
+			allow("cancel-U0ANA")(t, p.Decide(person("U0ANA"), server(tagged("a"+c.tag)), context()))
+		})
+	}
+	deny("protected-tags")(t, file.Decide(person("U0ANA"), server(tagged("DoNotCancel")), context()))
+}
+
 func TestFromGroupsWithUsersOnlyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := fromGroups(t, authz.Groups{Home: home, Request: []string{"U0ANA"}, Approve: []string{authz.None}})

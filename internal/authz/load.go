@@ -64,6 +64,11 @@ func (l *loader) rule(policy *cedar.Policy) rule {
 	for _, uid := range r.literals {
 		l.entity(uid)
 	}
+	for _, tag := range comparedTags(r.tree) {
+		if plain := plainTag(tag); plain != tag {
+			l.problem(quote(tag), "rule %q: tags compare in lower case, so %.60q matches none: write %.60q", r.id, tag, plain)
+		}
+	}
 	for _, problem := range l.checker.checkRule(r.tree) {
 		l.problem("", "rule %q: %s", r.id, problem)
 	}

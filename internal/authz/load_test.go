@@ -62,6 +62,9 @@ func TestLoadingRefuses(t *testing.T) {
 		{"a duration compared with a moment", rule(`@id("a")`, "when { duration(\"1h\") <= datetime(\"2026-11-22\") }"), []string{"policy.cedar:1:1: ", "duration"}},
 		{"an unguarded fee", rule(`@id("a")`, "when { resource.monthlyFee.lessThan(decimal(\"5.0\")) }"), []string{"optional attribute `monthlyFee`"}},
 		{"the requester outside approve", rule(`@id("a")`, "when { context.requester == principal }"), []string{"`requester`"}},
+		{"a tag with capitals", rule(`@id("a")`, "\nwhen { resource.tags.contains(\"Prod\") }"), []string{`policy.cedar:3:31: rule "a": tags compare in lower case, so "Prod" matches none: write "prod"`}},
+		{"one of several tags with capitals", rule(`@id("a")`, "\nunless { [\"x\", \"Prod\"].containsAny(resource.tags) }"), []string{`policy.cedar:3:16: rule "a": tags`}},
+		{"all tags, with capitals", rule(`@id("a")`, `when { resource.hourly && ["PROD"] == resource.tags }`), []string{`write "prod"`}},
 		{"no permit", `@id("a") forbid (principal, action, resource);`, []string{"policy.cedar:1:1: no permit"}},
 		{"nothing at all", " // nothing\n", []string{"policy.cedar:1:1: no permit"}},
 		{"more than the largest policy", strings.Repeat("/", authz.MaxSource+1), []string{"policy.cedar:1:1: 65537 bytes"}},
@@ -112,6 +115,7 @@ func TestLoadingTakes(t *testing.T) {
 		{"the fewest approvals", rule(`@id("a") @approvals("1")`, "")},
 		{"an id as long as allowed", rule(`@id("`+strings.Repeat("é", 100)+`")`, "")},
 		{"a server by its id", `@id("a") permit (principal, action, resource == Server::"1234567");`},
+		{"capitals in anything but a tag", rule(`@id("a")`, `when { context.statedReason == "No longer needed" && resource.tags.contains("prod") && resource.hostname == "DB" }`)},
 		{"all of the vocabulary", rule(`@id("a")`, `when { principal.team == "T01" && resource.hostname == "h" && resource.domain like "*.com"
 			&& resource.fqdn != "" && resource.datacenter == "fra02" && resource.tags.isEmpty() && resource.hourly
 			&& context.channel == "C1" && context.account == "1" && context.associatedItems
