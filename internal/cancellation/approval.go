@@ -44,10 +44,10 @@ func (r Request) awaiting(now time.Time, t Terms) Request {
 }
 
 // AnswerBy is until when approvers had best answer: the end of its waiting, or the
-// cut-off of SoftLayer's where that comes first, which makes dear is true.
+// cut-off that its end depends on where that comes first, and then dear is true.
 func (r Request) AnswerBy() (at time.Time, dear bool) {
-	cutoff, err := time.Parse(time.RFC3339, r.Submission.Card.Cutoff)
-	if err == nil && cutoff.After(r.Since) && cutoff.Before(r.ExpiresAt) {
+	cutoff := r.Submission.Card.End().Cutoff
+	if cutoff.After(r.Since) && cutoff.Before(r.ExpiresAt) {
 		return cutoff, true
 	}
 	return r.ExpiresAt, false

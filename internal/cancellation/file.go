@@ -26,6 +26,7 @@ type verdict struct {
 	to       State
 	why      string
 	ticket   TicketID
+	found    *Ticket         // the request's own, where it was not the answer to the last POST
 	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
 	decision *authz.Decision // nil where the policy was not asked
 
@@ -47,7 +48,20 @@ func stuck(word, detail string) *verdict {
 	return &verdict{to: Stuck, why: Because(word, detail)}
 }
 
+// filed is what the answer to the last POST led to.
 func filed(t TicketID) *verdict { return &verdict{to: Filed, ticket: t} }
+
+// found is what a ticket of the request's own leads to, whichever POST made it.
+func found(t Ticket) *verdict { return &verdict{to: Filed, ticket: t.TicketID, found: &t} }
+
+// ticketOn puts the verdict's ticket on the request.
+func (v verdict) ticketOn(r Request) Request {
+	if v.found != nil {
+		return r.filedWith(*v.found)
+	}
+	r.Ticket = v.ticket
+	return r
+}
 
 // file takes a scheduled request to its POST, or to the reason why there is none.
 func (w *Worker) file(ctx context.Context, h *held) error {

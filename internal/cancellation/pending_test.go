@@ -24,13 +24,15 @@ func (w *world) privately() cancellation.Submission {
 func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	for name, c := range map[string]struct {
 		cutoff   time.Duration // from the submission; 0 for unknown
+		bill     time.Duration // the bill date, from the cut-off
 		reminded time.Duration
 	}{
-		"four hours before its end":                      {0, 68 * time.Hour},
-		"four hours before the cut-off that comes first": {24 * time.Hour, 20 * time.Hour},
-		"half-way to a cut-off that is near":             {2 * time.Hour, time.Hour},
-		"a cut-off that comes later changes nothing":     {100 * time.Hour, 68 * time.Hour},
-		"a cut-off that is over changes nothing":         {-time.Hour, 68 * time.Hour},
+		"four hours before its end":                      {reminded: 68 * time.Hour},
+		"four hours before the cut-off that comes first": {24 * time.Hour, 48 * time.Hour, 20 * time.Hour},
+		"half-way to a cut-off that is near":             {2 * time.Hour, 48 * time.Hour, time.Hour},
+		"a cut-off that comes later changes nothing":     {100 * time.Hour, 48 * time.Hour, 68 * time.Hour},
+		"a cut-off of another bill date changes nothing": {24 * time.Hour, 8 * 24 * time.Hour, 68 * time.Hour},
+		"a cut-off that is over changes nothing":         {-time.Hour, 48 * time.Hour, 68 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -40,6 +42,7 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 				began := time.Now()
 				if c.cutoff != 0 {
 					s.Card.Cutoff = began.Add(c.cutoff).Format(time.RFC3339)
+					s.Card.Server.Billing.NextBillDate = began.Add(c.cutoff + c.bill).Format(time.RFC3339)
 				}
 				answer, err := w.desk().Submit(t.Context(), s)
 				require.NoError(t, err)

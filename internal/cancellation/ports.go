@@ -144,7 +144,7 @@ type Change struct {
 	Tell  time.Time // when the notices that show the present state are due; zero leaves them alone
 	Owe   []Notice  // further notices, due as they say; of a kind that is there already, none
 	// Window is how long the POST that a step to Filing announces may take: the store sets
-	// To.NotAfter by the time of the commit.
+	// To.SentAt and To.NotAfter by the time of the commit.
 	Window time.Duration
 	// GiveBack takes a filing that surely made nothing out of the count of the hour that ends
 	// then ([Journal.TakeFiling]); zero leaves the counts alone.

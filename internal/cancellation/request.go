@@ -183,6 +183,7 @@ type Request struct {
 	LostPosts    int       // POSTs whose outcome was unknown
 	PostsAllowed int       // the program makes no POST once LostPosts reaches it
 	NotAfter     time.Time // no POST may be written after this; set by the filing commit
+	SentAt       time.Time // when the last POST was sent; once filed, when the one was that made the ticket: zero where nobody can tell
 	CleanSince   time.Time // first answered clean read of a row of them; zero for none
 	Evidence     int64     // a ticket that was met and is still to be judged; 0 for none
 	Repeats      int       // Denied: how often the same person was denied the same again

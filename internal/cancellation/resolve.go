@@ -143,7 +143,7 @@ func (d *Desk) byTicket(ctx context.Context, r Request, id int64) (Request, stri
 	}
 	ticket, err := d.Books.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
-		return d.believe(r, TicketID{ID: id}, "the key cannot read this ticket: taken on the person's word")
+		return d.believe(r, Ticket{TicketID: TicketID{ID: id}}, "the key cannot read this ticket: taken on the person's word")
 	}
 	if err != nil {
 		return r, "", fmt.Errorf("reading ticket %d: %w", id, err)
@@ -153,19 +153,18 @@ func (d *Desk) byTicket(ctx context.Context, r Request, id int64) (Request, stri
 	case ticket.ServersRead && !ticket.About(r.Submission.Card.Server.ID):
 		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
 	case judged == Ours:
-		return d.believe(r, ticket.TicketID, "the ticket carries this request's reference")
+		return d.believe(r, ticket, "the ticket carries this request's reference")
 	case judged == Unreadable:
-		return d.believe(r, ticket.TicketID, "the ticket's text is not visible to the key: taken on the person's word")
+		return d.believe(r, ticket, "the ticket's text is not visible to the key: taken on the person's word")
 	case !ticket.ServersRead:
 		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
 	}
 	return d.foreignTicket(ctx, r, ticket)
 }
 
-func (d *Desk) believe(r Request, t TicketID, note string) (Request, string, error) {
+func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error) {
 	next, err := r.Move(Filed, ByPerson, "")
-	next.Ticket = t
-	return next, note, err
+	return next.filedWith(t), note, err
 }
 
 func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
@@ -269,7 +268,7 @@ func (d *Desk) CheckNow(ctx context.Context, id string, by Person) (Click, error
 	if err != nil {
 		return click, err
 	}
-	next.Ticket = found.sure.ticket
+	next = found.sure.ticketOn(next)
 	click.Request, err = d.Journal.Apply(ctx, Change{
 		From: r, To: next, Tell: c.now,
 		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read anew"},

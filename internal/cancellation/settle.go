@@ -17,7 +17,7 @@ func ruling(r Request, t Ticket, server Server) *verdict {
 	id := strconv.FormatInt(t.ID, 10)
 	switch j := Judge(r, t); {
 	case j == Ours:
-		return filed(t.TicketID)
+		return found(t)
 	case j == Unreadable:
 		return stuck(WhyTicketHidden, id)
 	case t.Open || server.pending():
@@ -107,7 +107,7 @@ func (b bookReader) named(ctx context.Context, r Request, server Server) (*verdi
 		return nil, err
 	}
 	if made != 0 { // SoftLayer's own word, whether or not the key may read the ticket
-		return filed(TicketID{ID: made}), nil
+		return found(Ticket{TicketID: TicketID{ID: made}}), nil
 	}
 	if server.OpenTicket != nil {
 		ids = append(ids, server.OpenTicket.ID)
@@ -191,7 +191,7 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 	for _, t := range tickets {
 		switch Judge(r, t) {
 		case Ours:
-			return finding{sure: filed(t.TicketID)}
+			return finding{sure: found(t)}
 		case Unreadable:
 			hidden = fmt.Sprintf("ticket %d cannot be read", t.ID)
 		case Foreign:

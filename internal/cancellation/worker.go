@@ -259,7 +259,7 @@ func (w *Worker) persist(ctx context.Context, h *held, v verdict, lost bool) err
 	}
 	switch v.to {
 	case Filed, Duplicate:
-		next.Ticket = v.ticket
+		next = v.ticketOn(next)
 	case Scheduled: // surely nothing was made
 		next.Attempts++
 		giveBack = h.counted

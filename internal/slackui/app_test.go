@@ -189,7 +189,7 @@ func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
 	text := textOf(view.View)
 	for _, part := range []string{
 		"fra02 · Ubuntu 22.04 · private 10.3.4.5 · public 169.50.1.2", "tags: staging team-data · ordered 3 Mar 2021",
-		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The request must be in by Sat 28 Nov 2026 (US Central). Later costs one more month: 412.50 USD.",
+		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is gone on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
 		"Goes with it: 4 drives (wiped, not recoverable), its primary IP addresses.", "Cancel these too: 2 items, 98.00 USD a month",
 	} {
 		assert.Contains(t, text, part)

@@ -68,6 +68,15 @@ func flat(lines ...line) string {
 	return strings.Join(all, " ")
 }
 
+// text is the line without its styles.
+func (l line) text() string {
+	var text strings.Builder
+	for _, r := range l {
+		text.WriteString(r.text)
+	}
+	return text.String()
+}
+
 // ended puts a full stop where a line has only its end.
 func ended(sentence string) string {
 	for _, end := range []string{".", ":", "!", "?", "…", ".”"} {

@@ -87,10 +87,10 @@ func withdrawing(r cancellation.Request, action, text string) *slack.ButtonBlock
 }
 
 func approveQuestion(r cancellation.Request) string {
-	server := r.Submission.Card.Server
+	card := r.Submission.Card
 	when := "When it goes"
-	if b := server.Billing; b != nil && calendar(b.NextBillDate) != "" {
-		when = fmt.Sprintf("When it goes (%s, if filed before the cut-off)", calendar(b.NextBillDate))
+	if on := goneOn(card.End()); on != nil {
+		when = "Gone on " + on.text() + ". Then"
 	}
-	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", name(r), server.ID, when)
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", cut(name(r), 120), card.Server.ID, when)
 }

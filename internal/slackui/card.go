@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -90,58 +89,29 @@ func prefixed(prefix, text string) string {
 	return prefix + text
 }
 
-// costLines say what ends when, and until when the request must be in.
+// costLines say what the server costs, and when it goes.
 func costLines(c cancellation.Card) []line {
 	cost, _ := monthly(c.Server)
 	first := line{bold(cost), plain(".")}
 	b := c.Server.Billing
-	bill := calendar(b.NextBillDate)
-	if bill == "" {
+	end := c.End()
+	if end.Date.IsZero() {
 		return []line{first, words("Next bill date " + unseen + ".")}
 	}
-	oneMore := "costs one more month"
+	next := calendar(b.NextBillDate)
+	first = append(first, plain(" Next bill date "), bold(next), plain("."))
+	if next != day(end.Date) {
+		first = append(first, plain(" Its cut-off has passed."))
+	}
+	lines := append([]line{first}, goneLine(end)...)
+	if end.Or.IsZero() {
+		return lines
+	}
+	oneMore := "The later date costs one more month"
 	if amount := aMonth(c.Server); amount != "" {
 		oneMore += ": " + amount
 	}
-	first = line{bold(cost), plain(". Next bill date "), bold(bill), plain(".")}
-	switch term := termOf(c, c.ReadAt); term {
-	case beforeCutoff:
-		return []line{first, {
-			plain("The request must be in by "), bold(calendar(c.Cutoff)),
-			plain(" (" + zone(c.Cutoff) + "). Later " + oneMore + "."),
-		}}
-	case afterCutoff:
-		return []line{first, words("The cut-off for that date has passed: it takes effect one month later, and " + oneMore + ".")}
-	default:
-		return []line{first, words("Takes effect on " + bill + " (" + zone(b.NextBillDate) + "), or one month later if the cut-off has passed. Then it " + oneMore + ".")}
-	}
-}
-
-// term is which bill date a request takes effect at, as far as anybody can tell.
-type term int
-
-const (
-	cutoffUnknown term = iota
-	beforeCutoff
-	afterCutoff
-)
-
-// termOf compares an instant with the cut-off of the card's next bill date. A
-// cut-off beyond that date is the following one: this one has passed.
-// https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate/
-func termOf(c cancellation.Card, at time.Time) term {
-	if c.Server.Billing == nil {
-		return cutoffUnknown
-	}
-	cutoff, err := time.Parse(time.RFC3339, c.Cutoff)
-	bill, billErr := time.Parse(time.RFC3339, c.Server.Billing.NextBillDate)
-	switch {
-	case err != nil || billErr != nil:
-		return cutoffUnknown
-	case cutoff.After(bill), at.After(cutoff):
-		return afterCutoff
-	}
-	return beforeCutoff
+	return append(lines, words(oneMore+"."))
 }
 
 func goesWithIt(s cancellation.Server) line {

@@ -50,7 +50,7 @@ func lost(posts int) func(*cancellation.Request) {
 
 func goldenRequest(state cancellation.State, changes ...func(*cancellation.Request)) cancellation.Request {
 	r := cancellation.Request{
-		ID: strings.Repeat("7f", 32), Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second),
+		ID: strings.Repeat("7f", 32), Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second), SentAt: noon,
 		Submission: cancellation.Submission{
 			By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"},
 			Reason: "No longer needed", Content: "Replaced by db-060.",
@@ -89,7 +89,9 @@ func goldenMessages() map[string]cancellation.Request {
 		"sent-again":       goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
 		"filing":           goldenRequest(cancellation.Filing),
 		"filed":            goldenRequest(cancellation.Filed),
-		"filed-late":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-settled":    goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-late":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-unsure":     goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = time.Time{} }),
 		"filed-hourly":     goldenRequest(cancellation.Filed, hourly),
 		"filed-associated": goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
 		"filed-unread-cutoff": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {

@@ -13,7 +13,7 @@ func (a *App) help() Reply {
 		line{bold(name + " help"), plain(" shows this to you alone.")},
 		line{bold("Cancel this server…"), plain(" in a message's menu looks for servers in that message, and answers in its thread. In Slack's own menu of shortcuts it opens the form anywhere, and answers you alone.")},
 		words("Nothing is filed before you press the button in the form. The result, with the ticket, comes to the channel where you typed."),
-		words("A server is not gone at once: it runs until its next bill date, and then its drives are wiped. To stop it, update the ticket in time."),
+		words("A server is not gone at once: it runs until its next bill date, or the one after if SoftLayer's cut-off has passed, and then its drives are wiped. To stop it, update the ticket in time."),
 	)
 }
 

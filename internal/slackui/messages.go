@@ -3,7 +3,6 @@ package slackui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -220,35 +219,28 @@ func (w Words) filed(r cancellation.Request) []line {
 	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
 		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
-	_, amount := monthly(card.Server)
-	stop := "To stop it: update the ticket in time."
-	if b := card.Server.Billing; b != nil && calendar(b.NextBillDate) != "" {
-		ends, from := effect(card, r.UpdatedAt)
-		lines = append(lines, ends, askedBy(r))
-		if amount != "" {
-			lines = append(lines, words(from+": "+amount+" less."))
+	end := r.End()
+	lines = append(lines, runsUntil(end), askedBy(r))
+	if _, amount := monthly(card.Server); amount != "" && !end.Date.IsZero() {
+		from := "From then"
+		if end.Or.IsZero() {
+			from = "From " + end.Date.Format("2 Jan")
 		}
-		if termOf(card, r.UpdatedAt) == beforeCutoff {
-			stop = "To stop it: update the ticket before " + calendar(card.Cutoff) + "."
-		}
-	} else {
-		lines = append(lines, words("It runs and is billed until its next bill date, or one month later if the cut-off has passed; then its drives are wiped."), askedBy(r))
+		lines = append(lines, words(from+": "+amount+" less."))
 	}
-	return append(lines, words(stop+" · "+footText(r)))
+	stop := "in time"
+	if by := r.StopBy(); !by.IsZero() {
+		stop = "before " + minute(by) + inZone(by)
+	}
+	return append(lines, words("To stop it: update the ticket "+stop+". · "+footText(r)))
 }
 
-// effect says until when the server runs, and from when it costs nothing more.
-func effect(card cancellation.Card, at time.Time) (ends line, from string) {
-	given := card.Server.Billing.NextBillDate
-	bill, place := calendar(given), " ("+zone(given)+")"
-	wiped := plain("; then its drives are wiped.")
-	switch termOf(card, at) {
-	case beforeCutoff:
-		return line{plain("It runs and is billed until "), bold(bill), plain(place), wiped}, "From " + formatted(given, "2 Jan")
-	case afterCutoff:
-		return line{plain("The cut-off for "), bold(bill), plain(place + " had passed: it runs and is billed one month longer"), wiped}, "From then"
+func runsUntil(e cancellation.End) line {
+	on := goneOn(e)
+	if on == nil {
+		on = words("a bill date that is " + unseen)
 	}
-	return line{plain("It runs and is billed until "), bold(bill), plain(place + ", or one month later if the cut-off has passed"), wiped}, "From then"
+	return append(append(line{plain("It runs and is billed until ")}, on...), plain("; then its drives are wiped."))
 }
 
 // unknown is the message while nobody knows whether there is a ticket. Its times

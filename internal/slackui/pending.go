@@ -42,7 +42,8 @@ func pendingText(r cancellation.Request) string {
 		cost = ", " + amount
 	}
 	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(whose(r.Submission.By)) + "."
-	return asked + " Nothing is filed. " + answerBy(r, instant) + ". " + flat(foot(r))
+	lines := append(goneLine(r.Submission.Card.End()), words(answerBy(r, instant)), foot(r))
+	return asked + " Nothing is filed. " + flat(lines...)
 }
 
 // waitingForApproval is the card for where nothing can be pressed.
@@ -83,8 +84,8 @@ func stopsCosting(c cancellation.Card) line {
 	if amount != "" {
 		cost = "Stops costing " + amount
 	}
-	if b := c.Server.Billing; b != nil && calendar(b.NextBillDate) != "" {
-		return line{plain(cost + " · gone on "), bold(calendar(b.NextBillDate)), plain(" (" + zone(b.NextBillDate) + ") if filed before the cut-off")}
+	if on := goneOn(c.End()); on != nil {
+		return append(line{plain(cost + " · gone on ")}, on...)
 	}
 	return words(cost)
 }
@@ -115,10 +116,11 @@ func answerBy(r cancellation.Request, at func(time.Time) string) string {
 
 // Reminder asks approvers once more. It is not edited later.
 func (w Words) Reminder(r cancellation.Request) Message {
+	top := append([]line{head("⏰ Still waiting for approval: " + name(r))}, goneLine(r.Submission.Card.End())...)
 	return Message{
-		Text: fitting("Still waiting for approval: " + escaped(name(r)) + ". " + answerBy(r, instant) + ". " + flat(foot(r))),
+		Text: fitting(flat(append(top, words(answerBy(r, instant)), foot(r))...)),
 		Blocks: []slack.Block{
-			block("", head("⏰ Still waiting for approval: "+name(r))),
+			block("", top...),
 			markdown("", answerBy(r, moment)),
 			block("", foot(r)),
 		},

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the days are the same on a machine that knows no time zones
 	"unicode"
 	"unicode/utf16"
 
@@ -126,58 +125,16 @@ func holdsAddress(word string) bool {
 	return dotted.MatchString(word) || strings.ContainsAny(word, "0123456789") && colons.MatchString(word)
 }
 
-// dallas is where SoftLayer's days begin and end. It writes every moment with -06:00,
-// in summer too: the bill date 2022-05-03T23:00:00-06:00 is 4 May, as
-// 2016-02-04T00:00:00-06:00 is 4 February.
-// https://github.com/softlayer/softlayer-cli/blob/master/plugin/testfixtures/SoftLayer_Account/getAllTopLevelBillingItems.json
-var dallas = mustLoad("America/Chicago")
-
-func mustLoad(name string) *time.Location {
-	location, err := time.LoadLocation(name)
-	if err != nil {
-		panic("loading a time zone that is built in: " + err.Error())
-	}
-	return location
-}
-
 // calendar is the day of a bill date where SoftLayer keeps its books, whatever the
 // reader's day is. "" when it cannot be read.
 func calendar(date string) string { return formatted(date, "Mon 2 Jan 2006") }
 
 func formatted(date, layout string) string {
-	at, err := dated(date)
+	at, err := cancellation.ParseMoment(date)
 	if err != nil {
 		return ""
 	}
 	return at.Format(layout)
-}
-
-// dated is a moment as SoftLayer gave it, in Dallas's time where its offset is one of
-// Dallas's.
-func dated(date string) (time.Time, error) {
-	at, err := time.Parse(time.RFC3339, date)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if _, offset := at.Zone(); offset == -5*3600 || offset == -6*3600 {
-		return at.In(dallas), nil
-	}
-	return at, nil
-}
-
-// zone names the place whose calendar a date is of.
-func zone(date string) string {
-	at, err := dated(date)
-	switch {
-	case err != nil:
-		return ""
-	case at.Location() == dallas:
-		return "US Central"
-	}
-	if _, offset := at.Zone(); offset == 0 {
-		return "UTC"
-	}
-	return at.Format("UTC-07:00")
 }
 
 // moment is an instant in the reader's own time zone, with a fallback in UTC:

@@ -16,11 +16,11 @@ import (
 // caller that changed its copy.
 var applySQL = `
 	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-		case when state = $1 then state_at else $15 end, $21,
-		case when $22 = 1 then lease_owner end, case when $22 = 1 then lease_until end,
-		version + 1, events + $23)
-	where id = $24 and version = $25 and state = $26 and format <= $21
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+		case when state = $1 then state_at else $15 end, $22,
+		case when $23 = 1 then lease_owner end, case when $23 = 1 then lease_until end,
+		version + 1, events + $24)
+	where id = $25 and version = $26 and state = $27 and format <= $22
 	returning ` + requestColumns + `, events`
 
 // tellSQL brings the notices that show the present state forward and says what is owed.
@@ -79,7 +79,7 @@ func checkChange(c cancellation.Change) error {
 func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
 	c.To.Due = dueAt(c.To, now)
 	if c.Window > 0 {
-		c.To.NotAfter = now.Add(c.Window)
+		c.To.SentAt, c.To.NotAfter = now, now.Add(c.Window)
 	}
 	values, err := changingValues(c.To, now)
 	if err != nil {

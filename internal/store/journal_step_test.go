@@ -14,6 +14,7 @@ import (
 func stepPromises() []promise {
 	return []promise{
 		{"a step changes the row and writes its event, and nothing that was submitted", stepWritesBoth},
+		{"a step to filing keeps when its POST is sent, and until when it may be", filingKeepsItsMoment},
 		{"of two steps from one version one is taken", oneStep},
 		{"a step that the state table does not have is refused", noSuchStep},
 		{"a step from nothing, or of another request, is refused", stepOfAnother},
@@ -29,6 +30,7 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 	clock.pass(time.Second)
 	change := moved(r, cancellation.Filing)
 	change.To.Posts, change.To.NotAfter = 1, clock.time().Add(90*time.Second)
+	change.To.SentAt = clock.time().Add(-time.Hour)
 	change.To.CleanSince, change.To.Evidence, change.To.Recheck = clock.time(), 77, cancellation.RecheckSettled
 	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = "because", 3, 1, 5
 	change.To.Decision.Rule, change.To.Ticket = "another-rule", cancellation.TicketID{ID: 9, Number: "CS9"}
@@ -50,6 +52,20 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 		Kind: cancellation.EventMoved, At: clock.time(), Actor: "worker",
 		From: cancellation.Scheduled, To: cancellation.Filing, Detail: "to filing",
 	}, events[1])
+}
+
+func filingKeepsItsMoment(t *testing.T, j cancellation.Journal, clock *hands) {
+	change := moved(recorded(t, j, 42), cancellation.Filing)
+	clock.pass(time.Second)
+	sent := clock.time()
+	change.Window = 90 * time.Second
+	r := applied(t, j, change)
+	clock.pass(time.Hour)
+	r = applied(t, j, moved(r, cancellation.Filed))
+	read, err := j.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, sent, read.SentAt)
+	assert.Equal(t, sent.Add(90*time.Second), read.NotAfter)
 }
 
 func oneStep(t *testing.T, j cancellation.Journal, _ *hands) {

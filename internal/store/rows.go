@@ -18,7 +18,7 @@ type row interface{ Scan(into ...any) error }
 
 const requestColumns = `id, ref, format, state, why, version, submission, decision, due, attempts, posts,
 	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
-	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded, repeats`
+	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded, repeats, sent_at`
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
@@ -28,7 +28,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why, &r.Version, &submission, &decision, (*stamp)(&r.Due),
 		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
 		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
-		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded, &r.Repeats,
+		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded, &r.Repeats, (*stamp)(&r.SentAt),
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
@@ -97,7 +97,7 @@ func nullable(n int64) any {
 // changingColumns are what a step may change; everything else of a request stays as
 // it was recorded.
 const changingColumns = `state, why, decision, due, attempts, posts, lost_posts, posts_allowed, not_after,
-	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded`
+	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded, sent_at`
 
 func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 	decision, err := json.Marshal(r.Decision)
@@ -111,7 +111,7 @@ func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 	return []any{
 		string(r.State), r.Why, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
 		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, int(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
-		approvals, endedBy, stamp(r.ExpiresAt), stamp(r.UndoUntil), flag(r.Reminded),
+		approvals, endedBy, stamp(r.ExpiresAt), stamp(r.UndoUntil), flag(r.Reminded), stamp(r.SentAt),
 	}, nil
 }
 

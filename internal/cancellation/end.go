@@ -1,0 +1,168 @@
+package cancellation
+
+import (
+	"time"
+	_ "time/tzdata" // the days are the same on a machine that knows no time zones
+)
+
+// End is on which bill date a server goes, as far as anybody can tell. Its times are
+// Dallas's where SoftLayer gave them with one of Dallas's offsets.
+type End struct {
+	Date   time.Time // zero: the bill date is not visible, and nothing is known
+	Cutoff time.Time // not sent yet: Date holds for what is sent by then; zero where that does not decide it
+	Or     time.Time // the other date that it may be; zero where Date is certain
+}
+
+// EndOf says when a server goes whose cancellation was sent at a moment; zero: not sent
+// yet. The bill date and the cut-off are as SoftLayer gave them with the server's card.
+// Every date that people read comes from here.
+//
+// Where the cut-off is unread, or is not one of this bill date or of the following one,
+// either date is possible. SoftLayer answers with the next cut-off once one has passed:
+// https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate/
+func EndOf(billDate, cutoff string, sent time.Time) End {
+	bill, err := ParseMoment(billDate)
+	if err != nil {
+		return End{}
+	}
+	limit, cycle, known := cutoffOf(bill, cutoff)
+	switch {
+	case known && sent.IsZero():
+		return End{Date: monthsAfter(bill, cycle), Cutoff: limit, Or: monthsAfter(bill, cycle+1)}
+	case known && !sent.After(limit):
+		return End{Date: monthsAfter(bill, cycle)}
+	case known:
+		return afterCutoff(bill, cycle+1, sent)
+	}
+	cycle = firstSince(bill, 0, sent)
+	return End{Date: monthsAfter(bill, cycle), Or: monthsAfter(bill, cycle+1)}
+}
+
+// cutoffLead is how long before its bill date a cut-off can be: two or three days by
+// SoftLayer's words, and what is further away belongs to something else.
+const cutoffLead = 7 * 24 * time.Hour
+
+// cutoffOf reads a cut-off and how many months after the bill date the one is that it
+// belongs to. known is false where it is unread, or belongs to neither.
+func cutoffOf(bill time.Time, cutoff string) (limit time.Time, cycle int, known bool) {
+	limit, err := ParseMoment(cutoff)
+	if err != nil {
+		return limit, 0, false
+	}
+	for cycle := range 2 {
+		if lead := monthsAfter(bill, cycle).Sub(limit); lead >= 0 && lead <= cutoffLead {
+			return limit, cycle, true
+		}
+	}
+	return limit, 0, false
+}
+
+// afterCutoff is the end of what was sent when the cut-off of the bill date before had
+// passed. Shortly before a bill date whose own cut-off nobody knows it may be the next one.
+func afterCutoff(bill time.Time, cycle int, sent time.Time) End {
+	cycle = firstSince(bill, cycle, sent)
+	end := End{Date: monthsAfter(bill, cycle)}
+	if end.Date.Sub(sent) <= cutoffLead {
+		end.Or = monthsAfter(bill, cycle+1)
+	}
+	return end
+}
+
+// firstSince is the first bill date, in months after the given one, that is not over.
+func firstSince(bill time.Time, cycle int, at time.Time) int {
+	for at.After(monthsAfter(bill, cycle)) {
+		cycle++
+	}
+	return cycle
+}
+
+// monthsAfter is the bill date so many months later, on the month's last day where it
+// has no such day.
+func monthsAfter(bill time.Time, months int) time.Time {
+	later := bill.AddDate(0, months, 0)
+	if later.Day() != bill.Day() {
+		later = later.AddDate(0, 0, -later.Day())
+	}
+	return later
+}
+
+// dallas is where SoftLayer's days begin and end. It writes every moment with -06:00,
+// in summer too: the bill date 2022-05-03T23:00:00-06:00 is 4 May, as
+// 2016-02-04T00:00:00-06:00 is 4 February.
+// https://github.com/softlayer/softlayer-cli/blob/master/plugin/testfixtures/SoftLayer_Account/getAllTopLevelBillingItems.json
+var dallas = mustLoad("America/Chicago")
+
+func mustLoad(name string) *time.Location {
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		panic("loading a time zone that is built in: " + err.Error())
+	}
+	return location
+}
+
+// ParseMoment reads a moment as SoftLayer writes it, in RFC 3339, and returns it in
+// Dallas's time if its offset is one of Dallas's.
+func ParseMoment(date string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if _, offset := at.Zone(); offset == -5*3600 || offset == -6*3600 {
+		return at.In(dallas), nil
+	}
+	return at, nil
+}
+
+// End is when the server goes if it is asked for on this card.
+func (c Card) End() End {
+	bill := c.billDate()
+	end := EndOf(bill, c.Cutoff, time.Time{})
+	if !end.Cutoff.IsZero() && c.ReadAt.After(end.Cutoff) { // it has passed already
+		return EndOf(bill, c.Cutoff, c.ReadAt)
+	}
+	return end
+}
+
+func (c Card) billDate() string {
+	if c.Server.Billing == nil {
+		return ""
+	}
+	return c.Server.Billing.NextBillDate
+}
+
+// End is when the server goes: once filed by the moment that its request was sent, and
+// on either date where nobody knows that moment.
+func (r Request) End() End {
+	card := r.Submission.Card
+	switch {
+	case !r.State.filed():
+		return card.End()
+	case r.SentAt.IsZero():
+		return EndOf(card.billDate(), "", r.CreatedAt)
+	}
+	return EndOf(card.billDate(), card.Cutoff, r.SentAt)
+}
+
+// StopBy is until when SoftLayer can be asked to stop a filed request; zero where no
+// cut-off of the date on which it ends is known.
+func (r Request) StopBy() time.Time {
+	planned, end := r.Submission.Card.End(), r.End()
+	if !end.Or.IsZero() || !end.Date.Equal(planned.Date) {
+		return time.Time{}
+	}
+	return planned.Cutoff
+}
+
+// filed reports whether the request's own ticket was made.
+func (s State) filed() bool { return s == Filed || s == Reverted || s == Reclaimed }
+
+// filedWith is the request with its own ticket, which was read or named. Where another
+// POST than the last one that the store knows of may have made it, the ticket's creation
+// is the moment that counts; nobody knows that moment where it cannot be read.
+func (r Request) filedWith(t Ticket) Request {
+	if r.Posts != 1 || r.Recheck != NoRecheck {
+		r.SentAt = t.CreatedAt
+	}
+	r.Ticket = t.TicketID
+	return r
+}
