@@ -27,10 +27,29 @@ func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
 	if s := c.Standing; s != nil && s.State == cancellation.Pending {
 		lines = append(lines, words(fmt.Sprintf("⏳ %s asked already; request %s waits for approval. Who may cancel alone takes its place by asking here; others cannot.", whose(s.By), s.Ref)))
 	}
-	lines = append(lines, costLines(c)...)
-	lines = append(lines, goesWithIt(c.Server))
-	lines = append(lines, associatedLines(c.Server)...)
+	lines = append(lines, consequences(c, "they stay, unless you tick below that they go too")...)
 	return []slack.Block{block(id, lines...)}
+}
+
+// consequences say what ends when, and what becomes of what is associated.
+func consequences(c cancellation.Card, associated string) []line {
+	return append(append(costLines(c), goesWithIt(c.Server)), associatedLines(c.Server, associated)...)
+}
+
+// askedLines are the card with what its requester asked for on it, and confirmed.
+func askedLines(s cancellation.Submission) []line {
+	associated := "they stay"
+	if s.Associated {
+		associated = "they go too"
+	}
+	lines := facts(s.Card)
+	if s.Card.Server.Billing != nil { // else it was refused, and nothing follows
+		lines = append(lines, consequences(s.Card, associated)...)
+	}
+	for _, warning := range warnings(s.Card) {
+		lines = append(lines, words("⚠ Confirmed: "+warningWords(s.Card.Server, warning)))
+	}
+	return lines
 }
 
 // facts tell one server from another, and say what of it nobody may see here.
@@ -130,8 +149,8 @@ func goesWithIt(s cancellation.Server) line {
 // maxItems is how many associated items a card lists; the others are summed up.
 const maxItems = 10
 
-// associatedLines list what goes too if the person says so, one by one.
-func associatedLines(s cancellation.Server) []line {
+// associatedLines list what is associated, one by one, behind what becomes of it.
+func associatedLines(s cancellation.Server, fate string) []line {
 	if !s.Shows(cancellation.FactAssociated) {
 		return []line{{bold("Associated items:"), plain(" " + unseen + ". They stay.")}}
 	}
@@ -139,7 +158,7 @@ func associatedLines(s cancellation.Server) []line {
 	if len(items) == 0 {
 		return nil
 	}
-	lines := []line{{bold("Associated items"), plain(" (they stay, unless you tick below that they go too):")}}
+	lines := []line{{bold("Associated items"), plain(" (" + fate + "):")}}
 	for _, item := range items[:min(len(items), maxItems)] {
 		name := cut(oneLine(item.Description), 100)
 		if name == "" {

@@ -58,13 +58,12 @@ func whyInput(label string) slack.Block {
 	return slack.NewInputBlock(whyBlock, plainText(label), nil, field)
 }
 
-// details is the card as its requester saw it, with the addresses that no channel shows.
+// details is what was asked for, on the card as its requester saw it, with the addresses that
+// no channel shows.
 func (w Words) details(r cancellation.Request) slack.ModalViewRequest {
 	blocks := []slack.Block{footnote("", "As it was when "+whose(r.Submission.By)+" asked · "+footText(r))}
-	card := r.Submission.Card
-	card.Standing = nil
 	if r.Submission.By.ID != "" {
-		blocks = append(blocks, w.cardBlocks(card)...)
+		blocks = append(blocks, block("asked", askedLines(r.Submission)...))
 	}
 	return notice("Details", append(blocks, block("", words("“"+cut(oneLine(r.Submission.Content), 2000)+"”"), askedBy(r)))...)
 }

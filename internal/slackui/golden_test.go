@@ -377,9 +377,15 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"found-ticket":     foundForm(goldenRequest(cancellation.Stuck)),
 		"leave":            leaveForm(goldenRequest(cancellation.Stuck)),
 		"details":          w.details(goldenRequest(cancellation.Pending, waitsForTwo)),
-		"held":             w.held(goldenRequest(cancellation.Filed)),
-		"not-known":        notKnown(goldenRef),
-		"broken-form":      brokenForm("/cancel-server"),
+		"details-all": w.details(goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) {
+			r.Submission.Associated = true
+			s := &r.Submission.Card.Server
+			s.Gateway, s.GatewayName, s.Partners, s.PartnersKnown = true, "gw-fra02", []string{"gw-fra02b"}, true
+			s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
+		})),
+		"held":        w.held(goldenRequest(cancellation.Filed)),
+		"not-known":   notKnown(goldenRef),
+		"broken-form": brokenForm("/cancel-server"),
 	}
 }
 
