@@ -62,7 +62,7 @@ func (w Words) lines(r cancellation.Request) []line {
 	case cancellation.Denied:
 		return []line{
 			head("⛔ Not allowed: " + name(r) + " stays."), words("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
-			words("Rule " + shown(r.Decision.Rule) + " · " + footText(r)),
+			words("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
 		}
 	case cancellation.Declined:
 		return []line{
@@ -172,9 +172,13 @@ func withdrawn(r cancellation.Request) []line {
 // toBeUndone is an accepted request within its undo window. Its moment is shown in the
 // reader's own zone where it can be pressed.
 func toBeUndone(r cancellation.Request) []line {
+	before := "Nothing is filed before " + instant(r.UndoUntil)
+	if r.Recheck != cancellation.NoRecheck {
+		before = unfiled(r) + " Nothing is sent before " + instant(r.UndoUntil)
+	}
 	return []line{
 		head("🕒 " + willBeFiled(r) + name(r)),
-		words("Nothing is filed before " + instant(r.UndoUntil) + ". Until then its requester and its approvers can undo it; afterwards only SoftLayer can stop it."),
+		words(before + ". Until then its requester and its approvers can undo it; afterwards only SoftLayer can stop it."),
 		askedBy(r), foot(r),
 	}
 }
@@ -188,7 +192,7 @@ func willBeFiled(r cancellation.Request) string {
 
 func waiting(r cancellation.Request) []line {
 	if r.Why == "" && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
-		return []line{head("🕒 " + willBeFiled(r) + name(r)), words("Nothing is filed yet."), askedBy(r), foot(r)}
+		return []line{head("🕒 " + willBeFiled(r) + name(r)), words(unfiled(r)), askedBy(r), foot(r)}
 	}
 	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
 		return toBeUndone(r)
@@ -198,7 +202,7 @@ func waiting(r cancellation.Request) []line {
 		lines = append(lines, words(ended("Held up by: "+public(uncalled(detail)))))
 	}
 	if r.LostPosts == 0 {
-		lines = append(lines, words("Nothing is filed yet. It is tried again by itself; this message then changes."))
+		lines = append(lines, words(unfiled(r)+" It is tried again by itself; this message then changes."))
 	} else {
 		lines = append(lines, words("It is sent once more after all checks; this message then changes."))
 	}

@@ -21,7 +21,7 @@ func (w Words) PolicyRefused(problems []string) Message {
 			lines = append(lines, words(fmt.Sprintf("And %d more; the log has all.", len(problems)-i)))
 			break
 		}
-		lines = append(lines, words(cut(oneLine(problem), 300)))
+		lines = append(lines, words(cut(public(problem), 300)))
 	}
 	return say(lines...)
 }

@@ -41,9 +41,9 @@ func pendingText(r cancellation.Request) string {
 	if _, amount := monthly(r.Submission.Card.Server); amount != "" {
 		cost = ", " + amount
 	}
-	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(whose(r.Submission.By)) + "."
+	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
 	lines := append(goneLine(r.Submission.Card.End()), words(answerBy(r, instant)), foot(r))
-	return asked + " Nothing is filed. " + flat(lines...)
+	return asked + " " + unfiled(r) + " " + flat(lines...)
 }
 
 // waitingForApproval is the card for where nothing can be pressed.
@@ -58,7 +58,7 @@ func waitingFor(r cancellation.Request) []line {
 // identity is what tells the server from another of its name.
 func identity(r cancellation.Request) line {
 	server := r.Submission.Card.Server
-	return words(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(server.Datacenter)...), " · "))
+	return words(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(public(server.Datacenter))...), " · "))
 }
 
 // request says what is asked for, by whom and why.
@@ -74,9 +74,9 @@ func request(r cancellation.Request) []line {
 		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
 	for _, warning := range warnings(s.Card) {
-		lines = append(lines, words("⚠ "+warningWords(server, warning)))
+		lines = append(lines, words("⚠ "+public(warningWords(server, warning))))
 	}
-	return append(lines, words("Nothing is filed."+approvedSoFar(r.Approvals)))
+	return append(lines, words(unfiled(r)+approvedSoFar(r.Approvals)))
 }
 
 func stopsCosting(c cancellation.Card) line {
@@ -90,13 +90,25 @@ func stopsCosting(c cancellation.Card) line {
 	return words(cost)
 }
 
+// unfiled is what is known of a ticket of a request that was not filed: less where its
+// database may be an older copy, which knows nothing of a POST made since.
+func unfiled(r cancellation.Request) string {
+	switch {
+	case r.Recheck != cancellation.NoRecheck:
+		return "No ticket of this request is known. SoftLayer's books are read before anything is sent."
+	case r.State == cancellation.Pending:
+		return "Nothing is filed."
+	}
+	return "Nothing is filed yet."
+}
+
 func approvedSoFar(all []cancellation.Approval) string {
 	if len(all) == 0 {
 		return ""
 	}
 	names := make([]string, len(all))
 	for i, a := range all {
-		names[i] = whose(a.By)
+		names[i] = public(whose(a.By))
 	}
 	return " Approved so far by " + strings.Join(names, ", ") + "."
 }

@@ -52,11 +52,15 @@ func recorded(r cancellation.Request) slack.ModalViewRequest {
 
 // recordedWords says what happens next with a request that was just recorded.
 func recordedWords(r cancellation.Request) string {
+	waits := "Nothing is filed; you can withdraw it until it is"
+	if r.Recheck != cancellation.NoRecheck { // delivered again since
+		waits = unfiled(r)
+	}
 	switch n := max(r.Decision.Approvals, 1); {
 	case r.State == cancellation.Pending && n == 1:
-		return "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is"
+		return "Waiting for the approval of one other person. " + waits
 	case r.State == cancellation.Pending:
-		return fmt.Sprintf("Waiting for the approval of %d other people. Nothing is filed; you can withdraw it until it is", n)
+		return fmt.Sprintf("Waiting for the approval of %d other people. %s", n, waits)
 	case r.State == cancellation.Scheduled && !r.UndoUntil.IsZero():
 		return "Will be filed after " + instant(r.UndoUntil) + "; it can be undone until then"
 	}

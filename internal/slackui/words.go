@@ -248,7 +248,7 @@ func accountName(a cancellation.Account) string {
 	if a.Name == "" {
 		return a.ID
 	}
-	return shown(a.Name)
+	return public(a.Name)
 }
 
 func ticketName(t cancellation.TicketID) string {
