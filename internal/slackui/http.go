@@ -27,17 +27,18 @@ type HTTPOptions struct {
 }
 
 // HTTP takes Slack's signed requests: docs.slack.dev/authentication/verifying-requests-from-slack.
-// Timeouts for reading requests belong to the http.Server that serves it.
+// Timeouts for reading headers belong to the http.Server that serves it; a body has a second.
 type HTTP struct {
 	verifier   *verifier
 	dispatcher *Dispatcher
 	replays    *replays[signature]
+	bodies     *bodies
 	log        *slog.Logger
 }
 
 // NewHTTP makes the HTTP transport in front of a dispatcher.
 func NewHTTP(o HTTPOptions) *HTTP {
-	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), log: o.Log}
+	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(), log: o.Log}
 }
 
 // Routes serves POST /slack/commands and POST /slack/interactions.
@@ -61,9 +62,9 @@ func (r refusal) Error() string { return r.word }
 func (t *HTTP) take(parse func(signature, url.Values) (work, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := t.bodies.read(w, r)
 		if err != nil {
-			t.refuse(w, r, unreadable(err))
+			t.refuse(w, r, err)
 			return
 		}
 		sig, err := t.verifier.verify(r.Header, body, time.Now())
@@ -138,13 +139,6 @@ func parseForm(r *http.Request, body []byte) (url.Values, error) {
 		return nil, refusal{http.StatusBadRequest, "the form cannot be read"}
 	}
 	return form, nil
-}
-
-func unreadable(err error) error {
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return refusal{http.StatusRequestEntityTooLarge, "the body is too large"}
-	}
-	return refusal{http.StatusBadRequest, "the body cannot be read"}
 }
 
 // certificateCheck recognises Slack's check of the endpoint's certificate, which may
