@@ -29,6 +29,11 @@ func (f *inForce) MayAskAtAll(who authz.Principal, channel, account string) auth
 	return f.policy.Load().MayAskAtAll(who, channel, account)
 }
 
+// MayAskFor is authz.Policy's.
+func (f *inForce) MayAskFor(who authz.Principal, s authz.Server, c authz.Context) authz.Decision {
+	return f.policy.Load().MayAskFor(who, s, c)
+}
+
 // Approve is authz.Policy's.
 func (f *inForce) Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision {
 	return f.policy.Load().Approve(who, requester, s, c, approvals)

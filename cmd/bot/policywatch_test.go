@@ -183,6 +183,7 @@ func TestWhatIsInForceAnswersAsItsPolicy(t *testing.T) {
 	c := authz.Context{Account: "1", StatedReason: "No longer needed", WarningsKnown: true}
 	assert.Equal(t, policy.Decide(ana, s, c), f.Decide(ana, s, c))
 	assert.Equal(t, policy.MayAskAtAll(ana, "C1", "1"), f.MayAskAtAll(ana, "C1", "1"))
+	assert.Equal(t, policy.MayAskFor(ana, s, c), f.MayAskFor(ana, s, c))
 	assert.Equal(t, policy.Approve(ana, ben, s, c, 0), f.Approve(ana, ben, s, c, 0))
 	assert.Equal(t, policy.MayApproveAtAll(ben), f.MayApproveAtAll(ben))
 	_, groups, anyone := f.Approvers()

@@ -76,6 +76,14 @@ func (c Context) approving(requester Principal, approvals int) cedar.Record {
 	return cedar.NewRecord(attributes)
 }
 
+// unstated is the context while what a person states in the form is open.
+func (c Context) unstated() cedar.Record {
+	attributes := c.attributes()
+	attributes["associatedItems"] = eval.Variable("associatedItems")
+	attributes["statedReason"] = eval.Variable("statedReason")
+	return cedar.NewRecord(attributes)
+}
+
 // approvable is the context of approve while it is open whose request it is, and how many approvals
 // there are.
 func (c Context) approvable() cedar.Record {

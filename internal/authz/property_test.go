@@ -158,6 +158,7 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		seen[fmt.Sprint(failed, d.Effect)]++
 		requireForeseen(t, p, who, s, c, d, about)
 
+		requireForetold(t, p, who, s, c, d, about)
 		if d.Effect != authz.Refused {
 			require.NotEqual(t, authz.Refused, p.MayAskAtAll(who, c.Channel, c.Account).Effect,
 				"the command must not refuse what a submission would get: %s", about)
@@ -167,6 +168,19 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		}
 	}
 	assert.Len(t, seen, 4, "all outcomes were met: %v", seen)
+}
+
+// requireForetold holds what is said of a server once it is chosen to what is decided, whatever the
+// person then states in the form.
+func requireForetold(t *testing.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
+	t.Helper()
+	ahead := p.MayAskFor(who, s, c)
+	if d.Effect != authz.Refused {
+		require.NotEqual(t, authz.Refused, ahead.Effect, "the card must not refuse what a submission would get: %s", about)
+	}
+	require.Equal(t, ahead.Effect == authz.Refused, ahead.Reason != "", about)
+	c.StatedReason, c.AssociatedItems = "something else", !c.AssociatedItems
+	require.Equal(t, ahead, p.MayAskFor(who, s, c), "it rests on nothing that the form asks for: %s", about)
 }
 
 // requireForeseen holds what is said of a person without a server, and with one, to what is decided.

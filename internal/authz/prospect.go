@@ -128,11 +128,7 @@ func (a Prospect) less(b, unlisted Prospect) Prospect {
 func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) Prospects {
 	var all Prospects
 	request, cancel := p.remaining(who, env(actionRequest), actionRequest), p.remaining(who, env(actionCancel), actionCancel)
-	if d, refused := p.refusePerson(who, toAsk); refused {
-		all.Request = prospectOf(d)
-	} else {
-		all.Request = p.prospect(request.refusedBy(cancel), toAsk)
-	}
+	all.Request = p.asking(who, request, cancel)
 	all.Cancel = all.Request
 	if all.Request.Answer != No {
 		all.Cancel = p.prospect(cancel.refusedBy(request), toFile)
@@ -144,6 +140,52 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 		all.Approve = p.prospect(p.remaining(who, env(actionApprove), actionApprove), toApprove)
 	}
 	return all
+}
+
+// asking is the answer for request, by what is left of its rules and of those of cancel.
+func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
+	if d, refused := p.refusePerson(who, toAsk); refused {
+		return prospectOf(d)
+	}
+	return p.prospect(request.refusedBy(cancel), toAsk)
+}
+
+// MayAskFor decides, once a server is chosen, whether it is worth filling in the form. It refuses only
+// what Decide would refuse whatever the person states in it: the reason and the associated items of c
+// are open.
+//
+// Allowed is no leave to file anything.
+func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
+	if d, refused := p.refusePerson(who, toAsk); refused {
+		return d
+	}
+	c.StatedReason = "open"
+	if gaps := p.unread(who, s, c); len(gaps) > 0 {
+		return p.refuseUnread(gaps, p.knowsGroups(who))
+	}
+	server, err := s.entity()
+	if err != nil {
+		return p.refuseFee()
+	}
+	asking := p.everyMembership(who, func(who Principal) Prospects {
+		env := func(name cedar.String) eval.Env {
+			env := envOfPerson(who, name)
+			env.Resource, env.Entities = server.UID, cedar.EntityMap{server.UID: server, who.uid(): who.entity()}
+			env.Context = c.unstated()
+			return env
+		}
+		left := func(name cedar.String) remainder { return p.remaining(who, env(name), name) }
+		return Prospects{Request: p.asking(who, left(actionRequest), left(actionCancel))}
+	}).Request
+	d := Decision{Effect: Allowed, Rule: asking.Rules[0], Rules: asking.Rules, PolicyDigest: p.digest}
+	if asking.Answer != No {
+		return d
+	}
+	d.Effect, d.Reason = Refused, asking.Reason
+	if given := slices.IndexFunc(asking.Rules, func(id string) bool { return p.byID[id].reason == asking.Reason }); given >= 0 {
+		d.Rule = asking.Rules[given] // the one whose reason it is
+	}
+	return d
 }
 
 // refusedBy adds the forbids on another action, and its rules that may fail, which refuse this one too.

@@ -193,3 +193,44 @@ func said(p authz.Prospect) string {
 	}
 	return text + "]"
 }
+
+func TestACardRefusesWhatNoFormCouldGet(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `@id("ask") permit (principal in Group::"S0OPS", action == Action::"request", resource);
+		@id("quiet") forbid (principal, action == Action::"request", resource) when { resource.tags.contains("protected") };
+		@id("protected") @reason("never here.") forbid (principal, action == Action::"request", resource) when { resource.tags.contains("protected") };
+		@id("no-cancel") forbid (principal, action == Action::"cancel", resource) when { resource.hostname == "gw-1" };
+		@id("upgrades") forbid (principal, action, resource) when { context.statedReason == "Sales process / upgrades" };
+		@id("alone") forbid (principal, action, resource) when { context.associatedItems };
+		@id("warned") forbid (principal, action, resource) when { context.warnings.contains("gateway-member") };
+		@id("elsewhere") forbid (principal, action, resource) when { context.channel == "C9" };`)
+	ops := person("U0RAJ", "S0OPS")
+	guest := ops
+	guest.Guest = true
+	for _, c := range []struct {
+		says string
+		who  authz.Principal
+		what authz.Server
+		how  authz.Context
+		want expectation
+	}{
+		{"what may be asked for", ops, server(), context(), opens("ask")},
+		{"what depends on the reason is decided later", ops, server(), context(func(c *authz.Context) { c.StatedReason = "" }), opens("ask")},
+		{"what depends on the associated items, too", ops, server(), context(func(c *authz.Context) { c.AssociatedItems = true }), opens("ask")},
+		{"a protected server, by the rule that says why", ops, server(tagged("Protected")), context(), deny("protected", "never here.")},
+		{"what a forbid on cancel meets", ops, server(func(s *authz.Server) { s.Hostname = "gw-1" }), context(), deny("no-cancel")},
+		{"a warning that the card shows", ops, server(), context(warned("gateway-member")), deny("warned")},
+		{"the channel", ops, server(), context(func(c *authz.Context) { c.Channel = "C9" }), deny("elsewhere")},
+		{"tags that nobody could read", ops, server(func(s *authz.Server) { s.TagsKnown = false }), context(), deny(authz.RuleUnread, "tags")},
+		{"a fee that is none", ops, server(costing("a lot")), context(), deny(authz.RuleUnread)},
+		{"a guest", guest, server(), context(), deny(authz.RuleGuest)},
+		{"whom no rule lets", person("U0EVE"), server(), context(), deny(authz.RuleDefaultDeny)},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			c.want(t, p.MayAskFor(c.who, c.what, c.how))
+		})
+	}
+	unread := authz.Principal{Team: home, User: "U0RAJ"}
+	assert.True(t, p.MayAskFor(unread, server(), context()).Again, "of one whose groups are unread it is no word to rely on")
+}

@@ -61,6 +61,27 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	return a.refusal(who, meta)
 }
 
+// foretell says why the policy would refuse a submission for the card's server, whatever
+// the person states in it; nil where that is not certain. The submission is decided anew.
+func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Card) []line {
+	if card == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
+	if err != nil {
+		a.log.Warn("reading who is shown a card", "user", meta.By.ID, "err", err)
+		return nil
+	}
+	asked := cancellation.Submission{Place: meta.place(), Card: *card}
+	d := a.policy.MayAskFor(who, card.Server.Resource(), asked.Context(card.Server, card.ReadAt))
+	if d.Effect != authz.Refused || d.Again {
+		return nil
+	}
+	return refusedOnCard(d)
+}
+
 func (a *App) refusal(who authz.Principal, meta metadata) string {
 	d := a.policy.MayAskAtAll(who, meta.Channel, a.desk.Account.ID)
 	if d.Effect != authz.Refused {

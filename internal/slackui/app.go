@@ -26,6 +26,9 @@ const (
 // Asker decides, before a server is chosen, whether the form may open.
 type Asker interface {
 	MayAskAtAll(who authz.Principal, channel, account string) authz.Decision
+	// MayAskFor decides, once a server is chosen, whether it is worth filling in the form: the
+	// reason and the associated items of the context are open.
+	MayAskFor(who authz.Principal, s authz.Server, c authz.Context) authz.Decision
 	// MayApproveAtAll decides whether a form for approvers may open.
 	MayApproveAtAll(who authz.Principal) authz.Decision
 }

@@ -266,7 +266,7 @@ func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
 	server.OpenTicket = &ticket
 	card := cancellation.Card{Server: server, ReadAt: noon, Standing: &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: ticket}}
 	shown := func() string {
-		blocks, err := json.Marshal(testWords().cardBlocks(card))
+		blocks, err := json.Marshal(testWords().cardBlocks(card, nil))
 		require.NoError(t, err)
 		return string(blocks)
 	}

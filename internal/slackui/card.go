@@ -11,14 +11,15 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// cardBlocks is the server as the person reads it before asking, or what stops
-// them. Block ids carry the server's id: another choice resets what belongs to it.
-func (w Words) cardBlocks(c cancellation.Card) []slack.Block {
+// cardBlocks is the server as the person reads it before asking, or what stops them;
+// refused says that they may not ask for it. Block ids carry the server's id: another
+// choice resets what belongs to it.
+func (w Words) cardBlocks(c cancellation.Card, refused []line) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
-	lines := facts(c)
+	lines := append(facts(c), refused...)
 	if blockers := c.Blockers(); len(blockers) > 0 {
 		for _, b := range blockers {
-			if b != cancellation.BlockedByTicket || !ourTicket(c) { // else the request's line links it
+			if refused == nil && (b != cancellation.BlockedByTicket || !ourTicket(c)) { // else the request's line links it
 				lines = append(lines, w.blockedLine(c, b))
 			}
 		}

@@ -76,6 +76,7 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 // known. Failing loses nothing: a submission without the card of its server is
 // answered with it.
 func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
+	f.refused = a.foretell(ctx, meta, f.card)
 	sealed, err := a.sealer.seal(ctx, meta.with(f.card))
 	if err != nil {
 		a.log.Error("sealing a card", "view", at.id, "err", err)

@@ -59,7 +59,7 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 			r.Submission.Card.Cutoff, r.Submission.Card.ReadAt = c.cutoff, noon.Add(c.read)
 			card := r.Submission.Card
 			for where, text := range map[string]string{
-				"the card":                 said(t, w.cardBlocks(card)),
+				"the card":                 said(t, w.cardBlocks(card, nil)),
 				"the approval message":     said(t, w.Live(cancellation.ApprovalCard, r).Blocks[0]),
 				"its text":                 w.Live(cancellation.ApprovalCard, r).Text,
 				"the requester's message":  said(t, w.Live(cancellation.Result, r).Blocks[0]),

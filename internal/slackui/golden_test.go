@@ -333,6 +333,14 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Billing.Associated[0].Fee = ""
 			})
 		}),
+		"card-refused": show(func(f *form) {
+			f.card = card()
+			f.refused = refusedOnCard(authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."})
+		}),
+		"card-refused-blocked": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) { c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280} })
+			f.refused = refusedOnCard(authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."})
+		}),
 		"card-late": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })
 		}),

@@ -48,6 +48,7 @@ type form struct {
 	typed   typed
 	note    string // what to know before choosing; "" for nothing
 	failed  string // why there is no card, in its place; "" for nothing
+	refused []line // why this person may not ask for the card's server; nil where they may
 }
 
 // typed is what a person filled in.
@@ -75,7 +76,7 @@ func (w Words) modal(f form, sealed string) slack.ModalViewRequest {
 	}
 	asks := f.card != nil && len(f.card.Blockers()) == 0
 	if f.card != nil {
-		blocks = append(blocks, w.cardBlocks(*f.card)...)
+		blocks = append(blocks, w.cardBlocks(*f.card, f.refused)...)
 	}
 	if asks && len(warnings(*f.card)) > 0 {
 		blocks = append(blocks, warningsInput(*f.card, f.typed.Warnings))

@@ -22,6 +22,14 @@ func refusedLines(d authz.Decision) []line {
 	}
 }
 
+// refusedOnCard is what somebody reads on the card of a server that they may not ask for.
+func refusedOnCard(d authz.Decision) []line {
+	return []line{
+		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(shown(d.Reason)))},
+		words("Rule " + shown(d.Rule) + ". Choose another server."),
+	}
+}
+
 // denied is the policy's no to a submission, over the form so that it can be corrected.
 func denied(r cancellation.Request) slack.ModalViewRequest {
 	return notice("Not allowed", block("",

@@ -106,6 +106,7 @@ func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typ
 	}
 	a.choices.note(i.View.ID, "") // a card that is still on its way is older
 	f := a.form(meta, t)
+	f.refused = a.foretell(reading, meta, &card)
 	f.card, f.note = &card, "This card was read just now. Nothing was filed: check it, and press Request cancellation once more."
 	answer := update(a.words.modal(f, sealed))
 	if len(answer) > maxAnswerBytes { // fields whose block stays keep what was typed
