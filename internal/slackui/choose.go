@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/slack-go/slack"
@@ -24,10 +25,14 @@ const over = math.MaxInt64
 
 // choose shows the card of the server that was just chosen.
 func (a *App) choose(i Interaction) After {
-	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction {
+	offered := strings.HasPrefix(i.Action.ActionID, offerAction)
+	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction && !offered {
 		return nil
 	}
 	server := serverID(i.Action.Selected)
+	if offered {
+		server = serverID(i.Action.Value)
+	}
 	if server == 0 {
 		a.log.Warn("reading a choice: not a server's id", "user", i.User)
 		return nil
@@ -35,6 +40,9 @@ func (a *App) choose(i Interaction) After {
 	at := shownView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
 	if at.choice == 0 {
 		return nil
+	}
+	if offered {
+		return func(ctx context.Context) { a.showOffered(ctx, at, i, server) }
 	}
 	return func(ctx context.Context) { a.showChosen(ctx, at, i, server) }
 }

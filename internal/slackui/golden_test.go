@@ -280,6 +280,11 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"form-note": show(func(f *form) {
 			f.note = nearest("No server is called exactly db-042.", []cancellation.Server{dbServer()})
 		}),
+		"form-offers": show(func(f *form) {
+			twin := dbServer()
+			twin.ID, twin.FQDN = 1234569, "db-042.prod.example.com"
+			f.note, f.offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{dbServer(), twin}
+		}),
 		"form-failed": show(func(f *form) {
 			f.typed.Server, f.failed = 1234567, lookFailed(cancellation.ErrServerNotFound)+" Choose again, or another one."
 		}),

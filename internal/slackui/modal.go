@@ -46,9 +46,10 @@ type form struct {
 	place   cancellation.Place
 	card    *cancellation.Card // nil: none chosen, or not read
 	typed   typed
-	note    string // what to know before choosing; "" for nothing
-	failed  string // why there is no card, in its place; "" for nothing
-	refused []line // why this person may not ask for the card's server; nil where they may
+	note    string                // what to know before choosing; "" for nothing
+	offers  []cancellation.Server // which servers may be meant, each with a button
+	failed  string                // why there is no card, in its place; "" for nothing
+	refused []line                // why this person may not ask for the card's server; nil where they may
 }
 
 // typed is what a person filled in.
@@ -69,6 +70,9 @@ func (w Words) modal(f form, sealed string) slack.ModalViewRequest {
 	blocks := []slack.Block{footnote("place", placeWords(f))}
 	if f.note != "" {
 		blocks = append(blocks, block("note", words(f.note)))
+	}
+	if len(f.offers) > 0 {
+		blocks = append(blocks, offersInput(f.offers))
 	}
 	blocks = append(blocks, serverInput(f))
 	if f.failed != "" {

@@ -30,7 +30,7 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if f.failed = a.unseeing(looking, meta); f.failed == "" {
-		f.card, f.note = a.named(looking, query)
+		f = a.named(looking, query).on(f)
 	}
 	f.typed.Server = meta.with(f.card).server()
 	a.show(ctx, at, meta, f)
@@ -38,32 +38,32 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 
 // named reads the card of the one server that is called so, or says why not. It
 // never picks among several.
-func (a *App) named(ctx context.Context, query string) (card *cancellation.Card, note string) {
+func (a *App) named(ctx context.Context, query string) finding {
 	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
-		return nil, nearest(ended("No server is called exactly "+shown(query)), nil)
+		return finding{note: nearest(ended("No server is called exactly "+shown(query)), nil)}
 	}
 	unread := ended("SoftLayer did not answer about "+shown(query)) + " Choose the server here."
 	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
-		return nil, unread
+		return finding{note: unread}
 	}
 	called, short := exact(found, query)
 	if len(called) == 0 {
-		return nil, a.unknown(ctx, query, found)
+		return finding{note: a.unknown(ctx, query, found)}
 	}
 	if len(called) > 1 {
-		return nil, nearest(ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called)
+		return finding{note: nearest(ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called), offers: called}
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a command", "server", called[0].ID, "err", err)
-		return nil, unread
+		return finding{note: unread}
 	}
 	if short && !read.ShortNameUnique {
-		return nil, "Another server may be called " + shown(query) + " too. Choose the one that you mean."
+		return finding{note: "Another server may be called " + shown(query) + " too. Choose the one that you mean."}
 	}
-	return &read, ""
+	return finding{card: &read}
 }
 
 // exact keeps the servers that are called so by id, full name or address; only if

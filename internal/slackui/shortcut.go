@@ -68,7 +68,7 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if f.failed = a.unseeing(looking, meta); f.failed == "" { // others wrote the names
-		f.card, f.note = a.mentioned(looking, said)
+		f = a.mentioned(looking, said).on(f)
 	}
 	f.typed.Server = meta.with(f.card).server()
 	a.show(ctx, at, meta, f)
@@ -76,33 +76,36 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 
 // mentioned reads the card of the one server that a message names, or says why not. It
 // never picks among several.
-func (a *App) mentioned(ctx context.Context, said string) (card *cancellation.Card, note string) {
+func (a *App) mentioned(ctx context.Context, said string) finding {
 	names, more := candidates(said)
 	if len(names) == 0 && !more {
-		return nil, "No server is named in this message. Choose the one that you mean."
+		return finding{note: "No server is named in this message. Choose the one that you mean."}
 	}
-	found, full, whole := a.lookUp(ctx, names)
+	known, full, whole := a.lookUp(ctx, names)
+	unsure := func(note string) finding { return finding{note: note + "Choose the one that you mean."} }
 	switch {
 	case !whole:
-		return nil, "SoftLayer did not answer about all names in this message. " + listed("It did know", found) + "Choose the one that you mean."
+		return unsure("SoftLayer did not answer about all names in this message. " + listed("It did know", known))
 	case more: // the one found may not be the only one, nor the one that is meant
-		return nil, "Not all names in this message were looked up. " + listed("Servers among the first", found) + "Choose the one that you mean."
-	case len(found) == 0 && len(names) == 1:
-		return nil, a.unknown(ctx, names[0], nil)
-	case len(found) == 0:
-		return nil, "No server is called so: " + shown(strings.Join(names, ", ")) + ". Choose the one that you mean."
-	case len(found) > 1:
-		return nil, listed("This message names "+strconv.Itoa(len(found))+" servers", found) + "Choose the one that you mean."
+		return unsure("Not all names in this message were looked up. " + listed("Servers among the first", known))
+	case len(known) == 0 && len(names) == 1:
+		return finding{note: a.unknown(ctx, names[0], nil)}
+	case len(known) == 0:
+		return unsure("No server is called so: " + shown(strings.Join(names, ", ")) + ". ")
+	case len(known) > 1:
+		f := unsure(listed("This message names "+strconv.Itoa(len(known))+" servers", known))
+		f.offers = known // all that it names
+		return f
 	}
-	read, err := a.desk.Look(ctx, found[0].ID)
+	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
-		a.log.Warn("reading the card of a server named in a message", "server", found[0].ID, "err", err)
-		return nil, ended("SoftLayer did not answer about "+shown(found[0].FQDN)) + " Choose the server here."
+		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
+		return finding{note: ended("SoftLayer did not answer about "+shown(known[0].FQDN)) + " Choose the server here."}
 	}
 	if !full[read.Server.ID] && !read.ShortNameUnique {
-		return nil, "Another server may be called " + shown(read.Server.Hostname) + " too. Choose the one that you mean."
+		return unsure("Another server may be called " + shown(read.Server.Hostname) + " too. ")
 	}
-	return &read, ""
+	return finding{card: &read}
 }
 
 func listed(what string, servers []cancellation.Server) string {

@@ -388,3 +388,10 @@ func testWords() Words {
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute,
 	}
 }
+
+func decoded(t testing.TB, raw []byte) any {
+	t.Helper()
+	var value any
+	require.NoError(t, json.Unmarshal(raw, &value))
+	return value
+}
