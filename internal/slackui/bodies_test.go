@@ -81,7 +81,7 @@ func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
 		server.Close()
 		assert.NoError(t, d.Shutdown(context.Background()))
 	})
-	return &far{server, d}, m
+	return &far{Server: server, dispatcher: d}, m
 }
 
 // holder sends the headers of a body and all of it but the last byte.

@@ -78,41 +78,35 @@ func TestAMigrationRunsBesideAReplicaOfThisBuild(t *testing.T) {
 // in the database of a build that has none, and opens it.
 func TestARowOfAnOlderBuildKnowsWhenItsPostWasSent(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string]func() Options{
-		"SQLite":     func() Options { return Options{Path: filepath.Join(t.TempDir(), "bot.db")} },
-		"PostgreSQL": func() Options { return Options{URL: postgrestest.Database(t)} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			clock, o := newHands(), options()
-			o.Clock = clock.time
-			old := open(t, o)
-			require.NoError(t, old.Bind(t.Context(), sandbox))
-			filing := func(r cancellation.Request) cancellation.Request {
-				change := moved(r, cancellation.Filing)
-				change.To.Posts++
-				return applied(t, old, change)
-			}
-			sent := clock.time()
-			once := filing(recorded(t, old, 1))
-			twice := filing(recorded(t, old, 2))
-			clock.pass(time.Hour)
-			applied(t, old, moved(once, cancellation.Filed))
-			applied(t, old, moved(filing(applied(t, old, moved(twice, cancellation.Scheduled))), cancellation.Filed))
-			for _, back := range []string{`alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`} {
-				_, err := old.write.Exec(back)
-				require.NoError(t, err)
-			}
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		old := open(t, o)
+		require.NoError(t, old.Bind(t.Context(), sandbox))
+		filing := func(r cancellation.Request) cancellation.Request {
+			change := moved(r, cancellation.Filing)
+			change.To.Posts++
+			return applied(t, old, change)
+		}
+		sent := clock.time()
+		once := filing(recorded(t, old, 1))
+		twice := filing(recorded(t, old, 2))
+		clock.pass(time.Hour)
+		applied(t, old, moved(once, cancellation.Filed))
+		applied(t, old, moved(filing(applied(t, old, moved(twice, cancellation.Scheduled))), cancellation.Filed))
+		for _, back := range []string{`alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`} {
+			_, err := old.write.Exec(back)
+			require.NoError(t, err)
+		}
 
-			newer := open(t, o)
-			read, err := newer.Request(t.Context(), once.ID)
-			require.NoError(t, err)
-			assert.Equal(t, sent, read.SentAt, "as its history says")
-			read, err = newer.Request(t.Context(), twice.ID)
-			require.NoError(t, err)
-			assert.Zero(t, read.SentAt, "of two POSTs nobody knows which made the ticket")
-		})
-	}
+		newer := open(t, o)
+		read, err := newer.Request(t.Context(), once.ID)
+		require.NoError(t, err)
+		assert.Equal(t, sent, read.SentAt, "as its history says")
+		read, err = newer.Request(t.Context(), twice.ID)
+		require.NoError(t, err)
+		assert.Zero(t, read.SentAt, "of two POSTs nobody knows which made the ticket")
+	})
 }
 
 // working does something while a store does whole jobs, at least one before it and one
