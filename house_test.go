@@ -157,6 +157,20 @@ func TestEachRoomImportsOnlyWhatThePlanLets(t *testing.T) {
 	}
 }
 
+// The tests run at dates of their choice; a release must not.
+func TestAReleaseHasNoShiftedClock(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}`, "./cmd/bot", "./internal/...").Output()
+	require.NoError(t, err)
+	files := slices.Collect(strings.SplitSeq(strings.TrimSpace(string(out)), "\n"))
+	require.Greater(t, len(files), 100)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotContains(t, string(text), "TEST_CLOCK_SHIFT", "%s is part of a release", file)
+	}
+}
+
 func allowed(path string, plan room) bool {
 	ours, is := strings.CutPrefix(path, module)
 	if is {
