@@ -183,9 +183,10 @@ func (w *world) whomRightsBind() (ends func(added ...string) (code int, said str
 		w.program = filepath.Join(w.dir, "bot") // where tests are run from is root's alone
 		own, err := binary()
 		require.NoError(w.t, err)
-		content, err := os.ReadFile(own)
-		require.NoError(w.t, err)
-		require.NoError(w.t, os.WriteFile(w.program, content, 0o755))
+		// Another program copies: one that this process has written may be busy when it starts.
+		said, err := exec.Command("cp", own, w.program).CombinedOutput()
+		require.NoError(w.t, err, "%s", said)
+		require.NoError(w.t, os.Chmod(w.program, 0o755))
 		probe := exec.Command(w.program, "version")
 		probe.Env, probe.SysProcAttr = []string{isTheBot + "=1"}, &syscall.SysProcAttr{Credential: nobody}
 		if said, err := probe.CombinedOutput(); err != nil {
