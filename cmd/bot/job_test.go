@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
 )
 
 func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
@@ -15,7 +17,7 @@ func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
 }
 
 func TestTheMainJobOnPostgreSQL(t *testing.T) {
-	overHTTP(t, setup{before: func(w *world) { w.postgres = postgresFor(w.t, 1) }}, mainJob)
+	overHTTP(t, setup{before: func(w *world) { w.postgres = postgrestest.DatabaseFor(w.t, 1) }}, mainJob)
 }
 
 func mainJob(t *testing.T, w *world) {

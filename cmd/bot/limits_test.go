@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/postgrestest"
 )
 
 // freezes has somebody who could approve stop all filing.
@@ -233,7 +234,7 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 			require.NoError(t, os.WriteFile(empty, nil, 0o600))
 			return "sqlite:" + empty
 		},
-		"PostgreSQL": func(t *testing.T) string { return postgresFor(t, 1) },
+		"PostgreSQL": func(t *testing.T) string { return postgrestest.DatabaseFor(t, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, at := w.in(t), another(t)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -25,34 +24,11 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
-// seats bounds how many bots use the server of PostgreSQL at once: it lets a hundred
-// connections in, and other packages' tests need some.
-var (
-	seats   = make(chan struct{}, 6)
-	seating sync.Mutex // whoever needs several takes them in one go
-)
-
-// postgresFor is a database for so many bots, until the test ends.
-func postgresFor(t *testing.T, bots int) (url string) {
-	t.Helper()
-	seating.Lock()
-	for range bots {
-		seats <- struct{}{}
-	}
-	seating.Unlock()
-	t.Cleanup(func() {
-		for range bots {
-			<-seats
-		}
-	})
-	return postgrestest.Database(t)
-}
-
 // onPostgres is a world whose bots, as many as said, share a PostgreSQL database, and that
 // database.
 func onPostgres(t *testing.T, transport string, bots int, s setup) (*world, *sql.DB) {
 	t.Helper()
-	at := postgresFor(t, bots)
+	at := postgrestest.DatabaseFor(t, bots)
 	db, err := sql.Open("pgx", at)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })

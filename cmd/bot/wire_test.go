@@ -115,7 +115,7 @@ func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
 // byWire is a world whose bot reaches its PostgreSQL by a wire that the test can cut.
 func byWire(t *testing.T) (*world, *postgrestest.Wire) {
 	t.Helper()
-	database := postgresFor(t, 1)
+	database := postgrestest.DatabaseFor(t, 1)
 	wire := postgrestest.NewWire(t, database)
 	s := setup{
 		postgres: database, slack: fakeslack.Options{RateLimitsOff: true},
