@@ -92,6 +92,8 @@ var inTests = []string{
 
 // inTestsOf is what the tests of one room may import beyond that.
 var inTestsOf = map[string][]string{
+	// Random policies and questions.
+	"internal/authz": {"pgregory.net/rapid"},
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"cancel-server/internal/authz"
 )
@@ -51,7 +52,7 @@ func warned(warnings ...string) func(*authz.Context) {
 	return func(c *authz.Context) { c.Warnings = warnings }
 }
 
-func parse(t testing.TB, text string) *authz.Policy {
+func parse(t rapid.TB, text string) *authz.Policy {
 	t.Helper()
 	p, err := authz.Parse("policy.cedar", []byte(text))
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/cedar-policy/cedar-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"cancel-server/internal/authz"
 )
@@ -87,7 +88,7 @@ func randomQuestion(r *rand.Rand) (authz.Principal, authz.Server, authz.Context)
 
 // byCedar asks Cedar itself, with entities written independently of the package under test. extra
 // goes into the context, and those of more among the entities.
-func byCedar(t *testing.T, text, action string, who authz.Principal, s authz.Server, c authz.Context, extra string, more ...authz.Principal) (bool, cedar.Diagnostic) {
+func byCedar(t rapid.TB, text, action string, who authz.Principal, s authz.Server, c authz.Context, extra string, more ...authz.Principal) (bool, cedar.Diagnostic) {
 	t.Helper()
 	set, err := cedar.NewPolicySetFromBytes("", []byte(text))
 	require.NoError(t, err)
@@ -127,12 +128,22 @@ func byCedar(t *testing.T, text, action string, who authz.Principal, s authz.Ser
 	return decision == cedar.Allow, diagnostic
 }
 
+// manyTimes tries a property so many times for each of rapid's checks. A failure names
+// the flags that repeat it.
+func manyTimes(t *testing.T, times int, property func(t *rapid.T, r *rand.Rand)) {
+	t.Helper()
+	rapid.Check(t, func(rt *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))
+		for range times {
+			property(rt, r)
+		}
+	})
+}
+
 func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
 	seen := map[string]int{}
-	for range 3000 {
+	manyTimes(t, 30, func(t *rapid.T, r *rand.Rand) {
 		text := randomPolicy(r)
 		p := parse(t, text)
 		who, s, c := randomQuestion(r)
@@ -140,7 +151,7 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		mayRequest, request := byCedar(t, text, "request", who, s, c, "")
 		mayCancel, cancel := byCedar(t, text, "cancel", who, s, c, "")
 		failed := len(request.Errors)+len(cancel.Errors) > 0
-		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v", seed, text, who, s, c, d)
+		about := fmt.Sprintf("%s\n%+v\n%+v\n%+v\n%+v", text, who, s, c, d)
 
 		switch {
 		case failed:
@@ -157,7 +168,6 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		}
 		seen[fmt.Sprint(failed, d.Effect)]++
 		requireForeseen(t, p, who, s, c, d, about)
-
 		requireForetold(t, p, who, s, c, d, about)
 		if d.Effect != authz.Refused {
 			require.NotEqual(t, authz.Refused, p.MayAskAtAll(who, c.Channel, c.Account).Effect,
@@ -166,13 +176,13 @@ func TestDecisionsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 			require.NotEqual(t, authz.Refused, p.MayAskAtAll(who, c.Channel, "").Effect,
 				"nor where less is known: %s", about)
 		}
-	}
+	})
 	assert.Len(t, seen, 4, "all outcomes were met: %v", seen)
 }
 
 // requireForetold holds what is said of a server once it is chosen to what is decided, whatever the
 // person then states in the form.
-func requireForetold(t *testing.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
+func requireForetold(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
 	t.Helper()
 	ahead := p.MayAskFor(who, s, c)
 	if d.Effect != authz.Refused {
@@ -184,7 +194,7 @@ func requireForetold(t *testing.T, p *authz.Policy, who authz.Principal, s authz
 }
 
 // requireForeseen holds what is said of a person without a server, and with one, to what is decided.
-func requireForeseen(t *testing.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
+func requireForeseen(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
 	t.Helper()
 	may := map[bool]authz.Answer{true: authz.Yes, false: authz.No}
 	ahead, on := p.Prospects(who), p.ProspectsOn(who, s, c)
@@ -201,22 +211,20 @@ func requireForeseen(t *testing.T, p *authz.Policy, who authz.Principal, s authz
 
 func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
 	seen := map[string]int{}
-	for range 3000 {
+	manyTimes(t, 30, func(t *rapid.T, r *rand.Rand) {
 		text := randomApprovalPolicy(r)
 		p := parse(t, text)
 		who, s, c := randomQuestion(r)
 		requester, _, _ := randomQuestion(r)
 		before := r.IntN(3)
 		d := p.Approve(who, requester, s, c, before)
-		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v\n%+v", seed, text, who, requester, s, c, d)
+		about := fmt.Sprintf("%s\n%+v\n%+v\n%+v\n%+v\n%+v", text, who, requester, s, c, d)
 		require.NotEqual(t, authz.NeedsApproval, d.Effect, about)
 		if who.ID() == requester.ID() {
 			require.Equal(t, authz.RuleOwnRequest, d.Rule, "nobody approves their own: %s", about)
 			require.Equal(t, authz.Refused, d.Effect, about)
-			continue
+			return
 		}
 		may, diagnostic := byCedar(t, text, "approve", who, s, c,
 			fmt.Sprintf(`,"approvals":%d,"requester":{"__entity":{"type":"User","id":"%s"}}`, before, requester.ID()), requester)
@@ -233,12 +241,12 @@ func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 			who.GroupsKnown, who.Groups = false, nil
 			require.Equal(t, authz.Allowed, p.MayApproveAtAll(who).Effect, "nor where less is known: %s", about)
 		}
-	}
+	})
 	assert.Len(t, seen, 3, "all outcomes were met: %v", seen)
 }
 
 // requireNamed holds that somebody who may approve is among those whom the policy says to ask.
-func requireNamed(t *testing.T, p *authz.Policy, who authz.Principal, about string) {
+func requireNamed(t *rapid.T, p *authz.Policy, who authz.Principal, about string) {
 	t.Helper()
 	users, groups, anyone := p.Approvers()
 	in := func(group string) bool { return slices.Contains(groups, group) }
@@ -249,11 +257,9 @@ func requireNamed(t *testing.T, p *authz.Policy, who authz.Principal, about stri
 // nothing is refused for their sake that none of them would.
 func TestUnlistedGroupsAreTriedInEveryCombination(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
 	unlisted := []string{"S1", "S2", "S3"}
 	refused := 0
-	for range 1500 {
+	manyTimes(t, 15, func(t *rapid.T, r *rand.Rand) {
 		text := strings.ReplaceAll(randomPolicy(r), `in Group::"S2" ||`, `in Group::"S2" && principal in Group::"S3" ||`)
 		if r.IntN(2) == 0 {
 			text += `@id("pair") forbid (principal in Group::"S1", action, resource) when { principal in Group::"S2" } unless { principal in Group::"S3" };`
@@ -276,7 +282,7 @@ func TestUnlistedGroupsAreTriedInEveryCombination(t *testing.T) {
 		}
 		who.GroupsUnlisted = unlisted
 		d := p.Decide(who, s, c)
-		about := fmt.Sprintf("seed %d\n%s\n%+v\n%+v\n%+v\n%+v", seed, text, who, s, c, d)
+		about := fmt.Sprintf("%s\n%+v\n%+v\n%+v\n%+v", text, who, s, c, d)
 		require.Equal(t, want, d.Effect, about)
 		if d.Rule == authz.RuleUnread {
 			refused++
@@ -285,6 +291,6 @@ func TestUnlistedGroupsAreTriedInEveryCombination(t *testing.T) {
 		on := p.ProspectsOn(who, s, c)
 		require.False(t, on.Request.Answer == authz.No && d.Effect != authz.Refused, "%+v\n%s", on, about)
 		require.False(t, on.Cancel.Answer == authz.Yes && d.Effect != authz.Allowed, "%+v\n%s", on, about)
-	}
+	})
 	assert.NotZero(t, refused)
 }

@@ -134,7 +134,8 @@ func (w *world) desk() *cancellation.Desk {
 
 func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 	limits := cancellation.DefaultLimits()
-	limits.Poll = time.Minute // nothing else changes the database here
+	limits.Poll = time.Minute      // nothing else changes the database here
+	limits.Watch = 2 * time.Minute // days pass here in an instant
 	if w.idle > 0 {
 		limits.Poll, limits.Watch = w.idle, w.idle
 	}
