@@ -96,7 +96,7 @@ var inTestsOf = map[string][]string{
 	"internal/authz": {"pgregory.net/rapid"},
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
-	"internal/slackui":      {module + "internal/store"},
+	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid"},
 	// The real client of the fake account, and the real store.
 	"internal/inventory": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.

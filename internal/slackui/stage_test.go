@@ -42,6 +42,7 @@ type stage struct {
 	mu    sync.Mutex
 	now   time.Time
 	calls []fakeslack.Exchange
+	after chan struct{} // closed and replaced when a call is finished
 	wakes int
 }
 
@@ -49,7 +50,7 @@ type stage struct {
 // but no server with the tag "protected".
 func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	t.Helper()
-	s := &stage{t: t, now: noon, rack: newRack()}
+	s := &stage{t: t, now: noon, rack: newRack(), after: make(chan struct{})}
 	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, AckTimeout: unhurried, Observe: s.observe})
 	s.cast = s.slack.Cast()
 	api := httptest.NewServer(s.slack.Handler())
@@ -121,6 +122,15 @@ func (s *stage) observe(x fakeslack.Exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, x)
+	close(s.after)
+	s.after = make(chan struct{})
+}
+
+// finished is closed when the next call has been finished.
+func (s *stage) finished() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.after
 }
 
 // nothingBroken holds that no view, message or answer broke a rule of Slack's.
@@ -164,8 +174,18 @@ func (s *stage) top(user string) fakeslack.View {
 
 func (s *stage) waitFor(user, text string) fakeslack.View {
 	s.t.Helper()
-	eventually(s.t, func() bool { return strings.Contains(textOf(s.top(user).View), text) }, "the modal shows "+strconv.Quote(text))
-	return s.top(user)
+	patience := time.After(20 * time.Second)
+	for {
+		called, view := s.finished(), s.top(user)
+		if strings.Contains(textOf(view.View), text) {
+			return view
+		}
+		select {
+		case <-called: // only a call of the bot's changes the modal
+		case <-patience:
+			require.Fail(s.t, "the modal shows "+strconv.Quote(text), "%s", view.View)
+		}
+	}
 }
 
 // choose picks a server in the typeahead, as Slack sends it.
