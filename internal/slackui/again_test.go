@@ -3,8 +3,12 @@ package slackui
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -220,4 +224,30 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 		_, err = s.slack.CloseView(t.Context(), s.cast.User, view.ID)
 		require.NoError(t, err)
 	}
+}
+
+func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
+	t.Parallel()
+	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
+		answer := `{"ok":true,"channel":"D1","ts":"1.2"}`
+		if c.method == "conversations.open" {
+			answer = `{"ok":true,"channel":{"id":"D1"}}`
+		}
+		_, _ = io.WriteString(w, answer)
+	})
+	web := far.web(t)
+	var elsewhere atomic.Int32
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(stranger.Close)
+	for n, responseURL := range []string{
+		stranger.URL + "/commands/1", "https://hooks.slack.com.evil.example/commands/1", "http://hooks.slack.com/commands/1",
+		"https://ana@hooks.slack.com/commands/1", strings.Replace(far.URL, "http://", "http://ana@", 1) + "/hook", "://",
+	} {
+		require.NoError(t, web.tellAlone(t.Context(), responseURL, "U1", words("You may not press this.")), responseURL)
+		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
+		assert.Zero(t, far.count("/hook"), responseURL)
+		assert.Equal(t, n+1, far.count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
+	}
+	require.NoError(t, web.tellAlone(t.Context(), far.URL+"/hook", "U1", words("You may not press this.")))
+	assert.Equal(t, 1, far.count("/hook"), "the configured host is Slack's")
 }
