@@ -161,7 +161,7 @@ func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark
 	}()
 	now, begun, err := c.engine.moment(ctx, tx.Tx)
 	if err != nil {
-		return "", fmt.Errorf("reading the database's time: %w", err)
+		return mark{}, fmt.Errorf("reading the database's time: %w", err)
 	}
 	return begun, writeAll(ctx, tx, now, batch)
 }

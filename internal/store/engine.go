@@ -15,6 +15,9 @@ type engine interface {
 	// moment is the time at which a transaction makes its changes, and the mark by
 	// which its outcome can be asked for later.
 	moment(ctx context.Context, tx *sql.Tx) (time.Time, mark, error)
+	// surely makes sure of an absence: an ErrNoRequest of read's is returned only if the
+	// server that was read from is the one that is written to.
+	surely(ctx context.Context, read func() error) error
 	// meaning says what an error means, of a statement or of the commit itself.
 	meaning(err error, committing bool) meaning
 	// outcome finds out what became of a commit that was not answered. An error means
@@ -31,8 +34,11 @@ type dialect struct {
 	timeLimit time.Duration // of one transaction; 0 for none
 }
 
-// mark names a transaction to the database; "" where it cannot be asked about.
-type mark string
+// mark names a transaction to the database; zero where it cannot be asked about.
+type mark struct {
+	transaction string
+	history     string // of the database in which it began
+}
 
 // meaning is what an error means for what was being written.
 type meaning int

@@ -61,8 +61,7 @@ func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing
 	s := open(t, Options{URL: postgrestest.Schema(t)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	recorded(t, s, 1)
-	other := "another history"
-	s.engine.(*postgresEngine).history.Store(&other)
+	s.committer.engine = elsewhere{s.engine}
 	s.committer.outcomeTime = 100 * time.Millisecond // nobody can answer
 	s.committer.commit = func(tx *sql.Tx) error {
 		s.committer.commit = (*sql.Tx).Commit
@@ -73,6 +72,14 @@ func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing
 	require.NoError(t, s.Ready())
 	requirePresent(t, s, rec.Request.ID)
 	recorded(t, s, 3)
+}
+
+// elsewhere is a database that lost what it had committed last.
+type elsewhere struct{ engine }
+
+func (e elsewhere) outcome(ctx context.Context, of mark) (bool, error) {
+	of.history = "another"
+	return e.engine.outcome(ctx, of)
 }
 
 func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
@@ -259,16 +266,21 @@ func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 	require.Error(t, stopped.Commit(), "the server ended the transaction of the one that said nothing more")
 }
 
+// hears listens until the test ends.
+func hears(t *testing.T, s *Store, ring func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var listening sync.WaitGroup
+	listening.Go(func() { s.Listen(ctx, ring) })
+	t.Cleanup(func() { cancel(); listening.Wait() })
+}
+
 func TestOthersHearOfWork(t *testing.T) {
 	t.Parallel()
 	at := named(t, postgrestest.Schema(t))
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
 	rung := make(chan struct{}, 100)
-	ctx, cancel := context.WithCancel(t.Context())
-	var listening sync.WaitGroup
-	listening.Go(func() { other.Listen(ctx, func() { rung <- struct{}{} }) })
-	defer listening.Wait()
-	defer cancel()
+	hears(t, other, func() { rung <- struct{}{} })
 	<-rung // it listens
 	r := recorded(t, s, 1)
 	<-rung
@@ -277,4 +289,31 @@ func TestOthersHearOfWork(t *testing.T) {
 	_, err := s.write.Exec(endOthersSQL)
 	require.NoError(t, err)
 	<-rung // connected again
+}
+
+func TestAWayWithoutProtectionHasToBeAskedFor(t *testing.T) {
+	t.Parallel()
+	for at, refused := range map[string]bool{
+		"postgres://bot:hunter2@db.example.com/x":                                  true,
+		"postgres://bot:hunter2@db.example.com/x?sslmode=prefer":                   true,
+		"postgres://bot:hunter2@db.example.com/x?sslmode=allow":                    true,
+		"postgres://bot:hunter2@127.0.0.1,db.example.com/x":                        true,
+		"postgres://bot:hunter2@db.example.com/x?sslmode=require":                  false,
+		"postgres://bot:hunter2@db.example.com/x?sslmode=verify-full":              false,
+		"postgres://bot:hunter2@db.example.com/x?sslmode=disable":                  false,
+		"postgres://bot:hunter2@one.example.com,two.example.com/x?sslmode=require": false,
+		"postgres://bot:hunter2@127.0.0.1/x":                                       false,
+		"postgres://bot:hunter2@localhost/x":                                       false,
+		"postgres://bot:hunter2@[::1]/x":                                           false,
+		"postgres:///x?host=/run/postgresql":                                       false,
+	} {
+		_, err := sessionsOf(at)
+		if !refused {
+			assert.NoError(t, err, at)
+			continue
+		}
+		require.ErrorContains(t, err, "sslmode=verify-full", at)
+		assert.ErrorContains(t, err, "db.example.com")
+		assert.NotContains(t, err.Error(), "hunter2")
+	}
 }

@@ -33,7 +33,7 @@ func (s *Store) Request(ctx context.Context, id string) (cancellation.Request, e
 
 func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request, error) {
 	doubt := s.committer.doubt(id) // asked first: what was answered before this is seen by the read
-	r, err := scanRequest(s.read.QueryRowContext(ctx, requestSQL, id))
+	r, err := s.one(ctx, requestSQL, id)
 	if !doubt || !errors.Is(err, cancellation.ErrNoRequest) {
 		return r, err
 	}
@@ -46,7 +46,7 @@ func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request
 // ByRef reads a request by its short reference, like 7F3K-2QXD. What comes with
 // [cancellation.ErrUnreadable] lacks what was asked for.
 func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
-	r, err := scanRequest(s.read.QueryRowContext(ctx, byRefSQL, short))
+	r, err := s.one(ctx, byRefSQL, short)
 	if err != nil {
 		return r, fmt.Errorf("reading request %q: %w", short, err)
 	}
@@ -56,9 +56,18 @@ func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, 
 // Live reads the request that holds a server. What comes with
 // [cancellation.ErrUnreadable] lacks what was asked for.
 func (s *Store) Live(ctx context.Context, server int64) (cancellation.Request, error) {
-	r, err := scanRequest(s.read.QueryRowContext(ctx, liveSQL, server))
+	r, err := s.one(ctx, liveSQL, server)
 	if err != nil {
 		return r, fmt.Errorf("reading the live request for server %d: %w", server, err)
 	}
 	return r, nil
+}
+
+// one reads one request. ErrNoRequest: it is not in the database that is written to.
+func (s *Store) one(ctx context.Context, query string, key any) (r cancellation.Request, err error) {
+	err = s.engine.surely(ctx, func() error {
+		r, err = scanRequest(s.read.QueryRowContext(ctx, query, key))
+		return err
+	})
+	return r, err
 }

@@ -27,8 +27,10 @@ type sqliteEngine struct{ clock func() time.Time }
 func (e sqliteEngine) now(context.Context) (time.Time, error) { return inMillis(e.clock()), nil }
 
 func (e sqliteEngine) moment(context.Context, *sql.Tx) (time.Time, mark, error) {
-	return inMillis(e.clock()), "", nil
+	return inMillis(e.clock()), mark{}, nil
 }
+
+func (e sqliteEngine) surely(_ context.Context, read func() error) error { return read() }
 
 // meaning calls an error of the disk or the file ruinous, and every commit that failed
 // for another reason than a lock: what it held back may still come to light, and what

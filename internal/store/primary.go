@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"cancel-server/internal/cancellation"
+)
+
+// A failover does not end every session: behind a proxy, a moved address or a name, some
+// may still lead to the old primary, which may still answer. So every session knows which
+// server it is connected to, and only those that are connected to the writing session's
+// server are used. What that is, each writing transaction says, and where none did lately,
+// the writing session is asked.
+
+// proofAge is for how long the writing session is taken to be where it was last.
+const proofAge = time.Second
+
+// primary is the server that the writing session is connected to.
+type primary struct {
+	identity string
+	left     context.Context // over when the writing session is connected to another one
+	leave    context.CancelFunc
+}
+
+var errElsewhere = errors.New("this session is connected to another server than the one that is written to")
+
+// openPools opens the pool that writes and the one that reads.
+func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
+	e.sessions = config
+	e.write = bounded(stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
+		e.met(identityOf(session), time.Now())
+		return nil
+	})), 1)
+	e.read = bounded(stdlib.OpenDB(*config,
+		stdlib.OptionAfterConnect(func(ctx context.Context, session *pgx.Conn) error {
+			_, err := e.beside(ctx, session)
+			return err
+		}),
+		stdlib.OptionResetSession(func(ctx context.Context, session *pgx.Conn) error {
+			if _, err := e.beside(ctx, session); err != nil {
+				return driver.ErrBadConn // a new one is tried, and says why not
+			}
+			return nil
+		})), readers)
+	e.write.SetConnMaxLifetime(sessionAge)
+	e.read.SetConnMaxLifetime(sessionAge)
+}
+
+// beside returns the primary if the session is connected to it, or errElsewhere.
+func (e *postgresEngine) beside(ctx context.Context, session *pgx.Conn) (*primary, error) {
+	if err := e.prove(ctx, time.Now().Add(-proofAge)); err != nil {
+		return nil, err
+	}
+	at := e.primary.Load()
+	if at.identity == identityOf(session) {
+		return at, nil
+	}
+	if err := e.prove(ctx, time.Now()); err != nil { // the writing session may be the one that is wrong
+		return nil, err
+	}
+	if at = e.primary.Load(); at.identity != identityOf(session) {
+		return nil, errElsewhere
+	}
+	return at, nil
+}
+
+// prove makes sure that what is known of the writing session is no older than that moment.
+// While a transaction runs in it, it is where that began.
+func (e *postgresEngine) prove(ctx context.Context, since time.Time) error {
+	if e.writing.Load() > 0 || e.knownSince(since) {
+		return nil
+	}
+	select {
+	case e.proving <- struct{}{}:
+		defer func() { <-e.proving }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if e.knownSince(since) { // by one who waited for the same
+		return nil
+	}
+	err := e.ask(ctx)
+	if err != nil && ctx.Err() == nil { // the session was lost: a new one
+		err = e.ask(ctx)
+	}
+	return wrap("asking the session that writes which server it is connected to", err)
+}
+
+func (e *postgresEngine) ask(ctx context.Context) error {
+	asked := time.Now()
+	var identity string
+	if err := e.write.QueryRowContext(ctx, `select `+identitySQL).Scan(&identity); err != nil {
+		return err
+	}
+	e.met(identity, asked)
+	return nil
+}
+
+func (e *postgresEngine) knownSince(since time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.provenAt.Before(since)
+}
+
+// met takes note of the server that the writing session was connected to at a moment. At
+// another one than before every other session is dropped.
+func (e *postgresEngine) met(identity string, at time.Time) {
+	before := e.note(identity, at)
+	if before == nil {
+		return
+	}
+	before.leave()
+	e.read.SetMaxIdleConns(0) // closes those that nobody uses; the others are dropped before their next use
+	e.read.SetMaxIdleConns(readers)
+}
+
+// note returns the primary that was left, or nil.
+func (e *postgresEngine) note(identity string, at time.Time) (before *primary) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !at.After(e.provenAt) { // something later is known
+		return nil
+	}
+	e.provenAt = at
+	before = e.primary.Load()
+	if before != nil && before.identity == identity {
+		return nil
+	}
+	now := &primary{identity: identity}
+	now.left, now.leave = context.WithCancel(context.Background())
+	e.primary.Store(now)
+	return before
+}
+
+// surely repeats a read that found no such request until the session that writes was at
+// the same server before it and after it.
+func (e *postgresEngine) surely(ctx context.Context, read func() error) error {
+	for {
+		at := e.primary.Load()
+		err := read()
+		if !errors.Is(err, cancellation.ErrNoRequest) {
+			return err
+		}
+		if unproven := e.prove(ctx, time.Now()); unproven != nil {
+			return unproven
+		}
+		if e.primary.Load() == at {
+			return err
+		}
+	}
+}
