@@ -9,21 +9,35 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// mayAsk tells who asks, and whether it is sure already that they may not.
-func (a *App) mayAsk(ctx context.Context, c Command) (cancellation.Person, authz.Decision, bool) {
-	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
+// mayAsk tells who asks and, where it is certain already that they may not, what they read.
+func (a *App) mayAsk(ctx context.Context, c Command) (by cancellation.Person, refused []line) {
+	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(ctx, by)
 	if !known {
-		return by, authz.Decision{}, false
+		return by, nil
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), cut(cmp.Or(oneLine(who.Name), by.Name), 100)
 	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: a.tooMany()}
 	}
-	return by, decision, decision.Effect == authz.Refused
+	if decision.Effect != authz.Refused {
+		return by, nil
+	}
+	a.log.Info("opening no form", "user", who.ID(), "rule", decision.Rule)
+	return by, append(refusedLines(decision), a.mayApprove(who)...)
+}
+
+// mayApprove says what somebody can do here who may not ask, and may approve.
+func (a *App) mayApprove(who authz.Principal) []line {
+	known := who.GroupsKnown || a.directory.named() == nil // the policy names no group
+	if !known || a.policy.MayApproveAtAll(who).Effect == authz.Refused {
+		return nil
+	}
+	return []line{words("You can approve what others ask for: press Approve or Decline at a request that waits, " +
+		"in its channel or in your direct messages. " + a.commandName + " help says what else there is.")}
 }
 
 // ruleServersPerDay refuses whoever asked for as many servers today as anybody may.

@@ -27,10 +27,9 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return nil, a.alone(i, line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + a.commandName + ".")})
 	}
-	by, decision, refused := a.mayAsk(ctx, i.command())
-	if refused {
-		a.log.Info("refusing to ask again", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
-		return nil, a.alone(i, refusedLines(decision)...)
+	by, refused := a.mayAsk(ctx, i.command())
+	if refused != nil {
+		return nil, a.alone(i, refused...)
 	}
 	meta := placed(i, by)
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself

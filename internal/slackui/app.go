@@ -93,10 +93,9 @@ func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
 	if order, why, is := freezeOrder(query); is {
 		return a.freeze(ctx, c, order, why), nil
 	}
-	by, decision, refused := a.mayAsk(ctx, c)
-	if refused {
-		a.log.Info("refusing a command", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
-		return a.refusedAtCommand(decision), nil
+	by, refused := a.mayAsk(ctx, c)
+	if refused != nil {
+		return ephemeral(refused...), nil
 	}
 	meta := metadata{
 		Channel: c.Channel, ChannelName: cut(c.ChannelName, 100), By: by,

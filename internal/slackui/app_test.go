@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 )
@@ -50,6 +51,27 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 		assert.Contains(t, textOf(ack.Body), "Rule "+rule)
 	}
 	assert.Zero(t, s.count("views.open"))
+}
+
+func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
+	t.Parallel()
+	const can = "You can approve what others ask for"
+	s := newStage(t, func(s *stage) {
+		s.policy(s.cast.ApproveGroup)
+		s.app.policy = s.desk.Policy.(*authz.Policy)
+	})
+	unknown := s.command(s.cast.Approver, "")
+	assert.NotContains(t, textOf(unknown.Body), can, "of one whose groups are not read yet nobody knows")
+	require.NoError(t, s.app.directory.Warm(t.Context()))
+	said := textOf(s.command(s.cast.Approver, "").Body)
+	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
+	assert.Contains(t, said, can)
+	assert.NotContains(t, textOf(s.command(s.cast.Outsider, "").Body), can)
+	assert.NotContains(t, textOf(s.command(s.cast.Guest, "").Body), can, "guests do nothing")
+
+	m := s.alert("db-042.stg.example.com is down", "")
+	s.use(s.cast.Approver, MessageShortcut, &m)
+	s.toldAlone(s.cast.Approver, s.cast.Channel, can)
 }
 
 func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {

@@ -419,7 +419,7 @@ func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
 	a := NewApp(Options{Log: silent()})
 	for name, sent := range map[string]Reply{
 		"help":       a.help(),
-		"refused":    a.refusedAtCommand(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."}),
+		"refused":    ephemeral(refusedLines(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."})...),
 		"not-opened": a.notOpened(),
 	} {
 		golden(t, "ephemeral-"+name, json.RawMessage(sent))

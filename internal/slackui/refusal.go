@@ -9,11 +9,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// refusedAtCommand is what somebody reads who may not ask for anything.
-func (a *App) refusedAtCommand(d authz.Decision) Reply {
-	return ephemeral(refusedLines(d)...)
-}
-
+// refusedLines are what somebody reads who may not ask for anything.
 func refusedLines(d authz.Decision) []line {
 	return []line{
 		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},

@@ -28,10 +28,9 @@ func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
 		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
 		return nil, nil
 	}
-	by, decision, refused := a.mayAsk(ctx, i.command())
-	if refused {
-		a.log.Info("refusing a shortcut", "user", by.Team+"/"+by.ID, "rule", decision.Rule)
-		return nil, a.alone(i, refusedLines(decision)...)
+	by, refused := a.mayAsk(ctx, i.command())
+	if refused != nil {
+		return nil, a.alone(i, refused...)
 	}
 	meta := placed(i, by)
 	if i.Kind == Shortcut {
