@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -30,6 +31,19 @@ func TestLogFormat(t *testing.T) {
 			assert.Equal(t, test.wantJSON, json.Valid(log.Bytes()), "%s", log.String())
 			assert.Contains(t, log.String(), "started")
 		})
+	}
+}
+
+func TestDurationsInLogsAreReadable(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		var log bytes.Buffer
+		logger := NewLogger(Config{LogFormat: format}, &log, false)
+		logger.With("lease", 10*time.Second).Info("waiting", "pause", 90*time.Second, slog.Group("call", "took", 1234567*time.Nanosecond))
+		for _, want := range []string{"10s", "1m30s", "1ms"} {
+			assert.Contains(t, log.String(), want, format)
+		}
+		assert.NotRegexp(t, `[:=][0-9]{6,}`, log.String(), "no nanoseconds: %s", format)
 	}
 }
 

@@ -96,7 +96,7 @@ func (w *Worker) findLost(ctx context.Context, n Notice, r Request) (Notice, err
 	if found {
 		n.Channel, n.TS, n.Shown = at.Channel, at.TS, 0
 	}
-	w.Log.Warn("an answer of Slack's was lost", "ref", r.Ref.Short(), "looked up", known, "found", found)
+	w.Log.Warn("an answer of Slack's was lost", "ref", r.Ref.Short(), "looked_up", known, "found", found)
 	return n, nil
 }
 

@@ -141,7 +141,7 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
 	at, found, err := a.find(ctx, in, kind, r, since)
 	if err != nil {
-		a.o.Log.Info("looking for a message whose answer was lost", "ref", r.Ref.Short(), "error", err)
+		a.o.Log.Info("looking for a message whose answer was lost", "ref", r.Ref.Short(), "err", err)
 		return cancellation.Posted{}, false, false
 	}
 	return at, found, true
@@ -251,7 +251,7 @@ func (a *Announcer) report(r cancellation.Request, doing string, delivery cancel
 	if refused, ok := errors.AsType[*APIError](err); ok && ourFault(refused.Code) {
 		level = slog.LevelError
 	}
-	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "error", err)
+	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "err", err)
 }
 
 // mayRespond reports whether a URL is a response_url of this Slack: on hooks.slack.com,

@@ -183,7 +183,7 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 		}
 	}
 	if err != nil {
-		d.o.Log.Warn("reading a user", "user", person.ID, "error", err)
+		d.o.Log.Warn("reading a user", "user", person.ID, "err", err)
 	}
 	return members.added(who, person.ID, groupsKnown), known
 }
@@ -197,7 +197,7 @@ func (d *Directory) membersAtHand(now time.Time) (members memberships, known boo
 		return members, true
 	}
 	if _, err := groups.begin(d.owner, now, peopleAge); err != nil && !errors.Is(err, errTooSoon) {
-		d.o.Log.Warn("beginning to read the user groups", "error", err)
+		d.o.Log.Warn("beginning to read the user groups", "err", err)
 	}
 	return memberships{}, false
 }

@@ -166,7 +166,7 @@ func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "1")
 	}
-	t.log.Warn("refusing a request", "path", r.URL.Path, "status", status, "error", err)
+	t.log.Warn("refusing a request", "path", r.URL.Path, "status", status, "err", err)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

@@ -30,10 +30,10 @@ func (s *Socket) deliver(c *connection, e envelope) {
 			defer c.finish()
 			switch {
 			case errors.Is(err, errUnknownKind):
-				log.Warn("ignoring a delivery", "error", err)
+				log.Warn("ignoring a delivery", "err", err)
 				s.acknowledge(c, log, e, nil)
 			case err != nil:
-				log.Warn("leaving a delivery unacknowledged, so that Slack delivers it again", "error", err)
+				log.Warn("leaving a delivery unacknowledged, so that Slack delivers it again", "err", err)
 			}
 		})
 }
@@ -52,6 +52,6 @@ func (s *Socket) parse(e envelope) (work, error) {
 
 func (s *Socket) acknowledge(c *connection, log *slog.Logger, e envelope, reply Reply) {
 	if err := c.acknowledge(e.EnvelopeID, reply); err != nil {
-		log.Error("acknowledging a delivery; Slack will deliver it again", "error", err)
+		log.Error("acknowledging a delivery; Slack will deliver it again", "err", err)
 	}
 }

@@ -131,7 +131,7 @@ func (p *slot) pauseAfter(why error) (left time.Duration) {
 		left = backOff(p.failures, firstPause, longPause)
 		p.failures++
 	}
-	p.socket.log.Log(context.Background(), weight(why), "connecting by Socket Mode again", "why", why, "pause", left)
+	p.socket.log.Log(context.Background(), weight(why), "connecting by Socket Mode again", "err", why, "pause", left)
 	return left
 }
 
