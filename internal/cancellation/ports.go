@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -149,7 +150,10 @@ type Change struct {
 	// GiveBack takes a filing that surely made nothing out of the count of the hour that ends
 	// then ([Journal.TakeFiling]); zero leaves the counts alone.
 	GiveBack time.Time
-	Keep     bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
+	// Key is that of the command or click that asks for the change ([Press]): it makes one
+	// change, whoever delivers it again. Empty for the worker's steps.
+	Key  string
+	Keep bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
 // Record is a new request with the event that says how it was decided.
@@ -181,16 +185,23 @@ type Quota struct {
 // QuotaDay is the day that counts at a moment.
 func QuotaDay(now time.Time) int64 { return now.Unix() / (24 * 60 * 60) }
 
-// Freeze is an order that nothing is filed.
+// Freeze is an order that nothing is filed, or that ends such an order.
 type Freeze struct {
 	Frozen bool
 	Actor  string // "TEAM/USER", or OperatorPrefix and a name
 	Why    string
-	At     time.Time
+	At     time.Time // set by the journal
+	Number int64     // which order it is, from 1; set by the journal
+
+	Ends int64  // of an order that ends a freeze: the number of the one that it ends; 0 for any
+	Key  string // of the command or click ([Press]); empty for an operator's
 }
 
-// OperatorPrefix begins the actor of what whoever runs this bot did beside it: nobody in
-// Slack is called so.
+// ByOperator reports whether somebody gave the order who runs this bot.
+func (f Freeze) ByOperator() bool { return strings.HasPrefix(f.Actor, OperatorPrefix) }
+
+// OperatorPrefix begins the actor of what the people who run this bot did with its verbs:
+// nobody in Slack is called so.
 const OperatorPrefix = "operator:"
 
 // OperatorsFreezeError says that an operator's freeze stands, and that the order came from
@@ -200,6 +211,18 @@ type OperatorsFreezeError struct{ Order Freeze }
 // Error names who froze filing.
 func (e *OperatorsFreezeError) Error() string {
 	return fmt.Sprintf("%s froze filing, and only an operator changes that", e.Order.Actor)
+}
+
+// OtherFreezeError says that the freeze which an order was to end does not stand any more:
+// nothing was changed.
+type OtherFreezeError struct{ Order Freeze } // the order that stands now
+
+// Error says what stands.
+func (e *OtherFreezeError) Error() string {
+	if e.Order.Frozen {
+		return "another freeze stands by now: " + e.Order.Actor + "'s"
+	}
+	return "that freeze is over"
 }
 
 // ErrFrozen says that filing is frozen: nothing was changed.
@@ -230,8 +253,11 @@ type Journal interface {
 	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
 	// Freeze orders or ends a freeze. When it returns, Apply moves no request to Filing any
 	// more, on no replica: ErrFrozen. While an operator's freeze stands nobody else's order
-	// changes anything: *OperatorsFreezeError.
+	// changes anything: *OperatorsFreezeError. An order that Ends a freeze which does not
+	// stand changes nothing: *OtherFreezeError. ErrRepeated: its Key was used before.
 	Freeze(ctx context.Context, f Freeze) error
+	// NoteRefusedFreeze records an order about filing that a rule refused.
+	NoteRefusedFreeze(ctx context.Context, f Freeze, rule string) error
 	Frozen(ctx context.Context) (Freeze, error)
 	// UnderWay lists the requests of which a POST may be under way: those in Filing, and
 	// until NotAfter those of which one may be that its owner, or the database, lost.

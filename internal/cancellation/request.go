@@ -285,6 +285,9 @@ var (
 	ErrMoved = errors.New("the request changed meanwhile")
 	// ErrDayFull says that this person has asked for as many servers today as anybody may.
 	ErrDayFull = errors.New("as many servers were asked for today as one person may")
+	// ErrRepeated says that the same command or click was carried out before: nothing was
+	// changed.
+	ErrRepeated = errors.New("this command or click was carried out before")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
 	// ErrUnreadable says that what a row asked for cannot be read; the rest of it can.

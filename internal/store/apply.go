@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,7 +35,7 @@ const tellSQL = `
 
 // Apply makes one step of a request: its row, its event, its notice's due time, in
 // one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any
-// more. What the person submitted, the id, the reference and the server never change.
+// more. [cancellation.ErrRepeated]: c.Key was used before. What the person submitted, the id, the reference and the server never change.
 // A step to a state in which the worker has work and with no due time is due now. An
 // event with no kind is left out, where the state stays.
 func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
@@ -77,6 +78,9 @@ func checkChange(c cancellation.Change) error {
 }
 
 func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
+	if used, err := keyUsed(ctx, tx, c.Key); used || err != nil {
+		return cancellation.Request{}, cmp.Or(err, cancellation.ErrRepeated)
+	}
 	c.To.Due = dueAt(c.To, now)
 	if c.Window > 0 {
 		c.To.SentAt, c.To.NotAfter = now, now.Add(c.Window)
@@ -101,7 +105,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
 	}
-	return stored, errors.Join(err, tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
+	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) error {

@@ -109,9 +109,9 @@ func (c *committer) do(ctx context.Context, w *write) error {
 	}
 }
 
-// change has one change committed and returns its answer. ErrMoved and ErrNoRequest
-// are answers too: fn gives them only where it wrote nothing, and the rest of the
-// batch goes on.
+// change has one change committed and returns its answer. ErrMoved, ErrNoRequest and
+// ErrRepeated are answers too: fn gives them only where it wrote nothing, and the rest of
+// the batch goes on.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {
@@ -120,12 +120,15 @@ func change[T any](ctx context.Context, c *committer, w *write,
 	w.run = func(ctx context.Context, tx *tx, now time.Time) (err error) {
 		out, err = fn(ctx, tx, now)
 		no = nil
-		if errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) {
+		if errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated) {
 			no, err = err, nil
 		}
 		return err
 	}
-	if err := c.do(ctx, w); err != nil {
+	switch err := c.do(ctx, w); {
+	case errors.Is(err, errKeyTaken):
+		return none, cancellation.ErrRepeated // nothing was written
+	case err != nil:
 		return none, err // out may still be written to
 	}
 	if no != nil {

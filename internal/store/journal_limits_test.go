@@ -236,7 +236,7 @@ func operatorsFreezeStands(t *testing.T, j cancellation.Journal, _ *hands) {
 		require.True(t, is)
 		stands, err := j.Frozen(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "by operator:root", At: stands.At}, stands)
+		assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "by operator:root", At: stands.At, Number: stands.Number}, stands)
 		assert.Equal(t, stands, refused.Order, "it says what stands")
 	}
 	require.NoError(t, orders(true, "operator:ana"))
@@ -259,7 +259,7 @@ func operatorsFreezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
 	all.Wait()
 	stands, err := j.Frozen(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now", At: stands.At}, stands)
+	assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now", At: stands.At, Number: stands.Number}, stands)
 }
 
 func freezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {

@@ -15,7 +15,7 @@ type promise struct {
 
 // testJournal holds a Journal to its promises, each on a database of its own.
 func testJournal(t *testing.T, open func(t testing.TB, clock func() time.Time) cancellation.Journal) {
-	for _, promises := range [][]promise{recordPromises(), stepPromises(), leasePromises(), noticePromises(), sharedPromises(), limitPromises()} {
+	for _, promises := range [][]promise{recordPromises(), stepPromises(), leasePromises(), noticePromises(), sharedPromises(), limitPromises(), keyPromises()} {
 		for _, promise := range promises {
 			t.Run(promise.says, func(t *testing.T) {
 				t.Parallel()

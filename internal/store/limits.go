@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,13 +31,15 @@ const (
 	giveBackSQL      = `update filings set made = made - 1 where hour = $1 and made > 0`
 	forgetFilingsSQL = `delete from filings where hour < $1`
 
-	// An operator's freeze is changed by an operator alone.
+	// An operator's freeze is changed by an operator alone, and an order that ends one freeze
+	// ends no other.
 	freezeSQL = `
-		update filing_order set frozen = $1, actor = $2, why = $3, at = $4
-		where frozen = 0 or actor not like '` + cancellation.OperatorPrefix + `%' or $2 like '` + cancellation.OperatorPrefix + `%'
-		returning true`
-	freezesSQL    = `insert into filing_orders (frozen, actor, why, at) values ($1, $2, $3, $4)`
-	frozenSQL     = `select frozen, actor, why, at from filing_order`
+		update filing_order set frozen = $1, actor = $2, why = $3, at = $4, number = number + 1
+		where (frozen = 0 or actor not like '` + cancellation.OperatorPrefix + `%' or $2 like '` + cancellation.OperatorPrefix + `%')
+			and ($5 = 0 or frozen = 1 and number = $5)
+		returning number`
+	freezesSQL    = `insert into filing_orders (frozen, actor, why, at, number) values ($1, $2, $3, $4, $5)`
+	frozenSQL     = `select frozen, actor, why, at, number from filing_order`
 	mayFileSQL    = `select frozen from filing_order`
 	hourFor       = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
@@ -134,27 +137,38 @@ func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 // filing: when it returns, none begins one any more.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
-		values := []any{flag(f.Frozen), f.Actor, f.Why, stamp(now)}
-		var taken bool
-		err = tx.QueryRowContext(ctx, freezeSQL, values...).Scan(&taken)
-		if errors.Is(err, sql.ErrNoRows) {
-			return none, operatorsFreeze(ctx, tx)
-		}
-		if err == nil {
-			_, err = tx.ExecContext(ctx, freezesSQL, values...)
-		}
-		return none, err
+		return none, freeze(ctx, tx, now, f)
 	})
 	return wrap("ordering a freeze", err)
 }
 
-// operatorsFreeze is the refusal of an order against an operator's freeze.
-func operatorsFreeze(ctx context.Context, tx *tx) error {
-	stands, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL))
-	if err != nil {
-		return fmt.Errorf("reading whose freeze stands: %w", err)
+func freeze(ctx context.Context, tx *tx, now time.Time, f cancellation.Freeze) error {
+	if used, err := keyUsed(ctx, tx, f.Key); used || err != nil {
+		return cmp.Or(err, cancellation.ErrRepeated)
 	}
-	return &cancellation.OperatorsFreezeError{Order: stands}
+	values := []any{flag(f.Frozen), f.Actor, f.Why, stamp(now)}
+	var number int64
+	err := tx.QueryRowContext(ctx, freezeSQL, append(values, f.Ends)...).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return anotherFreeze(ctx, tx, f)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, freezesSQL, append(values, number)...)
+	}
+	return errors.Join(err, useKey(ctx, tx, f.Key, now))
+}
+
+// anotherFreeze is the refusal of an order against an operator's freeze, or to end a freeze
+// that does not stand.
+func anotherFreeze(ctx context.Context, tx *tx, f cancellation.Freeze) error {
+	stands, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading whose freeze stands: %w", err)
+	case stands.Frozen && stands.ByOperator() && !f.ByOperator():
+		return &cancellation.OperatorsFreezeError{Order: stands}
+	}
+	return &cancellation.OtherFreezeError{Order: stands}
 }
 
 // Frozen reads the last order.
@@ -164,7 +178,7 @@ func (s *Store) Frozen(ctx context.Context) (cancellation.Freeze, error) {
 }
 
 func scanOrder(from row) (f cancellation.Freeze, err error) {
-	err = from.Scan(&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
+	err = from.Scan(&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At), &f.Number)
 	return f, err
 }
 
