@@ -111,10 +111,21 @@ func anApprovalAndADecline(t *testing.T, w *world, server int64) (filed bool) {
 		w.close(w.cast.User)
 		return true
 	}
-	if pressed {
+	if pressed && !w.wasApproved(server) { // else it was declined after the approval, before its filing
 		w.whispered(w.cast.Channel, w.cast.Approver, "Too late: Declined", w.fqdn(server))
 	}
 	return false
+}
+
+// wasApproved reports whether an approval of a server's request is on record.
+func (w *world) wasApproved(server int64) bool {
+	w.t.Helper()
+	db := w.openDatabase()
+	defer db.Close()
+	var n int
+	require.NoError(w.t, db.QueryRowContext(w.t.Context(),
+		`select count(*) from events where kind = 'approved' and request_id in (select id from requests where server_id = $1)`, server).Scan(&n))
+	return n > 0
 }
 
 func anApprovalAndAWithdrawal(_ *testing.T, w *world, server int64) (filed bool) {

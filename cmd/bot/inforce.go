@@ -44,6 +44,11 @@ func (f *inForce) MayApproveAtAll(who authz.Principal) authz.Decision {
 	return f.policy.Load().MayApproveAtAll(who)
 }
 
+// MayFreeze is authz.Policy's.
+func (f *inForce) MayFreeze(who authz.Principal) authz.Decision {
+	return f.policy.Load().MayFreeze(who)
+}
+
 // Approvers is authz.Policy's.
 func (f *inForce) Approvers() (users, groups []string, anyone bool) {
 	return f.policy.Load().Approvers()

@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +27,14 @@ func (w *world) freezes(user string) {
 func (w *world) thaws(user string) {
 	w.t.Helper()
 	require.Empty(w.t, w.command(user, "unfreeze it is over").Error)
+	w.whispered(w.cast.Channel, user, "The button ends this freeze and no other")
+	asked := slices.DeleteFunc(w.ephemeral(w.cast.Channel, user), func(m message) bool { return !strings.Contains(m.Shown, "The button ends this freeze") })
+	last := asked[len(asked)-1]
+	ack, err := w.slack.Act(w.t.Context(), fakeslack.Action{
+		User: user, Message: &fakeslack.MessageRef{Channel: last.Channel, TS: last.TS}, BlockID: "freeze", ActionID: "unfreeze",
+	})
+	require.NoError(w.t, err)
+	require.Empty(w.t, ack.Error)
 	w.whispered(w.cast.Channel, user, "Filing goes on")
 }
 
@@ -85,15 +95,15 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 		require.Empty(t, w.command(w.cast.Approver, "freeze "+why).Error)
 		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "Nothing was under way")
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		told := w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
-		assert.Equal(t, []string{w.cast.User}, told.Mentions)
+		told := w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen by ", ": an outage in fra02")
+		assert.ElementsMatch(t, []string{w.cast.User, w.cast.Approver}, told.Mentions, "who asked, and who froze filing")
 		assert.NotContains(t, told.Shown, "10.3.4.5", "addresses stay out of channels")
 		assert.Empty(t, w.posts())
 		_, said := w.readyz()
 		require.NotNil(t, said.Frozen)
 		assert.Equal(t, why, said.Frozen.Why)
 
-		require.Empty(t, w.command(w.cast.Approver, "unfreeze it is over").Error)
+		w.thaws(w.cast.Approver)
 		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Len(t, w.tickets(w.server), 1)
 	})
@@ -107,7 +117,7 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 		w.eventually("the read before the filing is under way", func() bool { return w.softlayer.FaultsLeft() == 0 })
 		w.freezes(w.cast.Approver)
 		assert.Equal(t, map[string]int{"scheduled": 1}, w.recorded(), "nothing was on its way when the freeze was answered")
-		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen: an outage in fra02")
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen by ", ": an outage in fra02")
 		assert.Empty(t, w.posts(), "the read that was answered after it files nothing")
 
 		w.thaws(w.cast.Approver)
@@ -137,7 +147,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 			_, err := db.ExecContext(t.Context(), cleanSince("created_at - 86400000"))
 			require.NoError(t, err)
 			var held int
-			return db.QueryRow(`select count(*) from requests where state = 'unknown' and why like '%filing is frozen%'`).Scan(&held) == nil && held == 2
+			return db.QueryRow(`select count(*) from requests where state = 'unknown' and why like 'filing-frozen: %'`).Scan(&held) == nil && held == 2
 		})
 		assert.Len(t, w.posts(), 2, "each was sent once")
 

@@ -23,6 +23,13 @@ func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
 	})
 }
 
+// declines has somebody say no to a request, and why.
+func (w *world) declines(user string, m message, reason string) {
+	w.t.Helper()
+	w.press(user, m, "decline")
+	require.Empty(w.t, w.says(user, why(reason)).Error)
+}
+
 func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
 	overSocket(t, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
@@ -40,12 +47,18 @@ func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
 			server := w.another()
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
 			w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(server), "Nothing is filed before")
-			w.press(person, w.awaitMessage(person, "Approved, will be filed", w.fqdn(server)), "undo")
+			ends := "Withdrawn by"
+			if own := w.awaitMessage(person, "Approved, will be filed", w.fqdn(server)); person == w.cast.Requester {
+				w.press(person, own, "undo")
+			} else {
+				w.declines(person, own, "we still need it")
+				ends = "Declined by"
+			}
 			for _, place := range []string{w.cast.Channel, w.cast.Approver, w.cast.Requester} {
-				w.awaitMessage(place, "Withdrawn by", w.fqdn(server)+" stays", "Nothing was filed")
+				w.awaitMessage(place, ends, w.fqdn(server)+" stays", "Nothing was filed")
 			}
 		}
-		assert.Equal(t, map[string]int{"withdrawn": 2}, w.recorded())
+		assert.Equal(t, map[string]int{"withdrawn": 1, "declined": 1}, w.recorded())
 		assert.Empty(t, w.posts())
 	})
 }
@@ -57,8 +70,8 @@ func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
 		for _, server := range []int64{stays, goes} {
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
 		}
-		w.press(w.cast.Approver, w.awaitMessage(w.cast.Approver, "to be filed", w.fqdn(stays)), "undo") // "Stop"
-		w.awaitMessage(w.cast.Channel, "Withdrawn by", w.fqdn(stays)+" stays")
+		w.declines(w.cast.Approver, w.awaitMessage(w.cast.Approver, "to be filed", w.fqdn(stays)), "not that one")
+		w.awaitMessage(w.cast.Channel, "Declined by", w.fqdn(stays)+" stays")
 		w.stop()
 		w.start()
 		w.awaitReady()
@@ -71,6 +84,6 @@ func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
 			require.Error(t, err, "what was filed has no button")
 		}
 		assert.Empty(t, w.postsFor(stays))
-		assert.Equal(t, map[string]int{"withdrawn": 1, "filed": 1}, w.recorded())
+		assert.Equal(t, map[string]int{"declined": 1, "filed": 1}, w.recorded())
 	})
 }

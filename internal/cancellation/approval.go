@@ -82,7 +82,7 @@ func (a approvers) of(ctx context.Context, r Request, requester authz.Principal,
 		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
 		case d.Again:
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
-		case d.Effect != authz.Allowed || r.approvedBy(Person{Team: candidate.Team, ID: candidate.User}):
+		case d.Effect != authz.Allowed || r.ApprovedBy(Person{Team: candidate.Team, ID: candidate.User}):
 		case before == len(r.Approvals):
 			who = append(who, candidate)
 		default:

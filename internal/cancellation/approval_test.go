@@ -28,7 +28,7 @@ func (w *world) needs(approvals int) {
 
 func (w *world) approve(r cancellation.Request, by cancellation.Person) cancellation.Click {
 	w.t.Helper()
-	click, err := w.desk().Approve(w.t.Context(), r.ID, by)
+	click, err := w.desk().Approve(w.t.Context(), pressed(r.ID, by))
 	require.NoError(w.t, err)
 	return click
 }
@@ -61,13 +61,13 @@ func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
 		to   cancellation.State
 	}{
 		"an approval": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
-			return d.Approve(ctx, id, raj)
+			return d.Approve(ctx, pressed(id, raj))
 		}, cancellation.Scheduled},
 		"a decline": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
-			return d.Decline(ctx, id, raj, "still used")
+			return d.Decline(ctx, pressed(id, raj), "still used")
 		}, cancellation.Declined},
 		"a withdrawal": {func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error) {
-			return d.Withdraw(ctx, id, raj, "")
+			return d.Withdraw(ctx, pressed(id, goodSubmission().By))
 		}, cancellation.Withdrawn},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
 					assert.Equal(t, c.to, click.Request.State)
 				}
 				assert.Len(t, w.kinds(r), 2, "recorded once")
-				click, err := w.desk().Decline(t.Context(), r.ID, kim, "no")
+				click, err := w.desk().Approve(t.Context(), pressed(r.ID, kim))
 				require.NoError(t, err)
 				assert.Equal(t, cancellation.ClickLate, click.Kind, "another person's click is late")
 			})
@@ -151,7 +151,7 @@ func TestAClickCountsOnlyWhereBothPeopleAreKnown(t *testing.T) {
 				r := w.submit()
 				desk := w.desk()
 				desk.Directory = withheld{w, user}
-				_, err := desk.Approve(t.Context(), r.ID, raj)
+				_, err := desk.Approve(t.Context(), pressed(r.ID, raj))
 				require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
 				assert.Equal(t, r.Version, w.now(r).Version, "nothing was recorded")
 			})
@@ -177,9 +177,9 @@ func TestNothingIsDecidedWithoutTheDatabasesTime(t *testing.T) {
 
 		r := w.answer(s).Request
 		for _, click := range []func() (cancellation.Click, error){
-			func() (cancellation.Click, error) { return desk.Approve(t.Context(), r.ID, raj) },
-			func() (cancellation.Click, error) { return desk.Decline(t.Context(), r.ID, raj, "no") },
-			func() (cancellation.Click, error) { return desk.Withdraw(t.Context(), r.ID, raj, "no") },
+			func() (cancellation.Click, error) { return desk.Approve(t.Context(), pressed(r.ID, raj)) },
+			func() (cancellation.Click, error) { return desk.Decline(t.Context(), pressed(r.ID, raj), "no") },
+			func() (cancellation.Click, error) { return desk.Withdraw(t.Context(), pressed(r.ID, raj)) },
 		} {
 			_, err := click()
 			require.Error(t, err)
@@ -194,7 +194,7 @@ func TestTwoWhoApproveAtOnceBothCount(t *testing.T) {
 		r := w.submit()
 		desk := w.desk()
 		desk.Journal = &interrupted{Journal: w.journal, by: func() { w.approve(r, kim) }}
-		click, err := desk.Approve(t.Context(), r.ID, raj)
+		click, err := desk.Approve(t.Context(), pressed(r.ID, raj))
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickDone, click.Kind)
 		assert.Equal(t, cancellation.Scheduled, click.Request.State)
@@ -205,7 +205,7 @@ func TestTwoWhoApproveAtOnceBothCount(t *testing.T) {
 func TestAClickWhoseCommitIsUnclearIsNeverCalledAFailure(t *testing.T) {
 	for name, press := range map[string]func(d *cancellation.Desk, r cancellation.Request) error{
 		"an approval": func(d *cancellation.Desk, r cancellation.Request) error {
-			_, err := d.Approve(context.Background(), r.ID, raj)
+			_, err := d.Approve(context.Background(), pressed(r.ID, raj))
 			return err
 		},
 	} {
@@ -238,7 +238,7 @@ func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
 		"the last approval": {
 			func(w *world) cancellation.Request { w.needs(1); return w.submit() },
 			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
-				_, err := d.Approve(t.Context(), r.ID, raj)
+				_, err := d.Approve(t.Context(), pressed(r.ID, raj))
 				return err
 			},
 		},
@@ -253,7 +253,7 @@ func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
 				return r
 			},
 			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
-				_, err := d.Settle(t.Context(), r.ID, kim, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
+				_, err := d.Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
 				return err
 			},
 		},
@@ -284,7 +284,7 @@ func TestPeopleSeeAtOnceThatARequestWasDeclined(t *testing.T) {
 		desk.Wake = worker.Wake
 		go func() {
 			time.Sleep(time.Minute)
-			click, err := desk.Decline(t.Context(), r.ID, raj, "we need it")
+			click, err := desk.Decline(t.Context(), pressed(r.ID, raj), "we need it")
 			assert.NoError(t, err)
 			assert.Equal(t, "U2", click.Request.EndedBy.ID)
 		}()
@@ -457,7 +457,7 @@ func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
 		w.approve(r, raj)
 		w.run(w.journal, time.Hour)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		click, err := w.desk().Settle(t.Context(), r.ID, kim, cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
+		click, err := w.desk().Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
 		assert.Equal(t, "U3", click.Request.EndedBy.ID)

@@ -13,7 +13,7 @@ import (
 // same: those requests were on their way before. From then on no request is moved to
 // Filing, on any replica.
 func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, err error) {
-	if order.Frozen && strings.TrimSpace(order.Why) == "" {
+	if Blank(order.Why) {
 		return nil, ErrWhyMissing
 	}
 	if err := d.Journal.Freeze(ctx, order); err != nil {
@@ -22,24 +22,84 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Journal.UnderWay(ctx)
 }
 
-// FreezeByClick is Freeze by somebody in Slack: whoever could approve on some server. What
-// an operator froze stays as it is.
-func (d *Desk) FreezeByClick(ctx context.Context, by Person, may func(authz.Principal) authz.Decision, order Freeze) (Click, []Request, error) {
+// FreezeClick is what an order about filing that was given in Slack came to.
+type FreezeClick struct {
+	Kind     ClickKind      // ClickLate: the freeze that it was to end does not stand
+	Decision authz.Decision // of ClickRefused: the rule
+	UnderWay []Request      // of ClickDone: what may be sent all the same
+	Stands   Freeze         // what stood before the order, or stands against it
+}
+
+// MayFreeze decides whether somebody may stop all filing or let it go on.
+type MayFreeze func(authz.Principal) authz.Decision
+
+// FreezeByClick is Freeze by somebody in Slack. What an operator froze stays as it is. A
+// refusal is on record, with its reason.
+func (d *Desk) FreezeByClick(ctx context.Context, by Person, may MayFreeze, order Freeze) (FreezeClick, error) {
+	click, err := d.checkOrder(ctx, by, may, &order)
+	if err != nil || click.Kind != ClickDone {
+		return click, err
+	}
+	click.UnderWay, err = d.Freeze(ctx, order)
+	operators, isOperators := errors.AsType[*OperatorsFreezeError](err)
+	other, isOther := errors.AsType[*OtherFreezeError](err)
+	switch {
+	case isOperators:
+		return d.refuseOrder(ctx, order, operatorsFreeze(operators.Order), operators.Order), nil
+	case isOther:
+		return FreezeClick{Kind: ClickLate, Stands: other.Order}, nil
+	case errors.Is(err, ErrRepeated):
+		click.Kind = ClickRepeated
+		click.Stands, err = d.Journal.Frozen(ctx)
+	case err == nil:
+		d.Log.Warn("an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
+	}
+	return click, err
+}
+
+// MayUnfreeze checks whether somebody could end the freeze that stands, and changes nothing.
+func (d *Desk) MayUnfreeze(ctx context.Context, by Person, may MayFreeze, order Freeze) (FreezeClick, error) {
+	click, err := d.checkOrder(ctx, by, may, &order)
+	if stands := click.Stands; err == nil && click.Kind == ClickDone && stands.Frozen && stands.ByOperator() {
+		click = d.refuseOrder(ctx, order, operatorsFreeze(stands), stands)
+	}
+	return click, err
+}
+
+// checkOrder decides whether somebody in Slack may give this order, and names them in it.
+func (d *Desk) checkOrder(ctx context.Context, by Person, may MayFreeze, order *Freeze) (FreezeClick, error) {
+	if Blank(order.Why) {
+		return FreezeClick{}, ErrWhyMissing
+	}
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
 	who, err := d.Directory.Principal(waiting, by, MaxPrincipalAge)
 	if err != nil {
-		return Click{}, nil, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+		return FreezeClick{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	if decision := may(who); decision.Effect != authz.Allowed {
-		return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+	decision := may(who)
+	if decision.Again {
+		return FreezeClick{}, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
+	}
+	stands, err := d.Journal.Frozen(ctx)
+	if err != nil {
+		return FreezeClick{}, err
 	}
 	order.Actor = who.ID()
-	underWay, err := d.Freeze(ctx, order)
-	if stands, is := errors.AsType[*OperatorsFreezeError](err); is {
-		return Click{Kind: ClickRefused, Decision: operatorsFreeze(stands.Order)}, nil, nil
+	if decision.Effect != authz.Allowed {
+		return d.refuseOrder(ctx, *order, decision, stands), nil
 	}
-	return Click{}, underWay, err
+	return FreezeClick{Stands: stands}, nil
+}
+
+// refuseOrder puts a refused order on record. Losing that record changes nothing, so its
+// failure is only logged.
+func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Decision, stands Freeze) FreezeClick {
+	d.Log.Warn("refused an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why, "rule", decision.Rule)
+	if err := d.Journal.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
+		d.Log.Warn("recording a refused order about filing", "by", order.Actor, "err", err)
+	}
+	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
 }
 
 // operatorsFreeze says who froze filing, since when and why: who typed freeze wants to know
@@ -86,5 +146,5 @@ func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error)
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
 func (w *Worker) waitFrozen(ctx context.Context, h *held, order Freeze) error {
-	return w.wait(ctx, h, h.request(), Because(WhyWaiting, "filing is frozen: "+order.Why), backoff(frozenPause))
+	return w.wait(ctx, h, h.request(), Because(WhyFrozen, order.Actor+": "+order.Why), backoff(frozenPause))
 }

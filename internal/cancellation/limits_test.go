@@ -206,7 +206,7 @@ func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 		w.run(w.journal, time.Hour)
 		posts, messages := w.snapshot()
 		assert.Empty(t, posts)
-		assert.Equal(t, cancellation.Because(cancellation.WhyWaiting, "filing is frozen: an outage"), w.now(r).Why)
+		assert.Equal(t, cancellation.Because(cancellation.WhyFrozen, "operator:root: an outage"), w.now(r).Why)
 		require.Len(t, messages, 1)
 		assert.Equal(t, cancellation.Scheduled, messages[0].state, "people see what it waits for")
 		_, err = w.desk().Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"})
@@ -265,8 +265,8 @@ func TestAFreezeNamesAPostWhoseOwnerIsCutOffFromTheDatabase(t *testing.T) {
 func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
-		byClick := func(order cancellation.Freeze) cancellation.Click {
-			click, _, err := w.desk().FreezeByClick(t.Context(), raj, let, order)
+		byClick := func(order cancellation.Freeze) cancellation.FreezeClick {
+			click, err := w.desk().FreezeByClick(t.Context(), raj, let, order)
 			require.NoError(t, err)
 			return click
 		}
@@ -277,7 +277,7 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 			assert.Contains(t, click.Decision.Reason, "by root, who runs this bot, and only bot unfreeze ends that: an outage")
 			stands, err := w.journal.Frozen(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage", At: stands.At}, stands)
+			assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage", At: stands.At, Number: stands.Number}, stands)
 		}
 
 		require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"}))
@@ -292,23 +292,22 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 
 func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		var click cancellation.Click
-		var underWay []cancellation.Request
+		var click cancellation.FreezeClick
 		w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			w.mu.Unlock()
 			defer w.mu.Lock()
 			let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
 			var err error
-			click, underWay, err = w.desk().FreezeByClick(w.t.Context(), raj, let, cancellation.Freeze{Frozen: true, Why: "an outage"})
+			click, err = w.desk().FreezeByClick(w.t.Context(), raj, let, cancellation.Freeze{Frozen: true, Why: "an outage"})
 			require.NoError(w.t, err)
 			return madeElsewhere(w, o)
 		})
 		r := w.submit()
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.ClickDone, click.Kind)
-		require.Len(t, underWay, 1, "it was on its way before")
-		assert.Equal(t, r.Ref, underWay[0].Ref)
+		require.Len(t, click.UnderWay, 1, "it was on its way before")
+		assert.Equal(t, r.Ref, click.UnderWay[0].Ref)
 		order, err := w.journal.Frozen(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, "T1/U2", order.Actor)
@@ -319,7 +318,7 @@ func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
 func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		refuse := func(authz.Principal) authz.Decision { return authz.Decision{Rule: "leads-only", Reason: "no"} }
-		click, _, err := w.desk().FreezeByClick(t.Context(), raj, refuse, cancellation.Freeze{Frozen: true, Why: "fun"})
+		click, err := w.desk().FreezeByClick(t.Context(), raj, refuse, cancellation.Freeze{Frozen: true, Why: "fun"})
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickRefused, click.Kind)
 		order, err := w.journal.Frozen(t.Context())

@@ -314,7 +314,7 @@ func TestACardThatTheOperatorsChannelRefusesIsTriedThereAgainWhileItAsks(t *test
 				w.notify = "COPS"
 				r := w.submit()
 				if c.answered {
-					_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+					_, err := w.desk().Decline(t.Context(), pressed(r.ID, raj), "no")
 					require.NoError(t, err)
 				}
 				w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) })
@@ -396,7 +396,7 @@ func TestWhoMayGiveOnlyAnotherApprovalMayDecline(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.staged("U2")
 		r := w.submit()
-		click, err := w.desk().Decline(t.Context(), r.ID, cancellation.Person{Team: "T1", ID: "U8"}, "still used")
+		click, err := w.desk().Decline(t.Context(), pressed(r.ID, cancellation.Person{Team: "T1", ID: "U8"}), "still used")
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickDone, click.Kind)
 	})

@@ -221,6 +221,8 @@ const (
 	WhyPoison        = "cannot-be-worked"       // followed by ": " and the error
 	WhyNeedsApproval = "needs-approval"         // the policy asks for a second person
 	WhyWaiting       = "waiting"                // followed by ": " and for what
+	WhyFrozen        = "filing-frozen"          // followed by ": ", the actor of the freeze, ": " and why
+	WhyUnseen        = "ticket-on-a-word"       // followed by ": " and the actor whose word the ticket's number is
 	WhyTakenOver     = "taken-over"             // by somebody who may cancel alone
 	WhyTooFew        = "approvals-missing"      // approvals that it had count no more, or more are needed
 )
@@ -234,7 +236,7 @@ func SplitWhy(why string) (word, detail string) {
 	word, detail, found := strings.Cut(why, ": ")
 	switch word {
 	case WhyChanged, WhyBlocked, WhyWarned, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
-		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyTooFew, WhyTakenOver:
+		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyFrozen, WhyUnseen, WhyTooFew, WhyTakenOver:
 		if !found {
 			return why, ""
 		}
@@ -283,11 +285,11 @@ const (
 var (
 	// ErrMoved says that the row changed since it was read: read it again.
 	ErrMoved = errors.New("the request changed meanwhile")
-	// ErrDayFull says that this person has asked for as many servers today as anybody may.
-	ErrDayFull = errors.New("as many servers were asked for today as one person may")
 	// ErrRepeated says that the same command or click was carried out before: nothing was
 	// changed.
 	ErrRepeated = errors.New("this command or click was carried out before")
+	// ErrDayFull says that this person has asked for as many servers today as anybody may.
+	ErrDayFull = errors.New("as many servers were asked for today as one person may")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
 	// ErrUnreadable says that what a row asked for cannot be read; the rest of it can.

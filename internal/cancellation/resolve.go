@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"cancel-server/internal/authz"
 )
@@ -30,6 +30,10 @@ type Resolution struct {
 	Why     string
 	Actor   string // who says so, as the history names them
 	By      Person // who they are in Slack; zero for an operator
+	Key     string // of the press ([Press]); empty for an operator
+	// Stuck is since when the request was stuck as the person saw it; zero for an operator.
+	// One that is stuck again is not theirs to resolve unseen.
+	Stuck time.Time
 }
 
 // Errors of Resolve, each with the request as it stands untouched.
@@ -45,7 +49,7 @@ var (
 // Resolve ends a stuck request by a person's word, which is recorded with their
 // name. Whatever a ticket says itself is believed before the person.
 func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
-	if strings.TrimSpace(res.Why) == "" {
+	if Blank(res.Why) {
 		return Request{}, ErrWhyMissing
 	}
 	short, err := ParseShort(res.Ref)
@@ -193,7 +197,7 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 		Note    string
 	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
 	stored, err := d.Journal.Apply(ctx, Change{
-		From: from, To: next, Tell: now,
+		From: from, To: next, Tell: now, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
 	})
 	if err != nil {
@@ -202,36 +206,48 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 	return stored, nil
 }
 
-// Settle is Resolve by a click: of whoever may approve on that server and is not the
-// requester. res.Ref, res.Actor and res.By are taken from the click.
-func (d *Desk) Settle(ctx context.Context, id string, by Person, res Resolution) (Click, error) {
-	r, c, click, err := d.settler(ctx, id, by)
-	if click.Kind == ClickLate && res.Finding == DropIt {
+// Settle is Resolve by a press: of anyone who may approve on that server and is not the
+// requester. res.Ref, res.Actor, res.By and res.Key are taken from the press.
+func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, error) {
+	r, c, click, err := d.settler(ctx, press)
+	switch {
+	case click.Kind == ClickLate && res.Finding == DropIt:
 		click.Kind = r.lateOrRepeated(c, Withdrawn)
+	case click.Kind == ClickDone && !res.Stuck.IsZero() && !res.Stuck.Equal(r.Since):
+		click.Kind = ClickLate // it was sent once more since
 	}
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	res.Ref, res.Actor, res.By = r.Ref.Short(), actor(c.person()), c.person()
+	res.Ref, res.Actor, res.By, res.Key = r.Ref.Short(), actor(c.person()), c.person(), press.Key
 	click.Request, err = d.Resolve(ctx, res)
+	if err == nil {
+		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)
+		d.Wake()
+	}
+	return settled(click, r, err)
+}
+
+// settled is what a press on a stuck request came to, by the error of its change.
+func settled(click Click, r Request, err error) (Click, error) {
 	switch {
 	case errors.Is(err, ErrUnclear):
 		return click, &UnclearError{Ref: r.Ref, Err: err}
 	case errors.Is(err, ErrMoved):
 		return Click{Kind: ClickLate, Request: r}, nil
-	case err == nil:
-		d.Wake()
+	case errors.Is(err, ErrRepeated):
+		return Click{Kind: ClickRepeated, Request: r}, nil
 	}
 	return click, err
 }
 
 // settler reads a stuck request and whether who clicked may say what they found.
-func (d *Desk) settler(ctx context.Context, id string, by Person) (Request, clicker, Click, error) {
-	r, err := d.Journal.Request(ctx, id)
+func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Click, error) {
+	r, err := d.Journal.Request(ctx, press.Request)
 	if err != nil {
 		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 	}
-	c, err := d.clicker(ctx, r, by)
+	c, err := d.clicker(ctx, r, press.By)
 	if err != nil {
 		return r, c, Click{Request: r}, err
 	}
@@ -252,8 +268,8 @@ func (d *Desk) settler(ctx context.Context, id string, by Person) (Request, clic
 // CheckNow reads SoftLayer's books for a stuck request once more, because somebody who may
 // settle it asks. Only a ticket that they show for sure ends it; the request of the answer
 // is Stuck where they do not.
-func (d *Desk) CheckNow(ctx context.Context, id string, by Person) (Click, error) {
-	r, c, click, err := d.settler(ctx, id, by)
+func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
+	r, c, click, err := d.settler(ctx, press)
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
@@ -270,14 +286,11 @@ func (d *Desk) CheckNow(ctx context.Context, id string, by Person) (Click, error
 	}
 	next = found.sure.ticketOn(next)
 	click.Request, err = d.Journal.Apply(ctx, Change{
-		From: r, To: next, Tell: c.now,
-		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read anew"},
+		From: r, To: next, Tell: c.now, Key: press.Key,
+		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read again"},
 	})
-	switch {
-	case errors.Is(err, ErrUnclear):
-		return click, &UnclearError{Ref: r.Ref, Err: err}
-	case errors.Is(err, ErrMoved):
-		return Click{Kind: ClickLate, Request: r}, nil
+	if err == nil {
+		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's books", "ticket", next.Ticket.ID, "to", next.State)
 	}
-	return click, err
+	return settled(click, r, err)
 }

@@ -99,7 +99,7 @@ func (o *office) step() {
 	which := o.asked[len(o.asked)-1-rapid.IntRange(0, min(len(o.asked)-1, 2)).Draw(o.rt, "which")]
 	switch n := rapid.IntRange(0, 35).Draw(o.rt, "what"); {
 	case n < 12:
-		if clicked(o.desk().Approve(o.t.Context(), which.ID, person(who))) {
+		if clicked(o.desk().Approve(o.t.Context(), pressed(which.ID, person(who)))) {
 			which.approved[ids[who]] = true
 		}
 	case n < 18:
@@ -109,9 +109,9 @@ func (o *office) step() {
 	case n < 26:
 		o.asks(who)
 	case n < 27:
-		clicked(o.desk().Withdraw(o.t.Context(), which.ID, person(who), ""))
+		clicked(o.desk().Withdraw(o.t.Context(), pressed(which.ID, person(who))))
 	case n < 28:
-		clicked(o.desk().Decline(o.t.Context(), which.ID, person(who), "no"))
+		clicked(o.desk().Decline(o.t.Context(), pressed(which.ID, person(who)), "no"))
 	case n < 29:
 		o.rule(rapid.IntRange(1, 3).Draw(o.rt, "approvals"))
 	case n < 31:
@@ -125,7 +125,7 @@ func (o *office) step() {
 		name := rapid.SampledFrom([]string{"db-042.stg.example.com", "db-043.stg.example.com"}).Draw(o.rt, "name")
 		o.change(func(w *world) { w.server.FQDN = name })
 	case n < 35:
-		if clicked(o.desk().Settle(o.t.Context(), which.ID, person(who), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked"})) {
+		if clicked(o.desk().Settle(o.t.Context(), pressed(which.ID, person(who)), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked"})) {
 			which.nones++
 		}
 	default:

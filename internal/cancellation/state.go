@@ -25,7 +25,7 @@ const (
 
 	// Denied ends a request that the policy refused.
 	Denied State = "denied"
-	// Declined ends a request that an approver said no to.
+	// Declined ends a request that an approver said no to, before or after it was approved.
 	Declined State = "declined"
 	// Expired ends a request that too few approved in time.
 	Expired State = "expired"
@@ -85,6 +85,7 @@ var steps = []step{
 	{Scheduled, Stuck, ByWorker},
 	{Scheduled, Pending, ByWorker}, // too few approvals are left, or now needed
 	{Scheduled, Withdrawn, ByPerson},
+	{Scheduled, Declined, ByPerson}, // an approver's no before it is filed
 
 	{Filing, Filed, ByWorker},
 	{Filing, Duplicate, ByWorker},

@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 		require.Empty(t, posts)
 		require.Len(t, messages, 1)
 		w.restart() // the store's books are read anew before anything is said of them
-		click, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		click, err := w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.NoError(t, err)
 		require.Equal(t, cancellation.ClickDone, click.Kind)
 		w.run(w.journal, time.Hour)
@@ -38,7 +39,7 @@ func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 		require.NoError(t, err)
 		w.run(w.journal, 11*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(answer.Request).State, "afterwards it is filed")
-		click, err = w.desk().Withdraw(t.Context(), answer.Request.ID, r.Submission.By, "")
+		click, err = w.desk().Withdraw(t.Context(), pressed(answer.Request.ID, r.Submission.By))
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickLate, click.Kind)
 	})
@@ -60,38 +61,87 @@ func TestTheUndoWindowIsKeptHoweverEarlyTheWorkerLooks(t *testing.T) {
 	})
 }
 
-func TestWhoMayStopARequestBeforeItIsSent(t *testing.T) {
+func TestOnlyItsRequesterWithdrawsARequestAndOthersDeclineIt(t *testing.T) {
 	for who, c := range map[string]struct {
-		by   cancellation.Person
-		may  map[string]bool // approve, by now
-		kind cancellation.ClickKind
+		by                cancellation.Person
+		may               map[string]bool // approve, by now
+		withdraw, decline string          // the rule that refuses; "" for nobody's
 	}{
-		"its requester":                          {goodSubmission().By, map[string]bool{}, cancellation.ClickDone},
-		"who approved it, whatever they may now": {raj, map[string]bool{}, cancellation.ClickDone},
-		"who could approve it":                   {kim, map[string]bool{"U3": true}, cancellation.ClickDone},
-		"nobody else":                            {kim, map[string]bool{}, cancellation.ClickRefused},
+		"its requester": {goodSubmission().By, map[string]bool{"U1": true}, "", authz.RuleOwnRequest},
+		"one who approved it, whatever they may now": {raj, map[string]bool{}, "builtin-requester-withdraws", ""},
+		"one who could approve it":                   {kim, map[string]bool{"U3": true}, "builtin-requester-withdraws", ""},
+		"anyone else":                                {kim, map[string]bool{}, "builtin-requester-withdraws", "leads-only"},
 	} {
-		t.Run(who, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				w.needs(1)
-				w.terms.UndoWindow = time.Hour
-				r := w.submit()
-				w.approve(r, raj)
-				w.change(func(w *world) { w.may = c.may })
-				click, err := w.desk().Withdraw(t.Context(), r.ID, c.by, "not now")
-				require.NoError(t, err)
-				require.Equal(t, c.kind, click.Kind)
-				w.run(w.journal, time.Minute)
-				if stored := w.now(r); c.kind == cancellation.ClickDone {
-					assert.Equal(t, cancellation.Withdrawn, stored.State)
-					assert.Equal(t, c.by.ID, stored.EndedBy.ID, "it says by whom")
-				} else {
-					assert.Equal(t, cancellation.Scheduled, stored.State)
-					assert.Equal(t, "leads-only", click.Decision.Rule)
-				}
+		for _, approved := range []bool{false, true} {
+			if !approved && c.by == raj { // who approved it has to
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, approved: %t", who, approved), func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					w.needs(1)
+					w.terms.UndoWindow = time.Hour
+					r := w.submit()
+					if approved {
+						w.approve(r, raj)
+					}
+					w.change(func(w *world) { w.may = c.may })
+					stood := w.now(r).State
+
+					declined, err := w.desk().Decline(t.Context(), pressed(r.ID, c.by), "not now")
+					require.NoError(t, err)
+					if c.decline == "" {
+						assert.Equal(t, cancellation.Declined, declined.Request.State)
+						assert.Equal(t, "not now", w.now(r).Why)
+						assert.Equal(t, c.by.ID, w.now(r).EndedBy.ID, "it says by whom")
+						return
+					}
+					assert.Equal(t, cancellation.ClickRefused, declined.Kind)
+					assert.Equal(t, c.decline, declined.Decision.Rule)
+
+					withdrawn, err := w.desk().Withdraw(t.Context(), pressed(r.ID, c.by))
+					require.NoError(t, err)
+					if c.withdraw == "" {
+						assert.Equal(t, cancellation.Withdrawn, withdrawn.Request.State)
+						return
+					}
+					assert.Equal(t, cancellation.ClickRefused, withdrawn.Kind)
+					assert.Equal(t, c.withdraw, withdrawn.Decision.Rule)
+					assert.Equal(t, stood, w.now(r).State, "nothing was changed")
+				})
 			})
-		})
+		}
 	}
+}
+
+func TestAnApproverDoesNotWithdraw(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		r := w.submit()
+		click, err := w.desk().Withdraw(t.Context(), pressed(r.ID, raj))
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickRefused, click.Kind)
+		assert.Equal(t, cancellation.Pending, w.now(r).State)
+		assert.Contains(t, w.kinds(r), cancellation.EventRefused, "it is on record")
+		_, err = w.desk().Decline(t.Context(), pressed(r.ID, raj), " ")
+		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
+	})
+}
+
+func TestADeclinedRequestIsNeverFiled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.terms.UndoWindow = 10 * time.Minute
+		r := w.submit()
+		w.approve(r, raj)
+		_, err := w.desk().Decline(t.Context(), pressed(r.ID, raj), "it is needed")
+		require.NoError(t, err)
+		w.run(w.journal, time.Hour)
+		posts, messages := w.snapshot()
+		assert.Empty(t, posts)
+		for _, m := range messages {
+			assert.Equal(t, cancellation.Declined, m.state)
+		}
+	})
 }
 
 func TestWhatWasSurelyNotSentIsStoppedAlsoWhileSoftLayerIsSilent(t *testing.T) {
@@ -99,7 +149,7 @@ func TestWhatWasSurelyNotSentIsStoppedAlsoWhileSoftLayerIsSilent(t *testing.T) {
 		w.terms.UndoWindow = time.Hour
 		r := w.submit()
 		w.change(func(w *world) { w.reading = errors.New("no answer") })
-		click, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		click, err := w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
 	})
@@ -111,7 +161,7 @@ func TestARestoredRequestWithATicketIsNotWithdrawnAsUnsent(t *testing.T) {
 		r := w.submit()
 		w.change(func(w *world) { w.openTicket(7, cancellation.TicketContent(r)) }) // filed by a history that is lost
 		w.restart()
-		_, err := w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		_, err := w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.ErrorContains(t, err, "ticket 7 may be this request's")
 		assert.Equal(t, cancellation.Scheduled, w.now(r).State)
 	})
@@ -129,7 +179,7 @@ func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t 
 	t.Run("no person declines it", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			r := restored(w)
-			_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+			_, err := w.desk().Decline(t.Context(), pressed(r.ID, raj), "no")
 			require.ErrorContains(t, err, "ticket 7 may be this request's")
 			assert.Equal(t, cancellation.Pending, w.now(r).State)
 		})
@@ -140,7 +190,7 @@ func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t 
 			w.run(w.journal, 73*time.Hour)
 			assert.Equal(t, cancellation.Stuck, w.now(r).State)
 			assert.Contains(t, w.now(r).Why, "ticket 7")
-			click, err := w.desk().CheckNow(t.Context(), r.ID, raj)
+			click, err := w.desk().CheckNow(t.Context(), pressed(r.ID, raj))
 			require.NoError(t, err)
 			assert.Equal(t, cancellation.Filed, click.Request.State, "one press settles it")
 		})
@@ -170,7 +220,7 @@ func TestWhileALostPostMayBeUnderWayNobodyHearsThatNothingWasFiled(t *testing.T)
 		lost.Recheck, lost.NotAfter, lost.ExpiresAt, lost.Due = cancellation.RecheckSettled, time.Now().Add(90*time.Second), time.Now().Add(time.Minute), time.Now()
 		r, err := w.journal.Apply(t.Context(), cancellation.Change{From: from, To: lost})
 		require.NoError(t, err)
-		_, err = w.desk().Withdraw(t.Context(), r.ID, r.Submission.By, "")
+		_, err = w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.ErrorContains(t, err, "may be under way")
 		w.run(w.journal, 80*time.Second)
 		assert.Equal(t, cancellation.Pending, w.now(r).State, "its time is over, and nothing is said of it yet")

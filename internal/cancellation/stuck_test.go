@@ -16,10 +16,10 @@ import (
 // presses are the two buttons under a stuck request.
 var presses = map[string]func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error){
 	"what somebody found": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
-		return d.Settle(ctx, r.ID, by, cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
+		return d.Settle(ctx, pressed(r.ID, by), cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
 	},
 	"a look at the books": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
-		return d.CheckNow(ctx, r.ID, by)
+		return d.CheckNow(ctx, pressed(r.ID, by))
 	},
 }
 
@@ -137,7 +137,7 @@ func TestALookAtTheBooksSettlesOnlyWhatTheyShowForSure(t *testing.T) {
 				r := w.stuck()
 				w.needs(1)
 				w.change(c.is)
-				click, err := w.desk().CheckNow(t.Context(), r.ID, kim)
+				click, err := w.desk().CheckNow(t.Context(), pressed(r.ID, kim))
 				require.NoError(t, err)
 				assert.Equal(t, cancellation.ClickDone, click.Kind)
 				assert.Equal(t, c.want, click.Request.State)

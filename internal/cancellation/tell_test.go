@@ -125,7 +125,7 @@ func TestNobodyIsRemindedOfWhatIsAnsweredByThen(t *testing.T) {
 		})
 		w.run(w.journal, time.Hour+time.Minute)
 		require.Contains(t, w.kinds(r), cancellation.EventReminded)
-		_, err := w.desk().Decline(t.Context(), r.ID, raj, "no")
+		_, err := w.desk().Decline(t.Context(), pressed(r.ID, raj), "no")
 		require.NoError(t, err)
 		w.change(func(w *world) { w.deliveries = nil })
 		w.run(w.journal, time.Hour)

@@ -19,7 +19,7 @@ const (
 	// ClickRefused: this person may not; Click.Decision says by which rule.
 	ClickRefused
 	// ClickRepeated: this person has done so before, or Slack delivers it again; nothing
-	// changed by that.
+	// was changed.
 	ClickRepeated
 	// ClickLate: the request is in another state by now.
 	ClickLate
@@ -30,6 +30,16 @@ type Click struct {
 	Kind     ClickKind
 	Request  Request
 	Decision authz.Decision // of ClickRefused, and of an approval that was recorded
+}
+
+// Press is one press of a button under a request, or one form that such a button opened and
+// somebody sent.
+type Press struct {
+	Request string // the request's id
+	By      Person
+	// Key is the press's own, Slack's trigger_id with the action: however often and to
+	// whatever process Slack delivers the press, it makes one change.
+	Key string
 }
 
 // clickTries bounds how often a click begins again because the request moved meanwhile.
@@ -53,11 +63,11 @@ func (c clicker) person() Person {
 
 // Approve records a person's yes. With the last one that is needed the request is
 // accepted, and waits to be filed.
-func (d *Desk) Approve(ctx context.Context, id string, by Person) (Click, error) {
-	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
+	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker ends it as soon as it can
 		switch {
-		case !over && r.approvedBy(c.person()):
+		case !over && r.ApprovedBy(c.person()):
 			return Click{Kind: ClickRepeated}, nil, nil
 		case over || r.State != Pending:
 			return Click{Kind: ClickLate}, nil, nil
@@ -110,13 +120,17 @@ func directWords(r Request, now time.Time) []Notice {
 	return owed
 }
 
-// Decline ends a request by an approver's no.
-func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (Click, error) {
-	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		if r.State != Pending {
+// Decline ends a request that nothing was sent for by the no of somebody who may approve it,
+// or did. Its requester withdraws it instead.
+func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, error) {
+	if Blank(why) {
+		return Click{}, ErrWhyMissing
+	}
+	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if !r.Stoppable() {
 			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
 		}
-		_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
+		decision := d.mayDecline(r, c)
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
@@ -128,29 +142,43 @@ func (d *Desk) Decline(ctx context.Context, id string, by Person, why string) (C
 	})
 }
 
-// Withdraw ends a request that nothing was sent for: by its requester, by those who
-// approved it, and by whoever may.
-func (d *Desk) Withdraw(ctx context.Context, id string, by Person, why string) (Click, error) {
-	return d.click(ctx, id, by, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		if !r.Stoppable() {
+// mayDecline lets those whose approval would count, and who approved it, whatever they may
+// by now.
+func (d *Desk) mayDecline(r Request, c clicker) authz.Decision {
+	if r.ApprovedBy(c.person()) && !c.isRequester() {
+		return authz.Decision{Effect: authz.Allowed, Rule: ruleApprover}
+	}
+	_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
+	return decision
+}
+
+// Rules of clicks that stand in no policy.
+const (
+	ruleApprover      = "builtin-approved-it"
+	ruleRequesterOnly = "builtin-requester-withdraws"
+)
+
+// Withdraw ends a request that nothing was sent for, by its requester's wish.
+func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
+	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		switch {
+		case !r.Stoppable():
 			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
-		}
-		if !c.isRequester() && !r.approvedBy(c.person()) {
-			_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
-			if decision.Effect != authz.Allowed {
-				return Click{Kind: ClickRefused, Decision: decision}, nil, nil
-			}
+		case !c.isRequester():
+			return Click{Kind: ClickRefused, Decision: authz.Decision{
+				Rule: ruleRequesterOnly, Reason: "only the person who asked can withdraw a request. If you may approve it, decline it and say why.",
+			}}, nil, nil
 		}
 		if err := d.surelyUnsent(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
 		}
-		change, err := end(r, Withdrawn, EventWithdrawn, c, why)
+		change, err := end(r, Withdrawn, EventWithdrawn, c, "")
 		return Click{}, change, err
 	})
 }
 
-// approvedBy reports whether a person's approval is on record and counts.
-func (r Request) approvedBy(p Person) bool {
+// ApprovedBy reports whether a person's approval is on record and counts.
+func (r Request) ApprovedBy(p Person) bool {
 	return slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(p) })
 }
 
@@ -163,7 +191,7 @@ func (r Request) lateOrRepeated(c clicker, in State) ClickKind {
 	return ClickLate
 }
 
-// Stoppable reports whether a request can be withdrawn: as far as the store knows, nothing
+// Stoppable reports whether a request can be withdrawn or declined: as far as the store knows, nothing
 // was made of it.
 func (r Request) Stoppable() bool {
 	return r.State == Pending || r.State == Scheduled && r.LostPosts == 0
@@ -176,7 +204,7 @@ func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error
 	case r.Recheck == NoRecheck:
 		return nil
 	case r.maybeUnderWay(now):
-		return fmt.Errorf("ending %s: a POST that the store knows nothing of may be under way until %s", r.Ref.Short(), r.NotAfter)
+		return &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
 	}
 	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
 	if err != nil {
@@ -190,10 +218,22 @@ func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error
 	return nil
 }
 
+// UnderWayError says that a POST which the store knows nothing of may still be written, so
+// that nobody can say yet that nothing was filed.
+type UnderWayError struct {
+	Ref   Reference
+	Until time.Time
+}
+
+// Error says until when.
+func (e *UnderWayError) Error() string {
+	return fmt.Sprintf("ending %s: a POST may be under way until %s", e.Ref.Short(), e.Until.UTC().Format(time.RFC3339))
+}
+
 // maybeUnderWay reports whether a POST that the store knows nothing of may still be
 // written: what the books show is no proof before that is over.
 func (r Request) maybeUnderWay(now time.Time) bool {
-	return r.Recheck == RecheckSettled && !now.After(r.NotAfter)
+	return (r.Recheck == RecheckSettled || r.LostPosts > 0) && !now.After(r.NotAfter)
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
@@ -214,15 +254,15 @@ func (d *Desk) approvers() approvers { return approvers{directory: d.Directory, 
 // but a refusal.
 type act func(ctx context.Context, r Request, c clicker) (Click, *Change, error)
 
-// click reads who clicked and the row, and makes the change; anew where the row moved
+// click reads who clicked and the row, and makes the change; again where the row moved
 // meanwhile. An error means that nothing was recorded, but for an *UnclearError.
-func (d *Desk) click(ctx context.Context, id string, by Person, act act) (Click, error) {
+func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 	for range clickTries {
-		r, err := d.Journal.Request(ctx, id)
+		r, err := d.Journal.Request(ctx, press.Request)
 		if err != nil {
 			return Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 		}
-		c, err := d.clicker(ctx, r, by)
+		c, err := d.clicker(ctx, r, press.By)
 		if err != nil {
 			return Click{Request: r}, err
 		}
@@ -235,10 +275,13 @@ func (d *Desk) click(ctx context.Context, id string, by Person, act act) (Click,
 			d.noteRefusal(ctx, click, c)
 			return click, err
 		}
+		change.Key = press.Key
 		click.Request, err = d.Journal.Apply(ctx, *change)
 		switch {
 		case errors.Is(err, ErrMoved):
 			continue
+		case errors.Is(err, ErrRepeated):
+			return Click{Kind: ClickRepeated, Request: r}, nil
 		case errors.Is(err, ErrUnclear):
 			return click, &UnclearError{Ref: r.Ref, Err: err}
 		case err == nil:

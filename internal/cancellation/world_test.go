@@ -3,12 +3,14 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -471,6 +473,14 @@ func (w *world) Find(_ context.Context, in cancellation.Place, kind cancellation
 	return cancellation.Posted{}, false, w.history
 }
 
+// pressCount is how many presses the tests made.
+var pressCount atomic.Int64
+
+// pressed is one press by somebody, which Slack delivers for the first time.
+func pressed(id string, by cancellation.Person) cancellation.Press {
+	return cancellation.Press{Request: id, By: by, Key: "press " + strconv.FormatInt(pressCount.Add(1), 10)}
+}
+
 // seenBefore has a card read now, and time pass until what it showed may be read again.
 func (w *world) seenBefore() {
 	w.t.Helper()
@@ -480,3 +490,6 @@ func (w *world) seenBefore() {
 	}
 	time.Sleep(15*time.Minute + time.Second)
 }
+
+// logTo is a log that a test reads.
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

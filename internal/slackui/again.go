@@ -76,7 +76,7 @@ func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, wha
 // showAgain fills the form as a request was, but for what only a reader of the fresh card
 // can say: its warnings, the typed name, and that associated items go which are not the same.
 func (a *App) showAgain(ctx context.Context, at shownView, meta metadata, before cancellation.Submission) {
-	f := a.form(meta, typed{})
+	f := a.form(ctx, meta, typed{})
 	if f.failed = a.unseeing(ctx, meta); f.failed == "" {
 		server := before.Card.Server.ID
 		f.typed = typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}

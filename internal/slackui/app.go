@@ -31,6 +31,8 @@ type Asker interface {
 	MayAskFor(who authz.Principal, s authz.Server, c authz.Context) authz.Decision
 	// MayApproveAtAll decides whether a form for approvers may open.
 	MayApproveAtAll(who authz.Principal) authz.Decision
+	// MayFreeze decides whether somebody may stop all filing, or let it go on.
+	MayFreeze(who authz.Principal) authz.Decision
 }
 
 // Options says what an App is made of. Every field without a default is required.
@@ -90,8 +92,8 @@ func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
 	if strings.EqualFold(query, "help") {
 		return a.help(), nil
 	}
-	if order, why, is := freezeOrder(query); is {
-		return a.freeze(ctx, c, order, why), nil
+	if order, is := freezeOrder(query); is {
+		return a.freeze(ctx, c, order), nil
 	}
 	by, refused := a.mayAsk(ctx, c)
 	if refused != nil {
@@ -110,7 +112,7 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 		a.log.Error("opening a form", "user", c.User, "err", err)
 		return a.notOpened(), nil
 	}
-	view := a.words.modal(a.form(meta, typed{}), sealed)
+	view := a.words.modal(a.form(ctx, meta, typed{}), sealed)
 	if query != "" {
 		view = lookingUp(query, sealed)
 	}
@@ -180,8 +182,8 @@ func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 }
 
 // form is the modal for what was typed so far, without a card.
-func (a *App) form(meta metadata, t typed) form {
-	return form{account: a.desk.Account, place: meta.place(), typed: t}
+func (a *App) form(ctx context.Context, meta metadata, t typed) form {
+	return form{account: a.desk.Account, place: meta.place(), typed: t, frozen: a.frozen(ctx)}
 }
 
 // reply is the body of an acknowledgement.

@@ -2,6 +2,8 @@ package slackui
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 )
@@ -13,10 +15,11 @@ type line []run
 
 // run is a stretch of text in one style.
 type run struct {
-	text string
-	bold bool
-	url  string // text is a link to it
-	user string // a mention of this Slack user; text is their name
+	text  string
+	bold  bool
+	url   string // text is a link to it
+	user  string // a mention of this Slack user; text is their name
+	group string // a mention of this Slack user group
 }
 
 func plain(text string) run         { return run{text: text} }
@@ -33,7 +36,7 @@ func block(id string, lines ...line) slack.Block {
 			section.Elements = append(section.Elements, slack.NewRichTextSectionTextElement("\n", nil))
 		}
 		for _, r := range l {
-			if r.text != "" || r.user != "" {
+			if r.text != "" || r.user != "" || r.group != "" {
 				section.Elements = append(section.Elements, r.element())
 			}
 		}
@@ -49,6 +52,8 @@ func (r run) element() slack.RichTextSectionElement {
 	switch {
 	case r.user != "":
 		return slack.NewRichTextSectionUserElement(r.user, style)
+	case r.group != "":
+		return slack.NewRichTextSectionUserGroupElement(r.group)
 	case r.url != "":
 		return slack.NewRichTextSectionLinkElement(r.url, r.text, style)
 	}
@@ -87,6 +92,14 @@ func ended(sentence string) string {
 	return sentence + "."
 }
 
+// capital begins a sentence with a capital letter.
+func capital(sentence string) string {
+	for i, first := range sentence {
+		return string(unicode.ToUpper(first)) + sentence[i+utf8.RuneLen(first):]
+	}
+	return sentence
+}
+
 func (r run) flat() string {
 	lead, trail := "", ""
 	if strings.HasPrefix(r.text, " ") {
@@ -98,6 +111,8 @@ func (r run) flat() string {
 	switch {
 	case r.user != "":
 		return "<@" + r.user + ">"
+	case r.group != "":
+		return "<!subteam^" + r.group + ">"
 	case r.url != "":
 		return "<" + strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C").Replace(r.url) + "|" + escaped(r.text) + ">"
 	}

@@ -2,6 +2,9 @@ package slackui
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -32,13 +35,13 @@ func (w Words) Live(kind cancellation.NoticeKind, r cancellation.Request) Messag
 	if r.State == cancellation.Pending {
 		m = w.pending(kind, r)
 	}
-	if buttons := w.buttons(r); len(buttons) > 0 {
+	if buttons := w.buttons(kind, r); len(buttons) > 0 {
 		m.Blocks = append(m.Blocks, slack.NewActionBlock(buttonsBlock, buttons...))
 	}
 	return m
 }
 
-func (w Words) buttons(r cancellation.Request) []slack.BlockElement {
+func (w Words) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
 	switch {
 	case r.State == cancellation.Pending:
 		return []slack.BlockElement{
@@ -47,14 +50,12 @@ func (w Words) buttons(r cancellation.Request) []slack.BlockElement {
 			button(r, detailsAction, "Details", slack.StyleDefault),
 			withdrawing(r, withdrawAction, "Withdraw"),
 		}
-	case r.State == cancellation.Scheduled && r.Stoppable() && !r.UndoUntil.IsZero():
-		return []slack.BlockElement{withdrawing(r, undoAction, "Undo")}
 	case r.State == cancellation.Scheduled && r.Stoppable():
-		return []slack.BlockElement{withdrawing(r, undoAction, "Stop")}
+		return w.stopping(kind, r)
 	case r.State == cancellation.Stuck && w.peopleSettle():
 		return []slack.BlockElement{
 			button(r, foundAction, "There is a ticket", slack.StylePrimary),
-			asking(button(r, noneAction, "There is none", slack.StyleDefault), "Did you look?",
+			asking(noneButton(r), "Did you look?",
 				"Only if you looked. SoftLayer refuses a second open ticket for the same server, so at most one can stand.", "I looked: send again", "Leave it"),
 			button(r, leaveAction, "Leave the server", slack.StyleDefault),
 			button(r, checkAction, "Check now", slack.StyleDefault),
@@ -63,6 +64,38 @@ func (w Words) buttons(r cancellation.Request) []slack.BlockElement {
 		return []slack.BlockElement{button(r, againAction, "Ask again", slack.StyleDefault)}
 	}
 	return nil
+}
+
+// stopping are the buttons of an accepted request before it is filed: its requester takes it
+// back, others decline it. A direct message has the one that is its reader's.
+func (w Words) stopping(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+	undo := "Stop"
+	if !r.UndoUntil.IsZero() {
+		undo = "Undo"
+	}
+	takeBack, decline := withdrawing(r, undoAction, undo), button(r, declineAction, "Decline", slack.StyleDanger)
+	switch to := kind.Recipient(); {
+	case to == r.Submission.By.ID, !w.peopleSettle():
+		return []slack.BlockElement{takeBack}
+	case to != "":
+		return []slack.BlockElement{decline}
+	}
+	return []slack.BlockElement{takeBack, decline}
+}
+
+// noneButton says which stuck state it is about: its value is the request's id, "@", and since
+// when it is stuck, in milliseconds.
+func noneButton(r cancellation.Request) *slack.ButtonBlockElement {
+	b := button(r, noneAction, "There is none", slack.StyleDefault)
+	b.Value = r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
+	return b
+}
+
+// stuckOf reads the value of a noneButton.
+func stuckOf(value string) (id string, since time.Time, ok bool) {
+	id, at, found := strings.Cut(value, "@")
+	millis, err := strconv.ParseInt(at, 10, 64)
+	return id, time.UnixMilli(millis).UTC(), found && err == nil
 }
 
 func (w Words) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }

@@ -55,7 +55,7 @@ func (a *App) showChosen(ctx context.Context, at shownView, i Interaction, serve
 	}
 	t := read(*i.View, server)
 	t.Server = server
-	f := a.form(meta, t)
+	f := a.form(ctx, meta, t)
 	f.card, f.failed = a.chosen(ctx, meta, server)
 	a.show(ctx, at, meta, f)
 }

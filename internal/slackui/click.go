@@ -15,15 +15,21 @@ import (
 // acknowledged; what has to be said is said to the clicker alone. The message itself
 // is changed by the worker, as the request's state is.
 func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
-	by, id := clickedBy(i), i.Action.Value
+	press := pressOf(i)
+	if press.Key == "" {
+		a.log.Warn("a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
+		return nil, a.whisper(i, line{bold("Nothing was recorded."), plain(" Slack sent this press without its trigger: press again.")})
+	}
 	switch i.Action.ActionID {
 	case againAction:
 		return a.askAgain(ctx, i)
+	case unfreezeAction:
+		return nil, a.unfreeze(ctx, i)
 	case approveAction:
-		click, err := a.desk.Approve(ctx, id, by)
+		click, err := a.desk.Approve(ctx, press)
 		return nil, a.whisper(i, clickWords(click, err, "approve"))
 	case withdrawAction, undoAction:
-		click, err := a.desk.Withdraw(ctx, id, by, "")
+		click, err := a.desk.Withdraw(ctx, press)
 		return nil, a.whisper(i, clickWords(click, err, "withdraw"))
 	case declineAction:
 		return nil, a.openFor(ctx, i, func(r cancellation.Request) slack.ModalViewRequest { return declineForm(r) })
@@ -34,11 +40,10 @@ func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
 	case leaveAction:
 		return nil, a.openFor(ctx, i, func(r cancellation.Request) slack.ModalViewRequest { return leaveForm(r) })
 	case noneAction:
-		click, err := a.desk.Settle(ctx, id, by, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases"})
-		return nil, a.whisper(i, clickWords(click, err, "settle"))
+		return nil, a.whisper(i, a.foundNone(ctx, press))
 	case checkAction: // it only reads, as long as that takes
 		return nil, func(ctx context.Context) {
-			click, err := a.desk.CheckNow(ctx, id, by)
+			click, err := a.desk.CheckNow(ctx, press)
 			if says := a.whisper(i, checkWords(click, err)); says != nil {
 				says(ctx)
 			}
@@ -51,6 +56,31 @@ func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
 // clickedBy is who pressed, as far as the payload says; what they may is read anew.
 func clickedBy(i Interaction) cancellation.Person {
 	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: cut(oneLine(i.UserName), 100)}
+}
+
+// pressOf is a press of a button of a request's message.
+func pressOf(i Interaction) cancellation.Press {
+	return cancellation.Press{Request: i.Action.Value, By: clickedBy(i), Key: pressKey(i)}
+}
+
+// pressKey is a press's own; "" where Slack sent none.
+func pressKey(i Interaction) string {
+	if i.TriggerID == "" {
+		return ""
+	}
+	return i.Action.ActionID + " " + i.TriggerID
+}
+
+// foundNone sends a stuck request once more, on the word of who pressed: that of the state
+// which the message showed, since they cannot have looked for a ticket that was sent later.
+func (a *App) foundNone(ctx context.Context, press cancellation.Press) line {
+	id, since, ok := stuckOf(press.Request)
+	if !ok {
+		return line{bold("Nothing was recorded."), plain(" This button is of another version of the bot: ask " + a.words.contact() + " to run bot resolve.")}
+	}
+	press.Request = id
+	click, err := a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
+	return clickWords(click, err, "settle")
 }
 
 // whisper says something to the clicker alone; nothing where there is nothing to say.
@@ -88,6 +118,9 @@ func clickWords(c cancellation.Click, err error, verb string) line {
 		if r.State == cancellation.Pending && verb == "approve" {
 			return line{plain("Too late: the time for approving it was over at " + instant(r.ExpiresAt) + ". Nothing was changed. " + about)}
 		}
+		if r.State == cancellation.Stuck {
+			return line{plain("Nothing was changed: it was sent once more since this message was shown, and needs a person again. Look once more. " + about)}
+		}
 		return line{plain("Too late: " + ended(standingWords(r.State)) + " Nothing was changed. " + about)}
 	case cancellation.ClickDone:
 	}
@@ -102,6 +135,9 @@ func settleError(err error) string {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
+	}
+	if underWay, is := errors.AsType[*cancellation.UnderWayError](err); is {
+		return "It may still be on its way to SoftLayer until " + instant(underWay.Until) + "."
 	}
 	return "the bot could not do it now"
 }
@@ -123,12 +159,12 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 	if !known {
 		return a.whisper(i, line{bold("Nothing was opened."), plain(" " + unspoken)})
 	}
-	if d := a.mayOpen(who, i); d.Effect == authz.Refused {
-		return a.whisper(i, line{bold("Nothing was opened."), plain(" You may not do this: " + ended(shown(d.Reason)) + " Rule " + shown(d.Rule))})
-	}
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil {
 		return a.whisper(i, clickWords(cancellation.Click{}, err, "see"))
+	}
+	if d := a.mayOpen(who, i, r); d.Effect == authz.Refused {
+		return a.whisper(i, line{bold("Nothing was opened."), plain(" You may not do this: " + ended(shown(d.Reason)) + " Rule " + shown(d.Rule))})
 	}
 	if _, _, err := a.web.OpenView(ctx, i.TriggerID, view(r)); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)
@@ -150,10 +186,14 @@ func (a *App) opener(ctx context.Context, by cancellation.Person, action string)
 	return who, err == nil
 }
 
-// mayOpen decides whether a form may open: approvers' forms for whoever could approve
-// something, and a server's addresses and cost for whoever could ask as well.
-func (a *App) mayOpen(who authz.Principal, i Interaction) authz.Decision {
+// mayOpen decides whether a form may open: approvers' forms for anyone who could approve
+// something, a decline for those who approved the request too, and a server's addresses and
+// cost for anyone who could ask as well.
+func (a *App) mayOpen(who authz.Principal, i Interaction, r cancellation.Request) authz.Decision {
 	d := a.policy.MayApproveAtAll(who)
+	if i.Action.ActionID == declineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {
+		return authz.Decision{Effect: authz.Allowed}
+	}
 	if d.Effect == authz.Refused && i.Action.ActionID == detailsAction {
 		return a.policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
 	}

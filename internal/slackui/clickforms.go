@@ -71,23 +71,25 @@ func (w Words) details(r cancellation.Request) slack.ModalViewRequest {
 // submitClickForm takes what was typed into a form that a button opened. Whoever may not,
 // or comes too late, is told in its place.
 func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
-	id, why := i.View.PrivateMetadata, strings.TrimSpace(i.View.Values[whyBlock][whyAction].Text)
+	press := cancellation.Press{Request: i.View.PrivateMetadata, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
+	why := strings.TrimSpace(i.View.Values[whyBlock][whyAction].Text)
 	if cancellation.Blank(why) {
 		return fieldError(whyBlock, "Say why: people read it.")
 	}
 	var click cancellation.Click
 	var err error
-	switch by := clickedBy(i); i.View.CallbackID {
+	var number int64
+	switch i.View.CallbackID {
 	case declineCallback:
-		click, err = a.desk.Decline(ctx, id, by, cut(why, maxWhy))
+		click, err = a.desk.Decline(ctx, press, cut(why, maxWhy))
 	case leaveCallback:
-		click, err = a.desk.Settle(ctx, id, by, cancellation.Resolution{Finding: cancellation.DropIt, Why: cut(why, maxWhy)})
+		click, err = a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.DropIt, Why: cut(why, maxWhy)})
 	case foundCallback:
-		ticket, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64)
-		if bad != nil || ticket <= 0 {
+		var bad error
+		if number, bad = strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64); bad != nil || number <= 0 {
 			return fieldError(ticketBlock, "The ticket's id is a number, like 153572280.")
 		}
-		click, err = a.desk.Settle(ctx, id, by, cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: ticket, Why: cut(why, maxWhy)})
+		click, err = a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: number, Why: cut(why, maxWhy)})
 	}
 	if err != nil {
 		a.log.Warn("recording what was typed for a button", "form", i.View.CallbackID, "user", i.User, "err", err)
@@ -95,7 +97,8 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
 		return nil
 	}
-	if says := clickWords(click, err, "do"); says != nil {
+	says := clickWords(click, err, "do")
+	if says != nil {
 		return update(notice("Not recorded", block("", says)))
 	}
 	return nil // an empty answer closes the form; the message shows the rest

@@ -86,14 +86,17 @@ func goldenMessages() map[string]cancellation.Request {
 		"scheduled-why": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
 		"scheduled-unsent": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting,
 			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07."))),
-		"sent-again":       goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
-		"filing":           goldenRequest(cancellation.Filing),
-		"filed":            goldenRequest(cancellation.Filed),
-		"filed-settled":    goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
-		"filed-late":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = noon.Add(7 * 24 * time.Hour) }),
-		"filed-unsure":     goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = time.Time{} }),
-		"filed-hourly":     goldenRequest(cancellation.Filed, hourly),
-		"filed-associated": goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
+		"scheduled-frozen":    goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "T1/U8: an outage at 10.3.4.5"))),
+		"scheduled-operators": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "operator:root: an outage"))),
+		"filed-unseen":        goldenRequest(cancellation.Filed, because(detail(cancellation.WhyUnseen, "operator:root")), func(r *cancellation.Request) { r.Since = noon }),
+		"sent-again":          goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
+		"filing":              goldenRequest(cancellation.Filing),
+		"filed":               goldenRequest(cancellation.Filed),
+		"filed-settled":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-late":          goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = noon.Add(7 * 24 * time.Hour) }),
+		"filed-unsure":        goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = time.Time{} }),
+		"filed-hourly":        goldenRequest(cancellation.Filed, hourly),
+		"filed-associated":    goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
 		"filed-unread-cutoff": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {
 			r.Submission.Card.Cutoff, r.Ticket.Number = "", "153572280"
 		}),
@@ -129,6 +132,11 @@ func goldenMessages() map[string]cancellation.Request {
 		"reverted":           goldenRequest(cancellation.Reverted),
 		"reclaimed":          goldenRequest(cancellation.Reclaimed),
 	}
+}
+
+// goldenFreeze is a freeze that somebody in Slack ordered.
+func goldenFreeze() cancellation.Freeze {
+	return cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "SoftLayer has an outage", At: noon, Number: 3}
 }
 
 func waitsForTwo(r *cancellation.Request) {
@@ -380,12 +388,23 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Billing.UnderContract, c.Server.Billing.ContractEnd = true, "2027-03-03T00:00:00-06:00"
 			})
 		}),
-		"blocked-billing":  show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
-		"looking-up":       lookingUp("db-042", "sealed"),
-		"recorded":         recorded(goldenRequest(cancellation.Scheduled)),
+		"blocked-billing":         show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
+		"looking-up":              lookingUp("db-042", "sealed"),
+		"recorded":                recorded(goldenRequest(cancellation.Scheduled), cancellation.Freeze{}),
+		"recorded-frozen":         recorded(goldenRequest(cancellation.Scheduled), goldenFreeze()),
+		"recorded-pending-frozen": recorded(goldenRequest(cancellation.Pending, waitsForTwo), goldenFreeze()),
+		"frozen":                  show(func(f *form) { f.frozen = goldenFreeze() }),
+		"blocked-ended": show(func(f *form) {
+			f.card = card(func(c *cancellation.Card) {
+				c.Standing = &cancellation.Standing{
+					Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"},
+					Ticket: cancellation.TicketID{ID: 153572280}, Known: noon.Add(15 * time.Minute),
+				}
+			})
+		}),
 		"denied":           denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
-		"recorded-pending": recorded(goldenRequest(cancellation.Pending, waitsForTwo)),
-		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) })),
+		"recorded-pending": recorded(goldenRequest(cancellation.Pending, waitsForTwo), cancellation.Freeze{}),
+		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":          declineForm(goldenRequest(cancellation.Pending)),
 		"found-ticket":     foundForm(goldenRequest(cancellation.Stuck)),
 		"leave":            leaveForm(goldenRequest(cancellation.Stuck)),

@@ -3,6 +3,7 @@ package slackui
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -178,7 +179,7 @@ func toBeUndone(r cancellation.Request) []line {
 	}
 	return []line{
 		head("🕒 " + willBeFiled(r) + name(r)),
-		words(before + ". Until then its requester and its approvers can undo it; afterwards only SoftLayer can stop it."),
+		words(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
 		askedBy(r), foot(r),
 	}
 }
@@ -198,7 +199,10 @@ func waiting(r cancellation.Request) []line {
 		return toBeUndone(r)
 	}
 	lines := []line{head("⏳ Waiting to be filed: " + name(r))}
-	if word, detail := cancellation.SplitWhy(r.Why); word == cancellation.WhyWaiting && detail != "" {
+	switch word, detail := cancellation.SplitWhy(r.Why); {
+	case word == cancellation.WhyFrozen:
+		lines = append(lines, heldByFreeze(detail))
+	case word == cancellation.WhyWaiting && detail != "":
 		lines = append(lines, words(ended("Held up by: "+public(uncalled(detail)))))
 	}
 	if r.LostPosts == 0 {
@@ -207,6 +211,13 @@ func waiting(r cancellation.Request) []line {
 		lines = append(lines, words("It is sent once more after all checks; this message then changes."))
 	}
 	return append(lines, askedBy(r), foot(r))
+}
+
+// heldByFreeze says by whom filing is frozen, and why.
+func heldByFreeze(detail string) line {
+	by, why, _ := strings.Cut(detail, ": ")
+	l := append(line{plain("Held up: filing is frozen by ")}, actor(by)...)
+	return append(l, plain(": "+ended(public(why))))
 }
 
 // uncalled leaves out which method an error came from: that is for the log.
@@ -220,6 +231,9 @@ func uncalled(detail string) string {
 func (w Words) filed(r cancellation.Request) []line {
 	card := r.Submission.Card
 	lines := []line{head("✅ Cancellation requested: " + name(r)), {w.ticket(r.Ticket)}}
+	if word, by := cancellation.SplitWhy(r.Why); word == cancellation.WhyUnseen {
+		lines = append(lines, onTheWordOf(by, r.Since))
+	}
 	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
 		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
@@ -237,6 +251,12 @@ func (w Words) filed(r cancellation.Request) []line {
 		stop = "before " + minute(by) + inZone(by)
 	}
 	return append(lines, words("To stop it: update the ticket "+stop+". · "+footText(r)))
+}
+
+// onTheWordOf says that nobody but a person saw the ticket.
+func onTheWordOf(by string, since time.Time) line {
+	l := append(line{plain("⚠ This key cannot read that ticket: its number rests on the word of ")}, actor(by)...)
+	return append(l, plain(", since "+instant(since)+"."))
 }
 
 func runsUntil(e cancellation.End) line {

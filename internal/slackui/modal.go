@@ -46,6 +46,7 @@ type form struct {
 	place   cancellation.Place
 	card    *cancellation.Card // nil: none chosen, or not read
 	typed   typed
+	frozen  cancellation.Freeze   // the order about filing that stands
 	note    string                // what to know before choosing; "" for nothing
 	offers  []cancellation.Server // which servers may be meant, each with a button
 	failed  string                // why there is no card, in its place; "" for nothing
@@ -68,6 +69,9 @@ func belongs(prefix string, server int64) string { return prefix + strconv.Forma
 // modal builds the form; sealed is its private_metadata.
 func (w Words) modal(f form, sealed string) slack.ModalViewRequest {
 	blocks := []slack.Block{footnote("place", placeWords(f))}
+	if f.frozen.Frozen {
+		blocks = append(blocks, block("frozen", frozenBy(f.frozen, shown), words("What you ask for now is recorded, and waits until that ends.")))
+	}
 	if f.note != "" {
 		blocks = append(blocks, block("note", words(f.note)))
 	}

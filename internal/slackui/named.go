@@ -26,7 +26,7 @@ const maxNamed = 100
 // showNamed fills the modal that was opened with a server's name: with its card if
 // the name means exactly one, else with the form and what is known about the name.
 func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query string) {
-	f := a.form(meta, typed{})
+	f := a.form(ctx, meta, typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if f.failed = a.unseeing(looking, meta); f.failed == "" {

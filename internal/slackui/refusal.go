@@ -46,12 +46,17 @@ func deniedWhy(r cancellation.Request) string {
 }
 
 // recorded is what an accepted submission reads, in the form's place.
-func recorded(r cancellation.Request) slack.ModalViewRequest {
-	return notice("Recorded", block("",
-		line{bold(shown(r.Submission.Card.Server.FQDN))},
-		words(recordedWords(r)+" · ref "+r.Ref.Short()),
-		words("The result comes to "+channelWords(r.Submission.Place)+"."),
-	))
+func recorded(r cancellation.Request, order cancellation.Freeze) slack.ModalViewRequest {
+	lines := []line{{bold(shown(r.Submission.Card.Server.FQDN))}}
+	said := recordedWords(r)
+	if held := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); held {
+		if r.State == cancellation.Scheduled {
+			said = "Accepted, and not filed yet"
+		}
+		lines = append(lines, frozenBy(order, shown))
+	}
+	lines = append(lines, words(said+" · ref "+r.Ref.Short()), words("The result comes to "+channelWords(r.Submission.Place)+"."))
+	return notice("Recorded", block("", lines...))
 }
 
 // recordedWords says what happens next with a request that was just recorded.

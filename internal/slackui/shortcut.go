@@ -54,7 +54,7 @@ func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After 
 		a.log.Error("opening a form", "user", i.User, "err", err)
 		return a.alone(i, a.notOpenedLine())
 	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(meta, typed{}), sealed)); problem != nil {
+	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(ctx, meta, typed{}), sealed)); problem != nil {
 		return a.alone(i, problem)
 	}
 	return nil
@@ -63,7 +63,7 @@ func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After 
 // showMentioned fills the modal with the card of the one server that a message names, else
 // with the form and which servers those are.
 func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, said string) {
-	f := a.form(meta, typed{})
+	f := a.form(ctx, meta, typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if f.failed = a.unseeing(looking, meta); f.failed == "" { // others wrote the names

@@ -50,7 +50,7 @@ func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed)
 	}
 	if !meta.Card.Fresh(now) {
 		if before, err := a.desk.Recorded(ctx, s); err == nil {
-			return a.answer(before, s)
+			return a.answer(ctx, before, s)
 		}
 		return a.freshCard(ctx, i, meta, t)
 	}
@@ -63,7 +63,7 @@ func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed)
 	if err != nil {
 		return a.undecided(ctx, s, err)
 	}
-	return a.answer(answer, s)
+	return a.answer(ctx, answer, s)
 }
 
 // unconfirmed reports whether the card has a warning that was not ticked. A card that
@@ -105,7 +105,7 @@ func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typ
 		t.Warnings, t.Associated, t.Confirmation = nil, false, ""
 	}
 	a.choices.note(i.View.ID, "") // a card that is still on its way is older
-	f := a.form(meta, t)
+	f := a.form(ctx, meta, t)
 	f.refused = a.foretell(reading, meta, &card)
 	f.card, f.note = &card, "This card was read just now. Nothing was filed: check it, and press Request cancellation once more."
 	answer := update(a.words.modal(f, sealed))
@@ -117,11 +117,11 @@ func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typ
 }
 
 // answer shows what became of a submission.
-func (a *App) answer(answer cancellation.Answer, s cancellation.Submission) Reply {
+func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancellation.Submission) Reply {
 	switch answer.Kind {
 	case cancellation.AnswerAccepted:
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
-		return update(recorded(answer.Request))
+		return update(recorded(answer.Request, a.frozen(ctx)))
 	case cancellation.AnswerDenied:
 		return push(denied(answer.Request))
 	case cancellation.AnswerHeld:
@@ -146,7 +146,7 @@ func (a *App) answer(answer cancellation.Answer, s cancellation.Submission) Repl
 func (a *App) undecided(ctx context.Context, s cancellation.Submission, err error) Reply {
 	before, looked := a.desk.Recorded(ctx, s)
 	if looked == nil {
-		return a.answer(before, s)
+		return a.answer(ctx, before, s)
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
