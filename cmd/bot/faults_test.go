@@ -312,9 +312,13 @@ func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
 		assert.Len(t, w.postsFor(server), 1, "nothing is sent again on the word of books that cannot be read")
 		assert.Len(t, w.tickets(server), 1)
 
-		// The operator looked, and the key cannot: the person's word is taken.
+		// The operator looked, and the key cannot: only their word, given as such, is taken.
 		id := strconv.FormatInt(w.tickets(server)[0].ID, 10)
-		code, said := w.ends([]string{"resolve", w.ref(told.Shown), "filed", id, "--why", "It stands in IBM Cloud."})
+		order := []string{"resolve", w.ref(told.Shown), "filed", id, "--why", "It stands in IBM Cloud."}
+		code, said := w.ends(order)
+		require.Equal(t, 1, code, said)
+		assert.Contains(t, said, "this key cannot read that ticket")
+		code, said = w.ends(append(order, "--unseen"))
 		require.Zero(t, code, said)
 		assert.Contains(t, w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server)).Shown, id)
 		assert.Equal(t, map[string]int{"filed": 2}, w.recorded())

@@ -66,7 +66,7 @@ func verbs() []Verb {
 func workVerbs() []Verb {
 	return []Verb{
 		{Usage: "[serve]", Meaning: "serves Slack until it is stopped; what no verb means"},
-		{Usage: "resolve REF filed TICKET --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one"},
+		{Usage: "resolve REF filed TICKET [--unseen] --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one; --unseen: on your word, where this key cannot read it"},
 		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
 		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
 		{Usage: "freeze --why TEXT", Meaning: "stops all filing, on every replica; lists what may be under way already"},

@@ -42,6 +42,9 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 	r, err := desk.Resolve(ctx, said)
+	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
+		err = fmt.Errorf("%w. Look at the ticket in IBM Cloud. If it is about this server, add --unseen: the request then rests on your word", err)
+	}
 	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
 	}
@@ -49,16 +52,20 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-// parseResolution reads REF filed TICKET | none | drop, with --why anywhere.
+// parseResolution reads REF filed TICKET | none | drop, with --why and --unseen anywhere.
 func parseResolution(args []string) (cancellation.Resolution, error) {
 	flags := flag.NewFlagSet("resolve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	why := flags.String("why", "", "")
+	why, unseen := flags.String("why", "", ""), flags.Bool("unseen", false, "")
 	words, err := parseMixed(flags, args)
 	if err != nil {
 		return cancellation.Resolution{}, err
 	}
-	return resolution(words, *why)
+	said, err := resolution(words, *why)
+	if said.Unseen = *unseen; err == nil && said.Unseen && said.Finding != cancellation.FoundTicket {
+		return said, fmt.Errorf("%w: --unseen belongs to filed TICKET alone", errUsage)
+	}
+	return said, err
 }
 
 // parseMixed reads flags that may stand before, between and after words.
@@ -75,7 +82,7 @@ func parseMixed(flags *flag.FlagSet, args []string) (words []string, err error) 
 }
 
 func resolution(words []string, why string) (cancellation.Resolution, error) {
-	const usage = "resolve REF filed TICKET | none | drop --why TEXT"
+	const usage = "resolve REF filed TICKET [--unseen] | none | drop --why TEXT"
 	if len(words) < 2 {
 		return cancellation.Resolution{}, fmt.Errorf("%w: %s", errUsage, usage)
 	}

@@ -416,10 +416,54 @@ func TestResolve(t *testing.T) {
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
 			cancellation.Stuck, cancellation.ErrOtherServer, "",
 		},
-		"a ticket that the key cannot read is the person's word": {
+		"a ticket that the key cannot read is no ticket": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil, onTheirWord,
+			cancellation.Stuck, cancellation.ErrTicketUnseen, "",
+		},
+		"nor is one while some cancellation is pending": {
+			func(w *world, _ cancellation.Request) { w.server.Billing.PendingCancellation = true },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Stuck, cancellation.ErrSomeTicket, "",
+		},
+		"nor is one whose text is hidden": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(9, "")
+				w.tickets[0].FirstRead, w.server.OpenTicket = false, nil
+			},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Stuck, cancellation.ErrTicketUnseen, "",
+		},
+		"nor is one beside another open ticket of the server, whatever the operator says": {
+			func(w *world, _ cancellation.Request) { w.openTicket(8, "by hand") },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true},
+			cancellation.Stuck, &cancellation.OtherTicketError{Open: 8}, "",
+		},
+		"nor is one beside the ticket that SoftLayer says it made": {
+			func(w *world, r cancellation.Request) {
+				late := cancellation.Event{Kind: cancellation.EventLateAnswer, Actor: "worker-2", From: r.State, To: r.State, Detail: `{"Kind":"made","Ticket":8}`}
+				require.NoError(w.t, w.journal.Note(w.t.Context(), r.ID, late))
+			},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true},
+			cancellation.Stuck, cancellation.ErrTicketMade, "",
+		},
+		"a ticket that an operator vouches for unseen": {
+			func(*world, cancellation.Request) {},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true},
+			cancellation.Filed, nil, "taken on the operator's word",
+		},
+		"what a ticket says counts before the operator's word": {
+			func(w *world, _ cancellation.Request) {
+				w.openTicket(9, "by hand")
+				w.tickets[0].Servers = []int64{42}
+			},
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true},
+			cancellation.Stuck, cancellation.ErrOtherServer, "",
+		},
+		"a hidden ticket that SoftLayer names as the server's open one": {
+			func(w *world, _ cancellation.Request) { w.openTicket(9, ""); w.rights.ViewTickets = false },
+			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
+			cancellation.Filed, nil, "names this ticket as the server's open cancellation ticket",
 		},
 		"dropping what SoftLayer said late that it made": {
 			func(w *world, r cancellation.Request) {
@@ -449,10 +493,10 @@ func TestResolve(t *testing.T) {
 			cancellation.Resolution{Finding: cancellation.FoundTicket},
 			cancellation.Stuck, cancellation.ErrTicketMissing, "",
 		},
-		"a ticket whose text is hidden is the person's word": {
+		"an open ticket of the server whose text is hidden": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, ""); w.tickets[0].FirstRead = false },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil, onTheirWord,
+			cancellation.Filed, nil, "names this ticket as the server's open cancellation ticket",
 		},
 		"somebody else's ticket that may be about another server": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.tickets[0].ServersRead = false },
@@ -506,9 +550,12 @@ func TestResolve(t *testing.T) {
 				case errors.Is(c.err, errAny):
 					require.Error(t, err)
 				default:
-					require.ErrorIs(t, err, c.err)
+					require.ErrorContains(t, err, c.err.Error())
 				}
 				assert.Equal(t, c.want, w.now(r).State)
+				if c.say.Unseen && c.want == cancellation.Filed {
+					assert.Equal(t, cancellation.Because(cancellation.WhyUnseen, "operator:root"), w.now(r).Why, "it rests on that word")
+				}
 				if c.want == cancellation.Filed || c.want == cancellation.Duplicate {
 					assert.Equal(t, int64(9), w.now(r).Ticket.ID, "the ticket is linked")
 				}

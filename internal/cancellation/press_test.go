@@ -68,6 +68,26 @@ func TestSendAgainDeliveredLateSendsNothing(t *testing.T) {
 	})
 }
 
+func TestDropWaitsUntilNoPostIsUnderWay(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		from := w.stuck()
+		restored := from // as where the database lost what it had committed last
+		restored.Recheck, restored.NotAfter = cancellation.RecheckSettled, time.Now().Add(90*time.Second)
+		r, err := w.journal.Apply(t.Context(), cancellation.Change{From: from, To: restored})
+		require.NoError(t, err)
+		drop := func() error {
+			_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.DropIt, Why: "I see none", Actor: "operator:root"})
+			return err
+		}
+		var underWay *cancellation.UnderWayError
+		require.ErrorAs(t, drop(), &underWay)
+		assert.Equal(t, cancellation.Stuck, w.now(r).State)
+		time.Sleep(91 * time.Second)
+		require.NoError(t, drop())
+		assert.Equal(t, cancellation.Withdrawn, w.now(r).State)
+	})
+}
+
 // clerk is a journal that remembers refused orders about filing.
 type clerk struct {
 	cancellation.Journal

@@ -27,10 +27,13 @@ type Resolution struct {
 	Ref     string // short form, as typed
 	Finding Finding
 	Ticket  int64 // FoundTicket only: the ticket's id
-	Why     string
-	Actor   string // who says so, as the history names them
-	By      Person // who they are in Slack; zero for an operator
-	Key     string // of the press ([Press]); empty for an operator
+	// Unseen, of an operator's FoundTicket only: record the number although nobody can read
+	// that ticket. The request then rests on the operator's word, and says so.
+	Unseen bool
+	Why    string
+	Actor  string // who says so, as the history names them
+	By     Person // who they are in Slack; zero for an operator
+	Key    string // of the press ([Press]); empty for an operator
 	// Stuck is since when the request was stuck as the person saw it; zero for an operator.
 	// One that is stuck again is not theirs to resolve unseen.
 	Stuck time.Time
@@ -44,7 +47,18 @@ var (
 	ErrTicketClosed  = errors.New("that ticket does not carry this request's reference, is closed, and no cancellation is pending: it settles nothing")
 	ErrTicketMade    = errors.New("SoftLayer made this ticket for the request: resolve with it")
 	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
+	ErrTicketUnseen  = errors.New("this key cannot read that ticket, so nothing shows that it is about this server")
+	ErrSomeTicket    = errors.New("this key cannot read that ticket. A cancellation of this server is pending, which does not show by which ticket")
 )
+
+// OtherTicketError says that another ticket than the one named is the server's open
+// cancellation ticket.
+type OtherTicketError struct{ Open int64 }
+
+// Error names the open one.
+func (e *OtherTicketError) Error() string {
+	return fmt.Sprintf("SoftLayer says that ticket %d is this server's open cancellation ticket", e.Open)
+}
 
 // Resolve ends a stuck request by a person's word, which is recorded with their
 // name. Whatever a ticket says itself is believed before the person.
@@ -77,7 +91,7 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request, string, error) {
 	switch res.Finding {
 	case FoundTicket:
-		return d.byTicket(ctx, r, res.Ticket)
+		return d.byTicket(ctx, r, res)
 	case FoundNone:
 		next, err := r.Move(Scheduled, ByPerson, "")
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
@@ -89,9 +103,17 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 	}
 }
 
-// drop ends the request with nothing filed, unless a ticket of its own is known or there
-// to be read. Where the tickets cannot be read, the person's word is recorded as such.
+// drop ends the request with nothing filed, unless a POST may be under way, or a ticket of
+// its own is known or there to be read. Where the tickets cannot be read, the person's word
+// is recorded as such.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+	now, err := d.Journal.Now(ctx)
+	if err != nil {
+		return r, "", fmt.Errorf("reading the database's time: %w", err)
+	}
+	if r.maybeUnderWay(now) {
+		return r, "", &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
+	}
 	made, err := d.madeTicket(ctx, r)
 	if err != nil || made != 0 {
 		return r, "", errors.Join(err, madeError(made))
@@ -139,15 +161,18 @@ func madeError(ticket int64) error {
 	return fmt.Errorf("ticket %d: %w", ticket, ErrTicketMade)
 }
 
-// byTicket ends the request with the ticket that the person found, judged by what
-// the ticket says; where the key cannot read it, the person's word is recorded as such.
-func (d *Desk) byTicket(ctx context.Context, r Request, id int64) (Request, string, error) {
+// byTicket ends the request with the ticket that the person found, judged by what the ticket
+// says. A number alone is no ticket: one that the key cannot read counts only where
+// SoftLayer itself names it as the server's open cancellation ticket, or an operator says so
+// unseen.
+func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+	id := res.Ticket
 	if id <= 0 {
 		return r, "", ErrTicketMissing
 	}
 	ticket, err := d.Books.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
-		return d.believe(r, Ticket{TicketID: TicketID{ID: id}}, "the key cannot read this ticket: taken on the person's word")
+		return d.byNumber(ctx, r, Ticket{TicketID: TicketID{ID: id}}, res)
 	}
 	if err != nil {
 		return r, "", fmt.Errorf("reading ticket %d: %w", id, err)
@@ -159,11 +184,38 @@ func (d *Desk) byTicket(ctx context.Context, r Request, id int64) (Request, stri
 	case judged == Ours:
 		return d.believe(r, ticket, "the ticket carries this request's reference")
 	case judged == Unreadable:
-		return d.believe(r, ticket, "the ticket's text is not visible to the key: taken on the person's word")
+		return d.byNumber(ctx, r, ticket, res)
 	case !ticket.ServersRead:
 		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
 	}
 	return d.foreignTicket(ctx, r, ticket)
+}
+
+// byNumber ends the request with a ticket that the key cannot read, or not the text of.
+func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution) (Request, string, error) {
+	made, err := d.madeTicket(ctx, r)
+	if err != nil || made != 0 && made != t.ID {
+		return r, "", errors.Join(err, madeError(made))
+	}
+	server, err := d.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	if err != nil && !errors.Is(err, ErrServerNotFound) {
+		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)
+	}
+	switch open := server.OpenTicket; {
+	case made != 0:
+		return d.believe(r, t, "SoftLayer's answer to the request named this ticket")
+	case open != nil && open.ID == t.ID:
+		return d.believe(r, Ticket{TicketID: *open, CreatedAt: t.CreatedAt}, "SoftLayer names this ticket as the server's open cancellation ticket")
+	case open != nil:
+		return r, "", &OtherTicketError{Open: open.ID}
+	case res.Unseen:
+		next, note, err := d.believe(r, t, "the key cannot read this ticket: taken on the operator's word")
+		next.Why = Because(WhyUnseen, res.Actor)
+		return next, note, err
+	case server.pending():
+		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrSomeTicket)
+	}
+	return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrTicketUnseen)
 }
 
 func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error) {
@@ -219,7 +271,7 @@ func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, 
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	res.Ref, res.Actor, res.By, res.Key = r.Ref.Short(), actor(c.person()), c.person(), press.Key
+	res.Ref, res.Actor, res.By, res.Key, res.Unseen = r.Ref.Short(), actor(c.person()), c.person(), press.Key, false
 	click.Request, err = d.Resolve(ctx, res)
 	if err == nil {
 		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)

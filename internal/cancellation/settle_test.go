@@ -418,7 +418,7 @@ func TestARequestThatWasFiledOnceIsNotSaidToHaveNoTicket(t *testing.T) {
 			r := w.submit()
 			w.run(w.journal, time.Hour)
 			require.Equal(w.t, cancellation.Stuck, w.now(r).State)
-			_, err := w.desk().Resolve(w.t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 153572999, Why: "a guess", Actor: "operator:root"})
+			_, err := w.desk().Resolve(w.t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 153572999, Unseen: true, Why: "a guess", Actor: "operator:root"})
 			require.NoError(w.t, err)
 			return r
 		}, nil},

@@ -2,6 +2,8 @@ package slackui
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -68,6 +70,17 @@ func (w Words) details(r cancellation.Request) slack.ModalViewRequest {
 	return notice("Details", append(blocks, block("", words("“"+cut(oneLine(r.Submission.Content), 2000)+"”"), askedBy(r)))...)
 }
 
+// unread says that nothing but a person's word shows what a ticket is about, and who can
+// record it all the same.
+func (w Words) unread(r cancellation.Request, ticket int64, err error) line {
+	pending := ""
+	if errors.Is(err, cancellation.ErrSomeTicket) {
+		pending = " A cancellation of this server is pending, which does not show by which ticket."
+	}
+	return line{bold("Nothing was recorded."), plain(fmt.Sprintf(" This key cannot read ticket %d.%s Ask %s to run: bot resolve %s filed %d --unseen --why …",
+		ticket, pending, w.contact(), r.Ref.Short(), ticket))}
+}
+
 // submitClickForm takes what was typed into a form that a button opened. Whoever may not,
 // or comes too late, is told in its place.
 func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
@@ -98,6 +111,9 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 		return nil
 	}
 	says := clickWords(click, err, "do")
+	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
+		says = a.words.unread(click.Request, number, err)
+	}
 	if says != nil {
 		return update(notice("Not recorded", block("", says)))
 	}

@@ -169,6 +169,30 @@ func TestWhileFrozenTheFormAndItsAnswerSaySo(t *testing.T) {
 	assert.NotContains(t, said, "Being filed")
 }
 
+func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLeads)
+	s.app.words.Contact = "#infra-help"
+	r, at := s.waiting()
+	stuck := r
+	stuck.State, stuck.Why = cancellation.Stuck, cancellation.WhyUnclear
+	r, err := s.store.Apply(t.Context(), cancellation.Change{From: r, To: stuck, Event: cancellation.Event{Kind: cancellation.EventMoved}})
+	require.NoError(t, err)
+	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
+	require.Equal(t, cancellation.Delivered, delivery)
+
+	s.press(s.cast.Approver, at, buttonsBlock, foundAction, r.ID)
+	s.waitFor(s.cast.Approver, "There is a ticket")
+	s.submit(s.cast.Approver, fakeslack.Values{
+		ticketBlock: {ticketAction: {"value": "153572999"}}, whyBlock: {whyAction: {"value": "seen in Cases"}},
+	})
+	said := textOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
+	assert.Contains(t, said, "This key cannot read ticket 153572999. Ask #infra-help to run: bot resolve "+r.Ref.Short()+" filed 153572999 --unseen --why …")
+	now, err := s.store.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Stuck, now.State)
+}
+
 func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, withLeads, func(s *stage) { s.desk.Terms.UndoWindow = time.Hour })
