@@ -12,8 +12,8 @@ import (
 // done is the answer of a route that has nothing else to say.
 func done() answer { return answer{"ok": true} }
 
-func getWorkspace(w *Workspace, _ *http.Request) (any, error) {
-	connected := w.lastReached()
+func getWorkspace(w *Workspace, r *http.Request) (any, error) {
+	connected := w.connected(r.Context())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// Encoded under the lock: the lists change with the next request.

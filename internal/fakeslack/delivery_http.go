@@ -97,11 +97,13 @@ func (w *Workspace) postForm(ctx context.Context, target string, out sending) (A
 	request.Header = out.header.Clone()
 	request.GetBody = nil // a delivery is never sent again behind our back
 	response, err := w.client.Do(request)
-	w.reached.Store(err == nil)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Ack{Error: errTimeout}, nil
-		}
+	switch {
+	case err == nil:
+		w.noteReached(true)
+	case ctx.Err() != nil: // slow, and there all the same
+		return Ack{Error: errTimeout}, nil
+	default:
+		w.noteReached(false)
 		return Ack{Error: errDispatch}, nil
 	}
 	defer response.Body.Close()

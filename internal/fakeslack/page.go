@@ -1,10 +1,12 @@
 package fakeslack
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -40,8 +42,14 @@ const (
 	eventIdle = 15 * time.Second
 )
 
-// serveEvents tells by server-sent events that something changed.
+// serveEvents tells by server-sent events that something changed, the bot's coming
+// and going included.
 func (w *Workspace) serveEvents(out http.ResponseWriter, r *http.Request) {
+	var watch sync.WaitGroup
+	ctx, cancel := context.WithCancel(r.Context())
+	watch.Go(func() { w.watchBot(ctx) })
+	defer watch.Wait()
+	defer cancel()
 	out.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(out)
 	idle := time.NewTicker(eventIdle)

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// watching is how often an open page has the bot asked whether it is there.
+const watching = 500 * time.Millisecond
+
 // Connected reports whether the bot can be reached now: over Socket Mode by a
 // live websocket, over HTTP by an endpoint that answers anything within a second.
 func (w *Workspace) Connected() bool { return w.connected(context.Background()) }
@@ -21,27 +24,53 @@ func (w *Workspace) connected(ctx context.Context) bool {
 	return endpoint != "" && w.answers(ctx, endpoint)
 }
 
-// lastReached reports what is known without asking the bot.
-func (w *Workspace) lastReached() bool {
-	w.mu.Lock()
-	http := w.opts.Transport == TransportHTTP
-	w.mu.Unlock()
-	return http && w.reached.Load() || !http && w.sockets.live() > 0
-}
+// WasReached reports whether the bot could ever be reached.
+func (w *Workspace) WasReached() bool { return w.everReached.Load() }
 
-func (w *Workspace) answers(ctx context.Context, endpoint string) bool {
-	ctx, cancel := w.within(ctx, time.Second)
+func (w *Workspace) answers(caller context.Context, endpoint string) bool {
+	ctx, cancel := w.within(caller, time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/slack/commands", http.NoBody)
 	if err != nil {
 		return false
 	}
 	response, err := w.client.Do(request)
-	w.reached.Store(err == nil)
+	if caller.Err() == nil {
+		w.noteReached(err == nil)
+	}
 	if err != nil {
 		return false
 	}
 	return response.Body.Close() == nil
+}
+
+// noteReached keeps what became of the last request over HTTP, and shows a change
+// on open pages. The lock is not held.
+func (w *Workspace) noteReached(answered bool) {
+	if answered {
+		w.everReached.Store(true)
+	}
+	if w.reached.Swap(answered) != answered {
+		w.Wake()
+	}
+}
+
+// watchBot asks the bot again and again whether it is there, until ctx ends: over
+// HTTP nothing else says when it went.
+func (w *Workspace) watchBot(ctx context.Context) {
+	if w.opts.Transport != TransportHTTP {
+		return
+	}
+	ticker := time.NewTicker(watching)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			w.connected(ctx) // notes and shows a change
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // WaitReachable returns once the bot can be reached, or with ctx's error.

@@ -55,7 +55,10 @@ func (w *Workspace) serveSocket(out http.ResponseWriter, r *http.Request) {
 	s := &socket{conn: conn, out: make(chan []byte, 256), gone: make(chan struct{})}
 	if !w.sockets.add(s, w.opts.MaxSockets, w.hello) {
 		w.dismiss(s, "too_many_websockets")
+	} else {
+		w.everReached.Store(true)
 	}
+	w.Wake()
 	if !w.start(func() { w.run(s) }) {
 		w.release(s)
 		s.sever()
@@ -93,6 +96,7 @@ func (w *Workspace) run(s *socket) {
 	writer.Go(func() { s.write(w.opts.PingInterval) })
 	w.read(s)
 	w.release(s)
+	w.Wake()
 	close(s.gone)
 	s.sever()
 	writer.Wait()
@@ -241,6 +245,7 @@ func (w *Workspace) disturbSockets(do string, which []*socket) error {
 	for _, s := range which {
 		act(s)
 	}
+	w.Wake()
 	return nil
 }
 

@@ -72,6 +72,8 @@ type Workspace struct {
 	reached atomic.Bool // whether the last request over HTTP was answered
 	tasks   sync.WaitGroup
 
+	everReached atomic.Bool // over HTTP or by a websocket
+
 	mu         sync.Mutex
 	closed     bool
 	changed    chan struct{} // closed and replaced at each change that people can see
@@ -192,6 +194,13 @@ func (w *Workspace) touch() {
 	w.version++
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// Wake makes open pages look again: something beside the workspace changed.
+func (w *Workspace) Wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.touch()
 }
 
 // start runs a task that Close waits for; it reports false once closed.

@@ -72,7 +72,7 @@ func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
-const momentSQL = `select ` + serverTime + `, pg_current_xact_id()::text, ` + historySQL + `, ` + identitySQL + `,
+var momentSQL = `select ` + serverTime + `, pg_current_xact_id()::text, ` + historySQL + `, ` + identitySQL + `,
 	(select identity from binding)`
 
 // moment also finds out whether this is still the database that it was: identity is the
