@@ -23,16 +23,17 @@ type child struct {
 
 // ending is how a child ended.
 type ending struct {
-	code  int           // its exit code, 128+n for a signal
-	lived time.Duration // since its start
-	asked bool          // the sandbox had asked it to end
-	last  string        // the last lines it wrote to stderr
+	code     int           // its exit code, 128+n for a signal
+	bySignal bool          // a signal ended it; never on Windows
+	lived    time.Duration // since its start
+	asked    bool          // the sandbox had asked it to end
+	last     string        // the last lines it wrote to stderr
 }
 
-// run starts the child, calls started, and returns when it has ended and nothing
+// run starts the child, calls started with its process, and returns when it has ended and nothing
 // of its process group is left. When ctx ends the child gets SIGTERM, and after
 // grace the group is killed. The error says why it could not be started.
-func (c child) run(ctx context.Context, started func()) (ending, error) {
+func (c child) run(ctx context.Context, started func(*os.Process)) (ending, error) {
 	// The kernel ends the child with the thread that started it: this one has to
 	// live, and not to change, until then.
 	runtime.LockOSThread()
@@ -55,15 +56,16 @@ func (c child) run(ctx context.Context, started func()) (ending, error) {
 		stderr.finish()
 		return ending{}, fmt.Errorf("starting %q: %w", c.command[0], err)
 	}
-	started()
+	started(cmd.Process)
 	err = cmd.Wait()
 	killGroup(cmd.Process.Pid)
 	stderr.finish()
 	if cmd.ProcessState == nil {
 		return ending{}, fmt.Errorf("waiting for %q: %w", c.command[0], err)
 	}
+	code, bySignal := exitOf(cmd.ProcessState)
 	return ending{
-		code: exitCode(cmd.ProcessState), lived: time.Since(begun), asked: ctx.Err() != nil, last: last.String(),
+		code: code, bySignal: bySignal, lived: time.Since(begun), asked: ctx.Err() != nil, last: last.String(),
 	}, nil
 }
 

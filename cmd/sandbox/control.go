@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"cancel-server/internal/fakeslack"
 )
 
 // maxAdvance bounds one step of the clock.
@@ -39,10 +37,13 @@ func (c controlCall) pattern() string {
 // calls are the control calls of the sandbox and of both fakes.
 func (w *world) calls() []controlCall {
 	calls := []controlCall{
-		{"GET", "/control/", "", "this list, and the names of the faults", http.HandlerFunc(w.list)},
+		{"GET", "/control/", "", "this list, the names of the faults, and the methods that can have them", http.HandlerFunc(w.list)},
 		{"GET", "/control/calls?after=N", "", "requests between Slack, the bot and SoftLayer, numbered as they ended; those after number N; the latest 20,000 are kept", http.HandlerFunc(w.listCalls)},
-		{"GET", "/control/faults", "", "the names of the faults, by the system that they happen at", http.HandlerFunc(w.listFaults)},
+		{"GET", "/control/faults", "", "the faults that wait for requests: [{at, method, fault, left}]; left: how many requests still go wrong", http.HandlerFunc(w.listFaults)},
+		{"DELETE", "/control/faults?at=&method=", "", "disarm faults, all or those at slack or softlayer, of one method: {ok, cleared}", http.HandlerFunc(w.clearFaults)},
 		{"POST", "/control/fault", `{"at":"slack" or "softlayer","method":"…","fault":"…","times":N}`, "make the next N requests of a method go wrong; method as in calls", steer(w.fault)},
+		{"GET", "/control/bot", "", "the bot's process: {pid, up, since, exit, last}; since: when it came up or ended; exit: its exit code, 128+n where signal n ended it, null while up; last: its last lines on stderr, once it has ended", http.HandlerFunc(w.bot.show)},
+		{"POST", "/control/bot", `{"do":"kill" or "stop" or "start"}`, "kill the bot at once, or stop it by SIGTERM, or start it again with the same settings: {pid, up}, when it is done; the sandbox goes on without its bot", steer(w.bot.steer)},
 		{"POST", "/control/replay", `{"n":N,"same_bytes":bool}`, "deliver Slack's request number N of calls again, newly signed or byte for byte; answers like command", steer(w.replay)},
 		{"POST", "/control/clock", `{"advance":"72h"} or {"advance":seconds}`, "move both fakes' clock forward; signatures keep the real time", steer(w.advance)},
 	}
@@ -77,29 +78,7 @@ func (w *world) control() http.Handler {
 }
 
 func (w *world) list(out http.ResponseWriter, _ *http.Request) {
-	writeJSON(out, http.StatusOK, map[string]any{"calls": w.calls(), "faults": w.faultNames()})
-}
-
-func (w *world) listFaults(out http.ResponseWriter, _ *http.Request) {
-	writeJSON(out, http.StatusOK, w.faultNames())
-}
-
-// faultName is a fault that POST fault takes.
-type faultName struct {
-	Name string `json:"name"`
-	Doc  string `json:"doc,omitempty"`
-}
-
-// faultNames are the faults of each system, under its name in POST fault.
-func (w *world) faultNames() map[string][]faultName {
-	names := map[string][]faultName{}
-	for _, name := range fakeslack.FaultNames() {
-		names["slack"] = append(names["slack"], faultName{Name: name})
-	}
-	for _, f := range w.softlayer.FaultNames() {
-		names["softlayer"] = append(names["softlayer"], faultName(f))
-	}
-	return names
+	writeJSON(out, http.StatusOK, map[string]any{"calls": w.calls(), "faults": w.faultNames(), "methods": w.faultMethods()})
 }
 
 func (w *world) listCalls(out http.ResponseWriter, r *http.Request) {
@@ -118,28 +97,6 @@ func (w *world) listCalls(out http.ResponseWriter, r *http.Request) {
 // done is the answer of a call that has nothing else to say.
 type done struct {
 	OK bool `json:"ok"`
-}
-
-// faultOrder is the body of POST fault; without times it is once.
-type faultOrder struct {
-	At     string `json:"at"`
-	Method string `json:"method"`
-	Fault  string `json:"fault"`
-	Times  *int   `json:"times"`
-}
-
-func (w *world) fault(_ context.Context, f faultOrder) (any, error) {
-	times := 1
-	if f.Times != nil {
-		times = *f.Times
-	}
-	switch f.At {
-	case "slack":
-		return done{true}, w.slack.Fault(f.Method, f.Fault, times)
-	case "softlayer":
-		return done{true}, w.softlayer.Fault(f.Method, f.Fault, times)
-	}
-	return nil, fmt.Errorf("setting a fault: at is %q, neither slack nor softlayer", f.At)
 }
 
 // replayOrder is the body of POST replay.

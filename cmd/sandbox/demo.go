@@ -36,7 +36,7 @@ type named struct {
 // the one ticket of the server stands behind it.
 func (p play) demo(ctx context.Context, w *world) error {
 	select {
-	case <-w.begun:
+	case <-w.bot.begun:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the bot to start: %w", ctx.Err())
 	}

@@ -72,7 +72,7 @@ func (p play) child(ctx context.Context, w *world, folder string) (child, error)
 	return child{command: command, environ: environ, stdout: p.stdout, stderr: p.stderr, grace: p.limits.grace}, nil
 }
 
-// runChild runs the child until it ends by itself or is asked to.
+// runChild runs the child until the sandbox ends, with its child or without.
 func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
 	telling, stop := context.WithCancel(ctx)
 	told := make(chan struct{})
@@ -80,7 +80,7 @@ func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
 		defer close(told)
 		p.tellWhenReachable(telling, w)
 	}()
-	end, err := c.run(ctx, func() { close(w.begun) })
+	end, err := w.bot.live(ctx, c, func(e ending, ordered bool) bool { return p.goesOn(w, e, ordered) })
 	stop()
 	<-told
 	switch {
@@ -92,10 +92,23 @@ func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
 	return end.code, errors.New(end.describe(filepath.Base(c.command[0])))
 }
 
+// goesOn decides whether the sandbox goes on after its child ended by itself, and
+// says so. It does for people who try the bot: once they steer it by POST bot, and
+// once it could be reached if it is the bot of this checkout or was killed. A command
+// that ends by itself has done its work, and its exit code is the sandbox's.
+func (p play) goesOn(w *world, e ending, ordered bool) bool {
+	triedOut := w.slack.WasReached() && (p.options.command == nil || e.bySignal)
+	if !ordered && !triedOut {
+		return false
+	}
+	fmt.Fprintf(p.stderr, "sandbox: %s\nsandbox: the pages stay; start the bot again at %s, or end with Ctrl-C\n", e.describe("the bot"), w.url)
+	return true
+}
+
 // tellWhenReachable says what to do as soon as it can be done.
 func (p play) tellWhenReachable(ctx context.Context, w *world) {
 	select {
-	case <-w.begun:
+	case <-w.bot.begun:
 	case <-ctx.Done():
 		return
 	}
@@ -121,7 +134,12 @@ func (p play) runDemo(ctx context.Context, w *world, c child) (int, error) {
 		result <- p.demo(running, w)
 		stop() // the child has done its work
 	}()
-	end, err := c.run(running, func() { close(w.begun) })
+	w.bot.retire() // nobody steers it
+	var end ending
+	child, err := w.bot.begin(running, c)
+	if err == nil {
+		end = <-child.over
+	}
 	stop() // without its child the demo is over
 	wrong := <-result
 	switch {

@@ -14,10 +14,14 @@ func askToEnd(process *os.Process) error { return process.Signal(syscall.SIGTERM
 // nothing is.
 func killGroup(leader int) { _ = syscall.Kill(-leader, syscall.SIGKILL) }
 
-// exitCode is the child's own, or 128+n where signal n ended it, as in a shell.
-func exitCode(state *os.ProcessState) int {
+// kill ends the child and its process group at once.
+func kill(process *os.Process) { killGroup(process.Pid) }
+
+// exitOf returns the child's exit code, or 128+n where signal n ended it, as in a
+// shell.
+func exitOf(state *os.ProcessState) (code int, bySignal bool) {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
+		return 128 + int(status.Signal()), true
 	}
-	return state.ExitCode()
+	return state.ExitCode(), false
 }

@@ -16,4 +16,8 @@ func askToEnd(process *os.Process) error { return process.Kill() }
 // killGroup does nothing: Windows has no process groups that can be killed.
 func killGroup(int) {}
 
-func exitCode(state *os.ProcessState) int { return state.ExitCode() }
+// kill ends the child at once.
+func kill(process *os.Process) { _ = process.Kill() } // an error says that it has ended
+
+// exitOf returns the child's exit code. Windows does not say who ended it.
+func exitOf(state *os.ProcessState) (code int, bySignal bool) { return state.ExitCode(), false }

@@ -161,7 +161,7 @@ func designed() []string {
 		"POST /control/fault", "GET /control/faults", "POST /control/replay", "POST /control/user", "POST /control/group",
 		"POST /control/channel", "POST /control/token", "POST /control/server", "POST /control/ticket", "POST /control/key",
 		"POST /control/socket", "POST /control/endpoint", "POST /control/clock", "GET /control/tickets", "GET /control/servers",
-		"POST /control/shortcut", "POST /control/say",
+		"POST /control/shortcut", "POST /control/say", "GET /control/bot", "POST /control/bot", "DELETE /control/faults",
 	}
 }
 
@@ -171,8 +171,9 @@ func TestTheListNamesEveryCallAndEveryFault(t *testing.T) {
 	status, body := ask(t, http.MethodGet, r.url+"/control/", "", nil)
 	require.Equal(t, 200, status)
 	var list struct {
-		Calls  []controlCall          `json:"calls"`
-		Faults map[string][]faultName `json:"faults"`
+		Calls   []controlCall                      `json:"calls"`
+		Faults  map[string][]faultName             `json:"faults"`
+		Methods map[string][]fakeslack.FaultMethod `json:"methods"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &list))
 
@@ -205,10 +206,15 @@ func TestTheListNamesEveryCallAndEveryFault(t *testing.T) {
 	}
 	assert.Equal(t, fakeslack.FaultNames(), slack)
 	assert.Subset(t, softlayer, []string{"slow", "error_after", "drop_after", "rate_limit"})
-	_, faults := ask(t, http.MethodGet, r.url+"/control/faults", "", nil)
-	again, err := json.Marshal(list.Faults)
-	require.NoError(t, err)
-	assert.JSONEq(t, string(again), faults)
+	for at, methods := range list.Methods {
+		for _, m := range methods {
+			for _, fault := range m.Faults {
+				order := fmt.Sprintf(`{"at":%q,"method":%q,"fault":%q}`, at, m.Method, fault)
+				status, answer := ask(t, http.MethodPost, r.url+"/control/fault", order, nil)
+				assert.Equal(t, 200, status, answer)
+			}
+		}
+	}
 }
 
 func TestTheJournalNumbersTheCallsOfBothFakesInOneRow(t *testing.T) {
@@ -293,7 +299,7 @@ func TestSlacksRequestsCanBeReplayed(t *testing.T) {
 	}))
 	t.Cleanup(bot.Close)
 	w.slack.SetEndpoint(bot.URL)
-	close(w.begun)
+	close(w.bot.begun)
 	typeCommand(t, w)
 	first := <-got
 
@@ -329,6 +335,54 @@ func TestAFaultStrikesAsOftenAsOrdered(t *testing.T) {
 	}
 }
 
+func TestArmedFaultsAreListedAndCleared(t *testing.T) {
+	t.Parallel()
+	r := settled(t)
+	faults := func() string {
+		status, answer := ask(t, http.MethodGet, r.url+"/control/faults", "", nil)
+		require.Equal(t, 200, status, answer)
+		return answer
+	}
+	remove := func(query string, want int) {
+		status, answer := ask(t, http.MethodDelete, r.url+"/control/faults"+query, "", nil)
+		require.Equal(t, 200, status, answer)
+		assert.JSONEq(t, fmt.Sprintf(`{"ok":true,"cleared":%d}`, want), answer, query)
+	}
+	arm := func() {
+		for _, order := range []string{
+			`{"at":"slack","method":"auth.test","fault":"error_503","times":2}`,
+			`{"at":"slack","method":"slash_command","fault":"redeliver"}`,
+			`{"at":"softlayer","method":"*","fault":"html","times":3}`,
+		} {
+			status, answer := ask(t, http.MethodPost, r.url+"/control/fault", order, nil)
+			require.Equal(t, 200, status, answer)
+		}
+	}
+	assert.JSONEq(t, `[]`, faults(), "nothing is armed at first")
+	arm()
+	ask(t, http.MethodPost, r.url+"/slack/api/auth.test", "", nil)
+	ask(t, http.MethodGet, r.url+"/softlayer/rest/v3.1/SoftLayer_Account/getObject", "", nil)
+	assert.JSONEq(t, `[
+		{"at":"slack","method":"auth.test","fault":"error_503","left":1},
+		{"at":"slack","method":"slash_command","fault":"redeliver","left":1},
+		{"at":"softlayer","method":"*","fault":"html","left":2}]`, faults(), "each with what is left of it")
+
+	remove("?method=slash_command", 1)
+	remove("?at=softlayer&method=auth.test", 0)
+	remove("?at=slack", 1)
+	assert.JSONEq(t, `[{"at":"softlayer","method":"*","fault":"html","left":2}]`, faults())
+	arm()
+	remove("", 4)
+	assert.JSONEq(t, `[]`, faults())
+	struck, _ := ask(t, http.MethodPost, r.url+"/slack/api/auth.test", "", nil)
+	assert.Equal(t, 200, struck, "a cleared fault strikes no more")
+
+	status, answer := ask(t, http.MethodDelete, r.url+"/control/faults?at=aws", "", nil)
+	assert.Equal(t, 400, status, answer)
+	status, _ = ask(t, http.MethodDelete, r.url+"/control/faults", "", func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") })
+	assert.Equal(t, 403, status, "another site's page clears nothing")
+}
+
 func TestTheClockIsThatOfBothFakes(t *testing.T) {
 	t.Parallel()
 	w, err := openWorld(options{listen: "127.0.0.1:0", servers: 50, seed: 1}, time.Second, io.Discard)
@@ -361,7 +415,7 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 		go func() { typed <- typeCommand(t, w) }()
 		bot := newQuietBot(t)
 		w.slack.SetEndpoint(bot)
-		close(w.begun)
+		close(w.bot.begun)
 		assert.Contains(t, <-typed, `"status":200`)
 	})
 	t.Run("it is delivered to nobody when the time is over", func(t *testing.T) {
@@ -370,13 +424,13 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 		addresses, err := freeAddresses(1)
 		require.NoError(t, err)
 		w.slack.SetEndpoint("http://" + addresses[0])
-		close(w.begun)
+		close(w.bot.begun)
 		assert.Contains(t, typeCommand(t, w), `"dispatch_failed"`)
 	})
 	t.Run("a shortcut waits as a command does", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{begun: make(chan struct{}), reach: time.Minute, slack: fakeslack.New(fakeslack.Options{})}
+			w := &world{bot: &bot{begun: make(chan struct{})}, reach: time.Minute, slack: fakeslack.New(fakeslack.Options{})}
 			defer w.slack.Close()
 			var delivered atomic.Int32
 			steering := w.whenReachable(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered.Add(1) }))
@@ -388,7 +442,7 @@ func TestACommandWaitsForTheBot(t *testing.T) {
 				go steering.ServeHTTP(nil, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body)))
 			}
 			synctest.Wait()
-			close(w.begun)
+			close(w.bot.begun)
 			time.Sleep(w.reach - time.Second)
 			assert.Zero(t, delivered.Load(), "the bot may still come")
 			time.Sleep(2 * time.Second)

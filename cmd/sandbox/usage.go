@@ -54,8 +54,15 @@ and what there is to play with:
   SANDBOX_GUEST      a guest of the workspace
   SANDBOX_SERVER     the id of a server that can be cancelled
 
-A typed command waits until the bot can be reached, 60 s at most. The sandbox
-ends with its child and with its exit code, 128+n where signal n ended it. On
-SIGINT or SIGTERM the child gets SIGTERM, and after 10 s its process group is
-killed. On Linux the child also ends when the sandbox is killed.
+A typed command waits until the bot can be reached, 60 s at most, unless the bot has
+ended. On SIGINT or SIGTERM the child gets SIGTERM, and after 10 s its process group
+is killed. On Linux the child also ends when the sandbox is killed.
+
+The page kills, stops and starts the bot, and so does POST /control/bot
+{"do":"kill"}. The sandbox goes on without it. When the child ends by itself, the
+sandbox ends with its exit code, 128+n where signal n ended it, and goes on only
+  - if the child was the bot of this checkout and could be reached before,
+  - if it was a COMMAND that a signal ended and that could be reached before,
+  - after any POST /control/bot.
+The page then says how the bot ended.
 `

@@ -25,8 +25,8 @@ type world struct {
 	slack     *fakeslack.Workspace
 	softlayer *fakesoftlayer.Account
 	journal   *journal
-	begun     chan struct{} // closed when the child has been started
-	reach     time.Duration // how long a command waits for the bot after that
+	bot       *bot          // the child
+	reach     time.Duration // how long a command waits for a bot that runs and cannot be reached
 	http      *http.Server
 	serving   sync.WaitGroup
 }
@@ -43,7 +43,7 @@ func openWorld(o options, reach time.Duration, errs io.Writer) (*world, error) {
 	}
 	w := &world{
 		url: "http://" + listener.Addr().String(), transport: o.transport,
-		journal: &journal{}, begun: make(chan struct{}), reach: reach,
+		journal: &journal{}, reach: reach,
 	}
 	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{
 		Servers: o.servers, Seed: o.seed, Observe: w.journal.observeSoftLayer,
@@ -57,6 +57,7 @@ func openWorld(o options, reach time.Duration, errs io.Writer) (*world, error) {
 	w.slack = fakeslack.New(fakeslack.Options{
 		Seed: o.seed, URL: w.url + "/slack", Transport: o.transport, AckTimeout: o.ackTimeout, Observe: w.journal.observeSlack,
 	})
+	w.bot = newBot(w.slack.Wake)
 	w.serve(listener, errs)
 	return w, nil
 }
@@ -103,8 +104,8 @@ func (w *world) routes(g guard) http.Handler {
 }
 
 // whenReachable holds a command back until the bot can be reached. If it cannot be
-// in time the command goes out all the same: what comes of it is what Slack shows
-// of a bot that is away. What is no command is next's to refuse, at once.
+// in time, or has ended, the command goes out all the same: what comes of it is what
+// Slack shows of a bot that is away. What is no command is next's to refuse, at once.
 func (w *world) whenReachable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -136,14 +137,23 @@ func strictly[T any](body []byte) (value T, err error) {
 	return value, err
 }
 
-// awaitBot returns once the bot can be reached, when its time is over, or with ctx.
+// awaitBot returns once the bot can be reached, when its time is over, when it has
+// ended, or with ctx.
 func (w *world) awaitBot(ctx context.Context) {
 	select {
-	case <-w.begun:
+	case <-w.bot.begun:
 	case <-ctx.Done():
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.reach)
 	defer cancel()
+	down := w.bot.isDown()
+	go func() {
+		select {
+		case <-down:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	_ = w.slack.WaitReachable(ctx) // an error says only that it cannot
 }

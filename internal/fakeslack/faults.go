@@ -74,11 +74,66 @@ func (w *Workspace) Fault(method, name string, times int) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if (name == FaultBadSignature || name == FaultStale) && w.opts.Transport != TransportHTTP {
+	if w.needsSignature(name) {
 		return fmt.Errorf("setting fault %q of %s: Socket Mode has no signatures", name, method)
 	}
 	w.faults = append(w.faults, &fault{method: method, name: name, left: times})
+	w.touch()
 	return nil
+}
+
+// ArmedFault is a fault that waits for requests.
+type ArmedFault struct {
+	Method string `json:"method"`
+	Fault  string `json:"fault"`
+	Left   int    `json:"left"` // how many requests it still makes go wrong
+}
+
+// ArmedFaults returns the faults that wait for requests, oldest first.
+func (w *Workspace) ArmedFaults() []ArmedFault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var armed []ArmedFault
+	for _, f := range w.faults {
+		armed = append(armed, ArmedFault{f.method, f.name, f.left})
+	}
+	return armed
+}
+
+// ClearFaults disarms the faults of a method, or all of them if method is "". It
+// returns how many entries of ArmedFaults are gone.
+func (w *Workspace) ClearFaults(method string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := len(w.faults)
+	w.faults = slices.DeleteFunc(w.faults, func(f *fault) bool { return method == "" || f.method == method })
+	w.touch()
+	return before - len(w.faults)
+}
+
+// FaultMethod is a method that Fault takes, with the faults that it can have.
+type FaultMethod struct {
+	Method string   `json:"method"`
+	Faults []string `json:"faults"`
+}
+
+// FaultMethods lists what Fault takes with this workspace's transport: first what
+// is delivered to the bot, then what the bot calls.
+func (w *Workspace) FaultMethods() []FaultMethod {
+	var methods []FaultMethod
+	for _, name := range deliveryMethods() {
+		methods = append(methods, FaultMethod{name, slices.DeleteFunc(deliveryFaults(), w.needsSignature)})
+	}
+	for _, m := range apiMethods() {
+		methods = append(methods, FaultMethod{m.name, callFaults()})
+	}
+	return append(methods, FaultMethod{methodReply, callFaults()})
+}
+
+// needsSignature reports whether a fault is about signatures, which this
+// workspace's transport does not have.
+func (w *Workspace) needsSignature(fault string) bool {
+	return w.opts.Transport != TransportHTTP && (fault == FaultBadSignature || fault == FaultStale)
 }
 
 // takeFault uses up one fault of this method and returns its name, or "".
@@ -93,6 +148,7 @@ func (w *Workspace) takeFault(method string) string {
 	if f.left--; f.left == 0 {
 		w.faults = slices.Delete(w.faults, i, i+1)
 	}
+	w.touch()
 	return f.name
 }
 

@@ -21,7 +21,7 @@ type strike func(w http.ResponseWriter, r *http.Request, work func() answer)
 // armed is a fault waiting for the next calls of a method.
 type armed struct {
 	method string
-	strike strike
+	fault  fault
 	left   int
 }
 
@@ -96,7 +96,7 @@ func (a *Account) Fault(method, name string, times int) error {
 	if len(a.armed) >= maxArmed {
 		return fmt.Errorf("arming the fault %q: %d are waiting already", name, maxArmed)
 	}
-	a.armed = append(a.armed, armed{method, faults()[at].strike, times})
+	a.armed = append(a.armed, armed{method, faults()[at], times})
 	return nil
 }
 
@@ -110,6 +110,35 @@ func (a *Account) FaultsLeft() int {
 		left += f.left
 	}
 	return left
+}
+
+// ArmedFault is a fault that waits for calls.
+type ArmedFault struct {
+	Method string `json:"method"`
+	Fault  string `json:"fault"`
+	Left   int    `json:"left"` // how many calls it still strikes
+}
+
+// ArmedFaults returns the faults that wait for calls, oldest first.
+func (a *Account) ArmedFaults() []ArmedFault {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var waiting []ArmedFault
+	for _, f := range a.armed {
+		waiting = append(waiting, ArmedFault{f.method, f.fault.Name, f.left})
+	}
+	return waiting
+}
+
+// ClearFaults disarms the faults that were armed for a method ("*" is one of its
+// own), or all of them if method is "". It returns how many entries of ArmedFaults
+// are gone.
+func (a *Account) ClearFaults(method string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := len(a.armed)
+	a.armed = slices.DeleteFunc(a.armed, func(f armed) bool { return method == "" || f.method == method })
+	return before - len(a.armed)
 }
 
 func (a *Account) faultList() string {
@@ -129,7 +158,7 @@ func (a *Account) take(method string) strike {
 		if f.method != method && f.method != everything {
 			continue
 		}
-		hit := f.strike
+		hit := f.fault.strike
 		if f.left--; f.left == 0 {
 			a.armed = slices.Delete(a.armed, i, i+1)
 		}
