@@ -4,14 +4,19 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -30,13 +35,16 @@ func browse(t *testing.T, url string) tab {
 		t.Skip("no chromium on this machine: the page is not tried")
 	}
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(
-		chromedp.NoSandbox, chromedp.WindowSize(1200, 1150), chromedp.Flag("disable-background-networking", true),
+		chromedp.NoSandbox, chromedp.WindowSize(1200, 1150), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
 	))
 	t.Cleanup(cancel)
 	b := tab{t, ctx}
 	b.do(chromedp.Navigate(url))
 	return b
 }
+
+// in is the same browser for a part of the test.
+func (b tab) in(t *testing.T) tab { return tab{t, b.ctx} }
 
 func (b tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
@@ -48,7 +56,7 @@ func (b tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // eventually waits until a JavaScript expression holds.
 func (b tab) eventually(expression string) {
 	b.t.Helper()
-	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(20*time.Second)))
+	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(time.Minute)))
 	require.NoError(b.t, err, expression)
 	require.True(b.t, holds, expression)
 }
@@ -66,6 +74,58 @@ func (b tab) script(code string) {
 	require.NoError(b.t, err, code)
 }
 
+// press types keys, wherever the focus is.
+func (b tab) press(keys string) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(keys))
+}
+
+// focus describes the element that has the focus.
+func (b tab) focus() string {
+	b.t.Helper()
+	return b.text(`(() => { const e = document.activeElement; return e.id || e.tagName + " " + e.textContent.trim() })()`)
+}
+
+// command types the command until its form is open: on a busy machine the bot may
+// miss Slack's 3 s.
+func (b tab) command() {
+	b.t.Helper()
+	for {
+		failed := b.number(`document.querySelectorAll(".notice").length`)
+		b.press("/cancel-server\r")
+		b.eventually(fmt.Sprintf(`document.activeElement.id === "input-server" || document.querySelectorAll(".notice").length > %d`, failed))
+		if b.number(`document.querySelectorAll(".notice").length`) == failed {
+			return
+		}
+	}
+}
+
+func (b tab) number(expression string) int {
+	b.t.Helper()
+	n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](expression))
+	require.NoError(b.t, err, expression)
+	return n
+}
+
+const shift = 8 // https://chromedevtools.github.io/devtools-protocol/tot/Input/#method-dispatchKeyEvent
+
+// tabTo presses Tab, or Shift+Tab, until the focus is as described, at most so often.
+func (b tab) tabTo(focus string, modifier, most int) {
+	b.t.Helper()
+	var passed []string
+	for range most {
+		options := []chromedp.KeyOption{}
+		if modifier == shift {
+			options = append(options, chromedp.KeyModifiers(shift))
+		}
+		b.do(chromedp.KeyEvent(kb.Tab, options...))
+		if passed = append(passed, b.focus()); passed[len(passed)-1] == focus {
+			return
+		}
+	}
+	require.FailNow(b.t, "the keyboard does not get to "+focus, "%d times Tab came to %q", most, passed)
+}
+
 // picture writes one element to a file, where pictures are asked for.
 func (b tab) picture(selector, name string) {
 	b.t.Helper()
@@ -77,16 +137,25 @@ func (b tab) picture(selector, name string) {
 	require.NoError(b.t, os.WriteFile(filepath.Join(*pictures, name), png, 0o644))
 }
 
-// A newcomer with a browser: the page, the modal, the message, the link.
-func TestTheMainJobOnThePage(t *testing.T) {
+// A newcomer with a browser and the real bot.
+func TestTheRealBotOnThePage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the bot")
 	}
 	r := start(t, os.Environ())
 	b := browse(t, r.url)
-	b.eventually(`document.querySelector("#bot-state").textContent.includes("connected")`)
-	b.do(chromedp.SendKeys("#composer-input", "/cancel-server\r"), chromedp.WaitVisible("#modal"))
+	var found audits
+	t.Run("the main job by mouse", func(t *testing.T) { mainJobByMouse(b.in(t)) })
+	t.Run("the whole job by keyboard alone", func(t *testing.T) { wholeJobByKeyboard(b.in(t), r.url, &found) })
+	t.Run("a bot that ends is reported, and started again", func(t *testing.T) { deadBot(b.in(t), r) })
+	t.Run("axe-core finds nothing serious", found.report)
+}
+
+// mainJobByMouse: the page, the modal, the message, the link.
+func mainJobByMouse(b tab) {
+	b.eventually(`document.querySelector("#bot-state").textContent === "bot connected"`)
+	b.command()
 	b.eventually(`document.querySelector("#modal-title").textContent === "Cancel a server"`)
 
 	b.do(chromedp.SendKeys("#input-server", "db-001"), chromedp.WaitVisible("#modal [data-value]"), chromedp.Click("#modal [data-value]"))
@@ -95,19 +164,152 @@ func TestTheMainJobOnThePage(t *testing.T) {
 	b.script(`const s = document.querySelector("#input-reason"); s.value = [...s.options].find(o => o.text === "No longer needed").value; s.dispatchEvent(new Event("change"))`)
 	b.do(chromedp.SendKeys("#input-content", "Replaced by db-060. Last backup 20 Nov, kept one year."))
 	b.do(chromedp.SendKeys("[data-block^='confirm:'] input", "DB-001"))
-	b.script(`document.querySelector("#modal-blocks").style.maxHeight = "none"; document.querySelector("#modal-blocks").scrollTop = 0`)
+	if *pictures != "" {
+		b.script(`document.querySelector("#modal-blocks").style.maxHeight = "none"; document.querySelector("#modal-blocks").scrollTop = 0`)
+	}
 	b.picture("#modal", "modal.png")
 	b.do(chromedp.Click("#modal-submit"))
 
 	b.eventually(`[...document.querySelectorAll(".message")].some(m => m.textContent.includes("Cancellation requested"))`)
 	b.eventually(`document.querySelector("#modal-title").textContent !== "Cancel a server"`)
-	assert.Contains(t, b.text(`document.querySelector("#modal").textContent`), name, "the modal says what was recorded")
+	assert.Contains(b.t, b.text(`document.querySelector("#modal").textContent`), name, "the modal says what was recorded")
 	b.do(chromedp.Click("#modal-close"))
 	b.eventually(`!document.querySelector("#modal").open`) // nothing stands before the message
-	assert.Contains(t, b.text(`document.querySelector(".message").textContent`), name)
+	assert.Contains(b.t, b.text(`document.querySelector(".message").textContent`), name)
 	b.picture(".message", "message.png")
 
 	b.do(chromedp.Navigate(b.text(`document.querySelector(".message a").href`)))
 	b.eventually(`document.body.textContent.includes("Replaced by db-060.")`)
-	assert.Contains(t, b.text(`document.body.textContent`), name, "the link opens the ticket at SoftLayer")
+	assert.Contains(b.t, b.text(`document.body.textContent`), name, "the link opens the ticket at SoftLayer")
+}
+
+// wholeJobByKeyboard: ben asks and raj approves, without a mouse.
+func wholeJobByKeyboard(b tab, url string, found *audits) {
+	b.do(chromedp.Navigate(url))
+	b.eventually(`document.activeElement.id === "composer-input" && document.querySelector(".message") !== null`)
+	found.take(b, "a conversation")
+	b.tabTo("user", shift, 1)
+	b.press("b")
+	b.eventually(`document.querySelector("#user").selectedOptions[0].text.startsWith("ben")`)
+	b.eventually(`new URL(location.href).searchParams.get("user") === document.querySelector("#user").value`)
+	b.tabTo("composer-input", 0, 1)
+
+	b.command()
+	found.take(b, "an empty form")
+	b.press("cache-011")
+	b.eventually(`document.querySelector("#input-server-list [aria-selected=true]") !== null`)
+	found.take(b, "servers to choose from")
+	b.press("\r")
+	b.eventually(`document.querySelector("[data-block^='confirm:'] input") !== null`)
+	assert.Equal(b.t, "cache-011.example.org", b.text(`document.querySelector("#input-server").value`), "Enter chooses what is marked")
+	assert.Equal(b.t, "input-server", b.focus(), "the card leaves the focus where it was")
+	found.take(b, "a card")
+
+	b.tabTo("input-reason", 0, 2)
+	b.press("No longer")
+	b.tabTo("input-content", 0, 1)
+	b.press("Replaced by db-060.")
+	b.tabTo(b.text(`document.querySelector("[data-block^='confirm:'] input").id`), 0, 3)
+	b.press("cache-011")
+	b.tabTo("modal-submit", 0, 2)
+	b.press("\r")
+	b.eventually(`document.activeElement.id === "modal-close" && document.querySelector("#modal-title").textContent !== "Cancel a server"`)
+	found.take(b, "what was recorded")
+	b.press("\r")
+	b.eventually(`!document.querySelector("#modal").open && document.activeElement.id === "composer-input"`)
+	b.press("raj, please\r")
+	b.eventually(`[...document.querySelectorAll(".message")].some(m => m.textContent.includes("raj, please"))`) // typing works after a dialog
+
+	b.tabTo("user", shift, 1)
+	b.press("r")
+	b.eventually(`document.querySelector("#user").selectedOptions[0].text.startsWith("raj")`)
+	b.eventually(`[...document.querySelectorAll(".message button")].some(e => e.textContent === "Approve")`)
+	found.take(b, "a message with buttons")
+	b.tabTo("BUTTON Approve", shift, 6)
+	b.press("\r")
+	b.eventually(`document.querySelector("#confirm").open`)
+	found.take(b, "a confirmation")
+	b.tabTo("confirm-yes", 0, 2)
+	b.press("\r")
+	b.eventually(`[...document.querySelectorAll(".message")].some(m => m.textContent.includes("Cancellation requested") && m.textContent.includes("cache-011"))`)
+	assert.NotContains(b.t, b.focus(), "BODY", "the focus stays at the message when its buttons are gone")
+	faultsByKeyboard(b, found)
+}
+
+// faultsByKeyboard arms, sees and clears a fault.
+func faultsByKeyboard(b tab, found *audits) {
+	b.do(chromedp.Navigate(b.text(`location.href`)))
+	b.eventually(`document.querySelector("#user").selectedOptions[0]?.text.startsWith("raj")`) // still raj
+	b.eventually(`!document.querySelector("#faults-open").hidden`)
+	b.script(`document.querySelector("#skip").focus()`)
+	found.take(b, "the link that skips")
+	b.tabTo("faults-open", 0, 3)
+	b.press("\r")
+	b.eventually(`document.activeElement.id === "faults-at"`)
+	b.tabTo("faults-arm", 0, 6)
+	b.press("\r")
+	b.eventually(`document.querySelector("#faults-armed").textContent.includes("slash_command at Slack: redeliver, 1 request left")`)
+	b.eventually(`document.querySelector("#faults-open").textContent === "Faults (1)"`)
+	found.take(b, "faults")
+	b.tabTo("faults-clear", shift, 2)
+	b.press("\r")
+	b.eventually(`document.querySelector("#faults-armed").textContent === "None."`)
+	b.press(kb.Escape)
+	b.eventually(`!document.querySelector("#faults").open && document.activeElement.id === "faults-open"`)
+}
+
+// deadBot: the page says that the bot is gone, and starts and kills it.
+func deadBot(b tab, r *ran) {
+	b.do(chromedp.Navigate(r.url))
+	b.eventually(`document.querySelector("#bot-state").textContent === "bot connected"`)
+	require.NoError(b.t, syscall.Kill(botNow(b.t, r).PID, syscall.SIGTERM))
+	gone := time.Now()
+	b.eventually(`document.querySelector("#bot-state").textContent.startsWith("bot not running")`)
+	b.t.Logf("the page said so %v after SIGTERM", time.Since(gone).Round(time.Millisecond))
+	b.eventually(`document.querySelector("#bot-trouble").innerText.includes("ended with exit code 0")`)
+	b.do(chromedp.SendKeys("#composer-input", "/cancel-server\r"))
+	b.eventually(`[...document.querySelectorAll(".notice")].some(m => m.textContent.includes("/cancel-server failed") && m.textContent.includes("The bot is not running"))`)
+
+	b.do(chromedp.Click("#bot-toggle"))
+	b.eventually(`document.querySelector("#bot-state").textContent === "bot connected" && document.querySelector("#bot-trouble").hidden`)
+	b.do(chromedp.Click("#bot-toggle"))
+	b.eventually(`document.querySelector("#bot-state").textContent === "bot not running (exit code 137)"`)
+	assert.Equal(b.t, "bot-toggle", b.focus(), "the button that killed it starts it")
+}
+
+// audits is what axe-core found in each state of the page.
+type audits []string
+
+// take runs axe-core on the page as it is. AXE_CORE names its axe.min.js; without it
+// nothing is taken.
+func (a *audits) take(b tab, state string) {
+	b.t.Helper()
+	script, err := os.ReadFile(os.Getenv("AXE_CORE"))
+	if os.Getenv("AXE_CORE") == "" {
+		return
+	}
+	require.NoError(b.t, err)
+	b.script(string(script))
+	answer, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+	require.NoError(b.t, err)
+	var violations []struct {
+		ID, Impact, Help string
+		Nodes            []struct{ HTML, FailureSummary string }
+	}
+	require.NoError(b.t, json.Unmarshal([]byte(answer), &violations))
+	for _, v := range violations {
+		finding := fmt.Sprintf("%s: %s (%s, %s)", state, v.Help, v.ID, v.Impact)
+		for _, n := range v.Nodes {
+			finding += "\n  " + n.HTML + "\n  " + strings.ReplaceAll(n.FailureSummary, "\n", "\n  ")
+		}
+		*a = append(*a, finding)
+	}
+}
+
+// report fails for each finding, of whatever impact.
+func (a *audits) report(t *testing.T) {
+	if os.Getenv("AXE_CORE") == "" {
+		t.Skip("AXE_CORE does not name an axe.min.js (.ci/axe fetches it): the page is not held against axe-core")
+	}
+	assert.Empty(t, strings.Join(*a, "\n"))
 }

@@ -30,7 +30,7 @@ type controlRoute struct {
 
 func controlRoutes() []controlRoute {
 	return []controlRoute{
-		{ControlCall{"GET", "/workspace", "", "the people, groups, channels and teams: {users, groups, channels, teams, cast, connected}"}, getWorkspace},
+		{ControlCall{"GET", "/workspace", "", "the people, groups, channels and teams: {users, groups, channels, teams, cast, connected, commands, since}; commands: those that the app has; since: when this workspace was made"}, getWorkspace},
 		{ControlCall{"POST", "/command", `{"user", "channel", "command", "text"}`, "types a slash command: {status, ms, body, error}; Socket Mode: status 200, or 0 with operation_timeout"}, posting((*Workspace).Command)},
 		{ControlCall{"POST", "/shortcut", `{"user", "callback_id", "message": {"channel", "ts"}}`, "uses a shortcut: with a message from its menu, else a global one. Answer as for command"}, posting((*Workspace).Shortcut)},
 		{ControlCall{"POST", "/say", `{"user", "channel", "text", "thread_ts", "blocks", "attachments"}`, "writes a message that is not the bot's: the message"}, posting((*Workspace).Say)},

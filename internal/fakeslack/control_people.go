@@ -20,7 +20,7 @@ func getWorkspace(w *Workspace, r *http.Request) (any, error) {
 	return json.RawMessage(encode(answer{
 		"users": w.users, "groups": w.groups, "channels": w.channels,
 		"teams": []answer{{"id": w.identity.teamID, "name": teamName, "domain": teamDomain}, {"id": strangeTeam, "name": "Somebody else", "domain": "elsewhere"}},
-		"cast":  w.cast, "connected": connected,
+		"cast":  w.cast, "connected": connected, "commands": w.opts.Commands, "since": w.since,
 	})), nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"cancel-server/internal/fakeslack"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,7 +35,9 @@ func browse(s *stage) browser {
 	mux.Handle("/control/", http.StripPrefix("/control", s.Control()))
 	server := httptest.NewServer(mux)
 	s.t.Cleanup(server.Close)
-	ctx, cancel := chromedp.NewContext(s.t.Context(), chromedp.WithAllocatorOptions(chromedp.NoSandbox, chromedp.WindowSize(1200, 800)))
+	ctx, cancel := chromedp.NewContext(s.t.Context(), chromedp.WithAllocatorOptions(
+		chromedp.NoSandbox, chromedp.WindowSize(1200, 800), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
+	))
 	s.t.Cleanup(cancel)
 	require.NoError(s.t, chromedp.Do(ctx, chromedp.Navigate(server.URL)), "opening the page")
 	return browser{s.t, ctx}
@@ -42,7 +45,7 @@ func browse(s *stage) browser {
 
 func (b browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	for _, a := range actions {
 		require.NoError(b.t, chromedp.Do(ctx, a))
@@ -179,12 +182,135 @@ func TestShortcutsAreUsedOnThePage(t *testing.T) {
 	assert.Empty(t, s.broken())
 }
 
+// formBot opens the form with every element at a command, and answers nothing else.
+func formBot(t *testing.T) *stage {
+	t.Helper()
+	var s *stage
+	b := newBot(t, func(method string, payload map[string]any) (int, string) {
+		switch method {
+		case "slash_command":
+			s.call("views.open", fields{"trigger_id": payload["trigger_id"], "view": everyElement()})
+		case "block_suggestion":
+			return http.StatusOK, `{"options":[{"text":{"type":"plain_text","text":"db-042.example.com"},"value":"42"},{"text":{"type":"plain_text","text":"db-043.example.com"},"value":"43"}]}`
+		}
+		return http.StatusOK, ""
+	})
+	s = newStage(t, fakeslack.Options{Endpoint: b.url})
+	return s
+}
+
+// openForm types the command and waits for its form.
+func (b browser) openForm() {
+	b.t.Helper()
+	b.eventually(`document.querySelectorAll("#channels button").length > 0 && !document.querySelector("#modal").open`)
+	b.do(chromedp.SendKeys("#composer-input", "/cancel-server\r"), chromedp.WaitVisible("#modal"))
+}
+
+func (b browser) number(expression string) float64 {
+	b.t.Helper()
+	n, err := chromedp.Run(b.ctx, chromedp.Evaluate[float64](expression))
+	require.NoError(b.t, err, expression)
+	return n
+}
+
+// press presses the mouse in the middle of an element, where it is now.
+func (b browser) press(selector string) {
+	b.t.Helper()
+	middle := func(axis, size string) float64 {
+		return b.number(`(() => { const r = document.querySelector("` + selector + `").getBoundingClientRect(); return r.` + axis + ` + r.` + size + ` / 2 })()`)
+	}
+	b.do(chromedp.MouseClickXY(middle("x", "width"), middle("y", "height")))
+}
+
+// One browser for what a person stumbles over.
+func TestThePageInAPersonsHands(t *testing.T) {
+	t.Parallel()
+	s := formBot(t)
+	tab := browse(s)
+	cast := s.Cast()
+	t.Run("a command that the app does not have is delivered to nobody", func(t *testing.T) {
+		tab.t = t
+		tab.eventually(`document.querySelectorAll("#channels button").length === 3`)
+		tab.do(chromedp.SendKeys("#composer-input", "/foo bar\r"))
+		tab.eventually(`document.querySelector(".notice")?.textContent.includes("/foo is not a valid command")`)
+		tab.eventually(`document.querySelector("#composer-input").value === "/foo bar"`) // to be corrected
+		assert.Empty(t, s.seen("slash_command"))
+		tab.do(chromedp.KeyEvent(" /foo bar\r")) // the wrong one is marked, so this replaces it
+		tab.eventually(`document.querySelector(".message:not(.notice)")?.textContent.includes("/foo bar")`)
+		assert.Empty(t, s.seen("slash_command"), "a space before it makes it a message")
+	})
+	t.Run("the first click on submit works while Server has the focus", func(t *testing.T) {
+		tab.t = t
+		tab.openForm()
+		tab.do(chromedp.Click("#input-server"), chromedp.WaitVisible(".popup"))
+		tab.press("#modal-submit")
+		tab.eventually(`document.querySelector("[data-block=server] .field-error").textContent.includes("required")`)
+		tab.eventually(`document.activeElement.id === "input-server"`) // the first field that is wrong
+	})
+	t.Run("Enter chooses the option that is marked", func(t *testing.T) {
+		tab.t = t
+		tab.do(chromedp.SendKeys("#input-server", "db"), chromedp.WaitVisible("[data-value='43']"))
+		tab.eventually(`document.querySelector("#input-server").getAttribute("aria-activedescendant") === "input-server-option-0"`)
+		tab.do(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("\r"))
+		tab.eventually(`document.querySelector("#input-server").value === "db-043.example.com" && document.querySelector(".popup").hidden`)
+		assert.Zero(t, tab.number(`document.querySelector("#modal").open ? 0 : 1`), "and submits nothing")
+	})
+	t.Run("a reload keeps the form and what was typed into it", func(t *testing.T) {
+		tab.t = t
+		tab.do(chromedp.SendKeys("#input-content", "Replaced"), chromedp.Reload())
+		tab.eventually(`document.querySelector("#input-content")?.value === "Replaced"`)
+		tab.eventually(`document.querySelector("#input-server").value === "db-043.example.com"`)
+	})
+	t.Run("on a phone the submit button is in reach", func(t *testing.T) {
+		tab.t = t
+		tab.do(chromedp.EmulateViewport(390, 700, chromedp.EmulateMobile, chromedp.EmulateTouch))
+		assert.LessOrEqual(t, tab.number(`document.documentElement.scrollWidth`), 390.0, "nothing is wider than the screen")
+		assert.Equal(t, 1.0, tab.number(`(() => { const b = document.querySelector("#modal-submit"), r = b.getBoundingClientRect();
+			return b.contains(document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)) && r.right <= innerWidth && r.bottom <= innerHeight ? 1 : 0 })()`), "the button can be tapped")
+		tab.press("#modal-submit")
+		tab.eventually(`document.querySelector("[data-block=reason] .field-error").textContent.includes("required")`)
+		tab.do(chromedp.Click("#modal-close"))
+		tab.eventually(`!document.querySelector("#modal").open`)
+		assert.LessOrEqual(t, tab.number(`document.documentElement.scrollWidth`), 390.0, "nor is the conversation")
+		tab.do(chromedp.EmulateReset())
+	})
+	t.Run("person, channel and draft stay over a reload and come back with Back", func(t *testing.T) {
+		tab.t = t
+		tab.choose("#user", cast.Requester)
+		tab.do(chromedp.Click("#channel-"+cast.OtherChannel), chromedp.SendKeys("#composer-input", "half a wo"))
+		tab.eventually(`new URL(location.href).searchParams.get("channel") === "` + cast.OtherChannel + `"`)
+		tab.do(chromedp.Reload())
+		here := `document.querySelector("#user").value === "` + cast.Requester + `" && document.querySelector("#channel-name").textContent === "# random"`
+		tab.eventually(here + ` && document.querySelector("#composer-input").value === "half a wo"`)
+		tab.choose("#user", cast.Approver)
+		tab.eventually(`document.querySelector("#user").value === "` + cast.Approver + `" && document.querySelector("#composer-input").value === ""`)
+		tab.do(chromedp.NavigateBack())
+		tab.eventually(here + ` && document.querySelector("#composer-input").value === "half a wo"`)
+	})
+	t.Run("a message that changes keeps the focus", func(t *testing.T) {
+		tab.t = t
+		button := func(id string) []any {
+			return []any{fields{"type": "actions", "block_id": "decide", "elements": []any{fields{"type": "button", "action_id": id, "text": plain(id)}}}}
+		}
+		tab.choose("#user", cast.User)
+		tab.do(chromedp.Click("#channel-" + cast.Channel))
+		posted := s.call("chat.postMessage", fields{"channel": cast.Channel, "text": "one", "blocks": button("undo")})
+		tab.eventually(`document.querySelector("[data-action=undo]") !== null`)
+		tab.do(chromedp.Focus("[data-action=undo]"))
+		s.call("chat.postMessage", fields{"channel": cast.Channel, "text": "another"})
+		s.call("chat.update", fields{"channel": cast.Channel, "ts": posted.TS, "text": "two", "blocks": append(button("undo"), fields{"type": "divider"})})
+		tab.eventually(`document.querySelector(".message hr") !== null && document.activeElement.dataset.action === "undo"`)
+		s.call("chat.update", fields{"channel": cast.Channel, "ts": posted.TS, "text": "three", "blocks": []any{fields{"type": "divider"}}})
+		tab.eventually(`document.querySelector("[data-action=undo]") === null && document.activeElement.dataset.ts === "` + posted.TS + `"`)
+	})
+}
+
 func TestThePageMayLoadNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})
 	server := httptest.NewServer(s.Page())
 	t.Cleanup(server.Close)
-	for _, path := range []string{"/", "/page/workspace.js", "/page/workspace.css", "/page/blocks.js", "/page/modal.js", "/page/mrkdwn.js", "/page/control.js"} {
+	for _, path := range []string{"/", "/page/workspace.js", "/page/workspace.css", "/page/blocks.js", "/page/modal.js", "/page/mrkdwn.js", "/page/control.js", "/page/typeahead.js", "/page/messages.js", "/page/place.js", "/page/focus.js", "/page/bot.js", "/page/faults.js"} {
 		response, err := server.Client().Get(server.URL + path)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())

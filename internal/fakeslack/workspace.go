@@ -36,6 +36,9 @@ type Options struct {
 	Endpoint string
 	// Scopes are those granted to the bot token; default DefaultScopes.
 	Scopes []string
+	// Commands are the slash commands that the app has, by which the page refuses
+	// others, as Slack does; default /cancel-server. Command delivers any.
+	Commands []string
 	// EnterpriseID makes the workspace and its people part of an enterprise; default none.
 	EnterpriseID string
 	// RateLimitsOff stops the answering of 429 for too many calls.
@@ -67,6 +70,7 @@ func DefaultScopes() []string {
 // All methods may be called from many goroutines.
 type Workspace struct {
 	opts    Options
+	since   time.Time // when it was made, by the real clock
 	client  *http.Client
 	done    chan struct{}
 	reached atomic.Bool // whether the last request over HTTP was answered
@@ -109,6 +113,7 @@ func New(opts Options) *Workspace {
 	opts.fill()
 	w := &Workspace{
 		opts:     opts,
+		since:    time.Now(),
 		client:   newBotClient(),
 		done:     make(chan struct{}),
 		changed:  make(chan struct{}),
@@ -138,6 +143,9 @@ func (o *Options) fill() {
 	}
 	if o.Scopes == nil {
 		o.Scopes = DefaultScopes()
+	}
+	if o.Commands == nil {
+		o.Commands = []string{"/cancel-server"}
 	}
 	if o.AckTimeout <= 0 {
 		o.AckTimeout = 3 * time.Second

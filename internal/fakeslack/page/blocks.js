@@ -1,6 +1,8 @@
 // Blocks as DOM nodes. `on` says where they stand and what acting on them does:
-// {names, kind: "message" | "view", state(block, action), touch(block, action, state), act(block, element, fields), lookup(block, element, typed)}.
+// {names, kind: "message" | "view", state(block, action), touch(block, action, state), act(block, element, fields), lookup(block, element, typed)},
+// and for messages a prefix that keeps ids apart.
 import { node, text, plain, link } from "./mrkdwn.js";
+import { typeahead } from "./typeahead.js";
 
 const unknown = (what) => node("div", { class: "unknown" }, `This page cannot draw a ${what}.`);
 
@@ -20,15 +22,22 @@ const drawn = {
   context: (b, on) => node("div", { class: "context" }, ...b.elements.map((e) => text(e, on.names))),
   actions: (b, on) => node("div", { class: "actions" }, ...b.elements.map((e) => element(b, e, on))),
   section: (b, on) => node("div", { class: "section" },
-    node("div", {}, text(b.text, on.names), b.fields ? node("div", { class: "fields" }, ...b.fields.map((f) => text(f, on.names))) : null),
+    node("div", { class: "words" }, text(b.text, on.names), b.fields ? node("div", { class: "fields" }, ...b.fields.map((f) => text(f, on.names))) : null),
     b.accessory ? node("div", {}, element(b, b.accessory, on)) : null),
   input: (b, on) => {
-    const id = `input-${b.block_id}`;
+    const id = `input-${b.block_id}`, hint = `hint-${b.block_id}`, error = `error-${b.block_id}`;
+    const made = element(b, b.element, on, id);
+    const grouped = made.getAttribute("role") === "group"; // of checkboxes: no one field is the label's
+    const field = grouped ? made : made.matches("input, select, textarea") ? made : made.querySelector("input");
+    field.setAttribute("aria-describedby", [b.hint ? hint : "", error].join(" ").trim());
+    if (!b.optional && !grouped) field.setAttribute("aria-required", "true");
+    if (grouped) made.setAttribute("aria-labelledby", `label-${b.block_id}`);
     return node("div", { class: "input" },
-      node("label", { for: id }, plain(b.label), b.optional ? node("span", { class: "optional" }, " (optional)") : null),
-      element(b, b.element, on, id),
-      b.hint ? node("div", { class: "hint" }, plain(b.hint)) : null,
-      node("p", { class: "field-error", role: "alert", hidden: true }));
+      node(grouped ? "div" : "label", { id: `label-${b.block_id}`, class: "label", for: grouped ? null : id },
+        plain(b.label), b.optional ? node("span", { class: "optional" }, " (optional)") : null),
+      made,
+      b.hint ? node("div", { class: "hint", id: hint }, plain(b.hint)) : null,
+      node("p", { class: "field-error", id: error, role: "alert", hidden: true }));
   },
   rich_text: (b, on) => node("div", { class: "rich" }, ...b.elements.map((e) => rich(e, on.names))),
 };
@@ -117,51 +126,10 @@ const elements = {
     return field;
   },
 
-  external_select: (block, e, on, id) => typeahead(block, e, on, id),
+  external_select: (block, e, on, id) => typeahead({
+    id: id ?? `select-${on.prefix ?? ""}${block.block_id}-${e.action_id}`, label: plain(block.label) || plain(e.placeholder) || "Options",
+    least: e.min_query_length ?? 3, placeholder: plain(e.placeholder) || "Choose an option", chosen: on.state(block, e)?.selected_option ?? null,
+    lookup: (typed) => on.lookup(block, e, typed),
+    choose: (option) => changed(block, e, on, { selected_option: option }),
+  }),
 };
-
-// typeahead asks the bot for options while people type, as Slack does.
-function typeahead(block, e, on, id) {
-  let timer, asked = 0, offered = [], active = -1;
-  let chosen = on.state(block, e)?.selected_option ?? null;
-  const least = e.min_query_length ?? 3;
-  const list = node("ul", { role: "listbox", hidden: true });
-  const field = node("input", {
-    id, type: "text", role: "combobox", "aria-expanded": "false", placeholder: plain(e.placeholder) || "Choose an option",
-    oninput: () => { clearTimeout(timer); timer = setTimeout(ask, 150); },
-    onfocus: () => { if (!chosen) ask(); },
-    onblur: close, // a press on an option keeps the focus here
-    onkeydown: keys,
-  });
-  const show = () => { field.value = chosen ? plain(chosen.text) : ""; };
-  function open(...items) { list.replaceChildren(...items); list.hidden = false; field.setAttribute("aria-expanded", "true"); }
-  function close() { clearTimeout(timer); asked++; list.hidden = true; field.setAttribute("aria-expanded", "false"); active = -1; show(); }
-  function choose(option) {
-    chosen = option;
-    close();
-    changed(block, e, on, { selected_option: option });
-  }
-  function mark(next) {
-    active = Math.max(0, Math.min(offered.length - 1, next));
-    list.querySelectorAll("[role=option]").forEach((li, i) => li.setAttribute("aria-selected", String(i === active)));
-  }
-  function keys(event) {
-    if (event.key === "Escape" && !list.hidden) { event.preventDefault(); event.stopPropagation(); close(); }
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); mark(active + (event.key === "ArrowDown" ? 1 : -1)); }
-    if (event.key === "Enter") { event.preventDefault(); if (offered[active]) choose(offered[active]); }
-  }
-  async function ask() {
-    if ([...field.value].length < least) { offered = []; open(node("li", { class: "hint" }, `Type ${least} or more characters`)); return; }
-    const turn = ++asked;
-    open(node("li", { class: "hint" }, "Searching…"));
-    const answer = await on.lookup(block, e, field.value);
-    if (turn !== asked || document.activeElement !== field) return;
-    offered = [...(answer.options ?? []), ...(answer.option_groups ?? []).flatMap((g) => g.options)];
-    if (answer.error) open(node("li", { class: "hint" }, `Options could not be loaded (${answer.error})`));
-    else if (!offered.length) open(node("li", { class: "hint" }, "No results"));
-    else open(...offered.map((o) => node("li", { role: "option", "data-value": o.value, onmousedown: (event) => { event.preventDefault(); choose(o); } },
-      plain(o.text), o.description ? node("small", {}, plain(o.description)) : null)));
-  }
-  show();
-  return node("div", { class: "typeahead" }, field, list);
-}

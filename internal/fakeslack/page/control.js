@@ -1,15 +1,15 @@
-// The sandbox's control routes, beside this page.
-async function read(response) {
-  const answer = await response.json().catch(() => ({ error: `status ${response.status}` }));
-  return answer;
+// The sandbox's control routes, beside this page. An answer with `error` says why
+// something was refused or did not arrive.
+async function ask(path, options) {
+  const response = await fetch("control/" + path, options);
+  return response.json().catch(() => ({ error: `status ${response.status}` }));
 }
 
-export const get = async (path) => read(await fetch("control/" + path));
+// get throws where the sandbox does not answer.
+export const get = (path) => ask(path);
 
-export async function post(path, body) {
-  try {
-    return await read(await fetch("control/" + path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }));
-  } catch (failure) {
-    return { status: 0, error: String(failure) };
-  }
-}
+const change = (method) => (path, body) => ask(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })
+  .catch((failure) => ({ status: 0, error: String(failure) }));
+
+export const post = change("POST");
+export const remove = change("DELETE");

@@ -1,7 +1,9 @@
-// The top view of the person: drawn anew when its hash changes, with what was
-// typed kept in blocks that stay.
+// The top view of the person: drawn again when its hash changes, with what was
+// typed kept in blocks that stay, also over a reload.
 import { node, plain, text } from "./mrkdwn.js";
 import { blocks } from "./blocks.js";
+import { whereIn, focusAgain } from "./focus.js";
+import { keep, kept } from "./place.js";
 import { post } from "./control.js";
 
 const dialog = document.getElementById("modal");
@@ -9,19 +11,26 @@ const field = (id) => document.getElementById(id);
 let shown = null; // {id, hash, view, user}
 let touched = {}; // view id → block → action → state
 let names;
+let sending = false; // a submission waits for its answer
 
 export function showTop(views, user, known) {
   names = known;
   const top = views.at(-1);
   if (!top) {
+    if (shown?.user === user) remember({}); // it was closed, not left for another person
     shown = null;
-    touched = {};
     if (dialog.open) dialog.close();
     return;
   }
   if (shown && shown.id === top.id && shown.hash === top.hash && shown.user === user) return;
+  if (!shown) touched = kept("touched") ?? {};
   shown = { ...top, user };
   draw();
+}
+
+function remember(all) {
+  touched = all;
+  keep("touched", all);
 }
 
 const known = (block, e) => shown.view.state.values[block.block_id]?.[e.action_id];
@@ -42,7 +51,10 @@ const on = {
   kind: "view",
   get names() { return names; },
   state: (block, e) => mine(block, e) ?? known(block, e),
-  touch(block, e, state) { ((touched[shown.id] ??= {})[block.block_id] ??= {})[e.action_id] = state; },
+  touch(block, e, state) {
+    ((touched[shown.id] ??= {})[block.block_id] ??= {})[e.action_id] = state;
+    remember(touched);
+  },
   async act(block, e, fields) {
     if (e.confirm && !(await confirmed(e.confirm, names))) return;
     const ack = await post("action", { user: shown.user, view: shown.id, block_id: block.block_id, action_id: e.action_id, values: values(), ...fields });
@@ -53,34 +65,40 @@ const on = {
 
 function draw() {
   const { view } = shown;
-  const focus = document.activeElement?.id;
+  const where = whereIn(dialog);
   touched[shown.id] = values();
   field("modal-title").textContent = plain(view.title);
   field("modal-close").textContent = plain(view.close) || "Cancel";
   field("modal-submit").textContent = plain(view.submit) || "Submit";
   field("modal-submit").hidden = !view.submit;
-  field("modal-submit").disabled = false;
   field("modal-x").textContent = view.previous_view_id ? "‹ Back" : "✕";
+  field("modal-x").setAttribute("aria-label", view.previous_view_id ? "Back" : "Close");
   field("modal-trouble").hidden = true;
   field("modal-blocks").replaceChildren(...blocks(view.blocks, on));
   const opened = !dialog.open;
   if (opened) dialog.showModal();
-  const first = opened ? field("modal-blocks").querySelector("input, select, textarea, button") : document.getElementById(focus);
-  first?.focus();
+  if (opened || !where || !focusAgain(dialog, where)) firstField().focus();
 }
+
+// firstField is where a person goes on: the first field, or the button that closes.
+const firstField = () => field("modal-blocks").querySelector("input, select, textarea, button") ?? field("modal-close");
 
 function trouble(word) {
   field("modal-trouble").textContent = `We had some trouble connecting. Try again? (${word})`;
   field("modal-trouble").hidden = false;
 }
 
+// fieldErrors shows what is wrong at each block, and goes to the first of them.
 function fieldErrors(errors) {
   for (const p of dialog.querySelectorAll(".field-error")) {
-    const message = errors[p.closest(".block").dataset.block];
+    const block = p.closest(".block"), message = errors[block.dataset.block];
     p.textContent = message ?? "";
     p.hidden = !message;
+    for (const e of block.querySelectorAll("input, select, textarea")) e.setAttribute("aria-invalid", String(message != null));
   }
-  dialog.querySelector(".field-error:not([hidden])")?.scrollIntoView({ block: "center" });
+  const first = dialog.querySelector(".field-error:not([hidden])")?.closest(".block");
+  first?.querySelector("input, select, textarea")?.focus();
+  first?.scrollIntoView({ block: "center" });
 }
 
 // missing is what Slack's own client asks for before it sends anything.
@@ -98,20 +116,28 @@ function missing() {
   return errors;
 }
 
+// wait shows that an answer is to come. The button is not disabled: a disabled one
+// loses the focus.
+function wait(is) {
+  sending = is;
+  field("modal-submit").setAttribute("aria-disabled", String(is));
+}
+
 field("modal-form").addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (sending) return;
   const errors = missing();
   fieldErrors(errors);
   if (Object.keys(errors).length) return;
   field("modal-trouble").hidden = true;
-  field("modal-submit").disabled = true;
+  wait(true);
   const ack = await post("submit", { user: shown.user, view: shown.id, values: values() });
-  field("modal-submit").disabled = false;
+  wait(false);
   if (ack.error) trouble(ack.error);
   else if (ack.body?.response_action === "errors") fieldErrors(ack.body.errors);
 });
 
-const leave = () => post("close", { user: shown.user, view: shown.id });
+const leave = () => shown && post("close", { user: shown.user, view: shown.id });
 field("modal-close").addEventListener("click", leave);
 field("modal-x").addEventListener("click", leave);
 dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });

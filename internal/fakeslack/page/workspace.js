@@ -1,21 +1,37 @@
-// The workspace as one person sees it.
-import { node, mrkdwn } from "./mrkdwn.js";
-import { blocks } from "./blocks.js";
+// The workspace as one person sees it: who and where, the conversation, and the box
+// to type in. What people see comes from the control routes, anew at each event of
+// the live stream.
+import { node } from "./mrkdwn.js";
 import { showTop, confirmed } from "./modal.js";
+import { drawMessages } from "./messages.js";
+import { drawBot, drawGone, isDown, look as lookAtBot } from "./bot.js";
+import { drawFaults } from "./faults.js";
+import { place, settle, go, visible, channelID, direct, keep, kept, forgetOthers } from "./place.js";
+import { afterDialog } from "./focus.js";
 import { get, post } from "./control.js";
 
 const field = (id) => document.getElementById(id);
+const input = field("composer-input");
 let workspace = null;
-let me = null;
-let channel = null;
-const notices = []; // what Slackbot says to this page alone: {channel, user, text}
+const notices = []; // what Slackbot says to this page alone: {id, channel, user, text}
 
 const named = (list, id, name) => list.find((x) => x.id === id)?.[name];
 const names = {
   user: (id) => named(workspace.users, id, "display_name"),
   channel: (id) => named(workspace.channels, id, "name"),
   group: (id) => named(workspace.groups, id, "handle"),
+  get all() { return [workspace.users, workspace.channels, workspace.groups].map((list) => list.map((x) => x.display_name ?? x.name)); },
 };
+
+// differs reports whether a value is another one than at the last call of that name:
+// what did not change is not drawn again.
+const last = {};
+function differs(name, value) {
+  const text = JSON.stringify(value);
+  if (last[name] === text) return false;
+  last[name] = text;
+  return true;
+}
 
 function kinds(user) {
   const marks = [
@@ -26,131 +42,149 @@ function kinds(user) {
   return words.length ? ` (${words.join(", ")})` : "";
 }
 
-// differs reports whether a value is another one than at the last call of that name:
-// what did not change is not drawn anew, so that nobody loses the focus.
-const last = {};
-function differs(name, value) {
-  const text = JSON.stringify(value);
-  if (last[name] === text) return false;
-  last[name] = text;
-  return true;
-}
-
 function drawPeople() {
   const people = workspace.users.filter((u) => !u.is_bot);
-  me ??= workspace.cast.user;
-  if (!differs("people", [people, workspace.groups, me])) return;
-  field("user").replaceChildren(...people.map((u) => node("option", { value: u.id, selected: u.id === me }, u.display_name + kinds(u))));
-  field("user").value = me;
+  if (!differs("people", [people, workspace.groups, place.user])) return;
+  field("user").replaceChildren(...people.map((u) => node("option", { value: u.id }, u.display_name + kinds(u))));
+  field("user").value = place.user;
 }
 
 function drawConversations() {
-  const visible = workspace.channels.filter((c) => !c.is_private || c.members.includes(me));
-  if (channel !== "direct" && !visible.some((c) => c.id === channel)) channel = workspace.cast.channel;
-  if (!differs("conversations", [visible, channel, workspace.connected])) return;
-  const entry = (id, label, note) => node("li", {}, node("button", {
-    type: "button", id: "channel-" + id, "data-channel": id, "aria-current": String(id === channel),
-    onclick: () => { channel = id; refresh(); field("composer-input").focus(); },
-  }, label, note ? node("small", {}, " " + note) : null));
+  if (!differs("conversations", [visible(workspace), place.channel])) return;
+  const focused = document.activeElement?.id;
+  const label = (c) => (c.is_private ? "🔒 " : "# ") + c.name;
+  const entry = (id, text, note) => node("li", {}, node("button", {
+    type: "button", id: "channel-" + id, "data-channel": id, "aria-current": String(id === place.channel),
+    onclick: () => { move({ channel: id }); input.focus(); },
+  }, text, note ? node("small", {}, " " + note) : null));
   const note = (c) => (c.is_archived ? "archived" : c.bot_in ? "" : "bot not in");
-  field("channels").replaceChildren(...visible.map((c) => entry(c.id, (c.is_private ? "🔒 " : "# ") + c.name, note(c))));
-  field("directs").replaceChildren(entry("direct", "cancel-server", "app"));
-  const here = workspace.channels.find((c) => c.id === channel);
-  field("channel-name").textContent = here ? (here.is_private ? "🔒 " : "# ") + here.name : "cancel-server";
-  field("bot-state").textContent = workspace.connected ? "bot connected" : "bot not connected";
+  field("channels").replaceChildren(...visible(workspace).map((c) => entry(c.id, label(c), note(c))));
+  field("directs").replaceChildren(entry(direct, "cancel-server", "app"));
+  const here = workspace.channels.find((c) => c.id === place.channel);
+  field("channel-name").textContent = here ? label(here) : "cancel-server";
+  if (focused?.startsWith("channel-")) field(focused)?.focus();
 }
 
-const channelID = () => (channel === "direct" ? me : channel);
-
-function drawMessage(m) {
-  const on = {
-    kind: "message", names, state: (block, e) => ({ selected_option: e.initial_option, selected_options: e.initial_options, value: e.initial_value }), touch() {},
-    async act(block, e, fields) {
+function drawConversation(messages) {
+  const said = notices.filter((n) => n.channel === channelID() && n.user === place.user);
+  drawMessages(messages, said, {
+    names, me: place.user, place: [place.user, place.channel].join(), bot: workspace.cast.bot_user,
+    shortcut: (m) => shortcut({ callback_id: "cancel-server-message", message: { channel: m.channel, ts: m.ts } }),
+    async act(m, block, e, fields) {
       if (e.confirm && !(await confirmed(e.confirm, names))) return;
-      const ack = await post("action", { user: me, message: { channel: m.channel, ts: m.ts }, block_id: block.block_id, action_id: e.action_id, ...fields });
-      if (ack.error) notice(`The app did not respond to that (${ack.error}).`);
+      const ack = await post("action", { user: place.user, message: { channel: m.channel, ts: m.ts }, block_id: block.block_id, action_id: e.action_id, ...fields });
+      if (ack.error) notice(`The app did not respond to that (${ack.error}).${whyNot()}`);
     },
-    lookup: async () => ({ options: [], error: "this page looks up options in modals only" }),
-  };
-  const author = names.user(m.user) ?? "Slackbot";
-  const menu = m.to ? null : node("button", {
-    type: "button", class: "menu", title: "From the message's menu of shortcuts",
-    onclick: () => shortcut({ callback_id: "cancel-server-message", message: { channel: m.channel, ts: m.ts } }),
-  }, "Cancel this server…");
-  const at = new Date(Number(m.ts) * 1000);
-  const body = m.blocks?.length ? blocks(m.blocks, on) : [mrkdwn(m.text, names)];
-  return node("li", { class: "message" + (m.to ? " ephemeral" : "") + (m.thread_ts && m.thread_ts !== m.ts ? " reply" : ""), "data-ts": m.ts },
-    node("div", { class: "avatar", "aria-hidden": "true" }, author.slice(0, 1).toUpperCase()),
-    node("div", { class: "content" },
-      m.to ? node("div", { class: "ephemeral-label" }, "👁 Only visible to you") : null,
-      node("span", { class: "author" }, author), m.user === workspace.cast.bot_user ? node("span", { class: "app" }, "APP") : null, " ",
-      node("time", { class: "meta", datetime: at.toISOString() }, at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })),
-      m.edited ? node("span", { class: "meta" }, " (edited)") : null,
-      menu,
-      ...body));
+  });
 }
 
-// threaded puts replies after their root.
-function threaded(messages) {
-  const roots = messages.filter((m) => !m.thread_ts || m.thread_ts === m.ts || !messages.some((r) => r.ts === m.thread_ts));
-  return roots.flatMap((root) => [root, ...messages.filter((m) => m.thread_ts === root.ts && m !== root)]);
-}
-
-function drawMessages(messages) {
-  const mine = threaded(messages.filter((m) => !m.to || m.to === me));
-  const said = notices.filter((n) => n.channel === channelID() && n.user === me);
-  if (!differs("messages", [mine, said, me, channel, workspace.users])) return;
-  const list = field("messages");
-  list.replaceChildren(...mine.map(drawMessage), ...said.map((n) => node("li", { class: "message notice" },
-    node("div", { class: "avatar", "aria-hidden": "true" }, "S"),
-    node("div", { class: "content" }, node("div", { class: "ephemeral-label" }, "👁 Only visible to you"), node("span", { class: "author" }, "Slackbot"), node("div", {}, n.text)))));
-  list.scrollTop = list.scrollHeight;
-}
-
-function notice(text) {
-  notices.push({ channel: channelID(), user: me, text });
-  refresh();
+// drawDraft puts back what was typed here and not sent.
+const draft = () => `draft ${place.user} ${place.channel}`;
+function drawDraft() {
+  const first = !("draft" in last); // what somebody typed while the page was loading stays
+  if (differs("draft", draft())) input.value = (first && input.value) || (kept(draft()) ?? "");
 }
 
 let running = false, again = false;
 async function refresh() {
-  if (running) { again = true; return; }
+  again = true;
+  if (running) return;
   running = true;
-  do {
-    again = false;
-    workspace = await get("workspace");
-    drawPeople();
-    drawConversations();
-    const [messages, views] = await Promise.all([get("messages?channel=" + encodeURIComponent(channelID())), get("views?user=" + encodeURIComponent(me))]);
-    if (Array.isArray(messages)) drawMessages(messages);
-    if (Array.isArray(views)) showTop(views, me, names);
-  } while (again);
+  try {
+    while (again) {
+      again = false;
+      await draw();
+    }
+  } catch (failure) {
+    console.error(failure);
+    drawGone();
+  }
   running = false;
 }
 
-field("user").addEventListener("change", (event) => { me = event.target.value; refresh(); });
+async function draw() {
+  [workspace] = await Promise.all([get("workspace"), lookAtBot()]);
+  forgetOthers(workspace.since);
+  settle(workspace);
+  drawPeople();
+  drawConversations();
+  drawDraft();
+  drawBot(workspace.connected);
+  drawFaults();
+  const [messages, views] = await Promise.all([get("messages?channel=" + encodeURIComponent(channelID())), get("views?user=" + encodeURIComponent(place.user))]);
+  if (Array.isArray(messages)) drawConversation(messages);
+  if (Array.isArray(views)) showTop(views, place.user, names);
+}
 
-field("composer").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const typed = field("composer-input").value.trim();
-  if (!typed) return;
-  field("composer-input").value = "";
-  const [, command, text] = typed.match(/^(\/\S+)\s*([\s\S]*)$/) ?? [];
-  if (!command) {
-    const said = await post("say", { user: me, channel: channelID(), text: typed });
+function move(there) {
+  go(there);
+  drawDraft(); // at once: the next key belongs to the new place
+  refresh();
+}
+
+function notice(text) {
+  notices.push({ id: notices.length, channel: channelID(), user: place.user, text });
+  refresh();
+}
+
+// whyNot adds what this page knows of a bot that did not answer.
+const whyNot = () => (isDown() ? " The bot is not running; start it at the top of this page." : "");
+
+// waitingFor says after a while that an answer is still to come.
+async function waitingFor(what, answer) {
+  const timer = setTimeout(() => { field("composer-status").textContent = `Waiting for the bot to answer ${what}…`; }, 500);
+  const ack = await answer;
+  clearTimeout(timer);
+  field("composer-status").textContent = "";
+  return ack;
+}
+
+async function send(typed) {
+  if (!typed.startsWith("/")) {
+    const said = await post("say", { user: place.user, channel: channelID(), text: typed.trim() });
     if (said.error) notice(`That could not be said (${said.error}).`);
     return;
   }
-  const ack = await post("command", { user: me, channel: channelID(), command, text });
-  if (ack.error) notice(`${command} failed with the error “${ack.error}”.`);
-});
-
-async function shortcut(used) {
-  const ack = await post("shortcut", { user: me, ...used });
-  if (ack.error) notice(`The shortcut failed with the error “${ack.error}”.`);
+  const [, command, text] = typed.match(/^(\/\S*)\s*([\s\S]*?)\s*$/);
+  const ack = await waitingFor(command, post("command", { user: place.user, channel: channelID(), command, text }));
+  if (ack.error) notice(`${command} failed with the error “${ack.error}”.${whyNot()}`);
 }
 
-field("composer-shortcut").addEventListener("click", () => shortcut({ callback_id: "cancel-server" }));
+async function shortcut(used) {
+  const ack = await waitingFor("the shortcut", post("shortcut", { user: place.user, ...used }));
+  if (ack.error) notice(`The shortcut failed with the error “${ack.error}”.${whyNot()}`);
+}
 
-new EventSource("page/events").addEventListener("message", () => refresh().catch(() => { running = false; }));
-field("composer-input").focus();
+// unknownCommand is the command in a text that the app does not have. Slack delivers
+// none of those.
+function unknownCommand(typed) {
+  const command = typed.match(/^\/\S*/)?.[0];
+  return command && !workspace.commands.includes(command) ? command : null;
+}
+
+field("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const typed = input.value;
+  if (!typed.trim() || !workspace) return;
+  const unknown = unknownCommand(typed);
+  if (unknown) {
+    notice(`${unknown} is not a valid command. The app has ${workspace.commands.join(", ")}. To say it as a message, put a space before it.`);
+    input.select();
+    return;
+  }
+  input.value = "";
+  keep(draft(), "");
+  send(typed);
+});
+input.addEventListener("input", () => keep(draft(), input.value));
+field("user").addEventListener("change", (event) => move({ user: event.target.value }));
+field("composer-shortcut").addEventListener("click", () => shortcut({ callback_id: "cancel-server" }));
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("close", () => afterDialog(field("modal").open ? field("modal-close") : input));
+}
+addEventListener("popstate", refresh);
+
+const stream = new EventSource("page/events");
+stream.addEventListener("message", refresh);
+stream.addEventListener("error", drawGone);
+input.focus();
