@@ -1,5 +1,6 @@
 // The faults that are armed, and arming and clearing them.
 import { node } from "./mrkdwn.js";
+import { shut } from "./focus.js";
 import { get, post, remove } from "./control.js";
 
 const field = (id) => document.getElementById(id);
@@ -58,6 +59,12 @@ function drawChoices() {
   field("faults-doc").textContent = offered.faults[at].find((f) => f.name === field("faults-fault").value)?.doc ?? "";
 }
 
+function leave(event) {
+  event.preventDefault();
+  clearInterval(timer);
+  shut(dialog, field("faults-open"));
+}
+
 for (const id of ["faults-at", "faults-method", "faults-fault"]) field(id).addEventListener("change", drawChoices);
 field("faults-form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -66,7 +73,8 @@ field("faults-form").addEventListener("submit", async (event) => {
   drawFaults();
 });
 field("faults-clear").addEventListener("click", () => clear(""));
-field("faults-x").addEventListener("click", () => dialog.close());
+field("faults-x").addEventListener("click", leave);
+dialog.addEventListener("cancel", leave);
 field("faults-open").addEventListener("click", () => {
   drawChoices();
   dialog.showModal();
@@ -74,4 +82,3 @@ field("faults-open").addEventListener("click", () => {
   drawFaults();
   timer = setInterval(drawFaults, looking);
 });
-dialog.addEventListener("close", () => clearInterval(timer));

@@ -17,13 +17,14 @@ export function focusAgain(part, where) {
   return element != null && element === document.activeElement;
 }
 
-// afterDialog gives the focus back once a dialog has closed: to whoever the browser
-// chose, or to an element if it chose nobody, so that the keyboard never starts at
-// the top of the page. Chromium gives the focus back while the page is still inert,
-// and an input that got it so takes no text until it is focused once more.
-export function afterDialog(element) {
+// shut closes a dialog. The focus goes back to whoever the browser chooses, or to
+// otherwise if it chooses nobody, so that the keyboard never starts at the top of
+// the page. Chromium gives the focus back while the page is still inert, and an
+// input that got it so takes no text until it is focused once more.
+export function shut(dialog, otherwise) {
+  dialog.close();
   const focused = document.activeElement;
-  const next = !focused || focused === document.body ? element : focused;
+  const next = !focused || focused === document.body ? otherwise : focused;
   next.blur();
   next.focus();
 }

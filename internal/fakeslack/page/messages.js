@@ -9,19 +9,15 @@ const drawn = new Map(); // key → {like, item}
 let conversation = "";
 
 // drawMessages shows messages, and below them notices, which are Slackbot's to this
-// page alone. `about` has {names, me, place, bot, act(message, block, element, fields),
-// shortcut(message)}; place names the conversation.
+// page alone. `about` has {names, me, channel, bot, act(message, block, element, fields),
+// shortcut(message)}.
 export function drawMessages(messages, notices, about) {
   const items = [
     ...threaded(messages.filter((m) => !m.to || m.to === about.me)).map((m) => entry(m.ts, [m, about.names.all], () => message(m, about))),
     ...notices.map((n) => entry("notice " + n.id, n, () => notice(n))),
   ];
-  if (conversation !== about.place) {
-    drawn.clear();
-    list.replaceChildren();
-    atEnd = true;
-  }
-  conversation = about.place;
+  if (conversation !== about.channel) atEnd = true;
+  conversation = about.channel;
   replace(items);
   stay();
 }

@@ -2,7 +2,7 @@
 // typed kept in blocks that stay, also over a reload.
 import { node, plain, text } from "./mrkdwn.js";
 import { blocks } from "./blocks.js";
-import { whereIn, focusAgain } from "./focus.js";
+import { whereIn, focusAgain, shut } from "./focus.js";
 import { keep, kept } from "./place.js";
 import { post } from "./control.js";
 
@@ -19,7 +19,7 @@ export function showTop(views, user, known) {
   if (!top) {
     if (shown?.user === user) remember({}); // it was closed, not left for another person
     shown = null;
-    if (dialog.open) dialog.close();
+    if (dialog.open) shut(dialog, field("composer-input"));
     return;
   }
   if (shown && shown.id === top.id && shown.hash === top.hash && shown.user === user) return;
@@ -152,9 +152,12 @@ export function confirmed(object, known) {
   field("confirm-yes").className = object.style ?? "primary";
   ask.showModal();
   return new Promise((resolve) => {
-    const end = (answer) => () => { ask.close(); resolve(answer); };
+    const end = (answer) => (event) => {
+      event.preventDefault();
+      shut(ask, field(dialog.open ? "modal-close" : "composer-input"));
+      resolve(answer);
+    };
     field("confirm-yes").onclick = end(true);
-    field("confirm-no").onclick = end(false);
-    ask.oncancel = () => resolve(false);
+    field("confirm-no").onclick = ask.oncancel = end(false);
   });
 }

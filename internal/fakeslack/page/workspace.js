@@ -7,7 +7,6 @@ import { drawMessages } from "./messages.js";
 import { drawBot, drawGone, isDown, look as lookAtBot } from "./bot.js";
 import { drawFaults } from "./faults.js";
 import { place, settle, go, visible, channelID, direct, keep, kept, forgetOthers } from "./place.js";
-import { afterDialog } from "./focus.js";
 import { get, post } from "./control.js";
 
 const field = (id) => document.getElementById(id);
@@ -68,7 +67,7 @@ function drawConversations() {
 function drawConversation(messages) {
   const said = notices.filter((n) => n.channel === channelID() && n.user === place.user);
   drawMessages(messages, said, {
-    names, me: place.user, place: [place.user, place.channel].join(), bot: workspace.cast.bot_user,
+    names, me: place.user, channel: channelID(), bot: workspace.cast.bot_user,
     shortcut: (m) => shortcut({ callback_id: "cancel-server-message", message: { channel: m.channel, ts: m.ts } }),
     async act(m, block, e, fields) {
       if (e.confirm && !(await confirmed(e.confirm, names))) return;
@@ -179,9 +178,6 @@ field("composer").addEventListener("submit", (event) => {
 input.addEventListener("input", () => keep(draft(), input.value));
 field("user").addEventListener("change", (event) => move({ user: event.target.value }));
 field("composer-shortcut").addEventListener("click", () => shortcut({ callback_id: "cancel-server" }));
-for (const dialog of document.querySelectorAll("dialog")) {
-  dialog.addEventListener("close", () => afterDialog(field("modal").open ? field("modal-close") : input));
-}
 addEventListener("popstate", refresh);
 
 const stream = new EventSource("page/events");
