@@ -1,6 +1,7 @@
 package fakeslack
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,10 +119,7 @@ func (w *Workspace) exchangeEnvelope(ctx context.Context, d *delivery, try envel
 	}))
 	select {
 	case payload := <-pending.acked:
-		if string(payload) == "null" {
-			payload = nil
-		}
-		return payload, acked
+		return unlessEmpty(payload), acked
 	case <-s.gone:
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.carries() {
@@ -129,6 +127,17 @@ func (w *Workspace) exchangeEnvelope(ctx context.Context, d *delivery, try envel
 		}
 	}
 	return nil, lost
+}
+
+// unlessEmpty is nil for the payload of an empty acknowledgement, which Bolt for
+// JavaScript writes as {} for whatever it was that came.
+// https://github.com/slackapi/node-slack-sdk/blob/main/packages/socket-mode/src/SocketModeClient.ts
+func unlessEmpty(payload json.RawMessage) []byte {
+	var compact bytes.Buffer
+	if json.Compact(&compact, payload) == nil && (compact.String() == "{}" || compact.String() == "null") {
+		return nil
+	}
+	return payload
 }
 
 // envelopeID is the one that a delivery keeps, or a fresh one.

@@ -413,3 +413,56 @@ func TestClosingEndsWhatWaits(t *testing.T) {
 		require.NoError(t, err, "a closed workspace answers, with a failure")
 	})
 }
+
+// Bolt for JavaScript writes an empty acknowledgement as {}, and slack-go as nothing or null.
+func TestAnEmptyPayloadAcknowledgesWithNothing(t *testing.T) {
+	for name, payload := range map[string]string{
+		"an empty object": `,"payload":{}`, "an empty object, spaced": `,"payload":{ }`, "null": `,"payload":null`, "nothing": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				s := newVirtualStage(t, fakeslack.Options{})
+				conn := dial(t, s)
+				acknowledged := func(deliver func() (fakeslack.Ack, error)) {
+					t.Helper()
+					done := make(chan fakeslack.Ack, 1)
+					go func() {
+						ack, err := deliver()
+						assert.NoError(t, err)
+						done <- ack
+					}()
+					frame := `{"envelope_id":"` + read(t, conn).EnvelopeID + `"` + payload + `}`
+					require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(frame)))
+					ack := <-done
+					assert.Equal(t, 200, ack.Status)
+					assert.Empty(t, ack.Error)
+					assert.JSONEq(t, "null", string(ack.Body))
+				}
+				button := map[string]any{"type": "actions", "block_id": "b", "elements": []any{map[string]any{"type": "button", "action_id": "a", "text": plain("Go")}}}
+				var trigger string
+				typing := make(chan struct{})
+				go func() {
+					defer close(typing)
+					_, err := s.Command(t.Context(), typed(s))
+					assert.NoError(t, err)
+				}()
+				command := read(t, conn)
+				trigger, _ = command.Payload["trigger_id"].(string)
+				view := s.call("views.open", map[string]any{"trigger_id": trigger, "view": modal(textInput("why", "text"), button)}).View
+				require.NotEmpty(t, view.ID)
+				require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"envelope_id":"`+command.EnvelopeID+`"`+payload+`}`)))
+				<-typing
+				assert.Empty(t, s.messages(s.Cast().Channel), "an empty acknowledgement of a command says nothing")
+
+				acknowledged(func() (fakeslack.Ack, error) {
+					return s.Act(t.Context(), fakeslack.Action{User: s.Cast().User, View: view.ID, BlockID: "b", ActionID: "a"})
+				})
+				acknowledged(func() (fakeslack.Ack, error) {
+					return s.Submit(t.Context(), fakeslack.Submission{User: s.Cast().User, View: view.ID, Values: fakeslack.Values{"why": {"text": {"value": "x"}}}})
+				})
+				assert.Empty(t, s.titles(s.Cast().User), "the submission closed the modal")
+				assert.Empty(t, s.broken())
+			})
+		})
+	}
+}

@@ -27,6 +27,9 @@ type Options struct {
 	// CutoffDays is how many days before a bill date a cancellation must be in; 3
 	// if it is not positive.
 	CutoffDays int
+	// BooleanFlags makes some servers say bareMetalInstanceFlag with false; all others
+	// say it with 0 or 1, which is the only form that softlayer-go reads.
+	BooleanFlags bool
 	// Observe is called once for each finished request to the imitated API, on
 	// that request's goroutine and with no lock held. It may be nil.
 	Observe func(Exchange)
@@ -62,6 +65,7 @@ const cutoffDays = 3
 const (
 	accountID = 307608
 	userID    = 811234
+	staffID   = 4711
 	username  = "307608_fake-bot@example.com"
 )
 

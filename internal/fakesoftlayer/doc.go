@@ -6,7 +6,7 @@
 //
 // It is hostile on purpose: lists without an orderBy come in another order each
 // time, a badly built objectFilter is ignored and everything is returned, wide
-// masks over many rows fail, fees are strings or numbers, flags 0 or false, and
+// masks over many rows fail, fees are strings or numbers, and
 // some servers carry notes that try to mention a channel or make a link. All of
 // it comes from one seed. What a client does that the vendor warns of is told
 // to [Options].Observe.

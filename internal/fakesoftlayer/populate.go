@@ -70,7 +70,7 @@ func (a *Account) grow(i int, id int64) tree {
 		"memoryCapacity": int64(64), "processorPhysicalCoreAmount": int64(16),
 		"hourlyBillingFlag": false, "networkGatewayMemberFlag": false,
 		"blockCancelBecauseDisconnectedFlag": false, "hardwareFunctionDescription": "Web Server",
-		"bareMetalInstanceFlag": pick[any](r, int64(0), false),
+		"bareMetalInstanceFlag": a.flag(pick(r, false, true)),
 		"datacenter":            tree{"id": int64(449500), "name": place[0], "longName": place[1]},
 		"tagReferences":         tags("team-"+pick(r, "data", "web", "core"), pick(r, "staging", "test", "lab")),
 		"operatingSystem": tree{"id": id + 1, "softwareLicense": tree{"id": id + 2, "softwareDescription": tree{
@@ -83,6 +83,14 @@ func (a *Account) grow(i int, id int64) tree {
 		t["primaryIpAddress"] = address(198, i)
 	}
 	return t
+}
+
+// flag is a 0, which the account may say as a boolean.
+func (a *Account) flag(boolean bool) any {
+	if boolean && a.options.BooleanFlags {
+		return false
+	}
+	return int64(0)
 }
 
 // growBilling is a monthly billing item. Fees are strings or numbers, as in

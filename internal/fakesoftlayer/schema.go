@@ -36,6 +36,7 @@ const (
 	userType         = "SoftLayer_User_Customer"
 	billingType      = "SoftLayer_Billing_Item_Hardware"
 	updateType       = "SoftLayer_Ticket_Update"
+	editorType       = "SoftLayer_User_Interface"
 	requestType      = "SoftLayer_Billing_Item_Cancellation_Request"
 	accountType      = "SoftLayer_Account"
 	passwordType     = "SoftLayer_Software_Component_Password"
@@ -165,7 +166,9 @@ var schema = map[string]kind{
 			"groupId", "priority", "statusId", "subjectId", "title", "userEditableFlag",
 			"serviceProviderId", "serviceProviderResourceId",
 		},
+		masked: []string{"updateCount"},
 		relations: map[string]relation{
+			"assignedUser":        {to: userType},
 			"status":              {to: "SoftLayer_Ticket_Status"},
 			"subject":             {to: "SoftLayer_Ticket_Subject"},
 			"updates":             {to: updateType, many: true},
@@ -177,7 +180,12 @@ var schema = map[string]kind{
 	},
 	"SoftLayer_Ticket_Status":  {local: []string{"id", "name"}},
 	"SoftLayer_Ticket_Subject": {local: []string{"id", "name"}},
-	updateType:                 {local: []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"}},
+	updateType: {
+		local:     []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"},
+		relations: map[string]relation{"editor": {to: editorType}},
+	},
+	// A user has a first and a last name, somebody of SoftLayer's staff a displayName.
+	editorType: {local: []string{"id", "username", "firstName", "lastName", "displayName"}},
 	requestType: {
 		local: []string{"id", "accountId", "ticketId", "statusId", "createDate"},
 		relations: map[string]relation{

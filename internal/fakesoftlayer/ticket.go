@@ -59,7 +59,7 @@ func (a *Account) write(n newTicket) (*ticket, error) {
 	t.tree = tree{
 		"id": id, "accountId": int64(accountID), "assignedUserId": int64(userID), "title": n.title,
 		"createDate": at, "lastEditDate": at, "modifyDate": at, "lastEditType": "USER",
-		"groupId": int64(1), "priority": int64(0), "userEditableFlag": true,
+		"assignedUser": a.key.user(), "groupId": int64(1), "priority": int64(0), "userEditableFlag": true,
 		"subjectId": int64(1021), "subject": tree{"id": int64(1021), "name": n.subject},
 		"serviceProviderId": int64(1), "serviceProviderResourceId": number,
 		"updates": []any{},
@@ -107,10 +107,15 @@ func (a *Account) addUpdate(t *ticket, entry, editor, at string) error {
 		return errInternal()
 	}
 	a.lastUpdate++
+	by := a.key.user()
+	if editor == "EMPLOYEE" {
+		by = tree{"id": int64(staffID), "username": "support", "displayName": "Fake Support"}
+	}
 	t.tree["updates"] = append(slices.Clip(updates), tree{
-		"id": a.lastUpdate, "ticketId": t.tree["id"], "createDate": at, "editorId": int64(userID),
-		"editorType": editor, "entry": entry,
+		"id": a.lastUpdate, "ticketId": t.tree["id"], "createDate": at, "editorId": by["id"],
+		"editorType": editor, "editor": by, "entry": entry,
 	})
+	t.tree["updateCount"] = int64(len(t.updates()))
 	t.tree["lastEditDate"], t.tree["modifyDate"], t.tree["lastEditType"] = at, at, editor
 	return nil
 }

@@ -1,7 +1,6 @@
 package slackui
 
 import (
-	"cancel-server/internal/cleanroom"
 	"context"
 	"encoding/json"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cancel-server/internal/cleanroom"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"

@@ -41,7 +41,7 @@ func newFakeAt(t *testing.T, start time.Time, around ...func(http.Handler) http.
 	t.Helper()
 	var mu sync.Mutex
 	var broke []fakesoftlayer.Broken
-	account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 60, Seed: 7, Start: start, Observe: func(e fakesoftlayer.Exchange) {
+	account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 60, Seed: 7, Start: start, BooleanFlags: true, Observe: func(e fakesoftlayer.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		broke = append(broke, e.Broke...)
