@@ -28,8 +28,8 @@ var mutants = []struct {
 	go func() { _, _ = d.Journal.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $24 and version = $25 and state = $26",
-		"where id = $24 and cast($25 as bigint) is not null and cast($26 as text) is not null",
+		"internal/store/apply.go", "where id = $25 and version = $26 and state = $27",
+		"where id = $25 and cast($26 as bigint) is not null and cast($27 as text) is not null",
 	}}, []figure{disordered, blind, twice, bothOpen}},
 	{"it POSTs from filing after a restart", []patch{
 		{
