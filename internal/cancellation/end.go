@@ -38,9 +38,9 @@ func EndOf(billDate, cutoff string, sent time.Time) End {
 	return End{Date: monthsAfter(bill, cycle), Or: monthsAfter(bill, cycle+1)}
 }
 
-// cutoffLead is how long before its bill date a cut-off can be: two or three days by
+// cutoffDays is how many days before its bill date a cut-off can be: two or three by
 // SoftLayer's words, and what is further away belongs to something else.
-const cutoffLead = 7 * 24 * time.Hour
+const cutoffDays = 7
 
 // cutoffOf reads a cut-off and how many months after the bill date the one is that it
 // belongs to. known is false where it is unread, or belongs to neither.
@@ -50,7 +50,7 @@ func cutoffOf(bill time.Time, cutoff string) (limit time.Time, cycle int, known 
 		return limit, 0, false
 	}
 	for cycle := range 2 {
-		if lead := monthsAfter(bill, cycle).Sub(limit); lead >= 0 && lead <= cutoffLead {
+		if on := monthsAfter(bill, cycle); !limit.After(on) && !limit.Before(on.AddDate(0, 0, -cutoffDays)) {
 			return limit, cycle, true
 		}
 	}
@@ -62,7 +62,7 @@ func cutoffOf(bill time.Time, cutoff string) (limit time.Time, cycle int, known 
 func afterCutoff(bill time.Time, cycle int, sent time.Time) End {
 	cycle = firstSince(bill, cycle, sent)
 	end := End{Date: monthsAfter(bill, cycle)}
-	if end.Date.Sub(sent) <= cutoffLead {
+	if !sent.Before(end.Date.AddDate(0, 0, -cutoffDays)) {
 		end.Or = monthsAfter(bill, cycle+1)
 	}
 	return end
