@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -43,8 +44,8 @@ type body struct {
 	wake    func() // ends a read that waits for the sender
 }
 
-func newBodies() *bodies {
-	b := &bodies{most: bodiesBytes, within: bodyTime}
+func newBodies(within time.Duration) *bodies {
+	b := &bodies{most: bodiesBytes, within: cmp.Or(within, bodyTime)}
 	b.freed = sync.NewCond(&b.mu)
 	return b
 }

@@ -69,9 +69,9 @@ func (c *metered) Close() error {
 // dropped for want of room, also on a machine that is slow.
 func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
-	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: silent()})
-	transport.bodies.within, transport.bodies.most = time.Hour, most
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent(), Answer: unhurried})
+	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: silent(), Body: time.Hour})
+	transport.bodies.most = most
 	server := httptest.NewUnstartedServer(transport.Routes())
 	m = &meter{Listener: server.Listener}
 	server.Listener = m

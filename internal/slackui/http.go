@@ -24,6 +24,7 @@ type HTTPOptions struct {
 	SigningSecrets []string // any of them verifies; empty ones are left out
 	Dispatcher     *Dispatcher
 	Log            *slog.Logger
+	Body           time.Duration // in which a body is there, counted from its headers; 0 for a second
 }
 
 // HTTP takes Slack's signed requests: docs.slack.dev/authentication/verifying-requests-from-slack.
@@ -38,7 +39,7 @@ type HTTP struct {
 
 // NewHTTP makes the HTTP transport in front of a dispatcher.
 func NewHTTP(o HTTPOptions) *HTTP {
-	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(), log: o.Log}
+	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log}
 }
 
 // Routes serves POST /slack/commands and POST /slack/interactions.

@@ -29,7 +29,7 @@ func newFar(t *testing.T, h Handler) *far {
 	t.Helper()
 	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent(), Answer: unhurried})
 	f := &far{dispatcher: d, arrived: make(chan struct{}, 100)}
-	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: silent()}).Routes()
+	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: silent(), Body: unhurried}).Routes()
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case f.arrived <- struct{}{}:

@@ -83,7 +83,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 		change(s)
 	}
 	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent(), Answer: unhurried})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: silent()}).Routes())
+	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: silent(), Body: unhurried}).Routes())
 	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
 	t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)
