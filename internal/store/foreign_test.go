@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -95,13 +96,42 @@ func TestARowThatCannotBeReadGoesToStuckAndHoldsUpNobody(t *testing.T) {
 
 func TestHistoryCannotBeRewritten(t *testing.T) {
 	t.Parallel()
-	s := fresh(t)
-	recorded(t, s, 1)
-	_, err := s.write.Exec(`update events set detail = 'somebody else'`)
-	require.ErrorContains(t, err, "never changed")
-	_, err = s.write.Exec(`delete from events`)
-	require.ErrorContains(t, err, "never deleted")
-	alter(t, s, `update events set position = 1, hash = x'00'`) // the sealer's own columns
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		recorded(t, s, 1)
+		second := recorded(t, s, 2)
+		was := keptEvents(t, s)
+		hash, other := `x'00'`, `x'01'`
+		refused := map[string]string{
+			`update events set detail = 'somebody else'`: "never changed",
+			`delete from events`:                         "never deleted",
+		}
+		if o.URL != "" {
+			hash, other = `'\x00'`, `'\x01'`
+			refused[`truncate events`] = "never deleted"
+			refused[`truncate requests cascade`] = "never deleted"
+		} else {
+			replaces := ` into events (request_id, seq, at, kind, actor, from_state, to_state, detail, position)
+				select request_id, seq + %d, at, 'resolved', actor, from_state, to_state, detail, %s from events where request_id = '` + second.ID + `'`
+			refused[`insert or replace`+fmt.Sprintf(replaces, 0, "null")] = "never replaced"
+			refused[`replace`+fmt.Sprintf(replaces, 0, "null")] = "never replaced"
+			refused[`insert or replace`+fmt.Sprintf(replaces, 7, "1")] = "never replaced"
+			refused[`update or replace events set position = 1 where request_id = '`+second.ID+`'`] = "sealed once"
+		}
+		alter(t, s, `update events set position = 1, hash = `+hash+` where request_id <> $1`, second.ID) // the sealer's own columns
+		refused[`update events set position = 3 where position = 1`] = "sealed once"
+		refused[`update events set position = null where position = 1`] = "sealed once"
+		refused[`update events set hash = `+other+` where position = 1`] = "sealed once"
+		refused[`update events set hash = null where position = 1`] = "sealed once"
+		for text, why := range refused {
+			_, err := s.write.Exec(text)
+			require.ErrorContains(t, err, why, text)
+		}
+		alter(t, s, `update events set position = 2 where request_id = $1`, second.ID)
+		alter(t, s, `update events set hash = `+hash+` where request_id = $1`, second.ID) // also one after the other
+		require.Equal(t, was, keptEvents(t, s))
+		require.NoError(t, s.Note(t.Context(), second.ID, cancellation.Event{Kind: cancellation.EventAskedAgain}))
+	})
 }
 
 // The words of the state table stand in the migration and in the statements, where
@@ -176,4 +206,18 @@ func TestTheHotQueriesUseTheirIndexes(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, strings.Join(steps, "\n"), index, text)
 	}
+}
+
+func TestNoBuildBeginsAFilingWhileFilingIsFrozen(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		r, other := recorded(t, s, 1), applied(t, s, moved(recorded(t, s, 2), cancellation.Filing))
+		require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
+		_, err := s.write.Exec(`update requests set state = 'filing', version = version + 1 where id = $1`, r.ID)
+		require.ErrorContains(t, err, "filing is frozen")
+		alter(t, s, `update requests set state = 'filing' where id = $1`, other.ID) // what is there goes on
+		require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"}))
+		alter(t, s, `update requests set state = 'filing' where id = $1`, r.ID)
+	})
 }

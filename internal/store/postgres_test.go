@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -315,5 +316,55 @@ func TestAWayWithoutProtectionHasToBeAskedFor(t *testing.T) {
 		require.ErrorContains(t, err, "sslmode=verify-full", at)
 		assert.ErrorContains(t, err, "db.example.com")
 		assert.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+// A freeze is answered only when whatever is beginning a filing has ended.
+func TestAFreezeWaitsForWhateverIsBeginningAFiling(t *testing.T) {
+	t.Parallel()
+	for who, begins := range map[string]func(t *testing.T, s *Store, r cancellation.Request, begun *sql.Tx) error{
+		"this build": func(t *testing.T, s *Store, _ cancellation.Request, begun *sql.Tx) error {
+			return s.thawed(t.Context(), &tx{begun})
+		},
+		"a build that knows no freeze": func(t *testing.T, _ *Store, r cancellation.Request, begun *sql.Tx) error {
+			_, err := begun.Exec(`update requests set state = 'filing' where id = $1`, r.ID)
+			return err
+		},
+	} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			at := postgrestest.Schema(t)
+			s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
+			r := recorded(t, s, 1)
+			begun, err := s.write.Begin()
+			require.NoError(t, err)
+			defer func() { _ = begun.Rollback() }()
+			require.NoError(t, begins(t, s, r, begun))
+
+			answered := later(func() error {
+				return other.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now"})
+			})
+			requireHeldUp(t, begun, answered)
+			require.NoError(t, begun.Commit())
+			require.NoError(t, <-answered)
+		})
+	}
+}
+
+// requireHeldUp waits until another session waits for a lock of this transaction's.
+func requireHeldUp(t *testing.T, by *sql.Tx, answered <-chan error) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; runtime.Gosched() {
+		select {
+		case err := <-answered:
+			require.Fail(t, "it was answered meanwhile", "%v", err)
+		default:
+		}
+		var waiting bool
+		require.NoError(t, by.QueryRow(`select exists (select 1 from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid)))`).Scan(&waiting))
+		if waiting {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "nobody waits for it")
 	}
 }

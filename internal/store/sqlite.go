@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,6 +64,9 @@ func code(err error) int {
 // openFile opens the database file, which it makes if there is none.
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.engine, s.dialect = sqliteEngine{clock: o.clock()}, sqliteDialect
+	if err := refuseRemote(o.Path); err != nil {
+		return err
+	}
 	if o.Beside {
 		err = s.learnFile(ctx, o.Path)
 	} else {
@@ -89,6 +93,20 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 		return s.resume(ctx)
 	}
 	return nil
+}
+
+// refuseRemote refuses a file of another host. SQLite's write-ahead log needs memory that
+// all its processes share, and a lock there may be two processes' at once: both would file
+// (https://www.sqlite.org/wal.html, https://www.sqlite.org/useovernet.html).
+func refuseRemote(path string) error {
+	name, err := remote(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		name, err = remote(filepath.Dir(path))
+	}
+	if err != nil || name == "" { // where it cannot be told, opening tells
+		return nil
+	}
+	return fmt.Errorf("it lies on a network file system (%s), where two bots could serve from it at once; use a disk of this host, or PostgreSQL", name)
 }
 
 // makeFile makes a database file that only its owner can read: it holds this

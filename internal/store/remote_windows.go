@@ -1,0 +1,23 @@
+package store
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/windows"
+)
+
+// remote names the file system of another host that a file lies on; "" for one of this host.
+func remote(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	root, err := windows.UTF16PtrFromString(filepath.VolumeName(path) + `\`)
+	if err != nil {
+		return "", err
+	}
+	if windows.GetDriveType(root) == windows.DRIVE_REMOTE {
+		return "a network drive", nil
+	}
+	return "", nil
+}
