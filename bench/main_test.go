@@ -3,12 +3,13 @@
 package bench
 
 import (
-	"cancel-server/internal/cleanroom"
 	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"cancel-server/internal/cleanroom"
 
 	"github.com/stretchr/testify/require"
 )

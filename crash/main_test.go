@@ -3,11 +3,12 @@
 package crash
 
 import (
-	"cancel-server/internal/cleanroom"
 	"flag"
 	"fmt"
 	"os"
 	"testing"
+
+	"cancel-server/internal/cleanroom"
 )
 
 // What is run. Without flags it is a tiny round.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cancel-server/internal/cleanroom"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+
+	"cancel-server/internal/cleanroom"
 )
 
 // TestMain lets this binary play the sandbox's child: the tests start it again

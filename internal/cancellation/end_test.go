@@ -78,13 +78,6 @@ func TestTheEndRestsOnBillDateCutoffAndPost(t *testing.T) {
 	}
 }
 
-// endsOn puts a bill date and a cut-off on the card of a submission, some time from now.
-func endsOn(s *cancellation.Submission, cutoff, bill time.Duration) {
-	billing := *s.Card.Server.Billing
-	billing.NextBillDate = time.Now().Add(bill).Format(time.RFC3339)
-	s.Card.Server.Billing, s.Card.Cutoff = &billing, time.Now().Add(cutoff).Format(time.RFC3339)
-}
-
 // silent makes SoftLayer answer no more reads once this POST has had its answer.
 func silent(answer func(*world, cancellation.Order) cancellation.Outcome) func(*world, cancellation.Order) cancellation.Outcome {
 	return func(w *world, o cancellation.Order) cancellation.Outcome {

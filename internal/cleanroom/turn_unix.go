@@ -9,19 +9,15 @@ import (
 	"syscall"
 )
 
-// turn is the locked file. The system unlocks it when the process ends.
-var turn *os.File
-
 // TakeTurn waits until no other package of this user's tests has the turn, and keeps it
-// until the process ends. Where the file cannot be opened it returns at once: the tests
-// then share the processors.
+// until the process ends, when the system unlocks the file. Where the file cannot be opened
+// it returns at once: the tests then share the processors.
 func TakeTurn() {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("cancel-server-tests-%d.lock", os.Getuid()))
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := syscall.Open(path, syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return
 	}
-	turn = file
-	for syscall.Flock(int(file.Fd()), syscall.LOCK_EX) == syscall.EINTR {
+	for syscall.Flock(file, syscall.LOCK_EX) == syscall.EINTR {
 	}
 }
