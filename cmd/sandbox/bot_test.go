@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -155,6 +156,37 @@ func TestACommandThatEndsByItselfEndsTheSandbox(t *testing.T) {
 	typeIn(t, r)
 	assert.Equal(t, 5, r.wait(), "its exit code is the sandbox's, also after it was reachable")
 	assert.Contains(t, r.errs.String(), "I am dying")
+}
+
+func TestWhichEndsTheSandboxOutlives(t *testing.T) {
+	t.Parallel()
+	reached := openHTTPWorld(t, time.Minute)
+	reached.slack.SetEndpoint(newQuietBot(t))
+	require.NoError(t, reached.slack.WaitReachable(t.Context()))
+	never := openHTTPWorld(t, time.Minute)
+	for _, c := range []struct {
+		says    string
+		world   *world
+		command []string // nil: the bot of this checkout
+		end     ending
+		ordered bool
+		want    bool
+	}{
+		{says: "this checkout's bot ends after it was reachable", world: reached, want: true},
+		{says: "this checkout's bot fails after it was reachable", world: reached, end: ending{code: 1}, want: true},
+		{says: "this checkout's bot refuses to start", world: never, end: ending{code: 2}},
+		{says: "this checkout's bot is killed before it was reachable", world: never, end: ending{code: 137, bySignal: true}},
+		{says: "a command ends after it was reachable", world: reached, command: []string{"tests"}},
+		{says: "a command fails after it was reachable", world: reached, command: []string{"tests"}, end: ending{code: 1}},
+		{says: "a command is killed after it was reachable", world: reached, command: []string{"bot"}, end: ending{code: 137, bySignal: true}, want: true},
+		{says: "a command refuses to start", world: never, command: []string{"bot"}, end: ending{code: 2}},
+		{says: "a command that was steered refuses to start again", world: never, command: []string{"bot"}, end: ending{code: 2}, ordered: true, want: true},
+	} {
+		told := newScreen()
+		p := play{options: options{command: c.command}, stderr: told}
+		assert.Equal(t, c.want, p.goesOn(c.world, c.end, c.ordered), c.says)
+		assert.Equal(t, c.want, strings.Contains(told.String(), "the pages stay"), "%s: it says so", c.says)
+	}
 }
 
 func TestOnceSteeredTheSandboxOutlivesItsCommand(t *testing.T) {
