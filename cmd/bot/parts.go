@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -83,8 +84,8 @@ func homeOf(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Tea
 
 // openStore opens the database, holds it to the Slack app and the SoftLayer account that
 // it was first used with, and keeps the deployment's rate by it from then on.
-func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, serve)
+func (f *far) openStore(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, serve, log)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +99,9 @@ func (f *far) openStore(ctx context.Context, cfg Config, serve bool) (*store.Sto
 
 // openDatabase opens the database to serve from, or beside whoever does: where nobody ever
 // did, nothing that is read or ordered there means anything.
-func openDatabase(ctx context.Context, cfg Config, serve bool) (*store.Store, error) {
+func openDatabase(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{
-		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout,
+		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout, Log: log,
 	})
 	if errors.Is(err, store.ErrUnserved) {
 		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)

@@ -29,7 +29,7 @@ func openBeside(ctx context.Context) (*store.Store, error) {
 	if err := cfg.databaseMade(); err != nil {
 		return nil, err
 	}
-	return openDatabase(ctx, cfg, false)
+	return openDatabase(ctx, cfg, false, nil)
 }
 
 // requests lists requests from the database alone.

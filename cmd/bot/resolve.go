@@ -33,7 +33,7 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer f.close()
-	journal, err := f.openStore(ctx, cfg, false)
+	journal, err := f.openStore(ctx, cfg, false, nil)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	sayWarnings(log, policy)
-	journal, err := f.openStore(ctx, cfg, true)
+	journal, err := f.openStore(ctx, cfg, true, log)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
 	r cancellation.Request, found bool, next time.Time, err error,
 ) {
 	due, next, err := s.look(ctx, firstDueSQL, nextDueSQL)
+	if err == nil && !due {
+		due, next, err = s.pullIn(ctx, next)
+	}
 	if err != nil || !due {
 		return cancellation.Request{}, false, next, wrap("claiming a request", err)
 	}

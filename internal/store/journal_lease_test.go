@@ -19,6 +19,8 @@ func leasePromises() []promise {
 		{"a request is claimed by one of many workers", claimedOnce},
 		{"claims come in the order in which requests are due", claimedInOrder},
 		{"nothing is claimed before it is due, and the next time is told", claimedWhenDue},
+		{"a request that was accepted while the clock was ahead is looked at in its time once that is right", clockAhead},
+		{"what settles, or is somebody's, or is due late for another reason stays where it is", clockAheadSpares},
 		{"a request at rest or stuck is never claimed", claimedInWorkStates},
 		{"a lease that ran out is taken over, and its late owner is fenced off", leaseRunsOut},
 		{"a renewed lease holds, and a lost one cannot be renewed", leaseRenewed},
@@ -80,6 +82,72 @@ func claimedWhenDue(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Equal(t, clock.time().Add(lease), next, "when the lease ends")
+}
+
+func clockAhead(t *testing.T, j cancellation.Journal, clock *hands) {
+	clock.pass(8 * time.Hour)
+	at := recorded(t, j, 1)
+	late := asking(2)
+	late.Request.Due = clock.time().Add(5 * time.Minute)
+	_, err := j.Record(t.Context(), late)
+	require.NoError(t, err)
+	waits := asking(3)
+	waits.Request.State, waits.Request.Due = cancellation.Pending, clock.time().Add(3*time.Minute)
+	_, err = j.Record(t.Context(), waits)
+	require.NoError(t, err)
+	clock.pass(-8 * time.Hour)
+
+	r := claimed(t, j, "worker")
+	assert.Equal(t, at.ID, r.ID, "at once, as it was to be")
+	assert.Equal(t, clock.time(), r.Due)
+	_, found, next, err := j.Claim(t.Context(), "worker", lease)
+	require.NoError(t, err)
+	require.False(t, found)
+	assert.Equal(t, clock.time().Add(lease), next, "the others in their time")
+	applied(t, j, moved(r, cancellation.Stuck))
+	for i, id := range []string{waits.Request.ID, late.Request.ID} {
+		_, found, next, err := j.Claim(t.Context(), "worker", lease)
+		require.NoError(t, err)
+		require.False(t, found)
+		clock.pass(next.Sub(clock.time()))
+		assert.LessOrEqual(t, next.Sub(at.CreatedAt), time.Duration(3+2*i)*time.Minute-8*time.Hour)
+		r := claimed(t, j, "worker")
+		assert.Equal(t, id, r.ID)
+		applied(t, j, moved(r, cancellation.Withdrawn))
+	}
+}
+
+func clockAheadSpares(t *testing.T, j cancellation.Journal, clock *hands) {
+	clock.pass(8 * time.Hour)
+	recorded(t, j, 1)
+	owned := claimed(t, j, "its owner")
+	settles := applied(t, j, moved(recorded(t, j, 2), cancellation.Filing))
+	unknown := moved(settles, cancellation.Unknown)
+	unknown.To.Due, unknown.To.NotAfter = clock.time().Add(time.Minute), clock.time().Add(time.Minute)
+	settles = applied(t, j, unknown)
+	filing := moved(recorded(t, j, 3), cancellation.Filing)
+	filing.To.Due, filing.Window = clock.time().Add(time.Minute), time.Minute
+	posting := applied(t, j, filing)
+	clock.pass(-8 * time.Hour)
+	waits := asking(4)
+	waits.Request.State, waits.Request.Due = cancellation.Pending, clock.time().Add(72*time.Hour)
+	_, err := j.Record(t.Context(), waits)
+	require.NoError(t, err)
+
+	for range 2 {
+		_, found, _, err := j.Claim(t.Context(), "worker", lease)
+		require.NoError(t, err)
+		require.False(t, found)
+	}
+	for _, before := range []cancellation.Request{owned, settles, posting} {
+		now, err := j.Request(t.Context(), before.ID)
+		require.NoError(t, err)
+		assert.Equal(t, before, now)
+	}
+	now, err := j.Request(t.Context(), waits.Request.ID)
+	require.NoError(t, err)
+	assert.Equal(t, clock.time().Add(72*time.Hour), now.Due)
+	require.NoError(t, j.Renew(t.Context(), owned, "its owner", lease))
 }
 
 func claimedInWorkStates(t *testing.T, j cancellation.Journal, clock *hands) {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -36,6 +38,8 @@ type Options struct {
 	// PostTimeout is how long a POST may be under way of which a database that was
 	// restored, or failed over, knows nothing. Read on PostgreSQL only.
 	PostTimeout time.Duration
+	// Log hears what an operator should know; nil for nobody.
+	Log *slog.Logger
 }
 
 func (o Options) clock() func() time.Time {
@@ -53,6 +57,7 @@ type Store struct {
 	write     *sql.DB // one connection: the committer's
 	read      *sql.DB
 	committer *committer
+	log       *slog.Logger
 	lock      *os.File                               // nil unless a file is served
 	listen    func(ctx context.Context, ring func()) // nil where nothing is heard of others
 	bound     atomic.Pointer[bound]
@@ -63,7 +68,7 @@ var _ cancellation.Journal = (*Store)(nil)
 // Open opens the database, brings its tables up to date, and starts the committer,
 // which [Store.Close] ends.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{}
+	s := &Store{log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.release())
 	}

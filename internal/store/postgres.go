@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,7 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	if err := s.migrateServer(ctx, sessions, o.Beside); err != nil {
 		return err
 	}
-	e := &postgresEngine{clock: o.Clock, postTimeout: o.PostTimeout, proving: make(chan struct{}, 1)}
+	e := &postgresEngine{clock: o.Clock, postTimeout: o.PostTimeout, log: s.log, proving: make(chan struct{}, 1)}
 	e.openPools(withSettings(sessions))
 	s.engine, s.dialect = e, postgresDialect
 	s.write, s.read, s.listen = e.write, e.read, e.listen
@@ -51,6 +52,7 @@ func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, besid
 type postgresEngine struct {
 	clock       func() time.Time // instead of the server's; nil for none
 	postTimeout time.Duration
+	log         *slog.Logger
 
 	sessions *pgx.ConnConfig
 	write    *sql.DB // one session: the committer's
@@ -163,8 +165,10 @@ func (e *postgresEngine) attend(ctx context.Context, tx *sql.Tx, identity string
 	switch was, _, _ := strings.Cut(before, " "); was {
 	case "": // just bound: there is nothing yet
 	case history:
+		e.log.Info("the database was started anew: what is unfinished reads SoftLayer's books first")
 		err = recheck(ctx, tx, readOnce, time.Time{})
 	default: // what was committed last may be lost: a POST of which nothing is known may still be under way
+		e.log.Warn("the database has another history, by a failover or a restored backup: what is unfinished settles first", "was", was, "is", history)
 		err = recheck(ctx, tx, readSettled, now.Add(e.postTimeout))
 	}
 	if err != nil {
