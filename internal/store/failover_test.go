@@ -142,6 +142,22 @@ func TestASessionToAnOldPrimaryThatIsStillUpGrowsNoOlderThanItMay(t *testing.T) 
 	assert.Equal(t, sessionAge, time.Minute)
 }
 
+func TestASessionThatIsLedElsewhereHasTheWritingOneFollow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	db := s.open(t)
+	s.failOver()
+	db.read.SetMaxIdleConns(0) // each read makes a session
+	r := recorded(t, s.open(t), 2)
+	require.Eventually(t, func() bool {
+		_, err := db.Request(t.Context(), r.ID)
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond)
+	var at string
+	require.NoError(t, db.write.QueryRow(identityOfSession).Scan(&at))
+	assert.Equal(t, s.standby.Value(identityOfSession), at, "it does not wait until that is old")
+}
+
 func TestOfSeveralHostsThePrimaryIsChosen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

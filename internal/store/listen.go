@@ -36,7 +36,7 @@ func (e *postgresEngine) hear(ctx context.Context, ring func()) error {
 		return err
 	}
 	defer func() { _ = session.Close(context.WithoutCancel(ctx)) }()
-	at, err := e.beside(ctx, session)
+	at, err := e.joined(ctx, session)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type postgresEngine struct {
 	read     *sql.DB
 
 	primary  atomic.Pointer[primary]
+	doubted  atomic.Bool   // a new session came to another server: the writing one is made anew
 	writing  atomic.Int32  // transactions that run in the writing session
 	proving  chan struct{} // held by the one who asks the writing session
 	mu       sync.Mutex
@@ -165,7 +166,7 @@ func (e *postgresEngine) attend(ctx context.Context, tx *sql.Tx, identity string
 	switch was, _, _ := strings.Cut(before, " "); was {
 	case "": // just bound: there is nothing yet
 	case history:
-		e.log.Info("the database was started anew: what is unfinished reads SoftLayer's books first")
+		e.log.Info("the database server has restarted: what is unfinished reads SoftLayer's books first")
 		err = recheck(ctx, tx, readOnce, time.Time{})
 	default: // what was committed last may be lost: a POST of which nothing is known may still be under way
 		e.log.Warn("the database has another history, by a failover or a restored backup: what is unfinished settles first", "was", was, "is", history)

@@ -33,18 +33,25 @@ var errElsewhere = errors.New("this session is connected to another server than 
 // openPools opens the pool that writes and the one that reads.
 func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.sessions = config
-	e.write = bounded(stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
-		e.met(identityOf(session), time.Now())
-		return nil
-	})), 1)
+	e.write = bounded(stdlib.OpenDB(*config,
+		stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
+			e.met(identityOf(session), time.Now())
+			return nil
+		}),
+		stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
+			if e.doubted.Swap(false) {
+				return driver.ErrBadConn // a new one is made
+			}
+			return nil
+		})), 1)
 	e.read = bounded(stdlib.OpenDB(*config,
 		stdlib.OptionAfterConnect(func(ctx context.Context, session *pgx.Conn) error {
-			_, err := e.beside(ctx, session)
+			_, err := e.joined(ctx, session)
 			return err
 		}),
 		stdlib.OptionResetSession(func(ctx context.Context, session *pgx.Conn) error {
-			if _, err := e.beside(ctx, session); err != nil {
-				return driver.ErrBadConn // a new one is tried, and says why not
+			if at, err := e.lately(ctx); err != nil || at.identity != identityOf(session) {
+				return driver.ErrBadConn // a new one is made, or says why not
 			}
 			return nil
 		})), readers)
@@ -52,22 +59,30 @@ func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.read.SetConnMaxLifetime(sessionAge)
 }
 
-// beside returns the primary if the session is connected to it, or errElsewhere.
-func (e *postgresEngine) beside(ctx context.Context, session *pgx.Conn) (*primary, error) {
-	if err := e.prove(ctx, time.Now().Add(-proofAge)); err != nil {
-		return nil, err
+// joined returns the primary if a new session is connected to it, or errElsewhere. Where
+// it is not, the way may lead to another server by now: then the writing session is the
+// one that has to go.
+func (e *postgresEngine) joined(ctx context.Context, session *pgx.Conn) (*primary, error) {
+	at, err := e.lately(ctx)
+	if err != nil || at.identity == identityOf(session) {
+		return at, err
 	}
-	at := e.primary.Load()
-	if at.identity == identityOf(session) {
-		return at, nil
-	}
-	if err := e.prove(ctx, time.Now()); err != nil { // the writing session may be the one that is wrong
+	e.doubted.Store(true)
+	if err := e.prove(ctx, time.Now()); err != nil {
 		return nil, err
 	}
 	if at = e.primary.Load(); at.identity != identityOf(session) {
 		return nil, errElsewhere
 	}
 	return at, nil
+}
+
+// lately is the primary as it was a moment ago.
+func (e *postgresEngine) lately(ctx context.Context) (*primary, error) {
+	if err := e.prove(ctx, time.Now().Add(-proofAge)); err != nil {
+		return nil, err
+	}
+	return e.primary.Load(), nil
 }
 
 // prove makes sure that what is known of the writing session is no older than that moment.
