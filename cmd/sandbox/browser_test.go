@@ -32,7 +32,7 @@ type tab struct {
 func browse(t *testing.T, url string) tab {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("no chromium on this machine: the page is not tried")
+		t.Skip("SKIPPED: needs Chromium")
 	}
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(
 		chromedp.NoSandbox, chromedp.WindowSize(1200, 1150), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-background-networking", true),
@@ -315,7 +315,7 @@ func (a *audits) take(b tab, state string) {
 // report fails for each finding, of whatever impact.
 func (a *audits) report(t *testing.T) {
 	if os.Getenv("AXE_CORE") == "" {
-		t.Skip("AXE_CORE does not name an axe.min.js (.ci/axe fetches it): the page is not held against axe-core")
+		t.Skip("SKIPPED: needs axe-core: AXE_CORE names no axe.min.js (.ci/axe fetches it)")
 	}
 	assert.Equal(t, []string{
 		"an empty channel", "a conversation", "an empty form", "servers to choose from", "a card", "what was recorded",

@@ -28,7 +28,7 @@ type browser struct {
 func browse(s *stage) browser {
 	s.t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
-		s.t.Skip("no chromium: the page is not tried")
+		s.t.Skip("SKIPPED: needs Chromium")
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.Page())

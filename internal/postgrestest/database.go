@@ -105,7 +105,7 @@ func reached(t testing.TB) *url.URL {
 			"Start that server, or name another one. Or unset %s: then the server on this host is tried, "+
 			"and without one these tests are skipped.", Variable, err, Variable)
 	case err != nil:
-		t.Skipf("SKIPPED: no PostgreSQL on this host, and %s is not set: %v", Variable, err)
+		t.Skipf("SKIPPED: needs PostgreSQL, on this host or where %s says: %v", Variable, err)
 	}
 	return at
 }
