@@ -51,6 +51,8 @@ var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
 // that a promise rests on (the age of a read before the POST, the time of an
 // acknowledgement) stay.
 var shorter = []patch{
+	{"internal/store/session.go", "sessionAge = time.Minute", "sessionAge = 3 * time.Second"},
+	{"internal/store/postgres.go", "timeLimit: 15 * time.Second", "timeLimit: 5 * time.Second"},
 	{"internal/cancellation/worker.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
 	{"internal/cancellation/worker.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
 	{"internal/cancellation/worker.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},

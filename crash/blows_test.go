@@ -21,6 +21,13 @@ func (w *world) pointOf(replica, nth int) string {
 
 // strike deals the blows that have their moment.
 func (w *world) strike(ctx context.Context) {
+	if f := w.schedule.failover; f != nil && f.onCall == "" {
+		w.running.Go(func() {
+			if pause(ctx, f.at) {
+				w.failOver()
+			}
+		})
+	}
 	for _, b := range w.blows {
 		if b.onCall != "" {
 			continue
@@ -35,6 +42,9 @@ func (w *world) strike(ctx context.Context) {
 
 // strikeOn deals the blows that wait for a call, to every process: one of them made it.
 func (w *world) strikeOn(method string, n int) {
+	if f := w.schedule.failover; f != nil && f.onCall == method && f.nth == n {
+		w.running.Go(w.failOver)
+	}
 	for _, b := range w.blows {
 		if b.onCall != method || b.nth != n {
 			continue
@@ -43,6 +53,17 @@ func (w *world) strikeOn(method string, n int) {
 			w.deal(r, b)
 		}
 	}
+}
+
+// failOver has PostgreSQL fail over, once.
+func (w *world) failOver() {
+	w.once.Do(func() {
+		w.note("PostgreSQL fails over: %s", w.schedule.failover.old)
+		from := time.Now()
+		w.db.pair.failOver(w.schedule.failover.old)
+		w.dealt(dealt{from: from, until: time.Now(), what: "failed over", where: string(w.schedule.failover.old)})
+		w.note("the standby is the primary")
+	})
 }
 
 func (w *world) deal(r *replica, b blow) {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,55 +22,61 @@ import (
 type database struct {
 	address string // DATABASE_URL
 	*sql.DB
+	pair *pair // nil where it cannot fail over
 }
+
+// pair is a primary and its standby, and the way to the one or the other.
+type pair struct {
+	primary, standby *postgrestest.Cluster
+	way              *postgrestest.Switch
+}
+
+// clusters are made by the first round that has failovers.
+var clusters *postgrestest.Clusters
 
 // newDatabase makes an empty database, which goes with the test.
 func newDatabase(t testing.TB, s schedule, dir string) database {
 	t.Helper()
-	address, driver, name := "", "sqlite", ""
-	switch s.database {
-	case postgres:
-		address, driver = postgrestest.Database(t), "pgx"
-		name = address
+	var d database
+	driver, name := "pgx", ""
+	switch {
+	case s.failover != nil:
+		primary, standby := clusters.Pair(t)
+		d.pair = &pair{primary, standby, postgrestest.NewSwitch(t, primary.Address())}
+		d.address = postgrestest.ClusterURL(d.pair.way.Address())
+		name = d.address
+	case s.database == postgres:
+		d.address = postgrestest.DatabaseFor(t, s.replicas)
+		name = d.address
 	default:
 		path := filepath.Join(dir, "requests.db")
-		address, name = "sqlite:"+path, "file:"+path+"?mode=rw&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
+		driver, d.address, name = "sqlite", "sqlite:"+path, "file:"+path+"?mode=rw&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
 	}
-	db, err := sql.Open(driver, name)
+	var err error
+	d.DB, err = sql.Open(driver, name)
 	require.NoError(t, err)
-	db.SetMaxOpenConns(1)
-	if s.database == postgres {
-		takePlaces(t, db, s.replicas)
+	d.SetMaxOpenConns(1)
+	if d.pair != nil {
+		d.SetMaxIdleConns(0) // each read goes where the way leads by then
 	}
-	t.Cleanup(func() { _ = db.Close() }) // it was only read
-	return database{address, db}
+	t.Cleanup(func() { _ = d.Close() }) // it was only read
+	return d
 }
 
-// places bounds how many replicas hold connections to PostgreSQL at once. A replica
-// takes six at most, and others use the server too.
-var places struct {
-	sync.Mutex
-	free chan struct{} // made by the first who asks
-}
-
-// takePlaces waits for places for so many replicas, and gives them back with the test.
-func takePlaces(t testing.TB, db *sql.DB, replicas int) {
-	t.Helper()
-	places.Lock()
-	defer places.Unlock()
-	if places.free == nil {
-		var connections int
-		require.NoError(t, db.QueryRowContext(t.Context(), `select current_setting('max_connections')::int`).Scan(&connections))
-		places.free = make(chan struct{}, max(3, connections*7/10/6))
+// failOver promotes the standby and leads the way to it. A session that is not cut stays
+// where it is.
+func (p *pair) failOver(old oldPrimary) {
+	p.way.Lead("")
+	switch old {
+	case killed:
+		p.primary.Kill()
+	case cutOff:
+		p.way.Cut(1)
+	case halfCut:
+		p.way.Cut(2)
 	}
-	for range replicas {
-		places.free <- struct{}{}
-	}
-	t.Cleanup(func() {
-		for range replicas {
-			<-places.free
-		}
-	})
+	p.standby.Promote()
+	p.way.Lead(p.standby.Address())
 }
 
 // cut ends every connection of the bot's to a PostgreSQL database.

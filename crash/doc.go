@@ -5,6 +5,7 @@
 //	cd crash
 //	go test -tags crash -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
 //	go test -tags crash -run TestSchedules -v -args -only 421 # one schedule again, with its timeline
+//	go test -tags crash -run TestSchedules -args -schedules 1000 -failovers # PostgreSQL fails over in some
 //	go test -tags crash -run TestMutants -args -mutants
 //
 // Without the tag crash only the judge and the patches are tested: go test ./... stays short.
@@ -23,6 +24,11 @@
 // A schedule runs on SQLite, or on a PostgreSQL database of its own with one or three
 // replicas: see [cancel-server/internal/postgrestest] for which server. With three the
 // replicas' clocks are ten minutes apart in some.
+//
+// With -failovers PostgreSQL fails over in a third of its schedules, each on a primary and
+// a synchronous standby of its own: the standby is promoted, and the address leads to it,
+// while the old primary crashes, is cut off, or keeps some or all of its sessions. It needs
+// PostgreSQL's programs on this host.
 //
 // The binaries are built with go build -overlay, so that production code has no hook:
 // decorators stand at the seams of cmd/bot's wiring, and the constants that make a

@@ -32,7 +32,19 @@ func draw(seed uint64) schedule {
 	s.drawBlows(r)
 	s.drawTarget(r)
 	s.drawPost(r)
+	if *failovers && s.database == postgres && r.IntN(3) == 0 { // last: the rest is drawn as without
+		s.drawFailover(r)
+	}
 	return s
+}
+
+// drawFailover has PostgreSQL fail over while the people are busy, or while a vendor has a
+// call before it.
+func (s *schedule) drawFailover(r *rand.Rand) {
+	s.failover = &failover{at: between(r, 0, 3*time.Second), old: pick(r, killed, killed, cutOff, halfCut, untouched)}
+	if r.IntN(2) == 0 {
+		s.failover.onCall, s.failover.nth = pick(r, filing, filing, posting, "chat.update"), r.IntN(2)
+	}
 }
 
 // drawPost has something happen, in half of the schedules, while SoftLayer has a POST

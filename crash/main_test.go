@@ -17,6 +17,7 @@ var (
 	firstSeed  = flag.Uint64("seed", 1, "the first one's seed; the others follow")
 	onlySeed   = flag.Uint64("only", 0, "run the schedule of this seed alone, and show its timeline")
 	workers    = flag.String("workers", "12", "how many run at once; they mostly wait")
+	failovers  = flag.Bool("failovers", false, "let PostgreSQL fail over in a third of its schedules, each on two servers of its own")
 	allMutants = flag.Bool("mutants", false, "look for every broken program, not for the first alone")
 )
 

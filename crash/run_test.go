@@ -12,12 +12,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
 )
 
 func TestSchedules(t *testing.T) {
 	t.Parallel()
 	table := newTable()
 	all := seeds(*schedules)
+	if *failovers {
+		clusters = postgrestest.NewClusters(t)
+	}
 	t.Cleanup(func() {
 		table.print(os.Stderr)
 		if missing := table.unreached(); len(all) >= fullRound && len(missing) > 0 {

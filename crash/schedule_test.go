@@ -33,6 +33,7 @@ type schedule struct {
 	onDeath    upset         // what happens while a process is down for the first time
 	stopFor    time.Duration // a process that stopped itself is woken after this
 	again      bool          // everything accepted is delivered again after a restart at the end
+	failover   *failover     // nil for none
 }
 
 // errand is one person asking for one server.
@@ -104,6 +105,24 @@ type blow struct {
 	stop    time.Duration // 0: it is killed
 }
 
+// failover is PostgreSQL's: the standby is promoted, and the address leads to it.
+type failover struct {
+	at     time.Duration // since the start, where onCall is ""
+	onCall string        // when a vendor has a call of this method before it
+	nth    int           // which call of it, from 0
+	old    oldPrimary
+}
+
+// oldPrimary is what becomes of the server that was the primary.
+type oldPrimary string
+
+const (
+	killed    oldPrimary = "the old primary crashes"
+	cutOff    oldPrimary = "the old primary is cut off"
+	halfCut   oldPrimary = "the old primary keeps some of its sessions"
+	untouched oldPrimary = "the old primary keeps its sessions"
+)
+
 // The databases.
 const (
 	sqlite   = "sqlite"
@@ -129,6 +148,9 @@ const (
 // String says what a schedule is, in one line.
 func (s schedule) String() string {
 	target := cmp.Or(s.target, "random moments")
+	if s.failover != nil {
+		target += ", and " + string(s.failover.old)
+	}
 	return fmt.Sprintf("seed %d: %s, %d replica(s), %s, %s, %d errands, %d blows, at %s",
 		s.seed, s.database, s.replicas, s.transport, s.binary.name, len(s.errands), len(s.blows), target)
 }

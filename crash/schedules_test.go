@@ -21,6 +21,7 @@ const (
 	lingerTime = 10 * time.Second // once the people are done
 	restTime   = 40 * time.Second // from calm to rest, for the swift binary
 	longRest   = 3 * time.Minute  // and for the program as it is
+	failedOver = 30 * time.Second // more, where sessions to an old primary may have to grow old
 )
 
 // outcome is a schedule that was run.
@@ -106,6 +107,9 @@ func (w *world) rest(ctx context.Context) {
 	limit := restTime
 	if w.binary == plain {
 		limit = longRest
+	}
+	if w.schedule.failover != nil {
+		limit += failedOver
 	}
 	for _, r := range w.replicas {
 		r.wake()

@@ -54,6 +54,9 @@ func (t *table) add(o outcome) {
 	for _, d := range o.evidence.dealt {
 		where := d.where
 		switch {
+		case d.what == "failed over":
+			t.count1("events", d.what+": "+where, 1)
+			continue
 		case where == "":
 			where = "at a random moment"
 		case isBoundary(where):

@@ -40,6 +40,7 @@ type world struct {
 	began    time.Time
 	running  sync.WaitGroup // what goes on beside the people; world waits for it
 
+	once   sync.Once // a failover
 	mu     sync.Mutex
 	seen   evidence
 	serial int // of the contents that people type

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,14 +24,13 @@ import (
 // Cluster is a PostgreSQL server of a test's own, which it may stop, and fail over. It takes
 // some seconds to make.
 type Cluster struct {
-	t       testing.TB
-	name    string
-	data    string
-	port    string
-	runs    *exec.Cmd
-	said    *bytes.Buffer
-	ended   chan struct{}
-	standby bool
+	t     testing.TB
+	name  string
+	data  string
+	port  string
+	runs  *exec.Cmd
+	said  *log
+	ended chan struct{}
 }
 
 // startTime is how long a server may take to start, or to become a primary.
@@ -40,7 +40,8 @@ const startTime = 60 * time.Second
 func NewCluster(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	c := prepared(t, "primary")
-	c.tool("initdb", "--pgdata", c.data, "--auth", "trust", "--username", "postgres", "--encoding", "UTF8", "--no-locale", "--no-sync")
+	c.tool("initdb", "--pgdata", c.data, "--auth", "trust", "--username", "postgres", "--encoding", "UTF8", "--no-locale",
+		"--wal-segsize", "1", "--no-sync")
 	c.start(settings)
 	return c
 }
@@ -48,12 +49,59 @@ func NewCluster(t testing.TB, settings ...string) *Cluster {
 // Standby makes a server that follows this one, and starts it.
 func (c *Cluster) Standby(settings ...string) *Cluster {
 	c.t.Helper()
-	follows := prepared(c.t, "standby")
-	follows.standby = true
-	follows.tool("pg_basebackup", "--pgdata", follows.data, "--host", "127.0.0.1", "--port", c.port, "--username", "postgres",
-		"--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync")
-	follows.start(settings)
+	follows := c.backup()
+	follows.start(append(settings, c.followed()))
 	return follows
+}
+
+// backup is a copy of the server's data from which a standby starts.
+func (c *Cluster) backup() *Cluster {
+	c.t.Helper()
+	copied := prepared(c.t, "standby")
+	copied.tool("pg_basebackup", "--pgdata", copied.data, "--host", "127.0.0.1", "--port", c.port, "--username", "postgres",
+		"--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync")
+	return copied
+}
+
+// followed is the setting of who follows this server.
+func (c *Cluster) followed() string {
+	return "primary_conninfo=host=127.0.0.1 port=" + c.port + " user=postgres application_name=standby"
+}
+
+// Clusters are pairs of a primary and its standby. Each is a copy of one that is made once,
+// which takes a tenth of the time.
+type Clusters struct{ primary, standby *Cluster }
+
+// NewClusters makes the pair to copy. It goes with the test, which must end after those
+// that copy it.
+func NewClusters(t testing.TB) *Clusters {
+	t.Helper()
+	primary := NewCluster(t)
+	standby := primary.backup()
+	primary.end(syscall.SIGINT) // with everything on disk
+	return &Clusters{primary, standby}
+}
+
+// Pair starts a primary, which commits nothing that its standby has not on disk too, and
+// that standby.
+func (all *Clusters) Pair(t testing.TB) (primary, standby *Cluster) {
+	t.Helper()
+	primary, standby = all.primary.copied(t), all.standby.copied(t)
+	primary.start([]string{"synchronous_standby_names=*"})
+	standby.start([]string{primary.followed()})
+	primary.eventually("its standby follows", func() bool {
+		return primary.Value("select count(*)::text from pg_stat_replication where sync_state = 'sync'") == "1"
+	})
+	return primary, standby
+}
+
+func (c *Cluster) copied(t testing.TB) *Cluster {
+	t.Helper()
+	other := prepared(t, c.name)
+	if out, err := exec.Command("cp", "-a", c.data, other.data).CombinedOutput(); err != nil {
+		t.Fatalf("copying a cluster: %v\n%s", err, out)
+	}
+	return other
 }
 
 // Address is the server's host and port.
@@ -114,10 +162,39 @@ func (c *Cluster) ask(text string, into *string) {
 	}
 }
 
-// Kill ends the server as a power cut does.
-func (c *Cluster) Kill() {
-	_ = syscall.Kill(-c.runs.Process.Pid, syscall.SIGKILL)
-	<-c.ended
+// Kill ends the server as a crash does: it answers nobody any more, and writes nothing
+// (https://www.postgresql.org/docs/current/server-shutdown.html, Immediate Shutdown).
+func (c *Cluster) Kill() { c.end(syscall.SIGQUIT) }
+
+func (c *Cluster) end(by syscall.Signal) {
+	if c.runs == nil || c.runs.Process == nil {
+		return
+	}
+	_ = c.runs.Process.Signal(by) // it may have ended
+	select {
+	case <-c.ended:
+	case <-time.After(startTime):
+		_ = c.runs.Process.Kill()
+		<-c.ended
+	}
+}
+
+// log is what a server says.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // prepared is a cluster with an empty folder.
@@ -133,11 +210,25 @@ func prepared(t testing.TB, name string) *Cluster {
 			t.Fatal(err)
 		}
 	}
-	return &Cluster{t: t, name: name, data: filepath.Join(dir, "data"), said: &bytes.Buffer{}}
+	return &Cluster{t: t, name: name, data: filepath.Join(dir, "data"), said: &log{}}
 }
 
-// start starts the server and waits until it lets sessions in.
+// start starts the server and waits until it lets sessions in. A port that somebody took
+// meanwhile is tried no second time.
 func (c *Cluster) start(settings []string) {
+	c.t.Helper()
+	c.t.Cleanup(c.Kill)
+	for range 5 {
+		c.run(settings)
+		c.eventually("it lets sessions in", func() bool { return c.down() || c.answers() })
+		if !c.down() {
+			return
+		}
+	}
+	c.t.Fatalf("the %s does not start; it said:\n%s", c.name, c.said)
+}
+
+func (c *Cluster) run(settings []string) {
 	c.t.Helper()
 	c.port = freePort(c.t)
 	args := []string{"-D", c.data}
@@ -149,34 +240,37 @@ func (c *Cluster) start(settings []string) {
 	}
 	c.runs = c.command("postgres", args...)
 	c.runs.Stdout, c.runs.Stderr = c.said, c.said
-	c.runs.SysProcAttr.Setpgid = true
+	c.runs.SysProcAttr.Setpgid = true // a signal to the test is none to it
 	if err := c.runs.Start(); err != nil {
 		c.t.Fatalf("starting the %s: %v", c.name, err)
 	}
-	c.ended = make(chan struct{})
-	go func() { defer close(c.ended); _ = c.runs.Wait() }()
-	c.t.Cleanup(c.Kill)
-	c.eventually("it lets sessions in", func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), startTime)
-		defer cancel()
-		conn, err := pgx.Connect(ctx, c.URL())
-		if err != nil {
-			return false
-		}
-		return conn.Close(ctx) == nil
-	})
+	runs, ended := c.runs, make(chan struct{})
+	c.ended = ended
+	go func() { defer close(ended); _ = runs.Wait() }()
+}
+
+// down reports whether the server has ended.
+func (c *Cluster) down() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Cluster) answers() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, c.URL())
+	return err == nil && conn.Close(ctx) == nil
 }
 
 func (c *Cluster) eventually(what string, is func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(startTime); !is(); {
-		select {
-		case <-c.ended:
-			c.t.Fatalf("the %s ended; it said:\n%s", c.name, c.said)
-		case <-time.After(20 * time.Millisecond):
-		}
+	for deadline := time.Now().Add(startTime); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("of the %s: %s: not in %v", c.name, what, startTime)
+			c.t.Fatalf("of the %s: %s: not in %v; it said:\n%s", c.name, what, startTime, c.said)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func NewSwitch(t testing.TB, to string) *Switch {
 	s.carriers.Go(s.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
-		s.Cut()
+		s.Cut(1)
 		s.carriers.Wait()
 	})
 	return s
@@ -45,12 +45,16 @@ func (s *Switch) Lead(to string) {
 	s.to = to
 }
 
-// Cut ends every connection.
-func (s *Switch) Cut() {
+// Cut ends one connection in so many: every one for 1.
+func (s *Switch) Cut(in int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := 0
 	for conn := range s.conns {
-		_ = conn.Close()
+		if n%in == 0 {
+			_ = conn.Close()
+		}
+		n++
 	}
 }
 
