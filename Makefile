@@ -13,9 +13,9 @@ test: ## all tests
 check: ## what CI holds a change to: format, vet, staticcheck, race detector
 	.ci/check
 
-crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED)
+crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
-	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants
+	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
 
 bench: ## CPU, memory and latency beside floors measured in the same run
 	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench

@@ -18,19 +18,20 @@ const mutantBound = 200
 // mutants are the program, broken on purpose, with what must be found of each. The first
 // is found at once, and looked for in every round.
 var mutants = []struct {
-	name    string
-	patches []patch
-	shows   []figure
+	name     string
+	patches  []patch
+	shows    []figure
+	failover bool // it shows where PostgreSQL fails over
 }{
 	{"it acknowledges before it commits", []patch{{
 		"internal/cancellation/desk.go", "recorded, err := d.Journal.Record(ctx, record)",
 		`recorded, err := Recorded{Request: record.Request, Fresh: true}, error(nil)
 	go func() { _, _ = d.Journal.Record(context.WithoutCancel(ctx), record) }()`,
-	}}, []figure{lost}},
+	}}, []figure{lost}, false},
 	{"the fence is dropped", []patch{{
 		"internal/store/apply.go", "where id = $25 and version = $26 and state = $27",
 		"where id = $25 and cast($26 as bigint) is not null and cast($27 as text) is not null",
-	}}, []figure{disordered, blind, twice, bothOpen}},
+	}}, []figure{disordered, blind, twice, bothOpen}, false},
 	{"it POSTs from filing after a restart", []patch{
 		{
 			"internal/cancellation/worker.go",
@@ -38,12 +39,17 @@ var mutants = []struct {
 			"return w.checkAndPost(ctx, h)",
 		},
 		{"internal/cancellation/state.go", "{Filing, Filed, ByWorker},", "{Filing, Filing, ByWorker},\n\t{Filing, Filed, ByWorker},"},
-	}, []figure{blind, twice, bothOpen}},
+	}, []figure{blind, twice, bothOpen}, false},
 	{"it skips the clean reads", []patch{
 		{"internal/cancellation/settle.go", "case !over:", "case false && !over:"},
 		{"internal/cancellation/settle.go", "case r.CleanSince.IsZero():", "case false && r.CleanSince.IsZero():"},
 		{"internal/cancellation/settle.go", "case began.Sub(r.CleanSince) <", "case false && began.Sub(r.CleanSince) <"},
-	}, []figure{blind, twice, bothOpen}},
+	}, []figure{blind, twice, bothOpen}, false},
+	{"it reads where it does not write", []patch{
+		{"internal/store/primary.go", "err != nil || at.identity != identityOf(session) {", "false && (err != nil || at.identity != identityOf(session)) {"},
+		{"internal/store/primary.go", "e.read.SetMaxIdleConns(0)", "e.read.SetMaxIdleConns(readers)"},
+		{"internal/store/session.go", "sessionAge = 3 * time.Second", "sessionAge = time.Hour"},
+	}, []figure{unsettled, falseWords, untold, lost}, true},
 }
 
 // Nobody builds all of them each time; that each patch still meets its text is seen at once.
@@ -61,10 +67,11 @@ func TestEveryPatchMeetsItsText(t *testing.T) {
 
 // hunt runs schedules with a broken program until one shows what is wrong with it.
 type hunt struct {
-	broken *binary
-	shows  []figure
-	ctx    context.Context // over once it is found
-	stop   context.CancelFunc
+	broken   *binary
+	shows    []figure
+	failover bool
+	ctx      context.Context // over once it is found
+	stop     context.CancelFunc
 
 	mu    sync.Mutex
 	found string
@@ -76,6 +83,9 @@ func (h *hunt) try(t *testing.T, seed uint64) {
 		return
 	}
 	s := draw(seed)
+	if h.failover && s.failover == nil {
+		return
+	}
 	s.binary = h.broken
 	o := run(h.ctx, t, s)
 	h.mu.Lock()

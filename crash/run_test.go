@@ -53,11 +53,17 @@ func TestMutants(t *testing.T) {
 		if i > 0 && !*allMutants {
 			return
 		}
+		if m.failover && !*failovers {
+			continue
+		}
 		t.Run(m.name, func(t *testing.T) {
 			broken := &binary{name: fmt.Sprintf("mutant-%d", i), patches: slices.Concat(swift.patches, m.patches), added: swift.added}
 			_, err := broken.built()
 			require.NoError(t, err)
-			h := hunt{broken: broken, shows: m.shows}
+			h := hunt{broken: broken, shows: m.shows, failover: m.failover}
+			if m.failover {
+				clusters = postgrestest.NewClusters(t)
+			}
 			h.ctx, h.stop = context.WithCancel(t.Context())
 			defer h.stop()
 			t.Run("schedules", func(t *testing.T) {
