@@ -26,7 +26,6 @@ type call struct {
 	limit   int  // rows; 0 for a method that returns no list
 	filing  bool // the one call that must never go out twice
 
-	until  *lastLook    // of filing: looks at the clock right before the body is written
 	header *http.Header // if not nil: set to the header of an answer that is one
 }
 
@@ -50,11 +49,7 @@ func (k call) request(ctx context.Context, base string) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the parameters: %w", err)
 	}
-	var reader io.Reader = bytes.NewReader(body)
-	if k.filing {
-		reader = k.until.before(reader)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, io.NopCloser(reader))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
 		return nil, err
 	}

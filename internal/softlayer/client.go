@@ -61,7 +61,6 @@ type Client struct {
 	turns     Turns
 	now       func() time.Time
 	reads     *http.Client
-	filing    *http.Client
 }
 
 var (
@@ -93,7 +92,6 @@ func New(o Options) (*Client, error) {
 		turns:     atWill{},
 		now:       time.Now,
 		reads:     newHTTPClient(readTransport()),
-		filing:    newHTTPClient(filingTransport()),
 	}, nil
 }
 
@@ -152,9 +150,10 @@ func isLoopback(host string) bool {
 func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience(k))
 	defer cancel()
-	wire := &trace{}
+	wire, client := &trace{}, c.reads
 	if k.filing {
-		k.until = newLastLook(ctx, c.now)
+		wire.look = newLastLook(ctx, c.now)
+		client = newHTTPClient(filingTransport(wire.look))
 	}
 	request, err := k.request(wire.watch(ctx), c.base)
 	if err != nil {
@@ -165,7 +164,7 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	if err := c.turn(ctx, k); err != nil {
 		return nil, c.broken(ctx, k, wire, err)
 	}
-	response, err := c.clientFor(k).Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, c.broken(ctx, k, wire, err)
 	}
@@ -205,13 +204,6 @@ func (c *Client) patience(k call) time.Duration {
 
 // maxFiling is beyond any deadline that filing is given; it stands for one that is missing.
 const maxFiling = 10 * time.Minute
-
-func (c *Client) clientFor(k call) *http.Client {
-	if k.filing {
-		return c.filing
-	}
-	return c.reads
-}
 
 // named completes an error with the call, and keeps foreign text short and free of
 // control characters and of the credentials.

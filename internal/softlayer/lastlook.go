@@ -3,20 +3,23 @@ package softlayer
 import (
 	"context"
 	"errors"
-	"io"
+	"net"
 	"sync/atomic"
 	"time"
 )
 
-var errTooLate = errors.New("its time was over before it was written; nothing was sent")
+var errTooLate = errors.New("its time was over before it was written")
 
-// lastLook looks at the wall clock right before the body of a filing is written. A suspended
-// machine stops the monotonic clock, by which the context ends: woken, it would write what
-// was to be written before it slept. SoftLayer acts on no request without its body.
+// lastLook looks at the wall clock right before each write of a filing. A suspended machine
+// stops the monotonic clock, by which the context ends: woken, it would write what was to be
+// written before it slept.
 type lastLook struct {
 	until time.Time // by the wall clock; zero for no end
 	now   func() time.Time
-	late  atomic.Bool
+
+	opened atomic.Bool // the connection stands: what is written from now on is the request
+	begun  atomic.Bool // a part of the request may have left
+	late   atomic.Bool // a write was held back
 }
 
 func newLastLook(ctx context.Context, now func() time.Time) *lastLook {
@@ -24,22 +27,24 @@ func newLastLook(ctx context.Context, now func() time.Time) *lastLook {
 	return &lastLook{until: until.Round(0), now: now}
 }
 
-// before returns a body that fails once the time is over.
-func (l *lastLook) before(body io.Reader) io.Reader { return &timelyReader{body, l} }
+// heldBack reports whether all of the request was.
+func (l *lastLook) heldBack() bool { return l != nil && l.late.Load() && !l.begun.Load() }
 
-// tooLate reports whether the body was held back.
-func (l *lastLook) tooLate() bool { return l != nil && l.late.Load() }
-
-type timelyReader struct {
-	body io.Reader
+// timelyConn writes nothing once its time is over. The body stays one that net/http knows to be
+// in memory, so that it goes out in one piece with the headers.
+type timelyConn struct {
+	net.Conn
 	look *lastLook
 }
 
-// Read implements io.Reader.
-func (r *timelyReader) Read(into []byte) (int, error) {
-	if until := r.look.until; !until.IsZero() && !r.look.now().Round(0).Before(until) {
-		r.look.late.Store(true)
+// Write implements net.Conn.
+func (c *timelyConn) Write(data []byte) (int, error) {
+	if until := c.look.until; !until.IsZero() && !c.look.now().Round(0).Before(until) {
+		c.look.late.Store(true)
 		return 0, errTooLate
 	}
-	return r.body.Read(into)
+	if c.look.opened.Load() {
+		c.look.begun.Store(true)
+	}
+	return c.Conn.Write(data)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -33,11 +34,19 @@ func readTransport() *http.Transport {
 	return t
 }
 
-// filingTransport opens a fresh connection for each request: net/http repeats
-// requests by itself only where a connection was used before.
-func filingTransport() *http.Transport {
+// filingTransport is for one request, on a fresh connection: net/http repeats requests by
+// itself only where a connection was used before. Nothing is written to it after the last look.
+func filingTransport(look *lastLook) *http.Transport {
 	t := baseTransport()
 	t.DisableKeepAlives = true
+	var dialer net.Dialer
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &timelyConn{conn, look}, nil
+	}
 	return t
 }
 
@@ -54,13 +63,24 @@ func baseTransport() *http.Transport {
 }
 
 // trace knows whether a byte of the request may have left this process.
-type trace struct{ connected atomic.Bool }
+type trace struct {
+	connected atomic.Bool
+	look      *lastLook // of a filing
+}
+
+// sent reports whether SoftLayer may have got any of the request.
+func (t *trace) sent() bool { return t.connected.Load() && !t.look.heldBack() }
 
 // watch observes the call. net/http reports a connection after its TLS handshake
 // and before the first byte of the request is written to it.
 func (t *trace) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) {
+			t.connected.Store(true)
+			if t.look != nil {
+				t.look.opened.Store(true)
+			}
+		},
 	})
 }
 
@@ -70,7 +90,7 @@ func (c *Client) broken(ctx context.Context, k call, t *trace, err error) *Error
 		err = inURL.Err // without the address, which says nothing new
 	}
 	failed := &Error{Text: err.Error(), causes: []error{ErrNotSent}}
-	if t.connected.Load() && !k.until.tooLate() {
+	if t.sent() {
 		failed.causes = []error{ErrAnswerLost}
 	}
 	for _, ending := range []error{context.DeadlineExceeded, context.Canceled} {
