@@ -16,7 +16,8 @@
 // the life of a response_url or a card. On SQLite it is the host's.
 //
 // The text of the queries is one for both. What differs stands in the migrations, in
-// sqlite.go and in postgres.go: the clock, what an error means for what was being
-// written, and how a process hears of another's work. A commit that PostgreSQL did not
+// sqlite.go and kept.go, and in postgres.go, session.go, primary.go and listen.go: the
+// clock, what an error means for what was being written, which server a session is
+// connected to, and how a process hears of another's work. A commit that PostgreSQL did not
 // answer is asked about; after one that SQLite failed, nothing more is taken.
 package store

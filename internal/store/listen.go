@@ -21,7 +21,9 @@ const (
 // is away, the committer says.
 func (e *postgresEngine) listen(ctx context.Context, ring func()) {
 	for ctx.Err() == nil {
-		_ = e.hear(ctx, ring)
+		if e.hear(ctx, ring) == nil {
+			continue
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(listenRepeat):
@@ -29,7 +31,7 @@ func (e *postgresEngine) listen(ctx context.Context, ring func()) {
 	}
 }
 
-// hear rings until its session is lost, is old, or is not the primary's any more.
+// hear rings until its session is lost, which is an error, or has to be replaced.
 func (e *postgresEngine) hear(ctx context.Context, ring func()) error {
 	session, err := pgx.ConnectConfig(ctx, e.sessions)
 	if err != nil {
@@ -54,7 +56,9 @@ func (e *postgresEngine) hear(ctx context.Context, ring func()) error {
 		switch {
 		case err == nil:
 			ring()
-		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		default:
 			if err := session.Ping(ctx); err != nil {

@@ -59,7 +59,7 @@ type postgresEngine struct {
 	read     *sql.DB
 
 	primary  atomic.Pointer[primary]
-	doubted  atomic.Bool   // a new session came to another server: the writing one is made anew
+	doubted  atomic.Bool   // the writing session is replaced before its next use
 	writing  atomic.Int32  // transactions that run in the writing session
 	proving  chan struct{} // held by the one who asks the writing session
 	mu       sync.Mutex
@@ -107,6 +107,9 @@ func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time,
 func (e *postgresEngine) meaning(err error, committing bool) meaning {
 	refused, answered := errors.AsType[*pgconn.PgError](err)
 	switch {
+	case answered && refused.Code == "25006": // the session may only read by now: on a new one, which may lead elsewhere
+		e.doubted.Store(true)
+		return again
 	case answered && (strings.HasPrefix(refused.Code, "40") || refused.Code == "55P03"): // rolled back for another, or a lock
 		return again
 	case answered && !strings.HasPrefix(refused.Code, "57P") && !strings.HasPrefix(refused.Code, "08"):

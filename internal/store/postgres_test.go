@@ -231,6 +231,15 @@ func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {
 	}
 }
 
+func TestASessionThatMayOnlyReadByNowIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: postgrestest.Schema(t)})
+	recorded(t, s, 1)
+	_, err := s.write.Exec(`set default_transaction_read_only = on`)
+	require.NoError(t, err)
+	recorded(t, s, 2)
+}
+
 func TestASessionInWhichNothingCanBeWrittenIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), Options{URL: postgrestest.Schema(t) + "&default_transaction_read_only=on"})
