@@ -99,11 +99,14 @@ func (c *committer) transact(batch []*write) error {
 		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
 	}
 	begun, err := c.run(ctx, &tx{opened}, batch)
+	defer begun.end()
 	if err != nil {
 		_ = opened.Rollback() // the reason why is in err
 		return c.failed(err)
 	}
-	if err := c.commit(opened); err != nil {
+	err = c.commit(opened)
+	begun.end()
+	if err != nil {
 		return c.uncommitted(begun, fmt.Errorf("committing: %w", err))
 	}
 	return nil
@@ -161,7 +164,7 @@ func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark
 	}()
 	now, begun, err := c.engine.moment(ctx, tx.Tx)
 	if err != nil {
-		return mark{}, fmt.Errorf("reading the database's time: %w", err)
+		return begun, fmt.Errorf("reading the database's time: %w", err)
 	}
 	return begun, writeAll(ctx, tx, now, batch)
 }

@@ -38,6 +38,13 @@ type dialect struct {
 type mark struct {
 	transaction string
 	history     string // of the database in which it began
+	ended       func() // what to call when it has ended in whatever way; nil for nothing
+}
+
+func (m mark) end() {
+	if m.ended != nil {
+		m.ended()
+	}
 }
 
 // meaning is what an error means for what was being written.

@@ -3,6 +3,8 @@
 package store
 
 import (
+	"database/sql"
+	"io"
 	"testing"
 	"time"
 
@@ -156,6 +158,29 @@ func TestASessionThatIsLedElsewhereHasTheWritingOneFollow(t *testing.T) {
 	var at string
 	require.NoError(t, db.write.QueryRow(identityOfSession).Scan(&at))
 	assert.Equal(t, s.standby.Value(identityOfSession), at, "it does not wait until that is old")
+}
+
+func TestACommitThatOnlyTheOldPrimaryHasIsNotCalledDone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	db := s.open(t)
+	recorded(t, db, 1)
+	warm(t, db)
+	db.committer.outcomeTime = 10 * time.Second // an answer is there long before
+	db.committer.commit = func(tx *sql.Tx) error {
+		db.committer.commit = (*sql.Tx).Commit
+		s.failOver()
+		var pid string
+		require.NoError(t, tx.QueryRow("select pg_backend_pid()::text").Scan(&pid))
+		require.NoError(t, tx.Commit(), "the old primary takes it")
+		s.primary.Run("select pg_terminate_backend(" + pid + ")")
+		return io.ErrUnexpectedEOF // its answer is lost
+	}
+	rec := asking(2)
+	require.ErrorIs(t, record(t.Context(), db, rec)(), cancellation.ErrUnclear)
+	requireAbsent(t, db, rec.Request.ID)
+	r := recorded(t, db, 3)
+	requirePresent(t, db, r.ID)
 }
 
 func TestOfSeveralHostsThePrimaryIsChosen(t *testing.T) {

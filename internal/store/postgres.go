@@ -94,7 +94,7 @@ func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time,
 	}
 	e.met(identity, asked)
 	e.writing.Add(1)
-	context.AfterFunc(ctx, func() { e.writing.Add(-1) }) // the committer ends it with the transaction
+	begun.ended = sync.OnceFunc(func() { e.writing.Add(-1) })
 	if known.Valid && known.String != identity {
 		err = e.attend(ctx, tx, identity, now)
 	}
@@ -133,6 +133,8 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 			return true, nil
 		case err == nil && status == "aborted":
 			return false, nil
+		case errors.Is(err, errHistory):
+			return false, err
 		}
 		select {
 		case <-ctx.Done():
@@ -142,13 +144,19 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 	}
 }
 
-// status is "in progress", "committed" or "aborted", by the history in which it began.
+var errHistory = errors.New("the database has another history than the one that was written to")
+
+// status is "in progress", "committed" or "aborted", by the primary of now, if that has the
+// history in which it began: an old primary may have what the new one lost.
 func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
+	if err := e.prove(ctx, time.Now()); err != nil {
+		return "", err
+	}
 	var history, status string
 	err := e.read.QueryRowContext(ctx, `select `+historySQL+`, coalesce(pg_xact_status($1::text::xid8), '')`, of.transaction).
 		Scan(&history, &status)
 	if err == nil && history != of.history {
-		return "", errors.New("the database has another history than the one that was written to")
+		return "", errHistory
 	}
 	return status, err
 }

@@ -377,3 +377,14 @@ func requireHeldUp(t *testing.T, by *sql.Tx, answered <-chan error) {
 		require.True(t, time.Now().Before(deadline), "nobody waits for it")
 	}
 }
+
+func TestATransactionThatFailsAtItsBeginningSeemsNotToRunOn(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: postgrestest.Schema(t)})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	recorded(t, s, 1)
+	alter(t, s, `alter table requests drop column clean_since`) // what looking at another identity needs
+	alter(t, s, `update binding set identity = '00000009/1 0'`)
+	require.Error(t, record(t.Context(), s, asking(2))())
+	assert.Zero(t, s.engine.(*postgresEngine).writing.Load(), "or nobody would ask where the writing session is")
+}

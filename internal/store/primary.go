@@ -79,10 +79,8 @@ func (e *postgresEngine) joined(ctx context.Context, session *pgx.Conn) (*primar
 
 // lately is the primary as it was a moment ago.
 func (e *postgresEngine) lately(ctx context.Context) (*primary, error) {
-	if err := e.prove(ctx, time.Now().Add(-proofAge)); err != nil {
-		return nil, err
-	}
-	return e.primary.Load(), nil
+	err := e.prove(ctx, time.Now().Add(-proofAge))
+	return e.primary.Load(), err
 }
 
 // prove makes sure that what is known of the writing session is no older than that moment.
