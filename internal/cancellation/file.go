@@ -269,11 +269,11 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	} else if err != nil {
 		return err
 	}
-	left, ok := w.mayPost(ctx, h.request(), began)
+	until, ok := w.mayPost(ctx, h.request(), began)
 	if !ok {
 		return w.commit(ctx, h, verdict{to: Scheduled, why: Because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
 	}
-	posting, cancel := context.WithTimeout(ctx, left)
+	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	r := h.request()
 	outcome := w.Filer.File(posting, Order{
@@ -286,15 +286,17 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 // mayPost is the last look at the clocks, right before the POST is written: the
 // database's against not-after, and how long this process took since it asked for
 // the commit, by the monotonic and the wall clock (a suspended machine stops the
-// first, a stopped process neither). left is what the POST may take.
-func (w *Worker) mayPost(ctx context.Context, r Request, began moments) (left time.Duration, ok bool) {
+// first, a stopped process neither). until is not-after by this process's clocks: counted
+// from before the question, so that neither a slow answer nor a sleep after it adds to it.
+func (w *Worker) mayPost(ctx context.Context, r Request, began moments) (until time.Time, ok bool) {
+	asked := time.Now()
 	at, err := w.Journal.Now(ctx)
 	if err != nil {
-		return 0, false
+		return time.Time{}, false
 	}
-	left = r.NotAfter.Sub(at)
+	left := r.NotAfter.Sub(at)
 	now := time.Now()
-	return left, left > 0 && passed(began.commit, now) < w.Limits.PostTimeout &&
+	return asked.Add(left), left > 0 && passed(began.commit, now) < w.Limits.PostTimeout &&
 		passed(began.server, now) <= MaxServerAge && passed(began.person, now) <= checkTime
 }
 

@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -57,4 +58,28 @@ func TestAMachineThatSleptBeforeThePostSendsNothing(t *testing.T) {
 		_, sent := w.mayPost(t.Context(), r, c.began)
 		assert.Equal(t, c.sent, sent, asleep)
 	}
+}
+
+// slow is a journal that reads its database's clock at once and answers late.
+type slow struct {
+	Journal
+	by time.Duration
+}
+
+func (s slow) Now(context.Context) (time.Time, error) {
+	at := time.Now()
+	time.Sleep(s.by)
+	return at, nil
+}
+
+func TestASlowAnswerOfTheDatabaseLetsNoPostBeWrittenAfterNotAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w := &Worker{Journal: slow{by: 4 * time.Second}, Limits: DefaultLimits()}
+		notAfter := now.Add(w.Limits.PostTimeout)
+		until, may := w.mayPost(t.Context(), Request{NotAfter: notAfter}, moments{now, now, now})
+		assert.True(t, may)
+		assert.False(t, until.After(notAfter), "the POST may be written until %v after not-after", until.Sub(notAfter))
+	})
 }
