@@ -20,6 +20,7 @@ func leasePromises() []promise {
 		{"claims come in the order in which requests are due", claimedInOrder},
 		{"nothing is claimed before it is due, and the next time is told", claimedWhenDue},
 		{"a request that was accepted while the clock was ahead is looked at in its time once that is right", clockAhead},
+		{"such a request does not wait for others that are looked at again and again", clockAheadBesideOthers},
 		{"what settles, or is somebody's, or is due late for another reason stays where it is", clockAheadSpares},
 		{"a request at rest or stuck is never claimed", claimedInWorkStates},
 		{"a lease that ran out is taken over, and its late owner is fenced off", leaseRunsOut},
@@ -115,6 +116,17 @@ func clockAhead(t *testing.T, j cancellation.Journal, clock *hands) {
 		assert.Equal(t, id, r.ID)
 		applied(t, j, moved(r, cancellation.Withdrawn))
 	}
+}
+
+func clockAheadBesideOthers(t *testing.T, j cancellation.Journal, clock *hands) {
+	clock.pass(8 * time.Hour)
+	ahead := recorded(t, j, 1)
+	clock.pass(-8 * time.Hour)
+	often := asking(2)
+	often.Request.Due = clock.time().Add(16 * time.Second) // as while filing is frozen
+	_, err := j.Record(t.Context(), often)
+	require.NoError(t, err)
+	assert.Equal(t, ahead.ID, claimed(t, j, "worker").ID)
 }
 
 func clockAheadSpares(t *testing.T, j cancellation.Journal, clock *hands) {
