@@ -83,15 +83,20 @@ func (w Words) stopping(kind cancellation.NoticeKind, r cancellation.Request) []
 	return []slack.BlockElement{takeBack, decline}
 }
 
-// noneButton says which stuck state it is about: its value is the request's id, "@", and since
-// when it is stuck, in milliseconds.
+// noneButton says which stuck state it is about.
 func noneButton(r cancellation.Request) *slack.ButtonBlockElement {
 	b := button(r, noneAction, "There is none", slack.StyleDefault)
-	b.Value = r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
+	b.Value = stuckAs(r)
 	return b
 }
 
-// stuckOf reads the value of a noneButton.
+// stuckAs names a request and one stuck state of it: its id, "@", and since when it is stuck,
+// in milliseconds.
+func stuckAs(r cancellation.Request) string {
+	return r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
+}
+
+// stuckOf reads what stuckAs wrote.
 func stuckOf(value string) (id string, since time.Time, ok bool) {
 	id, at, found := strings.Cut(value, "@")
 	millis, err := strconv.ParseInt(at, 10, 64)

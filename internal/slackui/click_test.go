@@ -1,13 +1,16 @@
 package slackui
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
 )
 
 // waiting is a request that waits for approval, and its message in the channel.
@@ -75,4 +78,36 @@ func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
 	require.NoError(t, err)
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
+}
+
+func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, func(s *stage) {
+		s.policy(s.cast.ApproveGroup)
+		s.app.policy = s.desk.Policy.(*authz.Policy)
+	})
+	r, _ := s.waiting()
+	move := func(to cancellation.State, by cancellation.Cause) {
+		next, err := r.Move(to, by, "")
+		require.NoError(t, err)
+		s.advance(time.Minute)
+		r, err = s.desk.Journal.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "a test"}})
+		require.NoError(t, err)
+	}
+	move(cancellation.Stuck, cancellation.ByWorker)
+	at, delivery, _ := s.announcer().Post(t.Context(), cancellation.Place{Channel: s.cast.Channel}, cancellation.Result, r)
+	require.Equal(t, cancellation.Delivered, delivery)
+	s.press(s.cast.Approver, at, buttonsBlock, leaveAction, r.ID)
+	s.waitFor(s.cast.Approver, "How do you know?")
+	move(cancellation.Scheduled, cancellation.ByPerson) // somebody else sends it again
+	move(cancellation.Filing, cancellation.ByWorker)
+	move(cancellation.Stuck, cancellation.ByWorker)
+
+	answer := s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "looked, there is none"}}})
+	said, err := json.Marshal(answer)
+	require.NoError(t, err)
+	assert.Contains(t, textOf(said), "sent once more since")
+	now, err := s.desk.Journal.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Stuck, now.State, "they looked before the second ticket can have been made")
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // The callback ids of the forms that buttons open, and their fields. Their
-// private_metadata is the request's id alone: who may is decided at submission.
+// private_metadata is the request's id, with the stuck state where it is about one: who may
+// is decided at submission.
 const (
 	declineCallback = "cancel-server:decline:1"
 	foundCallback   = "cancel-server:found:1"
@@ -33,8 +34,10 @@ func declineForm(r cancellation.Request) slack.ModalViewRequest {
 }
 
 func leaveForm(r cancellation.Request) slack.ModalViewRequest {
-	return clickForm(r, leaveCallback, "Leave the server", "Leave it",
+	form := clickForm(r, leaveCallback, "Leave the server", "Leave it",
 		"There is no ticket, and none is wanted: the request ends and nothing is sent.", whyInput("How do you know?"))
+	form.PrivateMetadata = stuckAs(r)
+	return form
 }
 
 func foundForm(r cancellation.Request) slack.ModalViewRequest {
@@ -96,7 +99,12 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 	case declineCallback:
 		click, err = a.desk.Decline(ctx, press, cut(why, maxWhy))
 	case leaveCallback:
-		click, err = a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.DropIt, Why: cut(why, maxWhy)})
+		id, since, ok := stuckOf(press.Request)
+		if !ok {
+			return update(notice("Not recorded", block("", line{bold("Nothing was recorded."), plain(" This form is of another version of the bot: close it and press the button again.")})))
+		}
+		press.Request = id
+		click, err = a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.DropIt, Why: cut(why, maxWhy), Stuck: since})
 	case foundCallback:
 		var bad error
 		if number, bad = strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64); bad != nil || number <= 0 {

@@ -407,7 +407,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":          declineForm(goldenRequest(cancellation.Pending)),
 		"found-ticket":     foundForm(goldenRequest(cancellation.Stuck)),
-		"leave":            leaveForm(goldenRequest(cancellation.Stuck)),
+		"leave":            leaveForm(goldenRequest(cancellation.Stuck, func(r *cancellation.Request) { r.Since = noon })),
 		"details":          w.details(goldenRequest(cancellation.Pending, waitsForTwo)),
 		"details-all": w.details(goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) {
 			r.Submission.Associated = true
