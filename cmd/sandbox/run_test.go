@@ -239,7 +239,7 @@ func TestAStubbornGroupIsKilled(t *testing.T) {
 func TestTheChildEndsWhenTheSandboxIsKilled(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells a child that its parent died")
+		t.Skip("SKIPPED: needs a Linux, which tells a child that its parent died")
 	}
 	h := newHome(t)
 	args := append([]string{"--"}, standInCommand("deaf", h.address())...)
