@@ -2,8 +2,12 @@ package fakeslack
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 )
+
+// CarryToBot has requests to the bot go this way instead of over the network.
+func (w *Workspace) CarryToBot(way http.RoundTripper) { w.client.Transport = way }
 
 // APIMethodNames returns the routes that are really registered.
 func APIMethodNames() []string {

@@ -3,9 +3,11 @@ package fakeslack_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,5 +91,52 @@ func TestAnOpenPageHearsTheBotComeAndGo(t *testing.T) {
 		b.Close()
 		<-events // the page itself notices
 		assert.False(t, connected(s))
+	})
+}
+
+// stream is the live stream of a page, of which each event is passed on.
+type stream struct {
+	http.ResponseWriter
+	events chan struct{}
+}
+
+func (s stream) Write(data []byte) (int, error) { s.events <- struct{}{}; return len(data), nil }
+func (s stream) Flush()                         {}
+
+// way to the bot, which is there unless it returns an error.
+type way func() error
+
+func (w way) RoundTrip(*http.Request) (*http.Response, error) {
+	if err := w(); err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody}, nil
+}
+
+func TestAnOpenPageHearsWithinASecondThatTheBotIsGone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		s := newVirtualStage(t, fakeslack.Options{Endpoint: "http://bot.test"})
+		var gone atomic.Bool
+		s.CarryToBot(way(func() error {
+			if gone.Load() {
+				return errors.New("connection refused")
+			}
+			return nil
+		}))
+		require.True(t, connected(s))
+		page := stream{httptest.NewRecorder(), make(chan struct{}, 100)}
+		go s.Page().ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/page/events", nil))
+		for n := range 20 {
+			time.Sleep(time.Second + time.Duration(n)*73*time.Millisecond) // the bot goes at another moment each time
+			for len(page.events) > 0 {
+				<-page.events
+			}
+			change := n%2 == 0
+			gone.Store(change)
+			changed := time.Now()
+			<-page.events
+			assert.LessOrEqual(t, time.Since(changed), time.Second)
+			assert.Equal(t, !change, connected(s))
+		}
 	})
 }
