@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,6 +129,23 @@ func clockAheadBesideOthers(t *testing.T, j cancellation.Journal, clock *hands) 
 	_, err := j.Record(t.Context(), often)
 	require.NoError(t, err)
 	assert.Equal(t, ahead.ID, claimed(t, j, "worker").ID)
+}
+
+func TestWhatMovesWhenAClockIsSetRightIsLogged(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		var log bytes.Buffer
+		o.Clock, o.Log = clock.time, slog.New(slog.NewTextHandler(&log, nil)) // whose handler writes one line at a time
+		s := open(t, o)
+		clock.pass(8 * time.Hour)
+		r := recorded(t, s, 1)
+		clock.pass(-8 * time.Hour)
+		claimed(t, s, "worker")
+		require.NoError(t, s.Close())
+		assert.Contains(t, log.String(), "the clock was ahead")
+		assert.Contains(t, log.String(), "ref="+r.Ref.Short())
+	})
 }
 
 func clockAheadSpares(t *testing.T, j cancellation.Journal, clock *hands) {
