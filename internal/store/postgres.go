@@ -144,6 +144,10 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 	}
 }
 
+// In another history the transaction may lie in the future, which is an error.
+const statusSQL = `select history, case when history = $2 then coalesce(pg_xact_status($1::text::xid8), '') else '' end
+	from (select ` + historySQL + ` as history) as here`
+
 var errHistory = errors.New("the database has another history than the one that was written to")
 
 // status is "in progress", "committed" or "aborted", by the primary of now, if that has the
@@ -153,8 +157,7 @@ func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 		return "", err
 	}
 	var history, status string
-	err := e.read.QueryRowContext(ctx, `select `+historySQL+`, coalesce(pg_xact_status($1::text::xid8), '')`, of.transaction).
-		Scan(&history, &status)
+	err := e.read.QueryRowContext(ctx, statusSQL, of.transaction, of.history).Scan(&history, &status)
 	if err == nil && history != of.history {
 		return "", errHistory
 	}
