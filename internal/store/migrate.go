@@ -20,8 +20,8 @@ var migrations embed.FS
 // build cannot work with.
 var ErrNewer = errors.New("the database was made by a newer build that this one cannot work beside")
 
-// migrationTries is how often a process begins again: where two start at once on one
-// file, the one that comes second at a step finds it done, fails, and goes on behind it.
+// migrationTries is how often a process tries one step: if several start at once on one
+// file, all but the first find the step done, fail, and go on from there.
 const migrationTries = 10
 
 // migrate brings an older database up to date. A newer one is left as it is: an old build
@@ -31,10 +31,14 @@ func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 	if err != nil {
 		return err
 	}
-	for range migrationTries {
+	reached := int64(-1)
+	for tries := 0; tries < migrationTries; tries++ {
 		var current int64
 		if current, err = versionOf(ctx, db); err != nil {
 			return fmt.Errorf("reading the database's version: %w", err)
+		}
+		if current > reached {
+			reached, tries = current, 0
 		}
 		switch {
 		case current > ours:
