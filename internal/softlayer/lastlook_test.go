@@ -2,6 +2,7 @@ package softlayer
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,9 +32,10 @@ func TestPostIsNotWrittenAfterASuspension(t *testing.T) {
 			t.Parallel()
 			var answered atomic.Int32
 			vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.ParseForm() == nil && r.Body.Close() == nil {
-					answered.Add(1)
+				if _, err := io.Copy(io.Discard, r.Body); err != nil {
+					return // half a request is no request
 				}
+				answered.Add(1)
 				_, _ = w.Write([]byte(`{"id":153572280}`)) // the client may have left
 			}))
 			defer vendor.Close()
