@@ -241,6 +241,7 @@ func (c *Cluster) run(settings []string) {
 	c.runs = c.command("postgres", args...)
 	c.runs.Stdout, c.runs.Stderr = c.said, c.said
 	c.runs.SysProcAttr.Setpgid = true // a signal to the test is none to it
+	endWithTest(c.runs.SysProcAttr)
 	if err := c.runs.Start(); err != nil {
 		c.t.Fatalf("starting the %s: %v", c.name, err)
 	}
