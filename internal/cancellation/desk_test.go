@@ -654,20 +654,3 @@ func TestARequestThatCannotBeReadCanBeDroppedAndNothingElse(t *testing.T) {
 		assert.Equal(t, cancellation.Withdrawn, w.now(r).State)
 	})
 }
-
-// The next person's card reads a ticket that the key cannot see, as the operator knew who
-// named it.
-func TestATicketOnAPersonsWordStaysFiled(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		r := w.stuck()
-		_, err := w.desk().Resolve(t.Context(), cancellation.Resolution{
-			Ref: r.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true, Why: "looked in Cases", Actor: "operator:root",
-		})
-		require.NoError(t, err)
-		card, err := w.desk().Look(t.Context(), w.server.ID)
-		require.NoError(t, err)
-		assert.Empty(t, card.Standing.Ending, "nothing new is known of it")
-		assert.Contains(t, card.Blockers(), cancellation.BlockedByRequest, "and the server is held")
-		assert.Equal(t, cancellation.Filed, w.now(r).State)
-	})
-}

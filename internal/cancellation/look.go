@@ -130,8 +130,6 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 	}
 	ticket, err := d.Books.Ticket(ctx, r.Ticket.ID)
 	switch {
-	case errors.Is(err, ErrTicketHidden) && r.onAWord():
-		return "", "" // the person who named the ticket knew that this key cannot read it
 	case errors.Is(err, ErrTicketHidden):
 		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
 	case err != nil:
@@ -142,12 +140,6 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 		return "", ""
 	}
 	return Reverted, "ticket " + strconv.FormatInt(r.Ticket.ID, 10) + " is closed and no cancellation is pending"
-}
-
-// onAWord reports whether nobody but a person has seen the request's ticket.
-func (r Request) onAWord() bool {
-	word, _ := SplitWhy(r.Why)
-	return word == WhyUnseen
 }
 
 // pending reports whether SoftLayer is known to have a cancellation of the server on record.
