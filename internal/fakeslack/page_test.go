@@ -284,7 +284,8 @@ func TestThePageInAPersonsHands(t *testing.T) {
 		tab.eventually(here + ` && document.querySelector("#composer-input").value === "half a wo"`)
 		tab.choose("#user", cast.Approver)
 		tab.eventually(`document.querySelector("#user").value === "` + cast.Approver + `" && document.querySelector("#composer-input").value === ""`)
-		tab.do(chromedp.NavigateBack())
+		tab.eventually(`new URL(location.href).searchParams.get("user") === "` + cast.Approver + `"`)
+		tab.eventually(`(history.back(), true)`)
 		tab.eventually(here + ` && document.querySelector("#composer-input").value === "half a wo"`)
 	})
 	t.Run("a message that changes keeps the focus", func(t *testing.T) {
