@@ -52,12 +52,25 @@ func (b browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eventually waits until a JavaScript expression holds.
+// eventually waits until a JavaScript expression holds. It looks again by the clock,
+// not at each frame: a browser without a screen may draw none for a long while.
 func (b browser) eventually(expression string) {
 	b.t.Helper()
-	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience)))
-	require.NoError(b.t, err, expression)
+	holds, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	require.NoError(b.t, err, "%s\nthe page: %s", expression, b.state())
 	require.True(b.t, holds, expression)
+}
+
+// state is what a failed test shows of the page.
+func (b browser) state() string {
+	state, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`JSON.stringify({
+		url: location.href, history: history.length, user: document.querySelector("#user").value,
+		channel: document.querySelector("#channel-name").textContent, typed: document.querySelector("#composer-input").value,
+		kept: {...sessionStorage}, focus: document.activeElement?.id})`))
+	if err != nil {
+		return err.Error()
+	}
+	return state
 }
 
 // choose picks an entry of a native select, as a person does.
