@@ -33,7 +33,7 @@ import (
 	"cancel-server/internal/cleanroom"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/fakesoftlayer"
-	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
 )
 
 // isTheBot in the environment of the tests' own program makes it run main: what the tests
@@ -185,7 +185,7 @@ func started(t *testing.T, transport string, s setup) *world {
 func newWorld(t *testing.T, transport string, s setup) *world {
 	t.Helper()
 	w := &world{t: t, stage: &stage{
-		transport: transport, dir: t.TempDir(), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
+		transport: transport, dir: storetest.Dir(t), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
 	}}
 	s.softlayer.Seed, s.softlayer.Servers = 7, cmp.Or(s.softlayer.Servers, 48)
 	s.softlayer.Observe = func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) }
@@ -351,37 +351,13 @@ func (w *world) environment() []string {
 	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR="+addr)
 }
 
-// emptyDatabase is a SQLite file with the tables of this build and nothing in them: making
-// them costs a bot more than all else that its start does.
-var emptyDatabase = sync.OnceValues(func() (content []byte, err error) {
-	dir, err := os.MkdirTemp("", "cancel-server-e2e-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "empty.db")
-	s, err := store.Open(context.Background(), store.Options{Path: path, Serve: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// makeDatabase gives a bot that starts for the first time its file.
+// makeDatabase gives a bot that starts for the first time its file, with the tables of this
+// build: making them costs a bot more than all else that its start does.
 func (w *world) makeDatabase() {
 	w.t.Helper()
-	content, err := emptyDatabase()
-	require.NoError(w.t, err)
-	file, err := os.OpenFile(w.database(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return
+	if _, err := os.Stat(w.database()); errors.Is(err, fs.ErrNotExist) {
+		storetest.NewFile(w.t, w.database())
 	}
-	require.NoError(w.t, err)
-	_, err = file.Write(content)
-	require.NoError(w.t, errors.Join(err, file.Close()))
 }
 
 func (w *world) database() string { return filepath.Join(w.dir, "requests.db") }

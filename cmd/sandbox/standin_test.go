@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "stand-in" {
 		os.Exit(standIn(os.Args[2], os.Args[3:]))
 	}
-	cleanroom.MainInTurn(m)
+	cleanroom.Main(m)
 }
 
 // standInCommand is a command line that makes this binary play a role.

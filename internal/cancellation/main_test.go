@@ -6,4 +6,4 @@ import (
 	"cancel-server/internal/cleanroom"
 )
 
-func TestMain(m *testing.M) { cleanroom.MainInTurn(m) }
+func TestMain(m *testing.M) { cleanroom.Main(m) }

@@ -55,7 +55,7 @@ const (
 
 func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := storetest.Dir(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		path := filepath.Join(dir, fmt.Sprintf("%d.db", time.Now().UnixNano()))
 		storetest.NewFile(t, path)

@@ -25,8 +25,9 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// MainInTurn is Main for a package whose tests keep all processors busy. Of these packages
-// one runs at a time, where the system can lock a file.
+// MainInTurn is Main for a package that starts many processes on PostgreSQL. Of these
+// packages one runs at a time, where the system can lock a file. A package that waits for
+// its turn takes one of go test's own places, so that only the heaviest do.
 func MainInTurn(m *testing.M) {
 	Prepare()
 	TakeTurn()
