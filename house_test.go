@@ -49,7 +49,7 @@ var table = map[string]room{
 		ours: []string{"internal/cancellation"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
-	"internal/inventory": {
+	"internal/typeahead": {
 		ours: []string{"internal/cancellation"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
@@ -77,7 +77,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/inventory", "internal/store", "internal/slackui", "internal/softlayer",
+			"internal/authz", "internal/cancellation", "internal/typeahead", "internal/store", "internal/slackui", "internal/softlayer",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
 		why:    "wiring; a shipped bot holds no fake",
@@ -98,7 +98,7 @@ var inTestsOf = map[string][]string{
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid"},
 	// The real client of the fake account, and the real store.
-	"internal/inventory": {module + "internal/softlayer", module + "internal/store"},
+	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},
 	// Random operations, held against a model and made small when they fail.

@@ -18,7 +18,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/inventory"
+	"cancel-server/internal/typeahead"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
 )
@@ -78,7 +78,7 @@ type bot struct {
 	directory  *slackui.Directory
 	policy     *inForce
 	watch      *policyWatch // nil without a policy file
-	inventory  *inventory.Inventory
+	inventory  *typeahead.Inventory
 	worker     *cancellation.Worker
 	dispatcher *slackui.Dispatcher
 	socket     *slackui.Socket // nil without an app token
@@ -118,7 +118,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.worker.Wake, Log: log,
 	}
-	b.inventory = inventory.New(inventory.Options{
+	b.inventory = typeahead.New(typeahead.Options{
 		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})

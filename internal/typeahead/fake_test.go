@@ -1,4 +1,4 @@
-package inventory_test
+package typeahead_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakesoftlayer"
-	"cancel-server/internal/inventory"
+	"cancel-server/internal/typeahead"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
@@ -63,9 +63,9 @@ func newWorld(t *testing.T, servers int) *world {
 }
 
 // start runs an inventory until the test ends, and waits until it has said something.
-func (w *world) start(owner, until string) *inventory.Inventory {
+func (w *world) start(owner, until string) *typeahead.Inventory {
 	w.Helper()
-	i := inventory.New(inventory.Options{
+	i := typeahead.New(typeahead.Options{
 		Servers: w.client, Tags: w.client, Live: w.client, Keeper: w.store, Owner: owner, Rate: 10_000,
 		Interval: time.Hour, Log: slog.New(slog.NewTextHandler(w.said, nil)),
 	})

@@ -1,4 +1,4 @@
-// Package inventory answers the typeahead: which servers may be meant by what was typed so
+// Package typeahead answers the typeahead: which servers may be meant by what was typed so
 // far. It keeps a light copy of all servers in memory, finds by host name, full name,
 // address, id and tag, and answers from memory alone wherever it knows something that fits.
 // What it does not know yet it asks SoftLayer for.
@@ -13,4 +13,4 @@
 // are read tag by tag afterwards. What a pass has found is kept in the store, for the next
 // start and for the other replicas: of those one at a time makes a pass, and the others
 // take over what it kept.
-package inventory
+package typeahead
