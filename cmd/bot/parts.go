@@ -93,7 +93,7 @@ func (f *far) openStore(ctx context.Context, cfg Config, serve bool, log *slog.L
 	if err := s.Bind(ctx, binding); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	f.softlayer = f.softlayer.WithTurns(s.Turns("softlayer", cfg.SoftLayerRate))
+	f.softlayer = f.softlayer.WithRateLimiter(s.RateLimiter("softlayer", cfg.SoftLayerRate))
 	return s, nil
 }
 

@@ -18,9 +18,9 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/typeahead"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
+	"cancel-server/internal/typeahead"
 )
 
 // drainTime bounds how long what is in hand may take to end after a stop.
@@ -82,7 +82,7 @@ type bot struct {
 	worker     *cancellation.Worker
 	dispatcher *slackui.Dispatcher
 	socket     *slackui.Socket // nil without an app token
-	books      cancellation.Books
+	books      cancellation.TicketReader
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
@@ -104,7 +104,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		limits.Poll = listenedPoll
 	}
 	b.worker = &cancellation.Worker{
-		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Filer: f.softlayer,
+		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Filer: f.softlayer,
 		Directory: b.directory, Policy: b.policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 		Announcer: announcer,
 	}
@@ -114,7 +114,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Inventory: f.softlayer, Books: f.softlayer, Directory: b.directory, Policy: b.policy,
+		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
 		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.worker.Wake, Log: log,
 	}
@@ -125,7 +125,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
 		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
-		Key: journal.HMACKey(), Shelf: journal, Team: f.bot.Team, Log: log,
+		Key: journal.HMACKey(), Cards: journal, Team: f.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = slackui.NewSocket(slackui.SocketOptions{

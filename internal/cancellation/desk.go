@@ -14,8 +14,8 @@ import (
 // Desk answers people: it reads cards, and decides and records submissions.
 type Desk struct {
 	Journal   Journal
-	Inventory Inventory
-	Books     Books
+	Servers   ServerReader
+	Tickets   TicketReader
 	Directory Directory
 	Policy    Policy
 	Account   Account

@@ -105,7 +105,7 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 		return w.again(ctx, h, &w.slack, "reading the approvers' standing", err)
 	}
 	began.server = time.Now()
-	server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	server, err := w.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
 		return w.again(ctx, h, &w.softlayer, "reading the server", err)
 	}
@@ -276,7 +276,7 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	r := h.request()
-	outcome := w.Filer.File(posting, Order{
+	outcome := w.Filer.RequestCancellation(posting, Order{
 		Server: r.Submission.Card.Server.ID, Reason: r.Submission.Reason,
 		Content: TicketContent(r), Associated: r.Submission.Associated,
 	})
@@ -351,7 +351,7 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 		w.Log.Error("SoftLayer took no request; trying again", "ref", r.Ref.Short(), "answer", o.Text)
 		return verdict{to: Scheduled, why: Because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
 	case AlreadyOpen:
-		server, err := w.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+		server, err := w.Servers.Server(ctx, r.Submission.Card.Server.ID)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -366,7 +366,7 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 }
 
 // rule judges a ticket that SoftLayer named as the one that stands.
-func (b bookReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
+func (b recordReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
 	ticket, err := b.books.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil

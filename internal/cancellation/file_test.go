@@ -58,10 +58,10 @@ func TestPeopleAreReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
 		w.needs(1)
 		r := w.submit()
 		w.approve(r, raj)
-		slack, books := &people{Directory: w, late: 25 * time.Second, oldest: map[string]time.Time{}}, &slow{Inventory: w}
+		slack, books := &people{Directory: w, late: 25 * time.Second, oldest: map[string]time.Time{}}, &slow{ServerReader: w}
 		books.by.Store(int64(4 * time.Second))
 		worker := w.worker(w.journal)
-		worker.Directory, worker.Inventory = slack, books
+		worker.Directory, worker.Servers = slack, books
 		w.runs(worker, time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
@@ -86,10 +86,10 @@ func TestNothingIsSentOnReadsThatAreTooOld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.submit()
-				books := &slow{Inventory: w}
+				books := &slow{ServerReader: w}
 				books.by.Store(int64(c.server))
 				worker := w.worker(w.journal)
-				worker.Directory, worker.Inventory = lingering{w, c.person}, books
+				worker.Directory, worker.Servers = lingering{w, c.person}, books
 				w.runs(worker, time.Minute)
 				posts, _ := w.snapshot()
 				assert.Equal(t, c.sent, len(posts) == 1)

@@ -39,12 +39,12 @@ func TestNothingIsSentAgainBeforeAWholeSettleTime(t *testing.T) {
 // blind are the books of a key that may not view tickets. SoftLayer's list of them is
 // empty then, as if there were none.
 type blind struct {
-	cancellation.Books
+	cancellation.TicketReader
 	asked atomic.Int32
 }
 
 func (b *blind) Rights(ctx context.Context) (cancellation.Rights, error) {
-	rights, err := b.Books.Rights(ctx)
+	rights, err := b.TicketReader.Rights(ctx)
 	rights.ViewTickets = false
 	return rights, err
 }
@@ -58,9 +58,9 @@ func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()
-		books := &blind{Books: w}
+		books := &blind{TicketReader: w}
 		worker := w.worker(w.journal)
-		worker.Books = books
+		worker.Tickets = books
 		w.runs(worker, time.Hour)
 		posts, _ := w.snapshot()
 		assert.Len(t, posts, 1, "what the key cannot see is not absent")

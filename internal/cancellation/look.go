@@ -16,7 +16,7 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	if err != nil {
 		return Card{}, fmt.Errorf("reading the database's time: %w", err)
 	}
-	found, err := d.Inventory.Server(ctx, server)
+	found, err := d.Servers.Server(ctx, server)
 	if errors.Is(err, ErrServerNotFound) {
 		err = d.vanished(ctx, server, now, err)
 	}
@@ -35,7 +35,7 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 
 // alone reports whether the host name is known to be this server's only.
 func (d *Desk) alone(ctx context.Context, hostname string) bool {
-	count, err := d.Inventory.Namesakes(ctx, hostname)
+	count, err := d.Servers.Namesakes(ctx, hostname)
 	if err != nil {
 		d.Log.Info("counting namesakes", "err", err)
 	}
@@ -44,7 +44,7 @@ func (d *Desk) alone(ctx context.Context, hostname string) bool {
 
 // cutoff is "" when it could not be read: the card then says so.
 func (d *Desk) cutoff(ctx context.Context) string {
-	date, err := d.Books.Cutoff(ctx, d.Account.ID)
+	date, err := d.Tickets.Cutoff(ctx, d.Account.ID)
 	if err != nil {
 		d.Log.Info("reading the cut-off date", "err", err)
 		return ""
@@ -55,7 +55,7 @@ func (d *Desk) cutoff(ctx context.Context) string {
 // seesTickets reports whether the key is known to see tickets. SoftLayer leaves out an
 // open ticket that it may not see just as one that there is not.
 func (d *Desk) seesTickets(ctx context.Context) bool {
-	sees, err := d.rights.viewTickets(ctx, d.Books)
+	sees, err := d.rights.viewTickets(ctx, d.Tickets)
 	if err != nil {
 		d.Log.Info("reading what the key may see", "err", err)
 	}
@@ -73,7 +73,7 @@ type keyRights struct {
 	sees  bool
 }
 
-func (k *keyRights) viewTickets(ctx context.Context, books Books) (bool, error) {
+func (k *keyRights) viewTickets(ctx context.Context, books TicketReader) (bool, error) {
 	k.mu.Lock()
 	sees, fresh := k.sees, time.Now().Before(k.until)
 	k.mu.Unlock()
@@ -128,7 +128,7 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 	case server.pending():
 		return Filed, ""
 	}
-	ticket, err := d.Books.Ticket(ctx, r.Ticket.ID)
+	ticket, err := d.Tickets.Ticket(ctx, r.Ticket.ID)
 	switch {
 	case errors.Is(err, ErrTicketHidden):
 		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
@@ -216,7 +216,7 @@ func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFou
 	if err != nil || r.State != Filed {
 		return notFound
 	}
-	if rights, err := d.Books.Rights(ctx); err != nil || !rights.AllHardware {
+	if rights, err := d.Tickets.Rights(ctx); err != nil || !rights.AllHardware {
 		return notFound
 	}
 	const evidence = "server not found by a key that sees all hardware"

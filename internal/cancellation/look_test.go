@@ -140,10 +140,10 @@ func TestATicketThatCouldNotBeReadIsNotClosed(t *testing.T) {
 		w.submit()
 		w.run(w.journal, time.Minute)
 		w.change((*world).closeTickets)
-		books := &behind{Books: w}
+		books := &behind{TicketReader: w}
 		books.unread.Store(true)
 		desk := w.desk()
-		desk.Books = books
+		desk.Tickets = books
 		card, err := desk.Look(t.Context(), w.server.ID)
 		require.NoError(t, err)
 		assert.Empty(t, card.Standing.Ending)
@@ -175,7 +175,7 @@ func TestARequestThatCannotBeReadHoldsItsServerAllTheSame(t *testing.T) {
 
 // crowd is an inventory that counts namesakes, or does not.
 type crowd struct {
-	cancellation.Inventory
+	cancellation.ServerReader
 	namesakes int
 	err       error
 }
@@ -192,9 +192,9 @@ func TestAShortNameIsUniqueOnlyWhereThatIsKnown(t *testing.T) {
 			{crowd{namesakes: 2}, false},
 			{crowd{namesakes: 1, err: errors.New("no answer")}, false},
 		} {
-			c.of.Inventory = w
+			c.of.ServerReader = w
 			desk := w.desk()
-			desk.Inventory = c.of
+			desk.Servers = c.of
 			card, err := desk.Look(t.Context(), w.server.ID)
 			require.NoError(t, err)
 			assert.Equal(t, c.unique, card.ShortNameUnique, "%+v", c.of)
@@ -203,14 +203,14 @@ func TestAShortNameIsUniqueOnlyWhereThatIsKnown(t *testing.T) {
 }
 
 // dated are books that tell the cut-off.
-type dated struct{ cancellation.Books }
+type dated struct{ cancellation.TicketReader }
 
 func (dated) Cutoff(_ context.Context, account string) (string, error) { return "of " + account, nil }
 
 func TestACardSaysUntilWhenACancellationMustBeIn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
-		desk.Books = dated{w}
+		desk.Tickets = dated{w}
 		card, err := desk.Look(t.Context(), w.server.ID)
 		require.NoError(t, err)
 		assert.Equal(t, "of 123456", card.Cutoff)
@@ -221,8 +221,8 @@ func TestACardSaysUntilWhenACancellationMustBeIn(t *testing.T) {
 func TestACardSaysWhereTheKeyMayNotSeeTickets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
-		books := forbidden{Books: w}
-		desk.Books = &books
+		books := forbidden{TicketReader: w}
+		desk.Tickets = &books
 		hidden := func() bool {
 			card, err := desk.Look(t.Context(), w.server.ID)
 			require.NoError(t, err)

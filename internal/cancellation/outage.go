@@ -59,6 +59,6 @@ func (o *outage) answers(ctx context.Context) bool {
 const maxOutagePause = 15 * time.Second
 
 func (w *Worker) askSoftLayer(ctx context.Context) error {
-	_, err := w.Books.Account(ctx)
+	_, err := w.Tickets.Account(ctx)
 	return err
 }

@@ -24,18 +24,18 @@ var ErrTooManyTickets = errors.New("there are more tickets than can be read to b
 // changes nothing until somebody gives it.
 var ErrReadRefused = errors.New("SoftLayer does not let this key read that")
 
-// Inventory reads servers. Every error other than ErrServerNotFound and ErrReadRefused
+// ServerReader reads servers. Every error other than ErrServerNotFound and ErrReadRefused
 // means that nothing was answered.
-type Inventory interface {
+type ServerReader interface {
 	// Server reads one server by id with everything that a card shows.
 	Server(ctx context.Context, id int64) (Server, error)
 	// Namesakes counts the servers that carry this host name, whatever their domain.
 	Namesakes(ctx context.Context, hostname string) (int, error)
 }
 
-// Books reads what SoftLayer has on record about cancellations. Every method may fail
+// TicketReader reads what SoftLayer has on record about cancellations. Every method may fail
 // with ErrReadRefused.
-type Books interface {
+type TicketReader interface {
 	// Ticket reads one ticket with its first update and the hardware attached.
 	// ErrTicketHidden: the key may not see it.
 	Ticket(ctx context.Context, id int64) (Ticket, error)
@@ -68,9 +68,9 @@ type Order struct {
 
 // Filer makes the one call that cannot be undone.
 type Filer interface {
-	// File POSTs once, on one fresh connection, and classifies the answer as design
+	// RequestCancellation POSTs once, on one fresh connection, and classifies the answer as design
 	// rule 4.1 says. It makes no call once ctx is over, and never calls twice.
-	File(ctx context.Context, order Order) Outcome
+	RequestCancellation(ctx context.Context, order Order) Outcome
 }
 
 // Outcome is what is known after a POST.

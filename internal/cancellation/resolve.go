@@ -119,7 +119,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 		return r, "", errors.Join(err, madeError(made))
 	}
 	note := "no ticket that the key can read is this request's"
-	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
+	tickets, err := d.Tickets.TicketsOf(ctx, r.Submission.Card.Server.ID, r.ticketsSince())
 	if err != nil {
 		d.Log.Warn("reading the server's tickets", "ref", r.Ref.Short(), "err", err)
 		note = "the server's tickets could not be read: taken on the person's word"
@@ -170,7 +170,7 @@ func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request
 	if id <= 0 {
 		return r, "", ErrTicketMissing
 	}
-	ticket, err := d.Books.Ticket(ctx, id)
+	ticket, err := d.Tickets.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return d.byNumber(ctx, r, Ticket{TicketID: TicketID{ID: id}}, res)
 	}
@@ -197,7 +197,7 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 	if err != nil || made != 0 && made != t.ID {
 		return r, "", errors.Join(err, madeError(made))
 	}
-	server, err := d.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	server, err := d.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
 		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)
 	}
@@ -224,7 +224,7 @@ func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error
 }
 
 func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
-	server, err := d.Inventory.Server(ctx, r.Submission.Card.Server.ID)
+	server, err := d.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
 		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)
 	}
@@ -325,7 +325,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	found, err := bookReader{d.Journal, d.Inventory, d.Books, d.Log}.read(ctx, r)
+	found, err := recordReader{d.Journal, d.Servers, d.Tickets, d.Log}.read(ctx, r)
 	if err != nil {
 		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
 	}

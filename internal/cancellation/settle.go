@@ -42,20 +42,20 @@ func (f finding) verdict() *verdict {
 	return f.sure
 }
 
-// bookReader reads what SoftLayer and the history say of a request. It changes nothing.
-type bookReader struct {
+// recordReader reads what SoftLayer and the history say of a request. It changes nothing.
+type recordReader struct {
 	journal   Journal
-	inventory Inventory
-	books     Books
+	inventory ServerReader
+	books     TicketReader
 	log       *slog.Logger
 }
 
-func (w *Worker) reader() bookReader { return bookReader{w.Journal, w.Inventory, w.Books, w.Log} }
+func (w *Worker) reader() recordReader { return recordReader{w.Journal, w.Servers, w.Tickets, w.Log} }
 
 // read asks everything that can show whether a POST made a ticket (rule 4.3). An
 // error means that something was not answered. Clean needs positive evidence: what the
 // key cannot read is unclear, and is not asked for for ever.
-func (b bookReader) read(ctx context.Context, r Request) (finding, error) {
+func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
 	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
@@ -71,7 +71,7 @@ func (b bookReader) read(ctx context.Context, r Request) (finding, error) {
 	return found, nil
 }
 
-func (b bookReader) consult(ctx context.Context, r Request) (finding, error) {
+func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
 	shown := r.Submission.Card.Server
 	server, err := b.inventory.Server(ctx, shown.ID)
 	if err != nil {
@@ -88,20 +88,20 @@ func (b bookReader) consult(ctx context.Context, r Request) (finding, error) {
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
-	tickets, err := b.books.TicketsOf(ctx, shown.ID, r.booksSince())
+	tickets, err := b.books.TicketsOf(ctx, shown.ID, r.ticketsSince())
 	if err != nil {
 		return finding{}, err
 	}
 	return weigh(r, server, named, tickets, rights), nil
 }
 
-// booksSince is from when on closed tickets are read: well before any that this
+// ticketsSince is from when on closed tickets are read: well before any that this
 // request can have made, whatever the clocks say.
-func (r Request) booksSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour) }
+func (r Request) ticketsSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour) }
 
 // named judges the tickets that SoftLayer named itself: the open cancellation
 // ticket, and what answers to our POSTs said.
-func (b bookReader) named(ctx context.Context, r Request, server Server) (*verdict, error) {
+func (b recordReader) named(ctx context.Context, r Request, server Server) (*verdict, error) {
 	made, ids, err := b.evidence(ctx, r)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (v verdict) weight() int {
 // attempt without its lease had made, and those to be judged: the one it was filed
 // with once, the one on the row, and those that late answers named as standing, unless
 // a person has said since that they are none.
-func (b bookReader) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
+func (b recordReader) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
 	events, err := b.journal.Events(ctx, r.ID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)

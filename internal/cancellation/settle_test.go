@@ -125,7 +125,7 @@ func TestATicketThatSoftLayerNamesSettlesALostAnswerAsSoonAsNoneCanBeUnderWay(t 
 
 // behind are books that list no ticket of the server yet, and may not read single ones.
 type behind struct {
-	cancellation.Books
+	cancellation.TicketReader
 	unread atomic.Bool
 }
 
@@ -137,7 +137,7 @@ func (b *behind) Ticket(ctx context.Context, id int64) (cancellation.Ticket, err
 	if b.unread.Load() {
 		return cancellation.Ticket{}, errors.New("no answer")
 	}
-	return b.Books.Ticket(ctx, id)
+	return b.TicketReader.Ticket(ctx, id)
 }
 
 func TestOurOwnOpenTicketIsFoundBeforeItIsListed(t *testing.T) {
@@ -145,7 +145,7 @@ func TestOurOwnOpenTicketIsFoundBeforeItIsListed(t *testing.T) {
 		w.answers = append(w.answers, madeButLost)
 		r := w.submit()
 		worker := w.worker(w.journal)
-		worker.Books = &behind{Books: w}
+		worker.Tickets = &behind{TicketReader: w}
 		w.runs(worker, time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)
 	})
@@ -173,8 +173,8 @@ func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *tes
 			inWorld(t, func(t *testing.T, w *world) {
 				r := w.submit()
 				worker := w.worker(w.journal)
-				books := &behind{Books: w}
-				worker.Books = books
+				books := &behind{TicketReader: w}
+				worker.Tickets = books
 				w.answers = append(w.answers, named(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
 				w.runs(worker, time.Hour)
 				require.Equal(t, cancellation.Unknown, w.now(r).State, "it is not passed over")
@@ -198,14 +198,14 @@ func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *tes
 func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const reading = 35 * time.Second
-		books := &slow{Inventory: w}
+		books := &slow{ServerReader: w}
 		w.answers = append(w.answers, func(*world, cancellation.Order) cancellation.Outcome {
 			books.by.Store(int64(reading))
 			return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: "connection reset"}
 		})
 		r := w.submit()
 		worker := w.worker(w.journal)
-		worker.Inventory = books
+		worker.Servers = books
 		w.runs(worker, 2*time.Minute)
 		stored := w.now(r)
 		require.NotZero(t, stored.CleanSince)
@@ -215,12 +215,12 @@ func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {
 
 // slow is an inventory that takes its time to answer.
 type slow struct {
-	cancellation.Inventory
+	cancellation.ServerReader
 	by atomic.Int64
 }
 
 func (s *slow) Server(ctx context.Context, id int64) (cancellation.Server, error) {
-	got, err := s.Inventory.Server(ctx, id)
+	got, err := s.ServerReader.Server(ctx, id)
 	time.Sleep(time.Duration(s.by.Load()))
 	return got, err
 }
@@ -242,7 +242,7 @@ func TestARestartStartsTheSettleTimeAnew(t *testing.T) {
 }
 
 // crowded are books with more tickets than are read.
-type crowded struct{ cancellation.Books }
+type crowded struct{ cancellation.TicketReader }
 
 func (crowded) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Ticket, error) {
 	return nil, fmt.Errorf("more than 50: %w", cancellation.ErrTooManyTickets)
@@ -253,7 +253,7 @@ func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()
 		worker := w.worker(w.journal)
-		worker.Books = crowded{w}
+		worker.Tickets = crowded{w}
 		w.runs(worker, time.Hour)
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
@@ -264,7 +264,7 @@ func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
 
 // forbidden are books that the key may read in part only.
 type forbidden struct {
-	cancellation.Books
+	cancellation.TicketReader
 	tickets, rights error
 }
 
@@ -272,14 +272,14 @@ func (f forbidden) TicketsOf(ctx context.Context, server int64, since time.Time)
 	if f.tickets != nil {
 		return nil, f.tickets
 	}
-	return f.Books.TicketsOf(ctx, server, since)
+	return f.TicketReader.TicketsOf(ctx, server, since)
 }
 
 func (f forbidden) Rights(ctx context.Context) (cancellation.Rights, error) {
 	if f.rights != nil {
 		return cancellation.Rights{}, f.rights
 	}
-	return f.Books.Rights(ctx)
+	return f.TicketReader.Rights(ctx)
 }
 
 func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
@@ -293,8 +293,8 @@ func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
 				w.answers = append(w.answers, lostBefore)
 				r := w.submit()
 				worker := w.worker(w.journal)
-				books.Books = w
-				worker.Books = books
+				books.TicketReader = w
+				worker.Tickets = books
 				w.runs(worker, postTimeout/2)
 				assert.Equal(t, cancellation.Unknown, w.now(r).State, "the POST may be under way yet")
 				w.runs(worker, 2*postTimeout)

@@ -206,7 +206,7 @@ func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error
 	case r.maybeUnderWay(now):
 		return &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
 	}
-	tickets, err := d.Books.TicketsOf(ctx, r.Submission.Card.Server.ID, r.booksSince())
+	tickets, err := d.Tickets.TicketsOf(ctx, r.Submission.Card.Server.ID, r.ticketsSince())
 	if err != nil {
 		return fmt.Errorf("reading the server's tickets before ending %s: %w", r.Ref.Short(), err)
 	}

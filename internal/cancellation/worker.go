@@ -38,8 +38,8 @@ const stepTime = time.Minute
 // Worker files, settles and announces. Its fields are set before Run and stay.
 type Worker struct {
 	Journal   Journal
-	Inventory Inventory
-	Books     Books
+	Servers   ServerReader
+	Tickets   TicketReader
 	Filer     Filer
 	Directory Directory
 	Policy    Policy

@@ -378,7 +378,7 @@ func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
 
 // poisoned is an inventory that panics on one server.
 type poisoned struct {
-	cancellation.Inventory
+	cancellation.ServerReader
 	server int64
 }
 
@@ -386,7 +386,7 @@ func (p poisoned) Server(ctx context.Context, id int64) (cancellation.Server, er
 	if id == p.server {
 		panic("a fee of nil")
 	}
-	return p.Inventory.Server(ctx, id)
+	return p.ServerReader.Server(ctx, id)
 }
 
 func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T) {
@@ -394,7 +394,7 @@ func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T
 		w.submitFleet(3)
 		bad := w.server.ID + 1
 		worker := w.worker(w.journal)
-		worker.Inventory = poisoned{w, bad}
+		worker.Servers = poisoned{w, bad}
 		w.runs(worker, time.Minute)
 		posts, _ := w.snapshot()
 		assert.Len(t, posts, 2)

@@ -129,7 +129,7 @@ func (w *world) restart() {
 
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
-		Journal: w.journal, Inventory: w, Books: w, Directory: w, Policy: w,
+		Journal: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, ServersPerDay: w.perDay, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -146,7 +146,7 @@ func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 		limits.FilingsPerHour = w.perHour
 	}
 	return &cancellation.Worker{
-		Journal: journal, Inventory: w, Books: w, Filer: w, Directory: w, Policy: w, Announcer: w,
+		Journal: journal, Servers: w, Tickets: w, Filer: w, Directory: w, Policy: w, Announcer: w,
 		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler), NotifyChannel: w.notify,
 	}
 }
@@ -342,7 +342,7 @@ func (w *world) Cutoff(context.Context, string) (string, error) {
 	return "", errors.New("not readable")
 }
 
-func (w *world) File(_ context.Context, o cancellation.Order) cancellation.Outcome {
+func (w *world) RequestCancellation(_ context.Context, o cancellation.Order) cancellation.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.posts = append(w.posts, post{time.Now(), o, w.decision})

@@ -47,7 +47,7 @@ type Options struct {
 	Policy    Asker              // refuses at the command whom no permit can match
 	Words     Words              // links tickets in cards and answers
 	Key       []byte             // seals private_metadata; this installation's, kept in its store
-	Shelf     Shelf              // keeps the cards that do not fit private_metadata
+	Cards     CardStore          // keeps the cards that do not fit private_metadata
 	Team      string             // id of the workspace that the app is installed in
 	Command   string             // what people type; "" for /cancel-server
 	Log       *slog.Logger
@@ -80,7 +80,7 @@ func NewApp(o Options) *App {
 	}
 	return &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
-		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, shelf: o.Shelf}, team: o.Team,
+		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		commandName: cmp.Or(o.Command, "/cancel-server"), log: o.Log, choices: newChoices(),
 	}
 }

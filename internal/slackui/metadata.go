@@ -33,9 +33,9 @@ const (
 // installation, for this person, in the form that this build reads.
 var errNotOurs = errors.New("the form was not made by this bot for this person, or by another version of it")
 
-// Shelf keeps snapshots of cards that do not fit a modal's private_metadata, for a
+// CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for a
 // day at least. The digest is the name and the proof of what it keeps.
-type Shelf interface {
+type CardStore interface {
 	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
 	KeepCard(ctx context.Context, digest string, data []byte) error
 	// Card returns what was stored under this digest, or an error.
@@ -52,7 +52,7 @@ type metadata struct {
 	Until       time.Time           `json:"t,omitzero"` // end of the response_url's life
 	By          cancellation.Person `json:"b"`
 	Card        *cancellation.Card  `json:"s,omitempty"`
-	Shelved     string              `json:"d,omitempty"` // digest of a card that stands on the shelf
+	Shelved     string              `json:"d,omitempty"` // digest of a card that stands on the cards
 }
 
 func (m metadata) place() cancellation.Place {
@@ -79,10 +79,10 @@ func (m metadata) server() int64 {
 // sealer seals metadata with a key of this installation.
 type sealer struct {
 	key   []byte
-	shelf Shelf
+	cards CardStore
 }
 
-// seal writes metadata for private_metadata. A card that does not fit goes on the shelf.
+// seal writes metadata for private_metadata. A card that does not fit goes on the cards.
 func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
 	sealed, err := s.pack(m)
 	if err != nil || len(sealed) <= maxMetadata {
@@ -96,7 +96,7 @@ func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
 		return "", fmt.Errorf("writing a card: %w", err)
 	}
 	m.Card, m.Shelved = nil, digest(data)
-	if err := s.shelf.KeepCard(ctx, m.Shelved, data); err != nil {
+	if err := s.cards.KeepCard(ctx, m.Shelved, data); err != nil {
 		return "", fmt.Errorf("shelving a card: %w", err)
 	}
 	return s.seal(ctx, m)
@@ -188,7 +188,7 @@ func (s sealer) unpack(sealed string) ([]byte, error) {
 }
 
 func (s sealer) takeDown(ctx context.Context, name string) (*cancellation.Card, error) {
-	data, err := s.shelf.Card(ctx, name)
+	data, err := s.cards.Card(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading a shelved card: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// memoryShelf is a shelf that a test can look at.
+// memoryShelf is a cards that a test can look at.
 type memoryShelf map[string][]byte
 
 func (m memoryShelf) KeepCard(_ context.Context, digest string, data []byte) error {
@@ -48,9 +48,9 @@ func someMetadata(tags int) metadata {
 
 func TestMetadataComesBackAsItWent(t *testing.T) {
 	t.Parallel()
-	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, on the shelf
-		shelf := memoryShelf{}
-		s := sealer{key: []byte("key"), shelf: shelf}
+	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, on the cards
+		cards := memoryShelf{}
+		s := sealer{key: []byte("key"), cards: cards}
 		m := someMetadata(tags)
 		sealed, err := s.seal(t.Context(), m)
 		require.NoError(t, err)
@@ -59,14 +59,14 @@ func TestMetadataComesBackAsItWent(t *testing.T) {
 		require.NoError(t, err)
 		m.Shelved = opened.Shelved
 		assert.Equal(t, m, opened)
-		assert.Equal(t, tags == 2000, len(shelf) == 1, "only what does not fit is shelved")
+		assert.Equal(t, tags == 2000, len(cards) == 1, "only what does not fit is shelved")
 		assert.Equal(t, m.Card.Server.Digest(true), opened.Card.Server.Digest(true), "the same server has the same request id")
 	}
 }
 
 func TestMetadataThatIsNotOursDoesNotOpen(t *testing.T) {
 	t.Parallel()
-	s := sealer{key: []byte("key"), shelf: memoryShelf{}}
+	s := sealer{key: []byte("key"), cards: memoryShelf{}}
 	sealed, err := s.seal(t.Context(), someMetadata(0))
 	require.NoError(t, err)
 	for i := range sealed {
@@ -87,12 +87,12 @@ func TestMetadataThatIsNotOursDoesNotOpen(t *testing.T) {
 
 func TestACardThatLeftTheShelfIsMissedNotInvented(t *testing.T) {
 	t.Parallel()
-	shelf := memoryShelf{}
-	s := sealer{key: []byte("key"), shelf: shelf}
+	cards := memoryShelf{}
+	s := sealer{key: []byte("key"), cards: cards}
 	sealed, err := s.seal(t.Context(), someMetadata(2000))
 	require.NoError(t, err)
-	for digest := range shelf {
-		shelf[digest] = []byte(`{"Server":{"ID":1}}`)
+	for digest := range cards {
+		cards[digest] = []byte(`{"Server":{"ID":1}}`)
 	}
 	m, err := s.open(t.Context(), sealed, "U1")
 	require.Error(t, err)

@@ -70,14 +70,14 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: s.slack.TeamID(), Account: "123456", Endpoint: "http://127.0.0.1/"}))
 
 	s.desk = &cancellation.Desk{
-		Journal: s.store, Inventory: s.rack, Books: s.rack, Directory: directory,
+		Journal: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: silent(),
 		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{
 		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.desk.Policy.(*authz.Policy),
-		Words: testWords(), Key: s.store.HMACKey(), Shelf: s.store, Team: s.slack.TeamID(), Log: silent(),
+		Words: testWords(), Key: s.store.HMACKey(), Cards: s.store, Team: s.slack.TeamID(), Log: silent(),
 	})
 	for _, change := range changes {
 		change(s)

@@ -18,10 +18,10 @@ import (
 // that has SoftLayer_Search (https://sldn.softlayer.com/article/softlayer_search/).
 const DefaultEndpoint = "https://api.softlayer.com/rest/v3.1"
 
-// Turns keep the calls to SoftLayer at a rate: [Client.WithTurns]. A read waits for its
+// RateLimiter keeps the calls to SoftLayer at a rate: [Client.WithRateLimiter]. A read waits for its
 // turn; filing goes at once, because what was read for it grows old, and the reads after
 // it wait so much longer.
-type Turns interface {
+type RateLimiter interface {
 	// Wait returns when one call may go. It makes no call wait longer than ctx lets it.
 	Wait(ctx context.Context) error
 	// Spend counts one call that went without waiting. It does not wait.
@@ -58,15 +58,15 @@ type Client struct {
 	timeout   time.Duration
 	authorize func(*http.Request)
 	conceal   func(string) string // takes the credentials out of foreign text
-	turns     Turns
+	turns     RateLimiter
 	now       func() time.Time
 	reads     *http.Client
 }
 
 var (
-	_ cancellation.Inventory = (*Client)(nil)
-	_ cancellation.Books     = (*Client)(nil)
-	_ cancellation.Filer     = (*Client)(nil)
+	_ cancellation.ServerReader = (*Client)(nil)
+	_ cancellation.TicketReader = (*Client)(nil)
+	_ cancellation.Filer        = (*Client)(nil)
 )
 
 // New makes a client. It makes no call; an error names the option that is wrong and
@@ -95,8 +95,8 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// WithTurns is the same client, with its calls kept at a rate.
-func (c *Client) WithTurns(t Turns) *Client {
+// WithRateLimiter is the same client, with its calls kept at a rate.
+func (c *Client) WithRateLimiter(t RateLimiter) *Client {
 	kept := *c
 	kept.turns = t
 	return &kept

@@ -209,7 +209,7 @@ func TestWaitingForATurnCountsAgainstTheContext(t *testing.T) {
 	t.Parallel()
 	v, kept := newVendor(t, says(200, `{"id":1}`)), &turns{}
 	kept.left.Store(1)
-	c := newClient(t, softlayer.Options{Endpoint: v.URL}).WithTurns(kept)
+	c := newClient(t, softlayer.Options{Endpoint: v.URL}).WithRateLimiter(kept)
 	_, err := c.Account(t.Context())
 	require.NoError(t, err)
 
@@ -223,8 +223,8 @@ func TestWaitingForATurnCountsAgainstTheContext(t *testing.T) {
 func TestFilingGoesAtOnceAndIsCounted(t *testing.T) {
 	t.Parallel()
 	v, kept := newVendor(t, says(200, `{"id":1}`)), &turns{}
-	c := newClient(t, softlayer.Options{Endpoint: v.URL}).WithTurns(kept)
-	assert.Equal(t, cancellation.Made, c.File(t.Context(), order()).Kind)
+	c := newClient(t, softlayer.Options{Endpoint: v.URL}).WithRateLimiter(kept)
+	assert.Equal(t, cancellation.Made, c.RequestCancellation(t.Context(), order()).Kind)
 	assert.Len(t, v.received(), 1, "no turn is waited for: what was read for it grows old")
 	assert.EqualValues(t, 1, kept.spent.Load())
 }

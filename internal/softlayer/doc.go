@@ -9,7 +9,7 @@
 // The one call that cannot be undone is [Client.CreateCancelServerTicket]. It goes
 // out once, on a connection of its own, and its error says which of three things
 // is so: SoftLayer's definite no, surely nothing was sent ([ErrNotSent]), or nobody
-// knows ([ErrAnswerLost]). [Client.File] puts the same into the domain's words.
+// knows ([ErrAnswerLost]). [Client.RequestCancellation] puts the same into the domain's words.
 //
 // Nobody has published a recorded answer of that method; what is read here follows
 // the vendor's page and the answers of its neighbours.

@@ -141,7 +141,7 @@ func TestEveryFaultOfTheFakeIsClassifiedAndTheBooksAgree(t *testing.T) {
 			f := newFake(t, visits(arrived, left))
 			o := f.order()
 			require.NoError(t, f.Fault(cancelMethod, fault.Name, 1))
-			outcome := f.File(ctx, o)
+			outcome := f.RequestCancellation(ctx, o)
 			<-left
 			assert.Equal(t, expected.kind, outcome.Kind, outcome.Text)
 			assert.Equal(t, expected.tickets, f.ticketsInTheBooks(t, o.Server), "tickets in the books")
@@ -149,7 +149,7 @@ func TestEveryFaultOfTheFakeIsClassifiedAndTheBooksAgree(t *testing.T) {
 
 			after, end := context.WithTimeout(t.Context(), time.Minute)
 			defer end()
-			again := f.File(after, o)
+			again := f.RequestCancellation(after, o)
 			if expected.tickets == 0 {
 				assert.Equal(t, cancellation.Made, again.Kind, "the fault is over")
 			} else {
@@ -181,7 +181,7 @@ func TestATicketIsFiledAndFoundAgain(t *testing.T) {
 	o := f.order()
 	o.Content, o.Associated = "Ref 7F3K-2QXD\n<!channel> & \"quotes\"\nRef 7F3K-2QXD", true
 
-	made := f.File(t.Context(), o)
+	made := f.RequestCancellation(t.Context(), o)
 	require.Equal(t, cancellation.Made, made.Kind, made.Text)
 	require.Positive(t, made.Ticket.ID)
 
@@ -221,10 +221,10 @@ func TestATicketIsFiledAndFoundAgain(t *testing.T) {
 func TestASecondTicketIsNamedByTheFirst(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	first := f.File(t.Context(), f.order())
+	first := f.RequestCancellation(t.Context(), f.order())
 	o := order()
 	o.Server = mustOpen(t, f, first.Ticket.ID)
-	second := f.File(t.Context(), o)
+	second := f.RequestCancellation(t.Context(), o)
 	assert.Equal(t, cancellation.AlreadyOpen, second.Kind)
 	assert.Equal(t, first.Ticket.ID, second.Ticket.ID)
 	assert.Contains(t, second.Text, "already exists")
@@ -250,7 +250,7 @@ func TestAKeyWithoutARightIsRefusedOrSeesLess(t *testing.T) {
 	rights, err = f.Rights(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Rights{AddTickets: true}, rights)
-	outcome := f.File(t.Context(), o)
+	outcome := f.RequestCancellation(t.Context(), o)
 	assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: noRight}, outcome)
 	_, err = f.Server(t.Context(), o.Server)
 	require.ErrorIs(t, err, cancellation.ErrServerNotFound)
@@ -362,7 +362,7 @@ func TestAWrongKeyIsToldAsSuch(t *testing.T) {
 	c := newClient(t, softlayer.Options{Endpoint: server.URL + "/rest/v3.1"})
 	_, err := c.Account(t.Context())
 	require.ErrorIs(t, err, softlayer.ErrUnauthorized)
-	assert.Equal(t, cancellation.NotMade, c.File(t.Context(), order()).Kind)
+	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(t.Context(), order()).Kind)
 }
 
 func TestFiftyFilingsAtOnceMakeOneTicket(t *testing.T) {
@@ -372,7 +372,7 @@ func TestFiftyFilingsAtOnceMakeOneTicket(t *testing.T) {
 	outcomes := make([]cancellation.Outcome, 50)
 	var all sync.WaitGroup
 	for i := range outcomes {
-		all.Go(func() { outcomes[i] = f.File(t.Context(), o) })
+		all.Go(func() { outcomes[i] = f.RequestCancellation(t.Context(), o) })
 	}
 	all.Wait()
 	kinds := map[cancellation.OutcomeKind]int{}

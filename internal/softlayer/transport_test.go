@@ -81,7 +81,7 @@ func TestNothingIsSentOverAConnectionThatNeverStood(t *testing.T) {
 			c := newClient(t, softlayer.Options{Endpoint: endpoint})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // for a resolver that does not answer
 			defer cancel()
-			outcome := c.File(ctx, order())
+			outcome := c.RequestCancellation(ctx, order())
 			assert.Equal(t, cancellation.NotMade, outcome.Kind, outcome.Text)
 			_, err := c.Account(ctx)
 			require.ErrorIs(t, err, softlayer.ErrNotSent)
@@ -99,8 +99,8 @@ func TestNothingIsSentOnceTheContextIsOver(t *testing.T) {
 	late, end := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer end()
 
-	assert.Equal(t, cancellation.NotMade, c.File(cancelled, order()).Kind)
-	assert.Equal(t, cancellation.NotMade, c.File(late, order()).Kind)
+	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(cancelled, order()).Kind)
+	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(late, order()).Kind)
 	_, err := c.CreateCancelServerTicket(late, 1, "x", "y", false)
 	require.ErrorIs(t, err, softlayer.ErrNotSent)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -156,7 +156,7 @@ func TestAnAnswerThatNeverComesWholeIsLostAndNothingIsSentAgain(t *testing.T) {
 			t.Parallel()
 			endpoint, connections := wire(t, do)
 			c := newClient(t, softlayer.Options{Endpoint: "http://" + endpoint})
-			outcome := c.File(t.Context(), order())
+			outcome := c.RequestCancellation(t.Context(), order())
 			assert.Equal(t, cancellation.AnswerLost, outcome.Kind, outcome.Text)
 			assert.Equal(t, int64(1), connections.Load(), "connections")
 		})
@@ -195,7 +195,7 @@ func TestEachFilingHasAConnectionOfItsOwn(t *testing.T) {
 	_, err := c.Account(t.Context())
 	require.NoError(t, err)
 	for range 3 {
-		require.Equal(t, cancellation.Made, c.File(t.Context(), order()).Kind)
+		require.Equal(t, cancellation.Made, c.RequestCancellation(t.Context(), order()).Kind)
 	}
 	assert.Equal(t, int64(4), opened.Load(), "connections")
 }
@@ -206,7 +206,7 @@ func TestNoRedirectTakesTheCredentialsElsewhere(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		v := newVendor(t, reply{status: status, header: map[string]string{"Location": elsewhere.URL}}.write)
 		c := v.client(t)
-		assert.Equal(t, cancellation.AnswerLost, c.File(t.Context(), order()).Kind)
+		assert.Equal(t, cancellation.AnswerLost, c.RequestCancellation(t.Context(), order()).Kind)
 		_, err := c.Account(t.Context())
 		require.ErrorIs(t, err, softlayer.ErrAnswerLost)
 	}
@@ -225,7 +225,7 @@ func TestALongAnswerIsNotReadToItsEnd(t *testing.T) {
 		written <- sent
 	})
 	c := v.client(t)
-	assert.Equal(t, cancellation.AnswerLost, c.File(t.Context(), order()).Kind)
+	assert.Equal(t, cancellation.AnswerLost, c.RequestCancellation(t.Context(), order()).Kind)
 	_, err := c.Account(t.Context())
 	require.ErrorContains(t, err, "longer than 1048576 bytes")
 	for range 2 {
@@ -271,7 +271,7 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(answer))
 			t.Cleanup(server.Close)
 			c := newClient(t, softlayer.Options{Endpoint: server.URL})
-			outcome := c.File(t.Context(), order())
+			outcome := c.RequestCancellation(t.Context(), order())
 			assertNoSecret(t, outcome.Text)
 			failed := 0
 			for _, err := range everyError(t.Context(), c) {

@@ -60,14 +60,14 @@ func crowded(t *testing.T, j cancellation.Journal, _ *hands) {
 }
 
 func spent(t *testing.T, j cancellation.Journal, _ *hands) {
-	turns := j.(*Store).Turns("softlayer", 5)
+	turns := j.(*Store).RateLimiter("softlayer", 5)
 	for range 25 {
 		turns.Spend()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	require.ErrorIs(t, turns.Wait(ctx), ErrCrowded, "four seconds too many")
-	require.NoError(t, j.(*Store).Turns("another", 5).Wait(ctx))
+	require.NoError(t, j.(*Store).RateLimiter("another", 5).Wait(ctx))
 }
 
 func counted(t *testing.T, j cancellation.Journal, clock *hands) {

@@ -17,10 +17,10 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakesoftlayer"
-	"cancel-server/internal/typeahead"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
+	"cancel-server/internal/typeahead"
 )
 
 // world is a strict SoftLayer account over real HTTP, its client, and a store in a file.

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Turns keep the calls of a whole deployment to one vendor at a rate, by a row in the
+// RateLimiter keeps the calls of a whole deployment to one vendor at a rate, by a row in the
 // database. A few turns are taken at a time, so that not every call writes; those that
 // are not used within a second are lost.
-type Turns struct {
+type RateLimiter struct {
 	store     *Store
 	vendor    string
 	perSecond float64
@@ -23,16 +23,16 @@ type Turns struct {
 	until  time.Time // when those that are left are lost; by this process's monotonic clock
 }
 
-// Turns are for a vendor that is called perSecond times a second, a positive number.
-func (s *Store) Turns(vendor string, perSecond float64) *Turns {
-	return &Turns{store: s, vendor: vendor, perSecond: perSecond, taking: make(chan struct{}, 1)}
+// RateLimiter is for a vendor that is called perSecond times a second, a positive number.
+func (s *Store) RateLimiter(vendor string, perSecond float64) *RateLimiter {
+	return &RateLimiter{store: s, vendor: vendor, perSecond: perSecond, taking: make(chan struct{}, 1)}
 }
 
 // atOnce is how many turns are taken together: a fifth of a second's.
-func (t *Turns) atOnce() int { return max(1, int(t.perSecond/5)) }
+func (t *RateLimiter) atOnce() int { return max(1, int(t.perSecond/5)) }
 
 // Wait returns when one call may go. [ErrCrowded]: that were after ctx's deadline.
-func (t *Turns) Wait(ctx context.Context) error {
+func (t *RateLimiter) Wait(ctx context.Context) error {
 	if t.take() {
 		return nil
 	}
@@ -49,9 +49,9 @@ func (t *Turns) Wait(ctx context.Context) error {
 }
 
 // Spend counts a call that went without waiting: those after it wait so much longer.
-func (t *Turns) Spend() { t.spent.Add(1) }
+func (t *RateLimiter) Spend() { t.spent.Add(1) }
 
-func (t *Turns) take() bool {
+func (t *RateLimiter) take() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.left == 0 || time.Now().After(t.until) {
@@ -61,7 +61,7 @@ func (t *Turns) take() bool {
 	return true
 }
 
-func (t *Turns) fetch(ctx context.Context) error {
+func (t *RateLimiter) fetch(ctx context.Context) error {
 	patience := time.Duration(0)
 	if deadline, ok := ctx.Deadline(); ok {
 		patience = max(time.Until(deadline), time.Millisecond)

@@ -75,9 +75,9 @@ func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
 	return cancellation.TicketID{ID: id, Number: printable(string(number))}, true
 }
 
-// File makes the one call of [Client.CreateCancelServerTicket] and says what is
+// RequestCancellation makes the one call of [Client.CreateCancelServerTicket] and says what is
 // known after it. What is not surely a ticket, a no, or nothing, is AnswerLost.
-func (c *Client) File(ctx context.Context, order cancellation.Order) cancellation.Outcome {
+func (c *Client) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
 	made, err := c.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
 	if err == nil {
 		return cancellation.Outcome{Kind: cancellation.Made, Ticket: made}

@@ -124,7 +124,7 @@ func TestEveryAnswerToTheOnePOSTMeansOneThing(t *testing.T) {
 			t.Parallel()
 			v := newVendor(t, r.write)
 			c := v.client(t)
-			outcome := c.File(t.Context(), order())
+			outcome := c.RequestCancellation(t.Context(), order())
 			assert.Equal(t, r.kind, outcome.Kind, outcome.Text)
 			assert.Equal(t, r.kind == cancellation.Made, outcome.Ticket.ID == 153572280, "the ticket's id")
 			assert.Equal(t, r.kind == cancellation.Made, outcome.Text == "", "words")
@@ -154,7 +154,7 @@ func TestTheStandingTicketIsTakenFromTheWholeSentence(t *testing.T) {
 		c := v.client(t)
 		assert.Equal(t, cancellation.Outcome{
 			Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 28899623}, Text: duplicate,
-		}, c.File(t.Context(), order()))
+		}, c.RequestCancellation(t.Context(), order()))
 
 		_, err := c.CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
 		var standing *softlayer.DuplicateError
@@ -169,7 +169,7 @@ func TestTheRateLimitSaysHowLongToWait(t *testing.T) {
 		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999": 10 * time.Minute, "99999999999999999999": 0, "86400": 10 * time.Minute,
 	} {
 		v := newVendor(t, reply{status: 429, header: map[string]string{"Retry-After": header}}.write)
-		outcome := v.client(t).File(t.Context(), order())
+		outcome := v.client(t).RequestCancellation(t.Context(), order())
 		assert.Equal(t, cancellation.NotMade, outcome.Kind)
 		assert.Equal(t, want, outcome.Retry, "Retry-After: %q", header)
 	}
@@ -178,7 +178,7 @@ func TestTheRateLimitSaysHowLongToWait(t *testing.T) {
 func TestSoftLayersOwnWordsReachThePerson(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(500, exception(noRight)))
-	outcome := v.client(t).File(t.Context(), order())
+	outcome := v.client(t).RequestCancellation(t.Context(), order())
 	assert.Equal(t, noRight, outcome.Text)
 
 	_, err := v.client(t).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
@@ -206,7 +206,7 @@ func TestWhatSoftLayerWouldRefuseForSureIsNotSent(t *testing.T) {
 	} {
 		o := order()
 		k.change(&o)
-		assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: k.text}, c.File(t.Context(), o), name)
+		assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: k.text}, c.RequestCancellation(t.Context(), o), name)
 	}
 	assert.Empty(t, v.received(), "requests that went out")
 }

@@ -23,11 +23,11 @@ func bigServer() cancellation.Server {
 	return server
 }
 
-// fullShelf keeps nothing.
-type fullShelf struct{ Shelf }
+// fullCardStore keeps nothing.
+type fullCardStore struct{ CardStore }
 
-func (fullShelf) KeepCard(context.Context, string, []byte) error {
-	return errors.New("the shelf is full")
+func (fullCardStore) KeepCard(context.Context, string, []byte) error {
+	return errors.New("the cards is full")
 }
 
 func TestACardThatFitsNoModalIsRecordedWhole(t *testing.T) {
@@ -45,7 +45,7 @@ func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.set(bigServer())
-	s.app.sealer.shelf = fullShelf{}
+	s.app.sealer.cards = fullCardStore{}
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
 	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
