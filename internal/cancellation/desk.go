@@ -245,7 +245,7 @@ func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 
 // accepted is the record of a request that needs nobody else.
 func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
-	r, err := r.Move(Scheduled, BySubmission, "")
+	r, err := r.Move(Scheduled, BySubmission, Reason{})
 	if err != nil {
 		return Record{}, err
 	}
@@ -268,7 +268,7 @@ func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal
 	if len(who) == 0 && d.NotifyChannel == "" && r.Submission.Place.private() {
 		return Record{}, errUnseen
 	}
-	if r, err = r.Move(Pending, BySubmission, ""); err != nil {
+	if r, err = r.Move(Pending, BySubmission, Reason{}); err != nil {
 		return Record{}, err
 	}
 	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
@@ -292,7 +292,7 @@ func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (R
 }
 
 func denied(r Request, who authz.Principal) (Record, error) {
-	r, err := r.Move(Denied, BySubmission, r.Decision.Reason)
+	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Reason, By: ByPolicy})
 	if err != nil {
 		return Record{}, err
 	}

@@ -554,7 +554,7 @@ func TestResolve(t *testing.T) {
 				}
 				assert.Equal(t, c.want, w.now(r).State)
 				if c.say.Unseen && c.want == cancellation.Filed {
-					assert.Equal(t, cancellation.Because(cancellation.WhyUnseen, "operator:root"), w.now(r).Why, "it rests on that word")
+					assert.Equal(t, cancellation.Reason{Code: cancellation.WhyUnseen, By: "operator:root"}, w.now(r).Why, "it rests on that word")
 				}
 				if c.want == cancellation.Filed || c.want == cancellation.Duplicate {
 					assert.Equal(t, int64(9), w.now(r).Ticket.ID, "the ticket is linked")
@@ -608,7 +608,7 @@ func TestEachNoneAllowsExactlyOneMore(t *testing.T) {
 			w.run(w.journal, time.Hour)
 			posts, _ := w.snapshot()
 			assert.Len(t, posts, 1)
-			assert.Equal(t, cancellation.Because(cancellation.WhyTwoLost, "1"), w.now(r).Why)
+			assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTwoLost, Detail: "1"}, w.now(r).Why)
 		})
 	})
 	t.Run("and no fewer where the database lost what it had committed last", func(t *testing.T) {

@@ -24,7 +24,7 @@ var errUnread = errors.New("SoftLayer answered without that")
 // verdict is where a step leads.
 type verdict struct {
 	to       State
-	why      string
+	why      Reason
 	ticket   TicketID
 	found    *Ticket         // the request's own, where it was not the answer to the last POST
 	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
@@ -37,15 +37,15 @@ type verdict struct {
 func (v verdict) detail() string {
 	switch {
 	case v.decision == nil:
-		return v.why
-	case v.why == "":
+		return v.why.String()
+	case v.why == Reason{}:
 		return v.decision.Rule
 	}
-	return Because(v.decision.Rule, v.why)
+	return v.decision.Rule + ": " + v.why.String()
 }
 
-func stuck(word, detail string) *verdict {
-	return &verdict{to: Stuck, why: Because(word, detail)}
+func stuck(code ReasonCode, detail string) *verdict {
+	return &verdict{to: Stuck, why: because(code, detail)}
 }
 
 // filed is what the answer to the last POST led to.
@@ -117,7 +117,7 @@ func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
 	switch unlisted, is := errors.AsType[*unlistedError](err); {
 	case is:
 		w.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
-		return w.wait(ctx, h, r, Because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
+		return w.wait(ctx, h, r, because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
 	case err != nil:
 		return w.again(ctx, h, &w.softlayer, "checking before filing", err)
 	}
@@ -154,22 +154,22 @@ func (w *Worker) check(ctx context.Context, r Request, by people, now Server, go
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
-		return &verdict{to: Rejected, why: WhyNotFound}, nil
+		return &verdict{to: Rejected, why: Reason{Code: WhyNotFound}}, nil
 	case now.OpenTicket != nil:
 		return w.reader().rule(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyChanged, strings.Join(changed, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyChanged, strings.Join(changed, ", "))}, nil
 	}
 	if blockers := now.Blockers(); len(blockers) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyBlocked, words(blockers))}, nil
+		return &verdict{to: Rejected, why: because(WhyBlocked, words(blockers))}, nil
 	}
 	at, err := w.Journal.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyWarned, strings.Join(warned, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyWarned, strings.Join(warned, ", "))}, nil
 	}
 	d := w.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
 	switch {
@@ -182,7 +182,7 @@ func (w *Worker) check(ctx context.Context, r Request, by people, now Server, go
 	case d.Unlisted:
 		return nil, &unlistedError{d}
 	default:
-		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
+		return &verdict{to: Denied, why: Reason{Detail: d.Reason, By: ByPolicy}, decision: &d}, nil
 	}
 }
 
@@ -229,7 +229,7 @@ func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, 
 	case missing && unlisted != nil:
 		return nil, unlisted
 	case missing:
-		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}, nil
+		return &verdict{to: Pending, why: Reason{Code: WhyTooFew}, decision: &d, approvals: valid}, nil
 	}
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil
 }
@@ -240,7 +240,7 @@ func afterLost(r Request, v verdict) verdict {
 	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied && v.to != Pending) {
 		return v
 	}
-	v.to, v.why = Stuck, Because(WhyCheckFailed, v.why)
+	v.to = Stuck
 	return v
 }
 
@@ -256,7 +256,7 @@ func words(blockers []Blocker) string {
 // known after it.
 func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) error {
 	began.commit = time.Now()
-	next, err := h.request().Move(Filing, ByWorker, "")
+	next, err := h.request().Move(Filing, ByWorker, Reason{})
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 	}
 	until, ok := w.mayPost(ctx, h.request(), began)
 	if !ok {
-		return w.commit(ctx, h, verdict{to: Scheduled, why: Because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
+		return w.commit(ctx, h, verdict{to: Scheduled, why: because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
 	}
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -330,7 +330,7 @@ func (w *Worker) record(ctx context.Context, h *held, o Outcome) error {
 func (w *Worker) recordOnce(ctx context.Context, h *held, o Outcome) error {
 	v, err := w.meaning(ctx, h.request(), o)
 	if err != nil {
-		v = verdict{to: Unknown, why: o.Text, ticket: o.Ticket}
+		v = verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}, ticket: o.Ticket}
 	}
 	err = w.persist(ctx, h, v, o.Kind == AnswerLost)
 	if errors.Is(err, ErrMoved) {
@@ -346,10 +346,10 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 	case Made:
 		return *filed(o.Ticket), nil
 	case Refused:
-		return afterLost(r, verdict{to: Rejected, why: o.Text}), nil
+		return afterLost(r, verdict{to: Rejected, why: Reason{Detail: o.Text, By: BySoftLayer}}), nil
 	case NotMade:
 		w.Log.Error("SoftLayer took no request; trying again", "ref", r.Ref.Short(), "answer", o.Text)
-		return verdict{to: Scheduled, why: Because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
+		return verdict{to: Scheduled, why: because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
 	case AlreadyOpen:
 		server, err := w.Servers.Server(ctx, r.Submission.Card.Server.ID)
 		if err != nil {
@@ -361,7 +361,7 @@ func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, er
 		}
 		return *v, nil
 	default:
-		return verdict{to: Unknown, why: o.Text}, nil
+		return verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}}, nil
 	}
 }
 

@@ -139,12 +139,12 @@ func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error)
 		return true, err
 	}
 	w.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
-	return true, w.wait(ctx, h, r, Because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
+	return true, w.wait(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
 }
 
 // frozenPause is how long a request waits before it looks whether a freeze is over.
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
 func (w *Worker) waitFrozen(ctx context.Context, h *held, order Freeze) error {
-	return w.wait(ctx, h, h.request(), Because(WhyFrozen, order.Actor+": "+order.Why), backoff(frozenPause))
+	return w.wait(ctx, h, h.request(), Reason{Code: WhyFrozen, Detail: order.Why, By: order.Actor}, backoff(frozenPause))
 }

@@ -101,7 +101,7 @@ func TestWhoMayCancelAloneTakesThePlaceOfARequestThatWaits(t *testing.T) {
 		w.run(w.journal, time.Minute)
 		ended := w.now(first)
 		assert.Equal(t, cancellation.Withdrawn, ended.State)
-		assert.Equal(t, cancellation.WhyTakenOver, ended.Why)
+		assert.Equal(t, cancellation.WhyTakenOver, ended.Why.Code)
 		assert.Equal(t, "U2", ended.EndedBy.ID, "it says by whom")
 		assert.Equal(t, cancellation.Filed, w.now(answer.Request).State)
 		_, messages := w.snapshot()
@@ -137,7 +137,7 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 		assert.Equal(t, 1, waits, "the third is told to wait")
 		var why []string
 		for n := range int64(3) {
-			why = append(why, w.live(w.server.ID+n).Why)
+			why = append(why, w.live(w.server.ID+n).Why.String())
 		}
 		assert.ElementsMatch(t, []string{"", "", "waiting: this hour's filings are used up, 2 at most"}, why)
 		w.run(w.journal, time.Hour)
@@ -206,7 +206,7 @@ func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 		w.run(w.journal, time.Hour)
 		posts, messages := w.snapshot()
 		assert.Empty(t, posts)
-		assert.Equal(t, cancellation.Because(cancellation.WhyFrozen, "operator:root: an outage"), w.now(r).Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "an outage", By: "operator:root"}, w.now(r).Why)
 		require.Len(t, messages, 1)
 		assert.Equal(t, cancellation.Scheduled, messages[0].state, "people see what it waits for")
 		_, err = w.desk().Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"})

@@ -131,7 +131,7 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 	ticket, err := d.Tickets.Ticket(ctx, r.Ticket.ID)
 	switch {
 	case errors.Is(err, ErrTicketHidden):
-		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
+		return Stuck, ticketHidden(r).String()
 	case err != nil:
 		return "", ""
 	case ticket.Open:
@@ -177,17 +177,26 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 
 // takenOver ends a request that waits for approval: somebody who needs none asked too.
 func takenOver(old Request, by Person, now time.Time) (*Change, error) {
-	next, err := old.Move(Withdrawn, BySubmission, WhyTakenOver)
+	next, err := old.Move(Withdrawn, BySubmission, Reason{Code: WhyTakenOver})
 	if err != nil {
 		return nil, err
 	}
 	next.EndedBy = by
-	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: WhyTakenOver}
+	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: string(WhyTakenOver)}
 	return &Change{From: old, To: next, Event: event, Tell: now}, nil
 }
 
+// ticketHidden is why a filed request whose ticket the key cannot read any more needs a person.
+func ticketHidden(r Request) Reason {
+	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
+}
+
 func endBy(old Request, to State, evidence string, now time.Time) (*Change, error) {
-	next, err := old.Move(to, ByCard, evidence)
+	why := Reason{Detail: evidence}
+	if to == Stuck {
+		why = ticketHidden(old)
+	}
+	next, err := old.Move(to, ByCard, why)
 	if err != nil {
 		return nil, err
 	}

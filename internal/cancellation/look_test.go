@@ -264,7 +264,7 @@ func TestAServerReadWithoutTheItemsThatAreToGoIsReadAgain(t *testing.T) {
 		})
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "hidden is not changed")
-		assert.Contains(t, w.now(r).Why, "associated items")
+		assert.Contains(t, w.now(r).Why.Detail, "associated items")
 		w.change(func(w *world) { w.server = whole })
 		w.run(w.journal, 2*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)

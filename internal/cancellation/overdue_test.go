@@ -21,7 +21,7 @@ func TestEveryStuckRequestIsAnnounced(t *testing.T) {
 			s.Card.Server.ID, s.View = w.server.ID+n, "V"+time.Duration(n).String()
 			r := w.answer(s).Request
 			next := r
-			next.State, next.Why = cancellation.Stuck, cancellation.WhyUnclear
+			next.State, next.Why.Code = cancellation.Stuck, cancellation.WhyUnclear
 			_, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved}})
 			require.NoError(t, err)
 			ids[r.Ref.Short()] = true

@@ -93,7 +93,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 	case FoundTicket:
 		return d.byTicket(ctx, r, res)
 	case FoundNone:
-		next, err := r.Move(Scheduled, ByPerson, "")
+		next, err := r.Move(Scheduled, ByPerson, Reason{})
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
 		return next, "once more, by a person's word", err
 	case DropIt:
@@ -129,7 +129,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 			return r, "", madeError(t.ID)
 		}
 	}
-	next, err := r.Move(Withdrawn, ByPerson, res.Why)
+	next, err := r.Move(Withdrawn, ByPerson, Reason{Detail: res.Why, By: res.Actor})
 	next.EndedBy = res.By
 	return next, note, err
 }
@@ -210,7 +210,7 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 		return r, "", &OtherTicketError{Open: open.ID}
 	case res.Unseen:
 		next, note, err := d.believe(r, t, "the key cannot read this ticket: taken on the operator's word")
-		next.Why = Because(WhyUnseen, res.Actor)
+		next.Why = Reason{Code: WhyUnseen, By: res.Actor}
 		return next, note, err
 	case server.pending():
 		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrSomeTicket)
@@ -219,7 +219,7 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 }
 
 func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error) {
-	next, err := r.Move(Filed, ByPerson, "")
+	next, err := r.Move(Filed, ByPerson, Reason{})
 	return next.filedWith(t), note, err
 }
 
@@ -231,7 +231,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	if ruling(r, t, server).to != Duplicate {
 		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrTicketClosed)
 	}
-	next, err := r.Move(Duplicate, ByPerson, "")
+	next, err := r.Move(Duplicate, ByPerson, Reason{})
 	next.Ticket = t.TicketID
 	return next, "the ticket stands and is not this request's", err
 }

@@ -128,11 +128,10 @@ func (b recordReader) named(ctx context.Context, r Request, server Server) (*ver
 // weight orders what named tickets say: our own first, then one that may be ours, since it
 // cannot be read, then somebody else's that stands, and last one that only blocks.
 func (v verdict) weight() int {
-	word, _ := SplitWhy(v.why)
 	switch {
 	case v.to == Filed:
 		return 3
-	case word == WhyTicketHidden:
+	case v.why.Code == WhyTicketHidden:
 		return 2
 	case v.to == Duplicate:
 		return 1

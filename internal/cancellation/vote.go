@@ -88,7 +88,7 @@ func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change,
 	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: decision.Rule}}
 	if len(next.Approvals) >= max(r.Decision.Approvals, 1) {
 		var err error
-		if next, err = next.Move(Scheduled, ByPerson, ""); err != nil {
+		if next, err = next.Move(Scheduled, ByPerson, Reason{}); err != nil {
 			return nil, err
 		}
 		next = next.scheduled(c.now, d.Terms)
@@ -237,7 +237,7 @@ func (r Request) maybeUnderWay(now time.Time) bool {
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
-	next, err := r.Move(to, ByPerson, why)
+	next, err := r.Move(to, ByPerson, Reason{Detail: why, By: actor(c.person())})
 	if err != nil {
 		return nil, err
 	}

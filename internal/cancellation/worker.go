@@ -184,7 +184,7 @@ func (w *Worker) step(ctx context.Context, h *held) (err error) {
 	}()
 	switch r := h.request(); r.State {
 	case Filing: // its lease is over: the POST was made, or may have been
-		return w.persist(ctx, h, verdict{to: Unknown, why: "the program stopped before the answer was recorded"}, true)
+		return w.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the program stopped before the answer was recorded"}}, true)
 	case Unknown:
 		return w.settle(ctx, h)
 	case Pending:
@@ -285,24 +285,24 @@ func (w *Worker) again(ctx context.Context, h *held, from *outage, step string, 
 	away := from.suspected(ctx)
 	w.Log.Warn(step+": trying again", "ref", r.Ref.Short(), "attempt", r.Attempts+1, "answers_nobody", away, "err", cause)
 	if away {
-		return w.putBack(ctx, h, r, Because(WhyWaiting, step))
+		return w.putBack(ctx, h, r, because(WhyWaiting, step))
 	}
-	return w.wait(ctx, h, r, Because(WhyWaiting, step), backoff(r.Attempts))
+	return w.wait(ctx, h, r, because(WhyWaiting, step), backoff(r.Attempts))
 }
 
 // putBack gives a request back as if it had not been taken, but for the reason why.
-func (w *Worker) putBack(ctx context.Context, h *held, next Request, why string) error {
+func (w *Worker) putBack(ctx context.Context, h *held, next Request, why Reason) error {
 	kind := EventMoved
 	if next.Why == why {
 		kind = ""
 	}
 	next.Why = why
-	return w.apply(ctx, h, next, kind, why, false)
+	return w.apply(ctx, h, next, kind, why.String(), false)
 }
 
 // wait puts a request back in the state it has, to be looked at after the pause. Its
 // history says so once for each reason, however long that takes.
-func (w *Worker) wait(ctx context.Context, h *held, next Request, why string, pause time.Duration) error {
+func (w *Worker) wait(ctx context.Context, h *held, next Request, why Reason, pause time.Duration) error {
 	now, err := w.Journal.Now(ctx)
 	if err != nil {
 		return err

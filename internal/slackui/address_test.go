@@ -51,7 +51,7 @@ func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
 		"waits for approval":       goldenRequest(cancellation.Pending, waitsForTwo, restored),
 		"was approved":             goldenRequest(cancellation.Scheduled, approvedBy("U8"), restored),
 		"waits to be filed":        goldenRequest(cancellation.Scheduled, restored),
-		"is held up":               goldenRequest(cancellation.Scheduled, because(cancellation.Because(cancellation.WhyWaiting, "rate limit")), restored),
+		"is held up":               goldenRequest(cancellation.Scheduled, because(cancellation.WhyWaiting, "rate limit"), restored),
 		"can be undone for a time": goldenRequest(cancellation.Scheduled, approvedBy("U8"), undo, restored),
 	} {
 		for _, m := range []Message{testWords().Live(cancellation.Result, r), testWords().Live(cancellation.ApprovalCard, r)} {

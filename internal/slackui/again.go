@@ -12,10 +12,9 @@ import (
 // mayAskAgain reports whether nothing was sent because the server is not what its card
 // showed: asked again, with a fresh card, the same may go.
 func mayAskAgain(r cancellation.Request) bool {
-	word, _ := cancellation.SplitWhy(r.Why)
-	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
+	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
 		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
-	}, word)
+	}, r.Why.Code)
 }
 
 // askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the

@@ -20,7 +20,7 @@ import (
 
 // rejectedIn is a request of the user's that ended because the server had changed, and
 // its message in the channel.
-func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellation.Posted) {
+func (s *stage) rejectedIn(channel string, why cancellation.Reason) (cancellation.Request, cancellation.Posted) {
 	s.t.Helper()
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
@@ -30,7 +30,7 @@ func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellat
 	require.True(s.t, standing)
 	next, err := r.Move(cancellation.Rejected, cancellation.ByWorker, why)
 	require.NoError(s.t, err)
-	event := cancellation.Event{Kind: cancellation.EventMoved, Actor: "test", From: r.State, To: next.State, Detail: why}
+	event := cancellation.Event{Kind: cancellation.EventMoved, Actor: "test", From: r.State, To: next.State, Detail: why.String()}
 	next, err = s.store.Apply(s.t.Context(), cancellation.Change{From: r, To: next, Event: event})
 	require.NoError(s.t, err)
 	at, delivery, _ := s.announcer().Post(s.t.Context(), cancellation.Place{Channel: channel}, cancellation.Result, next)
@@ -77,7 +77,7 @@ func (s *stage) toldAlone(user, channel, text string) {
 func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, "tags"))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: "tags"})
 	changed := dbServer()
 	changed.Tags = []string{"retired"}
 	s.rack.set(changed)
@@ -101,7 +101,7 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, cancellation.FactAssociated))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: cancellation.FactAssociated})
 	require.True(t, before.Submission.Associated)
 	changed := dbServer()
 	billing := *changed.Billing
@@ -119,7 +119,7 @@ func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyWarned, "recent-transaction"))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyWarned, Detail: "recent-transaction"})
 	s.press(s.cast.Requester, at, buttonsBlock, againAction, before.ID)
 	s.waitFor(s.cast.Requester, "Type "+dbName+" to confirm")
 	s.submit(s.cast.Requester, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
@@ -131,7 +131,7 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.press(s.cast.Guest, at, buttonsBlock, againAction, before.ID)
 	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	open, err := s.slack.Views(s.cast.Guest)
@@ -142,7 +142,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	_, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	_, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
 	live, standing := s.live(db)
@@ -159,7 +159,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
 	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
@@ -171,7 +171,7 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
 	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
@@ -180,24 +180,24 @@ func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 
 func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
 	t.Parallel()
-	for why, want := range map[string]bool{
-		cancellation.Because(cancellation.WhyChanged, "name"):              true,
-		cancellation.Because(cancellation.WhyBlocked, "transaction"):       true,
-		cancellation.Because(cancellation.WhyWarned, "recent-transaction"): true,
-		cancellation.WhyNotFound:                                           true,
-		"Cancellation reason must be provided.":                            false,
+	for why, want := range map[cancellation.Reason]bool{
+		{Code: cancellation.WhyChanged, Detail: "name"}:              true,
+		{Code: cancellation.WhyBlocked, Detail: "transaction"}:       true,
+		{Code: cancellation.WhyWarned, Detail: "recent-transaction"}: true,
+		{Code: cancellation.WhyNotFound}:                             true,
+		{Detail: "Cancellation reason must be provided."}:            false,
 	} {
-		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, goldenRequest(cancellation.Rejected, because(why))).Blocks))
+		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, goldenRequest(cancellation.Rejected, because(why.Code, why.Detail))).Blocks))
 		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
 	}
-	assert.Len(t, testWords().Live(cancellation.Result, goldenRequest(cancellation.Denied, because(cancellation.WhyNotFound))).Blocks, 1)
+	assert.Len(t, testWords().Live(cancellation.Result, goldenRequest(cancellation.Denied, because(cancellation.WhyNotFound, ""))).Blocks, 1)
 }
 
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	t.Parallel()
 	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
 	a := NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: testWords(), Log: silent()})
-	r := goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound))
+	r := goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound, ""))
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
 	assert.Len(t, far.received()[0].json["blocks"], 1)
@@ -207,7 +207,7 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	alert := s.alert("db-042.stg.example.com is down", "")
-	before, _ := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, _ := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	for name, thread := range map[string]string{"in a thread": alert.TS, "in the channel": ""} {
 		before.Submission.Place.Thread = thread
 		at, delivery, _ := s.announcer().Post(t.Context(), before.Submission.Place, cancellation.Result, before)

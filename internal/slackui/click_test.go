@@ -48,7 +48,7 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 
 func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 	t.Parallel()
-	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew))
+	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew, ""))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
 		said := textOf(reply(m.Blocks))
@@ -60,7 +60,7 @@ func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 
 func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	t.Parallel()
-	m := testWords().Result(goldenRequest(cancellation.Withdrawn, because("looked twice"), endedBy("U8")))
+	m := testWords().Result(goldenRequest(cancellation.Withdrawn, because("", "looked twice"), endedBy("U8")))
 	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
 	assert.NotContains(t, m.Text, "Whoever runs this bot")
@@ -68,14 +68,14 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 
 func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	t.Parallel()
-	r, err := goldenRequest(cancellation.Stuck, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
+	r, err := goldenRequest(cancellation.Stuck, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.Reason{Detail: string(cancellation.WhyTakenOver)})
 	require.NoError(t, err)
 	said := testWords().Result(r).Text
 	assert.Contains(t, said, "Withdrawn by <@U8>")
 	assert.Contains(t, said, "“taken-over”", "as it was typed")
 	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
 
-	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
+	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.Reason{Code: cancellation.WhyTakenOver})
 	require.NoError(t, err)
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
@@ -88,7 +88,7 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	})
 	r, _ := s.waiting()
 	move := func(to cancellation.State, by cancellation.Cause) {
-		next, err := r.Move(to, by, "")
+		next, err := r.Move(to, by, cancellation.Reason{})
 		require.NoError(t, err)
 		s.advance(time.Minute)
 		r, err = s.desk.Journal.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "a test"}})

@@ -70,8 +70,14 @@ func goldenRequest(state cancellation.State, changes ...func(*cancellation.Reque
 	return r
 }
 
-func because(why string) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.Why = why }
+func heldBy(who, why string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) {
+		r.Why = cancellation.Reason{Code: cancellation.WhyFrozen, Detail: why, By: who}
+	}
+}
+
+func because(code cancellation.ReasonCode, detail string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) { r.Why = cancellation.Reason{Code: code, Detail: detail} }
 }
 
 func byRule(rule string) func(*cancellation.Request) {
@@ -80,15 +86,14 @@ func byRule(rule string) func(*cancellation.Request) {
 
 // goldenMessages is every root message.
 func goldenMessages() map[string]cancellation.Request {
-	detail := cancellation.Because
 	return map[string]cancellation.Request{
 		"scheduled":     goldenRequest(cancellation.Scheduled),
-		"scheduled-why": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
-		"scheduled-unsent": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting,
-			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07."))),
-		"scheduled-frozen":    goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "T1/U8: an outage at 10.3.4.5"))),
-		"scheduled-operators": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "operator:root: an outage"))),
-		"filed-unseen":        goldenRequest(cancellation.Filed, because(detail(cancellation.WhyUnseen, "operator:root")), func(r *cancellation.Request) { r.Since = noon }),
+		"scheduled-why": goldenRequest(cancellation.Scheduled, because(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded.")),
+		"scheduled-unsent": goldenRequest(cancellation.Scheduled, because(cancellation.WhyWaiting,
+			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07.")),
+		"scheduled-frozen":    goldenRequest(cancellation.Scheduled, heldBy("T1/U8", "an outage at 10.3.4.5")),
+		"scheduled-operators": goldenRequest(cancellation.Scheduled, heldBy("operator:root", "an outage")),
+		"filed-unseen":        goldenRequest(cancellation.Filed, because(cancellation.WhyUnseen, ""), func(r *cancellation.Request) { r.Why.By = "operator:root" }, func(r *cancellation.Request) { r.Since = noon }),
 		"sent-again":          goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
 		"filing":              goldenRequest(cancellation.Filing),
 		"filed":               goldenRequest(cancellation.Filed),
@@ -104,7 +109,7 @@ func goldenMessages() map[string]cancellation.Request {
 			r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77}
 		}),
 		"duplicate":          goldenRequest(cancellation.Duplicate),
-		"denied":             goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team")),
+		"denied":             goldenRequest(cancellation.Denied, because("", "servers tagged prod are cancelled by the data team only."), byRule("prod-data-team")),
 		"pending":            goldenRequest(cancellation.Pending, waitsForTwo),
 		"pending-approved":   goldenRequest(cancellation.Pending, waitsForTwo, approvedBy("U8")),
 		"pending-dear":       goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = noon.Add(30 * 24 * time.Hour) }),
@@ -112,23 +117,23 @@ func goldenMessages() map[string]cancellation.Request {
 		"scheduled-approved": goldenRequest(cancellation.Scheduled, approvedBy("U8")),
 		"scheduled-undo":     goldenRequest(cancellation.Scheduled, approvedBy("U8"), func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }),
 		"filed-approved":     goldenRequest(cancellation.Filed, approvedBy("U8", "U9")),
-		"declined":           goldenRequest(cancellation.Declined, because("we still need 10.3.4.5"), endedBy("U8")),
+		"declined":           goldenRequest(cancellation.Declined, because("", "we still need 10.3.4.5"), endedBy("U8")),
 		"expired":            goldenRequest(cancellation.Expired),
 		"withdrawn-person":   goldenRequest(cancellation.Withdrawn, endedBy("U7")),
-		"rejected":           goldenRequest(cancellation.Rejected, because("Cancellation reason must be provided.")),
-		"rejected-changed":   goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyChanged, "name, tags"))),
-		"rejected-blocked":   goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
-		"rejected-warned":    goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyWarned, "gateway-member, recent-transaction"))),
-		"rejected-notfound":  goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound)),
+		"rejected":           goldenRequest(cancellation.Rejected, because("", "Cancellation reason must be provided.")),
+		"rejected-changed":   goldenRequest(cancellation.Rejected, because(cancellation.WhyChanged, "name, tags")),
+		"rejected-blocked":   goldenRequest(cancellation.Rejected, because(cancellation.WhyBlocked, "transaction, pending-cancellation")),
+		"rejected-warned":    goldenRequest(cancellation.Rejected, because(cancellation.WhyWarned, "gateway-member, recent-transaction")),
+		"rejected-notfound":  goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound, "")),
 		"unknown":            goldenRequest(cancellation.Unknown),
-		"stuck-unclear":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), lost(1)),
-		"stuck-restarted":    goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets"))),
-		"stuck-lost":         goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTwoLost, "2"))),
-		"stuck-hidden":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTicketHidden, "153572280"))),
-		"stuck-closed":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyClosedBlocks, "153572280"))),
-		"stuck-checked":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyCheckFailed, detail(cancellation.WhyChanged, "name")))),
-		"stuck-poison":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyPoison, "index out of range"))),
-		"withdrawn":          goldenRequest(cancellation.Withdrawn, because("looked twice")),
+		"stuck-unclear":      goldenRequest(cancellation.Stuck, because(cancellation.WhyUnclear, "the key has no right to view tickets"), lost(1)),
+		"stuck-restarted":    goldenRequest(cancellation.Stuck, because(cancellation.WhyUnclear, "the key has no right to view tickets")),
+		"stuck-lost":         goldenRequest(cancellation.Stuck, because(cancellation.WhyTwoLost, "2")),
+		"stuck-hidden":       goldenRequest(cancellation.Stuck, because(cancellation.WhyTicketHidden, "153572280")),
+		"stuck-closed":       goldenRequest(cancellation.Stuck, because(cancellation.WhyClosedBlocks, "153572280")),
+		"stuck-checked":      goldenRequest(cancellation.Stuck, because(cancellation.WhyChanged, "name")),
+		"stuck-poison":       goldenRequest(cancellation.Stuck, because(cancellation.WhyPoison, "index out of range")),
+		"withdrawn":          goldenRequest(cancellation.Withdrawn, because("", "looked twice")),
 		"reverted":           goldenRequest(cancellation.Reverted),
 		"reclaimed":          goldenRequest(cancellation.Reclaimed),
 	}
@@ -223,7 +228,7 @@ func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
 	judge := newJudge(t)
 	for _, state := range []cancellation.State{cancellation.Filing, cancellation.Unknown, cancellation.Stuck, cancellation.Filed} {
-		m := testWords().Alarm(goldenRequest(state, because(cancellation.Because(cancellation.WhyUnclear, "ticket 9 cannot be read")), lost(1)))
+		m := testWords().Alarm(goldenRequest(state, because(cancellation.WhyUnclear, "ticket 9 cannot be read"), lost(1)))
 		golden(t, "alarm-"+string(state), map[string]any{"text": m.Text, "blocks": m.Blocks})
 		require.NoError(t, judge.post(m), "Slack takes it")
 		assert.Contains(t, m.Text, "7F3K-2QXD")
@@ -246,7 +251,7 @@ func TestARefusedPolicyIsToldAsItStandsInItsGoldenFile(t *testing.T) {
 func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {
 	t.Parallel()
 	judge := newJudge(t)
-	r := cancellation.Request{Ref: goldenRef, State: cancellation.Stuck, Why: cancellation.Because(cancellation.WhyPoison, "not JSON")}
+	r := cancellation.Request{Ref: goldenRef, State: cancellation.Stuck, Why: cancellation.Reason{Code: cancellation.WhyPoison, Detail: "not JSON"}}
 	for _, m := range []Message{testWords().Result(r), testWords().Alarm(r)} {
 		require.NoError(t, judge.post(m), "Slack takes it")
 		assert.Contains(t, m.Text, "request 7F3K-2QXD")
@@ -402,7 +407,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				}
 			})
 		}),
-		"denied":           denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
+		"denied":           denied(goldenRequest(cancellation.Denied, because("", "servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
 		"recorded-pending": recorded(goldenRequest(cancellation.Pending, waitsForTwo), cancellation.Freeze{}),
 		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":          declineForm(goldenRequest(cancellation.Pending)),
@@ -458,10 +463,8 @@ func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 			for i := range r.Approvals {
 				r.Approvals[i].By.Name = evil
 			}
-			if word, _ := cancellation.SplitWhy(r.Why); word != "" {
-				r.Why = cancellation.Because(word, evil)
-			} else if r.Why != "" {
-				r.Why = evil
+			if r.Why != (cancellation.Reason{}) {
+				r.Why.Detail = evil
 			}
 			m := testWords().Live(cancellation.ApprovalCard, r)
 			require.NoError(t, judge.post(m), "Slack takes %s with %.20q", name, evil)

@@ -39,7 +39,7 @@ func denied(r cancellation.Request) slack.ModalViewRequest {
 }
 
 func deniedWhy(r cancellation.Request) string {
-	if why := cut(oneLine(r.Why), 1000); why != "" {
+	if why := cut(oneLine(r.Why.Detail), 1000); why != "" {
 		return why
 	}
 	return "the policy does not allow it."

@@ -110,7 +110,7 @@ func placesBelongToADayAndAPerson(t *testing.T, j cancellation.Journal, _ *hands
 func denialsAreCounted(t *testing.T, j cancellation.Journal, clock *hands) {
 	denied := func(server int64, why string) cancellation.Recorded {
 		rec := inPlace(server, "T0/U0EVE", 0, 0)
-		rec.Request.State, rec.Request.Why, rec.Event.Kind, rec.Notices = cancellation.Denied, why, cancellation.EventDenied, nil
+		rec.Request.State, rec.Request.Why.Detail, rec.Event.Kind, rec.Notices = cancellation.Denied, why, cancellation.EventDenied, nil
 		got, err := j.Record(t.Context(), rec)
 		require.NoError(t, err)
 		return got

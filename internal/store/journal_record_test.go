@@ -108,7 +108,7 @@ func oneSubmission(t *testing.T, j cancellation.Journal, _ *hands) {
 
 func denialBlocksNothing(t *testing.T, j cancellation.Journal, _ *hands) {
 	denied := asking(42)
-	denied.Request.State, denied.Request.Why = cancellation.Denied, "not yours"
+	denied.Request.State, denied.Request.Why.Detail = cancellation.Denied, "not yours"
 	denied.Event.Kind, denied.Notices = cancellation.EventDenied, nil
 	got, err := j.Record(t.Context(), denied)
 	require.NoError(t, err)

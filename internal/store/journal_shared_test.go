@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -140,7 +139,7 @@ func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	applied(t, j, change)
 	clock.pass(5 * time.Minute)
 	again := moved(stuck, cancellation.Stuck)
-	again.To.Why = "still"
+	again.To.Why.Detail = "still"
 	applied(t, j, again)
 	clock.pass(5 * time.Minute)
 	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not begin it anew")
@@ -194,7 +193,7 @@ func unreadableFound(t *testing.T, j cancellation.Journal, _ *hands) {
 	byRef, err := j.ByRef(t.Context(), r.Ref.Short())
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)
 	assert.Equal(t, cancellation.Stuck, byRef.State)
-	assert.True(t, strings.HasPrefix(byRef.Why, cancellation.WhyPoison))
+	assert.Equal(t, cancellation.WhyPoison, byRef.Why.Code)
 	assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "people are told that it needs one of them")
 	live, err := j.Live(t.Context(), 1)
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)

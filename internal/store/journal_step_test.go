@@ -32,7 +32,7 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 	change.To.Posts, change.To.NotAfter = 1, clock.time().Add(90*time.Second)
 	change.To.SentAt = clock.time().Add(-time.Hour)
 	change.To.CleanSince, change.To.Evidence, change.To.Recheck = clock.time(), 77, cancellation.RecheckSettled
-	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = "because", 3, 1, 5
+	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "because", By: "T1/U2"}, 3, 1, 5
 	change.To.Decision.Rule, change.To.Ticket = "another-rule", cancellation.TicketID{ID: 9, Number: "CS9"}
 	change.To.Submission.Content = "something else"
 	stored := applied(t, j, change)
