@@ -70,7 +70,7 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	r, err := d.Journal.ByRef(ctx, short)
+	r, err := d.Requests.ByRef(ctx, short)
 	if errors.Is(err, ErrUnreadable) && res.Finding == DropIt { // nobody can do anything else with it
 		err = nil
 	}
@@ -107,7 +107,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 // its own is known or there to be read. Where the tickets cannot be read, the person's word
 // is recorded as such.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return r, "", fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -138,7 +138,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 // filed with, unless that is only a person's word, or that of an answer that came after its
 // attempt had lost the request; 0 for none.
 func (d *Desk) madeTicket(ctx context.Context, r Request) (int64, error) {
-	events, err := d.Journal.Events(ctx, r.ID)
+	events, err := d.Requests.Events(ctx, r.ID)
 	if err != nil {
 		return 0, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
@@ -237,7 +237,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 }
 
 func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return from, fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -248,7 +248,7 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 		Why     string
 		Note    string
 	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
-	stored, err := d.Journal.Apply(ctx, Change{
+	stored, err := d.Requests.Apply(ctx, Change{
 		From: from, To: next, Tell: now, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
 	})
@@ -295,7 +295,7 @@ func settled(click Click, r Request, err error) (Click, error) {
 
 // settler reads a stuck request and whether who clicked may say what they found.
 func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Click, error) {
-	r, err := d.Journal.Request(ctx, press.Request)
+	r, err := d.Requests.Request(ctx, press.Request)
 	if err != nil {
 		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 	}
@@ -325,7 +325,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	found, err := recordReader{d.Journal, d.Servers, d.Tickets, d.Log}.read(ctx, r)
+	found, err := recordReader{d.Requests, d.Servers, d.Tickets, d.Log}.read(ctx, r)
 	if err != nil {
 		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
 	}
@@ -337,7 +337,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 		return click, err
 	}
 	next = found.sure.ticketOn(next)
-	click.Request, err = d.Journal.Apply(ctx, Change{
+	click.Request, err = d.Requests.Apply(ctx, Change{
 		From: r, To: next, Tell: c.now, Key: press.Key,
 		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read again"},
 	})

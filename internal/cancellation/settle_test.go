@@ -307,7 +307,7 @@ func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
 }
 
 // deaf is a journal that renews no lease.
-type deaf struct{ cancellation.Journal }
+type deaf struct{ journal }
 
 func (deaf) Renew(context.Context, cancellation.Request, string, time.Duration) error {
 	return cancellation.ErrMoved

@@ -91,7 +91,7 @@ func TestOnlyItsRequesterWithdrawsARequestAndOthersDeclineIt(t *testing.T) {
 					require.NoError(t, err)
 					if c.decline == "" {
 						assert.Equal(t, cancellation.Declined, declined.Request.State)
-						assert.Equal(t, cancellation.Reason{Detail: "taken-over: not now", By: "T1/U3"}, w.now(r).Why, "typed words are never a code")
+						assert.Equal(t, cancellation.Reason{Detail: "taken-over: not now", By: c.by.Team + "/" + c.by.ID}, w.now(r).Why, "typed words are never a code")
 						assert.Equal(t, c.by.ID, w.now(r).EndedBy.ID, "it says by whom")
 						return
 					}

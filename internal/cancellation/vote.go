@@ -258,7 +258,7 @@ type act func(ctx context.Context, r Request, c clicker) (Click, *Change, error)
 // meanwhile. An error means that nothing was recorded, but for an *UnclearError.
 func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 	for range clickTries {
-		r, err := d.Journal.Request(ctx, press.Request)
+		r, err := d.Requests.Request(ctx, press.Request)
 		if err != nil {
 			return Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 		}
@@ -276,7 +276,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 			return click, err
 		}
 		change.Key = press.Key
-		click.Request, err = d.Journal.Apply(ctx, *change)
+		click.Request, err = d.Requests.Apply(ctx, *change)
 		switch {
 		case errors.Is(err, ErrMoved):
 			continue
@@ -304,7 +304,7 @@ func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, erro
 	if c.requester, err = d.Directory.Principal(waiting, r.Submission.By, MaxPrincipalAge); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	if c.now, err = d.Journal.Now(ctx); err != nil {
+	if c.now, err = d.Clock.Now(ctx); err != nil {
 		return c, fmt.Errorf("reading the database's time: %w", err)
 	}
 	return c, nil
@@ -317,14 +317,14 @@ func (d *Desk) noteRefusal(ctx context.Context, click Click, c clicker) {
 		return
 	}
 	refusal := Event{Kind: EventRefused, Actor: actor(c.person()), Detail: click.Decision.Rule}
-	events, err := d.Journal.Events(ctx, click.Request.ID)
+	events, err := d.Requests.Events(ctx, click.Request.ID)
 	if err == nil && slices.ContainsFunc(events, func(e Event) bool {
 		return e.Kind == refusal.Kind && e.Actor == refusal.Actor && e.Detail == refusal.Detail
 	}) {
 		return
 	}
 	if err == nil {
-		err = d.Journal.Note(ctx, click.Request.ID, refusal)
+		err = d.Requests.Note(ctx, click.Request.ID, refusal)
 	}
 	if err != nil {
 		d.Log.Warn("noting a refused click", "ref", click.Request.Ref.Short(), "err", err)

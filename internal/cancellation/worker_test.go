@@ -513,7 +513,7 @@ func TestAPolicyThatComesIntoForceMeanwhileEndsNoRequest(t *testing.T) {
 // stopped is the journal of a process that is suspended right after a filing
 // commit: it claims nothing until it wakes.
 type stopped struct {
-	cancellation.Journal
+	journal
 	pause time.Duration
 	alone bool // no other worker takes the row meanwhile
 
@@ -522,7 +522,7 @@ type stopped struct {
 }
 
 func (s *stopped) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
-	r, err := s.Journal.Apply(ctx, c)
+	r, err := s.journal.Apply(ctx, c)
 	if c.To.State == cancellation.Filing && s.slept.CompareAndSwap(false, true) {
 		s.asleep.Store(s.alone)
 		time.Sleep(s.pause) // virtual
@@ -535,14 +535,14 @@ func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) 
 	if s.asleep.Load() {
 		return cancellation.Request{}, false, time.Time{}, nil
 	}
-	return s.Journal.Claim(ctx, owner, lease)
+	return s.journal.Claim(ctx, owner, lease)
 }
 
 func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()
-		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second, alone: true}, 5*time.Minute)
+		w.run(&stopped{journal: w.journal, pause: postTimeout + time.Second, alone: true}, 5*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		assert.Greater(t, posts[0].at.Sub(began), postTimeout, "the POST belongs to a later filing commit")
@@ -555,18 +555,18 @@ func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
 
 // jumpy is a journal whose database's clock is set forward right after a filing commit.
 type jumpy struct {
-	cancellation.Journal
+	journal
 	once sync.Once
 	by   atomic.Int64
 }
 
 func (j *jumpy) Now(ctx context.Context) (time.Time, error) {
-	now, err := j.Journal.Now(ctx)
+	now, err := j.journal.Now(ctx)
 	return now.Add(time.Duration(j.by.Load())), err
 }
 
 func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
-	r, err := j.Journal.Apply(ctx, c)
+	r, err := j.journal.Apply(ctx, c)
 	if c.To.State == cancellation.Filing {
 		j.once.Do(func() { j.by.Store(int64(postTimeout)) })
 	} else {
@@ -578,7 +578,7 @@ func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 func TestAfterNotAfterByTheDatabasesClockNothingIsSent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
-		w.run(&jumpy{Journal: w.journal}, 3*time.Minute)
+		w.run(&jumpy{journal: w.journal}, 3*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		stored := w.now(r)
@@ -592,7 +592,7 @@ func TestAProcessThatWakesAfterItsLeaseRanOutFindsItsRowTaken(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()
-		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second}, 20*time.Minute)
+		w.run(&stopped{journal: w.journal, pause: postTimeout + time.Second}, 20*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		assert.GreaterOrEqual(t, posts[0].at.Sub(began), postTimeout+settleTime, "only after the books were clean for the settle time")

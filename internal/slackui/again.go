@@ -21,7 +21,7 @@ func mayAskAgain(r cancellation.Request) bool {
 // request was, with the server's card as it is now. What it says goes where the message
 // stands.
 func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
-	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
+	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil || !mayAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return nil, a.alone(i, line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + a.commandName + ".")})

@@ -159,7 +159,7 @@ func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation
 	if !known {
 		return a.whisper(i, line{bold("Nothing was opened."), plain(" " + unspoken)})
 	}
-	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
+	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil {
 		return a.whisper(i, clickWords(cancellation.Click{}, err, "see"))
 	}

@@ -173,7 +173,7 @@ var userID = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
 // frozen is the order about filing that stands; none where it cannot be read, since nothing
 // rests on what it is shown for.
 func (a *App) frozen(ctx context.Context) cancellation.Freeze {
-	stands, err := a.desk.Journal.Frozen(ctx)
+	stands, err := a.desk.Frozen(ctx)
 	if err != nil {
 		a.log.Warn("reading whether filing is frozen", "err", err)
 		return cancellation.Freeze{}

@@ -44,7 +44,7 @@ func (a *App) submit(ctx context.Context, i Interaction) Reply {
 // decide takes a submission for the server on the card to the desk.
 func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed) Reply {
 	s := a.submission(i, meta, t)
-	now, err := a.desk.Journal.Now(ctx)
+	now, err := a.desk.Now(ctx)
 	if err != nil {
 		return a.undecided(ctx, s, err)
 	}

@@ -24,7 +24,7 @@ import (
 func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
 	all := postgrestest.NewSchemas(t, migratedSchema)
-	testJournal(t, func(t testing.TB, clock func() time.Time) cancellation.Journal {
+	testJournal(t, func(t testing.TB, clock func() time.Time) journal {
 		return open(t, Options{URL: all.Take(t), Clock: clock, Serve: true})
 	})
 }
