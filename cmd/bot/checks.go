@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"cancel-server/internal/policytool"
 )
 
 // checkForms says which settings have a value of the wrong form, but for those
@@ -31,7 +33,7 @@ func checkForms(cfg Config, broken map[string]bool) []string {
 		{"LISTEN_ADDR", checkAddr(cfg.ListenAddr)},
 		{"ADMIN_ADDR", checkAddr(cfg.AdminAddr)},
 		{"TICKET_URL", checkTicketURL(cfg.TicketURL)},
-		{"NOTIFY_CHANNEL", checkChannel(cfg.NotifyChannel)},
+		{"NOTIFY_CHANNEL", policytool.CheckChannel(cfg.NotifyChannel)},
 		{"OPERATOR_CONTACT", checkContact(cfg.OperatorContact)},
 		{"MAX_SERVERS_PER_DAY", checkLimit(cfg.ServersPerDay)},
 		{"MAX_FILINGS_PER_HOUR", checkLimit(cfg.FilingsPerHour)},
@@ -130,8 +132,6 @@ func checkRate(rate float64) string {
 // slackGroupOrUser is the id of a user group or of a user, a user's also with
 // the team or enterprise in front. Users of an enterprise may begin with W
 // (https://api.slack.com/enterprise/grid).
-var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
-
 var slackGroupOrUser = regexp.MustCompile(`^(S[A-Z0-9]+|([TE][A-Z0-9]+/)?[UW][A-Z0-9]+)$`)
 
 func checkSlackIDs(ids []string) string {
@@ -165,13 +165,6 @@ func checkDatabase(cfg Config) string {
 		return "a database in memory, which forgets accepted requests; name a file"
 	}
 	return ""
-}
-
-func checkChannel(id string) string {
-	if id == "" || channelID.MatchString(id) {
-		return ""
-	}
-	return "not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"
 }
 
 func checkPostgres(text string) string {

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
+
+	"cancel-server/internal/policytool"
 )
 
 // typoDistance is how many edits a name may be from a setting's and still be
@@ -25,7 +26,7 @@ func checkNames(environ []string) []string {
 			continue
 		}
 		if problem := names.check(name); problem != "" {
-			problems = append(problems, printable(name)+": "+problem)
+			problems = append(problems, policytool.Printable(name)+": "+problem)
 		}
 	}
 	return problems
@@ -98,14 +99,4 @@ func editDistance(a, b string) int {
 		above = row
 	}
 	return above[len(b)]
-}
-
-// printable keeps a name that somebody else chose from steering a terminal.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, name)
 }

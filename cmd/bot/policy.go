@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"regexp"
+	"log/slog"
 	"slices"
 	"strings"
 
-	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
+	"cancel-server/internal/slackui"
 )
 
 // policyVerbs are the verbs that begin with policy, as -h lists them.
@@ -44,17 +46,15 @@ func policyVerb(ctx context.Context, args []string, stdout io.Writer) error {
 // policySettings say where the policy comes from.
 var policySettings = []string{"POLICY_FILE", "REQUEST_GROUPS", "APPROVE_GROUPS", "PROTECTED_TAGS"}
 
-// policySource is the policy that a verb is about: that of the settings, or a file that
-// takes their place, to try it before it is in force.
+// policySource says which policy a verb is about: that of the settings, or a file in their
+// place, to try it before it is in force.
 type policySource struct {
 	file string // --policy
-	team string // --team: bare user ids in the settings belong to it
+	team string // --team: user ids without a team belong to it
 }
 
-var homeID = regexp.MustCompile(`^[TE][A-Z0-9]+$`)
-
 // policyFlags are the flags of a verb; with a team only where it asks nobody for it.
-func (s *policySource) policyFlags(verb string, team bool) *flag.FlagSet {
+func (s *policySource) flags(verb string, team bool) *flag.FlagSet {
 	flags := flag.NewFlagSet("policy "+verb, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&s.file, "policy", "", "")
@@ -65,14 +65,14 @@ func (s *policySource) policyFlags(verb string, team bool) *flag.FlagSet {
 }
 
 func (s *policySource) check() error {
-	if s.team != "" && !homeID.MatchString(s.team) {
+	if s.team != "" && !policytool.IsTeamID(s.team) {
 		return fmt.Errorf("%w: --team %.60q is no id of a team or an enterprise, such as T0123ABCD", errUsage, s.team)
 	}
 	return nil
 }
 
-// settings reads those that say where the policy comes from, unless a file was named, and
-// the others that the verb needs.
+// settings reads the policy's settings, unless --policy names a file, and the others that the
+// verb needs.
 func (s *policySource) settings(others ...string) (Config, error) {
 	wanted, together := others, func(Config, map[string]bool) []string { return nil }
 	if s.file == "" {
@@ -91,10 +91,119 @@ func (s *policySource) settings(others ...string) (Config, error) {
 	return cfg, nil
 }
 
-// policyShow prints the Cedar in force: a policy file can be grown from it.
+// policyTest tests the policy against a table of cases. It reads files and the settings of the
+// policy, and connects to nobody.
+func policyTest(args []string, stdout io.Writer) error {
+	var from policySource
+	words, err := parseMixed(from.flags("test", true), args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return fmt.Errorf("%w: policy test FILE [--policy FILE] [--team TEAM]", errUsage)
+	}
+	if err := from.check(); err != nil {
+		return err
+	}
+	cfg, err := from.settings()
+	if err != nil {
+		return err
+	}
+	table, err := policytool.ReadTable(words[0], from.team)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	policy, err := policyOf(cfg, table.Team)
+	if err != nil {
+		return err
+	}
+	return table.Report(policy, stdout)
+}
+
+// policyExplain says why a person may or may not, by what Slack and SoftLayer say now.
+func policyExplain(ctx context.Context, args []string, stdout io.Writer) error {
+	var from policySource
+	var question policytool.Question
+	flags := from.flags("explain", false)
+	question.Flags(flags)
+	words, err := parseMixed(flags, args)
+	if err != nil {
+		return err
+	}
+	if err := question.Parse(words); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	needed := slackSettings
+	if question.Server > 0 {
+		needed = slices.Concat(slackSettings, softLayerSettings)
+	}
+	cfg, err := from.settings(needed...)
+	if err != nil {
+		return err
+	}
+	return withPeople(ctx, cfg, func(people *policytool.People) error {
+		text, err := people.Explain(ctx, question, serverReader(cfg))
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(stdout, text)
+		return err
+	})
+}
+
+// policyWho lists, for an access review, everybody whom the policy can reach.
+func policyWho(ctx context.Context, args []string, stdout io.Writer) error {
+	var from policySource
+	switch words, err := parseMixed(from.flags("who", false), args); {
+	case err != nil:
+		return err
+	case len(words) > 0:
+		return fmt.Errorf("%w: policy who takes no arguments, got %q", errUsage, words)
+	}
+	cfg, err := from.settings(slackSettings...)
+	if err != nil {
+		return err
+	}
+	return withPeople(ctx, cfg, func(people *policytool.People) error { return people.WriteReview(ctx, stdout) })
+}
+
+// withPeople connects to Slack and hands do the people of its workspace.
+func withPeople(ctx context.Context, cfg Config, do func(*policytool.People) error) error {
+	web, bot, err := connectSlack(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer web.Close()
+	policy, err := policyOf(cfg, homeTeam(bot))
+	if err != nil {
+		return err
+	}
+	directory := slackui.NewDirectory(slackui.DirectoryOptions{
+		Web: web, HomeTeam: bot.Team, HomeEnterprise: bot.Enterprise, Groups: policy.GroupIDs, Log: slog.New(slog.DiscardHandler),
+	})
+	defer directory.Close()
+	return do(&policytool.People{Policy: policy, Home: homeTeam(bot), Directory: directory, RetryAfter: slackui.RetryAfter})
+}
+
+// serverReader connects to SoftLayer and reads one server there.
+func serverReader(cfg Config) policytool.ReadServer {
+	return func(ctx context.Context, id int64) (server cancellation.Server, account cancellation.Account, err error) {
+		client, account, err := connectSoftLayer(ctx, cfg)
+		if err != nil {
+			return server, account, err
+		}
+		defer client.Close()
+		if server, err = client.Server(ctx, id); err != nil {
+			return server, account, fmt.Errorf("reading server %d: %w", id, err)
+		}
+		return server, account, nil
+	}
+}
+
+// policyShow prints the policy in force as Cedar, to start a policy file from.
 func policyShow(ctx context.Context, args []string, stdout io.Writer) error {
 	var from policySource
-	switch words, err := parseMixed(from.policyFlags("show", true), args); {
+	switch words, err := parseMixed(from.flags("show", true), args); {
 	case err != nil:
 		return err
 	case len(words) > 0:
@@ -116,19 +225,14 @@ func policyShow(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return printPolicy(stdout, policy)
-}
-
-func printPolicy(stdout io.Writer, policy *authz.Policy) error {
-	_, err := fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
+	_, err = fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
 	return err
 }
 
-// namesBareUsers tells whether the groups settings hold users without a team: only then
-// does it matter which one the bot is installed in.
+// namesBareUsers reports whether the groups settings hold users without a team. They belong to
+// the team that the bot is installed in.
 func namesBareUsers(cfg Config) bool {
-	bare := func(id string) bool { return userID.MatchString(id) }
-	return cfg.Policy == nil && (slices.ContainsFunc(cfg.RequestGroups, bare) || slices.ContainsFunc(cfg.ApproveGroups, bare))
+	return cfg.Policy == nil && slices.ContainsFunc(slices.Concat(cfg.RequestGroups, cfg.ApproveGroups), policytool.IsUserID)
 }
 
 // askTeam asks Slack where the bot is installed.
@@ -137,10 +241,10 @@ func (s *policySource) askTeam(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the settings hold users without a team; name it by --team, or let Slack be asked: %w", err)
 	}
-	web, bot, err := reachSlack(ctx, cfg)
+	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {
 		return "", err
 	}
 	web.Close()
-	return homeOf(bot), nil
+	return homeTeam(bot), nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
 	"cancel-server/internal/store"
 )
 
@@ -87,7 +88,7 @@ func printRequests(stdout io.Writer, listed []cancellation.Request) error {
 	for _, r := range listed {
 		s := r.Submission
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Ref.Short(), r.State, r.Since.UTC().Format(time.DateTime),
-			printable(s.Card.Server.FQDN), s.Card.Server.ID, printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), printable(r.Why))
+			policytool.Printable(s.Card.Server.FQDN), s.Card.Server.ID, policytool.Printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), policytool.Printable(r.Why))
 	}
 	return table.Flush()
 }

@@ -28,17 +28,17 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := cfg.databaseMade(); err != nil {
 		return err
 	}
-	f, err := reach(ctx, cfg)
+	v, err := connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	journal, err := f.openStore(ctx, cfg, false, nil)
+	defer v.close()
+	journal, err := v.openStore(ctx, cfg, false, nil)
 	if err != nil {
 		return err
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Account: f.account,
+		Journal: journal, Servers: v.softlayer, Tickets: v.softlayer, Account: v.account,
 		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 	r, err := desk.Resolve(ctx, said)

@@ -44,22 +44,22 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	log := NewLogger(cfg, stderr, isTerminal(stderr))
-	f, err := reach(ctx, cfg)
+	v, err := connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	policy, err := policyOf(cfg, f.home())
+	defer v.close()
+	policy, err := policyOf(cfg, homeTeam(v.bot))
 	if err != nil {
 		return err
 	}
 	sayWarnings(log, policy)
-	journal, err := f.openStore(ctx, cfg, true, log)
+	journal, err := v.openStore(ctx, cfg, true, log)
 	if err != nil {
 		return err
 	}
-	b := assemble(cfg, f, policy, journal, log)
-	log.Info("serving", "team", f.bot.Team, "account", f.account.ID, "policy", policy.Digest(), "version", version())
+	b := assemble(cfg, v, policy, journal, log)
+	log.Info("serving", "team", v.bot.Team, "account", v.account.ID, "policy", policy.Digest(), "version", version())
 	return errors.Join(b.run(ctx), journal.Close())
 }
 
@@ -86,16 +86,16 @@ type bot struct {
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
-func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer, policy: newInForce(policy)}
+func assemble(cfg Config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
+	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: newInForce(policy)}
 	words := slackui.Words{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
+		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: words, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour = cfg.FilingsPerHour
@@ -104,7 +104,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		limits.Poll = listenedPoll
 	}
 	b.worker = &cancellation.Worker{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Filer: f.softlayer,
+		Journal: journal, Servers: v.softlayer, Tickets: v.softlayer, Filer: v.softlayer,
 		Directory: b.directory, Policy: b.policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 		Announcer: announcer,
 	}
@@ -114,18 +114,18 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
-		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
+		Journal: journal, Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: b.policy,
+		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.worker.Wake, Log: log,
 	}
 	b.inventory = typeahead.New(typeahead.Options{
-		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,
+		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.worker.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
-		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
-		Key: journal.HMACKey(), Cards: journal, Team: f.bot.Team, Log: log,
+		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy, Words: words,
+		Search: b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
+		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = slackui.NewSocket(slackui.SocketOptions{
