@@ -181,4 +181,3 @@ func TestATableThatMeansNothingIsRefused(t *testing.T) {
 		})
 	}
 }
-
