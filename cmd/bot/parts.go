@@ -27,7 +27,7 @@ type vendors struct {
 
 // connect makes the two clients and asks each vendor whose credential it has, so that a bad
 // one fails at start and not at the first request.
-func connect(ctx context.Context, cfg Config) (*vendors, error) {
+func connect(ctx context.Context, cfg config) (*vendors, error) {
 	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func connect(ctx context.Context, cfg Config) (*vendors, error) {
 // slackSettings are what connectSlack needs.
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
-func connectSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identity, error) {
+func connectSlack(ctx context.Context, cfg config) (*slackui.Web, slackui.Identity, error) {
 	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
 	if err != nil {
 		return nil, slackui.Identity{}, err
@@ -57,7 +57,7 @@ func connectSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identi
 // softLayerSettings are what connectSoftLayer needs.
 var softLayerSettings = []string{"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL"}
 
-func connectSoftLayer(ctx context.Context, cfg Config) (*softlayer.Client, cancellation.Account, error) {
+func connectSoftLayer(ctx context.Context, cfg config) (*softlayer.Client, cancellation.Account, error) {
 	client, err := softlayer.New(softlayer.Options{
 		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
 		APIKey: cfg.SoftLayerAPIKey.Reveal(),
@@ -83,7 +83,7 @@ func homeTeam(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.T
 
 // openStore opens the database and checks that it belongs to this Slack app and SoftLayer
 // account. From then on the SoftLayer client shares the deployment's rate through it.
-func (v *vendors) openStore(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
+func (v *vendors) openStore(ctx context.Context, cfg config, serve bool, log *slog.Logger) (*store.Store, error) {
 	s, err := openDatabase(ctx, cfg, serve, log)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (v *vendors) openStore(ctx context.Context, cfg Config, serve bool, log *sl
 
 // openDatabase opens the database to serve from it, or alongside bots that do. If none ever
 // did, what is read or ordered there would mean nothing, and it fails.
-func openDatabase(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
+func openDatabase(ctx context.Context, cfg config, serve bool, log *slog.Logger) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{
 		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout, Log: log,
 	})
@@ -109,7 +109,7 @@ func openDatabase(ctx context.Context, cfg Config, serve bool, log *slog.Logger)
 }
 
 // policyOf returns the policy of the file, or the groups settings as Cedar.
-func policyOf(cfg Config, home string) (*authz.Policy, error) {
+func policyOf(cfg config, home string) (*authz.Policy, error) {
 	if cfg.Policy != nil {
 		return cfg.Policy, nil
 	}

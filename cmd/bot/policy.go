@@ -15,12 +15,12 @@ import (
 )
 
 // policyVerbs are the verbs that begin with policy, as -h lists them.
-func policyVerbs() []Verb {
-	return []Verb{
-		{Usage: "policy test FILE [--policy FILE] [--team TEAM]", Meaning: "holds the policy to a table of cases; asks nobody"},
-		{Usage: "policy show [--policy FILE] [--team TEAM]", Meaning: "prints the policy in force, in Cedar"},
-		{Usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", Meaning: "says what a person may do, by which rules"},
-		{Usage: "policy who [--policy FILE]", Meaning: "lists who may do what, as CSV for a review"},
+func policyVerbs() []verb {
+	return []verb{
+		{usage: "policy test FILE [--policy FILE] [--team TEAM]", meaning: "holds the policy to a table of cases; asks nobody"},
+		{usage: "policy show [--policy FILE] [--team TEAM]", meaning: "prints the policy in force, in Cedar"},
+		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", meaning: "says what a person may do, by which rules"},
+		{usage: "policy who [--policy FILE]", meaning: "lists who may do what, as CSV for a review"},
 	}
 }
 
@@ -73,19 +73,19 @@ func (s *policySource) check() error {
 
 // settings reads the policy's settings, unless --policy names a file, and the others that the
 // verb needs.
-func (s *policySource) settings(others ...string) (Config, error) {
-	wanted, together := others, func(Config, map[string]bool) []string { return nil }
+func (s *policySource) settings(others ...string) (config, error) {
+	wanted, together := others, func(config, map[string]bool) []string { return nil }
 	if s.file == "" {
 		wanted = slices.Concat(policySettings, others)
-		together = func(_ Config, given map[string]bool) []string { return checkAuthority(given) }
+		together = func(_ config, given map[string]bool) []string { return checkAuthority(given) }
 	}
-	cfg, err := loadConfig(func(name string) bool { return slices.Contains(wanted, name) }, together)
+	cfg, err := loadSettings(func(name string) bool { return slices.Contains(wanted, name) }, together)
 	if err != nil || s.file == "" {
 		return cfg, err
 	}
 	policy, problems := readPolicy("--policy", s.file)
 	if len(problems) > 0 {
-		return Config{}, &ConfigError{Problems: problems}
+		return config{}, &configError{Problems: problems}
 	}
 	cfg.Policy = policy
 	return cfg, nil
@@ -168,7 +168,7 @@ func policyWho(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // withPeople connects to Slack and hands do the people of its workspace.
-func withPeople(ctx context.Context, cfg Config, do func(*policytool.People) error) error {
+func withPeople(ctx context.Context, cfg config, do func(*policytool.People) error) error {
 	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func withPeople(ctx context.Context, cfg Config, do func(*policytool.People) err
 }
 
 // serverReader connects to SoftLayer and reads one server there.
-func serverReader(cfg Config) policytool.ReadServer {
+func serverReader(cfg config) policytool.ReadServer {
 	return func(ctx context.Context, id int64) (server cancellation.Server, account cancellation.Account, err error) {
 		client, account, err := connectSoftLayer(ctx, cfg)
 		if err != nil {
@@ -231,7 +231,7 @@ func policyShow(ctx context.Context, args []string, stdout io.Writer) error {
 
 // namesBareUsers reports whether the groups settings hold users without a team. They belong to
 // the team that the bot is installed in.
-func namesBareUsers(cfg Config) bool {
+func namesBareUsers(cfg config) bool {
 	return cfg.Policy == nil && slices.ContainsFunc(slices.Concat(cfg.RequestGroups, cfg.ApproveGroups), policytool.IsUserID)
 }
 

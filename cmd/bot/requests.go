@@ -23,7 +23,7 @@ const maxListed = 1000
 // openBeside opens the database beside a running serve and asks no vendor: one may be what
 // is away.
 func openBeside(ctx context.Context) (*store.Store, error) {
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return nil, err
 	}

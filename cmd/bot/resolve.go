@@ -21,7 +21,7 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}

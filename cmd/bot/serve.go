@@ -39,11 +39,11 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%w: serve takes no arguments, got %q", errUsage, args)
 	}
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}
-	log := NewLogger(cfg, stderr, isTerminal(stderr))
+	log := newLogger(cfg, stderr, isTerminal(stderr))
 	v, err := connect(ctx, cfg)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func sayWarnings(log *slog.Logger, policy *authz.Policy) {
 
 // bot is the assembled program.
 type bot struct {
-	cfg        Config
+	cfg        config
 	log        *slog.Logger
 	journal    *store.Store
 	directory  *slackui.Directory
@@ -86,7 +86,7 @@ type bot struct {
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
-func assemble(cfg Config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
+func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: newInForce(policy)}
 	words := slackui.Words{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
