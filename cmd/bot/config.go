@@ -3,16 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/kelseyhightower/envconfig"
+	"cancel-server/internal/policytool"
 
-	"cancel-server/internal/authz"
+	"github.com/kelseyhightower/envconfig"
 )
 
 // list is a comma-separated list. Elements are trimmed; an empty one is an error.
@@ -112,7 +111,7 @@ func loadSettings(wanted func(name string) bool, together func(config, map[strin
 		}
 	}
 	problems = append(problems, together(cfg, given)...)
-	policy, refused := readPolicy("POLICY_FILE", cfg.PolicyFile)
+	policy, refused := policytool.Read("POLICY_FILE", cfg.PolicyFile)
 	problems = slices.Concat(problems, refused, checkNames(os.Environ()))
 	if len(problems) > 0 {
 		return config{}, &configError{problems}
@@ -123,44 +122,6 @@ func loadSettings(wanted func(name string) bool, together func(config, map[strin
 	// One endpoint has one spelling: the store is bound to it.
 	cfg.SoftLayerEndpoint = strings.TrimRight(cfg.SoftLayerEndpoint, "/")
 	return cfg, nil
-}
-
-// readPolicy reads a policy file. Each problem begins with the setting that names the file. An
-// empty path has neither policy nor problems.
-func readPolicy(setting, path string) (policy *authz.Policy, problems []string) {
-	if path == "" {
-		return nil, nil
-	}
-	text, err := readPolicyText(path)
-	if err != nil {
-		return nil, []string{fmt.Sprintf("%s: the file cannot be used: %v; name a file that holds a Cedar policy", setting, err)}
-	}
-	return parsePolicy(setting, path, text)
-}
-
-// readPolicyText reads a policy file, and stops where it is too large: the path may name an
-// endless device.
-func readPolicyText(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, authz.MaxSource+1))
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	return text, nil
-}
-
-func parsePolicy(setting, path string, text []byte) (policy *authz.Policy, problems []string) {
-	policy, err := authz.Parse(path, text)
-	if err != nil {
-		for problem := range strings.Lines(err.Error()) {
-			problems = append(problems, setting+": "+strings.TrimSpace(problem))
-		}
-	}
-	return policy, problems
 }
 
 // read reads and checks one setting. It returns whether the environment or a file gives a

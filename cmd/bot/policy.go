@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,90 +25,78 @@ func policyVerbs() []verb {
 
 // policyVerb is bot policy ….
 func policyVerb(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) == 0 {
-		return fmt.Errorf("%w: policy test, show, explain or who; bot -h says how", errUsage)
+	asked, err := parsePolicyVerb(args)
+	if err != nil {
+		return err
 	}
-	switch verb, rest := args[0], args[1:]; verb {
+	cfg, err := policyConfig(asked)
+	if err != nil {
+		return err
+	}
+	switch asked.Verb {
 	case "test":
-		return policyTest(rest, stdout)
+		return policyTest(cfg, asked, stdout)
 	case "show":
-		return policyShow(ctx, rest, stdout)
+		return policyShow(ctx, cfg, asked, stdout)
 	case "explain":
-		return policyExplain(ctx, rest, stdout)
-	case "who":
-		return policyWho(ctx, rest, stdout)
+		return withPeople(ctx, cfg, func(people *policytool.People) error {
+			return people.Explain(ctx, asked, serverReader(cfg), stdout)
+		})
 	default:
-		return fmt.Errorf("%w: policy %q is not a verb; bot -h lists them", errUsage, verb)
+		return withPeople(ctx, cfg, func(people *policytool.People) error { return people.WriteReview(ctx, stdout) })
 	}
+}
+
+func parsePolicyVerb(args []string) (asked policytool.Command, err error) {
+	if len(args) == 0 {
+		return asked, fmt.Errorf("%w: policy test, show, explain or who; bot -h says how", errUsage)
+	}
+	flags, err := asked.Flags(args[0])
+	if err != nil {
+		return asked, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	words, err := parseMixed(flags, args[1:])
+	if err != nil {
+		return asked, err
+	}
+	if err := asked.Parse(words); err != nil {
+		return asked, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return asked, nil
 }
 
 // policySettings say where the policy comes from.
 var policySettings = []string{"POLICY_FILE", "REQUEST_GROUPS", "APPROVE_GROUPS", "PROTECTED_TAGS"}
 
-// policySource says which policy a verb is about: that of the settings, or a file in their
-// place, to try it before it is in force.
-type policySource struct {
-	file string // --policy
-	team string // --team: user ids without a team belong to it
-}
-
-// policyFlags are the flags of a verb; with a team only where it asks nobody for it.
-func (s *policySource) flags(verb string, team bool) *flag.FlagSet {
-	flags := flag.NewFlagSet("policy "+verb, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&s.file, "policy", "", "")
-	if team {
-		flags.StringVar(&s.team, "team", "", "")
+// policyConfig reads the settings that a verb needs: those of the policy, unless a file takes
+// its place, those of the vendors that it asks, and others.
+func policyConfig(asked policytool.Command, others ...string) (config, error) {
+	wanted, together := slices.Clone(others), func(config, map[string]bool) []string { return nil }
+	if asked.Verb == "explain" || asked.Verb == "who" {
+		wanted = append(wanted, slackSettings...)
 	}
-	return flags
-}
-
-func (s *policySource) check() error {
-	if s.team != "" && !policytool.IsTeamID(s.team) {
-		return fmt.Errorf("%w: --team %.60q is no id of a team or an enterprise, such as T0123ABCD", errUsage, s.team)
+	if asked.Server > 0 {
+		wanted = append(wanted, softLayerSettings...)
 	}
-	return nil
-}
-
-// settings reads the policy's settings, unless --policy names a file, and the others that the
-// verb needs.
-func (s *policySource) settings(others ...string) (config, error) {
-	wanted, together := others, func(config, map[string]bool) []string { return nil }
-	if s.file == "" {
-		wanted = slices.Concat(policySettings, others)
+	if asked.File == "" {
+		wanted = append(wanted, policySettings...)
 		together = func(_ config, given map[string]bool) []string { return checkAuthority(given) }
 	}
 	cfg, err := loadSettings(func(name string) bool { return slices.Contains(wanted, name) }, together)
-	if err != nil || s.file == "" {
+	if err != nil || asked.File == "" {
 		return cfg, err
 	}
-	policy, problems := readPolicy("--policy", s.file)
+	policy, problems := policytool.Read("--policy", asked.File)
 	if len(problems) > 0 {
-		return config{}, &configError{Problems: problems}
+		return config{}, &configError{problems}
 	}
 	cfg.Policy = policy
 	return cfg, nil
 }
 
-// policyTest tests the policy against a table of cases. It reads files and the settings of the
-// policy, and connects to nobody.
-func policyTest(args []string, stdout io.Writer) error {
-	var from policySource
-	words, err := parseMixed(from.flags("test", true), args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return fmt.Errorf("%w: policy test FILE [--policy FILE] [--team TEAM]", errUsage)
-	}
-	if err := from.check(); err != nil {
-		return err
-	}
-	cfg, err := from.settings()
-	if err != nil {
-		return err
-	}
-	table, err := policytool.ReadTable(words[0], from.team)
+// policyTest tests the policy against a table of cases, and connects to nobody.
+func policyTest(cfg config, asked policytool.Command, stdout io.Writer) error {
+	table, err := policytool.ReadTable(asked.Table, asked.Team)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -120,51 +107,39 @@ func policyTest(args []string, stdout io.Writer) error {
 	return table.Report(policy, stdout)
 }
 
-// policyExplain says why a person may or may not, by what Slack and SoftLayer say now.
-func policyExplain(ctx context.Context, args []string, stdout io.Writer) error {
-	var from policySource
-	var question policytool.Question
-	flags := from.flags("explain", false)
-	question.Flags(flags)
-	words, err := parseMixed(flags, args)
-	if err != nil {
-		return err
-	}
-	if err := question.Parse(words); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	needed := slackSettings
-	if question.Server > 0 {
-		needed = slices.Concat(slackSettings, softLayerSettings)
-	}
-	cfg, err := from.settings(needed...)
-	if err != nil {
-		return err
-	}
-	return withPeople(ctx, cfg, func(people *policytool.People) error {
-		text, err := people.Explain(ctx, question, serverReader(cfg))
-		if err != nil {
+// policyShow prints the policy in force as Cedar, to start a policy file from.
+func policyShow(ctx context.Context, cfg config, asked policytool.Command, stdout io.Writer) (err error) {
+	if asked.Team == "" && namesBareUsers(cfg) {
+		if asked.Team, err = askTeam(ctx, asked); err != nil {
 			return err
 		}
-		_, err = io.WriteString(stdout, text)
-		return err
-	})
-}
-
-// policyWho lists, for an access review, everybody whom the policy can reach.
-func policyWho(ctx context.Context, args []string, stdout io.Writer) error {
-	var from policySource
-	switch words, err := parseMixed(from.flags("who", false), args); {
-	case err != nil:
-		return err
-	case len(words) > 0:
-		return fmt.Errorf("%w: policy who takes no arguments, got %q", errUsage, words)
 	}
-	cfg, err := from.settings(slackSettings...)
+	policy, err := policyOf(cfg, asked.Team)
 	if err != nil {
 		return err
 	}
-	return withPeople(ctx, cfg, func(people *policytool.People) error { return people.WriteReview(ctx, stdout) })
+	_, err = fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
+	return err
+}
+
+// namesBareUsers reports whether the groups settings hold users without a team. They belong to
+// the team that the bot is installed in.
+func namesBareUsers(cfg config) bool {
+	return cfg.Policy == nil && slices.ContainsFunc(slices.Concat(cfg.RequestGroups, cfg.ApproveGroups), policytool.IsUserID)
+}
+
+// askTeam asks Slack where the bot is installed.
+func askTeam(ctx context.Context, asked policytool.Command) (string, error) {
+	cfg, err := policyConfig(asked, slackSettings...)
+	if err != nil {
+		return "", fmt.Errorf("the settings hold users without a team; name it by --team, or let Slack be asked: %w", err)
+	}
+	web, bot, err := connectSlack(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	web.Close()
+	return homeTeam(bot), nil
 }
 
 // withPeople connects to Slack and hands do the people of its workspace.
@@ -198,53 +173,4 @@ func serverReader(cfg config) policytool.ReadServer {
 		}
 		return server, account, nil
 	}
-}
-
-// policyShow prints the policy in force as Cedar, to start a policy file from.
-func policyShow(ctx context.Context, args []string, stdout io.Writer) error {
-	var from policySource
-	switch words, err := parseMixed(from.flags("show", true), args); {
-	case err != nil:
-		return err
-	case len(words) > 0:
-		return fmt.Errorf("%w: policy show takes no arguments, got %q", errUsage, words)
-	}
-	if err := from.check(); err != nil {
-		return err
-	}
-	cfg, err := from.settings()
-	if err != nil {
-		return err
-	}
-	if from.team == "" && namesBareUsers(cfg) {
-		if from.team, err = from.askTeam(ctx); err != nil {
-			return err
-		}
-	}
-	policy, err := policyOf(cfg, from.team)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
-	return err
-}
-
-// namesBareUsers reports whether the groups settings hold users without a team. They belong to
-// the team that the bot is installed in.
-func namesBareUsers(cfg config) bool {
-	return cfg.Policy == nil && slices.ContainsFunc(slices.Concat(cfg.RequestGroups, cfg.ApproveGroups), policytool.IsUserID)
-}
-
-// askTeam asks Slack where the bot is installed.
-func (s *policySource) askTeam(ctx context.Context) (string, error) {
-	cfg, err := s.settings(slackSettings...)
-	if err != nil {
-		return "", fmt.Errorf("the settings hold users without a team; name it by --team, or let Slack be asked: %w", err)
-	}
-	web, bot, err := connectSlack(ctx, cfg)
-	if err != nil {
-		return "", err
-	}
-	web.Close()
-	return homeTeam(bot), nil
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
+
+	"cancel-server/internal/policytool"
 )
 
 const (
@@ -82,19 +82,13 @@ func (s secrets) Reveal() []string {
 	return values
 }
 
-// readSecretFile returns what the file at path holds, less one newline at its
-// end. Its errors do not name the path: a secret pasted after NAME_FILE by
-// mistake would be printed with it.
+// readSecretFile returns what the file at path holds, without one newline at its end. Its errors
+// do not name the path: it may be a secret, pasted after NAME_FILE by mistake.
 func readSecretFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", withoutPath(err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	content, err := policytool.ReadFile(path, maxSecretFile)
 	switch {
 	case err != nil:
-		return "", withoutPath(err)
+		return "", err
 	case len(content) > maxSecretFile:
 		return "", fmt.Errorf("it is larger than %d bytes", maxSecretFile)
 	}
@@ -103,12 +97,4 @@ func readSecretFile(path string) (string, error) {
 		return "", errors.New("it is empty")
 	}
 	return value, nil
-}
-
-func withoutPath(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }

@@ -18,6 +18,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
@@ -53,7 +54,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sayWarnings(log, policy)
+	policytool.LogWarnings(log, policy)
 	journal, err := v.openStore(ctx, cfg, true, log)
 	if err != nil {
 		return err
@@ -63,13 +64,6 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	return errors.Join(b.run(ctx), journal.Close())
 }
 
-// sayWarnings says aloud what is allowed in a policy and ought to be known.
-func sayWarnings(log *slog.Logger, policy *authz.Policy) {
-	for _, warning := range policy.Warnings() {
-		log.Warn("the policy in force", "says", warning)
-	}
-}
-
 // bot is the assembled program.
 type bot struct {
 	cfg        config
@@ -77,7 +71,7 @@ type bot struct {
 	journal    *store.Store
 	directory  *slackui.Directory
 	policy     *inForce
-	watch      *policyWatch // nil without a policy file
+	watch      *policytool.Watch // nil without a policy file
 	inventory  *typeahead.Inventory
 	worker     *cancellation.Worker
 	dispatcher *slackui.Dispatcher
@@ -109,9 +103,11 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Announcer: announcer,
 	}
 	if cfg.PolicyFile != "" {
-		b.watch = newPolicyWatch(cfg.PolicyFile, b.policy, log)
-		b.watch.taken = b.warmGroups
-		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
+		b.watch = policytool.NewWatch(policytool.WatchOptions{
+			Path: cfg.PolicyFile, Current: policy, Adopt: b.policy.take, Log: log,
+			Adopted: b.warmGroups,
+			Refused: func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) },
+		})
 	}
 	desk := &cancellation.Desk{
 		Journal: journal, Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: b.policy,
@@ -188,7 +184,7 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.journal.Listen(working, b.worker.Wake) })
 	worker.Go(func() { b.beat(working) })
 	if b.watch != nil {
-		worker.Go(func() { b.watch.run(working) })
+		worker.Go(func() { b.watch.Run(working) })
 	}
 
 	failed := parts.Wait()

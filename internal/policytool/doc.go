@@ -1,8 +1,8 @@
-// Package policytool answers questions about a policy: whether it holds a table of cases,
-// why a person may or may not, and who may do what.
+// Package policytool reads and watches policy files, and answers questions about a policy:
+// whether it passes a table of cases, why a person may or may not, and who may do what.
 //
 // It reads no setting and connects to no vendor: policy, directory and server are
-// arguments. It makes no decision of its own and changes nothing.
+// arguments. It makes no decision of its own.
 package policytool
 
 import (

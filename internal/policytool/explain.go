@@ -3,11 +3,8 @@ package policytool
 import (
 	"cmp"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"slices"
-	"strconv"
+	"io"
 	"strings"
 	"time"
 
@@ -15,71 +12,35 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// Question is what policy explain is asked about.
-type Question struct {
-	User       string
-	Server     int64 // 0 for none
-	submission cancellation.Submission
-}
-
-// Flags adds the flags that describe a request.
-func (q *Question) Flags(flags *flag.FlagSet) {
-	flags.StringVar(&q.submission.Place.Channel, "channel", "", "")
-	flags.BoolVar(&q.submission.Associated, "associated", false, "")
-	flags.StringVar(&q.submission.Reason, "reason", "", "")
-}
-
-// Parse reads the user and the server, after the flags.
-func (q *Question) Parse(words []string) (err error) {
-	if len(words) < 1 || len(words) > 2 {
-		return errors.New("policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]")
-	}
-	if q.User = words[0]; !IsUserID(q.User) {
-		return fmt.Errorf("%.60q is not a Slack user's id (U…, W…)", q.User)
-	}
-	if len(words) == 2 {
-		if q.Server, err = strconv.ParseInt(words[1], 10, 64); err != nil || q.Server <= 0 {
-			return fmt.Errorf("%.60q is not a server's id", words[1])
-		}
-	}
-	return q.check()
-}
-
-// check accepts only requests that the form can make.
-func (q *Question) check() error {
-	described := q.submission.Place.Channel != "" || q.submission.Associated || q.submission.Reason != ""
-	q.submission.Reason = cmp.Or(q.submission.Reason, cancellation.Reasons()[0])
-	switch {
-	case described && q.Server == 0:
-		return errors.New("--channel, --associated and --reason describe a request; say for which server")
-	case CheckChannel(q.submission.Place.Channel) != "":
-		return fmt.Errorf("--channel is %s", CheckChannel(q.submission.Place.Channel))
-	case !slices.Contains(cancellation.Reasons(), q.submission.Reason):
-		return fmt.Errorf("--reason is one of SoftLayer's ten: %s", strings.Join(cancellation.Reasons(), " | "))
-	}
-	return nil
-}
-
 // ReadServer reads a server, and the account that it belongs to.
 type ReadServer func(ctx context.Context, id int64) (cancellation.Server, cancellation.Account, error)
 
-// Explain returns why a person may or may not, by what Slack and SoftLayer say now. It calls
-// read only if the question names a server.
-func (p *People) Explain(ctx context.Context, q Question, read ReadServer) (string, error) {
-	who, err := p.principal(ctx, q.User)
+// Explain prints why a person may or may not, by what Slack and SoftLayer say now. It calls
+// read only if the command names a server.
+func (p *People) Explain(ctx context.Context, c Command, read ReadServer, w io.Writer) error {
+	text, err := p.explanation(ctx, c, read)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+func (p *People) explanation(ctx context.Context, c Command, read ReadServer) (string, error) {
+	who, err := p.principal(ctx, c.User)
 	if err != nil {
 		return "", err
 	}
 	text := personLine(who)
-	if q.Server == 0 {
+	if c.Server == 0 {
 		return text + prospectLines(p.Policy.Prospects(who)), nil
 	}
-	server, account, err := read(ctx, q.Server)
+	server, account, err := read(ctx, c.Server)
 	if err != nil {
 		return "", err
 	}
-	q.submission.Card.Account = account
-	request := q.submission.Context(server, time.Now())
+	c.request.Card.Account = account
+	request := c.request.Context(server, time.Now())
 	return text + serverLine(server) + prospectLines(p.Policy.ProspectsOn(who, server.Resource(), request)) +
 		decisionLine(p.Policy.Decide(who, server.Resource(), request)), nil
 }
