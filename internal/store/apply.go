@@ -16,9 +16,9 @@ import (
 // found by its version alone; the state beside it is a second fence, against a
 // caller that changed its copy.
 var applySQL = `
-	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-		case when state = $1 then state_at else $15 end, $22,
+	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
+		(` + numbers(len(stepColumns)) + `,
+		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, $22,
 		case when $23 = 1 then lease_owner end, case when $23 = 1 then lease_until end,
 		version + 1, events + $24)
 	where id = $25 and version = $26 and state = $27 and format <= $22
@@ -85,7 +85,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if c.Window > 0 {
 		c.To.SentAt, c.To.NotAfter = now, now.Add(c.Window)
 	}
-	values, err := changingValues(c.To, now)
+	values, err := stepValues(c.To, now)
 	if err != nil {
 		return cancellation.Request{}, err
 	}
@@ -103,7 +103,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	}
 	if c.Event.Kind != "" {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
-		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
+		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
 	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
 }

@@ -83,10 +83,10 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	if err := tell(ctx, tx, aside, now); err != nil {
 		return err
 	}
-	return insertEventRows(ctx, tx, 1, eventValues(bad.request.ID, seq, cancellation.Event{
+	return insertEvents(ctx, tx, eventRow{cancellation.Event{
 		Kind: cancellation.EventMoved, At: now, Actor: "store",
 		From: bad.request.State, To: cancellation.Stuck, Detail: why,
-	}))
+	}, bad.request.ID, seq})
 }
 
 // look reports whether something is due, and when the next thing is if nothing is.

@@ -10,23 +10,24 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-const (
-	eventColumns = `request_id, seq, at, kind, actor, from_state, to_state, detail`
-	eventsSQL    = `select at, kind, actor, from_state, to_state, detail from events where request_id = $1 order by seq`
-	// The count is in the request's row, so that two writers of one history follow each other.
-	countEventSQL = `update requests set events = events + 1 where id = $1 returning events, state`
+// countEventSQL counts in the request's row, so that two writers of one history follow each
+// other.
+const countEventSQL = `update requests set events = events + 1 where id = $1 returning events, state`
+
+var (
+	eventsSQL       = `select ` + readEventColumns.names() + ` from events where request_id = $1 order by seq`
+	insertEventsSQL = `insert into events (` + eventColumns.names() + `) values `
 )
 
-func eventValues(id string, seq int64, e cancellation.Event) []any {
-	return []any{id, seq, stamp(e.At), e.Kind, e.Actor, string(e.From), string(e.To), e.Detail}
-}
-
-func insertEventsSQL(rows int) string {
-	return `insert into events (` + eventColumns + `) values ` + placeholders(rows, count(eventColumns))
-}
-
-func insertEventRows(ctx context.Context, tx *tx, rows int, values []any) error {
-	_, err := tx.ExecContext(ctx, insertEventsSQL(rows), values...)
+func insertEvents(ctx context.Context, tx *tx, events ...eventRow) error {
+	if len(events) == 0 {
+		return nil
+	}
+	var values []any
+	for _, e := range events {
+		values = append(values, eventColumns.values(&e)...)
+	}
+	_, err := tx.ExecContext(ctx, insertEventsSQL+placeholders(len(events), len(eventColumns)), values...)
 	return wrap("inserting events", err)
 }
 
@@ -49,7 +50,7 @@ func note(ctx context.Context, tx *tx, now time.Time, requestID string, e cancel
 		return fmt.Errorf("counting events: %w", err)
 	}
 	e.At, e.From = now, e.To
-	return insertEventRows(ctx, tx, 1, eventValues(requestID, seq, e))
+	return insertEvents(ctx, tx, eventRow{e, requestID, seq})
 }
 
 // Events lists a request's history, the oldest first; nil for a request that there is not.
@@ -59,7 +60,9 @@ func (s *Store) Events(ctx context.Context, requestID string) ([]cancellation.Ev
 		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)
 	}
 	events, err := collect(rows, func(from row) (e cancellation.Event, err error) {
-		return e, from.Scan((*stamp)(&e.At), &e.Kind, &e.Actor, &e.From, &e.To, &e.Detail)
+		var r eventRow
+		err = from.Scan(readEventColumns.targets(&r)...)
+		return r.Event, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)

@@ -28,14 +28,10 @@ func chunks(all []*recording) iter.Seq[[]*recording] {
 	}
 }
 
-func insertRequestsSQL(rows int) string {
-	return `insert into requests (` + insertColumns + `) values ` +
-		placeholders(rows, count(insertColumns)) + ` on conflict do nothing returning id`
-}
-
-func insertNoticesSQL(rows int) string {
-	return `insert into notices (` + insertNoticeColumns + `) values ` + placeholders(rows, count(insertNoticeColumns))
-}
+var (
+	insertRequestsSQL = `insert into requests (` + insertedColumns.names() + `) values `
+	insertNoticesSQL  = `insert into notices (` + insertedNoticeColumns.names() + `) values `
+)
 
 // insertFresh inserts requests of different ids with their events and notices, one
 // statement for each kind of row. It returns those that some unique key refused.
@@ -48,7 +44,7 @@ func insertFresh(ctx context.Context, tx *tx, now time.Time, all []*recording) (
 		return nil, err
 	}
 	fresh := slices.DeleteFunc(slices.Clone(all), func(r *recording) bool { return !made[r.Request.ID] })
-	if err := insertEvents(ctx, tx, now, fresh); err != nil {
+	if err := insertEvents(ctx, tx, firstEvents(fresh, now)...); err != nil {
 		return nil, err
 	}
 	if err := insertNotices(ctx, tx, fresh, now); err != nil {
@@ -64,13 +60,13 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	var values []any
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
-		of, err := insertValues(r.Record, now)
+		of, err := insertedValues(r.Record, now)
 		if err != nil {
 			return nil, err
 		}
 		values = append(values, of...)
 	}
-	rows, err := tx.QueryContext(ctx, insertRequestsSQL(len(all)), values...)
+	rows, err := tx.QueryContext(ctx, insertRequestsSQL+placeholders(len(all), len(insertedColumns))+` on conflict do nothing returning id`, values...)
 	if err != nil {
 		return nil, fmt.Errorf("inserting requests: %w", err)
 	}
@@ -85,17 +81,15 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	return set, nil
 }
 
-func insertEvents(ctx context.Context, tx *tx, now time.Time, fresh []*recording) error {
-	if len(fresh) == 0 {
-		return nil
-	}
-	var values []any
+// firstEvents returns the events of new requests.
+func firstEvents(fresh []*recording, now time.Time) []eventRow {
+	var events []eventRow
 	for _, r := range fresh {
 		e := r.Event
 		e.At, e.From, e.To = now, cancellation.New, r.Request.State
-		values = append(values, eventValues(r.Request.ID, 1, e)...)
+		events = append(events, eventRow{e, r.Request.ID, 1})
 	}
-	return insertEventRows(ctx, tx, len(fresh), values)
+	return events
 }
 
 func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Time) error {
@@ -103,19 +97,20 @@ func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Tim
 	var values []any
 	for _, r := range fresh {
 		for _, n := range r.Notices {
-			of, err := noticeValues(n)
+			n.RequestID, n.Version = r.Request.ID, 1
+			row, err := encodeNotice(n)
 			if err != nil {
 				return err
 			}
+			row.url, row.until = n.Place.ResponseURL, responseEnd(n.Place, now)
 			rows++
-			values = append(values, r.Request.ID, string(n.Kind), 1, 0, stamp(n.Due), n.Place.ResponseURL, responseEnd(n.Place, now))
-			values = append(values, of...)
+			values = append(values, insertedNoticeColumns.values(&row)...)
 		}
 	}
 	if rows == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, insertNoticesSQL(rows), values...)
+	_, err := tx.ExecContext(ctx, insertNoticesSQL+placeholders(rows, len(insertedNoticeColumns)), values...)
 	return wrap("inserting notices", err)
 }
 

@@ -17,14 +17,6 @@ const (
 		from requests where requester = $1 and quota_day = $2`
 	askedSQL = `select coalesce(max(quota_slot), 0) from requests where requester = $1 and quota_day = $2`
 
-	// A denial that was given before, and by nothing but the submission, is counted.
-	repeatSQL = `
-		update requests set repeats = repeats + 1, updated_at = $1
-		where id = (select id from requests
-			where requester = $2 and server_id = $3 and state = 'denied' and why = $4 and version = 1 and created_at > $5
-			order by created_at desc limit 1)
-		returning ` + requestColumns
-
 	takeFilingSQL = `
 		insert into filings (hour, made) values ($1, 1)
 		on conflict (hour) do update set made = filings.made + 1 where filings.made < $2 returning made`
@@ -44,6 +36,14 @@ const (
 	hourFor       = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
 )
+
+// repeatSQL counts a denial that was given before, and by nothing but the submission.
+var repeatSQL = `
+	update requests set repeats = repeats + 1, updated_at = $1
+	where id = (select id from requests
+		where requester = $2 and server_id = $3 and state = 'denied' and why = $4 and version = 1 and created_at > $5
+		order by created_at desc limit 1)
+	returning ` + requestColumns
 
 // A POST may be under way of what is being filed; and, until not-after, of what lost one:
 // its owner may not know yet that the lease is over, or the database knows nothing of it.

@@ -9,7 +9,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-const (
+var (
 	requestSQL = `select ` + requestColumns + ` from requests where id = $1`
 	byRefSQL   = `select ` + requestColumns + ` from requests where short_ref = $1`
 	liveSQL    = `select ` + requestColumns + ` from requests
