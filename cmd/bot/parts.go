@@ -83,8 +83,8 @@ func homeTeam(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.T
 
 // openStore opens the database and checks that it belongs to this Slack app and SoftLayer
 // account. From then on the SoftLayer client shares the deployment's rate through it.
-func (v *vendors) openStore(ctx context.Context, cfg config, serve bool, log *slog.Logger) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, serve, log)
+func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, mode, log)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +98,9 @@ func (v *vendors) openStore(ctx context.Context, cfg config, serve bool, log *sl
 
 // openDatabase opens the database to serve from it, or alongside bots that do. If none ever
 // did, what is read or ordered there would mean nothing, and it fails.
-func openDatabase(ctx context.Context, cfg config, serve bool, log *slog.Logger) (*store.Store, error) {
+func openDatabase(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{
-		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout, Log: log,
+		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Mode: mode, PostTimeout: cfg.PostTimeout, Log: log,
 	})
 	if errors.Is(err, store.ErrUnserved) {
 		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)

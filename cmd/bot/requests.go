@@ -30,7 +30,7 @@ func openBeside(ctx context.Context) (*store.Store, error) {
 	if err := cfg.databaseMade(); err != nil {
 		return nil, err
 	}
-	return openDatabase(ctx, cfg, false, nil)
+	return openDatabase(ctx, cfg, store.Beside, nil)
 }
 
 // requests lists requests from the database alone.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
 )
 
 // resolve ends a stuck request by the word of the person who runs it. It opens the
@@ -33,7 +34,7 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer v.close()
-	journal, err := v.openStore(ctx, cfg, false, nil)
+	journal, err := v.openStore(ctx, cfg, store.Beside, nil)
 	if err != nil {
 		return err
 	}

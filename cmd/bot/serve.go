@@ -55,7 +55,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	policytool.LogWarnings(log, policy)
-	journal, err := v.openStore(ctx, cfg, true, log)
+	journal, err := v.openStore(ctx, cfg, store.Serve, log)
 	if err != nil {
 		return err
 	}
@@ -164,15 +164,15 @@ func owner() string {
 // is in hand end.
 func (b *bot) run(ctx context.Context) error {
 	defer b.directory.Close()
-	doors, err := b.listen()
+	listeners, err := b.listen()
 	if err != nil {
 		return err
 	}
 	parts, partCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { b.warm(partCtx); return nil })
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
-	for _, d := range doors {
-		b.open(partCtx, parts, d)
+	for _, l := range listeners {
+		b.serveOn(partCtx, parts, l)
 	}
 	if b.socket != nil {
 		parts.Go(func() error { return b.socket.Run(partCtx) })
@@ -182,7 +182,7 @@ func (b *bot) run(ctx context.Context) error {
 	var worker sync.WaitGroup
 	worker.Go(func() { b.worker.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.worker.Wake) })
-	worker.Go(func() { b.beat(working) })
+	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
 		worker.Go(func() { b.watch.Run(working) })
 	}
@@ -198,33 +198,31 @@ func (b *bot) run(ctx context.Context) error {
 	return failed
 }
 
-// A replica says each beat that it serves; one that was silent for long serves no more.
+// A replica sends a heartbeat at each interval. One that was silent for longer is not counted.
 const (
-	beatPause   = 5 * time.Second
-	beatSilence = 20 * time.Second
+	heartbeatInterval = 5 * time.Second
+	heartbeatSilence  = 20 * time.Second
 )
 
-// beat keeps count of the replicas until ctx ends, and then leaves them.
-func (b *bot) beat(ctx context.Context) {
+// heartbeat keeps count of the replicas until ctx ends, and then unregisters this one.
+func (b *bot) heartbeat(ctx context.Context) {
 	for {
-		if n, err := b.journal.Beat(ctx, b.worker.Owner, beatSilence); err == nil {
+		if n, err := b.journal.Heartbeat(ctx, b.worker.Owner, heartbeatSilence); err == nil {
 			b.replicas.Store(int32(n))
 		} else if ctx.Err() == nil {
 			b.log.Warn("counting replicas", "err", err)
 		}
-		pause := time.NewTimer(beatPause)
 		select {
-		case <-pause.C:
+		case <-time.After(heartbeatInterval):
 			continue
 		case <-ctx.Done():
-			pause.Stop()
 		}
 		break
 	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := b.journal.Leave(leaving, b.worker.Owner); err != nil {
-		b.log.Info("leaving the replicas", "err", err)
+	if err := b.journal.Unregister(leaving, b.worker.Owner); err != nil {
+		b.log.Info("unregistering this replica", "err", err)
 	}
 }
 
@@ -253,43 +251,43 @@ func (b *bot) warmGroups(ctx context.Context) {
 	}
 }
 
-// door is an address that the bot listens on, and who answers there.
-type door struct {
-	listener net.Listener
-	handler  http.Handler
+// listener is an address that the bot listens on, with its handler.
+type listener struct {
+	net.Listener
+	handler http.Handler
 }
 
-// listen takes the addresses, all of them or none.
-func (b *bot) listen() ([]door, error) {
+// listen takes all addresses, or none.
+func (b *bot) listen() ([]listener, error) {
 	admin, err := net.Listen("tcp", b.cfg.AdminAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on ADMIN_ADDR: %w", err)
 	}
 	b.log.Info("listening", "for", "operators", "addr", admin.Addr().String())
-	doors := []door{{admin, b.admin()}}
+	listeners := []listener{{admin, b.admin()}}
 	secrets := b.cfg.SlackSigningSecrets.Reveal()
 	if len(secrets) == 0 {
-		return doors, nil
+		return listeners, nil
 	}
-	listener, err := net.Listen("tcp", b.cfg.ListenAddr)
+	requests, err := net.Listen("tcp", b.cfg.ListenAddr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
 	}
-	b.log.Info("listening", "for", "Slack", "addr", listener.Addr().String())
+	b.log.Info("listening", "for", "Slack", "addr", requests.Addr().String())
 	slack := slackui.NewHTTP(slackui.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
-	return append(doors, door{listener, slack.Routes()}), nil
+	return append(listeners, listener{requests, slack.Routes()}), nil
 }
 
-// open serves one door until ctx ends, then lets its requests end.
-func (b *bot) open(ctx context.Context, parts *errgroup.Group, d door) {
+// serveOn serves one address until ctx ends, then lets its requests end.
+func (b *bot) serveOn(ctx context.Context, parts *errgroup.Group, l listener) {
 	server := &http.Server{
-		Handler: d.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn),
 	}
 	parts.Go(func() error {
-		if err := server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serving %s: %w", d.listener.Addr(), err)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
 		return nil
 	})

@@ -23,9 +23,9 @@ func insertEvents(ctx context.Context, tx *tx, events ...eventRow) error {
 	if len(events) == 0 {
 		return nil
 	}
-	var values []any
+	values := make([]any, 0, len(events)*len(eventColumns))
 	for _, e := range events {
-		values = append(values, eventColumns.values(&e)...)
+		values = eventColumns.values(values, &e)
 	}
 	_, err := tx.ExecContext(ctx, insertEventsSQL+placeholders(len(events), len(eventColumns)), values...)
 	return wrap("inserting events", err)

@@ -57,14 +57,13 @@ func insertFresh(ctx context.Context, tx *tx, now time.Time, all []*recording) (
 }
 
 func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording) (map[string]bool, error) {
-	var values []any
+	values := make([]any, 0, len(all)*len(insertedColumns))
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
-		of, err := insertedValues(r.Record, now)
-		if err != nil {
+		var err error
+		if values, err = insertedValues(values, r.Record, now); err != nil {
 			return nil, err
 		}
-		values = append(values, of...)
 	}
 	rows, err := tx.QueryContext(ctx, insertRequestsSQL+placeholders(len(all), len(insertedColumns))+` on conflict do nothing returning id`, values...)
 	if err != nil {
@@ -104,7 +103,7 @@ func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Tim
 			}
 			row.url, row.until = n.Place.ResponseURL, responseEnd(n.Place, now)
 			rows++
-			values = append(values, insertedNoticeColumns.values(&row)...)
+			values = insertedNoticeColumns.values(values, &row)
 		}
 	}
 	if rows == 0 {

@@ -160,7 +160,7 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 	if err != nil {
 		return cancellation.Notice{}, err
 	}
-	values := append(deliveryColumns.values(&row), stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, string(n.Kind), n.Version)
+	values := append(deliveryColumns.values(nil, &row), stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, string(n.Kind), n.Version)
 	stored, err := scanNotice(tx.QueryRowContext(ctx, applyNoticeSQL, values...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = cancellation.ErrMoved

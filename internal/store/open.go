@@ -17,28 +17,38 @@ import (
 // readers is how many connections read beside the one that writes.
 const readers = 4
 
-// Options say which database to open, and as what.
+// Mode is what a database is opened for.
+type Mode int
+
+const (
+	// Prepare makes the database and its tables if there are none, and serves nobody.
+	Prepare Mode = iota
+	// Serve is for the process that works on requests. On SQLite it takes PATH.lock, so that
+	// only one process serves ([ErrServed] if another does), ends every lease that an earlier
+	// process left behind, and makes every unfinished request read SoftLayer's tickets before
+	// its next POST.
+	Serve
+	// Beside is for reading and ordering alongside a process that serves. It returns
+	// [ErrUnserved], and changes nothing, if no process ever served from the database.
+	Beside
+)
+
+// Options say which database to open, and what for.
 type Options struct {
-	// Path is a SQLite file, which one process serves from. It is made if there is none.
+	// Path is a SQLite file, for one process that serves. It is made if there is none.
 	Path string
-	// URL is a PostgreSQL database, postgres://…, which any number of processes serve
-	// from. Either Path or URL is required.
+	// URL is a PostgreSQL database, postgres://…, for any number of processes that serve.
+	// Either Path or URL is required.
 	URL string
-	// Clock is the time that decides everything; nil is the database's own: PostgreSQL's,
-	// or that of the host that has the SQLite file.
+	// Clock is the time that decides everything. Nil is the database's own: PostgreSQL's, or
+	// that of the host that has the SQLite file.
 	Clock func() time.Time
-	// Serve is for the verb that works the requests. On SQLite it takes PATH.lock, so that
-	// one process serves (ErrServed where another does), ends every lease that an earlier
-	// process left behind, and has every unfinished request read SoftLayer's books before
-	// its next POST. The other verbs open beside it without.
-	Serve bool
-	// Beside is for the other verbs: a database that nobody ever served from is refused
-	// (ErrUnserved) as it stands. Not with Serve.
-	Beside bool
-	// PostTimeout is how long a POST may be under way of which a database that was
-	// restored, or failed over, knows nothing. Read on PostgreSQL only.
+	// Mode is what for.
+	Mode Mode
+	// PostTimeout is how long a POST may take that a restored or failed-over database knows
+	// nothing of. Only PostgreSQL needs it.
 	PostTimeout time.Duration
-	// Log hears what an operator should know; nil for nobody.
+	// Log may be nil.
 	Log *slog.Logger
 }
 

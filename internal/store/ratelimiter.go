@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// RateLimiter keeps the calls of a whole deployment to one vendor at a rate, by a row in the
-// database. A few turns are taken at a time, so that not every call writes; those that
-// are not used within a second are lost.
+// RateLimiter limits how often a whole deployment calls one vendor, by a row in the database.
+// It takes a few turns at a time, so that not every call writes. Turns that are not used
+// within a second are lost.
 type RateLimiter struct {
 	store     *Store
 	vendor    string
 	perSecond float64
 	spent     atomic.Int64 // calls that went without waiting
 
-	taking chan struct{} // held by the one who takes turns from the database
+	taking chan struct{} // held while turns are taken from the database
 	mu     sync.Mutex
 	left   int
-	until  time.Time // when those that are left are lost; by this process's monotonic clock
+	until  time.Time // when those that are left are lost, by this process's clock
 }
 
-// RateLimiter is for a vendor that is called perSecond times a second, a positive number.
+// RateLimiter returns the limiter of a vendor: perSecond calls a second, above 0.
 func (s *Store) RateLimiter(vendor string, perSecond float64) *RateLimiter {
 	return &RateLimiter{store: s, vendor: vendor, perSecond: perSecond, taking: make(chan struct{}, 1)}
 }
@@ -31,7 +31,8 @@ func (s *Store) RateLimiter(vendor string, perSecond float64) *RateLimiter {
 // atOnce is how many turns are taken together: a fifth of a second's.
 func (t *RateLimiter) atOnce() int { return max(1, int(t.perSecond/5)) }
 
-// Wait returns when one call may go. [ErrCrowded]: that were after ctx's deadline.
+// Wait returns when one call may go. It returns [ErrCrowded] at once if that would be after
+// ctx's deadline.
 func (t *RateLimiter) Wait(ctx context.Context) error {
 	if t.take() {
 		return nil
@@ -48,7 +49,7 @@ func (t *RateLimiter) Wait(ctx context.Context) error {
 	return t.fetch(ctx)
 }
 
-// Spend counts a call that went without waiting: those after it wait so much longer.
+// Spend counts a call that did not wait. Later calls wait longer for it.
 func (t *RateLimiter) Spend() { t.spent.Add(1) }
 
 func (t *RateLimiter) take() bool {

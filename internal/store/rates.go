@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// ErrCrowded says that the whole deployment's rate leaves no room before the caller's
-// deadline. Nothing was reserved.
+// ErrCrowded says that the deployment's rate has no turn left before the caller's deadline.
+// Nothing was reserved.
 var ErrCrowded = errors.New("too many calls already wait for their turn")
 
-// burst is how far calls may run ahead of their even pace.
+// burst is how far calls may run ahead of an even pace.
 const burst = time.Second
 
 const (
-	// The next free place moves on by $3, unless that were later than $4.
+	// The next free turn moves on by $3, unless it would then be later than $4.
 	reserveSQL = `
 		insert into rates (vendor, free_at)
 			select cast($1 as text), cast($2 as bigint) + cast($3 as bigint)
@@ -28,9 +28,9 @@ const (
 	noDeadline = 365 * 24 * time.Hour
 )
 
-// reserve takes the next places for calls to a vendor, of which the whole deployment
-// makes perSecond, and says how long the caller has to wait for them. ErrCrowded: that
-// were longer than patience, if it is positive.
+// reserve takes the next turns for calls to a vendor, which the whole deployment calls
+// perSecond times a second, and returns how long the caller has to wait for them. It returns
+// ErrCrowded if that would be longer than patience, unless patience is 0.
 func (s *Store) reserve(ctx context.Context, vendor string, calls int, perSecond float64, patience time.Duration) (time.Duration, error) {
 	if patience <= 0 {
 		patience = noDeadline

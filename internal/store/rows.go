@@ -46,12 +46,12 @@ func (c columns[R]) number(name string) string {
 	panic("no column " + name)
 }
 
-func (c columns[R]) values(r *R) []any {
-	values := make([]any, len(c))
-	for i, one := range c {
-		values[i] = one.value(r)
+// values appends the values of a row to those of others.
+func (c columns[R]) values(to []any, r *R) []any {
+	for _, one := range c {
+		to = append(to, one.value(r))
 	}
-	return values
+	return to
 }
 
 func (c columns[R]) targets(r *R, more ...any) []any {
@@ -161,15 +161,15 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	return r.Request, nil
 }
 
-// insertedValues returns the insertedColumns of a new request.
-func insertedValues(rec cancellation.Record, now time.Time) ([]any, error) {
+// insertedValues appends the insertedColumns of a new request.
+func insertedValues(to []any, rec cancellation.Record, now time.Time) ([]any, error) {
 	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota}
 	submission, err := json.Marshal(r.Submission)
 	r.submission = string(submission)
 	if err := errors.Join(err, r.encodeStep()); err != nil {
 		return nil, err
 	}
-	return insertedColumns.values(&r), nil
+	return insertedColumns.values(to, &r), nil
 }
 
 // stepValues returns the stepColumns of a request.
@@ -179,7 +179,7 @@ func stepValues(request cancellation.Request, now time.Time) ([]any, error) {
 	if err := r.encodeStep(); err != nil {
 		return nil, err
 	}
-	return stepColumns.values(&r), nil
+	return stepColumns.values(make([]any, 0, len(stepColumns)+6), &r), nil
 }
 
 // encodeStep encodes the documents that a step may change.

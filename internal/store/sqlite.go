@@ -67,7 +67,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err := refuseRemote(o.Path); err != nil {
 		return err
 	}
-	if o.Beside {
+	if o.Mode == Beside {
 		err = s.learnFile(ctx, o.Path)
 	} else {
 		err = makeFile(o.Path)
@@ -75,7 +75,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.Serve {
+	if o.Mode == Serve {
 		if s.lock, err = lockFile(o.Path); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err := migrate(ctx, s.write, sqliteDialect); err != nil {
 		return err
 	}
-	if o.Serve {
+	if o.Mode == Serve {
 		return s.resume(ctx)
 	}
 	return nil
