@@ -17,6 +17,20 @@ import (
 // row is what *sql.Row and *sql.Rows share.
 type row interface{ Scan(into ...any) error }
 
+// collect reads all rows and closes them.
+func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
 // column is a column of a table: its name, its value in a row that is written, and where a
 // read puts it.
 type column[R any] struct {

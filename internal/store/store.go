@@ -1,3 +1,25 @@
+// Package store keeps requests, their events and their notices: on SQLite, in a file
+// that one process serves from, or on PostgreSQL, for any number of processes. It is the
+// [cancellation.Journal].
+//
+// Every change goes through one goroutine, the committer: it takes what waits,
+// shares one transaction and one synced commit among it, and answers each waiter
+// from its own row. A call that came back without an error is on disk. A call that
+// came back with [cancellation.ErrUnclear] is on disk or not, and nobody knows; any
+// other error means that nothing was written.
+//
+// Reads go past the committer on connections of their own. The one read that must
+// not overtake a write is that of a request which is just being recorded, for the
+// same caller or another: [Store.Request] waits for it, so that an absence is proof.
+//
+// The database's clock is the only time that decides anything: leases, due times, and
+// the life of a response_url or a card. On SQLite it is the host's.
+//
+// The text of the queries is one for both. What differs stands in the migrations, in
+// sqlite.go and kept.go, and in postgres.go, session.go, primary.go and listen.go: the
+// clock, what an error means for what was being written, which server a session is
+// connected to, and how a process hears of another's work. A commit that PostgreSQL did not
+// answer is asked about; after one that SQLite failed, nothing more is taken.
 package store
 
 import (
@@ -10,6 +32,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"cancel-server/internal/cancellation"
 )
@@ -144,4 +168,65 @@ func (s *Store) Ready() error { return s.committer.ready() }
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	now, err := s.engine.now(ctx)
 	return now, wrap("reading the database's time", err)
+}
+
+// engine is how one of the two databases tells the time and what became of a write.
+type engine interface {
+	// now is the time that decides, to the millisecond.
+	now(ctx context.Context) (time.Time, error)
+	// moment is the time at which a transaction makes its changes, and the mark by
+	// which its outcome can be asked for later.
+	moment(ctx context.Context, tx *sql.Tx) (time.Time, mark, error)
+	// surely makes sure of an absence: an ErrNoRequest of read's is returned only if the
+	// server that was read from is the one that is written to.
+	surely(ctx context.Context, read func() error) error
+	// meaning says what an error means, of a statement or of the commit itself.
+	meaning(err error, committing bool) meaning
+	// outcome finds out what became of a commit that was not answered. An error means
+	// that nobody can tell.
+	outcome(ctx context.Context, of mark) (committed bool, err error)
+}
+
+// dialect is what else differs between them.
+type dialect struct {
+	folder    string // of the migrations
+	goose     goose.Dialect
+	readLock  string        // ends a select of what nobody may change before the commit
+	rowLock   string        // ends a select whose row is taken by one of many at once
+	timeLimit time.Duration // of one transaction; 0 for none
+}
+
+// mark names a transaction to the database; zero where it cannot be asked about.
+type mark struct {
+	transaction string
+	history     string // of the database in which it began
+	ended       func() // what to call when it has ended in whatever way; nil for nothing
+}
+
+func (m mark) end() {
+	if m.ended != nil {
+		m.ended()
+	}
+}
+
+// meaning is what an error means for what was being written.
+type meaning int
+
+const (
+	// definite: nothing was written.
+	definite meaning = iota
+	// again: nothing was written, and the same may succeed now.
+	again
+	// unanswered: the commit was sent, and what became of it can be asked.
+	unanswered
+	// ruinous: nobody knows what is on disk, until the database is opened anew.
+	ruinous
+)
+
+// wrap names the step of an error, if there is one.
+func wrap(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", step, err)
 }
