@@ -53,6 +53,10 @@ var table = map[string]room{
 		ours: []string{"internal/cancellation"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
+	"internal/policytool": {
+		ours: []string{"internal/cancellation", "internal/authz"},
+		why:  "it answers questions about a policy from its arguments; who reads settings and asks vendors is not its affair",
+	},
 	"internal/fakeslack": {
 		others: []string{"github.com/gorilla/websocket"},
 		why:    "a fake that shares a type with its client can never contradict it",
@@ -78,6 +82,7 @@ var table = map[string]room{
 	"cmd/bot": {
 		ours: []string{
 			"internal/authz", "internal/cancellation", "internal/typeahead", "internal/store", "internal/slackui", "internal/softlayer",
+			"internal/policytool",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
 		why:    "wiring; a shipped bot holds no fake",

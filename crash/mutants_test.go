@@ -46,8 +46,8 @@ var mutants = []struct {
 		{"internal/cancellation/settle.go", "case began.Sub(r.CleanSince) <", "case false && began.Sub(r.CleanSince) <"},
 	}, []figure{blind, twice, bothOpen}, false},
 	{"it reads where it does not write", []patch{
-		{"internal/store/primary.go", "err != nil || at.identity != identityOf(session) {", "false && (err != nil || at.identity != identityOf(session)) {"},
-		{"internal/store/primary.go", "e.read.SetMaxIdleConns(0)", "e.read.SetMaxIdleConns(readers)"},
+		{"internal/store/session.go", "err != nil || at.identity != identityOf(session) {", "false && (err != nil || at.identity != identityOf(session)) {"},
+		{"internal/store/session.go", "e.read.SetMaxIdleConns(0)", "e.read.SetMaxIdleConns(readers)"},
 		{"internal/store/session.go", "sessionAge = 3 * time.Second", "sessionAge = time.Hour"},
 	}, []figure{unsettled, falseWords, untold, lost}, true},
 }

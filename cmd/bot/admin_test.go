@@ -63,7 +63,7 @@ type database struct {
 func newDatabase(t *testing.T) *database {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "requests.db")
-	journal, err := store.Open(t.Context(), store.Options{Path: path, Serve: true})
+	journal, err := store.Open(t.Context(), store.Options{Path: path, Mode: store.Serve})
 	require.NoError(t, err)
 	beside, err := sql.Open("sqlite", path) // the driver is the store's
 	require.NoError(t, err)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"math"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,49 +13,13 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"cancel-server/internal/softlayer"
 )
 
-// checkForms says which settings have a value of the wrong form, but for those
-// that are broken: they were refused before.
-func checkForms(cfg Config, broken map[string]bool) []string {
-	checks := []struct{ name, problem string }{
-		{"SLACK_BOT_TOKEN", checkToken(cfg.SlackBotToken, "xoxb-")},
-		{"SLACK_APP_TOKEN", checkToken(cfg.SlackAppToken, "xapp-")},
-		{"SLACK_SIGNING_SECRET", checkOneLine(cfg.SlackSigningSecrets...)},
-		{"SLACK_API_URL", checkSlackAPI(cfg.SlackAPIURL)},
-		{"SOFTLAYER_USERNAME", checkUsername(cfg.SoftLayerUsername)},
-		{"SOFTLAYER_API_KEY", checkOneLine(cfg.SoftLayerAPIKey)},
-		{"SOFTLAYER_ENDPOINT_URL", checkBaseURL(cfg.SoftLayerEndpoint)},
-		{"SOFTLAYER_RATE", checkRate(cfg.SoftLayerRate)},
-		{"REQUEST_GROUPS", checkSlackIDs(cfg.RequestGroups)},
-		{"APPROVE_GROUPS", checkApprovers(cfg)},
-		{"DATABASE_URL", checkDatabase(cfg)},
-		{"LISTEN_ADDR", checkAddr(cfg.ListenAddr)},
-		{"ADMIN_ADDR", checkAddr(cfg.AdminAddr)},
-		{"TICKET_URL", checkTicketURL(cfg.TicketURL)},
-		{"NOTIFY_CHANNEL", checkChannel(cfg.NotifyChannel)},
-		{"OPERATOR_CONTACT", checkContact(cfg.OperatorContact)},
-		{"MAX_SERVERS_PER_DAY", checkLimit(cfg.ServersPerDay)},
-		{"MAX_FILINGS_PER_HOUR", checkLimit(cfg.FilingsPerHour)},
-		{"UNDO_WINDOW", checkWindow(cfg.UndoWindow)},
-		{"APPROVAL_EXPIRY", checkPositive(cfg.ApprovalExpiry)},
-		{"SETTLE_TIME", checkFloor(cfg, cfg.SettleTime, leastSettleTime)},
-		{"POST_TIMEOUT", checkFloor(cfg, cfg.PostTimeout, leastPostTimeout)},
-		{"LOG_LEVEL", checkLevel(cfg.LogLevel)},
-		{"LOG_FORMAT", checkLogFormat(cfg.LogFormat)},
-	}
-	var problems []string
-	for _, check := range checks {
-		if check.problem != "" && !broken[check.name] {
-			problems = append(problems, check.name+": "+check.problem)
-		}
-	}
-	return problems
-}
-
-// checkTogether says which settings are missing beside others or contradict
-// them; given names those that were set.
-func checkTogether(cfg Config, given map[string]bool) []string {
+// checkTogether returns which settings are missing next to others, or contradict them. given
+// holds the names of those that were set.
+func checkTogether(cfg config, given map[string]bool) []string {
 	var problems []string
 	if !given["SLACK_APP_TOKEN"] && !given["SLACK_SIGNING_SECRET"] {
 		problems = append(problems, "SLACK_APP_TOKEN: neither it nor SLACK_SIGNING_SECRET is set; set the first for Socket Mode, the second for HTTP, or both")
@@ -62,6 +28,7 @@ func checkTogether(cfg Config, given map[string]bool) []string {
 	if given["SLACK_SIGNING_SECRET"] && cfg.ListenAddr == cfg.AdminAddr && !strings.HasSuffix(cfg.ListenAddr, ":0") {
 		problems = append(problems, "ADMIN_ADDR: the same as LISTEN_ADDR; give one of them another port")
 	}
+	problems = append(problems, checkTimes(cfg)...)
 	if settle, post := cfg.SettleTime, cfg.PostTimeout; settle > 0 && post > 0 && settle < post {
 		problems = append(problems, "SETTLE_TIME: shorter than POST_TIMEOUT; make it at least as long")
 	}
@@ -87,23 +54,29 @@ func checkAuthority(given map[string]bool) []string {
 	return problems
 }
 
-func checkToken(token Secret, prefix string) string {
-	value := token.Reveal()
-	if value == "" {
-		return ""
+// token returns a check that accepts no value, or a Slack token of one kind.
+func token(prefix string) func(secret) string {
+	return func(s secret) string {
+		value := s.Reveal()
+		if rest, ok := strings.CutPrefix(value, prefix); value != "" && (!ok || rest == "") {
+			return "does not begin with " + prefix + "; copy it again from the Slack app's settings"
+		}
+		return s.check()
 	}
-	if rest, ok := strings.CutPrefix(value, prefix); !ok || rest == "" {
-		return "does not begin with " + prefix + "; copy it again from the Slack app's settings"
-	}
-	return checkOneLine(token)
 }
 
-// checkOneLine refuses what is never part of a token or a key and comes with a
-// careless copy.
-func checkOneLine(secrets ...Secret) string {
-	for _, secret := range secrets {
-		if strings.ContainsFunc(secret.Reveal(), isSpaceOrControl) {
-			return "holds white space or a control character; copy it again"
+// check refuses what is never part of a token or a key, but can come with a careless copy.
+func (s secret) check() string {
+	if strings.ContainsFunc(s.Reveal(), isSpaceOrControl) {
+		return "holds white space or a control character; copy it again"
+	}
+	return ""
+}
+
+func (s secrets) check() string {
+	for _, one := range s {
+		if problem := one.check(); problem != "" {
+			return problem
 		}
 	}
 	return ""
@@ -130,11 +103,9 @@ func checkRate(rate float64) string {
 // slackGroupOrUser is the id of a user group or of a user, a user's also with
 // the team or enterprise in front. Users of an enterprise may begin with W
 // (https://api.slack.com/enterprise/grid).
-var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
-
 var slackGroupOrUser = regexp.MustCompile(`^(S[A-Z0-9]+|([TE][A-Z0-9]+/)?[UW][A-Z0-9]+)$`)
 
-func checkSlackIDs(ids []string) string {
+func checkSlackIDs(ids list) string {
 	for _, id := range ids {
 		if !slackGroupOrUser.MatchString(id) {
 			return "holds something other than ids of user groups (S…) and users (U…, W…); copy the ids from Slack"
@@ -143,35 +114,30 @@ func checkSlackIDs(ids []string) string {
 	return ""
 }
 
-func checkApprovers(cfg Config) string {
+func (l list) isNone() bool { return len(l) == 1 && l[0] == "none" }
+
+func checkApprovers(ids list) string {
 	switch {
-	case cfg.FilesAlone():
+	case ids.isNone():
 		return ""
-	case slices.Contains(cfg.ApproveGroups, "none"):
+	case slices.Contains(ids, "none"):
 		return "holds none beside ids; write none alone, or only ids"
 	default:
-		return checkSlackIDs(cfg.ApproveGroups)
+		return checkSlackIDs(ids)
 	}
 }
 
-func checkDatabase(cfg Config) string {
-	path := cfg.SQLitePath()
+func checkDatabase(setting secret) string {
+	path, url := databaseOf(setting)
 	switch {
-	case cfg.PostgresURL() != "":
-		return checkPostgres(cfg.PostgresURL())
+	case url != "":
+		return checkPostgres(url)
 	case path == "" || strings.HasPrefix(path, "//"):
 		return "neither sqlite:PATH nor postgres://…; write the file's path right after the colon"
 	case strings.HasPrefix(path, ":memory:"):
 		return "a database in memory, which forgets accepted requests; name a file"
 	}
 	return ""
-}
-
-func checkChannel(id string) string {
-	if id == "" || channelID.MatchString(id) {
-		return ""
-	}
-	return "not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"
 }
 
 func checkPostgres(text string) string {
@@ -181,11 +147,15 @@ func checkPostgres(text string) string {
 	return ""
 }
 
-func checkPositive(d time.Duration) string {
-	if d > 0 {
-		return ""
+// positive returns a check for values above zero. The advice says what to write.
+func positive[T cmp.Ordered](advice string) func(T) string {
+	return func(value T) string {
+		var zero T
+		if value > zero {
+			return ""
+		}
+		return "not above 0; write " + advice
 	}
-	return "not above 0; write a duration, such as 90s"
 }
 
 // The shortest times that are safe beside SoftLayer itself. It takes seconds to answer a
@@ -196,17 +166,26 @@ const (
 	leastSettleTime  = time.Minute
 )
 
-// checkFloor is checkPositive, and beside SoftLayer itself refuses what is shorter than the
-// least. On loopback, a stand-in answers at once.
-func checkFloor(cfg Config, d, least time.Duration) string {
+// checkTimes returns which times are too short for SoftLayer itself. A stand-in on loopback
+// answers at once.
+func checkTimes(cfg config) []string {
 	at, err := url.Parse(cfg.SoftLayerEndpoint)
-	if standIn := err == nil && isLoopback(at.Hostname()); d <= 0 || d >= least || standIn {
-		return checkPositive(d)
+	if err == nil && softlayer.IsLoopback(at.Hostname()) {
+		return nil
 	}
-	return "shorter than " + shortly(least) + ", too short for SoftLayer; make it at least as long"
+	var problems []string
+	for _, t := range []struct {
+		name        string
+		time, least time.Duration
+	}{{"SETTLE_TIME", cfg.SettleTime, leastSettleTime}, {"POST_TIMEOUT", cfg.PostTimeout, leastPostTimeout}} {
+		if t.time > 0 && t.time < t.least {
+			problems = append(problems, t.name+": shorter than "+shortly(t.least)+", too short for SoftLayer; make it at least as long")
+		}
+	}
+	return problems
 }
 
-// shortly is a whole number of minutes or seconds as people write it.
+// shortly writes a whole number of minutes or seconds as people write it.
 func shortly(d time.Duration) string {
 	if d%time.Minute == 0 {
 		return strconv.Itoa(int(d.Minutes())) + "m"
@@ -225,14 +204,6 @@ func checkContact(contact string) string {
 		return "holds one of < > { }; write a channel or a name as people read it, such as #infra-help"
 	}
 	return ""
-}
-
-// checkLimit refuses a limit that lets nothing through: bot freeze is for that.
-func checkLimit(n int) string {
-	if n > 0 {
-		return ""
-	}
-	return "not above 0; write a whole number, such as 50"
 }
 
 // checkWindow refuses a length of time below nothing.
@@ -258,4 +229,65 @@ func checkLogFormat(format string) string {
 		return ""
 	}
 	return "neither text nor json; correct it"
+}
+
+func checkSlackAPI(raw string) string {
+	if problem := checkBaseURL(raw); problem != "" {
+		return problem
+	}
+	if !strings.HasSuffix(raw, "/") {
+		return "has no slash at its end; add it"
+	}
+	return ""
+}
+
+func checkBaseURL(raw string) string {
+	if strings.ContainsAny(raw, "?#") {
+		return "has a query or a fragment; give the base alone"
+	}
+	return checkWebAddress(raw)
+}
+
+// checkWebAddress: credentials and links go over https, or stay on this machine.
+func checkWebAddress(raw string) string {
+	address, err := url.Parse(raw)
+	switch {
+	case err != nil || address.Hostname() == "" || strings.ContainsFunc(raw, isSpaceOrControl):
+		return "not a web address; write it as https://HOST/PATH"
+	case address.User != nil:
+		return "holds a user name or a password; leave them out"
+	case address.Scheme == "https" || address.Scheme == "http" && softlayer.IsLoopback(address.Hostname()):
+		return ""
+	default:
+		return "neither https nor http to loopback; use https"
+	}
+}
+
+// checkTicketURL also keeps out what would end a link in Slack's markup.
+func checkTicketURL(template string) string {
+	if strings.ContainsAny(template, `<>|"`) {
+		return `holds one of < > | "; write it percent-encoded`
+	}
+	if problem := checkWebAddress(template); problem != "" {
+		return problem
+	}
+	rest := strings.NewReplacer("{id}", "", "{number}", "").Replace(template)
+	switch {
+	case strings.ContainsAny(rest, "{}"):
+		return "holds braces other than {id} and {number}; leave them out"
+	case rest == template:
+		return "holds neither {id} nor {number}; put one where the ticket's goes"
+	}
+	return ""
+}
+
+func checkAddr(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || strings.ContainsFunc(host, isSpaceOrControl) {
+		return "not of the form HOST:PORT; write it like 127.0.0.1:3000"
+	}
+	return ""
 }

@@ -48,16 +48,16 @@ func setEnvironment(t *testing.T, values env) {
 	}
 }
 
-// problemsOf returns all problems that LoadConfig has with the settings.
+// problemsOf returns all problems that loadConfig has with the settings.
 func problemsOf(t *testing.T, values env) []string {
 	t.Helper()
 	setEnvironment(t, values)
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err == nil {
 		return nil
 	}
-	assert.Equal(t, Config{}, cfg, "a refused configuration must not be usable")
-	var refused *ConfigError
+	assert.Equal(t, config{}, cfg, "a refused configuration must not be usable")
+	var refused *configError
 	require.ErrorAs(t, err, &refused)
 	for _, problem := range refused.Problems {
 		assert.Contains(t, err.Error(), problem, "all problems are named at once")
@@ -80,7 +80,7 @@ func policyFile(t *testing.T) string {
 
 func TestFiveSettingsAndNoFileAreEnough(t *testing.T) {
 	setEnvironment(t, fiveSettings())
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	require.NoError(t, err)
 
 	assert.Equal(t, "xoxb-fake-bot", cfg.SlackBotToken.Reveal())
@@ -91,9 +91,9 @@ func TestFiveSettingsAndNoFileAreEnough(t *testing.T) {
 	assert.Equal(t, "fake-key", cfg.SoftLayerAPIKey.Reveal())
 	assert.Equal(t, "https://api.softlayer.com/rest/v3.1", cfg.SoftLayerEndpoint)
 	assert.InDelta(t, 10, cfg.SoftLayerRate, 0)
-	assert.Equal(t, List{"S0123ABC"}, cfg.RequestGroups)
+	assert.Equal(t, list{"S0123ABC"}, cfg.RequestGroups)
 	assert.True(t, cfg.FilesAlone())
-	assert.Equal(t, List{"protected"}, cfg.ProtectedTags)
+	assert.Equal(t, list{"protected"}, cfg.ProtectedTags)
 	assert.Equal(t, "cancel-server.db", cfg.SQLitePath())
 	assert.Equal(t, "127.0.0.1:3000", cfg.ListenAddr)
 	assert.Equal(t, "127.0.0.1:9091", cfg.AdminAddr)
@@ -123,7 +123,7 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 		"LOG_LEVEL":              "DEBUG",
 		"LOG_FORMAT":             "text",
 	}))
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	require.NoError(t, err)
 
 	assert.Equal(t, []string{"fake-new", "fake-old"}, cfg.SlackSigningSecrets.Reveal())
@@ -131,10 +131,10 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 	assert.Equal(t, "123456_ana@example.com", cfg.SoftLayerUsername)
 	assert.Equal(t, "http://[::1]:4000/rest/v3.1", cfg.SoftLayerEndpoint, "one endpoint has one spelling")
 	assert.InDelta(t, 2.5, cfg.SoftLayerRate, 0)
-	assert.Equal(t, List{"S0123ABC", "U0123ABC", "W0123ABC", "T0123ABC/U0123ABC"}, cfg.RequestGroups)
-	assert.Equal(t, List{"S0456DEF"}, cfg.ApproveGroups)
+	assert.Equal(t, list{"S0123ABC", "U0123ABC", "W0123ABC", "T0123ABC/U0123ABC"}, cfg.RequestGroups)
+	assert.Equal(t, list{"S0456DEF"}, cfg.ApproveGroups)
 	assert.False(t, cfg.FilesAlone())
-	assert.Equal(t, List{"prod", "keep me"}, cfg.ProtectedTags)
+	assert.Equal(t, list{"prod", "keep me"}, cfg.ProtectedTags)
 	assert.Equal(t, "/var/lib/bot/requests.db", cfg.SQLitePath())
 	assert.Equal(t, ":0", cfg.ListenAddr)
 	assert.Equal(t, "[::1]:9999", cfg.AdminAddr)
@@ -147,7 +147,7 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 
 func TestAPolicyFileStandsAlone(t *testing.T) {
 	setEnvironment(t, fiveSettings().with(env{"POLICY_FILE": policyFile(t), "REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}))
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	require.NoError(t, err)
 	require.NotNil(t, cfg.Policy)
 	assert.Equal(t, []string{"S0123ABC"}, cfg.Policy.GroupIDs())
@@ -311,7 +311,7 @@ func TestNameFile(t *testing.T) {
 		values[name], values[name+"_FILE"] = "", secretFile(t, value+"\n")
 	}
 	setEnvironment(t, values)
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	require.NoError(t, err)
 	assert.Equal(t, "xoxb-fake-filed", cfg.SlackBotToken.Reveal())
 	assert.Equal(t, "xapp-fake-filed", cfg.SlackAppToken.Reveal())
@@ -357,7 +357,7 @@ func TestNoErrorShowsAValue(t *testing.T) {
 	for _, name := range append(names.settings, names.files...) {
 		t.Run(name, func(t *testing.T) {
 			setEnvironment(t, fiveSettings().with(env{strings.TrimSuffix(name, "_FILE"): "", name: pasted}))
-			_, err := LoadConfig()
+			_, err := loadConfig()
 			require.Error(t, err, "the value has the wrong form for this setting")
 			for e := err; e != nil; e = errors.Unwrap(e) {
 				assert.NotContains(t, e.Error(), "hunter2")

@@ -41,7 +41,7 @@ func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) e
 // deployment says whom a database serves, and whether any bot does so now: one that was
 // moved elsewhere leaves a database behind that looks like its own.
 func deployment(ctx context.Context, journal *store.Store) (string, error) {
-	n, err := journal.Replicas(ctx, beatSilence)
+	n, err := journal.Replicas(ctx, heartbeatSilence)
 	if err != nil {
 		return "", err
 	}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// NewLogger returns a logger that writes to w as LOG_LEVEL and LOG_FORMAT say.
+// newLogger returns a logger that writes to w as LOG_LEVEL and LOG_FORMAT say.
 // Where LOG_FORMAT is not set, people at a terminal get text, and what collects
 // logs gets JSON.
-func NewLogger(cfg Config, w io.Writer, terminal bool) *slog.Logger {
+func newLogger(cfg config, w io.Writer, terminal bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: readable}
 	if cfg.LogFormat == "text" || cfg.LogFormat == "" && terminal {
 		return slog.New(slog.NewTextHandler(w, options))

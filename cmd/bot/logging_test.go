@@ -27,7 +27,7 @@ func TestLogFormat(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			NewLogger(Config{LogFormat: test.format}, &log, test.terminal).Info("started", "port", 3000)
+			newLogger(config{LogFormat: test.format}, &log, test.terminal).Info("started", "port", 3000)
 			assert.Equal(t, test.wantJSON, json.Valid(log.Bytes()), "%s", log.String())
 			assert.Contains(t, log.String(), "started")
 		})
@@ -38,7 +38,7 @@ func TestDurationsInLogsAreReadable(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		var log bytes.Buffer
-		logger := NewLogger(Config{LogFormat: format}, &log, false)
+		logger := newLogger(config{LogFormat: format}, &log, false)
 		logger.With("lease", 10*time.Second).Info("waiting", "pause", 90*time.Second, slog.Group("call", "took", 1234567*time.Nanosecond))
 		for _, want := range []string{"10s", "1m30s", "1ms"} {
 			assert.Contains(t, log.String(), want, format)
@@ -50,7 +50,7 @@ func TestDurationsInLogsAreReadable(t *testing.T) {
 func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	logger := NewLogger(Config{LogLevel: slog.LevelWarn}, &log, false)
+	logger := newLogger(config{LogLevel: slog.LevelWarn}, &log, false)
 	logger.Info("below the level")
 	assert.Empty(t, log.String())
 	logger.Warn("at the level")

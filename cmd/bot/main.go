@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		verb, rest = args[0], args[1:]
 	}
 	if asksForHelp(rest) {
-		return exitCode(stderr, Usage(stdout, verbs()))
+		return exitCode(stderr, writeUsage(stdout, verbs()))
 	}
 	switch verb {
 	case "serve":
@@ -59,19 +59,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
-func verbs() []Verb {
-	return slices.Concat(workVerbs(), policyVerbs(), []Verb{{Usage: "version", Meaning: "prints the version"}})
+func verbs() []verb {
+	return slices.Concat(workVerbs(), policyVerbs(), []verb{{usage: "version", meaning: "prints the version"}})
 }
 
-func workVerbs() []Verb {
-	return []Verb{
-		{Usage: "[serve]", Meaning: "serves Slack until it is stopped; what no verb means"},
-		{Usage: "resolve REF filed TICKET [--unseen] --why TEXT", Meaning: "ends a stuck request: there is a ticket, this one; --unseen: on your word, where this key cannot read it"},
-		{Usage: "resolve REF none --why TEXT", Meaning: "there is no ticket: send once more, with every check"},
-		{Usage: "resolve REF drop --why TEXT", Meaning: "there is no ticket and none is wanted"},
-		{Usage: "freeze --why TEXT", Meaning: "stops all filing, on every replica; lists what may be under way already"},
-		{Usage: "unfreeze --why TEXT", Meaning: "lets filing go on"},
-		{Usage: "requests [--all | --state STATE,…]", Meaning: "lists requests: those not at rest, all, or some"},
+func workVerbs() []verb {
+	return []verb{
+		{usage: "[serve]", meaning: "serves Slack until it is stopped; what no verb means"},
+		{usage: "resolve REF filed TICKET [--unseen] --why TEXT", meaning: "ends a stuck request: there is a ticket, this one; --unseen: on your word, where this key cannot read it"},
+		{usage: "resolve REF none --why TEXT", meaning: "there is no ticket: send once more, with every check"},
+		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and none is wanted"},
+		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists what may be under way already"},
+		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
+		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those not at rest, all, or some"},
 	}
 }
 
@@ -89,7 +89,7 @@ func exitCode(stderr io.Writer, err error) int {
 		return exitDone
 	}
 	fmt.Fprintln(stderr, "bot:", err)
-	var config *ConfigError
+	var config *configError
 	if errors.Is(err, errUsage) || errors.As(err, &config) || errors.Is(err, flag.ErrHelp) {
 		return exitUsage
 	}

@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/policytool"
 )
 
-// typoDistance is how many edits a name may be from a setting's and still be
-// taken for a slip of the fingers. The shortest setting has 9 letters, so that
-// a name taken for one agrees with it in 7 letters at least: no short name of
-// another program is met, nor systemd's LISTEN_FDS, which is 3 edits away.
+// typoDistance is how many edits away from a setting a name still counts as a typo. The
+// shortest setting has 9 letters, so a typo agrees with it in at least 7: that spares short
+// names of other programs, and systemd's LISTEN_FDS, which is 3 edits away.
 const typoDistance = 2
 
-// checkNames says which names in environ (KEY=VALUE, as os.Environ has them)
-// were meant for this program and are none of its settings. One whose value is
-// empty is not set.
+// checkNames returns which names in environ (KEY=VALUE, as from os.Environ) are probably
+// misspelt settings of this program. It ignores empty values.
 func checkNames(environ []string) []string {
 	names := knownNames()
 	var problems []string
@@ -25,7 +25,7 @@ func checkNames(environ []string) []string {
 			continue
 		}
 		if problem := names.check(name); problem != "" {
-			problems = append(problems, printable(name)+": "+problem)
+			problems = append(problems, policytool.Printable(name)+": "+problem)
 		}
 	}
 	return problems
@@ -38,10 +38,10 @@ type settingNames struct {
 
 func knownNames() settingNames {
 	var names settingNames
-	for _, row := range SettingRows() {
-		names.settings = append(names.settings, row.Name)
-		if row.File {
-			names.files = append(names.files, row.Name+"_FILE")
+	for _, s := range settings {
+		names.settings = append(names.settings, s.name)
+		if s.secret {
+			names.files = append(names.files, s.name+"_FILE")
 		}
 	}
 	return names
@@ -62,50 +62,14 @@ func (n settingNames) check(name string) string {
 	return ""
 }
 
-// nearest returns the name that is the fewest edits away, capitals or not, the
-// first of several, and "" where all are more than typoDistance away.
+// nearest returns the first of the names that are the fewest edits away, ignoring case, and
+// "" if all are more than typoDistance away.
 func nearest(name string, names []string) string {
 	best, found := typoDistance+1, ""
 	for _, candidate := range names {
-		if d := editDistance(strings.ToUpper(name), candidate); d < best {
+		if d := authz.EditDistance(strings.ToUpper(name), candidate); d < best {
 			best, found = d, candidate
 		}
 	}
 	return found
-}
-
-// editDistance is Levenshtein's: how many letters to insert, delete or replace
-// to make a into b. Where the lengths alone are more than typoDistance apart it
-// returns their difference, a lower bound.
-func editDistance(a, b string) int {
-	if gap := max(len(a)-len(b), len(b)-len(a)); gap > typoDistance {
-		return gap
-	}
-	above := make([]int, len(b)+1)
-	for j := range above {
-		above[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := above[j]
-			if a[i] != b[j] {
-				replaced++
-			}
-			row[j+1] = min(replaced, above[j+1]+1, row[j]+1)
-		}
-		above = row
-	}
-	return above[len(b)]
-}
-
-// printable keeps a name that somebody else chose from steering a terminal.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, name)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 
+	"cancel-server/internal/authz"
+
 	"github.com/stretchr/testify/assert"
 )
 
@@ -27,8 +29,8 @@ func TestEditDistance(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.a+" and "+test.b, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, test.want, editDistance(test.a, test.b))
-			assert.Equal(t, test.want, editDistance(test.b, test.a), "the distance is the same both ways")
+			assert.Equal(t, test.want, authz.EditDistance(test.a, test.b))
+			assert.Equal(t, test.want, authz.EditDistance(test.b, test.a), "the distance is the same both ways")
 		})
 	}
 }
@@ -53,8 +55,8 @@ func TestNamesThatWereMeantForUs(t *testing.T) {
 
 func TestNamesThatAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	for _, row := range SettingRows() {
-		assert.Empty(t, checkNames([]string{row.Name + "=x"}), "a setting is no slip of another")
+	for _, s := range settings {
+		assert.Empty(t, checkNames([]string{s.name + "=x"}), "a setting is no slip of another")
 	}
 	for _, entry := range []string{
 		"SLACK_BOT_TOKN=", "LISTEN_FDS=1", "LISTEN_PID=1", "LOG_FILE=x", "LOG=x", "URL=x", "HOME=x",

@@ -17,32 +17,32 @@ import (
 	"cancel-server/internal/store"
 )
 
-// far is both vendors, asked who we are to them.
-type far struct {
+// vendors are the clients of both vendors, and who the bot is to each.
+type vendors struct {
 	slack     *slackui.Web
 	softlayer *softlayer.Client
 	bot       slackui.Identity
 	account   cancellation.Account
 }
 
-// reach makes the two clients and asks each who its credential belongs to, so that
-// a bad one fails at start and not at the first request.
-func reach(ctx context.Context, cfg Config) (*far, error) {
-	web, bot, err := reachSlack(ctx, cfg)
+// connect makes the two clients and asks each vendor whose credential it has, so that a bad
+// one fails at start and not at the first request.
+func connect(ctx context.Context, cfg config) (*vendors, error) {
+	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	client, account, err := reachSoftLayer(ctx, cfg)
+	client, account, err := connectSoftLayer(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &far{slack: web, softlayer: client, bot: bot, account: account}, nil
+	return &vendors{slack: web, softlayer: client, bot: bot, account: account}, nil
 }
 
-// slackSettings are what reachSlack needs.
+// slackSettings are what connectSlack needs.
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
-func reachSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identity, error) {
+func connectSlack(ctx context.Context, cfg config) (*slackui.Web, slackui.Identity, error) {
 	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
 	if err != nil {
 		return nil, slackui.Identity{}, err
@@ -54,10 +54,10 @@ func reachSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identity
 	return web, bot, nil
 }
 
-// softLayerSettings are what reachSoftLayer needs.
+// softLayerSettings are what connectSoftLayer needs.
 var softLayerSettings = []string{"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL"}
 
-func reachSoftLayer(ctx context.Context, cfg Config) (*softlayer.Client, cancellation.Account, error) {
+func connectSoftLayer(ctx context.Context, cfg config) (*softlayer.Client, cancellation.Account, error) {
 	client, err := softlayer.New(softlayer.Options{
 		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
 		APIKey: cfg.SoftLayerAPIKey.Reveal(),
@@ -72,36 +72,35 @@ func reachSoftLayer(ctx context.Context, cfg Config) (*softlayer.Client, cancell
 	return client, account, nil
 }
 
-func (f *far) close() {
-	f.slack.Close()
-	f.softlayer.Close()
+func (v *vendors) close() {
+	v.slack.Close()
+	v.softlayer.Close()
 }
 
-// home is the id that the team part of people's ids is compared with.
-func (f *far) home() string { return homeOf(f.bot) }
+// homeTeam returns the enterprise, or else the team, that the bot is installed in. The team
+// part of people's ids is compared with it.
+func homeTeam(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
 
-func homeOf(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
-
-// openStore opens the database, holds it to the Slack app and the SoftLayer account that
-// it was first used with, and keeps the deployment's rate by it from then on.
-func (f *far) openStore(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, serve, log)
+// openStore opens the database and checks that it belongs to this Slack app and SoftLayer
+// account. From then on the SoftLayer client shares the deployment's rate through it.
+func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, mode, log)
 	if err != nil {
 		return nil, err
 	}
-	binding := store.Binding{App: f.bot.Bot, Team: f.bot.Team, Account: f.account.ID, Endpoint: cfg.SoftLayerEndpoint}
+	binding := store.Binding{App: v.bot.Bot, Team: v.bot.Team, Account: v.account.ID, Endpoint: cfg.SoftLayerEndpoint}
 	if err := s.Bind(ctx, binding); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	f.softlayer = f.softlayer.WithRateLimiter(s.RateLimiter("softlayer", cfg.SoftLayerRate))
+	v.softlayer = v.softlayer.WithRateLimiter(s.RateLimiter("softlayer", cfg.SoftLayerRate))
 	return s, nil
 }
 
-// openDatabase opens the database to serve from, or beside whoever does: where nobody ever
-// did, nothing that is read or ordered there means anything.
-func openDatabase(ctx context.Context, cfg Config, serve bool, log *slog.Logger) (*store.Store, error) {
+// openDatabase opens the database to serve from it, or alongside bots that do. If none ever
+// did, what is read or ordered there would mean nothing, and it fails.
+func openDatabase(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
 	s, err := store.Open(ctx, store.Options{
-		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Serve: serve, Beside: !serve, PostTimeout: cfg.PostTimeout, Log: log,
+		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Mode: mode, PostTimeout: cfg.PostTimeout, Log: log,
 	})
 	if errors.Is(err, store.ErrUnserved) {
 		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)
@@ -109,8 +108,8 @@ func openDatabase(ctx context.Context, cfg Config, serve bool, log *slog.Logger)
 	return s, err
 }
 
-// policyOf is the policy file's, or the groups settings written as Cedar.
-func policyOf(cfg Config, home string) (*authz.Policy, error) {
+// policyOf returns the policy of the file, or the groups settings as Cedar.
+func policyOf(cfg config, home string) (*authz.Policy, error) {
 	if cfg.Policy != nil {
 		return cfg.Policy, nil
 	}
@@ -129,8 +128,8 @@ const manageCases = "https://cloud.ibm.com/unifiedsupport/cases"
 
 var caseNumber = regexp.MustCompile(`^CS[0-9]+$`)
 
-// ticketURL fills the link template. A ticket may carry no CS number, or not yet:
-// where the template needs one, the link goes to the list of cases.
+// ticketURL fills the link template. If the template needs a case number and the ticket has
+// none yet, the link goes to the list of cases.
 func ticketURL(template string) func(cancellation.TicketID) string {
 	return func(t cancellation.TicketID) string {
 		number := t.Number

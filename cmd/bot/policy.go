@@ -2,145 +2,175 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"regexp"
+	"log/slog"
 	"slices"
 	"strings"
 
-	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
+	"cancel-server/internal/slackui"
 )
 
 // policyVerbs are the verbs that begin with policy, as -h lists them.
-func policyVerbs() []Verb {
-	return []Verb{
-		{Usage: "policy test FILE [--policy FILE] [--team TEAM]", Meaning: "holds the policy to a table of cases; asks nobody"},
-		{Usage: "policy show [--policy FILE] [--team TEAM]", Meaning: "prints the policy in force, in Cedar"},
-		{Usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", Meaning: "says what a person may do, by which rules"},
-		{Usage: "policy who [--policy FILE]", Meaning: "lists who may do what, as CSV for a review"},
+func policyVerbs() []verb {
+	return []verb{
+		{usage: "policy test FILE [--policy FILE] [--team TEAM]", meaning: "holds the policy to a table of cases; asks nobody"},
+		{usage: "policy show [--policy FILE] [--team TEAM]", meaning: "prints the policy in force, in Cedar"},
+		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", meaning: "says what a person may do, by which rules"},
+		{usage: "policy who [--policy FILE]", meaning: "lists who may do what, as CSV for a review"},
 	}
 }
 
 // policyVerb is bot policy ….
 func policyVerb(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) == 0 {
-		return fmt.Errorf("%w: policy test, show, explain or who; bot -h says how", errUsage)
+	asked, err := parsePolicyVerb(args)
+	if err != nil {
+		return err
 	}
-	switch verb, rest := args[0], args[1:]; verb {
+	cfg, err := policyConfig(asked)
+	if err != nil {
+		return err
+	}
+	switch asked.Verb {
 	case "test":
-		return policyTest(rest, stdout)
+		return policyTest(cfg, asked, stdout)
 	case "show":
-		return policyShow(ctx, rest, stdout)
+		return policyShow(ctx, cfg, asked, stdout)
 	case "explain":
-		return policyExplain(ctx, rest, stdout)
-	case "who":
-		return policyWho(ctx, rest, stdout)
+		return withPeople(ctx, cfg, func(people *policytool.People) error {
+			return people.Explain(ctx, asked, serverReader(cfg), stdout)
+		})
 	default:
-		return fmt.Errorf("%w: policy %q is not a verb; bot -h lists them", errUsage, verb)
+		return withPeople(ctx, cfg, func(people *policytool.People) error { return people.WriteReview(ctx, stdout) })
 	}
+}
+
+func parsePolicyVerb(args []string) (asked policytool.Command, err error) {
+	if len(args) == 0 {
+		return asked, fmt.Errorf("%w: policy test, show, explain or who; bot -h says how", errUsage)
+	}
+	flags, err := asked.Flags(args[0])
+	if err != nil {
+		return asked, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	words, err := parseMixed(flags, args[1:])
+	if err != nil {
+		return asked, err
+	}
+	if err := asked.Parse(words); err != nil {
+		return asked, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return asked, nil
 }
 
 // policySettings say where the policy comes from.
 var policySettings = []string{"POLICY_FILE", "REQUEST_GROUPS", "APPROVE_GROUPS", "PROTECTED_TAGS"}
 
-// policySource is the policy that a verb is about: that of the settings, or a file that
-// takes their place, to try it before it is in force.
-type policySource struct {
-	file string // --policy
-	team string // --team: bare user ids in the settings belong to it
-}
-
-var homeID = regexp.MustCompile(`^[TE][A-Z0-9]+$`)
-
-// policyFlags are the flags of a verb; with a team only where it asks nobody for it.
-func (s *policySource) policyFlags(verb string, team bool) *flag.FlagSet {
-	flags := flag.NewFlagSet("policy "+verb, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&s.file, "policy", "", "")
-	if team {
-		flags.StringVar(&s.team, "team", "", "")
+// policyConfig reads the settings that a verb needs: those of the policy, unless a file takes
+// its place, those of the vendors that it asks, and others.
+func policyConfig(asked policytool.Command, others ...string) (config, error) {
+	wanted, together := slices.Clone(others), func(config, map[string]bool) []string { return nil }
+	if asked.Verb == "explain" || asked.Verb == "who" {
+		wanted = append(wanted, slackSettings...)
 	}
-	return flags
-}
-
-func (s *policySource) check() error {
-	if s.team != "" && !homeID.MatchString(s.team) {
-		return fmt.Errorf("%w: --team %.60q is no id of a team or an enterprise, such as T0123ABCD", errUsage, s.team)
+	if asked.Server > 0 {
+		wanted = append(wanted, softLayerSettings...)
 	}
-	return nil
-}
-
-// settings reads those that say where the policy comes from, unless a file was named, and
-// the others that the verb needs.
-func (s *policySource) settings(others ...string) (Config, error) {
-	wanted, together := others, func(Config, map[string]bool) []string { return nil }
-	if s.file == "" {
-		wanted = slices.Concat(policySettings, others)
-		together = func(_ Config, given map[string]bool) []string { return checkAuthority(given) }
+	if asked.File == "" {
+		wanted = append(wanted, policySettings...)
+		together = func(_ config, given map[string]bool) []string { return checkAuthority(given) }
 	}
-	cfg, err := loadConfig(func(name string) bool { return slices.Contains(wanted, name) }, together)
-	if err != nil || s.file == "" {
+	cfg, err := loadSettings(func(name string) bool { return slices.Contains(wanted, name) }, together)
+	if err != nil || asked.File == "" {
 		return cfg, err
 	}
-	policy, problems := readPolicy("--policy", s.file)
+	policy, problems := policytool.Read("--policy", asked.File)
 	if len(problems) > 0 {
-		return Config{}, &ConfigError{Problems: problems}
+		return config{}, &configError{problems}
 	}
 	cfg.Policy = policy
 	return cfg, nil
 }
 
-// policyShow prints the Cedar in force: a policy file can be grown from it.
-func policyShow(ctx context.Context, args []string, stdout io.Writer) error {
-	var from policySource
-	switch words, err := parseMixed(from.policyFlags("show", true), args); {
-	case err != nil:
-		return err
-	case len(words) > 0:
-		return fmt.Errorf("%w: policy show takes no arguments, got %q", errUsage, words)
+// policyTest tests the policy against a table of cases, and connects to nobody.
+func policyTest(cfg config, asked policytool.Command, stdout io.Writer) error {
+	table, err := policytool.ReadTable(asked.Table, asked.Team)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	if err := from.check(); err != nil {
-		return err
-	}
-	cfg, err := from.settings()
+	policy, err := policyOf(cfg, table.Team)
 	if err != nil {
 		return err
 	}
-	if from.team == "" && namesBareUsers(cfg) {
-		if from.team, err = from.askTeam(ctx); err != nil {
+	return table.Report(policy, stdout)
+}
+
+// policyShow prints the policy in force as Cedar, to start a policy file from.
+func policyShow(ctx context.Context, cfg config, asked policytool.Command, stdout io.Writer) (err error) {
+	if asked.Team == "" && namesBareUsers(cfg) {
+		if asked.Team, err = askTeam(ctx, asked); err != nil {
 			return err
 		}
 	}
-	policy, err := policyOf(cfg, from.team)
+	policy, err := policyOf(cfg, asked.Team)
 	if err != nil {
 		return err
 	}
-	return printPolicy(stdout, policy)
-}
-
-func printPolicy(stdout io.Writer, policy *authz.Policy) error {
-	_, err := fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
+	_, err = fmt.Fprintln(stdout, strings.TrimSuffix(policy.Text(), "\n"))
 	return err
 }
 
-// namesBareUsers tells whether the groups settings hold users without a team: only then
-// does it matter which one the bot is installed in.
-func namesBareUsers(cfg Config) bool {
-	bare := func(id string) bool { return userID.MatchString(id) }
-	return cfg.Policy == nil && (slices.ContainsFunc(cfg.RequestGroups, bare) || slices.ContainsFunc(cfg.ApproveGroups, bare))
+// namesBareUsers reports whether the groups settings hold users without a team. They belong to
+// the team that the bot is installed in.
+func namesBareUsers(cfg config) bool {
+	return cfg.Policy == nil && slices.ContainsFunc(slices.Concat(cfg.RequestGroups, cfg.ApproveGroups), policytool.IsUserID)
 }
 
 // askTeam asks Slack where the bot is installed.
-func (s *policySource) askTeam(ctx context.Context) (string, error) {
-	cfg, err := s.settings(slackSettings...)
+func askTeam(ctx context.Context, asked policytool.Command) (string, error) {
+	cfg, err := policyConfig(asked, slackSettings...)
 	if err != nil {
 		return "", fmt.Errorf("the settings hold users without a team; name it by --team, or let Slack be asked: %w", err)
 	}
-	web, bot, err := reachSlack(ctx, cfg)
+	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {
 		return "", err
 	}
 	web.Close()
-	return homeOf(bot), nil
+	return homeTeam(bot), nil
+}
+
+// withPeople connects to Slack and hands do the people of its workspace.
+func withPeople(ctx context.Context, cfg config, do func(*policytool.People) error) error {
+	web, bot, err := connectSlack(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer web.Close()
+	policy, err := policyOf(cfg, homeTeam(bot))
+	if err != nil {
+		return err
+	}
+	directory := slackui.NewDirectory(slackui.DirectoryOptions{
+		Web: web, HomeTeam: bot.Team, HomeEnterprise: bot.Enterprise, Groups: policy.GroupIDs, Log: slog.New(slog.DiscardHandler),
+	})
+	defer directory.Close()
+	return do(&policytool.People{Policy: policy, Home: homeTeam(bot), Directory: directory, RetryAfter: slackui.RetryAfter})
+}
+
+// serverReader connects to SoftLayer and reads one server there.
+func serverReader(cfg config) policytool.ReadServer {
+	return func(ctx context.Context, id int64) (server cancellation.Server, account cancellation.Account, err error) {
+		client, account, err := connectSoftLayer(ctx, cfg)
+		if err != nil {
+			return server, account, err
+		}
+		defer client.Close()
+		if server, err = client.Server(ctx, id); err != nil {
+			return server, account, fmt.Errorf("reading server %d: %w", id, err)
+		}
+		return server, account, nil
+	}
 }

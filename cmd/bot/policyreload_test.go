@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,20 +54,4 @@ func TestAPolicyFileIsTakenOverWithoutARestartAndABrokenOneIsNot(t *testing.T) {
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Len(t, w.tickets(w.server), 1)
 	})
-}
-
-func TestAPolicyThatBecameAPipeHoldsNobodyUp(t *testing.T) {
-	t.Parallel()
-	w := newWatched(t)
-	require.NoError(t, os.Remove(w.path))
-	require.NoError(t, syscall.Mkfifo(w.path, 0o600))
-	looked := make(chan struct{})
-	go func() { defer close(looked); w.looks(2) }()
-	select {
-	case <-looked:
-	case <-time.After(long):
-		t.Fatal("it waits for somebody who writes")
-	}
-	assert.Equal(t, []string{"POLICY_FILE: the file cannot be read: it is a pipe"}, w.watch.problems())
-	assert.Equal(t, []string{"S0A"}, w.decidesBy())
 }

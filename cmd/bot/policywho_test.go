@@ -107,16 +107,6 @@ func TestWhoFailsWhereSlackDoesNotAnswer(t *testing.T) {
 	assert.Contains(t, said, "bot: reading the user groups: calling usergroups.list")
 }
 
-func TestANameIsNoFormula(t *testing.T) {
-	t.Parallel()
-	for cell, want := range map[string]string{
-		"=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", " =1": "' =1", "\t=1": "?=1", "＝1": "'＝1",
-		"ana": "ana", "a=1": "a=1", "": "", "   ": "   ", "a\r\n=1": "a??=1",
-	} {
-		assert.Equal(t, want, inert(cell), "%q", cell)
-	}
-}
-
 func TestAPersonReadsWhatTheyMayAndWhy(t *testing.T) {
 	t.Parallel()
 	w := reviewedBy(t, func(c fakeslack.Cast, team string) string {

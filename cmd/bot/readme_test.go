@@ -19,26 +19,24 @@ func TestTheReadmesTableOfSettingsIsTheProgramsOwn(t *testing.T) {
 	require.True(t, found, "the README has a table of settings")
 	table, _, _ := strings.Cut(after, "\n\n")
 	var want []string
-	for _, row := range SettingRows() {
-		want = append(want, readmeRow(row))
+	for _, s := range settings {
+		want = append(want, s.readmeRow())
 	}
 	assert.Equal(t, want, strings.Split(strings.TrimSpace(table), "\n"))
 }
 
-func readmeRow(row SettingRow) string {
-	name, standard := "`"+row.Name+"`", row.Default
-	if row.File {
-		name += " (or `" + row.Name + "_FILE`)"
+func (s setting) readmeRow() string {
+	name, standard := "`"+s.name+"`", s.standard
+	if s.secret {
+		name += " (or `" + s.name + "_FILE`)"
 	}
 	switch {
-	case row.Required:
-		standard = "required"
 	case standard == "":
 		standard = "–"
-	case !strings.Contains(standard, " "):
+	case standard != required && standard != byOutput:
 		standard = "`" + standard + "`"
 	}
-	return fmt.Sprintf("| %s | %s | %s |", name, row.Meaning, standard)
+	return fmt.Sprintf("| %s | %s | %s |", name, s.meaning, standard)
 }
 
 func TestTheReadmeShowsItsTwoCommands(t *testing.T) {
@@ -70,7 +68,7 @@ func TestTheReadmeTellsOfEachPolicyVerb(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	for _, verb := range policyVerbs() {
-		words := strings.Fields(verb.Usage)
+		words := strings.Fields(verb.usage)
 		assert.Contains(t, string(text), "bot "+words[0]+" "+words[1])
 	}
 }

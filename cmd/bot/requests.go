@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
 	"cancel-server/internal/store"
 )
 
@@ -22,14 +23,14 @@ const maxListed = 1000
 // openBeside opens the database beside a running serve and asks no vendor: one may be what
 // is away.
 func openBeside(ctx context.Context) (*store.Store, error) {
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return nil, err
 	}
 	if err := cfg.databaseMade(); err != nil {
 		return nil, err
 	}
-	return openDatabase(ctx, cfg, false, nil)
+	return openDatabase(ctx, cfg, store.Beside, nil)
 }
 
 // requests lists requests from the database alone.
@@ -87,7 +88,7 @@ func printRequests(stdout io.Writer, listed []cancellation.Request) error {
 	for _, r := range listed {
 		s := r.Submission
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Ref.Short(), r.State, r.Since.UTC().Format(time.DateTime),
-			printable(s.Card.Server.FQDN), s.Card.Server.ID, printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), printable(r.Why.String()))
+			policytool.Printable(s.Card.Server.FQDN), s.Card.Server.ID, policytool.Printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), policytool.Printable(r.Why.String()))
 	}
 	return table.Flush()
 }

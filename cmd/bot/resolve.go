@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
 )
 
 // resolve ends a stuck request by the word of the person who runs it. It opens the
@@ -21,24 +22,24 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}
 	if err := cfg.databaseMade(); err != nil {
 		return err
 	}
-	f, err := reach(ctx, cfg)
+	v, err := connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	journal, err := f.openStore(ctx, cfg, false, nil)
+	defer v.close()
+	journal, err := v.openStore(ctx, cfg, store.Beside, nil)
 	if err != nil {
 		return err
 	}
 	desk := &cancellation.Desk{
-		Requests: journal, Clock: journal, Servers: f.softlayer, Tickets: f.softlayer, Account: f.account,
+		Requests: journal, Clock: journal, Servers: v.softlayer, Tickets: v.softlayer, Account: v.account,
 		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 	r, err := desk.Resolve(ctx, said)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -15,20 +14,19 @@ import (
 
 const hidden = "fake-hunter2"
 
-// configOfSecrets is a Config whose every secret is the hidden one; it fails
-// where a setting with a NAME_FILE is of a type that could be printed.
-func configOfSecrets(t *testing.T) Config {
+// configOfSecrets returns a config whose every secret is the hidden one. It fails if a setting
+// with a NAME_FILE has a type that could be printed.
+func configOfSecrets(t *testing.T) config {
 	t.Helper()
-	var cfg Config
-	fields := reflect.ValueOf(&cfg).Elem()
-	for _, field := range settingFields() {
-		switch secret := fields.FieldByIndex(field.Index).Addr().Interface().(type) {
-		case *Secret:
-			require.NoError(t, secret.Decode(hidden))
-		case *Secrets:
-			require.NoError(t, secret.Decode(hidden+","+hidden))
+	var cfg config
+	for _, s := range settings {
+		switch field := s.field(&cfg).(type) {
+		case *secret:
+			require.NoError(t, field.Decode(hidden))
+		case *secrets:
+			require.NoError(t, field.Decode(hidden+","+hidden))
 		default:
-			require.Empty(t, field.Tag.Get("file"), "%s may be a secret and is printed", field.Name)
+			require.False(t, s.secret, "%s may be a secret and is printed", s.name)
 		}
 	}
 	require.Equal(t, hidden, cfg.SlackBotToken.Reveal())
@@ -44,11 +42,11 @@ func TestNothingPrintsASecret(t *testing.T) {
 		"a list":                         cfg.SlackSigningSecrets,
 		"the whole configuration":        cfg,
 		"its address again":              &cfg,
-		"an exported field":              struct{ Config Config }{cfg},
-		"an unexported field":            struct{ config Config }{cfg},
-		"an unexported field's address":  struct{ config *Config }{&cfg},
-		"an unexported list":             struct{ secrets Secrets }{cfg.SlackSigningSecrets},
-		"a map":                          map[string]Secret{"key": cfg.SoftLayerAPIKey},
+		"an exported field":              struct{ Config config }{cfg},
+		"an unexported field":            struct{ config config }{cfg},
+		"an unexported field's address":  struct{ config *config }{&cfg},
+		"an unexported list":             struct{ secrets secrets }{cfg.SlackSigningSecrets},
+		"a map":                          map[string]secret{"key": cfg.SoftLayerAPIKey},
 		"an error that wraps its digits": fmt.Errorf("calling with %v and %q", cfg.SoftLayerAPIKey, cfg.SlackSigningSecrets),
 	}
 	hex := fmt.Sprintf("%x", hidden)
@@ -74,7 +72,7 @@ func everyPrint(t *testing.T, value any) []string {
 	require.NoError(t, err)
 	var log bytes.Buffer
 	for _, terminal := range []bool{true, false} {
-		logger := NewLogger(Config{LogLevel: slog.LevelDebug}, &log, terminal)
+		logger := newLogger(config{LogLevel: slog.LevelDebug}, &log, terminal)
 		logger.With("bound", value).WithGroup("group").Debug("printing", "value", value, slog.Group("in", slog.Any("value", value)))
 	}
 	return append(printed, string(encoded), log.String())
@@ -82,7 +80,7 @@ func everyPrint(t *testing.T, value any) []string {
 
 func TestASecretSaysThatItIsOne(t *testing.T) {
 	t.Parallel()
-	var secret Secret
+	var secret secret
 	assert.Empty(t, secret.Reveal())
 	require.NoError(t, secret.Decode(hidden))
 	assert.Equal(t, hidden, secret.Reveal())

@@ -18,6 +18,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
@@ -39,45 +40,38 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%w: serve takes no arguments, got %q", errUsage, args)
 	}
-	cfg, err := LoadConfig()
+	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}
-	log := NewLogger(cfg, stderr, isTerminal(stderr))
-	f, err := reach(ctx, cfg)
+	log := newLogger(cfg, stderr, isTerminal(stderr))
+	v, err := connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	policy, err := policyOf(cfg, f.home())
+	defer v.close()
+	policy, err := policyOf(cfg, homeTeam(v.bot))
 	if err != nil {
 		return err
 	}
-	sayWarnings(log, policy)
-	journal, err := f.openStore(ctx, cfg, true, log)
+	policytool.LogWarnings(log, policy)
+	journal, err := v.openStore(ctx, cfg, store.Serve, log)
 	if err != nil {
 		return err
 	}
-	b := assemble(cfg, f, policy, journal, log)
-	log.Info("serving", "team", f.bot.Team, "account", f.account.ID, "policy", policy.Digest(), "version", version())
+	b := assemble(cfg, v, policy, journal, log)
+	log.Info("serving", "team", v.bot.Team, "account", v.account.ID, "policy", policy.Digest(), "version", version())
 	return errors.Join(b.run(ctx), journal.Close())
-}
-
-// sayWarnings says aloud what is allowed in a policy and ought to be known.
-func sayWarnings(log *slog.Logger, policy *authz.Policy) {
-	for _, warning := range policy.Warnings() {
-		log.Warn("the policy in force", "says", warning)
-	}
 }
 
 // bot is the assembled program.
 type bot struct {
-	cfg        Config
+	cfg        config
 	log        *slog.Logger
 	journal    *store.Store
 	directory  *slackui.Directory
 	policy     *inForce
-	watch      *policyWatch // nil without a policy file
+	watch      *policytool.Watch // nil without a policy file
 	inventory  *typeahead.Inventory
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
@@ -87,16 +81,16 @@ type bot struct {
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
-func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer, policy: newInForce(policy)}
+func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
+	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: newInForce(policy)}
 	words := slackui.Words{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
+		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: words, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour = cfg.FilingsPerHour
@@ -106,33 +100,36 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	}
 	slackOutage := cancellation.NewOutage(announcer.Reach)
 	b.notifier = &cancellation.Notifier{
-		Requests: journal, Notices: journal, Clock: journal, Directory: b.directory, Policy: b.policy, Announcer: announcer,
-		Slack: slackOutage, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
+		Requests: journal, Notices: journal, Clock: journal, Directory: b.directory, Policy: b.policy,
+		Announcer: announcer,
+		Slack:     slackOutage, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	b.filer = &cancellation.Filer{
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
-		Servers: f.softlayer, Tickets: f.softlayer, Writer: f.softlayer, Directory: b.directory, Policy: b.policy,
+		Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer, Directory: b.directory, Policy: b.policy,
 		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
-		b.watch = newPolicyWatch(cfg.PolicyFile, b.policy, log)
-		b.watch.taken = b.warmGroups
-		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
+		b.watch = policytool.NewWatch(policytool.WatchOptions{
+			Path: cfg.PolicyFile, Current: policy, Adopt: b.policy.take, Log: log,
+			Adopted: b.warmGroups,
+			Refused: func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) },
+		})
 	}
 	desk := &cancellation.Desk{
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
-		Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
-		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
+		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: b.policy,
+		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.wake, Log: log,
 	}
 	b.inventory = typeahead.New(typeahead.Options{
-		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.filer.Owner,
+		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
 	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
-		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
-		Key: journal.HMACKey(), Cards: journal, Team: f.bot.Team, Log: log,
+		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy, Words: words,
+		Search: b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
+		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = slackui.NewSocket(slackui.SocketOptions{
@@ -175,15 +172,15 @@ func owner() string {
 // is in hand end.
 func (b *bot) run(ctx context.Context) error {
 	defer b.directory.Close()
-	doors, err := b.listen()
+	listeners, err := b.listen()
 	if err != nil {
 		return err
 	}
 	parts, partCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { b.warm(partCtx); return nil })
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
-	for _, d := range doors {
-		b.open(partCtx, parts, d)
+	for _, l := range listeners {
+		b.serveOn(partCtx, parts, l)
 	}
 	if b.socket != nil {
 		parts.Go(func() error { return b.socket.Run(partCtx) })
@@ -194,9 +191,9 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
-	worker.Go(func() { b.beat(working) })
+	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
-		worker.Go(func() { b.watch.run(working) })
+		worker.Go(func() { b.watch.Run(working) })
 	}
 
 	failed := parts.Wait()
@@ -210,33 +207,31 @@ func (b *bot) run(ctx context.Context) error {
 	return failed
 }
 
-// A replica says each beat that it serves; one that was silent for long serves no more.
+// A replica sends a heartbeat at each interval. One that was silent for longer is not counted.
 const (
-	beatPause   = 5 * time.Second
-	beatSilence = 20 * time.Second
+	heartbeatInterval = 5 * time.Second
+	heartbeatSilence  = 20 * time.Second
 )
 
-// beat keeps count of the replicas until ctx ends, and then leaves them.
-func (b *bot) beat(ctx context.Context) {
+// heartbeat keeps count of the replicas until ctx ends, and then unregisters this one.
+func (b *bot) heartbeat(ctx context.Context) {
 	for {
-		if n, err := b.journal.Beat(ctx, b.filer.Owner, beatSilence); err == nil {
+		if n, err := b.journal.Heartbeat(ctx, b.filer.Owner, heartbeatSilence); err == nil {
 			b.replicas.Store(int32(n))
 		} else if ctx.Err() == nil {
 			b.log.Warn("counting replicas", "err", err)
 		}
-		pause := time.NewTimer(beatPause)
 		select {
-		case <-pause.C:
+		case <-time.After(heartbeatInterval):
 			continue
 		case <-ctx.Done():
-			pause.Stop()
 		}
 		break
 	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := b.journal.Leave(leaving, b.filer.Owner); err != nil {
-		b.log.Info("leaving the replicas", "err", err)
+	if err := b.journal.Unregister(leaving, b.filer.Owner); err != nil {
+		b.log.Info("unregistering this replica", "err", err)
 	}
 }
 
@@ -265,43 +260,43 @@ func (b *bot) warmGroups(ctx context.Context) {
 	}
 }
 
-// door is an address that the bot listens on, and who answers there.
-type door struct {
-	listener net.Listener
-	handler  http.Handler
+// listener is an address that the bot listens on, with its handler.
+type listener struct {
+	net.Listener
+	handler http.Handler
 }
 
-// listen takes the addresses, all of them or none.
-func (b *bot) listen() ([]door, error) {
+// listen takes all addresses, or none.
+func (b *bot) listen() ([]listener, error) {
 	admin, err := net.Listen("tcp", b.cfg.AdminAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on ADMIN_ADDR: %w", err)
 	}
 	b.log.Info("listening", "for", "operators", "addr", admin.Addr().String())
-	doors := []door{{admin, b.admin()}}
+	listeners := []listener{{admin, b.admin()}}
 	secrets := b.cfg.SlackSigningSecrets.Reveal()
 	if len(secrets) == 0 {
-		return doors, nil
+		return listeners, nil
 	}
-	listener, err := net.Listen("tcp", b.cfg.ListenAddr)
+	requests, err := net.Listen("tcp", b.cfg.ListenAddr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
 	}
-	b.log.Info("listening", "for", "Slack", "addr", listener.Addr().String())
+	b.log.Info("listening", "for", "Slack", "addr", requests.Addr().String())
 	slack := slackui.NewHTTP(slackui.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
-	return append(doors, door{listener, slack.Routes()}), nil
+	return append(listeners, listener{requests, slack.Routes()}), nil
 }
 
-// open serves one door until ctx ends, then lets its requests end.
-func (b *bot) open(ctx context.Context, parts *errgroup.Group, d door) {
+// serveOn serves one address until ctx ends, then lets its requests end.
+func (b *bot) serveOn(ctx context.Context, parts *errgroup.Group, l listener) {
 	server := &http.Server{
-		Handler: d.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn),
 	}
 	parts.Go(func() error {
-		if err := server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serving %s: %w", d.listener.Addr(), err)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
 		return nil
 	})

@@ -12,9 +12,9 @@ import (
 func TestUsageListsVerbsAndSettings(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
-	require.NoError(t, Usage(&text, []Verb{
-		{Usage: "serve", Meaning: "serves Slack; the default"},
-		{Usage: "version", Meaning: "prints the version"},
+	require.NoError(t, writeUsage(&text, []verb{
+		{usage: "serve", meaning: "serves Slack; the default"},
+		{usage: "version", meaning: "prints the version"},
 	}))
 	for _, want := range []string{
 		"\n  bot serve\n        serves Slack; the default\n",
@@ -31,7 +31,7 @@ func TestUsageListsVerbsAndSettings(t *testing.T) {
 func TestUsageSaysThatItCouldNotBeWritten(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the pipe is closed")
-	assert.ErrorIs(t, Usage(failingWriter{broken}, nil), broken)
+	assert.ErrorIs(t, writeUsage(failingWriter{broken}, nil), broken)
 }
 
 type failingWriter struct{ err error }
@@ -41,10 +41,9 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 func TestEverySettingIsDescribed(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, row := range SettingRows() {
-		names = append(names, row.Name)
-		assert.NotEmpty(t, row.Meaning, "%s has no meaning", row.Name)
-		assert.False(t, row.Required && row.Default != "", "%s is required and has a default", row.Name)
+	for _, s := range settings {
+		names = append(names, s.name)
+		assert.NotEmpty(t, s.meaning, "%s has no meaning", s.name)
 	}
 	assert.Equal(t, []string{
 		"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL",

@@ -135,14 +135,14 @@ func (l *loader) approvals(notes cedar.Annotations, r rule) int {
 // quietly ask for one approval. Others are free, as everywhere in Cedar.
 func (l *loader) spelling(key string) {
 	for _, known := range []string{annotationID, annotationReason, annotationApprovals} {
-		if key != known && (strings.EqualFold(key, known) || len(known) > len("id") && editDistance(key, known) <= 2) {
+		if key != known && (strings.EqualFold(key, known) || len(known) > len("id") && EditDistance(key, known) <= 2) {
 			l.problem("@"+key, "@%s: did you mean @%s?", key, known)
 		}
 	}
 }
 
-// editDistance counts the insertions, deletions and replacements between two words.
-func editDistance(a, b string) int {
+// EditDistance counts the insertions, deletions and replacements between two words.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

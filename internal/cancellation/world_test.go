@@ -114,7 +114,7 @@ func newWorld(t *testing.T, path string) *world {
 
 func (w *world) open() {
 	w.t.Helper()
-	journal, err := store.Open(w.t.Context(), store.Options{Path: w.path, Serve: true})
+	journal, err := store.Open(w.t.Context(), store.Options{Path: w.path, Mode: store.Serve})
 	require.NoError(w.t, err)
 	require.NoError(w.t, journal.Bind(w.t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
 	w.journal = journal

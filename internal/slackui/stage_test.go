@@ -64,7 +64,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
 	t.Cleanup(directory.Close)
 
-	s.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Clock: s.clock, Serve: true})
+	s.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Clock: s.clock, Mode: store.Serve})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.store.Close()) })
 	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: s.slack.TeamID(), Account: "123456", Endpoint: "http://127.0.0.1/"}))

@@ -134,13 +134,13 @@ func checkEndpoint(endpoint string) error {
 		return errors.New("reading the SoftLayer endpoint: not a URL with a host")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("reading the SoftLayer endpoint: it has credentials, a query or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())):
 		return errors.New("reading the SoftLayer endpoint: neither https nor http to loopback")
 	}
 	return nil
 }
 
-func isLoopback(host string) bool {
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -16,9 +16,9 @@ import (
 // found by its version alone; the state beside it is a second fence, against a
 // caller that changed its copy.
 var applySQL = `
-	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		case when state = $1 then state_at else $15 end, $24,
+	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
+		(` + numbers(len(stepColumns)) + `,
+		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, $24,
 		case when $25 = 1 then lease_owner end, case when $25 = 1 then lease_until end,
 		version + 1, events + $26)
 	where id = $27 and version = $28 and state = $29 and format <= $24
@@ -85,7 +85,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if c.Window > 0 {
 		c.To.SentAt, c.To.NotAfter = now, now.Add(c.Window)
 	}
-	values, err := changingValues(c.To, now)
+	values, err := stepValues(c.To, now)
 	if err != nil {
 		return cancellation.Request{}, err
 	}
@@ -103,7 +103,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	}
 	if c.Event.Kind != "" {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
-		err = insertEventRows(ctx, tx, 1, eventValues(stored.ID, seq, c.Event))
+		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
 	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
 }
@@ -136,4 +136,110 @@ func missing(ctx context.Context, tx *tx, id string) error {
 		return fmt.Errorf("looking for the request: %w", err)
 	}
 	return cancellation.ErrMoved
+}
+
+// keyLife is how long a used key is remembered.
+const keyLife = 30 * 24 * time.Hour
+
+const (
+	keyUsedSQL    = `select count(*) from used_keys where key = $1`
+	useKeySQL     = `insert into used_keys (key, at) values ($1, $2) on conflict do nothing`
+	forgetKeysSQL = `delete from used_keys where key in (select key from used_keys where at < $1 order by at limit 100)`
+)
+
+// errKeyTaken says that another process used the key while this transaction ran: it undoes
+// all of it.
+var errKeyTaken = errors.New("the key was used by another process meanwhile")
+
+// keyUsed reports whether a command or click with this key has changed something before. An
+// empty key is never used.
+func keyUsed(ctx context.Context, tx *tx, key string) (bool, error) {
+	if key == "" {
+		return false, nil
+	}
+	var used int
+	err := tx.QueryRowContext(ctx, keyUsedSQL, key).Scan(&used)
+	return used > 0, wrap("looking for a used key", err)
+}
+
+// useKey remembers that a change was made with this key, in the transaction that makes it,
+// and forgets old ones.
+func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
+	if key == "" {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, forgetKeysSQL, stamp(now.Add(-keyLife))); err != nil {
+		return fmt.Errorf("forgetting old keys: %w", err)
+	}
+	result, err := tx.ExecContext(ctx, useKeySQL, key, stamp(now))
+	if err != nil {
+		return fmt.Errorf("using a key: %w", err)
+	}
+	switch made, err := result.RowsAffected(); {
+	case err != nil:
+		return fmt.Errorf("using a key: %w", err)
+	case made == 0:
+		return errKeyTaken
+	}
+	return nil
+}
+
+// countEventSQL counts in the request's row, so that two writers of one history follow each
+// other.
+const countEventSQL = `update requests set events = events + 1 where id = $1 returning events, state`
+
+var (
+	eventsSQL       = `select ` + readEventColumns.names() + ` from events where request_id = $1 order by seq`
+	insertEventsSQL = `insert into events (` + eventColumns.names() + `) values `
+)
+
+func insertEvents(ctx context.Context, tx *tx, events ...eventRow) error {
+	if len(events) == 0 {
+		return nil
+	}
+	values := make([]any, 0, len(events)*len(eventColumns))
+	for _, e := range events {
+		values = eventColumns.values(values, &e)
+	}
+	_, err := tx.ExecContext(ctx, insertEventsSQL+placeholders(len(events), len(eventColumns)), values...)
+	return wrap("inserting events", err)
+}
+
+// Note adds an event to a request's history. It changes nothing else: the state of
+// the event is the request's, and the version stays, so that nobody loses a lease to it.
+func (s *Store) Note(ctx context.Context, requestID string, event cancellation.Event) error {
+	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
+		return none, note(ctx, tx, now, requestID, event)
+	})
+	return wrap(fmt.Sprintf("noting %q on request %q", event.Kind, requestID), err)
+}
+
+func note(ctx context.Context, tx *tx, now time.Time, requestID string, e cancellation.Event) error {
+	var seq int64
+	err := tx.QueryRowContext(ctx, countEventSQL, requestID).Scan(&seq, &e.To)
+	if errors.Is(err, sql.ErrNoRows) {
+		return cancellation.ErrNoRequest
+	}
+	if err != nil {
+		return fmt.Errorf("counting events: %w", err)
+	}
+	e.At, e.From = now, e.To
+	return insertEvents(ctx, tx, eventRow{e, requestID, seq})
+}
+
+// Events lists a request's history, the oldest first; nil for a request that there is not.
+func (s *Store) Events(ctx context.Context, requestID string) ([]cancellation.Event, error) {
+	rows, err := s.read.QueryContext(ctx, eventsSQL, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)
+	}
+	events, err := collect(rows, func(from row) (e cancellation.Event, err error) {
+		var r eventRow
+		err = from.Scan(readEventColumns.targets(&r)...)
+		return r.Event, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)
+	}
+	return events, nil
 }

@@ -31,7 +31,8 @@ const (
 	renewSQL    = `update requests set lease_until = $1 where id = $2 and version = $3 and lease_owner = $4`
 	setAsideSQL = `
 		update requests set state = 'stuck', reason_code = '` + string(cancellation.WhyPoison) + `', reason_detail = $1, reason_by = '',
-			updated_at = $2, events = events + 1, version = version + 1, lease_owner = null, lease_until = null
+			updated_at = $2, events = events + 1, version = version + 1,
+			lease_owner = null, lease_until = null
 		where id = $3 returning events, version`
 )
 
@@ -83,10 +84,10 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	if err := tell(ctx, tx, aside, now); err != nil {
 		return err
 	}
-	return insertEventRows(ctx, tx, 1, eventValues(bad.request.ID, seq, cancellation.Event{
+	return insertEvents(ctx, tx, eventRow{cancellation.Event{
 		Kind: cancellation.EventMoved, At: now, Actor: "store",
 		From: bad.request.State, To: cancellation.Stuck, Detail: why.String(),
-	}))
+	}, bad.request.ID, seq})
 }
 
 // look reports whether something is due, and when the next thing is if nothing is.
@@ -135,10 +136,58 @@ func (s *Store) Renew(ctx context.Context, r cancellation.Request, owner string,
 	return wrap("renewing the lease of request "+r.Ref.Short(), err)
 }
 
-// wrap names the step of an error, if there is one.
-func wrap(step string, err error) error {
-	if err == nil {
-		return nil
+// A request that was last changed while the clock was ahead is due by that clock: after it
+// was set right, nobody would look at it for as long as it was ahead. So its due time is
+// brought to as long after now as it was after that change. Nothing else moves: until
+// not-after a POST may be under way, whatever the clock says; what settles waits for its
+// time; and what somebody holds a lease on is that one's.
+
+// clockSlack is how far ahead a change may seem to be before that is done.
+const clockSlack = time.Minute
+
+// $1 is now, $2 clockSlack after it.
+var (
+	isAhead = fmt.Sprintf(`state in ('pending', 'scheduled') and format <= %d and due > $2 and updated_at > $2 and `,
+		cancellation.Format) + isFree
+
+	aheadSQL  = `select exists (select 1 from requests where ` + isAhead + `)`
+	pullInSQL = `update requests set due = $1 + case when due > updated_at then due - updated_at else 0 end,
+		updated_at = $1, version = version + 1 where ` + isAhead + ` returning short_ref, due`
+)
+
+// pulled is a request whose due time was ahead.
+type pulled struct {
+	ref string
+	due time.Time
+}
+
+// pullIn brings what is due too late forward and looks again. next is when the next
+// request is due so far.
+func (s *Store) pullIn(ctx context.Context, next time.Time) (due bool, _ time.Time, err error) {
+	if next.IsZero() { // nothing waits
+		return false, next, nil
 	}
-	return fmt.Errorf("%s: %w", step, err)
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return false, next, err
+	}
+	var ahead bool
+	err = s.read.QueryRowContext(ctx, aheadSQL, stamp(now), stamp(now.Add(clockSlack))).Scan(&ahead)
+	if err != nil || !ahead {
+		return false, next, err
+	}
+	all, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) ([]pulled, error) {
+		rows, err := tx.QueryContext(ctx, pullInSQL, stamp(now), stamp(now.Add(clockSlack)))
+		if err != nil {
+			return nil, err
+		}
+		return collect(rows, func(from row) (p pulled, err error) { return p, from.Scan(&p.ref, (*stamp)(&p.due)) })
+	})
+	if err != nil {
+		return false, next, err
+	}
+	for _, p := range all {
+		s.log.Warn("the clock was ahead when a request was last changed, and was set back: it is looked at earlier", "ref", p.ref, "due", p.due)
+	}
+	return s.look(ctx, firstDueSQL, nextDueSQL)
 }

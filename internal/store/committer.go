@@ -194,3 +194,16 @@ func (c *committer) ready() error {
 
 // unclear marks an error after which nobody knows what was written.
 func unclear(err error) error { return fmt.Errorf("%w: %w", cancellation.ErrUnclear, err) }
+
+// tx is a transaction of the committer's.
+type tx struct{ *sql.Tx }
+
+// changes runs a statement and reports whether it changed a row.
+func (t *tx) changes(ctx context.Context, text string, args ...any) (bool, error) {
+	result, err := t.ExecContext(ctx, text, args...)
+	if err != nil {
+		return false, err
+	}
+	changed, err := result.RowsAffected()
+	return changed > 0, err
+}

@@ -27,7 +27,7 @@ func TestAFileThatLostAPageGivesNoWrongAnswer(t *testing.T) {
 		clear(damaged[page*pageSize : (page+1)*pageSize])
 		path := filepath.Join(dir, fmt.Sprint(page, ".db"))
 		require.NoError(t, os.WriteFile(path, damaged, 0o600))
-		s, err := Open(t.Context(), Options{Path: path, Serve: true})
+		s, err := Open(t.Context(), Options{Path: path, Mode: Serve})
 		if err != nil {
 			require.ErrorContains(t, err, path)
 			refused++
@@ -48,7 +48,7 @@ func TestAFileThatLostItsEndGivesNoWrongAnswer(t *testing.T) {
 	for _, left := range []int{len(sound) / 2, len(sound) - pageSize, len(sound) - pageSize/2} {
 		path := filepath.Join(t.TempDir(), "bot.db")
 		require.NoError(t, os.WriteFile(path, sound[:left], 0o600))
-		s, err := Open(t.Context(), Options{Path: path, Serve: true})
+		s, err := Open(t.Context(), Options{Path: path, Mode: Serve})
 		if err != nil {
 			require.ErrorContains(t, err, path)
 			continue

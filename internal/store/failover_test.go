@@ -32,7 +32,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) open(t *testing.T) *Store {
 	t.Helper()
-	db := open(t, Options{URL: postgrestest.ClusterURL(s.way.Address()), Serve: true, PostTimeout: time.Minute})
+	db := open(t, Options{URL: postgrestest.ClusterURL(s.way.Address()), Mode: Serve, PostTimeout: time.Minute})
 	require.NoError(t, db.Bind(t.Context(), sandbox))
 	return db
 }
@@ -192,7 +192,7 @@ func TestOfSeveralHostsThePrimaryIsChosen(t *testing.T) {
 	require.ErrorContains(t, err, "the server is a standby: name the primary")
 
 	both := postgrestest.ClusterURL(s.standby.Address() + "," + s.primary.Address())
-	db := open(t, Options{URL: both, Serve: true, PostTimeout: time.Minute})
+	db := open(t, Options{URL: both, Mode: Serve, PostTimeout: time.Minute})
 	require.NoError(t, db.Bind(t.Context(), sandbox))
 	requirePresent(t, db, first.ID)
 	s.standby.CaughtUp(s.primary)

@@ -49,7 +49,7 @@ func open(t testing.TB, opts Options) *Store {
 // fresh opens a new database for serving.
 func fresh(t testing.TB) *Store {
 	t.Helper()
-	return open(t, Options{Path: migratedFile(t), Clock: newHands().time, Serve: true})
+	return open(t, Options{Path: migratedFile(t), Clock: newHands().time, Mode: Serve})
 }
 
 // template is a file that this build's migrations made.

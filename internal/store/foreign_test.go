@@ -57,7 +57,7 @@ func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
 func TestNoticesOfRowsThatThisBuildDoesNotKnowAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	clock := newHands()
-	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time, Serve: true})
+	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time, Mode: Serve})
 	state, format := told(t, s, clock, 1), told(t, s, clock, 2)
 	alter(t, s, `update requests set state = 'paused' where id = $1`, state.ID)
 	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)

@@ -72,7 +72,7 @@ func spent(t *testing.T, j journal, _ *hands) {
 func counted(t *testing.T, j journal, clock *hands) {
 	s := j.(*Store)
 	beats := func(owner string) int {
-		n, err := s.Beat(t.Context(), owner, 20*time.Second)
+		n, err := s.Heartbeat(t.Context(), owner, 20*time.Second)
 		require.NoError(t, err)
 		seen, err := s.Replicas(t.Context(), 20*time.Second)
 		require.NoError(t, err)
@@ -87,9 +87,9 @@ func counted(t *testing.T, j journal, clock *hands) {
 	clock.pass(10 * time.Second)
 	assert.Equal(t, 1, beats("two"), "one has been silent for too long")
 	assert.Equal(t, 2, beats("one"))
-	require.NoError(t, s.Leave(t.Context(), "one"))
+	require.NoError(t, s.Unregister(t.Context(), "one"))
 	assert.Equal(t, 1, beats("two"))
-	require.NoError(t, s.Leave(t.Context(), "two"))
+	require.NoError(t, s.Unregister(t.Context(), "two"))
 	left, err := s.Replicas(t.Context(), 20*time.Second)
 	require.NoError(t, err)
 	assert.Zero(t, left)

@@ -27,6 +27,6 @@ func testJournal(t *testing.T, open func(t testing.TB, clock func() time.Time) j
 func TestSQLiteKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
 	testJournal(t, func(t testing.TB, clock func() time.Time) journal {
-		return open(t, Options{Path: migratedFile(t), Clock: clock, Serve: true})
+		return open(t, Options{Path: migratedFile(t), Clock: clock, Mode: Serve})
 	})
 }

@@ -17,14 +17,6 @@ const (
 		from requests where requester = $1 and quota_day = $2`
 	askedSQL = `select coalesce(max(quota_slot), 0) from requests where requester = $1 and quota_day = $2`
 
-	// A denial that was given before, and by nothing but the submission, is counted.
-	repeatSQL = `
-		update requests set repeats = repeats + 1, updated_at = $1
-		where id = (select id from requests
-			where requester = $2 and server_id = $3 and state = 'denied' and reason_detail = $4 and version = 1 and created_at > $5
-			order by created_at desc limit 1)
-		returning ` + requestColumns
-
 	takeFilingSQL = `
 		insert into filings (hour, made) values ($1, 1)
 		on conflict (hour) do update set made = filings.made + 1 where filings.made < $2 returning made`
@@ -44,6 +36,14 @@ const (
 	hourFor       = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
 )
+
+// repeatSQL counts a denial that was given before, and by nothing but the submission.
+var repeatSQL = `
+	update requests set repeats = repeats + 1, updated_at = $1
+	where id = (select id from requests
+		where requester = $2 and server_id = $3 and state = 'denied' and reason_detail = $4 and version = 1 and created_at > $5
+		order by created_at desc limit 1)
+	returning ` + requestColumns
 
 // A POST may be under way of what is being filed; and, until not-after, of what lost one:
 // its owner may not know yet that the lease is over, or the database knows nothing of it.
@@ -209,4 +209,23 @@ func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
 		return r, readable(err)
 	})
 	return all, wrap("listing what is being filed", err)
+}
+
+// refusalPause is how long the same refusal of the same person is recorded once.
+const refusalPause = time.Hour
+
+// $1 to $4 are an order, $5 the rule that refused it, $6 since when the same refusal counts.
+const refusedOrderSQL = `
+	insert into filing_orders (frozen, actor, why, at, refused)
+	select cast($1 as bigint), cast($2 as text), cast($3 as text), cast($4 as bigint), cast($5 as text)
+	where not exists (select 1 from filing_orders where actor = $2 and at > $6 and frozen = $1 and refused = $5)`
+
+// NoteRefusedFreeze records an order about filing that a rule refused: of one person, order
+// and rule once an hour.
+func (s *Store) NoteRefusedFreeze(ctx context.Context, f cancellation.Freeze, rule string) error {
+	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
+		_, err = tx.ExecContext(ctx, refusedOrderSQL, flag(f.Frozen), f.Actor, f.Why, stamp(now), rule, stamp(now.Add(-refusalPause)))
+		return none, err
+	})
+	return wrap("recording a refused freeze", err)
 }

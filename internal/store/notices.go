@@ -17,30 +17,28 @@ import (
 const responseLife = 30 * time.Minute
 
 const (
-	changingNoticeColumns = `place, channel, ts, shown, way, posting, posts, attempts, due`
-	insertNoticeColumns   = `request_id, kind, version, owed, owed_at, response_url, response_url_until, ` + changingNoticeColumns
-	noticeColumns         = `request_id, kind, version, response_url, response_url_until, ` + changingNoticeColumns
-
 	eraseURLsSQL = `
 		update notices set response_url = '', response_url_until = null
 		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
 
+	// Nobody can tell what cannot be read; as something owed it is overdue before long.
+	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
+)
+
+var (
 	noticesSQL = `select ` + noticeColumns + ` from notices where request_id = $1 order by kind`
 
 	// What is owed first is the request as it stands.
-	oweSQL = `insert into notices (` + insertNoticeColumns + `)
-		select id, $2, 1, version, $3, '', null, $4, '', '', 0, '', 0, 0, 0, $3 from requests
+	oweSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
+		select id, $2, 1, '', null, version, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
 		where id = $1 on conflict do nothing`
 
-	// Nobody can tell what cannot be read; as something owed it is overdue before long.
-	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
-
-	// A notice that shows less than what is owed is due now, whatever its teller thinks.
+	// A notice that shows less than what is owed is due now, whatever the notifier thinks.
 	// The lease stays only on what is due.
-	staysDue       = `(cast($9 as bigint) is not null or $4 < owed)`
+	staysDue       = `(cast(` + deliveryColumns.number("due") + ` as bigint) is not null or ` + deliveryColumns.number("shown") + ` < owed)`
 	applyNoticeSQL = `
-		update notices set (` + changingNoticeColumns + `, owed_at, version, response_url, lease_owner, lease_until) =
-			($1, $2, $3, $4, $5, $6, $7, $8,
+		update notices set (` + deliveryColumns.names() + `, owed_at, version, response_url, lease_owner, lease_until) =
+			(` + numbers(len(deliveryColumns)-1) + `,
 			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) end),
 			case when ` + staysDue + ` then owed_at end, version + 1,
 			case when $11 = '' then '' else response_url end,
@@ -77,42 +75,33 @@ func quoted(states []cancellation.State) string {
 	return strings.Join(words, ", ")
 }
 
-func noticeValues(n cancellation.Notice) ([]any, error) {
-	place, err := json.Marshal(n.Place) // without the response_url, which has a column of its own
-	if err != nil {
-		return nil, fmt.Errorf("encoding a place: %w", err)
-	}
-	return []any{
-		string(place), n.Channel, n.TS, n.Shown, string(n.Way), flag(n.Posting), n.Posts, n.Attempts, stamp(n.Due),
-	}, nil
+func encodeNotice(n cancellation.Notice) (noticeRow, error) {
+	place, err := json.Marshal(n.Place)
+	return noticeRow{Notice: n, place: string(place)}, wrap("encoding a place", err)
 }
 
 func scanNotice(from row) (cancellation.Notice, error) {
-	var n cancellation.Notice
-	var place, responseURL string
-	var until time.Time
-	err := from.Scan(&n.RequestID, &n.Kind, &n.Version, &responseURL, (*stamp)(&until), &place, &n.Channel, &n.TS,
-		&n.Shown, &n.Way, &n.Posting, &n.Posts, &n.Attempts, (*stamp)(&n.Due))
-	if err != nil {
+	var n noticeRow
+	if err := from.Scan(readNoticeColumns.targets(&n)...); err != nil {
 		return cancellation.Notice{}, err
 	}
-	if err := json.Unmarshal([]byte(place), &n.Place); err != nil {
-		return n, fmt.Errorf("decoding the place of request %q: %w: %w", n.RequestID, cancellation.ErrUnreadable, err)
+	if err := json.Unmarshal([]byte(n.place), &n.Place); err != nil {
+		return n.Notice, fmt.Errorf("decoding the place of request %q: %w: %w", n.RequestID, cancellation.ErrUnreadable, err)
 	}
-	n.Place.ResponseURL, n.Place.ResponseURLUntil = responseURL, until
-	return n, nil
+	n.Place.ResponseURL, n.Place.ResponseURLUntil = n.url, n.until
+	return n.Notice, nil
 }
 
 // responseEnd is when a response_url is erased: at the end of its life at the latest.
-func responseEnd(p cancellation.Place, now time.Time) stamp {
+func responseEnd(p cancellation.Place, now time.Time) time.Time {
 	latest := now.Add(responseLife)
 	switch {
 	case p.ResponseURL == "":
-		return stamp{}
+		return time.Time{}
 	case p.ResponseURLUntil.IsZero() || p.ResponseURLUntil.After(latest):
-		return stamp(latest)
+		return latest
 	}
-	return stamp(p.ResponseURLUntil)
+	return p.ResponseURLUntil
 }
 
 // ClaimNotice takes the notice that has been due the longest, and erases on its way
@@ -167,11 +156,11 @@ func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep boo
 }
 
 func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
-	values, err := noticeValues(n)
+	row, err := encodeNotice(n)
 	if err != nil {
 		return cancellation.Notice{}, err
 	}
-	values = append(values, stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, string(n.Kind), n.Version)
+	values := append(deliveryColumns.values(nil, &row), stamp(now), n.Place.ResponseURL, flag(keep), n.RequestID, string(n.Kind), n.Version)
 	stored, err := scanNotice(tx.QueryRowContext(ctx, applyNoticeSQL, values...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = cancellation.ErrMoved
@@ -188,11 +177,11 @@ func (s *Store) Owe(ctx context.Context, requestID string, kind cancellation.Not
 }
 
 func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (first bool, err error) {
-	values, err := noticeValues(n)
+	row, err := encodeNotice(n)
 	if err != nil {
 		return false, err
 	}
-	result, err := tx.ExecContext(ctx, oweSQL, requestID, string(n.Kind), stamp(n.Due), values[0])
+	result, err := tx.ExecContext(ctx, oweSQL, requestID, string(n.Kind), stamp(n.Due), row.place)
 	if err != nil {
 		return false, fmt.Errorf("inserting a notice: %w", err)
 	}

@@ -17,9 +17,9 @@ import (
 func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
-	serving, err := Open(t.Context(), Options{Path: path, Serve: true})
+	serving, err := Open(t.Context(), Options{Path: path, Mode: Serve})
 	require.NoError(t, err)
-	_, err = Open(t.Context(), Options{Path: path, Serve: true})
+	_, err = Open(t.Context(), Options{Path: path, Mode: Serve})
 	require.ErrorIs(t, err, ErrServed)
 	require.ErrorContains(t, err, path)
 
@@ -32,22 +32,22 @@ func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
 	assert.Equal(t, r, seen, "serve sees what a verb wrote")
 
 	require.NoError(t, serving.Close())
-	open(t, Options{Path: path, Serve: true})
+	open(t, Options{Path: path, Mode: Serve})
 }
 
 func TestADatabaseUnderAnotherNameIsServedOnceToo(t *testing.T) {
 	t.Parallel()
 	path, other := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "link.db")
 	require.NoError(t, os.Symlink(path, other))
-	open(t, Options{Path: path, Serve: true})
-	_, err := Open(t.Context(), Options{Path: other, Serve: true})
+	open(t, Options{Path: path, Mode: Serve})
+	_, err := Open(t.Context(), Options{Path: other, Mode: Serve})
 	require.ErrorIs(t, err, ErrServed)
 }
 
 func TestServingAnewVoidsLeasesAndHasTheBooksReadFirst(t *testing.T) {
 	t.Parallel()
 	path, clock := filepath.Join(t.TempDir(), "bot.db"), newHands()
-	before, err := Open(t.Context(), Options{Path: path, Clock: clock.time, Serve: true})
+	before, err := Open(t.Context(), Options{Path: path, Clock: clock.time, Mode: Serve})
 	require.NoError(t, err)
 	done := told(t, before, clock, 41)
 	noticeOf(t, before)
@@ -63,7 +63,7 @@ func TestServingAnewVoidsLeasesAndHasTheBooksReadFirst(t *testing.T) {
 	require.False(t, found, "opening beside voids no lease")
 	require.NoError(t, before.Close())
 
-	s := open(t, Options{Path: path, Clock: clock.time, Serve: true})
+	s := open(t, Options{Path: path, Clock: clock.time, Mode: Serve})
 	r := claimed(t, s, "alive")
 	assert.Equal(t, filing.ID, r.ID)
 	assert.Equal(t, cancellation.Filing, r.State, "what it means is for the worker to say")
@@ -82,14 +82,14 @@ func TestServingAnewVoidsLeasesAndHasTheBooksReadFirst(t *testing.T) {
 func TestACrashLosesNothingThatWasAnswered(t *testing.T) {
 	t.Parallel()
 	dir, crashed := t.TempDir(), t.TempDir()
-	s := open(t, Options{Path: filepath.Join(dir, "bot.db"), Serve: true})
+	s := open(t, Options{Path: filepath.Join(dir, "bot.db"), Mode: Serve})
 	r := recorded(t, s, 42)
 	for _, name := range []string{"bot.db", "bot.db-wal"} { // as they lie on disk, with nothing closed
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(crashed, name), data, 0o600))
 	}
-	after := open(t, Options{Path: filepath.Join(crashed, "bot.db"), Serve: true})
+	after := open(t, Options{Path: filepath.Join(crashed, "bot.db"), Mode: Serve})
 	requirePresent(t, after, r.ID)
 	assert.Equal(t, []string{"submitted"}, kinds(t, after, r.ID))
 	assert.Equal(t, r.ID, claimed(t, after, "worker").ID)
@@ -122,7 +122,7 @@ func TestAVerbBesideRefusesADatabaseThatNobodyServedFromAndLeavesItAsItIs(t *tes
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		beside := o
-		beside.Beside = true
+		beside.Mode = Beside
 		db := othersDatabase(t, o)
 		for _, of := range []string{"nobody", "create table visits (day text)", "create table binding (party text)"} {
 			if of != "nobody" {
@@ -146,7 +146,7 @@ func TestAVerbBesideRefusesADatabaseThatNobodyServedFromAndLeavesItAsItIs(t *tes
 		recorded(t, verb, 42)
 	})
 	absent := filepath.Join(t.TempDir(), "bot.db")
-	_, err := Open(t.Context(), Options{Path: absent, Beside: true})
+	_, err := Open(t.Context(), Options{Path: absent, Mode: Beside})
 	require.ErrorContains(t, err, absent)
 	assert.NoFileExists(t, absent)
 }

@@ -26,7 +26,7 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := s.migrateServer(ctx, sessions, o.Beside); err != nil {
+	if err := s.migrateServer(ctx, sessions, o.Mode); err != nil {
 		return err
 	}
 	e := &postgresEngine{clock: o.Clock, postTimeout: o.PostTimeout, log: s.log, proving: make(chan struct{}, 1)}
@@ -37,10 +37,10 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 }
 
 // migrateServer brings the tables up to date.
-func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, beside bool) error {
+func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, mode Mode) error {
 	db := bounded(stdlib.OpenDB(*config), 2)
 	defer db.Close()
-	if beside {
+	if mode == Beside {
 		if err := s.learnBinding(ctx, db); err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
 	all := postgrestest.NewSchemas(t, migratedSchema)
 	testJournal(t, func(t testing.TB, clock func() time.Time) journal {
-		return open(t, Options{URL: all.Take(t), Clock: clock, Serve: true})
+		return open(t, Options{URL: all.Take(t), Clock: clock, Mode: Serve})
 	})
 }
 
@@ -158,14 +158,14 @@ func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			at, clock := postgrestest.Schema(t), newHands()
-			first := open(t, Options{URL: at, Clock: clock.time, Serve: true, PostTimeout: time.Minute})
+			first := open(t, Options{URL: at, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
 			require.NoError(t, first.Bind(t.Context(), sandbox))
 			r := recorded(t, first, 1)
 			done := filed(t, first, 2)
 			_, err := first.read.Exec(is.change)
 			require.NoError(t, err)
 
-			second := open(t, Options{URL: at, Clock: clock.time, Serve: true, PostTimeout: time.Minute})
+			second := open(t, Options{URL: at, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
 			require.NoError(t, second.Bind(t.Context(), sandbox))
 			_, err = first.Apply(t.Context(), moved(r, cancellation.Filing))
 			require.ErrorIs(t, err, cancellation.ErrMoved, "who read before cannot go on")
@@ -178,7 +178,7 @@ func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, done, rest, "what is at rest stays")
 
-			third := open(t, Options{URL: at, Clock: clock.time, Serve: true})
+			third := open(t, Options{URL: at, Clock: clock.time, Mode: Serve})
 			require.NoError(t, third.Bind(t.Context(), sandbox))
 			applied(t, second, moved(got, cancellation.Stuck)) // looked at once, not at each start
 		})
@@ -197,7 +197,7 @@ func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {
 	}
 	var stores []*Store
 	for range 4 {
-		s := open(t, Options{URL: at, Serve: true})
+		s := open(t, Options{URL: at, Mode: Serve})
 		require.NoError(t, s.Bind(t.Context(), sandbox))
 		stores = append(stores, s)
 	}

@@ -40,7 +40,7 @@ func TestAFileHoldsAndAnswersWhatTheModelDoes(t *testing.T) {
 		clock := newHands()
 		verb := Options{Path: filepath.Join(dir, fmt.Sprint(files, ".db")), Clock: clock.time}
 		serve := verb
-		serve.Serve = true
+		serve.Mode = Serve
 		m := newMachine(clock, opened(t, serve), opened(t, verb))
 		defer func() { closeAll(t, m.stores) }()
 		m.restart = func(t *rapid.T) {
@@ -58,7 +58,7 @@ func TestReplicasOnPostgreSQLHoldAndAnswerWhatTheModelDoes(t *testing.T) {
 	beside := open(t, Options{URL: at})
 	require.NoError(t, beside.Bind(t.Context(), sandbox))
 	was := func(identity string) { alter(t, beside, `update binding set identity = `+identity) }
-	o := Options{URL: at, Clock: clock.time, Serve: true, PostTimeout: 90 * time.Second}
+	o := Options{URL: at, Clock: clock.time, Mode: Serve, PostTimeout: 90 * time.Second}
 	replicas := []*Store{opened(t, o), opened(t, o)}
 	t.Cleanup(func() { closeAll(t, replicas) })
 	rapid.Check(t, func(t *rapid.T) {
@@ -408,7 +408,7 @@ func (m *machine) owe(t *rapid.T) {
 func (m *machine) beat(t *rapid.T) {
 	owner := worker(t)
 	want := m.model.beat(owner, 20*time.Second)
-	got, err := m.store(t).Beat(t.Context(), owner, 20*time.Second)
+	got, err := m.store(t).Heartbeat(t.Context(), owner, 20*time.Second)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
 )
 
-const (
+var (
 	requestSQL = `select ` + requestColumns + ` from requests where id = $1`
 	byRefSQL   = `select ` + requestColumns + ` from requests where short_ref = $1`
 	liveSQL    = `select ` + requestColumns + ` from requests
@@ -70,4 +71,103 @@ func (s *Store) one(ctx context.Context, query string, key any) (r cancellation.
 		return err
 	})
 	return r, err
+}
+
+// List lists requests in these states, or in any, the newest first, most at most.
+func (s *Store) List(ctx context.Context, states []cancellation.State, most int) ([]cancellation.Request, error) {
+	where := ""
+	args := []any{most}
+	if len(states) > 0 {
+		var places []string
+		for _, state := range states {
+			args = append(args, string(state))
+			places = append(places, fmt.Sprintf("$%d", len(args)))
+		}
+		where = ` where state in (` + strings.Join(places, ", ") + `)`
+	}
+	rows, err := s.read.QueryContext(ctx, `select `+requestColumns+` from requests`+where+` order by created_at desc, id limit $1`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing requests: %w", err)
+	}
+	all, err := collect(rows, func(from row) (cancellation.Request, error) {
+		r, err := scanRequest(from)
+		return r, readable(err)
+	})
+	return all, wrap("listing requests", err)
+}
+
+// Count is how many requests stand in one state and row format.
+type Count struct {
+	State  cancellation.State
+	Format int
+	N      int
+}
+
+// isOpen is word for word the condition of the index requests_open. SQLite uses that one
+// only where it stands so in a query (https://www.sqlite.org/partialindex.html), and
+// without it reads every request that has ended.
+const isOpen = `state not in ('filed', 'denied', 'declined', 'expired', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
+
+const countsSQL = `select state, format, count(*) from requests where ` + isOpen + `
+	group by state, format order by state, format`
+
+// Counts counts the requests that are not at rest: those that are worked on or stuck,
+// and those in states or formats that only another build knows. It stays fast however
+// many requests have ended.
+func (s *Store) Counts(ctx context.Context) ([]Count, error) {
+	rows, err := s.read.QueryContext(ctx, countsSQL)
+	if err != nil {
+		return nil, fmt.Errorf("counting requests: %w", err)
+	}
+	counts, err := collect(rows, func(from row) (c Count, err error) {
+		return c, from.Scan(&c.State, &c.Format, &c.N)
+	})
+	return counts, wrap("counting requests", err)
+}
+
+// A request is overdue in these states, or where its result is owed.
+const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
+
+var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
+		where id in (
+			select id from requests where ` + overdueState + `
+			union select request_id from notices where kind = 'result' and owed_at <= $1)
+			and (created_at > $2 or created_at = $2 and id > $3)
+		order by created_at, id limit $4`
+
+const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
+
+// Overdue lists what has taken longer than age, the oldest first: at most so many of those
+// that come after one, or of all where that is the zero Request.
+func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellation.Request, most int) ([]cancellation.Overdue, error) {
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is overdue: %w", err)
+	}
+	rows, err := s.read.QueryContext(ctx, overdueSQL, stamp(now.Add(-age)), createdAfter(after), after.ID, most)
+	if err != nil {
+		return nil, fmt.Errorf("listing what is overdue: %w", err)
+	}
+	all, err := collect(rows, func(from row) (cancellation.Overdue, error) {
+		var owed int64
+		r, err := scanRequest(from, &owed)
+		return overdue(r, owed, now.Add(-age)), readable(err)
+	})
+	return all, wrap("listing what is overdue", err)
+}
+
+// createdAfter is before every request for the zero Request.
+func createdAfter(r cancellation.Request) int64 {
+	if r.ID == "" {
+		return -1
+	}
+	return r.CreatedAt.UnixMilli()
+}
+
+func overdue(r cancellation.Request, owed int64, before time.Time) cancellation.Overdue {
+	o := cancellation.Overdue{Request: r}
+	if at := time.UnixMilli(owed).UTC(); owed > 0 && !at.After(before) {
+		o.Owed = at
+	}
+	return o
 }

@@ -27,7 +27,7 @@ func deployed(t *testing.T) *replicas {
 	at := postgrestest.SchemaFor(t, 4)
 	r := &replicas{clock: newHands()}
 	for range 4 {
-		s := open(t, Options{URL: at, Clock: r.clock.time, Serve: true})
+		s := open(t, Options{URL: at, Clock: r.clock.time, Mode: Serve})
 		require.NoError(t, s.Bind(t.Context(), sandbox))
 		r.stores = append(r.stores, s)
 	}
@@ -270,7 +270,7 @@ func TestReplicasThatBindAnEmptyDatabaseAtOnceAreOneInstallation(t *testing.T) {
 	t.Parallel()
 	at := postgrestest.SchemaFor(t, 4)
 	answers := atOnce(4, func() (*Store, error) {
-		s, err := Open(t.Context(), Options{URL: at, Serve: true})
+		s, err := Open(t.Context(), Options{URL: at, Mode: Serve})
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,20 +17,151 @@ import (
 // row is what *sql.Row and *sql.Rows share.
 type row interface{ Scan(into ...any) error }
 
-const requestColumns = `id, ref, format, state, reason_code, reason_detail, reason_by, version, submission, decision, due, attempts, posts,
-	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
-	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded, repeats, sent_at`
+// collect reads all rows and closes them.
+func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// column is a column of a table: its name, its value in a row that is written, and where a
+// read puts it.
+type column[R any] struct {
+	name   string
+	value  func(*R) any
+	target func(*R) any // nil if it is never read
+}
+
+// columns are some of a table's columns, in the order of a statement.
+type columns[R any] []column[R]
+
+func (c columns[R]) names() string {
+	var names []string
+	for _, one := range c {
+		names = append(names, one.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// number returns the placeholder of a column in a statement whose values begin with these.
+func (c columns[R]) number(name string) string {
+	for i, one := range c {
+		if one.name == name {
+			return "$" + strconv.Itoa(i+1)
+		}
+	}
+	panic("no column " + name)
+}
+
+// values appends the values of a row to those of others.
+func (c columns[R]) values(to []any, r *R) []any {
+	for _, one := range c {
+		to = append(to, one.value(r))
+	}
+	return to
+}
+
+func (c columns[R]) targets(r *R, more ...any) []any {
+	targets := make([]any, 0, len(c)+len(more))
+	for _, one := range c {
+		targets = append(targets, one.target(r))
+	}
+	return append(targets, more...)
+}
+
+func text[R any, S ~string](name string, field func(*R) *S) column[R] {
+	return column[R]{name, func(r *R) any { return string(*field(r)) }, func(r *R) any { return field(r) }}
+}
+
+func number[R any, N ~int | ~int64](name string, field func(*R) *N) column[R] {
+	return column[R]{name, func(r *R) any { return int64(*field(r)) }, func(r *R) any { return field(r) }}
+}
+
+func moment[R any](name string, field func(*R) *time.Time) column[R] {
+	return column[R]{name, func(r *R) any { return stamp(*field(r)) }, func(r *R) any { return (*stamp)(field(r)) }}
+}
+
+func yesNo[R any](name string, field func(*R) *bool) column[R] {
+	return column[R]{name, func(r *R) any { return flag(*field(r)) }, func(r *R) any { return field(r) }}
+}
+
+func writeOnly[R any](name string, value func(*R) any) column[R] {
+	return column[R]{name: name, value: value}
+}
+
+// requestRow is a request as its row holds it: documents are JSON.
+type requestRow struct {
+	cancellation.Request
+	quota                                    cancellation.Quota
+	submission, decision, approvals, endedBy string
+}
+
+// The columns of requests.
+var (
+	// fixedColumns are written when the request is recorded. Only version and state_at change
+	// after that, by the statement of a step.
+	fixedColumns = columns[requestRow]{
+		text("id", func(r *requestRow) *string { return &r.ID }),
+		text("ref", func(r *requestRow) *cancellation.Reference { return &r.Ref }),
+		number("format", func(r *requestRow) *int { return &r.Format }),
+		text("submission", func(r *requestRow) *string { return &r.submission }),
+		number("version", func(r *requestRow) *int64 { return &r.Version }),
+		moment("created_at", func(r *requestRow) *time.Time { return &r.CreatedAt }),
+		moment("state_at", func(r *requestRow) *time.Time { return &r.Since }),
+	}
+	// stepColumns are what a step may change.
+	stepColumns = columns[requestRow]{
+		text("state", func(r *requestRow) *cancellation.State { return &r.State }),
+		text("reason_code", func(r *requestRow) *cancellation.ReasonCode { return &r.Why.Code }),
+		text("reason_detail", func(r *requestRow) *string { return &r.Why.Detail }),
+		text("reason_by", func(r *requestRow) *string { return &r.Why.By }),
+		text("decision", func(r *requestRow) *string { return &r.decision }),
+		moment("due", func(r *requestRow) *time.Time { return &r.Due }),
+		number("attempts", func(r *requestRow) *int { return &r.Attempts }),
+		number("posts", func(r *requestRow) *int { return &r.Posts }),
+		number("lost_posts", func(r *requestRow) *int { return &r.LostPosts }),
+		number("posts_allowed", func(r *requestRow) *int { return &r.PostsAllowed }),
+		moment("not_after", func(r *requestRow) *time.Time { return &r.NotAfter }),
+		moment("clean_since", func(r *requestRow) *time.Time { return &r.CleanSince }),
+		number("evidence", func(r *requestRow) *int64 { return &r.Evidence }),
+		number("recheck", func(r *requestRow) *cancellation.Recheck { return &r.Recheck }),
+		number("ticket_id", func(r *requestRow) *int64 { return &r.Ticket.ID }),
+		text("ticket_number", func(r *requestRow) *string { return &r.Ticket.Number }),
+		moment("updated_at", func(r *requestRow) *time.Time { return &r.UpdatedAt }),
+		text("approvals", func(r *requestRow) *string { return &r.approvals }),
+		text("ended_by", func(r *requestRow) *string { return &r.endedBy }),
+		moment("expires_at", func(r *requestRow) *time.Time { return &r.ExpiresAt }),
+		moment("undo_until", func(r *requestRow) *time.Time { return &r.UndoUntil }),
+		yesNo("reminded", func(r *requestRow) *bool { return &r.Reminded }),
+		moment("sent_at", func(r *requestRow) *time.Time { return &r.SentAt }),
+	}
+	// keyColumns are found by, and read by nobody.
+	keyColumns = columns[requestRow]{
+		writeOnly("short_ref", func(r *requestRow) any { return r.Ref.Short() }),
+		writeOnly("server_id", func(r *requestRow) any { return r.Submission.Card.Server.ID }),
+		writeOnly("events", func(*requestRow) any { return 1 }),
+		writeOnly("requester", func(r *requestRow) any { return r.quota.Requester }),
+		writeOnly("quota_day", func(r *requestRow) any { return nullable(r.quota.Day) }),
+		writeOnly("quota_slot", func(r *requestRow) any { return nullable(r.quota.Slot) }),
+	}
+	repeatsColumn = columns[requestRow]{number("repeats", func(r *requestRow) *int { return &r.Repeats })}
+
+	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
+	readColumns     = slices.Concat(fixedColumns, stepColumns, repeatsColumn)
+	requestColumns  = readColumns.names()
+)
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
-	var r cancellation.Request
-	var submission, decision, approvals, endedBy string
-	err := from.Scan(append([]any{
-		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why.Code, &r.Why.Detail, &r.Why.By, &r.Version, &submission, &decision, (*stamp)(&r.Due),
-		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
-		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
-		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded, &r.Repeats, (*stamp)(&r.SentAt),
-	}, more...)...)
+	var r requestRow
+	err := from.Scan(readColumns.targets(&r, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
 	}
@@ -37,12 +169,42 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 		return cancellation.Request{}, fmt.Errorf("reading a request: %w", err)
 	}
 	if err := errors.Join(
-		json.Unmarshal([]byte(submission), &r.Submission), json.Unmarshal([]byte(decision), &r.Decision),
-		json.Unmarshal([]byte(approvals), &r.Approvals), json.Unmarshal([]byte(endedBy), &r.EndedBy),
+		json.Unmarshal([]byte(r.submission), &r.Submission), json.Unmarshal([]byte(r.decision), &r.Decision),
+		json.Unmarshal([]byte(r.approvals), &r.Approvals), json.Unmarshal([]byte(r.endedBy), &r.EndedBy),
 	); err != nil {
-		return r, &unreadableError{request: r, reason: err}
+		return r.Request, &unreadableError{request: r.Request, reason: err}
 	}
-	return r, nil
+	return r.Request, nil
+}
+
+// insertedValues appends the insertedColumns of a new request.
+func insertedValues(to []any, rec cancellation.Record, now time.Time) ([]any, error) {
+	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota}
+	submission, err := json.Marshal(r.Submission)
+	r.submission = string(submission)
+	if err := errors.Join(err, r.encodeStep()); err != nil {
+		return nil, err
+	}
+	return insertedColumns.values(to, &r), nil
+}
+
+// stepValues returns the stepColumns of a request.
+func stepValues(request cancellation.Request, now time.Time) ([]any, error) {
+	r := requestRow{Request: request}
+	r.UpdatedAt = now
+	if err := r.encodeStep(); err != nil {
+		return nil, err
+	}
+	return stepColumns.values(make([]any, 0, len(stepColumns)+6), &r), nil
+}
+
+// encodeStep encodes the documents that a step may change.
+func (r *requestRow) encodeStep() error {
+	decision, err := json.Marshal(r.Decision)
+	approvals, err2 := json.Marshal(r.Approvals)
+	endedBy, err3 := json.Marshal(r.EndedBy)
+	r.decision, r.approvals, r.endedBy = string(decision), string(approvals), string(endedBy)
+	return wrap("encoding a request", errors.Join(err, err2, err3))
 }
 
 // unreadableError is a row whose documents this build cannot read. The request has
@@ -66,27 +228,69 @@ func readable(err error) error {
 	return err
 }
 
-const insertColumns = `id, short_ref, ref, format, server_id, submission, version, events, created_at, state_at,
-	requester, quota_day, quota_slot, ` + changingColumns
-
-// insertValues are a new request's insertColumns.
-func insertValues(rec cancellation.Record, now time.Time) ([]any, error) {
-	r := rec.Request
-	submission, err := json.Marshal(r.Submission)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a submission: %w", err)
-	}
-	changing, err := changingValues(r, now)
-	if err != nil {
-		return nil, err
-	}
-	return append([]any{
-		r.ID, r.Ref.Short(), string(r.Ref), cancellation.Format, r.Submission.Card.Server.ID, string(submission), 1, 1, stamp(now), stamp(now),
-		rec.Quota.Requester, nullable(rec.Quota.Day), nullable(rec.Quota.Slot),
-	}, changing...), nil
+// noticeRow is a notice as its row holds it.
+type noticeRow struct {
+	cancellation.Notice
+	place string // JSON, without the response_url, which has columns of its own
+	url   string
+	until time.Time
 }
 
-// nullable is a number in a column, null for 0.
+// The columns of notices.
+var (
+	noticeKeyColumns = columns[noticeRow]{
+		text("request_id", func(n *noticeRow) *string { return &n.RequestID }),
+		text("kind", func(n *noticeRow) *cancellation.NoticeKind { return &n.Kind }),
+		number("version", func(n *noticeRow) *int64 { return &n.Version }),
+		text("response_url", func(n *noticeRow) *string { return &n.url }),
+		moment("response_url_until", func(n *noticeRow) *time.Time { return &n.until }),
+	}
+	// deliveryColumns are what a delivery may change.
+	deliveryColumns = columns[noticeRow]{
+		text("place", func(n *noticeRow) *string { return &n.place }),
+		text("channel", func(n *noticeRow) *string { return &n.Channel }),
+		text("ts", func(n *noticeRow) *string { return &n.TS }),
+		number("shown", func(n *noticeRow) *int64 { return &n.Shown }),
+		text("way", func(n *noticeRow) *cancellation.Way { return &n.Way }),
+		yesNo("posting", func(n *noticeRow) *bool { return &n.Posting }),
+		number("posts", func(n *noticeRow) *int { return &n.Posts }),
+		number("attempts", func(n *noticeRow) *int { return &n.Attempts }),
+		moment("due", func(n *noticeRow) *time.Time { return &n.Due }),
+	}
+	owedColumns = columns[noticeRow]{
+		writeOnly("owed", func(*noticeRow) any { return 0 }), // the version that has to be shown
+		writeOnly("owed_at", func(n *noticeRow) any { return stamp(n.Due) }),
+	}
+
+	insertedNoticeColumns = slices.Concat(noticeKeyColumns, owedColumns, deliveryColumns)
+	readNoticeColumns     = slices.Concat(noticeKeyColumns, deliveryColumns)
+	noticeColumns         = readNoticeColumns.names()
+)
+
+// eventRow is an event as its row holds it.
+type eventRow struct {
+	cancellation.Event
+	requestID string
+	seq       int64
+}
+
+// The columns of events.
+var (
+	readEventColumns = columns[eventRow]{
+		moment("at", func(e *eventRow) *time.Time { return &e.At }),
+		text("kind", func(e *eventRow) *string { return &e.Kind }),
+		text("actor", func(e *eventRow) *string { return &e.Actor }),
+		text("from_state", func(e *eventRow) *cancellation.State { return &e.From }),
+		text("to_state", func(e *eventRow) *cancellation.State { return &e.To }),
+		text("detail", func(e *eventRow) *string { return &e.Detail }),
+	}
+	eventColumns = append(columns[eventRow]{
+		text("request_id", func(e *eventRow) *string { return &e.requestID }),
+		number("seq", func(e *eventRow) *int64 { return &e.seq }),
+	}, readEventColumns...)
+)
+
+// nullable returns a number for a column, null for 0.
 func nullable(n int64) any {
 	if n == 0 {
 		return nil
@@ -94,40 +298,12 @@ func nullable(n int64) any {
 	return n
 }
 
-// changingColumns are what a step may change; everything else of a request stays as
-// it was recorded.
-const changingColumns = `state, reason_detail, decision, due, attempts, posts, lost_posts, posts_allowed, not_after,
-	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded, sent_at,
-	reason_code, reason_by`
-
-func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
-	decision, err := json.Marshal(r.Decision)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a decision: %w", err)
-	}
-	approvals, endedBy, err := encodePeople(r)
-	if err != nil {
-		return nil, err
-	}
-	return []any{
-		string(r.State), r.Why.Detail, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
-		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, int(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
-		approvals, endedBy, stamp(r.ExpiresAt), stamp(r.UndoUntil), flag(r.Reminded), stamp(r.SentAt),
-		string(r.Why.Code), r.Why.By,
-	}, nil
+// numbers returns the first n placeholders of a statement: $1, $2.
+func numbers(n int) string {
+	return strings.Trim(placeholders(1, n), "()")
 }
 
-// encodePeople writes who approved a request and who ended it.
-func encodePeople(r cancellation.Request) (approvals, endedBy string, err error) {
-	list, err := json.Marshal(r.Approvals)
-	if err != nil {
-		return "", "", fmt.Errorf("encoding approvals: %w", err)
-	}
-	who, err := json.Marshal(r.EndedBy)
-	return string(list), string(who), wrap("encoding a person", err)
-}
-
-// placeholders are the values clauses for some rows: ($1,$2),($3,$4).
+// placeholders returns the values clauses of some rows: ($1,$2),($3,$4).
 func placeholders(rows, columns int) string {
 	var text strings.Builder
 	for i := range rows * columns {
@@ -143,9 +319,6 @@ func placeholders(rows, columns int) string {
 	}
 	return text.String() + ")"
 }
-
-// count is how many columns a list names.
-func count(columns string) int { return strings.Count(columns, ",") + 1 }
 
 // stamp is a time in a column: milliseconds since 1970 UTC, null for the zero time.
 type stamp time.Time

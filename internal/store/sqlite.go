@@ -9,12 +9,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"cancel-server/internal/cancellation"
 )
 
 // busyTimeout is how long a statement waits for another process's write lock.
@@ -67,7 +70,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err := refuseRemote(o.Path); err != nil {
 		return err
 	}
-	if o.Beside {
+	if o.Mode == Beside {
 		err = s.learnFile(ctx, o.Path)
 	} else {
 		err = makeFile(o.Path)
@@ -75,7 +78,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.Serve {
+	if o.Mode == Serve {
 		if s.lock, err = lockFile(o.Path); err != nil {
 			return err
 		}
@@ -89,7 +92,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err := migrate(ctx, s.write, sqliteDialect); err != nil {
 		return err
 	}
-	if o.Serve {
+	if o.Mode == Serve {
 		return s.resume(ctx)
 	}
 	return nil
@@ -160,4 +163,77 @@ func bounded(db *sql.DB, connections int) *sql.DB {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db
+}
+
+// ErrServed says that another process serves from this database.
+var ErrServed = errors.New("another bot serve is running on this database")
+
+// lockFile takes PATH.lock for this process, or reports ErrServed. The lock ends with
+// the file or the process; the file itself stays, because removing it would let two
+// processes lock two files of one name. A link to the database is another name for the
+// same lock.
+func lockFile(path string) (*os.File, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, fmt.Errorf("finding the database: %w", err)
+	}
+	name := path + ".lock"
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock file: %w", err)
+	}
+	if err := tryLock(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %q: %w", name, err), file.Close())
+	}
+	return file, nil
+}
+
+// The database may know less than was done: it may be a copy from yesterday. So what is
+// unfinished reads SoftLayer's books before its next POST, in a row of clean reads that
+// begins anew. The new version fences a late writer off, and a verb that runs beside and
+// read the row before. Rows of a newer build are its own affair.
+var (
+	recheckSQL = `
+		update requests set clean_since = null, version = version + 1,
+			recheck = case when recheck > $1 then recheck else $1 end,
+			not_after = case when not_after > $2 then not_after else coalesce($2, not_after) end
+		where ` + isOpen + ` and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
+
+	// Leases are held on what is open, or due, alone.
+	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where ` + isOpen + ` and lease_until is not null`
+	freeNoticesSQL  = `
+		update notices set lease_owner = null, lease_until = null, version = version + 1
+		where due is not null and lease_until is not null`
+	freeInventorySQL = `update inventory set lease_owner = null, lease_until = null`
+)
+
+// How much of SoftLayer's books is read before the next POST.
+const (
+	readOnce    = cancellation.RecheckOnce
+	readSettled = cancellation.RecheckSettled
+)
+
+// recheck marks what is unfinished. notAfter is until when a POST that the database
+// knows nothing of may be under way; zero where none can be.
+func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) error {
+	_, err := tx.ExecContext(ctx, recheckSQL, int(how), stamp(notAfter))
+	return wrap("marking what is unfinished", err)
+}
+
+// resume makes a file ready to be served from: whoever held its leases is gone.
+func (s *Store) resume(ctx context.Context) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("resuming: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
+	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
+		return fmt.Errorf("resuming: %w", err)
+	}
+	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL} {
+		if _, err := tx.ExecContext(ctx, free); err != nil {
+			return fmt.Errorf("resuming: giving leases back: %w", err)
+		}
+	}
+	return wrap("resuming", tx.Commit())
 }

@@ -51,7 +51,7 @@ func newWorld(t *testing.T, servers int) *world {
 	w.client, err = softlayer.New(softlayer.Options{Endpoint: api.URL + "/rest/v3.1", Username: w.account.Username(), APIKey: w.account.APIKey()})
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
-	w.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Serve: true})
+	w.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Mode: store.Serve})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	t.Cleanup(func() {

@@ -1,4 +1,4 @@
-package main
+package policytool
 
 import (
 	"bytes"
@@ -27,8 +27,8 @@ const (
 type watched struct {
 	t       *testing.T
 	path    string
-	inForce *inForce
-	watch   *policyWatch
+	inForce *authz.Policy
+	watch   *Watch
 	log     bytes.Buffer
 	taken   int
 	told    [][]string
@@ -38,12 +38,15 @@ func newWatched(t *testing.T) *watched {
 	t.Helper()
 	w := &watched{t: t, path: filepath.Join(t.TempDir(), "policy.cedar")}
 	w.write(policyA)
-	policy, problems := readPolicy("POLICY_FILE", w.path)
+	policy, problems := Read("POLICY_FILE", w.path)
 	require.Empty(t, problems)
-	w.inForce = newInForce(policy)
-	w.watch = newPolicyWatch(w.path, w.inForce, slog.New(slog.NewTextHandler(&w.log, nil)))
-	w.watch.taken = func(context.Context) { w.taken++ }
-	w.watch.tell = func(_ context.Context, problems []string) { w.told = append(w.told, problems) }
+	w.inForce = policy
+	w.watch = NewWatch(WatchOptions{
+		Path: w.path, Current: policy, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Adopt:   func(p *authz.Policy) { w.inForce = p },
+		Adopted: func(context.Context) { w.taken++ },
+		Refused: func(_ context.Context, problems []string) { w.told = append(w.told, problems) },
+	})
 	return w
 }
 
@@ -99,27 +102,27 @@ func TestABrokenPolicyIsRefusedAloudAndTheOldOneStays(t *testing.T) {
 	w.looks(2)
 	assert.Equal(t, []string{"S0A"}, w.decidesBy())
 	require.Len(t, w.told, 1)
-	assert.Equal(t, w.told[0], w.watch.problems())
-	assert.Contains(t, w.watch.problems()[0], "POLICY_FILE: "+w.path+":1:")
+	assert.Equal(t, w.told[0], w.watch.Problems())
+	assert.Contains(t, w.watch.Problems()[0], "POLICY_FILE: "+w.path+":1:")
 	assert.Contains(t, w.log.String(), "level=ERROR")
 	w.looks(5)
 	assert.Len(t, w.told, 1, "once for each content")
 
 	require.NoError(t, os.Remove(w.path))
 	w.looks(2)
-	assert.Equal(t, []string{"POLICY_FILE: the file cannot be read: no such file or directory"}, w.watch.problems())
+	assert.Equal(t, []string{"POLICY_FILE: the file cannot be read: no such file or directory"}, w.watch.Problems())
 	assert.Len(t, w.told, 2)
 	assert.Equal(t, []string{"S0A"}, w.decidesBy())
 
 	w.write(policyA)
 	w.looks(2)
-	assert.Empty(t, w.watch.problems(), "it is the one in force again")
+	assert.Empty(t, w.watch.Problems(), "it is the one in force again")
 	w.write(strings.Repeat("/", authz.MaxSource+100))
 	w.looks(2)
-	assert.Contains(t, w.watch.problems()[0], "more than the 65536 of the largest policy")
+	assert.Contains(t, w.watch.Problems()[0], "more than the 65536 of the largest policy")
 	w.write(policyB)
 	w.looks(2)
-	assert.Empty(t, w.watch.problems())
+	assert.Empty(t, w.watch.Problems())
 	assert.Equal(t, []string{"S0B", "S0OUT"}, w.decidesBy())
 }
 
@@ -159,35 +162,16 @@ func TestAWatchLooksUntilItIsEnded(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*policyPoll+time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*poll+time.Millisecond)
 		defer cancel()
-		go func() { time.Sleep(policyPoll / 2); w.write(policyB) }()
-		w.watch.run(ctx)
+		go func() { time.Sleep(poll / 2); w.write(policyB) }()
+		w.watch.Run(ctx)
 	})
 	assert.Equal(t, []string{"S0B", "S0OUT"}, w.decidesBy())
 }
 
 func TestWithoutAPolicyFileThereIsNothingToRefuse(t *testing.T) {
 	t.Parallel()
-	var none *policyWatch
-	assert.Empty(t, none.problems())
-}
-
-func TestWhatIsInForceAnswersAsItsPolicy(t *testing.T) {
-	t.Parallel()
-	policy, err := authz.Parse("p.cedar", []byte(policyB))
-	require.NoError(t, err)
-	f := newInForce(policy)
-	ana, ben := authz.Principal{Team: "T01", User: "U0ANA", Groups: []string{"S0B"}, GroupsKnown: true}, authz.Principal{Team: "T01", User: "U0BEN", GroupsKnown: true}
-	s := authz.Server{ID: 1, Hostname: "a", FQDN: "a.b", Datacenter: "fra02", TagsKnown: true}
-	c := authz.Context{Account: "1", StatedReason: "No longer needed", WarningsKnown: true}
-	assert.Equal(t, policy.Decide(ana, s, c), f.Decide(ana, s, c))
-	assert.Equal(t, policy.MayAskAtAll(ana, "C1", "1"), f.MayAskAtAll(ana, "C1", "1"))
-	assert.Equal(t, policy.MayAskFor(ana, s, c), f.MayAskFor(ana, s, c))
-	assert.Equal(t, policy.Approve(ana, ben, s, c, 0), f.Approve(ana, ben, s, c, 0))
-	assert.Equal(t, policy.MayApproveAtAll(ben), f.MayApproveAtAll(ben))
-	_, groups, anyone := f.Approvers()
-	assert.Equal(t, []string{"S0B"}, groups)
-	assert.False(t, anyone)
-	assert.Equal(t, policy.Digest(), f.Digest())
+	var none *Watch
+	assert.Empty(t, none.Problems())
 }

@@ -20,13 +20,13 @@ func TestAFileOnAnotherHostIsRefusedBeforeItIsMade(t *testing.T) {
 	defer delete(remotes, has)
 
 	path := filepath.Join(dir, "bot.db")
-	for _, o := range []Options{{Path: path, Serve: true}, {Path: path}} {
+	for _, o := range []Options{{Path: path, Mode: Serve}, {Path: path}} {
 		_, err = Open(t.Context(), o)
 		require.ErrorContains(t, err, "NFS")
 		require.ErrorContains(t, err, path)
 		require.NoFileExists(t, path)
 	}
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	_, err = Open(t.Context(), Options{Path: path, Beside: true})
+	_, err = Open(t.Context(), Options{Path: path, Mode: Beside})
 	assert.ErrorContains(t, err, "NFS")
 }

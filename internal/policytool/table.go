@@ -1,4 +1,4 @@
-package main
+package policytool
 
 import (
 	"bytes"
@@ -16,15 +16,14 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// policyTable is a file of cases that a policy is held to. It is JSON, and strict: an
-// unknown or repeated name is refused, since a case that means nothing looks like one
-// that holds.
-type policyTable struct {
-	Team    string             `json:"team"`    // that the bot is installed in; ids without one belong to it
-	Account string             `json:"account"` // SoftLayer's; what a policy asks for as context.account
-	People  named[tablePerson] `json:"people"`
-	Servers named[tableServer] `json:"servers"`
-	Cases   []tableCase        `json:"cases"`
+// Table is a file of cases that a policy is tested against. It is strict JSON: an unknown or
+// repeated name is refused, since a case that means nothing would look like one that holds.
+type Table struct {
+	Team    string              `json:"team"`    // where the bot is installed; ids without a team belong to it
+	Account string              `json:"account"` // SoftLayer's; a policy sees it as context.account
+	People  byName[tablePerson] `json:"people"`
+	Servers byName[tableServer] `json:"servers"`
+	Cases   []tableCase         `json:"cases"`
 }
 
 type tablePerson struct {
@@ -45,8 +44,8 @@ type tableServer struct {
 	Hourly     bool     `json:"hourly"`
 }
 
-// tableCase asks for a server's cancellation or, with a requester, for leave to approve
-// theirs.
+// tableCase asks for a server's cancellation or, with a requester, whether who may approve
+// the requester's.
 type tableCase struct {
 	Says       string   `json:"says"` // what it is about, for people
 	Who        string   `json:"who"`
@@ -61,13 +60,13 @@ type tableCase struct {
 	By         string   `json:"by"` // one of the deciding rules; left out: any
 }
 
-// named is a JSON object whose names are ours to choose; what is wrong with a value is said
-// with its name.
-type named[T any] map[string]T
+// byName is a JSON object with names that the author chooses. An error about a value carries
+// its name.
+type byName[T any] map[string]T
 
 // UnmarshalJSON reads the object name by name.
-func (n *named[T]) UnmarshalJSON(data []byte) error {
-	*n = named[T]{}
+func (n *byName[T]) UnmarshalJSON(data []byte) error {
+	*n = byName[T]{}
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(data, &values); err != nil {
 		return err
@@ -82,9 +81,8 @@ func (n *named[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// repeated is the first name that stands twice in one object of a valid JSON text, "" for
-// none. encoding/json lets the last one win, and takes names that differ in capitals alone
-// for one.
+// repeated returns the first name that stands twice in one object of a valid JSON text, ""
+// if none does. encoding/json lets the last one win and ignores the case of names.
 func repeated(in *json.Decoder) string {
 	token, _ := in.Token()
 	open, _ := token.(json.Delim)
@@ -121,33 +119,33 @@ func decodeStrictly(data []byte, into any) error {
 	return nil
 }
 
-// readPolicyTable reads a table of cases for a bot installed in team; "" is the table's
-// own. All that is wrong with it is named at once.
-func readPolicyTable(path, team string) (policyTable, error) {
-	var t policyTable
+// ReadTable reads a table of cases for a bot installed in team; with no team the table names
+// its own. The error lists all that is wrong with the file.
+func ReadTable(path, team string) (Table, error) {
+	var t Table
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return t, fmt.Errorf("%w: reading the table of cases: %w", errUsage, err)
+		return t, fmt.Errorf("reading the table of cases: %w", err)
 	}
 	if err := decodeStrictly(data, &t); err != nil {
-		return t, fmt.Errorf("%w: %s%s: %w", errUsage, path, lineOf(data, err), err)
+		return t, fmt.Errorf("%s%s: %w", path, lineOf(data, err), err)
 	}
 	if name := repeated(json.NewDecoder(bytes.NewReader(data))); name != "" {
-		return t, fmt.Errorf("%w: %s: %q stands there twice in one place", errUsage, path, name)
+		return t, fmt.Errorf("%s: %q stands there twice in one place", path, name)
 	}
 	if team != "" && t.Team != "" && team != t.Team {
-		return t, fmt.Errorf("%w: %s: it is about team %q, and --team says %s", errUsage, path, t.Team, team)
+		return t, fmt.Errorf("%s: it is about team %q, and --team says %s", path, t.Team, team)
 	}
 	if t.Team == "" {
 		t.Team = team
 	}
 	if problems := t.problems(); len(problems) > 0 {
-		return t, fmt.Errorf("%w: %s:\n  %s", errUsage, path, strings.Join(problems, "\n  "))
+		return t, fmt.Errorf("%s:\n  %s", path, strings.Join(problems, "\n  "))
 	}
 	return t, nil
 }
 
-// lineOf says in which line a file stops being JSON.
+// lineOf returns the line in which a file stops being JSON, as ":3".
 func lineOf(data []byte, err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf(":%d", bytes.Count(data[:syntax.Offset], []byte("\n"))+1)
@@ -155,21 +153,12 @@ func lineOf(data []byte, err error) string {
 	return ""
 }
 
-// The forms of what a table holds.
-var (
-	userID     = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
-	wholeID    = regexp.MustCompile(`^[TE][A-Z0-9]+/[UW][A-Z0-9]+$`)
-	groupID    = regexp.MustCompile(`^S[A-Z0-9]+$`)
-	accountID  = regexp.MustCompile(`^[0-9]*$`)
-	hostDomain = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
-)
-
-// problems holds a table to what Slack and SoftLayer can say: a case about something
-// else would test nothing.
-func (t policyTable) problems() []string {
+// problems lists what Slack and SoftLayer could never say: a case about it would test
+// nothing.
+func (t Table) problems() []string {
 	var found []string
 	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	if t.Team != "" && !homeID.MatchString(t.Team) {
+	if t.Team != "" && !teamID.MatchString(t.Team) {
 		complain("team: %q is no id of a team or an enterprise", t.Team)
 	}
 	if !accountID.MatchString(t.Account) {
@@ -229,7 +218,7 @@ func (s tableServer) problems() []string {
 	return found
 }
 
-func (t policyTable) caseProblems(c tableCase) []string {
+func (t Table) caseProblems(c tableCase) []string {
 	var found []string
 	need := func(fine bool, format string, args ...any) {
 		if !fine {
@@ -244,7 +233,7 @@ func (t policyTable) caseProblems(c tableCase) []string {
 	need(requester || c.Requester == "", "requester: there is no person %q", c.Requester)
 	need(c.Requester != "" || c.Approvals == 0, "approvals: they count for an approval, which has a requester")
 	need(c.Approvals >= 0, "approvals: %d is below 0", c.Approvals)
-	need(checkChannel(c.Channel) == "", "channel: %q is %s", c.Channel, checkChannel(c.Channel))
+	need(CheckChannel(c.Channel) == "", "channel: %q is %s", c.Channel, CheckChannel(c.Channel))
 	need(c.Reason == "" || slices.Contains(cancellation.Reasons(), c.Reason), "reason: %q is not one of SoftLayer's ten", c.Reason)
 	for _, warning := range c.Warnings {
 		need(slices.Contains(warnings, warning), "warnings: %q is not one of %s", warning, strings.Join(warnings, ", "))
@@ -266,10 +255,10 @@ const (
 
 var expectation = regexp.MustCompile(`^(?:refused|may file|may approve|needs (?:1 approval|[2-9] approvals))$`)
 
-// title names a case.
+// title names a case in messages.
 func (c tableCase) title(i int) string {
 	if c.Says == "" {
 		return fmt.Sprintf("case %d", i+1)
 	}
-	return fmt.Sprintf("case %d (%s)", i+1, printable(c.Says))
+	return fmt.Sprintf("case %d (%s)", i+1, Printable(c.Says))
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
@@ -20,4 +22,13 @@ func remote(path string) (string, error) {
 		return "a network drive", nil
 	}
 	return "", nil
+}
+
+func tryLock(file *os.File) error {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(file.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return ErrServed
+	}
+	return err
 }

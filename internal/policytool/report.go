@@ -1,4 +1,4 @@
-package main
+package policytool
 
 import (
 	"cmp"
@@ -11,37 +11,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// policyTest holds the policy to a table of cases. It reads files and the settings of the
-// policy, and asks nobody.
-func policyTest(args []string, stdout io.Writer) error {
-	var from policySource
-	words, err := parseMixed(from.policyFlags("test", true), args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return fmt.Errorf("%w: policy test FILE [--policy FILE] [--team TEAM]", errUsage)
-	}
-	if err := from.check(); err != nil {
-		return err
-	}
-	cfg, err := from.settings()
-	if err != nil {
-		return err
-	}
-	table, err := readPolicyTable(words[0], from.team)
-	if err != nil {
-		return err
-	}
-	policy, err := policyOf(cfg, table.Team)
-	if err != nil {
-		return err
-	}
-	return table.report(policy, stdout)
-}
-
-// report prints each case that does not hold, and is an error if one does not.
-func (t policyTable) report(policy *authz.Policy, stdout io.Writer) error {
+// Report prints each case that fails, and returns an error if one does.
+func (t Table) Report(policy *authz.Policy, stdout io.Writer) error {
 	failed := 0
 	for i, c := range t.Cases {
 		if sentence := t.try(policy, i, c); sentence != "" {
@@ -58,8 +29,8 @@ func (t policyTable) report(policy *authz.Policy, stdout io.Writer) error {
 	return err
 }
 
-// try says in a sentence how a case fails; "" if it holds.
-func (t policyTable) try(policy *authz.Policy, i int, c tableCase) string {
+// try returns a sentence about how a case fails, "" if it holds.
+func (t Table) try(policy *authz.Policy, i int, c tableCase) string {
 	d := t.decide(policy, c)
 	got := outcome(d, c.Requester != "")
 	if got == c.Expect && (c.By == "" || slices.Contains(d.Rules, c.By)) {
@@ -77,10 +48,10 @@ func (t policyTable) try(policy *authz.Policy, i int, c tableCase) string {
 	if d.Reason != "" {
 		sentence += ": " + d.Reason
 	}
-	return printable(sentence)
+	return Printable(sentence)
 }
 
-func (t policyTable) decide(policy *authz.Policy, c tableCase) authz.Decision {
+func (t Table) decide(policy *authz.Policy, c tableCase) authz.Decision {
 	who, server := t.principal(c.Who), t.Servers[c.Server].resource()
 	context := authz.Context{
 		Channel: c.Channel, Account: cmp.Or(t.Account, "1"), AssociatedItems: c.Associated,
@@ -92,7 +63,7 @@ func (t policyTable) decide(policy *authz.Policy, c tableCase) authz.Decision {
 	return policy.Decide(who, server, context)
 }
 
-func (t policyTable) principal(name string) authz.Principal {
+func (t Table) principal(name string) authz.Principal {
 	p := t.People[name]
 	team, user, whole := strings.Cut(p.ID, "/")
 	if !whole {
@@ -113,7 +84,7 @@ func (s tableServer) resource() authz.Server {
 	}
 }
 
-// outcome is a decision in the words of a table.
+// outcome returns a decision in the words of a table.
 func outcome(d authz.Decision, approving bool) string {
 	switch {
 	case d.Effect == authz.Allowed && approving:

@@ -1,0 +1,124 @@
+package policytool
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// poll is how often a policy file is read. Its content is compared, not its time: a mounted
+// ConfigMap is a chain of symlinks whose times say nothing.
+const poll = 2 * time.Second
+
+// Watch adopts a changed policy file, or refuses it and logs why. The file must read the same
+// twice in a row: half a file may be a valid policy, one without its last forbids.
+type Watch struct {
+	o       WatchOptions
+	current string // the digest of the policy in force
+	last    string // the digest of what was read last
+	decided string // the digest of what was adopted or refused last
+	refused atomic.Pointer[[]string]
+}
+
+// WatchOptions are what a Watch needs.
+type WatchOptions struct {
+	Path    string
+	Current *authz.Policy                                // in force now
+	Adopt   func(*authz.Policy)                          // puts another policy in force
+	Adopted func(context.Context)                        // is called after that
+	Refused func(ctx context.Context, problems []string) // is called after a file was refused
+	Log     *slog.Logger
+}
+
+// NewWatch returns a Watch for Run.
+func NewWatch(o WatchOptions) *Watch {
+	digest := o.Current.Digest()
+	return &Watch{o: o, current: digest, last: digest, decided: digest}
+}
+
+// Run reads the file every two seconds until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.look(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Watch) look(ctx context.Context) {
+	text, err := w.read()
+	sum := sha256.Sum256(text)
+	read := hex.EncodeToString(sum[:])
+	if err != nil {
+		read = err.Error()
+	}
+	steady := read == w.last
+	w.last = read
+	if !steady || read == w.decided {
+		return
+	}
+	w.decided = read
+	if err != nil {
+		w.refuse(ctx, []string{"POLICY_FILE: the file cannot be read: " + err.Error()})
+		return
+	}
+	w.decide(ctx, text)
+}
+
+// read reads the file, unless it is a pipe: opening one waits for a writer, perhaps for ever.
+func (w *Watch) read() ([]byte, error) {
+	if info, err := os.Stat(w.o.Path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, errors.New("it is a pipe")
+	}
+	return ReadFile(w.o.Path, authz.MaxSource)
+}
+
+func (w *Watch) decide(ctx context.Context, text []byte) {
+	policy, problems := parse("POLICY_FILE", w.o.Path, text)
+	if len(problems) > 0 {
+		w.refuse(ctx, problems)
+		return
+	}
+	w.o.Adopt(policy)
+	w.refused.Store(nil)
+	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", w.current)
+	w.current = policy.Digest()
+	LogWarnings(w.o.Log, policy)
+	w.o.Adopted(ctx)
+}
+
+func (w *Watch) refuse(ctx context.Context, problems []string) {
+	w.refused.Store(&problems)
+	w.o.Log.Error("the changed policy file is refused; the policy before stays in force", "policy", w.current, "problems", problems)
+	w.o.Refused(ctx, problems)
+}
+
+// Problems returns what is wrong with the file if it is not the policy in force. A nil Watch
+// has none.
+func (w *Watch) Problems() []string {
+	if w == nil || w.refused.Load() == nil {
+		return nil
+	}
+	return slices.Clone(*w.refused.Load())
+}
+
+// LogWarnings logs what a policy allows and operators should know.
+func LogWarnings(log *slog.Logger, policy *authz.Policy) {
+	for _, warning := range policy.Warnings() {
+		log.Warn("the policy in force", "says", warning)
+	}
+}
