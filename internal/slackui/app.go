@@ -140,11 +140,11 @@ func (a *App) openView(ctx context.Context, trigger, user string, view slack.Mod
 // openFailed answers who asked for a form that may not have opened.
 func (a *App) openFailed(err error) line {
 	refused, answered := errors.AsType[*APIError](err)
-	_, limited := errors.AsType[*slack.RateLimitedError](err) // nothing was opened
+	_, limited := RetryAfter(err) // nothing was opened
 	switch {
 	case limited:
 		return a.notOpenedLine()
-	case !answered, unclear(refused.Code):
+	case !answered, refused.Unclear():
 		return line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")}
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
 		return nil

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
@@ -235,13 +233,10 @@ func (d *Directory) person(id string) *lookup[profile] {
 	return found
 }
 
-// readPerson is docs.slack.dev/reference/methods/users.info.
+// readPerson reads what Slack says about a person.
 func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) {
-	var u *slack.User
-	if err := d.web.limits.call("users.info", "", func() (err error) {
-		u, err = d.web.patient.GetUserInfoContext(ctx, id)
-		return err
-	}); err != nil {
+	u, err := d.web.User(ctx, id)
+	if err != nil {
 		if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
 			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
 		}
@@ -258,26 +253,20 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 	}, nil
 }
 
-// readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
-// groups. A group that is switched off is not in it; "users" is in each that is, also where
-// nobody is a member (docs.slack.dev/reference/objects/usergroup-object).
+// readGroups reads the members of the policy's groups.
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
-	var groups []slack.UserGroup
-	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
-		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
-		return err
-	}); err != nil {
+	listed, err := d.web.UserGroups(ctx)
+	if err != nil {
 		return memberships{}, err
 	}
 	members := memberships{asked: ids, of: map[string][]string{}}
 	for _, id := range ids {
-		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
-		if at < 0 || groups[at].Users == nil {
+		if listed[id] == nil {
 			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)
 			members.unlisted = append(members.unlisted, id)
 			continue
 		}
-		for _, user := range groups[at].Users {
+		for _, user := range listed[id] {
 			members.of[user] = append(members.of[user], id)
 		}
 	}

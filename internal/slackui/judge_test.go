@@ -66,13 +66,11 @@ func (j *judge) open(view slack.ModalViewRequest) (json.RawMessage, error) {
 
 // post posts a message, and edits it to the same: chat.update takes less.
 func (j *judge) post(m Message) error {
-	said := []slack.MsgOption{slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...)}
-	channel, ts, err := j.web.quick.PostMessageContext(context.Background(), j.slack.Cast().Channel, said...)
+	at := Post{Channel: j.slack.Cast().Channel, Text: m.Text, Blocks: m.Blocks}
+	channel, ts, err := j.web.PostMessage(context.Background(), at)
 	if err != nil {
-		return callError("chat.postMessage", err)
+		return err
 	}
-	if _, _, _, err = j.web.quick.UpdateMessageContext(context.Background(), channel, ts, said...); err != nil {
-		return callError("chat.update", err)
-	}
-	return nil
+	at.Channel = channel
+	return j.web.UpdateMessage(context.Background(), ts, at)
 }

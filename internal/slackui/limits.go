@@ -43,7 +43,7 @@ func (l *limits) call(method, channel string, do func() error) error {
 		return nil
 	}
 	err = callError(method, err)
-	if pause, limited := pauseOf(err); limited && pause > 0 {
+	if pause, limited := RetryAfter(err); limited && pause > 0 {
 		l.hold(kind, pause)
 	}
 	return err

@@ -26,7 +26,7 @@ func TestALimitHoldsBackItsMethodAndChannelUntilRetryAfterIsOver(t *testing.T) {
 		require.Error(t, call("chat.postMessage", "C1", &slack.RateLimitedError{RetryAfter: 10 * time.Second}))
 		time.Sleep(4 * time.Second)
 		err := call("chat.postMessage", "C1", nil)
-		left, limited := pauseOf(err)
+		left, limited := RetryAfter(err)
 		assert.True(t, limited)
 		assert.Equal(t, 6*time.Second, left)
 		require.EqualError(t, err, "calling chat.postMessage: not called: Slack asks to wait 6s more")

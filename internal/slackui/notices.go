@@ -1,10 +1,7 @@
 package slackui
 
 import (
-	"context"
 	"fmt"
-
-	"github.com/slack-go/slack"
 )
 
 // maxProblems is how many of a policy's problems a message names.
@@ -24,15 +21,4 @@ func (w Words) PolicyRefused(problems []string) Message {
 		lines = append(lines, words(cut(public(problem), 300)))
 	}
 	return say(lines...)
-}
-
-// Say posts a message about no request, once: where its answer is lost, it is not said
-// again. docs.slack.dev/reference/methods/chat.postMessage
-func (a *Announcer) Say(ctx context.Context, channel string, m Message) error {
-	return a.o.Web.limits.call("chat.postMessage", channel, func() error {
-		_, _, err := a.o.Web.patient.PostMessageContext(ctx, channel,
-			slack.MsgOptionText(m.Text, false), // escaped where it was written
-			slack.MsgOptionBlocks(m.Blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-		return err
-	})
 }

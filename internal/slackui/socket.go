@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/slack-go/slack"
 )
 
 // How many connections a process keeps, and when it opens another.
@@ -36,6 +34,8 @@ type SocketOptions struct {
 	// 5 s and must not wait. Nil: always 2.
 	Wanted func() int
 	Log    *slog.Logger
+	// Transport carries the calls, and dials the websockets; nil for NewTransport.
+	Transport *http.Transport
 }
 
 // Socket takes Slack's deliveries over Socket Mode: docs.slack.dev/apis/events-api/using-socket-mode.
@@ -44,13 +44,12 @@ type SocketOptions struct {
 // not acknowledged, on a connection that was cut or that swallows what it is given,
 // Slack delivers again, on any: the dispatcher and its handler are idempotent.
 type Socket struct {
-	dispatcher *Dispatcher
-	log        *slog.Logger
-	wanted     func() int
-	api        *slack.Client
-	base       *http.Transport
-	limits     *limits
-	opening    chan struct{} // holds a token while a connection is opened
+	dispatcher  *Dispatcher
+	log         *slog.Logger
+	wanted      func() int
+	connections *Connections
+	base        *http.Transport
+	opening     chan struct{} // holds a token while a connection is opened
 
 	mu       sync.Mutex
 	expected int           // the last answer of wanted
@@ -60,12 +59,10 @@ type Socket struct {
 
 // NewSocket makes the transport; Run connects it.
 func NewSocket(o SocketOptions) *Socket {
-	base := newTransport()
+	base := cmp.Or(o.Transport, NewTransport())
 	s := &Socket{
-		dispatcher: o.Dispatcher, log: o.Log, wanted: o.Wanted,
-		base: base, limits: newLimits(), opening: make(chan struct{}, 1),
-		api: slack.New("", slack.OptionAppLevelToken(o.AppToken), slack.OptionAPIURL(cmp.Or(o.APIURL, slack.APIURL)),
-			slack.OptionHTTPClient(&http.Client{Timeout: patientTime, Transport: base, CheckRedirect: noRedirect})),
+		dispatcher: o.Dispatcher, log: o.Log, wanted: o.Wanted, base: base, opening: make(chan struct{}, 1),
+		connections: NewConnections(o.AppToken, o.APIURL, base),
 	}
 	if s.wanted == nil {
 		s.wanted = func() int { return mostConnections }

@@ -71,11 +71,8 @@ func (s *Socket) open(ctx context.Context, replaced *connection) (*connection, e
 		return nil, err
 	}
 	defer s.endTurn()
-	var address string
-	if err := s.limits.call("apps.connections.open", "", func() (err error) {
-		_, address, err = s.api.StartSocketModeContext(ctx)
-		return err
-	}); err != nil {
+	address, err := s.connections.Open(ctx)
+	if err != nil {
 		return nil, err
 	}
 	c, err := s.dial(ctx, address)
@@ -94,9 +91,9 @@ func (s *Socket) dial(ctx context.Context, address string) (*connection, error) 
 	ws, response, err := dialer.DialContext(ctx, address, nil)
 	switch {
 	case err != nil && response != nil:
-		return nil, fmt.Errorf("opening the websocket: %s: %w", response.Status, withoutURL(err))
+		return nil, fmt.Errorf("opening the websocket: %s: %w", response.Status, WithoutURL(err))
 	case err != nil:
-		return nil, fmt.Errorf("opening the websocket: %w", withoutURL(err))
+		return nil, fmt.Errorf("opening the websocket: %w", WithoutURL(err))
 	}
 	cut := context.AfterFunc(ctx, func() { _ = ws.Close() })
 	defer cut()

@@ -120,7 +120,7 @@ func (p *slot) stands() bool {
 // pauseAfter is how long to wait, and says so: exactly as long as Slack asks where it
 // does; not at all after a connection that stood well.
 func (p *slot) pauseAfter(why error) (left time.Duration) {
-	told, limited := pauseOf(why)
+	told, limited := RetryAfter(why)
 	switch {
 	case limited && told > 0:
 		left = told

@@ -337,7 +337,7 @@ func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
 func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 2}, before: func(w *wired) {
-			_, address, err := NewSocket(SocketOptions{AppToken: w.AppToken(), APIURL: w.url}).through(w.network).api.StartSocketModeContext(t.Context())
+			address, err := NewConnections(w.AppToken(), w.url, w.network.transport()).Open(t.Context())
 			require.NoError(t, err)
 			other, _, err := (&websocket.Dialer{NetDialContext: w.network.dial}).DialContext(t.Context(), address, nil)
 			require.NoError(t, err)
@@ -404,13 +404,12 @@ func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
 func TestTheEnvironmentsProxyIsUsedInProduction(t *testing.T) {
 	t.Parallel()
 	want := reflect.ValueOf(http.ProxyFromEnvironment).Pointer()
-	assert.Equal(t, want, reflect.ValueOf(newTransport().Proxy).Pointer())
+	assert.Equal(t, want, reflect.ValueOf(NewTransport().Proxy).Pointer())
 }
 
 // through lets a socket of no workspace reach one.
 func (s *Socket) through(n *network) *Socket {
-	n.carry(s.base)
-	s.base.DisableKeepAlives = true
+	s.base.DialContext, s.base.Proxy, s.base.DisableKeepAlives = n.dial, nil, true
 	return s
 }
 

@@ -26,9 +26,10 @@ const (
 
 // WebOptions says how Slack's Web API is reached.
 type WebOptions struct {
-	BotToken string
-	APIURL   string        // with a trailing slash; "" for Slack's own
-	Quick    time.Duration // limit of a call that a person waits for; 0 for 2.5 s
+	BotToken  string
+	APIURL    string          // with a trailing slash; "" for Slack's own
+	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
+	Transport *http.Transport // nil for NewTransport
 }
 
 // Web calls Slack's Web API with the bot's token. It repeats no call: what may be
@@ -50,7 +51,7 @@ func NewWeb(o WebOptions) (*Web, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Web{apiURL: apiURL, base: newTransport(), limits: newLimits()}
+	w := &Web{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
 	client := func(limit time.Duration) *slack.Client {
 		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 			Timeout:       limit,
@@ -66,9 +67,9 @@ func NewWeb(o WebOptions) (*Web, error) {
 // Close gives back the idle connections.
 func (w *Web) Close() { w.base.CloseIdleConnections() }
 
-// newTransport goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
+// NewTransport returns a transport with short dialling times. It goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
 // loopback or what NO_PROXY names. The websocket takes the same way.
-func newTransport() *http.Transport {
+func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

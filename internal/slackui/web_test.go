@@ -52,7 +52,7 @@ func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
 	t.Parallel()
 	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) { answerJSON(`{"ok":true,"of":"`+c.method+`"}`)(w, c) })
 	host := strings.TrimPrefix(far.URL, "http://")
-	base := newTransport()
+	base := NewTransport()
 	defer base.CloseIdleConnections()
 	client := &http.Client{Transport: &apiTransport{base: base, token: "xoxb-test", host: host}}
 	answers := make([]*http.Response, 20)
@@ -152,7 +152,7 @@ func TestRateLimitsSayHowLongToWait(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	_, err := far.web(t).UpdateView(t.Context(), "V1", "", modal())
-	pause, limited := pauseOf(err)
+	pause, limited := RetryAfter(err)
 	assert.True(t, limited)
 	assert.Equal(t, 7*time.Second, pause)
 }

@@ -1,12 +1,15 @@
 package slackui
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -62,17 +65,17 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// callError says which call failed, with all that Slack said about it and without
-// the URL, which may be a capability.
+// callError says which call failed, with all that Slack said about it and
+// without the URL.
 func callError(method string, err error) error {
 	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return &APIError{Method: method, Code: refused.Err, Messages: refused.ResponseMetadata.Messages, Needed: refused.Needed}
 	}
-	return fmt.Errorf("calling %s: %w", method, withoutURL(err))
+	return fmt.Errorf("calling %s: %w", method, WithoutURL(err))
 }
 
-// withoutURL takes the URL out of a client's error.
-func withoutURL(err error) error {
+// WithoutURL takes the URL out of a client's error: it may be a capability.
+func WithoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
 	}
@@ -81,10 +84,7 @@ func withoutURL(err error) error {
 
 // RetryAfter reads from an error how long Slack asks to wait before the same is asked
 // again; limited is false for any other error.
-func RetryAfter(err error) (pause time.Duration, limited bool) { return pauseOf(err) }
-
-// pauseOf reads how long Slack asks to wait; limited is false for any other error.
-func pauseOf(err error) (pause time.Duration, limited bool) {
+func RetryAfter(err error) (pause time.Duration, limited bool) {
 	if slow, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		return slow.RetryAfter, true
 	}
@@ -94,6 +94,70 @@ func pauseOf(err error) (pause time.Duration, limited bool) {
 	if refused, ok := errors.AsType[*APIError](err); ok {
 		return 0, refused.Code == "ratelimited" || refused.Code == "rate_limited"
 	}
-	status, ok := errors.AsType[slack.StatusCodeError](err)
-	return 0, ok && status.Code == http.StatusTooManyRequests // without Retry-After
+	status, ok := StatusOf(err)
+	return 0, ok && status == http.StatusTooManyRequests // without Retry-After
+}
+
+// StatusOf is the HTTP status of an answer other than 200; ok is false for any other error.
+func StatusOf(err error) (status int, ok bool) {
+	failed, ok := errors.AsType[slack.StatusCodeError](err)
+	return failed.Code, ok
+}
+
+// RefusesPlace reports a refusal that lasts: another place may take the message. See
+// docs.slack.dev/reference/methods/chat.postMessage and conversations.open.
+func (e *APIError) RefusesPlace() bool {
+	return strings.HasPrefix(e.Code, "restricted_action") || e.OurFault() || slices.Contains([]string{
+		"not_in_channel", "channel_not_found", "is_archived", "no_permission", "ekm_access_denied",
+		"cannot_dm_bot", "user_not_found", "user_disabled", "user_not_visible", "messages_tab_disabled",
+		"cannot_message_user", "method_not_supported_for_channel_type", "team_access_not_granted",
+		"external_channel_migrating",
+		"cannot_reply_to_message", "thread_not_found", // its thread takes none, or is gone: github.com/slackapi/bolt-js/issues/2307
+	}, e.Code)
+}
+
+// RefusesToken reports a token that may not post, in any place: a response_url needs none.
+// See docs.slack.dev/reference/methods/chat.postMessage.
+func (e *APIError) RefusesToken() bool {
+	return slices.Contains([]string{
+		"missing_scope", "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired",
+	}, e.Code)
+}
+
+// OurFault reports an error that the message itself causes.
+func (e *APIError) OurFault() bool {
+	return slices.Contains([]string{
+		"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text",
+		"invalid_arguments", "invalid_metadata_format", "metadata_too_large",
+	}, e.Code)
+}
+
+// Unclear reports an error after which "some aspect of the operation" may have succeeded, in
+// the words of the methods' pages.
+func (e *APIError) Unclear() bool {
+	return slices.Contains([]string{"fatal_error", "internal_error", "service_unavailable", "request_timeout", noWord}, e.Code)
+}
+
+// ErrNotSent marks an error of a call that got no connection: certainly nothing was sent.
+var ErrNotSent = errors.New("not sent")
+
+// notSentError is an error that is ErrNotSent, in its own words.
+type notSentError struct{ error }
+
+// Is reports whether target is ErrNotSent.
+func (notSentError) Is(target error) bool { return target == ErrNotSent }
+
+// Unwrap returns the error as it came.
+func (e notSentError) Unwrap() error { return e.error }
+
+// traced makes a call. Its error is ErrNotSent unless the call got as far as a connection.
+func traced(ctx context.Context, call func(ctx context.Context) error) error {
+	var connected atomic.Bool
+	err := call(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}))
+	if err != nil && !connected.Load() {
+		return notSentError{err}
+	}
+	return err
 }

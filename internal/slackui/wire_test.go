@@ -51,8 +51,12 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// carry makes a transport use this network, and no proxy of the environment.
-func (n *network) carry(base *http.Transport) { base.DialContext, base.Proxy = n.dial, nil }
+// transport uses this network, and no proxy of the environment.
+func (n *network) transport() *http.Transport {
+	transport := NewTransport()
+	transport.DialContext, transport.Proxy = n.dial, nil
+	return transport
+}
 
 func (n *network) Accept() (net.Conn, error) {
 	select {
@@ -102,9 +106,8 @@ func newWorkspace(t *testing.T, o fakeslack.Options) *workspace {
 // web calls this workspace.
 func (w *workspace) web(t *testing.T) *Web {
 	t.Helper()
-	web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url})
+	web, err := NewWeb(WebOptions{BotToken: w.BotToken(), APIURL: w.url, Transport: w.network.transport()})
 	require.NoError(t, err)
-	w.network.carry(web.base)
 	t.Cleanup(web.Close)
 	return web
 }
@@ -172,8 +175,9 @@ func wire(t *testing.T, o wiring, handler func(w *wired) Handler) *wired {
 	log, logged := logInto()
 	w.logged = logged
 	w.dispatcher = NewDispatcher(DispatcherOptions{Handler: handler(w), Log: log})
-	w.socket = NewSocket(SocketOptions{AppToken: w.AppToken(), APIURL: w.url, Dispatcher: w.dispatcher, Wanted: o.wanted, Log: log})
-	w.network.carry(w.socket.base)
+	w.socket = NewSocket(SocketOptions{
+		AppToken: w.AppToken(), APIURL: w.url, Transport: w.network.transport(), Dispatcher: w.dispatcher, Wanted: o.wanted, Log: log,
+	})
 	if o.before != nil {
 		o.before(w)
 	}
