@@ -47,7 +47,7 @@ func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
 			s := newStage(t)
 			require.NoError(t, s.slack.Fault(unanswered.method, unanswered.fault, 1))
 			s.command(s.cast.Outsider, "1234567")
-			s.waitFor(s.cast.Outsider, unspoken)
+			s.waitFor(s.cast.Outsider, PeopleUnread)
 			form := s.top(s.cast.Outsider)
 			offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: s.cast.Outsider, View: form.ID, BlockID: serverBlock, ActionID: serverAction, Value: "db-042"})
 			require.NoError(t, err)

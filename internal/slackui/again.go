@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,15 +10,6 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// mayAskAgain reports whether nothing was sent because the server is not what its card
-// showed: asked again, with a fresh card, the same may go.
-func mayAskAgain(r cancellation.Request) bool {
-	word, _ := cancellation.SplitWhy(r.Why)
-	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
-		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
-	}, word)
-}
-
 // askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
 // request was, with the server's card as it is now. What it says goes where the message
 // stands.
@@ -25,11 +17,11 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil || !mayAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
-		return nil, a.alone(i, line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + a.commandName + ".")})
+		return nil, a.whisper(i, a.words.CannotAskAgain())
 	}
-	by, refused := a.mayAsk(ctx, i.command())
-	if refused != nil {
-		return nil, a.alone(i, refused...)
+	by, refused := a.mayAsk(ctx, commandOf(i))
+	if !refused.Empty() {
+		return nil, a.whisper(i, refused)
 	}
 	meta := placed(i, by)
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
@@ -37,8 +29,8 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 	}
 	at, problem := a.openLooking(ctx, i, meta, name(r))
 	switch {
-	case problem != nil:
-		return nil, a.alone(i, problem)
+	case !problem.Empty():
+		return nil, a.whisper(i, problem)
 	case at.id == "":
 		return nil, nil
 	}
@@ -54,21 +46,21 @@ func placed(i Interaction, by cancellation.Person) metadata {
 	return meta
 }
 
-// command is a click or a shortcut as the command that it stands for: the same checks are made.
-func (i Interaction) command() Command {
+// commandOf is a click or a shortcut as the command that it stands for: the same checks are made.
+func commandOf(i Interaction) Command {
 	return Command{
-		Team: firstOf(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
+		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
 		Channel: i.Channel, ChannelName: i.ChannelName, ResponseURL: i.ResponseURL, TriggerID: i.TriggerID,
 	}
 }
 
 // openLooking opens the modal that says what is being looked up. Nothing that could be
 // slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, what string) (at shownView, problem line) {
+func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, what string) (at shownView, problem Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
-		return at, a.notOpenedLine()
+		return at, a.words.NotOpened()
 	}
 	return a.openView(ctx, i.TriggerID, i.User, lookingUp(what, sealed))
 }

@@ -235,7 +235,7 @@ func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, answer)
 	})
-	web := far.web(t)
+	app := &App{web: far.web(t)}
 	var elsewhere atomic.Int32
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	t.Cleanup(stranger.Close)
@@ -243,11 +243,11 @@ func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 		stranger.URL + "/commands/1", "https://hooks.slack.com.evil.example/commands/1", "http://hooks.slack.com/commands/1",
 		"https://ana@hooks.slack.com/commands/1", strings.Replace(far.URL, "http://", "http://ana@", 1) + "/hook", "://",
 	} {
-		require.NoError(t, web.tellAlone(t.Context(), responseURL, "U1", words("You may not press this.")), responseURL)
+		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", PressUnread()), responseURL)
 		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
 		assert.Zero(t, far.count("/hook"), responseURL)
 		assert.Equal(t, n+1, far.count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
 	}
-	require.NoError(t, web.tellAlone(t.Context(), far.URL+"/hook", "U1", words("You may not press this.")))
+	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", PressUnread()))
 	assert.Equal(t, 1, far.count("/hook"), "the configured host is Slack's")
 }

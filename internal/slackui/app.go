@@ -3,7 +3,6 @@ package slackui
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -55,20 +54,19 @@ type Options struct {
 
 // App is the bot's flows. It implements Handler.
 type App struct {
-	desk        *cancellation.Desk
-	web         *Web
-	directory   *Directory
-	search      Searcher
-	byName      Searcher
-	virtual     Virtual
-	near        Neighbors
-	policy      Asker
-	words       Words
-	sealer      sealer
-	team        string
-	commandName string
-	log         *slog.Logger
-	choices     *choices
+	desk      *cancellation.Desk
+	web       *Web
+	directory *Directory
+	search    Searcher
+	byName    Searcher
+	virtual   Virtual
+	near      Neighbors
+	policy    Asker
+	words     Words
+	sealer    sealer
+	team      string
+	log       *slog.Logger
+	choices   *choices
 }
 
 var _ Handler = (*App)(nil)
@@ -78,10 +76,11 @@ func NewApp(o Options) *App {
 	if o.Named == nil {
 		o.Named = o.Search
 	}
+	o.Words.Command = cmp.Or(o.Command, "/cancel-server")
 	return &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
 		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
-		commandName: cmp.Or(o.Command, "/cancel-server"), log: o.Log, choices: newChoices(),
+		log: o.Log, choices: newChoices(),
 	}
 }
 
@@ -90,14 +89,14 @@ func NewApp(o Options) *App {
 func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
 	query := cut(strings.TrimSpace(c.Text), maxQuery)
 	if strings.EqualFold(query, "help") {
-		return a.help(), nil
+		return ephemeral(a.words.Help()), nil
 	}
 	if order, is := freezeOrder(query); is {
 		return a.freeze(ctx, c, order), nil
 	}
 	by, refused := a.mayAsk(ctx, c)
-	if refused != nil {
-		return ephemeral(refused...), nil
+	if !refused.Empty() {
+		return ephemeral(refused), nil
 	}
 	meta := metadata{
 		Channel: c.Channel, ChannelName: cut(c.ChannelName, 100), By: by,
@@ -110,7 +109,7 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", c.User, "err", err)
-		return a.notOpened(), nil
+		return ephemeral(a.words.NotOpened()), nil
 	}
 	view := a.words.modal(a.form(ctx, meta, typed{}), sealed)
 	if query != "" {
@@ -118,7 +117,7 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 	}
 	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
 	switch {
-	case problem != nil:
+	case !problem.Empty():
 		return ephemeral(problem), nil
 	case at.id == "" || query == "":
 		return nil, nil
@@ -128,34 +127,28 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 
 // openView opens a form. Where it may not have opened, problem says so to the person;
 // at is empty too where an earlier delivery has opened it.
-func (a *App) openView(ctx context.Context, trigger, user string, view slack.ModalViewRequest) (at shownView, problem line) {
+func (a *App) openView(ctx context.Context, trigger, user string, view slack.ModalViewRequest) (at shownView, problem Message) {
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
 		return shownView{}, a.openFailed(err)
 	}
-	return shownView{id: id, hash: hash, choice: a.choices.note(id, "")}, nil
+	return shownView{id: id, hash: hash, choice: a.choices.note(id, "")}, problem
 }
 
-// openFailed answers who asked for a form that may not have opened.
-func (a *App) openFailed(err error) line {
+// openFailed says to who asked for a form that it may not have opened.
+func (a *App) openFailed(err error) Message {
 	refused, answered := errors.AsType[*APIError](err)
-	_, limited := RetryAfter(err) // nothing was opened
+	_, limited := RetryAfter(err)
 	switch {
 	case limited:
-		return a.notOpenedLine()
+		return a.words.NotOpened()
 	case !answered, refused.Unclear():
-		return line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")}
+		return a.words.OpeningUnclear()
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
-		return nil
+		return Message{}
 	}
-	return a.notOpenedLine()
-}
-
-func (a *App) notOpened() Reply { return ephemeral(a.notOpenedLine()) }
-
-func (a *App) notOpenedLine() line {
-	return line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")}
+	return a.words.NotOpened()
 }
 
 // Interaction answers what people do in the bot's modals, with its messages, and with its
@@ -184,10 +177,4 @@ func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 // form is the modal for what was typed so far, without a card.
 func (a *App) form(ctx context.Context, meta metadata, t typed) form {
 	return form{account: a.desk.Account, place: meta.place(), typed: t, frozen: a.frozen(ctx)}
-}
-
-// reply is the body of an acknowledgement.
-func reply(body any) Reply {
-	data, _ := json.Marshal(body) // our own views, strings and numbers: always JSON
-	return data
 }

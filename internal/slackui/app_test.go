@@ -92,7 +92,7 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 	open, err := s.slack.Views(s.cast.User)
 	require.NoError(t, err)
 	assert.Len(t, open, 1)
-	assert.Nil(t, s.app.openFailed(&APIError{Method: "views.open", Code: "exchanged_trigger_id"}))
+	assert.Empty(t, s.app.openFailed(&APIError{Method: "views.open", Code: "exchanged_trigger_id"}))
 	said, err := s.slack.Messages(t.Context(), s.cast.Channel, 0)
 	require.NoError(t, err)
 	assert.Empty(t, said, "nobody hears that nothing was opened")
@@ -183,7 +183,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	for _, o := range many.Options {
 		size += len(o)
 	}
-	assert.Less(t, size, maxOptionBytes)
+	assert.Less(t, size, MaxReply)
 
 	one := ask("db-042.s")
 	require.Len(t, one.Options, 1)
@@ -199,7 +199,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	assert.Empty(t, ask("no such").Options)
 	s.rack.fail(errors.New("SoftLayer is down"))
 	assert.Empty(t, ask("db-042").Options, "an error offers nothing")
-	assert.Equal(t, `{"options":[]}`, string(options(nil)), "no options are an empty list, never {}")
+	assert.Equal(t, `{"options":[]}`, string(SelectOptions(nil)), "no options are an empty list, never {}")
 }
 
 func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {

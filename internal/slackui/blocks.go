@@ -25,7 +25,7 @@ type run struct {
 func plain(text string) run         { return run{text: text} }
 func bold(text string) run          { return run{text: text, bold: true} }
 func person(id, name string) run    { return run{user: id, text: name} }
-func words(text string) line        { return line{plain(text)} }
+func sentence(text string) line     { return line{plain(text)} }
 func labelled(url, text string) run { return run{text: text, url: url} }
 
 // block shows lines as one rich text block. id may be "": Slack then makes one.

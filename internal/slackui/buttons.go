@@ -2,6 +2,7 @@ package slackui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,15 @@ func (w Words) stopping(kind cancellation.NoticeKind, r cancellation.Request) []
 		return []slack.BlockElement{decline}
 	}
 	return []slack.BlockElement{takeBack, decline}
+}
+
+// mayAskAgain reports whether nothing was sent because the server is not what its card
+// showed: asked again, with a fresh card, the same may go.
+func mayAskAgain(r cancellation.Request) bool {
+	word, _ := cancellation.SplitWhy(r.Why)
+	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
+		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
+	}, word)
 }
 
 // noneButton says which stuck state it is about.

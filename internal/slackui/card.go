@@ -8,15 +8,19 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
 // cardBlocks is the server as the person reads it before asking, or what stops them;
 // refused says that they may not ask for it. Block ids carry the server's id: another
 // choice resets what belongs to it.
-func (w Words) cardBlocks(c cancellation.Card, refused []line) []slack.Block {
+func (w Words) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
-	lines := append(facts(c), refused...)
+	lines := facts(c)
+	if refused != nil {
+		lines = append(lines, refusedOnCard(*refused)...)
+	}
 	if blockers := c.Blockers(); len(blockers) > 0 {
 		for _, b := range blockers {
 			if refused == nil && (b != cancellation.BlockedByTicket || !ourTicket(c)) { // else the request's line links it
@@ -26,7 +30,7 @@ func (w Words) cardBlocks(c cancellation.Card, refused []line) []slack.Block {
 		return []slack.Block{block(id+":blocked", lines...)}
 	}
 	if s := c.Standing; s != nil && s.State == cancellation.Pending {
-		lines = append(lines, words(fmt.Sprintf("⏳ %s asked already; request %s waits for approval. Who may cancel alone takes its place by asking here; others cannot.", whose(s.By), s.Ref)))
+		lines = append(lines, sentence(fmt.Sprintf("⏳ %s asked already; request %s waits for approval. Who may cancel alone takes its place by asking here; others cannot.", whose(s.By), s.Ref)))
 	}
 	lines = append(lines, consequences(c, "they stay, unless you tick below that they go too")...)
 	return []slack.Block{block(id, lines...)}
@@ -48,7 +52,7 @@ func askedLines(s cancellation.Submission) []line {
 		lines = append(lines, consequences(s.Card, associated)...)
 	}
 	for _, warning := range warnings(s.Card) {
-		lines = append(lines, words("⚠ Confirmed: "+warningWords(s.Card.Server, warning)))
+		lines = append(lines, sentence("⚠ Confirmed: "+warningWords(s.Card.Server, warning)))
 	}
 	return lines
 }
@@ -70,11 +74,11 @@ func facts(c cancellation.Card) []line {
 	ordered := prefixed("ordered ", formatted(s.ProvisionDate, "2 Jan 2006"))
 	lines := []line{
 		{bold(shown(s.FQDN)), plain(" · id " + strconv.FormatInt(s.ID, 10))},
-		words(strings.Join(where, " · ")),
-		words(strings.Join(append([]string{tags}, present(ordered)...), " · ")),
+		sentence(strings.Join(where, " · ")),
+		sentence(strings.Join(append([]string{tags}, present(ordered)...), " · ")),
 	}
 	if names := hidden(c); len(names) > 0 {
-		lines = append(lines, words(shown(strings.Join(names, ", "))+": "+unseen))
+		lines = append(lines, sentence(shown(strings.Join(names, ", "))+": "+unseen))
 	}
 	return lines
 }
@@ -116,7 +120,7 @@ func costLines(c cancellation.Card) []line {
 	b := c.Server.Billing
 	end := c.End()
 	if end.Date.IsZero() {
-		return []line{first, words("Next bill date " + unseen + ".")}
+		return []line{first, sentence("Next bill date " + unseen + ".")}
 	}
 	next := calendar(b.NextBillDate)
 	first = append(first, plain(" Next bill date "), bold(next), plain("."))
@@ -131,7 +135,7 @@ func costLines(c cancellation.Card) []line {
 	if amount := aMonth(c.Server); amount != "" {
 		oneMore += ": " + amount
 	}
-	return append(lines, words(oneMore+"."))
+	return append(lines, sentence(oneMore+"."))
 }
 
 func goesWithIt(s cancellation.Server) line {
@@ -165,11 +169,11 @@ func associatedLines(s cancellation.Server, fate string) []line {
 		if name == "" {
 			name = "item " + strconv.FormatInt(item.ID, 10)
 		}
-		lines = append(lines, words("• "+name+": "+feeWords(item.Fee)))
+		lines = append(lines, sentence("• "+name+": "+feeWords(item.Fee)))
 	}
 	if len(items) > maxItems {
 		rest := items[maxItems:]
-		lines = append(lines, words(fmt.Sprintf("• and %d more: %s", len(rest), feeWords(sum(rest)))))
+		lines = append(lines, sentence(fmt.Sprintf("• and %d more: %s", len(rest), feeWords(sum(rest)))))
 	}
 	return lines
 }
@@ -261,7 +265,7 @@ func warningOption(s cancellation.Server, warning string) *slack.OptionBlockObje
 
 // blockedLine is one blocker in the card's place, with its ticket's link where there is one.
 func (w Words) blockedLine(c cancellation.Card, b cancellation.Blocker) line {
-	l := words("⛔ Cannot be cancelled here: " + blockedWords(c, b) + ".")
+	l := sentence("⛔ Cannot be cancelled here: " + blockedWords(c, b) + ".")
 	ticket := c.Server.OpenTicket
 	if b == cancellation.BlockedByRequest && c.Standing != nil {
 		ticket = &c.Standing.Ticket

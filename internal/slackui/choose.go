@@ -75,7 +75,7 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 	read, err := a.desk.Look(looking, server)
 	if err != nil {
 		a.log.Warn("reading a card for a choice", "server", server, "err", err)
-		return nil, lookFailed(err) + " Choose again, or another one."
+		return nil, ChosenUnread(err)
 	}
 	return &read, ""
 }
@@ -88,7 +88,7 @@ func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
 	sealed, err := a.sealer.seal(ctx, meta.with(f.card))
 	if err != nil {
 		a.log.Error("sealing a card", "view", at.id, "err", err)
-		f.card, f.failed = nil, "The server's card could not be kept. Choose again."
+		f.card, f.failed = nil, ChosenNotKept
 		if sealed, err = a.sealer.seal(ctx, meta.with(nil)); err != nil {
 			return
 		}

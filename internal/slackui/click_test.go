@@ -51,7 +51,7 @@ func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
-		said := textOf(reply(m.Blocks))
+		said := said(t, m.Blocks)
 		assert.Contains(t, said, "It waits again", kind)
 		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
 		require.NoError(t, newJudge(t).post(m))

@@ -46,7 +46,7 @@ func (s *stage) newest(user string) fakeslack.Message {
 func (s *stage) pressesUnfreeze(user string, asked fakeslack.Message) (delivery int) {
 	s.t.Helper()
 	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
-		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: unfreezeAction,
+		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: UnfreezeAction,
 	})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)

@@ -286,7 +286,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"form":         w.modal(base, "sealed"),
 		"form-private": show(func(f *form) { f.place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
 		"form-note": show(func(f *form) {
-			f.note = nearest("No server is called exactly db-042.", []cancellation.Server{dbServer()})
+			f.note = NoServerCalled("db-042", []cancellation.Server{dbServer()})
 		}),
 		"form-offers": show(func(f *form) {
 			twin := dbServer()
@@ -294,7 +294,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 			f.note, f.offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{dbServer(), twin}
 		}),
 		"form-failed": show(func(f *form) {
-			f.typed.Server, f.failed = 1234567, lookFailed(cancellation.ErrServerNotFound)+" Choose again, or another one."
+			f.typed.Server, f.failed = 1234567, ChosenUnread(cancellation.ErrServerNotFound)
 		}),
 		"card": show(func(f *form) { f.card = card() }),
 		"card-filled": show(func(f *form) {
@@ -348,11 +348,11 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		}),
 		"card-refused": show(func(f *form) {
 			f.card = card()
-			f.refused = refusedOnCard(authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."})
+			f.refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
 		}),
 		"card-refused-blocked": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) { c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280} })
-			f.refused = refusedOnCard(authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."})
+			f.refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
 		}),
 		"card-late": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })
@@ -435,13 +435,13 @@ func TestEveryViewIsAsItStandsInItsGoldenFile(t *testing.T) {
 
 func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
 	t.Parallel()
-	a := NewApp(Options{Log: silent()})
-	for name, sent := range map[string]Reply{
-		"help":       a.help(),
-		"refused":    ephemeral(refusedLines(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."})...),
-		"not-opened": a.notOpened(),
+	w := Words{Command: "/cancel-server"}
+	for name, sent := range map[string]Message{
+		"help":       w.Help(),
+		"refused":    w.MayNotAsk(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."}, false),
+		"not-opened": w.NotOpened(),
 	} {
-		golden(t, "ephemeral-"+name, json.RawMessage(sent))
+		golden(t, "ephemeral-"+name, json.RawMessage(Ephemeral(sent.Text, sent.Blocks)))
 	}
 }
 

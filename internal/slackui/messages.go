@@ -17,12 +17,15 @@ type Message struct {
 	Blocks []slack.Block
 }
 
+// Empty reports whether there is nothing to post.
+func (m Message) Empty() bool { return m.Text == "" }
+
 // Result is the root message of a request, in its present state.
 func (w Words) Result(r cancellation.Request) Message {
 	if r.State == cancellation.Unknown {
 		return w.unknown(r)
 	}
-	return say(w.lines(r)...)
+	return message(w.lines(r)...)
 }
 
 // Alarm tells operators of a request that takes too long. It is not edited later.
@@ -37,10 +40,10 @@ func (w Words) Alarm(r cancellation.Request) Message {
 	case cancellation.Stuck:
 		now = "It needs a person. " + stuckWhy(r) + " Say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
-	return say(head("⏰ Takes too long: "+name(r)), words(now), askedBy(r), foot(r))
+	return message(head("⏰ Takes too long: "+name(r)), sentence(now), askedBy(r), foot(r))
 }
 
-func say(lines ...line) Message {
+func message(lines ...line) Message {
 	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
 }
 
@@ -58,22 +61,22 @@ func (w Words) lines(r cancellation.Request) []line {
 		return []line{
 			head("☑️ Already requested: " + name(r)),
 			{w.ticket(r.Ticket)},
-			words("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
+			sentence("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Denied:
 		return []line{
-			head("⛔ Not allowed: " + name(r) + " stays."), words("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
-			words("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
+			head("⛔ Not allowed: " + name(r) + " stays."), sentence("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
+			sentence("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
 		}
 	case cancellation.Declined:
 		return []line{
 			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
-			words("“" + public(r.Why) + "” Nothing was filed."), askedBy(r), foot(r),
+			sentence("“" + public(r.Why) + "” Nothing was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Expired:
 		return []line{
 			head("⌛ Nobody answered: " + name(r) + " stays."),
-			words("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
+			sentence("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
 		}
 	case cancellation.Rejected:
 		stays := " stays."
@@ -81,8 +84,8 @@ func (w Words) lines(r cancellation.Request) []line {
 			stays = "."
 		}
 		return []line{
-			head("❌ Not filed: " + name(r) + stays), words(rejectedWhy(r.Why)),
-			words("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
+			head("❌ Not filed: " + name(r) + stays), sentence(rejectedWhy(r.Why)),
+			sentence("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
 		}
 	case cancellation.Stuck:
 		return w.stuck(r)
@@ -128,7 +131,7 @@ func footText(r cancellation.Request) string {
 	return "ref " + r.Ref.Short()
 }
 
-func foot(r cancellation.Request) line { return words(footText(r)) }
+func foot(r cancellation.Request) line { return sentence(footText(r)) }
 
 // ticket names a ticket, with the link to its page where there is one.
 func (w Words) ticket(t cancellation.TicketID) run {
@@ -151,13 +154,13 @@ func withdrawn(r cancellation.Request) []line {
 	if r.EndedBy.ID == "" {
 		return []line{
 			head("↩️ Withdrawn: " + name(r) + " stays."),
-			words("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
+			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
 		}
 	}
 	if r.Why == cancellation.WhyTakenOver {
 		return []line{
 			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r))},
-			words("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
+			sentence("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
 		}
 	}
 	said := "Nothing was filed."
@@ -166,7 +169,7 @@ func withdrawn(r cancellation.Request) []line {
 	}
 	return []line{
 		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
-		words(said), askedBy(r), foot(r),
+		sentence(said), askedBy(r), foot(r),
 	}
 }
 
@@ -179,7 +182,7 @@ func toBeUndone(r cancellation.Request) []line {
 	}
 	return []line{
 		head("🕒 " + willBeFiled(r) + name(r)),
-		words(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
+		sentence(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
 		askedBy(r), foot(r),
 	}
 }
@@ -193,7 +196,7 @@ func willBeFiled(r cancellation.Request) string {
 
 func waiting(r cancellation.Request) []line {
 	if r.Why == "" && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
-		return []line{head("🕒 " + willBeFiled(r) + name(r)), words(unfiled(r)), askedBy(r), foot(r)}
+		return []line{head("🕒 " + willBeFiled(r) + name(r)), sentence(unfiled(r)), askedBy(r), foot(r)}
 	}
 	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
 		return toBeUndone(r)
@@ -203,12 +206,12 @@ func waiting(r cancellation.Request) []line {
 	case word == cancellation.WhyFrozen:
 		lines = append(lines, heldByFreeze(detail))
 	case word == cancellation.WhyWaiting && detail != "":
-		lines = append(lines, words(ended("Held up by: "+public(uncalled(detail)))))
+		lines = append(lines, sentence(ended("Held up by: "+public(uncalled(detail)))))
 	}
 	if r.LostPosts == 0 {
-		lines = append(lines, words(unfiled(r)+" It is tried again by itself; this message then changes."))
+		lines = append(lines, sentence(unfiled(r)+" It is tried again by itself; this message then changes."))
 	} else {
-		lines = append(lines, words("It is sent once more after all checks; this message then changes."))
+		lines = append(lines, sentence("It is sent once more after all checks; this message then changes."))
 	}
 	return append(lines, askedBy(r), foot(r))
 }
@@ -235,7 +238,7 @@ func (w Words) filed(r cancellation.Request) []line {
 		lines = append(lines, onTheWordOf(by, r.Since))
 	}
 	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
-		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
+		lines = append(lines, sentence("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
 	end := r.End()
 	lines = append(lines, runsUntil(end), askedBy(r))
@@ -244,13 +247,13 @@ func (w Words) filed(r cancellation.Request) []line {
 		if end.Or.IsZero() {
 			from = "From " + end.Date.Format("2 Jan")
 		}
-		lines = append(lines, words(from+": "+amount+" less."))
+		lines = append(lines, sentence(from+": "+amount+" less."))
 	}
 	stop := "in time"
 	if by := r.StopBy(); !by.IsZero() {
 		stop = "before " + minute(by) + inZone(by)
 	}
-	return append(lines, words("To stop it: update the ticket "+stop+". · "+footText(r)))
+	return append(lines, sentence("To stop it: update the ticket "+stop+". · "+footText(r)))
 }
 
 // onTheWordOf says that nobody but a person saw the ticket.
@@ -262,7 +265,7 @@ func onTheWordOf(by string, since time.Time) line {
 func runsUntil(e cancellation.End) line {
 	on := goneOn(e)
 	if on == nil {
-		on = words("a bill date that is " + unseen)
+		on = sentence("a bill date that is " + unseen)
 	}
 	return append(append(line{plain("It runs and is billed until ")}, on...), plain("; then its drives are wiped."))
 }
@@ -298,11 +301,11 @@ func (w Words) stuck(r cancellation.Request) []line {
 		say = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
 	}
 	return []line{
-		head("🚨 Needs a person: " + name(r)), words(stuckWhy(r)),
-		words("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
-		words(say),
-		words("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
-		words("Until then this server is locked here and nothing is sent."),
+		head("🚨 Needs a person: " + name(r)), sentence(stuckWhy(r)),
+		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
+		sentence(say),
+		sentence("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
+		sentence("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
 	}
 }

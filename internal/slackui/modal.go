@@ -7,6 +7,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
@@ -50,7 +51,7 @@ type form struct {
 	note    string                // what to know before choosing; "" for nothing
 	offers  []cancellation.Server // which servers may be meant, each with a button
 	failed  string                // why there is no card, in its place; "" for nothing
-	refused []line                // why this person may not ask for the card's server; nil where they may
+	refused *authz.Decision       // why this person may not ask for the card's server; nil where they may
 }
 
 // typed is what a person filled in.
@@ -70,17 +71,17 @@ func belongs(prefix string, server int64) string { return prefix + strconv.Forma
 func (w Words) modal(f form, sealed string) slack.ModalViewRequest {
 	blocks := []slack.Block{footnote("place", placeWords(f))}
 	if f.frozen.Frozen {
-		blocks = append(blocks, block("frozen", frozenBy(f.frozen, shown), words("What you ask for now is recorded, and waits until that ends.")))
+		blocks = append(blocks, block("frozen", frozenBy(f.frozen, shown), sentence("What you ask for now is recorded, and waits until that ends.")))
 	}
 	if f.note != "" {
-		blocks = append(blocks, block("note", words(f.note)))
+		blocks = append(blocks, block("note", sentence(f.note)))
 	}
 	if len(f.offers) > 0 {
 		blocks = append(blocks, offersInput(f.offers))
 	}
 	blocks = append(blocks, serverInput(f))
 	if f.failed != "" {
-		blocks = append(blocks, block(belongs("failed:", f.typed.Server), words("⚠ "+f.failed)))
+		blocks = append(blocks, block(belongs("failed:", f.typed.Server), sentence("⚠ "+f.failed)))
 	}
 	asks := f.card != nil && len(f.card.Blockers()) == 0
 	if f.card != nil {

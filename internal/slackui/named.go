@@ -40,28 +40,27 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 // never picks among several.
 func (a *App) named(ctx context.Context, query string) finding {
 	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
-		return finding{note: nearest(ended("No server is called exactly "+shown(query)), nil)}
+		return finding{note: NoServerCalled(query, nil)}
 	}
-	unread := ended("SoftLayer did not answer about "+shown(query)) + " Choose the server here."
 	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
-		return finding{note: unread}
+		return finding{note: NameUnread(query)}
 	}
 	called, short := exact(found, query)
 	if len(called) == 0 {
 		return finding{note: a.unknown(ctx, query, found)}
 	}
 	if len(called) > 1 {
-		return finding{note: nearest(ended(strconv.Itoa(len(called))+" servers are called "+shown(query)), called), offers: called}
+		return finding{note: SeveralCalled(query, called), offers: called}
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a command", "server", called[0].ID, "err", err)
-		return finding{note: unread}
+		return finding{note: NameUnread(query)}
 	}
 	if short && !read.ShortNameUnique {
-		return finding{note: "Another server may be called " + shown(query) + " too. Choose the one that you mean."}
+		return finding{note: OthersMayBeCalled(query)}
 	}
 	return finding{card: &read}
 }
@@ -91,17 +90,17 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 // unknown says that a name means no server, and which are close. Whether it means a virtual
 // one is asked only now, when no bare-metal server is called so.
 func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
-	text := ended("No server is called exactly " + shown(query))
+	saying := NoServerCalled
 	if len(found) >= maxNamed { // there may be one that was not looked at
-		text = "Very many servers match " + shown(query) + ", and not all were looked at."
+		saying = VeryMany
 	}
 	if a.isVirtual(ctx, query) {
-		text = shown(query) + " is a virtual server; this bot handles bare metal only."
+		saying = VirtualServer
 	}
 	if len(found) == 0 && a.near != nil {
-		found = a.near.Nearest(query, maxNearest)
+		found = a.near.Nearest(query, MaxNearest)
 	}
-	return nearest(text, found)
+	return saying(query, found)
 }
 
 // isVirtual is false too where nobody can tell: no server is called so either way.
@@ -114,19 +113,4 @@ func (a *App) isVirtual(ctx context.Context, query string) bool {
 		a.log.Warn("looking for a virtual server named in a command", "err", err)
 	}
 	return is
-}
-
-// maxNearest is how many close names are told.
-const maxNearest = 3
-
-// nearest tells which servers are close to a name that means several or none.
-func nearest(text string, found []cancellation.Server) string {
-	var names []string
-	for _, s := range found[:min(len(found), maxNearest)] {
-		names = append(names, shown(s.FQDN))
-	}
-	if len(names) > 0 {
-		text += " Nearest: " + strings.Join(names, ", ") + "."
-	}
-	return text + " Choose the one that you mean."
 }

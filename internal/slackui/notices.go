@@ -11,14 +11,14 @@ const maxProblems = 5
 func (w Words) PolicyRefused(problems []string) Message {
 	lines := []line{
 		head("⚠️ The changed policy is not in force"),
-		words("It has mistakes, so the one before still decides. Correct the file; nothing needs to be restarted."),
+		sentence("It has mistakes, so the one before still decides. Correct the file; nothing needs to be restarted."),
 	}
 	for i, problem := range problems {
 		if i == maxProblems {
-			lines = append(lines, words(fmt.Sprintf("And %d more; the log has all.", len(problems)-i)))
+			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has all.", len(problems)-i)))
 			break
 		}
-		lines = append(lines, words(cut(public(problem), 300)))
+		lines = append(lines, sentence(cut(public(problem), 300)))
 	}
-	return say(lines...)
+	return message(lines...)
 }

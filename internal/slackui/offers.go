@@ -1,8 +1,6 @@
 package slackui
 
 import (
-	"context"
-	"errors"
 	"strconv"
 
 	"github.com/slack-go/slack"
@@ -20,20 +18,6 @@ const (
 // maxOffers is how many servers have a button; the typeahead has the others.
 const maxOffers = 10
 
-// finding is what a name, or the names in a message, lead to: the card of the one server
-// that is meant, or what to say and which servers may be meant.
-type finding struct {
-	card   *cancellation.Card
-	note   string
-	offers []cancellation.Server
-}
-
-// on puts what was found into a form.
-func (found finding) on(f form) form {
-	f.card, f.note, f.offers = found.card, found.note, found.offers
-	return f
-}
-
 // offersInput has a button for each server that is offered.
 func offersInput(servers []cancellation.Server) slack.Block {
 	var buttons []slack.BlockElement
@@ -43,21 +27,4 @@ func offersInput(servers []cancellation.Server) slack.Block {
 		buttons = append(buttons, slack.NewButtonBlockElement(offerAction+id, id, plainText(text)))
 	}
 	return slack.NewActionBlock(offersBlock, buttons...)
-}
-
-// showOffered shows the card of a server that was chosen by its button. The field for the
-// server leaves the view first: one that stays would keep that nothing was chosen in it.
-func (a *App) showOffered(ctx context.Context, at shownView, i Interaction, server int64) {
-	if _, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User); errors.Is(err, errNotOurs) {
-		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
-		return
-	}
-	err := a.replace(ctx, at, lookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
-	if err != nil && !errors.Is(err, ErrViewGone) {
-		a.log.Warn("clearing a form for a choice", "view", at.id, "err", err)
-	}
-	if hash := a.choices.hash(at.id); hash != "" {
-		at.hash = hash
-	}
-	a.showChosen(ctx, at, i, server)
 }

@@ -1,84 +1,24 @@
 package slackui
 
 import (
-	"bytes"
 	"cmp"
-	"context"
-	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/cancellation"
 )
 
-// Searcher finds servers by a part of a name, an address, an id or a tag, the best match
-// first. It suggests: what is chosen is read by id.
-type Searcher interface {
-	Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error)
-}
-
-// Bounds of an answer to the typeahead. Socket Mode takes acknowledgements of less
-// than 20,480 bytes (https://github.com/slack-go/slack, socketmode).
-const (
-	maxOptions     = 100
-	maxOptionBytes = 18_000
-	maxQuery       = 255
-	searchTime     = 2 * time.Second
-)
-
-// suggest answers the typeahead. What cannot be answered in time offers nothing:
-// the person types on, and Slack asks again.
-func (a *App) suggest(ctx context.Context, i Interaction) Reply {
-	if i.View == nil || i.Action.BlockID != serverBlock {
-		return options(nil)
-	}
-	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
-	if errors.Is(err, errNotOurs) {
-		a.log.Warn("offering servers", "user", i.User, "err", err)
-		return options(nil)
-	}
-	if a.unseeing(ctx, meta) != "" { // a choice, or a submission, says why
-		return options(nil)
-	}
-	query := strings.TrimSpace(i.Action.Value)
-	if len(query) < minQuery || len(query) > maxQuery {
-		return options(nil)
-	}
-	ctx, cancel := context.WithTimeout(ctx, searchTime)
-	defer cancel()
-	found, err := a.search.Search(ctx, query, maxOptions)
-	if err != nil {
-		a.log.Warn("searching servers for the typeahead", "err", err)
-		return options(nil)
-	}
-	return options(found)
-}
-
-// options is the list of servers, as many as fit. An empty one is written out:
-// slack.OptionsResponse would leave it away.
-func options(servers []cancellation.Server) Reply {
-	const frame = `{"options":[]}`
-	var list bytes.Buffer
-	list.WriteString(`{"options":[`)
-	servers = servers[:min(len(servers), maxOptions)]
+// ServerOptions offers servers in the typeahead.
+func ServerOptions(servers []cancellation.Server) []*slack.OptionBlockObject {
+	options := make([]*slack.OptionBlockObject, len(servers))
 	for n, text := range optionTexts(servers) {
-		option, err := json.Marshal(serverOption(servers[n], text))
-		if err != nil || list.Len()+len(option)+len(frame) > maxOptionBytes {
-			break
-		}
-		if n > 0 {
-			list.WriteByte(',')
-		}
-		list.Write(option)
+		options[n] = serverOption(servers[n], text)
 	}
-	list.WriteString(`]}`)
-	return Reply(list.Bytes())
+	return options
 }
 
 // serverOption offers one server by a text. Its value is the id.

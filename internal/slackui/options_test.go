@@ -27,7 +27,9 @@ func offered(t *testing.T, names ...string) (texts []string) {
 			Value             string
 		}
 	}
-	require.NoError(t, json.Unmarshal(options(servers), &list))
+	offered, err := json.Marshal(map[string]any{"options": ServerOptions(servers)})
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(offered, &list))
 	require.Len(t, list.Options, len(names))
 	for n, o := range list.Options {
 		assert.Equal(t, fmt.Sprint(n+1), o.Value)

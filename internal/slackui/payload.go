@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -210,10 +211,10 @@ func (p interactionJSON) checkShortcut() error {
 func (p interactionJSON) interaction() Interaction {
 	i := Interaction{
 		Kind: p.Type, Team: p.Team.ID, Enterprise: p.Enterprise.ID,
-		User: p.User.ID, UserTeam: p.User.TeamID, UserName: firstOf(p.User.Username, p.User.Name),
+		User: p.User.ID, UserTeam: p.User.TeamID, UserName: cmp.Or(p.User.Username, p.User.Name),
 		TriggerID: p.TriggerID, ResponseURL: p.ResponseURL,
-		Channel: firstOf(p.Channel.ID, p.Container.Channel), ChannelName: p.Channel.Name,
-		MessageTS: firstOf(p.Message.TS, p.Container.MessageTS), ThreadTS: firstOf(p.Message.ThreadTS, p.Container.ThreadTS),
+		Channel: cmp.Or(p.Channel.ID, p.Container.Channel), ChannelName: p.Channel.Name,
+		MessageTS: cmp.Or(p.Message.TS, p.Container.MessageTS), ThreadTS: cmp.Or(p.Message.ThreadTS, p.Container.ThreadTS),
 		CallbackID: p.CallbackID,
 	}
 	if p.Type == MessageAction {
@@ -221,7 +222,7 @@ func (p interactionJSON) interaction() Interaction {
 	}
 	if p.View != nil {
 		i.View = p.View.view()
-		i.Team = firstOf(i.Team, p.View.InstalledTeam)
+		i.Team = cmp.Or(i.Team, p.View.InstalledTeam)
 	}
 	switch {
 	case p.Type == BlockSuggestion:
@@ -301,13 +302,4 @@ func (v valueJSON) value() Value {
 		value.Checked = append(value.Checked, option.Value)
 	}
 	return value
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

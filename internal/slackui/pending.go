@@ -21,9 +21,9 @@ func (w Words) pending(kind cancellation.NoticeKind, r cancellation.Request) Mes
 	}
 	switch word, _ := cancellation.SplitWhy(r.Why); {
 	case word == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
-		lines = append(lines, words("It waits again: approvals that it had count no more, or more are needed."))
+		lines = append(lines, sentence("It waits again: approvals that it had count no more, or more are needed."))
 	case kind.Recipient() == r.Submission.By.ID:
-		lines = append(lines, words("Nobody who may approve could be shown this. It stays owed and is tried again: invite this bot to the channel where you asked."))
+		lines = append(lines, sentence("Nobody who may approve could be shown this. It stays owed and is tried again: invite this bot to the channel where you asked."))
 	}
 	return Message{
 		Text: fitting(pendingText(r)),
@@ -42,13 +42,13 @@ func pendingText(r cancellation.Request) string {
 		cost = ", " + amount
 	}
 	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
-	lines := append(goneLine(r.Submission.Card.End()), words(answerBy(r, instant)), foot(r))
+	lines := append(goneLine(r.Submission.Card.End()), sentence(answerBy(r, instant)), foot(r))
 	return asked + " " + unfiled(r) + " " + flat(lines...)
 }
 
 // waitingForApproval is the card for where nothing can be pressed.
 func waitingForApproval(r cancellation.Request) []line {
-	return append(waitingFor(r), words(answerBy(r, instant)), foot(r))
+	return append(waitingFor(r), sentence(answerBy(r, instant)), foot(r))
 }
 
 func waitingFor(r cancellation.Request) []line {
@@ -58,7 +58,7 @@ func waitingFor(r cancellation.Request) []line {
 // identity is what tells the server from another of its name.
 func identity(r cancellation.Request) line {
 	server := r.Submission.Card.Server
-	return words(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(public(server.Datacenter))...), " · "))
+	return sentence(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(public(server.Datacenter))...), " · "))
 }
 
 // request says what is asked for, by whom and why.
@@ -67,16 +67,16 @@ func request(r cancellation.Request) []line {
 	server := s.Card.Server
 	lines := []line{
 		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(shown(s.Reason))},
-		words("“" + cut(public(s.Content), 500) + "”"),
+		sentence("“" + cut(public(s.Content), 500) + "”"),
 		stopsCosting(s.Card),
 	}
 	if b := server.Billing; s.Associated && b != nil && len(b.Associated) > 0 {
-		lines = append(lines, words("Its associated items go too: "+itemsWords(b.Associated)+"."))
+		lines = append(lines, sentence("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
 	for _, warning := range warnings(s.Card) {
-		lines = append(lines, words("⚠ "+public(warningWords(server, warning))))
+		lines = append(lines, sentence("⚠ "+public(warningWords(server, warning))))
 	}
-	return append(lines, words(unfiled(r)+approvedSoFar(r.Approvals)))
+	return append(lines, sentence(unfiled(r)+approvedSoFar(r.Approvals)))
 }
 
 func stopsCosting(c cancellation.Card) line {
@@ -87,7 +87,7 @@ func stopsCosting(c cancellation.Card) line {
 	if on := goneOn(c.End()); on != nil {
 		return append(line{plain(cost + " · gone on ")}, on...)
 	}
-	return words(cost)
+	return sentence(cost)
 }
 
 // unfiled is what is known of a ticket of a request that was not filed: less where its
@@ -130,7 +130,7 @@ func answerBy(r cancellation.Request, at func(time.Time) string) string {
 func (w Words) Reminder(r cancellation.Request) Message {
 	top := append([]line{head("⏰ Still waiting for approval: " + name(r))}, goneLine(r.Submission.Card.End())...)
 	return Message{
-		Text: fitting(flat(append(top, words(answerBy(r, instant)), foot(r))...)),
+		Text: fitting(flat(append(top, sentence(answerBy(r, instant)), foot(r))...)),
 		Blocks: []slack.Block{
 			block("", top...),
 			markdown("", answerBy(r, moment)),

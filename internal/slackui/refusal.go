@@ -9,20 +9,11 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// refusedLines are what somebody reads who may not ask for anything.
-func refusedLines(d authz.Decision) []line {
-	return []line{
-		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
-		words(shown(d.Reason)),
-		words("Rule " + shown(d.Rule)),
-	}
-}
-
 // refusedOnCard is what somebody reads on the card of a server that they may not ask for.
 func refusedOnCard(d authz.Decision) []line {
 	return []line{
 		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(shown(d.Reason)))},
-		words("Rule " + shown(d.Rule) + ". Choose another server."),
+		sentence("Rule " + shown(d.Rule) + ". Choose another server."),
 	}
 }
 
@@ -33,8 +24,8 @@ func denied(r cancellation.Request) slack.ModalViewRequest {
 			bold("Nothing was filed."), plain(" You may not ask to cancel "),
 			bold(shown(r.Submission.Card.Server.FQDN)), plain(":"),
 		},
-		words(deniedWhy(r)),
-		words("Rule "+shown(r.Decision.Rule)+" · ref "+r.Ref.Short()),
+		sentence(deniedWhy(r)),
+		sentence("Rule "+shown(r.Decision.Rule)+" · ref "+r.Ref.Short()),
 	))
 }
 
@@ -55,7 +46,7 @@ func recorded(r cancellation.Request, order cancellation.Freeze) slack.ModalView
 		}
 		lines = append(lines, frozenBy(order, shown))
 	}
-	lines = append(lines, words(said+" · ref "+r.Ref.Short()), words("The result comes to "+channelWords(r.Submission.Place)+"."))
+	lines = append(lines, sentence(said+" · ref "+r.Ref.Short()), sentence("The result comes to "+channelWords(r.Submission.Place)+"."))
 	return notice("Recorded", block("", lines...))
 }
 
@@ -83,7 +74,7 @@ func (w Words) held(r cancellation.Request) slack.ModalViewRequest {
 			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
 			bold(shown(r.Submission.Card.Server.FQDN)), plain("."),
 		},
-		words(standingWords(r.State) + " · ref " + r.Ref.Short()),
+		sentence(standingWords(r.State) + " · ref " + r.Ref.Short()),
 	}
 	if r.Ticket.ID != 0 {
 		lines = append(lines, line{w.ticket(r.Ticket)})
@@ -99,8 +90,8 @@ func notKnown(ref cancellation.Reference) slack.ModalViewRequest {
 	}
 	return notice("Not known", block("",
 		line{bold("We cannot tell whether this was recorded.")},
-		words("Do not submit it again: if it was recorded, it will be filed, and the result comes to the channel."),
-		words(who),
+		sentence("Do not submit it again: if it was recorded, it will be filed, and the result comes to the channel."),
+		sentence(who),
 	))
 }
 
@@ -108,7 +99,7 @@ func notKnown(ref cancellation.Reference) slack.ModalViewRequest {
 func brokenForm(command string) slack.ModalViewRequest {
 	return notice("Not recorded", block("",
 		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
-		words("Close it and type "+command+" again."),
+		sentence("Close it and type "+command+" again."),
 	))
 }
 

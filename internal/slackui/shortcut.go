@@ -1,11 +1,11 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -28,19 +28,19 @@ func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
 		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
 		return nil, nil
 	}
-	by, refused := a.mayAsk(ctx, i.command())
-	if refused != nil {
-		return nil, a.alone(i, refused...)
+	by, refused := a.mayAsk(ctx, commandOf(i))
+	if !refused.Empty() {
+		return nil, a.whisper(i, refused)
 	}
 	meta := placed(i, by)
 	if i.Kind == Shortcut {
 		return nil, a.openBare(ctx, i, meta)
 	}
-	meta.Thread = firstOf(i.ThreadTS, i.MessageTS)
-	at, problem := a.openLooking(ctx, i, meta, "the servers in this message")
+	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
+	at, problem := a.openLooking(ctx, i, meta, ServersInMessage)
 	switch {
-	case problem != nil:
-		return nil, a.alone(i, problem)
+	case !problem.Empty():
+		return nil, a.whisper(i, problem)
 	case at.id == "":
 		return nil, nil
 	}
@@ -52,10 +52,10 @@ func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After 
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
-		return a.alone(i, a.notOpenedLine())
+		return a.whisper(i, a.words.NotOpened())
 	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(ctx, meta, typed{}), sealed)); problem != nil {
-		return a.alone(i, problem)
+	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(ctx, meta, typed{}), sealed)); !problem.Empty() {
+		return a.whisper(i, problem)
 	}
 	return nil
 }
@@ -78,47 +78,30 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 func (a *App) mentioned(ctx context.Context, said string) finding {
 	names, more := candidates(said)
 	if len(names) == 0 && !more {
-		return finding{note: "No server is named in this message. Choose the one that you mean."}
+		return finding{note: NoneMentioned()}
 	}
 	known, full, whole := a.lookUp(ctx, names)
-	unsure := func(note string) finding { return finding{note: note + "Choose the one that you mean."} }
 	switch {
 	case !whole:
-		return unsure("SoftLayer did not answer about all names in this message. " + listed("It did know", known))
+		return finding{note: MentionedUnread(known)}
 	case more: // the one found may not be the only one, nor the one that is meant
-		return unsure("Not all names in this message were looked up. " + listed("Servers among the first", known))
+		return finding{note: TooManyMentioned(known)}
 	case len(known) == 0 && len(names) == 1:
 		return finding{note: a.unknown(ctx, names[0], nil)}
 	case len(known) == 0:
-		return unsure("No server is called so: " + shown(strings.Join(names, ", ")) + ". ")
+		return finding{note: NoneCalled(names)}
 	case len(known) > 1:
-		f := unsure(listed("This message names "+strconv.Itoa(len(known))+" servers", known))
-		f.offers = known // all that it names
-		return f
+		return finding{note: SeveralMentioned(known), offers: known} // all that it names
 	}
 	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
-		return finding{note: ended("SoftLayer did not answer about "+shown(known[0].FQDN)) + " Choose the server here."}
+		return finding{note: NameUnread(known[0].FQDN)}
 	}
 	if !full[read.Server.ID] && !read.ShortNameUnique {
-		return unsure("Another server may be called " + shown(read.Server.Hostname) + " too. ")
+		return finding{note: OthersMayBeCalled(read.Server.Hostname)}
 	}
 	return finding{card: &read}
-}
-
-func listed(what string, servers []cancellation.Server) string {
-	var names []string
-	for _, s := range servers[:min(len(servers), maxMentioned)] {
-		names = append(names, shown(s.FQDN))
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	if len(servers) > len(names) {
-		names = append(names, "and more")
-	}
-	return what + ": " + strings.Join(names, ", ") + ". "
 }
 
 // maxMentioned is how many names of a message are looked up.

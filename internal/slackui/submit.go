@@ -5,24 +5,19 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/cancellation"
 )
-
-// maxAnswerBytes is what an acknowledgement may hold; Socket Mode takes 20,480.
-const maxAnswerBytes = 18_000
 
 // submit answers a submission. Only one whose card is the chosen server's, and
 // young enough, goes to the desk: it is decided on what the person saw.
 func (a *App) submit(ctx context.Context, i Interaction) Reply {
 	if i.View == nil {
-		return push(brokenForm(a.commandName))
+		return PushView(brokenForm(a.words.Command))
 	}
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return push(brokenForm(a.commandName))
+		return PushView(brokenForm(a.words.Command))
 	}
 	if err != nil { // the card is lost, not the form: it is read anew
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
@@ -30,10 +25,10 @@ func (a *App) submit(ctx context.Context, i Interaction) Reply {
 	t, err := parse(*i.View, meta.server())
 	if err != nil {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return push(brokenForm(a.commandName))
+		return PushView(brokenForm(a.words.Command))
 	}
 	if t.Server == 0 {
-		return fieldError(serverBlock, "Choose a server from the list. Nothing was filed.")
+		return FieldError(serverBlock, ChooseServer)
 	}
 	if meta.Card == nil || t.Server != meta.server() {
 		return a.freshCard(ctx, i, meta, t)
@@ -55,9 +50,9 @@ func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed)
 		return a.freshCard(ctx, i, meta, t)
 	}
 	if unconfirmed(*meta.Card, t) {
-		found := problemsAt(s, s.Problems())
-		found[belongs(warningsBlock, t.Server)] = "Tick each of these, or keep the server. Nothing was filed."
-		return reply(slack.NewErrorsViewSubmissionResponse(found))
+		found := Problems(s, s.Problems())
+		found[belongs(warningsBlock, t.Server)] = TickWarnings
+		return FieldErrors(found)
 	}
 	answer, err := a.desk.Submit(ctx, s)
 	if err != nil {
@@ -69,8 +64,9 @@ func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed)
 // unconfirmed reports whether the card has a warning that was not ticked. A card that
 // blocks asks for none.
 func unconfirmed(c cancellation.Card, t typed) bool {
+	all, _ := c.Server.Warnings(c.ReadAt)
 	return len(c.Blockers()) == 0 &&
-		slices.ContainsFunc(warnings(c), func(warning string) bool { return !slices.Contains(t.Warnings, warning) })
+		slices.ContainsFunc(all, func(warning string) bool { return !slices.Contains(t.Warnings, warning) })
 }
 
 func (a *App) submission(i Interaction, meta metadata, t typed) cancellation.Submission {
@@ -84,22 +80,22 @@ func (a *App) submission(i Interaction, meta metadata, t typed) cancellation.Sub
 // read, or Slack would not take back what was typed, the form stays as it is.
 func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typed) Reply {
 	if cancellation.TooLong(t.Content) {
-		return fieldError(contentBlock, contentTooLong)
+		return FieldError(contentBlock, ContentTooLong)
 	}
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if why := a.unseeing(reading, meta); why != "" {
-		return fieldError(serverBlock, why+" Nothing was filed.")
+		return FieldError(serverBlock, Unseen(why))
 	}
 	card, err := a.desk.Look(reading, t.Server)
 	if err != nil {
 		a.log.Warn("reading a card for a submission", "server", t.Server, "err", err)
-		return fieldError(serverBlock, lookFailed(err)+" Nothing was filed, and what you typed is kept: press Request cancellation once more.")
+		return FieldError(serverBlock, SubmittedUnread(err))
 	}
 	sealed, err := a.sealer.seal(ctx, meta.with(&card))
 	if err != nil {
 		a.log.Error("sealing a card", "server", t.Server, "err", err)
-		return fieldError(serverBlock, "The server's card could not be kept. Nothing was filed: press Request cancellation once more.")
+		return FieldError(serverBlock, CardNotKept)
 	}
 	if t.Server != meta.server() { // typed for another server
 		t.Warnings, t.Associated, t.Confirmation = nil, false, ""
@@ -107,11 +103,11 @@ func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typ
 	a.choices.note(i.View.ID, "") // a card that is still on its way is older
 	f := a.form(ctx, meta, t)
 	f.refused = a.foretell(reading, meta, &card)
-	f.card, f.note = &card, "This card was read just now. Nothing was filed: check it, and press Request cancellation once more."
-	answer := update(a.words.modal(f, sealed))
-	if len(answer) > maxAnswerBytes { // fields whose block stays keep what was typed
+	f.card, f.note = &card, CardJustRead
+	answer := UpdateView(a.words.modal(f, sealed))
+	if len(answer) > MaxReply { // fields whose block stays keep what was typed
 		f.typed.Content = ""
-		answer = update(a.words.modal(f, sealed))
+		answer = UpdateView(a.words.modal(f, sealed))
 	}
 	return answer
 }
@@ -121,24 +117,24 @@ func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancella
 	switch answer.Kind {
 	case cancellation.AnswerAccepted:
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
-		return update(recorded(answer.Request, a.frozen(ctx)))
+		return UpdateView(recorded(answer.Request, a.frozen(ctx)))
 	case cancellation.AnswerDenied:
-		return push(denied(answer.Request))
+		return PushView(denied(answer.Request))
 	case cancellation.AnswerHeld:
-		return push(a.words.held(answer.Held))
+		return PushView(a.words.held(answer.Held))
 	case cancellation.AnswerBlocked:
-		return fieldError(serverBlock, blockedError(s.Card, answer.Blockers[0]))
+		return FieldError(serverBlock, Blocked(s.Card, answer.Blockers[0]))
 	case cancellation.AnswerTooMany:
-		return fieldError(serverBlock, "Nothing was filed: "+a.tooMany())
+		return FieldError(serverBlock, DayIsFull(a.desk.ServersPerDay))
 	case cancellation.AnswerUnseen:
-		return fieldError(serverBlock, "This needs the approval of other people, and here nobody would be shown it. Nothing was filed: ask again in a channel that this bot is in.")
+		return FieldError(serverBlock, NobodyNotified)
 	case cancellation.AnswerNobody:
-		return fieldError(serverBlock, "This needs the approval of other people, and by the policy there are not enough who could give it. Nothing was filed: whoever runs this bot can say more.")
+		return FieldError(serverBlock, NotEnoughPeople)
 	case cancellation.AnswerWrong:
-		return reply(slack.NewErrorsViewSubmissionResponse(problemsAt(s, answer.Problems)))
+		return FieldErrors(Problems(s, answer.Problems))
 	}
 	a.log.Error("answering a submission: unknown kind", "kind", answer.Kind)
-	return push(notKnown(answer.Request.Ref))
+	return PushView(notKnown(answer.Request.Ref))
 }
 
 // undecided answers a submission that the desk could not decide. One that an
@@ -150,68 +146,13 @@ func (a *App) undecided(ctx context.Context, s cancellation.Submission, err erro
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
-		return push(notKnown(lost.Ref))
+		return PushView(notKnown(lost.Ref))
 	}
 	if errors.Is(looked, cancellation.ErrUnclear) || !errors.Is(looked, cancellation.ErrNoRequest) {
-		return push(notKnown("")) // an earlier delivery may have been recorded
+		return PushView(notKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return fieldError(serverBlock, "Slack did not say in time who you are and which groups you are in. This try was not recorded: try again.")
+		return FieldError(serverBlock, SubmitterUnread)
 	}
-	return fieldError(serverBlock, "This try was not recorded: the bot could not write it down. Try again; if it stays so, tell whoever runs this bot.")
-}
-
-func blockedError(c cancellation.Card, b cancellation.Blocker) string {
-	return "Cannot be cancelled here: " + blockedWords(c, b) + ". Nothing was filed."
-}
-
-// lookFailed says why there is no card.
-func lookFailed(err error) string {
-	vanished, is := errors.AsType[*cancellation.VanishedError](err)
-	switch {
-	case is:
-		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether it is gone is known after " + instant(vanished.Known) + "."
-	case errors.Is(err, cancellation.ErrServerNotFound):
-		return "SoftLayer has no such server, or this key may not see it."
-	}
-	return "SoftLayer did not answer about this server."
-}
-
-// problemsAt puts each problem at its field.
-func problemsAt(s cancellation.Submission, problems []cancellation.Problem) map[string]string {
-	confirm := belongs(confirmBlock, s.Card.Server.ID)
-	found := make(map[string]string)
-	for _, problem := range problems {
-		switch problem {
-		case cancellation.ProblemReason:
-			found[reasonBlock] = "Choose one of the ten reasons."
-		case cancellation.ProblemContentEmpty:
-			found[contentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
-		case cancellation.ProblemContentLong:
-			found[contentBlock] = contentTooLong
-		case cancellation.ProblemAssociated:
-			found[serverBlock] = "This card showed no associated items that could go too. Choose the server again."
-		case cancellation.ProblemConfirmation:
-			found[confirm] = "This is not the name of the server on the card: " + shown(s.Card.Server.FQDN)
-		case cancellation.ProblemShortName:
-			found[confirm] = "Another server may have this short name too. Type all of it: " + shown(s.Card.Server.FQDN)
-		}
-	}
-	return found
-}
-
-const contentTooLong = "At most 3,000 characters."
-
-func fieldError(block, text string) Reply {
-	return reply(slack.NewErrorsViewSubmissionResponse(map[string]string{block: text}))
-}
-
-// update puts a view in the form's place.
-func update(view slack.ModalViewRequest) Reply {
-	return reply(slack.NewUpdateViewSubmissionResponse(&view))
-}
-
-// push puts a view over the form, which stays and can be corrected.
-func push(view slack.ModalViewRequest) Reply {
-	return reply(slack.NewPushViewSubmissionResponse(&view))
+	return FieldError(serverBlock, NotWritten)
 }

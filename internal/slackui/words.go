@@ -27,6 +27,8 @@ type Words struct {
 	// Contact is who runs this bot, in words: whom people are told to ask. "" where nobody
 	// is named.
 	Contact string
+	// Command is what people type, such as "/cancel-server".
+	Command string
 }
 
 // contact is whom to ask.
