@@ -67,6 +67,11 @@ var table = map[string]room{
 		others: []string{"github.com/jackc/pgx/v5"},
 		why:    "tests of several rooms need a database of their own; no room imports it but in tests",
 	},
+	"internal/slackui/slacktest": {
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/fakeslack"},
+		others: []string{"github.com/slack-go/slack", "github.com/stretchr/testify", "pgregory.net/rapid"},
+		why:    "the tests of slackui's rooms share it, so it imports none of them; no room imports it but in tests",
+	},
 	"internal/storetest": {
 		ours: []string{"internal/store"},
 		why:  "tests of several rooms need a database file that is up to date; no room imports it but in tests",
@@ -87,7 +92,7 @@ var table = map[string]room{
 // inTests is what test files may import everywhere, beside what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
-	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom",
+	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom", module + "internal/slackui/slacktest",
 }
 
 // inTestsOf is what the tests of one room may import beyond that.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/cancellation"
@@ -17,7 +19,7 @@ func TestNoAddressOfSoftLayersReachesAChannel(t *testing.T) {
 	t.Parallel()
 	const address = "10.9.8.7"
 	requests := goldenMessages()
-	requests["pending-restored"] = goldenRequest(cancellation.Pending, waitsForTwo, restored)
+	requests["pending-restored"] = slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, restored)
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
 		r := requests[name]
 		s := &r.Submission.Card.Server
@@ -32,13 +34,13 @@ func TestNoAddressOfSoftLayersReachesAChannel(t *testing.T) {
 			testWords().Live(cancellation.Result, r), testWords().Live(cancellation.ApprovalCard, r), testWords().Reminder(r), testWords().Alarm(r),
 		} {
 			assert.NotContains(t, m.Text, address, name)
-			assert.NotContains(t, said(t, m.Blocks), address, name)
+			assert.NotContains(t, slacktest.TextIn(t, m.Blocks), address, name)
 		}
 	}
-	r := goldenRequest(cancellation.Pending, waitsForTwo)
+	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
 	r.Submission.Card.Server.Gateway, r.Submission.Card.Server.GatewayName = true, "gw "+address
-	assert.Contains(t, said(t, testWords().Live(cancellation.ApprovalCard, r).Blocks), "Member of gateway gw (address)", "the rest of the name stays")
-	assert.Contains(t, said(t, testWords().details(r)), "Member of gateway gw "+address, "a modal shows it")
+	assert.Contains(t, slacktest.TextIn(t, testWords().Live(cancellation.ApprovalCard, r).Blocks), "Member of gateway gw (address)", "the rest of the name stays")
+	assert.Contains(t, slacktest.TextIn(t, testWords().details(r)), "Member of gateway gw "+address, "a modal shows it")
 }
 
 func restored(r *cancellation.Request) { r.Recheck = cancellation.RecheckSettled }
@@ -46,16 +48,16 @@ func restored(r *cancellation.Request) { r.Recheck = cancellation.RecheckSettled
 // TestARestoredRequestIsNotToldThatNothingIsFiled: its database may be older than a POST.
 func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
 	t.Parallel()
-	undo := func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }
+	undo := func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }
 	for name, r := range map[string]cancellation.Request{
-		"waits for approval":       goldenRequest(cancellation.Pending, waitsForTwo, restored),
-		"was approved":             goldenRequest(cancellation.Scheduled, approvedBy("U8"), restored),
-		"waits to be filed":        goldenRequest(cancellation.Scheduled, restored),
-		"is held up":               goldenRequest(cancellation.Scheduled, because(cancellation.Because(cancellation.WhyWaiting, "rate limit")), restored),
-		"can be undone for a time": goldenRequest(cancellation.Scheduled, approvedBy("U8"), undo, restored),
+		"waits for approval":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, restored),
+		"was approved":             slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), restored),
+		"waits to be filed":        slacktest.Request(cancellation.Scheduled, restored),
+		"is held up":               slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.Because(cancellation.WhyWaiting, "rate limit")), restored),
+		"can be undone for a time": slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), undo, restored),
 	} {
 		for _, m := range []Message{testWords().Live(cancellation.Result, r), testWords().Live(cancellation.ApprovalCard, r)} {
-			for _, text := range []string{m.Text, said(t, m.Blocks[0])} {
+			for _, text := range []string{m.Text, slacktest.TextIn(t, m.Blocks[0])} {
 				assert.NotContains(t, text, "othing is filed", name)
 				assert.Contains(t, text, "No ticket of this request is known.", name)
 			}

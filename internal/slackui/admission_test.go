@@ -3,6 +3,8 @@ package slackui
 import (
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +25,7 @@ func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *tes
 
 	s.choose(who, db)
 	shown := s.waitFor(who, "You may not ask for cancellations here: you belong to another workspace")
-	assert.Contains(t, textOf(shown.View), "Rule builtin-stranger.")
+	assert.Contains(t, slacktest.TextOf(shown.View), "Rule builtin-stranger.")
 	assert.NotContains(t, string(shown.View), "10.3.4.5")
 
 	typed := filled(db, dbName)

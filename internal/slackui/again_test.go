@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +47,7 @@ func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellat
 }
 
 func (s *stage) announcer() *Announcer {
-	return NewAnnouncer(AnnouncerOptions{Web: s.app.web, Words: testWords(), Log: silent()})
+	return NewAnnouncer(AnnouncerOptions{Web: s.app.web, Words: testWords(), Log: slacktest.Silent()})
 }
 
 // press presses a button under a message.
@@ -62,7 +64,7 @@ func (s *stage) press(user string, at cancellation.Posted, block, action, value 
 // toldAlone waits for an ephemeral message in a channel that only this person sees.
 func (s *stage) toldAlone(user, channel, text string) {
 	s.t.Helper()
-	eventually(s.t, func() bool {
+	slacktest.Eventually(s.t, func() bool {
 		all, err := s.slack.Messages(s.t.Context(), channel, 0)
 		require.NoError(s.t, err)
 		for _, m := range all {
@@ -78,7 +80,7 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, "tags"))
-	changed := dbServer()
+	changed := slacktest.DBServer()
 	changed.Tags = []string{"retired"}
 	s.rack.set(changed)
 	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
@@ -103,7 +105,7 @@ func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, cancellation.FactAssociated))
 	require.True(t, before.Submission.Associated)
-	changed := dbServer()
+	changed := slacktest.DBServer()
 	billing := *changed.Billing
 	billing.Associated = append(slices.Clone(billing.Associated), cancellation.AssociatedItem{ID: 99, Description: "Backup vault", Fee: "70.00"})
 	changed.Billing = &billing
@@ -187,20 +189,20 @@ func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
 		cancellation.WhyNotFound:                                           true,
 		"Cancellation reason must be provided.":                            false,
 	} {
-		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, goldenRequest(cancellation.Rejected, because(why))).Blocks))
+		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, slacktest.Request(cancellation.Rejected, slacktest.Because(why))).Blocks))
 		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
 	}
-	assert.Len(t, testWords().Live(cancellation.Result, goldenRequest(cancellation.Denied, because(cancellation.WhyNotFound))).Blocks, 1)
+	assert.Len(t, testWords().Live(cancellation.Result, slacktest.Request(cancellation.Denied, slacktest.Because(cancellation.WhyNotFound))).Blocks, 1)
 }
 
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
-	a := NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: testWords(), Log: silent()})
-	r := goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a := NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: testWords(), Log: slacktest.Silent()})
+	r := slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound))
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	assert.Len(t, far.received()[0].json["blocks"], 1)
+	assert.Len(t, far.Received()[0].JSON["blocks"], 1)
 }
 
 func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
@@ -228,14 +230,14 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 
 func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		answer := `{"ok":true,"channel":"D1","ts":"1.2"}`
-		if c.method == "conversations.open" {
+		if c.Method == "conversations.open" {
 			answer = `{"ok":true,"channel":{"id":"D1"}}`
 		}
 		_, _ = io.WriteString(w, answer)
 	})
-	app := &App{web: far.web(t)}
+	app := &App{web: clientOf(t, far)}
 	var elsewhere atomic.Int32
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	t.Cleanup(stranger.Close)
@@ -245,9 +247,9 @@ func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 	} {
 		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", PressUnread()), responseURL)
 		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
-		assert.Zero(t, far.count("/hook"), responseURL)
-		assert.Equal(t, n+1, far.count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
+		assert.Zero(t, far.Count("/hook"), responseURL)
+		assert.Equal(t, n+1, far.Count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
 	}
 	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", PressUnread()))
-	assert.Equal(t, 1, far.count("/hook"), "the configured host is Slack's")
+	assert.Equal(t, 1, far.Count("/hook"), "the configured host is Slack's")
 }

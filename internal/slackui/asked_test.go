@@ -3,6 +3,8 @@ package slackui
 import (
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/cancellation"
@@ -16,15 +18,15 @@ func TestDetailsSayWhatWasAskedExactly(t *testing.T) {
 		s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
 	}
 	ticked := func(r *cancellation.Request) { r.Submission.Associated = true }
-	all := said(t, testWords().details(goldenRequest(cancellation.Pending, warned, ticked)))
+	all := slacktest.TextIn(t, testWords().details(slacktest.Request(cancellation.Pending, warned, ticked)))
 	assert.Contains(t, all, "Associated items (they go too)")
 	assert.Contains(t, all, "Confirmed: Member of gateway gw-fra02; its partner gw-fra02b stays")
 	assert.Contains(t, all, "Confirmed: Its last transaction was Upgrade on 20 Nov 2026.")
-	none := said(t, testWords().details(goldenRequest(cancellation.Pending)))
+	none := slacktest.TextIn(t, testWords().details(slacktest.Request(cancellation.Pending)))
 	assert.Contains(t, none, "Associated items (they stay)")
 	assert.NotContains(t, none, "Confirmed")
 	assert.NotPanics(t, func() {
-		testWords().details(goldenRequest(cancellation.Denied, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = nil }))
+		testWords().details(slacktest.Request(cancellation.Denied, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = nil }))
 	}, "a request can be refused whose card had no billing item")
 	for _, text := range []string{all, none} {
 		assert.NotContains(t, text, "tick", "nothing can be ticked here")

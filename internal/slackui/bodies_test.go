@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -69,8 +71,8 @@ func (c *metered) Close() error {
 // dropped for want of room, also on a machine that is slow.
 func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent(), Answer: unhurried})
-	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: silent(), Body: time.Hour})
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
+	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: time.Hour})
 	transport.bodies.most = most
 	server := httptest.NewUnstartedServer(transport.Routes())
 	m = &meter{Listener: server.Listener}
@@ -195,9 +197,9 @@ func TestABodyHasASecond(t *testing.T) {
 				return nil, nil
 			}
 		}}
-		d := NewDispatcher(DispatcherOptions{Handler: answered, Log: silent()})
+		d := NewDispatcher(DispatcherOptions{Handler: answered, Log: slacktest.Silent()})
 		listener := make(pipes)
-		server := &http.Server{Handler: NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: silent()}).Routes(), ReadHeaderTimeout: 5 * time.Second}
+		server := &http.Server{Handler: NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: slacktest.Silent()}).Routes(), ReadHeaderTimeout: 5 * time.Second}
 		go func() { _ = server.Serve(listener) }()
 		defer func() { close(listener); _ = server.Close() }()
 		dial := func() (net.Conn, *bufio.Reader) {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -44,7 +46,7 @@ func TestDatesOnAwkwardDaysAreThoseOfDallas(t *testing.T) {
 		now, err := time.Parse(time.RFC3339, c.now)
 		require.NoError(t, err)
 		for _, here := range []*time.Location{time.UTC, time.FixedZone("", 14*3600), time.FixedZone("", -12*3600)} {
-			server := dbServer()
+			server := slacktest.DBServer()
 			server.Billing.NextBillDate = c.bill
 			got := flat(costLines(cancellation.Card{Server: server, Cutoff: c.cutoff, ReadAt: now.In(here)})...)
 			assert.Equal(t, c.want, got, "%s, on a machine at %s", day, now.In(here).Format("-07:00"))

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +18,7 @@ import (
 
 // bigServer is a server whose card fits no private_metadata.
 func bigServer() cancellation.Server {
-	server, random := dbServer(), rand.New(rand.NewPCG(5, 6))
+	server, random := slacktest.DBServer(), rand.New(rand.NewPCG(5, 6))
 	for range 1000 {
 		server.Tags = append(server.Tags, fmt.Sprintf("%x", random.Uint64()))
 	}
@@ -49,7 +51,7 @@ func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
 	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
-	assert.NotContains(t, textOf(view.View), "to confirm")
+	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	values := filled(db, dbName)
 	delete(values, belongs(confirmBlock, db))
 	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "The server's card could not be kept. Nothing was filed")
@@ -78,7 +80,7 @@ func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
 	s := newStage(t)
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
-	log, text := logInto()
+	log, text := slacktest.LogInto()
 	s.app.log = log
 	s.command(s.cast.User, "")
 	view := s.choose(s.cast.User, db)
@@ -110,14 +112,14 @@ func TestAChoiceThatIsDeliveredLateReplacesNeitherANewerOneNorTheAnswer(t *testi
 	s.command(s.cast.User, "")
 	form := s.top(s.cast.User)
 	s.again(form, "1234567", "1763812800.000200")
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm")
 	s.again(form, "1234568", "1763812800.000100")
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm", "chosen before, delivered after")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm", "chosen before, delivered after")
 
 	s.submit(s.cast.User, filled(db, dbName))
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 	s.again(form, "1234567", "1763812800.000200")
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Recorded", "the answer stays")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded", "the answer stays")
 }
 
 func TestAChoiceThatIsNoServerChangesNothing(t *testing.T) {

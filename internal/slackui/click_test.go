@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -32,7 +34,7 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 		s.app.policy = s.desk.Policy.(*authz.Policy)
 	})
 	r, at := s.waiting()
-	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
+	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})
 	t.Cleanup(cold.Close)
 	s.app.directory = cold // as a minute after anybody did anything
 
@@ -43,24 +45,24 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	assert.Empty(t, open)
 
 	s.press(s.cast.Approver, at, buttonsBlock, detailsAction, r.ID)
-	s.waitFor(s.cast.Approver, dbServer().PrivateIP)
+	s.waitFor(s.cast.Approver, slacktest.DBServer().PrivateIP)
 }
 
 func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 	t.Parallel()
-	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew))
+	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
-		said := said(t, m.Blocks)
+		said := slacktest.TextIn(t, m.Blocks)
 		assert.Contains(t, said, "It waits again", kind)
 		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
-		require.NoError(t, newJudge(t).post(m))
+		require.NoError(t, slacktest.NewJudge(t).Post(m.Text, m.Blocks))
 	}
 }
 
 func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	t.Parallel()
-	m := testWords().Result(goldenRequest(cancellation.Withdrawn, because("looked twice"), endedBy("U8")))
+	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("looked twice"), slacktest.EndedBy("U8")))
 	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
 	assert.NotContains(t, m.Text, "Whoever runs this bot")
@@ -68,14 +70,14 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 
 func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	t.Parallel()
-	r, err := goldenRequest(cancellation.Stuck, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
+	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
 	require.NoError(t, err)
 	said := testWords().Result(r).Text
 	assert.Contains(t, said, "Withdrawn by <@U8>")
 	assert.Contains(t, said, "“taken-over”", "as it was typed")
 	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
 
-	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
+	r, err = slacktest.Request(cancellation.Pending, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
 	require.NoError(t, err)
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
@@ -106,7 +108,7 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	answer := s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "looked, there is none"}}})
 	said, err := json.Marshal(answer)
 	require.NoError(t, err)
-	assert.Contains(t, textOf(said), "sent once more since")
+	assert.Contains(t, slacktest.TextOf(said), "sent once more since")
 	now, err := s.desk.Journal.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Stuck, now.State, "they looked before the second ticket can have been made")

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +20,7 @@ func answering(reply string) work {
 func TestServeAnswersAndThenDoesTheRest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDispatcher(DispatcherOptions{Log: silent()})
+		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent()})
 		var order []string
 		err := d.serve(t.Context(), time.Now(), func(ctx context.Context) (Reply, After, error) {
 			deadline, _ := ctx.Deadline()
@@ -37,7 +39,7 @@ func TestServeAnswersAndThenDoesTheRest(t *testing.T) {
 
 func TestARequestGoesOnWhenSlackHangsUp(t *testing.T) {
 	t.Parallel()
-	d := NewDispatcher(DispatcherOptions{Log: silent()})
+	d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent()})
 	gone, hangUp := context.WithCancel(t.Context())
 	err := d.serve(gone, time.Now(), func(ctx context.Context) (Reply, After, error) {
 		hangUp()
@@ -50,14 +52,14 @@ func TestARequestGoesOnWhenSlackHangsUp(t *testing.T) {
 
 func TestAPanicIsLoggedWithItsStackAndTakesNothingWithIt(t *testing.T) {
 	t.Parallel()
-	log, logged := logInto()
+	log, logged := slacktest.LogInto()
 	d := NewDispatcher(DispatcherOptions{Log: log, Handling: 1, Places: 1})
 	err := d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) { panic("in the handler") }, nil)
 	require.ErrorIs(t, err, errPanicked)
 	require.NoError(t, d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) {
 		return nil, func(context.Context) { panic("in the rest") }, nil
 	}, func(Reply) {}), "the slot of the one that panicked is free again")
-	eventually(t, func() bool { return d.serve(t.Context(), time.Now(), answering("ok"), func(Reply) {}) == nil }, "and so is its place")
+	slacktest.Eventually(t, func() bool { return d.serve(t.Context(), time.Now(), answering("ok"), func(Reply) {}) == nil }, "and so is its place")
 	require.NoError(t, d.Shutdown(t.Context()))
 	assert.Contains(t, logged.String(), "in the handler")
 	assert.Contains(t, logged.String(), "in the rest")
@@ -67,7 +69,7 @@ func TestAPanicIsLoggedWithItsStackAndTakesNothingWithIt(t *testing.T) {
 func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDispatcher(DispatcherOptions{Log: silent(), Handling: 1, Places: 2})
+		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Handling: 1, Places: 2})
 		release := make(chan struct{})
 		results := make(chan error, 2)
 		hold := func(context.Context) (Reply, After, error) { <-release; return nil, nil, nil }
@@ -87,7 +89,7 @@ func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 
 func TestWorkThatFollowsKeepsItsPlace(t *testing.T) {
 	t.Parallel()
-	d := NewDispatcher(DispatcherOptions{Log: silent(), Places: 1})
+	d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Places: 1})
 	release := make(chan struct{})
 	require.NoError(t, d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) {
 		return nil, func(context.Context) { <-release }, nil
@@ -100,7 +102,7 @@ func TestWorkThatFollowsKeepsItsPlace(t *testing.T) {
 func TestShutdownTakesNothingMoreAndWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDispatcher(DispatcherOptions{Log: silent()})
+		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent()})
 		var ended atomic.Bool
 		require.NoError(t, d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) {
 			return nil, func(context.Context) { time.Sleep(20 * time.Second); ended.Store(true) }, nil
@@ -117,7 +119,7 @@ func TestShutdownTakesNothingMoreAndWaits(t *testing.T) {
 func TestACommandDeliveredAnewIsWorkedOnce(t *testing.T) {
 	t.Parallel()
 	worked := 0
-	d := NewDispatcher(DispatcherOptions{Log: silent(), Handler: handlerFuncs{command: func(context.Context, Command) (Reply, After) {
+	d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Handler: handlerFuncs{command: func(context.Context, Command) (Reply, After) {
 		worked++
 		return Reply("opened"), nil
 	}}})
@@ -136,7 +138,7 @@ func TestASubmissionDeliveredTwiceAtOnceGetsOneAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		worked, answers := 0, make(chan string, 2)
-		d := NewDispatcher(DispatcherOptions{Log: silent(), Handler: handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
+		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Handler: handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
 			worked++
 			time.Sleep(time.Second)
 			return Reply("recorded"), nil

@@ -1,24 +1,16 @@
 package slackui
 
 import (
-	"encoding/json"
 	"regexp"
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 )
-
-// said is every word of blocks or of a view.
-func said(t *testing.T, blocks any) string {
-	t.Helper()
-	raw, err := json.Marshal(blocks)
-	require.NoError(t, err)
-	return textOf(raw)
-}
 
 func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 	t.Parallel()
@@ -55,17 +47,17 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := testWords()
-			r := goldenRequest(cancellation.Pending, waitsForTwo)
-			r.Submission.Card.Cutoff, r.Submission.Card.ReadAt = c.cutoff, noon.Add(c.read)
+			r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
+			r.Submission.Card.Cutoff, r.Submission.Card.ReadAt = c.cutoff, slacktest.Noon.Add(c.read)
 			card := r.Submission.Card
 			for where, text := range map[string]string{
-				"the card":                 said(t, w.cardBlocks(card, nil)),
-				"the approval message":     said(t, w.Live(cancellation.ApprovalCard, r).Blocks[0]),
+				"the card":                 slacktest.TextIn(t, w.cardBlocks(card, nil)),
+				"the approval message":     slacktest.TextIn(t, w.Live(cancellation.ApprovalCard, r).Blocks[0]),
 				"its text":                 w.Live(cancellation.ApprovalCard, r).Text,
-				"the requester's message":  said(t, w.Live(cancellation.Result, r).Blocks[0]),
-				"the reminder":             said(t, w.Reminder(r).Blocks),
+				"the requester's message":  slacktest.TextIn(t, w.Live(cancellation.Result, r).Blocks[0]),
+				"the reminder":             slacktest.TextIn(t, w.Reminder(r).Blocks),
 				"its text as well":         w.Reminder(r).Text,
-				"the details":              said(t, w.details(r)),
+				"the details":              slacktest.TextIn(t, w.details(r)),
 				"the question of a button": approveQuestion(r),
 			} {
 				assert.Regexp(t, "[gG]one on "+regexp.QuoteMeta(c.waits), text, where)
@@ -74,9 +66,9 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 			}
 			assert.LessOrEqual(t, len(approveQuestion(r)), 300, "Slack cuts a question")
 
-			r.State, r.SentAt, r.UpdatedAt = cancellation.Filed, noon.Add(c.sent), noon.Add(2*late)
+			r.State, r.SentAt, r.UpdatedAt = cancellation.Filed, slacktest.Noon.Add(c.sent), slacktest.Noon.Add(2*late)
 			result := w.Live(cancellation.Result, r)
-			for where, text := range map[string]string{"the result": said(t, result.Blocks), "its text": result.Text} {
+			for where, text := range map[string]string{"the result": slacktest.TextIn(t, result.Blocks), "its text": result.Text} {
 				assert.Contains(t, text, "billed until "+c.filed, where)
 				assert.Contains(t, text, "update the ticket "+c.stop, where)
 			}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,8 +70,8 @@ func (s *stage) lastDelivery(method string) int {
 
 // restarted has Slack deliver to another process, which knows nothing of what was answered.
 func (s *stage) restarted() {
-	dispatcher := NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent()})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: silent()}).Routes())
+	dispatcher := NewDispatcher(DispatcherOptions{Handler: s.app, Log: slacktest.Silent()})
+	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: slacktest.Silent()}).Routes())
 	s.t.Cleanup(func() { require.NoError(s.t, dispatcher.Shutdown(context.Background())) })
 	s.t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)
@@ -138,7 +140,7 @@ func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {
 @id("interns") forbid (principal in Group::"`+s.cast.DisabledGroup+`", action == Action::"approve", resource);`))
 		require.NoError(s.t, err)
 		s.desk.Policy, s.app.policy = policy, policy
-		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: policy.GroupIDs, Log: silent()})
+		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: policy.GroupIDs, Log: slacktest.Silent()})
 		s.t.Cleanup(directory.Close)
 		s.desk.Directory, s.app.directory = directory, directory
 	})
@@ -162,9 +164,9 @@ func TestWhileFrozenTheFormAndItsAnswerSaySo(t *testing.T) {
 	s := newStage(t)
 	require.NoError(t, s.store.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
 	s.opened(s.cast.User, db, dbName)
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Filing is frozen by root, who runs this bot since 22 Nov 2026 12:00 UTC: an outage.")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Filing is frozen by root, who runs this bot since 22 Nov 2026 12:00 UTC: an outage.")
 	s.submit(s.cast.User, filled(db, dbName))
-	said := textOf(s.waitFor(s.cast.User, "Accepted, and not filed yet").View)
+	said := slacktest.TextOf(s.waitFor(s.cast.User, "Accepted, and not filed yet").View)
 	assert.Contains(t, said, "Filing is frozen by")
 	assert.NotContains(t, said, "Being filed")
 }
@@ -186,7 +188,7 @@ func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
 	s.submit(s.cast.Approver, fakeslack.Values{
 		ticketBlock: {ticketAction: {"value": "153572999"}}, whyBlock: {whyAction: {"value": "seen in Cases"}},
 	})
-	said := textOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
+	said := slacktest.TextOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
 	assert.Contains(t, said, "This key cannot read ticket 153572999. Ask #infra-help to run: bot resolve "+r.Ref.Short()+" filed 153572999 --unseen --why …")
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
@@ -216,7 +218,7 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 
 func TestADirectMessageHasItsReadersButton(t *testing.T) {
 	t.Parallel()
-	r := goldenRequest(cancellation.Scheduled, approvedBy("U8"))
+	r := slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"))
 	for kind, want := range map[cancellation.NoticeKind][]string{
 		cancellation.Result:                     {undoAction, declineAction},
 		cancellation.Direct(r.Submission.By.ID): {undoAction},

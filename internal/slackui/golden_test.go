@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,126 +42,72 @@ func golden(t *testing.T, name string, sent any) {
 	assert.Equal(t, string(want), got.String(), "%s; go test -update accepts it", name)
 }
 
-const goldenRef = cancellation.Reference("7F3K2QXD0123456789ABCDEFGH")
-
-// goldenRequest is the request of the mock-ups, in some state.
-// lost is a request of whose POSTs so many answers were lost.
-func lost(posts int) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.LostPosts = posts }
-}
-
-func goldenRequest(state cancellation.State, changes ...func(*cancellation.Request)) cancellation.Request {
-	r := cancellation.Request{
-		ID: strings.Repeat("7f", 32), Ref: goldenRef, State: state, UpdatedAt: noon, CreatedAt: noon, NotAfter: noon.Add(90 * time.Second), SentAt: noon,
-		Submission: cancellation.Submission{
-			By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"},
-			Reason: "No longer needed", Content: "Replaced by db-060.",
-			Card: cancellation.Card{
-				Server: dbServer(), ReadAt: noon, Cutoff: "2026-11-28T23:59:59-06:00",
-				Account: cancellation.Account{ID: "123456", Name: "acme-prod"},
-			},
-		},
-	}
-	switch state {
-	case cancellation.Filed, cancellation.Duplicate, cancellation.Reverted, cancellation.Reclaimed:
-		r.Ticket = cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
-	}
-	for _, change := range changes {
-		change(&r)
-	}
-	return r
-}
-
-func because(why string) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.Why = why }
-}
-
-func byRule(rule string) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.Decision = authz.Decision{Rule: rule} }
-}
-
 // goldenMessages is every root message.
 func goldenMessages() map[string]cancellation.Request {
 	detail := cancellation.Because
 	return map[string]cancellation.Request{
-		"scheduled":     goldenRequest(cancellation.Scheduled),
-		"scheduled-why": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
-		"scheduled-unsent": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyWaiting,
+		"scheduled":     slacktest.Request(cancellation.Scheduled),
+		"scheduled-why": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
+		"scheduled-unsent": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyWaiting,
 			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07."))),
-		"scheduled-frozen":    goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "T1/U8: an outage at 10.3.4.5"))),
-		"scheduled-operators": goldenRequest(cancellation.Scheduled, because(detail(cancellation.WhyFrozen, "operator:root: an outage"))),
-		"filed-unseen":        goldenRequest(cancellation.Filed, because(detail(cancellation.WhyUnseen, "operator:root")), func(r *cancellation.Request) { r.Since = noon }),
-		"sent-again":          goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
-		"filing":              goldenRequest(cancellation.Filing),
-		"filed":               goldenRequest(cancellation.Filed),
-		"filed-settled":       goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = noon.Add(7 * 24 * time.Hour) }),
-		"filed-late":          goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = noon.Add(7 * 24 * time.Hour) }),
-		"filed-unsure":        goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = time.Time{} }),
-		"filed-hourly":        goldenRequest(cancellation.Filed, hourly),
-		"filed-associated":    goldenRequest(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
-		"filed-unread-cutoff": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {
+		"scheduled-frozen":    slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyFrozen, "T1/U8: an outage at 10.3.4.5"))),
+		"scheduled-operators": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyFrozen, "operator:root: an outage"))),
+		"filed-unseen":        slacktest.Request(cancellation.Filed, slacktest.Because(detail(cancellation.WhyUnseen, "operator:root")), func(r *cancellation.Request) { r.Since = slacktest.Noon }),
+		"sent-again":          slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
+		"filing":              slacktest.Request(cancellation.Filing),
+		"filed":               slacktest.Request(cancellation.Filed),
+		"filed-settled":       slacktest.Request(cancellation.Filed, func(r *cancellation.Request) { r.UpdatedAt = slacktest.Noon.Add(7 * 24 * time.Hour) }),
+		"filed-late":          slacktest.Request(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = slacktest.Noon.Add(7 * 24 * time.Hour) }),
+		"filed-unsure":        slacktest.Request(cancellation.Filed, func(r *cancellation.Request) { r.SentAt = time.Time{} }),
+		"filed-hourly":        slacktest.Request(cancellation.Filed, hourly),
+		"filed-associated":    slacktest.Request(cancellation.Filed, func(r *cancellation.Request) { r.Submission.Associated = true }),
+		"filed-unread-cutoff": slacktest.Request(cancellation.Filed, func(r *cancellation.Request) {
 			r.Submission.Card.Cutoff, r.Ticket.Number = "", "153572280"
 		}),
-		"filed-unseen-billing": goldenRequest(cancellation.Filed, func(r *cancellation.Request) {
+		"filed-unseen-billing": slacktest.Request(cancellation.Filed, func(r *cancellation.Request) {
 			r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77}
 		}),
-		"duplicate":          goldenRequest(cancellation.Duplicate),
-		"denied":             goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team")),
-		"pending":            goldenRequest(cancellation.Pending, waitsForTwo),
-		"pending-approved":   goldenRequest(cancellation.Pending, waitsForTwo, approvedBy("U8")),
-		"pending-dear":       goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = noon.Add(30 * 24 * time.Hour) }),
-		"pending-unseen":     goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77} }),
-		"scheduled-approved": goldenRequest(cancellation.Scheduled, approvedBy("U8")),
-		"scheduled-undo":     goldenRequest(cancellation.Scheduled, approvedBy("U8"), func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }),
-		"filed-approved":     goldenRequest(cancellation.Filed, approvedBy("U8", "U9")),
-		"declined":           goldenRequest(cancellation.Declined, because("we still need 10.3.4.5"), endedBy("U8")),
-		"expired":            goldenRequest(cancellation.Expired),
-		"withdrawn-person":   goldenRequest(cancellation.Withdrawn, endedBy("U7")),
-		"rejected":           goldenRequest(cancellation.Rejected, because("Cancellation reason must be provided.")),
-		"rejected-changed":   goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyChanged, "name, tags"))),
-		"rejected-blocked":   goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
-		"rejected-warned":    goldenRequest(cancellation.Rejected, because(detail(cancellation.WhyWarned, "gateway-member, recent-transaction"))),
-		"rejected-notfound":  goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound)),
-		"unknown":            goldenRequest(cancellation.Unknown),
-		"stuck-unclear":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), lost(1)),
-		"stuck-restarted":    goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyUnclear, "the key has no right to view tickets"))),
-		"stuck-lost":         goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTwoLost, "2"))),
-		"stuck-hidden":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyTicketHidden, "153572280"))),
-		"stuck-closed":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyClosedBlocks, "153572280"))),
-		"stuck-checked":      goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyCheckFailed, detail(cancellation.WhyChanged, "name")))),
-		"stuck-poison":       goldenRequest(cancellation.Stuck, because(detail(cancellation.WhyPoison, "index out of range"))),
-		"withdrawn":          goldenRequest(cancellation.Withdrawn, because("looked twice")),
-		"reverted":           goldenRequest(cancellation.Reverted),
-		"reclaimed":          goldenRequest(cancellation.Reclaimed),
+		"duplicate":          slacktest.Request(cancellation.Duplicate),
+		"denied":             slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team")),
+		"pending":            slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo),
+		"pending-approved":   slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.ApprovedBy("U8")),
+		"pending-dear":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = slacktest.Noon.Add(30 * 24 * time.Hour) }),
+		"pending-unseen":     slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77} }),
+		"scheduled-approved": slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8")),
+		"scheduled-undo":     slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }),
+		"filed-approved":     slacktest.Request(cancellation.Filed, slacktest.ApprovedBy("U8", "U9")),
+		"declined":           slacktest.Request(cancellation.Declined, slacktest.Because("we still need 10.3.4.5"), slacktest.EndedBy("U8")),
+		"expired":            slacktest.Request(cancellation.Expired),
+		"withdrawn-person":   slacktest.Request(cancellation.Withdrawn, slacktest.EndedBy("U7")),
+		"rejected":           slacktest.Request(cancellation.Rejected, slacktest.Because("Cancellation reason must be provided.")),
+		"rejected-changed":   slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyChanged, "name, tags"))),
+		"rejected-blocked":   slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
+		"rejected-warned":    slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyWarned, "gateway-member, recent-transaction"))),
+		"rejected-notfound":  slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound)),
+		"unknown":            slacktest.Request(cancellation.Unknown),
+		"stuck-unclear":      slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), slacktest.Lost(1)),
+		"stuck-restarted":    slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyUnclear, "the key has no right to view tickets"))),
+		"stuck-lost":         slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyTwoLost, "2"))),
+		"stuck-hidden":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyTicketHidden, "153572280"))),
+		"stuck-closed":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyClosedBlocks, "153572280"))),
+		"stuck-checked":      slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyCheckFailed, detail(cancellation.WhyChanged, "name")))),
+		"stuck-poison":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyPoison, "index out of range"))),
+		"withdrawn":          slacktest.Request(cancellation.Withdrawn, slacktest.Because("looked twice")),
+		"reverted":           slacktest.Request(cancellation.Reverted),
+		"reclaimed":          slacktest.Request(cancellation.Reclaimed),
 	}
 }
 
 // goldenFreeze is a freeze that somebody in Slack ordered.
 func goldenFreeze() cancellation.Freeze {
-	return cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "SoftLayer has an outage", At: noon, Number: 3}
-}
-
-func waitsForTwo(r *cancellation.Request) {
-	r.Since, r.ExpiresAt, r.Decision.Approvals = noon, noon.Add(2*24*time.Hour), 2
-}
-
-func approvedBy(users ...string) func(r *cancellation.Request) {
-	return func(r *cancellation.Request) {
-		for _, user := range users {
-			r.Approvals = append(r.Approvals, cancellation.Approval{By: cancellation.Person{Team: "T1", ID: user, Name: "Raj"}, At: noon, Rule: "leads"})
-		}
-	}
-}
-
-func endedBy(user string) func(r *cancellation.Request) {
-	return func(r *cancellation.Request) { r.EndedBy = cancellation.Person{Team: "T1", ID: user, Name: "Raj"} }
+	return cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "SoftLayer has an outage", At: slacktest.Noon, Number: 3}
 }
 
 // TestWhereApproversAreAskedTheCardAsksThem holds the two other forms of a request that
 // waits, and its reminder.
 func TestWhereApproversAreAskedTheCardAsksThem(t *testing.T) {
 	t.Parallel()
-	judge, r := newJudge(t), goldenRequest(cancellation.Pending, waitsForTwo)
+	judge, r := slacktest.NewJudge(t), slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
 	for name, m := range map[string]Message{
 		"card":     testWords().Live(cancellation.ApprovalCard, r),
 		"card-dm":  testWords().Live(cancellation.Direct("U8"), r),
@@ -167,7 +115,7 @@ func TestWhereApproversAreAskedTheCardAsksThem(t *testing.T) {
 		"reminder": testWords().Reminder(r),
 	} {
 		golden(t, "pending-"+name, map[string]any{"text": m.Text, "blocks": m.Blocks})
-		require.NoError(t, judge.post(m), "Slack takes %s", name)
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s", name)
 	}
 }
 
@@ -200,12 +148,12 @@ func hourly(r *cancellation.Request) {
 
 func TestEveryMessageIsAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	judge := slacktest.NewJudge(t)
 	messages := goldenMessages()
 	for _, name := range slices.Sorted(maps.Keys(messages)) {
 		m := testWords().Live(cancellation.Result, messages[name])
 		golden(t, "message-"+name, map[string]any{"text": m.Text, "blocks": m.Blocks})
-		require.NoError(t, judge.post(m), "Slack takes %s", name)
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s", name)
 		blocks, err := json.Marshal(m.Blocks)
 		require.NoError(t, err)
 		for _, said := range []string{m.Text, string(blocks)} {
@@ -221,34 +169,34 @@ func TestEveryMessageIsAsItStandsInItsGoldenFile(t *testing.T) {
 
 func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	judge := slacktest.NewJudge(t)
 	for _, state := range []cancellation.State{cancellation.Filing, cancellation.Unknown, cancellation.Stuck, cancellation.Filed} {
-		m := testWords().Alarm(goldenRequest(state, because(cancellation.Because(cancellation.WhyUnclear, "ticket 9 cannot be read")), lost(1)))
+		m := testWords().Alarm(slacktest.Request(state, slacktest.Because(cancellation.Because(cancellation.WhyUnclear, "ticket 9 cannot be read")), slacktest.Lost(1)))
 		golden(t, "alarm-"+string(state), map[string]any{"text": m.Text, "blocks": m.Blocks})
-		require.NoError(t, judge.post(m), "Slack takes it")
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 		assert.Contains(t, m.Text, "7F3K-2QXD")
 	}
 }
 
 func TestARefusedPolicyIsToldAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	judge := slacktest.NewJudge(t)
 	problem := func(i int) string { return fmt.Sprintf("POLICY_FILE: policy.cedar:%d:1: <!channel> & *unknown*", i) }
 	few, many := []string{problem(1)}, []string{problem(1), problem(2), problem(3) + strings.Repeat("x", 1000), problem(4), problem(5), problem(6), problem(7)}
 	for name, problems := range map[string][]string{"policy-refused": few, "policy-refused-long": many} {
 		m := testWords().PolicyRefused(problems)
 		golden(t, name, map[string]any{"text": m.Text, "blocks": m.Blocks})
-		require.NoError(t, judge.post(m), "Slack takes it")
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 	}
 	assert.NotContains(t, testWords().PolicyRefused(few).Text, "<!channel>")
 }
 
 func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
-	r := cancellation.Request{Ref: goldenRef, State: cancellation.Stuck, Why: cancellation.Because(cancellation.WhyPoison, "not JSON")}
+	judge := slacktest.NewJudge(t)
+	r := cancellation.Request{Ref: slacktest.Ref, State: cancellation.Stuck, Why: cancellation.Because(cancellation.WhyPoison, "not JSON")}
 	for _, m := range []Message{testWords().Result(r), testWords().Alarm(r)} {
-		require.NoError(t, judge.post(m), "Slack takes it")
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 		assert.Contains(t, m.Text, "request 7F3K-2QXD")
 		assert.NotContains(t, m.Text, "Asked by")
 	}
@@ -258,7 +206,7 @@ func TestEveryStateHasItsMessage(t *testing.T) {
 	t.Parallel()
 	heads := make(map[string]cancellation.State)
 	for _, state := range cancellation.States() {
-		text := testWords().Result(goldenRequest(state)).Text
+		text := testWords().Result(slacktest.Request(state)).Text
 		head := text[:strings.Index(text, ":")]
 		assert.Empty(t, heads[head], "%s says the same as another state", state)
 		heads[head] = state
@@ -270,7 +218,7 @@ func TestEveryStateHasItsMessage(t *testing.T) {
 func goldenViews() map[string]slack.ModalViewRequest {
 	w := testWords()
 	card := func(changes ...func(*cancellation.Card)) *cancellation.Card {
-		c := goldenRequest(cancellation.Scheduled).Submission.Card
+		c := slacktest.Request(cancellation.Scheduled).Submission.Card
 		for _, change := range changes {
 			change(&c)
 		}
@@ -286,12 +234,12 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		"form":         w.modal(base, "sealed"),
 		"form-private": show(func(f *form) { f.place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
 		"form-note": show(func(f *form) {
-			f.note = NoServerCalled("db-042", []cancellation.Server{dbServer()})
+			f.note = NoServerCalled("db-042", []cancellation.Server{slacktest.DBServer()})
 		}),
 		"form-offers": show(func(f *form) {
-			twin := dbServer()
+			twin := slacktest.DBServer()
 			twin.ID, twin.FQDN = 1234569, "db-042.prod.example.com"
-			f.note, f.offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{dbServer(), twin}
+			f.note, f.offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{slacktest.DBServer(), twin}
 		}),
 		"form-failed": show(func(f *form) {
 			f.typed.Server, f.failed = 1234567, ChosenUnread(cancellation.ErrServerNotFound)
@@ -390,44 +338,44 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		}),
 		"blocked-billing":         show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
 		"looking-up":              lookingUp("db-042", "sealed"),
-		"recorded":                recorded(goldenRequest(cancellation.Scheduled), cancellation.Freeze{}),
-		"recorded-frozen":         recorded(goldenRequest(cancellation.Scheduled), goldenFreeze()),
-		"recorded-pending-frozen": recorded(goldenRequest(cancellation.Pending, waitsForTwo), goldenFreeze()),
+		"recorded":                recorded(slacktest.Request(cancellation.Scheduled), cancellation.Freeze{}),
+		"recorded-frozen":         recorded(slacktest.Request(cancellation.Scheduled), goldenFreeze()),
+		"recorded-pending-frozen": recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), goldenFreeze()),
 		"frozen":                  show(func(f *form) { f.frozen = goldenFreeze() }),
 		"blocked-ended": show(func(f *form) {
 			f.card = card(func(c *cancellation.Card) {
 				c.Standing = &cancellation.Standing{
 					Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"},
-					Ticket: cancellation.TicketID{ID: 153572280}, Known: noon.Add(15 * time.Minute),
+					Ticket: cancellation.TicketID{ID: 153572280}, Known: slacktest.Noon.Add(15 * time.Minute),
 				}
 			})
 		}),
-		"denied":           denied(goldenRequest(cancellation.Denied, because("servers tagged prod are cancelled by the data team only."), byRule("prod-data-team"))),
-		"recorded-pending": recorded(goldenRequest(cancellation.Pending, waitsForTwo), cancellation.Freeze{}),
-		"recorded-undo":    recorded(goldenRequest(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
-		"decline":          declineForm(goldenRequest(cancellation.Pending)),
-		"found-ticket":     foundForm(goldenRequest(cancellation.Stuck)),
-		"leave":            leaveForm(goldenRequest(cancellation.Stuck, func(r *cancellation.Request) { r.Since = noon })),
-		"details":          w.details(goldenRequest(cancellation.Pending, waitsForTwo)),
-		"details-all": w.details(goldenRequest(cancellation.Pending, waitsForTwo, func(r *cancellation.Request) {
+		"denied":           denied(slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
+		"recorded-pending": recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
+		"recorded-undo":    recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
+		"decline":          declineForm(slacktest.Request(cancellation.Pending)),
+		"found-ticket":     foundForm(slacktest.Request(cancellation.Stuck)),
+		"leave":            leaveForm(slacktest.Request(cancellation.Stuck, func(r *cancellation.Request) { r.Since = slacktest.Noon })),
+		"details":          w.details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)),
+		"details-all": w.details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) {
 			r.Submission.Associated = true
 			s := &r.Submission.Card.Server
 			s.Gateway, s.GatewayName, s.Partners, s.PartnersKnown = true, "gw-fra02", []string{"gw-fra02b"}, true
 			s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
 		})),
-		"held":        w.held(goldenRequest(cancellation.Filed)),
-		"not-known":   notKnown(goldenRef),
+		"held":        w.held(slacktest.Request(cancellation.Filed)),
+		"not-known":   notKnown(slacktest.Ref),
 		"broken-form": brokenForm("/cancel-server"),
 	}
 }
 
 func TestEveryViewIsAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	judge := slacktest.NewJudge(t)
 	views := goldenViews()
 	for _, name := range slices.Sorted(maps.Keys(views)) {
 		golden(t, "view-"+name, views[name])
-		_, err := judge.open(views[name])
+		_, err := judge.Open(views[name])
 		require.NoError(t, err, "Slack takes %s", name)
 		assert.NotContains(t, []string{"Cancel", ""}, views[name].Close.Text, "%s: what dismisses is not called Cancel", name)
 	}
@@ -449,8 +397,8 @@ func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
 // of SoftLayer can be.
 func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
-	for _, evil := range hostile() {
+	judge := slacktest.NewJudge(t)
+	for _, evil := range slacktest.Hostile() {
 		for name, r := range goldenMessages() {
 			s := &r.Submission
 			s.Card.Server.FQDN, s.Card.Account.Name, s.By.Name, s.Reason, s.Content = evil, evil, evil, evil, evil
@@ -464,10 +412,10 @@ func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 				r.Why = evil
 			}
 			m := testWords().Live(cancellation.ApprovalCard, r)
-			require.NoError(t, judge.post(m), "Slack takes %s with %.20q", name, evil)
+			require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s with %.20q", name, evil)
 			blocks, err := json.Marshal(m.Blocks)
 			require.NoError(t, err)
-			assertInert(t, blocks)
+			slacktest.AssertInert(t, blocks)
 			text := strings.ReplaceAll(strings.ReplaceAll(m.Text, "<https://cloud.ibm.com/unifiedsupport/cases", ""), "\u200b`\u200b", "")
 			for _, active := range []string{"<!", "<http", "<@U123", "`", "://evil"} {
 				assert.NotContains(t, text, active, "%s with %.20q", name, evil)

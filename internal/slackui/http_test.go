@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -27,9 +29,9 @@ type far struct {
 
 func newFar(t *testing.T, h Handler) *far {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent(), Answer: unhurried})
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
 	f := &far{dispatcher: d, arrived: make(chan struct{}, 100)}
-	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: silent(), Body: unhurried}).Routes()
+	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes()
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case f.arrived <- struct{}{}:
@@ -152,7 +154,7 @@ func TestACommandAndASubmissionReachTheHandler(t *testing.T) {
 	status, body := f.send(t, post("/slack/commands", commandForm("db1 & co")))
 	assert.Equal(t, 200, status)
 	assert.JSONEq(t, `{"text":"opened"}`, body)
-	eventually(t, after.Load, "the work after the acknowledgement is done")
+	slacktest.Eventually(t, after.Load, "the work after the acknowledgement is done")
 
 	rotated := post("/slack/interactions", interactionForm(submissionPayload))
 	rotated.secret = "next"

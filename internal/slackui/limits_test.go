@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,7 +19,7 @@ import (
 )
 
 func TestALimitHoldsBackItsMethodAndChannelUntilRetryAfterIsOver(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		l := newLimits()
 		calls := 0
 		call := func(method, channel string, answer error) error {
@@ -56,7 +58,7 @@ func TestOnlyARateLimitHoldsBack(t *testing.T) {
 }
 
 func TestALateAnswerDoesNotShortenALimit(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		l := newLimits()
 		kind := limit{"chat.postMessage", "C1"}
 		l.hold(kind, time.Minute)
@@ -66,7 +68,7 @@ func TestALateAnswerDoesNotShortenALimit(t *testing.T) {
 }
 
 func TestTheMemoryForLimitsIsBounded(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		l := newLimits()
 		for i := range maxLimits + 100 {
 			l.hold(limit{"chat.postMessage", fmt.Sprint("C", i)}, time.Hour+time.Duration(i)*time.Second)
@@ -83,14 +85,14 @@ func TestTheMemoryForLimitsIsBounded(t *testing.T) {
 const retryAfter = time.Second
 
 // announcing is an announcer in a strict workspace.
-func announcing(t *testing.T) (*workspace, *Announcer) {
+func announcing(t *testing.T) (*slacktest.Workspace, *Announcer) {
 	t.Helper()
-	w := newWorkspace(t, fakeslack.Options{Scopes: append(fakeslack.DefaultScopes(), "channels:history")})
-	return w, NewAnnouncer(AnnouncerOptions{Web: w.web(t), Words: plainWords{}, Log: silent()})
+	w := slacktest.NewWorkspace(t, fakeslack.Options{Scopes: append(fakeslack.DefaultScopes(), "channels:history")})
+	return w, NewAnnouncer(AnnouncerOptions{Web: clientIn(t, w), Words: plainWords{}, Log: slacktest.Silent()})
 }
 
 func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w, a := announcing(t)
 		began := time.Now()
 		here, there := w.Cast().Channel, w.Cast().PrivateChannel
@@ -109,7 +111,7 @@ func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
 			assert.Equal(t, cancellation.Undelivered, delivery)
 			assert.Equal(t, retryAfter*3/4, left)
 		}
-		assert.Equal(t, []time.Duration{0, 0}, w.times("chat.postMessage", began), "Slack is not called before the time is over")
+		assert.Equal(t, []time.Duration{0, 0}, w.Times("chat.postMessage", began), "Slack is not called before the time is over")
 		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: there}, cancellation.Result, told())
 		assert.Equal(t, cancellation.Delivered, delivery, "another channel goes on")
 		delivery, _ = a.Update(t.Context(), at, cancellation.Result, told())
@@ -118,46 +120,46 @@ func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
 		time.Sleep(retryAfter * 3 / 4)
 		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
 		assert.Equal(t, cancellation.Delivered, delivery)
-		assert.Len(t, w.seen("chat.postMessage"), 4)
+		assert.Len(t, w.Seen("chat.postMessage"), 4)
 	})
 }
 
 func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
 	t.Parallel()
-	for method, call := range map[string]func(t *testing.T, w *workspace, a *Announcer) bool{
-		"conversations.open": func(t *testing.T, w *workspace, a *Announcer) bool {
+	for method, call := range map[string]func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool{
+		"conversations.open": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
 			r := told()
 			r.Submission.By.ID = w.Cast().User
 			_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, r)
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},
-		"conversations.history": func(t *testing.T, w *workspace, a *Announcer) bool {
+		"conversations.history": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
 			_, _, known := a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told(), time.Now())
 			return known
 		},
-		"chat.update": func(t *testing.T, w *workspace, a *Announcer) bool {
+		"chat.update": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
 			at, _, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told())
 			delivery, left := a.Update(t.Context(), at, cancellation.Result, told())
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},
-		"users.info": func(t *testing.T, w *workspace, a *Announcer) bool {
+		"users.info": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
 			return reads(t, w, a.o.Web)
 		},
-		"usergroups.list": func(t *testing.T, w *workspace, a *Announcer) bool {
+		"usergroups.list": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
 			return reads(t, w, a.o.Web, w.Cast().CancelGroup)
 		},
 	} {
 		t.Run(method, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				w, a := announcing(t)
 				began := time.Now()
 				require.NoError(t, w.Fault(method, fakeslack.FaultRateLimited, 1))
 				assert.False(t, call(t, w, a))
 				time.Sleep(retryAfter - time.Millisecond)
 				assert.False(t, call(t, w, a))
-				assert.Equal(t, []time.Duration{0}, w.times(method, began), "Slack is not called before the time is over")
+				assert.Equal(t, []time.Duration{0}, w.Times(method, began), "Slack is not called before the time is over")
 				time.Sleep(time.Millisecond)
 				assert.True(t, call(t, w, a))
 				synctest.Wait()
@@ -167,9 +169,9 @@ func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
 }
 
 // reads reports whether a directory that has just begun can read a person.
-func reads(t *testing.T, w *workspace, web *Web, groups ...string) bool {
+func reads(t *testing.T, w *slacktest.Workspace, web *Web, groups ...string) bool {
 	t.Helper()
-	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Groups: theGroups(groups...), Log: silent()})
+	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Groups: theGroups(groups...), Log: slacktest.Silent()})
 	defer d.Close()
 	_, err := d.Principal(t.Context(), cancellation.Person{ID: w.Cast().User}, time.Minute)
 	return err == nil

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -24,19 +26,10 @@ func viewOf(t rapid.TB, raw json.RawMessage) *View {
 	return i.View
 }
 
-// hostile is text that tries to be more than text.
-func hostile() []string {
-	return []string{
-		"<!channel>", "<https://evil.example|ticket 1>", "<@U123>", "`code` *bold* _it_ ~no~", "😀👩‍💻", "\u202eterces\u202c",
-		"[cancel-server 7F3K-2QXD 00000000000000000000000000]", "&lt;!here&gt;", "a\nb\r\nc\x00d", strings.Repeat("é", 3000), strings.Repeat("<&>\"", 750),
-		"\xff\xfe", ":tada:", "@channel #general", "https://evil.example/",
-	}
-}
-
 // randomForm draws a form, with hostile text in every place where text can be.
 func randomForm(r *rand.Rand) form {
-	any := func() string { return hostile()[r.IntN(len(hostile()))] }
-	server := dbServer()
+	any := func() string { return slacktest.Hostile()[r.IntN(len(slacktest.Hostile()))] }
+	server := slacktest.DBServer()
 	server.ID = 1 + r.Int64N(1<<40)
 	server.FQDN, server.OS, server.Tags = any(), any(), []string{any(), any()}
 	server.Gateway, server.LastTransaction = r.IntN(2) == 0, any()
@@ -46,7 +39,7 @@ func randomForm(r *rand.Rand) form {
 	f := form{
 		account: cancellation.Account{ID: "123456", Name: any()},
 		place:   cancellation.Place{Channel: "C1", ChannelName: any()},
-		card:    &cancellation.Card{Server: server, ReadAt: noon},
+		card:    &cancellation.Card{Server: server, ReadAt: slacktest.Noon},
 		typed: typed{
 			Server: server.ID, Reason: cancellation.Reasons()[r.IntN(10)], Content: strings.ToValidUTF8(any(), "?"),
 			Associated: r.IntN(2) == 0, Confirmation: strings.ToValidUTF8(any(), "?"),
@@ -71,12 +64,12 @@ func randomForm(r *rand.Rand) form {
 
 func TestTheFormAndItsParsingAreEachOthersInverse(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	judge := slacktest.NewJudge(t)
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		for range 2 {
 			f := randomForm(random)
-			raw, err := judge.open(testWords().modal(f, "sealed"))
+			raw, err := judge.Open(testWords().modal(f, "sealed"))
 			require.NoError(t, err, "Slack takes %+v", f)
 			card := int64(0)
 			if f.card != nil {
@@ -85,53 +78,14 @@ func TestTheFormAndItsParsingAreEachOthersInverse(t *testing.T) {
 			read, err := parse(*viewOf(t, raw), card)
 			require.NoError(t, err)
 			require.Equal(t, f.typed, read)
-			assertInert(t, raw)
+			slacktest.AssertInert(t, raw)
 		}
 	})
-}
-
-// assertInert holds that no mrkdwn has anything foreign in it, and that links are ours alone.
-func assertInert(t rapid.TB, raw []byte) {
-	t.Helper()
-	var value any
-	require.NoError(t, json.Unmarshal(raw, &value))
-	every(value, func(o map[string]any) {
-		text, _ := o["text"].(string)
-		switch o["type"] {
-		case "mrkdwn":
-			for _, evil := range []string{"<!channel", "<https", "<@U123", "evil", "@channel"} {
-				assert.NotContains(t, text, evil)
-			}
-		case "link":
-			assert.True(t, strings.HasPrefix(o["url"].(string), "https://cloud.ibm.com/"), "the link %v", o["url"])
-		case "plain_text":
-			assert.Equal(t, false, o["emoji"], "an emoji's name stays a name")
-		case "user":
-			assert.Contains(t, []string{"U7", "U8", "U9"}, o["user_id"], "only the requester and the approvers are mentioned")
-		case "broadcast", "usergroup", "emoji":
-			t.Errorf("a %v is shown", o["type"])
-		}
-	})
-}
-
-// every visits every object of a JSON value.
-func every(value any, visit func(map[string]any)) {
-	switch value := value.(type) {
-	case map[string]any:
-		visit(value)
-		for _, child := range value {
-			every(child, visit)
-		}
-	case []any:
-		for _, child := range value {
-			every(child, visit)
-		}
-	}
 }
 
 func TestFieldsThatBelongToAServerCarryItsID(t *testing.T) {
 	t.Parallel()
-	card := &cancellation.Card{Server: dbServer(), ReadAt: noon}
+	card := &cancellation.Card{Server: slacktest.DBServer(), ReadAt: slacktest.Noon}
 	ids := func(f form) map[string]bool {
 		found := make(map[string]bool)
 		for _, b := range testWords().modal(f, "").Blocks.BlockSet {
@@ -172,9 +126,9 @@ func TestAnAnswerFitsSocketMode(t *testing.T) {
 
 func FuzzSubmission(f *testing.F) {
 	sealer := sealer{key: []byte("key")}
-	sealed, err := sealer.seal(f.Context(), metadata{By: cancellation.Person{ID: "U1"}, Card: &cancellation.Card{Server: dbServer()}})
+	sealed, err := sealer.seal(f.Context(), metadata{By: cancellation.Person{ID: "U1"}, Card: &cancellation.Card{Server: slacktest.DBServer()}})
 	require.NoError(f, err)
-	view, err := json.Marshal(testWords().modal(form{card: &cancellation.Card{Server: dbServer()}}, sealed))
+	view, err := json.Marshal(testWords().modal(form{card: &cancellation.Card{Server: slacktest.DBServer()}}, sealed))
 	require.NoError(f, err)
 	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":`+string(view)+`}`), sealed)
 	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":{"id":"V","callback_id":"cancel-server:form:1","state":{"values":{"server":{"choose":{"selected_option":{"value":"12"}}},"reason":{},"content":null}}}}`), "1z.AAAA.AAAA")
@@ -196,7 +150,7 @@ func FuzzSubmission(f *testing.F) {
 
 func TestCutCountsAsSlackMight(t *testing.T) {
 	t.Parallel()
-	for _, text := range append(hostile(), "", "a", "ab", "abc") {
+	for _, text := range append(slacktest.Hostile(), "", "a", "ab", "abc") {
 		for _, limit := range []int{1, 2, 24, 75, 3000} {
 			short := cut(text, limit)
 			assert.LessOrEqual(t, len(utf16.Encode([]rune(short))), limit, "%.20q to %d", text, limit)
@@ -237,7 +191,7 @@ func TestDatesAreSoftLayersOwn(t *testing.T) {
 		assert.Equal(t, day(at), calendar(given))
 	}
 	assert.Empty(t, calendar("soon"))
-	assert.Equal(t, "<!date^1795348800^{date_short} {time}|22 Nov 2026 12:00 UTC>", moment(noon))
+	assert.Equal(t, "<!date^1795348800^{date_short} {time}|22 Nov 2026 12:00 UTC>", moment(slacktest.Noon))
 }
 
 func TestMoneyIsAddedExactlyOrNotAtAll(t *testing.T) {

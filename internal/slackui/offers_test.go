@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +29,7 @@ func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
 			open(s)
 			view := s.waitFor(s.cast.User, "Choose the one that you mean.")
 			ids := map[string]bool{}
-			walk(decoded(t, view.View), func(object map[string]any) {
+			slacktest.Walk(decoded(t, view.View), func(object map[string]any) {
 				if object["type"] == "button" {
 					ids[object["value"].(string)] = true
 				}

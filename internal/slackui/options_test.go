@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -155,7 +157,7 @@ func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
 func TestANameInACommandIsLookedUpAsServersAreNow(t *testing.T) {
 	t.Parallel()
 	now := newRack()
-	renamed := dbServer()
+	renamed := slacktest.DBServer()
 	renamed.FQDN, renamed.Hostname = "renamed.stg.example.com", "renamed"
 	now.set(renamed)
 	s := newStage(t, func(s *stage) { s.app.byName = now })

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -111,13 +113,13 @@ func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
 			m := s.alert(text, "")
 			s.use(s.cast.User, MessageShortcut, &m)
 			view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
-			assert.Contains(t, textOf(view.View), "the result goes to the message's thread in #infra-changes")
+			assert.Contains(t, slacktest.TextOf(view.View), "the result goes to the message's thread in #infra-changes")
 			s.submit(s.cast.User, filled(db, dbName))
 			r, standing := s.live(db)
 			require.True(t, standing)
 			assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel)
 			assert.Equal(t, m.TS, r.Submission.Place.Thread)
-			assert.Contains(t, textOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
+			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
 		})
 	}
 }
@@ -166,7 +168,7 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 			m := s.alert(c.text, "")
 			s.use(s.cast.User, MessageShortcut, &m)
 			view := s.waitFor(s.cast.User, c.says)
-			assert.NotContains(t, textOf(view.View), "to confirm")
+			assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 		})
 	}
 }
@@ -176,7 +178,7 @@ func TestAGlobalShortcutAnswersByDirectMessage(t *testing.T) {
 	s := newStage(t)
 	s.use(s.cast.User, GlobalShortcut, nil)
 	view := s.waitFor(s.cast.User, "What ran here")
-	assert.Contains(t, textOf(view.View), "the result goes to you")
+	assert.Contains(t, slacktest.TextOf(view.View), "the result goes to you")
 	s.choose(s.cast.User, db)
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 	s.submit(s.cast.User, filled(db, dbName))
@@ -194,7 +196,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	s.use(s.cast.Guest, MessageShortcut, &m)
 	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	s.use(s.cast.Guest, GlobalShortcut, nil)
-	eventually(t, func() bool {
+	slacktest.Eventually(t, func() bool {
 		all, err := s.slack.Messages(t.Context(), s.cast.Guest, 0)
 		require.NoError(t, err)
 		return len(all) == 1 && strings.Contains(all[0].Text, "You may not ask for cancellations here")
@@ -258,23 +260,23 @@ func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 
 func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
 	r := told()
 	r.Submission.Place.Thread = "5.6"
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	sent := far.received()[0].json
+	sent := far.Received()[0].JSON
 	assert.Equal(t, "5.6", sent["thread_ts"])
 	assert.Equal(t, "in_channel", sent["response_type"])
 	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")
 }
 
 func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
-		w := newWorkspace(t, fakeslack.Options{})
+	slacktest.InVirtualTime(t, func(t *testing.T) {
+		w := slacktest.NewWorkspace(t, fakeslack.Options{})
 		w.SetScopes("chat:write", "im:write", "channels:history")
-		a := NewAnnouncer(AnnouncerOptions{Web: w.web(t), Words: plainWords{}, Log: silent()})
+		a := NewAnnouncer(AnnouncerOptions{Web: clientIn(t, w), Words: plainWords{}, Log: slacktest.Silent()})
 		root, err := w.Say(t.Context(), fakeslack.Said{User: w.Cast().User, Channel: w.Cast().Channel, Text: "down"})
 		require.NoError(t, err)
 		r := told()

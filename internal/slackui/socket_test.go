@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +26,7 @@ import (
 )
 
 func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var got Command
 		var after bool
 		w := wire(t, wiring{}, func(*wired) Handler {
@@ -33,7 +35,7 @@ func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
 				return Reply(`{"text":"only for you"}`), func(context.Context) { after = true }
 			}}
 		})
-		ack := w.typed(t, "db1 & co")
+		ack := w.Typed(t, "db1 & co")
 		assert.Equal(t, 200, ack.Status)
 		assert.JSONEq(t, `{"text":"only for you"}`, string(ack.Body))
 		synctest.Wait()
@@ -44,30 +46,30 @@ func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
 		assert.Equal(t, "db1 & co", got.Text)
 		assert.NotEmpty(t, got.TriggerID)
 		assert.NotEmpty(t, got.ResponseURL)
-		assert.Empty(t, w.rulesBroken())
+		assert.Empty(t, w.RulesBroken())
 	})
 }
 
 func TestAnEmptyReplyAcknowledgesWithoutAPayload(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{}, func(*wired) Handler {
 			return handlerFuncs{command: func(context.Context, Command) (Reply, After) { return nil, nil }}
 		})
-		ack := w.typed(t, "")
+		ack := w.Typed(t, "")
 		assert.Equal(t, 200, ack.Status)
 		assert.Equal(t, "null", string(ack.Body))
-		assert.Empty(t, w.rulesBroken())
+		assert.Empty(t, w.RulesBroken())
 	})
 }
 
 func TestAnInteractionBySocket(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var got Interaction
 		w := wire(t, wiring{}, func(w *wired) Handler {
-			web := w.web(t)
+			web := clientIn(t, w.Workspace)
 			return handlerFuncs{
 				command: func(ctx context.Context, c Command) (Reply, After) {
-					view := modal()
+					view := slacktest.Modal()
 					view.NotifyOnClose, view.CallbackID = true, "cancel.v1"
 					_, _, err := web.OpenView(ctx, c.TriggerID, view)
 					assert.NoError(t, err)
@@ -76,7 +78,7 @@ func TestAnInteractionBySocket(t *testing.T) {
 				interaction: func(_ context.Context, i Interaction) (Reply, After) { got = i; return nil, nil },
 			}
 		})
-		w.typed(t, "")
+		w.Typed(t, "")
 		views, err := w.Views(w.Cast().User)
 		require.NoError(t, err)
 		require.Len(t, views, 1)
@@ -91,7 +93,7 @@ func TestAnInteractionBySocket(t *testing.T) {
 }
 
 func TestWhatIsNotAcknowledgedComesAgainAndIsWorked(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var times atomic.Int32
 		w := wire(t, wiring{}, func(*wired) Handler {
 			return handlerFuncs{command: func(context.Context, Command) (Reply, After) {
@@ -101,14 +103,14 @@ func TestWhatIsNotAcknowledgedComesAgainAndIsWorked(t *testing.T) {
 				return nil, nil
 			}}
 		})
-		assert.Equal(t, "operation_timeout", w.typed(t, "").Error)
+		assert.Equal(t, "operation_timeout", w.Typed(t, "").Error)
 		synctest.Wait()
 		assert.EqualValues(t, 2, times.Load(), "the repeated delivery is worked, not dropped")
 	})
 }
 
 func TestAnAcknowledgementTooLongForASocketIsNotSent(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{}, func(*wired) Handler {
 			return handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
 				if c.Text == "long" {
@@ -117,22 +119,22 @@ func TestAnAcknowledgementTooLongForASocketIsNotSent(t *testing.T) {
 				return Reply(`{"text":"short"}`), nil
 			}}
 		})
-		assert.Equal(t, "operation_timeout", w.typed(t, "long").Error)
-		assert.Equal(t, 200, w.typed(t, "").Status, "Slack did not close the connection")
+		assert.Equal(t, "operation_timeout", w.Typed(t, "long").Error)
+		assert.Equal(t, 200, w.Typed(t, "").Status, "Slack did not close the connection")
 		assert.Len(t, w.connections(), 1)
 		assert.True(t, w.says("acknowledging a delivery"))
 	})
 }
 
 func TestTheSecondConnectionIsOpenedSomeTimeAfterTheFirst(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{}, replying("here"))
 		status := w.socket.Status()
 		assert.Equal(t, SocketStatus{Standing: 1, Wanted: 2, LastHeard: w.began}, status)
 		w.both(t)
 		assert.Equal(t, []time.Duration{0, openStagger}, w.connections(), "so that Slack never ends both at the same moment")
 		assert.Equal(t, w.began.Add(openStagger), w.socket.Status().LastHeard)
-		w.typed(t, "")
+		w.Typed(t, "")
 		assert.Equal(t, w.began.Add(2*openStagger), w.socket.Status().LastHeard)
 	})
 }
@@ -160,28 +162,28 @@ func TestWhateverBefallsAConnectionEachCommandGetsOneForm(t *testing.T) {
 		{fakeslack.SocketSwallow, 1, quietTime},
 	} {
 		t.Run(fmt.Sprintf("%s of %d", c.befalls, c.wanted), func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				w := wire(t, wiring{
 					slack:  fakeslack.Options{AckTimeout: time.Second}, // so that a trigger lives for three tries
 					wanted: func() int { return c.wanted },
 				}, opening(t, nil))
 				time.Sleep(2 * openStagger)
-				w.typed(t, "before")
+				w.Typed(t, "before")
 				require.NoError(t, w.SocketAt(1, c.befalls))
 				commands := 1
 				for range c.wanted { // with two, one of them is given to either connection
 					if c.wanted == 1 && c.within > 0 {
 						break // nobody could be reached
 					}
-					w.typed(t, "meanwhile")
+					w.Typed(t, "meanwhile")
 					commands++
 				}
 				time.Sleep(c.within)
 				synctest.Wait()
 				status := w.socket.Status()
 				assert.Equal(t, c.wanted, status.Standing)
-				w.typed(t, "after")
-				w.typed(t, "after")
+				w.Typed(t, "after")
+				w.Typed(t, "after")
 				w.eachGotOneForm(t, commands+2)
 				assert.Len(t, w.connections(), c.wanted+1, "one connection is opened, for the one that went")
 			})
@@ -198,12 +200,12 @@ func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 	} {
 		for wanted := 1; wanted <= mostConnections; wanted++ {
 			t.Run(fmt.Sprintf("%s of %d", befalls, wanted), func(t *testing.T) {
-				inVirtualTime(t, func(t *testing.T) {
+				slacktest.InVirtualTime(t, func(t *testing.T) {
 					hold := make(chan struct{})
 					w := wire(t, wiring{wanted: func() int { return wanted }}, opening(t, hold))
 					time.Sleep(2 * openStagger)
 					acks := make(chan fakeslack.Ack, 1)
-					go func() { acks <- w.typed(t, "hold") }()
+					go func() { acks <- w.Typed(t, "hold") }()
 					synctest.Wait()
 					require.NoError(t, w.Socket(befalls))
 					synctest.Wait()
@@ -211,7 +213,7 @@ func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 					assert.Equal(t, 200, (<-acks).Status, "the person sees no failure")
 					synctest.Wait()
 					w.eachGotOneForm(t, 1)
-					assert.Equal(t, again, len(w.seen("slash_command")) > 1, "is it delivered again?")
+					assert.Equal(t, again, len(w.Seen("slash_command")) > 1, "is it delivered again?")
 				})
 			})
 		}
@@ -219,7 +221,7 @@ func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 }
 
 func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: alone}, replying("here"))
 		const failures = 3
 		require.NoError(t, w.Fault("apps.connections.open", fakeslack.FaultError500, failures))
@@ -231,12 +233,12 @@ func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
 		assert.Len(t, w.connections(), 1+failures+1, "it was renewed, at the fourth try")
 		assert.Equal(t, 1, least)
 		assert.True(t, w.says("500 Internal Server Error"))
-		assert.Equal(t, 200, w.typed(t, "").Status)
+		assert.Equal(t, 200, w.Typed(t, "").Status)
 	})
 }
 
 func TestAConnectionThatStoodIsReplacedAtOnceHoweverOften(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: alone}, replying("here"))
 		for range 10 {
 			time.Sleep(settledTime)
@@ -248,7 +250,7 @@ func TestAConnectionThatStoodIsReplacedAtOnceHoweverOften(t *testing.T) {
 }
 
 func TestAConnectionWithoutPingsIsGivenUp(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: alone}, replying("here"))
 		time.Sleep(time.Minute)
 		deafened := time.Now()
@@ -257,37 +259,37 @@ func TestAConnectionWithoutPingsIsGivenUp(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, w.connections(), 2)
 		assert.LessOrEqual(t, w.connections()[1], deafened.Add(pingTime).Sub(w.began))
-		assert.Equal(t, 200, w.typed(t, "").Status)
+		assert.Equal(t, 200, w.Typed(t, "").Status)
 		assert.True(t, w.says(errLost.Error()))
 	})
 }
 
 func TestADeliveryThatComesAgainShowsWhichConnectionIsDeaf(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{AckTimeout: time.Second}}, opening(t, nil))
 		w.both(t)
 		time.Sleep(5 * time.Minute)
 		require.NoError(t, w.SocketAt(1, fakeslack.SocketSwallow))
-		w.typed(t, "one of these")
-		w.typed(t, "is swallowed at first")
+		w.Typed(t, "one of these")
+		w.Typed(t, "is swallowed at first")
 		time.Sleep(time.Second)
 		w.eachGotOneForm(t, 2)
-		assert.Len(t, w.seen("slash_command"), 3)
+		assert.Len(t, w.Seen("slash_command"), 3)
 		assert.Len(t, w.connections(), 3, "the silent one is renewed at once, and no other")
 		assert.True(t, w.says(errSuspect.Error()))
 		for range 4 {
-			assert.Equal(t, 200, w.typed(t, "now").Status)
+			assert.Equal(t, 200, w.Typed(t, "now").Status)
 		}
 		w.eachGotOneForm(t, 6)
 	})
 }
 
 func TestAConnectionThatIsHeardIsNotRenewed(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: alone}, replying("here"))
 		for range 24 {
 			time.Sleep(quietTime - time.Minute)
-			w.typed(t, "")
+			w.Typed(t, "")
 		}
 		assert.Len(t, w.connections(), 1)
 	})
@@ -297,7 +299,7 @@ func TestAConnectionThatIsHeardIsNotRenewed(t *testing.T) {
 // (docs.slack.dev/reference/methods/apps.connections.open), of which Slack lets ten
 // connections stand.
 func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{PingInterval: 20 * time.Second}}, replying("here"))
 		w.both(t)
 		const night = 5 * time.Hour
@@ -314,16 +316,16 @@ func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
 		for i := range calls[1:] {
 			assert.GreaterOrEqual(t, calls[i+1]-calls[i], openStagger, "one at a time")
 		}
-		assert.Empty(t, w.rulesBroken())
+		assert.Empty(t, w.RulesBroken())
 	})
 }
 
 func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1}}, opening(t, nil))
 		for range 10 {
 			time.Sleep(3 * time.Minute)
-			require.Equal(t, 200, w.typed(t, "").Status)
+			require.Equal(t, 200, w.Typed(t, "").Status)
 		}
 		assert.Equal(t, 1, w.socket.Status().Standing)
 		w.eachGotOneForm(t, 10)
@@ -335,11 +337,11 @@ func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
 }
 
 func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 2}, before: func(w *wired) {
-			address, err := NewConnections(w.AppToken(), w.url, w.network.transport()).Open(t.Context())
+			address, err := NewConnections(w.AppToken(), w.URL, w.Network.Transport()).Open(t.Context())
 			require.NoError(t, err)
-			other, _, err := (&websocket.Dialer{NetDialContext: w.network.dial}).DialContext(t.Context(), address, nil)
+			other, _, err := (&websocket.Dialer{NetDialContext: w.Network.Dial}).DialContext(t.Context(), address, nil)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = other.Close() })
 			time.AfterFunc(time.Hour, func() { _ = other.NetConn().Close() })
@@ -364,7 +366,7 @@ func TestAPlaceThatSlackCountsAMomentLongerIsTakenSoon(t *testing.T) {
 		6 * time.Second:        7 * time.Second,
 	} {
 		t.Run(lingering.String(), func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1, Lingering: lingering}, wanted: alone}, replying("here"))
 				time.Sleep(quietTime)
 				synctest.Wait()
@@ -372,16 +374,16 @@ func TestAPlaceThatSlackCountsAMomentLongerIsTakenSoon(t *testing.T) {
 				time.Sleep(most)
 				synctest.Wait()
 				assert.Equal(t, 1, w.socket.Status().Standing)
-				assert.Equal(t, 200, w.typed(t, "").Status)
+				assert.Equal(t, 200, w.Typed(t, "").Status)
 			})
 		})
 	}
 }
 
 func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var asked string
-		proxy := newNetwork()
+		proxy := slacktest.NewNetwork()
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 			asked = r.Method + " " + r.Host
 			out.WriteHeader(http.StatusProxyAuthRequired)
@@ -392,7 +394,7 @@ func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
 			assert.NoError(t, server.Close())
 			serving.Wait()
 		})
-		s := NewSocket(SocketOptions{Log: silent()}).through(proxy)
+		s := NewSocket(SocketOptions{Log: slacktest.Silent()}).through(proxy)
 		s.base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.test:3128"})
 		_, err := s.dial(t.Context(), "wss://wss-primary.slack.com/link/?ticket=secret")
 		require.ErrorContains(t, err, "Proxy Authentication Required")
@@ -408,13 +410,13 @@ func TestTheEnvironmentsProxyIsUsedInProduction(t *testing.T) {
 }
 
 // through lets a socket of no workspace reach one.
-func (s *Socket) through(n *network) *Socket {
-	s.base.DialContext, s.base.Proxy, s.base.DisableKeepAlives = n.dial, nil, true
+func (s *Socket) through(n *slacktest.Network) *Socket {
+	s.base.DialContext, s.base.Proxy, s.base.DisableKeepAlives = n.Dial, nil, true
 	return s
 }
 
 func TestARateLimitedOpeningWaitsExactlyAsLongAsSlackAsks(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		const refusals = 8
 		w := wire(t, wiring{before: func(w *wired) {
 			require.NoError(t, w.Fault("apps.connections.open", fakeslack.FaultRateLimited, refusals))
@@ -429,12 +431,12 @@ func TestARateLimitedOpeningWaitsExactlyAsLongAsSlackAsks(t *testing.T) {
 			want = append(want, time.Duration(i)*time.Second)
 		}
 		assert.Equal(t, want, w.connections(), "one call each time that Retry-After is over, for both connections together")
-		assert.Equal(t, 200, w.typed(t, "").Status)
+		assert.Equal(t, 200, w.Typed(t, "").Status)
 	})
 }
 
 func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var wanted atomic.Int32
 		wanted.Store(2)
 		hold := make(chan struct{})
@@ -443,7 +445,7 @@ func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
 		time.Sleep(wantedPause - time.Second)
 		acks := make(chan fakeslack.Ack, 2)
 		for range 2 { // one on each
-			go func() { acks <- w.typed(t, "hold") }()
+			go func() { acks <- w.Typed(t, "hold") }()
 			synctest.Wait()
 		}
 		wanted.Store(1)
@@ -455,7 +457,7 @@ func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
 		for range 2 {
 			assert.Equal(t, 200, (<-acks).Status, "what was in hand is acknowledged where it came")
 		}
-		assert.Len(t, w.seen("slash_command"), 2, "so nothing is delivered again")
+		assert.Len(t, w.Seen("slash_command"), 2, "so nothing is delivered again")
 
 		time.Sleep(time.Minute)
 		require.Error(t, w.SocketAt(2, fakeslack.SocketRefresh), "it is gone at Slack's too")
@@ -467,7 +469,7 @@ func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 2, w.socket.Status().Standing, "more than two gain nothing")
 		assert.Equal(t, 2, w.socket.Status().Wanted)
-		w.typed(t, "")
+		w.Typed(t, "")
 		w.eachGotOneForm(t, 3)
 	})
 }
@@ -476,7 +478,7 @@ func TestTheConnectionThatDoesNotStandIsTheOneTooMany(t *testing.T) {
 	t.Parallel()
 	for place := 1; place <= mostConnections; place++ {
 		t.Run(fmt.Sprint(place), func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				var wanted atomic.Int32
 				wanted.Store(2)
 				w := wire(t, wiring{wanted: func() int { return int(wanted.Load()) }}, replying("here"))
@@ -489,19 +491,19 @@ func TestTheConnectionThatDoesNotStandIsTheOneTooMany(t *testing.T) {
 				synctest.Wait()
 				assert.Equal(t, 1, w.socket.Status().Standing)
 				assert.Len(t, w.connections(), calls, "and the other was never missed")
-				assert.Equal(t, 200, w.typed(t, "").Status)
+				assert.Equal(t, 200, w.Typed(t, "").Status)
 			})
 		})
 	}
 }
 
 func TestHangingUpWaitsForTheAnswersInHand(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		hold := make(chan struct{})
 		w := wire(t, wiring{}, opening(t, hold))
 		w.both(t)
 		acks := make(chan fakeslack.Ack, 1)
-		go func() { acks <- w.typed(t, "hold") }()
+		go func() { acks <- w.Typed(t, "hold") }()
 		synctest.Wait()
 		ended := make(chan error, 1)
 		go func() { ended <- w.hangUp() }()
@@ -516,12 +518,12 @@ func TestHangingUpWaitsForTheAnswersInHand(t *testing.T) {
 }
 
 func TestHangingUpDoesNotWaitForEver(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		hold := make(chan struct{})
 		w := wire(t, wiring{wanted: alone}, func(*wired) Handler {
 			return handlerFuncs{command: func(context.Context, Command) (Reply, After) { <-hold; return nil, nil }}
 		})
-		go w.typed(t, "")
+		go w.Typed(t, "")
 		synctest.Wait()
 		began := time.Now()
 		require.NoError(t, w.hangUp())
@@ -531,10 +533,10 @@ func TestHangingUpDoesNotWaitForEver(t *testing.T) {
 }
 
 func TestAnAcknowledgementThatSlackDoesNotTakeHasADeadline(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		held := make(chan net.Conn, 1)
 		far := newPeer(t, func(conn *websocket.Conn) { held <- conn.NetConn() }) // and nobody reads
-		s := NewSocket(SocketOptions{Log: silent()}).through(far)
+		s := NewSocket(SocketOptions{Log: slacktest.Silent()}).through(far)
 		c, err := s.dial(t.Context(), "ws://slack.test/")
 		require.NoError(t, err)
 		go s.read(c)
@@ -555,9 +557,9 @@ func TestATokenThatSlackRefusesEndsRun(t *testing.T) {
 	for _, word := range []string{"invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type"} {
 		t.Run(word, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, answerJSON(`{"ok":false,"error":"`+word+`"}`))
-			d := NewDispatcher(DispatcherOptions{Handler: untouched(t), Log: silent()})
-			err := NewSocket(SocketOptions{AppToken: "xapp-wrong", APIURL: far.URL + "/api/", Dispatcher: d, Log: silent()}).Run(t.Context())
+			far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"`+word+`"}`))
+			d := NewDispatcher(DispatcherOptions{Handler: untouched(t), Log: slacktest.Silent()})
+			err := NewSocket(SocketOptions{AppToken: "xapp-wrong", APIURL: far.URL + "/api/", Dispatcher: d, Log: slacktest.Silent()}).Run(t.Context())
 			require.ErrorIs(t, err, errBadToken)
 			require.ErrorContains(t, err, word)
 			assert.NotContains(t, err.Error(), "xapp-wrong")
@@ -571,7 +573,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 		fakeslack.FaultError503, fakeslack.FaultDropBefore, fakeslack.FaultHang, fakeslack.FaultFatalError, fakeslack.FaultInternalError,
 	} {
 		t.Run(fault, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				const outage = 20
 				w := wire(t, wiring{before: func(w *wired) {
 					require.NoError(t, w.Fault("apps.connections.open", fault, outage))
@@ -585,7 +587,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 				for i := range calls[1:] {
 					assert.LessOrEqual(t, calls[i+1]-calls[i], longPause+patientTime, "it comes back soon after Slack does")
 				}
-				assert.Equal(t, 200, w.typed(t, "").Status)
+				assert.Equal(t, 200, w.Typed(t, "").Status)
 				assert.True(t, w.says("connecting by Socket Mode"))
 				assert.NotContains(t, w.logged.String(), w.AppToken())
 				assert.NotContains(t, w.logged.String(), "slack.test/socket/", "the URL is a capability")
@@ -595,7 +597,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 }
 
 func TestAConnectionThatNeverStandsIsNotTriedWithoutEnd(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: alone}, replying("here"))
 		for time.Since(w.began) < 10*time.Minute {
 			_ = w.Workspace.Socket(fakeslack.SocketDisconnect)
@@ -622,9 +624,9 @@ func TestBackOffDoublesAndIsLeftToChance(t *testing.T) {
 
 // newPeer is a Slack that takes any websocket, says hello and then does what it is told
 // to. It ends with the test, whatever becomes of that.
-func newPeer(t *testing.T, then func(conn *websocket.Conn)) *network {
+func newPeer(t *testing.T, then func(conn *websocket.Conn)) *slacktest.Network {
 	t.Helper()
-	n := newNetwork()
+	n := slacktest.NewNetwork()
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		conn, err := new(websocket.Upgrader).Upgrade(out, r, nil)
 		if assert.NoError(t, err) && assert.NoError(t, conn.WriteJSON(envelope{Type: frameHello})) {
@@ -642,7 +644,7 @@ func newPeer(t *testing.T, then func(conn *websocket.Conn)) *network {
 
 // delivering is a Slack of one connection that delivers one envelope. It returns the
 // frames that Slack received, and what was logged.
-func delivering(t *testing.T, h Handler, e envelope) (received []string, logged *lockedText) {
+func delivering(t *testing.T, h Handler, e envelope) (received []string, logged *slacktest.Log) {
 	t.Helper()
 	ended := make(chan struct{})
 	far := newPeer(t, func(conn *websocket.Conn) {
@@ -656,8 +658,8 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 			received = append(received, string(frame))
 		}
 	})
-	log, logged := logInto()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: silent()})
+	log, logged := slacktest.LogInto()
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent()})
 	s := NewSocket(SocketOptions{Dispatcher: d, Log: log}).through(far)
 	c, err := s.dial(t.Context(), "ws://slack.test/")
 	require.NoError(t, err)
@@ -670,7 +672,7 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 }
 
 func TestABlockOfTheFutureIsNoReasonToDropAnEnvelope(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		require.Contains(t, submissionPayload, "a_block_of_the_future")
 		var got Interaction
 		received, _ := delivering(t, handlerFuncs{interaction: func(_ context.Context, i Interaction) (Reply, After) { got = i; return nil, nil }},
@@ -694,7 +696,7 @@ func TestWhatTheBotDoesNotTakeIsAcknowledgedAndWhatIsBrokenIsNot(t *testing.T) {
 		"a frame of no kind":  {envelope{Type: "of_the_future"}, false, "ignoring a frame"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				received, logged := delivering(t, untouched(t), c.envelope)
 				assert.Len(t, received, map[bool]int{true: 1}[c.acknowledged])
 				assert.Contains(t, logged.String(), c.said)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -37,7 +39,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	assert.Equal(t, s.cast.User, r.Submission.By.ID)
 	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
 	assert.Equal(t, 1, s.wakes)
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Recorded", dbName, "Being filed · ref " + r.Ref.Short(), "The result comes to #infra-changes."} {
 		assert.Contains(t, text, part)
 	}
@@ -66,7 +68,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	r, standing := s.live(db)
 	require.True(t, standing)
 	for _, body := range bodies {
-		assert.Contains(t, textOf(body), "Being filed · ref "+r.Ref.Short(), "each delivery gets the same answer")
+		assert.Contains(t, slacktest.TextOf(body), "Being filed · ref "+r.Ref.Short(), "each delivery gets the same answer")
 	}
 	assert.Equal(t, 1, s.wakes)
 }
@@ -136,8 +138,8 @@ func TestTextThatIsTooLongIsSaidSoAlsoWhereTheCardIsReadAnew(t *testing.T) {
 func TestEachWarningOfTheCardIsConfirmed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	server := dbServer()
-	server.Gateway, server.ProvisionDate = true, noon.Add(-time.Hour).Format(time.RFC3339)
+	server := slacktest.DBServer()
+	server.Gateway, server.ProvisionDate = true, slacktest.Noon.Add(-time.Hour).Format(time.RFC3339)
 	s.rack.set(server)
 	s.opened(s.cast.User, db, dbName)
 	ticked := func(warnings ...string) map[string]any {
@@ -165,7 +167,7 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	values := filled(db, dbName)
 	values[serverBlock] = map[string]map[string]any{serverAction: {"selected_option": option(web)}}
 	assert.Equal(t, "update", s.submit(s.cast.User, values)["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	assert.Contains(t, text, "Nothing was filed: check it, and press Request cancellation once more.")
 	assert.Contains(t, text, "Type web-001.stg.example.com to confirm")
 	assert.NotContains(t, string(s.top(s.cast.User).View), `"`+dbName+`"`, "the name typed for the other server is not carried over")
@@ -187,10 +189,10 @@ func TestACardOnItsWayNeverTakesTheAnswersPlace(t *testing.T) {
 	s.rack.hold(db, gate)
 	s.choose(s.cast.User, db)
 	s.submit(s.cast.User, filled(db, dbName))
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 	close(gate)
 	require.NoError(t, s.dispatcher.Shutdown(t.Context()))
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 }
 
 func TestAnOldCardIsReadAgain(t *testing.T) {
@@ -203,7 +205,7 @@ func TestAnOldCardIsReadAgain(t *testing.T) {
 	assert.Contains(t, found[serverBlock], "what you typed is kept")
 	s.rack.fail(nil)
 	s.submit(s.cast.User, nil)
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "This card was read just now.")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "This card was read just now.")
 	_, standing := s.live(db)
 	assert.False(t, standing)
 	s.submit(s.cast.User, nil)
@@ -228,7 +230,7 @@ func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
 	s.opened(s.cast.User, twin, "db-042.prod.example.com")
 	form := s.top(s.cast.User).ID
 	assert.Equal(t, "push", s.submit(s.cast.User, filled(twin, "db-042.prod.example.com"))["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Not allowed", "Nothing was filed. You may not ask to cancel db-042.prod.example.com:", "servers tagged protected are never cancelled here", "Rule protected-tags · ref "} {
 		assert.Contains(t, text, part)
 	}
@@ -250,7 +252,7 @@ func TestWhatNeedsApprovalWaitsForIt(t *testing.T) {
 	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
 	waits, standing := s.live(db)
 	assert.True(t, standing)
 	assert.Equal(t, cancellation.Pending, waits.State)
@@ -264,7 +266,7 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	s.submit(s.cast.Requester, filled(db, dbName))
 	first, _ := s.live(db)
 	assert.Equal(t, "push", s.submit(s.cast.User, filled(db, dbName))["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Already requested", "Nothing new was filed. ben asked already to cancel " + dbName, "Being filed · ref " + first.Ref.Short()} {
 		assert.Contains(t, text, part)
 	}
@@ -300,7 +302,7 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 
 	s.desk.Journal = brokenJournal{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
 	assert.Equal(t, "push", s.submit(s.cast.User, nil)["response_action"])
-	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, textOf(s.top(s.cast.User).View))
+	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
 }
 
 func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
@@ -336,7 +338,7 @@ func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
 		answer, after := s.app.Interaction(t.Context(), bad)
 		assert.Nil(t, after, name)
 		assert.Contains(t, string(answer), `"push"`, name)
-		assert.Contains(t, textOf(answer), "Nothing was filed. This form cannot be read", name)
+		assert.Contains(t, slacktest.TextOf(answer), "Nothing was filed. This form cannot be read", name)
 	}
 	_, standing := s.live(db)
 	assert.False(t, standing)

@@ -10,47 +10,43 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack"
+	"cancel-server/internal/slackui/slacktest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
 )
 
-func modal() slack.ModalViewRequest {
-	return slack.ModalViewRequest{
-		Type: slack.VTModal, Title: slack.NewTextBlockObject("plain_text", "T", false, false),
-		Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}},
-	}
-}
-
 const openedView = `{"ok":true,"view":{"id":"V1","hash":"h2","type":"modal","blocks":[{"type":"a_block_of_the_future","x":[1]}],"state":{"values":{}}}}`
 
 func TestViewCalls(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(openedView))
-	web := far.web(t)
-	id, hash, err := web.OpenView(t.Context(), "1.2", modal())
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(openedView))
+	web := clientOf(t, far)
+	id, hash, err := web.OpenView(t.Context(), "1.2", slacktest.Modal())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"V1", "h2"}, []string{id, hash})
-	hash, err = web.UpdateView(t.Context(), "V1", "h1", modal())
+	hash, err = web.UpdateView(t.Context(), "V1", "h1", slacktest.Modal())
 	require.NoError(t, err)
 	assert.Equal(t, "h2", hash)
 
-	calls := far.received()
+	calls := far.Received()
 	require.Len(t, calls, 2)
 	for i, method := range []string{"views.open", "views.update"} {
-		assert.Equal(t, method, calls[i].method)
-		assert.Equal(t, "Bearer xoxb-test", calls[i].authorization)
+		assert.Equal(t, method, calls[i].Method)
+		assert.Equal(t, "Bearer xoxb-test", calls[i].Authorization)
 	}
-	assert.Equal(t, "1.2", calls[0].json["trigger_id"])
-	assert.Equal(t, "V1", calls[1].json["view_id"])
-	assert.Equal(t, "h1", calls[1].json["hash"])
+	assert.Equal(t, "1.2", calls[0].JSON["trigger_id"])
+	assert.Equal(t, "V1", calls[1].JSON["view_id"])
+	assert.Equal(t, "h1", calls[1].JSON["hash"])
 }
 
 func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) { answerJSON(`{"ok":true,"of":"`+c.method+`"}`)(w, c) })
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+		slacktest.AnswerJSON(`{"ok":true,"of":"`+c.Method+`"}`)(w, c)
+	})
 	host := strings.TrimPrefix(far.URL, "http://")
 	base := NewTransport()
 	defer base.CloseIdleConnections()
@@ -71,11 +67,11 @@ func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
 
 func TestAuthTestNamesTheTokenInTheHeaderToo(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
-	who, err := far.web(t).AuthTest(t.Context())
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
+	who, err := clientOf(t, far).AuthTest(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9"}, who)
-	assert.Equal(t, "Bearer xoxb-test", far.received()[0].authorization)
+	assert.Equal(t, "Bearer xoxb-test", far.Received()[0].Authorization)
 }
 
 func TestRefusalsOfSlack(t *testing.T) {
@@ -100,7 +96,7 @@ func TestRefusalsOfSlack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := newSlackAnswers(t, answerJSON(c.answer)).web(t).UpdateView(t.Context(), "V1", "h", modal())
+			_, err := clientOf(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(c.answer))).UpdateView(t.Context(), "V1", "h", slacktest.Modal())
 			require.EqualError(t, err, c.text)
 			for _, sentinel := range []error{ErrHashConflict, ErrTriggerExpired, ErrViewGone} {
 				assert.Equal(t, sentinel == c.is, errors.Is(err, sentinel), "is it %q?", sentinel)
@@ -111,22 +107,22 @@ func TestRefusalsOfSlack(t *testing.T) {
 
 func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]func(http.ResponseWriter, slackCall){
-		"a page":        answerJSON("<html>"),
-		"half":          answerJSON(openedView[:60]),
-		"a server down": func(w http.ResponseWriter, _ slackCall) { w.WriteHeader(http.StatusBadGateway) },
-		"a redirect to somebody else": func(w http.ResponseWriter, _ slackCall) {
+	for name, answer := range map[string]func(http.ResponseWriter, slacktest.Call){
+		"a page":        slacktest.AnswerJSON("<html>"),
+		"half":          slacktest.AnswerJSON(openedView[:60]),
+		"a server down": func(w http.ResponseWriter, _ slacktest.Call) { w.WriteHeader(http.StatusBadGateway) },
+		"a redirect to somebody else": func(w http.ResponseWriter, _ slacktest.Call) {
 			w.Header().Set("Location", "https://elsewhere.example/api/views.open")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		},
-		"a cut connection": func(http.ResponseWriter, slackCall) { panic(http.ErrAbortHandler) },
+		"a cut connection": func(http.ResponseWriter, slacktest.Call) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, answer)
-			_, _, err := far.web(t).OpenView(t.Context(), "1.2", modal())
+			far := slacktest.NewAnswers(t, answer)
+			_, _, err := clientOf(t, far).OpenView(t.Context(), "1.2", slacktest.Modal())
 			require.Error(t, err)
-			assert.Len(t, far.received(), 1, "no call is repeated")
+			assert.Len(t, far.Received(), 1, "no call is repeated")
 			assert.NotContains(t, err.Error(), "xoxb-test")
 			assert.NotContains(t, err.Error(), far.URL)
 		})
@@ -134,12 +130,12 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 }
 
 func TestACallThatHangsEndsInTime(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
-		w := newWorkspace(t, fakeslack.Options{})
-		web := w.web(t)
+	slacktest.InVirtualTime(t, func(t *testing.T) {
+		w := slacktest.NewWorkspace(t, fakeslack.Options{})
+		web := clientIn(t, w)
 		require.NoError(t, w.Fault("views.open", fakeslack.FaultHang, 1))
 		began := time.Now()
-		_, _, err := web.OpenView(context.Background(), "1.2", modal())
+		_, _, err := web.OpenView(context.Background(), "1.2", slacktest.Modal())
 		require.Error(t, err)
 		assert.Equal(t, quickTime, time.Since(began))
 	})
@@ -147,11 +143,11 @@ func TestACallThatHangsEndsInTime(t *testing.T) {
 
 func TestRateLimitsSayHowLongToWait(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, _ slackCall) {
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
-	_, err := far.web(t).UpdateView(t.Context(), "V1", "", modal())
+	_, err := clientOf(t, far).UpdateView(t.Context(), "V1", "", slacktest.Modal())
 	pause, limited := RetryAfter(err)
 	assert.True(t, limited)
 	assert.Equal(t, 7*time.Second, pause)
@@ -159,19 +155,19 @@ func TestRateLimitsSayHowLongToWait(t *testing.T) {
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	elsewhere, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
 	transport := &apiTransport{base: elsewhere.base, token: "xoxb-test", host: "slack.example"}
 	_, err = (&http.Client{Transport: transport}).Post(far.URL, "text/plain", strings.NewReader(""))
 	require.ErrorContains(t, err, "the token belongs to")
-	assert.Empty(t, far.received())
+	assert.Empty(t, far.Received())
 }
 
 func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, _ slackCall) {
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
 		_, _ = io.WriteString(w, `{"ok":true,"view":"`)
 		chunk := strings.Repeat("x", 1<<20)
 		for range 2 * maxAnswer >> 20 {
@@ -183,7 +179,7 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	web, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: time.Minute})
 	require.NoError(t, err)
 	defer web.Close()
-	_, _, err = web.OpenView(t.Context(), "1.2", modal())
+	_, _, err = web.OpenView(t.Context(), "1.2", slacktest.Modal())
 	require.ErrorContains(t, err, "over 16777216 bytes")
 }
 
