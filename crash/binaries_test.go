@@ -66,7 +66,7 @@ var shorter = []patch{
 	{"internal/cancellation/sighting.go", "const sightingGap = 15 * time.Minute", "const sightingGap = time.Duration(0)"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
-	{"internal/slackui/web.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},
+	{"internal/slackui/webapi/client.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},
 	{"internal/slackui/app.go", "lookTime     = 10 * time.Second", "lookTime     = 2 * time.Second"},
 	{"internal/slackui/socket.go", "openStagger = 30 * time.Second", "openStagger = 3 * time.Second"},
 	{"internal/slackui/socket_connection.go", "pingTime  = 30 * time.Second", "pingTime  = 4 * time.Second"},

@@ -12,16 +12,16 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 )
 
 // far is both vendors, asked who we are to them.
 type far struct {
-	slack     *slackui.Web
+	slack     *webapi.Client
 	softlayer *softlayer.Client
-	bot       slackui.Identity
+	bot       webapi.Identity
 	account   cancellation.Account
 }
 
@@ -42,14 +42,14 @@ func reach(ctx context.Context, cfg Config) (*far, error) {
 // slackSettings are what reachSlack needs.
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
-func reachSlack(ctx context.Context, cfg Config) (*slackui.Web, slackui.Identity, error) {
-	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+func reachSlack(ctx context.Context, cfg Config) (*webapi.Client, webapi.Identity, error) {
+	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
 	if err != nil {
-		return nil, slackui.Identity{}, err
+		return nil, webapi.Identity{}, err
 	}
 	bot, err := web.AuthTest(ctx)
 	if err != nil {
-		return nil, slackui.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
+		return nil, webapi.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
 	}
 	return web, bot, nil
 }
@@ -80,7 +80,7 @@ func (f *far) close() {
 // home is the id that the team part of people's ids is compared with.
 func (f *far) home() string { return homeOf(f.bot) }
 
-func homeOf(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
+func homeOf(bot webapi.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
 
 // openStore opens the database, holds it to the Slack app and the SoftLayer account that
 // it was first used with, and keeps the deployment's rate by it from then on.

@@ -9,12 +9,13 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // policyPeople are the people of a workspace as one policy sees them.
 type policyPeople struct {
 	policy    *authz.Policy
-	web       *slackui.Web
+	web       *webapi.Client
 	directory *slackui.Directory
 	home      string
 }
@@ -54,7 +55,7 @@ func (p *policyPeople) principal(ctx context.Context, user string) (who authz.Pr
 func patiently(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		pause, limited := slackui.RetryAfter(err)
+		pause, limited := webapi.RetryAfter(err)
 		if !limited {
 			return err
 		}

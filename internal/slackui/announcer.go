@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // Message metadata by which a message is found again after a lost answer:
@@ -28,7 +29,7 @@ const (
 
 // AnnouncerOptions says how results are told.
 type AnnouncerOptions struct {
-	Web   *Web
+	Web   *webapi.Client
 	Words Results
 	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
 	Log   *slog.Logger
@@ -101,7 +102,7 @@ func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind can
 // Respond posts for everybody in the channel by a command's response_url.
 func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	message := a.o.Words.Result(r)
-	err := a.o.Web.Respond(ctx, responseURL, Response{
+	err := a.o.Web.Respond(ctx, responseURL, webapi.Response{
 		Text: message.Text, Blocks: message.Blocks, InChannel: true, Thread: r.Submission.Place.Thread,
 	})
 	if err == nil {
@@ -131,7 +132,7 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 			return at, false, err
 		}
 	}
-	oldest, page := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), Page{}
+	oldest, page := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), webapi.Page{}
 	for range historyPages {
 		if in.Thread != "" {
 			page, err = a.o.Web.Replies(ctx, channel, in.Thread, oldest, page.Next)
@@ -153,7 +154,7 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 	return at, false, errors.New("there are more messages than are searched")
 }
 
-func about(m Metadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
+func about(m webapi.Metadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
 	return m.EventType == metadataType && m.EventPayload[metadataID] == r.ID && m.EventPayload[metadataKind] == string(kind)
 }
 
@@ -161,7 +162,7 @@ func about(m Metadata, kind cancellation.NoticeKind, r cancellation.Request) boo
 // response_urls work without one.
 func (a *Announcer) Reach(ctx context.Context) error {
 	_, err := a.o.Web.AuthTest(ctx)
-	if refused, ok := errors.AsType[*APIError](err); ok && refused.RefusesToken() {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.RefusesToken() {
 		return nil
 	}
 	return err
@@ -172,7 +173,7 @@ func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
 }
 
-func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) Post {
+func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
 	var message Message
 	switch {
 	case kind == cancellation.Alarm:
@@ -182,9 +183,9 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 	default:
 		message = a.o.Words.Live(kind, r)
 	}
-	return Post{
+	return webapi.Post{
 		Text: message.Text, Blocks: message.Blocks,
-		Metadata: Metadata{
+		Metadata: webapi.Metadata{
 			EventType:    metadataType,
 			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
 		},
@@ -193,14 +194,14 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 
 // Say posts a message about no request, once: where its answer is lost, it is not repeated.
 func (a *Announcer) Say(ctx context.Context, channel string, m Message) error {
-	_, _, err := a.o.Web.PostMessage(ctx, Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
+	_, _, err := a.o.Web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
 	return err
 }
 
 // report logs what went wrong: the domain gets the class alone.
 func (a *Announcer) report(r cancellation.Request, doing string, delivery cancellation.Delivery, err error) {
 	level := slog.LevelWarn
-	if refused, ok := errors.AsType[*APIError](err); ok && refused.OurFault() {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.OurFault() {
 		level = slog.LevelError
 	}
 	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "err", err)

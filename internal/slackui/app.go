@@ -13,6 +13,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 const (
@@ -37,7 +38,7 @@ type Asker interface {
 // Options says what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk // reads cards, decides and records
-	Web       *Web               // opens and changes modals
+	Web       *webapi.Client     // opens and changes modals
 	Directory *Directory         // knows who asks
 	Search    Searcher           // finds servers for the typeahead
 	Named     Searcher           // finds the servers that a command or a message names, as they are now; nil: Search does
@@ -55,7 +56,7 @@ type Options struct {
 // App is the bot's flows. It implements Handler.
 type App struct {
 	desk      *cancellation.Desk
-	web       *Web
+	web       *webapi.Client
 	directory *Directory
 	search    Searcher
 	byName    Searcher
@@ -138,8 +139,8 @@ func (a *App) openView(ctx context.Context, trigger, user string, view slack.Mod
 
 // openFailed says to who asked for a form that it may not have opened.
 func (a *App) openFailed(err error) Message {
-	refused, answered := errors.AsType[*APIError](err)
-	_, limited := RetryAfter(err)
+	refused, answered := errors.AsType[*webapi.Error](err)
+	_, limited := webapi.RetryAfter(err)
 	switch {
 	case limited:
 		return a.words.NotOpened()

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/webapi"
 )
 
 const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
@@ -94,7 +94,7 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 	open, err := s.slack.Views(s.cast.User)
 	require.NoError(t, err)
 	assert.Len(t, open, 1)
-	assert.Empty(t, s.app.openFailed(&APIError{Method: "views.open", Code: "exchanged_trigger_id"}))
+	assert.Empty(t, s.app.openFailed(&webapi.Error{Method: "views.open", Code: "exchanged_trigger_id"}))
 	said, err := s.slack.Messages(t.Context(), s.cast.Channel, 0)
 	require.NoError(t, err)
 	assert.Empty(t, said, "nobody hears that nothing was opened")

@@ -11,6 +11,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // shownView is a modal as it is known to stand, and the choice that it is to show.
@@ -94,7 +95,7 @@ func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
 		}
 	}
 	err = a.replace(ctx, at, a.words.modal(f, sealed))
-	if err != nil && !errors.Is(err, ErrViewGone) {
+	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("showing a card", "view", at.id, "err", err)
 	}
 }
@@ -113,7 +114,7 @@ func (a *App) replace(ctx context.Context, at shownView, view slack.ModalViewReq
 			a.choices.shown(at.id, hash)
 			return nil
 		}
-		if !errors.Is(err, ErrHashConflict) {
+		if !errors.Is(err, webapi.ErrHashConflict) {
 			return err
 		}
 		known := a.choices.hash(at.id)

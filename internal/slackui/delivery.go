@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // postFailed classes a failed call that makes something: what may have been made and
 // is not known is Lost.
 func postFailed(err error) (cancellation.Delivery, time.Duration) {
-	pause, limited := RetryAfter(err)
-	refused, isRefusal := errors.AsType[*APIError](err)
-	status, isStatus := StatusOf(err)
+	pause, limited := webapi.RetryAfter(err)
+	refused, isRefusal := errors.AsType[*webapi.Error](err)
+	status, isStatus := webapi.StatusOf(err)
 	switch {
-	case limited, errors.Is(err, ErrNotSent):
+	case limited, errors.Is(err, webapi.ErrNotSent):
 		return cancellation.Undelivered, pause
 	case isRefusal && (refused.RefusesPlace() || refused.RefusesToken()):
 		return cancellation.Refusing, 0
@@ -30,10 +31,10 @@ func postFailed(err error) (cancellation.Delivery, time.Duration) {
 
 // openFailed classes a failed conversations.open, which posts nothing.
 func openFailed(err error) (cancellation.Delivery, time.Duration) {
-	if refused, ok := errors.AsType[*APIError](err); ok && (refused.RefusesPlace() || refused.RefusesToken()) {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && (refused.RefusesPlace() || refused.RefusesToken()) {
 		return cancellation.Refusing, 0
 	}
-	pause, _ := RetryAfter(err)
+	pause, _ := webapi.RetryAfter(err)
 	return cancellation.Undelivered, pause
 }
 
@@ -41,20 +42,20 @@ func openFailed(err error) (cancellation.Delivery, time.Duration) {
 // takes no message away: the same one is edited when the token works again.
 func updateFailed(err error) (cancellation.Delivery, time.Duration) {
 	gone := []string{"message_not_found", "cant_update_message", "edit_window_closed"}
-	if refused, ok := errors.AsType[*APIError](err); ok && (slices.Contains(gone, refused.Code) || refused.RefusesPlace()) {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && (slices.Contains(gone, refused.Code) || refused.RefusesPlace()) {
 		return cancellation.Refusing, 0
 	}
-	pause, _ := RetryAfter(err)
+	pause, _ := webapi.RetryAfter(err)
 	return cancellation.Undelivered, pause
 }
 
 // respondFailed classes a failed response_url, which has no words of its own: what it
 // refuses it refuses for good, such as a sixth use or one after 30 min.
 func respondFailed(err error) (cancellation.Delivery, time.Duration) {
-	status, isStatus := StatusOf(err)
-	refused, isRefusal := errors.AsType[*APIError](err)
+	status, isStatus := webapi.StatusOf(err)
+	refused, isRefusal := errors.AsType[*webapi.Error](err)
 	switch {
-	case errors.Is(err, ErrForeignURL),
+	case errors.Is(err, webapi.ErrForeignURL),
 		isStatus && status < http.StatusInternalServerError && status != http.StatusTooManyRequests,
 		isRefusal && !refused.Unclear():
 		return cancellation.Refusing, 0

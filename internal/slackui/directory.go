@@ -13,6 +13,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 
 // DirectoryOptions says whose directory it is.
 type DirectoryOptions struct {
-	Web            *Web
+	Web            *webapi.Client
 	HomeTeam       string // id of the workspace that the app is installed in
 	HomeEnterprise string // its organisation; "" where there is none
 	// Groups are the ids of the user groups that the policy in force names, sorted; while it
@@ -40,7 +41,7 @@ type DirectoryOptions struct {
 // usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
 // as asked for is an error, never an older answer.
 type Directory struct {
-	web   *Web
+	web   *webapi.Client
 	o     DirectoryOptions
 	owner *owner
 
@@ -237,7 +238,7 @@ func (d *Directory) person(id string) *lookup[profile] {
 func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) {
 	u, err := d.web.User(ctx, id)
 	if err != nil {
-		if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
+		if refused, ok := errors.AsType[*webapi.Error](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
 			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
 		}
 		return profile{}, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // finding is what a name, or the names in a message, lead to: the card of the one server
@@ -30,7 +31,7 @@ func (a *App) showOffered(ctx context.Context, at shownView, i Interaction, serv
 		return
 	}
 	err := a.replace(ctx, at, lookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
-	if err != nil && !errors.Is(err, ErrViewGone) {
+	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("clearing a form for a choice", "view", at.id, "err", err)
 	}
 	if hash := a.choices.hash(at.id); hash != "" {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cancel-server/internal/slackui/webapi"
 )
 
 // How many connections a process keeps, and when it opens another.
@@ -47,7 +49,7 @@ type Socket struct {
 	dispatcher  *Dispatcher
 	log         *slog.Logger
 	wanted      func() int
-	connections *Connections
+	connections *webapi.Connections
 	base        *http.Transport
 	opening     chan struct{} // holds a token while a connection is opened
 
@@ -59,10 +61,10 @@ type Socket struct {
 
 // NewSocket makes the transport; Run connects it.
 func NewSocket(o SocketOptions) *Socket {
-	base := cmp.Or(o.Transport, NewTransport())
+	base := cmp.Or(o.Transport, webapi.NewTransport())
 	s := &Socket{
 		dispatcher: o.Dispatcher, log: o.Log, wanted: o.Wanted, base: base, opening: make(chan struct{}, 1),
-		connections: NewConnections(o.AppToken, o.APIURL, base),
+		connections: webapi.NewConnections(o.AppToken, o.APIURL, base),
 	}
 	if s.wanted == nil {
 		s.wanted = func() int { return mostConnections }

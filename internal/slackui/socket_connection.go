@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"cancel-server/internal/slackui/webapi"
 )
 
 // Bounds of one connection.
@@ -91,9 +93,9 @@ func (s *Socket) dial(ctx context.Context, address string) (*connection, error) 
 	ws, response, err := dialer.DialContext(ctx, address, nil)
 	switch {
 	case err != nil && response != nil:
-		return nil, fmt.Errorf("opening the websocket: %s: %w", response.Status, WithoutURL(err))
+		return nil, fmt.Errorf("opening the websocket: %s: %w", response.Status, webapi.WithoutURL(err))
 	case err != nil:
-		return nil, fmt.Errorf("opening the websocket: %w", WithoutURL(err))
+		return nil, fmt.Errorf("opening the websocket: %w", webapi.WithoutURL(err))
 	}
 	cut := context.AfterFunc(ctx, func() { _ = ws.Close() })
 	defer cut()

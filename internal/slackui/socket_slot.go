@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cancel-server/internal/slackui/webapi"
 )
 
 // How long a slot waits before it tries again, and when it renews what stands.
@@ -120,7 +122,7 @@ func (p *slot) stands() bool {
 // pauseAfter is how long to wait, and says so: exactly as long as Slack asks where it
 // does; not at all after a connection that stood well.
 func (p *slot) pauseAfter(why error) (left time.Duration) {
-	told, limited := RetryAfter(why)
+	told, limited := webapi.RetryAfter(why)
 	switch {
 	case limited && told > 0:
 		left = told
@@ -162,7 +164,7 @@ func backOff(failures int, first, longest time.Duration) time.Duration {
 // refusedToken recognises the errors of apps.connections.open that no waiting mends:
 // docs.slack.dev/reference/methods/apps.connections.open.
 func refusedToken(err error) bool {
-	refused, ok := errors.AsType[*APIError](err)
+	refused, ok := errors.AsType[*webapi.Error](err)
 	return ok && slices.Contains([]string{
 		"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
 	}, refused.Code)

@@ -16,13 +16,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/webapi"
 )
 
 func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
@@ -339,7 +339,7 @@ func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
 func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 2}, before: func(w *wired) {
-			address, err := NewConnections(w.AppToken(), w.URL, w.Network.Transport()).Open(t.Context())
+			address, err := webapi.NewConnections(w.AppToken(), w.URL, w.Network.Transport()).Open(t.Context())
 			require.NoError(t, err)
 			other, _, err := (&websocket.Dialer{NetDialContext: w.Network.Dial}).DialContext(t.Context(), address, nil)
 			require.NoError(t, err)
@@ -406,7 +406,7 @@ func TestAProxyCarriesTheWebsocketToo(t *testing.T) {
 func TestTheEnvironmentsProxyIsUsedInProduction(t *testing.T) {
 	t.Parallel()
 	want := reflect.ValueOf(http.ProxyFromEnvironment).Pointer()
-	assert.Equal(t, want, reflect.ValueOf(NewTransport().Proxy).Pointer())
+	assert.Equal(t, want, reflect.ValueOf(webapi.NewTransport().Proxy).Pointer())
 }
 
 // through lets a socket of no workspace reach one.
@@ -585,7 +585,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 				calls := w.connections()
 				assert.Len(t, calls, outage+1)
 				for i := range calls[1:] {
-					assert.LessOrEqual(t, calls[i+1]-calls[i], longPause+patientTime, "it comes back soon after Slack does")
+					assert.LessOrEqual(t, calls[i+1]-calls[i], longPause+callTime, "it comes back soon after Slack does")
 				}
 				assert.Equal(t, 200, w.Typed(t, "").Status)
 				assert.True(t, w.says("connecting by Socket Mode"))
@@ -704,3 +704,6 @@ func TestWhatTheBotDoesNotTakeIsAcknowledgedAndWhatIsBrokenIsNot(t *testing.T) {
 		})
 	}
 }
+
+// callTime is how long a call of Slack's Web API may take.
+const callTime = 10 * time.Second

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
 )
@@ -54,7 +54,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	t.Cleanup(s.slack.Close)
 	s.slack.SetURL(api.URL)
 
-	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: slacktest.Unhurried})
+	web, err := webapi.New(webapi.Options{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: slacktest.Unhurried})
 	require.NoError(t, err)
 	t.Cleanup(web.Close)
 	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})

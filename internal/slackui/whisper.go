@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"cancel-server/internal/slackui/webapi"
 )
 
 // whisperTime is how long a message to one person may take.
@@ -29,13 +31,13 @@ func (a *App) whisper(i Interaction, m Message) After {
 func (a *App) postTo(ctx context.Context, responseURL, user string, m Message) error {
 	var refused error
 	if responseURL != "" {
-		if refused = a.web.Respond(ctx, responseURL, Response{Text: m.Text, Blocks: m.Blocks}); refused == nil {
+		if refused = a.web.Respond(ctx, responseURL, webapi.Response{Text: m.Text, Blocks: m.Blocks}); refused == nil {
 			return nil
 		}
 	}
 	channel, err := a.web.OpenConversation(ctx, user)
 	if err == nil {
-		_, _, err = a.web.PostMessage(ctx, Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
+		_, _, err = a.web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
 	}
 	if err != nil {
 		return errors.Join(refused, err)

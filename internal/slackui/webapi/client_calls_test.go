@@ -1,4 +1,4 @@
-package slackui
+package webapi
 
 import (
 	"context"
@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 const openedView = `{"ok":true,"view":{"id":"V1","hash":"h2","type":"modal","blocks":[{"type":"a_block_of_the_future","x":[1]}],"state":{"values":{}}}}`
@@ -156,7 +155,7 @@ func TestRateLimitsSayHowLongToWait(t *testing.T) {
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
-	elsewhere, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
+	elsewhere, err := New(Options{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
 	transport := &apiTransport{base: elsewhere.base, token: "xoxb-test", host: "slack.example"}
@@ -176,7 +175,7 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 			}
 		}
 	})
-	web, err := NewWeb(WebOptions{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: time.Minute})
+	web, err := New(Options{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: time.Minute})
 	require.NoError(t, err)
 	defer web.Close()
 	_, _, err = web.OpenView(t.Context(), "1.2", slacktest.Modal())
@@ -186,7 +185,16 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 func TestNewWebRefusesWhatIsNoURL(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []string{"https://slack.example/api", "slack.example/api/", "http://%zz/"} {
-		_, err := NewWeb(WebOptions{APIURL: wrong})
+		_, err := New(Options{APIURL: wrong})
 		require.Error(t, err, wrong)
 	}
+}
+
+func TestAResponseURLIsOneOfSlacks(t *testing.T) {
+	t.Parallel()
+	own, err := New(Options{})
+	require.NoError(t, err)
+	defer own.Close()
+	assert.True(t, own.mayRespond("https://hooks.slack.com/commands/T1/2/3"))
+	assert.False(t, own.mayRespond("https://slack.com/commands/T1/2/3"))
 }

@@ -1,4 +1,4 @@
-package slackui
+package webapi
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (p Post) options() []slack.MsgOption {
 // PostMessage is docs.slack.dev/reference/methods/chat.postMessage. It returns the channel
 // and the ts that Slack answers, "" where it names none. ErrNotSent: certainly nothing was
 // posted.
-func (w *Web) PostMessage(ctx context.Context, p Post) (channel, ts string, err error) {
+func (w *Client) PostMessage(ctx context.Context, p Post) (channel, ts string, err error) {
 	err = traced(ctx, func(ctx context.Context) error {
 		return w.limits.call("chat.postMessage", p.Channel, func() (err error) {
 			channel, ts, err = w.patient.PostMessageContext(ctx, p.Channel, p.options()...)
@@ -52,7 +52,7 @@ func (w *Web) PostMessage(ctx context.Context, p Post) (channel, ts string, err 
 
 // UpdateMessage is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 // p.Channel and ts say which message is replaced.
-func (w *Web) UpdateMessage(ctx context.Context, ts string, p Post) error {
+func (w *Client) UpdateMessage(ctx context.Context, ts string, p Post) error {
 	return w.limits.call("chat.update", "", func() error {
 		_, _, _, err := w.patient.UpdateMessageContext(ctx, p.Channel, ts, p.options()...)
 		return err
@@ -61,7 +61,7 @@ func (w *Web) UpdateMessage(ctx context.Context, ts string, p Post) error {
 
 // OpenConversation is docs.slack.dev/reference/methods/conversations.open: it returns the
 // channel of the direct messages with a user.
-func (w *Web) OpenConversation(ctx context.Context, user string) (channel string, err error) {
+func (w *Client) OpenConversation(ctx context.Context, user string) (channel string, err error) {
 	var opened *slack.Channel
 	err = w.limits.call("conversations.open", "", func() (err error) {
 		opened, _, _, err = w.patient.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
@@ -84,7 +84,7 @@ type Page struct {
 
 // History is docs.slack.dev/reference/methods/conversations.history: a page of a channel's
 // own messages, the newest first, with their metadata.
-func (w *Web) History(ctx context.Context, channel, oldest, cursor string) (page Page, err error) {
+func (w *Client) History(ctx context.Context, channel, oldest, cursor string) (page Page, err error) {
 	err = w.limits.call("conversations.history", "", func() error {
 		answer, err := w.patient.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
 			ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
@@ -99,7 +99,7 @@ func (w *Web) History(ctx context.Context, channel, oldest, cursor string) (page
 
 // Replies is docs.slack.dev/reference/methods/conversations.replies: a page of the messages
 // of the thread under root, with their metadata.
-func (w *Web) Replies(ctx context.Context, channel, root, oldest, cursor string) (page Page, err error) {
+func (w *Client) Replies(ctx context.Context, channel, root, oldest, cursor string) (page Page, err error) {
 	err = w.limits.call("conversations.replies", "", func() error {
 		messages, more, next, err := w.patient.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
 			ChannelID: channel, Timestamp: root, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
@@ -132,7 +132,7 @@ type Response struct {
 // docs.slack.dev/interactivity/handling-user-interaction. The URL is a capability: it is used
 // only for Slack's host (else ErrForeignURL), and never logged. It leaves the message that
 // was acted on as it is. ErrNotSent: certainly nothing was posted.
-func (w *Web) Respond(ctx context.Context, responseURL string, r Response) error {
+func (w *Client) Respond(ctx context.Context, responseURL string, r Response) error {
 	if !w.mayRespond(responseURL) {
 		return ErrForeignURL
 	}
@@ -154,7 +154,7 @@ func (w *Web) Respond(ctx context.Context, responseURL string, r Response) error
 
 // mayRespond reports whether a URL is a response_url of this Slack: on hooks.slack.com,
 // or where the API's URL was set to another host, on exactly that one.
-func (w *Web) mayRespond(responseURL string) bool {
+func (w *Client) mayRespond(responseURL string) bool {
 	to, err := url.Parse(responseURL)
 	if err != nil || to.User != nil {
 		return false

@@ -1,4 +1,4 @@
-package slackui
+package webapi
 
 import (
 	"encoding/json"
@@ -51,9 +51,9 @@ func verdict(said []byte) error {
 	case answer.OK:
 		return nil
 	case answer.Error == "":
-		return &APIError{Method: "response_url", Code: noWord}
+		return &Error{Method: "response_url", Code: noWord}
 	}
-	return &APIError{Method: "response_url", Code: answer.Error}
+	return &Error{Method: "response_url", Code: answer.Error}
 }
 
 // errNoVerdict: the message may stand.

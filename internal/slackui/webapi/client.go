@@ -1,4 +1,4 @@
-package slackui
+package webapi
 
 import (
 	"bytes"
@@ -24,17 +24,17 @@ const (
 	maxPooled   = 1 << 20                 // of a buffer that is kept for the next answer
 )
 
-// WebOptions says how Slack's Web API is reached.
-type WebOptions struct {
+// Options says how Slack's Web API is reached.
+type Options struct {
 	BotToken  string
 	APIURL    string          // with a trailing slash; "" for Slack's own
 	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
 	Transport *http.Transport // nil for NewTransport
 }
 
-// Web calls Slack's Web API with the bot's token. It repeats no call: what may be
+// Client calls Slack's Web API with the bot's token. It repeats no call: what may be
 // repeated is known only to those who ask.
-type Web struct {
+type Client struct {
 	quick   *slack.Client
 	patient *slack.Client
 	limits  *limits // of what is asked in nobody's presence; views.* are always tried
@@ -44,14 +44,14 @@ type Web struct {
 	webhooks *http.Client // for response_urls; carries no token
 }
 
-// NewWeb makes the client. It fails where the API's URL is none.
-func NewWeb(o WebOptions) (*Web, error) {
+// New makes the client. It fails where the API's URL is none.
+func New(o Options) (*Client, error) {
 	apiURL := cmp.Or(o.APIURL, slack.APIURL)
 	api, err := url.Parse(apiURL)
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Web{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
+	w := &Client{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
 	client := func(limit time.Duration) *slack.Client {
 		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 			Timeout:       limit,
@@ -65,7 +65,7 @@ func NewWeb(o WebOptions) (*Web, error) {
 }
 
 // Close gives back the idle connections.
-func (w *Web) Close() { w.base.CloseIdleConnections() }
+func (w *Client) Close() { w.base.CloseIdleConnections() }
 
 // NewTransport returns a transport with short dialling times. It goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
 // loopback or what NO_PROXY names. The websocket takes the same way.
@@ -157,7 +157,7 @@ type Identity struct {
 }
 
 // AuthTest asks Slack who the token is: docs.slack.dev/reference/methods/auth.test.
-func (w *Web) AuthTest(ctx context.Context) (Identity, error) {
+func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
 	answer, err := w.patient.AuthTestContext(ctx)
 	if err != nil {
 		return Identity{}, callError("auth.test", err)
@@ -167,7 +167,7 @@ func (w *Web) AuthTest(ctx context.Context) (Identity, error) {
 
 // OpenView opens a modal: docs.slack.dev/reference/methods/views.open. A trigger
 // lives 3 s and works once: ErrTriggerExpired.
-func (w *Web) OpenView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
+func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
 	answer, err := w.quick.OpenViewContext(ctx, triggerID, view)
 	if err != nil {
 		return "", "", callError("views.open", err)
@@ -178,7 +178,7 @@ func (w *Web) OpenView(ctx context.Context, triggerID string, view slack.ModalVi
 // UpdateView replaces a modal that still has this hash, and answers with the new one:
 // docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
 // meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
-func (w *Web) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
+func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
 	answer, err := w.quick.UpdateViewContext(ctx, view, "", hash, viewID)
 	if err != nil {
 		return "", callError("views.update", err)

@@ -1,4 +1,4 @@
-package slackui
+package webapi
 
 import (
 	"context"
@@ -28,8 +28,8 @@ var (
 // noWord stands for the error code of an answer that says it failed and not how.
 const noWord = "no_error_code"
 
-// APIError is a refusal by Slack's Web API.
-type APIError struct {
+// Error is a refusal by Slack's Web API.
+type Error struct {
 	Method   string
 	Code     string   // Slack's word, such as "invalid_arguments"
 	Messages []string // what is wrong with which argument, in Slack's words
@@ -37,7 +37,7 @@ type APIError struct {
 }
 
 // Error names the method and the code, and all that Slack said besides.
-func (e *APIError) Error() string {
+func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "calling %s: %s", e.Method, e.Code)
 	if e.Needed != "" {
@@ -50,7 +50,7 @@ func (e *APIError) Error() string {
 }
 
 // Is reports whether the code means one of the sentinels.
-func (e *APIError) Is(target error) bool {
+func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrHashConflict:
 		return e.Code == "hash_conflict"
@@ -69,7 +69,7 @@ func (e *APIError) Is(target error) bool {
 // without the URL.
 func callError(method string, err error) error {
 	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
-		return &APIError{Method: method, Code: refused.Err, Messages: refused.ResponseMetadata.Messages, Needed: refused.Needed}
+		return &Error{Method: method, Code: refused.Err, Messages: refused.ResponseMetadata.Messages, Needed: refused.Needed}
 	}
 	return fmt.Errorf("calling %s: %w", method, WithoutURL(err))
 }
@@ -91,7 +91,7 @@ func RetryAfter(err error) (pause time.Duration, limited bool) {
 	if early, ok := errors.AsType[tooEarlyError](err); ok {
 		return early.left, true
 	}
-	if refused, ok := errors.AsType[*APIError](err); ok {
+	if refused, ok := errors.AsType[*Error](err); ok {
 		return 0, refused.Code == "ratelimited" || refused.Code == "rate_limited"
 	}
 	status, ok := StatusOf(err)
@@ -106,7 +106,7 @@ func StatusOf(err error) (status int, ok bool) {
 
 // RefusesPlace reports a refusal that lasts: another place may take the message. See
 // docs.slack.dev/reference/methods/chat.postMessage and conversations.open.
-func (e *APIError) RefusesPlace() bool {
+func (e *Error) RefusesPlace() bool {
 	return strings.HasPrefix(e.Code, "restricted_action") || e.OurFault() || slices.Contains([]string{
 		"not_in_channel", "channel_not_found", "is_archived", "no_permission", "ekm_access_denied",
 		"cannot_dm_bot", "user_not_found", "user_disabled", "user_not_visible", "messages_tab_disabled",
@@ -118,14 +118,14 @@ func (e *APIError) RefusesPlace() bool {
 
 // RefusesToken reports a token that may not post, in any place: a response_url needs none.
 // See docs.slack.dev/reference/methods/chat.postMessage.
-func (e *APIError) RefusesToken() bool {
+func (e *Error) RefusesToken() bool {
 	return slices.Contains([]string{
 		"missing_scope", "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired",
 	}, e.Code)
 }
 
 // OurFault reports an error that the message itself causes.
-func (e *APIError) OurFault() bool {
+func (e *Error) OurFault() bool {
 	return slices.Contains([]string{
 		"invalid_blocks", "invalid_blocks_format", "msg_too_long", "msg_blocks_too_long", "no_text",
 		"invalid_arguments", "invalid_metadata_format", "metadata_too_large",
@@ -134,7 +134,7 @@ func (e *APIError) OurFault() bool {
 
 // Unclear reports an error after which "some aspect of the operation" may have succeeded, in
 // the words of the methods' pages.
-func (e *APIError) Unclear() bool {
+func (e *Error) Unclear() bool {
 	return slices.Contains([]string{"fatal_error", "internal_error", "service_unavailable", "request_timeout", noWord}, e.Code)
 }
 
