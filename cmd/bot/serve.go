@@ -19,6 +19,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
 )
@@ -80,8 +81,8 @@ type bot struct {
 	watch      *policyWatch // nil without a policy file
 	inventory  *typeahead.Inventory
 	worker     *cancellation.Worker
-	dispatcher *slackui.Dispatcher
-	socket     *slackui.Socket // nil without an app token
+	dispatcher *receive.Dispatcher
+	socket     *receive.Socket // nil without an app token
 	books      cancellation.TicketReader
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
@@ -122,13 +123,13 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
-	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
+	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
 		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: f.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
-		b.socket = slackui.NewSocket(slackui.SocketOptions{
+		b.socket = receive.NewSocket(receive.SocketOptions{
 			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log,
 		})
 	}
@@ -280,7 +281,7 @@ func (b *bot) listen() ([]door, error) {
 		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
 	}
 	b.log.Info("listening", "for", "Slack", "addr", listener.Addr().String())
-	slack := slackui.NewHTTP(slackui.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
+	slack := receive.NewHTTP(receive.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
 	return append(doors, door{listener, slack.Routes()}), nil
 }
 

@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // TestNoAddressOfSoftLayersReachesAChannel puts addresses wherever SoftLayer's and Slack's

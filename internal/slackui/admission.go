@@ -6,10 +6,11 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // mayAsk tells who asks and, where it is certain already that they may not, what they read.
-func (a *App) mayAsk(ctx context.Context, c Command) (by cancellation.Person, refused Message) {
+func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused Message) {
 	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()

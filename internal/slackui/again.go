@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
 // request was, with the server's card as it is now. What it says goes where the message
 // stands.
-func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
+func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil || !mayAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
@@ -38,7 +39,7 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 }
 
 // placed is the metadata of a form that was asked for in or from a message, or nowhere.
-func placed(i Interaction, by cancellation.Person) metadata {
+func placed(i receive.Interaction, by cancellation.Person) metadata {
 	meta := metadata{Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by}
 	if i.ResponseURL != "" {
 		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
@@ -47,8 +48,8 @@ func placed(i Interaction, by cancellation.Person) metadata {
 }
 
 // commandOf is a click or a shortcut as the command that it stands for: the same checks are made.
-func commandOf(i Interaction) Command {
-	return Command{
+func commandOf(i receive.Interaction) receive.Command {
+	return receive.Command{
 		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
 		Channel: i.Channel, ChannelName: i.ChannelName, ResponseURL: i.ResponseURL, TriggerID: i.TriggerID,
 	}
@@ -56,7 +57,7 @@ func commandOf(i Interaction) Command {
 
 // openLooking opens the modal that says what is being looked up. Nothing that could be
 // slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, what string) (at shownView, problem Message) {
+func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at shownView, problem Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)

@@ -11,13 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // rejectedIn is a request of the user's that ended because the server had changed, and

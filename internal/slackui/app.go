@@ -13,6 +13,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 )
 
@@ -70,7 +71,7 @@ type App struct {
 	choices   *choices
 }
 
-var _ Handler = (*App)(nil)
+var _ receive.Handler = (*App)(nil)
 
 // NewApp makes the flows.
 func NewApp(o Options) *App {
@@ -87,7 +88,7 @@ func NewApp(o Options) *App {
 
 // Command opens the form. Nothing that could be slow stands between the command and
 // views.open: the trigger lives 3 s.
-func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
+func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {
 	query := cut(strings.TrimSpace(c.Text), maxQuery)
 	if strings.EqualFold(query, "help") {
 		return ephemeral(a.words.Help()), nil
@@ -106,7 +107,7 @@ func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
 	return a.open(ctx, c, meta, query)
 }
 
-func (a *App) open(ctx context.Context, c Command, meta metadata, query string) (Reply, After) {
+func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query string) (receive.Reply, receive.After) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", c.User, "err", err)
@@ -154,23 +155,23 @@ func (a *App) openFailed(err error) Message {
 
 // Interaction answers what people do in the bot's modals, with its messages, and with its
 // shortcuts.
-func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
+func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
-	case ViewSubmission:
+	case receive.ViewSubmission:
 		if i.View != nil && slices.Contains([]string{declineCallback, foundCallback, leaveCallback}, i.View.CallbackID) {
 			return a.submitClickForm(ctx, i), nil
 		}
 		return a.submit(ctx, i), nil
-	case BlockSuggestion:
+	case receive.BlockSuggestion:
 		return a.suggest(ctx, i), nil
-	case BlockActions:
+	case receive.BlockActions:
 		if i.View == nil {
 			return a.click(ctx, i)
 		}
 		return nil, a.choose(i)
-	case Shortcut, MessageAction:
+	case receive.Shortcut, receive.MessageAction:
 		return a.shortcut(ctx, i)
-	case ViewClosed:
+	case receive.ViewClosed:
 	}
 	return nil, nil
 }

@@ -13,6 +13,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/webapi"
 )
@@ -185,7 +186,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	for _, o := range many.Options {
 		size += len(o)
 	}
-	assert.Less(t, size, MaxReply)
+	assert.Less(t, size, receive.MaxReply)
 
 	one := ask("db-042.s")
 	require.Len(t, one.Options, 1)
@@ -201,7 +202,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	assert.Empty(t, ask("no such").Options)
 	s.rack.fail(errors.New("SoftLayer is down"))
 	assert.Empty(t, ask("db-042").Options, "an error offers nothing")
-	assert.Equal(t, `{"options":[]}`, string(SelectOptions(nil)), "no options are an empty list, never {}")
+	assert.Equal(t, `{"options":[]}`, string(receive.SelectOptions(nil)), "no options are an empty list, never {}")
 }
 
 func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {

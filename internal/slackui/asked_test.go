@@ -3,11 +3,10 @@ package slackui
 import (
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 func TestDetailsSayWhatWasAskedExactly(t *testing.T) {

@@ -7,13 +7,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // bigServer is a server whose card fits no private_metadata.
@@ -64,11 +64,11 @@ func TestWhatBelongsToSomebodyElseIsNotAnswered(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	i := s.interaction(nil)
-	i.User, i.Action = s.cast.Outsider, Action{BlockID: serverBlock, ActionID: serverAction, Value: "db-042", Selected: "1234568"}
-	i.Kind = BlockSuggestion
+	i.User, i.Action = s.cast.Outsider, receive.Action{BlockID: serverBlock, ActionID: serverAction, Value: "db-042", Selected: "1234568"}
+	i.Kind = receive.BlockSuggestion
 	offered, _ := s.app.Interaction(t.Context(), i)
 	assert.Equal(t, `{"options":[]}`, string(offered))
-	i.Kind = BlockActions
+	i.Kind = receive.BlockActions
 	reads := s.rack.reads
 	_, after := s.app.Interaction(t.Context(), i)
 	after(t.Context())
@@ -96,9 +96,9 @@ func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
 // the view was then.
 func (s *stage) again(view fakeslack.View, server, ts string) {
 	s.t.Helper()
-	i := Interaction{
-		Kind: BlockActions, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, view.View),
-		Action: Action{BlockID: serverBlock, ActionID: serverAction, Selected: server, TS: ts},
+	i := receive.Interaction{
+		Kind: receive.BlockActions, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, view.View),
+		Action: receive.Action{BlockID: serverBlock, ActionID: serverAction, Selected: server, TS: ts},
 	}
 	i.View.Hash = view.Hash
 	if _, after := s.app.Interaction(s.t.Context(), i); after != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 )
 
@@ -25,7 +26,7 @@ type shownView struct {
 const over = math.MaxInt64
 
 // choose shows the card of the server that was just chosen.
-func (a *App) choose(i Interaction) After {
+func (a *App) choose(i receive.Interaction) receive.After {
 	offered := strings.HasPrefix(i.Action.ActionID, offerAction)
 	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction && !offered {
 		return nil
@@ -48,7 +49,7 @@ func (a *App) choose(i Interaction) After {
 	return func(ctx context.Context) { a.showChosen(ctx, at, i, server) }
 }
 
-func (a *App) showChosen(ctx context.Context, at shownView, i Interaction, server int64) {
+func (a *App) showChosen(ctx context.Context, at shownView, i receive.Interaction, server int64) {
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)

@@ -8,12 +8,13 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // click answers a button in a message. What it does is on disk before it is
 // acknowledged; what has to be said is said to the clicker alone. The message itself
 // is changed by the worker, as the request's state is.
-func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
+func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
 	if press.Key == "" {
 		a.log.Warn("a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
@@ -53,17 +54,17 @@ func (a *App) click(ctx context.Context, i Interaction) (Reply, After) {
 }
 
 // clickedBy is who pressed, as far as the payload says; what they may is read anew.
-func clickedBy(i Interaction) cancellation.Person {
+func clickedBy(i receive.Interaction) cancellation.Person {
 	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: cut(oneLine(i.UserName), 100)}
 }
 
 // pressOf is a press of a button of a request's message.
-func pressOf(i Interaction) cancellation.Press {
+func pressOf(i receive.Interaction) cancellation.Press {
 	return cancellation.Press{Request: i.Action.Value, By: clickedBy(i), Key: pressKey(i)}
 }
 
 // pressKey is a press's own; "" where Slack sent none.
-func pressKey(i Interaction) string {
+func pressKey(i receive.Interaction) string {
 	if i.TriggerID == "" {
 		return ""
 	}
@@ -84,7 +85,7 @@ func (a *App) foundNone(ctx context.Context, press cancellation.Press) Message {
 
 // openFor opens a modal for a request. Nothing that could be slow stands between the
 // click and views.open: who may is decided when it is submitted.
-func (a *App) openFor(ctx context.Context, i Interaction, view func(cancellation.Request) slack.ModalViewRequest) After {
+func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) slack.ModalViewRequest) receive.After {
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
@@ -122,7 +123,7 @@ func (a *App) opener(ctx context.Context, by cancellation.Person, action string)
 // mayOpen decides whether a form may open: approvers' forms for anyone who could approve
 // something, a decline for those who approved the request too, and a server's addresses and
 // cost for anyone who could ask as well.
-func (a *App) mayOpen(who authz.Principal, i Interaction, r cancellation.Request) authz.Decision {
+func (a *App) mayOpen(who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
 	d := a.policy.MayApproveAtAll(who)
 	if i.Action.ActionID == declineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {
 		return authz.Decision{Effect: authz.Allowed}

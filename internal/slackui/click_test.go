@@ -5,14 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // waiting is a request that waits for approval, and its message in the channel.

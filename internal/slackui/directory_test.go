@@ -11,13 +11,12 @@ import (
 	"time"
 	"unsafe"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // people is a Slack with users and groups; failing methods answer internal_error,
@@ -380,7 +379,7 @@ func TestClosingADirectoryEndsItsCalls(t *testing.T) {
 	d.Close()
 	require.ErrorIs(t, <-result, context.Canceled)
 	_, err := d.Principal(t.Context(), ana, time.Minute)
-	require.ErrorIs(t, err, errStopping)
+	require.ErrorIs(t, err, errClosed)
 }
 
 func TestTheMemoryForPeopleIsBounded(t *testing.T) {

@@ -3,9 +3,9 @@ package slackui
 import (
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // TestAProtectedServersCardSaysSoAtOnce chooses in each of the ways that there are.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // freezeOrder reads "freeze WHY" and "unfreeze WHY".
@@ -26,7 +27,7 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 // freeze carries out an order about filing for anyone who could approve on some server: freeze
 // at once, since it must not wait; unfreeze asks first, since Slack may deliver it late. The
 // order is on disk before it is answered.
-func (a *App) freeze(ctx context.Context, c Command, order cancellation.Freeze) Reply {
+func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
 	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
 	order.Key = "command " + c.TriggerID
 	if !order.Frozen {
@@ -44,7 +45,7 @@ func (a *App) freeze(ctx context.Context, c Command, order cancellation.Freeze) 
 }
 
 // unfreeze ends the freeze that the pressed button carries.
-func (a *App) unfreeze(ctx context.Context, i Interaction) After {
+func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After {
 	number, why, ok := FreezeOf(i.Action.Value)
 	order := cancellation.Freeze{Why: why, Key: pressKey(i), Ends: number}
 	if !ok || order.Key == "" {

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,6 +13,8 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // withLeads lets the approve group approve, and so freeze filing.
@@ -70,8 +70,8 @@ func (s *stage) lastDelivery(method string) int {
 
 // restarted has Slack deliver to another process, which knows nothing of what was answered.
 func (s *stage) restarted() {
-	dispatcher := NewDispatcher(DispatcherOptions{Handler: s.app, Log: slacktest.Silent()})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: slacktest.Silent()}).Routes())
+	dispatcher := receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent()})
+	bot := httptest.NewServer(receive.NewHTTP(receive.HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: slacktest.Silent()}).Routes())
 	s.t.Cleanup(func() { require.NoError(s.t, dispatcher.Shutdown(context.Background())) })
 	s.t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)

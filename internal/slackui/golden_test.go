@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 var rewrite = flag.Bool("update", false, "write the golden files anew")
@@ -389,7 +389,7 @@ func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
 		"refused":    w.MayNotAsk(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."}, false),
 		"not-opened": w.NotOpened(),
 	} {
-		golden(t, "ephemeral-"+name, json.RawMessage(Ephemeral(sent.Text, sent.Blocks)))
+		golden(t, "ephemeral-"+name, json.RawMessage(receive.Ephemeral(sent.Text, sent.Blocks)))
 	}
 }
 

@@ -11,6 +11,12 @@ import (
 // old or was none.
 var errTooSoon = errors.New("asked a moment ago")
 
+// Why a look-up is not begun.
+var (
+	errClosed  = errors.New("the directory is closed")
+	errTooMany = errors.New("too many look-ups are under way")
+)
+
 // lookup is one thing that is read from Slack again and again. Those who want it at
 // the same time share one call; an answer is as old as the beginning of its call.
 type lookup[T any] struct {
@@ -126,9 +132,9 @@ func (o *owner) run(work func(ctx context.Context)) error {
 	defer o.mu.Unlock()
 	switch {
 	case o.closed:
-		return errStopping
+		return errClosed
 	case len(o.cancels) >= o.most:
-		return errBusy
+		return errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	o.cancels[&cancel] = struct{}{}

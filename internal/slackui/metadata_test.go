@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // memoryShelf is a cards that a test can look at.

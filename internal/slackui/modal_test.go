@@ -7,21 +7,21 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // viewOf decodes a view as it stands in a payload, by the code that decodes payloads.
-func viewOf(t rapid.TB, raw json.RawMessage) *View {
+func viewOf(t rapid.TB, raw json.RawMessage) *receive.View {
 	t.Helper()
 	payload, err := json.Marshal(map[string]any{"type": "view_submission", "user": map[string]any{"id": "U1"}, "view": raw})
 	require.NoError(t, err)
-	i, err := parseInteraction(payload)
+	i, err := receive.ParseInteraction(payload)
 	require.NoError(t, err)
 	return i.View
 }
@@ -136,7 +136,7 @@ func FuzzSubmission(f *testing.F) {
 		if m, err := sealer.open(t.Context(), private, "U1"); err == nil {
 			assert.Equal(t, sealed, private, "only what was sealed here opens, not %+v", m)
 		}
-		i, err := parseInteraction(payload)
+		i, err := receive.ParseInteraction(payload)
 		if err != nil || i.View == nil {
 			return
 		}

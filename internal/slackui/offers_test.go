@@ -4,12 +4,11 @@ import (
 	"strconv"
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // TestWhereSeveralServersAreMeantEachHasAButton chooses by the button, and does the rest of

@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // offered are the options for servers of these names, whose ids are 1, 2 and so on.

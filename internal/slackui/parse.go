@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"cancel-server/internal/slackui/receive"
 )
 
 // errIncomplete says that a submission lacks a field that its form has.
@@ -13,7 +15,7 @@ var errIncomplete = errors.New("a field of the form is missing")
 // parse reads a submitted form with the card of this server (0 for none): the
 // inverse of Words.modal. The values are as the person left them; whether they will
 // do is for the domain to say.
-func parse(v View, card int64) (typed, error) {
+func parse(v receive.View, card int64) (typed, error) {
 	if v.CallbackID != formCallback {
 		return typed{}, fmt.Errorf("a form called %.60q: %w", v.CallbackID, errNotOurs)
 	}
@@ -28,7 +30,7 @@ func parse(v View, card int64) (typed, error) {
 
 // read takes what a form holds now, complete or not. Fields that belong to another
 // server than the card's do not count.
-func read(v View, card int64) typed {
+func read(v receive.View, card int64) typed {
 	ticked := v.Values[belongs(associatedBlock, card)][associatedAction].Checked
 	return typed{
 		Server:       serverID(v.Values[serverBlock][serverAction].Selected),

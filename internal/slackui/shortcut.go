@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // The callback ids of the app's shortcuts, as its manifest has them. Slash commands do
@@ -22,8 +23,8 @@ const (
 // shortcut opens the form, as the command does. A global one has no channel: its result
 // goes to whoever used it. One in a message's menu answers in that message's thread, and
 // shows the server that the message names.
-func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
-	known := map[InteractionKind]string{Shortcut: GlobalShortcut, MessageAction: MessageShortcut}
+func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+	known := map[receive.InteractionKind]string{receive.Shortcut: GlobalShortcut, receive.MessageAction: MessageShortcut}
 	if known[i.Kind] != i.CallbackID {
 		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
 		return nil, nil
@@ -33,7 +34,7 @@ func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
 		return nil, a.whisper(i, refused)
 	}
 	meta := placed(i, by)
-	if i.Kind == Shortcut {
+	if i.Kind == receive.Shortcut {
 		return nil, a.openBare(ctx, i, meta)
 	}
 	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
@@ -44,11 +45,11 @@ func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
 	case at.id == "":
 		return nil, nil
 	}
-	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.Said) }
+	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.MessageText) }
 }
 
 // openBare opens the form with no server chosen.
-func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After {
+func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata) receive.After {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
@@ -174,7 +175,7 @@ func candidates(said string) (names []string, more bool) {
 		}
 	}
 	all := slices.Concat(sure, maybe)
-	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= maxSaid
+	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= receive.MaxMessageText
 }
 
 // goesOn reports whether a word was cut short, or stands for several, such as db-04… and

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
@@ -52,13 +52,13 @@ func TestNamesAreFoundInAnAlert(t *testing.T) {
 	}
 	got, _ := candidates("b-1 a.example.com 10.0.0.1")
 	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, got, "what surely is a name comes first")
-	_, more := candidates(strings.Repeat(" ", maxSaid))
+	_, more := candidates(strings.Repeat(" ", receive.MaxMessageText))
 	assert.True(t, more, "the rest of it was not read")
 }
 
 func TestAllThatAMessageSaysIsRead(t *testing.T) {
 	t.Parallel()
-	got, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"cancel-server-message","trigger_id":"1.2","team":{"id":"T1"},
+	got, err := receive.ParseInteraction([]byte(`{"type":"message_action","callback_id":"cancel-server-message","trigger_id":"1.2","team":{"id":"T1"},
 	 "user":{"id":"U1","name":"ana"},"channel":{"id":"C1","name":"ops"},"message_ts":"5.6","response_url":"https://hooks.slack.com/a",
 	 "message":{"type":"message","ts":"5.6","thread_ts":"5.1","text":"top",
 	  "blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"http://db-042"},{"type":"text","text":"in rich text"}]}]},
@@ -71,15 +71,15 @@ func TestAllThatAMessageSaysIsRead(t *testing.T) {
 	assert.Equal(t, "cancel-server-message", got.CallbackID)
 	assert.Equal(t, []string{"C1", "ops", "5.6", "5.1"}, []string{got.Channel, got.ChannelName, got.MessageTS, got.ThreadTS})
 	for _, part := range []string{"top", "http://db-042", "in rich text", "in a section", "in a field", "fell back", "before", "titled", "Host", "web-001", "deep", "Silence"} {
-		assert.Contains(t, got.Said, part)
+		assert.Contains(t, got.MessageText, part)
 	}
 	for _, unseen := range []string{"button-1", "option-1", "old-button"} {
-		assert.NotContains(t, got.Said, unseen, "nobody sees what a button sends")
+		assert.NotContains(t, got.MessageText, unseen, "nobody sees what a button sends")
 	}
-	huge, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
+	huge, err := receive.ParseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
 	 "message":{"ts":"1.2","text":"` + strings.Repeat("é", 30_000) + `","blocks":"not a list"}}`))
 	require.NoError(t, err)
-	assert.LessOrEqual(t, len(huge.Said), maxSaid)
+	assert.LessOrEqual(t, len(huge.MessageText), receive.MaxMessageText)
 }
 
 // alert is a message that another app posts, under somebody's name.

@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/store"
@@ -33,7 +34,7 @@ type stage struct {
 	desk  *cancellation.Desk
 	app   *App
 
-	dispatcher *Dispatcher
+	dispatcher *receive.Dispatcher
 
 	mu    sync.Mutex
 	now   time.Time
@@ -78,8 +79,8 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	for _, change := range changes {
 		change(s)
 	}
-	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes())
+	s.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
+	bot := httptest.NewServer(receive.NewHTTP(receive.HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes())
 	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
 	t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)

@@ -6,18 +6,19 @@ import (
 	"slices"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // submit answers a submission. Only one whose card is the chosen server's, and
 // young enough, goes to the desk: it is decided on what the person saw.
-func (a *App) submit(ctx context.Context, i Interaction) Reply {
+func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View == nil {
-		return PushView(brokenForm(a.words.Command))
+		return receive.PushView(brokenForm(a.words.Command))
 	}
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return PushView(brokenForm(a.words.Command))
+		return receive.PushView(brokenForm(a.words.Command))
 	}
 	if err != nil { // the card is lost, not the form: it is read anew
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
@@ -25,10 +26,10 @@ func (a *App) submit(ctx context.Context, i Interaction) Reply {
 	t, err := parse(*i.View, meta.server())
 	if err != nil {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return PushView(brokenForm(a.words.Command))
+		return receive.PushView(brokenForm(a.words.Command))
 	}
 	if t.Server == 0 {
-		return FieldError(serverBlock, ChooseServer)
+		return receive.FieldError(serverBlock, ChooseServer)
 	}
 	if meta.Card == nil || t.Server != meta.server() {
 		return a.freshCard(ctx, i, meta, t)
@@ -37,7 +38,7 @@ func (a *App) submit(ctx context.Context, i Interaction) Reply {
 }
 
 // decide takes a submission for the server on the card to the desk.
-func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed) Reply {
+func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, t typed) receive.Reply {
 	s := a.submission(i, meta, t)
 	now, err := a.desk.Journal.Now(ctx)
 	if err != nil {
@@ -52,7 +53,7 @@ func (a *App) decide(ctx context.Context, i Interaction, meta metadata, t typed)
 	if unconfirmed(*meta.Card, t) {
 		found := Problems(s, s.Problems())
 		found[belongs(warningsBlock, t.Server)] = TickWarnings
-		return FieldErrors(found)
+		return receive.FieldErrors(found)
 	}
 	answer, err := a.desk.Submit(ctx, s)
 	if err != nil {
@@ -69,7 +70,7 @@ func unconfirmed(c cancellation.Card, t typed) bool {
 		slices.ContainsFunc(all, func(warning string) bool { return !slices.Contains(t.Warnings, warning) })
 }
 
-func (a *App) submission(i Interaction, meta metadata, t typed) cancellation.Submission {
+func (a *App) submission(i receive.Interaction, meta metadata, t typed) cancellation.Submission {
 	return cancellation.Submission{
 		Installation: a.team, View: i.View.ID, By: meta.By, Place: meta.place(), Card: *meta.Card,
 		Associated: t.Associated, Reason: t.Reason, Content: t.Content, Confirmation: t.Confirmation,
@@ -78,24 +79,24 @@ func (a *App) submission(i Interaction, meta metadata, t typed) cancellation.Sub
 
 // freshCard answers with the chosen server's card as it is now. If it cannot be
 // read, or Slack would not take back what was typed, the form stays as it is.
-func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typed) Reply {
+func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadata, t typed) receive.Reply {
 	if cancellation.TooLong(t.Content) {
-		return FieldError(contentBlock, ContentTooLong)
+		return receive.FieldError(contentBlock, ContentTooLong)
 	}
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if why := a.unseeing(reading, meta); why != "" {
-		return FieldError(serverBlock, Unseen(why))
+		return receive.FieldError(serverBlock, Unseen(why))
 	}
 	card, err := a.desk.Look(reading, t.Server)
 	if err != nil {
 		a.log.Warn("reading a card for a submission", "server", t.Server, "err", err)
-		return FieldError(serverBlock, SubmittedUnread(err))
+		return receive.FieldError(serverBlock, SubmittedUnread(err))
 	}
 	sealed, err := a.sealer.seal(ctx, meta.with(&card))
 	if err != nil {
 		a.log.Error("sealing a card", "server", t.Server, "err", err)
-		return FieldError(serverBlock, CardNotKept)
+		return receive.FieldError(serverBlock, CardNotKept)
 	}
 	if t.Server != meta.server() { // typed for another server
 		t.Warnings, t.Associated, t.Confirmation = nil, false, ""
@@ -104,55 +105,55 @@ func (a *App) freshCard(ctx context.Context, i Interaction, meta metadata, t typ
 	f := a.form(ctx, meta, t)
 	f.refused = a.foretell(reading, meta, &card)
 	f.card, f.note = &card, CardJustRead
-	answer := UpdateView(a.words.modal(f, sealed))
-	if len(answer) > MaxReply { // fields whose block stays keep what was typed
+	answer := receive.UpdateView(a.words.modal(f, sealed))
+	if len(answer) > receive.MaxReply { // fields whose block stays keep what was typed
 		f.typed.Content = ""
-		answer = UpdateView(a.words.modal(f, sealed))
+		answer = receive.UpdateView(a.words.modal(f, sealed))
 	}
 	return answer
 }
 
 // answer shows what became of a submission.
-func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancellation.Submission) Reply {
+func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancellation.Submission) receive.Reply {
 	switch answer.Kind {
 	case cancellation.AnswerAccepted:
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
-		return UpdateView(recorded(answer.Request, a.frozen(ctx)))
+		return receive.UpdateView(recorded(answer.Request, a.frozen(ctx)))
 	case cancellation.AnswerDenied:
-		return PushView(denied(answer.Request))
+		return receive.PushView(denied(answer.Request))
 	case cancellation.AnswerHeld:
-		return PushView(a.words.held(answer.Held))
+		return receive.PushView(a.words.held(answer.Held))
 	case cancellation.AnswerBlocked:
-		return FieldError(serverBlock, Blocked(s.Card, answer.Blockers[0]))
+		return receive.FieldError(serverBlock, Blocked(s.Card, answer.Blockers[0]))
 	case cancellation.AnswerTooMany:
-		return FieldError(serverBlock, DayIsFull(a.desk.ServersPerDay))
+		return receive.FieldError(serverBlock, DayIsFull(a.desk.ServersPerDay))
 	case cancellation.AnswerUnseen:
-		return FieldError(serverBlock, NobodyNotified)
+		return receive.FieldError(serverBlock, NobodyNotified)
 	case cancellation.AnswerNobody:
-		return FieldError(serverBlock, NotEnoughPeople)
+		return receive.FieldError(serverBlock, NotEnoughPeople)
 	case cancellation.AnswerWrong:
-		return FieldErrors(Problems(s, answer.Problems))
+		return receive.FieldErrors(Problems(s, answer.Problems))
 	}
 	a.log.Error("answering a submission: unknown kind", "kind", answer.Kind)
-	return PushView(notKnown(answer.Request.Ref))
+	return receive.PushView(notKnown(answer.Request.Ref))
 }
 
 // undecided answers a submission that the desk could not decide. One that an
 // earlier delivery recorded gets that answer: it must not hear that nothing was.
-func (a *App) undecided(ctx context.Context, s cancellation.Submission, err error) Reply {
+func (a *App) undecided(ctx context.Context, s cancellation.Submission, err error) receive.Reply {
 	before, looked := a.desk.Recorded(ctx, s)
 	if looked == nil {
 		return a.answer(ctx, before, s)
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
-		return PushView(notKnown(lost.Ref))
+		return receive.PushView(notKnown(lost.Ref))
 	}
 	if errors.Is(looked, cancellation.ErrUnclear) || !errors.Is(looked, cancellation.ErrNoRequest) {
-		return PushView(notKnown("")) // an earlier delivery may have been recorded
+		return receive.PushView(notKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return FieldError(serverBlock, SubmitterUnread)
+		return receive.FieldError(serverBlock, SubmitterUnread)
 	}
-	return FieldError(serverBlock, NotWritten)
+	return receive.FieldError(serverBlock, NotWritten)
 }

@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 const dbName, webName = "db-042.stg.example.com", "web-001.stg.example.com"
@@ -59,7 +59,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	form := s.interaction(filled(db, dbName))
-	bodies := make([]Reply, 8)
+	bodies := make([]receive.Reply, 8)
 	var all sync.WaitGroup
 	for n := range bodies {
 		all.Go(func() { bodies[n], _ = s.app.Interaction(context.Background(), form) })
@@ -319,17 +319,17 @@ func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	good := s.interaction(filled(db, dbName))
-	for name, spoil := range map[string]func(*Interaction, *View){
-		"an unknown callback id":         func(_ *Interaction, v *View) { v.CallbackID = "cancel-server:form:2" },
-		"a missing block":                func(_ *Interaction, v *View) { delete(v.Values, contentBlock) },
-		"somebody else's form":           func(i *Interaction, _ *View) { i.User = s.cast.Requester },
-		"metadata that was changed":      func(_ *Interaction, v *View) { v.PrivateMetadata = "1p" + v.PrivateMetadata[3:] },
-		"metadata of another version":    func(_ *Interaction, v *View) { v.PrivateMetadata = "2" + v.PrivateMetadata[1:] },
-		"metadata that is far too large": func(_ *Interaction, v *View) { v.PrivateMetadata += strings.Repeat("A", maxMetadata) },
-		"no metadata":                    func(_ *Interaction, v *View) { v.PrivateMetadata = "" },
+	for name, spoil := range map[string]func(*receive.Interaction, *receive.View){
+		"an unknown callback id":         func(_ *receive.Interaction, v *receive.View) { v.CallbackID = "cancel-server:form:2" },
+		"a missing block":                func(_ *receive.Interaction, v *receive.View) { delete(v.Values, contentBlock) },
+		"somebody else's form":           func(i *receive.Interaction, _ *receive.View) { i.User = s.cast.Requester },
+		"metadata that was changed":      func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "1p" + v.PrivateMetadata[3:] },
+		"metadata of another version":    func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "2" + v.PrivateMetadata[1:] },
+		"metadata that is far too large": func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata += strings.Repeat("A", maxMetadata) },
+		"no metadata":                    func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "" },
 	} {
 		bad, view := good, *good.View
-		view.Values = make(map[string]map[string]Value)
+		view.Values = make(map[string]map[string]receive.Value)
 		for block, actions := range good.View.Values {
 			view.Values[block] = actions
 		}
@@ -356,17 +356,17 @@ func (unread) Principal(context.Context, cancellation.Person, time.Duration) (au
 }
 
 // interaction is the submission of the top view, as the edge decodes it.
-func (s *stage) interaction(values fakeslack.Values) Interaction {
+func (s *stage) interaction(values fakeslack.Values) receive.Interaction {
 	s.t.Helper()
 	top := s.top(s.cast.User)
-	i := Interaction{Kind: ViewSubmission, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, top.View)}
-	i.View.Values[serverBlock] = map[string]Value{serverAction: {Selected: "1234567"}}
+	i := receive.Interaction{Kind: receive.ViewSubmission, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, top.View)}
+	i.View.Values[serverBlock] = map[string]receive.Value{serverAction: {Selected: "1234567"}}
 	for block, actions := range values {
 		for action, state := range actions {
 			text, _ := state["value"].(string)
 			chosen, _ := state["selected_option"].(map[string]any)
 			picked, _ := chosen["value"].(string)
-			i.View.Values[block] = map[string]Value{action: {Text: text, Selected: picked}}
+			i.View.Values[block] = map[string]receive.Value{action: {Text: text, Selected: picked}}
 		}
 	}
 	return i

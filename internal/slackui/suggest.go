@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // Searcher finds servers by a part of a name, an address, an id or a tag, the best match
@@ -24,28 +25,28 @@ const (
 
 // suggest answers the typeahead. What cannot be answered in time offers nothing:
 // the person types on, and Slack asks again.
-func (a *App) suggest(ctx context.Context, i Interaction) Reply {
+func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View == nil || i.Action.BlockID != serverBlock {
-		return SelectOptions(nil)
+		return receive.SelectOptions(nil)
 	}
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("offering servers", "user", i.User, "err", err)
-		return SelectOptions(nil)
+		return receive.SelectOptions(nil)
 	}
 	if a.unseeing(ctx, meta) != "" { // a choice, or a submission, says why
-		return SelectOptions(nil)
+		return receive.SelectOptions(nil)
 	}
 	query := strings.TrimSpace(i.Action.Value)
 	if len(query) < minQuery || len(query) > maxQuery {
-		return SelectOptions(nil)
+		return receive.SelectOptions(nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
 	found, err := a.search.Search(ctx, query, maxOptions)
 	if err != nil {
 		a.log.Warn("searching servers for the typeahead", "err", err)
-		return SelectOptions(nil)
+		return receive.SelectOptions(nil)
 	}
-	return SelectOptions(ServerOptions(found[:min(len(found), maxOptions)]))
+	return receive.SelectOptions(ServerOptions(found[:min(len(found), maxOptions)]))
 }

@@ -7,15 +7,16 @@ import (
 	"strings"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
 )
 
 // submitClickForm takes what was typed into a form that a button opened. Whoever may not,
 // or comes too late, is told in its place.
-func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
+func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receive.Reply {
 	press := cancellation.Press{Request: i.View.PrivateMetadata, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
 	why := strings.TrimSpace(i.View.Values[whyBlock][whyAction].Text)
 	if cancellation.Blank(why) {
-		return FieldError(whyBlock, WhyMissing)
+		return receive.FieldError(whyBlock, WhyMissing)
 	}
 	found := cancellation.Resolution{Why: cut(why, maxWhy)}
 	var click cancellation.Click
@@ -26,14 +27,14 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 	case leaveCallback:
 		id, since, ok := stuckOf(press.Request)
 		if !ok {
-			return UpdateView(NotRecorded(FormUnread()))
+			return receive.UpdateView(NotRecorded(FormUnread()))
 		}
 		press.Request, found.Finding, found.Stuck = id, cancellation.DropIt, since
 		click, err = a.desk.Settle(ctx, press, found)
 	case foundCallback:
 		number, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64)
 		if bad != nil || number <= 0 {
-			return FieldError(ticketBlock, TicketNotANumber)
+			return receive.FieldError(ticketBlock, TicketNotANumber)
 		}
 		found.Finding, found.Ticket = cancellation.FoundTicket, number
 		click, err = a.desk.Settle(ctx, press, found)
@@ -49,7 +50,7 @@ func (a *App) submitClickForm(ctx context.Context, i Interaction) Reply {
 		problem = a.words.TicketUnread(click.Request, found.Ticket, err)
 	}
 	if !problem.Empty() {
-		return UpdateView(NotRecorded(problem))
+		return receive.UpdateView(NotRecorded(problem))
 	}
 	return nil // an empty answer closes the form; the message shows the rest
 }

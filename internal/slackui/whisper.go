@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 )
 
@@ -14,7 +15,7 @@ const whisperTime = 10 * time.Second
 // whisper posts a message that only the person sees who clicked or used a shortcut: an
 // acknowledgement of those shows nothing. It is nil where there is nothing to post.
 // docs.slack.dev/interactivity/handling-user-interaction
-func (a *App) whisper(i Interaction, m Message) After {
+func (a *App) whisper(i receive.Interaction, m Message) receive.After {
 	if m.Empty() {
 		return nil
 	}
@@ -46,4 +47,4 @@ func (a *App) postTo(ctx context.Context, responseURL, user string, m Message) e
 }
 
 // ephemeral answers a command with a message that only the asker sees.
-func ephemeral(m Message) Reply { return Ephemeral(m.Text, m.Blocks) }
+func ephemeral(m Message) receive.Reply { return receive.Ephemeral(m.Text, m.Blocks) }

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"context"
@@ -103,7 +103,7 @@ func (t *HTTP) command(sig signature, form url.Values) (work, error) {
 }
 
 func (t *HTTP) interaction(sig signature, form url.Values) (work, error) {
-	i, err := parseInteraction([]byte(form.Get("payload")))
+	i, err := ParseInteraction([]byte(form.Get("payload")))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"net/url"
@@ -29,7 +29,7 @@ const submissionPayload = `{
 
 func TestParseSubmission(t *testing.T) {
 	t.Parallel()
-	got, err := parseInteraction([]byte(submissionPayload))
+	got, err := ParseInteraction([]byte(submissionPayload))
 	require.NoError(t, err)
 	assert.Equal(t, Interaction{
 		Kind: ViewSubmission, Team: "T1", User: "U1", UserTeam: "T1", UserName: "ana", TriggerID: "1.2.3",
@@ -80,7 +80,7 @@ func TestParseOtherInteractions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parseInteraction([]byte(c.payload))
+			got, err := ParseInteraction([]byte(c.payload))
 			require.NoError(t, err)
 			assert.Equal(t, c.want, got)
 		})
@@ -107,7 +107,7 @@ func TestParseInteractionRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parseInteraction([]byte(c.payload))
+			_, err := ParseInteraction([]byte(c.payload))
 			require.EqualError(t, err, c.problem)
 		})
 	}
@@ -147,7 +147,7 @@ func FuzzParseInteraction(f *testing.F) {
 	f.Add([]byte(`{"type":"block_suggestion","user":{"id":"U"},"action_id":"a","value":"<!channel>"}`))
 	f.Add([]byte(`{"type":"view_closed","user":{"id":"U"},"view":{"id":"V","state":{"values":{"":{"":null}}},"blocks":[null]}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		i, err := parseInteraction(payload)
+		i, err := ParseInteraction(payload)
 		if err != nil {
 			if !utf8.ValidString(err.Error()) {
 				t.Fatalf("the refusal is not text: %q", err.Error())

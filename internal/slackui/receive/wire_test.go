@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"context"
@@ -10,12 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // wired is a bot's socket, connected to a workspace.
@@ -121,4 +120,18 @@ func (w *wired) connections() []time.Duration { return w.Times("apps.connections
 // says reports whether the log has all of these words.
 func (w *wired) says(words ...string) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(w.logged.String(), word) })
+}
+
+// handlerFuncs is a Handler of two functions.
+type handlerFuncs struct {
+	command     func(context.Context, Command) (Reply, After)
+	interaction func(context.Context, Interaction) (Reply, After)
+}
+
+func (h handlerFuncs) Command(ctx context.Context, c Command) (Reply, After) {
+	return h.command(ctx, c)
+}
+
+func (h handlerFuncs) Interaction(ctx context.Context, i Interaction) (Reply, After) {
+	return h.interaction(ctx, i)
 }

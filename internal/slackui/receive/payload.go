@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"cmp"
@@ -150,9 +150,9 @@ type actionJSON struct {
 	TS       string     `json:"action_ts"`
 }
 
-// parseInteraction reads an interaction payload: only the fields that the bot needs,
+// ParseInteraction reads an interaction payload: only the fields that the bot needs,
 // because decoding all of it costs more than everything else in a submission.
-func parseInteraction(payload []byte) (Interaction, error) {
+func ParseInteraction(payload []byte) (Interaction, error) {
 	if len(payload) == 0 {
 		return Interaction{}, missing("payload")
 	}
@@ -218,7 +218,7 @@ func (p interactionJSON) interaction() Interaction {
 		CallbackID: p.CallbackID,
 	}
 	if p.Type == MessageAction {
-		i.Said = p.Message.said()
+		i.MessageText = p.Message.said()
 	}
 	if p.View != nil {
 		i.View = p.View.view()
@@ -234,8 +234,8 @@ func (p interactionJSON) interaction() Interaction {
 	return i
 }
 
-// maxSaid bounds what is read of a message that a shortcut is used on.
-const maxSaid = 20_000
+// MaxMessageText bounds what is read of a message that a shortcut is used on.
+const MaxMessageText = 20_000
 
 // said is all that a message says, its top-level text first.
 func (m messageJSON) said() string {
@@ -247,7 +247,7 @@ func (m messageJSON) said() string {
 			gather(&all, value)
 		}
 	}
-	return all.String()[:min(all.Len(), maxSaid)]
+	return all.String()[:min(all.Len(), MaxMessageText)]
 }
 
 // gather adds the texts of blocks or attachments, objects in the order of their keys.
@@ -265,7 +265,7 @@ func gather(all *strings.Builder, value any) {
 			case !is:
 				gather(all, value[key])
 			case key == "value" && unshown(value):
-			case all.Len() < maxSaid && slices.Contains([]string{"text", "url", "title", "value", "pretext", "fallback", "footer"}, key):
+			case all.Len() < MaxMessageText && slices.Contains([]string{"text", "url", "title", "value", "pretext", "fallback", "footer"}, key):
 				all.WriteString("\n" + text)
 			}
 		}

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (s *Socket) parse(e envelope) (work, error) {
 		c, err := parseCommandJSON(e.Payload)
 		return s.dispatcher.commandWork(c), err
 	case frameInteraction:
-		i, err := parseInteraction(e.Payload)
+		i, err := ParseInteraction(e.Payload)
 		return s.dispatcher.interactionWork(i), err
 	}
 	return nil, errUnknownKind

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"bufio"
@@ -14,10 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // meter counts what a server has read from connections that are open. It knows nothing of

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/slackui/slacktest"
 )
 
 const testSecret = "8f742231b10e8888abcd99yyyzzz85a5"

@@ -1,4 +1,4 @@
-package slackui
+package receive
 
 import (
 	"context"
@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cancel-server/internal/slackui/slacktest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/slackui/slacktest"
 )
 
 func answering(reply string) work {
