@@ -20,6 +20,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
 )
@@ -89,14 +90,14 @@ type bot struct {
 
 func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, books: f.softlayer, policy: newInForce(policy)}
-	words := slackui.Words{
+	writer := words.Writer{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: f.slack, HomeTeam: f.bot.Team, HomeEnterprise: f.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: words, Bot: f.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: f.slack, Words: writer, Bot: f.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour = cfg.FilingsPerHour
@@ -112,7 +113,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	if cfg.PolicyFile != "" {
 		b.watch = newPolicyWatch(cfg.PolicyFile, b.policy, log)
 		b.watch.taken = b.warmGroups
-		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) }
+		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, writer.PolicyRefused(problems)) }
 	}
 	desk := &cancellation.Desk{
 		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
@@ -124,7 +125,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: words,
+		Desk: desk, Web: f.slack, Directory: b.directory, Policy: b.policy, Words: writer,
 		Search: b.inventory, Named: f.softlayer, Virtual: f.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: f.bot.Team, Log: log,
 	})})
@@ -138,7 +139,7 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 
 // say tells NOTIFY_CHANNEL something that concerns no request. Failing is only logged:
 // what is said stands in the log too.
-func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m slackui.Message) {
+func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m words.Message) {
 	if b.cfg.NotifyChannel == "" {
 		return
 	}

@@ -7,21 +7,22 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // mayAsk tells who asks and, where it is certain already that they may not, what they read.
-func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused Message) {
-	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
+func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
+	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(ctx, by)
 	if !known {
 		return by, refused
 	}
-	by.Team, by.Name = cmp.Or(who.Team, by.Team), cut(cmp.Or(oneLine(who.Name), by.Name), 100)
+	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
 	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
-		decision = authz.Decision{Rule: ruleServersPerDay, Reason: TooMany(a.desk.ServersPerDay)}
+		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
 	if decision.Effect != authz.Refused {
 		return by, refused
@@ -59,7 +60,7 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
-		return PeopleUnread
+		return words.PeopleUnread
 	}
 	return a.refusal(who, meta)
 }
@@ -91,5 +92,5 @@ func (a *App) refusal(who authz.Principal, meta metadata) string {
 		return ""
 	}
 	a.log.Info("showing no servers", "user", who.ID(), "rule", d.Rule)
-	return SeesNoServer(d)
+	return words.SeesNoServer(d)
 }

@@ -9,6 +9,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
@@ -16,7 +17,7 @@ import (
 // stands.
 func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
-	if err != nil || !mayAskAgain(r) {
+	if err != nil || !words.CanAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return nil, a.whisper(i, a.words.CannotAskAgain())
 	}
@@ -28,7 +29,7 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Repl
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
 		meta.Thread = i.ThreadTS
 	}
-	at, problem := a.openLooking(ctx, i, meta, name(r))
+	at, problem := a.openLooking(ctx, i, meta, words.ServerName(r))
 	switch {
 	case !problem.Empty():
 		return nil, a.whisper(i, problem)
@@ -40,7 +41,7 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Repl
 
 // placed is the metadata of a form that was asked for in or from a message, or nowhere.
 func placed(i receive.Interaction, by cancellation.Person) metadata {
-	meta := metadata{Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by}
+	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100), By: by}
 	if i.ResponseURL != "" {
 		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
 	}
@@ -57,26 +58,26 @@ func commandOf(i receive.Interaction) receive.Command {
 
 // openLooking opens the modal that says what is being looked up. Nothing that could be
 // slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at shownView, problem Message) {
+func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at shownView, problem words.Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
 		return at, a.words.NotOpened()
 	}
-	return a.openView(ctx, i.TriggerID, i.User, lookingUp(what, sealed))
+	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
 }
 
 // showAgain fills the form as a request was, but for what only a reader of the fresh card
 // can say: its warnings, the typed name, and that associated items go which are not the same.
 func (a *App) showAgain(ctx context.Context, at shownView, meta metadata, before cancellation.Submission) {
-	f := a.form(ctx, meta, typed{})
-	if f.failed = a.unseeing(ctx, meta); f.failed == "" {
+	f := a.form(ctx, meta, words.Typed{})
+	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {
 		server := before.Card.Server.ID
-		f.typed = typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}
-		f.card, f.failed = a.cardOf(ctx, server)
+		f.Typed = words.Typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}
+		f.Card, f.Failed = a.cardOf(ctx, server)
 	}
-	if f.card != nil && slices.Contains(cancellation.Changed(before.Card.Server, f.card.Server, true), cancellation.FactAssociated) {
-		f.typed.Associated = false // the tick was for others
+	if f.Card != nil && slices.Contains(cancellation.Changed(before.Card.Server, f.Card.Server, true), cancellation.FactAssociated) {
+		f.Typed.Associated = false // the tick was for others
 	}
 	a.show(ctx, at, meta, f)
 }

@@ -2,7 +2,6 @@ package slackui
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // rejectedIn is a request of the user's that ended because the server had changed, and
@@ -25,7 +25,7 @@ func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellat
 	s.t.Helper()
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
-	values[belongs(associatedBlock, db)] = map[string]map[string]any{associatedAction: {"selected_options": []any{map[string]any{"value": associatedValue}}}}
+	values[words.BlockOf(words.AssociatedBlock, db)] = map[string]map[string]any{words.AssociatedAction: {"selected_options": []any{map[string]any{"value": words.AssociatedValue}}}}
 	s.submit(s.cast.User, values)
 	r, standing := s.live(db)
 	require.True(s.t, standing)
@@ -82,15 +82,15 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	changed := slacktest.DBServer()
 	changed.Tags = []string{"retired"}
 	s.rack.set(changed)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "tags: retired")
 	read, err := parse(*viewOf(t, view.View), db)
 	require.NoError(t, err)
-	assert.Equal(t, typed{
+	assert.Equal(t, words.Typed{
 		Server: db, Reason: before.Submission.Reason, Content: before.Submission.Content, Associated: true,
 	}, read, "all but the typed name and the warnings is as it was")
 
-	s.submit(s.cast.User, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	s.submit(s.cast.User, fakeslack.Values{words.BlockOf(words.ConfirmBlock, db): {words.ConfirmAction: {"value": dbName}}})
 	r, standing := s.live(db)
 	require.True(t, standing)
 	assert.NotEqual(t, before.ID, r.ID)
@@ -109,7 +109,7 @@ func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 	billing.Associated = append(slices.Clone(billing.Associated), cancellation.AssociatedItem{ID: 99, Description: "Backup vault", Fee: "70.00"})
 	changed.Billing = &billing
 	s.rack.set(changed)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "Backup vault")
 	read, err := parse(*viewOf(t, view.View), db)
 	require.NoError(t, err)
@@ -121,9 +121,9 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyWarned, "recent-transaction"))
-	s.press(s.cast.Requester, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.waitFor(s.cast.Requester, "Type "+dbName+" to confirm")
-	s.submit(s.cast.Requester, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	s.submit(s.cast.Requester, fakeslack.Values{words.BlockOf(words.ConfirmBlock, db): {words.ConfirmAction: {"value": dbName}}})
 	r, standing := s.live(db)
 	require.True(t, standing)
 	assert.Equal(t, s.cast.Requester, r.Submission.By.ID, "it is theirs")
@@ -133,7 +133,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
-	s.press(s.cast.Guest, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.Guest, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	open, err := s.slack.Views(s.cast.Guest)
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	live, standing := s.live(db)
 	require.True(t, standing)
 	for _, value := range []string{"", "nonsense", live.ID} {
-		s.press(s.cast.Requester, at, buttonsBlock, againAction, value)
+		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, value)
 	}
 	s.toldAlone(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
 	open, err := s.slack.Views(s.cast.Requester)
@@ -163,7 +163,7 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.waitFor(s.cast.User, "Looking up "+dbName)
 	close(gate)
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
@@ -174,24 +174,9 @@ func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
 	s.rack.fail(errors.New("SoftLayer is down"))
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
 	assert.Contains(t, string(view.View), before.Submission.Content)
-}
-
-func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
-	t.Parallel()
-	for why, want := range map[string]bool{
-		cancellation.Because(cancellation.WhyChanged, "name"):              true,
-		cancellation.Because(cancellation.WhyBlocked, "transaction"):       true,
-		cancellation.Because(cancellation.WhyWarned, "recent-transaction"): true,
-		cancellation.WhyNotFound:                                           true,
-		"Cancellation reason must be provided.":                            false,
-	} {
-		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, slacktest.Request(cancellation.Rejected, slacktest.Because(why))).Blocks))
-		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
-	}
-	assert.Len(t, testWords().Live(cancellation.Result, slacktest.Request(cancellation.Denied, slacktest.Because(cancellation.WhyNotFound))).Blocks, 1)
 }
 
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {
@@ -217,7 +202,7 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 			_, err := s.slack.Say(t.Context(), fakeslack.Said{User: s.cast.User, Channel: s.cast.Channel, Text: "why?", ThreadTS: at.TS})
 			require.NoError(t, err)
 		}
-		s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+		s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 		view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 		meta, err := s.app.sealer.open(t.Context(), viewOf(t, view.View).PrivateMetadata, s.cast.User)
 		require.NoError(t, err)
@@ -244,11 +229,11 @@ func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 		stranger.URL + "/commands/1", "https://hooks.slack.com.evil.example/commands/1", "http://hooks.slack.com/commands/1",
 		"https://ana@hooks.slack.com/commands/1", strings.Replace(far.URL, "http://", "http://ana@", 1) + "/hook", "://",
 	} {
-		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", PressUnread()), responseURL)
+		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", words.PressUnread()), responseURL)
 		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
 		assert.Zero(t, far.Count("/hook"), responseURL)
 		assert.Equal(t, n+1, far.Count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
 	}
-	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", PressUnread()))
+	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", words.PressUnread()))
 	assert.Equal(t, 1, far.Count("/hook"), "the configured host is Slack's")
 }

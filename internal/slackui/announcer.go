@@ -10,6 +10,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // Message metadata by which a message is found again after a lost answer:
@@ -37,10 +38,10 @@ type AnnouncerOptions struct {
 
 // Results puts a request's present state in words.
 type Results interface {
-	Result(r cancellation.Request) Message // with nothing to press
-	Live(kind cancellation.NoticeKind, r cancellation.Request) Message
-	Reminder(r cancellation.Request) Message
-	Alarm(r cancellation.Request) Message
+	Result(r cancellation.Request) words.Message // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message
+	Reminder(r cancellation.Request) words.Message
+	Alarm(r cancellation.Request) words.Message
 }
 
 // Announcer tells results in Slack. It implements cancellation.Announcer: each method
@@ -174,7 +175,7 @@ func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 }
 
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
-	var message Message
+	var message words.Message
 	switch {
 	case kind == cancellation.Alarm:
 		message = a.o.Words.Alarm(r)
@@ -193,7 +194,7 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 }
 
 // Say posts a message about no request, once: where its answer is lost, it is not repeated.
-func (a *Announcer) Say(ctx context.Context, channel string, m Message) error {
+func (a *Announcer) Say(ctx context.Context, channel string, m words.Message) error {
 	_, _, err := a.o.Web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
 	return err
 }

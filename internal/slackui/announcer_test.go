@@ -19,23 +19,26 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // plainWords words a result with nothing but its id.
 type plainWords struct{}
 
-func (plainWords) Reminder(r cancellation.Request) Message {
-	return Message{Text: "reminder of " + r.ID}
+func (plainWords) Reminder(r cancellation.Request) words.Message {
+	return words.Message{Text: "reminder of " + r.ID}
 }
 
-func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) Message {
+func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) words.Message {
 	return w.Result(r)
 }
 
-func (plainWords) Alarm(r cancellation.Request) Message { return Message{Text: "alarm " + r.ID} }
+func (plainWords) Alarm(r cancellation.Request) words.Message {
+	return words.Message{Text: "alarm " + r.ID}
+}
 
-func (plainWords) Result(r cancellation.Request) Message {
-	return Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
+func (plainWords) Result(r cancellation.Request) words.Message {
+	return words.Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
 }
 
 func told() cancellation.Request {

@@ -9,12 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 const (
@@ -46,7 +45,7 @@ type Options struct {
 	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
 	Policy    Asker              // refuses at the command whom no permit can match
-	Words     Words              // links tickets in cards and answers
+	Words     words.Writer       // links tickets in cards and answers
 	Key       []byte             // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore          // keeps the cards that do not fit private_metadata
 	Team      string             // id of the workspace that the app is installed in
@@ -64,7 +63,7 @@ type App struct {
 	virtual   Virtual
 	near      Neighbors
 	policy    Asker
-	words     Words
+	words     words.Writer
 	sealer    sealer
 	team      string
 	log       *slog.Logger
@@ -89,7 +88,7 @@ func NewApp(o Options) *App {
 // Command opens the form. Nothing that could be slow stands between the command and
 // views.open: the trigger lives 3 s.
 func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {
-	query := cut(strings.TrimSpace(c.Text), maxQuery)
+	query := words.Cut(strings.TrimSpace(c.Text), maxQuery)
 	if strings.EqualFold(query, "help") {
 		return ephemeral(a.words.Help()), nil
 	}
@@ -101,7 +100,7 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 		return ephemeral(refused), nil
 	}
 	meta := metadata{
-		Channel: c.Channel, ChannelName: cut(c.ChannelName, 100), By: by,
+		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100), By: by,
 		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
 	}
 	return a.open(ctx, c, meta, query)
@@ -113,9 +112,9 @@ func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query 
 		a.log.Error("opening a form", "user", c.User, "err", err)
 		return ephemeral(a.words.NotOpened()), nil
 	}
-	view := a.words.modal(a.form(ctx, meta, typed{}), sealed)
+	view := a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)
 	if query != "" {
-		view = lookingUp(query, sealed)
+		view = words.LookingUp(query, sealed)
 	}
 	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
 	switch {
@@ -129,7 +128,7 @@ func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query 
 
 // openView opens a form. Where it may not have opened, problem says so to the person;
 // at is empty too where an earlier delivery has opened it.
-func (a *App) openView(ctx context.Context, trigger, user string, view slack.ModalViewRequest) (at shownView, problem Message) {
+func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at shownView, problem words.Message) {
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
@@ -139,7 +138,7 @@ func (a *App) openView(ctx context.Context, trigger, user string, view slack.Mod
 }
 
 // openFailed says to who asked for a form that it may not have opened.
-func (a *App) openFailed(err error) Message {
+func (a *App) openFailed(err error) words.Message {
 	refused, answered := errors.AsType[*webapi.Error](err)
 	_, limited := webapi.RetryAfter(err)
 	switch {
@@ -148,7 +147,7 @@ func (a *App) openFailed(err error) Message {
 	case !answered, refused.Unclear():
 		return a.words.OpeningUnclear()
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
-		return Message{}
+		return words.Message{}
 	}
 	return a.words.NotOpened()
 }
@@ -158,7 +157,7 @@ func (a *App) openFailed(err error) Message {
 func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
 	case receive.ViewSubmission:
-		if i.View != nil && slices.Contains([]string{declineCallback, foundCallback, leaveCallback}, i.View.CallbackID) {
+		if i.View != nil && slices.Contains([]string{words.DeclineCallback, words.FoundCallback, words.LeaveCallback}, i.View.CallbackID) {
 			return a.submitClickForm(ctx, i), nil
 		}
 		return a.submit(ctx, i), nil
@@ -177,6 +176,6 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 }
 
 // form is the modal for what was typed so far, without a card.
-func (a *App) form(ctx context.Context, meta metadata, t typed) form {
-	return form{account: a.desk.Account, place: meta.place(), typed: t, frozen: a.frozen(ctx)}
+func (a *App) form(ctx context.Context, meta metadata, t words.Typed) words.Form {
+	return words.Form{Account: a.desk.Account, Place: meta.place(), Typed: t, Frozen: a.frozen(ctx)}
 }

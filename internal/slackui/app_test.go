@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
@@ -174,7 +175,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	s.command(s.cast.User, "")
 	ask := func(typed string) fakeslack.Suggestions {
 		offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{
-			User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: serverBlock, ActionID: serverAction, Value: typed,
+			User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: typed,
 		})
 		require.NoError(t, err)
 		require.Empty(t, offered.Error, "Slack takes the options")
@@ -248,7 +249,7 @@ func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
 	meta := metadata{By: cancellation.Person{ID: s.cast.User}}
 	sealed, err := s.app.sealer.seal(t.Context(), meta)
 	require.NoError(t, err)
-	_, err = s.app.web.UpdateView(t.Context(), before.ID, "", lookingUp("meanwhile", sealed)) // another hand changes the view
+	_, err = s.app.web.UpdateView(t.Context(), before.ID, "", words.LookingUp("meanwhile", sealed)) // another hand changes the view
 	require.NoError(t, err)
 	close(gate)
 	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
@@ -277,29 +278,11 @@ func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	assert.Contains(t, string(view.View), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`)
 	values := filled(db, "")
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	answer := s.submit(s.cast.User, values)
 	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 stands already")
 	_, standing := s.live(db)
 	assert.False(t, standing, "nothing is recorded")
-}
-
-func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
-	t.Parallel()
-	ticket := cancellation.TicketID{ID: 153572280}
-	server := slacktest.DBServer()
-	server.OpenTicket = &ticket
-	card := cancellation.Card{Server: server, ReadAt: slacktest.Noon, Standing: &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: ticket}}
-	shown := func() string {
-		blocks, err := json.Marshal(testWords().cardBlocks(card, nil))
-		require.NoError(t, err)
-		return string(blocks)
-	}
-	assert.Equal(t, 1, strings.Count(shown(), "⛔"))
-	assert.Equal(t, 1, strings.Count(shown(), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`))
-	assert.Contains(t, shown(), "request 7F3K-2QXD")
-	card.Standing.Ticket.ID++
-	assert.Equal(t, 2, strings.Count(shown(), "⛔"), "another ticket is told of too")
 }
 
 func TestForgottenChoicesStayBounded(t *testing.T) {

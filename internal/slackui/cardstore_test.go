@@ -14,6 +14,7 @@ import (
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // bigServer is a server whose card fits no private_metadata.
@@ -53,7 +54,7 @@ func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
 	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	values := filled(db, dbName)
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "The server's card could not be kept. Nothing was filed")
 	_, standing := s.live(db)
 	assert.False(t, standing)
@@ -64,7 +65,7 @@ func TestWhatBelongsToSomebodyElseIsNotAnswered(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	i := s.interaction(nil)
-	i.User, i.Action = s.cast.Outsider, receive.Action{BlockID: serverBlock, ActionID: serverAction, Value: "db-042", Selected: "1234568"}
+	i.User, i.Action = s.cast.Outsider, receive.Action{BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: "db-042", Selected: "1234568"}
 	i.Kind = receive.BlockSuggestion
 	offered, _ := s.app.Interaction(t.Context(), i)
 	assert.Equal(t, `{"options":[]}`, string(offered))
@@ -98,7 +99,7 @@ func (s *stage) again(view fakeslack.View, server, ts string) {
 	s.t.Helper()
 	i := receive.Interaction{
 		Kind: receive.BlockActions, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, view.View),
-		Action: receive.Action{BlockID: serverBlock, ActionID: serverAction, Selected: server, TS: ts},
+		Action: receive.Action{BlockID: words.ServerBlock, ActionID: words.ServerAction, Selected: server, TS: ts},
 	}
 	i.View.Hash = view.Hash
 	if _, after := s.app.Interaction(s.t.Context(), i); after != nil {
@@ -127,24 +128,11 @@ func TestAChoiceThatIsNoServerChangesNothing(t *testing.T) {
 	s := newStage(t)
 	s.command(s.cast.User, "")
 	_, err := s.slack.Act(t.Context(), fakeslack.Action{
-		User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: serverBlock, ActionID: serverAction,
+		User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: words.ServerBlock, ActionID: words.ServerAction,
 		SelectedOption: map[string]any{"value": "../../etc"},
 	})
 	require.NoError(t, err)
 	require.NoError(t, s.dispatcher.Shutdown(t.Context()))
 	assert.Zero(t, s.count("views.update"))
 	assert.Zero(t, s.rack.reads)
-}
-
-func TestEveryStateReadsDifferentlyBesideAServer(t *testing.T) {
-	t.Parallel()
-	read := map[string]cancellation.State{"Being filed": cancellation.Filing} // scheduled reads the same on purpose
-	for _, state := range cancellation.States() {
-		text := standingWords(state)
-		if state != cancellation.Scheduled && state != cancellation.Filing {
-			assert.Empty(t, read[text], "%s reads as another state", state)
-		}
-		assert.NotEqual(t, string(state), text, "a state is put in a person's words")
-		read[text] = state
-	}
 }

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // shownView is a modal as it is known to stand, and the choice that it is to show.
@@ -27,8 +26,8 @@ const over = math.MaxInt64
 
 // choose shows the card of the server that was just chosen.
 func (a *App) choose(i receive.Interaction) receive.After {
-	offered := strings.HasPrefix(i.Action.ActionID, offerAction)
-	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction && !offered {
+	offered := strings.HasPrefix(i.Action.ActionID, words.OfferAction)
+	if i.View == nil || i.View.CallbackID != words.FormCallback || i.Action.ActionID != words.ServerAction && !offered {
 		return nil
 	}
 	server := serverID(i.Action.Selected)
@@ -58,7 +57,7 @@ func (a *App) showChosen(ctx context.Context, at shownView, i receive.Interactio
 	t := read(*i.View, server)
 	t.Server = server
 	f := a.form(ctx, meta, t)
-	f.card, f.failed = a.chosen(ctx, meta, server)
+	f.Card, f.Failed = a.chosen(ctx, meta, server)
 	a.show(ctx, at, meta, f)
 }
 
@@ -77,7 +76,7 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 	read, err := a.desk.Look(looking, server)
 	if err != nil {
 		a.log.Warn("reading a card for a choice", "server", server, "err", err)
-		return nil, ChosenUnread(err)
+		return nil, words.ChosenUnread(err)
 	}
 	return &read, ""
 }
@@ -85,17 +84,17 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 // show puts a form in the place of what the modal shows, unless a newer choice is
 // known. Failing loses nothing: a submission without the card of its server is
 // answered with it.
-func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
-	f.refused = a.foretell(ctx, meta, f.card)
-	sealed, err := a.sealer.seal(ctx, meta.with(f.card))
+func (a *App) show(ctx context.Context, at shownView, meta metadata, f words.Form) {
+	f.Refused = a.foretell(ctx, meta, f.Card)
+	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
 	if err != nil {
 		a.log.Error("sealing a card", "view", at.id, "err", err)
-		f.card, f.failed = nil, ChosenNotKept
+		f.Card, f.Failed = nil, words.ChosenNotKept
 		if sealed, err = a.sealer.seal(ctx, meta.with(nil)); err != nil {
 			return
 		}
 	}
-	err = a.replace(ctx, at, a.words.modal(f, sealed))
+	err = a.replace(ctx, at, a.words.Modal(f, sealed))
 	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("showing a card", "view", at.id, "err", err)
 	}
@@ -104,7 +103,7 @@ func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
 // replace updates a modal. When its hash has changed it tries again with the hash
 // last returned for it, and with none where that is not newer: fields whose block
 // stays keep what was typed.
-func (a *App) replace(ctx context.Context, at shownView, view slack.ModalViewRequest) error {
+func (a *App) replace(ctx context.Context, at shownView, view words.View) error {
 	var err error
 	for range 3 {
 		if !a.choices.isLatest(at) {

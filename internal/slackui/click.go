@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // click answers a button in a message. What it does is on disk before it is
@@ -18,44 +17,44 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	press := pressOf(i)
 	if press.Key == "" {
 		a.log.Warn("a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
-		return nil, a.whisper(i, PressUnread())
+		return nil, a.whisper(i, words.PressUnread())
 	}
 	switch i.Action.ActionID {
-	case againAction:
+	case words.AgainAction:
 		return a.askAgain(ctx, i)
-	case UnfreezeAction:
+	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
-	case approveAction:
+	case words.ApproveAction:
 		click, err := a.desk.Approve(ctx, press)
-		return nil, a.whisper(i, Clicked(click, err, "approve"))
-	case withdrawAction, undoAction:
+		return nil, a.whisper(i, words.Clicked(click, err, "approve"))
+	case words.WithdrawAction, words.UndoAction:
 		click, err := a.desk.Withdraw(ctx, press)
-		return nil, a.whisper(i, Clicked(click, err, "withdraw"))
-	case declineAction:
-		return nil, a.openFor(ctx, i, declineForm)
-	case detailsAction:
-		return nil, a.openFor(ctx, i, a.words.details)
-	case foundAction:
-		return nil, a.openFor(ctx, i, foundForm)
-	case leaveAction:
-		return nil, a.openFor(ctx, i, leaveForm)
-	case noneAction:
+		return nil, a.whisper(i, words.Clicked(click, err, "withdraw"))
+	case words.DeclineAction:
+		return nil, a.openFor(ctx, i, words.DeclineForm)
+	case words.DetailsAction:
+		return nil, a.openFor(ctx, i, a.words.Details)
+	case words.FoundAction:
+		return nil, a.openFor(ctx, i, words.FoundForm)
+	case words.LeaveAction:
+		return nil, a.openFor(ctx, i, words.LeaveForm)
+	case words.NoneAction:
 		return nil, a.whisper(i, a.foundNone(ctx, press))
-	case checkAction: // it only reads, as long as that takes
+	case words.CheckAction: // it only reads, as long as that takes
 		return nil, func(ctx context.Context) {
 			click, err := a.desk.CheckNow(ctx, press)
-			if post := a.whisper(i, Checked(click, err)); post != nil {
+			if post := a.whisper(i, words.Checked(click, err)); post != nil {
 				post(ctx)
 			}
 		}
 	}
 	a.log.Warn("a click on a button that this version does not know", "action", i.Action.ActionID)
-	return nil, a.whisper(i, ButtonUnknown())
+	return nil, a.whisper(i, words.ButtonUnknown())
 }
 
 // clickedBy is who pressed, as far as the payload says; what they may is read anew.
 func clickedBy(i receive.Interaction) cancellation.Person {
-	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: cut(oneLine(i.UserName), 100)}
+	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: words.Cut(words.OneLine(i.UserName), 100)}
 }
 
 // pressOf is a press of a button of a request's message.
@@ -73,36 +72,36 @@ func pressKey(i receive.Interaction) string {
 
 // foundNone sends a stuck request once more, on the word of who pressed: that of the state
 // which the message showed, since they cannot have looked for a ticket that was sent later.
-func (a *App) foundNone(ctx context.Context, press cancellation.Press) Message {
-	id, since, ok := stuckOf(press.Request)
+func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Message {
+	id, since, ok := words.StuckOf(press.Request)
 	if !ok {
 		return a.words.NoneUnread()
 	}
 	press.Request = id
 	click, err := a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
-	return Clicked(click, err, "settle")
+	return words.Clicked(click, err, "settle")
 }
 
 // openFor opens a modal for a request. Nothing that could be slow stands between the
 // click and views.open: who may is decided when it is submitted.
-func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) slack.ModalViewRequest) receive.After {
+func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) words.View) receive.After {
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.opener(people, by, i.Action.ActionID)
 	if !known {
-		return a.whisper(i, NothingOpenedUnread())
+		return a.whisper(i, words.NothingOpenedUnread())
 	}
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil {
-		return a.whisper(i, Clicked(cancellation.Click{}, err, "see"))
+		return a.whisper(i, words.Clicked(cancellation.Click{}, err, "see"))
 	}
 	if d := a.mayOpen(who, i, r); d.Effect == authz.Refused {
-		return a.whisper(i, NothingOpenedRefused(d))
+		return a.whisper(i, words.NothingOpenedRefused(d))
 	}
 	if _, _, err := a.web.OpenView(ctx, i.TriggerID, view(r)); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)
-		return a.whisper(i, NothingOpenedFailed())
+		return a.whisper(i, words.NothingOpenedFailed())
 	}
 	return nil
 }
@@ -110,7 +109,7 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 // opener is who pressed. A form that only asks opens while memberships are not known yet;
 // details show addresses and costs, and are for nobody whose groups could not be read.
 func (a *App) opener(ctx context.Context, by cancellation.Person, action string) (who authz.Principal, known bool) {
-	if action != detailsAction {
+	if action != words.DetailsAction {
 		return a.directory.Cached(ctx, by)
 	}
 	who, err := a.directory.Principal(ctx, by, peopleAge)
@@ -125,10 +124,10 @@ func (a *App) opener(ctx context.Context, by cancellation.Person, action string)
 // cost for anyone who could ask as well.
 func (a *App) mayOpen(who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
 	d := a.policy.MayApproveAtAll(who)
-	if i.Action.ActionID == declineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {
+	if i.Action.ActionID == words.DeclineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {
 		return authz.Decision{Effect: authz.Allowed}
 	}
-	if d.Effect == authz.Refused && i.Action.ActionID == detailsAction {
+	if d.Effect == authz.Refused && i.Action.ActionID == words.DetailsAction {
 		return a.policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
 	}
 	return d

@@ -12,6 +12,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // waiting is a request that waits for approval, and its message in the channel.
@@ -37,48 +38,14 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	t.Cleanup(cold.Close)
 	s.app.directory = cold // as a minute after anybody did anything
 
-	s.press(s.cast.Outsider, at, buttonsBlock, detailsAction, r.ID)
+	s.press(s.cast.Outsider, at, words.ButtonsBlock, words.DetailsAction, r.ID)
 	s.toldAlone(s.cast.Outsider, s.cast.Channel, "You may not do this")
 	open, err := s.slack.Views(s.cast.Outsider)
 	require.NoError(t, err)
 	assert.Empty(t, open)
 
-	s.press(s.cast.Approver, at, buttonsBlock, detailsAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.DetailsAction, r.ID)
 	s.waitFor(s.cast.Approver, slacktest.DBServer().PrivateIP)
-}
-
-func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
-	t.Parallel()
-	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew))
-	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
-		m := testWords().Live(kind, r)
-		said := slacktest.TextIn(t, m.Blocks)
-		assert.Contains(t, said, "It waits again", kind)
-		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
-		require.NoError(t, slacktest.NewJudge(t).Post(m.Text, m.Blocks))
-	}
-}
-
-func TestWhoLeavesAServerIsNamed(t *testing.T) {
-	t.Parallel()
-	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("looked twice"), slacktest.EndedBy("U8")))
-	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
-	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
-	assert.NotContains(t, m.Text, "Whoever runs this bot")
-}
-
-func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
-	t.Parallel()
-	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
-	require.NoError(t, err)
-	said := testWords().Result(r).Text
-	assert.Contains(t, said, "Withdrawn by <@U8>")
-	assert.Contains(t, said, "“taken-over”", "as it was typed")
-	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
-
-	r, err = slacktest.Request(cancellation.Pending, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
-	require.NoError(t, err)
-	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
 
 func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
@@ -98,13 +65,13 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	move(cancellation.Stuck, cancellation.ByWorker)
 	at, delivery, _ := s.announcer().Post(t.Context(), cancellation.Place{Channel: s.cast.Channel}, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	s.press(s.cast.Approver, at, buttonsBlock, leaveAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.LeaveAction, r.ID)
 	s.waitFor(s.cast.Approver, "How do you know?")
 	move(cancellation.Scheduled, cancellation.ByPerson) // somebody else sends it again
 	move(cancellation.Filing, cancellation.ByWorker)
 	move(cancellation.Stuck, cancellation.ByWorker)
 
-	answer := s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "looked, there is none"}}})
+	answer := s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "looked, there is none"}}})
 	said, err := json.Marshal(answer)
 	require.NoError(t, err)
 	assert.Contains(t, slacktest.TextOf(said), "sent once more since")

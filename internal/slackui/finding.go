@@ -8,6 +8,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // finding is what a name, or the names in a message, lead to: the card of the one server
@@ -19,8 +20,8 @@ type finding struct {
 }
 
 // on puts what was found into a form.
-func (found finding) on(f form) form {
-	f.card, f.note, f.offers = found.card, found.note, found.offers
+func (found finding) on(f words.Form) words.Form {
+	f.Card, f.Note, f.Offers = found.card, found.note, found.offers
 	return f
 }
 
@@ -31,7 +32,7 @@ func (a *App) showOffered(ctx context.Context, at shownView, i receive.Interacti
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
 		return
 	}
-	err := a.replace(ctx, at, lookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
+	err := a.replace(ctx, at, words.LookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
 	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("clearing a form for a choice", "view", at.id, "err", err)
 	}

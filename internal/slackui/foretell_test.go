@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // TestAProtectedServersCardSaysSoAtOnce chooses in each of the ways that there are.
@@ -28,7 +29,7 @@ func TestAProtectedServersCardSaysSoAtOnce(t *testing.T) {
 
 	s.command(s.cast.User, "")
 	values := filled(twin, name)
-	delete(values, belongs(confirmBlock, twin)) // the form has no such field yet
+	delete(values, words.BlockOf(words.ConfirmBlock, twin)) // the form has no such field yet
 	s.submit(s.cast.User, values)
 	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), no, "submitted before its card was shown")
 

@@ -8,17 +8,18 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // freezeOrder reads "freeze WHY" and "unfreeze WHY".
 func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 	word, why, _ := strings.Cut(query, " ")
-	order.Why = cut(oneLine(why), maxWhy)
+	order.Why = words.Cut(words.OneLine(why), words.MaxWhy)
 	switch strings.ToLower(word) {
-	case FreezeCommand:
+	case words.FreezeCommand:
 		order.Frozen = true
 		return order, true
-	case UnfreezeCommand:
+	case words.UnfreezeCommand:
 		return order, true
 	}
 	return order, false
@@ -28,14 +29,14 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 // at once, since it must not wait; unfreeze asks first, since Slack may deliver it late. The
 // order is on disk before it is answered.
 func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
-	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
+	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
 	order.Key = "command " + c.TriggerID
 	if !order.Frozen {
 		click, err := a.desk.MayUnfreeze(ctx, by, a.policy.MayFreeze, order)
 		if problem := a.orderProblem(click, err, order); !problem.Empty() {
 			return ephemeral(problem)
 		}
-		return ephemeral(AskUnfreeze(click.Stands, order.Why))
+		return ephemeral(words.AskUnfreeze(click.Stands, order.Why))
 	}
 	click, err := a.desk.FreezeByClick(ctx, by, a.policy.MayFreeze, order)
 	if problem := a.orderProblem(click, err, order); !problem.Empty() {
@@ -46,7 +47,7 @@ func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.
 
 // unfreeze ends the freeze that the pressed button carries.
 func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After {
-	number, why, ok := FreezeOf(i.Action.Value)
+	number, why, ok := words.FreezeOf(i.Action.Value)
 	order := cancellation.Freeze{Why: why, Key: pressKey(i), Ends: number}
 	if !ok || order.Key == "" {
 		a.log.Warn("reading the button that ends a freeze", "user", i.User)
@@ -56,18 +57,18 @@ func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After
 	if problem := a.orderProblem(click, err, order); !problem.Empty() {
 		return a.whisper(i, problem)
 	}
-	return a.whisper(i, FilingGoesOn())
+	return a.whisper(i, words.FilingGoesOn())
 }
 
 // orderProblem says why an order about filing changed nothing; it is empty where it was
 // carried out. What is the bot's to mend is logged too.
-func (a *App) orderProblem(click cancellation.FreezeClick, err error, order cancellation.Freeze) Message {
+func (a *App) orderProblem(click cancellation.FreezeClick, err error, order cancellation.Freeze) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		a.log.Warn("an order about filing by somebody whom Slack did not describe in time", "order", OrderCommand(order), "err", err)
+		a.log.Warn("an order about filing by somebody whom Slack did not describe in time", "order", words.OrderCommand(order), "err", err)
 	case err != nil:
-		a.log.Error("carrying out an order about filing", "order", OrderCommand(order), "err", err)
+		a.log.Error("carrying out an order about filing", "order", words.OrderCommand(order), "err", err)
 	}
 	var users, groups []string
 	if click.Kind == cancellation.ClickRefused {

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +14,7 @@ import (
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // withLeads lets the approve group approve, and so freeze filing.
@@ -48,7 +48,7 @@ func (s *stage) newest(user string) fakeslack.Message {
 func (s *stage) pressesUnfreeze(user string, asked fakeslack.Message) (delivery int) {
 	s.t.Helper()
 	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
-		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: UnfreezeAction,
+		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: words.UnfreezeAction,
 	})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
@@ -183,10 +183,10 @@ func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
 	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 
-	s.press(s.cast.Approver, at, buttonsBlock, foundAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.FoundAction, r.ID)
 	s.waitFor(s.cast.Approver, "There is a ticket")
 	s.submit(s.cast.Approver, fakeslack.Values{
-		ticketBlock: {ticketAction: {"value": "153572999"}}, whyBlock: {whyAction: {"value": "seen in Cases"}},
+		words.TicketBlock: {words.TicketAction: {"value": "153572999"}}, words.WhyBlock: {words.WhyAction: {"value": "seen in Cases"}},
 	})
 	said := slacktest.TextOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
 	assert.Contains(t, said, "This key cannot read ticket 153572999. Ask #infra-help to run: bot resolve "+r.Ref.Short()+" filed 153572999 --unseen --why …")
@@ -199,38 +199,19 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, withLeads, func(s *stage) { s.desk.Terms.UndoWindow = time.Hour })
 	r, at := s.waiting()
-	s.press(s.cast.Approver, at, buttonsBlock, approveAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.ApproveAction, r.ID)
 	r, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	require.Equal(t, cancellation.Scheduled, r.State)
 	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 
-	s.press(s.cast.Approver, at, buttonsBlock, undoAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.UndoAction, r.ID)
 	s.toldAlone(s.cast.Approver, s.cast.Channel, "only the person who asked can withdraw a request")
-	s.press(s.cast.Approver, at, buttonsBlock, declineAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.DeclineAction, r.ID)
 	s.waitFor(s.cast.Approver, "Decline a request")
-	s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "it is needed until Monday"}}})
+	s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "it is needed until Monday"}}})
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []any{cancellation.Declined, "it is needed until Monday", s.cast.Approver}, []any{now.State, now.Why, now.EndedBy.ID})
-}
-
-func TestADirectMessageHasItsReadersButton(t *testing.T) {
-	t.Parallel()
-	r := slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"))
-	for kind, want := range map[cancellation.NoticeKind][]string{
-		cancellation.Result:                     {undoAction, declineAction},
-		cancellation.Direct(r.Submission.By.ID): {undoAction},
-		cancellation.Direct("U8"):               {declineAction},
-	} {
-		var got []string
-		for _, element := range testWords().buttons(kind, r) {
-			got = append(got, element.(*slack.ButtonBlockElement).ActionID)
-		}
-		assert.Equal(t, want, got, "%q", kind)
-	}
-	alone := testWords()
-	alone.PeopleSettle = nil
-	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/words"
 )
 
 // Virtual knows the virtual servers of the account.
@@ -26,13 +27,13 @@ const maxNamed = 100
 // showNamed fills the modal that was opened with a server's name: with its card if
 // the name means exactly one, else with the form and what is known about the name.
 func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query string) {
-	f := a.form(ctx, meta, typed{})
+	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.failed = a.unseeing(looking, meta); f.failed == "" {
+	if f.Failed = a.unseeing(looking, meta); f.Failed == "" {
 		f = a.named(looking, query).on(f)
 	}
-	f.typed.Server = meta.with(f.card).server()
+	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
 }
 
@@ -40,27 +41,27 @@ func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query 
 // never picks among several.
 func (a *App) named(ctx context.Context, query string) finding {
 	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
-		return finding{note: NoServerCalled(query, nil)}
+		return finding{note: words.NoServerCalled(query, nil)}
 	}
 	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
-		return finding{note: NameUnread(query)}
+		return finding{note: words.NameUnread(query)}
 	}
 	called, short := exact(found, query)
 	if len(called) == 0 {
 		return finding{note: a.unknown(ctx, query, found)}
 	}
 	if len(called) > 1 {
-		return finding{note: SeveralCalled(query, called), offers: called}
+		return finding{note: words.SeveralCalled(query, called), offers: called}
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a command", "server", called[0].ID, "err", err)
-		return finding{note: NameUnread(query)}
+		return finding{note: words.NameUnread(query)}
 	}
 	if short && !read.ShortNameUnique {
-		return finding{note: OthersMayBeCalled(query)}
+		return finding{note: words.OthersMayBeCalled(query)}
 	}
 	return finding{card: &read}
 }
@@ -90,15 +91,15 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 // unknown says that a name means no server, and which are close. Whether it means a virtual
 // one is asked only now, when no bare-metal server is called so.
 func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
-	saying := NoServerCalled
+	saying := words.NoServerCalled
 	if len(found) >= maxNamed { // there may be one that was not looked at
-		saying = VeryMany
+		saying = words.VeryMany
 	}
 	if a.isVirtual(ctx, query) {
-		saying = VirtualServer
+		saying = words.VirtualServer
 	}
 	if len(found) == 0 && a.near != nil {
-		found = a.near.Nearest(query, MaxNearest)
+		found = a.near.Nearest(query, words.MaxNearest)
 	}
 	return saying(query, found)
 }

@@ -11,6 +11,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // The callback ids of the app's shortcuts, as its manifest has them. Slash commands do
@@ -26,7 +27,7 @@ const (
 func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	known := map[receive.InteractionKind]string{receive.Shortcut: GlobalShortcut, receive.MessageAction: MessageShortcut}
 	if known[i.Kind] != i.CallbackID {
-		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
+		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", words.Cut(i.CallbackID, 100))
 		return nil, nil
 	}
 	by, refused := a.mayAsk(ctx, commandOf(i))
@@ -38,7 +39,7 @@ func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Repl
 		return nil, a.openBare(ctx, i, meta)
 	}
 	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
-	at, problem := a.openLooking(ctx, i, meta, ServersInMessage)
+	at, problem := a.openLooking(ctx, i, meta, words.ServersInMessage)
 	switch {
 	case !problem.Empty():
 		return nil, a.whisper(i, problem)
@@ -55,7 +56,7 @@ func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata
 		a.log.Error("opening a form", "user", i.User, "err", err)
 		return a.whisper(i, a.words.NotOpened())
 	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(ctx, meta, typed{}), sealed)); !problem.Empty() {
+	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)); !problem.Empty() {
 		return a.whisper(i, problem)
 	}
 	return nil
@@ -64,13 +65,13 @@ func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata
 // showMentioned fills the modal with the card of the one server that a message names, else
 // with the form and which servers those are.
 func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, said string) {
-	f := a.form(ctx, meta, typed{})
+	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.failed = a.unseeing(looking, meta); f.failed == "" { // others wrote the names
+	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others wrote the names
 		f = a.mentioned(looking, said).on(f)
 	}
-	f.typed.Server = meta.with(f.card).server()
+	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
 }
 
@@ -79,28 +80,28 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 func (a *App) mentioned(ctx context.Context, said string) finding {
 	names, more := candidates(said)
 	if len(names) == 0 && !more {
-		return finding{note: NoneMentioned()}
+		return finding{note: words.NoneMentioned()}
 	}
 	known, full, whole := a.lookUp(ctx, names)
 	switch {
 	case !whole:
-		return finding{note: MentionedUnread(known)}
+		return finding{note: words.MentionedUnread(known)}
 	case more: // the one found may not be the only one, nor the one that is meant
-		return finding{note: TooManyMentioned(known)}
+		return finding{note: words.TooManyMentioned(known)}
 	case len(known) == 0 && len(names) == 1:
 		return finding{note: a.unknown(ctx, names[0], nil)}
 	case len(known) == 0:
-		return finding{note: NoneCalled(names)}
+		return finding{note: words.NoneCalled(names)}
 	case len(known) > 1:
-		return finding{note: SeveralMentioned(known), offers: known} // all that it names
+		return finding{note: words.SeveralMentioned(known), offers: known} // all that it names
 	}
 	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
-		return finding{note: NameUnread(known[0].FQDN)}
+		return finding{note: words.NameUnread(known[0].FQDN)}
 	}
 	if !full[read.Server.ID] && !read.ShortNameUnique {
-		return finding{note: OthersMayBeCalled(read.Server.Hostname)}
+		return finding{note: words.OthersMayBeCalled(read.Server.Hostname)}
 	}
 	return finding{card: &read}
 }

@@ -15,6 +15,7 @@ import (
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
@@ -212,7 +213,7 @@ func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) 
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
 	m := s.alert("db-042.stg.example.com and web-001.stg.example.com are down", "")
 	s.use(s.cast.Guest, MessageShortcut, &m)
-	view := s.waitFor(s.cast.Guest, PeopleUnread)
+	view := s.waitFor(s.cast.Guest, words.PeopleUnread)
 	assert.NotContains(t, string(view.View), "db-042")
 	s.rack.mu.Lock()
 	defer s.rack.mu.Unlock()
@@ -304,20 +305,5 @@ func TestAChannelThatIsCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 	t.Parallel()
 	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
 	assert.False(t, public.Alone)
-	assert.Equal(t, "#directmessage", channelWords(public), "everybody in it sees the result")
-	public.Thread = "1.2"
-	assert.Equal(t, "the message's thread in #directmessage", channelWords(public))
 	assert.True(t, metadata{Channel: "D1", ChannelName: "directmessage"}.place().Alone)
-}
-
-func TestAThreadIsNamedByWhereItIs(t *testing.T) {
-	t.Parallel()
-	for where, p := range map[string]cancellation.Place{
-		"the message's thread in #ops":         {Channel: "C1", ChannelName: "ops", Thread: "1.2"},
-		"the message's thread in this channel": {Channel: "C1", ChannelName: "privategroup", Thread: "1.2"},
-		"the message's thread":                 {Channel: "D1", ChannelName: "directmessage", Thread: "1.2"},
-		"you":                                  {Channel: "D1", ChannelName: "directmessage"},
-	} {
-		assert.Equal(t, where, channelWords(p))
-	}
 }

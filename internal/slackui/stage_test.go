@@ -19,6 +19,7 @@ import (
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
 )
@@ -190,8 +191,8 @@ func (s *stage) choose(user string, server int64) fakeslack.View {
 	s.t.Helper()
 	view := s.top(user)
 	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
-		User: user, View: view.ID, BlockID: serverBlock, ActionID: serverAction, SelectedOption: option(server),
-		Values: fakeslack.Values{serverBlock: {serverAction: {"selected_option": option(server)}}},
+		User: user, View: view.ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, SelectedOption: option(server),
+		Values: fakeslack.Values{words.ServerBlock: {words.ServerAction: {"selected_option": option(server)}}},
 	})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
@@ -206,10 +207,10 @@ func option(server int64) map[string]any {
 // filled is a form for one server, filled in as it should be.
 func filled(server int64, name string) fakeslack.Values {
 	return fakeslack.Values{
-		serverBlock:                   {serverAction: {"selected_option": option(server)}},
-		reasonBlock:                   {reasonAction: {"selected_option": map[string]any{"value": "No longer needed", "text": map[string]any{"type": "plain_text", "text": "No longer needed"}}}},
-		contentBlock:                  {contentAction: {"value": "Replaced by db-060. Last backup 20 Nov."}},
-		belongs(confirmBlock, server): {confirmAction: {"value": name}},
+		words.ServerBlock:                         {words.ServerAction: {"selected_option": option(server)}},
+		words.ReasonBlock:                         {words.ReasonAction: {"selected_option": map[string]any{"value": "No longer needed", "text": map[string]any{"type": "plain_text", "text": "No longer needed"}}}},
+		words.ContentBlock:                        {words.ContentAction: {"value": "Replaced by db-060. Last backup 20 Nov."}},
+		words.BlockOf(words.ConfirmBlock, server): {words.ConfirmAction: {"value": name}},
 	}
 }
 
@@ -348,8 +349,8 @@ func (r *rack) Account(context.Context) (cancellation.Account, error) {
 	return cancellation.Account{ID: "123456", Name: "acme-prod"}, nil
 }
 
-func testWords() Words {
-	return Words{
+func testWords() words.Writer {
+	return words.Writer{
 		PeopleSettle: func() bool { return true },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {

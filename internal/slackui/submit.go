@@ -7,18 +7,19 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // submit answers a submission. Only one whose card is the chosen server's, and
 // young enough, goes to the desk: it is decided on what the person saw.
 func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View == nil {
-		return receive.PushView(brokenForm(a.words.Command))
+		return receive.PushView(words.BrokenForm(a.words.Command))
 	}
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return receive.PushView(brokenForm(a.words.Command))
+		return receive.PushView(words.BrokenForm(a.words.Command))
 	}
 	if err != nil { // the card is lost, not the form: it is read anew
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
@@ -26,10 +27,10 @@ func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 	t, err := parse(*i.View, meta.server())
 	if err != nil {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
-		return receive.PushView(brokenForm(a.words.Command))
+		return receive.PushView(words.BrokenForm(a.words.Command))
 	}
 	if t.Server == 0 {
-		return receive.FieldError(serverBlock, ChooseServer)
+		return receive.FieldError(words.ServerBlock, words.ChooseServer)
 	}
 	if meta.Card == nil || t.Server != meta.server() {
 		return a.freshCard(ctx, i, meta, t)
@@ -38,7 +39,7 @@ func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 }
 
 // decide takes a submission for the server on the card to the desk.
-func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, t typed) receive.Reply {
+func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, t words.Typed) receive.Reply {
 	s := a.submission(i, meta, t)
 	now, err := a.desk.Journal.Now(ctx)
 	if err != nil {
@@ -51,8 +52,8 @@ func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, 
 		return a.freshCard(ctx, i, meta, t)
 	}
 	if unconfirmed(*meta.Card, t) {
-		found := Problems(s, s.Problems())
-		found[belongs(warningsBlock, t.Server)] = TickWarnings
+		found := words.Problems(s, s.Problems())
+		found[words.BlockOf(words.WarningsBlock, t.Server)] = words.TickWarnings
 		return receive.FieldErrors(found)
 	}
 	answer, err := a.desk.Submit(ctx, s)
@@ -64,13 +65,13 @@ func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, 
 
 // unconfirmed reports whether the card has a warning that was not ticked. A card that
 // blocks asks for none.
-func unconfirmed(c cancellation.Card, t typed) bool {
+func unconfirmed(c cancellation.Card, t words.Typed) bool {
 	all, _ := c.Server.Warnings(c.ReadAt)
 	return len(c.Blockers()) == 0 &&
 		slices.ContainsFunc(all, func(warning string) bool { return !slices.Contains(t.Warnings, warning) })
 }
 
-func (a *App) submission(i receive.Interaction, meta metadata, t typed) cancellation.Submission {
+func (a *App) submission(i receive.Interaction, meta metadata, t words.Typed) cancellation.Submission {
 	return cancellation.Submission{
 		Installation: a.team, View: i.View.ID, By: meta.By, Place: meta.place(), Card: *meta.Card,
 		Associated: t.Associated, Reason: t.Reason, Content: t.Content, Confirmation: t.Confirmation,
@@ -79,36 +80,36 @@ func (a *App) submission(i receive.Interaction, meta metadata, t typed) cancella
 
 // freshCard answers with the chosen server's card as it is now. If it cannot be
 // read, or Slack would not take back what was typed, the form stays as it is.
-func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadata, t typed) receive.Reply {
+func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadata, t words.Typed) receive.Reply {
 	if cancellation.TooLong(t.Content) {
-		return receive.FieldError(contentBlock, ContentTooLong)
+		return receive.FieldError(words.ContentBlock, words.ContentTooLong)
 	}
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if why := a.unseeing(reading, meta); why != "" {
-		return receive.FieldError(serverBlock, Unseen(why))
+		return receive.FieldError(words.ServerBlock, words.Unseen(why))
 	}
 	card, err := a.desk.Look(reading, t.Server)
 	if err != nil {
 		a.log.Warn("reading a card for a submission", "server", t.Server, "err", err)
-		return receive.FieldError(serverBlock, SubmittedUnread(err))
+		return receive.FieldError(words.ServerBlock, words.SubmittedUnread(err))
 	}
 	sealed, err := a.sealer.seal(ctx, meta.with(&card))
 	if err != nil {
 		a.log.Error("sealing a card", "server", t.Server, "err", err)
-		return receive.FieldError(serverBlock, CardNotKept)
+		return receive.FieldError(words.ServerBlock, words.CardNotKept)
 	}
 	if t.Server != meta.server() { // typed for another server
 		t.Warnings, t.Associated, t.Confirmation = nil, false, ""
 	}
 	a.choices.note(i.View.ID, "") // a card that is still on its way is older
 	f := a.form(ctx, meta, t)
-	f.refused = a.foretell(reading, meta, &card)
-	f.card, f.note = &card, CardJustRead
-	answer := receive.UpdateView(a.words.modal(f, sealed))
+	f.Refused = a.foretell(reading, meta, &card)
+	f.Card, f.Note = &card, words.CardJustRead
+	answer := receive.UpdateView(a.words.Modal(f, sealed))
 	if len(answer) > receive.MaxReply { // fields whose block stays keep what was typed
-		f.typed.Content = ""
-		answer = receive.UpdateView(a.words.modal(f, sealed))
+		f.Typed.Content = ""
+		answer = receive.UpdateView(a.words.Modal(f, sealed))
 	}
 	return answer
 }
@@ -118,24 +119,24 @@ func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancella
 	switch answer.Kind {
 	case cancellation.AnswerAccepted:
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
-		return receive.UpdateView(recorded(answer.Request, a.frozen(ctx)))
+		return receive.UpdateView(words.Recorded(answer.Request, a.frozen(ctx)))
 	case cancellation.AnswerDenied:
-		return receive.PushView(denied(answer.Request))
+		return receive.PushView(words.Denied(answer.Request))
 	case cancellation.AnswerHeld:
-		return receive.PushView(a.words.held(answer.Held))
+		return receive.PushView(a.words.Held(answer.Held))
 	case cancellation.AnswerBlocked:
-		return receive.FieldError(serverBlock, Blocked(s.Card, answer.Blockers[0]))
+		return receive.FieldError(words.ServerBlock, words.Blocked(s.Card, answer.Blockers[0]))
 	case cancellation.AnswerTooMany:
-		return receive.FieldError(serverBlock, DayIsFull(a.desk.ServersPerDay))
+		return receive.FieldError(words.ServerBlock, words.DayIsFull(a.desk.ServersPerDay))
 	case cancellation.AnswerUnseen:
-		return receive.FieldError(serverBlock, NobodyNotified)
+		return receive.FieldError(words.ServerBlock, words.NobodyNotified)
 	case cancellation.AnswerNobody:
-		return receive.FieldError(serverBlock, NotEnoughPeople)
+		return receive.FieldError(words.ServerBlock, words.NotEnoughPeople)
 	case cancellation.AnswerWrong:
-		return receive.FieldErrors(Problems(s, answer.Problems))
+		return receive.FieldErrors(words.Problems(s, answer.Problems))
 	}
 	a.log.Error("answering a submission: unknown kind", "kind", answer.Kind)
-	return receive.PushView(notKnown(answer.Request.Ref))
+	return receive.PushView(words.NotKnown(answer.Request.Ref))
 }
 
 // undecided answers a submission that the desk could not decide. One that an
@@ -147,13 +148,13 @@ func (a *App) undecided(ctx context.Context, s cancellation.Submission, err erro
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
-		return receive.PushView(notKnown(lost.Ref))
+		return receive.PushView(words.NotKnown(lost.Ref))
 	}
 	if errors.Is(looked, cancellation.ErrUnclear) || !errors.Is(looked, cancellation.ErrNoRequest) {
-		return receive.PushView(notKnown("")) // an earlier delivery may have been recorded
+		return receive.PushView(words.NotKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return receive.FieldError(serverBlock, SubmitterUnread)
+		return receive.FieldError(words.ServerBlock, words.SubmitterUnread)
 	}
-	return receive.FieldError(serverBlock, NotWritten)
+	return receive.FieldError(words.ServerBlock, words.NotWritten)
 }

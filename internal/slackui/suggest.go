@@ -8,6 +8,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // Searcher finds servers by a part of a name, an address, an id or a tag, the best match
@@ -26,7 +27,7 @@ const (
 // suggest answers the typeahead. What cannot be answered in time offers nothing:
 // the person types on, and Slack asks again.
 func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply {
-	if i.View == nil || i.Action.BlockID != serverBlock {
+	if i.View == nil || i.Action.BlockID != words.ServerBlock {
 		return receive.SelectOptions(nil)
 	}
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
@@ -38,7 +39,7 @@ func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply 
 		return receive.SelectOptions(nil)
 	}
 	query := strings.TrimSpace(i.Action.Value)
-	if len(query) < minQuery || len(query) > maxQuery {
+	if len(query) < words.MinQuery || len(query) > maxQuery {
 		return receive.SelectOptions(nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
@@ -48,5 +49,5 @@ func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply 
 		a.log.Warn("searching servers for the typeahead", "err", err)
 		return receive.SelectOptions(nil)
 	}
-	return receive.SelectOptions(ServerOptions(found[:min(len(found), maxOptions)]))
+	return receive.SelectOptions(words.ServerOptions(found[:min(len(found), maxOptions)]))
 }

@@ -8,33 +8,34 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // submitClickForm takes what was typed into a form that a button opened. Whoever may not,
 // or comes too late, is told in its place.
 func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receive.Reply {
 	press := cancellation.Press{Request: i.View.PrivateMetadata, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
-	why := strings.TrimSpace(i.View.Values[whyBlock][whyAction].Text)
+	why := strings.TrimSpace(i.View.Values[words.WhyBlock][words.WhyAction].Text)
 	if cancellation.Blank(why) {
-		return receive.FieldError(whyBlock, WhyMissing)
+		return receive.FieldError(words.WhyBlock, words.WhyMissing)
 	}
-	found := cancellation.Resolution{Why: cut(why, maxWhy)}
+	found := cancellation.Resolution{Why: words.Cut(why, words.MaxWhy)}
 	var click cancellation.Click
 	var err error
 	switch i.View.CallbackID {
-	case declineCallback:
+	case words.DeclineCallback:
 		click, err = a.desk.Decline(ctx, press, found.Why)
-	case leaveCallback:
-		id, since, ok := stuckOf(press.Request)
+	case words.LeaveCallback:
+		id, since, ok := words.StuckOf(press.Request)
 		if !ok {
-			return receive.UpdateView(NotRecorded(FormUnread()))
+			return receive.UpdateView(words.NotRecorded(words.FormUnread()))
 		}
 		press.Request, found.Finding, found.Stuck = id, cancellation.DropIt, since
 		click, err = a.desk.Settle(ctx, press, found)
-	case foundCallback:
-		number, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[ticketBlock][ticketAction].Text), 10, 64)
+	case words.FoundCallback:
+		number, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[words.TicketBlock][words.TicketAction].Text), 10, 64)
 		if bad != nil || number <= 0 {
-			return receive.FieldError(ticketBlock, TicketNotANumber)
+			return receive.FieldError(words.TicketBlock, words.TicketNotANumber)
 		}
 		found.Finding, found.Ticket = cancellation.FoundTicket, number
 		click, err = a.desk.Settle(ctx, press, found)
@@ -45,12 +46,12 @@ func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receiv
 	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
 		return nil
 	}
-	problem := Clicked(click, err, "do")
+	problem := words.Clicked(click, err, "do")
 	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
 		problem = a.words.TicketUnread(click.Request, found.Ticket, err)
 	}
 	if !problem.Empty() {
-		return receive.UpdateView(NotRecorded(problem))
+		return receive.UpdateView(words.NotRecorded(problem))
 	}
 	return nil // an empty answer closes the form; the message shows the rest
 }

@@ -7,6 +7,7 @@ import (
 
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // whisperTime is how long a message to one person may take.
@@ -15,7 +16,7 @@ const whisperTime = 10 * time.Second
 // whisper posts a message that only the person sees who clicked or used a shortcut: an
 // acknowledgement of those shows nothing. It is nil where there is nothing to post.
 // docs.slack.dev/interactivity/handling-user-interaction
-func (a *App) whisper(i receive.Interaction, m Message) receive.After {
+func (a *App) whisper(i receive.Interaction, m words.Message) receive.After {
 	if m.Empty() {
 		return nil
 	}
@@ -29,7 +30,7 @@ func (a *App) whisper(i receive.Interaction, m Message) receive.After {
 }
 
 // postTo posts by response_url, or by direct message where there is none or it refuses.
-func (a *App) postTo(ctx context.Context, responseURL, user string, m Message) error {
+func (a *App) postTo(ctx context.Context, responseURL, user string, m words.Message) error {
 	var refused error
 	if responseURL != "" {
 		if refused = a.web.Respond(ctx, responseURL, webapi.Response{Text: m.Text, Blocks: m.Blocks}); refused == nil {
@@ -47,4 +48,4 @@ func (a *App) postTo(ctx context.Context, responseURL, user string, m Message) e
 }
 
 // ephemeral answers a command with a message that only the asker sees.
-func ephemeral(m Message) receive.Reply { return receive.Ephemeral(m.Text, m.Blocks) }
+func ephemeral(m words.Message) receive.Reply { return receive.Ephemeral(m.Text, m.Blocks) }

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func nothingChanged(why ...run) line {
 }
 
 // UnfreezeUnread says that the button that ends a freeze cannot be read.
-func (w Words) UnfreezeUnread() Message {
+func (w Writer) UnfreezeUnread() Message {
 	return message(nothingChanged(plain(" This button cannot be read: type " + w.Command + " " + UnfreezeCommand + " WHY again.")))
 }
 
@@ -62,14 +62,14 @@ func FilingGoesOn() Message {
 }
 
 // Frozen says that filing is frozen now, and what may be under way.
-func (w Words) Frozen(underWay []cancellation.Request) Message {
+func (w Writer) Frozen(underWay []cancellation.Request) Message {
 	lines := []line{{bold("Filing is frozen."), plain(" No request is sent from now on; what is accepted meanwhile waits. " + w.Command + " unfreeze WHY lets it go on.")}}
 	if len(underWay) == 0 {
 		return message(append(lines, sentence("Nothing was under way."))...)
 	}
 	lines = append(lines, sentence(fmt.Sprintf("%d may be under way already, and not stopped by this:", len(underWay))))
 	for _, r := range underWay[:min(len(underWay), mostListed)] {
-		lines = append(lines, sentence(fmt.Sprintf("%s · ref %s · nothing more of it is sent after %s", name(r), r.Ref.Short(), instant(r.NotAfter))))
+		lines = append(lines, sentence(fmt.Sprintf("%s · ref %s · nothing more of it is sent after %s", ServerName(r), r.Ref.Short(), instant(r.NotAfter))))
 	}
 	return message(lines...)
 }
@@ -87,7 +87,7 @@ func OrderCommand(order cancellation.Freeze) string {
 
 // OrderFailed says why an order about filing changed nothing; it is empty where the order was
 // carried out. users and groups are those whom the policy lets freeze.
-func (w Words) OrderFailed(click cancellation.FreezeClick, err error, order cancellation.Freeze, users, groups []string) Message {
+func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order cancellation.Freeze, users, groups []string) Message {
 	word := OrderCommand(order)
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
@@ -122,7 +122,7 @@ func orderStands(stands cancellation.Freeze) line {
 const mostAsked = 3
 
 // whomToAsk mentions who may freeze filing, for somebody whom no rule lets.
-func (w Words) whomToAsk(users, groups []string) line {
+func (w Writer) whomToAsk(users, groups []string) line {
 	var able line
 	for _, id := range groups {
 		able = append(able, run{group: id})

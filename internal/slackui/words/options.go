@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ func ServerOptions(servers []cancellation.Server) []*slack.OptionBlockObject {
 func serverOption(s cancellation.Server, text string) *slack.OptionBlockObject {
 	id := strconv.FormatInt(s.ID, 10)
 	about := strings.Join(present("id "+id, s.Datacenter, s.PrivateIP), " · ")
-	return slack.NewOptionBlockObject(id, plainText(text), plainText(cut(about, 75)))
+	return slack.NewOptionBlockObject(id, plainText(text), plainText(Cut(about, 75)))
 }
 
 // maxOptionText is what an option's text may hold:
@@ -34,7 +34,7 @@ const maxOptionText = 75
 
 // optionText is the name of a server that is offered alone, or its id.
 func optionText(s cancellation.Server) string {
-	return cmp.Or(cut(shown(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
+	return cmp.Or(Cut(shown(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
 }
 
 // optionTexts are the names of servers that are offered together, each another one. Of
@@ -54,7 +54,7 @@ func optionTexts(servers []cancellation.Server) []string {
 	for _, alike := range alike(texts) {
 		for _, n := range alike {
 			id := " · id " + strconv.FormatInt(servers[n].ID, 10)
-			texts[n] = cut(texts[n], maxOptionText-len(id)+1) + id // the middle dot is two bytes and one unit
+			texts[n] = Cut(texts[n], maxOptionText-len(id)+1) + id // the middle dot is two bytes and one unit
 		}
 	}
 	return texts
@@ -89,7 +89,7 @@ func around(name string, differs int) string {
 	const head, before = 30, 8
 	runes := []rune(name)
 	if differs <= head+before || differs >= len(runes) {
-		return cut(name, maxOptionText)
+		return Cut(name, maxOptionText)
 	}
-	return cut(string(runes[:head])+"…"+string(runes[differs-before:]), maxOptionText)
+	return Cut(string(runes[:head])+"…"+string(runes[differs-before:]), maxOptionText)
 }

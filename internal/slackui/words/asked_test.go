@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"testing"
@@ -17,15 +17,15 @@ func TestDetailsSayWhatWasAskedExactly(t *testing.T) {
 		s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
 	}
 	ticked := func(r *cancellation.Request) { r.Submission.Associated = true }
-	all := slacktest.TextIn(t, testWords().details(slacktest.Request(cancellation.Pending, warned, ticked)))
+	all := slacktest.TextIn(t, testWords().Details(slacktest.Request(cancellation.Pending, warned, ticked)))
 	assert.Contains(t, all, "Associated items (they go too)")
 	assert.Contains(t, all, "Confirmed: Member of gateway gw-fra02; its partner gw-fra02b stays")
 	assert.Contains(t, all, "Confirmed: Its last transaction was Upgrade on 20 Nov 2026.")
-	none := slacktest.TextIn(t, testWords().details(slacktest.Request(cancellation.Pending)))
+	none := slacktest.TextIn(t, testWords().Details(slacktest.Request(cancellation.Pending)))
 	assert.Contains(t, none, "Associated items (they stay)")
 	assert.NotContains(t, none, "Confirmed")
 	assert.NotPanics(t, func() {
-		testWords().details(slacktest.Request(cancellation.Denied, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = nil }))
+		testWords().Details(slacktest.Request(cancellation.Denied, func(r *cancellation.Request) { r.Submission.Card.Server.Billing = nil }))
 	}, "a request can be refused whose card had no billing item")
 	for _, text := range []string{all, none} {
 		assert.NotContains(t, text, "tick", "nothing can be ticked here")

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ import (
 // pending is the card that approvers answer: "Approve a cancellation?" where they are
 // asked, and the request's state where it was asked for. Times are moments, which only
 // mrkdwn can show in the reader's own zone; no foreign text is in that block.
-func (w Words) pending(kind cancellation.NoticeKind, r cancellation.Request) Message {
+func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Message {
 	lines := waitingFor(r)
 	if kind == cancellation.ApprovalCard || kind.Recipient() != "" && kind.Recipient() != r.Submission.By.ID {
-		lines = append([]line{head("Approve a cancellation?"), append(line{bold(name(r)), plain(" · ")}, identity(r)...)}, request(r)...)
+		lines = append([]line{head("Approve a cancellation?"), append(line{bold(ServerName(r)), plain(" · ")}, identity(r)...)}, request(r)...)
 	}
 	switch word, _ := cancellation.SplitWhy(r.Why); {
 	case word == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
@@ -41,7 +41,7 @@ func pendingText(r cancellation.Request) string {
 	if _, amount := monthly(r.Submission.Card.Server); amount != "" {
 		cost = ", " + amount
 	}
-	asked := "Approval wanted: cancel " + escaped(name(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
+	asked := "Approval wanted: cancel " + escaped(ServerName(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
 	lines := append(goneLine(r.Submission.Card.End()), sentence(answerBy(r, instant)), foot(r))
 	return asked + " " + unfiled(r) + " " + flat(lines...)
 }
@@ -52,7 +52,7 @@ func waitingForApproval(r cancellation.Request) []line {
 }
 
 func waitingFor(r cancellation.Request) []line {
-	return append([]line{head("⏳ Waiting for approval: " + name(r)), identity(r)}, request(r)...)
+	return append([]line{head("⏳ Waiting for approval: " + ServerName(r)), identity(r)}, request(r)...)
 }
 
 // identity is what tells the server from another of its name.
@@ -67,7 +67,7 @@ func request(r cancellation.Request) []line {
 	server := s.Card.Server
 	lines := []line{
 		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(shown(s.Reason))},
-		sentence("“" + cut(public(s.Content), 500) + "”"),
+		sentence("“" + Cut(public(s.Content), 500) + "”"),
 		stopsCosting(s.Card),
 	}
 	if b := server.Billing; s.Associated && b != nil && len(b.Associated) > 0 {
@@ -127,8 +127,8 @@ func answerBy(r cancellation.Request, at func(time.Time) string) string {
 }
 
 // Reminder asks approvers once more. It is not edited later.
-func (w Words) Reminder(r cancellation.Request) Message {
-	top := append([]line{head("⏰ Still waiting for approval: " + name(r))}, goneLine(r.Submission.Card.End())...)
+func (w Writer) Reminder(r cancellation.Request) Message {
+	top := append([]line{head("⏰ Still waiting for approval: " + ServerName(r))}, goneLine(r.Submission.Card.End())...)
 	return Message{
 		Text: fitting(flat(append(top, sentence(answerBy(r, instant)), foot(r))...)),
 		Blocks: []slack.Block{

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"strconv"
@@ -8,11 +8,11 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// offersBlock is the block of buttons that each choose one of the servers which a message
+// OffersBlock is the block of buttons that each choose one of the servers which a message
 // or a command may mean. Their action ids end with the server's id.
 const (
-	offersBlock = "offers"
-	offerAction = "offer:"
+	OffersBlock = "offers"
+	OfferAction = "offer:"
 )
 
 // maxOffers is how many servers have a button; the typeahead has the others.
@@ -24,7 +24,7 @@ func offersInput(servers []cancellation.Server) slack.Block {
 	servers = servers[:min(len(servers), maxOffers)]
 	for n, text := range optionTexts(servers) {
 		id := strconv.FormatInt(servers[n].ID, 10)
-		buttons = append(buttons, slack.NewButtonBlockElement(offerAction+id, id, plainText(text)))
+		buttons = append(buttons, slack.NewButtonBlockElement(OfferAction+id, id, plainText(text)))
 	}
-	return slack.NewActionBlock(offersBlock, buttons...)
+	return slack.NewActionBlock(OffersBlock, buttons...)
 }

@@ -1,9 +1,7 @@
-package slackui
+package words
 
 import (
 	"fmt"
-
-	"github.com/slack-go/slack"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
@@ -17,8 +15,8 @@ func refusedOnCard(d authz.Decision) []line {
 	}
 }
 
-// denied is the policy's no to a submission, over the form so that it can be corrected.
-func denied(r cancellation.Request) slack.ModalViewRequest {
+// Denied is the policy's no to a submission, over the form so that it can be corrected.
+func Denied(r cancellation.Request) View {
 	return notice("Not allowed", block("",
 		line{
 			bold("Nothing was filed."), plain(" You may not ask to cancel "),
@@ -30,14 +28,14 @@ func denied(r cancellation.Request) slack.ModalViewRequest {
 }
 
 func deniedWhy(r cancellation.Request) string {
-	if why := cut(oneLine(r.Why), 1000); why != "" {
+	if why := Cut(OneLine(r.Why), 1000); why != "" {
 		return why
 	}
 	return "the policy does not allow it."
 }
 
-// recorded is what an accepted submission reads, in the form's place.
-func recorded(r cancellation.Request, order cancellation.Freeze) slack.ModalViewRequest {
+// Recorded is what an accepted submission reads, in the form's place.
+func Recorded(r cancellation.Request, order cancellation.Freeze) View {
 	lines := []line{{bold(shown(r.Submission.Card.Server.FQDN))}}
 	said := recordedWords(r)
 	if held := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); held {
@@ -67,8 +65,8 @@ func recordedWords(r cancellation.Request) string {
 	return standingWords(r.State)
 }
 
-// held says whose request has the server.
-func (w Words) held(r cancellation.Request) slack.ModalViewRequest {
+// Held says whose request has the server.
+func (w Writer) Held(r cancellation.Request) View {
 	lines := []line{
 		{
 			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
@@ -82,8 +80,8 @@ func (w Words) held(r cancellation.Request) slack.ModalViewRequest {
 	return notice("Already requested", block("", lines...))
 }
 
-// notKnown is what is said when nobody can tell whether a submission was recorded.
-func notKnown(ref cancellation.Reference) slack.ModalViewRequest {
+// NotKnown is what is said when nobody can tell whether a submission was recorded.
+func NotKnown(ref cancellation.Reference) View {
 	who := "Whoever runs this bot can find out"
 	if ref != "" {
 		who += " · ref " + ref.Short()
@@ -95,8 +93,8 @@ func notKnown(ref cancellation.Reference) slack.ModalViewRequest {
 	))
 }
 
-// brokenForm is said over a form that cannot be read.
-func brokenForm(command string) slack.ModalViewRequest {
+// BrokenForm is said over a form that cannot be read.
+func BrokenForm(command string) View {
 	return notice("Not recorded", block("",
 		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
 		sentence("Close it and type "+command+" again."),

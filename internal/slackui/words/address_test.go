@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"maps"
@@ -39,7 +39,7 @@ func TestNoAddressOfSoftLayersReachesAChannel(t *testing.T) {
 	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
 	r.Submission.Card.Server.Gateway, r.Submission.Card.Server.GatewayName = true, "gw "+address
 	assert.Contains(t, slacktest.TextIn(t, testWords().Live(cancellation.ApprovalCard, r).Blocks), "Member of gateway gw (address)", "the rest of the name stays")
-	assert.Contains(t, slacktest.TextIn(t, testWords().details(r)), "Member of gateway gw "+address, "a modal shows it")
+	assert.Contains(t, slacktest.TextIn(t, testWords().Details(r)), "Member of gateway gw "+address, "a modal shows it")
 }
 
 func restored(r *cancellation.Request) { r.Recheck = cancellation.RecheckSettled }

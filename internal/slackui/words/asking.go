@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ const PeopleUnread = "Slack did not say in time who you are: try again."
 const ServersInMessage = "the servers in this message"
 
 // Help says what the command does.
-func (w Words) Help() Message {
+func (w Writer) Help() Message {
 	name := w.Command
 	return message(
 		line{bold("Ask SoftLayer to cancel a bare-metal server")},
@@ -28,23 +28,23 @@ func (w Words) Help() Message {
 }
 
 // NotOpened says that Slack did not take the form.
-func (w Words) NotOpened() Message {
+func (w Writer) NotOpened() Message {
 	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + w.Command + " again.")})
 }
 
 // OpeningUnclear says that the form may have opened or not.
-func (w Words) OpeningUnclear() Message {
+func (w Writer) OpeningUnclear() Message {
 	return message(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + w.Command + " again.")})
 }
 
 // CannotAskAgain says that a request's button "Ask again" opens nothing.
-func (w Words) CannotAskAgain() Message {
+func (w Writer) CannotAskAgain() Message {
 	return message(line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + w.Command + ".")})
 }
 
 // MayNotAsk says that somebody may not ask for anything, and, where they may approve, what
 // else they can do.
-func (w Words) MayNotAsk(d authz.Decision, approver bool) Message {
+func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 	lines := []line{
 		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
 		sentence(shown(d.Reason)),

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"regexp"
@@ -56,7 +56,7 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 				"the requester's message":  slacktest.TextIn(t, w.Live(cancellation.Result, r).Blocks[0]),
 				"the reminder":             slacktest.TextIn(t, w.Reminder(r).Blocks),
 				"its text as well":         w.Reminder(r).Text,
-				"the details":              slacktest.TextIn(t, w.details(r)),
+				"the details":              slacktest.TextIn(t, w.Details(r)),
 				"the question of a button": approveQuestion(r),
 			} {
 				assert.Regexp(t, "[gG]one on "+regexp.QuoteMeta(c.waits), text, where)

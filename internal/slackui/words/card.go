@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // cardBlocks is the server as the person reads it before asking, or what stops them;
 // refused says that they may not ask for it. Block ids carry the server's id: another
 // choice resets what belongs to it.
-func (w Words) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
+func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
 	lines := facts(c)
 	if refused != nil {
@@ -165,7 +165,7 @@ func associatedLines(s cancellation.Server, fate string) []line {
 	}
 	lines := []line{{bold("Associated items"), plain(" (" + fate + "):")}}
 	for _, item := range items[:min(len(items), maxItems)] {
-		name := cut(oneLine(item.Description), 100)
+		name := Cut(OneLine(item.Description), 100)
 		if name == "" {
 			name = "item " + strconv.FormatInt(item.ID, 10)
 		}
@@ -202,7 +202,7 @@ func warningWords(s cancellation.Server, warning string) string {
 		return "Ordered less than a week ago."
 	case cancellation.WarningTransaction:
 		at := prefixed(" on ", formatted(s.LastTransactionAt, "2 Jan 2006"))
-		return "Its last transaction was " + cut(oneLine(s.LastTransaction), 34) + at + "."
+		return "Its last transaction was " + Cut(OneLine(s.LastTransaction), 34) + at + "."
 	}
 	return warning
 }
@@ -226,13 +226,13 @@ func warningList(detail string) string {
 
 // gatewayWords say which gateway a server is a member of, and who is left of it.
 func gatewayWords(s cancellation.Server) (gateway, partners string) {
-	gateway = "Member of gateway " + cut(oneLine(s.GatewayName), 56)
+	gateway = "Member of gateway " + Cut(OneLine(s.GatewayName), 56)
 	if s.GatewayName == "" {
 		gateway = "Member of a network gateway (its name is " + unseen + ")"
 	}
 	names := make([]string, len(s.Partners))
 	for i, name := range s.Partners {
-		if names[i] = cut(oneLine(name), 60); name == "" {
+		if names[i] = Cut(OneLine(name), 60); name == "" {
 			names[i] = "(" + unseen + ")"
 		}
 	}
@@ -256,15 +256,15 @@ const maxOption = 75
 // warningOption is one box to tick. What does not fit its text stands below it.
 func warningOption(s cancellation.Server, warning string) *slack.OptionBlockObject {
 	text := warningWords(s, warning)
-	if warning == cancellation.WarningGateway && cut(text, maxOption) != text {
+	if warning == cancellation.WarningGateway && Cut(text, maxOption) != text {
 		gateway, partners := gatewayWords(s)
-		return slack.NewOptionBlockObject(warning, plainText(gateway), plainText(cut(partners, maxOption)))
+		return slack.NewOptionBlockObject(warning, plainText(gateway), plainText(Cut(partners, maxOption)))
 	}
-	return slack.NewOptionBlockObject(warning, plainText(cut(text, maxOption)), nil)
+	return slack.NewOptionBlockObject(warning, plainText(Cut(text, maxOption)), nil)
 }
 
 // blockedLine is one blocker in the card's place, with its ticket's link where there is one.
-func (w Words) blockedLine(c cancellation.Card, b cancellation.Blocker) line {
+func (w Writer) blockedLine(c cancellation.Card, b cancellation.Blocker) line {
 	l := sentence("⛔ Cannot be cancelled here: " + blockedWords(c, b) + ".")
 	ticket := c.Server.OpenTicket
 	if b == cancellation.BlockedByRequest && c.Standing != nil {

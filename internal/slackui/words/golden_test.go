@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"bytes"
@@ -19,7 +19,6 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 )
 
@@ -224,50 +223,50 @@ func goldenViews() map[string]slack.ModalViewRequest {
 		}
 		return &c
 	}
-	base := form{account: cancellation.Account{ID: "123456", Name: "acme-prod"}, place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"}}
-	show := func(change func(*form)) slack.ModalViewRequest {
+	base := Form{Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Place: cancellation.Place{Channel: "C1", ChannelName: "infra-changes"}}
+	show := func(change func(*Form)) slack.ModalViewRequest {
 		f := base
 		change(&f)
-		return w.modal(f, "sealed")
+		return w.Modal(f, "sealed")
 	}
 	return map[string]slack.ModalViewRequest{
-		"form":         w.modal(base, "sealed"),
-		"form-private": show(func(f *form) { f.place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
-		"form-note": show(func(f *form) {
-			f.note = NoServerCalled("db-042", []cancellation.Server{slacktest.DBServer()})
+		"form":         w.Modal(base, "sealed"),
+		"form-private": show(func(f *Form) { f.Place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
+		"form-note": show(func(f *Form) {
+			f.Note = NoServerCalled("db-042", []cancellation.Server{slacktest.DBServer()})
 		}),
-		"form-offers": show(func(f *form) {
+		"form-offers": show(func(f *Form) {
 			twin := slacktest.DBServer()
 			twin.ID, twin.FQDN = 1234569, "db-042.prod.example.com"
-			f.note, f.offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{slacktest.DBServer(), twin}
+			f.Note, f.Offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{slacktest.DBServer(), twin}
 		}),
-		"form-failed": show(func(f *form) {
-			f.typed.Server, f.failed = 1234567, ChosenUnread(cancellation.ErrServerNotFound)
+		"form-failed": show(func(f *Form) {
+			f.Typed.Server, f.Failed = 1234567, ChosenUnread(cancellation.ErrServerNotFound)
 		}),
-		"card": show(func(f *form) { f.card = card() }),
-		"card-filled": show(func(f *form) {
-			f.card = card()
-			f.typed = typed{Server: 1234567, Reason: "Sales process / upgrades", Content: "Replaced.\nBackups kept.", Associated: true, Confirmation: "db-042"}
+		"card": show(func(f *Form) { f.Card = card() }),
+		"card-filled": show(func(f *Form) {
+			f.Card = card()
+			f.Typed = Typed{Server: 1234567, Reason: "Sales process / upgrades", Content: "Replaced.\nBackups kept.", Associated: true, Confirmation: "db-042"}
 		}),
-		"card-warnings": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"card-warnings": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Gateway, c.Server.LastTransaction, c.Server.ProvisionDate = true, "Upgrade", "2026-11-20T00:00:00Z"
 				c.Server.LastTransactionAt = "2026-11-20T00:00:00Z"
 				c.Server.GatewayName, c.Server.Partners, c.Server.PartnersKnown = "gw-fra02", []string{"gw-fra02b"}, true
 				c.Server.Status = "DEPLOY"
 			})
 		}),
-		"card-gateway-hidden": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) { c.Server.Gateway = true })
+		"card-gateway-hidden": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) { c.Server.Gateway = true })
 		}),
-		"card-gateway-large": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"card-gateway-large": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Gateway, c.Server.GatewayName, c.Server.PartnersKnown = true, "gateway-of-the-staging-networks", true
 				c.Server.Partners = []string{"", "gateway-staging-02", "gateway-staging-03"}
 			})
 		}),
-		"card-hidden": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"card-hidden": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Datacenter, c.Server.Status, c.Server.OS, c.TicketsHidden = "", "", "", true
 				c.Server.Hidden = []string{
 					cancellation.FactDatacenter, cancellation.FactStatus, cancellation.FactSystem,
@@ -277,8 +276,8 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Billing.Drives, c.Server.Billing.Associated = 0, nil
 			})
 		}),
-		"card-items": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"card-items": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Billing.Associated = nil
 				for n := range 13 {
 					c.Server.Billing.Associated = append(c.Server.Billing.Associated, cancellation.AssociatedItem{ID: int64(n + 1), Description: fmt.Sprintf("Portable storage %d", n+1), Fee: "49.00"})
@@ -286,86 +285,86 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				c.Server.Billing.Associated[1].Description = ""
 			})
 		}),
-		"card-unseen": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"card-unseen": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.TagsKnown, c.Server.Tags, c.Cutoff = false, nil, ""
 				c.Server.Unread = []string{cancellation.FactGateway, cancellation.FactLastTransaction}
 				c.Server.Billing.MonthlyTotal, c.Server.Billing.Drives = "", 0
 				c.Server.Billing.Associated[0].Fee = ""
 			})
 		}),
-		"card-refused": show(func(f *form) {
-			f.card = card()
-			f.refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
+		"card-refused": show(func(f *Form) {
+			f.Card = card()
+			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
 		}),
-		"card-refused-blocked": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) { c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280} })
-			f.refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
+		"card-refused-blocked": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) { c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280} })
+			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
 		}),
-		"card-late": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })
+		"card-late": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })
 		}),
-		"card-hourly": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) { c.Server.Hourly, c.Server.Billing.HourlyFee = true, "0.565" })
+		"card-hourly": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) { c.Server.Hourly, c.Server.Billing.HourlyFee = true, "0.565" })
 		}),
-		"blocked-ticket": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-ticket": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
 			})
 		}),
-		"blocked-request": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-request": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Standing = &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{ID: "U7", Name: "Ana"}, Ticket: cancellation.TicketID{ID: 153572280}}
 			})
 		}),
-		"blocked-filed": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-filed": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				ticket := cancellation.TicketID{ID: 153572280, Number: "CS1234567"}
 				c.Server.OpenTicket = &ticket
 				c.Standing = &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{ID: "U7", Name: "Ana"}, Ticket: ticket}
 			})
 		}),
-		"blocked-all": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-all": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Transaction, c.Server.Disconnected = "Reload OS", true
 				c.Server.Billing.NotCancellable, c.Server.Billing.CancellationDate = true, "2026-12-01T00:00:00-06:00"
 			})
 		}),
-		"blocked-contract": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-contract": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Server.Billing.UnderContract, c.Server.Billing.ContractEnd = true, "2027-03-03T00:00:00-06:00"
 			})
 		}),
-		"blocked-billing":         show(func(f *form) { f.card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
-		"looking-up":              lookingUp("db-042", "sealed"),
-		"recorded":                recorded(slacktest.Request(cancellation.Scheduled), cancellation.Freeze{}),
-		"recorded-frozen":         recorded(slacktest.Request(cancellation.Scheduled), goldenFreeze()),
-		"recorded-pending-frozen": recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), goldenFreeze()),
-		"frozen":                  show(func(f *form) { f.frozen = goldenFreeze() }),
-		"blocked-ended": show(func(f *form) {
-			f.card = card(func(c *cancellation.Card) {
+		"blocked-billing":         show(func(f *Form) { f.Card = card(func(c *cancellation.Card) { c.Server.Billing = nil }) }),
+		"looking-up":              LookingUp("db-042", "sealed"),
+		"recorded":                Recorded(slacktest.Request(cancellation.Scheduled), cancellation.Freeze{}),
+		"recorded-frozen":         Recorded(slacktest.Request(cancellation.Scheduled), goldenFreeze()),
+		"recorded-pending-frozen": Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), goldenFreeze()),
+		"frozen":                  show(func(f *Form) { f.Frozen = goldenFreeze() }),
+		"blocked-ended": show(func(f *Form) {
+			f.Card = card(func(c *cancellation.Card) {
 				c.Standing = &cancellation.Standing{
 					Ref: "7F3K-2QXD", State: cancellation.Filed, By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"},
 					Ticket: cancellation.TicketID{ID: 153572280}, Known: slacktest.Noon.Add(15 * time.Minute),
 				}
 			})
 		}),
-		"denied":           denied(slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
-		"recorded-pending": recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
-		"recorded-undo":    recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
-		"decline":          declineForm(slacktest.Request(cancellation.Pending)),
-		"found-ticket":     foundForm(slacktest.Request(cancellation.Stuck)),
-		"leave":            leaveForm(slacktest.Request(cancellation.Stuck, func(r *cancellation.Request) { r.Since = slacktest.Noon })),
-		"details":          w.details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)),
-		"details-all": w.details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) {
+		"denied":           Denied(slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
+		"recorded-pending": Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
+		"recorded-undo":    Recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
+		"decline":          DeclineForm(slacktest.Request(cancellation.Pending)),
+		"found-ticket":     FoundForm(slacktest.Request(cancellation.Stuck)),
+		"leave":            LeaveForm(slacktest.Request(cancellation.Stuck, func(r *cancellation.Request) { r.Since = slacktest.Noon })),
+		"details":          w.Details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)),
+		"details-all": w.Details(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) {
 			r.Submission.Associated = true
 			s := &r.Submission.Card.Server
 			s.Gateway, s.GatewayName, s.Partners, s.PartnersKnown = true, "gw-fra02", []string{"gw-fra02b"}, true
 			s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
 		})),
-		"held":        w.held(slacktest.Request(cancellation.Filed)),
-		"not-known":   notKnown(slacktest.Ref),
-		"broken-form": brokenForm("/cancel-server"),
+		"held":        w.Held(slacktest.Request(cancellation.Filed)),
+		"not-known":   NotKnown(slacktest.Ref),
+		"broken-form": BrokenForm("/cancel-server"),
 	}
 }
 
@@ -383,13 +382,13 @@ func TestEveryViewIsAsItStandsInItsGoldenFile(t *testing.T) {
 
 func TestEphemeralAnswersAreAsTheyStandInTheirGoldenFiles(t *testing.T) {
 	t.Parallel()
-	w := Words{Command: "/cancel-server"}
+	w := Writer{Command: "/cancel-server"}
 	for name, sent := range map[string]Message{
 		"help":       w.Help(),
 		"refused":    w.MayNotAsk(authz.Decision{Rule: "builtin-guest", Reason: "guests may not ask for cancellations; a full member may."}, false),
 		"not-opened": w.NotOpened(),
 	} {
-		golden(t, "ephemeral-"+name, json.RawMessage(receive.Ephemeral(sent.Text, sent.Blocks)))
+		golden(t, "ephemeral-"+name, ephemeralBody(t, sent))
 	}
 }
 
@@ -422,4 +421,16 @@ func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ephemeralBody is a message as the answer to a command holds it.
+func ephemeralBody(t *testing.T, m Message) json.RawMessage {
+	t.Helper()
+	body, err := json.Marshal(struct {
+		Type   string        `json:"response_type"`
+		Text   string        `json:"text"`
+		Blocks []slack.Block `json:"blocks"`
+	}{"ephemeral", m.Text, m.Blocks})
+	require.NoError(t, err)
+	return body
 }

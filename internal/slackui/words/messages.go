@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ type Message struct {
 func (m Message) Empty() bool { return m.Text == "" }
 
 // Result is the root message of a request, in its present state.
-func (w Words) Result(r cancellation.Request) Message {
+func (w Writer) Result(r cancellation.Request) Message {
 	if r.State == cancellation.Unknown {
 		return w.unknown(r)
 	}
@@ -29,7 +29,7 @@ func (w Words) Result(r cancellation.Request) Message {
 }
 
 // Alarm tells operators of a request that takes too long. It is not edited later.
-func (w Words) Alarm(r cancellation.Request) Message {
+func (w Writer) Alarm(r cancellation.Request) Message {
 	ref := r.Ref.Short()
 	now := "Its result could not be shown where it was asked for: " + standingWords(r.State) + "."
 	switch r.State {
@@ -40,42 +40,42 @@ func (w Words) Alarm(r cancellation.Request) Message {
 	case cancellation.Stuck:
 		now = "It needs a person. " + stuckWhy(r) + " Say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
-	return message(head("⏰ Takes too long: "+name(r)), sentence(now), askedBy(r), foot(r))
+	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
 }
 
 func message(lines ...line) Message {
 	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
 }
 
-func (w Words) lines(r cancellation.Request) []line {
+func (w Writer) lines(r cancellation.Request) []line {
 	switch r.State {
 	case cancellation.Pending:
 		return waitingForApproval(r)
 	case cancellation.Scheduled:
 		return waiting(r)
 	case cancellation.Filing:
-		return []line{head("⏳ Being filed: " + name(r)), askedBy(r), foot(r)}
+		return []line{head("⏳ Being filed: " + ServerName(r)), askedBy(r), foot(r)}
 	case cancellation.Filed:
 		return w.filed(r)
 	case cancellation.Duplicate:
 		return []line{
-			head("☑️ Already requested: " + name(r)),
+			head("☑️ Already requested: " + ServerName(r)),
 			{w.ticket(r.Ticket)},
 			sentence("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Denied:
 		return []line{
-			head("⛔ Not allowed: " + name(r) + " stays."), sentence("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
+			head("⛔ Not allowed: " + ServerName(r) + " stays."), sentence("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
 			sentence("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
 		}
 	case cancellation.Declined:
 		return []line{
-			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
+			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
 			sentence("“" + public(r.Why) + "” Nothing was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Expired:
 		return []line{
-			head("⌛ Nobody answered: " + name(r) + " stays."),
+			head("⌛ Nobody answered: " + ServerName(r) + " stays."),
 			sentence("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
 		}
 	case cancellation.Rejected:
@@ -84,7 +84,7 @@ func (w Words) lines(r cancellation.Request) []line {
 			stays = "."
 		}
 		return []line{
-			head("❌ Not filed: " + name(r) + stays), sentence(rejectedWhy(r.Why)),
+			head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
 			sentence("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
 		}
 	case cancellation.Stuck:
@@ -93,20 +93,20 @@ func (w Words) lines(r cancellation.Request) []line {
 		return withdrawn(r)
 	case cancellation.Reverted:
 		return []line{
-			head("↩️ Stopped: " + name(r) + " stays."),
+			head("↩️ Stopped: " + ServerName(r) + " stays."),
 			{w.ticket(r.Ticket), plain(" is closed, and no cancellation is pending.")},
 			askedBy(r), foot(r),
 		}
 	case cancellation.Reclaimed:
-		return []line{head("🏁 Gone: " + name(r)), {w.ticket(r.Ticket)}, askedBy(r), foot(r)}
+		return []line{head("🏁 Gone: " + ServerName(r)), {w.ticket(r.Ticket)}, askedBy(r), foot(r)}
 	}
-	return []line{head(name(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
+	return []line{head(ServerName(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
 }
 
 func head(text string) line { return line{bold(text)} }
 
-// name is the server's; a request whose submission cannot be read has its own.
-func name(r cancellation.Request) string {
+// ServerName is the server's; a request whose submission cannot be read has its own.
+func ServerName(r cancellation.Request) string {
 	if server := shown(r.Submission.Card.Server.FQDN); server != "" {
 		return server
 	}
@@ -134,7 +134,7 @@ func footText(r cancellation.Request) string {
 func foot(r cancellation.Request) line { return sentence(footText(r)) }
 
 // ticket names a ticket, with the link to its page where there is one.
-func (w Words) ticket(t cancellation.TicketID) run {
+func (w Writer) ticket(t cancellation.TicketID) run {
 	named := ticketName(t)
 	named = strings.ToUpper(named[:1]) + named[1:]
 	if url := w.ticketURL(t); url != "" {
@@ -143,7 +143,7 @@ func (w Words) ticket(t cancellation.TicketID) run {
 	return plain(named)
 }
 
-func (w Words) ticketURL(t cancellation.TicketID) string {
+func (w Writer) ticketURL(t cancellation.TicketID) string {
 	if w.TicketURL == nil {
 		return ""
 	}
@@ -153,13 +153,13 @@ func (w Words) ticketURL(t cancellation.TicketID) string {
 func withdrawn(r cancellation.Request) []line {
 	if r.EndedBy.ID == "" {
 		return []line{
-			head("↩️ Withdrawn: " + name(r) + " stays."),
+			head("↩️ Withdrawn: " + ServerName(r) + " stays."),
 			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
 		}
 	}
 	if r.Why == cancellation.WhyTakenOver {
 		return []line{
-			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r))},
+			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r))},
 			sentence("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
 		}
 	}
@@ -168,7 +168,7 @@ func withdrawn(r cancellation.Request) []line {
 		said = "They looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"
 	}
 	return []line{
-		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + name(r) + " stays.")},
+		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
 		sentence(said), askedBy(r), foot(r),
 	}
 }
@@ -181,7 +181,7 @@ func toBeUndone(r cancellation.Request) []line {
 		before = unfiled(r) + " Nothing is sent before " + instant(r.UndoUntil)
 	}
 	return []line{
-		head("🕒 " + willBeFiled(r) + name(r)),
+		head("🕒 " + willBeFiled(r) + ServerName(r)),
 		sentence(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
 		askedBy(r), foot(r),
 	}
@@ -196,12 +196,12 @@ func willBeFiled(r cancellation.Request) string {
 
 func waiting(r cancellation.Request) []line {
 	if r.Why == "" && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
-		return []line{head("🕒 " + willBeFiled(r) + name(r)), sentence(unfiled(r)), askedBy(r), foot(r)}
+		return []line{head("🕒 " + willBeFiled(r) + ServerName(r)), sentence(unfiled(r)), askedBy(r), foot(r)}
 	}
 	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
 		return toBeUndone(r)
 	}
-	lines := []line{head("⏳ Waiting to be filed: " + name(r))}
+	lines := []line{head("⏳ Waiting to be filed: " + ServerName(r))}
 	switch word, detail := cancellation.SplitWhy(r.Why); {
 	case word == cancellation.WhyFrozen:
 		lines = append(lines, heldByFreeze(detail))
@@ -231,9 +231,9 @@ func uncalled(detail string) string {
 	return detail
 }
 
-func (w Words) filed(r cancellation.Request) []line {
+func (w Writer) filed(r cancellation.Request) []line {
 	card := r.Submission.Card
-	lines := []line{head("✅ Cancellation requested: " + name(r)), {w.ticket(r.Ticket)}}
+	lines := []line{head("✅ Cancellation requested: " + ServerName(r)), {w.ticket(r.Ticket)}}
 	if word, by := cancellation.SplitWhy(r.Why); word == cancellation.WhyUnseen {
 		lines = append(lines, onTheWordOf(by, r.Since))
 	}
@@ -273,8 +273,8 @@ func runsUntil(e cancellation.End) line {
 // unknown is the message while nobody knows whether there is a ticket. Its times
 // are moments, which only mrkdwn can show in the reader's own zone; no foreign text
 // is in that block.
-func (w Words) unknown(r cancellation.Request) Message {
-	top := head("⏳ Not known yet: " + name(r))
+func (w Writer) unknown(r cancellation.Request) Message {
+	top := head("⏳ Not known yet: " + ServerName(r))
 	went, until := "The request went to SoftLayer and the answer was lost.", "Its books are read; this message then changes."
 	spoken, told := went, until
 	if !r.NotAfter.IsZero() && w.PostTimeout > 0 && w.SettleTime > 0 {
@@ -294,14 +294,14 @@ func (w Words) unknown(r cancellation.Request) Message {
 	}
 }
 
-func (w Words) stuck(r cancellation.Request) []line {
+func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
 	say := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	if w.peopleSettle() {
 		say = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
 	}
 	return []line{
-		head("🚨 Needs a person: " + name(r)), sentence(stuckWhy(r)),
+		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
 		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
 		sentence(say),
 		sentence("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"strings"
@@ -126,7 +126,7 @@ func plainText(text string) *slack.TextBlockObject {
 
 // footnote is small grey text.
 func footnote(id, text string) slack.Block {
-	return slack.NewContextBlock(id, plainText(cut(text, 2000)))
+	return slack.NewContextBlock(id, plainText(Cut(text, 2000)))
 }
 
 // markdown is mrkdwn of our own words only; nothing foreign may be in it.
@@ -136,9 +136,12 @@ func markdown(id, text string) slack.Block {
 	return section
 }
 
+// View is a modal.
+type View = slack.ModalViewRequest
+
 // notice is a view without fields: title, lines, and a button that closes it.
-func notice(title string, blocks ...slack.Block) slack.ModalViewRequest {
-	return slack.ModalViewRequest{
+func notice(title string, blocks ...slack.Block) View {
+	return View{
 		Type: slack.VTModal, Title: plainText(title), Close: plainText("Close"),
 		CallbackID: noticeCallback, Blocks: slack.Blocks{BlockSet: blocks},
 	}

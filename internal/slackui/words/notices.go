@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 const maxProblems = 5
 
 // PolicyRefused tells operators that a changed policy is not taken over, and why.
-func (w Words) PolicyRefused(problems []string) Message {
+func (w Writer) PolicyRefused(problems []string) Message {
 	lines := []line{
 		head("⚠️ The changed policy is not in force"),
 		sentence("It has mistakes, so the one before still decides. Correct the file; nothing needs to be restarted."),
@@ -18,7 +18,7 @@ func (w Words) PolicyRefused(problems []string) Message {
 			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has all.", len(problems)-i)))
 			break
 		}
-		lines = append(lines, sentence(cut(public(problem), 300)))
+		lines = append(lines, sentence(Cut(public(problem), 300)))
 	}
 	return message(lines...)
 }

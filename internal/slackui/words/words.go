@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// Words writes the messages that people read. Its zero value works and links nothing.
-type Words struct {
+// Writer writes the messages that people read. Its zero value works and links nothing.
+type Writer struct {
 	// TicketURL returns the page of a ticket, https or http to loopback; "" for none.
 	TicketURL func(cancellation.TicketID) string
 	// PostTimeout and SettleTime are the worker's limits; a message about a lost
@@ -32,7 +32,7 @@ type Words struct {
 }
 
 // contact is whom to ask.
-func (w Words) contact() string {
+func (w Writer) contact() string {
 	if w.Contact == "" {
 		return "the people who run this bot"
 	}
@@ -49,11 +49,11 @@ var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 	"://", "://\u200b", "*", "\u200b*\u200b", "_", "\u200b_\u200b", "~", "\u200b~\u200b", "`", "\u200b`\u200b")
 
 // escaped is foreign text for a message's top-level text.
-func escaped(foreign string) string { return entities.Replace(oneLine(foreign)) }
+func escaped(foreign string) string { return entities.Replace(OneLine(foreign)) }
 
-// oneLine is foreign text on one line, without the characters that have no glyph of
+// OneLine is foreign text on one line, without the characters that have no glyph of
 // their own: a right-to-left override could turn round the words beside it.
-func oneLine(foreign string) string {
+func OneLine(foreign string) string {
 	visible := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
 			return -1
@@ -63,9 +63,9 @@ func oneLine(foreign string) string {
 	return strings.Join(strings.Fields(visible), " ")
 }
 
-// cut shortens text to at most limit UTF-16 units, the strictest way that Slack
+// Cut shortens text to at most limit UTF-16 units, the strictest way that Slack
 // could count, and never splits a character.
-func cut(text string, limit int) string {
+func Cut(text string, limit int) string {
 	units := 0
 	for _, r := range text {
 		units += max(utf16.RuneLen(r), 1)
@@ -92,7 +92,7 @@ var torn = regexp.MustCompile(`(<[^>]*|&[^;]*)…$`)
 // fitting cuts escaped text, which may be five times as long as what it shows, and
 // leaves no part of a link or an entity at its end.
 func fitting(escaped string) string {
-	short := cut(escaped, maxText)
+	short := Cut(escaped, maxText)
 	if short == escaped {
 		return escaped
 	}
@@ -100,7 +100,7 @@ func fitting(escaped string) string {
 }
 
 // shown is foreign text for plain_text and rich_text: on one line and of bounded length.
-func shown(foreign string) string { return cut(oneLine(foreign), 300) }
+func shown(foreign string) string { return Cut(OneLine(foreign), 300) }
 
 var (
 	// wordLike finds what could hold an address.
@@ -115,7 +115,7 @@ var (
 // public is foreign text for a message: like shown, and without the words that hold an IP
 // address, as errors, answers and people may. A channel can be shared with other companies.
 func public(foreign string) string {
-	return cut(wordLike.ReplaceAllStringFunc(oneLine(foreign), func(word string) string {
+	return Cut(wordLike.ReplaceAllStringFunc(OneLine(foreign), func(word string) string {
 		if !holdsAddress(word) {
 			return word
 		}
@@ -220,15 +220,15 @@ func itemsWords(items []cancellation.AssociatedItem) string {
 	return count + ", cost " + unseen
 }
 
-// isDirect reports whether a channel is a direct message, by its id
+// IsDirect reports whether a channel is a direct message, by its id
 // (docs.slack.dev/reference/objects/im-object): its name is "directmessage" in a command, but
 // so may anybody call a public channel.
-func isDirect(channel string) bool { return strings.HasPrefix(channel, "D") }
+func IsDirect(channel string) bool { return strings.HasPrefix(channel, "D") }
 
 // channelWords is where the result goes. Slack calls a private channel "privategroup" in a
 // command.
 func channelWords(p cancellation.Place) string {
-	if p.Thread != "" && isDirect(p.Channel) {
+	if p.Thread != "" && IsDirect(p.Channel) {
 		return "the message's thread"
 	}
 	if p.Thread != "" {
@@ -237,7 +237,7 @@ func channelWords(p cancellation.Place) string {
 		return "the message's thread in " + channelWords(channel)
 	}
 	switch {
-	case p.Channel == "" || isDirect(p.Channel):
+	case p.Channel == "" || IsDirect(p.Channel):
 		return "you"
 	case p.ChannelName == "" || p.ChannelName == "privategroup":
 		return "this channel"

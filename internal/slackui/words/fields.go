@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"errors"
@@ -59,18 +59,18 @@ func lookFailed(err error) string {
 
 // Problems puts each problem of a submission at its field's block.
 func Problems(s cancellation.Submission, problems []cancellation.Problem) map[string]string {
-	confirm := belongs(confirmBlock, s.Card.Server.ID)
+	confirm := BlockOf(ConfirmBlock, s.Card.Server.ID)
 	found := make(map[string]string)
 	for _, problem := range problems {
 		switch problem {
 		case cancellation.ProblemReason:
-			found[reasonBlock] = "Choose one of the ten reasons."
+			found[ReasonBlock] = "Choose one of the ten reasons."
 		case cancellation.ProblemContentEmpty:
-			found[contentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
+			found[ContentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
 		case cancellation.ProblemContentLong:
-			found[contentBlock] = ContentTooLong
+			found[ContentBlock] = ContentTooLong
 		case cancellation.ProblemAssociated:
-			found[serverBlock] = "This card showed no associated items that could go too. Choose the server again."
+			found[ServerBlock] = "This card showed no associated items that could go too. Choose the server again."
 		case cancellation.ProblemConfirmation:
 			found[confirm] = "This is not the name of the server on the card: " + shown(s.Card.Server.FQDN)
 		case cancellation.ProblemShortName:

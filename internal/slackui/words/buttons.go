@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"fmt"
@@ -14,67 +14,67 @@ import (
 
 // The buttons of a request's messages, by action id. A button's value is the request's id.
 const (
-	approveAction  = "approve"
-	declineAction  = "decline"
-	detailsAction  = "details"
-	withdrawAction = "withdraw"
-	undoAction     = "undo"
-	foundAction    = "found-ticket"
-	noneAction     = "found-none"
-	leaveAction    = "leave"
-	checkAction    = "check-now"
-	againAction    = "ask-again" // of a request that was not filed because of what the server has become
+	ApproveAction  = "approve"
+	DeclineAction  = "decline"
+	DetailsAction  = "details"
+	WithdrawAction = "withdraw"
+	UndoAction     = "undo"
+	FoundAction    = "found-ticket"
+	NoneAction     = "found-none"
+	LeaveAction    = "leave"
+	CheckAction    = "check-now"
+	AgainAction    = "ask-again" // of a request that was not filed because of what the server has become
 )
 
-// buttonsBlock is the block of a request's buttons: at most one in a message.
-const buttonsBlock = "request"
+// ButtonsBlock is the block of a request's buttons: at most one in a message.
+const ButtonsBlock = "request"
 
 // Live is the message of a request in its present state, with the buttons that belong to
 // it. Whoever presses one is asked then whether they may.
-func (w Words) Live(kind cancellation.NoticeKind, r cancellation.Request) Message {
+func (w Writer) Live(kind cancellation.NoticeKind, r cancellation.Request) Message {
 	m := w.Result(r)
 	if r.State == cancellation.Pending {
 		m = w.pending(kind, r)
 	}
 	if buttons := w.buttons(kind, r); len(buttons) > 0 {
-		m.Blocks = append(m.Blocks, slack.NewActionBlock(buttonsBlock, buttons...))
+		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
 	}
 	return m
 }
 
-func (w Words) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
 	switch {
 	case r.State == cancellation.Pending:
 		return []slack.BlockElement{
-			asking(button(r, approveAction, "Approve", slack.StylePrimary), "Approve this cancellation?", approveQuestion(r), "Approve", "Not yet"),
-			button(r, declineAction, "Decline", slack.StyleDanger),
-			button(r, detailsAction, "Details", slack.StyleDefault),
-			withdrawing(r, withdrawAction, "Withdraw"),
+			asking(button(r, ApproveAction, "Approve", slack.StylePrimary), "Approve this cancellation?", approveQuestion(r), "Approve", "Not yet"),
+			button(r, DeclineAction, "Decline", slack.StyleDanger),
+			button(r, DetailsAction, "Details", slack.StyleDefault),
+			withdrawing(r, WithdrawAction, "Withdraw"),
 		}
 	case r.State == cancellation.Scheduled && r.Stoppable():
 		return w.stopping(kind, r)
 	case r.State == cancellation.Stuck && w.peopleSettle():
 		return []slack.BlockElement{
-			button(r, foundAction, "There is a ticket", slack.StylePrimary),
+			button(r, FoundAction, "There is a ticket", slack.StylePrimary),
 			asking(noneButton(r), "Did you look?",
 				"Only if you looked. SoftLayer refuses a second open ticket for the same server, so at most one can stand.", "I looked: send again", "Leave it"),
-			button(r, leaveAction, "Leave the server", slack.StyleDefault),
-			button(r, checkAction, "Check now", slack.StyleDefault),
+			button(r, LeaveAction, "Leave the server", slack.StyleDefault),
+			button(r, CheckAction, "Check now", slack.StyleDefault),
 		}
-	case mayAskAgain(r):
-		return []slack.BlockElement{button(r, againAction, "Ask again", slack.StyleDefault)}
+	case CanAskAgain(r):
+		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
 	}
 	return nil
 }
 
 // stopping are the buttons of an accepted request before it is filed: its requester takes it
 // back, others decline it. A direct message has the one that is its reader's.
-func (w Words) stopping(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
 	undo := "Stop"
 	if !r.UndoUntil.IsZero() {
 		undo = "Undo"
 	}
-	takeBack, decline := withdrawing(r, undoAction, undo), button(r, declineAction, "Decline", slack.StyleDanger)
+	takeBack, decline := withdrawing(r, UndoAction, undo), button(r, DeclineAction, "Decline", slack.StyleDanger)
 	switch to := kind.Recipient(); {
 	case to == r.Submission.By.ID, !w.peopleSettle():
 		return []slack.BlockElement{takeBack}
@@ -84,9 +84,9 @@ func (w Words) stopping(kind cancellation.NoticeKind, r cancellation.Request) []
 	return []slack.BlockElement{takeBack, decline}
 }
 
-// mayAskAgain reports whether nothing was sent because the server is not what its card
+// CanAskAgain reports whether nothing was sent because the server is not what its card
 // showed: asked again, with a fresh card, the same may go.
-func mayAskAgain(r cancellation.Request) bool {
+func CanAskAgain(r cancellation.Request) bool {
 	word, _ := cancellation.SplitWhy(r.Why)
 	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
 		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
@@ -95,7 +95,7 @@ func mayAskAgain(r cancellation.Request) bool {
 
 // noneButton says which stuck state it is about.
 func noneButton(r cancellation.Request) *slack.ButtonBlockElement {
-	b := button(r, noneAction, "There is none", slack.StyleDefault)
+	b := button(r, NoneAction, "There is none", slack.StyleDefault)
 	b.Value = stuckAs(r)
 	return b
 }
@@ -106,32 +106,32 @@ func stuckAs(r cancellation.Request) string {
 	return r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
 }
 
-// stuckOf reads what stuckAs wrote.
-func stuckOf(value string) (id string, since time.Time, ok bool) {
+// StuckOf reads what stuckAs wrote.
+func StuckOf(value string) (id string, since time.Time, ok bool) {
 	id, at, found := strings.Cut(value, "@")
 	millis, err := strconv.ParseInt(at, 10, 64)
 	return id, time.UnixMilli(millis).UTC(), found && err == nil
 }
 
-func (w Words) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }
+func (w Writer) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }
 
 func button(r cancellation.Request, action, text string, style slack.Style) *slack.ButtonBlockElement {
 	b := slack.NewButtonBlockElement(action, r.ID, plainText(text))
 	b.Style = style
-	b.AccessibilityLabel = cut(text+": "+name(r), 75)
+	b.AccessibilityLabel = Cut(text+": "+ServerName(r), 75)
 	return b
 }
 
 // asking is a button that asks before it does anything.
 func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack.ButtonBlockElement {
-	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(cut(question, 300)), plainText(yes), plainText(no))
+	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(Cut(question, 300)), plainText(yes), plainText(no))
 	b.Confirm.Style = b.Style
 	return b
 }
 
 func withdrawing(r cancellation.Request, action, text string) *slack.ButtonBlockElement {
 	return asking(button(r, action, text, slack.StyleDefault), text+" this request?",
-		fmt.Sprintf("%s stays, and nothing is filed for it. It can be asked for again.", name(r)), text, "Leave it")
+		fmt.Sprintf("%s stays, and nothing is filed for it. It can be asked for again.", ServerName(r)), text, "Leave it")
 }
 
 func approveQuestion(r cancellation.Request) string {
@@ -140,5 +140,5 @@ func approveQuestion(r cancellation.Request) string {
 	if on := goneOn(card.End()); on != nil {
 		when = "Gone on " + on.text() + ". Then"
 	}
-	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", cut(name(r), 120), card.Server.ID, when)
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", Cut(ServerName(r), 120), card.Server.ID, when)
 }

@@ -1,4 +1,4 @@
-package slackui
+package words
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func ButtonUnknown() Message {
 }
 
 // NoneUnread says that a button about a stuck request is of another build.
-func (w Words) NoneUnread() Message {
+func (w Writer) NoneUnread() Message {
 	return notRecorded("This button is of another version of the bot: ask " + w.contact() + " to run bot resolve.")
 }
 
@@ -49,7 +49,7 @@ func NothingOpenedFailed() Message { return nothingOpened("Slack did not take it
 
 // TicketUnread says that nothing but a person's word shows what a ticket is about, and who can
 // record it all the same.
-func (w Words) TicketUnread(r cancellation.Request, ticket int64, err error) Message {
+func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Message {
 	pending := ""
 	if errors.Is(err, cancellation.ErrSomeTicket) {
 		pending = " A cancellation of this server is pending, which does not show by which ticket."
@@ -72,7 +72,7 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 		return notRecorded(ended(clickError(err)) + " Try again; if it stays so, tell whoever runs this bot.")
 	}
 	r := c.Request
-	about := name(r) + " · ref " + r.Ref.Short()
+	about := ServerName(r) + " · ref " + r.Ref.Short()
 	switch c.Kind {
 	case cancellation.ClickRefused:
 		return notRecorded("You may not " + verb + " this: " + ended(shown(c.Decision.Reason)) + " Rule " + shown(c.Decision.Rule) + " · " + about)
@@ -117,7 +117,7 @@ func clickError(err error) string {
 // Checked says what became of "Check now".
 func Checked(c cancellation.Click, err error) Message {
 	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
-		return message(sentence("SoftLayer's books were read just now and still do not show it for sure. Nothing was changed. " + name(c.Request)))
+		return message(sentence("SoftLayer's books were read just now and still do not show it for sure. Nothing was changed. " + ServerName(c.Request)))
 	}
 	return Clicked(c, err, "settle")
 }
