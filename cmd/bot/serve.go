@@ -143,7 +143,7 @@ func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m words.Mes
 	if b.cfg.NotifyChannel == "" {
 		return
 	}
-	if err := announcer.Say(ctx, b.cfg.NotifyChannel, m); err != nil {
+	if err := announcer.PostNotice(ctx, b.cfg.NotifyChannel, m); err != nil {
 		b.log.Warn("telling NOTIFY_CHANNEL", "err", err)
 	}
 }

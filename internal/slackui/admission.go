@@ -10,7 +10,7 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// mayAsk tells who asks and, where it is certain already that they may not, what they read.
+// mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
 func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
 	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
@@ -33,15 +33,15 @@ func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Pe
 
 // mayApprove reports whether somebody is known to be one who may approve.
 func (a *App) mayApprove(who authz.Principal) bool {
-	known := who.GroupsKnown || a.directory.named() == nil // the policy names no group
+	known := who.GroupsKnown || a.directory.policyGroups() == nil // the policy names no group
 	return known && a.policy.MayApproveAtAll(who).Effect != authz.Refused
 }
 
-// ruleServersPerDay refuses whoever asked for as many servers today as anybody may.
+// ruleServersPerDay refuses anyone who asked for the most servers of a day.
 const ruleServersPerDay = "builtin-servers-per-day"
 
-// dayIsFull reports whether a form would be filled in for nothing. Where that cannot be
-// read the submission says so.
+// dayIsFull reports whether a person has asked for the most servers of a day. It returns
+// false where that cannot be read: the submission reads it again.
 func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	full, err := a.desk.Full(ctx, who)
 	if err != nil {
@@ -50,10 +50,10 @@ func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	return full
 }
 
-// unseeing says why a person is shown no server; "" where they may see them. The form
+// unseeing returns why a person sees no server; "" where they may see them. The form
 // may have opened before Slack said who they are and what groups they are in, or have
 // stood open since they left: names, addresses and costs are for those who may ask. Where
-// Slack does not say in time they are shown nothing, as a submission would be refused.
+// Slack does not answer in time they see nothing, as a submission would be refused.
 func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
@@ -66,7 +66,7 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 }
 
 // foretell is how the policy would refuse a submission for the card's server, whatever
-// the person states in it; nil where that is not certain. The submission is decided anew.
+// the person states in it; nil where that is not certain. The submission is decided again.
 func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Card) *authz.Decision {
 	if card == nil {
 		return nil

@@ -12,9 +12,8 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
-// request was, with the server's card as it is now. What it says goes where the message
-// stands.
+// askAgain opens the form for anyone who pressed "Ask again" and may ask. It is filled in as
+// the request was, with the server's card as it is now. The result goes where the message is.
 func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
 	if err != nil || !words.CanAskAgain(r) {
@@ -58,7 +57,7 @@ func commandOf(i receive.Interaction) receive.Command {
 
 // openLooking opens the modal that says what is being looked up. Nothing that could be
 // slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at shownView, problem words.Message) {
+func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at displayedView, problem words.Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
@@ -69,7 +68,7 @@ func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metad
 
 // showAgain fills the form as a request was, but for what only a reader of the fresh card
 // can say: its warnings, the typed name, and that associated items go which are not the same.
-func (a *App) showAgain(ctx context.Context, at shownView, meta metadata, before cancellation.Submission) {
+func (a *App) showAgain(ctx context.Context, at displayedView, meta metadata, before cancellation.Submission) {
 	f := a.form(ctx, meta, words.Typed{})
 	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {
 		server := before.Card.Server.ID

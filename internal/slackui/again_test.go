@@ -60,8 +60,8 @@ func (s *stage) press(user string, at cancellation.Posted, block, action, value 
 	return ack
 }
 
-// toldAlone waits for an ephemeral message in a channel that only this person sees.
-func (s *stage) toldAlone(user, channel, text string) {
+// whispered waits for an ephemeral message in a channel that only this person sees.
+func (s *stage) whispered(user, channel, text string) {
 	s.t.Helper()
 	slacktest.Eventually(s.t, func() bool {
 		all, err := s.slack.Messages(s.t.Context(), channel, 0)
@@ -134,7 +134,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
 	s.press(s.cast.Guest, at, words.ButtonsBlock, words.AgainAction, before.ID)
-	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	s.whispered(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	open, err := s.slack.Views(s.cast.Guest)
 	require.NoError(t, err)
 	assert.Empty(t, open, "and sees no form")
@@ -151,7 +151,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	for _, value := range []string{"", "nonsense", live.ID} {
 		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, value)
 	}
-	s.toldAlone(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
+	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
 	open, err := s.slack.Views(s.cast.Requester)
 	require.NoError(t, err)
 	assert.Empty(t, open)

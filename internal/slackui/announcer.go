@@ -28,7 +28,7 @@ const (
 	clockSkew    = time.Minute // between this host and Slack
 )
 
-// AnnouncerOptions says how results are told.
+// AnnouncerOptions is what an Announcer is made of.
 type AnnouncerOptions struct {
 	Web   *webapi.Client
 	Words Results
@@ -36,7 +36,7 @@ type AnnouncerOptions struct {
 	Log   *slog.Logger
 }
 
-// Results puts a request's present state in words.
+// Results writes the messages about a request's present state.
 type Results interface {
 	Result(r cancellation.Request) words.Message // with nothing to press
 	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message
@@ -44,9 +44,9 @@ type Results interface {
 	Alarm(r cancellation.Request) words.Message
 }
 
-// Announcer tells results in Slack. It implements cancellation.Announcer: each method
-// makes its call at most once and says what is known about it. Where Slack asked to
-// wait, none is made: Undelivered, with the time that is left.
+// Announcer posts results in Slack. It implements cancellation.Announcer: each method makes
+// its call at most once and returns what is known about it. Where Slack asked to wait, it
+// makes no call and returns Undelivered with the time that is left.
 type Announcer struct {
 	o AnnouncerOptions
 }
@@ -193,8 +193,8 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 	}
 }
 
-// Say posts a message about no request, once: where its answer is lost, it is not repeated.
-func (a *Announcer) Say(ctx context.Context, channel string, m words.Message) error {
+// PostNotice posts a message about no request, once: where its answer is lost, it is not repeated.
+func (a *Announcer) PostNotice(ctx context.Context, channel string, m words.Message) error {
 	_, _, err := a.o.Web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
 	return err
 }

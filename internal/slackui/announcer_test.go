@@ -41,7 +41,7 @@ func (plainWords) Result(r cancellation.Request) words.Message {
 	return words.Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
 }
 
-func told() cancellation.Request {
+func posted() cancellation.Request {
 	r := cancellation.Request{ID: "abc123", Ref: cancellation.NewReference()}
 	r.Submission.By = ana
 	return r
@@ -57,7 +57,7 @@ func TestPostTellsTheChannel(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
 	a, _ := announcerFor(t, far)
-	r := told()
+	r := posted()
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
@@ -82,7 +82,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
 	})
 	a, _ := announcerFor(t, far)
-	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
+	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
 	require.Len(t, far.Received(), 2)
@@ -93,7 +93,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 func TestARefusedTokenOpensNoDirectMessageAndIsNoOutage(t *testing.T) {
 	t.Parallel()
 	a, _ := announcerFor(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"token_revoked"}`)))
-	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
+	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Refusing, delivery)
 	assert.NoError(t, a.Reach(t.Context()), "Slack answers: the results of others may be told by their response_url")
 }
@@ -146,7 +146,7 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 			t.Parallel()
 			far := slacktest.NewAnswers(t, c.answer)
 			a, logged := announcerFor(t, far)
-			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, c.pause, pause)
 			assert.Zero(t, at)
@@ -162,10 +162,10 @@ func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 	a, _ := announcerFor(t, far)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
 	far.Close()
-	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
 	assert.Empty(t, far.Received())
 }
@@ -177,14 +177,14 @@ func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 	far := slacktest.NewAnswers(t, func(http.ResponseWriter, slacktest.Call) { cancel(); <-release })
 	defer close(release)
 	a, _ := announcerFor(t, far)
-	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Lost, delivery)
 }
 
 func TestBadBlocksAreLoggedLoudlyWithSlacksWords(t *testing.T) {
 	t.Parallel()
 	a, logged := announcerFor(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
-	a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Contains(t, logged.String(), "level=ERROR")
 	assert.Contains(t, logged.String(), "no more than 10")
 }
@@ -206,7 +206,7 @@ func TestUpdate(t *testing.T) {
 			t.Parallel()
 			far := slacktest.NewAnswers(t, slacktest.AnswerJSON(answer))
 			a, _ := announcerFor(t, far)
-			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, told())
+			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, posted())
 			assert.Equal(t, want, delivery)
 			require.Len(t, far.Received(), 1)
 			assert.Equal(t, "1.2", far.Received()[0].Form.Get("ts"))
@@ -245,7 +245,7 @@ func TestRespond(t *testing.T) {
 			}))
 			defer far.Close()
 			a, logged := announcerFor(t, &slacktest.Answers{Server: far})
-			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", told())
+			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, "in_channel", got["response_type"])
 			assert.Equal(t, "result of abc123", got["text"])
@@ -266,12 +266,12 @@ func TestACapabilityIsUsedOnlyForSlackAndNeverLogged(t *testing.T) {
 		"https://hooks.slack.com@evil.example/capability", strings.Replace(far.URL, "http://", "https://", 1) + "/capability",
 		strings.Replace(far.URL, "http://", "http://user@", 1) + "/capability",
 	} {
-		delivery, _ := a.Respond(t.Context(), elsewhere, told())
+		delivery, _ := a.Respond(t.Context(), elsewhere, posted())
 		assert.Equal(t, cancellation.Refusing, delivery, elsewhere)
 	}
 	assert.Empty(t, far.Received())
 	far.Close()
-	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", told())
+	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", posted())
 	assert.Equal(t, cancellation.Undelivered, delivery)
 	assert.NotContains(t, logged.String(), "capability")
 }
@@ -307,7 +307,7 @@ func TestFind(t *testing.T) {
 				_, _ = io.WriteString(w, answer)
 			})
 			a, _ := announcerFor(t, far)
-			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Unix(1_800_000_060, 0))
+			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Unix(1_800_000_060, 0))
 			assert.Equal(t, c.known, known)
 			assert.Equal(t, c.ts != "", found)
 			assert.Equal(t, c.ts, at.TS)
@@ -322,7 +322,7 @@ func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
 	a, _ := announcerFor(t, far)
-	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Now())
+	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Now())
 	assert.False(t, known)
 	assert.Len(t, far.Received(), historyPages)
 }
@@ -339,7 +339,7 @@ func announceInAStrictWorkspace(t *testing.T) {
 	who, err := web.AuthTest(t.Context())
 	require.NoError(t, err)
 	a := NewAnnouncer(AnnouncerOptions{Web: web, Words: plainWords{}, Bot: who.Bot, Log: slacktest.Silent()})
-	r := told()
+	r := posted()
 	r.Submission.By.ID = w.Cast().User
 
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r)

@@ -35,7 +35,7 @@ type Asker interface {
 	MayFreeze(who authz.Principal) authz.Decision
 }
 
-// Options says what an App is made of. Every field without a default is required.
+// Options is what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk // reads cards, decides and records
 	Web       *webapi.Client     // opens and changes modals
@@ -126,18 +126,18 @@ func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query 
 	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
 }
 
-// openView opens a form. Where it may not have opened, problem says so to the person;
+// openView opens a form. problem is for the person where it may not have opened;
 // at is empty too where an earlier delivery has opened it.
-func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at shownView, problem words.Message) {
+func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
-		return shownView{}, a.openFailed(err)
+		return displayedView{}, a.openFailed(err)
 	}
-	return shownView{id: id, hash: hash, choice: a.choices.note(id, "")}, problem
+	return displayedView{id: id, hash: hash, choice: a.choices.note(id, "")}, problem
 }
 
-// openFailed says to who asked for a form that it may not have opened.
+// openFailed is for a person whose form may not have opened.
 func (a *App) openFailed(err error) words.Message {
 	refused, answered := errors.AsType[*webapi.Error](err)
 	_, limited := webapi.RetryAfter(err)

@@ -75,7 +75,7 @@ func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 
 	m := s.alert("db-042.stg.example.com is down", "")
 	s.use(s.cast.Approver, MessageShortcut, &m)
-	s.toldAlone(s.cast.Approver, s.cast.Channel, can)
+	s.whispered(s.cast.Approver, s.cast.Channel, can)
 }
 
 func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {

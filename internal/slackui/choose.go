@@ -14,8 +14,8 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// shownView is a modal as it is known to stand, and the choice that it is to show.
-type shownView struct {
+// displayedView is a modal as it is known to stand, and the choice that it is to show.
+type displayedView struct {
 	id, hash string
 	choice   int64
 	ts       string // when Slack says that it was made; "" where it does not
@@ -38,7 +38,7 @@ func (a *App) choose(i receive.Interaction) receive.After {
 		a.log.Warn("reading a choice: not a server's id", "user", i.User)
 		return nil
 	}
-	at := shownView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
 	if at.choice == 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (a *App) choose(i receive.Interaction) receive.After {
 	return func(ctx context.Context) { a.showChosen(ctx, at, i, server) }
 }
 
-func (a *App) showChosen(ctx context.Context, at shownView, i receive.Interaction, server int64) {
+func (a *App) showChosen(ctx context.Context, at displayedView, i receive.Interaction, server int64) {
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
@@ -61,7 +61,7 @@ func (a *App) showChosen(ctx context.Context, at shownView, i receive.Interactio
 	a.show(ctx, at, meta, f)
 }
 
-// chosen reads the card of a server that was chosen, or says why there is none.
+// chosen reads the card of a server that was chosen, or returns why there is none.
 func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *cancellation.Card, failed string) {
 	if why := a.unseeing(ctx, meta); why != "" {
 		return nil, why
@@ -69,7 +69,7 @@ func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *ca
 	return a.cardOf(ctx, server)
 }
 
-// cardOf reads a server's card, or says why there is none.
+// cardOf reads a server's card, or returns why there is none.
 func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card, failed string) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
@@ -84,7 +84,7 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 // show puts a form in the place of what the modal shows, unless a newer choice is
 // known. Failing loses nothing: a submission without the card of its server is
 // answered with it.
-func (a *App) show(ctx context.Context, at shownView, meta metadata, f words.Form) {
+func (a *App) show(ctx context.Context, at displayedView, meta metadata, f words.Form) {
 	f.Refused = a.foretell(ctx, meta, f.Card)
 	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
 	if err != nil {
@@ -103,7 +103,7 @@ func (a *App) show(ctx context.Context, at shownView, meta metadata, f words.For
 // replace updates a modal. When its hash has changed it tries again with the hash
 // last returned for it, and with none where that is not newer: fields whose block
 // stays keep what was typed.
-func (a *App) replace(ctx context.Context, at shownView, view words.View) error {
+func (a *App) replace(ctx context.Context, at displayedView, view words.View) error {
 	var err error
 	for range 3 {
 		if !a.choices.isLatest(at) {
@@ -111,7 +111,7 @@ func (a *App) replace(ctx context.Context, at shownView, view words.View) error 
 		}
 		var hash string
 		if hash, err = a.web.UpdateView(ctx, at.id, at.hash, view); err == nil {
-			a.choices.shown(at.id, hash)
+			a.choices.displayed(at.id, hash)
 			return nil
 		}
 		if !errors.Is(err, webapi.ErrHashConflict) {
@@ -135,11 +135,11 @@ const maxChoices = 1000
 type choices struct {
 	mu     sync.Mutex
 	count  int64
-	latest map[string]shownView
+	latest map[string]displayedView
 	order  []string // the modals, oldest first
 }
 
-func newChoices() *choices { return &choices{latest: make(map[string]shownView)} }
+func newChoices() *choices { return &choices{latest: make(map[string]displayedView)} }
 
 // note makes a choice the newest of its modal. It is 0 for one that Slack delivers after
 // a newer one, or again after the modal was answered.
@@ -174,17 +174,17 @@ func (c *choices) end(view string) {
 	c.note(view, "")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.latest[view] = shownView{id: view, choice: over}
+	c.latest[view] = displayedView{id: view, choice: over}
 }
 
 // isLatest reports whether no newer choice is known.
-func (c *choices) isLatest(at shownView) bool {
+func (c *choices) isLatest(at displayedView) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.latest[at.id].choice <= at.choice
 }
 
-func (c *choices) shown(view, hash string) {
+func (c *choices) displayed(view, hash string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, found := c.latest[view]; found {

@@ -10,9 +10,9 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// click answers a button in a message. What it does is on disk before it is
-// acknowledged; what has to be said is said to the clicker alone. The message itself
-// is changed by the worker, as the request's state is.
+// click answers a button in a message. What it does is on disk before it is acknowledged;
+// its answer is for the clicker only. The worker changes the message itself, as the
+// request's state changes.
 func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
 	if press.Key == "" {
@@ -52,7 +52,7 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	return nil, a.whisper(i, words.ButtonUnknown())
 }
 
-// clickedBy is who pressed, as far as the payload says; what they may is read anew.
+// clickedBy is who pressed, by the payload. What they may do is read again.
 func clickedBy(i receive.Interaction) cancellation.Person {
 	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: words.Cut(words.OneLine(i.UserName), 100)}
 }

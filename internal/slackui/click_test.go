@@ -39,7 +39,7 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	s.app.directory = cold // as a minute after anybody did anything
 
 	s.press(s.cast.Outsider, at, words.ButtonsBlock, words.DetailsAction, r.ID)
-	s.toldAlone(s.cast.Outsider, s.cast.Channel, "You may not do this")
+	s.whispered(s.cast.Outsider, s.cast.Channel, "You may not do this")
 	open, err := s.slack.Views(s.cast.Outsider)
 	require.NoError(t, err)
 	assert.Empty(t, open)

@@ -27,7 +27,7 @@ func (found finding) on(f words.Form) words.Form {
 
 // showOffered shows the card of a server that was chosen by its button. The field for the
 // server leaves the view first: one that stays would keep that nothing was chosen in it.
-func (a *App) showOffered(ctx context.Context, at shownView, i receive.Interaction, server int64) {
+func (a *App) showOffered(ctx context.Context, at displayedView, i receive.Interaction, server int64) {
 	if _, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User); errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
 		return

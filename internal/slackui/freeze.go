@@ -60,8 +60,8 @@ func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After
 	return a.whisper(i, words.FilingGoesOn())
 }
 
-// orderProblem says why an order about filing changed nothing; it is empty where it was
-// carried out. What is the bot's to mend is logged too.
+// orderProblem is why an order about filing changed nothing; it is empty where the order was
+// carried out. Errors are logged too, except a missing reason.
 func (a *App) orderProblem(click cancellation.FreezeClick, err error, order cancellation.Freeze) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
@@ -77,8 +77,8 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 	return a.words.OrderFailed(click, err, order, users, groups)
 }
 
-// frozen is the order about filing that stands; none where it cannot be read, since nothing
-// rests on what it is shown for.
+// frozen is the order about filing that is in force; none where it cannot be read. It is for
+// display: nothing is decided by it.
 func (a *App) frozen(ctx context.Context) cancellation.Freeze {
 	stands, err := a.desk.Journal.Frozen(ctx)
 	if err != nil {

@@ -94,7 +94,7 @@ func TestUnfreezeAsksFirstAndEndsTheFreezeThatStood(t *testing.T) {
 	assert.True(t, s.frozen().Frozen, "the command alone ends nothing")
 
 	s.pressesUnfreeze(lead, asked)
-	s.toldAlone(lead, s.cast.Channel, "Filing goes on.")
+	s.whispered(lead, s.cast.Channel, "Filing goes on.")
 	assert.Equal(t, []any{false, "it is over"}, []any{s.frozen().Frozen, s.frozen().Why})
 }
 
@@ -128,8 +128,8 @@ func TestAnOldUnfreezeEndsNoNewerFreeze(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, newer, s.frozen(), name)
 	}
-	s.toldAlone(lead, s.cast.Channel, "This was carried out before.")
-	s.toldAlone(lead, s.cast.Channel, "The freeze that this button ends is over.")
+	s.whispered(lead, s.cast.Channel, "This was carried out before.")
+	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is over.")
 }
 
 func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {
@@ -207,7 +207,7 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	require.Equal(t, cancellation.Delivered, delivery)
 
 	s.press(s.cast.Approver, at, words.ButtonsBlock, words.UndoAction, r.ID)
-	s.toldAlone(s.cast.Approver, s.cast.Channel, "only the person who asked can withdraw a request")
+	s.whispered(s.cast.Approver, s.cast.Channel, "only the person who asked can withdraw a request")
 	s.press(s.cast.Approver, at, words.ButtonsBlock, words.DeclineAction, r.ID)
 	s.waitFor(s.cast.Approver, "Decline a request")
 	s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "it is needed until Monday"}}})

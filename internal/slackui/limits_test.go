@@ -31,27 +31,27 @@ func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
 		here, there := w.Cast().Channel, w.Cast().PrivateChannel
 		inThere := true
 		require.NoError(t, w.PatchChannel(there, fakeslack.ChannelPatch{BotIn: &inThere}))
-		at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
+		at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, posted())
 		require.Equal(t, cancellation.Delivered, delivery)
 		require.NoError(t, w.Fault("chat.postMessage", fakeslack.FaultRateLimited, 1))
-		_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
+		_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, posted())
 		assert.Equal(t, cancellation.Undelivered, delivery)
 		assert.Equal(t, retryAfter, left)
 
 		time.Sleep(retryAfter / 4)
 		for range 10 { // notices of other requests
-			_, delivery, left = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
+			_, delivery, left = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, posted())
 			assert.Equal(t, cancellation.Undelivered, delivery)
 			assert.Equal(t, retryAfter*3/4, left)
 		}
 		assert.Equal(t, []time.Duration{0, 0}, w.Times("chat.postMessage", began), "Slack is not called before the time is over")
-		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: there}, cancellation.Result, told())
+		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: there}, cancellation.Result, posted())
 		assert.Equal(t, cancellation.Delivered, delivery, "another channel goes on")
-		delivery, _ = a.Update(t.Context(), at, cancellation.Result, told())
+		delivery, _ = a.Update(t.Context(), at, cancellation.Result, posted())
 		assert.Equal(t, cancellation.Delivered, delivery, "another method goes on")
 
 		time.Sleep(retryAfter * 3 / 4)
-		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, told())
+		_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: here}, cancellation.Result, posted())
 		assert.Equal(t, cancellation.Delivered, delivery)
 		assert.Len(t, w.Seen("chat.postMessage"), 4)
 	})
@@ -61,19 +61,19 @@ func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
 	t.Parallel()
 	for method, call := range map[string]func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool{
 		"conversations.open": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
-			r := told()
+			r := posted()
 			r.Submission.By.ID = w.Cast().User
 			_, delivery, left := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, r)
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},
 		"conversations.history": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
-			_, _, known := a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told(), time.Now())
+			_, _, known := a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, posted(), time.Now())
 			return known
 		},
 		"chat.update": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {
-			at, _, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, told())
-			delivery, left := a.Update(t.Context(), at, cancellation.Result, told())
+			at, _, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, posted())
+			delivery, left := a.Update(t.Context(), at, cancellation.Result, posted())
 			assert.Equal(t, delivery == cancellation.Undelivered, left > 0)
 			return delivery == cancellation.Delivered
 		},

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// errTooSoon says that Slack may not be asked again yet, and the last answer is too
-// old or was none.
+// errTooSoon: Slack may not be asked again yet, and there is no answer that is new enough.
 var errTooSoon = errors.New("asked a moment ago")
 
 // Why a look-up is not begun.
@@ -52,8 +51,7 @@ func (r *reading[T]) finished() bool {
 	}
 }
 
-// fresh answers with what was read by a call that is no older than maxAge, without
-// waiting.
+// fresh returns what was read by a call that is no older than maxAge. It does not wait.
 func (l *lookup[T]) fresh(now time.Time, maxAge time.Duration) (value T, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -64,7 +64,7 @@ func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata
 
 // showMentioned fills the modal with the card of the one server that a message names, else
 // with the form and which servers those are.
-func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, said string) {
+func (a *App) showMentioned(ctx context.Context, at displayedView, meta metadata, said string) {
 	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
@@ -75,7 +75,7 @@ func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, sa
 	a.show(ctx, at, meta, f)
 }
 
-// mentioned reads the card of the one server that a message names, or says why not. It
+// mentioned reads the card of the one server that a message names, or returns why not. It
 // never picks among several.
 func (a *App) mentioned(ctx context.Context, said string) finding {
 	names, more := candidates(said)
@@ -110,7 +110,7 @@ func (a *App) mentioned(ctx context.Context, said string) finding {
 const maxMentioned = 10
 
 // lookUp finds the servers that are called so, in the order of the names; full has those
-// called by more than their short name. whole says whether every name was answered, and
+// called by more than their short name. whole reports whether every name was answered, and
 // no more servers match than were looked at.
 func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.Server, full map[int64]bool, whole bool) {
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
@@ -151,7 +151,7 @@ var (
 // candidates are what may be the name or the address of a server in a message: full names
 // and IPv4 addresses, then words that look like host names because a letter stands beside
 // a digit or a dash; each kind in the message's order, and not more than are looked up. more
-// says that there may be others.
+// reports that there may be others.
 func candidates(said string) (names []string, more bool) {
 	var sure, maybe []string
 	seen := map[string]bool{}

@@ -195,7 +195,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
 	s.use(s.cast.Guest, MessageShortcut, &m)
-	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	s.whispered(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	s.use(s.cast.Guest, GlobalShortcut, nil)
 	slacktest.Eventually(t, func() bool {
 		all, err := s.slack.Messages(t.Context(), s.cast.Guest, 0)
@@ -263,7 +263,7 @@ func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
-	r := told()
+	r := posted()
 	r.Submission.Place.Thread = "5.6"
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
@@ -280,7 +280,7 @@ func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
 		a := NewAnnouncer(AnnouncerOptions{Web: clientIn(t, w), Words: plainWords{}, Log: slacktest.Silent()})
 		root, err := w.Say(t.Context(), fakeslack.Said{User: w.Cast().User, Channel: w.Cast().Channel, Text: "down"})
 		require.NoError(t, err)
-		r := told()
+		r := posted()
 		r.Submission.Place = cancellation.Place{Channel: w.Cast().Channel, Thread: root.TS}
 		_, isThere, known := a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
 		assert.True(t, !isThere && known)

@@ -80,7 +80,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	for _, change := range changes {
 		change(s)
 	}
-	s.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
+	s.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent(), Within: slacktest.Unhurried})
 	bot := httptest.NewServer(receive.NewHTTP(receive.HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes())
 	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
 	t.Cleanup(bot.Close)

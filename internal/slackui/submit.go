@@ -21,7 +21,7 @@ func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
 		return receive.PushView(words.BrokenForm(a.words.Command))
 	}
-	if err != nil { // the card is lost, not the form: it is read anew
+	if err != nil { // the card is lost, not the form: it is read again
 		a.log.Warn("reading a submission", "user", i.User, "view", i.View.ID, "err", err)
 	}
 	t, err := parse(*i.View, meta.server())
@@ -47,7 +47,7 @@ func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, 
 	}
 	if !meta.Card.Fresh(now) {
 		if before, err := a.desk.Recorded(ctx, s); err == nil {
-			return a.answer(ctx, before, s)
+			return a.replyTo(ctx, before, s)
 		}
 		return a.freshCard(ctx, i, meta, t)
 	}
@@ -60,7 +60,7 @@ func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, 
 	if err != nil {
 		return a.undecided(ctx, s, err)
 	}
-	return a.answer(ctx, answer, s)
+	return a.replyTo(ctx, answer, s)
 }
 
 // unconfirmed reports whether the card has a warning that was not ticked. A card that
@@ -78,7 +78,7 @@ func (a *App) submission(i receive.Interaction, meta metadata, t words.Typed) ca
 	}
 }
 
-// freshCard answers with the chosen server's card as it is now. If it cannot be
+// freshCard returns the form with the chosen server's card as it is now. If it cannot be
 // read, or Slack would not take back what was typed, the form stays as it is.
 func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadata, t words.Typed) receive.Reply {
 	if cancellation.TooLong(t.Content) {
@@ -114,8 +114,8 @@ func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadat
 	return answer
 }
 
-// answer shows what became of a submission.
-func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancellation.Submission) receive.Reply {
+// replyTo shows what became of a submission.
+func (a *App) replyTo(ctx context.Context, answer cancellation.Answer, s cancellation.Submission) receive.Reply {
 	switch answer.Kind {
 	case cancellation.AnswerAccepted:
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
@@ -144,7 +144,7 @@ func (a *App) answer(ctx context.Context, answer cancellation.Answer, s cancella
 func (a *App) undecided(ctx context.Context, s cancellation.Submission, err error) receive.Reply {
 	before, looked := a.desk.Recorded(ctx, s)
 	if looked == nil {
-		return a.answer(ctx, before, s)
+		return a.replyTo(ctx, before, s)
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {

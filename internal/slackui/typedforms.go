@@ -11,8 +11,8 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// submitClickForm takes what was typed into a form that a button opened. Whoever may not,
-// or comes too late, is told in its place.
+// submitClickForm takes what was typed into a form that a button opened. Who may not do it, or
+// is too late, reads that in the form's place.
 func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receive.Reply {
 	press := cancellation.Press{Request: i.View.PrivateMetadata, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
 	why := strings.TrimSpace(i.View.Values[words.WhyBlock][words.WhyAction].Text)

@@ -71,7 +71,7 @@ func (c *metered) Close() error {
 // dropped for want of room, also on a machine that is slow.
 func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Within: slacktest.Unhurried})
 	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: time.Hour})
 	transport.bodies.most = most
 	server := httptest.NewUnstartedServer(transport.Routes())

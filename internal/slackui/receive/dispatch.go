@@ -27,10 +27,10 @@ type After func(ctx context.Context)
 
 // The dispatcher's bounds where its options do not set them.
 const (
-	answerTime = 2500 * time.Millisecond // of Slack's 3 s, counted from receipt
-	afterTime  = 30 * time.Second
-	inHand     = 64
-	inPlace    = 256
+	replyTime = 2500 * time.Millisecond // of Slack's 3 s, counted from receipt
+	afterTime = 30 * time.Second
+	inHand    = 64
+	inPlace   = 256
 )
 
 var (
@@ -39,13 +39,13 @@ var (
 	errPanicked = errors.New("the handler panicked")
 )
 
-// DispatcherOptions says what a Dispatcher is made of.
+// DispatcherOptions is what a Dispatcher is made of.
 type DispatcherOptions struct {
 	Handler  Handler
 	Log      *slog.Logger
 	Handling int           // requests in the handler at once; 0 for 64
-	Places   int           // requests in the bot at once: waiting, in the handler, or in their After; 0 for 256
-	Answer   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
+	Admitted int           // requests in the bot at once: waiting, in the handler, or in their After; 0 for 256
+	Within   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
 }
 
 // Dispatcher stands between both transports and the handler. It bounds what is at
@@ -55,9 +55,9 @@ type DispatcherOptions struct {
 type Dispatcher struct {
 	handler  Handler
 	log      *slog.Logger
-	places   chan struct{}
+	admitted chan struct{}
 	handling chan struct{}
-	answer   time.Duration
+	within   time.Duration
 	presses  *replays[string] // by trigger_id: each command and each press of a button has its own
 
 	mu       sync.Mutex
@@ -73,9 +73,9 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	return &Dispatcher{
 		handler:  o.Handler,
 		log:      o.Log,
-		places:   make(chan struct{}, orDefault(o.Places, inPlace)),
+		admitted: make(chan struct{}, orDefault(o.Admitted, inPlace)),
 		handling: make(chan struct{}, orDefault(o.Handling, inHand)),
-		answer:   cmp.Or(o.Answer, answerTime),
+		within:   cmp.Or(o.Within, replyTime),
 		presses:  newReplays[string](),
 	}
 }
@@ -102,7 +102,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for %d requests to end: %w", len(d.places), ctx.Err())
+		return fmt.Errorf("waiting for %d requests to end: %w", len(d.admitted), ctx.Err())
 	}
 }
 
@@ -114,7 +114,7 @@ func (d *Dispatcher) enter() error {
 		return errStopping
 	}
 	select {
-	case d.places <- struct{}{}:
+	case d.admitted <- struct{}{}:
 		d.running.Add(1)
 		return nil
 	default:
@@ -123,7 +123,7 @@ func (d *Dispatcher) enter() error {
 }
 
 func (d *Dispatcher) leave() {
-	<-d.places
+	<-d.admitted
 	d.running.Done()
 }
 
@@ -175,7 +175,7 @@ func (d *Dispatcher) serveAside(ctx context.Context, received time.Time, w work,
 // handle waits for one of the handling slots and does the work, all within the time
 // that Slack waits for an acknowledgement.
 func (d *Dispatcher) handle(ctx context.Context, received time.Time, w work) (reply Reply, after After, err error) {
-	ctx, cancel := context.WithDeadline(ctx, received.Add(d.answer))
+	ctx, cancel := context.WithDeadline(ctx, received.Add(d.within))
 	defer cancel()
 	select {
 	case d.handling <- struct{}{}:

@@ -24,7 +24,7 @@ func TestServeAnswersAndThenDoesTheRest(t *testing.T) {
 		var order []string
 		err := d.serve(t.Context(), time.Now(), func(ctx context.Context) (Reply, After, error) {
 			deadline, _ := ctx.Deadline()
-			assert.Equal(t, answerTime, time.Until(deadline), "the time left of Slack's three seconds")
+			assert.Equal(t, replyTime, time.Until(deadline), "the time left of Slack's three seconds")
 			return Reply("ok"), func(ctx context.Context) {
 				deadline, _ := ctx.Deadline()
 				assert.Equal(t, afterTime, time.Until(deadline), "a deadline of its own")
@@ -53,7 +53,7 @@ func TestARequestGoesOnWhenSlackHangsUp(t *testing.T) {
 func TestAPanicIsLoggedWithItsStackAndTakesNothingWithIt(t *testing.T) {
 	t.Parallel()
 	log, logged := slacktest.LogInto()
-	d := NewDispatcher(DispatcherOptions{Log: log, Handling: 1, Places: 1})
+	d := NewDispatcher(DispatcherOptions{Log: log, Handling: 1, Admitted: 1})
 	err := d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) { panic("in the handler") }, nil)
 	require.ErrorIs(t, err, errPanicked)
 	require.NoError(t, d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) {
@@ -69,7 +69,7 @@ func TestAPanicIsLoggedWithItsStackAndTakesNothingWithIt(t *testing.T) {
 func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Handling: 1, Places: 2})
+		d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Handling: 1, Admitted: 2})
 		release := make(chan struct{})
 		results := make(chan error, 2)
 		hold := func(context.Context) (Reply, After, error) { <-release; return nil, nil, nil }
@@ -80,7 +80,7 @@ func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 
 		begun := time.Now()
 		require.ErrorIs(t, <-results, errBusy, "the one that waits for the only slot")
-		assert.Equal(t, answerTime, time.Since(begun), "waits until Slack's patience ends")
+		assert.Equal(t, replyTime, time.Since(begun), "waits until Slack's patience ends")
 		close(release)
 		require.NoError(t, <-results)
 		require.NoError(t, d.Shutdown(t.Context()))
@@ -89,7 +89,7 @@ func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 
 func TestWorkThatFollowsKeepsItsPlace(t *testing.T) {
 	t.Parallel()
-	d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Places: 1})
+	d := NewDispatcher(DispatcherOptions{Log: slacktest.Silent(), Admitted: 1})
 	release := make(chan struct{})
 	require.NoError(t, d.serve(t.Context(), time.Now(), func(context.Context) (Reply, After, error) {
 		return nil, func(context.Context) { <-release }, nil

@@ -19,7 +19,7 @@ import (
 // each quote and brace.
 const maxBody = 1 << 20
 
-// HTTPOptions says what the HTTP transport is made of.
+// HTTPOptions is what the HTTP transport is made of.
 type HTTPOptions struct {
 	SigningSecrets []string // any of them verifies; empty ones are left out
 	Dispatcher     *Dispatcher
@@ -151,14 +151,14 @@ func certificateCheck(body []byte) bool {
 		!strings.Contains(text, "command=") && !strings.Contains(text, "payload=")
 }
 
-// refuse answers with the status that an error stands for.
+// refuse writes the status of an error.
 func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, word := http.StatusInternalServerError, ""
-	told, isRefusal := errors.AsType[refusal](err)
+	known, isRefusal := errors.AsType[refusal](err)
 	bad, isBad := errors.AsType[*payloadError](err)
 	switch {
 	case isRefusal:
-		status, word = told.status, told.word
+		status, word = known.status, known.word
 	case isBad:
 		status, word = http.StatusBadRequest, bad.Error()
 	case errors.Is(err, errUnverified):

@@ -29,7 +29,7 @@ type far struct {
 
 func newFar(t *testing.T, h Handler) *far {
 	t.Helper()
-	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Answer: slacktest.Unhurried})
+	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Within: slacktest.Unhurried})
 	f := &far{dispatcher: d, arrived: make(chan struct{}, 100)}
 	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes()
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

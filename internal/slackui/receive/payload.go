@@ -11,11 +11,10 @@ import (
 	"strings"
 )
 
-// errUnknownKind says that a payload is well formed and of a type that the bot does
-// not take.
+// errUnknownKind: the payload is well formed and of a type that the bot does not take.
 var errUnknownKind = errors.New("unknown type of interaction")
 
-// payloadError says what is wrong with what Slack sent. It repeats nothing of it but
+// payloadError is what is wrong with a payload. It repeats nothing of it but
 // names of fields and types.
 type payloadError struct {
 	problem string
@@ -77,7 +76,7 @@ func (c commandJSON) check() (Command, error) {
 	return Command(c), nil
 }
 
-type named struct {
+type nameJSON struct {
 	ID       string `json:"id"`
 	TeamID   string `json:"team_id"`
 	Name     string `json:"name"`
@@ -88,10 +87,10 @@ type interactionJSON struct {
 	Type        InteractionKind `json:"type"`
 	TriggerID   string          `json:"trigger_id"`
 	ResponseURL string          `json:"response_url"`
-	Team        named           `json:"team"` // null for an app installed in the whole organisation
-	Enterprise  named           `json:"enterprise"`
-	User        named           `json:"user"`
-	Channel     named           `json:"channel"`
+	Team        nameJSON        `json:"team"` // null for an app installed in the whole organisation
+	Enterprise  nameJSON        `json:"enterprise"`
+	User        nameJSON        `json:"user"`
+	Channel     nameJSON        `json:"channel"`
 	CallbackID  string          `json:"callback_id"`
 	Container   struct {
 		Channel   string `json:"channel_id"`
@@ -218,7 +217,7 @@ func (p interactionJSON) interaction() Interaction {
 		CallbackID: p.CallbackID,
 	}
 	if p.Type == MessageAction {
-		i.MessageText = p.Message.said()
+		i.MessageText = p.Message.allText()
 	}
 	if p.View != nil {
 		i.View = p.View.view()
@@ -234,11 +233,11 @@ func (p interactionJSON) interaction() Interaction {
 	return i
 }
 
-// MaxMessageText bounds what is read of a message that a shortcut is used on.
+// MaxMessageText bounds, in bytes, what is read of a message that a shortcut is used on.
 const MaxMessageText = 20_000
 
-// said is all that a message says, its top-level text first.
-func (m messageJSON) said() string {
+// allText is all text of a message, its top-level text first.
+func (m messageJSON) allText() string {
 	var all strings.Builder
 	all.WriteString(m.Text)
 	for _, part := range []json.RawMessage{m.Blocks, m.Attachments} {

@@ -45,7 +45,7 @@ type Interaction struct {
 	ChannelName string // as Slack names it in commands: "directmessage", "privategroup"
 	MessageTS   string
 	ThreadTS    string // of the thread that the message is in, or the root of; "" for none
-	MessageText string // what the message says that a shortcut is used on, its links too
+	MessageText string // the text of the message that a shortcut is used on, with its links
 	Action      Action // the first action of block_actions; the field of a block_suggestion
 }
 

@@ -14,18 +14,17 @@ const (
 	replayBytes   = 8 << 20
 )
 
-// replays remembers the answer given to each key, so that what comes again never acts
-// again: a request byte for byte, by its signature, and a command delivered anew, by
+// replays remembers the reply to each key, so that a repeated delivery never acts again: a request byte for byte, by its signature, and a command that is delivered again, by
 // its trigger_id.
 type replays[K comparable] struct {
 	mu     sync.Mutex
-	seen   map[K]*answered[K]
-	oldest []*answered[K] // in the order of their arrival
+	seen   map[K]*remembered[K]
+	oldest []*remembered[K] // in the order of their arrival
 	bytes  int
 }
 
-// answered is one request and its answer; reply counts once done is closed.
-type answered[K comparable] struct {
+// remembered is one request and its reply; reply is valid once done is closed.
+type remembered[K comparable] struct {
 	key   K
 	at    time.Time
 	done  chan struct{}
@@ -33,7 +32,7 @@ type answered[K comparable] struct {
 	given bool // the first delivery gave an answer
 }
 
-func newReplays[K comparable]() *replays[K] { return &replays[K]{seen: map[K]*answered[K]{}} }
+func newReplays[K comparable]() *replays[K] { return &replays[K]{seen: map[K]*remembered[K]{}} }
 
 // once works the first delivery of a key and gives its answer to all others. A
 // twin that comes while the first is still at work waits for it; if the first gave
@@ -55,7 +54,7 @@ func (p *replays[K]) once(ctx context.Context, key K, now time.Time, w work) (Re
 	}
 }
 
-func (p *replays[K]) workFirst(ctx context.Context, entry *answered[K], w work) (reply Reply, after After, err error) {
+func (p *replays[K]) workFirst(ctx context.Context, entry *remembered[K], w work) (reply Reply, after After, err error) {
 	given := false
 	defer func() { p.leave(entry, reply, given) }() // after a panic too
 	reply, after, err = w(ctx)
@@ -63,7 +62,7 @@ func (p *replays[K]) workFirst(ctx context.Context, entry *answered[K], w work) 
 	return reply, after, err
 }
 
-func (p *replays[K]) enter(key K, now time.Time) (entry *answered[K], first bool) {
+func (p *replays[K]) enter(key K, now time.Time) (entry *remembered[K], first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.oldest) > 0 && (now.Sub(p.oldest[0].at) > replayLife || len(p.oldest) >= replayEntries || p.bytes > replayBytes) {
@@ -72,7 +71,7 @@ func (p *replays[K]) enter(key K, now time.Time) (entry *answered[K], first bool
 	if entry := p.seen[key]; entry != nil {
 		return entry, false
 	}
-	entry = &answered[K]{key: key, at: now, done: make(chan struct{})}
+	entry = &remembered[K]{key: key, at: now, done: make(chan struct{})}
 	p.seen[key] = entry
 	p.oldest = append(p.oldest, entry)
 	return entry, true
@@ -80,7 +79,7 @@ func (p *replays[K]) enter(key K, now time.Time) (entry *answered[K], first bool
 
 // leave stores the answer and lets the twins go on. An entry that was forgotten
 // meanwhile answers only the twins that hold it.
-func (p *replays[K]) leave(entry *answered[K], reply Reply, given bool) {
+func (p *replays[K]) leave(entry *remembered[K], reply Reply, given bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	entry.reply, entry.given = reply, given

@@ -89,7 +89,7 @@ func TestATwinGivesUpAtItsDeadline(t *testing.T) {
 			})
 		}()
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), answerTime)
+		ctx, cancel := context.WithTimeout(t.Context(), replyTime)
 		defer cancel()
 		_, _, err := p.once(ctx, numbered(1), time.Now(), nil)
 		require.ErrorIs(t, err, errBusy)

@@ -15,8 +15,8 @@ import (
 // docs.slack.dev/authentication/verifying-requests-from-slack.
 const stampLife = 300 * time.Second
 
-// errUnverified says that a request did not prove to come from Slack. It never says
-// which part of the proof was wrong.
+// errUnverified: a request did not prove that it comes from Slack. It never names which part
+// of the proof was wrong.
 var errUnverified = errors.New("the request is not signed by Slack")
 
 // signature is the proof of one request; a request that comes again has the same one.
@@ -38,7 +38,8 @@ func newVerifier(secrets []string) *verifier {
 	return v
 }
 
-// verify answers with the signature that the headers give for the body.
+// verify returns the signature of the body. It returns errUnverified unless Slack signed it,
+// at most 300 s from now.
 func (v *verifier) verify(h http.Header, body []byte, now time.Time) (signature, error) {
 	stamp := h.Get("X-Slack-Request-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)

@@ -26,7 +26,7 @@ const (
 	suspectTime = time.Minute
 )
 
-// SocketOptions says what the Socket Mode transport is made of.
+// SocketOptions is what the Socket Mode transport is made of.
 type SocketOptions struct {
 	AppToken   string
 	APIURL     string // with a trailing slash; "" for Slack's own
@@ -72,7 +72,7 @@ func NewSocket(o SocketOptions) *Socket {
 	return s
 }
 
-// SocketStatus says how well Slack can reach the bot.
+// SocketStatus is how well Slack can reach the bot.
 type SocketStatus struct {
 	Standing  int       // connections that deliveries come on
 	Wanted    int       // of how many
@@ -184,7 +184,7 @@ func (s *Socket) stand(c *connection) {
 	s.log.Info("connected to Slack by Socket Mode", "standing", len(s.standing), "wanted", s.expected)
 }
 
-// end says that a connection is to be replaced, and why; the first reason counts.
+// end marks a connection to be replaced, and why; the first reason counts.
 func (s *Socket) end(c *connection, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,7 +21,7 @@ const (
 	ackTime   = 2 * time.Second  // to write an acknowledgement
 	// drainTime is how long what is in hand may take when a connection hangs up: to be
 	// answered, and the answer to be written.
-	drainTime   = answerTime + ackTime + time.Second
+	drainTime   = replyTime + ackTime + time.Second
 	goodbyeTime = time.Second
 	// frameLimit is where Slack closes the connection
 	// (https://github.com/slack-go/slack/issues/1196); frameBuffer holds a whole frame,
@@ -183,7 +183,7 @@ func (s *Socket) read(c *connection) {
 	}
 }
 
-// await watches over a connection and says why it is to be replaced.
+// await watches a connection and returns why it is to be replaced.
 func (s *Socket) await(ctx context.Context, c *connection) error {
 	quiet := time.NewTimer(quietTime)
 	defer quiet.Stop()

@@ -37,7 +37,7 @@ var (
 	errQuiet   = errors.New("no envelope came for a long time")
 	errSuspect = errors.New("a delivery that was not acknowledged came on another connection")
 	errHungUp  = errors.New("the connection is not wanted any more")
-	// errBadToken says that Slack does not take the app token, so that trying again is vain.
+	// errBadToken: Slack does not take the app token, so trying again cannot help.
 	errBadToken = errors.New("the app token is refused")
 )
 
@@ -71,7 +71,8 @@ func (p *slot) keep(ctx context.Context) error {
 	return nil
 }
 
-// connect opens a connection, and says why it is to be replaced, or did not come up.
+// connect opens a connection and keeps it. It returns why the connection is to be replaced, or
+// did not open.
 func (p *slot) connect(ctx context.Context) (why error) {
 	last := p.current.Load()
 	next, err := p.socket.open(ctx, last)
@@ -119,13 +120,13 @@ func (p *slot) stands() bool {
 	return c != nil && !c.hasEnded()
 }
 
-// pauseAfter is how long to wait, and says so: exactly as long as Slack asks where it
+// pauseAfter returns how long to wait, and logs it: exactly as long as Slack asks where it
 // does; not at all after a connection that stood well.
 func (p *slot) pauseAfter(why error) (left time.Duration) {
-	told, limited := webapi.RetryAfter(why)
+	asked, limited := webapi.RetryAfter(why)
 	switch {
-	case limited && told > 0:
-		left = told
+	case limited && asked > 0:
+		left = asked
 	case errors.Is(why, errCrowded):
 		left = backOff(p.failures+1, crowdPause, crowdLong)
 		p.failures++
@@ -137,7 +138,7 @@ func (p *slot) pauseAfter(why error) (left time.Duration) {
 	return left
 }
 
-// weight is how loudly a reason is said.
+// weight is the level at which a reason is logged.
 func weight(why error) slog.Level {
 	switch {
 	case errors.Is(why, errQuiet): // every few minutes, in a bot that nobody uses

@@ -222,7 +222,7 @@ func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 
 func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		w := wire(t, wiring{wanted: alone}, replying("here"))
+		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		const failures = 3
 		require.NoError(t, w.Fault("apps.connections.open", fakeslack.FaultError500, failures))
 		least := 1
@@ -239,7 +239,7 @@ func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
 
 func TestAConnectionThatStoodIsReplacedAtOnceHoweverOften(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		w := wire(t, wiring{wanted: alone}, replying("here"))
+		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for range 10 {
 			time.Sleep(settledTime)
 			require.NoError(t, w.Workspace.Socket(fakeslack.SocketDisconnect))
@@ -251,7 +251,7 @@ func TestAConnectionThatStoodIsReplacedAtOnceHoweverOften(t *testing.T) {
 
 func TestAConnectionWithoutPingsIsGivenUp(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		w := wire(t, wiring{wanted: alone}, replying("here"))
+		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		time.Sleep(time.Minute)
 		deafened := time.Now()
 		require.NoError(t, w.Workspace.Socket(fakeslack.SocketDeaf))
@@ -286,7 +286,7 @@ func TestADeliveryThatComesAgainShowsWhichConnectionIsDeaf(t *testing.T) {
 
 func TestAConnectionThatIsHeardIsNotRenewed(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		w := wire(t, wiring{wanted: alone}, replying("here"))
+		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for range 24 {
 			time.Sleep(quietTime - time.Minute)
 			w.Typed(t, "")
@@ -367,7 +367,7 @@ func TestAPlaceThatSlackCountsAMomentLongerIsTakenSoon(t *testing.T) {
 	} {
 		t.Run(lingering.String(), func(t *testing.T) {
 			slacktest.InVirtualTime(t, func(t *testing.T) {
-				w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1, Lingering: lingering}, wanted: alone}, replying("here"))
+				w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1, Lingering: lingering}, wanted: oneConnection}, replying("here"))
 				time.Sleep(quietTime)
 				synctest.Wait()
 				assert.Zero(t, w.socket.Status().Standing, "it let its only place go, to be renewed")
@@ -520,7 +520,7 @@ func TestHangingUpWaitsForTheAnswersInHand(t *testing.T) {
 func TestHangingUpDoesNotWaitForEver(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		hold := make(chan struct{})
-		w := wire(t, wiring{wanted: alone}, func(*wired) Handler {
+		w := wire(t, wiring{wanted: oneConnection}, func(*wired) Handler {
 			return handlerFuncs{command: func(context.Context, Command) (Reply, After) { <-hold; return nil, nil }}
 		})
 		go w.Typed(t, "")
@@ -598,7 +598,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 
 func TestAConnectionThatNeverStandsIsNotTriedWithoutEnd(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		w := wire(t, wiring{wanted: alone}, replying("here"))
+		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for time.Since(w.began) < 10*time.Minute {
 			_ = w.Workspace.Socket(fakeslack.SocketDisconnect)
 			time.Sleep(100 * time.Millisecond)

@@ -34,8 +34,8 @@ type wiring struct {
 	before func(w *wired) // before the socket connects
 }
 
-// alone wants one connection.
-func alone() int { return 1 }
+// oneConnection wants one connection.
+func oneConnection() int { return 1 }
 
 func wire(t *testing.T, o wiring, handler func(w *wired) Handler) *wired {
 	t.Helper()

@@ -24,7 +24,7 @@ const (
 	maxPooled   = 1 << 20                 // of a buffer that is kept for the next answer
 )
 
-// Options says how Slack's Web API is reached.
+// Options is how Slack's Web API is reached.
 type Options struct {
 	BotToken  string
 	APIURL    string          // with a trailing slash; "" for Slack's own
@@ -59,7 +59,7 @@ func New(o Options) (*Client, error) {
 			CheckRedirect: noRedirect,
 		}))
 	}
-	w.webhooks = &http.Client{Timeout: patientTime, Transport: spoken{w.base}, CheckRedirect: noRedirect}
+	w.webhooks = &http.Client{Timeout: patientTime, Transport: verdictTransport{w.base}, CheckRedirect: noRedirect}
 	w.quick, w.patient = client(cmp.Or(o.Quick, quickTime)), client(patientTime)
 	return w, nil
 }
@@ -175,7 +175,7 @@ func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.Moda
 	return answer.ID, answer.Hash, nil
 }
 
-// UpdateView replaces a modal that still has this hash, and answers with the new one:
+// UpdateView replaces a modal that still has this hash, and returns the new hash:
 // docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
 // meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
 func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {

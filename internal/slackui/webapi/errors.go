@@ -15,7 +15,7 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// Refusals of Slack that callers tell apart.
+// Refusals of Slack that callers distinguish.
 var (
 	// ErrHashConflict: the view was replaced since its hash was read.
 	ErrHashConflict = errors.New("the view was changed meanwhile")
@@ -36,7 +36,7 @@ type Error struct {
 	Needed   string   // the scope that is missing
 }
 
-// Error names the method and the code, and all that Slack said besides.
+// Error names the method and the code, and the rest of Slack's answer.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "calling %s: %s", e.Method, e.Code)
@@ -65,7 +65,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// callError says which call failed, with all that Slack said about it and
+// callError is an error that names the call, with all that Slack answered and
 // without the URL.
 func callError(method string, err error) error {
 	if refused, ok := errors.AsType[slack.SlackErrorResponse](err); ok {

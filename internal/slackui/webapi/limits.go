@@ -21,10 +21,10 @@ type limits struct {
 // limit is what Slack counts together.
 type limit struct{ method, channel string }
 
-// tooEarlyError says that no call was made, because Slack asked to wait.
+// tooEarlyError: no call was made, because Slack asked to wait.
 type tooEarlyError struct{ left time.Duration }
 
-// Error says how long is left to wait.
+// Error is how long is left to wait.
 func (e tooEarlyError) Error() string {
 	return fmt.Sprintf("not called: Slack asks to wait %v more", max(e.left, time.Millisecond).Round(time.Millisecond))
 }

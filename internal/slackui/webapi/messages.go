@@ -11,7 +11,7 @@ import (
 // historyPage is how many messages one page of a history has.
 const historyPage = 200
 
-// Metadata is what a message carries for the bot alone: docs.slack.dev/messaging/message-metadata.
+// Metadata is what a message carries for the bot only: docs.slack.dev/messaging/message-metadata.
 type Metadata = slack.SlackMetadata
 
 // Post is a message and where it goes.
@@ -117,14 +117,14 @@ func pageOf(messages []slack.Message, more bool, next string) Page {
 	return Page{Messages: messages, Next: next}
 }
 
-// ErrForeignURL says that a response_url is not one of Slack's, and that nothing was posted.
+// ErrForeignURL: a response_url is not one of Slack's, and nothing was posted.
 var ErrForeignURL = errors.New("response_url is not one of Slack's")
 
 // Response is a message that is posted by a response_url.
 type Response struct {
 	Text      string // escaped where it was written
 	Blocks    []slack.Block
-	InChannel bool   // for everybody in the channel; else for the one who acted alone
+	InChannel bool   // for everybody in the channel; else only for the person who acted
 	Thread    string // docs.slack.dev/interactivity/handling-user-interaction#publishing_in_thread
 }
 

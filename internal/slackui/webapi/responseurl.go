@@ -12,20 +12,20 @@ import (
 // maxVerdict bounds what Slack answers to a response_url: a word or two.
 const maxVerdict = 4 << 10
 
-// spoken reads what Slack answers to a response_url. slack-go looks at the status alone,
+// verdictTransport reads what Slack answers to a response_url. slack-go looks at the status alone,
 // and 200 may come with a refusal in the body.
-type spoken struct{ base http.RoundTripper }
+type verdictTransport struct{ base http.RoundTripper }
 
-// RoundTrip makes an error of a 200 that says anything else than ok.
-func (s spoken) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip returns an error for a 200 whose body is not ok.
+func (s verdictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := s.base.RoundTrip(r)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return response, err
 	}
 	defer response.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(response.Body, maxVerdict))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxVerdict))
 	if err == nil {
-		err = verdict(said)
+		err = verdict(body)
 	}
 	if err != nil {
 		return nil, err
@@ -36,8 +36,8 @@ func (s spoken) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // verdict is nil for what Slack answers where it took the message: "ok", {"ok":true}, or
 // nothing.
-func verdict(said []byte) error {
-	text := strings.TrimSpace(string(said))
+func verdict(body []byte) error {
+	text := strings.TrimSpace(string(body))
 	if text == "" || text == "ok" {
 		return nil
 	}
@@ -45,7 +45,7 @@ func verdict(said []byte) error {
 		OK    bool   `json:"ok"`
 		Error string `json:"error"`
 	}
-	switch err := json.Unmarshal(said, &answer); {
+	switch err := json.Unmarshal(body, &answer); {
 	case err != nil:
 		return fmt.Errorf("reading the answer to response_url: %w", errors.Join(errNoVerdict, err))
 	case answer.OK:

@@ -6,7 +6,7 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// PeopleUnread is for those whom Slack has not named, or put into groups, yet.
+// PeopleUnread is for a person whom Slack has not described yet.
 const PeopleUnread = "Slack did not say in time who you are: try again."
 
 // ServersInMessage is what is looked up for a shortcut on a message.
@@ -47,8 +47,8 @@ func (w Writer) CannotAskAgain() Message {
 func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 	lines := []line{
 		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
-		sentence(shown(d.Reason)),
-		sentence("Rule " + shown(d.Rule)),
+		sentence(displayed(d.Reason)),
+		sentence("Rule " + displayed(d.Rule)),
 	}
 	if approver {
 		lines = append(lines, sentence("You can approve what others ask for: press Approve or Decline at a request that waits, "+
@@ -59,7 +59,7 @@ func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 
 // SeesNoServer says in a form why somebody is shown no server.
 func SeesNoServer(d authz.Decision) string {
-	return "You may not ask for cancellations here: " + shown(d.Reason) + " Rule " + shown(d.Rule) + "."
+	return "You may not ask for cancellations here: " + displayed(d.Reason) + " Rule " + displayed(d.Rule) + "."
 }
 
 // TooMany is the reason for which somebody may ask for no more servers today.

@@ -8,7 +8,7 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// line is one line of rich text. Its runs are shown as they are: Slack parses
+// line is one line of rich text. Its runs are displayed as they are: Slack parses
 // neither mentions, links nor formatting in them
 // (https://docs.slack.dev/reference/block-kit/blocks/rich-text-block).
 type line []run

@@ -30,7 +30,7 @@ const (
 const ButtonsBlock = "request"
 
 // Live is the message of a request in its present state, with the buttons that belong to
-// it. Whoever presses one is asked then whether they may.
+// it. Whether a person may press one is decided when they do.
 func (w Writer) Live(kind cancellation.NoticeKind, r cancellation.Request) Message {
 	m := w.Result(r)
 	if r.State == cancellation.Pending {
@@ -93,7 +93,7 @@ func CanAskAgain(r cancellation.Request) bool {
 	}, word)
 }
 
-// noneButton says which stuck state it is about.
+// noneButton carries which stuck state it is about.
 func noneButton(r cancellation.Request) *slack.ButtonBlockElement {
 	b := button(r, NoneAction, "There is none", slack.StyleDefault)
 	b.Value = stuckAs(r)
@@ -106,7 +106,8 @@ func stuckAs(r cancellation.Request) string {
 	return r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
 }
 
-// StuckOf reads what stuckAs wrote.
+// StuckOf reads what a button about a stuck request carries: the request's id, and since when
+// it is stuck.
 func StuckOf(value string) (id string, since time.Time, ok bool) {
 	id, at, found := strings.Cut(value, "@")
 	millis, err := strconv.ParseInt(at, 10, 64)

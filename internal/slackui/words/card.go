@@ -13,7 +13,7 @@ import (
 )
 
 // cardBlocks is the server as the person reads it before asking, or what stops them;
-// refused says that they may not ask for it. Block ids carry the server's id: another
+// refused is why they may not ask for it, nil where they may. Block ids carry the server's id: another
 // choice resets what belongs to it.
 func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
@@ -62,23 +62,23 @@ func facts(c cancellation.Card) []line {
 	s := c.Server
 	where := present(s.Datacenter, s.OS, prefixed("private ", s.PrivateIP), prefixed("public ", s.PublicIP))
 	if s.Status != "" && s.Status != "ACTIVE" {
-		where = append(where, "status "+shown(s.Status))
+		where = append(where, "status "+displayed(s.Status))
 	}
 	tags := "tags " + unseen
 	if s.TagsKnown {
 		tags = "no tags"
 		if len(s.Tags) > 0 {
-			tags = "tags: " + shown(strings.Join(s.Tags, " "))
+			tags = "tags: " + displayed(strings.Join(s.Tags, " "))
 		}
 	}
 	ordered := prefixed("ordered ", formatted(s.ProvisionDate, "2 Jan 2006"))
 	lines := []line{
-		{bold(shown(s.FQDN)), plain(" · id " + strconv.FormatInt(s.ID, 10))},
+		{bold(displayed(s.FQDN)), plain(" · id " + strconv.FormatInt(s.ID, 10))},
 		sentence(strings.Join(where, " · ")),
 		sentence(strings.Join(append([]string{tags}, present(ordered)...), " · ")),
 	}
 	if names := hidden(c); len(names) > 0 {
-		lines = append(lines, sentence(shown(strings.Join(names, ", "))+": "+unseen))
+		lines = append(lines, sentence(displayed(strings.Join(names, ", "))+": "+unseen))
 	}
 	return lines
 }
@@ -95,11 +95,11 @@ func hidden(c cancellation.Card) []string {
 	})
 }
 
-// present keeps the texts that are not empty, fit to be shown.
+// present keeps the texts that are not empty, fit to be displayed.
 func present(texts ...string) []string {
 	var kept []string
 	for _, text := range texts {
-		if text = shown(text); text != "" {
+		if text = displayed(text); text != "" {
 			kept = append(kept, text)
 		}
 	}
@@ -290,7 +290,7 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 	case b == cancellation.BlockedByTicket && c.Server.OpenTicket != nil:
 		return ticketName(*c.Server.OpenTicket) + " stands already"
 	case b == cancellation.BlockedByTransaction && c.Server.Transaction != "":
-		return "a transaction is running (" + shown(c.Server.Transaction) + "); try again when it is over"
+		return "a transaction is running (" + displayed(c.Server.Transaction) + "); try again when it is over"
 	case b == cancellation.BlockedByRequest && c.Standing != nil:
 		said := fmt.Sprintf("%s asked already; request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
 		if known := c.Standing.Known; !known.IsZero() {
@@ -329,12 +329,12 @@ func blockerWords(b cancellation.Blocker) string {
 	case cancellation.BlockedByRequest:
 		return "another request for it stands"
 	}
-	return shown(string(b))
+	return displayed(string(b))
 }
 
 func whose(p cancellation.Person) string {
 	if p.Name == "" {
 		return "somebody"
 	}
-	return shown(p.Name)
+	return displayed(p.Name)
 }

@@ -41,7 +41,7 @@ func NothingOpenedUnread() Message { return nothingOpened(PeopleUnread) }
 
 // NothingOpenedRefused says why a button opens nothing for who pressed it.
 func NothingOpenedRefused(d authz.Decision) Message {
-	return nothingOpened("You may not do this: " + ended(shown(d.Reason)) + " Rule " + shown(d.Rule))
+	return nothingOpened("You may not do this: " + ended(displayed(d.Reason)) + " Rule " + displayed(d.Rule))
 }
 
 // NothingOpenedFailed says that Slack did not open a button's form.
@@ -75,7 +75,7 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	about := ServerName(r) + " · ref " + r.Ref.Short()
 	switch c.Kind {
 	case cancellation.ClickRefused:
-		return notRecorded("You may not " + verb + " this: " + ended(shown(c.Decision.Reason)) + " Rule " + shown(c.Decision.Rule) + " · " + about)
+		return notRecorded("You may not " + verb + " this: " + ended(displayed(c.Decision.Reason)) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
 	case cancellation.ClickRepeated:
 		if r.State == cancellation.Pending {
 			return message(sentence("You approved this already; another person has to. " + about))

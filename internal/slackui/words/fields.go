@@ -72,9 +72,9 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 		case cancellation.ProblemAssociated:
 			found[ServerBlock] = "This card showed no associated items that could go too. Choose the server again."
 		case cancellation.ProblemConfirmation:
-			found[confirm] = "This is not the name of the server on the card: " + shown(s.Card.Server.FQDN)
+			found[confirm] = "This is not the name of the server on the card: " + displayed(s.Card.Server.FQDN)
 		case cancellation.ProblemShortName:
-			found[confirm] = "Another server may have this short name too. Type all of it: " + shown(s.Card.Server.FQDN)
+			found[confirm] = "Another server may have this short name too. Type all of it: " + displayed(s.Card.Server.FQDN)
 		}
 	}
 	return found

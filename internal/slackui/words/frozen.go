@@ -29,7 +29,7 @@ func AskUnfreeze(stands cancellation.Freeze, why string) Message {
 	}
 	end := slack.NewButtonBlockElement(UnfreezeAction, freezeAs(stands, why), plainText("Let filing go on"))
 	end.Style = slack.StylePrimary
-	m := message(frozenBy(stands, shown),
+	m := message(frozenBy(stands, displayed),
 		sentence("The button ends this freeze and no other. What waited is then filed within half a minute, with every check."))
 	m.Blocks = append(m.Blocks, slack.NewActionBlock("freeze", end))
 	return m
@@ -40,7 +40,7 @@ func freezeAs(stands cancellation.Freeze, why string) string {
 	return strconv.FormatInt(stands.Number, 10) + " " + why
 }
 
-// FreezeOf reads what freezeAs wrote.
+// FreezeOf reads what the button that ends a freeze carries: the freeze's number, and why it ends.
 func FreezeOf(value string) (number int64, why string, ok bool) {
 	text, why, _ := strings.Cut(value, " ")
 	number, err := strconv.ParseInt(text, 10, 64)
@@ -97,11 +97,11 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 	case err != nil:
 		return message(line{bold("It is not known whether that was recorded."), plain(" Try again, or run bot " + word + ".")})
 	case click.Kind == cancellation.ClickRefused:
-		refused := nothingChanged(plain(" " + capital(ended(shown(click.Decision.Reason)))))
+		refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
 		if click.Decision.Rule == authz.RuleDefaultDeny {
 			refused = append(refused, w.whomToAsk(users, groups)...)
 		}
-		return message(refused, sentence("Rule "+shown(click.Decision.Rule)))
+		return message(refused, sentence("Rule "+displayed(click.Decision.Rule)))
 	case click.Kind == cancellation.ClickRepeated:
 		return message(nothingChanged(plain(" This was carried out before.")), orderStands(click.Stands))
 	case click.Kind == cancellation.ClickLate:
@@ -113,7 +113,7 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 // orderStands says whether filing is frozen now.
 func orderStands(stands cancellation.Freeze) line {
 	if stands.Frozen {
-		return frozenBy(stands, shown)
+		return frozenBy(stands, displayed)
 	}
 	return sentence("Filing is not frozen.")
 }
@@ -145,7 +145,7 @@ func (w Writer) whomToAsk(users, groups []string) line {
 }
 
 // frozenBy says that filing is frozen, by whom, since when and why; foreign makes text that a
-// person typed fit to be shown.
+// person typed fit to be displayed.
 func frozenBy(stands cancellation.Freeze, foreign func(string) string) line {
 	l := append(line{bold("Filing is frozen"), plain(" by ")}, actor(stands.Actor)...)
 	return append(l, plain(" since "+instant(stands.At)+": "+ended(foreign(stands.Why))))
@@ -154,12 +154,12 @@ func frozenBy(stands cancellation.Freeze, foreign func(string) string) line {
 // actor is who did something, as the history names them.
 func actor(id string) line {
 	if operator, is := strings.CutPrefix(id, cancellation.OperatorPrefix); is {
-		return line{plain(shown(operator) + ", who runs this bot")}
+		return line{plain(displayed(operator) + ", who runs this bot")}
 	}
 	if _, user, _ := strings.Cut(id, "/"); userID.MatchString(user) {
 		return line{person(user, "")}
 	}
-	return line{plain(shown(id))}
+	return line{plain(displayed(id))}
 }
 
 // userID is the id of a Slack user, of which alone a mention can be made.

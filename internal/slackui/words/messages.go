@@ -28,7 +28,7 @@ func (w Writer) Result(r cancellation.Request) Message {
 	return message(w.lines(r)...)
 }
 
-// Alarm tells operators of a request that takes too long. It is not edited later.
+// Alarm notifies operators of a request that takes too long. It is not edited later.
 func (w Writer) Alarm(r cancellation.Request) Message {
 	ref := r.Ref.Short()
 	now := "Its result could not be shown where it was asked for: " + standingWords(r.State) + "."
@@ -105,9 +105,10 @@ func (w Writer) lines(r cancellation.Request) []line {
 
 func head(text string) line { return line{bold(text)} }
 
-// ServerName is the server's; a request whose submission cannot be read has its own.
+// ServerName is the name of a request's server. A request whose submission cannot be read is
+// called by its reference.
 func ServerName(r cancellation.Request) string {
-	if server := shown(r.Submission.Card.Server.FQDN); server != "" {
+	if server := displayed(r.Submission.Card.Server.FQDN); server != "" {
 		return server
 	}
 	return "request " + r.Ref.Short()
@@ -121,7 +122,7 @@ func askedBy(r cancellation.Request) line {
 	for i, a := range r.Approvals {
 		l = append(l, plain([]string{", approved by ", " and "}[min(i, 1)]), person(a.By.ID, a.By.Name))
 	}
-	return append(l, plain(". Reason: "+shown(r.Submission.Reason)+"."))
+	return append(l, plain(". Reason: "+displayed(r.Submission.Reason)+"."))
 }
 
 func footText(r cancellation.Request) string {
@@ -173,7 +174,7 @@ func withdrawn(r cancellation.Request) []line {
 	}
 }
 
-// toBeUndone is an accepted request within its undo window. Its moment is shown in the
+// toBeUndone is an accepted request within its undo window. Its moment is displayed in the
 // reader's own zone where it can be pressed.
 func toBeUndone(r cancellation.Request) []line {
 	before := "Nothing is filed before " + instant(r.UndoUntil)
@@ -276,16 +277,16 @@ func runsUntil(e cancellation.End) line {
 func (w Writer) unknown(r cancellation.Request) Message {
 	top := head("⏳ Not known yet: " + ServerName(r))
 	went, until := "The request went to SoftLayer and the answer was lost.", "Its books are read; this message then changes."
-	spoken, told := went, until
+	wentText, untilText := went, until
 	if !r.NotAfter.IsZero() && w.PostTimeout > 0 && w.SettleTime > 0 {
 		sent, settled := r.NotAfter.Add(-w.PostTimeout), r.NotAfter.Add(w.SettleTime)
 		const wentAt, untilAt = "The request went to SoftLayer at %s and the answer was lost.", "Its books are read until about %s; this message then changes."
 		went, until = fmt.Sprintf(wentAt, moment(sent)), fmt.Sprintf(untilAt, moment(settled))
-		spoken, told = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
+		wentText, untilText = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
 	}
 	const may, twice, hands = "There may be a ticket, or not.", "Nothing is sent twice.", "Please do not cancel it by hand meanwhile."
 	return Message{
-		Text: fitting(strings.Join([]string{flat(top), spoken, may, twice, told, hands, flat(askedBy(r), foot(r))}, " ")),
+		Text: fitting(strings.Join([]string{flat(top), wentText, may, twice, untilText, hands, flat(askedBy(r), foot(r))}, " ")),
 		Blocks: []slack.Block{
 			block("", top),
 			markdown("", went+" "+may+"\n"+twice+" "+until+"\n*"+hands+"*"),
@@ -296,14 +297,14 @@ func (w Writer) unknown(r cancellation.Request) Message {
 
 func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
-	say := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	second := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	if w.peopleSettle() {
-		say = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
+		second = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
 	}
 	return []line{
 		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
 		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
-		sentence(say),
+		sentence(second),
 		sentence("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
 		sentence("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
@@ -318,7 +319,7 @@ func stuckWhy(r cancellation.Request) string {
 	case cancellation.WhyTwoLost:
 		return "The answer was lost each time it was sent, and the books show no ticket. Nothing more is sent."
 	case cancellation.WhyUnclear:
-		if r.LostPosts == 0 { // read anew after a start, before a POST
+		if r.LostPosts == 0 { // read again after a start, before a POST
 			return "Before sending it, SoftLayer's books were read, and do not show for sure whether there is a ticket: " + ended(detail)
 		}
 		return "The answer was lost, and the books do not show for sure whether there is a ticket: " + ended(detail)

@@ -64,14 +64,14 @@ type Typed struct {
 	Confirmation string
 }
 
-// BlockOf is the block id of a field that belongs to one server.
+// BlockOf is the block id of a field that belongs to one server; prefix ends with a colon.
 func BlockOf(prefix string, server int64) string { return prefix + strconv.FormatInt(server, 10) }
 
 // Modal builds the form; sealed is its private_metadata.
 func (w Writer) Modal(f Form, sealed string) View {
 	blocks := []slack.Block{footnote("place", placeWords(f))}
 	if f.Frozen.Frozen {
-		blocks = append(blocks, block("frozen", frozenBy(f.Frozen, shown), sentence("What you ask for now is recorded, and waits until that ends.")))
+		blocks = append(blocks, block("frozen", frozenBy(f.Frozen, displayed), sentence("What you ask for now is recorded, and waits until that ends.")))
 	}
 	if f.Note != "" {
 		blocks = append(blocks, block("note", sentence(f.Note)))
@@ -108,7 +108,7 @@ func placeWords(f Form) string {
 	}
 	account := "Account " + f.Account.ID
 	if f.Account.Name != "" {
-		account = fmt.Sprintf("Account %s (%s)", shown(f.Account.Name), f.Account.ID)
+		account = fmt.Sprintf("Account %s (%s)", displayed(f.Account.Name), f.Account.ID)
 	}
 	return account + " · the result goes to " + channelWords(f.Place)
 }
@@ -170,7 +170,7 @@ func serverFields(c cancellation.Card, t Typed) []slack.Block {
 	field := slack.NewPlainTextInputBlockElement(nil, ConfirmAction)
 	field.InitialValue = Cut(t.Confirmation, cancellation.MaxContent)
 	return append(blocks, slack.NewInputBlock(BlockOf(ConfirmBlock, c.Server.ID),
-		plainText("Type "+shown(c.Server.FQDN)+" to confirm"),
+		plainText("Type "+displayed(c.Server.FQDN)+" to confirm"),
 		plainText("Capitals and spaces around it do not matter."), field))
 }
 
@@ -185,11 +185,11 @@ func associatedInput(server int64, items []cancellation.AssociatedItem, ticked b
 	return input.WithOptional(true)
 }
 
-// LookingUp is the modal while a server that was named in the command is looked for.
+// LookingUp is the modal while a server that a command names is looked for.
 func LookingUp(name, sealed string) View {
 	return View{
 		Type: slack.VTModal, CallbackID: FormCallback, PrivateMetadata: sealed,
 		Title: plainText("Cancel a server"), Close: plainText("Keep the server"),
-		Blocks: slack.Blocks{BlockSet: []slack.Block{block("looking", line{plain("Looking up "), bold(shown(name)), plain(" …")})}},
+		Blocks: slack.Blocks{BlockSet: []slack.Block{block("looking", line{plain("Looking up "), bold(displayed(name)), plain(" …")})}},
 	}
 }

@@ -12,32 +12,32 @@ const MaxNearest = 3
 
 // NoServerCalled says that no server has a name, and which are close to it.
 func NoServerCalled(name string, close []cancellation.Server) string {
-	return suggested(ended("No server is called exactly "+shown(name)), close)
+	return suggested(ended("No server is called exactly "+displayed(name)), close)
 }
 
 // VirtualServer says that a name is a virtual server's, and which bare-metal names are close.
 func VirtualServer(name string, close []cancellation.Server) string {
-	return suggested(shown(name)+" is a virtual server; this bot handles bare metal only.", close)
+	return suggested(displayed(name)+" is a virtual server; this bot handles bare metal only.", close)
 }
 
 // VeryMany says that not all servers were looked at that match a name.
 func VeryMany(name string, close []cancellation.Server) string {
-	return suggested("Very many servers match "+shown(name)+", and not all were looked at.", close)
+	return suggested("Very many servers match "+displayed(name)+", and not all were looked at.", close)
 }
 
 // SeveralCalled says that several servers have a name.
 func SeveralCalled(name string, servers []cancellation.Server) string {
-	return suggested(ended(strconv.Itoa(len(servers))+" servers are called "+shown(name)), servers)
+	return suggested(ended(strconv.Itoa(len(servers))+" servers are called "+displayed(name)), servers)
 }
 
 // OthersMayBeCalled says that another server may have a short name too.
 func OthersMayBeCalled(name string) string {
-	return "Another server may be called " + shown(name) + " too. " + chooseOne
+	return "Another server may be called " + displayed(name) + " too. " + chooseOne
 }
 
 // NameUnread says that SoftLayer did not answer about a name.
 func NameUnread(name string) string {
-	return ended("SoftLayer did not answer about "+shown(name)) + " Choose the server here."
+	return ended("SoftLayer did not answer about "+displayed(name)) + " Choose the server here."
 }
 
 const chooseOne = "Choose the one that you mean."
@@ -45,7 +45,7 @@ const chooseOne = "Choose the one that you mean."
 func suggested(text string, close []cancellation.Server) string {
 	var names []string
 	for _, s := range close[:min(len(close), MaxNearest)] {
-		names = append(names, shown(s.FQDN))
+		names = append(names, displayed(s.FQDN))
 	}
 	if len(names) > 0 {
 		text += " Nearest: " + strings.Join(names, ", ") + "."
@@ -70,7 +70,7 @@ func TooManyMentioned(known []cancellation.Server) string {
 
 // NoneCalled says that no server has any of a message's names.
 func NoneCalled(names []string) string {
-	return "No server is called so: " + shown(strings.Join(names, ", ")) + ". " + chooseOne
+	return "No server is called so: " + displayed(strings.Join(names, ", ")) + ". " + chooseOne
 }
 
 // SeveralMentioned says that a message names several servers.
@@ -84,7 +84,7 @@ const maxListed = 10
 func listed(what string, servers []cancellation.Server) string {
 	var names []string
 	for _, s := range servers[:min(len(servers), maxListed)] {
-		names = append(names, shown(s.FQDN))
+		names = append(names, displayed(s.FQDN))
 	}
 	if len(names) == 0 {
 		return ""

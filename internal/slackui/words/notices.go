@@ -7,7 +7,7 @@ import (
 // maxProblems is how many of a policy's problems a message names.
 const maxProblems = 5
 
-// PolicyRefused tells operators that a changed policy is not taken over, and why.
+// PolicyRefused notifies operators that a changed policy is not in force, and why.
 func (w Writer) PolicyRefused(problems []string) Message {
 	lines := []line{
 		head("⚠️ The changed policy is not in force"),

@@ -32,13 +32,13 @@ func serverOption(s cancellation.Server, text string) *slack.OptionBlockObject {
 // https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 const maxOptionText = 75
 
-// optionText is the name of a server that is offered alone, or its id.
+// optionText is the name of a server, or its id.
 func optionText(s cancellation.Server) string {
-	return cmp.Or(Cut(shown(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
+	return cmp.Or(Cut(displayed(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
 }
 
 // optionTexts are the names of servers that are offered together, each another one. Of
-// long names that begin alike the beginning and the part where they differ are shown; where
+// long names that begin alike the beginning and the part where they differ are displayed; where
 // that is not enough, and of names that are equal, the id stands at the end.
 func optionTexts(servers []cancellation.Server) []string {
 	texts := make([]string, len(servers))
@@ -48,7 +48,7 @@ func optionTexts(servers []cancellation.Server) []string {
 	for _, alike := range alike(texts) {
 		same := commonStart(servers, alike)
 		for _, n := range alike {
-			texts[n] = around(shown(servers[n].FQDN), same)
+			texts[n] = around(displayed(servers[n].FQDN), same)
 		}
 	}
 	for _, alike := range alike(texts) {
@@ -72,10 +72,10 @@ func alike(texts []string) [][]int {
 
 // commonStart is how many characters are the same at the beginning of all these names.
 func commonStart(servers []cancellation.Server, at []int) int {
-	first := []rune(shown(servers[at[0]].FQDN))
+	first := []rune(displayed(servers[at[0]].FQDN))
 	same := len(first)
 	for _, n := range at[1:] {
-		name := []rune(shown(servers[n].FQDN))
+		name := []rune(displayed(servers[n].FQDN))
 		for same = min(same, len(name)); same > 0 && !slices.Equal(first[:same], name[:same]); {
 			same--
 		}

@@ -29,7 +29,7 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 		Text: fitting(pendingText(r)),
 		Blocks: []slack.Block{
 			block("", lines...),
-			markdown("", answerBy(r, moment)),
+			markdown("", approveBy(r, moment)),
 			block("", foot(r)),
 		},
 	}
@@ -42,20 +42,20 @@ func pendingText(r cancellation.Request) string {
 		cost = ", " + amount
 	}
 	asked := "Approval wanted: cancel " + escaped(ServerName(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
-	lines := append(goneLine(r.Submission.Card.End()), sentence(answerBy(r, instant)), foot(r))
+	lines := append(goneLine(r.Submission.Card.End()), sentence(approveBy(r, instant)), foot(r))
 	return asked + " " + unfiled(r) + " " + flat(lines...)
 }
 
 // waitingForApproval is the card for where nothing can be pressed.
 func waitingForApproval(r cancellation.Request) []line {
-	return append(waitingFor(r), sentence(answerBy(r, instant)), foot(r))
+	return append(waitingFor(r), sentence(approveBy(r, instant)), foot(r))
 }
 
 func waitingFor(r cancellation.Request) []line {
 	return append([]line{head("⏳ Waiting for approval: " + ServerName(r)), identity(r)}, request(r)...)
 }
 
-// identity is what tells the server from another of its name.
+// identity distinguishes the server from others of its name.
 func identity(r cancellation.Request) line {
 	server := r.Submission.Card.Server
 	return sentence(strings.Join(append([]string{"id " + strconv.FormatInt(server.ID, 10)}, present(public(server.Datacenter))...), " · "))
@@ -66,7 +66,7 @@ func request(r cancellation.Request) []line {
 	s := r.Submission
 	server := s.Card.Server
 	lines := []line{
-		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(shown(s.Reason))},
+		{person(s.By.ID, s.By.Name), plain(" asks: "), bold(displayed(s.Reason))},
 		sentence("“" + Cut(public(s.Content), 500) + "”"),
 		stopsCosting(s.Card),
 	}
@@ -113,8 +113,8 @@ func approvedSoFar(all []cancellation.Approval) string {
 	return " Approved so far by " + strings.Join(names, ", ") + "."
 }
 
-// answerBy says until when, and how many have answered; it holds nothing foreign.
-func answerBy(r cancellation.Request, at func(time.Time) string) string {
+// approveBy says until when, and how many have answered; it holds nothing foreign.
+func approveBy(r cancellation.Request, at func(time.Time) string) string {
 	by, dear := r.AnswerBy()
 	text := "Answer by " + at(by)
 	if dear {
@@ -130,10 +130,10 @@ func answerBy(r cancellation.Request, at func(time.Time) string) string {
 func (w Writer) Reminder(r cancellation.Request) Message {
 	top := append([]line{head("⏰ Still waiting for approval: " + ServerName(r))}, goneLine(r.Submission.Card.End())...)
 	return Message{
-		Text: fitting(flat(append(top, sentence(answerBy(r, instant)), foot(r))...)),
+		Text: fitting(flat(append(top, sentence(approveBy(r, instant)), foot(r))...)),
 		Blocks: []slack.Block{
 			block("", top...),
-			markdown("", answerBy(r, moment)),
+			markdown("", approveBy(r, moment)),
 			block("", foot(r)),
 		},
 	}

@@ -10,8 +10,8 @@ import (
 // refusedOnCard is what somebody reads on the card of a server that they may not ask for.
 func refusedOnCard(d authz.Decision) []line {
 	return []line{
-		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(shown(d.Reason)))},
-		sentence("Rule " + shown(d.Rule) + ". Choose another server."),
+		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(d.Reason)))},
+		sentence("Rule " + displayed(d.Rule) + ". Choose another server."),
 	}
 }
 
@@ -20,10 +20,10 @@ func Denied(r cancellation.Request) View {
 	return notice("Not allowed", block("",
 		line{
 			bold("Nothing was filed."), plain(" You may not ask to cancel "),
-			bold(shown(r.Submission.Card.Server.FQDN)), plain(":"),
+			bold(displayed(r.Submission.Card.Server.FQDN)), plain(":"),
 		},
 		sentence(deniedWhy(r)),
-		sentence("Rule "+shown(r.Decision.Rule)+" · ref "+r.Ref.Short()),
+		sentence("Rule "+displayed(r.Decision.Rule)+" · ref "+r.Ref.Short()),
 	))
 }
 
@@ -36,13 +36,13 @@ func deniedWhy(r cancellation.Request) string {
 
 // Recorded is what an accepted submission reads, in the form's place.
 func Recorded(r cancellation.Request, order cancellation.Freeze) View {
-	lines := []line{{bold(shown(r.Submission.Card.Server.FQDN))}}
+	lines := []line{{bold(displayed(r.Submission.Card.Server.FQDN))}}
 	said := recordedWords(r)
 	if held := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); held {
 		if r.State == cancellation.Scheduled {
 			said = "Accepted, and not filed yet"
 		}
-		lines = append(lines, frozenBy(order, shown))
+		lines = append(lines, frozenBy(order, displayed))
 	}
 	lines = append(lines, sentence(said+" · ref "+r.Ref.Short()), sentence("The result comes to "+channelWords(r.Submission.Place)+"."))
 	return notice("Recorded", block("", lines...))
@@ -70,7 +70,7 @@ func (w Writer) Held(r cancellation.Request) View {
 	lines := []line{
 		{
 			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
-			bold(shown(r.Submission.Card.Server.FQDN)), plain("."),
+			bold(displayed(r.Submission.Card.Server.FQDN)), plain("."),
 		},
 		sentence(standingWords(r.State) + " · ref " + r.Ref.Short()),
 	}
@@ -80,7 +80,7 @@ func (w Writer) Held(r cancellation.Request) View {
 	return notice("Already requested", block("", lines...))
 }
 
-// NotKnown is what is said when nobody can tell whether a submission was recorded.
+// NotKnown is for a submission of which nobody can tell whether it was recorded.
 func NotKnown(ref cancellation.Reference) View {
 	who := "Whoever runs this bot can find out"
 	if ref != "" {
@@ -93,7 +93,7 @@ func NotKnown(ref cancellation.Reference) View {
 	))
 }
 
-// BrokenForm is said over a form that cannot be read.
+// BrokenForm is displayed over a form that cannot be read.
 func BrokenForm(command string) View {
 	return notice("Not recorded", block("",
 		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
@@ -101,7 +101,7 @@ func BrokenForm(command string) View {
 	))
 }
 
-// standingWords is a state in a person's words, where the server is named beside it.
+// standingWords is a state in a person's words, next to the server's name.
 func standingWords(s cancellation.State) string {
 	switch s {
 	case cancellation.Pending:
@@ -131,5 +131,5 @@ func standingWords(s cancellation.State) string {
 	case cancellation.Reclaimed:
 		return "Gone"
 	}
-	return shown(string(s))
+	return displayed(string(s))
 }

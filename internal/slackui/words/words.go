@@ -22,10 +22,9 @@ type Writer struct {
 	PostTimeout time.Duration
 	SettleTime  time.Duration
 	// PeopleSettle reports whether the policy lets anybody approve: a stuck request then
-	// has buttons by which they say what they found. nil for never.
+	// has buttons for what they found. nil for never.
 	PeopleSettle func() bool
-	// Contact is who runs this bot, in words: whom people are told to ask. "" where nobody
-	// is named.
+	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.
 	Contact string
 	// Command is what people type, such as "/cancel-server".
 	Command string
@@ -36,7 +35,7 @@ func (w Writer) contact() string {
 	if w.Contact == "" {
 		return "the people who run this bot"
 	}
-	return shown(w.Contact)
+	return displayed(w.Contact)
 }
 
 const unseen = "not visible to this key"
@@ -52,7 +51,7 @@ var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;",
 func escaped(foreign string) string { return entities.Replace(OneLine(foreign)) }
 
 // OneLine is foreign text on one line, without the characters that have no glyph of
-// their own: a right-to-left override could turn round the words beside it.
+// their own: a right-to-left override could turn round the words next to it.
 func OneLine(foreign string) string {
 	visible := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
@@ -99,8 +98,8 @@ func fitting(escaped string) string {
 	return torn.ReplaceAllString(short, "…")
 }
 
-// shown is foreign text for plain_text and rich_text: on one line and of bounded length.
-func shown(foreign string) string { return Cut(OneLine(foreign), 300) }
+// displayed is foreign text for plain_text and rich_text: on one line and of bounded length.
+func displayed(foreign string) string { return Cut(OneLine(foreign), 300) }
 
 var (
 	// wordLike finds what could hold an address.
@@ -112,7 +111,7 @@ var (
 	colons = regexp.MustCompile(`(?:^|[_:.])[0-9A-Fa-f]{1,4}::|::[0-9A-Fa-f]{1,4}(?:[_:.]|$)|(?:[0-9A-Fa-f]{1,4}:){7}`)
 )
 
-// public is foreign text for a message: like shown, and without the words that hold an IP
+// public is foreign text for a message: like displayed, and without the words that hold an IP
 // address, as errors, answers and people may. A channel can be shared with other companies.
 func public(foreign string) string {
 	return Cut(wordLike.ReplaceAllStringFunc(OneLine(foreign), func(word string) string {
@@ -157,7 +156,7 @@ func money(amount string) string {
 	if _, cents, _ := strings.Cut(amount, "."); len(cents) == 1 {
 		amount += "0"
 	}
-	return shown(amount) + " USD"
+	return displayed(amount) + " USD"
 }
 
 // monthly is what a server costs, in the words of a card and a message; short is
@@ -242,7 +241,7 @@ func channelWords(p cancellation.Place) string {
 	case p.ChannelName == "" || p.ChannelName == "privategroup":
 		return "this channel"
 	}
-	return "#" + shown(p.ChannelName)
+	return "#" + displayed(p.ChannelName)
 }
 
 // accountName is what the account is called, or its id.
@@ -258,5 +257,5 @@ func ticketName(t cancellation.TicketID) string {
 	if t.Number == "" || t.Number == id {
 		return "ticket " + id
 	}
-	return fmt.Sprintf("ticket %s (id %s)", shown(t.Number), id)
+	return fmt.Sprintf("ticket %s (id %s)", displayed(t.Number), id)
 }

@@ -26,20 +26,20 @@ const maxNamed = 100
 
 // showNamed fills the modal that was opened with a server's name: with its card if
 // the name means exactly one, else with the form and what is known about the name.
-func (a *App) showNamed(ctx context.Context, at shownView, meta metadata, query string) {
+func (a *App) showNamed(ctx context.Context, at displayedView, meta metadata, query string) {
 	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if f.Failed = a.unseeing(looking, meta); f.Failed == "" {
-		f = a.named(looking, query).on(f)
+		f = a.findCalled(looking, query).on(f)
 	}
 	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
 }
 
-// named reads the card of the one server that is called so, or says why not. It
-// never picks among several.
-func (a *App) named(ctx context.Context, query string) finding {
+// findCalled reads the card of the one server that has a name, or returns why not. It never
+// picks among several.
+func (a *App) findCalled(ctx context.Context, query string) finding {
 	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
 		return finding{note: words.NoServerCalled(query, nil)}
 	}
@@ -88,7 +88,7 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 	return byHost, true
 }
 
-// unknown says that a name means no server, and which are close. Whether it means a virtual
+// unknown is the note that no server has a name, and which names are close. Whether it means a virtual
 // one is asked only now, when no bare-metal server is called so.
 func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
 	saying := words.NoServerCalled
