@@ -140,6 +140,7 @@ const allTags = "bench,crash,testclock,clusters,oldbuild"
 type pkg struct {
 	ImportPath   string
 	Dir          string
+	GoFiles      []string
 	Imports      []string
 	TestImports  []string
 	XTestImports []string
@@ -180,6 +181,24 @@ func TestEachRoomImportsOnlyWhatThePlanLets(t *testing.T) {
 	}
 }
 
+// The same values must give the same sentences, whenever and wherever they are written.
+func TestWordsHaveNoClockAndDoNoIO(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if strings.TrimPrefix(p.ImportPath, module) != "internal/slackui/words" {
+			continue
+		}
+		for _, path := range p.Imports {
+			assert.False(t, hasPrefix(path, []string{"context", "io", "log", "net", "os", "sync"}), "words import %s", path)
+		}
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			require.NoError(t, err)
+			assert.NotRegexp(t, `time\.(Now|Since|Until)\(`, string(text), "%s reads a clock", name)
+		}
+	}
+}
+
 // The tests run at dates of their choice; a release must not.
 func TestAReleaseHasNoShiftedClock(t *testing.T) {
 	t.Parallel()
@@ -215,7 +234,7 @@ func standard(path string) bool {
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-tags", allTags, "-json=ImportPath,Dir,Imports,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...").Output()
+	out, err := exec.Command("go", "list", "-tags", allTags, "-json=ImportPath,Dir,GoFiles,Imports,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...").Output()
 	require.NoError(t, err)
 	var found []pkg
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {

@@ -27,10 +27,10 @@ type After func(ctx context.Context)
 
 // The dispatcher's bounds where its options do not set them.
 const (
-	replyTime = 2500 * time.Millisecond // of Slack's 3 s, counted from receipt
-	afterTime = 30 * time.Second
-	inHand    = 64
-	inPlace   = 256
+	replyTime   = 2500 * time.Millisecond // of Slack's 3 s, counted from receipt
+	afterTime   = 30 * time.Second
+	maxHandling = 64
+	maxAdmitted = 256
 )
 
 var (
@@ -48,10 +48,10 @@ type DispatcherOptions struct {
 	Within   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
 }
 
-// Dispatcher stands between both transports and the handler. It bounds what is at
-// work, sets deadlines, survives panics, and owns every goroutine that works for a
-// request. A request that finds no place is refused at once, before anything was
-// done for it; once it is in, its After has a place too.
+// Dispatcher stands between both transports and the handler. It bounds how many requests are
+// worked at once, sets deadlines, survives panics, and owns every goroutine that works for a
+// request. A request over the bound is refused at once, before anything was done for it; an
+// admitted one counts until its After has ended.
 type Dispatcher struct {
 	handler  Handler
 	log      *slog.Logger
@@ -62,7 +62,7 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	stopping bool
-	running  sync.WaitGroup // one for each place taken; added to under mu
+	running  sync.WaitGroup // the admitted requests; added to under mu
 }
 
 // work is what one request asks for.
@@ -73,8 +73,8 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	return &Dispatcher{
 		handler:  o.Handler,
 		log:      o.Log,
-		admitted: make(chan struct{}, orDefault(o.Admitted, inPlace)),
-		handling: make(chan struct{}, orDefault(o.Handling, inHand)),
+		admitted: make(chan struct{}, orDefault(o.Admitted, maxAdmitted)),
+		handling: make(chan struct{}, orDefault(o.Handling, maxHandling)),
 		within:   cmp.Or(o.Within, replyTime),
 		presses:  newReplays[string](),
 	}
@@ -106,7 +106,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	}
 }
 
-// enter takes a place without waiting.
+// enter admits a request or refuses it. It does not wait.
 func (d *Dispatcher) enter() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

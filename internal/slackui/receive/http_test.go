@@ -246,7 +246,7 @@ func TestTwoHundredAtOnceAreBoundedAndAllAnswered(t *testing.T) {
 		defer inside.Add(-1)
 		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 		}
-		if worked.Add(1) == inHand {
+		if worked.Add(1) == maxHandling {
 			close(full)
 		}
 		<-full // none leaves before as many are in as may be
@@ -261,7 +261,7 @@ func TestTwoHundredAtOnceAreBoundedAndAllAnswered(t *testing.T) {
 	}
 	all.Wait()
 	assert.EqualValues(t, 200, worked.Load())
-	assert.EqualValues(t, inHand, most.Load())
+	assert.EqualValues(t, maxHandling, most.Load())
 }
 
 func TestAStoppingBotRefusesWith503(t *testing.T) {

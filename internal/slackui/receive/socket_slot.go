@@ -76,7 +76,7 @@ func (p *slot) keep(ctx context.Context) error {
 func (p *slot) connect(ctx context.Context) (why error) {
 	last := p.current.Load()
 	next, err := p.socket.open(ctx, last)
-	if errors.Is(err, errCrowded) && last != nil { // the place that it has is the only one for it
+	if errors.Is(err, errCrowded) && last != nil { // its own connection takes the last one that Slack allows
 		p.replace(nil)
 		p.letting.Wait()
 		next, err = p.reopen(ctx)
@@ -92,7 +92,7 @@ func (p *slot) connect(ctx context.Context) (why error) {
 	return why
 }
 
-// reopen takes the place of a connection that was let go, which Slack may count for a
+// reopen replaces a connection that was let go, which Slack may count for a
 // moment longer: no connection stands meanwhile, so it is tried again soon, a few times.
 func (p *slot) reopen(ctx context.Context) (next *connection, err error) {
 	for _, soon := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause} {

@@ -249,18 +249,14 @@ func gatewayWords(s cancellation.Server) (gateway, partners string) {
 	return gateway, partners
 }
 
-// maxOption is how long an option's text, and its description, may be.
-// https://docs.slack.dev/reference/block-kit/composition-objects/option-object
-const maxOption = 75
-
 // warningOption is one box to tick. What does not fit its text stands below it.
 func warningOption(s cancellation.Server, warning string) *slack.OptionBlockObject {
 	text := warningWords(s, warning)
-	if warning == cancellation.WarningGateway && Cut(text, maxOption) != text {
+	if warning == cancellation.WarningGateway && Cut(text, maxOptionText) != text {
 		gateway, partners := gatewayWords(s)
-		return slack.NewOptionBlockObject(warning, plainText(gateway), plainText(Cut(partners, maxOption)))
+		return slack.NewOptionBlockObject(warning, plainText(gateway), plainText(Cut(partners, maxOptionText)))
 	}
-	return slack.NewOptionBlockObject(warning, plainText(Cut(text, maxOption)), nil)
+	return slack.NewOptionBlockObject(warning, plainText(Cut(text, maxOptionText)), nil)
 }
 
 // blockedLine is one blocker in the card's place, with its ticket's link where there is one.

@@ -22,11 +22,13 @@ const (
 	MaxWhy = 500 // characters of a person's reason
 )
 
+// DeclineForm asks why a request is declined.
 func DeclineForm(r cancellation.Request) View {
 	return clickForm(r, DeclineCallback, "Decline a request", "Decline",
 		"Its requester and the channel read why. Nothing is filed, and the server stays.", whyInput("Why not?"))
 }
 
+// LeaveForm asks how somebody knows that there is no ticket and that none is wanted.
 func LeaveForm(r cancellation.Request) View {
 	form := clickForm(r, LeaveCallback, "Leave the server", "Leave it",
 		"There is no ticket, and none is wanted: the request ends and nothing is sent.", whyInput("How do you know?"))
@@ -34,6 +36,7 @@ func LeaveForm(r cancellation.Request) View {
 	return form
 }
 
+// FoundForm asks for the ticket that somebody found.
 func FoundForm(r cancellation.Request) View {
 	number := slack.NewPlainTextInputBlockElement(plainText("153572280"), TicketAction)
 	number.MaxLength = 20

@@ -41,10 +41,10 @@ const (
 // MinQuery is how much must be typed before servers are offered.
 const MinQuery = 2
 
-// Form is what the modal shows, and what a person filled in.
+// Form is what the modal displays, and what a person filled in.
 type Form struct {
 	Account cancellation.Account
-	Place   cancellation.Place
+	Place   cancellation.Place // where the result goes
 	Card    *cancellation.Card // nil: none chosen, or not read
 	Typed   Typed
 	Frozen  cancellation.Freeze   // the order about filing that stands
@@ -175,7 +175,7 @@ func serverFields(c cancellation.Card, t Typed) []slack.Block {
 }
 
 func associatedInput(server int64, items []cancellation.AssociatedItem, ticked bool) slack.Block {
-	option := slack.NewOptionBlockObject(AssociatedValue, plainText(Cut("Cancel these too: "+itemsWords(items), 75)), nil)
+	option := slack.NewOptionBlockObject(AssociatedValue, plainText(Cut("Cancel these too: "+itemsWords(items), maxOptionText)), nil)
 	box := slack.NewCheckboxGroupsBlockElement(AssociatedAction, option)
 	if ticked {
 		box.InitialOptions = []*slack.OptionBlockObject{option}

@@ -25,10 +25,10 @@ func ServerOptions(servers []cancellation.Server) []*slack.OptionBlockObject {
 func serverOption(s cancellation.Server, text string) *slack.OptionBlockObject {
 	id := strconv.FormatInt(s.ID, 10)
 	about := strings.Join(present("id "+id, s.Datacenter, s.PrivateIP), " · ")
-	return slack.NewOptionBlockObject(id, plainText(text), plainText(Cut(about, 75)))
+	return slack.NewOptionBlockObject(id, plainText(text), plainText(Cut(about, maxOptionText)))
 }
 
-// maxOptionText is what an option's text may hold:
+// maxOptionText is what an option's text, and its description, may hold:
 // https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 const maxOptionText = 75
 
