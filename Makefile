@@ -27,4 +27,4 @@ fuzz: ## each fuzz target for 20 s
 	  done; done
 
 golden: ## rewrite the golden files of views and messages
-	go test ./internal/slackui -update
+	go test ./internal/slackui/words -update

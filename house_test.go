@@ -41,9 +41,24 @@ var table = map[string]room{
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
-		ours:   []string{"internal/cancellation", "internal/authz"},
+		ours: []string{
+			"internal/cancellation", "internal/authz", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+		},
+		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
+	},
+	"internal/slackui/receive": {
+		ours:   []string{"internal/slackui/webapi"},
 		others: []string{"github.com/slack-go/slack", "github.com/gorilla/websocket"},
-		why:    "people and words; servers and rows reach it through the domain",
+		why:    "deliveries are verified and decoded here; what they ask for is decided behind the handler that it calls",
+	},
+	"internal/slackui/webapi": {
+		others: []string{"github.com/slack-go/slack"},
+		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
+	},
+	"internal/slackui/words": {
+		ours:   []string{"internal/cancellation", "internal/authz"},
+		others: []string{"github.com/slack-go/slack"},
+		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
 		ours: []string{"internal/cancellation"},
@@ -71,6 +86,11 @@ var table = map[string]room{
 		others: []string{"github.com/jackc/pgx/v5"},
 		why:    "tests of several rooms need a database of their own; no room imports it but in tests",
 	},
+	"internal/slackui/slacktest": {
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/fakeslack"},
+		others: []string{"github.com/slack-go/slack", "github.com/stretchr/testify", "pgregory.net/rapid"},
+		why:    "the tests of slackui's rooms share it, so it imports none of them; no room imports it but in tests",
+	},
 	"internal/storetest": {
 		ours: []string{"internal/store"},
 		why:  "tests of several rooms need a database file that is up to date; no room imports it but in tests",
@@ -81,8 +101,8 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/typeahead", "internal/store", "internal/slackui", "internal/softlayer",
-			"internal/policytool",
+			"internal/authz", "internal/cancellation", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
+			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
 		why:    "wiring; a shipped bot holds no fake",
@@ -92,7 +112,7 @@ var table = map[string]room{
 // inTests is what test files may import everywhere, beside what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
-	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom",
+	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom", module + "internal/slackui/slacktest",
 }
 
 // inTestsOf is what the tests of one room may import beyond that.
@@ -101,7 +121,7 @@ var inTestsOf = map[string][]string{
 	"internal/authz": {"pgregory.net/rapid"},
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
-	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid"},
+	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid", "github.com/slack-go/slack"},
 	// The real client of the fake account, and the real store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
@@ -124,6 +144,7 @@ const allTags = "bench,crash,testclock,clusters,oldbuild"
 type pkg struct {
 	ImportPath   string
 	Dir          string
+	GoFiles      []string
 	Imports      []string
 	TestImports  []string
 	XTestImports []string
@@ -164,6 +185,24 @@ func TestEachRoomImportsOnlyWhatThePlanLets(t *testing.T) {
 	}
 }
 
+// The same values must give the same sentences, whenever and wherever they are written.
+func TestWordsHaveNoClockAndDoNoIO(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if strings.TrimPrefix(p.ImportPath, module) != "internal/slackui/words" {
+			continue
+		}
+		for _, path := range p.Imports {
+			assert.False(t, hasPrefix(path, []string{"context", "io", "log", "net", "os", "sync"}), "words import %s", path)
+		}
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			require.NoError(t, err)
+			assert.NotRegexp(t, `time\.(Now|Since|Until)\(`, string(text), "%s reads a clock", name)
+		}
+	}
+}
+
 // The tests run at dates of their choice; a release must not.
 func TestAReleaseHasNoShiftedClock(t *testing.T) {
 	t.Parallel()
@@ -199,7 +238,7 @@ func standard(path string) bool {
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-tags", allTags, "-json=ImportPath,Dir,Imports,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...").Output()
+	out, err := exec.Command("go", "list", "-tags", allTags, "-json=ImportPath,Dir,GoFiles,Imports,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...").Output()
 	require.NoError(t, err)
 	var found []pkg
 	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {

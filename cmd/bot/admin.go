@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/receive"
 )
 
 // admin serves what operators and their probes ask.
@@ -64,7 +64,7 @@ type socketDetail struct {
 	LastHeard string `json:"last_heard,omitempty"` // the last hello or envelope on any, RFC 3339
 }
 
-func detail(s slackui.SocketStatus) *socketDetail {
+func detail(s receive.SocketStatus) *socketDetail {
 	d := &socketDetail{Standing: s.Standing, Wanted: s.Wanted}
 	if !s.LastHeard.IsZero() {
 		d.LastHeard = s.LastHeard.UTC().Format(time.RFC3339)

@@ -12,16 +12,16 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 )
 
 // vendors are the clients of both vendors, and who the bot is to each.
 type vendors struct {
-	slack     *slackui.Web
+	slack     *webapi.Client
 	softlayer *softlayer.Client
-	bot       slackui.Identity
+	bot       webapi.Identity
 	account   cancellation.Account
 }
 
@@ -42,14 +42,14 @@ func connect(ctx context.Context, cfg config) (*vendors, error) {
 // slackSettings are what connectSlack needs.
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
-func connectSlack(ctx context.Context, cfg config) (*slackui.Web, slackui.Identity, error) {
-	web, err := slackui.NewWeb(slackui.WebOptions{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+func connectSlack(ctx context.Context, cfg config) (*webapi.Client, webapi.Identity, error) {
+	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
 	if err != nil {
-		return nil, slackui.Identity{}, err
+		return nil, webapi.Identity{}, err
 	}
 	bot, err := web.AuthTest(ctx)
 	if err != nil {
-		return nil, slackui.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
+		return nil, webapi.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
 	}
 	return web, bot, nil
 }
@@ -79,7 +79,7 @@ func (v *vendors) close() {
 
 // homeTeam returns the enterprise, or else the team, that the bot is installed in. The team
 // part of people's ids is compared with it.
-func homeTeam(bot slackui.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
+func homeTeam(bot webapi.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
 
 // openStore opens the database and checks that it belongs to this Slack app and SoftLayer
 // account. From then on the SoftLayer client shares the deployment's rate through it.

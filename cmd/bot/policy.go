@@ -11,6 +11,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/webapi"
 )
 
 // policyVerbs are the verbs that begin with policy, as -h lists them.
@@ -157,7 +158,7 @@ func withPeople(ctx context.Context, cfg config, do func(*policytool.People) err
 		Web: web, HomeTeam: bot.Team, HomeEnterprise: bot.Enterprise, Groups: policy.GroupIDs, Log: slog.New(slog.DiscardHandler),
 	})
 	defer directory.Close()
-	return do(&policytool.People{Policy: policy, Home: homeTeam(bot), Directory: directory, RetryAfter: slackui.RetryAfter})
+	return do(&policytool.People{Policy: policy, Home: homeTeam(bot), Directory: directory, RetryAfter: webapi.RetryAfter})
 }
 
 // serverReader connects to SoftLayer and reads one server there.

@@ -20,6 +20,8 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
 )
@@ -75,22 +77,22 @@ type bot struct {
 	inventory  *typeahead.Inventory
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
-	dispatcher *slackui.Dispatcher
-	socket     *slackui.Socket // nil without an app token
+	dispatcher *receive.Dispatcher
+	socket     *receive.Socket // nil without an app token
 	books      cancellation.TicketReader
 	replicas   atomic.Int32 // those that serve from this database, this one among them
 }
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: newInForce(policy)}
-	words := slackui.Words{
+	writer := words.Writer{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: words, Bot: v.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour = cfg.FilingsPerHour
@@ -113,7 +115,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
 			Path: cfg.PolicyFile, Current: policy, Adopt: b.policy.take, Log: log,
 			Adopted: b.warmGroups,
-			Refused: func(ctx context.Context, problems []string) { b.say(ctx, announcer, words.PolicyRefused(problems)) },
+			Refused: func(ctx context.Context, problems []string) { b.say(ctx, announcer, writer.PolicyRefused(problems)) },
 		})
 	}
 	desk := &cancellation.Desk{
@@ -126,13 +128,13 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
-	b.dispatcher = slackui.NewDispatcher(slackui.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy, Words: words,
+	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
+		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy, Words: writer,
 		Search: b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
-		b.socket = slackui.NewSocket(slackui.SocketOptions{
+		b.socket = receive.NewSocket(receive.SocketOptions{
 			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log,
 		})
 	}
@@ -141,11 +143,11 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 
 // say tells NOTIFY_CHANNEL something that concerns no request. Failing is only logged:
 // what is said stands in the log too.
-func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m slackui.Message) {
+func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m words.Message) {
 	if b.cfg.NotifyChannel == "" {
 		return
 	}
-	if err := announcer.Say(ctx, b.cfg.NotifyChannel, m); err != nil {
+	if err := announcer.PostNotice(ctx, b.cfg.NotifyChannel, m); err != nil {
 		b.log.Warn("telling NOTIFY_CHANNEL", "err", err)
 	}
 }
@@ -283,7 +285,7 @@ func (b *bot) listen() ([]listener, error) {
 		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
 	}
 	b.log.Info("listening", "for", "Slack", "addr", requests.Addr().String())
-	slack := slackui.NewHTTP(slackui.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
+	slack := receive.NewHTTP(receive.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
 	return append(listeners, listener{requests, slack.Routes()}), nil
 }
 

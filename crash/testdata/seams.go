@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/store"
+	"cancel-server/internal/slackui/receive"
 )
 
 // crashPoint is one boundary at which this process ends or stops: NAME#PASSAGE:DEED.
@@ -167,17 +168,17 @@ func (a crashAnnouncer) Find(ctx context.Context, in cancellation.Place, kind ca
 
 // crashHandler stands before and after the acknowledgement of a submission, and of a
 // click on a message.
-type crashHandler struct{ slackui.Handler }
+type crashHandler struct{ receive.Handler }
 
-func newCrashApp(o slackui.Options) slackui.Handler { return crashHandler{slackui.NewApp(o)} }
+func newCrashApp(o slackui.Options) receive.Handler { return crashHandler{slackui.NewApp(o)} }
 
-func (h crashHandler) Interaction(ctx context.Context, i slackui.Interaction) (slackui.Reply, slackui.After) {
+func (h crashHandler) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	reply, after := h.Handler.Interaction(ctx, i)
 	name := ""
 	switch {
-	case i.Kind == slackui.ViewSubmission:
+	case i.Kind == receive.ViewSubmission:
 		name = "submission.acknowledge"
-	case i.Kind == slackui.BlockActions && i.View == nil:
+	case i.Kind == receive.BlockActions && i.View == nil:
 		name = "click.acknowledge"
 	default:
 		return reply, after

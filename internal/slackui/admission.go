@@ -3,48 +3,45 @@ package slackui
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
-// mayAsk tells who asks and, where it is certain already that they may not, what they read.
-func (a *App) mayAsk(ctx context.Context, c Command) (by cancellation.Person, refused []line) {
-	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: cut(oneLine(c.UserName), 100)}
+// mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
+func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
+	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(ctx, by)
 	if !known {
-		return by, nil
+		return by, refused
 	}
-	by.Team, by.Name = cmp.Or(who.Team, by.Team), cut(cmp.Or(oneLine(who.Name), by.Name), 100)
+	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
 	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
-		decision = authz.Decision{Rule: ruleServersPerDay, Reason: a.tooMany()}
+		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
 	if decision.Effect != authz.Refused {
-		return by, nil
+		return by, refused
 	}
 	a.log.Info("opening no form", "user", who.ID(), "rule", decision.Rule)
-	return by, append(refusedLines(decision), a.mayApprove(who)...)
+	return by, a.words.MayNotAsk(decision, a.mayApprove(who))
 }
 
-// mayApprove says what somebody can do here who may not ask, and may approve.
-func (a *App) mayApprove(who authz.Principal) []line {
-	known := who.GroupsKnown || a.directory.named() == nil // the policy names no group
-	if !known || a.policy.MayApproveAtAll(who).Effect == authz.Refused {
-		return nil
-	}
-	return []line{words("You can approve what others ask for: press Approve or Decline at a request that waits, " +
-		"in its channel or in your direct messages. " + a.commandName + " help says what else there is.")}
+// mayApprove reports whether somebody is known to be one who may approve.
+func (a *App) mayApprove(who authz.Principal) bool {
+	known := who.GroupsKnown || a.directory.policyGroups() == nil // the policy names no group
+	return known && a.policy.MayApproveAtAll(who).Effect != authz.Refused
 }
 
-// ruleServersPerDay refuses whoever asked for as many servers today as anybody may.
+// ruleServersPerDay refuses anyone who asked for the most servers of a day.
 const ruleServersPerDay = "builtin-servers-per-day"
 
-// dayIsFull reports whether a form would be filled in for nothing. Where that cannot be
-// read the submission says so.
+// dayIsFull reports whether a person has asked for the most servers of a day. It returns
+// false where that cannot be read: the submission reads it again.
 func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	full, err := a.desk.Full(ctx, who)
 	if err != nil {
@@ -53,31 +50,24 @@ func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	return full
 }
 
-func (a *App) tooMany() string {
-	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", a.desk.ServersPerDay)
-}
-
-// unspoken is said to those whom Slack has not named, or put into groups, yet.
-const unspoken = "Slack did not say in time who you are: try again."
-
-// unseeing says why a person is shown no server; "" where they may see them. The form
+// unseeing returns why a person sees no server; "" where they may see them. The form
 // may have opened before Slack said who they are and what groups they are in, or have
 // stood open since they left: names, addresses and costs are for those who may ask. Where
-// Slack does not say in time they are shown nothing, as a submission would be refused.
+// Slack does not answer in time they see nothing, as a submission would be refused.
 func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
-		return unspoken
+		return words.PeopleUnread
 	}
 	return a.refusal(who, meta)
 }
 
-// foretell says why the policy would refuse a submission for the card's server, whatever
-// the person states in it; nil where that is not certain. The submission is decided anew.
-func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Card) []line {
+// foretell is how the policy would refuse a submission for the card's server, whatever
+// the person states in it; nil where that is not certain. The submission is decided again.
+func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Card) *authz.Decision {
 	if card == nil {
 		return nil
 	}
@@ -93,7 +83,7 @@ func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Ca
 	if d.Effect != authz.Refused || d.Again {
 		return nil
 	}
-	return refusedOnCard(d)
+	return &d
 }
 
 func (a *App) refusal(who authz.Principal, meta metadata) string {
@@ -102,5 +92,5 @@ func (a *App) refusal(who authz.Principal, meta metadata) string {
 		return ""
 	}
 	a.log.Info("showing no servers", "user", who.ID(), "rule", d.Rule)
-	return "You may not ask for cancellations here: " + shown(d.Reason) + " Rule " + shown(d.Rule) + "."
+	return words.SeesNoServer(d)
 }

@@ -8,6 +8,8 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *testing.T) {
@@ -17,19 +19,19 @@ func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *tes
 	require.NoError(t, s.slack.Fault("users.info", fakeslack.FaultError500, 1))
 	s.command(who, "")
 	form := s.top(who)
-	offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: who, View: form.ID, BlockID: serverBlock, ActionID: serverAction, Value: "db-042"})
+	offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: who, View: form.ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: "db-042"})
 	require.NoError(t, err)
 	assert.Empty(t, offered.Options, "no names, no addresses")
 
 	s.choose(who, db)
 	shown := s.waitFor(who, "You may not ask for cancellations here: you belong to another workspace")
-	assert.Contains(t, textOf(shown.View), "Rule builtin-stranger.")
+	assert.Contains(t, slacktest.TextOf(shown.View), "Rule builtin-stranger.")
 	assert.NotContains(t, string(shown.View), "10.3.4.5")
 
 	typed := filled(db, dbName)
-	delete(typed, belongs(confirmBlock, db))
+	delete(typed, words.BlockOf(words.ConfirmBlock, db))
 	told, _ := s.submit(who, typed)["errors"].(map[string]any)
-	assert.Contains(t, told[serverBlock], "Rule builtin-stranger. Nothing was filed.")
+	assert.Contains(t, told[words.ServerBlock], "Rule builtin-stranger. Nothing was filed.")
 	assert.Zero(t, s.rack.reads, "SoftLayer was not asked for them")
 }
 
@@ -47,9 +49,9 @@ func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
 			s := newStage(t)
 			require.NoError(t, s.slack.Fault(unanswered.method, unanswered.fault, 1))
 			s.command(s.cast.Outsider, "1234567")
-			s.waitFor(s.cast.Outsider, unspoken)
+			s.waitFor(s.cast.Outsider, words.PeopleUnread)
 			form := s.top(s.cast.Outsider)
-			offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: s.cast.Outsider, View: form.ID, BlockID: serverBlock, ActionID: serverAction, Value: "db-042"})
+			offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: s.cast.Outsider, View: form.ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: "db-042"})
 			require.NoError(t, err)
 			assert.Empty(t, offered.Options, "no names, no addresses")
 			s.rack.mu.Lock()

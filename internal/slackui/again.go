@@ -1,43 +1,37 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
-// mayAskAgain reports whether nothing was sent because the server is not what its card
-// showed: asked again, with a fresh card, the same may go.
-func mayAskAgain(r cancellation.Request) bool {
-	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
-		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
-	}, r.Why.Code)
-}
-
-// askAgain opens the form for whoever pressed "Ask again" and may ask, filled in as the
-// request was, with the server's card as it is now. What it says goes where the message
-// stands.
-func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
+// askAgain opens the form for anyone who pressed "Ask again" and may ask. It is filled in as
+// the request was, with the server's card as it is now. The result goes where the message is.
+func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	r, err := a.desk.Request(ctx, i.Action.Value)
-	if err != nil || !mayAskAgain(r) {
+	if err != nil || !words.CanAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
-		return nil, a.alone(i, line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + a.commandName + ".")})
+		return nil, a.whisper(i, a.words.CannotAskAgain())
 	}
-	by, refused := a.mayAsk(ctx, i.command())
-	if refused != nil {
-		return nil, a.alone(i, refused...)
+	by, refused := a.mayAsk(ctx, commandOf(i))
+	if !refused.Empty() {
+		return nil, a.whisper(i, refused)
 	}
 	meta := placed(i, by)
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
 		meta.Thread = i.ThreadTS
 	}
-	at, problem := a.openLooking(ctx, i, meta, name(r))
+	at, problem := a.openLooking(ctx, i, meta, words.ServerName(r))
 	switch {
-	case problem != nil:
-		return nil, a.alone(i, problem)
+	case !problem.Empty():
+		return nil, a.whisper(i, problem)
 	case at.id == "":
 		return nil, nil
 	}
@@ -45,44 +39,44 @@ func (a *App) askAgain(ctx context.Context, i Interaction) (Reply, After) {
 }
 
 // placed is the metadata of a form that was asked for in or from a message, or nowhere.
-func placed(i Interaction, by cancellation.Person) metadata {
-	meta := metadata{Channel: i.Channel, ChannelName: cut(i.ChannelName, 100), By: by}
+func placed(i receive.Interaction, by cancellation.Person) metadata {
+	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100), By: by}
 	if i.ResponseURL != "" {
 		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
 	}
 	return meta
 }
 
-// command is a click or a shortcut as the command that it stands for: the same checks are made.
-func (i Interaction) command() Command {
-	return Command{
-		Team: firstOf(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
+// commandOf is a click or a shortcut as the command that it stands for: the same checks are made.
+func commandOf(i receive.Interaction) receive.Command {
+	return receive.Command{
+		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
 		Channel: i.Channel, ChannelName: i.ChannelName, ResponseURL: i.ResponseURL, TriggerID: i.TriggerID,
 	}
 }
 
 // openLooking opens the modal that says what is being looked up. Nothing that could be
 // slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i Interaction, meta metadata, what string) (at shownView, problem line) {
+func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at displayedView, problem words.Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
-		return at, a.notOpenedLine()
+		return at, a.words.NotOpened()
 	}
-	return a.openView(ctx, i.TriggerID, i.User, lookingUp(what, sealed))
+	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
 }
 
 // showAgain fills the form as a request was, but for what only a reader of the fresh card
 // can say: its warnings, the typed name, and that associated items go which are not the same.
-func (a *App) showAgain(ctx context.Context, at shownView, meta metadata, before cancellation.Submission) {
-	f := a.form(ctx, meta, typed{})
-	if f.failed = a.unseeing(ctx, meta); f.failed == "" {
+func (a *App) showAgain(ctx context.Context, at displayedView, meta metadata, before cancellation.Submission) {
+	f := a.form(ctx, meta, words.Typed{})
+	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {
 		server := before.Card.Server.ID
-		f.typed = typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}
-		f.card, f.failed = a.cardOf(ctx, server)
+		f.Typed = words.Typed{Server: server, Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, ""), Associated: before.Associated}
+		f.Card, f.Failed = a.cardOf(ctx, server)
 	}
-	if f.card != nil && slices.Contains(cancellation.Changed(before.Card.Server, f.card.Server, true), cancellation.FactAssociated) {
-		f.typed.Associated = false // the tick was for others
+	if f.Card != nil && slices.Contains(cancellation.Changed(before.Card.Server, f.Card.Server, true), cancellation.FactAssociated) {
+		f.Typed.Associated = false // the tick was for others
 	}
 	a.show(ctx, at, meta, f)
 }

@@ -2,7 +2,6 @@ package slackui
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +15,8 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // rejectedIn is a request of the user's that ended because the server had changed, and
@@ -24,7 +25,7 @@ func (s *stage) rejectedIn(channel string, why cancellation.Reason) (cancellatio
 	s.t.Helper()
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
-	values[belongs(associatedBlock, db)] = map[string]map[string]any{associatedAction: {"selected_options": []any{map[string]any{"value": associatedValue}}}}
+	values[words.BlockOf(words.AssociatedBlock, db)] = map[string]map[string]any{words.AssociatedAction: {"selected_options": []any{map[string]any{"value": words.AssociatedValue}}}}
 	s.submit(s.cast.User, values)
 	r, standing := s.live(db)
 	require.True(s.t, standing)
@@ -45,7 +46,7 @@ func (s *stage) rejectedIn(channel string, why cancellation.Reason) (cancellatio
 }
 
 func (s *stage) announcer() *Announcer {
-	return NewAnnouncer(AnnouncerOptions{Web: s.app.web, Words: testWords(), Log: silent()})
+	return NewAnnouncer(AnnouncerOptions{Web: s.app.web, Words: testWords(), Log: slacktest.Silent()})
 }
 
 // press presses a button under a message.
@@ -59,10 +60,10 @@ func (s *stage) press(user string, at cancellation.Posted, block, action, value 
 	return ack
 }
 
-// toldAlone waits for an ephemeral message in a channel that only this person sees.
-func (s *stage) toldAlone(user, channel, text string) {
+// whispered waits for an ephemeral message in a channel that only this person sees.
+func (s *stage) whispered(user, channel, text string) {
 	s.t.Helper()
-	eventually(s.t, func() bool {
+	slacktest.Eventually(s.t, func() bool {
 		all, err := s.slack.Messages(s.t.Context(), channel, 0)
 		require.NoError(s.t, err)
 		for _, m := range all {
@@ -78,18 +79,18 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: "tags"})
-	changed := dbServer()
+	changed := slacktest.DBServer()
 	changed.Tags = []string{"retired"}
 	s.rack.set(changed)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "tags: retired")
 	read, err := parse(*viewOf(t, view.View), db)
 	require.NoError(t, err)
-	assert.Equal(t, typed{
+	assert.Equal(t, words.Typed{
 		Server: db, Reason: before.Submission.Reason, Content: before.Submission.Content, Associated: true,
 	}, read, "all but the typed name and the warnings is as it was")
 
-	s.submit(s.cast.User, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	s.submit(s.cast.User, fakeslack.Values{words.BlockOf(words.ConfirmBlock, db): {words.ConfirmAction: {"value": dbName}}})
 	r, standing := s.live(db)
 	require.True(t, standing)
 	assert.NotEqual(t, before.ID, r.ID)
@@ -103,12 +104,12 @@ func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: cancellation.FactAssociated})
 	require.True(t, before.Submission.Associated)
-	changed := dbServer()
+	changed := slacktest.DBServer()
 	billing := *changed.Billing
 	billing.Associated = append(slices.Clone(billing.Associated), cancellation.AssociatedItem{ID: 99, Description: "Backup vault", Fee: "70.00"})
 	changed.Billing = &billing
 	s.rack.set(changed)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "Backup vault")
 	read, err := parse(*viewOf(t, view.View), db)
 	require.NoError(t, err)
@@ -120,9 +121,9 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyWarned, Detail: "recent-transaction"})
-	s.press(s.cast.Requester, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.waitFor(s.cast.Requester, "Type "+dbName+" to confirm")
-	s.submit(s.cast.Requester, fakeslack.Values{belongs(confirmBlock, db): {confirmAction: {"value": dbName}}})
+	s.submit(s.cast.Requester, fakeslack.Values{words.BlockOf(words.ConfirmBlock, db): {words.ConfirmAction: {"value": dbName}}})
 	r, standing := s.live(db)
 	require.True(t, standing)
 	assert.Equal(t, s.cast.Requester, r.Submission.By.ID, "it is theirs")
@@ -132,8 +133,8 @@ func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
-	s.press(s.cast.Guest, at, buttonsBlock, againAction, before.ID)
-	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	s.press(s.cast.Guest, at, words.ButtonsBlock, words.AgainAction, before.ID)
+	s.whispered(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	open, err := s.slack.Views(s.cast.Guest)
 	require.NoError(t, err)
 	assert.Empty(t, open, "and sees no form")
@@ -148,9 +149,9 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	live, standing := s.live(db)
 	require.True(t, standing)
 	for _, value := range []string{"", "nonsense", live.ID} {
-		s.press(s.cast.Requester, at, buttonsBlock, againAction, value)
+		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, value)
 	}
-	s.toldAlone(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
+	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
 	open, err := s.slack.Views(s.cast.Requester)
 	require.NoError(t, err)
 	assert.Empty(t, open)
@@ -162,7 +163,7 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.waitFor(s.cast.User, "Looking up "+dbName)
 	close(gate)
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
@@ -173,34 +174,19 @@ func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.rack.fail(errors.New("SoftLayer is down"))
-	s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
 	assert.Contains(t, string(view.View), before.Submission.Content)
 }
 
-func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
-	t.Parallel()
-	for why, want := range map[cancellation.Reason]bool{
-		{Code: cancellation.WhyChanged, Detail: "name"}:              true,
-		{Code: cancellation.WhyBlocked, Detail: "transaction"}:       true,
-		{Code: cancellation.WhyWarned, Detail: "recent-transaction"}: true,
-		{Code: cancellation.WhyNotFound}:                             true,
-		{Detail: "Cancellation reason must be provided."}:            false,
-	} {
-		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, goldenRequest(cancellation.Rejected, because(why.Code, why.Detail))).Blocks))
-		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
-	}
-	assert.Len(t, testWords().Live(cancellation.Result, goldenRequest(cancellation.Denied, because(cancellation.WhyNotFound, ""))).Blocks, 1)
-}
-
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
-	a := NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: testWords(), Log: silent()})
-	r := goldenRequest(cancellation.Rejected, because(cancellation.WhyNotFound, ""))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a := NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: testWords(), Log: slacktest.Silent()})
+	r := slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound, ""))
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	assert.Len(t, far.received()[0].json["blocks"], 1)
+	assert.Len(t, far.Received()[0].JSON["blocks"], 1)
 }
 
 func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
@@ -216,7 +202,7 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 			_, err := s.slack.Say(t.Context(), fakeslack.Said{User: s.cast.User, Channel: s.cast.Channel, Text: "why?", ThreadTS: at.TS})
 			require.NoError(t, err)
 		}
-		s.press(s.cast.User, at, buttonsBlock, againAction, before.ID)
+		s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 		view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 		meta, err := s.app.sealer.open(t.Context(), viewOf(t, view.View).PrivateMetadata, s.cast.User)
 		require.NoError(t, err)
@@ -228,14 +214,14 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 
 func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		answer := `{"ok":true,"channel":"D1","ts":"1.2"}`
-		if c.method == "conversations.open" {
+		if c.Method == "conversations.open" {
 			answer = `{"ok":true,"channel":{"id":"D1"}}`
 		}
 		_, _ = io.WriteString(w, answer)
 	})
-	web := far.web(t)
+	app := &App{web: clientOf(t, far)}
 	var elsewhere atomic.Int32
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	t.Cleanup(stranger.Close)
@@ -243,11 +229,11 @@ func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 		stranger.URL + "/commands/1", "https://hooks.slack.com.evil.example/commands/1", "http://hooks.slack.com/commands/1",
 		"https://ana@hooks.slack.com/commands/1", strings.Replace(far.URL, "http://", "http://ana@", 1) + "/hook", "://",
 	} {
-		require.NoError(t, web.tellAlone(t.Context(), responseURL, "U1", words("You may not press this.")), responseURL)
+		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", words.PressUnread()), responseURL)
 		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
-		assert.Zero(t, far.count("/hook"), responseURL)
-		assert.Equal(t, n+1, far.count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
+		assert.Zero(t, far.Count("/hook"), responseURL)
+		assert.Equal(t, n+1, far.Count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
 	}
-	require.NoError(t, web.tellAlone(t.Context(), far.URL+"/hook", "U1", words("You may not press this.")))
-	assert.Equal(t, 1, far.count("/hook"), "the configured host is Slack's")
+	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", words.PressUnread()))
+	assert.Equal(t, 1, far.Count("/hook"), "the configured host is Slack's")
 }

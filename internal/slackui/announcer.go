@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // Message metadata by which a message is found again after a lost answer:
@@ -25,30 +24,29 @@ const (
 
 // Bounds of a search through a channel's history.
 const (
-	historyPage  = 200
 	historyPages = 10
 	clockSkew    = time.Minute // between this host and Slack
 )
 
-// AnnouncerOptions says how results are told.
+// AnnouncerOptions is what an Announcer is made of.
 type AnnouncerOptions struct {
-	Web   *Web
+	Web   *webapi.Client
 	Words Results
 	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
 	Log   *slog.Logger
 }
 
-// Results puts a request's present state in words.
+// Results writes the messages about a request's present state.
 type Results interface {
-	Result(r cancellation.Request) Message // with nothing to press
-	Live(kind cancellation.NoticeKind, r cancellation.Request) Message
-	Reminder(r cancellation.Request) Message
-	Alarm(r cancellation.Request) Message
+	Result(r cancellation.Request) words.Message // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message
+	Reminder(r cancellation.Request) words.Message
+	Alarm(r cancellation.Request) words.Message
 }
 
-// Announcer tells results in Slack. It implements cancellation.Announcer: each method
-// makes its call at most once and says what is known about it. Where Slack asked to
-// wait, none is made: Undelivered, with the time that is left.
+// Announcer posts results in Slack. It implements cancellation.Announcer: each method makes
+// its call at most once and returns what is known about it. Where Slack asked to wait, it
+// makes no call and returns Undelivered with the time that is left.
 type Announcer struct {
 	o AnnouncerOptions
 }
@@ -66,25 +64,19 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	channel := to.Channel
 	if channel == "" {
 		var err error
-		if channel, err = a.o.Web.directMessages(ctx, recipient(kind, r)); err != nil {
+		if channel, err = a.o.Web.OpenConversation(ctx, recipient(kind, r)); err != nil {
 			delivery, pause := openFailed(err)
 			a.report(r, "opening a direct message", delivery, err)
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
-	content := a.content(kind, r)
-	if to.Thread != "" {
-		content = append(content, slack.MsgOptionTS(to.Thread))
-	}
+	post := a.content(kind, r)
+	post.Channel, post.Thread = channel, to.Thread
 	var at cancellation.Posted
-	sent, err := traced(ctx, func(ctx context.Context) error {
-		return a.o.Web.limits.call("chat.postMessage", channel, func() (err error) {
-			at.Channel, at.TS, err = a.o.Web.patient.PostMessageContext(ctx, channel, content...)
-			return err
-		})
-	})
+	var err error
+	at.Channel, at.TS, err = a.o.Web.PostMessage(ctx, post)
 	if err != nil {
-		delivery, pause := postFailed(sent, err)
+		delivery, pause := postFailed(err)
 		a.report(r, "posting the result", delivery, err)
 		return cancellation.Posted{}, delivery, pause
 	}
@@ -97,10 +89,9 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	err := a.o.Web.limits.call("chat.update", "", func() error {
-		_, _, _, err := a.o.Web.patient.UpdateMessageContext(ctx, at.Channel, at.TS, a.content(kind, r)...)
-		return err
-	})
+	post := a.content(kind, r)
+	post.Channel = at.Channel
+	err := a.o.Web.UpdateMessage(ctx, at.TS, post)
 	if err == nil {
 		return cancellation.Delivered, 0
 	}
@@ -109,28 +100,16 @@ func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind can
 	return delivery, pause
 }
 
-// Respond posts for all in the channel by a command's response_url, which works also
-// where the bot is not a member: docs.slack.dev/interactivity/handling-user-interaction.
-// The URL is a capability: it is used only for Slack's host, and never logged.
+// Respond posts for everybody in the channel by a command's response_url.
 func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	if !a.o.Web.mayRespond(responseURL) {
-		a.report(r, "responding to the command", cancellation.Refusing, errors.New("response_url is not one of Slack's"))
-		return cancellation.Refusing, 0
-	}
 	message := a.o.Words.Result(r)
-	sent, err := traced(ctx, func(ctx context.Context) error {
-		return slack.PostWebhookCustomHTTPContext(ctx, responseURL, a.o.Web.webhooks, &slack.WebhookMessage{
-			Text: message.Text, Blocks: &slack.Blocks{BlockSet: message.Blocks}, ResponseType: slack.ResponseTypeInChannel,
-			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
-			// docs.slack.dev/interactivity/handling-user-interaction#publishing_in_thread
-			ThreadTimestamp: r.Submission.Place.Thread,
-		})
+	err := a.o.Web.Respond(ctx, responseURL, webapi.Response{
+		Text: message.Text, Blocks: message.Blocks, InChannel: true, Thread: r.Submission.Place.Thread,
 	})
 	if err == nil {
 		return cancellation.Delivered, 0
 	}
-	err = callError("response_url", err)
-	delivery, pause := respondFailed(sent, err)
+	delivery, pause := respondFailed(err)
 	a.report(r, "responding to the command", delivery, err)
 	return delivery, pause
 }
@@ -150,59 +129,33 @@ func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancel
 func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
 	channel := in.Channel
 	if channel == "" {
-		if channel, err = a.o.Web.directMessages(ctx, recipient(kind, r)); err != nil {
+		if channel, err = a.o.Web.OpenConversation(ctx, recipient(kind, r)); err != nil {
 			return at, false, err
 		}
 	}
-	oldest, cursor, more := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), "", false
+	oldest, page := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), webapi.Page{}
 	for range historyPages {
-		var page []slack.Message
 		if in.Thread != "" {
-			page, cursor, more, err = a.replies(ctx, channel, in.Thread, oldest, cursor)
+			page, err = a.o.Web.Replies(ctx, channel, in.Thread, oldest, page.Next)
 		} else {
-			page, cursor, more, err = a.history(ctx, channel, oldest, cursor)
+			page, err = a.o.Web.History(ctx, channel, oldest, page.Next)
 		}
 		if err != nil {
 			return at, false, err
 		}
-		for _, m := range page {
-			if about(m.Metadata, kind, r) && a.own(m) {
+		for _, m := range page.Messages {
+			if about(m.Metadata, kind, r) && (a.o.Bot == "" || m.BotID == a.o.Bot) {
 				return cancellation.Posted{Channel: channel, TS: m.Timestamp}, true, nil
 			}
 		}
-		if !more || cursor == "" {
+		if page.Next == "" {
 			return at, false, nil
 		}
 	}
 	return at, false, errors.New("there are more messages than are searched")
 }
 
-// history is one page of a channel's own messages, the newest first.
-func (a *Announcer) history(ctx context.Context, channel, oldest, cursor string) (page []slack.Message, next string, more bool, err error) {
-	err = a.o.Web.limits.call("conversations.history", "", func() error {
-		answer, err := a.o.Web.patient.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-			ChannelID: channel, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
-		})
-		if err == nil {
-			page, next, more = answer.Messages, answer.ResponseMetaData.NextCursor, answer.HasMore
-		}
-		return err
-	})
-	return page, next, more, err
-}
-
-// replies is one page of a thread's messages.
-func (a *Announcer) replies(ctx context.Context, channel, root, oldest, cursor string) (page []slack.Message, next string, more bool, err error) {
-	err = a.o.Web.limits.call("conversations.replies", "", func() (err error) {
-		page, more, next, err = a.o.Web.patient.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: channel, Timestamp: root, Limit: historyPage, IncludeAllMetadata: true, Oldest: oldest, Cursor: cursor,
-		})
-		return err
-	})
-	return page, next, more, err
-}
-
-func about(m slack.SlackMetadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
+func about(m webapi.Metadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
 	return m.EventType == metadataType && m.EventPayload[metadataID] == r.ID && m.EventPayload[metadataKind] == string(kind)
 }
 
@@ -210,21 +163,19 @@ func about(m slack.SlackMetadata, kind cancellation.NoticeKind, r cancellation.R
 // response_urls work without one.
 func (a *Announcer) Reach(ctx context.Context) error {
 	_, err := a.o.Web.AuthTest(ctx)
-	if refused, ok := errors.AsType[*APIError](err); ok && tokenRefused(refused.Code) {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.RefusesToken() {
 		return nil
 	}
 	return err
 }
-
-func (a *Announcer) own(m slack.Message) bool { return a.o.Bot == "" || m.BotID == a.o.Bot }
 
 // recipient is whom a direct message goes to.
 func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
 }
 
-func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) []slack.MsgOption {
-	var message Message
+func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
+	var message words.Message
 	switch {
 	case kind == cancellation.Alarm:
 		message = a.o.Words.Alarm(r)
@@ -233,37 +184,26 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 	default:
 		message = a.o.Words.Live(kind, r)
 	}
-	return []slack.MsgOption{
-		slack.MsgOptionText(message.Text, false), // escaped where it was written
-		slack.MsgOptionBlocks(message.Blocks...),
-		slack.MsgOptionMetadata(slack.SlackMetadata{
+	return webapi.Post{
+		Text: message.Text, Blocks: message.Blocks,
+		Metadata: webapi.Metadata{
 			EventType:    metadataType,
 			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
-		}),
-		slack.MsgOptionDisableLinkUnfurl(),
-		slack.MsgOptionDisableMediaUnfurl(),
+		},
 	}
+}
+
+// PostNotice posts a message about no request, once: where its answer is lost, it is not repeated.
+func (a *Announcer) PostNotice(ctx context.Context, channel string, m words.Message) error {
+	_, _, err := a.o.Web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
+	return err
 }
 
 // report logs what went wrong: the domain gets the class alone.
 func (a *Announcer) report(r cancellation.Request, doing string, delivery cancellation.Delivery, err error) {
 	level := slog.LevelWarn
-	if refused, ok := errors.AsType[*APIError](err); ok && ourFault(refused.Code) {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.OurFault() {
 		level = slog.LevelError
 	}
 	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "err", err)
-}
-
-// mayRespond reports whether a URL is a response_url of this Slack: on hooks.slack.com,
-// or where the API's URL was set to another host, on exactly that one.
-func (w *Web) mayRespond(responseURL string) bool {
-	to, err := url.Parse(responseURL)
-	if err != nil || to.User != nil {
-		return false
-	}
-	if to.Scheme == "https" && to.Host == "hooks.slack.com" {
-		return true
-	}
-	api, err := url.Parse(w.apiURL)
-	return err == nil && w.apiURL != slack.APIURL && to.Scheme == api.Scheme && to.Host == api.Host
 }

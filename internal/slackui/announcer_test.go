@@ -18,48 +18,52 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // plainWords words a result with nothing but its id.
 type plainWords struct{}
 
-func (plainWords) Reminder(r cancellation.Request) Message {
-	return Message{Text: "reminder of " + r.ID}
+func (plainWords) Reminder(r cancellation.Request) words.Message {
+	return words.Message{Text: "reminder of " + r.ID}
 }
 
-func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) Message {
+func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) words.Message {
 	return w.Result(r)
 }
 
-func (plainWords) Alarm(r cancellation.Request) Message { return Message{Text: "alarm " + r.ID} }
-
-func (plainWords) Result(r cancellation.Request) Message {
-	return Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
+func (plainWords) Alarm(r cancellation.Request) words.Message {
+	return words.Message{Text: "alarm " + r.ID}
 }
 
-func told() cancellation.Request {
+func (plainWords) Result(r cancellation.Request) words.Message {
+	return words.Message{Text: "result of " + r.ID, Blocks: []slack.Block{slack.NewDividerBlock()}}
+}
+
+func posted() cancellation.Request {
 	r := cancellation.Request{ID: "abc123", Ref: cancellation.NewReference()}
 	r.Submission.By = ana
 	return r
 }
 
-func announcerFor(t *testing.T, far *slackAnswers) (*Announcer, *lockedText) {
+func announcerFor(t *testing.T, far *slacktest.Answers) (*Announcer, *slacktest.Log) {
 	t.Helper()
-	log, logged := logInto()
-	return NewAnnouncer(AnnouncerOptions{Web: far.web(t), Words: plainWords{}, Bot: "B1", Log: log}), logged
+	log, logged := slacktest.LogInto()
+	return NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: plainWords{}, Bot: "B1", Log: log}), logged
 }
 
 func TestPostTellsTheChannel(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
 	a, _ := announcerFor(t, far)
-	r := told()
+	r := posted()
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
 
-	require.Len(t, far.received(), 1)
-	form := far.received()[0].form
+	require.Len(t, far.Received(), 1)
+	form := far.Received()[0].Form
 	assert.Equal(t, "C1", form.Get("channel"))
 	assert.Equal(t, "result of abc123", form.Get("text"))
 	assert.JSONEq(t, `[{"type":"divider"}]`, form.Get("blocks"))
@@ -70,56 +74,56 @@ func TestPostTellsTheChannel(t *testing.T) {
 
 func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
-		if c.method == "conversations.open" {
+	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+		if c.Method == "conversations.open" {
 			_, _ = io.WriteString(w, `{"ok":true,"channel":{"id":"D1"}}`)
 			return
 		}
 		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
 	})
 	a, _ := announcerFor(t, far)
-	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
+	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
-	require.Len(t, far.received(), 2)
-	assert.Equal(t, "U1", far.received()[0].form.Get("users"))
-	assert.Equal(t, "D1", far.received()[1].form.Get("channel"))
+	require.Len(t, far.Received(), 2)
+	assert.Equal(t, "U1", far.Received()[0].Form.Get("users"))
+	assert.Equal(t, "D1", far.Received()[1].Form.Get("channel"))
 }
 
 func TestARefusedTokenOpensNoDirectMessageAndIsNoOutage(t *testing.T) {
 	t.Parallel()
-	a, _ := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"token_revoked"}`)))
-	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, told())
+	a, _ := announcerFor(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"token_revoked"}`)))
+	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Refusing, delivery)
 	assert.NoError(t, a.Reach(t.Context()), "Slack answers: the results of others may be told by their response_url")
 }
 
 func TestWhatIsKnownAfterAPost(t *testing.T) {
 	t.Parallel()
-	status := func(code int, header ...string) func(http.ResponseWriter, slackCall) {
-		return func(w http.ResponseWriter, _ slackCall) {
+	status := func(code int, header ...string) func(http.ResponseWriter, slacktest.Call) {
+		return func(w http.ResponseWriter, _ slacktest.Call) {
 			for i := 0; i < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
 			}
 			w.WriteHeader(code)
 		}
 	}
-	refused := func(word string) func(http.ResponseWriter, slackCall) {
-		return answerJSON(`{"ok":false,"error":"` + word + `"}`)
+	refused := func(word string) func(http.ResponseWriter, slacktest.Call) {
+		return slacktest.AnswerJSON(`{"ok":false,"error":"` + word + `"}`)
 	}
 	for name, c := range map[string]struct {
-		answer func(http.ResponseWriter, slackCall)
+		answer func(http.ResponseWriter, slacktest.Call)
 		want   cancellation.Delivery
 		pause  time.Duration
 	}{
-		"ok without a ts":          {answer: answerJSON(`{"ok":true,"channel":"C1"}`), want: cancellation.Lost},
-		"not ok without a word":    {answer: answerJSON(`{"ok":false}`), want: cancellation.Lost},
-		"a page":                   {answer: answerJSON(`<html>`), want: cancellation.Lost},
-		"nothing":                  {answer: answerJSON(``), want: cancellation.Lost},
+		"ok without a ts":          {answer: slacktest.AnswerJSON(`{"ok":true,"channel":"C1"}`), want: cancellation.Lost},
+		"not ok without a word":    {answer: slacktest.AnswerJSON(`{"ok":false}`), want: cancellation.Lost},
+		"a page":                   {answer: slacktest.AnswerJSON(`<html>`), want: cancellation.Lost},
+		"nothing":                  {answer: slacktest.AnswerJSON(``), want: cancellation.Lost},
 		"fatal_error":              {answer: refused("fatal_error"), want: cancellation.Lost},
 		"internal_error":           {answer: refused("internal_error"), want: cancellation.Lost},
 		"500":                      {answer: status(500), want: cancellation.Lost},
-		"a connection that is cut": {answer: func(http.ResponseWriter, slackCall) { panic(http.ErrAbortHandler) }, want: cancellation.Lost},
+		"a connection that is cut": {answer: func(http.ResponseWriter, slacktest.Call) { panic(http.ErrAbortHandler) }, want: cancellation.Lost},
 		"429":                      {answer: status(429, "Retry-After", "3"), want: cancellation.Undelivered, pause: 3 * time.Second},
 		"429 without a time":       {answer: status(429), want: cancellation.Undelivered},
 		"ratelimited":              {answer: refused("ratelimited"), want: cancellation.Undelivered},
@@ -140,13 +144,13 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, c.answer)
+			far := slacktest.NewAnswers(t, c.answer)
 			a, logged := announcerFor(t, far)
-			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, c.pause, pause)
 			assert.Zero(t, at)
-			assert.Len(t, far.received(), 1, "one call, never repeated")
+			assert.Len(t, far.Received(), 1, "one call, never repeated")
 			assert.NotEmpty(t, logged.String())
 		})
 	}
@@ -154,33 +158,33 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 
 func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
 	far.Close()
-	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
-	assert.Empty(t, far.received())
+	assert.Empty(t, far.Received())
 }
 
 func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	far := newSlackAnswers(t, func(http.ResponseWriter, slackCall) { cancel(); <-release })
+	far := slacktest.NewAnswers(t, func(http.ResponseWriter, slacktest.Call) { cancel(); <-release })
 	defer close(release)
 	a, _ := announcerFor(t, far)
-	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Lost, delivery)
 }
 
 func TestBadBlocksAreLoggedLoudlyWithSlacksWords(t *testing.T) {
 	t.Parallel()
-	a, logged := announcerFor(t, newSlackAnswers(t, answerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
-	a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told())
+	a, logged := announcerFor(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] no more than 10"]}}`)))
+	a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Contains(t, logged.String(), "level=ERROR")
 	assert.Contains(t, logged.String(), "no more than 10")
 }
@@ -200,13 +204,13 @@ func TestUpdate(t *testing.T) {
 	} {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, answerJSON(answer))
+			far := slacktest.NewAnswers(t, slacktest.AnswerJSON(answer))
 			a, _ := announcerFor(t, far)
-			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, told())
+			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, posted())
 			assert.Equal(t, want, delivery)
-			require.Len(t, far.received(), 1)
-			assert.Equal(t, "1.2", far.received()[0].form.Get("ts"))
-			assert.Equal(t, "result of abc123", far.received()[0].form.Get("text"))
+			require.Len(t, far.Received(), 1)
+			assert.Equal(t, "1.2", far.Received()[0].Form.Get("ts"))
+			assert.Equal(t, "result of abc123", far.Received()[0].Form.Get("text"))
 		})
 	}
 }
@@ -240,8 +244,8 @@ func TestRespond(t *testing.T) {
 				_, _ = w.Write([]byte(c.said))
 			}))
 			defer far.Close()
-			a, logged := announcerFor(t, &slackAnswers{Server: far})
-			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", told())
+			a, logged := announcerFor(t, &slacktest.Answers{Server: far})
+			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, "in_channel", got["response_type"])
 			assert.Equal(t, "result of abc123", got["text"])
@@ -255,27 +259,21 @@ func TestRespond(t *testing.T) {
 
 func TestACapabilityIsUsedOnlyForSlackAndNeverLogged(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, logged := announcerFor(t, far)
 	for _, elsewhere := range []string{
 		"", "://", "https://evil.example/capability", "https://hooks.slack.com.evil.example/capability", "http://hooks.slack.com/capability",
 		"https://hooks.slack.com@evil.example/capability", strings.Replace(far.URL, "http://", "https://", 1) + "/capability",
 		strings.Replace(far.URL, "http://", "http://user@", 1) + "/capability",
 	} {
-		delivery, _ := a.Respond(t.Context(), elsewhere, told())
+		delivery, _ := a.Respond(t.Context(), elsewhere, posted())
 		assert.Equal(t, cancellation.Refusing, delivery, elsewhere)
 	}
-	assert.Empty(t, far.received())
+	assert.Empty(t, far.Received())
 	far.Close()
-	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", told())
+	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", posted())
 	assert.Equal(t, cancellation.Undelivered, delivery)
 	assert.NotContains(t, logged.String(), "capability")
-
-	own, err := NewWeb(WebOptions{})
-	require.NoError(t, err)
-	defer own.Close()
-	assert.True(t, own.mayRespond("https://hooks.slack.com/commands/T1/2/3"))
-	assert.False(t, own.mayRespond("https://slack.com/commands/T1/2/3"))
 }
 
 func TestFind(t *testing.T) {
@@ -301,19 +299,19 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, func(w http.ResponseWriter, call slackCall) {
+			far := slacktest.NewAnswers(t, func(w http.ResponseWriter, call slacktest.Call) {
 				answer := c.first
-				if call.form.Get("cursor") != "" {
+				if call.Form.Get("cursor") != "" {
 					answer = c.second
 				}
 				_, _ = io.WriteString(w, answer)
 			})
 			a, _ := announcerFor(t, far)
-			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Unix(1_800_000_060, 0))
+			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Unix(1_800_000_060, 0))
 			assert.Equal(t, c.known, known)
 			assert.Equal(t, c.ts != "", found)
 			assert.Equal(t, c.ts, at.TS)
-			ask := far.received()[0].form
+			ask := far.Received()[0].Form
 			assert.Equal(t, "1", ask.Get("include_all_metadata"))
 			assert.Equal(t, "1800000000.000000", ask.Get("oldest"), "a minute for clocks that differ")
 		})
@@ -322,26 +320,26 @@ func TestFind(t *testing.T) {
 
 func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
 	a, _ := announcerFor(t, far)
-	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, told(), time.Now())
+	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Now())
 	assert.False(t, known)
-	assert.Len(t, far.received(), historyPages)
+	assert.Len(t, far.Received(), historyPages)
 }
 
 // The same calls as a strict workspace judges them.
 func TestAnnouncingInAStrictWorkspace(t *testing.T) {
-	inVirtualTime(t, announceInAStrictWorkspace)
+	slacktest.InVirtualTime(t, announceInAStrictWorkspace)
 }
 
 func announceInAStrictWorkspace(t *testing.T) {
-	w := newWorkspace(t, fakeslack.Options{})
+	w := slacktest.NewWorkspace(t, fakeslack.Options{})
 	w.SetScopes("chat:write", "im:write", "channels:history", "im:history")
-	web := w.web(t)
+	web := clientIn(t, w)
 	who, err := web.AuthTest(t.Context())
 	require.NoError(t, err)
-	a := NewAnnouncer(AnnouncerOptions{Web: web, Words: plainWords{}, Bot: who.Bot, Log: silent()})
-	r := told()
+	a := NewAnnouncer(AnnouncerOptions{Web: web, Words: plainWords{}, Bot: who.Bot, Log: slacktest.Silent()})
+	r := posted()
 	r.Submission.By.ID = w.Cast().User
 
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r)
@@ -372,7 +370,7 @@ func announceInAStrictWorkspace(t *testing.T) {
 	w.SetScopes("chat:write")
 	_, _, known = a.Find(t.Context(), cancellation.Place{Channel: w.Cast().Channel}, cancellation.Result, r, time.Now())
 	assert.False(t, known, "no scope, no knowledge")
-	assert.Empty(t, slices.DeleteFunc(w.rulesBroken(), func(rule string) bool {
+	assert.Empty(t, slices.DeleteFunc(w.RulesBroken(), func(rule string) bool {
 		return !strings.Contains(rule, "invalid") // refusals of a place are no broken rules
 	}))
 }

@@ -3,17 +3,17 @@ package slackui
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 const (
@@ -35,17 +35,17 @@ type Asker interface {
 	MayFreeze(who authz.Principal) authz.Decision
 }
 
-// Options says what an App is made of. Every field without a default is required.
+// Options is what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk // reads cards, decides and records
-	Web       *Web               // opens and changes modals
+	Web       *webapi.Client     // opens and changes modals
 	Directory *Directory         // knows who asks
 	Search    Searcher           // finds servers for the typeahead
 	Named     Searcher           // finds the servers that a command or a message names, as they are now; nil: Search does
 	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
 	Policy    Asker              // refuses at the command whom no permit can match
-	Words     Words              // links tickets in cards and answers
+	Words     words.Writer       // links tickets in cards and answers
 	Key       []byte             // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore          // keeps the cards that do not fit private_metadata
 	Team      string             // id of the workspace that the app is installed in
@@ -55,70 +55,70 @@ type Options struct {
 
 // App is the bot's flows. It implements Handler.
 type App struct {
-	desk        *cancellation.Desk
-	web         *Web
-	directory   *Directory
-	search      Searcher
-	byName      Searcher
-	virtual     Virtual
-	near        Neighbors
-	policy      Asker
-	words       Words
-	sealer      sealer
-	team        string
-	commandName string
-	log         *slog.Logger
-	choices     *choices
+	desk      *cancellation.Desk
+	web       *webapi.Client
+	directory *Directory
+	search    Searcher
+	byName    Searcher
+	virtual   Virtual
+	near      Neighbors
+	policy    Asker
+	words     words.Writer
+	sealer    sealer
+	team      string
+	log       *slog.Logger
+	choices   *choices
 }
 
-var _ Handler = (*App)(nil)
+var _ receive.Handler = (*App)(nil)
 
 // NewApp makes the flows.
 func NewApp(o Options) *App {
 	if o.Named == nil {
 		o.Named = o.Search
 	}
+	o.Words.Command = cmp.Or(o.Command, "/cancel-server")
 	return &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
 		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
-		commandName: cmp.Or(o.Command, "/cancel-server"), log: o.Log, choices: newChoices(),
+		log: o.Log, choices: newChoices(),
 	}
 }
 
 // Command opens the form. Nothing that could be slow stands between the command and
 // views.open: the trigger lives 3 s.
-func (a *App) Command(ctx context.Context, c Command) (Reply, After) {
-	query := cut(strings.TrimSpace(c.Text), maxQuery)
+func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {
+	query := words.Cut(strings.TrimSpace(c.Text), maxQuery)
 	if strings.EqualFold(query, "help") {
-		return a.help(), nil
+		return ephemeral(a.words.Help()), nil
 	}
 	if order, is := freezeOrder(query); is {
 		return a.freeze(ctx, c, order), nil
 	}
 	by, refused := a.mayAsk(ctx, c)
-	if refused != nil {
-		return ephemeral(refused...), nil
+	if !refused.Empty() {
+		return ephemeral(refused), nil
 	}
 	meta := metadata{
-		Channel: c.Channel, ChannelName: cut(c.ChannelName, 100), By: by,
+		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100), By: by,
 		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
 	}
 	return a.open(ctx, c, meta, query)
 }
 
-func (a *App) open(ctx context.Context, c Command, meta metadata, query string) (Reply, After) {
+func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query string) (receive.Reply, receive.After) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", c.User, "err", err)
-		return a.notOpened(), nil
+		return ephemeral(a.words.NotOpened()), nil
 	}
-	view := a.words.modal(a.form(ctx, meta, typed{}), sealed)
+	view := a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)
 	if query != "" {
-		view = lookingUp(query, sealed)
+		view = words.LookingUp(query, sealed)
 	}
 	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
 	switch {
-	case problem != nil:
+	case !problem.Empty():
 		return ephemeral(problem), nil
 	case at.id == "" || query == "":
 		return nil, nil
@@ -126,68 +126,56 @@ func (a *App) open(ctx context.Context, c Command, meta metadata, query string) 
 	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
 }
 
-// openView opens a form. Where it may not have opened, problem says so to the person;
+// openView opens a form. problem is for the person where it may not have opened;
 // at is empty too where an earlier delivery has opened it.
-func (a *App) openView(ctx context.Context, trigger, user string, view slack.ModalViewRequest) (at shownView, problem line) {
+func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
-		return shownView{}, a.openFailed(err)
+		return displayedView{}, a.openFailed(err)
 	}
-	return shownView{id: id, hash: hash, choice: a.choices.note(id, "")}, nil
+	return displayedView{id: id, hash: hash, choice: a.choices.note(id, "")}, problem
 }
 
-// openFailed answers who asked for a form that may not have opened.
-func (a *App) openFailed(err error) line {
-	refused, answered := errors.AsType[*APIError](err)
-	_, limited := errors.AsType[*slack.RateLimitedError](err) // nothing was opened
+// openFailed is for a person whose form may not have opened.
+func (a *App) openFailed(err error) words.Message {
+	refused, answered := errors.AsType[*webapi.Error](err)
+	_, limited := webapi.RetryAfter(err)
 	switch {
 	case limited:
-		return a.notOpenedLine()
-	case !answered, unclear(refused.Code):
-		return line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + a.commandName + " again.")}
+		return a.words.NotOpened()
+	case !answered, refused.Unclear():
+		return a.words.OpeningUnclear()
 	case refused.Code == "exchanged_trigger_id": // an earlier delivery of this command opened it
-		return nil
+		return words.Message{}
 	}
-	return a.notOpenedLine()
-}
-
-func (a *App) notOpened() Reply { return ephemeral(a.notOpenedLine()) }
-
-func (a *App) notOpenedLine() line {
-	return line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + a.commandName + " again.")}
+	return a.words.NotOpened()
 }
 
 // Interaction answers what people do in the bot's modals, with its messages, and with its
 // shortcuts.
-func (a *App) Interaction(ctx context.Context, i Interaction) (Reply, After) {
+func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
-	case ViewSubmission:
-		if i.View != nil && slices.Contains([]string{declineCallback, foundCallback, leaveCallback}, i.View.CallbackID) {
+	case receive.ViewSubmission:
+		if i.View != nil && slices.Contains([]string{words.DeclineCallback, words.FoundCallback, words.LeaveCallback}, i.View.CallbackID) {
 			return a.submitClickForm(ctx, i), nil
 		}
 		return a.submit(ctx, i), nil
-	case BlockSuggestion:
+	case receive.BlockSuggestion:
 		return a.suggest(ctx, i), nil
-	case BlockActions:
+	case receive.BlockActions:
 		if i.View == nil {
 			return a.click(ctx, i)
 		}
 		return nil, a.choose(i)
-	case Shortcut, MessageAction:
+	case receive.Shortcut, receive.MessageAction:
 		return a.shortcut(ctx, i)
-	case ViewClosed:
+	case receive.ViewClosed:
 	}
 	return nil, nil
 }
 
 // form is the modal for what was typed so far, without a card.
-func (a *App) form(ctx context.Context, meta metadata, t typed) form {
-	return form{account: a.desk.Account, place: meta.place(), typed: t, frozen: a.frozen(ctx)}
-}
-
-// reply is the body of an acknowledgement.
-func reply(body any) Reply {
-	data, _ := json.Marshal(body) // our own views, strings and numbers: always JSON
-	return data
+func (a *App) form(ctx context.Context, meta metadata, t words.Typed) words.Form {
+	return words.Form{Account: a.desk.Account, Place: meta.place(), Typed: t, Frozen: a.frozen(ctx)}
 }

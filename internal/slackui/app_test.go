@@ -13,6 +13,10 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
@@ -23,7 +27,7 @@ func TestACommandOpensTheFormWithoutAskingSoftLayer(t *testing.T) {
 	s.rack.fail(errors.New("SoftLayer is down"))
 	ack := s.command(s.cast.User, "")
 	assert.Equal(t, "null", string(ack.Body), "an opened form is acknowledged with nothing")
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	assert.Contains(t, text, "Account acme-prod (123456) · the result goes to #infra-changes")
 	assert.Zero(t, s.rack.reads)
 }
@@ -33,7 +37,7 @@ func TestHelpAnswersTheAskerAlone(t *testing.T) {
 	s := newStage(t)
 	ack := s.command(s.cast.Outsider, " HELP ")
 	assert.Contains(t, string(ack.Body), `"ephemeral"`)
-	assert.Contains(t, textOf(ack.Body), "/cancel-server NAME")
+	assert.Contains(t, slacktest.TextOf(ack.Body), "/cancel-server NAME")
 	assert.Zero(t, s.count("views.open"))
 }
 
@@ -47,8 +51,8 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 	} {
 		ack := s.command(who, "")
 		assert.Contains(t, string(ack.Body), `"ephemeral"`)
-		assert.Contains(t, textOf(ack.Body), "Nothing was filed.")
-		assert.Contains(t, textOf(ack.Body), "Rule "+rule)
+		assert.Contains(t, slacktest.TextOf(ack.Body), "Nothing was filed.")
+		assert.Contains(t, slacktest.TextOf(ack.Body), "Rule "+rule)
 	}
 	assert.Zero(t, s.count("views.open"))
 }
@@ -61,17 +65,17 @@ func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 		s.app.policy = s.desk.Policy.(*authz.Policy)
 	})
 	unknown := s.command(s.cast.Approver, "")
-	assert.NotContains(t, textOf(unknown.Body), can, "of one whose groups are not read yet nobody knows")
+	assert.NotContains(t, slacktest.TextOf(unknown.Body), can, "of one whose groups are not read yet nobody knows")
 	require.NoError(t, s.app.directory.Warm(t.Context()))
-	said := textOf(s.command(s.cast.Approver, "").Body)
+	said := slacktest.TextOf(s.command(s.cast.Approver, "").Body)
 	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
 	assert.Contains(t, said, can)
-	assert.NotContains(t, textOf(s.command(s.cast.Outsider, "").Body), can)
-	assert.NotContains(t, textOf(s.command(s.cast.Guest, "").Body), can, "guests do nothing")
+	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Outsider, "").Body), can)
+	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Guest, "").Body), can, "guests do nothing")
 
 	m := s.alert("db-042.stg.example.com is down", "")
 	s.use(s.cast.Approver, MessageShortcut, &m)
-	s.toldAlone(s.cast.Approver, s.cast.Channel, can)
+	s.whispered(s.cast.Approver, s.cast.Channel, can)
 }
 
 func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
@@ -80,7 +84,7 @@ func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
 	for _, fault := range []string{fakeslack.FaultInvalidAuth, fakeslack.FaultRateLimited} {
 		require.NoError(t, s.slack.Fault("views.open", fault, 1))
 		ack := s.command(s.cast.User, "")
-		assert.Contains(t, textOf(ack.Body), "Nothing was opened and nothing was filed.", fault)
+		assert.Contains(t, slacktest.TextOf(ack.Body), "Nothing was opened and nothing was filed.", fault)
 	}
 }
 
@@ -92,7 +96,7 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 	open, err := s.slack.Views(s.cast.User)
 	require.NoError(t, err)
 	assert.Len(t, open, 1)
-	assert.Nil(t, s.app.openFailed(&APIError{Method: "views.open", Code: "exchanged_trigger_id"}))
+	assert.Empty(t, s.app.openFailed(&webapi.Error{Method: "views.open", Code: "exchanged_trigger_id"}))
 	said, err := s.slack.Messages(t.Context(), s.cast.Channel, 0)
 	require.NoError(t, err)
 	assert.Empty(t, said, "nobody hears that nothing was opened")
@@ -104,10 +108,10 @@ func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
 	for _, fault := range []string{fakeslack.FaultFatalError, fakeslack.FaultInternalError, fakeslack.FaultDropAfter} {
 		require.NoError(t, s.slack.Fault("views.open", fault, 1))
 		ack := s.command(s.cast.User, "")
-		assert.Contains(t, textOf(ack.Body), "If no form has opened", fault)
-		assert.NotContains(t, textOf(ack.Body), "Nothing was opened", fault)
+		assert.Contains(t, slacktest.TextOf(ack.Body), "If no form has opened", fault)
+		assert.NotContains(t, slacktest.TextOf(ack.Body), "Nothing was opened", fault)
 	}
-	assert.NotEmpty(t, textOf(s.top(s.cast.User).View), "the last one did open")
+	assert.NotEmpty(t, slacktest.TextOf(s.top(s.cast.User).View), "the last one did open")
 }
 
 func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
@@ -141,12 +145,12 @@ func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing
 	t.Parallel()
 	s := newStage(t)
 	for i := range int64(maxNamed) {
-		server := dbServer()
+		server := slacktest.DBServer()
 		server.ID, server.FQDN = 1234600+i, fmt.Sprintf("many-%03d.example.com", i)
 		s.rack.set(server)
 	}
 	s.command(s.cast.User, "many")
-	text := textOf(s.waitFor(s.cast.User, "Very many servers match many").View)
+	text := slacktest.TextOf(s.waitFor(s.cast.User, "Very many servers match many").View)
 	assert.Contains(t, text, "Choose the one that you mean.")
 	assert.NotContains(t, text, "No server is called exactly")
 }
@@ -156,14 +160,14 @@ func TestANamedServerThatCannotBeReadLeavesTheForm(t *testing.T) {
 	s := newStage(t)
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.command(s.cast.User, "db-042")
-	assert.Contains(t, textOf(s.waitFor(s.cast.User, "did not answer").View), "Choose the server here.")
+	assert.Contains(t, slacktest.TextOf(s.waitFor(s.cast.User, "did not answer").View), "Choose the server here.")
 }
 
 func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for i := range int64(200) {
-		server := dbServer()
+		server := slacktest.DBServer()
 		server.ID = 1234600 + i
 		server.FQDN = fmt.Sprintf("many-%03d.%s.example.com", i, strings.Repeat("long", 20))
 		s.rack.set(server)
@@ -171,7 +175,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	s.command(s.cast.User, "")
 	ask := func(typed string) fakeslack.Suggestions {
 		offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{
-			User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: serverBlock, ActionID: serverAction, Value: typed,
+			User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: typed,
 		})
 		require.NoError(t, err)
 		require.Empty(t, offered.Error, "Slack takes the options")
@@ -183,7 +187,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	for _, o := range many.Options {
 		size += len(o)
 	}
-	assert.Less(t, size, maxOptionBytes)
+	assert.Less(t, size, receive.MaxReply)
 
 	one := ask("db-042.s")
 	require.Len(t, one.Options, 1)
@@ -199,7 +203,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	assert.Empty(t, ask("no such").Options)
 	s.rack.fail(errors.New("SoftLayer is down"))
 	assert.Empty(t, ask("db-042").Options, "an error offers nothing")
-	assert.Equal(t, `{"options":[]}`, string(options(nil)), "no options are an empty list, never {}")
+	assert.Equal(t, `{"options":[]}`, string(receive.SelectOptions(nil)), "no options are an empty list, never {}")
 }
 
 func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
@@ -208,7 +212,7 @@ func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
 	view := s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
-	text := textOf(view.View)
+	text := slacktest.TextOf(view.View)
 	for _, part := range []string{
 		"fra02 · Ubuntu 22.04 · private 10.3.4.5 · public 169.50.1.2", "tags: staging team-data · ordered 3 Mar 2021",
 		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is gone on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
@@ -217,7 +221,7 @@ func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
 		assert.Contains(t, text, part)
 	}
 	s.choose(s.cast.User, web)
-	assert.NotContains(t, textOf(s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm").View), "db-042", "nothing of the other server stays")
+	assert.NotContains(t, slacktest.TextOf(s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm").View), "db-042", "nothing of the other server stays")
 }
 
 func TestASlowCardNeverReplacesANewerChoice(t *testing.T) {
@@ -231,7 +235,7 @@ func TestASlowCardNeverReplacesANewerChoice(t *testing.T) {
 	s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm")
 	close(gate)
 	require.NoError(t, s.dispatcher.Shutdown(t.Context()), "the slow card came")
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Type web-001.stg.example.com to confirm")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Type web-001.stg.example.com to confirm")
 	assert.Equal(t, 1, s.count("views.update"))
 }
 
@@ -245,7 +249,7 @@ func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
 	meta := metadata{By: cancellation.Person{ID: s.cast.User}}
 	sealed, err := s.app.sealer.seal(t.Context(), meta)
 	require.NoError(t, err)
-	_, err = s.app.web.UpdateView(t.Context(), before.ID, "", lookingUp("meanwhile", sealed)) // another hand changes the view
+	_, err = s.app.web.UpdateView(t.Context(), before.ID, "", words.LookingUp("meanwhile", sealed)) // another hand changes the view
 	require.NoError(t, err)
 	close(gate)
 	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
@@ -266,37 +270,19 @@ func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
 func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	server := dbServer()
+	server := slacktest.DBServer()
 	server.OpenTicket = &cancellation.TicketID{ID: 153572280}
 	s.rack.set(server)
 	s.command(s.cast.User, "1234567")
 	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 stands already.")
-	assert.NotContains(t, textOf(view.View), "to confirm")
+	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	assert.Contains(t, string(view.View), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`)
 	values := filled(db, "")
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	answer := s.submit(s.cast.User, values)
 	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 stands already")
 	_, standing := s.live(db)
 	assert.False(t, standing, "nothing is recorded")
-}
-
-func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
-	t.Parallel()
-	ticket := cancellation.TicketID{ID: 153572280}
-	server := dbServer()
-	server.OpenTicket = &ticket
-	card := cancellation.Card{Server: server, ReadAt: noon, Standing: &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: ticket}}
-	shown := func() string {
-		blocks, err := json.Marshal(testWords().cardBlocks(card, nil))
-		require.NoError(t, err)
-		return string(blocks)
-	}
-	assert.Equal(t, 1, strings.Count(shown(), "⛔"))
-	assert.Equal(t, 1, strings.Count(shown(), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`))
-	assert.Contains(t, shown(), "request 7F3K-2QXD")
-	card.Standing.Ticket.ID++
-	assert.Equal(t, 2, strings.Count(shown(), "⛔"), "another ticket is told of too")
 }
 
 func TestForgottenChoicesStayBounded(t *testing.T) {

@@ -12,11 +12,14 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // bigServer is a server whose card fits no private_metadata.
 func bigServer() cancellation.Server {
-	server, random := dbServer(), rand.New(rand.NewPCG(5, 6))
+	server, random := slacktest.DBServer(), rand.New(rand.NewPCG(5, 6))
 	for range 1000 {
 		server.Tags = append(server.Tags, fmt.Sprintf("%x", random.Uint64()))
 	}
@@ -49,9 +52,9 @@ func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
 	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
-	assert.NotContains(t, textOf(view.View), "to confirm")
+	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	values := filled(db, dbName)
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "The server's card could not be kept. Nothing was filed")
 	_, standing := s.live(db)
 	assert.False(t, standing)
@@ -62,11 +65,11 @@ func TestWhatBelongsToSomebodyElseIsNotAnswered(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	i := s.interaction(nil)
-	i.User, i.Action = s.cast.Outsider, Action{BlockID: serverBlock, ActionID: serverAction, Value: "db-042", Selected: "1234568"}
-	i.Kind = BlockSuggestion
+	i.User, i.Action = s.cast.Outsider, receive.Action{BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: "db-042", Selected: "1234568"}
+	i.Kind = receive.BlockSuggestion
 	offered, _ := s.app.Interaction(t.Context(), i)
 	assert.Equal(t, `{"options":[]}`, string(offered))
-	i.Kind = BlockActions
+	i.Kind = receive.BlockActions
 	reads := s.rack.reads
 	_, after := s.app.Interaction(t.Context(), i)
 	after(t.Context())
@@ -78,7 +81,7 @@ func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
 	s := newStage(t)
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
-	log, text := logInto()
+	log, text := slacktest.LogInto()
 	s.app.log = log
 	s.command(s.cast.User, "")
 	view := s.choose(s.cast.User, db)
@@ -94,9 +97,9 @@ func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
 // the view was then.
 func (s *stage) again(view fakeslack.View, server, ts string) {
 	s.t.Helper()
-	i := Interaction{
-		Kind: BlockActions, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, view.View),
-		Action: Action{BlockID: serverBlock, ActionID: serverAction, Selected: server, TS: ts},
+	i := receive.Interaction{
+		Kind: receive.BlockActions, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, view.View),
+		Action: receive.Action{BlockID: words.ServerBlock, ActionID: words.ServerAction, Selected: server, TS: ts},
 	}
 	i.View.Hash = view.Hash
 	if _, after := s.app.Interaction(s.t.Context(), i); after != nil {
@@ -110,14 +113,14 @@ func TestAChoiceThatIsDeliveredLateReplacesNeitherANewerOneNorTheAnswer(t *testi
 	s.command(s.cast.User, "")
 	form := s.top(s.cast.User)
 	s.again(form, "1234567", "1763812800.000200")
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm")
 	s.again(form, "1234568", "1763812800.000100")
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm", "chosen before, delivered after")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Type "+dbName+" to confirm", "chosen before, delivered after")
 
 	s.submit(s.cast.User, filled(db, dbName))
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 	s.again(form, "1234567", "1763812800.000200")
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Recorded", "the answer stays")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded", "the answer stays")
 }
 
 func TestAChoiceThatIsNoServerChangesNothing(t *testing.T) {
@@ -125,24 +128,11 @@ func TestAChoiceThatIsNoServerChangesNothing(t *testing.T) {
 	s := newStage(t)
 	s.command(s.cast.User, "")
 	_, err := s.slack.Act(t.Context(), fakeslack.Action{
-		User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: serverBlock, ActionID: serverAction,
+		User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: words.ServerBlock, ActionID: words.ServerAction,
 		SelectedOption: map[string]any{"value": "../../etc"},
 	})
 	require.NoError(t, err)
 	require.NoError(t, s.dispatcher.Shutdown(t.Context()))
 	assert.Zero(t, s.count("views.update"))
 	assert.Zero(t, s.rack.reads)
-}
-
-func TestEveryStateReadsDifferentlyBesideAServer(t *testing.T) {
-	t.Parallel()
-	read := map[string]cancellation.State{"Being filed": cancellation.Filing} // scheduled reads the same on purpose
-	for _, state := range cancellation.States() {
-		text := standingWords(state)
-		if state != cancellation.Scheduled && state != cancellation.Filing {
-			assert.Empty(t, read[text], "%s reads as another state", state)
-		}
-		assert.NotEqual(t, string(state), text, "a state is put in a person's words")
-		read[text] = state
-	}
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
-// shownView is a modal as it is known to stand, and the choice that it is to show.
-type shownView struct {
+// displayedView is a modal as it is known to stand, and the choice that it is to show.
+type displayedView struct {
 	id, hash string
 	choice   int64
 	ts       string // when Slack says that it was made; "" where it does not
@@ -24,9 +25,9 @@ type shownView struct {
 const over = math.MaxInt64
 
 // choose shows the card of the server that was just chosen.
-func (a *App) choose(i Interaction) After {
-	offered := strings.HasPrefix(i.Action.ActionID, offerAction)
-	if i.View == nil || i.View.CallbackID != formCallback || i.Action.ActionID != serverAction && !offered {
+func (a *App) choose(i receive.Interaction) receive.After {
+	offered := strings.HasPrefix(i.Action.ActionID, words.OfferAction)
+	if i.View == nil || i.View.CallbackID != words.FormCallback || i.Action.ActionID != words.ServerAction && !offered {
 		return nil
 	}
 	server := serverID(i.Action.Selected)
@@ -37,7 +38,7 @@ func (a *App) choose(i Interaction) After {
 		a.log.Warn("reading a choice: not a server's id", "user", i.User)
 		return nil
 	}
-	at := shownView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
 	if at.choice == 0 {
 		return nil
 	}
@@ -47,7 +48,7 @@ func (a *App) choose(i Interaction) After {
 	return func(ctx context.Context) { a.showChosen(ctx, at, i, server) }
 }
 
-func (a *App) showChosen(ctx context.Context, at shownView, i Interaction, server int64) {
+func (a *App) showChosen(ctx context.Context, at displayedView, i receive.Interaction, server int64) {
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
@@ -56,11 +57,11 @@ func (a *App) showChosen(ctx context.Context, at shownView, i Interaction, serve
 	t := read(*i.View, server)
 	t.Server = server
 	f := a.form(ctx, meta, t)
-	f.card, f.failed = a.chosen(ctx, meta, server)
+	f.Card, f.Failed = a.chosen(ctx, meta, server)
 	a.show(ctx, at, meta, f)
 }
 
-// chosen reads the card of a server that was chosen, or says why there is none.
+// chosen reads the card of a server that was chosen, or returns why there is none.
 func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *cancellation.Card, failed string) {
 	if why := a.unseeing(ctx, meta); why != "" {
 		return nil, why
@@ -68,14 +69,14 @@ func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *ca
 	return a.cardOf(ctx, server)
 }
 
-// cardOf reads a server's card, or says why there is none.
+// cardOf reads a server's card, or returns why there is none.
 func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card, failed string) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	read, err := a.desk.Look(looking, server)
 	if err != nil {
 		a.log.Warn("reading a card for a choice", "server", server, "err", err)
-		return nil, lookFailed(err) + " Choose again, or another one."
+		return nil, words.ChosenUnread(err)
 	}
 	return &read, ""
 }
@@ -83,18 +84,18 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 // show puts a form in the place of what the modal shows, unless a newer choice is
 // known. Failing loses nothing: a submission without the card of its server is
 // answered with it.
-func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
-	f.refused = a.foretell(ctx, meta, f.card)
-	sealed, err := a.sealer.seal(ctx, meta.with(f.card))
+func (a *App) show(ctx context.Context, at displayedView, meta metadata, f words.Form) {
+	f.Refused = a.foretell(ctx, meta, f.Card)
+	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
 	if err != nil {
 		a.log.Error("sealing a card", "view", at.id, "err", err)
-		f.card, f.failed = nil, "The server's card could not be kept. Choose again."
+		f.Card, f.Failed = nil, words.ChosenNotKept
 		if sealed, err = a.sealer.seal(ctx, meta.with(nil)); err != nil {
 			return
 		}
 	}
-	err = a.replace(ctx, at, a.words.modal(f, sealed))
-	if err != nil && !errors.Is(err, ErrViewGone) {
+	err = a.replace(ctx, at, a.words.Modal(f, sealed))
+	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("showing a card", "view", at.id, "err", err)
 	}
 }
@@ -102,7 +103,7 @@ func (a *App) show(ctx context.Context, at shownView, meta metadata, f form) {
 // replace updates a modal. When its hash has changed it tries again with the hash
 // last returned for it, and with none where that is not newer: fields whose block
 // stays keep what was typed.
-func (a *App) replace(ctx context.Context, at shownView, view slack.ModalViewRequest) error {
+func (a *App) replace(ctx context.Context, at displayedView, view words.View) error {
 	var err error
 	for range 3 {
 		if !a.choices.isLatest(at) {
@@ -110,10 +111,10 @@ func (a *App) replace(ctx context.Context, at shownView, view slack.ModalViewReq
 		}
 		var hash string
 		if hash, err = a.web.UpdateView(ctx, at.id, at.hash, view); err == nil {
-			a.choices.shown(at.id, hash)
+			a.choices.displayed(at.id, hash)
 			return nil
 		}
-		if !errors.Is(err, ErrHashConflict) {
+		if !errors.Is(err, webapi.ErrHashConflict) {
 			return err
 		}
 		known := a.choices.hash(at.id)
@@ -134,11 +135,11 @@ const maxChoices = 1000
 type choices struct {
 	mu     sync.Mutex
 	count  int64
-	latest map[string]shownView
+	latest map[string]displayedView
 	order  []string // the modals, oldest first
 }
 
-func newChoices() *choices { return &choices{latest: make(map[string]shownView)} }
+func newChoices() *choices { return &choices{latest: make(map[string]displayedView)} }
 
 // note makes a choice the newest of its modal. It is 0 for one that Slack delivers after
 // a newer one, or again after the modal was answered.
@@ -173,17 +174,17 @@ func (c *choices) end(view string) {
 	c.note(view, "")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.latest[view] = shownView{id: view, choice: over}
+	c.latest[view] = displayedView{id: view, choice: over}
 }
 
 // isLatest reports whether no newer choice is known.
-func (c *choices) isLatest(at shownView) bool {
+func (c *choices) isLatest(at displayedView) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.latest[at.id].choice <= at.choice
 }
 
-func (c *choices) shown(view, hash string) {
+func (c *choices) displayed(view, hash string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, found := c.latest[view]; found {

@@ -11,6 +11,8 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // waiting is a request that waits for approval, and its message in the channel.
@@ -32,52 +34,18 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 		s.app.policy = s.desk.Policy.(*authz.Policy)
 	})
 	r, at := s.waiting()
-	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
+	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})
 	t.Cleanup(cold.Close)
 	s.app.directory = cold // as a minute after anybody did anything
 
-	s.press(s.cast.Outsider, at, buttonsBlock, detailsAction, r.ID)
-	s.toldAlone(s.cast.Outsider, s.cast.Channel, "You may not do this")
+	s.press(s.cast.Outsider, at, words.ButtonsBlock, words.DetailsAction, r.ID)
+	s.whispered(s.cast.Outsider, s.cast.Channel, "You may not do this")
 	open, err := s.slack.Views(s.cast.Outsider)
 	require.NoError(t, err)
 	assert.Empty(t, open)
 
-	s.press(s.cast.Approver, at, buttonsBlock, detailsAction, r.ID)
-	s.waitFor(s.cast.Approver, dbServer().PrivateIP)
-}
-
-func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
-	t.Parallel()
-	r := goldenRequest(cancellation.Pending, waitsForTwo, because(cancellation.WhyTooFew, ""))
-	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
-		m := testWords().Live(kind, r)
-		said := textOf(reply(m.Blocks))
-		assert.Contains(t, said, "It waits again", kind)
-		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
-		require.NoError(t, newJudge(t).post(m))
-	}
-}
-
-func TestWhoLeavesAServerIsNamed(t *testing.T) {
-	t.Parallel()
-	m := testWords().Result(goldenRequest(cancellation.Withdrawn, because("", "looked twice"), endedBy("U8")))
-	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
-	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
-	assert.NotContains(t, m.Text, "Whoever runs this bot")
-}
-
-func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
-	t.Parallel()
-	r, err := goldenRequest(cancellation.Stuck, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.Reason{Detail: string(cancellation.WhyTakenOver)})
-	require.NoError(t, err)
-	said := testWords().Result(r).Text
-	assert.Contains(t, said, "Withdrawn by <@U8>")
-	assert.Contains(t, said, "“taken-over”", "as it was typed")
-	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
-
-	r, err = goldenRequest(cancellation.Pending, endedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.Reason{Code: cancellation.WhyTakenOver})
-	require.NoError(t, err)
-	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.DetailsAction, r.ID)
+	s.waitFor(s.cast.Approver, slacktest.DBServer().PrivateIP)
 }
 
 func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
@@ -97,16 +65,16 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	move(cancellation.Stuck, cancellation.ByWorker)
 	at, delivery, _ := s.announcer().Post(t.Context(), cancellation.Place{Channel: s.cast.Channel}, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	s.press(s.cast.Approver, at, buttonsBlock, leaveAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.LeaveAction, r.ID)
 	s.waitFor(s.cast.Approver, "How do you know?")
 	move(cancellation.Scheduled, cancellation.ByPerson) // somebody else sends it again
 	move(cancellation.Filing, cancellation.ByWorker)
 	move(cancellation.Stuck, cancellation.ByWorker)
 
-	answer := s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "looked, there is none"}}})
+	answer := s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "looked, there is none"}}})
 	said, err := json.Marshal(answer)
 	require.NoError(t, err)
-	assert.Contains(t, textOf(said), "sent once more since")
+	assert.Contains(t, slacktest.TextOf(said), "sent once more since")
 	now, err := s.desk.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Stuck, now.State, "they looked before the second ticket can have been made")

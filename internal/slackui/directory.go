@@ -11,10 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
 )
 
 const (
@@ -26,9 +25,9 @@ const (
 	slackbot   = "USLACKBOT" // is_bot is false for it: docs.slack.dev/reference/objects/user-object
 )
 
-// DirectoryOptions says whose directory it is.
+// DirectoryOptions is what a Directory is made of.
 type DirectoryOptions struct {
-	Web            *Web
+	Web            *webapi.Client
 	HomeTeam       string // id of the workspace that the app is installed in
 	HomeEnterprise string // its organisation; "" where there is none
 	// Groups are the ids of the user groups that the policy in force names, sorted; while it
@@ -42,7 +41,7 @@ type DirectoryOptions struct {
 // usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
 // as asked for is an error, never an older answer.
 type Directory struct {
-	web   *Web
+	web   *webapi.Client
 	o     DirectoryOptions
 	owner *owner
 
@@ -77,10 +76,10 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	return &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
 }
 
-// named is the look-up of the groups that the policy names now; nil if it names none.
+// policyGroups is the look-up of the groups that the policy names now; nil if it names none.
 // Another policy's groups are another look-up: what was read for the last one does not say
 // who is in them.
-func (d *Directory) named() *lookup[memberships] {
+func (d *Directory) policyGroups() *lookup[memberships] {
 	ids := d.o.Groups()
 	if len(ids) == 0 {
 		return nil
@@ -109,7 +108,7 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	var members memberships
-	groups := d.named()
+	groups := d.policyGroups()
 	if groups != nil { // under way together with the person
 		if members, err = d.members(ctx, groups, now, maxAge); err != nil {
 			return authz.Principal{}, err
@@ -126,7 +125,7 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 // Members reads who is in the policy's groups, by a call begun no more than maxAge, and
 // never more than 60 s, before now. It knows people by their groups alone.
 func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error) {
-	groups := d.named()
+	groups := d.policyGroups()
 	if groups == nil {
 		return nil, nil
 	}
@@ -146,7 +145,7 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 // Unlisted reads which of the policy's groups Slack does not list, or not with their
 // members, as Members reads: nobody knows who is in them, so that anybody may be.
 func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
-	groups := d.named()
+	groups := d.policyGroups()
 	if groups == nil {
 		return nil, nil
 	}
@@ -189,7 +188,7 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 }
 
 func (d *Directory) membersAtHand(now time.Time) (members memberships, known bool) {
-	groups := d.named()
+	groups := d.policyGroups()
 	if groups == nil {
 		return members, false
 	}
@@ -202,9 +201,9 @@ func (d *Directory) membersAtHand(now time.Time) (members memberships, known boo
 	return memberships{}, false
 }
 
-// added says which groups somebody is in, who may be listed by their id here or by the
-// one that is theirs in the whole organisation; and of which this was read: by the time of
-// the decision another policy may be in force.
+// added returns who with their groups, and with the groups that were read: by the time of the
+// decision another policy may be in force. Slack lists a person by their id in this workspace
+// or by their id in the whole organisation.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
 	who.Groups, who.GroupsUnlisted, who.GroupsKnown, who.GroupsRead = m.of[who.User], m.unlisted, known, m.asked
 	if here != who.User {
@@ -213,14 +212,14 @@ func (m memberships) added(who authz.Principal, here string, known bool) authz.P
 	return who
 }
 
-// Warm reads the policy's groups once, at start, so that the first command finds
-// them, and says which of them Slack does not know.
+// Warm reads the policy's groups once, at start, so that the first command finds them. It logs
+// which of them Slack does not list.
 func (d *Directory) Warm(ctx context.Context) error {
 	_, err := d.Members(ctx, peopleAge)
 	return err
 }
 
-// person answers with the look-up of one person, making room where there are too many.
+// person returns the look-up of one person. It makes room where there are too many.
 func (d *Directory) person(id string) *lookup[profile] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -235,20 +234,17 @@ func (d *Directory) person(id string) *lookup[profile] {
 	return found
 }
 
-// readPerson is docs.slack.dev/reference/methods/users.info.
+// readPerson reads what Slack says about a person.
 func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) {
-	var u *slack.User
-	if err := d.web.limits.call("users.info", "", func() (err error) {
-		u, err = d.web.patient.GetUserInfoContext(ctx, id)
-		return err
-	}); err != nil {
-		if refused, ok := errors.AsType[*APIError](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
+	u, err := d.web.User(ctx, id)
+	if err != nil {
+		if refused, ok := errors.AsType[*webapi.Error](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
 			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
 		}
 		return profile{}, err
 	}
 	if u.ID != id {
-		return profile{}, fmt.Errorf("calling users.info: asked for %q, told of %q", id, u.ID)
+		return profile{}, fmt.Errorf("calling users.info: asked for %q, answered about %q", id, u.ID)
 	}
 	return profile{
 		team: u.TeamID, enterprise: u.Enterprise.EnterpriseID, orgID: u.Enterprise.ID,
@@ -258,26 +254,20 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 	}, nil
 }
 
-// readGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all
-// groups. A group that is switched off is not in it; "users" is in each that is, also where
-// nobody is a member (docs.slack.dev/reference/objects/usergroup-object).
+// readGroups reads the members of the policy's groups.
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
-	var groups []slack.UserGroup
-	if err := d.web.limits.call("usergroups.list", "", func() (err error) {
-		groups, err = d.web.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
-		return err
-	}); err != nil {
+	listed, err := d.web.UserGroups(ctx)
+	if err != nil {
 		return memberships{}, err
 	}
 	members := memberships{asked: ids, of: map[string][]string{}}
 	for _, id := range ids {
-		at := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return g.ID == id })
-		if at < 0 || groups[at].Users == nil {
+		if listed[id] == nil {
 			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)
 			members.unlisted = append(members.unlisted, id)
 			continue
 		}
-		for _, user := range groups[at].Users {
+		for _, user := range listed[id] {
 			members.of[user] = append(members.of[user], id)
 		}
 	}

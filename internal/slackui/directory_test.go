@@ -16,6 +16,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // people is a Slack with users and groups; failing methods answer internal_error,
@@ -28,10 +29,10 @@ type people struct {
 	held    map[string]chan struct{}
 }
 
-func (p *people) answer(w http.ResponseWriter, c slackCall) {
+func (p *people) answer(w http.ResponseWriter, c slacktest.Call) {
 	p.mu.Lock()
-	failing, held := p.failing[c.method], p.held[c.method]
-	fields, found := p.users[c.form.Get("user")]
+	failing, held := p.failing[c.Method], p.held[c.Method]
+	fields, found := p.users[c.Form.Get("user")]
 	members, _ := json.Marshal(p.members)
 	p.mu.Unlock()
 	if held != nil {
@@ -40,11 +41,11 @@ func (p *people) answer(w http.ResponseWriter, c slackCall) {
 	switch {
 	case failing:
 		fmt.Fprint(w, `{"ok":false,"error":"internal_error"}`)
-	case c.method == "users.info" && !found:
+	case c.Method == "users.info" && !found:
 		fmt.Fprint(w, `{"ok":false,"error":"user_not_found"}`)
-	case c.method == "users.info":
-		fmt.Fprintf(w, `{"ok":true,"user":{"id":%q,%s}}`, c.form.Get("user"), fields)
-	case c.method == "usergroups.list" && c.form.Get("include_users") == "true":
+	case c.Method == "users.info":
+		fmt.Fprintf(w, `{"ok":true,"user":{"id":%q,%s}}`, c.Form.Get("user"), fields)
+	case c.Method == "usergroups.list" && c.Form.Get("include_users") == "true":
 		fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1","users":%s},{"id":"S9","users":["U1"]}]}`, members)
 	}
 }
@@ -63,15 +64,15 @@ type clock struct{ atomic.Int64 }
 func (c *clock) now() time.Time          { return time.Unix(0, c.Load()) }
 func (c *clock) advance(d time.Duration) { c.Add(int64(d)) }
 
-func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *slackAnswers, *clock) {
+func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *slacktest.Answers, *clock) {
 	t.Helper()
 	p := &people{
 		users:   map[string]string{"U1": `"team_id":"T1","name":"ana","real_name":"Ana Example","profile":{"display_name":"ana.e"}`},
 		members: []string{"U1", "U2"}, failing: map[string]bool{}, held: map[string]chan struct{}{},
 	}
-	far, at := newSlackAnswers(t, p.answer), &clock{}
+	far, at := slacktest.NewAnswers(t, p.answer), &clock{}
 	at.Store(time.Now().UnixNano())
-	o.Web, o.Log, o.Now = far.web(t), silent(), at.now
+	o.Web, o.Log, o.Now = clientOf(t, far), slacktest.Silent(), at.now
 	if o.HomeTeam == "" {
 		o.HomeTeam = "T1"
 	}
@@ -112,7 +113,7 @@ func TestPrincipalOfEachKindOfPerson(t *testing.T) {
 			require.NoError(t, err)
 			c.want.User = "U1"
 			assert.Equal(t, c.want, got)
-			assert.Zero(t, far.count("usergroups.list"), "no groups in the policy: none are read")
+			assert.Zero(t, far.Count("usergroups.list"), "no groups in the policy: none are read")
 		})
 	}
 }
@@ -134,7 +135,7 @@ func TestWhomSlackDoesNotLetTheBotSeeIsAStranger(t *testing.T) {
 		assert.True(t, known, "that there is nobody is an answer")
 		assert.True(t, who.Stranger)
 	}
-	assert.Equal(t, 1, far.count("users.info"), "and it is kept like any other")
+	assert.Equal(t, 1, far.Count("users.info"), "and it is kept like any other")
 }
 
 func TestGroupsAreThoseOfThePolicy(t *testing.T) {
@@ -144,7 +145,7 @@ func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	got, err := d.Principal(t.Context(), ana, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsRead: []string{"S1", "S7"}, GroupsUnlisted: []string{"S7"}}, got)
-	assert.Equal(t, 1, far.count("usergroups.list"), "what was read at start is still fresh")
+	assert.Equal(t, 1, far.Count("usergroups.list"), "what was read at start is still fresh")
 }
 
 func TestAGroupWhoseMembersTheAnswerLeavesOutIsNoEmptyGroup(t *testing.T) {
@@ -157,11 +158,11 @@ func TestAGroupWhoseMembersTheAnswerLeavesOutIsNoEmptyGroup(t *testing.T) {
 	} {
 		t.Run(answered, func(t *testing.T) {
 			t.Parallel()
-			far := newSlackAnswers(t, func(w http.ResponseWriter, c slackCall) {
-				assert.Equal(t, "true", c.form.Get("include_users"))
+			far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+				assert.Equal(t, "true", c.Form.Get("include_users"))
 				fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1",%s}]}`, answered)
 			})
-			d := NewDirectory(DirectoryOptions{Web: far.web(t), HomeTeam: "T1", Groups: theGroups("S1"), Log: silent()})
+			d := NewDirectory(DirectoryOptions{Web: clientOf(t, far), HomeTeam: "T1", Groups: theGroups("S1"), Log: slacktest.Silent()})
 			t.Cleanup(d.Close)
 			got, err := d.Unlisted(t.Context(), time.Minute)
 			require.NoError(t, err)
@@ -185,7 +186,7 @@ func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	require.NoError(t, err, "the pause between two calls is for the same question")
 	assert.Equal(t, []string{"S1", "S9"}, got.Groups)
 	assert.Equal(t, []string{"S1", "S9"}, got.GroupsRead)
-	assert.Equal(t, 2, far.count("usergroups.list"))
+	assert.Equal(t, 2, far.Count("usergroups.list"))
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
 	set("S9")
@@ -216,7 +217,7 @@ func TestMembersAreAllWhoAreInAGroupOfThePolicy(t *testing.T) {
 	all, err = none.Members(t.Context(), time.Minute)
 	require.NoError(t, err)
 	assert.Empty(t, all)
-	assert.Zero(t, far.count("usergroups.list"))
+	assert.Zero(t, far.Count("usergroups.list"))
 }
 
 func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
@@ -227,7 +228,7 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	at.advance(time.Minute)
 	_, err = d.Principal(t.Context(), ana, time.Hour)
 	require.NoError(t, err)
-	assert.Equal(t, 1, far.count("users.info"), "60 s old is fresh")
+	assert.Equal(t, 1, far.Count("users.info"), "60 s old is fresh")
 
 	p.set(func(p *people) {
 		p.members = []string{}
@@ -265,7 +266,7 @@ func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 	require.NoError(t, err, "the pause between two calls is over too")
 	assert.True(t, got.Deactivated, "three hours have passed, though the monotonic clock stood still")
 	assert.Empty(t, got.Groups)
-	assert.Equal(t, []int{2, 2}, []int{far.count("users.info"), far.count("usergroups.list")})
+	assert.Equal(t, []int{2, 2}, []int{far.Count("users.info"), far.Count("usergroups.list")})
 }
 
 // suspended is a moment after the machine slept for d: Linux's CLOCK_MONOTONIC, by which Go
@@ -284,7 +285,7 @@ func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
 	require.ErrorContains(t, err, "internal_error")
 	_, err = d.Principal(t.Context(), ana, time.Minute)
 	require.ErrorIs(t, err, errTooSoon)
-	assert.Equal(t, 1, far.count("usergroups.list"), "at most one call every 20 s")
+	assert.Equal(t, 1, far.Count("usergroups.list"), "at most one call every 20 s")
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = false })
 	at.advance(groupPause)
@@ -318,11 +319,11 @@ func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 			assert.NoError(t, err)
 		})
 	}
-	eventually(t, func() bool { return far.count("users.info") == 1 && far.count("usergroups.list") == 1 }, "both are asked at the same time")
+	slacktest.Eventually(t, func() bool { return far.Count("users.info") == 1 && far.Count("usergroups.list") == 1 }, "both are asked at the same time")
 	close(release)
 	all.Wait()
-	assert.Equal(t, 1, far.count("users.info"))
-	assert.Equal(t, 1, far.count("usergroups.list"))
+	assert.Equal(t, 1, far.Count("users.info"))
+	assert.Equal(t, 1, far.Count("usergroups.list"))
 }
 
 func TestOneWhoGivesUpDoesNotSpoilItForTheOthers(t *testing.T) {
@@ -337,7 +338,7 @@ func TestOneWhoGivesUpDoesNotSpoilItForTheOthers(t *testing.T) {
 	close(release)
 	_, err = d.Principal(t.Context(), ana, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, 1, far.count("users.info"))
+	assert.Equal(t, 1, far.Count("users.info"))
 }
 
 func TestACommandWaitsForNoGroups(t *testing.T) {
@@ -348,9 +349,9 @@ func TestACommandWaitsForNoGroups(t *testing.T) {
 	who, known := d.Cached(t.Context(), ana)
 	assert.True(t, known)
 	assert.False(t, who.GroupsKnown, "not known is not none")
-	eventually(t, func() bool { return far.count("usergroups.list") == 1 }, "the look-up is begun for the submission")
+	slacktest.Eventually(t, func() bool { return far.Count("usergroups.list") == 1 }, "the look-up is begun for the submission")
 	close(release)
-	eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana); return who.GroupsKnown }, "and used when it is there")
+	slacktest.Eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana); return who.GroupsKnown }, "and used when it is there")
 	assert.Equal(t, []string{"S1"}, who.Groups)
 }
 
@@ -374,16 +375,16 @@ func TestClosingADirectoryEndsItsCalls(t *testing.T) {
 		_, err := d.Principal(context.Background(), ana, time.Minute)
 		result <- err
 	}()
-	eventually(t, func() bool { return far.count("users.info") == 1 }, "the call is under way")
+	slacktest.Eventually(t, func() bool { return far.Count("users.info") == 1 }, "the call is under way")
 	d.Close()
 	require.ErrorIs(t, <-result, context.Canceled)
 	_, err := d.Principal(t.Context(), ana, time.Minute)
-	require.ErrorIs(t, err, errStopping)
+	require.ErrorIs(t, err, errClosed)
 }
 
 func TestTheMemoryForPeopleIsBounded(t *testing.T) {
 	t.Parallel()
-	d := NewDirectory(DirectoryOptions{Log: silent()})
+	d := NewDirectory(DirectoryOptions{Log: slacktest.Silent()})
 	for i := range maxPeople + 10 {
 		d.person(fmt.Sprint("U", i))
 	}

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // TestAProtectedServersCardSaysSoAtOnce chooses in each of the ways that there are.
@@ -16,23 +19,23 @@ func TestAProtectedServersCardSaysSoAtOnce(t *testing.T) {
 	s := newStage(t)
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, twin)
-	card := textOf(s.waitFor(s.cast.User, name+" · id").View)
+	card := slacktest.TextOf(s.waitFor(s.cast.User, name+" · id").View)
 	assert.Contains(t, card, no, "chosen from the list")
 	s.choose(s.cast.User, db)
-	assert.NotContains(t, textOf(s.waitFor(s.cast.User, dbName+" · id").View), "⛔", "another server's card says nothing of it")
+	assert.NotContains(t, slacktest.TextOf(s.waitFor(s.cast.User, dbName+" · id").View), "⛔", "another server's card says nothing of it")
 
 	s.command(s.cast.User, name)
-	assert.Contains(t, textOf(s.waitFor(s.cast.User, name+" · id").View), no, "named with the command")
+	assert.Contains(t, slacktest.TextOf(s.waitFor(s.cast.User, name+" · id").View), no, "named with the command")
 
 	s.command(s.cast.User, "")
 	values := filled(twin, name)
-	delete(values, belongs(confirmBlock, twin)) // the form has no such field yet
+	delete(values, words.BlockOf(words.ConfirmBlock, twin)) // the form has no such field yet
 	s.submit(s.cast.User, values)
-	assert.Contains(t, textOf(s.top(s.cast.User).View), no, "submitted before its card was shown")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), no, "submitted before its card was shown")
 
 	server := s.rack.servers[twin]
 	server.Tags = nil
 	s.rack.set(server)
 	s.choose(s.cast.User, twin)
-	assert.NotContains(t, textOf(s.waitFor(s.cast.User, "no tags").View), "⛔", "its tag was taken away")
+	assert.NotContains(t, slacktest.TextOf(s.waitFor(s.cast.User, "no tags").View), "⛔", "its tag was taken away")
 }

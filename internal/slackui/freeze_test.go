@@ -6,13 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // withLeads lets the approve group approve, and so freeze filing.
@@ -46,7 +48,7 @@ func (s *stage) newest(user string) fakeslack.Message {
 func (s *stage) pressesUnfreeze(user string, asked fakeslack.Message) (delivery int) {
 	s.t.Helper()
 	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
-		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: unfreezeAction,
+		User: user, Message: &fakeslack.MessageRef{Channel: s.cast.Channel, TS: asked.TS}, BlockID: "freeze", ActionID: words.UnfreezeAction,
 	})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
@@ -68,8 +70,8 @@ func (s *stage) lastDelivery(method string) int {
 
 // restarted has Slack deliver to another process, which knows nothing of what was answered.
 func (s *stage) restarted() {
-	dispatcher := NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent()})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: silent()}).Routes())
+	dispatcher := receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent()})
+	bot := httptest.NewServer(receive.NewHTTP(receive.HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: dispatcher, Log: slacktest.Silent()}).Routes())
 	s.t.Cleanup(func() { require.NoError(s.t, dispatcher.Shutdown(context.Background())) })
 	s.t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)
@@ -92,7 +94,7 @@ func TestUnfreezeAsksFirstAndEndsTheFreezeThatStood(t *testing.T) {
 	assert.True(t, s.frozen().Frozen, "the command alone ends nothing")
 
 	s.pressesUnfreeze(lead, asked)
-	s.toldAlone(lead, s.cast.Channel, "Filing goes on.")
+	s.whispered(lead, s.cast.Channel, "Filing goes on.")
 	assert.Equal(t, []any{false, "it is over"}, []any{s.frozen().Frozen, s.frozen().Why})
 }
 
@@ -126,8 +128,8 @@ func TestAnOldUnfreezeEndsNoNewerFreeze(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, newer, s.frozen(), name)
 	}
-	s.toldAlone(lead, s.cast.Channel, "This was carried out before.")
-	s.toldAlone(lead, s.cast.Channel, "The freeze that this button ends is over.")
+	s.whispered(lead, s.cast.Channel, "This was carried out before.")
+	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is over.")
 }
 
 func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {
@@ -138,7 +140,7 @@ func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {
 @id("interns") forbid (principal in Group::"`+s.cast.DisabledGroup+`", action == Action::"approve", resource);`))
 		require.NoError(s.t, err)
 		s.desk.Policy, s.app.policy = policy, policy
-		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: policy.GroupIDs, Log: silent()})
+		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: policy.GroupIDs, Log: slacktest.Silent()})
 		s.t.Cleanup(directory.Close)
 		s.desk.Directory, s.app.directory = directory, directory
 	})
@@ -162,9 +164,9 @@ func TestWhileFrozenTheFormAndItsAnswerSaySo(t *testing.T) {
 	s := newStage(t)
 	require.NoError(t, s.store.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
 	s.opened(s.cast.User, db, dbName)
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Filing is frozen by root, who runs this bot since 22 Nov 2026 12:00 UTC: an outage.")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Filing is frozen by root, who runs this bot since 22 Nov 2026 12:00 UTC: an outage.")
 	s.submit(s.cast.User, filled(db, dbName))
-	said := textOf(s.waitFor(s.cast.User, "Accepted, and not filed yet").View)
+	said := slacktest.TextOf(s.waitFor(s.cast.User, "Accepted, and not filed yet").View)
 	assert.Contains(t, said, "Filing is frozen by")
 	assert.NotContains(t, said, "Being filed")
 }
@@ -181,12 +183,12 @@ func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
 	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 
-	s.press(s.cast.Approver, at, buttonsBlock, foundAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.FoundAction, r.ID)
 	s.waitFor(s.cast.Approver, "There is a ticket")
 	s.submit(s.cast.Approver, fakeslack.Values{
-		ticketBlock: {ticketAction: {"value": "153572999"}}, whyBlock: {whyAction: {"value": "seen in Cases"}},
+		words.TicketBlock: {words.TicketAction: {"value": "153572999"}}, words.WhyBlock: {words.WhyAction: {"value": "seen in Cases"}},
 	})
-	said := textOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
+	said := slacktest.TextOf(s.waitFor(s.cast.Approver, "Nothing was recorded.").View)
 	assert.Contains(t, said, "This key cannot read ticket 153572999. Ask #infra-help to run: bot resolve "+r.Ref.Short()+" filed 153572999 --unseen --why …")
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
@@ -197,38 +199,19 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, withLeads, func(s *stage) { s.desk.Terms.UndoWindow = time.Hour })
 	r, at := s.waiting()
-	s.press(s.cast.Approver, at, buttonsBlock, approveAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.ApproveAction, r.ID)
 	r, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	require.Equal(t, cancellation.Scheduled, r.State)
 	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 
-	s.press(s.cast.Approver, at, buttonsBlock, undoAction, r.ID)
-	s.toldAlone(s.cast.Approver, s.cast.Channel, "only the person who asked can withdraw a request")
-	s.press(s.cast.Approver, at, buttonsBlock, declineAction, r.ID)
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.UndoAction, r.ID)
+	s.whispered(s.cast.Approver, s.cast.Channel, "only the person who asked can withdraw a request")
+	s.press(s.cast.Approver, at, words.ButtonsBlock, words.DeclineAction, r.ID)
 	s.waitFor(s.cast.Approver, "Decline a request")
-	s.submit(s.cast.Approver, fakeslack.Values{whyBlock: {whyAction: {"value": "it is needed until Monday"}}})
+	s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "it is needed until Monday"}}})
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []any{cancellation.Declined, "it is needed until Monday", s.cast.Approver}, []any{now.State, now.Why.Detail, now.EndedBy.ID})
-}
-
-func TestADirectMessageHasItsReadersButton(t *testing.T) {
-	t.Parallel()
-	r := goldenRequest(cancellation.Scheduled, approvedBy("U8"))
-	for kind, want := range map[cancellation.NoticeKind][]string{
-		cancellation.Result:                     {undoAction, declineAction},
-		cancellation.Direct(r.Submission.By.ID): {undoAction},
-		cancellation.Direct("U8"):               {declineAction},
-	} {
-		var got []string
-		for _, element := range testWords().buttons(kind, r) {
-			got = append(got, element.(*slack.ButtonBlockElement).ActionID)
-		}
-		assert.Equal(t, want, got, "%q", kind)
-	}
-	alone := testWords()
-	alone.PeopleSettle = nil
-	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }

@@ -7,9 +7,14 @@ import (
 	"time"
 )
 
-// errTooSoon says that Slack may not be asked again yet, and the last answer is too
-// old or was none.
+// errTooSoon: Slack may not be asked again yet, and there is no answer that is new enough.
 var errTooSoon = errors.New("asked a moment ago")
+
+// Why a look-up is not begun.
+var (
+	errClosed  = errors.New("the directory is closed")
+	errTooMany = errors.New("too many look-ups are under way")
+)
 
 // lookup is one thing that is read from Slack again and again. Those who want it at
 // the same time share one call; an answer is as old as the beginning of its call.
@@ -46,8 +51,7 @@ func (r *reading[T]) finished() bool {
 	}
 }
 
-// fresh answers with what was read by a call that is no older than maxAge, without
-// waiting.
+// fresh returns what was read by a call that is no older than maxAge. It does not wait.
 func (l *lookup[T]) fresh(now time.Time, maxAge time.Duration) (value T, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,9 +130,9 @@ func (o *owner) run(work func(ctx context.Context)) error {
 	defer o.mu.Unlock()
 	switch {
 	case o.closed:
-		return errStopping
+		return errClosed
 	case len(o.cancels) >= o.most:
-		return errBusy
+		return errTooMany
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	o.cancels[&cancel] = struct{}{}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/words"
 )
 
 // maxMetadata is Slack's limit for private_metadata in characters:
@@ -57,7 +58,7 @@ type metadata struct {
 
 func (m metadata) place() cancellation.Place {
 	return cancellation.Place{
-		Channel: m.Channel, ChannelName: m.ChannelName, Thread: m.Thread, Alone: isDirect(m.Channel),
+		Channel: m.Channel, ChannelName: m.ChannelName, Thread: m.Thread, Alone: words.IsDirect(m.Channel),
 		ResponseURL: m.ResponseURL, ResponseURLUntil: m.Until,
 	}
 }

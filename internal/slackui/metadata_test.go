@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
 )
 
 // memoryShelf is a cards that a test can look at.
@@ -30,16 +31,16 @@ func (m memoryShelf) Card(_ context.Context, digest string) ([]byte, error) {
 }
 
 func someMetadata(tags int) metadata {
-	server := dbServer()
+	server := slacktest.DBServer()
 	random := rand.New(rand.NewPCG(3, 4))
 	for range tags {
 		server.Tags = append(server.Tags, fmt.Sprintf("%x", random.Uint64()))
 	}
 	return metadata{
-		Channel: "C1", ChannelName: "infra", ResponseURL: "https://hooks.slack.com/commands/T1/2/abc", Until: noon.Add(responseLife),
+		Channel: "C1", ChannelName: "infra", ResponseURL: "https://hooks.slack.com/commands/T1/2/abc", Until: slacktest.Noon.Add(responseLife),
 		By: cancellation.Person{Team: "T1", ID: "U1", Name: "Ana"},
 		Card: &cancellation.Card{
-			Server: server, Account: cancellation.Account{ID: "1", Name: "acme"}, ReadAt: noon.Add(123456 * time.Nanosecond),
+			Server: server, Account: cancellation.Account{ID: "1", Name: "acme"}, ReadAt: slacktest.Noon.Add(123456 * time.Nanosecond),
 			Cutoff: "2026-11-28T23:59:59-06:00", ShortNameUnique: true,
 			Standing: &cancellation.Standing{RequestID: "r", Version: 3, Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: cancellation.TicketID{ID: 5}},
 		},

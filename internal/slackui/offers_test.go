@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 // TestWhereSeveralServersAreMeantEachHasAButton chooses by the button, and does the rest of
@@ -27,23 +29,23 @@ func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
 			open(s)
 			view := s.waitFor(s.cast.User, "Choose the one that you mean.")
 			ids := map[string]bool{}
-			walk(decoded(t, view.View), func(object map[string]any) {
+			slacktest.Walk(decoded(t, view.View), func(object map[string]any) {
 				if object["type"] == "button" {
 					ids[object["value"].(string)] = true
 				}
 			})
 			assert.Equal(t, map[string]bool{strconv.FormatInt(db, 10): true, strconv.FormatInt(twin, 10): true}, ids, "both, and no other server")
 
-			typed := fakeslack.Values{contentBlock: {contentAction: {"value": "Replaced by db-060."}}}
+			typed := fakeslack.Values{words.ContentBlock: {words.ContentAction: {"value": "Replaced by db-060."}}}
 			ack, err := s.slack.Act(t.Context(), fakeslack.Action{
-				User: s.cast.User, View: view.ID, BlockID: offersBlock, ActionID: offerAction + strconv.FormatInt(db, 10), Values: typed,
+				User: s.cast.User, View: view.ID, BlockID: words.OffersBlock, ActionID: words.OfferAction + strconv.FormatInt(db, 10), Values: typed,
 			})
 			require.NoError(t, err)
 			require.Empty(t, ack.Error)
 			form := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 			assert.Contains(t, string(form.View), "Replaced by db-060.", "what was typed is kept")
 			values := filled(db, dbName)
-			delete(values, serverBlock) // chosen by the button
+			delete(values, words.ServerBlock) // chosen by the button
 			s.submit(s.cast.User, values)
 			_, standing := s.live(db)
 			assert.True(t, standing, "the server of the button is asked for")

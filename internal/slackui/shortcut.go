@@ -1,15 +1,17 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
 )
 
 // The callback ids of the app's shortcuts, as its manifest has them. Slash commands do
@@ -22,110 +24,93 @@ const (
 // shortcut opens the form, as the command does. A global one has no channel: its result
 // goes to whoever used it. One in a message's menu answers in that message's thread, and
 // shows the server that the message names.
-func (a *App) shortcut(ctx context.Context, i Interaction) (Reply, After) {
-	known := map[InteractionKind]string{Shortcut: GlobalShortcut, MessageAction: MessageShortcut}
+func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+	known := map[receive.InteractionKind]string{receive.Shortcut: GlobalShortcut, receive.MessageAction: MessageShortcut}
 	if known[i.Kind] != i.CallbackID {
-		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", cut(i.CallbackID, 100))
+		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", words.Cut(i.CallbackID, 100))
 		return nil, nil
 	}
-	by, refused := a.mayAsk(ctx, i.command())
-	if refused != nil {
-		return nil, a.alone(i, refused...)
+	by, refused := a.mayAsk(ctx, commandOf(i))
+	if !refused.Empty() {
+		return nil, a.whisper(i, refused)
 	}
 	meta := placed(i, by)
-	if i.Kind == Shortcut {
+	if i.Kind == receive.Shortcut {
 		return nil, a.openBare(ctx, i, meta)
 	}
-	meta.Thread = firstOf(i.ThreadTS, i.MessageTS)
-	at, problem := a.openLooking(ctx, i, meta, "the servers in this message")
+	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
+	at, problem := a.openLooking(ctx, i, meta, words.ServersInMessage)
 	switch {
-	case problem != nil:
-		return nil, a.alone(i, problem)
+	case !problem.Empty():
+		return nil, a.whisper(i, problem)
 	case at.id == "":
 		return nil, nil
 	}
-	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.Said) }
+	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.MessageText) }
 }
 
 // openBare opens the form with no server chosen.
-func (a *App) openBare(ctx context.Context, i Interaction, meta metadata) After {
+func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata) receive.After {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("opening a form", "user", i.User, "err", err)
-		return a.alone(i, a.notOpenedLine())
+		return a.whisper(i, a.words.NotOpened())
 	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.modal(a.form(ctx, meta, typed{}), sealed)); problem != nil {
-		return a.alone(i, problem)
+	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)); !problem.Empty() {
+		return a.whisper(i, problem)
 	}
 	return nil
 }
 
 // showMentioned fills the modal with the card of the one server that a message names, else
 // with the form and which servers those are.
-func (a *App) showMentioned(ctx context.Context, at shownView, meta metadata, said string) {
-	f := a.form(ctx, meta, typed{})
+func (a *App) showMentioned(ctx context.Context, at displayedView, meta metadata, said string) {
+	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.failed = a.unseeing(looking, meta); f.failed == "" { // others wrote the names
+	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others wrote the names
 		f = a.mentioned(looking, said).on(f)
 	}
-	f.typed.Server = meta.with(f.card).server()
+	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
 }
 
-// mentioned reads the card of the one server that a message names, or says why not. It
+// mentioned reads the card of the one server that a message names, or returns why not. It
 // never picks among several.
 func (a *App) mentioned(ctx context.Context, said string) finding {
 	names, more := candidates(said)
 	if len(names) == 0 && !more {
-		return finding{note: "No server is named in this message. Choose the one that you mean."}
+		return finding{note: words.NoneMentioned()}
 	}
 	known, full, whole := a.lookUp(ctx, names)
-	unsure := func(note string) finding { return finding{note: note + "Choose the one that you mean."} }
 	switch {
 	case !whole:
-		return unsure("SoftLayer did not answer about all names in this message. " + listed("It did know", known))
+		return finding{note: words.MentionedUnread(known)}
 	case more: // the one found may not be the only one, nor the one that is meant
-		return unsure("Not all names in this message were looked up. " + listed("Servers among the first", known))
+		return finding{note: words.TooManyMentioned(known)}
 	case len(known) == 0 && len(names) == 1:
 		return finding{note: a.unknown(ctx, names[0], nil)}
 	case len(known) == 0:
-		return unsure("No server is called so: " + shown(strings.Join(names, ", ")) + ". ")
+		return finding{note: words.NoneCalled(names)}
 	case len(known) > 1:
-		f := unsure(listed("This message names "+strconv.Itoa(len(known))+" servers", known))
-		f.offers = known // all that it names
-		return f
+		return finding{note: words.SeveralMentioned(known), offers: known} // all that it names
 	}
 	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
-		return finding{note: ended("SoftLayer did not answer about "+shown(known[0].FQDN)) + " Choose the server here."}
+		return finding{note: words.NameUnread(known[0].FQDN)}
 	}
 	if !full[read.Server.ID] && !read.ShortNameUnique {
-		return unsure("Another server may be called " + shown(read.Server.Hostname) + " too. ")
+		return finding{note: words.OthersMayBeCalled(read.Server.Hostname)}
 	}
 	return finding{card: &read}
-}
-
-func listed(what string, servers []cancellation.Server) string {
-	var names []string
-	for _, s := range servers[:min(len(servers), maxMentioned)] {
-		names = append(names, shown(s.FQDN))
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	if len(servers) > len(names) {
-		names = append(names, "and more")
-	}
-	return what + ": " + strings.Join(names, ", ") + ". "
 }
 
 // maxMentioned is how many names of a message are looked up.
 const maxMentioned = 10
 
 // lookUp finds the servers that are called so, in the order of the names; full has those
-// called by more than their short name. whole says whether every name was answered, and
+// called by more than their short name. whole reports whether every name was answered, and
 // no more servers match than were looked at.
 func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.Server, full map[int64]bool, whole bool) {
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
@@ -166,7 +151,7 @@ var (
 // candidates are what may be the name or the address of a server in a message: full names
 // and IPv4 addresses, then words that look like host names because a letter stands beside
 // a digit or a dash; each kind in the message's order, and not more than are looked up. more
-// says that there may be others.
+// reports that there may be others.
 func candidates(said string) (names []string, more bool) {
 	var sure, maybe []string
 	seen := map[string]bool{}
@@ -191,7 +176,7 @@ func candidates(said string) (names []string, more bool) {
 		}
 	}
 	all := slices.Concat(sure, maybe)
-	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= maxSaid
+	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= receive.MaxMessageText
 }
 
 // goesOn reports whether a word was cut short, or stands for several, such as db-04… and

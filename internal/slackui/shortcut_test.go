@@ -13,6 +13,9 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
@@ -50,13 +53,13 @@ func TestNamesAreFoundInAnAlert(t *testing.T) {
 	}
 	got, _ := candidates("b-1 a.example.com 10.0.0.1")
 	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, got, "what surely is a name comes first")
-	_, more := candidates(strings.Repeat(" ", maxSaid))
+	_, more := candidates(strings.Repeat(" ", receive.MaxMessageText))
 	assert.True(t, more, "the rest of it was not read")
 }
 
 func TestAllThatAMessageSaysIsRead(t *testing.T) {
 	t.Parallel()
-	got, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"cancel-server-message","trigger_id":"1.2","team":{"id":"T1"},
+	got, err := receive.ParseInteraction([]byte(`{"type":"message_action","callback_id":"cancel-server-message","trigger_id":"1.2","team":{"id":"T1"},
 	 "user":{"id":"U1","name":"ana"},"channel":{"id":"C1","name":"ops"},"message_ts":"5.6","response_url":"https://hooks.slack.com/a",
 	 "message":{"type":"message","ts":"5.6","thread_ts":"5.1","text":"top",
 	  "blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"link","url":"http://db-042"},{"type":"text","text":"in rich text"}]}]},
@@ -69,15 +72,15 @@ func TestAllThatAMessageSaysIsRead(t *testing.T) {
 	assert.Equal(t, "cancel-server-message", got.CallbackID)
 	assert.Equal(t, []string{"C1", "ops", "5.6", "5.1"}, []string{got.Channel, got.ChannelName, got.MessageTS, got.ThreadTS})
 	for _, part := range []string{"top", "http://db-042", "in rich text", "in a section", "in a field", "fell back", "before", "titled", "Host", "web-001", "deep", "Silence"} {
-		assert.Contains(t, got.Said, part)
+		assert.Contains(t, got.MessageText, part)
 	}
 	for _, unseen := range []string{"button-1", "option-1", "old-button"} {
-		assert.NotContains(t, got.Said, unseen, "nobody sees what a button sends")
+		assert.NotContains(t, got.MessageText, unseen, "nobody sees what a button sends")
 	}
-	huge, err := parseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
+	huge, err := receive.ParseInteraction([]byte(`{"type":"message_action","callback_id":"c","trigger_id":"1","user":{"id":"U1"},"channel":{"id":"C1"},
 	 "message":{"ts":"1.2","text":"` + strings.Repeat("é", 30_000) + `","blocks":"not a list"}}`))
 	require.NoError(t, err)
-	assert.LessOrEqual(t, len(huge.Said), maxSaid)
+	assert.LessOrEqual(t, len(huge.MessageText), receive.MaxMessageText)
 }
 
 // alert is a message that another app posts, under somebody's name.
@@ -111,13 +114,13 @@ func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
 			m := s.alert(text, "")
 			s.use(s.cast.User, MessageShortcut, &m)
 			view := s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
-			assert.Contains(t, textOf(view.View), "the result goes to the message's thread in #infra-changes")
+			assert.Contains(t, slacktest.TextOf(view.View), "the result goes to the message's thread in #infra-changes")
 			s.submit(s.cast.User, filled(db, dbName))
 			r, standing := s.live(db)
 			require.True(t, standing)
 			assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel)
 			assert.Equal(t, m.TS, r.Submission.Place.Thread)
-			assert.Contains(t, textOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
+			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
 		})
 	}
 }
@@ -166,7 +169,7 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 			m := s.alert(c.text, "")
 			s.use(s.cast.User, MessageShortcut, &m)
 			view := s.waitFor(s.cast.User, c.says)
-			assert.NotContains(t, textOf(view.View), "to confirm")
+			assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 		})
 	}
 }
@@ -176,7 +179,7 @@ func TestAGlobalShortcutAnswersByDirectMessage(t *testing.T) {
 	s := newStage(t)
 	s.use(s.cast.User, GlobalShortcut, nil)
 	view := s.waitFor(s.cast.User, "What ran here")
-	assert.Contains(t, textOf(view.View), "the result goes to you")
+	assert.Contains(t, slacktest.TextOf(view.View), "the result goes to you")
 	s.choose(s.cast.User, db)
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 	s.submit(s.cast.User, filled(db, dbName))
@@ -192,9 +195,9 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
 	s.use(s.cast.Guest, MessageShortcut, &m)
-	s.toldAlone(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
+	s.whispered(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	s.use(s.cast.Guest, GlobalShortcut, nil)
-	eventually(t, func() bool {
+	slacktest.Eventually(t, func() bool {
 		all, err := s.slack.Messages(t.Context(), s.cast.Guest, 0)
 		require.NoError(t, err)
 		return len(all) == 1 && strings.Contains(all[0].Text, "You may not ask for cancellations here")
@@ -210,7 +213,7 @@ func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) 
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
 	m := s.alert("db-042.stg.example.com and web-001.stg.example.com are down", "")
 	s.use(s.cast.Guest, MessageShortcut, &m)
-	view := s.waitFor(s.cast.Guest, unspoken)
+	view := s.waitFor(s.cast.Guest, words.PeopleUnread)
 	assert.NotContains(t, string(view.View), "db-042")
 	s.rack.mu.Lock()
 	defer s.rack.mu.Unlock()
@@ -258,26 +261,26 @@ func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 
 func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
 	t.Parallel()
-	far := newSlackAnswers(t, answerJSON(`{"ok":true}`))
+	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
-	r := told()
+	r := posted()
 	r.Submission.Place.Thread = "5.6"
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	sent := far.received()[0].json
+	sent := far.Received()[0].JSON
 	assert.Equal(t, "5.6", sent["thread_ts"])
 	assert.Equal(t, "in_channel", sent["response_type"])
 	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")
 }
 
 func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
-		w := newWorkspace(t, fakeslack.Options{})
+	slacktest.InVirtualTime(t, func(t *testing.T) {
+		w := slacktest.NewWorkspace(t, fakeslack.Options{})
 		w.SetScopes("chat:write", "im:write", "channels:history")
-		a := NewAnnouncer(AnnouncerOptions{Web: w.web(t), Words: plainWords{}, Log: silent()})
+		a := NewAnnouncer(AnnouncerOptions{Web: clientIn(t, w), Words: plainWords{}, Log: slacktest.Silent()})
 		root, err := w.Say(t.Context(), fakeslack.Said{User: w.Cast().User, Channel: w.Cast().Channel, Text: "down"})
 		require.NoError(t, err)
-		r := told()
+		r := posted()
 		r.Submission.Place = cancellation.Place{Channel: w.Cast().Channel, Thread: root.TS}
 		_, isThere, known := a.Find(t.Context(), r.Submission.Place, cancellation.Result, r, time.Now())
 		assert.True(t, !isThere && known)
@@ -302,20 +305,5 @@ func TestAChannelThatIsCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 	t.Parallel()
 	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
 	assert.False(t, public.Alone)
-	assert.Equal(t, "#directmessage", channelWords(public), "everybody in it sees the result")
-	public.Thread = "1.2"
-	assert.Equal(t, "the message's thread in #directmessage", channelWords(public))
 	assert.True(t, metadata{Channel: "D1", ChannelName: "directmessage"}.place().Alone)
-}
-
-func TestAThreadIsNamedByWhereItIs(t *testing.T) {
-	t.Parallel()
-	for where, p := range map[string]cancellation.Place{
-		"the message's thread in #ops":         {Channel: "C1", ChannelName: "ops", Thread: "1.2"},
-		"the message's thread in this channel": {Channel: "C1", ChannelName: "privategroup", Thread: "1.2"},
-		"the message's thread":                 {Channel: "D1", ChannelName: "directmessage", Thread: "1.2"},
-		"you":                                  {Channel: "D1", ChannelName: "directmessage"},
-	} {
-		assert.Equal(t, where, channelWords(p))
-	}
 }

@@ -16,15 +16,13 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
 )
-
-// unhurried is how long an answer may take where Slack's 3 s are not what is tested.
-const unhurried = 15 * time.Second
-
-// noon is when the tests' database says that it is.
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // stage is the flows between a strict Slack, over signed HTTP, and a real store. Its
 // SoftLayer is a rack of servers.
@@ -37,7 +35,7 @@ type stage struct {
 	desk  *cancellation.Desk
 	app   *App
 
-	dispatcher *Dispatcher
+	dispatcher *receive.Dispatcher
 
 	mu    sync.Mutex
 	now   time.Time
@@ -50,18 +48,18 @@ type stage struct {
 // but no server with the tag "protected".
 func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	t.Helper()
-	s := &stage{t: t, now: noon, rack: newRack(), after: make(chan struct{})}
-	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, AckTimeout: unhurried, Observe: s.observe})
+	s := &stage{t: t, now: slacktest.Noon, rack: newRack(), after: make(chan struct{})}
+	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, AckTimeout: slacktest.Unhurried, Observe: s.observe})
 	s.cast = s.slack.Cast()
 	api := httptest.NewServer(s.slack.Handler())
 	t.Cleanup(api.Close)
 	t.Cleanup(s.slack.Close)
 	s.slack.SetURL(api.URL)
 
-	web, err := NewWeb(WebOptions{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: unhurried})
+	web, err := webapi.New(webapi.Options{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: slacktest.Unhurried})
 	require.NoError(t, err)
 	t.Cleanup(web.Close)
-	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: silent()})
+	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})
 	t.Cleanup(directory.Close)
 
 	s.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Clock: s.clock, Mode: store.Serve})
@@ -71,19 +69,19 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 
 	s.desk = &cancellation.Desk{
 		Requests: s.store, Intake: s.store, Freezes: s.store, Clock: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
-		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: silent(),
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: slacktest.Silent(),
 		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{
 		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.desk.Policy.(*authz.Policy),
-		Words: testWords(), Key: s.store.HMACKey(), Cards: s.store, Team: s.slack.TeamID(), Log: silent(),
+		Words: testWords(), Key: s.store.HMACKey(), Cards: s.store, Team: s.slack.TeamID(), Log: slacktest.Silent(),
 	})
 	for _, change := range changes {
 		change(s)
 	}
-	s.dispatcher = NewDispatcher(DispatcherOptions{Handler: s.app, Log: silent(), Answer: unhurried})
-	bot := httptest.NewServer(NewHTTP(HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: silent(), Body: unhurried}).Routes())
+	s.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Handler: s.app, Log: slacktest.Silent(), Within: slacktest.Unhurried})
+	bot := httptest.NewServer(receive.NewHTTP(receive.HTTPOptions{SigningSecrets: []string{s.slack.SigningSecret()}, Dispatcher: s.dispatcher, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes())
 	t.Cleanup(func() { require.NoError(t, s.dispatcher.Shutdown(context.Background())) })
 	t.Cleanup(bot.Close)
 	s.slack.SetEndpoint(bot.URL)
@@ -177,7 +175,7 @@ func (s *stage) waitFor(user, text string) fakeslack.View {
 	patience := time.After(20 * time.Second)
 	for {
 		called, view := s.finished(), s.top(user)
-		if strings.Contains(textOf(view.View), text) {
+		if strings.Contains(slacktest.TextOf(view.View), text) {
 			return view
 		}
 		select {
@@ -193,8 +191,8 @@ func (s *stage) choose(user string, server int64) fakeslack.View {
 	s.t.Helper()
 	view := s.top(user)
 	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{
-		User: user, View: view.ID, BlockID: serverBlock, ActionID: serverAction, SelectedOption: option(server),
-		Values: fakeslack.Values{serverBlock: {serverAction: {"selected_option": option(server)}}},
+		User: user, View: view.ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, SelectedOption: option(server),
+		Values: fakeslack.Values{words.ServerBlock: {words.ServerAction: {"selected_option": option(server)}}},
 	})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
@@ -209,10 +207,10 @@ func option(server int64) map[string]any {
 // filled is a form for one server, filled in as it should be.
 func filled(server int64, name string) fakeslack.Values {
 	return fakeslack.Values{
-		serverBlock:                   {serverAction: {"selected_option": option(server)}},
-		reasonBlock:                   {reasonAction: {"selected_option": map[string]any{"value": "No longer needed", "text": map[string]any{"type": "plain_text", "text": "No longer needed"}}}},
-		contentBlock:                  {contentAction: {"value": "Replaced by db-060. Last backup 20 Nov."}},
-		belongs(confirmBlock, server): {confirmAction: {"value": name}},
+		words.ServerBlock:                         {words.ServerAction: {"selected_option": option(server)}},
+		words.ReasonBlock:                         {words.ReasonAction: {"selected_option": map[string]any{"value": "No longer needed", "text": map[string]any{"type": "plain_text", "text": "No longer needed"}}}},
+		words.ContentBlock:                        {words.ContentAction: {"value": "Replaced by db-060. Last backup 20 Nov."}},
+		words.BlockOf(words.ConfirmBlock, server): {words.ConfirmAction: {"value": name}},
 	}
 }
 
@@ -244,36 +242,6 @@ func (s *stage) live(server int64) (cancellation.Request, bool) {
 	return r, true
 }
 
-// textOf is all that a person reads in blocks or a view, piece after piece.
-func textOf(raw []byte) string {
-	var value any
-	if json.Unmarshal(raw, &value) != nil {
-		return string(raw)
-	}
-	var all strings.Builder
-	walk(value, func(object map[string]any) {
-		if text, ok := object["text"].(string); ok {
-			all.WriteString(text)
-		}
-	})
-	return all.String()
-}
-
-// walk visits every object of a JSON value, lists in order.
-func walk(value any, visit func(map[string]any)) {
-	switch value := value.(type) {
-	case map[string]any:
-		visit(value)
-		for _, field := range []string{"title", "label", "hint", "placeholder", "text", "description", "blocks", "elements", "element", "options", "initial_option", "view"} {
-			walk(value[field], visit)
-		}
-	case []any:
-		for _, item := range value {
-			walk(item, visit)
-		}
-	}
-}
-
 // rack is a SoftLayer of a few servers.
 type rack struct {
 	mu      sync.Mutex
@@ -284,7 +252,7 @@ type rack struct {
 }
 
 func newRack() *rack {
-	db, web, twin := dbServer(), dbServer(), dbServer()
+	db, web, twin := slacktest.DBServer(), slacktest.DBServer(), slacktest.DBServer()
 	web.ID, web.Hostname, web.FQDN, web.PrivateIP = 1234568, "web-001", "web-001.stg.example.com", "10.3.4.6"
 	web.Billing = &cancellation.Billing{ID: 78, NextBillDate: db.Billing.NextBillDate, MonthlyTotal: "99.00"}
 	twin.ID, twin.Domain, twin.FQDN, twin.PrivateIP = 1234569, "prod.example.com", "db-042.prod.example.com", "10.9.9.9"
@@ -381,23 +349,8 @@ func (r *rack) Account(context.Context) (cancellation.Account, error) {
 	return cancellation.Account{ID: "123456", Name: "acme-prod"}, nil
 }
 
-// dbServer is the server of the mock-ups.
-func dbServer() cancellation.Server {
-	return cancellation.Server{
-		ID: 1234567, GlobalIdentifier: "6b1e", FQDN: "db-042.stg.example.com", Hostname: "db-042", Domain: "stg.example.com",
-		PublicIP: "169.50.1.2", PrivateIP: "10.3.4.5", Datacenter: "fra02", OS: "Ubuntu 22.04", Status: "ACTIVE",
-		ProvisionDate: "2021-03-03T10:00:00-06:00", Tags: []string{"staging", "team-data"}, TagsKnown: true,
-		Billing: &cancellation.Billing{
-			ID: 77, NextBillDate: "2026-12-01T00:00:00-06:00", RecurringFee: "380.00", MonthlyTotal: "412.50", Drives: 4,
-			Associated: []cancellation.AssociatedItem{
-				{ID: 1, Description: "Portable private IPs", Fee: "8.00"}, {ID: 2, Description: "Backup vault", Fee: "90"},
-			},
-		},
-	}
-}
-
-func testWords() Words {
-	return Words{
+func testWords() words.Writer {
+	return words.Writer{
 		PeopleSettle: func() bool { return true },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {

@@ -15,6 +15,9 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/slacktest"
+	"cancel-server/internal/slackui/words"
 )
 
 const dbName, webName = "db-042.stg.example.com", "web-001.stg.example.com"
@@ -24,7 +27,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, "\u00a0DB–042.stg.example.com. ")
-	values[belongs(associatedBlock, db)] = map[string]map[string]any{associatedAction: {"selected_options": []any{map[string]any{"value": associatedValue}}}}
+	values[words.BlockOf(words.AssociatedBlock, db)] = map[string]map[string]any{words.AssociatedAction: {"selected_options": []any{map[string]any{"value": words.AssociatedValue}}}}
 	answer := s.submit(s.cast.User, values)
 	assert.Equal(t, "update", answer["response_action"])
 	r, standing := s.live(db)
@@ -37,7 +40,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	assert.Equal(t, s.cast.User, r.Submission.By.ID)
 	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
 	assert.Equal(t, 1, s.wakes)
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Recorded", dbName, "Being filed · ref " + r.Ref.Short(), "The result comes to #infra-changes."} {
 		assert.Contains(t, text, part)
 	}
@@ -57,7 +60,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	form := s.interaction(filled(db, dbName))
-	bodies := make([]Reply, 8)
+	bodies := make([]receive.Reply, 8)
 	var all sync.WaitGroup
 	for n := range bodies {
 		all.Go(func() { bodies[n], _ = s.app.Interaction(context.Background(), form) })
@@ -66,7 +69,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	r, standing := s.live(db)
 	require.True(t, standing)
 	for _, body := range bodies {
-		assert.Contains(t, textOf(body), "Being filed · ref "+r.Ref.Short(), "each delivery gets the same answer")
+		assert.Contains(t, slacktest.TextOf(body), "Being filed · ref "+r.Ref.Short(), "each delivery gets the same answer")
 	}
 	assert.Equal(t, 1, s.wakes)
 }
@@ -91,20 +94,20 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, twin, "db-042.prod.example.com")
-	confirm := belongs(confirmBlock, twin)
+	confirm := words.BlockOf(words.ConfirmBlock, twin)
 	for _, c := range []struct {
 		field, action string
 		state         map[string]any
 		at, says      string
 	}{
-		{serverBlock, serverAction, map[string]any{"selected_option": map[string]any{"value": "1234567 or 1=1"}}, serverBlock, "Choose a server from the list."},
-		{serverBlock, serverAction, map[string]any{"selected_option": nil}, serverBlock, "Choose a server from the list."},
-		{serverBlock, serverAction, map[string]any{"selected_option": option(404)}, serverBlock, "SoftLayer has no such server, or this key may not see it."},
-		{reasonBlock, reasonAction, map[string]any{"selected_option": map[string]any{"value": "Because"}}, reasonBlock, "Choose one of the ten reasons."},
-		{contentBlock, contentAction, map[string]any{"value": " \u00a0\n\u200b"}, contentBlock, "takes no empty text"},
-		{contentBlock, contentAction, map[string]any{"value": strings.Repeat("x", 3001)}, contentBlock, "At most 3,000 characters."},
-		{confirm, confirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "This is not the name of the server on the card: db-042.prod.example.com"},
-		{confirm, confirmAction, map[string]any{"value": "db-042"}, confirm, "Another server may have this short name too."},
+		{words.ServerBlock, words.ServerAction, map[string]any{"selected_option": map[string]any{"value": "1234567 or 1=1"}}, words.ServerBlock, "Choose a server from the list."},
+		{words.ServerBlock, words.ServerAction, map[string]any{"selected_option": nil}, words.ServerBlock, "Choose a server from the list."},
+		{words.ServerBlock, words.ServerAction, map[string]any{"selected_option": option(404)}, words.ServerBlock, "SoftLayer has no such server, or this key may not see it."},
+		{words.ReasonBlock, words.ReasonAction, map[string]any{"selected_option": map[string]any{"value": "Because"}}, words.ReasonBlock, "Choose one of the ten reasons."},
+		{words.ContentBlock, words.ContentAction, map[string]any{"value": " \u00a0\n\u200b"}, words.ContentBlock, "takes no empty text"},
+		{words.ContentBlock, words.ContentAction, map[string]any{"value": strings.Repeat("x", 3001)}, words.ContentBlock, "At most 3,000 characters."},
+		{confirm, words.ConfirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "This is not the name of the server on the card: db-042.prod.example.com"},
+		{confirm, words.ConfirmAction, map[string]any{"value": "db-042"}, confirm, "Another server may have this short name too."},
 	} {
 		values := filled(twin, "db-042.prod.example.com")
 		values[c.field] = map[string]map[string]any{c.action: c.state}
@@ -121,23 +124,23 @@ func TestTextThatIsTooLongIsSaidSoAlsoWhereTheCardIsReadAnew(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
-	values[contentBlock] = map[string]map[string]any{contentAction: {"value": strings.Repeat("x", 3001)}}
-	values[serverBlock] = map[string]map[string]any{serverAction: {"selected_option": option(web)}}
+	values[words.ContentBlock] = map[string]map[string]any{words.ContentAction: {"value": strings.Repeat("x", 3001)}}
+	values[words.ServerBlock] = map[string]map[string]any{words.ServerAction: {"selected_option": option(web)}}
 	found, _ := s.submit(s.cast.User, values)["errors"].(map[string]any)
-	assert.Contains(t, found[contentBlock], "At most 3,000 characters.", "another server than the card's")
+	assert.Contains(t, found[words.ContentBlock], "At most 3,000 characters.", "another server than the card's")
 
 	s.choose(s.cast.User, web)
 	s.waitFor(s.cast.User, "Type web-001.stg.example.com to confirm")
 	s.advance(cancellation.MaxCardAge + time.Second)
 	found, _ = s.submit(s.cast.User, nil)["errors"].(map[string]any)
-	assert.Contains(t, found[contentBlock], "At most 3,000 characters.", "an old card, and the text was kept by the choice")
+	assert.Contains(t, found[words.ContentBlock], "At most 3,000 characters.", "an old card, and the text was kept by the choice")
 }
 
 func TestEachWarningOfTheCardIsConfirmed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	server := dbServer()
-	server.Gateway, server.ProvisionDate = true, noon.Add(-time.Hour).Format(time.RFC3339)
+	server := slacktest.DBServer()
+	server.Gateway, server.ProvisionDate = true, slacktest.Noon.Add(-time.Hour).Format(time.RFC3339)
 	s.rack.set(server)
 	s.opened(s.cast.User, db, dbName)
 	ticked := func(warnings ...string) map[string]any {
@@ -146,11 +149,11 @@ func TestEachWarningOfTheCardIsConfirmed(t *testing.T) {
 			options = append(options, map[string]any{"value": warning, "text": map[string]any{"type": "plain_text", "text": warning}})
 		}
 		values := filled(db, dbName)
-		values[belongs(warningsBlock, db)] = map[string]map[string]any{warningsAction: {"selected_options": options}}
+		values[words.BlockOf(words.WarningsBlock, db)] = map[string]map[string]any{words.WarningsAction: {"selected_options": options}}
 		return s.submit(s.cast.User, values)
 	}
 	told, _ := ticked(cancellation.WarningGateway)["errors"].(map[string]any)
-	assert.Contains(t, told[belongs(warningsBlock, db)], "Tick each of these")
+	assert.Contains(t, told[words.BlockOf(words.WarningsBlock, db)], "Tick each of these")
 	_, standing := s.live(db)
 	require.False(t, standing)
 	assert.Equal(t, "update", ticked(cancellation.WarningGateway, cancellation.WarningProvisioned)["response_action"])
@@ -163,9 +166,9 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
-	values[serverBlock] = map[string]map[string]any{serverAction: {"selected_option": option(web)}}
+	values[words.ServerBlock] = map[string]map[string]any{words.ServerAction: {"selected_option": option(web)}}
 	assert.Equal(t, "update", s.submit(s.cast.User, values)["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	assert.Contains(t, text, "Nothing was filed: check it, and press Request cancellation once more.")
 	assert.Contains(t, text, "Type web-001.stg.example.com to confirm")
 	assert.NotContains(t, string(s.top(s.cast.User).View), `"`+dbName+`"`, "the name typed for the other server is not carried over")
@@ -173,7 +176,7 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	assert.False(t, standing)
 	_, standing = s.live(web)
 	assert.False(t, standing)
-	assert.Equal(t, "update", s.submit(s.cast.User, fakeslack.Values{belongs(confirmBlock, web): {confirmAction: {"value": "web-001"}}})["response_action"],
+	assert.Equal(t, "update", s.submit(s.cast.User, fakeslack.Values{words.BlockOf(words.ConfirmBlock, web): {words.ConfirmAction: {"value": "web-001"}}})["response_action"],
 		"what was typed about the reason was kept")
 	_, standing = s.live(web)
 	assert.True(t, standing)
@@ -187,10 +190,10 @@ func TestACardOnItsWayNeverTakesTheAnswersPlace(t *testing.T) {
 	s.rack.hold(db, gate)
 	s.choose(s.cast.User, db)
 	s.submit(s.cast.User, filled(db, dbName))
-	require.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	require.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 	close(gate)
 	require.NoError(t, s.dispatcher.Shutdown(t.Context()))
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Recorded")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Recorded")
 }
 
 func TestAnOldCardIsReadAgain(t *testing.T) {
@@ -200,10 +203,10 @@ func TestAnOldCardIsReadAgain(t *testing.T) {
 	s.advance(cancellation.MaxCardAge + time.Second)
 	s.rack.fail(errors.New("SoftLayer is down"))
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "what you typed is kept")
+	assert.Contains(t, found[words.ServerBlock], "what you typed is kept")
 	s.rack.fail(nil)
 	s.submit(s.cast.User, nil)
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "This card was read just now.")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "This card was read just now.")
 	_, standing := s.live(db)
 	assert.False(t, standing)
 	s.submit(s.cast.User, nil)
@@ -217,9 +220,9 @@ func TestASlowSoftLayerLosesNobodysForm(t *testing.T) {
 	s.command(s.cast.User, "")
 	s.rack.hold(db, make(chan struct{}))
 	values := filled(db, dbName)
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	found, _ := s.submit(s.cast.User, values)["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "SoftLayer did not answer about this server. Nothing was filed, and what you typed is kept")
+	assert.Contains(t, found[words.ServerBlock], "SoftLayer did not answer about this server. Nothing was filed, and what you typed is kept")
 }
 
 func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
@@ -228,7 +231,7 @@ func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
 	s.opened(s.cast.User, twin, "db-042.prod.example.com")
 	form := s.top(s.cast.User).ID
 	assert.Equal(t, "push", s.submit(s.cast.User, filled(twin, "db-042.prod.example.com"))["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Not allowed", "Nothing was filed. You may not ask to cancel db-042.prod.example.com:", "servers tagged protected are never cancelled here", "Rule protected-tags · ref "} {
 		assert.Contains(t, text, part)
 	}
@@ -250,7 +253,7 @@ func TestWhatNeedsApprovalWaitsForIt(t *testing.T) {
 	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
-	assert.Contains(t, textOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
 	waits, standing := s.live(db)
 	assert.True(t, standing)
 	assert.Equal(t, cancellation.Pending, waits.State)
@@ -264,7 +267,7 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	s.submit(s.cast.Requester, filled(db, dbName))
 	first, _ := s.live(db)
 	assert.Equal(t, "push", s.submit(s.cast.User, filled(db, dbName))["response_action"])
-	text := textOf(s.top(s.cast.User).View)
+	text := slacktest.TextOf(s.top(s.cast.User).View)
 	for _, part := range []string{"Already requested", "Nothing new was filed. ben asked already to cancel " + dbName, "Being filed · ref " + first.Ref.Short()} {
 		assert.Contains(t, text, part)
 	}
@@ -275,7 +278,7 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	s.command(s.cast.User, "1234567") // a card read now shows it in the card's place, and asking again is heard too
 	s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ben asked already; request "+first.Ref.Short())
 	values := filled(db, dbName)
-	delete(values, belongs(confirmBlock, db))
+	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	assert.Equal(t, "push", s.submit(s.cast.User, values)["response_action"])
 }
 
@@ -295,12 +298,12 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 	s.opened(s.cast.User, db, dbName)
 	s.desk.Intake = brokenIntake{s.store, errors.New("attempt to write a readonly database at /var/lib/secret.db")}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "This try was not recorded")
-	assert.NotContains(t, found[serverBlock], "secret.db")
+	assert.Contains(t, found[words.ServerBlock], "This try was not recorded")
+	assert.NotContains(t, found[words.ServerBlock], "secret.db")
 
 	s.desk.Intake = brokenIntake{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
 	assert.Equal(t, "push", s.submit(s.cast.User, nil)["response_action"])
-	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, textOf(s.top(s.cast.User).View))
+	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
 }
 
 func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
@@ -309,7 +312,7 @@ func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
 	s.opened(s.cast.User, db, dbName)
 	s.desk.Directory = unread{}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[serverBlock], "This try was not recorded: try again.")
+	assert.Contains(t, found[words.ServerBlock], "This try was not recorded: try again.")
 }
 
 func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
@@ -317,17 +320,17 @@ func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	good := s.interaction(filled(db, dbName))
-	for name, spoil := range map[string]func(*Interaction, *View){
-		"an unknown callback id":         func(_ *Interaction, v *View) { v.CallbackID = "cancel-server:form:2" },
-		"a missing block":                func(_ *Interaction, v *View) { delete(v.Values, contentBlock) },
-		"somebody else's form":           func(i *Interaction, _ *View) { i.User = s.cast.Requester },
-		"metadata that was changed":      func(_ *Interaction, v *View) { v.PrivateMetadata = "1p" + v.PrivateMetadata[3:] },
-		"metadata of another version":    func(_ *Interaction, v *View) { v.PrivateMetadata = "2" + v.PrivateMetadata[1:] },
-		"metadata that is far too large": func(_ *Interaction, v *View) { v.PrivateMetadata += strings.Repeat("A", maxMetadata) },
-		"no metadata":                    func(_ *Interaction, v *View) { v.PrivateMetadata = "" },
+	for name, spoil := range map[string]func(*receive.Interaction, *receive.View){
+		"an unknown callback id":         func(_ *receive.Interaction, v *receive.View) { v.CallbackID = "cancel-server:form:2" },
+		"a missing block":                func(_ *receive.Interaction, v *receive.View) { delete(v.Values, words.ContentBlock) },
+		"somebody else's form":           func(i *receive.Interaction, _ *receive.View) { i.User = s.cast.Requester },
+		"metadata that was changed":      func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "1p" + v.PrivateMetadata[3:] },
+		"metadata of another version":    func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "2" + v.PrivateMetadata[1:] },
+		"metadata that is far too large": func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata += strings.Repeat("A", maxMetadata) },
+		"no metadata":                    func(_ *receive.Interaction, v *receive.View) { v.PrivateMetadata = "" },
 	} {
 		bad, view := good, *good.View
-		view.Values = make(map[string]map[string]Value)
+		view.Values = make(map[string]map[string]receive.Value)
 		for block, actions := range good.View.Values {
 			view.Values[block] = actions
 		}
@@ -336,7 +339,7 @@ func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
 		answer, after := s.app.Interaction(t.Context(), bad)
 		assert.Nil(t, after, name)
 		assert.Contains(t, string(answer), `"push"`, name)
-		assert.Contains(t, textOf(answer), "Nothing was filed. This form cannot be read", name)
+		assert.Contains(t, slacktest.TextOf(answer), "Nothing was filed. This form cannot be read", name)
 	}
 	_, standing := s.live(db)
 	assert.False(t, standing)
@@ -354,17 +357,17 @@ func (unread) Principal(context.Context, cancellation.Person, time.Duration) (au
 }
 
 // interaction is the submission of the top view, as the edge decodes it.
-func (s *stage) interaction(values fakeslack.Values) Interaction {
+func (s *stage) interaction(values fakeslack.Values) receive.Interaction {
 	s.t.Helper()
 	top := s.top(s.cast.User)
-	i := Interaction{Kind: ViewSubmission, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, top.View)}
-	i.View.Values[serverBlock] = map[string]Value{serverAction: {Selected: "1234567"}}
+	i := receive.Interaction{Kind: receive.ViewSubmission, Team: s.slack.TeamID(), User: s.cast.User, View: viewOf(s.t, top.View)}
+	i.View.Values[words.ServerBlock] = map[string]receive.Value{words.ServerAction: {Selected: "1234567"}}
 	for block, actions := range values {
 		for action, state := range actions {
 			text, _ := state["value"].(string)
 			chosen, _ := state["selected_option"].(map[string]any)
 			picked, _ := chosen["value"].(string)
-			i.View.Values[block] = map[string]Value{action: {Text: text, Selected: picked}}
+			i.View.Values[block] = map[string]receive.Value{action: {Text: text, Selected: picked}}
 		}
 	}
 	return i

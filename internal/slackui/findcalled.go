@@ -1,0 +1,117 @@
+package slackui
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/words"
+)
+
+// Virtual knows the virtual servers of the account.
+type Virtual interface {
+	// IsVirtual reports whether a virtual server is called so by name, address or id.
+	IsVirtual(ctx context.Context, name string) (bool, error)
+}
+
+// Neighbors knows the names of servers.
+type Neighbors interface {
+	// Nearest finds servers whose names are close to one that nobody has, the closest first.
+	Nearest(name string, limit int) []cancellation.Server
+}
+
+// maxNamed is how many servers are looked at for a name given with the command.
+const maxNamed = 100
+
+// showNamed fills the modal that was opened with a server's name: with its card if
+// the name means exactly one, else with the form and what is known about the name.
+func (a *App) showNamed(ctx context.Context, at displayedView, meta metadata, query string) {
+	f := a.form(ctx, meta, words.Typed{})
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if f.Failed = a.unseeing(looking, meta); f.Failed == "" {
+		f = a.findCalled(looking, query).on(f)
+	}
+	f.Typed.Server = meta.with(f.Card).server()
+	a.show(ctx, at, meta, f)
+}
+
+// findCalled reads the card of the one server that has a name, or returns why not. It never
+// picks among several.
+func (a *App) findCalled(ctx context.Context, query string) finding {
+	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
+		return finding{note: words.NoServerCalled(query, nil)}
+	}
+	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
+	if err != nil {
+		a.log.Warn("looking up a server named in a command", "err", err)
+		return finding{note: words.NameUnread(query)}
+	}
+	called, short := exact(found, query)
+	if len(called) == 0 {
+		return finding{note: a.unknown(ctx, query, found)}
+	}
+	if len(called) > 1 {
+		return finding{note: words.SeveralCalled(query, called), offers: called}
+	}
+	read, err := a.desk.Look(ctx, called[0].ID)
+	if err != nil {
+		a.log.Warn("reading the card of a server named in a command", "server", called[0].ID, "err", err)
+		return finding{note: words.NameUnread(query)}
+	}
+	if short && !read.ShortNameUnique {
+		return finding{note: words.OthersMayBeCalled(query)}
+	}
+	return finding{card: &read}
+}
+
+// exact keeps the servers that are called so by id, full name or address; only if
+// there is none those whose host name it is, and short is true.
+func exact(found []cancellation.Server, query string) (called []cancellation.Server, short bool) {
+	plain := cancellation.PlainName(query)
+	if plain == "" {
+		return nil, false
+	}
+	var byHost []cancellation.Server
+	for _, s := range found {
+		switch plain {
+		case strconv.FormatInt(s.ID, 10), cancellation.PlainName(s.FQDN), s.PublicIP, s.PrivateIP:
+			called = append(called, s)
+		case cancellation.PlainName(s.Hostname):
+			byHost = append(byHost, s)
+		}
+	}
+	if len(called) > 0 {
+		return called, false
+	}
+	return byHost, true
+}
+
+// unknown is the note that no server has a name, and which names are close. Whether it means a virtual
+// one is asked only now, when no bare-metal server is called so.
+func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
+	saying := words.NoServerCalled
+	if len(found) >= maxNamed { // there may be one that was not looked at
+		saying = words.VeryMany
+	}
+	if a.isVirtual(ctx, query) {
+		saying = words.VirtualServer
+	}
+	if len(found) == 0 && a.near != nil {
+		found = a.near.Nearest(query, words.MaxNearest)
+	}
+	return saying(query, found)
+}
+
+// isVirtual is false too where nobody can tell: no server is called so either way.
+func (a *App) isVirtual(ctx context.Context, query string) bool {
+	if a.virtual == nil {
+		return false
+	}
+	is, err := a.virtual.IsVirtual(ctx, cancellation.PlainName(query))
+	if err != nil {
+		a.log.Warn("looking for a virtual server named in a command", "err", err)
+	}
+	return is
+}

@@ -1,0 +1,80 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
+)
+
+// census knows virtual servers and names.
+type census struct {
+	virtual map[string]bool
+	err     error
+	nearest []cancellation.Server
+	asked   []string
+}
+
+func (c *census) IsVirtual(_ context.Context, name string) (bool, error) {
+	c.asked = append(c.asked, name)
+	return c.virtual[name], c.err
+}
+
+func (c *census) Nearest(string, int) []cancellation.Server { return c.nearest }
+
+func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
+	t.Parallel()
+	near := []cancellation.Server{{ID: 1, FQDN: "vm-web.example.com"}, {ID: 2, FQDN: "vm-db.example.com"}}
+	for says, c := range map[string]struct {
+		query string
+		knows census
+		want  string
+		asked int
+	}{
+		"a virtual server": {
+			"VM-001",
+			census{virtual: map[string]bool{"vm-001": true}},
+			"VM-001 is a virtual server; this bot handles bare metal only. Choose the one that you mean.", 1,
+		},
+		"a virtual server, and names like it": {
+			"vm-001",
+			census{virtual: map[string]bool{"vm-001": true}, nearest: near},
+			"vm-001 is a virtual server; this bot handles bare metal only. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+		},
+		"a name that nobody has": {
+			"wm-001",
+			census{nearest: near},
+			"No server is called exactly wm-001. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+		},
+		"a virtual server that cannot be looked for": {
+			"vm-001", census{err: errors.New("away")}, "No server is called exactly vm-001. Choose the one that you mean.", 1,
+		},
+		"a part of names": {
+			"db-04", census{nearest: near}, "No server is called exactly db-04. Nearest: db-042.stg.example.com, db-042.prod.example.com.", 1,
+		},
+		"a bare-metal server": {"web-001", census{virtual: map[string]bool{"web-001": true}}, "Type web-001.stg.example.com to confirm", 0},
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, func(s *stage) { s.app.virtual, s.app.near = &c.knows, &c.knows })
+			s.command(s.cast.User, c.query)
+			s.waitFor(s.cast.User, c.want)
+			assert.Len(t, c.knows.asked, c.asked, "virtual servers are asked for only where no bare-metal one is called so")
+		})
+	}
+}
+
+func TestANameInACommandIsLookedUpAsServersAreNow(t *testing.T) {
+	t.Parallel()
+	now := newRack()
+	renamed := slacktest.DBServer()
+	renamed.FQDN, renamed.Hostname = "renamed.stg.example.com", "renamed"
+	now.set(renamed)
+	s := newStage(t, func(s *stage) { s.app.byName = now })
+	s.command(s.cast.User, renamed.FQDN)
+	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm") // as the read by id says
+}

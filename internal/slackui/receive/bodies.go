@@ -1,0 +1,157 @@
+package receive
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The bounds of bodies that are being read. Slack sends a body at once; who holds one back
+// is somebody else, and what their headers claim proves nothing before the body is whole.
+const (
+	bodyTime    = time.Second // a body has to be there this long after its headers
+	bodiesBytes = 16 << 20    // all bodies that are not whole take no more
+	firstBytes  = 4 << 10     // a body takes as much from the beginning, and more as it arrives
+)
+
+var (
+	errBodySlow    = refusal{http.StatusRequestTimeout, "the body did not come in time"}
+	errBodyDropped = refusal{http.StatusServiceUnavailable, "too many bodies are being read"}
+)
+
+// bodies reads the bodies of requests whose signature is not checked yet, and bounds what
+// they take together. Where there is no room for more of one, the oldest that is not whole
+// is dropped: what honest senders send is whole soon, and never the oldest for long.
+type bodies struct {
+	most   int
+	within time.Duration
+
+	mu     sync.Mutex
+	freed  *sync.Cond
+	held   int     // bytes of all that are being read, also of those dropped that have not ended yet
+	unread []*body // the oldest first
+}
+
+// body is one that is being read.
+type body struct {
+	held    int
+	dropped bool
+	wake    func() // ends a read that waits for the sender
+}
+
+func newBodies(within time.Duration) *bodies {
+	b := &bodies{most: bodiesBytes, within: cmp.Or(within, bodyTime)}
+	b.freed = sync.NewCond(&b.mu)
+	return b
+}
+
+// read reads a request's body whole, or returns the refusal that answers it.
+func (b *bodies) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	connection := http.NewResponseController(w)
+	until := func(t time.Time) { _ = connection.SetReadDeadline(t) } // a server's connection has deadlines
+	until(time.Now().Add(b.within))
+	own := &body{wake: func() { until(time.Unix(1, 0)) }}
+	b.enter(own)
+	data, err := b.fill(own, http.MaxBytesReader(w, r.Body, maxBody))
+	if b.leave(own) {
+		return nil, errBodyDropped
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	until(time.Time{})
+	return data, nil
+}
+
+// fill reads to the end. Its buffer grows with what has arrived.
+func (b *bodies) fill(own *body, from io.Reader) ([]byte, error) {
+	var data []byte
+	for {
+		if len(data) == cap(data) {
+			room := min(max(2*cap(data), firstBytes), maxBody+1)
+			if err := b.hold(own, room); err != nil {
+				return nil, err
+			}
+			data = append(make([]byte, 0, room), data...)
+		}
+		n, err := from.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+func (b *bodies) enter(own *body) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unread = append(b.unread, own)
+}
+
+// leave gives back what a body held, and reports whether it was dropped.
+func (b *bodies) leave(own *body) (dropped bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unread = slices.DeleteFunc(b.unread, func(each *body) bool { return each == own })
+	b.held -= own.held
+	b.freed.Broadcast()
+	return own.dropped
+}
+
+// hold lets a body take so many bytes in all, once there is room: it drops older ones, itself
+// where it is the oldest, and waits until they have ended.
+func (b *bodies) hold(own *body, size int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for more := size - own.held; !own.dropped; {
+		if b.held+more <= b.most {
+			b.held, own.held = b.held+more, size
+			return nil
+		}
+		if b.staying()+more > b.most {
+			b.dropOldest()
+			continue
+		}
+		b.freed.Wait()
+	}
+	return errBodyDropped
+}
+
+// staying is what the bodies hold that were not dropped; the lock is held.
+func (b *bodies) staying() (bytes int) {
+	for _, each := range b.unread {
+		if !each.dropped {
+			bytes += each.held
+		}
+	}
+	return bytes
+}
+
+// dropOldest drops the oldest that was not dropped yet; the lock is held.
+func (b *bodies) dropOldest() {
+	oldest := slices.IndexFunc(b.unread, func(each *body) bool { return !each.dropped })
+	if oldest >= 0 {
+		b.unread[oldest].dropped = true
+		b.unread[oldest].wake()
+		b.freed.Broadcast() // it may be waiting for room itself
+	}
+}
+
+func unreadable(err error) error {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case tooLarge:
+		return refusal{http.StatusRequestEntityTooLarge, "the body is too large"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errBodySlow
+	}
+	return refusal{http.StatusBadRequest, "the body cannot be read"}
+}

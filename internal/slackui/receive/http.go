@@ -1,0 +1,175 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBody bounds a request from Slack. A view is at most 250 kB
+// (docs.slack.dev/reference/methods/views.open), and its state comes with it; a message
+// that a shortcut is used on may be as long; and the form's encoding makes three bytes of
+// each quote and brace.
+const maxBody = 1 << 20
+
+// HTTPOptions is what the HTTP transport is made of.
+type HTTPOptions struct {
+	SigningSecrets []string // any of them verifies; empty ones are left out
+	Dispatcher     *Dispatcher
+	Log            *slog.Logger
+	Body           time.Duration // in which a body is there, counted from its headers; 0 for a second
+}
+
+// HTTP takes Slack's signed requests: docs.slack.dev/authentication/verifying-requests-from-slack.
+// Timeouts for reading headers belong to the http.Server that serves it; a body has a second.
+type HTTP struct {
+	verifier   *verifier
+	dispatcher *Dispatcher
+	replays    *replays[signature]
+	bodies     *bodies
+	log        *slog.Logger
+}
+
+// NewHTTP makes the HTTP transport in front of a dispatcher.
+func NewHTTP(o HTTPOptions) *HTTP {
+	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log}
+}
+
+// Routes serves POST /slack/commands and POST /slack/interactions.
+func (t *HTTP) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /slack/commands", t.take(t.command))
+	mux.HandleFunc("POST /slack/interactions", t.take(t.interaction))
+	return mux
+}
+
+// refusal is a request that is answered with a status and a word.
+type refusal struct {
+	status int
+	word   string
+}
+
+func (r refusal) Error() string { return r.word }
+
+// take reads and verifies a request, then parses its form and works it. Nothing of a
+// body is looked at before its signature holds, and the query never is.
+func (t *HTTP) take(parse func(signature, url.Values) (work, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		received := time.Now()
+		body, err := t.bodies.read(w, r)
+		if err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+		sig, err := t.verifier.verify(r.Header, body, time.Now())
+		if err != nil && certificateCheck(body) {
+			return
+		}
+		if err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+		form, err := parseForm(r, body)
+		if err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+		if form.Get("ssl_check") == "1" {
+			return
+		}
+		job, err := parse(sig, form)
+		if err == nil {
+			err = t.dispatcher.serve(r.Context(), received, job, func(reply Reply) { acknowledge(w, reply) })
+		}
+		if err != nil {
+			t.refuse(w, r, err)
+		}
+	}
+}
+
+func (t *HTTP) command(sig signature, form url.Values) (work, error) {
+	c, err := parseCommand(form)
+	if err != nil {
+		return nil, err
+	}
+	return t.once(sig, t.dispatcher.commandWork(c)), nil
+}
+
+func (t *HTTP) interaction(sig signature, form url.Values) (work, error) {
+	i, err := ParseInteraction([]byte(form.Get("payload")))
+	if err != nil {
+		return nil, err
+	}
+	job := t.dispatcher.interactionWork(i)
+	if i.Kind == BlockSuggestion { // changes nothing, and its answer is out of date soon
+		return job, nil
+	}
+	return t.once(sig, job), nil
+}
+
+func (t *HTTP) once(sig signature, w work) work {
+	return func(ctx context.Context) (Reply, After, error) { return t.replays.once(ctx, sig, time.Now(), w) }
+}
+
+// acknowledge answers 200. An empty body is what closes a submitted view:
+// docs.slack.dev/surfaces/modals.
+func acknowledge(w http.ResponseWriter, reply Reply) {
+	if len(reply) > 0 {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(reply)                     // where Slack has hung up it will ask again
+	_ = http.NewResponseController(w).Flush() // now: what follows an acknowledgement comes after it
+}
+
+func parseForm(r *http.Request, body []byte) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, refusal{http.StatusUnsupportedMediaType, "a form is expected (application/x-www-form-urlencoded)"}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, refusal{http.StatusBadRequest, "the form cannot be read"}
+	}
+	return form, nil
+}
+
+// certificateCheck recognises Slack's check of the endpoint's certificate, which may
+// come unsigned, asks for nothing, and wants a 200:
+// docs.slack.dev/interactivity/implementing-slash-commands.
+func certificateCheck(body []byte) bool {
+	text := string(body[:min(len(body), 512)])
+	return len(body) < 512 && (text == "ssl_check=1" || strings.HasPrefix(text, "ssl_check=1&")) &&
+		!strings.Contains(text, "command=") && !strings.Contains(text, "payload=")
+}
+
+// refuse writes the status of an error.
+func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, word := http.StatusInternalServerError, ""
+	known, isRefusal := errors.AsType[refusal](err)
+	bad, isBad := errors.AsType[*payloadError](err)
+	switch {
+	case isRefusal:
+		status, word = known.status, known.word
+	case isBad:
+		status, word = http.StatusBadRequest, bad.Error()
+	case errors.Is(err, errUnverified):
+		status = http.StatusUnauthorized
+	case errors.Is(err, errBusy), errors.Is(err, errStopping):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	t.log.Warn("refusing a request", "path", r.URL.Path, "status", status, "err", err)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, word)
+}

@@ -1,0 +1,57 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// deliver works one envelope, and never waits: while it does, pings stay unanswered. A
+// repeated one is worked like any other: it may be the first that arrived, and the
+// handler is idempotent.
+func (s *Socket) deliver(c *connection, e envelope) {
+	received := time.Now()
+	log := s.log.With("envelope", e.EnvelopeID, "type", e.Type, "retry", e.RetryAttempt)
+	if !c.begin() { // until the acknowledgement, not until the work after it
+		log.Info("leaving a delivery to the other connections: this one hangs up")
+		return
+	}
+	job := func(ctx context.Context) (Reply, After, error) {
+		w, err := s.parse(e)
+		if err != nil {
+			return nil, nil, err
+		}
+		return w(ctx)
+	}
+	s.dispatcher.serveAside(context.Background(), received, job,
+		func(reply Reply) { s.acknowledge(c, log, e, reply) },
+		func(err error) {
+			defer c.finish()
+			switch {
+			case errors.Is(err, errUnknownKind):
+				log.Warn("ignoring a delivery", "err", err)
+				s.acknowledge(c, log, e, nil)
+			case err != nil:
+				log.Warn("leaving a delivery unacknowledged, so that Slack delivers it again", "err", err)
+			}
+		})
+}
+
+func (s *Socket) parse(e envelope) (work, error) {
+	switch e.Type {
+	case frameCommand:
+		c, err := parseCommandJSON(e.Payload)
+		return s.dispatcher.commandWork(c), err
+	case frameInteraction:
+		i, err := ParseInteraction(e.Payload)
+		return s.dispatcher.interactionWork(i), err
+	}
+	return nil, errUnknownKind
+}
+
+func (s *Socket) acknowledge(c *connection, log *slog.Logger, e envelope, reply Reply) {
+	if err := c.acknowledge(e.EnvelopeID, reply); err != nil {
+		log.Error("acknowledging a delivery; Slack will deliver it again", "err", err)
+	}
+}

@@ -1,0 +1,187 @@
+package webapi
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// Bounds of calls to Slack's Web API.
+const (
+	quickTime   = 2500 * time.Millisecond // what belongs before an acknowledgement
+	patientTime = 10 * time.Second        // the rest
+	maxAnswer   = 16 << 20                // usergroups.list of a large organisation
+	maxPooled   = 1 << 20                 // of a buffer that is kept for the next answer
+)
+
+// Options is how Slack's Web API is reached.
+type Options struct {
+	BotToken  string
+	APIURL    string          // with a trailing slash; "" for Slack's own
+	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
+	Transport *http.Transport // nil for NewTransport
+}
+
+// Client calls Slack's Web API with the bot's token. It repeats no call: what may be
+// repeated is known only to those who ask.
+type Client struct {
+	quick   *slack.Client
+	patient *slack.Client
+	limits  *limits // of what is asked in nobody's presence; views.* are always tried
+	apiURL  string
+	base    *http.Transport
+
+	webhooks *http.Client // for response_urls; carries no token
+}
+
+// New makes the client. It fails where the API's URL is none.
+func New(o Options) (*Client, error) {
+	apiURL := cmp.Or(o.APIURL, slack.APIURL)
+	api, err := url.Parse(apiURL)
+	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
+		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
+	}
+	w := &Client{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
+	client := func(limit time.Duration) *slack.Client {
+		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
+			Timeout:       limit,
+			Transport:     &apiTransport{base: w.base, token: o.BotToken, host: api.Host},
+			CheckRedirect: noRedirect,
+		}))
+	}
+	w.webhooks = &http.Client{Timeout: patientTime, Transport: verdictTransport{w.base}, CheckRedirect: noRedirect}
+	w.quick, w.patient = client(cmp.Or(o.Quick, quickTime)), client(patientTime)
+	return w, nil
+}
+
+// Close gives back the idle connections.
+func (w *Client) Close() { w.base.CloseIdleConnections() }
+
+// NewTransport returns a transport with short dialling times. It goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
+// loopback or what NO_PROXY names. The websocket takes the same way.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 2 * time.Second,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        64,
+		MaxIdleConnsPerHost: 64,
+		MaxConnsPerHost:     128,
+		WriteBufferSize:     32 << 10, // a whole view in one write
+		ReadBufferSize:      16 << 10,
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
+
+// noRedirect keeps tokens where they were sent to.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// apiTransport carries slack-go's calls. It names the token in the header also where
+// slack-go sends it in the form, bounds every answer, and cuts those of views.* to
+// what is needed before slack-go decodes them.
+type apiTransport struct {
+	base    http.RoundTripper
+	token   string
+	host    string
+	buffers sync.Pool // of *bytes.Buffer, to read into: of a whole view little is kept
+}
+
+// RoundTrip carries one call.
+func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != t.host {
+		return nil, fmt.Errorf("calling %q: the token belongs to %q", r.URL.Host, t.host)
+	}
+	if bearer := "Bearer " + t.token; r.Header.Get("Authorization") != bearer {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", bearer)
+	}
+	answer, err := t.base.RoundTrip(r)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return answer, err
+	}
+	body, err := t.read(answer.Body, strings.Contains(r.URL.Path, "/views."))
+	_ = answer.Body.Close() // it was read as far as it counts
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if wordless(body) {
+		body = []byte(`{"ok":false,"error":"` + noWord + `"}`)
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	answer.ContentLength = int64(len(body))
+	return answer, nil
+}
+
+// read reads an answer to its end, and keeps of a view what is needed. What it returns
+// is no part of a buffer, which the next answer overwrites.
+func (t *apiTransport) read(answer io.Reader, cut bool) ([]byte, error) {
+	buffer, used := t.buffers.Get().(*bytes.Buffer)
+	if !used {
+		buffer = new(bytes.Buffer)
+	}
+	defer func() {
+		if buffer.Cap() <= maxPooled { // one large list must not stay in memory
+			t.buffers.Put(buffer)
+		}
+	}()
+	buffer.Reset()
+	if _, err := buffer.ReadFrom(io.LimitReader(answer, maxAnswer+1)); err != nil {
+		return nil, err
+	}
+	body := buffer.Bytes()
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("over %d bytes", maxAnswer)
+	}
+	if cut {
+		body = cutView(body)
+	}
+	return bytes.Clone(body), nil
+}
+
+// Identity is who the bot is in Slack.
+type Identity struct {
+	Team       string // id of the workspace it is installed in
+	Enterprise string // "" outside an Enterprise organisation
+	Bot        string // the bot's id, as its messages carry it
+}
+
+// AuthTest asks Slack who the token is: docs.slack.dev/reference/methods/auth.test.
+func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
+	answer, err := w.patient.AuthTestContext(ctx)
+	if err != nil {
+		return Identity{}, callError("auth.test", err)
+	}
+	return Identity{Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID}, nil
+}
+
+// OpenView opens a modal: docs.slack.dev/reference/methods/views.open. A trigger
+// lives 3 s and works once: ErrTriggerExpired.
+func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
+	answer, err := w.quick.OpenViewContext(ctx, triggerID, view)
+	if err != nil {
+		return "", "", callError("views.open", err)
+	}
+	return answer.ID, answer.Hash, nil
+}
+
+// UpdateView replaces a modal that still has this hash, and returns the new hash:
+// docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
+// meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
+func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
+	answer, err := w.quick.UpdateViewContext(ctx, view, "", hash, viewID)
+	if err != nil {
+		return "", callError("views.update", err)
+	}
+	return answer.Hash, nil
+}

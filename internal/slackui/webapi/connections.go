@@ -1,0 +1,34 @@
+package webapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/slack-go/slack"
+)
+
+// Connections asks for the websockets of Socket Mode, with the app's token.
+type Connections struct {
+	api    *slack.Client
+	limits *limits
+}
+
+// NewConnections makes the client. apiURL has a trailing slash; "" stands for Slack's own.
+func NewConnections(appToken, apiURL string, transport *http.Transport) *Connections {
+	return &Connections{
+		api: slack.New("", slack.OptionAppLevelToken(appToken), slack.OptionAPIURL(cmp.Or(apiURL, slack.APIURL)),
+			slack.OptionHTTPClient(&http.Client{Timeout: patientTime, Transport: transport, CheckRedirect: noRedirect})),
+		limits: newLimits(),
+	}
+}
+
+// Open is docs.slack.dev/reference/methods/apps.connections.open: it returns the address of
+// a websocket, which is a capability and must not be logged.
+func (c *Connections) Open(ctx context.Context) (address string, err error) {
+	err = c.limits.call("apps.connections.open", "", func() (err error) {
+		_, address, err = c.api.StartSocketModeContext(ctx)
+		return err
+	})
+	return address, err
+}

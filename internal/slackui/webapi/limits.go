@@ -1,0 +1,86 @@
+package webapi
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxLimits bounds the memory for rate limits. What is forgotten costs one call that
+// Slack refuses once more.
+const maxLimits = 1000
+
+// limits keeps Slack's rate limits: after a 429 a method is not called again before its
+// Retry-After is over (docs.slack.dev/apis/web-api/rate-limits). The limit of
+// chat.postMessage is its channel's; every other method has one for the whole app.
+type limits struct {
+	mu    sync.Mutex
+	until map[limit]time.Time
+}
+
+// limit is what Slack counts together.
+type limit struct{ method, channel string }
+
+// tooEarlyError: no call was made, because Slack asked to wait.
+type tooEarlyError struct{ left time.Duration }
+
+// Error is how long is left to wait.
+func (e tooEarlyError) Error() string {
+	return fmt.Sprintf("not called: Slack asks to wait %v more", max(e.left, time.Millisecond).Round(time.Millisecond))
+}
+
+func newLimits() *limits { return &limits{until: map[limit]time.Time{}} }
+
+// call makes a call of a method, unless Slack asked to wait: tooEarlyError. The channel
+// is "" where the method's limit has none.
+func (l *limits) call(method, channel string, do func() error) error {
+	kind := limit{method, channel}
+	if left := l.left(kind); left > 0 {
+		return fmt.Errorf("calling %s: %w", method, tooEarlyError{left})
+	}
+	err := do()
+	if err == nil {
+		return nil
+	}
+	err = callError(method, err)
+	if pause, limited := RetryAfter(err); limited && pause > 0 {
+		l.hold(kind, pause)
+	}
+	return err
+}
+
+func (l *limits) left(kind limit) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.until[kind])
+}
+
+// hold keeps calls back for a while. An answer that comes late never shortens it.
+func (l *limits) hold(kind limit, pause time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := time.Now().Add(pause)
+	if until.After(l.until[kind]) {
+		l.until[kind] = until
+	}
+	l.forget()
+}
+
+// forget drops what is over and, if that is not enough, what is over first; the lock
+// is held.
+func (l *limits) forget() {
+	if len(l.until) <= maxLimits {
+		return
+	}
+	var first limit
+	for kind, until := range l.until {
+		if time.Until(until) <= 0 {
+			delete(l.until, kind)
+		} else if at, known := l.until[first]; !known || until.Before(at) {
+			first = kind
+		}
+	}
+	if len(l.until) > maxLimits {
+		delete(l.until, first)
+	}
+}

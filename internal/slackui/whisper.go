@@ -1,0 +1,51 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
+)
+
+// whisperTime is how long a message to one person may take.
+const whisperTime = 10 * time.Second
+
+// whisper posts a message that only the person sees who clicked or used a shortcut: an
+// acknowledgement of those shows nothing. It is nil where there is nothing to post.
+// docs.slack.dev/interactivity/handling-user-interaction
+func (a *App) whisper(i receive.Interaction, m words.Message) receive.After {
+	if m.Empty() {
+		return nil
+	}
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, whisperTime)
+		defer cancel()
+		if err := a.postTo(ctx, i.ResponseURL, i.User, m); err != nil {
+			a.log.Warn("posting a message for one person", "user", i.User, "err", err)
+		}
+	}
+}
+
+// postTo posts by response_url, or by direct message where there is none or it refuses.
+func (a *App) postTo(ctx context.Context, responseURL, user string, m words.Message) error {
+	var refused error
+	if responseURL != "" {
+		if refused = a.web.Respond(ctx, responseURL, webapi.Response{Text: m.Text, Blocks: m.Blocks}); refused == nil {
+			return nil
+		}
+	}
+	channel, err := a.web.OpenConversation(ctx, user)
+	if err == nil {
+		_, _, err = a.web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
+	}
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	return nil
+}
+
+// ephemeral answers a command with a message that only the asker sees.
+func ephemeral(m words.Message) receive.Reply { return receive.Ephemeral(m.Text, m.Blocks) }

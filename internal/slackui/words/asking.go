@@ -1,0 +1,68 @@
+package words
+
+import (
+	"fmt"
+
+	"cancel-server/internal/authz"
+)
+
+// PeopleUnread is for a person whom Slack has not described yet.
+const PeopleUnread = "Slack did not say in time who you are: try again."
+
+// ServersInMessage is what is looked up for a shortcut on a message.
+const ServersInMessage = "the servers in this message"
+
+// Help says what the command does.
+func (w Writer) Help() Message {
+	name := w.Command
+	return message(
+		line{bold("Ask SoftLayer to cancel a bare-metal server")},
+		line{bold(name), plain(" opens a form: choose the server, read its card, say why, type its name.")},
+		line{bold(name + " NAME"), plain(", or an id or an IP address, opens it with that server chosen.")},
+		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets it go on: for anyone who may approve.")},
+		line{bold(name + " help"), plain(" shows this to you alone.")},
+		line{bold("Cancel this server…"), plain(" in a message's menu looks for servers in that message, and answers in its thread. In Slack's own menu of shortcuts it opens the form anywhere, and answers you alone.")},
+		sentence("Nothing is filed before you press the button in the form. The result, with the ticket, comes to the channel where you typed."),
+		sentence("A server is not gone at once: it runs until its next bill date, or the one after if SoftLayer's cut-off has passed, and then its drives are wiped. To stop it, update the ticket in time."),
+	)
+}
+
+// NotOpened says that Slack did not take the form.
+func (w Writer) NotOpened() Message {
+	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + w.Command + " again.")})
+}
+
+// OpeningUnclear says that the form may have opened or not.
+func (w Writer) OpeningUnclear() Message {
+	return message(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + w.Command + " again.")})
+}
+
+// CannotAskAgain says that a request's button "Ask again" opens nothing.
+func (w Writer) CannotAskAgain() Message {
+	return message(line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + w.Command + ".")})
+}
+
+// MayNotAsk says that somebody may not ask for anything, and, where they may approve, what
+// else they can do.
+func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
+	lines := []line{
+		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
+		sentence(displayed(d.Reason)),
+		sentence("Rule " + displayed(d.Rule)),
+	}
+	if approver {
+		lines = append(lines, sentence("You can approve what others ask for: press Approve or Decline at a request that waits, "+
+			"in its channel or in your direct messages. "+w.Command+" help says what else there is."))
+	}
+	return message(lines...)
+}
+
+// SeesNoServer says in a form why somebody is shown no server.
+func SeesNoServer(d authz.Decision) string {
+	return "You may not ask for cancellations here: " + displayed(d.Reason) + " Rule " + displayed(d.Rule) + "."
+}
+
+// TooMany is the reason for which somebody may ask for no more servers today.
+func TooMany(most int) string {
+	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", most)
+}

@@ -1,0 +1,144 @@
+package words
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The buttons of a request's messages, by action id. A button's value is the request's id.
+const (
+	ApproveAction  = "approve"
+	DeclineAction  = "decline"
+	DetailsAction  = "details"
+	WithdrawAction = "withdraw"
+	UndoAction     = "undo"
+	FoundAction    = "found-ticket"
+	NoneAction     = "found-none"
+	LeaveAction    = "leave"
+	CheckAction    = "check-now"
+	AgainAction    = "ask-again" // of a request that was not filed because of what the server has become
+)
+
+// ButtonsBlock is the block of a request's buttons: at most one in a message.
+const ButtonsBlock = "request"
+
+// Live is the message of a request in its present state, with the buttons that belong to
+// it. Whether a person may press one is decided when they do.
+func (w Writer) Live(kind cancellation.NoticeKind, r cancellation.Request) Message {
+	m := w.Result(r)
+	if r.State == cancellation.Pending {
+		m = w.pending(kind, r)
+	}
+	if buttons := w.buttons(kind, r); len(buttons) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
+	}
+	return m
+}
+
+func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+	switch {
+	case r.State == cancellation.Pending:
+		return []slack.BlockElement{
+			asking(button(r, ApproveAction, "Approve", slack.StylePrimary), "Approve this cancellation?", approveQuestion(r), "Approve", "Not yet"),
+			button(r, DeclineAction, "Decline", slack.StyleDanger),
+			button(r, DetailsAction, "Details", slack.StyleDefault),
+			withdrawing(r, WithdrawAction, "Withdraw"),
+		}
+	case r.State == cancellation.Scheduled && r.Stoppable():
+		return w.stopping(kind, r)
+	case r.State == cancellation.Stuck && w.peopleSettle():
+		return []slack.BlockElement{
+			button(r, FoundAction, "There is a ticket", slack.StylePrimary),
+			asking(noneButton(r), "Did you look?",
+				"Only if you looked. SoftLayer refuses a second open ticket for the same server, so at most one can stand.", "I looked: send again", "Leave it"),
+			button(r, LeaveAction, "Leave the server", slack.StyleDefault),
+			button(r, CheckAction, "Check now", slack.StyleDefault),
+		}
+	case CanAskAgain(r):
+		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
+	}
+	return nil
+}
+
+// stopping are the buttons of an accepted request before it is filed: its requester takes it
+// back, others decline it. A direct message has the one that is its reader's.
+func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+	undo := "Stop"
+	if !r.UndoUntil.IsZero() {
+		undo = "Undo"
+	}
+	takeBack, decline := withdrawing(r, UndoAction, undo), button(r, DeclineAction, "Decline", slack.StyleDanger)
+	switch to := kind.Recipient(); {
+	case to == r.Submission.By.ID, !w.peopleSettle():
+		return []slack.BlockElement{takeBack}
+	case to != "":
+		return []slack.BlockElement{decline}
+	}
+	return []slack.BlockElement{takeBack, decline}
+}
+
+// CanAskAgain reports whether nothing was sent because the server is not what its card
+// showed: asked again, with a fresh card, the same may go.
+func CanAskAgain(r cancellation.Request) bool {
+	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
+		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
+	}, r.Why.Code)
+}
+
+// noneButton carries which stuck state it is about.
+func noneButton(r cancellation.Request) *slack.ButtonBlockElement {
+	b := button(r, NoneAction, "There is none", slack.StyleDefault)
+	b.Value = stuckAs(r)
+	return b
+}
+
+// stuckAs names a request and one stuck state of it: its id, "@", and since when it is stuck,
+// in milliseconds.
+func stuckAs(r cancellation.Request) string {
+	return r.ID + "@" + strconv.FormatInt(r.Since.UnixMilli(), 10)
+}
+
+// StuckOf reads what a button about a stuck request carries: the request's id, and since when
+// it is stuck.
+func StuckOf(value string) (id string, since time.Time, ok bool) {
+	id, at, found := strings.Cut(value, "@")
+	millis, err := strconv.ParseInt(at, 10, 64)
+	return id, time.UnixMilli(millis).UTC(), found && err == nil
+}
+
+func (w Writer) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }
+
+func button(r cancellation.Request, action, text string, style slack.Style) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(action, r.ID, plainText(text))
+	b.Style = style
+	b.AccessibilityLabel = Cut(text+": "+ServerName(r), 75)
+	return b
+}
+
+// asking is a button that asks before it does anything.
+func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack.ButtonBlockElement {
+	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(Cut(question, 300)), plainText(yes), plainText(no))
+	b.Confirm.Style = b.Style
+	return b
+}
+
+func withdrawing(r cancellation.Request, action, text string) *slack.ButtonBlockElement {
+	return asking(button(r, action, text, slack.StyleDefault), text+" this request?",
+		fmt.Sprintf("%s stays, and nothing is filed for it. It can be asked for again.", ServerName(r)), text, "Leave it")
+}
+
+func approveQuestion(r cancellation.Request) string {
+	card := r.Submission.Card
+	when := "When it goes"
+	if on := goneOn(card.End()); on != nil {
+		when = "Gone on " + on.text() + ". Then"
+	}
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", Cut(ServerName(r), 120), card.Server.ID, when)
+}

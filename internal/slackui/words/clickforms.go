@@ -1,0 +1,74 @@
+package words
+
+import (
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The callback ids of the forms that buttons open, and their fields. Their
+// private_metadata is the request's id, with the stuck state where it is about one: who may
+// is decided at submission.
+const (
+	DeclineCallback = "cancel-server:decline:1"
+	FoundCallback   = "cancel-server:found:1"
+	LeaveCallback   = "cancel-server:leave:1"
+
+	WhyBlock     = "why"
+	WhyAction    = "why"
+	TicketBlock  = "ticket"
+	TicketAction = "ticket"
+
+	MaxWhy = 500 // characters of a person's reason
+)
+
+// DeclineForm asks why a request is declined.
+func DeclineForm(r cancellation.Request) View {
+	return clickForm(r, DeclineCallback, "Decline a request", "Decline",
+		"Its requester and the channel read why. Nothing is filed, and the server stays.", whyInput("Why not?"))
+}
+
+// LeaveForm asks how somebody knows that there is no ticket and that none is wanted.
+func LeaveForm(r cancellation.Request) View {
+	form := clickForm(r, LeaveCallback, "Leave the server", "Leave it",
+		"There is no ticket, and none is wanted: the request ends and nothing is sent.", whyInput("How do you know?"))
+	form.PrivateMetadata = stuckAs(r)
+	return form
+}
+
+// FoundForm asks for the ticket that somebody found.
+func FoundForm(r cancellation.Request) View {
+	number := slack.NewPlainTextInputBlockElement(plainText("153572280"), TicketAction)
+	number.MaxLength = 20
+	return clickForm(r, FoundCallback, "There is a ticket", "Record it",
+		"The ticket is read, and must be about this server.",
+		slack.NewInputBlock(TicketBlock, plainText("The ticket's id, a number"), nil, number), whyInput("How did you find it?"))
+}
+
+func clickForm(r cancellation.Request, callback, title, submit, says string, fields ...slack.Block) View {
+	about := block("about", line{bold(ServerName(r)), plain(" · ref " + r.Ref.Short())}, sentence(says))
+	return View{
+		Type: slack.VTModal, CallbackID: callback, PrivateMetadata: r.ID,
+		Title: plainText(title), Submit: plainText(submit), Close: plainText("Not yet"),
+		Blocks: slack.Blocks{BlockSet: append([]slack.Block{about}, fields...)},
+	}
+}
+
+func whyInput(label string) slack.Block {
+	field := slack.NewPlainTextInputBlockElement(nil, WhyAction)
+	field.Multiline, field.MaxLength = true, MaxWhy
+	return slack.NewInputBlock(WhyBlock, plainText(label), nil, field)
+}
+
+// NotRecorded is the view in place of a button's form that recorded nothing.
+func NotRecorded(why Message) View { return notice("Not recorded", why.Blocks...) }
+
+// Details is what was asked for, on the card as its requester saw it, with the addresses that
+// no channel shows.
+func (w Writer) Details(r cancellation.Request) View {
+	blocks := []slack.Block{footnote("", "As it was when "+whose(r.Submission.By)+" asked · "+footText(r))}
+	if r.Submission.By.ID != "" {
+		blocks = append(blocks, block("asked", askedLines(r.Submission)...))
+	}
+	return notice("Details", append(blocks, block("", sentence("“"+Cut(OneLine(r.Submission.Content), 2000)+"”"), askedBy(r)))...)
+}

@@ -1,0 +1,123 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+func notRecorded(why string) Message {
+	return message(line{bold("Nothing was recorded."), plain(" " + why)})
+}
+
+func nothingOpened(why string) Message {
+	return message(line{bold("Nothing was opened."), plain(" " + why)})
+}
+
+// PressUnread says that a press came without its trigger.
+func PressUnread() Message {
+	return notRecorded("Slack sent this press without its trigger: press again.")
+}
+
+// ButtonUnknown says that this build does not know a button.
+func ButtonUnknown() Message {
+	return message(sentence("This button is of another version of the bot. Nothing was done."))
+}
+
+// NoneUnread says that a button about a stuck request is of another build.
+func (w Writer) NoneUnread() Message {
+	return notRecorded("This button is of another version of the bot: ask " + w.contact() + " to run bot resolve.")
+}
+
+// FormUnread says that a button's form is of another build.
+func FormUnread() Message {
+	return notRecorded("This form is of another version of the bot: close it and press the button again.")
+}
+
+// NothingOpenedUnread says that nobody knows yet who pressed a button.
+func NothingOpenedUnread() Message { return nothingOpened(PeopleUnread) }
+
+// NothingOpenedRefused says why a button opens nothing for who pressed it.
+func NothingOpenedRefused(d authz.Decision) Message {
+	return nothingOpened("You may not do this: " + ended(displayed(d.Reason)) + " Rule " + displayed(d.Rule))
+}
+
+// NothingOpenedFailed says that Slack did not open a button's form.
+func NothingOpenedFailed() Message { return nothingOpened("Slack did not take it: press again.") }
+
+// TicketUnread says that nothing but a person's word shows what a ticket is about, and who can
+// record it all the same.
+func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Message {
+	pending := ""
+	if errors.Is(err, cancellation.ErrSomeTicket) {
+		pending = " A cancellation of this server is pending, which does not show by which ticket."
+	}
+	return notRecorded(fmt.Sprintf("This key cannot read ticket %d.%s Ask %s to run: bot resolve %s filed %d --unseen --why …",
+		ticket, pending, w.contact(), r.Ref.Short(), ticket))
+}
+
+// Clicked says to the clicker what the request's message will not: it is empty where the click
+// did what it says. verb is what they wanted to do.
+func Clicked(c cancellation.Click, err error, verb string) Message {
+	switch lost, unclear := errors.AsType[*cancellation.UnclearError](err); {
+	case unclear:
+		return message(line{bold("We cannot tell whether this was recorded."), plain(" Look at the message in a minute · ref " + lost.Ref.Short())})
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		return notRecorded("Slack did not say in time who you are and which groups you are in: press again.")
+	case errors.Is(err, cancellation.ErrNoRequest):
+		return notRecorded("There is no such request.")
+	case err != nil:
+		return notRecorded(ended(clickError(err)) + " Try again; if it stays so, tell whoever runs this bot.")
+	}
+	r := c.Request
+	about := ServerName(r) + " · ref " + r.Ref.Short()
+	switch c.Kind {
+	case cancellation.ClickRefused:
+		return notRecorded("You may not " + verb + " this: " + ended(displayed(c.Decision.Reason)) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
+	case cancellation.ClickRepeated:
+		if r.State == cancellation.Pending {
+			return message(sentence("You approved this already; another person has to. " + about))
+		}
+		return message(sentence("You did this already: it is recorded. By now: " + ended(standingWords(r.State)) + " " + about))
+	case cancellation.ClickLate:
+		return message(sentence(tooLate(r, verb) + " " + about))
+	case cancellation.ClickDone:
+	}
+	return Message{}
+}
+
+// tooLate says why a click changed nothing.
+func tooLate(r cancellation.Request, verb string) string {
+	switch {
+	case r.State == cancellation.Pending && verb == "approve":
+		return "Too late: the time for approving it was over at " + instant(r.ExpiresAt) + ". Nothing was changed."
+	case r.State == cancellation.Stuck:
+		return "Nothing was changed: it was sent once more since this message was shown, and needs a person again. Look once more."
+	}
+	return "Too late: " + ended(standingWords(r.State)) + " Nothing was changed."
+}
+
+// clickError is what a person reads of an error of theirs; others stand in the log.
+func clickError(err error) string {
+	for _, known := range []error{
+		cancellation.ErrNotStuck, cancellation.ErrOtherServer, cancellation.ErrTicketClosed, cancellation.ErrTicketMade, cancellation.ErrTicketMissing,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if underWay, is := errors.AsType[*cancellation.UnderWayError](err); is {
+		return "It may still be on its way to SoftLayer until " + instant(underWay.Until) + "."
+	}
+	return "the bot could not do it now"
+}
+
+// Checked says what became of "Check now".
+func Checked(c cancellation.Click, err error) Message {
+	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
+		return message(sentence("SoftLayer's books were read just now and still do not show it for sure. Nothing was changed. " + ServerName(c.Request)))
+	}
+	return Clicked(c, err, "settle")
+}

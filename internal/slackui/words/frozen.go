@@ -1,0 +1,166 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// The two commands that are no server's name.
+const (
+	FreezeCommand   = "freeze"
+	UnfreezeCommand = "unfreeze"
+)
+
+// UnfreezeAction is the button that ends one freeze. FreezeOf reads its value.
+const UnfreezeAction = "unfreeze"
+
+// AskUnfreeze shows the freeze that stands, with the button that ends it and no other.
+func AskUnfreeze(stands cancellation.Freeze, why string) Message {
+	if !stands.Frozen {
+		return message(line{bold("Filing is not frozen."), plain(" Nothing was changed.")})
+	}
+	end := slack.NewButtonBlockElement(UnfreezeAction, freezeAs(stands, why), plainText("Let filing go on"))
+	end.Style = slack.StylePrimary
+	m := message(frozenBy(stands, displayed),
+		sentence("The button ends this freeze and no other. What waited is then filed within half a minute, with every check."))
+	m.Blocks = append(m.Blocks, slack.NewActionBlock("freeze", end))
+	return m
+}
+
+// freezeAs names a freeze and why it ends: its number, a space, and why.
+func freezeAs(stands cancellation.Freeze, why string) string {
+	return strconv.FormatInt(stands.Number, 10) + " " + why
+}
+
+// FreezeOf reads what the button that ends a freeze carries: the freeze's number, and why it ends.
+func FreezeOf(value string) (number int64, why string, ok bool) {
+	text, why, _ := strings.Cut(value, " ")
+	number, err := strconv.ParseInt(text, 10, 64)
+	return number, why, err == nil && number > 0
+}
+
+func nothingChanged(why ...run) line {
+	return append(line{bold("Nothing was changed.")}, why...)
+}
+
+// UnfreezeUnread says that the button that ends a freeze cannot be read.
+func (w Writer) UnfreezeUnread() Message {
+	return message(nothingChanged(plain(" This button cannot be read: type " + w.Command + " " + UnfreezeCommand + " WHY again.")))
+}
+
+// FilingGoesOn says that a freeze has ended.
+func FilingGoesOn() Message {
+	return message(line{bold("Filing goes on."), plain(" What waited is filed within half a minute, with every check.")})
+}
+
+// Frozen says that filing is frozen now, and what may be under way.
+func (w Writer) Frozen(underWay []cancellation.Request) Message {
+	lines := []line{{bold("Filing is frozen."), plain(" No request is sent from now on; what is accepted meanwhile waits. " + w.Command + " unfreeze WHY lets it go on.")}}
+	if len(underWay) == 0 {
+		return message(append(lines, sentence("Nothing was under way."))...)
+	}
+	lines = append(lines, sentence(fmt.Sprintf("%d may be under way already, and not stopped by this:", len(underWay))))
+	for _, r := range underWay[:min(len(underWay), mostListed)] {
+		lines = append(lines, sentence(fmt.Sprintf("%s · ref %s · nothing more of it is sent after %s", ServerName(r), r.Ref.Short(), instant(r.NotAfter))))
+	}
+	return message(lines...)
+}
+
+// mostListed is how many requests under way are listed.
+const mostListed = 20
+
+// OrderCommand is what somebody types for an order about filing.
+func OrderCommand(order cancellation.Freeze) string {
+	if order.Frozen {
+		return FreezeCommand
+	}
+	return UnfreezeCommand
+}
+
+// OrderFailed says why an order about filing changed nothing; it is empty where the order was
+// carried out. users and groups are those whom the policy lets freeze.
+func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order cancellation.Freeze, users, groups []string) Message {
+	word := OrderCommand(order)
+	switch {
+	case errors.Is(err, cancellation.ErrWhyMissing):
+		return message(nothingChanged(plain(" Say why: " + w.Command + " " + word + " WHY")))
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		return message(nothingChanged(plain(" Slack did not say in time who you are and which groups you are in: try again, or run bot " + word + ".")))
+	case err != nil:
+		return message(line{bold("It is not known whether that was recorded."), plain(" Try again, or run bot " + word + ".")})
+	case click.Kind == cancellation.ClickRefused:
+		refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
+		if click.Decision.Rule == authz.RuleDefaultDeny {
+			refused = append(refused, w.whomToAsk(users, groups)...)
+		}
+		return message(refused, sentence("Rule "+displayed(click.Decision.Rule)))
+	case click.Kind == cancellation.ClickRepeated:
+		return message(nothingChanged(plain(" This was carried out before.")), orderStands(click.Stands))
+	case click.Kind == cancellation.ClickLate:
+		return message(nothingChanged(plain(" The freeze that this button ends is over.")), orderStands(click.Stands))
+	}
+	return Message{}
+}
+
+// orderStands says whether filing is frozen now.
+func orderStands(stands cancellation.Freeze) line {
+	if stands.Frozen {
+		return frozenBy(stands, displayed)
+	}
+	return sentence("Filing is not frozen.")
+}
+
+// mostAsked is how many groups or people are mentioned as those who can do something.
+const mostAsked = 3
+
+// whomToAsk mentions who may freeze filing, for somebody whom no rule lets.
+func (w Writer) whomToAsk(users, groups []string) line {
+	var able line
+	for _, id := range groups {
+		able = append(able, run{group: id})
+	}
+	for _, id := range users {
+		_, user, _ := strings.Cut(id, "/")
+		able = append(able, person(user, ""))
+	}
+	if len(able) == 0 {
+		return line{plain(" Ask " + w.contact() + ".")}
+	}
+	ask := line{plain(" Ask ")}
+	for i, one := range able[:min(len(able), mostAsked)] {
+		if i > 0 {
+			ask = append(ask, plain(" or "))
+		}
+		ask = append(ask, one)
+	}
+	return append(ask, plain("."))
+}
+
+// frozenBy says that filing is frozen, by whom, since when and why; foreign makes text that a
+// person typed fit to be displayed.
+func frozenBy(stands cancellation.Freeze, foreign func(string) string) line {
+	l := append(line{bold("Filing is frozen"), plain(" by ")}, actor(stands.Actor)...)
+	return append(l, plain(" since "+instant(stands.At)+": "+ended(foreign(stands.Why))))
+}
+
+// actor is who did something, as the history names them.
+func actor(id string) line {
+	if operator, is := strings.CutPrefix(id, cancellation.OperatorPrefix); is {
+		return line{plain(displayed(operator) + ", who runs this bot")}
+	}
+	if _, user, _ := strings.Cut(id, "/"); userID.MatchString(user) {
+		return line{person(user, "")}
+	}
+	return line{plain(displayed(id))}
+}
+
+// userID is the id of a Slack user, of which alone a mention can be made.
+var userID = regexp.MustCompile(`^[UW][A-Z0-9]+$`)

@@ -1,0 +1,372 @@
+package words
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Message is what is posted: the whole in one line for notifications and screen
+// readers, escaped, and the blocks that everybody else sees.
+type Message struct {
+	Text   string
+	Blocks []slack.Block
+}
+
+// Empty reports whether there is nothing to post.
+func (m Message) Empty() bool { return m.Text == "" }
+
+// Result is the root message of a request, in its present state.
+func (w Writer) Result(r cancellation.Request) Message {
+	if r.State == cancellation.Unknown {
+		return w.unknown(r)
+	}
+	return message(w.lines(r)...)
+}
+
+// Alarm notifies operators of a request that takes too long. It is not edited later.
+func (w Writer) Alarm(r cancellation.Request) Message {
+	ref := r.Ref.Short()
+	now := "Its result could not be shown where it was asked for: " + standingWords(r.State) + "."
+	switch r.State {
+	case cancellation.Filing:
+		now = "It is being filed, and nothing has come of that yet."
+	case cancellation.Unknown:
+		now = "The answer was lost, and SoftLayer's books have not settled it yet. Please do not cancel it by hand meanwhile."
+	case cancellation.Stuck:
+		now = "It needs a person. " + stuckWhy(r) + " Say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	}
+	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
+}
+
+func message(lines ...line) Message {
+	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
+}
+
+func (w Writer) lines(r cancellation.Request) []line {
+	switch r.State {
+	case cancellation.Pending:
+		return waitingForApproval(r)
+	case cancellation.Scheduled:
+		return waiting(r)
+	case cancellation.Filing:
+		return []line{head("⏳ Being filed: " + ServerName(r)), askedBy(r), foot(r)}
+	case cancellation.Filed:
+		return w.filed(r)
+	case cancellation.Duplicate:
+		return []line{
+			head("☑️ Already requested: " + ServerName(r)),
+			{w.ticket(r.Ticket)},
+			sentence("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
+		}
+	case cancellation.Denied:
+		return []line{
+			head("⛔ Not allowed: " + ServerName(r) + " stays."), sentence("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
+			sentence("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
+		}
+	case cancellation.Declined:
+		return []line{
+			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
+			sentence("“" + public(r.Why.Detail) + "” Nothing was filed."), askedBy(r), foot(r),
+		}
+	case cancellation.Expired:
+		return []line{
+			head("⌛ Nobody answered: " + ServerName(r) + " stays."),
+			sentence("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
+		}
+	case cancellation.Rejected:
+		stays := " stays."
+		if r.Why.Code == cancellation.WhyNotFound {
+			stays = "."
+		}
+		return []line{
+			head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
+			sentence("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
+		}
+	case cancellation.Stuck:
+		return w.stuck(r)
+	case cancellation.Withdrawn:
+		return withdrawn(r)
+	case cancellation.Reverted:
+		return []line{
+			head("↩️ Stopped: " + ServerName(r) + " stays."),
+			{w.ticket(r.Ticket), plain(" is closed, and no cancellation is pending.")},
+			askedBy(r), foot(r),
+		}
+	case cancellation.Reclaimed:
+		return []line{head("🏁 Gone: " + ServerName(r)), {w.ticket(r.Ticket)}, askedBy(r), foot(r)}
+	}
+	return []line{head(ServerName(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
+}
+
+func head(text string) line { return line{bold(text)} }
+
+// ServerName is the name of a request's server. A request whose submission cannot be read is
+// called by its reference.
+func ServerName(r cancellation.Request) string {
+	if server := displayed(r.Submission.Card.Server.FQDN); server != "" {
+		return server
+	}
+	return "request " + r.Ref.Short()
+}
+
+func askedBy(r cancellation.Request) line {
+	if r.Submission.By.ID == "" { // it cannot be read
+		return nil
+	}
+	l := line{plain("Asked by "), person(r.Submission.By.ID, r.Submission.By.Name)}
+	for i, a := range r.Approvals {
+		l = append(l, plain([]string{", approved by ", " and "}[min(i, 1)]), person(a.By.ID, a.By.Name))
+	}
+	return append(l, plain(". Reason: "+displayed(r.Submission.Reason)+"."))
+}
+
+func footText(r cancellation.Request) string {
+	if account := accountName(r.Submission.Card.Account); account != "" {
+		return account + " · ref " + r.Ref.Short()
+	}
+	return "ref " + r.Ref.Short()
+}
+
+func foot(r cancellation.Request) line { return sentence(footText(r)) }
+
+// ticket names a ticket, with the link to its page where there is one.
+func (w Writer) ticket(t cancellation.TicketID) run {
+	named := ticketName(t)
+	named = strings.ToUpper(named[:1]) + named[1:]
+	if url := w.ticketURL(t); url != "" {
+		return labelled(url, named)
+	}
+	return plain(named)
+}
+
+func (w Writer) ticketURL(t cancellation.TicketID) string {
+	if w.TicketURL == nil {
+		return ""
+	}
+	return w.TicketURL(t)
+}
+
+func withdrawn(r cancellation.Request) []line {
+	if r.EndedBy.ID == "" {
+		return []line{
+			head("↩️ Withdrawn: " + ServerName(r) + " stays."),
+			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"), askedBy(r), foot(r),
+		}
+	}
+	if r.Why.Code == cancellation.WhyTakenOver {
+		return []line{
+			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r))},
+			sentence("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
+		}
+	}
+	said := "Nothing was filed."
+	if r.Why.Detail != "" { // it needed a person
+		said = "They looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"
+	}
+	return []line{
+		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
+		sentence(said), askedBy(r), foot(r),
+	}
+}
+
+// toBeUndone is an accepted request within its undo window. Its moment is displayed in the
+// reader's own zone where it can be pressed.
+func toBeUndone(r cancellation.Request) []line {
+	before := "Nothing is filed before " + instant(r.UndoUntil)
+	if r.Recheck != cancellation.NoRecheck {
+		before = unfiled(r) + " Nothing is sent before " + instant(r.UndoUntil)
+	}
+	return []line{
+		head("🕒 " + willBeFiled(r) + ServerName(r)),
+		sentence(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
+		askedBy(r), foot(r),
+	}
+}
+
+func willBeFiled(r cancellation.Request) string {
+	if len(r.Approvals) > 0 {
+		return "Approved, will be filed: "
+	}
+	return "Will be filed: "
+}
+
+func waiting(r cancellation.Request) []line {
+	if r.Why == (cancellation.Reason{}) && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
+		return []line{head("🕒 " + willBeFiled(r) + ServerName(r)), sentence(unfiled(r)), askedBy(r), foot(r)}
+	}
+	if r.Why.Code == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
+		return toBeUndone(r)
+	}
+	lines := []line{head("⏳ Waiting to be filed: " + ServerName(r))}
+	switch {
+	case r.Why.Code == cancellation.WhyFrozen:
+		lines = append(lines, heldByFreeze(r.Why))
+	case r.Why.Code == cancellation.WhyWaiting && r.Why.Detail != "":
+		lines = append(lines, sentence(ended("Held up by: "+public(uncalled(r.Why.Detail)))))
+	}
+	if r.LostPosts == 0 {
+		lines = append(lines, sentence(unfiled(r)+" It is tried again by itself; this message then changes."))
+	} else {
+		lines = append(lines, sentence("It is sent once more after all checks; this message then changes."))
+	}
+	return append(lines, askedBy(r), foot(r))
+}
+
+// heldByFreeze says by whom filing is frozen, and why.
+func heldByFreeze(why cancellation.Reason) line {
+	l := append(line{plain("Held up: filing is frozen by ")}, actor(why.By)...)
+	return append(l, plain(": "+ended(public(why.Detail))))
+}
+
+// uncalled leaves out which method an error came from: that is for the log.
+func uncalled(detail string) string {
+	if _, problem, found := strings.Cut(detail, ": "); found && strings.HasPrefix(detail, "calling ") {
+		return problem
+	}
+	return detail
+}
+
+func (w Writer) filed(r cancellation.Request) []line {
+	card := r.Submission.Card
+	lines := []line{head("✅ Cancellation requested: " + ServerName(r)), {w.ticket(r.Ticket)}}
+	if r.Why.Code == cancellation.WhyUnseen {
+		lines = append(lines, onTheWordOf(r.Why.By, r.Since))
+	}
+	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
+		lines = append(lines, sentence("Its associated items go too: "+itemsWords(b.Associated)+"."))
+	}
+	end := r.End()
+	lines = append(lines, runsUntil(end), askedBy(r))
+	if _, amount := monthly(card.Server); amount != "" && !end.Date.IsZero() {
+		from := "From then"
+		if end.Or.IsZero() {
+			from = "From " + end.Date.Format("2 Jan")
+		}
+		lines = append(lines, sentence(from+": "+amount+" less."))
+	}
+	stop := "in time"
+	if by := r.StopBy(); !by.IsZero() {
+		stop = "before " + minute(by) + inZone(by)
+	}
+	return append(lines, sentence("To stop it: update the ticket "+stop+". · "+footText(r)))
+}
+
+// onTheWordOf says that nobody but a person saw the ticket.
+func onTheWordOf(by string, since time.Time) line {
+	l := append(line{plain("⚠ This key cannot read that ticket: its number rests on the word of ")}, actor(by)...)
+	return append(l, plain(", since "+instant(since)+"."))
+}
+
+func runsUntil(e cancellation.End) line {
+	on := goneOn(e)
+	if on == nil {
+		on = sentence("a bill date that is " + unseen)
+	}
+	return append(append(line{plain("It runs and is billed until ")}, on...), plain("; then its drives are wiped."))
+}
+
+// unknown is the message while nobody knows whether there is a ticket. Its times
+// are moments, which only mrkdwn can show in the reader's own zone; no foreign text
+// is in that block.
+func (w Writer) unknown(r cancellation.Request) Message {
+	top := head("⏳ Not known yet: " + ServerName(r))
+	went, until := "The request went to SoftLayer and the answer was lost.", "Its books are read; this message then changes."
+	wentText, untilText := went, until
+	if !r.NotAfter.IsZero() && w.PostTimeout > 0 && w.SettleTime > 0 {
+		sent, settled := r.NotAfter.Add(-w.PostTimeout), r.NotAfter.Add(w.SettleTime)
+		const wentAt, untilAt = "The request went to SoftLayer at %s and the answer was lost.", "Its books are read until about %s; this message then changes."
+		went, until = fmt.Sprintf(wentAt, moment(sent)), fmt.Sprintf(untilAt, moment(settled))
+		wentText, untilText = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
+	}
+	const may, twice, hands = "There may be a ticket, or not.", "Nothing is sent twice.", "Please do not cancel it by hand meanwhile."
+	return Message{
+		Text: fitting(strings.Join([]string{flat(top), wentText, may, twice, untilText, hands, flat(askedBy(r), foot(r))}, " ")),
+		Blocks: []slack.Block{
+			block("", top),
+			markdown("", went+" "+may+"\n"+twice+" "+until+"\n*"+hands+"*"),
+			block("", askedBy(r), foot(r)),
+		},
+	}
+}
+
+func (w Writer) stuck(r cancellation.Request) []line {
+	ref := r.Ref.Short()
+	second := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	if w.peopleSettle() {
+		second = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
+	}
+	return []line{
+		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
+		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
+		sentence(second),
+		sentence("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
+		sentence("Until then this server is locked here and nothing is sent."),
+		askedBy(r), foot(r),
+	}
+}
+
+// stuckWhy says what nobody but a person can find out.
+func stuckWhy(r cancellation.Request) string {
+	detail := public(r.Why.Detail)
+	switch r.Why.Code {
+	case cancellation.WhyTwoLost:
+		return "The answer was lost each time it was sent, and the books show no ticket. Nothing more is sent."
+	case cancellation.WhyUnclear:
+		if r.LostPosts == 0 { // read again after a start, before a POST
+			return "Before sending it, SoftLayer's books were read, and do not show for sure whether there is a ticket: " + ended(detail)
+		}
+		return "The answer was lost, and the books do not show for sure whether there is a ticket: " + ended(detail)
+	case cancellation.WhyTicketHidden:
+		return "Ticket " + detail + " stands for this server, and this key cannot read whose it is."
+	case cancellation.WhyClosedBlocks:
+		return "Closed ticket " + detail + " blocks; contact IBM."
+	case cancellation.WhyPoison:
+		return "The bot cannot go on with this request; its log says why."
+	}
+	if r.Why == (cancellation.Reason{}) {
+		return "The books do not show for sure whether there is a ticket."
+	}
+	return "The answer was lost, and then a check refused to send it again: " + checkedWhy(r.Why)
+}
+
+// checkedWhy says what a check found, which may be a rule's reason too.
+func checkedWhy(why cancellation.Reason) string {
+	if why.Code == "" {
+		return ended(public(why.Detail))
+	}
+	return rejectedWhy(why)
+}
+
+// rejectedWhy says why nothing was sent, or what SoftLayer answered.
+func rejectedWhy(why cancellation.Reason) string {
+	detail := why.Detail
+	switch why.Code {
+	case cancellation.WhyChanged:
+		return "The server has changed since its card was read: " + public(detail) + "."
+	case cancellation.WhyBlocked:
+		return "It cannot be cancelled now: " + blockerList(detail) + "."
+	case cancellation.WhyWarned:
+		return "There is a warning now that its card did not show: " + warningList(detail) + "."
+	case cancellation.WhyNotFound:
+		return "The server is not found any more, or this key may not see it."
+	case cancellation.WhyTooFew:
+		return "Approvals that it had count no more, or more are needed."
+	}
+	if detail == "" {
+		return "SoftLayer refused it without a word."
+	}
+	return "SoftLayer answered: “" + public(detail) + "”"
+}
+
+func blockerList(detail string) string {
+	var texts []string
+	for word := range strings.SplitSeq(detail, ", ") {
+		texts = append(texts, blockerWords(cancellation.Blocker(word)))
+	}
+	return strings.Join(texts, "; ")
+}

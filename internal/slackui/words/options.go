@@ -1,0 +1,95 @@
+package words
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// ServerOptions offers servers in the typeahead.
+func ServerOptions(servers []cancellation.Server) []*slack.OptionBlockObject {
+	options := make([]*slack.OptionBlockObject, len(servers))
+	for n, text := range optionTexts(servers) {
+		options[n] = serverOption(servers[n], text)
+	}
+	return options
+}
+
+// serverOption offers one server by a text. Its value is the id.
+func serverOption(s cancellation.Server, text string) *slack.OptionBlockObject {
+	id := strconv.FormatInt(s.ID, 10)
+	about := strings.Join(present("id "+id, s.Datacenter, s.PrivateIP), " · ")
+	return slack.NewOptionBlockObject(id, plainText(text), plainText(Cut(about, maxOptionText)))
+}
+
+// maxOptionText is what an option's text, and its description, may hold:
+// https://docs.slack.dev/reference/block-kit/composition-objects/option-object
+const maxOptionText = 75
+
+// optionText is the name of a server, or its id.
+func optionText(s cancellation.Server) string {
+	return cmp.Or(Cut(displayed(s.FQDN), maxOptionText), strconv.FormatInt(s.ID, 10))
+}
+
+// optionTexts are the names of servers that are offered together, each another one. Of
+// long names that begin alike the beginning and the part where they differ are displayed; where
+// that is not enough, and of names that are equal, the id stands at the end.
+func optionTexts(servers []cancellation.Server) []string {
+	texts := make([]string, len(servers))
+	for n, s := range servers {
+		texts[n] = optionText(s)
+	}
+	for _, alike := range alike(texts) {
+		same := commonStart(servers, alike)
+		for _, n := range alike {
+			texts[n] = around(displayed(servers[n].FQDN), same)
+		}
+	}
+	for _, alike := range alike(texts) {
+		for _, n := range alike {
+			id := " · id " + strconv.FormatInt(servers[n].ID, 10)
+			texts[n] = Cut(texts[n], maxOptionText-len(id)+1) + id // the middle dot is two bytes and one unit
+		}
+	}
+	return texts
+}
+
+// alike are the places of texts that stand at several.
+func alike(texts []string) [][]int {
+	places := map[string][]int{}
+	for n, text := range texts {
+		places[text] = append(places[text], n)
+	}
+	maps.DeleteFunc(places, func(_ string, at []int) bool { return len(at) < 2 })
+	return slices.Collect(maps.Values(places))
+}
+
+// commonStart is how many characters are the same at the beginning of all these names.
+func commonStart(servers []cancellation.Server, at []int) int {
+	first := []rune(displayed(servers[at[0]].FQDN))
+	same := len(first)
+	for _, n := range at[1:] {
+		name := []rune(displayed(servers[n].FQDN))
+		for same = min(same, len(name)); same > 0 && !slices.Equal(first[:same], name[:same]); {
+			same--
+		}
+	}
+	return same
+}
+
+// around is a name that is too long, without what stands between its beginning and where it
+// differs from others.
+func around(name string, differs int) string {
+	const head, before = 30, 8
+	runes := []rune(name)
+	if differs <= head+before || differs >= len(runes) {
+		return Cut(name, maxOptionText)
+	}
+	return Cut(string(runes[:head])+"…"+string(runes[differs-before:]), maxOptionText)
+}

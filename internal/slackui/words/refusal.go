@@ -1,0 +1,135 @@
+package words
+
+import (
+	"fmt"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// refusedOnCard is what somebody reads on the card of a server that they may not ask for.
+func refusedOnCard(d authz.Decision) []line {
+	return []line{
+		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(d.Reason)))},
+		sentence("Rule " + displayed(d.Rule) + ". Choose another server."),
+	}
+}
+
+// Denied is the policy's no to a submission, over the form so that it can be corrected.
+func Denied(r cancellation.Request) View {
+	return notice("Not allowed", block("",
+		line{
+			bold("Nothing was filed."), plain(" You may not ask to cancel "),
+			bold(displayed(r.Submission.Card.Server.FQDN)), plain(":"),
+		},
+		sentence(deniedWhy(r)),
+		sentence("Rule "+displayed(r.Decision.Rule)+" · ref "+r.Ref.Short()),
+	))
+}
+
+func deniedWhy(r cancellation.Request) string {
+	if why := Cut(OneLine(r.Why.Detail), 1000); why != "" {
+		return why
+	}
+	return "the policy does not allow it."
+}
+
+// Recorded is what an accepted submission reads, in the form's place.
+func Recorded(r cancellation.Request, order cancellation.Freeze) View {
+	lines := []line{{bold(displayed(r.Submission.Card.Server.FQDN))}}
+	said := recordedWords(r)
+	if held := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); held {
+		if r.State == cancellation.Scheduled {
+			said = "Accepted, and not filed yet"
+		}
+		lines = append(lines, frozenBy(order, displayed))
+	}
+	lines = append(lines, sentence(said+" · ref "+r.Ref.Short()), sentence("The result comes to "+channelWords(r.Submission.Place)+"."))
+	return notice("Recorded", block("", lines...))
+}
+
+// recordedWords says what happens next with a request that was just recorded.
+func recordedWords(r cancellation.Request) string {
+	waits := "Nothing is filed; you can withdraw it until it is"
+	if r.Recheck != cancellation.NoRecheck { // delivered again since
+		waits = unfiled(r)
+	}
+	switch n := max(r.Decision.Approvals, 1); {
+	case r.State == cancellation.Pending && n == 1:
+		return "Waiting for the approval of one other person. " + waits
+	case r.State == cancellation.Pending:
+		return fmt.Sprintf("Waiting for the approval of %d other people. %s", n, waits)
+	case r.State == cancellation.Scheduled && !r.UndoUntil.IsZero():
+		return "Will be filed after " + instant(r.UndoUntil) + "; it can be undone until then"
+	}
+	return standingWords(r.State)
+}
+
+// Held says whose request has the server.
+func (w Writer) Held(r cancellation.Request) View {
+	lines := []line{
+		{
+			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
+			bold(displayed(r.Submission.Card.Server.FQDN)), plain("."),
+		},
+		sentence(standingWords(r.State) + " · ref " + r.Ref.Short()),
+	}
+	if r.Ticket.ID != 0 {
+		lines = append(lines, line{w.ticket(r.Ticket)})
+	}
+	return notice("Already requested", block("", lines...))
+}
+
+// NotKnown is for a submission of which nobody can tell whether it was recorded.
+func NotKnown(ref cancellation.Reference) View {
+	who := "Whoever runs this bot can find out"
+	if ref != "" {
+		who += " · ref " + ref.Short()
+	}
+	return notice("Not known", block("",
+		line{bold("We cannot tell whether this was recorded.")},
+		sentence("Do not submit it again: if it was recorded, it will be filed, and the result comes to the channel."),
+		sentence(who),
+	))
+}
+
+// BrokenForm is displayed over a form that cannot be read.
+func BrokenForm(command string) View {
+	return notice("Not recorded", block("",
+		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
+		sentence("Close it and type "+command+" again."),
+	))
+}
+
+// standingWords is a state in a person's words, next to the server's name.
+func standingWords(s cancellation.State) string {
+	switch s {
+	case cancellation.Pending:
+		return "Waiting for approval"
+	case cancellation.Scheduled, cancellation.Filing:
+		return "Being filed"
+	case cancellation.Unknown:
+		return "Not known yet: the answer was lost, and SoftLayer's books are being read"
+	case cancellation.Stuck:
+		return "Needs a person; locked here meanwhile"
+	case cancellation.Filed:
+		return "Cancellation requested"
+	case cancellation.Denied:
+		return "Not allowed"
+	case cancellation.Declined:
+		return "Declined"
+	case cancellation.Expired:
+		return "Nobody answered"
+	case cancellation.Withdrawn:
+		return "Withdrawn"
+	case cancellation.Rejected:
+		return "Not filed"
+	case cancellation.Duplicate:
+		return "Already requested"
+	case cancellation.Reverted:
+		return "Stopped"
+	case cancellation.Reclaimed:
+		return "Gone"
+	}
+	return displayed(string(s))
+}

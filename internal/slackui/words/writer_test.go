@@ -1,0 +1,22 @@
+package words
+
+import (
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// testWords writes with everything that a Writer can be given.
+func testWords() Writer {
+	return Writer{
+		PeopleSettle: func() bool { return true },
+		TicketURL: func(t cancellation.TicketID) string {
+			if strings.HasPrefix(t.Number, "CS") {
+				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number
+			}
+			return "https://cloud.ibm.com/unifiedsupport/cases"
+		},
+		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute,
+	}
+}
