@@ -215,7 +215,7 @@ func (s *books) chunks(batch []*entry) iter.Seq[[]*entry] {
 }
 
 const (
-	requestColumns = `requests (id, short_ref, ref, format, state, why, version, events, server_id, submission, decision,
+	requestColumns = `requests (id, short_ref, ref, format, state, reason_detail, version, events, server_id, submission, decision,
 		due, attempts, posts, lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
 		created_at, state_at, updated_at)`
 	eventColumns  = `events (request_id, seq, at, kind, actor, from_state, to_state, detail)`

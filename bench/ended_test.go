@@ -100,7 +100,7 @@ func (v *vendors) fill(b *testing.B, s *sender, built, databaseURL string, reque
 
 const (
 	endedRequests = `
-		insert into requests (id, short_ref, ref, format, state, why, version, events, server_id, submission, decision, due,
+		insert into requests (id, short_ref, ref, format, state, reason_detail, version, events, server_id, submission, decision, due,
 			attempts, posts, lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
 			created_at, state_at, updated_at)
 		select RANDOM, DIGITS, ref, format, case when i % 2 = 0 then 'filed' else 'reclaimed' end, '', 4, 3, 10000000 + i,

@@ -37,11 +37,14 @@ func Now() Time {
 
 // seams puts the decorators of testdata/seams.go into cmd/bot's wiring.
 var seams = []patch{
-	{"cmd/bot/serve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
-	{"cmd/bot/serve.go", "Filer: f.softlayer,", "Filer: crashFiler{f.softlayer},"},
+	{"cmd/bot/serve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Intake: journal,", "Intake: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Queue: journal,", "Queue: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Notices: journal,", "Notices: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Writer: f.softlayer,", "Writer: crashWriter{f.softlayer},"},
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
-	{"cmd/bot/resolve.go", "Journal: journal,", "Journal: crashJournal{journal},"},
+	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
 }
 
 var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
@@ -53,15 +56,15 @@ var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
 var shorter = []patch{
 	{"internal/store/session.go", "sessionAge = time.Minute", "sessionAge = 3 * time.Second"},
 	{"internal/store/postgres.go", "timeLimit: 15 * time.Second", "timeLimit: 5 * time.Second"},
-	{"internal/cancellation/worker.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
-	{"internal/cancellation/worker.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
-	{"internal/cancellation/worker.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},
-	{"internal/cancellation/worker.go", "pause := time.Second <<", "pause := 100 * time.Millisecond <<"},
-	{"internal/cancellation/worker.go", "min(pause, time.Minute)", "min(pause, 3*time.Second)"},
-	{"internal/cancellation/tell.go", "callTime  = 10 * time.Second", "callTime  = 2 * time.Second"},
-	{"internal/cancellation/tell.go", "lostPause = callTime + time.Minute", "lostPause = callTime + 2*time.Second"},
-	{"internal/cancellation/tell.go", "2*callTime + 5*time.Second", "2*callTime + time.Second"},
-	{"internal/cancellation/tell.go", "const nowherePause = 10 * time.Minute", "const nowherePause = 2 * time.Second"},
+	{"internal/cancellation/loop.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
+	{"internal/cancellation/loop.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
+	{"internal/cancellation/loop.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},
+	{"internal/cancellation/filer.go", "pause := time.Second <<", "pause := 100 * time.Millisecond <<"},
+	{"internal/cancellation/filer.go", "min(pause, time.Minute)", "min(pause, 3*time.Second)"},
+	{"internal/cancellation/notifier.go", "callTime  = 10 * time.Second", "callTime  = 2 * time.Second"},
+	{"internal/cancellation/notifier.go", "lostPause = callTime + time.Minute", "lostPause = callTime + 2*time.Second"},
+	{"internal/cancellation/notifier.go", "2*callTime + 5*time.Second", "2*callTime + time.Second"},
+	{"internal/cancellation/notifier.go", "const nowherePause = 10 * time.Minute", "const nowherePause = 2 * time.Second"},
 	{"internal/cancellation/desk.go", "const patience = 5 * time.Second", "const patience = 500 * time.Millisecond"},
 	{"internal/cancellation/sighting.go", "const sightingGap = 15 * time.Minute", "const sightingGap = time.Duration(0)"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},

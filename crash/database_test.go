@@ -133,7 +133,7 @@ func (r row) filingSince(came time.Time) time.Time {
 // rows reads every request with its history and its notice.
 func (d database) rows(ctx context.Context) ([]row, error) {
 	var all []row
-	err := d.each(ctx, `select id, short_ref, ref, state, why, server_id, submission, created_at, ticket_id from requests order by created_at, id`,
+	err := d.each(ctx, `select id, short_ref, ref, state, reason_code, server_id, submission, created_at, ticket_id from requests order by created_at, id`,
 		func(from *sql.Rows) error {
 			var r row
 			var submission string

@@ -24,19 +24,19 @@ var mutants = []struct {
 	failover bool // it shows where PostgreSQL fails over
 }{
 	{"it acknowledges before it commits", []patch{{
-		"internal/cancellation/desk.go", "recorded, err := d.Journal.Record(ctx, record)",
+		"internal/cancellation/desk.go", "recorded, err := d.Intake.Record(ctx, record)",
 		`recorded, err := Recorded{Request: record.Request, Fresh: true}, error(nil)
-	go func() { _, _ = d.Journal.Record(context.WithoutCancel(ctx), record) }()`,
+	go func() { _, _ = d.Intake.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}, false},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $25 and version = $26 and state = $27",
-		"where id = $25 and cast($26 as bigint) is not null and cast($27 as text) is not null",
+		"internal/store/apply.go", "where id = $27 and version = $28 and state = $29",
+		"where id = $27 and cast($28 as bigint) is not null and cast($29 as text) is not null",
 	}}, []figure{disordered, blind, twice, bothOpen}, false},
 	{"it POSTs from filing after a restart", []patch{
 		{
-			"internal/cancellation/worker.go",
-			`return w.persist(ctx, h, verdict{to: Unknown, why: "the program stopped before the answer was recorded"}, true)`,
-			"return w.checkAndPost(ctx, h)",
+			"internal/cancellation/filer.go",
+			`return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the program stopped before the answer was recorded"}}, true)`,
+			"return f.checkAndPost(ctx, h)",
 		},
 		{"internal/cancellation/state.go", "{Filing, Filed, ByWorker},", "{Filing, Filing, ByWorker},\n\t{Filing, Filed, ByWorker},"},
 	}, []figure{blind, twice, bothOpen}, false},

@@ -147,7 +147,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 			_, err := db.ExecContext(t.Context(), cleanSince("created_at - 86400000"))
 			require.NoError(t, err)
 			var held int
-			return db.QueryRow(`select count(*) from requests where state = 'unknown' and why like 'filing-frozen: %'`).Scan(&held) == nil && held == 2
+			return db.QueryRow(`select count(*) from requests where state = 'unknown' and reason_code = 'filing-frozen'`).Scan(&held) == nil && held == 2
 		})
 		assert.Len(t, w.posts(), 2, "each was sent once")
 

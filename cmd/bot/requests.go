@@ -87,7 +87,7 @@ func printRequests(stdout io.Writer, listed []cancellation.Request) error {
 	for _, r := range listed {
 		s := r.Submission
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Ref.Short(), r.State, r.Since.UTC().Format(time.DateTime),
-			printable(s.Card.Server.FQDN), s.Card.Server.ID, printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), printable(r.Why))
+			printable(s.Card.Server.FQDN), s.Card.Server.ID, printable(s.By.Name+" ("+s.By.Team+"/"+s.By.ID+")"), ticketCell(r.Ticket), printable(r.Why.String()))
 	}
 	return table.Flush()
 }

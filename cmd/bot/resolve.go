@@ -38,7 +38,7 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Account: f.account,
+		Requests: journal, Clock: journal, Servers: f.softlayer, Tickets: f.softlayer, Account: f.account,
 		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 	r, err := desk.Resolve(ctx, said)

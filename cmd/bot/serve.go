@@ -81,7 +81,8 @@ type bot struct {
 	policy     *inForce
 	watch      *policyWatch // nil without a policy file
 	inventory  *typeahead.Inventory
-	worker     *cancellation.Worker
+	filer      *cancellation.Filer
+	notifier   *cancellation.Notifier
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	books      cancellation.TicketReader
@@ -105,10 +106,15 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 	if cfg.PostgresURL() != "" {
 		limits.Poll = listenedPoll
 	}
-	b.worker = &cancellation.Worker{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Filer: f.softlayer,
-		Directory: b.directory, Policy: b.policy, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
-		Announcer: announcer,
+	slackOutage := cancellation.NewOutage(announcer.Reach)
+	b.notifier = &cancellation.Notifier{
+		Requests: journal, Notices: journal, Clock: journal, Directory: b.directory, Policy: b.policy, Announcer: announcer,
+		Slack: slackOutage, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
+	}
+	b.filer = &cancellation.Filer{
+		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
+		Servers: f.softlayer, Tickets: f.softlayer, Writer: f.softlayer, Directory: b.directory, Policy: b.policy,
+		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = newPolicyWatch(cfg.PolicyFile, b.policy, log)
@@ -116,12 +122,13 @@ func assemble(cfg Config, f *far, policy *authz.Policy, journal *store.Store, lo
 		b.watch.tell = func(ctx context.Context, problems []string) { b.say(ctx, announcer, writer.PolicyRefused(problems)) }
 	}
 	desk := &cancellation.Desk{
-		Journal: journal, Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
+		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
+		Servers: f.softlayer, Tickets: f.softlayer, Directory: b.directory, Policy: b.policy,
 		Account: f.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.worker.Wake, Log: log,
+		Wake: b.wake, Log: log,
 	}
 	b.inventory = typeahead.New(typeahead.Options{
-		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.worker.Owner,
+		Servers: f.softlayer, Tags: f.softlayer, Live: f.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
@@ -186,8 +193,9 @@ func (b *bot) run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	var worker sync.WaitGroup
-	worker.Go(func() { b.worker.Run(working) })
-	worker.Go(func() { b.journal.Listen(working, b.worker.Wake) })
+	worker.Go(func() { b.filer.Run(working) })
+	worker.Go(func() { b.notifier.Run(working) })
+	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.beat(working) })
 	if b.watch != nil {
 		worker.Go(func() { b.watch.run(working) })
@@ -213,7 +221,7 @@ const (
 // beat keeps count of the replicas until ctx ends, and then leaves them.
 func (b *bot) beat(ctx context.Context) {
 	for {
-		if n, err := b.journal.Beat(ctx, b.worker.Owner, beatSilence); err == nil {
+		if n, err := b.journal.Beat(ctx, b.filer.Owner, beatSilence); err == nil {
 			b.replicas.Store(int32(n))
 		} else if ctx.Err() == nil {
 			b.log.Warn("counting replicas", "err", err)
@@ -229,7 +237,7 @@ func (b *bot) beat(ctx context.Context) {
 	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := b.journal.Leave(leaving, b.worker.Owner); err != nil {
+	if err := b.journal.Leave(leaving, b.filer.Owner); err != nil {
 		b.log.Info("leaving the replicas", "err", err)
 	}
 }
@@ -315,4 +323,10 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// wake has both workers look for something to do.
+func (b *bot) wake() {
+	b.filer.Wake()
+	b.notifier.Wake()
 }

@@ -99,6 +99,7 @@ func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
 	// As a backup of before the filing would have it, on another timeline.
 	for _, forgets := range []string{
 		`update requests set state = 'scheduled', posts = 0, not_after = null, lease_owner = null, lease_until = null`,
+		`update notices set channel = '', ts = '', shown = 0, posting = 0, posts = 0, due = owed_at, lease_owner = null, lease_until = null`,
 		`update binding set identity = '00000009/1 0'`,
 	} {
 		_, err := db.ExecContext(t.Context(), forgets)

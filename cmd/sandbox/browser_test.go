@@ -198,7 +198,7 @@ func wholeJobByKeyboard(b tab, url string, found *audits) {
 	b.command()
 	found.take(b, "an empty form")
 	b.press("cache-011")
-	b.eventually(`document.querySelector("#input-server-list [aria-selected=true]") !== null`)
+	b.eventually(`document.querySelector("#input-server-list [aria-selected=true]")?.textContent.includes("cache-011")`)
 	found.take(b, "servers to choose from")
 	b.press("\r")
 	b.eventually(`document.querySelector("[data-block^='confirm:'] input") !== null`)

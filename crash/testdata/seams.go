@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/store"
 )
 
 // crashPoint is one boundary at which this process ends or stops: NAME#PASSAGE:DEED.
@@ -64,14 +65,14 @@ func around[T any](name string, step func() (T, error)) (T, error) {
 }
 
 // crashJournal stands before and after each writing method, by what it leads to.
-type crashJournal struct{ cancellation.Journal }
+type crashJournal struct{ *store.Store }
 
 func (j crashJournal) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
 	name := "journal.record." + string(rec.Request.State)
 	if rec.Ending != nil {
 		name = "journal.record.takeover"
 	}
-	return around(name, func() (cancellation.Recorded, error) { return j.Journal.Record(ctx, rec) })
+	return around(name, func() (cancellation.Recorded, error) { return j.Store.Record(ctx, rec) })
 }
 
 func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
@@ -79,29 +80,29 @@ func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancell
 	if c.From.State == c.To.State {
 		name = "journal.apply.same"
 	}
-	return around(name, func() (cancellation.Request, error) { return j.Journal.Apply(ctx, c) })
+	return around(name, func() (cancellation.Request, error) { return j.Store.Apply(ctx, c) })
 }
 
 func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event) error {
-	_, err := around("journal.note."+e.Kind, func() (none struct{}, err error) { return none, j.Journal.Note(ctx, id, e) })
+	_, err := around("journal.note."+e.Kind, func() (none struct{}, err error) { return none, j.Store.Note(ctx, id, e) })
 	return err
 }
 
 func (j crashJournal) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
 	crash("journal.take-filing.before")
 	defer crash("journal.take-filing.after")
-	return j.Journal.TakeFiling(ctx, most)
+	return j.Store.TakeFiling(ctx, most)
 }
 
 func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
-	_, err := around("journal.renew", func() (none struct{}, err error) { return none, j.Journal.Renew(ctx, r, owner, lease) })
+	_, err := around("journal.renew", func() (none struct{}, err error) { return none, j.Store.Renew(ctx, r, owner, lease) })
 	return err
 }
 
 func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration) (
 	r cancellation.Request, found bool, next time.Time, err error,
 ) {
-	r, found, next, err = j.Journal.Claim(ctx, owner, lease)
+	r, found, next, err = j.Store.Claim(ctx, owner, lease)
 	if found {
 		crash("journal.claim.after")
 	}
@@ -111,7 +112,7 @@ func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Durati
 func (j crashJournal) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
 	n cancellation.Notice, found bool, next time.Time, err error,
 ) {
-	n, found, next, err = j.Journal.ClaimNotice(ctx, owner, lease)
+	n, found, next, err = j.Store.ClaimNotice(ctx, owner, lease)
 	if found {
 		crash("journal.claim-notice.after")
 	}
@@ -126,16 +127,16 @@ func (j crashJournal) ApplyNotice(ctx context.Context, n cancellation.Notice, ke
 	case n.Due.IsZero():
 		name = "journal.notice.told"
 	}
-	return around(name, func() (cancellation.Notice, error) { return j.Journal.ApplyNotice(ctx, n, keep) })
+	return around(name, func() (cancellation.Notice, error) { return j.Store.ApplyNotice(ctx, n, keep) })
 }
 
-// crashFiler stands before and after the one call that cannot be undone.
-type crashFiler struct{ cancellation.Filer }
+// crashWriter stands before and after the one call that cannot be undone.
+type crashWriter struct{ cancellation.TicketWriter }
 
-func (f crashFiler) File(ctx context.Context, order cancellation.Order) cancellation.Outcome {
+func (w crashWriter) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
 	crash("filer.file.before")
 	defer crash("filer.file.after")
-	return f.Filer.File(ctx, order)
+	return w.TicketWriter.RequestCancellation(ctx, order)
 }
 
 // crashAnnouncer stands before and after what people are told.

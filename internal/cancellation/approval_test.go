@@ -114,7 +114,7 @@ func TestARefusalIsOnRecordOnceForEachPersonAndRule(t *testing.T) {
 // interrupted is a journal in which something happens right before a change is made, or
 // whose commits cannot be told.
 type interrupted struct {
-	cancellation.Journal
+	journal
 	by      func()
 	once    sync.Once
 	unclear bool
@@ -127,7 +127,7 @@ func (j *interrupted) Apply(ctx context.Context, c cancellation.Change) (cancell
 	if j.unclear {
 		return cancellation.Request{}, cancellation.ErrUnclear
 	}
-	return j.Journal.Apply(ctx, c)
+	return j.journal.Apply(ctx, c)
 }
 
 // withheld is a directory that does not read one person.
@@ -160,7 +160,7 @@ func TestAClickCountsOnlyWhereBothPeopleAreKnown(t *testing.T) {
 }
 
 // timeless is a journal whose database does not tell the time.
-type timeless struct{ cancellation.Journal }
+type timeless struct{ journal }
 
 func (timeless) Now(context.Context) (time.Time, error) { return time.Time{}, errors.New("no answer") }
 
@@ -169,7 +169,7 @@ func TestNothingIsDecidedWithoutTheDatabasesTime(t *testing.T) {
 		w.needs(1)
 		s := w.submission()
 		desk := w.desk()
-		desk.Journal = timeless{w.journal}
+		sit(desk, timeless{w.journal})
 		_, err := desk.Submit(t.Context(), s)
 		require.Error(t, err)
 		_, err = w.desk().Recorded(t.Context(), s)
@@ -193,7 +193,7 @@ func TestTwoWhoApproveAtOnceBothCount(t *testing.T) {
 		w.needs(2)
 		r := w.submit()
 		desk := w.desk()
-		desk.Journal = &interrupted{Journal: w.journal, by: func() { w.approve(r, kim) }}
+		sit(desk, &interrupted{journal: w.journal, by: func() { w.approve(r, kim) }})
 		click, err := desk.Approve(t.Context(), pressed(r.ID, raj))
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickDone, click.Kind)
@@ -214,7 +214,7 @@ func TestAClickWhoseCommitIsUnclearIsNeverCalledAFailure(t *testing.T) {
 				w.needs(1)
 				r := w.submit()
 				desk := w.desk()
-				desk.Journal = &interrupted{Journal: w.journal, unclear: true}
+				sit(desk, &interrupted{journal: w.journal, unclear: true})
 				var cannotTell *cancellation.UnclearError
 				require.ErrorAs(t, press(desk, r), &cannotTell)
 				assert.Equal(t, r.Ref, cannotTell.Ref)
@@ -319,7 +319,7 @@ func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) 
 		w.run(w.journal, time.Minute)
 		back := w.now(r)
 		assert.Equal(t, cancellation.Pending, back.State)
-		assert.Equal(t, cancellation.WhyTooFew, back.Why)
+		assert.Equal(t, cancellation.WhyTooFew, back.Why.Code)
 		require.Len(t, back.Approvals, 1)
 		assert.Equal(t, "U3", back.Approvals[0].By.ID)
 		posts, messages := w.snapshot()

@@ -13,14 +13,17 @@ import (
 
 // Desk answers people: it reads cards, and decides and records submissions.
 type Desk struct {
-	Journal   Journal
+	Requests  Requests
+	Intake    Intake
+	Freezes   Freezes
+	Clock     Clock
 	Servers   ServerReader
 	Tickets   TicketReader
 	Directory Directory
 	Policy    Policy
 	Account   Account
 	Terms     Terms
-	Wake      func() // tells the worker that there is something to do; never blocks
+	Wake      func() // tells the Filer and the Notifier that there is something to do; never blocks
 	Log       *slog.Logger
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
@@ -30,6 +33,17 @@ type Desk struct {
 
 	rights keyRights
 }
+
+// Request reads one request. ErrNoRequest: there is none.
+func (d *Desk) Request(ctx context.Context, id string) (Request, error) {
+	return d.Requests.Request(ctx, id)
+}
+
+// Now reads the store's time.
+func (d *Desk) Now(ctx context.Context) (time.Time, error) { return d.Clock.Now(ctx) }
+
+// Frozen reads the order about filing that stands.
+func (d *Desk) Frozen(ctx context.Context) (Freeze, error) { return d.Freezes.Frozen(ctx) }
 
 // Freshness bounds of what decides: how old the data about a person may be, and
 // how long a submission waits for it.
@@ -156,7 +170,7 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if err != nil {
 		return Recorded{}, err
 	}
-	recorded, err := d.Journal.Record(ctx, record)
+	recorded, err := d.Intake.Record(ctx, record)
 	if errors.Is(err, ErrUnclear) {
 		return d.lookAgain(ctx, record.Request, err)
 	}
@@ -167,7 +181,7 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 // ErrNoRequest: it surely was not. ErrUnclear, which may come with it, or any other
 // error: nobody can tell.
 func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
-	r, err := d.Journal.Request(ctx, s.ID(d.Journal.Installation()))
+	r, err := d.Requests.Request(ctx, s.ID(d.Intake.Installation()))
 	if err != nil {
 		return Answer{}, fmt.Errorf("looking for the same submission: %w", err)
 	}
@@ -183,14 +197,14 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if err != nil {
 		return Record{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return Record{}, fmt.Errorf("reading the database's time: %w", err)
 	}
 	decision := d.Policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
-	id := s.ID(d.Journal.Installation())
+	id := s.ID(d.Intake.Installation())
 	r := Request{
-		ID: id, Ref: ReferenceOf(d.Journal.HMACKey(), id), Format: Format,
+		ID: id, Ref: ReferenceOf(d.Intake.HMACKey(), id), Format: Format,
 		Submission: s, Decision: decision, CreatedAt: now, Due: now, PostsAllowed: 2,
 	}
 	r.Submission.By.Name = principal.Name
@@ -220,7 +234,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 // place is the next one of a person's day.
 func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
 	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
-	asked, err := d.Journal.Asked(ctx, q.Requester, q.Day)
+	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
 	if err != nil {
 		return q, err
 	}
@@ -232,7 +246,7 @@ func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Q
 
 // Full reports whether a person's day is full: a form would be filled in for nothing.
 func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -245,7 +259,7 @@ func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 
 // accepted is the record of a request that needs nobody else.
 func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
-	r, err := r.Move(Scheduled, BySubmission, "")
+	r, err := r.Move(Scheduled, BySubmission, Reason{})
 	if err != nil {
 		return Record{}, err
 	}
@@ -268,7 +282,7 @@ func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal
 	if len(who) == 0 && d.NotifyChannel == "" && r.Submission.Place.private() {
 		return Record{}, errUnseen
 	}
-	if r, err = r.Move(Pending, BySubmission, ""); err != nil {
+	if r, err = r.Move(Pending, BySubmission, Reason{}); err != nil {
 		return Record{}, err
 	}
 	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
@@ -292,7 +306,7 @@ func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (R
 }
 
 func denied(r Request, who authz.Principal) (Record, error) {
-	r, err := r.Move(Denied, BySubmission, r.Decision.Reason)
+	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Reason, By: ByPolicy})
 	if err != nil {
 		return Record{}, err
 	}
@@ -303,7 +317,7 @@ func denied(r Request, who authz.Principal) (Record, error) {
 // lookAgain reads a row whose commit is unclear, on another connection. Only a row
 // that is there settles it: absence is never proof after a failed COMMIT.
 func (d *Desk) lookAgain(ctx context.Context, r Request, unclear error) (Recorded, error) {
-	found, err := d.Journal.Request(ctx, r.ID)
+	found, err := d.Requests.Request(ctx, r.ID)
 	if err != nil {
 		return Recorded{}, &UnclearError{Ref: r.Ref, Err: unclear}
 	}
@@ -335,12 +349,12 @@ func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (A
 	if standing == nil {
 		return Answer{Kind: AnswerBlocked, Blockers: blockers}, nil
 	}
-	held, err := d.Journal.Request(ctx, standing.RequestID)
+	held, err := d.Requests.Request(ctx, standing.RequestID)
 	if err != nil {
 		return Answer{}, fmt.Errorf("reading the standing request %s: %w", standing.Ref, err)
 	}
 	if standing.Ending == Stuck && held.State == Filed && held.Version == standing.Version {
-		held = d.lock(ctx, held, standing.Evidence)
+		held = d.markStuck(ctx, held, standing.Evidence)
 	}
 	d.askedAgain(ctx, s, held)
 	return Answer{Kind: AnswerHeld, Held: held, Blockers: blockers}, nil
@@ -350,7 +364,7 @@ func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (A
 // Losing this line loses no request, so its failure is only logged.
 func (d *Desk) askedAgain(ctx context.Context, s Submission, held Request) {
 	event := Event{Kind: EventAskedAgain, Actor: actor(s.By), From: held.State, To: held.State, Detail: s.Reason}
-	if err := d.Journal.Note(ctx, held.ID, event); err != nil {
+	if err := d.Requests.Note(ctx, held.ID, event); err != nil {
 		d.Log.Warn("noting that a server was asked for again", "ref", held.Ref.Short(), "err", err)
 	}
 }

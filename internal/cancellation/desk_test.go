@@ -144,7 +144,7 @@ func TestWhereNobodyWouldBeShownARequestThatAnybodyMayApproveNothingIsStored(t *
 
 // restless is a journal whose standing request has always moved when a record is made.
 type restless struct {
-	cancellation.Journal
+	journal
 	tries int
 }
 
@@ -160,8 +160,8 @@ func TestARequestThatNeverHoldsStillIsSaidToStandAfterAFewTries(t *testing.T) {
 		w.change(func(w *world) { w.closeTickets() })
 		s := w.submission()
 		s.View = "V2"
-		desk, journal := w.desk(), &restless{Journal: w.journal}
-		desk.Journal = journal
+		desk, journal := w.desk(), &restless{journal: w.journal}
+		sit(desk, journal)
 		answer, err := desk.Submit(t.Context(), s)
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
@@ -282,13 +282,13 @@ func TestAPersonWhoCannotBeReadLeavesNothingRecorded(t *testing.T) {
 
 // unclear is a journal whose commit of a record cannot be told.
 type unclear struct {
-	cancellation.Journal
+	journal
 	happens bool
 }
 
 func (u *unclear) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
 	if u.happens {
-		if _, err := u.Journal.Record(ctx, rec); err != nil {
+		if _, err := u.journal.Record(ctx, rec); err != nil {
 			return cancellation.Recorded{}, err
 		}
 	}
@@ -298,12 +298,12 @@ func (u *unclear) Record(ctx context.Context, rec cancellation.Record) (cancella
 func TestAnUnclearCommitIsNeverCalledAFailure(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
-		desk.Journal = &unclear{Journal: w.journal, happens: true}
+		sit(desk, &unclear{journal: w.journal, happens: true})
 		answer, err := desk.Submit(t.Context(), w.submission())
 		require.NoError(t, err, "read by id, it is there")
 		assert.Equal(t, cancellation.AnswerAccepted, answer.Kind)
 
-		desk.Journal = &unclear{Journal: w.journal}
+		sit(desk, &unclear{journal: w.journal})
 		s := w.submission()
 		s.View, s.Card.Standing, s.Card.Server.ID = "V9", nil, 9
 		_, err = desk.Submit(t.Context(), s)
@@ -554,7 +554,7 @@ func TestResolve(t *testing.T) {
 				}
 				assert.Equal(t, c.want, w.now(r).State)
 				if c.say.Unseen && c.want == cancellation.Filed {
-					assert.Equal(t, cancellation.Because(cancellation.WhyUnseen, "operator:root"), w.now(r).Why, "it rests on that word")
+					assert.Equal(t, cancellation.Reason{Code: cancellation.WhyUnseen, By: "operator:root"}, w.now(r).Why, "it rests on that word")
 				}
 				if c.want == cancellation.Filed || c.want == cancellation.Duplicate {
 					assert.Equal(t, int64(9), w.now(r).Ticket.ID, "the ticket is linked")
@@ -608,7 +608,7 @@ func TestEachNoneAllowsExactlyOneMore(t *testing.T) {
 			w.run(w.journal, time.Hour)
 			posts, _ := w.snapshot()
 			assert.Len(t, posts, 1)
-			assert.Equal(t, cancellation.Because(cancellation.WhyTwoLost, "1"), w.now(r).Why)
+			assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTwoLost, Detail: "1"}, w.now(r).Why)
 		})
 	})
 	t.Run("and no fewer where the database lost what it had committed last", func(t *testing.T) {
@@ -632,10 +632,10 @@ func TestEachNoneAllowsExactlyOneMore(t *testing.T) {
 }
 
 // illegible is a journal that cannot read what a request asked for.
-type illegible struct{ cancellation.Journal }
+type illegible struct{ journal }
 
 func (j illegible) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
-	r, err := j.Journal.ByRef(ctx, short)
+	r, err := j.journal.ByRef(ctx, short)
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
 
@@ -643,7 +643,7 @@ func TestARequestThatCannotBeReadCanBeDroppedAndNothingElse(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.stuck()
 		desk := w.desk()
-		desk.Journal = illegible{w.journal}
+		sit(desk, illegible{w.journal})
 		for finding, want := range map[cancellation.Finding]error{cancellation.FoundNone: cancellation.ErrUnreadable, cancellation.FoundTicket: cancellation.ErrUnreadable} {
 			_, err := desk.Resolve(t.Context(), cancellation.Resolution{Ref: r.Ref.Short(), Finding: finding, Ticket: 9, Why: "x", Actor: "operator:root"})
 			require.ErrorIs(t, err, want)

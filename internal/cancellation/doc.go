@@ -4,16 +4,16 @@
 //
 // The package owns the words and the order of the steps. It knows no Slack, no
 // HTTP, no SQL and no environment; what it needs of those it asks for in
-// ports.go. Three parts use the same types:
+// ports.go, each part for its own. Three parts use the same types:
 //
 //   - [Desk] answers people: it reads a server's [Card] and takes submissions.
 //     Deciding and recording happen at one choke point, [Desk.Submit], in one
 //     transaction, before the person is told anything.
-//   - [Worker] files accepted requests, settles lost answers and announces
-//     results. Each step starts from the stored row alone, so it can be repeated
-//     after a crash at any point.
-//   - [Desk.Resolve] lets a person end a request whose outcome nobody can read
-//     from SoftLayer's books.
+//   - [Filer] files accepted requests and finds out what became of a POST whose
+//     answer was lost. Each step starts from the stored row alone, so it can be
+//     repeated after a crash at any point.
+//   - [Notifier] puts a request's present state before people, and says what
+//     takes too long.
 //
 // What must never happen is a second ticket, a ticket for another server, and a
 // word about an outcome that the program does not know. The state table in

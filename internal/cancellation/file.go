@@ -24,7 +24,7 @@ var errUnread = errors.New("SoftLayer answered without that")
 // verdict is where a step leads.
 type verdict struct {
 	to       State
-	why      string
+	why      Reason
 	ticket   TicketID
 	found    *Ticket         // the request's own, where it was not the answer to the last POST
 	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
@@ -37,15 +37,15 @@ type verdict struct {
 func (v verdict) detail() string {
 	switch {
 	case v.decision == nil:
-		return v.why
-	case v.why == "":
+		return v.why.String()
+	case v.why == Reason{}:
 		return v.decision.Rule
 	}
-	return Because(v.decision.Rule, v.why)
+	return v.decision.Rule + ": " + v.why.String()
 }
 
-func stuck(word, detail string) *verdict {
-	return &verdict{to: Stuck, why: Because(word, detail)}
+func stuck(code ReasonCode, detail string) *verdict {
+	return &verdict{to: Stuck, why: because(code, detail)}
 }
 
 // filed is what the answer to the last POST led to.
@@ -64,70 +64,70 @@ func (v verdict) ticketOn(r Request) Request {
 }
 
 // file takes a scheduled request to its POST, or to the reason why there is none.
-func (w *Worker) file(ctx context.Context, h *held) error {
+func (f *Filer) file(ctx context.Context, h *held) error {
 	r := h.request()
-	now, err := w.Journal.Now(ctx)
+	now, err := f.Clock.Now(ctx)
 	if err != nil {
 		return err
 	}
 	if now.Before(r.UndoUntil) { // people may still undo it
 		r.Due = r.UndoUntil
-		return w.putBack(ctx, h, r, r.Why)
+		return f.putBack(ctx, h, r, r.Why)
 	}
 	if r.Recheck == RecheckSettled {
-		return w.settle(ctx, h)
+		return f.settle(ctx, h)
 	}
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
-		found, err := w.reader().read(ctx, r)
+		found, err := f.reader().read(ctx, r)
 		if err != nil {
-			return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
+			return f.again(ctx, h, &f.softlayer, "reading SoftLayer's books", err)
 		}
 		if v := found.verdict(); v != nil {
-			return w.commit(ctx, h, *v)
+			return f.commit(ctx, h, *v)
 		}
 	}
-	return w.checkAndPost(ctx, h)
+	return f.checkAndPost(ctx, h)
 }
 
 // checkAndPost makes the last checks on fresh data and POSTs once.
-func (w *Worker) checkAndPost(ctx context.Context, h *held) error {
+func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	r := h.request()
-	if handled, err := w.frozen(ctx, h); handled {
+	if handled, err := f.frozen(ctx, h); handled {
 		return err
 	}
 	began := moments{person: time.Now()}
-	principal, err := w.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
+	principal, err := f.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
 	if err != nil {
-		return w.again(ctx, h, &w.slack, "reading the requester's standing", err)
+		return f.again(ctx, h, f.Slack, "reading the requester's standing", err)
 	}
-	approvers, err := w.readApprovers(ctx, r)
+	approvers, err := f.readApprovers(ctx, r)
 	if err != nil {
-		return w.again(ctx, h, &w.slack, "reading the approvers' standing", err)
+		return f.again(ctx, h, f.Slack, "reading the approvers' standing", err)
 	}
 	began.server = time.Now()
-	server, err := w.Servers.Server(ctx, r.Submission.Card.Server.ID)
+	server, err := f.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
-		return w.again(ctx, h, &w.softlayer, "reading the server", err)
+		return f.again(ctx, h, &f.softlayer, "reading the server", err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
 	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
-		return w.again(ctx, h, &w.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
+		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
-	v, err := w.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
+	v, err := f.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
 	switch unlisted, is := errors.AsType[*unlistedError](err); {
 	case is:
-		w.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
-		return w.wait(ctx, h, r, Because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
+		f.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
+		return f.wait(ctx, h, r, because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
 	case err != nil:
-		return w.again(ctx, h, &w.softlayer, "checking before filing", err)
+		return f.again(ctx, h, &f.softlayer, "checking before filing", err)
 	}
 	if v.to != Filing {
-		return w.commit(ctx, h, afterLost(r, *v))
+		return f.commit(ctx, h, afterLost(r, *v))
 	}
-	if handled, err := w.mayFile(ctx, h); handled {
+	if handled, err := f.mayFile(ctx, h); handled {
 		return err
 	}
-	return w.post(ctx, h, *v, began)
+	return f.post(ctx, h, *v, began)
 }
 
 // errPolicyChanged says that the requester's groups were read for another policy than the
@@ -150,39 +150,39 @@ const unlistedPause = 6 // of backoff's doublings: some minute
 type moments struct{ person, server, commit time.Time }
 
 // check says where a request goes: to Filing, or to why it must not be filed.
-func (w *Worker) check(ctx context.Context, r Request, by people, now Server, gone bool) (*verdict, error) {
+func (f *Filer) check(ctx context.Context, r Request, by people, now Server, gone bool) (*verdict, error) {
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
-		return &verdict{to: Rejected, why: WhyNotFound}, nil
+		return &verdict{to: Rejected, why: Reason{Code: WhyNotFound}}, nil
 	case now.OpenTicket != nil:
-		return w.reader().rule(ctx, r, now.OpenTicket.ID, now)
+		return f.reader().rule(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyChanged, strings.Join(changed, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyChanged, strings.Join(changed, ", "))}, nil
 	}
 	if blockers := now.Blockers(); len(blockers) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyBlocked, words(blockers))}, nil
+		return &verdict{to: Rejected, why: because(WhyBlocked, words(blockers))}, nil
 	}
-	at, err := w.Journal.Now(ctx)
+	at, err := f.Clock.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
-		return &verdict{to: Rejected, why: Because(WhyWarned, strings.Join(warned, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyWarned, strings.Join(warned, ", "))}, nil
 	}
-	d := w.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
+	d := f.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
 	switch {
 	case d.Again:
 		return nil, errPolicyChanged
 	case d.Effect == authz.Allowed:
 		return &verdict{to: Filing, decision: &d, approvals: r.Approvals}, nil
 	case d.Effect == authz.NeedsApproval:
-		return w.countApprovals(r, by, now, at, d)
+		return f.countApprovals(r, by, now, at, d)
 	case d.Unlisted:
 		return nil, &unlistedError{d}
 	default:
-		return &verdict{to: Denied, why: d.Reason, decision: &d}, nil
+		return &verdict{to: Denied, why: Reason{Detail: d.Reason, By: ByPolicy}, decision: &d}, nil
 	}
 }
 
@@ -192,10 +192,10 @@ type people struct {
 	approvers []authz.Principal // one for each of Request.Approvals
 }
 
-func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principal, error) {
+func (f *Filer) readApprovers(ctx context.Context, r Request) ([]authz.Principal, error) {
 	var all []authz.Principal
 	for _, a := range r.Approvals {
-		p, err := w.Directory.Principal(ctx, a.here(), MaxPrincipalAge-checkTime)
+		p, err := f.Directory.Principal(ctx, a.here(), MaxPrincipalAge-checkTime)
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +206,7 @@ func (w *Worker) readApprovers(ctx context.Context, r Request) ([]authz.Principa
 
 // countApprovals asks the policy in force about every approval anew: each counts only if
 // it would be given now, after those before it that count.
-func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
+func (f *Filer) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
 	var unlisted *unlistedError
 	counted := map[string]bool{} // who is one person now may have been two when they pressed
@@ -214,7 +214,7 @@ func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, 
 		if counted[by.approvers[i].ID()] {
 			continue
 		}
-		decision := w.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
+		decision := f.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
 		switch {
 		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // how many one asks for, of whom another lets
 			return nil, errPolicyChanged
@@ -229,7 +229,7 @@ func (w *Worker) countApprovals(r Request, by people, now Server, at time.Time, 
 	case missing && unlisted != nil:
 		return nil, unlisted
 	case missing:
-		return &verdict{to: Pending, why: WhyTooFew, decision: &d, approvals: valid}, nil
+		return &verdict{to: Pending, why: Reason{Code: WhyTooFew}, decision: &d, approvals: valid}, nil
 	}
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil
 }
@@ -240,7 +240,7 @@ func afterLost(r Request, v verdict) verdict {
 	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied && v.to != Pending) {
 		return v
 	}
-	v.to, v.why = Stuck, Because(WhyCheckFailed, v.why)
+	v.to = Stuck
 	return v
 }
 
@@ -254,33 +254,33 @@ func words(blockers []Blocker) string {
 
 // post announces the POST by committing Filing, makes it once, and records what is
 // known after it.
-func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) error {
+func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) error {
 	began.commit = time.Now()
-	next, err := h.request().Move(Filing, ByWorker, "")
+	next, err := h.request().Move(Filing, ByWorker, Reason{})
 	if err != nil {
 		return err
 	}
 	next.Posts++
 	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
-	window := func(c *Change) { c.Window = w.Limits.PostTimeout }
-	if err := w.apply(ctx, h, next, EventMoved, v.detail(), true, window); errors.Is(err, ErrFrozen) {
-		order, unread := w.Journal.Frozen(ctx)
-		return errors.Join(unread, w.waitFrozen(ctx, h, order))
+	window := func(c *Change) { c.Window = f.Limits.PostTimeout }
+	if err := f.apply(ctx, h, next, EventMoved, v.detail(), true, window); errors.Is(err, ErrFrozen) {
+		order, unread := f.Freezes.Frozen(ctx)
+		return errors.Join(unread, f.waitFrozen(ctx, h, order))
 	} else if err != nil {
 		return err
 	}
-	until, ok := w.mayPost(ctx, h.request(), began)
+	until, ok := f.mayPost(ctx, h.request(), began)
 	if !ok {
-		return w.commit(ctx, h, verdict{to: Scheduled, why: Because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
+		return f.commit(ctx, h, verdict{to: Scheduled, why: because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
 	}
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	r := h.request()
-	outcome := w.Filer.RequestCancellation(posting, Order{
+	outcome := f.Writer.RequestCancellation(posting, Order{
 		Server: r.Submission.Card.Server.ID, Reason: r.Submission.Reason,
 		Content: TicketContent(r), Associated: r.Submission.Associated,
 	})
-	return w.record(ctx, h, outcome)
+	return f.record(ctx, h, outcome)
 }
 
 // mayPost is the last look at the clocks, right before the POST is written: the
@@ -288,15 +288,15 @@ func (w *Worker) post(ctx context.Context, h *held, v verdict, began moments) er
 // the commit, by the monotonic and the wall clock (a suspended machine stops the
 // first, a stopped process neither). until is not-after by this process's clocks: counted
 // from before the question, so that neither a slow answer nor a sleep after it adds to it.
-func (w *Worker) mayPost(ctx context.Context, r Request, began moments) (until time.Time, ok bool) {
+func (f *Filer) mayPost(ctx context.Context, r Request, began moments) (until time.Time, ok bool) {
 	asked := time.Now()
-	at, err := w.Journal.Now(ctx)
+	at, err := f.Clock.Now(ctx)
 	if err != nil {
 		return time.Time{}, false
 	}
 	left := r.NotAfter.Sub(at)
 	now := time.Now()
-	return asked.Add(left), left > 0 && passed(began.commit, now) < w.Limits.PostTimeout &&
+	return asked.Add(left), left > 0 && passed(began.commit, now) < f.Limits.PostTimeout &&
 		passed(began.server, now) <= MaxServerAge && passed(began.person, now) <= checkTime
 }
 
@@ -307,9 +307,9 @@ func passed(from, to time.Time) time.Duration {
 
 // record stores the outcome of a POST. Nobody else knows it: while the database does
 // not take it, that is tried again until the step's time is over.
-func (w *Worker) record(ctx context.Context, h *held, o Outcome) error {
+func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
 	for try := 0; ; try++ {
-		err := w.recordOnce(ctx, h, o)
+		err := f.recordOnce(ctx, h, o)
 		if err == nil {
 			return nil
 		}
@@ -327,47 +327,47 @@ func (w *Worker) record(ctx context.Context, h *held, o Outcome) error {
 
 // recordOnce keeps the answer as evidence for whoever settles the request, where the
 // lease was lost meanwhile.
-func (w *Worker) recordOnce(ctx context.Context, h *held, o Outcome) error {
-	v, err := w.meaning(ctx, h.request(), o)
+func (f *Filer) recordOnce(ctx context.Context, h *held, o Outcome) error {
+	v, err := f.meaning(ctx, h.request(), o)
 	if err != nil {
-		v = verdict{to: Unknown, why: o.Text, ticket: o.Ticket}
+		v = verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}, ticket: o.Ticket}
 	}
-	err = w.persist(ctx, h, v, o.Kind == AnswerLost)
+	err = f.persist(ctx, h, v, o.Kind == AnswerLost)
 	if errors.Is(err, ErrMoved) {
-		return w.Journal.Note(ctx, h.request().ID, lateAnswer(w.Owner, o))
+		return f.Requests.Note(ctx, h.request().ID, lateAnswer(f.Owner, o))
 	}
 	return err
 }
 
 // meaning is what an answer leads to. An error means that a ticket which SoftLayer
 // named could not be read now.
-func (w *Worker) meaning(ctx context.Context, r Request, o Outcome) (verdict, error) {
+func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, error) {
 	switch o.Kind {
 	case Made:
 		return *filed(o.Ticket), nil
 	case Refused:
-		return afterLost(r, verdict{to: Rejected, why: o.Text}), nil
+		return afterLost(r, verdict{to: Rejected, why: Reason{Detail: o.Text, By: BySoftLayer}}), nil
 	case NotMade:
-		w.Log.Error("SoftLayer took no request; trying again", "ref", r.Ref.Short(), "answer", o.Text)
-		return verdict{to: Scheduled, why: Because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
+		f.Log.Error("SoftLayer took no request; trying again", "ref", r.Ref.Short(), "answer", o.Text)
+		return verdict{to: Scheduled, why: because(WhyWaiting, o.Text), retry: max(o.Retry, backoff(r.Attempts))}, nil
 	case AlreadyOpen:
-		server, err := w.Servers.Server(ctx, r.Submission.Card.Server.ID)
+		server, err := f.Servers.Server(ctx, r.Submission.Card.Server.ID)
 		if err != nil {
 			return verdict{}, err
 		}
-		v, err := w.reader().rule(ctx, r, o.Ticket.ID, server)
+		v, err := f.reader().rule(ctx, r, o.Ticket.ID, server)
 		if err != nil {
 			return verdict{}, err
 		}
 		return *v, nil
 	default:
-		return verdict{to: Unknown, why: o.Text}, nil
+		return verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}}, nil
 	}
 }
 
 // rule judges a ticket that SoftLayer named as the one that stands.
 func (b recordReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
-	ticket, err := b.books.Ticket(ctx, id)
+	ticket, err := b.tickets.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil
 	}

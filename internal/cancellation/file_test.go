@@ -125,7 +125,7 @@ func (p *people) Principal(ctx context.Context, who cancellation.Person, maxAge 
 
 // flaky is a journal whose database takes nothing for a while when an answer is recorded.
 type flaky struct {
-	cancellation.Journal
+	journal
 	left int
 }
 
@@ -134,7 +134,7 @@ func (f *flaky) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 		f.left--
 		return cancellation.Request{}, context.DeadlineExceeded
 	}
-	return f.Journal.Apply(ctx, c)
+	return f.journal.Apply(ctx, c)
 }
 
 func TestAnAnswerIsRecordedOnceTheDatabaseTakesIt(t *testing.T) {
@@ -145,7 +145,7 @@ func TestAnAnswerIsRecordedOnceTheDatabaseTakesIt(t *testing.T) {
 			return out
 		})
 		r := w.submit()
-		w.run(&flaky{Journal: w.journal, left: 2}, time.Minute)
+		w.run(&flaky{journal: w.journal, left: 2}, time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)
 	})
 }

@@ -16,10 +16,10 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	if Blank(order.Why) {
 		return nil, ErrWhyMissing
 	}
-	if err := d.Journal.Freeze(ctx, order); err != nil {
+	if err := d.Freezes.Freeze(ctx, order); err != nil {
 		return nil, err
 	}
-	return d.Journal.UnderWay(ctx)
+	return d.Freezes.UnderWay(ctx)
 }
 
 // FreezeClick is what an order about filing that was given in Slack came to.
@@ -50,7 +50,7 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, may MayFreeze, orde
 		return FreezeClick{Kind: ClickLate, Stands: other.Order}, nil
 	case errors.Is(err, ErrRepeated):
 		click.Kind = ClickRepeated
-		click.Stands, err = d.Journal.Frozen(ctx)
+		click.Stands, err = d.Freezes.Frozen(ctx)
 	case err == nil:
 		d.Log.Warn("an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
 	}
@@ -81,7 +81,7 @@ func (d *Desk) checkOrder(ctx context.Context, by Person, may MayFreeze, order *
 	if decision.Again {
 		return FreezeClick{}, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
 	}
-	stands, err := d.Journal.Frozen(ctx)
+	stands, err := d.Freezes.Frozen(ctx)
 	if err != nil {
 		return FreezeClick{}, err
 	}
@@ -96,7 +96,7 @@ func (d *Desk) checkOrder(ctx context.Context, by Person, may MayFreeze, order *
 // failure is only logged.
 func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Decision, stands Freeze) FreezeClick {
 	d.Log.Warn("refused an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why, "rule", decision.Rule)
-	if err := d.Journal.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
+	if err := d.Freezes.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
 		d.Log.Warn("recording a refused order about filing", "by", order.Actor, "err", err)
 	}
 	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
@@ -114,19 +114,19 @@ func operatorsFreeze(stands Freeze) authz.Decision {
 var errHourFull = errors.New("as many were filed in this hour as the whole deployment may")
 
 // frozen puts a request back where filing is frozen, before anything is read for it.
-func (w *Worker) frozen(ctx context.Context, h *held) (handled bool, err error) {
-	order, err := w.Journal.Frozen(ctx)
+func (f *Filer) frozen(ctx context.Context, h *held) (handled bool, err error) {
+	order, err := f.Freezes.Frozen(ctx)
 	if err != nil || !order.Frozen {
 		return err != nil, err
 	}
-	return true, w.waitFrozen(ctx, h, order)
+	return true, f.waitFrozen(ctx, h, order)
 }
 
 // mayFile takes one filing of the hour. Where there is none the request is put back with
 // the reason, and waits; handled is then true.
-func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error) {
+func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) {
 	r := h.request()
-	took, next, err := w.Journal.TakeFiling(ctx, w.Limits.FilingsPerHour)
+	took, next, err := f.Queue.TakeFiling(ctx, f.Limits.FilingsPerHour)
 	if err != nil {
 		return true, err
 	}
@@ -134,17 +134,17 @@ func (w *Worker) mayFile(ctx context.Context, h *held) (handled bool, err error)
 		h.counted = next
 		return false, nil
 	}
-	now, err := w.Journal.Now(ctx)
+	now, err := f.Clock.Now(ctx)
 	if err != nil {
 		return true, err
 	}
-	w.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
-	return true, w.wait(ctx, h, r, Because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", w.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
+	f.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
+	return true, f.wait(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
 }
 
 // frozenPause is how long a request waits before it looks whether a freeze is over.
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
-func (w *Worker) waitFrozen(ctx context.Context, h *held, order Freeze) error {
-	return w.wait(ctx, h, h.request(), Because(WhyFrozen, order.Actor+": "+order.Why), backoff(frozenPause))
+func (f *Filer) waitFrozen(ctx context.Context, h *held, order Freeze) error {
+	return f.wait(ctx, h, h.request(), Reason{Code: WhyFrozen, Detail: order.Why, By: order.Actor}, backoff(frozenPause))
 }

@@ -66,7 +66,7 @@ func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
 		assert.Len(t, posts, 1, "what the key cannot see is not absent")
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		assert.Equal(t, cancellation.Because(cancellation.WhyUnclear, "the key has no right to view tickets"), stored.Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyUnclear, Detail: "the key has no right to view tickets"}, stored.Why)
 		assert.Zero(t, books.asked.Load(), "tickets are not asked for in vain")
 	})
 }
@@ -111,6 +111,6 @@ func TestTwoLostAnswersAreTheLast(t *testing.T) {
 		assert.Len(t, posts, 2)
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		assert.Equal(t, cancellation.Because(cancellation.WhyTwoLost, "2"), stored.Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTwoLost, Detail: "2"}, stored.Why)
 	})
 }

@@ -101,7 +101,7 @@ func TestWhoMayCancelAloneTakesThePlaceOfARequestThatWaits(t *testing.T) {
 		w.run(w.journal, time.Minute)
 		ended := w.now(first)
 		assert.Equal(t, cancellation.Withdrawn, ended.State)
-		assert.Equal(t, cancellation.WhyTakenOver, ended.Why)
+		assert.Equal(t, cancellation.WhyTakenOver, ended.Why.Code)
 		assert.Equal(t, "U2", ended.EndedBy.ID, "it says by whom")
 		assert.Equal(t, cancellation.Filed, w.now(answer.Request).State)
 		_, messages := w.snapshot()
@@ -137,7 +137,7 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 		assert.Equal(t, 1, waits, "the third is told to wait")
 		var why []string
 		for n := range int64(3) {
-			why = append(why, w.live(w.server.ID+n).Why)
+			why = append(why, w.live(w.server.ID+n).Why.String())
 		}
 		assert.ElementsMatch(t, []string{"", "", "waiting: this hour's filings are used up, 2 at most"}, why)
 		w.run(w.journal, time.Hour)
@@ -166,15 +166,15 @@ func TestAnHoursFilingsAreNotUsedUpByWhatSoftLayerDidNotTake(t *testing.T) {
 // turning is a journal on which the hour turns right after its first filing is counted, and
 // another replica files at once in the next.
 type turning struct {
-	cancellation.Journal
+	journal
 	once sync.Once
 }
 
 func (j *turning) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
-	took, next, err := j.Journal.TakeFiling(ctx, most)
+	took, next, err := j.journal.TakeFiling(ctx, most)
 	j.once.Do(func() {
 		time.Sleep(time.Until(next))
-		_, _, err = j.Journal.TakeFiling(ctx, most)
+		_, _, err = j.journal.TakeFiling(ctx, most)
 	})
 	return took, next, err
 }
@@ -185,7 +185,7 @@ func TestWhatWasCountedBeforeTheTurnOfTheHourIsNotGivenBackToTheNext(t *testing.
 		time.Sleep(time.Hour - time.Second)
 		w.answers = append(w.answers, rateLimited)
 		r := w.submit()
-		w.run(&turning{Journal: w.journal}, time.Minute)
+		w.run(&turning{journal: w.journal}, time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 2, "SoftLayer did not take the first")
 		require.Equal(t, cancellation.Filed, w.now(r).State)
@@ -206,7 +206,7 @@ func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 		w.run(w.journal, time.Hour)
 		posts, messages := w.snapshot()
 		assert.Empty(t, posts)
-		assert.Equal(t, cancellation.Because(cancellation.WhyFrozen, "operator:root: an outage"), w.now(r).Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "an outage", By: "operator:root"}, w.now(r).Why)
 		require.Len(t, messages, 1)
 		assert.Equal(t, cancellation.Scheduled, messages[0].state, "people see what it waits for")
 		_, err = w.desk().Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"})
@@ -218,14 +218,14 @@ func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
 
 // lateFreeze orders a freeze when all checks of a filing are made, right before it begins.
 type lateFreeze struct {
-	cancellation.Journal
+	journal
 	once sync.Once
 }
 
 func (j *lateFreeze) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
-	took, next, err := j.Journal.TakeFiling(ctx, most)
+	took, next, err := j.journal.TakeFiling(ctx, most)
 	j.once.Do(func() {
-		err = j.Journal.Freeze(ctx, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "at the last moment"})
+		err = j.journal.Freeze(ctx, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "at the last moment"})
 	})
 	return took, next, err
 }
@@ -233,7 +233,7 @@ func (j *lateFreeze) TakeFiling(ctx context.Context, most int) (bool, time.Time,
 func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
-		w.run(&lateFreeze{Journal: w.journal}, time.Hour)
+		w.run(&lateFreeze{journal: w.journal}, time.Hour)
 		posts, _ := w.snapshot()
 		assert.Empty(t, posts)
 		assert.Equal(t, cancellation.Scheduled, w.now(r).State)

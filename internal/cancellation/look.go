@@ -12,7 +12,7 @@ import (
 // Look reads a server's card from SoftLayer. ErrServerNotFound: there is none, or
 // the key may not see it. Any other error means that there is no answer.
 func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return Card{}, fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -93,7 +93,7 @@ func (k *keyRights) viewTickets(ctx context.Context, books TicketReader) (bool, 
 // standing describes this installation's live request for the server, and for a
 // filed one what the fresh reads say about it.
 func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Standing, error) {
-	r, err := d.Journal.Live(ctx, server.ID)
+	r, err := d.Requests.Live(ctx, server.ID)
 	if errors.Is(err, ErrNoRequest) {
 		return nil, nil
 	}
@@ -131,7 +131,7 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 	ticket, err := d.Tickets.Ticket(ctx, r.Ticket.ID)
 	switch {
 	case errors.Is(err, ErrTicketHidden):
-		return Stuck, Because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
+		return Stuck, ticketHidden(r).String()
 	case err != nil:
 		return "", ""
 	case ticket.Open:
@@ -156,7 +156,7 @@ func ended(date string, now time.Time) bool {
 // for the transaction that records the new one. There is none where it has ended
 // already: by an earlier delivery of this submission, or by somebody else's.
 func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time) (*Change, error) {
-	old, err := d.Journal.Request(ctx, s.RequestID)
+	old, err := d.Requests.Request(ctx, s.RequestID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the standing request %s: %w", s.Ref, err)
 	}
@@ -177,17 +177,26 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 
 // takenOver ends a request that waits for approval: somebody who needs none asked too.
 func takenOver(old Request, by Person, now time.Time) (*Change, error) {
-	next, err := old.Move(Withdrawn, BySubmission, WhyTakenOver)
+	next, err := old.Move(Withdrawn, BySubmission, Reason{Code: WhyTakenOver})
 	if err != nil {
 		return nil, err
 	}
 	next.EndedBy = by
-	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: WhyTakenOver}
+	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: string(WhyTakenOver)}
 	return &Change{From: old, To: next, Event: event, Tell: now}, nil
 }
 
+// ticketHidden is why a filed request whose ticket the key cannot read any more needs a person.
+func ticketHidden(r Request) Reason {
+	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
+}
+
 func endBy(old Request, to State, evidence string, now time.Time) (*Change, error) {
-	next, err := old.Move(to, ByCard, evidence)
+	why := Reason{Detail: evidence}
+	if to == Stuck {
+		why = ticketHidden(old)
+	}
+	next, err := old.Move(to, ByCard, why)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +221,7 @@ func (e *VanishedError) Unwrap() error { return e.Err }
 // vanished ends a filed request whose server answers not found twice, if the key may see
 // all hardware: only then is not found the same as gone. It returns the error of the look.
 func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFound error) error {
-	r, err := d.Journal.Live(ctx, server)
+	r, err := d.Requests.Live(ctx, server)
 	if err != nil || r.State != Filed {
 		return notFound
 	}
@@ -232,16 +241,16 @@ func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFou
 	return notFound
 }
 
-// lock makes a filed request whose ticket cannot be read Stuck, and returns the row
+// markStuck makes a filed request whose ticket cannot be read Stuck, and returns the row
 // as it then stands.
-func (d *Desk) lock(ctx context.Context, r Request, evidence string) Request {
+func (d *Desk) markStuck(ctx context.Context, r Request, evidence string) Request {
 	return d.end(ctx, r, Stuck, evidence)
 }
 
 // end applies a change on a card's evidence. Failing is harmless: the next card
 // for the server finds the same evidence.
 func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Request {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		d.Log.Warn("reading the database's time", "err", err)
 		return r
@@ -249,7 +258,7 @@ func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Re
 	change, err := endBy(r, to, evidence, now)
 	if err == nil {
 		var moved Request
-		if moved, err = d.Journal.Apply(ctx, *change); err == nil {
+		if moved, err = d.Requests.Apply(ctx, *change); err == nil {
 			return moved
 		}
 	}

@@ -39,14 +39,14 @@ func TestATakeOverDeliveredTwiceIsOneRequestAndTheNextPersonLearnsWhoseItIsNow(t
 
 // overtaken is a journal in which somebody else takes a server over right before a record.
 type overtaken struct {
-	cancellation.Journal
+	journal
 	by   func()
 	once sync.Once
 }
 
 func (o *overtaken) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
 	o.once.Do(o.by)
-	return o.Journal.Record(ctx, rec)
+	return o.journal.Record(ctx, rec)
 }
 
 func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
@@ -61,7 +61,7 @@ func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
 		other.View, other.By = "V3", cancellation.Person{Team: "T1", ID: "U2"}
 		var first cancellation.Answer
 		desk := w.desk()
-		desk.Journal = &overtaken{Journal: w.journal, by: func() { first = w.answer(s) }}
+		sit(desk, &overtaken{journal: w.journal, by: func() { first = w.answer(s) }})
 		second, err := desk.Submit(t.Context(), other)
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.AnswerHeld, second.Kind)
@@ -77,7 +77,7 @@ func TestWhoAsksForAHeldServerIsToldWhoseItIsAlsoWhereEvidenceCannotBeRecorded(t
 		s := w.submission()
 		s.View = "V2"
 		desk := w.desk()
-		desk.Journal = &interrupted{Journal: w.journal, unclear: true}
+		sit(desk, &interrupted{journal: w.journal, unclear: true})
 		answer, err := desk.Submit(t.Context(), s)
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.AnswerHeld, answer.Kind)
@@ -151,10 +151,10 @@ func TestATicketThatCouldNotBeReadIsNotClosed(t *testing.T) {
 }
 
 // obscure is a journal in which nobody can read what the live request asked for.
-type obscure struct{ cancellation.Journal }
+type obscure struct{ journal }
 
 func (j obscure) Live(ctx context.Context, server int64) (cancellation.Request, error) {
-	r, err := j.Journal.Live(ctx, server)
+	r, err := j.journal.Live(ctx, server)
 	r.Submission = cancellation.Submission{}
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
@@ -165,7 +165,7 @@ func TestARequestThatCannotBeReadHoldsItsServerAllTheSame(t *testing.T) {
 		w.run(w.journal, time.Minute)
 		w.change((*world).closeTickets)
 		desk := w.desk()
-		desk.Journal = obscure{w.journal}
+		sit(desk, obscure{w.journal})
 		card, err := desk.Look(t.Context(), w.server.ID)
 		require.NoError(t, err)
 		assert.Equal(t, r.Ref.Short(), card.Standing.Ref)
@@ -264,7 +264,7 @@ func TestAServerReadWithoutTheItemsThatAreToGoIsReadAgain(t *testing.T) {
 		})
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "hidden is not changed")
-		assert.Contains(t, w.now(r).Why, "associated items")
+		assert.Contains(t, w.now(r).Why.Detail, "associated items")
 		w.change(func(w *world) { w.server = whole })
 		w.run(w.journal, 2*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)

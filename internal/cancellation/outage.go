@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// outage is what this process knows of a vendor that may answer nobody. While it does
+// Outage is what this process knows of a vendor that may answer nobody. While it does
 // not, no request is taken out of the table for it: each keeps its place and its time
 // there, so that the backlog drains in order afterwards.
-type outage struct {
+type Outage struct {
 	ask func(ctx context.Context) error // something that concerns no request
 
 	mu    sync.Mutex
@@ -17,9 +17,13 @@ type outage struct {
 	next  time.Time // when it is asked again; by this process's own clock
 }
 
+// NewOutage watches a vendor by a question that concerns no request: an error means that it
+// answers nobody now.
+func NewOutage(ask func(ctx context.Context) error) *Outage { return &Outage{ask: ask} }
+
 // suspected finds out, after a call for one request got no answer, whether the vendor
 // answers nobody.
-func (o *outage) suspected(ctx context.Context) bool {
+func (o *Outage) suspected(ctx context.Context) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.tries > 0 || !o.answers(ctx)
@@ -27,7 +31,7 @@ func (o *outage) suspected(ctx context.Context) bool {
 
 // pause is how long to leave the vendor alone; 0 where it answers. When the time has
 // come it is asked again.
-func (o *outage) pause(ctx context.Context) time.Duration {
+func (o *Outage) pause(ctx context.Context) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.tries == 0 {
@@ -43,7 +47,7 @@ func (o *outage) pause(ctx context.Context) time.Duration {
 }
 
 // answers asks; the lock is held.
-func (o *outage) answers(ctx context.Context) bool {
+func (o *Outage) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	if o.ask(ctx) == nil {
@@ -58,7 +62,7 @@ func (o *outage) answers(ctx context.Context) bool {
 // maxOutagePause is how long after a vendor's return its backlog may still wait.
 const maxOutagePause = 15 * time.Second
 
-func (w *Worker) askSoftLayer(ctx context.Context) error {
-	_, err := w.Tickets.Account(ctx)
+func (f *Filer) askSoftLayer(ctx context.Context) error {
+	_, err := f.Tickets.Account(ctx)
 	return err
 }

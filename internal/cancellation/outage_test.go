@@ -100,7 +100,7 @@ func TestWhatTakesLongIsSaidOnceToTheOperators(t *testing.T) {
 				is.happens(w)
 				r := w.submit()
 				worker := w.worker(w.journal)
-				worker.NotifyChannel = "COPS"
+				worker.NotifyChannel, worker.notifier.NotifyChannel = "COPS", "COPS"
 				w.runs(worker, 9*time.Minute)
 				assert.Empty(t, w.alarms())
 				w.runs(w.again(worker), 30*time.Minute)
@@ -120,7 +120,7 @@ func TestAnAlarmWhoseAnswerIsLostIsLookedUpAndStaysOne(t *testing.T) {
 		})
 		r := w.submit()
 		worker := w.worker(w.journal)
-		worker.NotifyChannel = "COPS"
+		worker.NotifyChannel, worker.notifier.NotifyChannel = "COPS", "COPS"
 		w.runs(worker, 12*time.Minute) // the result is told
 		w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Lost} })
 		w.runs(w.again(worker), time.Hour)

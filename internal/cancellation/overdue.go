@@ -22,11 +22,11 @@ type Overdue struct {
 
 // watch announces once what is overdue: in this process's log, and in the operators' channel
 // where there is one.
-func (w *Worker) watch(ctx context.Context) {
+func (n *Notifier) watch(ctx context.Context) {
 	said := map[string]bool{}
 	for {
-		said = w.sayOverdue(ctx, said)
-		pause := time.NewTimer(w.Limits.Watch)
+		said = n.sayOverdue(ctx, said)
+		pause := time.NewTimer(n.Limits.Watch)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -38,20 +38,20 @@ func (w *Worker) watch(ctx context.Context) {
 
 // sayOverdue announces what is overdue and was not announced before, and returns what has
 // been, by request id. Where not all could be read, what was announced stays so.
-func (w *Worker) sayOverdue(ctx context.Context, said map[string]bool) map[string]bool {
+func (n *Notifier) sayOverdue(ctx context.Context, said map[string]bool) map[string]bool {
 	now := map[string]bool{}
 	var last Request
 	for {
-		page, err := w.Journal.Overdue(ctx, OverdueAge, last, overduePage)
+		page, err := n.Notices.Overdue(ctx, OverdueAge, last, overduePage)
 		if err != nil {
 			if ctx.Err() == nil {
-				w.Log.Error("looking for what is overdue", "err", err)
+				n.Log.Error("looking for what is overdue", "err", err)
 			}
 			maps.Copy(said, now)
 			return said
 		}
 		for _, o := range page {
-			now[o.Request.ID] = said[o.Request.ID] || w.alarm(ctx, o)
+			now[o.Request.ID] = said[o.Request.ID] || n.alarm(ctx, o)
 		}
 		if len(page) < overduePage {
 			return now
@@ -61,16 +61,16 @@ func (w *Worker) sayOverdue(ctx context.Context, said map[string]bool) map[strin
 }
 
 // alarm reports whether everybody who should hear of it does, or will.
-func (w *Worker) alarm(ctx context.Context, o Overdue) bool {
+func (n *Notifier) alarm(ctx context.Context, o Overdue) bool {
 	r := o.Request
-	w.Log.Error("a request takes too long", "ref", r.Ref.Short(), "state", r.State, "since", r.Since, "why", r.Why, "result_owed_since", o.Owed)
-	if w.NotifyChannel == "" {
+	n.Log.Error("a request takes too long", "ref", r.Ref.Short(), "state", r.State, "since", r.Since, "why", r.Why, "result_owed_since", o.Owed)
+	if n.NotifyChannel == "" {
 		return true
 	}
-	if _, err := w.Journal.Owe(ctx, r.ID, Alarm, Place{Channel: w.NotifyChannel}); err != nil {
-		w.Log.Error("raising the alarm", "ref", r.Ref.Short(), "err", err)
+	if _, err := n.Notices.Owe(ctx, r.ID, Alarm, Place{Channel: n.NotifyChannel}); err != nil {
+		n.Log.Error("raising the alarm", "ref", r.Ref.Short(), "err", err)
 		return false
 	}
-	w.notices.Ring()
+	n.Wake()
 	return true
 }

@@ -21,13 +21,13 @@ func TestEveryStuckRequestIsAnnounced(t *testing.T) {
 			s.Card.Server.ID, s.View = w.server.ID+n, "V"+time.Duration(n).String()
 			r := w.answer(s).Request
 			next := r
-			next.State, next.Why = cancellation.Stuck, cancellation.WhyUnclear
+			next.State, next.Why.Code = cancellation.Stuck, cancellation.WhyUnclear
 			_, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved}})
 			require.NoError(t, err)
 			ids[r.Ref.Short()] = true
 		}
 		worker := w.worker(w.journal)
-		worker.NotifyChannel = "COPS"
+		worker.NotifyChannel, worker.notifier.NotifyChannel = "COPS", "COPS"
 		w.runs(worker, 20*time.Minute)
 		announced := w.alarms()
 		assert.Len(t, announced, crowd, "each once")
@@ -45,6 +45,7 @@ func TestOnlyAStuckRequestIsLoggedAsAnError(t *testing.T) {
 		var log strings.Builder
 		worker := w.worker(w.journal)
 		worker.Log = logTo(&log)
+		worker.notifier.Log = worker.Log
 		w.runs(worker, 10*time.Second)
 		require.Equal(t, cancellation.Unknown, w.now(r).State)
 		assert.Contains(t, log.String(), `msg="a request moved" ref=`+r.Ref.Short())

@@ -334,8 +334,9 @@ func TestApproversAreAskedDirectlyWhereTheOperatorsChannelRefusesTheCard(t *test
 		s := w.submission()
 		s.Place.Channel, s.Place.ChannelName = "", ""
 		w.answer(s)
-		w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) }) // the requester's too
-		w.run(w.journal, time.Minute)
+		// The card is refused, and one message to a person: whichever is posted first.
+		w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) })
+		w.run(w.journal, 15*time.Minute) // long enough to try the refused person again
 		_, messages := w.snapshot()
 		assert.Contains(t, kindsOf(messages), cancellation.Direct("U2"))
 	})

@@ -66,8 +66,8 @@ type Order struct {
 	Associated bool
 }
 
-// Filer makes the one call that cannot be undone.
-type Filer interface {
+// TicketWriter makes the one call that cannot be undone.
+type TicketWriter interface {
 	// RequestCancellation POSTs once, on one fresh connection, and classifies the answer as design
 	// rule 4.1 says. It makes no call once ctx is over, and never calls twice.
 	RequestCancellation(ctx context.Context, order Order) Outcome
@@ -148,7 +148,7 @@ type Change struct {
 	// To.SentAt and To.NotAfter by the time of the commit.
 	Window time.Duration
 	// GiveBack takes a filing that surely made nothing out of the count of the hour that ends
-	// then ([Journal.TakeFiling]); zero leaves the counts alone.
+	// then ([Queue.TakeFiling]); zero leaves the counts alone.
 	GiveBack time.Time
 	// Key is that of the command or click that asks for the change ([Press]): it makes one
 	// change, whoever delivers it again. Empty for the worker's steps.
@@ -228,31 +228,54 @@ func (e *OtherFreezeError) Error() string {
 // ErrFrozen says that filing is frozen: nothing was changed.
 var ErrFrozen = errors.New("filing is frozen")
 
-// Journal is the durable store of requests, events and notices. All times that
-// decide anything are its own: SQLite's host, or the database server's clock.
+// The ports to the durable store of requests, events and notices. One store stands behind
+// all of them. All times that decide anything are its own: SQLite's host, or the database
+// server's clock.
 //
-// A method that returns ErrUnclear did or did not commit, and nobody knows. Any
-// other error of a writing method means that nothing was written.
-type Journal interface {
+// A method that returns ErrUnclear did or did not commit, and nobody knows. Any other error
+// of a writing method means that nothing was written.
+
+// Clock reads the store's time.
+type Clock interface {
 	Now(ctx context.Context) (time.Time, error)
+}
+
+// Intake records new requests.
+type Intake interface {
 	Installation() string // id of this installation, made once
 	HMACKey() []byte      // its secret, made once
 
 	Record(ctx context.Context, rec Record) (Recorded, error)
+	// Asked is how many places one person has taken of a day.
+	Asked(ctx context.Context, requester string, day int64) (int64, error)
+}
+
+// Requests reads and changes what is recorded.
+type Requests interface {
 	Request(ctx context.Context, id string) (Request, error)
 	ByRef(ctx context.Context, short string) (Request, error)
 	Live(ctx context.Context, server int64) (Request, error) // ErrNoRequest: none
 	Apply(ctx context.Context, change Change) (Request, error)
 	Note(ctx context.Context, requestID string, event Event) error
 	Events(ctx context.Context, requestID string) ([]Event, error)
+}
 
-	// Asked is how many places one person has taken of a day.
-	Asked(ctx context.Context, requester string, day int64) (int64, error)
-	// TakeFiling counts one filing of this hour, unless that were more than most. next is
+// Queue hands out the requests that are due, one worker each.
+type Queue interface {
+	// Claim takes one request that is due and leased to nobody, in a state of
+	// WorkStates. found is false when there is none; next says when the next is due.
+	Claim(ctx context.Context, owner string, lease time.Duration) (r Request, found bool, next time.Time, err error)
+	// Renew prolongs the lease of a request at this version. ErrMoved: it is lost.
+	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
+	// TakeFiling counts a filing against this hour unless the hour already has most. next is
 	// when the next hour begins, and this one ends.
 	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
-	// Freeze orders or ends a freeze. When it returns, Apply moves no request to Filing any
-	// more, on no replica: ErrFrozen. While an operator's freeze stands nobody else's order
+}
+
+// Freezes keeps the order that nothing is filed.
+type Freezes interface {
+	// Freeze orders or ends a freeze. Once it has returned, Apply moves no request to Filing,
+	// on any replica: ErrFrozen. While an operator's freeze stands nobody else's order
 	// changes anything: *OperatorsFreezeError. An order that Ends a freeze which does not
 	// stand changes nothing: *OtherFreezeError. ErrRepeated: its Key was used before.
 	Freeze(ctx context.Context, f Freeze) error
@@ -262,21 +285,14 @@ type Journal interface {
 	// UnderWay lists the requests of which a POST may be under way: those in Filing, and
 	// until NotAfter those of which one may be that its owner, or the database, lost.
 	UnderWay(ctx context.Context) ([]Request, error)
+}
 
-	// Claim takes one request that is due and leased to nobody, in a state of
-	// WorkStates. found is false when there is none; next says when the next is due.
-	Claim(ctx context.Context, owner string, lease time.Duration) (r Request, found bool, next time.Time, err error)
-	// Renew prolongs the lease of a request at this version. ErrMoved: it is lost.
-	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
-
-	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
-	// result, for this long, the oldest first: at most so many of those that come after
-	// one, or of all where that is the zero Request.
-	Overdue(ctx context.Context, age time.Duration, after Request, most int) ([]Overdue, error)
+// Notices keeps what is owed to people, and what they have been shown.
+type Notices interface {
+	// Notices lists a request's notices, delivered or not.
+	Notices(ctx context.Context, requestID string) ([]Notice, error)
 	// Owe owes a notice, due at once; first is false where one of its kind is there already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
-	// Notices lists a request's notices, told or not.
-	Notices(ctx context.Context, requestID string) ([]Notice, error)
 
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back
@@ -284,4 +300,9 @@ type Journal interface {
 	// now. A notice that nothing is owed for (Due is zero) stays due all the same while it
 	// shows less than the last change that was to be told (Change.Tell).
 	ApplyNotice(ctx context.Context, n Notice, keep bool) (Notice, error)
+
+	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
+	// result, for this long, the oldest first: at most so many of those that come after
+	// one, or of all where that is the zero Request.
+	Overdue(ctx context.Context, age time.Duration, after Request, most int) ([]Overdue, error)
 }

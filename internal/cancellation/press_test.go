@@ -90,21 +90,21 @@ func TestDropWaitsUntilNoPostIsUnderWay(t *testing.T) {
 
 // clerk is a journal that remembers refused orders about filing.
 type clerk struct {
-	cancellation.Journal
+	journal
 	refused []string
 }
 
 func (j *clerk) NoteRefusedFreeze(ctx context.Context, f cancellation.Freeze, rule string) error {
 	j.refused = append(j.refused, f.Actor+" "+f.Why+" "+rule)
-	return j.Journal.NoteRefusedFreeze(ctx, f, rule)
+	return j.journal.NoteRefusedFreeze(ctx, f, rule)
 }
 
 func TestRefusedOrdersAboutFilingAreOnRecord(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}
-		journal := &clerk{Journal: w.journal}
+		journal := &clerk{journal: w.journal}
 		desk := w.desk()
-		desk.Journal = journal
+		sit(desk, journal)
 		var log strings.Builder
 		desk.Log = logTo(&log)
 		rule := authz.Decision{Rule: "leads-only", Reason: "no"}

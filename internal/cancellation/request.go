@@ -161,7 +161,7 @@ type Request struct {
 	Ref     Reference
 	Format  int
 	State   State
-	Why     string // the reason for the state: a Why word, SoftLayer's own text, or a person's
+	Why     Reason // for the state
 	Version int64  // changes with every committed change; also the worker's fence
 
 	Submission Submission
@@ -205,54 +205,6 @@ const (
 	// answer was lost: a POST that the store knows nothing of may be under way.
 	RecheckSettled Recheck = 2
 )
-
-// The words of Request.Why that the program writes itself. Anything else there is
-// SoftLayer's own text, a decision's reason, or what a person typed.
-const (
-	WhyChanged       = "server-changed"         // followed by ": " and what changed
-	WhyBlocked       = "server-blocked"         // followed by ": " and the blockers
-	WhyWarned        = "new-warning"            // followed by ": " and the warnings that the card did not show
-	WhyNotFound      = "server-not-found"       // or not visible to the key
-	WhyTwoLost       = "answers-lost"           // as many POSTs as allowed, all unclear
-	WhyUnclear       = "books-unclear"          // followed by ": " and what is not clear
-	WhyTicketHidden  = "ticket-unreadable"      // followed by ": " and the ticket's id
-	WhyClosedBlocks  = "closed-ticket-blocks"   // followed by ": " and the ticket's id
-	WhyCheckFailed   = "checks-failed-after-it" // a check refused after a lost answer; ": " and which
-	WhyPoison        = "cannot-be-worked"       // followed by ": " and the error
-	WhyNeedsApproval = "needs-approval"         // the policy asks for a second person
-	WhyWaiting       = "waiting"                // followed by ": " and for what
-	WhyFrozen        = "filing-frozen"          // followed by ": ", the actor of the freeze, ": " and why
-	WhyUnseen        = "ticket-on-a-word"       // followed by ": " and the actor whose word the ticket's number is
-	WhyTakenOver     = "taken-over"             // by somebody who may cancel alone
-	WhyTooFew        = "approvals-missing"      // approvals that it had count no more, or more are needed
-)
-
-// Because joins a Why word and its detail.
-func Because(why, detail string) string { return why + ": " + detail }
-
-// SplitWhy parts a Why into its word and detail; a text that is not the program's
-// own comes back whole as the detail.
-func SplitWhy(why string) (word, detail string) {
-	word, detail, found := strings.Cut(why, ": ")
-	switch word {
-	case WhyChanged, WhyBlocked, WhyWarned, WhyNotFound, WhyTwoLost, WhyUnclear, WhyTicketHidden,
-		WhyClosedBlocks, WhyCheckFailed, WhyPoison, WhyNeedsApproval, WhyWaiting, WhyFrozen, WhyUnseen, WhyTooFew, WhyTakenOver:
-		if !found {
-			return why, ""
-		}
-		return word, detail
-	}
-	return "", why
-}
-
-// typed is a person's words as a Why. Where they read like the program's own, a space
-// before them tells the two apart.
-func typed(why string) string {
-	if word, _ := SplitWhy(why); word != "" {
-		return " " + why
-	}
-	return why
-}
 
 // Event is one line of a request's history: appended in the transaction that made
 // the change, never altered.

@@ -70,7 +70,7 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	r, err := d.Journal.ByRef(ctx, short)
+	r, err := d.Requests.ByRef(ctx, short)
 	if errors.Is(err, ErrUnreadable) && res.Finding == DropIt { // nobody can do anything else with it
 		err = nil
 	}
@@ -93,7 +93,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 	case FoundTicket:
 		return d.byTicket(ctx, r, res)
 	case FoundNone:
-		next, err := r.Move(Scheduled, ByPerson, "")
+		next, err := r.Move(Scheduled, ByPerson, Reason{})
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
 		return next, "once more, by a person's word", err
 	case DropIt:
@@ -107,7 +107,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 // its own is known or there to be read. Where the tickets cannot be read, the person's word
 // is recorded as such.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return r, "", fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -129,7 +129,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 			return r, "", madeError(t.ID)
 		}
 	}
-	next, err := r.Move(Withdrawn, ByPerson, res.Why)
+	next, err := r.Move(Withdrawn, ByPerson, Reason{Detail: res.Why, By: res.Actor})
 	next.EndedBy = res.By
 	return next, note, err
 }
@@ -138,7 +138,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 // filed with, unless that is only a person's word, or that of an answer that came after its
 // attempt had lost the request; 0 for none.
 func (d *Desk) madeTicket(ctx context.Context, r Request) (int64, error) {
-	events, err := d.Journal.Events(ctx, r.ID)
+	events, err := d.Requests.Events(ctx, r.ID)
 	if err != nil {
 		return 0, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
@@ -210,7 +210,7 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 		return r, "", &OtherTicketError{Open: open.ID}
 	case res.Unseen:
 		next, note, err := d.believe(r, t, "the key cannot read this ticket: taken on the operator's word")
-		next.Why = Because(WhyUnseen, res.Actor)
+		next.Why = Reason{Code: WhyUnseen, By: res.Actor}
 		return next, note, err
 	case server.pending():
 		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrSomeTicket)
@@ -219,7 +219,7 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 }
 
 func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error) {
-	next, err := r.Move(Filed, ByPerson, "")
+	next, err := r.Move(Filed, ByPerson, Reason{})
 	return next.filedWith(t), note, err
 }
 
@@ -231,13 +231,13 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	if ruling(r, t, server).to != Duplicate {
 		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrTicketClosed)
 	}
-	next, err := r.Move(Duplicate, ByPerson, "")
+	next, err := r.Move(Duplicate, ByPerson, Reason{})
 	next.Ticket = t.TicketID
 	return next, "the ticket stands and is not this request's", err
 }
 
 func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
-	now, err := d.Journal.Now(ctx)
+	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return from, fmt.Errorf("reading the database's time: %w", err)
 	}
@@ -248,7 +248,7 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 		Why     string
 		Note    string
 	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
-	stored, err := d.Journal.Apply(ctx, Change{
+	stored, err := d.Requests.Apply(ctx, Change{
 		From: from, To: next, Tell: now, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
 	})
@@ -295,7 +295,7 @@ func settled(click Click, r Request, err error) (Click, error) {
 
 // settler reads a stuck request and whether who clicked may say what they found.
 func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Click, error) {
-	r, err := d.Journal.Request(ctx, press.Request)
+	r, err := d.Requests.Request(ctx, press.Request)
 	if err != nil {
 		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 	}
@@ -325,7 +325,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
-	found, err := recordReader{d.Journal, d.Servers, d.Tickets, d.Log}.read(ctx, r)
+	found, err := recordReader{d.Requests, d.Servers, d.Tickets, d.Log}.read(ctx, r)
 	if err != nil {
 		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
 	}
@@ -337,7 +337,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 		return click, err
 	}
 	next = found.sure.ticketOn(next)
-	click.Request, err = d.Journal.Apply(ctx, Change{
+	click.Request, err = d.Requests.Apply(ctx, Change{
 		From: r, To: next, Tell: c.now, Key: press.Key,
 		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read again"},
 	})

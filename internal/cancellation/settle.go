@@ -44,13 +44,13 @@ func (f finding) verdict() *verdict {
 
 // recordReader reads what SoftLayer and the history say of a request. It changes nothing.
 type recordReader struct {
-	journal   Journal
-	inventory ServerReader
-	books     TicketReader
-	log       *slog.Logger
+	requests Requests
+	servers  ServerReader
+	tickets  TicketReader
+	log      *slog.Logger
 }
 
-func (w *Worker) reader() recordReader { return recordReader{w.Journal, w.Servers, w.Tickets, w.Log} }
+func (f *Filer) reader() recordReader { return recordReader{f.Requests, f.Servers, f.Tickets, f.Log} }
 
 // read asks everything that can show whether a POST made a ticket (rule 4.3). An
 // error means that something was not answered. Clean needs positive evidence: what the
@@ -73,7 +73,7 @@ func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
 
 func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
 	shown := r.Submission.Card.Server
-	server, err := b.inventory.Server(ctx, shown.ID)
+	server, err := b.servers.Server(ctx, shown.ID)
 	if err != nil {
 		return finding{}, err
 	}
@@ -81,14 +81,14 @@ func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
 	if err != nil || named != nil && named.to == Filed {
 		return finding{sure: named}, err
 	}
-	rights, err := b.books.Rights(ctx)
+	rights, err := b.tickets.Rights(ctx)
 	if err != nil {
 		return finding{}, err
 	}
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
-	tickets, err := b.books.TicketsOf(ctx, shown.ID, r.ticketsSince())
+	tickets, err := b.tickets.TicketsOf(ctx, shown.ID, r.ticketsSince())
 	if err != nil {
 		return finding{}, err
 	}
@@ -128,11 +128,10 @@ func (b recordReader) named(ctx context.Context, r Request, server Server) (*ver
 // weight orders what named tickets say: our own first, then one that may be ours, since it
 // cannot be read, then somebody else's that stands, and last one that only blocks.
 func (v verdict) weight() int {
-	word, _ := SplitWhy(v.why)
 	switch {
 	case v.to == Filed:
 		return 3
-	case word == WhyTicketHidden:
+	case v.why.Code == WhyTicketHidden:
 		return 2
 	case v.to == Duplicate:
 		return 1
@@ -145,7 +144,7 @@ func (v verdict) weight() int {
 // with once, the one on the row, and those that late answers named as standing, unless
 // a person has said since that they are none.
 func (b recordReader) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
-	events, err := b.journal.Events(ctx, r.ID)
+	events, err := b.requests.Events(ctx, r.ID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
@@ -222,42 +221,42 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 // a whole settle time of answered, clean reads that began after not-after (rule 4.4).
 // Until then only our own ticket counts: the POST may be under way yet, and what it
 // makes may show before its text does.
-func (w *Worker) settle(ctx context.Context, h *held) error {
+func (f *Filer) settle(ctx context.Context, h *held) error {
 	r := h.request()
-	began, err := w.Journal.Now(ctx)
+	began, err := f.Clock.Now(ctx)
 	if err != nil {
 		return err
 	}
-	found, err := w.reader().read(ctx, r)
+	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return w.again(ctx, h, &w.softlayer, "reading SoftLayer's books", err)
+		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's books", err)
 	}
-	now, err := w.Journal.Now(ctx)
+	now, err := f.Clock.Now(ctx)
 	if err != nil {
 		return err
 	}
 	over := began.After(r.NotAfter)
 	switch {
 	case found.sure != nil && (over || found.sure.to == Filed):
-		return w.commit(ctx, h, *found.sure)
+		return f.commit(ctx, h, *found.sure)
 	case !over:
-		return w.wait(ctx, h, r, r.Why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
+		return f.wait(ctx, h, r, r.Why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
 	case found.unclear != "":
-		return w.commit(ctx, h, *found.verdict())
+		return f.commit(ctx, h, *found.verdict())
 	case r.CleanSince.IsZero():
 		r.CleanSince, r.Attempts = now, 0
-		return w.wait(ctx, h, r, r.Why, w.pause(r, now))
-	case began.Sub(r.CleanSince) < w.Limits.SettleTime:
-		return w.wait(ctx, h, r, r.Why, w.pause(r, now))
+		return f.wait(ctx, h, r, r.Why, f.pause(r, now))
+	case began.Sub(r.CleanSince) < f.Limits.SettleTime:
+		return f.wait(ctx, h, r, r.Why, f.pause(r, now))
 	case r.LostPosts >= r.PostsAllowed:
-		return w.commit(ctx, h, *stuck(WhyTwoLost, strconv.Itoa(r.LostPosts)))
+		return f.commit(ctx, h, *stuck(WhyTwoLost, strconv.Itoa(r.LostPosts)))
 	default:
-		return w.checkAndPost(ctx, h)
+		return f.checkAndPost(ctx, h)
 	}
 }
 
 // pause is the time to the next clean read: soon, but not past the settle time's end.
-func (w *Worker) pause(r Request, now time.Time) time.Duration {
-	left := w.Limits.SettleTime - now.Sub(r.CleanSince)
+func (f *Filer) pause(r Request, now time.Time) time.Duration {
+	left := f.Limits.SettleTime - now.Sub(r.CleanSince)
 	return max(min(backoff(r.Attempts), left), 10*time.Millisecond)
 }

@@ -70,8 +70,7 @@ func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
 		r := w.submit()
 		w.run(w.journal, 20*time.Minute)
 		assert.Equal(t, cancellation.Stuck, w.now(r).State)
-		word, _ := cancellation.SplitWhy(w.now(r).Why)
-		assert.Equal(t, cancellation.WhyUnclear, word)
+		assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code)
 	})
 }
 
@@ -87,7 +86,7 @@ func TestATicketThatWasNamedAndIsHiddenByNowMayBeOurs(t *testing.T) {
 		w.change(func(w *world) { w.reading = nil; w.openTicket(9, "by hand, by staff") })
 		w.run(w.journal, 20*time.Minute)
 		assert.Equal(t, cancellation.Stuck, w.now(r).State, "somebody else's open ticket does not say whose the hidden one is")
-		assert.Equal(t, cancellation.Because(cancellation.WhyTicketHidden, "7"), w.now(r).Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTicketHidden, Detail: "7"}, w.now(r).Why)
 	})
 }
 
@@ -96,12 +95,13 @@ func TestATicketThatSoftLayerNamesSettlesALostAnswerAsSoonAsNoneCanBeUnderWay(t 
 		is     func(w *world)
 		state  cancellation.State
 		ticket int64
-		why    string
+		why    cancellation.Reason
 	}{
-		"somebody else's stands": {func(w *world) { w.openTicket(9, "by hand, by staff") }, cancellation.Duplicate, 9, ""},
+		"somebody else's stands": {func(w *world) { w.openTicket(9, "by hand, by staff") }, cancellation.Duplicate, 9, cancellation.Reason{}},
 		"it cannot be read": {
 			func(w *world) { w.openTicket(9, ""); w.tickets[0].FirstRead = false },
-			cancellation.Stuck, 0, cancellation.Because(cancellation.WhyTicketHidden, "9"),
+			cancellation.Stuck, 0,
+			cancellation.Reason{Code: cancellation.WhyTicketHidden, Detail: "9"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -257,8 +257,7 @@ func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
 		w.runs(worker, time.Hour)
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		word, _ := cancellation.SplitWhy(stored.Why)
-		assert.Equal(t, cancellation.WhyUnclear, word)
+		assert.Equal(t, cancellation.WhyUnclear, stored.Why.Code)
 	})
 }
 
@@ -299,8 +298,7 @@ func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
 				assert.Equal(t, cancellation.Unknown, w.now(r).State, "the POST may be under way yet")
 				w.runs(worker, 2*postTimeout)
 				assert.Equal(t, cancellation.Stuck, w.now(r).State)
-				word, _ := cancellation.SplitWhy(w.now(r).Why)
-				assert.Equal(t, cancellation.WhyUnclear, word)
+				assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code)
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, 1)
 			})
@@ -309,7 +307,7 @@ func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
 }
 
 // deaf is a journal that renews no lease.
-type deaf struct{ cancellation.Journal }
+type deaf struct{ journal }
 
 func (deaf) Renew(context.Context, cancellation.Request, string, time.Duration) error {
 	return cancellation.ErrMoved

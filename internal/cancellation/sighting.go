@@ -31,7 +31,7 @@ func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Tim
 	case Stuck:
 		return Stuck, time.Time{}, nil
 	}
-	events, err := d.Journal.Events(ctx, r.ID)
+	events, err := d.Requests.Events(ctx, r.ID)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
@@ -55,7 +55,7 @@ func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Tim
 // read is the first one.
 func (d *Desk) noteSighting(ctx context.Context, r Request, s sighting) {
 	detail, _ := json.Marshal(s) // strings
-	if err := d.Journal.Note(ctx, r.ID, Event{Kind: EventEvidence, Actor: "card", Detail: string(detail)}); err != nil {
+	if err := d.Requests.Note(ctx, r.ID, Event{Kind: EventEvidence, Actor: "card", Detail: string(detail)}); err != nil {
 		d.Log.Warn("noting what a filed request may have become", "ref", r.Ref.Short(), "err", err)
 	}
 }

@@ -139,15 +139,11 @@ func May(from, to State, by Cause) bool {
 	return slices.Contains(steps, step{from, to, by})
 }
 
-// Move returns the request in another state, with its reason; a person's is never read as
-// a word of the program's. It refuses a step that the table does not have: that is a bug
-// in the caller, and the request stays.
-func (r Request) Move(to State, by Cause, why string) (Request, error) {
+// Move returns the request in another state, with its reason. It refuses a step that the
+// table does not have: that is a bug in the caller, and the request stays.
+func (r Request) Move(to State, by Cause, why Reason) (Request, error) {
 	if !May(r.State, to, by) {
 		return r, fmt.Errorf("moving request %s from %q to %q by %s: not in the state table", r.Ref.Short(), r.State, to, by)
-	}
-	if by == ByPerson {
-		why = typed(why)
 	}
 	r.State, r.Why = to, why
 	return r, nil

@@ -1,7 +1,6 @@
 package cancellation_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,53 +43,24 @@ func TestALostAnswerNeverEndsInAWordThatNothingWasFiled(t *testing.T) {
 func TestMoveRefusesWhatTheTableDoesNotHave(t *testing.T) {
 	t.Parallel()
 	r := cancellation.Request{State: cancellation.Filed}
-	_, err := r.Move(cancellation.Scheduled, cancellation.ByWorker, "")
+	_, err := r.Move(cancellation.Scheduled, cancellation.ByWorker, cancellation.Reason{})
 	require.Error(t, err)
-	moved, err := r.Move(cancellation.Reverted, cancellation.ByCard, "closed")
+	moved, err := r.Move(cancellation.Reverted, cancellation.ByCard, cancellation.Reason{Detail: "closed"})
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Reverted, moved.State)
-	assert.Equal(t, "closed", moved.Why)
+	assert.Equal(t, "closed", moved.Why.Detail)
 }
 
-func TestWhyWordsAreToldFromSoftLayersOwn(t *testing.T) {
+func TestReasonReadsAsOneLine(t *testing.T) {
 	t.Parallel()
-	for why, want := range map[string][2]string{
-		cancellation.Because(cancellation.WhyChanged, "name"): {cancellation.WhyChanged, "name"},
-		cancellation.Because(cancellation.WhyWarned, "x"):     {cancellation.WhyWarned, "x"},
-		cancellation.WhyNotFound:                              {cancellation.WhyNotFound, ""},
-		"You do not have permission to this service.":         {"", "You do not have permission to this service."},
-		"Hardware: cannot be cancelled: contract term":        {"", "Hardware: cannot be cancelled: contract term"},
-		cancellation.Because(cancellation.WhyBlocked, "a: b"): {cancellation.WhyBlocked, "a: b"},
-		"": {"", ""},
+	for want, reason := range map[string]cancellation.Reason{
+		"":                     {},
+		"server-not-found":     {Code: cancellation.WhyNotFound},
+		"server-changed: name": {Code: cancellation.WhyChanged, Detail: "name"},
+		"filing-frozen: operator:root: an outage": {Code: cancellation.WhyFrozen, Detail: "an outage", By: "operator:root"},
+		"ticket-on-a-word: operator:root":         {Code: cancellation.WhyUnseen, By: "operator:root"},
+		"waiting: typed by a person":              {Detail: "waiting: typed by a person", By: "T1/U2"},
 	} {
-		word, detail := cancellation.SplitWhy(why)
-		assert.Equal(t, want, [2]string{word, detail}, "why %q", why)
+		assert.Equal(t, want, reason.String())
 	}
-}
-
-func TestWhatAPersonTypesIsNeverReadAsAWordOfTheProgram(t *testing.T) {
-	t.Parallel()
-	for _, word := range []string{
-		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound, cancellation.WhyTwoLost,
-		cancellation.WhyUnclear, cancellation.WhyTicketHidden, cancellation.WhyClosedBlocks, cancellation.WhyCheckFailed, cancellation.WhyPoison,
-		cancellation.WhyNeedsApproval, cancellation.WhyWaiting, cancellation.WhyTakenOver, cancellation.WhyTooFew,
-	} {
-		for _, typed := range []string{word, cancellation.Because(word, "x")} {
-			for from, to := range map[cancellation.State]cancellation.State{
-				cancellation.Stuck: cancellation.Withdrawn, cancellation.Pending: cancellation.Declined,
-			} {
-				said, err := cancellation.Request{State: from}.Move(to, cancellation.ByPerson, typed)
-				require.NoError(t, err)
-				read, detail := cancellation.SplitWhy(said.Why)
-				assert.Empty(t, read, typed)
-				assert.Equal(t, typed, strings.TrimSpace(detail))
-			}
-		}
-	}
-	own, err := cancellation.Request{State: cancellation.Pending}.Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
-	require.NoError(t, err)
-	assert.Equal(t, cancellation.WhyTakenOver, own.Why)
-	said, err := cancellation.Request{State: cancellation.Stuck}.Move(cancellation.Withdrawn, cancellation.ByPerson, "we looked: none")
-	require.NoError(t, err)
-	assert.Equal(t, "we looked: none", said.Why, "as it was typed")
 }

@@ -87,11 +87,11 @@ func TestOnlyItsRequesterWithdrawsARequestAndOthersDeclineIt(t *testing.T) {
 					w.change(func(w *world) { w.may = c.may })
 					stood := w.now(r).State
 
-					declined, err := w.desk().Decline(t.Context(), pressed(r.ID, c.by), "not now")
+					declined, err := w.desk().Decline(t.Context(), pressed(r.ID, c.by), "taken-over: not now")
 					require.NoError(t, err)
 					if c.decline == "" {
 						assert.Equal(t, cancellation.Declined, declined.Request.State)
-						assert.Equal(t, "not now", w.now(r).Why)
+						assert.Equal(t, cancellation.Reason{Detail: "taken-over: not now", By: c.by.Team + "/" + c.by.ID}, w.now(r).Why, "typed words are never a code")
 						assert.Equal(t, c.by.ID, w.now(r).EndedBy.ID, "it says by whom")
 						return
 					}
@@ -189,7 +189,7 @@ func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t 
 			r := restored(w)
 			w.run(w.journal, 73*time.Hour)
 			assert.Equal(t, cancellation.Stuck, w.now(r).State)
-			assert.Contains(t, w.now(r).Why, "ticket 7")
+			assert.Contains(t, w.now(r).Why.Detail, "ticket 7")
 			click, err := w.desk().CheckNow(t.Context(), pressed(r.ID, raj))
 			require.NoError(t, err)
 			assert.Equal(t, cancellation.Filed, click.Request.State, "one press settles it")

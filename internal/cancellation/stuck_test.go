@@ -99,10 +99,10 @@ func TestWhoSettlesAStuckRequestTooLateOrWithoutAnAnswerIsToldSo(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				r := w.stuckWithATicket()
 				desk := w.desk()
-				desk.Journal = &interrupted{Journal: w.journal, by: func() {
+				sit(desk, &interrupted{journal: w.journal, by: func() {
 					_, err := settle(t.Context(), w.desk(), r, raj)
 					require.NoError(t, err)
-				}}
+				}})
 				click, err := settle(t.Context(), desk, r, kim)
 				require.NoError(t, err)
 				assert.Equal(t, cancellation.ClickLate, click.Kind)
@@ -112,7 +112,7 @@ func TestWhoSettlesAStuckRequestTooLateOrWithoutAnAnswerIsToldSo(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				r := w.stuckWithATicket()
 				desk := w.desk()
-				desk.Journal = &interrupted{Journal: w.journal, unclear: true}
+				sit(desk, &interrupted{journal: w.journal, unclear: true})
 				_, err := settle(t.Context(), desk, r, kim)
 				var cannotTell *cancellation.UnclearError
 				require.ErrorAs(t, err, &cannotTell)

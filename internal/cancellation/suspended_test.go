@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// still is a journal whose database's clock stands.
+// still is a clock that stands.
 type still struct {
-	Journal
 	at time.Time
 }
 
@@ -42,7 +41,7 @@ func TestTimePassesByTheLaterOfBothClocks(t *testing.T) {
 func TestAMachineThatSleptBeforeThePostSendsNothing(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	w := &Worker{Journal: still{at: now}, Limits: DefaultLimits()}
+	w := &Filer{Clock: still{at: now}, Limits: DefaultLimits()}
 	w.Limits.PostTimeout = 90 * time.Second
 	r := Request{NotAfter: now.Add(90 * time.Second)}
 	for asleep, c := range map[string]struct {
@@ -60,9 +59,8 @@ func TestAMachineThatSleptBeforeThePostSendsNothing(t *testing.T) {
 	}
 }
 
-// slow is a journal that reads its database's clock at once and answers late.
+// slow is a clock that is read at once and answers late.
 type slow struct {
-	Journal
 	by time.Duration
 }
 
@@ -76,7 +74,7 @@ func TestASlowAnswerOfTheDatabaseLetsNoPostBeWrittenAfterNotAfter(t *testing.T) 
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		w := &Worker{Journal: slow{by: 4 * time.Second}, Limits: DefaultLimits()}
+		w := &Filer{Clock: slow{by: 4 * time.Second}, Limits: DefaultLimits()}
 		notAfter := now.Add(w.Limits.PostTimeout)
 		until, may := w.mayPost(t.Context(), Request{NotAfter: notAfter}, moments{now, now, now})
 		assert.True(t, may)

@@ -97,10 +97,10 @@ func TestWhatTheResponseURLDoesNotTakeIsToldAllTheSame(t *testing.T) {
 }
 
 // blurred is a journal in which nobody can read what a request asked for.
-type blurred struct{ cancellation.Journal }
+type blurred struct{ journal }
 
 func (j blurred) Request(ctx context.Context, id string) (cancellation.Request, error) {
-	r, err := j.Journal.Request(ctx, id)
+	r, err := j.journal.Request(ctx, id)
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
 
@@ -213,7 +213,7 @@ func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		worker := w.worker(w.journal)
-		worker.Announcer = &panicky{Announcer: w}
+		worker.notifier.Announcer = &panicky{Announcer: w}
 		w.runs(worker, 20*time.Minute)
 		_, messages := w.snapshot()
 		assert.Len(t, messages, 1)
@@ -293,8 +293,8 @@ func TestANoticeIsToldByOneAtATimeHoweverSlowSlackIs(t *testing.T) {
 		w.submit()
 		worker := w.worker(w.journal)
 		slack := &tellers{Announcer: w}
-		worker.Announcer = slack
-		worker.Limits.Poll = time.Second
+		worker.notifier.Announcer = slack
+		worker.Limits.Poll, worker.notifier.Limits.Poll = time.Second, time.Second
 		w.runs(worker, 5*time.Minute)
 		assert.Equal(t, 1, slack.most)
 	})

@@ -88,7 +88,7 @@ func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change,
 	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: decision.Rule}}
 	if len(next.Approvals) >= max(r.Decision.Approvals, 1) {
 		var err error
-		if next, err = next.Move(Scheduled, ByPerson, ""); err != nil {
+		if next, err = next.Move(Scheduled, ByPerson, Reason{}); err != nil {
 			return nil, err
 		}
 		next = next.scheduled(c.now, d.Terms)
@@ -237,7 +237,7 @@ func (r Request) maybeUnderWay(now time.Time) bool {
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
-	next, err := r.Move(to, ByPerson, why)
+	next, err := r.Move(to, ByPerson, Reason{Detail: why, By: actor(c.person())})
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +258,7 @@ type act func(ctx context.Context, r Request, c clicker) (Click, *Change, error)
 // meanwhile. An error means that nothing was recorded, but for an *UnclearError.
 func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 	for range clickTries {
-		r, err := d.Journal.Request(ctx, press.Request)
+		r, err := d.Requests.Request(ctx, press.Request)
 		if err != nil {
 			return Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 		}
@@ -276,7 +276,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 			return click, err
 		}
 		change.Key = press.Key
-		click.Request, err = d.Journal.Apply(ctx, *change)
+		click.Request, err = d.Requests.Apply(ctx, *change)
 		switch {
 		case errors.Is(err, ErrMoved):
 			continue
@@ -304,7 +304,7 @@ func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, erro
 	if c.requester, err = d.Directory.Principal(waiting, r.Submission.By, MaxPrincipalAge); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	if c.now, err = d.Journal.Now(ctx); err != nil {
+	if c.now, err = d.Clock.Now(ctx); err != nil {
 		return c, fmt.Errorf("reading the database's time: %w", err)
 	}
 	return c, nil
@@ -317,14 +317,14 @@ func (d *Desk) noteRefusal(ctx context.Context, click Click, c clicker) {
 		return
 	}
 	refusal := Event{Kind: EventRefused, Actor: actor(c.person()), Detail: click.Decision.Rule}
-	events, err := d.Journal.Events(ctx, click.Request.ID)
+	events, err := d.Requests.Events(ctx, click.Request.ID)
 	if err == nil && slices.ContainsFunc(events, func(e Event) bool {
 		return e.Kind == refusal.Kind && e.Actor == refusal.Actor && e.Detail == refusal.Detail
 	}) {
 		return
 	}
 	if err == nil {
-		err = d.Journal.Note(ctx, click.Request.ID, refusal)
+		err = d.Requests.Note(ctx, click.Request.ID, refusal)
 	}
 	if err != nil {
 		d.Log.Warn("noting a refused click", "ref", click.Request.Ref.Short(), "err", err)

@@ -117,8 +117,7 @@ func TestAfterTwoLostAnswersAPersonIsNeededAndEachNoneAllowsOneMore(t *testing.T
 		w.run(w.journal, time.Hour)
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		word, _ := cancellation.SplitWhy(stored.Why)
-		assert.Equal(t, cancellation.WhyTwoLost, word)
+		assert.Equal(t, cancellation.WhyTwoLost, stored.Why.Code)
 		posts, messages := w.snapshot()
 		require.Len(t, posts, 2)
 		assert.Equal(t, cancellation.Stuck, messages[0].state)
@@ -138,7 +137,7 @@ func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		crashed := w.now(r)
-		next, err := crashed.Move(cancellation.Filing, cancellation.ByWorker, "")
+		next, err := crashed.Move(cancellation.Filing, cancellation.ByWorker, cancellation.Reason{})
 		require.NoError(t, err)
 		next.Posts, next.NotAfter = 1, time.Now().Add(postTimeout)
 		_, err = w.journal.Apply(t.Context(), cancellation.Change{
@@ -172,7 +171,7 @@ func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(w *world, r cancellation.Request)
 		want   cancellation.State
-		why    string
+		why    cancellation.ReasonCode
 		posts  int
 	}{
 		"somebody's open ticket is a duplicate": {
@@ -229,9 +228,7 @@ func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 				stored := w.now(r)
 				assert.Equal(t, c.want, stored.State)
 				if c.why != "" {
-					word, detail := cancellation.SplitWhy(stored.Why)
-					assert.Equal(t, c.why, word)
-					assert.Equal(t, "7", detail)
+					assert.Equal(t, cancellation.Reason{Code: c.why, Detail: "7"}, stored.Why)
 				} else {
 					assert.Equal(t, int64(7), stored.Ticket.ID, "the ticket is linked")
 				}
@@ -256,9 +253,9 @@ func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
 		"a transaction has run":    {func(w *world) { w.server.LastTransaction, w.server.LastTransactionAt = "Reload", recently() }, cancellation.Rejected, "new-warning: recent-transaction"},
 		"joined a gateway":         {func(w *world) { w.server.Gateway = true }, cancellation.Rejected, "new-warning: gateway-member"},
 		"both":                     {func(w *world) { w.server.Gateway, w.server.LastTransaction = true, "Reload" }, cancellation.Rejected, "new-warning: gateway-member, recent-transaction"},
-		"gone":                     {func(w *world) { w.gone = true }, cancellation.Rejected, cancellation.WhyNotFound},
+		"gone":                     {func(w *world) { w.gone = true }, cancellation.Rejected, string(cancellation.WhyNotFound)},
 		"the policy refuses now":   {func(w *world) { w.decision = authz.Decision{Reason: "not any more", Rule: "r2"} }, cancellation.Denied, "not any more"},
-		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} }, cancellation.Pending, cancellation.WhyTooFew},
+		"the policy asks a second": {func(w *world) { w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 1} }, cancellation.Pending, string(cancellation.WhyTooFew)},
 		"SoftLayer's definite no":  {func(w *world) { w.answers = append(w.answers, refused) }, cancellation.Rejected, "You do not have permission to this service."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +265,7 @@ func TestWhatChangedSinceTheCardStopsTheFiling(t *testing.T) {
 				w.run(w.journal, time.Minute)
 				stored := w.now(r)
 				assert.Equal(t, c.want, stored.State)
-				assert.Equal(t, c.why, stored.Why)
+				assert.Equal(t, c.why, stored.Why.String())
 				posts, messages := w.snapshot()
 				assert.Empty(t, w.tickets)
 				assert.LessOrEqual(t, len(posts), 1)
@@ -341,7 +338,7 @@ func TestAfterALostAnswerNobodySaysThatNothingWasFiled(t *testing.T) {
 				w.run(w.journal, time.Hour)
 				stored := w.now(r)
 				assert.Equal(t, cancellation.Stuck, stored.State, "a person is needed")
-				assert.Equal(t, "checks-failed-after-it: "+c.detail, stored.Why)
+				assert.Equal(t, c.detail, stored.Why.String())
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, c.posts)
 			})
@@ -367,8 +364,7 @@ func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
 				w.change(hide)
 				w.run(w.journal, time.Hour)
 				assert.Equal(t, cancellation.Stuck, w.now(r).State)
-				word, _ := cancellation.SplitWhy(w.now(r).Why)
-				assert.Equal(t, cancellation.WhyUnclear, word, "by the first read that counts")
+				assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code, "by the first read that counts")
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, 1)
 			})
@@ -399,7 +395,7 @@ func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T
 		posts, _ := w.snapshot()
 		assert.Len(t, posts, 2)
 		assert.Equal(t, cancellation.Stuck, w.live(bad).State)
-		assert.Equal(t, cancellation.Because(cancellation.WhyPoison, "a fee of nil"), w.live(bad).Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyPoison, Detail: "a fee of nil"}, w.live(bad).Why)
 	})
 }
 
@@ -448,7 +444,7 @@ func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
 				w.change(func(w *world) { forget(&w.server) })
 				w.run(w.journal, time.Minute)
 				assert.Equal(t, cancellation.Scheduled, w.now(r).State, "it waits")
-				assert.Contains(t, w.now(r).Why, name)
+				assert.Contains(t, w.now(r).Why.String(), name)
 				w.change(func(w *world) { w.server = goodServer() })
 				w.run(w.journal, 2*time.Minute)
 				assert.Equal(t, cancellation.Filed, w.now(r).State)
@@ -517,7 +513,7 @@ func TestAPolicyThatComesIntoForceMeanwhileEndsNoRequest(t *testing.T) {
 // stopped is the journal of a process that is suspended right after a filing
 // commit: it claims nothing until it wakes.
 type stopped struct {
-	cancellation.Journal
+	journal
 	pause time.Duration
 	alone bool // no other worker takes the row meanwhile
 
@@ -526,7 +522,7 @@ type stopped struct {
 }
 
 func (s *stopped) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
-	r, err := s.Journal.Apply(ctx, c)
+	r, err := s.journal.Apply(ctx, c)
 	if c.To.State == cancellation.Filing && s.slept.CompareAndSwap(false, true) {
 		s.asleep.Store(s.alone)
 		time.Sleep(s.pause) // virtual
@@ -539,14 +535,14 @@ func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) 
 	if s.asleep.Load() {
 		return cancellation.Request{}, false, time.Time{}, nil
 	}
-	return s.Journal.Claim(ctx, owner, lease)
+	return s.journal.Claim(ctx, owner, lease)
 }
 
 func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()
-		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second, alone: true}, 5*time.Minute)
+		w.run(&stopped{journal: w.journal, pause: postTimeout + time.Second, alone: true}, 5*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		assert.Greater(t, posts[0].at.Sub(began), postTimeout, "the POST belongs to a later filing commit")
@@ -559,18 +555,18 @@ func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
 
 // jumpy is a journal whose database's clock is set forward right after a filing commit.
 type jumpy struct {
-	cancellation.Journal
+	journal
 	once sync.Once
 	by   atomic.Int64
 }
 
 func (j *jumpy) Now(ctx context.Context) (time.Time, error) {
-	now, err := j.Journal.Now(ctx)
+	now, err := j.journal.Now(ctx)
 	return now.Add(time.Duration(j.by.Load())), err
 }
 
 func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
-	r, err := j.Journal.Apply(ctx, c)
+	r, err := j.journal.Apply(ctx, c)
 	if c.To.State == cancellation.Filing {
 		j.once.Do(func() { j.by.Store(int64(postTimeout)) })
 	} else {
@@ -582,7 +578,7 @@ func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 func TestAfterNotAfterByTheDatabasesClockNothingIsSent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
-		w.run(&jumpy{Journal: w.journal}, 3*time.Minute)
+		w.run(&jumpy{journal: w.journal}, 3*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		stored := w.now(r)
@@ -596,7 +592,7 @@ func TestAProcessThatWakesAfterItsLeaseRanOutFindsItsRowTaken(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()
-		w.run(&stopped{Journal: w.journal, pause: postTimeout + time.Second}, 20*time.Minute)
+		w.run(&stopped{journal: w.journal, pause: postTimeout + time.Second}, 20*time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
 		assert.GreaterOrEqual(t, posts[0].at.Sub(began), postTimeout+settleTime, "only after the books were clean for the settle time")

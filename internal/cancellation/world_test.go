@@ -129,12 +129,12 @@ func (w *world) restart() {
 
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
-		Journal: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w,
+		Requests: w.journal, Intake: w.journal, Freezes: w.journal, Clock: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, ServersPerDay: w.perDay, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
-func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
+func (w *world) worker(on journal) worker {
 	limits := cancellation.DefaultLimits()
 	limits.Poll = time.Minute      // nothing else changes the database here
 	limits.Watch = 2 * time.Minute // days pass here in an instant
@@ -145,19 +145,25 @@ func (w *world) worker(journal cancellation.Journal) *cancellation.Worker {
 	if w.perHour > 0 {
 		limits.FilingsPerHour = w.perHour
 	}
-	return &cancellation.Worker{
-		Journal: journal, Servers: w, Tickets: w, Filer: w, Directory: w, Policy: w, Announcer: w,
-		Limits: limits, Owner: "worker-1", Log: slog.New(slog.DiscardHandler), NotifyChannel: w.notify,
+	slack, log := cancellation.NewOutage(w.Reach), slog.New(slog.DiscardHandler)
+	notifier := &cancellation.Notifier{
+		Requests: on, Notices: on, Clock: on, Directory: w, Policy: w, Announcer: w, Slack: slack,
+		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
 	}
+	return worker{&cancellation.Filer{
+		Requests: on, Queue: on, Freezes: on, Notices: on, Clock: on,
+		Servers: w, Tickets: w, Writer: w, Directory: w, Policy: w, Slack: slack, Notify: notifier.Wake,
+		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
+	}, notifier}
 }
 
 // run lets a worker on this journal work for a while of virtual time.
-func (w *world) run(journal cancellation.Journal, d time.Duration) {
-	w.runs(w.worker(journal), d)
+func (w *world) run(on journal, d time.Duration) {
+	w.runs(w.worker(on), d)
 }
 
 // runs lets this worker work for a while of virtual time.
-func (w *world) runs(worker *cancellation.Worker, d time.Duration) {
+func (w *world) runs(worker worker, d time.Duration) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), d)
 	defer cancel()
 	worker.Run(ctx)
@@ -198,10 +204,10 @@ func (w *world) live(server int64) cancellation.Request {
 }
 
 // again is the same worker in another process.
-func (w *world) again(before *cancellation.Worker) *cancellation.Worker {
+func (w *world) again(before worker) worker {
 	w.restart()
 	next := w.worker(w.journal)
-	next.NotifyChannel = before.NotifyChannel
+	next.NotifyChannel, next.notifier.NotifyChannel = before.NotifyChannel, before.NotifyChannel
 	return next
 }
 

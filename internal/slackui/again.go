@@ -15,7 +15,7 @@ import (
 // askAgain opens the form for anyone who pressed "Ask again" and may ask. It is filled in as
 // the request was, with the server's card as it is now. The result goes where the message is.
 func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
-	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
+	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil || !words.CanAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return nil, a.whisper(i, a.words.CannotAskAgain())

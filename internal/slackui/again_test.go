@@ -21,7 +21,7 @@ import (
 
 // rejectedIn is a request of the user's that ended because the server had changed, and
 // its message in the channel.
-func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellation.Posted) {
+func (s *stage) rejectedIn(channel string, why cancellation.Reason) (cancellation.Request, cancellation.Posted) {
 	s.t.Helper()
 	s.opened(s.cast.User, db, dbName)
 	values := filled(db, dbName)
@@ -31,7 +31,7 @@ func (s *stage) rejectedIn(channel, why string) (cancellation.Request, cancellat
 	require.True(s.t, standing)
 	next, err := r.Move(cancellation.Rejected, cancellation.ByWorker, why)
 	require.NoError(s.t, err)
-	event := cancellation.Event{Kind: cancellation.EventMoved, Actor: "test", From: r.State, To: next.State, Detail: why}
+	event := cancellation.Event{Kind: cancellation.EventMoved, Actor: "test", From: r.State, To: next.State, Detail: why.String()}
 	next, err = s.store.Apply(s.t.Context(), cancellation.Change{From: r, To: next, Event: event})
 	require.NoError(s.t, err)
 	at, delivery, _ := s.announcer().Post(s.t.Context(), cancellation.Place{Channel: channel}, cancellation.Result, next)
@@ -78,7 +78,7 @@ func (s *stage) whispered(user, channel, text string) {
 func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, "tags"))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: "tags"})
 	changed := slacktest.DBServer()
 	changed.Tags = []string{"retired"}
 	s.rack.set(changed)
@@ -102,7 +102,7 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyChanged, cancellation.FactAssociated))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: cancellation.FactAssociated})
 	require.True(t, before.Submission.Associated)
 	changed := slacktest.DBServer()
 	billing := *changed.Billing
@@ -120,7 +120,7 @@ func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
 func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.Because(cancellation.WhyWarned, "recent-transaction"))
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyWarned, Detail: "recent-transaction"})
 	s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.waitFor(s.cast.Requester, "Type "+dbName+" to confirm")
 	s.submit(s.cast.Requester, fakeslack.Values{words.BlockOf(words.ConfirmBlock, db): {words.ConfirmAction: {"value": dbName}}})
@@ -132,7 +132,7 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.press(s.cast.Guest, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.whispered(s.cast.Guest, s.cast.Channel, "You may not ask for cancellations here")
 	open, err := s.slack.Views(s.cast.Guest)
@@ -143,7 +143,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
 func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	_, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	_, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
 	live, standing := s.live(db)
@@ -160,7 +160,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	gate := make(chan struct{})
 	s.rack.hold(db, gate)
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
@@ -172,7 +172,7 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before, at := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
@@ -183,7 +183,7 @@ func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a := NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: testWords(), Log: slacktest.Silent()})
-	r := slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound))
+	r := slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound, ""))
 	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
 	assert.Len(t, far.Received()[0].JSON["blocks"], 1)
@@ -193,7 +193,7 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	alert := s.alert("db-042.stg.example.com is down", "")
-	before, _ := s.rejectedIn(s.cast.Channel, cancellation.WhyNotFound)
+	before, _ := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	for name, thread := range map[string]string{"in a thread": alert.TS, "in the channel": ""} {
 		before.Submission.Place.Thread = thread
 		at, delivery, _ := s.announcer().Post(t.Context(), before.Submission.Place, cancellation.Result, before)

@@ -92,7 +92,7 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	if !known {
 		return a.whisper(i, words.NothingOpenedUnread())
 	}
-	r, err := a.desk.Journal.Request(ctx, i.Action.Value)
+	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil {
 		return a.whisper(i, words.Clicked(cancellation.Click{}, err, "see"))
 	}

@@ -56,10 +56,10 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	})
 	r, _ := s.waiting()
 	move := func(to cancellation.State, by cancellation.Cause) {
-		next, err := r.Move(to, by, "")
+		next, err := r.Move(to, by, cancellation.Reason{})
 		require.NoError(t, err)
 		s.advance(time.Minute)
-		r, err = s.desk.Journal.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "a test"}})
+		r, err = s.desk.Requests.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "a test"}})
 		require.NoError(t, err)
 	}
 	move(cancellation.Stuck, cancellation.ByWorker)
@@ -75,7 +75,7 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	said, err := json.Marshal(answer)
 	require.NoError(t, err)
 	assert.Contains(t, slacktest.TextOf(said), "sent once more since")
-	now, err := s.desk.Journal.Request(t.Context(), r.ID)
+	now, err := s.desk.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Stuck, now.State, "they looked before the second ticket can have been made")
 }

@@ -177,7 +177,7 @@ func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
 	s.app.words.Contact = "#infra-help"
 	r, at := s.waiting()
 	stuck := r
-	stuck.State, stuck.Why = cancellation.Stuck, cancellation.WhyUnclear
+	stuck.State, stuck.Why.Code = cancellation.Stuck, cancellation.WhyUnclear
 	r, err := s.store.Apply(t.Context(), cancellation.Change{From: r, To: stuck, Event: cancellation.Event{Kind: cancellation.EventMoved}})
 	require.NoError(t, err)
 	delivery, _ := s.announcer().Update(t.Context(), at, cancellation.Result, r)
@@ -213,5 +213,5 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "it is needed until Monday"}}})
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
-	assert.Equal(t, []any{cancellation.Declined, "it is needed until Monday", s.cast.Approver}, []any{now.State, now.Why, now.EndedBy.ID})
+	assert.Equal(t, []any{cancellation.Declined, "it is needed until Monday", s.cast.Approver}, []any{now.State, now.Why.Detail, now.EndedBy.ID})
 }

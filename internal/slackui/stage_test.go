@@ -68,7 +68,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: s.slack.TeamID(), Account: "123456", Endpoint: "http://127.0.0.1/"}))
 
 	s.desk = &cancellation.Desk{
-		Journal: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
+		Requests: s.store, Intake: s.store, Freezes: s.store, Clock: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: slacktest.Silent(),
 		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
 	}

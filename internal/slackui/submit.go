@@ -41,7 +41,7 @@ func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 // decide takes a submission for the server on the card to the desk.
 func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, t words.Typed) receive.Reply {
 	s := a.submission(i, meta, t)
-	now, err := a.desk.Journal.Now(ctx)
+	now, err := a.desk.Now(ctx)
 	if err != nil {
 		return a.undecided(ctx, s, err)
 	}

@@ -282,13 +282,13 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	assert.Equal(t, "push", s.submit(s.cast.User, values)["response_action"])
 }
 
-// brokenJournal is a journal whose writing fails.
-type brokenJournal struct {
-	cancellation.Journal
+// brokenIntake fails to record.
+type brokenIntake struct {
+	cancellation.Intake
 	err error
 }
 
-func (j brokenJournal) Record(context.Context, cancellation.Record) (cancellation.Recorded, error) {
+func (j brokenIntake) Record(context.Context, cancellation.Record) (cancellation.Recorded, error) {
 	return cancellation.Recorded{}, j.err
 }
 
@@ -296,12 +296,12 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
-	s.desk.Journal = brokenJournal{s.store, errors.New("attempt to write a readonly database at /var/lib/secret.db")}
+	s.desk.Intake = brokenIntake{s.store, errors.New("attempt to write a readonly database at /var/lib/secret.db")}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
 	assert.Contains(t, found[words.ServerBlock], "This try was not recorded")
 	assert.NotContains(t, found[words.ServerBlock], "secret.db")
 
-	s.desk.Journal = brokenJournal{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
+	s.desk.Intake = brokenIntake{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
 	assert.Equal(t, "push", s.submit(s.cast.User, nil)["response_action"])
 	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
 }

@@ -66,7 +66,7 @@ type Client struct {
 var (
 	_ cancellation.ServerReader = (*Client)(nil)
 	_ cancellation.TicketReader = (*Client)(nil)
-	_ cancellation.Filer        = (*Client)(nil)
+	_ cancellation.TicketWriter = (*Client)(nil)
 )
 
 // New makes a client. It makes no call; an error names the option that is wrong and

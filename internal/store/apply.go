@@ -17,11 +17,11 @@ import (
 // caller that changed its copy.
 var applySQL = `
 	update requests set (` + changingColumns + `, state_at, format, lease_owner, lease_until, version, events) =
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-		case when state = $1 then state_at else $15 end, $22,
-		case when $23 = 1 then lease_owner end, case when $23 = 1 then lease_until end,
-		version + 1, events + $24)
-	where id = $25 and version = $26 and state = $27 and format <= $22
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+		case when state = $1 then state_at else $15 end, $24,
+		case when $25 = 1 then lease_owner end, case when $25 = 1 then lease_until end,
+		version + 1, events + $26)
+	where id = $27 and version = $28 and state = $29 and format <= $24
 	returning ` + requestColumns + `, events`
 
 // tellSQL brings the notices that show the present state forward and says what is owed.

@@ -30,8 +30,8 @@ func (d dialect) claimSQL() string {
 const (
 	renewSQL    = `update requests set lease_until = $1 where id = $2 and version = $3 and lease_owner = $4`
 	setAsideSQL = `
-		update requests set state = 'stuck', why = $1, updated_at = $2, events = events + 1, version = version + 1,
-			lease_owner = null, lease_until = null
+		update requests set state = 'stuck', reason_code = '` + string(cancellation.WhyPoison) + `', reason_detail = $1, reason_by = '',
+			updated_at = $2, events = events + 1, version = version + 1, lease_owner = null, lease_until = null
 		where id = $3 returning events, version`
 )
 
@@ -74,10 +74,10 @@ func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner st
 
 // setAside moves a row that cannot be read to Stuck, and has people told.
 func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) error {
-	why := cancellation.Because(cancellation.WhyPoison, bad.Error())
+	why := cancellation.Reason{Code: cancellation.WhyPoison, Detail: bad.Error()}
 	aside := bad.request
 	var seq int64
-	if err := tx.QueryRowContext(ctx, setAsideSQL, why, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
+	if err := tx.QueryRowContext(ctx, setAsideSQL, why.Detail, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
 		return fmt.Errorf("setting request %s aside: %w", bad.request.Ref.Short(), err)
 	}
 	if err := tell(ctx, tx, aside, now); err != nil {
@@ -85,7 +85,7 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	}
 	return insertEventRows(ctx, tx, 1, eventValues(bad.request.ID, seq, cancellation.Event{
 		Kind: cancellation.EventMoved, At: now, Actor: "store",
-		From: bad.request.State, To: cancellation.Stuck, Detail: why,
+		From: bad.request.State, To: cancellation.Stuck, Detail: why.String(),
 	}))
 }
 

@@ -135,7 +135,7 @@ func asking(server int64) cancellation.Record {
 }
 
 // recorded records a submission for a server.
-func recorded(t testing.TB, j cancellation.Journal, server int64) cancellation.Request {
+func recorded(t testing.TB, j journal, server int64) cancellation.Request {
 	t.Helper()
 	got, err := j.Record(t.Context(), asking(server))
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func moved(r cancellation.Request, to cancellation.State) cancellation.Change {
 }
 
 // applied makes a step and requires that it is taken.
-func applied(t testing.TB, j cancellation.Journal, c cancellation.Change) cancellation.Request {
+func applied(t testing.TB, j journal, c cancellation.Change) cancellation.Request {
 	t.Helper()
 	r, err := j.Apply(t.Context(), c)
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func applied(t testing.TB, j cancellation.Journal, c cancellation.Change) cancel
 }
 
 // claimed takes the request that must be due now.
-func claimed(t testing.TB, j cancellation.Journal, owner string) cancellation.Request {
+func claimed(t testing.TB, j journal, owner string) cancellation.Request {
 	t.Helper()
 	r, found, _, err := j.Claim(t.Context(), owner, 10*time.Second)
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func claimed(t testing.TB, j cancellation.Journal, owner string) cancellation.Re
 }
 
 // filed brings a new request for a server to the end of the straight path.
-func filed(t testing.TB, j cancellation.Journal, server int64) cancellation.Request {
+func filed(t testing.TB, j journal, server int64) cancellation.Request {
 	t.Helper()
 	r := recorded(t, j, server)
 	r = applied(t, j, moved(r, cancellation.Filing))
@@ -181,7 +181,7 @@ func filed(t testing.TB, j cancellation.Journal, server int64) cancellation.Requ
 }
 
 // kinds are the kinds of a request's events, in order.
-func kinds(t testing.TB, j cancellation.Journal, id string) []string {
+func kinds(t testing.TB, j journal, id string) []string {
 	t.Helper()
 	events, err := j.Events(t.Context(), id)
 	require.NoError(t, err)

@@ -86,11 +86,10 @@ func TestARowThatCannotBeReadGoesToStuckAndHoldsUpNobody(t *testing.T) {
 	alter(t, s, `update requests set submission = '{"By": 7' where id = $1`, bad.ID)
 	assert.Equal(t, good.ID, claimed(t, s, "worker").ID)
 	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, s, bad.ID))
-	var state, why string
-	require.NoError(t, s.read.QueryRow(`select state, why from requests where id = $1`, bad.ID).Scan(&state, &why))
+	var state, code, detail string
+	require.NoError(t, s.read.QueryRow(`select state, reason_code, reason_detail from requests where id = $1`, bad.ID).Scan(&state, &code, &detail))
 	assert.Equal(t, "stuck", state)
-	word, detail := cancellation.SplitWhy(why)
-	assert.Equal(t, cancellation.WhyPoison, word)
+	assert.Equal(t, string(cancellation.WhyPoison), code)
 	assert.NotContains(t, detail, "secret")
 }
 

@@ -29,7 +29,7 @@ func keyed(c cancellation.Change, key string) cancellation.Change {
 	return c
 }
 
-func keysAreUsedOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+func keysAreUsedOnce(t *testing.T, j journal, _ *hands) {
 	first, other := recorded(t, j, 1), recorded(t, j, 2)
 	applied(t, j, keyed(moved(first, cancellation.Withdrawn), "press 1"))
 	_, err := j.Apply(t.Context(), keyed(moved(other, cancellation.Withdrawn), "press 1"))
@@ -41,7 +41,7 @@ func keysAreUsedOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 	applied(t, j, keyed(moved(other, cancellation.Withdrawn), "press 2"))
 }
 
-func keysAreUsedByChanges(t *testing.T, j cancellation.Journal, _ *hands) {
+func keysAreUsedByChanges(t *testing.T, j journal, _ *hands) {
 	old := recorded(t, j, 1)
 	now := applied(t, j, moved(old, cancellation.Filing))
 	_, err := j.Apply(t.Context(), keyed(moved(old, cancellation.Withdrawn), "press 1"))
@@ -49,7 +49,7 @@ func keysAreUsedByChanges(t *testing.T, j cancellation.Journal, _ *hands) {
 	applied(t, j, keyed(moved(now, cancellation.Stuck), "press 1"))
 }
 
-func keysAreForgotten(t *testing.T, j cancellation.Journal, clock *hands) {
+func keysAreForgotten(t *testing.T, j journal, clock *hands) {
 	use := func(server int64) error {
 		_, err := j.Apply(t.Context(), keyed(moved(recorded(t, j, server), cancellation.Withdrawn), "press 1"))
 		return err
@@ -63,7 +63,7 @@ func keysAreForgotten(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.NoError(t, use(5), "what is older is forgotten with the next change")
 }
 
-func ordersAreGivenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+func ordersAreGivenOnce(t *testing.T, j journal, _ *hands) {
 	order := func(frozen bool, key string) error {
 		return j.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: "T0/U0RAJ", Why: "why", Key: key})
 	}
@@ -80,7 +80,7 @@ func ordersAreGivenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, stood, stands, "the newer freeze stands")
 }
 
-func unfreezeEndsOne(t *testing.T, j cancellation.Journal, _ *hands) {
+func unfreezeEndsOne(t *testing.T, j journal, _ *hands) {
 	freeze := func() int64 {
 		require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T0/U0RAJ", Why: "an outage"}))
 		stands, err := j.Frozen(t.Context())
@@ -106,7 +106,7 @@ func unfreezeEndsOne(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.NoError(t, end(third))
 }
 
-func refusedOrdersAreRecorded(t *testing.T, j cancellation.Journal, clock *hands) {
+func refusedOrdersAreRecorded(t *testing.T, j journal, clock *hands) {
 	refuse := func(actor, rule string) {
 		f := cancellation.Freeze{Frozen: true, Actor: actor, Why: "for fun"}
 		require.NoError(t, j.NoteRefusedFreeze(t.Context(), f, rule))

@@ -31,7 +31,7 @@ func leasePromises() []promise {
 	}
 }
 
-func claimedOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+func claimedOnce(t *testing.T, j journal, _ *hands) {
 	for server := range int64(5) {
 		recorded(t, j, server+1)
 	}
@@ -49,7 +49,7 @@ func claimedOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Len(t, taken, 6, "five requests, each once")
 }
 
-func claimedInOrder(t *testing.T, j cancellation.Journal, clock *hands) {
+func claimedInOrder(t *testing.T, j journal, clock *hands) {
 	for i, due := range []time.Duration{3, 1, 2} {
 		rec := asking(int64(i + 1))
 		rec.Request.Due = clock.time().Add(due * time.Second)
@@ -64,7 +64,7 @@ func claimedInOrder(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, []int64{2, 3, 1}, servers)
 }
 
-func claimedWhenDue(t *testing.T, j cancellation.Journal, clock *hands) {
+func claimedWhenDue(t *testing.T, j journal, clock *hands) {
 	_, found, next, err := j.Claim(t.Context(), "worker", lease)
 	require.NoError(t, err)
 	assert.False(t, found)
@@ -87,7 +87,7 @@ func claimedWhenDue(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, clock.time().Add(lease), next, "when the lease ends")
 }
 
-func clockAhead(t *testing.T, j cancellation.Journal, clock *hands) {
+func clockAhead(t *testing.T, j journal, clock *hands) {
 	clock.pass(8 * time.Hour)
 	at := recorded(t, j, 1)
 	late := asking(2)
@@ -120,7 +120,7 @@ func clockAhead(t *testing.T, j cancellation.Journal, clock *hands) {
 	}
 }
 
-func clockAheadBesideOthers(t *testing.T, j cancellation.Journal, clock *hands) {
+func clockAheadBesideOthers(t *testing.T, j journal, clock *hands) {
 	clock.pass(8 * time.Hour)
 	ahead := recorded(t, j, 1)
 	clock.pass(-8 * time.Hour)
@@ -148,7 +148,7 @@ func TestWhatMovesWhenAClockIsSetRightIsLogged(t *testing.T) {
 	})
 }
 
-func clockAheadSpares(t *testing.T, j cancellation.Journal, clock *hands) {
+func clockAheadSpares(t *testing.T, j journal, clock *hands) {
 	clock.pass(8 * time.Hour)
 	recorded(t, j, 1)
 	owned := claimed(t, j, "its owner")
@@ -181,7 +181,7 @@ func clockAheadSpares(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.NoError(t, j.Renew(t.Context(), owned, "its owner", lease))
 }
 
-func claimedInWorkStates(t *testing.T, j cancellation.Journal, clock *hands) {
+func claimedInWorkStates(t *testing.T, j journal, clock *hands) {
 	filed(t, j, 42)
 	r := applied(t, j, moved(recorded(t, j, 43), cancellation.Stuck))
 	clock.pass(time.Hour)
@@ -195,7 +195,7 @@ func claimedInWorkStates(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, r.ID, claimed(t, j, "worker").ID, "a person sent it back to work")
 }
 
-func leaseRunsOut(t *testing.T, j cancellation.Journal, clock *hands) {
+func leaseRunsOut(t *testing.T, j journal, clock *hands) {
 	recorded(t, j, 42)
 	early := claimed(t, j, "early")
 	clock.pass(lease)
@@ -210,7 +210,7 @@ func leaseRunsOut(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, j, early.ID))
 }
 
-func leaseRenewed(t *testing.T, j cancellation.Journal, clock *hands) {
+func leaseRenewed(t *testing.T, j journal, clock *hands) {
 	recorded(t, j, 42)
 	r := claimed(t, j, "worker")
 	require.ErrorIs(t, j.Renew(t.Context(), r, "somebody else", lease), cancellation.ErrMoved)
@@ -224,7 +224,7 @@ func leaseRenewed(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.ErrorIs(t, j.Renew(t.Context(), r, "worker", lease), cancellation.ErrMoved)
 }
 
-func leaseGivenBack(t *testing.T, j cancellation.Journal, _ *hands) {
+func leaseGivenBack(t *testing.T, j journal, _ *hands) {
 	recorded(t, j, 42)
 	change := moved(claimed(t, j, "worker"), cancellation.Filing)
 	change.Keep = true

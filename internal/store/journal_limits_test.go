@@ -36,7 +36,7 @@ func inPlace(server int64, who string, day, slot int64) cancellation.Record {
 	return rec
 }
 
-func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
+func placesAreTakenOnce(t *testing.T, j journal, _ *hands) {
 	answers := make([]cancellation.Recorded, 8)
 	var all sync.WaitGroup
 	for i := range answers {
@@ -54,7 +54,7 @@ func placesAreTakenOnce(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.EqualValues(t, 1, asked)
 }
 
-func placesEnd(t *testing.T, j cancellation.Journal, _ *hands) {
+func placesEnd(t *testing.T, j journal, _ *hands) {
 	beyond := inPlace(1, "T0/U0ANA", 1, 3)
 	beyond.Quota.Most = 2
 	got, err := j.Record(t.Context(), beyond)
@@ -77,7 +77,7 @@ func outcomes(answers []cancellation.Recorded) (fresh, full int) {
 	return fresh, full
 }
 
-func placesMoveUp(t *testing.T, j cancellation.Journal, _ *hands) {
+func placesMoveUp(t *testing.T, j journal, _ *hands) {
 	var all sync.WaitGroup
 	for i := range int64(8) {
 		all.Go(func() {
@@ -94,7 +94,7 @@ func placesMoveUp(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.EqualValues(t, 8, asked)
 }
 
-func placesBelongToADayAndAPerson(t *testing.T, j cancellation.Journal, _ *hands) {
+func placesBelongToADayAndAPerson(t *testing.T, j journal, _ *hands) {
 	for i, rec := range []cancellation.Record{
 		inPlace(1, "T0/U0ANA", 1, 1), inPlace(2, "T0/U0ANA", 2, 1), inPlace(3, "T0/U0RAJ", 1, 1), inPlace(4, "T0/U0ANA", 1, 2),
 	} {
@@ -107,10 +107,10 @@ func placesBelongToADayAndAPerson(t *testing.T, j cancellation.Journal, _ *hands
 	assert.EqualValues(t, 2, asked)
 }
 
-func denialsAreCounted(t *testing.T, j cancellation.Journal, clock *hands) {
+func denialsAreCounted(t *testing.T, j journal, clock *hands) {
 	denied := func(server int64, why string) cancellation.Recorded {
 		rec := inPlace(server, "T0/U0EVE", 0, 0)
-		rec.Request.State, rec.Request.Why, rec.Event.Kind, rec.Notices = cancellation.Denied, why, cancellation.EventDenied, nil
+		rec.Request.State, rec.Request.Why.Detail, rec.Event.Kind, rec.Notices = cancellation.Denied, why, cancellation.EventDenied, nil
 		got, err := j.Record(t.Context(), rec)
 		require.NoError(t, err)
 		return got
@@ -126,7 +126,7 @@ func denialsAreCounted(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.NotEqual(t, first.Request.ID, denied(1, "prod is for the data team").Request.ID, "a day later it is a new one")
 }
 
-func hoursAreKept(t *testing.T, j cancellation.Journal, clock *hands) {
+func hoursAreKept(t *testing.T, j journal, clock *hands) {
 	for n := range 5 {
 		took, next, err := j.TakeFiling(t.Context(), 3)
 		require.NoError(t, err)
@@ -139,7 +139,7 @@ func hoursAreKept(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.True(t, took)
 }
 
-func filingsAreGivenBack(t *testing.T, j cancellation.Journal, clock *hands) {
+func filingsAreGivenBack(t *testing.T, j journal, clock *hands) {
 	takes := func() (took bool, next time.Time) {
 		took, next, err := j.TakeFiling(t.Context(), 2)
 		require.NoError(t, err)
@@ -168,7 +168,7 @@ func filingsAreGivenBack(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.False(t, took, "none was given back to the next hour")
 }
 
-func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {
+func freezeHolds(t *testing.T, j journal, _ *hands) {
 	before, after := applied(t, j, moved(recorded(t, j, 1), cancellation.Filing)), recorded(t, j, 2)
 	require.NoError(t, j.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T0/U0RAJ", Why: "an outage"}))
 	_, err := j.Apply(t.Context(), moved(after, cancellation.Filing))
@@ -188,7 +188,7 @@ func freezeHolds(t *testing.T, j cancellation.Journal, _ *hands) {
 	applied(t, j, moved(read, cancellation.Filing))
 }
 
-func underWayUntilNotAfter(t *testing.T, j cancellation.Journal, clock *hands) {
+func underWayUntilNotAfter(t *testing.T, j journal, clock *hands) {
 	listed := func() (servers []int64) {
 		all, err := j.UnderWay(t.Context())
 		require.NoError(t, err)
@@ -225,7 +225,7 @@ func underWayUntilNotAfter(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, []int64{1}, listed(), "what is still being filed is listed until it is settled")
 }
 
-func operatorsFreezeStands(t *testing.T, j cancellation.Journal, _ *hands) {
+func operatorsFreezeStands(t *testing.T, j journal, _ *hands) {
 	orders := func(frozen bool, actor string) error {
 		return j.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: actor, Why: "by " + actor})
 	}
@@ -245,7 +245,7 @@ func operatorsFreezeStands(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.NoError(t, orders(false, "T0/U0EVE"))
 }
 
-func operatorsFreezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
+func operatorsFreezeIsSharp(t *testing.T, j journal, _ *hands) {
 	var all sync.WaitGroup
 	for n := range 20 {
 		all.Go(func() {
@@ -262,7 +262,7 @@ func operatorsFreezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "now", At: stands.At, Number: stands.Number}, stands)
 }
 
-func freezeIsSharp(t *testing.T, j cancellation.Journal, _ *hands) {
+func freezeIsSharp(t *testing.T, j journal, _ *hands) {
 	var waiting []cancellation.Request
 	for server := range int64(40) {
 		waiting = append(waiting, recorded(t, j, server+1))

@@ -27,14 +27,14 @@ func noticePromises() []promise {
 }
 
 // told brings a request to a state that people are told of.
-func told(t testing.TB, j cancellation.Journal, clock *hands, server int64) cancellation.Request {
+func told(t testing.TB, j journal, clock *hands, server int64) cancellation.Request {
 	t.Helper()
 	change := moved(recorded(t, j, server), cancellation.Rejected)
 	change.Tell = clock.time()
 	return applied(t, j, change)
 }
 
-func noticeOf(t testing.TB, j cancellation.Journal) cancellation.Notice {
+func noticeOf(t testing.TB, j journal) cancellation.Notice {
 	t.Helper()
 	n, found, _, err := j.ClaimNotice(t.Context(), "teller", lease)
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func noticeOf(t testing.TB, j cancellation.Journal) cancellation.Notice {
 	return n
 }
 
-func noNotice(t testing.TB, j cancellation.Journal) (next time.Time) {
+func noNotice(t testing.TB, j journal) (next time.Time) {
 	t.Helper()
 	_, found, next, err := j.ClaimNotice(t.Context(), "teller", lease)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func noNotice(t testing.TB, j cancellation.Journal) (next time.Time) {
 	return next
 }
 
-func noticeClaimedOnce(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeClaimedOnce(t *testing.T, j journal, clock *hands) {
 	recorded(t, j, 42)
 	assert.Zero(t, noNotice(t, j))
 	r := told(t, j, clock, 43)
@@ -68,7 +68,7 @@ func noticeClaimedOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, clock.time().Add(lease), noNotice(t, j))
 }
 
-func noticeReadsBack(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeReadsBack(t *testing.T, j journal, clock *hands) {
 	r := told(t, j, clock, 42)
 	n := noticeOf(t, j)
 	assert.Equal(t, asking(42).Notices[0].Place, n.Place)
@@ -89,7 +89,7 @@ func noticeReadsBack(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Zero(t, noNotice(t, j))
 }
 
-func noticeFenced(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeFenced(t *testing.T, j journal, clock *hands) {
 	told(t, j, clock, 42)
 	late := noticeOf(t, j)
 	clock.pass(lease)
@@ -104,7 +104,7 @@ func noticeFenced(t *testing.T, j cancellation.Journal, clock *hands) {
 	require.NoError(t, err, "a kept notice goes on at its new version")
 }
 
-func noticeWaits(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeWaits(t *testing.T, j journal, clock *hands) {
 	rec := asking(42)
 	rec.Notices[0].Due = clock.time().Add(5 * time.Second)
 	_, err := j.Record(t.Context(), rec)
@@ -114,7 +114,7 @@ func noticeWaits(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, rec.Request.ID, noticeOf(t, j).RequestID)
 }
 
-func noticeStaysOwed(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeStaysOwed(t *testing.T, j journal, clock *hands) {
 	change := moved(recorded(t, j, 42), cancellation.Stuck)
 	change.Tell = clock.time()
 	r := applied(t, j, change)
@@ -129,7 +129,7 @@ func noticeStaysOwed(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, "1.2", noticeOf(t, j).TS, "the newer state is still to be shown")
 }
 
-func noticePostKeepsItsTime(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticePostKeepsItsTime(t *testing.T, j journal, clock *hands) {
 	change := moved(recorded(t, j, 42), cancellation.Stuck)
 	change.Tell = clock.time()
 	r := applied(t, j, change)
@@ -143,7 +143,7 @@ func noticePostKeepsItsTime(t *testing.T, j cancellation.Journal, clock *hands) 
 	assert.Equal(t, n.Due, noNotice(t, j))
 }
 
-func noticeTakenOver(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeTakenOver(t *testing.T, j journal, clock *hands) {
 	told(t, j, clock, 42)
 	n := noticeOf(t, j)
 	n.Posting, n.Posts = true, 1
@@ -155,7 +155,7 @@ func noticeTakenOver(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, 1, again.Posts)
 }
 
-func responseURLErased(t *testing.T, j cancellation.Journal, clock *hands) {
+func responseURLErased(t *testing.T, j journal, clock *hands) {
 	told(t, j, clock, 42)
 	n := noticeOf(t, j)
 	require.NotEmpty(t, n.Place.ResponseURL)
@@ -175,7 +175,7 @@ func responseURLErased(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Empty(t, n.Place.ResponseURL, "none is ever put back")
 }
 
-func leaseKeptOnTheDue(t *testing.T, j cancellation.Journal, clock *hands) {
+func leaseKeptOnTheDue(t *testing.T, j journal, clock *hands) {
 	r := filed(t, j, 42)
 	silent := moved(r, cancellation.Filed)
 	silent.Event, silent.Tell = cancellation.Event{}, clock.time()

@@ -27,7 +27,7 @@ func recordPromises() []promise {
 	}
 }
 
-func readsBack(t *testing.T, j cancellation.Journal, clock *hands) {
+func readsBack(t *testing.T, j journal, clock *hands) {
 	rec := asking(42)
 	rec.Request.Due = clock.time().Add(time.Minute)
 	got, err := j.Record(t.Context(), rec)
@@ -63,16 +63,16 @@ func readsBack(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.ErrorIs(t, err, cancellation.ErrNoRequest)
 }
 
-func dueNow(t *testing.T, j cancellation.Journal, clock *hands) {
+func dueNow(t *testing.T, j journal, clock *hands) {
 	assert.Equal(t, clock.time(), recorded(t, j, 42).Due)
 }
 
-func noCapability(t *testing.T, j cancellation.Journal, _ *hands) {
+func noCapability(t *testing.T, j journal, _ *hands) {
 	r := recorded(t, j, 42)
 	assert.Empty(t, r.Submission.Place.ResponseURL)
 }
 
-func oneServer(t *testing.T, j cancellation.Journal, _ *hands) {
+func oneServer(t *testing.T, j journal, _ *hands) {
 	answers := atOnce(64, func() (cancellation.Recorded, error) { return j.Record(t.Context(), asking(42)) })
 	live, err := j.Live(t.Context(), 42)
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func oneServer(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, 1, fresh)
 }
 
-func oneSubmission(t *testing.T, j cancellation.Journal, _ *hands) {
+func oneSubmission(t *testing.T, j journal, _ *hands) {
 	rec := asking(42)
 	answers := atOnce(16, func() (cancellation.Recorded, error) { return j.Record(t.Context(), rec) })
 	var fresh int
@@ -106,9 +106,9 @@ func oneSubmission(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Len(t, kinds(t, j, rec.Request.ID), 1, "one event for one request")
 }
 
-func denialBlocksNothing(t *testing.T, j cancellation.Journal, _ *hands) {
+func denialBlocksNothing(t *testing.T, j journal, _ *hands) {
 	denied := asking(42)
-	denied.Request.State, denied.Request.Why = cancellation.Denied, "not yours"
+	denied.Request.State, denied.Request.Why.Detail = cancellation.Denied, "not yours"
 	denied.Event.Kind, denied.Notices = cancellation.EventDenied, nil
 	got, err := j.Record(t.Context(), denied)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func denialBlocksNothing(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.True(t, got.Fresh, "a denial is recorded beside a live request")
 }
 
-func referenceTaken(t *testing.T, j cancellation.Journal, _ *hands) {
+func referenceTaken(t *testing.T, j journal, _ *hands) {
 	first := recorded(t, j, 42)
 	rec := asking(43)
 	rec.Request.Ref = first.Ref[:8] + "ZZZZZZZZZZZZZZZZZZ"
@@ -146,7 +146,7 @@ func succeeding(old cancellation.Request) cancellation.Record {
 	return rec
 }
 
-func takingOver(t *testing.T, j cancellation.Journal, _ *hands) {
+func takingOver(t *testing.T, j journal, _ *hands) {
 	old := filed(t, j, 42)
 	rec := succeeding(old)
 	got, err := j.Record(t.Context(), rec)
@@ -161,7 +161,7 @@ func takingOver(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, rec.Request.ID, live.ID)
 }
 
-func takingOverMoved(t *testing.T, j cancellation.Journal, _ *hands) {
+func takingOverMoved(t *testing.T, j journal, _ *hands) {
 	old := filed(t, j, 42)
 	rec := succeeding(old)
 	standing := applied(t, j, moved(old, cancellation.Stuck))
@@ -174,7 +174,7 @@ func takingOverMoved(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, standing, live)
 }
 
-func takingOverTwice(t *testing.T, j cancellation.Journal, _ *hands) {
+func takingOverTwice(t *testing.T, j journal, _ *hands) {
 	rec := succeeding(filed(t, j, 42))
 	answers := atOnce(8, func() (cancellation.Recorded, error) { return j.Record(t.Context(), rec) })
 	var fresh int
@@ -188,7 +188,7 @@ func takingOverTwice(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, 1, fresh)
 }
 
-func onlyFirstStates(t *testing.T, j cancellation.Journal, _ *hands) {
+func onlyFirstStates(t *testing.T, j journal, _ *hands) {
 	rec := asking(42)
 	rec.Request.State = cancellation.Filed
 	_, err := j.Record(t.Context(), rec)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func sharedPromises() []promise {
 	}
 }
 
-func pace(t *testing.T, j cancellation.Journal, clock *hands) {
+func pace(t *testing.T, j journal, clock *hands) {
 	s := j.(*Store)
 	var waits []time.Duration
 	for range 13 {
@@ -48,7 +47,7 @@ func pace(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Zero(t, wait, "another vendor has a pace of its own")
 }
 
-func crowded(t *testing.T, j cancellation.Journal, _ *hands) {
+func crowded(t *testing.T, j journal, _ *hands) {
 	s := j.(*Store)
 	_, err := s.reserve(t.Context(), "softlayer", 10, 10, time.Second)
 	require.NoError(t, err)
@@ -59,7 +58,7 @@ func crowded(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, 100*time.Millisecond, wait)
 }
 
-func spent(t *testing.T, j cancellation.Journal, _ *hands) {
+func spent(t *testing.T, j journal, _ *hands) {
 	turns := j.(*Store).RateLimiter("softlayer", 5)
 	for range 25 {
 		turns.Spend()
@@ -70,7 +69,7 @@ func spent(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.NoError(t, j.(*Store).RateLimiter("another", 5).Wait(ctx))
 }
 
-func counted(t *testing.T, j cancellation.Journal, clock *hands) {
+func counted(t *testing.T, j journal, clock *hands) {
 	s := j.(*Store)
 	beats := func(owner string) int {
 		n, err := s.Beat(t.Context(), owner, 20*time.Second)
@@ -96,7 +95,7 @@ func counted(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Zero(t, left)
 }
 
-func listed(t *testing.T, j cancellation.Journal, clock *hands) {
+func listed(t *testing.T, j journal, clock *hands) {
 	s := j.(*Store)
 	for server := range int64(3) {
 		clock.pass(time.Second)
@@ -120,7 +119,7 @@ func listed(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Empty(t, servers(10, cancellation.Filed))
 }
 
-func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
+func overdueOnce(t *testing.T, j journal, clock *hands) {
 	overdue := func() (states []cancellation.State) {
 		all, err := j.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 10)
 		require.NoError(t, err)
@@ -140,7 +139,7 @@ func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	applied(t, j, change)
 	clock.pass(5 * time.Minute)
 	again := moved(stuck, cancellation.Stuck)
-	again.To.Why = "still"
+	again.To.Why.Detail = "still"
 	applied(t, j, again)
 	clock.pass(5 * time.Minute)
 	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not begin it anew")
@@ -171,7 +170,7 @@ func overdueOnce(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "filing is overdue for its state as well")
 }
 
-func noticeAside(t *testing.T, j cancellation.Journal, clock *hands) {
+func noticeAside(t *testing.T, j journal, clock *hands) {
 	bad := told(t, j, clock, 1)
 	clock.pass(time.Second)
 	good := told(t, j, clock, 2)
@@ -187,14 +186,14 @@ func noticeAside(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, bad.ID, all[0].Request.ID)
 }
 
-func unreadableFound(t *testing.T, j cancellation.Journal, _ *hands) {
+func unreadableFound(t *testing.T, j journal, _ *hands) {
 	r := recorded(t, j, 1)
 	alter(t, j.(*Store), `update requests set submission = 'not JSON' where id = '`+r.ID+`'`)
 	claimedNothing(t, j)
 	byRef, err := j.ByRef(t.Context(), r.Ref.Short())
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)
 	assert.Equal(t, cancellation.Stuck, byRef.State)
-	assert.True(t, strings.HasPrefix(byRef.Why, cancellation.WhyPoison))
+	assert.Equal(t, cancellation.WhyPoison, byRef.Why.Code)
 	assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "people are told that it needs one of them")
 	live, err := j.Live(t.Context(), 1)
 	require.ErrorIs(t, err, cancellation.ErrUnreadable)
@@ -203,7 +202,7 @@ func unreadableFound(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, cancellation.Withdrawn, dropped.State)
 }
 
-func claimedNothing(t *testing.T, j cancellation.Journal) {
+func claimedNothing(t *testing.T, j journal) {
 	t.Helper()
 	_, found, _, err := j.Claim(t.Context(), "worker", lease)
 	require.NoError(t, err)

@@ -25,14 +25,14 @@ func stepPromises() []promise {
 	}
 }
 
-func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
+func stepWritesBoth(t *testing.T, j journal, clock *hands) {
 	r := recorded(t, j, 42)
 	clock.pass(time.Second)
 	change := moved(r, cancellation.Filing)
 	change.To.Posts, change.To.NotAfter = 1, clock.time().Add(90*time.Second)
 	change.To.SentAt = clock.time().Add(-time.Hour)
 	change.To.CleanSince, change.To.Evidence, change.To.Recheck = clock.time(), 77, cancellation.RecheckSettled
-	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = "because", 3, 1, 5
+	change.To.Why, change.To.Attempts, change.To.LostPosts, change.To.PostsAllowed = cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "because", By: "T1/U2"}, 3, 1, 5
 	change.To.Decision.Rule, change.To.Ticket = "another-rule", cancellation.TicketID{ID: 9, Number: "CS9"}
 	change.To.Submission.Content = "something else"
 	stored := applied(t, j, change)
@@ -54,7 +54,7 @@ func stepWritesBoth(t *testing.T, j cancellation.Journal, clock *hands) {
 	}, events[1])
 }
 
-func filingKeepsItsMoment(t *testing.T, j cancellation.Journal, clock *hands) {
+func filingKeepsItsMoment(t *testing.T, j journal, clock *hands) {
 	change := moved(recorded(t, j, 42), cancellation.Filing)
 	clock.pass(time.Second)
 	sent := clock.time()
@@ -68,7 +68,7 @@ func filingKeepsItsMoment(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, sent.Add(90*time.Second), read.NotAfter)
 }
 
-func oneStep(t *testing.T, j cancellation.Journal, _ *hands) {
+func oneStep(t *testing.T, j journal, _ *hands) {
 	r := recorded(t, j, 42)
 	answers := atOnce(16, func() (cancellation.Request, error) { return j.Apply(t.Context(), moved(r, cancellation.Filing)) })
 	var taken int
@@ -83,7 +83,7 @@ func oneStep(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, j, r.ID))
 }
 
-func noSuchStep(t *testing.T, j cancellation.Journal, _ *hands) {
+func noSuchStep(t *testing.T, j journal, _ *hands) {
 	r := filed(t, j, 42)
 	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Scheduled, cancellation.New, "made-up"} {
 		_, err := j.Apply(t.Context(), moved(r, to))
@@ -94,7 +94,7 @@ func noSuchStep(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, r, read)
 }
 
-func stepOfAnother(t *testing.T, j cancellation.Journal, _ *hands) {
+func stepOfAnother(t *testing.T, j journal, _ *hands) {
 	one, other := recorded(t, j, 42), recorded(t, j, 43)
 	change := moved(one, cancellation.Filing)
 	change.To.ID = other.ID
@@ -106,7 +106,7 @@ func stepOfAnother(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.ErrorContains(t, err, "not recorded yet")
 }
 
-func stepOfNone(t *testing.T, j cancellation.Journal, _ *hands) {
+func stepOfNone(t *testing.T, j journal, _ *hands) {
 	r := asking(42).Request
 	r.Version = 1
 	_, err := j.Apply(t.Context(), moved(r, cancellation.Filing))
@@ -114,7 +114,7 @@ func stepOfNone(t *testing.T, j cancellation.Journal, _ *hands) {
 	require.ErrorIs(t, j.Note(t.Context(), r.ID, cancellation.Event{Kind: cancellation.EventAskedAgain}), cancellation.ErrNoRequest)
 }
 
-func noteMovesNothing(t *testing.T, j cancellation.Journal, clock *hands) {
+func noteMovesNothing(t *testing.T, j journal, clock *hands) {
 	r := recorded(t, j, 42)
 	clock.pass(time.Minute)
 	event := cancellation.Event{Kind: cancellation.EventAskedAgain, Actor: "T0/U0RAJ", Detail: "No longer needed"}
@@ -128,7 +128,7 @@ func noteMovesNothing(t *testing.T, j cancellation.Journal, clock *hands) {
 	assert.Equal(t, event, events[1])
 }
 
-func notesInOrder(t *testing.T, j cancellation.Journal, _ *hands) {
+func notesInOrder(t *testing.T, j journal, _ *hands) {
 	r := recorded(t, j, 42)
 	answers := atOnce(20, func() (struct{}, error) {
 		return struct{}{}, j.Note(t.Context(), r.ID, cancellation.Event{Kind: cancellation.EventLateAnswer})
@@ -140,7 +140,7 @@ func notesInOrder(t *testing.T, j cancellation.Journal, _ *hands) {
 	assert.Equal(t, want, kinds(t, j, r.ID))
 }
 
-func waitWithoutEvent(t *testing.T, j cancellation.Journal, clock *hands) {
+func waitWithoutEvent(t *testing.T, j journal, clock *hands) {
 	r := recorded(t, j, 42)
 	change := moved(r, cancellation.Scheduled)
 	change.Event, change.To.Due = cancellation.Event{}, clock.time().Add(time.Minute)

@@ -21,7 +21,7 @@ const (
 	repeatSQL = `
 		update requests set repeats = repeats + 1, updated_at = $1
 		where id = (select id from requests
-			where requester = $2 and server_id = $3 and state = 'denied' and why = $4 and version = 1 and created_at > $5
+			where requester = $2 and server_id = $3 and state = 'denied' and reason_detail = $4 and version = 1 and created_at > $5
 			order by created_at desc limit 1)
 		returning ` + requestColumns
 
@@ -92,7 +92,7 @@ func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellati
 		return r.out, err
 	}
 	before, err := scanRequest(tx.QueryRowContext(ctx, repeatSQL, stamp(now), r.Quota.Requester,
-		r.Request.Submission.Card.Server.ID, r.Request.Why, stamp(now.Add(-repeatsWithin))))
+		r.Request.Submission.Card.Server.ID, r.Request.Why.Detail, stamp(now.Add(-repeatsWithin))))
 	if !errors.Is(err, cancellation.ErrNoRequest) {
 		return cancellation.Recorded{Request: before}, err
 	}

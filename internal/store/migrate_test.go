@@ -94,7 +94,7 @@ func TestARowOfAnOlderBuildKnowsWhenItsPostWasSent(t *testing.T) {
 		clock.pass(time.Hour)
 		applied(t, old, moved(once, cancellation.Filed))
 		applied(t, old, moved(filing(applied(t, old, moved(twice, cancellation.Scheduled))), cancellation.Filed))
-		for _, back := range []string{`alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`} {
+		for _, back := range append(beforeReasons, `alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`) {
 			_, err := old.write.Exec(back)
 			require.NoError(t, err)
 		}
@@ -106,6 +106,58 @@ func TestARowOfAnOlderBuildKnowsWhenItsPostWasSent(t *testing.T) {
 		read, err = newer.Request(t.Context(), twice.ID)
 		require.NoError(t, err)
 		assert.Zero(t, read.SentAt, "of two POSTs nobody knows which made the ticket")
+	})
+}
+
+// beforeReasons takes the columns of reasons away, as in the database of a build before them.
+var beforeReasons = []string{
+	`alter table requests drop column reason_code`, `alter table requests drop column reason_by`,
+	`alter table requests rename column reason_detail to why`, `update schema_support set oldest = 4`, `delete from goose_db_version where version_id >= 9`,
+}
+
+// TestReasonsOfAnOlderBuildAreReadInParts writes rows as a build wrote them that kept a reason
+// in one text.
+func TestReasonsOfAnOlderBuildAreReadInParts(t *testing.T) {
+	t.Parallel()
+	was := []struct {
+		state cancellation.State
+		why   string
+		want  cancellation.Reason
+	}{
+		{cancellation.Scheduled, "", cancellation.Reason{}},
+		{cancellation.Rejected, "server-changed: name, tags", cancellation.Reason{Code: cancellation.WhyChanged, Detail: "name, tags"}},
+		{cancellation.Rejected, "server-not-found", cancellation.Reason{Code: cancellation.WhyNotFound}},
+		{cancellation.Rejected, "You may not: no right.", cancellation.Reason{Detail: "You may not: no right.", By: cancellation.BySoftLayer}},
+		{cancellation.Denied, "not yours", cancellation.Reason{Detail: "not yours", By: cancellation.ByPolicy}},
+		{cancellation.Scheduled, "waiting: calling X: a: b", cancellation.Reason{Code: cancellation.WhyWaiting, Detail: "calling X: a: b"}},
+		{cancellation.Scheduled, "filing-frozen: operator:root: an outage: fra02", cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "an outage: fra02", By: "operator:root"}},
+		{cancellation.Scheduled, "filing-frozen: T1/U8: an outage", cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "an outage", By: "T1/U8"}},
+		{cancellation.Filed, "ticket-on-a-word: operator:root", cancellation.Reason{Code: cancellation.WhyUnseen, By: "operator:root"}},
+		{cancellation.Stuck, "checks-failed-after-it: server-changed: name", cancellation.Reason{Code: cancellation.WhyChanged, Detail: "name"}},
+		{cancellation.Stuck, "checks-failed-after-it: not any more", cancellation.Reason{Detail: "not any more"}},
+		{cancellation.Declined, " waiting: for Godot", cancellation.Reason{Detail: "waiting: for Godot", By: "T1/U8"}},
+	}
+	onBoth(t, func(t *testing.T, o Options) {
+		old := open(t, o)
+		require.NoError(t, old.Bind(t.Context(), sandbox))
+		var ids []string
+		for n := range was {
+			ids = append(ids, recorded(t, old, int64(n+1)).ID)
+		}
+		for _, back := range beforeReasons {
+			_, err := old.write.Exec(back)
+			require.NoError(t, err)
+		}
+		for n, row := range was {
+			alter(t, old, `update requests set state = $1, why = $2, ended_by = $3 where id = $4`,
+				string(row.state), row.why, `{"Team":"T1","ID":"U8","Name":"Raj"}`, ids[n])
+		}
+		newer := open(t, o)
+		for n, row := range was {
+			read, err := newer.Request(t.Context(), ids[n])
+			require.NoError(t, err)
+			assert.Equal(t, row.want, read.Why, "%s %q", row.state, row.why)
+		}
 	})
 }
 

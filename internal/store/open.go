@@ -63,7 +63,17 @@ type Store struct {
 	bound     atomic.Pointer[bound]
 }
 
-var _ cancellation.Journal = (*Store)(nil)
+// journal is everything that the domain asks of a store.
+type journal interface {
+	cancellation.Clock
+	cancellation.Intake
+	cancellation.Requests
+	cancellation.Queue
+	cancellation.Freezes
+	cancellation.Notices
+}
+
+var _ journal = (*Store)(nil)
 
 // Open opens the database, brings its tables up to date, and starts the committer,
 // which [Store.Close] ends.

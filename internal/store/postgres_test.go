@@ -24,7 +24,7 @@ import (
 func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	t.Parallel()
 	all := postgrestest.NewSchemas(t, migratedSchema)
-	testJournal(t, func(t testing.TB, clock func() time.Time) cancellation.Journal {
+	testJournal(t, func(t testing.TB, clock func() time.Time) journal {
 		return open(t, Options{URL: all.Take(t), Clock: clock, Serve: true})
 	})
 }
@@ -268,7 +268,7 @@ func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
 	stopped, err := other.write.Begin()
 	require.NoError(t, err)
 	defer func() { _ = stopped.Rollback() }()
-	_, err = stopped.Exec(`update requests set why = why where id = $1`, r.ID)
+	_, err = stopped.Exec(`update requests set reason_detail = reason_detail where id = $1`, r.ID)
 	require.NoError(t, err)
 	began := time.Now()
 	applied(t, s, moved(r, cancellation.Filing))

@@ -306,7 +306,7 @@ func (m *machine) stepFrom(t *rapid.T, from cancellation.Request) {
 	c.Tell, c.To.Due = m.when(t, "tell"), m.when(t, "due")
 	c.To.NotAfter, c.To.CleanSince = m.when(t, "not after"), m.when(t, "clean since")
 	c.To.SentAt = m.when(t, "sent")
-	c.To.Why = rapid.SampledFrom([]string{"", cancellation.WhyWaiting}).Draw(t, "why")
+	c.To.Why.Code = rapid.SampledFrom([]cancellation.ReasonCode{"", cancellation.WhyWaiting}).Draw(t, "why")
 	c.To.Attempts = rapid.IntRange(0, 3).Draw(t, "attempts")
 	c.To.Recheck = cancellation.Recheck(rapid.IntRange(0, 2).Draw(t, "recheck"))
 	c.To.Ticket.ID = rapid.Int64Range(0, 2).Draw(t, "ticket")

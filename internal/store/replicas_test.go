@@ -178,7 +178,7 @@ func TestWhatIsDueAndHeldUpByAnothersTransactionIsLookedForAgainSoon(t *testing.
 	other, err := all.next().write.Begin()
 	require.NoError(t, err)
 	defer func() { _ = other.Rollback() }()
-	_, err = other.Exec(`update requests set why = why where id = $1`, r.ID)
+	_, err = other.Exec(`update requests set reason_detail = reason_detail where id = $1`, r.ID)
 	require.NoError(t, err)
 	_, found, next, err := all.next().Claim(t.Context(), "worker", lease)
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 // row is what *sql.Row and *sql.Rows share.
 type row interface{ Scan(into ...any) error }
 
-const requestColumns = `id, ref, format, state, why, version, submission, decision, due, attempts, posts,
+const requestColumns = `id, ref, format, state, reason_code, reason_detail, reason_by, version, submission, decision, due, attempts, posts,
 	lost_posts, posts_allowed, not_after, clean_since, evidence, recheck, ticket_id, ticket_number,
 	created_at, state_at, updated_at, approvals, ended_by, expires_at, undo_until, reminded, repeats, sent_at`
 
@@ -25,7 +25,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	var r cancellation.Request
 	var submission, decision, approvals, endedBy string
 	err := from.Scan(append([]any{
-		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why, &r.Version, &submission, &decision, (*stamp)(&r.Due),
+		&r.ID, &r.Ref, &r.Format, &r.State, &r.Why.Code, &r.Why.Detail, &r.Why.By, &r.Version, &submission, &decision, (*stamp)(&r.Due),
 		&r.Attempts, &r.Posts, &r.LostPosts, &r.PostsAllowed, (*stamp)(&r.NotAfter), (*stamp)(&r.CleanSince),
 		&r.Evidence, &r.Recheck, &r.Ticket.ID, &r.Ticket.Number, (*stamp)(&r.CreatedAt), (*stamp)(&r.Since), (*stamp)(&r.UpdatedAt),
 		&approvals, &endedBy, (*stamp)(&r.ExpiresAt), (*stamp)(&r.UndoUntil), &r.Reminded, &r.Repeats, (*stamp)(&r.SentAt),
@@ -96,8 +96,9 @@ func nullable(n int64) any {
 
 // changingColumns are what a step may change; everything else of a request stays as
 // it was recorded.
-const changingColumns = `state, why, decision, due, attempts, posts, lost_posts, posts_allowed, not_after,
-	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded, sent_at`
+const changingColumns = `state, reason_detail, decision, due, attempts, posts, lost_posts, posts_allowed, not_after,
+	clean_since, evidence, recheck, ticket_id, ticket_number, updated_at, approvals, ended_by, expires_at, undo_until, reminded, sent_at,
+	reason_code, reason_by`
 
 func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 	decision, err := json.Marshal(r.Decision)
@@ -109,9 +110,10 @@ func changingValues(r cancellation.Request, now time.Time) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		string(r.State), r.Why, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
+		string(r.State), r.Why.Detail, string(decision), stamp(r.Due), r.Attempts, r.Posts, r.LostPosts, r.PostsAllowed,
 		stamp(r.NotAfter), stamp(r.CleanSince), r.Evidence, int(r.Recheck), r.Ticket.ID, r.Ticket.Number, stamp(now),
 		approvals, endedBy, stamp(r.ExpiresAt), stamp(r.UndoUntil), flag(r.Reminded), stamp(r.SentAt),
+		string(r.Why.Code), r.Why.By,
 	}, nil
 }
 

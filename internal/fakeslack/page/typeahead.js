@@ -15,7 +15,7 @@ export function typeahead(of) {
   const field = node("input", {
     id: of.id, type: "text", role: "combobox", "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list",
     placeholder: of.placeholder,
-    oninput: () => { clearTimeout(timer); timer = setTimeout(ask, pause); },
+    oninput: () => { clearTimeout(timer); asked++; open("Searching…"); timer = setTimeout(ask, pause); }, // Enter chooses nothing that was offered for an older text
     onclick: () => { if (!chosen && popup.hidden) ask(); },
     onblur: close, // a press on an option keeps the focus here
     onkeydown: keys,

@@ -43,9 +43,10 @@ function kinds(user) {
 
 function drawPeople() {
   const people = workspace.users.filter((u) => !u.is_bot);
-  if (!differs("people", [people, workspace.groups, place.user])) return;
-  field("user").replaceChildren(...people.map((u) => node("option", { value: u.id }, u.display_name + kinds(u))));
-  field("user").value = place.user;
+  if (differs("people", [people, workspace.groups])) {
+    field("user").replaceChildren(...people.map((u) => node("option", { value: u.id }, u.display_name + kinds(u))));
+  }
+  field("user").value = place.user; // whoever chose another one may have gone back before this
 }
 
 function drawConversations() {

@@ -52,7 +52,7 @@ func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
 		"waits for approval":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, restored),
 		"was approved":             slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), restored),
 		"waits to be filed":        slacktest.Request(cancellation.Scheduled, restored),
-		"is held up":               slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.Because(cancellation.WhyWaiting, "rate limit")), restored),
+		"is held up":               slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.WhyWaiting, "rate limit"), restored),
 		"can be undone for a time": slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), undo, restored),
 	} {
 		for _, m := range []Message{testWords().Live(cancellation.Result, r), testWords().Live(cancellation.ApprovalCard, r)} {

@@ -87,10 +87,9 @@ func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) [
 // CanAskAgain reports whether nothing was sent because the server is not what its card
 // showed: asked again, with a fresh card, the same may go.
 func CanAskAgain(r cancellation.Request) bool {
-	word, _ := cancellation.SplitWhy(r.Why)
-	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]string{
+	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
 		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
-	}, word)
+	}, r.Why.Code)
 }
 
 // noneButton carries which stuck state it is about.

@@ -16,7 +16,7 @@ import (
 
 func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 	t.Parallel()
-	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew))
+	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew, ""))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
 		said := slacktest.TextIn(t, m.Blocks)
@@ -28,7 +28,7 @@ func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 
 func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	t.Parallel()
-	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("looked twice"), slacktest.EndedBy("U8")))
+	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("", "looked twice"), slacktest.EndedBy("U8")))
 	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
 	assert.NotContains(t, m.Text, "Whoever runs this bot")
@@ -36,31 +36,31 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 
 func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	t.Parallel()
-	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.WhyTakenOver)
+	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.Reason{Detail: string(cancellation.WhyTakenOver)})
 	require.NoError(t, err)
 	said := testWords().Result(r).Text
 	assert.Contains(t, said, "Withdrawn by <@U8>")
 	assert.Contains(t, said, "“taken-over”", "as it was typed")
 	assert.NotContains(t, said, "Nothing was filed", "nobody but who looked can say so")
 
-	r, err = slacktest.Request(cancellation.Pending, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.WhyTakenOver)
+	r, err = slacktest.Request(cancellation.Pending, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.BySubmission, cancellation.Reason{Code: cancellation.WhyTakenOver})
 	require.NoError(t, err)
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
 
 func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
 	t.Parallel()
-	for why, want := range map[string]bool{
-		cancellation.Because(cancellation.WhyChanged, "name"):              true,
-		cancellation.Because(cancellation.WhyBlocked, "transaction"):       true,
-		cancellation.Because(cancellation.WhyWarned, "recent-transaction"): true,
-		cancellation.WhyNotFound:                                           true,
-		"Cancellation reason must be provided.":                            false,
+	for why, want := range map[cancellation.Reason]bool{
+		{Code: cancellation.WhyChanged, Detail: "name"}:              true,
+		{Code: cancellation.WhyBlocked, Detail: "transaction"}:       true,
+		{Code: cancellation.WhyWarned, Detail: "recent-transaction"}: true,
+		{Code: cancellation.WhyNotFound}:                             true,
+		{Detail: "Cancellation reason must be provided."}:            false,
 	} {
-		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, slacktest.Request(cancellation.Rejected, slacktest.Because(why))).Blocks))
+		blocks := fmt.Sprint(len(testWords().Live(cancellation.Result, slacktest.Request(cancellation.Rejected, slacktest.Because(why.Code, why.Detail))).Blocks))
 		assert.Equal(t, map[bool]string{true: "2", false: "1"}[want], blocks, why)
 	}
-	assert.Len(t, testWords().Live(cancellation.Result, slacktest.Request(cancellation.Denied, slacktest.Because(cancellation.WhyNotFound))).Blocks, 1)
+	assert.Len(t, testWords().Live(cancellation.Result, slacktest.Request(cancellation.Denied, slacktest.Because(cancellation.WhyNotFound, ""))).Blocks, 1)
 }
 
 func TestADirectMessageHasItsReadersButton(t *testing.T) {

@@ -43,15 +43,14 @@ func golden(t *testing.T, name string, sent any) {
 
 // goldenMessages is every root message.
 func goldenMessages() map[string]cancellation.Request {
-	detail := cancellation.Because
 	return map[string]cancellation.Request{
 		"scheduled":     slacktest.Request(cancellation.Scheduled),
-		"scheduled-why": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded."))),
-		"scheduled-unsent": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyWaiting,
-			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07."))),
-		"scheduled-frozen":    slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyFrozen, "T1/U8: an outage at 10.3.4.5"))),
-		"scheduled-operators": slacktest.Request(cancellation.Scheduled, slacktest.Because(detail(cancellation.WhyFrozen, "operator:root: an outage"))),
-		"filed-unseen":        slacktest.Request(cancellation.Filed, slacktest.Because(detail(cancellation.WhyUnseen, "operator:root")), func(r *cancellation.Request) { r.Since = slacktest.Noon }),
+		"scheduled-why": slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.WhyWaiting, "Rate limit of 50 requests for every 1 second(s) exceeded.")),
+		"scheduled-unsent": slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.WhyWaiting,
+			"calling SoftLayer_Ticket/createCancelServerTicket: nothing was sent: lookup api.softlayer.com on 10.3.4.5:53: dial tcp [2001:db8::7]:443: refused by 169.50.1.2 in Class::call at 12:00:07.")),
+		"scheduled-frozen":    slacktest.Request(cancellation.Scheduled, slacktest.HeldBy("T1/U8", "an outage at 10.3.4.5")),
+		"scheduled-operators": slacktest.Request(cancellation.Scheduled, slacktest.HeldBy("operator:root", "an outage")),
+		"filed-unseen":        slacktest.Request(cancellation.Filed, slacktest.Because(cancellation.WhyUnseen, ""), func(r *cancellation.Request) { r.Why.By = "operator:root" }, func(r *cancellation.Request) { r.Since = slacktest.Noon }),
 		"sent-again":          slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.LostPosts = 1 }),
 		"filing":              slacktest.Request(cancellation.Filing),
 		"filed":               slacktest.Request(cancellation.Filed),
@@ -67,7 +66,7 @@ func goldenMessages() map[string]cancellation.Request {
 			r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77}
 		}),
 		"duplicate":          slacktest.Request(cancellation.Duplicate),
-		"denied":             slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team")),
+		"denied":             slacktest.Request(cancellation.Denied, slacktest.Because("", "servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team")),
 		"pending":            slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo),
 		"pending-approved":   slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.ApprovedBy("U8")),
 		"pending-dear":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = slacktest.Noon.Add(30 * 24 * time.Hour) }),
@@ -75,23 +74,23 @@ func goldenMessages() map[string]cancellation.Request {
 		"scheduled-approved": slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8")),
 		"scheduled-undo":     slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }),
 		"filed-approved":     slacktest.Request(cancellation.Filed, slacktest.ApprovedBy("U8", "U9")),
-		"declined":           slacktest.Request(cancellation.Declined, slacktest.Because("we still need 10.3.4.5"), slacktest.EndedBy("U8")),
+		"declined":           slacktest.Request(cancellation.Declined, slacktest.Because("", "we still need 10.3.4.5"), slacktest.EndedBy("U8")),
 		"expired":            slacktest.Request(cancellation.Expired),
 		"withdrawn-person":   slacktest.Request(cancellation.Withdrawn, slacktest.EndedBy("U7")),
-		"rejected":           slacktest.Request(cancellation.Rejected, slacktest.Because("Cancellation reason must be provided.")),
-		"rejected-changed":   slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyChanged, "name, tags"))),
-		"rejected-blocked":   slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyBlocked, "transaction, pending-cancellation"))),
-		"rejected-warned":    slacktest.Request(cancellation.Rejected, slacktest.Because(detail(cancellation.WhyWarned, "gateway-member, recent-transaction"))),
-		"rejected-notfound":  slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound)),
+		"rejected":           slacktest.Request(cancellation.Rejected, slacktest.Because("", "Cancellation reason must be provided.")),
+		"rejected-changed":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyChanged, "name, tags")),
+		"rejected-blocked":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyBlocked, "transaction, pending-cancellation")),
+		"rejected-warned":    slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyWarned, "gateway-member, recent-transaction")),
+		"rejected-notfound":  slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound, "")),
 		"unknown":            slacktest.Request(cancellation.Unknown),
-		"stuck-unclear":      slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyUnclear, "the key has no right to view tickets")), slacktest.Lost(1)),
-		"stuck-restarted":    slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyUnclear, "the key has no right to view tickets"))),
-		"stuck-lost":         slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyTwoLost, "2"))),
-		"stuck-hidden":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyTicketHidden, "153572280"))),
-		"stuck-closed":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyClosedBlocks, "153572280"))),
-		"stuck-checked":      slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyCheckFailed, detail(cancellation.WhyChanged, "name")))),
-		"stuck-poison":       slacktest.Request(cancellation.Stuck, slacktest.Because(detail(cancellation.WhyPoison, "index out of range"))),
-		"withdrawn":          slacktest.Request(cancellation.Withdrawn, slacktest.Because("looked twice")),
+		"stuck-unclear":      slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyUnclear, "the key has no right to view tickets"), slacktest.Lost(1)),
+		"stuck-restarted":    slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyUnclear, "the key has no right to view tickets")),
+		"stuck-lost":         slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTwoLost, "2")),
+		"stuck-hidden":       slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketHidden, "153572280")),
+		"stuck-closed":       slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyClosedBlocks, "153572280")),
+		"stuck-checked":      slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyChanged, "name")),
+		"stuck-poison":       slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyPoison, "index out of range")),
+		"withdrawn":          slacktest.Request(cancellation.Withdrawn, slacktest.Because("", "looked twice")),
 		"reverted":           slacktest.Request(cancellation.Reverted),
 		"reclaimed":          slacktest.Request(cancellation.Reclaimed),
 	}
@@ -170,7 +169,7 @@ func TestEveryAlarmIsAsItStandsInItsGoldenFile(t *testing.T) {
 	t.Parallel()
 	judge := slacktest.NewJudge(t)
 	for _, state := range []cancellation.State{cancellation.Filing, cancellation.Unknown, cancellation.Stuck, cancellation.Filed} {
-		m := testWords().Alarm(slacktest.Request(state, slacktest.Because(cancellation.Because(cancellation.WhyUnclear, "ticket 9 cannot be read")), slacktest.Lost(1)))
+		m := testWords().Alarm(slacktest.Request(state, slacktest.Because(cancellation.WhyUnclear, "ticket 9 cannot be read"), slacktest.Lost(1)))
 		golden(t, "alarm-"+string(state), map[string]any{"text": m.Text, "blocks": m.Blocks})
 		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 		assert.Contains(t, m.Text, "7F3K-2QXD")
@@ -193,7 +192,7 @@ func TestARefusedPolicyIsToldAsItStandsInItsGoldenFile(t *testing.T) {
 func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {
 	t.Parallel()
 	judge := slacktest.NewJudge(t)
-	r := cancellation.Request{Ref: slacktest.Ref, State: cancellation.Stuck, Why: cancellation.Because(cancellation.WhyPoison, "not JSON")}
+	r := cancellation.Request{Ref: slacktest.Ref, State: cancellation.Stuck, Why: cancellation.Reason{Code: cancellation.WhyPoison, Detail: "not JSON"}}
 	for _, m := range []Message{testWords().Result(r), testWords().Alarm(r)} {
 		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 		assert.Contains(t, m.Text, "request 7F3K-2QXD")
@@ -349,7 +348,7 @@ func goldenViews() map[string]slack.ModalViewRequest {
 				}
 			})
 		}),
-		"denied":           Denied(slacktest.Request(cancellation.Denied, slacktest.Because("servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
+		"denied":           Denied(slacktest.Request(cancellation.Denied, slacktest.Because("", "servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
 		"recorded-pending": Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
 		"recorded-undo":    Recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":          DeclineForm(slacktest.Request(cancellation.Pending)),
@@ -405,10 +404,8 @@ func TestForeignTextIsInertInEveryMessage(t *testing.T) {
 			for i := range r.Approvals {
 				r.Approvals[i].By.Name = evil
 			}
-			if word, _ := cancellation.SplitWhy(r.Why); word != "" {
-				r.Why = cancellation.Because(word, evil)
-			} else if r.Why != "" {
-				r.Why = evil
+			if r.Why != (cancellation.Reason{}) {
+				r.Why.Detail = evil
 			}
 			m := testWords().Live(cancellation.ApprovalCard, r)
 			require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s with %.20q", name, evil)

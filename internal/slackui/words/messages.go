@@ -71,7 +71,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 	case cancellation.Declined:
 		return []line{
 			{bold("🚫 Declined by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
-			sentence("“" + public(r.Why) + "” Nothing was filed."), askedBy(r), foot(r),
+			sentence("“" + public(r.Why.Detail) + "” Nothing was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Expired:
 		return []line{
@@ -80,7 +80,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 		}
 	case cancellation.Rejected:
 		stays := " stays."
-		if r.Why == cancellation.WhyNotFound {
+		if r.Why.Code == cancellation.WhyNotFound {
 			stays = "."
 		}
 		return []line{
@@ -155,18 +155,18 @@ func withdrawn(r cancellation.Request) []line {
 	if r.EndedBy.ID == "" {
 		return []line{
 			head("↩️ Withdrawn: " + ServerName(r) + " stays."),
-			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"), askedBy(r), foot(r),
+			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"), askedBy(r), foot(r),
 		}
 	}
-	if r.Why == cancellation.WhyTakenOver {
+	if r.Why.Code == cancellation.WhyTakenOver {
 		return []line{
 			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r))},
 			sentence("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
 		}
 	}
 	said := "Nothing was filed."
-	if r.Why != "" { // it needed a person
-		said = "They looked: there is no ticket, and none is wanted. “" + public(r.Why) + "”"
+	if r.Why.Detail != "" { // it needed a person
+		said = "They looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"
 	}
 	return []line{
 		{bold("↩️ Withdrawn by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r) + " stays.")},
@@ -196,18 +196,18 @@ func willBeFiled(r cancellation.Request) string {
 }
 
 func waiting(r cancellation.Request) []line {
-	if r.Why == "" && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
+	if r.Why == (cancellation.Reason{}) && len(r.Approvals) > 0 && r.UndoUntil.IsZero() && r.Posts == 0 {
 		return []line{head("🕒 " + willBeFiled(r) + ServerName(r)), sentence(unfiled(r)), askedBy(r), foot(r)}
 	}
-	if word, _ := cancellation.SplitWhy(r.Why); word == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
+	if r.Why.Code == "" && !r.UndoUntil.IsZero() && r.Posts == 0 {
 		return toBeUndone(r)
 	}
 	lines := []line{head("⏳ Waiting to be filed: " + ServerName(r))}
-	switch word, detail := cancellation.SplitWhy(r.Why); {
-	case word == cancellation.WhyFrozen:
-		lines = append(lines, heldByFreeze(detail))
-	case word == cancellation.WhyWaiting && detail != "":
-		lines = append(lines, sentence(ended("Held up by: "+public(uncalled(detail)))))
+	switch {
+	case r.Why.Code == cancellation.WhyFrozen:
+		lines = append(lines, heldByFreeze(r.Why))
+	case r.Why.Code == cancellation.WhyWaiting && r.Why.Detail != "":
+		lines = append(lines, sentence(ended("Held up by: "+public(uncalled(r.Why.Detail)))))
 	}
 	if r.LostPosts == 0 {
 		lines = append(lines, sentence(unfiled(r)+" It is tried again by itself; this message then changes."))
@@ -218,10 +218,9 @@ func waiting(r cancellation.Request) []line {
 }
 
 // heldByFreeze says by whom filing is frozen, and why.
-func heldByFreeze(detail string) line {
-	by, why, _ := strings.Cut(detail, ": ")
-	l := append(line{plain("Held up: filing is frozen by ")}, actor(by)...)
-	return append(l, plain(": "+ended(public(why))))
+func heldByFreeze(why cancellation.Reason) line {
+	l := append(line{plain("Held up: filing is frozen by ")}, actor(why.By)...)
+	return append(l, plain(": "+ended(public(why.Detail))))
 }
 
 // uncalled leaves out which method an error came from: that is for the log.
@@ -235,8 +234,8 @@ func uncalled(detail string) string {
 func (w Writer) filed(r cancellation.Request) []line {
 	card := r.Submission.Card
 	lines := []line{head("✅ Cancellation requested: " + ServerName(r)), {w.ticket(r.Ticket)}}
-	if word, by := cancellation.SplitWhy(r.Why); word == cancellation.WhyUnseen {
-		lines = append(lines, onTheWordOf(by, r.Since))
+	if r.Why.Code == cancellation.WhyUnseen {
+		lines = append(lines, onTheWordOf(r.Why.By, r.Since))
 	}
 	if b := card.Server.Billing; r.Submission.Associated && b != nil && len(b.Associated) > 0 {
 		lines = append(lines, sentence("Its associated items go too: "+itemsWords(b.Associated)+"."))
@@ -313,9 +312,8 @@ func (w Writer) stuck(r cancellation.Request) []line {
 
 // stuckWhy says what nobody but a person can find out.
 func stuckWhy(r cancellation.Request) string {
-	word, detail := cancellation.SplitWhy(r.Why)
-	detail = public(detail)
-	switch word {
+	detail := public(r.Why.Detail)
+	switch r.Why.Code {
 	case cancellation.WhyTwoLost:
 		return "The answer was lost each time it was sent, and the books show no ticket. Nothing more is sent."
 	case cancellation.WhyUnclear:
@@ -327,26 +325,27 @@ func stuckWhy(r cancellation.Request) string {
 		return "Ticket " + detail + " stands for this server, and this key cannot read whose it is."
 	case cancellation.WhyClosedBlocks:
 		return "Closed ticket " + detail + " blocks; contact IBM."
-	case cancellation.WhyCheckFailed:
-		return "The answer was lost, and then a check refused to send it again: " + checkedWhy(detail)
 	case cancellation.WhyPoison:
 		return "The bot cannot go on with this request; its log says why."
 	}
-	return "The books do not show for sure whether there is a ticket."
+	if r.Why == (cancellation.Reason{}) {
+		return "The books do not show for sure whether there is a ticket."
+	}
+	return "The answer was lost, and then a check refused to send it again: " + checkedWhy(r.Why)
 }
 
 // checkedWhy says what a check found, which may be a rule's reason too.
-func checkedWhy(why string) string {
-	if word, detail := cancellation.SplitWhy(why); word == "" {
-		return ended(detail)
+func checkedWhy(why cancellation.Reason) string {
+	if why.Code == "" {
+		return ended(public(why.Detail))
 	}
 	return rejectedWhy(why)
 }
 
 // rejectedWhy says why nothing was sent, or what SoftLayer answered.
-func rejectedWhy(why string) string {
-	word, detail := cancellation.SplitWhy(why)
-	switch word {
+func rejectedWhy(why cancellation.Reason) string {
+	detail := why.Detail
+	switch why.Code {
 	case cancellation.WhyChanged:
 		return "The server has changed since its card was read: " + public(detail) + "."
 	case cancellation.WhyBlocked:

@@ -19,8 +19,8 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 	if kind == cancellation.ApprovalCard || kind.Recipient() != "" && kind.Recipient() != r.Submission.By.ID {
 		lines = append([]line{head("Approve a cancellation?"), append(line{bold(ServerName(r)), plain(" · ")}, identity(r)...)}, request(r)...)
 	}
-	switch word, _ := cancellation.SplitWhy(r.Why); {
-	case word == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
+	switch {
+	case r.Why.Code == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
 		lines = append(lines, sentence("It waits again: approvals that it had count no more, or more are needed."))
 	case kind.Recipient() == r.Submission.By.ID:
 		lines = append(lines, sentence("Nobody who may approve could be shown this. It stays owed and is tried again: invite this bot to the channel where you asked."))

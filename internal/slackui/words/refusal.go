@@ -28,7 +28,7 @@ func Denied(r cancellation.Request) View {
 }
 
 func deniedWhy(r cancellation.Request) string {
-	if why := Cut(OneLine(r.Why), 1000); why != "" {
+	if why := Cut(OneLine(r.Why.Detail), 1000); why != "" {
 		return why
 	}
 	return "the policy does not allow it."

@@ -1,0 +1,96 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// mostAsked is how many people are asked by direct message, where a request's card can
+// stand in no channel: more where more have to approve.
+const mostAsked = 5
+
+// asker asks people for an approval where no channel shows them the request.
+type asker struct {
+	notices   Notices
+	clock     Clock
+	directory Directory
+	policy    Policy
+	notify    func() // rings the Notifier
+}
+
+func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.Directory, f.Policy, f.Notify} }
+
+func (n *Notifier) asker() asker { return asker{n.Notices, n.Clock, n.Directory, n.Policy, n.Wake} }
+
+// askWithoutCard is askDirectly for a request that only its requester sees. Where a card is
+// owed to the operators' channel, that one asks, or is refused and asks directly then.
+func (a asker) askWithoutCard(ctx context.Context, r Request) error {
+	notices, err := a.notices.Notices(ctx, r.ID)
+	if err != nil || slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == ApprovalCard }) {
+		return err
+	}
+	return a.askDirectly(ctx, r)
+}
+
+// askDirectly owes a card by direct message to some who could approve, where no channel
+// shows the request to them, and tells the requester where there is nobody.
+func (a asker) askDirectly(ctx context.Context, r Request) error {
+	notices, err := a.notices.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(notices, Notice.asks) {
+		return nil
+	}
+	asked, err := a.toAsk(ctx, r)
+	if err != nil {
+		return fmt.Errorf("finding whom to ask about %s: %w", r.Ref.Short(), err)
+	}
+	if len(asked) == 0 {
+		asked = []string{r.Submission.By.ID}
+	}
+	for _, user := range asked {
+		if err := a.owePerson(ctx, r, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a asker) owePerson(ctx context.Context, r Request, user string) error {
+	_, err := a.notices.Owe(ctx, r.ID, Direct(user), Place{})
+	a.notify()
+	return err
+}
+
+// toAsk are the users that could approve, without those that Slack says may not at all.
+func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
+	now, err := a.clock.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	requester, err := a.directory.Principal(ctx, r.Submission.By, MaxPrincipalAge)
+	if err != nil {
+		return nil, err
+	}
+	all := approvers{directory: a.directory, policy: a.policy}
+	who, _, err := all.of(ctx, r, requester, now)
+	if err != nil {
+		return nil, err
+	}
+	var users []string
+	for _, candidate := range who {
+		if len(users) == max(mostAsked, r.Decision.Approvals) {
+			break
+		}
+		p, err := a.directory.Principal(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
+		if err != nil {
+			return nil, err
+		}
+		if !p.Guest && !p.Bot && !p.Deactivated && !p.Stranger {
+			users = append(users, candidate.User)
+		}
+	}
+	return users, nil
+}

@@ -1,0 +1,279 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Filer files accepted requests and finds out what became of their POSTs. Its fields are set
+// before Run and stay.
+type Filer struct {
+	Requests  Requests
+	Queue     Queue
+	Freezes   Freezes
+	Notices   Notices
+	Clock     Clock
+	Servers   ServerReader
+	Tickets   TicketReader
+	Writer    TicketWriter
+	Directory Directory
+	Policy    Policy
+	Slack     *Outage // asks Slack; shared with the Notifier
+	Notify    func()  // tells the Notifier that there may be something to deliver; never blocks
+	Limits    Limits
+	Owner     string // names this process in leases and events
+	Log       *slog.Logger
+
+	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
+	NotifyChannel string
+
+	bell      bell
+	softlayer Outage
+}
+
+// Wake tells the Filer that there may be something to do.
+func (f *Filer) Wake() { f.bell.ring() }
+
+// Run works until ctx ends, then lets what it began finish and returns.
+func (f *Filer) Run(ctx context.Context) {
+	f.softlayer.ask = f.askSoftLayer
+	loop{
+		bell: &f.bell, slots: f.Limits.Requests, next: f.take, clock: f.Clock,
+		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
+	}.run(ctx)
+}
+
+func (f *Filer) take(ctx context.Context) (func(context.Context), time.Time, error) {
+	if away := max(f.softlayer.pause(ctx), f.Slack.pause(ctx)); away > 0 {
+		return later(ctx, f.Clock, away)
+	}
+	r, found, next, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease)
+	if err != nil || !found {
+		return nil, next, err
+	}
+	return func(ctx context.Context) { f.work(ctx, r) }, next, nil
+}
+
+// work takes one step of one claimed request, with its lease kept alive meanwhile.
+func (f *Filer) work(ctx context.Context, r Request) {
+	h := &held{row: r}
+	stop := f.keepLease(ctx, h)
+	err := f.step(ctx, h)
+	stop()
+	switch {
+	case errors.Is(err, ErrMoved):
+		f.Log.Info("another worker has the request", "ref", r.Ref.Short())
+	case err != nil:
+		f.Log.Error("working a request", "ref", r.Ref.Short(), "state", r.State, "err", err)
+	}
+}
+
+// step does what the request's state asks for. A panic makes the row stuck instead
+// of being tried for ever; in Filing the row is left to become Unknown.
+func (f *Filer) step(ctx context.Context, h *held) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.Log.Error("a step panicked", "ref", h.request().Ref.Short(), "panic", p, "stack", string(debug.Stack()))
+			if err = fmt.Errorf("panic: %v", p); h.request().State != Filing {
+				err = f.commit(ctx, h, *stuck(WhyPoison, fmt.Sprint(p)))
+			}
+		}
+	}()
+	switch r := h.request(); r.State {
+	case Filing: // its lease is over: the POST was made, or may have been
+		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the program stopped before the answer was recorded"}}, true)
+	case Unknown:
+		return f.settle(ctx, h)
+	case Pending:
+		return f.expireOrRemind(ctx, h)
+	default:
+		return f.file(ctx, h)
+	}
+}
+
+// held is a claimed row as this worker last knew it.
+type held struct {
+	mu  sync.Mutex
+	row Request
+
+	counted time.Time // the end of the hour that counts this step's filing; zero for none
+}
+
+func (h *held) request() Request {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.row
+}
+
+func (h *held) set(r Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.row = r
+}
+
+// keepLease renews the lease until stop is called. It ends by itself when the row
+// is lost: what is under way then finds ErrMoved when it records.
+func (f *Filer) keepLease(ctx context.Context, h *held) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		tick := time.NewTicker(f.Limits.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := f.Queue.Renew(ctx, h.request(), f.Owner, f.Limits.Lease); err != nil && ctx.Err() == nil {
+				f.Log.Warn("renewing a lease", "ref", h.request().Ref.Short(), "err", err)
+			}
+		}
+	})
+	return func() { cancel(); keeper.Wait() }
+}
+
+// commit records a verdict.
+func (f *Filer) commit(ctx context.Context, h *held, v verdict) error {
+	return f.persist(ctx, h, v, false)
+}
+
+// persist records a verdict; lost says that it comes from a POST without an answer.
+func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) error {
+	now, err := f.Clock.Now(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := h.request().Move(v.to, ByWorker, v.why)
+	if err != nil {
+		return err
+	}
+	var owed []Notice
+	var giveBack time.Time
+	next.Due = now.Add(v.retry)
+	if v.decision != nil {
+		next.Decision = *v.decision
+	}
+	switch v.to {
+	case Filed, Duplicate:
+		next = v.ticketOn(next)
+	case Scheduled: // surely nothing was made
+		next.Attempts++
+		giveBack = h.counted
+	case Pending:
+		next.Approvals, next.Attempts = v.approvals, 0
+		next = next.awaiting(now, f.Limits.Terms)
+		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed nobody when it was accepted has none
+	case Unknown:
+		next.Evidence, next.CleanSince, next.Attempts = v.ticket.ID, time.Time{}, 0
+		if lost {
+			next.LostPosts++
+		}
+	}
+	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.Owe, c.GiveBack = owed, giveBack })
+}
+
+// again leaves a request in its state because something could not be read, and
+// says so to the operator. It starts the settle time anew. Where the vendor answers
+// nobody, the request keeps its place among those that wait.
+func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, cause error) error {
+	r := h.request()
+	r.CleanSince = time.Time{}
+	away := from.suspected(ctx)
+	f.Log.Warn(step+": trying again", "ref", r.Ref.Short(), "attempt", r.Attempts+1, "answers_nobody", away, "err", cause)
+	if away {
+		return f.putBack(ctx, h, r, because(WhyWaiting, step))
+	}
+	return f.wait(ctx, h, r, because(WhyWaiting, step), backoff(r.Attempts))
+}
+
+// putBack gives a request back as if it had not been taken, but for the reason why.
+func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason) error {
+	kind := EventMoved
+	if next.Why == why {
+		kind = ""
+	}
+	next.Why = why
+	return f.apply(ctx, h, next, kind, why.String(), false)
+}
+
+// wait puts a request back in the state it has, to be looked at after the pause. Its
+// history says so once for each reason, however long that takes.
+func (f *Filer) wait(ctx context.Context, h *held, next Request, why Reason, pause time.Duration) error {
+	now, err := f.Clock.Now(ctx)
+	if err != nil {
+		return err
+	}
+	next.Due = now.Add(pause)
+	next.Attempts++
+	return f.putBack(ctx, h, next, why)
+}
+
+// apply commits one change of the held row. A state that people are told of makes
+// the notice due at once; a POST that made nothing does so where they have been told
+// already that it is under way.
+func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
+	from := h.request()
+	change := Change{
+		From: from, To: next, Keep: keep,
+		Event: Event{Kind: kind, Actor: f.Owner, From: from.State, To: next.State, Detail: detail},
+	}
+	for _, add := range more {
+		add(&change)
+	}
+	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see by what
+	if from.State != next.State && next.State != Filing || held {
+		now, err := f.Clock.Now(ctx)
+		if err != nil {
+			return err
+		}
+		change.Tell = now
+		if told := from.CreatedAt.Add(patience); !next.State.Told() && now.Before(told) {
+			change.Tell = told
+		}
+	}
+	stored, err := f.Requests.Apply(ctx, change)
+	if err != nil {
+		return fmt.Errorf("recording %s as %s: %w", next.Ref.Short(), next.State, err)
+	}
+	h.set(stored)
+	if from.State != next.State {
+		f.Log.Log(ctx, loudness(next.State), heading(next.State), "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
+	}
+	if !change.Tell.IsZero() || len(change.Owe) > 0 {
+		f.Notify()
+	}
+	return nil
+}
+
+// loudness is how much an operator should mind that a request came to a state.
+func loudness(s State) slog.Level {
+	switch s {
+	case Stuck:
+		return slog.LevelError
+	case Unknown:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// heading is what the log says of a request that came to a state.
+func heading(s State) string {
+	if s == Stuck {
+		return "a request needs a person"
+	}
+	return "a request moved"
+}
+
+// backoff is the pause before the next try: a second, doubled with each failure up
+// to a minute, with a fifth of jitter either way.
+func backoff(attempts int) time.Duration {
+	pause := time.Second << min(max(attempts, 0), 6)
+	return time.Duration(float64(min(pause, time.Minute)) * (0.8 + 0.4*rand.Float64()))
+}

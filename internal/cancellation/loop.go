@@ -1,0 +1,117 @@
+package cancellation
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Limits bounds what the Filer and the Notifier do.
+type Limits struct {
+	Terms
+	PostTimeout    time.Duration // a POST may be written and answered within this after its commit
+	SettleTime     time.Duration // of clean reads before a second POST; never under PostTimeout
+	FilingsPerHour int           // of the whole deployment
+	Lease          time.Duration // of a claimed row; renewed at a third of it
+	Requests       int           // requests worked at once
+	Notices        int           // notices delivered at once
+	Poll           time.Duration // how often to ask the database when nothing rang: another process may have changed it
+	Watch          time.Duration // how often to look for overdue requests
+}
+
+// DefaultLimits are the production values but for the two durations that are settings.
+func DefaultLimits() Limits {
+	return Limits{
+		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
+		Lease: 10 * time.Second, Requests: 8, Notices: 8, Poll: time.Second, Watch: 30 * time.Second,
+	}
+}
+
+// stepTime bounds one step, on top of the POST's own time.
+const stepTime = time.Minute
+
+// bell wakes one loop. Ringing never blocks, and two rings may count as one.
+type bell struct {
+	once sync.Once
+	ch   chan struct{}
+}
+
+func (b *bell) channel() chan struct{} {
+	b.once.Do(func() { b.ch = make(chan struct{}, 1) })
+	return b.ch
+}
+
+// ring wakes the loop, now or when it next waits.
+func (b *bell) ring() {
+	select {
+	case b.channel() <- struct{}{}:
+	default:
+	}
+}
+
+// take claims one piece of work. A nil job means that there is none now; next is
+// when there may be.
+type take func(ctx context.Context) (job func(context.Context), next time.Time, err error)
+
+// loop claims work while there are free slots.
+type loop struct {
+	bell  *bell
+	slots int
+	next  take
+	clock Clock
+	poll  time.Duration
+	job   time.Duration // bounds one job
+	log   *slog.Logger
+}
+
+// run works until ctx ends. The jobs outlive ctx: a step that has begun ends by its own
+// deadline, and run waits for it.
+func (l loop) run(ctx context.Context) {
+	var jobs sync.WaitGroup
+	defer jobs.Wait()
+	free := make(chan struct{}, l.slots)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case free <- struct{}{}:
+		}
+		job, due, err := l.next(ctx)
+		if err != nil && ctx.Err() == nil {
+			l.log.Error("claiming work", "err", err)
+		}
+		if job == nil {
+			<-free
+			l.sleep(ctx, due)
+			continue
+		}
+		jobs.Go(func() {
+			defer func() { <-free; l.bell.ring() }()
+			own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.job)
+			defer cancel()
+			job(own)
+		})
+	}
+}
+
+// sleep waits for the bell, for the next due time, or for the poll interval.
+func (l loop) sleep(ctx context.Context, due time.Time) {
+	pause := l.poll
+	if now, err := l.clock.Now(ctx); err == nil && !due.IsZero() {
+		pause = max(min(due.Sub(now), l.poll), time.Millisecond)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.bell.channel():
+	case <-timer.C:
+	}
+}
+
+// later takes nothing for a while.
+func later(ctx context.Context, clock Clock, pause time.Duration) (func(context.Context), time.Time, error) {
+	now, err := clock.Now(ctx)
+	return nil, now.Add(pause), err
+}

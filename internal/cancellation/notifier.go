@@ -1,0 +1,318 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+)
+
+// callTime bounds one call to Slack. A post whose answer is lost is looked for, or
+// repeated, a minute after this: by then Slack has either shown it or never will.
+const (
+	callTime  = 10 * time.Second
+	lostPause = callTime + time.Minute
+)
+
+// tellTime bounds the telling of one notice: a search, a post, and what is written
+// before and after them. Its lease outlives it, so that updates follow each other.
+const tellTime = 2*callTime + 5*time.Second
+
+// nowherePause is the wait after every way to tell somebody refused.
+const nowherePause = 10 * time.Minute
+
+// Notifier puts each request's present state before people, and says what takes too long.
+// Its fields are set before Run and stay.
+type Notifier struct {
+	Requests  Requests
+	Notices   Notices
+	Clock     Clock
+	Directory Directory
+	Policy    Policy
+	Announcer Announcer
+	Slack     *Outage // asks Slack; shared with the Filer
+	Limits    Limits
+	Owner     string // names this process in leases
+	Log       *slog.Logger
+
+	// NotifyChannel is the operators' channel, which hears of what takes too long; "" for none.
+	NotifyChannel string
+
+	bell bell
+}
+
+// Wake tells the Notifier that there may be something to deliver.
+func (n *Notifier) Wake() { n.bell.ring() }
+
+// Run works until ctx ends, then lets what it began finish and returns.
+func (n *Notifier) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		loop{
+			bell: &n.bell, slots: n.Limits.Notices, next: n.take, clock: n.Clock,
+			poll: n.Limits.Poll, job: tellTime, log: n.Log,
+		}.run(ctx)
+	})
+	loops.Go(func() { n.watch(ctx) })
+	loops.Wait()
+}
+
+func (n *Notifier) take(ctx context.Context) (func(context.Context), time.Time, error) {
+	if away := n.Slack.pause(ctx); away > 0 {
+		return later(ctx, n.Clock, away)
+	}
+	notice, found, next, err := n.Notices.ClaimNotice(ctx, n.Owner, tellTime+n.Limits.Lease)
+	if err != nil || !found {
+		return nil, next, err
+	}
+	return func(ctx context.Context) { n.work(ctx, notice) }, next, nil
+}
+
+func (n *Notifier) work(ctx context.Context, notice Notice) {
+	switch err := n.tellSafely(ctx, notice); {
+	case errors.Is(err, ErrMoved):
+		n.Log.Info("another worker has the notice", "request", notice.RequestID)
+	case err != nil:
+		n.Log.Error("delivering a notice", "request", notice.RequestID, "err", err)
+	}
+}
+
+// tellSafely keeps a result that cannot be put into words from taking the filing of
+// all others down with it. It stays owed.
+func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			n.Log.Error("telling a result panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
+			err = n.owe(ctx, notice, nowherePause)
+		}
+	}()
+	return n.tell(ctx, notice)
+}
+
+// tell brings one notice to where it shows the request's present state.
+func (n *Notifier) tell(ctx context.Context, notice Notice) error {
+	r, err := n.Requests.Request(ctx, notice.RequestID)
+	if err != nil && !errors.Is(err, ErrUnreadable) { // that it cannot be read is told too
+		return fmt.Errorf("reading the request to tell of: %w", err)
+	}
+	if notice.Posting {
+		if notice, err = n.findLost(ctx, notice, r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case notice.TS != "" && (notice.Shown == r.Version || notice.Kind.Once()):
+		return n.shown(ctx, notice, r)
+	case notice.Kind.Reminds() && r.State != Pending: // nobody is waited for any more
+		return n.shown(ctx, notice, r)
+	case notice.TS != "":
+		return n.update(ctx, notice, r)
+	case notice.Shown > 0 && !r.State.Told(): // told by response_url: it would stand beside the last one
+		return n.shown(ctx, notice, r)
+	case notice.Way == ByResponse:
+		return n.respond(ctx, notice, r)
+	default:
+		return n.postMessage(ctx, notice, r)
+	}
+}
+
+// findLost settles a post that was announced and whose answer is not recorded: it
+// is looked up by its metadata. Where the bot may not read the history, it is given
+// up: the post that follows may leave one orphan.
+func (n *Notifier) findLost(ctx context.Context, notice Notice, r Request) (Notice, error) {
+	notice.Posting = false
+	if notice.Way == ByResponse {
+		return notice, nil
+	}
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	at, found, known := n.Announcer.Find(calling, notice.target(), notice.Kind, r, r.CreatedAt)
+	if found {
+		notice.Channel, notice.TS, notice.Shown = at.Channel, at.TS, 0
+	}
+	n.Log.Warn("an answer of Slack's was lost", "ref", r.Ref.Short(), "looked_up", known, "found", found)
+	return notice, nil
+}
+
+// target is where to post: no channel for a direct message.
+func (notice Notice) target() Place {
+	if notice.Way == ByDirect {
+		return Place{}
+	}
+	return notice.Place
+}
+
+// announce writes "about to post" before the call, so that a crash in between is
+// known as a post that may have been made.
+func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) {
+	now, err := n.Clock.Now(ctx)
+	if err != nil {
+		return notice, err
+	}
+	notice.Posting, notice.Posts, notice.Due = true, notice.Posts+1, now.Add(lostPause)
+	return n.Notices.ApplyNotice(ctx, notice, true)
+}
+
+func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) error {
+	if notice.Way == ByChannel && notice.Place.Channel == "" {
+		notice.Way = ByDirect
+	}
+	notice, err := n.announce(ctx, notice)
+	if err != nil {
+		return err
+	}
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	at, delivery, retry := n.Announcer.Post(calling, notice.target(), notice.Kind, r)
+	switch delivery {
+	case Delivered:
+		notice.Channel, notice.TS = at.Channel, at.TS
+		return n.shown(ctx, notice, r)
+	case Refusing:
+		return n.nextWay(ctx, notice, r)
+	default:
+		return n.failed(ctx, notice, r, delivery, retry)
+	}
+}
+
+func (n *Notifier) respond(ctx context.Context, notice Notice, r Request) error {
+	now, err := n.Clock.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if notice.Place.ResponseURL == "" || !now.Before(notice.Place.ResponseURLUntil) {
+		notice.Way = ByDirect
+		return n.postMessage(ctx, notice, r)
+	}
+	if notice, err = n.announce(ctx, notice); err != nil {
+		return err
+	}
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	switch delivery, retry := n.Announcer.Respond(calling, notice.Place.ResponseURL, r); delivery {
+	case Delivered:
+		notice.Way = ByChannel // may take the next change: a token that was refused can work again
+		return n.shown(ctx, notice, r)
+	case Refusing:
+		notice.Way = ByDirect
+		return n.soon(ctx, notice)
+	default:
+		return n.failed(ctx, notice, r, delivery, retry)
+	}
+}
+
+// nextWay goes on after a place, or the bot's token, was refused: the response_url
+// while it lives, then a direct message, then the channel again later.
+func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error {
+	n.Log.Warn("Slack refuses to show a message here", "kind", notice.Kind, "ref", r.Ref.Short(), "way", string(notice.Way), "channel", notice.Place.Channel)
+	if err := n.askElsewhere(ctx, notice, r); err != nil {
+		return err
+	}
+	if notice.Way == ByChannel && notice.Kind == Result {
+		notice.Way = ByResponse
+		return n.soon(ctx, notice)
+	}
+	if notice.Way = ByChannel; notice.Kind.beside() && !r.State.asks() {
+		return n.shown(ctx, notice, r)
+	}
+	notice.Posting = false
+	return n.owe(ctx, notice, nowherePause)
+}
+
+// askElsewhere sees to it that somebody is asked for an approval although a message is
+// refused, and that the requester hears of it where nobody can be.
+func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
+	switch to := notice.Kind.Recipient(); {
+	case r.State != Pending:
+	case notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == ApprovalCard):
+		return n.asker().askDirectly(ctx, r)
+	case to != "" && to != r.Submission.By.ID:
+		return n.askedNobody(ctx, notice, r)
+	}
+	return nil
+}
+
+// askedNobody tells the requester where no message that asks others could be shown, after
+// this one was refused. Where another one is yet to be tried, that one sees to it.
+func (n *Notifier) askedNobody(ctx context.Context, refused Notice, r Request) error {
+	notices, err := n.Notices.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(notices, func(notice Notice) bool {
+		to := notice.Kind.Recipient()
+		others := to != "" && to != r.Submission.By.ID && notice.Kind != refused.Kind
+		untried := notice.Posts == 0 || notice.Posts == 1 && notice.Posting
+		return notice.asks() || others && (notice.TS != "" || untried)
+	}) {
+		return nil
+	}
+	return n.asker().owePerson(ctx, r, r.Submission.By.ID)
+}
+
+func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	switch delivery, retry := n.Announcer.Update(calling, Posted{Channel: notice.Channel, TS: notice.TS}, notice.Kind, r); delivery {
+	case Delivered:
+		return n.shown(ctx, notice, r)
+	case Refusing: // the message is gone, or not ours to change: show the state anew
+		notice.Channel, notice.TS, notice.Shown = "", "", 0
+		return n.soon(ctx, notice)
+	default:
+		return n.failed(ctx, notice, r, Undelivered, retry)
+	}
+}
+
+// shown records that people see the request as it was when the call was made. The
+// journal keeps the notice due if the request moved on meanwhile.
+func (n *Notifier) shown(ctx context.Context, notice Notice, r Request) error {
+	notice.Shown = r.Version
+	return n.done(ctx, notice)
+}
+
+func (n *Notifier) done(ctx context.Context, notice Notice) error {
+	notice.Posting, notice.Attempts, notice.Due = false, 0, time.Time{}
+	return n.keep(ctx, notice)
+}
+
+// failed keeps the notice owed. A lost answer keeps "about to post" too.
+func (n *Notifier) failed(ctx context.Context, notice Notice, r Request, d Delivery, retry time.Duration) error {
+	pause := max(retry, backoff(notice.Attempts))
+	notice.Attempts++
+	n.Log.Warn("Slack did not take a message", "kind", notice.Kind, "ref", r.Ref.Short(), "attempt", notice.Attempts, "lost", d == Lost)
+	if d == Lost {
+		return n.owe(ctx, notice, lostPause)
+	}
+	notice.Posting = false
+	if retry == 0 && n.Slack.suspected(ctx) {
+		pause, notice.Attempts = 0, 0 // it keeps its place among those that wait
+	}
+	return n.owe(ctx, notice, pause)
+}
+
+func (n *Notifier) soon(ctx context.Context, notice Notice) error {
+	notice.Posting = false
+	return n.owe(ctx, notice, 0)
+}
+
+func (n *Notifier) owe(ctx context.Context, notice Notice, pause time.Duration) error {
+	now, err := n.Clock.Now(ctx)
+	if err != nil {
+		return err
+	}
+	notice.Due = now.Add(pause)
+	return n.keep(ctx, notice)
+}
+
+func (n *Notifier) keep(ctx context.Context, notice Notice) error {
+	_, err := n.Notices.ApplyNotice(ctx, notice, false)
+	if err != nil {
+		return fmt.Errorf("recording what was told of %s: %w", notice.RequestID, err)
+	}
+	return nil
+}
