@@ -15,8 +15,8 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui"
-	"cancel-server/internal/store"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/store"
 )
 
 // crashPoint is one boundary at which this process ends or stops: NAME#PASSAGE:DEED.

@@ -143,10 +143,8 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 		if err != nil {
 			return at, false, err
 		}
-		for _, m := range page.Messages {
-			if about(m.Metadata, kind, r) && (a.o.Bot == "" || m.BotID == a.o.Bot) {
-				return cancellation.Posted{Channel: channel, TS: m.Timestamp}, true, nil
-			}
+		if ts := a.among(page, kind, r); ts != "" {
+			return cancellation.Posted{Channel: channel, TS: ts}, true, nil
 		}
 		if page.Next == "" {
 			return at, false, nil
@@ -155,8 +153,15 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 	return at, false, errors.New("there are more messages than are searched")
 }
 
-func about(m webapi.Metadata, kind cancellation.NoticeKind, r cancellation.Request) bool {
-	return m.EventType == metadataType && m.EventPayload[metadataID] == r.ID && m.EventPayload[metadataKind] == string(kind)
+// among returns the ts of this bot's message of a kind about a request; "" where a page has none.
+func (a *Announcer) among(page webapi.Page, kind cancellation.NoticeKind, r cancellation.Request) (ts string) {
+	for _, m := range page.Messages {
+		is := m.Metadata.EventType == metadataType && m.Metadata.EventPayload[metadataID] == r.ID && m.Metadata.EventPayload[metadataKind] == string(kind)
+		if is && (a.o.Bot == "" || m.BotID == a.o.Bot) {
+			return m.Timestamp
+		}
+	}
+	return ""
 }
 
 // Reach is docs.slack.dev/reference/methods/auth.test. A refused token is an answer:

@@ -45,11 +45,10 @@ type Options struct {
 	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
 	Policy    Asker              // refuses at the command whom no permit can match
-	Words     words.Writer       // links tickets in cards and answers
+	Words     words.Writer       // writes what people read
 	Key       []byte             // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore          // keeps the cards that do not fit private_metadata
 	Team      string             // id of the workspace that the app is installed in
-	Command   string             // what people type; "" for /cancel-server
 	Log       *slog.Logger
 }
 
@@ -77,7 +76,7 @@ func NewApp(o Options) *App {
 	if o.Named == nil {
 		o.Named = o.Search
 	}
-	o.Words.Command = cmp.Or(o.Command, "/cancel-server")
+	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	return &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
 		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
@@ -157,10 +156,7 @@ func (a *App) openFailed(err error) words.Message {
 func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
 	case receive.ViewSubmission:
-		if i.View != nil && slices.Contains([]string{words.DeclineCallback, words.FoundCallback, words.LeaveCallback}, i.View.CallbackID) {
-			return a.submitClickForm(ctx, i), nil
-		}
-		return a.submit(ctx, i), nil
+		return a.submitted(ctx, i), nil
 	case receive.BlockSuggestion:
 		return a.suggest(ctx, i), nil
 	case receive.BlockActions:
@@ -173,6 +169,14 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 	case receive.ViewClosed:
 	}
 	return nil, nil
+}
+
+// submitted answers a submission of any of the bot's forms.
+func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Reply {
+	if i.View != nil && slices.Contains([]string{words.DeclineCallback, words.FoundCallback, words.LeaveCallback}, i.View.CallbackID) {
+		return a.submitClickForm(ctx, i)
+	}
+	return a.submit(ctx, i)
 }
 
 // form is the modal for what was typed so far, without a card.

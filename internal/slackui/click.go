@@ -19,6 +19,13 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		a.log.Warn("a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
 		return nil, a.whisper(i, words.PressUnread())
 	}
+	forms := map[string]func(cancellation.Request) words.View{
+		words.DeclineAction: words.DeclineForm, words.DetailsAction: a.words.Details,
+		words.FoundAction: words.FoundForm, words.LeaveAction: words.LeaveForm,
+	}
+	if view := forms[i.Action.ActionID]; view != nil {
+		return nil, a.openFor(ctx, i, view)
+	}
 	switch i.Action.ActionID {
 	case words.AgainAction:
 		return a.askAgain(ctx, i)
@@ -30,14 +37,6 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	case words.WithdrawAction, words.UndoAction:
 		click, err := a.desk.Withdraw(ctx, press)
 		return nil, a.whisper(i, words.Clicked(click, err, "withdraw"))
-	case words.DeclineAction:
-		return nil, a.openFor(ctx, i, words.DeclineForm)
-	case words.DetailsAction:
-		return nil, a.openFor(ctx, i, a.words.Details)
-	case words.FoundAction:
-		return nil, a.openFor(ctx, i, words.FoundForm)
-	case words.LeaveAction:
-		return nil, a.openFor(ctx, i, words.LeaveForm)
 	case words.NoneAction:
 		return nil, a.whisper(i, a.foundNone(ctx, press))
 	case words.CheckAction: // it only reads, as long as that takes

@@ -14,30 +14,16 @@ import (
 // submitClickForm takes what was typed into a form that a button opened. Who may not do it, or
 // is too late, reads that in the form's place.
 func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receive.Reply {
-	press := cancellation.Press{Request: i.View.PrivateMetadata, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
-	why := strings.TrimSpace(i.View.Values[words.WhyBlock][words.WhyAction].Text)
-	if cancellation.Blank(why) {
-		return receive.FieldError(words.WhyBlock, words.WhyMissing)
+	request, found, refused := typedIn(i.View)
+	if refused != nil {
+		return refused
 	}
-	found := cancellation.Resolution{Why: words.Cut(why, words.MaxWhy)}
+	press := cancellation.Press{Request: request, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
 	var click cancellation.Click
 	var err error
-	switch i.View.CallbackID {
-	case words.DeclineCallback:
+	if i.View.CallbackID == words.DeclineCallback {
 		click, err = a.desk.Decline(ctx, press, found.Why)
-	case words.LeaveCallback:
-		id, since, ok := words.StuckOf(press.Request)
-		if !ok {
-			return receive.UpdateView(words.NotRecorded(words.FormUnread()))
-		}
-		press.Request, found.Finding, found.Stuck = id, cancellation.DropIt, since
-		click, err = a.desk.Settle(ctx, press, found)
-	case words.FoundCallback:
-		number, bad := strconv.ParseInt(strings.TrimSpace(i.View.Values[words.TicketBlock][words.TicketAction].Text), 10, 64)
-		if bad != nil || number <= 0 {
-			return receive.FieldError(words.TicketBlock, words.TicketNotANumber)
-		}
-		found.Finding, found.Ticket = cancellation.FoundTicket, number
+	} else {
 		click, err = a.desk.Settle(ctx, press, found)
 	}
 	if err != nil {
@@ -54,4 +40,30 @@ func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receiv
 		return receive.UpdateView(words.NotRecorded(problem))
 	}
 	return nil // an empty answer closes the form; the message shows the rest
+}
+
+// typedIn reads a button's form: which request it is about and what somebody found, or the
+// reply that refuses the form.
+func typedIn(v *receive.View) (request string, found cancellation.Resolution, refused receive.Reply) {
+	request = v.PrivateMetadata
+	why := strings.TrimSpace(v.Values[words.WhyBlock][words.WhyAction].Text)
+	if cancellation.Blank(why) {
+		return request, found, receive.FieldError(words.WhyBlock, words.WhyMissing)
+	}
+	found.Why = words.Cut(why, words.MaxWhy)
+	switch v.CallbackID {
+	case words.LeaveCallback:
+		id, since, ok := words.StuckOf(request)
+		if !ok {
+			return request, found, receive.UpdateView(words.NotRecorded(words.FormUnread()))
+		}
+		request, found.Finding, found.Stuck = id, cancellation.DropIt, since
+	case words.FoundCallback:
+		number, err := strconv.ParseInt(strings.TrimSpace(v.Values[words.TicketBlock][words.TicketAction].Text), 10, 64)
+		if err != nil || number <= 0 {
+			return request, found, receive.FieldError(words.TicketBlock, words.TicketNotANumber)
+		}
+		found.Finding, found.Ticket = cancellation.FoundTicket, number
+	}
+	return request, found, nil
 }

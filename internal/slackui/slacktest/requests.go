@@ -96,16 +96,16 @@ func Request(state cancellation.State, changes ...func(*cancellation.Request)) c
 	return r
 }
 
-// Because sets why a request is in its state.
-func Because(code cancellation.ReasonCode, detail string) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.Why = cancellation.Reason{Code: code, Detail: detail} }
-}
-
-// HeldBy sets that a request waits because somebody froze filing.
+// HeldBy makes a freeze of somebody's hold a request up.
 func HeldBy(who, why string) func(*cancellation.Request) {
 	return func(r *cancellation.Request) {
 		r.Why = cancellation.Reason{Code: cancellation.WhyFrozen, Detail: why, By: who}
 	}
+}
+
+// Because sets why a request is in its state.
+func Because(code cancellation.ReasonCode, detail string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) { r.Why = cancellation.Reason{Code: code, Detail: detail} }
 }
 
 // ByRule sets the rule that decided.

@@ -26,7 +26,7 @@ type Writer struct {
 	PeopleSettle func() bool
 	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.
 	Contact string
-	// Command is what people type, such as "/cancel-server".
+	// Command is what people type; the flows take "/cancel-server" for "".
 	Command string
 }
 
