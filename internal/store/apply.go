@@ -12,9 +12,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// The lease stays only for a worker that takes the next step at once. The row is
-// found by its version alone; the state beside it is a second fence, against a
-// caller that changed its copy.
+// applySQL keeps the lease only for a worker that takes the next step at once. The version
+// alone finds the row. The state is a second fence, against a caller that changed its copy.
 var applySQL = `
 	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
 		(` + numbers(len(stepColumns)) + `,
@@ -24,20 +23,19 @@ var applySQL = `
 	where id = $27 and version = $28 and state = $29 and format <= $24
 	returning ` + requestColumns + `, events`
 
-// tellSQL brings the notices that show the present state forward and says what is owed.
-// It leaves the notice's
-// version alone: whoever is about to show an older state finds out by what is owed.
-// A post whose answer is awaited, or lost, keeps its time.
-const tellSQL = `
+// bringForwardSQL makes the notices that show the present state due, and records which version
+// they owe. It leaves a notice's version alone: a process that is about to show an older
+// state finds out by what is owed. A post without an answer keeps its time.
+const bringForwardSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%'`
 
-// Apply makes one step of a request: its row, its event, its notice's due time, in
-// one transaction. [cancellation.ErrMoved]: the row is not at c.From.Version any
-// more. [cancellation.ErrRepeated]: c.Key was used before. What the person submitted, the id, the reference and the server never change.
-// A step to a state in which the worker has work and with no due time is due now. An
-// event with no kind is left out, where the state stays.
+// Apply makes one step of a request, its row, its event and its notices' due times, in one
+// transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version, and
+// [cancellation.ErrRepeated] if c.Key was used before. The submission, the id, the reference
+// and the server never change. A step to a state that the worker works in, with no due time,
+// is due now. An event without a kind is left out if the state stays.
 func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
 	if err := checkChange(c); err != nil {
 		return cancellation.Request{}, fmt.Errorf("changing request %s: %w", c.From.Ref.Short(), err)
@@ -54,7 +52,7 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)
 }
 
-// checkChange holds the state table a second time, behind the domain's own check.
+// checkChange checks the step against the state table once more, after the domain did.
 func checkChange(c cancellation.Change) error {
 	from, to := c.From, c.To
 	switch {
@@ -105,7 +103,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
-	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
+	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), bringForward(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) error {
@@ -117,15 +115,15 @@ func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) e
 	return nil
 }
 
-func tell(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
+func bringForward(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
 	if at.IsZero() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, tellSQL, r.Version, stamp(at), r.ID)
+	_, err := tx.ExecContext(ctx, bringForwardSQL, r.Version, stamp(at), r.ID)
 	return wrap("bringing the notice forward", err)
 }
 
-// missing says why no row was at the version expected.
+// missing returns why no row was at the expected version.
 func missing(ctx context.Context, tx *tx, id string) error {
 	var version int64
 	err := tx.QueryRowContext(ctx, `select version from requests where id = $1`, id).Scan(&version)
@@ -147,12 +145,12 @@ const (
 	forgetKeysSQL = `delete from used_keys where key in (select key from used_keys where at < $1 order by at limit 100)`
 )
 
-// errKeyTaken says that another process used the key while this transaction ran: it undoes
-// all of it.
+// errKeyTaken says that another process used the key while this transaction ran, which undoes
+// all of the transaction.
 var errKeyTaken = errors.New("the key was used by another process meanwhile")
 
-// keyUsed reports whether a command or click with this key has changed something before. An
-// empty key is never used.
+// keyUsed reports whether a command or click with this idempotency key has changed something
+// before. An empty key is never used.
 func keyUsed(ctx context.Context, tx *tx, key string) (bool, error) {
 	if key == "" {
 		return false, nil
@@ -162,8 +160,7 @@ func keyUsed(ctx context.Context, tx *tx, key string) (bool, error) {
 	return used > 0, wrap("looking for a used key", err)
 }
 
-// useKey remembers that a change was made with this key, in the transaction that makes it,
-// and forgets old ones.
+// useKey records the key in the transaction that makes its change, and forgets old keys.
 func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
 	if key == "" {
 		return nil
@@ -205,8 +202,8 @@ func insertEvents(ctx context.Context, tx *tx, events ...eventRow) error {
 	return wrap("inserting events", err)
 }
 
-// Note adds an event to a request's history. It changes nothing else: the state of
-// the event is the request's, and the version stays, so that nobody loses a lease to it.
+// Note adds an event to a request's history. The event's state is the request's. The version
+// stays, so that nobody loses a lease.
 func (s *Store) Note(ctx context.Context, requestID string, event cancellation.Event) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		return none, note(ctx, tx, now, requestID, event)
@@ -227,7 +224,8 @@ func note(ctx context.Context, tx *tx, now time.Time, requestID string, e cancel
 	return insertEvents(ctx, tx, eventRow{e, requestID, seq})
 }
 
-// Events lists a request's history, the oldest first; nil for a request that there is not.
+// Events lists a request's history, the oldest first. It returns nil if there is no such
+// request.
 func (s *Store) Events(ctx context.Context, requestID string) ([]cancellation.Event, error) {
 	rows, err := s.read.QueryContext(ctx, eventsSQL, requestID)
 	if err != nil {

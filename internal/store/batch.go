@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// commitTries bounds how often a transaction is tried that found the database locked,
+	// commitTries bounds how often a transaction is tried after it found the database locked,
 	// or lost its connection before the commit.
 	commitTries = 3
-	// outcomeTime is how long to ask what became of a commit without an answer: less than
+	// outcomeTime is how long to ask what became of a commit without an answer. It is less than
 	// the person who submitted waits.
 	outcomeTime = 2 * time.Second
 )
@@ -26,7 +26,7 @@ func (c *committer) work() {
 	for {
 		select {
 		case first := <-c.queue:
-			c.settle(c.gather(first))
+			c.commitBatch(c.gather(first))
 		case <-c.closing:
 			c.drain()
 			return
@@ -38,14 +38,14 @@ func (c *committer) drain() {
 	for {
 		select {
 		case first := <-c.queue:
-			c.settle(c.gather(first))
+			c.commitBatch(c.gather(first))
 		default:
 			return
 		}
 	}
 }
 
-// gather takes what waits behind the first, in the order of servers.
+// gather adds the writes that wait behind the first, and sorts all by server.
 func (c *committer) gather(first *write) []*write {
 	batch := []*write{first}
 	for len(batch) < batchLength {
@@ -61,9 +61,9 @@ func (c *committer) gather(first *write) []*write {
 	return batch
 }
 
-// settle commits a batch and answers each waiter. A batch that failed is repeated
-// one by one, so that only what is bad fails.
-func (c *committer) settle(batch []*write) {
+// commitBatch commits a batch and answers each caller. A batch that failed is repeated write by
+// write, so that only the bad one fails.
+func (c *committer) commitBatch(batch []*write) {
 	batch = slices.DeleteFunc(batch, func(w *write) bool { return !w.phase.begin() })
 	var err error
 	for range commitTries {
@@ -76,7 +76,7 @@ func (c *committer) settle(batch []*write) {
 		return
 	}
 	for _, one := range batch {
-		c.settle([]*write{one})
+		c.commitBatch([]*write{one})
 	}
 }
 
@@ -86,8 +86,7 @@ func (c *committer) answerAll(batch []*write, err error) {
 	}
 }
 
-// transact runs the batch in one transaction. The context of its waiters does not end
-// it: what has begun is not broken off half-way.
+// transact runs the batch in one transaction. The contexts of its callers do not end it.
 func (c *committer) transact(batch []*write) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (c *committer) transact(batch []*write) error {
 	begun, err := c.run(ctx, &tx{opened}, batch)
 	defer begun.end()
 	if err != nil {
-		_ = opened.Rollback() // the reason why is in err
+		_ = opened.Rollback() // err has the reason
 		return c.failed(err)
 	}
 	err = c.commit(opened)
@@ -119,7 +118,7 @@ func (c *committer) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), c.timeLimit)
 }
 
-// meaning is an error's meaning before a commit; an unclear one is never tried again.
+// meaning returns what an error means before a commit. An unclear one is never tried again.
 func (c *committer) meaning(err error) meaning {
 	if err == nil || errors.Is(err, cancellation.ErrUnclear) {
 		return definite
@@ -127,7 +126,7 @@ func (c *committer) meaning(err error) meaning {
 	return c.engine.meaning(err, false)
 }
 
-// failed is the error of a transaction that was not committed.
+// failed returns the error of a transaction that was not committed.
 func (c *committer) failed(err error) error {
 	if c.engine.meaning(err, false) == ruinous {
 		return c.breakOff(err)
@@ -135,7 +134,7 @@ func (c *committer) failed(err error) error {
 	return err
 }
 
-// uncommitted is the error of a commit, or nil where it was done after all.
+// uncommitted returns the error of a commit, or nil if it was done after all.
 func (c *committer) uncommitted(begun mark, err error) error {
 	switch c.engine.meaning(err, true) {
 	case ruinous:
@@ -154,8 +153,8 @@ func (c *committer) uncommitted(begun mark, err error) error {
 	return err
 }
 
-// run makes the changes of a batch: new requests first, in one statement. A panic
-// fails the batch like an error, and alone the one that made it.
+// run makes the changes of a batch: new requests first, in one statement. A panic fails like
+// an error.
 func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -190,7 +189,7 @@ func writeAll(ctx context.Context, tx *tx, now time.Time, batch []*write) error 
 	return nil
 }
 
-// breakOff lets nothing more through until the database is opened anew.
+// breakOff refuses all further writes until the database is opened again.
 func (c *committer) breakOff(err error) error {
 	err = unclear(err)
 	c.broken.CompareAndSwap(nil, &err)

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// inventoryPart is how much of an inventory one commit takes.
+// inventoryPart is how many bytes of an inventory one commit writes.
 const inventoryPart = 256 << 10
 
-// ErrNotOurTurn says that another process makes the inventory now.
+// ErrNotOurTurn says that another process reads the inventory now.
 var ErrNotOurTurn = errors.New("it is another process's turn")
 
 const (
@@ -28,8 +28,8 @@ const (
 	dropPartsSQL = `delete from inventory_parts where version <> $1`
 )
 
-// ClaimInventory takes the turn to make an inventory, or prolongs it. It is false while it
-// is another owner's, or where what is kept is younger than age.
+// ClaimInventory takes the lease on reading the inventory, or renews it. It returns false
+// while another owner has it, and if the kept inventory is younger than age.
 func (s *Store) ClaimInventory(ctx context.Context, owner string, age, lease time.Duration) (bool, error) {
 	mine, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
 		return tx.changes(ctx, claimInventorySQL, owner, stamp(now.Add(lease)), stamp(now), stamp(now.Add(-age)))
@@ -37,8 +37,9 @@ func (s *Store) ClaimInventory(ctx context.Context, owner string, age, lease tim
 	return mine, wrap("taking the turn to read all servers", err)
 }
 
-// KeepInventory ends the owner's turn and keeps an inventory; nil says that it is the one
-// which is kept already. [ErrNotOurTurn]: the turn was lost, and nothing changes.
+// KeepInventory keeps an inventory and ends the owner's lease. Nil data stands for the
+// inventory that is kept already. It returns [ErrNotOurTurn], and changes nothing, if the
+// lease was lost.
 func (s *Store) KeepInventory(ctx context.Context, owner string, data []byte) (version int64, err error) {
 	version, _, err = s.inventoryVersion(ctx)
 	if err == nil && data != nil {
@@ -57,8 +58,8 @@ func (s *Store) KeepInventory(ctx context.Context, owner string, data []byte) (v
 	return version, wrap("keeping the inventory of servers", err)
 }
 
-// keepParts writes an inventory that is not in force yet. Parts that an earlier turn left
-// behind go before.
+// keepParts writes an inventory that nobody reads yet. It first deletes the parts that an
+// earlier owner left behind.
 func (s *Store) keepParts(ctx context.Context, owner string, version int64, data []byte) error {
 	part := 0
 	for piece := range slices.Chunk(data, inventoryPart) {
@@ -80,7 +81,7 @@ func (s *Store) keepParts(ctx context.Context, owner string, version int64, data
 	return nil
 }
 
-// inTurn makes a change that is the owner's to make.
+// inTurn makes a change that only the lease's owner may make.
 func (s *Store) inTurn(ctx context.Context, run func(ctx context.Context, tx *tx, now time.Time) (mine bool, err error)) error {
 	mine, err := change(ctx, s.committer, &write{}, run)
 	if err == nil && !mine {
@@ -89,11 +90,10 @@ func (s *Store) inTurn(ctx context.Context, run func(ctx context.Context, tx *tx
 	return err
 }
 
-// Inventory reads the inventory that is kept, unless it is the version that is known
-// already: then data is nil, as it is where nothing is kept (version 0). age is how long
-// ago it was found to be so.
+// Inventory reads the kept inventory. Data is nil if its version is known already, or if
+// nothing is kept (version 0). age is how long ago the servers were read.
 func (s *Store) Inventory(ctx context.Context, known int64) (data []byte, version int64, age time.Duration, err error) {
-	const tries = 3 // another version may come into force between two reads
+	const tries = 3 // the version may change between two reads
 	for range tries {
 		if version, age, err = s.inventoryVersion(ctx); err != nil || version == known || version == 0 {
 			break
@@ -139,7 +139,7 @@ const (
 	maxCard  = 256 << 10
 )
 
-// ErrNoCard says that no card is kept under a digest, or not any more.
+// ErrNoCard says that no card is kept under a digest.
 var ErrNoCard = errors.New("no such card is kept")
 
 const (
@@ -149,8 +149,8 @@ const (
 	cardSQL       = `select data from cards where digest = $1 and kept_at > $2`
 )
 
-// KeepCard keeps a card that does not fit where it belongs, of at most 256 KiB, for
-// 24 hours from the last time it was kept. The digest is of the data.
+// KeepCard keeps a card of at most 256 KiB for 24 hours from the last call. The digest is that
+// of the data.
 func (s *Store) KeepCard(ctx context.Context, digest string, data []byte) error {
 	if len(data) > maxCard {
 		return fmt.Errorf("keeping card %q: %d bytes are over the limit of %d", digest, len(data), maxCard)
@@ -165,7 +165,7 @@ func (s *Store) KeepCard(ctx context.Context, digest string, data []byte) error 
 	return wrap(fmt.Sprintf("keeping card %q", digest), err)
 }
 
-// Card reads a card that was kept, or reports [ErrNoCard].
+// Card reads a card. It returns [ErrNoCard] if none is kept under the digest.
 func (s *Store) Card(ctx context.Context, digest string) ([]byte, error) {
 	var data []byte
 	now, err := s.engine.now(ctx)

@@ -36,10 +36,10 @@ const (
 		where id = $3 returning events, version`
 )
 
-// Claim takes the request that has been due the longest, in a state that the worker
-// works in and of a format that this build knows. Whoever held an older lease on it
-// is fenced off by the new version. A row that cannot be read goes to Stuck with the
-// reason, so that it holds up nobody behind it.
+// Claim leases the request that has been due the longest, in a state that the worker works in
+// and of a format that this build knows. The new version fences off the holder of an older
+// lease. A row that cannot be read goes to Stuck with the reason, so that it holds up no
+// other.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
 	r cancellation.Request, found bool, next time.Time, err error,
 ) {
@@ -73,7 +73,7 @@ func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner st
 	}
 }
 
-// setAside moves a row that cannot be read to Stuck, and has people told.
+// setAside moves a row that cannot be read to Stuck, and makes its notices due.
 func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) error {
 	why := cancellation.Reason{Code: cancellation.WhyPoison, Detail: bad.Error()}
 	aside := bad.request
@@ -81,7 +81,7 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	if err := tx.QueryRowContext(ctx, setAsideSQL, why.Detail, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
 		return fmt.Errorf("setting request %s aside: %w", bad.request.Ref.Short(), err)
 	}
-	if err := tell(ctx, tx, aside, now); err != nil {
+	if err := bringForward(ctx, tx, aside, now); err != nil {
 		return err
 	}
 	return insertEvents(ctx, tx, eventRow{cancellation.Event{
@@ -90,8 +90,8 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	}, bad.request.ID, seq})
 }
 
-// look reports whether something is due, and when the next thing is if nothing is.
-// It only reads, so that idle workers keep nobody waiting.
+// look returns whether something is due, and if not, when the next thing is. It only reads, so
+// that idle workers lock nobody out.
 func (s *Store) look(ctx context.Context, firstSQL, nextSQL string) (due bool, next time.Time, err error) {
 	now, err := s.engine.now(ctx)
 	if err != nil {
@@ -106,21 +106,21 @@ func (s *Store) look(ctx context.Context, firstSQL, nextSQL string) (due bool, n
 	return false, next, err
 }
 
-// beatenPause is for a row that is due and that another's transaction still has.
-const beatenPause = 50 * time.Millisecond
+// retryPause is the wait for a row that is due and locked by another's transaction.
+const retryPause = 50 * time.Millisecond
 
-// lookAgain says when to ask anew, for one who got nothing of what was due.
+// lookAgain returns when to claim again, for a caller who got nothing of what was due.
 func (s *Store) lookAgain(ctx context.Context, firstSQL, nextSQL string) (time.Time, error) {
 	due, next, err := s.look(ctx, firstSQL, nextSQL)
 	if err != nil || !due {
 		return next, err
 	}
 	now, err := s.engine.now(ctx)
-	return now.Add(beatenPause), err
+	return now.Add(retryPause), err
 }
 
-// Renew prolongs a lease. [cancellation.ErrMoved]: somebody else has the request, or
-// it is at another version.
+// Renew renews a lease. It returns [cancellation.ErrMoved] if another owner has the request, or
+// if it is at another version.
 func (s *Store) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
 	w := &write{server: r.Submission.Card.Server.ID}
 	_, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (renewed int64, err error) {
@@ -136,13 +136,12 @@ func (s *Store) Renew(ctx context.Context, r cancellation.Request, owner string,
 	return wrap("renewing the lease of request "+r.Ref.Short(), err)
 }
 
-// A request that was last changed while the clock was ahead is due by that clock: after it
-// was set right, nobody would look at it for as long as it was ahead. So its due time is
-// brought to as long after now as it was after that change. Nothing else moves: until
-// not-after a POST may be under way, whatever the clock says; what settles waits for its
-// time; and what somebody holds a lease on is that one's.
+// A request that was last changed while the clock was ahead has a due time by that clock.
+// After the clock is set right, the due time is moved to as long after now as it was after
+// that change. Nothing else moves: until not_after a POST may be under way, whatever the
+// clock says; what settles waits for its time; and leased requests belong to their holder.
 
-// clockSlack is how far ahead a change may seem to be before that is done.
+// clockSlack is how far ahead a change may seem to be before its due time is moved.
 const clockSlack = time.Minute
 
 // $1 is now, $2 clockSlack after it.
@@ -161,8 +160,8 @@ type pulled struct {
 	due time.Time
 }
 
-// pullIn brings what is due too late forward and looks again. next is when the next
-// request is due so far.
+// pullIn corrects due times of a clock that was ahead, and looks again. next is when the next
+// request is due by the old times.
 func (s *Store) pullIn(ctx context.Context, next time.Time) (due bool, _ time.Time, err error) {
 	if next.IsZero() { // nothing waits
 		return false, next, nil
@@ -187,7 +186,7 @@ func (s *Store) pullIn(ctx context.Context, next time.Time) (due bool, _ time.Ti
 		return false, next, err
 	}
 	for _, p := range all {
-		s.log.Warn("the clock was ahead when a request was last changed, and was set back: it is looked at earlier", "ref", p.ref, "due", p.due)
+		s.log.Warn("the clock was ahead when a request was last changed, and was set back: the request is due earlier", "ref", p.ref, "due", p.due)
 	}
 	return s.look(ctx, firstDueSQL, nextDueSQL)
 }

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// ErrClosed says that the store takes nothing more because it was closed.
+// ErrClosed says that the store was closed.
 var ErrClosed = errors.New("the store is closed")
 
 const (
@@ -20,24 +20,24 @@ const (
 	batchLength = 128  // writes that share a commit
 )
 
-// transaction makes a change at one moment of the deciding clock. It may run twice:
-// alone after a batch failed. An error undoes everything.
+// transaction makes a change at one moment of the deciding clock. It may run twice: with its
+// batch, and alone after the batch failed. An error undoes everything.
 type transaction func(ctx context.Context, tx *tx, now time.Time) error
 
 // write is one change that waits for its commit.
 type write struct {
-	server int64  // a batch is worked in the order of servers, so that two processes lock alike
-	id     string // the request whose absence may be asked for before this is answered; or ""
+	server int64  // a batch is sorted by server, so that two processes lock in one order
+	id     string // of the request that it may create; "" for none
 
-	record *recording  // set: inserted together with the batch's others of this kind
-	run    transaction // any other change
+	record *recording  // inserted in one statement with the others of the batch
+	run    transaction // of any other change
 
 	phase phase
 	done  chan struct{} // closed once err is final
 	err   error
 }
 
-// phase decides a race: a waiter may take its write back only until it has begun.
+// phase decides a race: a caller can withdraw its write only until it has begun.
 type phase struct{ atomic.Int32 }
 
 const (
@@ -78,14 +78,14 @@ func (s *Store) startCommitter() {
 	go s.committer.work()
 }
 
-// stop lets what waits be committed, and waits for it.
+// stop commits the writes that wait, and then ends the goroutine.
 func (c *committer) stop() {
 	c.once.Do(func() { close(c.closing) })
 	<-c.ended
 }
 
-// do has one change committed. A ctx that ends before the change has begun takes it
-// back: nothing was written. One that ends after that leaves cancellation.ErrUnclear.
+// do commits one change. If ctx ends before the change has begun, nothing is written. If it
+// ends later, the error is cancellation.ErrUnclear.
 func (c *committer) do(ctx context.Context, w *write) error {
 	if err := errors.Join(c.ready(), ctx.Err()); err != nil {
 		return err
@@ -95,23 +95,22 @@ func (c *committer) do(ctx context.Context, w *write) error {
 	select {
 	case c.queue <- w:
 	case <-ctx.Done():
-		return c.leave(w, ctx.Err())
+		return c.abandon(w, ctx.Err())
 	case <-c.closing:
-		return c.leave(w, ErrClosed)
+		return c.abandon(w, ErrClosed)
 	}
 	select {
 	case <-w.done:
 		return w.err
 	case <-ctx.Done():
-		return c.leave(w, ctx.Err())
+		return c.abandon(w, ctx.Err())
 	case <-c.ended:
-		return c.leave(w, ErrClosed)
+		return c.abandon(w, ErrClosed)
 	}
 }
 
-// change has one change committed and returns its answer. ErrMoved, ErrNoRequest and
-// ErrRepeated are answers too: fn gives them only where it wrote nothing, and the rest of
-// the batch goes on.
+// change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest or
+// ErrRepeated only if it wrote nothing: they do not fail the rest of the batch.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {
@@ -137,22 +136,22 @@ func change[T any](ctx context.Context, c *committer, w *write,
 	return out, nil
 }
 
-// expect counts a write of a request that is under way: until it is settled, which
-// takes c.mu, an absence of the request's row proves nothing.
+// expect counts a write of a request that is under way. Until it is answered, the absence of
+// the request's row proves nothing.
 func (c *committer) expect(w *write) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.doubts[w.id]++
 }
 
-func (c *committer) settled(w *write) {
+func (c *committer) answered(w *write) {
 	if c.doubts[w.id]--; c.doubts[w.id] == 0 {
 		delete(c.doubts, w.id)
 	}
 }
 
-// leave ends a wait early. What has begun by then goes on without its waiter.
-func (c *committer) leave(w *write, reason error) error {
+// abandon ends a wait early. A write that has begun goes on without its caller.
+func (c *committer) abandon(w *write, reason error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
@@ -161,13 +160,13 @@ func (c *committer) leave(w *write, reason error) error {
 	default:
 	}
 	if w.phase.withdraw() {
-		c.settled(w)
+		c.answered(w)
 		return reason
 	}
 	return unclear(reason)
 }
 
-// doubt reports whether the absence of this request may not be final.
+// doubt reports whether a write of this request is under way.
 func (c *committer) doubt(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,7 +180,7 @@ func (c *committer) answer(w *write, err error) {
 		return
 	}
 	w.err = err
-	c.settled(w)
+	c.answered(w)
 	close(w.done)
 }
 

@@ -220,7 +220,7 @@ func TestAPlaceThatAFailedBatchGaveIsFreeWhenItIsRunAgain(t *testing.T) {
 			if runs++; runs == 1 {
 				return errors.New("not yet")
 			}
-			return (&recording{Record: asking(3)}).place(ctx, tx, now) // as another replica may meanwhile
+			return (&recording{Record: asking(3)}).insertOne(ctx, tx, now) // as another replica may meanwhile
 		}})
 	}))
 	queued(t, s, 3)

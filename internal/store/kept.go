@@ -10,7 +10,7 @@ import (
 // mostKept bounds the statements that one connection keeps.
 const mostKept = 128
 
-// keeping opens SQLite connections that keep their statements, so that each connection
+// keeping opens SQLite connections that keep their prepared statements, so that each connection
 // parses a text once. PostgreSQL's driver does that by itself.
 type keeping struct{ driver.Connector }
 
@@ -81,7 +81,7 @@ func (k *keeper) QueryContext(ctx context.Context, text string, args []driver.Na
 	return &rows{found, s}, nil
 }
 
-// statement returns the kept statement of a text, or nil if the text has to run without.
+// statement returns the kept statement of a text, or nil if the text has to run unprepared.
 func (k *keeper) statement(ctx context.Context, text string) (*statement, error) {
 	if s := k.kept[text]; s != nil {
 		if s.reading {
@@ -101,8 +101,7 @@ func (k *keeper) statement(ctx context.Context, text string) (*statement, error)
 	return s, nil
 }
 
-// repeats reports whether a text is one that runs often: not a change of the schema, nor
-// a setting.
+// repeats reports whether a text may run often, unlike changes of the schema or a setting.
 func repeats(text string) bool {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	switch strings.ToLower(word) {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	placeSQL = `select coalesce(max(quota_slot), 0), coalesce(sum(case when quota_slot = $3 then 1 else 0 end), 0)
+	slotSQL = `select coalesce(max(quota_slot), 0), coalesce(sum(case when quota_slot = $3 then 1 else 0 end), 0)
 		from requests where requester = $1 and quota_day = $2`
 	askedSQL = `select coalesce(max(quota_slot), 0) from requests where requester = $1 and quota_day = $2`
 
@@ -23,8 +23,7 @@ const (
 	giveBackSQL      = `update filings set made = made - 1 where hour = $1 and made > 0`
 	forgetFilingsSQL = `delete from filings where hour < $1`
 
-	// An operator's freeze is changed by an operator alone, and an order that ends one freeze
-	// ends no other.
+	// Only an operator changes an operator's freeze. An order to end one freeze ends no other.
 	freezeSQL = `
 		update filing_order set frozen = $1, actor = $2, why = $3, at = $4, number = number + 1
 		where (frozen = 0 or actor not like '` + cancellation.OperatorPrefix + `%' or $2 like '` + cancellation.OperatorPrefix + `%')
@@ -37,7 +36,7 @@ const (
 	repeatsWithin = 24 * time.Hour
 )
 
-// repeatSQL counts a denial that was given before, and by nothing but the submission.
+// repeatSQL counts a repeated submission on the denial that it was given before.
 var repeatSQL = `
 	update requests set repeats = repeats + 1, updated_at = $1
 	where id = (select id from requests
@@ -45,26 +44,27 @@ var repeatSQL = `
 		order by created_at desc limit 1)
 	returning ` + requestColumns
 
-// A POST may be under way of what is being filed; and, until not-after, of what lost one:
-// its owner may not know yet that the lease is over, or the database knows nothing of it.
+// A POST may be under way for a request that is being filed. Until not_after it may be for one
+// whose POST got no answer: the owner of its lease may not know yet that it is over, or the
+// database may know nothing of the POST.
 var underWaySQL = `select ` + requestColumns + ` from requests
 	where ` + isOpen + ` and (state = 'filing'
 		or not_after >= $1 and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `))
 	order by created_at limit 1000`
 
-// Asked is how many places of a day one person has taken.
+// Asked returns the last slot of a day that one person has taken.
 func (s *Store) Asked(ctx context.Context, requester string, day int64) (slot int64, err error) {
 	err = s.read.QueryRowContext(ctx, askedSQL, requester, day).Scan(&slot)
 	return slot, wrap("counting what a person asked for", err)
 }
 
-// moveUp gives the request the next place of its person's day, where another one took
-// its own. It reports whether there is none left.
-func (r *recording) moveUp(ctx context.Context, tx *tx) (full bool, err error) {
+// nextSlot gives the request the next slot of its person's day if another request took its own.
+// It reports whether the day is full.
+func (r *recording) nextSlot(ctx context.Context, tx *tx) (full bool, err error) {
 	if r.Quota.Slot == 0 {
 		return false, nil
 	}
-	last, taken, err := r.placeTaken(ctx, tx)
+	last, taken, err := r.slotTaken(ctx, tx)
 	if err != nil {
 		return false, err
 	}
@@ -77,15 +77,14 @@ func (r *recording) moveUp(ctx context.Context, tx *tx) (full bool, err error) {
 	return full, nil
 }
 
-// placeTaken reports whether another request has this one's place of the day, and the
-// last place that is taken.
-func (r *recording) placeTaken(ctx context.Context, tx *tx) (last int64, taken bool, err error) {
+// slotTaken returns the last slot that is taken, and whether this request's own is.
+func (r *recording) slotTaken(ctx context.Context, tx *tx) (last int64, taken bool, err error) {
 	var same int64
-	err = tx.QueryRowContext(ctx, placeSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&last, &same)
+	err = tx.QueryRowContext(ctx, slotSQL, r.Quota.Requester, r.Quota.Day, r.Quota.Slot).Scan(&last, &same)
 	return last, same > 0, wrap("counting what a person asked for", err)
 }
 
-// deny counts a denial that was given within a day, or inserts it.
+// deny counts a repeat of a denial of the last day, or inserts a new one.
 func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
 	r.begin()
 	if found, err := r.known(ctx, tx); found || err != nil {
@@ -96,12 +95,12 @@ func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellati
 	if !errors.Is(err, cancellation.ErrNoRequest) {
 		return cancellation.Recorded{Request: before}, err
 	}
-	err = r.place(ctx, tx, now)
+	err = r.insertOne(ctx, tx, now)
 	return r.out, err
 }
 
-// TakeFiling counts one filing of this hour, by the database's clock, unless that were
-// more than most.
+// TakeFiling counts a filing against this hour, by the database's clock, unless the hour
+// already has most. next is when the next hour begins.
 func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
 	type answer struct {
 		took bool
@@ -123,8 +122,8 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 	return counted.took, counted.next, wrap("counting a filing", err)
 }
 
-// giveBack takes a filing that surely made nothing out of its hour's count: what SoftLayer
-// does not take, however often it is tried, leaves the hour to others.
+// giveBack takes a filing that certainly made no ticket out of its hour's count. Requests that
+// SoftLayer refuses again and again leave the hour to others.
 func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 	if c.GiveBack.IsZero() {
 		return nil
@@ -133,8 +132,8 @@ func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 	return wrap("giving a filing back", err)
 }
 
-// Freeze orders or ends a freeze. It waits for every transaction that is beginning a
-// filing: when it returns, none begins one any more.
+// Freeze orders or ends a freeze. It waits for every transaction that is beginning a filing:
+// after it returns, none begins one.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		return none, freeze(ctx, tx, now, f)
@@ -158,8 +157,8 @@ func freeze(ctx context.Context, tx *tx, now time.Time, f cancellation.Freeze) e
 	return errors.Join(err, useKey(ctx, tx, f.Key, now))
 }
 
-// anotherFreeze is the refusal of an order against an operator's freeze, or to end a freeze
-// that does not stand.
+// anotherFreeze returns the refusal of an order against an operator's freeze, or to end a
+// freeze that is over.
 func anotherFreeze(ctx context.Context, tx *tx, f cancellation.Freeze) error {
 	stands, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL))
 	switch {
@@ -171,7 +170,7 @@ func anotherFreeze(ctx context.Context, tx *tx, f cancellation.Freeze) error {
 	return &cancellation.OtherFreezeError{Order: stands}
 }
 
-// Frozen reads the last order.
+// Frozen returns the last order.
 func (s *Store) Frozen(ctx context.Context) (cancellation.Freeze, error) {
 	f, err := scanOrder(s.read.QueryRowContext(ctx, frozenSQL))
 	return f, wrap("reading whether filing is frozen", err)
@@ -182,7 +181,7 @@ func scanOrder(from row) (f cancellation.Freeze, err error) {
 	return f, err
 }
 
-// thawed holds the order still until the commit, and fails where filing is frozen.
+// thawed locks the order until the commit. It returns ErrFrozen if filing is frozen.
 func (s *Store) thawed(ctx context.Context, tx *tx) error {
 	var frozen bool
 	if err := tx.QueryRowContext(ctx, mayFileSQL+s.dialect.readLock).Scan(&frozen); err != nil {
@@ -194,7 +193,7 @@ func (s *Store) thawed(ctx context.Context, tx *tx) error {
 	return nil
 }
 
-// UnderWay lists the requests of which a POST may be under way, the oldest first.
+// UnderWay lists the requests for which a POST may be under way, the oldest first.
 func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
 	now, err := s.engine.now(ctx)
 	if err != nil {
@@ -211,7 +210,7 @@ func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
 	return all, wrap("listing what is being filed", err)
 }
 
-// refusalPause is how long the same refusal of the same person is recorded once.
+// refusalPause is how long the same refusal of the same person is recorded only once.
 const refusalPause = time.Hour
 
 // $1 to $4 are an order, $5 the rule that refused it, $6 since when the same refusal counts.
@@ -220,8 +219,8 @@ const refusedOrderSQL = `
 	select cast($1 as bigint), cast($2 as text), cast($3 as text), cast($4 as bigint), cast($5 as text)
 	where not exists (select 1 from filing_orders where actor = $2 and at > $6 and frozen = $1 and refused = $5)`
 
-// NoteRefusedFreeze records an order about filing that a rule refused: of one person, order
-// and rule once an hour.
+// NoteRefusedFreeze records that a rule refused an order: once an hour for the same person,
+// order and rule.
 func (s *Store) NoteRefusedFreeze(ctx context.Context, f cancellation.Freeze, rule string) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		_, err = tx.ExecContext(ctx, refusedOrderSQL, flag(f.Frozen), f.Actor, f.Why, stamp(now), rule, stamp(now.Add(-refusalPause)))

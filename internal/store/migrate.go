@@ -22,16 +22,15 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// ErrNewer says that a newer build has changed the database in a way that this
-// build cannot work with.
+// ErrNewer says that a newer build changed the database so that this build cannot use it.
 var ErrNewer = errors.New("the database was made by a newer build that this one cannot work beside")
 
-// migrationTries is how often a process tries one step: if several start at once on one
-// file, all but the first find the step done, fail, and go on from there.
+// migrationTries is how often a process tries one step. If several start at once on one file,
+// all but the first find the step done, fail, and go on from there.
 const migrationTries = 10
 
-// migrate brings an older database up to date. A newer one is left as it is: an old build
-// may run beside a new one as long as the new one's migrations say so.
+// migrate brings an older database up to date and leaves a newer one as it is: an old build may
+// run alongside a new one if the new one's migrations allow it.
 func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 	ours, err := newest(of)
 	if err != nil {
@@ -59,7 +58,7 @@ func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 	return err
 }
 
-// newest is the version to which this build's migrations lead.
+// newest returns the version that this build's migrations lead to.
 func newest(of dialect) (version int64, err error) {
 	steps, err := fs.Glob(migrations, "migrations/"+of.folder+"/*.sql")
 	if err != nil {
@@ -75,7 +74,7 @@ func newest(of dialect) (version int64, err error) {
 	return version, nil
 }
 
-// versionOf is a database's version; 0 where nothing was ever migrated.
+// versionOf returns a database's version, 0 if nothing was ever migrated.
 func versionOf(ctx context.Context, db *sql.DB) (version int64, err error) {
 	err = db.QueryRowContext(ctx, `select coalesce(max(version_id), 0) from goose_db_version`).Scan(&version)
 	if noSuchTable(err) {
@@ -113,8 +112,8 @@ func migrationsOf(ctx context.Context, db *sql.DB, of dialect) (*goose.Provider,
 	return provider, nil
 }
 
-// lockOf lets one process at a time migrate a schema; the others ask each second, for a
-// minute.
+// lockOf returns the lock with which one process at a time migrates a schema. The others try
+// each second, for a minute.
 func lockOf(ctx context.Context, db *sql.DB) (lock.SessionLocker, error) {
 	var id int64
 	err := db.QueryRowContext(ctx, `select hashtextextended('cancel-server migrations of ' || current_schema(), 0)`).Scan(&id)
@@ -148,8 +147,7 @@ func (b Binding) String() string {
 	return fmt.Sprintf("Slack app %q in team %q with SoftLayer account %q at %q", b.App, b.Team, b.Account, b.Endpoint)
 }
 
-// BindingError says that the database belongs to another pair than the one that
-// was about to use it.
+// BindingError says that the database belongs to another Slack app or SoftLayer account.
 type BindingError struct {
 	Stored Binding // whose the database is
 	Given  Binding // who wanted to use it
@@ -160,10 +158,10 @@ func (e *BindingError) Error() string {
 	return fmt.Sprintf("the database belongs to %s; it cannot be used for %s", e.Stored, e.Given)
 }
 
-// ErrUnserved says that a database belongs to nobody: a bot binds it before it serves.
+// ErrUnserved says that no bot has bound the database, as each does before it serves.
 var ErrUnserved = errors.New("no bot has ever served from it")
 
-// bound is the binding as it stands in the database, with what was made along with it.
+// bound is the binding as the database has it, with what was made along with it.
 type bound struct {
 	Binding
 	installation string
@@ -177,9 +175,9 @@ const (
 	boundSQL = `select app, team, account, endpoint, installation, hmac_key from binding`
 )
 
-// Bind ties a new database to b, and makes the installation's id and HMAC key, all in
-// one transaction; the first process wins, and each uses what it reads back. A
-// database that is bound to something else gives a *[BindingError].
+// Bind binds a new database to b, and makes the installation's id and HMAC key, in one
+// transaction. The first process wins, and each uses what it reads back. The error is a
+// *[BindingError] if the database is bound to something else.
 func (s *Store) Bind(ctx context.Context, b Binding) error {
 	stored, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bound, error) {
 		return bindOnce(ctx, tx, b, now)
@@ -210,8 +208,8 @@ func scanBound(from row) (b bound, err error) {
 	return b, err
 }
 
-// learnBinding reads whose a database is, of which nothing is known yet: its tables may be
-// another program's, or none.
+// learnBinding reads the binding of a database whose tables may be missing, or another
+// program's.
 func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
 	stored, err := scanBound(db.QueryRowContext(ctx, boundSQL))
 	switch {
@@ -224,8 +222,7 @@ func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// noSuchTable says whether a statement failed because the database has not its tables, or
-// not its columns.
+// noSuchTable reports whether a statement failed because a table or a column is missing.
 func noSuchTable(err error) bool {
 	if refused, answered := errors.AsType[*pgconn.PgError](err); answered {
 		return refused.Code == "42P01" || refused.Code == "42703"
@@ -233,8 +230,8 @@ func noSuchTable(err error) bool {
 	return code(err) == sqlite3.SQLITE_ERROR
 }
 
-// Binding is whose the database is; nobody's before this process has bound itself, or
-// opened beside.
+// Binding returns what the database belongs to. It is zero before [Store.Bind], except in mode
+// [Beside].
 func (s *Store) Binding() Binding {
 	if b := s.bound.Load(); b != nil {
 		return b.Binding
@@ -242,8 +239,8 @@ func (s *Store) Binding() Binding {
 	return Binding{}
 }
 
-// Installation is the id that was made at the first [Store.Bind]; "" before this
-// process has bound itself, or opened beside.
+// Installation returns the id that was made at the first [Store.Bind]. It is "" before
+// [Store.Bind], except in mode [Beside].
 func (s *Store) Installation() string {
 	if b := s.bound.Load(); b != nil {
 		return b.installation
@@ -251,8 +248,8 @@ func (s *Store) Installation() string {
 	return ""
 }
 
-// HMACKey is the installation's own secret of 32 bytes; nil before this process has
-// bound itself, or opened beside.
+// HMACKey returns the installation's own secret of 32 bytes. It is nil before [Store.Bind],
+// except in mode [Beside].
 func (s *Store) HMACKey() []byte {
 	if b := s.bound.Load(); b != nil {
 		return bytes.Clone(b.key)

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// responseLife is how long Slack honours a response_url
+// responseLife is how long Slack accepts a response_url
 // (docs.slack.dev/interactivity/handling-user-interaction#message_responses).
 const responseLife = 30 * time.Minute
 
@@ -21,14 +21,14 @@ const (
 		update notices set response_url = '', response_url_until = null
 		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
 
-	// Nobody can tell what cannot be read; as something owed it is overdue before long.
+	// A notice that cannot be read stays owed, and is overdue before long.
 	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
 )
 
 var (
 	noticesSQL = `select ` + noticeColumns + ` from notices where request_id = $1 order by kind`
 
-	// What is owed first is the request as it stands.
+	// A new notice owes the request as it is.
 	oweSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
 		select id, $2, 1, '', null, version, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
 		where id = $1 on conflict do nothing`
@@ -47,7 +47,7 @@ var (
 		returning ` + noticeColumns
 )
 
-// A build tells of no state and no row format that it does not know.
+// A build delivers no state and no row format that it does not know.
 var (
 	isKnown = fmt.Sprintf(`exists (select 1 from requests where id = request_id and format <= %d and state in (%s))`,
 		cancellation.Format, quoted(cancellation.States()))
@@ -66,7 +66,7 @@ func (d dialect) claimNoticeSQL() string {
 		returning ` + noticeColumns
 }
 
-// quoted are the states as SQL writes them in a list.
+// quoted returns the states as a list in SQL.
 func quoted(states []cancellation.State) string {
 	var words []string
 	for _, state := range states {
@@ -92,7 +92,7 @@ func scanNotice(from row) (cancellation.Notice, error) {
 	return n.Notice, nil
 }
 
-// responseEnd is when a response_url is erased: at the end of its life at the latest.
+// responseEnd returns when to erase a response_url: at the end of its life at the latest.
 func responseEnd(p cancellation.Place, now time.Time) time.Time {
 	latest := now.Add(responseLife)
 	switch {
@@ -104,9 +104,8 @@ func responseEnd(p cancellation.Place, now time.Time) time.Time {
 	return p.ResponseURLUntil
 }
 
-// ClaimNotice takes the notice that has been due the longest, and erases on its way
-// every response_url whose life is over. One that cannot be read holds up nobody
-// behind it.
+// ClaimNotice leases the notice that has been due the longest, and erases every response_url
+// whose life is over. A notice that cannot be read holds up no other.
 func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
 	n cancellation.Notice, found bool, next time.Time, err error,
 ) {
@@ -126,7 +125,7 @@ func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Durati
 	return n, n.RequestID != "", next, wrap("claiming a notice", err)
 }
 
-// claimNotice gives the zero Notice where none is due: what it erased stays erased.
+// claimNotice returns the zero Notice if none is due. What it erased stays erased.
 func claimNotice(ctx context.Context, tx *tx, claimNoticeSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Notice, error) {
 	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
 		return cancellation.Notice{}, fmt.Errorf("erasing response_urls: %w", err)
@@ -145,9 +144,8 @@ func claimNotice(ctx context.Context, tx *tx, claimNoticeSQL string, now time.Ti
 	}
 }
 
-// ApplyNotice stores what became of a notice. [cancellation.ErrMoved]: the row is not
-// at n.Version any more. An empty response_url erases the stored one; none is ever
-// put back.
+// ApplyNotice stores what became of a notice. It returns [cancellation.ErrMoved] if the row has
+// left n.Version. An empty response_url erases the stored one; none is ever put back.
 func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
 	stored, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
 		return applyNotice(ctx, tx, now, n, keep)
@@ -168,7 +166,7 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 	return stored, err
 }
 
-// Owe owes a notice of this kind, due now. It reports whether there was none.
+// Owe adds a notice of this kind, due now. It reports whether there was none.
 func (s *Store) Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error) {
 	first, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
 		return owe(ctx, tx, requestID, cancellation.Notice{Kind: kind, Place: to, Due: now})
@@ -189,7 +187,7 @@ func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (
 	return made > 0, err
 }
 
-// Notices lists a request's notices. One whose place cannot be read is listed without it.
+// Notices lists a request's notices, without a place that cannot be read.
 func (s *Store) Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error) {
 	rows, err := s.read.QueryContext(ctx, noticesSQL, requestID)
 	if err != nil {

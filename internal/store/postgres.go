@@ -78,9 +78,8 @@ func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
 var momentSQL = `select ` + serverTime + `, pg_current_xact_id()::text, ` + historySQL + `, ` + identitySQL + `,
 	(select identity from binding)`
 
-// moment also finds out whether this is still the database that it was: identity is the
-// server's, and known what it was when somebody last looked, null while the database is
-// bound to nobody.
+// moment also finds out whether the database is still the one that it was. identity is the
+// server's now. known is what a process saw last, null while the database is not bound.
 func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time, begun mark, err error) {
 	asked := time.Now()
 	var identity string
@@ -92,32 +91,32 @@ func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time,
 	if e.clock != nil {
 		now = inMillis(e.clock())
 	}
-	e.met(identity, asked)
+	e.connectedTo(identity, asked)
 	e.writing.Add(1)
 	begun.ended = sync.OnceFunc(func() { e.writing.Add(-1) })
 	if known.Valid && known.String != identity {
-		err = e.attend(ctx, tx, identity, now)
+		err = e.changedServer(ctx, tx, identity, now)
 	}
 	return now, begun, wrap("looking at the database's identity", err)
 }
 
-// meaning: a statement that failed, or lost its connection, wrote nothing, since its
-// transaction is never committed. A commit that lost it may have been done.
+// meaning knows that a statement that failed, or lost its connection, wrote nothing: its
+// transaction is never committed. A commit that lost its connection may have been done.
 // The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func (e *postgresEngine) meaning(err error, committing bool) meaning {
 	refused, answered := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case answered && refused.Code == "25006": // the session may only read by now: on a new one, which may lead elsewhere
+	case answered && refused.Code == "25006": // the session has become read-only: a new one may lead to another server
 		e.doubted.Store(true)
 		return again
-	case answered && (strings.HasPrefix(refused.Code, "40") || refused.Code == "55P03"): // rolled back for another, or a lock
+	case answered && (strings.HasPrefix(refused.Code, "40") || refused.Code == "55P03"): // rolled back for another transaction, or a lock
 		return again
 	case answered && !strings.HasPrefix(refused.Code, "57P") && !strings.HasPrefix(refused.Code, "08"):
 		return definite
 	case committing:
 		return unanswered
 	}
-	return again // the connection is lost: on a new one
+	return again // the connection is lost: a new one may do
 }
 
 // outcomePause is the time between two questions about a commit that is still under way.
@@ -144,14 +143,14 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 	}
 }
 
-// In another history the transaction may lie in the future, which is an error.
+// In another history the transaction may be in the future, which is an error.
 const statusSQL = `select history, case when history = $2 then coalesce(pg_xact_status($1::text::xid8), '') else '' end
 	from (select ` + historySQL + ` as history) as here`
 
 var errHistory = errors.New("the database has another history than the one that was written to")
 
-// status is "in progress", "committed" or "aborted", by the primary of now, if that has the
-// history in which it began: an old primary may have what the new one lost.
+// status returns "in progress", "committed" or "aborted" from the present primary, if that has
+// the history in which the transaction began: an old primary may have what the new one lost.
 func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 	if err := e.prove(ctx, time.Now()); err != nil {
 		return "", err
@@ -164,10 +163,10 @@ func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 	return status, err
 }
 
-// attend takes note of another identity, and has what is unfinished read SoftLayer's books
-// before its next POST. It belongs to the transaction that found it, before anything else
-// is written.
-func (e *postgresEngine) attend(ctx context.Context, tx *sql.Tx, identity string, now time.Time) error {
+// changedServer records another identity, and makes unfinished requests read SoftLayer's
+// tickets before their next POST. It runs in the transaction that found the change, before
+// anything else is written.
+func (e *postgresEngine) changedServer(ctx context.Context, tx *sql.Tx, identity string, now time.Time) error {
 	var before string
 	if err := tx.QueryRowContext(ctx, `select identity from binding for update`).Scan(&before); err != nil {
 		return err
@@ -178,12 +177,12 @@ func (e *postgresEngine) attend(ctx context.Context, tx *sql.Tx, identity string
 	var err error
 	history, _, _ := strings.Cut(identity, " ")
 	switch was, _, _ := strings.Cut(before, " "); was {
-	case "": // just bound: there is nothing yet
+	case "": // just bound: no requests yet
 	case history:
-		e.log.Info("the database server has restarted: what is unfinished reads SoftLayer's books first")
+		e.log.Info("the database server has restarted: unfinished requests read SoftLayer's tickets before they are filed")
 		err = recheck(ctx, tx, readOnce, time.Time{})
-	default: // what was committed last may be lost: a POST of which nothing is known may still be under way
-		e.log.Warn("the database has another history, by a failover or a restored backup: what is unfinished settles first", "was", was, "is", history)
+	default: // the last commits may be lost: a POST that the database does not know of may be under way
+		e.log.Warn("the database has another history, after a failover or a restored backup: unfinished requests settle before they are filed", "before", was, "now", history)
 		err = recheck(ctx, tx, readSettled, now.Add(e.postTimeout))
 	}
 	if err != nil {

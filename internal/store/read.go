@@ -17,10 +17,10 @@ var (
 		where server_id = $1 and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck', 'filed')`
 )
 
-// Request reads a request by id. [cancellation.ErrNoRequest] proves that there is
-// none: where a write of it is under way, whoever waits for that, the read comes after
-// it, and where absence proves nothing the error is [cancellation.ErrUnclear]. What comes
-// with [cancellation.ErrUnreadable] lacks what was asked for.
+// Request reads a request by id. [cancellation.ErrNoRequest] proves that there is none: the
+// read comes after any write of it that is under way, and if absence proves nothing the error
+// is also [cancellation.ErrUnclear]. A request that comes with [cancellation.ErrUnreadable]
+// lacks its documents.
 func (s *Store) Request(ctx context.Context, id string) (cancellation.Request, error) {
 	r, err := s.readInTurn(ctx, id)
 	if errors.Is(err, cancellation.ErrNoRequest) {
@@ -33,7 +33,7 @@ func (s *Store) Request(ctx context.Context, id string) (cancellation.Request, e
 }
 
 func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request, error) {
-	doubt := s.committer.doubt(id) // asked first: what was answered before this is seen by the read
+	doubt := s.committer.doubt(id) // asked first: the read sees every write that was answered before
 	r, err := s.one(ctx, requestSQL, id)
 	if !doubt || !errors.Is(err, cancellation.ErrNoRequest) {
 		return r, err
@@ -44,8 +44,8 @@ func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request
 		})
 }
 
-// ByRef reads a request by its short reference, like 7F3K-2QXD. What comes with
-// [cancellation.ErrUnreadable] lacks what was asked for.
+// ByRef reads a request by its short reference, such as 7F3K-2QXD. A request that comes with
+// [cancellation.ErrUnreadable] lacks its documents.
 func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
 	r, err := s.one(ctx, byRefSQL, short)
 	if err != nil {
@@ -54,8 +54,8 @@ func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, 
 	return r, nil
 }
 
-// Live reads the request that holds a server. What comes with
-// [cancellation.ErrUnreadable] lacks what was asked for.
+// Live reads the request that holds a server. A request that comes with
+// [cancellation.ErrUnreadable] lacks its documents.
 func (s *Store) Live(ctx context.Context, server int64) (cancellation.Request, error) {
 	r, err := s.one(ctx, liveSQL, server)
 	if err != nil {
@@ -64,16 +64,16 @@ func (s *Store) Live(ctx context.Context, server int64) (cancellation.Request, e
 	return r, nil
 }
 
-// one reads one request. ErrNoRequest: it is not in the database that is written to.
+// one reads one request. It returns ErrNoRequest if the database that is written to has none.
 func (s *Store) one(ctx context.Context, query string, key any) (r cancellation.Request, err error) {
-	err = s.engine.surely(ctx, func() error {
+	err = s.engine.confirmAbsence(ctx, func() error {
 		r, err = scanRequest(s.read.QueryRowContext(ctx, query, key))
 		return err
 	})
 	return r, err
 }
 
-// List lists requests in these states, or in any, the newest first, most at most.
+// List lists requests in these states, or in any, the newest first, at most most of them.
 func (s *Store) List(ctx context.Context, states []cancellation.State, most int) ([]cancellation.Request, error) {
 	where := ""
 	args := []any{most}
@@ -96,24 +96,23 @@ func (s *Store) List(ctx context.Context, states []cancellation.State, most int)
 	return all, wrap("listing requests", err)
 }
 
-// Count is how many requests stand in one state and row format.
+// Count is how many requests are in one state and row format.
 type Count struct {
 	State  cancellation.State
 	Format int
 	N      int
 }
 
-// isOpen is word for word the condition of the index requests_open. SQLite uses that one
-// only where it stands so in a query (https://www.sqlite.org/partialindex.html), and
-// without it reads every request that has ended.
+// isOpen is word for word the condition of the index requests_open. SQLite uses that index only
+// if a query has the same words (https://www.sqlite.org/partialindex.html), and otherwise
+// reads every request that has ended.
 const isOpen = `state not in ('filed', 'denied', 'declined', 'expired', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
 
 const countsSQL = `select state, format, count(*) from requests where ` + isOpen + `
 	group by state, format order by state, format`
 
-// Counts counts the requests that are not at rest: those that are worked on or stuck,
-// and those in states or formats that only another build knows. It stays fast however
-// many requests have ended.
+// Counts counts the requests that have not ended, also in states and formats that only another
+// build knows. It stays fast however many have ended.
 func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 	rows, err := s.read.QueryContext(ctx, countsSQL)
 	if err != nil {
@@ -125,7 +124,7 @@ func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 	return counts, wrap("counting requests", err)
 }
 
-// A request is overdue in these states, or where its result is owed.
+// A request is overdue in these states, or if its result is owed.
 const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
 
 var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
@@ -137,8 +136,8 @@ var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from request
 
 const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
 
-// Overdue lists what has taken longer than age, the oldest first: at most so many of those
-// that come after one, or of all where that is the zero Request.
+// Overdue lists requests that have taken longer than age, the oldest first: at most most of
+// those after one request, or of all if that is the zero Request.
 func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellation.Request, most int) ([]cancellation.Overdue, error) {
 	now, err := s.engine.now(ctx)
 	if err != nil {
@@ -156,7 +155,7 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellati
 	return all, wrap("listing what is overdue", err)
 }
 
-// createdAfter is before every request for the zero Request.
+// createdAfter returns when a request was created, and for the zero Request a time before all.
 func createdAfter(r cancellation.Request) int64 {
 	if r.ID == "" {
 		return -1

@@ -12,26 +12,25 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// redraws bounds how often a reference whose short form is taken is drawn again. One
-// in 2^40 is; so a second time is a fault in the drawing.
+// redraws bounds how often a reference whose short form is taken is drawn again. One in 2^40
+// is taken, so a second time is a fault in the drawing.
 const redraws = 4
 
-// recording is one Record on its way into the database. A run may give it another place
-// of the day, or another reference.
+// recording is one Record on its way into the database. A run may give it another slot of the
+// day, or another reference.
 type recording struct {
 	cancellation.Record
 	given cancellation.Record
 	out   cancellation.Recorded
 }
 
-// begin forgets what an earlier run tried, which was undone.
+// begin forgets what an earlier run changed.
 func (r *recording) begin() { *r = recording{Record: r.given, given: r.given} }
 
-// Record stores a new request with its event and notice, and ends the one whose
-// place it takes, if its id is not there yet and no live request holds its server. A
-// reference whose short form is taken is replaced by a new one: use the one that
-// comes back. A request of a state that the worker works in and with no due time is
-// due now.
+// Record stores a new request with its event and notices, and ends the request that it
+// replaces, if its id is new and no live request holds its server. It replaces a reference
+// whose short form is taken: use the one that it returns. A request in a state that the worker
+// works in, with no due time, is due now.
 func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellation.Recorded, error) {
 	r := &recording{Record: rec, given: rec}
 	if err := r.check(); err != nil {
@@ -73,11 +72,10 @@ func (r *recording) check() error {
 	return checkChange(*r.Ending)
 }
 
-// insertRecords inserts a batch of new requests in one statement. What was there
-// already, or may not be, is answered row by row, as is what has a place beyond the day's
-// last one.
+// insertRecords inserts a batch of new requests in few statements. Requests that exist already,
+// that conflict, or whose slot is beyond the day's last one are then tried one by one.
 func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording) error {
-	first := map[string]bool{} // by id: the same submission may stand in the batch twice
+	first := map[string]bool{} // by id: the batch may have the same submission twice
 	var fresh, rest []*recording
 	for _, r := range all {
 		r.begin()
@@ -96,15 +94,15 @@ func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording)
 		rest = append(rest, refused...)
 	}
 	for _, r := range rest {
-		if err := r.place(ctx, tx, now); err != nil {
+		if err := r.insertOne(ctx, tx, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeOver ends the older request and inserts the new one. A second delivery finds
-// the new one there, whatever has become of the older.
+// takeOver ends the older request and inserts the new one. A second delivery finds the new one,
+// whatever became of the older.
 func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancellation.Recorded, error) {
 	r.begin()
 	if found, err := r.known(ctx, tx); found || err != nil {
@@ -119,10 +117,10 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 	if err != nil {
 		return cancellation.Recorded{}, fmt.Errorf("ending request %s: %w", r.Ending.From.Ref.Short(), err)
 	}
-	if err := r.place(ctx, tx, now); err != nil {
+	if err := r.insertOne(ctx, tx, now); err != nil {
 		return cancellation.Recorded{}, err
 	}
-	if r.out.Full { // what was ended would stay so with nothing in its place
+	if r.out.Full { // the older would be ended, and nothing would replace it
 		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
 	}
 	if r.out.Held != nil {
@@ -132,8 +130,8 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 	return r.out, nil
 }
 
-// place inserts one request, or finds out why it cannot be.
-func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
+// insertOne inserts one request, or finds out why it cannot.
+func (r *recording) insertOne(ctx context.Context, tx *tx, now time.Time) error {
 	for range redraws {
 		if found, err := r.known(ctx, tx); found || err != nil {
 			return err
@@ -141,7 +139,7 @@ func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
 		if found, err := r.held(ctx, tx); found || err != nil {
 			return err
 		}
-		if found, err := r.moveUp(ctx, tx); found || err != nil {
+		if found, err := r.nextSlot(ctx, tx); found || err != nil {
 			return err
 		}
 		refused, err := insertFresh(ctx, tx, now, []*recording{r})
@@ -155,7 +153,7 @@ func (r *recording) place(ctx context.Context, tx *tx, now time.Time) error {
 	return fmt.Errorf("drawing a reference: %d of them were taken", redraws)
 }
 
-// known reports whether the id is there already, and answers with that row.
+// known reports whether the id exists already, and takes that row for its answer.
 func (r *recording) known(ctx context.Context, tx *tx) (bool, error) {
 	existing, err := scanRequest(tx.QueryRowContext(ctx, requestSQL, r.Request.ID))
 	if errors.Is(err, cancellation.ErrNoRequest) {
@@ -165,7 +163,7 @@ func (r *recording) known(ctx context.Context, tx *tx) (bool, error) {
 	return err == nil, err
 }
 
-// held reports whether another live request holds the server, and answers with that.
+// held reports whether another live request holds the server, and takes that for its answer.
 func (r *recording) held(ctx context.Context, tx *tx) (bool, error) {
 	if !r.Request.State.Live() {
 		return false, nil
@@ -178,13 +176,13 @@ func (r *recording) held(ctx context.Context, tx *tx) (bool, error) {
 	return err == nil, err
 }
 
-// redraw replaces a reference whose short form is taken. Where it is not, the server
-// is held by a request in a state that only a newer build knows.
+// redraw replaces a reference whose short form is taken. If it is not, a request in a state
+// that only a newer build knows holds the server.
 func (r *recording) redraw(ctx context.Context, tx *tx) error {
 	var other string
 	err := tx.QueryRowContext(ctx, `select id from requests where short_ref = $1`, r.Request.Ref.Short()).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) && r.Quota.Slot > 0 {
-		if _, taken, err := r.placeTaken(ctx, tx); taken || err != nil { // by another replica, just now
+		if _, taken, err := r.slotTaken(ctx, tx); taken || err != nil { // by another replica, just now
 			return err
 		}
 	}
@@ -199,8 +197,8 @@ func (r *recording) redraw(ctx context.Context, tx *tx) error {
 	return nil
 }
 
-// chunk is how many rows one statement inserts at most. SQLite looks named parameters
-// up one by one, so that more of them cost more than they save.
+// chunk is how many rows one statement inserts at most. SQLite looks up named parameters one by
+// one, so that more of them cost more than they save.
 const chunk = 8
 
 // chunks cuts new requests into statements of few lengths, so that they can be prepared.
@@ -222,8 +220,8 @@ var (
 	insertNoticesSQL  = `insert into notices (` + insertedNoticeColumns.names() + `) values `
 )
 
-// insertFresh inserts requests of different ids with their events and notices, one
-// statement for each kind of row. It returns those that some unique key refused.
+// insertFresh inserts requests of different ids with their events and notices, by one statement
+// for each table. It returns those that a unique key refused.
 func insertFresh(ctx context.Context, tx *tx, now time.Time, all []*recording) (refused []*recording, err error) {
 	if len(all) == 0 {
 		return nil, nil
@@ -302,8 +300,8 @@ func insertNotices(ctx context.Context, tx *tx, fresh []*recording, now time.Tim
 	return wrap("inserting notices", err)
 }
 
-// dueAt is when the worker looks at a request: one that it has work with is never
-// without a time, or nobody would ever look.
+// dueAt returns when the worker has to look at a request. One that it works on always has a
+// time.
 func dueAt(r cancellation.Request, now time.Time) time.Time {
 	if r.Due.IsZero() && slices.Contains(cancellation.WorkStates(), r.State) {
 		return now
@@ -311,7 +309,7 @@ func dueAt(r cancellation.Request, now time.Time) time.Time {
 	return r.Due
 }
 
-// asStored is a new request as a later read gives it.
+// asStored returns a new request as a later read returns it.
 func asStored(r cancellation.Request, now time.Time) cancellation.Request {
 	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = cancellation.Format, 1, now, now, now
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}

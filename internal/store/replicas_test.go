@@ -183,7 +183,7 @@ func TestWhatIsDueAndHeldUpByAnothersTransactionIsLookedForAgainSoon(t *testing.
 	_, found, next, err := all.next().Claim(t.Context(), "worker", lease)
 	require.NoError(t, err)
 	require.False(t, found)
-	assert.Equal(t, all.clock.time().Add(beatenPause), next, "and not after the whole time between two looks")
+	assert.Equal(t, all.clock.time().Add(retryPause), next, "and not after the whole time between two looks")
 	require.NoError(t, other.Rollback())
 	assert.Equal(t, r.ID, claimed(t, all.next(), "worker").ID)
 }

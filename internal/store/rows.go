@@ -84,7 +84,7 @@ func number[R any, N ~int | ~int64](name string, field func(*R) *N) column[R] {
 	return column[R]{name, func(r *R) any { return int64(*field(r)) }, func(r *R) any { return field(r) }}
 }
 
-func moment[R any](name string, field func(*R) *time.Time) column[R] {
+func timestamp[R any](name string, field func(*R) *time.Time) column[R] {
 	return column[R]{name, func(r *R) any { return stamp(*field(r)) }, func(r *R) any { return (*stamp)(field(r)) }}
 }
 
@@ -113,8 +113,8 @@ var (
 		number("format", func(r *requestRow) *int { return &r.Format }),
 		text("submission", func(r *requestRow) *string { return &r.submission }),
 		number("version", func(r *requestRow) *int64 { return &r.Version }),
-		moment("created_at", func(r *requestRow) *time.Time { return &r.CreatedAt }),
-		moment("state_at", func(r *requestRow) *time.Time { return &r.Since }),
+		timestamp("created_at", func(r *requestRow) *time.Time { return &r.CreatedAt }),
+		timestamp("state_at", func(r *requestRow) *time.Time { return &r.Since }),
 	}
 	// stepColumns are what a step may change.
 	stepColumns = columns[requestRow]{
@@ -123,24 +123,24 @@ var (
 		text("reason_detail", func(r *requestRow) *string { return &r.Why.Detail }),
 		text("reason_by", func(r *requestRow) *string { return &r.Why.By }),
 		text("decision", func(r *requestRow) *string { return &r.decision }),
-		moment("due", func(r *requestRow) *time.Time { return &r.Due }),
+		timestamp("due", func(r *requestRow) *time.Time { return &r.Due }),
 		number("attempts", func(r *requestRow) *int { return &r.Attempts }),
 		number("posts", func(r *requestRow) *int { return &r.Posts }),
 		number("lost_posts", func(r *requestRow) *int { return &r.LostPosts }),
 		number("posts_allowed", func(r *requestRow) *int { return &r.PostsAllowed }),
-		moment("not_after", func(r *requestRow) *time.Time { return &r.NotAfter }),
-		moment("clean_since", func(r *requestRow) *time.Time { return &r.CleanSince }),
+		timestamp("not_after", func(r *requestRow) *time.Time { return &r.NotAfter }),
+		timestamp("clean_since", func(r *requestRow) *time.Time { return &r.CleanSince }),
 		number("evidence", func(r *requestRow) *int64 { return &r.Evidence }),
 		number("recheck", func(r *requestRow) *cancellation.Recheck { return &r.Recheck }),
 		number("ticket_id", func(r *requestRow) *int64 { return &r.Ticket.ID }),
 		text("ticket_number", func(r *requestRow) *string { return &r.Ticket.Number }),
-		moment("updated_at", func(r *requestRow) *time.Time { return &r.UpdatedAt }),
+		timestamp("updated_at", func(r *requestRow) *time.Time { return &r.UpdatedAt }),
 		text("approvals", func(r *requestRow) *string { return &r.approvals }),
 		text("ended_by", func(r *requestRow) *string { return &r.endedBy }),
-		moment("expires_at", func(r *requestRow) *time.Time { return &r.ExpiresAt }),
-		moment("undo_until", func(r *requestRow) *time.Time { return &r.UndoUntil }),
+		timestamp("expires_at", func(r *requestRow) *time.Time { return &r.ExpiresAt }),
+		timestamp("undo_until", func(r *requestRow) *time.Time { return &r.UndoUntil }),
 		yesNo("reminded", func(r *requestRow) *bool { return &r.Reminded }),
-		moment("sent_at", func(r *requestRow) *time.Time { return &r.SentAt }),
+		timestamp("sent_at", func(r *requestRow) *time.Time { return &r.SentAt }),
 	}
 	// keyColumns are found by, and read by nobody.
 	keyColumns = columns[requestRow]{
@@ -243,7 +243,7 @@ var (
 		text("kind", func(n *noticeRow) *cancellation.NoticeKind { return &n.Kind }),
 		number("version", func(n *noticeRow) *int64 { return &n.Version }),
 		text("response_url", func(n *noticeRow) *string { return &n.url }),
-		moment("response_url_until", func(n *noticeRow) *time.Time { return &n.until }),
+		timestamp("response_url_until", func(n *noticeRow) *time.Time { return &n.until }),
 	}
 	// deliveryColumns are what a delivery may change.
 	deliveryColumns = columns[noticeRow]{
@@ -255,7 +255,7 @@ var (
 		yesNo("posting", func(n *noticeRow) *bool { return &n.Posting }),
 		number("posts", func(n *noticeRow) *int { return &n.Posts }),
 		number("attempts", func(n *noticeRow) *int { return &n.Attempts }),
-		moment("due", func(n *noticeRow) *time.Time { return &n.Due }),
+		timestamp("due", func(n *noticeRow) *time.Time { return &n.Due }),
 	}
 	owedColumns = columns[noticeRow]{
 		writeOnly("owed", func(*noticeRow) any { return 0 }), // the version that has to be shown
@@ -277,7 +277,7 @@ type eventRow struct {
 // The columns of events.
 var (
 	readEventColumns = columns[eventRow]{
-		moment("at", func(e *eventRow) *time.Time { return &e.At }),
+		timestamp("at", func(e *eventRow) *time.Time { return &e.At }),
 		text("kind", func(e *eventRow) *string { return &e.Kind }),
 		text("actor", func(e *eventRow) *string { return &e.Actor }),
 		text("from_state", func(e *eventRow) *cancellation.State { return &e.From }),

@@ -16,9 +16,9 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// sessionSettings hold in each session, whatever the server, the database or the role has
-// as its default. The limits see to it that a process that is suspended, or cut off, does
-// not hold up the others: https://www.postgresql.org/docs/current/runtime-config-client.html.
+// sessionSettings replace the defaults of the server, the database and the role in each
+// session. The limits keep a process that is suspended or cut off from holding up the others:
+// https://www.postgresql.org/docs/current/runtime-config-client.html.
 var sessionSettings = map[string]string{
 	"default_transaction_isolation":       "read committed", // what the locks of the statements rest on
 	"statement_timeout":                   "10s",
@@ -27,17 +27,17 @@ var sessionSettings = map[string]string{
 }
 
 const (
-	// sessionAge is how old a session grows. A name, an address or a proxy may lead to
-	// another server by then, and an old primary that was not stopped keeps its sessions.
+	// sessionAge is how long a session lives. After that a name, an address or a proxy may lead
+	// to another server, and an old primary that was not stopped keeps its sessions.
 	sessionAge = time.Minute
-	// connectTime is how long one host may take to let a session in, where the URL does not say.
+	// connectTime is how long a connection to one host may take, unless the URL says.
 	connectTime = 5 * time.Second
 )
 
-// historySQL changes where the database may have lost what it had committed: a standby
-// was promoted or a backup replayed to an earlier point (both begin a timeline), or the
-// tables were made anew. startSQL changes at each start of the server, before which a
-// copy of its disk may have been put back. Both together are one server's alone.
+// historySQL changes if the database may have lost commits: after the promotion of a standby or
+// the replay of a backup to an earlier point (both begin a timeline), and if the tables were
+// made again. startSQL changes at each start of the server, before which a copy of its disk
+// may have been put back. Both together identify one server.
 const (
 	historySQL = `concat_ws('/', substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('requests')::oid)`
 	startSQL   = `extract(epoch from pg_postmaster_start_time())::text`
@@ -45,14 +45,14 @@ const (
 	identitySQL = historySQL + ` || ' ' || ` + startSQL
 )
 
-// proveSQL makes a session keep what it commits, and says what it is connected to.
+// proveSQL makes the session's commits durable, and returns what it is connected to.
 const proveSQL = `
 	select pg_is_in_recovery()::text, current_setting('transaction_read_only'), current_setting('fsync'),
 		set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false),
 		case when pg_is_in_recovery() then '' else ` + identitySQL + ` end`
 
-// prove refuses a new session in which nothing can be written, or whose commits are no
-// promise. Where the URL names several hosts, the next one is tried.
+// prove refuses a new session that cannot write, or whose commits are not durable. If the URL
+// names several hosts, the next one is tried.
 func prove(ctx context.Context, session *pgconn.PgConn) error {
 	answer := session.ExecParams(ctx, proveSQL, nil, nil, nil, nil).Read()
 	if answer.Err != nil {
@@ -73,13 +73,13 @@ func prove(ctx context.Context, session *pgconn.PgConn) error {
 
 const identityKey = "identity"
 
-// identityOf is the server's that a proven session is connected to.
+// identityOf returns the identity of the server that a proven session is connected to.
 func identityOf(session *pgx.Conn) string {
 	identity, _ := session.PgConn().CustomData()[identityKey].(string)
 	return identity
 }
 
-// sessionsOf reads the URL of a PostgreSQL database: where its sessions lead to, and how.
+// sessionsOf reads the URL of a PostgreSQL database.
 func sessionsOf(text string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(text)
 	if err != nil {
@@ -99,16 +99,16 @@ func sessionsOf(text string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// withSettings are the same sessions with the settings of all but migrations, which may take as
-// long as they need.
+// withSettings returns a copy with the settings of all sessions but those of migrations, which
+// may take as long as they need.
 func withSettings(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = config.Copy()
 	maps.Copy(config.RuntimeParams, sessionSettings)
 	return config
 }
 
-// unprotected returns a host beyond this one that is reached with TLS or, where that fails,
-// without: sslmode=prefer, which is the default, and sslmode=allow.
+// unprotected returns another host that is connected to with TLS or, if that fails, without:
+// by sslmode=prefer, which is the default, or sslmode=allow.
 func unprotected(config *pgx.ConnConfig) string {
 	plain := map[string]bool{}
 	encrypted := map[string]bool{}
@@ -131,19 +131,18 @@ func onThisHost(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// A failover does not end every session: behind a proxy, a moved address or a name, some
-// may still lead to the old primary, which may still answer. So every session knows which
-// server it is connected to, and only those that are connected to the writing session's
-// server are used. What that is, each writing transaction says, and where none did lately,
-// the writing session is asked.
+// A failover does not end every session: behind a proxy, a moved address or a name, some may
+// still lead to the old primary, which may still answer. So each session knows which server
+// it is connected to, and is used only if that is the writing session's server. Each writing
+// transaction returns the server; if none did lately, the writing session is asked.
 
-// proofAge is for how long the writing session is taken to be where it was last.
+// proofAge is how long the writing session is believed to be at the same server.
 const proofAge = time.Second
 
 // primary is the server that the writing session is connected to.
 type primary struct {
 	identity string
-	left     context.Context // over when the writing session is connected to another one
+	left     context.Context // ends when the writing session is connected to another server
 	leave    context.CancelFunc
 }
 
@@ -154,7 +153,7 @@ func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.sessions = config
 	e.write = bounded(stdlib.OpenDB(*config,
 		stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
-			e.met(identityOf(session), time.Now())
+			e.connectedTo(identityOf(session), time.Now())
 			return nil
 		}),
 		stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
@@ -178,9 +177,8 @@ func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.read.SetConnMaxLifetime(sessionAge)
 }
 
-// joined returns the primary if a new session is connected to it, or errElsewhere. Where
-// it is not, the way may lead to another server by now: then the writing session is the
-// one that has to go.
+// joined returns the primary if a new session is connected to it, and errElsewhere if not. The
+// new session may be the right one: then the writing session is replaced.
 func (e *postgresEngine) joined(ctx context.Context, session *pgx.Conn) (*primary, error) {
 	at, err := e.lately(ctx)
 	if err != nil || at.identity == identityOf(session) {
@@ -196,14 +194,14 @@ func (e *postgresEngine) joined(ctx context.Context, session *pgx.Conn) (*primar
 	return at, nil
 }
 
-// lately is the primary as it was a moment ago.
+// lately returns the primary as it was at most proofAge ago.
 func (e *postgresEngine) lately(ctx context.Context) (*primary, error) {
 	err := e.prove(ctx, time.Now().Add(-proofAge))
 	return e.primary.Load(), err
 }
 
-// prove makes sure that what is known of the writing session is no older than that moment.
-// While a transaction runs in it, it is where that began.
+// prove makes sure that the writing session's server is known as of since or later. While a
+// transaction runs, the session is at the server where that began.
 func (e *postgresEngine) prove(ctx context.Context, since time.Time) error {
 	if e.writing.Load() > 0 || e.knownSince(since) {
 		return nil
@@ -214,11 +212,11 @@ func (e *postgresEngine) prove(ctx context.Context, since time.Time) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if e.knownSince(since) { // by one who waited for the same
+	if e.knownSince(since) { // another goroutine asked meanwhile
 		return nil
 	}
 	err := e.ask(ctx)
-	if err != nil && ctx.Err() == nil { // the session was lost: a new one
+	if err != nil && ctx.Err() == nil { // the session was lost: ask on a new one
 		err = e.ask(ctx)
 	}
 	return wrap("asking the session that writes which server it is connected to", err)
@@ -230,7 +228,7 @@ func (e *postgresEngine) ask(ctx context.Context) error {
 	if err := e.write.QueryRowContext(ctx, `select `+identitySQL).Scan(&identity); err != nil {
 		return err
 	}
-	e.met(identity, asked)
+	e.connectedTo(identity, asked)
 	return nil
 }
 
@@ -240,15 +238,15 @@ func (e *postgresEngine) knownSince(since time.Time) bool {
 	return !e.provenAt.Before(since)
 }
 
-// met takes note of the server that the writing session was connected to at a moment. At
-// another one than before every other session is dropped.
-func (e *postgresEngine) met(identity string, at time.Time) {
+// connectedTo records the server that the writing session was connected to at a moment. If it
+// is another one, every other session is dropped.
+func (e *postgresEngine) connectedTo(identity string, at time.Time) {
 	before := e.note(identity, at)
 	if before == nil {
 		return
 	}
 	before.leave()
-	e.read.SetMaxIdleConns(0) // closes those that nobody uses; the others are dropped before their next use
+	e.read.SetMaxIdleConns(0) // closes idle sessions; the others are dropped before their next use
 	e.read.SetMaxIdleConns(readers)
 }
 
@@ -256,7 +254,7 @@ func (e *postgresEngine) met(identity string, at time.Time) {
 func (e *postgresEngine) note(identity string, at time.Time) (before *primary) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !at.After(e.provenAt) { // something later is known
+	if !at.After(e.provenAt) { // a later answer is known
 		return nil
 	}
 	e.provenAt = at
@@ -270,9 +268,9 @@ func (e *postgresEngine) note(identity string, at time.Time) (before *primary) {
 	return before
 }
 
-// surely repeats a read that found no such request until the session that writes was at
-// the same server before it and after it.
-func (e *postgresEngine) surely(ctx context.Context, read func() error) error {
+// confirmAbsence repeats a read that found no such request until the writing session was at the
+// same server before and after it.
+func (e *postgresEngine) confirmAbsence(ctx context.Context, read func() error) error {
 	for {
 		at := e.primary.Load()
 		err := read()
@@ -288,20 +286,19 @@ func (e *postgresEngine) surely(ctx context.Context, read func() error) error {
 	}
 }
 
-// Where the listener waits, and how long at most before it looks whether its
-// connection still stands.
+// Where the listener waits, and how often it checks its connection.
 const (
 	channel      = "cancel_server"
 	listenCheck  = 10 * time.Second
 	listenRepeat = time.Second
 )
 
-// listen rings whenever a process commits work, by LISTEN and NOTIFY, until ctx is over.
-// It rings after each reconnection too: something may have been missed. That the database
-// is away, the committer says.
+// listen calls ring whenever a process commits work, by LISTEN and NOTIFY, until ctx is over,
+// and after each reconnection, since it may have missed something. It leaves it to the
+// committer to report that the database is away.
 func (e *postgresEngine) listen(ctx context.Context, ring func()) {
 	for ctx.Err() == nil {
-		if e.hear(ctx, ring) == nil {
+		if e.awaitNotifications(ctx, ring) == nil {
 			continue
 		}
 		select {
@@ -311,8 +308,8 @@ func (e *postgresEngine) listen(ctx context.Context, ring func()) {
 	}
 }
 
-// hear rings until its session is lost, which is an error, or has to be replaced.
-func (e *postgresEngine) hear(ctx context.Context, ring func()) error {
+// awaitNotifications calls ring until its session is lost, which is an error, or too old.
+func (e *postgresEngine) awaitNotifications(ctx context.Context, ring func()) error {
 	session, err := pgx.ConnectConfig(ctx, e.sessions)
 	if err != nil {
 		return err

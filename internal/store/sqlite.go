@@ -25,7 +25,7 @@ const busyTimeout = 5 * time.Second
 
 var sqliteDialect = dialect{folder: "sqlite", goose: goose.DialectSQLite3}
 
-// sqliteEngine is a database in a file of this host, whose clock decides.
+// sqliteEngine is a database in a file. The host's clock decides.
 type sqliteEngine struct{ clock func() time.Time }
 
 func (e sqliteEngine) now(context.Context) (time.Time, error) { return inMillis(e.clock()), nil }
@@ -34,11 +34,11 @@ func (e sqliteEngine) moment(context.Context, *sql.Tx) (time.Time, mark, error) 
 	return inMillis(e.clock()), mark{}, nil
 }
 
-func (e sqliteEngine) surely(_ context.Context, read func() error) error { return read() }
+func (e sqliteEngine) confirmAbsence(_ context.Context, read func() error) error { return read() }
 
-// meaning calls an error of the disk or the file ruinous, and every commit that failed
-// for another reason than a lock: what it held back may still come to light, and what
-// was written may not (https://www.sqlite.org/rescode.html#ioerr).
+// meaning returns ruinous for an error of the disk or the file, and for every commit that
+// failed for another reason than a lock: its changes may appear or disappear later
+// (https://www.sqlite.org/rescode.html#ioerr).
 func (e sqliteEngine) meaning(err error, committing bool) meaning {
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY:
@@ -53,10 +53,10 @@ func (e sqliteEngine) meaning(err error, committing bool) meaning {
 }
 
 func (e sqliteEngine) outcome(context.Context, mark) (bool, error) {
-	return false, errors.New("SQLite does not tell what became of a commit")
+	return false, errors.New("SQLite cannot say what became of a commit")
 }
 
-// code is SQLite's primary result code, or 0 where the error is not SQLite's.
+// code returns SQLite's primary result code, 0 if the error is not SQLite's.
 func code(err error) int {
 	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
 		return failure.Code() & 0xff
@@ -64,7 +64,7 @@ func code(err error) int {
 	return 0
 }
 
-// openFile opens the database file, which it makes if there is none.
+// openFile opens the database file, and makes it if there is none, except in mode Beside.
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.engine, s.dialect = sqliteEngine{clock: o.clock()}, sqliteDialect
 	if err := refuseRemote(o.Path); err != nil {
@@ -98,22 +98,21 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// refuseRemote refuses a file of another host. SQLite's write-ahead log needs memory that
-// all its processes share, and a lock there may be two processes' at once: both would file
-// (https://www.sqlite.org/wal.html, https://www.sqlite.org/useovernet.html).
+// refuseRemote refuses a file of another host. SQLite's write-ahead log needs shared memory, and
+// two processes may hold one lock there: both would file (https://www.sqlite.org/wal.html, https://www.sqlite.org/useovernet.html).
 func refuseRemote(path string) error {
 	name, err := remote(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		name, err = remote(filepath.Dir(path))
 	}
-	if err != nil || name == "" { // where it cannot be told, opening tells
+	if err != nil || name == "" { // unknown: opening shows it
 		return nil
 	}
-	return fmt.Errorf("it lies on a network file system (%s), where two bots could serve from it at once; use a disk of this host, or PostgreSQL", name)
+	return fmt.Errorf("it is on a network file system (%s), where two bots could serve from it at once; use a disk of this host, or PostgreSQL", name)
 }
 
-// makeFile makes a database file that only its owner can read: it holds this
-// installation's key. SQLite gives its other files the same rights.
+// makeFile makes a database file that only its owner can read, since it holds the installation's
+// key. SQLite gives its other files the same rights.
 func makeFile(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -122,7 +121,7 @@ func makeFile(path string) error {
 	return file.Close()
 }
 
-// learnFile reads whose a database file is, on a connection that neither makes one nor
+// learnFile reads the binding of a database file, on a connection that neither makes a file nor
 // changes its journal mode.
 func (s *Store) learnFile(ctx context.Context, path string) error {
 	db, err := openPool(path, 1, url.Values{"mode": {"rw"}, "_query_only": {"1"}})
@@ -132,8 +131,8 @@ func (s *Store) learnFile(ctx context.Context, path string) error {
 	return errors.Join(s.learnBinding(ctx, db), db.Close())
 }
 
-// pool opens connections on the file: write-ahead log, every commit synced, and
-// deleted content overwritten (https://www.sqlite.org/pragma.html).
+// pool opens connections with a write-ahead log, every commit synced, and deleted content
+// overwritten (https://www.sqlite.org/pragma.html).
 func pool(path string, connections int, more url.Values) (*sql.DB, error) {
 	more.Set("_journal_mode", "WAL")
 	more.Set("_synchronous", "FULL")
@@ -168,10 +167,9 @@ func bounded(db *sql.DB, connections int) *sql.DB {
 // ErrServed says that another process serves from this database.
 var ErrServed = errors.New("another bot serve is running on this database")
 
-// lockFile takes PATH.lock for this process, or reports ErrServed. The lock ends with
-// the file or the process; the file itself stays, because removing it would let two
-// processes lock two files of one name. A link to the database is another name for the
-// same lock.
+// lockFile takes PATH.lock for this process. It returns ErrServed if another process has it. The
+// lock ends with the file or the process. The file itself stays, because removing it would let
+// two processes lock two files of one name. Links to a database share one lock.
 func lockFile(path string) (*os.File, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -188,10 +186,9 @@ func lockFile(path string) (*os.File, error) {
 	return file, nil
 }
 
-// The database may know less than was done: it may be a copy from yesterday. So what is
-// unfinished reads SoftLayer's books before its next POST, in a row of clean reads that
-// begins anew. The new version fences a late writer off, and a verb that runs beside and
-// read the row before. Rows of a newer build are its own affair.
+// The database may be a copy from yesterday that does not know of the last POSTs. So
+// unfinished requests read SoftLayer's tickets again before their next POST. The new version
+// fences off a late writer, and a verb that read the row before. Rows of a newer build stay.
 var (
 	recheckSQL = `
 		update requests set clean_since = null, version = version + 1,
@@ -199,7 +196,7 @@ var (
 			not_after = case when not_after > $2 then not_after else coalesce($2, not_after) end
 		where ` + isOpen + ` and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
 
-	// Leases are held on what is open, or due, alone.
+	// Only open requests and due notices have leases.
 	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where ` + isOpen + ` and lease_until is not null`
 	freeNoticesSQL  = `
 		update notices set lease_owner = null, lease_until = null, version = version + 1
@@ -207,20 +204,20 @@ var (
 	freeInventorySQL = `update inventory set lease_owner = null, lease_until = null`
 )
 
-// How much of SoftLayer's books is read before the next POST.
+// How SoftLayer's tickets are read before the next POST.
 const (
 	readOnce    = cancellation.RecheckOnce
 	readSettled = cancellation.RecheckSettled
 )
 
-// recheck marks what is unfinished. notAfter is until when a POST that the database
-// knows nothing of may be under way; zero where none can be.
+// recheck marks unfinished requests. Until notAfter a POST that the database does not know of
+// may be under way; zero if there can be none.
 func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) error {
 	_, err := tx.ExecContext(ctx, recheckSQL, int(how), stamp(notAfter))
 	return wrap("marking what is unfinished", err)
 }
 
-// resume makes a file ready to be served from: whoever held its leases is gone.
+// resume makes a file ready to be served from, and ends the leases of earlier processes.
 func (s *Store) resume(ctx context.Context) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {

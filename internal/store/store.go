@@ -1,25 +1,23 @@
-// Package store keeps requests, their events and their notices: on SQLite, in a file
-// that one process serves from, or on PostgreSQL, for any number of processes. It is
-// behind all ports of the domain that need a store.
+// Package store keeps requests, their events and their notices durably: on SQLite, in a file
+// for one process, or on PostgreSQL, for any number of processes. It implements every port of
+// the domain that needs a store.
 //
-// Every change goes through one goroutine, the committer: it takes what waits,
-// shares one transaction and one synced commit among it, and answers each waiter
-// from its own row. A call that came back without an error is on disk. A call that
-// came back with [cancellation.ErrUnclear] is on disk or not, and nobody knows; any
-// other error means that nothing was written.
+// Every change goes through one goroutine, the committer. It takes the changes that wait,
+// makes them in one transaction with one synced commit, and answers each caller. A call
+// that returns no error is on disk. After [cancellation.ErrUnclear] nobody knows whether it
+// is. Any other error means that nothing was written.
 //
-// Reads go past the committer on connections of their own. The one read that must
-// not overtake a write is that of a request which is just being recorded, for the
-// same caller or another: [Store.Request] waits for it, so that an absence is proof.
+// Reads have connections of their own. Only [Store.Request] waits for a write: for that of
+// the request it reads, so that an absence is proof.
 //
-// The database's clock is the only time that decides anything: leases, due times, and
-// the life of a response_url or a card. On SQLite it is the host's.
+// The database's clock alone decides: leases, due times, the life of a response_url or a
+// card. On SQLite it is the host's.
 //
-// The text of the queries is one for both. What differs stands in the migrations, in
-// sqlite.go and kept.go, and in postgres.go, session.go, primary.go and listen.go: the
-// clock, what an error means for what was being written, which server a session is
-// connected to, and how a process hears of another's work. A commit that PostgreSQL did not
-// answer is asked about; after one that SQLite failed, nothing more is taken.
+// Both databases run the same queries. They differ in the migrations, in sqlite.go and
+// kept.go, and in postgres.go and session.go: in the clock, in what an error means for a
+// write, in which server a session is connected to, and in how a process learns of another's
+// work. After a commit without an answer, PostgreSQL is asked what became of it; SQLite takes
+// no further write.
 package store
 
 import (
@@ -38,7 +36,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// readers is how many connections read beside the one that writes.
+// readers is how many connections read, next to the one that writes.
 const readers = 4
 
 // Mode is what a database is opened for.
@@ -67,8 +65,7 @@ type Options struct {
 	// Clock is the time that decides everything. Nil is the database's own: PostgreSQL's, or
 	// that of the host that has the SQLite file.
 	Clock func() time.Time
-	// Mode is what for.
-	Mode Mode
+	Mode  Mode
 	// PostTimeout is how long a POST may take that a restored or failed-over database knows
 	// nothing of. Only PostgreSQL needs it.
 	PostTimeout time.Duration
@@ -83,8 +80,7 @@ func (o Options) clock() func() time.Time {
 	return hostTime
 }
 
-// Store is the durable store of one installation. Its methods may be called at once
-// from any goroutine.
+// Store is the durable store of one installation. It is safe for concurrent use.
 type Store struct {
 	engine    engine
 	dialect   dialect
@@ -93,7 +89,7 @@ type Store struct {
 	committer *committer
 	log       *slog.Logger
 	lock      *os.File                               // nil unless a file is served
-	listen    func(ctx context.Context, ring func()) // nil where nothing is heard of others
+	listen    func(ctx context.Context, ring func()) // nil on SQLite
 	bound     atomic.Pointer[bound]
 }
 
@@ -138,7 +134,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Close takes no more, commits what waits, and closes the database.
+// Close refuses further writes, commits those that wait, and closes the database.
 func (s *Store) Close() error {
 	s.committer.stop()
 	return s.release()
@@ -150,7 +146,7 @@ func (s *Store) release() error {
 		if db == nil {
 			continue
 		}
-		if err := db.Close(); s.dialect != postgresDialect { // a server that is gone hears no goodbye: nothing is lost by it
+		if err := db.Close(); s.dialect != postgresDialect { // closing the session of a lost server fails, and loses nothing
 			errs = append(errs, err)
 		}
 	}
@@ -160,8 +156,8 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// Listen rings, until ctx is over, whenever a process may have committed work. On SQLite
-// it never does: whoever waits for another process's work there has to ask.
+// Listen calls ring whenever a process may have committed work, until ctx is over. On SQLite
+// it never does: callers have to poll.
 func (s *Store) Listen(ctx context.Context, ring func()) {
 	if s.listen == nil {
 		<-ctx.Done()
@@ -170,47 +166,47 @@ func (s *Store) Listen(ctx context.Context, ring func()) {
 	s.listen(ctx, ring)
 }
 
-// Ready reports why the store takes nothing: after a commit whose outcome is
-// unknown for good it wraps [cancellation.ErrUnclear] until the database is opened anew.
+// Ready returns why the store refuses writes. After a commit whose outcome stays unknown it
+// wraps [cancellation.ErrUnclear] until the database is opened again.
 func (s *Store) Ready() error { return s.committer.ready() }
 
-// Now is the time that decides: the database's, or that of Options.Clock.
+// Now returns the time that decides: the database's, or that of Options.Clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	now, err := s.engine.now(ctx)
 	return now, wrap("reading the database's time", err)
 }
 
-// engine is how one of the two databases tells the time and what became of a write.
+// engine is what one of the two databases knows about the time and the outcome of a write.
 type engine interface {
-	// now is the time that decides, to the millisecond.
+	// now returns the time that decides, in milliseconds.
 	now(ctx context.Context) (time.Time, error)
-	// moment is the time at which a transaction makes its changes, and the mark by
-	// which its outcome can be asked for later.
+	// moment returns the time at which a transaction makes its changes, and the mark to ask
+	// for its outcome by.
 	moment(ctx context.Context, tx *sql.Tx) (time.Time, mark, error)
-	// surely makes sure of an absence: an ErrNoRequest of read's is returned only if the
-	// server that was read from is the one that is written to.
-	surely(ctx context.Context, read func() error) error
-	// meaning says what an error means, of a statement or of the commit itself.
+	// confirmAbsence calls read, and returns its ErrNoRequest only if it read from the server
+	// that is written to.
+	confirmAbsence(ctx context.Context, read func() error) error
+	// meaning returns what an error of a statement, or of the commit, means for the write.
 	meaning(err error, committing bool) meaning
-	// outcome finds out what became of a commit that was not answered. An error means
-	// that nobody can tell.
+	// outcome returns whether a commit without an answer was made. An error means that nobody
+	// can tell.
 	outcome(ctx context.Context, of mark) (committed bool, err error)
 }
 
-// dialect is what else differs between them.
+// dialect is what else differs between the two.
 type dialect struct {
 	folder    string // of the migrations
 	goose     goose.Dialect
-	readLock  string        // ends a select of what nobody may change before the commit
-	rowLock   string        // ends a select whose row is taken by one of many at once
+	readLock  string        // ends a select whose row nobody may change before the commit
+	rowLock   string        // ends a select whose row one of several processes takes
 	timeLimit time.Duration // of one transaction; 0 for none
 }
 
-// mark names a transaction to the database; zero where it cannot be asked about.
+// mark names a transaction to the database. It is zero on SQLite.
 type mark struct {
 	transaction string
 	history     string // of the database in which it began
-	ended       func() // what to call when it has ended in whatever way; nil for nothing
+	ended       func() // is called when it has ended; may be nil
 }
 
 func (m mark) end() {
@@ -229,7 +225,7 @@ const (
 	again
 	// unanswered: the commit was sent, and what became of it can be asked.
 	unanswered
-	// ruinous: nobody knows what is on disk, until the database is opened anew.
+	// ruinous: nobody knows what is on disk, until the database is opened again.
 	ruinous
 )
 
