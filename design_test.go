@@ -18,6 +18,8 @@ var (
 	ruleNumber  = regexp.MustCompile(`[0-9]+\.[0-9]+`)
 	// citation is the page with the numbers after it, if there are any: 4.1, 4.3 to 4.5 and 5.1.
 	citation = regexp.MustCompile(`docs/design\.md((?: (?:[0-9]+\.[0-9]+(?:, | and | to )?)+)?)(.?)`)
+	// bare is a citation of what stands in no file of this tree.
+	bare = regexp.MustCompile(`\b[Rr]ules? [0-9]+\.[0-9]|\b[Dd]esign ([0-9]+\.[0-9]|rule\b|next\b)|[Dd]esign-next|[( ]facts: |of fact[s]:|facts/[a-z]`)
 )
 
 func TestEveryCitedRuleExists(t *testing.T) {
@@ -42,6 +44,16 @@ func TestEveryCitedRuleExists(t *testing.T) {
 		}
 	}
 	assert.Greater(t, cited, 10, "comments cite rules")
+}
+
+func TestNoRuleIsCitedWithoutItsPage(t *testing.T) {
+	t.Parallel()
+	for path, text := range sources(t) {
+		if !strings.Contains(text, "facts") && !strings.Contains(text, "ule") && !strings.Contains(text, "esign") {
+			continue
+		}
+		assert.Empty(t, bare.FindAllString(text, -1), "%s cites what stands in no file here", path)
+	}
 }
 
 // sources are the texts of this tree by path: Go, SQL, documents and scripts.
