@@ -55,3 +55,18 @@ func TestTheManifestIsWithinSlacksLimits(t *testing.T) {
 	}
 	assert.NotContains(t, string(text), "url:", "in Socket Mode the manifest has no URL")
 }
+
+// What docs/operate.md changes for HTTP are lines of the manifest, and new URLs.
+func TestTheLinesToChangeForHTTPAreTheManifests(t *testing.T) {
+	t.Parallel()
+	_, block, found := strings.Cut(read(t, "docs/operate.md"), "```yaml\n")
+	require.True(t, found, "the page shows the lines")
+	block, _, _ = strings.Cut(block, "```")
+	manifest := read(t, "manifest.yaml")
+	for line := range strings.Lines(block) {
+		key, _, _ := strings.Cut(line, ": ")
+		if !strings.HasSuffix(key, "url") {
+			assert.Contains(t, manifest, strings.TrimRight(key, "\n"), "the manifest has no such line")
+		}
+	}
+}

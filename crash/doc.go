@@ -1,4 +1,4 @@
-// Package crash shows the first, second and fifth promise of this program by breaking
+// Package crash shows three promises of this program (docs/design.md 1.1, 1.2 and 1.5) by breaking
 // everything around it. It holds tests only:
 //
 //	make crash                                              # five hundred schedules, and the mutants

@@ -48,10 +48,10 @@ func TestTheReadmeShowsItsTwoCommands(t *testing.T) {
 	}
 }
 
-// What the README shows of a policy and its cases holds.
-func TestTheReadmesCasesHoldOfItsPolicy(t *testing.T) {
+// The cases that docs/policy.md shows hold of the policy that it shows.
+func TestThePolicyPagesCasesHoldOfItsPolicy(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/policy.md")
 	require.NoError(t, err)
 	_, policy, found := strings.Cut(string(text), "```cedar\n")
 	require.True(t, found)
@@ -63,9 +63,9 @@ func TestTheReadmesCasesHoldOfItsPolicy(t *testing.T) {
 	assert.Equal(t, exitDone, code, "%s%s", out, wrong)
 }
 
-func TestTheReadmeTellsOfEachPolicyVerb(t *testing.T) {
+func TestThePolicyPageTellsOfEachPolicyVerb(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/policy.md")
 	require.NoError(t, err)
 	for _, verb := range policyVerbs() {
 		words := strings.Fields(verb.usage)

@@ -11,7 +11,8 @@ import (
 )
 
 // ErrServerNotFound says that SoftLayer knows no such server, or that the key may
-// not see it: SoftLayer answers the same for both (facts: sldn permission-enforcement article).
+// not see it: SoftLayer answers the same for both
+// (https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/).
 var ErrServerNotFound = errors.New("not found, or this key may not see it")
 
 // ErrTicketHidden says that SoftLayer knows no such ticket, or that the key may not see it.
@@ -68,8 +69,8 @@ type Order struct {
 
 // TicketWriter makes the one call that cannot be undone.
 type TicketWriter interface {
-	// RequestCancellation POSTs once, on one fresh connection, and classifies the answer as design
-	// rule 4.1 says. It makes no call once ctx is over, and never calls twice.
+	// RequestCancellation POSTs once, on one fresh connection, and classifies the answer by
+	// docs/design.md 4.1. It makes no call once ctx is over, and never calls twice.
 	RequestCancellation(ctx context.Context, order Order) Outcome
 }
 

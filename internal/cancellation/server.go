@@ -100,7 +100,7 @@ func (s Server) Knows(fact string) bool { return !slices.Contains(s.Unread, fact
 // Blocker is a reason why a server cannot be cancelled now.
 type Blocker string
 
-// The blockers of facts: SoftLayer would refuse, or should have been asked not to.
+// The blockers: SoftLayer would refuse, or should not be asked.
 const (
 	BlockedByTicket        Blocker = "open-ticket"
 	BlockedByTransaction   Blocker = "transaction"

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ruling is what a named ticket means for a request (rule 4.5): ours, somebody
+// ruling is what a named ticket means for a request (docs/design.md 4.5): ours, somebody
 // else's that stands, or one that needs a person.
 func ruling(r Request, t Ticket, server Server) *verdict {
 	id := strconv.FormatInt(t.ID, 10)
@@ -52,7 +52,7 @@ type recordReader struct {
 
 func (f *Filer) reader() recordReader { return recordReader{f.Requests, f.Servers, f.Tickets, f.Log} }
 
-// read asks everything that can show whether a POST made a ticket (rule 4.3). An
+// read asks everything that can show whether a POST made a ticket (docs/design.md 4.3). An
 // error means that something was not answered. Clean needs positive evidence: what the
 // key cannot read is unclear, and is not asked for for ever.
 func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
@@ -218,7 +218,7 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 
 // settle reads the books of a request whose answer is lost, or of which the store may
 // know less than was done. It POSTs nothing before
-// a whole settle time of answered, clean reads that began after not-after (rule 4.4).
+// a whole settle time of answered, clean reads that began after not-after (docs/design.md 4.4).
 // Until then only our own ticket counts: the POST may be under way yet, and what it
 // makes may show before its text does.
 func (f *Filer) settle(ctx context.Context, h *held) error {

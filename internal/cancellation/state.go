@@ -90,13 +90,13 @@ var steps = []step{
 	{Filing, Filed, ByWorker},
 	{Filing, Duplicate, ByWorker},
 	{Filing, Rejected, ByWorker},
-	{Filing, Scheduled, ByWorker}, // surely nothing was made: rule 4.1
+	{Filing, Scheduled, ByWorker}, // surely nothing was made: docs/design.md 4.1
 	{Filing, Unknown, ByWorker},
 	{Filing, Stuck, ByWorker},
 
 	{Unknown, Filed, ByWorker},
 	{Unknown, Duplicate, ByWorker},
-	{Unknown, Filing, ByWorker}, // after a whole clean settle time: rule 4.4
+	{Unknown, Filing, ByWorker}, // after a whole clean settle time: docs/design.md 4.4
 	{Unknown, Stuck, ByWorker},
 
 	{Stuck, Filed, ByPerson},

@@ -25,7 +25,7 @@ func TestEachExamplePolicyHoldsToItsTable(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(policies), 5)
 	assert.Len(t, tables, len(policies), "each has its table beside it")
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/policy.md")
 	require.NoError(t, err)
 	for _, path := range policies {
 		name := strings.TrimSuffix(filepath.Base(path), ".cedar")
@@ -34,7 +34,7 @@ func TestEachExamplePolicyHoldsToItsTable(t *testing.T) {
 			table := examples + name + ".json"
 			out, err := tried(t, table, path)
 			assert.NoError(t, err, out)
-			assert.Contains(t, string(readme), "examples/policies/"+name+".cedar", "the README tells of it")
+			assert.Contains(t, string(page), "examples/policies/"+name+".cedar", "docs/policy.md tells of it")
 
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)

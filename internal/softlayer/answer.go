@@ -34,7 +34,7 @@ var duplicate = regexp.MustCompile(
 var rateLimit = regexp.MustCompile(`^Rate limit of \d+ requests for every \d+ second\(s\) exceeded\.$`)
 
 // classify says what is wrong with an answer; nil if it is JSON with status 2xx,
-// neither an error nor null. The body decides before the status: SoftLayer answers
+// neither an error nor null. The body decides before the status (docs/design.md 4.1): SoftLayer answers
 // errors with 500 and 200 alike.
 func classify(status int, header http.Header, body []byte) *Error {
 	if !json.Valid(body) {

@@ -35,7 +35,8 @@ func readTransport() *http.Transport {
 }
 
 // filingTransport is for one request, on a fresh connection: net/http repeats requests by
-// itself only where a connection was used before. Nothing is written to it after the last look.
+// itself only where a connection was used before. Nothing is written to it after the last look
+// (docs/design.md 4.2).
 func filingTransport(look *lastLook) *http.Transport {
 	t := baseTransport()
 	t.DisableKeepAlives = true
