@@ -80,6 +80,8 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 // frozen is the order about filing that is in force; none where it cannot be read. It is for
 // display: nothing is decided by it.
 func (a *App) frozen(ctx context.Context) cancellation.Freeze {
+	ctx, cancel := context.WithTimeout(ctx, glanceTime)
+	defer cancel()
 	stands, err := a.desk.Frozen(ctx)
 	if err != nil {
 		a.log.Warn("reading whether filing is frozen", "err", err)

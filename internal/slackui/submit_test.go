@@ -292,6 +292,32 @@ func (j brokenIntake) Record(context.Context, cancellation.Record) (cancellation
 	return cancellation.Recorded{}, j.err
 }
 
+// stuckDatabase answers no read before the caller gives up.
+type stuckDatabase struct {
+	cancellation.Clock
+	cancellation.Freezes
+}
+
+func (stuckDatabase) Now(ctx context.Context) (time.Time, error) {
+	<-ctx.Done()
+	return time.Time{}, ctx.Err()
+}
+
+func (stuckDatabase) Frozen(ctx context.Context) (cancellation.Freeze, error) {
+	<-ctx.Done()
+	return cancellation.Freeze{}, ctx.Err()
+}
+
+func TestAFormOpensWhileTheDatabaseAnswersNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.desk.Clock, s.desk.Freezes = stuckDatabase{}, stuckDatabase{}
+	began := time.Now()
+	s.command(s.cast.User, "")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Cancel a server")
+	assert.Less(t, time.Since(began), 3*time.Second, "the trigger still lives")
+}
+
 func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
