@@ -14,7 +14,7 @@ import (
 var errIncomplete = errors.New("a field of the form is missing")
 
 // parse reads a submitted form with the card of this server (0 for none): the
-// inverse of Words.modal. The values are as the person left them; whether they will
+// inverse of words.Writer.Modal. The values are as the person left them; whether they will
 // do is for the domain to say.
 func parse(v receive.View, card int64) (words.Typed, error) {
 	if v.CallbackID != words.FormCallback {

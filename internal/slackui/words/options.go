@@ -60,14 +60,14 @@ func optionTexts(servers []cancellation.Server) []string {
 	return texts
 }
 
-// alike are the places of texts that stand at several.
+// alike are the positions of texts that stand at several.
 func alike(texts []string) [][]int {
-	places := map[string][]int{}
+	positions := map[string][]int{}
 	for n, text := range texts {
-		places[text] = append(places[text], n)
+		positions[text] = append(positions[text], n)
 	}
-	maps.DeleteFunc(places, func(_ string, at []int) bool { return len(at) < 2 })
-	return slices.Collect(maps.Values(places))
+	maps.DeleteFunc(positions, func(_ string, at []int) bool { return len(at) < 2 })
+	return slices.Collect(maps.Values(positions))
 }
 
 // commonStart is how many characters are the same at the beginning of all these names.
@@ -92,4 +92,25 @@ func around(name string, differs int) string {
 		return Cut(name, maxOptionText)
 	}
 	return Cut(string(runes[:head])+"…"+string(runes[differs-before:]), maxOptionText)
+}
+
+// OffersBlock is the block of buttons that each choose one of the servers which a message
+// or a command may mean. Their action ids end with the server's id.
+const (
+	OffersBlock = "offers"
+	OfferAction = "offer:"
+)
+
+// maxOffers is how many servers have a button; the typeahead has the others.
+const maxOffers = 10
+
+// offersInput has a button for each server that is offered.
+func offersInput(servers []cancellation.Server) slack.Block {
+	var buttons []slack.BlockElement
+	servers = servers[:min(len(servers), maxOffers)]
+	for n, text := range optionTexts(servers) {
+		id := strconv.FormatInt(servers[n].ID, 10)
+		buttons = append(buttons, slack.NewButtonBlockElement(OfferAction+id, id, plainText(text)))
+	}
+	return slack.NewActionBlock(OffersBlock, buttons...)
 }
