@@ -471,7 +471,10 @@ func TestTheSimpleCaseStaysSimple(t *testing.T) {
 		waits := w.awaitMessage(w.cast.Channel, "Waiting for approval", w.fqdn(w.server))
 		w.press(w.cast.Approver, waits, "approve") // the click, and the confirmation that its button asks for
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-		w.eventually("the approver is told", func() bool { return len(w.about(w.cast.Approver, "Cancellation requested")) == 1 })
+		for _, person := range []string{w.cast.Requester, w.cast.Approver} {
+			w.eventually("each of them is told", func() bool { return len(w.about(person, w.fqdn(w.server))) > 0 })
+		}
+		w.eventually("the approver reads the end", func() bool { return len(w.about(w.cast.Approver, "Cancellation requested")) == 1 })
 		roots := 0
 		for _, message := range w.about(w.cast.Channel, w.fqdn(w.server)) {
 			if message.ThreadTS == "" {
