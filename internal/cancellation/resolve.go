@@ -107,12 +107,8 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 // its own is known or there to be read. Where the tickets cannot be read, the person's word
 // is recorded as such.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
-	now, err := d.Clock.Now(ctx)
-	if err != nil {
-		return r, "", fmt.Errorf("reading the database's time: %w", err)
-	}
-	if r.maybeUnderWay(now) {
-		return r, "", &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
+	if err := d.noneUnderWay(ctx, r); err != nil {
+		return r, "", err
 	}
 	made, err := d.madeTicket(ctx, r)
 	if err != nil || made != 0 {
@@ -132,6 +128,19 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 	next, err := r.Move(Withdrawn, ByPerson, Reason{Detail: res.Why, By: res.Actor})
 	next.EndedBy = res.By
 	return next, note, err
+}
+
+// noneUnderWay returns an *UnderWayError while a POST may still be written that the store knows
+// nothing of: until then nobody can say that the request has no ticket of its own.
+func (d *Desk) noneUnderWay(ctx context.Context, r Request) error {
+	now, err := d.Clock.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the database's time: %w", err)
+	}
+	if r.maybeUnderWay(now) {
+		return &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
+	}
+	return nil
 }
 
 // madeTicket is the ticket that SoftLayer said it made for the request: the one that it was
@@ -223,7 +232,11 @@ func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error
 	return next.filedWith(t), note, err
 }
 
+// foreignTicket ends the request because somebody else's ticket stands.
 func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
+	if err := d.noneUnderWay(ctx, r); err != nil {
+		return r, "", err
+	}
 	server, err := d.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
 		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)
@@ -329,7 +342,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	if err != nil {
 		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
 	}
-	if found.sure == nil || found.sure.to != Filed && found.sure.to != Duplicate {
+	if found.sure == nil || found.sure.to != Filed && (found.sure.to != Duplicate || r.maybeUnderWay(c.now)) {
 		return click, nil
 	}
 	next, err := r.Move(found.sure.to, ByPerson, found.sure.why)

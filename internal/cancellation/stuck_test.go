@@ -122,6 +122,34 @@ func TestWhoSettlesAStuckRequestTooLateOrWithoutAnAnswerIsToldSo(t *testing.T) {
 	}
 }
 
+// While a POST may still be written, somebody else's ticket does not show that this request has
+// none: the POST may make its own.
+func TestNoDuplicateIsSaidWhileAPostMayBeUnderWay(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.stuck()
+		w.needs(1)
+		next := r
+		next.NotAfter = time.Now().Add(time.Minute)
+		r, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: next})
+		require.NoError(t, err)
+		w.openTicket(9, "by hand")
+
+		click, err := w.desk().CheckNow(t.Context(), pressed(r.ID, kim))
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Stuck, click.Request.State)
+		byTicket := cancellation.Resolution{Ref: r.Ref.Short(), Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked", Actor: "operator:root"}
+		_, err = w.desk().Resolve(t.Context(), byTicket)
+		var underWay *cancellation.UnderWayError
+		require.ErrorAs(t, err, &underWay)
+		assert.Equal(t, cancellation.Stuck, w.now(r).State)
+
+		time.Sleep(time.Minute + time.Second)
+		_, err = w.desk().Resolve(t.Context(), byTicket)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Duplicate, w.now(r).State)
+	})
+}
+
 func TestALookAtTheBooksSettlesOnlyWhatTheyShowForSure(t *testing.T) {
 	for name, c := range map[string]struct {
 		is   func(w *world)
