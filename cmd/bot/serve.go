@@ -29,8 +29,7 @@ import (
 // drainTime bounds how long work may go on after a stop.
 const drainTime = 8 * time.Second
 
-// passShare is the part of SOFTLAYER_RATE for reading all servers. The rest is for people.
-const passShare = 0.5
+const passShare = 0.5 // the part of SOFTLAYER_RATE for reading all servers
 
 // listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
@@ -111,8 +110,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
-			Path: cfg.PolicyFile, InForce: b.policy, Log: log,
-			Adopted: b.warmGroups,
+			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: b.warmGroups,
 			Refused: func(ctx context.Context, problems []string) { b.post(ctx, announcer, writer.PolicyRefused(problems)) },
 		})
 	}
