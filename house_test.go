@@ -203,6 +203,19 @@ func TestWordsHaveNoClockAndDoNoIO(t *testing.T) {
 	}
 }
 
+func TestCommandsExportNothing(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("cmd/*/*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if !strings.HasSuffix(file, "_test.go") {
+			assert.NotRegexp(t, `(?m)^(func|type|var|const) [A-Z]`, string(text), file)
+		}
+	}
+}
+
 // The tests run at dates of their choice; a release must not.
 func TestAReleaseHasNoShiftedClock(t *testing.T) {
 	t.Parallel()

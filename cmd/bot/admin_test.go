@@ -15,6 +15,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/policytool"
 	"cancel-server/internal/store"
 )
 
@@ -72,7 +73,7 @@ func newDatabase(t *testing.T) *database {
 	require.NoError(t, journal.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
 	policy, err := authz.Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
 	require.NoError(t, err)
-	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: newInForce(policy)}
+	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: policytool.NewInForce(policy)}
 	return &database{t: t, journal: journal, beside: beside, admin: b.admin()}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"log/slog"
 	"math"
 	"net"
 	"net/url"
@@ -35,8 +34,8 @@ func checkTogether(cfg config, given map[string]bool) []string {
 	return problems
 }
 
-// checkAuthority: who may do what comes from POLICY_FILE or from the three
-// group settings, never from both and never from nowhere.
+// checkAuthority returns what is wrong if the policy comes from both POLICY_FILE and the groups
+// settings, or from neither.
 func checkAuthority(given map[string]bool) []string {
 	var problems []string
 	switch {
@@ -84,24 +83,37 @@ func (s secrets) check() string {
 
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xa0 }
 
-// checkUsername: HTTP Basic authentication ends a user name at its first colon
+// accept returns a check with one condition.
+func accept[T any](fine func(T) bool, problem string) func(T) string {
+	return func(value T) string {
+		if fine(value) {
+			return ""
+		}
+		return problem
+	}
+}
+
+// oneOf returns a check for a few values.
+func oneOf[T comparable](problem string, values ...T) func(T) string {
+	return accept(func(value T) bool { return slices.Contains(values, value) }, problem)
+}
+
+// positive returns a check for values above zero. The advice says what to write.
+func positive[T cmp.Ordered](advice string) func(T) string {
+	var zero T
+	return accept(func(value T) bool { return value > zero }, "not above 0; write "+advice)
+}
+
+// isUserName: HTTP Basic authentication ends a user name at its first colon
 // (https://www.rfc-editor.org/rfc/rfc7617#section-2).
-func checkUsername(name string) string {
-	if strings.ContainsFunc(name, isSpaceOrControl) || strings.Contains(name, ":") {
-		return "holds white space or a colon; give the user's name alone"
-	}
-	return ""
+func isUserName(name string) bool {
+	return !strings.ContainsFunc(name, isSpaceOrControl) && !strings.Contains(name, ":")
 }
 
-func checkRate(rate float64) string {
-	if rate > 0 && !math.IsInf(rate, 1) {
-		return ""
-	}
-	return "not a number above 0; correct it"
-}
+func isRate(rate float64) bool { return rate > 0 && !math.IsInf(rate, 1) }
 
-// slackGroupOrUser is the id of a user group or of a user, a user's also with
-// the team or enterprise in front. Users of an enterprise may begin with W
+// slackGroupOrUser matches the id of a user group, or of a user, also with the team or
+// enterprise in front. Users of an enterprise may begin with W
 // (https://api.slack.com/enterprise/grid).
 var slackGroupOrUser = regexp.MustCompile(`^(S[A-Z0-9]+|([TE][A-Z0-9]+/)?[UW][A-Z0-9]+)$`)
 
@@ -114,6 +126,7 @@ func checkSlackIDs(ids list) string {
 	return ""
 }
 
+// isNone reports whether APPROVE_GROUPS is none: requesters need no second person.
 func (l list) isNone() bool { return len(l) == 1 && l[0] == "none" }
 
 func checkApprovers(ids list) string {
@@ -147,53 +160,26 @@ func checkPostgres(text string) string {
 	return ""
 }
 
-// positive returns a check for values above zero. The advice says what to write.
-func positive[T cmp.Ordered](advice string) func(T) string {
-	return func(value T) string {
-		var zero T
-		if value > zero {
-			return ""
-		}
-		return "not above 0; write " + advice
-	}
-}
-
-// The shortest times that are safe beside SoftLayer itself. It takes seconds to answer a
-// cancellation, and a POST that is cut off sooner leaves its outcome unknown each time;
-// a ticket that was made must have had time to show in its books before one more is sent.
-const (
-	leastPostTimeout = 10 * time.Second
-	leastSettleTime  = time.Minute
-)
-
-// checkTimes returns which times are too short for SoftLayer itself. A stand-in on loopback
-// answers at once.
+// checkTimes returns which times are too short for SoftLayer itself. It takes seconds to answer
+// a cancellation, and a POST that is cut off sooner has an unknown outcome each time. A new
+// ticket needs time to appear before one more is sent. A stand-in on loopback answers at once.
 func checkTimes(cfg config) []string {
 	at, err := url.Parse(cfg.SoftLayerEndpoint)
 	if err == nil && softlayer.IsLoopback(at.Hostname()) {
 		return nil
 	}
 	var problems []string
-	for _, t := range []struct {
-		name        string
-		time, least time.Duration
-	}{{"SETTLE_TIME", cfg.SettleTime, leastSettleTime}, {"POST_TIMEOUT", cfg.PostTimeout, leastPostTimeout}} {
-		if t.time > 0 && t.time < t.least {
-			problems = append(problems, t.name+": shorter than "+shortly(t.least)+", too short for SoftLayer; make it at least as long")
-		}
+	const shorter, advice = ": shorter than ", ", too short for SoftLayer; make it at least as long"
+	if cfg.SettleTime > 0 && cfg.SettleTime < time.Minute {
+		problems = append(problems, "SETTLE_TIME"+shorter+"1m"+advice)
+	}
+	if cfg.PostTimeout > 0 && cfg.PostTimeout < 10*time.Second {
+		problems = append(problems, "POST_TIMEOUT"+shorter+"10s"+advice)
 	}
 	return problems
 }
 
-// shortly writes a whole number of minutes or seconds as people write it.
-func shortly(d time.Duration) string {
-	if d%time.Minute == 0 {
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	}
-	return strconv.Itoa(int(d.Seconds())) + "s"
-}
-
-// longestContact bounds OPERATOR_CONTACT, which stands in messages.
+// longestContact bounds OPERATOR_CONTACT, which appears in messages.
 const longestContact = 100
 
 func checkContact(contact string) string {
@@ -204,31 +190,6 @@ func checkContact(contact string) string {
 		return "holds one of < > { }; write a channel or a name as people read it, such as #infra-help"
 	}
 	return ""
-}
-
-// checkWindow refuses a length of time below nothing.
-func checkWindow(d time.Duration) string {
-	if d >= 0 {
-		return ""
-	}
-	return "below 0; write a duration, such as 10m, or 0s for none"
-}
-
-// checkLevel refuses slog's arithmetic, such as info+2.
-func checkLevel(level slog.Level) string {
-	switch level {
-	case slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError:
-		return ""
-	}
-	return "not one of debug, info, warn and error; correct it"
-}
-
-func checkLogFormat(format string) string {
-	switch format {
-	case "", "text", "json":
-		return ""
-	}
-	return "neither text nor json; correct it"
 }
 
 func checkSlackAPI(raw string) string {
@@ -248,7 +209,7 @@ func checkBaseURL(raw string) string {
 	return checkWebAddress(raw)
 }
 
-// checkWebAddress: credentials and links go over https, or stay on this machine.
+// checkWebAddress accepts https, and http to this machine, since credentials go there.
 func checkWebAddress(raw string) string {
 	address, err := url.Parse(raw)
 	switch {
@@ -263,7 +224,7 @@ func checkWebAddress(raw string) string {
 	}
 }
 
-// checkTicketURL also keeps out what would end a link in Slack's markup.
+// checkTicketURL also refuses characters that would end a link in Slack's markup.
 func checkTicketURL(template string) string {
 	if strings.ContainsAny(template, `<>|"`) {
 		return `holds one of < > | "; write it percent-encoded`

@@ -34,9 +34,6 @@ func splitList(value string) ([]string, error) {
 	return elements, nil
 }
 
-// FilesAlone reports whether APPROVE_GROUPS is none: requesters need no second person.
-func (c config) FilesAlone() bool { return c.ApproveGroups.isNone() }
-
 // SQLitePath returns the PATH of a DATABASE_URL sqlite:PATH, "" for any other.
 func (c config) SQLitePath() string {
 	path, _ := databaseOf(c.DatabaseURL)
@@ -61,17 +58,16 @@ func databaseOf(setting secret) (path, url string) {
 	return "", ""
 }
 
-// databaseMade returns an error if the SQLite file does not exist. Every verb but serve calls it
-// first: opening a mistyped path would make a file, and bind it.
-func (c config) databaseMade() error {
-	path := c.SQLitePath()
-	if path == "" {
-		return nil
+// loadBeside reads the settings for a verb alongside bot serve. It returns an error if the
+// SQLite file does not exist: opening a mistyped path would make a file, and bind it.
+func loadBeside() (config, error) {
+	cfg, err := loadConfig()
+	if path := cfg.SQLitePath(); err == nil && path != "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return cfg, fmt.Errorf("%w: there is no database %q; bot serve makes it", errUsage, path)
+		}
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: there is no database %q; bot serve makes it", errUsage, path)
-	}
-	return nil
+	return cfg, err
 }
 
 // configError lists everything that is wrong with the environment. The exit code is 2.

@@ -39,8 +39,8 @@ func (e env) with(changes env) env {
 
 func setEnvironment(t *testing.T, values env) {
 	t.Helper()
-	names := knownNames()
-	for _, name := range append(names.settings, names.files...) {
+	names, files := knownNames()
+	for _, name := range append(names, files...) {
 		t.Setenv(name, "")
 	}
 	for name, value := range values {
@@ -92,7 +92,7 @@ func TestFiveSettingsAndNoFileAreEnough(t *testing.T) {
 	assert.Equal(t, "https://api.softlayer.com/rest/v3.1", cfg.SoftLayerEndpoint)
 	assert.InDelta(t, 10, cfg.SoftLayerRate, 0)
 	assert.Equal(t, list{"S0123ABC"}, cfg.RequestGroups)
-	assert.True(t, cfg.FilesAlone())
+	assert.True(t, cfg.ApproveGroups.isNone())
 	assert.Equal(t, list{"protected"}, cfg.ProtectedTags)
 	assert.Equal(t, "cancel-server.db", cfg.SQLitePath())
 	assert.Equal(t, "127.0.0.1:3000", cfg.ListenAddr)
@@ -133,7 +133,7 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 	assert.InDelta(t, 2.5, cfg.SoftLayerRate, 0)
 	assert.Equal(t, list{"S0123ABC", "U0123ABC", "W0123ABC", "T0123ABC/U0123ABC"}, cfg.RequestGroups)
 	assert.Equal(t, list{"S0456DEF"}, cfg.ApproveGroups)
-	assert.False(t, cfg.FilesAlone())
+	assert.False(t, cfg.ApproveGroups.isNone())
 	assert.Equal(t, list{"prod", "keep me"}, cfg.ProtectedTags)
 	assert.Equal(t, "/var/lib/bot/requests.db", cfg.SQLitePath())
 	assert.Equal(t, ":0", cfg.ListenAddr)
@@ -152,7 +152,7 @@ func TestAPolicyFileStandsAlone(t *testing.T) {
 	require.NotNil(t, cfg.Policy)
 	assert.Equal(t, []string{"S0123ABC"}, cfg.Policy.GroupIDs())
 	assert.Empty(t, cfg.ProtectedTags, "the default protected tag belongs to REQUEST_GROUPS")
-	assert.False(t, cfg.FilesAlone())
+	assert.False(t, cfg.ApproveGroups.isNone())
 }
 
 func TestWhatRefusesToStart(t *testing.T) {
@@ -321,7 +321,8 @@ func TestNameFile(t *testing.T) {
 	for name := range held {
 		assert.Empty(t, os.Getenv(name), "a secret from a file is not put into the environment")
 	}
-	assert.Len(t, held, len(knownNames().files), "exactly these settings have a NAME_FILE")
+	_, files := knownNames()
+	assert.Len(t, held, len(files), "exactly these settings have a NAME_FILE")
 }
 
 func TestWhatANameFileRefuses(t *testing.T) {
@@ -353,8 +354,8 @@ func TestWhatANameFileRefuses(t *testing.T) {
 // Whatever line a secret is pasted on, no error shows it.
 func TestNoErrorShowsAValue(t *testing.T) {
 	const pasted = "xoxp-hunter2 ,,{"
-	names := knownNames()
-	for _, name := range append(names.settings, names.files...) {
+	names, files := knownNames()
+	for _, name := range append(names, files...) {
 		t.Run(name, func(t *testing.T) {
 			setEnvironment(t, fiveSettings().with(env{strings.TrimSuffix(name, "_FILE"): "", name: pasted}))
 			_, err := loadConfig()

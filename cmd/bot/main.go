@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] != "-h" && args[0] != "--help" {
 		verb, rest = args[0], args[1:]
 	}
-	if asksForHelp(rest) {
+	if slices.Contains(rest, "-h") || slices.Contains(rest, "--help") {
 		return exitCode(stderr, writeUsage(stdout, verbs()))
 	}
 	switch verb {
@@ -65,23 +65,14 @@ func verbs() []verb {
 
 func workVerbs() []verb {
 	return []verb{
-		{usage: "[serve]", meaning: "serves Slack until it is stopped; what no verb means"},
+		{usage: "[serve]", meaning: "serves Slack until it is stopped; the default"},
 		{usage: "resolve REF filed TICKET [--unseen] --why TEXT", meaning: "ends a stuck request: there is a ticket, this one; --unseen: on your word, where this key cannot read it"},
 		{usage: "resolve REF none --why TEXT", meaning: "there is no ticket: send once more, with every check"},
 		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and none is wanted"},
 		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists what may be under way already"},
 		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
-		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those not at rest, all, or some"},
+		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or some"},
 	}
-}
-
-func asksForHelp(args []string) bool {
-	for _, arg := range args {
-		if arg == "-h" || arg == "--help" {
-			return true
-		}
-	}
-	return false
 }
 
 func exitCode(stderr io.Writer, err error) int {

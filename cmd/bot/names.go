@@ -17,44 +17,39 @@ const typoDistance = 2
 // checkNames returns which names in environ (KEY=VALUE, as from os.Environ) are probably
 // misspelt settings of this program. It ignores empty values.
 func checkNames(environ []string) []string {
-	names := knownNames()
 	var problems []string
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" {
 			continue
 		}
-		if problem := names.check(name); problem != "" {
+		if problem := checkName(name); problem != "" {
 			problems = append(problems, policytool.Printable(name)+": "+problem)
 		}
 	}
 	return problems
 }
 
-// settingNames are the names that checkNames compares with.
-type settingNames struct {
-	settings, files []string
-}
-
-func knownNames() settingNames {
-	var names settingNames
+// knownNames returns the names of all settings, and those of their files.
+func knownNames() (names, files []string) {
 	for _, s := range settings {
-		names.settings = append(names.settings, s.name)
+		names = append(names, s.name)
 		if s.secret {
-			names.files = append(names.files, s.name+"_FILE")
+			files = append(files, s.name+"_FILE")
 		}
 	}
-	return names
+	return names, files
 }
 
-func (n settingNames) check(name string) string {
-	all := slices.Concat(n.settings, n.files)
+func checkName(name string) (problem string) {
+	names, files := knownNames()
+	all := slices.Concat(names, files)
 	base, isFile := strings.CutSuffix(name, "_FILE")
 	switch {
 	case slices.Contains(all, name):
 		return ""
-	case isFile && slices.Contains(n.settings, base):
-		return fmt.Sprintf("%s is not read from a file; set %s itself (a file is read for %s)", base, base, strings.Join(n.files, ", "))
+	case isFile && slices.Contains(names, base):
+		return fmt.Sprintf("%s is not read from a file; set %s itself (a file is read for %s)", base, base, strings.Join(files, ", "))
 	}
 	if near := nearest(name, all); near != "" {
 		return "not a setting; did you mean " + near + "?"

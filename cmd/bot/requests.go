@@ -20,14 +20,11 @@ import (
 // maxListed bounds a list of requests, the newest of them.
 const maxListed = 1000
 
-// openBeside opens the database beside a running serve and asks no vendor: one may be what
-// is away.
+// openBeside opens the database alongside bot serve. It connects to no vendor, since one may be
+// down.
 func openBeside(ctx context.Context) (*store.Store, error) {
-	cfg, err := loadConfig()
+	cfg, err := loadBeside()
 	if err != nil {
-		return nil, err
-	}
-	if err := cfg.databaseMade(); err != nil {
 		return nil, err
 	}
 	return openDatabase(ctx, cfg, store.Beside, nil)
@@ -50,8 +47,8 @@ func requests(ctx context.Context, args []string, stdout io.Writer) error {
 	return printRequests(stdout, listed)
 }
 
-// parseStates reads --all or --state STATE[,STATE]; without either it is what is not at
-// rest.
+// parseStates reads --all or --state STATE[,STATE]. The default is the requests that have not
+// ended.
 func parseStates(args []string) ([]cancellation.State, error) {
 	flags := flag.NewFlagSet("requests", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -15,18 +15,15 @@ import (
 	"cancel-server/internal/store"
 )
 
-// resolve ends a stuck request by the word of the person who runs it. It opens the
-// database beside a running serve, which sees the change within a second.
+// resolve ends a stuck request on the word of the person who runs it. A running bot sees the
+// change within a second.
 func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	said, err := parseResolution(args)
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig()
+	cfg, err := loadBeside()
 	if err != nil {
-		return err
-	}
-	if err := cfg.databaseMade(); err != nil {
 		return err
 	}
 	v, err := connect(ctx, cfg)
@@ -69,7 +66,7 @@ func parseResolution(args []string) (cancellation.Resolution, error) {
 	return said, err
 }
 
-// parseMixed reads flags that may stand before, between and after words.
+// parseMixed reads flags before, between and after words.
 func parseMixed(flags *flag.FlagSet, args []string) (words []string, err error) {
 	for len(args) > 0 {
 		if err := flags.Parse(args); err != nil {
@@ -109,7 +106,7 @@ func resolution(words []string, why string) (cancellation.Resolution, error) {
 	return said, nil
 }
 
-// operator is who runs the program, by the operating system's word.
+// operator returns the user that the operating system names.
 func operator() string {
 	who, err := user.Current()
 	if err != nil {

@@ -13,26 +13,22 @@ import (
 const (
 	redacted = "[redacted]"
 
-	// maxSecretFile bounds a NAME_FILE, in bytes: a path given by mistake may
-	// be a disk or an endless device.
+	// maxSecretFile bounds a NAME_FILE in bytes: the path may be an endless device by mistake.
 	maxSecretFile = 64 << 10
 )
 
-// secret is a value that is never printed: every verb of fmt, log/slog and
-// encoding/json show "[redacted]" in its place. Only Reveal gives it back.
-//
-// The value stands behind a pointer because fmt calls no methods on a
-// struct's unexported fields: there it prints an address and not the value.
+// secret is a value that fmt, log/slog and encoding/json print as "[redacted]". Only Reveal
+// returns it. It is behind a pointer because fmt calls no methods of unexported fields: there
+// it prints an address.
 type secret struct{ value *string }
 
-// Decode takes the value over; envconfig calls it.
+// Decode sets the value; envconfig calls it.
 func (s *secret) Decode(value string) error {
 	s.value = &value
 	return nil
 }
 
-// Reveal returns the value, "" where none was set. Call it only where the
-// value goes to the party that it is meant for.
+// Reveal returns the value, "" if none was set. Pass it only to the party that it is for.
 func (s secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -55,8 +51,7 @@ func (s secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]"; encoding/json and encoding/xml use it.
 func (s secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// secrets is a comma-separated list of secrets, as SLACK_SIGNING_SECRET holds
-// it: elements are trimmed, an empty one is an error.
+// secrets is a comma-separated list of secrets. Elements are trimmed; an empty one is an error.
 type secrets []secret
 
 // Decode splits value; envconfig calls it.
@@ -72,8 +67,7 @@ func (s *secrets) Decode(value string) error {
 	return nil
 }
 
-// Reveal returns the values in their order. Call it only where they go to the
-// code that checks signatures with them.
+// Reveal returns the values in their order. Pass them only to the check of signatures.
 func (s secrets) Reveal() []string {
 	values := make([]string, len(s))
 	for i, one := range s {

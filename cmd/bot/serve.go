@@ -26,15 +26,12 @@ import (
 	"cancel-server/internal/typeahead"
 )
 
-// drainTime bounds how long what is in hand may take to end after a stop.
+// drainTime bounds how long work may go on after a stop.
 const drainTime = 8 * time.Second
 
-// passShare is how much of SOFTLAYER_RATE reading all servers may take: the rest is for
-// people and their requests.
-const passShare = 0.5
+const passShare = 0.5 // the part of SOFTLAYER_RATE for reading all servers
 
-// listenedPoll is how often the database is asked where it tells by itself of another
-// process's work: in case that was missed.
+// listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
 
 // serve runs the bot until ctx ends.
@@ -72,7 +69,7 @@ type bot struct {
 	log        *slog.Logger
 	journal    *store.Store
 	directory  *slackui.Directory
-	policy     *inForce
+	policy     *policytool.InForce
 	watch      *policytool.Watch // nil without a policy file
 	inventory  *typeahead.Inventory
 	filer      *cancellation.Filer
@@ -80,14 +77,14 @@ type bot struct {
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	books      cancellation.TicketReader
-	replicas   atomic.Int32 // those that serve from this database, this one among them
+	replicas   atomic.Int32 // that serve from this database, with this one
 }
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: newInForce(policy)}
+	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: policytool.NewInForce(policy)}
 	writer := words.Writer{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleSettle: b.policy.approvesAnybody, Contact: cfg.OperatorContact,
+		PeopleSettle: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
@@ -113,9 +110,8 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
-			Path: cfg.PolicyFile, Current: policy, Adopt: b.policy.take, Log: log,
-			Adopted: b.warmGroups,
-			Refused: func(ctx context.Context, problems []string) { b.say(ctx, announcer, writer.PolicyRefused(problems)) },
+			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: b.warmGroups,
+			Refused: func(ctx context.Context, problems []string) { b.post(ctx, announcer, writer.PolicyRefused(problems)) },
 		})
 	}
 	desk := &cancellation.Desk{
@@ -141,19 +137,18 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	return b
 }
 
-// say tells NOTIFY_CHANNEL something that concerns no request. Failing is only logged:
-// what is said stands in the log too.
-func (b *bot) say(ctx context.Context, announcer *slackui.Announcer, m words.Message) {
+// post posts a message about no request to NOTIFY_CHANNEL. Failures are only logged.
+func (b *bot) post(ctx context.Context, announcer *slackui.Announcer, m words.Message) {
 	if b.cfg.NotifyChannel == "" {
 		return
 	}
 	if err := announcer.PostNotice(ctx, b.cfg.NotifyChannel, m); err != nil {
-		b.log.Warn("telling NOTIFY_CHANNEL", "err", err)
+		b.log.Warn("posting to NOTIFY_CHANNEL", "err", err)
 	}
 }
 
-// connections is how many of Slack's ten this process keeps: two where it is alone, so
-// that one stands while the other is replaced; one where replicas stand in for each other.
+// connections returns how many of Slack's ten connections this process keeps: two if it is
+// alone, so that one stands while the other is replaced, and one next to other replicas.
 func (b *bot) connections() int {
 	if b.replicas.Load() > 1 {
 		return 1
@@ -170,8 +165,7 @@ func owner() string {
 	return host + "/" + strconv.Itoa(os.Getpid()) + "/" + strconv.FormatInt(time.Now().UnixNano(), 36)
 }
 
-// run serves until ctx ends or a part fails, then takes nothing more and lets what
-// is in hand end.
+// run serves until ctx ends or a part fails. Then it accepts nothing more, and finishes its work.
 func (b *bot) run(ctx context.Context) error {
 	defer b.directory.Close()
 	listeners, err := b.listen()
@@ -217,7 +211,7 @@ const (
 
 // heartbeat keeps count of the replicas until ctx ends, and then unregisters this one.
 func (b *bot) heartbeat(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		if n, err := b.journal.Heartbeat(ctx, b.filer.Owner, heartbeatSilence); err == nil {
 			b.replicas.Store(int32(n))
 		} else if ctx.Err() == nil {
@@ -225,10 +219,8 @@ func (b *bot) heartbeat(ctx context.Context) {
 		}
 		select {
 		case <-time.After(heartbeatInterval):
-			continue
 		case <-ctx.Done():
 		}
-		break
 	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -237,8 +229,7 @@ func (b *bot) heartbeat(ctx context.Context) {
 	}
 }
 
-// warm reads what the first command would wait for. Failing is only said: each is
-// read again where it is needed.
+// warm reads what the first command would wait for. Failures are only logged.
 func (b *bot) warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -23,7 +23,6 @@ const poll = 2 * time.Second
 // twice in a row: half a file may be a valid policy, one without its last forbids.
 type Watch struct {
 	o       WatchOptions
-	current string // the digest of the policy in force
 	last    string // the digest of what was read last
 	decided string // the digest of what was adopted or refused last
 	refused atomic.Pointer[[]string]
@@ -32,17 +31,15 @@ type Watch struct {
 // WatchOptions are what a Watch needs.
 type WatchOptions struct {
 	Path    string
-	Current *authz.Policy                                // in force now
-	Adopt   func(*authz.Policy)                          // puts another policy in force
-	Adopted func(context.Context)                        // is called after that
+	InForce *InForce
+	Adopted func(context.Context)                        // is called after another policy came into force
 	Refused func(ctx context.Context, problems []string) // is called after a file was refused
 	Log     *slog.Logger
 }
 
 // NewWatch returns a Watch for Run.
 func NewWatch(o WatchOptions) *Watch {
-	digest := o.Current.Digest()
-	return &Watch{o: o, current: digest, last: digest, decided: digest}
+	return &Watch{o: o, last: o.InForce.Digest(), decided: o.InForce.Digest()}
 }
 
 // Run reads the file every two seconds until ctx ends.
@@ -93,17 +90,17 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 		w.refuse(ctx, problems)
 		return
 	}
-	w.o.Adopt(policy)
+	before := w.o.InForce.Digest()
+	w.o.InForce.Take(policy)
 	w.refused.Store(nil)
-	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", w.current)
-	w.current = policy.Digest()
+	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", before)
 	LogWarnings(w.o.Log, policy)
 	w.o.Adopted(ctx)
 }
 
 func (w *Watch) refuse(ctx context.Context, problems []string) {
 	w.refused.Store(&problems)
-	w.o.Log.Error("the changed policy file is refused; the policy before stays in force", "policy", w.current, "problems", problems)
+	w.o.Log.Error("the changed policy file is refused; the policy before stays in force", "policy", w.o.InForce.Digest(), "problems", problems)
 	w.o.Refused(ctx, problems)
 }
 

@@ -27,7 +27,7 @@ const (
 type watched struct {
 	t       *testing.T
 	path    string
-	inForce *authz.Policy
+	inForce *InForce
 	watch   *Watch
 	log     bytes.Buffer
 	taken   int
@@ -40,10 +40,9 @@ func newWatched(t *testing.T) *watched {
 	w.write(policyA)
 	policy, problems := Read("POLICY_FILE", w.path)
 	require.Empty(t, problems)
-	w.inForce = policy
+	w.inForce = NewInForce(policy)
 	w.watch = NewWatch(WatchOptions{
-		Path: w.path, Current: policy, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
-		Adopt:   func(p *authz.Policy) { w.inForce = p },
+		Path: w.path, InForce: w.inForce, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Adopted: func(context.Context) { w.taken++ },
 		Refused: func(_ context.Context, problems []string) { w.told = append(w.told, problems) },
 	})

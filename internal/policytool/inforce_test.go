@@ -1,4 +1,4 @@
-package main
+package policytool
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ func TestWhatIsInForceAnswersAsItsPolicy(t *testing.T) {
 	t.Parallel()
 	policy, err := authz.Parse("p.cedar", []byte(`@id("b") permit (principal in Group::"S0B", action, resource); @id("not") forbid (principal in Group::"S0OUT", action, resource);`))
 	require.NoError(t, err)
-	f := newInForce(policy)
+	f := NewInForce(policy)
 	ana, ben := authz.Principal{Team: "T01", User: "U0ANA", Groups: []string{"S0B"}, GroupsKnown: true}, authz.Principal{Team: "T01", User: "U0BEN", GroupsKnown: true}
 	s := authz.Server{ID: 1, Hostname: "a", FQDN: "a.b", Datacenter: "fra02", TagsKnown: true}
 	c := authz.Context{Account: "1", StatedReason: "No longer needed", WarningsKnown: true}
