@@ -131,26 +131,21 @@ func (b *olderBuild) files() string {
 func TestAnOlderBuildBreaksNoFreeze(t *testing.T) {
 	t.Parallel()
 	program := buildOlder(t)
-	t.Run("one that runs already files nothing while filing is frozen", func(t *testing.T) {
+	t.Run("one that runs already files nothing, frozen or not: it knows no reasons in three parts", func(t *testing.T) {
 		onBoth(t, func(t *testing.T, o Options) {
 			old := startOlder(t, program, o)
 			require.Equal(t, "opened: <nil>", old.said())
 			s := open(t, o) // and brings the tables up to date
 			require.NoError(t, s.Bind(t.Context(), sandbox))
 			r := recorded(t, s, 1)
-
-			require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
-			assert.Contains(t, old.files(), "filing is frozen")
-			read, err := s.Request(t.Context(), r.ID)
-			require.NoError(t, err)
-			assert.Equal(t, cancellation.Scheduled, read.State)
-
-			require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "over"}))
-			alter(t, s, `update requests set lease_owner = null, lease_until = null`)
-			assert.Equal(t, "filing: <nil>", old.files(), "it works on beside this one")
-			read, err = s.Request(t.Context(), r.ID)
-			require.NoError(t, err)
-			assert.Equal(t, cancellation.Filing, read.State)
+			for _, frozen := range []bool{true, false} {
+				require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: "operator:root", Why: "an outage"}))
+				assert.NotContains(t, old.files(), "<nil>")
+				alter(t, s, `update requests set lease_owner = null, lease_until = null`)
+				read, err := s.Request(t.Context(), r.ID)
+				require.NoError(t, err)
+				assert.Equal(t, cancellation.Scheduled, read.State)
+			}
 		})
 	})
 	t.Run("one that is started does not start", func(t *testing.T) {
