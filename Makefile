@@ -26,5 +26,5 @@ fuzz: ## each fuzz target for 20 s
 	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$pkg || exit 1; \
 	  done; done
 
-golden: ## rewrite the golden files of views and messages
-	go test ./internal/slackui/words -update
+golden: ## rewrite the golden screens of views and messages
+	go test ./internal/slackui/words -run TestEveryScreen -update

@@ -122,6 +122,8 @@ var inTestsOf = map[string][]string{
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid", "github.com/slack-go/slack"},
+	// Golden screens, many in one file.
+	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
