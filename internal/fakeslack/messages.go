@@ -2,7 +2,10 @@ package fakeslack
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -187,4 +190,105 @@ func orEmpty(blocks []any) []any {
 		return []any{}
 	}
 	return blocks
+}
+
+// control matches the sequences of mrkdwn that notify somebody.
+// https://docs.slack.dev/messaging/formatting-message-text#advanced
+var control = regexp.MustCompile(`<!(channel|here|everyone)(?:\|[^>]*)?>|<!subteam\^(S[A-Z0-9]+)(?:\|[^>]*)?>|<@([UW][A-Z0-9]+)(?:\|[^>]*)?>`)
+
+// bare matches what link_names or parse=full would make a mention.
+var bare = regexp.MustCompile(`@(channel|here|everyone)\b`)
+
+// mentionsIn returns whom a message would notify. Slack unescapes no entity
+// before it looks, so escaped text is inert.
+func mentionsIn(text string, blocks []any, linkNames bool) []string {
+	var found []string
+	collect := func(s string) {
+		for _, match := range control.FindAllStringSubmatch(s, -1) {
+			found = append(found, match[1]+match[2]+match[3])
+		}
+		if linkNames {
+			for _, match := range bare.FindAllStringSubmatch(s, -1) {
+				found = append(found, match[1])
+			}
+		}
+	}
+	collect(text)
+	for _, b := range blocks {
+		walkObjects(b, func(object map[string]any) {
+			switch object["type"] {
+			case "mrkdwn":
+				collect(str(object["text"]))
+			case "user":
+				found = append(found, str(object["user_id"]))
+			case "usergroup":
+				found = append(found, str(object["usergroup_id"]))
+			case "broadcast":
+				found = append(found, str(object["range"]))
+			}
+		})
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// walkObjects visits each object in a JSON value, outer ones first.
+func walkObjects(v any, visit func(map[string]any)) {
+	switch v := v.(type) {
+	case map[string]any:
+		visit(v)
+		for _, child := range v {
+			walkObjects(child, visit)
+		}
+	case []any:
+		for _, child := range v {
+			walkObjects(child, visit)
+		}
+	}
+}
+
+// str returns a JSON value that is a string, or "".
+func str(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// Said is what a person, or another app under a person's name, writes in a channel.
+type Said struct {
+	User        string `json:"user"`
+	Channel     string `json:"channel"` // a channel's id, or the person's own for their direct messages with the bot
+	Text        string `json:"text"`    // as typed
+	ThreadTS    string `json:"thread_ts,omitempty"`
+	Blocks      []any  `json:"blocks,omitempty"`      // unchecked: not the bot's
+	Attachments []any  `json:"attachments,omitempty"` // the same
+}
+
+// Say posts a message that is not the bot's.
+func (w *Workspace) Say(_ context.Context, s Said) (Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.findUser(s.User) == nil {
+		return Message{}, unknownID("user", s.User)
+	}
+	channel, err := w.conversation(s.Channel)
+	switch {
+	case err != nil:
+		return Message{}, err
+	case s.Text == "" && len(s.Blocks)+len(s.Attachments) == 0:
+		return Message{}, fmt.Errorf("saying something: it is empty")
+	}
+	text := sent(s.Text)
+	m := w.postAs(s.User, message{channel: channel, threadTS: s.ThreadTS, text: text, blocks: s.Blocks, attachments: s.Attachments})
+	return m.seen(s.Channel), nil
+}
+
+// domainLike finds what Slack makes a link of as somebody types it.
+var domainLike = regexp.MustCompile(`\b(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+(?:com|net|org|io)\b`)
+
+// sent is typed text as messages carry it: the three characters of markup escaped, and
+// names that look like domains made into links.
+// https://docs.slack.dev/messaging/formatting-message-text
+func sent(typed string) string {
+	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(typed)
+	return domainLike.ReplaceAllString(escaped, "<http://$0|$0>")
 }

@@ -1,8 +1,13 @@
 package fakeslack
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,4 +158,159 @@ func encode(v any) []byte {
 		return []byte(`{"ok":false,"error":"fatal_error"}`) // unreachable: only maps of plain values come here
 	}
 	return body
+}
+
+// maxBody bounds each body that the workspace reads, from either side.
+const maxBody = 1 << 20
+
+// call is one request to the Web API after its form or JSON has been read.
+type call struct {
+	token string
+	args  map[string]any // strings from a form; any JSON value from a JSON body
+	raw   []byte         // the body as JSON, for Exchange
+}
+
+// readCall reads arguments as https://docs.slack.dev/apis/web-api/ describes:
+// the token from the Authorization header or a form, never from a JSON body.
+func readCall(out http.ResponseWriter, r *http.Request, m apiMethod) (call, *apiError) {
+	c := call{args: map[string]any{}}
+	c.token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxBody))
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return c, fail("request_too_large").broke("a request has at most 1 MB", "https://docs.slack.dev/apis/web-api/")
+		}
+		return c, fail("request_timeout")
+	}
+	if r.Method == http.MethodGet {
+		return c, c.readForm([]byte(r.URL.RawQuery))
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case kind == "application/json" && m.json:
+		c.raw = body
+		return c, c.readJSON(body)
+	case kind == "application/json":
+		c.raw = body
+		return c, nil // Slack ignores JSON arguments where it documents none
+	case kind == "application/x-www-form-urlencoded", len(body) == 0:
+		return c, c.readForm(body)
+	}
+	return c, fail("invalid_post_type").broke("a body is a form or JSON", "https://docs.slack.dev/apis/web-api/")
+}
+
+func (c *call) readForm(body []byte) *apiError {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return fail("invalid_form_data").broke("a form is well formed", "https://docs.slack.dev/apis/web-api/")
+	}
+	for name := range values {
+		c.args[name] = values.Get(name)
+	}
+	if token := values.Get("token"); token != "" && c.token == "" {
+		c.token = token
+	}
+	delete(c.args, "token")
+	c.raw = encode(readable(values))
+	return nil
+}
+
+func (c *call) readJSON(body []byte) *apiError {
+	if len(bytes.TrimSpace(body)) == 0 || string(bytes.TrimSpace(body)) == "null" {
+		return nil
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return fail("invalid_json").broke("a JSON body is well formed", "https://docs.slack.dev/apis/web-api/")
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return fail("json_not_object").broke("a JSON body is an object", "https://docs.slack.dev/apis/web-api/")
+	}
+	c.args = object
+	return nil
+}
+
+// text returns an argument as a string, "" if it is absent.
+func (c call) text(name string) string {
+	switch v := c.args[name].(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// flag returns an argument as a boolean.
+func (c call) flag(name string) bool {
+	on, err := strconv.ParseBool(c.text(name))
+	return err == nil && on
+}
+
+// value returns a structured argument: JSON itself, or JSON in a string as forms
+// carry it. known is false where it is absent or null; an error means broken JSON.
+func (c call) value(name string) (value any, known bool, err error) {
+	value, known = c.args[name]
+	if s, ok := value.(string); ok {
+		if strings.TrimSpace(s) == "" {
+			return nil, false, nil
+		}
+		if err := json.Unmarshal([]byte(s), &value); err != nil {
+			return nil, true, err
+		}
+	}
+	return value, known && value != nil, nil
+}
+
+// apiError is a refusal in the words of the Web API.
+type apiError struct {
+	word       string
+	messages   []string // response_metadata.messages
+	extra      answer
+	retryAfter int // seconds, for ratelimited only
+	broken     []Broken
+}
+
+// fail returns the refusal with this error word.
+func fail(word string) *apiError { return &apiError{word: word} }
+
+// because adds what Slack says in response_metadata, and records it as a rule broken.
+func (e *apiError) because(messages ...string) *apiError {
+	e.messages = append(e.messages, messages...)
+	for _, m := range messages {
+		e.broken = append(e.broken, Broken{Rule: m, Source: "https://docs.slack.dev/reference/block-kit"})
+	}
+	return e
+}
+
+// broke records that the caller did what no correct bot does.
+func (e *apiError) broke(rule, source string) *apiError {
+	e.broken = append(e.broken, Broken{Rule: rule, Source: source})
+	return e
+}
+
+func (e *apiError) body() []byte {
+	object := answer{"ok": false, "error": e.word}
+	for k, v := range e.extra {
+		object[k] = v
+	}
+	if len(e.messages) > 0 {
+		object["response_metadata"] = answer{"messages": e.messages}
+	}
+	return encode(object)
+}
+
+// authTest is https://docs.slack.dev/reference/methods/auth.test
+func (w *Workspace) authTest(call) (answer, *apiError) {
+	me := answer{
+		"url": "https://" + teamDomain + ".slack.com/", "team": teamName, "user": botName, "team_id": w.identity.teamID,
+		"user_id": w.cast.BotUser, "bot_id": w.identity.botID, "app_id": w.identity.appID, "is_enterprise_install": false,
+	}
+	if w.identity.enterpriseID != "" {
+		me["enterprise_id"] = w.identity.enterpriseID
+	}
+	return me, nil
 }

@@ -2,9 +2,11 @@ package fakeslack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -243,3 +245,95 @@ func (w *Workspace) timestamp() string {
 	w.lastTS = max(w.lastTS+1, w.now().UnixMicro())
 	return fmt.Sprintf("%d.%06d", w.lastTS/1e6, w.lastTS%1e6)
 }
+
+// identity is what makes this workspace and its app themselves.
+type identity struct {
+	teamID, enterpriseID, appID, botID       string
+	botToken, appToken, secret, verification string
+}
+
+const (
+	teamDomain     = "acme-sandbox"
+	enterpriseName = "Acme Group"
+	teamName       = "Acme (sandbox)"
+	botName        = "cancel-server"
+	strangeTeam    = "T0STRANGER"
+)
+
+func newIdentity(r *rand.Rand) identity {
+	return identity{
+		teamID:       "T" + letters(r, 10),
+		appID:        "A" + letters(r, 10),
+		botID:        "B" + letters(r, 10),
+		botToken:     "xoxb-fake-" + strings.ToLower(letters(r, 24)),
+		appToken:     "xapp-fake-1-" + strings.ToLower(letters(r, 24)),
+		secret:       "fakesecret" + strings.ToLower(letters(r, 22)),
+		verification: "fakeverification" + strings.ToLower(letters(r, 8)),
+	}
+}
+
+// letters returns n of the capitals and digits that Slack's ids are made of.
+func letters(r *rand.Rand, n int) string {
+	const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
+	id := make([]byte, n)
+	for i := range id {
+		id[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return string(id)
+}
+
+// enterprise is the enterprise as payloads show it, null where there is none.
+func (id identity) enterprise() any {
+	if id.enterpriseID == "" {
+		return nil
+	}
+	return answer{"id": id.enterpriseID, "name": enterpriseName}
+}
+
+// BotToken returns the token of the Web API, xoxb-fake-….
+func (w *Workspace) BotToken() string { return w.identity.botToken }
+
+// AppToken returns the token that opens Socket Mode connections, xapp-fake-….
+func (w *Workspace) AppToken() string { return w.identity.appToken }
+
+// SigningSecret returns the key of the signatures on HTTP deliveries.
+func (w *Workspace) SigningSecret() string { return w.identity.secret }
+
+// TeamID returns the id of this workspace.
+func (w *Workspace) TeamID() string { return w.identity.teamID }
+
+// AppID returns the id of the app that the bot is.
+func (w *Workspace) AppID() string { return w.identity.appID }
+
+var (
+	errUnknownID = errors.New("no such id in this workspace")
+	errClosed    = errors.New("the workspace is closed")
+	errEndpoint  = errors.New("an endpoint is an http URL on loopback")
+	errSocket    = errors.New("this workspace reaches its bot by Socket Mode, which has no endpoint")
+)
+
+func unknownID(kind, id string) error { return fmt.Errorf("finding %s %q: %w", kind, id, errUnknownID) }
+
+// recent remembers the latest so many things by id and forgets the oldest.
+type recent[K comparable, V any] struct {
+	limit int
+	byID  map[K]V
+	order []K
+}
+
+func newRecent[K comparable, V any](limit int) *recent[K, V] {
+	return &recent[K, V]{limit: limit, byID: make(map[K]V)}
+}
+
+// put remembers a thing under an id that is not known yet.
+func (r *recent[K, V]) put(id K, thing V) {
+	r.byID[id] = thing
+	r.order = append(r.order, id)
+	if len(r.order) > r.limit {
+		delete(r.byID, r.order[0])
+		r.order = r.order[1:]
+	}
+}
+
+// get returns the thing of this id, the zero value if it is unknown or forgotten.
+func (r *recent[K, V]) get(id K) V { return r.byID[id] }
