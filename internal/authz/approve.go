@@ -29,8 +29,8 @@ func (p *Policy) Approve(who, requester Principal, s Server, c Context, approval
 	})
 }
 
-// approveWhoeverTheyAre allows only what is allowed in whatever groups the two may be that Slack does
-// not list.
+// approveWhoeverTheyAre allows only what is allowed for every combination of memberships that the two
+// people may have in groups that Slack does not list.
 func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who, requester Principal) Decision) Decision {
 	d := decide(who, requester)
 	if d.Effect == Refused {

@@ -132,8 +132,8 @@ func alwaysMatches(rest *ast.Policy) bool {
 	return len(rest.Conditions) == 0 && anyone(rest.Principal) && anyone(rest.Resource)
 }
 
-// alwaysFails says whether what partial evaluation left of the rule begins with an error. That of a
-// rule that looks elsewhere may go, once it is known who asked and for which server.
+// alwaysFails reports whether what partial evaluation left of the rule begins with an error. It is false
+// for a rule that looks elsewhere: its error may go away once the requester and the server are known.
 func (r rule) alwaysFails(rest *ast.Policy) bool {
 	if len(rest.Conditions) == 0 || !anyone(rest.Principal) || !anyone(rest.Resource) || anywhere(r.tree, looksElsewhere) {
 		return false

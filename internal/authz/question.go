@@ -13,9 +13,9 @@ type Principal struct {
 	Groups []string
 	// GroupsKnown says that Groups was read. Without it an empty Groups means "not known".
 	GroupsKnown bool
-	// GroupsRead are the ids of the groups that Groups was read for, where another policy may have
-	// named them than the one that decides: beside these no group's members are known. Empty where
-	// it was that one.
+	// GroupsRead are the ids of the groups that were looked up for Groups. It is set if another policy
+	// than the deciding one may have named them: the members of other groups are then unknown. It is
+	// empty if the deciding policy named them.
 	GroupsRead []string
 	// GroupsUnlisted are ids of Slack user groups that the policy names and Slack does not list:
 	// nobody knows who is in them. The person counts as no member where that lets them do less,

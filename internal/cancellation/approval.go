@@ -33,8 +33,8 @@ type Terms struct {
 // reminderLead is how long before the end approvers are reminded, where there is time.
 const reminderLead = 4 * time.Hour
 
-// awaiting is the request as it begins to wait for approval. One that waits again was
-// reminded of once, if it was.
+// awaiting returns the request as it begins to wait for approval. If it waits again and its
+// approvers were reminded before, they are not reminded again.
 func (r Request) awaiting(now time.Time, t Terms) Request {
 	r.ExpiresAt, r.UndoUntil = now.Add(t.ApprovalExpiry), time.Time{}
 	if r.Due = r.remindAt(now); r.Submission.Place.private() {
@@ -43,8 +43,8 @@ func (r Request) awaiting(now time.Time, t Terms) Request {
 	return r
 }
 
-// AnswerBy is until when approvers had best answer: the end of its waiting, or the
-// cut-off that its end depends on where that comes first, and then dear is true.
+// AnswerBy returns the time by which approvers should answer: when the request expires, or, if
+// it comes first, the cut-off that decides on which date the server goes. dear is true then.
 func (r Request) AnswerBy() (at time.Time, dear bool) {
 	cutoff := r.Submission.Card.End().Cutoff
 	if cutoff.After(r.Since) && cutoff.Before(r.ExpiresAt) {
@@ -60,10 +60,10 @@ func (r Request) remindAt(since time.Time) time.Time {
 	return end.Add(-min(reminderLead, end.Sub(since)/2))
 }
 
-// approvers reads who could approve a request, as far as the groups tell, without the
-// requester and those who did, first those who could give the next approval: a policy may
-// want its later ones of other people. anyone says that the policy binds approving to
-// nobody in particular.
+// approvers finds who could approve a request, as far as the groups tell. It leaves out the
+// requester and everyone who has approved already. People who could give the next approval come
+// first, because a policy may want later approvals from other people. anyone reports that the
+// policy lets people approve without naming any user or group.
 type approvers struct {
 	directory Directory
 	policy    Policy
@@ -105,17 +105,17 @@ func named(users []string, members []authz.Principal, requester authz.Principal)
 	return all
 }
 
-// inNoGroup is somebody who is in none of the groups that were read with the requester: in
-// those that Slack does not list they may be, as anybody.
+// inNoGroup returns somebody who is in none of the groups that were read with the requester.
+// They may still be in a group that Slack does not list, as anybody may.
 func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
 	return authz.Principal{
 		Team: team, User: user, GroupsKnown: true, GroupsRead: requester.GroupsRead, GroupsUnlisted: requester.GroupsUnlisted,
 	}
 }
 
-// mayGive decides whether somebody could give one of the approvals that come after so many,
-// and after how many the first that they could. Where they could give none the decision is
-// that on the next.
+// mayGive decides whether somebody could give one of the approvals that are still missing when
+// after have been given. before is how many approvals come before theirs. If they could give
+// none, the decision is the one on the next approval.
 func (a approvers) mayGive(who, requester authz.Principal, r Request, after int, now time.Time) (before int, d authz.Decision) {
 	next := a.may(who, requester, r, after, now)
 	if next.Effect == authz.Allowed || next.Again {
@@ -129,7 +129,7 @@ func (a approvers) mayGive(who, requester authz.Principal, r Request, after int,
 	return after, next
 }
 
-// may asks the policy on what the person saw who asked.
+// may asks the policy about an approval, for the server as the requester's card showed it.
 func (a approvers) may(who, requester authz.Principal, r Request, before int, now time.Time) authz.Decision {
 	server := r.Submission.Card.Server
 	return a.policy.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), before)

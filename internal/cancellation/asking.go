@@ -23,8 +23,8 @@ func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.Directory, f.
 
 func (n *Notifier) asker() asker { return asker{n.Notices, n.Clock, n.Directory, n.Policy, n.Wake} }
 
-// askWithoutCard is askDirectly for a request that only its requester sees. Where a card is
-// owed to the operators' channel, that one asks, or is refused and asks directly then.
+// askWithoutCard calls askDirectly for a request that only its requester sees, unless a card is
+// owed to the operators' channel. That card asks; if Slack refuses it, people are asked directly.
 func (a asker) askWithoutCard(ctx context.Context, r Request) error {
 	notices, err := a.notices.Notices(ctx, r.ID)
 	if err != nil || slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == ApprovalCard }) {

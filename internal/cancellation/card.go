@@ -61,9 +61,9 @@ func (c Card) Fresh(now time.Time) bool {
 	return age >= -time.Minute && age <= MaxCardAge
 }
 
-// NewWarnings lists what the server gives reason to think of now and the card did not
-// show when it was read: whoever asked has ticked what stood there, and nothing else. A
-// warning that has gone is none, nor is one whose reason neither read can compare.
+// NewWarnings lists the warnings that hold now and that the card did not show when it was read:
+// the requester has confirmed only what the card showed. A warning that is gone is not new. Nor is
+// one whose reason cannot be compared because a read left it out.
 func (c Card) NewWarnings(now Server, at time.Time) []string {
 	shown, _ := c.Server.Warnings(c.ReadAt)
 	standing, _ := now.Warnings(at)

@@ -156,8 +156,8 @@ func turnedAway(err error) bool {
 // recordTries bounds how often a submission is decided anew because what it rests on moved.
 const recordTries = 5
 
-// errNobody says that the policy asks for an approval that nobody could give, errUnseen
-// that whoever could would not hear of it.
+// errNobody says that the policy asks for an approval that nobody could give. errUnseen says
+// that the people who could give it would not hear of the request.
 var (
 	errNobody = errors.New("nobody else could approve this")
 	errUnseen = errors.New("nobody who could approve this would be shown it")
@@ -177,9 +177,9 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	return recorded, err
 }
 
-// Recorded tells how this very submission was answered before, if it was.
-// ErrNoRequest: it surely was not. ErrUnclear, which may come with it, or any other
-// error: nobody can tell.
+// Recorded returns the answer that an earlier delivery of the same submission got. It returns
+// ErrNoRequest alone if there certainly was none. With any other error, or if the error is also
+// ErrUnclear, nobody can tell.
 func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
 	r, err := d.Requests.Request(ctx, s.ID(d.Intake.Installation()))
 	if err != nil {
@@ -189,7 +189,8 @@ func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
 }
 
 // decide builds the record of a submission: the decision of the policy in force,
-// on what the person saw. Only whom the policy lets is told what blocks: errBlocked.
+// on what the person saw. It returns errBlocked only if the policy lets the person ask: nobody
+// else is told what blocks.
 func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
@@ -213,7 +214,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 		return Record{}, fmt.Errorf("%w: another policy came into force meanwhile", ErrPeopleUnread)
 	case decision.Effect != authz.Refused && len(blockers) > 0:
 		return Record{}, errBlocked
-	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only who needs nobody takes another's place
+	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only a request that needs no approval replaces another
 		return Record{}, errBlocked
 	case decision.Effect == authz.Refused:
 		return denied(r, principal)
@@ -231,7 +232,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	return rec, err
 }
 
-// place is the next one of a person's day.
+// place returns the next slot of a person's day, or ErrDayFull.
 func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
 	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
 	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)

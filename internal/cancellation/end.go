@@ -57,8 +57,9 @@ func cutoffOf(bill time.Time, cutoff string) (limit time.Time, cycle int, known 
 	return limit, 0, false
 }
 
-// afterCutoff is the end of what was sent when the cut-off of the bill date before had
-// passed. Shortly before a bill date whose own cut-off nobody knows it may be the next one.
+// afterCutoff returns the end of a cancellation that was sent after the cut-off of the previous
+// bill date. If it was sent shortly before a bill date whose own cut-off is unknown, the end may
+// also be the bill date after that.
 func afterCutoff(bill time.Time, cycle int, sent time.Time) End {
 	cycle = firstSince(bill, cycle, sent)
 	end := End{Date: monthsAfter(bill, cycle)}
@@ -156,9 +157,9 @@ func (r Request) StopBy() time.Time {
 // filed reports whether the request's own ticket was made.
 func (s State) filed() bool { return s == Filed || s == Reverted || s == Reclaimed }
 
-// filedWith is the request with its own ticket, which was read or named. Where another
-// POST than the last one that the store knows of may have made it, the ticket's creation
-// is the moment that counts; nobody knows that moment where it cannot be read.
+// filedWith returns the request with its own ticket, which was read or named. If a POST other
+// than the last one that the store knows of may have made the ticket, SentAt becomes the ticket's
+// creation time, or zero if that could not be read.
 func (r Request) filedWith(t Ticket) Request {
 	if r.Posts != 1 || r.Recheck != NoRecheck {
 		r.SentAt = t.CreatedAt

@@ -13,8 +13,8 @@ import (
 // MaxServerAge is how old the read of a server may be when the POST is written.
 const MaxServerAge = 5 * time.Second
 
-// checkTime is how long the reads and checks before a POST may take. What is known
-// of the person is read so much fresher that it is not too old when it is written.
+// checkTime is how long the reads and checks before a POST may take. People are read that much
+// fresher than MaxPrincipalAge, so that they are not too old when the POST is written.
 const checkTime = 20 * time.Second
 
 // errUnread says that SoftLayer answered without what the card had: unread, which is
@@ -146,7 +146,7 @@ func (e *unlistedError) Error() string {
 // again.
 const unlistedPause = 6 // of backoff's doublings: some minute
 
-// moments are when the reads, and the commit, were begun that a POST rests on.
+// moments are the times at which the reads and the commit before a POST began.
 type moments struct{ person, server, commit time.Time }
 
 // check says where a request goes: to Filing, or to why it must not be filed.
@@ -216,7 +216,7 @@ func (f *Filer) countApprovals(r Request, by people, now Server, at time.Time, d
 		}
 		decision := f.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
 		switch {
-		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // how many one asks for, of whom another lets
+		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // one policy set the number of approvals, another allowed this one
 			return nil, errPolicyChanged
 		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
@@ -283,11 +283,11 @@ func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) err
 	return f.record(ctx, h, outcome)
 }
 
-// mayPost is the last look at the clocks, right before the POST is written: the
-// database's against not-after, and how long this process took since it asked for
-// the commit, by the monotonic and the wall clock (a suspended machine stops the
-// first, a stopped process neither). until is not-after by this process's clocks: counted
-// from before the question, so that neither a slow answer nor a sleep after it adds to it.
+// mayPost looks at the clocks for the last time before the POST. The database's time must be
+// before not-after. By the monotonic and by the wall clock this process must have asked for the
+// commit less than PostTimeout ago: a suspended machine stops the monotonic clock, a stopped
+// process stops neither. until is not-after by this process's clocks. It is counted from before
+// the database was asked, so that neither a slow answer nor a sleep after it extends it.
 func (f *Filer) mayPost(ctx context.Context, r Request, began moments) (until time.Time, ok bool) {
 	asked := time.Now()
 	at, err := f.Clock.Now(ctx)

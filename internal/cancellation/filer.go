@@ -227,7 +227,7 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	for _, add := range more {
 		add(&change)
 	}
-	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see by what
+	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
 	if from.State != next.State && next.State != Filing || held {
 		now, err := f.Clock.Now(ctx)
 		if err != nil {

@@ -52,8 +52,8 @@ func (d *Desk) cutoff(ctx context.Context) string {
 	return date
 }
 
-// seesTickets reports whether the key is known to see tickets. SoftLayer leaves out an
-// open ticket that it may not see just as one that there is not.
+// seesTickets reports whether the key is known to see tickets. SoftLayer leaves out an open
+// ticket that the key may not see, exactly as if there were none.
 func (d *Desk) seesTickets(ctx context.Context) bool {
 	sees, err := d.rights.viewTickets(ctx, d.Tickets)
 	if err != nil {

@@ -81,8 +81,8 @@ func (n *Notifier) work(ctx context.Context, notice Notice) {
 	}
 }
 
-// tellSafely keeps a result that cannot be put into words from taking the filing of
-// all others down with it. It stays owed.
+// tellSafely recovers from a panic while a result is put into words, so that it does not stop the
+// filing of all other requests. The notice stays owed.
 func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -236,8 +236,8 @@ func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) e
 	return nil
 }
 
-// askedNobody tells the requester where no message that asks others could be shown, after
-// this one was refused. Where another one is yet to be tried, that one sees to it.
+// askedNobody tells the requester that nobody could be asked, if this message was refused and no
+// other message asks anybody. If another message is still to be tried, it leaves that to it.
 func (n *Notifier) askedNobody(ctx context.Context, refused Notice, r Request) error {
 	notices, err := n.Notices.Notices(ctx, r.ID)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // that is said aloud.
 const OverdueAge = 10 * time.Minute
 
-// overduePage is how many overdue requests are read at a time. All are read: what was
-// announced before keeps nothing from being announced.
+// overduePage is how many overdue requests are read at a time. All pages are read, so that
+// requests which were announced before do not hide new ones.
 const overduePage = 100
 
 // Overdue is a request that takes too long.

@@ -174,8 +174,8 @@ type Recorded struct {
 	Full    bool     // the person's day has no place left; nothing was recorded
 }
 
-// Quota is a request's place among those of one person and day, so that two at once are
-// not both the last one that a limit lets. Denials take none: Slot is 0.
+// Quota is a request's slot in one person's day. Two requests at once cannot both take the last
+// slot. Denials take none: their Slot is 0.
 type Quota struct {
 	Requester string // "TEAM/USER"
 	Day       int64  // since 1970 UTC
@@ -283,8 +283,8 @@ type Freezes interface {
 	// NoteRefusedFreeze records an order about filing that a rule refused.
 	NoteRefusedFreeze(ctx context.Context, f Freeze, rule string) error
 	Frozen(ctx context.Context) (Freeze, error)
-	// UnderWay lists the requests of which a POST may be under way: those in Filing, and
-	// until NotAfter those of which one may be that its owner, or the database, lost.
+	// UnderWay lists the requests for which a POST may be under way: those in Filing, and until
+	// NotAfter those whose POST got no answer or may be unknown to the database.
 	UnderWay(ctx context.Context) ([]Request, error)
 }
 
@@ -296,14 +296,14 @@ type Notices interface {
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
-	// ApplyNotice stores the notice if its row is still at n.Version, and gives back
-	// the lease. keep holds the lease on what is due: the call that was announced comes
-	// now. A notice that nothing is owed for (Due is zero) stays due all the same while it
-	// shows less than the last change that was to be told (Change.Tell).
+	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
+	// With keep it keeps the lease of a due notice, because the announced call comes next. A
+	// notice whose Due is zero stays due while the message shows an older state than the last
+	// one that people were to be told (Change.Tell).
 	ApplyNotice(ctx context.Context, n Notice, keep bool) (Notice, error)
 
-	// Overdue lists requests that have been filing, unknown or stuck, or have owed their
-	// result, for this long, the oldest first: at most so many of those that come after
-	// one, or of all where that is the zero Request.
+	// Overdue lists requests that have been filing, unknown or stuck, or have owed their result,
+	// for at least age, the oldest first. It returns up to most of those that follow after, or of
+	// all if after is the zero Request.
 	Overdue(ctx context.Context, age time.Duration, after Request, most int) ([]Overdue, error)
 }

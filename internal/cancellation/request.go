@@ -244,7 +244,7 @@ var (
 	ErrDayFull = errors.New("as many servers were asked for today as one person may")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
-	// ErrUnreadable says that what a row asked for cannot be read; the rest of it can.
+	// ErrUnreadable says that a row's JSON documents cannot be read; its other columns can.
 	ErrUnreadable = errors.New("what was asked for cannot be read")
 	// ErrUnclear says that nobody knows yet whether the commit happened: it failed, or
 	// the caller's time ended while it was under way. After a failed one the store

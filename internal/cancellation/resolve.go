@@ -34,8 +34,9 @@ type Resolution struct {
 	Actor  string // who says so, as the history names them
 	By     Person // who they are in Slack; zero for an operator
 	Key    string // of the press ([Press]); empty for an operator
-	// Stuck is since when the request was stuck as the person saw it; zero for an operator.
-	// One that is stuck again is not theirs to resolve unseen.
+	// Stuck is when the request became stuck, as the person saw it. If it became stuck again since,
+	// their finding is refused, because they have not looked again. It is zero for an operator, and
+	// for a finding that names a ticket.
 	Stuck time.Time
 }
 
@@ -143,9 +144,9 @@ func (d *Desk) noneUnderWay(ctx context.Context, r Request) error {
 	return nil
 }
 
-// madeTicket is the ticket that SoftLayer said it made for the request: the one that it was
-// filed with, unless that is only a person's word, or that of an answer that came after its
-// attempt had lost the request; 0 for none.
+// madeTicket returns the ticket that SoftLayer said it made for the request, 0 for none. That is
+// the one the request was filed with, unless only a person named it, or the one in an answer that
+// came after its attempt had lost the lease.
 func (d *Desk) madeTicket(ctx context.Context, r Request) (int64, error) {
 	events, err := d.Requests.Events(ctx, r.ID)
 	if err != nil {

@@ -139,10 +139,10 @@ func (v verdict) weight() int {
 	return 0
 }
 
-// evidence is what answers to this request's POSTs said: the ticket that one of an
-// attempt without its lease had made, and those to be judged: the one it was filed
-// with once, the one on the row, and those that late answers named as standing, unless
-// a person has said since that they are none.
+// evidence returns what the answers to this request's POSTs said. made is the ticket that was
+// made for an attempt that had lost its lease. named are the tickets to be judged: the one that
+// the request was once filed with, the one on its row, and those that late answers named as
+// standing, unless a person has resolved the request since.
 func (b recordReader) evidence(ctx context.Context, r Request) (made int64, named []int64, err error) {
 	events, err := b.requests.Events(ctx, r.ID)
 	if err != nil {
@@ -183,8 +183,9 @@ func (e Event) lateAnswer() (late lateDetail, ok bool) {
 	return late, ok
 }
 
-// weigh judges what was read where SoftLayer named no ticket of ours. Our own counts
-// before one that it named, and that one is a duplicate only if none of ours is hidden.
+// weigh judges what was read if SoftLayer named no ticket of ours. Our own ticket in the list
+// counts before a named one. A named one makes the request a duplicate only if every ticket in
+// the list could be read, since an unreadable one may be ours.
 func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) finding {
 	hidden := ""
 	for _, t := range tickets {
@@ -216,11 +217,10 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 	return finding{}
 }
 
-// settle reads the books of a request whose answer is lost, or of which the store may
-// know less than was done. It POSTs nothing before
-// a whole settle time of answered, clean reads that began after not-after (docs/design.md 4.4).
-// Until then only our own ticket counts: the POST may be under way yet, and what it
-// makes may show before its text does.
+// settle reads SoftLayer's books for a request whose answer is lost, or whose POST the store may
+// not know of. It POSTs only after a whole settle time of answered, clean reads that began after
+// not-after (docs/design.md 4.4). Until not-after only our own ticket counts: the POST may still
+// be under way, and its ticket may show before the ticket's text does.
 func (f *Filer) settle(ctx context.Context, h *held) error {
 	r := h.request()
 	began, err := f.Clock.Now(ctx)

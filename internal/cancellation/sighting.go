@@ -21,9 +21,9 @@ type sighting struct {
 // ends reports whether a request would end by this.
 func (s sighting) ends() bool { return s.Seen == Reverted || s.Seen == Reclaimed }
 
-// sighted returns what a filed request has become by what reads show now, begun at the time
-// given, and by what its history says of earlier ones. Until the same evidence was read
-// twice, known is from when on a read tells.
+// sighted returns what a filed request has become, by the reads that began at the given time and
+// by the earlier ones in its history. If the same evidence was not read twice yet, known is the
+// time from which a second read decides.
 func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Time) (ending State, known time.Time, err error) {
 	switch now.Seen {
 	case "": // nothing is certain, and that says nothing of what was seen before

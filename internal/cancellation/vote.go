@@ -182,8 +182,9 @@ func (r Request) ApprovedBy(p Person) bool {
 	return slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By.same(p) })
 }
 
-// lateOrRepeated is what a click to end a request in a state comes to where that is not
-// possible any more: Slack may deliver the one that ended it again.
+// lateOrRepeated classifies a click that can no longer end the request in the given state. It is
+// ClickRepeated if the same person already ended it that way, since Slack may deliver that click
+// again; otherwise it is ClickLate.
 func (r Request) lateOrRepeated(c clicker, in State) ClickKind {
 	if r.State == in && r.EndedBy.same(c.person()) {
 		return ClickRepeated

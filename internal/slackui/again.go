@@ -66,8 +66,9 @@ func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metad
 	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
 }
 
-// showAgain fills the form as a request was, but for what only a reader of the fresh card
-// can say: its warnings, the typed name, and that associated items go which are not the same.
+// showAgain fills the form with what an earlier request asked for. It leaves out what a person
+// has to confirm on the fresh card: the warnings, the typed name, and the cancelling of associated
+// items if those have changed.
 func (a *App) showAgain(ctx context.Context, at displayedView, meta metadata, before cancellation.Submission) {
 	f := a.form(ctx, meta, words.Typed{})
 	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {

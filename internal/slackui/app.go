@@ -125,8 +125,8 @@ func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query 
 	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
 }
 
-// openView opens a form. problem is for the person where it may not have opened;
-// at is empty too where an earlier delivery has opened it.
+// openView opens a form. problem is what the person reads if it may not have opened. at is empty
+// in that case, and also if an earlier delivery opened the form.
 func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {

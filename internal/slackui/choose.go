@@ -166,7 +166,7 @@ func earlier(a, b string) bool {
 	return a != "" && b != "" && (len(a) < len(b) || len(a) == len(b) && a < b)
 }
 
-// end lets no card take the place of the answer that a modal shows.
+// end keeps later cards from replacing the answer that a modal shows.
 func (c *choices) end(view string) {
 	c.note(view, "")
 	c.mu.Lock()

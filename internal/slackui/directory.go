@@ -76,9 +76,9 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	return &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
 }
 
-// policyGroups is the look-up of the groups that the policy names now; nil if it names none.
-// Another policy's groups are another look-up: what was read for the last one does not say
-// who is in them.
+// policyGroups returns the look-up of the groups that the policy names now; nil if it names none.
+// If the policy names other groups than before, the look-up is a new one: what was read for the
+// last policy does not say who is in them.
 func (d *Directory) policyGroups() *lookup[memberships] {
 	ids := d.o.Groups()
 	if len(ids) == 0 {

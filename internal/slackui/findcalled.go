@@ -69,8 +69,8 @@ func (a *App) findCalled(ctx context.Context, query string) finding {
 	return finding{card: &read}
 }
 
-// exact keeps the servers that are called so by id, full name or address; only if
-// there is none those whose host name it is, and short is true.
+// exact returns the servers whose id, full name or address is the query. If there is none, it
+// returns those whose host name is the query, and short is true.
 func exact(found []cancellation.Server, query string) (called []cancellation.Server, short bool) {
 	plain := cancellation.PlainName(query)
 	if plain == "" {
@@ -133,8 +133,8 @@ func (found finding) on(f words.Form) words.Form {
 	return f
 }
 
-// showOffered shows the card of a server that was chosen by its button. The field for the
-// server leaves the view first: one that stays would keep that nothing was chosen in it.
+// showOffered shows the card of a server that was chosen by its button. It first removes the
+// server field from the view: a field that stays would stay empty.
 func (a *App) showOffered(ctx context.Context, at displayedView, i receive.Interaction, server int64) {
 	if _, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User); errors.Is(err, errNotOurs) {
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)

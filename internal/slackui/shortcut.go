@@ -109,9 +109,9 @@ func (a *App) mentioned(ctx context.Context, said string) finding {
 // maxMentioned is how many names of a message are looked up.
 const maxMentioned = 10
 
-// lookUp finds the servers that are called so, in the order of the names; full has those
-// called by more than their short name. whole reports whether every name was answered, and
-// no more servers match than were looked at.
+// lookUp finds the servers that have these names, in the order of the names. full holds true for
+// each server that was named by more than its host name. whole reports that every name was
+// answered and that no matching server was left out.
 func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.Server, full map[int64]bool, whole bool) {
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
 	var asking sync.WaitGroup
@@ -140,8 +140,8 @@ var (
 	// mentions are people, channels and groups in a message's text:
 	// docs.slack.dev/messaging/formatting-message-text
 	mentions = regexp.MustCompile(`<[@#!][^>]*>`)
-	// hostWord takes an underscore within a word along, which is then no name at all: the
-	// end of prod_db-042 is not what that is called.
+	// hostWord also matches underscores inside a word. Such a word is not a host name, and
+	// prod_db-042 must not be taken for db-042.
 	hostWord = regexp.MustCompile(`[0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z])?`)
 	fullName = regexp.MustCompile(`^(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\.)+[A-Za-z]{2,63}$`)
 	quantity = regexp.MustCompile(`^[0-9]+[A-Za-z]+$`) // 5m, 97GB

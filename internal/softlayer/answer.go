@@ -20,7 +20,7 @@ const (
 )
 
 // readRefused reports whether SoftLayer says, by its words or by its class, that the
-// key lacks a right. Of the credentials, an outage or a rate limit it says otherwise.
+// key lacks a right. It is false for refused credentials, an outage or a rate limit.
 func readRefused(err error) bool {
 	failed, ok := errors.AsType[*Error](err)
 	return ok && (errors.Is(failed, ErrPermission) || failed.Code == codeDenied)

@@ -18,9 +18,9 @@ import (
 // that has SoftLayer_Search (https://sldn.softlayer.com/article/softlayer_search/).
 const DefaultEndpoint = "https://api.softlayer.com/rest/v3.1"
 
-// RateLimiter keeps the calls to SoftLayer at a rate: [Client.WithRateLimiter]. A read waits for its
-// turn; filing goes at once, because what was read for it grows old, and the reads after
-// it wait so much longer.
+// RateLimiter keeps the calls to SoftLayer at a rate: [Client.WithRateLimiter]. A read waits for
+// its turn. Filing does not wait, because the reads it depends on would go stale; later reads wait
+// longer instead.
 type RateLimiter interface {
 	// Wait returns when one call may go. It makes no call wait longer than ctx lets it.
 	Wait(ctx context.Context) error

@@ -117,7 +117,7 @@ const guestMask = "mask[id,hostname,fullyQualifiedDomainName,primaryIpAddress,pr
 
 // IsVirtual reports whether a virtual server that the key may see is called so: by its host
 // name, its full name, one of its addresses or its id, all of it; capitals do not matter.
-// What is no name of a server is none of a virtual one, and asks nothing.
+// It returns false without a call for text that cannot be a server's name.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getVirtualGuests/
 func (c *Client) IsVirtual(ctx context.Context, name string) (bool, error) {

@@ -27,7 +27,7 @@ func newLastLook(ctx context.Context, now func() time.Time) *lastLook {
 	return &lastLook{until: until.Round(0), now: now}
 }
 
-// heldBack reports whether all of the request was.
+// heldBack reports whether the whole request was held back, so that no byte of it has left.
 func (l *lastLook) heldBack() bool { return l != nil && l.late.Load() && !l.begun.Load() }
 
 // timelyConn writes nothing once its time is over. The body stays one that net/http knows to be

@@ -88,8 +88,8 @@ func (c *column) list() {
 	})
 }
 
-// each calls one for every row and each two or three characters that are in it, once, with
-// how many rows further it is than the last with the same.
+// each calls one for every row and every pair and triple of characters in it, once each. step is
+// how many rows have passed since the last row with the same characters.
 func (c *column) each(one func(gram, step uint32)) {
 	last := make([]uint32, trigrams+bigrams) // rows, counted from one
 	for i := range c.rows() {

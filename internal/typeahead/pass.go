@@ -52,10 +52,10 @@ type pass struct {
 	gone    int // how many it said fewer, all in all, from one page to the next
 }
 
-// walk reads all servers. Each page begins with a server that the last one ended with: if it
-// does not, servers before it have gone and the rest has moved up, and the page is read again
-// from further ahead. So none is passed over. At the end there must be as many as SoftLayer
-// says; those that it said fewer meanwhile may have been read before they went.
+// walk reads all servers. Each page begins with the server that the last page ended with. If it
+// does not, earlier servers were removed and the rest moved up: the page is read again from a
+// smaller offset, so that none is skipped. At the end the count must be what SoftLayer says, plus
+// at most the servers that were removed during the pass.
 func (i *Inventory) walk(ctx context.Context) ([]row, error) {
 	p := pass{centers: centers{}}
 	for offset := 0; ; {

@@ -96,8 +96,8 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 	return min(i.interval, keptPoll), i.keep(ctx, x)
 }
 
-// age is how old what is kept must be for a pass. Where this build can do nothing with what
-// is kept, any.
+// age returns how old the kept copy must be before this process makes a pass. It is 0 if this
+// process has no copy that it can use.
 func (i *Inventory) age() time.Duration {
 	if i.index.Load() == nil {
 		return 0

@@ -14,8 +14,9 @@ const (
 	replayBytes   = 8 << 20
 )
 
-// replays remembers the reply to each key, so that a repeated delivery never acts again: a request byte for byte, by its signature, and a command that is delivered again, by
-// its trigger_id.
+// replays remembers the reply to each key, so that a repeated delivery does not act again. The key
+// is the signature of a request that is repeated byte for byte, or the trigger_id of a command,
+// submission or shortcut that Slack delivers again with a new signature.
 type replays[K comparable] struct {
 	mu     sync.Mutex
 	seen   map[K]*remembered[K]

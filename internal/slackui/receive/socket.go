@@ -21,8 +21,8 @@ const (
 	// Slack ends a connection some hours after its opening, about 10 s after it said so;
 	// this is longer than that and than an opening takes, so that both never end together.
 	openStagger = 30 * time.Second
-	// suspectTime is how long a connection was silent that is renewed when a delivery
-	// comes on another one that was not acknowledged before.
+	// suspectTime is how long a connection must have been silent to be renewed when Slack repeats,
+	// on another connection, a delivery that was not acknowledged.
 	suspectTime = time.Minute
 )
 

@@ -83,8 +83,8 @@ func facts(c cancellation.Card) []line {
 	return lines
 }
 
-// hidden names what the card would show and this key does not see. What goes along has
-// its own lines.
+// hidden names what the card would show and this key cannot see. Associated items and parts are
+// left out, because they have lines of their own.
 func hidden(c cancellation.Card) []string {
 	names := slices.Concat(c.Server.Unread, c.Server.Hidden)
 	if c.TicketsHidden && c.Server.OpenTicket == nil {
