@@ -31,10 +31,15 @@ type verdict struct {
 	decision *authz.Decision // nil where the policy was not asked
 
 	approvals []Approval // of a request that goes back to Pending: those that still count
+	afterLost bool       // a check refused after a lost answer
 }
 
 // detail is what the history says of it: the reason, behind the rule where one decided.
 func (v verdict) detail() string {
+	if v.afterLost {
+		v.afterLost = false
+		return "checks-failed-after-it: " + v.detail()
+	}
 	switch {
 	case v.decision == nil:
 		return v.why.String()
@@ -240,7 +245,7 @@ func afterLost(r Request, v verdict) verdict {
 	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied && v.to != Pending) {
 		return v
 	}
-	v.to = Stuck
+	v.to, v.afterLost = Stuck, true
 	return v
 }
 
@@ -330,7 +335,7 @@ func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
 func (f *Filer) recordOnce(ctx context.Context, h *held, o Outcome) error {
 	v, err := f.meaning(ctx, h.request(), o)
 	if err != nil {
-		v = verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}, ticket: o.Ticket}
+		v = verdict{to: Unknown, why: Reason{Detail: o.Text}, ticket: o.Ticket}
 	}
 	err = f.persist(ctx, h, v, o.Kind == AnswerLost)
 	if errors.Is(err, ErrMoved) {
@@ -361,7 +366,7 @@ func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, err
 		}
 		return *v, nil
 	default:
-		return verdict{to: Unknown, why: Reason{Detail: o.Text, By: BySoftLayer}}, nil
+		return verdict{to: Unknown, why: Reason{Detail: o.Text}}, nil
 	}
 }
 

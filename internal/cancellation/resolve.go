@@ -207,6 +207,11 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 	if err != nil || made != 0 && made != t.ID {
 		return r, "", errors.Join(err, madeError(made))
 	}
+	if made == 0 {
+		if err := d.noneUnderWay(ctx, r); err != nil {
+			return r, "", err
+		}
+	}
 	server, err := d.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
 		return r, "", fmt.Errorf("reading server %d: %w", r.Submission.Card.Server.ID, err)

@@ -2,6 +2,7 @@ package cancellation
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 )
 
@@ -159,6 +160,9 @@ type Reason struct {
 	// name), [BySoftLayer] or [ByPolicy]. It is empty for the program's own.
 	By string `json:",omitempty"`
 }
+
+// LogValue logs a reason as the line that String gives, whatever the handler.
+func (r Reason) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Those of Reason.By that are no person.
 const (

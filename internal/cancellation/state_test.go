@@ -62,5 +62,6 @@ func TestReasonReadsAsOneLine(t *testing.T) {
 		"waiting: typed by a person":              {Detail: "waiting: typed by a person", By: "T1/U2"},
 	} {
 		assert.Equal(t, want, reason.String())
+		assert.Equal(t, want, reason.LogValue().String(), "in a log of any form")
 	}
 }

@@ -238,7 +238,11 @@ func (r Request) maybeUnderWay(now time.Time) bool {
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {
-	next, err := r.Move(to, ByPerson, Reason{Detail: why, By: actor(c.person())})
+	var reason Reason
+	if why != "" {
+		reason = Reason{Detail: why, By: actor(c.person())}
+	}
+	next, err := r.Move(to, ByPerson, reason)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ type metadata struct {
 	Until       time.Time           `json:"t,omitzero"` // end of the response_url's life
 	By          cancellation.Person `json:"b"`
 	Card        *cancellation.Card  `json:"s,omitempty"`
-	Shelved     string              `json:"d,omitempty"` // digest of a card that stands on the cards
+	Shelved     string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
 }
 
 func (m metadata) place() cancellation.Place {
@@ -83,7 +83,7 @@ type sealer struct {
 	cards CardStore
 }
 
-// seal writes metadata for private_metadata. A card that does not fit goes on the cards.
+// seal writes metadata for private_metadata. A card that does not fit goes to the CardStore.
 func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
 	sealed, err := s.pack(m)
 	if err != nil || len(sealed) <= maxMetadata {

@@ -49,7 +49,7 @@ func someMetadata(tags int) metadata {
 
 func TestMetadataComesBackAsItWent(t *testing.T) {
 	t.Parallel()
-	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, on the cards
+	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, in the card store
 		cards := memoryShelf{}
 		s := sealer{key: []byte("key"), cards: cards}
 		m := someMetadata(tags)

@@ -128,6 +128,7 @@ func TestReasonsOfAnOlderBuildAreReadInParts(t *testing.T) {
 		{cancellation.Rejected, "server-changed: name, tags", cancellation.Reason{Code: cancellation.WhyChanged, Detail: "name, tags"}},
 		{cancellation.Rejected, "server-not-found", cancellation.Reason{Code: cancellation.WhyNotFound}},
 		{cancellation.Rejected, "You may not: no right.", cancellation.Reason{Detail: "You may not: no right.", By: cancellation.BySoftLayer}},
+		{cancellation.Denied, "waiting: is not yours", cancellation.Reason{Detail: "waiting: is not yours", By: cancellation.ByPolicy}},
 		{cancellation.Denied, "not yours", cancellation.Reason{Detail: "not yours", By: cancellation.ByPolicy}},
 		{cancellation.Scheduled, "waiting: calling X: a: b", cancellation.Reason{Code: cancellation.WhyWaiting, Detail: "calling X: a: b"}},
 		{cancellation.Scheduled, "filing-frozen: operator:root: an outage: fra02", cancellation.Reason{Code: cancellation.WhyFrozen, Detail: "an outage: fra02", By: "operator:root"}},
@@ -135,7 +136,7 @@ func TestReasonsOfAnOlderBuildAreReadInParts(t *testing.T) {
 		{cancellation.Filed, "ticket-on-a-word: operator:root", cancellation.Reason{Code: cancellation.WhyUnseen, By: "operator:root"}},
 		{cancellation.Stuck, "checks-failed-after-it: server-changed: name", cancellation.Reason{Code: cancellation.WhyChanged, Detail: "name"}},
 		{cancellation.Stuck, "checks-failed-after-it: not any more", cancellation.Reason{Detail: "not any more"}},
-		{cancellation.Declined, " waiting: for Godot", cancellation.Reason{Detail: "waiting: for Godot", By: "T1/U8"}},
+		{cancellation.Declined, " waiting: for Godot", cancellation.Reason{Detail: "waiting: for Godot"}},
 	}
 	onBoth(t, func(t *testing.T, o Options) {
 		old := open(t, o)

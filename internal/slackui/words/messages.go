@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -328,10 +329,16 @@ func stuckWhy(r cancellation.Request) string {
 	case cancellation.WhyPoison:
 		return "The bot cannot go on with this request; its log says why."
 	}
-	if r.Why == (cancellation.Reason{}) {
-		return "The books do not show for sure whether there is a ticket."
+	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
+		return "The answer was lost, and then a check refused to send it again: " + checkedWhy(r.Why)
 	}
-	return "The answer was lost, and then a check refused to send it again: " + checkedWhy(r.Why)
+	return "The books do not show for sure whether there is a ticket."
+}
+
+// checkCodes are the reasons of checks before a POST. Without a code it is the policy's or
+// SoftLayer's refusal.
+var checkCodes = []cancellation.ReasonCode{
+	"", cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound, cancellation.WhyTooFew,
 }
 
 // checkedWhy says what a check found, which may be a rule's reason too.

@@ -9,7 +9,8 @@ alter table requests add column reason_by text not null default '';
 update requests set reason_detail = substr(reason_detail, length('checks-failed-after-it: ') + 1)
     where reason_detail like 'checks-failed-after-it: %';
 update requests set reason_code = case when instr(reason_detail, ': ') > 0
-        then substr(reason_detail, 1, instr(reason_detail, ': ') - 1) else reason_detail end;
+        then substr(reason_detail, 1, instr(reason_detail, ': ') - 1) else reason_detail end
+    where reason_detail <> '' and state <> 'denied';
 update requests set reason_code = '' where reason_code not in (
     'server-changed', 'server-blocked', 'new-warning', 'server-not-found', 'answers-lost',
     'books-unclear', 'ticket-unreadable', 'closed-ticket-blocks', 'cannot-be-worked',
@@ -23,9 +24,11 @@ update requests set reason_by = substr(reason_detail, 1, instr(reason_detail, ':
 update requests set reason_by = reason_detail, reason_detail = '' where reason_code = 'ticket-on-a-word';
 
 -- A person's words that read like a code had a space before them.
-update requests set reason_detail = ltrim(reason_detail) where reason_code = '' and state in ('withdrawn', 'declined');
-update requests set reason_by = json_extract(ended_by, '$.Team') || '/' || json_extract(ended_by, '$.ID')
-    where reason_code = '' and reason_detail <> '' and state in ('withdrawn', 'declined') and json_extract(ended_by, '$.ID') <> '';
+update requests set reason_detail = substr(reason_detail, 2)
+    where reason_code = '' and state in ('withdrawn', 'declined') and substr(reason_detail, 1, 1) = ' ';
+
+-- Who ended a request stands in ended_by already, and what SoftLayer or a person said of others
+-- is not told apart any more.
 update requests set reason_by = 'policy' where reason_code = '' and reason_detail <> '' and state = 'denied';
 update requests set reason_by = 'SoftLayer' where reason_code = '' and reason_detail <> '' and state = 'rejected';
 
