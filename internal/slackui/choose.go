@@ -30,7 +30,11 @@ func (a *App) choose(i receive.Interaction) receive.After {
 	if i.View == nil || i.View.CallbackID != words.FormCallback || i.Action.ActionID != words.ServerAction && !offered {
 		return nil
 	}
-	server := serverID(cmp.Or(i.Action.Selected, i.Action.Value)) // an option's, or a button's
+	chosen := i.Action.Selected
+	if offered { // by a button
+		chosen = i.Action.Value
+	}
+	server := serverID(chosen)
 	if server == 0 {
 		a.log.Warn("reading a choice: not a server's id", "user", i.User)
 		return nil
