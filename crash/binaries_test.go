@@ -41,7 +41,7 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Intake: journal,", "Intake: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Queue: journal,", "Queue: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Notices: journal,", "Notices: crashJournal{journal},"},
-	{"cmd/bot/serve.go", "Writer: v.softlayer,", "Writer: crashWriter{v.softlayer},"},
+	{"cmd/bot/serve.go", "Writer: v.softlayer}", "Writer: crashWriter{v.softlayer}}"},
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},

@@ -105,7 +105,8 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	b.filer = &cancellation.Filer{
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
-		Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer, Directory: b.directory, Policy: b.policy,
+		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
+		Directory: b.directory, Policy: b.policy,
 		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {

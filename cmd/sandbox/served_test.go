@@ -504,12 +504,12 @@ func TestTheSettingsAreTheBots(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob(filepath.Join("..", "bot", "*.go"))
 	require.NoError(t, err)
-	tag := regexp.MustCompile("`[^`]*envconfig:\"([A-Z_]+)\"")
+	row := regexp.MustCompile(`(?m)^\trow\("([A-Z_]+)"`)
 	found := 0
 	for _, source := range sources {
 		text, err := os.ReadFile(source)
 		require.NoError(t, err)
-		for _, match := range tag.FindAllStringSubmatch(string(text), -1) {
+		for _, match := range row.FindAllStringSubmatch(string(text), -1) {
 			found++
 			assert.True(t, isSetting(match[1]), "%s is a setting of the bot's", match[1])
 			assert.True(t, isSetting(match[1]+"_FILE"), "%s_FILE", match[1])

@@ -100,10 +100,12 @@ type UnclearError struct {
 	Err error
 }
 
+// Error says that the outcome is unclear, and why.
 func (e *UnclearError) Error() string {
 	return fmt.Sprintf("recording request %s: %v", e.Ref.Short(), e.Err)
 }
 
+// Unwrap returns what went wrong.
 func (e *UnclearError) Unwrap() error { return e.Err }
 
 // Submit decides and records a submission: the choke point. Only when it returns

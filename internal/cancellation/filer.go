@@ -14,14 +14,12 @@ import (
 // Filer files accepted requests and finds out what became of their POSTs. Its fields are set
 // before Run and stay.
 type Filer struct {
-	Requests  Requests
-	Queue     Queue
-	Freezes   Freezes
-	Notices   Notices
-	Clock     Clock
-	Servers   ServerReader
-	Tickets   TicketReader
-	Writer    TicketWriter
+	Requests Requests
+	Queue    Queue
+	Freezes  Freezes
+	Notices  Notices
+	Clock    Clock
+	SoftLayer
 	Directory Directory
 	Policy    Policy
 	Slack     *Outage // asks Slack; shared with the Notifier
@@ -35,6 +33,13 @@ type Filer struct {
 
 	bell      bell
 	softlayer Outage
+}
+
+// SoftLayer is the three ways in which a request is checked and filed there.
+type SoftLayer struct {
+	Servers ServerReader
+	Tickets TicketReader
+	Writer  TicketWriter
 }
 
 // Wake tells the Filer that there may be something to do.

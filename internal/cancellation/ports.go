@@ -128,6 +128,7 @@ type Announcer interface {
 
 // Policy decides. It does no I/O.
 type Policy interface {
+	// Decide decides whether p may cancel s.
 	Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision
 	// Approve decides whether who may approve what requester asked for, after so many
 	// approvals by others.
@@ -246,6 +247,7 @@ type Intake interface {
 	Installation() string // id of this installation, made once
 	HMACKey() []byte      // its secret, made once
 
+	// Record records a new request, once for each id, or says what holds it back.
 	Record(ctx context.Context, rec Record) (Recorded, error)
 	// Asked is how many places one person has taken of a day.
 	Asked(ctx context.Context, requester string, day int64) (int64, error)
@@ -253,11 +255,18 @@ type Intake interface {
 
 // Requests reads and changes what is recorded.
 type Requests interface {
+	// Request reads a request by its id. ErrNoRequest: there is none.
 	Request(ctx context.Context, id string) (Request, error)
+	// ByRef reads a request by the short form of its reference. ErrNoRequest: there is none.
 	ByRef(ctx context.Context, short string) (Request, error)
-	Live(ctx context.Context, server int64) (Request, error) // ErrNoRequest: none
+	// Live reads the request that holds a server. ErrNoRequest: there is none.
+	Live(ctx context.Context, server int64) (Request, error)
+	// Apply commits a change and returns the request as stored. ErrMoved: the request is not
+	// at From.Version any more.
 	Apply(ctx context.Context, change Change) (Request, error)
+	// Note adds an event to a request's history and leaves the request as it is.
 	Note(ctx context.Context, requestID string, event Event) error
+	// Events reads a request's history, the oldest event first.
 	Events(ctx context.Context, requestID string) ([]Event, error)
 }
 
@@ -282,6 +291,7 @@ type Freezes interface {
 	Freeze(ctx context.Context, f Freeze) error
 	// NoteRefusedFreeze records an order about filing that a rule refused.
 	NoteRefusedFreeze(ctx context.Context, f Freeze, rule string) error
+	// Frozen reads the order about filing that stands; the zero Freeze if there never was one.
 	Frozen(ctx context.Context) (Freeze, error)
 	// UnderWay lists the requests for which a POST may be under way: those in Filing, and until
 	// NotAfter those whose POST got no answer or may be unknown to the database.
@@ -295,6 +305,8 @@ type Notices interface {
 	// Owe owes a notice, due at once; first is false where one of its kind is there already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 
+	// ClaimNotice takes one notice that is due and leased to nobody. found is false when there
+	// is none; next says when the next is due.
 	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
 	// With keep it keeps the lease of a due notice, because the announced call comes next. A

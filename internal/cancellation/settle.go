@@ -187,18 +187,11 @@ func (e Event) lateAnswer() (late lateDetail, ok bool) {
 // counts before a named one. A named one makes the request a duplicate only if every ticket in
 // the list could be read, since an unreadable one may be ours.
 func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) finding {
-	hidden := ""
-	for _, t := range tickets {
-		switch Judge(r, t) {
-		case Ours:
-			return finding{sure: found(t)}
-		case Unreadable:
-			hidden = fmt.Sprintf("ticket %d cannot be read", t.ID)
-		case Foreign:
-		}
-	}
+	ours, hidden := judged(r, tickets)
 	recorded, billing := r.Submission.Card.Server.Billing, server.Billing
 	switch {
+	case ours != nil:
+		return finding{sure: ours}
 	case named != nil && named.to != Duplicate:
 		return finding{sure: named}
 	case hidden != "":
@@ -215,6 +208,20 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 		return finding{unclear: "a cancellation is pending, and no ticket shows whose"}
 	}
 	return finding{}
+}
+
+// judged returns what the first ticket of ours means, and which one cannot be read.
+func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
+	for _, t := range tickets {
+		switch Judge(r, t) {
+		case Ours:
+			return found(t), hidden
+		case Unreadable:
+			hidden = fmt.Sprintf("ticket %d cannot be read", t.ID)
+		case Foreign:
+		}
+	}
+	return nil, hidden
 }
 
 // settle reads SoftLayer's books for a request whose answer is lost, or whose POST the store may

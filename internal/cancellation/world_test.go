@@ -152,7 +152,7 @@ func (w *world) worker(on journal) worker {
 	}
 	return worker{&cancellation.Filer{
 		Requests: on, Queue: on, Freezes: on, Notices: on, Clock: on,
-		Servers: w, Tickets: w, Writer: w, Directory: w, Policy: w, Slack: slack, Notify: notifier.Wake,
+		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w, Slack: slack, Notify: notifier.Wake,
 		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
 	}, notifier}
 }

@@ -68,8 +68,8 @@ type sending struct {
 // for the acknowledgement, AckTimeout at most.
 func (w *Workspace) deliver(ctx context.Context, d *delivery) Ack {
 	w.mu.Lock()
-	w.deliveries++
-	d.id = w.deliveries
+	w.delivered++
+	d.id = w.delivered
 	w.sent.put(d.id, d)
 	http := w.opts.Transport == TransportHTTP
 	w.mu.Unlock()

@@ -71,37 +71,76 @@ func DefaultScopes() []string {
 // Workspace is one strict fake of Slack: its people, its Web API, its way to the bot.
 // All methods may be called from many goroutines.
 type Workspace struct {
-	opts    Options
-	since   time.Time // when it was made, by the real clock
-	client  *http.Client
-	done    chan struct{}
-	reached atomic.Bool // whether the last request over HTTP was answered
-	tasks   sync.WaitGroup
+	opts   Options
+	client *http.Client
+	done   chan struct{}
+	tasks  sync.WaitGroup
+	reach
 
+	mu       sync.Mutex
+	closed   bool
+	random   *rand.Rand
+	identity identity
+	clock
+	changes
+	people
+	conversations
+	forms
+	troubles
+	deliveries
+}
+
+// clock is when the workspace was made, by the real clock, and by how much it was moved.
+type clock struct {
+	since  time.Time
+	offset time.Duration
+}
+
+// reach is whether the bot can be reached.
+type reach struct {
+	reached     atomic.Bool // whether the last request over HTTP was answered
 	everReached atomic.Bool // over HTTP or by a websocket
+}
 
-	mu         sync.Mutex
-	closed     bool
-	changed    chan struct{} // closed and replaced at each change that people can see
-	version    int
-	offset     time.Duration
-	random     *rand.Rand
-	lastTS     int64 // microseconds of the last message
-	identity   identity
-	cast       Cast
-	users      []*user
-	groups     []*group
-	channels   []*channel
-	messages   []*message
-	edits      map[string]int // changes in each conversation
-	modals     []*modal
-	triggers   *recent[string, *trigger]
-	replies    *recent[string, *reply]
-	limits     map[string]*bucket
-	faults     []*fault
-	sent       *recent[int, *delivery]
-	deliveries int // how many there were
-	sockets    *sockets
+// changes is what tells those who watch that something is new.
+type changes struct {
+	changed chan struct{} // closed and replaced at each change that people can see
+	version int
+}
+
+// people is who there is.
+type people struct {
+	cast   Cast
+	users  []*user
+	groups []*group
+}
+
+// conversations is what people and the bot write, and where.
+type conversations struct {
+	channels []*channel
+	messages []*message
+	edits    map[string]int // changes in each conversation
+	lastTS   int64          // microseconds of the last message
+	replies  *recent[string, *reply]
+}
+
+// forms is the views that people have open, and what lets the bot open more.
+type forms struct {
+	modals   []*modal
+	triggers *recent[string, *trigger]
+}
+
+// troubles is what keeps a call from being answered.
+type troubles struct {
+	limits map[string]*bucket
+	faults []*fault
+}
+
+// deliveries is what was sent to the bot, and the connections for more.
+type deliveries struct {
+	sent      *recent[int, *delivery]
+	delivered int // how many there were
+	sockets   *sockets
 }
 
 // What the workspace remembers of the past, so that it never grows without end.
@@ -114,18 +153,16 @@ const (
 func New(opts Options) *Workspace {
 	opts.fill()
 	w := &Workspace{
-		opts:     opts,
-		since:    time.Now(),
-		client:   newBotClient(),
-		done:     make(chan struct{}),
-		changed:  make(chan struct{}),
-		random:   rand.New(rand.NewPCG(opts.Seed, opts.Seed^0x5eed)),
-		edits:    make(map[string]int),
-		triggers: newRecent[string, *trigger](remembered),
-		replies:  newRecent[string, *reply](remembered),
-		limits:   make(map[string]*bucket),
-		sent:     newRecent[int, *delivery](replayable),
-		sockets:  newSockets(),
+		opts:          opts,
+		clock:         clock{since: time.Now()},
+		client:        newBotClient(),
+		done:          make(chan struct{}),
+		random:        rand.New(rand.NewPCG(opts.Seed, opts.Seed^0x5eed)),
+		changes:       changes{changed: make(chan struct{})},
+		conversations: conversations{edits: make(map[string]int), replies: newRecent[string, *reply](remembered)},
+		forms:         forms{triggers: newRecent[string, *trigger](remembered)},
+		troubles:      troubles{limits: make(map[string]*bucket)},
+		deliveries:    deliveries{sent: newRecent[int, *delivery](replayable), sockets: newSockets()},
 	}
 	w.identity = newIdentity(w.random)
 	w.identity.enterpriseID = opts.EnterpriseID

@@ -41,21 +41,26 @@ type Account struct {
 	options Options
 	methods map[string]method
 
-	mu         sync.Mutex
-	random     *rand.Rand
-	shift      time.Duration
-	firstBill  time.Time
-	billed     int // bill dates that have passed
-	servers    map[int64]*server
-	serverIDs  []int64 // ascending
-	gateways   []*gateway
-	guests     []tree // the virtual servers
+	mu        sync.Mutex
+	random    *rand.Rand
+	shift     time.Duration
+	firstBill time.Time
+	billed    int // bill dates that have passed
+	servers   map[int64]*server
+	serverIDs []int64 // ascending
+	gateways  []*gateway
+	guests    []tree // the virtual servers
+	ticketBook
+	key   key
+	armed []armed
+}
+
+// ticketBook is the account's tickets, and the last ids given to one and to an update.
+type ticketBook struct {
 	tickets    map[int64]*ticket
 	ticketIDs  []int64
 	lastTicket int64
 	lastUpdate int64
-	key        key
-	armed      []armed
 }
 
 // cutoffDays is the usual cut-off: SoftLayer says two or three days.
@@ -81,15 +86,14 @@ func New(options Options) *Account {
 		options.CutoffDays = cutoffDays
 	}
 	a := &Account{
-		options: options,
-		methods: methods(),
-		random:  rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
-		servers: map[int64]*server{},
-		tickets: map[int64]*ticket{},
-		key:     newKey(),
+		options:    options,
+		methods:    methods(),
+		random:     rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
+		servers:    map[int64]*server{},
+		ticketBook: ticketBook{tickets: map[int64]*ticket{}, lastUpdate: 600_000_000},
+		key:        newKey(),
 	}
 	a.lastTicket = 153_000_000 + int64(a.random.IntN(500_000))
-	a.lastUpdate = 600_000_000
 	if !options.Start.IsZero() {
 		a.shift = options.Start.Sub(options.Now())
 	}

@@ -20,8 +20,11 @@ type People struct {
 
 // Directory reads people and groups from Slack.
 type Directory interface {
+	// Principal reads a person and the groups that the policy names, no older than maxAge.
 	Principal(ctx context.Context, person cancellation.Person, maxAge time.Duration) (authz.Principal, error)
+	// Members reads who is in the groups that the policy names.
 	Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error)
+	// Unlisted reads which of those groups Slack does not list, or not with their members.
 	Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error)
 }
 

@@ -38,10 +38,10 @@ type AnnouncerOptions struct {
 
 // Results writes the messages about a request's present state.
 type Results interface {
-	Result(r cancellation.Request) words.Message // with nothing to press
-	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message
-	Reminder(r cancellation.Request) words.Message
-	Alarm(r cancellation.Request) words.Message
+	Result(r cancellation.Request) words.Message                             // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message // with the kind's buttons, as far as the state has any
+	Reminder(r cancellation.Request) words.Message                           // asks approvers once more
+	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes

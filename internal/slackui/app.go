@@ -25,6 +25,7 @@ const (
 
 // Asker decides, before a server is chosen, whether the form may open.
 type Asker interface {
+	// MayAskAtAll decides for this account, and refuses what is refused for every server.
 	MayAskAtAll(who authz.Principal, channel, account string) authz.Decision
 	// MayAskFor decides, once a server is chosen, whether it is worth filling in the form: the
 	// reason and the associated items of the context are open.

@@ -140,6 +140,7 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
+// IsLoopback reports whether a host is this machine: localhost, or a loopback address.
 func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -49,6 +49,7 @@ type DuplicateError struct {
 	Ticket int64 // as SoftLayer's sentence names it
 }
 
+// Error names the ticket.
 func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("cancellation ticket %d exists already", e.Ticket)
 }
@@ -58,6 +59,7 @@ type RateLimitedError struct {
 	Retry time.Duration // as its Retry-After says; 0 if it said nothing
 }
 
+// Error says that there were too many calls, and not how long to wait.
 func (e *RateLimitedError) Error() string { return "too many calls" }
 
 // Error is a call that failed. What it means is found by errors.Is and errors.As
@@ -71,6 +73,7 @@ type Error struct {
 	causes []error
 }
 
+// Error names the method, what the failure means, and what SoftLayer answered, as far as it did.
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		return fmt.Sprintf("calling %s: %v: %s", e.Method, e.causes[0], e.Text)

@@ -143,6 +143,7 @@ type Binding struct {
 	Endpoint string // SoftLayer REST base
 }
 
+// String names the app, the team, the account and the endpoint on one line.
 func (b Binding) String() string {
 	return fmt.Sprintf("Slack app %q in team %q with SoftLayer account %q at %q", b.App, b.Team, b.Account, b.Endpoint)
 }
