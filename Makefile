@@ -10,7 +10,7 @@ sandbox: ## both fakes, the page and the bot on loopback; prints one URL
 test: ## all tests
 	go test ./...
 
-check: ## what CI holds a change to: format, vet, staticcheck, race detector
+check: ## what CI holds a change to: format, vet, staticcheck, no dead code, race detector
 	.ci/check
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)
