@@ -205,6 +205,28 @@ func TestWordsHaveNoClockAndDoNoIO(t *testing.T) {
 	}
 }
 
+// A call that webapi does not make counts against no rate limit and is classified by nobody.
+func TestOnlyWebapiCallsSlack(t *testing.T) {
+	t.Parallel()
+	callers := 0
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name != "cmd/bot" && !strings.HasPrefix(name, "internal/slackui") || name == "internal/slackui/slacktest" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			require.NoError(t, err)
+			if name == "internal/slackui/webapi" {
+				callers += strings.Count(string(text), "slack.New(")
+				continue
+			}
+			assert.NotRegexp(t, `slack\.New\(|socketmode\.|http\.(NewRequest|Client\b|Default|Get\(|Post)`, string(text), "%s/%s makes a call of its own", name, file)
+		}
+	}
+	assert.Positive(t, callers, "webapi makes the calls")
+}
+
 func TestCommandsExportNothing(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("cmd/*/*.go")

@@ -100,7 +100,7 @@ var settings = []setting{
 		func(c *config) *string { return &c.OperatorContact }, "who runs this bot, such as #infra-help: people who have to ask somebody are told to ask there"),
 	row("MAX_SERVERS_PER_DAY", "a whole number above 0, such as 50", "50", positive[int]("a whole number, such as 50"),
 		func(c *config) *int { return &c.ServersPerDay }, "how many servers one person may ask for in a day (UTC)"),
-	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 50"),
+	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 60"),
 		func(c *config) *int { return &c.FilingsPerHour }, "how many tickets the whole deployment files in an hour; beyond it filing waits"),
 	row("UNDO_WINDOW", "a duration, such as 10m", "0s", accept(func(d time.Duration) bool { return d >= 0 }, "below 0; write a duration, such as 10m, or 0s for none"),
 		func(c *config) *time.Duration { return &c.UndoWindow }, "how long an accepted request can be undone before it is filed"),

@@ -58,7 +58,7 @@ type Dispatcher struct {
 	admitted chan struct{}
 	handling chan struct{}
 	within   time.Duration
-	presses  *replays[string] // by trigger_id: each command and each press of a button has its own
+	presses  *replays[string] // by trigger_id: of commands, submissions and shortcuts
 
 	mu       sync.Mutex
 	stopping bool
