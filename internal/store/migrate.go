@@ -29,6 +29,10 @@ var ErrNewer = errors.New("the database was made by a newer build that this one 
 // all but the first find the step done, fail, and go on from there.
 const migrationTries = 10
 
+// busyPause is the pause after a file was locked. SQLite does not wait for a lock while another
+// process makes the file or switches it to a write-ahead log.
+const busyPause = 100 * time.Millisecond
+
 // migrate brings an older database up to date and leaves a newer one as it is: an old build may
 // run alongside a new one if the new one's migrations allow it.
 func migrate(ctx context.Context, db *sql.DB, of dialect) error {
@@ -39,8 +43,16 @@ func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 	reached := int64(-1)
 	for tries := 0; tries < migrationTries; tries++ {
 		var current int64
-		if current, err = versionOf(ctx, db); err != nil {
-			return fmt.Errorf("reading the database's version: %w", err)
+		current, err = versionOf(ctx, db)
+		if err != nil {
+			err = fmt.Errorf("reading the database's version: %w", err)
+		}
+		if code(err) == sqlite3.SQLITE_BUSY {
+			time.Sleep(busyPause)
+			continue
+		}
+		if err != nil {
+			return err
 		}
 		if current > reached {
 			reached, tries = current, 0
