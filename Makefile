@@ -12,6 +12,7 @@ test: ## all tests
 
 check: ## what CI holds a change to: format, vet, staticcheck, no dead code, race detector
 	.ci/check
+	TEST_RAPID_CHECKS=100 go test ./...
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
