@@ -141,7 +141,7 @@ func (b tab) picture(selector, name string) {
 func TestTheRealBotOnThePage(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("builds the bot")
+		t.Skip("SKIPPED: needs a run without -short, since it builds the bot")
 	}
 	r := start(t, os.Environ())
 	b := browse(t, r.url)
