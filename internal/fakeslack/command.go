@@ -25,7 +25,21 @@ func (w *Workspace) Command(ctx context.Context, typed Command) (Ack, error) {
 	if err != nil {
 		return Ack{}, err
 	}
-	return w.deliver(ctx, d), nil
+	return w.deliverOpening(ctx, d, typed.User), nil
+}
+
+// deliverOpening delivers what a form may follow.
+func (w *Workspace) deliverOpening(ctx context.Context, d *delivery, user string) Ack {
+	w.mu.Lock()
+	w.expectForm(user)
+	w.mu.Unlock()
+	ack := w.deliver(ctx, d)
+	if ack.Error != "" || string(ack.Body) != "null" {
+		w.mu.Lock()
+		w.answered(user)
+		w.mu.Unlock()
+	}
+	return ack
 }
 
 func (w *Workspace) commandDelivery(typed Command) (*delivery, error) {
@@ -105,7 +119,7 @@ func (w *Workspace) Shortcut(ctx context.Context, used Shortcut) (Ack, error) {
 	if err != nil {
 		return Ack{}, fmt.Errorf("using a shortcut: %w", err)
 	}
-	return w.deliver(ctx, newInteraction(method, payload, func([]byte) *apiError { return nil })), nil
+	return w.deliverOpening(ctx, newInteraction(method, payload, func([]byte) *apiError { return nil }), used.User), nil
 }
 
 // shortcutPayload has no channel and no response_url where the shortcut is global.

@@ -75,6 +75,7 @@ func (w *Workspace) answerReply(out http.ResponseWriter, r *http.Request, c *cal
 		return http.StatusNotFound, fail("used_url").broke("a response_url is used five times at most", replySource)
 	}
 	target.uses++
+	w.answered(target.user)
 	if err := w.useReply(target, *c); err != nil {
 		return http.StatusBadRequest, err
 	}

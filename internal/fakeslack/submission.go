@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Submission is a press on a view's submit button. It is the hand of a hostile
@@ -22,10 +23,13 @@ type View struct {
 	View json.RawMessage `json:"view"` // as payloads show it, with state.values
 }
 
-// Views returns the views that a person has open, the top one last.
+// Views returns the views that a person has open, the top one last. After a command or a shortcut of
+// theirs that was acknowledged with nothing it waits until the bot opens a form or writes to them,
+// or the trigger expires.
 func (w *Workspace) Views(user string) ([]View, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.awaitForm(user)
 	if w.findUser(user) == nil {
 		return nil, unknownID("user", user)
 	}
@@ -36,6 +40,28 @@ func (w *Workspace) Views(user string) ([]View, error) {
 		}
 	}
 	return open, nil
+}
+
+// awaitForm waits until nothing more is expected for a person. The lock is held, but not while it
+// waits.
+func (w *Workspace) awaitForm(user string) {
+	expired := time.After(max(0, w.expected[user].Sub(w.now())))
+	for w.expected[user].After(w.now()) {
+		changed := w.changed
+		w.mu.Unlock()
+		over := false
+		select {
+		case <-changed:
+		case <-expired:
+			over = true
+		case <-w.done:
+			over = true
+		}
+		w.mu.Lock()
+		if over {
+			return
+		}
+	}
 }
 
 // Submit delivers a view_submission and does what the bot answers: nothing closes

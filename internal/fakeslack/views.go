@@ -328,16 +328,35 @@ func (w *Workspace) newTrigger(user, view string) string {
 	return id
 }
 
+// triggerLife is Slack's, or longer where acknowledgements may take longer.
+func (w *Workspace) triggerLife() time.Duration { return max(triggerLife, w.opts.AckTimeout) }
+
+// expectForm notes that somebody used a command or a shortcut, which may open a form after its
+// acknowledgement; the lock is held.
+func (w *Workspace) expectForm(user string) { w.expected[user] = w.now().Add(w.triggerLife()) }
+
+// answered notes that the bot opened a form for somebody, tried to, or wrote to them alone; the
+// lock is held.
+func (w *Workspace) answered(user string) {
+	if _, waited := w.expected[user]; waited {
+		delete(w.expected, user)
+		w.touch()
+	}
+}
+
 // useTrigger spends a trigger_id, whatever comes of the call; the lock is held.
 func (w *Workspace) useTrigger(id string) (*trigger, *apiError) {
 	const source = "https://docs.slack.dev/reference/methods/views.open#errors"
 	t := w.triggers.get(id)
+	if t != nil {
+		w.answered(t.user)
+	}
 	switch {
 	case t == nil:
 		return nil, fail("invalid_trigger_id").broke("a trigger_id is one that Slack gave", source)
 	case t.used:
 		return nil, fail("exchanged_trigger_id").broke("a trigger_id is used once", source)
-	case w.now().Sub(t.issued) > max(triggerLife, w.opts.AckTimeout):
+	case w.now().Sub(t.issued) > w.triggerLife():
 		return nil, fail("expired_trigger_id").broke("a trigger_id is used within 3 seconds", source)
 	}
 	t.used = true

@@ -128,6 +128,7 @@ type conversations struct {
 type forms struct {
 	modals   []*modal
 	triggers *recent[string, *trigger]
+	expected map[string]time.Time // who may see a form open soon, and until when
 }
 
 // troubles is what keeps a call from being answered.
@@ -160,7 +161,7 @@ func New(opts Options) *Workspace {
 		random:        rand.New(rand.NewPCG(opts.Seed, opts.Seed^0x5eed)),
 		changes:       changes{changed: make(chan struct{})},
 		conversations: conversations{edits: make(map[string]int), replies: newRecent[string, *reply](remembered)},
-		forms:         forms{triggers: newRecent[string, *trigger](remembered)},
+		forms:         forms{triggers: newRecent[string, *trigger](remembered), expected: map[string]time.Time{}},
 		troubles:      troubles{limits: make(map[string]*bucket)},
 		deliveries:    deliveries{sent: newRecent[int, *delivery](replayable), sockets: newSockets()},
 	}

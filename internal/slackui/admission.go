@@ -11,9 +11,24 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
+// refusedAtHand refuses a command whose sender is known well enough to say so without a call. It is
+// empty for everybody else.
+func (a *App) refusedAtHand(c receive.Command) words.Message {
+	who, known := a.directory.AtHand(askerOf(c))
+	if !known {
+		return words.Message{}
+	}
+	return a.refused(who, a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID))
+}
+
+// askerOf is who sent a command, by its payload.
+func askerOf(c receive.Command) cancellation.Person {
+	return cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
+}
+
 // mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
 func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
-	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
+	by = askerOf(c)
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(ctx, by)
@@ -25,11 +40,16 @@ func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Pe
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
+	return by, a.refused(who, decision)
+}
+
+// refused is what somebody reads instead of a form; empty unless the decision refuses it.
+func (a *App) refused(who authz.Principal, decision authz.Decision) words.Message {
 	if decision.Effect != authz.Refused {
-		return by, refused
+		return words.Message{}
 	}
 	a.log.Info("opening no form", "user", who.ID(), "rule", decision.Rule)
-	return by, a.words.MayNotAsk(decision, a.mayApprove(who))
+	return a.words.MayNotAsk(decision, a.mayApprove(who))
 }
 
 // mayApprove reports whether somebody is known to be one who may approve.

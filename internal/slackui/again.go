@@ -14,33 +14,26 @@ import (
 
 // askAgain opens the form for anyone who pressed "Ask again" and may ask. It is filled in as
 // the request was, with the server's card as it is now. The result goes where the message is.
-func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+func (a *App) askAgain(ctx context.Context, i receive.Interaction) receive.After {
 	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil || !words.CanAskAgain(r) {
 		a.log.Warn("asking again", "user", i.User, "err", err)
-		return nil, a.whisper(i, a.words.CannotAskAgain())
+		return a.whisper(i, a.words.CannotAskAgain())
 	}
-	by, refused := a.mayAsk(ctx, commandOf(i))
-	if !refused.Empty() {
-		return nil, a.whisper(i, refused)
-	}
-	meta := placed(i, by)
+	e := entry{from: commandOf(i), meta: placed(i), looksUp: words.ServerName(r)}
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
-		meta.Thread = i.ThreadTS
+		e.meta.Thread = i.ThreadTS
 	}
-	at, problem := a.openLooking(ctx, i, meta, words.ServerName(r))
-	switch {
-	case !problem.Empty():
-		return nil, a.whisper(i, problem)
-	case at.id == "":
-		return nil, nil
+	at, problem := a.enter(ctx, &e)
+	if at.id == "" {
+		return a.whisper(i, problem)
 	}
-	return nil, func(ctx context.Context) { a.showAgain(ctx, at, meta, r.Submission) }
+	return func(ctx context.Context) { a.showAgain(ctx, at, e.meta, r.Submission) }
 }
 
 // placed is the metadata of a form that was asked for in or from a message, or nowhere.
-func placed(i receive.Interaction, by cancellation.Person) metadata {
-	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100), By: by}
+func placed(i receive.Interaction) metadata {
+	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100)}
 	if i.ResponseURL != "" {
 		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
 	}
@@ -53,17 +46,6 @@ func commandOf(i receive.Interaction) receive.Command {
 		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
 		Channel: i.Channel, ChannelName: i.ChannelName, ResponseURL: i.ResponseURL, TriggerID: i.TriggerID,
 	}
-}
-
-// openLooking opens the modal that says what is being looked up. Nothing that could be
-// slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at displayedView, problem words.Message) {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", i.User, "err", err)
-		return at, a.words.NotOpened()
-	}
-	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
 }
 
 // showAgain fills the form with what an earlier request asked for. It leaves out what a person

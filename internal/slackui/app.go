@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	peopleTime   = time.Second             // a command waits this long to learn who asks
+	peopleTime   = time.Second             // a form waits this long to learn who asks
+	openTime     = 4 * time.Second         // views.open may take this long: longer than its trigger lives
 	readTime     = 1500 * time.Millisecond // a submission waits this long for a fresh card
 	lookTime     = 10 * time.Second        // a choice waits this long for its card
 	responseLife = 30 * time.Minute        // of a response_url: docs.slack.dev/interactivity/handling-user-interaction
@@ -85,8 +86,8 @@ func NewApp(o Options) *App {
 	}
 }
 
-// Command opens the form. Nothing that could be slow stands between the command and
-// views.open: the trigger lives 3 s.
+// Command answers help, orders about filing, and a refusal that is at hand. Everything else opens
+// the form, after the acknowledgement: Slack's API may be slow, and the command must not be.
 func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {
 	query := words.Cut(strings.TrimSpace(c.Text), maxQuery)
 	if strings.EqualFold(query, "help") {
@@ -95,46 +96,31 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	if order, is := freezeOrder(query); is {
 		return a.freeze(ctx, c, order), nil
 	}
-	by, refused := a.mayAsk(ctx, c)
-	if !refused.Empty() {
+	if refused := a.refusedAtHand(c); !refused.Empty() {
 		return ephemeral(refused), nil
 	}
-	meta := metadata{
-		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100), By: by,
+	e := entry{from: c, meta: metadata{
+		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100),
 		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
-	}
-	return a.open(ctx, c, meta, query)
-}
-
-func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query string) (receive.Reply, receive.After) {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", c.User, "err", err)
-		return ephemeral(a.words.NotOpened()), nil
-	}
-	view := a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)
+	}}
 	if query != "" {
-		view = words.LookingUp(query, sealed)
+		e.looksUp = query
+		e.fill = func(ctx context.Context, at displayedView, meta metadata) { a.showNamed(ctx, at, meta, query) }
 	}
-	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
-	switch {
-	case !problem.Empty():
-		return ephemeral(problem), nil
-	case at.id == "" || query == "":
-		return nil, nil
-	}
-	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
+	return nil, a.enterLater(e)
 }
 
 // openView opens a form. problem is what the person reads if it may not have opened. at is empty
 // in that case, and also if an earlier delivery opened the form.
 func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
 		return displayedView{}, a.openFailed(err)
 	}
-	return displayedView{id: id, hash: hash, choice: a.choices.note(id, "")}, problem
+	return displayedView{id: id, hash: hash, choice: a.choices.opened(id)}, problem
 }
 
 // openFailed is for a person whose form may not have opened.
@@ -166,7 +152,7 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 		}
 		return nil, a.choose(i)
 	case receive.Shortcut, receive.MessageAction:
-		return a.shortcut(ctx, i)
+		return nil, a.shortcut(i)
 	case receive.ViewClosed:
 	}
 	return nil, nil

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,10 +50,13 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 		s.cast.Guest: "builtin-guest", s.cast.Deactivated: "builtin-deactivated",
 		s.cast.Stranger: "builtin-stranger", s.cast.Outsider: "builtin-default-deny",
 	} {
-		ack := s.command(who, "")
-		assert.Contains(t, string(ack.Body), `"ephemeral"`)
-		assert.Contains(t, slacktest.TextOf(ack.Body), "Nothing was filed.")
-		assert.Contains(t, slacktest.TextOf(ack.Body), "Rule "+rule)
+		before := s.count("response_url")
+		for _, how := range []string{"by response_url, once Slack has said who they are", "in the acknowledgement, while that is known"} {
+			said := s.reads(who, "")
+			assert.Contains(t, said, "Nothing was filed.", how)
+			assert.Contains(t, said, "Rule "+rule, how)
+		}
+		assert.Equal(t, before+1, s.count("response_url"), "the second refusal needed no call")
 	}
 	assert.Zero(t, s.count("views.open"))
 }
@@ -64,14 +68,13 @@ func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 		s.policy(s.cast.ApproveGroup)
 		s.app.policy = s.desk.Policy.(*authz.Policy)
 	})
-	unknown := s.command(s.cast.Approver, "")
-	assert.NotContains(t, slacktest.TextOf(unknown.Body), can, "of one whose groups are not read yet nobody knows")
+	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Approver, "").Body), can, "of one whose groups are not read yet nobody knows")
 	require.NoError(t, s.app.directory.Warm(t.Context()))
-	said := slacktest.TextOf(s.command(s.cast.Approver, "").Body)
+	said := s.reads(s.cast.Approver, "")
 	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
 	assert.Contains(t, said, can)
-	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Outsider, "").Body), can)
-	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Guest, "").Body), can, "guests do nothing")
+	assert.NotContains(t, s.reads(s.cast.Outsider, ""), can)
+	assert.NotContains(t, s.reads(s.cast.Guest, ""), can, "guests do nothing")
 
 	m := s.alert("db-042.stg.example.com is down", "")
 	s.use(s.cast.Approver, MessageShortcut, &m)
@@ -83,8 +86,7 @@ func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultInvalidAuth, fakeslack.FaultRateLimited} {
 		require.NoError(t, s.slack.Fault("views.open", fault, 1))
-		ack := s.command(s.cast.User, "")
-		assert.Contains(t, slacktest.TextOf(ack.Body), "Nothing was opened and nothing was filed.", fault)
+		assert.Contains(t, s.reads(s.cast.User, ""), "Nothing was opened and nothing was filed.", fault)
 	}
 }
 
@@ -107,11 +109,64 @@ func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultFatalError, fakeslack.FaultInternalError, fakeslack.FaultDropAfter} {
 		require.NoError(t, s.slack.Fault("views.open", fault, 1))
-		ack := s.command(s.cast.User, "")
-		assert.Contains(t, slacktest.TextOf(ack.Body), "If no form has opened", fault)
-		assert.NotContains(t, slacktest.TextOf(ack.Body), "Nothing was opened", fault)
+		said := s.reads(s.cast.User, "")
+		assert.Contains(t, said, "If no form has opened", fault)
+		assert.NotContains(t, said, "Nothing was opened", fault)
 	}
 	assert.NotEmpty(t, slacktest.TextOf(s.top(s.cast.User).View), "the last one did open")
+}
+
+func TestACommandIsAcknowledgedBeforeItsFormOpens(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	gate := make(chan struct{})
+	s.holdOpening(gate)
+	ack, err := s.slack.Command(t.Context(), fakeslack.Command{User: s.cast.User, Channel: s.cast.Channel, Command: "/cancel-server"})
+	require.NoError(t, err)
+	require.Empty(t, ack.Error, "acknowledged while Slack has not answered views.open")
+	assert.Equal(t, "null", string(ack.Body))
+	assert.Zero(t, s.count("views.open"))
+	close(gate)
+	s.answered(0)
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Server")
+}
+
+func TestAFormThatDoesNotOpenIsSaidByDirectMessageAtLast(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.slack.Fault("views.open", fakeslack.FaultRateLimited, 1))
+	require.NoError(t, s.slack.Fault("response_url", fakeslack.FaultError500, 3))
+	_, err := s.slack.Command(t.Context(), fakeslack.Command{User: s.cast.User, Channel: s.cast.Channel, Command: "/cancel-server"})
+	require.NoError(t, err)
+	slacktest.Eventually(t, func() bool { return s.count("chat.postMessage") == 1 }, "a direct message takes the place of the response_url")
+	said, err := s.slack.Messages(t.Context(), s.cast.User, 0)
+	require.NoError(t, err)
+	require.Len(t, said, 1)
+	assert.Contains(t, said[0].Text, "Nothing was opened and nothing was filed.")
+}
+
+func TestAStopWaitsForFormsThatAreToOpen(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	gate := make(chan struct{})
+	s.holdOpening(gate)
+	_, err := s.slack.Command(t.Context(), fakeslack.Command{User: s.cast.User, Channel: s.cast.Channel, Command: "/cancel-server"})
+	require.NoError(t, err)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.dispatcher.Shutdown(context.Background()) }()
+	close(gate)
+	require.NoError(t, <-stopped)
+	assert.Equal(t, 1, s.count("views.open"), "what was acknowledged is done")
+}
+
+func TestAChoiceIsNewerThanTheOpeningOfItsForm(t *testing.T) {
+	t.Parallel()
+	c := newChoices()
+	chosen := displayedView{id: "V1", choice: c.note("V1", "1.2")}
+	opened := displayedView{id: "V1", choice: c.opened("V1")} // Slack's answer to views.open comes late
+	assert.True(t, c.isLatest(chosen), "the chosen server's card is shown")
+	assert.False(t, c.isLatest(opened))
+	assert.True(t, c.isLatest(displayedView{id: "V2", choice: c.opened("V2")}))
 }
 
 func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {

@@ -142,6 +142,18 @@ type choices struct {
 
 func newChoices() *choices { return &choices{latest: make(map[string]displayedView)} }
 
+// opened notes a modal that has just been opened. It is older than every choice: people may choose
+// before Slack's answer to views.open has come.
+func (c *choices) opened(view string) int64 {
+	c.mu.Lock()
+	_, chosen := c.latest[view]
+	c.mu.Unlock()
+	if chosen {
+		return 0
+	}
+	return c.note(view, "")
+}
+
 // note makes a choice the newest of its modal. It is 0 for one that Slack delivers after
 // a newer one, or again after the modal was answered.
 func (c *choices) note(view, ts string) int64 {

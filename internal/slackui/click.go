@@ -24,11 +24,11 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		words.FoundAction: words.FoundForm, words.LeaveAction: words.LeaveForm,
 	}
 	if view := forms[i.Action.ActionID]; view != nil {
-		return nil, a.openFor(ctx, i, view)
+		return nil, a.whisper(i, a.openFor(ctx, i, view))
 	}
 	switch i.Action.ActionID {
 	case words.AgainAction:
-		return a.askAgain(ctx, i)
+		return nil, a.askAgain(ctx, i)
 	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:
@@ -42,9 +42,7 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	case words.CheckAction: // it only reads, as long as that takes
 		return nil, func(ctx context.Context) {
 			click, err := a.desk.CheckNow(ctx, press)
-			if post := a.whisper(i, words.Checked(click, err)); post != nil {
-				post(ctx)
-			}
+			a.tell(ctx, i.ResponseURL, i.User, words.Checked(click, err))
 		}
 	}
 	a.log.Warn("a click on a button that this version does not know", "action", i.Action.ActionID)
@@ -81,28 +79,28 @@ func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Mes
 	return words.Clicked(click, err, "settle")
 }
 
-// openFor opens a modal for a request. Nothing that could be slow stands between the
-// click and views.open: who may is decided when it is submitted.
-func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) words.View) receive.After {
+// openFor opens a modal for a request, or returns what the person reads instead. Nothing that could
+// be slow comes before views.open: the trigger lives 3 s. The submission decides who may.
+func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) words.View) words.Message {
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.opener(people, by, i.Action.ActionID)
 	if !known {
-		return a.whisper(i, words.NothingOpenedUnread())
+		return words.NothingOpenedUnread()
 	}
 	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil {
-		return a.whisper(i, words.Clicked(cancellation.Click{}, err, "see"))
+		return words.Clicked(cancellation.Click{}, err, "see")
 	}
 	if d := a.mayOpen(who, i, r); d.Effect == authz.Refused {
-		return a.whisper(i, words.NothingOpenedRefused(d))
+		return words.NothingOpenedRefused(d)
 	}
 	if _, _, err := a.web.OpenView(ctx, i.TriggerID, view(r)); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)
-		return a.whisper(i, words.NothingOpenedFailed())
+		return words.NothingOpenedFailed()
 	}
-	return nil
+	return words.Message{}
 }
 
 // opener is who pressed. A form that only asks opens while memberships are not known yet;

@@ -24,42 +24,21 @@ const (
 // shortcut opens the form, as the command does. A global one has no channel: its result
 // goes to whoever used it. One in a message's menu answers in that message's thread, and
 // shows the server that the message names.
-func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+func (a *App) shortcut(i receive.Interaction) receive.After {
 	known := map[receive.InteractionKind]string{receive.Shortcut: GlobalShortcut, receive.MessageAction: MessageShortcut}
 	if known[i.Kind] != i.CallbackID {
 		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", words.Cut(i.CallbackID, 100))
-		return nil, nil
+		return nil
 	}
-	by, refused := a.mayAsk(ctx, commandOf(i))
-	if !refused.Empty() {
-		return nil, a.whisper(i, refused)
+	e := entry{from: commandOf(i), meta: placed(i)}
+	if i.Kind == receive.MessageAction {
+		e.meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
+		e.looksUp = words.ServersInMessage
+		e.fill = func(ctx context.Context, at displayedView, meta metadata) {
+			a.showMentioned(ctx, at, meta, i.MessageText)
+		}
 	}
-	meta := placed(i, by)
-	if i.Kind == receive.Shortcut {
-		return nil, a.openBare(ctx, i, meta)
-	}
-	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
-	at, problem := a.openLooking(ctx, i, meta, words.ServersInMessage)
-	switch {
-	case !problem.Empty():
-		return nil, a.whisper(i, problem)
-	case at.id == "":
-		return nil, nil
-	}
-	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.MessageText) }
-}
-
-// openBare opens the form with no server chosen.
-func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata) receive.After {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", i.User, "err", err)
-		return a.whisper(i, a.words.NotOpened())
-	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)); !problem.Empty() {
-		return a.whisper(i, problem)
-	}
-	return nil
+	return a.enterLater(e)
 }
 
 // showMentioned fills the modal with the card of the one server that a message names, else

@@ -97,9 +97,13 @@ func (s *stage) use(user, callback string, on *fakeslack.Message) {
 	if on != nil {
 		used.Message = &fakeslack.MessageRef{Channel: on.Channel, TS: on.TS}
 	}
+	before := s.answers()
 	ack, err := s.slack.Shortcut(s.t.Context(), used)
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
+	if callback == GlobalShortcut && on == nil || callback == MessageShortcut && on != nil {
+		s.answered(before)
+	}
 }
 
 func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/authz"
@@ -41,6 +43,7 @@ type stage struct {
 	now   time.Time
 	calls []fakeslack.Exchange
 	after chan struct{} // closed and replaced when a call is finished
+	gate  chan struct{} // views.open waits until it is closed; nil: it does not wait
 	wakes int
 }
 
@@ -51,7 +54,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	s := &stage{t: t, now: slacktest.Noon, rack: newRack(), after: make(chan struct{})}
 	s.slack = fakeslack.New(fakeslack.Options{Seed: 7, Transport: fakeslack.TransportHTTP, RateLimitsOff: true, AckTimeout: slacktest.Unhurried, Observe: s.observe})
 	s.cast = s.slack.Cast()
-	api := httptest.NewServer(s.slack.Handler())
+	api := httptest.NewServer(s.gated(s.slack.Handler()))
 	t.Cleanup(api.Close)
 	t.Cleanup(s.slack.Close)
 	s.slack.SetURL(api.URL)
@@ -124,6 +127,25 @@ func (s *stage) observe(x fakeslack.Exchange) {
 	s.after = make(chan struct{})
 }
 
+// holdOpening keeps Slack from opening a form until gate is closed.
+func (s *stage) holdOpening(gate chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = gate
+}
+
+func (s *stage) gated(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		gate := s.gate
+		s.mu.Unlock()
+		if gate != nil && strings.HasSuffix(r.URL.Path, "/views.open") {
+			<-gate
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
 // finished is closed when the next call has been finished.
 func (s *stage) finished() <-chan struct{} {
 	s.mu.Lock()
@@ -155,10 +177,69 @@ func (s *stage) count(method string) int {
 
 func (s *stage) command(user, text string) fakeslack.Ack {
 	s.t.Helper()
+	before := s.answers()
 	ack, err := s.slack.Command(s.t.Context(), fakeslack.Command{User: user, Channel: s.cast.Channel, Command: "/cancel-server", Text: text})
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
+	if string(ack.Body) == "null" {
+		s.answered(before)
+	}
 	return ack
+}
+
+// reads is what somebody reads in answer to a command that opens no form, wherever it comes.
+func (s *stage) reads(user, text string) string {
+	s.t.Helper()
+	before := s.count("response_url")
+	ack := s.command(user, text)
+	if string(ack.Body) != "null" {
+		assert.Contains(s.t, string(ack.Body), `"ephemeral"`)
+		return slacktest.TextOf(ack.Body)
+	}
+	s.until(func() bool { return s.count("response_url") > before }, "the bot says why no form opened")
+	newest := s.newest(user)
+	blocks, err := json.Marshal(newest.Blocks)
+	require.NoError(s.t, err)
+	return newest.Text + slacktest.TextOf(blocks)
+}
+
+// answers is how often the bot has opened a form or written to somebody, by any method.
+func (s *stage) answers() int {
+	return s.count("views.open") + s.count("response_url") + s.count("chat.postMessage")
+}
+
+// answered waits until the bot has answered once more since it had this many times.
+func (s *stage) answered(before int) {
+	s.t.Helper()
+	s.until(func() bool { return s.answers() > before }, "the bot opens a form or says why not")
+}
+
+// open is what everybody has open, for a failure's message.
+func (s *stage) open() (views []string) {
+	for _, user := range []string{s.cast.User, s.cast.Requester, s.cast.Approver} {
+		of, _ := s.slack.Views(user)
+		for _, v := range of {
+			views = append(views, string(v.View))
+		}
+	}
+	return views
+}
+
+// until waits for what a call of the bot's brings about.
+func (s *stage) until(so func() bool, promise string) {
+	s.t.Helper()
+	patience := time.After(20 * time.Second)
+	for {
+		called := s.finished()
+		if so() {
+			return
+		}
+		select {
+		case <-called:
+		case <-patience:
+			require.Fail(s.t, promise, "what is open: %v", s.open())
+		}
+	}
 }
 
 // top is the view on top of what a person has open.
@@ -170,20 +251,18 @@ func (s *stage) top(user string) fakeslack.View {
 	return open[len(open)-1]
 }
 
-func (s *stage) waitFor(user, text string) fakeslack.View {
+func (s *stage) waitFor(user, text string) (found fakeslack.View) {
 	s.t.Helper()
-	patience := time.After(20 * time.Second)
-	for {
-		called, view := s.finished(), s.top(user)
-		if strings.Contains(slacktest.TextOf(view.View), text) {
-			return view
+	s.until(func() bool { // only a call of the bot's changes the modal
+		open, err := s.slack.Views(user)
+		require.NoError(s.t, err)
+		if len(open) == 0 {
+			return false
 		}
-		select {
-		case <-called: // only a call of the bot's changes the modal
-		case <-patience:
-			require.Fail(s.t, "the modal shows "+strconv.Quote(text), "%s", view.View)
-		}
-	}
+		found = open[len(open)-1]
+		return strings.Contains(slacktest.TextOf(found.View), text)
+	}, "the modal shows "+strconv.Quote(text))
+	return found
 }
 
 // choose picks a server in the typeahead, as Slack sends it.

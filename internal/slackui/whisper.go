@@ -20,12 +20,18 @@ func (a *App) whisper(i receive.Interaction, m words.Message) receive.After {
 	if m.Empty() {
 		return nil
 	}
-	return func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, whisperTime)
-		defer cancel()
-		if err := a.postTo(ctx, i.ResponseURL, i.User, m); err != nil {
-			a.log.Warn("posting a message for one person", "user", i.User, "err", err)
-		}
+	return func(ctx context.Context) { a.tell(ctx, i.ResponseURL, i.User, m) }
+}
+
+// tell posts a message for one person, unless it is empty. Failures are only logged.
+func (a *App) tell(ctx context.Context, responseURL, user string, m words.Message) {
+	if m.Empty() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, whisperTime)
+	defer cancel()
+	if err := a.postTo(ctx, responseURL, user, m); err != nil {
+		a.log.Warn("posting a message for one person", "user", user, "err", err)
 	}
 }
 
