@@ -116,10 +116,12 @@ func ClusterURL(addresses string) string {
 	return "postgres://postgres@" + addresses + "/postgres?sslmode=disable"
 }
 
-// Promote makes a standby a primary, with all that it has received.
+// Promote makes a standby a primary, with all that it has received. It asks again and again, because
+// a query that waits on a standby may be cancelled by what the standby replays.
 func (c *Cluster) Promote() {
 	c.t.Helper()
-	c.Run(fmt.Sprintf("select pg_promote(true, %d)", int(startTime.Seconds())))
+	c.Run("select pg_promote(false)")
+	c.eventually("it is a primary", func() bool { return c.Value("select pg_is_in_recovery()::text") == "false" })
 }
 
 // CaughtUp waits until a standby has everything that its primary has committed so far.
