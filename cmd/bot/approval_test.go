@@ -183,7 +183,7 @@ func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
 		w.press(w.cast.Approver, waits, "approve")
 		once := w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(w.server))
 		w.press(w.cast.Approver, once, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "You approved this already")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You already approved this request")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 		assert.Empty(t, w.posts())
 		w.press(w.cast.User, once, "approve")
@@ -229,7 +229,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 		w.awaitReady()
 		w.thaws(w.cast.User)
 		for server := range approved {
-			again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(server), "approvals that it had count no more", "Approvals 0 of 1")
+			again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(server), "some approvals no longer count", "Approvals 0 of 1")
 			assert.Empty(t, w.postsFor(server))
 			w.press(w.cast.User, again, "approve")
 			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
@@ -269,7 +269,7 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 		w.start()
 		w.awaitReady()
 		w.press(w.cast.Approver, waits, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "press again")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "Press again")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 		assert.Empty(t, w.posts())
 	})
@@ -290,7 +290,7 @@ func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t 
 		w.awaitReady()
 		code, said := w.ends([]string{"unfreeze", "--why", "over"})
 		require.Zero(t, code, said)
-		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up by: reading the requester's standing")
+		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up: reading the requester's standing")
 		refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
 		assert.Contains(t, refused["server"], "This try was not recorded")
 		assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
@@ -403,7 +403,7 @@ func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
 func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{BillDays: 10}, extra: []string{"APPROVAL_EXPIRY=240h"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
-		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or it costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
+		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or the server costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
 		assert.Contains(t, waits.Shown, "Nothing is filed")
 		assert.Empty(t, w.posts())
 	})
@@ -436,7 +436,7 @@ func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
 		w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
 		w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
 		w.press(w.cast.Approver, orphan, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "You did this already: it is recorded. By now: Cancellation requested")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You already did this, and it was recorded. The request is now: Cancellation requested")
 		w.press(w.cast.User, orphan, "approve")
 		w.whispered(w.cast.Channel, w.cast.User, "Too late: Cancellation requested", "Nothing was changed")
 		w.press(w.cast.Requester, orphan, "withdraw") // what was filed is not called withdrawn

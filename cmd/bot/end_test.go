@@ -26,8 +26,8 @@ func TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks(t *testing.T) {
 		result := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 
 		ends := w.endsOn(w.server).Format("Mon 2 Jan 2006")
-		assert.Contains(t, seen, "gone on "+ends+" (US Central) if filed by ", "the card")
-		assert.Contains(t, waits.Shown, "gone on "+ends+" (US Central) if filed by ", "the approval message")
+		assert.Contains(t, seen, "due to end on "+ends+" (US Central) if filed by ", "the card")
+		assert.Contains(t, waits.Shown, "due to end on "+ends+" (US Central) if filed by ", "the approval message")
 		assert.Contains(t, result.Shown, "It runs and is billed until "+ends+" (US Central); then its drives are wiped.", "the result")
 		assert.Contains(t, result.Text, "billed until "+ends, "its text")
 	}

@@ -220,10 +220,10 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 				w.patch(server, map[string]any{"lastTransaction": map[string]any{
 					"createDate": w.softlayer.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"},
 				}})
-			}, []string{"Not filed", "There is a warning now that its card did not show: a transaction has run on it."}, "rejected"},
+			}, []string{"Not filed", "There is now a warning that the card did not show: a transaction has run on it."}, "rejected"},
 			{"it is gone", func(w *world, server int64) {
 				w.control(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
-			}, []string{"Not filed", "The server is not found any more"}, "rejected"},
+			}, []string{"Not filed", "SoftLayer no longer shows the server"}, "rejected"},
 		} {
 			t.Run(event.name, func(t *testing.T) {
 				w, server := w.in(t), w.another()
@@ -275,7 +275,7 @@ func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) 
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
 		standing := w.tickets(w.server)
 		told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server))
-		assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d stands for this server, and this key cannot read whose it is.", standing[0].ID))
+		assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d already exists for this server, and this key cannot read whose ticket that is.", standing[0].ID))
 		assert.Len(t, w.tickets(w.server), 1)
 
 		locked := w.blockedForm(w.cast.User, w.server)
@@ -292,7 +292,7 @@ func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
 		closed := w.tickets(w.server)[0].ID
 		w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks; contact IBM.", closed))
+		w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks a new one. Contact IBM.", closed))
 		assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
 		assert.Len(t, w.tickets(w.server), 1)
 	})

@@ -106,7 +106,7 @@ when { resource == Server::"%d" && 9223372036854775807 + 1 > 0 };
 `, asks, approves, more))
 		w.thaws(w.cast.Approver)
 		w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(asks), "Rule builtin-evaluation-error")
-		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(approves), "approvals that it had count no more", "Approvals 0 of 1")
+		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(approves), "some approvals no longer count", "Approvals 0 of 1")
 		w.press(w.cast.Approver, again, "approve")
 		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "builtin-evaluation-error")
 		second := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(more), "or more are needed", "Approvals 1 of 2")

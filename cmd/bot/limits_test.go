@@ -93,7 +93,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 		w.whispered(w.cast.Channel, w.cast.Approver, "Say why")
 		const why = "an outage in fra02 <!channel>, see 10.3.4.5"
 		require.Empty(t, w.command(w.cast.Approver, "freeze "+why).Error)
-		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "Nothing was under way")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "No request was under way")
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		told := w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen by ", ": an outage in fra02")
 		assert.ElementsMatch(t, []string{w.cast.User, w.cast.Approver}, told.Mentions, "who asked, and who froze filing")
@@ -153,7 +153,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 
 		w.thaws(w.cast.Outsider)
 		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(alone))
-		w.awaitSoon(w.cast.Channel, "Needs a person", w.fqdn(approved), "a check refused to send it again: Approvals that it had count no more")
+		w.awaitSoon(w.cast.Channel, "Needs a person", w.fqdn(approved), "a check stopped the request from being sent again. Some approvals no longer count")
 		assert.Equal(t, map[string]int{"filed": 1, "stuck": 1}, w.recorded())
 		assert.Len(t, w.postsFor(alone), 2)
 		assert.Len(t, w.postsFor(approved), 1)
@@ -274,7 +274,7 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 			require.Empty(t, w.submit(w.cast.Hostile, form, w.usual(form, w.server)).Error)
 			told := w.top(w.cast.Hostile)
 			assert.Equal(t, "Already requested", told.Title.Text)
-			assert.Contains(t, told.text(w), "Nothing new was filed. ben asked already to cancel "+w.fqdn(w.server))
+			assert.Contains(t, told.text(w), "Nothing new was filed. ben already asked to cancel "+w.fqdn(w.server))
 			assert.Equal(t, w.ref(waits.Shown), w.ref(told.text(w)))
 			w.close(w.cast.Hostile)
 		}
@@ -288,7 +288,7 @@ func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
 		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
 		late := w.top(w.cast.Approver) // left open
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
-		assert.Contains(t, m.text(w), "waits for approval")
+		assert.Contains(t, m.text(w), "is waiting for approval")
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
 		w.awaitMessage(w.cast.Channel, "Taken over by", w.fqdn(w.server))
 		require.Empty(t, w.submit(w.cast.Approver, late, why("we still need it")).Error)

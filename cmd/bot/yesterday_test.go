@@ -47,7 +47,7 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 				assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
 
 				blocked := w.blockedForm(w.cast.User, lost)
-				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? stands already`, blocked.text(w), "SoftLayer's books know what ours do not")
+				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? is already open`, blocked.text(w), "SoftLayer's books know what ours do not")
 			})
 		})
 	}

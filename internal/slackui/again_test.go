@@ -151,7 +151,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	for _, value := range []string{"", "nonsense", live.ID} {
 		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, value)
 	}
-	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
+	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked for again from here")
 	open, err := s.slack.Views(s.cast.Requester)
 	require.NoError(t, err)
 	assert.Empty(t, open)
@@ -175,7 +175,7 @@ func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
-	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
+	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose the server again, or choose another.")
 	assert.Contains(t, string(view.View), before.Submission.Content)
 }
 

@@ -127,10 +127,10 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 		"\u00a0Web\u2011001.stg.example.com.": "Type web-001.stg.example.com to confirm",
 		"db-042":                              "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
 		"db-04":                               "No server is called exactly db-04. Nearest: db-042.stg.example.com",
-		"10.3.4. 5":                           "No server is called exactly 10.3.4. 5. Choose the one that you mean.",
-		"web-001 .stg.example.com":            "No server is called exactly web-001 .stg.example.com. Choose the one that you mean.",
-		"nothing.":                            "No server is called exactly nothing. Choose the one that you mean.",
-		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the one that you mean.",
+		"10.3.4. 5":                           "No server is called exactly 10.3.4. 5. Choose the server that you mean.",
+		"web-001 .stg.example.com":            "No server is called exactly web-001 .stg.example.com. Choose the server that you mean.",
+		"nothing.":                            "No server is called exactly nothing. Choose the server that you mean.",
+		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the server that you mean.",
 		"\u200b\u2060":                        "No server is called exactly .",
 		"<!channel> & \u202eevil":             "No server is called exactly <!channel> & evil.",
 	} {
@@ -150,8 +150,8 @@ func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing
 		s.rack.set(server)
 	}
 	s.command(s.cast.User, "many")
-	text := slacktest.TextOf(s.waitFor(s.cast.User, "Very many servers match many").View)
-	assert.Contains(t, text, "Choose the one that you mean.")
+	text := slacktest.TextOf(s.waitFor(s.cast.User, "Too many servers match many").View)
+	assert.Contains(t, text, "Choose the server that you mean.")
 	assert.NotContains(t, text, "No server is called exactly")
 }
 
@@ -215,7 +215,7 @@ func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
 	text := slacktest.TextOf(view.View)
 	for _, part := range []string{
 		"fra02 · Ubuntu 22.04 · private 10.3.4.5 · public 169.50.1.2", "tags: staging team-data · ordered 3 Mar 2021",
-		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is gone on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
+		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is due to end on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
 		"Goes with it: 4 drives (wiped, not recoverable), its primary IP addresses.", "Cancel these too: 2 items, 98.00 USD a month",
 	} {
 		assert.Contains(t, text, part)
@@ -261,7 +261,7 @@ func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
 	s.command(s.cast.User, "")
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.choose(s.cast.User, db)
-	s.waitFor(s.cast.User, "⚠ SoftLayer did not answer about this server. Choose again, or another one.")
+	s.waitFor(s.cast.User, "⚠ SoftLayer did not answer about this server. Choose the server again, or choose another.")
 	s.rack.fail(nil)
 	s.choose(s.cast.User, 99)
 	s.waitFor(s.cast.User, "⚠ SoftLayer has no such server, or this key may not see it.")
@@ -274,13 +274,13 @@ func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
 	server.OpenTicket = &cancellation.TicketID{ID: 153572280}
 	s.rack.set(server)
 	s.command(s.cast.User, "1234567")
-	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 stands already.")
+	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 is already open.")
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	assert.Contains(t, string(view.View), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`)
 	values := filled(db, "")
 	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	answer := s.submit(s.cast.User, values)
-	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 stands already")
+	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 is already open")
 	_, standing := s.live(db)
 	assert.False(t, standing, "nothing is recorded")
 }

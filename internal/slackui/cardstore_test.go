@@ -51,11 +51,11 @@ func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
 	s.app.sealer.cards = fullCardStore{}
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
-	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
+	view := s.waitFor(s.cast.User, "⚠ The server's card could not be saved. Choose the server again.")
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	values := filled(db, dbName)
 	delete(values, words.BlockOf(words.ConfirmBlock, db))
-	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "The server's card could not be kept. Nothing was filed")
+	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "Nothing was filed. The server's card could not be saved.")
 	_, standing := s.live(db)
 	assert.False(t, standing)
 }

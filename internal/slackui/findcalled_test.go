@@ -38,20 +38,20 @@ func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
 		"a virtual server": {
 			"VM-001",
 			census{virtual: map[string]bool{"vm-001": true}},
-			"VM-001 is a virtual server; this bot handles bare metal only. Choose the one that you mean.", 1,
+			"VM-001 is a virtual server; this bot handles bare metal only. Choose the server that you mean.", 1,
 		},
 		"a virtual server, and names like it": {
 			"vm-001",
 			census{virtual: map[string]bool{"vm-001": true}, nearest: near},
-			"vm-001 is a virtual server; this bot handles bare metal only. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+			"vm-001 is a virtual server; this bot handles bare metal only. Nearest: vm-web.example.com, vm-db.example.com. Choose the server that you mean.", 1,
 		},
 		"a name that nobody has": {
 			"wm-001",
 			census{nearest: near},
-			"No server is called exactly wm-001. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+			"No server is called exactly wm-001. Nearest: vm-web.example.com, vm-db.example.com. Choose the server that you mean.", 1,
 		},
 		"a virtual server that cannot be looked for": {
-			"vm-001", census{err: errors.New("away")}, "No server is called exactly vm-001. Choose the one that you mean.", 1,
+			"vm-001", census{err: errors.New("away")}, "No server is called exactly vm-001. Choose the server that you mean.", 1,
 		},
 		"a part of names": {
 			"db-04", census{nearest: near}, "No server is called exactly db-04. Nearest: db-042.stg.example.com, db-042.prod.example.com.", 1,

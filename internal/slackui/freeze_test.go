@@ -87,7 +87,7 @@ func TestUnfreezeAsksFirstAndEndsTheFreezeThatStood(t *testing.T) {
 	s.command(lead, "freeze an outage")
 	require.True(t, s.frozen().Frozen)
 	s.command(lead, "unfreeze")
-	assert.Contains(t, s.newest(lead).Text, "Say why: /cancel-server unfreeze WHY")
+	assert.Contains(t, s.newest(lead).Text, "Say why: type /cancel-server unfreeze WHY.")
 	s.command(lead, "unfreeze it is over")
 	asked := s.newest(lead)
 	assert.Contains(t, asked.Text, "Filing is frozen by <@"+lead+"> since 22 Nov 2026 12:00 UTC: an outage.")
@@ -128,8 +128,8 @@ func TestAnOldUnfreezeEndsNoNewerFreeze(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, newer, s.frozen(), name)
 	}
-	s.whispered(lead, s.cast.Channel, "This was carried out before.")
-	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is over.")
+	s.whispered(lead, s.cast.Channel, "This order was carried out before.")
+	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is already over.")
 }
 
 func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {

@@ -27,7 +27,7 @@ func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
 			open(s)
-			view := s.waitFor(s.cast.User, "Choose the one that you mean.")
+			view := s.waitFor(s.cast.User, "Choose the server that you mean.")
 			ids := map[string]bool{}
 			slacktest.Walk(decoded(t, view.View), func(object map[string]any) {
 				if object["type"] == "button" {

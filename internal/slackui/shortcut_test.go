@@ -120,7 +120,7 @@ func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
 			require.True(t, standing)
 			assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel)
 			assert.Equal(t, m.TS, r.Submission.Place.Thread)
-			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
+			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result goes to the message's thread in #infra-changes.")
 		})
 	}
 }
@@ -151,16 +151,16 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 		text, says string
 		failing    error
 	}{
-		"two names":           {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
-		"a short name of two": {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
-		"none of the names":   {"cache-7 and cache-8 are down", "No server is called so: cache-7, cache-8. Choose the one that you mean.", nil},
-		"one name of nobody":  {"cache-7 is down", "No server is called exactly cache-7. Choose the one that you mean.", nil},
+		"two names":           {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the server that you mean.", nil},
+		"a short name of two": {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the server that you mean.", nil},
+		"none of the names":   {"cache-7 and cache-8 are down", "No server has any of these names: cache-7, cache-8. Choose the server that you mean.", nil},
+		"one name of nobody":  {"cache-7 is down", "No server is called exactly cache-7. Choose the server that you mean.", nil},
 		"more than are looked up": {
 			dbName + " 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9 web-001.stg.example.com",
-			"Not all names in this message were looked up. Servers among the first: db-042.stg.example.com. Choose the one that you mean.", nil,
+			"Not all names in this message were looked up. Servers found: db-042.stg.example.com. Choose the server that you mean.", nil,
 		},
-		"no name at all":         {"It is down!", "No server is named in this message. Choose the one that you mean.", nil},
-		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the one that you mean.", errors.New("down")},
+		"no name at all":         {"It is down!", "This message names no server. Choose the server that you mean.", nil},
+		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the server that you mean.", errors.New("down")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,7 @@ func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
 		said := slacktest.TextIn(t, m.Blocks)
-		assert.Contains(t, said, "It waits again", kind)
+		assert.Contains(t, said, "The request waits again", kind)
 		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
 		require.NoError(t, slacktest.NewJudge(t).Post(m.Text, m.Blocks))
 	}
@@ -31,7 +31,7 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("", "looked twice"), slacktest.EndedBy("U8")))
 	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
-	assert.NotContains(t, m.Text, "Whoever runs this bot")
+	assert.NotContains(t, m.Text, "Somebody who runs this bot")
 }
 
 func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
@@ -95,7 +95,7 @@ func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
 	}
 	assert.Equal(t, 1, strings.Count(shown(), "⛔"))
 	assert.Equal(t, 1, strings.Count(shown(), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`))
-	assert.Contains(t, shown(), "request 7F3K-2QXD")
+	assert.Contains(t, shown(), "Request 7F3K-2QXD")
 	card.Standing.Ticket.ID++
 	assert.Equal(t, 2, strings.Count(shown(), "⛔"), "another ticket is told of too")
 }
