@@ -220,7 +220,7 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 		assert.Empty(t, w.postsFor(waits))
 		for _, order := range []string{"unfreeze it is over", "freeze me too", "unfreeze it is over"} { // an approver is no operator
 			require.Empty(t, w.command(w.cast.Approver, order).Error)
-			w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing is frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
+			w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing has been frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
 		}
 		_, ready := w.readyz()
 		require.NotNil(t, ready.Frozen)
