@@ -165,7 +165,7 @@ func TestAMistypedDatabaseIsNotMadeByAVerbThatServesNothing(t *testing.T) {
 	code, said := w.ends([]string{"resolve", "0000-0000", "none", "--why", "x"}, "DATABASE_URL=sqlite:"+mistyped)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, said, mistyped)
-	assert.Contains(t, said, "bot serve makes it")
+	assert.Contains(t, said, "bot serve creates it")
 	assert.NoFileExists(t, mistyped)
 	assert.Empty(t, w.calls("auth.test"), "nobody is asked anything for it")
 }

@@ -28,7 +28,7 @@ func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Pe
 	if decision.Effect != authz.Refused {
 		return by, refused
 	}
-	a.log.Info("opening no form", "user", who.ID(), "rule", decision.Rule)
+	a.log.Info("refusing to open a form", "user", who.ID(), "rule", decision.Rule)
 	return by, a.words.MayNotAsk(decision, a.mayApprove(who))
 }
 
@@ -98,6 +98,6 @@ func (a *App) refusal(who authz.Principal, meta metadata) string {
 	if d.Effect != authz.Refused {
 		return ""
 	}
-	a.log.Info("showing no servers", "user", who.ID(), "rule", d.Rule)
+	a.log.Info("refusing to show servers", "user", who.ID(), "rule", d.Rule)
 	return words.SeesNoServer(d)
 }
