@@ -110,7 +110,7 @@ func TestThePolicyOfTheSettingsIsTestedAndShownWithoutAnyKey(t *testing.T) {
 
 		code, _, wrong = ran(t, "policy", "show")
 		assert.Equal(t, exitUsage, code, "whose U0ANA is, only Slack can say")
-		assert.Contains(t, wrong, "name it by --team, or let Slack be asked: reading the settings:\n  SLACK_BOT_TOKEN: required")
+		assert.Contains(t, wrong, "give it with --team, or let the bot ask Slack: reading the settings:\n  SLACK_BOT_TOKEN: required")
 	})
 	t.Run("groups alone need no team", func(t *testing.T) {
 		setEnvironment(t, env{"REQUEST_GROUPS": "S0OPS", "APPROVE_GROUPS": "none"})
