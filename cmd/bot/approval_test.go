@@ -75,7 +75,7 @@ func why(text string) fakeslack.Values {
 	return fakeslack.Values{"why": {"why": {"type": "plain_text_input", "value": text}}}
 }
 
-func TestASecondPersonApprovesAndTheTicketIsFiled(t *testing.T) {
+func TestApprovalByASecondPersonFilesTheTicket(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		assert.Contains(t, waits.Shown, "Nothing is filed")
@@ -208,7 +208,7 @@ func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
 	})
 }
 
-func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
+func TestApprovalOfAFormerApproverDoesNotCount(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Hostile}}))
 	}}, func(t *testing.T, w *world) {
@@ -241,7 +241,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 	})
 }
 
-func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
+func TestClickOnACardSurvivesARestart(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.eventually("where the message stands is recorded", func() bool {
@@ -261,7 +261,7 @@ func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
 	})
 }
 
-func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
+func TestNoClickCountsWhileGroupsCannotBeRead(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.stop() // what it knew of the groups is gone
@@ -275,7 +275,7 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 	})
 }
 
-func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t *testing.T) {
+func TestNothingIsFiledWhileGroupsCannotBeRead(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		approved := w.another()
 		waits := w.asksFor(approved)
@@ -351,7 +351,7 @@ func (w *world) waitsFor(more time.Duration) {
 	})
 }
 
-func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
+func TestOperatorsChannelIsAskedToApprove(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		member := true
 		require.NoError(w.t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
@@ -369,7 +369,7 @@ func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
 	})
 }
 
-func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
+func TestApproversAreAskedDirectlyWithoutAChannel(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Guest, w.cast.Deactivated}}))
 	}}, func(t *testing.T, w *world) {
@@ -388,7 +388,7 @@ func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
 	})
 }
 
-func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
+func TestApproversSeeARequestFromADirectMessage(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
 		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
@@ -400,7 +400,7 @@ func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
 	})
 }
 
-func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
+func TestCardSaysWhenWaitingCostsOneMoreMonth(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{BillDays: 10}, extra: []string{"APPROVAL_EXPIRY=240h"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or the server costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
@@ -409,7 +409,7 @@ func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
 	})
 }
 
-func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
+func TestSecondEnterpriseIdIsNoSecondPerson(t *testing.T) {
 	overHTTP(t, setup{slack: fakeslack.Options{EnterpriseID: "E0ACME"}, before: func(w *world) {
 		everywhere := "W0SAME"
 		for _, id := range []string{w.cast.Requester, w.cast.Approver} { // one person, by two ids
@@ -428,7 +428,7 @@ func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
 	})
 }
 
-func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
+func TestClickOnAnOrphanShowsThePresentState(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
 		w.accepted(w.cast.Channel, w.cast.Requester, w.server)

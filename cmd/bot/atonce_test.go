@@ -56,7 +56,7 @@ func (w *world) awaitEither(server int64, ends ...string) (end string) {
 	return end
 }
 
-func TestWhatSeveralPeopleDoAtOnceHasOneEndAndKeepsWithinTheLimits(t *testing.T) {
+func TestSimultaneousActionsHaveOneEndWithinTheLimits(t *testing.T) {
 	several := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_SERVERS_PER_DAY=6"}, before: func(w *world) {
 		for group, also := range map[string][]string{
 			w.cast.ApproveGroup: {w.cast.User}, w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider},
@@ -282,7 +282,7 @@ func moreThanTheLimits(t *testing.T, w *world) {
 	assert.LessOrEqual(t, len(w.posts())-before, 2, "no more are filed in an hour")
 }
 
-func TestAClickThatSlackDeliversTwiceIsOneApproval(t *testing.T) {
+func TestClickDeliveredTwiceIsOneApproval(t *testing.T) {
 	overBothWith(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
 		for _, fault := range []string{fakeslack.FaultTwiceAtOnce, fakeslack.FaultRedeliver} {
 			server := w.another()

@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
+func TestServerThatChangedBeforeApprovalIsNotFiled(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name   string

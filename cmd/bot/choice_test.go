@@ -15,7 +15,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
+func TestEarlierChoiceNeverReplacesALaterCard(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		slow, quick := w.another(), w.another()
 		w.command(w.cast.User, "")
@@ -34,7 +34,7 @@ func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
 	})
 }
 
-func TestASubmissionBeforeTheCardOfALaterChoiceFilesNeither(t *testing.T) {
+func TestSubmissionBeforeItsCardFilesNothing(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		first, later := w.another(), w.another()
 		m := w.form(w.cast.Channel, w.cast.User, first)

@@ -25,7 +25,7 @@ var brokenDisks = []brokenDisk{
 	{"the disk is read-only by now", writing, unix.EROFS, false},
 }
 
-func TestAfterACommitThatFailedPeopleReadThatNobodyKnowsAndTheNextStartTells(t *testing.T) {
+func TestFailedCommitIsUnclearUntilTheNextStart(t *testing.T) {
 	t.Parallel()
 	for _, broken := range brokenDisks {
 		t.Run(broken.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func (w *world) readsThatNobodyKnows(user string, m modal, server int64) (ref st
 	return w.ref(said)
 }
 
-func TestABotWhoseDiskFailedInTheMiddleOfAFilingSendsNothingMoreUntilItIsStartedAnew(t *testing.T) {
+func TestBotWithAFailedDiskSendsNothingMore(t *testing.T) {
 	t.Parallel()
 	for _, step := range []struct {
 		name   string

@@ -14,9 +14,9 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks asks for approval, approves, and
+// TestDatesShownAreThoseThatSoftLayerKeeps asks for approval, approves, and
 // compares the date of each message with the one that SoftLayer gives the cancellation.
-func TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks(t *testing.T) {
+func TestDatesShownAreThoseThatSoftLayerKeeps(t *testing.T) {
 	told := func(t *testing.T, w *world) {
 		card := w.form(w.cast.Channel, w.cast.Requester, w.server)
 		seen := card.text(w)

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-func TestAForbidOnCancelRefusesInsteadOfAskingForApproval(t *testing.T) {
+func TestForbidOnCancelRefusesInsteadOfWaiting(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		w.policy = fmt.Sprintf(`
 @id("ask") permit (principal in Group::%q, action == Action::"request", resource);
@@ -62,7 +62,7 @@ func (w *world) needingApproval(people int) string {
 `, people, w.cast.RequestGroup, w.cast.ApproveGroup)
 }
 
-func TestARuleThatFailsOnlyForAClickRefusesThatClick(t *testing.T) {
+func TestRuleThatFailsForAClickRefusesIt(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		for _, also := range []string{w.cast.User, w.cast.Outsider} {
 			require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{also}}))
@@ -87,7 +87,7 @@ when { context.approvals + 9223372036854775807 < 0 };
 	})
 }
 
-func TestThePolicyInForceAtTheFilingDecidesAndOneThatFailsFilesNothing(t *testing.T) {
+func TestPolicyInForceAtTheFilingDecides(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 		w.policy = w.needingApproval(1)

@@ -66,7 +66,7 @@ func (w *world) fillsTheNextDayToo(most int) {
 	}
 }
 
-func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
+func TestFormBeyondTheDaysLimitIsRefused(t *testing.T) {
 	overSocket(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place
 		for range 2 {
@@ -85,7 +85,7 @@ func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
 	})
 }
 
-func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
+func TestFreezeFromSlackHoldsUntilLifted(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		require.Empty(t, w.command(w.cast.Requester, "freeze I say so").Error)
 		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
@@ -109,7 +109,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 	})
 }
 
-func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
+func TestFreezeDuringTheLastCheckHolds(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.NoError(t, w.softlayer.Fault(reading, "slow", 1)) // answered after 3 s
@@ -127,7 +127,7 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 	})
 }
 
-func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *testing.T) {
+func TestResendNeedsNoFreezeAndItsApprovals(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		alone, approved := w.another(), w.another()
 		waits, m := w.asksFor(approved), w.form(w.cast.Channel, w.cast.User, alone)
@@ -161,7 +161,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 	})
 }
 
-func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
+func TestRequestBeyondTheHourlyLimitWaits(t *testing.T) {
 	overSocket(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
 		first, second := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, first)
@@ -201,7 +201,7 @@ func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
 	})
 }
 
-func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
+func TestOperatorFreezesAndSeesWhatIsUnderWay(t *testing.T) {
 	overSocket(t, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}}, func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
 		under, waits := w.another(), w.another()
@@ -235,7 +235,7 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T) {
+func TestFreezeOfAnotherDatabaseIsNotCalledDone(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	for name, another := range map[string]func(t *testing.T) string{
@@ -266,7 +266,7 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 	assert.Contains(t, said, "No bot serves from this database now: is DATABASE_URL that of the running bot?")
 }
 
-func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
+func TestRequesterCannotReplaceAWaitingRequest(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Hostile, w.server) // read before the other one asked
 		waits := w.asksFor(w.server)
@@ -283,7 +283,7 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 	})
 }
 
-func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
+func TestRequestWithoutApprovalReplacesAWaitingOne(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
 		late := w.top(w.cast.Approver) // left open

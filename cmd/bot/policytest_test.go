@@ -32,7 +32,7 @@ func ran(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), wrong.String()
 }
 
-func TestAFailingCaseEndsWithAnExitCodeOfItsOwn(t *testing.T) {
+func TestFailingCaseHasItsOwnExitCode(t *testing.T) {
 	t.Parallel()
 	policy := written(t, "tried.cedar", triedPolicy)
 	for expected, exit := range map[string]int{"refused": exitDone, "may file": exitFailed} {
@@ -89,7 +89,7 @@ func TestPolicyVerbsRefuseWrongUse(t *testing.T) {
 	}
 }
 
-func TestThePolicyOfTheSettingsIsTestedAndShownWithoutAnyKey(t *testing.T) {
+func TestPolicyOfTheSettingsNeedsNoKey(t *testing.T) {
 	const table = `{"people": {"ana": {"id": "U0ANA"}, "lee": {"id": "U0LEE", "groups": ["S0LEADS"]}}, "servers": {"db": {"id": 1, "name": "db.example.com", "datacenter": "fra02"},
 		"kept": {"id": 2, "name": "kept.example.com", "datacenter": "fra02", "tags": ["keep"]}}, "cases": [
 		{"who": "ana", "server": "db", "expect": "needs 1 approval", "by": "request-U0ANA"},

@@ -35,7 +35,7 @@ func (w *world) ages() {
 	}
 }
 
-func TestAFiledRequestGivesWayOnlyWhenItsTicketIsSeenClosedTwice(t *testing.T) {
+func TestClosedTicketIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
@@ -55,7 +55,7 @@ func TestAFiledRequestGivesWayOnlyWhenItsTicketIsSeenClosedTwice(t *testing.T) {
 	assert.Equal(t, map[string]int{"reverted": 1, "filed": 1}, w.recorded())
 }
 
-func TestAFiledRequestIsOverWhenItsServerIsNotFoundTwice(t *testing.T) {
+func TestMissingServerIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportSocket, patient())
 	name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)

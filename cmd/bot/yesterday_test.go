@@ -53,7 +53,7 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 	}
 }
 
-func TestAFiledRequestThatARestoredDatabaseShowsAsWaitingIsNeitherDeclinedNorFiledAgain(t *testing.T) {
+func TestRestoredDatabaseNeverRepeatsAFiledRequest(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 	}}, func(t *testing.T, w *world) {

@@ -75,7 +75,7 @@ func (s *stage) whispered(user, channel, text string) {
 	}, "only they read "+text)
 }
 
-func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
+func TestAskingAgainRepeatsTheRequest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: "tags"})
@@ -99,7 +99,7 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	assert.Equal(t, before.Submission.Place.ChannelName, r.Submission.Place.ChannelName)
 }
 
-func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
+func TestAskingAgainTicksNoOtherAssociatedItems(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: cancellation.FactAssociated})
@@ -129,7 +129,7 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	assert.Equal(t, s.cast.Requester, r.Submission.By.ID, "it is theirs")
 }
 
-func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
+func TestAskAgainRefusalIsSeenByOnePerson(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
@@ -157,7 +157,7 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	assert.Empty(t, open)
 }
 
-func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+func TestAskingAgainOpensTheFormAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
@@ -169,7 +169,7 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 }
 
-func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
+func TestServerStillGoneKeepsWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})

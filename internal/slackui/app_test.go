@@ -21,7 +21,7 @@ import (
 
 const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
 
-func TestACommandOpensTheFormWithoutAskingSoftLayer(t *testing.T) {
+func TestCommandOpensTheFormWithoutSoftLayer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.fail(errors.New("SoftLayer is down"))
@@ -41,7 +41,7 @@ func TestHelpAnswersTheAskerAlone(t *testing.T) {
 	assert.Zero(t, s.count("views.open"))
 }
 
-func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
+func TestRefusalOfTheCommandNamesItsRule(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.app.directory.Warm(t.Context()))
@@ -57,7 +57,7 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 	assert.Zero(t, s.count("views.open"))
 }
 
-func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
+func TestApproverWhoMayNotAskLearnsMore(t *testing.T) {
 	t.Parallel()
 	const can = "You can approve what others ask for"
 	s := newStage(t, func(s *stage) {
@@ -78,7 +78,7 @@ func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 	s.whispered(s.cast.Approver, s.cast.Channel, can)
 }
 
-func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
+func TestFormRefusedBySlackIsReported(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultInvalidAuth, fakeslack.FaultRateLimited} {
@@ -88,7 +88,7 @@ func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
 	}
 }
 
-func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
+func TestCommandDeliveredTwiceOpensOneForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("slash_command", fakeslack.FaultRedeliver, 1))
@@ -102,7 +102,7 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 	assert.Empty(t, said, "nobody hears that nothing was opened")
 }
 
-func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
+func TestOpeningWithALostAnswerIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultFatalError, fakeslack.FaultInternalError, fakeslack.FaultDropAfter} {
@@ -114,7 +114,7 @@ func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
 	assert.NotEmpty(t, slacktest.TextOf(s.top(s.cast.User).View), "the last one did open")
 }
 
-func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
+func TestNamedServerIsChosenOnlyIfUnique(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for query, reads := range map[string]string{
@@ -141,7 +141,7 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 	}
 }
 
-func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing.T) {
+func TestNameMatchingTooManyServersIsNotUnknown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for i := range int64(maxNamed) {
@@ -155,7 +155,7 @@ func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing
 	assert.NotContains(t, text, "No server is called exactly")
 }
 
-func TestANamedServerThatCannotBeReadLeavesTheForm(t *testing.T) {
+func TestUnreadableNamedServerLeavesTheForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.fail(errors.New("SoftLayer is down"))
@@ -206,7 +206,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	assert.Equal(t, `{"options":[]}`, string(receive.SelectOptions(nil)), "no options are an empty list, never {}")
 }
 
-func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
+func TestChoiceShowsItsCardAndKeepsTypedText(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")
@@ -239,7 +239,7 @@ func TestASlowCardNeverReplacesANewerChoice(t *testing.T) {
 	assert.Equal(t, 1, s.count("views.update"))
 }
 
-func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
+func TestChangedHashKeepsTheNewestChoice(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -255,7 +255,7 @@ func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
 	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
 }
 
-func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
+func TestUnreadableCardIsReportedInItsPlace(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")
@@ -267,7 +267,7 @@ func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
 	s.waitFor(s.cast.User, "⚠ SoftLayer has no such server, or this key may not see it.")
 }
 
-func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
+func TestBlockedServerShowsWhyInTheCard(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	server := slacktest.DBServer()

@@ -33,7 +33,7 @@ func (fullCardStore) KeepCard(context.Context, string, []byte) error {
 	return errors.New("the cards is full")
 }
 
-func TestACardThatFitsNoModalIsRecordedWhole(t *testing.T) {
+func TestCardTooLongForModalsIsRecordedWhole(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.set(bigServer())
@@ -44,7 +44,7 @@ func TestACardThatFitsNoModalIsRecordedWhole(t *testing.T) {
 	assert.Equal(t, bigServer(), r.Submission.Card.Server)
 }
 
-func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
+func TestCardThatCannotBeStoredIsNotShown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.set(bigServer())
@@ -76,7 +76,7 @@ func TestWhatBelongsToSomebodyElseIsNotAnswered(t *testing.T) {
 	assert.Equal(t, reads, s.rack.reads, "no server is read for them")
 }
 
-func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
+func TestClosedViewIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -107,7 +107,7 @@ func (s *stage) again(view fakeslack.View, server, ts string) {
 	}
 }
 
-func TestAChoiceThatIsDeliveredLateReplacesNeitherANewerOneNorTheAnswer(t *testing.T) {
+func TestLateChoiceReplacesNothingNewer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")

@@ -27,7 +27,7 @@ func (s *stage) waiting() (cancellation.Request, cancellation.Posted) {
 	return r, at
 }
 
-func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
+func TestAddressesAreHiddenUntilGroupsAreKnown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) {
 		s.policy(s.cast.ApproveGroup)
@@ -48,7 +48,7 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	s.waitFor(s.cast.Approver, slacktest.DBServer().PrivateIP)
 }
 
-func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
+func TestLeaveFormIsAboutItsStuckState(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) {
 		s.policy(s.cast.ApproveGroup)

@@ -26,7 +26,7 @@ func (c *census) IsVirtual(_ context.Context, name string) (bool, error) {
 
 func (c *census) Nearest(string, int) []cancellation.Server { return c.nearest }
 
-func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
+func TestVirtualServersNameIsReportedAsSuch(t *testing.T) {
 	t.Parallel()
 	near := []cancellation.Server{{ID: 1, FQDN: "vm-web.example.com"}, {ID: 2, FQDN: "vm-db.example.com"}}
 	for says, c := range map[string]struct {
@@ -68,7 +68,7 @@ func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
 	}
 }
 
-func TestANameInACommandIsLookedUpAsServersAreNow(t *testing.T) {
+func TestNameInACommandIsLookedUpFresh(t *testing.T) {
 	t.Parallel()
 	now := newRack()
 	renamed := slacktest.DBServer()

@@ -18,7 +18,7 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
+func TestManifestHasTheBotsShortcuts(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../manifest.yaml")
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func (s *stage) use(user, callback string, on *fakeslack.Message) {
 	require.Empty(s.t, ack.Error)
 }
 
-func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
+func TestMessageShortcutShowsTheNamedServer(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"a full name": "CRITICAL db-042.stg.example.com: disk 97%", "an address": "no ping from 10.3.4.5 for 5m",
@@ -125,7 +125,7 @@ func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
 	}
 }
 
-func TestAMessageInAThreadIsAnsweredInThatThread(t *testing.T) {
+func TestThreadMessageIsAnsweredInItsThread(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	root := s.alert("Something is wrong.", "")
@@ -190,7 +190,7 @@ func TestAGlobalShortcutAnswersByDirectMessage(t *testing.T) {
 	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
 }
 
-func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
+func TestShortcutRefusalIsSeenByOnePerson(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
@@ -207,7 +207,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	assert.Empty(t, open)
 }
 
-func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) {
+func TestMessageShortcutShowsNoServerToTheUnknown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
@@ -220,7 +220,7 @@ func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) 
 	assert.Zero(t, s.rack.reads)
 }
 
-func TestAShortcutThatTheBotDoesNotHaveDoesNothing(t *testing.T) {
+func TestUnknownShortcutDoesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
@@ -247,7 +247,7 @@ func TestAShortcutDeliveredTwiceOpensOneForm(t *testing.T) {
 	}
 }
 
-func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+func TestMessageShortcutOpensTheFormAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -259,7 +259,7 @@ func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 }
 
-func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
+func TestThreadResultGoesByResponseURL(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
@@ -273,7 +273,7 @@ func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
 	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")
 }
 
-func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
+func TestLostPostInAThreadIsSearchedThere(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := slacktest.NewWorkspace(t, fakeslack.Options{})
 		w.SetScopes("chat:write", "im:write", "channels:history")
@@ -301,7 +301,7 @@ func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
 	})
 }
 
-func TestAChannelThatIsCalledDirectmessageIsNoDirectMessage(t *testing.T) {
+func TestChannelCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 	t.Parallel()
 	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
 	assert.False(t, public.Alone)

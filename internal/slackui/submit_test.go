@@ -55,7 +55,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	assert.True(t, strings.HasPrefix(notice.Place.ResponseURL, "http"), "the result's second best place came along")
 }
 
-func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
+func TestSimultaneousRepeatIsOneRequest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -74,7 +74,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	assert.Equal(t, 1, s.wakes)
 }
 
-func TestALateRedeliveryGetsTheAnswerOfTheFirst(t *testing.T) {
+func TestLateRedeliveryGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -119,7 +119,7 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 	assert.False(t, standing)
 }
 
-func TestTextThatIsTooLongIsSaidSoAlsoWhereTheCardIsReadAnew(t *testing.T) {
+func TestTooLongTextIsReportedWithNewCards(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -182,7 +182,7 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	assert.True(t, standing)
 }
 
-func TestACardOnItsWayNeverTakesTheAnswersPlace(t *testing.T) {
+func TestLateCardNeverReplacesTheAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -225,7 +225,7 @@ func TestASlowSoftLayerLosesNobodysForm(t *testing.T) {
 	assert.Contains(t, found[words.ServerBlock], "SoftLayer did not answer about this server. Nothing was filed, and what you typed is kept")
 }
 
-func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
+func TestDenialIsPushedOverTheForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, twin, "db-042.prod.example.com")
@@ -318,7 +318,7 @@ func TestAFormOpensWhileTheDatabaseAnswersNothing(t *testing.T) {
 	assert.Less(t, time.Since(began), 3*time.Second, "the trigger still lives")
 }
 
-func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
+func TestFailedWriteIsReportedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -332,7 +332,7 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not send the form again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
 }
 
-func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
+func TestNothingIsDecidedAboutUnknownPeople(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -341,7 +341,7 @@ func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
 	assert.Contains(t, found[words.ServerBlock], "This try was not recorded. Slack did not say in time who you are")
 }
 
-func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
+func TestForeignFormsAreAnsweredAndNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)

@@ -44,8 +44,8 @@ func TestNoAddressOfSoftLayersReachesAChannel(t *testing.T) {
 
 func restored(r *cancellation.Request) { r.Recheck = cancellation.RecheckSettled }
 
-// TestARestoredRequestIsNotToldThatNothingIsFiled: its database may be older than a POST.
-func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
+// TestRestoredRequestNeverSaysNothingIsFiled: its database may be older than a POST.
+func TestRestoredRequestNeverSaysNothingIsFiled(t *testing.T) {
 	t.Parallel()
 	undo := func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }
 	for name, r := range map[string]cancellation.Request{

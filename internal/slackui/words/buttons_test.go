@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/slackui/slacktest"
 )
 
-func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
+func TestRequesterLearnsWhyTheRequestWaitsAgain(t *testing.T) {
 	t.Parallel()
 	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew, ""))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
@@ -34,7 +34,7 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	assert.NotContains(t, m.Text, "Somebody who runs this bot")
 }
 
-func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
+func TestTypedCodeIsQuoted(t *testing.T) {
 	t.Parallel()
 	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.Reason{Detail: string(cancellation.WhyTakenOver)})
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
 
-func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
+func TestAskAgainIsOfferedOnlyAfterServerChanges(t *testing.T) {
 	t.Parallel()
 	for why, want := range map[cancellation.Reason]bool{
 		{Code: cancellation.WhyChanged, Detail: "name"}:              true,
@@ -82,7 +82,7 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }
 
-func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
+func TestTicketOfAnOpenRequestIsLinkedOnce(t *testing.T) {
 	t.Parallel()
 	ticket := cancellation.TicketID{ID: 153572280}
 	server := slacktest.DBServer()
