@@ -150,7 +150,7 @@ func TestTheReadmeIsShort(t *testing.T) {
 	assert.LessOrEqual(t, strings.Count(read(t, "README.md"), "\n"), 150)
 }
 
-func TestThePlanInContributingIsThatOfTheHouse(t *testing.T) {
+func TestContributingListsTheRoomsOfTheHouse(t *testing.T) {
 	t.Parallel()
 	rows := strings.Split(read(t, "CONTRIBUTING.md"), "\n")
 	for _, name := range slices.Sorted(maps.Keys(table)) {

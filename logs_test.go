@@ -14,15 +14,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// TestLogsNameEveryErrorTheSame reads each line that this module logs: who looks for what
-// went wrong looks under one key.
-func TestLogsNameEveryErrorTheSame(t *testing.T) {
+// TestLogLinesAreWrittenAlike reads each line that this module logs: anyone who searches the
+// log finds an error under one key, a message by its words, and a state by its name.
+func TestLogLinesAreWrittenAlike(t *testing.T) {
 	t.Parallel()
 	logged := 0
 	files := token.NewFileSet()
@@ -35,20 +36,57 @@ func TestLogsNameEveryErrorTheSame(t *testing.T) {
 		for call, method := range logging(info) {
 			logged++
 			for i, arg := range call.Args {
-				if !isError(info.TypeOf(arg)) {
-					continue
-				}
-				key := ""
+				at, key := files.Position(arg.Pos()), ""
 				if i > 0 {
-					if value := info.Types[call.Args[i-1]].Value; value != nil {
-						key = constant.StringVal(value)
-					}
+					key = text(info, call.Args[i-1])
 				}
-				assert.Equal(t, "err", key, "%s: the key of an error in %s", files.Position(arg.Pos()), method)
+				if isError(info.TypeOf(arg)) {
+					assert.Equal(t, "err", key, "%s: the key of an error in %s", at, method)
+				}
+				assert.False(t, isNumberedState(info, arg), "%s: a state is logged by its name, not its number", at)
+			}
+			if said, is := levels[method]; is && text(info, call.Args[said]) != "" {
+				judgeLine(t, files.Position(call.Pos()).String(), info, call.Args[said:])
 			}
 		}
 	}
 	assert.Greater(t, logged, 100, "the log's lines are found")
+}
+
+// levels are the methods that write a line, and which of their arguments is its message.
+var levels = map[string]int{"Debug": 0, "Info": 0, "Warn": 0, "Error": 0, "Log": 2}
+
+// judgeLine holds a message and its keys to CONTRIBUTING.md's house rule 9: plain words in lower
+// case without a full stop, and one word as key, joined by _.
+func judgeLine(t *testing.T, at string, info *types.Info, line []ast.Expr) {
+	t.Helper()
+	assert.Regexp(t, `^(?:[a-z]|SoftLayer|Slack)`, text(info, line[0]), "%s: a message begins in lower case", at)
+	assert.NotRegexp(t, `[.!]$|%[a-z]`, text(info, line[0]), "%s: a message is no sentence, and what varies is a field", at)
+	for i := 1; i < len(line)-1; i += 2 {
+		if key := text(info, line[i]); key != "" {
+			assert.Regexp(t, `^[a-z]+(?:_[a-z]+)*$`, key, "%s: a key", at)
+		}
+	}
+}
+
+// text is the value of a constant string; "" for anything else.
+func text(info *types.Info, e ast.Expr) string {
+	if value := info.Types[e].Value; value != nil && value.Kind() == constant.String {
+		return constant.StringVal(value)
+	}
+	return ""
+}
+
+// isNumberedState reports whether an argument makes a number of a type of this module, as of a
+// state that is counted from 0.
+func isNumberedState(info *types.Info, arg ast.Expr) bool {
+	call, is := arg.(*ast.CallExpr)
+	if !is || len(call.Args) != 1 || !info.Types[call.Fun].IsType() {
+		return false
+	}
+	to, isBasic := info.TypeOf(call.Fun).(*types.Basic)
+	of, isNamed := info.TypeOf(call.Args[0]).(*types.Named)
+	return isBasic && isNamed && to.Info()&types.IsInteger != 0 && of.Obj().Pkg() != nil && strings.HasPrefix(of.Obj().Pkg().Path(), "cancel-server/")
 }
 
 type exportedPackage struct {

@@ -15,7 +15,7 @@ import (
 // The app that manifest.yaml creates has just the scopes with which the strict
 // workspace lets every test pass: one too few would fail there, one too many is
 // a right that nobody needs.
-func TestTheManifestAsksForTheScopesThatTheBotNeeds(t *testing.T) {
+func TestManifestAsksForTheNeededScopes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("manifest.yaml")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestTheManifestIsWithinSlacksLimits(t *testing.T) {
 }
 
 // What docs/operate.md changes for HTTP are lines of the manifest, and new URLs.
-func TestTheLinesToChangeForHTTPAreTheManifests(t *testing.T) {
+func TestDocumentedHTTPLinesAreTheManifests(t *testing.T) {
 	t.Parallel()
 	_, block, found := strings.Cut(read(t, "docs/operate.md"), "```yaml\n")
 	require.True(t, found, "the page shows the lines")

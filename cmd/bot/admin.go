@@ -120,7 +120,7 @@ func (b *bot) frozen(ctx context.Context) *frozenDetail {
 func (b *bot) overdue(ctx context.Context) []overdue {
 	all, err := b.journal.Overdue(ctx, cancellation.OverdueAge, cancellation.Request{}, maxOverdue)
 	if err != nil {
-		b.log.Error("looking for what is overdue", "err", err)
+		b.log.Error("looking for overdue requests", "err", err)
 	}
 	listed := []overdue{}
 	for _, o := range all {

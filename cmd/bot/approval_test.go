@@ -75,7 +75,7 @@ func why(text string) fakeslack.Values {
 	return fakeslack.Values{"why": {"why": {"type": "plain_text_input", "value": text}}}
 }
 
-func TestASecondPersonApprovesAndTheTicketIsFiled(t *testing.T) {
+func TestApprovalByASecondPersonFilesTheTicket(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		assert.Contains(t, waits.Shown, "Nothing is filed")
@@ -183,7 +183,7 @@ func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
 		w.press(w.cast.Approver, waits, "approve")
 		once := w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(w.server))
 		w.press(w.cast.Approver, once, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "You approved this already")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You already approved this request")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 		assert.Empty(t, w.posts())
 		w.press(w.cast.User, once, "approve")
@@ -208,7 +208,7 @@ func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
 	})
 }
 
-func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
+func TestApprovalOfAFormerApproverDoesNotCount(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Hostile}}))
 	}}, func(t *testing.T, w *world) {
@@ -229,7 +229,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 		w.awaitReady()
 		w.thaws(w.cast.User)
 		for server := range approved {
-			again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(server), "approvals that it had count no more", "Approvals 0 of 1")
+			again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(server), "some approvals no longer count", "Approvals 0 of 1")
 			assert.Empty(t, w.postsFor(server))
 			w.press(w.cast.User, again, "approve")
 			w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
@@ -241,7 +241,7 @@ func TestAnApproverWhoLosesTheGroupBeforeTheFilingCountsNoMore(t *testing.T) {
 	})
 }
 
-func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
+func TestClickOnACardSurvivesARestart(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.eventually("where the message stands is recorded", func() bool {
@@ -261,7 +261,7 @@ func TestAClickOnACardFromBeforeARestartCounts(t *testing.T) {
 	})
 }
 
-func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
+func TestNoClickCountsWhileGroupsCannotBeRead(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		w.stop() // what it knew of the groups is gone
@@ -269,13 +269,13 @@ func TestWhileSlackDoesNotListTheGroupsNoClickCounts(t *testing.T) {
 		w.start()
 		w.awaitReady()
 		w.press(w.cast.Approver, waits, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "press again")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "Press again")
 		assert.Equal(t, map[string]int{"pending": 1}, w.recorded())
 		assert.Empty(t, w.posts())
 	})
 }
 
-func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t *testing.T) {
+func TestNothingIsFiledWhileGroupsCannotBeRead(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		approved := w.another()
 		waits := w.asksFor(approved)
@@ -290,7 +290,7 @@ func TestWhileSlackDoesNotListTheGroupsNothingIsRecordedOrFiledAndThenItWorks(t 
 		w.awaitReady()
 		code, said := w.ends([]string{"unfreeze", "--why", "over"})
 		require.Zero(t, code, said)
-		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up by: reading the requester's standing")
+		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up: reading the requester's standing")
 		refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
 		assert.Contains(t, refused["server"], "This try was not recorded")
 		assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")
@@ -351,7 +351,7 @@ func (w *world) waitsFor(more time.Duration) {
 	})
 }
 
-func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
+func TestOperatorsChannelIsAskedToApprove(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		member := true
 		require.NoError(w.t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
@@ -369,7 +369,7 @@ func TestTheOperatorsChannelIsAskedWhereThereIsOne(t *testing.T) {
 	})
 }
 
-func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
+func TestApproversAreAskedDirectlyWithoutAChannel(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.Outsider, w.cast.Guest, w.cast.Deactivated}}))
 	}}, func(t *testing.T, w *world) {
@@ -388,7 +388,7 @@ func TestWhereNoChannelShowsTheCardApproversAreAskedDirectly(t *testing.T) {
 	})
 }
 
-func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
+func TestApproversSeeARequestFromADirectMessage(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Requester, w.cast.Requester, w.server) // in their own messages with the bot
 		require.Empty(t, w.submit(w.cast.Requester, m, w.usual(m, w.server)).Error)
@@ -400,16 +400,16 @@ func TestARequestFromADirectMessageIsShownToThoseWhoCouldApprove(t *testing.T) {
 	})
 }
 
-func TestWhereOneMoreMonthIsAtStakeTheCardSaysUntilWhenToAnswer(t *testing.T) {
+func TestCardSaysWhenWaitingCostsOneMoreMonth(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{BillDays: 10}, extra: []string{"APPROVAL_EXPIRY=240h"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
-		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or it costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
+		assert.Regexp(t, `Answer by \d+ \w+ \d+ \d\d:\d\d UTC, or the server costs one more month: [0-9.]+ USD · Approvals 0 of 1`, waits.Text)
 		assert.Contains(t, waits.Shown, "Nothing is filed")
 		assert.Empty(t, w.posts())
 	})
 }
 
-func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
+func TestSecondEnterpriseIdIsNoSecondPerson(t *testing.T) {
 	overHTTP(t, setup{slack: fakeslack.Options{EnterpriseID: "E0ACME"}, before: func(w *world) {
 		everywhere := "W0SAME"
 		for _, id := range []string{w.cast.Requester, w.cast.Approver} { // one person, by two ids
@@ -428,7 +428,7 @@ func TestAnIdOfAnotherWorkspaceOfTheEnterpriseIsNoSecondPerson(t *testing.T) {
 	})
 }
 
-func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
+func TestClickOnAnOrphanShowsThePresentState(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultDropAfter, 1)) // posted, and nobody is told
 		w.accepted(w.cast.Channel, w.cast.Requester, w.server)
@@ -436,7 +436,7 @@ func TestAClickOnAnOrphanIsAnsweredWithThePresentState(t *testing.T) {
 		w.press(w.cast.Approver, orphan, "approve") // a click on it counts like any other
 		w.eventually("it is filed", func() bool { return w.recorded()["filed"] == 1 })
 		w.press(w.cast.Approver, orphan, "approve")
-		w.whispered(w.cast.Channel, w.cast.Approver, "You did this already: it is recorded. By now: Cancellation requested")
+		w.whispered(w.cast.Channel, w.cast.Approver, "You already did this, and it was recorded. The request is now: Cancellation requested")
 		w.press(w.cast.User, orphan, "approve")
 		w.whispered(w.cast.Channel, w.cast.User, "Too late: Cancellation requested", "Nothing was changed")
 		w.press(w.cast.Requester, orphan, "withdraw") // what was filed is not called withdrawn

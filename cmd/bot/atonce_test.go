@@ -56,7 +56,7 @@ func (w *world) awaitEither(server int64, ends ...string) (end string) {
 	return end
 }
 
-func TestWhatSeveralPeopleDoAtOnceHasOneEndAndKeepsWithinTheLimits(t *testing.T) {
+func TestSimultaneousActionsHaveOneEndWithinTheLimits(t *testing.T) {
 	several := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_SERVERS_PER_DAY=6"}, before: func(w *world) {
 		for group, also := range map[string][]string{
 			w.cast.ApproveGroup: {w.cast.User}, w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider},
@@ -146,7 +146,7 @@ func anApprovalAndAWithdrawal(_ *testing.T, w *world, server int64) (filed bool)
 func anApprovalAndATakeOver(t *testing.T, w *world, server int64) (filed bool) {
 	waits := w.asksFor(server)
 	m := w.form(w.cast.Channel, w.cast.User, server)
-	require.Contains(t, m.text(w), "waits for approval")
+	require.Contains(t, m.text(w), "is waiting for approval")
 	atOnce(
 		func() { w.tries(w.cast.Approver, waits, "approve") },
 		func() { w.sends(w.cast.User, m, w.usual(m, server)) },
@@ -181,7 +181,7 @@ func twoSubmissions(t *testing.T, w *world, server int64) (filed bool) {
 		first, second, name = second, first, "<!channel> & co"
 	}
 	assert.Equal(t, "Recorded", w.top(first).Title.Text)
-	assert.Contains(t, w.top(second).text(w), "Nothing new was filed. "+name+" asked already to cancel "+w.fqdn(server))
+	assert.Contains(t, w.top(second).text(w), "Nothing new was filed. "+name+" already asked to cancel "+w.fqdn(server))
 	told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 	assert.Equal(t, w.ref(w.top(first).text(w)), w.ref(told.Shown), "by the one reference")
 	assert.Len(t, w.about(w.cast.Channel, w.fqdn(server)), 1, "one message")
@@ -282,7 +282,7 @@ func moreThanTheLimits(t *testing.T, w *world) {
 	assert.LessOrEqual(t, len(w.posts())-before, 2, "no more are filed in an hour")
 }
 
-func TestAClickThatSlackDeliversTwiceIsOneApproval(t *testing.T) {
+func TestClickDeliveredTwiceIsOneApproval(t *testing.T) {
 	overBothWith(t, setup{before: twoApprovals}, func(t *testing.T, w *world) {
 		for _, fault := range []string{fakeslack.FaultTwiceAtOnce, fakeslack.FaultRedeliver} {
 			server := w.another()

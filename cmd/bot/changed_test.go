@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
+func TestServerThatChangedBeforeApprovalIsNotFiled(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name   string
@@ -32,8 +32,8 @@ func TestWhatChangesWhileARequestWaitsForApprovalIsNotFiled(t *testing.T) {
 			{"a transaction has run", map[string]any{
 				"lastTransaction": map[string]any{"createDate": w.softlayer.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"}},
 			}, "a transaction has run on it"},
-			{"a contract begins", map[string]any{"billingItem": map[string]any{"activeAgreement": map[string]any{"id": 1}}}, "it is on a contract term"},
-			{"its cancellation is on the books", map[string]any{"billingItem": map[string]any{"pendingCancellationFlag": true}}, "its cancellation is on the books already"},
+			{"a contract begins", map[string]any{"billingItem": map[string]any{"activeAgreement": map[string]any{"id": 1}}}, "it is under contract"},
+			{"its cancellation is pending", map[string]any{"billingItem": map[string]any{"pendingCancellationFlag": true}}, "SoftLayer has already recorded its cancellation"},
 			{"cancelled elsewhere", nil, "Already requested"},
 		} {
 			t.Run(c.name, func(t *testing.T) {

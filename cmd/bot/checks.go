@@ -134,7 +134,7 @@ func checkApprovers(ids list) string {
 	case ids.isNone():
 		return ""
 	case slices.Contains(ids, "none"):
-		return "holds none beside ids; write none alone, or only ids"
+		return "holds none together with ids; write either none or ids"
 	default:
 		return checkSlackIDs(ids)
 	}

@@ -15,7 +15,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
+func TestEarlierChoiceNeverReplacesALaterCard(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		slow, quick := w.another(), w.another()
 		w.command(w.cast.User, "")
@@ -34,7 +34,7 @@ func TestTheCardOfAnEarlierChoiceNeverReplacesThatOfALaterOne(t *testing.T) {
 	})
 }
 
-func TestASubmissionBeforeTheCardOfALaterChoiceFilesNeither(t *testing.T) {
+func TestSubmissionBeforeItsCardFilesNothing(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		first, later := w.another(), w.another()
 		m := w.form(w.cast.Channel, w.cast.User, first)
@@ -166,13 +166,13 @@ func whatBlocksStops(t *testing.T, w *world) {
 		has  func(hardware) bool
 		told string
 	}{
-		{"an open ticket", func(h hardware) bool { return h.OpenCancellationTicket != nil }, "stands already"},
+		{"an open ticket", func(h hardware) bool { return h.OpenCancellationTicket != nil }, "is already open"},
 		{"a running transaction", func(h hardware) bool { return h.ActiveTransaction != nil }, "a transaction is running (OS Reload)"},
-		{"no billing item", func(h hardware) bool { return h.BillingItem == nil }, "SoftLayer has no billing item for it, or this key may not see it"},
-		{"a pending cancellation", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Pending }, "its cancellation is on the books already"},
-		{"a contract term", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Agreement != nil }, "it is on a contract term until "},
+		{"no billing item", func(h hardware) bool { return h.BillingItem == nil }, "SoftLayer shows this key no billing item for the server"},
+		{"a pending cancellation", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Pending }, "SoftLayer has already recorded its cancellation"},
+		{"a contract term", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Agreement != nil }, "its contract runs until "},
 		{"a billing item that cannot be cancelled", func(h hardware) bool { return h.BillingItem != nil && h.BillingItem.Allowed == 0 }, "does not let its billing item be cancelled"},
-		{"a disconnection", func(h hardware) bool { return h.Disconnected }, "because it is disconnected"},
+		{"a disconnection", func(h hardware) bool { return h.Disconnected }, "because its network is disconnected"},
 	}
 	for _, blocker := range blockers {
 		server := w.which(blocker.name, blocker.has)
@@ -198,7 +198,7 @@ func anotherChoiceShowsItsCard(t *testing.T, w *world) {
 	values["server"] = map[string]map[string]any{"choose": {"selected_option": option(strconv.FormatInt(other, 10))}}
 	require.Empty(t, w.submit(w.cast.User, m, values).Error)
 	fresh := w.awaitCard(w.cast.User, other)
-	assert.Contains(t, fresh.text(w), "Nothing was filed: check it")
+	assert.Contains(t, fresh.text(w), "This card was read just now: check it")
 	assert.Contains(t, fresh.text(w), w.fqdn(other))
 	block, action, _ := fresh.field("confirm:")
 	assert.Empty(t, fresh.State.Values[block][action].Value, "the name typed for the first server counts for nothing")

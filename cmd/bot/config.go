@@ -64,7 +64,7 @@ func loadBeside() (config, error) {
 	cfg, err := loadConfig()
 	if path := cfg.SQLitePath(); err == nil && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return cfg, fmt.Errorf("%w: there is no database %q; bot serve makes it", errUsage, path)
+			return cfg, fmt.Errorf("%w: there is no database %q; bot serve creates it", errUsage, path)
 		}
 	}
 	return cfg, err

@@ -207,7 +207,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"neither a policy nor groups", env{"REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
 		{"approvers but nobody who asks", env{"REQUEST_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
 		{"nobody who approves", env{"APPROVE_GROUPS": ""}, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone"},
-		{"none beside approvers", env{"APPROVE_GROUPS": "none,S0123ABC"}, "APPROVE_GROUPS: holds none beside ids; write none alone, or only ids"},
+		{"none beside approvers", env{"APPROVE_GROUPS": "none,S0123ABC"}, "APPROVE_GROUPS: holds none together with ids; write either none or ids"},
 		{"None with a capital", env{"APPROVE_GROUPS": "None"}, "APPROVE_GROUPS: " + notIDs},
 		{"a group by its handle", env{"REQUEST_GROUPS": "@infra-leads"}, "REQUEST_GROUPS: " + notIDs},
 		{"an id with Cedar in it", env{"REQUEST_GROUPS": `S0123" || true`}, "REQUEST_GROUPS: " + notIDs},

@@ -25,7 +25,7 @@ var brokenDisks = []brokenDisk{
 	{"the disk is read-only by now", writing, unix.EROFS, false},
 }
 
-func TestAfterACommitThatFailedPeopleReadThatNobodyKnowsAndTheNextStartTells(t *testing.T) {
+func TestFailedCommitIsUnclearUntilTheNextStart(t *testing.T) {
 	t.Parallel()
 	for _, broken := range brokenDisks {
 		t.Run(broken.name, func(t *testing.T) {
@@ -66,14 +66,14 @@ func (w *world) readsThatNobodyKnows(user string, m modal, server int64) (ref st
 	require.Empty(w.t, w.submit(user, m, w.usual(m, server)).Error, "it is acknowledged")
 	said := w.top(user).text(w)
 	require.Contains(w.t, said, "We cannot tell whether this was recorded.")
-	require.Contains(w.t, said, "Do not submit it again")
+	require.Contains(w.t, said, "Do not send the form again")
 	status, problems := w.ready()
 	assert.Equal(w.t, http.StatusServiceUnavailable, status)
 	assert.Contains(w.t, problems, "the database cannot tell whether this was recorded")
 	return w.ref(said)
 }
 
-func TestABotWhoseDiskFailedInTheMiddleOfAFilingSendsNothingMoreUntilItIsStartedAnew(t *testing.T) {
+func TestBotWithAFailedDiskSendsNothingMore(t *testing.T) {
 	t.Parallel()
 	for _, step := range []struct {
 		name   string

@@ -126,7 +126,7 @@ func (w *world) ticketWith(r stuckRequest) string {
 	return w.ticketOf(r.server)
 }
 
-func TestTheDocumentsNameNoVerbThatDoesNotExist(t *testing.T) {
+func TestDocumentsNameOnlyExistingVerbs(t *testing.T) {
 	t.Parallel()
 	_, help, _ := ran(t, "-h")
 	var known []string

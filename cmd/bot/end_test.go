@@ -14,9 +14,9 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks asks for approval, approves, and
+// TestDatesShownAreThoseThatSoftLayerKeeps asks for approval, approves, and
 // compares the date of each message with the one that SoftLayer gives the cancellation.
-func TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks(t *testing.T) {
+func TestDatesShownAreThoseThatSoftLayerKeeps(t *testing.T) {
 	told := func(t *testing.T, w *world) {
 		card := w.form(w.cast.Channel, w.cast.Requester, w.server)
 		seen := card.text(w)
@@ -26,8 +26,8 @@ func TestTheDateThatPeopleAreToldIsTheOneInSoftLayersBooks(t *testing.T) {
 		result := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 
 		ends := w.endsOn(w.server).Format("Mon 2 Jan 2006")
-		assert.Contains(t, seen, "gone on "+ends+" (US Central) if filed by ", "the card")
-		assert.Contains(t, waits.Shown, "gone on "+ends+" (US Central) if filed by ", "the approval message")
+		assert.Contains(t, seen, "due to end on "+ends+" (US Central) if filed by ", "the card")
+		assert.Contains(t, waits.Shown, "due to end on "+ends+" (US Central) if filed by ", "the approval message")
 		assert.Contains(t, result.Shown, "It runs and is billed until "+ends+" (US Central); then its drives are wiped.", "the result")
 		assert.Contains(t, result.Text, "billed until "+ends, "its text")
 	}

@@ -29,7 +29,7 @@ func patient() setup {
 	}
 }
 
-func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T) {
+func TestTicketAfterALostAnswerIsFound(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"error_after", "drop_after", "truncated_json"} {
 			server := w.another()
@@ -45,7 +45,7 @@ func TestAnAnswerLostAfterTheTicketWasMadeIsFoundAndNeverSentAgain(t *testing.T)
 	})
 }
 
-func TestAnAnswerLostBeforeAnythingWasMadeIsNeverCalledFiled(t *testing.T) {
+func TestLostAnswerWithoutTicketIsNeverCalledFiled(t *testing.T) {
 	s := patient()
 	s.softlayer.Servers = 96
 	overSocket(t, s, func(t *testing.T, w *world) {
@@ -91,7 +91,7 @@ func (w *world) booksAreClean(requests int) {
 	})
 }
 
-func TestAPOSTThatTakesTooLongIsGivenUpAndItsTicketIsFound(t *testing.T) {
+func TestTicketOfATimedOutPostIsFound(t *testing.T) {
 	s := patient()
 	s.extra = []string{"POST_TIMEOUT=2s", "SETTLE_TIME=60m"} // SoftLayer takes three seconds, or for ever
 	overSocket(t, s, func(t *testing.T, w *world) {
@@ -121,7 +121,7 @@ func TestAPOSTThatTakesTooLongIsGivenUpAndItsTicketIsFound(t *testing.T) {
 	})
 }
 
-func TestAnEditThatSlackDoesNotTakeIsMadeAgain(t *testing.T) {
+func TestRefusedEditIsMadeAgain(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		faults := []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError503, fakeslack.FaultDropBefore,
@@ -143,7 +143,7 @@ func TestAnEditThatSlackDoesNotTakeIsMadeAgain(t *testing.T) {
 	})
 }
 
-func TestWhatSoftLayerSurelyDidNotTakeIsFiledLater(t *testing.T) {
+func TestUnsentPostIsFiledLater(t *testing.T) {
 	overSocket(t, patient(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"rate_limit", "expired_token", "unauthorized"} {
 			server := w.another()
@@ -159,7 +159,7 @@ func TestWhatSoftLayerSurelyDidNotTakeIsFiledLater(t *testing.T) {
 	})
 }
 
-func TestAKeyWithoutTheRightIsToldInSoftLayersWords(t *testing.T) {
+func TestMissingRightIsReportedInSoftLayersWords(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "no_permission", 1))
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
@@ -199,7 +199,7 @@ func TestASoftLayerThatDoesNotAnswerReads(t *testing.T) {
 	})
 }
 
-func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
+func TestServerIsCheckedAgainBeforeItIsFiled(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		for _, event := range []struct {
 			name   string
@@ -220,10 +220,10 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 				w.patch(server, map[string]any{"lastTransaction": map[string]any{
 					"createDate": w.softlayer.Now().Format(time.RFC3339), "transactionGroup": map[string]any{"name": "Hardware Swap"},
 				}})
-			}, []string{"Not filed", "There is a warning now that its card did not show: a transaction has run on it."}, "rejected"},
+			}, []string{"Not filed", "There is now a warning that the card did not show: a transaction has run on it."}, "rejected"},
 			{"it is gone", func(w *world, server int64) {
 				w.control(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
-			}, []string{"Not filed", "The server is not found any more"}, "rejected"},
+			}, []string{"Not filed", "SoftLayer no longer shows the server"}, "rejected"},
 		} {
 			t.Run(event.name, func(t *testing.T) {
 				w, server := w.in(t), w.another()
@@ -244,7 +244,7 @@ func TestWhatHappensToAServerBetweenItsCardAndItsFilingIsSeen(t *testing.T) {
 	})
 }
 
-func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
+func TestAskAgainButtonReadsTheChangedServer(t *testing.T) {
 	overSocket(t, patient(), func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.patch(w.server, map[string]any{"primaryIpAddress": "198.51.100.7"})
@@ -267,7 +267,7 @@ func TestAServerThatChangedIsAskedForAgainByAButton(t *testing.T) {
 	})
 }
 
-func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) {
+func TestUnreadableTicketNeedsAPersonAndLocks(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW_ALL"}}, nil)
@@ -275,7 +275,7 @@ func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) 
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
 		standing := w.tickets(w.server)
 		told := w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server))
-		assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d stands for this server, and this key cannot read whose it is.", standing[0].ID))
+		assert.Contains(t, told.Shown, fmt.Sprintf("Ticket %d already exists for this server, and this key cannot read whose ticket that is.", standing[0].ID))
 		assert.Len(t, w.tickets(w.server), 1)
 
 		locked := w.blockedForm(w.cast.User, w.server)
@@ -286,19 +286,19 @@ func TestATicketThatTheKeyCannotReadNeedsAPersonAndLocksTheServer(t *testing.T) 
 	})
 }
 
-func TestAClosedTicketThatStillBlocksNeedsAPerson(t *testing.T) {
+func TestClosedTicketThatBlocksNeedsAPerson(t *testing.T) {
 	overSocket(t, patient(), func(t *testing.T, w *world) {
 		w.control(http.MethodPost, "/ticket", map[string]any{"server": w.server, "open": true, "entry": "By staff."}, nil)
 		closed := w.tickets(w.server)[0].ID
 		w.control(http.MethodPost, "/ticket", map[string]any{"id": closed, "close": true, "blocks": true}, nil)
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks; contact IBM.", closed))
+		w.awaitMessage(w.cast.Channel, "Needs a person", w.fqdn(w.server), fmt.Sprintf("Closed ticket %d blocks a new one. Contact IBM.", closed))
 		assert.Equal(t, map[string]int{"stuck": 1}, w.recorded())
 		assert.Len(t, w.tickets(w.server), 1)
 	})
 }
 
-func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
+func TestKeyWithoutTicketRightProvesNothing(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_VIEW"}}, nil)
 		w.accepted(w.cast.Channel, w.cast.User, w.server)

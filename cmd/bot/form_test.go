@@ -70,7 +70,7 @@ func TestASlowSoftLayerLosesNobodysForm(t *testing.T) {
 
 		require.Empty(t, w.submit(w.cast.User, m, nil).Error)
 		shown := w.awaitCard(w.cast.User, w.server)
-		assert.Contains(t, shown.text(w), "Nothing was filed: check it")
+		assert.Contains(t, shown.text(w), "This card was read just now: check it")
 		assert.Contains(t, shown.Raw, "Replaced by db-060.", "what was typed is kept")
 		assert.Empty(t, w.recorded(), "nothing is recorded before the card was seen")
 
@@ -138,7 +138,7 @@ func theShortNameConfirms(t *testing.T, w *world) {
 	twin := w.which("a twin", func(h hardware) bool { return len(w.called(h.Hostname)) == 2 })
 	m = w.form(w.cast.Channel, w.cast.User, twin)
 	told := w.fieldErrors(w.submit(w.cast.User, m, w.fill(m, "No longer needed", "Replaced.", w.hardware(twin).Hostname)))
-	assert.Contains(t, told["confirm:"+strconv.FormatInt(twin, 10)], "Type all of it: "+w.fqdn(twin))
+	assert.Contains(t, told["confirm:"+strconv.FormatInt(twin, 10)], "Type "+w.fqdn(twin)+": another server may have this short name too.")
 	assert.Empty(t, w.tickets(twin))
 }
 
@@ -270,7 +270,7 @@ func theSecondPersonIsTold(t *testing.T, w *world) {
 	told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 
 	m := w.blockedForm(w.cast.Requester, server)
-	assert.Contains(t, m.text(w), "ana asked already; request "+w.ref(told.Shown))
+	assert.Contains(t, m.text(w), "ana already asked. Request "+w.ref(told.Shown))
 	require.NotEmpty(t, w.submit(w.cast.Requester, first, w.usual(first, server)).Body)
 	assert.NotEqual(t, "Recorded", w.top(w.cast.Requester).Title.Text)
 	assert.Len(t, w.tickets(server), 1)

@@ -69,12 +69,12 @@ func parseOrder(args []string, frozen bool) (why string, err error) {
 
 func printOrder(stdout io.Writer, frozen bool, where string, underWay []cancellation.Request) error {
 	if !frozen {
-		_, err := fmt.Fprintf(stdout, "Filing goes on. What waited is filed within half a minute, with every check.\nThis is %s\n", where)
+		_, err := fmt.Fprintf(stdout, "Filing goes on. Waiting requests are filed within half a minute, after all checks.\nThis is %s\n", where)
 		return err
 	}
-	text := fmt.Sprintf("Filing is frozen: no request is sent from now on.\nThis is %s\nMay be under way already, and not stopped: %d\n", where, len(underWay))
+	text := fmt.Sprintf("Filing is frozen: no request is sent from now on.\nThis is %s\nPerhaps already under way, and not stopped by the freeze: %d\n", where, len(underWay))
 	for _, r := range underWay {
-		text += fmt.Sprintf("%s %s, nothing more of it is sent after %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.NotAfter.UTC().Format(time.RFC3339))
+		text += fmt.Sprintf("%s %s, will not be sent after %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.NotAfter.UTC().Format(time.RFC3339))
 	}
 	_, err := io.WriteString(stdout, text)
 	return err

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-func TestAForbidOnCancelRefusesInsteadOfAskingForApproval(t *testing.T) {
+func TestForbidOnCancelRefusesInsteadOfWaiting(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		w.policy = fmt.Sprintf(`
 @id("ask") permit (principal in Group::%q, action == Action::"request", resource);
@@ -62,7 +62,7 @@ func (w *world) needingApproval(people int) string {
 `, people, w.cast.RequestGroup, w.cast.ApproveGroup)
 }
 
-func TestARuleThatFailsOnlyForAClickRefusesThatClick(t *testing.T) {
+func TestRuleThatFailsForAClickRefusesIt(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		for _, also := range []string{w.cast.User, w.cast.Outsider} {
 			require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{also}}))
@@ -87,7 +87,7 @@ when { context.approvals + 9223372036854775807 < 0 };
 	})
 }
 
-func TestThePolicyInForceAtTheFilingDecidesAndOneThatFailsFilesNothing(t *testing.T) {
+func TestPolicyInForceAtTheFilingDecides(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 		w.policy = w.needingApproval(1)
@@ -106,7 +106,7 @@ when { resource == Server::"%d" && 9223372036854775807 + 1 > 0 };
 `, asks, approves, more))
 		w.thaws(w.cast.Approver)
 		w.awaitSoon(w.cast.Channel, "Not allowed", w.fqdn(asks), "Rule builtin-evaluation-error")
-		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(approves), "approvals that it had count no more", "Approvals 0 of 1")
+		again := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(approves), "some approvals no longer count", "Approvals 0 of 1")
 		w.press(w.cast.Approver, again, "approve")
 		w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was recorded", "builtin-evaluation-error")
 		second := w.awaitSoon(w.cast.Channel, "Waiting for approval", w.fqdn(more), "or more are needed", "Approvals 1 of 2")

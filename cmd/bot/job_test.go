@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
-func TestTheMainJobFromTheCommandToTheTicketLink(t *testing.T) {
+func TestMainJobFromCommandToTicketLink(t *testing.T) {
 	overBothWith(t, setup{fresh: true}, mainJob)
 }
 

@@ -66,7 +66,7 @@ func (w *world) fillsTheNextDayToo(most int) {
 	}
 }
 
-func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
+func TestFormBeyondTheDaysLimitIsRefused(t *testing.T) {
 	overSocket(t, setup{extra: []string{"MAX_SERVERS_PER_DAY=2"}}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server) // opened while there was a place
 		for range 2 {
@@ -85,7 +85,7 @@ func TestAFormBeyondTheDaysLimitIsRefusedBeforeItIsFilledIn(t *testing.T) {
 	})
 }
 
-func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
+func TestFreezeFromSlackHoldsUntilLifted(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		require.Empty(t, w.command(w.cast.Requester, "freeze I say so").Error)
 		w.whispered(w.cast.Channel, w.cast.Requester, "Nothing was changed", "builtin-default-deny")
@@ -93,7 +93,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 		w.whispered(w.cast.Channel, w.cast.Approver, "Say why")
 		const why = "an outage in fra02 <!channel>, see 10.3.4.5"
 		require.Empty(t, w.command(w.cast.Approver, "freeze "+why).Error)
-		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "Nothing was under way")
+		w.whispered(w.cast.Channel, w.cast.Approver, "Filing is frozen", "No request was under way")
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		told := w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(w.server), "filing is frozen by ", ": an outage in fra02")
 		assert.ElementsMatch(t, []string{w.cast.User, w.cast.Approver}, told.Mentions, "who asked, and who froze filing")
@@ -109,7 +109,7 @@ func TestAFreezeFromSlackHoldsUntilItIsEnded(t *testing.T) {
 	})
 }
 
-func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
+func TestFreezeDuringTheLastCheckHolds(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.NoError(t, w.softlayer.Fault(reading, "slow", 1)) // answered after 3 s
@@ -127,7 +127,7 @@ func TestAFreezeWhileTheServerIsReadBeforeItsFilingHolds(t *testing.T) {
 	})
 }
 
-func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *testing.T) {
+func TestResendNeedsNoFreezeAndItsApprovals(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		alone, approved := w.another(), w.another()
 		waits, m := w.asksFor(approved), w.form(w.cast.Channel, w.cast.User, alone)
@@ -153,7 +153,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 
 		w.thaws(w.cast.Outsider)
 		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(alone))
-		w.awaitSoon(w.cast.Channel, "Needs a person", w.fqdn(approved), "a check refused to send it again: Approvals that it had count no more")
+		w.awaitSoon(w.cast.Channel, "Needs a person", w.fqdn(approved), "a check stopped the request from being sent again. Some approvals no longer count")
 		assert.Equal(t, map[string]int{"filed": 1, "stuck": 1}, w.recorded())
 		assert.Len(t, w.postsFor(alone), 2)
 		assert.Len(t, w.postsFor(approved), 1)
@@ -161,7 +161,7 @@ func TestAfterALostAnswerNothingIsSentAgainWhileFrozenNorWithoutItsApprovals(t *
 	})
 }
 
-func TestBeyondTheHoursLimitARequestWaitsAndSaysSo(t *testing.T) {
+func TestRequestBeyondTheHourlyLimitWaits(t *testing.T) {
 	overSocket(t, setup{extra: []string{"MAX_FILINGS_PER_HOUR=1"}}, func(t *testing.T, w *world) {
 		first, second := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, first)
@@ -201,7 +201,7 @@ func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
 	})
 }
 
-func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
+func TestOperatorFreezesAndSeesWhatIsUnderWay(t *testing.T) {
 	overSocket(t, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}}, func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
 		under, waits := w.another(), w.another()
@@ -213,14 +213,14 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 		assert.Contains(t, said, "\nThis is Slack app ")
 		assert.Contains(t, said, ` in team "`+w.slack.TeamID()+`" with SoftLayer account "`)
 		assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
-		assert.Contains(t, said, "\nMay be under way already, and not stopped: 1\n")
-		assert.Contains(t, said, w.fqdn(under)+", nothing more of it is sent after ")
+		assert.Contains(t, said, "\nPerhaps already under way, and not stopped by the freeze: 1\n")
+		assert.Contains(t, said, w.fqdn(under)+", will not be sent after ")
 		w.accepted(w.cast.Channel, w.cast.User, waits)
 		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
 		assert.Empty(t, w.postsFor(waits))
 		for _, order := range []string{"unfreeze it is over", "freeze me too", "unfreeze it is over"} { // an approver is no operator
 			require.Empty(t, w.command(w.cast.Approver, order).Error)
-			w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing is frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
+			w.whispered(w.cast.Channel, w.cast.Approver, "Nothing was changed", "Filing has been frozen since", "only bot unfreeze ends that: an outage", "builtin-operators-freeze")
 		}
 		_, ready := w.readyz()
 		require.NotNil(t, ready.Frozen)
@@ -235,7 +235,7 @@ func TestAnOperatorFreezesBesideARunningBotAndSeesWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T) {
+func TestFreezeOfAnotherDatabaseIsNotCalledDone(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	for name, another := range map[string]func(t *testing.T) string{
@@ -266,7 +266,7 @@ func TestAnOrderForAnotherDatabaseThanTheRunningBotsIsNotCalledDone(t *testing.T
 	assert.Contains(t, said, "No bot serves from this database now: is DATABASE_URL that of the running bot?")
 }
 
-func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
+func TestRequesterCannotReplaceAWaitingRequest(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.Hostile, w.server) // read before the other one asked
 		waits := w.asksFor(w.server)
@@ -274,7 +274,7 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 			require.Empty(t, w.submit(w.cast.Hostile, form, w.usual(form, w.server)).Error)
 			told := w.top(w.cast.Hostile)
 			assert.Equal(t, "Already requested", told.Title.Text)
-			assert.Contains(t, told.text(w), "Nothing new was filed. ben asked already to cancel "+w.fqdn(w.server))
+			assert.Contains(t, told.text(w), "Nothing new was filed. ben already asked to cancel "+w.fqdn(w.server))
 			assert.Equal(t, w.ref(waits.Shown), w.ref(told.text(w)))
 			w.close(w.cast.Hostile)
 		}
@@ -283,12 +283,12 @@ func TestWhoMayOnlyAskTakesNothingOverAndIsToldWhoseItIs(t *testing.T) {
 	})
 }
 
-func TestWhoMayCancelAloneTakesOverWhatWaitsForApproval(t *testing.T) {
+func TestRequestWithoutApprovalReplacesAWaitingOne(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.press(w.cast.Approver, w.asksFor(w.server), "decline")
 		late := w.top(w.cast.Approver) // left open
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
-		assert.Contains(t, m.text(w), "waits for approval")
+		assert.Contains(t, m.text(w), "is waiting for approval")
 		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
 		w.awaitMessage(w.cast.Channel, "Taken over by", w.fqdn(w.server))
 		require.Empty(t, w.submit(w.cast.Approver, late, why("we still need it")).Error)

@@ -20,11 +20,11 @@ import (
 const (
 	exitDone   = 0
 	exitFailed = 1
-	exitUsage  = 2 // wrong use or configuration
+	exitUsage  = 2 // wrong usage or configuration
 )
 
 // errUsage marks an error of how the program was called or configured.
-var errUsage = errors.New("wrong use or configuration")
+var errUsage = errors.New("wrong usage or configuration")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -65,13 +65,13 @@ func verbs() []verb {
 
 func workVerbs() []verb {
 	return []verb{
-		{usage: "[serve]", meaning: "serves Slack until it is stopped; the default"},
-		{usage: "resolve REF filed TICKET [--unseen] --why TEXT", meaning: "ends a stuck request: there is a ticket, this one; --unseen: on your word, where this key cannot read it"},
-		{usage: "resolve REF none --why TEXT", meaning: "there is no ticket: send once more, with every check"},
-		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and none is wanted"},
-		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists what may be under way already"},
+		{usage: "[serve]", meaning: "serves Slack until stopped; the default"},
+		{usage: "resolve REF filed TICKET [--unseen] --why TEXT", meaning: "ends a stuck request: TICKET is its ticket; with --unseen on your word, if this key cannot read the ticket"},
+		{usage: "resolve REF none --why TEXT", meaning: "there is no ticket: sends the stuck request once more, after all checks"},
+		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and the server stays: ends the stuck request"},
+		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists the requests that may already be under way"},
 		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
-		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or some"},
+		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or those in some states"},
 	}
 }
 

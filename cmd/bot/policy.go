@@ -17,9 +17,9 @@ import (
 // policyVerbs are the verbs that begin with policy, as -h lists them.
 func policyVerbs() []verb {
 	return []verb{
-		{usage: "policy test FILE [--policy FILE] [--team TEAM]", meaning: "holds the policy to a table of cases; asks nobody"},
+		{usage: "policy test FILE [--policy FILE] [--team TEAM]", meaning: "checks the policy against a table of cases; calls nobody"},
 		{usage: "policy show [--policy FILE] [--team TEAM]", meaning: "prints the policy in force, in Cedar"},
-		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", meaning: "says what a person may do, by which rules"},
+		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", meaning: "explains what a person may do, and by which rules"},
 		{usage: "policy who [--policy FILE]", meaning: "lists who may do what, as CSV for a review"},
 	}
 }
@@ -133,7 +133,7 @@ func namesBareUsers(cfg config) bool {
 func askTeam(ctx context.Context, asked policytool.Command) (string, error) {
 	cfg, err := policyConfig(asked, slackSettings...)
 	if err != nil {
-		return "", fmt.Errorf("the settings hold users without a team; name it by --team, or let Slack be asked: %w", err)
+		return "", fmt.Errorf("the settings name users without a team: give it with --team, or let the bot ask Slack: %w", err)
 	}
 	web, bot, err := connectSlack(ctx, cfg)
 	if err != nil {

@@ -25,7 +25,7 @@ func (w *world) changesPolicy(text string) {
 	})
 }
 
-func TestAPolicyFileIsTakenOverWithoutARestartAndABrokenOneIsNot(t *testing.T) {
+func TestPolicyFileIsReloadedUnlessBroken(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		w.extra = []string{"NOTIFY_CHANNEL=" + w.cast.Channel}
 	}}, func(t *testing.T, w *world) {

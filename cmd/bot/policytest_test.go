@@ -32,7 +32,7 @@ func ran(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), wrong.String()
 }
 
-func TestAFailingCaseEndsWithAnExitCodeOfItsOwn(t *testing.T) {
+func TestFailingCaseHasItsOwnExitCode(t *testing.T) {
 	t.Parallel()
 	policy := written(t, "tried.cedar", triedPolicy)
 	for expected, exit := range map[string]int{"refused": exitDone, "may file": exitFailed} {
@@ -89,7 +89,7 @@ func TestPolicyVerbsRefuseWrongUse(t *testing.T) {
 	}
 }
 
-func TestThePolicyOfTheSettingsIsTestedAndShownWithoutAnyKey(t *testing.T) {
+func TestPolicyOfTheSettingsNeedsNoKey(t *testing.T) {
 	const table = `{"people": {"ana": {"id": "U0ANA"}, "lee": {"id": "U0LEE", "groups": ["S0LEADS"]}}, "servers": {"db": {"id": 1, "name": "db.example.com", "datacenter": "fra02"},
 		"kept": {"id": 2, "name": "kept.example.com", "datacenter": "fra02", "tags": ["keep"]}}, "cases": [
 		{"who": "ana", "server": "db", "expect": "needs 1 approval", "by": "request-U0ANA"},
@@ -110,7 +110,7 @@ func TestThePolicyOfTheSettingsIsTestedAndShownWithoutAnyKey(t *testing.T) {
 
 		code, _, wrong = ran(t, "policy", "show")
 		assert.Equal(t, exitUsage, code, "whose U0ANA is, only Slack can say")
-		assert.Contains(t, wrong, "name it by --team, or let Slack be asked: reading the settings:\n  SLACK_BOT_TOKEN: required")
+		assert.Contains(t, wrong, "give it with --team, or let the bot ask Slack: reading the settings:\n  SLACK_BOT_TOKEN: required")
 	})
 	t.Run("groups alone need no team", func(t *testing.T) {
 		setEnvironment(t, env{"REQUEST_GROUPS": "S0OPS", "APPROVE_GROUPS": "none"})

@@ -25,7 +25,7 @@ func reviewedBy(t *testing.T, policy func(c fakeslack.Cast, team string) string)
 	return w
 }
 
-func TestWhoMayDoWhatIsATableForAReview(t *testing.T) {
+func TestPolicyWhoPrintsATableForReview(t *testing.T) {
 	t.Parallel()
 	w := reviewedBy(t, func(c fakeslack.Cast, team string) string {
 		return fmt.Sprintf(`
@@ -81,7 +81,7 @@ func TestWhoSaysWhereEverybodyElseMay(t *testing.T) {
 	assert.Empty(t, w.calls("usergroups.list"), "the policy names no group, and none is read")
 }
 
-func TestEverybodyElseMayNotWhereAGroupThatSlackDoesNotListForbids(t *testing.T) {
+func TestUnlistedGroupThatForbidsRefusesEverybodyElse(t *testing.T) {
 	t.Parallel()
 	w := reviewedBy(t, func(c fakeslack.Cast, team string) string {
 		return fmt.Sprintf(`
@@ -175,7 +175,7 @@ func TestWhatSoftLayerLeavesOutIsExplained(t *testing.T) {
 	assert.Contains(t, said, "decision: refused, by builtin-unread")
 }
 
-func TestTheTeamOfBareUsersIsAskedOfSlack(t *testing.T) {
+func TestTeamOfBareUsersComesFromSlack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})
 	w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.User, "APPROVE_GROUPS=none", "SOFTLAYER_API_KEY="}

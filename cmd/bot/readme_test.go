@@ -11,7 +11,7 @@ import (
 )
 
 // Documents of settings drift unless a test compares them.
-func TestTheReadmesTableOfSettingsIsTheProgramsOwn(t *testing.T) {
+func TestReadmeTableListsTheSettings(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-func TestWhoMayNotAskIsRefusedAtTheCommandAndNobodyElseSeesIt(t *testing.T) {
+func TestCommandRefusalIsSeenOnlyByItsSender(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
 		who := []struct{ name, user string }{
@@ -44,7 +44,7 @@ func TestWhoMayNotAskIsRefusedAtTheCommandAndNobodyElseSeesIt(t *testing.T) {
 	})
 }
 
-func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *testing.T) {
+func TestProtectedServerIsRefusedInTheForm(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
 		m := w.form(w.cast.Channel, w.cast.User, server)
@@ -77,7 +77,7 @@ func TestAProtectedServerIsRefusedInTheFormWithTheRuleAndItsReasonAsText(t *test
 	})
 }
 
-func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.T) {
+func TestMissingFactsAreNotVisibleAndAllowNothing(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("a gateway's membership", func(h hardware) bool { return h.Gateway })
 		w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"networkGatewayMemberFlag": nil}}, nil)
@@ -93,7 +93,7 @@ func TestWhatSoftLayerLeavesOutIsNotVisibleOnTheCardAndAllowsNothing(t *testing.
 	})
 }
 
-func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
+func TestDeniedSubmissionCanBeCorrectedAndSentAgain(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.Empty(t, w.submit(w.cast.User, m, w.fill(m, "Moving to competitor", "They are cheaper.", w.fqdn(w.server))).Error)
@@ -109,7 +109,7 @@ func TestADeniedSubmissionIsCorrectedAndSentAgainFromTheSameView(t *testing.T) {
 	})
 }
 
-func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T) {
+func TestFormSaysWhenNobodyCouldApprove(t *testing.T) {
 	onlyTheRequester := setup{before: func(w *world) {
 		require.NoError(t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Remove: []string{w.cast.Approver}, Add: []string{w.cast.Requester}}))
 	}}
@@ -128,7 +128,7 @@ func TestWhereNobodyCouldApproveTheFormSaysSoBeforeAnythingIsStored(t *testing.T
 	})
 }
 
-func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.T) {
+func TestFormerMemberIsRefusedAtSubmission(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		w.stop() // a new process knows of no group that an old one read, and reads the form of an old one
@@ -141,7 +141,7 @@ func TestWhoLeftTheGroupAfterTheCardWasShownIsRefusedAtTheSubmission(t *testing.
 	})
 }
 
-func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *testing.T) {
+func TestRequesterWhoLostTheRightIsDenied(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		leaves, guest, gone := w.another(), w.another(), w.another()
 		w.freezes(w.cast.Approver)
@@ -167,7 +167,7 @@ func TestWhoLosesTheRightWhileTheRequestWaitsToBeFiledIsDeniedInTheChannel(t *te
 	})
 }
 
-func TestEqualDenialsOfOnePersonAreCountedAndNotStoredOneByOne(t *testing.T) {
+func TestRepeatedDenialsAreCountedNotStored(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		server := w.which("the tag protected", func(h hardware) bool { return h.tagged("protected") })
 		denied := func(user, reason string) (ref string) {

@@ -107,7 +107,7 @@ func holder(t *testing.T, db *sql.DB) (pid int) {
 	return pid
 }
 
-func TestADeadReplicasWorkIsTakenOverWithinItsLeaseAndASecond(t *testing.T) {
+func TestDeadReplicasWorkIsTakenOverInTime(t *testing.T) {
 	t.Parallel()
 	w, db := onPostgres(t, byHTTP, 2, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}})
 	other := w.replica()
@@ -152,7 +152,7 @@ func TestReplicasHearOfWorkAndCountEachOther(t *testing.T) {
 	assert.Len(t, w.tickets(w.server), 1)
 }
 
-func TestOnAFileTheFirstResumedStepComesWithinASecondOfServing(t *testing.T) {
+func TestSQLiteResumesWithinASecondOfServing(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, patient())
 	m := w.form(w.cast.Channel, w.cast.User, w.server)

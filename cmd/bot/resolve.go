@@ -41,7 +41,7 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	r, err := desk.Resolve(ctx, said)
 	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
-		err = fmt.Errorf("%w. Look at the ticket in IBM Cloud. If it is about this server, add --unseen: the request then rests on your word", err)
+		err = fmt.Errorf("%w. Look at the ticket in IBM Cloud. If it is about this server, add --unseen: the request is then recorded on your word alone", err)
 	}
 	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
@@ -61,7 +61,7 @@ func parseResolution(args []string) (cancellation.Resolution, error) {
 	}
 	said, err := resolution(words, *why)
 	if said.Unseen = *unseen; err == nil && said.Unseen && said.Finding != cancellation.FoundTicket {
-		return said, fmt.Errorf("%w: --unseen belongs to filed TICKET alone", errUsage)
+		return said, fmt.Errorf("%w: --unseen goes only with filed TICKET", errUsage)
 	}
 	return said, err
 }

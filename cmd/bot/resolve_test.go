@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAStuckRequestIsResolvedByAPersonBesideARunningBot(t *testing.T) {
+func TestOperatorResolvesAStuckRequest(t *testing.T) {
 	overSocket(t, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "error_before", 8)) // two lost answers each
 		servers := []int64{w.another(), w.another(), w.another(), w.another()}

@@ -59,7 +59,7 @@ func TestPeopleInsteadOfGroupsNeedNoGroupCall(t *testing.T) {
 	})
 }
 
-func TestGroupsOfWhoAskAndWhoApproveNeedNoFile(t *testing.T) {
+func TestGroupsInTheSettingsNeedNoPolicyFile(t *testing.T) {
 	overHTTP(t, setup{before: func(w *world) {
 		w.extra = []string{"POLICY_FILE=", "REQUEST_GROUPS=" + w.cast.RequestGroup, "APPROVE_GROUPS=" + w.cast.ApproveGroup}
 	}}, func(t *testing.T, w *world) {
@@ -75,7 +75,7 @@ func TestGroupsOfWhoAskAndWhoApproveNeedNoFile(t *testing.T) {
 	})
 }
 
-func TestBothTransportsServeAndASigningSecretCanBeRotated(t *testing.T) {
+func TestBothTransportsServeWhileASecretIsRotated(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{before: func(w *world) {
 		w.extra = []string{"SLACK_APP_TOKEN=" + w.slack.AppToken(), "SLACK_SIGNING_SECRET=the-coming-secret, " + w.slack.SigningSecret()}
@@ -86,7 +86,7 @@ func TestBothTransportsServeAndASigningSecretCanBeRotated(t *testing.T) {
 	assert.NotEmpty(t, w.calls("apps.connections.open"), "Socket Mode is open beside it")
 }
 
-func TestOperatorsSeeWhetherTheBotCanTakeACommand(t *testing.T) {
+func TestReadyzTellsWhetherTheBotTakesCommands(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportSocket, setup{})
 	alive, err := http.Get("http://" + w.admin + "/livez")
@@ -149,7 +149,7 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestAPolicyThatCannotBeUsedIsNamedWithEveryOtherProblemBeforeAnyCall(t *testing.T) {
+func TestUnusablePolicyIsReportedWithEveryOtherProblem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})
 	poisoned := filepath.Join(w.dir, "poisoned.cedar")
@@ -203,7 +203,7 @@ func (w *world) readyz() (status int, said readiness) {
 	return answer.StatusCode, said
 }
 
-func TestAnAddressThatIsTakenIsSaidAndEndsTheBot(t *testing.T) {
+func TestTakenAddressEndsTheBot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -25,7 +25,7 @@ func TestAStuckRequestIsSettledByClicks(t *testing.T) {
 		w.press(w.cast.User, stuck[0], "found-none")
 		w.whispered(w.cast.Channel, w.cast.User, "builtin-own-request")
 		w.press(w.cast.Approver, stuck[0], "check-now")
-		w.whispered(w.cast.Channel, w.cast.Approver, "still do not show it for sure")
+		w.whispered(w.cast.Channel, w.cast.Approver, "still do not show for certain whether there is a ticket")
 		w.press(w.cast.Approver, stuck[0], "found-none")
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(servers[0]))
 		assert.Len(t, w.tickets(servers[0]), 1)

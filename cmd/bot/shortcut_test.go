@@ -30,7 +30,7 @@ func (w *world) onMessage(user string, m fakeslack.Message) fakeslack.Ack {
 	return ack
 }
 
-func TestAnAlertsServerIsCancelledFromItsMenuAndAnsweredInItsThread(t *testing.T) {
+func TestServerIsCancelledFromAnAlertsMenu(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
 		for _, place := range []struct{ name, channel string }{
 			{"a channel with the bot", w.cast.Channel},
@@ -65,7 +65,7 @@ func TestAnAlertsServerIsCancelledFromItsMenuAndAnsweredInItsThread(t *testing.T
 	})
 }
 
-func TestAnAlertThatNamesSeveralServersLeavesTheChoice(t *testing.T) {
+func TestAlertWithSeveralServersLeavesTheChoice(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		one, other := w.another(), w.another()
 		require.Empty(t, w.onMessage(w.cast.User, w.alert(w.cast.Channel, w.fqdn(one)+" and "+w.fqdn(other), "")).Error)
@@ -96,7 +96,7 @@ func TestAGlobalShortcutIsAnsweredByDirectMessage(t *testing.T) {
 	})
 }
 
-func TestWhatWasAskedForByAShortcutWaitsForApprovalWhereApproversSeeIt(t *testing.T) {
+func TestShortcutRequestWaitsWhereApproversSeeIt(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		asks := func(w *world, server int64) {
 			m := w.awaitCard(w.cast.Requester, server)
@@ -141,7 +141,7 @@ func TestWhatWasAskedForByAShortcutWaitsForApprovalWhereApproversSeeIt(t *testin
 	})
 }
 
-func TestWhoMayNotAskIsRefusedAtShortcutsToo(t *testing.T) {
+func TestShortcutsRefuseThoseWhoMayNotAsk(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		w.eventually("the policy's groups are read", func() bool { return len(w.calls("usergroups.list")) > 0 })
 		alert := w.alert(w.cast.Channel, w.fqdn(w.server)+" is down", "")

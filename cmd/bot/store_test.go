@@ -47,7 +47,7 @@ func TestAnAcceptedRequestOutlivesAPowerCut(t *testing.T) {
 	}
 }
 
-func TestABotThatIsStoppedEndsWhatItHasInHand(t *testing.T) {
+func TestStoppingBotFinishesItsWork(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
 		m := w.form(w.cast.Channel, w.cast.User, w.server)
 		require.NoError(t, w.softlayer.Fault(filing, "slow_after", 1))
@@ -95,7 +95,7 @@ func TestADatabaseThatTakesNothingLosesNobodysForm(t *testing.T) {
 	})
 }
 
-func TestADatabaseThatCannotBeWrittenRefusesToStart(t *testing.T) {
+func TestUnwritableDatabaseRefusesToStart(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	w.stop()
@@ -127,7 +127,7 @@ func TestADatabaseThatCannotBeWrittenRefusesToStart(t *testing.T) {
 	})
 }
 
-func TestASecondBotOnTheSameDatabaseIsRefused(t *testing.T) {
+func TestSecondBotOnOneDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	code, said := w.ends(nil)
@@ -137,7 +137,7 @@ func TestASecondBotOnTheSameDatabaseIsRefused(t *testing.T) {
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 }
 
-func TestADatabaseOfAnotherTeamOrAccountIsRefused(t *testing.T) {
+func TestDatabaseOfAnotherTeamOrAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	w.stop()
@@ -158,14 +158,14 @@ func TestADatabaseOfAnotherTeamOrAccountIsRefused(t *testing.T) {
 	assert.Empty(t, other.posts())
 }
 
-func TestAMistypedDatabaseIsNotMadeByAVerbThatServesNothing(t *testing.T) {
+func TestOnlyServeCreatesADatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})
 	mistyped := filepath.Join(w.dir, "request.db")
 	code, said := w.ends([]string{"resolve", "0000-0000", "none", "--why", "x"}, "DATABASE_URL=sqlite:"+mistyped)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, said, mistyped)
-	assert.Contains(t, said, "bot serve makes it")
+	assert.Contains(t, said, "bot serve creates it")
 	assert.NoFileExists(t, mistyped)
 	assert.Empty(t, w.calls("auth.test"), "nobody is asked anything for it")
 }

@@ -24,7 +24,7 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-func TestARequestThatIsNotSlacksIsRefusedAndDoesNothing(t *testing.T) {
+func TestRequestNotSignedBySlackDoesNothing(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	command := url.Values{
@@ -148,7 +148,7 @@ func TestADeliveryThatSlackRepeatsIsOneRequest(t *testing.T) {
 	})
 }
 
-func TestASocketThatIsCutIsOpenedAgainAndNothingIsLost(t *testing.T) {
+func TestNothingIsLostWhenASocketIsCut(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportSocket, setup{})
 	for _, disturbance := range []string{fakeslack.SocketDisconnect, fakeslack.SocketRefresh} {
@@ -161,7 +161,7 @@ func TestASocketThatIsCutIsOpenedAgainAndNothingIsLost(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooMuchIsRefusedAtOnceAndTheRestIsServed(t *testing.T) {
+func TestOverloadIsRefusedAndTheRestServed(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{slack: fakeslack.Options{RateLimitsOff: true}})
 	const commands = 300 // more than the bot takes at once
@@ -191,7 +191,7 @@ func TestWhatIsTooMuchIsRefusedAtOnceAndTheRestIsServed(t *testing.T) {
 	}
 }
 
-func TestWhereSlackTakesNoFormTheAskerIsTold(t *testing.T) {
+func TestRefusedFormIsReported(t *testing.T) {
 	overBothWith(t, setup{slack: fakeslack.Options{AckTimeout: slacksPatience}}, func(t *testing.T, w *world) {
 		for _, fault := range []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultDropBefore,
@@ -211,7 +211,7 @@ func TestWhereSlackTakesNoFormTheAskerIsTold(t *testing.T) {
 	})
 }
 
-func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
+func TestSubmissionShowsACardThatWasNotShown(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{
 			fakeslack.FaultRateLimited, fakeslack.FaultError500, fakeslack.FaultDropBefore, fakeslack.FaultFatalError,
@@ -235,7 +235,7 @@ func TestWhereTheCardCannotBeShownTheSubmissionShowsIt(t *testing.T) {
 	})
 }
 
-func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
+func TestCardWithALostAnswerStillWorks(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		for _, fault := range []string{fakeslack.FaultDropAfter, fakeslack.FaultSlow} {
 			server := w.another()
@@ -251,7 +251,7 @@ func TestACardWhoseAnswerIsLostIsACardAllTheSame(t *testing.T) {
 	})
 }
 
-func TestWhileSlackDoesNotSayWhoAsksNothingIsRecorded(t *testing.T) {
+func TestNothingIsRecordedOfAnUnknownPerson(t *testing.T) {
 	overHTTP(t, setup{}, func(t *testing.T, w *world) {
 		for _, asks := range []struct{ fault, user string }{
 			{fakeslack.FaultRateLimited, w.cast.User}, // its Retry-After is kept
@@ -278,7 +278,7 @@ func TestWhileSlackDoesNotSayWhoAsksNothingIsRecorded(t *testing.T) {
 	})
 }
 
-func TestTheResultGoesWhereTheCommandWasTypedOrToTheNextBestPlace(t *testing.T) {
+func TestResultGoesWhereTheCommandCameFrom(t *testing.T) {
 	overBoth(t, func(t *testing.T, w *world) {
 		for _, place := range []struct{ name, channel string }{
 			{"a private channel without the bot", w.cast.PrivateChannel},
@@ -319,7 +319,7 @@ func TestTheResultGoesWhereTheCommandWasTypedOrToTheNextBestPlace(t *testing.T) 
 	})
 }
 
-func TestATokenThatMayNotPostLeavesTheResultToTheResponseURL(t *testing.T) {
+func TestResultGoesByResponseURLWithoutPostRight(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		w.slack.SetScopes("commands", "im:write", "usergroups:read", "users:read")
 		server := w.another()

@@ -35,7 +35,7 @@ func (w *world) ages() {
 	}
 }
 
-func TestAFiledRequestGivesWayOnlyWhenItsTicketIsSeenClosedTwice(t *testing.T) {
+func TestClosedTicketIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, setup{})
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
@@ -43,7 +43,7 @@ func TestAFiledRequestGivesWayOnlyWhenItsTicketIsSeenClosedTwice(t *testing.T) {
 	w.blockedForm(w.cast.User, w.server) // it stands
 
 	w.control(http.MethodPost, "/ticket", map[string]any{"id": w.tickets(w.server)[0].ID, "close": true}, nil)
-	assert.Contains(t, w.blockedForm(w.cast.User, w.server).text(w), "one look is not enough to be sure. Look again after")
+	assert.Contains(t, w.blockedForm(w.cast.User, w.server).text(w), "one look is not enough to be sure. Open this form again after")
 	w.blockedForm(w.cast.User, w.server)
 	assert.Equal(t, map[string]int{"filed": 1}, w.recorded(), "one closed ticket that was seen frees no server")
 
@@ -55,7 +55,7 @@ func TestAFiledRequestGivesWayOnlyWhenItsTicketIsSeenClosedTwice(t *testing.T) {
 	assert.Equal(t, map[string]int{"reverted": 1, "filed": 1}, w.recorded())
 }
 
-func TestAFiledRequestIsOverWhenItsServerIsNotFoundTwice(t *testing.T) {
+func TestMissingServerIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportSocket, patient())
 	name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
@@ -67,7 +67,7 @@ func TestAFiledRequestIsOverWhenItsServerIsNotFoundTwice(t *testing.T) {
 		w.eventually("the form shows: "+shows, func() bool { return strings.Contains(w.top(w.cast.User).text(w), shows) })
 	}
 	w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
-	looks("Whether it is gone is known after")
+	looks("Whether the server is gone will be known after")
 	assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
 	w.ages()
 	looks("SoftLayer has no such server, or this key may not see it.")

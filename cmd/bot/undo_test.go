@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWithinTheUndoWindowARequestCanBeUndone(t *testing.T) {
+func TestRequestCanBeUndoneInTheUndoWindow(t *testing.T) {
 	overHTTP(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		waits := w.awaitMessage(w.cast.Channel, "Will be filed", w.fqdn(w.server), "Nothing is filed before")
@@ -30,7 +30,7 @@ func (w *world) declines(user string, m message, reason string) {
 	require.Empty(w.t, w.says(user, why(reason)).Error)
 }
 
-func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
+func TestRequestIsFiledOnlyAfterTheUndoWindow(t *testing.T) {
 	overSocket(t, setup{extra: []string{"UNDO_WINDOW=2s"}}, func(t *testing.T, w *world) {
 		waits := w.asksFor(w.server)
 		before := time.Now()
@@ -41,7 +41,7 @@ func TestAfterTheUndoWindowARequestIsFiledAndNotBefore(t *testing.T) {
 	})
 }
 
-func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
+func TestApproverStopsAWaitingRequestFromTheirMessage(t *testing.T) {
 	overHTTP(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
 		for _, person := range []string{w.cast.Approver, w.cast.Requester} {
 			server := w.another()
@@ -63,7 +63,7 @@ func TestAnApproverStopsFromTheirOwnMessageWhatWaitsToBeFiled(t *testing.T) {
 	})
 }
 
-func TestWhatWasStoppedBeforeItsFilingIsNeverFiled(t *testing.T) {
+func TestStoppedRequestIsNeverFiled(t *testing.T) {
 	overSocket(t, setup{}, func(t *testing.T, w *world) {
 		stays, goes := w.another(), w.another()
 		w.freezes(w.cast.Approver)

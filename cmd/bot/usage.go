@@ -23,7 +23,7 @@ func writeUsage(w io.Writer, verbs []verb) error {
 	for _, s := range settings {
 		fmt.Fprintf(&text, "  %s%s\n        %s\n", s.name, s.notes(), s.meaning)
 	}
-	text.WriteString("\nA setting NAME with \"or NAME_FILE\" can stand in a file instead. An empty setting is not set.\n")
+	text.WriteString("\nA setting with \"or NAME_FILE\" can be read from a file instead. An empty setting counts as not set.\n")
 	if _, err := io.WriteString(w, text.String()); err != nil {
 		return fmt.Errorf("writing the usage: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
-func TestACommitWhoseAnswerPostgreSQLOwesIsAnsweredWithTheTruth(t *testing.T) {
+func TestLostCommitAnswerIsSettledTruthfully(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]postgrestest.Loss{
 		"it is done":                                   {Done: true},
@@ -56,7 +56,7 @@ func TestACommitWhoseAnswerPostgreSQLOwesIsAnsweredWithTheTruth(t *testing.T) {
 	}
 }
 
-func TestAPostgreSQLThatEndsEveryConnectionInTheMiddleOfAFilingLosesNothing(t *testing.T) {
+func TestNothingIsLostWhenEveryConnectionIsCut(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]struct {
 		method string // SoftLayer is slow to answer this; meanwhile the connections end
@@ -86,7 +86,7 @@ func TestAPostgreSQLThatEndsEveryConnectionInTheMiddleOfAFilingLosesNothing(t *t
 	}
 }
 
-func TestAPostgreSQLThatWasRestoredFilesNothingAgain(t *testing.T) {
+func TestRestoredDatabaseFilesNothingAgain(t *testing.T) {
 	t.Parallel()
 	w, _ := byWire(t)
 	m := w.form(w.cast.Channel, w.cast.User, w.server)

@@ -47,13 +47,13 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 				assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
 
 				blocked := w.blockedForm(w.cast.User, lost)
-				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? stands already`, blocked.text(w), "SoftLayer's books know what ours do not")
+				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? is already open`, blocked.text(w), "SoftLayer's books know what ours do not")
 			})
 		})
 	}
 }
 
-func TestAFiledRequestThatARestoredDatabaseShowsAsWaitingIsNeitherDeclinedNorFiledAgain(t *testing.T) {
+func TestRestoredDatabaseNeverRepeatsAFiledRequest(t *testing.T) {
 	overSocket(t, setup{before: func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}}))
 	}}, func(t *testing.T, w *world) {

@@ -75,7 +75,7 @@ func typeIn(t *testing.T, r *ran) string {
 	return answer
 }
 
-func TestTheBotIsKilledStoppedAndStartedByCall(t *testing.T) {
+func TestControlCallKillsStopsAndStartsTheBot(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	r := start(t, os.Environ(), append([]string{"--"}, standInCommand("polite", h.address())...)...)
@@ -113,7 +113,7 @@ func TestTheBotIsKilledStoppedAndStartedByCall(t *testing.T) {
 	assert.Zero(t, r.stop(), "an end that was ordered is no failure")
 }
 
-func TestABotThatCannotBeStartedAgainIsReported(t *testing.T) {
+func TestFailedRestartOfTheBotIsReported(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	command := standInCommand("polite", h.address())
@@ -150,7 +150,7 @@ func TestTheSandboxOutlivesABotThatIsKilled(t *testing.T) {
 	assert.NotEqual(t, pid, botNow(t, r).PID)
 }
 
-func TestACommandThatEndsByItselfEndsTheSandbox(t *testing.T) {
+func TestCommandThatEndsByItselfEndsTheSandbox(t *testing.T) {
 	t.Parallel()
 	r := reachable(t, dying)
 	typeIn(t, r)

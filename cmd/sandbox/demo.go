@@ -153,7 +153,7 @@ func (d *demo) chooseServer(ctx context.Context, f form) (form, map[string]any, 
 	if err != nil {
 		return form{}, nil, err
 	}
-	d.say("The card of %s (id %d) shows and asks to type its name.", d.name, d.server)
+	d.say("The card of %s (id %d) is shown, and asks for the server's name.", d.name, d.server)
 	return f, chosen, nil
 }
 

@@ -247,7 +247,7 @@ func TestTheDemoFailsUnlessTheLinkArrives(t *testing.T) {
 		{refusing, "say more", time.Minute, time.Minute},
 		{denying, "Nothing was filed", time.Minute, time.Minute},
 		{silent, "Something was requested", time.Minute, 5 * time.Second}, // which arrives within that
-		{whisperer, "alone, not to the channel", time.Minute, time.Minute},
+		{whisperer, "saw it, not the channel", time.Minute, time.Minute},
 		{liar, "does not name", time.Minute, time.Minute},
 		{dying, "I am dying", time.Minute, time.Minute},
 	} {

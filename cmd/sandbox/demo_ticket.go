@@ -61,7 +61,7 @@ func (d *demo) awaitLink(ctx context.Context) (int64, error) {
 	case err != nil:
 		return 0, err
 	case found.Channel != d.channel.ID || found.To != "":
-		return 0, fmt.Errorf("waiting for the ticket's link: it came to %s alone, not to the channel: %q", d.user.RealName, found.Text)
+		return 0, fmt.Errorf("waiting for the ticket's link: only %s saw it, not the channel: %q", d.user.RealName, found.Text)
 	}
 	d.say("A message arrives in #%s: %s", d.channel.Name, d.plain(found.Text))
 	return ticket, nil
@@ -110,7 +110,7 @@ func (d *demo) checkTicket(ctx context.Context, ticket int64) error {
 		}
 	}
 	if len(ours) != 1 || ours[0] != ticket {
-		return fmt.Errorf("counting the tickets for %s: %d alone must stand, SoftLayer has %d", d.name, ticket, ours)
+		return fmt.Errorf("counting the tickets for %s: ticket %d must be the only one, SoftLayer has %d", d.name, ticket, ours)
 	}
 	d.say("The link %s%s opens the ticket, the only one for %s.", d.url, path, d.name)
 	d.say("Done. To do it by hand, in a browser: go run ./cmd/sandbox")

@@ -33,7 +33,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "sandbox: %v; -h explains the use\n", err)
+		fmt.Fprintf(stderr, "sandbox: %v; -h explains the usage\n", err)
 		return 2
 	}
 	p := play{

@@ -172,7 +172,7 @@ func environmentIn(t *testing.T, output string) map[string]string {
 	return seen
 }
 
-func TestTheSandboxEndsWithItsChildAndItsExitCode(t *testing.T) {
+func TestSandboxEndsWithItsChildsExitCode(t *testing.T) {
 	t.Parallel()
 	t.Run("a failure is told with the child's last words", func(t *testing.T) {
 		t.Parallel()

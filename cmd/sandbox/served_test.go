@@ -217,7 +217,7 @@ func TestTheListNamesEveryCallAndEveryFault(t *testing.T) {
 	}
 }
 
-func TestTheJournalNumbersTheCallsOfBothFakesInOneRow(t *testing.T) {
+func TestJournalNumbersTheCallsOfBothFakes(t *testing.T) {
 	t.Parallel()
 	r := settled(t)
 	ask(t, http.MethodPost, r.url+"/slack/api/auth.test", "{}", nil)

@@ -92,7 +92,7 @@ type Answer struct {
 
 // ErrPeopleUnread says that the person's standing could not be read in time;
 // nothing was recorded.
-var ErrPeopleUnread = errors.New("who you are and your groups could not be read from Slack in time")
+var ErrPeopleUnread = errors.New("Slack did not say in time who you are and which groups you are in")
 
 // UnclearError says that nobody can tell whether a submission was recorded.
 type UnclearError struct {

@@ -19,7 +19,7 @@ const checkTime = 20 * time.Second
 
 // errUnread says that SoftLayer answered without what the card had: unread, which is
 // not the same as changed.
-var errUnread = errors.New("SoftLayer answered without that")
+var errUnread = errors.New("SoftLayer's answer left that out")
 
 // verdict is where a step leads.
 type verdict struct {
@@ -85,7 +85,7 @@ func (f *Filer) file(ctx context.Context, h *held) error {
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
 		found, err := f.reader().read(ctx, r)
 		if err != nil {
-			return f.again(ctx, h, &f.softlayer, "reading SoftLayer's books", err)
+			return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
 		}
 		if v := found.verdict(); v != nil {
 			return f.commit(ctx, h, *v)

@@ -106,7 +106,7 @@ func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Dec
 // as much as who typed unfreeze.
 func operatorsFreeze(stands Freeze) authz.Decision {
 	return authz.Decision{Rule: "builtin-operators-freeze", Reason: fmt.Sprintf(
-		"Filing is frozen since %s by %s, who runs this bot, and only bot unfreeze ends that: %s",
+		"Filing has been frozen since %s by %s, who runs this bot, and only bot unfreeze ends that: %s",
 		stands.At.UTC().Format("2 Jan 2006 15:04 UTC"), strings.TrimPrefix(stands.Actor, OperatorPrefix), stands.Why)}
 }
 

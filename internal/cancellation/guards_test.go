@@ -54,7 +54,7 @@ func (b *blind) TicketsOf(context.Context, int64, time.Time) ([]cancellation.Tic
 	return nil, nil
 }
 
-func TestAKeyThatMayNotViewTicketsProvesNothing(t *testing.T) {
+func TestKeyWithoutTicketRightProvesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()

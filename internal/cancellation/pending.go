@@ -54,7 +54,7 @@ func (f *Filer) expire(ctx context.Context, h *held, now time.Time) error {
 	}
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's books", err)
+		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
 	}
 	switch v := found.verdict(); {
 	case v == nil || v.to == Duplicate: // somebody else's ticket: none of this request's

@@ -19,7 +19,7 @@ var ErrServerNotFound = errors.New("not found, or this key may not see it")
 var ErrTicketHidden = errors.New("ticket not found, or this key may not see it")
 
 // ErrTooManyTickets says that more tickets may be a server's than are ever read.
-var ErrTooManyTickets = errors.New("there are more tickets than can be read to be sure of all")
+var ErrTooManyTickets = errors.New("there are more tickets than the bot can read")
 
 // ErrReadRefused is SoftLayer's no to a read: the key lacks a right, and asking again
 // changes nothing until somebody gives it.

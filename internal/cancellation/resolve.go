@@ -45,11 +45,11 @@ var (
 	ErrNotStuck      = errors.New("only a stuck request can be resolved")
 	ErrWhyMissing    = errors.New("say why: --why must not be empty")
 	ErrOtherServer   = errors.New("that ticket is not about this server")
-	ErrTicketClosed  = errors.New("that ticket does not carry this request's reference, is closed, and no cancellation is pending: it settles nothing")
+	ErrTicketClosed  = errors.New("that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket settles nothing")
 	ErrTicketMade    = errors.New("SoftLayer made this ticket for the request: resolve with it")
 	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
 	ErrTicketUnseen  = errors.New("this key cannot read that ticket, so nothing shows that it is about this server")
-	ErrSomeTicket    = errors.New("this key cannot read that ticket. A cancellation of this server is pending, which does not show by which ticket")
+	ErrSomeTicket    = errors.New("this key cannot read that ticket; a cancellation of this server is pending, but SoftLayer does not show by which ticket")
 )
 
 // OtherTicketError says that another ticket than the one named is the server's open
@@ -96,7 +96,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 	case FoundNone:
 		next, err := r.Move(Scheduled, ByPerson, Reason{})
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
-		return next, "once more, by a person's word", err
+		return next, "sent once more, on a person's word", err
 	case DropIt:
 		return d.drop(ctx, r, res)
 	default:
@@ -252,7 +252,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	}
 	next, err := r.Move(Duplicate, ByPerson, Reason{})
 	next.Ticket = t.TicketID
-	return next, "the ticket stands and is not this request's", err
+	return next, "the ticket is open and is not this request's", err
 }
 
 func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
@@ -346,7 +346,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	}
 	found, err := recordReader{d.Requests, d.Servers, d.Tickets, d.Log}.read(ctx, r)
 	if err != nil {
-		return click, fmt.Errorf("reading SoftLayer's books: %w", err)
+		return click, fmt.Errorf("reading SoftLayer's records: %w", err)
 	}
 	if found.sure == nil || found.sure.to != Filed && (found.sure.to != Duplicate || r.maybeUnderWay(c.now)) {
 		return click, nil
@@ -358,10 +358,10 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	next = found.sure.ticketOn(next)
 	click.Request, err = d.Requests.Apply(ctx, Change{
 		From: r, To: next, Tell: c.now, Key: press.Key,
-		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's books, read again"},
+		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's records, read again"},
 	})
 	if err == nil {
-		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's books", "ticket", next.Ticket.ID, "to", next.State)
+		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)
 	}
 	return settled(click, r, err)
 }

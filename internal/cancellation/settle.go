@@ -59,15 +59,15 @@ func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
 	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
-		found.unclear = "the server is not found, or not visible to the key"
+		found.unclear = "the server was not found, or the key may not see it"
 	case errors.Is(err, ErrReadRefused):
-		found.unclear = "SoftLayer does not let the key read all that shows it"
+		found.unclear = "SoftLayer does not let the key read everything that could show a ticket"
 	case errors.Is(err, ErrTooManyTickets):
 		found.unclear = ErrTooManyTickets.Error()
 	default:
 		return found, err
 	}
-	b.log.Warn("reading SoftLayer's books", "ref", r.Ref.Short(), "err", err)
+	b.log.Warn("reading SoftLayer's records", "ref", r.Ref.Short(), "err", err)
 	return found, nil
 }
 
@@ -201,11 +201,11 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 	case named != nil:
 		return finding{sure: named}
 	case billing == nil || recorded == nil || billing.ID != recorded.ID:
-		return finding{unclear: "the billing item is not there, or not visible to the key"}
+		return finding{unclear: "the billing item is missing, or the key may not see it"}
 	case !billing.PendingKnown:
-		return finding{unclear: "whether a cancellation is pending is not visible to the key"}
+		return finding{unclear: "the key may not see whether a cancellation is pending"}
 	case billing.PendingCancellation || billing.CancellationDate != "":
-		return finding{unclear: "a cancellation is pending, and no ticket shows whose"}
+		return finding{unclear: "a cancellation is pending, and no ticket shows whose it is"}
 	}
 	return finding{}
 }
@@ -236,7 +236,7 @@ func (f *Filer) settle(ctx context.Context, h *held) error {
 	}
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's books", err)
+		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
 	}
 	now, err := f.Clock.Now(ctx)
 	if err != nil {

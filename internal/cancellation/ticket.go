@@ -74,7 +74,7 @@ func TicketContent(r Request) string {
 
 func approvedBy(approvals []Approval) string {
 	if len(approvals) == 0 {
-		return "nobody else; the policy lets this person cancel alone"
+		return "nobody else; the policy lets this person cancel without approval"
 	}
 	people := make([]string, len(approvals))
 	for i, a := range approvals {

@@ -166,7 +166,7 @@ func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
 			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
 		case !c.isRequester():
 			return Click{Kind: ClickRefused, Decision: authz.Decision{
-				Rule: ruleRequesterOnly, Reason: "only the person who asked can withdraw a request. If you may approve it, decline it and say why.",
+				Rule: ruleRequesterOnly, Reason: "only the person who asked can withdraw a request. If you may approve this request, decline it and say why.",
 			}}, nil, nil
 		}
 		if err := d.surelyUnsent(ctx, r, c.now); err != nil {

@@ -183,7 +183,7 @@ func TestChangingTheWorkspace(t *testing.T) {
 	assert.Equal(t, cast, whole.Cast)
 }
 
-func TestTheEndpointMovesWithABotThatIsStartedAnew(t *testing.T) {
+func TestEndpointMovesWithARestartedBot(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{Transport: fakeslack.TransportHTTP})
 	d, b, cast := newDesk(s), newBot(t, silent), s.Cast()

@@ -29,7 +29,7 @@ func typed(s *stage) fakeslack.Command {
 	return fakeslack.Command{User: s.Cast().User, Channel: s.Cast().Channel, Command: "/cancel-server", Text: "db-042"}
 }
 
-func TestACommandIsSignedAndSlackGoReadsIt(t *testing.T) {
+func TestSignedCommandIsReadBySlackGo(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	s.Advance(time.Hour) // signatures carry the real time all the same
@@ -270,7 +270,7 @@ func TestOptionsAreAskedForAndChecked(t *testing.T) {
 	}
 }
 
-func TestAChoiceInAnInputIsSentOnlyIfItDispatches(t *testing.T) {
+func TestInputChoiceIsSentOnlyWithDispatch(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	pick := with(input(map[string]any{"type": "static_select", "action_id": "pick", "options": []any{option("A", "a")}}), map[string]any{"block_id": "quiet"})
@@ -290,7 +290,7 @@ func TestAChoiceInAnInputIsSentOnlyIfItDispatches(t *testing.T) {
 	assert.Equal(t, view.Hash, parsed.View.Hash)
 }
 
-func TestAResponseURLWorksFiveTimesInThirtyMinutes(t *testing.T) {
+func TestResponseURLWorksFiveTimesInThirtyMinutes(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	_, err := s.Command(t.Context(), fakeslack.Command{User: s.Cast().User, Channel: s.Cast().PrivateChannel, Command: "/cancel-server"})

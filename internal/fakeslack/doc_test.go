@@ -27,7 +27,7 @@ func documented(t *testing.T, heading string) map[string]string {
 	return table
 }
 
-func TestThePackageCommentListsTheMethodsThatThereAre(t *testing.T) {
+func TestPackageCommentListsEveryMethod(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})
 	table := documented(t, "Methods")
@@ -40,7 +40,7 @@ func TestThePackageCommentListsTheMethodsThatThereAre(t *testing.T) {
 	}
 }
 
-func TestThePackageCommentListsTheDeliveriesThatThereAre(t *testing.T) {
+func TestPackageCommentListsEveryDelivery(t *testing.T) {
 	t.Parallel()
 	table := documented(t, "Deliveries")
 	for _, method := range append(fakeslack.DeliveryNames(), "response_url") {
@@ -52,7 +52,7 @@ func TestThePackageCommentListsTheDeliveriesThatThereAre(t *testing.T) {
 	}
 }
 
-func TestThePackageCommentAndTheControlListTheDisturbancesThatThereAre(t *testing.T) {
+func TestPackageCommentListsEveryDisturbance(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("doc.go")
 	require.NoError(t, err)

@@ -56,7 +56,7 @@ func connected(s *stage) bool {
 	return workspace.Connected
 }
 
-func TestAnOpenPageHearsTheBotComeAndGo(t *testing.T) {
+func TestOpenPageHearsTheBotComeAndGo(t *testing.T) {
 	t.Parallel()
 	await := func(s *stage, events <-chan string, want bool) {
 		s.t.Helper()
@@ -113,7 +113,7 @@ func (w way) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody}, nil
 }
 
-func TestAnOpenPageHearsWithinASecondThatTheBotIsGone(t *testing.T) {
+func TestOpenPageHearsSoonOfAGoneBot(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{Endpoint: "http://bot.test"})
 		var gone atomic.Bool

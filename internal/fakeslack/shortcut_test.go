@@ -55,7 +55,7 @@ func TestAMessageShortcutAsSlackGoReadsIt(t *testing.T) {
 	assert.NotEmpty(t, read.ResponseURL)
 }
 
-func TestAGlobalShortcutHasNoChannelAndNoResponseURL(t *testing.T) {
+func TestGlobalShortcutHasNoChannelOrResponseURL(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	_, err := s.Shortcut(t.Context(), fakeslack.Shortcut{User: s.Cast().User, CallbackID: "cb"})
@@ -72,7 +72,7 @@ func TestAGlobalShortcutHasNoChannelAndNoResponseURL(t *testing.T) {
 	}
 }
 
-func TestAShortcutIsUsedOnMessagesThatAllSee(t *testing.T) {
+func TestShortcutIsUsedOnlyOnPublicMessages(t *testing.T) {
 	t.Parallel()
 	s, _ := onHTTP(t, func(string, map[string]any) (int, string) { return http.StatusOK, "for you alone" })
 	_, err := s.Command(t.Context(), typed(s))
@@ -130,7 +130,7 @@ func TestRepliesOfAThreadAreReadByThemselves(t *testing.T) {
 	assert.Equal(t, root.TS, history.Messages[1]["thread_ts"], "a root names its own thread")
 }
 
-func TestAResponseInAThreadMustNotOverwriteTheMessage(t *testing.T) {
+func TestResponseInAThreadMustNotOverwrite(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	root := said(s, "root")

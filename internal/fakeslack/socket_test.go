@@ -231,7 +231,7 @@ func TestAnEnvelopeIsSentFourTimesAtMost(t *testing.T) {
 	})
 }
 
-func TestTooLongAnAcknowledgementClosesWith1009AndIsRedelivered(t *testing.T) {
+func TestTooLongAcknowledgementClosesAndIsRedelivered(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})
 	conn := dial(t, s)

@@ -51,7 +51,7 @@ func TestSlackGoOpensAndUpdatesAView(t *testing.T) {
 	require.ErrorContains(t, err, "not_found")
 }
 
-func TestAnUpdateKeepsWhatWasTypedInBlocksThatStay(t *testing.T) {
+func TestUpdateKeepsTypedTextInRemainingBlocks(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, func(method string, _ map[string]any) (int, string) {
 		if method == "view_submission" {
@@ -188,7 +188,7 @@ func TestASubmissionCarriesEveryInput(t *testing.T) {
 	assert.Equal(t, s.TeamID(), parsed.User.TeamID)
 }
 
-func TestClosingIsReportedWhereTheViewAsksForIt(t *testing.T) {
+func TestClosingIsReportedWhenRequested(t *testing.T) {
 	t.Parallel()
 	s, b := onHTTP(t, silent)
 	quiet := s.open(b, modal(textInput("a", "b")))

@@ -107,7 +107,7 @@ func TestBillDateAndCutoffOnAwkwardDays(t *testing.T) {
 	}
 }
 
-func TestBillDateAndCutoffFollowTheAccountsOwnClock(t *testing.T) {
+func TestBillDateAndCutoffFollowTheAccountsClock(t *testing.T) {
 	t.Parallel()
 	for _, now := range []string{
 		"2026-11-28T18:00:00Z", "2026-12-01T00:30:00Z", "2028-02-29T12:00:00Z",
@@ -133,7 +133,7 @@ func TestBillDateAndCutoffFollowTheAccountsOwnClock(t *testing.T) {
 	}
 }
 
-func TestABillDateOnThe31stIsTheLastOfAShorterMonth(t *testing.T) {
+func TestBillDateOnThe31stFitsShorterMonths(t *testing.T) {
 	t.Parallel()
 	account := at("2028-01-30T12:00:00Z", fakesoftlayer.Options{BillDays: 1})
 	var got []string
@@ -146,7 +146,7 @@ func TestABillDateOnThe31stIsTheLastOfAShorterMonth(t *testing.T) {
 	assert.Equal(t, []string{"2028-01-31T00:00:00-06:00", "2028-02-29T00:00:00-06:00", "2028-03-30T23:00:00-06:00"}, got)
 }
 
-func TestAnAccountStartsAtAnyMomentAndRunsOn(t *testing.T) {
+func TestAccountStartsAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	now := start
 	begin := time.Date(2028, 2, 29, 23, 59, 0, 0, time.UTC)

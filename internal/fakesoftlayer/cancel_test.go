@@ -64,7 +64,7 @@ func TestKeyNeedsItsPermissionsToCancel(t *testing.T) {
 	assert.Equal(t, http.StatusOK, w.cancel(id).status, "a master user needs no list")
 }
 
-func TestServerThatTheKeyCannotSeeIsNotFound(t *testing.T) {
+func TestServerHiddenFromTheKeyIsNotFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
 	id := w.account.Cancelable()
@@ -131,7 +131,7 @@ func TestScalarsMayComeAsText(t *testing.T) {
 	assert.Len(t, w.broke(), 1, `the text "false" is a risk that the observer hears of`)
 }
 
-func TestObserverHearsOfArgumentsThatTheVendorDoesNotDocument(t *testing.T) {
+func TestObserverHearsOfUndocumentedArguments(t *testing.T) {
 	t.Parallel()
 	for name, parameters := range map[string][]any{
 		"a reason not of the ten":     {"because I say so", "x", false, "HARDWARE"},
@@ -166,7 +166,7 @@ func TestFiftyAtOnceMakeOneTicket(t *testing.T) {
 	assert.Len(t, w.books(id), 1)
 }
 
-func TestClosedTicketLetsAnotherBeFiledUnlessItBlocks(t *testing.T) {
+func TestClosedTicketAllowsAnotherUnlessItBlocks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
 	id := w.account.Cancelable()

@@ -114,7 +114,7 @@ func directly(ctx context.Context, account *fakesoftlayer.Account) (answer *http
 	return answer, 0, false
 }
 
-func TestSlowFaultsTakeThreeSecondsOrUntilTheClientLeaves(t *testing.T) {
+func TestSlowFaultsEndWhenTheClientLeaves(t *testing.T) {
 	t.Parallel()
 	for fault, ticketWhenLeft := range map[string]bool{"slow": false, "slow_after": true} {
 		synctest.Test(t, func(t *testing.T) {

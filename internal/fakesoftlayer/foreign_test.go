@@ -42,7 +42,7 @@ func TestSlcliReadsTickets(t *testing.T) {
 
 // softlayer-go reads bareMetalInstanceFlag as an integer:
 // https://github.com/softlayer/softlayer-go/blob/master/datatypes/hardware.go
-func TestBareMetalInstanceFlagIsAnIntegerUnlessToldOtherwise(t *testing.T) {
+func TestBareMetalInstanceFlagIsAnInteger(t *testing.T) {
 	t.Parallel()
 	for boolean, want := range map[bool]int{false: 1, true: 2} {
 		account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 40, Seed: 7, BooleanFlags: boolean})

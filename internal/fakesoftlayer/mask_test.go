@@ -70,7 +70,7 @@ func TestLocalPropertiesComeUnaskedAndRelationsDoNot(t *testing.T) {
 	assert.Contains(t, mixed, "hostname", "a mask of relations alone keeps the local properties")
 }
 
-func TestBadMaskIsRefusedAsSoftLayerWordsIt(t *testing.T) {
+func TestBadMaskIsRefusedInSoftLayersWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
 	id := w.account.Cancelable()
@@ -97,7 +97,7 @@ func TestBadMaskIsRefusedAsSoftLayerWordsIt(t *testing.T) {
 	assert.Empty(t, w.books(id), "a bad mask makes no ticket")
 }
 
-func TestAccountListNeedsACastForWhatOnlyServersHave(t *testing.T) {
+func TestAccountListNeedsACastForServerFields(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5)
 	r := w.get("SoftLayer_Account/getHardware", "objectMask", "mask[id,activeTransaction[id]]")
@@ -113,7 +113,7 @@ func TestAccountListNeedsACastForWhatOnlyServersHave(t *testing.T) {
 	assert.Equal(t, 1, busy)
 }
 
-func TestEveryKindOfServerGrowsAndShowsInTheDetailMask(t *testing.T) {
+func TestDetailMaskShowsEveryKindOfServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 48)
 	seen := map[string]int{}
@@ -183,7 +183,7 @@ func gatewayPair(w *world) (first, second int64) {
 	return first, second
 }
 
-func TestAGatewayShowsItsMembersAsFarAsTheKeySeesThem(t *testing.T) {
+func TestGatewayShowsOnlyMembersVisibleToTheKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 24)
 	first, second := gatewayPair(w)
@@ -215,7 +215,7 @@ func TestAGatewayShowsItsMembersAsFarAsTheKeySeesThem(t *testing.T) {
 	assert.NotContains(t, plain, "networkGatewayMember")
 }
 
-func TestARelationThatTheKeyMayNotSeeIsLeftOut(t *testing.T) {
+func TestRelationHiddenFromTheKeyIsLeftOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
 	path := fmt.Sprintf("SoftLayer_Hardware_Server/%d", w.account.Cancelable())
@@ -235,7 +235,7 @@ func count(seen map[string]int, kind string, is bool) {
 	}
 }
 
-func TestKeyWithoutTheRightGetsTheObjectWithoutTheRelation(t *testing.T) {
+func TestKeyWithoutTheRightGetsNoRelation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
 	id := w.account.Cancelable()

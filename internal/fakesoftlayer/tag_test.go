@@ -33,7 +33,7 @@ func TestATagNamesWhatCarriesIt(t *testing.T) {
 	assert.Empty(t, w.broke())
 }
 
-func TestVirtualServersAreListedAndFoundApartFromBareMetal(t *testing.T) {
+func TestVirtualServersAreSeparateFromBareMetal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 40)
 	name := w.account.VirtualServer()

@@ -52,7 +52,7 @@ func TestEachExamplePolicyHoldsToItsTable(t *testing.T) {
 
 // A table that holds whatever a policy says would be no use: without any one of its rules,
 // each example fails.
-func TestNoRuleOfAnExampleCanBeTakenAway(t *testing.T) {
+func TestEveryRuleOfAnExampleIsNeeded(t *testing.T) {
 	t.Parallel()
 	policies, err := filepath.Glob(examples + "*.cedar")
 	require.NoError(t, err)

@@ -114,7 +114,7 @@ func decodeStrictly(data []byte, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the end of the table")
+		return errors.New("there is text after the end of the table")
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func ReadTable(path, team string) (Table, error) {
 		return t, fmt.Errorf("%s%s: %w", path, lineOf(data, err), err)
 	}
 	if name := repeated(json.NewDecoder(bytes.NewReader(data))); name != "" {
-		return t, fmt.Errorf("%s: %q stands there twice in one place", path, name)
+		return t, fmt.Errorf("%s: %q appears twice in one object", path, name)
 	}
 	if team != "" && t.Team != "" && team != t.Team {
 		return t, fmt.Errorf("%s: it is about team %q, and --team says %s", path, t.Team, team)

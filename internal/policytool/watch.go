@@ -100,7 +100,7 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 
 func (w *Watch) refuse(ctx context.Context, problems []string) {
 	w.refused.Store(&problems)
-	w.o.Log.Error("the changed policy file is refused; the policy before stays in force", "policy", w.o.InForce.Digest(), "problems", problems)
+	w.o.Log.Error("the changed policy file is refused; the previous policy stays in force", "policy", w.o.InForce.Digest(), "problems", problems)
 	w.o.Refused(ctx, problems)
 }
 
@@ -116,6 +116,6 @@ func (w *Watch) Problems() []string {
 // LogWarnings logs what a policy allows and operators should know.
 func LogWarnings(log *slog.Logger, policy *authz.Policy) {
 	for _, warning := range policy.Warnings() {
-		log.Warn("the policy in force", "says", warning)
+		log.Warn("the policy in force has a warning", "warning", warning)
 	}
 }

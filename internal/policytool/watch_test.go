@@ -94,7 +94,7 @@ func TestHalfAPolicyIsNeverInForce(t *testing.T) {
 	assert.Equal(t, 1, w.taken)
 }
 
-func TestABrokenPolicyIsRefusedAloudAndTheOldOneStays(t *testing.T) {
+func TestBrokenPolicyIsReportedAndOldStays(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
 	w.write(broken)
@@ -125,7 +125,7 @@ func TestABrokenPolicyIsRefusedAloudAndTheOldOneStays(t *testing.T) {
 	assert.Equal(t, []string{"S0B", "S0OUT"}, w.decidesBy())
 }
 
-func TestWhatBindsNobodyIsSaidAloudWhenItComesIntoForce(t *testing.T) {
+func TestRuleThatBindsNobodyIsLogged(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
 	w.write(`@id("all") permit (principal, action, resource);`)
@@ -169,7 +169,7 @@ func TestAWatchLooksUntilItIsEnded(t *testing.T) {
 	assert.Equal(t, []string{"S0B", "S0OUT"}, w.decidesBy())
 }
 
-func TestWithoutAPolicyFileThereIsNothingToRefuse(t *testing.T) {
+func TestNothingIsRefusedWithoutAPolicyFile(t *testing.T) {
 	t.Parallel()
 	var none *Watch
 	assert.Empty(t, none.Problems())

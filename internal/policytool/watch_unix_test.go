@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPolicyThatBecameAPipeHoldsNobodyUp(t *testing.T) {
+func TestPolicyFileThatIsAPipeBlocksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
 	require.NoError(t, os.Remove(w.path))

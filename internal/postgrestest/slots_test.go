@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATestHoldsASlotForEachBotUntilItEnds(t *testing.T) {
+func TestSlotsAreHeldUntilTheTestEnds(t *testing.T) {
 	var was uint32
 	t.Run("a test", func(t *testing.T) {
 		Schema(t)
@@ -29,7 +29,7 @@ func TestATestHoldsASlotForEachBotUntilItEnds(t *testing.T) {
 	})
 }
 
-func TestOfTestsThatWaitForSlotsEachGetsThem(t *testing.T) {
+func TestEveryWaitingTestGetsItsSlots(t *testing.T) {
 	for n := range 12 { // as many in all as no server has
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
@@ -47,7 +47,7 @@ func slotsHeldBy(t *testing.T, a admission, pid uint32) (slots int) {
 	return slots
 }
 
-func TestATestGetsAnEmptySchemaAgainAfterAnother(t *testing.T) {
+func TestEveryTestGetsAnEmptySchema(t *testing.T) {
 	all := NewSchemas(t, func(t testing.TB, at string) {
 		execIn(t, at, `create table flags (n int primary key); insert into flags values (1)`)
 	})
@@ -80,7 +80,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func TestANamedServerThatDoesNotAnswerSaysWhatToDo(t *testing.T) {
+func TestSilentNamedServerFailsWithAdvice(t *testing.T) {
 	if os.Getenv("POSTGRESTEST_CHILD") != "" {
 		Database(t)
 		return

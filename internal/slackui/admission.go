@@ -48,7 +48,7 @@ func (a *App) refused(who authz.Principal, decision authz.Decision) words.Messag
 	if decision.Effect != authz.Refused {
 		return words.Message{}
 	}
-	a.log.Info("opening no form", "user", who.ID(), "rule", decision.Rule)
+	a.log.Info("refusing to open a form", "user", who.ID(), "rule", decision.Rule)
 	return a.words.MayNotAsk(decision, a.mayApprove(who))
 }
 
@@ -118,6 +118,6 @@ func (a *App) refusal(who authz.Principal, meta metadata) string {
 	if d.Effect != authz.Refused {
 		return ""
 	}
-	a.log.Info("showing no servers", "user", who.ID(), "rule", d.Rule)
+	a.log.Info("refusing to show servers", "user", who.ID(), "rule", d.Rule)
 	return words.SeesNoServer(d)
 }

@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *testing.T) {
+func TestEarlyFormShowsTheRefusedNoServer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	who := s.cast.Stranger
@@ -35,7 +35,7 @@ func TestAFormThatOpenedBeforeSlackSaidWhoAsksShowsNoServerToWhoMayNotAsk(t *tes
 	assert.Zero(t, s.rack.reads, "SoftLayer was not asked for them")
 }
 
-func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
+func TestPersonNotReadInTimeSeesNoServer(t *testing.T) {
 	t.Parallel()
 	for _, unanswered := range []struct{ method, fault string }{
 		{"users.info", fakeslack.FaultHang},
@@ -61,7 +61,7 @@ func TestWhoIsNotKnownInTimeIsShownNoServerThatTheyName(t *testing.T) {
 	}
 }
 
-func TestWhoIsKnownLateIsToldWhyTheyAreShownNoServer(t *testing.T) {
+func TestPersonReadLateLearnsWhyNoServerShows(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 1)) // the command does not learn who asks
@@ -72,7 +72,7 @@ func TestWhoIsKnownLateIsToldWhyTheyAreShownNoServer(t *testing.T) {
 	assert.Zero(t, s.rack.reads)
 }
 
-func TestWhoMaySeeServersIsAskedOfSlackOnceAMinute(t *testing.T) {
+func TestRightsToSeeServersAreCachedAMinute(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)

@@ -75,7 +75,7 @@ func (s *stage) whispered(user, channel, text string) {
 	}, "only they read "+text)
 }
 
-func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
+func TestAskingAgainRepeatsTheRequest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: "tags"})
@@ -99,7 +99,7 @@ func TestAChangedServerIsAskedForAgainAsItWas(t *testing.T) {
 	assert.Equal(t, before.Submission.Place.ChannelName, r.Submission.Place.ChannelName)
 }
 
-func TestOtherAssociatedItemsAreNotTickedWhenAskedAgain(t *testing.T) {
+func TestAskingAgainTicksNoOtherAssociatedItems(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyChanged, Detail: cancellation.FactAssociated})
@@ -129,7 +129,7 @@ func TestSomebodyElseWhoMayAskCanAskAgain(t *testing.T) {
 	assert.Equal(t, s.cast.Requester, r.Submission.By.ID, "it is theirs")
 }
 
-func TestWhoMayNotAskIsToldAloneWhenTheyPressAskAgain(t *testing.T) {
+func TestAskAgainRefusalIsSeenByOnePerson(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
@@ -151,13 +151,13 @@ func TestOnlyWhatWasNotSentIsAskedAgain(t *testing.T) {
 	for _, value := range []string{"", "nonsense", live.ID} {
 		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AgainAction, value)
 	}
-	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked again from here")
+	s.whispered(s.cast.Requester, s.cast.Channel, "This request cannot be asked for again from here")
 	open, err := s.slack.Views(s.cast.Requester)
 	require.NoError(t, err)
 	assert.Empty(t, open)
 }
 
-func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+func TestAskingAgainOpensTheFormAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
@@ -169,13 +169,13 @@ func TestAskingAgainWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 }
 
-func TestAServerThatIsStillGoneIsSaidSoAndWhatWasTypedIsKept(t *testing.T) {
+func TestServerStillGoneKeepsWhatWasTyped(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound})
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
-	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose again, or another one.")
+	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose the server again, or choose another.")
 	assert.Contains(t, string(view.View), before.Submission.Content)
 }
 

@@ -210,5 +210,10 @@ func (a *Announcer) report(r cancellation.Request, doing string, delivery cancel
 	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.OurFault() {
 		level = slog.LevelError
 	}
-	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", int(delivery), "err", err)
+	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", deliveryNames[delivery], "err", err)
+}
+
+// deliveryNames are what became of a delivery, as the log has it.
+var deliveryNames = map[cancellation.Delivery]string{
+	cancellation.Delivered: "delivered", cancellation.Undelivered: "undelivered", cancellation.Refusing: "refused", cancellation.Lost: "lost",
 }

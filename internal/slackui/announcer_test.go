@@ -90,7 +90,7 @@ func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 	assert.Equal(t, "D1", far.Received()[1].Form.Get("channel"))
 }
 
-func TestARefusedTokenOpensNoDirectMessageAndIsNoOutage(t *testing.T) {
+func TestRefusedTokenOpensNoDirectMessage(t *testing.T) {
 	t.Parallel()
 	a, _ := announcerFor(t, slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"token_revoked"}`)))
 	_, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
@@ -257,7 +257,7 @@ func TestRespond(t *testing.T) {
 	}
 }
 
-func TestACapabilityIsUsedOnlyForSlackAndNeverLogged(t *testing.T) {
+func TestResponseURLIsForSlackOnlyAndUnlogged(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, logged := announcerFor(t, far)

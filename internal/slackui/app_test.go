@@ -22,7 +22,7 @@ import (
 
 const db, web, twin = int64(1234567), int64(1234568), int64(1234569)
 
-func TestACommandOpensTheFormWithoutAskingSoftLayer(t *testing.T) {
+func TestCommandOpensTheFormWithoutSoftLayer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.fail(errors.New("SoftLayer is down"))
@@ -42,7 +42,7 @@ func TestHelpAnswersTheAskerAlone(t *testing.T) {
 	assert.Zero(t, s.count("views.open"))
 }
 
-func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
+func TestRefusalOfTheCommandNamesItsRule(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.app.directory.Warm(t.Context()))
@@ -61,7 +61,7 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 	assert.Zero(t, s.count("views.open"))
 }
 
-func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
+func TestApproverWhoMayNotAskLearnsMore(t *testing.T) {
 	t.Parallel()
 	const can = "You can approve what others ask for"
 	s := newStage(t, func(s *stage) {
@@ -81,7 +81,7 @@ func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 	s.whispered(s.cast.Approver, s.cast.Channel, can)
 }
 
-func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
+func TestFormRefusedBySlackIsReported(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultInvalidAuth, fakeslack.FaultRateLimited} {
@@ -90,7 +90,7 @@ func TestAFormThatSlackDoesNotTakeIsSaidSo(t *testing.T) {
 	}
 }
 
-func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
+func TestCommandDeliveredTwiceOpensOneForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("slash_command", fakeslack.FaultRedeliver, 1))
@@ -104,7 +104,7 @@ func TestACommandDeliveredTwiceOpensOneFormAndSaysNothingWrong(t *testing.T) {
 	assert.Empty(t, said, "nobody hears that nothing was opened")
 }
 
-func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
+func TestOpeningWithALostAnswerIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for _, fault := range []string{fakeslack.FaultFatalError, fakeslack.FaultInternalError, fakeslack.FaultDropAfter} {
@@ -116,7 +116,7 @@ func TestAnOpeningWhoseAnswerIsLostIsNotCalledAFailure(t *testing.T) {
 	assert.NotEmpty(t, slacktest.TextOf(s.top(s.cast.User).View), "the last one did open")
 }
 
-func TestACommandIsAcknowledgedBeforeItsFormOpens(t *testing.T) {
+func TestCommandIsAcknowledgedBeforeItsFormOpens(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -131,7 +131,7 @@ func TestACommandIsAcknowledgedBeforeItsFormOpens(t *testing.T) {
 	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Server")
 }
 
-func TestAFormThatDoesNotOpenIsSaidByDirectMessageAtLast(t *testing.T) {
+func TestUnopenedFormIsToldByDirectMessage(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("views.open", fakeslack.FaultRateLimited, 1))
@@ -145,7 +145,7 @@ func TestAFormThatDoesNotOpenIsSaidByDirectMessageAtLast(t *testing.T) {
 	assert.Contains(t, said[0].Text, "Nothing was opened and nothing was filed.")
 }
 
-func TestAStopWaitsForFormsThatAreToOpen(t *testing.T) {
+func TestStopWaitsForFormsToOpen(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -159,7 +159,7 @@ func TestAStopWaitsForFormsThatAreToOpen(t *testing.T) {
 	assert.Equal(t, 1, s.count("views.open"), "what was acknowledged is done")
 }
 
-func TestAChoiceIsNewerThanTheOpeningOfItsForm(t *testing.T) {
+func TestChoiceIsNewerThanItsFormsOpening(t *testing.T) {
 	t.Parallel()
 	c := newChoices()
 	chosen := displayedView{id: "V1", choice: c.note("V1", "1.2")}
@@ -169,7 +169,7 @@ func TestAChoiceIsNewerThanTheOpeningOfItsForm(t *testing.T) {
 	assert.True(t, c.isLatest(displayedView{id: "V2", choice: c.opened("V2")}))
 }
 
-func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
+func TestNamedServerIsChosenOnlyIfUnique(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for query, reads := range map[string]string{
@@ -182,10 +182,10 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 		"\u00a0Web\u2011001.stg.example.com.": "Type web-001.stg.example.com to confirm",
 		"db-042":                              "2 servers are called db-042. Nearest: db-042.stg.example.com, db-042.prod.example.com.",
 		"db-04":                               "No server is called exactly db-04. Nearest: db-042.stg.example.com",
-		"10.3.4. 5":                           "No server is called exactly 10.3.4. 5. Choose the one that you mean.",
-		"web-001 .stg.example.com":            "No server is called exactly web-001 .stg.example.com. Choose the one that you mean.",
-		"nothing.":                            "No server is called exactly nothing. Choose the one that you mean.",
-		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the one that you mean.",
+		"10.3.4. 5":                           "No server is called exactly 10.3.4. 5. Choose the server that you mean.",
+		"web-001 .stg.example.com":            "No server is called exactly web-001 .stg.example.com. Choose the server that you mean.",
+		"nothing.":                            "No server is called exactly nothing. Choose the server that you mean.",
+		"nothing-like-it":                     "No server is called exactly nothing-like-it. Choose the server that you mean.",
 		"\u200b\u2060":                        "No server is called exactly .",
 		"<!channel> & \u202eevil":             "No server is called exactly <!channel> & evil.",
 	} {
@@ -196,7 +196,7 @@ func TestANamedServerIsChosenOnlyIfItIsTheOne(t *testing.T) {
 	}
 }
 
-func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing.T) {
+func TestNameMatchingTooManyServersIsNotUnknown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	for i := range int64(maxNamed) {
@@ -205,12 +205,12 @@ func TestANameThatMatchesMoreServersThanAreLookedAtIsNotCalledUnknown(t *testing
 		s.rack.set(server)
 	}
 	s.command(s.cast.User, "many")
-	text := slacktest.TextOf(s.waitFor(s.cast.User, "Very many servers match many").View)
-	assert.Contains(t, text, "Choose the one that you mean.")
+	text := slacktest.TextOf(s.waitFor(s.cast.User, "Too many servers match many").View)
+	assert.Contains(t, text, "Choose the server that you mean.")
 	assert.NotContains(t, text, "No server is called exactly")
 }
 
-func TestANamedServerThatCannotBeReadLeavesTheForm(t *testing.T) {
+func TestUnreadableNamedServerLeavesTheForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.fail(errors.New("SoftLayer is down"))
@@ -261,7 +261,7 @@ func TestTheTypeaheadOffersWhatFits(t *testing.T) {
 	assert.Equal(t, `{"options":[]}`, string(receive.SelectOptions(nil)), "no options are an empty list, never {}")
 }
 
-func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
+func TestChoiceShowsItsCardAndKeepsTypedText(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")
@@ -270,7 +270,7 @@ func TestAChoiceShowsItsCardAndKeepsWhatWasTyped(t *testing.T) {
 	text := slacktest.TextOf(view.View)
 	for _, part := range []string{
 		"fra02 · Ubuntu 22.04 · private 10.3.4.5 · public 169.50.1.2", "tags: staging team-data · ordered 3 Mar 2021",
-		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is gone on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
+		"412.50 USD a month. Next bill date Tue 1 Dec 2026.", "The server is due to end on Tue 1 Dec 2026 (US Central) if filed by Sat 28 Nov 2026, 23:59 (US Central), else on Fri 1 Jan 2027.\nThe later date costs one more month: 412.50 USD.",
 		"Goes with it: 4 drives (wiped, not recoverable), its primary IP addresses.", "Cancel these too: 2 items, 98.00 USD a month",
 	} {
 		assert.Contains(t, text, part)
@@ -294,7 +294,7 @@ func TestASlowCardNeverReplacesANewerChoice(t *testing.T) {
 	assert.Equal(t, 1, s.count("views.update"))
 }
 
-func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
+func TestChangedHashKeepsTheNewestChoice(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -310,32 +310,32 @@ func TestAChangedHashDoesNotLoseTheNewestChoice(t *testing.T) {
 	s.waitFor(s.cast.User, "Type db-042.stg.example.com to confirm")
 }
 
-func TestACardThatCannotBeReadIsSaidInItsPlace(t *testing.T) {
+func TestUnreadableCardIsReportedInItsPlace(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.choose(s.cast.User, db)
-	s.waitFor(s.cast.User, "⚠ SoftLayer did not answer about this server. Choose again, or another one.")
+	s.waitFor(s.cast.User, "⚠ SoftLayer did not answer about this server. Choose the server again, or choose another.")
 	s.rack.fail(nil)
 	s.choose(s.cast.User, 99)
 	s.waitFor(s.cast.User, "⚠ SoftLayer has no such server, or this key may not see it.")
 }
 
-func TestABlockedServerShowsWhyInTheCardsPlace(t *testing.T) {
+func TestBlockedServerShowsWhyInTheCard(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	server := slacktest.DBServer()
 	server.OpenTicket = &cancellation.TicketID{ID: 153572280}
 	s.rack.set(server)
 	s.command(s.cast.User, "1234567")
-	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 stands already.")
+	view := s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ticket 153572280 is already open.")
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	assert.Contains(t, string(view.View), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`)
 	values := filled(db, "")
 	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	answer := s.submit(s.cast.User, values)
-	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 stands already")
+	assert.Contains(t, fmt.Sprint(answer["errors"]), "server:Cannot be cancelled here: ticket 153572280 is already open")
 	_, standing := s.live(db)
 	assert.False(t, standing, "nothing is recorded")
 }

@@ -33,7 +33,7 @@ func (fullCardStore) KeepCard(context.Context, string, []byte) error {
 	return errors.New("the cards is full")
 }
 
-func TestACardThatFitsNoModalIsRecordedWhole(t *testing.T) {
+func TestCardTooLongForModalsIsRecordedWhole(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.set(bigServer())
@@ -44,18 +44,18 @@ func TestACardThatFitsNoModalIsRecordedWhole(t *testing.T) {
 	assert.Equal(t, bigServer(), r.Submission.Card.Server)
 }
 
-func TestACardThatCannotBeKeptIsNotShown(t *testing.T) {
+func TestCardThatCannotBeStoredIsNotShown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.rack.set(bigServer())
 	s.app.sealer.cards = fullCardStore{}
 	s.command(s.cast.User, "")
 	s.choose(s.cast.User, db)
-	view := s.waitFor(s.cast.User, "⚠ The server's card could not be kept. Choose again.")
+	view := s.waitFor(s.cast.User, "⚠ The server's card could not be saved. Choose the server again.")
 	assert.NotContains(t, slacktest.TextOf(view.View), "to confirm")
 	values := filled(db, dbName)
 	delete(values, words.BlockOf(words.ConfirmBlock, db))
-	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "The server's card could not be kept. Nothing was filed")
+	assert.Contains(t, fmt.Sprint(s.submit(s.cast.User, values)["errors"]), "Nothing was filed. The server's card could not be saved.")
 	_, standing := s.live(db)
 	assert.False(t, standing)
 }
@@ -76,7 +76,7 @@ func TestWhatBelongsToSomebodyElseIsNotAnswered(t *testing.T) {
 	assert.Equal(t, reads, s.rack.reads, "no server is read for them")
 }
 
-func TestAViewThatWasClosedMeanwhileIsLeftAlone(t *testing.T) {
+func TestClosedViewIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -107,7 +107,7 @@ func (s *stage) again(view fakeslack.View, server, ts string) {
 	}
 }
 
-func TestAChoiceThatIsDeliveredLateReplacesNeitherANewerOneNorTheAnswer(t *testing.T) {
+func TestLateChoiceReplacesNothingNewer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.command(s.cast.User, "")

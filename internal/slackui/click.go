@@ -16,7 +16,7 @@ import (
 func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
 	if press.Key == "" {
-		a.log.Warn("a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
+		a.log.Warn("refusing a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
 		return nil, a.whisper(i, words.PressUnread())
 	}
 	forms := map[string]func(cancellation.Request) words.View{
@@ -45,7 +45,7 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 			a.tell(ctx, i.ResponseURL, i.User, words.Checked(click, err))
 		}
 	}
-	a.log.Warn("a click on a button that this version does not know", "action", i.Action.ActionID)
+	a.log.Warn("refusing a click on a button that this version does not know", "action", i.Action.ActionID)
 	return nil, a.whisper(i, words.ButtonUnknown())
 }
 

@@ -27,7 +27,7 @@ func (s *stage) waiting() (cancellation.Request, cancellation.Posted) {
 	return r, at
 }
 
-func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
+func TestAddressesAreHiddenUntilGroupsAreKnown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) {
 		s.policy(s.cast.ApproveGroup)
@@ -48,7 +48,7 @@ func TestAddressesAreShownToNobodyWhoseGroupsAreNotKnownYet(t *testing.T) {
 	s.waitFor(s.cast.Approver, slacktest.DBServer().PrivateIP)
 }
 
-func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
+func TestLeaveFormIsAboutItsStuckState(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) {
 		s.policy(s.cast.ApproveGroup)
@@ -66,7 +66,7 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	at, delivery, _ := s.announcer().Post(t.Context(), cancellation.Place{Channel: s.cast.Channel}, cancellation.Result, r)
 	require.Equal(t, cancellation.Delivered, delivery)
 	s.press(s.cast.Approver, at, words.ButtonsBlock, words.LeaveAction, r.ID)
-	s.waitFor(s.cast.Approver, "How do you know?")
+	s.waitFor(s.cast.Approver, "How do you know that there is no ticket?")
 	move(cancellation.Scheduled, cancellation.ByPerson) // somebody else sends it again
 	move(cancellation.Filing, cancellation.ByWorker)
 	move(cancellation.Stuck, cancellation.ByWorker)
@@ -74,7 +74,7 @@ func TestALeaveFormSpeaksOfTheStuckStateThatItWasOpenedIn(t *testing.T) {
 	answer := s.submit(s.cast.Approver, fakeslack.Values{words.WhyBlock: {words.WhyAction: {"value": "looked, there is none"}}})
 	said, err := json.Marshal(answer)
 	require.NoError(t, err)
-	assert.Contains(t, slacktest.TextOf(said), "sent once more since")
+	assert.Contains(t, slacktest.TextOf(said), "the request was sent once more")
 	now, err := s.desk.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Stuck, now.State, "they looked before the second ticket can have been made")

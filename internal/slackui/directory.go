@@ -214,7 +214,7 @@ func (d *Directory) membersAtHand(now time.Time) (members memberships, known boo
 		return members, true
 	}
 	if _, err := groups.begin(d.owner, now, peopleAge); err != nil && !errors.Is(err, errTooSoon) {
-		d.o.Log.Warn("beginning to read the user groups", "err", err)
+		d.o.Log.Warn("starting to read the user groups", "err", err)
 	}
 	return memberships{}, false
 }

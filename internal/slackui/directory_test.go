@@ -127,7 +127,7 @@ func TestSlackbotIsABot(t *testing.T) {
 	assert.True(t, got.Bot)
 }
 
-func TestWhomSlackDoesNotLetTheBotSeeIsAStranger(t *testing.T) {
+func TestPersonHiddenFromTheBotIsAStranger(t *testing.T) {
 	t.Parallel()
 	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	for range 3 {
@@ -148,7 +148,7 @@ func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	assert.Equal(t, 1, far.Count("usergroups.list"), "what was read at start is still fresh")
 }
 
-func TestAGroupWhoseMembersTheAnswerLeavesOutIsNoEmptyGroup(t *testing.T) {
+func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
 	t.Parallel()
 	for answered, unlisted := range map[string][]string{
 		`"user_count":3`:              {"S1"},
@@ -200,7 +200,7 @@ func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	assert.False(t, got.GroupsKnown, "none was read, and none is known should a policy name one")
 }
 
-func TestMembersAreAllWhoAreInAGroupOfThePolicy(t *testing.T) {
+func TestMembersComeFromEveryGroupOfThePolicy(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S9")})
 	p.set(func(p *people) { p.members = []string{"U3", "U2", "U1"} })
@@ -326,7 +326,7 @@ func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 	assert.Equal(t, 1, far.Count("usergroups.list"))
 }
 
-func TestOneWhoGivesUpDoesNotSpoilItForTheOthers(t *testing.T) {
+func TestAbandonedLookupStillServesTheOthers(t *testing.T) {
 	t.Parallel()
 	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
@@ -355,7 +355,7 @@ func TestACommandWaitsForNoGroups(t *testing.T) {
 	assert.Equal(t, []string{"S1"}, who.Groups)
 }
 
-func TestACommandGoesOnWhereThePersonCannotBeRead(t *testing.T) {
+func TestCommandContinuesWhenThePersonCannotBeRead(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.failing["users.info"] = true })

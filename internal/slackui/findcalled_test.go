@@ -26,7 +26,7 @@ func (c *census) IsVirtual(_ context.Context, name string) (bool, error) {
 
 func (c *census) Nearest(string, int) []cancellation.Server { return c.nearest }
 
-func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
+func TestVirtualServersNameIsReportedAsSuch(t *testing.T) {
 	t.Parallel()
 	near := []cancellation.Server{{ID: 1, FQDN: "vm-web.example.com"}, {ID: 2, FQDN: "vm-db.example.com"}}
 	for says, c := range map[string]struct {
@@ -38,20 +38,20 @@ func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
 		"a virtual server": {
 			"VM-001",
 			census{virtual: map[string]bool{"vm-001": true}},
-			"VM-001 is a virtual server; this bot handles bare metal only. Choose the one that you mean.", 1,
+			"VM-001 is a virtual server; this bot handles bare metal only. Choose the server that you mean.", 1,
 		},
 		"a virtual server, and names like it": {
 			"vm-001",
 			census{virtual: map[string]bool{"vm-001": true}, nearest: near},
-			"vm-001 is a virtual server; this bot handles bare metal only. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+			"vm-001 is a virtual server; this bot handles bare metal only. Nearest: vm-web.example.com, vm-db.example.com. Choose the server that you mean.", 1,
 		},
 		"a name that nobody has": {
 			"wm-001",
 			census{nearest: near},
-			"No server is called exactly wm-001. Nearest: vm-web.example.com, vm-db.example.com. Choose the one that you mean.", 1,
+			"No server is called exactly wm-001. Nearest: vm-web.example.com, vm-db.example.com. Choose the server that you mean.", 1,
 		},
 		"a virtual server that cannot be looked for": {
-			"vm-001", census{err: errors.New("away")}, "No server is called exactly vm-001. Choose the one that you mean.", 1,
+			"vm-001", census{err: errors.New("away")}, "No server is called exactly vm-001. Choose the server that you mean.", 1,
 		},
 		"a part of names": {
 			"db-04", census{nearest: near}, "No server is called exactly db-04. Nearest: db-042.stg.example.com, db-042.prod.example.com.", 1,
@@ -68,7 +68,7 @@ func TestANameOfNoBareMetalServerIsAnsweredAsSuch(t *testing.T) {
 	}
 }
 
-func TestANameInACommandIsLookedUpAsServersAreNow(t *testing.T) {
+func TestNameInACommandIsLookedUpFresh(t *testing.T) {
 	t.Parallel()
 	now := newRack()
 	renamed := slacktest.DBServer()

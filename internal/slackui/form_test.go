@@ -63,7 +63,7 @@ func randomForm(r *rand.Rand) words.Form {
 	return f
 }
 
-func TestTheFormAndItsParsingAreEachOthersInverse(t *testing.T) {
+func TestParsingIsTheInverseOfTheForm(t *testing.T) {
 	t.Parallel()
 	judge := slacktest.NewJudge(t)
 	rapid.Check(t, func(t *rapid.T) {

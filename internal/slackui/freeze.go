@@ -65,7 +65,7 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		a.log.Warn("an order about filing by somebody whom Slack did not describe in time", "order", words.OrderCommand(order), "err", err)
+		a.log.Warn("reading who gave an order about filing", "order", words.OrderCommand(order), "err", err)
 	case err != nil:
 		a.log.Error("carrying out an order about filing", "order", words.OrderCommand(order), "err", err)
 	}

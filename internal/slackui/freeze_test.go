@@ -77,7 +77,7 @@ func (s *stage) restarted() {
 	s.slack.SetEndpoint(bot.URL)
 }
 
-func TestUnfreezeAsksFirstAndEndsTheFreezeThatStood(t *testing.T) {
+func TestUnfreezeAsksFirstAndEndsThatFreeze(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, withLeads)
 	lead := s.cast.Approver
@@ -87,7 +87,7 @@ func TestUnfreezeAsksFirstAndEndsTheFreezeThatStood(t *testing.T) {
 	s.command(lead, "freeze an outage")
 	require.True(t, s.frozen().Frozen)
 	s.command(lead, "unfreeze")
-	assert.Contains(t, s.newest(lead).Text, "Say why: /cancel-server unfreeze WHY")
+	assert.Contains(t, s.newest(lead).Text, "Say why: type /cancel-server unfreeze WHY.")
 	s.command(lead, "unfreeze it is over")
 	asked := s.newest(lead)
 	assert.Contains(t, asked.Text, "Filing is frozen by <@"+lead+"> since 22 Nov 2026 12:00 UTC: an outage.")
@@ -128,11 +128,11 @@ func TestAnOldUnfreezeEndsNoNewerFreeze(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, newer, s.frozen(), name)
 	}
-	s.whispered(lead, s.cast.Channel, "This was carried out before.")
-	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is over.")
+	s.whispered(lead, s.cast.Channel, "This order was carried out before.")
+	s.whispered(lead, s.cast.Channel, "The freeze that this button ends is already over.")
 }
 
-func TestNobodyFreezesByAGroupThatSlackDoesNotList(t *testing.T) {
+func TestNobodyFreezesThroughAnUnlistedGroup(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, func(s *stage) {
 		policy, err := authz.Parse("policy.cedar", []byte(`
@@ -159,7 +159,7 @@ func TestARefusedFreezeSaysWhomToAsk(t *testing.T) {
 	assert.Contains(t, told, "Ask <!subteam^"+s.cast.ApproveGroup+">.")
 }
 
-func TestWhileFrozenTheFormAndItsAnswerSaySo(t *testing.T) {
+func TestFormAndAnswerReportAFreeze(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.store.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
@@ -171,7 +171,7 @@ func TestWhileFrozenTheFormAndItsAnswerSaySo(t *testing.T) {
 	assert.NotContains(t, said, "Being filed")
 }
 
-func TestATicketThatTheKeyCannotReadIsNotRecorded(t *testing.T) {
+func TestUnreadableTicketIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, withLeads)
 	s.app.words.Contact = "#infra-help"

@@ -24,7 +24,7 @@ func announcing(t *testing.T) (*slacktest.Workspace, *Announcer) {
 	return w, NewAnnouncer(AnnouncerOptions{Web: clientIn(t, w), Words: plainWords{}, Log: slacktest.Silent()})
 }
 
-func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
+func TestOnlyTheLimitedChannelWaitsAfter429(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w, a := announcing(t)
 		began := time.Now()
@@ -57,7 +57,7 @@ func TestAfterA429OneChannelWaitsWithoutACallAndTheOthersGoOn(t *testing.T) {
 	})
 }
 
-func TestALimitWithoutAChannelHoldsBackItsMethod(t *testing.T) {
+func TestLimitWithoutAChannelPausesItsMethod(t *testing.T) {
 	t.Parallel()
 	for method, call := range map[string]func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool{
 		"conversations.open": func(t *testing.T, w *slacktest.Workspace, a *Announcer) bool {

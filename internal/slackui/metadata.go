@@ -98,7 +98,7 @@ func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
 	}
 	m.Card, m.Shelved = nil, digest(data)
 	if err := s.cards.KeepCard(ctx, m.Shelved, data); err != nil {
-		return "", fmt.Errorf("shelving a card: %w", err)
+		return "", fmt.Errorf("storing a card: %w", err)
 	}
 	return s.seal(ctx, m)
 }
@@ -191,14 +191,14 @@ func (s sealer) unpack(sealed string) ([]byte, error) {
 func (s sealer) takeDown(ctx context.Context, name string) (*cancellation.Card, error) {
 	data, err := s.cards.Card(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("reading a shelved card: %w", err)
+		return nil, fmt.Errorf("reading a stored card: %w", err)
 	}
 	if digest(data) != name {
-		return nil, fmt.Errorf("reading a shelved card: it is not what was shelved as %.12s", name)
+		return nil, fmt.Errorf("reading a stored card: its digest is not %.12s", name)
 	}
 	card := new(cancellation.Card)
 	if err := json.Unmarshal(data, card); err != nil {
-		return nil, fmt.Errorf("reading a shelved card: %w", err)
+		return nil, fmt.Errorf("reading a stored card: %w", err)
 	}
 	return card, nil
 }

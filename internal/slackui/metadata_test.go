@@ -86,7 +86,7 @@ func TestMetadataThatIsNotOursDoesNotOpen(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestACardThatLeftTheShelfIsMissedNotInvented(t *testing.T) {
+func TestDeletedCardIsMissingNotInvented(t *testing.T) {
 	t.Parallel()
 	cards := memoryShelf{}
 	s := sealer{key: []byte("key"), cards: cards}

@@ -12,9 +12,9 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// TestWhereSeveralServersAreMeantEachHasAButton chooses by the button, and does the rest of
+// TestEachPossibleServerHasAButton chooses by the button, and does the rest of
 // the job in that form.
-func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
+func TestEachPossibleServerHasAButton(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(s *stage){
 		"by an alert": func(s *stage) {
@@ -27,7 +27,7 @@ func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
 			open(s)
-			view := s.waitFor(s.cast.User, "Choose the one that you mean.")
+			view := s.waitFor(s.cast.User, "Choose the server that you mean.")
 			ids := map[string]bool{}
 			slacktest.Walk(decoded(t, view.View), func(object map[string]any) {
 				if object["type"] == "button" {
@@ -55,7 +55,7 @@ func TestWhereSeveralServersAreMeantEachHasAButton(t *testing.T) {
 	}
 }
 
-func TestAnAlertThatIsNotWhollyReadOffersNoServer(t *testing.T) {
+func TestAlertReadInPartOffersNoServer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	m := s.alert(dbName+" web-001.stg.example.com 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9", "")

@@ -18,7 +18,7 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-func TestTheManifestHasTheShortcutsThatTheBotTakes(t *testing.T) {
+func TestManifestHasTheBotsShortcuts(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../manifest.yaml")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func (s *stage) use(user, callback string, on *fakeslack.Message) {
 	}
 }
 
-func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
+func TestMessageShortcutShowsTheNamedServer(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"a full name": "CRITICAL db-042.stg.example.com: disk 97%", "an address": "no ping from 10.3.4.5 for 5m",
@@ -124,12 +124,12 @@ func TestAMessageShortcutShowsTheServerThatTheMessageNames(t *testing.T) {
 			require.True(t, standing)
 			assert.Equal(t, s.cast.Channel, r.Submission.Place.Channel)
 			assert.Equal(t, m.TS, r.Submission.Place.Thread)
-			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result comes to the message's thread in #infra-changes.")
+			assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "The result goes to the message's thread in #infra-changes.")
 		})
 	}
 }
 
-func TestAMessageInAThreadIsAnsweredInThatThread(t *testing.T) {
+func TestThreadMessageIsAnsweredInItsThread(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	root := s.alert("Something is wrong.", "")
@@ -155,16 +155,16 @@ func TestAMessageShortcutPicksNoServerAmongSeveral(t *testing.T) {
 		text, says string
 		failing    error
 	}{
-		"two names":           {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the one that you mean.", nil},
-		"a short name of two": {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", nil},
-		"none of the names":   {"cache-7 and cache-8 are down", "No server is called so: cache-7, cache-8. Choose the one that you mean.", nil},
-		"one name of nobody":  {"cache-7 is down", "No server is called exactly cache-7. Choose the one that you mean.", nil},
+		"two names":           {"db-042.stg.example.com and web-001.stg.example.com", "This message names 2 servers: db-042.stg.example.com, web-001.stg.example.com. Choose the server that you mean.", nil},
+		"a short name of two": {"db-042 is down", "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the server that you mean.", nil},
+		"none of the names":   {"cache-7 and cache-8 are down", "No server has any of these names: cache-7, cache-8. Choose the server that you mean.", nil},
+		"one name of nobody":  {"cache-7 is down", "No server is called exactly cache-7. Choose the server that you mean.", nil},
 		"more than are looked up": {
 			dbName + " 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9 web-001.stg.example.com",
-			"Not all names in this message were looked up. Servers among the first: db-042.stg.example.com. Choose the one that you mean.", nil,
+			"Not all names in this message were looked up. Servers found: db-042.stg.example.com. Choose the server that you mean.", nil,
 		},
-		"no name at all":         {"It is down!", "No server is named in this message. Choose the one that you mean.", nil},
-		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the one that you mean.", errors.New("down")},
+		"no name at all":         {"It is down!", "This message names no server. Choose the server that you mean.", nil},
+		"SoftLayer is not there": {"db-042.stg.example.com", "SoftLayer did not answer about all names in this message. Choose the server that you mean.", errors.New("down")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -194,7 +194,7 @@ func TestAGlobalShortcutAnswersByDirectMessage(t *testing.T) {
 	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
 }
 
-func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
+func TestShortcutRefusalIsSeenByOnePerson(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
@@ -211,7 +211,7 @@ func TestWhoMayNotAskIsToldAloneWhenTheyUseAShortcut(t *testing.T) {
 	assert.Empty(t, open)
 }
 
-func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) {
+func TestMessageShortcutShowsNoServerToTheUnknown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
@@ -224,7 +224,7 @@ func TestWhileSlackDoesNotSayWhoAsksAMessageShortcutShowsNoServer(t *testing.T) 
 	assert.Zero(t, s.rack.reads)
 }
 
-func TestAShortcutThatTheBotDoesNotHaveDoesNothing(t *testing.T) {
+func TestUnknownShortcutDoesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	m := s.alert("db-042.stg.example.com is down", "")
@@ -251,7 +251,7 @@ func TestAShortcutDeliveredTwiceOpensOneForm(t *testing.T) {
 	}
 }
 
-func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
+func TestMessageShortcutOpensTheFormAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	gate := make(chan struct{})
@@ -263,7 +263,7 @@ func TestAMessageShortcutWaitsForNoServerBeforeTheFormOpens(t *testing.T) {
 	s.waitFor(s.cast.User, "Type "+dbName+" to confirm")
 }
 
-func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
+func TestThreadResultGoesByResponseURL(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	a, _ := announcerFor(t, far)
@@ -277,7 +277,7 @@ func TestAResultInAThreadGoesByResponseURLIntoThatThread(t *testing.T) {
 	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")
 }
 
-func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
+func TestLostPostInAThreadIsSearchedThere(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := slacktest.NewWorkspace(t, fakeslack.Options{})
 		w.SetScopes("chat:write", "im:write", "channels:history")
@@ -305,7 +305,7 @@ func TestALostPostInAThreadIsLookedForThere(t *testing.T) {
 	})
 }
 
-func TestAChannelThatIsCalledDirectmessageIsNoDirectMessage(t *testing.T) {
+func TestChannelCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 	t.Parallel()
 	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
 	assert.False(t, public.Alone)

@@ -41,7 +41,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	assert.Equal(t, s.slack.TeamID(), r.Submission.By.Team)
 	assert.Equal(t, 1, s.wakes)
 	text := slacktest.TextOf(s.top(s.cast.User).View)
-	for _, part := range []string{"Recorded", dbName, "Being filed · ref " + r.Ref.Short(), "The result comes to #infra-changes."} {
+	for _, part := range []string{"Recorded", dbName, "Being filed · ref " + r.Ref.Short(), "The result goes to #infra-changes."} {
 		assert.Contains(t, text, part)
 	}
 	notice, found, _, err := s.store.ClaimNotice(t.Context(), "test", time.Minute)
@@ -55,7 +55,7 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	assert.True(t, strings.HasPrefix(notice.Place.ResponseURL, "http"), "the result's second best place came along")
 }
 
-func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
+func TestSimultaneousRepeatIsOneRequest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -74,7 +74,7 @@ func TestTheSameSubmissionTwiceAtOnceIsOneRequest(t *testing.T) {
 	assert.Equal(t, 1, s.wakes)
 }
 
-func TestALateRedeliveryGetsTheAnswerOfTheFirst(t *testing.T) {
+func TestLateRedeliveryGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -104,10 +104,10 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 		{words.ServerBlock, words.ServerAction, map[string]any{"selected_option": nil}, words.ServerBlock, "Choose a server from the list."},
 		{words.ServerBlock, words.ServerAction, map[string]any{"selected_option": option(404)}, words.ServerBlock, "SoftLayer has no such server, or this key may not see it."},
 		{words.ReasonBlock, words.ReasonAction, map[string]any{"selected_option": map[string]any{"value": "Because"}}, words.ReasonBlock, "Choose one of the ten reasons."},
-		{words.ContentBlock, words.ContentAction, map[string]any{"value": " \u00a0\n\u200b"}, words.ContentBlock, "takes no empty text"},
+		{words.ContentBlock, words.ContentAction, map[string]any{"value": " \u00a0\n\u200b"}, words.ContentBlock, "does not take an empty text"},
 		{words.ContentBlock, words.ContentAction, map[string]any{"value": strings.Repeat("x", 3001)}, words.ContentBlock, "At most 3,000 characters."},
-		{confirm, words.ConfirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "This is not the name of the server on the card: db-042.prod.example.com"},
-		{confirm, words.ConfirmAction, map[string]any{"value": "db-042"}, confirm, "Another server may have this short name too."},
+		{confirm, words.ConfirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "Type db-042.prod.example.com: that is the server on the card."},
+		{confirm, words.ConfirmAction, map[string]any{"value": "db-042"}, confirm, "another server may have this short name too."},
 	} {
 		values := filled(twin, "db-042.prod.example.com")
 		values[c.field] = map[string]map[string]any{c.action: c.state}
@@ -119,7 +119,7 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 	assert.False(t, standing)
 }
 
-func TestTextThatIsTooLongIsSaidSoAlsoWhereTheCardIsReadAnew(t *testing.T) {
+func TestTooLongTextIsReportedWithNewCards(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -169,7 +169,7 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	values[words.ServerBlock] = map[string]map[string]any{words.ServerAction: {"selected_option": option(web)}}
 	assert.Equal(t, "update", s.submit(s.cast.User, values)["response_action"])
 	text := slacktest.TextOf(s.top(s.cast.User).View)
-	assert.Contains(t, text, "Nothing was filed: check it, and press Request cancellation once more.")
+	assert.Contains(t, text, "This card was read just now: check it, then press Request cancellation again.")
 	assert.Contains(t, text, "Type web-001.stg.example.com to confirm")
 	assert.NotContains(t, string(s.top(s.cast.User).View), `"`+dbName+`"`, "the name typed for the other server is not carried over")
 	_, standing := s.live(db)
@@ -182,7 +182,7 @@ func TestAnotherServerThanTheCardsIsShownFirst(t *testing.T) {
 	assert.True(t, standing)
 }
 
-func TestACardOnItsWayNeverTakesTheAnswersPlace(t *testing.T) {
+func TestLateCardNeverReplacesTheAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -206,7 +206,7 @@ func TestAnOldCardIsReadAgain(t *testing.T) {
 	assert.Contains(t, found[words.ServerBlock], "what you typed is kept")
 	s.rack.fail(nil)
 	s.submit(s.cast.User, nil)
-	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "This card was read just now.")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "This card was read just now")
 	_, standing := s.live(db)
 	assert.False(t, standing)
 	s.submit(s.cast.User, nil)
@@ -225,7 +225,7 @@ func TestASlowSoftLayerLosesNobodysForm(t *testing.T) {
 	assert.Contains(t, found[words.ServerBlock], "SoftLayer did not answer about this server. Nothing was filed, and what you typed is kept")
 }
 
-func TestADenialIsPushedAndTheFormCanBeCorrected(t *testing.T) {
+func TestDenialIsPushedOverTheForm(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, twin, "db-042.prod.example.com")
@@ -253,7 +253,7 @@ func TestWhatNeedsApprovalWaitsForIt(t *testing.T) {
 	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	s.opened(s.cast.User, db, dbName)
 	s.submit(s.cast.User, filled(db, dbName))
-	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed; you can withdraw it until it is")
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Waiting for the approval of one other person. Nothing is filed. You can withdraw this request until it is filed")
 	waits, standing := s.live(db)
 	assert.True(t, standing)
 	assert.Equal(t, cancellation.Pending, waits.State)
@@ -268,7 +268,7 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	first, _ := s.live(db)
 	assert.Equal(t, "push", s.submit(s.cast.User, filled(db, dbName))["response_action"])
 	text := slacktest.TextOf(s.top(s.cast.User).View)
-	for _, part := range []string{"Already requested", "Nothing new was filed. ben asked already to cancel " + dbName, "Being filed · ref " + first.Ref.Short()} {
+	for _, part := range []string{"Already requested", "Nothing new was filed. ben already asked to cancel " + dbName, "Being filed · ref " + first.Ref.Short()} {
 		assert.Contains(t, text, part)
 	}
 	events, err := s.store.Events(t.Context(), first.ID)
@@ -276,7 +276,7 @@ func TestWhoseRequestStandsIsSaid(t *testing.T) {
 	assert.Equal(t, cancellation.EventAskedAgain, events[len(events)-1].Kind)
 
 	s.command(s.cast.User, "1234567") // a card read now shows it in the card's place, and asking again is heard too
-	s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ben asked already; request "+first.Ref.Short())
+	s.waitFor(s.cast.User, "⛔ Cannot be cancelled here: ben already asked. Request "+first.Ref.Short())
 	values := filled(db, dbName)
 	delete(values, words.BlockOf(words.ConfirmBlock, db))
 	assert.Equal(t, "push", s.submit(s.cast.User, values)["response_action"])
@@ -318,7 +318,7 @@ func TestAFormOpensWhileTheDatabaseAnswersNothing(t *testing.T) {
 	assert.Less(t, time.Since(began), 3*time.Second, "the trigger still lives")
 }
 
-func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
+func TestFailedWriteIsReportedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
@@ -329,19 +329,19 @@ func TestWhatCannotBeWrittenIsSaidForWhatItIs(t *testing.T) {
 
 	s.desk.Intake = brokenIntake{s.store, fmt.Errorf("committing: %w", cancellation.ErrUnclear)}
 	assert.Equal(t, "push", s.submit(s.cast.User, nil)["response_action"])
-	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not submit it again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
+	assert.Regexp(t, `(?s)We cannot tell whether this was recorded\.\nDo not send the form again.*ref \w{4}-\w{4}`, slacktest.TextOf(s.top(s.cast.User).View))
 }
 
-func TestPeopleThatSlackDoesNotTellOfAreNotDecidedOn(t *testing.T) {
+func TestNothingIsDecidedAboutUnknownPeople(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
 	s.desk.Directory = unread{}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
-	assert.Contains(t, found[words.ServerBlock], "This try was not recorded: try again.")
+	assert.Contains(t, found[words.ServerBlock], "This try was not recorded. Slack did not say in time who you are")
 }
 
-func TestFormsThatAreNotOursAreAnsweredAndNotRecorded(t *testing.T) {
+func TestForeignFormsAreAnsweredAndNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)

@@ -64,7 +64,7 @@ func TestTheRightsOfTheKey(t *testing.T) {
 	}
 }
 
-func TestPermissionsOfItsOwnThatTheKeyMayNotSeeAreARefusedRead(t *testing.T) {
+func TestHiddenPermissionsAreARefusedRead(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, func(w http.ResponseWriter, got received) {
 		if strings.Contains(got.Path, "getCurrentUser") {
@@ -78,7 +78,7 @@ func TestPermissionsOfItsOwnThatTheKeyMayNotSeeAreARefusedRead(t *testing.T) {
 	require.ErrorIs(t, err, cancellation.ErrReadRefused)
 }
 
-func TestTheCutoffIsADateInSoftLayersOwnOffset(t *testing.T) {
+func TestCutoffKeepsSoftLayersOffset(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, inTurn(t, `"2026-11-28T23:59:59-06:00"`, `"soon"`, `{"date":1}`, "null"))
 	c := v.client(t)

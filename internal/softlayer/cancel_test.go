@@ -117,7 +117,7 @@ func replies() map[string]reply {
 	}
 }
 
-func TestEveryAnswerToTheOnePOSTMeansOneThing(t *testing.T) {
+func TestEveryAnswerToThePostMeansOneThing(t *testing.T) {
 	t.Parallel()
 	for sentence, r := range replies() {
 		t.Run(sentence, func(t *testing.T) {
@@ -147,7 +147,7 @@ func (r reply) write(w http.ResponseWriter, _ received) {
 	_, _ = w.Write([]byte(r.body)) // the client may have left
 }
 
-func TestTheStandingTicketIsTakenFromTheWholeSentence(t *testing.T) {
+func TestOpenTicketIsReadFromTheWholeSentence(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 400, 500} {
 		v := newVendor(t, says(status, exception(duplicate)))
@@ -189,7 +189,7 @@ func TestSoftLayersOwnWordsReachThePerson(t *testing.T) {
 	assert.Equal(t, "SoftLayer_Exception", failed.Code)
 }
 
-func TestWhatSoftLayerWouldRefuseForSureIsNotSent(t *testing.T) {
+func TestCertainRefusalIsNotSent(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(200, `{"id":153572280}`))
 	c := v.client(t)

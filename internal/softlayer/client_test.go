@@ -15,7 +15,7 @@ import (
 	"cancel-server/internal/softlayer"
 )
 
-func TestEachMethodAsksSoftLayerInItsOwnWords(t *testing.T) {
+func TestEachMethodCallsSoftLayerAsDocumented(t *testing.T) {
 	t.Parallel()
 	const ticketMask = "mask[id,serviceProviderResourceId,createDate,lastEditDate,statusId,status[name]," +
 		"attachedHardware[id],firstUpdate[entry]]"
@@ -141,7 +141,7 @@ func assertHeader(t *testing.T, got received) {
 	}
 }
 
-func TestNewRefusesWhatWouldSendTheKeyInTheOpen(t *testing.T) {
+func TestNewNeverSendsTheKeyUnencrypted(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]softlayer.Options{
 		"http to another machine":        {Endpoint: "http://api.softlayer.com/rest/v3.1", APIKey: testKey},
@@ -179,7 +179,7 @@ func TestNothingPrintsTheKey(t *testing.T) {
 	}
 }
 
-func TestAReadEndsAtItsDeadlineWhateverItsContextAllows(t *testing.T) {
+func TestReadEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, func(http.ResponseWriter, received) { <-t.Context().Done() })
 	c := newClient(t, softlayer.Options{Endpoint: v.URL, Timeout: time.Second})

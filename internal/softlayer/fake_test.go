@@ -99,7 +99,7 @@ func (f fake) order() cancellation.Order {
 	return o
 }
 
-func TestEveryFaultOfTheFakeIsClassifiedAndTheBooksAgree(t *testing.T) {
+func TestEveryFaultIsClassifiedAsTicketsShow(t *testing.T) {
 	t.Parallel()
 	type result struct {
 		kind    cancellation.OutcomeKind
@@ -238,7 +238,7 @@ func mustOpen(t *testing.T, f fake, id int64) int64 {
 	return ticket.Servers[0]
 }
 
-func TestAKeyWithoutARightIsRefusedOrSeesLess(t *testing.T) {
+func TestKeyWithoutRightsIsRefusedOrSeesLess(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	o := f.order()
@@ -261,7 +261,7 @@ func TestAKeyWithoutARightIsRefusedOrSeesLess(t *testing.T) {
 	assert.Equal(t, cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true}, rights)
 }
 
-func TestEveryServerOfTheFakeIsReadAndFound(t *testing.T) {
+func TestEveryServerIsReadAndFound(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	w := httptest.NewRecorder()
@@ -310,7 +310,7 @@ func TestEveryServerOfTheFakeIsReadAndFound(t *testing.T) {
 	assert.Len(t, blockers, 7, "kinds of blockers that were met: %v", blockers)
 }
 
-func TestAServerIsReadDespiteAPassingInternalError(t *testing.T) {
+func TestServerIsReadDespitePassingInternalErrors(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	id := f.Cancelable()

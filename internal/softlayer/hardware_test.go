@@ -129,7 +129,7 @@ func TestWhatIsMissingIsNotTakenForNo(t *testing.T) {
 	}
 }
 
-func TestWhatACardShowsIsHiddenWhereTheAnswerLeavesItOut(t *testing.T) {
+func TestCardFactsMissingFromTheAnswerAreHidden(t *testing.T) {
 	t.Parallel()
 	for member, fact := range map[string]string{
 		"datacenter": cancellation.FactDatacenter, "hardwareStatus": cancellation.FactStatus, "operatingSystem": cancellation.FactSystem,
@@ -151,7 +151,7 @@ func TestWhatACardShowsIsHiddenWhereTheAnswerLeavesItOut(t *testing.T) {
 	assert.Empty(t, none.Hidden, "the missing billing item blocks, and says it all")
 }
 
-func TestWhatAPolicyAsksForIsUnreadWhereTheAnswerLeavesItOut(t *testing.T) {
+func TestPolicyFactsMissingFromTheAnswerAreUnread(t *testing.T) {
 	t.Parallel()
 	for member, fact := range map[string]string{
 		"domain": cancellation.FactDomain, "provisionDate": cancellation.FactProvisionDate,
@@ -209,7 +209,7 @@ const (
 		`"billingItem":{"id":7,"nextInvoiceTotalRecurringAmount":9,"nextInvoiceChildren":[{"categoryCode":"disk0","hourlyRecurringFee":1}]}}`
 )
 
-func TestAServerThatIsTooMuchForOneAnswerIsReadInTwoParts(t *testing.T) {
+func TestTooLargeServerIsReadInTwoParts(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, inTurn(t, internalError, coreOfServer, restOfServer))
 	got, err := v.client(t).Server(t.Context(), 1)
@@ -234,7 +234,7 @@ func TestAServerThatIsTooMuchForOneAnswerIsReadInTwoParts(t *testing.T) {
 	}
 }
 
-func TestWhatBlocksIsKnownEvenWhereTheRestIsTooMuch(t *testing.T) {
+func TestBlockersAreKnownForTooLargeServers(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, inTurn(t, internalError, coreOfServer, internalError))
 	got, err := v.client(t).Server(t.Context(), 1)
@@ -278,7 +278,7 @@ func TestAServerIsNeverMixedUpWithAnother(t *testing.T) {
 	}
 }
 
-func TestOnlySoftLayerItselfSaysThatAServerIsNotThere(t *testing.T) {
+func TestOnlySoftLayerCallsAServerMissing(t *testing.T) {
 	t.Parallel()
 	const absent = `{"error":"Unable to find object with id of '1'.","code":"SoftLayer_Exception_ObjectNotFound"}`
 	for name, c := range map[string]struct {
@@ -319,7 +319,7 @@ func TestTheOpenCancellationTicketOfAServer(t *testing.T) {
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost, "null is no proof of no ticket")
 }
 
-func TestNamesakesAreCountedOnlyIfTheFilterWasHeeded(t *testing.T) {
+func TestNamesakesAreCountedOnlyWithAWorkingFilter(t *testing.T) {
 	t.Parallel()
 	count := func(body, hostname string) (int, error) {
 		v := newVendor(t, says(200, body))

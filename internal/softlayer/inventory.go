@@ -79,7 +79,7 @@ func (c *Client) Tagged(ctx context.Context, tag int64, offset, limit int) (serv
 	case errors.Is(err, ErrNotFound):
 		return nil, 0, nil
 	case err != nil:
-		return nil, 0, fmt.Errorf("listing what carries tag %d, from %d on: %w", tag, offset, err)
+		return nil, 0, fmt.Errorf("listing the servers with tag %d from %d on: %w", tag, offset, err)
 	}
 	for _, row := range rows {
 		if row.Kind.KeyName == hardwareTag {

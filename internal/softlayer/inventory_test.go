@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestAllServersAreListedPageByPageInTheOrderOfTheirIDs(t *testing.T) {
+func TestAllServersAreListedByIDs(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	var all []cancellation.Server
@@ -64,7 +64,7 @@ func TestTheServersOfEachTagAreListed(t *testing.T) {
 	assert.Empty(t, gone)
 }
 
-func TestAListThatDoesNotSayHowLongItIsIsNoAnswer(t *testing.T) {
+func TestListWithoutItsLengthIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, total := range map[string]string{"no number": "", "no count": "-1", "no digits": "many"} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAListThatDoesNotSayHowLongItIsIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestAVirtualServerIsKnownByAllThatItIsCalled(t *testing.T) {
+func TestVirtualServerIsFoundByEveryName(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	fqdn := f.VirtualServer()
@@ -101,7 +101,7 @@ func TestAVirtualServerIsKnownByAllThatItIsCalled(t *testing.T) {
 	}
 }
 
-func TestAFilterThatIsIgnoredMakesNoServerVirtual(t *testing.T) {
+func TestIgnoredFilterMakesNoServerVirtual(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(http.StatusOK, `[{"id":5,"hostname":"other","fullyQualifiedDomainName":"other.example.com"}]`))
 	is, err := v.client(t).IsVirtual(t.Context(), "web-001")
@@ -109,7 +109,7 @@ func TestAFilterThatIsIgnoredMakesNoServerVirtual(t *testing.T) {
 	assert.False(t, is)
 }
 
-func TestWhetherAServerIsVirtualIsNotKnownWithoutAnAnswer(t *testing.T) {
+func TestVirtualIsUnknownWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	for _, method := range []string{"SoftLayer_Account/getVirtualGuests", "SoftLayer_Virtual_Guest/getObject"} {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var errTooLate = errors.New("its time was over before it was written")
+var errTooLate = errors.New("its deadline passed before it was written")
 
 // lastLook looks at the wall clock right before each write of a filing. A suspended machine
 // stops the monotonic clock, by which the context ends: woken, it would write what was to be

@@ -25,7 +25,7 @@ const light = `[
 	{"id":7,"hostname":"198-web","domain":"example.com","fullyQualifiedDomainName":"198-web.example.com"}
 ]`
 
-func TestASearchFindsWhatMatchesAndTheNearestFirst(t *testing.T) {
+func TestSearchFindsTheNearestFirst(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string][]int64{
 		"web":             {9, 1, 2, 7, 4, 3},
@@ -118,7 +118,7 @@ func TestTextThatCouldChangeTheFilterAsksNothing(t *testing.T) {
 	assert.Empty(t, v.received(), "calls")
 }
 
-func TestASearchTellsOfACallThatFailedAndGivesWhatTheOthersFound(t *testing.T) {
+func TestSearchReportsFailureAndReturnsTheRest(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, func(w http.ResponseWriter, got received) {
 		if strings.Contains(got.Filter, "fullyQualified") {

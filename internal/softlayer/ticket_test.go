@@ -16,7 +16,7 @@ import (
 	"cancel-server/internal/softlayer"
 )
 
-func TestATicketIsReadWithItsFirstUpdateAndItsServers(t *testing.T) {
+func TestTicketIsReadWithFirstUpdateAndServers(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(200, `{"id":7,"serviceProviderResourceId":"CS123","createDate":"2026-11-22T08:03:00-06:00",
 		"statusId":1001,"status":{"name":"Open"},"attachedHardware":[{"id":8},{"id":9}],"firstUpdate":{"entry":"why\nand who"}}`))
@@ -30,7 +30,7 @@ func TestATicketIsReadWithItsFirstUpdateAndItsServers(t *testing.T) {
 	}, got)
 }
 
-func TestWhatATicketDoesNotSayIsNotRead(t *testing.T) {
+func TestMissingTicketFactsStayUnread(t *testing.T) {
 	t.Parallel()
 	for sentence, c := range map[string]struct {
 		body  string
@@ -58,7 +58,7 @@ func TestWhatATicketDoesNotSayIsNotRead(t *testing.T) {
 	}
 }
 
-func TestManyLongTicketsAreReadInAnswersThatAreNotTooLong(t *testing.T) {
+func TestManyLongTicketsAreReadInShortAnswers(t *testing.T) {
 	t.Parallel()
 	const tickets, entry = 25, 60 << 10 // together more than any answer may be
 	v := newVendor(t, func(w http.ResponseWriter, got received) {
@@ -106,7 +106,7 @@ func TestARefusedReadIsToldFromAnOutage(t *testing.T) {
 	}
 }
 
-func TestATicketIsHiddenOnlyIfSoftLayerSaysSo(t *testing.T) {
+func TestTicketIsHiddenOnlyOnSoftLayersWord(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		status int
@@ -148,7 +148,7 @@ const (
 
 func since() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }
 
-func TestTheTicketsOfAServerAreTheOpenAndTheRecentOnes(t *testing.T) {
+func TestTicketsOfAServerAreOpenOrRecent(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, inTurn(t,
 		books(row(20, 40, openOf8), row(21, 0, openOf8)),
@@ -180,7 +180,7 @@ func page(from, daysBefore int, more string) string {
 	return books(rows...)
 }
 
-func TestAllTicketsOfAServerAreSeenOrItIsAnError(t *testing.T) {
+func TestEveryTicketIsSeenOrTheReadFails(t *testing.T) {
 	t.Parallel()
 	others := `,"statusId":1001,"attachedHardware":[{"id":9}]`
 	for sentence, c := range map[string]struct {

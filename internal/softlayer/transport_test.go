@@ -60,7 +60,7 @@ func readRequest(conn net.Conn) {
 	}
 }
 
-func TestNothingIsSentOverAConnectionThatNeverStood(t *testing.T) {
+func TestNothingIsSentWithoutAConnection(t *testing.T) {
 	t.Parallel()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestNothingIsSentOnceTheContextIsOver(t *testing.T) {
 	assert.Empty(t, v.received(), "requests that went out")
 }
 
-func TestAContextThatEndsDuringTheHandshakeSentNothing(t *testing.T) {
+func TestContextEndingInTheHandshakeSendsNothing(t *testing.T) {
 	t.Parallel()
 	stay := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -126,7 +126,7 @@ func TestAContextThatEndsDuringTheHandshakeSentNothing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestAnAnswerThatNeverComesWholeIsLostAndNothingIsSentAgain(t *testing.T) {
+func TestIncompleteAnswerIsLostAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(net.Conn){
 		"closed before it was read": func(net.Conn) {},
@@ -163,7 +163,7 @@ func TestAnAnswerThatNeverComesWholeIsLostAndNothingIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestFilingEndsWithItsContextAndTheAnswerIsLost(t *testing.T) {
+func TestFilingThatEndsEarlyLosesTheAnswer(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	v := newVendor(t, func(http.ResponseWriter, received) {
@@ -213,7 +213,7 @@ func TestNoRedirectTakesTheCredentialsElsewhere(t *testing.T) {
 	assert.Empty(t, elsewhere.received(), "requests that followed")
 }
 
-func TestALongAnswerIsNotReadToItsEnd(t *testing.T) {
+func TestLongAnswerIsNotReadCompletely(t *testing.T) {
 	t.Parallel()
 	written := make(chan int, 2)
 	v := newVendor(t, func(w http.ResponseWriter, _ received) {

@@ -166,7 +166,7 @@ func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, forgetKeysSQL, stamp(now.Add(-keyLife))); err != nil {
-		return fmt.Errorf("forgetting old keys: %w", err)
+		return fmt.Errorf("deleting old keys: %w", err)
 	}
 	result, err := tx.ExecContext(ctx, useKeySQL, key, stamp(now))
 	if err != nil {

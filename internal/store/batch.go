@@ -145,7 +145,7 @@ func (c *committer) uncommitted(begun mark, err error) error {
 		committed, unknown := c.engine.outcome(asking, begun)
 		switch {
 		case unknown != nil:
-			return unclear(errors.Join(err, fmt.Errorf("asking what became of it: %w", unknown)))
+			return unclear(errors.Join(err, fmt.Errorf("asking whether it was committed: %w", unknown)))
 		case committed:
 			return nil
 		}

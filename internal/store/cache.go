@@ -55,7 +55,7 @@ func (s *Store) KeepInventory(ctx context.Context, owner string, data []byte) (v
 			return mine, err
 		})
 	}
-	return version, wrap("keeping the inventory of servers", err)
+	return version, wrap("storing the snapshot of servers", err)
 }
 
 // keepParts writes an inventory that nobody reads yet. It first deletes the parts that an
@@ -103,7 +103,7 @@ func (s *Store) Inventory(ctx context.Context, known int64) (data []byte, versio
 		}
 		err = errors.New("it changes while it is read")
 	}
-	return data, version, age, wrap("reading the inventory of servers", err)
+	return data, version, age, wrap("reading the snapshot of servers", err)
 }
 
 func (s *Store) inventoryVersion(ctx context.Context) (version int64, age time.Duration, err error) {
@@ -157,7 +157,7 @@ func (s *Store) KeepCard(ctx context.Context, digest string, data []byte) error 
 	}
 	err := s.committer.do(ctx, &write{run: func(ctx context.Context, tx *tx, now time.Time) error {
 		if _, err := tx.ExecContext(ctx, sweepCardsSQL, stamp(now.Add(-cardLife))); err != nil {
-			return fmt.Errorf("clearing old cards away: %w", err)
+			return fmt.Errorf("deleting old cards: %w", err)
 		}
 		_, err := tx.ExecContext(ctx, keepCardSQL, digest, data, stamp(now))
 		return err

@@ -110,7 +110,7 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 		hour := now.Unix() / hourFor
 		full := answer{next: time.Unix((hour+1)*hourFor, 0).UTC()}
 		if _, err := tx.ExecContext(ctx, forgetFilingsSQL, hour-24); err != nil {
-			return full, fmt.Errorf("forgetting past hours: %w", err)
+			return full, fmt.Errorf("deleting past hours: %w", err)
 		}
 		var made int
 		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)

@@ -23,7 +23,7 @@ import (
 var migrations embed.FS
 
 // ErrNewer says that a newer build changed the database so that this build cannot use it.
-var ErrNewer = errors.New("the database was made by a newer build that this one cannot work beside")
+var ErrNewer = errors.New("the database was made by a newer build that this one cannot work alongside")
 
 // migrationTries is how often a process tries one step. If several start at once on one file,
 // all but the first find the step done, fail, and go on from there.
@@ -229,7 +229,7 @@ func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
 	case errors.Is(err, sql.ErrNoRows), noSuchTable(err):
 		return ErrUnserved
 	case err != nil:
-		return fmt.Errorf("reading whose it is: %w", err)
+		return fmt.Errorf("reading whose database it is: %w", err)
 	}
 	s.bound.Store(&stored)
 	return nil

@@ -147,7 +147,7 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 const statusSQL = `select history, case when history = $2 then coalesce(pg_xact_status($1::text::xid8), '') else '' end
 	from (select ` + historySQL + ` as history) as here`
 
-var errHistory = errors.New("the database has another history than the one that was written to")
+var errHistory = errors.New("the database has a different history from the one that was written to")
 
 // status returns "in progress", "committed" or "aborted" from the present primary, if that has
 // the history in which the transaction began: an old primary may have what the new one lost.

@@ -121,10 +121,10 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 		return cancellation.Recorded{}, err
 	}
 	if r.out.Full { // the older would be ended, and nothing would replace it
-		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
+		return cancellation.Recorded{}, fmt.Errorf("replacing request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
 	}
 	if r.out.Held != nil {
-		return cancellation.Recorded{}, fmt.Errorf("taking the place of request %s: its server is held by %s as well",
+		return cancellation.Recorded{}, fmt.Errorf("replacing request %s: its server is held by %s as well",
 			old.Ref.Short(), r.out.Held.Ref.Short())
 	}
 	return r.out, nil

@@ -56,7 +56,7 @@ const proveSQL = `
 func prove(ctx context.Context, session *pgconn.PgConn) error {
 	answer := session.ExecParams(ctx, proveSQL, nil, nil, nil, nil).Read()
 	if answer.Err != nil {
-		return fmt.Errorf("asking the server how it keeps what it commits: %w", answer.Err)
+		return fmt.Errorf("asking the server how durable its commits are: %w", answer.Err)
 	}
 	is := answer.Rows[0]
 	switch {
@@ -146,7 +146,7 @@ type primary struct {
 	leave    context.CancelFunc
 }
 
-var errElsewhere = errors.New("this session is connected to another server than the one that is written to")
+var errElsewhere = errors.New("this session is connected to a different server from the one that is written to")
 
 // openPools opens the pool that writes and the one that reads.
 func (e *postgresEngine) openPools(config *pgx.ConnConfig) {

@@ -229,7 +229,7 @@ func (s *Store) resume(ctx context.Context) error {
 	}
 	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL} {
 		if _, err := tx.ExecContext(ctx, free); err != nil {
-			return fmt.Errorf("resuming: giving leases back: %w", err)
+			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}
 	}
 	return wrap("resuming", tx.Commit())

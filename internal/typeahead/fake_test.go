@@ -99,7 +99,7 @@ func (w *world) truth() (all []struct {
 	return all
 }
 
-func TestEveryServerOfAnAccountIsFoundByAllThatItIsCalledAndTaggedWith(t *testing.T) {
+func TestEveryServerIsFoundByNamesAndTags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 230)
 	i := w.start("one", "servers=230")
@@ -124,7 +124,7 @@ func TestEveryServerOfAnAccountIsFoundByAllThatItIsCalledAndTaggedWith(t *testin
 	assert.Equal(t, 3, w.made("SoftLayer_Account/getHardware"), "pages of 100, each with the last of the one before")
 }
 
-func TestTheNextStartIsWarmWithNoWordOfSoftLayer(t *testing.T) {
+func TestNextStartIsWarmWithoutSoftLayer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 120)
 	w.start("one", "servers=120")
@@ -144,7 +144,7 @@ func TestTheNextStartIsWarmWithNoWordOfSoftLayer(t *testing.T) {
 	assert.LessOrEqual(t, before, w.made("SoftLayer_Account/getHardware"))
 }
 
-func TestAServerThatIsYoungerThanTheLastPassIsFound(t *testing.T) {
+func TestServerNewerThanTheLastPassIsFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 40)
 	i := w.start("one", "servers=40")

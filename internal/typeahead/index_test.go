@@ -64,7 +64,7 @@ func TestTheBestMatchComesFirst(t *testing.T) {
 	assert.Equal(t, []int64{10, 15, 13}, ids(x.search("web", 3)), "no more than asked for")
 }
 
-func TestEveryServerIsFoundByEachOfItsNames(t *testing.T) {
+func TestServerIsFoundByEachOfItsNames(t *testing.T) {
 	t.Parallel()
 	l := account(500)
 	x := newIndex(l, nil)
@@ -82,7 +82,7 @@ func TestEveryServerIsFoundByEachOfItsNames(t *testing.T) {
 }
 
 // The lists of two and three characters must find what reading every row finds.
-func TestASearchMissesNothingThatReadingEveryServerFinds(t *testing.T) {
+func TestSearchMissesNothingThatAScanFinds(t *testing.T) {
 	t.Parallel()
 	l := account(400)
 	x := newIndex(l, nil)
@@ -119,7 +119,7 @@ func TestWhatASuggestionDoesNotSayIsUnread(t *testing.T) {
 	assert.False(t, found[1].Knows(cancellation.FactDomain), "no domain follows from these names")
 }
 
-func TestForeignTextDoesNotBreakOutOfItsRow(t *testing.T) {
+func TestForeignTextStaysInItsRow(t *testing.T) {
 	t.Parallel()
 	x := indexOf([]cancellation.Server{
 		server(1, "a\x00b\x01\n.example.com", "10.0.0.1\x00"), server(2, strings.Repeat("x", 5000)), server(3, "ünïcode.example.com"),
@@ -164,7 +164,7 @@ func TestWhatIsKeptIsWhatWasFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptIsReadWholeOrNotAtAll(t *testing.T) {
+func TestSnapshotIsReadWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	data, err := packed(newIndex(account(300), nil))
 	require.NoError(t, err)

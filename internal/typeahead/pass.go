@@ -68,7 +68,7 @@ func (i *Inventory) walk(ctx context.Context) ([]row, error) {
 		case max(total, len(p.rows)) > maxServers:
 			return nil, fmt.Errorf("%d servers are more than the %d that are kept in memory", max(total, len(p.rows)), maxServers)
 		case !ascending(page):
-			return nil, fmt.Errorf("%w: servers from %d on came in another order than that of their ids", errDoesNotAddUp, offset)
+			return nil, fmt.Errorf("%w: servers from %d on are not in the order of their ids", errDoesNotAddUp, offset)
 		case p.skips(page, offset):
 			offset = max(0, offset-pageRows/2)
 			continue
@@ -173,7 +173,7 @@ func (i *Inventory) carried(ctx context.Context) ([]tag, error) {
 			t.Servers = append(t.Servers, servers...)
 		}
 		if carried += len(t.Servers); carried > maxCarried {
-			return nil, fmt.Errorf("the tags are carried more often than the %d times that are kept in memory", maxCarried)
+			return nil, fmt.Errorf("there are more pairs of server and tag than the %d that are kept in memory", maxCarried)
 		}
 		slices.Sort(t.Servers)
 		if t.Servers = slices.Compact(t.Servers); len(t.Servers) > 0 {

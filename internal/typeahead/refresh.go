@@ -35,7 +35,7 @@ func (i *Inventory) Run(ctx context.Context) {
 		case err == nil:
 			failures = 0
 		case ctx.Err() == nil:
-			i.log.Warn("keeping the inventory of servers up to date", "err", err)
+			i.log.Warn("refreshing the typeahead's servers", "err", err)
 			failures++
 			due = min(time.Duration(failures)*passRetry, i.interval)
 		}
@@ -56,7 +56,7 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 	if data != nil {
 		kept, err := unpacked(data)
 		if err != nil { // of another build, perhaps: the next pass makes a new one
-			i.log.Warn("reading the inventory of servers that was kept", "err", err)
+			i.log.Warn("reading the typeahead's snapshot", "err", err)
 			i.version, i.kept = version, fingerprint{}
 			return 0, nil
 		}
@@ -89,7 +89,7 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 	} else if ctx.Err() != nil || errors.Is(err, errTurnLost) {
 		return 0, err
 	} else {
-		i.log.Warn("reading the servers' tags; the inventory goes on with what it knows of them", "err", err)
+		i.log.Warn("reading the servers' tags; the typeahead keeps the tags that it has", "err", err)
 	}
 	i.log.Info("read all servers for the typeahead", "servers", x.size(), "tags", len(x.carriers),
 		"changed", x.all != i.kept, "took", time.Since(began).Round(time.Millisecond))

@@ -43,7 +43,7 @@ func TestAPassMeetsEveryServer(t *testing.T) {
 }
 
 // What happens between two pages of a pass over 1,000 servers, and what is known after it.
-func TestAPassOverServersThatComeAndGoAddsUpOrIsMadeAgain(t *testing.T) {
+func TestPassOverChangingServersAddsUpOrRepeats(t *testing.T) {
 	t.Parallel()
 	for says, happens := range map[string]func(b *books, call int){
 		"one that was read already goes": func(b *books, call int) {
@@ -109,7 +109,7 @@ func TestAPassOverServersThatComeAndGoAddsUpOrIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestAServerIsForgottenOnlyAfterAWholePassHasNotMetIt(t *testing.T) {
+func TestServerIsForgottenOnlyAfterAWholePass(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(300)}
@@ -154,7 +154,7 @@ func (s shuffled) Servers(ctx context.Context, offset, limit int) ([]cancellatio
 	return page, total, err
 }
 
-func TestAPassThatDoesNotAddUpIsNotTakenOver(t *testing.T) {
+func TestPassThatDoesNotAddUpIsDropped(t *testing.T) {
 	t.Parallel()
 	for says, servers := range map[string]func(*books) Lister{
 		"fewer than SoftLayer says":           func(b *books) Lister { return short{b} },
@@ -191,7 +191,7 @@ func TestTheCallsOfAPassKeepTheirPace(t *testing.T) {
 	})
 }
 
-func TestACallThatFailsIsMadeAgainAndThePassGoesOn(t *testing.T) {
+func TestFailedCallIsRepeatedWithinThePass(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(300)}
@@ -235,7 +235,7 @@ func TestTagsThatCannotBeReadCostNoServer(t *testing.T) {
 	})
 }
 
-func TestAStartIsWarmFromWhatTheLastRunKept(t *testing.T) {
+func TestStartIsWarmFromTheLastSnapshot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(500)}
@@ -258,7 +258,7 @@ func TestAStartIsWarmFromWhatTheLastRunKept(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeReadOfAnotherBuildIsMadeAnew(t *testing.T) {
+func TestUnreadableSnapshotIsReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(20), kept: []byte("of another build"), version: 4, foundAt: time.Now()}
@@ -270,7 +270,7 @@ func TestWhatCannotBeReadOfAnotherBuildIsMadeAnew(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeReadOfAnotherBuildConfirmsNothing(t *testing.T) {
+func TestUnreadableSnapshotConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(20)}
@@ -289,7 +289,7 @@ func TestWhatCannotBeReadOfAnotherBuildConfirmsNothing(t *testing.T) {
 	})
 }
 
-func TestOfSeveralReplicasOneAtATimeReadsAllServers(t *testing.T) {
+func TestOneReplicaAtATimeReadsAllServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(1_000)}
@@ -325,7 +325,7 @@ func TestWhatHasNotChangedIsNotKeptAgain(t *testing.T) {
 	})
 }
 
-func TestWhatAPassCouldNotKeepTheNextOneKeeps(t *testing.T) {
+func TestUnstoredPassIsStoredByTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: many(20)}
@@ -351,7 +351,7 @@ func TestWhatAPassCouldNotKeepTheNextOneKeeps(t *testing.T) {
 	})
 }
 
-func TestWhatIsMadeOfTheSameRowsIsUsedAgain(t *testing.T) {
+func TestIndexOfUnchangedRowsIsReused(t *testing.T) {
 	t.Parallel()
 	l := account(50)
 	x := newIndex(listing{rows: slices.Clone(l.rows)}, nil)

@@ -43,9 +43,9 @@ func packed(x *index) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("writing the inventory to be kept: %w", err)
+		return nil, fmt.Errorf("writing the typeahead's snapshot: %w", err)
 	case data.Len() > maxPacked:
-		return nil, fmt.Errorf("writing the inventory to be kept: %d bytes are over the limit of %d", data.Len(), maxPacked)
+		return nil, fmt.Errorf("writing the typeahead's snapshot: %d bytes are over the limit of %d", data.Len(), maxPacked)
 	}
 	return data.Bytes(), nil
 }
@@ -54,7 +54,7 @@ func packed(x *index) ([]byte, error) {
 func unpacked(data []byte) (listing, error) {
 	l, err := unpack(data)
 	if err != nil {
-		return listing{}, fmt.Errorf("reading the inventory that was kept: %w", err)
+		return listing{}, fmt.Errorf("reading the typeahead's snapshot: %w", err)
 	}
 	return l, nil
 }
@@ -70,7 +70,7 @@ func unpack(data []byte) (l listing, err error) {
 	case err != nil:
 		return l, err
 	case head.Format != format:
-		return l, fmt.Errorf("format %d is not known here", head.Format)
+		return l, fmt.Errorf("this build does not know format %d", head.Format)
 	}
 	known := centers{}
 	for range head.Servers {

@@ -77,7 +77,7 @@ func (i *Inventory) Search(ctx context.Context, query string, limit int) ([]canc
 	case err != nil && len(found) == 0 && len(known) == 0:
 		return nil, err
 	case err != nil:
-		i.log.Warn("asking SoftLayer for what the inventory does not know", "err", err)
+		i.log.Warn("asking SoftLayer for servers that the typeahead does not have", "err", err)
 	case len(found) == 0:
 		i.misses.note(query, asked)
 	}

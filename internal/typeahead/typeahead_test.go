@@ -21,7 +21,7 @@ func (b *books) filled(t *testing.T) *Inventory {
 	return i
 }
 
-func TestSoftLayerIsAskedForWhatIsNotKnownYetAndNothingElse(t *testing.T) {
+func TestSoftLayerIsAskedOnlyForUnknownServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: named("web-1.example.com", "web-2.example.com")}
@@ -53,7 +53,7 @@ func TestSoftLayerIsAskedForWhatIsNotKnownYetAndNothingElse(t *testing.T) {
 	})
 }
 
-func TestSoftLayersWordCountsWhereBothSpeakOfOneServer(t *testing.T) {
+func TestSoftLayersAnswerWinsOverTheSnapshot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: named("web-1.example.com")}
@@ -68,7 +68,7 @@ func TestSoftLayersWordCountsWhereBothSpeakOfOneServer(t *testing.T) {
 	})
 }
 
-func TestASoftLayerThatDoesNotAnswerTakesNothingAway(t *testing.T) {
+func TestSilentSoftLayerTakesNothingAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: named("web-1.example.com")}
@@ -88,7 +88,7 @@ func TestASoftLayerThatDoesNotAnswerTakesNothingAway(t *testing.T) {
 	})
 }
 
-func TestWhoTypesOnAfterNothingWasFoundAsksNoMore(t *testing.T) {
+func TestTypingOnAfterNothingFoundAsksNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: named("web-1.example.com")}

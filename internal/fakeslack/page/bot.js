@@ -27,7 +27,7 @@ export function drawBot(connected) {
 export function drawGone() {
   state("sandbox not running", false);
   toggle.hidden = true;
-  trouble("The sandbox does not answer: it has ended, or is busy. This page goes on when it is back.", "");
+  trouble("The sandbox does not answer: it has ended, or is busy. This page continues when the sandbox is back.", "");
 }
 
 const ended = () => `The bot is not running: it ended with exit code ${process.exit} at ${clock(process.since)}. Commands fail until it is started.`;

@@ -142,7 +142,7 @@ async function waitingFor(what, answer) {
 async function send(typed) {
   if (!typed.startsWith("/")) {
     const said = await post("say", { user: place.user, channel: channelID(), text: typed.trim() });
-    if (said.error) notice(`That could not be said (${said.error}).`);
+    if (said.error) notice(`That could not be posted (${said.error}).`);
     return;
   }
   const [, command, text] = typed.match(/^(\/\S*)\s*([\s\S]*?)\s*$/);
@@ -168,7 +168,7 @@ field("composer").addEventListener("submit", (event) => {
   if (!typed.trim() || !workspace) return;
   const unknown = unknownCommand(typed);
   if (unknown) {
-    notice(`${unknown} is not a valid command. The app has ${workspace.commands.join(", ")}. To say it as a message, put a space before it.`);
+    notice(`${unknown} is not a valid command. The app has ${workspace.commands.join(", ")}. To post this as a message, begin with a space.`);
     input.select();
     return;
   }

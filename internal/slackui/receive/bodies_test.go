@@ -119,7 +119,7 @@ func (h *holder) status() int {
 	return answer.StatusCode
 }
 
-func TestUnfinishedBodiesTakeBoundedMemoryAndHonestOnesAreServed(t *testing.T) {
+func TestUnfinishedBodiesTakeBoundedMemory(t *testing.T) {
 	t.Parallel()
 	const attackers = 100
 	f, m := patient(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) { return nil, nil }}, bodiesBytes)
@@ -150,7 +150,7 @@ func TestUnfinishedBodiesTakeBoundedMemoryAndHonestOnesAreServed(t *testing.T) {
 	assert.Equal(t, 200, status, "and while as many as may be stay")
 }
 
-func TestTheOldestUnfinishedBodyIsDroppedAndNotTheNewest(t *testing.T) {
+func TestOldestUnfinishedBodyIsDropped(t *testing.T) {
 	t.Parallel()
 	const size = 256 << 10
 	f, _ := patient(t, untouched(t), 3*size)

@@ -34,7 +34,7 @@ const (
 )
 
 var (
-	errBusy     = errors.New("too many requests are being worked")
+	errBusy     = errors.New("too many requests are in progress")
 	errStopping = errors.New("the bot is stopping")
 	errPanicked = errors.New("the handler panicked")
 )

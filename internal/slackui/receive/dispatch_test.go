@@ -50,7 +50,7 @@ func TestARequestGoesOnWhenSlackHangsUp(t *testing.T) {
 	require.NoError(t, d.Shutdown(t.Context()))
 }
 
-func TestAPanicIsLoggedWithItsStackAndTakesNothingWithIt(t *testing.T) {
+func TestPanicIsLoggedWithItsStackAndContained(t *testing.T) {
 	t.Parallel()
 	log, logged := slacktest.LogInto()
 	d := NewDispatcher(DispatcherOptions{Log: log, Handling: 1, Admitted: 1})
@@ -134,7 +134,7 @@ func TestACommandDeliveredAnewIsWorkedOnce(t *testing.T) {
 	}
 }
 
-func TestASubmissionDeliveredTwiceAtOnceGetsOneAnswer(t *testing.T) {
+func TestSubmissionDeliveredTwiceGetsOneAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		worked, answers := 0, make(chan string, 2)

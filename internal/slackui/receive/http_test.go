@@ -222,7 +222,7 @@ func TestTwinsOverHTTPGetOneAnswer(t *testing.T) {
 	assert.EqualValues(t, 1, worked.Load())
 }
 
-func TestAPanicIsAnswered500AndTheNextRequestIsServed(t *testing.T) {
+func TestPanicIsAnswered500AndServingContinues(t *testing.T) {
 	t.Parallel()
 	f := newFar(t, handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
 		if c.Text == "boom" {
@@ -237,7 +237,7 @@ func TestAPanicIsAnswered500AndTheNextRequestIsServed(t *testing.T) {
 	assert.Equal(t, 200, status)
 }
 
-func TestTwoHundredAtOnceAreBoundedAndAllAnswered(t *testing.T) {
+func TestTwoHundredRequestsAreBoundedAndAnswered(t *testing.T) {
 	t.Parallel()
 	var inside, most, worked atomic.Int32
 	full := make(chan struct{})

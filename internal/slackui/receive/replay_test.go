@@ -20,7 +20,7 @@ func counting(times *int) work {
 	}
 }
 
-func TestARepeatGetsTheStoredAnswerAndActsNoMore(t *testing.T) {
+func TestRepeatGetsTheStoredAnswer(t *testing.T) {
 	t.Parallel()
 	p, worked, now := newReplays[signature](), 0, time.Now()
 	reply, after, err := p.once(t.Context(), numbered(1), now, counting(&worked))
@@ -39,7 +39,7 @@ func TestARepeatGetsTheStoredAnswerAndActsNoMore(t *testing.T) {
 	assert.Equal(t, 2, worked, "another signature is another request")
 }
 
-func TestARepeatIsWorkedWhereTheFirstGaveNoAnswer(t *testing.T) {
+func TestRepeatIsHandledIfTheFirstFailed(t *testing.T) {
 	t.Parallel()
 	p, worked := newReplays[signature](), 0
 	_, _, err := p.once(t.Context(), numbered(1), time.Now(), func(context.Context) (Reply, After, error) { return nil, nil, errPanicked })

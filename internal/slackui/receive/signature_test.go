@@ -100,7 +100,7 @@ func TestVerifyWithoutSecretsAcceptsNothing(t *testing.T) {
 	require.ErrorIs(t, err, errUnverified)
 }
 
-func TestSignatureOfARepeatIsTheSameWhateverItsCase(t *testing.T) {
+func TestSignatureOfARepeatIgnoresCase(t *testing.T) {
 	t.Parallel()
 	now, body := time.Now(), []byte("x=1")
 	lower := signedHeader("s", now, body)

@@ -181,7 +181,7 @@ func (s *Socket) stand(c *connection) {
 	defer s.mu.Unlock()
 	s.heard = c.opened
 	s.standing = append(s.standing, c)
-	s.log.Info("connected to Slack by Socket Mode", "standing", len(s.standing), "wanted", s.expected)
+	s.log.Info("connected to Slack by Socket Mode", "connections", len(s.standing), "wanted", s.expected)
 }
 
 // end marks a connection to be replaced, and why; the first reason counts.

@@ -14,7 +14,7 @@ func (s *Socket) deliver(c *connection, e envelope) {
 	received := time.Now()
 	log := s.log.With("envelope", e.EnvelopeID, "type", e.Type, "retry", e.RetryAttempt)
 	if !c.begin() { // until the acknowledgement, not until the work after it
-		log.Info("leaving a delivery to the other connections: this one hangs up")
+		log.Info("leaving a delivery to the other connections: this one is closing")
 		return
 	}
 	job := func(ctx context.Context) (Reply, After, error) {

@@ -32,11 +32,11 @@ const (
 // Why a connection is replaced.
 var (
 	errLost    = errors.New("the connection was lost")
-	errLeave   = errors.New("asked to leave by Slack")
+	errLeave   = errors.New("Slack asked this connection to end")
 	errCrowded = errors.New("the app has more Socket Mode connections than the ten that Slack allows")
 	errQuiet   = errors.New("no envelope came for a long time")
 	errSuspect = errors.New("a delivery that was not acknowledged came on another connection")
-	errHungUp  = errors.New("the connection is not wanted any more")
+	errHungUp  = errors.New("the connection is no longer wanted")
 	// errBadToken: Slack does not take the app token, so trying again cannot help.
 	errBadToken = errors.New("the app token is refused")
 )
@@ -134,7 +134,7 @@ func (p *slot) pauseAfter(why error) (left time.Duration) {
 		left = backOff(p.failures, firstPause, longPause)
 		p.failures++
 	}
-	p.socket.log.Log(context.Background(), weight(why), "connecting by Socket Mode again", "err", why, "pause", left)
+	p.socket.log.Log(context.Background(), weight(why), "reconnecting by Socket Mode", "err", why, "pause", left)
 	return left
 }
 

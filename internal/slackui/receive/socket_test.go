@@ -25,7 +25,7 @@ import (
 	"cancel-server/internal/slackui/webapi"
 )
 
-func TestACommandBySocketIsAcknowledgedWithItsReply(t *testing.T) {
+func TestSocketCommandIsAcknowledgedWithItsReply(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var got Command
 		var after bool
@@ -92,7 +92,7 @@ func TestAnInteractionBySocket(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotAcknowledgedComesAgainAndIsWorked(t *testing.T) {
+func TestUnacknowledgedDeliveryIsHandledWhenRedelivered(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var times atomic.Int32
 		w := wire(t, wiring{}, func(*wired) Handler {
@@ -109,7 +109,7 @@ func TestWhatIsNotAcknowledgedComesAgainAndIsWorked(t *testing.T) {
 	})
 }
 
-func TestAnAcknowledgementTooLongForASocketIsNotSent(t *testing.T) {
+func TestTooLongAcknowledgementIsNotSent(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{}, func(*wired) Handler {
 			return handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
@@ -126,7 +126,7 @@ func TestAnAcknowledgementTooLongForASocketIsNotSent(t *testing.T) {
 	})
 }
 
-func TestTheSecondConnectionIsOpenedSomeTimeAfterTheFirst(t *testing.T) {
+func TestSecondConnectionOpensAfterTheFirst(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{}, replying("here"))
 		status := w.socket.Status()
@@ -141,7 +141,7 @@ func TestTheSecondConnectionIsOpenedSomeTimeAfterTheFirst(t *testing.T) {
 
 // What may befall one of two connections, or the only one, and how long it may take
 // until as many stand as are wanted.
-func TestWhateverBefallsAConnectionEachCommandGetsOneForm(t *testing.T) {
+func TestEachCommandGetsOneFormDespiteConnectionFaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		befalls string
@@ -220,7 +220,7 @@ func TestWhatIsInHandWhenAConnectionGoes(t *testing.T) {
 	}
 }
 
-func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
+func TestNextConnectionOpensBeforeTheLastCloses(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		const failures = 3
@@ -237,7 +237,7 @@ func TestTheNextConnectionStandsBeforeTheLastIsLetGo(t *testing.T) {
 	})
 }
 
-func TestAConnectionThatStoodIsReplacedAtOnceHoweverOften(t *testing.T) {
+func TestLostConnectionIsReplacedAtOnceEveryTime(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for range 10 {
@@ -264,7 +264,7 @@ func TestAConnectionWithoutPingsIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestADeliveryThatComesAgainShowsWhichConnectionIsDeaf(t *testing.T) {
+func TestRedeliveryShowsWhichConnectionIsDeaf(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{AckTimeout: time.Second}}, opening(t, nil))
 		w.both(t)
@@ -298,7 +298,7 @@ func TestAConnectionThatIsHeardIsNotRenewed(t *testing.T) {
 // apps.connections.open may be called about once a minute by all processes of an app
 // (docs.slack.dev/reference/methods/apps.connections.open), of which Slack lets ten
 // connections stand.
-func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
+func TestIdleBotRenewsConnectionsWithinSlacksLimit(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{PingInterval: 20 * time.Second}}, replying("here"))
 		w.both(t)
@@ -320,7 +320,7 @@ func TestABotThatNobodyUsesRenewsItsConnectionsWithinSlacksLimit(t *testing.T) {
 	})
 }
 
-func TestWhereTheAppHasTooManyConnectionsTheRestGoOn(t *testing.T) {
+func TestTooManyConnectionsLeaveTheRestWorking(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 1}}, opening(t, nil))
 		for range 10 {
@@ -359,7 +359,7 @@ func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	})
 }
 
-func TestAPlaceThatSlackCountsAMomentLongerIsTakenSoon(t *testing.T) {
+func TestConnectionSlackStillCountsIsReplacedSoon(t *testing.T) {
 	for lingering, most := range map[time.Duration]time.Duration{
 		500 * time.Millisecond: time.Second,
 		2 * time.Second:        3 * time.Second,
@@ -415,7 +415,7 @@ func (s *Socket) through(n *slacktest.Network) *Socket {
 	return s
 }
 
-func TestARateLimitedOpeningWaitsExactlyAsLongAsSlackAsks(t *testing.T) {
+func TestRateLimitedOpeningWaitsAsSlackAsks(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		const refusals = 8
 		w := wire(t, wiring{before: func(w *wired) {
@@ -435,7 +435,7 @@ func TestARateLimitedOpeningWaitsExactlyAsLongAsSlackAsks(t *testing.T) {
 	})
 }
 
-func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
+func TestConnectionTooManyIsClosedAndReopened(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		var wanted atomic.Int32
 		wanted.Store(2)
@@ -474,7 +474,7 @@ func TestTheConnectionTooManyIsHungUpAndOpenedAgain(t *testing.T) {
 	})
 }
 
-func TestTheConnectionThatDoesNotStandIsTheOneTooMany(t *testing.T) {
+func TestConnectionThatFailsIsTheOneTooMany(t *testing.T) {
 	t.Parallel()
 	for place := 1; place <= mostConnections; place++ {
 		t.Run(fmt.Sprint(place), func(t *testing.T) {
@@ -532,7 +532,7 @@ func TestHangingUpDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-func TestAnAcknowledgementThatSlackDoesNotTakeHasADeadline(t *testing.T) {
+func TestUntakenAcknowledgementHasADeadline(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		held := make(chan net.Conn, 1)
 		far := newPeer(t, func(conn *websocket.Conn) { held <- conn.NetConn() }) // and nobody reads
@@ -567,7 +567,7 @@ func TestATokenThatSlackRefusesEndsRun(t *testing.T) {
 	}
 }
 
-func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
+func TestUnreachableSlackIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{
 		fakeslack.FaultError503, fakeslack.FaultDropBefore, fakeslack.FaultHang, fakeslack.FaultFatalError, fakeslack.FaultInternalError,
@@ -596,7 +596,7 @@ func TestASlackThatIsDownIsTriedAgainAndAgain(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatNeverStandsIsNotTriedWithoutEnd(t *testing.T) {
+func TestConnectionThatNeverOpensBacksOff(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for time.Since(w.began) < 10*time.Minute {
@@ -671,7 +671,7 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 	return received, logged
 }
 
-func TestABlockOfTheFutureIsNoReasonToDropAnEnvelope(t *testing.T) {
+func TestUnknownBlockDropsNoEnvelope(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		require.Contains(t, submissionPayload, "a_block_of_the_future")
 		var got Interaction
@@ -682,7 +682,7 @@ func TestABlockOfTheFutureIsNoReasonToDropAnEnvelope(t *testing.T) {
 	})
 }
 
-func TestWhatTheBotDoesNotTakeIsAcknowledgedAndWhatIsBrokenIsNot(t *testing.T) {
+func TestUnwantedIsAcknowledgedAndBrokenIsNot(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		envelope     envelope

@@ -41,7 +41,7 @@ func TestViewCalls(t *testing.T) {
 	assert.Equal(t, "h1", calls[1].JSON["hash"])
 }
 
-func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
+func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		slacktest.AnswerJSON(`{"ok":true,"of":"`+c.Method+`"}`)(w, c)
@@ -64,7 +64,7 @@ func TestAnAnswerStaysItselfWhenTheNextOneIsRead(t *testing.T) {
 	}
 }
 
-func TestAuthTestNamesTheTokenInTheHeaderToo(t *testing.T) {
+func TestAuthTestSendsTheTokenInTheHeader(t *testing.T) {
 	t.Parallel()
 	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
 	who, err := clientOf(t, far).AuthTest(t.Context())

@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/slackui/slacktest"
 )
 
-func TestALimitHoldsBackItsMethodAndChannelUntilRetryAfterIsOver(t *testing.T) {
+func TestLimitPausesItsMethodUntilRetryAfter(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		l := newLimits()
 		calls := 0

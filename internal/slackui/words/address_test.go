@@ -44,12 +44,12 @@ func TestNoAddressOfSoftLayersReachesAChannel(t *testing.T) {
 
 func restored(r *cancellation.Request) { r.Recheck = cancellation.RecheckSettled }
 
-// TestARestoredRequestIsNotToldThatNothingIsFiled: its database may be older than a POST.
-func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
+// TestRestoredRequestNeverSaysNothingIsFiled: its database may be older than a POST.
+func TestRestoredRequestNeverSaysNothingIsFiled(t *testing.T) {
 	t.Parallel()
 	undo := func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }
 	for name, r := range map[string]cancellation.Request{
-		"waits for approval":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, restored),
+		"is waiting for approval":  slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, restored),
 		"was approved":             slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"), restored),
 		"waits to be filed":        slacktest.Request(cancellation.Scheduled, restored),
 		"is held up":               slacktest.Request(cancellation.Scheduled, slacktest.Because(cancellation.WhyWaiting, "rate limit"), restored),
@@ -58,7 +58,7 @@ func TestARestoredRequestIsNotToldThatNothingIsFiled(t *testing.T) {
 		for _, m := range []Message{testWords().Live(cancellation.Result, r), testWords().Live(cancellation.ApprovalCard, r)} {
 			for _, text := range []string{m.Text, slacktest.TextIn(t, m.Blocks[0])} {
 				assert.NotContains(t, text, "othing is filed", name)
-				assert.Contains(t, text, "No ticket of this request is known.", name)
+				assert.Contains(t, text, "No ticket is known for this request.", name)
 			}
 		}
 		assert.NotContains(t, recordedWords(r), "othing is filed", name)

@@ -7,7 +7,7 @@ import (
 )
 
 // PeopleUnread is for a person whom Slack has not described yet.
-const PeopleUnread = "Slack did not say in time who you are: try again."
+const PeopleUnread = "Slack did not say in time who you are. Try again."
 
 // ServersInMessage is what is looked up for a shortcut on a message.
 const ServersInMessage = "the servers in this message"
@@ -18,28 +18,28 @@ func (w Writer) Help() Message {
 	return message(
 		line{bold("Ask SoftLayer to cancel a bare-metal server")},
 		line{bold(name), plain(" opens a form: choose the server, read its card, say why, type its name.")},
-		line{bold(name + " NAME"), plain(", or an id or an IP address, opens it with that server chosen.")},
-		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets it go on: for anyone who may approve.")},
-		line{bold(name + " help"), plain(" shows this to you alone.")},
-		line{bold("Cancel this server…"), plain(" in a message's menu looks for servers in that message, and answers in its thread. In Slack's own menu of shortcuts it opens the form anywhere, and answers you alone.")},
-		sentence("Nothing is filed before you press the button in the form. The result, with the ticket, comes to the channel where you typed."),
-		sentence("A server is not gone at once: it runs until its next bill date, or the one after if SoftLayer's cut-off has passed, and then its drives are wiped. To stop it, update the ticket in time."),
+		line{bold(name + " NAME"), plain(" opens the form with that server chosen. An id or an IP address works too.")},
+		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets filing go on. Anyone who may approve can do both.")},
+		line{bold(name + " help"), plain(" shows this text. Only you see it.")},
+		line{bold("Cancel this server…"), plain(" in a message's menu finds the servers that the message names, and posts the result in its thread. In Slack's own menu of shortcuts, it opens the form anywhere and sends the result only to you.")},
+		sentence("Nothing is filed until you press Request cancellation. The result, with its ticket, is posted in the channel where you typed."),
+		sentence("A server does not go at once. It runs until its next bill date, or until the one after if SoftLayer's cut-off has passed; then its drives are wiped. To stop a cancellation, update its ticket in time."),
 	)
 }
 
 // NotOpened says that Slack did not take the form.
 func (w Writer) NotOpened() Message {
-	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack did not take the form. Type " + w.Command + " again.")})
+	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack refused the form. Type " + w.Command + " again.")})
 }
 
 // OpeningUnclear says that the form may have opened or not.
 func (w Writer) OpeningUnclear() Message {
-	return message(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or it does not fill, type " + w.Command + " again.")})
+	return message(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or the form stays empty, type " + w.Command + " again.")})
 }
 
 // CannotAskAgain says that a request's button "Ask again" opens nothing.
 func (w Writer) CannotAskAgain() Message {
-	return message(line{bold("Nothing was filed."), plain(" This request cannot be asked again from here. Type " + w.Command + ".")})
+	return message(line{bold("Nothing was filed."), plain(" This request cannot be asked for again from here. Type " + w.Command + " instead.")})
 }
 
 // MayNotAsk says that somebody may not ask for anything, and, where they may approve, what
@@ -51,8 +51,8 @@ func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 		sentence("Rule " + displayed(d.Rule)),
 	}
 	if approver {
-		lines = append(lines, sentence("You can approve what others ask for: press Approve or Decline at a request that waits, "+
-			"in its channel or in your direct messages. "+w.Command+" help says what else there is."))
+		lines = append(lines, sentence("You can approve what others ask for: press Approve or Decline on a waiting request, "+
+			"in its channel or in your direct messages. Type "+w.Command+" help for everything else."))
 	}
 	return message(lines...)
 }

@@ -131,14 +131,14 @@ func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack
 
 func withdrawing(r cancellation.Request, action, text string) *slack.ButtonBlockElement {
 	return asking(button(r, action, text, slack.StyleDefault), text+" this request?",
-		fmt.Sprintf("%s stays, and nothing is filed for it. It can be asked for again.", ServerName(r)), text, "Leave it")
+		fmt.Sprintf("%s stays, and nothing is filed for this request. You can ask for the server again.", ServerName(r)), text, "Leave it")
 }
 
 func approveQuestion(r cancellation.Request) string {
 	card := r.Submission.Card
 	when := "When it goes"
 	if on := goneOn(card.End()); on != nil {
-		when = "Gone on " + on.text() + ". Then"
+		when = "Due to end on " + on.text() + ". Then"
 	}
-	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing only SoftLayer can stop it.", Cut(ServerName(r), 120), card.Server.ID, when)
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing, only SoftLayer can stop it.", Cut(ServerName(r), 100), card.Server.ID, when)
 }

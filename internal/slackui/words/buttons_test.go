@@ -14,13 +14,13 @@ import (
 	"cancel-server/internal/slackui/slacktest"
 )
 
-func TestWhoWasToldThatItWillBeFiledIsToldWhyItWaitsAgain(t *testing.T) {
+func TestRequesterLearnsWhyTheRequestWaitsAgain(t *testing.T) {
 	t.Parallel()
 	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.Because(cancellation.WhyTooFew, ""))
 	for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.ApprovalCard, cancellation.Direct(r.Submission.By.ID)} {
 		m := testWords().Live(kind, r)
 		said := slacktest.TextIn(t, m.Blocks)
-		assert.Contains(t, said, "It waits again", kind)
+		assert.Contains(t, said, "The request waits again", kind)
 		assert.NotContains(t, said, "could be shown this", "their message is not owed to others being out of reach: %s", kind)
 		require.NoError(t, slacktest.NewJudge(t).Post(m.Text, m.Blocks))
 	}
@@ -31,10 +31,10 @@ func TestWhoLeavesAServerIsNamed(t *testing.T) {
 	m := testWords().Result(slacktest.Request(cancellation.Withdrawn, slacktest.Because("", "looked twice"), slacktest.EndedBy("U8")))
 	assert.Contains(t, m.Text, "Withdrawn by <@U8>")
 	assert.Contains(t, m.Text, "They looked: there is no ticket, and none is wanted. “looked twice”")
-	assert.NotContains(t, m.Text, "Whoever runs this bot")
+	assert.NotContains(t, m.Text, "Somebody who runs this bot")
 }
 
-func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
+func TestTypedCodeIsQuoted(t *testing.T) {
 	t.Parallel()
 	r, err := slacktest.Request(cancellation.Stuck, slacktest.EndedBy("U8")).Move(cancellation.Withdrawn, cancellation.ByPerson, cancellation.Reason{Detail: string(cancellation.WhyTakenOver)})
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestWhoTypesAWordOfTheBotsIsQuoted(t *testing.T) {
 	assert.Contains(t, testWords().Result(r).Text, "Taken over by <@U8>")
 }
 
-func TestAskAgainStandsUnderWhatTheServerCausedAlone(t *testing.T) {
+func TestAskAgainIsOfferedOnlyAfterServerChanges(t *testing.T) {
 	t.Parallel()
 	for why, want := range map[cancellation.Reason]bool{
 		{Code: cancellation.WhyChanged, Detail: "name"}:              true,
@@ -82,7 +82,7 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }
 
-func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
+func TestTicketOfAnOpenRequestIsLinkedOnce(t *testing.T) {
 	t.Parallel()
 	ticket := cancellation.TicketID{ID: 153572280}
 	server := slacktest.DBServer()
@@ -95,7 +95,7 @@ func TestTheTicketOfAStandingRequestIsLinkedOnce(t *testing.T) {
 	}
 	assert.Equal(t, 1, strings.Count(shown(), "⛔"))
 	assert.Equal(t, 1, strings.Count(shown(), `"url":"https://cloud.ibm.com/unifiedsupport/cases"`))
-	assert.Contains(t, shown(), "request 7F3K-2QXD")
+	assert.Contains(t, shown(), "Request 7F3K-2QXD")
 	card.Standing.Ticket.ID++
 	assert.Equal(t, 2, strings.Count(shown(), "⛔"), "another ticket is told of too")
 }

@@ -30,7 +30,7 @@ func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack
 		return []slack.Block{block(id+":blocked", lines...)}
 	}
 	if s := c.Standing; s != nil && s.State == cancellation.Pending {
-		lines = append(lines, sentence(fmt.Sprintf("⏳ %s asked already; request %s waits for approval. Who may cancel alone takes its place by asking here; others cannot.", whose(s.By), s.Ref)))
+		lines = append(lines, sentence(fmt.Sprintf("⏳ %s already asked; request %s is waiting for approval. If you can cancel without approval, asking here replaces that request. Otherwise nothing new is filed.", whose(s.By), s.Ref)))
 	}
 	lines = append(lines, consequences(c, "they stay, unless you tick below that they go too")...)
 	return []slack.Block{block(id, lines...)}
@@ -125,7 +125,7 @@ func costLines(c cancellation.Card) []line {
 	next := calendar(b.NextBillDate)
 	first = append(first, plain(" Next bill date "), bold(next), plain("."))
 	if next != day(end.Date) {
-		first = append(first, plain(" Its cut-off has passed."))
+		first = append(first, plain(" The cut-off for that date has passed."))
 	}
 	lines := append([]line{first}, goneLine(end)...)
 	if end.Or.IsZero() {
@@ -284,22 +284,22 @@ func ourTicket(c cancellation.Card) bool {
 func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 	switch {
 	case b == cancellation.BlockedByTicket && c.Server.OpenTicket != nil:
-		return ticketName(*c.Server.OpenTicket) + " stands already"
+		return ticketName(*c.Server.OpenTicket) + " is already open"
 	case b == cancellation.BlockedByTransaction && c.Server.Transaction != "":
-		return "a transaction is running (" + displayed(c.Server.Transaction) + "); try again when it is over"
+		return "a transaction is running (" + displayed(c.Server.Transaction) + "); try again when it has ended"
 	case b == cancellation.BlockedByRequest && c.Standing != nil:
-		said := fmt.Sprintf("%s asked already; request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
+		said := fmt.Sprintf("%s already asked. Request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
 		if known := c.Standing.Known; !known.IsZero() {
-			said += ". SoftLayer shows that it has ended; one look is not enough to be sure. Look again after " + instant(known)
+			said += ". SoftLayer shows that this request has ended, but one look is not enough to be sure. Open this form again after " + instant(known)
 		}
 		return said
 	case b == cancellation.BlockedByContract && c.Server.Billing != nil:
 		if date := calendar(c.Server.Billing.ContractEnd); date != "" {
-			return "it is on a contract term until " + date + ", which cannot be cancelled"
+			return "its contract runs until " + date + ", and a server under contract cannot be cancelled"
 		}
 	case b == cancellation.BlockedByPending && c.Server.Billing != nil:
 		if date := calendar(c.Server.Billing.CancellationDate); date != "" {
-			return "its cancellation is on the books already, for " + date
+			return "SoftLayer has already recorded its cancellation, for " + date
 		}
 	}
 	return blockerWords(b)
@@ -309,21 +309,21 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 func blockerWords(b cancellation.Blocker) string {
 	switch b {
 	case cancellation.BlockedByTicket:
-		return "a cancellation ticket stands already"
+		return "a cancellation ticket is already open"
 	case cancellation.BlockedByTransaction:
 		return "a transaction is running on it"
 	case cancellation.BlockedByNoBilling:
-		return "SoftLayer has no billing item for it, or this key may not see it"
+		return "SoftLayer shows this key no billing item for the server"
 	case cancellation.BlockedByPending:
-		return "its cancellation is on the books already"
+		return "SoftLayer has already recorded its cancellation"
 	case cancellation.BlockedByContract:
-		return "it is on a contract term, which cannot be cancelled"
+		return "it is under contract, and a server under contract cannot be cancelled"
 	case cancellation.BlockedByNotAllowed:
-		return "SoftLayer does not let its billing item be cancelled; a contract may still run"
+		return "SoftLayer does not let its billing item be cancelled; it may still be under contract"
 	case cancellation.BlockedByDisconnection:
-		return "SoftLayer blocks its cancellation because it is disconnected"
+		return "SoftLayer blocks its cancellation because its network is disconnected"
 	case cancellation.BlockedByRequest:
-		return "another request for it stands"
+		return "another request for this server is open"
 	}
 	return displayed(string(b))
 }

@@ -25,13 +25,13 @@ const (
 // DeclineForm asks why a request is declined.
 func DeclineForm(r cancellation.Request) View {
 	return clickForm(r, DeclineCallback, "Decline a request", "Decline",
-		"Its requester and the channel read why. Nothing is filed, and the server stays.", whyInput("Why not?"))
+		"The requester and the channel will read your reason. Nothing is filed, and the server stays.", whyInput("Why do you decline?"))
 }
 
 // LeaveForm asks how somebody knows that there is no ticket and that none is wanted.
 func LeaveForm(r cancellation.Request) View {
 	form := clickForm(r, LeaveCallback, "Leave the server", "Leave it",
-		"There is no ticket, and none is wanted: the request ends and nothing is sent.", whyInput("How do you know?"))
+		"Choose this if there is no ticket and the server should stay. The request then ends, and nothing is sent.", whyInput("How do you know that there is no ticket?"))
 	form.PrivateMetadata = stuckAs(r)
 	return form
 }
@@ -41,8 +41,8 @@ func FoundForm(r cancellation.Request) View {
 	number := slack.NewPlainTextInputBlockElement(plainText("153572280"), TicketAction)
 	number.MaxLength = 20
 	return clickForm(r, FoundCallback, "There is a ticket", "Record it",
-		"The ticket is read, and must be about this server.",
-		slack.NewInputBlock(TicketBlock, plainText("The ticket's id, a number"), nil, number), whyInput("How did you find it?"))
+		"The bot reads this ticket and checks that it is about this server.",
+		slack.NewInputBlock(TicketBlock, plainText("The ticket's id, a number"), nil, number), whyInput("How did you find the ticket?"))
 }
 
 func clickForm(r cancellation.Request, callback, title, submit, says string, fields ...slack.Block) View {

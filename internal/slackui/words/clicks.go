@@ -18,22 +18,22 @@ func nothingOpened(why string) Message {
 
 // PressUnread says that a press came without its trigger.
 func PressUnread() Message {
-	return notRecorded("Slack sent this press without its trigger: press again.")
+	return notRecorded("Slack did not send all of this press. Press again.")
 }
 
 // ButtonUnknown says that this build does not know a button.
 func ButtonUnknown() Message {
-	return message(sentence("This button is of another version of the bot. Nothing was done."))
+	return message(sentence("Nothing was done. This button belongs to another version of the bot."))
 }
 
 // NoneUnread says that a button about a stuck request is of another build.
 func (w Writer) NoneUnread() Message {
-	return notRecorded("This button is of another version of the bot: ask " + w.contact() + " to run bot resolve.")
+	return notRecorded("This button belongs to another version of the bot. Ask " + w.contact() + " to run bot resolve.")
 }
 
 // FormUnread says that a button's form is of another build.
 func FormUnread() Message {
-	return notRecorded("This form is of another version of the bot: close it and press the button again.")
+	return notRecorded("This form belongs to another version of the bot. Close the form and press the button again.")
 }
 
 // NothingOpenedUnread says that nobody knows yet who pressed a button.
@@ -45,14 +45,16 @@ func NothingOpenedRefused(d authz.Decision) Message {
 }
 
 // NothingOpenedFailed says that Slack did not open a button's form.
-func NothingOpenedFailed() Message { return nothingOpened("Slack did not take it: press again.") }
+func NothingOpenedFailed() Message {
+	return nothingOpened("Slack refused or did not answer. Press again.")
+}
 
 // TicketUnread says that nothing but a person's word shows what a ticket is about, and who can
 // record it all the same.
 func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Message {
 	pending := ""
 	if errors.Is(err, cancellation.ErrSomeTicket) {
-		pending = " A cancellation of this server is pending, which does not show by which ticket."
+		pending = " A cancellation of this server is pending, but SoftLayer does not show by which ticket."
 	}
 	return notRecorded(fmt.Sprintf("This key cannot read ticket %d.%s Ask %s to run: bot resolve %s filed %d --unseen --why …",
 		ticket, pending, w.contact(), r.Ref.Short(), ticket))
@@ -63,13 +65,13 @@ func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Me
 func Clicked(c cancellation.Click, err error, verb string) Message {
 	switch lost, unclear := errors.AsType[*cancellation.UnclearError](err); {
 	case unclear:
-		return message(line{bold("We cannot tell whether this was recorded."), plain(" Look at the message in a minute · ref " + lost.Ref.Short())})
+		return message(line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's message in a minute · ref " + lost.Ref.Short())})
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return notRecorded("Slack did not say in time who you are and which groups you are in: press again.")
+		return notRecorded("Slack did not say in time who you are and which groups you are in. Press again.")
 	case errors.Is(err, cancellation.ErrNoRequest):
 		return notRecorded("There is no such request.")
 	case err != nil:
-		return notRecorded(ended(clickError(err)) + " Try again; if it stays so, tell whoever runs this bot.")
+		return notRecorded(capital(ended(clickError(err))) + " Try again. If that fails too, tell the people who run this bot.")
 	}
 	r := c.Request
 	about := ServerName(r) + " · ref " + r.Ref.Short()
@@ -78,9 +80,9 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 		return notRecorded("You may not " + verb + " this: " + ended(displayed(c.Decision.Reason)) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
 	case cancellation.ClickRepeated:
 		if r.State == cancellation.Pending {
-			return message(sentence("You approved this already; another person has to. " + about))
+			return message(sentence("You already approved this request. Another person has to approve too. " + about))
 		}
-		return message(sentence("You did this already: it is recorded. By now: " + ended(standingWords(r.State)) + " " + about))
+		return message(sentence("You already did this, and it was recorded. The request is now: " + ended(standingWords(r.State)) + " " + about))
 	case cancellation.ClickLate:
 		return message(sentence(tooLate(r, verb) + " " + about))
 	case cancellation.ClickDone:
@@ -92,9 +94,9 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 func tooLate(r cancellation.Request, verb string) string {
 	switch {
 	case r.State == cancellation.Pending && verb == "approve":
-		return "Too late: the time for approving it was over at " + instant(r.ExpiresAt) + ". Nothing was changed."
+		return "Too late: the time to approve this request ended at " + instant(r.ExpiresAt) + ". Nothing was changed."
 	case r.State == cancellation.Stuck:
-		return "Nothing was changed: it was sent once more since this message was shown, and needs a person again. Look once more."
+		return "Nothing was changed. Since this message was shown, the request was sent once more, and now it needs a person again. Look again."
 	}
 	return "Too late: " + ended(standingWords(r.State)) + " Nothing was changed."
 }
@@ -109,15 +111,15 @@ func clickError(err error) string {
 		}
 	}
 	if underWay, is := errors.AsType[*cancellation.UnderWayError](err); is {
-		return "It may still be on its way to SoftLayer until " + instant(underWay.Until) + "."
+		return "the request may still be on its way to SoftLayer until " + instant(underWay.Until) + "."
 	}
-	return "the bot could not do it now"
+	return "the bot could not do this now"
 }
 
 // Checked says what became of "Check now".
 func Checked(c cancellation.Click, err error) Message {
 	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
-		return message(sentence("SoftLayer's books were read just now and still do not show it for sure. Nothing was changed. " + ServerName(c.Request)))
+		return message(sentence("Nothing was changed. SoftLayer's records were read just now, and still do not show for certain whether there is a ticket. " + ServerName(c.Request)))
 	}
 	return Clicked(c, err, "settle")
 }

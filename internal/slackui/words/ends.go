@@ -6,7 +6,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// goneOn is the date on which a server goes, behind "gone on" or "until": with what that
+// goneOn is the date on which a server goes, behind "due to end on" or "until": with what that
 // depends on before it is filed, and both dates where nobody can tell. It is empty where
 // the bill date is not visible.
 func goneOn(e cancellation.End) line {
@@ -28,10 +28,10 @@ func goneLine(e cancellation.End) []line {
 	if e.Date.IsZero() {
 		return nil
 	}
-	return []line{append(append(line{plain("The server is gone on ")}, goneOn(e)...), plain("."))}
+	return []line{append(append(line{plain("The server is due to end on ")}, goneOn(e)...), plain("."))}
 }
 
-// day is a date of SoftLayer's as its books have it, whatever the reader's offset.
+// day is a date in SoftLayer's own offset, whatever the reader's offset is.
 func day(at time.Time) string { return at.Format("Mon 2 Jan 2006") }
 
 // minute is a moment of SoftLayer's: a cut-off at 00:00 is over when its day begins.
@@ -39,8 +39,8 @@ func minute(at time.Time) string { return at.Format("Mon 2 Jan 2006, 15:04") }
 
 func inZone(at time.Time) string { return " (" + zoneOf(at) + ")" }
 
-// zoneOf names the offset of a date as SoftLayer gave it: its books are kept in
-// Dallas, five or six hours behind UTC.
+// zoneOf names the offset of a date as SoftLayer gave it. SoftLayer gives Dallas time, five or
+// six hours behind UTC.
 func zoneOf(at time.Time) string {
 	switch _, offset := at.Zone(); offset {
 	case -5 * 3600, -6 * 3600:

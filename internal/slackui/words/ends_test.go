@@ -17,7 +17,7 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		cutoff string
 		read   time.Duration // after noon of 22 Nov
-		waits  string        // behind "gone on"
+		waits  string        // behind "due to end on"
 		sent   time.Duration
 		filed  string // behind "billed until"
 		stop   string
@@ -59,7 +59,7 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 				"the details":              slacktest.TextIn(t, w.Details(r)),
 				"the question of a button": approveQuestion(r),
 			} {
-				assert.Regexp(t, "[gG]one on "+regexp.QuoteMeta(c.waits), text, where)
+				assert.Regexp(t, "[dD]ue to end on "+regexp.QuoteMeta(c.waits), text, where)
 				assert.NotContains(t, text, "month later", where)
 				assert.NotContains(t, text, "before the cut-off", where)
 			}

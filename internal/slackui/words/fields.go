@@ -11,21 +11,21 @@ const (
 	ChooseServer     = "Choose a server from the list. Nothing was filed."
 	TickWarnings     = "Tick each of these, or keep the server. Nothing was filed."
 	ContentTooLong   = "At most 3,000 characters."
-	NobodyNotified   = "This needs the approval of other people, and here nobody would be shown it. Nothing was filed: ask again in a channel that this bot is in."
-	NotEnoughPeople  = "This needs the approval of other people, and by the policy there are not enough who could give it. Nothing was filed: whoever runs this bot can say more."
-	SubmitterUnread  = "Slack did not say in time who you are and which groups you are in. This try was not recorded: try again."
-	NotWritten       = "This try was not recorded: the bot could not write it down. Try again; if it stays so, tell whoever runs this bot."
-	CardNotKept      = "The server's card could not be kept. Nothing was filed: press Request cancellation once more."
-	WhyMissing       = "Say why: people read it."
+	NobodyNotified   = "Nothing was filed. This needs the approval of other people, and nobody who may approve would see the request here. Ask again in a channel that this bot is in."
+	NotEnoughPeople  = "Nothing was filed. This needs the approval of other people, and the policy does not let enough people approve. The people who run this bot can say more."
+	SubmitterUnread  = "This try was not recorded. Slack did not say in time who you are and which groups you are in. Try again."
+	NotWritten       = "This try was not recorded: the bot could not save it. Try again. If that fails too, tell the people who run this bot."
+	CardNotKept      = "Nothing was filed. The server's card could not be saved. Press Request cancellation again."
+	WhyMissing       = "Say why. People will read your reason."
 	TicketNotANumber = "The ticket's id is a number, like 153572280."
 )
 
 // What stands in a form about its card.
 const (
-	CardJustRead     = "This card was read just now. Nothing was filed: check it, and press Request cancellation once more."
-	ChosenNotKept    = "The server's card could not be kept. Choose again."
+	CardJustRead     = "Nothing was filed. This card was read just now: check it, then press Request cancellation again."
+	ChosenNotKept    = "The server's card could not be saved. Choose the server again."
 	nothingWasFiled  = " Nothing was filed."
-	keptWhatYouTyped = " Nothing was filed, and what you typed is kept: press Request cancellation once more."
+	keptWhatYouTyped = " Nothing was filed, and what you typed is kept. Press Request cancellation again."
 )
 
 // Unseen is the field's error for somebody who is shown no server.
@@ -40,7 +40,9 @@ func Blocked(c cancellation.Card, b cancellation.Blocker) string {
 }
 
 // ChosenUnread says why a server that was chosen has no card.
-func ChosenUnread(err error) string { return lookFailed(err) + " Choose again, or another one." }
+func ChosenUnread(err error) string {
+	return lookFailed(err) + " Choose the server again, or choose another."
+}
 
 // SubmittedUnread says why a server that was submitted has no card.
 func SubmittedUnread(err error) string { return lookFailed(err) + keptWhatYouTyped }
@@ -50,7 +52,7 @@ func lookFailed(err error) string {
 	vanished, is := errors.AsType[*cancellation.VanishedError](err)
 	switch {
 	case is:
-		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether it is gone is known after " + instant(vanished.Known) + "."
+		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether the server is gone will be known after " + instant(vanished.Known) + "."
 	case errors.Is(err, cancellation.ErrServerNotFound):
 		return "SoftLayer has no such server, or this key may not see it."
 	}
@@ -66,15 +68,15 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 		case cancellation.ProblemReason:
 			found[ReasonBlock] = "Choose one of the ten reasons."
 		case cancellation.ProblemContentEmpty:
-			found[ContentBlock] = "Say what ran here and why it can go: SoftLayer takes no empty text."
+			found[ContentBlock] = "Say what ran here and why it can go: SoftLayer does not take an empty text."
 		case cancellation.ProblemContentLong:
 			found[ContentBlock] = ContentTooLong
 		case cancellation.ProblemAssociated:
 			found[ServerBlock] = "This card showed no associated items that could go too. Choose the server again."
 		case cancellation.ProblemConfirmation:
-			found[confirm] = "This is not the name of the server on the card: " + displayed(s.Card.Server.FQDN)
+			found[confirm] = "Type " + displayed(s.Card.Server.FQDN) + ": that is the server on the card."
 		case cancellation.ProblemShortName:
-			found[confirm] = "Another server may have this short name too. Type all of it: " + displayed(s.Card.Server.FQDN)
+			found[confirm] = "Type " + displayed(s.Card.Server.FQDN) + ": another server may have this short name too."
 		}
 	}
 	return found

@@ -30,7 +30,7 @@ func AskUnfreeze(stands cancellation.Freeze, why string) Message {
 	end := slack.NewButtonBlockElement(UnfreezeAction, freezeAs(stands, why), plainText("Let filing go on"))
 	end.Style = slack.StylePrimary
 	m := message(frozenBy(stands, displayed),
-		sentence("The button ends this freeze and no other. What waited is then filed within half a minute, with every check."))
+		sentence("The button ends this freeze and no other. Waiting requests are then filed within half a minute, after all checks."))
 	m.Blocks = append(m.Blocks, slack.NewActionBlock("freeze", end))
 	return m
 }
@@ -53,23 +53,23 @@ func nothingChanged(why ...run) line {
 
 // UnfreezeUnread says that the button that ends a freeze cannot be read.
 func (w Writer) UnfreezeUnread() Message {
-	return message(nothingChanged(plain(" This button cannot be read: type " + w.Command + " " + UnfreezeCommand + " WHY again.")))
+	return message(nothingChanged(plain(" This button cannot be read. Type " + w.Command + " " + UnfreezeCommand + " WHY again.")))
 }
 
 // FilingGoesOn says that a freeze has ended.
 func FilingGoesOn() Message {
-	return message(line{bold("Filing goes on."), plain(" What waited is filed within half a minute, with every check.")})
+	return message(line{bold("Filing goes on."), plain(" Waiting requests are filed within half a minute, after all checks.")})
 }
 
 // Frozen says that filing is frozen now, and what may be under way.
 func (w Writer) Frozen(underWay []cancellation.Request) Message {
-	lines := []line{{bold("Filing is frozen."), plain(" No request is sent from now on; what is accepted meanwhile waits. " + w.Command + " unfreeze WHY lets it go on.")}}
+	lines := []line{{bold("Filing is frozen."), plain(" From now on no request is sent; requests that are accepted meanwhile wait. " + w.Command + " unfreeze WHY lets filing go on.")}}
 	if len(underWay) == 0 {
-		return message(append(lines, sentence("Nothing was under way."))...)
+		return message(append(lines, sentence("No request was under way."))...)
 	}
-	lines = append(lines, sentence(fmt.Sprintf("%d may be under way already, and not stopped by this:", len(underWay))))
+	lines = append(lines, sentence(fmt.Sprintf("Perhaps already under way, and not stopped by the freeze: %d.", len(underWay))))
 	for _, r := range underWay[:min(len(underWay), mostListed)] {
-		lines = append(lines, sentence(fmt.Sprintf("%s · ref %s · nothing more of it is sent after %s", ServerName(r), r.Ref.Short(), instant(r.NotAfter))))
+		lines = append(lines, sentence(fmt.Sprintf("%s · ref %s · will not be sent after %s", ServerName(r), r.Ref.Short(), instant(r.NotAfter))))
 	}
 	return message(lines...)
 }
@@ -91,11 +91,11 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 	word := OrderCommand(order)
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
-		return message(nothingChanged(plain(" Say why: " + w.Command + " " + word + " WHY")))
+		return message(nothingChanged(plain(" Say why: type " + w.Command + " " + word + " WHY.")))
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return message(nothingChanged(plain(" Slack did not say in time who you are and which groups you are in: try again, or run bot " + word + ".")))
+		return message(nothingChanged(plain(" Slack did not say in time who you are and which groups you are in. Try again, or ask " + w.contact() + " to run bot " + word + ".")))
 	case err != nil:
-		return message(line{bold("It is not known whether that was recorded."), plain(" Try again, or run bot " + word + ".")})
+		return message(line{bold("We cannot tell whether that was recorded."), plain(" Try again, or ask " + w.contact() + " to run bot " + word + ".")})
 	case click.Kind == cancellation.ClickRefused:
 		refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
 		if click.Decision.Rule == authz.RuleDefaultDeny {
@@ -103,9 +103,9 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 		}
 		return message(refused, sentence("Rule "+displayed(click.Decision.Rule)))
 	case click.Kind == cancellation.ClickRepeated:
-		return message(nothingChanged(plain(" This was carried out before.")), orderStands(click.Stands))
+		return message(nothingChanged(plain(" This order was carried out before.")), orderStands(click.Stands))
 	case click.Kind == cancellation.ClickLate:
-		return message(nothingChanged(plain(" The freeze that this button ends is over.")), orderStands(click.Stands))
+		return message(nothingChanged(plain(" The freeze that this button ends is already over.")), orderStands(click.Stands))
 	}
 	return Message{}
 }

@@ -60,8 +60,8 @@ var complete = []string{"form.card-items", "approvals.card", "messages.filed"}
 
 func sent(m Message) map[string]any { return map[string]any{"text": m.Text, "blocks": m.Blocks} }
 
-// TestEveryScreenIsAsItStandsInItsGoldenFile fails for a golden that no test makes as well.
-func TestEveryScreenIsAsItStandsInItsGoldenFile(t *testing.T) {
+// TestEveryScreenMatchesItsGoldenFile fails for a golden that no test makes as well.
+func TestEveryScreenMatchesItsGoldenFile(t *testing.T) {
 	t.Parallel()
 	all, made := screens(t), make(map[string]string)
 	for archive, sent := range all {
@@ -291,7 +291,7 @@ func TestARefusedPolicyMentionsNobody(t *testing.T) {
 	assert.NotContains(t, testWords().PolicyRefused(goldenProblems()["policy-refused"]).Text, "<!channel>")
 }
 
-func TestARequestThatCannotBeReadIsToldByItsReference(t *testing.T) {
+func TestUnreadableRequestIsNamedByItsReference(t *testing.T) {
 	t.Parallel()
 	judge := slacktest.NewJudge(t)
 	r := cancellation.Request{Ref: slacktest.Ref, State: cancellation.Stuck, Why: cancellation.Reason{Code: cancellation.WhyPoison, Detail: "not JSON"}}

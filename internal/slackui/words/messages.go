@@ -32,14 +32,14 @@ func (w Writer) Result(r cancellation.Request) Message {
 // Alarm notifies operators of a request that takes too long. It is not edited later.
 func (w Writer) Alarm(r cancellation.Request) Message {
 	ref := r.Ref.Short()
-	now := "Its result could not be shown where it was asked for: " + standingWords(r.State) + "."
+	now := "The result could not be posted where the request was made: " + standingWords(r.State) + "."
 	switch r.State {
 	case cancellation.Filing:
-		now = "It is being filed, and nothing has come of that yet."
+		now = "The request is being filed, and there is no result yet."
 	case cancellation.Unknown:
-		now = "The answer was lost, and SoftLayer's books have not settled it yet. Please do not cancel it by hand meanwhile."
+		now = "The answer was lost, and SoftLayer's records do not show yet whether there is a ticket. Please do not cancel it by hand meanwhile."
 	case cancellation.Stuck:
-		now = "It needs a person. " + stuckWhy(r) + " Say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+		now = "The request needs a person. " + stuckWhy(r) + " Say what you found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
 	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
 }
@@ -62,7 +62,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 		return []line{
 			head("☑️ Already requested: " + ServerName(r)),
 			{w.ticket(r.Ticket)},
-			sentence("Somebody else's cancellation ticket stands. Nothing new was filed."), askedBy(r), foot(r),
+			sentence("Somebody else's cancellation ticket is already open. Nothing new was filed."), askedBy(r), foot(r),
 		}
 	case cancellation.Denied:
 		return []line{
@@ -77,7 +77,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 	case cancellation.Expired:
 		return []line{
 			head("⌛ Nobody answered: " + ServerName(r) + " stays."),
-			sentence("Too few people approved in time. Nothing was filed; ask again if it should still go."), askedBy(r), foot(r),
+			sentence("Too few people approved in time. Nothing was filed. If the server should still go, ask again."), askedBy(r), foot(r),
 		}
 	case cancellation.Rejected:
 		stays := " stays."
@@ -86,7 +86,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 		}
 		return []line{
 			head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
-			sentence("If it should still go, ask again: the card is then read anew."), askedBy(r), foot(r),
+			sentence("If the server should still go, ask again: its card is then read again."), askedBy(r), foot(r),
 		}
 	case cancellation.Stuck:
 		return w.stuck(r)
@@ -156,13 +156,13 @@ func withdrawn(r cancellation.Request) []line {
 	if r.EndedBy.ID == "" {
 		return []line{
 			head("↩️ Withdrawn: " + ServerName(r) + " stays."),
-			sentence("Whoever runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"), askedBy(r), foot(r),
+			sentence("Somebody who runs this bot looked: there is no ticket, and none is wanted. “" + public(r.Why.Detail) + "”"), askedBy(r), foot(r),
 		}
 	}
 	if r.Why.Code == cancellation.WhyTakenOver {
 		return []line{
 			{bold("↩️ Taken over by "), person(r.EndedBy.ID, r.EndedBy.Name), bold(": " + ServerName(r))},
-			sentence("They may cancel alone, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
+			sentence("They can cancel without approval, and asked for this server too. Nothing was filed for this request."), askedBy(r), foot(r),
 		}
 	}
 	said := "Nothing was filed."
@@ -184,7 +184,7 @@ func toBeUndone(r cancellation.Request) []line {
 	}
 	return []line{
 		head("🕒 " + willBeFiled(r) + ServerName(r)),
-		sentence(before + ". Until then its requester can undo it, and anyone who may approve it can decline it; afterwards only SoftLayer can stop it."),
+		sentence(before + ". Until then the requester can undo the request, and anyone who may approve it can decline it. Afterwards only SoftLayer can stop the cancellation."),
 		askedBy(r), foot(r),
 	}
 }
@@ -208,12 +208,12 @@ func waiting(r cancellation.Request) []line {
 	case r.Why.Code == cancellation.WhyFrozen:
 		lines = append(lines, heldByFreeze(r.Why))
 	case r.Why.Code == cancellation.WhyWaiting && r.Why.Detail != "":
-		lines = append(lines, sentence(ended("Held up by: "+public(uncalled(r.Why.Detail)))))
+		lines = append(lines, sentence(ended("Held up: "+public(uncalled(r.Why.Detail)))))
 	}
 	if r.LostPosts == 0 {
-		lines = append(lines, sentence(unfiled(r)+" It is tried again by itself; this message then changes."))
+		lines = append(lines, sentence(unfiled(r)+" The bot tries again by itself; this message then changes."))
 	} else {
-		lines = append(lines, sentence("It is sent once more after all checks; this message then changes."))
+		lines = append(lines, sentence("The request is sent once more after all checks; this message then changes."))
 	}
 	return append(lines, askedBy(r), foot(r))
 }
@@ -259,8 +259,8 @@ func (w Writer) filed(r cancellation.Request) []line {
 
 // onTheWordOf says that nobody but a person saw the ticket.
 func onTheWordOf(by string, since time.Time) line {
-	l := append(line{plain("⚠ This key cannot read that ticket: its number rests on the word of ")}, actor(by)...)
-	return append(l, plain(", since "+instant(since)+"."))
+	l := append(line{plain("⚠ This key cannot read that ticket. Its number was entered on " + instant(since) + " by ")}, actor(by)...)
+	return append(l, plain("."))
 }
 
 func runsUntil(e cancellation.End) line {
@@ -276,11 +276,11 @@ func runsUntil(e cancellation.End) line {
 // is in that block.
 func (w Writer) unknown(r cancellation.Request) Message {
 	top := head("⏳ Not known yet: " + ServerName(r))
-	went, until := "The request went to SoftLayer and the answer was lost.", "Its books are read; this message then changes."
+	went, until := "The request went to SoftLayer and the answer was lost.", "SoftLayer's records are read; this message then changes."
 	wentText, untilText := went, until
 	if !r.NotAfter.IsZero() && w.PostTimeout > 0 && w.SettleTime > 0 {
 		sent, settled := r.NotAfter.Add(-w.PostTimeout), r.NotAfter.Add(w.SettleTime)
-		const wentAt, untilAt = "The request went to SoftLayer at %s and the answer was lost.", "Its books are read until about %s; this message then changes."
+		const wentAt, untilAt = "The request went to SoftLayer at %s and the answer was lost.", "SoftLayer's records are read until about %s; this message then changes."
 		went, until = fmt.Sprintf(wentAt, moment(sent)), fmt.Sprintf(untilAt, moment(settled))
 		wentText, untilText = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
 	}
@@ -297,15 +297,15 @@ func (w Writer) unknown(r cancellation.Request) Message {
 
 func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
-	second := "2. Whoever runs this bot says what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	second := "2. The people who run this bot say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	if w.peopleSettle() {
-		second = "2. Whoever may approve on this server, and did not ask for it, says what was found; or whoever runs this bot does: bot resolve " + ref
+		second = "2. Say what you found with a button below, if you may approve on this server and did not ask for it. The people who run this bot can also run: bot resolve " + ref
 	}
 	return []line{
 		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
 		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
 		sentence(second),
-		sentence("“None” sends once more, so say it only after looking. SoftLayer refuses a second open ticket for the same server."),
+		sentence("“None” sends the request once more, so say that only after looking. SoftLayer refuses a second open ticket for the same server."),
 		sentence("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
 	}
@@ -316,23 +316,23 @@ func stuckWhy(r cancellation.Request) string {
 	detail := public(r.Why.Detail)
 	switch r.Why.Code {
 	case cancellation.WhyTwoLost:
-		return "The answer was lost each time it was sent, and the books show no ticket. Nothing more is sent."
+		return "The answer was lost each time the request was sent, and SoftLayer's records show no ticket. Nothing more is sent."
 	case cancellation.WhyUnclear:
 		if r.LostPosts == 0 { // read again after a start, before a POST
-			return "Before sending it, SoftLayer's books were read, and do not show for sure whether there is a ticket: " + ended(detail)
+			return "Before sending, SoftLayer's records were read. They do not show for certain whether there is a ticket: " + ended(detail)
 		}
-		return "The answer was lost, and the books do not show for sure whether there is a ticket: " + ended(detail)
+		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(detail)
 	case cancellation.WhyTicketHidden:
-		return "Ticket " + detail + " stands for this server, and this key cannot read whose it is."
+		return "Ticket " + detail + " already exists for this server, and this key cannot read whose ticket that is."
 	case cancellation.WhyClosedBlocks:
-		return "Closed ticket " + detail + " blocks; contact IBM."
+		return "Closed ticket " + detail + " blocks a new one. Contact IBM."
 	case cancellation.WhyPoison:
 		return "The bot cannot go on with this request; its log says why."
 	}
 	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
-		return "The answer was lost, and then a check refused to send it again: " + checkedWhy(r.Why)
+		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r.Why)
 	}
-	return "The books do not show for sure whether there is a ticket."
+	return "SoftLayer's records do not show for certain whether there is a ticket."
 }
 
 // checkCodes are the reasons of checks before a POST. Without a code it is the policy's or
@@ -356,16 +356,16 @@ func rejectedWhy(why cancellation.Reason) string {
 	case cancellation.WhyChanged:
 		return "The server has changed since its card was read: " + public(detail) + "."
 	case cancellation.WhyBlocked:
-		return "It cannot be cancelled now: " + blockerList(detail) + "."
+		return "The server cannot be cancelled now: " + blockerList(detail) + "."
 	case cancellation.WhyWarned:
-		return "There is a warning now that its card did not show: " + warningList(detail) + "."
+		return "There is now a warning that the card did not show: " + warningList(detail) + "."
 	case cancellation.WhyNotFound:
-		return "The server is not found any more, or this key may not see it."
+		return "SoftLayer no longer shows the server, or this key may not see it."
 	case cancellation.WhyTooFew:
-		return "Approvals that it had count no more, or more are needed."
+		return "Some approvals no longer count, or more are needed."
 	}
 	if detail == "" {
-		return "SoftLayer refused it without a word."
+		return "SoftLayer refused the request without giving a reason."
 	}
 	return "SoftLayer answered: “" + public(detail) + "”"
 }

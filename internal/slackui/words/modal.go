@@ -71,7 +71,7 @@ func BlockOf(prefix string, server int64) string { return prefix + strconv.Forma
 func (w Writer) Modal(f Form, sealed string) View {
 	blocks := []slack.Block{footnote("place", placeWords(f))}
 	if f.Frozen.Frozen {
-		blocks = append(blocks, block("frozen", frozenBy(f.Frozen, displayed), sentence("What you ask for now is recorded, and waits until that ends.")))
+		blocks = append(blocks, block("frozen", frozenBy(f.Frozen, displayed), sentence("You can still ask; nothing is filed until the freeze is lifted.")))
 	}
 	if f.Note != "" {
 		blocks = append(blocks, block("note", sentence(f.Note)))
@@ -181,7 +181,7 @@ func associatedInput(server int64, items []cancellation.AssociatedItem, ticked b
 		box.InitialOptions = []*slack.OptionBlockObject{option}
 	}
 	input := slack.NewInputBlock(BlockOf(AssociatedBlock, server), plainText("Associated items"),
-		plainText("They stand one by one on the card above."), box)
+		plainText("The card above lists each of them."), box)
 	return input.WithOptional(true)
 }
 

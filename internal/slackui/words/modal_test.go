@@ -12,7 +12,7 @@ import (
 	"cancel-server/internal/slackui/slacktest"
 )
 
-func TestFieldsThatBelongToAServerCarryItsID(t *testing.T) {
+func TestFieldsOfAServerCarryItsID(t *testing.T) {
 	t.Parallel()
 	card := &cancellation.Card{Server: slacktest.DBServer(), ReadAt: slacktest.Noon}
 	ids := func(f Form) map[string]bool {
@@ -48,7 +48,7 @@ func TestCutCountsAsSlackMight(t *testing.T) {
 	assert.Equal(t, "a…", Cut("abc", 2))
 }
 
-func TestTextThatIsCutHasNoPartOfALinkOrAnEntityAtItsEnd(t *testing.T) {
+func TestCutTextTearsNoLinkOrEntity(t *testing.T) {
 	t.Parallel()
 	for before := range 60 {
 		text := flat(line{

@@ -22,7 +22,7 @@ func VirtualServer(name string, close []cancellation.Server) string {
 
 // VeryMany says that not all servers were looked at that match a name.
 func VeryMany(name string, close []cancellation.Server) string {
-	return suggested("Very many servers match "+displayed(name)+", and not all were looked at.", close)
+	return suggested("Too many servers match "+displayed(name)+", so not all were checked.", close)
 }
 
 // SeveralCalled says that several servers have a name.
@@ -40,7 +40,7 @@ func NameUnread(name string) string {
 	return ended("SoftLayer did not answer about "+displayed(name)) + " Choose the server here."
 }
 
-const chooseOne = "Choose the one that you mean."
+const chooseOne = "Choose the server that you mean."
 
 func suggested(text string, close []cancellation.Server) string {
 	var names []string
@@ -54,23 +54,23 @@ func suggested(text string, close []cancellation.Server) string {
 }
 
 // NoneMentioned says that a message names no server.
-func NoneMentioned() string { return "No server is named in this message. " + chooseOne }
+func NoneMentioned() string { return "This message names no server. " + chooseOne }
 
 // MentionedUnread says that SoftLayer did not answer about all names in a message, and which
 // servers it did know.
 func MentionedUnread(known []cancellation.Server) string {
-	return "SoftLayer did not answer about all names in this message. " + listed("It did know", known) + chooseOne
+	return "SoftLayer did not answer about all names in this message. " + listed("Servers found", known) + chooseOne
 }
 
 // TooManyMentioned says that a message has more names than are looked up, and which servers
 // are among the first.
 func TooManyMentioned(known []cancellation.Server) string {
-	return "Not all names in this message were looked up. " + listed("Servers among the first", known) + chooseOne
+	return "Not all names in this message were looked up. " + listed("Servers found", known) + chooseOne
 }
 
 // NoneCalled says that no server has any of a message's names.
 func NoneCalled(names []string) string {
-	return "No server is called so: " + displayed(strings.Join(names, ", ")) + ". " + chooseOne
+	return "No server has any of these names: " + displayed(strings.Join(names, ", ")) + ". " + chooseOne
 }
 
 // SeveralMentioned says that a message names several servers.

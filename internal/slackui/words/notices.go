@@ -11,11 +11,11 @@ const maxProblems = 5
 func (w Writer) PolicyRefused(problems []string) Message {
 	lines := []line{
 		head("⚠️ The changed policy is not in force"),
-		sentence("It has mistakes, so the one before still decides. Correct the file; nothing needs to be restarted."),
+		sentence("The file has mistakes, so the policy before it still decides. Correct the file; no restart is needed."),
 	}
 	for i, problem := range problems {
 		if i == maxProblems {
-			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has all.", len(problems)-i)))
+			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has them all.", len(problems)-i)))
 			break
 		}
 		lines = append(lines, sentence(Cut(public(problem), 300)))

@@ -38,7 +38,7 @@ func offered(t *testing.T, names ...string) (texts []string) {
 	return texts
 }
 
-func TestServersThatAreOfferedTogetherCanBeToldApart(t *testing.T) {
+func TestOfferedServersCanBeToldApart(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a-long-name-", 6) // 72 characters
 	for says, c := range map[string]struct{ names, want []string }{

@@ -21,9 +21,9 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 	}
 	switch {
 	case r.Why.Code == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
-		lines = append(lines, sentence("It waits again: approvals that it had count no more, or more are needed."))
+		lines = append(lines, sentence("The request waits again: some approvals no longer count, or more are needed."))
 	case kind.Recipient() == r.Submission.By.ID:
-		lines = append(lines, sentence("Nobody who may approve could be shown this. It stays owed and is tried again: invite this bot to the channel where you asked."))
+		lines = append(lines, sentence("Nobody who may approve could be shown this request yet. The bot keeps trying. To help, invite the bot to the channel where you asked."))
 	}
 	return Message{
 		Text: fitting(pendingText(r)),
@@ -85,7 +85,7 @@ func stopsCosting(c cancellation.Card) line {
 		cost = "Stops costing " + amount
 	}
 	if on := goneOn(c.End()); on != nil {
-		return append(line{plain(cost + " · gone on ")}, on...)
+		return append(line{plain(cost + " · due to end on ")}, on...)
 	}
 	return sentence(cost)
 }
@@ -95,7 +95,7 @@ func stopsCosting(c cancellation.Card) line {
 func unfiled(r cancellation.Request) string {
 	switch {
 	case r.Recheck != cancellation.NoRecheck:
-		return "No ticket of this request is known. SoftLayer's books are read before anything is sent."
+		return "No ticket is known for this request. SoftLayer's records are read before anything is sent."
 	case r.State == cancellation.Pending:
 		return "Nothing is filed."
 	}
@@ -118,7 +118,7 @@ func approveBy(r cancellation.Request, at func(time.Time) string) string {
 	by, dear := r.AnswerBy()
 	text := "Answer by " + at(by)
 	if dear {
-		text += ", or it costs one more month"
+		text += ", or the server costs one more month"
 		if s := r.Submission.Card.Server; !s.Hourly && s.Billing != nil && isAmount(s.Billing.MonthlyTotal) {
 			text += ": " + money(s.Billing.MonthlyTotal)
 		}

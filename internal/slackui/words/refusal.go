@@ -44,13 +44,13 @@ func Recorded(r cancellation.Request, order cancellation.Freeze) View {
 		}
 		lines = append(lines, frozenBy(order, displayed))
 	}
-	lines = append(lines, sentence(said+" · ref "+r.Ref.Short()), sentence("The result comes to "+channelWords(r.Submission.Place)+"."))
+	lines = append(lines, sentence(said+" · ref "+r.Ref.Short()), sentence("The result goes to "+channelWords(r.Submission.Place)+"."))
 	return notice("Recorded", block("", lines...))
 }
 
 // recordedWords says what happens next with a request that was just recorded.
 func recordedWords(r cancellation.Request) string {
-	waits := "Nothing is filed; you can withdraw it until it is"
+	waits := "Nothing is filed. You can withdraw this request until it is filed"
 	if r.Recheck != cancellation.NoRecheck { // delivered again since
 		waits = unfiled(r)
 	}
@@ -60,7 +60,7 @@ func recordedWords(r cancellation.Request) string {
 	case r.State == cancellation.Pending:
 		return fmt.Sprintf("Waiting for the approval of %d other people. %s", n, waits)
 	case r.State == cancellation.Scheduled && !r.UndoUntil.IsZero():
-		return "Will be filed after " + instant(r.UndoUntil) + "; it can be undone until then"
+		return "Will be filed after " + instant(r.UndoUntil) + ". You can undo this request until then"
 	}
 	return standingWords(r.State)
 }
@@ -69,7 +69,7 @@ func recordedWords(r cancellation.Request) string {
 func (w Writer) Held(r cancellation.Request) View {
 	lines := []line{
 		{
-			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " asked already to cancel "),
+			bold("Nothing new was filed."), plain(" " + whose(r.Submission.By) + " already asked to cancel "),
 			bold(displayed(r.Submission.Card.Server.FQDN)), plain("."),
 		},
 		sentence(standingWords(r.State) + " · ref " + r.Ref.Short()),
@@ -82,13 +82,13 @@ func (w Writer) Held(r cancellation.Request) View {
 
 // NotKnown is for a submission of which nobody can tell whether it was recorded.
 func NotKnown(ref cancellation.Reference) View {
-	who := "Whoever runs this bot can find out"
+	who := "The people who run this bot can find out"
 	if ref != "" {
 		who += " · ref " + ref.Short()
 	}
 	return notice("Not known", block("",
 		line{bold("We cannot tell whether this was recorded.")},
-		sentence("Do not submit it again: if it was recorded, it will be filed, and the result comes to the channel."),
+		sentence("Do not send the form again. If the request was recorded, it will be filed, and the result goes to the channel."),
 		sentence(who),
 	))
 }
@@ -96,8 +96,8 @@ func NotKnown(ref cancellation.Reference) View {
 // BrokenForm is displayed over a form that cannot be read.
 func BrokenForm(command string) View {
 	return notice("Not recorded", block("",
-		line{bold("Nothing was filed."), plain(" This form cannot be read: it is of another version of the bot, of somebody else, or incomplete.")},
-		sentence("Close it and type "+command+" again."),
+		line{bold("Nothing was filed."), plain(" This form cannot be read. It belongs to another version of the bot or to somebody else, or it is incomplete.")},
+		sentence("Close the form and type "+command+" again."),
 	))
 }
 
@@ -109,9 +109,9 @@ func standingWords(s cancellation.State) string {
 	case cancellation.Scheduled, cancellation.Filing:
 		return "Being filed"
 	case cancellation.Unknown:
-		return "Not known yet: the answer was lost, and SoftLayer's books are being read"
+		return "Not known yet: the answer was lost, and SoftLayer's records are being read"
 	case cancellation.Stuck:
-		return "Needs a person; locked here meanwhile"
+		return "Needs a person; the server is locked here meanwhile"
 	case cancellation.Filed:
 		return "Cancellation requested"
 	case cancellation.Denied:

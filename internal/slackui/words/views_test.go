@@ -46,7 +46,7 @@ func goldenForms() map[string]slack.ModalViewRequest {
 		"form-offers": show(func(f *Form) {
 			twin := slacktest.DBServer()
 			twin.ID, twin.FQDN = 1234569, "db-042.prod.example.com"
-			f.Note, f.Offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the one that you mean.", []cancellation.Server{slacktest.DBServer(), twin}
+			f.Note, f.Offers = "This message names 2 servers: db-042.stg.example.com, db-042.prod.example.com. Choose the server that you mean.", []cancellation.Server{slacktest.DBServer(), twin}
 		}),
 		"form-failed": show(func(f *Form) {
 			f.Typed.Server, f.Failed = 1234567, ChosenUnread(cancellation.ErrServerNotFound)

@@ -106,8 +106,8 @@ var (
 	wordLike = regexp.MustCompile(`[0-9A-Za-z_:.]+`)
 	// dotted is an IPv4 address wherever it stands; a version of four numbers looks the same.
 	dotted = regexp.MustCompile(`[0-9]+(?:\.[0-9]+){3}`)
-	// colons is an IPv6 address in a word that has a digit: hexadecimal beside its :: (which
-	// Class::call has not), or all its groups (which a time of day and a MAC address have not).
+	// colons is an IPv6 address in a word that has a digit: hexadecimal next to its :: (Class::call
+	// has none), or all its groups (a time of day and a MAC address have fewer).
 	colons = regexp.MustCompile(`(?:^|[_:.])[0-9A-Fa-f]{1,4}::|::[0-9A-Fa-f]{1,4}(?:[_:.]|$)|(?:[0-9A-Fa-f]{1,4}:){7}`)
 )
 
@@ -126,8 +126,8 @@ func holdsAddress(word string) bool {
 	return dotted.MatchString(word) || strings.ContainsAny(word, "0123456789") && colons.MatchString(word)
 }
 
-// calendar is the day of a bill date where SoftLayer keeps its books, whatever the
-// reader's day is. "" when it cannot be read.
+// calendar is a bill date's day in SoftLayer's own offset, whatever the reader's offset is.
+// It is "" if the date cannot be read.
 func calendar(date string) string { return formatted(date, "Mon 2 Jan 2006") }
 
 func formatted(date, layout string) string {
