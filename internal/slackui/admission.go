@@ -11,9 +11,14 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
+// commander is who typed a command.
+func commander(c receive.Command) cancellation.Person {
+	return cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
+}
+
 // mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
 func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
-	by = cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
+	by = commander(c)
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	who, known := a.directory.Cached(ctx, by)

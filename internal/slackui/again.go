@@ -24,25 +24,20 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Repl
 	if !refused.Empty() {
 		return nil, a.whisper(i, refused)
 	}
-	meta := placed(i, by)
+	meta := placed(commandOf(i), by)
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
 		meta.Thread = i.ThreadTS
 	}
-	at, problem := a.openLooking(ctx, i, meta, words.ServerName(r))
-	switch {
-	case !problem.Empty():
-		return nil, a.whisper(i, problem)
-	case at.id == "":
-		return nil, nil
-	}
-	return nil, func(ctx context.Context) { a.showAgain(ctx, at, meta, r.Submission) }
+	return nil, a.openLooking(ctx, i, meta, words.ServerName(r), func(ctx context.Context, at displayedView) {
+		a.showAgain(ctx, at, meta, r.Submission)
+	})
 }
 
-// placed is the metadata of a form that was asked for in or from a message, or nowhere.
-func placed(i receive.Interaction, by cancellation.Person) metadata {
-	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100), By: by}
-	if i.ResponseURL != "" {
-		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
+// placed is the metadata of a form that was asked for by a command, in or from a message, or nowhere.
+func placed(c receive.Command, by cancellation.Person) metadata {
+	meta := metadata{Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100), By: by}
+	if c.ResponseURL != "" {
+		meta.ResponseURL, meta.Until = c.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
 	}
 	return meta
 }
@@ -55,15 +50,14 @@ func commandOf(i receive.Interaction) receive.Command {
 	}
 }
 
-// openLooking opens the modal that says what is being looked up. Nothing that could be
-// slow stands before it: the trigger lives 3 s.
-func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at displayedView, problem words.Message) {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", i.User, "err", err)
-		return at, a.words.NotOpened()
+// openLooking opens the modal that says what is being looked up, and fills it afterwards. Nothing
+// that could be slow stands before it: the trigger lives 3 s.
+func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string, fill func(context.Context, displayedView)) receive.After {
+	at, problem := a.openView(ctx, i.TriggerID, i.User, meta, lookingUp(what))
+	if at.id == "" {
+		return a.whisper(i, problem)
 	}
-	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
+	return func(ctx context.Context) { fill(ctx, at) }
 }
 
 // showAgain fills the form with what an earlier request asked for. It leaves out what a person

@@ -99,37 +99,46 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	if !refused.Empty() {
 		return ephemeral(refused), nil
 	}
-	meta := metadata{
-		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100), By: by,
-		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
-	}
-	return a.open(ctx, c, meta, query)
+	return a.open(ctx, c, placed(c, by), query)
 }
 
 func (a *App) open(ctx context.Context, c receive.Command, meta metadata, query string) (receive.Reply, receive.After) {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", c.User, "err", err)
-		return ephemeral(a.words.NotOpened()), nil
+	view := lookingUp(query)
+	if query == "" {
+		view = a.blank(ctx, meta)
 	}
-	view := a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)
-	if query != "" {
-		view = words.LookingUp(query, sealed)
-	}
-	at, problem := a.openView(ctx, c.TriggerID, c.User, view)
+	at, problem := a.openView(ctx, c.TriggerID, c.User, meta, view)
 	switch {
 	case !problem.Empty():
 		return ephemeral(problem), nil
 	case at.id == "" || query == "":
 		return nil, nil
 	}
-	return nil, func(ctx context.Context) { a.showNamed(ctx, at, meta, query) }
+	return nil, func(ctx context.Context) {
+		a.showFound(ctx, at, meta, func(ctx context.Context) finding { return a.findCalled(ctx, query) })
+	}
+}
+
+// blank is the form with no server chosen, once its metadata is sealed.
+func (a *App) blank(ctx context.Context, meta metadata) func(sealed string) words.View {
+	return func(sealed string) words.View { return a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed) }
+}
+
+func lookingUp(what string) func(sealed string) words.View {
+	return func(sealed string) words.View { return words.LookingUp(what, sealed) }
 }
 
 // openView opens a form. problem is what the person reads if it may not have opened. at is empty
 // in that case, and also if an earlier delivery opened the form.
-func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
-	id, hash, err := a.web.OpenView(ctx, trigger, view)
+func (a *App) openView(
+	ctx context.Context, trigger, user string, meta metadata, view func(sealed string) words.View,
+) (at displayedView, problem words.Message) {
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err != nil {
+		a.log.Error("opening a form", "user", user, "err", err)
+		return at, a.words.NotOpened()
+	}
+	id, hash, err := a.web.OpenView(ctx, trigger, view(sealed))
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
 		return displayedView{}, a.openFailed(err)

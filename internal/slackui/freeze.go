@@ -1,7 +1,6 @@
 package slackui
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -29,7 +28,7 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 // at once, since it must not wait; unfreeze asks first, since Slack may deliver it late. The
 // order is on disk before it is answered.
 func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
-	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
+	by := commander(c)
 	order.Key = "command " + c.TriggerID
 	if !order.Frozen {
 		click, err := a.desk.MayUnfreeze(ctx, by, a.policy.MayFreeze, order)

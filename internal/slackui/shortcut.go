@@ -34,45 +34,15 @@ func (a *App) shortcut(ctx context.Context, i receive.Interaction) (receive.Repl
 	if !refused.Empty() {
 		return nil, a.whisper(i, refused)
 	}
-	meta := placed(i, by)
+	meta := placed(commandOf(i), by)
 	if i.Kind == receive.Shortcut {
-		return nil, a.openBare(ctx, i, meta)
+		_, problem := a.openView(ctx, i.TriggerID, i.User, meta, a.blank(ctx, meta))
+		return nil, a.whisper(i, problem)
 	}
 	meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
-	at, problem := a.openLooking(ctx, i, meta, words.ServersInMessage)
-	switch {
-	case !problem.Empty():
-		return nil, a.whisper(i, problem)
-	case at.id == "":
-		return nil, nil
-	}
-	return nil, func(ctx context.Context) { a.showMentioned(ctx, at, meta, i.MessageText) }
-}
-
-// openBare opens the form with no server chosen.
-func (a *App) openBare(ctx context.Context, i receive.Interaction, meta metadata) receive.After {
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
-		a.log.Error("opening a form", "user", i.User, "err", err)
-		return a.whisper(i, a.words.NotOpened())
-	}
-	if _, problem := a.openView(ctx, i.TriggerID, i.User, a.words.Modal(a.form(ctx, meta, words.Typed{}), sealed)); !problem.Empty() {
-		return a.whisper(i, problem)
-	}
-	return nil
-}
-
-// showMentioned fills the modal with the card of the one server that a message names, else
-// with the form and which servers those are.
-func (a *App) showMentioned(ctx context.Context, at displayedView, meta metadata, said string) {
-	f := a.form(ctx, meta, words.Typed{})
-	looking, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others wrote the names
-		f = a.mentioned(looking, said).on(f)
-	}
-	f.Typed.Server = meta.with(f.Card).server()
-	a.show(ctx, at, meta, f)
+	return nil, a.openLooking(ctx, i, meta, words.ServersInMessage, func(ctx context.Context, at displayedView) {
+		a.showFound(ctx, at, meta, func(ctx context.Context) finding { return a.mentioned(ctx, i.MessageText) })
+	})
 }
 
 // mentioned reads the card of the one server that a message names, or returns why not. It
