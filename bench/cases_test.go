@@ -196,6 +196,7 @@ func (l *lab) resident() {
 	l.ReportMetric(bot.memory(l, "VmRSS"), "saturated-MB")
 	l.ReportMetric(bot.memory(l, "VmHWM"), "peak-MB")
 	l.ReportMetric(float64(saturated.busy)/(20*places), "told-to-come-again")
+	l.ReportMetric(float64(saturated.poor)/(20*places), "not-known-in-time")
 }
 
 // keystrokes measures the time from a block_suggestion to its options, beside one that the
