@@ -104,7 +104,6 @@ type messageJSON struct {
 
 type viewJSON struct {
 	ID              string `json:"id"`
-	RootID          string `json:"root_view_id"`
 	Hash            string `json:"hash"`
 	CallbackID      string `json:"callback_id"`
 	PrivateMetadata string `json:"private_metadata"`
@@ -264,7 +263,7 @@ func unshown(object map[string]any) bool { return object["type"] != nil || objec
 
 func (v *viewJSON) view() *View {
 	view := &View{
-		ID: v.ID, RootID: v.RootID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
+		ID: v.ID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
 		Values: make(map[string]map[string]Value, len(v.State.Values)),
 	}
 	for block, actions := range v.State.Values {

@@ -52,7 +52,6 @@ type Interaction struct {
 // View is the modal that an interaction came from.
 type View struct {
 	ID              string
-	RootID          string
 	Hash            string
 	CallbackID      string
 	PrivateMetadata string
