@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"testing"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -31,12 +30,11 @@ const (
 
 // floor is this binary as one of the floors, opening the modal of a request that the
 // bot made.
-func (v *vendors) floor(b *testing.B, name, viewsOpen string) program {
-	b.Helper()
+func (l *lab) floor(name, viewsOpen string) program {
 	self, err := os.Executable()
-	require.NoError(b, err)
+	require.NoError(l, err)
 	return program{name: name, path: self, env: []string{
-		floorSetting + "=" + name, viewSetting + "=" + viewsOpen, "SLACK_API_URL=" + v.url + "/slack/api/",
+		floorSetting + "=" + name, viewSetting + "=" + viewsOpen, "SLACK_API_URL=" + l.url + "/slack/api/",
 	}}
 }
 

@@ -7,12 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,41 +29,39 @@ type form struct {
 
 // form has a bot show the model's card, by a command and a choice, and fills it in. The
 // key that seals the others stands in the bot's database.
-func (v *vendors) form(b *testing.B, s *sender, bot *process, databaseURL string) *form {
-	b.Helper()
-	require.NoError(b, s.command(bot.url))
-	chosen := strconv.FormatInt(v.softlayer.model, 10)
-	choice := v.interaction(b, "block_actions", *v.last.Load(), map[string]any{})
+func (l *lab) form(bot *process, databaseURL string) *form {
+	bot.awaitAck(l)
+	chosen := strconv.FormatInt(l.softlayer.model, 10)
+	choice := l.interaction("block_actions", *l.last.Load(), map[string]any{})
 	choice["actions"] = []any{map[string]any{
 		"type": "external_select", "block_id": "server", "action_id": "choose", "action_ts": "1764000001.000100",
 		"selected_option": map[string]any{"text": plainText(chosen), "value": chosen},
 	}}
-	require.NoError(b, s.interact(bot.url, choice))
-	card := within20s(b, v.updated, "no card was shown; the bot said:\n%s", bot.said)
+	require.Empty(l, l.interact(bot, choice))
+	card := within20s(l, l.updated, "no card was shown; the bot said:\n%s", bot.said)
 
-	submitted := v.interaction(b, "view_submission", card, map[string]any{
+	submitted := l.interaction("view_submission", card, map[string]any{
 		"server":            state("choose", "external_select", chosen),
 		"reason":            state("reason", "static_select", "No longer needed"),
 		"content":           state("content", "plain_text_input", "Ran the old database; replaced by db-060."),
-		"confirm:" + chosen: state("confirm", "plain_text_input", v.softlayer.fqdn(b)),
+		"confirm:" + chosen: state("confirm", "plain_text_input", l.softlayer.fqdn(l)),
 	})
 	submitted["trigger_id"] = viewID
 	payload, err := json.Marshal(submitted)
-	require.NoError(b, err)
-	f := &form{payload: string(payload), server: v.softlayer.model, made: &v.submissions, key: installationKey(b, databaseURL)}
+	require.NoError(l, err)
+	f := &form{payload: string(payload), server: l.softlayer.model, made: &l.submissions, key: l.installationKey(databaseURL)}
 	f.sealed, _ = submitted["view"].(map[string]any)["private_metadata"].(string)
-	f.metadata = f.open(b)
-	require.Equal(b, f.sealed, f.seal(f.metadata), "forms are sealed as the bot does it")
+	f.metadata = f.open(l)
+	require.Equal(l, f.sealed, f.seal(f.metadata), "forms are sealed as the bot does it")
 	return f
 }
 
 // interaction is what Slack tells of a modal: https://docs.slack.dev/reference/interaction-payloads.
-func (v *vendors) interaction(b *testing.B, kind string, request []byte, values map[string]any) map[string]any {
-	b.Helper()
+func (l *lab) interaction(kind string, request []byte, values map[string]any) map[string]any {
 	var shown struct{ View map[string]any }
 	opened, err := openedView(request)
-	require.NoError(b, err)
-	require.NoError(b, json.Unmarshal(opened, &shown))
+	require.NoError(l, err)
+	require.NoError(l, json.Unmarshal(opened, &shown))
 	shown.View["state"] = map[string]any{"values": values}
 	return map[string]any{
 		"type": kind, "token": "gone-out-of-use", "api_app_id": "A0BENCH", "trigger_id": "1234567890123.98765432109.0",
@@ -97,25 +93,18 @@ func (f *form) next() []byte {
 		f.sealed, f.seal(strings.NewReplacer(another...).Replace(f.metadata)),
 		viewID, "V" + server,
 	}, another...)...).Replace(f.payload)
-	body := url.Values{"payload": {payload}}.Encode()
-	var request strings.Builder
-	request.WriteString("POST /slack/interactions HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Slackbot 1.0\r\n" +
-		"Content-Length: " + strconv.Itoa(len(body)) + "\r\n")
-	_ = signed(body).Write(&request) // a strings.Builder takes everything
-	request.WriteString("\r\n" + body)
-	return []byte(request.String())
+	return rawRequest("/slack/interactions", url.Values{"payload": {payload}}.Encode())
 }
 
 const firstServer = 2_000_000 // beyond the account's own
 
 // open and seal do with private_metadata what the bot does. A form that had to be
 // deflated is no model of others of its size.
-func (f *form) open(b *testing.B) string {
-	b.Helper()
+func (f *form) open(l *lab) string {
 	parts := strings.SplitN(f.sealed, ".", 3)
-	require.Equal(b, "1p", parts[0], "the form is sealed as it is")
+	require.Equal(l, "1p", parts[0], "the form is sealed as it is")
 	metadata, err := base64.RawURLEncoding.DecodeString(parts[2])
-	require.NoError(b, err)
+	require.NoError(l, err)
 	return string(metadata)
 }
 
@@ -126,27 +115,20 @@ func (f *form) seal(metadata string) string {
 	return "1p." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16]) + "." + body
 }
 
-// interact delivers an interaction whose acknowledgement is empty.
-func (s *sender) interact(target string, interaction map[string]any) error {
+// interact delivers an interaction and returns the acknowledgement.
+func (l *lab) interact(bot *process, interaction map[string]any) string {
 	payload, err := json.Marshal(interaction)
-	if err != nil {
-		return err
-	}
-	body := url.Values{"payload": {string(payload)}}.Encode()
-	request, err := http.NewRequest(http.MethodPost, target+"/slack/interactions", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header = signed(body)
-	return s.acknowledged(request)
+	require.NoError(l, err)
+	said, err := post(bot.url+"/slack/interactions", url.Values{"payload": {string(payload)}})
+	require.NoError(l, err)
+	return said
 }
 
-func within20s[T any](b *testing.B, events <-chan T, otherwise string, said any) (event T) {
-	b.Helper()
+func within20s[T any](l *lab, events <-chan T, otherwise string, said any) (event T) {
 	select {
 	case event = <-events:
 	case <-time.After(20 * time.Second):
-		require.Failf(b, "nothing came", otherwise, said)
+		require.Failf(l, "nothing came", otherwise, said)
 	}
 	return event
 }

@@ -7,10 +7,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -33,45 +31,32 @@ type process struct {
 	ended   chan struct{}
 }
 
-// botAt is the bot before the vendors at url/slack and url/softlayer, with a home and a
-// database. Who it is to them is for the caller to add.
-func botAt(url, built, folder, databaseURL string) program {
-	return program{name: "bot", path: built, env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + folder,
-		"SLACK_API_URL=" + url + "/slack/api/", "SOFTLAYER_ENDPOINT_URL=" + url + "/softlayer/rest/v3.1",
-		"TICKET_URL=" + url + "/softlayer/tickets/{id}", "DATABASE_URL=" + databaseURL,
-		"SOFTLAYER_RATE=1000", "APPROVE_GROUPS=none", "MAX_SERVERS_PER_DAY=1000000", "MAX_FILINGS_PER_HOUR=1000000",
+// bot is the bot before the vendors and on a database.
+func (l *lab) bot(databaseURL string) program {
+	return program{name: "bot", path: l.built, env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.TempDir(), "DATABASE_URL=" + databaseURL,
+		"SLACK_API_URL=" + l.url + "/slack/api/", "SLACK_BOT_TOKEN=" + botToken, "SLACK_SIGNING_SECRET=" + signingSecret,
+		"SOFTLAYER_ENDPOINT_URL=" + l.url + "/softlayer/rest/v3.1", "TICKET_URL=" + l.url + "/softlayer/tickets/{id}",
+		"SOFTLAYER_USERNAME=" + l.softlayer.Username(), "SOFTLAYER_API_KEY=" + l.softlayer.APIKey(), "SOFTLAYER_RATE=1000",
+		"REQUEST_GROUPS=" + groupID, "APPROVE_GROUPS=none", "MAX_SERVERS_PER_DAY=1000000", "MAX_FILINGS_PER_HOUR=1000000",
 	}}
 }
 
-func (v *vendors) bot(built, folder string) program {
-	return v.botOn(built, folder, "sqlite:"+filepath.Join(folder, "requests.db"))
-}
-
-// botOn is the bot on a database of the caller's.
-func (v *vendors) botOn(built, folder, databaseURL string) program {
-	p := botAt(v.url, built, folder, databaseURL)
-	p.env = append(p.env, "SLACK_BOT_TOKEN="+botToken, "SLACK_SIGNING_SECRET="+signingSecret, "REQUEST_GROUPS="+groupID,
-		"SOFTLAYER_USERNAME="+v.softlayer.Username(), "SOFTLAYER_API_KEY="+v.softlayer.APIKey())
-	return p
-}
-
 // launch starts a program on a free address and ends it with the benchmark.
-func launch(b *testing.B, p program) *process {
-	b.Helper()
-	addr := freeAddr(b)
+func (l *lab) launch(p program) *process {
+	addr := l.freeAddr()
 	cmd := exec.Command(p.path)
-	cmd.Env = append([]string{"LISTEN_ADDR=" + addr, "ADMIN_ADDR=" + freeAddr(b)}, p.env...)
+	cmd.Env = append([]string{"LISTEN_ADDR=" + addr, "ADMIN_ADDR=" + l.freeAddr()}, p.env...)
 	cmd.SysProcAttr = tiedToParent()
 	child := &process{name: p.name, url: "http://" + addr, cmd: cmd, said: &tail{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = child.said, child.said
 	child.started = time.Now()
-	require.NoError(b, cmd.Start())
+	require.NoError(l, cmd.Start())
 	go func() {
 		defer close(child.ended)
 		_ = cmd.Wait() // what it said is shown where an answer is missing
 	}()
-	b.Cleanup(child.end)
+	l.Cleanup(child.end)
 	return child
 }
 
@@ -90,26 +75,28 @@ func (c *process) end() {
 
 // awaitAck sends commands until one is acknowledged, and tells how long after the
 // start of the process that was.
-func (c *process) awaitAck(b *testing.B, s *sender) time.Duration {
-	b.Helper()
-	for deadline := c.started.Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		err := s.command(c.url)
-		if err == nil {
-			return time.Since(c.started)
-		}
+func (c *process) awaitAck(l *lab) time.Duration {
+	c.await(l, "acknowledges a command", func() bool {
+		said, err := post(c.url+"/slack/commands", l.command())
+		return err == nil && said == ""
+	})
+	return time.Since(c.started)
+}
+
+func (c *process) await(l *lab, what string, done func() bool) {
+	for deadline := time.Now().Add(5 * time.Minute); !done(); time.Sleep(time.Millisecond) {
 		select {
 		case <-c.ended:
-			require.NoError(b, err, "%s ended; it said:\n%s", c.name, c.said)
+			require.Fail(l, "nothing came", "%s ended before it %s; it said:\n%s", c.name, what, c.said)
 		default:
-			require.False(b, time.Now().After(deadline), "%s acknowledges no command: %v; it said:\n%s", c.name, err, c.said)
+			require.True(l, time.Now().Before(deadline), "waiting until %s %s; it said:\n%s", c.name, what, c.said)
 		}
 	}
 }
 
-func freeAddr(b *testing.B) string {
-	b.Helper()
+func (l *lab) freeAddr() string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
+	require.NoError(l, err)
 	defer listener.Close()
 	return listener.Addr().String()
 }

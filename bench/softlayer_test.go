@@ -69,9 +69,8 @@ func (s *softLayer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // fqdn is the name of the model, and so of all its likes.
-func (s *softLayer) fqdn(b *testing.B) string {
-	b.Helper()
+func (s *softLayer) fqdn(l *lab) string {
 	var read struct{ FullyQualifiedDomainName string }
-	require.NoError(b, json.Unmarshal([]byte(*s.answer.Load()), &read))
+	require.NoError(l, json.Unmarshal([]byte(*s.answer.Load()), &read))
 	return read.FullyQualifiedDomainName
 }

@@ -5,115 +5,22 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
-	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// benchmarkTypeahead measures keystrokes: the time from a block_suggestion to its options,
-// over accounts of three sizes, beside one that the same process answers with no options
-// because too little was typed, in turns. Each person types the names, addresses, ids and
-// tags of servers letter by letter.
-func benchmarkTypeahead(b *testing.B, built string) {
-	requireProc(b)
-	for _, servers := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("servers=%d", servers), func(b *testing.B) {
-			v, s := newVendors(b), newSender(b)
-			v.softlayer.listed = servers
-			bot := launch(b, v.bot(built, b.TempDir()))
-			bot.awaitAck(b, s)
-			warm := bot.awaitInventory(b, servers)
-			require.NoError(b, s.command(bot.url))
-			typed := keystrokes(servers, 100)
-			var empty, filled []time.Duration
-			for b.Loop() {
-				for n := range rounds * 100 {
-					for _, one := range []struct {
-						text string
-						into *[]time.Duration
-					}{{"x", &empty}, {typed[n%len(typed)], &filled}} {
-						began := time.Now()
-						options := v.suggest(b, s, bot, one.text)
-						*one.into = append(*one.into, time.Since(began))
-						require.Equal(b, one.text == "x", options == 0, "%d options for %q", options, one.text)
-					}
-				}
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(milliseconds(quantile(filled, 0.5)), "p50-ms")
-			b.ReportMetric(milliseconds(quantile(filled, 0.99)), "p99-ms")
-			b.ReportMetric(milliseconds(quantile(empty, 0.5)), "empty-p50-ms")
-			b.ReportMetric(milliseconds(quantile(empty, 0.99)), "empty-p99-ms")
-			b.ReportMetric(float64(quantile(filled, 0.5))/float64(quantile(empty, 0.5)), "p50/empty")
-			b.ReportMetric(bot.memory(b, "VmRSS"), "MB")
-			b.ReportMetric(bot.memory(b, "VmHWM"), "peak-MB")
-			b.ReportMetric(warm.Seconds(), "first-pass-s")
-			b.ReportMetric(v.restart(b, s, bot, built, servers).Seconds(), "warm-again-s")
-		})
-	}
-}
-
-// awaitInventory waits until the bot has read all servers, and says how long that took.
-func (c *process) awaitInventory(b *testing.B, servers int) time.Duration {
-	b.Helper()
-	for deadline := c.started.Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if strings.Contains(c.said.String(), fmt.Sprintf(`"servers":%d`, servers)) {
-			return time.Since(c.started)
-		}
-		require.True(b, time.Now().Before(deadline), "the bot reads no servers; it said:\n%s", c.said)
-	}
-}
-
-// restart ends a bot and says how long the next one, on the same database, takes from its
-// start until it offers a server that only the inventory knows.
-func (v *vendors) restart(b *testing.B, s *sender, bot *process, built string, servers int) time.Duration {
-	b.Helper()
-	var folder, databaseURL string
-	for _, setting := range bot.cmd.Env {
-		if path, is := strings.CutPrefix(setting, "HOME="); is {
-			folder = path
-		}
-		if at, is := strings.CutPrefix(setting, "DATABASE_URL="); is {
-			databaseURL = at
-		}
-	}
-	bot.end()
-	again := launch(b, v.botOn(built, folder, databaseURL))
-	again.awaitAck(b, s)
-	name, _, _, _ := listedServer(servers / 2)
-	for v.suggest(b, s, again, name) == 0 {
-		require.Less(b, time.Since(again.started), time.Minute, "nothing is offered; the bot said:\n%s", again.said)
-	}
-	return time.Since(again.started)
-}
-
 // suggest types something into the form's field, and says how many servers are offered.
-func (v *vendors) suggest(b *testing.B, s *sender, bot *process, typed string) int {
-	b.Helper()
-	keystroke := v.interaction(b, "block_suggestion", *v.last.Load(), map[string]any{})
+func (l *lab) suggest(bot *process, typed string) int {
+	keystroke := l.interaction("block_suggestion", *l.last.Load(), map[string]any{})
 	keystroke["block_id"], keystroke["action_id"], keystroke["value"] = "server", "choose", typed
-	payload, err := json.Marshal(keystroke)
-	require.NoError(b, err)
-	body := url.Values{"payload": {string(payload)}}.Encode()
-	request, err := http.NewRequest(http.MethodPost, bot.url+"/slack/interactions", strings.NewReader(body))
-	require.NoError(b, err)
-	request.Header = signed(body)
-	answer, err := s.client.Do(request)
-	require.NoError(b, err)
-	defer answer.Body.Close()
-	said, err := io.ReadAll(answer.Body)
-	require.NoError(b, err)
-	require.Equal(b, http.StatusOK, answer.StatusCode)
-	require.Less(b, len(said), 20_480, "Socket Mode takes no more")
+	said := l.interact(bot, keystroke)
+	require.Less(l, len(said), 20_480, "Socket Mode takes no more")
 	var offered struct{ Options []json.RawMessage }
-	require.NoError(b, json.Unmarshal(said, &offered))
+	require.NoError(l, json.Unmarshal([]byte(said), &offered))
 	return len(offered.Options)
 }
 

@@ -177,10 +177,8 @@ func (r *replica) stop(where string, d time.Duration, itself bool) {
 	from := time.Now()
 	r.world.running.Go(func() {
 		wait(context.Background(), errandTime, func() bool { return standsStill(process.Pid) })
-		timer := time.NewTimer(d)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(d):
 		case <-woken:
 		}
 		r.wake()

@@ -34,18 +34,6 @@ func splitList(value string) ([]string, error) {
 	return elements, nil
 }
 
-// SQLitePath returns the PATH of a DATABASE_URL sqlite:PATH, "" for any other.
-func (c config) SQLitePath() string {
-	path, _ := databaseOf(c.DatabaseURL)
-	return path
-}
-
-// PostgresURL returns a DATABASE_URL postgres://…, "" for any other.
-func (c config) PostgresURL() string {
-	_, url := databaseOf(c.DatabaseURL)
-	return url
-}
-
 // databaseOf returns the path of a SQLite file, the URL of a PostgreSQL database, or neither.
 func databaseOf(setting secret) (path, url string) {
 	raw := setting.Reveal()
@@ -62,7 +50,7 @@ func databaseOf(setting secret) (path, url string) {
 // SQLite file does not exist: opening a mistyped path would make a file, and bind it.
 func loadBeside() (config, error) {
 	cfg, err := loadConfig()
-	if path := cfg.SQLitePath(); err == nil && path != "" {
+	if path, _ := databaseOf(cfg.DatabaseURL); err == nil && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return cfg, fmt.Errorf("%w: there is no database %q; bot serve creates it", errUsage, path)
 		}

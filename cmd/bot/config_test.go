@@ -94,7 +94,7 @@ func TestFiveSettingsAndNoFileAreEnough(t *testing.T) {
 	assert.Equal(t, list{"S0123ABC"}, cfg.RequestGroups)
 	assert.True(t, cfg.ApproveGroups.isNone())
 	assert.Equal(t, list{"protected"}, cfg.ProtectedTags)
-	assert.Equal(t, "cancel-server.db", cfg.SQLitePath())
+	assert.Equal(t, "cancel-server.db", pathOf(cfg))
 	assert.Equal(t, "127.0.0.1:3000", cfg.ListenAddr)
 	assert.Equal(t, "127.0.0.1:9091", cfg.AdminAddr)
 	assert.Equal(t, "https://cloud.ibm.com/unifiedsupport/cases?number={number}", cfg.TicketURL)
@@ -135,7 +135,7 @@ func TestEverySettingIsTakenOver(t *testing.T) {
 	assert.Equal(t, list{"S0456DEF"}, cfg.ApproveGroups)
 	assert.False(t, cfg.ApproveGroups.isNone())
 	assert.Equal(t, list{"prod", "keep me"}, cfg.ProtectedTags)
-	assert.Equal(t, "/var/lib/bot/requests.db", cfg.SQLitePath())
+	assert.Equal(t, "/var/lib/bot/requests.db", pathOf(cfg))
 	assert.Equal(t, ":0", cfg.ListenAddr)
 	assert.Equal(t, "[::1]:9999", cfg.AdminAddr)
 	assert.Equal(t, "http://localhost:4000/tickets/{id}?case={number}", cfg.TicketURL)
@@ -317,7 +317,7 @@ func TestNameFile(t *testing.T) {
 	assert.Equal(t, "xapp-fake-filed", cfg.SlackAppToken.Reveal())
 	assert.Equal(t, []string{"fake-new", "fake-old"}, cfg.SlackSigningSecrets.Reveal())
 	assert.Equal(t, "fake-filed", cfg.SoftLayerAPIKey.Reveal())
-	assert.Equal(t, "filed.db", cfg.SQLitePath())
+	assert.Equal(t, "filed.db", pathOf(cfg))
 	for name := range held {
 		assert.Empty(t, os.Getenv(name), "a secret from a file is not put into the environment")
 	}
@@ -365,4 +365,9 @@ func TestNoErrorShowsAValue(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pathOf(cfg config) string {
+	path, _ := databaseOf(cfg.DatabaseURL)
+	return path
 }

@@ -99,8 +99,9 @@ func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, lo
 // openDatabase opens the database to serve from it, or alongside bots that do. If none ever
 // did, what is read or ordered there would mean nothing, and it fails.
 func openDatabase(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
+	path, url := databaseOf(cfg.DatabaseURL)
 	s, err := store.Open(ctx, store.Options{
-		Path: cfg.SQLitePath(), URL: cfg.PostgresURL(), Mode: mode, PostTimeout: cfg.PostTimeout, Log: log,
+		Path: path, URL: url, Mode: mode, PostTimeout: cfg.PostTimeout, Log: log,
 	})
 	if errors.Is(err, store.ErrUnserved) {
 		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)

@@ -94,7 +94,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour = cfg.FilingsPerHour
 	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
-	if cfg.PostgresURL() != "" {
+	if _, server := databaseOf(cfg.DatabaseURL); server != "" {
 		limits.Poll = listenedPoll
 	}
 	slackOutage := cancellation.NewOutage(announcer.Reach)

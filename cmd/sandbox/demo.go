@@ -217,17 +217,14 @@ var errNever = errors.New("it did not happen in time")
 
 // eventually looks again and again until it holds, fails, or the time is over.
 func eventually(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
-	over := time.NewTimer(limit)
-	defer over.Stop()
-	again := time.NewTicker(looking)
-	defer again.Stop()
+	over := time.After(limit)
 	for {
 		if ok, err := holds(); ok || err != nil {
 			return err
 		}
 		select {
-		case <-again.C:
-		case <-over.C:
+		case <-time.After(looking):
+		case <-over:
 			return errNever
 		case <-ctx.Done():
 			return ctx.Err()

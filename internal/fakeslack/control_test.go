@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
@@ -121,7 +122,7 @@ func TestTheMainJobByControlRoutes(t *testing.T) {
 }
 
 func TestWaitingForMessages(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		get := func(channel string) string {
 			w := httptest.NewRecorder()

@@ -182,11 +182,9 @@ func (w *Workspace) watchBot(ctx context.Context) {
 	if w.opts.Transport != TransportHTTP {
 		return
 	}
-	ticker := time.NewTicker(watching)
-	defer ticker.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-time.After(watching):
 			w.connected(ctx) // notes and shows a change
 		case <-ctx.Done():
 			return
@@ -196,11 +194,9 @@ func (w *Workspace) watchBot(ctx context.Context) {
 
 // WaitReachable returns once the bot can be reached, or with ctx's error.
 func (w *Workspace) WaitReachable(ctx context.Context) error {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
 	for !w.connected(ctx) {
 		select {
-		case <-ticker.C:
+		case <-time.After(20 * time.Millisecond):
 		case <-w.done:
 			return fmt.Errorf("waiting for the bot: %w", errClosed)
 		case <-ctx.Done():

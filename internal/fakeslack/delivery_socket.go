@@ -51,12 +51,10 @@ func (w *Workspace) pursue(ctx context.Context, d *delivery) Ack {
 			}
 		}
 	})
-	timer := time.NewTimer(w.opts.AckTimeout)
-	defer timer.Stop()
 	ack := Ack{Error: errTimeout, Body: bodyJSON(nil)}
 	select {
 	case ack = <-first:
-	case <-timer.C:
+	case <-time.After(w.opts.AckTimeout):
 	case <-ctx.Done():
 	case <-w.done:
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
@@ -182,7 +183,7 @@ func TestFaultsOfCalls(t *testing.T) {
 		{fakeslack.FaultSlow, 0, "", true},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				s := newVirtualStage(t, fakeslack.Options{})
 				require.NoError(t, s.Fault("chat.postMessage", c.fault, 1))
 				impatient := *s.http

@@ -188,10 +188,8 @@ func (f *faultyWriter) before(w *Workspace, r *http.Request) (status int, word s
 
 // pause waits, unless the caller goes away or the workspace ends.
 func (w *Workspace) pause(r *http.Request, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-r.Context().Done():
 	case <-w.done:
 	}

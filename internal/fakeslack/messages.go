@@ -74,16 +74,14 @@ func (w *Workspace) Messages(ctx context.Context, channel string, wait time.Dura
 // awaitChange returns once a conversation differs; the lock is held on both ends
 // and free in between.
 func (w *Workspace) awaitChange(ctx context.Context, id string, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	for before := w.edits[id]; before == w.edits[id]; {
 		changed := w.changed
 		w.mu.Unlock()
 		over := false
 		select {
 		case <-changed:
-		case <-timer.C:
-			over = true
 		case <-ctx.Done():
 			over = true
 		case <-w.done:

@@ -52,8 +52,6 @@ func (w *Workspace) serveEvents(out http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	out.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(out)
-	idle := time.NewTicker(eventIdle)
-	defer idle.Stop()
 	for {
 		w.mu.Lock()
 		version, changed := w.version, w.changed
@@ -64,7 +62,7 @@ func (w *Workspace) serveEvents(out http.ResponseWriter, r *http.Request) {
 		select {
 		case <-changed:
 			w.pause(r, eventGap)
-		case <-idle.C:
+		case <-time.After(eventIdle):
 		case <-r.Context().Done():
 			return
 		case <-w.done:

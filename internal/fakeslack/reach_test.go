@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
@@ -114,7 +115,7 @@ func (w way) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func TestOpenPageHearsSoonOfAGoneBot(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{Endpoint: "http://bot.test"})
 		var gone atomic.Bool
 		s.CarryToBot(way(func() error {

@@ -71,10 +71,8 @@ func (w *Workspace) release(s *socket) {
 		return
 	}
 	w.start(func() {
-		timer := time.NewTimer(w.opts.Lingering)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(w.opts.Lingering):
 		case <-w.done:
 		}
 		w.sockets.vanish()
@@ -119,8 +117,7 @@ func (s *socket) sever() { _ = s.conn.NetConn().Close() }
 
 // write sends what is queued, and pings.
 func (s *socket) write(every time.Duration) {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
+	pings := time.Tick(every)
 	for {
 		select {
 		case <-s.gone:
@@ -130,7 +127,7 @@ func (s *socket) write(every time.Duration) {
 			if s.conn.WriteMessage(websocket.TextMessage, frame) != nil {
 				s.sever()
 			}
-		case now := <-ticker.C:
+		case now := <-pings:
 			if s.deaf.Load() {
 				continue
 			}
@@ -254,10 +251,8 @@ func (w *Workspace) dismiss(s *socket, reason string) {
 	s.leaving.Store(true)
 	s.send(encode(answer{"type": "disconnect", "reason": reason, "debug_info": answer{"host": "applink-fake-1"}}))
 	w.start(func() {
-		timer := time.NewTimer(goodbye)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(goodbye):
 			s.sever()
 		case <-s.gone:
 		case <-w.done:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/slacktest"
 
 	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
@@ -101,7 +102,7 @@ func TestTheMainJobOverSocketMode(t *testing.T) {
 }
 
 func TestPingsKeepAConnectionAlive(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		conn, began := dial(t, s), time.Now()
 		pings := 0
@@ -189,7 +190,7 @@ func (s *stage) command() <-chan fakeslack.Ack {
 }
 
 func TestWhatIsNotAcknowledgedIsRedelivered(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		conn, began := dial(t, s), time.Now()
 		typing := s.command()
@@ -217,7 +218,7 @@ func TestWhatIsNotAcknowledgedIsRedelivered(t *testing.T) {
 }
 
 func TestAnEnvelopeIsSentFourTimesAtMost(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		conn := dial(t, s)
 		s.command()
@@ -263,7 +264,7 @@ func TestDisturbedSockets(t *testing.T) {
 }
 
 func TestADeafSocketLooksAlive(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		conn := dial(t, s)
 		require.True(t, s.Connected())
@@ -281,7 +282,7 @@ func TestADeafSocketLooksAlive(t *testing.T) {
 }
 
 func TestASocketThatSwallowsPingsOn(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		hollow, sound := dial(t, s), dial(t, s)
 		require.NoError(t, s.SocketAt(1, fakeslack.SocketSwallow))
@@ -330,7 +331,7 @@ func TestOneSocketIsDisturbedAlone(t *testing.T) {
 }
 
 func TestFewerConnectionsMayBeAllowed(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{MaxSockets: 1})
 		require.NoError(t, dial(t, s).Close())
 		synctest.Wait()
@@ -394,7 +395,7 @@ func TestDeliveryFaultsAndReplayOverSocketMode(t *testing.T) {
 }
 
 func TestClosingEndsWhatWaits(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
+	slacktest.InVirtualTime(t, func(t *testing.T) {
 		s := newVirtualStage(t, fakeslack.Options{})
 		dial(t, s)
 		began, typing := time.Now(), s.command()
@@ -420,7 +421,7 @@ func TestAnEmptyPayloadAcknowledgesWithNothing(t *testing.T) {
 		"an empty object": `,"payload":{}`, "an empty object, spaced": `,"payload":{ }`, "null": `,"payload":null`, "nothing": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T) {
+			slacktest.InVirtualTime(t, func(t *testing.T) {
 				s := newVirtualStage(t, fakeslack.Options{})
 				conn := dial(t, s)
 				acknowledged := func(deliver func() (fakeslack.Ack, error)) {

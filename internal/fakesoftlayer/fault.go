@@ -178,10 +178,8 @@ func asOK(n answer) answer {
 
 // wait tells whether the client stayed.
 func wait(r *http.Request) bool {
-	timer := time.NewTimer(slowTime)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(slowTime):
 		return true
 	case <-r.Context().Done():
 		return false

@@ -44,11 +44,10 @@ func NewWatch(o WatchOptions) *Watch {
 
 // Run reads the file every two seconds until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
+	tick := time.Tick(poll)
 	for {
 		select {
-		case <-tick.C:
+		case <-tick:
 			w.look(ctx)
 		case <-ctx.Done():
 			return

@@ -20,7 +20,7 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) receive.After
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return a.whisper(i, a.words.CannotAskAgain())
 	}
-	e := entry{from: commandOf(i), meta: placed(i), looksUp: words.ServerName(r)}
+	e := entry{from: commandOf(i), meta: placed(commandOf(i)), looksUp: words.ServerName(r)}
 	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
 		e.meta.Thread = i.ThreadTS
 	}
@@ -31,11 +31,11 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) receive.After
 	return func(ctx context.Context) { a.showAgain(ctx, at, e.meta, r.Submission) }
 }
 
-// placed is the metadata of a form that was asked for in or from a message, or nowhere.
-func placed(i receive.Interaction) metadata {
-	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100)}
-	if i.ResponseURL != "" {
-		meta.ResponseURL, meta.Until = i.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
+// placed is the metadata of a form that was asked for by a command, in or from a message, or nowhere.
+func placed(c receive.Command) metadata {
+	meta := metadata{Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100)}
+	if c.ResponseURL != "" {
+		meta.ResponseURL, meta.Until = c.ResponseURL, time.Now().Add(responseLife).UTC().Truncate(time.Second)
 	}
 	return meta
 }

@@ -65,8 +65,7 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	if channel == "" {
 		var err error
 		if channel, err = a.o.Web.OpenConversation(ctx, recipient(kind, r)); err != nil {
-			delivery, pause := openFailed(err)
-			a.report(r, "opening a direct message", delivery, err)
+			delivery, pause := a.delivery(r, "opening a direct message", err, openFailed)
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
@@ -75,29 +74,21 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	var at cancellation.Posted
 	var err error
 	at.Channel, at.TS, err = a.o.Web.PostMessage(ctx, post)
-	if err != nil {
-		delivery, pause := postFailed(err)
-		a.report(r, "posting the result", delivery, err)
+	if err == nil && (at.Channel == "" || at.TS == "") { // as good as no answer
+		err = errors.New("calling chat.postMessage: ok, and no ts")
+	}
+	delivery, pause := a.delivery(r, "posting the result", err, postFailed)
+	if delivery != cancellation.Delivered {
 		return cancellation.Posted{}, delivery, pause
 	}
-	if at.Channel == "" || at.TS == "" {
-		a.report(r, "posting the result", cancellation.Lost, errors.New("calling chat.postMessage: ok, and no ts"))
-		return cancellation.Posted{}, cancellation.Lost, 0
-	}
-	return at, cancellation.Delivered, 0
+	return at, delivery, pause
 }
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	post := a.content(kind, r)
 	post.Channel = at.Channel
-	err := a.o.Web.UpdateMessage(ctx, at.TS, post)
-	if err == nil {
-		return cancellation.Delivered, 0
-	}
-	delivery, pause := updateFailed(err)
-	a.report(r, "updating the result", delivery, err)
-	return delivery, pause
+	return a.delivery(r, "updating the result", a.o.Web.UpdateMessage(ctx, at.TS, post), updateFailed)
 }
 
 // Respond posts for everybody in the channel by a command's response_url.
@@ -106,12 +97,7 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 	err := a.o.Web.Respond(ctx, responseURL, webapi.Response{
 		Text: message.Text, Blocks: message.Blocks, InChannel: true, Thread: r.Submission.Place.Thread,
 	})
-	if err == nil {
-		return cancellation.Delivered, 0
-	}
-	delivery, pause := respondFailed(err)
-	a.report(r, "responding to the command", delivery, err)
-	return delivery, pause
+	return a.delivery(r, "responding to the command", err, respondFailed)
 }
 
 // Find is docs.slack.dev/reference/methods/conversations.history, or, for a message in a
@@ -204,13 +190,21 @@ func (a *Announcer) PostNotice(ctx context.Context, channel string, m words.Mess
 	return err
 }
 
-// report logs what went wrong: the domain gets the class alone.
-func (a *Announcer) report(r cancellation.Request, doing string, delivery cancellation.Delivery, err error) {
+// delivery returns what became of a call: it delivered, or failed as judge says of its error, which
+// is logged.
+func (a *Announcer) delivery(
+	r cancellation.Request, doing string, err error, judge func(error) (cancellation.Delivery, time.Duration),
+) (cancellation.Delivery, time.Duration) {
+	if err == nil {
+		return cancellation.Delivered, 0
+	}
+	delivery, pause := judge(err)
 	level := slog.LevelWarn
 	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.OurFault() {
 		level = slog.LevelError
 	}
 	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", deliveryNames[delivery], "err", err)
+	return delivery, pause
 }
 
 // deliveryNames are what became of a delivery, as the log has it.

@@ -99,13 +99,10 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	if refused := a.refusedAtHand(c); !refused.Empty() {
 		return ephemeral(refused), nil
 	}
-	e := entry{from: c, meta: metadata{
-		Channel: c.Channel, ChannelName: words.Cut(c.ChannelName, 100),
-		ResponseURL: c.ResponseURL, Until: time.Now().Add(responseLife).UTC().Truncate(time.Second),
-	}}
+	e := entry{from: c, meta: placed(c)}
 	if query != "" {
 		e.looksUp = query
-		e.fill = func(ctx context.Context, at displayedView, meta metadata) { a.showNamed(ctx, at, meta, query) }
+		e.find = func(ctx context.Context) finding { return a.findCalled(ctx, query) }
 	}
 	return nil, a.enterLater(e)
 }

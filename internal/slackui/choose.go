@@ -58,16 +58,10 @@ func (a *App) showChosen(ctx context.Context, at displayedView, i receive.Intera
 	t := read(*i.View, server)
 	t.Server = server
 	f := a.form(ctx, meta, t)
-	f.Card, f.Failed = a.chosen(ctx, meta, server)
-	a.show(ctx, at, meta, f)
-}
-
-// chosen reads the card of a server that was chosen, or returns why there is none.
-func (a *App) chosen(ctx context.Context, meta metadata, server int64) (card *cancellation.Card, failed string) {
-	if why := a.unseeing(ctx, meta); why != "" {
-		return nil, why
+	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {
+		f.Card, f.Failed = a.cardOf(ctx, server)
 	}
-	return a.cardOf(ctx, server)
+	a.show(ctx, at, meta, f)
 }
 
 // cardOf reads a server's card, or returns why there is none.

@@ -1,7 +1,6 @@
 package slackui
 
 import (
-	"cmp"
 	"context"
 
 	"cancel-server/internal/authz"
@@ -51,7 +50,7 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 
 // clickedBy is who pressed, by the payload. What they may do is read again.
 func clickedBy(i receive.Interaction) cancellation.Person {
-	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: words.Cut(words.OneLine(i.UserName), 100)}
+	return askerOf(commandOf(i))
 }
 
 // pressOf is a press of a button of a request's message.

@@ -72,8 +72,7 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	calls := &owner{limit: lookupTime, most: maxLookups, cancels: map[*context.CancelFunc]struct{}{}}
-	return &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
+	return &Directory{owner: newOwner(lookupTime, maxLookups), web: o.Web, o: o, people: map[string]*lookup[profile]{}}
 }
 
 // policyGroups returns the look-up of the groups that the policy names now; nil if it names none.
@@ -125,12 +124,7 @@ func (d *Directory) Principal(ctx context.Context, person cancellation.Person, m
 // Members reads who is in the policy's groups, by a call begun no more than maxAge, and
 // never more than 60 s, before now. It knows people by their groups alone.
 func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error) {
-	groups := d.policyGroups()
-	if groups == nil {
-		return nil, nil
-	}
-	now := d.o.Now()
-	read, err := d.members(ctx, groups, now, min(maxAge, peopleAge))
+	read, err := d.membersNow(ctx, maxAge)
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +139,17 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 // Unlisted reads which of the policy's groups Slack does not list, or not with their
 // members, as Members reads: nobody knows who is in them, so that anybody may be.
 func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
+	read, err := d.membersNow(ctx, maxAge)
+	return read.unlisted, err
+}
+
+// membersNow is empty if the policy names no groups.
+func (d *Directory) membersNow(ctx context.Context, maxAge time.Duration) (memberships, error) {
 	groups := d.policyGroups()
 	if groups == nil {
-		return nil, nil
+		return memberships{}, nil
 	}
-	now := d.o.Now()
-	read, err := d.members(ctx, groups, now, min(maxAge, peopleAge))
-	return read.unlisted, err
+	return d.members(ctx, groups, d.o.Now(), min(maxAge, peopleAge))
 }
 
 func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now time.Time, maxAge time.Duration) (memberships, error) {

@@ -9,20 +9,20 @@ import (
 
 // entry is how somebody comes to the form.
 type entry struct {
-	from    receive.Command // who asks and where; a click or a shortcut as the command that it stands for
-	meta    metadata        // where the result goes; By is who asks, set by enter
-	looksUp string          // what the form says it is looking up; "" opens it with no server
-	fill    func(ctx context.Context, at displayedView, meta metadata)
+	from    receive.Command                   // who asks and where; a click or a shortcut as the command that it stands for
+	meta    metadata                          // where the result goes; By is who asks, set by enter
+	looksUp string                            // what the form says it is looking up; "" opens it with no server
+	find    func(ctx context.Context) finding // which server the open form is to show; nil: none
 }
 
-// enterLater opens a form after the acknowledgement, and fills it in. What goes wrong reaches the
-// person by response_url, or by direct message.
+// enterLater opens a form after the acknowledgement, and shows the server that it finds. What goes
+// wrong reaches the person by response_url, or by direct message.
 func (a *App) enterLater(e entry) receive.After {
 	return func(ctx context.Context) {
 		at, problem := a.enter(ctx, &e)
 		a.tell(ctx, e.from.ResponseURL, e.from.User, problem)
-		if at.id != "" && e.fill != nil {
-			e.fill(ctx, at, e.meta)
+		if at.id != "" && e.find != nil {
+			a.showFound(ctx, at, e.meta, e.find)
 		}
 	}
 }

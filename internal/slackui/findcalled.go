@@ -27,14 +27,15 @@ type Neighbors interface {
 // maxNamed is how many servers are looked at for a name given with the command.
 const maxNamed = 100
 
-// showNamed fills the modal that was opened with a server's name: with its card if
-// the name means exactly one, else with the form and what is known about the name.
-func (a *App) showNamed(ctx context.Context, at displayedView, meta metadata, query string) {
+// showFound fills the modal that was opened for what a person or a message named: with the card
+// of the one server that was meant, else with the form and what is known about the names.
+func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, find func(context.Context) finding) {
 	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if f.Failed = a.unseeing(looking, meta); f.Failed == "" {
-		f = a.findCalled(looking, query).on(f)
+	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others may have written the names
+		found := find(looking)
+		f.Card, f.Note, f.Offers = found.card, found.note, found.offers
 	}
 	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
@@ -125,12 +126,6 @@ type finding struct {
 	card   *cancellation.Card
 	note   string
 	offers []cancellation.Server
-}
-
-// on puts what was found into a form.
-func (found finding) on(f words.Form) words.Form {
-	f.Card, f.Note, f.Offers = found.card, found.note, found.offers
-	return f
 }
 
 // showOffered shows the card of a server that was chosen by its button. It first removes the

@@ -115,48 +115,46 @@ func (r *reading[T]) wait(ctx context.Context) (value T, err error) {
 
 // owner owns goroutines: it bounds their number and time, and waits for them at the end.
 type owner struct {
-	limit time.Duration
-	most  int
+	limit  time.Duration
+	places chan struct{}   // one is held by each goroutine
+	open   context.Context // ends when the owner is closed
+	shut   context.CancelFunc
 
-	mu      sync.Mutex
-	closed  bool
-	cancels map[*context.CancelFunc]struct{}
+	mu      sync.Mutex // between starting one and closing
 	running sync.WaitGroup
+}
+
+func newOwner(limit time.Duration, most int) *owner {
+	o := &owner{limit: limit, places: make(chan struct{}, most)}
+	o.open, o.shut = context.WithCancel(context.Background())
+	return o
 }
 
 // run starts work in a goroutine, unless there are too many or the owner is closed.
 func (o *owner) run(work func(ctx context.Context)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.closed:
+	if o.open.Err() != nil {
 		return errClosed
-	case len(o.cancels) >= o.most:
+	}
+	select {
+	case o.places <- struct{}{}:
+	default:
 		return errTooMany
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
-	o.cancels[&cancel] = struct{}{}
 	o.running.Go(func() {
-		defer o.forget(&cancel)
+		defer func() { <-o.places }()
+		ctx, cancel := context.WithTimeout(o.open, o.limit)
+		defer cancel()
 		work(ctx)
 	})
 	return nil
 }
 
-func (o *owner) forget(cancel *context.CancelFunc) {
-	(*cancel)()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.cancels, cancel)
-}
-
 // close ends what runs and waits for it.
 func (o *owner) close() {
 	o.mu.Lock()
-	o.closed = true
-	for cancel := range o.cancels {
-		(*cancel)()
-	}
+	o.shut()
 	o.mu.Unlock()
 	o.running.Wait()
 }

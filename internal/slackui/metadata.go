@@ -1,8 +1,6 @@
 package slackui
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -11,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -24,10 +21,8 @@ import (
 const maxMetadata = 3000
 
 const (
-	sealPlain    = "1p" // the version of the sealed form, with its JSON as it is
-	sealDeflated = "1z" // the same, deflated because it would not fit
-	macSize      = 16   // bytes of HMAC-SHA256 that are kept: 128 bits
-	maxSnapshot  = 256 << 10
+	sealVersion = "1p" // of the sealed form
+	macSize     = 16   // bytes of HMAC-SHA256 that are kept: 128 bits
 )
 
 // errNotOurs says that a modal's private_metadata was not made by this
@@ -85,19 +80,26 @@ type sealer struct {
 
 // seal writes metadata for private_metadata. A card that does not fit goes to the CardStore.
 func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
-	sealed, err := s.pack(m)
-	if err != nil || len(sealed) <= maxMetadata {
-		return sealed, err
+	if len(s.key) == 0 {
+		return "", errors.New("sealing a form: no key")
 	}
-	if m.Card == nil {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("writing a form's metadata: %w", err)
+	}
+	sealed := s.sign(data)
+	switch {
+	case len(sealed) <= maxMetadata:
+		return sealed, nil
+	case m.Card == nil:
 		return "", fmt.Errorf("sealing a form: %d characters do not fit", len(sealed))
 	}
-	data, err := json.Marshal(m.Card)
+	card, err := json.Marshal(m.Card)
 	if err != nil {
 		return "", fmt.Errorf("writing a card: %w", err)
 	}
-	m.Card, m.Shelved = nil, digest(data)
-	if err := s.cards.KeepCard(ctx, m.Shelved, data); err != nil {
+	m.Card, m.Shelved = nil, digest(card)
+	if err := s.cards.KeepCard(ctx, m.Shelved, card); err != nil {
 		return "", fmt.Errorf("storing a card: %w", err)
 	}
 	return s.seal(ctx, m)
@@ -108,47 +110,21 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// pack deflates only what would not fit: most forms fit as they are, and deflating
-// costs more than everything else that a command does.
-func (s sealer) pack(m metadata) (string, error) {
-	if len(s.key) == 0 {
-		return "", errors.New("sealing a form: no key")
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		return "", fmt.Errorf("writing a form's metadata: %w", err)
-	}
-	if sealed := s.sign(sealPlain, data); len(sealed) <= maxMetadata {
-		return sealed, nil
-	}
-	var small bytes.Buffer
-	w, err := flate.NewWriter(&small, flate.BestCompression)
-	if err != nil {
-		return "", fmt.Errorf("deflating a form's metadata: %w", err)
-	}
-	_, err = w.Write(data)
-	if err := errors.Join(err, w.Close()); err != nil {
-		return "", fmt.Errorf("deflating a form's metadata: %w", err)
-	}
-	return s.sign(sealDeflated, small.Bytes()), nil
-}
-
-func (s sealer) sign(version string, data []byte) string {
+func (s sealer) sign(data []byte) string {
 	body := base64.RawURLEncoding.EncodeToString(data)
-	mac := base64.RawURLEncoding.EncodeToString(s.mac(version, body))
-	return version + "." + mac + "." + body
+	return sealVersion + "." + base64.RawURLEncoding.EncodeToString(s.mac(body)) + "." + body
 }
 
-func (s sealer) mac(version, body string) []byte {
+func (s sealer) mac(body string) []byte {
 	h := hmac.New(sha256.New, s.key)
-	h.Write([]byte("slack form " + version + "." + body))
+	h.Write([]byte("slack form " + sealVersion + "." + body))
 	return h.Sum(nil)[:macSize]
 }
 
 // open reads what seal wrote, for the same Slack user. errNotOurs is all that
 // anybody learns about what is wrong with it.
 func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error) {
-	data, err := s.unpack(sealed)
+	data, err := s.verified(sealed)
 	if err != nil {
 		return metadata{}, err
 	}
@@ -165,27 +141,21 @@ func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error)
 	return m, err
 }
 
-func (s sealer) unpack(sealed string) ([]byte, error) {
+func (s sealer) verified(sealed string) ([]byte, error) {
 	version, rest, _ := strings.Cut(sealed, ".")
 	given, body, found := strings.Cut(rest, ".")
 	mac, err := base64.RawURLEncoding.DecodeString(given)
 	switch {
-	case len(sealed) > maxMetadata, !found, err != nil, len(s.key) == 0:
+	case len(sealed) > maxMetadata, version != sealVersion, !found, err != nil, len(s.key) == 0:
 		return nil, errNotOurs
-	case !hmac.Equal(mac, s.mac(version, body)):
+	case !hmac.Equal(mac, s.mac(body)):
 		return nil, errNotOurs
 	}
 	data, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil {
 		return nil, errNotOurs
 	}
-	switch version {
-	case sealPlain:
-		return data, nil
-	case sealDeflated:
-		return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), maxSnapshot))
-	}
-	return nil, errNotOurs
+	return data, nil
 }
 
 func (s sealer) takeDown(ctx context.Context, name string) (*cancellation.Card, error) {

@@ -49,7 +49,7 @@ func someMetadata(tags int) metadata {
 
 func TestMetadataComesBackAsItWent(t *testing.T) {
 	t.Parallel()
-	for _, tags := range []int{0, 60, 2000} { // as it is, deflated, in the card store
+	for _, tags := range []int{0, 60, 2000} { // in the form, or in the card store
 		cards := memoryShelf{}
 		s := sealer{key: []byte("key"), cards: cards}
 		m := someMetadata(tags)
@@ -80,7 +80,7 @@ func TestMetadataThatIsNotOursDoesNotOpen(t *testing.T) {
 	require.ErrorIs(t, err, errNotOurs, "for another person")
 	_, err = sealer{key: []byte("other")}.open(t.Context(), sealed, "U1")
 	require.ErrorIs(t, err, errNotOurs, "of another installation")
-	_, err = sealer{}.open(t.Context(), sealer{}.sign(sealPlain, []byte(`{"b":{"ID":"U1"}}`)), "U1")
+	_, err = sealer{}.open(t.Context(), sealer{}.sign([]byte(`{"b":{"ID":"U1"}}`)), "U1")
 	require.ErrorIs(t, err, errNotOurs, "without a key nothing is ours")
 	_, err = sealer{}.seal(t.Context(), metadata{})
 	require.Error(t, err)

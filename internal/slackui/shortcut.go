@@ -30,28 +30,13 @@ func (a *App) shortcut(i receive.Interaction) receive.After {
 		a.log.Warn("ignoring a shortcut that this bot does not have", "user", i.User, "callback", words.Cut(i.CallbackID, 100))
 		return nil
 	}
-	e := entry{from: commandOf(i), meta: placed(i)}
+	e := entry{from: commandOf(i), meta: placed(commandOf(i))}
 	if i.Kind == receive.MessageAction {
 		e.meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
 		e.looksUp = words.ServersInMessage
-		e.fill = func(ctx context.Context, at displayedView, meta metadata) {
-			a.showMentioned(ctx, at, meta, i.MessageText)
-		}
+		e.find = func(ctx context.Context) finding { return a.mentioned(ctx, i.MessageText) }
 	}
 	return a.enterLater(e)
-}
-
-// showMentioned fills the modal with the card of the one server that a message names, else
-// with the form and which servers those are.
-func (a *App) showMentioned(ctx context.Context, at displayedView, meta metadata, said string) {
-	f := a.form(ctx, meta, words.Typed{})
-	looking, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others wrote the names
-		f = a.mentioned(looking, said).on(f)
-	}
-	f.Typed.Server = meta.with(f.Card).server()
-	a.show(ctx, at, meta, f)
 }
 
 // mentioned reads the card of the one server that a message names, or returns why not. It

@@ -40,8 +40,6 @@ type Options struct {
 	// Timeout is how long one read may take, its wait for a turn included; 10 s if not
 	// positive. Filing has the deadline of its context instead.
 	Timeout time.Duration
-	// UserAgent names the program to SoftLayer; "cancel-server" if empty.
-	UserAgent string
 }
 
 // String leaves the key out.
@@ -54,7 +52,6 @@ func (o Options) GoString() string { return "softlayer.Options{" + o.String() + 
 // the credentials in functions, which print as addresses.
 type Client struct {
 	base      string
-	agent     string
 	timeout   time.Duration
 	authorize func(*http.Request)
 	conceal   func(string) string // takes the credentials out of foreign text
@@ -85,7 +82,6 @@ func New(o Options) (*Client, error) {
 	pair := base64.StdEncoding.EncodeToString([]byte(o.Username + ":" + o.APIKey))
 	return &Client{
 		base:      strings.TrimRight(o.Endpoint, "/"),
-		agent:     o.UserAgent,
 		timeout:   o.Timeout,
 		authorize: func(r *http.Request) { r.Header.Set("Authorization", "Basic "+pair) },
 		conceal:   strings.NewReplacer(pair, "[key]", o.APIKey, "[key]").Replace,
@@ -120,9 +116,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "cancel-server"
 	}
 	return o
 }
@@ -161,7 +154,7 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 		return nil, c.broken(ctx, k, wire, err)
 	}
 	c.authorize(request)
-	request.Header.Set("User-Agent", c.agent)
+	request.Header.Set("User-Agent", "cancel-server")
 	if err := c.turn(ctx, k); err != nil {
 		return nil, c.broken(ctx, k, wire, err)
 	}

@@ -227,17 +227,9 @@ func note(ctx context.Context, tx *tx, now time.Time, requestID string, e cancel
 // Events lists a request's history, the oldest first. It returns nil if there is no such
 // request.
 func (s *Store) Events(ctx context.Context, requestID string) ([]cancellation.Event, error) {
-	rows, err := s.read.QueryContext(ctx, eventsSQL, requestID)
-	if err != nil {
-		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)
-	}
-	events, err := collect(rows, func(from row) (e cancellation.Event, err error) {
+	return readAll(ctx, s.read, fmt.Sprintf("reading the events of request %q", requestID), func(from row) (cancellation.Event, error) {
 		var r eventRow
-		err = from.Scan(readEventColumns.targets(&r)...)
+		err := from.Scan(readEventColumns.targets(&r)...)
 		return r.Event, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the events of request %q: %w", requestID, err)
-	}
-	return events, nil
+	}, eventsSQL, requestID)
 }

@@ -28,34 +28,20 @@ func (c *committer) work() {
 		case first := <-c.queue:
 			c.commitBatch(c.gather(first))
 		case <-c.closing:
-			c.drain()
+			for len(c.queue) > 0 {
+				c.commitBatch(c.gather(<-c.queue))
+			}
 			return
 		}
 	}
 }
 
-func (c *committer) drain() {
-	for {
-		select {
-		case first := <-c.queue:
-			c.commitBatch(c.gather(first))
-		default:
-			return
-		}
-	}
-}
-
-// gather adds the writes that wait behind the first, and sorts all by server.
+// gather adds the writes that wait behind the first, and sorts all by server. Only the
+// committer's goroutine takes from the queue, so what waits there stays.
 func (c *committer) gather(first *write) []*write {
 	batch := []*write{first}
-	for len(batch) < batchLength {
-		select {
-		case next := <-c.queue:
-			batch = append(batch, next)
-			continue
-		default:
-		}
-		break
+	for len(batch) < batchLength && len(c.queue) > 0 {
+		batch = append(batch, <-c.queue)
 	}
 	slices.SortStableFunc(batch, func(a, b *write) int { return cmp.Compare(a.server, b.server) })
 	return batch
@@ -72,17 +58,13 @@ func (c *committer) commitBatch(batch []*write) {
 		}
 	}
 	if err == nil || len(batch) == 1 || errors.Is(err, cancellation.ErrUnclear) {
-		c.answerAll(batch, err)
+		for _, w := range batch {
+			c.answer(w, err)
+		}
 		return
 	}
 	for _, one := range batch {
 		c.commitBatch([]*write{one})
-	}
-}
-
-func (c *committer) answerAll(batch []*write, err error) {
-	for _, w := range batch {
-		c.answer(w, err)
 	}
 }
 

@@ -119,19 +119,11 @@ func (s *Store) inventoryVersion(ctx context.Context) (version int64, age time.D
 }
 
 func (s *Store) inventoryData(ctx context.Context, version int64) (data []byte, err error) {
-	rows, err := s.read.QueryContext(ctx, inventoryPartsSQL, version)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var part []byte
-		if err := rows.Scan(&part); err != nil {
-			return nil, err
-		}
-		data = append(data, part...)
-	}
-	return data, rows.Err()
+	parts, err := readAll(ctx, s.read, "reading its parts", func(from row) (part []byte, err error) {
+		err = from.Scan(&part)
+		return part, err
+	}, inventoryPartsSQL, version)
+	return slices.Concat(parts...), err
 }
 
 const (

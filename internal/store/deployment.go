@@ -75,10 +75,8 @@ func (t *RateLimiter) fetch(ctx context.Context) error {
 		t.spent.Add(spent)
 		return err
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(wait):
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a turn to call %s: %w", t.vendor, ctx.Err())
 	}

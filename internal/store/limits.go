@@ -195,19 +195,12 @@ func (s *Store) thawed(ctx context.Context, tx *tx) error {
 
 // UnderWay lists the requests for which a POST may be under way, the oldest first.
 func (s *Store) UnderWay(ctx context.Context) ([]cancellation.Request, error) {
+	const step = "listing what is being filed"
 	now, err := s.engine.now(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing what is being filed: %w", err)
+		return nil, fmt.Errorf("%s: %w", step, err)
 	}
-	rows, err := s.read.QueryContext(ctx, underWaySQL, stamp(now))
-	if err != nil {
-		return nil, fmt.Errorf("listing what is being filed: %w", err)
-	}
-	all, err := collect(rows, func(from row) (cancellation.Request, error) {
-		r, err := scanRequest(from)
-		return r, readable(err)
-	})
-	return all, wrap("listing what is being filed", err)
+	return readAll(ctx, s.read, step, scanReadable, underWaySQL, stamp(now))
 }
 
 // refusalPause is how long the same refusal of the same person is recorded only once.

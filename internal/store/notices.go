@@ -189,13 +189,8 @@ func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (
 
 // Notices lists a request's notices, without a place that cannot be read.
 func (s *Store) Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error) {
-	rows, err := s.read.QueryContext(ctx, noticesSQL, requestID)
-	if err != nil {
-		return nil, fmt.Errorf("reading the notices of request %q: %w", requestID, err)
-	}
-	all, err := collect(rows, func(from row) (cancellation.Notice, error) {
+	return readAll(ctx, s.read, fmt.Sprintf("reading the notices of request %q", requestID), func(from row) (cancellation.Notice, error) {
 		n, err := scanNotice(from)
 		return n, readable(err)
-	})
-	return all, wrap(fmt.Sprintf("reading the notices of request %q", requestID), err)
+	}, noticesSQL, requestID)
 }

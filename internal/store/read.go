@@ -26,10 +26,7 @@ func (s *Store) Request(ctx context.Context, id string) (cancellation.Request, e
 	if errors.Is(err, cancellation.ErrNoRequest) {
 		err = errors.Join(err, s.Ready())
 	}
-	if err != nil {
-		return r, fmt.Errorf("reading request %q: %w", id, err)
-	}
-	return r, nil
+	return r, wrap(fmt.Sprintf("reading request %q", id), err)
 }
 
 func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request, error) {
@@ -48,20 +45,14 @@ func (s *Store) readInTurn(ctx context.Context, id string) (cancellation.Request
 // [cancellation.ErrUnreadable] lacks its documents.
 func (s *Store) ByRef(ctx context.Context, short string) (cancellation.Request, error) {
 	r, err := s.one(ctx, byRefSQL, short)
-	if err != nil {
-		return r, fmt.Errorf("reading request %q: %w", short, err)
-	}
-	return r, nil
+	return r, wrap(fmt.Sprintf("reading request %q", short), err)
 }
 
 // Live reads the request that holds a server. A request that comes with
 // [cancellation.ErrUnreadable] lacks its documents.
 func (s *Store) Live(ctx context.Context, server int64) (cancellation.Request, error) {
 	r, err := s.one(ctx, liveSQL, server)
-	if err != nil {
-		return r, fmt.Errorf("reading the live request for server %d: %w", server, err)
-	}
-	return r, nil
+	return r, wrap(fmt.Sprintf("reading the live request for server %d", server), err)
 }
 
 // one reads one request. It returns ErrNoRequest if the database that is written to has none.
@@ -85,15 +76,8 @@ func (s *Store) List(ctx context.Context, states []cancellation.State, most int)
 		}
 		where = ` where state in (` + strings.Join(places, ", ") + `)`
 	}
-	rows, err := s.read.QueryContext(ctx, `select `+requestColumns+` from requests`+where+` order by created_at desc, id limit $1`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("listing requests: %w", err)
-	}
-	all, err := collect(rows, func(from row) (cancellation.Request, error) {
-		r, err := scanRequest(from)
-		return r, readable(err)
-	})
-	return all, wrap("listing requests", err)
+	return readAll(ctx, s.read, "listing requests", scanReadable,
+		`select `+requestColumns+` from requests`+where+` order by created_at desc, id limit $1`, args...)
 }
 
 // Count is how many requests are in one state and row format.
@@ -114,14 +98,10 @@ const countsSQL = `select state, format, count(*) from requests where ` + isOpen
 // Counts counts the requests that have not ended, also in states and formats that only another
 // build knows. It stays fast however many have ended.
 func (s *Store) Counts(ctx context.Context) ([]Count, error) {
-	rows, err := s.read.QueryContext(ctx, countsSQL)
-	if err != nil {
-		return nil, fmt.Errorf("counting requests: %w", err)
-	}
-	counts, err := collect(rows, func(from row) (c Count, err error) {
-		return c, from.Scan(&c.State, &c.Format, &c.N)
-	})
-	return counts, wrap("counting requests", err)
+	return readAll(ctx, s.read, "counting requests", func(from row) (c Count, err error) {
+		err = from.Scan(&c.State, &c.Format, &c.N)
+		return c, err
+	}, countsSQL)
 }
 
 // A request is overdue in these states, or if its result is owed.
@@ -139,20 +119,16 @@ const owedColumn = `coalesce((select min(owed_at) from notices where request_id 
 // Overdue lists requests that have taken longer than age, the oldest first: at most most of
 // those after one request, or of all if that is the zero Request.
 func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellation.Request, most int) ([]cancellation.Overdue, error) {
+	const step = "listing what is overdue"
 	now, err := s.engine.now(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing what is overdue: %w", err)
+		return nil, fmt.Errorf("%s: %w", step, err)
 	}
-	rows, err := s.read.QueryContext(ctx, overdueSQL, stamp(now.Add(-age)), createdAfter(after), after.ID, most)
-	if err != nil {
-		return nil, fmt.Errorf("listing what is overdue: %w", err)
-	}
-	all, err := collect(rows, func(from row) (cancellation.Overdue, error) {
+	return readAll(ctx, s.read, step, func(from row) (cancellation.Overdue, error) {
 		var owed int64
 		r, err := scanRequest(from, &owed)
 		return overdue(r, owed, now.Add(-age)), readable(err)
-	})
-	return all, wrap("listing what is overdue", err)
+	}, overdueSQL, stamp(now.Add(-age)), createdAfter(after), after.ID, most)
 }
 
 // createdAfter returns when a request was created, and for the zero Request a time before all.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
@@ -29,6 +30,16 @@ func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
 		all = append(all, one)
 	}
 	return all, rows.Err()
+}
+
+// readAll reads all rows of a query. Its error begins with the step.
+func readAll[T any](ctx context.Context, db *sql.DB, step string, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step, err)
+	}
+	all, err := collect(rows, scan)
+	return all, wrap(step, err)
 }
 
 // column is a column of a table: its name, its value in a row that is written, and where a
@@ -175,6 +186,13 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 		return r.Request, &unreadableError{request: r.Request, reason: err}
 	}
 	return r.Request, nil
+}
+
+// scanReadable is scanRequest for a list: a row whose documents cannot be read is taken for what
+// is left of it.
+func scanReadable(from row) (cancellation.Request, error) {
+	r, err := scanRequest(from)
+	return r, readable(err)
 }
 
 // insertedValues appends the insertedColumns of a new request.

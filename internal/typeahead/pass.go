@@ -33,11 +33,8 @@ func paceOf(perSecond float64) pace {
 
 // wait returns when the next call may be made.
 func (p *pace) wait(ctx context.Context) error {
-	timer := time.NewTimer(time.Until(p.next))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	sleep(ctx, time.Until(p.next))
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	p.next = time.Now().Add(p.apart)

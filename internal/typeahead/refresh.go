@@ -161,11 +161,10 @@ func (i *Inventory) keep(ctx context.Context, x *index) error {
 	return err
 }
 
+// sleep waits, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }

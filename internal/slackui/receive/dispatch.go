@@ -73,18 +73,11 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	return &Dispatcher{
 		handler:  o.Handler,
 		log:      o.Log,
-		admitted: make(chan struct{}, orDefault(o.Admitted, maxAdmitted)),
-		handling: make(chan struct{}, orDefault(o.Handling, maxHandling)),
+		admitted: make(chan struct{}, cmp.Or(o.Admitted, maxAdmitted)),
+		handling: make(chan struct{}, cmp.Or(o.Handling, maxHandling)),
 		within:   cmp.Or(o.Within, replyTime),
 		presses:  newReplays[string](),
 	}
-}
-
-func orDefault(n, usual int) int {
-	if n > 0 {
-		return n
-	}
-	return usual
 }
 
 // Shutdown takes nothing more, and waits until all work in hand has ended, at most

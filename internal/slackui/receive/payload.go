@@ -30,7 +30,7 @@ func missing(field string) error {
 
 // parseCommand reads the form of a slash command.
 func parseCommand(form url.Values) (Command, error) {
-	return commandJSON{
+	return Command{
 		Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"),
 		User: form.Get("user_id"), UserName: form.Get("user_name"),
 		Channel: form.Get("channel_id"), ChannelName: form.Get("channel_name"),
@@ -42,27 +42,14 @@ func parseCommand(form url.Values) (Command, error) {
 // parseCommandJSON reads a slash command as Socket Mode carries it: the form's fields
 // as a JSON object.
 func parseCommandJSON(payload []byte) (Command, error) {
-	var c commandJSON
+	var c Command
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return Command{}, &payloadError{"the command is not the JSON that was expected", err}
 	}
 	return c.check()
 }
 
-type commandJSON struct {
-	Team        string `json:"team_id"`
-	Enterprise  string `json:"enterprise_id"`
-	User        string `json:"user_id"`
-	UserName    string `json:"user_name"`
-	Channel     string `json:"channel_id"`
-	ChannelName string `json:"channel_name"`
-	Command     string `json:"command"`
-	Text        string `json:"text"`
-	ResponseURL string `json:"response_url"`
-	TriggerID   string `json:"trigger_id"`
-}
-
-func (c commandJSON) check() (Command, error) {
+func (c Command) check() (Command, error) {
 	switch {
 	case c.Command == "":
 		return Command{}, missing("command")
@@ -73,7 +60,7 @@ func (c commandJSON) check() (Command, error) {
 	case c.TriggerID == "":
 		return Command{}, missing("trigger_id")
 	}
-	return Command(c), nil
+	return c, nil
 }
 
 type nameJSON struct {
@@ -117,7 +104,6 @@ type messageJSON struct {
 
 type viewJSON struct {
 	ID              string `json:"id"`
-	RootID          string `json:"root_view_id"`
 	Hash            string `json:"hash"`
 	CallbackID      string `json:"callback_id"`
 	PrivateMetadata string `json:"private_metadata"`
@@ -277,7 +263,7 @@ func unshown(object map[string]any) bool { return object["type"] != nil || objec
 
 func (v *viewJSON) view() *View {
 	view := &View{
-		ID: v.ID, RootID: v.RootID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
+		ID: v.ID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
 		Values: make(map[string]map[string]Value, len(v.State.Values)),
 	}
 	for block, actions := range v.State.Values {

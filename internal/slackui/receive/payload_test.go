@@ -34,7 +34,7 @@ func TestParseSubmission(t *testing.T) {
 	assert.Equal(t, Interaction{
 		Kind: ViewSubmission, Team: "T1", User: "U1", UserTeam: "T1", UserName: "ana", TriggerID: "1.2.3",
 		View: &View{
-			ID: "V1", RootID: "V0", Hash: "h1", CallbackID: "cancel.v1", PrivateMetadata: "meta",
+			ID: "V1", Hash: "h1", CallbackID: "cancel.v1", PrivateMetadata: "meta",
 			Blocks: []string{"server", "content"},
 			Values: map[string]map[string]Value{
 				"server":  {"a": {Selected: "42"}},

@@ -4,16 +4,16 @@ import "encoding/json"
 
 // Command is a slash command as received: docs.slack.dev/interactivity/implementing-slash-commands.
 type Command struct {
-	Team        string // the user's workspace
-	Enterprise  string // "" outside an Enterprise organisation
-	User        string
-	UserName    string
-	Channel     string
-	ChannelName string
-	Command     string // "/cancel-server"
-	Text        string // what was typed after it
-	ResponseURL string
-	TriggerID   string
+	Team        string `json:"team_id"`       // the user's workspace
+	Enterprise  string `json:"enterprise_id"` // "" outside an Enterprise organisation
+	User        string `json:"user_id"`
+	UserName    string `json:"user_name"`
+	Channel     string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	Command     string `json:"command"` // "/cancel-server"
+	Text        string `json:"text"`    // what was typed after it
+	ResponseURL string `json:"response_url"`
+	TriggerID   string `json:"trigger_id"`
 }
 
 // InteractionKind is the type of an interaction payload.
@@ -52,7 +52,6 @@ type Interaction struct {
 // View is the modal that an interaction came from.
 type View struct {
 	ID              string
-	RootID          string
 	Hash            string
 	CallbackID      string
 	PrivateMetadata string

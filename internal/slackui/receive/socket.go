@@ -95,8 +95,6 @@ func (s *Socket) Run(ctx context.Context) error {
 	defer refuse(nil)
 	var running sync.WaitGroup
 	var slots []*slot
-	asking := time.NewTicker(wantedPause)
-	defer asking.Stop()
 	for ctx.Err() == nil {
 		wanted := s.askWanted()
 		for len(slots) < wanted {
@@ -115,7 +113,7 @@ func (s *Socket) Run(ctx context.Context) error {
 			slots = slices.Delete(slots, i, i+1)
 		}
 		select {
-		case <-asking.C:
+		case <-time.After(wantedPause):
 		case <-ctx.Done():
 		}
 	}
@@ -218,10 +216,8 @@ func (s *Socket) quietFor(c *connection) time.Duration {
 
 // pause waits, unless ctx ends before.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

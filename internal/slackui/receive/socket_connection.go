@@ -185,9 +185,11 @@ func (s *Socket) read(c *connection) {
 
 // await watches a connection and returns why it is to be replaced.
 func (s *Socket) await(ctx context.Context, c *connection) error {
-	quiet := time.NewTimer(quietTime)
-	defer quiet.Stop()
 	for {
+		left := quietTime - s.quietFor(c)
+		if left <= 0 {
+			return errQuiet
+		}
 		select {
 		case <-c.ended:
 			return c.why
@@ -195,12 +197,7 @@ func (s *Socket) await(ctx context.Context, c *connection) error {
 			return errSuspect
 		case <-ctx.Done():
 			return errHungUp
-		case <-quiet.C:
-			left := quietTime - s.quietFor(c)
-			if left <= 0 {
-				return errQuiet
-			}
-			quiet.Reset(left)
+		case <-time.After(left):
 		}
 	}
 }

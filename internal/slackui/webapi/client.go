@@ -166,7 +166,7 @@ func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
 }
 
 // OpenView opens a modal: docs.slack.dev/reference/methods/views.open. A trigger
-// lives 3 s and works once: ErrTriggerExpired.
+// lives 3 s and works once.
 func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
 	answer, err := w.quick.OpenViewContext(ctx, triggerID, view)
 	if err != nil {

@@ -19,8 +19,6 @@ import (
 var (
 	// ErrHashConflict: the view was replaced since its hash was read.
 	ErrHashConflict = errors.New("the view was changed meanwhile")
-	// ErrTriggerExpired: the trigger is older than 3 s or was used.
-	ErrTriggerExpired = errors.New("the trigger has expired")
 	// ErrViewGone: the person has closed the view.
 	ErrViewGone = errors.New("the view is closed")
 )
@@ -54,11 +52,6 @@ func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrHashConflict:
 		return e.Code == "hash_conflict"
-	case ErrTriggerExpired:
-		return slices.Contains([]string{"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id"}, e.Code) ||
-			slices.ContainsFunc(e.Messages, func(m string) bool {
-				return strings.Contains(m, "trigger_id") && strings.Contains(m, "expired")
-			})
 	case ErrViewGone:
 		return e.Code == "not_found" || e.Code == "view_not_found"
 	}

@@ -3,11 +3,16 @@
 package bench
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,6 +40,7 @@ type vendors struct {
 	last        atomic.Pointer[[]byte]          // the body of the last one
 	answer      atomic.Pointer[json.RawMessage] // what views.open answers, made from the first one
 	updated     chan []byte                     // the bodies of views.update, where somebody waits for one
+	commands    atomic.Int64                    // made
 	submissions atomic.Int64                    // made for anybody
 	told        chan time.Time                  // when a message came in, likewise
 }
@@ -145,12 +151,68 @@ func viewOf(request []byte) (map[string]any, error) {
 }
 
 // requireSameView holds a process to opening the modal that the bot opened.
-func (v *vendors) requireSameView(b *testing.B, who string, bots []byte) {
-	b.Helper()
+func (l *lab) requireSameView(who string, bots []byte) {
 	want, err := viewOf(bots)
-	require.NoError(b, err)
-	got, err := viewOf(*v.last.Load())
-	require.NoError(b, err)
+	require.NoError(l, err)
+	got, err := viewOf(*l.last.Load())
+	require.NoError(l, err)
 	want["private_metadata"], got["private_metadata"] = nil, nil // carries the time
-	require.Equal(b, want, got, "%s opens the bot's modal", who)
+	require.Equal(l, want, got, "%s opens the bot's modal", who)
+}
+
+// command is a /cancel-server of a trigger of its own.
+func (v *vendors) command() url.Values {
+	return url.Values{
+		"token": {"gone-out-of-use"}, "team_id": {teamID}, "team_domain": {"bench"},
+		"channel_id": {"C0BENCH"}, "channel_name": {"infra-changes"}, "user_id": {userID}, "user_name": {"ana"},
+		"command": {"/cancel-server"}, "text": {""}, "api_app_id": {"A0BENCH"}, "is_enterprise_install": {"false"},
+		"response_url": {"https://hooks.slack.com/commands/" + teamID + "/1234567890123/AbCdEfGhIjKlMnOpQrStUvWx"},
+		"trigger_id":   {"1234567890123.98765432109." + strconv.FormatInt(v.commands.Add(1), 10)},
+	}
+}
+
+var slackClient = &http.Client{Timeout: 10 * time.Second}
+
+// post delivers what Slack sends, and returns what it was acknowledged with.
+func post(target string, form url.Values) (said string, err error) {
+	body := form.Encode()
+	request, err := http.NewRequest(http.MethodPost, target, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	request.Header = signed(body)
+	answer, err := slackClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answered %s %q", answer.Status, text)
+	}
+	return string(text), err
+}
+
+func signed(body string) http.Header {
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	header := http.Header{}
+	header.Set("Content-Type", "application/x-www-form-urlencoded")
+	header.Set("X-Slack-Request-Timestamp", stamp)
+	header.Set("X-Slack-Signature", signature(stamp, []byte(body)))
+	return header
+}
+
+func signature(stamp string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(signingSecret))
+	mac.Write([]byte("v0:" + stamp + ":"))
+	mac.Write(body)
+	return "v0=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// keep passes an event on, and never holds up a vendor where nobody waits any more.
+func keep[T any](events chan<- T, event T) {
+	select {
+	case events <- event:
+	default:
+	}
 }
