@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
@@ -44,7 +43,7 @@ func TestHelpAnswersTheAskerAlone(t *testing.T) {
 func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	require.NoError(t, s.app.directory.Warm(t.Context()))
+	require.NoError(t, s.app.directory.Warm(t.Context(), s.inForce.Load().GroupIDs()))
 	for who, rule := range map[string]string{
 		s.cast.Guest: "builtin-guest", s.cast.Deactivated: "builtin-deactivated",
 		s.cast.Stranger: "builtin-stranger", s.cast.Outsider: "builtin-default-deny",
@@ -60,13 +59,10 @@ func TestWhoMayNotAskIsToldByWhichRule(t *testing.T) {
 func TestWhoMayOnlyApproveIsToldWhatTheyCanDo(t *testing.T) {
 	t.Parallel()
 	const can = "You can approve what others ask for"
-	s := newStage(t, func(s *stage) {
-		s.policy(s.cast.ApproveGroup)
-		s.app.policy = s.desk.Policy.(*authz.Policy)
-	})
+	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	unknown := s.command(s.cast.Approver, "")
 	assert.NotContains(t, slacktest.TextOf(unknown.Body), can, "of one whose groups are not read yet nobody knows")
-	require.NoError(t, s.app.directory.Warm(t.Context()))
+	require.NoError(t, s.app.directory.Warm(t.Context(), s.inForce.Load().GroupIDs()))
 	said := slacktest.TextOf(s.command(s.cast.Approver, "").Body)
 	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
 	assert.Contains(t, said, can)
