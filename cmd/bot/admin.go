@@ -74,7 +74,7 @@ func detail(s receive.SocketStatus) *socketDetail {
 
 func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load())}
-	answer.Policy = policyDetail{Digest: b.policy.Digest(), Refused: b.watch.Problems()}
+	answer.Policy = policyDetail{Digest: b.policy.Policy().Digest(), Refused: b.watch.Problems()}
 	if err := b.journal.Ready(); err != nil {
 		answer.Problems = append(answer.Problems, err.Error())
 	}

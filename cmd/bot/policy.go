@@ -155,7 +155,7 @@ func withPeople(ctx context.Context, cfg config, do func(*policytool.People) err
 		return err
 	}
 	directory := slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: web, HomeTeam: bot.Team, HomeEnterprise: bot.Enterprise, Groups: policy.GroupIDs, Log: slog.New(slog.DiscardHandler),
+		Web: web, HomeTeam: bot.Team, HomeEnterprise: bot.Enterprise, Log: slog.New(slog.DiscardHandler),
 	})
 	defer directory.Close()
 	return do(&policytool.People{Policy: policy, Home: homeTeam(bot), Directory: directory, RetryAfter: webapi.RetryAfter})

@@ -87,7 +87,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		PeopleSettle: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
-		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Groups: b.policy.GroupIDs, Log: log,
+		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
@@ -97,16 +97,17 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	if _, server := databaseOf(cfg.DatabaseURL); server != "" {
 		limits.Poll = listenedPoll
 	}
+	inForce := func() cancellation.Policy { return b.policy.Policy() }
 	slackOutage := cancellation.NewOutage(announcer.Reach)
 	b.notifier = &cancellation.Notifier{
-		Requests: journal, Notices: journal, Clock: journal, Directory: b.directory, Policy: b.policy,
+		Requests: journal, Notices: journal, Clock: journal, Directory: b.directory, Policy: inForce,
 		Announcer: announcer,
 		Slack:     slackOutage, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	b.filer = &cancellation.Filer{
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
-		Directory: b.directory, Policy: b.policy,
+		Directory: b.directory, Policy: inForce,
 		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
@@ -117,7 +118,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	desk := &cancellation.Desk{
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
-		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: b.policy,
+		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.wake, Log: log,
 	}
@@ -126,7 +127,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Rate: cfg.SoftLayerRate * passShare, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy, Words: writer,
+		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Search: b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
@@ -249,7 +250,7 @@ func (b *bot) warm(ctx context.Context) {
 
 // warmGroups reads the groups of the policy in force.
 func (b *bot) warmGroups(ctx context.Context) {
-	if err := b.directory.Warm(ctx); err != nil {
+	if err := b.directory.Warm(ctx, b.policy.Policy().GroupIDs()); err != nil {
 		b.log.Warn("reading the policy's user groups", "err", err)
 	}
 }

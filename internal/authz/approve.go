@@ -18,7 +18,7 @@ func (p *Policy) Approve(who, requester Principal, s Server, c Context, approval
 		return p.refuse(RuleOwnRequest, "nobody may approve their own request; another person has to.")
 	}
 	if gaps := append(p.unread(who, s, c), p.unreadRequester(requester)...); len(gaps) > 0 {
-		return p.refuseUnread(gaps, p.knowsGroups(who) && p.knowsGroups(requester))
+		return p.refuseUnread(gaps)
 	}
 	server, err := s.entity()
 	if err != nil {

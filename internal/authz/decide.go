@@ -17,7 +17,7 @@ func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
 		return d
 	}
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.refuseUnread(gaps, p.knowsGroups(who))
+		return p.refuseUnread(gaps)
 	}
 	server, err := s.entity()
 	if err != nil {

@@ -163,15 +163,6 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 	}{
 		{"all is read", func(*authz.Principal, *authz.Server, *authz.Context) {}, allow("everybody")},
 		{"groups", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.GroupsKnown = false }, deny(authz.RuleUnread, "user groups")},
-		{"groups that another policy did not name", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
-			who.GroupsRead = []string{"S0OLD"}
-		}, deny(authz.RuleUnread, "user groups")},
-		{"no group but those that another policy named too", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
-			who.GroupsRead = []string{"S0OLD", "S0OUT"}
-		}, allow("everybody")},
-		{"groups, though they were asked for", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) {
-			who.GroupsKnown, who.GroupsRead = false, []string{"S0OUT"}
-		}, deny(authz.RuleUnread, "user groups")},
 		{"user", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User = "" }, deny(authz.RuleUnread, "who you are")},
 		{"team", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.Team = "" }, deny(authz.RuleUnread, "who you are")},
 		{"a user id that forges a team", func(who *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User = "U1/U2" }, deny(authz.RuleUnread)},
@@ -198,24 +189,6 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 			c.want(t, p.Decide(who, s, ctx))
 		})
 	}
-}
-
-func TestOnlyMembershipsThatWereNotReadAreAReasonToAskAgain(t *testing.T) {
-	t.Parallel()
-	p := parse(t, `@id("everybody") permit (principal, action, resource); @id("not-group") forbid (principal in Group::"S0OUT", action, resource);`)
-	known, unknown := person("U0ANA"), person("U0ANA")
-	unknown.GroupsRead = []string{"S0OLD"}
-	other := person("U0BEN")
-	assert.True(t, p.Decide(unknown, server(), context()).Again)
-	assert.True(t, p.Approve(unknown, other, server(), context(), 0).Again)
-	assert.True(t, p.Approve(other, unknown, server(), context(), 0).Again)
-
-	untagged := server(func(s *authz.Server) { s.TagsKnown = false })
-	assert.False(t, p.Decide(known, untagged, context()).Again)
-	assert.False(t, p.Approve(known, other, untagged, context(), 0).Again)
-	assert.False(t, p.Decide(known, server(), context()).Again, "what is allowed is")
-	out := person("U0ANA", "S0OUT")
-	assert.False(t, p.Decide(out, server(), context()).Again, "what a rule refuses is refused")
 }
 
 func TestMembershipsDoNotMatterWhereThePolicyNamesNoGroup(t *testing.T) {

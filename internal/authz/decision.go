@@ -69,9 +69,6 @@ type Decision struct {
 	Reason string
 	// Approvals is how many other people have to approve; 0 unless NeedsApproval.
 	Approvals int
-	// Again is set where the memberships that the policy rests on were not read, or were read for
-	// another policy: read anew, they may decide otherwise, and this refusal should end no request.
-	Again bool `json:",omitempty"`
 	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift:
 	// the group may be switched off for a moment, and this refusal should end no request that waits.
 	Unlisted bool `json:",omitempty"`
@@ -93,11 +90,9 @@ func (p *Policy) refuseByDefault(to string) Decision {
 	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
 }
 
-func (p *Policy) refuseUnread(gaps []string, groupsKnown bool) Decision {
-	d := p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
+func (p *Policy) refuseUnread(gaps []string) Decision {
+	return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
 		"Try again in a minute; if it stays so, tell whoever runs this bot.")
-	d.Again = !groupsKnown
-	return d
 }
 
 func (p *Policy) refuseFee() Decision {

@@ -9,7 +9,7 @@ func (p *Policy) MayFreeze(who Principal) Decision {
 		return d
 	}
 	if !who.hasID() || !p.knowsGroups(who) {
-		return p.refuseUnread([]string{"your Slack user groups"}, p.knowsGroups(who))
+		return p.refuseUnread([]string{"your Slack user groups"})
 	}
 	d := p.mayFreeze(who)
 	if d.Effect == Refused {

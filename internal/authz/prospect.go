@@ -60,7 +60,7 @@ func (p *Policy) Prospects(who Principal) Prospects {
 // and how many there are before.
 func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.none(p.refuseUnread(gaps, p.knowsGroups(who)))
+		return p.none(p.refuseUnread(gaps))
 	}
 	server, err := s.entity()
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 	}
 	c.StatedReason = "open"
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.refuseUnread(gaps, p.knowsGroups(who))
+		return p.refuseUnread(gaps)
 	}
 	server, err := s.entity()
 	if err != nil {

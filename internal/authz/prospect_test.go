@@ -232,5 +232,5 @@ func TestACardRefusesWhatNoFormCouldGet(t *testing.T) {
 		})
 	}
 	unread := authz.Principal{Team: home, User: "U0RAJ"}
-	assert.True(t, p.MayAskFor(unread, server(), context()).Again, "of one whose groups are unread it is no word to rely on")
+	deny(authz.RuleUnread, "your Slack user groups")(t, p.MayAskFor(unread, server(), context()))
 }

@@ -8,15 +8,12 @@ type Principal struct {
 	User string
 	// Name is for people to read; no decision rests on it.
 	Name string
-	// Groups are the ids of the Slack user groups the person is in, as far as the policy names
-	// them (Policy.GroupIDs).
+	// Groups are the ids of the Slack user groups the person is in, as far as the policy that
+	// decides names them (Policy.GroupIDs).
 	Groups []string
-	// GroupsKnown says that Groups was read. Without it an empty Groups means "not known".
+	// GroupsKnown says that all groups which that policy names were read for Groups. Without it an
+	// empty Groups means "not known".
 	GroupsKnown bool
-	// GroupsRead are the ids of the groups that were looked up for Groups. It is set if another policy
-	// than the deciding one may have named them: the members of other groups are then unknown. It is
-	// empty if the deciding policy named them.
-	GroupsRead []string
 	// GroupsUnlisted are ids of Slack user groups that the policy names and Slack does not list:
 	// nobody knows who is in them. The person counts as no member where that lets them do less,
 	// and nothing is allowed that memberships in any of them would forbid.

@@ -3,6 +3,7 @@ package cancellation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,28 +61,42 @@ func (r Request) remindAt(since time.Time) time.Time {
 	return end.Add(-min(reminderLead, end.Sub(since)/2))
 }
 
+// authority is the policy that makes a decision (docs/design.md 2.11). It reads people with
+// their memberships of the groups that this policy names.
+type authority struct {
+	Policy
+	directory Directory
+}
+
+// errGroupsUnread says that a directory answered without the memberships that decide.
+var errGroupsUnread = errors.New("the user groups that the policy names were not read")
+
+// person reads somebody. If their memberships were not read it returns an error, and never
+// somebody who is in no group.
+func (a authority) person(ctx context.Context, p Person, maxAge time.Duration) (authz.Principal, error) {
+	groups := a.GroupIDs()
+	who, err := a.directory.Principal(ctx, p, groups, maxAge)
+	if err == nil && len(groups) > 0 && !who.GroupsKnown {
+		err = errGroupsUnread
+	}
+	return who, err
+}
+
 // approvers finds who could approve a request, as far as the groups tell. It leaves out the
 // requester and everyone who has approved already. People who could give the next approval come
 // first, because a policy may want later approvals from other people. anyone reports that the
 // policy lets people approve without naming any user or group.
-type approvers struct {
-	directory Directory
-	policy    Policy
-}
-
-func (a approvers) of(ctx context.Context, r Request, requester authz.Principal, now time.Time) (who []authz.Principal, anyone bool, err error) {
-	users, groups, anyone := a.policy.Approvers()
+func (a authority) approvers(ctx context.Context, r Request, requester authz.Principal, now time.Time) (who []authz.Principal, anyone bool, err error) {
+	users, groups, anyone := a.Approvers()
 	var members []authz.Principal
 	if len(groups) > 0 {
-		if members, err = a.directory.Members(ctx, MaxPrincipalAge); err != nil {
+		if members, err = a.directory.Members(ctx, a.GroupIDs(), MaxPrincipalAge); err != nil {
 			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 		}
 	}
 	var later []authz.Principal
 	for _, candidate := range named(users, members, requester) {
 		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
-		case d.Again:
-			return nil, false, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
 		case d.Effect != authz.Allowed || r.ApprovedBy(Person{Team: candidate.Team, ID: candidate.User}):
 		case before == len(r.Approvals):
 			who = append(who, candidate)
@@ -108,21 +123,19 @@ func named(users []string, members []authz.Principal, requester authz.Principal)
 // inNoGroup returns somebody who is in none of the groups that were read with the requester.
 // They may still be in a group that Slack does not list, as anybody may.
 func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
-	return authz.Principal{
-		Team: team, User: user, GroupsKnown: true, GroupsRead: requester.GroupsRead, GroupsUnlisted: requester.GroupsUnlisted,
-	}
+	return authz.Principal{Team: team, User: user, GroupsKnown: true, GroupsUnlisted: requester.GroupsUnlisted}
 }
 
 // mayGive decides whether somebody could give one of the approvals that are still missing when
 // after have been given. before is how many approvals come before theirs. If they could give
 // none, the decision is the one on the next approval.
-func (a approvers) mayGive(who, requester authz.Principal, r Request, after int, now time.Time) (before int, d authz.Decision) {
+func (a authority) mayGive(who, requester authz.Principal, r Request, after int, now time.Time) (before int, d authz.Decision) {
 	next := a.may(who, requester, r, after, now)
-	if next.Effect == authz.Allowed || next.Again {
+	if next.Effect == authz.Allowed {
 		return after, next
 	}
 	for before = after + 1; before < r.Decision.Approvals; before++ {
-		if d = a.may(who, requester, r, before, now); d.Effect == authz.Allowed || d.Again {
+		if d = a.may(who, requester, r, before, now); d.Effect == authz.Allowed {
 			return before, d
 		}
 	}
@@ -130,7 +143,7 @@ func (a approvers) mayGive(who, requester authz.Principal, r Request, after int,
 }
 
 // may asks the policy about an approval, for the server as the requester's card showed it.
-func (a approvers) may(who, requester authz.Principal, r Request, before int, now time.Time) authz.Decision {
+func (a authority) may(who, requester authz.Principal, r Request, before int, now time.Time) authz.Decision {
 	server := r.Submission.Card.Server
-	return a.policy.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), before)
+	return a.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), before)
 }

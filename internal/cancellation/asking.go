@@ -12,16 +12,17 @@ const mostAsked = 5
 
 // asker asks people for an approval where no channel shows them the request.
 type asker struct {
-	notices   Notices
-	clock     Clock
-	directory Directory
-	policy    Policy
-	notify    func() // rings the Notifier
+	notices Notices
+	clock   Clock
+	policy  authority
+	notify  func() // rings the Notifier
 }
 
-func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.Directory, f.Policy, f.Notify} }
+func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.authority(), f.Notify} }
 
-func (n *Notifier) asker() asker { return asker{n.Notices, n.Clock, n.Directory, n.Policy, n.Wake} }
+func (n *Notifier) asker() asker {
+	return asker{n.Notices, n.Clock, authority{n.Policy(), n.Directory}, n.Wake}
+}
 
 // askWithoutCard calls askDirectly for a request that only its requester sees, unless a card is
 // owed to the operators' channel. That card asks; if Slack refuses it, people are asked directly.
@@ -70,12 +71,11 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	requester, err := a.directory.Principal(ctx, r.Submission.By, MaxPrincipalAge)
+	requester, err := a.policy.person(ctx, r.Submission.By, MaxPrincipalAge)
 	if err != nil {
 		return nil, err
 	}
-	all := approvers{directory: a.directory, policy: a.policy}
-	who, _, err := all.of(ctx, r, requester, now)
+	who, _, err := a.policy.approvers(ctx, r, requester, now)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 		if len(users) == max(mostAsked, r.Decision.Approvals) {
 			break
 		}
-		p, err := a.directory.Principal(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
+		p, err := a.policy.person(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ type Desk struct {
 	Servers   ServerReader
 	Tickets   TicketReader
 	Directory Directory
-	Policy    Policy
+	Policy    func() Policy // returns the one in force
 	Account   Account
 	Terms     Terms
 	Wake      func() // tells the Filer and the Notifier that there is something to do; never blocks
@@ -190,13 +190,14 @@ func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
 	return answerOf(r), nil
 }
 
-// decide builds the record of a submission: the decision of the policy in force,
-// on what the person saw. It returns errBlocked only if the policy lets the person ask: nobody
-// else is told what blocks.
+// decide builds the record of a submission: the decision of the policy that is in force when
+// it begins, on what the person saw. It returns errBlocked only if the policy lets the person
+// ask: nobody else is told what blocks.
 func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
+	policy := d.authority()
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
-	principal, err := d.Directory.Principal(waiting, s.By, MaxPrincipalAge)
+	principal, err := policy.person(waiting, s.By, MaxPrincipalAge)
 	if err != nil {
 		return Record{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
@@ -204,7 +205,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if err != nil {
 		return Record{}, fmt.Errorf("reading the database's time: %w", err)
 	}
-	decision := d.Policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
+	decision := policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
 	id := s.ID(d.Intake.Installation())
 	r := Request{
 		ID: id, Ref: ReferenceOf(d.Intake.HMACKey(), id), Format: Format,
@@ -212,8 +213,6 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	}
 	r.Submission.By.Name = principal.Name
 	switch {
-	case decision.Again:
-		return Record{}, fmt.Errorf("%w: another policy came into force meanwhile", ErrPeopleUnread)
 	case decision.Effect != authz.Refused && len(blockers) > 0:
 		return Record{}, errBlocked
 	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only a request that needs no approval replaces another
@@ -225,7 +224,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if decision.Effect == authz.Allowed {
 		rec, err = d.accepted(ctx, r, now)
 	} else {
-		rec, err = d.pending(ctx, r, principal, now)
+		rec, err = d.pending(ctx, policy, r, principal, now)
 	}
 	if err != nil {
 		return Record{}, err
@@ -274,8 +273,8 @@ func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, 
 }
 
 // pending is the record of a request that waits for approval.
-func (d *Desk) pending(ctx context.Context, r Request, requester authz.Principal, now time.Time) (Record, error) {
-	who, anyone, err := d.approvers().of(ctx, r, requester, now)
+func (d *Desk) pending(ctx context.Context, policy authority, r Request, requester authz.Principal, now time.Time) (Record, error) {
+	who, anyone, err := policy.approvers(ctx, r, requester, now)
 	if err != nil {
 		return Record{}, err
 	}

@@ -238,7 +238,7 @@ func TestWhomThePolicyNamesBesideItsGroupCountsAsAnApprover(t *testing.T) {
 // ungrouped is a directory whose groups cannot be read.
 type ungrouped struct{ cancellation.Directory }
 
-func (ungrouped) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+func (ungrouped) Members(context.Context, []string, time.Duration) ([]authz.Principal, error) {
 	return nil, errors.New("missing_scope")
 }
 
@@ -249,7 +249,7 @@ func TestNoGroupIsReadWhereThePolicyNamesPeopleAlone(t *testing.T) {
 @id("approve") permit (principal == User::"T1/U2", action == Action::"approve", resource);`))
 		require.NoError(t, err)
 		desk := w.desk()
-		desk.Policy, desk.Directory = policy, ungrouped{w}
+		desk.Policy, desk.Directory = inForce(policy), ungrouped{w}
 		answer, err := desk.Submit(t.Context(), w.submission())
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.Pending, answer.Request.State)

@@ -100,12 +100,13 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	if handled, err := f.frozen(ctx, h); handled {
 		return err
 	}
+	policy := f.authority()
 	began := moments{person: time.Now()}
-	principal, err := f.Directory.Principal(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
+	principal, err := policy.person(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
 	if err != nil {
 		return f.again(ctx, h, f.Slack, "reading the requester's standing", err)
 	}
-	approvers, err := f.readApprovers(ctx, r)
+	approvers, err := readApprovers(ctx, policy, r)
 	if err != nil {
 		return f.again(ctx, h, f.Slack, "reading the approvers' standing", err)
 	}
@@ -118,7 +119,7 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
 		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
-	v, err := f.check(ctx, r, people{requester: principal, approvers: approvers}, server, gone)
+	v, err := f.check(ctx, r, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
 	switch unlisted, is := errors.AsType[*unlistedError](err); {
 	case is:
 		f.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
@@ -134,10 +135,6 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	}
 	return f.post(ctx, h, *v, began)
 }
-
-// errPolicyChanged says that the requester's groups were read for another policy than the
-// one in force by now.
-var errPolicyChanged = errors.New("another policy came into force meanwhile")
 
 // unlistedError says that a refusal rests on who is in a user group that Slack does not list.
 // The group may be switched off for a moment: the refusal ends no request.
@@ -176,14 +173,12 @@ func (f *Filer) check(ctx context.Context, r Request, by people, now Server, gon
 	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
 		return &verdict{to: Rejected, why: because(WhyWarned, strings.Join(warned, ", "))}, nil
 	}
-	d := f.Policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
+	d := by.policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
 	switch {
-	case d.Again:
-		return nil, errPolicyChanged
 	case d.Effect == authz.Allowed:
 		return &verdict{to: Filing, decision: &d, approvals: r.Approvals}, nil
 	case d.Effect == authz.NeedsApproval:
-		return f.countApprovals(r, by, now, at, d)
+		return countApprovals(r, by, now, at, d)
 	case d.Unlisted:
 		return nil, &unlistedError{d}
 	default:
@@ -191,16 +186,20 @@ func (f *Filer) check(ctx context.Context, r Request, by people, now Server, gon
 	}
 }
 
-// people are those on whom a request rests, as they stand now.
+// people are those on whom a request rests, as they stand now, and the policy that decides
+// about them.
 type people struct {
+	policy    Policy
 	requester authz.Principal
 	approvers []authz.Principal // one for each of Request.Approvals
 }
 
-func (f *Filer) readApprovers(ctx context.Context, r Request) ([]authz.Principal, error) {
+func (f *Filer) authority() authority { return authority{f.Policy(), f.Directory} }
+
+func readApprovers(ctx context.Context, policy authority, r Request) ([]authz.Principal, error) {
 	var all []authz.Principal
 	for _, a := range r.Approvals {
-		p, err := f.Directory.Principal(ctx, a.here(), MaxPrincipalAge-checkTime)
+		p, err := policy.person(ctx, a.here(), MaxPrincipalAge-checkTime)
 		if err != nil {
 			return nil, err
 		}
@@ -209,9 +208,9 @@ func (f *Filer) readApprovers(ctx context.Context, r Request) ([]authz.Principal
 	return all, nil
 }
 
-// countApprovals asks the policy in force about every approval anew: each counts only if
+// countApprovals asks the policy about every approval anew: each counts only if
 // it would be given now, after those before it that count.
-func (f *Filer) countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
+func countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
 	var unlisted *unlistedError
 	counted := map[string]bool{} // who is one person now may have been two when they pressed
@@ -219,10 +218,8 @@ func (f *Filer) countApprovals(r Request, by people, now Server, at time.Time, d
 		if counted[by.approvers[i].ID()] {
 			continue
 		}
-		decision := f.Policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
+		decision := by.policy.Approve(by.approvers[i], by.requester, now.Resource(), r.Submission.Context(now, at), len(valid))
 		switch {
-		case decision.Again, decision.PolicyDigest != d.PolicyDigest: // one policy set the number of approvals, another allowed this one
-			return nil, errPolicyChanged
 		case decision.Effect == authz.Allowed:
 			valid = append(valid, a)
 			counted[by.approvers[i].ID()] = true
@@ -275,8 +272,11 @@ func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) err
 		return err
 	}
 	until, ok := f.mayPost(ctx, h.request(), began)
-	if !ok {
-		return f.commit(ctx, h, verdict{to: Scheduled, why: because(WhyWaiting, "too late to send; nothing was sent"), retry: time.Second})
+	switch {
+	case !ok:
+		return f.commit(ctx, h, unsent("too late to send"))
+	case f.Policy().Digest() != v.decision.PolicyDigest: // docs/design.md 2.11
+		return f.commit(ctx, h, unsent("another policy came into force"))
 	}
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -286,6 +286,11 @@ func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) err
 		Content: TicketContent(r), Associated: r.Submission.Associated,
 	})
 	return f.record(ctx, h, outcome)
+}
+
+// unsent is what an announced POST that was not made leads to.
+func unsent(why string) verdict {
+	return verdict{to: Scheduled, why: because(WhyWaiting, why+"; nothing was sent"), retry: time.Second}
 }
 
 // mayPost looks at the clocks for the last time before the POST. The database's time must be

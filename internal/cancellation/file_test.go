@@ -104,9 +104,9 @@ type lingering struct {
 	by time.Duration
 }
 
-func (l lingering) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+func (l lingering) Principal(ctx context.Context, who cancellation.Person, groups []string, maxAge time.Duration) (authz.Principal, error) {
 	time.Sleep(l.by)
-	return l.Directory.Principal(ctx, who, maxAge)
+	return l.Directory.Principal(ctx, who, groups, maxAge)
 }
 
 // people answers with what is just fresh enough, and late the first time.
@@ -116,11 +116,11 @@ type people struct {
 	oldest map[string]time.Time // by user
 }
 
-func (p *people) Principal(ctx context.Context, who cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+func (p *people) Principal(ctx context.Context, who cancellation.Person, groups []string, maxAge time.Duration) (authz.Principal, error) {
 	p.oldest[who.ID] = time.Now().Add(-maxAge)
 	time.Sleep(p.late)
 	p.late = 0
-	return p.Directory.Principal(ctx, who, maxAge)
+	return p.Directory.Principal(ctx, who, groups, maxAge)
 }
 
 // flaky is a journal whose database takes nothing for a while when an answer is recorded.

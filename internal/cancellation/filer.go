@@ -21,9 +21,9 @@ type Filer struct {
 	Clock    Clock
 	SoftLayer
 	Directory Directory
-	Policy    Policy
-	Slack     *Outage // asks Slack; shared with the Notifier
-	Notify    func()  // tells the Notifier that there may be something to deliver; never blocks
+	Policy    func() Policy // returns the one in force
+	Slack     *Outage       // asks Slack; shared with the Notifier
+	Notify    func()        // tells the Notifier that there may be something to deliver; never blocks
 	Limits    Limits
 	Owner     string // names this process in leases and events
 	Log       *slog.Logger

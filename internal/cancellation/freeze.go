@@ -30,13 +30,10 @@ type FreezeClick struct {
 	Stands   Freeze         // what stood before the order, or stands against it
 }
 
-// MayFreeze decides whether somebody may stop all filing or let it go on.
-type MayFreeze func(authz.Principal) authz.Decision
-
 // FreezeByClick is Freeze by somebody in Slack. What an operator froze stays as it is. A
 // refusal is on record, with its reason.
-func (d *Desk) FreezeByClick(ctx context.Context, by Person, may MayFreeze, order Freeze) (FreezeClick, error) {
-	click, err := d.checkOrder(ctx, by, may, &order)
+func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
+	click, err := d.checkOrder(ctx, by, &order)
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
@@ -58,8 +55,8 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, may MayFreeze, orde
 }
 
 // MayUnfreeze checks whether somebody could end the freeze that stands, and changes nothing.
-func (d *Desk) MayUnfreeze(ctx context.Context, by Person, may MayFreeze, order Freeze) (FreezeClick, error) {
-	click, err := d.checkOrder(ctx, by, may, &order)
+func (d *Desk) MayUnfreeze(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
+	click, err := d.checkOrder(ctx, by, &order)
 	if stands := click.Stands; err == nil && click.Kind == ClickDone && stands.Frozen && stands.ByOperator() {
 		click = d.refuseOrder(ctx, order, operatorsFreeze(stands), stands)
 	}
@@ -67,20 +64,18 @@ func (d *Desk) MayUnfreeze(ctx context.Context, by Person, may MayFreeze, order 
 }
 
 // checkOrder decides whether somebody in Slack may give this order, and names them in it.
-func (d *Desk) checkOrder(ctx context.Context, by Person, may MayFreeze, order *Freeze) (FreezeClick, error) {
+func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (FreezeClick, error) {
 	if Blank(order.Why) {
 		return FreezeClick{}, ErrWhyMissing
 	}
+	policy := d.authority()
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
-	who, err := d.Directory.Principal(waiting, by, MaxPrincipalAge)
+	who, err := policy.person(waiting, by, MaxPrincipalAge)
 	if err != nil {
 		return FreezeClick{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	decision := may(who)
-	if decision.Again {
-		return FreezeClick{}, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
-	}
+	decision := policy.MayFreeze(who)
 	stands, err := d.Freezes.Frozen(ctx)
 	if err != nil {
 		return FreezeClick{}, err

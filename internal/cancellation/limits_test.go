@@ -264,9 +264,9 @@ func TestAFreezeNamesAPostWhoseOwnerIsCutOffFromTheDatabase(t *testing.T) {
 
 func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
+		w.freezing = authz.Decision{Effect: authz.Allowed}
 		byClick := func(order cancellation.Freeze) cancellation.FreezeClick {
-			click, err := w.desk().FreezeByClick(t.Context(), raj, let, order)
+			click, err := w.desk().FreezeByClick(t.Context(), raj, order)
 			require.NoError(t, err)
 			return click
 		}
@@ -293,13 +293,12 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var click cancellation.FreezeClick
-		w.others["U2"] = authz.Principal{Team: "T1", User: "U2"}
+		w.others["U2"], w.freezing = authz.Principal{Team: "T1", User: "U2"}, authz.Decision{Effect: authz.Allowed}
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			w.mu.Unlock()
 			defer w.mu.Lock()
-			let := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
 			var err error
-			click, err = w.desk().FreezeByClick(w.t.Context(), raj, let, cancellation.Freeze{Frozen: true, Why: "an outage"})
+			click, err = w.desk().FreezeByClick(w.t.Context(), raj, cancellation.Freeze{Frozen: true, Why: "an outage"})
 			require.NoError(w.t, err)
 			return madeElsewhere(w, o)
 		})
@@ -317,8 +316,8 @@ func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
 
 func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		refuse := func(authz.Principal) authz.Decision { return authz.Decision{Rule: "leads-only", Reason: "no"} }
-		click, err := w.desk().FreezeByClick(t.Context(), raj, refuse, cancellation.Freeze{Frozen: true, Why: "fun"})
+		w.freezing = authz.Decision{Rule: "leads-only", Reason: "no"}
+		click, err := w.desk().FreezeByClick(t.Context(), raj, cancellation.Freeze{Frozen: true, Why: "fun"})
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickRefused, click.Kind)
 		order, err := w.journal.Frozen(t.Context())

@@ -32,7 +32,7 @@ type Notifier struct {
 	Notices   Notices
 	Clock     Clock
 	Directory Directory
-	Policy    Policy
+	Policy    func() Policy // returns the one in force
 	Announcer Announcer
 	Slack     *Outage // asks Slack; shared with the Filer
 	Limits    Limits

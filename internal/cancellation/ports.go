@@ -101,12 +101,12 @@ const (
 
 // Directory knows people.
 type Directory interface {
-	// Principal reads a person and the groups that the policy names. The data is no
+	// Principal reads a person, and in which of these groups they are. The data is no
 	// older than maxAge; an error means that it could not be read that fresh.
-	Principal(ctx context.Context, person Person, maxAge time.Duration) (authz.Principal, error)
-	// Members reads who is in the groups that the policy names, by those alone: it says
-	// nothing of guests, or of accounts that were switched off.
-	Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error)
+	Principal(ctx context.Context, person Person, groups []string, maxAge time.Duration) (authz.Principal, error)
+	// Members reads who is in these groups, by those alone: it says nothing of guests, or of
+	// accounts that were switched off.
+	Members(ctx context.Context, groups []string, maxAge time.Duration) ([]authz.Principal, error)
 }
 
 // Announcer puts a request's present state before people.
@@ -126,13 +126,20 @@ type Announcer interface {
 	Reach(ctx context.Context) error
 }
 
-// Policy decides. It does no I/O.
+// Policy is one policy. It never changes: another one that comes into force is another Policy.
+// It does no I/O.
 type Policy interface {
+	// Digest identifies it, as the decisions that it makes do.
+	Digest() string
+	// GroupIDs are the ids of the user groups that it names: its decisions rest on no others.
+	GroupIDs() []string
 	// Decide decides whether p may cancel s.
 	Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision
 	// Approve decides whether who may approve what requester asked for, after so many
 	// approvals by others.
 	Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision
+	// MayFreeze decides whether who may stop all filing, or let it go on.
+	MayFreeze(who authz.Principal) authz.Decision
 	// Approvers are the users ("TEAM/USER") and groups that the policy names as approvers;
 	// anyone reports that it binds approving to nobody in particular.
 	Approvers() (users, groups []string, anyone bool)

@@ -107,20 +107,19 @@ func TestRefusedOrdersAboutFilingAreOnRecord(t *testing.T) {
 		sit(desk, journal)
 		var log strings.Builder
 		desk.Log = logTo(&log)
-		rule := authz.Decision{Rule: "leads-only", Reason: "no"}
-		may := func(authz.Principal) authz.Decision { return rule }
+		w.freezing = authz.Decision{Rule: "leads-only", Reason: "no"}
 
-		freeze, err := desk.FreezeByClick(t.Context(), raj, may, cancellation.Freeze{Frozen: true, Why: "for fun"})
+		freeze, err := desk.FreezeByClick(t.Context(), raj, cancellation.Freeze{Frozen: true, Why: "for fun"})
 		require.NoError(t, err)
-		unfreeze, err := desk.MayUnfreeze(t.Context(), raj, may, cancellation.Freeze{Why: "for more fun"})
+		unfreeze, err := desk.MayUnfreeze(t.Context(), raj, cancellation.Freeze{Why: "for more fun"})
 		require.NoError(t, err)
 		assert.Equal(t, []cancellation.ClickKind{cancellation.ClickRefused, cancellation.ClickRefused}, []cancellation.ClickKind{freeze.Kind, unfreeze.Kind})
 
-		rule = authz.Decision{Effect: authz.Allowed}
+		w.freezing = authz.Decision{Effect: authz.Allowed}
 		require.NoError(t, w.journal.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage"}))
-		_, err = desk.MayUnfreeze(t.Context(), raj, may, cancellation.Freeze{Why: "over"})
+		_, err = desk.MayUnfreeze(t.Context(), raj, cancellation.Freeze{Why: "over"})
 		require.NoError(t, err)
-		_, err = desk.FreezeByClick(t.Context(), raj, may, cancellation.Freeze{Why: "over it is", Ends: 1})
+		_, err = desk.FreezeByClick(t.Context(), raj, cancellation.Freeze{Why: "over it is", Ends: 1})
 		require.NoError(t, err)
 		assert.Equal(t, []string{
 			"T1/U2 for fun leads-only", "T1/U2 for more fun leads-only",
@@ -132,12 +131,12 @@ func TestRefusedOrdersAboutFilingAreOnRecord(t *testing.T) {
 
 func TestEveryOrderAboutFilingNeedsAReason(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		may := func(authz.Principal) authz.Decision { return authz.Decision{Effect: authz.Allowed} }
+		w.freezing = authz.Decision{Effect: authz.Allowed}
 		for _, frozen := range []bool{true, false} {
-			_, err := w.desk().FreezeByClick(t.Context(), raj, may, cancellation.Freeze{Frozen: frozen, Why: " "})
+			_, err := w.desk().FreezeByClick(t.Context(), raj, cancellation.Freeze{Frozen: frozen, Why: " "})
 			require.ErrorIs(t, err, cancellation.ErrWhyMissing)
 		}
-		_, err := w.desk().MayUnfreeze(t.Context(), raj, may, cancellation.Freeze{})
+		_, err := w.desk().MayUnfreeze(t.Context(), raj, cancellation.Freeze{})
 		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
 	})
 }

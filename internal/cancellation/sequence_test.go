@@ -88,7 +88,7 @@ func (o *office) rule(approvals int) {
 	o.change(func(w *world) {
 		o.approvals, w.rules = approvals, policy
 		for here, user := range ids {
-			w.others[here] = authz.Principal{Team: "T1", User: user, Name: here, GroupsKnown: true, Groups: o.groups[user], GroupsRead: policy.GroupIDs()}
+			w.others[here] = authz.Principal{Team: "T1", User: user, Name: here, GroupsKnown: true, Groups: o.groups[user]}
 		}
 	})
 }
@@ -173,8 +173,14 @@ func (o *office) freezes(is bool) {
 	o.change(func(*world) { o.frozen = is })
 }
 
+// works lets the worker work. Another policy may come into force right before its first POST.
 func (o *office) works(d time.Duration) {
-	o.run(o.journal, d)
+	next := rapid.IntRange(0, 3).Draw(o.rt, "approvals by then")
+	o.run(&reloading{journal: o.journal, do: func() {
+		if next > 0 {
+			o.rule(next)
+		}
+	}}, d)
 	o.looks()
 }
 

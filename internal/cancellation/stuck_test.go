@@ -76,8 +76,10 @@ func TestAStuckRequestStaysSoWhereItCannotBeToldWhoPressed(t *testing.T) {
 	for press, settle := range presses {
 		for name, is := range map[string]func(w *world){
 			"people cannot be read": func(w *world) { w.personErr = errors.New("ratelimited") },
-			"another policy came into force": func(w *world) {
-				w.approving = func(authz.Principal, int) authz.Decision { return authz.Decision{Again: true} }
+			"their groups were not read": func(w *world) {
+				who := w.others["U3"]
+				who.GroupsKnown = false
+				w.others["U3"], w.groups = who, []string{"S0LEADS"}
 			},
 		} {
 			t.Run(press+", "+name, func(t *testing.T) {

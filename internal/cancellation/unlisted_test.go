@@ -52,7 +52,7 @@ func TestAGroupSwitchedOffForAMomentEndsNoRequest(t *testing.T) {
 
 // member is a person in one group; while that is off, Slack does not list it.
 func member(user, group, off string) authz.Principal {
-	p := authz.Principal{Team: "T1", User: user, GroupsKnown: true, GroupsRead: []string{"S0ASK", "S0LEADS"}}
+	p := authz.Principal{Team: "T1", User: user, GroupsKnown: true}
 	if group != off {
 		p.Groups = []string{group}
 	}

@@ -47,6 +47,7 @@ const clickTries = 5
 
 // clicker is a person who clicked, beside the one who asked.
 type clicker struct {
+	policy    authority // in force when they were read
 	principal authz.Principal
 	requester authz.Principal
 	here      string // the clicker's id where they pressed
@@ -72,7 +73,7 @@ func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
 		case over || r.State != Pending:
 			return Click{Kind: ClickLate}, nil, nil
 		}
-		decision := d.approvers().may(c.principal, c.requester, r, len(r.Approvals), c.now)
+		decision := c.policy.may(c.principal, c.requester, r, len(r.Approvals), c.now)
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
@@ -130,7 +131,7 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 		if !r.Stoppable() {
 			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
 		}
-		decision := d.mayDecline(r, c)
+		decision := mayDecline(r, c)
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
@@ -144,11 +145,11 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 
 // mayDecline lets those whose approval would count, and who approved it, whatever they may
 // by now.
-func (d *Desk) mayDecline(r Request, c clicker) authz.Decision {
+func mayDecline(r Request, c clicker) authz.Decision {
 	if r.ApprovedBy(c.person()) && !c.isRequester() {
 		return authz.Decision{Effect: authz.Allowed, Rule: ruleApprover}
 	}
-	_, decision := d.approvers().mayGive(c.principal, c.requester, r, 0, c.now)
+	_, decision := c.policy.mayGive(c.principal, c.requester, r, 0, c.now)
 	return decision
 }
 
@@ -253,7 +254,7 @@ func end(r Request, to State, kind string, c clicker, why string) (*Change, erro
 // same reports whether two are one person, whatever they are called.
 func (p Person) same(other Person) bool { return p.Team == other.Team && p.ID == other.ID }
 
-func (d *Desk) approvers() approvers { return approvers{directory: d.Directory, policy: d.Policy} }
+func (d *Desk) authority() authority { return authority{d.Policy(), d.Directory} }
 
 // act says what a click on this row comes to: without a change, nothing is recorded
 // but a refusal.
@@ -273,9 +274,6 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		}
 		click, change, err := act(ctx, r, c)
 		click.Request = r
-		if click.Decision.Again { // who they are was read for another policy
-			return click, fmt.Errorf("%w: %w", ErrPeopleUnread, errPolicyChanged)
-		}
 		if err != nil || change == nil {
 			d.noteRefusal(ctx, click, c)
 			return click, err
@@ -301,12 +299,12 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
-	c := clicker{here: by.ID}
+	c := clicker{policy: d.authority(), here: by.ID}
 	var err error
-	if c.principal, err = d.Directory.Principal(waiting, by, MaxPrincipalAge); err != nil {
+	if c.principal, err = c.policy.person(waiting, by, MaxPrincipalAge); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
-	if c.requester, err = d.Directory.Principal(waiting, r.Submission.By, MaxPrincipalAge); err != nil {
+	if c.requester, err = c.policy.person(waiting, r.Submission.By, MaxPrincipalAge); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
 	}
 	if c.now, err = d.Clock.Now(ctx); err != nil {

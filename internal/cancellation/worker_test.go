@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -485,32 +486,137 @@ func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {
 	})
 }
 
-func TestAPolicyThatComesIntoForceMeanwhileEndsNoRequest(t *testing.T) {
+func TestUnreadGroupsDecideNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
-		changed := authz.Decision{Rule: authz.RuleUnread, Reason: "your Slack user groups could not be read", Again: true}
-		w.change(func(w *world) { w.decision = changed })
-		_, err := w.desk().Submit(t.Context(), s)
+		known := func(is bool) { w.change(func(w *world) { w.person.GroupsKnown = is }) }
+		w.freezing, w.groups = authz.Decision{Effect: authz.Allowed}, []string{"S0ASK"}
+		known(false)
+		for _, effect := range []authz.Effect{authz.Refused, authz.Allowed} {
+			w.change(func(w *world) { w.decision.Effect = effect })
+			_, err := w.desk().Submit(t.Context(), s)
+			require.ErrorIs(t, err, cancellation.ErrPeopleUnread, "whatever the policy makes of it")
+			_, err = w.desk().Recorded(t.Context(), s)
+			require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
+		}
+		_, err := w.desk().FreezeByClick(t.Context(), s.By, cancellation.Freeze{Frozen: true, Why: "an outage"})
 		require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
-		_, err = w.desk().Recorded(t.Context(), s)
-		require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
 
-		w.needs(1)
-		w.change(func(w *world) { w.approving = func(authz.Principal, int) authz.Decision { return changed } })
-		_, err = w.desk().Submit(t.Context(), s)
-		require.ErrorIs(t, err, cancellation.ErrPeopleUnread, "nor is it said that nobody could approve it")
-
-		w.change(func(w *world) {
-			w.decision, w.approving = authz.Decision{Effect: authz.Allowed, Rule: "requesters"}, nil
-		})
+		known(true)
 		r := w.submit()
-		w.change(func(w *world) { w.decision = changed })
+		known(false)
+		_, err = w.desk().Withdraw(t.Context(), pressed(r.ID, s.By))
+		require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
 		w.run(w.journal, time.Minute)
 		assert.Equal(t, cancellation.Scheduled, w.now(r).State, "neither filed nor ended")
-		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "requesters"} })
+		known(true)
 		w.run(w.journal, 2*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State)
 	})
+}
+
+// roster is a directory that says no more than what it is asked for.
+type roster struct {
+	cancellation.Directory
+	groups []string // that everybody is in
+}
+
+func (d roster) Principal(ctx context.Context, who cancellation.Person, groups []string, maxAge time.Duration) (authz.Principal, error) {
+	p, err := d.Directory.Principal(ctx, who, groups, maxAge)
+	p.GroupsKnown, p.Groups = true, slices.DeleteFunc(slices.Clone(d.groups), func(id string) bool { return !slices.Contains(groups, id) })
+	return p, err
+}
+
+// Two policies: by the second, nobody of a group that the first does not name files anything.
+const (
+	anyAsker    = `@id("ask") permit (principal in Group::"S0ASK", action in [Action::"request", Action::"cancel"], resource);`
+	noneOfThese = anyAsker + `@id("not-these") forbid (principal in Group::"S0OUT", action == Action::"cancel", resource);`
+)
+
+// comesIntoForce has a policy in force from now on.
+func (w *world) comesIntoForce(text string) *authz.Policy {
+	w.t.Helper()
+	policy, err := authz.Parse("policy.cedar", []byte(text))
+	require.NoError(w.t, err)
+	w.change(func(w *world) { w.rules = policy })
+	return policy
+}
+
+func TestAPolicyThatComesIntoForceMeanwhileDecidesNext(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		before, people := w.comesIntoForce(anyAsker), roster{w, []string{"S0ASK", "S0OUT"}}
+		s, desk := w.submission(), w.desk()
+		desk.Directory = &meanwhile{Directory: people, do: func() { w.comesIntoForce(noneOfThese) }}
+		answer, err := desk.Submit(t.Context(), s)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Scheduled, answer.Request.State, "the policy of the submission decides as a whole")
+		assert.Equal(t, before.Digest(), answer.Request.Decision.PolicyDigest)
+
+		worker := w.worker(w.journal)
+		worker.Directory = people
+		w.runs(worker, time.Minute)
+		r := w.now(answer.Request)
+		assert.Equal(t, cancellation.Denied, r.State, "the groups that the new one names are read before the filing")
+		assert.Equal(t, "not-these", r.Decision.Rule)
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+	})
+}
+
+// reloading is a journal beside which something happens once, right after a filing commit.
+type reloading struct {
+	journal
+	once sync.Once
+	do   func()
+}
+
+func (j *reloading) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	r, err := j.journal.Apply(ctx, c)
+	if c.To.State == cancellation.Filing {
+		j.once.Do(j.do)
+	}
+	return r, err
+}
+
+func TestNothingIsSentByAPolicyThatIsInForceNoMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		then  string // the policy that comes into force right before the POST
+		state cancellation.State
+		posts int // that were announced
+	}{
+		"the next one refuses":       {noneOfThese, cancellation.Denied, 1},
+		"the next one allows it too": {anyAsker + "// by ana", cancellation.Filed, 2},
+		"the same one is read again": {anyAsker, cancellation.Filed, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.perHour = 1
+				w.comesIntoForce(anyAsker)
+				people := roster{w, []string{"S0ASK", "S0OUT"}}
+				if c.state == cancellation.Filed {
+					people.groups = people.groups[:1]
+				}
+				desk := w.desk()
+				desk.Directory = people
+				answer, err := desk.Submit(t.Context(), w.submission())
+				require.NoError(t, err)
+				var decides *authz.Policy
+				w.judge = func(cancellation.Order, cancellation.Outcome) {
+					assert.Equal(t, decides, w.rules)
+				}
+				worker := w.worker(&reloading{journal: w.journal, do: func() { decides = w.comesIntoForce(c.then) }})
+				worker.Directory = people
+				w.runs(worker, time.Minute)
+				r := w.now(answer.Request)
+				assert.Equal(t, c.state, r.State)
+				assert.Equal(t, decides.Digest(), r.Decision.PolicyDigest)
+				assert.Equal(t, c.posts, r.Posts)
+				assert.Zero(t, r.LostPosts, "surely nothing was sent")
+				posts, _ := w.snapshot()
+				assert.Equal(t, c.state == cancellation.Filed, len(posts) == 1, "and the hour's only filing is given back")
+			})
+		})
+	}
 }
 
 // stopped is the journal of a process that is suspended right after a filing

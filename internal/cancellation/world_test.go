@@ -46,19 +46,15 @@ type world struct {
 
 	person    authz.Principal
 	personErr error
-	decision  authz.Decision
-	others    map[string]authz.Principal // people beside Ana, by their id here
-	approving func(who authz.Principal, approvals int) authz.Decision
-	nobody    bool                                                      // the policy names no approver
-	named     []string                                                  // approvers that the policy names by themselves, beside its group
-	may       map[string]bool                                           // who may approve, by user; nil for everybody
-	rules     *authz.Policy                                             // decides instead of what the test says here; nil for none
-	judge     func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
-	terms     cancellation.Terms
-	perDay    int           // servers that one person may ask for
-	perHour   int           // filings; 0 for the usual
-	notify    string        // the operators' channel
-	idle      time.Duration // how often a worker looks around where nothing rang; 0 for a minute
+	rulebook
+	others  map[string]authz.Principal                                // people beside Ana, by their id here
+	rules   *authz.Policy                                             // is in force instead of the rulebook; nil for none
+	judge   func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
+	terms   cancellation.Terms
+	perDay  int           // servers that one person may ask for
+	perHour int           // filings; 0 for the usual
+	notify  string        // the operators' channel
+	idle    time.Duration // how often a worker looks around where nothing rang; 0 for a minute
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
 	updates    []cancellation.Delivery // one an Update; then Delivered
@@ -69,6 +65,17 @@ type world struct {
 
 	journal *store.Store
 	path    string
+}
+
+// rulebook is a policy of which a test says what it decides.
+type rulebook struct {
+	decision  authz.Decision // of everybody's submissions and filings
+	approving func(who authz.Principal, approvals int) authz.Decision
+	freezing  authz.Decision
+	groups    []string        // that it names
+	nobody    bool            // it names no approver
+	named     []string        // approvers that it names by themselves, beside its group
+	may       map[string]bool // who may approve, by user; nil for everybody
 }
 
 type post struct {
@@ -105,7 +112,7 @@ func newWorld(t *testing.T, path string) *world {
 		t: t, path: path, server: goodServer(),
 		rights:   cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
 		person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
-		decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"},
+		rulebook: rulebook{decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"}},
 		others:   map[string]authz.Principal{},
 		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
 		perDay:   10_000,
@@ -129,7 +136,7 @@ func (w *world) restart() {
 
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
-		Requests: w.journal, Intake: w.journal, Freezes: w.journal, Clock: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w,
+		Requests: w.journal, Intake: w.journal, Freezes: w.journal, Clock: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w.Policy,
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, ServersPerDay: w.perDay, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -147,12 +154,12 @@ func (w *world) worker(on journal) worker {
 	}
 	slack, log := cancellation.NewOutage(w.Reach), slog.New(slog.DiscardHandler)
 	notifier := &cancellation.Notifier{
-		Requests: on, Notices: on, Clock: on, Directory: w, Policy: w, Announcer: w, Slack: slack,
+		Requests: on, Notices: on, Clock: on, Directory: w, Policy: w.Policy, Announcer: w, Slack: slack,
 		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
 	}
 	return worker{&cancellation.Filer{
 		Requests: on, Queue: on, Freezes: on, Notices: on, Clock: on,
-		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w, Slack: slack, Notify: notifier.Wake,
+		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w.Policy, Slack: slack, Notify: notifier.Wake,
 		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
 	}, notifier}
 }
@@ -370,7 +377,7 @@ func (w *world) answerTo(o cancellation.Order) cancellation.Outcome {
 	return answer(w, o)
 }
 
-func (w *world) Principal(_ context.Context, person cancellation.Person, _ time.Duration) (authz.Principal, error) {
+func (w *world) Principal(_ context.Context, person cancellation.Person, _ []string, _ time.Duration) (authz.Principal, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if other, found := w.others[person.ID]; found {
@@ -379,48 +386,59 @@ func (w *world) Principal(_ context.Context, person cancellation.Person, _ time.
 	return w.person, w.personErr
 }
 
-func (w *world) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+func (w *world) Members(context.Context, []string, time.Duration) ([]authz.Principal, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.SortedFunc(maps.Values(w.others), func(a, b authz.Principal) int { return strings.Compare(a.User, b.User) }), w.personErr
 }
 
-func (w *world) Approvers() (users, groups []string, anyone bool) {
+// Policy is the policy in force: what the test says at this moment.
+func (w *world) Policy() cancellation.Policy {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.rules != nil {
-		return w.rules.Approvers()
+		return w.rules
 	}
-	if w.nobody {
+	now := w.rulebook
+	now.may = maps.Clone(now.may)
+	return now
+}
+
+// inForce is a policy that stays in force.
+func inForce(p cancellation.Policy) func() cancellation.Policy {
+	return func() cancellation.Policy { return p }
+}
+
+func (b rulebook) Digest() string { return b.decision.PolicyDigest }
+
+func (b rulebook) GroupIDs() []string { return b.groups }
+
+func (b rulebook) Approvers() (users, groups []string, anyone bool) {
+	if b.nobody {
 		return nil, nil, false
 	}
-	return w.named, []string{"S1"}, false
+	return b.named, []string{"S1"}, false
 }
 
 // Approve lets everybody but the requester, as the built-in refusal does, where the test
 // says nothing else.
-func (w *world) Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (b rulebook) Approve(who, requester authz.Principal, _ authz.Server, _ authz.Context, approvals int) authz.Decision {
 	switch {
-	case w.rules != nil:
-		return w.rules.Approve(who, requester, s, c, approvals)
 	case who.ID() == requester.ID():
 		return authz.Decision{Effect: authz.Refused, Rule: authz.RuleOwnRequest, Reason: "your own"}
-	case w.approving != nil:
-		return w.approving(who, approvals)
-	case w.may != nil && !w.may[who.User]:
+	case b.approving != nil:
+		return b.approving(who, approvals)
+	case b.may != nil && !b.may[who.User]:
 		return authz.Decision{Effect: authz.Refused, Rule: "leads-only", Reason: "leads approve"}
 	}
 	return authz.Decision{Effect: authz.Allowed, Rule: "approvers"}
 }
 
-func (w *world) Decide(p authz.Principal, s authz.Server, c authz.Context) authz.Decision {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.rules != nil {
-		return w.rules.Decide(p, s, c)
-	}
-	return w.decision
+func (b rulebook) Decide(authz.Principal, authz.Server, authz.Context) authz.Decision {
+	return b.decision
 }
+
+func (b rulebook) MayFreeze(authz.Principal) authz.Decision { return b.freezing }
 
 func (w *world) Post(_ context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	w.mu.Lock()

@@ -6,8 +6,8 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// InForce is the policy that decides now. Another may take its place at any moment. One policy
-// makes each decision as a whole, and the decision names its digest.
+// InForce keeps the policy that decides now. Another may take its place at any moment, so each
+// step takes it once and goes by it as a whole.
 type InForce struct{ policy atomic.Pointer[authz.Policy] }
 
 // NewInForce puts a first policy in force.
@@ -20,49 +20,11 @@ func NewInForce(p *authz.Policy) *InForce {
 // Take puts a policy in force.
 func (f *InForce) Take(p *authz.Policy) { f.policy.Store(p) }
 
-// Decide is authz.Policy's.
-func (f *InForce) Decide(who authz.Principal, s authz.Server, c authz.Context) authz.Decision {
-	return f.policy.Load().Decide(who, s, c)
-}
+// Policy returns the policy in force.
+func (f *InForce) Policy() *authz.Policy { return f.policy.Load() }
 
-// MayAskAtAll is authz.Policy's.
-func (f *InForce) MayAskAtAll(who authz.Principal, channel, account string) authz.Decision {
-	return f.policy.Load().MayAskAtAll(who, channel, account)
-}
-
-// MayAskFor is authz.Policy's.
-func (f *InForce) MayAskFor(who authz.Principal, s authz.Server, c authz.Context) authz.Decision {
-	return f.policy.Load().MayAskFor(who, s, c)
-}
-
-// Approve is authz.Policy's.
-func (f *InForce) Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision {
-	return f.policy.Load().Approve(who, requester, s, c, approvals)
-}
-
-// MayApproveAtAll is authz.Policy's.
-func (f *InForce) MayApproveAtAll(who authz.Principal) authz.Decision {
-	return f.policy.Load().MayApproveAtAll(who)
-}
-
-// MayFreeze is authz.Policy's.
-func (f *InForce) MayFreeze(who authz.Principal) authz.Decision {
-	return f.policy.Load().MayFreeze(who)
-}
-
-// Approvers is authz.Policy's.
-func (f *InForce) Approvers() (users, groups []string, anyone bool) {
-	return f.policy.Load().Approvers()
-}
-
-// GroupIDs is authz.Policy's.
-func (f *InForce) GroupIDs() []string { return f.policy.Load().GroupIDs() }
-
-// Digest is authz.Policy's.
-func (f *InForce) Digest() string { return f.policy.Load().Digest() }
-
-// NamesApprovers reports whether the policy lets anybody approve.
+// NamesApprovers reports whether the policy in force lets anybody approve.
 func (f *InForce) NamesApprovers() bool {
-	users, groups, anyone := f.Approvers()
+	users, groups, anyone := f.Policy().Approvers()
 	return anyone || len(users)+len(groups) > 0
 }

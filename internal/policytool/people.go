@@ -20,18 +20,15 @@ type People struct {
 
 // Directory reads people and groups from Slack.
 type Directory interface {
-	// Principal reads a person and the groups that the policy names, no older than maxAge.
-	Principal(ctx context.Context, person cancellation.Person, maxAge time.Duration) (authz.Principal, error)
-	// Members reads who is in the groups that the policy names.
-	Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error)
-	// Unlisted reads which of those groups Slack does not list, or not with their members.
-	Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error)
+	cancellation.Directory
+	// Unlisted reads which of these groups Slack does not list, or not with their members.
+	Unlisted(ctx context.Context, groups []string, maxAge time.Duration) ([]string, error)
 }
 
 // principal reads one person.
 func (p *People) principal(ctx context.Context, user string) (authz.Principal, error) {
 	return patiently(ctx, p, func() (authz.Principal, error) {
-		return p.Directory.Principal(ctx, cancellation.Person{ID: user}, cancellation.MaxPrincipalAge)
+		return p.Directory.Principal(ctx, cancellation.Person{ID: user}, p.Policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	})
 }
 

@@ -38,7 +38,7 @@ func (p *People) review(ctx context.Context) ([][]string, error) {
 	}
 	anyone := authz.Principal{Team: p.Home, User: "anyone", Name: "everybody else", GroupsKnown: true}
 	anyone.GroupsUnlisted, err = patiently(ctx, p, func() ([]string, error) {
-		return p.Directory.Unlisted(ctx, cancellation.MaxPrincipalAge)
+		return p.Directory.Unlisted(ctx, p.Policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	})
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (p *People) review(ctx context.Context) ([][]string, error) {
 // everybody returns the people whom the policy can reach, ordered by id.
 func (p *People) everybody(ctx context.Context) ([]authz.Principal, error) {
 	members, err := patiently(ctx, p, func() ([]authz.Principal, error) {
-		return p.Directory.Members(ctx, cancellation.MaxPrincipalAge)
+		return p.Directory.Members(ctx, p.Policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	})
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ type WatchOptions struct {
 
 // NewWatch returns a Watch for Run.
 func NewWatch(o WatchOptions) *Watch {
-	return &Watch{o: o, last: o.InForce.Digest(), decided: o.InForce.Digest()}
+	return &Watch{o: o, last: o.InForce.Policy().Digest(), decided: o.InForce.Policy().Digest()}
 }
 
 // Run reads the file every two seconds until ctx ends.
@@ -89,7 +89,7 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 		w.refuse(ctx, problems)
 		return
 	}
-	before := w.o.InForce.Digest()
+	before := w.o.InForce.Policy().Digest()
 	w.o.InForce.Take(policy)
 	w.refused.Store(nil)
 	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", before)
@@ -99,7 +99,7 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 
 func (w *Watch) refuse(ctx context.Context, problems []string) {
 	w.refused.Store(&problems)
-	w.o.Log.Error("the changed policy file is refused; the previous policy stays in force", "policy", w.o.InForce.Digest(), "problems", problems)
+	w.o.Log.Error("the changed policy file is refused; the previous policy stays in force", "policy", w.o.InForce.Policy().Digest(), "problems", problems)
 	w.o.Refused(ctx, problems)
 }
 

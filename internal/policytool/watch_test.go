@@ -62,7 +62,7 @@ func (w *watched) looks(times int) {
 	}
 }
 
-func (w *watched) decidesBy() []string { return w.inForce.GroupIDs() }
+func (w *watched) decidesBy() []string { return w.inForce.Policy().GroupIDs() }
 
 func TestAChangedPolicyComesIntoForce(t *testing.T) {
 	t.Parallel()
@@ -78,7 +78,7 @@ func TestAChangedPolicyComesIntoForce(t *testing.T) {
 	assert.Equal(t, 1, w.taken)
 	w.looks(3)
 	assert.Equal(t, 1, w.taken)
-	assert.Contains(t, w.log.String(), "policy="+w.inForce.Digest())
+	assert.Contains(t, w.log.String(), "policy="+w.inForce.Policy().Digest())
 	assert.Empty(t, w.told)
 }
 

@@ -14,11 +14,12 @@ import (
 // refusedAtHand refuses a command whose sender is known well enough to say so without a call. It is
 // empty for everybody else.
 func (a *App) refusedAtHand(c receive.Command) words.Message {
-	who, known := a.directory.AtHand(askerOf(c))
+	policy := a.policy()
+	who, known := a.directory.AtHand(askerOf(c), policy.GroupIDs())
 	if !known {
 		return words.Message{}
 	}
-	return a.refused(who, a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID))
+	return a.refused(policy, who, policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID))
 }
 
 // askerOf is who sent a command, by its payload.
@@ -31,31 +32,32 @@ func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Pe
 	by = askerOf(c)
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, known := a.directory.Cached(ctx, by)
+	policy := a.policy()
+	who, known := a.directory.Cached(ctx, by, policy.GroupIDs())
 	if !known {
 		return by, refused
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
-	decision := a.policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
+	decision := policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
-	return by, a.refused(who, decision)
+	return by, a.refused(policy, who, decision)
 }
 
 // refused is what somebody reads instead of a form; empty unless the decision refuses it.
-func (a *App) refused(who authz.Principal, decision authz.Decision) words.Message {
+func (a *App) refused(policy *authz.Policy, who authz.Principal, decision authz.Decision) words.Message {
 	if decision.Effect != authz.Refused {
 		return words.Message{}
 	}
 	a.log.Info("refusing to open a form", "user", who.ID(), "rule", decision.Rule)
-	return a.words.MayNotAsk(decision, a.mayApprove(who))
+	return a.words.MayNotAsk(decision, mayApprove(policy, who))
 }
 
 // mayApprove reports whether somebody is known to be one who may approve.
-func (a *App) mayApprove(who authz.Principal) bool {
-	known := who.GroupsKnown || a.directory.policyGroups() == nil // the policy names no group
-	return known && a.policy.MayApproveAtAll(who).Effect != authz.Refused
+func mayApprove(policy *authz.Policy, who authz.Principal) bool {
+	known := who.GroupsKnown || len(policy.GroupIDs()) == 0
+	return known && policy.MayApproveAtAll(who).Effect != authz.Refused
 }
 
 // ruleServersPerDay refuses anyone who asked for the most servers of a day.
@@ -84,12 +86,13 @@ func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
+	policy := a.policy()
+	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
 		return words.PeopleUnread
 	}
-	return a.refusal(who, meta)
+	return a.refusal(policy, who, meta)
 }
 
 // foretell is how the policy would refuse a submission for the card's server, whatever
@@ -100,21 +103,22 @@ func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Ca
 	}
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, err := a.directory.Principal(ctx, meta.By, cancellation.MaxPrincipalAge)
+	policy := a.policy()
+	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is shown a card", "user", meta.By.ID, "err", err)
 		return nil
 	}
 	asked := cancellation.Submission{Place: meta.place(), Card: *card}
-	d := a.policy.MayAskFor(who, card.Server.Resource(), asked.Context(card.Server, card.ReadAt))
-	if d.Effect != authz.Refused || d.Again {
+	d := policy.MayAskFor(who, card.Server.Resource(), asked.Context(card.Server, card.ReadAt))
+	if d.Effect != authz.Refused {
 		return nil
 	}
 	return &d
 }
 
-func (a *App) refusal(who authz.Principal, meta metadata) string {
-	d := a.policy.MayAskAtAll(who, meta.Channel, a.desk.Account.ID)
+func (a *App) refusal(policy *authz.Policy, who authz.Principal, meta metadata) string {
+	d := policy.MayAskAtAll(who, meta.Channel, a.desk.Account.ID)
 	if d.Effect != authz.Refused {
 		return ""
 	}

@@ -24,33 +24,20 @@ const (
 	responseLife = 30 * time.Minute        // of a response_url: docs.slack.dev/interactivity/handling-user-interaction
 )
 
-// Asker decides, before a server is chosen, whether the form may open.
-type Asker interface {
-	// MayAskAtAll decides for this account, and refuses what is refused for every server.
-	MayAskAtAll(who authz.Principal, channel, account string) authz.Decision
-	// MayAskFor decides, once a server is chosen, whether it is worth filling in the form: the
-	// reason and the associated items of the context are open.
-	MayAskFor(who authz.Principal, s authz.Server, c authz.Context) authz.Decision
-	// MayApproveAtAll decides whether a form for approvers may open.
-	MayApproveAtAll(who authz.Principal) authz.Decision
-	// MayFreeze decides whether somebody may stop all filing, or let it go on.
-	MayFreeze(who authz.Principal) authz.Decision
-}
-
 // Options is what an App is made of. Every field without a default is required.
 type Options struct {
-	Desk      *cancellation.Desk // reads cards, decides and records
-	Web       *webapi.Client     // opens and changes modals
-	Directory *Directory         // knows who asks
-	Search    Searcher           // finds servers for the typeahead
-	Named     Searcher           // finds the servers that a command or a message names, as they are now; nil: Search does
-	Virtual   Virtual            // knows the virtual servers, which the bot leaves alone; nil: nobody does
-	Near      Neighbors          // knows names that are close to one that nobody has; nil: nobody does
-	Policy    Asker              // refuses at the command whom no permit can match
-	Words     words.Writer       // writes what people read
-	Key       []byte             // seals private_metadata; this installation's, kept in its store
-	Cards     CardStore          // keeps the cards that do not fit private_metadata
-	Team      string             // id of the workspace that the app is installed in
+	Desk      *cancellation.Desk   // reads cards, decides and records
+	Web       *webapi.Client       // opens and changes modals
+	Directory *Directory           // knows who asks
+	Search    Searcher             // finds servers for the typeahead
+	Named     Searcher             // finds the servers that a command or a message names, as they are now; nil: Search does
+	Virtual   Virtual              // knows the virtual servers, which the bot leaves alone; nil: nobody does
+	Near      Neighbors            // knows names that are close to one that nobody has; nil: nobody does
+	Policy    func() *authz.Policy // returns the one in force, which refuses early whom no permit can match
+	Words     words.Writer         // writes what people read
+	Key       []byte               // seals private_metadata; this installation's, kept in its store
+	Cards     CardStore            // keeps the cards that do not fit private_metadata
+	Team      string               // id of the workspace that the app is installed in
 	Log       *slog.Logger
 }
 
@@ -63,7 +50,7 @@ type App struct {
 	byName    Searcher
 	virtual   Virtual
 	near      Neighbors
-	policy    Asker
+	policy    func() *authz.Policy
 	words     words.Writer
 	sealer    sealer
 	team      string

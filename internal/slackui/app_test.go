@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
@@ -45,7 +44,7 @@ func TestHelpAnswersTheAskerAlone(t *testing.T) {
 func TestRefusalOfTheCommandNamesItsRule(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	require.NoError(t, s.app.directory.Warm(t.Context()))
+	require.NoError(t, s.app.directory.Warm(t.Context(), s.inForce.Load().GroupIDs()))
 	for who, rule := range map[string]string{
 		s.cast.Guest: "builtin-guest", s.cast.Deactivated: "builtin-deactivated",
 		s.cast.Stranger: "builtin-stranger", s.cast.Outsider: "builtin-default-deny",
@@ -64,12 +63,9 @@ func TestRefusalOfTheCommandNamesItsRule(t *testing.T) {
 func TestApproverWhoMayNotAskLearnsMore(t *testing.T) {
 	t.Parallel()
 	const can = "You can approve what others ask for"
-	s := newStage(t, func(s *stage) {
-		s.policy(s.cast.ApproveGroup)
-		s.app.policy = s.desk.Policy.(*authz.Policy)
-	})
+	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Approver, "").Body), can, "of one whose groups are not read yet nobody knows")
-	require.NoError(t, s.app.directory.Warm(t.Context()))
+	require.NoError(t, s.app.directory.Warm(t.Context(), s.inForce.Load().GroupIDs()))
 	said := s.reads(s.cast.Approver, "")
 	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
 	assert.Contains(t, said, can)

@@ -84,7 +84,8 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
-	who, known := a.opener(people, by, i.Action.ActionID)
+	policy := a.policy()
+	who, known := a.opener(people, policy, by, i.Action.ActionID)
 	if !known {
 		return words.NothingOpenedUnread()
 	}
@@ -92,7 +93,7 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	if err != nil {
 		return words.Clicked(cancellation.Click{}, err, "see")
 	}
-	if d := a.mayOpen(who, i, r); d.Effect == authz.Refused {
+	if d := a.mayOpen(policy, who, i, r); d.Effect == authz.Refused {
 		return words.NothingOpenedRefused(d)
 	}
 	if _, _, err := a.web.OpenView(ctx, i.TriggerID, view(r)); err != nil {
@@ -104,11 +105,11 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 
 // opener is who pressed. A form that only asks opens while memberships are not known yet;
 // details show addresses and costs, and are for nobody whose groups could not be read.
-func (a *App) opener(ctx context.Context, by cancellation.Person, action string) (who authz.Principal, known bool) {
+func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.Person, action string) (who authz.Principal, known bool) {
 	if action != words.DetailsAction {
-		return a.directory.Cached(ctx, by)
+		return a.directory.Cached(ctx, by, policy.GroupIDs())
 	}
-	who, err := a.directory.Principal(ctx, by, peopleAge)
+	who, err := a.directory.Principal(ctx, by, policy.GroupIDs(), peopleAge)
 	if err != nil {
 		a.log.Warn("reading who asks for details", "user", by.ID, "err", err)
 	}
@@ -118,13 +119,13 @@ func (a *App) opener(ctx context.Context, by cancellation.Person, action string)
 // mayOpen decides whether a form may open: approvers' forms for anyone who could approve
 // something, a decline for those who approved the request too, and a server's addresses and
 // cost for anyone who could ask as well.
-func (a *App) mayOpen(who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
-	d := a.policy.MayApproveAtAll(who)
+func (a *App) mayOpen(policy *authz.Policy, who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
+	d := policy.MayApproveAtAll(who)
 	if i.Action.ActionID == words.DeclineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {
 		return authz.Decision{Effect: authz.Allowed}
 	}
 	if d.Effect == authz.Refused && i.Action.ActionID == words.DetailsAction {
-		return a.policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
+		return policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
 	}
 	return d
 }

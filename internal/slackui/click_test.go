@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
@@ -29,12 +28,9 @@ func (s *stage) waiting() (cancellation.Request, cancellation.Posted) {
 
 func TestAddressesAreHiddenUntilGroupsAreKnown(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(s *stage) {
-		s.policy(s.cast.ApproveGroup)
-		s.app.policy = s.desk.Policy.(*authz.Policy)
-	})
+	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	r, at := s.waiting()
-	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})
+	cold := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Log: slacktest.Silent()})
 	t.Cleanup(cold.Close)
 	s.app.directory = cold // as a minute after anybody did anything
 
@@ -50,10 +46,7 @@ func TestAddressesAreHiddenUntilGroupsAreKnown(t *testing.T) {
 
 func TestLeaveFormIsAboutItsStuckState(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, func(s *stage) {
-		s.policy(s.cast.ApproveGroup)
-		s.app.policy = s.desk.Policy.(*authz.Policy)
-	})
+	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	r, _ := s.waiting()
 	move := func(to cancellation.State, by cancellation.Cause) {
 		next, err := r.Move(to, by, cancellation.Reason{})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 	lookupTime = 10 * time.Second
 	maxLookups = 128
 	maxPeople  = 10_000
+	maxGroups  = 8           // sets of groups; each policy names one
 	slackbot   = "USLACKBOT" // is_bot is false for it: docs.slack.dev/reference/objects/user-object
 )
 
@@ -30,16 +32,13 @@ type DirectoryOptions struct {
 	Web            *webapi.Client
 	HomeTeam       string // id of the workspace that the app is installed in
 	HomeEnterprise string // its organisation; "" where there is none
-	// Groups are the ids of the user groups that the policy in force names, sorted; while it
-	// names none, none is read.
-	Groups func() []string
-	Log    *slog.Logger
-	Now    func() time.Time // nil for the time of this host
+	Log            *slog.Logger
+	Now            func() time.Time // nil for the time of this host
 }
 
-// Directory reads people by users.info and the members of the policy's groups by
+// Directory reads people by users.info and the members of a policy's groups by
 // usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
-// as asked for is an error, never an older answer.
+// as asked for is an error, never an older answer. Without any groups none is read.
 type Directory struct {
 	web   *webapi.Client
 	o     DirectoryOptions
@@ -47,13 +46,11 @@ type Directory struct {
 
 	mu     sync.Mutex
 	people map[string]*lookup[profile]
-	asked  []string // the groups that groups is about
-	groups *lookup[memberships]
+	groups map[string]*lookup[memberships] // by the ids of the groups
 }
 
-// memberships are what Slack says about the policy's groups.
+// memberships are what Slack says about a policy's groups.
 type memberships struct {
-	asked    []string            // those groups
 	of       map[string][]string // ids of groups by user id
 	unlisted []string            // groups whose members Slack does not list: unknown here, switched off, or left out
 }
@@ -72,59 +69,62 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Directory{owner: newOwner(lookupTime, maxLookups), web: o.Web, o: o, people: map[string]*lookup[profile]{}}
+	return &Directory{
+		owner: newOwner(lookupTime, maxLookups), web: o.Web, o: o,
+		people: map[string]*lookup[profile]{}, groups: map[string]*lookup[memberships]{},
+	}
 }
 
-// policyGroups returns the look-up of the groups that the policy names now; nil if it names none.
-// If the policy names other groups than before, the look-up is a new one: what was read for the
-// last policy does not say who is in them.
-func (d *Directory) policyGroups() *lookup[memberships] {
-	ids := d.o.Groups()
-	if len(ids) == 0 {
+// lookupOf returns the look-up of these groups; nil for none. Each policy's groups have their own:
+// what was read for another policy does not say who is in them.
+func (d *Directory) lookupOf(groups []string) *lookup[memberships] {
+	if len(groups) == 0 {
 		return nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.groups == nil || !slices.Equal(ids, d.asked) {
-		d.asked = ids
-		d.groups = &lookup[memberships]{pause: groupPause, read: func(ctx context.Context) (memberships, error) {
-			return d.readGroups(ctx, ids)
+	key := strings.Join(groups, " ")
+	found := d.groups[key]
+	if found == nil {
+		if len(d.groups) >= maxGroups {
+			clear(d.groups) // costs one call for each policy that still decides
+		}
+		found = &lookup[memberships]{pause: groupPause, read: func(ctx context.Context) (memberships, error) {
+			return d.readGroups(ctx, groups)
 		}}
+		d.groups[key] = found
 	}
-	return d.groups
+	return found
 }
 
 // Close cancels look-ups under way and waits for them.
 func (d *Directory) Close() { d.owner.close() }
 
-// Principal reads a person and the policy's groups by calls that were begun no more
-// than maxAge, and never more than 60 s, before now.
-func (d *Directory) Principal(ctx context.Context, person cancellation.Person, maxAge time.Duration) (authz.Principal, error) {
+// Principal reads a person, and in which of these groups they are, by calls that were begun
+// no more than maxAge, and never more than 60 s, before now.
+func (d *Directory) Principal(ctx context.Context, person cancellation.Person, groups []string, maxAge time.Duration) (authz.Principal, error) {
 	now := d.o.Now()
 	maxAge = min(maxAge, peopleAge)
 	who, err := d.person(person.ID).begin(d.owner, now, maxAge)
 	if err != nil {
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
-	var members memberships
-	groups := d.policyGroups()
-	if groups != nil { // under way together with the person
-		if members, err = d.members(ctx, groups, now, maxAge); err != nil {
-			return authz.Principal{}, err
-		}
+	members, err := d.members(ctx, groups, now, maxAge) // under way together with the person
+	if err != nil {
+		return authz.Principal{}, err
 	}
 	known, err := who.wait(ctx)
 	if err != nil {
 		return authz.Principal{}, fmt.Errorf("reading user %q: %w", person.ID, err)
 	}
 	principal := d.principal(person.ID, known)
-	return members.added(principal, person.ID, groups != nil), nil
+	return members.added(principal, person.ID, len(groups) > 0), nil
 }
 
-// Members reads who is in the policy's groups, by a call begun no more than maxAge, and
-// never more than 60 s, before now. It knows people by their groups alone.
-func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.Principal, error) {
-	read, err := d.membersNow(ctx, maxAge)
+// Members reads who is in these groups, by a call begun no more than maxAge, and never more
+// than 60 s, before now. It knows people by their groups alone.
+func (d *Directory) Members(ctx context.Context, groups []string, maxAge time.Duration) ([]authz.Principal, error) {
+	read, err := d.members(ctx, groups, d.o.Now(), min(maxAge, peopleAge))
 	if err != nil {
 		return nil, err
 	}
@@ -138,22 +138,17 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 
 // Unlisted reads which of the policy's groups Slack does not list, or not with their
 // members, as Members reads: nobody knows who is in them, so that anybody may be.
-func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
-	read, err := d.membersNow(ctx, maxAge)
+func (d *Directory) Unlisted(ctx context.Context, groups []string, maxAge time.Duration) ([]string, error) {
+	read, err := d.members(ctx, groups, d.o.Now(), min(maxAge, peopleAge))
 	return read.unlisted, err
 }
 
-// membersNow is empty if the policy names no groups.
-func (d *Directory) membersNow(ctx context.Context, maxAge time.Duration) (memberships, error) {
-	groups := d.policyGroups()
-	if groups == nil {
+func (d *Directory) members(ctx context.Context, groups []string, now time.Time, maxAge time.Duration) (memberships, error) {
+	wanted := d.lookupOf(groups)
+	if wanted == nil {
 		return memberships{}, nil
 	}
-	return d.members(ctx, groups, d.o.Now(), min(maxAge, peopleAge))
-}
-
-func (d *Directory) members(ctx context.Context, groups *lookup[memberships], now time.Time, maxAge time.Duration) (memberships, error) {
-	call, err := groups.begin(d.owner, now, maxAge)
+	call, err := wanted.begin(d.owner, now, maxAge)
 	if err != nil {
 		return memberships{}, fmt.Errorf("reading the user groups: %w", err)
 	}
@@ -165,14 +160,14 @@ func (d *Directory) members(ctx context.Context, groups *lookup[memberships], no
 }
 
 // Cached answers what must not wait for groups, such as a command: the person as far as
-// users.info answers before ctx is over, and memberships only where they are at hand
-// and fresh. Where they are not, GroupsKnown is false and a look-up is begun, so that
+// users.info answers before ctx is over, and memberships of these groups only where they are
+// at hand and fresh. Where they are not, GroupsKnown is false and a look-up is begun, so that
 // the submission finds them. known is false where the person could not be read.
-func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
+func (d *Directory) Cached(ctx context.Context, person cancellation.Person, groups []string) (who authz.Principal, known bool) {
 	now := d.o.Now()
 	who = authz.Principal{Team: person.Team, User: person.ID, Name: person.Name}
 	call, err := d.person(person.ID).begin(d.owner, now, peopleAge)
-	members, groupsKnown := d.membersAtHand(now)
+	members, groupsKnown := d.membersAtHand(groups, now)
 	if err == nil {
 		var read profile
 		if read, err = call.wait(ctx); err == nil {
@@ -187,51 +182,50 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who
 
 // AtHand answers like Cached, from what was read less than 60 s ago, and waits for nothing. known
 // is false where that is not all that a decision needs.
-func (d *Directory) AtHand(person cancellation.Person) (who authz.Principal, known bool) {
+func (d *Directory) AtHand(person cancellation.Person, groups []string) (who authz.Principal, known bool) {
 	now := d.o.Now()
 	read, known := d.person(person.ID).fresh(now, peopleAge)
 	if !known {
 		return authz.Principal{}, false
 	}
 	var members memberships
-	groups := d.policyGroups()
-	if groups != nil {
-		if members, known = groups.fresh(now, peopleAge); !known {
+	wanted := d.lookupOf(groups)
+	if wanted != nil {
+		if members, known = wanted.fresh(now, peopleAge); !known {
 			return authz.Principal{}, false
 		}
 	}
-	return members.added(d.principal(person.ID, read), person.ID, groups != nil), true
+	return members.added(d.principal(person.ID, read), person.ID, wanted != nil), true
 }
 
-func (d *Directory) membersAtHand(now time.Time) (members memberships, known bool) {
-	groups := d.policyGroups()
-	if groups == nil {
+func (d *Directory) membersAtHand(groups []string, now time.Time) (members memberships, known bool) {
+	wanted := d.lookupOf(groups)
+	if wanted == nil {
 		return members, false
 	}
-	if members, known = groups.fresh(now, peopleAge); known {
+	if members, known = wanted.fresh(now, peopleAge); known {
 		return members, true
 	}
-	if _, err := groups.begin(d.owner, now, peopleAge); err != nil && !errors.Is(err, errTooSoon) {
+	if _, err := wanted.begin(d.owner, now, peopleAge); err != nil && !errors.Is(err, errTooSoon) {
 		d.o.Log.Warn("starting to read the user groups", "err", err)
 	}
 	return memberships{}, false
 }
 
-// added returns who with their groups, and with the groups that were read: by the time of the
-// decision another policy may be in force. Slack lists a person by their id in this workspace
-// or by their id in the whole organisation.
+// added returns who with their groups. Slack lists a person by their id in this workspace or by
+// their id in the whole organisation.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
-	who.Groups, who.GroupsUnlisted, who.GroupsKnown, who.GroupsRead = m.of[who.User], m.unlisted, known, m.asked
+	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
 	if here != who.User {
 		who.Groups = slices.Compact(slices.Sorted(slices.Values(slices.Concat(who.Groups, m.of[here]))))
 	}
 	return who
 }
 
-// Warm reads the policy's groups once, at start, so that the first command finds them. It logs
-// which of them Slack does not list.
-func (d *Directory) Warm(ctx context.Context) error {
-	_, err := d.Members(ctx, peopleAge)
+// Warm reads these groups once, at start, so that the first command finds them. It logs which
+// of them Slack does not list.
+func (d *Directory) Warm(ctx context.Context, groups []string) error {
+	_, err := d.Members(ctx, groups, peopleAge)
 	return err
 }
 
@@ -270,13 +264,13 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 	}, nil
 }
 
-// readGroups reads the members of the policy's groups.
+// readGroups reads the members of a policy's groups.
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
 	listed, err := d.web.UserGroups(ctx)
 	if err != nil {
 		return memberships{}, err
 	}
-	members := memberships{asked: ids, of: map[string][]string{}}
+	members := memberships{of: map[string][]string{}}
 	for _, id := range ids {
 		if listed[id] == nil {
 			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)

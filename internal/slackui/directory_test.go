@@ -56,8 +56,8 @@ func (p *people) set(change func(p *people)) {
 	change(p)
 }
 
-// theGroups are those that the policy in force names.
-func theGroups(ids ...string) func() []string { return func() []string { return ids } }
+// groupS1 is all that most policies here name.
+var groupS1 = []string{"S1"}
 
 type clock struct{ atomic.Int64 }
 
@@ -75,9 +75,6 @@ func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *sla
 	o.Web, o.Log, o.Now = clientOf(t, far), slacktest.Silent(), at.now
 	if o.HomeTeam == "" {
 		o.HomeTeam = "T1"
-	}
-	if o.Groups == nil {
-		o.Groups = theGroups()
 	}
 	d := NewDirectory(o)
 	t.Cleanup(d.Close)
@@ -109,7 +106,7 @@ func TestPrincipalOfEachKindOfPerson(t *testing.T) {
 			t.Parallel()
 			d, p, far, _ := newDirectoryAt(t, DirectoryOptions{HomeEnterprise: c.enterprise})
 			p.set(func(p *people) { p.users["U1"] = c.fields })
-			got, err := d.Principal(t.Context(), ana, time.Minute)
+			got, err := d.Principal(t.Context(), ana, nil, time.Minute)
 			require.NoError(t, err)
 			c.want.User = "U1"
 			assert.Equal(t, c.want, got)
@@ -122,7 +119,7 @@ func TestSlackbotIsABot(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.users[slackbot] = `"team_id":"T1"` })
-	got, err := d.Principal(t.Context(), cancellation.Person{ID: slackbot}, time.Minute)
+	got, err := d.Principal(t.Context(), cancellation.Person{ID: slackbot}, nil, time.Minute)
 	require.NoError(t, err)
 	assert.True(t, got.Bot)
 }
@@ -131,7 +128,7 @@ func TestPersonHiddenFromTheBotIsAStranger(t *testing.T) {
 	t.Parallel()
 	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	for range 3 {
-		who, known := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"})
+		who, known := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"}, nil)
 		assert.True(t, known, "that there is nobody is an answer")
 		assert.True(t, who.Stranger)
 	}
@@ -140,11 +137,11 @@ func TestPersonHiddenFromTheBotIsAStranger(t *testing.T) {
 
 func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	t.Parallel()
-	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S7")})
-	require.NoError(t, d.Warm(t.Context()))
-	got, err := d.Principal(t.Context(), ana, time.Minute)
+	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	require.NoError(t, d.Warm(t.Context(), []string{"S1", "S7"}))
+	got, err := d.Principal(t.Context(), ana, []string{"S1", "S7"}, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsRead: []string{"S1", "S7"}, GroupsUnlisted: []string{"S7"}}, got)
+	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsUnlisted: []string{"S7"}}, got)
 	assert.Equal(t, 1, far.Count("usergroups.list"), "what was read at start is still fresh")
 }
 
@@ -162,9 +159,9 @@ func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
 				assert.Equal(t, "true", c.Form.Get("include_users"))
 				fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1",%s}]}`, answered)
 			})
-			d := NewDirectory(DirectoryOptions{Web: clientOf(t, far), HomeTeam: "T1", Groups: theGroups("S1"), Log: slacktest.Silent()})
+			d := NewDirectory(DirectoryOptions{Web: clientOf(t, far), HomeTeam: "T1", Log: slacktest.Silent()})
 			t.Cleanup(d.Close)
-			got, err := d.Unlisted(t.Context(), time.Minute)
+			got, err := d.Unlisted(t.Context(), groupS1, time.Minute)
 			require.NoError(t, err)
 			assert.Equal(t, unlisted, got, "nobody knows who is in it, so that a forbid on it may meet anybody")
 		})
@@ -173,38 +170,37 @@ func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
 
 func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	t.Parallel()
-	ids := atomic.Pointer[[]string]{}
-	set := func(groups ...string) { ids.Store(&groups) }
-	set("S1")
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: func() []string { return *ids.Load() }})
-	got, err := d.Principal(t.Context(), ana, time.Minute)
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	got, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"S1"}, got.GroupsRead)
+	assert.Equal(t, []string{"S1"}, got.Groups)
 
-	set("S1", "S9")
-	got, err = d.Principal(t.Context(), ana, time.Minute)
+	got, err = d.Principal(t.Context(), ana, []string{"S1", "S9"}, time.Minute)
 	require.NoError(t, err, "the pause between two calls is for the same question")
 	assert.Equal(t, []string{"S1", "S9"}, got.Groups)
-	assert.Equal(t, []string{"S1", "S9"}, got.GroupsRead)
 	assert.Equal(t, 2, far.Count("usergroups.list"))
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
-	set("S9")
-	_, err = d.Principal(t.Context(), ana, time.Minute)
+	_, err = d.Principal(t.Context(), ana, []string{"S9"}, time.Minute)
 	require.ErrorContains(t, err, "internal_error", "what was read for another policy is no answer")
+	who, known := d.Cached(t.Context(), ana, []string{"S9"})
+	assert.True(t, known)
+	assert.False(t, who.GroupsKnown, "nor for a command")
+	got, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
+	require.NoError(t, err, "a step that began under the first policy goes on with what was read for it")
+	assert.Equal(t, []string{"S1"}, got.Groups)
 
-	set()
-	got, err = d.Principal(t.Context(), ana, time.Minute)
+	got, err = d.Principal(t.Context(), ana, nil, time.Minute)
 	require.NoError(t, err)
-	assert.Empty(t, got.GroupsRead)
+	assert.Empty(t, got.Groups)
 	assert.False(t, got.GroupsKnown, "none was read, and none is known should a policy name one")
 }
 
 func TestMembersComeFromEveryGroupOfThePolicy(t *testing.T) {
 	t.Parallel()
-	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1", "S9")})
+	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.members = []string{"U3", "U2", "U1"} })
-	all, err := d.Members(t.Context(), time.Minute)
+	all, err := d.Members(t.Context(), []string{"S1", "S9"}, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	for i, id := range []string{"T1/U1", "T1/U2", "T1/U3"} {
@@ -214,7 +210,7 @@ func TestMembersComeFromEveryGroupOfThePolicy(t *testing.T) {
 	}
 
 	none, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
-	all, err = none.Members(t.Context(), time.Minute)
+	all, err = none.Members(t.Context(), nil, time.Minute)
 	require.NoError(t, err)
 	assert.Empty(t, all)
 	assert.Zero(t, far.Count("usergroups.list"))
@@ -222,11 +218,11 @@ func TestMembersComeFromEveryGroupOfThePolicy(t *testing.T) {
 
 func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
-	_, err := d.Principal(t.Context(), ana, time.Minute)
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{})
+	_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	at.advance(time.Minute)
-	_, err = d.Principal(t.Context(), ana, time.Hour)
+	_, err = d.Principal(t.Context(), ana, groupS1, time.Hour)
 	require.NoError(t, err)
 	assert.Equal(t, 1, far.Count("users.info"), "60 s old is fresh")
 
@@ -235,23 +231,23 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 		p.users["U1"] = `"team_id":"T1","deleted":true`
 	})
 	at.advance(time.Second)
-	got, err := d.Principal(t.Context(), ana, time.Hour)
+	got, err := d.Principal(t.Context(), ana, groupS1, time.Hour)
 	require.NoError(t, err)
 	assert.True(t, got.Deactivated, "61 s is not, whatever is asked for")
 	assert.Empty(t, got.Groups)
 
 	at.advance(61 * time.Second)
 	p.set(func(p *people) { p.failing["users.info"] = true })
-	_, err = d.Principal(t.Context(), ana, time.Minute)
+	_, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.ErrorContains(t, err, "internal_error", "an error, not the old answer")
 }
 
 func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	var slept time.Duration
 	d.o.Now = func() time.Time { return suspended(time.Now(), slept) }
-	got, err := d.Principal(t.Context(), ana, time.Minute)
+	got, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, []string{"S1"}, got.Groups)
 
@@ -260,9 +256,9 @@ func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 		p.users["U1"] = `"team_id":"T1","deleted":true`
 	})
 	slept = 3 * time.Hour
-	_, known := d.Cached(t.Context(), ana)
+	_, known := d.Cached(t.Context(), ana, groupS1)
 	require.True(t, known)
-	got, err = d.Principal(t.Context(), ana, time.Minute)
+	got, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err, "the pause between two calls is over too")
 	assert.True(t, got.Deactivated, "three hours have passed, though the monotonic clock stood still")
 	assert.Empty(t, got.Groups)
@@ -279,43 +275,43 @@ func suspended(at time.Time, d time.Duration) time.Time {
 
 func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
+	d, p, far, at := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
-	_, err := d.Principal(t.Context(), ana, time.Minute)
+	_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.ErrorContains(t, err, "internal_error")
-	_, err = d.Principal(t.Context(), ana, time.Minute)
+	_, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.ErrorIs(t, err, errTooSoon)
 	assert.Equal(t, 1, far.Count("usergroups.list"), "at most one call every 20 s")
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = false })
 	at.advance(groupPause)
-	got, err := d.Principal(t.Context(), ana, time.Minute)
+	got, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"S1"}, got.Groups)
 }
 
 func TestAFailedRefreshLeavesWhatIsStillFresh(t *testing.T) {
 	t.Parallel()
-	d, p, _, at := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
-	_, err := d.Principal(t.Context(), ana, time.Minute)
+	d, p, _, at := newDirectoryAt(t, DirectoryOptions{})
+	_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	at.advance(30 * time.Second)
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
-	_, err = d.Principal(t.Context(), ana, 10*time.Second)
+	_, err = d.Principal(t.Context(), ana, groupS1, 10*time.Second)
 	require.Error(t, err, "nothing of the last 10 s")
-	_, err = d.Principal(t.Context(), ana, time.Minute)
+	_, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err, "the answer of 30 s ago is as fresh as asked for")
 }
 
 func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["users.info"] = release; p.held["usergroups.list"] = release })
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			_, err := d.Principal(t.Context(), ana, time.Minute)
+			_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 			assert.NoError(t, err)
 		})
 	}
@@ -333,25 +329,25 @@ func TestAbandonedLookupStillServesTheOthers(t *testing.T) {
 	p.set(func(p *people) { p.held["users.info"] = release })
 	hurried, giveUp := context.WithCancel(t.Context())
 	giveUp()
-	_, err := d.Principal(hurried, ana, time.Minute)
+	_, err := d.Principal(hurried, ana, nil, time.Minute)
 	require.ErrorIs(t, err, context.Canceled)
 	close(release)
-	_, err = d.Principal(t.Context(), ana, time.Minute)
+	_, err = d.Principal(t.Context(), ana, nil, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, 1, far.Count("users.info"))
 }
 
 func TestACommandWaitsForNoGroups(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{Groups: theGroups("S1")})
+	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["usergroups.list"] = release })
-	who, known := d.Cached(t.Context(), ana)
+	who, known := d.Cached(t.Context(), ana, groupS1)
 	assert.True(t, known)
 	assert.False(t, who.GroupsKnown, "not known is not none")
 	slacktest.Eventually(t, func() bool { return far.Count("usergroups.list") == 1 }, "the look-up is begun for the submission")
 	close(release)
-	slacktest.Eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana); return who.GroupsKnown }, "and used when it is there")
+	slacktest.Eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana, groupS1); return who.GroupsKnown }, "and used when it is there")
 	assert.Equal(t, []string{"S1"}, who.Groups)
 }
 
@@ -359,7 +355,7 @@ func TestCommandContinuesWhenThePersonCannotBeRead(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.failing["users.info"] = true })
-	who, known := d.Cached(t.Context(), ana)
+	who, known := d.Cached(t.Context(), ana, nil)
 	assert.False(t, known)
 	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana"}, who)
 }
@@ -372,19 +368,23 @@ func TestClosingADirectoryEndsItsCalls(t *testing.T) {
 	p.set(func(p *people) { p.held["users.info"] = release })
 	result := make(chan error, 1)
 	go func() {
-		_, err := d.Principal(context.Background(), ana, time.Minute)
+		_, err := d.Principal(context.Background(), ana, nil, time.Minute)
 		result <- err
 	}()
 	slacktest.Eventually(t, func() bool { return far.Count("users.info") == 1 }, "the call is under way")
 	d.Close()
 	require.ErrorIs(t, <-result, context.Canceled)
-	_, err := d.Principal(t.Context(), ana, time.Minute)
+	_, err := d.Principal(t.Context(), ana, nil, time.Minute)
 	require.ErrorIs(t, err, errClosed)
 }
 
-func TestTheMemoryForPeopleIsBounded(t *testing.T) {
+func TestTheMemoryOfADirectoryIsBounded(t *testing.T) {
 	t.Parallel()
 	d := NewDirectory(DirectoryOptions{Log: slacktest.Silent()})
+	for i := range maxGroups + 10 {
+		d.lookupOf([]string{fmt.Sprint("S", i)})
+	}
+	assert.LessOrEqual(t, len(d.groups), maxGroups)
 	for i := range maxPeople + 10 {
 		d.person(fmt.Sprint("U", i))
 	}

@@ -31,13 +31,13 @@ func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.
 	by := askerOf(c)
 	order.Key = "command " + c.TriggerID
 	if !order.Frozen {
-		click, err := a.desk.MayUnfreeze(ctx, by, a.policy.MayFreeze, order)
+		click, err := a.desk.MayUnfreeze(ctx, by, order)
 		if problem := a.orderProblem(click, err, order); !problem.Empty() {
 			return ephemeral(problem)
 		}
 		return ephemeral(words.AskUnfreeze(click.Stands, order.Why))
 	}
-	click, err := a.desk.FreezeByClick(ctx, by, a.policy.MayFreeze, order)
+	click, err := a.desk.FreezeByClick(ctx, by, order)
 	if problem := a.orderProblem(click, err, order); !problem.Empty() {
 		return ephemeral(problem)
 	}
@@ -52,7 +52,7 @@ func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After
 		a.log.Warn("reading the button that ends a freeze", "user", i.User)
 		return a.whisper(i, a.words.UnfreezeUnread())
 	}
-	click, err := a.desk.FreezeByClick(ctx, clickedBy(i), a.policy.MayFreeze, order)
+	click, err := a.desk.FreezeByClick(ctx, clickedBy(i), order)
 	if problem := a.orderProblem(click, err, order); !problem.Empty() {
 		return a.whisper(i, problem)
 	}
@@ -71,7 +71,7 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 	}
 	var users, groups []string
 	if click.Kind == cancellation.ClickRefused {
-		users, groups, _ = a.desk.Policy.Approvers()
+		users, groups, _ = a.policy().Approvers()
 	}
 	return a.words.OrderFailed(click, err, order, users, groups)
 }

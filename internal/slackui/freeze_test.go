@@ -20,7 +20,6 @@ import (
 // withLeads lets the approve group approve, and so freeze filing.
 func withLeads(s *stage) {
 	s.policy(s.cast.ApproveGroup)
-	s.app.policy = s.desk.Policy.(*authz.Policy)
 }
 
 func (s *stage) frozen() cancellation.Freeze {
@@ -139,8 +138,8 @@ func TestNobodyFreezesThroughAnUnlistedGroup(t *testing.T) {
 @id("all") permit (principal, action in [Action::"request", Action::"approve"], resource);
 @id("interns") forbid (principal in Group::"`+s.cast.DisabledGroup+`", action == Action::"approve", resource);`))
 		require.NoError(s.t, err)
-		s.desk.Policy, s.app.policy = policy, policy
-		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Groups: policy.GroupIDs, Log: slacktest.Silent()})
+		s.inForce.Store(policy)
+		directory := NewDirectory(DirectoryOptions{Web: s.app.web, HomeTeam: s.slack.TeamID(), Log: slacktest.Silent()})
 		s.t.Cleanup(directory.Close)
 		s.desk.Directory, s.app.directory = directory, directory
 	})

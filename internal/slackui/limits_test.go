@@ -104,8 +104,8 @@ func TestLimitWithoutAChannelPausesItsMethod(t *testing.T) {
 // reads reports whether a directory that has just begun can read a person.
 func reads(t *testing.T, w *slacktest.Workspace, web *webapi.Client, groups ...string) bool {
 	t.Helper()
-	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Groups: theGroups(groups...), Log: slacktest.Silent()})
+	d := NewDirectory(DirectoryOptions{Web: web, HomeTeam: w.TeamID(), Log: slacktest.Silent()})
 	defer d.Close()
-	_, err := d.Principal(t.Context(), cancellation.Person{ID: w.Cast().User}, time.Minute)
+	_, err := d.Principal(t.Context(), cancellation.Person{ID: w.Cast().User}, groups, time.Minute)
 	return err == nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,13 +30,14 @@ import (
 // stage is the flows between a strict Slack, over signed HTTP, and a real store. Its
 // SoftLayer is a rack of servers.
 type stage struct {
-	t     *testing.T
-	slack *fakeslack.Workspace
-	cast  fakeslack.Cast
-	rack  *rack
-	store *store.Store
-	desk  *cancellation.Desk
-	app   *App
+	t       *testing.T
+	slack   *fakeslack.Workspace
+	cast    fakeslack.Cast
+	rack    *rack
+	store   *store.Store
+	desk    *cancellation.Desk
+	inForce atomic.Pointer[authz.Policy]
+	app     *App
 
 	dispatcher *receive.Dispatcher
 
@@ -62,7 +64,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	web, err := webapi.New(webapi.Options{BotToken: s.slack.BotToken(), APIURL: api.URL + "/api/", Quick: slacktest.Unhurried})
 	require.NoError(t, err)
 	t.Cleanup(web.Close)
-	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Groups: theGroups(s.cast.RequestGroup, s.cast.ApproveGroup), Log: slacktest.Silent()})
+	directory := NewDirectory(DirectoryOptions{Web: web, HomeTeam: s.slack.TeamID(), Log: slacktest.Silent()})
 	t.Cleanup(directory.Close)
 
 	s.store, err = store.Open(t.Context(), store.Options{Path: storetest.File(t), Clock: s.clock, Mode: store.Serve})
@@ -72,12 +74,13 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 
 	s.desk = &cancellation.Desk{
 		Requests: s.store, Intake: s.store, Freezes: s.store, Clock: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
+		Policy:  func() cancellation.Policy { return s.inForce.Load() },
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: slacktest.Silent(),
 		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{
-		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.desk.Policy.(*authz.Policy),
+		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.inForce.Load,
 		Words: testWords(), Key: s.store.HMACKey(), Cards: s.store, Team: s.slack.TeamID(), Log: slacktest.Silent(),
 	})
 	for _, change := range changes {
@@ -98,7 +101,7 @@ func (s *stage) policy(approvers ...string) {
 		Home: s.slack.TeamID(), Request: []string{s.cast.RequestGroup}, Approve: approvers, ProtectedTags: []string{"protected"},
 	})
 	require.NoError(s.t, err)
-	s.desk.Policy = policy
+	s.inForce.Store(policy)
 }
 
 func (s *stage) clock() time.Time {

@@ -374,11 +374,11 @@ func TestForeignFormsAreAnsweredAndNotRecorded(t *testing.T) {
 // unread is a Slack that tells of nobody.
 type unread struct{}
 
-func (unread) Members(context.Context, time.Duration) ([]authz.Principal, error) {
+func (unread) Members(context.Context, []string, time.Duration) ([]authz.Principal, error) {
 	return nil, errors.New("ratelimited")
 }
 
-func (unread) Principal(context.Context, cancellation.Person, time.Duration) (authz.Principal, error) {
+func (unread) Principal(context.Context, cancellation.Person, []string, time.Duration) (authz.Principal, error) {
 	return authz.Principal{}, errors.New("users.info is down")
 }
 
