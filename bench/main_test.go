@@ -42,6 +42,7 @@ func BenchmarkBot(b *testing.B) {
 	b.Run("submission-memory", func(b *testing.B) { benchmarkSubmissionMemory(b, built) })
 	b.Run("accepted", func(b *testing.B) { benchmarkAccepted(b, built) })
 	b.Run("ticket", func(b *testing.B) { benchmarkTicket(b, built) })
+	b.Run("trips", func(b *testing.B) { benchmarkTrips(b, built) })
 	b.Run("ended", func(b *testing.B) { benchmarkEnded(b, built) })
 	b.Run("typeahead", func(b *testing.B) { benchmarkTypeahead(b, built) })
 	b.Run("submission", func(b *testing.B) { benchmarkSubmission(b, built) })
