@@ -178,7 +178,7 @@ func (w *world) whomRightsBind() (ends func(added ...string) (code int, said str
 	if os.Geteuid() == 0 {
 		nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
 		for _, dir := range []string{filepath.Dir(w.dir), w.dir} {
-			require.NoError(w.t, os.Chmod(dir, 0o755))
+			letIn(w.t, dir)
 		}
 		w.program = filepath.Join(w.dir, "bot") // where tests are run from is root's alone
 		own, err := binary()
@@ -198,5 +198,16 @@ func (w *world) whomRightsBind() (ends func(added ...string) (code int, said str
 		require.NoError(w.t, os.Chmod(w.policyFile(), 0o644))
 		c := w.runAs(nobody, nil, added...)
 		return c.exit(w.t), c.log.String()
+	}
+}
+
+// letIn lets everybody read a folder that keeps others out. It leaves every other folder as it
+// is: the test's may lie in one that all programs of the machine share.
+func letIn(t *testing.T, dir string) {
+	t.Helper()
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	if info.Mode().Perm()&0o005 != 0o005 {
+		require.NoError(t, os.Chmod(dir, info.Mode().Perm()|0o055))
 	}
 }

@@ -123,7 +123,8 @@ func waitFor(ctx context.Context, conn *pgx.Conn, slot int) (got bool, err error
 	}
 	_, err = conn.Exec(ctx, `select pg_advisory_lock($1::int, $2::int)`, lockClass, slot)
 	if refused, is := errors.AsType[*pgconn.PgError](err); is && refused.Code == lockNotAvailable {
-		err = nil
+		// The lock may have been granted in the same moment. The session would keep it.
+		_, err = conn.Exec(ctx, `select pg_advisory_unlock($1::int, $2::int)`, lockClass, slot)
 	} else {
 		got = err == nil
 	}
