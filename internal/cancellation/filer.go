@@ -232,7 +232,7 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	}
 	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
 	if from.State != next.State && next.State != Filing || held {
-		change.Tell = h.claimed // at once
+		change.Tell = AtOnce
 		if !next.State.Told() {
 			change.Tell = from.CreatedAt.Add(patience)
 		}

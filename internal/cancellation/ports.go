@@ -160,6 +160,9 @@ type Change struct {
 	Keep bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
 
+// AtOnce is a [Change.Tell] that has passed: the notices are due at the commit.
+var AtOnce = time.Unix(0, 0)
+
 // Record is a new request with the event that says how it was decided.
 type Record struct {
 	Request Request
