@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"cancel-server/internal/postgrestest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -34,12 +36,15 @@ func (l *lab) commands(connections int) {
 		contenders = append(contenders, l.commanding(floor, connections))
 	}
 	for _, c := range contenders {
+		forms := l.opened.Load()
 		c.warmUp(l, warmUp)
+		c.awaitForms(l, forms+warmUp)
 	}
 	opened := l.opened.Load()
 	spent := inTurns(rounds, contenders, func(c *contender) time.Duration {
-		before := c.cpuTime(l)
+		before, forms := c.cpuTime(l), l.opened.Load()
 		c.turn(l, perRound)
+		c.awaitForms(l, forms+perRound)
 		return (c.cpuTime(l) - before) / perRound
 	})
 	require.EqualValues(l, rounds*perRound*len(contenders), l.opened.Load()-opened, "each command opened a modal")
@@ -227,4 +232,35 @@ func (l *lab) keystrokes(servers int) {
 	l.ReportMetric(float64(median(took[1]))/float64(median(took[0])), "p50/empty")
 	l.ReportMetric(bot.memory(l, "VmRSS"), "MB")
 	l.ReportMetric(bot.memory(l, "VmHWM"), "peak-MB")
+}
+
+// trips counts the round trips to PostgreSQL: of a submission until its result was told and that
+// is recorded, of a command that opens a form, and of a bot that has nothing to do. The last are in
+// the first two as well.
+func (l *lab) trips() {
+	const times, quiet = 100, 3 * time.Second
+	wire := postgrestest.NewWire(l, l.fresh())
+	bot := l.accepting(wire.URL())
+	each := func(name string, times float64, do func()) {
+		before := wire.Trips()
+		do()
+		l.ReportMetric(float64(wire.Trips()-before)/times, name)
+	}
+	for range 10 { // which prepares all statements
+		l.ticket(bot)
+		bot.awaitAck(l)
+	}
+	time.Sleep(quiet)
+	each("idle-trips/s", quiet.Seconds(), func() { time.Sleep(quiet) })
+	each("trips/command", times, func() {
+		for range times {
+			bot.awaitAck(l)
+		}
+	})
+	each("trips/submission", times, func() {
+		for range times {
+			l.ticket(bot)
+		}
+		time.Sleep(50 * time.Millisecond) // the last result was told, and is recorded now
+	})
 }

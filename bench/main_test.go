@@ -41,6 +41,7 @@ var cases = []struct {
 	{"accepted/clients=64", both, func(l *lab) { l.accepted(64) }},
 	{"accepted/replicas=3", []string{postgres}, (*lab).acceptedByThree},
 	{"ticket", both, (*lab).tickets},
+	{"trips", []string{postgres}, (*lab).trips},
 	{"ended", both, (*lab).ended},
 	{"memory", both, (*lab).resident},
 	{"typeahead/servers=1000", []string{sqlite}, func(l *lab) { l.keystrokes(1_000) }},

@@ -73,14 +73,23 @@ func (c *process) end() {
 	}
 }
 
-// awaitAck sends commands until one is acknowledged, and tells how long after the
-// start of the process that was.
+// awaitAck sends commands until one is acknowledged, waits for its form, and returns how long
+// after the start of the process the acknowledgement came.
 func (c *process) awaitAck(l *lab) time.Duration {
+	opened := l.opened.Load()
 	c.await(l, "acknowledges a command", func() bool {
 		said, err := post(c.url+"/slack/commands", l.command())
 		return err == nil && said == ""
 	})
-	return time.Since(c.started)
+	took := time.Since(c.started)
+	c.awaitForms(l, opened+1)
+	return took
+}
+
+// awaitForms waits until so many forms have been opened in all: the bot opens them after it has
+// acknowledged their commands.
+func (c *process) awaitForms(l *lab, opened int64) {
+	c.await(l, "opens its forms", func() bool { return l.opened.Load() >= opened })
 }
 
 func (c *process) await(l *lab, what string, done func() bool) {

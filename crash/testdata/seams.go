@@ -99,24 +99,20 @@ func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner s
 	return err
 }
 
-func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration) (
-	r cancellation.Request, found bool, next time.Time, err error,
-) {
-	r, found, next, err = j.Store.Claim(ctx, owner, lease)
-	if found {
+func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Request], error) {
+	c, err := j.Store.Claim(ctx, owner, lease)
+	if c.Found {
 		crash("journal.claim.after")
 	}
-	return r, found, next, err
+	return c, err
 }
 
-func (j crashJournal) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
-	n cancellation.Notice, found bool, next time.Time, err error,
-) {
-	n, found, next, err = j.Store.ClaimNotice(ctx, owner, lease)
-	if found {
+func (j crashJournal) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Notice], error) {
+	c, err := j.Store.ClaimNotice(ctx, owner, lease)
+	if c.Found {
 		crash("journal.claim-notice.after")
 	}
-	return n, found, next, err
+	return c, err
 }
 
 func (j crashJournal) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
@@ -124,7 +120,7 @@ func (j crashJournal) ApplyNotice(ctx context.Context, n cancellation.Notice, ke
 	switch {
 	case keep:
 		name = "journal.notice.posting"
-	case n.Due.IsZero():
+	case n.Due.IsZero() && n.DueIn == 0:
 		name = "journal.notice.told"
 	}
 	return around(name, func() (cancellation.Notice, error) { return j.Store.ApplyNotice(ctx, n, keep) })

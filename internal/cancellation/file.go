@@ -71,11 +71,7 @@ func (v verdict) ticketOn(r Request) Request {
 // file takes a scheduled request to its POST, or to the reason why there is none.
 func (f *Filer) file(ctx context.Context, h *held) error {
 	r := h.request()
-	now, err := f.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
-	if now.Before(r.UndoUntil) { // people may still undo it
+	if h.claimed.Before(r.UndoUntil) { // people may still undo it
 		r.Due = r.UndoUntil
 		return f.putBack(ctx, h, r, r.Why)
 	}
@@ -119,7 +115,7 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
 		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
-	v, err := f.check(ctx, r, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
+	v, err := f.check(ctx, h, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
 	switch unlisted, is := errors.AsType[*unlistedError](err); {
 	case is:
 		f.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
@@ -151,8 +147,10 @@ const unlistedPause = 6 // of backoff's doublings: some minute
 // moments are the times at which the reads and the commit before a POST began.
 type moments struct{ person, server, commit time.Time }
 
-// check says where a request goes: to Filing, or to why it must not be filed.
-func (f *Filer) check(ctx context.Context, r Request, by people, now Server, gone bool) (*verdict, error) {
+// check says where a request goes: to Filing, or to why it must not be filed. Its time is that of
+// the claim: a clock that is not ahead makes no warning older.
+func (f *Filer) check(ctx context.Context, h *held, by people, now Server, gone bool) (*verdict, error) {
+	r, at := h.request(), h.claimed
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
@@ -165,10 +163,6 @@ func (f *Filer) check(ctx context.Context, r Request, by people, now Server, gon
 	}
 	if blockers := now.Blockers(); len(blockers) > 0 {
 		return &verdict{to: Rejected, why: because(WhyBlocked, words(blockers))}, nil
-	}
-	at, err := f.Clock.Now(ctx)
-	if err != nil {
-		return nil, err
 	}
 	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
 		return &verdict{to: Rejected, why: because(WhyWarned, strings.Join(warned, ", "))}, nil

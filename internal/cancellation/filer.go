@@ -49,25 +49,25 @@ func (f *Filer) Wake() { f.bell.ring() }
 func (f *Filer) Run(ctx context.Context) {
 	f.softlayer.ask = f.askSoftLayer
 	loop{
-		bell: &f.bell, slots: f.Limits.Requests, next: f.take, clock: f.Clock,
+		bell: &f.bell, slots: f.Limits.Requests, next: f.take,
 		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
 	}.run(ctx)
 }
 
-func (f *Filer) take(ctx context.Context) (func(context.Context), time.Time, error) {
+func (f *Filer) take(ctx context.Context) (func(context.Context), time.Duration, error) {
 	if away := max(f.softlayer.pause(ctx), f.Slack.pause(ctx)); away > 0 {
-		return later(ctx, f.Clock, away)
+		return nil, away, nil
 	}
-	r, found, next, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease)
-	if err != nil || !found {
-		return nil, next, err
+	c, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease)
+	if err != nil || !c.Found {
+		return nil, c.Next, err
 	}
-	return func(ctx context.Context) { f.work(ctx, r) }, next, nil
+	return func(ctx context.Context) { f.work(ctx, &held{row: c.Row, claimed: c.At}) }, 0, nil
 }
 
 // work takes one step of one claimed request, with its lease kept alive meanwhile.
-func (f *Filer) work(ctx context.Context, r Request) {
-	h := &held{row: r}
+func (f *Filer) work(ctx context.Context, h *held) {
+	r := h.request()
 	stop := f.keepLease(ctx, h)
 	err := f.step(ctx, h)
 	stop()
@@ -107,6 +107,9 @@ type held struct {
 	mu  sync.Mutex
 	row Request
 
+	// claimed is the database's time of the claim (docs/design.md 4.6). The step judges by it what
+	// must not come too early: however long this machine slept since, it is not ahead.
+	claimed time.Time
 	counted time.Time // the end of the hour that counts this step's filing; zero for none
 }
 
@@ -151,17 +154,13 @@ func (f *Filer) commit(ctx context.Context, h *held, v verdict) error {
 
 // persist records a verdict; lost says that it comes from a POST without an answer.
 func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) error {
-	now, err := f.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
 	next, err := h.request().Move(v.to, ByWorker, v.why)
 	if err != nil {
 		return err
 	}
 	var owed []Notice
 	var giveBack time.Time
-	next.Due = now.Add(v.retry)
+	next.Due = time.Time{}
 	if v.decision != nil {
 		next.Decision = *v.decision
 	}
@@ -172,6 +171,10 @@ func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) erro
 		next.Attempts++
 		giveBack = h.counted
 	case Pending:
+		now, err := f.Clock.Now(ctx) // people get the whole time from now, not from the claim
+		if err != nil {
+			return err
+		}
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, f.Limits.Terms)
 		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed nobody when it was accepted has none
@@ -181,7 +184,7 @@ func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) erro
 			next.LostPosts++
 		}
 	}
-	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.Owe, c.GiveBack = owed, giveBack })
+	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.DueIn, c.Owe, c.GiveBack = v.retry, owed, giveBack })
 }
 
 // again leaves a request in its state because something could not be read, and
@@ -199,25 +202,20 @@ func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, c
 }
 
 // putBack gives a request back as if it had not been taken, but for the reason why.
-func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason) error {
+func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason, more ...func(*Change)) error {
 	kind := EventMoved
 	if next.Why == why {
 		kind = ""
 	}
 	next.Why = why
-	return f.apply(ctx, h, next, kind, why.String(), false)
+	return f.apply(ctx, h, next, kind, why.String(), false, more...)
 }
 
 // wait puts a request back in the state it has, to be looked at after the pause. Its
 // history says so once for each reason, however long that takes.
 func (f *Filer) wait(ctx context.Context, h *held, next Request, why Reason, pause time.Duration) error {
-	now, err := f.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
-	next.Due = now.Add(pause)
 	next.Attempts++
-	return f.putBack(ctx, h, next, why)
+	return f.putBack(ctx, h, next, why, func(c *Change) { c.DueIn = pause })
 }
 
 // apply commits one change of the held row. A state that people are told of makes
@@ -234,13 +232,9 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	}
 	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
 	if from.State != next.State && next.State != Filing || held {
-		now, err := f.Clock.Now(ctx)
-		if err != nil {
-			return err
-		}
-		change.Tell = now
-		if told := from.CreatedAt.Add(patience); !next.State.Told() && now.Before(told) {
-			change.Tell = told
+		change.Tell = AtOnce
+		if !next.State.Told() {
+			change.Tell = from.CreatedAt.Add(patience)
 		}
 	}
 	stored, err := f.Requests.Apply(ctx, change)

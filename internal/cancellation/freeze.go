@@ -129,12 +129,9 @@ func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) 
 		h.counted = next
 		return false, nil
 	}
-	now, err := f.Clock.Now(ctx)
-	if err != nil {
-		return true, err
-	}
 	f.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
-	return true, f.wait(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)), next.Sub(now)+backoff(0))
+	r.Due, r.Attempts = next.Add(backoff(0)), r.Attempts+1
+	return true, f.putBack(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)))
 }
 
 // frozenPause is how long a request waits before it looks whether a freeze is over.

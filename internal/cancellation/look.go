@@ -170,20 +170,20 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 		if err := d.surelyUnsent(ctx, old, now); err != nil {
 			return nil, err
 		}
-		return takenOver(old, by, now)
+		return takenOver(old, by)
 	}
-	return endBy(old, s.Ending, s.Evidence, now)
+	return endBy(old, s.Ending, s.Evidence)
 }
 
 // takenOver ends a request that waits for approval: somebody who needs none asked too.
-func takenOver(old Request, by Person, now time.Time) (*Change, error) {
+func takenOver(old Request, by Person) (*Change, error) {
 	next, err := old.Move(Withdrawn, BySubmission, Reason{Code: WhyTakenOver})
 	if err != nil {
 		return nil, err
 	}
 	next.EndedBy = by
 	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: string(WhyTakenOver)}
-	return &Change{From: old, To: next, Event: event, Tell: now}, nil
+	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
 }
 
 // ticketHidden is why a filed request whose ticket the key cannot read any more needs a person.
@@ -191,7 +191,7 @@ func ticketHidden(r Request) Reason {
 	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
 }
 
-func endBy(old Request, to State, evidence string, now time.Time) (*Change, error) {
+func endBy(old Request, to State, evidence string) (*Change, error) {
 	why := Reason{Detail: evidence}
 	if to == Stuck {
 		why = ticketHidden(old)
@@ -201,7 +201,7 @@ func endBy(old Request, to State, evidence string, now time.Time) (*Change, erro
 		return nil, err
 	}
 	event := Event{Kind: EventEvidence, Actor: "card", From: old.State, To: to, Detail: evidence}
-	return &Change{From: old, To: next, Event: event, Tell: now}, nil
+	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
 }
 
 // VanishedError says that the server of a filed request was not found for the first time,
@@ -250,12 +250,7 @@ func (d *Desk) markStuck(ctx context.Context, r Request, evidence string) Reques
 // end applies a change on a card's evidence. Failing is harmless: the next card
 // for the server finds the same evidence.
 func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Request {
-	now, err := d.Clock.Now(ctx)
-	if err != nil {
-		d.Log.Warn("reading the database's time", "err", err)
-		return r
-	}
-	change, err := endBy(r, to, evidence, now)
+	change, err := endBy(r, to, evidence)
 	if err == nil {
 		var moved Request
 		if moved, err = d.Requests.Apply(ctx, *change); err == nil {

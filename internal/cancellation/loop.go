@@ -50,16 +50,15 @@ func (b *bell) ring() {
 	}
 }
 
-// take claims one piece of work. A nil job means that there is none now; next is
-// when there may be.
-type take func(ctx context.Context) (job func(context.Context), next time.Time, err error)
+// take claims one piece of work. A nil job means that there is none now; pause is how long it is
+// until there may be, zero if nobody knows.
+type take func(ctx context.Context) (job func(context.Context), pause time.Duration, err error)
 
 // loop claims work while there are free slots.
 type loop struct {
 	bell  *bell
 	slots int
 	next  take
-	clock Clock
 	poll  time.Duration
 	job   time.Duration // bounds one job
 	log   *slog.Logger
@@ -77,13 +76,13 @@ func (l loop) run(ctx context.Context) {
 			return
 		case free <- struct{}{}:
 		}
-		job, due, err := l.next(ctx)
+		job, pause, err := l.next(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.log.Error("claiming work", "err", err)
 		}
 		if job == nil {
 			<-free
-			l.sleep(ctx, due)
+			l.sleep(ctx, pause)
 			continue
 		}
 		jobs.Go(func() {
@@ -95,11 +94,10 @@ func (l loop) run(ctx context.Context) {
 	}
 }
 
-// sleep waits for the bell, for the next due time, or for the poll interval.
-func (l loop) sleep(ctx context.Context, due time.Time) {
-	pause := l.poll
-	if now, err := l.clock.Now(ctx); err == nil && !due.IsZero() {
-		pause = max(min(due.Sub(now), l.poll), time.Millisecond)
+// sleep waits for the bell, for the pause, or for the poll interval.
+func (l loop) sleep(ctx context.Context, pause time.Duration) {
+	if pause <= 0 || pause > l.poll {
+		pause = l.poll
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -108,12 +106,6 @@ func (l loop) sleep(ctx context.Context, due time.Time) {
 	case <-l.bell.channel():
 	case <-timer.C:
 	}
-}
-
-// later takes nothing for a while.
-func later(ctx context.Context, clock Clock, pause time.Duration) (func(context.Context), time.Time, error) {
-	now, err := clock.Now(ctx)
-	return nil, now.Add(pause), err
 }
 
 // Outage is what this process knows of a vendor that may answer nobody. While it does

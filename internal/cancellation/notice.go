@@ -22,6 +22,9 @@ type Notice struct {
 	Posts    int       // chat.postMessage calls announced
 	Attempts int       // tries in a row that failed, for the back-off
 	Due      time.Time // when the teller looks at it next; zero when nothing is owed
+
+	// DueIn sets Due to so long after the commit of ApplyNotice; zero leaves Due as it is.
+	DueIn time.Duration
 }
 
 // NoticeKind is what a notice is about. The words are stored.

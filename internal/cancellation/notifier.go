@@ -53,7 +53,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		loop{
-			bell: &n.bell, slots: n.Limits.Notices, next: n.take, clock: n.Clock,
+			bell: &n.bell, slots: n.Limits.Notices, next: n.take,
 			poll: n.Limits.Poll, job: tellTime, log: n.Log,
 		}.run(ctx)
 	})
@@ -61,15 +61,15 @@ func (n *Notifier) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-func (n *Notifier) take(ctx context.Context) (func(context.Context), time.Time, error) {
+func (n *Notifier) take(ctx context.Context) (func(context.Context), time.Duration, error) {
 	if away := n.Slack.pause(ctx); away > 0 {
-		return later(ctx, n.Clock, away)
+		return nil, away, nil
 	}
-	notice, found, next, err := n.Notices.ClaimNotice(ctx, n.Owner, tellTime+n.Limits.Lease)
-	if err != nil || !found {
-		return nil, next, err
+	c, err := n.Notices.ClaimNotice(ctx, n.Owner, tellTime+n.Limits.Lease)
+	if err != nil || !c.Found {
+		return nil, c.Next, err
 	}
-	return func(ctx context.Context) { n.work(ctx, notice) }, next, nil
+	return func(ctx context.Context) { n.work(ctx, c.Row) }, 0, nil
 }
 
 func (n *Notifier) work(ctx context.Context, notice Notice) {
@@ -149,11 +149,7 @@ func (notice Notice) target() Place {
 // announce writes "about to post" before the call, so that a crash in between is
 // known as a post that may have been made.
 func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) {
-	now, err := n.Clock.Now(ctx)
-	if err != nil {
-		return notice, err
-	}
-	notice.Posting, notice.Posts, notice.Due = true, notice.Posts+1, now.Add(lostPause)
+	notice.Posting, notice.Posts, notice.DueIn = true, notice.Posts+1, lostPause
 	return n.Notices.ApplyNotice(ctx, notice, true)
 }
 
@@ -301,11 +297,7 @@ func (n *Notifier) soon(ctx context.Context, notice Notice) error {
 }
 
 func (n *Notifier) owe(ctx context.Context, notice Notice, pause time.Duration) error {
-	now, err := n.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
-	notice.Due = now.Add(pause)
+	notice.DueIn = max(pause, time.Millisecond) // zero would leave Due as it is
 	return n.keep(ctx, notice)
 }
 

@@ -125,9 +125,9 @@ func TestAnAlarmWhoseAnswerIsLostIsLookedUpAndStaysOne(t *testing.T) {
 		w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Lost} })
 		w.runs(w.again(worker), time.Hour)
 		assert.Equal(t, []string{r.Ref.Short()}, w.alarms())
-		_, found, _, err := w.journal.ClaimNotice(t.Context(), "another", time.Minute)
+		owed, err := w.journal.ClaimNotice(t.Context(), "another", time.Minute)
 		require.NoError(t, err)
-		assert.False(t, found, "nothing is owed any more")
+		assert.False(t, owed.Found, "nothing is owed any more")
 	})
 }
 

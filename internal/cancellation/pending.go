@@ -11,13 +11,9 @@ import (
 // expireOrRemind ends the waiting for approval when its time is over. Until then it sees to it
 // that somebody is asked, and owes the one reminder.
 func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
-	now, err := f.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
-	r := h.request()
+	r, now := h.request(), h.claimed
 	if !now.Before(r.ExpiresAt) {
-		return f.expire(ctx, h, now)
+		return f.expire(ctx, h)
 	}
 	if r.Submission.Place.private() { // no channel shows it
 		if err := f.asker().askWithoutCard(ctx, r); err != nil {
@@ -43,12 +39,12 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
 
 // expire ends the waiting. Where the store may know less than was done, SoftLayer's books
 // are read before it is said that nothing was filed; what they do not rule out needs a person.
-func (f *Filer) expire(ctx context.Context, h *held, now time.Time) error {
+func (f *Filer) expire(ctx context.Context, h *held) error {
 	r := h.request()
 	switch {
 	case r.Recheck == NoRecheck:
 		return f.commit(ctx, h, verdict{to: Expired})
-	case r.maybeUnderWay(now):
+	case r.maybeUnderWay(h.claimed):
 		r.Due = r.NotAfter.Add(time.Millisecond)
 		return f.putBack(ctx, h, r, r.Why)
 	}

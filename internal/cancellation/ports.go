@@ -151,8 +151,10 @@ type Change struct {
 	From  Request   // as it was read; the step happens only if the row is still at From.Version
 	To    Request   // as it shall be; its Version is set by the store
 	Event Event     // its At is set by the store
-	Tell  time.Time // when the notices that show the present state are due; zero leaves them alone
-	Owe   []Notice  // further notices, due as they say; of a kind that is there already, none
+	Tell  time.Time // when the notices that show the present state are due, or at once if that has passed; zero leaves them alone
+	Owe   []Notice  // further notices, due as they say, or at once; of a kind that is there already, none
+	// DueIn sets To.Due to so long after the commit; zero leaves To.Due as it is.
+	DueIn time.Duration
 	// Window is how long the POST that a step to Filing announces may take: the store sets
 	// To.SentAt and To.NotAfter by the time of the commit.
 	Window time.Duration
@@ -164,6 +166,9 @@ type Change struct {
 	Key  string
 	Keep bool // hold the lease on, in a state of [WorkStates]: the same worker takes the next step now
 }
+
+// AtOnce is a [Change.Tell] that has passed: the notices are due at the commit.
+var AtOnce = time.Unix(0, 0)
 
 // Record is a new request with the event that says how it was decided.
 type Record struct {
@@ -277,11 +282,19 @@ type Requests interface {
 	Events(ctx context.Context, requestID string) ([]Event, error)
 }
 
+// Claim is what somebody who asked for work got.
+type Claim[Row any] struct {
+	Found bool // false: nothing is due
+	Row   Row
+	At    time.Time     // the database's time when Row was leased
+	Next  time.Duration // if nothing is due: how long it is until something may be; zero: nothing waits
+}
+
 // Queue hands out the requests that are due, one worker each.
 type Queue interface {
 	// Claim takes one request that is due and leased to nobody, in a state of
-	// WorkStates. found is false when there is none; next says when the next is due.
-	Claim(ctx context.Context, owner string, lease time.Duration) (r Request, found bool, next time.Time, err error)
+	// WorkStates.
+	Claim(ctx context.Context, owner string, lease time.Duration) (Claim[Request], error)
 	// Renew prolongs the lease of a request at this version. ErrMoved: it is lost.
 	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
 	// TakeFiling counts a filing against this hour unless the hour already has most. next is
@@ -312,9 +325,8 @@ type Notices interface {
 	// Owe owes a notice, due at once; first is false where one of its kind is there already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 
-	// ClaimNotice takes one notice that is due and leased to nobody. found is false when there
-	// is none; next says when the next is due.
-	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (n Notice, found bool, next time.Time, err error)
+	// ClaimNotice takes one notice that is due and leased to nobody.
+	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (Claim[Notice], error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
 	// With keep it keeps the lease of a due notice, because the announced call comes next. A
 	// notice whose Due is zero stays due while the message shows an older state than the last

@@ -256,11 +256,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 }
 
 func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
-	now, err := d.Clock.Now(ctx)
-	if err != nil {
-		return from, fmt.Errorf("reading the database's time: %w", err)
-	}
-	next.Due = now
+	next.Due = time.Time{} // at once where there is work to do
 	detail, _ := json.Marshal(struct {
 		Finding Finding
 		Ticket  int64 `json:",omitempty"`
@@ -268,7 +264,7 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 		Note    string
 	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
 	stored, err := d.Requests.Apply(ctx, Change{
-		From: from, To: next, Tell: now, Key: res.Key,
+		From: from, To: next, Tell: AtOnce, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
 	})
 	if err != nil {

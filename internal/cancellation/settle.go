@@ -227,13 +227,11 @@ func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
 // settle reads SoftLayer's books for a request whose answer is lost, or whose POST the store may
 // not know of. It POSTs only after a whole settle time of answered, clean reads that began after
 // not-after (docs/design.md 4.4). Until not-after only our own ticket counts: the POST may still
-// be under way, and its ticket may show before the ticket's text does.
+// be under way, and its ticket may show before the ticket's text does. The reads begin after the
+// claim, so its time is never too late for when they began. When they ended the database is asked:
+// the machine may have slept meanwhile, and an earlier time would shorten the settle time.
 func (f *Filer) settle(ctx context.Context, h *held) error {
 	r := h.request()
-	began, err := f.Clock.Now(ctx)
-	if err != nil {
-		return err
-	}
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
 		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
@@ -242,6 +240,7 @@ func (f *Filer) settle(ctx context.Context, h *held) error {
 	if err != nil {
 		return err
 	}
+	began := h.claimed
 	over := began.After(r.NotAfter)
 	switch {
 	case found.sure != nil && (over || found.sure.to == Filed):

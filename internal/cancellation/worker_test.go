@@ -640,9 +640,9 @@ func (s *stopped) Apply(ctx context.Context, c cancellation.Change) (cancellatio
 	return r, err
 }
 
-func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Request, bool, time.Time, error) {
+func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Request], err error) {
 	if s.asleep.Load() {
-		return cancellation.Request{}, false, time.Time{}, nil
+		return c, nil
 	}
 	return s.journal.Claim(ctx, owner, lease)
 }

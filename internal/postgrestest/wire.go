@@ -2,10 +2,12 @@ package postgrestest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,6 +23,8 @@ type Wire struct {
 	loss    *Loss
 	severed bool
 	cables  map[*cable]bool
+
+	trips atomic.Int64
 }
 
 // Loss is what becomes of a commit, and of the wire with it.
@@ -61,6 +65,10 @@ func NewWire(t testing.TB, database string) *Wire {
 
 // URL is the database's by this wire.
 func (w *Wire) URL() string { return w.url }
+
+// Trips is how often the server has answered that it is ready for the next query: once for each
+// round trip, and once for each new session.
+func (w *Wire) Trips() int64 { return w.trips.Load() }
 
 // Lose has the next commit of this kind lost, once.
 func (w *Wire) Lose(l Loss) {
@@ -107,6 +115,7 @@ type cable struct {
 	wire           *Wire
 	client, server net.Conn
 	sent           []byte // by the client since its last commit
+	answers        frames // of the server's
 	loss           *Loss  // its answer is on the way; under wire.mu
 }
 
@@ -175,7 +184,8 @@ func (c *cable) asked(said []byte) (goesOn bool) {
 }
 
 // answered sees what the server says, and swallows the answer that is to be lost.
-func (c *cable) answered([]byte) (goesOn bool) {
+func (c *cable) answered(said []byte) (goesOn bool) {
+	c.wire.trips.Add(c.answers.count(readyForQuery, said))
 	c.wire.mu.Lock()
 	defer c.wire.mu.Unlock()
 	if c.loss == nil {
@@ -193,4 +203,33 @@ func (c *cable) strike() {
 			other.cut()
 		}
 	}
+}
+
+const readyForQuery = 'Z' // postgresql.org/docs/current/protocol-message-formats.html
+
+// frames cuts what the server says into its messages: a letter, and a length that counts itself.
+type frames struct {
+	head []byte // of the message that began last, as far as it has come
+	left int    // bytes of that message that are still to come
+}
+
+// count returns how many messages of a kind begin in what was said next.
+func (f *frames) count(kind byte, said []byte) (found int64) {
+	for len(said) > 0 {
+		if f.left > 0 {
+			n := min(f.left, len(said))
+			said, f.left = said[n:], f.left-n
+			continue
+		}
+		n := min(5-len(f.head), len(said))
+		f.head, said = append(f.head, said[:n]...), said[n:]
+		if len(f.head) < 5 {
+			break
+		}
+		if f.head[0] == kind {
+			found++
+		}
+		f.left, f.head = int(binary.BigEndian.Uint32(f.head[1:]))-4, f.head[:0]
+	}
+	return found
 }

@@ -79,6 +79,9 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if used, err := keyUsed(ctx, tx, c.Key); used || err != nil {
 		return cancellation.Request{}, cmp.Or(err, cancellation.ErrRepeated)
 	}
+	if c.DueIn > 0 {
+		c.To.Due = now.Add(c.DueIn)
+	}
 	c.To.Due = dueAt(c.To, now)
 	if c.Window > 0 {
 		c.To.SentAt, c.To.NotAfter = now, now.Add(c.Window)
@@ -103,11 +106,12 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
-	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), bringForward(ctx, tx, stored, c.Tell), oweAll(ctx, tx, stored.ID, c.Owe), giveBack(ctx, tx, c))
+	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell, now), oweAll(ctx, tx, stored.ID, c.Owe, now), giveBack(ctx, tx, c))
 }
 
-func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) error {
+func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, now time.Time) error {
 	for _, n := range all {
+		n.Due = notBefore(now, n.Due)
 		if _, err := owe(ctx, tx, id, n); err != nil {
 			return err
 		}
@@ -115,10 +119,23 @@ func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice) e
 	return nil
 }
 
-func bringForward(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
+// tell makes the notices of the present state due, unless at is zero.
+func tell(ctx context.Context, tx *tx, r cancellation.Request, at, now time.Time) error {
 	if at.IsZero() {
 		return nil
 	}
+	return bringForward(ctx, tx, r, notBefore(now, at))
+}
+
+// notBefore returns the later of both times.
+func notBefore(now, at time.Time) time.Time {
+	if at.Before(now) {
+		return now
+	}
+	return at
+}
+
+func bringForward(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
 	_, err := tx.ExecContext(ctx, bringForwardSQL, r.Version, stamp(at), r.ID)
 	return wrap("bringing the notice forward", err)
 }

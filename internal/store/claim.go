@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -40,24 +40,25 @@ const (
 // and of a format that this build knows. The new version fences off the holder of an older
 // lease. A row that cannot be read goes to Stuck with the reason, so that it holds up no
 // other.
-func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (
-	r cancellation.Request, found bool, next time.Time, err error,
-) {
-	due, next, err := s.look(ctx, firstDueSQL, nextDueSQL)
-	if err == nil && !due {
-		due, next, err = s.pullIn(ctx, next)
+func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Request], err error) {
+	seen, err := s.look(ctx, requestWork)
+	if err == nil && seen.ahead {
+		seen, err = s.pullIn(ctx)
 	}
-	if err != nil || !due {
-		return cancellation.Request{}, false, next, wrap("claiming a request", err)
+	if err != nil || !seen.due {
+		c.Next = seen.pause()
+		return c, wrap("claiming a request", err)
 	}
-	r, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
-		return claim(ctx, tx, s.dialect.claimSQL(), now, owner, lease)
+	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Request], err error) {
+		c.At = now
+		c.Row, err = claim(ctx, tx, s.dialect.claimSQL(), now, owner, lease)
+		c.Found = err == nil
+		return c, err
 	})
 	if errors.Is(err, cancellation.ErrNoRequest) { // somebody else was faster
-		next, err = s.lookAgain(ctx, firstDueSQL, nextDueSQL)
-		return cancellation.Request{}, false, next, wrap("claiming a request", err)
+		c.Next, err = s.lookAgain(ctx, requestWork)
 	}
-	return r, err == nil, time.Time{}, wrap("claiming a request", err)
+	return c, wrap("claiming a request", err)
 }
 
 func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Request, error) {
@@ -90,33 +91,58 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) 
 	}, bad.request.ID, seq})
 }
 
-// look returns whether something is due, and if not, when the next thing is. It only reads, so
-// that idle workers lock nobody out.
-func (s *Store) look(ctx context.Context, firstSQL, nextSQL string) (due bool, next time.Time, err error) {
-	now, err := s.engine.now(ctx)
-	if err != nil {
-		return false, time.Time{}, err
+// work is how to look for rows to claim: the first that is due, when the next one is, and whether
+// due times are ahead of the clock. The time is $1 in each.
+type work struct{ first, next, ahead string }
+
+var requestWork = work{firstDueSQL, nextDueSQL, aheadSQL}
+
+// looked is what one look found, at one moment of the deciding clock.
+type looked struct {
+	now   time.Time
+	due   bool
+	next  time.Time // if nothing is due: when something is; zero: nothing waits
+	ahead bool      // if nothing is due: due times are ahead of the clock
+}
+
+// pause is how long it is until something is due; zero if nothing waits.
+func (s looked) pause() time.Duration {
+	if s.next.IsZero() {
+		return 0
 	}
-	var id string
-	err = s.read.QueryRowContext(ctx, firstSQL, stamp(now)).Scan(&id)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return err == nil, time.Time{}, err
-	}
-	err = s.read.QueryRowContext(ctx, nextSQL).Scan((*stamp)(&next))
-	return false, next, err
+	return max(s.next.Sub(s.now), time.Millisecond)
+}
+
+// lookSQL is one look, by the time $1, or by the database's if that is null.
+func (d dialect) lookSQL(w work) string {
+	byTime := strings.NewReplacer("$1", "(select now from clock)")
+	return `
+		with clock as (select ` + d.clock + ` as now), work as materialized (` + byTime.Replace(w.first) + `)
+		select now, exists (select 1 from work),
+			case when not exists (select 1 from work) then (` + w.next + `) end,
+			not exists (select 1 from work) and exists (` + byTime.Replace(w.ahead) + `)
+		from clock`
+}
+
+// look finds out in one statement whether something is due. It only reads, so that idle workers
+// lock nobody out.
+func (s *Store) look(ctx context.Context, w work) (found looked, err error) {
+	err = s.read.QueryRowContext(ctx, s.dialect.lookSQL(w), stamp(s.engine.given())).
+		Scan((*stamp)(&found.now), &found.due, (*stamp)(&found.next), &found.ahead)
+	return found, err
 }
 
 // retryPause is the wait for a row that is due and locked by another's transaction.
 const retryPause = 50 * time.Millisecond
 
-// lookAgain returns when to claim again, for a caller who got nothing of what was due.
-func (s *Store) lookAgain(ctx context.Context, firstSQL, nextSQL string) (time.Time, error) {
-	due, next, err := s.look(ctx, firstSQL, nextSQL)
-	if err != nil || !due {
-		return next, err
+// lookAgain returns how long to wait before the next claim, for a caller who got nothing of what
+// was due.
+func (s *Store) lookAgain(ctx context.Context, w work) (time.Duration, error) {
+	found, err := s.look(ctx, w)
+	if found.due {
+		return retryPause, err
 	}
-	now, err := s.engine.now(ctx)
-	return now.Add(retryPause), err
+	return found.pause(), err
 }
 
 // Renew renews a lease. It returns [cancellation.ErrMoved] if another owner has the request, or
@@ -144,12 +170,11 @@ func (s *Store) Renew(ctx context.Context, r cancellation.Request, owner string,
 // clockSlack is how far ahead a change may seem to be before its due time is moved.
 const clockSlack = time.Minute
 
-// $1 is now, $2 clockSlack after it.
 var (
-	isAhead = fmt.Sprintf(`state in ('pending', 'scheduled') and format <= %d and due > $2 and updated_at > $2 and `,
-		cancellation.Format) + isFree
+	isAhead = isWork + fmt.Sprintf(` and state in ('pending', 'scheduled')
+		and due > cast($1 as bigint) + %[1]d and updated_at > cast($1 as bigint) + %[1]d and `, clockSlack.Milliseconds()) + isFree
 
-	aheadSQL  = `select exists (select 1 from requests where ` + isAhead + `)`
+	aheadSQL  = `select 1 from requests where ` + isAhead
 	pullInSQL = `update requests set due = $1 + case when due > updated_at then due - updated_at else 0 end,
 		updated_at = $1, version = version + 1 where ` + isAhead + ` returning short_ref, due`
 )
@@ -160,33 +185,20 @@ type pulled struct {
 	due time.Time
 }
 
-// pullIn corrects due times of a clock that was ahead, and looks again. next is when the next
-// request is due by the old times.
-func (s *Store) pullIn(ctx context.Context, next time.Time) (due bool, _ time.Time, err error) {
-	if next.IsZero() { // nothing waits
-		return false, next, nil
-	}
-	now, err := s.engine.now(ctx)
-	if err != nil {
-		return false, next, err
-	}
-	var ahead bool
-	err = s.read.QueryRowContext(ctx, aheadSQL, stamp(now), stamp(now.Add(clockSlack))).Scan(&ahead)
-	if err != nil || !ahead {
-		return false, next, err
-	}
+// pullIn corrects due times of a clock that was ahead, and looks again.
+func (s *Store) pullIn(ctx context.Context) (looked, error) {
 	all, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) ([]pulled, error) {
-		rows, err := tx.QueryContext(ctx, pullInSQL, stamp(now), stamp(now.Add(clockSlack)))
+		rows, err := tx.QueryContext(ctx, pullInSQL, stamp(now))
 		if err != nil {
 			return nil, err
 		}
 		return collect(rows, func(from row) (p pulled, err error) { return p, from.Scan(&p.ref, (*stamp)(&p.due)) })
 	})
 	if err != nil {
-		return false, next, err
+		return looked{}, err
 	}
 	for _, p := range all {
 		s.log.Warn("the clock was ahead when a request was last changed, and was set back: the request is due earlier", "ref", p.ref, "due", p.due)
 	}
-	return s.look(ctx, firstDueSQL, nextDueSQL)
+	return s.look(ctx, requestWork)
 }

@@ -283,3 +283,20 @@ func freezeIsSharp(t *testing.T, j journal, _ *hands) {
 	require.NoError(t, err)
 	assert.Len(t, later, len(answered), "none entered Filing after the freeze was answered")
 }
+
+func TestHoursThatArePastAreForgotten(t *testing.T) {
+	t.Parallel()
+	clock := newHands()
+	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time})
+	for range 30 {
+		for range 2 {
+			took, _, err := s.TakeFiling(t.Context(), 3)
+			require.NoError(t, err)
+			require.True(t, took)
+		}
+		clock.pass(time.Hour)
+	}
+	var hours int
+	require.NoError(t, s.read.QueryRow(`select count(*) from filings`).Scan(&hours))
+	assert.Equal(t, 25, hours, "a day's are kept")
+}

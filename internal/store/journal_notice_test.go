@@ -20,6 +20,7 @@ func noticePromises() []promise {
 		{"a notice due at its request's recording waits for its time", noticeWaits},
 		{"a change told of while an older state is being shown stays owed", noticeStaysOwed},
 		{"a post whose answer is awaited keeps its time, whatever is told meanwhile", noticePostKeepsItsTime},
+		{"what was to be told before a step is told at once, and owed since the step", noticeToldLate},
 		{"a notice whose teller died is taken over when its lease ends", noticeTakenOver},
 		{"a lease is kept on what is due alone", leaseKeptOnTheDue},
 		{"a response_url is handed out while it lives, and erased when it is over", responseURLErased},
@@ -36,15 +37,15 @@ func told(t testing.TB, j journal, clock *hands, server int64) cancellation.Requ
 
 func noticeOf(t testing.TB, j journal) cancellation.Notice {
 	t.Helper()
-	n, found, _, err := j.ClaimNotice(t.Context(), "teller", lease)
+	n, found, _, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
 	require.NoError(t, err)
 	require.True(t, found, "a notice is due")
 	return n
 }
 
-func noNotice(t testing.TB, j journal) (next time.Time) {
+func noNotice(t testing.TB, j journal) (next time.Duration) {
 	t.Helper()
-	_, found, next, err := j.ClaimNotice(t.Context(), "teller", lease)
+	_, found, next, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
 	require.NoError(t, err)
 	require.False(t, found, "no notice is due")
 	return next
@@ -56,7 +57,7 @@ func noticeClaimedOnce(t *testing.T, j journal, clock *hands) {
 	r := told(t, j, clock, 43)
 	var owner atomic.Int32
 	answers := atOnce(16, func() (string, error) {
-		n, _, _, err := j.ClaimNotice(t.Context(), fmt.Sprint("teller-", owner.Add(1)), lease)
+		n, _, _, err := taken(j.ClaimNotice(t.Context(), fmt.Sprint("teller-", owner.Add(1)), lease))
 		return n.RequestID, err
 	})
 	taken := map[string]int{}
@@ -65,7 +66,7 @@ func noticeClaimedOnce(t *testing.T, j journal, clock *hands) {
 		taken[a.got]++
 	}
 	assert.Equal(t, map[string]int{r.ID: 1, "": 15}, taken)
-	assert.Equal(t, clock.time().Add(lease), noNotice(t, j))
+	assert.Equal(t, lease, noNotice(t, j))
 }
 
 func noticeReadsBack(t *testing.T, j journal, clock *hands) {
@@ -78,7 +79,7 @@ func noticeReadsBack(t *testing.T, j journal, clock *hands) {
 	require.NoError(t, err)
 	n.Version++
 	assert.Equal(t, n, stored)
-	assert.Equal(t, n.Due, noNotice(t, j))
+	assert.Equal(t, time.Minute, noNotice(t, j))
 
 	clock.pass(time.Minute)
 	n = noticeOf(t, j)
@@ -109,7 +110,7 @@ func noticeWaits(t *testing.T, j journal, clock *hands) {
 	rec.Notices[0].Due = clock.time().Add(5 * time.Second)
 	_, err := j.Record(t.Context(), rec)
 	require.NoError(t, err)
-	assert.Equal(t, rec.Notices[0].Due, noNotice(t, j))
+	assert.Equal(t, 5*time.Second, noNotice(t, j))
 	clock.pass(5 * time.Second)
 	assert.Equal(t, rec.Request.ID, noticeOf(t, j).RequestID)
 }
@@ -129,18 +130,34 @@ func noticeStaysOwed(t *testing.T, j journal, clock *hands) {
 	assert.Equal(t, "1.2", noticeOf(t, j).TS, "the newer state is still to be shown")
 }
 
+func noticeToldLate(t *testing.T, j journal, clock *hands) {
+	change := moved(recorded(t, j, 42), cancellation.Stuck)
+	change.Tell = clock.time()
+	change.Owe = []cancellation.Notice{{Kind: cancellation.ApprovalCard, Place: cancellation.Place{Channel: "C0OPS"}, Due: clock.time()}}
+	clock.pass(time.Hour)
+	applied(t, j, change)
+	for range 2 {
+		assert.Equal(t, clock.time(), noticeOf(t, j).Due)
+	}
+	clock.pass(time.Minute)
+	overdue, err := j.Overdue(t.Context(), 2*time.Minute, cancellation.Request{}, 10)
+	require.NoError(t, err)
+	assert.Empty(t, overdue)
+}
+
 func noticePostKeepsItsTime(t *testing.T, j journal, clock *hands) {
 	change := moved(recorded(t, j, 42), cancellation.Stuck)
 	change.Tell = clock.time()
 	r := applied(t, j, change)
 	n := noticeOf(t, j)
-	n.Posting, n.Due = true, clock.time().Add(70*time.Second)
-	n, err := j.ApplyNotice(t.Context(), n, false)
+	clock.pass(time.Second)
+	n.Posting, n.DueIn = true, 70*time.Second
+	_, err := j.ApplyNotice(t.Context(), n, false)
 	require.NoError(t, err)
 	change = moved(r, cancellation.Withdrawn)
 	change.Tell = clock.time()
 	applied(t, j, change)
-	assert.Equal(t, n.Due, noNotice(t, j))
+	assert.Equal(t, 70*time.Second, noNotice(t, j), "counted from the commit")
 }
 
 func noticeTakenOver(t *testing.T, j journal, clock *hands) {

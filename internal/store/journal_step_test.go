@@ -21,8 +21,17 @@ func stepPromises() []promise {
 		{"a step of a request that is not there says so", stepOfNone},
 		{"a note adds to the history and moves nothing", noteMovesNothing},
 		{"notes from many writers are all kept, in one order", notesInOrder},
+		{"a step may say how long after it the next is due", dueAfterTheStep},
 		{"a wait with no event leaves the history as it is", waitWithoutEvent},
 	}
+}
+
+func dueAfterTheStep(t *testing.T, j journal, clock *hands) {
+	r := recorded(t, j, 42)
+	clock.pass(time.Hour)
+	change := moved(r, cancellation.Unknown)
+	change.From, change.To.State, change.DueIn = r, r.State, time.Minute
+	assert.Equal(t, clock.time().Add(time.Minute), applied(t, j, change).Due)
 }
 
 func stepWritesBoth(t *testing.T, j journal, clock *hands) {

@@ -109,13 +109,13 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 	counted, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (answer, error) {
 		hour := now.Unix() / hourFor
 		full := answer{next: time.Unix((hour+1)*hourFor, 0).UTC()}
-		if _, err := tx.ExecContext(ctx, forgetFilingsSQL, hour-24); err != nil {
-			return full, fmt.Errorf("deleting past hours: %w", err)
-		}
 		var made int
 		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
 		if errors.Is(err, sql.ErrNoRows) {
 			return full, nil
+		}
+		if err == nil && made == 1 { // the first of its hour
+			_, err = tx.ExecContext(ctx, forgetFilingsSQL, hour-24)
 		}
 		return answer{took: err == nil, next: full.next}, err
 	})

@@ -157,6 +157,14 @@ func (m *model) dueAt(r cancellation.Request) time.Time {
 	return r.Due
 }
 
+// notPast is a time, or now if that has passed.
+func (m *model) notPast(at time.Time) time.Time {
+	if now := m.clock.time(); at.Before(now) {
+		return now
+	}
+	return at
+}
+
 func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 	r := m.requests[c.From.ID]
 	switch {
@@ -166,6 +174,9 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 		return cancellation.Request{}, cancellation.ErrMoved
 	}
 	now := m.clock.time()
+	if c.DueIn > 0 {
+		c.To.Due = now.Add(c.DueIn)
+	}
 	next := c.To
 	next.Repeats = r.Repeats // counted beside the version
 	next.Version, next.UpdatedAt, next.Due = r.Version+1, now, m.dueAt(c.To)
@@ -182,10 +193,11 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 	}
 	for key, n := range m.notices {
 		if key.request == r.ID && !key.kind.Once() && !c.Tell.IsZero() {
-			n.tell(next.Version, c.Tell)
+			n.tell(next.Version, m.notPast(c.Tell))
 		}
 	}
 	for _, n := range c.Owe {
+		n.Due = m.notPast(n.Due)
 		m.owe(r.ID, n)
 	}
 	return next, nil
@@ -307,6 +319,9 @@ func (m *model) applyNotice(given cancellation.Notice, keep bool) (cancellation.
 		return cancellation.Notice{}, cancellation.ErrMoved
 	}
 	url := n.Place
+	if given.DueIn > 0 {
+		given.Due, given.DueIn = m.clock.time().Add(given.DueIn), 0
+	}
 	n.Notice = given
 	n.Version++
 	n.Place.ResponseURL, n.Place.ResponseURLUntil = url.ResponseURL, url.ResponseURLUntil

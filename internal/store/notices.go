@@ -57,6 +57,7 @@ var (
 		where due is not null and ` + isKnown
 	noticeWorkSQL = `select request_id from (` + firstNoticeSQL + `) as due
 		union all select request_id from notices where response_url_until <= $1 limit 1`
+	noticeWork = work{noticeWorkSQL, nextNoticeSQL, `select 1 where 1 = 0`}
 )
 
 func (d dialect) claimNoticeSQL() string {
@@ -106,23 +107,22 @@ func responseEnd(p cancellation.Place, now time.Time) time.Time {
 
 // ClaimNotice leases the notice that has been due the longest, and erases every response_url
 // whose life is over. A notice that cannot be read holds up no other.
-func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (
-	n cancellation.Notice, found bool, next time.Time, err error,
-) {
-	due, next, err := s.look(ctx, noticeWorkSQL, nextNoticeSQL)
-	if err != nil || !due {
-		return cancellation.Notice{}, false, next, wrap("claiming a notice", err)
+func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Notice], err error) {
+	seen, err := s.look(ctx, noticeWork)
+	if err != nil || !seen.due {
+		c.Next = seen.pause()
+		return c, wrap("claiming a notice", err)
 	}
-	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
-		return claimNotice(ctx, tx, s.dialect.claimNoticeSQL(), now, owner, lease)
+	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Notice], err error) {
+		c.At = now
+		c.Row, err = claimNotice(ctx, tx, s.dialect.claimNoticeSQL(), now, owner, lease)
+		c.Found = c.Row.RequestID != ""
+		return c, err
 	})
-	if err != nil {
-		return cancellation.Notice{}, false, time.Time{}, wrap("claiming a notice", err)
+	if err == nil && !c.Found { // somebody else was faster, or there were only response_urls to erase
+		c.Next, err = s.lookAgain(ctx, noticeWork)
 	}
-	if n.RequestID == "" { // somebody else was faster, or there were only response_urls to erase
-		next, err = s.lookAgain(ctx, noticeWorkSQL, nextNoticeSQL)
-	}
-	return n, n.RequestID != "", next, wrap("claiming a notice", err)
+	return c, wrap("claiming a notice", err)
 }
 
 // claimNotice returns the zero Notice if none is due. What it erased stays erased.
@@ -154,6 +154,9 @@ func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep boo
 }
 
 func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
+	if n.DueIn > 0 {
+		n.Due = now.Add(n.DueIn)
+	}
 	row, err := encodeNotice(n)
 	if err != nil {
 		return cancellation.Notice{}, err

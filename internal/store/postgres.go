@@ -17,7 +17,8 @@ import (
 )
 
 var postgresDialect = dialect{
-	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked", timeLimit: 15 * time.Second,
+	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked",
+	clock: `coalesce(cast($1 as bigint), ` + serverTime + `)`, timeLimit: 15 * time.Second,
 }
 
 // openServer opens a PostgreSQL database.
@@ -66,11 +67,18 @@ type postgresEngine struct {
 	provenAt time.Time // when the writing session last was at the primary
 }
 
-func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
-	if e.clock != nil {
-		return inMillis(e.clock()), nil
+func (e *postgresEngine) given() time.Time {
+	if e.clock == nil {
+		return time.Time{}
 	}
-	var now time.Time
+	return inMillis(e.clock())
+}
+
+func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
+	now := e.given()
+	if !now.IsZero() {
+		return now, nil
+	}
 	err := e.read.QueryRowContext(ctx, `select `+serverTime).Scan((*stamp)(&now))
 	return now, err
 }
@@ -88,8 +96,8 @@ func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time,
 	if err != nil {
 		return now, begun, err
 	}
-	if e.clock != nil {
-		now = inMillis(e.clock())
+	if given := e.given(); !given.IsZero() {
+		now = given
 	}
 	e.connectedTo(identity, asked)
 	e.writing.Add(1)

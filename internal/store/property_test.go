@@ -265,14 +265,22 @@ func one[T any](t *rapid.T, name string, of []T) T {
 	return of[rapid.IntRange(0, len(of)-1).Draw(t, name)]
 }
 
+// until is how long it is until then; zero for never.
+func (m *machine) until(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Sub(m.clock.time())
+}
+
 func (m *machine) claim(t *rapid.T) { m.claimed(t, worker(t)) }
 
 func (m *machine) claimed(t *rapid.T, owner string) (found bool) {
 	first, wantNext := m.model.due()
-	got, found, next, err := m.store(t).Claim(t.Context(), owner, lease)
+	got, found, next, err := taken(m.store(t).Claim(t.Context(), owner, lease))
 	require.NoError(t, err)
 	require.Equal(t, len(first) > 0, found, "what is due can be claimed, and nothing else")
-	require.Equal(t, wantNext, next, "when to look again")
+	require.Equal(t, m.until(wantNext), next, "when to look again")
 	if found {
 		require.Contains(t, first, got.ID, "what has been due the longest comes first")
 		require.Equal(t, m.model.claim(got.ID, owner), got)
@@ -304,6 +312,12 @@ func (m *machine) stepFrom(t *rapid.T, from cancellation.Request) {
 	}
 	c.Keep = rapid.Bool().Draw(t, "keep")
 	c.Tell, c.To.Due = m.when(t, "tell"), m.when(t, "due")
+	if !c.Tell.IsZero() && rapid.Bool().Draw(t, "told late") {
+		c.Tell = c.Tell.Add(-time.Minute)
+	}
+	if rapid.Bool().Draw(t, "due after the step") {
+		c.DueIn = delay(t, "due in")
+	}
 	c.To.NotAfter, c.To.CleanSince = m.when(t, "not after"), m.when(t, "clean since")
 	c.To.SentAt = m.when(t, "sent")
 	c.To.Why.Code = rapid.SampledFrom([]cancellation.ReasonCode{"", cancellation.WhyWaiting}).Draw(t, "why")
@@ -346,10 +360,10 @@ func (m *machine) claimNotice(t *rapid.T) { m.claimedNotice(t, worker(t)) }
 func (m *machine) claimedNotice(t *rapid.T, owner string) (found bool) {
 	first, wantNext := m.model.dueNotices()
 	m.model.sweep()
-	got, found, next, err := m.store(t).ClaimNotice(t.Context(), owner, lease)
+	got, found, next, err := taken(m.store(t).ClaimNotice(t.Context(), owner, lease))
 	require.NoError(t, err)
 	require.Equal(t, len(first) > 0, found, "what is due can be claimed, and nothing else")
-	require.Equal(t, wantNext, next, "when to look again")
+	require.Equal(t, m.until(wantNext), next, "when to look again")
 	if found {
 		key := noticeKey{got.RequestID, got.Kind}
 		require.Contains(t, first, key, "what has been due the longest comes first")
@@ -368,6 +382,9 @@ func (m *machine) storeTheLatest(t *rapid.T) {
 func (m *machine) storeFrom(t *rapid.T, n cancellation.Notice) {
 	n.Shown = rapid.Int64Range(n.Shown, n.Shown+3).Draw(t, "shown")
 	n.Posting, n.Due = rapid.Bool().Draw(t, "posting"), m.when(t, "due")
+	if rapid.Bool().Draw(t, "due after the step") {
+		n.DueIn = delay(t, "due in")
+	}
 	n.Posts++
 	n.Channel, n.TS = "C0OPS", fmt.Sprint(n.Posts, ".", n.Version)
 	if rapid.Bool().Draw(t, "response_url used") {

@@ -131,13 +131,13 @@ func TestReplicasTakeEachRequestAndTellEachResultOnce(t *testing.T) {
 		told(t, all.next(), all.clock, server)
 		recorded(t, all.next(), each+server)
 	}
-	claims := map[string]func(s *Store) (id string, next time.Time, err error){
-		"requests": func(s *Store) (string, time.Time, error) {
-			r, _, next, err := s.Claim(t.Context(), "worker", lease)
+	claims := map[string]func(s *Store) (id string, next time.Duration, err error){
+		"requests": func(s *Store) (string, time.Duration, error) {
+			r, _, next, err := taken(s.Claim(t.Context(), "worker", lease))
 			return r.ID, next, err
 		},
-		"results": func(s *Store) (string, time.Time, error) {
-			n, _, next, err := s.ClaimNotice(t.Context(), "teller", lease)
+		"results": func(s *Store) (string, time.Duration, error) {
+			n, _, next, err := taken(s.ClaimNotice(t.Context(), "teller", lease))
 			return n.RequestID, next, err
 		},
 	}
@@ -157,7 +157,7 @@ func TestReplicasTakeEachRequestAndTellEachResultOnce(t *testing.T) {
 }
 
 // claimAll claims until nothing is due before the first lease ends.
-func (r *replicas) claimAll(s *Store, claim func(*Store) (string, time.Time, error)) (ids []string, err error) {
+func (r *replicas) claimAll(s *Store, claim func(*Store) (string, time.Duration, error)) (ids []string, err error) {
 	for {
 		id, next, err := claim(s)
 		switch {
@@ -165,7 +165,7 @@ func (r *replicas) claimAll(s *Store, claim func(*Store) (string, time.Time, err
 			return ids, err
 		case id != "":
 			ids = append(ids, id)
-		case !next.Before(r.clock.time().Add(lease)):
+		case next >= lease:
 			return ids, nil
 		}
 	}
@@ -180,10 +180,10 @@ func TestWhatIsDueAndHeldUpByAnothersTransactionIsLookedForAgainSoon(t *testing.
 	defer func() { _ = other.Rollback() }()
 	_, err = other.Exec(`update requests set reason_detail = reason_detail where id = $1`, r.ID)
 	require.NoError(t, err)
-	_, found, next, err := all.next().Claim(t.Context(), "worker", lease)
+	_, found, next, err := taken(all.next().Claim(t.Context(), "worker", lease))
 	require.NoError(t, err)
 	require.False(t, found)
-	assert.Equal(t, all.clock.time().Add(retryPause), next, "and not after the whole time between two looks")
+	assert.Equal(t, retryPause, next, "and not after the whole time between two looks")
 	require.NoError(t, other.Rollback())
 	assert.Equal(t, r.ID, claimed(t, all.next(), "worker").ID)
 }

@@ -23,15 +23,17 @@ import (
 // busyTimeout is how long a statement waits for another process's write lock.
 const busyTimeout = 5 * time.Second
 
-var sqliteDialect = dialect{folder: "sqlite", goose: goose.DialectSQLite3}
+var sqliteDialect = dialect{folder: "sqlite", goose: goose.DialectSQLite3, clock: `$1`}
 
 // sqliteEngine is a database in a file. The host's clock decides.
 type sqliteEngine struct{ clock func() time.Time }
 
-func (e sqliteEngine) now(context.Context) (time.Time, error) { return inMillis(e.clock()), nil }
+func (e sqliteEngine) given() time.Time { return inMillis(e.clock()) }
+
+func (e sqliteEngine) now(context.Context) (time.Time, error) { return e.given(), nil }
 
 func (e sqliteEngine) moment(context.Context, *sql.Tx) (time.Time, mark, error) {
-	return inMillis(e.clock()), mark{}, nil
+	return e.given(), mark{}, nil
 }
 
 func (e sqliteEngine) confirmAbsence(_ context.Context, read func() error) error { return read() }

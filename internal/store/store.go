@@ -178,6 +178,8 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 
 // engine is what one of the two databases knows about the time and the outcome of a write.
 type engine interface {
+	// given returns the time that decides where it is not the database server's, else zero.
+	given() time.Time
 	// now returns the time that decides, in milliseconds.
 	now(ctx context.Context) (time.Time, error)
 	// moment returns the time at which a transaction makes its changes, and the mark to ask
@@ -199,6 +201,7 @@ type dialect struct {
 	goose     goose.Dialect
 	readLock  string        // ends a select whose row nobody may change before the commit
 	rowLock   string        // ends a select whose row one of several processes takes
+	clock     string        // the time that decides: $1, or if that is null the database server's
 	timeLimit time.Duration // of one transaction; 0 for none
 }
 

@@ -1,0 +1,133 @@
+package cancellation_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// drowsy is a journal for a machine that sleeps between some claims and their steps.
+type drowsy struct {
+	journal
+	when  func(cancellation.Request) bool
+	pause time.Duration
+	woke  time.Time
+}
+
+func (d *drowsy) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Request], error) {
+	c, err := d.journal.Claim(ctx, owner, lease)
+	if c.Found && d.when(c.Row) {
+		time.Sleep(d.pause) // virtual
+		d.woke = time.Now()
+	}
+	return c, err
+}
+
+func TestSleepAfterAClaimShortensNoSettleTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		sleeps := &drowsy{journal: w.journal, pause: 2 * settleTime, when: func(r cancellation.Request) bool {
+			return r.State == cancellation.Unknown && r.CleanSince.IsZero() && time.Now().After(r.NotAfter)
+		}}
+		worker := w.worker(sleeps)
+		worker.Limits.Lease = time.Hour // or the same process claims it again when it wakes
+		w.runs(worker, time.Hour)
+		require.NotZero(t, sleeps.woke)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 2)
+		assert.GreaterOrEqual(t, posts[1].at.Sub(sleeps.woke), settleTime, "the first clean read came after the sleep")
+		assert.Less(t, posts[1].at.Sub(sleeps.woke), settleTime+time.Minute)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+	})
+}
+
+func TestSleepAfterAClaimMovesNoUndoWindow(t *testing.T) {
+	for claimed, c := range map[string]struct{ early, asleep time.Duration }{
+		"when it ends":                        {0, time.Hour},
+		"before it ends, and awake after it":  {time.Minute, time.Hour},
+		"before it ends, and awake before it": {5 * time.Minute, time.Minute},
+	} {
+		t.Run(claimed, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.terms.UndoWindow = 10 * time.Minute
+				r := w.submit()
+				early := r
+				early.Due = r.UndoUntil.Add(-c.early) // whatever wakes it then
+				_, err := w.journal.Apply(t.Context(), cancellation.Change{From: r, To: early})
+				require.NoError(t, err)
+				first := true
+				sleeps := &drowsy{journal: w.journal, pause: c.asleep, when: func(cancellation.Request) bool {
+					defer func() { first = false }()
+					return first
+				}}
+				worker := w.worker(sleeps)
+				worker.Limits.Lease = 2 * time.Hour
+				w.runs(worker, 2*time.Hour)
+				posts, _ := w.snapshot()
+				require.Len(t, posts, 1)
+				assert.False(t, posts[0].at.Before(r.UndoUntil), "people may undo it until then")
+				assert.Less(t, min(posts[0].at.Sub(sleeps.woke), posts[0].at.Sub(r.UndoUntil)), time.Second, "it waits no longer")
+			})
+		})
+	}
+}
+
+// counted is a clock that counts how often it is asked.
+type counted struct {
+	cancellation.Clock
+	asked atomic.Int32
+}
+
+func (c *counted) Now(ctx context.Context) (time.Time, error) {
+	c.asked.Add(1)
+	return c.Clock.Now(ctx)
+}
+
+func TestAStepAsksForTheTimeAsOftenAsTheRuleSays(t *testing.T) { // docs/design.md 4.6
+	needsOne := authz.Decision{Effect: authz.NeedsApproval, Approvals: 1}
+	for step, c := range map[string]struct {
+		before, after func(w *world) // the submission
+		lasts         time.Duration
+		state         cancellation.State
+		asked         int32
+	}{
+		"a filing":                 {lasts: time.Second, state: cancellation.Filed, asked: 1},
+		"a filing that is refused": {after: func(w *world) { w.answers = append(w.answers, refused) }, lasts: time.Second, state: cancellation.Rejected, asked: 1},
+		"a filing whose answer is lost, until it settles": {
+			after: func(w *world) { w.answers = append(w.answers, lostBefore) }, lasts: 500 * time.Millisecond, state: cancellation.Unknown, asked: 2,
+		},
+		"a check that refuses":     {after: func(w *world) { w.server.FQDN = "another.example.com" }, lasts: time.Second, state: cancellation.Rejected},
+		"a read without an answer": {after: func(w *world) { w.reading = errors.New("asked for too much") }, lasts: 500 * time.Millisecond, state: cancellation.Scheduled},
+		"back to be approved":      {after: func(w *world) { w.decision = needsOne }, lasts: time.Second, state: cancellation.Pending, asked: 1},
+		"the end of the waiting":   {before: func(w *world) { w.decision = needsOne }, lasts: 100 * time.Hour, state: cancellation.Expired},
+	} {
+		t.Run(step, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				change := func(to func(*world)) {
+					if to != nil {
+						w.change(to)
+					}
+				}
+				w.others["U2"] = authz.Principal{Team: "T1", User: "U2", GroupsKnown: true}
+				change(c.before)
+				r := w.submit()
+				change(c.after)
+				clock := &counted{Clock: w.journal}
+				worker := w.worker(w.journal)
+				worker.Clock, worker.notifier.Clock = clock, clock
+				w.runs(worker, c.lasts)
+				assert.Equal(t, c.state, w.now(r).State)
+				assert.Equal(t, c.asked, clock.asked.Load())
+			})
+		})
+	}
+}
