@@ -38,7 +38,7 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) (receive.Repl
 	return nil, func(ctx context.Context) { a.showAgain(ctx, at, meta, r.Submission) }
 }
 
-// placed is the metadata of a form that was asked for in or from a message, or nowhere.
+// placed returns the metadata of a form that was opened from a message, or from nowhere.
 func placed(i receive.Interaction, by cancellation.Person) metadata {
 	meta := metadata{Channel: i.Channel, ChannelName: words.Cut(i.ChannelName, 100), By: by}
 	if i.ResponseURL != "" {
@@ -47,7 +47,7 @@ func placed(i receive.Interaction, by cancellation.Person) metadata {
 	return meta
 }
 
-// commandOf is a click or a shortcut as the command that it stands for: the same checks are made.
+// commandOf returns a click or a shortcut as a command, so that the same checks are made.
 func commandOf(i receive.Interaction) receive.Command {
 	return receive.Command{
 		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,
@@ -55,8 +55,8 @@ func commandOf(i receive.Interaction) receive.Command {
 	}
 }
 
-// openLooking opens the modal that says what is being looked up. Nothing that could be
-// slow stands before it: the trigger lives 3 s.
+// openLooking opens the modal that says what is being looked up. Nothing slow may run before it,
+// because a trigger lives 3 s.
 func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metadata, what string) (at displayedView, problem words.Message) {
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
@@ -66,9 +66,9 @@ func (a *App) openLooking(ctx context.Context, i receive.Interaction, meta metad
 	return a.openView(ctx, i.TriggerID, i.User, words.LookingUp(what, sealed))
 }
 
-// showAgain fills the form with what an earlier request asked for. It leaves out what a person
-// has to confirm on the fresh card: the warnings, the typed name, and the cancelling of associated
-// items if those have changed.
+// showAgain fills the form with what an earlier request asked for. It leaves out what has to be
+// confirmed on the fresh card: the warnings, the typed name and, if they have changed, the
+// associated items.
 func (a *App) showAgain(ctx context.Context, at displayedView, meta metadata, before cancellation.Submission) {
 	f := a.form(ctx, meta, words.Typed{})
 	if f.Failed = a.unseeing(ctx, meta); f.Failed == "" {

@@ -10,9 +10,9 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// click answers a button in a message. What it does is on disk before it is acknowledged;
-// its answer is for the clicker only. The worker changes the message itself, as the
-// request's state changes.
+// click answers a button in a message. What the button does is on disk before the click is
+// acknowledged, and only the clicker sees the answer. The worker changes the message itself when
+// the request's state changes.
 func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
 	if press.Key == "" {
@@ -51,17 +51,17 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	return nil, a.whisper(i, words.ButtonUnknown())
 }
 
-// clickedBy is who pressed, by the payload. What they may do is read again.
+// clickedBy returns who pressed, as the payload says. What they may do is read again.
 func clickedBy(i receive.Interaction) cancellation.Person {
 	return cancellation.Person{Team: cmp.Or(i.Enterprise, i.UserTeam, i.Team), ID: i.User, Name: words.Cut(words.OneLine(i.UserName), 100)}
 }
 
-// pressOf is a press of a button of a request's message.
+// pressOf returns the press of a button of a request's message.
 func pressOf(i receive.Interaction) cancellation.Press {
 	return cancellation.Press{Request: i.Action.Value, By: clickedBy(i), Key: pressKey(i)}
 }
 
-// pressKey is a press's own; "" where Slack sent none.
+// pressKey returns the key of a press, or "" if Slack sent none.
 func pressKey(i receive.Interaction) string {
 	if i.TriggerID == "" {
 		return ""
@@ -69,8 +69,9 @@ func pressKey(i receive.Interaction) string {
 	return i.Action.ActionID + " " + i.TriggerID
 }
 
-// foundNone sends a stuck request once more, on the word of who pressed: that of the state
-// which the message showed, since they cannot have looked for a ticket that was sent later.
+// foundNone sends a stuck request once more, on the word of the person who pressed. It counts only
+// for the stuck state that the message showed: they cannot have looked for a ticket that was sent
+// later.
 func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Message {
 	id, since, ok := words.StuckOf(press.Request)
 	if !ok {
@@ -81,8 +82,8 @@ func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Mes
 	return words.Clicked(click, err, "settle")
 }
 
-// openFor opens a modal for a request. Nothing that could be slow stands between the
-// click and views.open: who may is decided when it is submitted.
+// openFor opens a modal for a request. Nothing slow may run between the click and views.open, so
+// who may do it is decided at submission.
 func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(cancellation.Request) words.View) receive.After {
 	by := clickedBy(i)
 	people, cancel := context.WithTimeout(ctx, peopleTime)
@@ -105,8 +106,8 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	return nil
 }
 
-// opener is who pressed. A form that only asks opens while memberships are not known yet;
-// details show addresses and costs, and are for nobody whose groups could not be read.
+// opener returns who pressed. A form that only asks may open before their groups are known. Details
+// show addresses and costs, so they need the groups.
 func (a *App) opener(ctx context.Context, by cancellation.Person, action string) (who authz.Principal, known bool) {
 	if action != words.DetailsAction {
 		return a.directory.Cached(ctx, by)
@@ -118,9 +119,9 @@ func (a *App) opener(ctx context.Context, by cancellation.Person, action string)
 	return who, err == nil
 }
 
-// mayOpen decides whether a form may open: approvers' forms for anyone who could approve
-// something, a decline for those who approved the request too, and a server's addresses and
-// cost for anyone who could ask as well.
+// mayOpen decides whether a form may open: an approver's form for anyone who could approve
+// something, a decline also for those who approved the request, and a server's addresses and cost
+// also for anyone who could ask.
 func (a *App) mayOpen(who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
 	d := a.policy.MayApproveAtAll(who)
 	if i.Action.ActionID == words.DeclineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {

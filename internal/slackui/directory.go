@@ -37,9 +37,9 @@ type DirectoryOptions struct {
 	Now    func() time.Time // nil for the time of this host
 }
 
-// Directory reads people by users.info and the members of the policy's groups by
-// usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
-// as asked for is an error, never an older answer.
+// Directory reads people by users.info, and the members of the policy's groups by usergroups.list.
+// It implements cancellation.Directory: what cannot be read as fresh as requested is an error,
+// never an older answer.
 type Directory struct {
 	web   *webapi.Client
 	o     DirectoryOptions
@@ -76,9 +76,9 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	return &Directory{owner: calls, web: o.Web, o: o, people: map[string]*lookup[profile]{}}
 }
 
-// policyGroups returns the look-up of the groups that the policy names now; nil if it names none.
-// If the policy names other groups than before, the look-up is a new one: what was read for the
-// last policy does not say who is in them.
+// policyGroups returns the look-up of the groups that the policy names now, or nil if it names
+// none. If the policy names other groups than before, the look-up is a new one, since the last one
+// does not say who is in them.
 func (d *Directory) policyGroups() *lookup[memberships] {
 	ids := d.o.Groups()
 	if len(ids) == 0 {
@@ -142,8 +142,8 @@ func (d *Directory) Members(ctx context.Context, maxAge time.Duration) ([]authz.
 	return all, nil
 }
 
-// Unlisted reads which of the policy's groups Slack does not list, or not with their
-// members, as Members reads: nobody knows who is in them, so that anybody may be.
+// Unlisted reads, as Members does, which of the policy's groups Slack does not list, or lists
+// without their members. Nobody knows who is in them, so anybody may be.
 func (d *Directory) Unlisted(ctx context.Context, maxAge time.Duration) ([]string, error) {
 	groups := d.policyGroups()
 	if groups == nil {
@@ -166,10 +166,10 @@ func (d *Directory) members(ctx context.Context, groups *lookup[memberships], no
 	return members, nil
 }
 
-// Cached answers what must not wait for groups, such as a command: the person as far as
-// users.info answers before ctx is over, and memberships only where they are at hand
-// and fresh. Where they are not, GroupsKnown is false and a look-up is begun, so that
-// the submission finds them. known is false where the person could not be read.
+// Cached answers callers that must not wait for groups, such as a command. It returns the person if
+// users.info answers before ctx ends, and their memberships only if fresh ones are at hand. If not,
+// GroupsKnown is false and a look-up starts, so that the submission finds them. known is false if
+// the person could not be read.
 func (d *Directory) Cached(ctx context.Context, person cancellation.Person) (who authz.Principal, known bool) {
 	now := d.o.Now()
 	who = authz.Principal{Team: person.Team, User: person.ID, Name: person.Name}
@@ -201,9 +201,9 @@ func (d *Directory) membersAtHand(now time.Time) (members memberships, known boo
 	return memberships{}, false
 }
 
-// added returns who with their groups, and with the groups that were read: by the time of the
-// decision another policy may be in force. Slack lists a person by their id in this workspace
-// or by their id in the whole organisation.
+// added returns who with their groups, and with the groups that were read: another policy may be in
+// force by the time of the decision. Slack lists a person by their id in this workspace or by their
+// id in the whole organisation.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
 	who.Groups, who.GroupsUnlisted, who.GroupsKnown, who.GroupsRead = m.of[who.User], m.unlisted, known, m.asked
 	if here != who.User {
@@ -281,8 +281,8 @@ func (d *Directory) principal(id string, p profile) authz.Principal {
 	}
 }
 
-// atHome reports whether a person belongs to the organisation of the app, or, where
-// there is none, to its workspace.
+// atHome reports whether a person belongs to the app's organisation or, if there is none, to its
+// workspace.
 func (d *Directory) atHome(p profile) bool {
 	if d.o.HomeEnterprise != "" {
 		return p.enterprise == d.o.HomeEnterprise

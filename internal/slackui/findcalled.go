@@ -20,15 +20,15 @@ type Virtual interface {
 
 // Neighbors knows the names of servers.
 type Neighbors interface {
-	// Nearest finds servers whose names are close to one that nobody has, the closest first.
+	// Nearest finds servers whose names are close to one that no server has, the closest first.
 	Nearest(name string, limit int) []cancellation.Server
 }
 
 // maxNamed is how many servers are looked at for a name given with the command.
 const maxNamed = 100
 
-// showNamed fills the modal that was opened with a server's name: with its card if
-// the name means exactly one, else with the form and what is known about the name.
+// showNamed fills the modal that was opened for a typed name: with the card if the name means
+// exactly one server, else with the form and what is known about the name.
 func (a *App) showNamed(ctx context.Context, at displayedView, meta metadata, query string) {
 	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
@@ -91,8 +91,8 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 	return byHost, true
 }
 
-// unknown is the note that no server has a name, and which names are close. Whether it means a virtual
-// one is asked only now, when no bare-metal server is called so.
+// unknown returns the note that no server has a name, and which names are close. It asks for
+// virtual servers only now that no bare-metal server has the name.
 func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
 	saying := words.NoServerCalled
 	if len(found) >= maxNamed { // there may be one that was not looked at
@@ -107,7 +107,7 @@ func (a *App) unknown(ctx context.Context, query string, found []cancellation.Se
 	return saying(query, found)
 }
 
-// isVirtual is false too where nobody can tell: no server is called so either way.
+// isVirtual returns false also if it cannot be read: either way no bare-metal server has the name.
 func (a *App) isVirtual(ctx context.Context, query string) bool {
 	if a.virtual == nil {
 		return false

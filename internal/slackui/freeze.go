@@ -25,9 +25,9 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 	return order, false
 }
 
-// freeze carries out an order about filing for anyone who could approve on some server: freeze
-// at once, since it must not wait; unfreeze asks first, since Slack may deliver it late. The
-// order is on disk before it is answered.
+// freeze carries out an order about filing for anyone who could approve on some server. A freeze
+// takes effect at once. An unfreeze asks first, since Slack may deliver it late. The order is on
+// disk before it is answered.
 func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
 	by := cancellation.Person{Team: cmp.Or(c.Enterprise, c.Team), ID: c.User, Name: words.Cut(words.OneLine(c.UserName), 100)}
 	order.Key = "command " + c.TriggerID
@@ -60,8 +60,8 @@ func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After
 	return a.whisper(i, words.FilingGoesOn())
 }
 
-// orderProblem is why an order about filing changed nothing; it is empty where the order was
-// carried out. Errors are logged too, except a missing reason.
+// orderProblem returns why an order about filing changed nothing; it is empty if the order was
+// carried out. It logs errors, except a missing reason.
 func (a *App) orderProblem(click cancellation.FreezeClick, err error, order cancellation.Freeze) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
@@ -77,8 +77,8 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 	return a.words.OrderFailed(click, err, order, users, groups)
 }
 
-// frozen is the order about filing that is in force; none where it cannot be read. It is for
-// display: nothing is decided by it.
+// frozen returns the order about filing that is in force, or none if it cannot be read. It is only
+// displayed: nothing is decided by it.
 func (a *App) frozen(ctx context.Context) cancellation.Freeze {
 	ctx, cancel := context.WithTimeout(ctx, glanceTime)
 	defer cancel()

@@ -34,8 +34,8 @@ const (
 // installation, for this person, in the form that this build reads.
 var errNotOurs = errors.New("the form was not made by this bot for this person, or by another version of it")
 
-// CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for a
-// day at least. The digest is the name and the proof of what it keeps.
+// CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for at least a
+// day. The digest is both the name and the proof of a snapshot.
 type CardStore interface {
 	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
 	KeepCard(ctx context.Context, digest string, data []byte) error
@@ -108,8 +108,8 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// pack deflates only what would not fit: most forms fit as they are, and deflating
-// costs more than everything else that a command does.
+// pack compresses only what would not fit. Most forms fit as they are, and compression costs more
+// than everything else that a command does.
 func (s sealer) pack(m metadata) (string, error) {
 	if len(s.key) == 0 {
 		return "", errors.New("sealing a form: no key")
@@ -145,8 +145,8 @@ func (s sealer) mac(version, body string) []byte {
 	return h.Sum(nil)[:macSize]
 }
 
-// open reads what seal wrote, for the same Slack user. errNotOurs is all that
-// anybody learns about what is wrong with it.
+// open reads what seal wrote, for the same Slack user. Whatever is wrong with it, callers learn
+// only errNotOurs.
 func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error) {
 	data, err := s.unpack(sealed)
 	if err != nil {
