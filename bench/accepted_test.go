@@ -128,7 +128,7 @@ func (a *accepting) sample(b *testing.B) []byte {
 	return text
 }
 
-// clear empties the tables of requests and takes what would be done beside their rows off.
+// clear empties the tables of requests, and deletes the work that belongs to their rows.
 func clear(b *testing.B, db *sql.DB, postgres bool) error {
 	statements := []string{
 		`drop trigger events_keep_rows`, `drop trigger events_keep_content`,

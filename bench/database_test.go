@@ -27,7 +27,7 @@ func onBoth(b *testing.B, measure func(b *testing.B, fresh func(b *testing.B) st
 	})
 }
 
-// openDatabase opens a database beside the process that serves from it, or as that
+// openDatabase opens a database alongside the process that serves from it, or as that
 // process does: one connection, every commit synced.
 func openDatabase(databaseURL string) (*sql.DB, error) {
 	driver, name := "pgx", databaseURL

@@ -1,5 +1,5 @@
 // Package bench measures the bot as the operator's machine sees it: the real
-// binary in a process of its own, beside two floors that do no more than a
+// binary in a process of its own, alongside two floors that do no more than a
 // slash command asks for. It holds benchmarks only:
 //
 //	go test -tags bench -run '^$' -bench . -benchtime 1x ./bench

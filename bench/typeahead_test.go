@@ -18,7 +18,7 @@ import (
 )
 
 // benchmarkTypeahead measures keystrokes: the time from a block_suggestion to its options,
-// over accounts of three sizes, beside one that the same process answers with no options
+// over accounts of three sizes, alongside one that the same process answers with no options
 // because too little was typed, in turns. Each person types the names, addresses, ids and
 // tags of servers letter by letter.
 func benchmarkTypeahead(b *testing.B, built string) {

@@ -123,7 +123,7 @@ func (p play) tellWhenReachable(ctx context.Context, w *world) {
 	}
 }
 
-// runDemo runs the child with its output kept back, does the demo beside it, and
+// runDemo runs the child with its output kept back, does the demo alongside it, and
 // ends it. What the child wrote is told if the demo went wrong.
 func (p play) runDemo(ctx context.Context, w *world, c child) (int, error) {
 	c.stdout, c.stderr = io.Discard, io.Discard

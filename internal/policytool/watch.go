@@ -76,7 +76,7 @@ func (w *Watch) look(ctx context.Context) {
 	w.decide(ctx, text)
 }
 
-// read reads the file, unless it is a pipe: opening one waits for a writer, perhaps for ever.
+// read reads the file, unless it is a pipe: opening one waits for a writer, perhaps forever.
 func (w *Watch) read() ([]byte, error) {
 	if info, err := os.Stat(w.o.Path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, errors.New("it is a pipe")
