@@ -18,7 +18,7 @@ crash: ## the real binary under random faults and kills, judged from outside (SC
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
 	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
 
-bench: ## CPU, memory and latency beside floors measured in the same run
+bench: ## CPU, memory and latency next to floors measured in the same run
 	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 fuzz: ## each fuzz target for 20 s

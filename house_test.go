@@ -18,7 +18,7 @@ import (
 
 const module = "cancel-server/"
 
-// room is what one folder may import beside the standard library.
+// room is what one folder may import in addition to the standard library.
 type room struct {
 	ours   []string // rooms of this module
 	others []string // modules of others, by prefix
@@ -109,7 +109,7 @@ var table = map[string]room{
 	},
 }
 
-// inTests is what test files may import everywhere, beside what their room may.
+// inTests is what test files may import everywhere, in addition to what their room may.
 var inTests = []string{
 	"github.com/stretchr/testify", "go.uber.org/goleak", module + "internal/fakeslack", module + "internal/fakesoftlayer",
 	module + "internal/postgrestest", module + "internal/storetest", module + "internal/cleanroom", module + "internal/slackui/slacktest",

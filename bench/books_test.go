@@ -158,7 +158,7 @@ func read(body []byte) (*entry, error) {
 	}, err
 }
 
-// commit writes what waits, for ever.
+// commit keeps writing what waits.
 func (s *books) commit() {
 	const most = 128
 	for first := range s.queue {

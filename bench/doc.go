@@ -1,6 +1,6 @@
 // Package bench measures the bot as the operator's machine sees it: the real
-// binary in a process of its own, next to floors that do no more than the task
-// needs. It holds benchmarks only, and cases in main_test.go lists them:
+// binary in a process of its own, alongside two floors that do no more than a
+// slash command asks for. It holds benchmarks only:
 //
 //	go test -tags bench -run '^$' -bench . -benchtime 1x ./bench
 //

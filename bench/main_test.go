@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var full = flag.Bool("full", false, "measure memory over 100,000 requests, and beside 1,000,000 that have ended; else a tenth of each")
+var full = flag.Bool("full", false, "measure memory over 100,000 requests, and next to 1,000,000 that have ended; else a tenth of each")
 
 // TestMain makes this binary one of the floors where the environment names one.
 func TestMain(m *testing.M) {

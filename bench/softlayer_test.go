@@ -23,7 +23,7 @@ import (
 type softLayer struct {
 	*fakesoftlayer.Account
 	model   int64
-	listed  int                    // servers that are listed beside it; 0: the account's own are
+	listed  int                    // other servers that are listed; 0: the account's own are
 	answer  atomic.Pointer[string] // to the read of the model
 	tickets atomic.Int64
 	reading atomic.Int64   // time spent in answers to reads, in nanoseconds

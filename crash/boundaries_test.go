@@ -71,7 +71,7 @@ func ordinary(*schedule) {}
 // forbidden: the policy refuses a reason, and the person corrects it.
 func forbidden(s *schedule) { s.errands[0].slip = forbiddenReason }
 
-// approved: who asks may not cancel alone.
+// approved: the requester may not cancel without approval.
 func approved(s *schedule) { s.errands[0].person = asker }
 
 // shared: somebody else asks for the server at the same time.

@@ -17,7 +17,7 @@
 // every named boundary between two steps. Everything in a schedule is drawn from its
 // seed. What the machine makes of it in time differs from run to run.
 //
-// A judge then holds the fakes' books and all that was said to Slack against the
+// A judge then holds the fakes' records and all that was said to Slack against the
 // database, which it reads with plain SQL. It finds nothing in this program; and
 // [TestMutants] breaks the program on purpose and holds the judge to finding that.
 //

@@ -30,7 +30,7 @@ type evidence struct {
 	faults   map[string]int
 }
 
-// words are a text that the bot sent to Slack, and SoftLayer's books at that moment.
+// words are a text that the bot sent to Slack, and SoftLayer's records at that moment.
 type words struct {
 	at     time.Time
 	method string
@@ -142,7 +142,7 @@ func (w *world) books() []ticket {
 		AttachedHardware []struct{ ID int64 }
 		FirstUpdate      struct{ Entry string }
 	}
-	w.could("reading SoftLayer's books", w.steer(http.MethodGet, "/tickets", nil, &all))
+	w.could("reading SoftLayer's records", w.steer(http.MethodGet, "/tickets", nil, &all))
 	var found []ticket
 	for _, t := range all {
 		if strings.HasPrefix(t.Title, "Server Cancellation") && len(t.AttachedHardware) == 1 {

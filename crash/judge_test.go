@@ -140,7 +140,7 @@ func (t *trial) judgePosts() {
 	}
 }
 
-// settledAt is when the outcome of a POST can be known from SoftLayer's books at the
+// settledAt is when the outcome of a POST can be known from SoftLayer's records at the
 // earliest.
 func (t *trial) settledAt(p *post) time.Time {
 	since := p.at

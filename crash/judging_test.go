@@ -43,7 +43,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		{"it was sent again too soon", func(t *trial) {
 			t.posts = append(t.posts, &post{at: after(2.5), ref: ref, server: 42})
 		}, []figure{blind}},
-		{"it was sent again beside its own ticket", func(t *trial) {
+		{"it was sent again despite its own ticket", func(t *trial) {
 			t.posts = append(t.posts, &post{at: after(60), ref: ref, server: 42, books: []ticket{own}})
 		}, []figure{blind}},
 		{"it was sent again after a rate limit", func(t *trial) {

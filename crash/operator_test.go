@@ -14,7 +14,7 @@ import (
 )
 
 // operate has an operator look after stuck requests until ctx ends: each is looked up
-// in SoftLayer's books, and resolved as these say. What was posted and is still on its
+// in SoftLayer's records, and resolved as these say. What was posted and is still on its
 // way has arrived by then, and an operator waits as long.
 func (w *world) operate(ctx context.Context) {
 	since := map[string]time.Time{}
@@ -39,7 +39,7 @@ func (w *world) stuck(ctx context.Context) []row {
 	return slices.DeleteFunc(rows, func(r row) bool { return r.state != "stuck" })
 }
 
-// resolveStuck says of one request what the books let an honest person say.
+// resolveStuck says of one request what the records let an honest person say.
 func (w *world) resolveStuck(ctx context.Context, r row) {
 	w.mu.Lock()
 	plan := "none"

@@ -15,7 +15,7 @@ type claim struct {
 	forms  bool // in forms too, which name a request only to say how it stands
 }
 
-// claims are the phrases that say something about SoftLayer's books.
+// claims are the phrases that say something about SoftLayer's records.
 var claims = []claim{
 	{"Cancellation requested", ownStood, true},
 	{"Not filed", neverTicketed, false},
@@ -40,7 +40,7 @@ func foreignStood(t *trial, s *words, r *row) bool {
 	return neverTicketed(t, s, r) && slices.ContainsFunc(s.books, func(k ticket) bool { return k.server == r.server && k.ofRef() != r.ref })
 }
 
-// judgeWords holds every text to the books, as they stood when it came.
+// judgeWords checks every text against the records as they were when it came.
 func (t *trial) judgeWords() {
 	for _, s := range t.said {
 		t.judgeText(s, strings.HasPrefix(s.method, "views."))

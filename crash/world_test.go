@@ -38,7 +38,7 @@ type world struct {
 	replicas []*replica
 	wire     wire
 	began    time.Time
-	running  sync.WaitGroup // what goes on beside the people; world waits for it
+	running  sync.WaitGroup // what runs alongside the people; world waits for it
 
 	once   sync.Once // a failover
 	mu     sync.Mutex
@@ -136,7 +136,7 @@ func (w *world) conversations() []string {
 	return append([]string{w.cast.Channel, w.cast.OtherChannel, w.cast.PrivateChannel}, w.people...)
 }
 
-// steer changes SoftLayer's account, or reads its books.
+// steer changes SoftLayer's account, or reads its records.
 func (w *world) steer(method, path string, body, answer any) error {
 	return control(w.account.Control(), method, path, body, answer)
 }

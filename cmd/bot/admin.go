@@ -32,14 +32,14 @@ type readiness struct {
 	Replicas  int            `json:"replicas"` // processes that serve from this database
 }
 
-// policyDetail is the policy in force and, where the policy file is another one by now, why
-// that was refused: no reason not to take commands.
+// policyDetail is the policy in force and, if the policy file has changed since, why the change was
+// refused. A refused file does not stop the bot from taking commands.
 type policyDetail struct {
 	Digest  string   `json:"digest"`
 	Refused []string `json:"refused,omitempty"`
 }
 
-// frozenDetail is an order that nothing is filed: no reason not to take commands.
+// frozenDetail is an order that nothing is filed. The bot still takes commands.
 type frozenDetail struct {
 	By    string `json:"by"`
 	Why   string `json:"why"`
@@ -54,10 +54,10 @@ type overdue struct {
 	OwedSince string `json:"result_owed_since,omitempty"` // RFC 3339
 }
 
-// maxOverdue bounds how many of them are listed.
+// maxOverdue bounds how many overdue requests are listed.
 const maxOverdue = 100
 
-// socketDetail says how many connections of Socket Mode stand of those wanted.
+// socketDetail says how many Socket Mode connections are open, of those wanted.
 type socketDetail struct {
 	Standing  int    `json:"standing"`
 	Wanted    int    `json:"wanted"`

@@ -28,7 +28,7 @@ func TestReadyzCountsWhatThisBuildLeavesAlone(t *testing.T) {
 	d.exec("update requests set state = 'reviewing' where id = $1", unheardOf)
 
 	status, answer := d.readyz()
-	assert.Equal(t, http.StatusOK, status, "an old build beside a new one is ready: %v", answer.Problems)
+	assert.Equal(t, http.StatusOK, status, "an old build alongside a new one is ready: %v", answer.Problems)
 	assert.Equal(t, 2, answer.LeftAlone)
 	assert.Equal(t, map[string]int{"scheduled": 2, "reviewing": 1}, answer.Requests)
 }
@@ -48,7 +48,7 @@ func TestReadyzSaysThatTheStoreIsBrokenOff(t *testing.T) {
 	d.exec("pragma schema_version = 1001")
 
 	status, answer := d.readyz()
-	assert.Equal(t, http.StatusServiceUnavailable, status, "until it is opened anew, though the file is whole again")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "until it is opened again, though the file is whole again")
 	require.Len(t, answer.Problems, 1)
 	assert.Contains(t, answer.Problems[0], cancellation.ErrUnclear.Error())
 }

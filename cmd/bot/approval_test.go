@@ -16,7 +16,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// asksFor has the requester, who may not cancel alone, ask for a server, and gives the
+// asksFor has the requester, who may not cancel without approval, ask for a server, and gives the
 // message that waits for approval.
 func (w *world) asksFor(server int64) message {
 	w.t.Helper()
@@ -52,7 +52,7 @@ func (w *world) whispered(channel, user string, words ...string) {
 	})
 }
 
-// awaitReady waits until a bot that was started anew can take a command.
+// awaitReady waits until a bot that was started again can take a command.
 func (w *world) awaitReady() {
 	w.t.Helper()
 	w.eventually("the bot is ready", func() bool {

@@ -34,7 +34,7 @@ func (w *world) tries(user string, m message, action string) bool {
 	return err == nil
 }
 
-// sends submits a form beside what others do. Whether it was in time shows in its answer.
+// sends submits a form alongside what others do. Whether it was in time shows in its answer.
 func (w *world) sends(user string, m modal, values fakeslack.Values) {
 	w.t.Helper()
 	ack, err := w.slack.Submit(w.t.Context(), fakeslack.Submission{User: user, View: m.ID, Values: values})
@@ -165,7 +165,7 @@ func anApprovalAndATakeOver(t *testing.T, w *world, server int64) (filed bool) {
 
 func twoSubmissions(t *testing.T, w *world, server int64) (filed bool) {
 	both := map[string]modal{}
-	for _, user := range []string{w.cast.User, w.cast.Hostile} { // each may cancel alone
+	for _, user := range []string{w.cast.User, w.cast.Hostile} { // each may cancel without approval
 		both[user] = w.form(w.cast.Channel, user, server)
 	}
 	values := map[string]fakeslack.Values{}

@@ -282,7 +282,7 @@ func (w *world) awaitSettled(channel string, words ...string) message {
 }
 
 // cleanSince is a change to the bot's database: no POST of what nobody works at can be under
-// way any more, and SoftLayer's books were clean since a time if they were read at all.
+// way any more, and SoftLayer's records were clean since a time if they were read at all.
 func cleanSince(at string) string {
 	return `update requests set due = created_at, not_after = case when not_after is null then null else created_at end,
 		clean_since = case when clean_since is null then null else ` + at + ` end
@@ -331,7 +331,7 @@ func (w *world) recorded() map[string]int {
 	return found
 }
 
-// openDatabase opens the bot's database beside it.
+// openDatabase opens the bot's database alongside it.
 func (w *world) openDatabase() *sql.DB {
 	w.t.Helper()
 	driver, name := "sqlite", w.database()+"?_pragma=busy_timeout(10000)" // the drivers are the store's

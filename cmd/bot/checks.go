@@ -53,7 +53,7 @@ func checkAuthority(given map[string]bool) []string {
 	return problems
 }
 
-// token returns a check that accepts no value, or a Slack token of one kind.
+// token returns a check that accepts an empty value or a Slack token of one kind.
 func token(prefix string) func(secret) string {
 	return func(s secret) string {
 		value := s.Reveal()
@@ -64,7 +64,8 @@ func token(prefix string) func(secret) string {
 	}
 }
 
-// check refuses what is never part of a token or a key, but can come with a careless copy.
+// check refuses characters that are never part of a token or a key, but that a careless copy may
+// add.
 func (s secret) check() string {
 	if strings.ContainsFunc(s.Reveal(), isSpaceOrControl) {
 		return "holds white space or a control character; copy it again"

@@ -60,8 +60,8 @@ func loadBeside() (config, error) {
 
 // configError lists everything that is wrong with the environment. The exit code is 2.
 type configError struct {
-	// Problems read "NAME: what is wrong; what to do". None contains a value, since a secret may
-	// stand on the wrong line. Problems of a policy name its file.
+	// Problems read "NAME: what is wrong; what to do". None contains a value, since a secret may be
+	// on the wrong line. Problems of a policy name its file.
 	Problems []string
 }
 
@@ -143,9 +143,8 @@ func (s setting) readFile(cfg *config, path string) (problem string) {
 	return ""
 }
 
-// readVariable has envconfig read one setting as a struct of its own: over all settings it
-// would stop at the first problem. No problem contains envconfig's error, which quotes the
-// value.
+// readVariable has envconfig read one setting as a struct of its own. Given all settings, envconfig
+// would stop at the first problem. No problem contains envconfig's error, which quotes the value.
 func (s setting) readVariable(cfg *config) (problem string) {
 	if os.Getenv(s.name) == "" {
 		_ = os.Unsetenv(s.name) // fails only for a name that no variable can have

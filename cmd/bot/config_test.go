@@ -207,7 +207,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"neither a policy nor groups", env{"REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
 		{"approvers but nobody who asks", env{"REQUEST_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
 		{"nobody who approves", env{"APPROVE_GROUPS": ""}, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone"},
-		{"none beside approvers", env{"APPROVE_GROUPS": "none,S0123ABC"}, "APPROVE_GROUPS: holds none together with ids; write either none or ids"},
+		{"none together with approvers", env{"APPROVE_GROUPS": "none,S0123ABC"}, "APPROVE_GROUPS: holds none together with ids; write either none or ids"},
 		{"None with a capital", env{"APPROVE_GROUPS": "None"}, "APPROVE_GROUPS: " + notIDs},
 		{"a group by its handle", env{"REQUEST_GROUPS": "@infra-leads"}, "REQUEST_GROUPS: " + notIDs},
 		{"an id with Cedar in it", env{"REQUEST_GROUPS": `S0123" || true`}, "REQUEST_GROUPS: " + notIDs},
@@ -264,8 +264,8 @@ func TestWhatStarts(t *testing.T) {
 		{"both transports", env{"SLACK_SIGNING_SECRET": "fake"}},
 		{"approvers", env{"APPROVE_GROUPS": "S0456DEF,U0456DEF"}},
 		{"settling exactly as long as the POST", env{"SETTLE_TIME": "2m", "POST_TIMEOUT": "120s"}},
-		{"the shortest times beside SoftLayer", env{"SETTLE_TIME": "1m", "POST_TIMEOUT": "10s"}},
-		{"shorter ones beside a stand-in on loopback", env{"SETTLE_TIME": "1s", "POST_TIMEOUT": "1s", "SOFTLAYER_ENDPOINT_URL": "http://127.0.0.1:4000/rest/v3.1"}},
+		{"the shortest times with SoftLayer", env{"SETTLE_TIME": "1m", "POST_TIMEOUT": "10s"}},
+		{"shorter ones with a stand-in on loopback", env{"SETTLE_TIME": "1s", "POST_TIMEOUT": "1s", "SOFTLAYER_ENDPOINT_URL": "http://127.0.0.1:4000/rest/v3.1"}},
 		{"a contact", env{"OPERATOR_CONTACT": "#infra-help"}},
 		{"two listeners on whatever ports are free", env{"SLACK_SIGNING_SECRET": "fake", "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0"}},
 		{"one address for both in Socket Mode, where one listens", env{"LISTEN_ADDR": ":80", "ADMIN_ADDR": ":80"}},
@@ -332,7 +332,7 @@ func TestWhatANameFileRefuses(t *testing.T) {
 		set     env
 		problem string
 	}{
-		{"the value beside the file", env{"SOFTLAYER_API_KEY": "fake-key"}, "SOFTLAYER_API_KEY: set together with SOFTLAYER_API_KEY_FILE; unset one of them"},
+		{"the value together with the file", env{"SOFTLAYER_API_KEY": "fake-key"}, "SOFTLAYER_API_KEY: set together with SOFTLAYER_API_KEY_FILE; unset one of them"},
 		{"a file that is not there", env{"SOFTLAYER_API_KEY_FILE": "/no/such/file"}, "SOFTLAYER_API_KEY_FILE: the file cannot be used: no such file or directory" + advice},
 		{"a database's file that is not there, named once", env{"DATABASE_URL_FILE": "/no/such/file"}, "DATABASE_URL_FILE: the file cannot be used: no such file or directory; name a file that holds the value of DATABASE_URL"},
 		{"a folder", env{"SOFTLAYER_API_KEY_FILE": t.TempDir()}, "SOFTLAYER_API_KEY_FILE: the file cannot be used: is a directory" + advice},

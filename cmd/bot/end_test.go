@@ -39,7 +39,7 @@ func TestDatesShownAreThoseThatSoftLayerKeeps(t *testing.T) {
 	})
 }
 
-// endsOn is the day in Dallas on which SoftLayer's books end a server, once its staff have
+// endsOn is the day in Dallas on which SoftLayer's records end a server, once its staff have
 // approved the ticket.
 func (w *world) endsOn(server int64) time.Time {
 	w.t.Helper()

@@ -75,7 +75,7 @@ func TestLostAnswerWithoutTicketIsNeverCalledFiled(t *testing.T) {
 	})
 }
 
-// booksAreClean lets requests whose answers are lost, so many, find SoftLayer's books clean
+// booksAreClean lets requests whose answers are lost, so many, find SoftLayer's records clean
 // for half an hour, and look at them once more.
 func (w *world) booksAreClean(requests int) {
 	w.t.Helper()
@@ -93,7 +93,7 @@ func (w *world) booksAreClean(requests int) {
 
 func TestTicketOfATimedOutPostIsFound(t *testing.T) {
 	s := patient()
-	s.extra = []string{"POST_TIMEOUT=2s", "SETTLE_TIME=60m"} // SoftLayer takes three seconds, or for ever
+	s.extra = []string{"POST_TIMEOUT=2s", "SETTLE_TIME=60m"} // SoftLayer takes three seconds, or forever
 	overSocket(t, s, func(t *testing.T, w *world) {
 		made := w.another()
 		require.NoError(t, w.softlayer.Fault(filing, "slow_after", 1))
@@ -340,7 +340,7 @@ func (w *world) acceptedAtOnce(count int) []int64 {
 	return servers
 }
 
-// patch changes a server in SoftLayer's books.
+// patch changes a server in SoftLayer's records.
 func (w *world) patch(server int64, change map[string]any) {
 	w.t.Helper()
 	w.control(http.MethodPost, "/server", map[string]any{"id": server, "patch": change}, nil)

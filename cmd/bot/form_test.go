@@ -16,7 +16,7 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// That a card older than 15 minutes is read anew cannot be shown here: no clock of
+// That a card older than 15 minutes is read again cannot be shown here: no clock of
 // the fakes moves the bot's. The tests of internal/slackui show it.
 
 func TestTheForm(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"cancel-server/internal/store"
 )
 
-// freeze stops all filing of the deployment, or lets it go on, through the database alone. It
-// prints which deployment that is, and which requests may be under way until when.
+// freeze stops all filing of the deployment, or resumes it, using only the database. It prints
+// which deployment that is, and which requests may be under way and until when.
 func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) error {
 	why, err := parseOrder(args, frozen)
 	if err != nil {
@@ -37,8 +37,8 @@ func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) e
 	return printOrder(stdout, frozen, where, underWay)
 }
 
-// deployment returns what a database belongs to, and how many bots serve from it now: a bot that
-// moved leaves a database behind that looks like its own.
+// deployment returns what a database belongs to, and how many bots serve from it now. A bot that
+// moved leaves behind a database that looks like its own.
 func deployment(ctx context.Context, journal *store.Store) (string, error) {
 	n, err := journal.Replicas(ctx, heartbeatSilence)
 	if err != nil {

@@ -33,7 +33,7 @@ forbid (principal, action == Action::"cancel", resource);
 }
 
 func TestARuleThatFailsRefusesAtTheSubmission(t *testing.T) {
-	for name, action := range map[string]string{"asking": "request", "cancelling": "cancel", "approving, whoever does": "approve"} {
+	for name, action := range map[string]string{"asking": "request", "cancelling": "cancel", "approving by anyone": "approve"} {
 		t.Run(name, func(t *testing.T) {
 			overSocket(t, setup{before: func(w *world) {
 				w.policy = w.needingApproval(1) + fmt.Sprintf(`

@@ -1,6 +1,6 @@
-// Command bot is the Slack bot behind /cancel-server: it files SoftLayer
-// cancellation tickets for bare-metal servers, for the people that its policy lets.
-// This package holds the verbs, the environment and the wiring, and nothing else.
+// Command bot is the Slack bot behind /cancel-server: it files SoftLayer cancellation tickets for
+// bare-metal servers, for the people whom its policy allows to. This package holds the verbs, the
+// environment and the wiring, and nothing else.
 package main
 
 import (

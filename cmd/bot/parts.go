@@ -96,8 +96,8 @@ func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, lo
 	return s, nil
 }
 
-// openDatabase opens the database to serve from it, or alongside bots that do. If none ever
-// did, what is read or ordered there would mean nothing, and it fails.
+// openDatabase opens the database to serve from it, or alongside bots that do. It fails if no bot
+// ever served from it: whatever was read or ordered there would mean nothing.
 func openDatabase(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
 	path, url := databaseOf(cfg.DatabaseURL)
 	s, err := store.Open(ctx, store.Options{

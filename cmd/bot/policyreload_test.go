@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changesPolicy has another policy come into force beside a running bot.
+// changesPolicy has another policy come into force alongside a running bot.
 func (w *world) changesPolicy(text string) {
 	w.t.Helper()
 	_, said := w.readyz()

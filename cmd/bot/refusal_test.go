@@ -121,7 +121,7 @@ func TestFormSaysWhenNobodyCouldApprove(t *testing.T) {
 		assert.Empty(t, w.recorded())
 		assert.Empty(t, w.posts())
 
-		// Nothing holds the server: who may cancel alone still can.
+		// Nothing holds the server: a person who may cancel without approval still can.
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 		assert.Len(t, w.tickets(w.server), 1)

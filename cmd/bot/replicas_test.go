@@ -36,7 +36,7 @@ func onPostgres(t *testing.T, transport string, bots int, s setup) (*world, *sql
 	return started(t, transport, s), db
 }
 
-// replica runs one more bot beside the first, until the test ends.
+// replica runs one more bot alongside the first, until the test ends.
 func (w *world) replica() *child {
 	w.t.Helper()
 	endpoint, admin := w.endpoint, w.admin

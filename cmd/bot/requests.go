@@ -30,7 +30,7 @@ func openBeside(ctx context.Context) (*store.Store, error) {
 	return openDatabase(ctx, cfg, store.Beside, nil)
 }
 
-// requests lists requests from the database alone.
+// requests lists requests, using only the database.
 func requests(ctx context.Context, args []string, stdout io.Writer) error {
 	states, err := parseStates(args)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 const (
 	redacted = "[redacted]"
 
-	// maxSecretFile bounds a NAME_FILE in bytes: the path may be an endless device by mistake.
+	// maxSecretFile bounds a NAME_FILE in bytes, because the path may name an endless device by
+	// mistake.
 	maxSecretFile = 64 << 10
 )
 

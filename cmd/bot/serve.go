@@ -149,8 +149,8 @@ func (b *bot) post(ctx context.Context, announcer *slackui.Announcer, m words.Me
 	}
 }
 
-// connections returns how many of Slack's ten connections this process keeps: two if it is
-// alone, so that one stands while the other is replaced, and one next to other replicas.
+// connections returns how many of Slack's ten connections this process keeps: two if it is the only
+// replica, so that one stays open while the other is replaced, else one.
 func (b *bot) connections() int {
 	if b.replicas.Load() > 1 {
 		return 1
@@ -261,7 +261,7 @@ type listener struct {
 	handler http.Handler
 }
 
-// listen takes all addresses, or none.
+// listen opens all addresses, or none.
 func (b *bot) listen() ([]listener, error) {
 	admin, err := net.Listen("tcp", b.cfg.AdminAddr)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestBothTransportsServeWhileASecretIsRotated(t *testing.T) {
 	w.eventually("the bot is ready", func() bool { status, _ := w.ready(); return status == http.StatusOK })
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
-	assert.NotEmpty(t, w.calls("apps.connections.open"), "Socket Mode is open beside it")
+	assert.NotEmpty(t, w.calls("apps.connections.open"), "Socket Mode is open as well")
 }
 
 func TestReadyzTellsWhetherTheBotTakesCommands(t *testing.T) {

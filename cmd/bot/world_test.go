@@ -270,7 +270,7 @@ func (w *world) runAs(who *syscall.Credential, args []string, added ...string) *
 }
 
 // ends runs the program to its end and returns its exit code and what it said. A
-// bot that serves beside it stays reachable.
+// bot that serves alongside it stays reachable.
 func (w *world) ends(args []string, added ...string) (code int, said string) {
 	w.t.Helper()
 	endpoint, admin := w.endpoint, w.admin

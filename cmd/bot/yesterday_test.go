@@ -41,13 +41,13 @@ func TestADatabaseRestoredFromYesterdayFilesNothingAgain(t *testing.T) {
 
 				restore()
 				w.start()
-				w.eventually("the request is found in SoftLayer's books", func() bool { return w.recorded()["scheduled"] == 0 })
+				w.eventually("the request is found in SoftLayer's records", func() bool { return w.recorded()["scheduled"] == 0 })
 				w.eventually("it is told of", func() bool { return len(w.about(w.cast.Channel, w.ref(told.Shown), ticket)) == 2 })
 				assert.Len(t, w.postsFor(w.server), 1, "it was sent in the time that is lost, and is not sent again")
 				assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
 
 				blocked := w.blockedForm(w.cast.User, lost)
-				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? is already open`, blocked.text(w), "SoftLayer's books know what ours do not")
+				assert.Regexp(t, `\b`+w.ticketOf(lost)+`\)? is already open`, blocked.text(w), "SoftLayer's records know what ours do not")
 			})
 		})
 	}
@@ -101,7 +101,7 @@ func (w *world) backUp() (restore func()) {
 	}
 }
 
-// databaseFiles are the database and what SQLite keeps beside it.
+// databaseFiles are the database and what SQLite keeps alongside it.
 func (w *world) databaseFiles() []string {
 	w.t.Helper()
 	paths, err := filepath.Glob(w.database() + "*")

@@ -31,7 +31,7 @@ type bot struct {
 	down  chan struct{} // closed while the child has ended
 }
 
-// botState is what GET bot says.
+// botState is the answer of GET bot.
 type botState struct {
 	PID   int        `json:"pid"` // of the last run; 0 before the first
 	Up    bool       `json:"up"`
@@ -114,10 +114,10 @@ func (b *bot) ended(e ending) {
 	b.changed()
 }
 
-// live runs the child and carries out orders, until ctx ends or the child ends by
-// itself and goOn, which also hears whether there was an order before, returns
-// false. It returns how the child ended; nothing of it is left then. The error says
-// why the child could not be started.
+// live runs the child and carries out orders. It ends when ctx ends, or when the child ends by
+// itself and goOn, which also learns whether there was an order before, returns false. It returns
+// how the child ended, when nothing of it is left. The error says why the child could not be
+// started.
 func (b *bot) live(ctx context.Context, c child, goOn func(e ending, ordered bool) bool) (ending, error) {
 	defer b.retire()
 	up, err := b.begin(ctx, c)
@@ -153,7 +153,7 @@ func (l *life) ending() <-chan ending {
 	return l.over
 }
 
-// obey carries out an order and returns the run that is up then, nil for none.
+// obey carries out an order and returns the run that is up afterwards, nil for none.
 func (b *bot) obey(ctx context.Context, do string, up *life, c child) (*life, error) {
 	switch {
 	case do == doStart && up == nil:
@@ -169,7 +169,7 @@ func (b *bot) obey(ctx context.Context, do string, up *life, c child) (*life, er
 	return nil, nil
 }
 
-// retire ends the taking of orders.
+// retire accepts no more orders.
 func (b *bot) retire() { close(b.closed) }
 
 // now returns the state.
@@ -179,8 +179,7 @@ func (b *bot) now() botState {
 	return b.state
 }
 
-// isDown returns a channel that is closed once the child that was started last has
-// ended.
+// isDown returns a channel that is closed once the child that was started last has ended.
 func (b *bot) isDown() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// buildBot builds the bot of the checkout around the working directory into
-// folder and returns the command that serves. Building says so on stderr.
+// buildBot builds the bot of the checkout around the working directory into folder, and returns the
+// command that serves. It reports on stderr that it builds.
 func buildBot(ctx context.Context, folder string, stderr io.Writer) ([]string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -50,8 +50,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return root, nil
 }
 
-// goCommand runs the go tool; when ctx ends it is interrupted, so that it takes
-// its compilers along.
+// goCommand runs the go tool. When ctx ends, the tool is interrupted, so that it ends its compilers
+// too.
 func goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

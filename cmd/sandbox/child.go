@@ -69,8 +69,8 @@ func (c child) run(ctx context.Context, started func(*os.Process)) (ending, erro
 	}, nil
 }
 
-// drain is a pipe of our own behind the child's stderr: os/exec would wait for
-// every process that inherited one of its own.
+// drain is a pipe of our own behind the child's stderr. os/exec would wait for every process that
+// inherited its pipe.
 type drain struct {
 	in, out *os.File
 	to      io.Writer
@@ -91,8 +91,8 @@ func (d *drain) start() {
 	d.copying.Go(func() { _, _ = io.Copy(d.to, d.out) })
 }
 
-// finish copies what is still in the pipe. A process that left the group may
-// hold the other end: it is not waited for.
+// finish copies what is still in the pipe. It does not wait for a process that left the group and
+// may hold the other end.
 func (d *drain) finish() {
 	_ = d.out.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // Windows: waits for the end
 	d.copying.Wait()
@@ -123,7 +123,7 @@ func (t *tail) String() string {
 	return strings.Join(lines[max(0, len(lines)-maxTailLines):], "\n")
 }
 
-// describe says in words how the child ended before it was asked to.
+// describe says in words how the child ended if nobody asked it to.
 func (e ending) describe(program string) string {
 	text := fmt.Sprintf("%s ended with exit code %d after %v", program, e.code, e.lived.Round(time.Millisecond))
 	if e.last == "" {

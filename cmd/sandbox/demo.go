@@ -25,15 +25,15 @@ type demo struct {
 	name    string // the server's whole name
 }
 
-// named is a person or a channel of the workspace.
+// named is a person or a channel in the workspace.
 type named struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	RealName string `json:"real_name"` // a person's
 }
 
-// demo does the job once the child was started; nil only if the link arrived and
-// the one ticket of the server stands behind it.
+// demo does the job once the child has started. It returns nil only if the link arrived and leads
+// to the server's only ticket.
 func (p play) demo(ctx context.Context, w *world) error {
 	select {
 	case <-w.bot.begun:
@@ -123,8 +123,7 @@ func (d *demo) openModal(ctx context.Context) (form, error) {
 	return f, nil
 }
 
-// chooseServer picks the server in the typeahead, and waits for the card that
-// asks to type its name.
+// chooseServer picks the server in the typeahead, and waits for the card that asks for its name.
 func (d *demo) chooseServer(ctx context.Context, f form) (form, map[string]any, error) {
 	b, _ := f.input(isTypeahead)
 	host, _, _ := strings.Cut(d.name, ".")
@@ -192,7 +191,7 @@ func (d *demo) act(ctx context.Context, path string, body any) (fakeslack.Ack, e
 	return ack, nil
 }
 
-// awaitForm waits until the person's top view is as wanted.
+// awaitForm waits until the person's top view is the wanted one.
 func (d *demo) awaitForm(ctx context.Context, what string, fits func(form) bool) (form, error) {
 	var top form
 	err := eventually(ctx, d.limits.step, func() (bool, error) {
@@ -210,12 +209,12 @@ func (d *demo) awaitForm(ctx context.Context, what string, fits func(form) bool)
 	return top, err
 }
 
-// looking is how often the demo looks for what it waits for.
+// looking is how often the demo checks what it waits for.
 const looking = 30 * time.Millisecond
 
 var errNever = errors.New("it did not happen in time")
 
-// eventually looks again and again until it holds, fails, or the time is over.
+// eventually checks again and again until the condition holds, it fails, or the time is over.
 func eventually(ctx context.Context, limit time.Duration, holds func() (bool, error)) error {
 	over := time.After(limit)
 	for {

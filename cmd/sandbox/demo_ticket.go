@@ -26,7 +26,7 @@ func (d *demo) messages(ctx context.Context) ([]fakeslack.Message, error) {
 	return all, nil
 }
 
-// lastWords is what the bot wrote last, to explain what went wrong.
+// lastWords is the last thing that the bot wrote, to explain what went wrong.
 func (d *demo) lastWords(ctx context.Context) string {
 	messages, err := d.messages(ctx)
 	if err != nil || len(messages) == 0 {

@@ -29,9 +29,8 @@ func settingNames() []string {
 	}
 }
 
-// isSetting tells whether a name, or the name before _FILE, belongs to the bot
-// or to the sandbox itself. Capitals do not count: the bot refuses to start on a
-// name that is nearly one of its own.
+// isSetting reports whether a name, or the name before _FILE, belongs to the bot or to the sandbox
+// itself. It ignores case, because the bot refuses to start if a name is nearly one of its own.
 func isSetting(name string) bool {
 	name = strings.ToUpper(name)
 	for _, prefix := range []string{"SLACK_", "SOFTLAYER_", "SANDBOX_"} {
@@ -50,8 +49,8 @@ func cleaned(environ []string) []string {
 	})
 }
 
-// environment makes what the child sees. In HTTP mode it also tells Slack where
-// the child will listen. folder is the sandbox's own.
+// environment returns what the child sees. In HTTP mode it also tells Slack where the child will
+// listen. folder is the sandbox's own.
 func (w *world) environment(parent []string, folder string) ([]string, error) {
 	policy, err := w.writePolicy(folder)
 	if err != nil {
@@ -81,7 +80,7 @@ func (w *world) environment(parent []string, folder string) ([]string, error) {
 	return append(environ, w.names()...), nil
 }
 
-// names are the SANDBOX_ variables: who and what there is to play with.
+// names are the SANDBOX_ variables: people and things to play with.
 func (w *world) names() []string {
 	cast := w.slack.Cast()
 	return []string{
@@ -112,8 +111,8 @@ func (w *world) writePolicy(folder string) (string, error) {
 	return path, nil
 }
 
-// Where free addresses are looked for: below the range that systems give away by
-// themselves, so that nothing takes one before the child does.
+// Where to look for free addresses: below the range from which systems choose ports themselves, so
+// that nothing takes one before the child does.
 const (
 	firstPort = 20_000
 	portCount = 12_000

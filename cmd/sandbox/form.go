@@ -64,8 +64,8 @@ func isTypeahead(e element) bool { return e.Type == "external_select" }
 
 func isOneLine(e element) bool { return e.Type == "plain_text_input" && !e.Multiline }
 
-// shows tells whether a person reads this in the form, what is typed and chosen
-// left aside.
+// shows reports whether a person reads this text in the form, not counting what is typed and
+// chosen.
 func (f form) shows(words string) bool { return strings.Contains(strings.Join(f.words(), "\n"), words) }
 
 func (f form) words() []string { return wordsOf(f.all) }
@@ -78,8 +78,8 @@ type filling struct {
 	confirm string // what the one-line input wants typed
 }
 
-// fill answers every input of the form as a person would who means it. An input
-// that this cannot answer is an error, unless it is optional.
+// fill answers every input of the form as a person would who means it. It returns an error for an
+// input that it cannot answer, unless the input is optional.
 func (f form) fill(with filling) (fakeslack.Values, error) {
 	values := fakeslack.Values{}
 	for _, b := range f.Blocks {
@@ -132,8 +132,8 @@ func optionText(option map[string]any) string {
 	return words
 }
 
-// refusal is what the bot has against a submission, nil if it took it. A view with
-// a button in the answer is one to correct and to submit again.
+// refusal is why the bot refuses a submission, nil if it accepted. If the answer is a view with a
+// button, the submission is to be corrected and sent again.
 func refusal(ack fakeslack.Ack) error {
 	var answer struct {
 		Action string            `json:"response_action"`

@@ -23,8 +23,7 @@ func newGuard(address net.Addr) guard {
 	return guard{hosts: []string{address.String(), net.JoinHostPort("localhost", port)}}
 }
 
-// wrap checks each request before next sees it, and sets headers that next may
-// sharpen.
+// wrap checks each request before next sees it, and sets headers that next may make stricter.
 func (g guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setSecurityHeaders(w.Header())

@@ -31,14 +31,14 @@ type call struct {
 	delivery int       // for fakeslack's Replay; 0 where there is nothing to replay
 }
 
-// broken is a rule of a vendor that the bot did not keep, and where it is written.
+// broken is a vendor's rule that the bot broke, and where the rule is written.
 type broken struct {
 	Rule   string `json:"rule"`
 	Source string `json:"source"`
 }
 
-// journal numbers the calls of both fakes in one row and keeps the latest ones.
-// The zero value is ready.
+// journal numbers the calls of both fakes in one sequence and keeps the latest ones. The zero value
+// is ready.
 type journal struct {
 	mu    sync.Mutex
 	last  int // the number given last
@@ -99,7 +99,7 @@ func bodySize(body any) int {
 	return 0
 }
 
-// after returns the calls with a number above n that are still kept.
+// after returns the kept calls with a number above n.
 func (j *journal) after(n int) []call {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -1,8 +1,7 @@
-// Command sandbox runs a bot against a pretend Slack workspace and a pretend
-// SoftLayer account, both on loopback, so that it can be tried with no account
-// anywhere. It prints one URL: a page to type /cancel-server on, and under
-// /control/ a JSON API that lets programs do what people do there. With -h it
-// says the rest.
+// Command sandbox runs a bot against a pretend Slack workspace and a pretend SoftLayer account,
+// both on loopback, so that anyone can try it without an account. It prints one URL: a page to type
+// /cancel-server on, and under /control/ a JSON API with which programs do what people do there. -h
+// lists the rest.
 package main
 
 import (
@@ -24,8 +23,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the whole program; it returns the exit code. When ctx ends the child is
-// asked to end. Both writers are used from several goroutines.
+// run is the whole program; it returns the exit code. When ctx ends, the child is asked to end.
+// Several goroutines use both writers.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	opts, err := parseOptions(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -81,7 +81,7 @@ func (o options) check() error {
 	return checkLoopback(o.listen)
 }
 
-// checkLoopback refuses an address that others could reach: whoever reaches the
+// checkLoopback refuses an address that others could reach: anyone who reaches the
 // control routes steers the sandbox.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)

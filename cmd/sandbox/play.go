@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// limits are the times that a play is given.
+// limits are the time limits of a play.
 type limits struct {
 	grace  time.Duration // from the child's SIGTERM to the end of its group
 	reach  time.Duration // from the child's start until a command no longer waits for it
@@ -52,7 +52,7 @@ func (p play) run(ctx context.Context) (int, error) {
 	return p.runChild(ctx, w, c)
 }
 
-// child makes ready what is to run: the command, or the bot built for it.
+// child prepares what is to run: the command, or the bot built for it.
 func (p play) child(ctx context.Context, w *world, folder string) (child, error) {
 	command := p.options.command
 	if command == nil {
@@ -72,7 +72,7 @@ func (p play) child(ctx context.Context, w *world, folder string) (child, error)
 	return child{command: command, environ: environ, stdout: p.stdout, stderr: p.stderr, grace: p.limits.grace}, nil
 }
 
-// runChild runs the child until the sandbox ends, with its child or without.
+// runChild runs the child until the sandbox ends, with or without its child.
 func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
 	telling, stop := context.WithCancel(ctx)
 	told := make(chan struct{})
@@ -92,10 +92,10 @@ func (p play) runChild(ctx context.Context, w *world, c child) (int, error) {
 	return end.code, errors.New(end.describe(filepath.Base(c.command[0])))
 }
 
-// goesOn decides whether the sandbox goes on after its child ended by itself, and
-// says so. It does for people who try the bot: once they steer it by POST bot, and
-// once it could be reached if it is the bot of this checkout or was killed. A command
-// that ends by itself has done its work, and its exit code is the sandbox's.
+// goesOn decides whether the sandbox goes on after its child ended by itself, and says so. It does
+// for people who try the bot: after any POST bot, and once the child could be reached if it is the
+// bot of this checkout or was killed. A command that ends by itself has done its work, and its exit
+// code is the sandbox's.
 func (p play) goesOn(w *world, e ending, ordered bool) bool {
 	triedOut := w.slack.WasReached() && (p.options.command == nil || e.bySignal)
 	if !ordered && !triedOut {
@@ -105,7 +105,7 @@ func (p play) goesOn(w *world, e ending, ordered bool) bool {
 	return true
 }
 
-// tellWhenReachable says what to do as soon as it can be done.
+// tellWhenReachable tells what to do as soon as that is possible.
 func (p play) tellWhenReachable(ctx context.Context, w *world) {
 	select {
 	case <-w.bot.begun:
@@ -123,8 +123,8 @@ func (p play) tellWhenReachable(ctx context.Context, w *world) {
 	}
 }
 
-// runDemo runs the child with its output kept back, does the demo beside it, and
-// ends it. What the child wrote is told if the demo went wrong.
+// runDemo runs the child and keeps its output back, does the demo alongside it, and ends it. It
+// prints the child's output if the demo went wrong.
 func (p play) runDemo(ctx context.Context, w *world, c child) (int, error) {
 	c.stdout, c.stderr = io.Discard, io.Discard
 	running, stop := context.WithCancel(ctx)
@@ -157,7 +157,7 @@ func (p play) runDemo(ctx context.Context, w *world, c child) (int, error) {
 	return 1, fmt.Errorf("demo: %w", wrong)
 }
 
-// isTerminal tells whether people watch this writer.
+// isTerminal reports whether people watch this writer.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

@@ -17,8 +17,7 @@ func killGroup(leader int) { _ = syscall.Kill(-leader, syscall.SIGKILL) }
 // kill ends the child and its process group at once.
 func kill(process *os.Process) { killGroup(process.Pid) }
 
-// exitOf returns the child's exit code, or 128+n where signal n ended it, as in a
-// shell.
+// exitOf returns the child's exit code, or 128+n if signal n ended the child, as in a shell.
 func exitOf(state *os.ProcessState) (code int, bySignal bool) {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal()), true

@@ -103,9 +103,9 @@ func (w *world) routes(g guard) http.Handler {
 	return mux
 }
 
-// whenReachable holds a command back until the bot can be reached. If it cannot be
-// in time, or has ended, the command goes out all the same: what comes of it is what
-// Slack shows of a bot that is away. What is no command is next's to refuse, at once.
+// whenReachable holds a command back until the bot can be reached. If the bot has ended or cannot
+// be reached in time, the command goes out all the same: Slack then shows what it shows for a bot
+// that is away. next refuses at once what is not a command.
 func (w *world) whenReachable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -129,7 +129,7 @@ func isShortcut(body []byte) bool {
 	return err == nil && used.User != "" && used.CallbackID != ""
 }
 
-// strictly decodes JSON that has no field which T does not have.
+// strictly decodes JSON without any field that T does not have.
 func strictly[T any](body []byte) (value T, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
@@ -137,8 +137,7 @@ func strictly[T any](body []byte) (value T, err error) {
 	return value, err
 }
 
-// awaitBot returns once the bot can be reached, when its time is over, when it has
-// ended, or with ctx.
+// awaitBot returns once the bot can be reached or has ended, or when its time or ctx is over.
 func (w *world) awaitBot(ctx context.Context) {
 	select {
 	case <-w.bot.begun:

@@ -24,7 +24,7 @@ type rule struct {
 	enum []string // the only values of a string
 }
 
-// shape is the fields that one kind of object may have, besides "type".
+// shape is the fields that one kind of object may have, other than "type".
 type shape map[string]rule
 
 func (r rule) needed() rule { r.need = true; return r }

@@ -45,7 +45,7 @@ func controlRoutes() []controlRoute {
 		{ControlCall{"POST", "/channel", `{"id", "patch": {"is_archived", "bot_in", "is_private", "name", "members"}}`, "changes a channel: the channel"}, posting((*Workspace).patchChannel)},
 		{ControlCall{"POST", "/token", `{"scopes": […]} or {"revoke": […]}`, "sets the bot token's scopes or takes some away: {scopes}"}, posting((*Workspace).patchToken)},
 		{ControlCall{"POST", "/socket", `{"do": "disconnect" or "refresh" or "warning" or "too_many_websockets" or "deaf" or "swallow", "only": N}`, "disturbs the open Socket Mode connections, or only the N-th, counted from the oldest; deaf: no pings either; swallow: pings go on: {ok}"}, posting((*Workspace).disturb)},
-		{ControlCall{"POST", "/endpoint", `{"url"}`, "where signed requests go, for a bot started anew: {ok}; refused in Socket Mode"}, posting((*Workspace).moveEndpoint)},
+		{ControlCall{"POST", "/endpoint", `{"url"}`, "where signed requests go, for a restarted bot: {ok}; refused in Socket Mode"}, posting((*Workspace).moveEndpoint)},
 	}
 }
 

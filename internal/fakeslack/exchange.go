@@ -32,7 +32,7 @@ type Broken struct {
 // observed bounds a body in an Exchange.
 const observed = 64 << 10
 
-// observe hands a finished exchange to whoever watches.
+// observe hands a finished exchange to anyone who watches.
 func (w *Workspace) observe(x Exchange, started time.Time) {
 	if w.opts.Observe == nil {
 		return

@@ -18,7 +18,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 
 // Page serves the workspace as a person sees it: the page itself at /, its assets
 // at /page/ and its live stream at /page/events. The page uses Control under
-// control/ beside it. Loopback only.
+// control/ alongside it. Loopback only.
 func (w *Workspace) Page() http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {

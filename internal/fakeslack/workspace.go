@@ -244,7 +244,7 @@ func (w *Workspace) touch() {
 	w.changed = make(chan struct{})
 }
 
-// Wake makes open pages look again: something beside the workspace changed.
+// Wake makes open pages look again: something outside the workspace changed.
 func (w *Workspace) Wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

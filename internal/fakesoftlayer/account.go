@@ -106,7 +106,7 @@ func New(options Options) *Account {
 func (a *Account) Seed() uint64 { return a.options.Seed }
 
 // Username is the classic user name of the key; the literal "apikey" is
-// accepted beside it, as SoftLayer does for an IBM Cloud API key
+// accepted alongside it, as SoftLayer does for an IBM Cloud API key
 // (https://sldn.softlayer.com/article/authenticating-softlayer-api/).
 func (a *Account) Username() string { return username }
 

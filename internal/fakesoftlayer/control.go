@@ -31,7 +31,7 @@ func (a *Account) Calls() []ControlCall {
 }
 
 // Control steers the account, apart from the imitated API: the calls of Calls,
-// in JSON. It trusts its caller: whoever serves it checks Host and Origin. A
+// in JSON. It trusts its caller: the program that serves it checks Host and Origin. A
 // refused call is 400 with {"error":"…"}.
 func (a *Account) Control() http.Handler {
 	mux := http.NewServeMux()

@@ -52,7 +52,7 @@
 // takes a server with a pending cancellation, a running transaction or no
 // billing item; its text for an attachmentType other than HARDWARE; the text for
 // an unknown service and for an expired token; the status of "Bad request"; the
-// short keys and names of permissions beside their keyNames; that SERVER_CANCEL and
+// short keys and names of permissions alongside their keyNames; that SERVER_CANCEL and
 // TICKET_ADD are what it asks for, that ACCOUNT_SUMMARY_VIEW opens billingItem and
 // TICKET_VIEW_ALL the tickets of others; case in objectFilter; that a getter of an
 // absent relation answers null; which right opens networkGatewayMember and

@@ -20,7 +20,7 @@ const (
 	accountSummaryView = "ACCOUNT_SUMMARY_VIEW"
 )
 
-// permissionKeys are the short keys that stand beside the keyNames.
+// permissionKeys are the short keys next to the keyNames.
 func permissionKeys() map[string]string {
 	return map[string]string{
 		serverCancel: "A_6", serviceCancel: "A_9", hardwareView: "H_1", accessAllHardware: "ALL_1",

@@ -66,7 +66,7 @@ func subtype(typ string, sub *mask) string {
 }
 
 // follow gives a relation's value, unprojected: what the tree holds, else what
-// the account's books say; a tree, a list, or nil.
+// the account's records say; a tree, a list, or nil.
 func (a *Account) follow(rel relation, object tree, name string) any {
 	if (rel.right != "" && !a.key.may(rel.right)) || a.key.unseen[name] {
 		return nil
@@ -81,7 +81,7 @@ func (a *Account) follow(rel relation, object tree, name string) any {
 	return value
 }
 
-// computed are the relations that follow from the books of the whole account.
+// computed are the relations that follow from the records of the whole account.
 func (a *Account) computed(object tree, name string) any {
 	switch name {
 	case "openCancellationTicket":

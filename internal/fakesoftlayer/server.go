@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// server is one SoftLayer_Hardware_Server with what the account knows beside it.
+// server is one SoftLayer_Hardware_Server and what else the account knows about it.
 type server struct {
 	tree tree
 	// plain is a server grown with nothing special about it.
@@ -39,7 +39,7 @@ func (a *Account) visibleServers() []any {
 	return list
 }
 
-// standing is the open cancellation ticket of a server, whoever may see it.
+// standing is the open cancellation ticket of a server, no matter who may see it.
 func (a *Account) standing(server int64) *ticket {
 	for _, id := range a.ticketIDs {
 		if t := a.tickets[id]; t.server == server && t.cancels && t.closed.IsZero() {

@@ -13,13 +13,13 @@ const (
 	statusClosed = 1002
 )
 
-// Bounds of the books: what does not fit is refused with SoftLayer's "Internal Error".
+// Bounds of the records: what does not fit is refused with SoftLayer's "Internal Error".
 const (
 	maxTickets = 50_000
 	maxUpdates = 1_000
 )
 
-// ticket is one SoftLayer_Ticket with what the account knows beside it.
+// ticket is one SoftLayer_Ticket and what else the account knows about it.
 type ticket struct {
 	tree   tree
 	server int64
@@ -33,7 +33,7 @@ type ticket struct {
 	closed time.Time
 }
 
-// newTicket describes a ticket to be written into the books.
+// newTicket describes a ticket to be recorded.
 type newTicket struct {
 	server  int64
 	subject string
@@ -44,7 +44,7 @@ type newTicket struct {
 	age     time.Duration
 }
 
-// write puts a ticket into the books and gives it its number.
+// write records a ticket and gives it its number.
 func (a *Account) write(n newTicket) (*ticket, error) {
 	if len(a.tickets) >= maxTickets {
 		return nil, errInternal()

@@ -37,7 +37,7 @@ func CheckChannel(id string) string {
 	return "not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"
 }
 
-// Printable replaces each character that could steer a terminal by a question mark.
+// Printable replaces each character that could control a terminal with a question mark.
 func Printable(foreign string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

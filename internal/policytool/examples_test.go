@@ -24,7 +24,7 @@ func TestEachExamplePolicyHoldsToItsTable(t *testing.T) {
 	tables, err := filepath.Glob(examples + "*.json")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(policies), 5)
-	assert.Len(t, tables, len(policies), "each has its table beside it")
+	assert.Len(t, tables, len(policies), "each has its table next to it")
 	page, err := os.ReadFile("../../docs/policy.md")
 	require.NoError(t, err)
 	for _, path := range policies {

@@ -34,8 +34,8 @@ func parse(setting, path string, text []byte) (policy *authz.Policy, problems []
 	return policy, problems
 }
 
-// ReadFile reads a file, but no more than shows that it has over most bytes: the path may name
-// an endless device. Errors do not name the path, which may be a secret put there by mistake.
+// ReadFile reads a file, up to one byte more than most: the path may name an endless device. Errors
+// do not name the path, which may be a secret put there by mistake.
 func ReadFile(path string, most int64) (content []byte, err error) {
 	defer func() {
 		if at, is := errors.AsType[*fs.PathError](err); is {

@@ -32,7 +32,7 @@ func (p *People) principal(ctx context.Context, user string) (authz.Principal, e
 	})
 }
 
-// patiently reads from Slack, and again after each pause that Slack asks for.
+// patiently reads from Slack, and tries again after each pause that Slack asks for.
 func patiently[T any](ctx context.Context, p *People, read func() (T, error)) (T, error) {
 	for {
 		value, err := read()

@@ -25,8 +25,8 @@ func (p *People) WriteReview(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// review returns a header, a row for each member of the policy's groups and each user that
-// it names, and a row for everybody else if they may do anything.
+// review returns a header, a row for each member of the policy's groups and each user that the
+// policy names, and a row for everybody else if they may do anything.
 func (p *People) review(ctx context.Context) ([][]string, error) {
 	rows := [][]string{{"team", "user", "name", "flags", "request", "cancel", "approve", "rules"}}
 	everybody, err := p.everybody(ctx)
@@ -77,8 +77,8 @@ func (p *People) everybody(ctx context.Context) ([]authz.Principal, error) {
 	return inOrder(found), nil
 }
 
-// named reads a user that the policy names. If Slack knows the id in another team, or not at
-// all, it returns a stranger.
+// named reads a user that the policy names. If Slack knows the id in another team, or does not know
+// it, named returns a stranger.
 func (p *People) named(ctx context.Context, id string) (authz.Principal, error) {
 	team, user, _ := strings.Cut(id, "/")
 	who, err := p.principal(ctx, user)
@@ -113,8 +113,8 @@ func reviewRow(who authz.Principal, may authz.Prospects) []string {
 	return row
 }
 
-// inert makes a name harmless to a spreadsheet, which could run it as a formula
-// (https://owasp.org/www-community/attacks/CSV_Injection), and to a terminal.
+// inert makes a name harmless to a terminal and to a spreadsheet, which could run the name as a
+// formula (https://owasp.org/www-community/attacks/CSV_Injection).
 func inert(cell string) string {
 	cell = Printable(cell)
 	if trimmed := strings.TrimLeft(cell, " "); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(trimmed)[0]) {

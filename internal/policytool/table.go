@@ -44,8 +44,8 @@ type tableServer struct {
 	Hourly     bool     `json:"hourly"`
 }
 
-// tableCase asks for a server's cancellation or, with a requester, whether who may approve
-// the requester's.
+// tableCase asks for a server's cancellation or, with a requester, whether "who" may approve that
+// requester's.
 type tableCase struct {
 	Says       string   `json:"says"` // what it is about, for people
 	Who        string   `json:"who"`
@@ -81,8 +81,8 @@ func (n *byName[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// repeated returns the first name that stands twice in one object of a valid JSON text, ""
-// if none does. encoding/json lets the last one win and ignores the case of names.
+// repeated returns the first name that appears twice in one object of a valid JSON text, or "".
+// encoding/json would take the last one and ignore the case of names.
 func repeated(in *json.Decoder) string {
 	token, _ := in.Token()
 	open, _ := token.(json.Delim)
@@ -119,8 +119,8 @@ func decodeStrictly(data []byte, into any) error {
 	return nil
 }
 
-// ReadTable reads a table of cases for a bot installed in team; with no team the table names
-// its own. The error lists all that is wrong with the file.
+// ReadTable reads a table of cases for a bot installed in team; if team is "", the table names its
+// own. The error lists everything that is wrong with the file.
 func ReadTable(path, team string) (Table, error) {
 	var t Table
 	data, err := os.ReadFile(path)
@@ -153,8 +153,7 @@ func lineOf(data []byte, err error) string {
 	return ""
 }
 
-// problems lists what Slack and SoftLayer could never say: a case about it would test
-// nothing.
+// problems lists what Slack and SoftLayer could never return: a case about it would test nothing.
 func (t Table) problems() []string {
 	var found []string
 	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }

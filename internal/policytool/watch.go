@@ -75,7 +75,7 @@ func (w *Watch) look(ctx context.Context) {
 	w.decide(ctx, text)
 }
 
-// read reads the file, unless it is a pipe: opening one waits for a writer, perhaps for ever.
+// read reads the file, unless it is a pipe: opening a pipe waits for a writer, perhaps forever.
 func (w *Watch) read() ([]byte, error) {
 	if info, err := os.Stat(w.o.Path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, errors.New("it is a pipe")
@@ -112,7 +112,7 @@ func (w *Watch) Problems() []string {
 	return slices.Clone(*w.refused.Load())
 }
 
-// LogWarnings logs what a policy allows and operators should know.
+// LogWarnings logs what operators should know about a policy.
 func LogWarnings(log *slog.Logger, policy *authz.Policy) {
 	for _, warning := range policy.Warnings() {
 		log.Warn("the policy in force has a warning", "warning", warning)

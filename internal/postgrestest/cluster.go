@@ -294,7 +294,7 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// owner is who runs a cluster: whoever runs the test, or the user postgres for root.
+// owner is who runs a cluster: the person who runs the test, or the user postgres for root.
 func owner(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {

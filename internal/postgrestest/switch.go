@@ -38,7 +38,7 @@ func NewSwitch(t testing.TB, to string) *Switch {
 // Address is its own host and port.
 func (s *Switch) Address() string { return s.listener.Addr().String() }
 
-// Lead leads whoever connects from now on to another server; "" to none.
+// Lead sends everyone who connects from now on to another server; "" to none.
 func (s *Switch) Lead(to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

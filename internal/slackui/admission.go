@@ -54,21 +54,21 @@ func (a *App) refused(policy *authz.Policy, who authz.Principal, decision authz.
 	return a.words.MayNotAsk(decision, mayApprove(policy, who))
 }
 
-// mayApprove reports whether somebody is known to be one who may approve.
+// mayApprove reports whether a person is known to be an approver.
 func mayApprove(policy *authz.Policy, who authz.Principal) bool {
 	known := who.GroupsKnown || len(policy.GroupIDs()) == 0
 	return known && policy.MayApproveAtAll(who).Effect != authz.Refused
 }
 
-// ruleServersPerDay refuses anyone who asked for the most servers of a day.
+// ruleServersPerDay refuses a person who has asked for as many servers as a day allows.
 const ruleServersPerDay = "builtin-servers-per-day"
 
 // glanceTime bounds each read of the database before a form opens. The form opens without
 // what is not read by then: a trigger lives 3 s, and the submission reads all of it again.
 const glanceTime = 500 * time.Millisecond
 
-// dayIsFull reports whether a person has asked for the most servers of a day. It returns
-// false where that cannot be read: the submission reads it again.
+// dayIsFull reports whether a person has asked for as many servers as a day allows. It returns
+// false if that cannot be read: the submission reads it again.
 func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	ctx, cancel := context.WithTimeout(ctx, glanceTime)
 	defer cancel()
@@ -79,10 +79,10 @@ func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
 	return full
 }
 
-// unseeing returns why a person sees no server; "" where they may see them. The form
-// may have opened before Slack said who they are and what groups they are in, or have
-// stood open since they left: names, addresses and costs are for those who may ask. Where
-// Slack does not answer in time they see nothing, as a submission would be refused.
+// unseeing returns why a person sees no server, or "" if they may see servers. Names, addresses and
+// costs are only for those who may ask. The form may have opened before Slack said who the person
+// is and which groups they are in, or may still be open after they left a group. If Slack does not
+// answer in time, they see nothing, as a submission would be refused.
 func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
@@ -95,8 +95,8 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	return a.refusal(policy, who, meta)
 }
 
-// foretell is how the policy would refuse a submission for the card's server, whatever
-// the person states in it; nil where that is not certain. The submission is decided again.
+// foretell returns how the policy would refuse a submission for the card's server whatever the
+// person fills in, or nil if that is not certain. The submission is decided again.
 func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Card) *authz.Decision {
 	if card == nil {
 		return nil

@@ -40,7 +40,7 @@ func placed(c receive.Command) metadata {
 	return meta
 }
 
-// commandOf is a click or a shortcut as the command that it stands for: the same checks are made.
+// commandOf returns a click or a shortcut as a command, so that the same checks are made.
 func commandOf(i receive.Interaction) receive.Command {
 	return receive.Command{
 		Team: cmp.Or(i.UserTeam, i.Team), Enterprise: i.Enterprise, User: i.User, UserName: i.UserName,

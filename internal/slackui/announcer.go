@@ -44,9 +44,9 @@ type Results interface {
 	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
 }
 
-// Announcer posts results in Slack. It implements cancellation.Announcer: each method makes
-// its call at most once and returns what is known about it. Where Slack asked to wait, it
-// makes no call and returns Undelivered with the time that is left.
+// Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its
+// call at most once and returns what is known about it. If Slack asked to wait, it makes no call
+// and returns Undelivered with the time that is left.
 type Announcer struct {
 	o AnnouncerOptions
 }
@@ -58,8 +58,8 @@ func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	return &Announcer{o: o}
 }
 
-// Post is docs.slack.dev/reference/methods/chat.postMessage; with no channel it opens
-// the direct message first.
+// Post is docs.slack.dev/reference/methods/chat.postMessage. Without a channel it first opens the
+// direct message.
 func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {
 	channel := to.Channel
 	if channel == "" {
@@ -91,7 +91,7 @@ func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind can
 	return a.delivery(r, "updating the result", a.o.Web.UpdateMessage(ctx, at.TS, post), updateFailed)
 }
 
-// Respond posts for everybody in the channel by a command's response_url.
+// Respond posts to everybody in the channel through a command's response_url.
 func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	message := a.o.Words.Result(r)
 	err := a.o.Web.Respond(ctx, responseURL, webapi.Response{
@@ -100,9 +100,9 @@ func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellat
 	return a.delivery(r, "responding to the command", err, respondFailed)
 }
 
-// Find is docs.slack.dev/reference/methods/conversations.history, or, for a message in a
-// thread, which that leaves out, conversations.replies. Without their scope, and in every
-// other case of doubt, known is false.
+// Find is docs.slack.dev/reference/methods/conversations.history or, for a message in a thread,
+// conversations.replies, since a history leaves out threads. If their scope is missing, or in any
+// other doubt, known is false.
 func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found, known bool) {
 	at, found, err := a.find(ctx, in, kind, r, since)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 	return at, false, errors.New("there are more messages than are searched")
 }
 
-// among returns the ts of this bot's message of a kind about a request; "" where a page has none.
+// among returns the ts of this bot's message of a kind about a request, or "" if a page has none.
 func (a *Announcer) among(page webapi.Page, kind cancellation.NoticeKind, r cancellation.Request) (ts string) {
 	for _, m := range page.Messages {
 		is := m.Metadata.EventType == metadataType && m.Metadata.EventPayload[metadataID] == r.ID && m.Metadata.EventPayload[metadataKind] == string(kind)
@@ -160,7 +160,7 @@ func (a *Announcer) Reach(ctx context.Context) error {
 	return err
 }
 
-// recipient is whom a direct message goes to.
+// recipient returns who gets a direct message.
 func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
 }
@@ -184,7 +184,7 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 	}
 }
 
-// PostNotice posts a message about no request, once: where its answer is lost, it is not repeated.
+// PostNotice posts a message about no request, once. If its answer is lost, it is not posted again.
 func (a *Announcer) PostNotice(ctx context.Context, channel string, m words.Message) error {
 	_, _, err := a.o.Web.PostMessage(ctx, webapi.Post{Channel: channel, Text: m.Text, Blocks: m.Blocks})
 	return err
@@ -207,7 +207,7 @@ func (a *Announcer) delivery(
 	return delivery, pause
 }
 
-// deliveryNames are what became of a delivery, as the log has it.
+// deliveryNames are the results of a delivery as they are logged.
 var deliveryNames = map[cancellation.Delivery]string{
 	cancellation.Delivered: "delivered", cancellation.Undelivered: "undelivered", cancellation.Refusing: "refused", cancellation.Lost: "lost",
 }

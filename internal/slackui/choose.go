@@ -14,14 +14,14 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// displayedView is a modal as it is known to stand, and the choice that it is to show.
+// displayedView is a modal as last seen, and the choice that it has to show.
 type displayedView struct {
 	id, hash string
 	choice   int64
 	ts       string // when Slack says that it was made; "" where it does not
 }
 
-// over is the choice of a modal that shows its answer, and takes no more of them.
+// over marks a modal that shows its answer and takes no more choices.
 const over = math.MaxInt64
 
 // choose shows the card of the server that was just chosen.
@@ -76,9 +76,8 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 	return &read, ""
 }
 
-// show puts a form in the place of what the modal shows, unless a newer choice is
-// known. Failing loses nothing: a submission without the card of its server is
-// answered with it.
+// show replaces what the modal shows with a form, unless a newer choice is known. A failure loses
+// nothing: a submission without its server's card is answered with that card.
 func (a *App) show(ctx context.Context, at displayedView, meta metadata, f words.Form) {
 	f.Refused = a.foretell(ctx, meta, f.Card)
 	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
@@ -95,9 +94,8 @@ func (a *App) show(ctx context.Context, at displayedView, meta metadata, f words
 	}
 }
 
-// replace updates a modal. When its hash has changed it tries again with the hash
-// last returned for it, and with none where that is not newer: fields whose block
-// stays keep what was typed.
+// replace updates a modal. If its hash has changed, it tries again with the hash last returned for
+// it, or with none if that hash is no newer. Fields whose block stays keep what was typed.
 func (a *App) replace(ctx context.Context, at displayedView, view words.View) error {
 	var err error
 	for range 3 {

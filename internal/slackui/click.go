@@ -9,9 +9,9 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// click answers a button in a message. What it does is on disk before it is acknowledged;
-// its answer is for the clicker only. The worker changes the message itself, as the
-// request's state changes.
+// click answers a button in a message. What the button does is on disk before the click is
+// acknowledged, and only the clicker sees the answer. The worker changes the message itself when
+// the request's state changes.
 func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
 	if press.Key == "" {
@@ -48,17 +48,17 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	return nil, a.whisper(i, words.ButtonUnknown())
 }
 
-// clickedBy is who pressed, by the payload. What they may do is read again.
+// clickedBy returns who pressed, as the payload says. What they may do is read again.
 func clickedBy(i receive.Interaction) cancellation.Person {
 	return askerOf(commandOf(i))
 }
 
-// pressOf is a press of a button of a request's message.
+// pressOf returns the press of a button of a request's message.
 func pressOf(i receive.Interaction) cancellation.Press {
 	return cancellation.Press{Request: i.Action.Value, By: clickedBy(i), Key: pressKey(i)}
 }
 
-// pressKey is a press's own; "" where Slack sent none.
+// pressKey returns the key of a press, or "" if Slack sent none.
 func pressKey(i receive.Interaction) string {
 	if i.TriggerID == "" {
 		return ""
@@ -66,8 +66,9 @@ func pressKey(i receive.Interaction) string {
 	return i.Action.ActionID + " " + i.TriggerID
 }
 
-// foundNone sends a stuck request once more, on the word of who pressed: that of the state
-// which the message showed, since they cannot have looked for a ticket that was sent later.
+// foundNone sends a stuck request once more, on the word of the person who pressed. It counts only
+// for the stuck state that the message showed: they cannot have looked for a ticket that was sent
+// later.
 func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Message {
 	id, since, ok := words.StuckOf(press.Request)
 	if !ok {
@@ -103,8 +104,8 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	return words.Message{}
 }
 
-// opener is who pressed. A form that only asks opens while memberships are not known yet;
-// details show addresses and costs, and are for nobody whose groups could not be read.
+// opener returns who pressed. A form that only asks may open before their groups are known. Details
+// show addresses and costs, so they need the groups.
 func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.Person, action string) (who authz.Principal, known bool) {
 	if action != words.DetailsAction {
 		return a.directory.Cached(ctx, by, policy.GroupIDs())
@@ -116,9 +117,9 @@ func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.
 	return who, err == nil
 }
 
-// mayOpen decides whether a form may open: approvers' forms for anyone who could approve
-// something, a decline for those who approved the request too, and a server's addresses and
-// cost for anyone who could ask as well.
+// mayOpen decides whether a form may open: an approver's form for anyone who could approve
+// something, a decline also for those who approved the request, and a server's addresses and cost
+// also for anyone who could ask.
 func (a *App) mayOpen(policy *authz.Policy, who authz.Principal, i receive.Interaction, r cancellation.Request) authz.Decision {
 	d := policy.MayApproveAtAll(who)
 	if i.Action.ActionID == words.DeclineAction && r.ApprovedBy(cancellation.Person{Team: who.Team, ID: who.User}) {

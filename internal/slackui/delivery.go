@@ -10,8 +10,8 @@ import (
 	"cancel-server/internal/slackui/webapi"
 )
 
-// postFailed classes a failed call that makes something: what may have been made and
-// is not known is Lost.
+// postFailed classes a failed call that makes something. If something may have been made, it is
+// Lost.
 func postFailed(err error) (cancellation.Delivery, time.Duration) {
 	pause, limited := webapi.RetryAfter(err)
 	refused, isRefusal := errors.AsType[*webapi.Error](err)
@@ -38,8 +38,8 @@ func openFailed(err error) (cancellation.Delivery, time.Duration) {
 	return cancellation.Undelivered, pause
 }
 
-// updateFailed classes a failed chat.update, which may be made again. A refused token
-// takes no message away: the same one is edited when the token works again.
+// updateFailed classes a failed chat.update, which may be repeated. A refused token removes no
+// message: the same message is edited once the token works again.
 func updateFailed(err error) (cancellation.Delivery, time.Duration) {
 	gone := []string{"message_not_found", "cant_update_message", "edit_window_closed"}
 	if refused, ok := errors.AsType[*webapi.Error](err); ok && (slices.Contains(gone, refused.Code) || refused.RefusesPlace()) {
@@ -49,8 +49,8 @@ func updateFailed(err error) (cancellation.Delivery, time.Duration) {
 	return cancellation.Undelivered, pause
 }
 
-// respondFailed classes a failed response_url, which has no words of its own: what it
-// refuses it refuses for good, such as a sixth use or one after 30 min.
+// respondFailed classes a failed response_url. Slack refuses one for good, such as at a sixth use
+// or after 30 min, so there is nothing to try again.
 func respondFailed(err error) (cancellation.Delivery, time.Duration) {
 	status, isStatus := webapi.StatusOf(err)
 	refused, isRefusal := errors.AsType[*webapi.Error](err)

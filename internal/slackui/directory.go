@@ -36,9 +36,9 @@ type DirectoryOptions struct {
 	Now            func() time.Time // nil for the time of this host
 }
 
-// Directory reads people by users.info and the members of a policy's groups by
-// usergroups.list. It implements cancellation.Directory: what cannot be read as fresh
-// as asked for is an error, never an older answer. Without any groups none is read.
+// Directory reads people by users.info, and the members of the policy's groups by usergroups.list.
+// It implements cancellation.Directory: what cannot be read as fresh as requested is an error,
+// never an older answer.
 type Directory struct {
 	web   *webapi.Client
 	o     DirectoryOptions
@@ -136,8 +136,8 @@ func (d *Directory) Members(ctx context.Context, groups []string, maxAge time.Du
 	return all, nil
 }
 
-// Unlisted reads which of the policy's groups Slack does not list, or not with their
-// members, as Members reads: nobody knows who is in them, so that anybody may be.
+// Unlisted reads, as Members does, which of these groups Slack does not list, or lists without their
+// members. Nobody knows who is in them, so anybody may be.
 func (d *Directory) Unlisted(ctx context.Context, groups []string, maxAge time.Duration) ([]string, error) {
 	read, err := d.members(ctx, groups, d.o.Now(), min(maxAge, peopleAge))
 	return read.unlisted, err
@@ -212,8 +212,9 @@ func (d *Directory) membersAtHand(groups []string, now time.Time) (members membe
 	return memberships{}, false
 }
 
-// added returns who with their groups. Slack lists a person by their id in this workspace or by
-// their id in the whole organisation.
+// added returns who with their groups, and with the groups that were read: another policy may be in
+// force by the time of the decision. Slack lists a person by their id in this workspace or by their
+// id in the whole organisation.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
 	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
 	if here != who.User {
@@ -291,8 +292,8 @@ func (d *Directory) principal(id string, p profile) authz.Principal {
 	}
 }
 
-// atHome reports whether a person belongs to the organisation of the app, or, where
-// there is none, to its workspace.
+// atHome reports whether a person belongs to the app's organisation or, if there is none, to its
+// workspace.
 func (d *Directory) atHome(p profile) bool {
 	if d.o.HomeEnterprise != "" {
 		return p.enterprise == d.o.HomeEnterprise

@@ -20,7 +20,7 @@ type Virtual interface {
 
 // Neighbors knows the names of servers.
 type Neighbors interface {
-	// Nearest finds servers whose names are close to one that nobody has, the closest first.
+	// Nearest finds servers whose names are close to one that no server has, the closest first.
 	Nearest(name string, limit int) []cancellation.Server
 }
 
@@ -92,8 +92,8 @@ func exact(found []cancellation.Server, query string) (called []cancellation.Ser
 	return byHost, true
 }
 
-// unknown is the note that no server has a name, and which names are close. Whether it means a virtual
-// one is asked only now, when no bare-metal server is called so.
+// unknown returns the note that no server has a name, and which names are close. It asks for
+// virtual servers only now that no bare-metal server has the name.
 func (a *App) unknown(ctx context.Context, query string, found []cancellation.Server) (note string) {
 	saying := words.NoServerCalled
 	if len(found) >= maxNamed { // there may be one that was not looked at
@@ -108,7 +108,7 @@ func (a *App) unknown(ctx context.Context, query string, found []cancellation.Se
 	return saying(query, found)
 }
 
-// isVirtual is false too where nobody can tell: no server is called so either way.
+// isVirtual returns false also if it cannot be read: either way no bare-metal server has the name.
 func (a *App) isVirtual(ctx context.Context, query string) bool {
 	if a.virtual == nil {
 		return false

@@ -24,9 +24,9 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 	return order, false
 }
 
-// freeze carries out an order about filing for anyone who could approve on some server: freeze
-// at once, since it must not wait; unfreeze asks first, since Slack may deliver it late. The
-// order is on disk before it is answered.
+// freeze carries out an order about filing for anyone who could approve on some server. A freeze
+// takes effect at once. An unfreeze asks first, since Slack may deliver it late. The order is on
+// disk before it is answered.
 func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
 	by := askerOf(c)
 	order.Key = "command " + c.TriggerID
@@ -59,8 +59,8 @@ func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After
 	return a.whisper(i, words.FilingGoesOn())
 }
 
-// orderProblem is why an order about filing changed nothing; it is empty where the order was
-// carried out. Errors are logged too, except a missing reason.
+// orderProblem returns why an order about filing changed nothing; it is empty if the order was
+// carried out. It logs errors, except a missing reason.
 func (a *App) orderProblem(click cancellation.FreezeClick, err error, order cancellation.Freeze) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrWhyMissing):
@@ -76,8 +76,8 @@ func (a *App) orderProblem(click cancellation.FreezeClick, err error, order canc
 	return a.words.OrderFailed(click, err, order, users, groups)
 }
 
-// frozen is the order about filing that is in force; none where it cannot be read. It is for
-// display: nothing is decided by it.
+// frozen returns the order about filing that is in force, or none if it cannot be read. It is only
+// displayed: nothing is decided by it.
 func (a *App) frozen(ctx context.Context) cancellation.Freeze {
 	ctx, cancel := context.WithTimeout(ctx, glanceTime)
 	defer cancel()

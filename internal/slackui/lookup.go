@@ -10,14 +10,14 @@ import (
 // errTooSoon: Slack may not be asked again yet, and there is no answer that is new enough.
 var errTooSoon = errors.New("asked a moment ago")
 
-// Why a look-up is not begun.
+// Why a look-up does not start.
 var (
 	errClosed  = errors.New("the directory is closed")
 	errTooMany = errors.New("too many look-ups are under way")
 )
 
-// lookup is one thing that is read from Slack again and again. Those who want it at
-// the same time share one call; an answer is as old as the beginning of its call.
+// lookup reads one thing from Slack again and again. Callers at the same time share one call; an
+// answer is as old as the start of its call.
 type lookup[T any] struct {
 	read  func(ctx context.Context) (T, error)
 	pause time.Duration // least time between the beginnings of two calls
@@ -35,8 +35,8 @@ type reading[T any] struct {
 	err   error
 }
 
-// age is how long ago the call was begun: the longer of the monotonic and the wall-clock
-// difference, because the first stands still while a machine is suspended
+// age is how long ago the call started: the longer of the monotonic and the wall-clock difference,
+// because the monotonic clock stops while a machine is suspended
 // (https://pkg.go.dev/time#hdr-Monotonic_Clocks).
 func (r *reading[T]) age(now time.Time) time.Duration {
 	return max(now.Sub(r.begun), now.Round(0).Sub(r.begun.Round(0)))
@@ -61,8 +61,8 @@ func (l *lookup[T]) fresh(now time.Time, maxAge time.Duration) (value T, ok bool
 	return l.fetched.value, true
 }
 
-// begin joins a call that is no older than maxAge, or starts one in the owner's care.
-// An answer that is fresh enough is preferred to a call that failed after it.
+// begin joins a call that is no older than maxAge, or starts one that the owner owns. An answer
+// that is fresh enough wins over a later call that failed.
 func (l *lookup[T]) begin(o *owner, now time.Time, maxAge time.Duration) (*reading[T], error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *lookup[T]) call(ctx context.Context, call *reading[T]) {
 	close(call.done)
 }
 
-// wait waits for a call's answer at most until ctx is over; the call itself goes on.
+// wait waits for a call's answer until ctx ends; the call itself continues.
 func (r *reading[T]) wait(ctx context.Context) (value T, err error) {
 	select {
 	case <-r.done:

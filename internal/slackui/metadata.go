@@ -29,8 +29,8 @@ const (
 // installation, for this person, in the form that this build reads.
 var errNotOurs = errors.New("the form was not made by this bot for this person, or by another version of it")
 
-// CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for a
-// day at least. The digest is the name and the proof of what it keeps.
+// CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for at least a
+// day. The digest is both the name and the proof of a snapshot.
 type CardStore interface {
 	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
 	KeepCard(ctx context.Context, digest string, data []byte) error
@@ -121,8 +121,8 @@ func (s sealer) mac(body string) []byte {
 	return h.Sum(nil)[:macSize]
 }
 
-// open reads what seal wrote, for the same Slack user. errNotOurs is all that
-// anybody learns about what is wrong with it.
+// open reads what seal wrote, for the same Slack user. Whatever is wrong with it, callers learn
+// only errNotOurs.
 func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error) {
 	data, err := s.verified(sealed)
 	if err != nil {

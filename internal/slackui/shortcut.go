@@ -21,8 +21,8 @@ const (
 	MessageShortcut = "cancel-server-message"
 )
 
-// shortcut opens the form, as the command does. A global one has no channel: its result
-// goes to whoever used it. One in a message's menu answers in that message's thread, and
+// shortcut opens the form, as the command does. A global shortcut has no channel, so its result
+// goes to the person who used it. One in a message's menu answers in that message's thread, and
 // shows the server that the message names.
 func (a *App) shortcut(i receive.Interaction) receive.After {
 	known := map[receive.InteractionKind]string{receive.Shortcut: GlobalShortcut, receive.MessageAction: MessageShortcut}
@@ -112,10 +112,10 @@ var (
 	hostName = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])$`)
 )
 
-// candidates are what may be the name or the address of a server in a message: full names
-// and IPv4 addresses, then words that look like host names because a letter stands beside
-// a digit or a dash; each kind in the message's order, and not more than are looked up. more
-// reports that there may be others.
+// candidates returns what may be the name or the address of a server in a message: full names and
+// IPv4 addresses, then words that look like host names because a letter is next to a digit or a
+// dash; each kind in the message's order, and no more than are looked up. more reports that there
+// may be others.
 func candidates(said string) (names []string, more bool) {
 	var sure, maybe []string
 	seen := map[string]bool{}
@@ -143,8 +143,8 @@ func candidates(said string) (names []string, more bool) {
 	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= receive.MaxMessageText
 }
 
-// goesOn reports whether a word was cut short, or stands for several, such as db-04… and
-// db-04[1-3]: the server that is called as its beginning is not meant.
+// goesOn reports whether a word was cut short, or means several servers, such as db-04… and
+// db-04[1-3]: it does not mean the server whose name is its beginning.
 func goesOn(rest string, signs ...string) bool {
 	return slices.ContainsFunc(signs, func(sign string) bool { return strings.HasPrefix(rest, sign) })
 }

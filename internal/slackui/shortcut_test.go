@@ -52,7 +52,7 @@ func TestNamesAreFoundInAnAlert(t *testing.T) {
 		assert.Equal(t, len(said) > 100, more, said)
 	}
 	got, _ := candidates("b-1 a.example.com 10.0.0.1")
-	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, got, "what surely is a name comes first")
+	assert.Equal(t, []string{"a.example.com", "10.0.0.1", "b-1"}, got, "what is certainly a name comes first")
 	_, more := candidates(strings.Repeat(" ", receive.MaxMessageText))
 	assert.True(t, more, "the rest of it was not read")
 }

@@ -49,7 +49,7 @@ type stage struct {
 	wakes int
 }
 
-// newStage opens a stage on which members of the request group may cancel alone,
+// newStage opens a stage on which members of the request group may cancel without approval,
 // but no server with the tag "protected".
 func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	t.Helper()

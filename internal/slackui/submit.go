@@ -10,8 +10,8 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// submit answers a submission. Only one whose card is the chosen server's, and
-// young enough, goes to the desk: it is decided on what the person saw.
+// submit answers a submission. Only a submission with the chosen server's card, no older than
+// allowed, goes to the desk: it is decided on what the person saw.
 func (a *App) submit(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View == nil {
 		return receive.PushView(words.BrokenForm(a.words.Command))
@@ -139,8 +139,8 @@ func (a *App) replyTo(ctx context.Context, answer cancellation.Answer, s cancell
 	return receive.PushView(words.NotKnown(answer.Request.Ref))
 }
 
-// undecided answers a submission that the desk could not decide. One that an
-// earlier delivery recorded gets that answer: it must not hear that nothing was.
+// undecided answers a submission that the desk could not decide. If an earlier delivery recorded
+// it, it gets that delivery's answer: it must not say that nothing was recorded.
 func (a *App) undecided(ctx context.Context, s cancellation.Submission, err error) receive.Reply {
 	before, looked := a.desk.Recorded(ctx, s)
 	if looked == nil {

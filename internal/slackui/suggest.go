@@ -24,8 +24,8 @@ const (
 	searchTime = 2 * time.Second
 )
 
-// suggest answers the typeahead. What cannot be answered in time offers nothing:
-// the person types on, and Slack asks again.
+// suggest answers the typeahead. If it cannot answer in time, it offers nothing: the person types
+// on, and Slack asks again.
 func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View == nil || i.Action.BlockID != words.ServerBlock {
 		return receive.SelectOptions(nil)

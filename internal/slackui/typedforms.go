@@ -11,8 +11,8 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// submitClickForm takes what was typed into a form that a button opened. Who may not do it, or
-// is too late, reads that in the form's place.
+// submitClickForm takes what was typed into a form that a button opened. A person who may not do
+// it, or is too late, reads so in the form's place.
 func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receive.Reply {
 	request, found, refused := typedIn(i.View)
 	if refused != nil {

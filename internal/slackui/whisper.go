@@ -13,8 +13,8 @@ import (
 // whisperTime is how long a message to one person may take.
 const whisperTime = 10 * time.Second
 
-// whisper posts a message that only the person sees who clicked or used a shortcut: an
-// acknowledgement of those shows nothing. It is nil where there is nothing to post.
+// whisper posts a message that only the person who clicked or used a shortcut sees, since an
+// acknowledgement of those shows nothing. It returns nil if there is nothing to post.
 // docs.slack.dev/interactivity/handling-user-interaction
 func (a *App) whisper(i receive.Interaction, m words.Message) receive.After {
 	if m.Empty() {
@@ -35,7 +35,7 @@ func (a *App) tell(ctx context.Context, responseURL, user string, m words.Messag
 	}
 }
 
-// postTo posts by response_url, or by direct message where there is none or it refuses.
+// postTo posts by response_url, or by direct message if there is none or Slack refuses it.
 func (a *App) postTo(ctx context.Context, responseURL, user string, m words.Message) error {
 	var refused error
 	if responseURL != "" {

@@ -26,16 +26,16 @@ func readRefused(err error) bool {
 	return ok && (errors.Is(failed, ErrPermission) || failed.Code == codeDenied)
 }
 
-// duplicate is the whole sentence: a number anywhere else is no ticket.
+// duplicate is the whole sentence, because a number anywhere else is not a ticket.
 var duplicate = regexp.MustCompile(
 	`^A cancellation ticket already exists for this server\. Please refer to ticket ([1-9][0-9]{0,18})\.$`)
 
 // rateLimit as in https://github.com/softlayer/softlayer-python/issues/884.
 var rateLimit = regexp.MustCompile(`^Rate limit of \d+ requests for every \d+ second\(s\) exceeded\.$`)
 
-// classify says what is wrong with an answer; nil if it is JSON with status 2xx,
-// neither an error nor null. The body decides before the status (docs/design.md 4.1): SoftLayer answers
-// errors with 500 and 200 alike.
+// classify says what is wrong with an answer; nil if it is JSON with status 2xx that is neither an
+// error nor null. The body decides before the status (docs/design.md 4.1), because SoftLayer
+// answers errors with 500 and 200 alike.
 func classify(status int, header http.Header, body []byte) *Error {
 	if !json.Valid(body) {
 		return byStatus(status, header, whatItIs(body))
@@ -64,7 +64,7 @@ func whatItIs(body []byte) string {
 	return "an answer that is not JSON"
 }
 
-// byStatus judges an answer whose body says nothing.
+// byStatus judges by the status, for an answer whose body says nothing.
 func byStatus(status int, header http.Header, why string) *Error {
 	failed := unusable(status, why)
 	switch status {
@@ -99,7 +99,7 @@ func exception(status int, header http.Header, members map[string]json.RawMessag
 	return failed
 }
 
-// meaningOf knows the errors whose words or class are definite; nil for any other.
+// meaningOf knows the errors whose text or class is definite; nil for any other.
 func meaningOf(words, code string, header http.Header) error {
 	switch words {
 	case textAttachmentMissing:
@@ -129,7 +129,7 @@ func meaningOf(words, code string, header http.Header) error {
 	return nil
 }
 
-// maxRetry bounds what a Retry-After header can make us wait.
+// maxRetry bounds how long a Retry-After header can make us wait.
 const maxRetry = 10 * 60 // seconds
 
 func retryAfter(header http.Header) time.Duration {

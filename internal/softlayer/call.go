@@ -97,7 +97,7 @@ func orderBy(direction string) tree {
 	return tree{"operation": "orderBy", "options": []tree{{"name": "sort", "value": []string{direction}}}}
 }
 
-// get makes a call that reads, and decodes its answer into what is known already.
+// get makes a call that reads, and decodes the answer over what is already known.
 // cancellation.ErrReadRefused: the key lacks a right to it.
 func (c *Client) get(ctx context.Context, k call, into any) error {
 	body, err := c.do(ctx, k)

@@ -44,7 +44,7 @@ func (c *Client) CreateCancelServerTicket(ctx context.Context, id int64, reason,
 	return made, nil
 }
 
-// missingParameter answers as SoftLayer would, without asking it.
+// missingParameter answers as SoftLayer would, without calling it.
 func missingParameter(id int64, reason, content string) *Error {
 	switch {
 	case id <= 0:
@@ -57,8 +57,8 @@ func missingParameter(id int64, reason, content string) *Error {
 	return nil
 }
 
-// madeTicket reads the new ticket. Only an object whose id is a positive integer is
-// one: the id is all that can be counted on.
+// madeTicket reads the new ticket. Only an object whose id is a positive integer is a ticket,
+// because nothing but the id is certain.
 func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -75,8 +75,9 @@ func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
 	return cancellation.TicketID{ID: id, Number: printable(string(number))}, true
 }
 
-// RequestCancellation makes the one call of [Client.CreateCancelServerTicket] and says what is
-// known after it. What is not surely a ticket, a no, or nothing, is AnswerLost.
+// RequestCancellation makes the one call of [Client.CreateCancelServerTicket] and returns what is
+// known afterwards. Anything that is not certainly a ticket, a refusal or nothing sent is
+// AnswerLost.
 func (c *Client) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
 	made, err := c.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
 	if err == nil {

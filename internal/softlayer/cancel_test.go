@@ -94,7 +94,7 @@ func replies() map[string]reply {
 		"an id beyond 64 bits is lost":                   lost(200, `{"id":99999999999999999999}`),
 		"an id by another name is lost":                  lost(200, `{"ID":153572280}`),
 		"an id of null is lost":                          lost(200, `{"id":null}`),
-		"a ticket with an error beside it is lost":       lost(200, `{"id":153572280,"error":"Internal Error"}`),
+		"a ticket with an error next to it is lost":      lost(200, `{"id":153572280,"error":"Internal Error"}`),
 		"a ticket with an error of null is lost":         lost(200, `{"id":153572280,"error":null}`),
 		"a ticket with a definite text is lost":          lost(500, `{"id":153572280,"error":"`+noReason+`"}`),
 		"a ticket with status 500 is lost":               lost(500, `{"id":153572280}`),

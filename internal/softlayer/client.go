@@ -22,13 +22,13 @@ const DefaultEndpoint = "https://api.softlayer.com/rest/v3.1"
 // its turn. Filing does not wait, because the reads it depends on would go stale; later reads wait
 // longer instead.
 type RateLimiter interface {
-	// Wait returns when one call may go. It makes no call wait longer than ctx lets it.
+	// Wait returns when one call may start, or when ctx ends.
 	Wait(ctx context.Context) error
-	// Spend counts one call that went without waiting. It does not wait.
+	// Spend counts one call that did not wait. It never waits itself.
 	Spend()
 }
 
-// Options say which account to speak to, and how.
+// Options say which account to call, and how.
 type Options struct {
 	// Endpoint is the REST base: https, or http to loopback. DefaultEndpoint if empty.
 	Endpoint string
@@ -48,8 +48,8 @@ func (o Options) String() string { return o.Username + " at " + o.Endpoint }
 // GoString leaves the key out.
 func (o Options) GoString() string { return "softlayer.Options{" + o.String() + "}" }
 
-// Client speaks to one SoftLayer account. It is safe for concurrent use. It keeps
-// the credentials in functions, which print as addresses.
+// Client calls one SoftLayer account. It is safe for concurrent use. It keeps the credentials in
+// functions, which print as addresses.
 type Client struct {
 	base      string
 	timeout   time.Duration
@@ -66,8 +66,7 @@ var (
 	_ cancellation.TicketWriter = (*Client)(nil)
 )
 
-// New makes a client. It makes no call; an error names the option that is wrong and
-// never its value.
+// New makes a client. It makes no call. Its errors name the option that is wrong, never its value.
 func New(o Options) (*Client, error) {
 	o = o.withDefaults()
 	if err := checkEndpoint(o.Endpoint); err != nil {
@@ -91,20 +90,20 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// WithRateLimiter is the same client, with its calls kept at a rate.
+// WithRateLimiter returns the same client with a rate limiter for its calls.
 func (c *Client) WithRateLimiter(t RateLimiter) *Client {
 	kept := *c
 	kept.turns = t
 	return &kept
 }
 
-// atWill keeps no rate.
+// atWill limits nothing.
 type atWill struct{}
 
 func (atWill) Wait(context.Context) error { return nil }
 func (atWill) Spend()                     {}
 
-// Close drops idle connections. Calls under way go on.
+// Close closes idle connections. Calls under way continue.
 func (c *Client) Close() { c.reads.CloseIdleConnections() }
 
 func (o Options) withDefaults() Options {
@@ -178,7 +177,7 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 	return body, nil
 }
 
-// turn waits until one more call keeps the rate.
+// turn waits until the rate allows one more call.
 func (c *Client) turn(ctx context.Context, k call) error {
 	if k.filing {
 		c.turns.Spend()
@@ -196,11 +195,11 @@ func (c *Client) patience(k call) time.Duration {
 	return c.timeout
 }
 
-// maxFiling is beyond any deadline that filing is given; it stands for one that is missing.
+// maxFiling is longer than any deadline that filing is given; it is used if there is none.
 const maxFiling = 10 * time.Minute
 
-// named completes an error with the call, and keeps foreign text short and free of
-// control characters and of the credentials.
+// named adds the call to an error, keeps foreign text short, and removes control characters and the
+// credentials from it.
 func (c *Client) named(failed *Error, k call) *Error {
 	failed.Method = k.name()
 	failed.Code = printable(c.conceal(failed.Code))

@@ -6,11 +6,11 @@
 // with status 500 and some with 200 (https://sldn.softlayer.com/article/exception-handling-softlayer-api/),
 // so an answer is judged by its body first and by its status second, in answer.go.
 //
-// The one call that cannot be undone is [Client.CreateCancelServerTicket]. It goes
-// out once, on a connection of its own, and its error says which of three things
-// is so: SoftLayer's definite no, surely nothing was sent ([ErrNotSent]), or nobody
-// knows ([ErrAnswerLost]). [Client.RequestCancellation] puts the same into the domain's words.
+// The one call that cannot be undone is [Client.CreateCancelServerTicket]. It goes out once, on a
+// connection of its own, and its error says which of three things is so: SoftLayer refused for
+// certain, nothing was sent for certain ([ErrNotSent]), or nobody knows ([ErrAnswerLost]).
+// [Client.RequestCancellation] returns the same in the domain's words.
 //
-// Nobody has published a recorded answer of that method; what is read here follows
-// the vendor's page and the answers of its neighbours.
+// Nobody has published a recorded answer of that method. What is read here follows the vendor's
+// page and the answers of similar methods.
 package softlayer

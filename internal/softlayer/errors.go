@@ -26,17 +26,17 @@ const (
 	textPermission        = "You do not have permission to this service."
 )
 
-// What else an answer, or its absence, can mean.
+// What else an answer, or a missing answer, can mean.
 var (
 	// ErrNotFound says that the object is absent, or that the key may not see it
 	// (https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/).
 	ErrNotFound = errors.New("not found, or not visible to this key")
 	// ErrUnauthorized says that SoftLayer does not take the credentials.
 	ErrUnauthorized = errors.New("the credentials were refused")
-	// ErrNotSent says that not a byte of the request has left.
+	// ErrNotSent says that not one byte of the request has left.
 	ErrNotSent = errors.New("nothing was sent")
-	// ErrAnswerLost says that the request went out, or may have, and that no answer
-	// came that says for sure what became of it.
+	// ErrAnswerLost says that the request went out, or may have, and that no answer says for
+	// certain what became of it.
 	ErrAnswerLost = errors.New("no usable answer")
 )
 
@@ -54,7 +54,7 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("cancellation ticket %d exists already", e.Ticket)
 }
 
-// RateLimitedError says that SoftLayer worked nothing because of too many calls.
+// RateLimitedError says that SoftLayer did nothing because of too many calls.
 type RateLimitedError struct {
 	Retry time.Duration // as its Retry-After says; 0 if it said nothing
 }
@@ -62,9 +62,8 @@ type RateLimitedError struct {
 // Error says that there were too many calls, and not how long to wait.
 func (e *RateLimitedError) Error() string { return "too many calls" }
 
-// Error is a call that failed. What it means is found by errors.Is and errors.As
-// with the errors of this package, and with context.DeadlineExceeded and
-// context.Canceled where the call's time was over.
+// Error is a failed call. Use errors.Is and errors.As to find what it means: one of this package's
+// errors, or context.DeadlineExceeded or context.Canceled if the call's time was over.
 type Error struct {
 	Method string // SoftLayer_Ticket/getObject
 	Status int    // HTTP status, 200 for any 2xx of the wrong shape; 0 where there was no answer
@@ -87,7 +86,7 @@ func (e *Error) Error() string {
 // Unwrap gives what the failure means.
 func (e *Error) Unwrap() []error { return e.causes }
 
-// unusable is an answer that says nothing for sure.
+// unusable is an answer that says nothing for certain.
 func unusable(status int, why string) *Error {
 	return &Error{Status: status, Text: why, causes: []error{ErrAnswerLost}}
 }

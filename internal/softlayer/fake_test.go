@@ -75,7 +75,7 @@ func (f fake) steer(t *testing.T, path, body string) {
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 }
 
-// ticketsInTheBooks counts the tickets that are attached to a server, whoever may see them.
+// ticketsInTheBooks counts the tickets that are attached to a server, no matter who may see them.
 func (f fake) ticketsInTheBooks(t *testing.T, server int64) int {
 	t.Helper()
 	w := httptest.NewRecorder()

@@ -9,8 +9,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// The masks name every property that is read and no more: whole relations are how
-// "Internal Error" starts, and operatingSystem has the passwords beneath it.
+// The masks name every property that is read and no more: whole relations can cause "Internal
+// Error", and operatingSystem contains passwords.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Hardware_Server/
 const (
 	// coreMask is what identifies a server and what blocks its cancellation.
@@ -38,11 +38,10 @@ const (
 		"primaryIpAddress,primaryBackendIpAddress,datacenter[name]]"
 )
 
-// Server reads one server by id. Where SoftLayer cannot answer the whole mask at
-// once, it is asked in two parts: what identifies and blocks the server, then the
-// rest. If the rest is too much for it as well, tags, the last transaction, associated
-// items and all-in fees are unknown (TagsKnown false, Unread, fees ""), and a policy
-// refuses such a server.
+// Server reads one server by id. If SoftLayer cannot answer the whole mask at once, two calls ask
+// for it: what identifies and blocks the server, then the rest. If the rest fails as well, tags,
+// the last transaction, associated items and all-in fees are unknown (TagsKnown false, Unread, fees
+// ""), and a policy refuses such a server.
 //
 // cancellation.ErrServerNotFound: there is none, or the key may not see it.
 //
@@ -76,8 +75,8 @@ func (c *Client) readInParts(ctx context.Context, id int64, into *hardware) erro
 	return nil
 }
 
-// read reads one server into what is known of it, and makes sure that it is the one
-// asked for.
+// read reads one server into what is already known of it, and makes sure that it is the right
+// server.
 func (c *Client) read(ctx context.Context, id int64, mask string, into *hardware) error {
 	into.ID = 0
 	err := c.get(ctx, call{
@@ -108,7 +107,7 @@ func (c *Client) OpenCancellationTicket(ctx context.Context, server int64) (*can
 	return found.openTicket(), nil
 }
 
-// maxNamesakes is how many are looked at: from the second on the number says nothing new.
+// maxNamesakes is how many are counted: any number above one means the same.
 const maxNamesakes = 10
 
 // Namesakes counts the servers with this host name that the key may see, up to 10.

@@ -9,8 +9,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// hardware is a SoftLayer_Hardware_Server as the masks ask for it. What is nil was not
-// in the answer, or null.
+// hardware is a SoftLayer_Hardware_Server as the masks ask for it. A nil field was missing from the
+// answer, or null.
 type hardware struct {
 	ID               int64                   `json:"id"`
 	GlobalIdentifier text                    `json:"globalIdentifier"`
@@ -118,7 +118,7 @@ type associatedItem struct {
 	Fee         money `json:"recurringFee"`
 }
 
-// server puts an answer into the domain's words.
+// server returns an answer as the domain's server.
 func (h hardware) server() cancellation.Server {
 	tags, known := h.tags()
 	last, lastAt := h.last()
@@ -155,8 +155,8 @@ func (h hardware) tags() ([]string, bool) {
 	return slices.Compact(tags), true
 }
 
-// unread lists what a policy may ask for and the answer says nothing of. A flag that
-// is null says nothing; a last transaction that is null says that there never was one.
+// unread lists the facts that a policy may ask for and that the answer does not hold. A null flag
+// says nothing; a null last transaction says that there never was one.
 func (h hardware) unread() []string {
 	return missing([]fact{
 		{cancellation.FactDomain, h.Domain != nil},
@@ -167,7 +167,7 @@ func (h hardware) unread() []string {
 	})
 }
 
-// fact is one that a server has, and whether the answer says something of it.
+// fact is a fact about a server, and whether the answer holds it.
 type fact struct {
 	name string
 	read bool
@@ -183,8 +183,8 @@ func missing(facts []fact) []string {
 	return names
 }
 
-// hidden lists what else a card shows and the answer left out. A system that is null
-// says that there is none.
+// hidden lists the other facts that a card shows and that the answer left out. A null operating
+// system says that there is none.
 func (h hardware) hidden() []string {
 	facts := []fact{
 		{cancellation.FactDatacenter, h.Datacenter.Name != ""},
@@ -265,7 +265,7 @@ func (h hardware) openTicket() *cancellation.TicketID {
 	return &ticket
 }
 
-// billingID is 0 without a billing item.
+// billingID returns 0 without a billing item.
 func (h hardware) billingID() int64 {
 	if h.Billing == nil {
 		return 0
@@ -273,7 +273,7 @@ func (h hardware) billingID() int64 {
 	return h.Billing.ID
 }
 
-// name is never "" for a transaction that runs: it is what blocks.
+// name returns a running transaction's name, never "", because the transaction blocks.
 func (t *transaction) name() string {
 	if t == nil {
 		return ""
@@ -319,8 +319,8 @@ func (a *agreement) end() string {
 	return string(a.End)
 }
 
-// allInHourly adds the children's hourly fees. Without the list of children, or the
-// fee of one of them, it is unknown.
+// allInHourly adds the children's hourly fees. The sum is unknown without the list of children or
+// the fee of one of them.
 func (b *billingItem) allInHourly() string {
 	if b.Children == nil {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// maxSearch bounds the rows of one search: Slack takes 100 options.
+// maxSearch bounds the rows of one search, because Slack takes 100 options.
 const maxSearch = 100
 
 // Search finds servers for a typeahead, with no more than id, names, addresses and
@@ -23,9 +23,9 @@ const maxSearch = 100
 // id too. Capitals do not matter. The exact match comes first, then what starts with
 // the text, then the rest, each by name.
 //
-// Text of fewer than two characters (an id's digits may be fewer), and text with a
-// character that no host name has, finds nothing and asks nothing. An error may
-// come with servers: one of the calls failed, and these are what the others found.
+// Text of fewer than two characters (an id's digits may be fewer), and text with a character that
+// no host name has, finds nothing and makes no call. An error may come with servers: one of the
+// calls failed, and these are what the others found.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getHardware/
 func (c *Client) Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error) {
@@ -40,9 +40,8 @@ func (c *Client) Search(ctx context.Context, query string, limit int) ([]cancell
 	return s.best(rows), err
 }
 
-// searchable keeps out of a filter what could be an operator: SoftLayer reads one at
-// the beginning of a value, and a star anywhere.
-// https://sldn.softlayer.com/article/object-filters/
+// searchable keeps out of a filter anything that could be an operator: SoftLayer reads one at the
+// beginning of a value, and a star anywhere. https://sldn.softlayer.com/article/object-filters/
 func searchable(text string) bool {
 	return text != "" && strings.IndexFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
@@ -52,7 +51,8 @@ func searchable(text string) bool {
 // question is one call of a search.
 type question func(context.Context) ([]hardware, error)
 
-// gather asks all at once and waits for all. One error stands for several.
+// gather makes all calls at once and waits for all of them. It returns one error for any number of
+// them.
 func (c *Client) gather(ctx context.Context, questions []question) ([]hardware, error) {
 	rows := make([][]hardware, len(questions))
 	errs := make([]error, len(questions))
@@ -76,9 +76,9 @@ func (s search) isAddress() bool {
 	return strings.Trim(s.text, "0123456789.") == "" && strings.Contains(s.text, ".")
 }
 
-// questions are the calls to make. SoftLayer joins the conditions of one filter by
-// "and", so each property needs its own; and it cuts each list in an order of its
-// own, so the exact match has a question that nothing else can crowd out.
+// questions are the calls to make. SoftLayer joins the conditions of one filter by "and", so each
+// property needs a call of its own. It also cuts each list in its own order, so the exact match has
+// a call in which nothing else can crowd it out.
 func (s search) questions(c *Client) []question {
 	ask := func(property, operation string) question {
 		return func(ctx context.Context) ([]hardware, error) { return c.list(ctx, property, operation, s.limit) }
@@ -122,8 +122,8 @@ func (s search) byID(c *Client) question {
 	}
 }
 
-// best are the rows that match the text, each server once, the nearest first. A row
-// that does not match came because SoftLayer ignored the filter.
+// best returns the rows that match the text, each server once, the nearest first. A row that does
+// not match came because SoftLayer ignored the filter.
 func (s search) best(rows []hardware) []cancellation.Server {
 	slices.SortFunc(rows, func(x, y hardware) int {
 		return cmp.Or(cmp.Compare(s.distance(x), s.distance(y)), cmp.Compare(x.FQDN, y.FQDN), cmp.Compare(x.ID, y.ID))
@@ -137,7 +137,7 @@ func (s search) best(rows []hardware) []cancellation.Server {
 	return servers
 }
 
-// How near a server is to the text, the nearest first.
+// How close a server is to the text, the closest first.
 const (
 	exactMatch = iota
 	prefixMatch

@@ -93,9 +93,9 @@ func (c *Client) activeTickets(ctx context.Context, server int64) ([]ticketRow, 
 	return rows, err
 }
 
-// recentTickets reads the account's tickets for the server back to the first that was
-// made before since. No ticket leaves this list, while one that closes between two
-// pages of the active ones can hide another there.
+// recentTickets reads the account's tickets for the server, back to the first that was made before
+// since. No ticket leaves this list, whereas a ticket that closes between two pages of the active
+// ones can hide another one there.
 func (c *Client) recentTickets(ctx context.Context, server int64, since time.Time) ([]ticketRow, error) {
 	return c.ticketPages(ctx, call{
 		service: "SoftLayer_Account", method: "getTickets",
@@ -109,9 +109,9 @@ func (c *Client) recentTickets(ctx context.Context, server int64, since time.Tim
 	})
 }
 
-// ticketPages reads a list newest first, to its end or until enough was seen. That no
-// row was missed is taken from the order of the rows and not from the filter, which
-// SoftLayer may have ignored: in no order, only a single page is all of them.
+// ticketPages reads a list newest first, to its end or until it has enough. The order of the rows
+// proves that no row was missed. The filter cannot, since SoftLayer may have ignored it. If the
+// rows are in no order, only a single page is complete.
 func (c *Client) ticketPages(ctx context.Context, k call, enough func([]ticketRow) bool) ([]ticketRow, error) {
 	k.mask, k.limit = ticketMask, pageRows
 	var all []ticketRow

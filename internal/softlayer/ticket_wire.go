@@ -8,7 +8,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// ticketName is what names a SoftLayer_Ticket.
+// ticketName identifies a SoftLayer_Ticket.
 type ticketName struct {
 	ID     int64 `json:"id"`
 	Number text  `json:"serviceProviderResourceId"`
@@ -37,8 +37,8 @@ type attached struct {
 	ID int64 `json:"id"`
 }
 
-// ticket puts a row into the domain's words. CreatedAt is zero where the date could
-// not be read; a row without id or status is an error.
+// ticket returns a row as the domain's ticket. CreatedAt is zero if the date could not be read; a
+// row without id or status is an error.
 func (r ticketRow) ticket() (cancellation.Ticket, error) {
 	if r.ID <= 0 || r.StatusID == 0 && r.Status.Name == "" {
 		return cancellation.Ticket{}, fmt.Errorf("reading ticket %d: %w: it has no id or no status", r.ID, ErrAnswerLost)
@@ -65,7 +65,7 @@ func (r ticketRow) mayBeAbout(server int64) bool {
 
 func (r ticketRow) createdAt() time.Time { return date(r.CreateDate) }
 
-// untouchedSince is false where the dates cannot be read.
+// untouchedSince returns false if the dates cannot be read.
 func (r ticketRow) untouchedSince(since time.Time) bool {
 	made, edited := r.createdAt(), date(r.LastEditDate)
 	return !made.IsZero() && made.Before(since) && edited.Before(since)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// maxAnswer bounds an answer. A server with all that the detail mask names is some 10 KB.
+// maxAnswer bounds an answer. A server with everything that the detail mask names has about 10 KB.
 const maxAnswer = 1 << 20
 
 func newHTTPClient(t *http.Transport) *http.Client {
@@ -51,7 +51,7 @@ func filingTransport(look *lastLook) *http.Transport {
 	return t
 }
 
-// baseTransport speaks HTTP/1 alone: over HTTP/2 a server may ask for a request again.
+// baseTransport uses only HTTP/1: over HTTP/2 a server may ask for a request again.
 func baseTransport() *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
@@ -85,7 +85,7 @@ func (t *trace) watch(ctx context.Context) context.Context {
 	})
 }
 
-// broken is the error of a call that got no whole answer.
+// broken is the error of a call without a complete answer.
 func (c *Client) broken(ctx context.Context, k call, t *trace, err error) *Error {
 	if inURL := (*url.Error)(nil); errors.As(err, &inURL) {
 		err = inURL.Err // without the address, which says nothing new

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// flag is a truth value: SoftLayer writes true, 1 and "1" for the same.
+// flag is a boolean, for which SoftLayer writes true, 1 or "1".
 type flag bool
 
 func (f *flag) UnmarshalJSON(data []byte) error {
@@ -24,10 +24,10 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// yes is false for a flag that is not in the answer, or null.
+// yes returns false for a flag that is missing from the answer, or null.
 func (f *flag) yes() bool { return f != nil && bool(*f) }
 
-// member is one whose absence means something else than null.
+// member is a field whose absence differs in meaning from null.
 type member[T any] struct {
 	read  bool // it is in the answer, be it as null
 	value *T   // nil for null
@@ -55,8 +55,8 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// money is decimal text: SoftLayer writes "412.50", ".412", 412.5 and, for very small
-// fees, 5.0e-5. It stays as given but for the exponent; "" is unknown.
+// money is decimal text: SoftLayer writes "412.50", ".412", 412.5 and, for very small fees, 5.0e-5.
+// It stays as given except for the exponent; "" is unknown.
 type money string
 
 var (

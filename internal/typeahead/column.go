@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// column is one text of each row, and where each two and three characters of it stand.
+// column is one text of each row, with an index of where every two and three characters occur.
 //
-// A text is looked for among the rows that have its rarest three characters: a few hundred
-// of 100,000, where reading all of them would take milliseconds. The rows of each two or
-// three characters are written as differences, about a byte and a half for one.
+// To find a text, only the rows with its rarest three characters are searched: a few hundred of
+// 100,000, where searching all would take milliseconds. The rows of each two or three characters
+// are stored as differences, about a byte and a half each.
 type column struct {
 	shown  []byte   // the texts, one after the other
 	lower  []byte   // the same without capitals; the same memory where there are none
@@ -59,7 +59,7 @@ func newColumn(rows int, text func(row int) string) column {
 	return c
 }
 
-// lowered changes the capitals of ASCII alone, so that every text stays where it is.
+// lowered changes only ASCII capitals, so that every text stays where it is.
 func lowered(text []byte) []byte {
 	small := bytes.Clone(text)
 	for i, b := range small {
@@ -70,7 +70,7 @@ func lowered(text []byte) []byte {
 	return small
 }
 
-// list makes the lists: measured first, then written, so that there is one piece of memory.
+// list makes the lists. It first counts, then writes, so that one allocation is enough.
 func (c *column) list() {
 	c.lists = make([]uint32, trigrams+bigrams+1)
 	c.each(func(gram, step uint32) {
@@ -120,8 +120,8 @@ func (c *column) rows() int { return len(c.starts) - 1 }
 // row is a row's text without capitals.
 func (c *column) row(i int) []byte { return c.lower[c.starts[i]:c.starts[i+1]] }
 
-// with goes through the rows that have a text of at least two characters without capitals
-// in them, in order.
+// with goes, in order, through the rows that contain a text. The text has at least two characters
+// and no capitals.
 func (c *column) with(text string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if c.rows() == 0 {
@@ -140,7 +140,7 @@ func (c *column) with(text string) iter.Seq[int] {
 	}
 }
 
-// rarest is the shortest list of rows that all of a text's are among.
+// rarest returns the shortest list that contains all rows with a text.
 func (c *column) rarest(text string) uint32 {
 	best := bigram(text[0], text[1])
 	for at := 2; at < len(text); at++ {

@@ -84,7 +84,7 @@ func (w *world) made(method string) int {
 	return w.calls[method]
 }
 
-// truth is all servers as SoftLayer's books have them.
+// truth is all servers as SoftLayer's records have them.
 func (w *world) truth() (all []struct {
 	ID                                        int64
 	Hostname, FullyQualifiedDomainName        string

@@ -11,7 +11,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// index is a listing that can be searched. It never changes.
+// index is a searchable listing. It never changes.
 type index struct {
 	names   column
 	numbers column
@@ -24,8 +24,8 @@ type index struct {
 	all      fingerprint
 }
 
-// newIndex makes an index of rows, which it sorts. Where an older one has the same rows,
-// what was made of them is used again.
+// newIndex makes an index of rows, which it sorts. If an older index has the same rows, its columns
+// are reused.
 func newIndex(l listing, older *index) *index {
 	slices.SortFunc(l.rows, byName)
 	x := &index{rows: ofRows(l.rows)}
@@ -54,7 +54,7 @@ func (x *index) with(tags []tag) *index {
 	return &y
 }
 
-// place notes the data centers, of which there are a few dozen.
+// place notes the data centers, of which there are only a few dozen.
 func (x *index) place(rows []row) {
 	known := map[string]uint16{"": 0}
 	x.centers, x.places = []string{""}, make([]uint16, len(rows))
@@ -68,7 +68,7 @@ func (x *index) place(rows []row) {
 	}
 }
 
-// carrying finds the rows that carry each tag. What carries one and is not listed is left out.
+// carrying finds the rows that carry each tag. It leaves out what carries a tag but is not listed.
 func (x *index) carrying(tags []tag) [][]uint32 {
 	at := make(map[int64]uint32, x.size())
 	for i := range x.size() {
@@ -116,11 +116,10 @@ func (x *index) carried() []tag {
 	return tags
 }
 
-// search finds at most limit servers, the best match first: what is called exactly so;
-// whose name or address begins so; what carries the tag of this name; whose name has it
-// within; whose id begins so; whose address or id has it within; what carries a tag that
-// has it within. Digits alone are the beginning of every second address: addresses come
-// after names then. Those that match alike come by name.
+// search finds at most limit servers, the best match first: an exact name; a name or address that
+// begins with the text; an exact tag; a name that contains the text; an id that begins with it; an
+// address or id that contains it; a tag that contains it. For digits alone, which begin every
+// second address, addresses come after names. Equal matches come by name.
 func (x *index) search(query string, limit int) []cancellation.Server {
 	query = lowerASCII(query)
 	if query == "" || strings.Contains(query, mark) || strings.Contains(query, idMark) {
@@ -159,7 +158,7 @@ func (x *index) ways(query string) []iter.Seq[int] {
 
 func isNumber(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
-// within goes through the rows that have a text somewhere. One character is too little.
+// within goes through the rows that contain a text of at least two characters.
 func (x *index) within(c column, text string) iter.Seq[int] {
 	if len(text) < 2 {
 		return func(func(int) bool) {}
@@ -167,7 +166,7 @@ func (x *index) within(c column, text string) iter.Seq[int] {
 	return c.with(text)
 }
 
-// tagged goes through the rows that carry a tag with a text in its name.
+// tagged goes through the rows with a tag whose name contains a text.
 func (x *index) tagged(text string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for n := range x.tags.with(text) {
@@ -187,7 +186,7 @@ type hits struct {
 	limit int
 }
 
-// add takes rows in, and reports whether there are enough.
+// add adds rows, and reports whether there are enough.
 func (h *hits) add(rows iter.Seq[int]) (enough bool) {
 	for i := range rows {
 		if len(h.rows) >= h.limit {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Bounds of what is remembered to be nowhere.
+// Bounds of the remembered misses.
 const (
 	missLife  = 15 * time.Second
 	maxMisses = 64
 )
 
-// misses remember what SoftLayer has just been asked for in vain: a person who types on,
-// or back, needs no further calls. The zero value remembers nothing.
+// misses remembers queries for which SoftLayer found nothing, so that typing on, or back, needs no
+// further calls. The zero value remembers nothing.
 type misses struct {
 	mu     sync.Mutex
 	recent []miss
@@ -31,9 +31,9 @@ func (m *misses) note(query string, at time.Time) {
 	m.recent = m.recent[max(0, len(m.recent)-maxMisses):]
 }
 
-// cover reports whether a query is known to find nothing: it was asked, or something
-// shorter within it. Digits and addresses are searched in other ways the longer they are, so
-// of those nothing follows.
+// cover reports whether a query is known to find nothing: it was asked for, or something shorter
+// within it was. Longer digits and addresses are searched in other ways, so for those a shorter
+// miss proves nothing.
 func (m *misses) cover(query string, now time.Time) bool {
 	query = lowerASCII(query)
 	m.mu.Lock()

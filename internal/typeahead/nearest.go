@@ -8,12 +8,11 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// How far a name may be from another one and still be near: as many characters put in,
-// taken out or changed.
+// How many characters may be inserted, removed or changed between a name and a near one.
 const farthest = 3
 
-// Nearest finds at most limit servers whose names are close to one that no server has, the
-// closest first. A name without a dot is held against host names.
+// Nearest finds at most limit servers whose names are close to one that no server has, the closest
+// first. A name without a dot is compared with host names.
 func (i *Inventory) Nearest(name string, limit int) []cancellation.Server {
 	x := i.index.Load()
 	if x == nil {

@@ -18,7 +18,7 @@ const (
 	maxCarried = 5_000_000 // by all tags together
 )
 
-// errDoesNotAddUp says that a pass has not met as many as there are.
+// errDoesNotAddUp says that a pass has not met as many servers as there are.
 var errDoesNotAddUp = errors.New("the pass does not add up")
 
 // pace keeps calls apart.
@@ -84,8 +84,8 @@ func (i *Inventory) page(ctx context.Context, offset int) (page []cancellation.S
 	return page, total, err
 }
 
-// ask makes one of a pass's calls in its turn, and again where it fails: a pass over many
-// servers is a thousand of them.
+// ask makes one of a pass's calls when the rate allows it, and repeats it if it fails: a pass over
+// many servers makes a thousand calls.
 func (i *Inventory) ask(ctx context.Context, call func() error) (err error) {
 	for try := range askTries {
 		sleep(ctx, time.Duration(try)*tryPause)
@@ -128,7 +128,7 @@ func (p *pass) skips(page []cancellation.Server, offset int) bool {
 	return offset > 0 && (len(page) == 0 || page[0].ID > p.last())
 }
 
-// take adds the servers that were not met yet, and says how many these are.
+// take adds the servers that are new to the pass, and returns how many those are.
 func (p *pass) take(page []cancellation.Server) (taken int) {
 	for _, s := range page {
 		if s.ID <= p.last() {
@@ -147,7 +147,7 @@ func (p *pass) addsUp() error {
 	return nil
 }
 
-// carried reads what carries which tag, tag by tag: SoftLayer fails at tags of many rows
+// carried reads which servers carry which tag, tag by tag: SoftLayer fails at tags of many rows
 // (https://github.com/softlayer/softlayer-python/issues/943).
 func (i *Inventory) carried(ctx context.Context) ([]tag, error) {
 	names, err := i.tagNames(ctx)
@@ -181,8 +181,8 @@ func (i *Inventory) carried(ctx context.Context) ([]tag, error) {
 	return tags, nil
 }
 
-// tagNames reads all tags. The method takes no order: a list that changes between two pages
-// may come with too few.
+// tagNames reads all tags. The method takes no order, so a list that changes between two pages may
+// be incomplete.
 func (i *Inventory) tagNames(ctx context.Context) (map[int64]string, error) {
 	names := map[int64]string{}
 	total := 1

@@ -14,7 +14,7 @@ type Lister interface {
 	Servers(ctx context.Context, offset, limit int) (servers []cancellation.Server, total int, err error)
 }
 
-// Tagger knows what carries which tag.
+// Tagger knows which servers carry which tag.
 type Tagger interface {
 	// Tags lists tags by id: at most limit of them from an offset on, of total in all.
 	Tags(ctx context.Context, offset, limit int) (names map[int64]string, total int, err error)
@@ -23,23 +23,21 @@ type Tagger interface {
 	Tagged(ctx context.Context, tag int64, offset, limit int) (servers []int64, total int, err error)
 }
 
-// Searcher asks SoftLayer itself. An error may come with servers: those that were found all
-// the same.
+// Searcher asks SoftLayer itself. An error may come with servers: those that were found before it.
 type Searcher interface {
 	Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error)
 }
 
-// Keeper keeps what a pass has found, for the whole deployment, and says whose turn the
-// next pass is. Its clock is the only one that counts.
+// Keeper keeps a pass's snapshot for the whole deployment, and says which process makes the next
+// pass. Only its clock counts.
 type Keeper interface {
-	// Inventory reads what is kept, unless it is the version that is known already: then
-	// data is nil, as it is where nothing is kept (version 0). age is how long ago it was
-	// found to be so.
+	// Inventory reads the snapshot. data is nil if the caller already knows its version, or if
+	// there is none (version 0). age is how long ago the snapshot was last confirmed.
 	Inventory(ctx context.Context, known int64) (data []byte, version int64, age time.Duration, err error)
-	// ClaimInventory takes the turn to make a pass, or prolongs it, for as long as lease. It
-	// is false while it is another owner's, or where what is kept is younger than age.
+	// ClaimInventory takes or prolongs the turn to make a pass, for as long as lease. It returns
+	// false while the turn is another owner's, or if the snapshot is younger than age.
 	ClaimInventory(ctx context.Context, owner string, age, lease time.Duration) (bool, error)
-	// KeepInventory ends the owner's turn and keeps what the pass has found; nil: it found
-	// what is kept already. It is an error where the turn is not the owner's any more.
+	// KeepInventory ends the owner's turn and keeps the pass's snapshot; nil data means that the
+	// pass found the same as the snapshot. It returns an error if the owner has lost the turn.
 	KeepInventory(ctx context.Context, owner string, data []byte) (version int64, err error)
 }

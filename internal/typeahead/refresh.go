@@ -22,8 +22,8 @@ const (
 // errTurnLost says that another process makes the pass now.
 var errTurnLost = errors.New("another process has taken the turn")
 
-// Run keeps what is known up to date, until ctx is over: first with what was kept, then by a
-// pass whenever that is older than the interval. Failing is logged, and tried again.
+// Run keeps the copy up to date until ctx ends: first from the snapshot, then by a pass whenever
+// the copy is older than the interval. Failures are logged and tried again.
 func (i *Inventory) Run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
@@ -43,8 +43,8 @@ func (i *Inventory) Run(ctx context.Context) {
 	}
 }
 
-// catchUp takes over what another process, or this one's last run, has kept, and says in how
-// long the next pass is due.
+// catchUp takes the snapshot of another process, or of this one's last run, and returns how long
+// until the next pass is due.
 func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) {
 	asking, cancel := context.WithTimeout(ctx, keeperTime)
 	defer cancel()
@@ -70,7 +70,7 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 	return 0, nil
 }
 
-// refresh makes a pass, where it is this process's turn.
+// refresh makes a pass, if it is this process's turn.
 func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) {
 	mine, err := i.claim(ctx, i.age())
 	if err != nil || !mine {
@@ -105,7 +105,7 @@ func (i *Inventory) age() time.Duration {
 	return i.interval
 }
 
-// steadyWalk walks again where servers came and went so that a pass does not add up.
+// steadyWalk repeats the walk if servers came and went so that it does not add up.
 func (i *Inventory) steadyWalk(ctx context.Context) (rows []row, err error) {
 	for range passTries {
 		if rows, err = i.walk(ctx); !errors.Is(err, errDoesNotAddUp) {
@@ -116,14 +116,15 @@ func (i *Inventory) steadyWalk(ctx context.Context) (rows []row, err error) {
 	return rows, err
 }
 
-// takeOver makes a listing what is known.
+// takeOver replaces the index with a listing.
 func (i *Inventory) takeOver(l listing) *index {
 	x := newIndex(l, i.index.Load())
 	i.index.Store(x)
 	return x
 }
 
-// turn waits until the pass may make its next call. It prolongs the turn to make a pass.
+// turn waits until the rate allows the pass's next call. It prolongs this process's turn to make
+// the pass.
 func (i *Inventory) turn(ctx context.Context) error {
 	if time.Since(i.claimed) > passRenew {
 		if mine, err := i.claim(ctx, 0); err != nil || !mine {
@@ -143,7 +144,7 @@ func (i *Inventory) claim(ctx context.Context, age time.Duration) (bool, error) 
 	return mine, err
 }
 
-// keep keeps what is known for the next start and the other replicas.
+// keep stores the copy for the next start and the other replicas.
 func (i *Inventory) keep(ctx context.Context, x *index) error {
 	var data []byte
 	if x.all != i.kept {

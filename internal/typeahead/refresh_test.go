@@ -285,7 +285,7 @@ func TestUnreadableSnapshotConfirmsNothing(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, known(i), 20)
 		assert.Equal(t, passed, *i.confirmed.Load(), "what is known here is as old as it was")
-		assert.Equal(t, few, i.enough(100), "and SoftLayer is asked beside it")
+		assert.Equal(t, few, i.enough(100), "and SoftLayer is asked as well")
 	})
 }
 

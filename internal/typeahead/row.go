@@ -12,14 +12,14 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// Marks stand between the texts of a row: no name has them, so that the beginning and the
-// end of one can be searched for like a part of it.
+// Marks separate the texts of a row. No name contains them, so a search can match the beginning or
+// the end of a text like any other part.
 const (
 	mark   = "\x00" // around a name and an address
 	idMark = "\x01" // around an id
 )
 
-// row is a server as it is searched: the least that an option shows.
+// row is a server as it is searched: only what an option shows.
 type row struct {
 	id         int64
 	names      string // its host name and its full name, between marks
@@ -48,7 +48,7 @@ func (c centers) row(s cancellation.Server) row {
 	return r
 }
 
-// clean takes out what would pass for a mark, and bounds a text far beyond any host name.
+// clean removes characters that would pass for a mark, and bounds a text far beyond any host name.
 func clean(foreign string) string {
 	const most = 512
 	return strings.Map(func(r rune) rune {
@@ -59,7 +59,7 @@ func clean(foreign string) string {
 	}, foreign[:min(len(foreign), most)])
 }
 
-// server is the row in the words of the domain. Whatever else a server has is unread.
+// server returns the row as the domain's server. Every other fact is unread.
 func (r row) server() cancellation.Server {
 	names, numbers := strings.Split(r.names, mark), strings.Split(r.numbers, mark)
 	s := cancellation.Server{
@@ -81,13 +81,13 @@ type tag struct {
 	Servers []int64
 }
 
-// listing is what a pass has found, or what was kept of one: rows in any order, tags by name.
+// listing is what a pass or a snapshot holds: rows in any order, tags by name.
 type listing struct {
 	rows []row
 	tags []tag
 }
 
-// fingerprint tells whether two listings say the same.
+// fingerprint tells whether two listings are equal.
 type fingerprint [sha256.Size]byte
 
 // ofRows is the fingerprint of rows that are sorted by name.
@@ -106,7 +106,7 @@ func write(sum hash.Hash, texts ...string) {
 	}
 }
 
-// byName is the order in which servers that match alike are offered.
+// byName is the order of equal matches.
 func byName(x, y row) int { return cmp.Or(cmp.Compare(x.fqdn(), y.fqdn()), cmp.Compare(x.id, y.id)) }
 
 // fqdn is the full name without capitals; nothing is copied where it has none.

@@ -11,20 +11,20 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// Bounds of what is kept.
+// Bounds of a snapshot.
 const (
 	maxPacked   = 64 << 20
 	maxUnpacked = 512 << 20
 	format      = 1
 )
 
-// heading stands before the servers and the tags of what is kept.
+// heading comes before the servers and the tags of a snapshot.
 type heading struct{ Format, Servers, Tags int }
 
-// fields of a server in what is kept: id, host name, full name, addresses, data center.
+// fields of a server in a snapshot: id, host name, full name, addresses, data center.
 type fields [6]string
 
-// packed is an index as it is kept.
+// packed returns an index as a snapshot.
 func packed(x *index) ([]byte, error) {
 	var data bytes.Buffer
 	zip := gzip.NewWriter(&data)
@@ -50,7 +50,7 @@ func packed(x *index) ([]byte, error) {
 	return data.Bytes(), nil
 }
 
-// unpacked reads what was kept, all of it or nothing.
+// unpacked reads a snapshot, all of it or nothing.
 func unpacked(data []byte) (listing, error) {
 	l, err := unpack(data)
 	if err != nil {

@@ -20,7 +20,7 @@ type Options struct {
 	Live    Searcher // asked for what is not known yet
 	Keeper  Keeper
 	Owner   string  // names this process to the Keeper
-	Rate    float64 // calls a second that a pass makes at most, beside those that people wait for
+	Rate    float64 // calls a second that a pass makes at most, in addition to those that people wait for
 	// Interval is how old what is known grows before the next pass; 10 minutes if not positive.
 	Interval time.Duration
 	Log      *slog.Logger

@@ -1,4 +1,4 @@
-// The sandbox's control routes, beside this page. An answer with `error` says why
+// The sandbox's control routes, next to this page. An answer with `error` says why
 // something was refused or did not arrive.
 async function ask(path, options) {
   const response = await fetch("control/" + path, options);

@@ -17,7 +17,7 @@ export function focusAgain(part, where) {
   return element != null && element === document.activeElement;
 }
 
-// shut closes a dialog. The focus goes back to whoever the browser chooses, or to
+// shut closes a dialog. The focus goes back to what the browser chooses, or to
 // otherwise if it chooses nobody, so that the keyboard never starts at the top of
 // the page. Chromium gives the focus back while the page is still inert, and an
 // input that got it so takes no text until it is focused once more.

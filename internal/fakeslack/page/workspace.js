@@ -1,5 +1,5 @@
 // The workspace as one person sees it: who and where, the conversation, and the box
-// to type in. What people see comes from the control routes, anew at each event of
+// to type in. What people see comes from the control routes, again at each event of
 // the live stream.
 import { node } from "./mrkdwn.js";
 import { showTop, confirmed } from "./modal.js";
@@ -46,7 +46,7 @@ function drawPeople() {
   if (differs("people", [people, workspace.groups])) {
     field("user").replaceChildren(...people.map((u) => node("option", { value: u.id }, u.display_name + kinds(u))));
   }
-  field("user").value = place.user; // whoever chose another one may have gone back before this
+  field("user").value = place.user; // a person who chose another one may have gone back before this
 }
 
 function drawConversations() {

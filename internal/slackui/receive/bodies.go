@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The bounds of bodies that are being read. Slack sends a body at once; who holds one back
-// is somebody else, and what their headers claim proves nothing before the body is whole.
+// The bounds of bodies that are being read. Slack sends a body at once, so a sender that holds one
+// back is not Slack. What its headers claim proves nothing before the body is complete.
 const (
 	bodyTime    = time.Second // a body has to be there this long after its headers
 	bodiesBytes = 16 << 20    // all bodies that are not whole take no more
@@ -24,9 +24,9 @@ var (
 	errBodyDropped = refusal{http.StatusServiceUnavailable, "too many bodies are being read"}
 )
 
-// bodies reads the bodies of requests whose signature is not checked yet, and bounds what
-// they take together. Where there is no room for more of one, the oldest that is not whole
-// is dropped: what honest senders send is whole soon, and never the oldest for long.
+// bodies reads the bodies of requests whose signature is not checked yet, and bounds their total
+// size. If there is no room, it drops the oldest incomplete body: an honest sender's body is
+// complete soon and is never the oldest for long.
 type bodies struct {
 	most   int
 	within time.Duration
@@ -96,7 +96,7 @@ func (b *bodies) enter(own *body) {
 	b.unread = append(b.unread, own)
 }
 
-// leave gives back what a body held, and reports whether it was dropped.
+// leave releases what a body held, and reports whether the body was dropped.
 func (b *bodies) leave(own *body) (dropped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,8 +106,8 @@ func (b *bodies) leave(own *body) (dropped bool) {
 	return own.dropped
 }
 
-// hold lets a body take so many bytes in all, once there is room: it drops older ones, itself
-// where it is the oldest, and waits until they have ended.
+// hold lets a body grow to this many bytes once there is room. To make room it drops older bodies,
+// or this one if it is the oldest, and waits until they have ended.
 func (b *bodies) hold(own *body, size int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,7 +125,7 @@ func (b *bodies) hold(own *body, size int) error {
 	return errBodyDropped
 }
 
-// staying is what the bodies hold that were not dropped; the lock is held.
+// staying is what the bodies that were not dropped hold; the lock is held.
 func (b *bodies) staying() (bytes int) {
 	for _, each := range b.unread {
 		if !each.dropped {

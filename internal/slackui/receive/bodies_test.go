@@ -173,7 +173,7 @@ func TestOldestUnfinishedBodyIsDropped(t *testing.T) {
 	}
 }
 
-// pipes is a listener without a network: time is virtual beside it.
+// pipes is a listener without a network: time is virtual alongside it.
 type pipes chan net.Conn
 
 func (p pipes) Accept() (net.Conn, error) {

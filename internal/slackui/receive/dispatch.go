@@ -25,7 +25,7 @@ type Handler interface {
 // has a deadline of its own.
 type After func(ctx context.Context)
 
-// The dispatcher's bounds where its options do not set them.
+// The dispatcher's bounds if its options do not set them.
 const (
 	replyTime   = 2500 * time.Millisecond // of Slack's 3 s, counted from receipt
 	afterTime   = 30 * time.Second
@@ -48,10 +48,10 @@ type DispatcherOptions struct {
 	Within   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
 }
 
-// Dispatcher stands between both transports and the handler. It bounds how many requests are
-// worked at once, sets deadlines, survives panics, and owns every goroutine that works for a
-// request. A request over the bound is refused at once, before anything was done for it; an
-// admitted one counts until its After has ended.
+// Dispatcher connects both transports with the handler. It bounds how many requests are handled at
+// once, sets deadlines, survives panics, and owns every goroutine that works for a request. A
+// request over the bound is refused at once, before anything is done for it. An admitted one counts
+// until its After has ended.
 type Dispatcher struct {
 	handler  Handler
 	log      *slog.Logger
@@ -120,9 +120,9 @@ func (d *Dispatcher) leave() {
 	d.running.Done()
 }
 
-// serve works a request in the caller's goroutine and gives its answer to ack. After
-// an error ack was not called and nothing is acknowledged. The request goes on when
-// ctx ends: Slack hanging up must not undo a submission half way.
+// serve handles a request in the caller's goroutine and gives its answer to ack. If it returns an
+// error, ack was not called and nothing is acknowledged. The request continues when ctx ends: Slack
+// hanging up must not undo a submission half way.
 func (d *Dispatcher) serve(ctx context.Context, received time.Time, w work, ack func(Reply)) error {
 	if err := d.enter(); err != nil {
 		return err
@@ -203,9 +203,8 @@ func (d *Dispatcher) logPanic(doing string, what any) {
 	d.log.Error("panic while "+doing, "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
 }
 
-// commandWork works a command once, however often Slack delivers it: its trigger_id
-// opens one form, and a second try with it would be refused
-// (docs.slack.dev/interactivity/handling-user-interaction).
+// commandWork handles a command once, however often Slack delivers it: its trigger_id opens one
+// form, and a second try would be refused (docs.slack.dev/interactivity/handling-user-interaction).
 func (d *Dispatcher) commandWork(c Command) work {
 	return func(ctx context.Context) (Reply, After, error) {
 		return d.presses.once(ctx, c.TriggerID, time.Now(), func(ctx context.Context) (Reply, After, error) {
@@ -215,9 +214,9 @@ func (d *Dispatcher) commandWork(c Command) work {
 	}
 }
 
-// interactionWork works a submission once as well: a twin that had less time must not
-// answer that it could not be recorded, while the other records it. Across processes the
-// database decides. A shortcut opens one form, as a command does.
+// interactionWork also handles a submission once: a repeat that had less time must not answer that
+// it could not be recorded while the first records it. Across processes the database decides. A
+// shortcut opens one form, as a command does.
 func (d *Dispatcher) interactionWork(i Interaction) work {
 	once := func(ctx context.Context) (Reply, After, error) {
 		reply, after := d.handler.Interaction(ctx, i)

@@ -14,8 +14,8 @@ import (
 // errUnknownKind: the payload is well formed and of a type that the bot does not take.
 var errUnknownKind = errors.New("unknown type of interaction")
 
-// payloadError is what is wrong with a payload. It repeats nothing of it but
-// names of fields and types.
+// payloadError is what is wrong with a payload. Of the payload it repeats only the names of fields
+// and types.
 type payloadError struct {
 	problem string
 	cause   error
@@ -257,8 +257,8 @@ func gather(all *strings.Builder, value any) {
 	}
 }
 
-// unshown reports whether the value of an object is what a button or an option sends: an
-// attachment's field shows its own, and has neither a type nor a text.
+// unshown reports whether the value of an object is what a button or an option sends. The value of
+// an attachment's field is displayed: such a field has neither a type nor a text.
 func unshown(object map[string]any) bool { return object["type"] != nil || object["text"] != nil }
 
 func (v *viewJSON) view() *View {

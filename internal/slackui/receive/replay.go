@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Bounds of the memory for answers. Safety rests on the database alone: an answer
-// that was forgotten costs no more than one idempotent call of the handler.
+// Bounds of the memory for answers. Only the database keeps requests safe: a forgotten answer costs
+// at most one idempotent call of the handler.
 const (
 	replayLife    = 10 * time.Minute
 	replayEntries = 10_000
@@ -35,9 +35,8 @@ type remembered[K comparable] struct {
 
 func newReplays[K comparable]() *replays[K] { return &replays[K]{seen: map[K]*remembered[K]{}} }
 
-// once works the first delivery of a key and gives its answer to all others. A
-// twin that comes while the first is still at work waits for it; if the first gave
-// no answer, the twin is worked.
+// once handles the first delivery of a key and gives its answer to all repeats. A repeat that comes
+// while the first is in progress waits for it; if the first gave no answer, the repeat is handled.
 func (p *replays[K]) once(ctx context.Context, key K, now time.Time, w work) (Reply, After, error) {
 	for {
 		entry, first := p.enter(key, now)
@@ -78,8 +77,8 @@ func (p *replays[K]) enter(key K, now time.Time) (entry *remembered[K], first bo
 	return entry, true
 }
 
-// leave stores the answer and lets the twins go on. An entry that was forgotten
-// meanwhile answers only the twins that hold it.
+// leave stores the answer and releases the repeats that wait. An entry that was forgotten meanwhile
+// answers only the repeats that hold it.
 func (p *replays[K]) leave(entry *remembered[K], reply Reply, given bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

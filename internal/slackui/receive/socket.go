@@ -17,9 +17,9 @@ import (
 const (
 	mostConnections = 2               // of this process; Slack lets an app have ten
 	wantedPause     = 5 * time.Second // between two questions how many are wanted
-	// openStagger is the least time between the openings of two connections that stand.
-	// Slack ends a connection some hours after its opening, about 10 s after it said so;
-	// this is longer than that and than an opening takes, so that both never end together.
+	// openStagger is the least time between the openings of two open connections. Slack ends a
+	// connection some hours after its opening, about 10 s after announcing it. This is longer than
+	// that and than an opening takes, so the two never end together.
 	openStagger = 30 * time.Second
 	// suspectTime is how long a connection must have been silent to be renewed when Slack repeats,
 	// on another connection, a delivery that was not acknowledged.
@@ -31,9 +31,9 @@ type SocketOptions struct {
 	AppToken   string
 	APIURL     string // with a trailing slash; "" for Slack's own
 	Dispatcher *Dispatcher
-	// Wanted is how many connections this process should keep, 1 or 2: two where it is
-	// the only one that serves, so that Slack can always reach it. It is asked every
-	// 5 s and must not wait. Nil: always 2.
+	// Wanted returns how many connections this process should keep, 1 or 2: two if it is the only
+	// one that serves, so that Slack can always reach it. It is called every 5 s and must not wait.
+	// Nil: always 2.
 	Wanted func() int
 	Log    *slog.Logger
 	// Transport carries the calls, and dials the websockets; nil for NewTransport.
@@ -42,9 +42,9 @@ type SocketOptions struct {
 
 // Socket takes Slack's deliveries over Socket Mode: docs.slack.dev/apis/events-api/using-socket-mode.
 //
-// It keeps one or two connections, each of which may be given any delivery. What is
-// not acknowledged, on a connection that was cut or that swallows what it is given,
-// Slack delivers again, on any: the dispatcher and its handler are idempotent.
+// It keeps one or two connections, and Slack may use either for any delivery. A delivery that is
+// not acknowledged, because its connection was cut or is deaf, comes again on any connection: the
+// dispatcher and its handler are idempotent.
 type Socket struct {
 	dispatcher  *Dispatcher
 	log         *slog.Logger
@@ -79,16 +79,16 @@ type SocketStatus struct {
 	LastHeard time.Time // when a hello or an envelope came on any; zero before the first
 }
 
-// Status is how it stands now. A connection on which Slack's pings stay away for 30 s
-// is given up, so what stands is alive.
+// Status returns the present state. A connection without Slack's pings for 30 s is given up, so
+// every open connection is alive.
 func (s *Socket) Status() SocketStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return SocketStatus{Standing: len(s.standing), Wanted: s.expected, LastHeard: s.heard}
 }
 
-// Run keeps as many connections as are wanted until ctx is over, then lets each answer
-// what it has in hand and hangs up. The only error is a token that Slack refuses.
+// Run keeps as many connections as are wanted until ctx ends, then lets each answer what it has in
+// progress and closes it. The only error is a token that Slack refuses.
 func (s *Socket) Run(ctx context.Context) error {
 	defer s.base.CloseIdleConnections()
 	ctx, refuse := context.WithCancelCause(ctx)
@@ -132,7 +132,7 @@ func (s *Socket) askWanted() int {
 	return wanted
 }
 
-// spare is the slot that is missed least: one without a connection, else the youngest.
+// spare is the slot that matters least: one without a connection, else the youngest.
 func spare(slots []*slot) int {
 	if i := slices.IndexFunc(slots, func(s *slot) bool { return !s.stands() }); i >= 0 {
 		return i
@@ -140,8 +140,8 @@ func spare(slots []*slot) int {
 	return len(slots) - 1
 }
 
-// takeTurn waits until a connection may be opened, of which the one at hand is to be
-// replaced: at once where no other stands, else openStagger after the youngest other.
+// takeTurn waits until a connection may be opened in place of the given one: at once if no other is
+// open, else openStagger after the youngest other.
 func (s *Socket) takeTurn(ctx context.Context, replaced *connection) error {
 	for {
 		select {
@@ -182,7 +182,7 @@ func (s *Socket) stand(c *connection) {
 	s.log.Info("connected to Slack by Socket Mode", "connections", len(s.standing), "wanted", s.expected)
 }
 
-// end marks a connection to be replaced, and why; the first reason counts.
+// end marks a connection for replacement, and why; the first reason counts.
 func (s *Socket) end(c *connection, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,8 +193,8 @@ func (s *Socket) end(c *connection, why error) {
 	}
 }
 
-// hear notes that a connection carries envelopes. A repeated one was not acknowledged
-// before: another connection that is silent meanwhile may have swallowed it.
+// hear notes that a connection carries envelopes. A repeated one was not acknowledged before:
+// another connection that has been silent since may have swallowed it.
 func (s *Socket) hear(c *connection, repeated bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +214,7 @@ func (s *Socket) quietFor(c *connection) time.Duration {
 	return time.Since(c.heard)
 }
 
-// pause waits, unless ctx ends before.
+// pause waits, or returns early when ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -19,13 +19,13 @@ const (
 	readLimit = 1 << 20
 	pingTime  = 30 * time.Second // Slack pings more often; without, the connection is dead
 	ackTime   = 2 * time.Second  // to write an acknowledgement
-	// drainTime is how long what is in hand may take when a connection hangs up: to be
-	// answered, and the answer to be written.
+	// drainTime is how long the work in progress may take when a connection closes: to be answered,
+	// and to write the answer.
 	drainTime   = replyTime + ackTime + time.Second
 	goodbyeTime = time.Second
-	// frameLimit is where Slack closes the connection
-	// (https://github.com/slack-go/slack/issues/1196); frameBuffer holds a whole frame,
-	// since Slack does not put the parts of one together (slack-go's socketmode).
+	// frameLimit is the size at which Slack closes the connection
+	// (https://github.com/slack-go/slack/issues/1196). frameBuffer holds a whole frame, since Slack
+	// does not join the parts of one (slack-go's socketmode).
 	frameLimit  = 20 * 1024
 	frameBuffer = 32 << 10
 )
@@ -39,7 +39,7 @@ type envelope struct {
 	RetryAttempt int             `json:"retry_attempt"`
 }
 
-// The frames that Slack sends, beside those of kinds that the bot does not take.
+// The frames that Slack sends, except those of kinds that the bot does not take.
 const (
 	frameHello       = "hello"
 	frameDisconnect  = "disconnect"
@@ -66,8 +66,8 @@ type connection struct {
 	hangingUp bool
 }
 
-// open asks Slack for a websocket and waits for its hello. The connection that it is to
-// replace, nil for none, stays as it is.
+// open asks Slack for a websocket and waits for its hello. The connection that the new one
+// replaces, nil for none, stays as it is.
 func (s *Socket) open(ctx context.Context, replaced *connection) (*connection, error) {
 	if err := s.takeTurn(ctx, replaced); err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (c *connection) next() (envelope, error) {
 	return e, nil
 }
 
-// goodbye is what a disconnect means.
+// goodbye is why Slack sends a disconnect.
 func goodbye(e envelope) error {
 	if e.Reason == tooMany {
 		return fmt.Errorf("%w (%s)", errCrowded, e.Reason)
@@ -162,8 +162,8 @@ func goodbye(e envelope) error {
 	return fmt.Errorf("%w (%s)", errLeave, e.Reason)
 }
 
-// read hands over what comes until the connection is gone. One that was told to leave
-// is read on: Slack closes it some seconds later.
+// read hands over what comes until the connection is gone. It reads on after Slack asked the
+// connection to end: Slack closes it some seconds later.
 func (s *Socket) read(c *connection) {
 	defer close(c.gone)
 	for {
@@ -183,7 +183,7 @@ func (s *Socket) read(c *connection) {
 	}
 }
 
-// await watches a connection and returns why it is to be replaced.
+// await watches a connection and returns why it has to be replaced.
 func (s *Socket) await(ctx context.Context, c *connection) error {
 	for {
 		left := quietTime - s.quietFor(c)
@@ -219,7 +219,7 @@ func (c *connection) suspect() {
 	}
 }
 
-// begin takes a delivery in hand, until finish. After hanging up it reports false.
+// begin registers a delivery as in progress, until finish. After hangUp it reports false.
 func (c *connection) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,8 +239,8 @@ func (c *connection) finish() {
 	}
 }
 
-// hangUp waits until what is in hand is acknowledged, says goodbye, and closes. What
-// comes too late for that Slack delivers again.
+// hangUp waits until everything in progress is acknowledged, says goodbye, and closes. Slack
+// delivers again whatever comes too late.
 func (c *connection) hangUp() {
 	c.mu.Lock()
 	c.hangingUp = true

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// deliver works one envelope, and never waits: while it does, pings stay unanswered. A
-// repeated one is worked like any other: it may be the first that arrived, and the
-// handler is idempotent.
+// deliver handles one envelope, and never waits: while it runs, pings stay unanswered. It treats a
+// repeated envelope like any other: that may be the first to arrive, and the handler is idempotent.
 func (s *Socket) deliver(c *connection, e envelope) {
 	received := time.Now()
 	log := s.log.With("envelope", e.EnvelopeID, "type", e.Type, "retry", e.RetryAttempt)

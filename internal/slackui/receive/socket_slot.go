@@ -41,8 +41,8 @@ var (
 	errBadToken = errors.New("the app token is refused")
 )
 
-// slot keeps one connection to Slack. It opens the next before it lets the last go,
-// so that there is no moment without.
+// slot keeps one connection to Slack. It opens the next before it closes the last, so that there is
+// always one.
 type slot struct {
 	socket *Socket
 	hangUp context.CancelFunc // ends keep
@@ -92,8 +92,8 @@ func (p *slot) connect(ctx context.Context) (why error) {
 	return why
 }
 
-// reopen replaces a connection that was let go, which Slack may count for a
-// moment longer: no connection stands meanwhile, so it is tried again soon, a few times.
+// reopen replaces a connection that was closed first. Slack may count the closed one for a moment
+// longer, and no connection is open meanwhile, so it tries again soon, a few times.
 func (p *slot) reopen(ctx context.Context) (next *connection, err error) {
 	for _, soon := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause} {
 		if next, err = p.socket.open(ctx, nil); !errors.Is(err, errCrowded) {
@@ -106,7 +106,7 @@ func (p *slot) reopen(ctx context.Context) (next *connection, err error) {
 	return p.socket.open(ctx, nil)
 }
 
-// replace puts a connection in place of the last, which hangs up aside.
+// replace puts a connection in place of the last, which closes in the background.
 func (p *slot) replace(next *connection) {
 	if last := p.current.Swap(next); last != nil {
 		p.socket.end(last, errHungUp)
@@ -114,14 +114,14 @@ func (p *slot) replace(next *connection) {
 	}
 }
 
-// stands reports whether deliveries come in this slot.
+// stands reports whether this slot receives deliveries.
 func (p *slot) stands() bool {
 	c := p.current.Load()
 	return c != nil && !c.hasEnded()
 }
 
-// pauseAfter returns how long to wait, and logs it: exactly as long as Slack asks where it
-// does; not at all after a connection that stood well.
+// pauseAfter returns how long to wait, and logs it: exactly as long as Slack asks, if it does; not
+// at all after a connection that worked well.
 func (p *slot) pauseAfter(why error) (left time.Duration) {
 	asked, limited := webapi.RetryAfter(why)
 	switch {
@@ -149,8 +149,8 @@ func weight(why error) slog.Level {
 	return slog.LevelWarn
 }
 
-// backOff is nothing after no failure, then doubles from first to longest; the second
-// half of it is left to chance, so that many do not come back together.
+// backOff returns 0 after no failure, then doubles from first to longest. The second half of it is
+// random, so that many processes do not come back together.
 func backOff(failures int, first, longest time.Duration) time.Duration {
 	if failures < 1 {
 		return 0
@@ -162,7 +162,7 @@ func backOff(failures int, first, longest time.Duration) time.Duration {
 	return whole/2 + rand.N(whole/2+1)
 }
 
-// refusedToken recognises the errors of apps.connections.open that no waiting mends:
+// refusedToken recognises the errors of apps.connections.open that waiting cannot cure:
 // docs.slack.dev/reference/methods/apps.connections.open.
 func refusedToken(err error) bool {
 	refused, ok := errors.AsType[*webapi.Error](err)

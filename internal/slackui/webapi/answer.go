@@ -9,8 +9,8 @@ import (
 // decoding that costs more than the rest of a command. These functions walk over the
 // JSON of an answer and decode nothing.
 
-// cutView leaves of a view call's answer what says whether it worked, and the ids. An
-// answer that it cannot walk comes back as it is, for the JSON decoder to refuse.
+// cutView keeps of a view call's answer only the ids and what says whether it worked. An answer
+// that it cannot walk comes back unchanged, for the JSON decoder to refuse.
 func cutView(answer []byte) []byte {
 	var whole []byte
 	ok := eachMember(answer, func(key, value []byte) {
@@ -111,7 +111,7 @@ func skipSpace(text []byte, at int) int {
 	return at
 }
 
-// skipString answers with the index behind the string that begins at a quote.
+// skipString returns the index after the string that begins at a quote.
 func skipString(text []byte, at int) int {
 	for end := at + 1; end < len(text); end++ {
 		next := bytes.IndexByte(text[end:], '"')
@@ -130,7 +130,7 @@ func skipString(text []byte, at int) int {
 	return len(text)
 }
 
-// skipValue answers with the index behind the value that begins at an index.
+// skipValue returns the index after the value that begins at an index.
 func skipValue(text []byte, at int) int {
 	for depth := 0; at < len(text); {
 		switch text[at] {

@@ -32,8 +32,8 @@ type Options struct {
 	Transport *http.Transport // nil for NewTransport
 }
 
-// Client calls Slack's Web API with the bot's token. It repeats no call: what may be
-// repeated is known only to those who ask.
+// Client calls Slack's Web API with the bot's token. It repeats no call: only the caller knows what
+// may be repeated.
 type Client struct {
 	quick   *slack.Client
 	patient *slack.Client
@@ -44,7 +44,7 @@ type Client struct {
 	webhooks *http.Client // for response_urls; carries no token
 }
 
-// New makes the client. It fails where the API's URL is none.
+// New makes the client. It returns an error if apiURL is not a URL.
 func New(o Options) (*Client, error) {
 	apiURL := cmp.Or(o.APIURL, slack.APIURL)
 	api, err := url.Parse(apiURL)
@@ -64,11 +64,12 @@ func New(o Options) (*Client, error) {
 	return w, nil
 }
 
-// Close gives back the idle connections.
+// Close closes the idle connections.
 func (w *Client) Close() { w.base.CloseIdleConnections() }
 
-// NewTransport returns a transport with short dialling times. It goes through the proxy of HTTPS_PROXY and HTTP_PROXY, but never for
-// loopback or what NO_PROXY names. The websocket takes the same way.
+// NewTransport returns a transport with short dial timeouts. It goes through the proxy of
+// HTTPS_PROXY and HTTP_PROXY, but never for loopback or what NO_PROXY names. The websocket takes
+// the same way.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -84,12 +85,12 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// noRedirect keeps tokens where they were sent to.
+// noRedirect keeps a token from being sent on to another address.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// apiTransport carries slack-go's calls. It names the token in the header also where
-// slack-go sends it in the form, bounds every answer, and cuts those of views.* to
-// what is needed before slack-go decodes them.
+// apiTransport carries slack-go's calls. It always sends the token in the header, also where
+// slack-go sends it in the form. It bounds every answer, and cuts those of views.* to what is
+// needed before slack-go decodes them.
 type apiTransport struct {
 	base    http.RoundTripper
 	token   string
@@ -123,8 +124,8 @@ func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// read reads an answer to its end, and keeps of a view what is needed. What it returns
-// is no part of a buffer, which the next answer overwrites.
+// read reads an answer to its end, and of a view keeps only what is needed. What it returns shares
+// no buffer with the next answer.
 func (t *apiTransport) read(answer io.Reader, cut bool) ([]byte, error) {
 	buffer, used := t.buffers.Get().(*bytes.Buffer)
 	if !used {

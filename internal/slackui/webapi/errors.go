@@ -23,7 +23,7 @@ var (
 	ErrViewGone = errors.New("the view is closed")
 )
 
-// noWord stands for the error code of an answer that says it failed and not how.
+// noWord is the error code of an answer that says that it failed, but not why.
 const noWord = "no_error_code"
 
 // Error is a refusal by Slack's Web API.
@@ -67,7 +67,7 @@ func callError(method string, err error) error {
 	return fmt.Errorf("calling %s: %w", method, WithoutURL(err))
 }
 
-// WithoutURL takes the URL out of a client's error: it may be a capability.
+// WithoutURL removes the URL from a client's error, because the URL may be a capability.
 func WithoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -75,8 +75,8 @@ func WithoutURL(err error) error {
 	return err
 }
 
-// RetryAfter reads from an error how long Slack asks to wait before the same is asked
-// again; limited is false for any other error.
+// RetryAfter reads from an error how long Slack asks to wait before the same call; limited is false
+// for any other error.
 func RetryAfter(err error) (pause time.Duration, limited bool) {
 	if slow, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		return slow.RetryAfter, true
@@ -97,7 +97,7 @@ func StatusOf(err error) (status int, ok bool) {
 	return failed.Code, ok
 }
 
-// RefusesPlace reports a refusal that lasts: another place may take the message. See
+// RefusesPlace reports a lasting refusal of this place: another place may take the message. See
 // docs.slack.dev/reference/methods/chat.postMessage and conversations.open.
 func (e *Error) RefusesPlace() bool {
 	return strings.HasPrefix(e.Code, "restricted_action") || e.OurFault() || slices.Contains([]string{
@@ -109,8 +109,8 @@ func (e *Error) RefusesPlace() bool {
 	}, e.Code)
 }
 
-// RefusesToken reports a token that may not post, in any place: a response_url needs none.
-// See docs.slack.dev/reference/methods/chat.postMessage.
+// RefusesToken reports a token that may not post anywhere: a response_url needs none. See
+// docs.slack.dev/reference/methods/chat.postMessage.
 func (e *Error) RefusesToken() bool {
 	return slices.Contains([]string{
 		"missing_scope", "not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired",

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// maxLimits bounds the memory for rate limits. What is forgotten costs one call that
-// Slack refuses once more.
+// maxLimits bounds the memory for rate limits. A forgotten limit costs one more call that Slack
+// refuses.
 const maxLimits = 1000
 
-// limits keeps Slack's rate limits: after a 429 a method is not called again before its
-// Retry-After is over (docs.slack.dev/apis/web-api/rate-limits). The limit of
-// chat.postMessage is its channel's; every other method has one for the whole app.
+// limits keeps Slack's rate limits: after a 429 a method is not called again before its Retry-After
+// is over (docs.slack.dev/apis/web-api/rate-limits). chat.postMessage has a limit for each channel,
+// every other method one for the whole app.
 type limits struct {
 	mu    sync.Mutex
 	until map[limit]time.Time
@@ -66,7 +66,7 @@ func (l *limits) hold(kind limit, pause time.Duration) {
 	l.forget()
 }
 
-// forget drops what is over and, if that is not enough, what is over first; the lock
+// forget drops the limits that are over and, if that is not enough, those that end first; the lock
 // is held.
 func (l *limits) forget() {
 	if len(l.until) <= maxLimits {

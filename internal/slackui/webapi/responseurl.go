@@ -12,8 +12,8 @@ import (
 // maxVerdict bounds what Slack answers to a response_url: a word or two.
 const maxVerdict = 4 << 10
 
-// verdictTransport reads what Slack answers to a response_url. slack-go looks at the status alone,
-// and 200 may come with a refusal in the body.
+// verdictTransport reads what Slack answers to a response_url. slack-go looks only at the status,
+// and a 200 may have a refusal in its body.
 type verdictTransport struct{ base http.RoundTripper }
 
 // RoundTrip returns an error for a 200 whose body is not ok.
@@ -34,8 +34,7 @@ func (s verdictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// verdict is nil for what Slack answers where it took the message: "ok", {"ok":true}, or
-// nothing.
+// verdict is nil for the answers that mean success: "ok", {"ok":true}, or nothing.
 func verdict(body []byte) error {
 	text := strings.TrimSpace(string(body))
 	if text == "" || text == "ok" {

@@ -6,10 +6,10 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// PeopleUnread is for a person whom Slack has not described yet.
+// PeopleUnread is shown to a person whom Slack has not described yet.
 const PeopleUnread = "Slack did not say in time who you are. Try again."
 
-// ServersInMessage is what is looked up for a shortcut on a message.
+// ServersInMessage says what is being looked up for a shortcut on a message.
 const ServersInMessage = "the servers in this message"
 
 // Help says what the command does.
@@ -32,7 +32,7 @@ func (w Writer) NotOpened() Message {
 	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack refused the form. Type " + w.Command + " again.")})
 }
 
-// OpeningUnclear says that the form may have opened or not.
+// OpeningUnclear says that nobody knows whether the form has opened.
 func (w Writer) OpeningUnclear() Message {
 	return message(line{bold("Nothing was filed."), plain(" Slack's answer was lost. If no form has opened, or the form stays empty, type " + w.Command + " again.")})
 }
@@ -62,7 +62,7 @@ func SeesNoServer(d authz.Decision) string {
 	return "You may not ask for cancellations here: " + displayed(d.Reason) + " Rule " + displayed(d.Rule) + "."
 }
 
-// TooMany is the reason for which somebody may ask for no more servers today.
+// TooMany is the reason why a person may ask for no more servers today.
 func TooMany(most int) string {
 	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", most)
 }

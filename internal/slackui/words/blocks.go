@@ -82,7 +82,7 @@ func (l line) text() string {
 	return text.String()
 }
 
-// ended puts a full stop where a line has only its end.
+// ended puts a full stop at the end of a line that has none.
 func ended(sentence string) string {
 	for _, end := range []string{".", ":", "!", "?", "…", ".”"} {
 		if sentence == "" || strings.HasSuffix(sentence, end) {

@@ -67,8 +67,8 @@ func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []
 	return nil
 }
 
-// stopping are the buttons of an accepted request before it is filed: its requester takes it
-// back, others decline it. A direct message has the one that is its reader's.
+// stopping are the buttons of an accepted request before it is filed: its requester takes it back,
+// others decline it. A direct message has only its reader's button.
 func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
 	undo := "Stop"
 	if !r.UndoUntil.IsZero() {
@@ -84,8 +84,8 @@ func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) [
 	return []slack.BlockElement{takeBack, decline}
 }
 
-// CanAskAgain reports whether nothing was sent because the server is not what its card
-// showed: asked again, with a fresh card, the same may go.
+// CanAskAgain reports whether nothing was sent because the server is not what its card showed. The
+// same request with a fresh card may succeed.
 func CanAskAgain(r cancellation.Request) bool {
 	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
 		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
@@ -122,7 +122,7 @@ func button(r cancellation.Request, action, text string, style slack.Style) *sla
 	return b
 }
 
-// asking is a button that asks before it does anything.
+// asking returns a button that asks for confirmation before it does anything.
 func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack.ButtonBlockElement {
 	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(Cut(question, 300)), plainText(yes), plainText(no))
 	b.Confirm.Style = b.Style

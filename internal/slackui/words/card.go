@@ -12,9 +12,9 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// cardBlocks is the server as the person reads it before asking, or what stops them;
-// refused is why they may not ask for it, nil where they may. Block ids carry the server's id: another
-// choice resets what belongs to it.
+// cardBlocks is the server as the person reads it before asking, or what stops them. refused is why
+// they may not ask for it, nil if they may. Block ids carry the server's id, so that another choice
+// resets the fields that belong to it.
 func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
 	lines := facts(c)
@@ -36,12 +36,12 @@ func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack
 	return []slack.Block{block(id, lines...)}
 }
 
-// consequences say what ends when, and what becomes of what is associated.
+// consequences say what ends when, and what becomes of associated items.
 func consequences(c cancellation.Card, associated string) []line {
 	return append(append(costLines(c), goesWithIt(c.Server)), associatedLines(c.Server, associated)...)
 }
 
-// askedLines are the card with what its requester asked for on it, and confirmed.
+// askedLines are the card with what its requester asked for and confirmed on it.
 func askedLines(s cancellation.Submission) []line {
 	associated := "they stay"
 	if s.Associated {
@@ -57,7 +57,7 @@ func askedLines(s cancellation.Submission) []line {
 	return lines
 }
 
-// facts tell one server from another, and say what of it nobody may see here.
+// facts identify the server, and name the facts about it that this key cannot see.
 func facts(c cancellation.Card) []line {
 	s := c.Server
 	where := present(s.Datacenter, s.OS, prefixed("private ", s.PrivateIP), prefixed("public ", s.PublicIP))
@@ -154,7 +154,7 @@ func goesWithIt(s cancellation.Server) line {
 // maxItems is how many associated items a card lists; the others are summed up.
 const maxItems = 10
 
-// associatedLines list what is associated, one by one, behind what becomes of it.
+// associatedLines list the associated items one by one, after what becomes of them.
 func associatedLines(s cancellation.Server, fate string) []line {
 	if !s.Shows(cancellation.FactAssociated) {
 		return []line{{bold("Associated items:"), plain(" " + unseen + ". They stay.")}}
@@ -207,7 +207,7 @@ func warningWords(s cancellation.Server, warning string) string {
 	return warning
 }
 
-// warningList says what a new warning means where the server's new read is not at hand.
+// warningList says what a new warning means if the server's new state is not at hand.
 func warningList(detail string) string {
 	var texts []string
 	for word := range strings.SplitSeq(detail, ", ") {
@@ -224,7 +224,7 @@ func warningList(detail string) string {
 	return strings.Join(texts, "; ")
 }
 
-// gatewayWords say which gateway a server is a member of, and who is left of it.
+// gatewayWords say which gateway a server is a member of, and which members remain.
 func gatewayWords(s cancellation.Server) (gateway, partners string) {
 	gateway = "Member of gateway " + Cut(OneLine(s.GatewayName), 56)
 	if s.GatewayName == "" {
@@ -249,7 +249,7 @@ func gatewayWords(s cancellation.Server) (gateway, partners string) {
 	return gateway, partners
 }
 
-// warningOption is one box to tick. What does not fit its text stands below it.
+// warningOption is one box to tick. Text that does not fit becomes its description.
 func warningOption(s cancellation.Server, warning string) *slack.OptionBlockObject {
 	text := warningWords(s, warning)
 	if warning == cancellation.WarningGateway && Cut(text, maxOptionText) != text {

@@ -6,9 +6,9 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// The callback ids of the forms that buttons open, and their fields. Their
-// private_metadata is the request's id, with the stuck state where it is about one: who may
-// is decided at submission.
+// The callback ids of the forms that buttons open, and their fields. Their private_metadata is the
+// request's id, followed by the stuck state if the form is about one. Who may do it is decided at
+// submission.
 const (
 	DeclineCallback = "cancel-server:decline:1"
 	FoundCallback   = "cancel-server:found:1"

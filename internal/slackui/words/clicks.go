@@ -49,8 +49,8 @@ func NothingOpenedFailed() Message {
 	return nothingOpened("Slack refused or did not answer. Press again.")
 }
 
-// TicketUnread says that nothing but a person's word shows what a ticket is about, and who can
-// record it all the same.
+// TicketUnread says that this key cannot read a ticket, so that only a person's word shows what the
+// ticket is about, and who can record it.
 func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Message {
 	pending := ""
 	if errors.Is(err, cancellation.ErrSomeTicket) {
@@ -60,8 +60,8 @@ func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Me
 		ticket, pending, w.contact(), r.Ref.Short(), ticket))
 }
 
-// Clicked says to the clicker what the request's message will not: it is empty where the click
-// did what it says. verb is what they wanted to do.
+// Clicked tells the clicker what the request's message will not. It is empty if the click did what
+// it says. verb is what they wanted to do.
 func Clicked(c cancellation.Click, err error, verb string) Message {
 	switch lost, unclear := errors.AsType[*cancellation.UnclearError](err); {
 	case unclear:
@@ -101,7 +101,7 @@ func tooLate(r cancellation.Request, verb string) string {
 	return "Too late: " + ended(standingWords(r.State)) + " Nothing was changed."
 }
 
-// clickError is what a person reads of an error of theirs; others stand in the log.
+// clickError is what a person reads of an error that they can act on; other errors are only logged.
 func clickError(err error) string {
 	for _, known := range []error{
 		cancellation.ErrNotStuck, cancellation.ErrOtherServer, cancellation.ErrTicketClosed, cancellation.ErrTicketMade, cancellation.ErrTicketMissing,
