@@ -284,7 +284,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		case errors.Is(err, ErrMoved):
 			continue
 		case errors.Is(err, ErrRepeated):
-			return Click{Kind: ClickRepeated, Request: r}, nil
+			return Click{Kind: ClickRepeated, Request: d.asItIs(ctx, r)}, nil
 		case errors.Is(err, ErrUnclear):
 			return click, &UnclearError{Ref: r.Ref, Err: err}
 		case err == nil:
@@ -293,6 +293,14 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		return click, err
 	}
 	return Click{}, fmt.Errorf("recording a click: %w", ErrMoved)
+}
+
+// asItIs reads a request again after its change; the one that is given if that fails.
+func (d *Desk) asItIs(ctx context.Context, r Request) Request {
+	if now, err := d.Requests.Request(ctx, r.ID); err == nil {
+		return now
+	}
+	return r
 }
 
 // clicker reads the two people, none older than decisions may rest on.
