@@ -83,12 +83,23 @@ func (m modal) field(prefix string) (block, action string, found bool) {
 	return "", "", false
 }
 
+// asking waits until the form that asks for a server is before a person: an earlier form may be
+// until then.
+func (w *world) asking(user string) (m modal) {
+	w.t.Helper()
+	w.eventually("the form asks for the server", func() bool {
+		m = w.top(user)
+		_, _, found := m.field("server")
+		return found
+	})
+	return m
+}
+
 // look types into the typeahead and returns the ids and the texts that are offered.
 func (w *world) look(user, typed string) (ids []int64, options []map[string]any) {
 	w.t.Helper()
-	m := w.top(user)
-	block, action, found := m.field("server")
-	require.True(w.t, found, "the form asks for the server")
+	m := w.asking(user)
+	block, action, _ := m.field("server")
 	offered, err := w.slack.Options(w.t.Context(), fakeslack.Lookup{User: user, View: m.ID, BlockID: block, ActionID: action, Value: typed})
 	require.NoError(w.t, err)
 	require.Empty(w.t, offered.Error)
@@ -105,9 +116,8 @@ func (w *world) look(user, typed string) (ids []int64, options []map[string]any)
 // pick chooses an option of the typeahead, whether it was offered or not.
 func (w *world) pick(user string, option map[string]any) {
 	w.t.Helper()
-	m := w.top(user)
-	block, action, found := m.field("server")
-	require.True(w.t, found, "the form asks for the server")
+	m := w.asking(user)
+	block, action, _ := m.field("server")
 	_, err := w.slack.Act(w.t.Context(), fakeslack.Action{User: user, View: m.ID, BlockID: block, ActionID: action, SelectedOption: option})
 	require.NoError(w.t, err)
 }
