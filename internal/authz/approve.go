@@ -47,7 +47,7 @@ func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who
 		}
 	}
 	if !certain {
-		return p.refuseUnlisted("you or who asked are", union(p.uncertain(who), p.uncertain(requester)))
+		return p.refuseUnlisted("you or the requester are", union(p.uncertain(who), p.uncertain(requester)))
 	}
 	return d
 }
@@ -72,10 +72,10 @@ func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Contex
 func (p *Policy) unreadRequester(requester Principal) []string {
 	var gaps []string
 	if !requester.hasID() {
-		gaps = append(gaps, "who asked")
+		gaps = append(gaps, "who the requester is")
 	}
 	if !p.knowsGroups(requester) {
-		gaps = append(gaps, "the Slack user groups of who asked")
+		gaps = append(gaps, "the requester's Slack user groups")
 	}
 	return gaps
 }

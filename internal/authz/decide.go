@@ -7,7 +7,7 @@ import (
 )
 
 // Decide answers for request and cancel together: may this person ask for this server's
-// cancellation, and may it be filed with no second person?
+// cancellation, and may it be filed without approval?
 //
 // Refusals that no policy lifts come first, then everything that a decision needs must have been
 // read, then person, server and context must fit the schema, and only then the policy is asked. An
@@ -115,21 +115,21 @@ func (p *Policy) refusePerson(who Principal, to string) (Decision, bool) {
 	return Decision{}, false
 }
 
-// verdict is the policy's answer for one action. With failed rules, or broken, it counts for nothing.
-type verdict struct {
+// evaluation is the policy's answer for one action. With failed rules, or broken, it counts for nothing.
+type evaluation struct {
 	broken  bool     // the question does not fit the schema
 	failed  []string // rules whose evaluation failed
 	permits []string // deciding permits; empty if a forbid decided
 	forbids []string // deciding forbids
 }
 
-func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.EntityMap) verdict {
+func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.EntityMap) evaluation {
 	question.Action = action(name)
 	if err := p.schema.checkQuestion(question, entities); err != nil {
-		return verdict{broken: true}
+		return evaluation{broken: true}
 	}
 	answer, diagnostic := cedar.Authorize(p.rules, entities, question)
-	var v verdict
+	var v evaluation
 	for _, failure := range diagnostic.Errors {
 		v.failed = append(v.failed, string(failure.PolicyID))
 	}
@@ -143,7 +143,7 @@ func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.E
 	return v
 }
 
-func (p *Policy) combine(request, cancel verdict) Decision {
+func (p *Policy) combine(request, cancel evaluation) Decision {
 	if failed := union(request.failed, cancel.failed); len(failed) > 0 || request.broken || cancel.broken {
 		return p.refuseBroken(failed)
 	}

@@ -14,7 +14,7 @@ const (
 	Refused Effect = iota
 	// NeedsApproval: may be asked for, and filed once Decision.Approvals other people approved.
 	NeedsApproval
-	// Allowed: may be filed with no second person; of Approve: this approval counts.
+	// Allowed: may be filed without approval; of Approve: this approval counts.
 	Allowed
 )
 
@@ -82,34 +82,34 @@ func (p *Policy) refuse(rule, reason string) Decision {
 
 func (p *Policy) refuseByDefault(to string) Decision {
 	what := map[string]string{
-		toAsk: "ask for this", toFile: "have this filed with no second person", toApprove: "approve this",
+		toAsk: "ask for this", toFile: "have this filed without approval", toApprove: "approve this",
 	}[to]
 	if to == toFreeze {
 		return p.refuse(RuleDefaultDeny, "no policy rule lets you freeze filing; anyone who may approve requests can.")
 	}
-	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
+	return p.refuse(RuleDefaultDeny, "no policy rule lets you "+what+"; the people who run this bot can say who may.")
 }
 
 func (p *Policy) refuseUnread(gaps []string) Decision {
 	return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
-		"Try again in a minute; if it stays so, tell whoever runs this bot.")
+		"Try again in a minute. If that fails too, tell the people who run this bot.")
 }
 
 func (p *Policy) refuseFee() Decision {
 	return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
-		"Tell whoever runs this bot.")
+		"Tell the people who run this bot.")
 }
 
 // refuseUnlisted says that a membership which nobody knows would decide; who is "you are".
 func (p *Policy) refuseUnlisted(who string, groups []string) Decision {
 	return p.refuse(RuleUnread, "whether "+who+" in Slack user group "+strings.Join(groups, " or ")+
-		" decides this, and Slack does not list it. Tell whoever runs this bot.")
+		" decides this, and Slack does not list it. Tell the people who run this bot.")
 }
 
 // refuseByRules is the refusal by matching forbids. The person reads the first that gives a reason.
 func (p *Policy) refuseByRules(forbids []string) Decision {
 	d := p.refuse(forbids[0], fmt.Sprintf("rule %s of the policy forbids it; "+
-		"whoever runs this bot can say why, and who may.", forbids[0]))
+		"the people who run this bot can say why, and who may.", forbids[0]))
 	d.Rules = forbids
 	for _, id := range forbids {
 		if reason := p.byID[id].reason; reason != "" {
@@ -122,7 +122,7 @@ func (p *Policy) refuseByRules(forbids []string) Decision {
 
 func (p *Policy) refuseBroken(failed []string) Decision {
 	d := p.refuse(RuleEvaluationError, "the policy could not be evaluated for this request, "+
-		"so nothing is allowed; whoever runs this bot has to repair it.")
+		"so nothing is allowed; the people who run this bot have to repair it.")
 	if len(failed) > 0 {
 		d.Rules = failed
 	}

@@ -10,7 +10,7 @@
 // schema.cedarschema is the vocabulary that a policy may use. Three actions exist:
 //
 //   - request: may ask for a cancellation.
-//   - cancel: may have it filed with no second person; it needs request as well. A matching forbid
+//   - cancel: may have it filed without approval; it needs request as well. A matching forbid
 //     refuses; only the absence of a permit means that somebody else has to approve.
 //   - approve: may approve other people's requests, in each request's own context. Nobody approves
 //     their own, whatever the policy says.

@@ -11,7 +11,7 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// None is what stands in Groups.Approve, alone, where requesters file with no second person.
+// None, as the only entry of Groups.Approve, says that requesters file without approval.
 const None = "none"
 
 // Groups is the small form of a policy: lists of ids instead of rules. Its fields are the settings
@@ -29,8 +29,8 @@ type Groups struct {
 }
 
 // FromGroups writes the lists as Cedar and loads that; Policy.Text returns it, to grow a policy file
-// from. It refuses an id of any other form, empty lists of requesters or approvers, and None beside
-// other approvers, naming all problems at once.
+// from. It refuses an id of any other form, empty lists of requesters or approvers, and None next
+// to other approvers, naming all problems at once.
 func FromGroups(g Groups) (*Policy, error) {
 	if err := g.check(); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func FromGroups(g Groups) (*Policy, error) {
 	return Parse("REQUEST_GROUPS", []byte(g.cedar()))
 }
 
-func (g Groups) alone() bool { return slices.Equal(g.Approve, []string{None}) }
+func (g Groups) withoutApproval() bool { return slices.Equal(g.Approve, []string{None}) }
 
 func (g Groups) check() error {
 	var problems []error
@@ -47,10 +47,10 @@ func (g Groups) check() error {
 		complain("REQUEST_GROUPS: empty, so nobody could ask")
 	}
 	if len(g.Approve) == 0 {
-		complain("APPROVE_GROUPS: required with REQUEST_GROUPS; %q, written out, lets requesters file alone", None)
+		complain("APPROVE_GROUPS: required with REQUEST_GROUPS; %q, written out, lets requesters file without approval", None)
 	}
 	problems = append(problems, g.checkMembers("REQUEST_GROUPS", g.Request))
-	if !g.alone() {
+	if !g.withoutApproval() {
 		problems = append(problems, g.checkMembers("APPROVE_GROUPS", g.Approve))
 	}
 	for _, tag := range g.ProtectedTags {
@@ -88,7 +88,7 @@ func (g Groups) cedar() string {
 	var text strings.Builder
 	text.WriteString("// From REQUEST_GROUPS, APPROVE_GROUPS and PROTECTED_TAGS.\n")
 	g.permit(&text, actionRequest, g.Request)
-	if g.alone() {
+	if g.withoutApproval() {
 		g.permit(&text, actionCancel, g.Request)
 	} else {
 		g.permit(&text, actionApprove, g.Approve)
@@ -121,7 +121,7 @@ func (g Groups) permit(text *strings.Builder, name string, members []string) {
 }
 
 func protectedReason(tags []string) string {
-	const end = " are never cancelled here; whoever runs this bot can say why."
+	const end = " are never cancelled here; the people who run this bot can say why."
 	reason := "servers tagged " + strings.Join(tags, " or ") + end
 	if utf8.RuneCountInString(reason) > MaxReason {
 		return "servers with a protected tag" + end

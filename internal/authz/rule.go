@@ -79,14 +79,14 @@ func (r rule) covers(name cedar.String) bool {
 }
 
 // groups are the ids of the groups that the rule names.
-func (r rule) groups() []string { return named(r.literals).groups }
+func (r rule) groups() []string { return usersAndGroups(r.literals).groups }
 
 // narrowing returns the groups whose members the rule may let do less. For a forbid these are all its
 // groups; for a permit, those in its conditions. For a permit that asks for several approvals, or whose
 // evaluation may fail and so refuse everyone in its scope, these are all its groups.
 func (r rule) narrowing() []string {
 	if r.permits() && r.approvals == 1 && !mayFail(r.tree) {
-		return named(r.literals[r.inScope:]).groups
+		return usersAndGroups(r.literals[r.inScope:]).groups
 	}
 	return r.groups()
 }

@@ -64,7 +64,7 @@ func (w whom) and(other whom) whom {
 
 // whom is whom the rule's scope and conditions bind it to.
 func (r rule) whom() whom {
-	bound := whom{anyone: anyone(r.tree.Principal)}.or(named(scopeLiterals(r.tree.Principal)))
+	bound := whom{anyone: anyone(r.tree.Principal)}.or(usersAndGroups(scopeLiterals(r.tree.Principal)))
 	for _, condition := range r.tree.Conditions {
 		bound = bound.and(whomOf(condition.Body, condition.Condition == ast.ConditionWhen))
 	}
@@ -111,10 +111,10 @@ func whomOfBoth(n ast.BinaryNode, want, both bool) whom {
 // whomOfPair is of a comparison that has to hold between the principal and entities written out.
 func whomOfPair(n ast.BinaryNode, holds bool) whom {
 	if holds && isPrincipal(n.Left) && len(writtenOut(n.Right)) > 0 {
-		return named(writtenOut(n.Right))
+		return usersAndGroups(writtenOut(n.Right))
 	}
 	if holds && isPrincipal(n.Right) && len(writtenOut(n.Left)) > 0 {
-		return named(writtenOut(n.Left))
+		return usersAndGroups(writtenOut(n.Left))
 	}
 	return whom{anyone: true}
 }
@@ -145,8 +145,8 @@ func writtenOut(node ast.IsNode) []cedar.EntityUID {
 	return nil
 }
 
-// named sorts entities into users and groups.
-func named(uids []cedar.EntityUID) whom {
+// usersAndGroups sorts entities into users and groups.
+func usersAndGroups(uids []cedar.EntityUID) whom {
 	var w whom
 	for _, uid := range uids {
 		switch uid.Type {
