@@ -95,7 +95,7 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 		}
 	}
 	var later []authz.Principal
-	for _, candidate := range named(users, members, requester) {
+	for _, candidate := range candidates(users, members, requester) {
 		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
 		case d.Effect != authz.Allowed || r.ApprovedBy(Person{Team: candidate.Team, ID: candidate.User}):
 		case before == len(r.Approvals):
@@ -108,8 +108,8 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 	return append(who, later...), anyone && stranger.Effect == authz.Allowed, nil
 }
 
-// named are the users that a policy names, by "TEAM/USER", and the members of its groups.
-func named(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
+// candidates are the users that a policy names, by "TEAM/USER", and the members of its groups.
+func candidates(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
 	all := slices.Clone(members)
 	for _, id := range users {
 		if !slices.ContainsFunc(members, func(m authz.Principal) bool { return m.ID() == id }) {

@@ -253,7 +253,7 @@ func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
 				return r
 			},
 			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
-				_, err := d.Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
+				_, err := d.ResolveByClick(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
 				return err
 			},
 		},
@@ -469,7 +469,7 @@ func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
 		w.approve(r, raj)
 		w.run(w.journal, time.Hour)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		click, err := w.desk().Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
+		click, err := w.desk().ResolveByClick(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
 		assert.Equal(t, "U3", click.Request.EndedBy.ID)

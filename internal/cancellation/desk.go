@@ -142,7 +142,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	}
-	return d.answer(ctx, s, recorded)
+	return d.answerRecorded(ctx, s, recorded)
 }
 
 // errBlocked says that the policy would let this person ask, and the card does not
@@ -229,12 +229,12 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if err != nil {
 		return Record{}, err
 	}
-	rec.Quota, err = d.place(ctx, principal, now)
+	rec.Quota, err = d.nextSlot(ctx, principal, now)
 	return rec, err
 }
 
-// place returns the next slot of a person's day, or ErrDayFull.
-func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
+// nextSlot returns the next slot of a person's day, or ErrDayFull.
+func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
 	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
 	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
 	if err != nil {
@@ -252,7 +252,7 @@ func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the database's time: %w", err)
 	}
-	_, err = d.place(ctx, who, now)
+	_, err = d.nextSlot(ctx, who, now)
 	if errors.Is(err, ErrDayFull) {
 		return true, nil
 	}
@@ -326,7 +326,7 @@ func (d *Desk) lookAgain(ctx context.Context, r Request, unclear error) (Recorde
 	return Recorded{Request: found}, nil
 }
 
-func (d *Desk) answer(ctx context.Context, s Submission, recorded Recorded) (Answer, error) {
+func (d *Desk) answerRecorded(ctx context.Context, s Submission, recorded Recorded) (Answer, error) {
 	if recorded.Held != nil {
 		d.askedAgain(ctx, s, *recorded.Held)
 		return Answer{Kind: AnswerHeld, Held: *recorded.Held}, nil

@@ -69,7 +69,7 @@ func (v verdict) ticketOn(r Request) Request {
 }
 
 // file takes a scheduled request to its POST, or to the reason why there is none.
-func (f *Filer) file(ctx context.Context, h *held) error {
+func (f *Filer) file(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	if h.claimed.Before(r.UndoUntil) { // people may still undo it
 		r.Due = r.UndoUntil
@@ -91,7 +91,7 @@ func (f *Filer) file(ctx context.Context, h *held) error {
 }
 
 // checkAndPost makes the last checks on fresh data and POSTs once.
-func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
+func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	if handled, err := f.frozen(ctx, h); handled {
 		return err
@@ -112,7 +112,7 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 		return f.again(ctx, h, &f.softlayer, "reading the server", err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
-	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
+	if unread := server.unreadOnlyHere(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
 		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
 	v, err := f.check(ctx, h, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
@@ -149,14 +149,14 @@ type moments struct{ person, server, commit time.Time }
 
 // check says where a request goes: to Filing, or to why it must not be filed. Its time is that of
 // the claim: a clock that is not ahead makes no warning older.
-func (f *Filer) check(ctx context.Context, h *held, by people, now Server, gone bool) (*verdict, error) {
+func (f *Filer) check(ctx context.Context, h *claimedRow, by people, now Server, gone bool) (*verdict, error) {
 	r, at := h.request(), h.claimed
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
 		return &verdict{to: Rejected, why: Reason{Code: WhyNotFound}}, nil
 	case now.OpenTicket != nil:
-		return f.reader().rule(ctx, r, now.OpenTicket.ID, now)
+		return f.reader().judgeNamed(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
 		return &verdict{to: Rejected, why: because(WhyChanged, strings.Join(changed, ", "))}, nil
@@ -250,7 +250,7 @@ func words(blockers []Blocker) string {
 
 // post announces the POST by committing Filing, makes it once, and records what is
 // known after it.
-func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) error {
+func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moments) error {
 	began.commit = time.Now()
 	next, err := h.request().Move(Filing, ByWorker, Reason{})
 	if err != nil {
@@ -311,7 +311,7 @@ func passed(from, to time.Time) time.Duration {
 
 // record stores the outcome of a POST. Nobody else knows it: while the database does
 // not take it, that is tried again until the step's time is over.
-func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
+func (f *Filer) record(ctx context.Context, h *claimedRow, o Outcome) error {
 	for try := 0; ; try++ {
 		err := f.recordOnce(ctx, h, o)
 		if err == nil {
@@ -331,7 +331,7 @@ func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
 
 // recordOnce keeps the answer as evidence for whoever settles the request, where the
 // lease was lost meanwhile.
-func (f *Filer) recordOnce(ctx context.Context, h *held, o Outcome) error {
+func (f *Filer) recordOnce(ctx context.Context, h *claimedRow, o Outcome) error {
 	v, err := f.meaning(ctx, h.request(), o)
 	if err != nil {
 		v = verdict{to: Unknown, why: Reason{Detail: o.Text}, ticket: o.Ticket}
@@ -359,7 +359,7 @@ func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, err
 		if err != nil {
 			return verdict{}, err
 		}
-		v, err := f.reader().rule(ctx, r, o.Ticket.ID, server)
+		v, err := f.reader().judgeNamed(ctx, r, o.Ticket.ID, server)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -369,8 +369,8 @@ func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, err
 	}
 }
 
-// rule judges a ticket that SoftLayer named as the one that stands.
-func (b recordReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
+// judgeNamed judges a ticket that SoftLayer named as the one that stands.
+func (b recordReader) judgeNamed(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
 	ticket, err := b.tickets.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil

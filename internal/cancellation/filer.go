@@ -62,11 +62,11 @@ func (f *Filer) take(ctx context.Context) (func(context.Context), time.Duration,
 	if err != nil || !c.Found {
 		return nil, c.Next, err
 	}
-	return func(ctx context.Context) { f.work(ctx, &held{row: c.Row, claimed: c.At}) }, 0, nil
+	return func(ctx context.Context) { f.work(ctx, &claimedRow{row: c.Row, claimed: c.At}) }, 0, nil
 }
 
 // work takes one step of one claimed request, with its lease kept alive meanwhile.
-func (f *Filer) work(ctx context.Context, h *held) {
+func (f *Filer) work(ctx context.Context, h *claimedRow) {
 	r := h.request()
 	stop := f.keepLease(ctx, h)
 	err := f.step(ctx, h)
@@ -81,7 +81,7 @@ func (f *Filer) work(ctx context.Context, h *held) {
 
 // step does what the request's state asks for. A panic makes the row stuck instead
 // of being tried for ever; in Filing the row is left to become Unknown.
-func (f *Filer) step(ctx context.Context, h *held) (err error) {
+func (f *Filer) step(ctx context.Context, h *claimedRow) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.Log.Error("a step panicked", "ref", h.request().Ref.Short(), "panic", p, "stack", string(debug.Stack()))
@@ -92,7 +92,7 @@ func (f *Filer) step(ctx context.Context, h *held) (err error) {
 	}()
 	switch r := h.request(); r.State {
 	case Filing: // its lease is over: the POST was made, or may have been
-		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the program stopped before the answer was recorded"}}, true)
+		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the bot stopped before the answer was recorded"}}, true)
 	case Unknown:
 		return f.settle(ctx, h)
 	case Pending:
@@ -102,8 +102,8 @@ func (f *Filer) step(ctx context.Context, h *held) (err error) {
 	}
 }
 
-// held is a claimed row as this worker last knew it.
-type held struct {
+// claimedRow is a claimed row as this worker last knew it.
+type claimedRow struct {
 	mu  sync.Mutex
 	row Request
 
@@ -113,13 +113,13 @@ type held struct {
 	counted time.Time // the end of the hour that counts this step's filing; zero for none
 }
 
-func (h *held) request() Request {
+func (h *claimedRow) request() Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.row
 }
 
-func (h *held) set(r Request) {
+func (h *claimedRow) set(r Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.row = r
@@ -127,7 +127,7 @@ func (h *held) set(r Request) {
 
 // keepLease renews the lease until stop is called. It ends by itself when the row
 // is lost: what is under way then finds ErrMoved when it records.
-func (f *Filer) keepLease(ctx context.Context, h *held) (stop func()) {
+func (f *Filer) keepLease(ctx context.Context, h *claimedRow) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
@@ -148,12 +148,12 @@ func (f *Filer) keepLease(ctx context.Context, h *held) (stop func()) {
 }
 
 // commit records a verdict.
-func (f *Filer) commit(ctx context.Context, h *held, v verdict) error {
+func (f *Filer) commit(ctx context.Context, h *claimedRow, v verdict) error {
 	return f.persist(ctx, h, v, false)
 }
 
 // persist records a verdict; lost says that it comes from a POST without an answer.
-func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) error {
+func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool) error {
 	next, err := h.request().Move(v.to, ByWorker, v.why)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) erro
 // again leaves a request in its state because something could not be read, and
 // says so to the operator. It starts the settle time anew. Where the vendor answers
 // nobody, the request keeps its place among those that wait.
-func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, cause error) error {
+func (f *Filer) again(ctx context.Context, h *claimedRow, from *Outage, step string, cause error) error {
 	r := h.request()
 	r.CleanSince = time.Time{}
 	away := from.suspected(ctx)
@@ -202,7 +202,7 @@ func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, c
 }
 
 // putBack gives a request back as if it had not been taken, but for the reason why.
-func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason, more ...func(*Change)) error {
+func (f *Filer) putBack(ctx context.Context, h *claimedRow, next Request, why Reason, more ...func(*Change)) error {
 	kind := EventMoved
 	if next.Why == why {
 		kind = ""
@@ -213,7 +213,7 @@ func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason, 
 
 // wait puts a request back in the state it has, to be looked at after the pause. Its
 // history says so once for each reason, however long that takes.
-func (f *Filer) wait(ctx context.Context, h *held, next Request, why Reason, pause time.Duration) error {
+func (f *Filer) wait(ctx context.Context, h *claimedRow, next Request, why Reason, pause time.Duration) error {
 	next.Attempts++
 	return f.putBack(ctx, h, next, why, func(c *Change) { c.DueIn = pause })
 }
@@ -221,7 +221,7 @@ func (f *Filer) wait(ctx context.Context, h *held, next Request, why Reason, pau
 // apply commits one change of the held row. A state that people are told of makes
 // the notice due at once; a POST that made nothing does so where they have been told
 // already that it is under way.
-func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
+func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
 	from := h.request()
 	change := Change{
 		From: from, To: next, Keep: keep,
@@ -230,8 +230,8 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	for _, add := range more {
 		add(&change)
 	}
-	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
-	if from.State != next.State && next.State != Filing || held {
+	waiting := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
+	if from.State != next.State && next.State != Filing || waiting {
 		change.Tell = AtOnce
 		if !next.State.Told() {
 			change.Tell = from.CreatedAt.Add(patience)

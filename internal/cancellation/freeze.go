@@ -49,7 +49,7 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (Free
 		click.Kind = ClickRepeated
 		click.Stands, err = d.Freezes.Frozen(ctx)
 	case err == nil:
-		d.Log.Warn("an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
+		d.Log.Warn("received an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
 	}
 	return click, err
 }
@@ -105,11 +105,11 @@ func operatorsFreeze(stands Freeze) authz.Decision {
 		stands.At.UTC().Format("2 Jan 2006 15:04 UTC"), strings.TrimPrefix(stands.Actor, OperatorPrefix), stands.Why)}
 }
 
-// errHourFull says that no more is filed in this hour.
-var errHourFull = errors.New("as many were filed in this hour as the whole deployment may")
+// errHourFull says that the hour already has as many filings as it may have.
+var errHourFull = errors.New("the limit of filings an hour, for the whole deployment, is reached")
 
 // frozen puts a request back where filing is frozen, before anything is read for it.
-func (f *Filer) frozen(ctx context.Context, h *held) (handled bool, err error) {
+func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	order, err := f.Freezes.Frozen(ctx)
 	if err != nil || !order.Frozen {
 		return err != nil, err
@@ -119,7 +119,7 @@ func (f *Filer) frozen(ctx context.Context, h *held) (handled bool, err error) {
 
 // mayFile takes one filing of the hour. Where there is none the request is put back with
 // the reason, and waits; handled is then true.
-func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) {
+func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	r := h.request()
 	took, next, err := f.Queue.TakeFiling(ctx, f.Limits.FilingsPerHour)
 	if err != nil {
@@ -129,7 +129,7 @@ func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) 
 		h.counted = next
 		return false, nil
 	}
-	f.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
+	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
 	r.Due, r.Attempts = next.Add(backoff(0)), r.Attempts+1
 	return true, f.putBack(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)))
 }
@@ -137,6 +137,6 @@ func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) 
 // frozenPause is how long a request waits before it looks whether a freeze is over.
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
-func (f *Filer) waitFrozen(ctx context.Context, h *held, order Freeze) error {
+func (f *Filer) waitFrozen(ctx context.Context, h *claimedRow, order Freeze) error {
 	return f.wait(ctx, h, h.request(), Reason{Code: WhyFrozen, Detail: order.Why, By: order.Actor}, backoff(frozenPause))
 }

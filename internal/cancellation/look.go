@@ -25,7 +25,7 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	}
 	card := Card{Server: found, Account: d.Account, ReadAt: now}
 	var side sync.WaitGroup
-	side.Go(func() { card.ShortNameUnique = d.alone(ctx, found.Hostname) })
+	side.Go(func() { card.ShortNameUnique = d.shortNameUnique(ctx, found.Hostname) })
 	side.Go(func() { card.Cutoff = d.cutoff(ctx) })
 	side.Go(func() { card.TicketsHidden = !d.seesTickets(ctx) })
 	card.Standing, err = d.standing(ctx, found, now)
@@ -33,8 +33,8 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	return card, err
 }
 
-// alone reports whether the host name is known to be this server's only.
-func (d *Desk) alone(ctx context.Context, hostname string) bool {
+// shortNameUnique reports whether the host name is known to be this server's only.
+func (d *Desk) shortNameUnique(ctx context.Context, hostname string) bool {
 	count, err := d.Servers.Namesakes(ctx, hostname)
 	if err != nil {
 		d.Log.Info("counting namesakes", "err", err)

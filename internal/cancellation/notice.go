@@ -71,9 +71,9 @@ func (k NoticeKind) Recipient() string {
 // request's present state, and are edited as that changes.
 func (k NoticeKind) Once() bool { return k == Alarm || k.Reminds() }
 
-// beside reports whether a notice of this kind only asks or tells people in addition to the result
+// extra reports whether a notice of this kind only asks or tells people in addition to the result
 // message. If Slack refuses such a notice, and it no longer asks for anything, it is given up.
-func (k NoticeKind) beside() bool { return k != Result && k != Alarm }
+func (k NoticeKind) extra() bool { return k != Result && k != Alarm }
 
 // Way is how people are told: the channel, and where that refuses the next best.
 type Way string

@@ -86,7 +86,7 @@ func (n *Notifier) work(ctx context.Context, notice Notice) {
 func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.Log.Error("telling a result panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
+			n.Log.Error("delivering a notice panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
 			err = n.owe(ctx, notice, nowherePause)
 		}
 	}()
@@ -97,7 +97,7 @@ func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
 func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	r, err := n.Requests.Request(ctx, notice.RequestID)
 	if err != nil && !errors.Is(err, ErrUnreadable) { // that it cannot be read is told too
-		return fmt.Errorf("reading the request to tell of: %w", err)
+		return fmt.Errorf("reading the request of a notice: %w", err)
 	}
 	if notice.Posting {
 		if notice, err = n.findLost(ctx, notice, r); err != nil {
@@ -212,7 +212,7 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 		notice.Way = ByResponse
 		return n.soon(ctx, notice)
 	}
-	if notice.Way = ByChannel; notice.Kind.beside() && !r.State.asks() {
+	if notice.Way = ByChannel; notice.Kind.extra() && !r.State.asks() {
 		return n.shown(ctx, notice, r)
 	}
 	notice.Posting = false
@@ -304,7 +304,7 @@ func (n *Notifier) owe(ctx context.Context, notice Notice, pause time.Duration) 
 func (n *Notifier) keep(ctx context.Context, notice Notice) error {
 	_, err := n.Notices.ApplyNotice(ctx, notice, false)
 	if err != nil {
-		return fmt.Errorf("recording what was told of %s: %w", notice.RequestID, err)
+		return fmt.Errorf("recording what was delivered for %s: %w", notice.RequestID, err)
 	}
 	return nil
 }

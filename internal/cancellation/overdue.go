@@ -45,7 +45,7 @@ func (n *Notifier) sayOverdue(ctx context.Context, said map[string]bool) map[str
 		page, err := n.Notices.Overdue(ctx, OverdueAge, last, overduePage)
 		if err != nil {
 			if ctx.Err() == nil {
-				n.Log.Error("looking for what is overdue", "err", err)
+				n.Log.Error("looking for overdue requests", "err", err)
 			}
 			maps.Copy(said, now)
 			return said

@@ -10,7 +10,7 @@ import (
 
 // expireOrRemind ends the waiting for approval when its time is over. Until then it sees to it
 // that somebody is asked, and owes the one reminder.
-func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
+func (f *Filer) expireOrRemind(ctx context.Context, h *claimedRow) error {
 	r, now := h.request(), h.claimed
 	if !now.Before(r.ExpiresAt) {
 		return f.expire(ctx, h)
@@ -39,7 +39,7 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
 
 // expire ends the waiting. Where the store may know less than was done, SoftLayer's books
 // are read before it is said that nothing was filed; what they do not rule out needs a person.
-func (f *Filer) expire(ctx context.Context, h *held) error {
+func (f *Filer) expire(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	switch {
 	case r.Recheck == NoRecheck:
@@ -63,7 +63,7 @@ func (f *Filer) expire(ctx context.Context, h *held) error {
 }
 
 // putOff gives a request back until there is something to do for it.
-func (f *Filer) putOff(ctx context.Context, h *held, r Request) error {
+func (f *Filer) putOff(ctx context.Context, h *claimedRow, r Request) error {
 	if r.Due, r.Attempts = r.ExpiresAt, 0; !r.Reminded {
 		r.Due = r.remindAt(r.Since)
 	}

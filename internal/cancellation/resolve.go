@@ -85,7 +85,7 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	return d.settleBy(ctx, r, next, res, note)
+	return d.recordResolution(ctx, r, next, res, note)
 }
 
 // resolved is the request as the person's word, and what was read, make it.
@@ -255,7 +255,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	return next, "the ticket is open and is not this request's", err
 }
 
-func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
+func (d *Desk) recordResolution(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
 	next.Due = time.Time{} // at once where there is work to do
 	detail, _ := json.Marshal(struct {
 		Finding Finding
@@ -273,10 +273,10 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 	return stored, nil
 }
 
-// Settle is Resolve by a press: of anyone who may approve on that server and is not the
+// ResolveByClick is Resolve by a press: of anyone who may approve on that server and is not the
 // requester. res.Ref, res.Actor, res.By and res.Key are taken from the press.
-func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, error) {
-	r, c, click, err := d.settler(ctx, press)
+func (d *Desk) ResolveByClick(ctx context.Context, press Press, res Resolution) (Click, error) {
+	r, c, click, err := d.resolver(ctx, press)
 	switch {
 	case click.Kind == ClickLate && res.Finding == DropIt:
 		click.Kind = r.lateOrRepeated(c, Withdrawn)
@@ -289,14 +289,14 @@ func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, 
 	res.Ref, res.Actor, res.By, res.Key, res.Unseen = r.Ref.Short(), actor(c.person()), c.person(), press.Key, false
 	click.Request, err = d.Resolve(ctx, res)
 	if err == nil {
-		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)
+		d.Log.Info("resolved a stuck request", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)
 		d.Wake()
 	}
-	return settled(click, r, err)
+	return resolvedClick(click, r, err)
 }
 
-// settled is what a press on a stuck request came to, by the error of its change.
-func settled(click Click, r Request, err error) (Click, error) {
+// resolvedClick is what a press on a stuck request came to, by the error of its change.
+func resolvedClick(click Click, r Request, err error) (Click, error) {
 	switch {
 	case errors.Is(err, ErrUnclear):
 		return click, &UnclearError{Ref: r.Ref, Err: err}
@@ -308,8 +308,8 @@ func settled(click Click, r Request, err error) (Click, error) {
 	return click, err
 }
 
-// settler reads a stuck request and whether who clicked may say what they found.
-func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Click, error) {
+// resolver reads a stuck request and whether who clicked may say what they found.
+func (d *Desk) resolver(ctx context.Context, press Press) (Request, clicker, Click, error) {
 	r, err := d.Requests.Request(ctx, press.Request)
 	if err != nil {
 		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
@@ -334,7 +334,7 @@ func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Clic
 // settle it asks. Only a ticket that they show for sure ends it; the request of the answer
 // is Stuck where they do not.
 func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
-	r, c, click, err := d.settler(ctx, press)
+	r, c, click, err := d.resolver(ctx, press)
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
@@ -355,7 +355,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's records, read again"},
 	})
 	if err == nil {
-		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)
+		d.Log.Info("resolved a stuck request", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)
 	}
-	return settled(click, r, err)
+	return resolvedClick(click, r, err)
 }

@@ -222,9 +222,9 @@ func (s Server) unread() []string {
 	return names
 }
 
-// unreadBeside lists what another read of the same server says and this one does not.
+// unreadOnlyHere lists what another read of the same server says and this one does not.
 // Associated items count only if they are to go too.
-func (s Server) unreadBeside(other Server, associated bool) []string {
+func (s Server) unreadOnlyHere(other Server, associated bool) []string {
 	return slices.DeleteFunc(s.unread(), func(name string) bool {
 		return slices.Contains(other.unread(), name) || (name == FactAssociated && !associated)
 	})

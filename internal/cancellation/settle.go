@@ -27,15 +27,15 @@ func ruling(r Request, t Ticket, server Server) *verdict {
 	}
 }
 
-// finding is what SoftLayer's books say about a request: a verdict, something that
+// reading is what SoftLayer's books say about a request: a verdict, something that
 // is not clear, or (both empty) that they are clean.
-type finding struct {
+type reading struct {
 	sure    *verdict
 	unclear string
 }
 
 // verdict is where a finding leads once nothing can be under way any more.
-func (f finding) verdict() *verdict {
+func (f reading) verdict() *verdict {
 	if f.sure == nil && f.unclear != "" {
 		return stuck(WhyUnclear, f.unclear)
 	}
@@ -55,7 +55,7 @@ func (f *Filer) reader() recordReader { return recordReader{f.Requests, f.Server
 // read asks everything that can show whether a POST made a ticket (docs/design.md 4.3). An
 // error means that something was not answered. Clean needs positive evidence: what the
 // key cannot read is unclear, and is not asked for for ever.
-func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
+func (b recordReader) read(ctx context.Context, r Request) (reading, error) {
 	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
@@ -71,26 +71,26 @@ func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
 	return found, nil
 }
 
-func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
+func (b recordReader) consult(ctx context.Context, r Request) (reading, error) {
 	shown := r.Submission.Card.Server
 	server, err := b.servers.Server(ctx, shown.ID)
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
-	named, err := b.named(ctx, r, server)
+	named, err := b.judgeAllNamed(ctx, r, server)
 	if err != nil || named != nil && named.to == Filed {
-		return finding{sure: named}, err
+		return reading{sure: named}, err
 	}
 	rights, err := b.tickets.Rights(ctx)
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
 	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
 	tickets, err := b.tickets.TicketsOf(ctx, shown.ID, r.ticketsSince())
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
 	return weigh(r, server, named, tickets, rights), nil
 }
@@ -99,9 +99,9 @@ func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
 // request can have made, whatever the clocks say.
 func (r Request) ticketsSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour) }
 
-// named judges the tickets that SoftLayer named itself: the open cancellation
-// ticket, and what answers to our POSTs said.
-func (b recordReader) named(ctx context.Context, r Request, server Server) (*verdict, error) {
+// judgeAllNamed judges the tickets that SoftLayer named itself: the open cancellation ticket, and
+// those in the answers to our POSTs. It returns the verdict with the most weight.
+func (b recordReader) judgeAllNamed(ctx context.Context, r Request, server Server) (*verdict, error) {
 	made, ids, err := b.evidence(ctx, r)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (b recordReader) named(ctx context.Context, r Request, server Server) (*ver
 	}
 	var heaviest *verdict
 	for _, id := range ids {
-		v, err := b.rule(ctx, r, id, server)
+		v, err := b.judgeNamed(ctx, r, id, server)
 		if err != nil {
 			return nil, err
 		}
@@ -186,28 +186,28 @@ func (e Event) lateAnswer() (late lateDetail, ok bool) {
 // weigh judges what was read if SoftLayer named no ticket of ours. Our own ticket in the list
 // counts before a named one. A named one makes the request a duplicate only if every ticket in
 // the list could be read, since an unreadable one may be ours.
-func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) finding {
+func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) reading {
 	ours, hidden := judged(r, tickets)
 	recorded, billing := r.Submission.Card.Server.Billing, server.Billing
 	switch {
 	case ours != nil:
-		return finding{sure: ours}
+		return reading{sure: ours}
 	case named != nil && named.to != Duplicate:
-		return finding{sure: named}
+		return reading{sure: named}
 	case hidden != "":
-		return finding{unclear: hidden}
+		return reading{unclear: hidden}
 	case !rights.ViewTickets:
-		return finding{unclear: "the key has no right to view tickets"}
+		return reading{unclear: "the key has no right to view tickets"}
 	case named != nil:
-		return finding{sure: named}
+		return reading{sure: named}
 	case billing == nil || recorded == nil || billing.ID != recorded.ID:
-		return finding{unclear: "the billing item is missing, or the key may not see it"}
+		return reading{unclear: "the billing item is missing, or the key may not see it"}
 	case !billing.PendingKnown:
-		return finding{unclear: "the key may not see whether a cancellation is pending"}
+		return reading{unclear: "the key may not see whether a cancellation is pending"}
 	case billing.PendingCancellation || billing.CancellationDate != "":
-		return finding{unclear: "a cancellation is pending, and no ticket shows whose it is"}
+		return reading{unclear: "a cancellation is pending, and no ticket shows whose it is"}
 	}
-	return finding{}
+	return reading{}
 }
 
 // judged returns what the first ticket of ours means, and which one cannot be read.
@@ -230,7 +230,7 @@ func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
 // be under way, and its ticket may show before the ticket's text does. The reads begin after the
 // claim, so its time is never too late for when they began. When they ended the database is asked:
 // the machine may have slept meanwhile, and an earlier time would shorten the settle time.
-func (f *Filer) settle(ctx context.Context, h *held) error {
+func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	found, err := f.reader().read(ctx, r)
 	if err != nil {

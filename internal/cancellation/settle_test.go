@@ -175,7 +175,7 @@ func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *tes
 				worker := w.worker(w.journal)
 				books := &behind{TicketReader: w}
 				worker.Tickets = books
-				w.answers = append(w.answers, named(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
 				w.runs(worker, time.Hour)
 				require.Equal(t, cancellation.Unknown, w.now(r).State, "it is not passed over")
 				books.unread.Store(false)

@@ -16,7 +16,7 @@ import (
 // presses are the two buttons under a stuck request.
 var presses = map[string]func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error){
 	"what somebody found": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
-		return d.Settle(ctx, pressed(r.ID, by), cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
+		return d.ResolveByClick(ctx, pressed(r.ID, by), cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
 	},
 	"a look at the books": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
 		return d.CheckNow(ctx, pressed(r.ID, by))

@@ -160,8 +160,8 @@ func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
 	})
 }
 
-// named answers that a ticket stands already, after what else is the case by then.
-func named(ticket int64, meanwhile func(w *world)) func(*world, cancellation.Order) cancellation.Outcome {
+// alreadyOpen answers that a ticket stands already, after what else is the case by then.
+func alreadyOpen(ticket int64, meanwhile func(w *world)) func(*world, cancellation.Order) cancellation.Outcome {
 	return func(w *world, _ cancellation.Order) cancellation.Outcome {
 		meanwhile(w)
 		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: ticket}}
@@ -189,28 +189,28 @@ func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "voided")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(*world) {}))
+				w.answers = append(w.answers, alreadyOpen(7, func(*world) {}))
 			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
 		},
 		"a closed ticket that blocks a server without a billing item needs a person": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "voided")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing = nil }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing = nil }))
 			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
 		},
 		"a closed ticket whose cancellation is pending is a duplicate": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "done")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.PendingCancellation = true }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing.PendingCancellation = true }))
 			}, cancellation.Duplicate, "", 1,
 		},
 		"a closed ticket whose cancellation has a date is a duplicate": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "done")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }))
 			}, cancellation.Duplicate, "", 1,
 		},
 		"a ticket made between the last read and the POST is a duplicate": {

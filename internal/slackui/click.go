@@ -75,8 +75,8 @@ func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Mes
 		return a.words.NoneUnread()
 	}
 	press.Request = id
-	click, err := a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
-	return words.Clicked(click, err, "settle")
+	click, err := a.desk.ResolveByClick(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
+	return words.Clicked(click, err, "resolve")
 }
 
 // openFor opens a modal for a request, or returns what the person reads instead. Nothing that could

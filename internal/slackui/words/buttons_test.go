@@ -78,7 +78,7 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 		assert.Equal(t, want, got, "%q", kind)
 	}
 	alone := testWords()
-	alone.PeopleSettle = nil
+	alone.PeopleResolve = nil
 	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }
 

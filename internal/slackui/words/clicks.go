@@ -121,5 +121,5 @@ func Checked(c cancellation.Click, err error) Message {
 	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
 		return message(sentence("Nothing was changed. SoftLayer's records were read just now, and still do not show for certain whether there is a ticket. " + ServerName(c.Request)))
 	}
-	return Clicked(c, err, "settle")
+	return Clicked(c, err, "resolve")
 }
