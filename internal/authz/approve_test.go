@@ -91,7 +91,7 @@ func TestApprove(t *testing.T) {
 	}
 }
 
-func TestNoPolicyLiftsTheBuiltInRefusalsOfApproval(t *testing.T) {
+func TestNoPolicyLiftsBuiltInRefusalsOfApproval(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("everybody") permit (principal, action, resource);`)
 	for _, c := range []struct {
@@ -144,7 +144,7 @@ func TestWhatCouldNotBeReadIsNotApproved(t *testing.T) {
 	}
 }
 
-func TestMembershipsDoNotMatterToApproveWhereThePolicyNamesNoGroup(t *testing.T) {
+func TestApproveIgnoresMembershipsIfPolicyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("lee") permit (principal == User::"T01/U0LEE", action, resource);`)
 
@@ -164,7 +164,7 @@ func TestAnEvaluationErrorApprovesNothing(t *testing.T) {
 	assert.Equal(t, []string{"broken"}, d.Rules, "whoever repairs it reads which rule failed")
 }
 
-func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldForbid(t *testing.T) {
+func TestUnlistedGroupThatMightForbidAllowsNoApproval(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `
 		@id("approve") permit (principal in Group::"S0LEADS", action == Action::"approve", resource);

@@ -191,7 +191,7 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 	}
 }
 
-func TestMembershipsDoNotMatterWhereThePolicyNamesNoGroup(t *testing.T) {
+func TestDecideIgnoresMembershipsIfPolicyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("ana") permit (principal == User::"T01/U0ANA", action, resource);`)
 
@@ -243,7 +243,7 @@ func TestAPolicyIsSharedByGoroutines(t *testing.T) {
 	all.Wait()
 }
 
-func TestAGroupThatSlackDoesNotListHoldsBackWhomItMight(t *testing.T) {
+func TestUnlistedGroupThatMightForbidAllowsNothing(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `
 @id("ask") permit (principal in Group::"S0OPS", action in [Action::"request", Action::"cancel"], resource);
@@ -299,7 +299,7 @@ when { resource.tags.contains("team-data") };`)
 	deny(authz.RuleDefaultDeny)(t, p.Decide(stranger, server(), context()))
 }
 
-func TestAMembershipForWhichARuleFailsIsRefusedUnlistedToo(t *testing.T) {
+func TestUnlistedMembershipThatBreaksARuleIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, condition := range []string{
 		`9223372036854775807 + 1 > 0`,
@@ -330,7 +330,7 @@ func TestAMembershipForWhichARuleFailsIsRefusedUnlistedToo(t *testing.T) {
 	}
 }
 
-func TestAnyNumberOfUnlistedGroupsIsNothingToPermitsThatCannotFail(t *testing.T) {
+func TestUnlistedGroupsDoNotHinderInfalliblePermits(t *testing.T) {
 	t.Parallel()
 	for _, condition := range []string{
 		`resource has monthlyFee && resource.monthlyFee.lessThan(decimal("100.0"))`,

@@ -50,7 +50,7 @@ when { resource.tags.containsAny(["protected", "odd \"tag\""]) };
 	assert.Equal(t, p.Digest(), again.Digest())
 }
 
-func TestAQualifiedUserIDBelongsToTheTeamItNames(t *testing.T) {
+func TestQualifiedUserIDBelongsToItsOwnTeam(t *testing.T) {
 	t.Parallel()
 	p := fromGroups(t, authz.Groups{Home: home, Request: []string{"T02/U0BEN"}, Approve: []string{authz.None}})
 	assert.Contains(t, p.Text(), `permit (principal == User::"T02/U0BEN", action == Action::"request", resource);`)

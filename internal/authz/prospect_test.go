@@ -137,7 +137,7 @@ func TestTheContextOfApproveIsItsOwn(t *testing.T) {
 	assert.Equal(t, "yes [requested]", said(p.ProspectsOn(person("U0LEE"), server(), context()).Approve))
 }
 
-func TestNobodyIsSaidToMayWhereARuleFails(t *testing.T) {
+func TestNoProspectIsYesIfARuleFails(t *testing.T) {
 	t.Parallel()
 	const (
 		all      = `@id("all") permit (principal, action, resource);`

@@ -141,7 +141,7 @@ func TestEveryOrderAboutFilingNeedsAReason(t *testing.T) {
 	})
 }
 
-func TestSettlingByAPressIsLogged(t *testing.T) {
+func TestResolvingByClickIsLogged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.stuckWithATicket()
 		desk := w.desk()

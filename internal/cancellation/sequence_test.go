@@ -53,7 +53,7 @@ const (
 	approver = "S0LEADS"
 )
 
-func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {
+func TestNoSequenceOfClicksFilesWithoutItsApprovals(t *testing.T) {
 	t.Parallel()
 	dir := storetest.Dir(t)
 	rapid.Check(t, func(rt *rapid.T) {
