@@ -9,9 +9,8 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// Freeze orders that nothing is filed, or ends that, and lists what may be sent all the
-// same: those requests were on their way before. From then on no request is moved to
-// Filing, on any replica.
+// Freeze orders or ends a freeze. It returns the requests that may still be sent, because their
+// POST may be under way. After an order to freeze no replica moves a request to Filing.
 func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, err error) {
 	if Blank(order.Why) {
 		return nil, ErrWhyMissing
@@ -22,16 +21,16 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Freezes.UnderWay(ctx)
 }
 
-// FreezeClick is what an order about filing that was given in Slack came to.
+// FreezeClick is the outcome of an order about filing that was given in Slack.
 type FreezeClick struct {
-	Kind     ClickKind      // ClickLate: the freeze that it was to end does not stand
+	Kind     ClickKind      // ClickLate: the freeze that it would end is over
 	Decision authz.Decision // of ClickRefused: the rule
-	UnderWay []Request      // of ClickDone: what may be sent all the same
-	Stands   Freeze         // what stood before the order, or stands against it
+	UnderWay []Request      // of ClickDone: what may still be sent
+	Stands   Freeze         // the order that was in force before, or that stops this one
 }
 
-// FreezeByClick is Freeze by somebody in Slack. What an operator froze stays as it is. A
-// refusal is on record, with its reason.
+// FreezeByClick is Freeze for a person in Slack, who cannot change an operator's freeze. A refusal
+// is recorded with its reason.
 func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
 	click, err := d.checkOrder(ctx, by, &order)
 	if err != nil || click.Kind != ClickDone {
@@ -54,7 +53,8 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (Free
 	return click, err
 }
 
-// MayUnfreeze checks whether somebody could end the freeze that stands, and changes nothing.
+// MayUnfreeze checks whether a person could end the freeze that is in force. It changes nothing
+// but records a refusal.
 func (d *Desk) MayUnfreeze(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
 	click, err := d.checkOrder(ctx, by, &order)
 	if stands := click.Stands; err == nil && click.Kind == ClickDone && stands.Frozen && stands.ByOperator() {
@@ -63,7 +63,7 @@ func (d *Desk) MayUnfreeze(ctx context.Context, by Person, order Freeze) (Freeze
 	return click, err
 }
 
-// checkOrder decides whether somebody in Slack may give this order, and names them in it.
+// checkOrder decides whether a person in Slack may give this order, and sets order.Actor.
 func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (FreezeClick, error) {
 	if Blank(order.Why) {
 		return FreezeClick{}, ErrWhyMissing
@@ -87,8 +87,8 @@ func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (Freeze
 	return FreezeClick{Stands: stands}, nil
 }
 
-// refuseOrder puts a refused order on record. Losing that record changes nothing, so its
-// failure is only logged.
+// refuseOrder records a refused order. Losing that record changes nothing, so its failure is only
+// logged.
 func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Decision, stands Freeze) FreezeClick {
 	d.Log.Warn("refused an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why, "rule", decision.Rule)
 	if err := d.Freezes.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
@@ -108,7 +108,8 @@ func operatorsFreeze(stands Freeze) authz.Decision {
 // errHourFull says that the hour already has as many filings as it may have.
 var errHourFull = errors.New("the limit of filings an hour, for the whole deployment, is reached")
 
-// frozen puts a request back where filing is frozen, before anything is read for it.
+// frozen puts the request back if filing is frozen, before anything is read for it. handled is then
+// true.
 func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	order, err := f.Freezes.Frozen(ctx)
 	if err != nil || !order.Frozen {
@@ -117,8 +118,8 @@ func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err er
 	return true, f.waitFrozen(ctx, h, order)
 }
 
-// mayFile takes one filing of the hour. Where there is none the request is put back with
-// the reason, and waits; handled is then true.
+// mayFile takes one filing of the hour. If none is left it puts the request back to wait, with the
+// reason, and handled is true.
 func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	r := h.request()
 	took, next, err := f.Queue.TakeFiling(ctx, f.Limits.FilingsPerHour)
@@ -134,7 +135,7 @@ func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err e
 	return true, f.putBack(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)))
 }
 
-// frozenPause is how long a request waits before it looks whether a freeze is over.
+// frozenPause is how long a request waits before the freeze is checked again.
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
 func (f *Filer) waitFrozen(ctx context.Context, h *claimedRow, order Freeze) error {
