@@ -73,14 +73,14 @@ type keyRights struct {
 	sees  bool
 }
 
-func (k *keyRights) viewTickets(ctx context.Context, books TicketReader) (bool, error) {
+func (k *keyRights) viewTickets(ctx context.Context, tickets TicketReader) (bool, error) {
 	k.mu.Lock()
 	sees, fresh := k.sees, time.Now().Before(k.until)
 	k.mu.Unlock()
 	if fresh {
 		return sees, nil
 	}
-	rights, err := books.Rights(ctx)
+	rights, err := tickets.Rights(ctx)
 	if err != nil {
 		return false, err
 	}
