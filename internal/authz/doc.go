@@ -1,5 +1,5 @@
 // Package authz answers one question: may this person have this server cancelled, or approve that
-// somebody else has?
+// somebody else does?
 //
 // The answer comes from a policy written in Cedar (https://docs.cedarpolicy.com) and from a few
 // refusals that no policy can lift. Deciding does no I/O, reads no clock and no environment, and a
