@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"cancel-server/internal/authz"
 )
@@ -41,7 +40,7 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (Free
 	other, isOther := errors.AsType[*OtherFreezeError](err)
 	switch {
 	case isOperators:
-		return d.refuseOrder(ctx, order, operatorsFreeze(operators.Order), operators.Order), nil
+		return d.refuseOrder(ctx, order, authz.Decision{Rule: RuleOperatorsFreeze}, operators.Order), nil
 	case isOther:
 		return FreezeClick{Kind: ClickLate, Stands: other.Order}, nil
 	case errors.Is(err, ErrRepeated):
@@ -58,7 +57,7 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (Free
 func (d *Desk) MayUnfreeze(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
 	click, err := d.checkOrder(ctx, by, &order)
 	if stands := click.Stands; err == nil && click.Kind == ClickDone && stands.Frozen && stands.ByOperator() {
-		click = d.refuseOrder(ctx, order, operatorsFreeze(stands), stands)
+		click = d.refuseOrder(ctx, order, authz.Decision{Rule: RuleOperatorsFreeze}, stands)
 	}
 	return click, err
 }
@@ -95,14 +94,6 @@ func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Dec
 		d.Log.Warn("recording a refused order about filing", "by", order.Actor, "err", err)
 	}
 	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
-}
-
-// operatorsFreeze says who froze filing, since when and why: who typed freeze wants to know
-// as much as who typed unfreeze.
-func operatorsFreeze(stands Freeze) authz.Decision {
-	return authz.Decision{Rule: "builtin-operators-freeze", Reason: fmt.Sprintf(
-		"Filing has been frozen since %s by %s, who runs this bot, and only bot unfreeze ends that: %s",
-		stands.At.UTC().Format("2 Jan 2006 15:04 UTC"), strings.TrimPrefix(stands.Actor, OperatorPrefix), stands.Why)}
 }
 
 // errHourFull says that the hour already has as many filings as it may have.

@@ -274,7 +274,9 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 		for _, order := range []cancellation.Freeze{{Why: "over"}, {Frozen: true, Why: "me too"}, {Why: "over, then"}} {
 			click := byClick(order)
 			assert.Equal(t, cancellation.ClickRefused, click.Kind)
-			assert.Contains(t, click.Decision.Reason, "by root, who runs this bot, and only bot unfreeze ends that: an outage")
+			assert.Equal(t, cancellation.RuleOperatorsFreeze, click.Decision.Rule)
+			assert.Equal(t, "operator:root", click.Stands.Actor)
+			assert.Equal(t, "an outage", click.Stands.Why)
 			stands, err := w.journal.Frozen(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage", At: stands.At, Number: stands.Number}, stands)

@@ -45,7 +45,7 @@ var (
 	ErrNotStuck      = errors.New("only a stuck request can be resolved")
 	ErrWhyMissing    = errors.New("say why: --why must not be empty")
 	ErrOtherServer   = errors.New("that ticket is not about this server")
-	ErrTicketClosed  = errors.New("that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket settles nothing")
+	ErrTicketClosed  = errors.New("that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket does not show what became of the request")
 	ErrTicketMade    = errors.New("SoftLayer made this ticket for the request: resolve with it")
 	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
 	ErrTicketUnseen  = errors.New("this key cannot read that ticket, so nothing shows that it is about this server")

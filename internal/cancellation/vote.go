@@ -153,10 +153,13 @@ func mayDecline(r Request, c clicker) authz.Decision {
 	return decision
 }
 
-// Rules of clicks that are in no policy.
+// Rules of clicks that are in no policy. Their decisions have no Reason.
 const (
-	ruleApprover      = "builtin-approved-it"
-	ruleRequesterOnly = "builtin-requester-withdraws"
+	ruleApprover = "builtin-approved-it"
+	// RuleRequesterWithdraws refuses a withdrawal by anyone but the requester.
+	RuleRequesterWithdraws = "builtin-requester-withdraws"
+	// RuleOperatorsFreeze refuses an order from Slack while an operator's freeze is in force.
+	RuleOperatorsFreeze = "builtin-operators-freeze"
 )
 
 // Withdraw ends a request that was not sent, because its requester wants that.
@@ -166,9 +169,7 @@ func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
 		case !r.Stoppable():
 			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
 		case !c.isRequester():
-			return Click{Kind: ClickRefused, Decision: authz.Decision{
-				Rule: ruleRequesterOnly, Reason: "only the person who asked can withdraw a request. If you may approve this request, decline it and say why.",
-			}}, nil, nil
+			return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
 		}
 		if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
