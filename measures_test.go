@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ const (
 	longestFile     = 400
 	mostFiles       = 25 // of one package
 	mostFields      = 16 // of one struct
+	mostWords       = 8  // of a test's name, after Test
 )
 
 // wideStructs may have more fields than mostFields, each for its reason.
@@ -112,6 +114,30 @@ func TestEveryExportedNameIsDocumented(t *testing.T) {
 		assert.Empty(t, p.undocumented, "%s has %d exported names without a comment", name, len(p.undocumented))
 	}
 }
+
+func TestTestNamesAreShortPromises(t *testing.T) {
+	t.Parallel()
+	names := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, found := range testName.FindAllSubmatch(text, -1) {
+			names++
+			words := nameWord.FindAllString(string(found[1]), -1)
+			assert.LessOrEqual(t, len(words), mostWords, "%s: Test%s has %d words", path, found[1], len(words))
+		}
+		return err
+	}))
+	assert.NotZero(t, names)
+}
+
+// The name of a test after Test, and the words in such a name: ID, Slack, 31st.
+var (
+	testName = regexp.MustCompile(`(?m)^func Test(\w+)\(`)
+	nameWord = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+[a-z]*`)
+)
 
 // The table of go test -v: what each package holds.
 func TestMeasuresByPackage(t *testing.T) {

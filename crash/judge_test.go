@@ -30,8 +30,8 @@ const (
 
 var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, harness}
 
-// verdict is one thing found, with what shows it.
-type verdict struct {
+// violation is one thing found, with what shows it.
+type violation struct {
 	figure figure
 	shown  string
 }
@@ -44,15 +44,15 @@ type trial struct {
 	messages []fakeslack.Message
 	patience time.Duration // POST_TIMEOUT
 	settle   time.Duration // SETTLE_TIME
-	found    []verdict
+	found    []violation
 }
 
 func (t *trial) find(f figure, format string, args ...any) {
-	t.found = append(t.found, verdict{f, fmt.Sprintf(format, args...)})
+	t.found = append(t.found, violation{f, fmt.Sprintf(format, args...)})
 }
 
 // judge holds what was seen against what must be.
-func (t *trial) judge() []verdict {
+func (t *trial) judge() []violation {
 	t.judgeAnswers()
 	t.judgeTickets()
 	t.judgePosts()

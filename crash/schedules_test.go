@@ -28,7 +28,7 @@ const (
 type outcome struct {
 	schedule schedule
 	evidence evidence
-	found    []verdict
+	found    []violation
 	took     time.Duration
 }
 

@@ -48,7 +48,7 @@ func checkAuthority(given map[string]bool) []string {
 	case !given["REQUEST_GROUPS"]:
 		problems = append(problems, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask")
 	case !given["APPROVE_GROUPS"]:
-		problems = append(problems, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone")
+		problems = append(problems, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file without approval")
 	}
 	return problems
 }

@@ -150,8 +150,8 @@ func (s setting) readVariable(cfg *config) (problem string) {
 		_ = os.Unsetenv(s.name) // fails only for a name that no variable can have
 	}
 	target := reflect.ValueOf(s.field(cfg)).Elem()
-	alone := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Value", Type: target.Type(), Tag: s.tag()}}))
-	err := envconfig.Process("", alone.Interface())
+	wrapper := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Value", Type: target.Type(), Tag: s.tag()}}))
+	err := envconfig.Process("", wrapper.Interface())
 	var unparsed *envconfig.ParseError
 	switch {
 	case errors.As(err, &unparsed):
@@ -159,7 +159,7 @@ func (s setting) readVariable(cfg *config) (problem string) {
 	case err != nil:
 		return s.name + ": required and not set; set it or " + s.name + "_FILE: " + s.meaning
 	}
-	target.Set(alone.Elem().Field(0))
+	target.Set(wrapper.Elem().Field(0))
 	return ""
 }
 

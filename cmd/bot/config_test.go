@@ -206,7 +206,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"a rate without end", env{"SOFTLAYER_RATE": "+Inf"}, "SOFTLAYER_RATE: not a number above 0; correct it"},
 		{"neither a policy nor groups", env{"REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
 		{"approvers but nobody who asks", env{"REQUEST_GROUPS": ""}, "REQUEST_GROUPS: neither it nor POLICY_FILE is set; say with one of them who may ask"},
-		{"nobody who approves", env{"APPROVE_GROUPS": ""}, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone"},
+		{"nobody who approves", env{"APPROVE_GROUPS": ""}, "APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file without approval"},
 		{"none together with approvers", env{"APPROVE_GROUPS": "none,S0123ABC"}, "APPROVE_GROUPS: holds none together with ids; write either none or ids"},
 		{"None with a capital", env{"APPROVE_GROUPS": "None"}, "APPROVE_GROUPS: " + notIDs},
 		{"a group by its handle", env{"REQUEST_GROUPS": "@infra-leads"}, "REQUEST_GROUPS: " + notIDs},
@@ -286,7 +286,7 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		"UNDO_WINDOW: not a duration, such as 10m; correct it",
 		"POST_TIMEOUT: not a duration, such as 90s; correct it",
 		"SLACK_APP_TOKEN: neither it nor SLACK_SIGNING_SECRET is set; set the first for Socket Mode, the second for HTTP, or both",
-		"APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file alone",
+		"APPROVE_GROUPS: required with REQUEST_GROUPS; name who approves, or write none to let requesters file without approval",
 		"SLACK_BOT_TOKN: not a setting; did you mean SLACK_BOT_TOKEN?",
 	}, problemsOf(t, env{
 		"SLACK_BOT_TOKN":    "xoxb-fake",

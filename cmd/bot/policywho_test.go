@@ -134,7 +134,7 @@ when { context.associatedItems || context.statedReason == "Moving to competitor"
 	require.Equal(t, exitDone, code, said)
 	assert.Contains(t, said, about+"server "+server+" "+w.fqdn(w.server)+", ")
 	assert.Contains(t, said, "request  yes      by ask\n"+
-		"cancel   no       by builtin-default-deny: no rule of the policy lets you have this filed with no second person; whoever runs this bot can say who may.\n"+
+		"cancel   no       by builtin-default-deny: no policy rule lets you have this filed without approval; the people who run this bot can say who may.\n"+
 		"approve  depends  by first-only\n"+
 		"decision: needs 1 approval, by ask: the policy asks for the approval of one other person.\n")
 

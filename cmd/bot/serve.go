@@ -84,7 +84,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: policytool.NewInForce(policy)}
 	writer := words.Writer{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleSettle: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
+		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,

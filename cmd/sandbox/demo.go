@@ -19,14 +19,14 @@ type demo struct {
 	client
 	limits  limits
 	say     func(format string, args ...any) // one step, in plain words
-	user    named                            // who types
-	channel named                            // where
+	user    idAndName                        // who types
+	channel idAndName                        // where
 	server  int64
 	name    string // the server's whole name
 }
 
-// named is a person or a channel in the workspace.
-type named struct {
+// idAndName is a person or a channel in the workspace.
+type idAndName struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	RealName string `json:"real_name"` // a person's
@@ -75,8 +75,8 @@ func (d *demo) perform(ctx context.Context) error {
 // learnNames asks for the names of the people and things in the demo.
 func (d *demo) learnNames(ctx context.Context) error {
 	var workspace struct {
-		Users    []named `json:"users"`
-		Channels []named `json:"channels"`
+		Users    []idAndName `json:"users"`
+		Channels []idAndName `json:"channels"`
 	}
 	if err := d.get(ctx, "/control/workspace", &workspace); err != nil {
 		return err

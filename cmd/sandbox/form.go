@@ -86,7 +86,7 @@ func (f form) fill(with filling) (fakeslack.Values, error) {
 		if b.Type != "input" {
 			continue
 		}
-		state, err := b.answer(with)
+		state, err := b.fill(with)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func (f form) fill(with filling) (fakeslack.Values, error) {
 	return values, nil
 }
 
-func (b block) answer(with filling) (map[string]any, error) {
+func (b block) fill(with filling) (map[string]any, error) {
 	e := b.Element
 	switch {
 	case isTypeahead(e):

@@ -88,8 +88,8 @@ func (r *ran) stop() int {
 	return r.wait()
 }
 
-// settled starts a sandbox whose child does nothing, for tests of what is served.
-func settled(t *testing.T) *ran {
+// servedOnly starts a sandbox whose child does nothing, for tests of what is served.
+func servedOnly(t *testing.T) *ran {
 	t.Helper()
 	h := newHome(t)
 	r := start(t, os.Environ(), append([]string{"--"}, standInCommand("polite", h.address())...)...)
@@ -99,7 +99,7 @@ func settled(t *testing.T) *ran {
 
 func TestTheFirstLineOfOutputIsTheURL(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	response, err := http.Get(r.url + "/control/")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

@@ -49,7 +49,7 @@ func ask(t *testing.T, method, address, body string, set func(*http.Request)) (i
 
 func TestPagesAndSteeringAnswerOnlyThisSandbox(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	address, err := url.Parse(r.url)
 	require.NoError(t, err)
 	local := "localhost:" + address.Port()
@@ -102,7 +102,7 @@ func TestPagesAndSteeringAnswerOnlyThisSandbox(t *testing.T) {
 
 func TestPagesCarrySecurityHeaders(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	for _, path := range []string{"/", "/softlayer/", "/control/"} {
 		response, err := http.Get(r.url + path)
 		require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestPagesCarrySecurityHeaders(t *testing.T) {
 
 func TestChangesAreJSON(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	for name, c := range map[string]struct {
 		path, body, kind string
 		want             int
@@ -167,7 +167,7 @@ func designed() []string {
 
 func TestTheListNamesEveryCallAndEveryFault(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	status, body := ask(t, http.MethodGet, r.url+"/control/", "", nil)
 	require.Equal(t, 200, status)
 	var list struct {
@@ -219,7 +219,7 @@ func TestTheListNamesEveryCallAndEveryFault(t *testing.T) {
 
 func TestJournalNumbersTheCallsOfBothFakes(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	ask(t, http.MethodPost, r.url+"/slack/api/auth.test", "{}", nil)
 	ask(t, http.MethodGet, r.url+"/softlayer/rest/v3.1/SoftLayer_Account/getObject.json?objectMask=mask%5Bid%5D", "", nil)
 	ask(t, http.MethodPost, r.url+"/slack/api/users.info", "{}", nil)
@@ -320,7 +320,7 @@ func TestSlacksRequestsCanBeReplayed(t *testing.T) {
 
 func TestAFaultStrikesAsOftenAsOrdered(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	for _, c := range []struct{ order, method, path string }{
 		{`{"at":"slack","method":"auth.test","fault":"error_503"}`, http.MethodPost, "/slack/api/auth.test"},
 		{`{"at":"softlayer","method":"SoftLayer_Account/getObject","fault":"html","times":1}`, http.MethodGet, "/softlayer/rest/v3.1/SoftLayer_Account/getObject"},
@@ -337,7 +337,7 @@ func TestAFaultStrikesAsOftenAsOrdered(t *testing.T) {
 
 func TestArmedFaultsAreListedAndCleared(t *testing.T) {
 	t.Parallel()
-	r := settled(t)
+	r := servedOnly(t)
 	faults := func() string {
 		status, answer := ask(t, http.MethodGet, r.url+"/control/faults", "", nil)
 		require.Equal(t, 200, status, answer)

@@ -4,12 +4,13 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// Approve answers whether who may approve the request that requester made for s, in the request's own
-// context c; approvals is how many valid ones there are before this one. It is Allowed or Refused.
+// Approve decides whether who may approve the request that requester made for s, in the request's own
+// context c. approvals is how many valid approvals come before this one. The decision is Allowed or
+// Refused.
 //
-// The order is Decide's: the refusals that no policy lifts, one's own request among them; then
-// everything that the decision needs must have been read, the requester's groups too; then the schema;
-// and only then the policy. An error of any rule refuses.
+// The order is that of Decide: first the refusals that no policy lifts, including that of one's own
+// request. Then everything that the decision needs must have been read, also the requester's groups.
+// Then the schema, and only then the policy. An error of any rule refuses.
 func (p *Policy) Approve(who, requester Principal, s Server, c Context, approvals int) Decision {
 	if d, refused := p.refusePerson(who, toApprove); refused {
 		return d
@@ -24,14 +25,14 @@ func (p *Policy) Approve(who, requester Principal, s Server, c Context, approval
 	if err != nil {
 		return p.refuseFee()
 	}
-	return p.approveWhoeverTheyAre(who, requester, func(who, requester Principal) Decision {
+	return p.approveForAllMemberships(who, requester, func(who, requester Principal) Decision {
 		return p.approve(who, requester, server, c, approvals)
 	})
 }
 
-// approveWhoeverTheyAre allows only what is allowed for every combination of memberships that the two
-// people may have in groups that Slack does not list.
-func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who, requester Principal) Decision) Decision {
+// approveForAllMemberships allows only what is allowed for every combination of memberships that the
+// two people may have in groups that Slack does not list.
+func (p *Policy) approveForAllMemberships(who, requester Principal, decide func(who, requester Principal) Decision) Decision {
 	d := decide(who, requester)
 	if d.Effect == Refused {
 		return p.markEitherUnlisted(d, who, requester, decide)
@@ -47,7 +48,7 @@ func (p *Policy) approveWhoeverTheyAre(who, requester Principal, decide func(who
 		}
 	}
 	if !certain {
-		return p.refuseUnlisted("you or who asked are", union(p.uncertain(who), p.uncertain(requester)))
+		return p.refuseUnlisted("you or the requester are", union(p.uncertain(who), p.uncertain(requester)))
 	}
 	return d
 }
@@ -68,14 +69,14 @@ func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Contex
 	}
 }
 
-// unreadRequester lists what a policy may ask about the requester and nobody could read.
+// unreadRequester lists what a policy may ask about the requester and was not read.
 func (p *Policy) unreadRequester(requester Principal) []string {
 	var gaps []string
 	if !requester.hasID() {
-		gaps = append(gaps, "who asked")
+		gaps = append(gaps, "who the requester is")
 	}
 	if !p.knowsGroups(requester) {
-		gaps = append(gaps, "the Slack user groups of who asked")
+		gaps = append(gaps, "the requester's Slack user groups")
 	}
 	return gaps
 }

@@ -91,7 +91,7 @@ func TestApprove(t *testing.T) {
 	}
 }
 
-func TestNoPolicyLiftsTheBuiltInRefusalsOfApproval(t *testing.T) {
+func TestNoPolicyLiftsBuiltInRefusalsOfApproval(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("everybody") permit (principal, action, resource);`)
 	for _, c := range []struct {
@@ -126,10 +126,10 @@ func TestWhatCouldNotBeReadIsNotApproved(t *testing.T) {
 	}{
 		{"all is read", func(_, _ *authz.Principal, _ *authz.Server, _ *authz.Context) {}, allow("everybody")},
 		{"the approver's groups", func(who, _ *authz.Principal, _ *authz.Server, _ *authz.Context) { who.GroupsKnown = false }, deny(authz.RuleUnread, "your Slack user groups could not")},
-		{"the requester's groups", func(_, r *authz.Principal, _ *authz.Server, _ *authz.Context) { r.GroupsKnown = false }, deny(authz.RuleUnread, "the Slack user groups of who asked could not")},
+		{"the requester's groups", func(_, r *authz.Principal, _ *authz.Server, _ *authz.Context) { r.GroupsKnown = false }, deny(authz.RuleUnread, "the requester's Slack user groups could not")},
 		{"the approver", func(who, _ *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User = "" }, deny(authz.RuleUnread, "who you are")},
-		{"the requester", func(_, r *authz.Principal, _ *authz.Server, _ *authz.Context) { r.User = "" }, deny(authz.RuleUnread, "who asked could not")},
-		{"both", func(who, r *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User, r.User = "", "" }, deny(authz.RuleUnread, "who you are, who asked could not")},
+		{"the requester", func(_, r *authz.Principal, _ *authz.Server, _ *authz.Context) { r.User = "" }, deny(authz.RuleUnread, "who the requester is could not")},
+		{"both", func(who, r *authz.Principal, _ *authz.Server, _ *authz.Context) { who.User, r.User = "", "" }, deny(authz.RuleUnread, "who you are, who the requester is could not")},
 		{"a requester's id that forges a team", func(_, r *authz.Principal, _ *authz.Server, _ *authz.Context) { r.User = "U1/U2" }, deny(authz.RuleUnread)},
 		{"the server's tags", func(_, _ *authz.Principal, s *authz.Server, _ *authz.Context) { s.TagsKnown = false }, deny(authz.RuleUnread, "tags")},
 		{"a fee that is no number", func(_, _ *authz.Principal, s *authz.Server, _ *authz.Context) { s.MonthlyFee = "a lot" }, deny(authz.RuleUnread, "monthly fee")},
@@ -144,7 +144,7 @@ func TestWhatCouldNotBeReadIsNotApproved(t *testing.T) {
 	}
 }
 
-func TestMembershipsDoNotMatterToApproveWhereThePolicyNamesNoGroup(t *testing.T) {
+func TestApproveIgnoresMembershipsIfPolicyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("lee") permit (principal == User::"T01/U0LEE", action, resource);`)
 
@@ -164,7 +164,7 @@ func TestAnEvaluationErrorApprovesNothing(t *testing.T) {
 	assert.Equal(t, []string{"broken"}, d.Rules, "whoever repairs it reads which rule failed")
 }
 
-func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldForbid(t *testing.T) {
+func TestUnlistedGroupThatMightForbidAllowsNoApproval(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `
 		@id("approve") permit (principal in Group::"S0LEADS", action == Action::"approve", resource);
@@ -186,7 +186,7 @@ func TestNoApprovalIsAllowedThatAMembershipOfAGroupWhichSlackDoesNotListWouldFor
 		{"all groups are listed", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS"), allow("approve")},
 		{"a group that only lets people in", missing("U0LEE", "S0LEADS", "S0GONE"), missing("U0ANA", "S0OPS", "S0GONE"), allow("approve")},
 		{"and lets nobody in", missing("U0LEE", "S0X", "S0GONE"), missing("U0ANA", "S0OPS", "S0GONE"), deny(authz.RuleDefaultDeny)},
-		{"a group that forbids the approver", missing("U0LEE", "S0LEADS", "S0OUT"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "whether you or who asked are in Slack user group S0OUT")},
+		{"a group that forbids the approver", missing("U0LEE", "S0LEADS", "S0OUT"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "whether you or the requester are in Slack user group S0OUT")},
 		{"a group that forbids the requester's", missing("U0LEE", "S0LEADS"), missing("U0ANA", "S0OPS", "S0CONTRACT"), deny(authz.RuleUnread, "S0CONTRACT")},
 		{"a group that forbids on other servers", missing("U0LEE", "S0LEADS", "S0C"), missing("U0ANA", "S0OPS", "S0C"), allow("approve")},
 		{"more groups than can be tried together", missing("U0LEE", "S0LEADS", "S0OUT", "S0A", "S0B", "S0CONTRACT", "S0C"), missing("U0ANA", "S0OPS"), deny(authz.RuleUnread, "S0OUT or S0A")},

@@ -62,7 +62,7 @@ func parse(t rapid.TB, text string) *authz.Policy {
 // expectation is how a case's decision has to look.
 type expectation func(t *testing.T, d authz.Decision)
 
-// allow expects leave to file with no second person, by the given rule.
+// allow expects leave to file without approval, by the given rule.
 func allow(rule string) expectation {
 	return func(t *testing.T, d authz.Decision) {
 		t.Helper()

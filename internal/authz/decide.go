@@ -6,12 +6,12 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// Decide answers for request and cancel together: may this person ask for this server's
-// cancellation, and may it be filed with no second person?
+// Decide answers for request and cancel together: may this person ask for this server's cancellation,
+// and may it be filed without approval?
 //
-// Refusals that no policy lifts come first, then everything that a decision needs must have been
-// read, then person, server and context must fit the schema, and only then the policy is asked. An
-// error of any rule refuses, also where another rule would have decided.
+// First come the refusals that no policy lifts. Then everything that a decision needs must have been
+// read. Then person, server and context must fit the schema. Only then the policy is asked. An error of
+// any rule refuses, even if another rule would have decided.
 func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
 	if d, refused := p.refusePerson(who, toAsk); refused {
 		return d
@@ -50,13 +50,13 @@ func (p *Policy) decide(who Principal, server cedar.Entity, c Context) Decision 
 	return p.combine(p.ask(actionRequest, question, entities), p.ask(actionCancel, question, entities))
 }
 
-// maxUncertain bounds in how many groups at once a membership may be uncertain: each doubles
-// whom the person may be.
+// maxUncertain bounds in how many groups a person's membership may be uncertain, because each group
+// doubles the number of cases.
 const maxUncertain = 4
 
-// uncertain are the groups that Slack does not list and in which a membership could take something
-// away, or ask for more approvals. One that stands only in the scopes of permits that cannot fail can
-// only let the person do more, and nobody counts as a member for that.
+// uncertain returns the groups that Slack does not list and in which a membership could forbid
+// something, or require more approvals. A group that is only in the scopes of permits that cannot fail
+// is not among them: it could only let the person do more, and for that nobody counts as a member.
 func (p *Policy) uncertain(who Principal) []string {
 	var groups []string
 	for _, id := range who.GroupsUnlisted {
@@ -67,8 +67,9 @@ func (p *Policy) uncertain(who Principal) []string {
 	return groups
 }
 
-// perhaps is who the person may be: first as they are listed, then a member of any of the groups where
-// that is uncertain. countable is false, and they are alone, where there are too many such groups.
+// perhaps returns the person with each possible set of memberships: first as Slack lists them, then as
+// a member of each combination of uncertain groups. If there are too many such groups, countable is
+// false and only the first is returned.
 func (p *Policy) perhaps(who Principal) (all []Principal, countable bool) {
 	return who.perhapsIn(p.uncertain(who))
 }
@@ -91,7 +92,7 @@ func (who Principal) joining(groups []string) Principal {
 	return who
 }
 
-// What a person may want to do, as refusals name it.
+// What a person wants to do, in the words of refusals.
 const (
 	toAsk     = "ask"
 	toFile    = "file"
@@ -99,7 +100,7 @@ const (
 	toFreeze  = "freeze filing"
 )
 
-// refusePerson holds the refusals that depend on the person alone and stand in no policy.
+// refusePerson makes the refusals that depend only on the person, and that no policy can lift.
 func (p *Policy) refusePerson(who Principal, to string) (Decision, bool) {
 	switch {
 	case who.Stranger:
@@ -115,21 +116,22 @@ func (p *Policy) refusePerson(who Principal, to string) (Decision, bool) {
 	return Decision{}, false
 }
 
-// verdict is the policy's answer for one action. With failed rules, or broken, it counts for nothing.
-type verdict struct {
+// evaluation is what the policy's rules say about one action. If it is broken, or a rule failed, it
+// allows nothing.
+type evaluation struct {
 	broken  bool     // the question does not fit the schema
 	failed  []string // rules whose evaluation failed
 	permits []string // deciding permits; empty if a forbid decided
 	forbids []string // deciding forbids
 }
 
-func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.EntityMap) verdict {
+func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.EntityMap) evaluation {
 	question.Action = action(name)
 	if err := p.schema.checkQuestion(question, entities); err != nil {
-		return verdict{broken: true}
+		return evaluation{broken: true}
 	}
 	answer, diagnostic := cedar.Authorize(p.rules, entities, question)
-	var v verdict
+	var v evaluation
 	for _, failure := range diagnostic.Errors {
 		v.failed = append(v.failed, string(failure.PolicyID))
 	}
@@ -143,7 +145,7 @@ func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.E
 	return v
 }
 
-func (p *Policy) combine(request, cancel verdict) Decision {
+func (p *Policy) combine(request, cancel evaluation) Decision {
 	if failed := union(request.failed, cancel.failed); len(failed) > 0 || request.broken || cancel.broken {
 		return p.refuseBroken(failed)
 	}
@@ -165,7 +167,7 @@ func (p *Policy) combine(request, cancel verdict) Decision {
 	}
 }
 
-// needApproval asks for as many approvals as the strictest of the permits.
+// needApproval requires as many approvals as the strictest of the permits.
 func (p *Policy) needApproval(permits []string) Decision {
 	d := Decision{Effect: NeedsApproval, Rules: permits, PolicyDigest: p.digest}
 	for _, id := range permits {

@@ -65,13 +65,13 @@ func TestDecide(t *testing.T) {
 		{"an operator needs two where the cost is unknown", ops, server(costing("")), context(), needs(2, "expensive-needs-two")},
 		{"one who is in both files alone", person("U0MAX", "S0OPS", "S0LEADS"), server(), context(), allow("leads-file-alone")},
 		{"a named person may ask in her channel", ana, server(), context(), needs(1, "ana-may-ask-in-c1")},
-		{"a named person may not ask elsewhere", ana, server(), context(func(c *authz.Context) { c.Channel = "" }), deny(authz.RuleDefaultDeny, "no rule")},
+		{"a named person may not ask elsewhere", ana, server(), context(func(c *authz.Context) { c.Channel = "" }), deny(authz.RuleDefaultDeny, "no policy rule")},
 		{
 			"the same user id of another team is another person",
 			authz.Principal{Team: "T02", User: "U0ANA", GroupsKnown: true},
 			server(), context(), deny(authz.RuleDefaultDeny),
 		},
-		{"somebody in no group may not ask", person("U0EVE"), server(), context(), deny(authz.RuleDefaultDeny, "whoever runs this bot")},
+		{"somebody in no group may not ask", person("U0EVE"), server(), context(), deny(authz.RuleDefaultDeny, "the people who run this bot")},
 		{"somebody in another group may not ask", person("U0EVE", "S0DATA"), server(), context(), deny(authz.RuleDefaultDeny)},
 		{"a lead may not ask for prod, and reads why", lead, server(tagged("prod")), context(), deny("prod-data-team", "by the data team only.")},
 		{"a lead in the data team may", person("U0LEE", "S0LEADS", "S0DATA"), server(tagged("prod")), context(), allow("leads-file-alone")},
@@ -191,7 +191,7 @@ func TestWhatCouldNotBeReadRefuses(t *testing.T) {
 	}
 }
 
-func TestMembershipsDoNotMatterWhereThePolicyNamesNoGroup(t *testing.T) {
+func TestDecideIgnoresMembershipsIfPolicyNamesNoGroup(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `@id("ana") permit (principal == User::"T01/U0ANA", action, resource);`)
 
@@ -243,7 +243,7 @@ func TestAPolicyIsSharedByGoroutines(t *testing.T) {
 	all.Wait()
 }
 
-func TestAGroupThatSlackDoesNotListHoldsBackWhomItMight(t *testing.T) {
+func TestUnlistedGroupThatMightForbidAllowsNothing(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `
 @id("ask") permit (principal in Group::"S0OPS", action in [Action::"request", Action::"cancel"], resource);
@@ -299,7 +299,7 @@ when { resource.tags.contains("team-data") };`)
 	deny(authz.RuleDefaultDeny)(t, p.Decide(stranger, server(), context()))
 }
 
-func TestAMembershipForWhichARuleFailsIsRefusedUnlistedToo(t *testing.T) {
+func TestUnlistedMembershipThatBreaksARuleIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, condition := range []string{
 		`9223372036854775807 + 1 > 0`,
@@ -330,7 +330,7 @@ func TestAMembershipForWhichARuleFailsIsRefusedUnlistedToo(t *testing.T) {
 	}
 }
 
-func TestAnyNumberOfUnlistedGroupsIsNothingToPermitsThatCannotFail(t *testing.T) {
+func TestUnlistedGroupsDoNotHinderInfalliblePermits(t *testing.T) {
 	t.Parallel()
 	for _, condition := range []string{
 		`resource has monthlyFee && resource.monthlyFee.lessThan(decimal("100.0"))`,

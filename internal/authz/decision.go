@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// Effect is what a decision comes to. The zero value refuses.
+// Effect is the outcome of a decision. The zero value refuses.
 type Effect int
 
 // The three effects.
 const (
-	// Refused: nothing may be filed, whoever approves.
+	// Refused: nothing may be filed, even with approvals.
 	Refused Effect = iota
-	// NeedsApproval: may be asked for, and filed once Decision.Approvals other people approved.
+	// NeedsApproval: the person may ask, and it may be filed after Decision.Approvals other people
+	// have approved.
 	NeedsApproval
-	// Allowed: may be filed with no second person; of Approve: this approval counts.
+	// Allowed: it may be filed without approval. Of Approve: this approval counts.
 	Allowed
 )
 
@@ -30,7 +31,7 @@ func (e Effect) String() string {
 	}
 }
 
-// Rules that stand in no policy. They appear in Decision.Rule; a policy's @id cannot begin with
+// Rules that are in no policy. They appear in Decision.Rule; a policy's @id cannot begin with
 // "builtin-".
 const (
 	// RuleStranger refuses people of another enterprise or team.
@@ -41,9 +42,9 @@ const (
 	RuleBot = "builtin-bot"
 	// RuleGuest refuses guests, single-channel and multi-channel.
 	RuleGuest = "builtin-guest"
-	// RuleOwnRequest refuses people who would approve their own request.
+	// RuleOwnRequest refuses people who try to approve their own request.
 	RuleOwnRequest = "builtin-own-request"
-	// RuleUnread refuses because something that a decision needs could not be read.
+	// RuleUnread refuses because something that a decision needs was not read.
 	RuleUnread = "builtin-unread"
 	// RuleDefaultDeny refuses because no rule permits.
 	RuleDefaultDeny = "builtin-default-deny"
@@ -54,7 +55,7 @@ const (
 
 const builtinPrefix = "builtin-"
 
-// Decision is an answer and the rule it rests on.
+// Decision is an answer and the rule that gave it.
 type Decision struct {
 	Effect Effect
 	// Rule is the @id of the deciding rule, or one of the Rule constants. For NeedsApproval it is
@@ -63,14 +64,14 @@ type Decision struct {
 	// Rules are the ids of all rules that led to the decision, in the policy's order. After an
 	// evaluation error they are the rules that failed.
 	Rules []string
-	// Reason is what a person reads: why, and who can. It says nothing about what was filed; that
-	// is the caller's to say. At most MaxReason characters of it come from the policy's text. It is
-	// plain text: whoever shows it in Slack's mrkdwn escapes it. Empty when Allowed.
+	// Reason tells a person why, and who can help. It does not say whether anything was filed: the
+	// caller does. At most MaxReason characters of it come from the policy's text. It is plain text,
+	// to be escaped in Slack's mrkdwn. It is empty if Effect is Allowed.
 	Reason string
 	// Approvals is how many other people have to approve; 0 unless NeedsApproval.
 	Approvals int
-	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift:
-	// the group may be switched off for a moment, and this refusal should end no request that waits.
+	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift.
+	// That group may be disabled for a moment, so this refusal should end no request that waits.
 	Unlisted bool `json:",omitempty"`
 	// PolicyDigest identifies the policy that decided; see Policy.Digest.
 	PolicyDigest string
@@ -82,34 +83,35 @@ func (p *Policy) refuse(rule, reason string) Decision {
 
 func (p *Policy) refuseByDefault(to string) Decision {
 	what := map[string]string{
-		toAsk: "ask for this", toFile: "have this filed with no second person", toApprove: "approve this",
+		toAsk: "ask for this", toFile: "have this filed without approval", toApprove: "approve this",
 	}[to]
 	if to == toFreeze {
 		return p.refuse(RuleDefaultDeny, "no policy rule lets you freeze filing; anyone who may approve requests can.")
 	}
-	return p.refuse(RuleDefaultDeny, "no rule of the policy lets you "+what+"; whoever runs this bot can say who may.")
+	return p.refuse(RuleDefaultDeny, "no policy rule lets you "+what+"; the people who run this bot can say who may.")
 }
 
 func (p *Policy) refuseUnread(gaps []string) Decision {
 	return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
-		"Try again in a minute; if it stays so, tell whoever runs this bot.")
+		"Try again in a minute. If that fails too, tell the people who run this bot.")
 }
 
 func (p *Policy) refuseFee() Decision {
 	return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
-		"Tell whoever runs this bot.")
+		"Tell the people who run this bot.")
 }
 
-// refuseUnlisted says that a membership which nobody knows would decide; who is "you are".
+// refuseUnlisted refuses because an unknown membership would decide. who is "you are", or names both
+// people.
 func (p *Policy) refuseUnlisted(who string, groups []string) Decision {
 	return p.refuse(RuleUnread, "whether "+who+" in Slack user group "+strings.Join(groups, " or ")+
-		" decides this, and Slack does not list it. Tell whoever runs this bot.")
+		" decides this, and Slack does not list it. Tell the people who run this bot.")
 }
 
-// refuseByRules is the refusal by matching forbids. The person reads the first that gives a reason.
+// refuseByRules refuses by the matching forbids. The person reads the first one that gives a reason.
 func (p *Policy) refuseByRules(forbids []string) Decision {
 	d := p.refuse(forbids[0], fmt.Sprintf("rule %s of the policy forbids it; "+
-		"whoever runs this bot can say why, and who may.", forbids[0]))
+		"the people who run this bot can say why, and who may.", forbids[0]))
 	d.Rules = forbids
 	for _, id := range forbids {
 		if reason := p.byID[id].reason; reason != "" {
@@ -122,7 +124,7 @@ func (p *Policy) refuseByRules(forbids []string) Decision {
 
 func (p *Policy) refuseBroken(failed []string) Decision {
 	d := p.refuse(RuleEvaluationError, "the policy could not be evaluated for this request, "+
-		"so nothing is allowed; whoever runs this bot has to repair it.")
+		"so nothing is allowed; the people who run this bot have to repair it.")
 	if len(failed) > 0 {
 		d.Rules = failed
 	}

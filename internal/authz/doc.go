@@ -1,5 +1,5 @@
 // Package authz answers one question: may this person have this server cancelled, or approve that
-// somebody else has?
+// somebody else does?
 //
 // The answer comes from a policy written in Cedar (https://docs.cedarpolicy.com) and from a few
 // refusals that no policy can lift. Deciding does no I/O, reads no clock and no environment, and a
@@ -10,7 +10,7 @@
 // schema.cedarschema is the vocabulary that a policy may use. Three actions exist:
 //
 //   - request: may ask for a cancellation.
-//   - cancel: may have it filed with no second person; it needs request as well. A matching forbid
+//   - cancel: may have it filed without approval; it needs request as well. A matching forbid
 //     refuses; only the absence of a permit means that somebody else has to approve.
 //   - approve: may approve other people's requests, in each request's own context. Nobody approves
 //     their own, whatever the policy says.

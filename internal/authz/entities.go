@@ -67,7 +67,7 @@ func (s Server) entity() (cedar.Entity, error) {
 
 func (c Context) record() cedar.Record { return cedar.NewRecord(c.attributes()) }
 
-// approving is the context of approve.
+// approving returns the context of the action approve.
 func (c Context) approving(requester Principal, approvals int) cedar.Record {
 	attributes := c.attributes()
 	attributes["requester"] = requester.uid()
@@ -75,7 +75,7 @@ func (c Context) approving(requester Principal, approvals int) cedar.Record {
 	return cedar.NewRecord(attributes)
 }
 
-// unstated is the context while what a person states in the form is open.
+// unstated returns the context before the form is filled in: what the person states there is open.
 func (c Context) unstated() cedar.Record {
 	attributes := c.attributes()
 	attributes["associatedItems"] = eval.Variable("associatedItems")
@@ -83,8 +83,7 @@ func (c Context) unstated() cedar.Record {
 	return cedar.NewRecord(attributes)
 }
 
-// approvable is the context of approve while it is open whose request it is, and how many approvals
-// there are.
+// approvable returns the context of approve while the requester and the number of approvals are open.
 func (c Context) approvable() cedar.Record {
 	attributes := c.attributes()
 	attributes["requester"] = eval.Variable("requester")
@@ -119,8 +118,8 @@ func parseFee(text string) (cedar.Decimal, error) {
 	return types.ParseDecimal(rounded)
 }
 
-// unread lists, in words for people, what a decision needs and nobody could read. A policy may rest
-// on any of it, so a gap refuses; it is never taken for "none".
+// unread lists, in words for people, what a decision needs and was not read. A policy may depend on any
+// of it, so a gap refuses and is never taken for "none".
 func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	var gaps []string
 	need := func(known bool, what string) {
@@ -143,7 +142,7 @@ func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	return gaps
 }
 
-// knowsGroups says whether all memberships that the policy may ask about were read.
+// knowsGroups reports whether all memberships that the policy may ask about were read.
 func (p *Policy) knowsGroups(who Principal) bool {
 	return who.GroupsKnown || len(p.groups) == 0
 }

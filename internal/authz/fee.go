@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// hoursPerMonth is the number of hours that SoftLayer reckons a month at.
+// hoursPerMonth is how many hours SoftLayer counts for a month.
 const hoursPerMonth = 730
 
 // feePlaces is how many decimals a Cedar decimal holds.
@@ -18,10 +18,9 @@ var decimalText = regexp.MustCompile(`^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?$
 // maxDecimalText bounds what is read as one number.
 const maxDecimalText = 40
 
-// MonthlyFee returns the sum of the parts of a server's recurring fee (its own and its children's) a
-// month, as decimal text: hourly parts times 730, rounded up to 4 decimals, trailing zeros beyond the
-// second dropped. It calculates exactly; parts are decimal text as SoftLayer sends it, as strings or
-// numbers. A part that is "" is unknown and makes the sum unknown: "". No parts are unknown as well.
+// MonthlyFee returns the sum of the parts of a server's recurring fee a month, as decimal text with two
+// to four decimals. Parts are decimal text as SoftLayer sends it. Hourly parts are multiplied by 730,
+// and the exact result is rounded up. If a part is "", or there are no parts, the sum is unknown: "".
 func MonthlyFee(hourly bool, parts ...string) (string, error) {
 	sum := new(big.Rat)
 	for _, part := range parts {

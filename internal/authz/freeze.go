@@ -1,9 +1,9 @@
 package authz
 
-// MayFreeze decides whether somebody may stop all filing, or let it go on: anyone who could approve
-// some request for some server. Unlike MayApproveAtAll it fails closed, as Approve does: groups that
-// were not read refuse, groups that Slack does not list are tried in every combination, and a rule that
-// fails whatever becomes known refuses.
+// MayFreeze decides whether a person may freeze filing, and end a freeze: anyone who could approve some
+// request for some server may. Unlike MayApproveAtAll it fails closed, as Approve does. It refuses if
+// groups were not read, tries every combination of groups that Slack does not list, and refuses if a
+// rule fails in every case.
 func (p *Policy) MayFreeze(who Principal) Decision {
 	if d, refused := p.refusePerson(who, toFreeze); refused {
 		return d

@@ -26,7 +26,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
 				if !placed.MatchString(line) {
-					t.Errorf("a problem without its place: %q", line)
+					t.Errorf("a problem without its position: %q", line)
 				}
 			}
 			return

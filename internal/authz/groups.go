@@ -11,26 +11,26 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// None is what stands in Groups.Approve, alone, where requesters file with no second person.
+// None, as the only entry of Groups.Approve, says that requesters file without approval.
 const None = "none"
 
-// Groups is the small form of a policy: lists of ids instead of rules. Its fields are the settings
-// of the same names, split at the commas.
+// Groups is the simple form of a policy: lists of ids instead of rules. Its fields are settings, split
+// at the commas.
 type Groups struct {
-	// Home is the id of the installed enterprise, else team; user ids below belong to it. Needed
-	// only where there are user ids.
+	// Home is the id of the installed enterprise, or of the team if there is none. Bare user ids
+	// belong to it. It is required only for those.
 	Home string
-	// Request is REQUEST_GROUPS: the Slack user groups (S…) and users (U…, W…) that may ask.
+	// Request is REQUEST_GROUPS: the Slack user groups (S…) and users (U…, W…) who may ask.
 	Request []string
-	// Approve is APPROVE_GROUPS: those who approve, or None alone.
+	// Approve is APPROVE_GROUPS: those who approve, or only None.
 	Approve []string
 	// ProtectedTags is PROTECTED_TAGS: tags of servers that nobody may ask for, in upper or lower case.
 	ProtectedTags []string
 }
 
-// FromGroups writes the lists as Cedar and loads that; Policy.Text returns it, to grow a policy file
-// from. It refuses an id of any other form, empty lists of requesters or approvers, and None beside
-// other approvers, naming all problems at once.
+// FromGroups writes the lists as Cedar and loads that. Policy.Text returns the Cedar, as a start for a
+// policy file. It refuses malformed ids, empty lists of requesters or approvers, and None next to other
+// approvers. The error names all problems.
 func FromGroups(g Groups) (*Policy, error) {
 	if err := g.check(); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func FromGroups(g Groups) (*Policy, error) {
 	return Parse("REQUEST_GROUPS", []byte(g.cedar()))
 }
 
-func (g Groups) alone() bool { return slices.Equal(g.Approve, []string{None}) }
+func (g Groups) withoutApproval() bool { return slices.Equal(g.Approve, []string{None}) }
 
 func (g Groups) check() error {
 	var problems []error
@@ -47,10 +47,10 @@ func (g Groups) check() error {
 		complain("REQUEST_GROUPS: empty, so nobody could ask")
 	}
 	if len(g.Approve) == 0 {
-		complain("APPROVE_GROUPS: required with REQUEST_GROUPS; %q, written out, lets requesters file alone", None)
+		complain("APPROVE_GROUPS: required with REQUEST_GROUPS; %q, written out, lets requesters file without approval", None)
 	}
 	problems = append(problems, g.checkMembers("REQUEST_GROUPS", g.Request))
-	if !g.alone() {
+	if !g.withoutApproval() {
 		problems = append(problems, g.checkMembers("APPROVE_GROUPS", g.Approve))
 	}
 	for _, tag := range g.ProtectedTags {
@@ -88,7 +88,7 @@ func (g Groups) cedar() string {
 	var text strings.Builder
 	text.WriteString("// From REQUEST_GROUPS, APPROVE_GROUPS and PROTECTED_TAGS.\n")
 	g.permit(&text, actionRequest, g.Request)
-	if g.alone() {
+	if g.withoutApproval() {
 		g.permit(&text, actionCancel, g.Request)
 	} else {
 		g.permit(&text, actionApprove, g.Approve)
@@ -101,7 +101,7 @@ func (g Groups) cedar() string {
 	return text.String()
 }
 
-// permit writes one rule for each member, so that a decision names who was let in by what.
+// permit writes one rule for each member, so that a decision names the member that it is based on.
 func (g Groups) permit(text *strings.Builder, name string, members []string) {
 	for i, id := range members {
 		if slices.Contains(members[:i], id) {
@@ -121,7 +121,7 @@ func (g Groups) permit(text *strings.Builder, name string, members []string) {
 }
 
 func protectedReason(tags []string) string {
-	const end = " are never cancelled here; whoever runs this bot can say why."
+	const end = " are never cancelled here; the people who run this bot can say why."
 	reason := "servers tagged " + strings.Join(tags, " or ") + end
 	if utf8.RuneCountInString(reason) > MaxReason {
 		return "servers with a protected tag" + end

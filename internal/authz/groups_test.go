@@ -38,7 +38,7 @@ permit (principal in Group::"S0LEADS", action == Action::"approve", resource);
 permit (principal == User::"T01/W0BOSS", action == Action::"approve", resource);
 
 @id("protected-tags")
-@reason("servers tagged protected or odd \"tag\" are never cancelled here; whoever runs this bot can say why.")
+@reason("servers tagged protected or odd \"tag\" are never cancelled here; the people who run this bot can say why.")
 forbid (principal, action == Action::"request", resource)
 when { resource.tags.containsAny(["protected", "odd \"tag\""]) };
 `, p.Text())
@@ -50,7 +50,7 @@ when { resource.tags.containsAny(["protected", "odd \"tag\""]) };
 	assert.Equal(t, p.Digest(), again.Digest())
 }
 
-func TestAQualifiedUserIDBelongsToTheTeamItNames(t *testing.T) {
+func TestQualifiedUserIDBelongsToItsOwnTeam(t *testing.T) {
 	t.Parallel()
 	p := fromGroups(t, authz.Groups{Home: home, Request: []string{"T02/U0BEN"}, Approve: []string{authz.None}})
 	assert.Contains(t, p.Text(), `permit (principal == User::"T02/U0BEN", action == Action::"request", resource);`)
@@ -74,7 +74,7 @@ func TestFromGroupsDecides(t *testing.T) {
 		{"a requester by user id too", approvers, person("U0ANA"), server(), needs(1, "request-U0ANA")},
 		{"an approver may not ask", approvers, person("U0LEE", "S0LEADS"), server(), deny(authz.RuleDefaultDeny)},
 		{"nobody asks for a protected server", approvers, person("U0ANA"), server(tagged("x", "protected")), deny("protected-tags", "tagged protected")},
-		{"with none, requesters file alone", alone, person("U0RAJ", "S0OPS"), server(), allow("cancel-S0OPS")},
+		{"with none, requesters file without approval", alone, person("U0RAJ", "S0OPS"), server(), allow("cancel-S0OPS")},
 		{"with none, so do people of the enterprise", alone, ofEnterprise, server(), allow("cancel-W0ANA")},
 		{"with no protected tags, none is protected", alone, ofEnterprise, server(tagged("protected")), allow("cancel-W0ANA")},
 		{"with none, others still may not", alone, person("U0EVE"), server(), deny(authz.RuleDefaultDeny)},
@@ -126,7 +126,7 @@ func TestFromGroupsShortensALongReason(t *testing.T) {
 
 	deny("protected-tags", "servers with a protected tag are never cancelled here")(t, d)
 
-	const around = "servers tagged  are never cancelled here; whoever runs this bot can say why."
+	const around = "servers tagged  are never cancelled here; the people who run this bot can say why."
 	longest := strings.Repeat("a", authz.MaxReason-len(around))
 	p = fromGroups(t, authz.Groups{Request: []string{"S0OPS"}, Approve: []string{authz.None}, ProtectedTags: []string{longest}})
 	deny("protected-tags", "servers tagged aaa")(t, p.Decide(person("U1", "S0OPS"), server(tagged(longest)), context()))

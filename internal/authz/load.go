@@ -10,7 +10,7 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// Annotations that mean something here.
+// The annotations that this package reads.
 const (
 	annotationID        = "id"
 	annotationReason    = "reason"
@@ -23,18 +23,18 @@ const MaxReason = 300
 // maxID is the longest @id, in characters.
 const maxID = 100
 
-// loader checks the rules of one source and gathers all that is wrong.
+// loader checks the rules of one source and collects all problems.
 type loader struct {
 	file     source
 	checker  typeChecker
 	problems []error
-	firstUse map[string]place // of each @id
-	start    int              // where the rule being checked begins
-	end      int              // where the next one begins
+	firstUse map[string]position // of each @id
+	start    int                 // where the rule being checked begins
+	end      int                 // where the next one begins
 }
 
 func load(file source, checker typeChecker, list cedar.PolicyList) (rules, error) {
-	l := &loader{file: file, checker: checker, firstUse: make(map[string]place)}
+	l := &loader{file: file, checker: checker, firstUse: make(map[string]position)}
 	var loaded rules
 	anyPermit := false
 	for i, policy := range list {
@@ -47,7 +47,7 @@ func load(file source, checker typeChecker, list cedar.PolicyList) (rules, error
 		loaded = append(loaded, r)
 	}
 	if !anyPermit {
-		l.problems = append(l.problems, file.errorAt(place{1, 1}, "no permit: by this policy nobody may do anything"))
+		l.problems = append(l.problems, file.errorAt(position{1, 1}, "no permit: this policy lets nobody do anything"))
 	}
 	return loaded, errors.Join(l.problems...)
 }
@@ -75,7 +75,7 @@ func (l *loader) rule(policy *cedar.Policy) rule {
 	return r
 }
 
-// problem reports something at needle, or at the rule's beginning.
+// problem records a problem at needle, or at the start of the rule if needle is not in it.
 func (l *loader) problem(needle, format string, args ...any) {
 	at := l.file.find(needle, l.start, l.end)
 	l.problems = append(l.problems, l.file.errorAt(at, format, args...))
@@ -111,7 +111,7 @@ func (l *loader) reason(notes cedar.Annotations) string {
 
 func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
 
-// approvals returns the number of approvals that a permit for request asks for, 1 unless it says so.
+// approvals returns how many approvals a permit for request requires: 1 unless @approvals says more.
 func (l *loader) approvals(notes cedar.Annotations, r rule) int {
 	value, given := notes[annotationApprovals]
 	if !given {
@@ -131,8 +131,8 @@ func (l *loader) approvals(notes cedar.Annotations, r rule) int {
 	return 1
 }
 
-// spelling refuses annotations that were surely meant to be one of ours: a misspelt @approvals would
-// quietly ask for one approval. Others are free, as everywhere in Cedar.
+// spelling refuses annotations that look like a misspelt one of ours: a misspelt @approvals would
+// silently require one approval. Other annotations are allowed, as everywhere in Cedar.
 func (l *loader) spelling(key string) {
 	for _, known := range []string{annotationID, annotationReason, annotationApprovals} {
 		if key != known && (strings.EqualFold(key, known) || len(known) > len("id") && EditDistance(key, known) <= 2) {
@@ -178,7 +178,7 @@ var (
 	}
 )
 
-// entity refuses ids that can match nothing, by which a forbid would quietly forbid nothing.
+// entity refuses ids that can match nothing: a forbid with such an id would silently forbid nothing.
 func (l *loader) entity(uid cedar.EntityUID) {
 	want, checked := entityForms[uid.Type]
 	if checked && !want.form.MatchString(string(uid.ID)) {

@@ -9,12 +9,12 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
-// MayAskAtAll decides, before a server is chosen, whether it is worth opening the form. It refuses
-// only what Decide would refuse for every server: the refusals that no policy lifts, a person for
-// whom no permit for request can still match, and one whom a forbid meets whatever the server.
-// Memberships that are not yet known open the form. An account of "" is not known yet.
+// MayAskAtAll decides, before a server is chosen, whether to open the form. It refuses only what Decide
+// would refuse for every server: by the refusals that no policy lifts, because no permit for request
+// can match this person, or because a forbid matches them on every server. Unread memberships refuse
+// nothing. An account of "" is unknown.
 //
-// Allowed means that the form may open. It is no leave to file anything.
+// Allowed means that the form may open. It does not allow filing.
 func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
 	if d, refused := p.refusePerson(who, toAsk); refused {
 		return d
@@ -22,11 +22,11 @@ func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
 	return p.mayAtAll(who, envWithoutServer(who, channel, account), actionRequest, toAsk)
 }
 
-// MayApproveAtAll decides whether somebody could approve some request for some server, with
-// requester, server and context unknown. It refuses only whom Approve would refuse for all of them;
-// memberships that are not yet known are no reason to.
+// MayApproveAtAll decides whether a person could approve some request for some server, while requester,
+// server and context are unknown. It refuses only people whom Approve would refuse in every case.
+// Unread memberships refuse nothing.
 //
-// Allowed is no leave to approve anything.
+// Allowed does not allow any approval.
 func (p *Policy) MayApproveAtAll(who Principal) Decision {
 	if d, refused := p.refusePerson(who, toApprove); refused {
 		return d
@@ -34,7 +34,7 @@ func (p *Policy) MayApproveAtAll(who Principal) Decision {
 	return p.mayAtAll(who, envOfPerson(who, actionApprove), actionApprove, toApprove)
 }
 
-// mayAtAll asks what is left of the rules for one action.
+// mayAtAll decides by what partial evaluation leaves of the rules for one action.
 func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to string) Decision {
 	left := p.remaining(who, env, name)
 	switch {
@@ -46,9 +46,9 @@ func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to str
 	return Decision{Effect: Allowed, Rule: left.permits[0], Rules: left.permits, PolicyDigest: p.digest}
 }
 
-// remainder is what partial evaluation leaves of the rules for one action: those that can still
-// match, and of them those that match whatever becomes known; those that may still fail, and of them
-// those that fail whatever becomes known.
+// remainder is what partial evaluation leaves of the rules for one action. permits and forbids can
+// still match; the certain ones among them match in every case. fallible rules may fail; failed ones
+// fail in every case.
 type remainder struct {
 	permits, certainPermits, forbids, certainForbids, fallible, failed []string
 }
@@ -84,7 +84,7 @@ func (left *remainder) add(r rule, rest *ast.Policy) {
 	}
 }
 
-// envOfPerson is what is known of an action where only the person is.
+// envOfPerson returns the environment in which only the person and the action are known.
 func envOfPerson(who Principal, name cedar.String) eval.Env {
 	person := who.entity()
 	return eval.Env{
@@ -96,8 +96,8 @@ func envOfPerson(who Principal, name cedar.String) eval.Env {
 	}
 }
 
-// envWithoutServer is what is known of the action request before a server is chosen. What a person
-// states in the form is left open.
+// envWithoutServer returns the environment of the action request before a server is chosen. What a
+// person states in the form is open.
 func envWithoutServer(who Principal, channel, account string) eval.Env {
 	context := cedar.RecordMap{
 		"channel":         cedar.String(channel),
@@ -114,9 +114,9 @@ func envWithoutServer(who Principal, channel, account string) eval.Env {
 	return env
 }
 
-// withoutServer evaluates a rule as far as the person and the place allow. It returns what is left of
-// it, and false if it can no longer match. A rule that compares the whole context gets none of it:
-// cedar-go would compare the open values as if they were known.
+// withoutServer evaluates a rule as far as env is known. It returns what is left of the rule, and false
+// if the rule cannot match. A rule that compares the whole context gets none of it, because cedar-go
+// would compare the open values as if they were known.
 func (r rule) withoutServer(env eval.Env, groupsKnown bool) (*ast.Policy, bool) {
 	if !groupsKnown && len(r.groups()) > 0 {
 		env.Principal = eval.Variable("principal")
@@ -127,7 +127,7 @@ func (r rule) withoutServer(env eval.Env, groupsKnown bool) (*ast.Policy, bool) 
 	return eval.PartialPolicy(env, r.tree)
 }
 
-// alwaysMatches says whether what partial evaluation left of a rule binds it to nothing more.
+// alwaysMatches reports whether what partial evaluation left of a rule has no condition.
 func alwaysMatches(rest *ast.Policy) bool {
 	return len(rest.Conditions) == 0 && anyone(rest.Principal) && anyone(rest.Resource)
 }
@@ -142,7 +142,7 @@ func (r rule) alwaysFails(rest *ast.Policy) bool {
 	return failed
 }
 
-// anyone says whether a scope takes in everybody, or every server.
+// anyone reports whether a scope includes everybody, or every server.
 func anyone(scope ast.IsScopeNode) bool {
 	switch scope.(type) {
 	case ast.ScopeTypeAll, ast.ScopeTypeIs:
@@ -151,7 +151,7 @@ func anyone(scope ast.IsScopeNode) bool {
 	return false
 }
 
-// unconditional says whether a rule matches everyone and every server, whatever the context.
+// unconditional reports whether a rule matches everyone and every server in every context.
 func (r rule) unconditional() bool {
 	env := eval.Env{
 		Principal: eval.Variable("principal"),

@@ -36,7 +36,7 @@ func TestMayAskAtAll(t *testing.T) {
 		want         expectation
 	}{
 		{"a member opens the form", group, raj, opens("group")},
-		{"one in no group is refused at the command", group, eve, deny(authz.RuleDefaultDeny, "no rule")},
+		{"one in no group is refused at the command", group, eve, deny(authz.RuleDefaultDeny, "no policy rule")},
 		{"one whose groups are not yet known opens it", group, unknown, opens("group")},
 		{"a named person opens it", user, ana, opens("user")},
 		{"another person is refused at the command", user, eve, deny(authz.RuleDefaultDeny)},

@@ -18,7 +18,7 @@ type Policy struct {
 	byID   map[string]rule
 	schema typeChecker
 	groups []string
-	// narrowing are those groups in which a membership may take something away.
+	// narrowing are the groups in which a membership may forbid something or require more approvals.
 	narrowing []string
 	warnings  []string
 }
@@ -26,19 +26,19 @@ type Policy struct {
 // Parse loads a policy in Cedar. It refuses, naming all problems at once, each as
 // "name:line:column: …" (columns count characters):
 //
-//   - a syntax error (the only kind that hides the others) and templates, which cedar-go has not;
+//   - a syntax error (which hides all other problems), and templates, which cedar-go lacks;
 //   - anything that does not fit the schema, a misspelt attribute for example;
 //   - a missing, repeated, overlong or "builtin-" @id, and an overlong @reason;
-//   - an @approvals that is not one digit from 1 to 9, or that stands on anything but a permit whose
-//     scope covers request and not cancel;
+//   - an @approvals that is not one digit from 1 to 9, or that is not on a permit whose scope covers
+//     request and not cancel;
 //   - a misspelt @approvals or @reason (other annotations are left alone);
 //   - a User that is not "TEAM/USER", a Group that is not a Slack user group's id, a Server that is
-//     not a hardware id: such a forbid would never match;
+//     not a hardware id, because a forbid with such an id would never match;
 //   - a policy with no permit, and one beyond MaxSource.
 func Parse(name string, src []byte) (*Policy, error) {
 	file := source{name: name, text: string(src)}
 	if len(src) > MaxSource {
-		return nil, file.errorAt(place{1, 1}, "%d bytes are more than the %d of the largest policy", len(src), MaxSource)
+		return nil, file.errorAt(position{1, 1}, "%d bytes, which is more than the limit of %d", len(src), MaxSource)
 	}
 	list, err := file.parse()
 	if err != nil {
@@ -87,10 +87,10 @@ func (p *Policy) Text() string { return p.text }
 // Digest returns the SHA-256 of Text in hexadecimal digits.
 func (p *Policy) Digest() string { return p.digest }
 
-// Warnings returns what is allowed in a policy but ought to be said aloud at start: permits that
-// bind nobody to anything, and a policy by which nobody may ask.
+// Warnings returns what is allowed in a policy but should be logged at start: permits without any
+// condition, and a policy that lets nobody ask.
 func (p *Policy) Warnings() []string { return slices.Clone(p.warnings) }
 
-// GroupIDs returns the ids of all Slack user groups that the policy names, sorted. With none, no
-// decision depends on memberships and nobody needs to look them up.
+// GroupIDs returns the ids of all Slack user groups that the policy names, sorted. If there are
+// none, no decision depends on memberships, and nobody needs to read them.
 func (p *Policy) GroupIDs() []string { return slices.Clone(p.groups) }

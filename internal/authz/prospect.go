@@ -7,16 +7,16 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
-// Answer is what can be said of an action while something that decides it is open.
+// Answer says whether a person may do something, while facts that decide it are open.
 type Answer int
 
 // The three answers.
 const (
-	// No: whatever is still open.
+	// No: in every case.
 	No Answer = iota
-	// Depends: on what is still open.
+	// Depends: on what is open.
 	Depends
-	// Yes: whatever is still open, if all of it can be read.
+	// Yes: in every case, if everything can be read.
 	Yes
 )
 
@@ -32,32 +32,32 @@ func (a Answer) String() string {
 	}
 }
 
-// Prospect is the answer for one action and what it rests on.
+// Prospect is the answer for one action, and what it is based on.
 type Prospect struct {
 	Answer Answer
-	// Rules are the ids of the rules that decide, or may still, permits first and those that may fail
-	// last; or one of the Rule constants.
+	// Rules are the ids of the rules that decide or may decide: first permits, last those that may
+	// fail. Or it is one of the Rule constants.
 	Rules []string
 	// Reason is what the person would read; empty unless Answer is No.
 	Reason string
 }
 
-// Prospects are a person's answers for the three actions. Cancel takes account of Request, and
-// Request of what refuses cancel, as Decide does.
+// Prospects are a person's answers for the three actions. As in Decide, Cancel depends on Request, and
+// what refuses cancel also refuses Request.
 type Prospects struct {
 	Request, Cancel, Approve Prospect
 }
 
-// Prospects answers what a person may do while server and context are open. A membership that was not
-// read is open too. It is for people who review who may what; nothing is decided by it.
+// Prospects answers what a person may do while server and context are open. An unread membership is
+// open too. It is for people who review a policy; it decides nothing.
 func (p *Policy) Prospects(who Principal) Prospects {
 	return p.everyMembership(who, func(who Principal) Prospects {
 		return p.prospects(who, func(name cedar.String) eval.Env { return envOfPerson(who, name) })
 	})
 }
 
-// ProspectsOn answers for one server and context; of an approval it leaves open whose request it is
-// and how many there are before.
+// ProspectsOn answers for one server and context. For approve, the requester and the number of earlier
+// approvals are open.
 func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
 		return p.none(p.refuseUnread(gaps))
@@ -88,8 +88,8 @@ func prospectOf(refused Decision) Prospect {
 	return Prospect{Answer: No, Rules: refused.Rules, Reason: refused.Reason}
 }
 
-// everyMembership answers for a person as Slack lists them, less what a membership of a group that
-// Slack does not list would take away.
+// everyMembership answers for a person as Slack lists them, and takes away what a membership of a group
+// that Slack does not list would forbid.
 func (p *Policy) everyMembership(who Principal, answer func(Principal) Prospects) Prospects {
 	all := answer(who)
 	unlisted := prospectOf(p.refuseUnlisted("you are", p.uncertain(who)))
@@ -112,8 +112,7 @@ func (all Prospects) less(other Prospects, unlisted Prospect) Prospects {
 	}
 }
 
-// less is the lower of two answers. What only the membership refuses is refused because nobody knows
-// of it.
+// less returns the lower of two answers. If only the unknown membership refuses, it returns unlisted.
 func (a Prospect) less(b, unlisted Prospect) Prospect {
 	switch {
 	case b.Answer >= a.Answer:
@@ -124,7 +123,7 @@ func (a Prospect) less(b, unlisted Prospect) Prospect {
 	return Prospect{Answer: Depends, Rules: union(a.Rules, b.Rules)}
 }
 
-// prospects asks what is left of the rules for each action.
+// prospects answers by what partial evaluation leaves of the rules for each action.
 func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) Prospects {
 	var all Prospects
 	request, cancel := p.remaining(who, env(actionRequest), actionRequest), p.remaining(who, env(actionCancel), actionCancel)
@@ -142,7 +141,7 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 	return all
 }
 
-// asking is the answer for request, by what is left of its rules and of those of cancel.
+// asking answers for request, by what is left of its rules and of those of cancel.
 func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
 	if d, refused := p.refusePerson(who, toAsk); refused {
 		return prospectOf(d)
@@ -150,11 +149,10 @@ func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
 	return p.prospect(request.refusedBy(cancel), toAsk)
 }
 
-// MayAskFor decides, once a server is chosen, whether it is worth filling in the form. It refuses only
-// what Decide would refuse whatever the person states in it: the reason and the associated items of c
-// are open.
+// MayAskFor decides, after a server is chosen, whether to show the form. It refuses only what Decide
+// would refuse whatever the person states in the form: the reason and the associated items are open.
 //
-// Allowed is no leave to file anything.
+// Allowed does not allow filing.
 func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 	if d, refused := p.refusePerson(who, toAsk); refused {
 		return d
@@ -188,7 +186,8 @@ func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 	return d
 }
 
-// refusedBy adds the forbids on another action, and its rules that may fail, which refuse this one too.
+// refusedBy adds the forbids on another action, and its rules that may fail, because they refuse this
+// action too.
 func (left remainder) refusedBy(other remainder) remainder {
 	left.forbids = union(left.forbids, other.forbids)
 	left.certainForbids = union(left.certainForbids, other.certainForbids)

@@ -124,7 +124,7 @@ func TestProspectsOnAServer(t *testing.T) {
 			assert.Equal(t, c.approve, said(got.Approve), "approve")
 		})
 	}
-	assert.Equal(t, "no rule of the policy lets you have this filed with no second person; whoever runs this bot can say who may.",
+	assert.Equal(t, "no policy rule lets you have this filed without approval; the people who run this bot can say who may.",
 		p.ProspectsOn(ops, server(tagged()), context()).Cancel.Reason)
 	assert.Equal(t, "interns ask their lead.", p.Prospects(person("U0IDA", "S0INTERNS", "S0OPS")).Request.Reason)
 }
@@ -137,7 +137,7 @@ func TestTheContextOfApproveIsItsOwn(t *testing.T) {
 	assert.Equal(t, "yes [requested]", said(p.ProspectsOn(person("U0LEE"), server(), context()).Approve))
 }
 
-func TestNobodyIsSaidToMayWhereARuleFails(t *testing.T) {
+func TestNoProspectIsYesIfARuleFails(t *testing.T) {
 	t.Parallel()
 	const (
 		all      = `@id("all") permit (principal, action, resource);`
@@ -179,7 +179,7 @@ func TestNobodyIsSaidToMayWhereARuleFails(t *testing.T) {
 	unread := authz.Principal{Team: home, User: "U0ANA"}
 	p := parse(t, all+`@id("fails") permit (principal in Group::"S0OPS", action, resource) when { `+overflow+` };`)
 	assert.Equal(t, "depends [all fails]", said(p.Prospects(unread).Cancel), "a membership that was not read")
-	assert.Equal(t, "the policy could not be evaluated for this request, so nothing is allowed; whoever runs this bot has to repair it.",
+	assert.Equal(t, "the policy could not be evaluated for this request, so nothing is allowed; the people who run this bot have to repair it.",
 		p.Prospects(person("U0ANA", "S0OPS")).Cancel.Reason)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
-// rule is one permit or forbid with what its annotations say.
+// rule is one permit or forbid, with its annotations.
 type rule struct {
 	id           string
 	reason       string
@@ -18,7 +18,7 @@ type rule struct {
 	tree         *ast.Policy       // what policy was compiled from
 	literals     []cedar.EntityUID // those of its scope first
 	inScope      int               // how many those are
-	wholeContext bool              // uses context otherwise than by its attributes
+	wholeContext bool              // uses the context as a whole, and not only its attributes
 }
 
 func newRule(policy *cedar.Policy) rule {
@@ -70,7 +70,7 @@ func scopeLiterals(scope ast.IsScopeNode) []cedar.EntityUID {
 
 func (r rule) permits() bool { return r.policy.Effect() == cedar.Permit }
 
-// covers says whether the rule's scope takes in an action.
+// covers reports whether the rule's scope includes an action.
 func (r rule) covers(name cedar.String) bool {
 	if _, all := r.tree.Action.(ast.ScopeTypeAll); all {
 		return true
@@ -78,25 +78,25 @@ func (r rule) covers(name cedar.String) bool {
 	return slices.Contains(scopeLiterals(r.tree.Action), action(name))
 }
 
-// groups are the ids of the groups that the rule names.
-func (r rule) groups() []string { return named(r.literals).groups }
+// groups returns the ids of the groups that the rule names.
+func (r rule) groups() []string { return usersAndGroups(r.literals).groups }
 
-// narrowing returns the groups whose members the rule may let do less. For a forbid these are all its
-// groups; for a permit, those in its conditions. For a permit that asks for several approvals, or whose
-// evaluation may fail and so refuse everyone in its scope, these are all its groups.
+// narrowing returns the groups in which a membership may let a person do less. For a permit those are
+// the groups in its conditions. They are all of the rule's groups for a forbid, for a permit that
+// requires several approvals, and for a permit that may fail, which refuses everyone in its scope.
 func (r rule) narrowing() []string {
 	if r.permits() && r.approvals == 1 && !mayFail(r.tree) {
-		return named(r.literals[r.inScope:]).groups
+		return usersAndGroups(r.literals[r.inScope:]).groups
 	}
 	return r.groups()
 }
 
-// mayFail says whether evaluating a rule may fail although it fits the schema.
+// mayFail reports whether evaluating a rule may fail although it fits the schema.
 func mayFail(tree *ast.Policy) bool {
 	return anywhere(tree, computes) || anywhere(tree, looksElsewhere)
 }
 
-// anywhere says whether a rule's conditions hold such a node.
+// anywhere reports whether a rule's conditions contain such a node.
 func anywhere(tree *ast.Policy, such func(ast.IsNode) bool) bool {
 	found := false
 	for _, condition := range tree.Conditions {
@@ -111,8 +111,8 @@ func anywhere(tree *ast.Policy, such func(ast.IsNode) bool) bool {
 // decimals are the calls that cannot fail: loading has checked the texts that they read.
 var decimals = []types.Path{"decimal", "lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"}
 
-// computes says whether a node may come to a value out of range, or is what partial evaluation left
-// of one that did.
+// computes reports whether the value of a node may be out of range, or whether the node is what partial
+// evaluation left of one whose value was.
 func computes(node ast.IsNode) bool {
 	switch n := node.(type) {
 	case ast.NodeTypeAdd, ast.NodeTypeSub, ast.NodeTypeMult, ast.NodeTypeNegate:
@@ -123,8 +123,8 @@ func computes(node ast.IsNode) bool {
 	return false
 }
 
-// looksElsewhere says whether a node reads an attribute of another entity than the question names,
-// which a decision need not know.
+// looksElsewhere reports whether a node reads an attribute of an entity that the question does not
+// name. A decision may not have that entity.
 func looksElsewhere(node ast.IsNode) bool {
 	access, ok := node.(ast.NodeTypeAccess)
 	if !ok {
@@ -137,7 +137,7 @@ func looksElsewhere(node ast.IsNode) bool {
 	return true
 }
 
-// rules are a policy's rules in its order; cedar-go's own policy set has none.
+// rules are a policy's rules in their order. cedar-go's own policy set has no order.
 type rules []rule
 
 // All implements cedar.PolicyIterator.

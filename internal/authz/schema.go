@@ -34,7 +34,7 @@ func newTypeChecker(text []byte) (typeChecker, error) {
 	return typeChecker{validator: validate.New(resolved)}, nil
 }
 
-// checkRule returns what is wrong with one rule, in a stable order; nothing if it fits the schema.
+// checkRule returns the problems of one rule in a stable order, and nothing if it fits the schema.
 func (t typeChecker) checkRule(tree *ast.Policy) []string {
 	var problems []string
 	for _, err := range flatten(t.validator.Policy("", tree)) {
@@ -49,7 +49,7 @@ func (t typeChecker) checkQuestion(question cedar.Request, entities cedar.Entity
 	return errors.Join(t.validator.Request(question), t.validator.Entities(entities))
 }
 
-// flatten takes apart what errors.Join put together.
+// flatten returns the errors that errors.Join has joined.
 func flatten(err error) []error {
 	if err == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 
 // A question that does not fit the schema cannot be put through the exported types; here the schema
 // is exchanged under a policy instead.
-func TestAQuestionThatDoesNotFitTheSchemaRefuses(t *testing.T) {
+func TestQuestionOutsideTheSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ says, schema string }{
 		{"an attribute more", `entity Group; entity User in [Group] { team: String, badge: Long }; entity Server;

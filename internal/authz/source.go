@@ -11,34 +11,34 @@ import (
 	"github.com/cedar-policy/cedar-go"
 )
 
-// source is a policy's text with the name that errors call it by.
+// source is a policy's text, with its name in errors.
 type source struct {
 	name string
 	text string
 }
 
-// place is a line and a column in a source, both from 1; columns count characters.
-type place struct {
+// position is a line and a column in a source, both from 1; columns count characters.
+type position struct {
 	line, column int
 }
 
-func (s source) place(offset int) place {
+func (s source) position(offset int) position {
 	before := s.text[:offset]
 	line := before[strings.LastIndexByte(before, '\n')+1:]
-	return place{line: strings.Count(before, "\n") + 1, column: utf8.RuneCountInString(line) + 1}
+	return position{line: strings.Count(before, "\n") + 1, column: utf8.RuneCountInString(line) + 1}
 }
 
-func (s source) errorAt(at place, format string, args ...any) error {
+func (s source) errorAt(at position, format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", s.name, at.line, at.column, fmt.Sprintf(format, args...))
 }
 
-// find returns where needle stands in the rule that begins at start and ends before end, or where
-// the rule begins if it is not written in just that way.
-func (s source) find(needle string, start, end int) place {
+// find returns the position of needle in the rule that begins at start and ends before end. If needle
+// is not in it, find returns the start of the rule.
+func (s source) find(needle string, start, end int) position {
 	if i := strings.Index(s.text[start:end], needle); i >= 0 {
-		return s.place(start + i)
+		return s.position(start + i)
 	}
-	return s.place(start)
+	return s.position(start)
 }
 
 // parse reads the rules. Cedar's parser stops at the first syntax error.
@@ -63,16 +63,16 @@ func (s source) syntaxError(err error) error {
 	line, _ := strconv.Atoi(message[found[2]:found[3]])
 	column, _ := strconv.Atoi(message[found[4]:found[5]])
 	before, after := message[:found[0]], message[found[1]:]
-	return s.errorAt(place{line: max(line, 1), column: max(column, 1)}, "%s",
+	return s.errorAt(position{line: max(line, 1), column: max(column, 1)}, "%s",
 		strings.TrimSpace(before+" "+after))
 }
 
-// firstBad finds an error that cedar-go reports without a position (an integer out of range, a bad
-// escape): the shortest beginning of the text that has it ends there.
-func (s source) firstBad() place {
+// firstBad returns the position of an error that cedar-go reports without one (an integer out of range,
+// a bad escape). That is the end of the shortest prefix of the text that has the error.
+func (s source) firstBad() position {
 	end := sort.Search(len(s.text), func(n int) bool {
 		_, err := cedar.NewPolicyListFromBytes(s.name, []byte(s.text[:n]))
 		return err != nil && !cedarPosition.MatchString(err.Error())
 	})
-	return s.place(max(end-1, 0))
+	return s.position(max(end-1, 0))
 }

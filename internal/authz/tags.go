@@ -8,8 +8,8 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
-// plainTag is a tag as tags are compared: in lower case. SoftLayer may keep another case than
-// people type.
+// plainTag returns a tag as tags are compared: in lower case, because SoftLayer may store another case
+// than people type.
 func plainTag(tag string) string { return strings.ToLower(tag) }
 
 func plainTags(tags []string) []string {
@@ -20,7 +20,7 @@ func plainTags(tags []string) []string {
 	return plain
 }
 
-// comparedTags are the texts that a rule compares with the server's tags, each once.
+// comparedTags returns the texts that a rule compares with the server's tags, each once.
 func comparedTags(tree *ast.Policy) []string {
 	var tags []string
 	for _, condition := range tree.Conditions {
@@ -38,7 +38,7 @@ func comparedTags(tree *ast.Policy) []string {
 	return slices.Compact(tags)
 }
 
-// textsBelow are the texts written out below a node, and whether the tags are read there too.
+// textsBelow returns the text literals below a node, and whether the tags are read there too.
 func textsBelow(node ast.IsNode) (readsTags bool, texts []string) {
 	ast.Inspect(ast.NewNode(node), func(below ast.IsNode) bool {
 		switch n := below.(type) {

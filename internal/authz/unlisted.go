@@ -2,7 +2,7 @@ package authz
 
 import "slices"
 
-// markUnlisted marks a refusal of who as Unlisted where a membership of a group that Slack does not list
+// markUnlisted marks a refusal of who as Unlisted if a membership of a group that Slack does not list
 // would lift it.
 func (p *Policy) markUnlisted(refused Decision, who Principal, decide func(Principal) Decision) Decision {
 	maybe, countable := who.perhapsIn(p.unlisted(who))
@@ -11,7 +11,7 @@ func (p *Policy) markUnlisted(refused Decision, who Principal, decide func(Princ
 	return refused
 }
 
-// markEitherUnlisted is markUnlisted where the groups of two people decide.
+// markEitherUnlisted is markUnlisted for a decision that depends on the groups of two people.
 func (p *Policy) markEitherUnlisted(refused Decision, who, requester Principal, decide func(who, requester Principal) Decision) Decision {
 	approvers, countable := who.perhapsIn(p.unlisted(who))
 	askers, alsoCountable := requester.perhapsIn(p.unlisted(requester))
@@ -24,7 +24,7 @@ func (p *Policy) markEitherUnlisted(refused Decision, who, requester Principal, 
 	return refused
 }
 
-// unlisted are the groups that the policy names and that Slack does not list.
+// unlisted returns the groups that the policy names and that Slack does not list.
 func (p *Policy) unlisted(who Principal) []string {
 	return slices.DeleteFunc(slices.Clone(who.GroupsUnlisted), func(id string) bool { return !slices.Contains(p.groups, id) })
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
-// Approvers returns the ids of the users ("TEAM/USER") and of the groups that the permits for approve
-// name as principals, each sorted: whom to ask. Some of them may still be refused. anyone reports a
-// permit for approve that binds its principal to nobody in particular.
+// Approvers returns whom to ask for an approval: the ids of the users ("TEAM/USER") and of the groups
+// that the permits for approve name as principals, each sorted. Some of them may still be refused.
+// anyone reports a permit for approve that names no user or group.
 func (p *Policy) Approvers() (users, groups []string, anyone bool) {
 	var all whom
 	for _, r := range p.rules {
@@ -37,8 +37,8 @@ func sorted(ids []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(ids)))
 }
 
-// whom is what an expression binds its principal to: one of these, or anyone. It may name too many,
-// where both sides of && name some, and never too few.
+// whom is the principals that an expression may match: these users and groups, or anyone. It may name
+// too many, if both sides of && name some, but never too few.
 type whom struct {
 	users, groups []string
 	anyone        bool
@@ -62,16 +62,16 @@ func (w whom) and(other whom) whom {
 	return w
 }
 
-// whom is whom the rule's scope and conditions bind it to.
+// whom returns the principals that the rule's scope and conditions may match.
 func (r rule) whom() whom {
-	bound := whom{anyone: anyone(r.tree.Principal)}.or(named(scopeLiterals(r.tree.Principal)))
+	bound := whom{anyone: anyone(r.tree.Principal)}.or(usersAndGroups(scopeLiterals(r.tree.Principal)))
 	for _, condition := range r.tree.Conditions {
 		bound = bound.and(whomOf(condition.Body, condition.Condition == ast.ConditionWhen))
 	}
 	return bound
 }
 
-// whomOf is whom an expression binds the principal to where it has to come out as want.
+// whomOf returns the principals for which an expression may have the value want.
 func whomOf(node ast.IsNode, want bool) whom {
 	switch n := node.(type) {
 	case ast.NodeTypeAnd:
@@ -99,7 +99,7 @@ func whomOf(node ast.IsNode, want bool) whom {
 	return whom{anyone: true}
 }
 
-// whomOfBoth joins two sides, of which both or only one have to come out as want.
+// whomOfBoth joins two sides. If both is set, both must have the value want; otherwise one is enough.
 func whomOfBoth(n ast.BinaryNode, want, both bool) whom {
 	left, right := whomOf(n.Left, want), whomOf(n.Right, want)
 	if both {
@@ -108,13 +108,13 @@ func whomOfBoth(n ast.BinaryNode, want, both bool) whom {
 	return left.or(right)
 }
 
-// whomOfPair is of a comparison that has to hold between the principal and entities written out.
+// whomOfPair is whomOf for a comparison of the principal with entity literals.
 func whomOfPair(n ast.BinaryNode, holds bool) whom {
 	if holds && isPrincipal(n.Left) && len(writtenOut(n.Right)) > 0 {
-		return named(writtenOut(n.Right))
+		return usersAndGroups(writtenOut(n.Right))
 	}
 	if holds && isPrincipal(n.Right) && len(writtenOut(n.Left)) > 0 {
-		return named(writtenOut(n.Left))
+		return usersAndGroups(writtenOut(n.Left))
 	}
 	return whom{anyone: true}
 }
@@ -124,7 +124,7 @@ func isPrincipal(node ast.IsNode) bool {
 	return ok && variable.Name == "principal"
 }
 
-// writtenOut are the entities that an expression consists of; none if it holds anything else.
+// writtenOut returns the entities of an expression that consists only of entity literals.
 func writtenOut(node ast.IsNode) []cedar.EntityUID {
 	switch n := node.(type) {
 	case ast.NodeValue:
@@ -145,8 +145,8 @@ func writtenOut(node ast.IsNode) []cedar.EntityUID {
 	return nil
 }
 
-// named sorts entities into users and groups.
-func named(uids []cedar.EntityUID) whom {
+// usersAndGroups sorts entities into users and groups.
+func usersAndGroups(uids []cedar.EntityUID) whom {
 	var w whom
 	for _, uid := range uids {
 		switch uid.Type {

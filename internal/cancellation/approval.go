@@ -14,10 +14,10 @@ import (
 
 // Approval is one person's yes to somebody else's request.
 type Approval struct {
-	By   Person // by the id that is theirs in the whole enterprise: one person counts once
-	Here string `json:",omitempty"` // their id where they pressed, by which Slack is asked about them
+	By   Person // with their id in the whole enterprise, so that one person counts once
+	Here string `json:",omitempty"` // their id in the workspace where they pressed; Slack is asked about them by it
 	At   time.Time
-	Rule string // of the policy, that let them
+	Rule string // the policy rule that allowed it
 }
 
 // here is the approver as Slack knows them in this workspace.
@@ -27,11 +27,11 @@ func (a Approval) here() Person {
 
 // Terms are how long people may take.
 type Terms struct {
-	ApprovalExpiry time.Duration // a request waits so long for approval
+	ApprovalExpiry time.Duration // how long a request waits for approval
 	UndoWindow     time.Duration // an accepted request is not filed before this is over; 0 for at once
 }
 
-// reminderLead is how long before the end approvers are reminded, where there is time.
+// reminderLead is how long before the deadline approvers are reminded.
 const reminderLead = 4 * time.Hour
 
 // awaiting returns the request as it begins to wait for approval. If it waits again and its
@@ -54,7 +54,8 @@ func (r Request) AnswerBy() (at time.Time, dear bool) {
 	return r.ExpiresAt, false
 }
 
-// remindAt is well before the moment to answer by, and never before half of the time.
+// remindAt returns when to remind approvers: reminderLead before [Request.AnswerBy], but not before
+// half of the time is over.
 func (r Request) remindAt(since time.Time) time.Time {
 	r.Since = since
 	end, _ := r.AnswerBy()
@@ -68,11 +69,11 @@ type authority struct {
 	directory Directory
 }
 
-// errGroupsUnread says that a directory answered without the memberships that decide.
+// errGroupsUnread says that a directory answered without the memberships that the policy needs.
 var errGroupsUnread = errors.New("the user groups that the policy names were not read")
 
-// person reads somebody. If their memberships were not read it returns an error, and never
-// somebody who is in no group.
+// person reads a person. It returns an error if their memberships were not read: it never returns
+// them as a member of no group.
 func (a authority) person(ctx context.Context, p Person, maxAge time.Duration) (authz.Principal, error) {
 	groups := a.GroupIDs()
 	who, err := a.directory.Principal(ctx, p, groups, maxAge)
@@ -95,7 +96,7 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 		}
 	}
 	var later []authz.Principal
-	for _, candidate := range named(users, members, requester) {
+	for _, candidate := range candidates(users, members, requester) {
 		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
 		case d.Effect != authz.Allowed || r.ApprovedBy(Person{Team: candidate.Team, ID: candidate.User}):
 		case before == len(r.Approvals):
@@ -108,8 +109,8 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 	return append(who, later...), anyone && stranger.Effect == authz.Allowed, nil
 }
 
-// named are the users that a policy names, by "TEAM/USER", and the members of its groups.
-func named(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
+// candidates returns the members of the policy's groups, and the users ("TEAM/USER") that it names.
+func candidates(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
 	all := slices.Clone(members)
 	for _, id := range users {
 		if !slices.ContainsFunc(members, func(m authz.Principal) bool { return m.ID() == id }) {
@@ -120,8 +121,8 @@ func named(users []string, members []authz.Principal, requester authz.Principal)
 	return all
 }
 
-// inNoGroup returns somebody who is in none of the groups that were read with the requester.
-// They may still be in a group that Slack does not list, as anybody may.
+// inNoGroup returns a person who is in none of the groups that were read with the requester.
+// Like anybody, they may still be in a group that Slack does not list.
 func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
 	return authz.Principal{Team: team, User: user, GroupsKnown: true, GroupsUnlisted: requester.GroupsUnlisted}
 }

@@ -55,7 +55,7 @@ func TestEachApprovalIsOneOtherPersons(t *testing.T) {
 	})
 }
 
-func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
+func TestClickDeliveredAgainIsNotCalledTooLate(t *testing.T) {
 	for name, c := range map[string]struct {
 		does func(ctx context.Context, d *cancellation.Desk, id string) (cancellation.Click, error)
 		to   cancellation.State
@@ -89,7 +89,7 @@ func TestAClickThatSlackDeliversAgainIsNotCalledTooLate(t *testing.T) {
 	}
 }
 
-func TestARefusalIsOnRecordOnceForEachPersonAndRule(t *testing.T) {
+func TestRefusalIsRecordedOncePerPersonAndRule(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -143,7 +143,7 @@ func (d withheld) Principal(ctx context.Context, who cancellation.Person, groups
 	return d.Directory.Principal(ctx, who, groups, maxAge)
 }
 
-func TestAClickCountsOnlyWhereBothPeopleAreKnown(t *testing.T) {
+func TestClickCountsOnlyIfBothPeopleAreKnown(t *testing.T) {
 	for who, user := range map[string]string{"who clicked": "U2", "who asked": "U1"} {
 		t.Run(who+" cannot be read", func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -202,7 +202,7 @@ func TestTwoWhoApproveAtOnceBothCount(t *testing.T) {
 	})
 }
 
-func TestAClickWhoseCommitIsUnclearIsNeverCalledAFailure(t *testing.T) {
+func TestClickWithUnclearCommitIsNoFailure(t *testing.T) {
 	for name, press := range map[string]func(d *cancellation.Desk, r cancellation.Request) error{
 		"an approval": func(d *cancellation.Desk, r cancellation.Request) error {
 			_, err := d.Approve(context.Background(), pressed(r.ID, raj))
@@ -253,7 +253,7 @@ func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
 				return r
 			},
 			func(t *testing.T, _ *world, d *cancellation.Desk, r cancellation.Request) error {
-				_, err := d.Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
+				_, err := d.ResolveByClick(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "none there"})
 				return err
 			},
 		},
@@ -275,7 +275,7 @@ func TestWhatPeopleDecideIsWorkedAtOnce(t *testing.T) {
 	}
 }
 
-func TestPeopleSeeAtOnceThatARequestWasDeclined(t *testing.T) {
+func TestDeclineIsShownAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -295,7 +295,7 @@ func TestPeopleSeeAtOnceThatARequestWasDeclined(t *testing.T) {
 	})
 }
 
-func TestTheRequesterAndWhoApprovedHearDirectlyThatItWillBeFiled(t *testing.T) {
+func TestRequesterAndApproversHearDirectlyOfTheFiling(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(2)
 		r := w.submit()
@@ -309,7 +309,7 @@ func TestTheRequesterAndWhoApprovedHearDirectlyThatItWillBeFiled(t *testing.T) {
 	})
 }
 
-func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) {
+func TestInvalidApprovalAtFilingSendsTheRequestBack(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(2)
 		r := w.submit()
@@ -333,7 +333,7 @@ func TestAnApprovalThatCountsNoMoreAtTheFilingSendsTheRequestBack(t *testing.T) 
 	})
 }
 
-func TestApprovalsAreCountedByThePolicyThatSaysHowManyThereMustBe(t *testing.T) {
+func TestOnePolicyCountsApprovalsAndSetsTheirNumber(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -388,7 +388,7 @@ func TestOnlyApprovalsThatCountAreOnTheTicket(t *testing.T) {
 	})
 }
 
-func TestNobodyIsWaitedForWhereAGroupThatSlackDoesNotListHoldsAllBack(t *testing.T) {
+func TestUnlistedGroupThatBlocksEverybodyKeepsNobodyWaiting(t *testing.T) {
 	for says, permit := range map[string]string{
 		"anybody may approve": `permit (principal, action == Action::"approve", resource);`,
 		"one person may":      `permit (principal == User::"T1/U2", action == Action::"approve", resource);`,
@@ -416,7 +416,7 @@ func TestNobodyIsWaitedForWhereAGroupThatSlackDoesNotListHoldsAllBack(t *testing
 	}
 }
 
-func TestTwoWhoTurnOutToBeOnePersonCountOnceAtTheFiling(t *testing.T) {
+func TestPersonWithTwoIdsCountsOnceAtFiling(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(2)
 		r := w.submit()
@@ -434,7 +434,7 @@ func TestTwoWhoTurnOutToBeOnePersonCountOnceAtTheFiling(t *testing.T) {
 	})
 }
 
-func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
+func TestRequesterWithoutRightIsDeniedDespiteApprovals(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -447,7 +447,7 @@ func TestWhoLosesTheRightToAskIsDeniedAlthoughOthersApproved(t *testing.T) {
 	})
 }
 
-func TestAfterALostAnswerMissingApprovalsNeedAPerson(t *testing.T) {
+func TestLostAnswerWithoutEnoughApprovalsNeedsAPerson(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.answers = append(w.answers, lostBefore)
@@ -461,7 +461,7 @@ func TestAfterALostAnswerMissingApprovalsNeedAPerson(t *testing.T) {
 	})
 }
 
-func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
+func TestHistoryNamesWhoEndedTheRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.answers = append(w.answers, lostBefore, lostBefore)
@@ -469,7 +469,7 @@ func TestWhoLeavesAServerIsOnRecordAsWhoEndedIt(t *testing.T) {
 		w.approve(r, raj)
 		w.run(w.journal, time.Hour)
 		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		click, err := w.desk().Settle(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
+		click, err := w.desk().ResolveByClick(t.Context(), pressed(r.ID, kim), cancellation.Resolution{Finding: cancellation.DropIt, Why: "looked"})
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.Withdrawn, click.Request.State)
 		assert.Equal(t, "U3", click.Request.EndedBy.ID)

@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// mostAsked is how many people are asked by direct message, where a request's card can
-// stand in no channel: more where more have to approve.
+// mostAsked limits how many people are asked by direct message about a request whose card can be
+// in no channel. If the request needs more approvals than that, as many people are asked.
 const mostAsked = 5
 
-// asker asks people for an approval where no channel shows them the request.
+// asker asks people for an approval if no channel shows them the request.
 type asker struct {
 	notices Notices
 	clock   Clock
@@ -34,8 +34,8 @@ func (a asker) askWithoutCard(ctx context.Context, r Request) error {
 	return a.askDirectly(ctx, r)
 }
 
-// askDirectly owes a card by direct message to some who could approve, where no channel
-// shows the request to them, and tells the requester where there is nobody.
+// askDirectly owes a card by direct message to some people who could approve, unless a channel
+// shows them the request. If there is nobody, it tells the requester.
 func (a asker) askDirectly(ctx context.Context, r Request) error {
 	notices, err := a.notices.Notices(ctx, r.ID)
 	if err != nil {
@@ -65,7 +65,8 @@ func (a asker) owePerson(ctx context.Context, r Request, user string) error {
 	return err
 }
 
-// toAsk are the users that could approve, without those that Slack says may not at all.
+// toAsk returns the users to ask: those who could approve, without guests, bots, strangers and
+// deactivated accounts.
 func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 	now, err := a.clock.Now(ctx)
 	if err != nil {

@@ -20,9 +20,9 @@ type Card struct {
 	Server          Server
 	Account         Account
 	ReadAt          time.Time
-	Cutoff          string `json:",omitempty"` // RFC 3339 as given; "" when it could not be read
-	ShortNameUnique bool   `json:",omitempty"` // no other server has this host name; false when unknown
-	TicketsHidden   bool   `json:",omitempty"` // the key may not see tickets, or nobody knows: no open one is no proof
+	Cutoff          string `json:",omitempty"` // RFC 3339 as given; "" if it could not be read
+	ShortNameUnique bool   `json:",omitempty"` // no other server has this host name; false if unknown
+	TicketsHidden   bool   `json:",omitempty"` // the key may not see tickets, or that is unknown: that it shows no open one proves nothing
 	Standing        *Standing
 }
 
@@ -34,16 +34,16 @@ type Standing struct {
 	State     State
 	By        Person
 	Ticket    TicketID
-	Ending    State  `json:",omitempty"` // what it has become: Reverted or Reclaimed by evidence that was read twice, or Stuck; "" for nothing
+	Ending    State  `json:",omitempty"` // the state that evidence moves it to: Reverted or Reclaimed if it was read twice, or Stuck; "" for none
 	Evidence  string `json:",omitempty"` // in words for the record
 
-	// Known is set where the evidence that it has ended was read too few times: a card read
-	// after this moment tells.
+	// Known is set if the evidence that it has ended was read only once: a card read after this
+	// moment decides.
 	Known time.Time `json:",omitzero"`
 }
 
-// waits reports whether the standing request waits for approval: whoever may cancel alone
-// may take its place.
+// waits reports whether the standing request waits for approval: a request of somebody who may
+// cancel without approval replaces it.
 func (s *Standing) waits() bool { return s != nil && s.State == Pending }
 
 // Blockers lists what stops a submission for this card.
@@ -61,9 +61,9 @@ func (c Card) Fresh(now time.Time) bool {
 	return age >= -time.Minute && age <= MaxCardAge
 }
 
-// NewWarnings lists the warnings that hold now and that the card did not show when it was read:
-// the requester has confirmed only what the card showed. A warning that is gone is not new. Nor is
-// one whose reason cannot be compared because a read left it out.
+// NewWarnings lists the warnings that are true now and that the card did not show, because the
+// requester confirmed only what it showed. A warning whose reason cannot be compared, because a read
+// left it out, is not new.
 func (c Card) NewWarnings(now Server, at time.Time) []string {
 	shown, _ := c.Server.Warnings(c.ReadAt)
 	standing, _ := now.Warnings(at)
@@ -72,7 +72,7 @@ func (c Card) NewWarnings(now Server, at time.Time) []string {
 	})
 }
 
-// sameReason reports whether a warning stands for what it stood for in another read.
+// sameReason reports whether a warning has the same reason in another read, as far as both say.
 func (s Server) sameReason(warning string, now Server) bool {
 	switch warning {
 	case WarningGateway:

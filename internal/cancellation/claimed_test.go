@@ -92,7 +92,7 @@ func (c *counted) Now(ctx context.Context) (time.Time, error) {
 	return c.Clock.Now(ctx)
 }
 
-func TestAStepAsksForTheTimeAsOftenAsTheRuleSays(t *testing.T) { // docs/design.md 4.6
+func TestStepReadsTheClockAsOftenAsAllowed(t *testing.T) { // docs/design.md 4.6
 	needsOne := authz.Decision{Effect: authz.NeedsApproval, Approvals: 1}
 	for step, c := range map[string]struct {
 		before, after func(w *world) // the submission

@@ -42,7 +42,7 @@ func (d *Desk) Request(ctx context.Context, id string) (Request, error) {
 // Now reads the store's time.
 func (d *Desk) Now(ctx context.Context) (time.Time, error) { return d.Clock.Now(ctx) }
 
-// Frozen reads the order about filing that stands.
+// Frozen reads the order about filing that is in force.
 func (d *Desk) Frozen(ctx context.Context) (Freeze, error) { return d.Freezes.Frozen(ctx) }
 
 // Freshness bounds of what decides: how old the data about a person may be, and
@@ -52,36 +52,36 @@ const (
 	MaxPrincipalWait = 1500 * time.Millisecond
 )
 
-// patience is how long an accepted request may take before its channel hears that
-// it is under way; most are filed sooner, and the channel hears the result alone.
+// patience is how long an accepted request may take before its channel hears that it is under
+// way. Most are filed sooner, so that the channel hears only the result.
 const patience = 5 * time.Second
 
 // AnswerKind is how a submission ended.
 type AnswerKind int
 
 const (
-	// AnswerAccepted: on disk, and to be filed or to wait for approval. Answer.Request is
-	// the row.
+	// AnswerAccepted: the request is on disk, and will be filed or waits for approval.
+	// Answer.Request is the row.
 	AnswerAccepted AnswerKind = iota
-	// AnswerDenied: the policy's no, recorded. Answer.Request is the row.
+	// AnswerDenied: the policy refused it, which is recorded. Answer.Request is the row.
 	AnswerDenied
-	// AnswerHeld: a live request has the server. Answer.Held is that one.
+	// AnswerHeld: another live request holds the server. Answer.Held is that request.
 	AnswerHeld
 	// AnswerBlocked: the card itself says that the server cannot be cancelled.
 	AnswerBlocked
-	// AnswerWrong: Answer.Problems are to be corrected. Nothing was recorded.
+	// AnswerWrong: the person has to correct Answer.Problems. Nothing was recorded.
 	AnswerWrong
-	// AnswerTooMany: this person has asked for as many servers today as anybody may.
-	// Nothing was recorded.
+	// AnswerTooMany: this person has reached the limit of servers for today. Nothing was
+	// recorded.
 	AnswerTooMany
 	// AnswerNobody: it needs approval, and nobody else could give it. Nothing was recorded.
 	AnswerNobody
-	// AnswerUnseen: it needs approval, the policy binds approving to nobody in particular,
-	// and no channel would show it to anybody. Nothing was recorded.
+	// AnswerUnseen: it needs approval, the policy names no approvers, and no channel would
+	// show it to anybody. Nothing was recorded.
 	AnswerUnseen
 )
 
-// Answer is what a submission is told.
+// Answer is the answer to a submission.
 type Answer struct {
 	Kind     AnswerKind
 	Request  Request
@@ -90,13 +90,13 @@ type Answer struct {
 	Problems []Problem
 }
 
-// ErrPeopleUnread says that the person's standing could not be read in time;
-// nothing was recorded.
+// ErrPeopleUnread says that Slack's data about a person could not be read in time. Nothing was
+// recorded.
 var ErrPeopleUnread = errors.New("Slack did not say in time who you are and which groups you are in")
 
 // UnclearError says that nobody can tell whether a submission was recorded.
 type UnclearError struct {
-	Ref Reference // what the request is called, if it was
+	Ref Reference // the request's reference, if it was recorded
 	Err error
 }
 
@@ -108,10 +108,9 @@ func (e *UnclearError) Error() string {
 // Unwrap returns what went wrong.
 func (e *UnclearError) Unwrap() error { return e.Err }
 
-// Submit decides and records a submission: the choke point. Only when it returns
-// without an error may the person be told that the request stands or was denied.
-// An *UnclearError means that nobody can tell; any other error that nothing was
-// recorded.
+// Submit decides and records a submission. It is the one choke point: only after it returned no
+// error may the person be told that the request is recorded or was denied. After an *UnclearError
+// nobody can tell. Any other error means that nothing was recorded.
 func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 	blockers := s.Card.Blockers()
 	if len(blockers) == 0 { // a blocked card asks for no confirmation
@@ -142,31 +141,30 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	}
-	return d.answer(ctx, s, recorded)
+	return d.answerRecorded(ctx, s, recorded)
 }
 
-// errBlocked says that the policy would let this person ask, and the card does not
-// let anybody.
+// errBlocked says that the policy would let this person ask, but the card blocks everybody.
 var errBlocked = errors.New("the server cannot be cancelled now")
 
-// turnedAway reports whether a submission was given back by what may have changed since an
-// earlier delivery of the same one: the day's last place may be its own.
+// turnedAway reports whether the reason for a refusal may be new since an earlier delivery of the
+// same submission. For example, that delivery may have taken the last slot of the day.
 func turnedAway(err error) bool {
 	return slices.ContainsFunc([]error{ErrDayFull, errNobody, errUnseen, errBlocked, ErrMoved}, func(why error) bool { return errors.Is(err, why) })
 }
 
-// recordTries bounds how often a submission is decided anew because what it rests on moved.
+// recordTries bounds how often a submission is decided again because the standing request changed.
 const recordTries = 5
 
-// errNobody says that the policy asks for an approval that nobody could give. errUnseen says
-// that the people who could give it would not hear of the request.
+// errNobody says that the policy requires an approval that nobody could give. errUnseen says that
+// the people who could give it would not hear of the request.
 var (
 	errNobody = errors.New("nobody else could approve this")
 	errUnseen = errors.New("nobody who could approve this would be shown it")
 )
 
-// record decides and records. ErrMoved says that the standing request, which this
-// one was to take the place of, is live and has changed since the card.
+// record decides and records a submission once. It returns ErrMoved if the standing request that
+// this one would replace is live and has changed since the card was read.
 func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Recorded, error) {
 	record, err := d.decide(ctx, s, blockers)
 	if err != nil {
@@ -229,12 +227,12 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if err != nil {
 		return Record{}, err
 	}
-	rec.Quota, err = d.place(ctx, principal, now)
+	rec.Quota, err = d.nextSlot(ctx, principal, now)
 	return rec, err
 }
 
-// place returns the next slot of a person's day, or ErrDayFull.
-func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
+// nextSlot returns the next slot of a person's day, or ErrDayFull.
+func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
 	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
 	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
 	if err != nil {
@@ -246,20 +244,20 @@ func (d *Desk) place(ctx context.Context, who authz.Principal, now time.Time) (Q
 	return q, nil
 }
 
-// Full reports whether a person's day is full: a form would be filled in for nothing.
+// Full reports whether a person has no slot left today, so that a form would be refused.
 func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading the database's time: %w", err)
 	}
-	_, err = d.place(ctx, who, now)
+	_, err = d.nextSlot(ctx, who, now)
 	if errors.Is(err, ErrDayFull) {
 		return true, nil
 	}
 	return false, err
 }
 
-// accepted is the record of a request that needs nobody else.
+// accepted returns the record of a request that needs no approval.
 func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
 	r, err := r.Move(Scheduled, BySubmission, Reason{})
 	if err != nil {
@@ -272,7 +270,7 @@ func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, 
 	return d.submitted(ctx, r.scheduled(now, d.Terms), now, tell)
 }
 
-// pending is the record of a request that waits for approval.
+// pending returns the record of a request that waits for approval.
 func (d *Desk) pending(ctx context.Context, policy authority, r Request, requester authz.Principal, now time.Time) (Record, error) {
 	who, anyone, err := policy.approvers(ctx, r, requester, now)
 	if err != nil {
@@ -292,8 +290,8 @@ func (d *Desk) pending(ctx context.Context, policy authority, r Request, request
 	return rec, err
 }
 
-// submitted is the record of a request that holds its server; its result is told at the
-// time given.
+// submitted returns the record of a request that holds its server. tell is when its result message
+// is due.
 func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (Record, error) {
 	rec := Record{
 		Request: r,
@@ -316,8 +314,8 @@ func denied(r Request, who authz.Principal) (Record, error) {
 	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
 }
 
-// lookAgain reads a row whose commit is unclear, on another connection. Only a row
-// that is there settles it: absence is never proof after a failed COMMIT.
+// lookAgain reads a row whose commit is unclear, on another connection. Only finding the row is an
+// answer: after a failed COMMIT its absence proves nothing.
 func (d *Desk) lookAgain(ctx context.Context, r Request, unclear error) (Recorded, error) {
 	found, err := d.Requests.Request(ctx, r.ID)
 	if err != nil {
@@ -326,7 +324,7 @@ func (d *Desk) lookAgain(ctx context.Context, r Request, unclear error) (Recorde
 	return Recorded{Request: found}, nil
 }
 
-func (d *Desk) answer(ctx context.Context, s Submission, recorded Recorded) (Answer, error) {
+func (d *Desk) answerRecorded(ctx context.Context, s Submission, recorded Recorded) (Answer, error) {
 	if recorded.Held != nil {
 		d.askedAgain(ctx, s, *recorded.Held)
 		return Answer{Kind: AnswerHeld, Held: *recorded.Held}, nil
@@ -344,8 +342,8 @@ func answerOf(r Request) Answer {
 	return Answer{Kind: AnswerAccepted, Request: r}
 }
 
-// blocked answers a submission for a server that the card says is not to be had.
-// Where this installation's own request is the reason, that request learns of it.
+// blocked answers a submission whose card blocks it. If a request of this installation holds the
+// server, the submission is noted in that request's history.
 func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (Answer, error) {
 	standing := s.Card.Standing
 	if standing == nil {
@@ -362,8 +360,8 @@ func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (A
 	return Answer{Kind: AnswerHeld, Held: held, Blockers: blockers}, nil
 }
 
-// askedAgain writes into the first request's history that somebody else asked too.
-// Losing this line loses no request, so its failure is only logged.
+// askedAgain notes in the history of the request that holds the server that somebody else asked.
+// Losing that note loses no request, so its failure is only logged.
 func (d *Desk) askedAgain(ctx context.Context, s Submission, held Request) {
 	event := Event{Kind: EventAskedAgain, Actor: actor(s.By), From: held.State, To: held.State, Detail: s.Reason}
 	if err := d.Requests.Note(ctx, held.ID, event); err != nil {

@@ -32,7 +32,7 @@ func (w *world) kinds(r cancellation.Request) []string {
 	return kinds
 }
 
-func TestTheSameSubmissionDeliveredTwiceAtOnceIsOneRequest(t *testing.T) {
+func TestSubmissionDeliveredTwiceAtOnceIsOneRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
 		answers := make([]cancellation.Answer, 8)
@@ -73,7 +73,7 @@ func TestTheSecondPersonIsToldWhoseRequestStands(t *testing.T) {
 	})
 }
 
-func TestAServerThatIsFiledStaysSoWhoeverAsksAgain(t *testing.T) {
+func TestFiledServerStaysFiledWhenAskedForAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -95,7 +95,7 @@ func TestARequestNamesItsRequesterAsSlackDoes(t *testing.T) {
 	})
 }
 
-func TestWhatIsToBeCorrectedIsSaidAndNotRecorded(t *testing.T) {
+func TestFormErrorsAreShownAndNothingIsRecorded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
 		s.Confirmation = "db-043"
@@ -114,7 +114,7 @@ func TestWhatIsToBeCorrectedIsSaidAndNotRecorded(t *testing.T) {
 	})
 }
 
-func TestWhereNobodyWouldBeShownARequestThatAnybodyMayApproveNothingIsStored(t *testing.T) {
+func TestRequestInvisibleToApproversIsNotStored(t *testing.T) {
 	anybody, err := authz.Parse("policy.cedar", []byte(`
 @id("ask") permit (principal, action == Action::"request", resource);
 @id("anybody-approves") permit (principal, action == Action::"approve", resource);`))
@@ -153,7 +153,7 @@ func (j *restless) Record(context.Context, cancellation.Record) (cancellation.Re
 	return cancellation.Recorded{}, cancellation.ErrMoved
 }
 
-func TestARequestThatNeverHoldsStillIsSaidToStandAfterAFewTries(t *testing.T) {
+func TestRequestThatKeepsMovingIsReportedAsStanding(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -170,7 +170,7 @@ func TestARequestThatNeverHoldsStillIsSaidToStandAfterAFewTries(t *testing.T) {
 	})
 }
 
-func TestADenialIsRecordedAndNeverBlocksACorrection(t *testing.T) {
+func TestDenialIsRecordedAndBlocksNoCorrection(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.decision = authz.Decision{Rule: "data-team", Reason: "data team only"} })
 		s := w.submission()
@@ -189,7 +189,7 @@ func TestADenialIsRecordedAndNeverBlocksACorrection(t *testing.T) {
 	})
 }
 
-func TestWhomThePolicyRefusesIsNotToldWhatBlocks(t *testing.T) {
+func TestRefusedPersonIsNotToldWhatBlocks(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.change(func(w *world) { w.decision = authz.Decision{Rule: "data-team", Reason: "data team only"} })
@@ -225,7 +225,7 @@ func TestWhereNobodyElseCouldApproveNothingIsStored(t *testing.T) {
 	}
 }
 
-func TestWhomThePolicyNamesBesideItsGroupCountsAsAnApprover(t *testing.T) {
+func TestUserNamedInThePolicyCountsAsApprover(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) {
 			w.decision = authz.Decision{Effect: authz.NeedsApproval, Approvals: 2}
@@ -242,7 +242,7 @@ func (ungrouped) Members(context.Context, []string, time.Duration) ([]authz.Prin
 	return nil, errors.New("missing_scope")
 }
 
-func TestNoGroupIsReadWhereThePolicyNamesPeopleAlone(t *testing.T) {
+func TestPolicyWithoutGroupsReadsNoGroup(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		policy, err := authz.Parse("p.cedar", []byte(`
 @id("ask") permit (principal, action == Action::"request", resource);
@@ -256,7 +256,7 @@ func TestNoGroupIsReadWhereThePolicyNamesPeopleAlone(t *testing.T) {
 	})
 }
 
-func TestWhereTheGroupsCannotBeReadNobodyHearsThatNobodyCouldApprove(t *testing.T) {
+func TestUnreadGroupsNeverMeanThatNobodyCouldApprove(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		s := w.submission()
@@ -269,7 +269,7 @@ func TestWhereTheGroupsCannotBeReadNobodyHearsThatNobodyCouldApprove(t *testing.
 	})
 }
 
-func TestAPersonWhoCannotBeReadLeavesNothingRecorded(t *testing.T) {
+func TestUnreadPersonLeavesNothingRecorded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
 		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
@@ -313,7 +313,7 @@ func TestAnUnclearCommitIsNeverCalledAFailure(t *testing.T) {
 	})
 }
 
-func TestAFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
+func TestFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -340,7 +340,7 @@ func TestAFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
 	})
 }
 
-func TestAFiledRequestWhoseTicketIsHiddenNeedsAPersonAtTheNextOne(t *testing.T) {
+func TestFiledRequestWithAHiddenTicketBecomesStuck(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -354,7 +354,7 @@ func TestAFiledRequestWhoseTicketIsHiddenNeedsAPersonAtTheNextOne(t *testing.T) 
 	})
 }
 
-func TestAServerThatIsGoneIsReclaimedOnlyForAKeyThatSeesAll(t *testing.T) {
+func TestVanishedServerIsReclaimedByAllSeeingKeys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -576,7 +576,7 @@ func TestResolve(t *testing.T) {
 // errAny stands in a table for an error that nobody has to tell from others.
 var errAny = errors.New("any error")
 
-func TestAfterAPersonSaidNoneEveryCheckIsMadeAgain(t *testing.T) {
+func TestEveryCheckIsRepeatedAfterAPersonsNone(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore, lostBefore)
 		r := w.submit()
@@ -639,7 +639,7 @@ func (j illegible) ByRef(ctx context.Context, short string) (cancellation.Reques
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
 
-func TestARequestThatCannotBeReadCanBeDroppedAndNothingElse(t *testing.T) {
+func TestUnreadableRequestCanOnlyBeDropped(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.stuck()
 		desk := w.desk()

@@ -3,8 +3,8 @@
 // opens, or to the reason why there is none.
 //
 // The package owns the words and the order of the steps. It knows no Slack, no
-// HTTP, no SQL and no environment; what it needs of those it asks for in
-// ports.go, each part for its own. Three parts use the same types:
+// HTTP, no SQL and no environment; it declares what it needs of
+// those as interfaces in ports.go. Three parts use the same types:
 //
 //   - [Desk] answers people: it reads a server's [Card] and takes submissions.
 //     Deciding and recording happen at one choke point, [Desk.Submit], in one
@@ -12,10 +12,9 @@
 //   - [Filer] files accepted requests and finds out what became of a POST whose
 //     answer was lost. Each step starts from the stored row alone, so it can be
 //     repeated after a crash at any point.
-//   - [Notifier] puts a request's present state before people, and says what
-//     takes too long.
+//   - [Notifier] shows people a request's present state, and reports overdue requests.
 //
-// What must never happen is a second ticket, a ticket for another server, and a
-// word about an outcome that the program does not know. The state table in
+// Three things must never happen: a second ticket, a ticket for another server, and a
+// statement about an outcome that the program does not know. The state table in
 // state.go is the only place that says which state may follow which.
 package cancellation

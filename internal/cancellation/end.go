@@ -5,20 +5,20 @@ import (
 	_ "time/tzdata" // the days are the same on a machine that knows no time zones
 )
 
-// End is on which bill date a server goes, as far as anybody can tell. Its times are
-// Dallas's where SoftLayer gave them with one of Dallas's offsets.
+// End is the bill date on which a server ends, as far as that is known. Its times are in Dallas's
+// zone if SoftLayer gave them with one of Dallas's offsets.
 type End struct {
-	Date   time.Time // zero: the bill date is not visible, and nothing is known
-	Cutoff time.Time // not sent yet: Date holds for what is sent by then; zero where that does not decide it
-	Or     time.Time // the other date that it may be; zero where Date is certain
+	Date   time.Time // zero if the bill date is not visible: then nothing is known
+	Cutoff time.Time // if not sent yet: Date is true for what is sent by then; zero if that does not decide it
+	Or     time.Time // the other date that it may be; zero if Date is certain
 }
 
-// EndOf says when a server goes whose cancellation was sent at a moment; zero: not sent
-// yet. The bill date and the cut-off are as SoftLayer gave them with the server's card.
-// Every date that people read comes from here.
+// EndOf returns when a server ends whose cancellation was sent at a time; zero means not sent yet.
+// The bill date and the cut-off are as SoftLayer gave them with the server's card. Every date that
+// people read comes from here.
 //
-// Where the cut-off is unread, or is not one of this bill date or of the following one,
-// either date is possible. SoftLayer answers with the next cut-off once one has passed:
+// If the cut-off is unread, or belongs neither to this bill date nor to the following one, either
+// date is possible. SoftLayer answers with the next cut-off once one has passed:
 // https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate/
 func EndOf(billDate, cutoff string, sent time.Time) End {
 	bill, err := ParseMoment(billDate)
@@ -38,12 +38,12 @@ func EndOf(billDate, cutoff string, sent time.Time) End {
 	return End{Date: monthsAfter(bill, cycle), Or: monthsAfter(bill, cycle+1)}
 }
 
-// cutoffDays is how many days before its bill date a cut-off can be: two or three by
-// SoftLayer's words, and what is further away belongs to something else.
+// cutoffDays is how many days before its bill date a cut-off can be. SoftLayer says two or three; a
+// cut-off further away belongs to another bill date.
 const cutoffDays = 7
 
-// cutoffOf reads a cut-off and how many months after the bill date the one is that it
-// belongs to. known is false where it is unread, or belongs to neither.
+// cutoffOf reads a cut-off. cycle is how many months after the given bill date its own is: 0 or 1.
+// known is false if the cut-off is unread, or belongs to neither date.
 func cutoffOf(bill time.Time, cutoff string) (limit time.Time, cycle int, known bool) {
 	limit, err := ParseMoment(cutoff)
 	if err != nil {
@@ -69,7 +69,7 @@ func afterCutoff(bill time.Time, cycle int, sent time.Time) End {
 	return end
 }
 
-// firstSince is the first bill date, in months after the given one, that is not over.
+// firstSince returns the first bill date that is not over, in months after the given one.
 func firstSince(bill time.Time, cycle int, at time.Time) int {
 	for at.After(monthsAfter(bill, cycle)) {
 		cycle++
@@ -77,8 +77,8 @@ func firstSince(bill time.Time, cycle int, at time.Time) int {
 	return cycle
 }
 
-// monthsAfter is the bill date so many months later, on the month's last day where it
-// has no such day.
+// monthsAfter returns the bill date so many months later, or the last day of that month if it has
+// no such day.
 func monthsAfter(bill time.Time, months int) time.Time {
 	later := bill.AddDate(0, months, 0)
 	if later.Day() != bill.Day() {
@@ -114,7 +114,7 @@ func ParseMoment(date string) (time.Time, error) {
 	return at, nil
 }
 
-// End is when the server goes if it is asked for on this card.
+// End returns when the server ends if its cancellation is requested with this card.
 func (c Card) End() End {
 	bill := c.billDate()
 	end := EndOf(bill, c.Cutoff, time.Time{})
@@ -131,8 +131,8 @@ func (c Card) billDate() string {
 	return c.Server.Billing.NextBillDate
 }
 
-// End is when the server goes: once filed by the moment that its request was sent, and
-// on either date where nobody knows that moment.
+// End returns when the server ends. For a filed request that depends on when it was sent; if that
+// is unknown, either date is possible.
 func (r Request) End() End {
 	card := r.Submission.Card
 	switch {
@@ -144,8 +144,8 @@ func (r Request) End() End {
 	return EndOf(card.billDate(), card.Cutoff, r.SentAt)
 }
 
-// StopBy is until when SoftLayer can be asked to stop a filed request; zero where no
-// cut-off of the date on which it ends is known.
+// StopBy returns until when SoftLayer can be asked to stop a filed request. It is zero if the
+// cut-off of the date on which the server ends is unknown.
 func (r Request) StopBy() time.Time {
 	planned, end := r.Submission.Card.End(), r.End()
 	if !end.Or.IsZero() || !end.Date.Equal(planned.Date) {

@@ -26,7 +26,7 @@ func days(e cancellation.End) string {
 	return strings.Join(parts, " ")
 }
 
-func TestTheEndRestsOnBillDateCutoffAndPost(t *testing.T) {
+func TestEndFollowsBillDateCutoffAndPost(t *testing.T) {
 	t.Parallel()
 	const first, cutoff, next = "2026-12-01T00:00:00-06:00", "2026-11-28T00:00:00-06:00", "2026-12-29T00:00:00-06:00"
 	for _, c := range []struct {
@@ -149,8 +149,8 @@ func TestTheEndCountsTheMomentOfThePost(t *testing.T) {
 	}
 }
 
-// TestTheEndWithoutThePostsMomentIsEitherDate holds a row that an older build filed.
-func TestTheEndWithoutThePostsMomentIsEitherDate(t *testing.T) {
+// TestEndWithoutThePostTimeIsEitherDate holds a row that an older build filed.
+func TestEndWithoutThePostTimeIsEitherDate(t *testing.T) {
 	t.Parallel()
 	r := cancellation.Request{State: cancellation.Filed, Posts: 1, CreatedAt: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	r.Submission.Card.Server.Billing = &cancellation.Billing{NextBillDate: "2026-12-01T00:00:00-06:00"}
@@ -158,8 +158,8 @@ func TestTheEndWithoutThePostsMomentIsEitherDate(t *testing.T) {
 	assert.Equal(t, "2026-12-01 or 2027-01-01", days(r.End()))
 }
 
-// TestACardAfterItsCutoffNamesTheFollowingDate holds a card whose own read came too late.
-func TestACardAfterItsCutoffNamesTheFollowingDate(t *testing.T) {
+// TestCardAfterItsCutoffNamesTheFollowingDate holds a card whose own read came too late.
+func TestCardAfterItsCutoffNamesTheFollowingDate(t *testing.T) {
 	t.Parallel()
 	c := cancellation.Card{Cutoff: "2026-11-28T00:00:00-06:00", ReadAt: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}
 	assert.Empty(t, days(c.End()), "no billing item, no date")

@@ -17,24 +17,24 @@ const MaxServerAge = 5 * time.Second
 // fresher than MaxPrincipalAge, so that they are not too old when the POST is written.
 const checkTime = 20 * time.Second
 
-// errUnread says that SoftLayer answered without what the card had: unread, which is
-// not the same as changed.
+// errUnread says that SoftLayer's answer left out a fact that the card had. That is unread, which
+// is not the same as changed.
 var errUnread = errors.New("SoftLayer's answer left that out")
 
-// verdict is where a step leads.
+// verdict is where a step leads: the next state, and why.
 type verdict struct {
 	to       State
 	why      Reason
 	ticket   TicketID
-	found    *Ticket         // the request's own, where it was not the answer to the last POST
-	retry    time.Duration   // back to the queue in the same or an earlier state: wait at least this long
-	decision *authz.Decision // nil where the policy was not asked
+	found    *Ticket         // the request's own, if a read found it and not the answer to the last POST
+	retry    time.Duration   // how long the request waits at least before its next step
+	decision *authz.Decision // nil if the policy was not asked
 
 	approvals []Approval // of a request that goes back to Pending: those that still count
-	afterLost bool       // a check refused after a lost answer
+	afterLost bool       // a check refused, and an answer was lost before
 }
 
-// detail is what the history says of it: the reason, behind the rule where one decided.
+// detail is what the history says: the rule if one decided, then the reason.
 func (v verdict) detail() string {
 	if v.afterLost {
 		v.afterLost = false
@@ -53,10 +53,10 @@ func stuck(code ReasonCode, detail string) *verdict {
 	return &verdict{to: Stuck, why: because(code, detail)}
 }
 
-// filed is what the answer to the last POST led to.
+// filed is the verdict of a POST that made a ticket.
 func filed(t TicketID) *verdict { return &verdict{to: Filed, ticket: t} }
 
-// found is what a ticket of the request's own leads to, whichever POST made it.
+// found is the verdict of a ticket of the request's own, whichever POST made it.
 func found(t Ticket) *verdict { return &verdict{to: Filed, ticket: t.TicketID, found: &t} }
 
 // ticketOn puts the verdict's ticket on the request.
@@ -68,8 +68,8 @@ func (v verdict) ticketOn(r Request) Request {
 	return r
 }
 
-// file takes a scheduled request to its POST, or to the reason why there is none.
-func (f *Filer) file(ctx context.Context, h *held) error {
+// file moves a scheduled request to its POST, or to the state that says why there is none.
+func (f *Filer) file(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	if h.claimed.Before(r.UndoUntil) { // people may still undo it
 		r.Due = r.UndoUntil
@@ -90,8 +90,8 @@ func (f *Filer) file(ctx context.Context, h *held) error {
 	return f.checkAndPost(ctx, h)
 }
 
-// checkAndPost makes the last checks on fresh data and POSTs once.
-func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
+// checkAndPost makes the last checks on fresh data, and POSTs at most once.
+func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	if handled, err := f.frozen(ctx, h); handled {
 		return err
@@ -112,7 +112,7 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 		return f.again(ctx, h, &f.softlayer, "reading the server", err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
-	if unread := server.unreadBeside(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
+	if unread := server.unreadOnlyHere(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
 		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
 	}
 	v, err := f.check(ctx, h, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
@@ -132,31 +132,30 @@ func (f *Filer) checkAndPost(ctx context.Context, h *held) error {
 	return f.post(ctx, h, *v, began)
 }
 
-// unlistedError says that a refusal rests on who is in a user group that Slack does not list.
-// The group may be switched off for a moment: the refusal ends no request.
+// unlistedError says that a refusal depends on who is in a user group that Slack does not list. The
+// group may be disabled for a moment, so the refusal ends no request.
 type unlistedError struct{ refused authz.Decision }
 
 func (e *unlistedError) Error() string {
 	return "Slack does not list a user group that the policy names, and its members decide this"
 }
 
-// unlistedPause is how long a request waits before it looks whether Slack lists the group
-// again.
-const unlistedPause = 6 // of backoff's doublings: some minute
+// unlistedPause is how long a request waits before the group is looked for again.
+const unlistedPause = 6 // of backoff's doublings: about a minute
 
 // moments are the times at which the reads and the commit before a POST began.
 type moments struct{ person, server, commit time.Time }
 
-// check says where a request goes: to Filing, or to why it must not be filed. Its time is that of
-// the claim: a clock that is not ahead makes no warning older.
-func (f *Filer) check(ctx context.Context, h *held, by people, now Server, gone bool) (*verdict, error) {
+// check returns where a request goes: to Filing, or to the state that says why it must not be filed.
+// It judges by the time of the claim, which is never ahead, so that no warning seems older than it is.
+func (f *Filer) check(ctx context.Context, h *claimedRow, by people, now Server, gone bool) (*verdict, error) {
 	r, at := h.request(), h.claimed
 	shown, associated := r.Submission.Card.Server, r.Submission.Associated
 	switch {
 	case gone:
 		return &verdict{to: Rejected, why: Reason{Code: WhyNotFound}}, nil
 	case now.OpenTicket != nil:
-		return f.reader().rule(ctx, r, now.OpenTicket.ID, now)
+		return f.reader().judgeNamed(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
 		return &verdict{to: Rejected, why: because(WhyChanged, strings.Join(changed, ", "))}, nil
@@ -180,7 +179,7 @@ func (f *Filer) check(ctx context.Context, h *held, by people, now Server, gone 
 	}
 }
 
-// people are those on whom a request rests, as they stand now, and the policy that decides
+// people are those on whom a request depends, as Slack knows them now, and the policy that decides
 // about them.
 type people struct {
 	policy    Policy
@@ -202,12 +201,12 @@ func readApprovers(ctx context.Context, policy authority, r Request) ([]authz.Pr
 	return all, nil
 }
 
-// countApprovals asks the policy about every approval anew: each counts only if
-// it would be given now, after those before it that count.
+// countApprovals asks the policy about every approval again. Each counts only if it would be allowed
+// now, after the earlier ones that count.
 func countApprovals(r Request, by people, now Server, at time.Time, d authz.Decision) (*verdict, error) {
 	var valid []Approval
 	var unlisted *unlistedError
-	counted := map[string]bool{} // who is one person now may have been two when they pressed
+	counted := map[string]bool{} // two ids that pressed may be one person by now
 	for i, a := range r.Approvals {
 		if counted[by.approvers[i].ID()] {
 			continue
@@ -230,8 +229,8 @@ func countApprovals(r Request, by people, now Server, at time.Time, d authz.Deci
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil
 }
 
-// afterLost turns an end that says "nothing was filed" into Stuck for a request
-// that already lost an answer: nobody can say that of it.
+// afterLost turns an end that says "nothing was filed" into Stuck if the request lost an answer
+// before, because then nobody can say that.
 func afterLost(r Request, v verdict) verdict {
 	if r.LostPosts == 0 || (v.to != Rejected && v.to != Denied && v.to != Pending) {
 		return v
@@ -248,9 +247,8 @@ func words(blockers []Blocker) string {
 	return strings.Join(names, ", ")
 }
 
-// post announces the POST by committing Filing, makes it once, and records what is
-// known after it.
-func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) error {
+// post announces the POST by committing Filing, makes it once, and records its outcome.
+func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moments) error {
 	began.commit = time.Now()
 	next, err := h.request().Move(Filing, ByWorker, Reason{})
 	if err != nil {
@@ -282,12 +280,12 @@ func (f *Filer) post(ctx context.Context, h *held, v verdict, began moments) err
 	return f.record(ctx, h, outcome)
 }
 
-// unsent is what an announced POST that was not made leads to.
+// unsent is the verdict of an announced POST that was not made.
 func unsent(why string) verdict {
 	return verdict{to: Scheduled, why: because(WhyWaiting, why+"; nothing was sent"), retry: time.Second}
 }
 
-// mayPost looks at the clocks for the last time before the POST. The database's time must be
+// mayPost checks the clocks for the last time before the POST. The database's time must be
 // before not-after. By the monotonic and by the wall clock this process must have asked for the
 // commit less than PostTimeout ago: a suspended machine stops the monotonic clock, a stopped
 // process stops neither. until is not-after by this process's clocks. It is counted from before
@@ -309,9 +307,9 @@ func passed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
-// record stores the outcome of a POST. Nobody else knows it: while the database does
-// not take it, that is tried again until the step's time is over.
-func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
+// record stores the outcome of a POST. Nobody else knows it, so if the database refuses it, record
+// tries again until the step's time is over.
+func (f *Filer) record(ctx context.Context, h *claimedRow, o Outcome) error {
 	for try := 0; ; try++ {
 		err := f.recordOnce(ctx, h, o)
 		if err == nil {
@@ -329,9 +327,9 @@ func (f *Filer) record(ctx context.Context, h *held, o Outcome) error {
 	}
 }
 
-// recordOnce keeps the answer as evidence for whoever settles the request, where the
-// lease was lost meanwhile.
-func (f *Filer) recordOnce(ctx context.Context, h *held, o Outcome) error {
+// recordOnce stores the outcome. If the lease was lost meanwhile, it keeps the answer in the history
+// as evidence for the worker that settles the request.
+func (f *Filer) recordOnce(ctx context.Context, h *claimedRow, o Outcome) error {
 	v, err := f.meaning(ctx, h.request(), o)
 	if err != nil {
 		v = verdict{to: Unknown, why: Reason{Detail: o.Text}, ticket: o.Ticket}
@@ -343,8 +341,8 @@ func (f *Filer) recordOnce(ctx context.Context, h *held, o Outcome) error {
 	return err
 }
 
-// meaning is what an answer leads to. An error means that a ticket which SoftLayer
-// named could not be read now.
+// meaning returns the verdict of an answer. An error means that a ticket which SoftLayer named could
+// not be read now.
 func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, error) {
 	switch o.Kind {
 	case Made:
@@ -359,7 +357,7 @@ func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, err
 		if err != nil {
 			return verdict{}, err
 		}
-		v, err := f.reader().rule(ctx, r, o.Ticket.ID, server)
+		v, err := f.reader().judgeNamed(ctx, r, o.Ticket.ID, server)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -369,8 +367,8 @@ func (f *Filer) meaning(ctx context.Context, r Request, o Outcome) (verdict, err
 	}
 }
 
-// rule judges a ticket that SoftLayer named as the one that stands.
-func (b recordReader) rule(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
+// judgeNamed judges a ticket that SoftLayer named as the one that stands.
+func (b recordReader) judgeNamed(ctx context.Context, r Request, id int64, server Server) (*verdict, error) {
 	ticket, err := b.tickets.Ticket(ctx, id)
 	if errors.Is(err, ErrTicketHidden) {
 		return ruling(r, Ticket{TicketID: TicketID{ID: id}}, server), nil

@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestADenialAtFilingIsRecordedWithItsRule(t *testing.T) {
+func TestDenialAtFilingIsRecordedWithItsRule(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.change(func(w *world) { w.decision = authz.Decision{Rule: "freeze", Reason: "not today"} })
@@ -26,7 +26,7 @@ func TestADenialAtFilingIsRecordedWithItsRule(t *testing.T) {
 	})
 }
 
-func TestThePermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
+func TestPermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.change(func(w *world) { w.decision = authz.Decision{Effect: authz.Allowed, Rule: "another"} })
@@ -39,7 +39,7 @@ func TestThePermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatNoLongerSaysWhetherACancellationIsPendingFilesNothing(t *testing.T) {
+func TestUnknownPendingCancellationFilesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.change(func(w *world) { w.server.Billing.PendingKnown = false })
@@ -53,7 +53,7 @@ func TestAnAnswerThatNoLongerSaysWhetherACancellationIsPendingFilesNothing(t *te
 	})
 }
 
-func TestPeopleAreReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
+func TestPeopleAreFreshEnoughForThePost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -71,7 +71,7 @@ func TestPeopleAreReadFreshEnoughForTheMomentOfThePost(t *testing.T) {
 	})
 }
 
-func TestNothingIsSentOnReadsThatAreTooOld(t *testing.T) {
+func TestNothingIsSentOnOldReads(t *testing.T) {
 	const most = 15 * time.Second // for a person, before the server is read
 	for name, c := range map[string]struct {
 		person, server time.Duration
@@ -137,7 +137,7 @@ func (f *flaky) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	return f.journal.Apply(ctx, c)
 }
 
-func TestAnAnswerIsRecordedOnceTheDatabaseTakesIt(t *testing.T) {
+func TestAnswerIsRecordedOnceTheDatabaseAcceptsIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			out := made(w, o)

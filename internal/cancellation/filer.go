@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Filer files accepted requests and finds out what became of their POSTs. Its fields are set
-// before Run and stay.
+// Filer files accepted requests and finds out what became of their POSTs. Its fields are set before
+// Run and do not change after that.
 type Filer struct {
 	Requests Requests
 	Queue    Queue
@@ -35,7 +35,7 @@ type Filer struct {
 	softlayer Outage
 }
 
-// SoftLayer is the three ways in which a request is checked and filed there.
+// SoftLayer is what the Filer needs of SoftLayer: to read servers and tickets, and to file.
 type SoftLayer struct {
 	Servers ServerReader
 	Tickets TicketReader
@@ -45,7 +45,7 @@ type SoftLayer struct {
 // Wake tells the Filer that there may be something to do.
 func (f *Filer) Wake() { f.bell.ring() }
 
-// Run works until ctx ends, then lets what it began finish and returns.
+// Run works until ctx ends. It returns when the steps that had begun are done.
 func (f *Filer) Run(ctx context.Context) {
 	f.softlayer.ask = f.askSoftLayer
 	loop{
@@ -62,11 +62,11 @@ func (f *Filer) take(ctx context.Context) (func(context.Context), time.Duration,
 	if err != nil || !c.Found {
 		return nil, c.Next, err
 	}
-	return func(ctx context.Context) { f.work(ctx, &held{row: c.Row, claimed: c.At}) }, 0, nil
+	return func(ctx context.Context) { f.work(ctx, &claimedRow{row: c.Row, claimed: c.At}) }, 0, nil
 }
 
-// work takes one step of one claimed request, with its lease kept alive meanwhile.
-func (f *Filer) work(ctx context.Context, h *held) {
+// work takes one step of one claimed request, and renews its lease meanwhile.
+func (f *Filer) work(ctx context.Context, h *claimedRow) {
 	r := h.request()
 	stop := f.keepLease(ctx, h)
 	err := f.step(ctx, h)
@@ -79,9 +79,9 @@ func (f *Filer) work(ctx context.Context, h *held) {
 	}
 }
 
-// step does what the request's state asks for. A panic makes the row stuck instead
-// of being tried for ever; in Filing the row is left to become Unknown.
-func (f *Filer) step(ctx context.Context, h *held) (err error) {
+// step does what the request's state requires. After a panic the request is stuck, so that it is not
+// tried for ever; in Filing it stays, and becomes Unknown when the lease is over.
+func (f *Filer) step(ctx context.Context, h *claimedRow) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.Log.Error("a step panicked", "ref", h.request().Ref.Short(), "panic", p, "stack", string(debug.Stack()))
@@ -92,7 +92,7 @@ func (f *Filer) step(ctx context.Context, h *held) (err error) {
 	}()
 	switch r := h.request(); r.State {
 	case Filing: // its lease is over: the POST was made, or may have been
-		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the program stopped before the answer was recorded"}}, true)
+		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the bot stopped before the answer was recorded"}}, true)
 	case Unknown:
 		return f.settle(ctx, h)
 	case Pending:
@@ -102,32 +102,32 @@ func (f *Filer) step(ctx context.Context, h *held) (err error) {
 	}
 }
 
-// held is a claimed row as this worker last knew it.
-type held struct {
+// claimedRow is a request that this worker has claimed, as last read or written.
+type claimedRow struct {
 	mu  sync.Mutex
 	row Request
 
 	// claimed is the database's time of the claim (docs/design.md 4.6). The step judges by it what
-	// must not come too early: however long this machine slept since, it is not ahead.
+	// must not come too early: even if this machine slept since, it is not ahead.
 	claimed time.Time
-	counted time.Time // the end of the hour that counts this step's filing; zero for none
+	counted time.Time // the end of the hour whose count has this step's filing; zero for none
 }
 
-func (h *held) request() Request {
+func (h *claimedRow) request() Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.row
 }
 
-func (h *held) set(r Request) {
+func (h *claimedRow) set(r Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.row = r
 }
 
-// keepLease renews the lease until stop is called. It ends by itself when the row
-// is lost: what is under way then finds ErrMoved when it records.
-func (f *Filer) keepLease(ctx context.Context, h *held) (stop func()) {
+// keepLease renews the lease until stop is called. If the row is lost, the step finds out by ErrMoved
+// when it records.
+func (f *Filer) keepLease(ctx context.Context, h *claimedRow) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
@@ -148,12 +148,12 @@ func (f *Filer) keepLease(ctx context.Context, h *held) (stop func()) {
 }
 
 // commit records a verdict.
-func (f *Filer) commit(ctx context.Context, h *held, v verdict) error {
+func (f *Filer) commit(ctx context.Context, h *claimedRow, v verdict) error {
 	return f.persist(ctx, h, v, false)
 }
 
-// persist records a verdict; lost says that it comes from a POST without an answer.
-func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) error {
+// persist records a verdict. lost says that a POST got no answer.
+func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool) error {
 	next, err := h.request().Move(v.to, ByWorker, v.why)
 	if err != nil {
 		return err
@@ -167,17 +167,17 @@ func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) erro
 	switch v.to {
 	case Filed, Duplicate:
 		next = v.ticketOn(next)
-	case Scheduled: // surely nothing was made
+	case Scheduled: // certainly nothing was made
 		next.Attempts++
 		giveBack = h.counted
 	case Pending:
-		now, err := f.Clock.Now(ctx) // people get the whole time from now, not from the claim
+		now, err := f.Clock.Now(ctx) // people get the whole time, counted from now and not from the claim
 		if err != nil {
 			return err
 		}
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, f.Limits.Terms)
-		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed nobody when it was accepted has none
+		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed no approval when it was accepted has none
 	case Unknown:
 		next.Evidence, next.CleanSince, next.Attempts = v.ticket.ID, time.Time{}, 0
 		if lost {
@@ -187,10 +187,9 @@ func (f *Filer) persist(ctx context.Context, h *held, v verdict, lost bool) erro
 	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.DueIn, c.Owe, c.GiveBack = v.retry, owed, giveBack })
 }
 
-// again leaves a request in its state because something could not be read, and
-// says so to the operator. It starts the settle time anew. Where the vendor answers
-// nobody, the request keeps its place among those that wait.
-func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, cause error) error {
+// again leaves a request in its state because something could not be read, logs that, and restarts
+// the settle time. If the vendor answers nobody, the request keeps its place among those that wait.
+func (f *Filer) again(ctx context.Context, h *claimedRow, from *Outage, step string, cause error) error {
 	r := h.request()
 	r.CleanSince = time.Time{}
 	away := from.suspected(ctx)
@@ -201,8 +200,8 @@ func (f *Filer) again(ctx context.Context, h *held, from *Outage, step string, c
 	return f.wait(ctx, h, r, because(WhyWaiting, step), backoff(r.Attempts))
 }
 
-// putBack gives a request back as if it had not been taken, but for the reason why.
-func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason, more ...func(*Change)) error {
+// putBack gives a request back in its state. Only the reason and what the caller set change.
+func (f *Filer) putBack(ctx context.Context, h *claimedRow, next Request, why Reason, more ...func(*Change)) error {
 	kind := EventMoved
 	if next.Why == why {
 		kind = ""
@@ -211,17 +210,16 @@ func (f *Filer) putBack(ctx context.Context, h *held, next Request, why Reason, 
 	return f.apply(ctx, h, next, kind, why.String(), false, more...)
 }
 
-// wait puts a request back in the state it has, to be looked at after the pause. Its
-// history says so once for each reason, however long that takes.
-func (f *Filer) wait(ctx context.Context, h *held, next Request, why Reason, pause time.Duration) error {
+// wait puts a request back in its state for the pause. Its history records each reason once,
+// however long the request waits.
+func (f *Filer) wait(ctx context.Context, h *claimedRow, next Request, why Reason, pause time.Duration) error {
 	next.Attempts++
 	return f.putBack(ctx, h, next, why, func(c *Change) { c.DueIn = pause })
 }
 
-// apply commits one change of the held row. A state that people are told of makes
-// the notice due at once; a POST that made nothing does so where they have been told
-// already that it is under way.
-func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
+// apply commits one change of the claimed row. The notices are due at once if people are told of the
+// new state, or else patience after the submission.
+func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, detail string, keep bool, more ...func(*Change)) error {
 	from := h.request()
 	change := Change{
 		From: from, To: next, Keep: keep,
@@ -230,8 +228,8 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	for _, add := range more {
 		add(&change)
 	}
-	held := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
-	if from.State != next.State && next.State != Filing || held {
+	waiting := kind != "" && next.State == Scheduled && from.Why != next.Why // people see what the request waits for
+	if from.State != next.State && next.State != Filing || waiting {
 		change.Tell = AtOnce
 		if !next.State.Told() {
 			change.Tell = from.CreatedAt.Add(patience)
@@ -251,7 +249,7 @@ func (f *Filer) apply(ctx context.Context, h *held, next Request, kind, detail s
 	return nil
 }
 
-// loudness is how much an operator should mind that a request came to a state.
+// loudness returns the level at which a change to this state is logged.
 func loudness(s State) slog.Level {
 	switch s {
 	case Stuck:
@@ -262,7 +260,7 @@ func loudness(s State) slog.Level {
 	return slog.LevelInfo
 }
 
-// heading is what the log says of a request that came to a state.
+// heading returns the log message of a change to this state.
 func heading(s State) string {
 	if s == Stuck {
 		return "a request needs a person"
@@ -270,8 +268,8 @@ func heading(s State) string {
 	return "a request moved"
 }
 
-// backoff is the pause before the next try: a second, doubled with each failure up
-// to a minute, with a fifth of jitter either way.
+// backoff returns the pause before the next try: a second, doubled with each failure up to a minute,
+// with 20 percent of jitter either way.
 func backoff(attempts int) time.Duration {
 	pause := time.Second << min(max(attempts, 0), 6)
 	return time.Duration(float64(min(pause, time.Minute)) * (0.8 + 0.4*rand.Float64()))

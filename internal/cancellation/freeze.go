@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"cancel-server/internal/authz"
 )
 
-// Freeze orders that nothing is filed, or ends that, and lists what may be sent all the
-// same: those requests were on their way before. From then on no request is moved to
-// Filing, on any replica.
+// Freeze orders or ends a freeze. It returns the requests that may still be sent, because their
+// POST may be under way. After an order to freeze no replica moves a request to Filing.
 func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, err error) {
 	if Blank(order.Why) {
 		return nil, ErrWhyMissing
@@ -22,16 +20,16 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Freezes.UnderWay(ctx)
 }
 
-// FreezeClick is what an order about filing that was given in Slack came to.
+// FreezeClick is the outcome of an order about filing that was given in Slack.
 type FreezeClick struct {
-	Kind     ClickKind      // ClickLate: the freeze that it was to end does not stand
+	Kind     ClickKind      // ClickLate: the freeze that it would end is over
 	Decision authz.Decision // of ClickRefused: the rule
-	UnderWay []Request      // of ClickDone: what may be sent all the same
-	Stands   Freeze         // what stood before the order, or stands against it
+	UnderWay []Request      // of ClickDone: what may still be sent
+	Stands   Freeze         // the order that was in force before, or that stops this one
 }
 
-// FreezeByClick is Freeze by somebody in Slack. What an operator froze stays as it is. A
-// refusal is on record, with its reason.
+// FreezeByClick is Freeze for a person in Slack, who cannot change an operator's freeze. A refusal
+// is recorded with its reason.
 func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
 	click, err := d.checkOrder(ctx, by, &order)
 	if err != nil || click.Kind != ClickDone {
@@ -42,28 +40,29 @@ func (d *Desk) FreezeByClick(ctx context.Context, by Person, order Freeze) (Free
 	other, isOther := errors.AsType[*OtherFreezeError](err)
 	switch {
 	case isOperators:
-		return d.refuseOrder(ctx, order, operatorsFreeze(operators.Order), operators.Order), nil
+		return d.refuseOrder(ctx, order, authz.Decision{Rule: RuleOperatorsFreeze}, operators.Order), nil
 	case isOther:
 		return FreezeClick{Kind: ClickLate, Stands: other.Order}, nil
 	case errors.Is(err, ErrRepeated):
 		click.Kind = ClickRepeated
 		click.Stands, err = d.Freezes.Frozen(ctx)
 	case err == nil:
-		d.Log.Warn("an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
+		d.Log.Warn("received an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why)
 	}
 	return click, err
 }
 
-// MayUnfreeze checks whether somebody could end the freeze that stands, and changes nothing.
+// MayUnfreeze checks whether a person could end the freeze that is in force. It changes nothing
+// but records a refusal.
 func (d *Desk) MayUnfreeze(ctx context.Context, by Person, order Freeze) (FreezeClick, error) {
 	click, err := d.checkOrder(ctx, by, &order)
 	if stands := click.Stands; err == nil && click.Kind == ClickDone && stands.Frozen && stands.ByOperator() {
-		click = d.refuseOrder(ctx, order, operatorsFreeze(stands), stands)
+		click = d.refuseOrder(ctx, order, authz.Decision{Rule: RuleOperatorsFreeze}, stands)
 	}
 	return click, err
 }
 
-// checkOrder decides whether somebody in Slack may give this order, and names them in it.
+// checkOrder decides whether a person in Slack may give this order, and sets order.Actor.
 func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (FreezeClick, error) {
 	if Blank(order.Why) {
 		return FreezeClick{}, ErrWhyMissing
@@ -87,8 +86,8 @@ func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (Freeze
 	return FreezeClick{Stands: stands}, nil
 }
 
-// refuseOrder puts a refused order on record. Losing that record changes nothing, so its
-// failure is only logged.
+// refuseOrder records a refused order. Losing that record changes nothing, so its failure is only
+// logged.
 func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Decision, stands Freeze) FreezeClick {
 	d.Log.Warn("refused an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why, "rule", decision.Rule)
 	if err := d.Freezes.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
@@ -97,19 +96,12 @@ func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Dec
 	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
 }
 
-// operatorsFreeze says who froze filing, since when and why: who typed freeze wants to know
-// as much as who typed unfreeze.
-func operatorsFreeze(stands Freeze) authz.Decision {
-	return authz.Decision{Rule: "builtin-operators-freeze", Reason: fmt.Sprintf(
-		"Filing has been frozen since %s by %s, who runs this bot, and only bot unfreeze ends that: %s",
-		stands.At.UTC().Format("2 Jan 2006 15:04 UTC"), strings.TrimPrefix(stands.Actor, OperatorPrefix), stands.Why)}
-}
+// errHourFull says that the hour already has as many filings as it may have.
+var errHourFull = errors.New("the limit of filings an hour, for the whole deployment, is reached")
 
-// errHourFull says that no more is filed in this hour.
-var errHourFull = errors.New("as many were filed in this hour as the whole deployment may")
-
-// frozen puts a request back where filing is frozen, before anything is read for it.
-func (f *Filer) frozen(ctx context.Context, h *held) (handled bool, err error) {
+// frozen puts the request back if filing is frozen, before anything is read for it. handled is then
+// true.
+func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	order, err := f.Freezes.Frozen(ctx)
 	if err != nil || !order.Frozen {
 		return err != nil, err
@@ -117,9 +109,9 @@ func (f *Filer) frozen(ctx context.Context, h *held) (handled bool, err error) {
 	return true, f.waitFrozen(ctx, h, order)
 }
 
-// mayFile takes one filing of the hour. Where there is none the request is put back with
-// the reason, and waits; handled is then true.
-func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) {
+// mayFile takes one filing of the hour. If none is left it puts the request back to wait, with the
+// reason, and handled is true.
+func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err error) {
 	r := h.request()
 	took, next, err := f.Queue.TakeFiling(ctx, f.Limits.FilingsPerHour)
 	if err != nil {
@@ -129,14 +121,14 @@ func (f *Filer) mayFile(ctx context.Context, h *held) (handled bool, err error) 
 		h.counted = next
 		return false, nil
 	}
-	f.Log.Warn("no more is filed in this hour", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
+	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
 	r.Due, r.Attempts = next.Add(backoff(0)), r.Attempts+1
 	return true, f.putBack(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)))
 }
 
-// frozenPause is how long a request waits before it looks whether a freeze is over.
+// frozenPause is how long a request waits before the freeze is checked again.
 const frozenPause = 4 // of backoff's doublings: some 16 seconds
 
-func (f *Filer) waitFrozen(ctx context.Context, h *held, order Freeze) error {
+func (f *Filer) waitFrozen(ctx context.Context, h *claimedRow, order Freeze) error {
 	return f.wait(ctx, h, h.request(), Reason{Code: WhyFrozen, Detail: order.Why, By: order.Actor}, backoff(frozenPause))
 }

@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestNothingIsSentAgainBeforeAWholeSettleTime(t *testing.T) {
+func TestNothingIsSentAgainWithinTheSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()

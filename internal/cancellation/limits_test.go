@@ -24,7 +24,7 @@ func (w *world) asks(server int64) (cancellation.Answer, error) {
 	return w.desk().Submit(w.t.Context(), s)
 }
 
-func TestNobodyAsksForMoreServersInADayThanTheLimit(t *testing.T) {
+func TestDailyLimitOfServersHolds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.fleet, w.perDay = 10, 2 })
 		for n := range int64(3) {
@@ -42,7 +42,7 @@ func TestNobodyAsksForMoreServersInADayThanTheLimit(t *testing.T) {
 	})
 }
 
-func TestASubmissionThatComesAgainIsNotToldThatNothingWasFiled(t *testing.T) {
+func TestRepeatedSubmissionNeverHearsThatNothingWasFiled(t *testing.T) {
 	for name, meanwhile := range map[string]func(w *world){
 		"it took the day's last place":     func(*world) {},
 		"nobody could approve it any more": func(w *world) { w.nobody, w.others = true, map[string]authz.Principal{} },
@@ -63,7 +63,7 @@ func TestASubmissionThatComesAgainIsNotToldThatNothingWasFiled(t *testing.T) {
 	}
 }
 
-func TestOfTwoAtOnceOneIsTheLastThatTheLimitLets(t *testing.T) {
+func TestLastSlotOfTheDayIsGivenOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.fleet, w.perDay = 10, 1 })
 		answers := make([]cancellation.Answer, 4)
@@ -86,7 +86,7 @@ func TestOfTwoAtOnceOneIsTheLastThatTheLimitLets(t *testing.T) {
 	})
 }
 
-func TestWhoMayCancelAloneTakesThePlaceOfARequestThatWaits(t *testing.T) {
+func TestRequestWithoutApprovalReplacesOneThatWaits(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		first := w.submit()
@@ -146,7 +146,7 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 	})
 }
 
-func TestAnHoursFilingsAreNotUsedUpByWhatSoftLayerDidNotTake(t *testing.T) {
+func TestUntakenFilingIsGivenBackToTheHour(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) {
 			w.perHour = 2
@@ -179,7 +179,7 @@ func (j *turning) TakeFiling(ctx context.Context, most int) (bool, time.Time, er
 	return took, next, err
 }
 
-func TestWhatWasCountedBeforeTheTurnOfTheHourIsNotGivenBackToTheNext(t *testing.T) {
+func TestFilingIsGivenBackToItsOwnHour(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(w *world) { w.perHour = 2 })
 		time.Sleep(time.Hour - time.Second)
@@ -195,7 +195,7 @@ func TestWhatWasCountedBeforeTheTurnOfTheHourIsNotGivenBackToTheNext(t *testing.
 	})
 }
 
-func TestWhileFilingIsFrozenNothingIsSentAndAfterwardsItIs(t *testing.T) {
+func TestFrozenFilingSendsNothingUntilItEnds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		_, err := w.desk().Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator:root"})
 		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
@@ -241,7 +241,7 @@ func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {
 	})
 }
 
-func TestAFreezeNamesAPostWhoseOwnerIsCutOffFromTheDatabase(t *testing.T) {
+func TestFreezeNamesPostOfAnOwnerWithoutDatabase(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var r cancellation.Request
 		var underWay []cancellation.Request
@@ -274,7 +274,9 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 		for _, order := range []cancellation.Freeze{{Why: "over"}, {Frozen: true, Why: "me too"}, {Why: "over, then"}} {
 			click := byClick(order)
 			assert.Equal(t, cancellation.ClickRefused, click.Kind)
-			assert.Contains(t, click.Decision.Reason, "by root, who runs this bot, and only bot unfreeze ends that: an outage")
+			assert.Equal(t, cancellation.RuleOperatorsFreeze, click.Decision.Rule)
+			assert.Equal(t, "operator:root", click.Stands.Actor)
+			assert.Equal(t, "an outage", click.Stands.Why)
 			stands, err := w.journal.Frozen(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "an outage", At: stands.At, Number: stands.Number}, stands)
@@ -290,7 +292,7 @@ func TestWhatAnOperatorFrozeNobodyInSlackChanges(t *testing.T) {
 	})
 }
 
-func TestAFreezeSaysByWhomAndWhatItDoesNotStop(t *testing.T) {
+func TestFreezeNamesItsAuthorAndWhatGoesOn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var click cancellation.FreezeClick
 		w.others["U2"], w.freezing = authz.Principal{Team: "T1", User: "U2"}, authz.Decision{Effect: authz.Allowed}

@@ -25,7 +25,7 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	}
 	card := Card{Server: found, Account: d.Account, ReadAt: now}
 	var side sync.WaitGroup
-	side.Go(func() { card.ShortNameUnique = d.alone(ctx, found.Hostname) })
+	side.Go(func() { card.ShortNameUnique = d.shortNameUnique(ctx, found.Hostname) })
 	side.Go(func() { card.Cutoff = d.cutoff(ctx) })
 	side.Go(func() { card.TicketsHidden = !d.seesTickets(ctx) })
 	card.Standing, err = d.standing(ctx, found, now)
@@ -33,8 +33,8 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	return card, err
 }
 
-// alone reports whether the host name is known to be this server's only.
-func (d *Desk) alone(ctx context.Context, hostname string) bool {
+// shortNameUnique reports whether the host name is known to be this server's only.
+func (d *Desk) shortNameUnique(ctx context.Context, hostname string) bool {
 	count, err := d.Servers.Namesakes(ctx, hostname)
 	if err != nil {
 		d.Log.Info("counting namesakes", "err", err)
@@ -42,7 +42,7 @@ func (d *Desk) alone(ctx context.Context, hostname string) bool {
 	return err == nil && count == 1
 }
 
-// cutoff is "" when it could not be read: the card then says so.
+// cutoff returns "" if the cut-off could not be read: the card then says so.
 func (d *Desk) cutoff(ctx context.Context) string {
 	date, err := d.Tickets.Cutoff(ctx, d.Account.ID)
 	if err != nil {
@@ -62,25 +62,25 @@ func (d *Desk) seesTickets(ctx context.Context) bool {
 	return err == nil && sees
 }
 
-// rightsAge is how long a card relies on what the key was seen to be allowed: it says
-// so to people, and nothing is decided on it.
+// rightsAge is how long a card relies on the key's rights as they were read. Cards only show them;
+// no decision depends on them.
 const rightsAge = 5 * time.Minute
 
-// keyRights remembers the key's right to view tickets: two calls, which few cards have to make.
+// keyRights caches the key's right to view tickets, because reading it takes two calls.
 type keyRights struct {
 	mu    sync.Mutex
 	until time.Time
 	sees  bool
 }
 
-func (k *keyRights) viewTickets(ctx context.Context, books TicketReader) (bool, error) {
+func (k *keyRights) viewTickets(ctx context.Context, tickets TicketReader) (bool, error) {
 	k.mu.Lock()
 	sees, fresh := k.sees, time.Now().Before(k.until)
 	k.mu.Unlock()
 	if fresh {
 		return sees, nil
 	}
-	rights, err := books.Rights(ctx)
+	rights, err := tickets.Rights(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -90,14 +90,14 @@ func (k *keyRights) viewTickets(ctx context.Context, books TicketReader) (bool, 
 	return rights.ViewTickets, nil
 }
 
-// standing describes this installation's live request for the server, and for a
-// filed one what the fresh reads say about it.
+// standing describes this installation's live request for the server; nil if there is none. For a
+// filed one it says what fresh reads show.
 func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Standing, error) {
 	r, err := d.Requests.Live(ctx, server.ID)
 	if errors.Is(err, ErrNoRequest) {
 		return nil, nil
 	}
-	if err != nil && !errors.Is(err, ErrUnreadable) { // it holds the server all the same
+	if err != nil && !errors.Is(err, ErrUnreadable) { // it still holds the server
 		return nil, fmt.Errorf("reading the live request for server %d: %w", server.ID, err)
 	}
 	s := &Standing{
@@ -112,9 +112,8 @@ func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Sta
 	return s, err
 }
 
-// sequel says what a filed request has become by fresh reads: Reverted, Reclaimed, Stuck
-// where its ticket cannot be read, Filed where it certainly stands, or "" where nothing is
-// certain.
+// sequel returns what a filed request has become, by fresh reads: Reverted, Reclaimed, Stuck if its
+// ticket cannot be read, Filed if it certainly stands, or "" if nothing is certain.
 func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) (State, string) {
 	switch recorded, billing := r.Submission.Card.Server.Billing, server.Billing; {
 	case server.OpenTicket != nil:
@@ -152,9 +151,8 @@ func ended(date string, now time.Time) bool {
 	return err == nil && at.Before(now)
 }
 
-// ending is the change that ends the standing request as the card's evidence says,
-// for the transaction that records the new one. There is none where it has ended
-// already: by an earlier delivery of this submission, or by somebody else's.
+// ending returns the change that ends the standing request as the card's evidence says, for the
+// transaction that records the new one. It is nil if that request has ended already.
 func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time) (*Change, error) {
 	old, err := d.Requests.Request(ctx, s.RequestID)
 	if err != nil {
@@ -167,7 +165,7 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 		return nil, fmt.Errorf("ending the standing request %s: %w", s.Ref, ErrMoved)
 	}
 	if s.waits() {
-		if err := d.surelyUnsent(ctx, old, now); err != nil {
+		if err := d.certainlyUnsent(ctx, old, now); err != nil {
 			return nil, err
 		}
 		return takenOver(old, by)
@@ -175,7 +173,7 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 	return endBy(old, s.Ending, s.Evidence)
 }
 
-// takenOver ends a request that waits for approval: somebody who needs none asked too.
+// takenOver ends a request that waits for approval, because somebody who needs none asked too.
 func takenOver(old Request, by Person) (*Change, error) {
 	next, err := old.Move(Withdrawn, BySubmission, Reason{Code: WhyTakenOver})
 	if err != nil {
@@ -186,7 +184,7 @@ func takenOver(old Request, by Person) (*Change, error) {
 	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
 }
 
-// ticketHidden is why a filed request whose ticket the key cannot read any more needs a person.
+// ticketHidden is the reason of a filed request that is stuck because the key cannot read its ticket.
 func ticketHidden(r Request) Reason {
 	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
 }
@@ -204,22 +202,22 @@ func endBy(old Request, to State, evidence string) (*Change, error) {
 	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
 }
 
-// VanishedError says that the server of a filed request was not found for the first time,
-// or not long ago.
+// VanishedError says that the server of a filed request was not found, for the first time or soon
+// after it.
 type VanishedError struct {
 	Ref   Reference
-	Known time.Time // a look after this tells whether it is gone
+	Known time.Time // a read after this decides whether it is gone
 	Err   error     // wraps ErrServerNotFound
 }
 
-// Error is that of the read.
+// Error returns the text of the read's error.
 func (e *VanishedError) Error() string { return e.Err.Error() }
 
-// Unwrap is ErrServerNotFound.
+// Unwrap returns the read's error, which wraps ErrServerNotFound.
 func (e *VanishedError) Unwrap() error { return e.Err }
 
-// vanished ends a filed request whose server answers not found twice, if the key may see
-// all hardware: only then is not found the same as gone. It returns the error of the look.
+// vanished ends a filed request whose server was not found twice, if the key may see all hardware:
+// only then does not found mean gone. It returns notFound, or a *VanishedError that wraps it.
 func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFound error) error {
 	r, err := d.Requests.Live(ctx, server)
 	if err != nil || r.State != Filed {
@@ -247,8 +245,8 @@ func (d *Desk) markStuck(ctx context.Context, r Request, evidence string) Reques
 	return d.end(ctx, r, Stuck, evidence)
 }
 
-// end applies a change on a card's evidence. Failing is harmless: the next card
-// for the server finds the same evidence.
+// end applies a change on a card's evidence. A failure is only logged, because the next card for the
+// server finds the same evidence.
 func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Request {
 	change, err := endBy(r, to, evidence)
 	if err == nil {

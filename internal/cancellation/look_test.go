@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestATakeOverDeliveredTwiceIsOneRequestAndTheNextPersonLearnsWhoseItIsNow(t *testing.T) {
+func TestTakeOverDeliveredTwiceIsOneRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		w.run(w.journal, time.Minute)
@@ -49,7 +49,7 @@ func (o *overtaken) Record(ctx context.Context, rec cancellation.Record) (cancel
 	return o.journal.Record(ctx, rec)
 }
 
-func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
+func TestOvertakenRequesterLearnsWhoseServerItIs(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		w.run(w.journal, time.Minute)
@@ -69,7 +69,7 @@ func TestWhoIsOvertakenWhileRecordingLearnsWhoseItIsNow(t *testing.T) {
 	})
 }
 
-func TestWhoAsksForAHeldServerIsToldWhoseItIsAlsoWhereEvidenceCannotBeRecorded(t *testing.T) {
+func TestHolderIsNamedThoughEvidenceIsNotRecorded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first := w.submit()
 		w.run(w.journal, time.Minute)
@@ -103,7 +103,7 @@ func TestEvidenceOlderThanTheRowLocksNothing(t *testing.T) {
 	})
 }
 
-func TestAFiledRequestHasBecomeWhatFreshReadsShowAndNothingElse(t *testing.T) {
+func TestFiledRequestBecomesOnlyWhatFreshReadsShow(t *testing.T) {
 	for evidence, c := range map[string]struct {
 		is   func(w *world)
 		want cancellation.State // "": it stands
@@ -135,7 +135,7 @@ func TestAFiledRequestHasBecomeWhatFreshReadsShowAndNothingElse(t *testing.T) {
 // in is a moment from now, as SoftLayer writes it.
 func in(d time.Duration) string { return time.Now().Add(d).Format(time.RFC3339) }
 
-func TestATicketThatCouldNotBeReadIsNotClosed(t *testing.T) {
+func TestUnreadTicketIsNotClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		w.run(w.journal, time.Minute)
@@ -159,7 +159,7 @@ func (j obscure) Live(ctx context.Context, server int64) (cancellation.Request, 
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
 
-func TestARequestThatCannotBeReadHoldsItsServerAllTheSame(t *testing.T) {
+func TestUnreadableRequestStillHoldsItsServer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.run(w.journal, time.Minute)
@@ -182,7 +182,7 @@ type crowd struct {
 
 func (c crowd) Namesakes(context.Context, string) (int, error) { return c.namesakes, c.err }
 
-func TestAShortNameIsUniqueOnlyWhereThatIsKnown(t *testing.T) {
+func TestShortNameIsUniqueOnlyIfKnown(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			of     crowd
@@ -207,7 +207,7 @@ type dated struct{ cancellation.TicketReader }
 
 func (dated) Cutoff(_ context.Context, account string) (string, error) { return "of " + account, nil }
 
-func TestACardSaysUntilWhenACancellationMustBeIn(t *testing.T) {
+func TestCardNamesTheCutoff(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
 		desk.Tickets = dated{w}
@@ -218,7 +218,7 @@ func TestACardSaysUntilWhenACancellationMustBeIn(t *testing.T) {
 	})
 }
 
-func TestACardSaysWhereTheKeyMayNotSeeTickets(t *testing.T) {
+func TestCardSaysIfTheKeyCannotSeeTickets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
 		books := forbidden{TicketReader: w}
@@ -241,7 +241,7 @@ func TestACardSaysWhereTheKeyMayNotSeeTickets(t *testing.T) {
 	})
 }
 
-func TestItemsThatStayHoldNothingUpWhereTheyAreHidden(t *testing.T) {
+func TestHiddenItemsThatStayDelayNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.change(func(w *world) { w.server.Hidden = []string{cancellation.FactAssociated} })
@@ -250,7 +250,7 @@ func TestItemsThatStayHoldNothingUpWhereTheyAreHidden(t *testing.T) {
 	})
 }
 
-func TestAServerReadWithoutTheItemsThatAreToGoIsReadAgain(t *testing.T) {
+func TestServerMissingItsAssociatedItemsIsReadAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.server.Billing.Associated = []cancellation.AssociatedItem{{ID: 5, Description: "IP"}}
 		s := w.submission()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Limits bounds what the Filer and the Notifier do.
+// Limits bound what the Filer and the Notifier do.
 type Limits struct {
 	Terms
 	PostTimeout    time.Duration // a POST may be written and answered within this after its commit
-	SettleTime     time.Duration // of clean reads before a second POST; never under PostTimeout
+	SettleTime     time.Duration // how long reads must be clean before a second POST; at least PostTimeout
 	FilingsPerHour int           // of the whole deployment
 	Lease          time.Duration // of a claimed row; renewed at a third of it
 	Requests       int           // requests worked at once
@@ -20,7 +20,7 @@ type Limits struct {
 	Watch          time.Duration // how often to look for overdue requests
 }
 
-// DefaultLimits are the production values but for the two durations that are settings.
+// DefaultLimits returns the limits of production, without those that are settings.
 func DefaultLimits() Limits {
 	return Limits{
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
@@ -64,8 +64,7 @@ type loop struct {
 	log   *slog.Logger
 }
 
-// run works until ctx ends. The jobs outlive ctx: a step that has begun ends by its own
-// deadline, and run waits for it.
+// run works until ctx ends. Jobs outlive ctx: each ends by its own deadline, and run waits for it.
 func (l loop) run(ctx context.Context) {
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
@@ -108,31 +107,29 @@ func (l loop) sleep(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// Outage is what this process knows of a vendor that may answer nobody. While it does
-// not, no request is taken out of the table for it: each keeps its place and its time
-// there, so that the backlog drains in order afterwards.
+// Outage tracks whether a vendor answers nobody. While it does not answer, no request is claimed, so
+// that each keeps its place and the backlog drains in order afterwards.
 type Outage struct {
-	ask func(ctx context.Context) error // something that concerns no request
+	ask func(ctx context.Context) error // a call that concerns no request
 
 	mu    sync.Mutex
-	tries int       // questions in a row without an answer
-	next  time.Time // when it is asked again; by this process's own clock
+	tries int       // calls in a row without an answer
+	next  time.Time // when to call again, by this process's clock
 }
 
-// NewOutage watches a vendor by a question that concerns no request: an error means that it
-// answers nobody now.
+// NewOutage watches a vendor by a call that concerns no request. An error of ask means that the
+// vendor answers nobody now.
 func NewOutage(ask func(ctx context.Context) error) *Outage { return &Outage{ask: ask} }
 
-// suspected finds out, after a call for one request got no answer, whether the vendor
-// answers nobody.
+// suspected reports whether the vendor answers nobody, after a call for one request got no answer.
 func (o *Outage) suspected(ctx context.Context) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.tries > 0 || !o.answers(ctx)
 }
 
-// pause is how long to leave the vendor alone; 0 where it answers. When the time has
-// come it is asked again.
+// pause returns how long to wait before the next call to the vendor; 0 if it answers. Once the wait
+// is over, pause asks the vendor again.
 func (o *Outage) pause(ctx context.Context) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -148,7 +145,7 @@ func (o *Outage) pause(ctx context.Context) time.Duration {
 	return time.Until(o.next)
 }
 
-// answers asks; the lock is held.
+// answers asks the vendor. The caller holds the lock.
 func (o *Outage) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -161,7 +158,7 @@ func (o *Outage) answers(ctx context.Context) bool {
 	return false
 }
 
-// maxOutagePause is how long after a vendor's return its backlog may still wait.
+// maxOutagePause bounds how long the backlog waits after the vendor answers again.
 const maxOutagePause = 15 * time.Second
 
 func (f *Filer) askSoftLayer(ctx context.Context) error {

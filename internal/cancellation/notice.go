@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Notice is one message about a request: what is owed to people, and what they have
-// been shown. There is at most one of each kind.
+// Notice is one message about a request: what is owed to people, and what they have been shown. A
+// request has at most one of each kind.
 type Notice struct {
 	RequestID string
 	Kind      NoticeKind
-	Version   int64 // fence of the notice row, not of the request
+	Version   int64 // fencing token of the notice's row, not of the request's
 
-	Place   Place  // where the result is owed
-	Channel string // where the message stands: channel id of the answer; "" while there is none
+	Place   Place  // where the message is owed
+	Channel string // channel id in Slack's answer to the post; "" while there is none
 	TS      string // Slack's ts of the message
 	Shown   int64  // Request.Version that the message shows; 0 for none
 
@@ -21,9 +21,9 @@ type Notice struct {
 	Posting  bool      // "about to post" is written and no answer is recorded
 	Posts    int       // chat.postMessage calls announced
 	Attempts int       // tries in a row that failed, for the back-off
-	Due      time.Time // when the teller looks at it next; zero when nothing is owed
+	Due      time.Time // when the Notifier works on it next; zero if nothing is owed
 
-	// DueIn sets Due to so long after the commit of ApplyNotice; zero leaves Due as it is.
+	// DueIn sets Due to this long after the commit of ApplyNotice; zero leaves Due as it is.
 	DueIn time.Duration
 }
 
@@ -31,8 +31,8 @@ type Notice struct {
 type NoticeKind string
 
 const (
-	// Result is the one root message of a request where it was asked for: it shows the
-	// present state, and is edited as that changes.
+	// Result is a request's root message in the place where it was asked for. It shows the
+	// present state, and is edited when that changes.
 	Result NoticeKind = "result"
 	// ApprovalCard is the request's message in the operators' channel, where approvers are.
 	ApprovalCard NoticeKind = "card"
@@ -67,15 +67,15 @@ func (k NoticeKind) Recipient() string {
 	return user
 }
 
-// Once reports whether a notice of this kind is said once. The others show the
-// request's present state, and are edited as that changes.
+// Once reports whether a notice of this kind is posted once. The others show the request's present
+// state, and are edited when that changes.
 func (k NoticeKind) Once() bool { return k == Alarm || k.Reminds() }
 
-// beside reports whether a notice of this kind only asks or tells people in addition to the result
+// extra reports whether a notice of this kind only asks or tells people in addition to the result
 // message. If Slack refuses such a notice, and it no longer asks for anything, it is given up.
-func (k NoticeKind) beside() bool { return k != Result && k != Alarm }
+func (k NoticeKind) extra() bool { return k != Result && k != Alarm }
 
-// Way is how people are told: the channel, and where that refuses the next best.
+// Way is how a notice is delivered: by the channel or, if that refuses, by the next best way.
 type Way string
 
 const (
@@ -88,24 +88,24 @@ const (
 	ByDirect Way = "direct"
 )
 
-// Posted is where a message came to stand. Both are needed to edit it; a message
-// sent by response_url has neither.
+// Posted identifies a posted message. Both fields are needed to edit it. A message sent by
+// response_url has neither.
 type Posted struct {
 	Channel string
 	TS      string
 }
 
-// Delivery is the outcome of telling Slack something.
+// Delivery is the outcome of a message to Slack.
 type Delivery int
 
 const (
-	// Delivered: Slack answered ok, with a ts where a message was posted.
+	// Delivered: Slack answered ok, with a ts if a message was posted.
 	Delivered Delivery = iota
-	// Undelivered: surely nothing was posted; try again after the pause.
+	// Undelivered: certainly nothing was posted. Try again after the pause.
 	Undelivered
-	// Refusing: this place refuses for good (not in the channel, archived, ...), or the
-	// bot's token is refused; try the next best place.
+	// Refusing: this place refuses for good (not in the channel, archived, ...), or Slack
+	// refuses the bot's token. Try the next best place.
 	Refusing
-	// Lost: the call was made and its answer is lost; it may have been posted.
+	// Lost: the call was made and its answer is lost. The message may have been posted.
 	Lost
 )

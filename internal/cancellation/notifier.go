@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// callTime bounds one call to Slack. A post whose answer is lost is looked for, or
-// repeated, a minute after this: by then Slack has either shown it or never will.
+// callTime bounds one call to Slack. A post whose answer is lost is looked for, or repeated, after
+// lostPause: by then Slack has either shown it or never will.
 const (
 	callTime  = 10 * time.Second
 	lostPause = callTime + time.Minute
 )
 
-// tellTime bounds the telling of one notice: a search, a post, and what is written
-// before and after them. Its lease outlives it, so that updates follow each other.
+// tellTime bounds the delivery of one notice: a search, a post, and the writes before and after
+// them. The lease lasts longer, so that two updates of one message never overlap.
 const tellTime = 2*callTime + 5*time.Second
 
-// nowherePause is the wait after every way to tell somebody refused.
+// nowherePause is the wait after Slack refused every way to deliver a notice.
 const nowherePause = 10 * time.Minute
 
-// Notifier puts each request's present state before people, and says what takes too long.
-// Its fields are set before Run and stay.
+// Notifier shows people each request's present state, and reports overdue requests. Its fields are
+// set before Run and do not change after that.
 type Notifier struct {
 	Requests  Requests
 	Notices   Notices
@@ -39,7 +39,7 @@ type Notifier struct {
 	Owner     string // names this process in leases
 	Log       *slog.Logger
 
-	// NotifyChannel is the operators' channel, which hears of what takes too long; "" for none.
+	// NotifyChannel is the operators' channel, where overdue requests are reported; "" for none.
 	NotifyChannel string
 
 	bell bell
@@ -48,7 +48,7 @@ type Notifier struct {
 // Wake tells the Notifier that there may be something to deliver.
 func (n *Notifier) Wake() { n.bell.ring() }
 
-// Run works until ctx ends, then lets what it began finish and returns.
+// Run works until ctx ends. It returns when the deliveries that had begun are done.
 func (n *Notifier) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() {
@@ -81,23 +81,23 @@ func (n *Notifier) work(ctx context.Context, notice Notice) {
 	}
 }
 
-// tellSafely recovers from a panic while a result is put into words, so that it does not stop the
-// filing of all other requests. The notice stays owed.
+// tellSafely recovers from a panic, so that one notice whose words cannot be made does not stop the
+// process that files all other requests. The notice stays owed.
 func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.Log.Error("telling a result panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
+			n.Log.Error("delivering a notice panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
 			err = n.owe(ctx, notice, nowherePause)
 		}
 	}()
 	return n.tell(ctx, notice)
 }
 
-// tell brings one notice to where it shows the request's present state.
+// tell makes one notice show the request's present state.
 func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	r, err := n.Requests.Request(ctx, notice.RequestID)
-	if err != nil && !errors.Is(err, ErrUnreadable) { // that it cannot be read is told too
-		return fmt.Errorf("reading the request to tell of: %w", err)
+	if err != nil && !errors.Is(err, ErrUnreadable) { // people are told that it cannot be read
+		return fmt.Errorf("reading the request of a notice: %w", err)
 	}
 	if notice.Posting {
 		if notice, err = n.findLost(ctx, notice, r); err != nil {
@@ -107,11 +107,11 @@ func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	switch {
 	case notice.TS != "" && (notice.Shown == r.Version || notice.Kind.Once()):
 		return n.shown(ctx, notice, r)
-	case notice.Kind.Reminds() && r.State != Pending: // nobody is waited for any more
+	case notice.Kind.Reminds() && r.State != Pending: // the request does not wait for approval now
 		return n.shown(ctx, notice, r)
 	case notice.TS != "":
 		return n.update(ctx, notice, r)
-	case notice.Shown > 0 && !r.State.Told(): // told by response_url: it would stand beside the last one
+	case notice.Shown > 0 && !r.State.Told(): // sent by response_url: a new one would stand next to the last one
 		return n.shown(ctx, notice, r)
 	case notice.Way == ByResponse:
 		return n.respond(ctx, notice, r)
@@ -120,9 +120,9 @@ func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	}
 }
 
-// findLost settles a post that was announced and whose answer is not recorded: it
-// is looked up by its metadata. Where the bot may not read the history, it is given
-// up: the post that follows may leave one orphan.
+// findLost looks by its metadata for a post that was announced and whose answer is not recorded. If
+// the bot may not read the channel's history, it gives that post up, and the next one may leave one
+// orphan.
 func (n *Notifier) findLost(ctx context.Context, notice Notice, r Request) (Notice, error) {
 	notice.Posting = false
 	if notice.Way == ByResponse {
@@ -134,11 +134,11 @@ func (n *Notifier) findLost(ctx context.Context, notice Notice, r Request) (Noti
 	if found {
 		notice.Channel, notice.TS, notice.Shown = at.Channel, at.TS, 0
 	}
-	n.Log.Warn("an answer of Slack's was lost", "ref", r.Ref.Short(), "looked_up", known, "found", found)
+	n.Log.Warn("Slack's answer to a post was lost", "ref", r.Ref.Short(), "looked_up", known, "found", found)
 	return notice, nil
 }
 
-// target is where to post: no channel for a direct message.
+// target returns where to post. It has no channel for a direct message.
 func (notice Notice) target() Place {
 	if notice.Way == ByDirect {
 		return Place{}
@@ -146,8 +146,8 @@ func (notice Notice) target() Place {
 	return notice.Place
 }
 
-// announce writes "about to post" before the call, so that a crash in between is
-// known as a post that may have been made.
+// announce records "about to post" before the call. After a crash between the two, the post is known
+// as one that may have been made.
 func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) {
 	notice.Posting, notice.Posts, notice.DueIn = true, notice.Posts+1, lostPause
 	return n.Notices.ApplyNotice(ctx, notice, true)
@@ -201,8 +201,8 @@ func (n *Notifier) respond(ctx context.Context, notice Notice, r Request) error 
 	}
 }
 
-// nextWay goes on after a place, or the bot's token, was refused: the response_url
-// while it lives, then a direct message, then the channel again later.
+// nextWay chooses the next way after Slack refused a place, or the bot's token: the response_url
+// while it lives, then a direct message, then the channel again after nowherePause.
 func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error {
 	n.Log.Warn("Slack refuses to show a message here", "kind", notice.Kind, "ref", r.Ref.Short(), "way", string(notice.Way), "channel", notice.Place.Channel)
 	if err := n.askElsewhere(ctx, notice, r); err != nil {
@@ -212,15 +212,15 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 		notice.Way = ByResponse
 		return n.soon(ctx, notice)
 	}
-	if notice.Way = ByChannel; notice.Kind.beside() && !r.State.asks() {
+	if notice.Way = ByChannel; notice.Kind.extra() && !r.State.asks() {
 		return n.shown(ctx, notice, r)
 	}
 	notice.Posting = false
 	return n.owe(ctx, notice, nowherePause)
 }
 
-// askElsewhere sees to it that somebody is asked for an approval although a message is
-// refused, and that the requester hears of it where nobody can be.
+// askElsewhere asks other people for an approval after Slack refused a message that asked. If nobody
+// can be asked, it tells the requester.
 func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
 	switch to := notice.Kind.Recipient(); {
 	case r.State != Pending:
@@ -256,7 +256,7 @@ func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
 	switch delivery, retry := n.Announcer.Update(calling, Posted{Channel: notice.Channel, TS: notice.TS}, notice.Kind, r); delivery {
 	case Delivered:
 		return n.shown(ctx, notice, r)
-	case Refusing: // the message is gone, or not ours to change: show the state anew
+	case Refusing: // the message is gone, or not ours to change: post another
 		notice.Channel, notice.TS, notice.Shown = "", "", 0
 		return n.soon(ctx, notice)
 	default:
@@ -264,8 +264,8 @@ func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
 	}
 }
 
-// shown records that people see the request as it was when the call was made. The
-// journal keeps the notice due if the request moved on meanwhile.
+// shown records that people see the request as it was when the call was made. The store keeps the
+// notice due if the request has changed meanwhile.
 func (n *Notifier) shown(ctx context.Context, notice Notice, r Request) error {
 	notice.Shown = r.Version
 	return n.done(ctx, notice)
@@ -276,7 +276,7 @@ func (n *Notifier) done(ctx context.Context, notice Notice) error {
 	return n.keep(ctx, notice)
 }
 
-// failed keeps the notice owed. A lost answer keeps "about to post" too.
+// failed keeps the notice owed. After a lost answer it also keeps "about to post".
 func (n *Notifier) failed(ctx context.Context, notice Notice, r Request, d Delivery, retry time.Duration) error {
 	pause := max(retry, backoff(notice.Attempts))
 	notice.Attempts++
@@ -304,7 +304,7 @@ func (n *Notifier) owe(ctx context.Context, notice Notice, pause time.Duration) 
 func (n *Notifier) keep(ctx context.Context, notice Notice) error {
 	_, err := n.Notices.ApplyNotice(ctx, notice, false)
 	if err != nil {
-		return fmt.Errorf("recording what was told of %s: %w", notice.RequestID, err)
+		return fmt.Errorf("recording what was delivered for %s: %w", notice.RequestID, err)
 	}
 	return nil
 }

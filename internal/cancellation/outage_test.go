@@ -34,7 +34,7 @@ func (w *world) submitFleet(n int64) {
 	}
 }
 
-func TestAnHourWithoutSoftLayerLeavesABacklogThatDrainsInOrder(t *testing.T) {
+func TestBacklogDrainsInOrderAfterAnOutage(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const requests = 40
 		w.submitFleet(requests)
@@ -58,7 +58,7 @@ func TestAnHourWithoutSoftLayerLeavesABacklogThatDrainsInOrder(t *testing.T) {
 	})
 }
 
-func TestAServerThatCannotBeReadHoldsNobodyElseUp(t *testing.T) {
+func TestUnreadServerDelaysNoOtherRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submitFleet(5)
 		bad := w.server.ID + 1
@@ -72,7 +72,7 @@ func TestAServerThatCannotBeReadHoldsNobodyElseUp(t *testing.T) {
 	})
 }
 
-func TestWhatTakesLongIsSaidOnceToTheOperators(t *testing.T) {
+func TestOverdueRequestIsReportedOnceToTheOperators(t *testing.T) {
 	for name, is := range map[string]struct {
 		happens func(w *world)
 		state   cancellation.State
@@ -111,7 +111,7 @@ func TestWhatTakesLongIsSaidOnceToTheOperators(t *testing.T) {
 	}
 }
 
-func TestAnAlarmWhoseAnswerIsLostIsLookedUpAndStaysOne(t *testing.T) {
+func TestAlarmWithLostAnswerIsPostedOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.history = true
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
@@ -131,7 +131,7 @@ func TestAnAlarmWhoseAnswerIsLostIsLookedUpAndStaysOne(t *testing.T) {
 	})
 }
 
-func TestWithoutAnOperatorsChannelWhatTakesLongIsLoggedAlone(t *testing.T) {
+func TestOverdueRequestWithoutOperatorsChannelIsOnlyLogged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			w.rights.ViewTickets = false

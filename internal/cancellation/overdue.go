@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// OverdueAge is how long a request may be under way, stuck, or owe its result before
-// that is said aloud.
+// OverdueAge is how long a request may be under way, be stuck, or owe its result before that is
+// reported.
 const OverdueAge = 10 * time.Minute
 
-// overduePage is how many overdue requests are read at a time. All pages are read, so that
-// requests which were announced before do not hide new ones.
+// overduePage is how many overdue requests are read at a time. All pages are read, so that requests
+// which were reported before do not hide new ones.
 const overduePage = 100
 
 // Overdue is a request that takes too long.
 type Overdue struct {
 	Request Request
-	Owed    time.Time // since when its result is owed; zero where that is not what takes long
+	Owed    time.Time // since when its result is owed; zero if it is overdue for another reason
 }
 
-// watch announces once what is overdue: in this process's log, and in the operators' channel
-// where there is one.
+// watch reports each overdue request once: in this process's log, and in the operators' channel if
+// there is one.
 func (n *Notifier) watch(ctx context.Context) {
 	said := map[string]bool{}
 	for {
@@ -36,8 +36,8 @@ func (n *Notifier) watch(ctx context.Context) {
 	}
 }
 
-// sayOverdue announces what is overdue and was not announced before, and returns what has
-// been, by request id. Where not all could be read, what was announced stays so.
+// sayOverdue reports the overdue requests that are not in said, and returns the ids of all that have
+// been reported. If not all could be read, the ids in said stay.
 func (n *Notifier) sayOverdue(ctx context.Context, said map[string]bool) map[string]bool {
 	now := map[string]bool{}
 	var last Request
@@ -45,7 +45,7 @@ func (n *Notifier) sayOverdue(ctx context.Context, said map[string]bool) map[str
 		page, err := n.Notices.Overdue(ctx, OverdueAge, last, overduePage)
 		if err != nil {
 			if ctx.Err() == nil {
-				n.Log.Error("looking for what is overdue", "err", err)
+				n.Log.Error("looking for overdue requests", "err", err)
 			}
 			maps.Copy(said, now)
 			return said
@@ -60,7 +60,8 @@ func (n *Notifier) sayOverdue(ctx context.Context, said map[string]bool) map[str
 	}
 }
 
-// alarm reports whether everybody who should hear of it does, or will.
+// alarm logs an overdue request and owes the operators' channel a notice. It returns false if that
+// notice could not be recorded.
 func (n *Notifier) alarm(ctx context.Context, o Overdue) bool {
 	r := o.Request
 	n.Log.Error("a request takes too long", "ref", r.Ref.Short(), "state", r.State, "since", r.Since, "why", r.Why, "result_owed_since", o.Owed)

@@ -38,7 +38,7 @@ func TestEveryStuckRequestIsAnnounced(t *testing.T) {
 	})
 }
 
-func TestOnlyAStuckRequestIsLoggedAsAnError(t *testing.T) {
+func TestOnlyStuckRequestsAreLoggedAsErrors(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()

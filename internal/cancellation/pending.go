@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// expireOrRemind ends the waiting for approval when its time is over. Until then it sees to it
-// that somebody is asked, and owes the one reminder.
-func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
+// expireOrRemind ends a request that was not approved in time. Before that it makes sure that somebody
+// is asked, and owes the one reminder.
+func (f *Filer) expireOrRemind(ctx context.Context, h *claimedRow) error {
 	r, now := h.request(), h.claimed
 	if !now.Before(r.ExpiresAt) {
 		return f.expire(ctx, h)
 	}
-	if r.Submission.Place.private() { // no channel shows it
+	if r.Submission.Place.private() { // its channel shows it to nobody else
 		if err := f.asker().askWithoutCard(ctx, r); err != nil {
 			f.Log.Warn("asking for approval: trying again", "ref", r.Ref.Short(), "err", err)
 			return f.wait(ctx, h, r, r.Why, backoff(r.Attempts))
@@ -31,15 +31,16 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *held) error {
 	next := r
 	next.Reminded, next.Due = true, r.ExpiresAt
 	owed, kind := reminders(r, notices, now), EventReminded
-	if len(owed) == 0 { // nobody is: the history does not say so
+	if len(owed) == 0 { // nobody is reminded, so the history says nothing
 		kind = ""
 	}
 	return f.apply(ctx, h, next, kind, "", false, func(c *Change) { c.Owe = owed })
 }
 
-// expire ends the waiting. Where the store may know less than was done, SoftLayer's books
-// are read before it is said that nothing was filed; what they do not rule out needs a person.
-func (f *Filer) expire(ctx context.Context, h *held) error {
+// expire ends a request that was not approved in time. If the store may not know of a POST, it first
+// reads SoftLayer's records, because expiring says that nothing was filed. If they do not prove that,
+// the request is stuck.
+func (f *Filer) expire(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	switch {
 	case r.Recheck == NoRecheck:
@@ -53,7 +54,7 @@ func (f *Filer) expire(ctx context.Context, h *held) error {
 		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
 	}
 	switch v := found.verdict(); {
-	case v == nil || v.to == Duplicate: // somebody else's ticket: none of this request's
+	case v == nil || v.to == Duplicate: // the ticket is somebody else's
 		return f.commit(ctx, h, verdict{to: Expired})
 	case v.to == Filed:
 		return f.commit(ctx, h, *stuck(WhyUnclear, fmt.Sprintf("ticket %d may be this request's", v.ticket.ID)))
@@ -62,16 +63,16 @@ func (f *Filer) expire(ctx context.Context, h *held) error {
 	}
 }
 
-// putOff gives a request back until there is something to do for it.
-func (f *Filer) putOff(ctx context.Context, h *held, r Request) error {
+// putOff puts a request back until its reminder is due or it expires.
+func (f *Filer) putOff(ctx context.Context, h *claimedRow, r Request) error {
 	if r.Due, r.Attempts = r.ExpiresAt, 0; !r.Reminded {
 		r.Due = r.remindAt(r.Since)
 	}
 	return f.putBack(ctx, h, r, r.Why)
 }
 
-// approvalCards are the request's card in the operators' channel, where there is one and
-// it was not asked for there.
+// approvalCards returns the request's card for the operators' channel. There is none without that
+// channel, or if the request was asked for there.
 func (r Request) approvalCards(channel string, now time.Time) []Notice {
 	if channel == "" || channel == r.Submission.Place.Channel {
 		return nil
@@ -79,8 +80,8 @@ func (r Request) approvalCards(channel string, now time.Time) []Notice {
 	return []Notice{{RequestID: r.ID, Kind: ApprovalCard, Place: Place{Channel: channel}, Due: now}}
 }
 
-// reminders are owed in the thread of the message that approvers have: the operators'
-// channel's, else the one where it was asked for, else that of each who was asked directly.
+// reminders returns the reminders to owe, each in the thread of a message that approvers have: the
+// card in the operators' channel, else the result message, else each direct message.
 func reminders(r Request, notices []Notice, now time.Time) []Notice {
 	for _, kind := range []NoticeKind{ApprovalCard, Result} {
 		at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == kind && n.asks() })
@@ -97,16 +98,16 @@ func reminders(r Request, notices []Notice, now time.Time) []Notice {
 	return owed
 }
 
-// reply is owed in the thread of a notice's message; a reply is no root of one.
+// reply returns a notice to owe in the thread of this notice's message.
 func (n Notice) reply(kind NoticeKind, now time.Time) Notice {
 	in := Place{Channel: n.Channel, Thread: cmp.Or(n.Place.Thread, n.TS)}
 	return Notice{RequestID: n.RequestID, Kind: kind, Place: in, Due: now}
 }
 
-// asks reports whether a notice stands in a channel, where approvers can answer it.
+// asks reports whether a notice is a message in a channel, where approvers can answer it.
 func (n Notice) asks() bool {
 	return n.TS != "" && n.Way == ByChannel && (n.Kind == ApprovalCard || n.Kind == Result && !n.Place.private())
 }
 
-// private reports whether nobody but the requester sees what is told there.
+// private reports whether only the requester sees what is posted there.
 func (p Place) private() bool { return p.Channel == "" || p.Alone }

@@ -21,7 +21,7 @@ func (w *world) privately() cancellation.Submission {
 	return s
 }
 
-func TestWaitingWearsOffWithOneReminder(t *testing.T) {
+func TestApprovalExpiresAfterOneReminder(t *testing.T) {
 	for name, c := range map[string]struct {
 		cutoff   time.Duration // from the submission; 0 for unknown
 		bill     time.Duration // the bill date, from the cut-off
@@ -67,7 +67,7 @@ func TestWaitingWearsOffWithOneReminder(t *testing.T) {
 	}
 }
 
-func TestARequestThatWaitsAgainIsNotRemindedOfAgain(t *testing.T) {
+func TestRequestThatWaitsAgainGetsNoSecondReminder(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -89,7 +89,7 @@ func TestARequestThatWaitsAgainIsNotRemindedOfAgain(t *testing.T) {
 	})
 }
 
-func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.T) {
+func TestExpiredRequestCannotBeApproved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.submit()
@@ -100,7 +100,7 @@ func TestWhatWaitedTooLongIsNotApprovedAlthoughNoWorkerHasEndedItYet(t *testing.
 	})
 }
 
-func TestNobodyIsSaidToBeRemindedWhereNobodyIs(t *testing.T) {
+func TestNoReminderIsRecordedIfNobodyIsReminded(t *testing.T) {
 	for where, asked := range map[string]func(p *cancellation.Place){
 		"in no channel":                    func(p *cancellation.Place) { p.Channel, p.ChannelName = "", "" },
 		"in a channel with nobody else in": func(p *cancellation.Place) { p.Alone = true },
@@ -127,7 +127,7 @@ func TestNobodyIsSaidToBeRemindedWhereNobodyIs(t *testing.T) {
 	}
 }
 
-func TestWaitingIsAsLongHoweverOftenTheWorkerLooks(t *testing.T) {
+func TestApprovalTimeDoesNotDependOnTheWorker(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -152,7 +152,7 @@ func TestWaitingIsAsLongHoweverOftenTheWorkerLooks(t *testing.T) {
 	})
 }
 
-func TestEachWhoWasAskedDirectlyIsRemindedOnceAndWhoCameLaterIsAsked(t *testing.T) {
+func TestDirectlyAskedApproverIsRemindedOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -177,7 +177,7 @@ func TestEachWhoWasAskedDirectlyIsRemindedOnceAndWhoCameLaterIsAsked(t *testing.
 	})
 }
 
-func TestWhileNobodyCanBeFoundToAskTheRequesterStillReadsThatItWaits(t *testing.T) {
+func TestRequesterReadsOfWaitingWhileNobodyIsFound(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		r := w.answer(w.privately()).Request
@@ -193,7 +193,7 @@ func TestWhileNobodyCanBeFoundToAskTheRequesterStillReadsThatItWaits(t *testing.
 	})
 }
 
-func TestTheReminderStandsInTheOperatorsChannelWhereTheCardIsThere(t *testing.T) {
+func TestReminderFollowsTheCardToTheOperatorsChannel(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.notify, w.idle = "COPS", time.Hour
@@ -206,7 +206,7 @@ func TestTheReminderStandsInTheOperatorsChannelWhereTheCardIsThere(t *testing.T)
 	})
 }
 
-func TestAReminderStandsInTheThreadThatItsRequestStandsIn(t *testing.T) {
+func TestReminderIsInTheThreadOfItsRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -223,7 +223,7 @@ func TestAReminderStandsInTheThreadThatItsRequestStandsIn(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
+func TestApproversAreAskedDirectlyIfNoChannelWorks(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
 		asked  []cancellation.NoticeKind
@@ -264,7 +264,7 @@ func TestWhatCannotBeShownInAChannelIsAskedDirectly(t *testing.T) {
 	}
 }
 
-func TestApproversAreAskedWhereARequestNeedsThemOnlyLater(t *testing.T) {
+func TestLaterNeedForApprovalAsksApprovers(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) { // it was accepted with nobody to ask
 		w.notify, w.terms.UndoWindow, w.idle = "COPS", time.Minute, time.Hour
 		s := w.privately()
@@ -278,7 +278,7 @@ func TestApproversAreAskedWhereARequestNeedsThemOnlyLater(t *testing.T) {
 	})
 }
 
-func TestApproversAreAskedDirectlyWhereNoCardIsOwedToTheOperatorsChannel(t *testing.T) {
+func TestApproversWithoutACardAreAskedDirectly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		s := w.privately()
@@ -290,7 +290,7 @@ func TestApproversAreAskedDirectlyWhereNoCardIsOwedToTheOperatorsChannel(t *test
 	})
 }
 
-func TestNobodyIsAskedDirectlyWhereTheOperatorsChannelShowsTheCard(t *testing.T) {
+func TestShownCardMeansNobodyIsAskedDirectly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.notify = "COPS"
@@ -303,7 +303,7 @@ func TestNobodyIsAskedDirectlyWhereTheOperatorsChannelShowsTheCard(t *testing.T)
 	})
 }
 
-func TestACardThatTheOperatorsChannelRefusesIsTriedThereAgainWhileItAsks(t *testing.T) {
+func TestCardRefusedByItsChannelIsTriedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered bool
 		shown    bool
@@ -327,7 +327,7 @@ func TestACardThatTheOperatorsChannelRefusesIsTriedThereAgainWhileItAsks(t *test
 	}
 }
 
-func TestApproversAreAskedDirectlyWhereTheOperatorsChannelRefusesTheCard(t *testing.T) {
+func TestRefusedCardHasApproversAskedDirectly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.notify = "COPS"
@@ -342,7 +342,7 @@ func TestApproversAreAskedDirectlyWhereTheOperatorsChannelRefusesTheCard(t *test
 	})
 }
 
-func TestAsManyAreAskedDirectlyAsHaveToApprove(t *testing.T) {
+func TestEnoughApproversAreAskedDirectly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(6)
 		w.change(func(w *world) {
@@ -379,7 +379,7 @@ func (w *world) staged(ops ...string) {
 	})
 }
 
-func TestApprovalsThatDifferentPeopleGiveOneAfterTheOther(t *testing.T) {
+func TestApprovalsCanComeFromDifferentPeopleInTurn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.staged("U2")
 		r := w.submit()
@@ -403,7 +403,7 @@ func TestWhoMayGiveOnlyAnotherApprovalMayDecline(t *testing.T) {
 	})
 }
 
-func TestWhoMayGiveTheNextApprovalIsAskedBeforeTheOthers(t *testing.T) {
+func TestApproversOfTheNextApprovalAreAskedFirst(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.idle = time.Hour
 		w.staged("U2", "U3", "U4", "U5", "U6", "U7")
@@ -425,7 +425,7 @@ func kindsOf(messages []shown) (kinds []cancellation.NoticeKind) {
 	return kinds
 }
 
-func TestTheRequesterHearsThatNobodyCouldBeAskedOnlyWhereThatIsSo(t *testing.T) {
+func TestRequesterHearsOnlyTrulyThatNobodyWasAsked(t *testing.T) {
 	for name, c := range map[string]struct {
 		refused int // of three direct messages
 		told    bool
@@ -452,7 +452,7 @@ func TestTheRequesterHearsThatNobodyCouldBeAskedOnlyWhereThatIsSo(t *testing.T) 
 	}
 }
 
-func TestAMessageThatNobodyTakesIsNotTriedForEverAfterTheEnd(t *testing.T) {
+func TestUndeliverableMessageIsGivenUpAfterTheEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = 10 * time.Minute
@@ -469,7 +469,7 @@ func TestAMessageThatNobodyTakesIsNotTriedForEverAfterTheEnd(t *testing.T) {
 	})
 }
 
-func TestWaitingWearsOffAlsoWhileSoftLayerIsSilent(t *testing.T) {
+func TestApprovalExpiresWhileSoftLayerIsSilent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -480,7 +480,7 @@ func TestWaitingWearsOffAlsoWhileSoftLayerIsSilent(t *testing.T) {
 	})
 }
 
-func TestARestartAloneKeepsNoRequestFromWearingOff(t *testing.T) {
+func TestRestartKeepsNoRequestFromExpiring(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour

@@ -41,7 +41,7 @@ func TestSendAgainDeliveredLateSendsNothing(t *testing.T) {
 		w.needs(1)
 		none := cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked", Stuck: r.Since}
 		settle := func(press cancellation.Press) cancellation.ClickKind {
-			click, err := w.desk().Settle(t.Context(), press, none)
+			click, err := w.desk().ResolveByClick(t.Context(), press, none)
 			require.NoError(t, err)
 			return click.Kind
 		}
@@ -141,7 +141,7 @@ func TestEveryOrderAboutFilingNeedsAReason(t *testing.T) {
 	})
 }
 
-func TestSettlingByAPressIsLogged(t *testing.T) {
+func TestResolvingByClickIsLogged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.stuckWithATicket()
 		desk := w.desk()
@@ -149,7 +149,7 @@ func TestSettlingByAPressIsLogged(t *testing.T) {
 		desk.Log = logTo(&log)
 		_, err := presses["what somebody found"](t.Context(), desk, r, kim)
 		require.NoError(t, err)
-		for _, part := range []string{"a stuck request was resolved", "ref=" + r.Ref.Short(), "by=T1/U3", "ticket=9", "to=filed", "why=looked"} {
+		for _, part := range []string{"resolved a stuck request", "ref=" + r.Ref.Short(), "by=T1/U3", "ticket=9", "to=filed", "why=looked"} {
 			assert.Contains(t, log.String(), part)
 		}
 	})

@@ -31,24 +31,24 @@ var (
 	misread     = strings.NewReplacer("O", "0", "I", "1", "L", "1", " ", "", "-", "", "–", "", "—", "", "\u2011", "")
 )
 
-// NewReference draws a reference.
+// NewReference returns a random reference.
 func NewReference() Reference {
 	var bits [16]byte
 	_, _ = rand.Read(bits[:]) // never returns an error: https://pkg.go.dev/crypto/rand#Read
 	return Reference(encoding.EncodeToString(bits[:]))
 }
 
-// ReferenceOf derives the reference of a request from its id by the installation's key:
-// each delivery of one submission has the same, so that the one a person was told is the
-// one that stands, whichever was recorded.
+// ReferenceOf derives the reference of a request from its id, with the installation's key. Every
+// delivery of one submission has the same reference, so that the one a person was shown is always
+// the one on record.
 func ReferenceOf(key []byte, id string) Reference {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("reference\n" + id))
 	return Reference(encoding.EncodeToString(mac.Sum(nil)[:16]))
 }
 
-// Short is what people see and type: the first 40 bits, like 7F3K-2QXD. It is
-// unique in the store and proves nothing about a ticket.
+// Short returns the form that people see and type: the first 40 bits, like 7F3K-2QXD. It is unique
+// in the store, but proves nothing about a ticket.
 func (r Reference) Short() string {
 	if len(r) < 8 {
 		return string(r)
@@ -56,7 +56,7 @@ func (r Reference) Short() string {
 	return string(r[:4] + "-" + r[4:8])
 }
 
-// Marker is the line that the ticket's content begins and ends with.
+// Marker returns the first and last line of the ticket's content.
 func (r Reference) Marker() string {
 	return fmt.Sprintf("[%s %s %s]", referenceName, r.Short(), string(r))
 }
@@ -85,8 +85,8 @@ func ParseShort(typed string) (string, error) {
 	return short, nil
 }
 
-// withoutMarkers breaks up whatever could be read as a reference line in text that
-// a person typed, so that nobody can make one request's ticket look like another's.
+// withoutMarkers breaks up every text that could pass for a reference line in what a person typed,
+// so that nobody can make one request's ticket look like another's.
 func withoutMarkers(typed string) string {
 	return markerTyped.ReplaceAllStringFunc(typed, func(found string) string {
 		return found[:6] + " " + found[7:]

@@ -45,7 +45,7 @@ func TestShortReferenceIsReadAsPeopleTypeIt(t *testing.T) {
 	}
 }
 
-func TestTicketContentNamesWhoWhereAndWhatAndCannotBeForged(t *testing.T) {
+func TestTicketContentIsCompleteAndCannotBeForged(t *testing.T) {
 	t.Parallel()
 	other := cancellation.NewReference()
 	r := cancellation.Request{Ref: cancellation.NewReference()}
@@ -65,7 +65,7 @@ func TestTicketContentNamesWhoWhereAndWhatAndCannotBeForged(t *testing.T) {
 	}
 }
 
-func TestEachDeliveryOfASubmissionHasTheSameReference(t *testing.T) {
+func TestEveryDeliveryHasTheSameReference(t *testing.T) {
 	t.Parallel()
 	key := []byte("the installation's own")
 	ref := cancellation.ReferenceOf(key, "request-1")

@@ -14,9 +14,8 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// Format is the version of the stored request row that this build writes. A build
-// claims no row of a newer format. 2 came with approvals: a build that knows only 1
-// would deny what was approved.
+// Format is the version of the stored request row that this build writes. A build claims no row of a
+// newer format. Format 2 has approvals: a build that knows only 1 would deny approved requests.
 const Format = 2
 
 // MaxContent is the longest description in UTF-16 units: Slack's limit for a
@@ -40,26 +39,26 @@ func Reasons() []string {
 	}
 }
 
-// Person is a Slack user by immutable ids. Team is the enterprise's id if there is
-// one, else the user's own team's.
+// Person is a Slack user, by ids that never change. Team is the enterprise's id if there is one, else
+// that of the user's own team.
 type Person struct {
 	Team string
 	ID   string
-	Name string // for people to read; decides nothing
+	Name string // for people to read; no decision depends on it
 }
 
-// Place is where a command was typed and where its result goes.
+// Place is where a command was typed, and where its result is posted.
 type Place struct {
-	Channel          string    // Slack channel id; "" where there was none
+	Channel          string    // Slack channel id; "" if there was none
 	ChannelName      string    `json:",omitempty"`
 	Alone            bool      `json:",omitempty"` // nobody but the requester and the bot is in that channel
 	Thread           string    `json:",omitempty"` // ts of the message whose thread it is in; "" for none
-	ResponseURL      string    `json:"-"`          // a capability: kept in the notice row only, erased after its life
+	ResponseURL      string    `json:"-"`          // a secret: kept only in the notice's row, and erased when it expires
 	ResponseURLUntil time.Time `json:"-"`
 }
 
-// Submission is what a person sent, and the card that they saw when they did. It
-// never changes once recorded.
+// Submission is a form that a person sent, with the card that they saw. It never changes after it is
+// recorded.
 type Submission struct {
 	Installation string // Slack team that the app is installed in
 	View         string // Slack view id
@@ -72,8 +71,8 @@ type Submission struct {
 	Confirmation string // the typed name
 }
 
-// ID is the request's id: the same submission delivered twice has the same one, a
-// corrected one another.
+// ID returns the request's id. A submission that is delivered twice has one id; a corrected one has
+// another.
 func (s Submission) ID(installation string) string {
 	values, _ := json.Marshal([]any{
 		installation, s.Installation, s.By.Team, s.By.ID, s.View, s.Card.Server.ID,
@@ -83,7 +82,7 @@ func (s Submission) ID(installation string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Context is the request's context as the policy sees it.
+// Context returns the request's context for the policy.
 func (s Submission) Context(server Server, now time.Time) authz.Context {
 	warnings, known := server.Warnings(now)
 	return authz.Context{
@@ -102,10 +101,10 @@ const (
 	ProblemContentLong  Problem = "content-long" // over MaxContent
 	ProblemConfirmation Problem = "confirmation" // another name than the server's
 	ProblemShortName    Problem = "short-name"   // the short name, and another server has it too
-	ProblemAssociated   Problem = "associated"   // associated items are to go, and the card showed none
+	ProblemAssociated   Problem = "associated"   // associated items are to be cancelled, but the card showed none
 )
 
-// Problems lists what the person has to correct before this can be recorded.
+// Problems lists what the person has to correct before the submission can be recorded.
 func (s Submission) Problems() []Problem {
 	var found []Problem
 	if !slices.Contains(Reasons(), s.Reason) {
@@ -140,8 +139,8 @@ func Blank(text string) bool {
 // TooLong reports whether a description is over MaxContent.
 func TooLong(content string) bool { return len(utf16.Encode([]rune(content))) > MaxContent }
 
-// PlainName is a typed host name with its accidents removed: case, spaces of every
-// kind, a trailing dot, invisible characters, and dashes that an editor made long.
+// PlainName returns a typed host name in lower case, without spaces of any kind, a trailing dot or
+// invisible characters, and with every kind of dash as "-".
 func PlainName(typed string) string {
 	plain := strings.Map(func(r rune) rune {
 		switch {
@@ -162,47 +161,47 @@ type Request struct {
 	Format  int
 	State   State
 	Why     Reason // for the state
-	Version int64  // changes with every committed change; also the worker's fence
+	Version int64  // changes with every committed change; also the fencing token
 
 	Submission Submission
 	Decision   authz.Decision // the latest one
 
-	Approvals []Approval // of other people, in their order; those that count no more are left out
-	ExpiresAt time.Time  // Pending: it ends then
+	Approvals []Approval // of other people, in the order given; without those that do not count now
+	ExpiresAt time.Time  // Pending: when it expires
 	Reminded  bool       // the one reminder was owed
-	UndoUntil time.Time  // Scheduled: it is not filed before, so that people can undo it; zero for at once
-	EndedBy   Person     // Declined, Withdrawn: who did; zero where an operator did
+	UndoUntil time.Time  // Scheduled: not filed before this, so that people can undo it; zero for at once
+	EndedBy   Person     // Declined, Withdrawn: by whom; zero for an operator
 
 	CreatedAt time.Time
 	Since     time.Time // when it came to its state
 	UpdatedAt time.Time
 	Due       time.Time // when the worker looks at it next
 
-	Attempts     int       // tries in a row that surely made nothing, for the back-off
+	Attempts     int       // tries in a row that certainly made nothing, for the backoff
 	Posts        int       // POSTs ever announced by a filing commit
 	LostPosts    int       // POSTs whose outcome was unknown
 	PostsAllowed int       // the program makes no POST once LostPosts reaches it
 	NotAfter     time.Time // no POST may be written after this; set by the filing commit
-	SentAt       time.Time // when the last POST was sent; once filed, when the one was that made the ticket: zero where nobody can tell
-	CleanSince   time.Time // first answered clean read of a row of them; zero for none
-	Evidence     int64     // a ticket that was met and is still to be judged; 0 for none
-	Repeats      int       // Denied: how often the same person was denied the same again
-	Recheck      Recheck   // read SoftLayer's books before the next POST: the store may be old
+	SentAt       time.Time // when the last POST was sent; once filed, when the one that made the ticket was sent, zero if unknown
+	CleanSince   time.Time // the first of the clean reads in a row; zero for none
+	Evidence     int64     // a ticket that SoftLayer named and that is not judged yet; 0 for none
+	Repeats      int       // Denied: how often the same denial was repeated
+	Recheck      Recheck   // what to read of SoftLayer's records before the next POST: the store may be old
 
-	Ticket TicketID // known once filed or duplicate
+	Ticket TicketID // known if filed or duplicate
 }
 
-// Recheck is how much of SoftLayer's books a request reads before its next POST, where
-// the store may know less than was done. The numbers are stored.
+// Recheck is how SoftLayer's records are read before a request's next POST, if the store may not know
+// of an earlier one. The numbers are stored.
 type Recheck int
 
 const (
-	// NoRecheck: the store is what it was.
+	// NoRecheck: the store knows of every POST.
 	NoRecheck Recheck = 0
-	// RecheckOnce: one clean read. Nothing can be under way any more.
+	// RecheckOnce: one clean read is enough, because no POST can be under way.
 	RecheckOnce Recheck = 1
-	// RecheckSettled: a whole settle time of clean reads after not-after, as where an
-	// answer was lost: a POST that the store knows nothing of may be under way.
+	// RecheckSettled: a whole settle time of clean reads after not-after, as after a lost
+	// answer: a POST that the store does not know of may be under way.
 	RecheckSettled Recheck = 2
 )
 
@@ -212,7 +211,7 @@ type Event struct {
 	Kind   string    // see the Event constants
 	At     time.Time // the database's time
 	Actor  string    // "TEAM/USER", "worker", or "operator:NAME"
-	From   State     // equal to To where the state did not change
+	From   State     // equal to To if the state did not change
 	To     State
 	Detail string // JSON object or plain text; never a secret
 }
@@ -235,19 +234,19 @@ const (
 
 // Errors that the store and the desk share.
 var (
-	// ErrMoved says that the row changed since it was read: read it again.
+	// ErrMoved says that the row has changed since it was read. Read it again.
 	ErrMoved = errors.New("the request changed meanwhile")
-	// ErrRepeated says that the same command or click was carried out before: nothing was
+	// ErrRepeated says that the same command or click was carried out before. Nothing was
 	// changed.
 	ErrRepeated = errors.New("this command or click was carried out before")
-	// ErrDayFull says that this person has asked for as many servers today as anybody may.
-	ErrDayFull = errors.New("as many servers were asked for today as one person may")
+	// ErrDayFull says that this person has reached the limit of servers for today.
+	ErrDayFull = errors.New("this person has reached today's limit of servers")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
 	// ErrUnreadable says that a row's JSON documents cannot be read; its other columns can.
 	ErrUnreadable = errors.New("what was asked for cannot be read")
 	// ErrUnclear says that nobody knows yet whether the commit happened: it failed, or
 	// the caller's time ended while it was under way. After a failed one the store
-	// takes nothing more until it is opened anew.
+	// takes no further write until it is opened again.
 	ErrUnclear = errors.New("the database cannot tell whether this was recorded")
 )

@@ -50,7 +50,7 @@ func TestConfirmationForgivesHowANameIsTyped(t *testing.T) {
 	}
 }
 
-func TestShortNameConfirmsOnlyWhereNoOtherServerHasIt(t *testing.T) {
+func TestShortNameConfirmsOnlyIfUnique(t *testing.T) {
 	t.Parallel()
 	s := goodSubmission()
 	s.Confirmation, s.Card.ShortNameUnique = "db-042", false
@@ -89,7 +89,7 @@ func TestNothingGoesAlongThatNoCardShowed(t *testing.T) {
 	assert.Empty(t, s.Problems())
 }
 
-func TestSameSubmissionHasTheSameIDAndACorrectedOneAnother(t *testing.T) {
+func TestOnlyACorrectedSubmissionHasAnotherID(t *testing.T) {
 	t.Parallel()
 	id := goodSubmission().ID("I1")
 	again := goodSubmission()
@@ -113,7 +113,7 @@ func TestSameSubmissionHasTheSameIDAndACorrectedOneAnother(t *testing.T) {
 	assert.NotEqual(t, id, goodSubmission().ID("I2"), "another installation")
 }
 
-func TestTheTenReasonsAreTheSeeds(t *testing.T) {
+func TestTenReasonsAreTheSeeds(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "No longer needed|Business closing down|Server / Upgrade Costs|Migrating to larger server|"+
 		"Migrating to smaller server|Migrating to a different SoftLayer datacenter|Network performance / latency|"+

@@ -14,38 +14,38 @@ import (
 type Finding string
 
 const (
-	// FoundTicket: there is a ticket; its id is given.
+	// FoundTicket: there is a ticket, whose id the person gives.
 	FoundTicket Finding = "filed"
-	// FoundNone: there is no ticket; send once more, with every check.
+	// FoundNone: there is no ticket. The request is sent once more, after every check.
 	FoundNone Finding = "none"
-	// DropIt: there is no ticket and none is wanted.
+	// DropIt: there is no ticket, and none is wanted.
 	DropIt Finding = "drop"
 )
 
-// Resolution is a person's word about a stuck request.
+// Resolution is what a person says became of a stuck request.
 type Resolution struct {
 	Ref     string // short form, as typed
 	Finding Finding
 	Ticket  int64 // FoundTicket only: the ticket's id
-	// Unseen, of an operator's FoundTicket only: record the number although nobody can read
-	// that ticket. The request then rests on the operator's word, and says so.
+	// Unseen is for an operator's FoundTicket only: record the number although the key cannot
+	// read that ticket. The request then says that this is the operator's word.
 	Unseen bool
 	Why    string
-	Actor  string // who says so, as the history names them
+	Actor  string // the person, as the history names them
 	By     Person // who they are in Slack; zero for an operator
 	Key    string // of the press ([Press]); empty for an operator
-	// Stuck is when the request became stuck, as the person saw it. If it became stuck again since,
-	// their finding is refused, because they have not looked again. It is zero for an operator, and
-	// for a finding that names a ticket.
+	// Stuck is the time at which the request became stuck, as the person saw it. If it became stuck
+	// again later, their finding is refused, because they looked before that. It is zero for an
+	// operator, and for a finding that names a ticket.
 	Stuck time.Time
 }
 
-// Errors of Resolve, each with the request as it stands untouched.
+// Errors of Resolve. Each leaves the request unchanged.
 var (
 	ErrNotStuck      = errors.New("only a stuck request can be resolved")
 	ErrWhyMissing    = errors.New("say why: --why must not be empty")
 	ErrOtherServer   = errors.New("that ticket is not about this server")
-	ErrTicketClosed  = errors.New("that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket settles nothing")
+	ErrTicketClosed  = errors.New("that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket does not show what became of the request")
 	ErrTicketMade    = errors.New("SoftLayer made this ticket for the request: resolve with it")
 	ErrTicketMissing = errors.New("name the ticket's id, a positive number")
 	ErrTicketUnseen  = errors.New("this key cannot read that ticket, so nothing shows that it is about this server")
@@ -61,8 +61,8 @@ func (e *OtherTicketError) Error() string {
 	return fmt.Sprintf("SoftLayer says that ticket %d is this server's open cancellation ticket", e.Open)
 }
 
-// Resolve ends a stuck request by a person's word, which is recorded with their
-// name. Whatever a ticket says itself is believed before the person.
+// Resolve moves a stuck request to where a person's finding leads, and records the finding with
+// their name. If a ticket's own text contradicts the person, the ticket counts.
 func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if Blank(res.Why) {
 		return Request{}, ErrWhyMissing
@@ -85,10 +85,11 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	return d.settleBy(ctx, r, next, res, note)
+	return d.recordResolution(ctx, r, next, res, note)
 }
 
-// resolved is the request as the person's word, and what was read, make it.
+// resolved returns the request as the person's finding and fresh reads make it, and a note for the
+// history.
 func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request, string, error) {
 	switch res.Finding {
 	case FoundTicket:
@@ -104,9 +105,9 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 	}
 }
 
-// drop ends the request with nothing filed, unless a POST may be under way, or a ticket of
-// its own is known or there to be read. Where the tickets cannot be read, the person's word
-// is recorded as such.
+// drop ends the request as not filed. It refuses if a POST may be under way, or if a ticket of the
+// request is known or can be read. If the tickets cannot be read, the note says that this is the
+// person's word.
 func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
 	if err := d.noneUnderWay(ctx, r); err != nil {
 		return r, "", err
@@ -131,8 +132,8 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 	return next, note, err
 }
 
-// noneUnderWay returns an *UnderWayError while a POST may still be written that the store knows
-// nothing of: until then nobody can say that the request has no ticket of its own.
+// noneUnderWay returns an *UnderWayError while a POST that the store does not know of may still be
+// written. Until that is over, nobody can say that the request has no ticket of its own.
 func (d *Desk) noneUnderWay(ctx context.Context, r Request) error {
 	now, err := d.Clock.Now(ctx)
 	if err != nil {
@@ -172,9 +173,8 @@ func madeError(ticket int64) error {
 }
 
 // byTicket ends the request with the ticket that the person found, judged by what the ticket
-// says. A number alone is no ticket: one that the key cannot read counts only where
-// SoftLayer itself names it as the server's open cancellation ticket, or an operator says so
-// unseen.
+// says. A ticket that the key cannot read counts only if SoftLayer names it as the server's open
+// cancellation ticket, or if an operator insists (Resolution.Unseen).
 func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request, string, error) {
 	id := res.Ticket
 	if id <= 0 {
@@ -201,7 +201,7 @@ func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request
 	return d.foreignTicket(ctx, r, ticket)
 }
 
-// byNumber ends the request with a ticket that the key cannot read, or not the text of.
+// byNumber ends the request with a ticket of which the key can read nothing, or not the text.
 func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution) (Request, string, error) {
 	made, err := d.madeTicket(ctx, r)
 	if err != nil || made != 0 && made != t.ID {
@@ -238,7 +238,7 @@ func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error
 	return next.filedWith(t), note, err
 }
 
-// foreignTicket ends the request because somebody else's ticket stands.
+// foreignTicket ends the request as a duplicate of somebody else's ticket.
 func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
 	if err := d.noneUnderWay(ctx, r); err != nil {
 		return r, "", err
@@ -255,7 +255,7 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	return next, "the ticket is open and is not this request's", err
 }
 
-func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
+func (d *Desk) recordResolution(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
 	next.Due = time.Time{} // at once where there is work to do
 	detail, _ := json.Marshal(struct {
 		Finding Finding
@@ -273,15 +273,15 @@ func (d *Desk) settleBy(ctx context.Context, from, next Request, res Resolution,
 	return stored, nil
 }
 
-// Settle is Resolve by a press: of anyone who may approve on that server and is not the
-// requester. res.Ref, res.Actor, res.By and res.Key are taken from the press.
-func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, error) {
-	r, c, click, err := d.settler(ctx, press)
+// ResolveByClick is Resolve for a person in Slack: anyone who may approve on that server, other than
+// the requester. It takes res.Ref, res.Actor, res.By and res.Key from the press.
+func (d *Desk) ResolveByClick(ctx context.Context, press Press, res Resolution) (Click, error) {
+	r, c, click, err := d.resolver(ctx, press)
 	switch {
 	case click.Kind == ClickLate && res.Finding == DropIt:
 		click.Kind = r.lateOrRepeated(c, Withdrawn)
 	case click.Kind == ClickDone && !res.Stuck.IsZero() && !res.Stuck.Equal(r.Since):
-		click.Kind = ClickLate // it was sent once more since
+		click.Kind = ClickLate // it was sent once more after that
 	}
 	if err != nil || click.Kind != ClickDone {
 		return click, err
@@ -289,14 +289,14 @@ func (d *Desk) Settle(ctx context.Context, press Press, res Resolution) (Click, 
 	res.Ref, res.Actor, res.By, res.Key, res.Unseen = r.Ref.Short(), actor(c.person()), c.person(), press.Key, false
 	click.Request, err = d.Resolve(ctx, res)
 	if err == nil {
-		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)
+		d.Log.Info("resolved a stuck request", "ref", r.Ref.Short(), "by", res.Actor, "finding", res.Finding, "ticket", res.Ticket, "to", click.Request.State, "why", res.Why)
 		d.Wake()
 	}
-	return settled(click, r, err)
+	return resolvedClick(click, r, err)
 }
 
-// settled is what a press on a stuck request came to, by the error of its change.
-func settled(click Click, r Request, err error) (Click, error) {
+// resolvedClick returns the outcome of a press on a stuck request, by the error of its change.
+func resolvedClick(click Click, r Request, err error) (Click, error) {
 	switch {
 	case errors.Is(err, ErrUnclear):
 		return click, &UnclearError{Ref: r.Ref, Err: err}
@@ -308,8 +308,9 @@ func settled(click Click, r Request, err error) (Click, error) {
 	return click, err
 }
 
-// settler reads a stuck request and whether who clicked may say what they found.
-func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Click, error) {
+// resolver reads a stuck request and the person who clicked. Click.Kind is ClickDone if that person
+// may resolve it.
+func (d *Desk) resolver(ctx context.Context, press Press) (Request, clicker, Click, error) {
 	r, err := d.Requests.Request(ctx, press.Request)
 	if err != nil {
 		return r, clicker{}, Click{}, fmt.Errorf("reading the request that was clicked on: %w", err)
@@ -330,11 +331,11 @@ func (d *Desk) settler(ctx context.Context, press Press) (Request, clicker, Clic
 	return r, c, click, nil
 }
 
-// CheckNow reads SoftLayer's books for a stuck request once more, because somebody who may
-// settle it asks. Only a ticket that they show for sure ends it; the request of the answer
-// is Stuck where they do not.
+// CheckNow reads SoftLayer's records for a stuck request again, for a person who may resolve it.
+// The request leaves Stuck only if the records prove which ticket is its own or stands; otherwise
+// Click.Request is still Stuck.
 func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
-	r, c, click, err := d.settler(ctx, press)
+	r, c, click, err := d.resolver(ctx, press)
 	if err != nil || click.Kind != ClickDone {
 		return click, err
 	}
@@ -355,7 +356,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's records, read again"},
 	})
 	if err == nil {
-		d.Log.Info("a stuck request was resolved", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)
+		d.Log.Info("resolved a stuck request", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)
 	}
-	return settled(click, r, err)
+	return resolvedClick(click, r, err)
 }

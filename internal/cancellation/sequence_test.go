@@ -53,7 +53,7 @@ const (
 	approver = "S0LEADS"
 )
 
-func TestNoSequenceOfClicksFilesWithoutTheApprovalsThatThePolicyAsksFor(t *testing.T) {
+func TestNoSequenceOfClicksFilesWithoutItsApprovals(t *testing.T) {
 	t.Parallel()
 	dir := storetest.Dir(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -125,7 +125,7 @@ func (o *office) step() {
 		name := rapid.SampledFrom([]string{"db-042.stg.example.com", "db-043.stg.example.com"}).Draw(o.rt, "name")
 		o.change(func(w *world) { w.server.FQDN = name })
 	case n < 35:
-		if clicked(o.desk().Settle(o.t.Context(), pressed(which.ID, person(who)), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked"})) {
+		if clicked(o.desk().ResolveByClick(o.t.Context(), pressed(which.ID, person(who)), cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked"})) {
 			which.nones++
 		}
 	default:

@@ -12,9 +12,9 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// Server is a bare-metal server as SoftLayer described it in one read of
-// SoftLayer_Hardware_Server. Money is decimal text as SoftLayer gives it and ""
-// where the key may not see it; times keep SoftLayer's own offset.
+// Server is a bare-metal server as SoftLayer described it in one read of SoftLayer_Hardware_Server.
+// Money is decimal text as SoftLayer gives it, or "" if the key may not see it. Times keep SoftLayer's
+// offset.
 type Server struct {
 	ID                int64
 	GlobalIdentifier  string `json:",omitempty"`
@@ -29,11 +29,11 @@ type Server struct {
 	ProvisionDate     string    `json:",omitempty"` // RFC 3339, as given
 	Tags              []string  `json:",omitempty"` // sorted
 	TagsKnown         bool      `json:",omitempty"` // false: the answer had no tagReferences
-	Unread            []string  `json:",omitempty"` // the Fact constants that the answer said nothing of, and a policy may ask for
-	Hidden            []string  `json:",omitempty"` // the others that it said nothing of: for people to know
+	Unread            []string  `json:",omitempty"` // the facts that the answer left out and that a policy may ask for
+	Hidden            []string  `json:",omitempty"` // the other facts that the answer left out; cards show them
 	Hourly            bool      `json:",omitempty"`
 	Gateway           bool      `json:",omitempty"` // networkGatewayMemberFlag
-	GatewayName       string    `json:",omitempty"` // of the gateway that it is a member of; "" where the key may not see it
+	GatewayName       string    `json:",omitempty"` // of the gateway that it is a member of; "" if the key may not see it
 	Partners          []string  `json:",omitempty"` // host names of that gateway's other members, sorted; "" for one that is hidden
 	PartnersKnown     bool      `json:",omitempty"` // the answer listed the members
 	Disconnected      bool      `json:",omitempty"` // blockCancelBecauseDisconnectedFlag
@@ -68,8 +68,8 @@ type AssociatedItem struct {
 	Fee         string `json:",omitempty"` // a month
 }
 
-// What a policy may ask for and an answer may leave out, in the words of cards and
-// refusals. What is unread is neither false nor none: its field says nothing.
+// Facts that a policy may ask for and an answer may leave out, in the words of cards and refusals.
+// The field of an unread fact says nothing: it is neither false nor none.
 const (
 	FactDomain          = "domain"
 	FactProvisionDate   = "provision date"
@@ -78,7 +78,7 @@ const (
 	FactLastTransaction = "last transaction"
 )
 
-// What else an answer may leave out, in the words of cards. No policy asks for it.
+// Other facts that an answer may leave out, in the words of cards. No policy asks for them.
 const (
 	FactDatacenter = "data center"
 	FactStatus     = "status"
@@ -91,10 +91,10 @@ const (
 	FactDisconnection = "whether its network is disconnected"
 )
 
-// Shows reports whether the answer had one of these.
+// Shows reports whether the answer had this one of the other facts.
 func (s Server) Shows(fact string) bool { return !slices.Contains(s.Hidden, fact) }
 
-// Knows reports whether the answer said something of one of these facts.
+// Knows reports whether the answer had this fact that a policy may ask for.
 func (s Server) Knows(fact string) bool { return !slices.Contains(s.Unread, fact) }
 
 // Blocker is a reason why a server cannot be cancelled now.
@@ -112,7 +112,7 @@ const (
 	BlockedByRequest       Blocker = "live-request" // another request of this installation stands
 )
 
-// Blockers lists why the server cannot be cancelled, the most telling first.
+// Blockers lists why the server cannot be cancelled, the most important first.
 func (s Server) Blockers() []Blocker {
 	var found []Blocker
 	add := func(is bool, b Blocker) {
@@ -142,8 +142,8 @@ const (
 // recent is how long an order or a transaction counts as recent.
 const recent = 7 * 24 * time.Hour
 
-// Warnings lists what a person should think of before cancelling this server. The
-// second result says whether all that they are made from was read.
+// Warnings lists what a person should consider before cancelling this server. The second result
+// reports whether every fact that the warnings depend on was read.
 func (s Server) Warnings(now time.Time) ([]string, bool) {
 	var found []string
 	if s.Gateway {
@@ -159,8 +159,8 @@ func (s Server) Warnings(now time.Time) ([]string, bool) {
 	return found, err == nil && s.Knows(FactGateway) && s.Knows(FactLastTransaction)
 }
 
-// MonthlyFee is the all-in cost a month as the policy sees it: hourly fees times
-// 730, rounded up to four decimals; "" when it could not be read.
+// MonthlyFee returns the all-in cost a month for the policy: hourly fees times 730, rounded up to
+// four decimals. It is "" if the fee could not be read.
 func (s Server) MonthlyFee() string {
 	if s.Billing == nil || !s.Knows(FactHourly) {
 		return ""
@@ -176,7 +176,7 @@ func (s Server) MonthlyFee() string {
 	return fee
 }
 
-// Resource is the server as the policy sees it.
+// Resource returns the server for the policy.
 func (s Server) Resource() authz.Server {
 	return authz.Server{
 		ID: s.ID, Hostname: s.Hostname, Domain: s.Domain, FQDN: s.FQDN,
@@ -185,8 +185,8 @@ func (s Server) Resource() authz.Server {
 	}
 }
 
-// fee is what the server is billed by the hour or by the month; "" where that, or
-// which of the two, is unread.
+// fee returns the fee by the hour or by the month. It is "" if the fee is unread, or if it is unread
+// which of the two applies.
 func (s Server) fee() string {
 	switch {
 	case s.Billing == nil || !s.Knows(FactHourly):
@@ -197,7 +197,7 @@ func (s Server) fee() string {
 	return s.Billing.RecurringFee
 }
 
-// unread lists, by the names of identity, what this read says nothing of.
+// unread lists the facts that this read left out, by the names that identity uses.
 func (s Server) unread() []string {
 	names := slices.Clone(s.Unread)
 	if !s.TagsKnown {
@@ -222,23 +222,23 @@ func (s Server) unread() []string {
 	return names
 }
 
-// unreadBeside lists what another read of the same server says and this one does not.
-// Associated items count only if they are to go too.
-func (s Server) unreadBeside(other Server, associated bool) []string {
+// unreadOnlyHere lists the facts that this read left out and another read of the same server has.
+// Associated items count only if they are to be cancelled too.
+func (s Server) unreadOnlyHere(other Server, associated bool) []string {
 	return slices.DeleteFunc(s.unread(), func(name string) bool {
 		return slices.Contains(other.unread(), name) || (name == FactAssociated && !associated)
 	})
 }
 
-// The names of facts that are unread by another sign than Server.Unread.
+// The names of facts that fields other than Server.Unread mark as unread.
 const (
 	factTags    = "tags"
 	factFee     = "recurring fee"
 	factPending = "pending cancellation"
 )
 
-// identity lists what makes it this server and no other, by name. Usage totals,
-// notes and the status are left out: they may change while a request waits.
+// identity lists the facts that identify the server, by name. Usage totals, notes and the status are
+// not among them, because they may change while a request waits.
 func (s Server) identity(associated bool) [][2]string {
 	billing := Billing{}
 	if s.Billing != nil {
@@ -264,16 +264,16 @@ func (s Server) identity(associated bool) [][2]string {
 	return facts
 }
 
-// Digest is a fingerprint of what identifies the server, with its associated items
-// if they are to go too.
+// Digest returns a hash of what identifies the server, including its associated items if they are to
+// be cancelled too.
 func (s Server) Digest(associated bool) string {
 	text, _ := json.Marshal(s.identity(associated)) // plain strings
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// Changed names what identifies the server and differs between two reads. What one of
-// them says nothing of has not changed.
+// Changed names the identifying facts that differ between two reads. A fact that one of them left out
+// has not changed.
 func Changed(shown, now Server, associated bool) []string {
 	var names []string
 	before, after := shown.identity(associated), now.identity(associated)

@@ -33,7 +33,7 @@ func TestBlockersNameWhatStops(t *testing.T) {
 	}
 }
 
-func TestChangedNamesWhatIdentifiesAServerAndNothingElse(t *testing.T) {
+func TestChangedNamesOnlyWhatIdentifiesAServer(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*cancellation.Server){
 		"name":              func(s *cancellation.Server) { s.FQDN = "other.example.com" },
@@ -61,7 +61,7 @@ func TestChangedNamesWhatIdentifiesAServerAndNothingElse(t *testing.T) {
 	assert.Equal(t, []string{"associated items"}, cancellation.Changed(goodServer(), now, true), "they matter only if they are to go")
 }
 
-func TestAnHourlyServerIsKnownByItsHourlyFee(t *testing.T) {
+func TestHourlyServerIsIdentifiedByItsHourlyFee(t *testing.T) {
 	t.Parallel()
 	hourly := func(fee string) cancellation.Server {
 		s := goodServer()
@@ -74,7 +74,7 @@ func TestAnHourlyServerIsKnownByItsHourlyFee(t *testing.T) {
 	assert.Empty(t, cancellation.Changed(hourly("0.5"), other, false), "it is not billed by the month")
 }
 
-func TestWhatOneReadSaysNothingOfHasNotChanged(t *testing.T) {
+func TestFactMissingInOneReadHasNotChanged(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(*cancellation.Server){
 		"tags":           func(s *cancellation.Server) { s.Tags, s.TagsKnown = nil, false },
@@ -157,7 +157,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-func TestWhatIsAWeekOldIsNoLongerOfLate(t *testing.T) {
+func TestWeekOldIsNotRecent(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	for age, want := range map[time.Duration][]string{
@@ -184,7 +184,7 @@ func TestATransactionOfWhichNobodyKnowsWhenWarns(t *testing.T) {
 	assert.Equal(t, []string{cancellation.WarningTransaction}, warnings)
 }
 
-func TestACardIsFreshForAQuarterOfAnHour(t *testing.T) {
+func TestCardIsFreshForFifteenMinutes(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	for age, fresh := range map[time.Duration]bool{

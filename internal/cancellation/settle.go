@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ruling is what a named ticket means for a request (docs/design.md 4.5): ours, somebody
-// else's that stands, or one that needs a person.
+// ruling returns what a named ticket means for a request (docs/design.md 4.5): it is ours, or
+// somebody else's that stands, or it needs a person.
 func ruling(r Request, t Ticket, server Server) *verdict {
 	id := strconv.FormatInt(t.ID, 10)
 	switch j := Judge(r, t); {
@@ -27,22 +27,22 @@ func ruling(r Request, t Ticket, server Server) *verdict {
 	}
 }
 
-// finding is what SoftLayer's books say about a request: a verdict, something that
-// is not clear, or (both empty) that they are clean.
-type finding struct {
+// reading is what SoftLayer's records say about a request: a verdict, or why they are unclear. If
+// both are empty, the records are clean.
+type reading struct {
 	sure    *verdict
 	unclear string
 }
 
-// verdict is where a finding leads once nothing can be under way any more.
-func (f finding) verdict() *verdict {
+// verdict returns where a reading leads once no POST can be under way; nil if it is clean.
+func (f reading) verdict() *verdict {
 	if f.sure == nil && f.unclear != "" {
 		return stuck(WhyUnclear, f.unclear)
 	}
 	return f.sure
 }
 
-// recordReader reads what SoftLayer and the history say of a request. It changes nothing.
+// recordReader reads what SoftLayer and the history say about a request. It changes nothing.
 type recordReader struct {
 	requests Requests
 	servers  ServerReader
@@ -52,10 +52,10 @@ type recordReader struct {
 
 func (f *Filer) reader() recordReader { return recordReader{f.Requests, f.Servers, f.Tickets, f.Log} }
 
-// read asks everything that can show whether a POST made a ticket (docs/design.md 4.3). An
-// error means that something was not answered. Clean needs positive evidence: what the
-// key cannot read is unclear, and is not asked for for ever.
-func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
+// read reads everything that can show whether a POST made a ticket (docs/design.md 4.3). An error
+// means that SoftLayer did not answer something. Clean needs positive evidence: what the key may
+// not read makes the reading unclear, and is no error that would be tried for ever.
+func (b recordReader) read(ctx context.Context, r Request) (reading, error) {
 	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
@@ -71,42 +71,42 @@ func (b recordReader) read(ctx context.Context, r Request) (finding, error) {
 	return found, nil
 }
 
-func (b recordReader) consult(ctx context.Context, r Request) (finding, error) {
+func (b recordReader) consult(ctx context.Context, r Request) (reading, error) {
 	shown := r.Submission.Card.Server
 	server, err := b.servers.Server(ctx, shown.ID)
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
-	named, err := b.named(ctx, r, server)
+	named, err := b.judgeAllNamed(ctx, r, server)
 	if err != nil || named != nil && named.to == Filed {
-		return finding{sure: named}, err
+		return reading{sure: named}, err
 	}
 	rights, err := b.tickets.Rights(ctx)
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
-	if !rights.ViewTickets { // asking for tickets would get no answer, for ever
+	if !rights.ViewTickets { // reading tickets would be refused, for ever
 		return weigh(r, server, named, nil, rights), nil
 	}
 	tickets, err := b.tickets.TicketsOf(ctx, shown.ID, r.ticketsSince())
 	if err != nil {
-		return finding{}, err
+		return reading{}, err
 	}
 	return weigh(r, server, named, tickets, rights), nil
 }
 
-// ticketsSince is from when on closed tickets are read: well before any that this
-// request can have made, whatever the clocks say.
+// ticketsSince returns the time from which closed tickets are read. It is a day before the request,
+// so that clocks which differ hide none of its tickets.
 func (r Request) ticketsSince() time.Time { return r.CreatedAt.Add(-24 * time.Hour) }
 
-// named judges the tickets that SoftLayer named itself: the open cancellation
-// ticket, and what answers to our POSTs said.
-func (b recordReader) named(ctx context.Context, r Request, server Server) (*verdict, error) {
+// judgeAllNamed judges the tickets that SoftLayer named itself: the open cancellation ticket, and
+// those in the answers to our POSTs. It returns the verdict with the most weight.
+func (b recordReader) judgeAllNamed(ctx context.Context, r Request, server Server) (*verdict, error) {
 	made, ids, err := b.evidence(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if made != 0 { // SoftLayer's own word, whether or not the key may read the ticket
+	if made != 0 { // SoftLayer said so; the key need not read the ticket
 		return found(Ticket{TicketID: TicketID{ID: made}}), nil
 	}
 	if server.OpenTicket != nil {
@@ -114,7 +114,7 @@ func (b recordReader) named(ctx context.Context, r Request, server Server) (*ver
 	}
 	var heaviest *verdict
 	for _, id := range ids {
-		v, err := b.rule(ctx, r, id, server)
+		v, err := b.judgeNamed(ctx, r, id, server)
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +125,8 @@ func (b recordReader) named(ctx context.Context, r Request, server Server) (*ver
 	return heaviest, nil
 }
 
-// weight orders what named tickets say: our own first, then one that may be ours, since it
-// cannot be read, then somebody else's that stands, and last one that only blocks.
+// weight orders what named tickets say. Our own has the most weight, then one that cannot be read
+// and may be ours, then somebody else's that stands, and last one that only blocks.
 func (v verdict) weight() int {
 	switch {
 	case v.to == Filed:
@@ -165,7 +165,7 @@ func (b recordReader) evidence(ctx context.Context, r Request) (made int64, name
 	return made, slices.DeleteFunc(named, func(id int64) bool { return id == 0 }), nil
 }
 
-// lateDetail is the stored form of an answer that came too late for its lease.
+// lateDetail is the stored form of an answer that came after its attempt had lost the lease.
 type lateDetail struct {
 	Kind   OutcomeKind
 	Ticket int64  `json:",omitempty"`
@@ -177,7 +177,7 @@ func lateAnswer(owner string, o Outcome) Event {
 	return Event{Kind: EventLateAnswer, Actor: owner, Detail: string(detail)}
 }
 
-// lateAnswer reads the event back; false for an event of another kind.
+// lateAnswer reads the event back. ok is false for an event of another kind.
 func (e Event) lateAnswer() (late lateDetail, ok bool) {
 	ok = e.Kind == EventLateAnswer && json.Unmarshal([]byte(e.Detail), &late) == nil
 	return late, ok
@@ -186,31 +186,32 @@ func (e Event) lateAnswer() (late lateDetail, ok bool) {
 // weigh judges what was read if SoftLayer named no ticket of ours. Our own ticket in the list
 // counts before a named one. A named one makes the request a duplicate only if every ticket in
 // the list could be read, since an unreadable one may be ours.
-func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) finding {
+func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Rights) reading {
 	ours, hidden := judged(r, tickets)
 	recorded, billing := r.Submission.Card.Server.Billing, server.Billing
 	switch {
 	case ours != nil:
-		return finding{sure: ours}
+		return reading{sure: ours}
 	case named != nil && named.to != Duplicate:
-		return finding{sure: named}
+		return reading{sure: named}
 	case hidden != "":
-		return finding{unclear: hidden}
+		return reading{unclear: hidden}
 	case !rights.ViewTickets:
-		return finding{unclear: "the key has no right to view tickets"}
+		return reading{unclear: "the key has no right to view tickets"}
 	case named != nil:
-		return finding{sure: named}
+		return reading{sure: named}
 	case billing == nil || recorded == nil || billing.ID != recorded.ID:
-		return finding{unclear: "the billing item is missing, or the key may not see it"}
+		return reading{unclear: "the billing item is missing, or the key may not see it"}
 	case !billing.PendingKnown:
-		return finding{unclear: "the key may not see whether a cancellation is pending"}
+		return reading{unclear: "the key may not see whether a cancellation is pending"}
 	case billing.PendingCancellation || billing.CancellationDate != "":
-		return finding{unclear: "a cancellation is pending, and no ticket shows whose it is"}
+		return reading{unclear: "a cancellation is pending, and no ticket shows whose it is"}
 	}
-	return finding{}
+	return reading{}
 }
 
-// judged returns what the first ticket of ours means, and which one cannot be read.
+// judged returns the verdict of the first ticket that is ours, if any, and says which ticket cannot
+// be read, if any.
 func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
 	for _, t := range tickets {
 		switch Judge(r, t) {
@@ -224,13 +225,13 @@ func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
 	return nil, hidden
 }
 
-// settle reads SoftLayer's books for a request whose answer is lost, or whose POST the store may
+// settle reads SoftLayer's records for a request whose answer is lost, or whose POST the store may
 // not know of. It POSTs only after a whole settle time of answered, clean reads that began after
 // not-after (docs/design.md 4.4). Until not-after only our own ticket counts: the POST may still
 // be under way, and its ticket may show before the ticket's text does. The reads begin after the
 // claim, so its time is never too late for when they began. When they ended the database is asked:
 // the machine may have slept meanwhile, and an earlier time would shorten the settle time.
-func (f *Filer) settle(ctx context.Context, h *held) error {
+func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
@@ -261,7 +262,8 @@ func (f *Filer) settle(ctx context.Context, h *held) error {
 	}
 }
 
-// pause is the time to the next clean read: soon, but not past the settle time's end.
+// pause returns the time to the next clean read, which is at the end of the settle time at the
+// latest.
 func (f *Filer) pause(r Request, now time.Time) time.Duration {
 	left := f.Limits.SettleTime - now.Sub(r.CleanSince)
 	return max(min(backoff(r.Attempts), left), 10*time.Millisecond)

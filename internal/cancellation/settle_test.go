@@ -40,7 +40,7 @@ func TestBeforeNotAfterOnlyOurOwnTicketCounts(t *testing.T) {
 }
 
 // "Nothing new filed" would be wrong: this request made a ticket.
-func TestOurOwnClosedTicketCountsBeforeSomebodyElsesOpenOne(t *testing.T) {
+func TestOurClosedTicketBeatsAForeignOpenOne(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var ours cancellation.TicketID
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
@@ -58,7 +58,7 @@ func TestOurOwnClosedTicketCountsBeforeSomebodyElsesOpenOne(t *testing.T) {
 }
 
 // The ticket that the key cannot read may be this request's.
-func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
+func TestDuplicateNeedsEveryTicketOfTheServerReadable(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			out := madeButLost(w, o)
@@ -74,7 +74,7 @@ func TestADuplicateIsSaidOnlyIfEveryTicketOfTheServerCanBeRead(t *testing.T) {
 	})
 }
 
-func TestATicketThatWasNamedAndIsHiddenByNowMayBeOurs(t *testing.T) {
+func TestNamedTicketThatIsHiddenMayBeOurs(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, _ cancellation.Order) cancellation.Outcome {
 			w.reading = errors.New("SoftLayer does not answer")
@@ -90,7 +90,7 @@ func TestATicketThatWasNamedAndIsHiddenByNowMayBeOurs(t *testing.T) {
 	})
 }
 
-func TestATicketThatSoftLayerNamesSettlesALostAnswerAsSoonAsNoneCanBeUnderWay(t *testing.T) {
+func TestNamedTicketSettlesLostAnswerAfterNotAfter(t *testing.T) {
 	for name, c := range map[string]struct {
 		is     func(w *world)
 		state  cancellation.State
@@ -140,7 +140,7 @@ func (b *behind) Ticket(ctx context.Context, id int64) (cancellation.Ticket, err
 	return b.TicketReader.Ticket(ctx, id)
 }
 
-func TestOurOwnOpenTicketIsFoundBeforeItIsListed(t *testing.T) {
+func TestOurUnlistedOpenTicketIsFound(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, madeButLost)
 		r := w.submit()
@@ -151,7 +151,7 @@ func TestOurOwnOpenTicketIsFoundBeforeItIsListed(t *testing.T) {
 	})
 }
 
-func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *testing.T) {
+func TestNamedTicketIsJudgedOnceItIsReadable(t *testing.T) {
 	for name, c := range map[string]struct {
 		is    func(w *world, r cancellation.Request)
 		state cancellation.State
@@ -175,7 +175,7 @@ func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *tes
 				worker := w.worker(w.journal)
 				books := &behind{TicketReader: w}
 				worker.Tickets = books
-				w.answers = append(w.answers, named(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
 				w.runs(worker, time.Hour)
 				require.Equal(t, cancellation.Unknown, w.now(r).State, "it is not passed over")
 				books.unread.Store(false)
@@ -195,7 +195,7 @@ func TestATicketThatSoftLayerNamedAndThatCannotBeReadYetIsJudgedOnceItCan(t *tes
 	}
 }
 
-func TestAReadThatBeganBeforeNotAfterDoesNotStartTheSettleTime(t *testing.T) {
+func TestReadBeforeNotAfterStartsNoSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const reading = 35 * time.Second
 		books := &slow{ServerReader: w}
@@ -225,7 +225,7 @@ func (s *slow) Server(ctx context.Context, id int64) (cancellation.Server, error
 	return got, err
 }
 
-func TestARestartStartsTheSettleTimeAnew(t *testing.T) {
+func TestRestartRestartsTheSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		w.submit()
@@ -281,7 +281,7 @@ func (f forbidden) Rights(ctx context.Context) (cancellation.Rights, error) {
 	return f.TicketReader.Rights(ctx)
 }
 
-func TestAReadThatSoftLayerRefusesNeedsAPerson(t *testing.T) {
+func TestRefusedReadNeedsAPerson(t *testing.T) {
 	refusal := fmt.Errorf("reading: %w", cancellation.ErrReadRefused)
 	for name, books := range map[string]forbidden{
 		"the tickets": {tickets: refusal},
@@ -313,7 +313,7 @@ func (deaf) Renew(context.Context, cancellation.Request, string, time.Duration) 
 	return cancellation.ErrMoved
 }
 
-func TestTheAnswerOfAnAttemptThatLostItsLeaseIsEvidence(t *testing.T) {
+func TestAnswerAfterALostLeaseIsEvidence(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hidden := false
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
@@ -342,7 +342,7 @@ func TestTheAnswerOfAnAttemptThatLostItsLeaseIsEvidence(t *testing.T) {
 	})
 }
 
-func TestALateAnswerThatMadeATicketIsFiledEvenIfTheKeyCannotReadIt(t *testing.T) {
+func TestLateAnswerWithAnUnreadableTicketIsFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			w.mu.Unlock()
@@ -358,7 +358,7 @@ func TestALateAnswerThatMadeATicketIsFiledEvenIfTheKeyCannotReadIt(t *testing.T)
 	})
 }
 
-func TestAPersonsNoneOverrulesALateAnswerThatNamedSomebodyElsesTicket(t *testing.T) {
+func TestPersonsNoneOverrulesALateForeignTicket(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, _ cancellation.Order) cancellation.Outcome {
 			w.mu.Unlock()
@@ -380,7 +380,7 @@ func TestAPersonsNoneOverrulesALateAnswerThatNamedSomebodyElsesTicket(t *testing
 	})
 }
 
-func TestARequestThatWasFiledOnceIsNeverSentAgainOnAPersonsNone(t *testing.T) {
+func TestPersonsNoneNeverResendsAFiledRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.run(w.journal, time.Minute)
@@ -398,7 +398,7 @@ func TestARequestThatWasFiledOnceIsNeverSentAgainOnAPersonsNone(t *testing.T) {
 	})
 }
 
-func TestARequestThatWasFiledOnceIsNotSaidToHaveNoTicket(t *testing.T) {
+func TestFiledRequestIsNeverCalledTicketless(t *testing.T) {
 	for name, c := range map[string]struct {
 		filed func(w *world) cancellation.Request
 		told  error

@@ -9,7 +9,7 @@ import (
 )
 
 // sightingGap is how long after evidence was first read the same evidence must be read again
-// before a filed request ends by it: one odd answer of SoftLayer's frees no server.
+// before a filed request ends by it. One odd answer of SoftLayer must not free a server.
 const sightingGap = 15 * time.Minute
 
 // sighting is what reads showed that a filed request has become, as its history keeps it.
@@ -26,7 +26,7 @@ func (s sighting) ends() bool { return s.Seen == Reverted || s.Seen == Reclaimed
 // time from which a second read decides.
 func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Time) (ending State, known time.Time, err error) {
 	switch now.Seen {
-	case "": // nothing is certain, and that says nothing of what was seen before
+	case "": // nothing is certain; what was seen before stays
 		return "", time.Time{}, nil
 	case Stuck:
 		return Stuck, time.Time{}, nil
@@ -51,8 +51,8 @@ func (d *Desk) sighted(ctx context.Context, r Request, now sighting, at time.Tim
 	return now.Seen, time.Time{}, nil
 }
 
-// noteSighting writes what was seen into the request's history. Where that fails, the next
-// read is the first one.
+// noteSighting records what was seen in the request's history. If that fails, the next read counts as
+// the first one.
 func (d *Desk) noteSighting(ctx context.Context, r Request, s sighting) {
 	detail, _ := json.Marshal(s) // strings
 	if err := d.Requests.Note(ctx, r.ID, Event{Kind: EventEvidence, Actor: "card", Detail: string(detail)}); err != nil {
@@ -60,8 +60,8 @@ func (d *Desk) noteSighting(ctx context.Context, r Request, s sighting) {
 	}
 }
 
-// lastSighting is what reads showed last since the request was filed, and since when all of
-// them showed that.
+// lastSighting returns what reads showed last after the request was filed, and since when every read
+// has shown that.
 func lastSighting(events []Event) (last sighting, since time.Time) {
 	for _, e := range slices.Backward(events) {
 		if e.From != e.To { // it was filed

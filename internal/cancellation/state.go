@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// State is where a request stands. The stored words are part of the database's
-// format: none is ever renamed.
+// State is the state of a request. The words are part of the database's format and are never
+// renamed.
 type State string
 
 const (
@@ -15,7 +15,7 @@ const (
 	Pending State = "pending"
 	// Scheduled is an accepted request that waits to be filed.
 	Scheduled State = "scheduled"
-	// Filing says that the POST may be under way: it is written before the POST.
+	// Filing says that the POST may be under way. It is recorded before the POST.
 	Filing State = "filing"
 	// Unknown says that the POST was made, or may have been, and its answer is lost.
 	Unknown State = "unknown"
@@ -26,14 +26,14 @@ const (
 
 	// Denied ends a request that the policy refused.
 	Denied State = "denied"
-	// Declined ends a request that an approver said no to, before or after it was approved.
+	// Declined ends a request that an approver refused, before or after it was approved.
 	Declined State = "declined"
-	// Expired ends a request that too few approved in time.
+	// Expired ends a request that did not get its approvals in time.
 	Expired State = "expired"
-	// Withdrawn ends a request that a person dropped; nothing was sent.
+	// Withdrawn ends a request that a person took back. Nothing was sent.
 	Withdrawn State = "withdrawn"
-	// Rejected ends a request that SoftLayer refused for good, or that was not sent
-	// because the server had changed, was blocked or could not be found.
+	// Rejected ends a request that SoftLayer refused for good, or that was not sent because the
+	// server had changed, was blocked or was not found.
 	Rejected State = "rejected"
 	// Duplicate ends a request because somebody else's cancellation ticket stands.
 	Duplicate State = "duplicate"
@@ -43,7 +43,7 @@ const (
 	Reclaimed State = "reclaimed"
 )
 
-// Cause is who may bring a change of state about.
+// Cause is who makes a change of state.
 type Cause string
 
 const (
@@ -51,13 +51,13 @@ const (
 	BySubmission Cause = "submission"
 	// ByWorker is the worker that holds the request's lease.
 	ByWorker Cause = "worker"
-	// ByPerson is a person's click, or somebody who ran bot resolve.
+	// ByPerson is a person's click, or an operator's bot resolve.
 	ByPerson Cause = "person"
 	// ByCard is fresh evidence read for the card of the same server.
 	ByCard Cause = "card"
 )
 
-// New is the state before the first: a request that is not recorded yet.
+// New is the state of a request that is not recorded yet.
 const New State = ""
 
 type step struct {
@@ -65,7 +65,7 @@ type step struct {
 	by       Cause
 }
 
-// steps is the whole table: what is not in it cannot happen.
+// steps is the whole state table. A step that is not in it cannot happen.
 var steps = []step{
 	{New, Pending, BySubmission},
 	{New, Scheduled, BySubmission},
@@ -74,24 +74,24 @@ var steps = []step{
 	{Pending, Scheduled, ByPerson}, // the last approval
 	{Pending, Declined, ByPerson},
 	{Pending, Withdrawn, ByPerson},
-	{Pending, Withdrawn, BySubmission}, // somebody who may cancel alone takes its place
+	{Pending, Withdrawn, BySubmission}, // replaced by somebody who may cancel without approval
 	{Pending, Expired, ByWorker},
 	{Pending, Stuck, ByWorker},
 
 	{Scheduled, Filing, ByWorker},
-	{Scheduled, Filed, ByWorker}, // our own ticket was met before a POST
+	{Scheduled, Filed, ByWorker}, // our own ticket was found before a POST
 	{Scheduled, Duplicate, ByWorker},
 	{Scheduled, Rejected, ByWorker},
 	{Scheduled, Denied, ByWorker},
 	{Scheduled, Stuck, ByWorker},
-	{Scheduled, Pending, ByWorker}, // too few approvals are left, or now needed
+	{Scheduled, Pending, ByWorker}, // more approvals are needed now, or fewer count
 	{Scheduled, Withdrawn, ByPerson},
 	{Scheduled, Declined, ByPerson}, // an approver's no before it is filed
 
 	{Filing, Filed, ByWorker},
 	{Filing, Duplicate, ByWorker},
 	{Filing, Rejected, ByWorker},
-	{Filing, Scheduled, ByWorker}, // surely nothing was made: docs/design.md 4.1
+	{Filing, Scheduled, ByWorker}, // certainly nothing was made: docs/design.md 4.1
 	{Filing, Unknown, ByWorker},
 	{Filing, Stuck, ByWorker},
 
@@ -107,7 +107,7 @@ var steps = []step{
 
 	{Filed, Reverted, ByCard},
 	{Filed, Reclaimed, ByCard},
-	{Filed, Stuck, ByCard}, // the key cannot read the ticket any more
+	{Filed, Stuck, ByCard}, // the key cannot read the ticket
 }
 
 // States lists every state a stored request can be in.
@@ -118,21 +118,21 @@ func States() []State {
 	}
 }
 
-// LiveStates are the states that hold the server: at most one request a server is
-// in one of them. The database's partial unique index lists the same words.
+// LiveStates returns the states in which a request holds its server. At most one request of a server
+// is in one of them. The database's partial unique index lists the same words.
 func LiveStates() []State { return []State{Pending, Scheduled, Filing, Unknown, Stuck, Filed} }
 
-// WorkStates are the states in which the worker has something to do.
+// WorkStates returns the states in which the worker has something to do.
 func WorkStates() []State { return []State{Pending, Scheduled, Filing, Unknown} }
 
 // Live reports whether a request in this state holds its server.
 func (s State) Live() bool { return slices.Contains(LiveStates(), s) }
 
-// Told reports whether people are told as soon as a request is in this state. A
-// scheduled or filing one is told only if it takes long.
+// Told reports whether people are told at once that a request is in this state. Of a scheduled or
+// filing one they are told only if it takes long.
 func (s State) Told() bool { return s != Scheduled && s != Filing }
 
-// asks reports whether there is something that people can do about a request in this state.
+// asks reports whether people can do something about a request in this state.
 func (s State) asks() bool { return s == Pending || s == Scheduled || s == Stuck }
 
 // May reports whether the table has this step.
@@ -140,8 +140,8 @@ func May(from, to State, by Cause) bool {
 	return slices.Contains(steps, step{from, to, by})
 }
 
-// Move returns the request in another state, with its reason. It refuses a step that the
-// table does not have: that is a bug in the caller, and the request stays.
+// Move returns the request in another state, with the reason. A step that is not in the table is a bug
+// in the caller: Move returns an error, and the request unchanged.
 func (r Request) Move(to State, by Cause, why Reason) (Request, error) {
 	if !May(r.State, to, by) {
 		return r, fmt.Errorf("moving request %s from %q to %q by %s: not in the state table", r.Ref.Short(), r.State, to, by)
@@ -152,19 +152,19 @@ func (r Request) Move(to State, by Cause, why Reason) (Request, error) {
 
 // Reason says why a request is in its state. The zero Reason says nothing.
 type Reason struct {
-	// Code is the program's own reason. It is empty where somebody else's words are the
-	// whole reason: SoftLayer's answer, what a person typed, or what the policy says.
+	// Code is the program's own reason. It is empty if somebody else's words are the whole reason:
+	// SoftLayer's answer, what a person typed, or what the policy says.
 	Code   ReasonCode `json:",omitempty"`
 	Detail string     `json:",omitempty"` // what the code is about, or those words; foreign text
-	// By is whose words Detail is: a person ("TEAM/USER"), an operator ([OperatorPrefix] and a
-	// name), [BySoftLayer] or [ByPolicy]. It is empty for the program's own.
+	// By says whose words Detail is: a person's ("TEAM/USER"), an operator's ([OperatorPrefix] and
+	// a name), [BySoftLayer] or [ByPolicy]. It is empty for the program's own.
 	By string `json:",omitempty"`
 }
 
-// LogValue logs a reason as the line that String gives, whatever the handler.
+// LogValue makes every log handler write a reason as String does.
 func (r Reason) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
-// Those of Reason.By that are no person.
+// Values of Reason.By that are no person.
 const (
 	BySoftLayer = "SoftLayer"
 	ByPolicy    = "policy"
@@ -173,31 +173,31 @@ const (
 // ReasonCode is a reason of the program's own. The words are stored.
 type ReasonCode string
 
-// The reason codes. What Detail holds, where it holds anything, stands next to each. A
-// request that lost an answer is stuck, instead of ended, by what would have ended it.
+// The reason codes, each with what Detail holds, if anything. If a request lost an answer, a reason
+// that would have ended it makes it stuck instead.
 const (
 	WhyChanged       ReasonCode = "server-changed"       // what changed
 	WhyBlocked       ReasonCode = "server-blocked"       // the blockers
 	WhyWarned        ReasonCode = "new-warning"          // the warnings that the card did not show
 	WhyNotFound      ReasonCode = "server-not-found"     // or not visible to the key
-	WhyTwoLost       ReasonCode = "answers-lost"         // how many POSTs; no more are allowed
+	WhyTwoLost       ReasonCode = "answers-lost"         // how many POSTs lost their answer; no more are allowed
 	WhyUnclear       ReasonCode = "books-unclear"        // what SoftLayer's records leave open
 	WhyTicketHidden  ReasonCode = "ticket-unreadable"    // the ticket's id
 	WhyClosedBlocks  ReasonCode = "closed-ticket-blocks" // the ticket's id
 	WhyPoison        ReasonCode = "cannot-be-worked"     // the error
-	WhyNeedsApproval ReasonCode = "needs-approval"       // the policy asks for a second person
+	WhyNeedsApproval ReasonCode = "needs-approval"       // the policy requires an approval
 	WhyWaiting       ReasonCode = "waiting"              // what for
 	WhyFrozen        ReasonCode = "filing-frozen"        // why; By froze filing
-	WhyUnseen        ReasonCode = "ticket-on-a-word"     // By named the ticket, and nobody can read it
-	WhyTakenOver     ReasonCode = "taken-over"           // by somebody who may cancel alone
-	WhyTooFew        ReasonCode = "approvals-missing"    // approvals do not count any more, or more are needed
+	WhyUnseen        ReasonCode = "ticket-on-a-word"     // By named the ticket, which the key cannot read
+	WhyTakenOver     ReasonCode = "taken-over"           // by somebody who may cancel without approval
+	WhyTooFew        ReasonCode = "approvals-missing"    // fewer approvals count now, or more are needed
 )
 
-// because is a reason of the program's own.
+// because returns a reason of the program's own.
 func because(code ReasonCode, detail string) Reason { return Reason{Code: code, Detail: detail} }
 
-// String is the reason on one line, for the history and the log: the code, who, and the
-// detail, as far as there are any, with ": " between them.
+// String returns the reason on one line, for the history and the log: the code, By and Detail, as far
+// as they are set, with ": " between them.
 func (r Reason) String() string {
 	if r.Code == "" {
 		return r.Detail

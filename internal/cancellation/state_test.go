@@ -23,7 +23,7 @@ func TestNothingLeavesAnEnd(t *testing.T) {
 	}
 }
 
-func TestAPostIsOnlyAnnouncedFromWhereNoneCanBeUnderWay(t *testing.T) {
+func TestPostIsAnnouncedOnlyWithNoneUnderWay(t *testing.T) {
 	t.Parallel()
 	for _, from := range cancellation.States() {
 		allowed := from == cancellation.Scheduled || from == cancellation.Unknown
@@ -33,7 +33,7 @@ func TestAPostIsOnlyAnnouncedFromWhereNoneCanBeUnderWay(t *testing.T) {
 	assert.False(t, cancellation.May(cancellation.Unknown, cancellation.Scheduled, cancellation.ByWorker), "an unknown outcome never goes back unsettled")
 }
 
-func TestALostAnswerNeverEndsInAWordThatNothingWasFiled(t *testing.T) {
+func TestLostAnswerNeverEndsAsNothingFiled(t *testing.T) {
 	t.Parallel()
 	for _, end := range []cancellation.State{cancellation.Rejected, cancellation.Denied, cancellation.Withdrawn} {
 		assert.False(t, cancellation.May(cancellation.Unknown, end, cancellation.ByWorker), "unknown to %s", end)

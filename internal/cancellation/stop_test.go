@@ -13,7 +13,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
+func TestUndoneRequestIsNeverFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = 10 * time.Minute
 		r := w.submit()
@@ -45,7 +45,7 @@ func TestTheUndoWindowIsKeptAndUndoneIsNeverFiled(t *testing.T) {
 	})
 }
 
-func TestTheUndoWindowIsKeptHoweverEarlyTheWorkerLooks(t *testing.T) {
+func TestUndoWindowOutlastsAnEarlyWorker(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = 10 * time.Minute
 		r := w.submit()
@@ -61,7 +61,7 @@ func TestTheUndoWindowIsKeptHoweverEarlyTheWorkerLooks(t *testing.T) {
 	})
 }
 
-func TestOnlyItsRequesterWithdrawsARequestAndOthersDeclineIt(t *testing.T) {
+func TestRequesterWithdrawsAndOthersDecline(t *testing.T) {
 	for who, c := range map[string]struct {
 		by                cancellation.Person
 		may               map[string]bool // approve, by now
@@ -144,7 +144,7 @@ func TestADeclinedRequestIsNeverFiled(t *testing.T) {
 	})
 }
 
-func TestWhatWasSurelyNotSentIsStoppedAlsoWhileSoftLayerIsSilent(t *testing.T) {
+func TestUnsentRequestIsStoppedWithoutSoftLayer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = time.Hour
 		r := w.submit()
@@ -155,7 +155,7 @@ func TestWhatWasSurelyNotSentIsStoppedAlsoWhileSoftLayerIsSilent(t *testing.T) {
 	})
 }
 
-func TestARestoredRequestWithATicketIsNotWithdrawnAsUnsent(t *testing.T) {
+func TestRestoredRequestWithATicketIsNotWithdrawn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.terms.UndoWindow = time.Hour
 		r := w.submit()
@@ -167,7 +167,7 @@ func TestARestoredRequestWithATicketIsNotWithdrawnAsUnsent(t *testing.T) {
 	})
 }
 
-func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t *testing.T) {
+func TestRestoredRequestWithTicketNeverEndsAsUnsent(t *testing.T) {
 	restored := func(w *world) cancellation.Request {
 		w.needs(1)
 		w.idle = time.Hour
@@ -211,7 +211,7 @@ func TestARestoredRequestWithATicketIsNotSaidToBeUnsentWhateverEndsItsWaiting(t 
 	})
 }
 
-func TestWhileALostPostMayBeUnderWayNobodyHearsThatNothingWasFiled(t *testing.T) {
+func TestLostPostUnderWayIsNeverCalledUnsent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour

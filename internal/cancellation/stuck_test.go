@@ -16,7 +16,7 @@ import (
 // presses are the two buttons under a stuck request.
 var presses = map[string]func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error){
 	"what somebody found": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
-		return d.Settle(ctx, pressed(r.ID, by), cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
+		return d.ResolveByClick(ctx, pressed(r.ID, by), cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Why: "looked"})
 	},
 	"a look at the books": func(ctx context.Context, d *cancellation.Desk, r cancellation.Request, by cancellation.Person) (cancellation.Click, error) {
 		return d.CheckNow(ctx, pressed(r.ID, by))
@@ -32,7 +32,7 @@ func (w *world) stuckWithATicket() cancellation.Request {
 	return r
 }
 
-func TestAStuckRequestIsSettledByWhoMayApproveAndIsNotItsRequester(t *testing.T) {
+func TestApproverOtherThanTheRequesterResolvesStuckRequest(t *testing.T) {
 	for press, settle := range presses {
 		for who, c := range map[string]struct {
 			by   cancellation.Person
@@ -72,7 +72,7 @@ func TestAStuckRequestIsSettledByWhoMayApproveAndIsNotItsRequester(t *testing.T)
 	}
 }
 
-func TestAStuckRequestStaysSoWhereItCannotBeToldWhoPressed(t *testing.T) {
+func TestUnreadPersonResolvesNoStuckRequest(t *testing.T) {
 	for press, settle := range presses {
 		for name, is := range map[string]func(w *world){
 			"people cannot be read": func(w *world) { w.personErr = errors.New("ratelimited") },
@@ -95,7 +95,7 @@ func TestAStuckRequestStaysSoWhereItCannotBeToldWhoPressed(t *testing.T) {
 	}
 }
 
-func TestWhoSettlesAStuckRequestTooLateOrWithoutAnAnswerIsToldSo(t *testing.T) {
+func TestLateOrEmptyResolutionIsRefused(t *testing.T) {
 	for press, settle := range presses {
 		t.Run(press+" after somebody else's", func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -126,7 +126,7 @@ func TestWhoSettlesAStuckRequestTooLateOrWithoutAnAnswerIsToldSo(t *testing.T) {
 
 // While a POST may still be written, somebody else's ticket does not show that this request has
 // none: the POST may make its own.
-func TestNoDuplicateIsSaidWhileAPostMayBeUnderWay(t *testing.T) {
+func TestPostUnderWayAllowsNoDuplicate(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.stuck()
 		w.needs(1)
@@ -152,7 +152,7 @@ func TestNoDuplicateIsSaidWhileAPostMayBeUnderWay(t *testing.T) {
 	})
 }
 
-func TestALookAtTheBooksSettlesOnlyWhatTheyShowForSure(t *testing.T) {
+func TestCheckNowResolvesOnlyOnCertainRecords(t *testing.T) {
 	for name, c := range map[string]struct {
 		is   func(w *world)
 		want cancellation.State

@@ -38,7 +38,7 @@ func TestTimePassesByTheLaterOfBothClocks(t *testing.T) {
 
 // The database's clock may lag, or not be the one of this machine: what this machine slept
 // through counts all the same.
-func TestAMachineThatSleptBeforeThePostSendsNothing(t *testing.T) {
+func TestMachineThatSleptBeforeThePostSendsNothing(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	w := &Filer{Clock: still{at: now}, Limits: DefaultLimits()}
@@ -70,7 +70,7 @@ func (s slow) Now(context.Context) (time.Time, error) {
 	return at, nil
 }
 
-func TestASlowAnswerOfTheDatabaseLetsNoPostBeWrittenAfterNotAfter(t *testing.T) {
+func TestSlowDatabaseLetsNoPostPassNotAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()

@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestWhereTheChannelRefusesTheNextBestPlaceIsTold(t *testing.T) {
+func TestRefusedChannelFallsBackToTheNextPlace(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.deliveries = append(w.deliveries, cancellation.Refusing)
 		w.submit()
@@ -25,7 +25,7 @@ func TestWhereTheChannelRefusesTheNextBestPlaceIsTold(t *testing.T) {
 	})
 }
 
-func TestAChannelThatRefusedIsTriedAgainWithTheNextChange(t *testing.T) {
+func TestRefusingChannelIsTriedAtTheNextChange(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.deliveries = append(w.deliveries, cancellation.Refusing) // such as a token, for a moment
 		for range 5 {
@@ -42,7 +42,7 @@ func TestAChannelThatRefusedIsTriedAgainWithTheNextChange(t *testing.T) {
 	})
 }
 
-func TestAMessageThatIsGoneIsShownAnewAlsoWhileTheRequestIsUnderWay(t *testing.T) {
+func TestDeletedMessageIsPostedAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, slowlyNotMade)
 		w.updates = append(w.updates, cancellation.Refusing)
@@ -55,7 +55,7 @@ func TestAMessageThatIsGoneIsShownAnewAlsoWhileTheRequestIsUnderWay(t *testing.T
 	})
 }
 
-func TestAfterTheResponseURLDiedADirectMessageIsSent(t *testing.T) {
+func TestDeadResponseURLFallsBackToDirectMessage(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.submission()
 		s.Place.ResponseURLUntil = time.Now()
@@ -69,7 +69,7 @@ func TestAfterTheResponseURLDiedADirectMessageIsSent(t *testing.T) {
 	})
 }
 
-func TestWhatTheResponseURLDoesNotTakeIsToldAllTheSame(t *testing.T) {
+func TestResultRefusedByResponseURLIsStillDelivered(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer cancellation.Delivery
 		told   []string // where, in the end
@@ -104,7 +104,7 @@ func (j blurred) Request(ctx context.Context, id string) (cancellation.Request, 
 	return r, errors.Join(err, cancellation.ErrUnreadable)
 }
 
-func TestARequestThatCannotBeReadIsToldOfAllTheSame(t *testing.T) {
+func TestUnreadableRequestIsStillReported(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.run(blurred{w.journal}, time.Minute)
@@ -114,7 +114,7 @@ func TestARequestThatCannotBeReadIsToldOfAllTheSame(t *testing.T) {
 	})
 }
 
-func TestNobodyIsRemindedOfWhatIsAnsweredByThen(t *testing.T) {
+func TestAnsweredRequestGetsNoReminder(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)
 		w.idle = time.Hour
@@ -152,7 +152,7 @@ func TestWhereEverythingRefusesTheResultStaysOwed(t *testing.T) {
 	})
 }
 
-func TestALostAnswerOfSlacksIsLookedUpAndNotPostedAgain(t *testing.T) {
+func TestLostSlackAnswerIsLookedUpFirst(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.history = true
 		w.deliveries = append(w.deliveries, cancellation.Lost)
@@ -164,7 +164,7 @@ func TestALostAnswerOfSlacksIsLookedUpAndNotPostedAgain(t *testing.T) {
 	})
 }
 
-func TestWithoutTheHistoryALostAnswerOfSlacksLeavesAtMostOneOrphan(t *testing.T) {
+func TestUnreadableHistoryLeavesAtMostOneOrphan(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.deliveries = append(w.deliveries, cancellation.Lost)
 		w.submit()
@@ -177,7 +177,7 @@ func TestWithoutTheHistoryALostAnswerOfSlacksLeavesAtMostOneOrphan(t *testing.T)
 	})
 }
 
-func TestARequestThatTakesLongIsSaidToBeUnderWay(t *testing.T) {
+func TestSlowRequestIsReportedAsUnderWay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		for range 5 {
 			w.answers = append(w.answers, rateLimited)
@@ -209,7 +209,7 @@ func (p *panicky) Post(ctx context.Context, to cancellation.Place, kind cancella
 	return p.Announcer.Post(ctx, to, kind, r)
 }
 
-func TestAResultThatCannotBePutIntoWordsStaysOwedAndStopsNothing(t *testing.T) {
+func TestPanicInWordsKeepsTheResultOwed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submit()
 		worker := w.worker(w.journal)
@@ -228,7 +228,7 @@ func slowlyNotMade(w *world, _ cancellation.Order) cancellation.Outcome {
 	return cancellation.Outcome{Kind: cancellation.NotMade, Text: "401", Retry: 5 * time.Minute}
 }
 
-func TestAPostThatMadeNothingIsNoLongerSaidToBeUnderWay(t *testing.T) {
+func TestFailedPostIsNotShownAsUnderWay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, slowlyNotMade)
 		w.submit()
@@ -240,7 +240,7 @@ func TestAPostThatMadeNothingIsNoLongerSaidToBeUnderWay(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeEditedIsNotRepeatedForEachTry(t *testing.T) {
+func TestUneditableMessageIsNotRepeatedPerTry(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.deliveries = append(w.deliveries, cancellation.Refusing, cancellation.Refusing)
 		for range 6 {
@@ -286,7 +286,7 @@ func (s *tellers) Update(ctx context.Context, at cancellation.Posted, kind cance
 	return s.Announcer.Update(ctx, at, kind, r)
 }
 
-func TestANoticeIsToldByOneAtATimeHoweverSlowSlackIs(t *testing.T) {
+func TestSlowSlackLeavesANoticeToOneWorker(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.history = true
 		w.deliveries = append(w.deliveries, cancellation.Lost)

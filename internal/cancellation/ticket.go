@@ -13,12 +13,12 @@ type TicketID struct {
 	Number string `json:",omitempty"` // serviceProviderResourceId: CS1234567, or the id again, or ""
 }
 
-// Ticket is a SoftLayer ticket as the settling reads it.
+// Ticket is a SoftLayer ticket, as far as settling needs it.
 type Ticket struct {
 	TicketID
 	Open        bool
 	CreatedAt   time.Time
-	Servers     []int64 // attachedHardware ids; nil with ServersRead false when not readable
+	Servers     []int64 // attachedHardware ids; nil, with ServersRead false, if they cannot be read
 	ServersRead bool
 	First       string // first update's entry
 	FirstRead   bool   // the first update was read whole
@@ -36,8 +36,8 @@ const (
 	Unreadable Judgement = "unreadable"
 )
 
-// Judge is the one function that judges every ticket that is met: before filing,
-// in a POST's error, and while settling.
+// Judge judges whose a ticket is. Every ticket that the program reads is judged here: before filing,
+// from a POST's error, and while settling.
 func Judge(r Request, t Ticket) Judgement {
 	switch {
 	case t.FirstRead && r.Ref.In(t.First):
@@ -54,8 +54,8 @@ func (t Ticket) About(server int64) bool {
 	return t.ServersRead && slices.Contains(t.Servers, server)
 }
 
-// TicketContent is what SoftLayer's staff read: who asked, where, why, and our
-// reference on the first and the last line. It is plain text.
+// TicketContent returns the ticket's text for SoftLayer's staff: who asked, where, why, and the
+// request's reference on the first and the last line. It is plain text.
 func TicketContent(r Request) string {
 	s := r.Submission
 	lines := []string{

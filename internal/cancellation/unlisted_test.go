@@ -11,7 +11,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestAGroupSwitchedOffForAMomentEndsNoRequest(t *testing.T) {
+func TestBrieflyDisabledGroupEndsNoRequest(t *testing.T) {
 	for name, c := range map[string]struct {
 		off  string // the group that Slack does not list for a while
 		here string // whose membership that hides; "" for the requester's

@@ -10,18 +10,18 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// ClickKind is what a person's click on a request came to.
+// ClickKind is the outcome of a person's click on a request.
 type ClickKind int
 
 const (
-	// ClickDone: it is recorded. Click.Request is the row as it stands then.
+	// ClickDone: it is recorded. Click.Request is the row after it.
 	ClickDone ClickKind = iota
 	// ClickRefused: this person may not; Click.Decision says by which rule.
 	ClickRefused
-	// ClickRepeated: this person has done so before, or Slack delivers it again; nothing
-	// was changed.
+	// ClickRepeated: this person did the same before, or Slack delivered the click again.
+	// Nothing was changed.
 	ClickRepeated
-	// ClickLate: the request is in another state by now.
+	// ClickLate: the request is in another state now. Nothing was changed.
 	ClickLate
 )
 
@@ -37,17 +37,17 @@ type Click struct {
 type Press struct {
 	Request string // the request's id
 	By      Person
-	// Key is the press's own, Slack's trigger_id with the action: however often and to
-	// whatever process Slack delivers the press, it makes one change.
+	// Key is the press's idempotency key: Slack's trigger_id with the action. However often, and to
+	// whichever process, Slack delivers the press, it makes one change.
 	Key string
 }
 
-// clickTries bounds how often a click begins again because the request moved meanwhile.
+// clickTries bounds how often a click is tried again because the request changed meanwhile.
 const clickTries = 5
 
-// clicker is a person who clicked, beside the one who asked.
+// clicker is the person who clicked, with the requester and the policy that decides.
 type clicker struct {
-	policy    authority // in force when they were read
+	policy    authority // the one in force when the people were read
 	principal authz.Principal
 	requester authz.Principal
 	here      string // the clicker's id where they pressed
@@ -56,17 +56,17 @@ type clicker struct {
 
 func (c clicker) isRequester() bool { return c.principal.ID() == c.requester.ID() }
 
-// person is the clicker as they are recorded: by the id that is theirs in the whole
-// enterprise, so that nobody counts twice.
+// person returns the clicker as recorded: with their id in the whole enterprise, so that nobody
+// counts twice.
 func (c clicker) person() Person {
 	return Person{Team: c.principal.Team, ID: c.principal.User, Name: c.principal.Name}
 }
 
-// Approve records a person's yes. With the last one that is needed the request is
-// accepted, and waits to be filed.
+// Approve records a person's approval. After the last one that is needed, the request is accepted
+// and waits to be filed.
 func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
 	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker ends it as soon as it can
+		over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker will end it
 		switch {
 		case !over && r.ApprovedBy(c.person()):
 			return Click{Kind: ClickRepeated}, nil, nil
@@ -82,7 +82,7 @@ func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
 	})
 }
 
-// approved is the change that one more approval makes.
+// approved returns the change that one more approval makes.
 func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change, error) {
 	next := r
 	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), Here: c.here, At: c.now, Rule: decision.Rule})
@@ -95,13 +95,13 @@ func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change,
 		next = next.scheduled(c.now, d.Terms)
 		change.Owe = directWords(next, c.now)
 	} else if next.Submission.Place.private() {
-		next.Due = c.now // the next approval may be others'
+		next.Due = c.now // other people may have to give the next approval
 	}
 	change.To = next
 	return change, nil
 }
 
-// scheduled is an accepted request with the time before it is filed.
+// scheduled returns an accepted request, due after the undo window.
 func (r Request) scheduled(now time.Time, t Terms) Request {
 	r.Due, r.UndoUntil, r.ExpiresAt = now, time.Time{}, time.Time{}
 	if t.UndoWindow > 0 {
@@ -111,8 +111,8 @@ func (r Request) scheduled(now time.Time, t Terms) Request {
 	return r
 }
 
-// directWords are the direct messages that requester and approvers get of an approved
-// request: it will be filed, and can be stopped until then.
+// directWords returns the direct messages to the requester and the approvers of an approved request.
+// They say that it will be filed, and can be stopped until then.
 func directWords(r Request, now time.Time) []Notice {
 	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: now}}
 	for _, a := range r.Approvals {
@@ -121,8 +121,8 @@ func directWords(r Request, now time.Time) []Notice {
 	return owed
 }
 
-// Decline ends a request that nothing was sent for by the no of somebody who may approve it,
-// or did. Its requester withdraws it instead.
+// Decline ends a request that was not sent, because a person who may approve it, or has approved it,
+// says no. Its requester withdraws it instead.
 func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, error) {
 	if Blank(why) {
 		return Click{}, ErrWhyMissing
@@ -135,7 +135,7 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
-		if err := d.surelyUnsent(ctx, r, c.now); err != nil {
+		if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
 		}
 		change, err := end(r, Declined, EventDeclined, c, why)
@@ -143,8 +143,8 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 	})
 }
 
-// mayDecline lets those whose approval would count, and who approved it, whatever they may
-// by now.
+// mayDecline allows people whose approval would count, and those who approved it, even if they may
+// not approve it now.
 func mayDecline(r Request, c clicker) authz.Decision {
 	if r.ApprovedBy(c.person()) && !c.isRequester() {
 		return authz.Decision{Effect: authz.Allowed, Rule: ruleApprover}
@@ -153,24 +153,25 @@ func mayDecline(r Request, c clicker) authz.Decision {
 	return decision
 }
 
-// Rules of clicks that stand in no policy.
+// Rules of clicks that are in no policy. Their decisions have no Reason.
 const (
-	ruleApprover      = "builtin-approved-it"
-	ruleRequesterOnly = "builtin-requester-withdraws"
+	ruleApprover = "builtin-approved-it"
+	// RuleRequesterWithdraws refuses a withdrawal by anyone but the requester.
+	RuleRequesterWithdraws = "builtin-requester-withdraws"
+	// RuleOperatorsFreeze refuses an order from Slack while an operator's freeze is in force.
+	RuleOperatorsFreeze = "builtin-operators-freeze"
 )
 
-// Withdraw ends a request that nothing was sent for, by its requester's wish.
+// Withdraw ends a request that was not sent, because its requester wants that.
 func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
 	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		switch {
 		case !r.Stoppable():
 			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
 		case !c.isRequester():
-			return Click{Kind: ClickRefused, Decision: authz.Decision{
-				Rule: ruleRequesterOnly, Reason: "only the person who asked can withdraw a request. If you may approve this request, decline it and say why.",
-			}}, nil, nil
+			return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
 		}
-		if err := d.surelyUnsent(ctx, r, c.now); err != nil {
+		if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
 		}
 		change, err := end(r, Withdrawn, EventWithdrawn, c, "")
@@ -194,14 +195,14 @@ func (r Request) lateOrRepeated(c clicker, in State) ClickKind {
 }
 
 // Stoppable reports whether a request can be withdrawn or declined: as far as the store knows, nothing
-// was made of it.
+// was sent for it.
 func (r Request) Stoppable() bool {
 	return r.State == Pending || r.State == Scheduled && r.LostPosts == 0
 }
 
-// surelyUnsent reads SoftLayer's books where the store may know less than was done: only
-// then can a request be ended by saying that nothing was filed.
-func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error {
+// certainlyUnsent returns an error unless nothing was sent for the request. If the store may not know
+// of a POST, it reads SoftLayer's records. Only then may a request end as not filed.
+func (d *Desk) certainlyUnsent(ctx context.Context, r Request, now time.Time) error {
 	switch {
 	case r.Recheck == NoRecheck:
 		return nil
@@ -220,20 +221,20 @@ func (d *Desk) surelyUnsent(ctx context.Context, r Request, now time.Time) error
 	return nil
 }
 
-// UnderWayError says that a POST which the store knows nothing of may still be written, so
-// that nobody can say yet that nothing was filed.
+// UnderWayError says that a POST that the store does not know of may still be written, so that nobody
+// can say yet that nothing was filed.
 type UnderWayError struct {
 	Ref   Reference
 	Until time.Time
 }
 
-// Error says until when.
+// Error says until when the POST may be under way.
 func (e *UnderWayError) Error() string {
 	return fmt.Sprintf("ending %s: a POST may be under way until %s", e.Ref.Short(), e.Until.UTC().Format(time.RFC3339))
 }
 
-// maybeUnderWay reports whether a POST that the store knows nothing of may still be
-// written: what the books show is no proof before that is over.
+// maybeUnderWay reports whether a POST that the store does not know of may still be written. Until
+// that is over, SoftLayer's records prove nothing.
 func (r Request) maybeUnderWay(now time.Time) bool {
 	return (r.Recheck == RecheckSettled || r.LostPosts > 0) && !now.After(r.NotAfter)
 }
@@ -251,17 +252,17 @@ func end(r Request, to State, kind string, c clicker, why string) (*Change, erro
 	return &Change{From: r, To: next, Tell: c.now, Event: Event{Kind: kind, Actor: actor(c.person()), Detail: why}}, nil
 }
 
-// same reports whether two are one person, whatever they are called.
+// same reports whether two are one person. Names do not count.
 func (p Person) same(other Person) bool { return p.Team == other.Team && p.ID == other.ID }
 
 func (d *Desk) authority() authority { return authority{d.Policy(), d.Directory} }
 
-// act says what a click on this row comes to: without a change, nothing is recorded
-// but a refusal.
+// act decides the outcome of a click on this row. If it returns no change, nothing is recorded but a
+// refusal.
 type act func(ctx context.Context, r Request, c clicker) (Click, *Change, error)
 
-// click reads who clicked and the row, and makes the change; again where the row moved
-// meanwhile. An error means that nothing was recorded, but for an *UnclearError.
+// click reads the row and the people, and makes the change. It starts again if the row changed
+// meanwhile. After an *UnclearError nobody can tell; any other error means that nothing was recorded.
 func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 	for range clickTries {
 		r, err := d.Requests.Request(ctx, press.Request)
@@ -303,7 +304,7 @@ func (d *Desk) asItIs(ctx context.Context, r Request) Request {
 	return r
 }
 
-// clicker reads the two people, none older than decisions may rest on.
+// clicker reads the two people, fresh enough to decide by, and the time.
 func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
@@ -321,8 +322,8 @@ func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, erro
 	return c, nil
 }
 
-// noteRefusal writes a refused click into the request's history, once for each person
-// and rule. Losing this line changes nothing, so its failure is only logged.
+// noteRefusal records a refused click in the request's history, once for each person and rule. Losing
+// that record changes nothing, so its failure is only logged.
 func (d *Desk) noteRefusal(ctx context.Context, click Click, c clicker) {
 	if click.Kind != ClickRefused {
 		return

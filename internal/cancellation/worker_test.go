@@ -21,7 +21,7 @@ const (
 	settleTime  = 5 * time.Minute
 )
 
-func TestAnAcceptedRequestIsFiledOnceAndToldOnce(t *testing.T) {
+func TestAcceptedRequestIsFiledAndReportedOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		assert.Zero(t, r.UndoUntil, "there is no time in which it could be undone")
@@ -39,7 +39,7 @@ func TestAnAcceptedRequestIsFiledOnceAndToldOnce(t *testing.T) {
 	})
 }
 
-func TestALostAnswerIsNeverSentAgainWhileThereMayBeATicket(t *testing.T) {
+func TestLostAnswerWithPossibleTicketIsNotResent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, madeButLost)
 		r := w.submit()
@@ -55,7 +55,7 @@ func TestALostAnswerIsNeverSentAgainWhileThereMayBeATicket(t *testing.T) {
 	})
 }
 
-func TestALostAnswerWhoseTicketStaffClosedIsStillFiled(t *testing.T) {
+func TestLostAnswerWithAClosedTicketIsFiled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			out := madeButLost(w, o)
@@ -71,7 +71,7 @@ func TestALostAnswerWhoseTicketStaffClosedIsStillFiled(t *testing.T) {
 	})
 }
 
-func TestALostAnswerWithoutATicketIsSentOnceMoreAfterAWholeCleanSettleTime(t *testing.T) {
+func TestLostAnswerIsResentAfterCleanSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()
@@ -94,7 +94,7 @@ func TestALostAnswerWithoutATicketIsSentOnceMoreAfterAWholeCleanSettleTime(t *te
 	})
 }
 
-func TestAFailedReadStartsTheSettleTimeAnew(t *testing.T) {
+func TestFailedReadRestartsTheSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		w.submit()
@@ -111,7 +111,7 @@ func TestAFailedReadStartsTheSettleTimeAnew(t *testing.T) {
 	})
 }
 
-func TestAfterTwoLostAnswersAPersonIsNeededAndEachNoneAllowsOneMore(t *testing.T) {
+func TestTwoLostAnswersNeedAPerson(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore, lostBefore, lostBefore, lostBefore)
 		r := w.submit()
@@ -134,7 +134,7 @@ func TestAfterTwoLostAnswersAPersonIsNeededAndEachNoneAllowsOneMore(t *testing.T
 	})
 }
 
-func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
+func TestCrashWhileFilingIsUnknownAndNeverPosts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		crashed := w.now(r)
@@ -160,8 +160,8 @@ func TestACrashWhileFilingIsAnUnknownOutcomeAndNeverAPost(t *testing.T) {
 	})
 }
 
-// named answers that a ticket stands already, after what else is the case by then.
-func named(ticket int64, meanwhile func(w *world)) func(*world, cancellation.Order) cancellation.Outcome {
+// alreadyOpen answers that a ticket stands already, after what else is the case by then.
+func alreadyOpen(ticket int64, meanwhile func(w *world)) func(*world, cancellation.Order) cancellation.Outcome {
 	return func(w *world, _ cancellation.Order) cancellation.Outcome {
 		meanwhile(w)
 		return cancellation.Outcome{Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: ticket}}
@@ -189,28 +189,28 @@ func TestEveryTicketThatIsMetIsJudged(t *testing.T) {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "voided")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(*world) {}))
+				w.answers = append(w.answers, alreadyOpen(7, func(*world) {}))
 			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
 		},
 		"a closed ticket that blocks a server without a billing item needs a person": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "voided")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing = nil }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing = nil }))
 			}, cancellation.Stuck, cancellation.WhyClosedBlocks, 1,
 		},
 		"a closed ticket whose cancellation is pending is a duplicate": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "done")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.PendingCancellation = true }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing.PendingCancellation = true }))
 			}, cancellation.Duplicate, "", 1,
 		},
 		"a closed ticket whose cancellation has a date is a duplicate": {
 			func(w *world, _ cancellation.Request) {
 				w.openTicket(7, "done")
 				w.closeTickets()
-				w.answers = append(w.answers, named(7, func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }))
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }))
 			}, cancellation.Duplicate, "", 1,
 		},
 		"a ticket made between the last read and the POST is a duplicate": {
@@ -290,7 +290,7 @@ func TestAWarningThatThePersonTickedStopsNothing(t *testing.T) {
 	})
 }
 
-func TestAWarningIsNewWhereWhatItWarnsOfIsAnother(t *testing.T) {
+func TestWarningWithAnotherReasonIsNew(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	warned := goodServer()
@@ -318,7 +318,7 @@ func TestAWarningIsNewWhereWhatItWarnsOfIsAnother(t *testing.T) {
 	assert.Empty(t, card.NewWarnings(warned, at.Add(30*24*time.Hour)), "what has grown old warns of nothing new")
 }
 
-func TestAfterALostAnswerNobodySaysThatNothingWasFiled(t *testing.T) {
+func TestLostAnswerIsNeverCalledNothingFiled(t *testing.T) {
 	for name, c := range map[string]struct {
 		happens func(w *world)
 		detail  string
@@ -350,7 +350,7 @@ func TestAfterALostAnswerNobodySaysThatNothingWasFiled(t *testing.T) {
 	}
 }
 
-func TestARelationThatTheKeyCannotReadIsNeverClean(t *testing.T) {
+func TestUnreadableRelationIsNeverClean(t *testing.T) {
 	for name, hide := range map[string]func(w *world){
 		"tickets":                       func(w *world) { w.rights.ViewTickets = false },
 		"the billing item":              func(w *world) { w.server.Billing = nil },
@@ -389,7 +389,7 @@ func (p poisoned) Server(ctx context.Context, id int64) (cancellation.Server, er
 	return p.ServerReader.Server(ctx, id)
 }
 
-func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T) {
+func TestPanickingRequestNeedsAPersonAndDelaysNobody(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submitFleet(3)
 		bad := w.server.ID + 1
@@ -403,7 +403,7 @@ func TestARequestThatCannotBeWorkedNeedsAPersonAndHoldsNobodyElseUp(t *testing.T
 	})
 }
 
-func TestAfterAPanicInThePostNobodyKnowsWhetherItWasMade(t *testing.T) {
+func TestPanicInThePostIsUnknown(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
 			made(w, o)
@@ -419,7 +419,7 @@ func TestAfterAPanicInThePostNobodyKnowsWhetherItWasMade(t *testing.T) {
 	})
 }
 
-func TestARateLimitIsWaitedOutAndCountsForNothing(t *testing.T) {
+func TestRateLimitIsWaitedOutAndNotCounted(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, rateLimited, rateLimited, rateLimited)
 		r := w.submit()
@@ -457,7 +457,7 @@ func TestWhatCouldNotBeReadHasNotChanged(t *testing.T) {
 	}
 }
 
-func TestWhatTheCardDidNotShowEitherHoldsNothingUp(t *testing.T) {
+func TestFactMissingOnTheCardTooDelaysNothing(t *testing.T) {
 	for name, hide := range map[string]func(w *world){
 		"tags":             func(w *world) { w.server.Tags, w.server.TagsKnown = nil, false },
 		"the data center":  func(w *world) { w.server.Datacenter, w.server.Hidden = "", []string{cancellation.FactDatacenter} },
@@ -474,7 +474,7 @@ func TestWhatTheCardDidNotShowEitherHoldsNothingUp(t *testing.T) {
 	}
 }
 
-func TestAPersonWhoCannotBeLookedUpKeepsTheRequestWaiting(t *testing.T) {
+func TestUnreadPersonKeepsTheRequestWaiting(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.change(func(w *world) { w.personErr = errors.New("ratelimited") })
@@ -542,7 +542,7 @@ func (w *world) comesIntoForce(text string) *authz.Policy {
 	return policy
 }
 
-func TestAPolicyThatComesIntoForceMeanwhileDecidesNext(t *testing.T) {
+func TestNewPolicyDecidesTheNextStep(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		before, people := w.comesIntoForce(anyAsker), roster{w, []string{"S0ASK", "S0OUT"}}
 		s, desk := w.submission(), w.desk()
@@ -578,7 +578,7 @@ func (j *reloading) Apply(ctx context.Context, c cancellation.Change) (cancellat
 	return r, err
 }
 
-func TestNothingIsSentByAPolicyThatIsInForceNoMore(t *testing.T) {
+func TestNothingIsSentByAReplacedPolicy(t *testing.T) {
 	for name, c := range map[string]struct {
 		then  string // the policy that comes into force right before the POST
 		state cancellation.State
@@ -647,7 +647,7 @@ func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) 
 	return s.journal.Claim(ctx, owner, lease)
 }
 
-func TestAProcessThatWakesAfterNotAfterSendsNothing(t *testing.T) {
+func TestProcessWakingAfterNotAfterSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()
@@ -684,7 +684,7 @@ func (j *jumpy) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	return r, err
 }
 
-func TestAfterNotAfterByTheDatabasesClockNothingIsSent(t *testing.T) {
+func TestDatabaseClockPastNotAfterSendsNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		w.run(&jumpy{journal: w.journal}, 3*time.Minute)
@@ -697,7 +697,7 @@ func TestAfterNotAfterByTheDatabasesClockNothingIsSent(t *testing.T) {
 	})
 }
 
-func TestAProcessThatWakesAfterItsLeaseRanOutFindsItsRowTaken(t *testing.T) {
+func TestProcessWakingAfterItsLeaseLosesTheRow(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		r := w.submit()
 		began := time.Now()

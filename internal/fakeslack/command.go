@@ -69,7 +69,7 @@ func (w *Workspace) commandDelivery(typed Command) (*delivery, error) {
 	}
 	return &delivery{
 		method: methodCommand, envelope: "slash_commands", form: form, payload: encode(fields), answers: true,
-		settle: func(body []byte) *apiError { return w.answerCommand(id, u.ID, body) },
+		accept: func(body []byte) *apiError { return w.answerCommand(id, u.ID, body) },
 	}, nil
 }
 

@@ -51,8 +51,8 @@ type delivery struct {
 	form       url.Values      // its body over HTTP
 	payload    json.RawMessage // its payload over Socket Mode
 	answers    bool            // the acknowledgement may carry a body
-	settle     func(body []byte) *apiError
-	settled    bool
+	accept     func(body []byte) *apiError
+	answered   bool
 	outcome    string  // the Error that settling gave
 	last       sending // over HTTP
 	envelopeID string  // over Socket Mode
@@ -128,15 +128,15 @@ func (w *Workspace) conclude(d *delivery, ack *Ack, body []byte) []Broken {
 	ack.Body = bodyJSON(body)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if d.settled {
+	if d.answered {
 		ack.Error = d.outcome
 		return nil
 	}
-	d.settled = true
+	d.answered = true
 	if len(body) > 0 && !d.answers {
 		return []Broken{{d.method + " is acknowledged with no body", "https://docs.slack.dev/interactivity/handling-user-interaction"}}
 	}
-	if err := d.settle(body); err != nil {
+	if err := d.accept(body); err != nil {
 		d.outcome = errTrouble
 		ack.Error = errTrouble
 		return err.broken

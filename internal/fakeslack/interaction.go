@@ -42,11 +42,11 @@ func (w *Workspace) Act(ctx context.Context, a Action) (Ack, error) {
 }
 
 // newInteraction makes the delivery of an interaction payload.
-func newInteraction(method string, payload answer, settle func([]byte) *apiError) *delivery {
+func newInteraction(method string, payload answer, accept func([]byte) *apiError) *delivery {
 	body := encode(payload)
 	return &delivery{
 		method: method, envelope: "interactive", form: url.Values{"payload": {string(body)}}, payload: body,
-		answers: method == methodSubmission || method == methodSuggestion, settle: settle,
+		answers: method == methodSubmission || method == methodSuggestion, accept: accept,
 	}
 }
 
@@ -237,7 +237,7 @@ func (w *Workspace) Options(ctx context.Context, l Lookup) (Suggestions, error) 
 		none.Error = "min_query_length"
 		return none, nil
 	}
-	ack := w.deliver(ctx, newInteraction(methodSuggestion, payload, settleSuggestions))
+	ack := w.deliver(ctx, newInteraction(methodSuggestion, payload, acceptSuggestions))
 	offered := none
 	if ack.Error == "" && json.Unmarshal(ack.Body, &offered) != nil || offered.Options == nil {
 		offered.Options = none.Options
@@ -246,7 +246,7 @@ func (w *Workspace) Options(ctx context.Context, l Lookup) (Suggestions, error) 
 	return offered, nil
 }
 
-func settleSuggestions(body []byte) *apiError {
+func acceptSuggestions(body []byte) *apiError {
 	var offered any
 	if json.Unmarshal(body, &offered) != nil {
 		return fail(errTrouble).broke("a block_suggestion is answered with options in JSON", "https://docs.slack.dev/reference/interaction-payloads/block_suggestion-payload")

@@ -143,9 +143,9 @@ type Cast struct {
 // Cast returns the ids of the people, groups and channels that New made.
 func (w *Workspace) Cast() Cast { return w.cast }
 
-// settle fills the workspace with people, groups and channels.
-func (w *Workspace) settle() {
-	w.settlePeople()
+// populate fills the workspace with people, groups and channels.
+func (w *Workspace) populate() {
+	w.populatePeople()
 	c := &w.cast
 	c.RequestGroup = w.addGroup("server-requesters", c.User, c.Requester, c.Hostile, c.Guest)
 	c.ApproveGroup = w.addGroup("infra-leads", c.Approver)
@@ -159,7 +159,7 @@ func (w *Workspace) settle() {
 	c.PrivateChannel = w.addChannel(channel{Name: "data-team", IsPrivate: true, Members: []string{c.User, c.Requester, c.Approver}})
 }
 
-func (w *Workspace) settlePeople() {
+func (w *Workspace) populatePeople() {
 	c := &w.cast
 	c.User = w.addUser(user{Name: "ana", RealName: "Ana Costa"})
 	c.Requester = w.addUser(user{Name: "ben", RealName: "Ben Ode"})

@@ -167,7 +167,7 @@ func New(opts Options) *Workspace {
 	}
 	w.identity = newIdentity(w.random)
 	w.identity.enterpriseID = opts.EnterpriseID
-	w.settle()
+	w.populate()
 	return w
 }
 

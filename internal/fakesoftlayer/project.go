@@ -71,8 +71,8 @@ func (a *Account) follow(rel relation, object tree, name string) any {
 	if (rel.right != "" && !a.key.may(rel.right)) || a.key.unseen[name] {
 		return nil
 	}
-	value, held := object[name]
-	if !held {
+	value, has := object[name]
+	if !has {
 		value = a.computed(object, name)
 	}
 	if value == nil && rel.many {

@@ -70,16 +70,16 @@ func (p *People) everybody(ctx context.Context) ([]authz.Principal, error) {
 		if _, listed := found[id]; listed {
 			continue
 		}
-		if found[id], err = p.named(ctx, id); err != nil {
+		if found[id], err = p.namedUser(ctx, id); err != nil {
 			return nil, err
 		}
 	}
 	return inOrder(found), nil
 }
 
-// named reads a user that the policy names. If Slack knows the id in another team, or does not know
-// it, named returns a stranger.
-func (p *People) named(ctx context.Context, id string) (authz.Principal, error) {
+// namedUser reads a user that the policy names. If Slack knows the id in another team, or does not know
+// it, namedUser returns a stranger.
+func (p *People) namedUser(ctx context.Context, id string) (authz.Principal, error) {
 	team, user, _ := strings.Cut(id, "/")
 	who, err := p.principal(ctx, user)
 	if err != nil {

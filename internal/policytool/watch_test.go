@@ -118,7 +118,7 @@ func TestBrokenPolicyIsReportedAndOldStays(t *testing.T) {
 	assert.Empty(t, w.watch.Problems(), "it is the one in force again")
 	w.write(strings.Repeat("/", authz.MaxSource+100))
 	w.looks(2)
-	assert.Contains(t, w.watch.Problems()[0], "more than the 65536 of the largest policy")
+	assert.Contains(t, w.watch.Problems()[0], "more than the limit of 65536")
 	w.write(policyB)
 	w.looks(2)
 	assert.Empty(t, w.watch.Problems())

@@ -89,7 +89,7 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	e := entry{from: c, meta: placed(c)}
 	if query != "" {
 		e.looksUp = query
-		e.find = func(ctx context.Context) finding { return a.findCalled(ctx, query) }
+		e.find = func(ctx context.Context) match { return a.findCalled(ctx, query) }
 	}
 	return nil, a.enterLater(e)
 }

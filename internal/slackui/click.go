@@ -85,9 +85,9 @@ func (a *App) foundNone(ctx context.Context, i receive.Interaction, press cancel
 		return a.words.NoneUnread()
 	}
 	press.Request = id
-	click, err := a.desk.Settle(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
+	click, err := a.desk.ResolveByClick(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
 	a.logClick(i, err)
-	return words.Clicked(click, err, "settle")
+	return words.Clicked(click, err, "resolve")
 }
 
 // openFor opens a modal for a request, or returns what the person reads instead. Nothing that could

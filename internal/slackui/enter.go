@@ -9,10 +9,10 @@ import (
 
 // entry is how somebody comes to the form.
 type entry struct {
-	from    receive.Command                   // who asks and where; a click or a shortcut as the command that it stands for
-	meta    metadata                          // where the result goes; By is who asks, set by enter
-	looksUp string                            // what the form says it is looking up; "" opens it with no server
-	find    func(ctx context.Context) finding // which server the open form is to show; nil: none
+	from    receive.Command                 // who asks and where; a click or a shortcut as the command that it stands for
+	meta    metadata                        // where the result goes; By is who asks, set by enter
+	looksUp string                          // what the form says it is looking up; "" opens it with no server
+	find    func(ctx context.Context) match // which server the open form is to show; nil: none
 }
 
 // enterLater opens a form after the acknowledgement, and shows the server that it finds. What goes

@@ -29,7 +29,7 @@ const maxNamed = 100
 
 // showFound fills the modal that was opened for what a person or a message named: with the card
 // of the one server that was meant, else with the form and what is known about the names.
-func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, find func(context.Context) finding) {
+func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, find func(context.Context) match) {
 	f := a.form(ctx, meta, words.Typed{})
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
@@ -43,31 +43,31 @@ func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, fi
 
 // findCalled reads the card of the one server that has a name, or returns why not. It never
 // picks among several.
-func (a *App) findCalled(ctx context.Context, query string) finding {
+func (a *App) findCalled(ctx context.Context, query string) match {
 	if len(strings.Fields(query)) > 1 { // a plain name has no spaces: of "10.3.4. 5" it would make a server's address
-		return finding{note: words.NoServerCalled(query, nil)}
+		return match{note: words.NoServerCalled(query, nil)}
 	}
 	found, err := a.byName.Search(ctx, cancellation.PlainName(query), maxNamed)
 	if err != nil {
 		a.log.Warn("looking up a server named in a command", "err", err)
-		return finding{note: words.NameUnread(query)}
+		return match{note: words.NameUnread(query)}
 	}
 	called, short := exact(found, query)
 	if len(called) == 0 {
-		return finding{note: a.unknown(ctx, query, found)}
+		return match{note: a.unknown(ctx, query, found)}
 	}
 	if len(called) > 1 {
-		return finding{note: words.SeveralCalled(query, called), offers: called}
+		return match{note: words.SeveralCalled(query, called), offers: called}
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a command", "server", called[0].ID, "err", err)
-		return finding{note: words.NameUnread(query)}
+		return match{note: words.NameUnread(query)}
 	}
 	if short && !read.ShortNameUnique {
-		return finding{note: words.OthersMayBeCalled(query)}
+		return match{note: words.OthersMayBeCalled(query)}
 	}
-	return finding{card: &read}
+	return match{card: &read}
 }
 
 // exact returns the servers whose id, full name or address is the query. If there is none, it
@@ -120,9 +120,9 @@ func (a *App) isVirtual(ctx context.Context, query string) bool {
 	return is
 }
 
-// finding is what a name, or the names in a message, lead to: the card of the one server
+// match is what a name, or the names in a message, lead to: the card of the one server
 // that is meant, or what to say and which servers may be meant.
-type finding struct {
+type match struct {
 	card   *cancellation.Card
 	note   string
 	offers []cancellation.Server

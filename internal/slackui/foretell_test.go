@@ -14,7 +14,7 @@ func TestAProtectedServersCardSaysSoAtOnce(t *testing.T) {
 	t.Parallel()
 	const (
 		name = "db-042.prod.example.com"
-		no   = "⛔ You may not ask to cancel this server: servers tagged protected are never cancelled here; whoever runs this bot can say why.\nRule protected-tags"
+		no   = "⛔ You may not ask to cancel this server: servers tagged protected are never cancelled here; the people who run this bot can say why.\nRule protected-tags"
 	)
 	s := newStage(t)
 	s.command(s.cast.User, "")

@@ -34,40 +34,40 @@ func (a *App) shortcut(i receive.Interaction) receive.After {
 	if i.Kind == receive.MessageAction {
 		e.meta.Thread = cmp.Or(i.ThreadTS, i.MessageTS)
 		e.looksUp = words.ServersInMessage
-		e.find = func(ctx context.Context) finding { return a.mentioned(ctx, i.MessageText) }
+		e.find = func(ctx context.Context) match { return a.mentioned(ctx, i.MessageText) }
 	}
 	return a.enterLater(e)
 }
 
 // mentioned reads the card of the one server that a message names, or returns why not. It
 // never picks among several.
-func (a *App) mentioned(ctx context.Context, said string) finding {
+func (a *App) mentioned(ctx context.Context, said string) match {
 	names, more := candidates(said)
 	if len(names) == 0 && !more {
-		return finding{note: words.NoneMentioned()}
+		return match{note: words.NoneMentioned()}
 	}
 	known, full, whole := a.lookUp(ctx, names)
 	switch {
 	case !whole:
-		return finding{note: words.MentionedUnread(known)}
+		return match{note: words.MentionedUnread(known)}
 	case more: // the one found may not be the only one, nor the one that is meant
-		return finding{note: words.TooManyMentioned(known)}
+		return match{note: words.TooManyMentioned(known)}
 	case len(known) == 0 && len(names) == 1:
-		return finding{note: a.unknown(ctx, names[0], nil)}
+		return match{note: a.unknown(ctx, names[0], nil)}
 	case len(known) == 0:
-		return finding{note: words.NoneCalled(names)}
+		return match{note: words.NoneCalled(names)}
 	case len(known) > 1:
-		return finding{note: words.SeveralMentioned(known), offers: known} // all that it names
+		return match{note: words.SeveralMentioned(known), offers: known} // all that it names
 	}
 	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
-		return finding{note: words.NameUnread(known[0].FQDN)}
+		return match{note: words.NameUnread(known[0].FQDN)}
 	}
 	if !full[read.Server.ID] && !read.ShortNameUnique {
-		return finding{note: words.OthersMayBeCalled(read.Server.Hostname)}
+		return match{note: words.OthersMayBeCalled(read.Server.Hostname)}
 	}
-	return finding{card: &read}
+	return match{card: &read}
 }
 
 // maxMentioned is how many names of a message are looked up.

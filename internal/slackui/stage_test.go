@@ -95,7 +95,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	return s
 }
 
-// policy lets the request group ask; approvers of authz.None let it file alone.
+// policy lets the request group ask; approvers of authz.None let it file without approval.
 func (s *stage) policy(approvers ...string) {
 	policy, err := authz.FromGroups(authz.Groups{
 		Home: s.slack.TeamID(), Request: []string{s.cast.RequestGroup}, Approve: approvers, ProtectedTags: []string{"protected"},
@@ -433,7 +433,7 @@ func (r *rack) Account(context.Context) (cancellation.Account, error) {
 
 func testWords() words.Writer {
 	return words.Writer{
-		PeopleSettle: func() bool { return true },
+		PeopleResolve: func() bool { return true },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {
 				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number

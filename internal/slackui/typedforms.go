@@ -24,7 +24,7 @@ func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receiv
 	if i.View.CallbackID == words.DeclineCallback {
 		click, err = a.desk.Decline(ctx, press, found.Why)
 	} else {
-		click, err = a.desk.Settle(ctx, press, found)
+		click, err = a.desk.ResolveByClick(ctx, press, found)
 	}
 	if err != nil {
 		a.log.Warn("recording what was typed for a button", "form", i.View.CallbackID, "user", i.User, "err", err)

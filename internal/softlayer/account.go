@@ -102,7 +102,7 @@ func (c *Client) Cutoff(ctx context.Context, account string) (string, error) {
 	var until string
 	err = c.get(ctx, k, &until)
 	if err == nil && date(text(until)).IsZero() {
-		err = c.named(unusable(http.StatusOK, until+" is no date"), k)
+		err = c.cleaned(unusable(http.StatusOK, until+" is no date"), k)
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading the cut-off date: %w", err)

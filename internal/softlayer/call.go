@@ -108,7 +108,7 @@ func (c *Client) get(ctx context.Context, k call, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return c.named(unusable(http.StatusOK, err.Error()), k)
+		return c.cleaned(unusable(http.StatusOK, err.Error()), k)
 	}
 	return nil
 }

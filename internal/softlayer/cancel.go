@@ -28,7 +28,7 @@ func (c *Client) CreateCancelServerTicket(ctx context.Context, id int64, reason,
 		mask:   "mask[id,serviceProviderResourceId]",
 	}
 	if missing := missingParameter(id, reason, content); missing != nil {
-		return cancellation.TicketID{}, c.named(missing, k)
+		return cancellation.TicketID{}, c.cleaned(missing, k)
 	}
 	if ctx.Err() != nil {
 		return cancellation.TicketID{}, c.broken(ctx, k, &trace{}, ctx.Err())
@@ -39,7 +39,7 @@ func (c *Client) CreateCancelServerTicket(ctx context.Context, id int64, reason,
 	}
 	made, ok := madeTicket(body)
 	if !ok {
-		return cancellation.TicketID{}, c.named(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
+		return cancellation.TicketID{}, c.cleaned(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
 	}
 	return made, nil
 }

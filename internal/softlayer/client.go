@@ -169,7 +169,7 @@ func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
 		return nil, failed
 	}
 	if failed := classify(response.StatusCode, response.Header, body); failed != nil {
-		return nil, c.named(failed, k)
+		return nil, c.cleaned(failed, k)
 	}
 	if k.header != nil {
 		*k.header = response.Header
@@ -198,9 +198,9 @@ func (c *Client) patience(k call) time.Duration {
 // maxFiling is longer than any deadline that filing is given; it is used if there is none.
 const maxFiling = 10 * time.Minute
 
-// named adds the call to an error, keeps foreign text short, and removes control characters and the
+// cleaned adds the call to an error, keeps foreign text short, and removes control characters and the
 // credentials from it.
-func (c *Client) named(failed *Error, k call) *Error {
+func (c *Client) cleaned(failed *Error, k call) *Error {
 	failed.Method = k.name()
 	failed.Code = printable(c.conceal(failed.Code))
 	failed.Text = printable(c.conceal(failed.Text))

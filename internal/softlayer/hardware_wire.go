@@ -19,7 +19,7 @@ type hardware struct {
 	Domain           *text                   `json:"domain"`
 	PublicIP         text                    `json:"primaryIpAddress"`
 	PrivateIP        text                    `json:"primaryBackendIpAddress"`
-	Datacenter       named                   `json:"datacenter"`
+	Datacenter       onlyName                `json:"datacenter"`
 	Status           hardwareStatus          `json:"hardwareStatus"`
 	Membership       *gatewayMember          `json:"networkGatewayMember"`
 	ProvisionDate    text                    `json:"provisionDate"`
@@ -34,7 +34,7 @@ type hardware struct {
 	Billing          *billingItem            `json:"billingItem"`
 }
 
-type named struct {
+type onlyName struct {
 	Name text `json:"name"`
 }
 
@@ -43,7 +43,7 @@ type hardwareStatus struct {
 }
 
 type tagReference struct {
-	Tag named `json:"tag"`
+	Tag onlyName `json:"tag"`
 }
 
 type operatingSystem struct {
@@ -64,8 +64,8 @@ type transaction struct {
 }
 
 type lastTransaction struct {
-	At    text  `json:"createDate"`
-	Group named `json:"transactionGroup"`
+	At    text     `json:"createDate"`
+	Group onlyName `json:"transactionGroup"`
 }
 
 // gatewayMember is a server's place in a network gateway.

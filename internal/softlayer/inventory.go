@@ -99,7 +99,7 @@ func (c *Client) page(ctx context.Context, k call, into any) (total int, err err
 	}
 	total, err = strconv.Atoi(header.Get("SoftLayer-Total-Items"))
 	if err != nil || total < 0 {
-		return 0, c.named(unusable(http.StatusOK, "a list that does not say how long it is"), k)
+		return 0, c.cleaned(unusable(http.StatusOK, "a list that does not say how long it is"), k)
 	}
 	return total, nil
 }

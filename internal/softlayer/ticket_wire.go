@@ -26,7 +26,7 @@ type ticketRow struct {
 	CreateDate   text       `json:"createDate"`
 	LastEditDate text       `json:"lastEditDate"`
 	StatusID     int64      `json:"statusId"`
-	Status       named      `json:"status"`
+	Status       onlyName   `json:"status"`
 	Hardware     []attached `json:"attachedHardware"`
 	FirstUpdate  *struct {
 		Entry *string `json:"entry"`

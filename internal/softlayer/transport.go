@@ -99,7 +99,7 @@ func (c *Client) broken(ctx context.Context, k call, t *trace, err error) *Error
 			failed.causes = append(failed.causes, ending)
 		}
 	}
-	return c.named(failed, k)
+	return c.cleaned(failed, k)
 }
 
 func readBounded(r io.Reader) ([]byte, error) {

@@ -10,7 +10,7 @@ import (
 
 var sandbox = Binding{App: "A0", Team: "T0", Account: "307608", Endpoint: "http://127.0.0.1:1/rest/v3.1"}
 
-func TestTheFirstUseBindsAndEveryProcessReadsTheSameSecretsBack(t *testing.T) {
+func TestFirstUseBindsTheSecretsForAll(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	one, two := open(t, Options{Path: path}), open(t, Options{Path: path})

@@ -133,7 +133,7 @@ func TestOnlyThePoisonousWriteOfABatchFails(t *testing.T) {
 	}
 }
 
-func TestABatchThatIsRunAgainGivesNoPlaceBeyondADaysLast(t *testing.T) {
+func TestRepeatedBatchGivesNoSlotBeyondTheDay(t *testing.T) {
 	t.Parallel()
 	fails := func(t *testing.T, s *Store) func() error {
 		return func() error {
@@ -197,7 +197,7 @@ func TestABatchThatIsRunAgainGivesNoPlaceBeyondADaysLast(t *testing.T) {
 	}
 }
 
-func TestAPlaceThatAFailedBatchGaveIsFreeWhenItIsRunAgain(t *testing.T) {
+func TestSlotOfAFailedBatchIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)
@@ -232,7 +232,7 @@ func TestAPlaceThatAFailedBatchGaveIsFreeWhenItIsRunAgain(t *testing.T) {
 	assert.True(t, other.Fresh, "the day has a place")
 }
 
-func TestAWaiterThatLeavesBeforeItsWriteBeganWroteNothing(t *testing.T) {
+func TestCallerLeavingBeforeItsWriteWroteNothing(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)
@@ -256,7 +256,7 @@ func TestAWaiterThatLeavesBeforeItsWriteBeganWroteNothing(t *testing.T) {
 	requireAbsent(t, s, rec.Request.ID)
 }
 
-func TestAWaiterThatLeavesDuringTheCommitCannotTellAndReadsTheTruthAfterIt(t *testing.T) {
+func TestCallerLeavingDuringACommitGetsUnclear(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)
@@ -284,7 +284,7 @@ func TestAWaiterThatLeavesDuringTheCommitCannotTellAndReadsTheTruthAfterIt(t *te
 	assert.Empty(t, s.committer.doubts)
 }
 
-func TestAbsenceIsNotProvenWhileAnotherDeliveryIsBeingCommitted(t *testing.T) {
+func TestAbsenceIsUnclearDuringAnotherDeliverysCommit(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)
@@ -302,7 +302,7 @@ func TestAbsenceIsNotProvenWhileAnotherDeliveryIsBeingCommitted(t *testing.T) {
 	assert.Empty(t, s.committer.doubts)
 }
 
-func TestAfterAFailedCommitNothingIsTakenAndAbsenceProvesNothing(t *testing.T) {
+func TestFailedCommitStopsWritesAndProvesNoAbsence(t *testing.T) {
 	t.Parallel()
 	for name, reallyCommits := range map[string]bool{"it was committed": true, "it was not": false} {
 		t.Run(name, func(t *testing.T) {
@@ -346,7 +346,7 @@ func TestAfterAFailedCommitNothingIsTakenAndAbsenceProvesNothing(t *testing.T) {
 	}
 }
 
-func TestAnErrorBeforeTheCommitIsDefiniteAndWritesNothing(t *testing.T) {
+func TestErrorBeforeTheCommitWritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]struct{ breaks, mends string }{
 		"a read-only database": {"pragma query_only = 1", "pragma query_only = 0"},
@@ -428,7 +428,7 @@ func TestCloseCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
 	requirePresent(t, open(t, Options{Path: path}), rec.Request.ID)
 }
 
-func TestWaitingForAPlaceInTheQueueEndsWithTheContext(t *testing.T) {
+func TestWaitForTheQueueEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)

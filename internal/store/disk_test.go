@@ -17,7 +17,7 @@ const pageSize = 4096 // https://www.sqlite.org/pragma.html#pragma_page_size
 
 // A page that was lost is found out where it is read: SQLite knows the forms of its pages.
 // A single bit that was changed inside one it may not know, since pages have no checksum.
-func TestAFileThatLostAPageGivesNoWrongAnswer(t *testing.T) {
+func TestFileWithoutAPageGivesNoWrongAnswer(t *testing.T) {
 	t.Parallel()
 	sound, requests := written(t)
 	dir := t.TempDir()
@@ -42,7 +42,7 @@ func TestAFileThatLostAPageGivesNoWrongAnswer(t *testing.T) {
 	assert.Positive(t, broken, "pages whose loss is met later")
 }
 
-func TestAFileThatLostItsEndGivesNoWrongAnswer(t *testing.T) {
+func TestTruncatedFileGivesNoWrongAnswer(t *testing.T) {
 	t.Parallel()
 	sound, requests := written(t)
 	for _, left := range []int{len(sound) / 2, len(sound) - pageSize, len(sound) - pageSize/2} {

@@ -67,7 +67,7 @@ func sessionsAt(c *postgrestest.Cluster) string {
 	return c.Value(`select count(*)::text from pg_stat_activity where application_name = 'cancel-server'`)
 }
 
-func TestAfterAFailoverEverythingIsReadWhereItIsWritten(t *testing.T) {
+func TestFailoverKeepsReadsWithTheWrites(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := s.open(t)
@@ -109,7 +109,7 @@ func TestAfterAFailoverEverythingIsReadWhereItIsWritten(t *testing.T) {
 		"every session to the old primary is dropped")
 }
 
-func TestWhatAnotherProcessRecordedAfterAFailoverIsFoundByOneThatWroteNothing(t *testing.T) {
+func TestIdleProcessFindsOthersRecordsAfterAFailover(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	idle := s.open(t)
@@ -129,7 +129,7 @@ func TestWhatAnotherProcessRecordedAfterAFailoverIsFoundByOneThatWroteNothing(t 
 	<-rung // it listens at the new primary
 }
 
-func TestASessionToAnOldPrimaryThatIsStillUpGrowsNoOlderThanItMay(t *testing.T) {
+func TestSessionToOldPrimaryIsReplacedInTime(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := s.open(t)
@@ -144,7 +144,7 @@ func TestASessionToAnOldPrimaryThatIsStillUpGrowsNoOlderThanItMay(t *testing.T) 
 	assert.Equal(t, sessionAge, time.Minute)
 }
 
-func TestASessionThatIsLedElsewhereHasTheWritingOneFollow(t *testing.T) {
+func TestWritingSessionFollowsTheReadingOne(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := s.open(t)
@@ -160,7 +160,7 @@ func TestASessionThatIsLedElsewhereHasTheWritingOneFollow(t *testing.T) {
 	assert.Equal(t, s.standby.Value(identityOfSession), at, "it does not wait until that is old")
 }
 
-func TestACommitThatOnlyTheOldPrimaryHasIsNotCalledDone(t *testing.T) {
+func TestCommitOnlyOnTheOldPrimaryIsUnclear(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := s.open(t)
@@ -205,7 +205,7 @@ func TestOfSeveralHostsThePrimaryIsChosen(t *testing.T) {
 	requirePresent(t, db, first.ID)
 }
 
-func TestWhereThePrimaryCannotBeReachedNothingIsSaidToBeAbsent(t *testing.T) {
+func TestUnreachablePrimaryProvesNoAbsence(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := s.open(t)

@@ -21,7 +21,7 @@ func alter(t *testing.T, s *Store, text string, args ...any) {
 	require.NoError(t, err)
 }
 
-func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
+func TestUnknownRowsAreLeftUntouchedAndCounted(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	state, format := recorded(t, s, 1), recorded(t, s, 2)
@@ -54,7 +54,7 @@ func TestRowsThatThisBuildDoesNotKnowAreLeftAloneAndCounted(t *testing.T) {
 	}, counts)
 }
 
-func TestNoticesOfRowsThatThisBuildDoesNotKnowAreLeftAlone(t *testing.T) {
+func TestNoticesOfUnknownRowsAreLeftUntouched(t *testing.T) {
 	t.Parallel()
 	clock := newHands()
 	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time, Mode: Serve})
@@ -66,7 +66,7 @@ func TestNoticesOfRowsThatThisBuildDoesNotKnowAreLeftAlone(t *testing.T) {
 	assert.Equal(t, lease, noNotice(t, s))
 }
 
-func TestAServerHeldInAnUnknownStateIsNotRecordedTwice(t *testing.T) {
+func TestServerInUnknownStateIsNotRecordedTwice(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	r := recorded(t, s, 1)
@@ -78,7 +78,7 @@ func TestAServerHeldInAnUnknownStateIsNotRecordedTwice(t *testing.T) {
 	requireAbsent(t, s, rec.Request.ID)
 }
 
-func TestARowThatCannotBeReadGoesToStuckAndHoldsUpNobody(t *testing.T) {
+func TestUnreadableRowBecomesStuckAndDelaysNobody(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	bad := recorded(t, s, 1)
@@ -207,7 +207,7 @@ func TestTheHotQueriesUseTheirIndexes(t *testing.T) {
 	}
 }
 
-func TestNoBuildBeginsAFilingWhileFilingIsFrozen(t *testing.T) {
+func TestNoBuildStartsFilingWhileFrozen(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		s := open(t, o)

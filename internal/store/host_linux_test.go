@@ -11,7 +11,7 @@ import (
 
 // Nothing of another host can be mounted in a test, so a file system of this one stands for
 // it.
-func TestAFileOnAnotherHostIsRefusedBeforeItIsMade(t *testing.T) {
+func TestFileOnAnotherHostIsRefusedBeforeCreation(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, refuseRemote(filepath.Join(dir, "bot.db")))
 	has, err := magic(dir)

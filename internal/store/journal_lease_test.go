@@ -132,7 +132,7 @@ func clockAheadBesideOthers(t *testing.T, j journal, clock *hands) {
 	assert.Equal(t, ahead.ID, claimed(t, j, "worker").ID)
 }
 
-func TestWhatMovesWhenAClockIsSetRightIsLogged(t *testing.T) {
+func TestRowsMovedByACorrectedClockAreLogged(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		clock := newHands()

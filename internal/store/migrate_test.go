@@ -55,7 +55,7 @@ func newerBuild(ctx context.Context, s *Store, more ...string) error {
 	return err
 }
 
-func TestAMigrationRunsBesideAReplicaOfThisBuild(t *testing.T) {
+func TestMigrationRunsAlongsideAReplicaOfThisBuild(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		old, newer := open(t, o), open(t, o)
@@ -74,9 +74,9 @@ func TestAMigrationRunsBesideAReplicaOfThisBuild(t *testing.T) {
 	})
 }
 
-// TestARowOfAnOlderBuildKnowsWhenItsPostWasSent takes the column of that moment away, as
+// TestOlderBuildsRowKnowsItsPostTime takes the column of that moment away, as
 // in the database of a build that has none, and opens it.
-func TestARowOfAnOlderBuildKnowsWhenItsPostWasSent(t *testing.T) {
+func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		clock := newHands()
@@ -115,9 +115,9 @@ var beforeReasons = []string{
 	`alter table requests rename column reason_detail to why`, `update schema_support set oldest = 4`, `delete from goose_db_version where version_id >= 9`,
 }
 
-// TestReasonsOfAnOlderBuildAreReadInParts writes rows as a build wrote them that kept a reason
+// TestOlderBuildsReasonsAreReadInParts writes rows as a build wrote them that kept a reason
 // in one text.
-func TestReasonsOfAnOlderBuildAreReadInParts(t *testing.T) {
+func TestOlderBuildsReasonsAreReadInParts(t *testing.T) {
 	t.Parallel()
 	was := []struct {
 		state cancellation.State

@@ -14,7 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
+func TestSecondServeIsRefusedOtherVerbsOpen(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	serving, err := Open(t.Context(), Options{Path: path, Mode: Serve})
@@ -35,7 +35,7 @@ func TestASecondServeIsRefusedAndTheOtherVerbsOpenBesideTheFirst(t *testing.T) {
 	open(t, Options{Path: path, Mode: Serve})
 }
 
-func TestADatabaseUnderAnotherNameIsServedOnceToo(t *testing.T) {
+func TestDatabaseUnderAnotherNameIsServedOnce(t *testing.T) {
 	t.Parallel()
 	path, other := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "link.db")
 	require.NoError(t, os.Symlink(path, other))
@@ -44,7 +44,7 @@ func TestADatabaseUnderAnotherNameIsServedOnceToo(t *testing.T) {
 	require.ErrorIs(t, err, ErrServed)
 }
 
-func TestServingAnewVoidsLeasesAndHasTheBooksReadFirst(t *testing.T) {
+func TestRestartVoidsLeasesAndRechecksRecords(t *testing.T) {
 	t.Parallel()
 	path, clock := filepath.Join(t.TempDir(), "bot.db"), newHands()
 	before, err := Open(t.Context(), Options{Path: path, Clock: clock.time, Mode: Serve})
@@ -104,7 +104,7 @@ func TestOpeningManyAtOnceMigratesOnce(t *testing.T) {
 	}
 }
 
-func TestANewerDatabaseIsOpenedOnlyIfItStillSupportsThisBuild(t *testing.T) {
+func TestNewerDatabaseOpensIfItSupportsThisBuild(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bot.db")
 	newer := open(t, Options{Path: path})
@@ -118,7 +118,7 @@ func TestANewerDatabaseIsOpenedOnlyIfItStillSupportsThisBuild(t *testing.T) {
 	require.ErrorIs(t, err, ErrNewer)
 }
 
-func TestAVerbBesideRefusesADatabaseThatNobodyServedFromAndLeavesItAsItIs(t *testing.T) {
+func TestVerbRefusesADatabaseThatWasNeverServed(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
 		beside := o
@@ -194,7 +194,7 @@ func TestTheDatabaseFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestCommitsAreSyncedAndTheLogIsWriteAhead(t *testing.T) {
+func TestCommitsAreSyncedAndLoggedAhead(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	for pragma, want := range map[string]string{

@@ -29,7 +29,7 @@ func TestPostgreSQLKeepsTheJournalsPromises(t *testing.T) {
 	})
 }
 
-func TestACommitThatIsNotAnsweredIsAskedAbout(t *testing.T) {
+func TestUnansweredCommitIsAskedAbout(t *testing.T) {
 	t.Parallel()
 	for name, reallyCommits := range map[string]bool{"it was done": true, "it was not": false} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestACommitThatIsNotAnsweredIsAskedAbout(t *testing.T) {
 	}
 }
 
-func TestACommitThatNobodyCanBeAskedAboutIsUnclearAndTheNextOneGoesOn(t *testing.T) {
+func TestUnverifiableCommitIsUnclearAndTheNextSucceeds(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{URL: postgrestest.Schema(t)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
@@ -83,7 +83,7 @@ func (e elsewhere) outcome(ctx context.Context, of mark) (bool, error) {
 	return e.engine.outcome(ctx, of)
 }
 
-func TestACommitWhoseConnectionIsLostIsAnsweredWithTheTruth(t *testing.T) {
+func TestCommitWithALostConnectionIsVerified(t *testing.T) {
 	t.Parallel()
 	for name, done := range map[string]bool{"the server has it": true, "it never came there": false} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestAServerThatEndsEveryConnectionLosesNothing(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsNotWhatItWasHasTheBooksReadFirst(t *testing.T) {
+func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 	t.Parallel()
 	for name, is := range map[string]struct {
 		change  string
@@ -231,7 +231,7 @@ func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {
 	}
 }
 
-func TestASessionThatMayOnlyReadByNowIsReplaced(t *testing.T) {
+func TestReadOnlySessionIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{URL: postgrestest.Schema(t)})
 	recorded(t, s, 1)
@@ -240,13 +240,13 @@ func TestASessionThatMayOnlyReadByNowIsReplaced(t *testing.T) {
 	recorded(t, s, 2)
 }
 
-func TestASessionInWhichNothingCanBeWrittenIsRefused(t *testing.T) {
+func TestSessionThatCannotWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), Options{URL: postgrestest.Schema(t) + "&default_transaction_read_only=on"})
 	require.ErrorContains(t, err, "read-only")
 }
 
-func TestThePasswordOfADatabaseIsInNoError(t *testing.T) {
+func TestNoErrorHoldsTheDatabasePassword(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"postgres://bot:hunter2@127.0.0.1:1/x?connect_timeout=1", "postgres://bot:hunter2@[::bad/x", "postgres://bot:hunter2@127.0.0.1:notaport/x"} {
 		_, err := Open(t.Context(), Options{URL: at})
@@ -255,7 +255,7 @@ func TestThePasswordOfADatabaseIsInNoError(t *testing.T) {
 	}
 }
 
-func TestOneWhoIsSuspendedInATransactionHoldsNobodyUp(t *testing.T) {
+func TestProcessSuspendedInATransactionDelaysNobody(t *testing.T) {
 	t.Parallel()
 	at := postgrestest.Schema(t)
 	s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
@@ -301,7 +301,7 @@ func TestOthersHearOfWork(t *testing.T) {
 	<-rung // connected again
 }
 
-func TestAWayWithoutProtectionHasToBeAskedFor(t *testing.T) {
+func TestUnencryptedConnectionMustBeRequested(t *testing.T) {
 	t.Parallel()
 	for at, refused := range map[string]bool{
 		"postgres://bot:hunter2@db.example.com/x":                                  true,
@@ -329,7 +329,7 @@ func TestAWayWithoutProtectionHasToBeAskedFor(t *testing.T) {
 }
 
 // A freeze is answered only when whatever is beginning a filing has ended.
-func TestAFreezeWaitsForWhateverIsBeginningAFiling(t *testing.T) {
+func TestFreezeWaitsForFilingsThatBegin(t *testing.T) {
 	t.Parallel()
 	for who, begins := range map[string]func(t *testing.T, s *Store, r cancellation.Request, begun *sql.Tx) error{
 		"this build": func(t *testing.T, s *Store, _ cancellation.Request, begun *sql.Tx) error {
@@ -378,7 +378,7 @@ func requireHeldUp(t *testing.T, by *sql.Tx, answered <-chan error) {
 	}
 }
 
-func TestATransactionThatFailsAtItsBeginningSeemsNotToRunOn(t *testing.T) {
+func TestTransactionThatFailsToBeginDoesNotRun(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{URL: postgrestest.Schema(t)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))

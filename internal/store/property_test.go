@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	cleanroom.MainInTurn(m)
 }
 
-func TestAFileHoldsAndAnswersWhatTheModelDoes(t *testing.T) {
+func TestFileBehavesLikeTheModel(t *testing.T) {
 	t.Parallel()
 	dir, files := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -52,7 +52,7 @@ func TestAFileHoldsAndAnswersWhatTheModelDoes(t *testing.T) {
 	})
 }
 
-func TestReplicasOnPostgreSQLHoldAndAnswerWhatTheModelDoes(t *testing.T) {
+func TestPostgreSQLReplicasBehaveLikeTheModel(t *testing.T) {
 	t.Parallel()
 	at, clock := postgrestest.Schema(t)+"&sslmode=disable", newHands()
 	beside := open(t, Options{URL: at})

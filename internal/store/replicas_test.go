@@ -38,7 +38,7 @@ func (r *replicas) next() *Store { return r.stores[r.turn.Add(1)%int64(len(r.sto
 
 const rounds = 10 // a race that is won by luck is not won ten times
 
-func TestOfPeopleAtSeveralReplicasOneHoldsTheServerAndTheOthersLearnWhose(t *testing.T) {
+func TestReplicasGiveAServerToOnePerson(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for server := range int64(rounds) {
@@ -60,7 +60,7 @@ func TestOfPeopleAtSeveralReplicasOneHoldsTheServerAndTheOthersLearnWhose(t *tes
 	}
 }
 
-func TestASubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
+func TestSubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for server := range int64(rounds) {
@@ -79,7 +79,7 @@ func TestASubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
 	}
 }
 
-func TestOfRequestsAtSeveralReplicasThatEndAnOlderOneOneTakesItsPlace(t *testing.T) {
+func TestReplicasReplaceAnOlderRequestOnce(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for server := range int64(rounds) {
@@ -102,7 +102,7 @@ func TestOfRequestsAtSeveralReplicasThatEndAnOlderOneOneTakesItsPlace(t *testing
 	}
 }
 
-func TestOfReplicasThatMakeAStepFromOneVersionOneMakesIt(t *testing.T) {
+func TestReplicasMakeAStepFromOneVersionOnce(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for server := range int64(rounds) {
@@ -123,7 +123,7 @@ func TestOfReplicasThatMakeAStepFromOneVersionOneMakesIt(t *testing.T) {
 	}
 }
 
-func TestReplicasTakeEachRequestAndTellEachResultOnce(t *testing.T) {
+func TestReplicasFileAndReportEachRequestOnce(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	const each = 30
@@ -171,7 +171,7 @@ func (r *replicas) claimAll(s *Store, claim func(*Store) (string, time.Duration,
 	}
 }
 
-func TestWhatIsDueAndHeldUpByAnothersTransactionIsLookedForAgainSoon(t *testing.T) {
+func TestDueRowLockedElsewhereIsTriedAgainSoon(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	r := recorded(t, all.next(), 1)
@@ -219,7 +219,7 @@ func increment(t *testing.T, s *Store, id string) error {
 	}
 }
 
-func TestNotesAtSeveralReplicasAllStandInOneOrder(t *testing.T) {
+func TestNotesOfSeveralReplicasHaveOneOrder(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	r := recorded(t, all.next(), 1)
@@ -266,7 +266,7 @@ func TestOneReplicaAlarms(t *testing.T) {
 	assert.Equal(t, 1, alarmed)
 }
 
-func TestReplicasThatBindAnEmptyDatabaseAtOnceAreOneInstallation(t *testing.T) {
+func TestReplicasBindingAnEmptyDatabaseAreOneInstallation(t *testing.T) {
 	t.Parallel()
 	at := postgrestest.SchemaFor(t, 4)
 	answers := atOnce(4, func() (*Store, error) {

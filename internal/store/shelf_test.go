@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestACardIsKeptADayFromItsLastUseAndThenSweptAway(t *testing.T) {
+func TestCardIsKeptADayAfterUse(t *testing.T) {
 	t.Parallel()
 	clock := newHands()
 	s := open(t, Options{Path: filepath.Join(t.TempDir(), "bot.db"), Clock: clock.time})

@@ -137,7 +137,7 @@ func TestTheNearestNamesAreNamed(t *testing.T) {
 	t.Parallel()
 	i := New(Options{Rate: 1})
 	assert.Empty(t, i.Nearest("web-001", 3), "nothing is known yet")
-	i.index.Store(indexOf(named("web-001.example.com", "web-002.example.com", "web-010.example.net", "db-7.example.com", "mail.example.com")))
+	i.index.Store(indexOf(serversNamed("web-001.example.com", "web-002.example.com", "web-010.example.net", "db-7.example.com", "mail.example.com")))
 	for name, want := range map[string][]string{
 		"web-003":             {"web-001.example.com", "web-002.example.com", "web-010.example.net"},
 		"wbe-001":             {"web-001.example.com", "web-002.example.com"},

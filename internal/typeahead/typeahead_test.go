@@ -24,7 +24,7 @@ func (b *books) filled(t *testing.T) *Inventory {
 func TestSoftLayerIsAskedOnlyForUnknownServers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &books{servers: named("web-1.example.com", "web-2.example.com")}
+		b := &books{servers: serversNamed("web-1.example.com", "web-2.example.com")}
 		b.live = func(string) ([]cancellation.Server, error) {
 			return []cancellation.Server{server(7, "new-web.example.com")}, nil
 		}
@@ -56,7 +56,7 @@ func TestSoftLayerIsAskedOnlyForUnknownServers(t *testing.T) {
 func TestSoftLayersAnswerWinsOverTheSnapshot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &books{servers: named("web-1.example.com")}
+		b := &books{servers: serversNamed("web-1.example.com")}
 		i := b.filled(t)
 		b.live = func(string) ([]cancellation.Server, error) {
 			return []cancellation.Server{server(1, "web-1.example.org")}, nil
@@ -71,7 +71,7 @@ func TestSoftLayersAnswerWinsOverTheSnapshot(t *testing.T) {
 func TestSilentSoftLayerTakesNothingAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &books{servers: named("web-1.example.com")}
+		b := &books{servers: serversNamed("web-1.example.com")}
 		i := b.filled(t)
 		away := errors.New("away")
 		b.live = func(string) ([]cancellation.Server, error) { return nil, away }
@@ -81,7 +81,7 @@ func TestSilentSoftLayerTakesNothingAway(t *testing.T) {
 		found, err := i.Search(t.Context(), "web", 100)
 		require.NoError(t, err)
 		assert.Equal(t, []int64{1}, ids(found))
-		b.live = func(string) ([]cancellation.Server, error) { return named("db-1.example.com"), away }
+		b.live = func(string) ([]cancellation.Server, error) { return serversNamed("db-1.example.com"), away }
 		found, err = i.Search(t.Context(), "db", 100)
 		require.NoError(t, err)
 		assert.Len(t, found, 1, "what one of SoftLayer's answers said")
@@ -91,7 +91,7 @@ func TestSilentSoftLayerTakesNothingAway(t *testing.T) {
 func TestTypingOnAfterNothingFoundAsksNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &books{servers: named("web-1.example.com")}
+		b := &books{servers: serversNamed("web-1.example.com")}
 		i := b.filled(t)
 		search := func(query string) int {
 			t.Helper()

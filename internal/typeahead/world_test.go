@@ -187,8 +187,8 @@ func (b *books) running(t *testing.T, owner string) *Inventory {
 	return i
 }
 
-// named are servers of these names, the first with the id 1.
-func named(fqdns ...string) []cancellation.Server {
+// serversNamed are servers of these names, the first with the id 1.
+func serversNamed(fqdns ...string) []cancellation.Server {
 	var servers []cancellation.Server
 	for n, fqdn := range fqdns {
 		servers = append(servers, server(int64(n+1), fqdn))

@@ -20,7 +20,7 @@ const (
 	longPause   = time.Minute
 	crowdPause  = time.Minute // where the app has too many connections already
 	crowdLong   = 5 * time.Minute
-	settledTime = 10 * time.Second // a connection that stood as long is replaced at once
+	healthyTime = 10 * time.Second // a connection that stood as long is replaced at once
 	// quietTime is how long a connection may carry no envelope before it is renewed,
 	// though its pings come: it may be deaf (slackapi/python-slack-sdk#1701). A bot that
 	// nobody uses renews each connection as often, and apps.connections.open may be called
@@ -86,7 +86,7 @@ func (p *slot) connect(ctx context.Context) (why error) {
 	}
 	p.replace(next)
 	why = p.socket.await(ctx, next)
-	if time.Since(next.opened) >= settledTime {
+	if time.Since(next.opened) >= healthyTime {
 		p.failures = 0
 	}
 	return why

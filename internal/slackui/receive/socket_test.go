@@ -241,7 +241,7 @@ func TestLostConnectionIsReplacedAtOnceEveryTime(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{wanted: oneConnection}, replying("here"))
 		for range 10 {
-			time.Sleep(settledTime)
+			time.Sleep(healthyTime)
 			require.NoError(t, w.Workspace.Socket(fakeslack.SocketDisconnect))
 			synctest.Wait()
 			require.Equal(t, 1, w.socket.Status().Standing)

@@ -59,7 +59,7 @@ func New(o Options) (*Client, error) {
 			CheckRedirect: noRedirect,
 		}))
 	}
-	w.webhooks = &http.Client{Timeout: patientTime, Transport: verdictTransport{w.base}, CheckRedirect: noRedirect}
+	w.webhooks = &http.Client{Timeout: patientTime, Transport: okTransport{w.base}, CheckRedirect: noRedirect}
 	w.quick, w.patient = client(cmp.Or(o.Quick, quickTime)), client(patientTime)
 	return w, nil
 }

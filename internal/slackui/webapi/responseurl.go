@@ -12,12 +12,12 @@ import (
 // maxVerdict bounds what Slack answers to a response_url: a word or two.
 const maxVerdict = 4 << 10
 
-// verdictTransport reads what Slack answers to a response_url. slack-go looks only at the status,
+// okTransport reads what Slack answers to a response_url. slack-go looks only at the status,
 // and a 200 may have a refusal in its body.
-type verdictTransport struct{ base http.RoundTripper }
+type okTransport struct{ base http.RoundTripper }
 
 // RoundTrip returns an error for a 200 whose body is not ok.
-func (s verdictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s okTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := s.base.RoundTrip(r)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return response, err
@@ -25,7 +25,7 @@ func (s verdictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxVerdict))
 	if err == nil {
-		err = verdict(body)
+		err = notOK(body)
 	}
 	if err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func (s verdictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// verdict is nil for the answers that mean success: "ok", {"ok":true}, or nothing.
-func verdict(body []byte) error {
+// notOK is nil for the answers that mean success: "ok", {"ok":true}, or nothing.
+func notOK(body []byte) error {
 	text := strings.TrimSpace(string(body))
 	if text == "" || text == "ok" {
 		return nil

@@ -54,7 +54,7 @@ func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []
 		}
 	case r.State == cancellation.Scheduled && r.Stoppable():
 		return w.stopping(kind, r)
-	case r.State == cancellation.Stuck && w.peopleSettle():
+	case r.State == cancellation.Stuck && w.peopleResolve():
 		return []slack.BlockElement{
 			button(r, FoundAction, "There is a ticket", slack.StylePrimary),
 			asking(noneButton(r), "Did you look?",
@@ -77,7 +77,7 @@ func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) [
 	}
 	takeBack, decline := withdrawing(r, UndoAction, undo), button(r, DeclineAction, "Decline", slack.StyleDanger)
 	switch to := kind.Recipient(); {
-	case to == r.Submission.By.ID, !w.peopleSettle():
+	case to == r.Submission.By.ID, !w.peopleResolve():
 		return []slack.BlockElement{takeBack}
 	case to != "":
 		return []slack.BlockElement{decline}
@@ -114,7 +114,7 @@ func StuckOf(value string) (id string, since time.Time, ok bool) {
 	return id, time.UnixMilli(millis).UTC(), found && err == nil
 }
 
-func (w Writer) peopleSettle() bool { return w.PeopleSettle != nil && w.PeopleSettle() }
+func (w Writer) peopleResolve() bool { return w.PeopleResolve != nil && w.PeopleResolve() }
 
 func button(r cancellation.Request, action, text string, style slack.Style) *slack.ButtonBlockElement {
 	b := slack.NewButtonBlockElement(action, r.ID, plainText(text))

@@ -77,9 +77,9 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 		}
 		assert.Equal(t, want, got, "%q", kind)
 	}
-	alone := testWords()
-	alone.PeopleSettle = nil
-	assert.Len(t, alone.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
+	nobody := testWords()
+	nobody.PeopleResolve = nil
+	assert.Len(t, nobody.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
 }
 
 func TestTicketOfAnOpenRequestIsLinkedOnce(t *testing.T) {

@@ -77,7 +77,7 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	about := ServerName(r) + " · ref " + r.Ref.Short()
 	switch c.Kind {
 	case cancellation.ClickRefused:
-		return notRecorded("You may not " + verb + " this: " + ended(displayed(c.Decision.Reason)) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
+		return notRecorded("You may not " + verb + " this: " + clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
 	case cancellation.ClickRepeated:
 		if r.State == cancellation.Pending && verb == "approve" {
 			return message(sentence("You already approved this request. Another person has to approve too. " + about))
@@ -88,6 +88,14 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	case cancellation.ClickDone:
 	}
 	return Message{}
+}
+
+// clickRefused says why a rule refused a click.
+func clickRefused(d authz.Decision) string {
+	if d.Rule == cancellation.RuleRequesterWithdraws {
+		return "only the person who asked can withdraw a request. If you may approve this request, decline it and say why."
+	}
+	return ended(displayed(d.Reason))
 }
 
 // tooLate says why a click changed nothing.
@@ -103,11 +111,9 @@ func tooLate(r cancellation.Request, verb string) string {
 
 // clickError is what a person reads of an error that they can act on; other errors are logged.
 func clickError(err error) string {
-	for _, known := range []error{
-		cancellation.ErrNotStuck, cancellation.ErrOtherServer, cancellation.ErrTicketClosed, cancellation.ErrTicketMade, cancellation.ErrTicketMissing,
-	} {
-		if errors.Is(err, known) {
-			return known.Error()
+	for _, known := range resolveErrors {
+		if errors.Is(err, known.err) {
+			return known.words
 		}
 	}
 	if underWay, is := errors.AsType[*cancellation.UnderWayError](err); is {
@@ -116,10 +122,21 @@ func clickError(err error) string {
 	return "the bot could not do this now"
 }
 
+var resolveErrors = []struct {
+	err   error
+	words string
+}{
+	{cancellation.ErrNotStuck, "only a stuck request can be resolved"},
+	{cancellation.ErrOtherServer, "that ticket is not about this server"},
+	{cancellation.ErrTicketClosed, "that ticket is closed and does not carry this request's reference, and no cancellation is pending, so the ticket does not show what became of the request"},
+	{cancellation.ErrTicketMade, "SoftLayer made this ticket for the request: resolve with it"},
+	{cancellation.ErrTicketMissing, "name the ticket's id, a positive number"},
+}
+
 // Checked says what became of "Check now".
 func Checked(c cancellation.Click, err error) Message {
 	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
 		return message(sentence("Nothing was changed. SoftLayer's records were read just now, and still do not show for certain whether there is a ticket. " + ServerName(c.Request)))
 	}
-	return Clicked(c, err, "settle")
+	return Clicked(c, err, "resolve")
 }

@@ -97,17 +97,27 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 	case err != nil:
 		return message(line{bold("We cannot tell whether that was recorded."), plain(" Try again, or ask " + w.contact() + " to run bot " + word + ".")})
 	case click.Kind == cancellation.ClickRefused:
-		refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
-		if click.Decision.Rule == authz.RuleDefaultDeny {
-			refused = append(refused, w.whomToAsk(users, groups)...)
-		}
-		return message(refused, sentence("Rule "+displayed(click.Decision.Rule)))
+		return message(w.orderRefused(click, users, groups), sentence("Rule "+displayed(click.Decision.Rule)))
 	case click.Kind == cancellation.ClickRepeated:
 		return message(nothingChanged(plain(" This order was carried out before.")), orderStands(click.Stands))
 	case click.Kind == cancellation.ClickLate:
 		return message(nothingChanged(plain(" The freeze that this button ends is already over.")), orderStands(click.Stands))
 	}
 	return Message{}
+}
+
+// orderRefused says why a rule refused an order about filing.
+func (w Writer) orderRefused(click cancellation.FreezeClick, users, groups []string) line {
+	if click.Decision.Rule == cancellation.RuleOperatorsFreeze {
+		operator := strings.TrimPrefix(click.Stands.Actor, cancellation.OperatorPrefix)
+		return nothingChanged(plain(" Filing has been frozen since " + instant(click.Stands.At) + " by " + displayed(operator) +
+			", who runs this bot, and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why))))
+	}
+	refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
+	if click.Decision.Rule == authz.RuleDefaultDeny {
+		refused = append(refused, w.whomToAsk(users, groups)...)
+	}
+	return refused
 }
 
 // orderStands says whether filing is frozen now.

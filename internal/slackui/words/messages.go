@@ -298,7 +298,7 @@ func (w Writer) unknown(r cancellation.Request) Message {
 func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
 	second := "2. The people who run this bot say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
-	if w.peopleSettle() {
+	if w.peopleResolve() {
 		second = "2. If you may approve on this server and did not ask for it, say what you found. The people who run this bot can also run: bot resolve " + ref
 	}
 	return []line{

@@ -38,7 +38,7 @@ func deniedWhy(r cancellation.Request) string {
 func Recorded(r cancellation.Request, order cancellation.Freeze) View {
 	lines := []line{{bold(displayed(r.Submission.Card.Server.FQDN))}}
 	said := recordedWords(r)
-	if held := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); held {
+	if waits := order.Frozen && (r.State == cancellation.Pending || r.State == cancellation.Scheduled); waits {
 		if r.State == cancellation.Scheduled {
 			said = "Accepted, and not filed yet"
 		}

@@ -103,11 +103,11 @@ func goldenForms() map[string]slack.ModalViewRequest {
 		}),
 		"card-refused": show(func(f *Form) {
 			f.Card = card()
-			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
+			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; the people who run this bot can say why."}
 		}),
 		"card-refused-blocked": show(func(f *Form) {
 			f.Card = card(func(c *cancellation.Card) { c.Server.OpenTicket = &cancellation.TicketID{ID: 153572280} })
-			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; whoever runs this bot can say why."}
+			f.Refused = &authz.Decision{Rule: "protected-tags", Reason: "servers tagged protected are never cancelled here; the people who run this bot can say why."}
 		}),
 		"card-late": show(func(f *Form) {
 			f.Card = card(func(c *cancellation.Card) { c.Cutoff = "2026-12-28T23:59:59-06:00" })

@@ -21,9 +21,9 @@ type Writer struct {
 	// answer names the times that follow from them. Zero leaves the times out.
 	PostTimeout time.Duration
 	SettleTime  time.Duration
-	// PeopleSettle reports whether the policy lets anybody approve: a stuck request then
+	// PeopleResolve reports whether the policy lets anybody approve: a stuck request then
 	// has buttons for what they found. nil for never.
-	PeopleSettle func() bool
+	PeopleResolve func() bool
 	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.
 	Contact string
 	// Command is what people type; the flows take "/cancel-server" for "".

@@ -10,7 +10,7 @@ import (
 // testWords writes with everything that a Writer can be given.
 func testWords() Writer {
 	return Writer{
-		PeopleSettle: func() bool { return true },
+		PeopleResolve: func() bool { return true },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {
 				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number
