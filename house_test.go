@@ -205,6 +205,20 @@ func TestWordsHaveNoClockAndDoNoIO(t *testing.T) {
 	}
 }
 
+// What decides must give the same answer to the same question, and its tests must need nothing.
+func TestDecidingRoomsDoNoIO(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name != "internal/cancellation" && name != "internal/authz" {
+			continue
+		}
+		for _, path := range p.Imports {
+			assert.False(t, hasPrefix(path, []string{"database", "net", "os", "syscall"}), "%s imports %s", name, path)
+		}
+	}
+}
+
 // A call that webapi does not make counts against no rate limit and is classified by nobody.
 func TestOnlyWebapiCallsSlack(t *testing.T) {
 	t.Parallel()

@@ -197,7 +197,7 @@ func (b *bot) run(ctx context.Context) error {
 	failed := parts.Wait()
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	if err := b.dispatcher.Shutdown(draining); err != nil { // only a form's card can take longer: nothing is lost
+	if err := b.dispatcher.Shutdown(draining); err != nil { // only a card that a form shows can take longer
 		b.log.Warn("stopping", "err", err)
 	}
 	stopWorking()

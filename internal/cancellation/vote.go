@@ -285,7 +285,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		case errors.Is(err, ErrMoved):
 			continue
 		case errors.Is(err, ErrRepeated):
-			return Click{Kind: ClickRepeated, Request: r}, nil
+			return Click{Kind: ClickRepeated, Request: d.asItIs(ctx, r)}, nil
 		case errors.Is(err, ErrUnclear):
 			return click, &UnclearError{Ref: r.Ref, Err: err}
 		case err == nil:
@@ -294,6 +294,14 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		return click, err
 	}
 	return Click{}, fmt.Errorf("recording a click: %w", ErrMoved)
+}
+
+// asItIs reads a request again after its change. If that fails it returns the given one.
+func (d *Desk) asItIs(ctx context.Context, r Request) Request {
+	if now, err := d.Requests.Request(ctx, r.ID); err == nil {
+		return now
+	}
+	return r
 }
 
 // clicker reads the two people, fresh enough to decide by, and the time.

@@ -41,6 +41,7 @@ func (w *Workspace) directMessagesWith(id string) *user {
 // Errors as in https://docs.slack.dev/reference/methods/chat.postMessage
 func (w *Workspace) writable(id string) (string, *apiError) {
 	if u := w.directMessagesWith(id); u != nil {
+		w.answered(u.ID)
 		if u.IsBot || u.IsStranger || u.Deleted {
 			return "", fail("channel_not_found")
 		}
@@ -70,8 +71,10 @@ func (w *Workspace) conversationsOpen(c call) (answer, *apiError) {
 	case u == nil:
 		return nil, fail("user_not_found")
 	case u.Deleted:
+		w.answered(u.ID)
 		return nil, fail("user_disabled")
 	case u.IsBot || u.IsStranger:
+		w.answered(u.ID)
 		return nil, fail("cannot_dm_bot")
 	}
 	return answer{"channel": answer{"id": u.directMessages}}, nil

@@ -118,9 +118,6 @@ func (w *Workspace) postAs(user string, m message) *message {
 	w.messages = append(w.messages, &m)
 	w.edits[m.channel]++
 	w.answered(m.to)
-	if with := w.directMessagesWith(m.channel); with != nil && user != with.ID {
-		w.answered(with.ID)
-	}
 	w.touch()
 	return &m
 }

@@ -335,7 +335,7 @@ func (w *Workspace) triggerLife() time.Duration { return max(triggerLife, w.opts
 // acknowledgement; the lock is held.
 func (w *Workspace) expectForm(user string) { w.expected[user] = w.now().Add(w.triggerLife()) }
 
-// answered notes that the bot opened a form for somebody, tried to, or wrote to them alone; the
+// answered notes that the bot opened a form for somebody or wrote to them alone, or tried to; the
 // lock is held.
 func (w *Workspace) answered(user string) {
 	if _, waited := w.expected[user]; waited {

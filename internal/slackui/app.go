@@ -18,7 +18,7 @@ import (
 
 const (
 	peopleTime   = time.Second             // a form waits this long to learn who asks
-	openTime     = 4 * time.Second         // views.open may take this long: longer than its trigger lives
+	enterTime    = 7 * time.Second         // opening a form, or telling why not: shorter than a stop waits
 	readTime     = 1500 * time.Millisecond // a submission waits this long for a fresh card
 	lookTime     = 10 * time.Second        // a choice waits this long for its card
 	responseLife = 30 * time.Minute        // of a response_url: docs.slack.dev/interactivity/handling-user-interaction
@@ -97,8 +97,6 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 // openView opens a form. problem is what the person reads if it may not have opened. at is empty
 // in that case, and also if an earlier delivery opened the form.
 func (a *App) openView(ctx context.Context, trigger, user string, view words.View) (at displayedView, problem words.Message) {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
 	id, hash, err := a.web.OpenView(ctx, trigger, view)
 	if err != nil {
 		a.log.Error("opening a form", "user", user, "err", err)
@@ -144,7 +142,7 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 
 // submitted answers a submission of any of the bot's forms.
 func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Reply {
-	if i.View != nil && slices.Contains([]string{words.DeclineCallback, words.FoundCallback, words.LeaveCallback}, i.View.CallbackID) {
+	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
 		return a.submitClickForm(ctx, i)
 	}
 	return a.submit(ctx, i)

@@ -138,12 +138,11 @@ func newChoices() *choices { return &choices{latest: make(map[string]displayedVi
 // before Slack's answer to views.open has come.
 func (c *choices) opened(view string) int64 {
 	c.mu.Lock()
-	_, chosen := c.latest[view]
-	c.mu.Unlock()
-	if chosen {
+	defer c.mu.Unlock()
+	if _, chosen := c.latest[view]; chosen {
 		return 0
 	}
-	return c.note(view, "")
+	return c.newest(view, "")
 }
 
 // note makes a choice the newest of its modal. It is 0 for one that Slack delivers after
@@ -151,6 +150,11 @@ func (c *choices) opened(view string) int64 {
 func (c *choices) note(view, ts string) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.newest(view, ts)
+}
+
+// newest is note while mu is held.
+func (c *choices) newest(view, ts string) int64 {
 	known, found := c.latest[view]
 	if !found {
 		c.order = append(c.order, view)

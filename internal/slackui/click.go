@@ -10,7 +10,7 @@ import (
 )
 
 // click answers a button in a message. What the button does is on disk before the click is
-// acknowledged, and only the clicker sees the answer. The worker changes the message itself when
+// acknowledged, except for Check now. Only the clicker sees the answer. The worker changes the message itself when
 // the request's state changes.
 func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	press := pressOf(i)
@@ -32,20 +32,30 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:
 		click, err := a.desk.Approve(ctx, press)
+		a.logClick(i, err)
 		return nil, a.whisper(i, words.Clicked(click, err, "approve"))
 	case words.WithdrawAction, words.UndoAction:
 		click, err := a.desk.Withdraw(ctx, press)
+		a.logClick(i, err)
 		return nil, a.whisper(i, words.Clicked(click, err, "withdraw"))
 	case words.NoneAction:
-		return nil, a.whisper(i, a.foundNone(ctx, press))
-	case words.CheckAction: // it only reads, as long as that takes
+		return nil, a.whisper(i, a.foundNone(ctx, i, press))
+	case words.CheckAction: // it reads SoftLayer first, for longer than an acknowledgement may take
 		return nil, func(ctx context.Context) {
 			click, err := a.desk.CheckNow(ctx, press)
+			a.logClick(i, err)
 			a.tell(ctx, i.ResponseURL, i.User, words.Checked(click, err))
 		}
 	}
 	a.log.Warn("refusing a click on a button that this version does not know", "action", i.Action.ActionID)
 	return nil, a.whisper(i, words.ButtonUnknown())
+}
+
+// logClick logs why a click was not recorded; the person reads less.
+func (a *App) logClick(i receive.Interaction, err error) {
+	if err != nil {
+		a.log.Warn("recording a click", "action", i.Action.ActionID, "user", i.User, "err", err)
+	}
 }
 
 // clickedBy returns who pressed, as the payload says. What they may do is read again.
@@ -69,13 +79,14 @@ func pressKey(i receive.Interaction) string {
 // foundNone sends a stuck request once more, on the word of the person who pressed. It counts only
 // for the stuck state that the message showed: they cannot have looked for a ticket that was sent
 // later.
-func (a *App) foundNone(ctx context.Context, press cancellation.Press) words.Message {
+func (a *App) foundNone(ctx context.Context, i receive.Interaction, press cancellation.Press) words.Message {
 	id, since, ok := words.StuckOf(press.Request)
 	if !ok {
 		return a.words.NoneUnread()
 	}
 	press.Request = id
 	click, err := a.desk.ResolveByClick(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
+	a.logClick(i, err)
 	return words.Clicked(click, err, "resolve")
 }
 

@@ -21,7 +21,7 @@ const (
 	peopleAge  = 60 * time.Second // a decision rests on nothing older
 	groupPause = 20 * time.Second // usergroups.list is tier 2: 20 calls a minute for the whole app
 	lookupTime = 10 * time.Second
-	maxLookups = 128
+	maxLookups = 384 // more than the dispatcher admits at once, and the workers
 	maxPeople  = 10_000
 	maxGroups  = 8           // sets of groups; each policy names one
 	slackbot   = "USLACKBOT" // is_bot is false for it: docs.slack.dev/reference/objects/user-object
@@ -212,9 +212,8 @@ func (d *Directory) membersAtHand(groups []string, now time.Time) (members membe
 	return memberships{}, false
 }
 
-// added returns who with their groups, and with the groups that were read: another policy may be in
-// force by the time of the decision. Slack lists a person by their id in this workspace or by their
-// id in the whole organisation.
+// added returns who with their groups. Slack lists a person by their id in this workspace or by
+// their id in the whole organisation.
 func (m memberships) added(who authz.Principal, here string, known bool) authz.Principal {
 	who.Groups, who.GroupsUnlisted, who.GroupsKnown = m.of[who.User], m.unlisted, known
 	if here != who.User {

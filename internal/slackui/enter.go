@@ -19,8 +19,10 @@ type entry struct {
 // wrong reaches the person by response_url, or by direct message.
 func (a *App) enterLater(e entry) receive.After {
 	return func(ctx context.Context) {
-		at, problem := a.enter(ctx, &e)
-		a.tell(ctx, e.from.ResponseURL, e.from.User, problem)
+		entering, cancel := context.WithTimeout(ctx, enterTime)
+		defer cancel()
+		at, problem := a.enter(entering, &e)
+		a.tell(entering, e.from.ResponseURL, e.from.User, problem)
 		if at.id != "" && e.find != nil {
 			a.showFound(ctx, at, e.meta, e.find)
 		}

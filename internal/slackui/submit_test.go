@@ -106,7 +106,7 @@ func TestWhatIsWrongStandsAtItsField(t *testing.T) {
 		{words.ReasonBlock, words.ReasonAction, map[string]any{"selected_option": map[string]any{"value": "Because"}}, words.ReasonBlock, "Choose one of the ten reasons."},
 		{words.ContentBlock, words.ContentAction, map[string]any{"value": " \u00a0\n\u200b"}, words.ContentBlock, "does not take an empty text"},
 		{words.ContentBlock, words.ContentAction, map[string]any{"value": strings.Repeat("x", 3001)}, words.ContentBlock, "At most 3,000 characters."},
-		{confirm, words.ConfirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "Type db-042.prod.example.com: that is the server on the card."},
+		{confirm, words.ConfirmAction, map[string]any{"value": "db-042.stg.example.com"}, confirm, "That is not the server on the card, which is db-042.prod.example.com. If you meant another server, choose it above."},
 		{confirm, words.ConfirmAction, map[string]any{"value": "db-042"}, confirm, "another server may have this short name too."},
 	} {
 		values := filled(twin, "db-042.prod.example.com")

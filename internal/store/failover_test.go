@@ -169,6 +169,8 @@ func TestCommitOnlyOnTheOldPrimaryIsUnclear(t *testing.T) {
 	db.committer.outcomeTime = 10 * time.Second // an answer is there long before
 	db.committer.commit = func(tx *sql.Tx) error {
 		db.committer.commit = (*sql.Tx).Commit
+		_, err := tx.Exec("set local idle_in_transaction_session_timeout = 0") // on a busy machine a failover takes longer
+		require.NoError(t, err)
 		s.failOver()
 		var pid string
 		require.NoError(t, tx.QueryRow("select pg_backend_pid()::text").Scan(&pid))

@@ -24,6 +24,7 @@ func leasePromises() []promise {
 		{"a request that was accepted while the clock was ahead is looked at in its time once that is right", clockAhead},
 		{"such a request does not wait for others that are looked at again and again", clockAheadBesideOthers},
 		{"what settles, or is somebody's, or is due late for another reason stays where it is", clockAheadSpares},
+		{"a claim tells its time by the deciding clock", claimTellsItsTime},
 		{"a request at rest or stuck is never claimed", claimedInWorkStates},
 		{"a lease that ran out is taken over, and its late owner is fenced off", leaseRunsOut},
 		{"a renewed lease holds, and a lost one cannot be renewed", leaseRenewed},

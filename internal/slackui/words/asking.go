@@ -29,7 +29,7 @@ func (w Writer) Help() Message {
 
 // NotOpened says that Slack did not take the form.
 func (w Writer) NotOpened() Message {
-	return message(line{bold("Nothing was opened and nothing was filed."), plain(" Slack refused the form. Type " + w.Command + " again.")})
+	return message(line{bold("Nothing was opened and nothing was filed."), plain(" The form could not be opened. Type " + w.Command + " again.")})
 }
 
 // OpeningUnclear says that nobody knows whether the form has opened.

@@ -12,7 +12,8 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// The buttons of a request's messages, by action id. A button's value is the request's id.
+// The buttons of a request's messages, by action id. A button's value is the
+// request's id; that of "There is none" adds since when the request is stuck.
 const (
 	ApproveAction  = "approve"
 	DeclineAction  = "decline"
@@ -140,5 +141,5 @@ func approveQuestion(r cancellation.Request) string {
 	if on := goneOn(card.End()); on != nil {
 		when = "Due to end on " + on.text() + ". Then"
 	}
-	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing, only SoftLayer can stop it.", Cut(ServerName(r), 100), card.Server.ID, when)
+	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing, only SoftLayer can stop it.", Cut(ServerName(r), 90), card.Server.ID, when)
 }

@@ -22,6 +22,9 @@ const (
 	MaxWhy = 500 // characters of a person's reason
 )
 
+// ClickForms are the callback ids of these forms: what is typed into any of them belongs to a click.
+var ClickForms = []string{DeclineCallback, FoundCallback, LeaveCallback}
+
 // DeclineForm asks why a request is declined.
 func DeclineForm(r cancellation.Request) View {
 	return clickForm(r, DeclineCallback, "Decline a request", "Decline",

@@ -79,7 +79,7 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	case cancellation.ClickRefused:
 		return notRecorded("You may not " + verb + " this: " + clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
 	case cancellation.ClickRepeated:
-		if r.State == cancellation.Pending {
+		if r.State == cancellation.Pending && verb == "approve" {
 			return message(sentence("You already approved this request. Another person has to approve too. " + about))
 		}
 		return message(sentence("You already did this, and it was recorded. The request is now: " + ended(standingWords(r.State)) + " " + about))
@@ -109,7 +109,7 @@ func tooLate(r cancellation.Request, verb string) string {
 	return "Too late: " + ended(standingWords(r.State)) + " Nothing was changed."
 }
 
-// clickError is what a person reads of an error that they can act on; other errors are only logged.
+// clickError is what a person reads of an error that they can act on; other errors are logged.
 func clickError(err error) string {
 	for _, known := range resolveErrors {
 		if errors.Is(err, known.err) {

@@ -74,7 +74,7 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 		case cancellation.ProblemAssociated:
 			found[ServerBlock] = "This card showed no associated items that could go too. Choose the server again."
 		case cancellation.ProblemConfirmation:
-			found[confirm] = "Type " + displayed(s.Card.Server.FQDN) + ": that is the server on the card."
+			found[confirm] = "That is not the server on the card, which is " + displayed(s.Card.Server.FQDN) + ". If you meant another server, choose it above."
 		case cancellation.ProblemShortName:
 			found[confirm] = "Type " + displayed(s.Card.Server.FQDN) + ": another server may have this short name too."
 		}

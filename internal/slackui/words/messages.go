@@ -299,7 +299,7 @@ func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
 	second := "2. The people who run this bot say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	if w.peopleResolve() {
-		second = "2. Say what you found with a button below, if you may approve on this server and did not ask for it. The people who run this bot can also run: bot resolve " + ref
+		second = "2. If you may approve on this server and did not ask for it, say what you found. The people who run this bot can also run: bot resolve " + ref
 	}
 	return []line{
 		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
