@@ -296,7 +296,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 	return Click{}, fmt.Errorf("recording a click: %w", ErrMoved)
 }
 
-// asItIs reads a request again after its change; the one that is given if that fails.
+// asItIs reads a request again after its change. If that fails it returns the given one.
 func (d *Desk) asItIs(ctx context.Context, r Request) Request {
 	if now, err := d.Requests.Request(ctx, r.ID); err == nil {
 		return now
