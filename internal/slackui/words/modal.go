@@ -1,6 +1,7 @@
 package words
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -79,6 +80,9 @@ func (w Writer) Modal(f Form, sealed string) View {
 	if len(f.Offers) > 0 {
 		blocks = append(blocks, offersInput(f.Offers))
 	}
+	if f.blank() {
+		return form(append(blocks, blankFields...), sealed)
+	}
 	blocks = append(blocks, serverInput(f))
 	if f.Failed != "" {
 		blocks = append(blocks, block(BlockOf("failed:", f.Typed.Server), sentence("⚠ "+f.Failed)))
@@ -94,11 +98,37 @@ func (w Writer) Modal(f Form, sealed string) View {
 	if asks {
 		blocks = append(blocks, serverFields(*f.Card, f.Typed)...)
 	}
+	return form(blocks, sealed)
+}
+
+func form(blocks []slack.Block, sealed string) View {
 	return View{
 		Type: slack.VTModal, CallbackID: FormCallback, PrivateMetadata: sealed,
 		Title: plainText("Cancel a server"), Submit: plainText("Request cancellation"), Close: plainText("Keep the server"),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// blank reports whether nothing is chosen or typed, and nothing has failed.
+func (f Form) blank() bool {
+	return f.Card == nil && f.Failed == "" && f.Typed.Reason == "" && f.Typed.Content == ""
+}
+
+// blankFields are the fields of every blank form, encoded once: most forms open so. They hold
+// nothing about a person, a place, a freeze or the policy.
+var blankFields = []slack.Block{encoded(serverInput(Form{})), encoded(reasonInput("")), encoded(contentInput(""))}
+
+// encoded is the same block, encoded already.
+func encoded(b slack.Block) slack.Block {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return b
+	}
+	raw, err := slack.BlockFromJSON(string(data))
+	if err != nil {
+		return b
+	}
+	return raw
 }
 
 func placeWords(f Form) string {
