@@ -183,6 +183,8 @@ func (l *lab) resident() {
 		requests = 100_000
 	}
 	bot := l.accepting(l.fresh())
+	time.Sleep(time.Second) // what the start leaves is given back
+	l.ReportMetric(bot.memory(l, "VmRSS"), "idle-MB")
 	bot.connect(l, maxConnections)
 	var after []float64 // each tenth of them
 	for range 10 {
@@ -215,7 +217,10 @@ func (l *lab) keystrokes(servers int) {
 	whole := fmt.Sprintf(`"servers":%d`, servers)
 	bot.await(l, "has read all servers", func() bool { return strings.Contains(bot.said.String(), whole) })
 	bot.awaitAck(l)
+	time.Sleep(time.Second) // what the pass leaves is given back
+	l.ReportMetric(bot.memory(l, "VmRSS"), "loaded-MB")
 	typed := keystrokes(servers, 100)
+	spent := bot.cpuTime(l)
 	took := inTurns(rounds*100, []bool{false, true}, func(offers bool) time.Duration {
 		text := "x"
 		if offers {
@@ -227,6 +232,7 @@ func (l *lab) keystrokes(servers int) {
 		require.Equal(l, offers, options > 0, "%d options for %q", options, text)
 		return took
 	})
+	l.ReportMetric(float64(bot.cpuTime(l)-spent)/1e3/float64(len(took[0])+len(took[1])), "cpu-µs")
 	l.reportTimes("empty-", took[0])
 	l.reportTimes("", took[1])
 	l.ReportMetric(float64(median(took[1]))/float64(median(took[0])), "p50/empty")

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
@@ -25,18 +26,24 @@ type vendors struct {
 	account   cancellation.Account
 }
 
-// connect makes the two clients and asks each vendor whose credential it has, so that a bad
-// one fails at start and not at the first request.
+// connect makes the two clients and asks both vendors at once whose credential it has, so that a
+// bad one fails at start and not at the first request. If both fail, it returns Slack's error.
 func connect(ctx context.Context, cfg config) (*vendors, error) {
-	web, bot, err := connectSlack(ctx, cfg)
-	if err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var v vendors
+	var softLayerErr error
+	var asking sync.WaitGroup
+	asking.Go(func() { v.softlayer, v.account, softLayerErr = connectSoftLayer(ctx, cfg) })
+	var err error
+	if v.slack, v.bot, err = connectSlack(ctx, cfg); err != nil {
+		cancel()
+	}
+	asking.Wait()
+	if err := cmp.Or(err, softLayerErr); err != nil {
 		return nil, err
 	}
-	client, account, err := connectSoftLayer(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &vendors{slack: web, softlayer: client, bot: bot, account: account}, nil
+	return &v, nil
 }
 
 // slackSettings are what connectSlack needs.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -175,7 +176,11 @@ func (b *bot) run(ctx context.Context) error {
 		return err
 	}
 	parts, partCtx := errgroup.WithContext(ctx)
-	parts.Go(func() error { b.warm(partCtx); return nil })
+	parts.Go(func() error {
+		b.warm(partCtx)
+		debug.FreeOSMemory() // a start leaves garbage
+		return nil
+	})
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
 	for _, l := range listeners {
 		b.serveOn(partCtx, parts, l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -61,6 +62,7 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 			return 0, nil
 		}
 		i.kept = i.takeOver(kept).all
+		debug.FreeOSMemory() // the snapshot is larger than what is kept of it
 	}
 	i.version = version
 	if i.index.Load() != nil && i.kept != (fingerprint{}) { // else it confirms what nobody can read here
@@ -76,6 +78,7 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 	if err != nil || !mine {
 		return min(passLease, i.interval), err
 	}
+	defer debug.FreeOSMemory() // a pass leaves more garbage than it keeps, and none follows for minutes
 	began := time.Now()
 	rows, err := i.steadyWalk(ctx)
 	if err != nil {

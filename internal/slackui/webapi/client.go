@@ -37,7 +37,8 @@ type Options struct {
 type Client struct {
 	quick   *slack.Client
 	patient *slack.Client
-	limits  *limits // of what is asked in nobody's presence; views.* are always tried
+	views   *http.Client // carries views.*, which slack-go would encode and decode twice
+	limits  *limits      // of what is asked in nobody's presence; views.* are always tried
 	apiURL  string
 	base    *http.Transport
 
@@ -52,15 +53,19 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
 	w := &Client{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
-	client := func(limit time.Duration) *slack.Client {
-		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
+	client := func(limit time.Duration) *http.Client {
+		return &http.Client{
 			Timeout:       limit,
 			Transport:     &apiTransport{base: w.base, token: o.BotToken, host: api.Host},
 			CheckRedirect: noRedirect,
-		}))
+		}
 	}
 	w.webhooks = &http.Client{Timeout: patientTime, Transport: okTransport{w.base}, CheckRedirect: noRedirect}
-	w.quick, w.patient = client(cmp.Or(o.Quick, quickTime)), client(patientTime)
+	w.views = client(cmp.Or(o.Quick, quickTime))
+	calls := func(c *http.Client) *slack.Client {
+		return slack.New(o.BotToken, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(c))
+	}
+	w.quick, w.patient = calls(w.views), calls(client(patientTime))
 	return w, nil
 }
 
@@ -164,25 +169,4 @@ func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
 		return Identity{}, callError("auth.test", err)
 	}
 	return Identity{Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID}, nil
-}
-
-// OpenView opens a modal: docs.slack.dev/reference/methods/views.open. A trigger
-// lives 3 s and works once.
-func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
-	answer, err := w.quick.OpenViewContext(ctx, triggerID, view)
-	if err != nil {
-		return "", "", callError("views.open", err)
-	}
-	return answer.ID, answer.Hash, nil
-}
-
-// UpdateView replaces a modal that still has this hash, and returns the new hash:
-// docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
-// meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
-func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
-	answer, err := w.quick.UpdateViewContext(ctx, view, "", hash, viewID)
-	if err != nil {
-		return "", callError("views.update", err)
-	}
-	return answer.Hash, nil
 }
