@@ -110,7 +110,7 @@ const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck'
 var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
 		where id in (
 			select id from requests where ` + overdueState + `
-			union select request_id from notices where kind = 'result' and owed_at <= $1)
+			union all select request_id from notices where kind = 'result' and owed_at <= $1)
 			and (created_at > $2 or created_at = $2 and id > $3)
 		order by created_at, id limit $4`
 
