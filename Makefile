@@ -20,6 +20,7 @@ crash: ## the real binary under random faults and kills, judged from outside (SC
 
 bench: ## CPU, memory and latency next to floors measured in the same run
 	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
+	go test -run '^$$' -bench Scale -benchtime 1x -timeout 60m ./internal/store
 
 fuzz: ## each fuzz target for 20 s
 	@for pkg in $$(go list ./internal/... ./cmd/...); do \

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +19,20 @@ var (
 	isWork = fmt.Sprintf(`state in ('pending', 'scheduled', 'filing', 'unknown') and format <= %d`, cancellation.Format)
 
 	firstDueSQL = `select id from requests where ` + isWork + ` and due <= $1 and ` + isFree + ` order by due limit 1`
-	nextDueSQL  = `select min(case when lease_until > due then lease_until else due end) from requests where ` + isWork
+	nextDueSQL  = nextSQL(`requests where ` + isWork)
 )
+
+// nextSQL is when something is due of rows of which nothing is due now. It reads no row
+// behind the first that waits for its due time alone: what comes before that is leased. The limit is
+// more than all replicas work on at once. It tells PostgreSQL, which cannot know how many rows
+// come before a time that it does not know, to go by the index.
+func nextSQL(rows string) string {
+	return `
+		select min(case when lease_until > due then lease_until else due end) from (
+			select due, lease_until from ` + rows + ` and due <= coalesce((
+				select due from ` + rows + ` and due > $1 and (lease_until is null or lease_until <= due) order by due limit 1
+			), ` + strconv.FormatInt(math.MaxInt64, 10) + `) order by due limit 1000) as next`
+}
 
 func (d dialect) claimSQL() string {
 	return `
@@ -172,7 +186,7 @@ const clockSlack = time.Minute
 
 var (
 	isAhead = isWork + fmt.Sprintf(` and state in ('pending', 'scheduled')
-		and due > cast($1 as bigint) + %[1]d and updated_at > cast($1 as bigint) + %[1]d and `, clockSlack.Milliseconds()) + isFree
+		and due - cast($1 as bigint) > %[1]d and updated_at > cast($1 as bigint) + %[1]d and `, clockSlack.Milliseconds()) + isFree
 
 	aheadSQL  = `select 1 from requests where ` + isAhead
 	pullInSQL = `update requests set due = $1 + case when due > updated_at then due - updated_at else 0 end,

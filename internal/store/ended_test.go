@@ -3,12 +3,16 @@ package store
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// ofOpen is a scan of an index that has no row of a request that has ended.
+var ofOpen = regexp.MustCompile(`USING (COVERING )?INDEX (requests_open|requests_due|notices_due)`)
 
 // What is asked at each start, and again and again after it, must not take longer with
 // every request that has ended.
@@ -29,8 +33,10 @@ func TestNoQuestionReadsEveryRequestThatHasEnded(t *testing.T) {
 			return step, from.Scan(&id, &parent, &unused, &step)
 		})
 		require.NoError(t, err, name)
-		for _, table := range []string{"requests", "notices"} {
-			assert.NotContains(t, steps, "SCAN "+table, fmt.Sprintf("%s is found by an index", name))
+		for _, step := range steps {
+			if !ofOpen.MatchString(step) {
+				assert.NotRegexp(t, `SCAN (requests|notices)\b`, step, fmt.Sprintf("%s is found by an index", name))
+			}
 		}
 	}
 }

@@ -166,6 +166,7 @@ func statesOf(t *testing.T, d dialect) {
 		"the next time":       {nextDueSQL, work},
 		"the unfinished rows": {recheckSQL, list(append(cancellation.WorkStates(), cancellation.Stuck))},
 		"the index of counts": {section(string(schema), "requests_open"), rest},
+		"the index of POSTs":  {section(string(schema), "requests_under_way"), rest},
 		"the counts":          {countsSQL, rest},
 	} {
 		assert.Contains(t, held.text, held.states, name)

@@ -48,8 +48,11 @@ var repeatSQL = `
 // whose POST got no answer: the owner of its lease may not know yet that it is over, or the
 // database may know nothing of the POST.
 var underWaySQL = `select ` + requestColumns + ` from requests
-	where ` + isOpen + ` and (state = 'filing'
-		or not_after >= $1 and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `))
+	where id in (
+		select id from requests where ` + isOpen + ` and state = 'filing'
+		union all
+		select id from requests where ` + isOpen + ` and not_after >= $1
+			and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `))
 	order by created_at limit 1000`
 
 // Asked returns the last slot of a day that one person has taken.

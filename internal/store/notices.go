@@ -19,7 +19,8 @@ const responseLife = 30 * time.Minute
 const (
 	eraseURLsSQL = `
 		update notices set response_url = '', response_url_until = null
-		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1 limit 100)`
+		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1
+			order by response_url_until limit 100)`
 
 	// A notice that cannot be read stays owed, and is overdue before long.
 	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
@@ -47,16 +48,17 @@ var (
 		returning ` + noticeColumns
 )
 
-// A build delivers no state and no row format that it does not know.
+// A build delivers no state and no row format that it does not know. PostgreSQL looks for a value
+// row by row, whereas it may join what exists with all requests.
 var (
-	isKnown = fmt.Sprintf(`exists (select 1 from requests where id = request_id and format <= %d and state in (%s))`,
+	isKnown = fmt.Sprintf(`(select format <= %d and state in (%s) from requests where id = request_id)`,
 		cancellation.Format, quoted(cancellation.States()))
 
 	firstNoticeSQL = `select request_id, kind from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit 1`
-	nextNoticeSQL  = `select min(case when lease_until > due then lease_until else due end) from notices
-		where due is not null and ` + isKnown
-	noticeWorkSQL = `select request_id from (` + firstNoticeSQL + `) as due
-		union all select request_id from notices where response_url_until <= $1 limit 1`
+	nextNoticeSQL  = nextSQL(`notices where ` + isKnown)
+	noticeWorkSQL  = `select request_id from (` + firstNoticeSQL + `) as due
+		union all select request_id from (
+			select request_id from notices where response_url_until <= $1 order by response_url_until limit 1) as over limit 1`
 	noticeWork = work{noticeWorkSQL, nextNoticeSQL, `select 1 where 1 = 0`}
 )
 

@@ -87,9 +87,9 @@ type Count struct {
 	N      int
 }
 
-// isOpen is word for word the condition of the index requests_open. SQLite uses that index only
-// if a query has the same words (https://www.sqlite.org/partialindex.html), and otherwise
-// reads every request that has ended.
+// isOpen is word for word a condition of the indexes requests_open and requests_under_way. SQLite
+// uses them only if a query has the same words (https://www.sqlite.org/partialindex.html), and
+// otherwise reads every request that has ended.
 const isOpen = `state not in ('filed', 'denied', 'declined', 'expired', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
 
 const countsSQL = `select state, format, count(*) from requests where ` + isOpen + `
@@ -110,7 +110,7 @@ const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck'
 var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
 		where id in (
 			select id from requests where ` + overdueState + `
-			union select request_id from notices where kind = 'result' and owed_at <= $1)
+			union all select request_id from notices where kind = 'result' and owed_at <= $1)
 			and (created_at > $2 or created_at = $2 and id > $3)
 		order by created_at, id limit $4`
 

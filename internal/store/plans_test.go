@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
+)
+
+// question is a statement that is run again and again, with values for its placeholders.
+type question struct {
+	text   string
+	values []string
+	finds  []string // what SQLite's plan says of the indexes that lead to few rows
+}
+
+// questions are those that must cost the same however many requests have ended, and however many
+// wait for later.
+func questions(d dialect) map[string]question {
+	now := strconv.FormatInt(newHands().time().Add(time.Minute).UnixMilli(), 10)
+	return map[string]question{
+		"a look for work":             {d.lookSQL(requestWork), []string{now}, []string{"requests_due (due<?)", "requests_due (due>?)", "requests_changed (updated_at>?)"}},
+		"a look for what is told":     {d.lookSQL(noticeWork), []string{now}, []string{"notices_due (due<?)", "notices_due (due>?)", "notices_url (response_url_until<?)"}},
+		"a claim of a request":        {d.claimSQL(), []string{now, "o", now}, []string{"requests_due (due<?)"}},
+		"a claim of a notice":         {d.claimNoticeSQL(), []string{now, "o", now}, []string{"notices_due (due<?)"}},
+		"due times that are ahead":    {pullInSQL, []string{now}, []string{"requests_changed (updated_at>?)"}},
+		"response_urls to erase":      {eraseURLsSQL, []string{now}, []string{"notices_url (response_url_until<?)"}},
+		"what is overdue":             {overdueSQL, []string{now, "-1", "", "100"}, []string{"requests_open (state=?)", "notices_owed (owed_at<?)"}},
+		"POSTs under way at a freeze": {underWaySQL, []string{now}, []string{"requests_open (state=?)", "requests_under_way (not_after>?)"}},
+		"a person's last place":       {askedSQL, []string{"T0/U1", "1"}, []string{"requests_quota (requester=? AND quota_day=?)"}},
+		"a person's place":            {slotSQL, []string{"T0/U1", "1", "1"}, []string{"requests_quota (requester=? AND quota_day=?)"}},
+		"a request":                   {requestSQL, []string{"r"}, []string{"(id=?)"}},
+		"a request by its reference":  {byRefSQL, []string{"r"}, []string{"(short_ref=?)"}},
+		"who holds a server":          {liveSQL, []string{"1"}, []string{"requests_live (server_id=?)"}},
+		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
+		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
+	}
+}
+
+// SQLite plans without statistics: an empty database shows what it does in a full one.
+func TestSQLiteFindsWorkByIndex(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	for name, q := range questions(s.dialect) {
+		t.Run(name, func(t *testing.T) {
+			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
+			for _, table := range []string{"requests", "notices", "events"} {
+				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
+			}
+			for _, found := range q.finds {
+				assert.Contains(t, plan, found)
+			}
+		})
+	}
+}
+
+func sqlitePlan(t *testing.T, s *Store, text string) []string {
+	t.Helper()
+	text = regexp.MustCompile(`\$\d`).ReplaceAllString(text, "1")
+	rows, err := s.write.QueryContext(t.Context(), `explain query plan `+text)
+	require.NoError(t, err)
+	steps, err := collect(rows, func(from row) (step string, err error) {
+		var id, parent, unused int
+		return step, from.Scan(&id, &parent, &unused, &step)
+	})
+	require.NoError(t, err)
+	return steps
+}
+
+// PostgreSQL plans by statistics, with the values or, after some uses of a statement, without.
+func TestPostgreSQLFindsWorkByIndex(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: postgrestest.Schema(t), Clock: newHands().time})
+	fill(t, s, 10_000, 10_000)
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		for name, q := range questions(s.dialect) {
+			t.Run(mode+"/"+name, func(t *testing.T) {
+				plan := postgresPlan(t, s, mode, q)
+				assert.NotContains(t, plan, "Seq Scan on requests")
+				assert.NotContains(t, plan, "Seq Scan on notices")
+				assert.NotContains(t, plan, "Seq Scan on events")
+				for _, count := range regexp.MustCompile(`(?:actual rows=|Rows Removed by Filter: )(\d+)`).FindAllStringSubmatch(plan, -1) {
+					read, err := strconv.Atoi(count[1])
+					require.NoError(t, err)
+					assert.Less(t, read, 100, plan)
+				}
+			})
+		}
+	}
+}
+
+// postgresPlan runs a statement, and undoes what it changed.
+func postgresPlan(t *testing.T, s *Store, mode string, q question) string {
+	t.Helper()
+	tx, err := s.write.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback()) }()
+	for _, text := range []string{`set local plan_cache_mode = ` + mode, `prepare asked as ` + q.text} {
+		_, err := tx.ExecContext(t.Context(), text)
+		require.NoError(t, err, text)
+	}
+	rows, err := tx.QueryContext(t.Context(), fmt.Sprintf(`explain (analyze, timing off) execute asked ('%s')`, strings.Join(q.values, `', '`)))
+	require.NoError(t, err)
+	lines, err := collect(rows, func(from row) (line string, err error) { return line, from.Scan(&line) })
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), `deallocate asked`)
+	require.NoError(t, err)
+	return strings.Join(lines, "\n")
+}
