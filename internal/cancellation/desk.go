@@ -92,7 +92,7 @@ type Answer struct {
 
 // ErrPeopleUnread says that Slack's data about a person could not be read in time. Nothing was
 // recorded.
-var ErrPeopleUnread = errors.New("Slack did not say in time who you are and which groups you are in")
+var ErrPeopleUnread = errors.New("a person and their groups could not be read from Slack in time")
 
 // UnclearError says that nobody can tell whether a submission was recorded.
 type UnclearError struct {

@@ -32,7 +32,7 @@ const (
 // Why a connection is replaced.
 var (
 	errLost    = errors.New("the connection was lost")
-	errLeave   = errors.New("Slack asked this connection to end")
+	errLeave   = errors.New("asked by Slack to end this connection")
 	errCrowded = errors.New("the app has more Socket Mode connections than the ten that Slack allows")
 	errQuiet   = errors.New("no envelope came for a long time")
 	errSuspect = errors.New("a delivery that was not acknowledged came on another connection")
