@@ -75,7 +75,7 @@ var shorter = []patch{
 	{"internal/slackui/receive/socket_connection.go", "pingTime  = 30 * time.Second", "pingTime  = 4 * time.Second"},
 	{"internal/slackui/receive/socket_slot.go", "firstPause  = time.Second", "firstPause  = 100 * time.Millisecond"},
 	{"internal/slackui/receive/socket_slot.go", "longPause   = time.Minute", "longPause   = 2 * time.Second"},
-	{"internal/slackui/receive/socket_slot.go", "healthyTime = 10 * time.Second", "settledTime = time.Second"},
+	{"internal/slackui/receive/socket_slot.go", "healthyTime = 10 * time.Second", "healthyTime = time.Second"},
 	{"internal/cancellation/loop.go", "maxOutagePause = 15 * time.Second", "maxOutagePause = 1500 * time.Millisecond"},
 	{"cmd/bot/serve.go", "listenedPoll = 15 * time.Second", "listenedPoll = 1500 * time.Millisecond"},
 	{"internal/softlayer/client.go", "o.Timeout = 10 * time.Second", "o.Timeout = 2 * time.Second"},
