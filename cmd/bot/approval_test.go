@@ -340,10 +340,11 @@ func (w *world) waitsFor(more time.Duration) {
 	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
-	w.eventually("nobody works at the request", func() bool {
+	w.eventually("nobody works at the request, and where it is shown is on record", func() bool {
 		result, err := db.ExecContext(w.t.Context(), `update requests
 			set state_at = state_at - $1, expires_at = expires_at - $1, due = due - $1
-			where state = 'pending' and lease_owner is null`, more.Milliseconds())
+			where state = 'pending' and lease_owner is null
+				and not exists (select 1 from notices where request_id = requests.id and due is not null)`, more.Milliseconds())
 		require.NoError(w.t, err)
 		changed, err := result.RowsAffected()
 		require.NoError(w.t, err)
