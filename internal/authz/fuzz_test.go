@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 var placed = regexp.MustCompile(`^f\.cedar:[1-9]\d*:[1-9]\d*: .`)
 
 // FuzzParse holds that no text makes loading or deciding panic, that each refusal says where, and
-// that what loads is loaded as written.
+// that what loads is loaded as written. The index changes no answer.
 func FuzzParse(f *testing.F) {
 	f.Add(teamPolicy)
 	f.Add(approvalPolicy)
@@ -36,6 +37,10 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, who := range []authz.Principal{person("U0ANA", p.GroupIDs()...), {Stranger: true}, {}} {
 			d := p.Decide(who, server(), context())
+			indexed := answers(p, who, person("U0BEN"), server(), context())
+			if whole := answers(p.WithoutIndex(), who, person("U0BEN"), server(), context()); !reflect.DeepEqual(indexed, whole) {
+				t.Errorf("the index changes an answer:\n%+v\n%+v", indexed, whole)
+			}
 			if d.Rule == "" || len(d.Rules) == 0 || (d.Effect == authz.Allowed) != (d.Reason == "") {
 				t.Errorf("a decision without rule or reason: %+v", d)
 			}

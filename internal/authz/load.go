@@ -44,7 +44,7 @@ func load(file source, checker typeChecker, list cedar.PolicyList) (rules, error
 		}
 		r := l.rule(policy)
 		anyPermit = anyPermit || r.permits()
-		loaded = append(loaded, r)
+		loaded = append(loaded, &r)
 	}
 	if !anyPermit {
 		l.problems = append(l.problems, file.errorAt(position{1, 1}, "no permit: this policy lets nobody do anything"))

@@ -55,13 +55,16 @@ type remainder struct {
 
 func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remainder {
 	var left remainder
-	known := p.knowsGroups(who)
-	for _, r := range p.rules {
+	known, candidates := p.knowsGroups(who), p.rules
+	if person, given := env.Entities.Get(who.uid()); given && known {
+		candidates = p.mayMatch(name, person)
+	}
+	for _, r := range candidates {
 		if !r.covers(name) {
 			continue
 		}
 		if rest, kept := r.withoutServer(env, known); kept {
-			left.add(r, rest)
+			left.add(*r, rest)
 		}
 	}
 	return left

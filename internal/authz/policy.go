@@ -16,6 +16,7 @@ type Policy struct {
 	digest string
 	rules  rules
 	byID   map[string]rule
+	index  index
 	schema typeChecker
 	groups []string
 	// narrowing are the groups in which a membership may forbid something or require more approvals.
@@ -62,10 +63,11 @@ func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
 		digest: hex.EncodeToString(digest[:]),
 		rules:  loaded,
 		byID:   make(map[string]rule, len(loaded)),
+		index:  newIndex(loaded),
 		schema: checker,
 	}
 	for _, r := range loaded {
-		p.byID[r.id] = r
+		p.byID[r.id] = *r
 		p.groups = append(p.groups, r.groups()...)
 		p.narrowing = append(p.narrowing, r.narrowing()...)
 		if r.permits() && r.unconditional() {
@@ -75,7 +77,7 @@ func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
 		}
 	}
 	p.groups = sorted(p.groups)
-	if !slices.ContainsFunc(loaded, func(r rule) bool { return r.permits() && r.covers(actionRequest) }) {
+	if !slices.ContainsFunc(loaded, func(r *rule) bool { return r.permits() && r.covers(actionRequest) }) {
 		p.warnings = append(p.warnings, file.name+": no rule permits request, so nobody may ask")
 	}
 	return p

@@ -72,10 +72,11 @@ func (r rule) permits() bool { return r.policy.Effect() == cedar.Permit }
 
 // covers reports whether the rule's scope includes an action.
 func (r rule) covers(name cedar.String) bool {
-	if _, all := r.tree.Action.(ast.ScopeTypeAll); all {
-		return true
+	switch scope := r.tree.Action.(type) {
+	case ast.ScopeTypeEq, ast.ScopeTypeIn, ast.ScopeTypeInSet:
+		return slices.Contains(scopeLiterals(scope), action(name))
 	}
-	return slices.Contains(scopeLiterals(r.tree.Action), action(name))
+	return true
 }
 
 // groups returns the ids of the groups that the rule names.
@@ -138,7 +139,7 @@ func looksElsewhere(node ast.IsNode) bool {
 }
 
 // rules are a policy's rules in their order. cedar-go's own policy set has no order.
-type rules []rule
+type rules []*rule
 
 // All implements cedar.PolicyIterator.
 func (rs rules) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
