@@ -114,3 +114,11 @@ func postgresPlan(t *testing.T, s *Store, mode string, q question) string {
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
 }
+
+func TestSQLiteParsesWhatRepeatsOnce(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	for name, q := range questions(s.dialect) {
+		assert.True(t, repeats(q.text), name)
+	}
+}
