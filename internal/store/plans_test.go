@@ -28,8 +28,8 @@ func questions(d dialect) map[string]question {
 	return map[string]question{
 		"a look for work":             {d.lookSQL(requestWork), []string{now}, []string{"requests_due (due<?)", "requests_due (due>?)", "requests_changed (updated_at>?)"}},
 		"a look for what is told":     {d.lookSQL(noticeWork), []string{now}, []string{"notices_due (due<?)", "notices_due (due>?)", "notices_url (response_url_until<?)"}},
-		"a claim of requests":        {d.claimSQL(), []string{now, "o", now, "8"}, []string{"requests_due (due<?)"}},
-		"a claim of notices":         {d.claimNoticesSQL(), []string{now, "o", now, "8"}, []string{"notices_due (due<?)"}},
+		"a claim of requests":         {d.claimSQL(), []string{now, "o", now, "8"}, []string{"requests_due (due<?)"}},
+		"a claim of notices":          {d.claimNoticesSQL(), []string{now, "o", now, "8"}, []string{"notices_due (due<?)"}},
 		"due times that are ahead":    {pullInSQL, []string{now}, []string{"requests_changed (updated_at>?)"}},
 		"response_urls to erase":      {eraseURLsSQL, []string{now}, []string{"notices_url (response_url_until<?)"}},
 		"what is overdue":             {overdueSQL, []string{now, "-1", "", "100"}, []string{"requests_open (state=?)", "notices_owed (owed_at<?)"}},
