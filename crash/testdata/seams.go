@@ -99,17 +99,17 @@ func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner s
 	return err
 }
 
-func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Request], error) {
-	c, err := j.Store.Claim(ctx, owner, lease)
-	if c.Found {
+func (j crashJournal) Claim(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Request], error) {
+	c, err := j.Store.Claim(ctx, owner, lease, most)
+	if len(c.Rows) > 0 {
 		crash("journal.claim.after")
 	}
 	return c, err
 }
 
-func (j crashJournal) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Notice], error) {
-	c, err := j.Store.ClaimNotice(ctx, owner, lease)
-	if c.Found {
+func (j crashJournal) ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Notice], error) {
+	c, err := j.Store.ClaimNotices(ctx, owner, lease, most)
+	if len(c.Rows) > 0 {
 		crash("journal.claim-notice.after")
 	}
 	return c, err

@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,9 +23,9 @@ type drowsy struct {
 	woke  time.Time
 }
 
-func (d *drowsy) Claim(ctx context.Context, owner string, lease time.Duration) (cancellation.Claim[cancellation.Request], error) {
-	c, err := d.journal.Claim(ctx, owner, lease)
-	if c.Found && d.when(c.Row) {
+func (d *drowsy) Claim(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Request], error) {
+	c, err := d.journal.Claim(ctx, owner, lease, most)
+	if slices.ContainsFunc(c.Rows, d.when) {
 		time.Sleep(d.pause) // virtual
 		d.woke = time.Now()
 	}
@@ -130,4 +131,37 @@ func TestStepReadsTheClockAsOftenAsAllowed(t *testing.T) { // docs/design.md 4.6
 			})
 		})
 	}
+}
+
+// counting is a journal that knows how many requests are claimed and not given back.
+type counting struct {
+	journal
+	held, most atomic.Int64
+}
+
+func (c *counting) Claim(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Request], error) {
+	claim, err := c.journal.Claim(ctx, owner, lease, most)
+	c.most.Store(max(c.most.Load(), c.held.Add(int64(len(claim.Rows)))))
+	return claim, err
+}
+
+func (c *counting) Apply(ctx context.Context, change cancellation.Change) (cancellation.Request, error) {
+	r, err := c.journal.Apply(ctx, change)
+	if err == nil && !change.Keep {
+		c.held.Add(-1)
+	}
+	return r, err
+}
+
+func TestNoMoreIsClaimedThanCanBegin(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submitFleet(7)
+		counts := &counting{journal: w.journal}
+		worker := w.worker(counts)
+		worker.Limits.Requests = 3
+		w.runs(worker, time.Minute)
+		posts, _ := w.snapshot()
+		assert.Len(t, posts, 7)
+		assert.EqualValues(t, 3, counts.most.Load(), "a row waits for a worker in no lease")
+	})
 }

@@ -54,15 +54,15 @@ func (f *Filer) Run(ctx context.Context) {
 	}.run(ctx)
 }
 
-func (f *Filer) take(ctx context.Context) (func(context.Context), time.Duration, error) {
+func (f *Filer) take(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error) {
 	if away := max(f.softlayer.pause(ctx), f.Slack.pause(ctx)); away > 0 {
 		return nil, away, nil
 	}
-	c, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease)
-	if err != nil || !c.Found {
-		return nil, c.Next, err
+	c, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease, most)
+	for _, r := range c.Rows {
+		jobs = append(jobs, func(ctx context.Context) { f.work(ctx, &claimedRow{row: r, claimed: c.At}) })
 	}
-	return func(ctx context.Context) { f.work(ctx, &claimedRow{row: c.Row, claimed: c.At}) }, 0, nil
+	return jobs, c.Next, err
 }
 
 // work takes one step of one claimed request, and renews its lease meanwhile.
@@ -71,6 +71,9 @@ func (f *Filer) work(ctx context.Context, h *claimedRow) {
 	stop := f.keepLease(ctx, h)
 	err := f.step(ctx, h)
 	stop()
+	if err != nil || !h.request().Due.IsZero() { // there is more to do, now or later
+		f.bell.ring()
+	}
 	switch {
 	case errors.Is(err, ErrMoved):
 		f.Log.Info("another worker has the request", "ref", r.Ref.Short())

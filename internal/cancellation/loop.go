@@ -24,7 +24,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
-		Lease: 10 * time.Second, Requests: 8, Notices: 8, Poll: time.Second, Watch: 30 * time.Second,
+		Lease: 10 * time.Second, Requests: 32, Notices: 32, Poll: time.Second, Watch: 30 * time.Second,
 	}
 }
 
@@ -50,11 +50,12 @@ func (b *bell) ring() {
 	}
 }
 
-// take claims one piece of work. A nil job means that there is none now; pause is how long it is
-// until there may be, zero if nobody knows.
-type take func(ctx context.Context) (job func(context.Context), pause time.Duration, err error)
+// take claims at most most pieces of work. If it got fewer, pause is how long it is until there may
+// be more, zero if nobody knows.
+type take func(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error)
 
-// loop claims work while there are free slots.
+// loop claims as much work as there are free slots: what it claims begins at once. A job that leaves
+// work behind rings the bell.
 type loop struct {
 	bell  *bell
 	slots int
@@ -68,28 +69,46 @@ type loop struct {
 func (l loop) run(ctx context.Context) {
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
-	free := make(chan struct{}, l.slots)
+	busy := make(chan struct{}, l.slots)
 	for {
-		select {
-		case <-ctx.Done():
+		free := l.occupy(ctx, busy)
+		if ctx.Err() != nil {
 			return
-		case free <- struct{}{}:
 		}
-		job, pause, err := l.next(ctx)
+		claimed, pause, err := l.next(ctx, free)
 		if err != nil && ctx.Err() == nil {
 			l.log.Error("claiming work", "err", err)
 		}
-		if job == nil {
-			<-free
-			l.sleep(ctx, pause)
-			continue
+		for range free - len(claimed) {
+			<-busy
 		}
-		jobs.Go(func() {
-			defer func() { <-free; l.bell.ring() }()
-			own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.job)
-			defer cancel()
-			job(own)
-		})
+		for _, job := range claimed {
+			jobs.Go(func() {
+				defer func() { <-busy }()
+				own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.job)
+				defer cancel()
+				job(own)
+			})
+		}
+		if len(claimed) < free {
+			l.sleep(ctx, pause)
+		}
+	}
+}
+
+// occupy waits for a free slot, and takes all that are free.
+func (l loop) occupy(ctx context.Context, busy chan<- struct{}) (free int) {
+	select {
+	case <-ctx.Done():
+		return 0
+	case busy <- struct{}{}:
+	}
+	for free = 1; ; free++ {
+		select {
+		case busy <- struct{}{}:
+		default:
+			return free
+		}
 	}
 }
 

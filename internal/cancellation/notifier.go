@@ -61,19 +61,23 @@ func (n *Notifier) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-func (n *Notifier) take(ctx context.Context) (func(context.Context), time.Duration, error) {
+func (n *Notifier) take(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error) {
 	if away := n.Slack.pause(ctx); away > 0 {
 		return nil, away, nil
 	}
-	c, err := n.Notices.ClaimNotice(ctx, n.Owner, tellTime+n.Limits.Lease)
-	if err != nil || !c.Found {
-		return nil, c.Next, err
+	c, err := n.Notices.ClaimNotices(ctx, n.Owner, tellTime+n.Limits.Lease, most)
+	for _, notice := range c.Rows {
+		jobs = append(jobs, func(ctx context.Context) { n.work(ctx, notice) })
 	}
-	return func(ctx context.Context) { n.work(ctx, c.Row) }, 0, nil
+	return jobs, c.Next, err
 }
 
 func (n *Notifier) work(ctx context.Context, notice Notice) {
-	switch err := n.tellSafely(ctx, notice); {
+	err := n.tellSafely(ctx, notice)
+	if err != nil {
+		n.bell.ring()
+	}
+	switch {
 	case errors.Is(err, ErrMoved):
 		n.Log.Info("another worker has the notice", "request", notice.RequestID)
 	case err != nil:
@@ -302,9 +306,12 @@ func (n *Notifier) owe(ctx context.Context, notice Notice, pause time.Duration) 
 }
 
 func (n *Notifier) keep(ctx context.Context, notice Notice) error {
-	_, err := n.Notices.ApplyNotice(ctx, notice, false)
+	stored, err := n.Notices.ApplyNotice(ctx, notice, false)
 	if err != nil {
 		return fmt.Errorf("recording what was delivered for %s: %w", notice.RequestID, err)
+	}
+	if !stored.Due.IsZero() {
+		n.bell.ring()
 	}
 	return nil
 }

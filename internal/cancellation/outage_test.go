@@ -125,9 +125,9 @@ func TestAlarmWithLostAnswerIsPostedOnce(t *testing.T) {
 		w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Lost} })
 		w.runs(w.again(worker), time.Hour)
 		assert.Equal(t, []string{r.Ref.Short()}, w.alarms())
-		owed, err := w.journal.ClaimNotice(t.Context(), "another", time.Minute)
+		owed, err := w.journal.ClaimNotices(t.Context(), "another", time.Minute, 1)
 		require.NoError(t, err)
-		assert.False(t, owed.Found, "nothing is owed any more")
+		assert.Empty(t, owed.Rows, "nothing is owed any more")
 	})
 }
 

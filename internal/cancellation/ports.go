@@ -283,17 +283,16 @@ type Requests interface {
 
 // Claim is the answer to a worker that asked for work.
 type Claim[Row any] struct {
-	Found bool // false: nothing is due
-	Row   Row
-	At    time.Time     // the database's time when Row was leased
-	Next  time.Duration // if nothing is due: how long until something may be; zero if nothing waits
+	Rows []Row         // what has been due the longest first; empty: nothing is due
+	At   time.Time     // the database's time when Rows were leased
+	Next time.Duration // if fewer than asked for are due: how long until something may be; zero if nothing waits
 }
 
 // Queue hands out the requests that are due, one worker each.
 type Queue interface {
-	// Claim takes one request that is due and leased to nobody, in a state of
-	// WorkStates.
-	Claim(ctx context.Context, owner string, lease time.Duration) (Claim[Request], error)
+	// Claim takes at most most requests that are due and leased to nobody, each in a state of
+	// WorkStates and with a lease and a version of its own.
+	Claim(ctx context.Context, owner string, lease time.Duration, most int) (Claim[Request], error)
 	// Renew renews the lease of a request at this version. ErrMoved: the lease is lost.
 	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
 	// TakeFiling counts a filing against this hour unless the hour already has most. next is
@@ -324,8 +323,9 @@ type Notices interface {
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 
-	// ClaimNotice takes one notice that is due and leased to nobody.
-	ClaimNotice(ctx context.Context, owner string, lease time.Duration) (Claim[Notice], error)
+	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
+	// and a version of its own.
+	ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (Claim[Notice], error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
 	// With keep it keeps the lease of a due notice, because the announced call comes next. A
 	// notice whose Due is zero stays due while the message shows an older state than the last

@@ -640,11 +640,11 @@ func (s *stopped) Apply(ctx context.Context, c cancellation.Change) (cancellatio
 	return r, err
 }
 
-func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Request], err error) {
+func (s *stopped) Claim(ctx context.Context, owner string, lease time.Duration, most int) (c cancellation.Claim[cancellation.Request], err error) {
 	if s.asleep.Load() {
 		return c, nil
 	}
-	return s.journal.Claim(ctx, owner, lease)
+	return s.journal.Claim(ctx, owner, lease, most)
 }
 
 func TestProcessWakingAfterNotAfterSendsNothing(t *testing.T) {

@@ -44,15 +44,15 @@ func TestASubmissionIsRecordedBeforeItIsAnswered(t *testing.T) {
 	for _, part := range []string{"Recorded", dbName, "Being filed · ref " + r.Ref.Short(), "The result goes to #infra-changes."} {
 		assert.Contains(t, text, part)
 	}
-	notice, err := s.store.ClaimNotice(t.Context(), "test", time.Minute)
+	notice, err := s.store.ClaimNotices(t.Context(), "test", time.Minute, 1)
 	require.NoError(t, err)
-	if !notice.Found { // it is due only after a while
+	if len(notice.Rows) == 0 { // it is due only after a while
 		s.advance(time.Minute)
-		notice, err = s.store.ClaimNotice(t.Context(), "test", time.Minute)
+		notice, err = s.store.ClaimNotices(t.Context(), "test", time.Minute, 1)
 		require.NoError(t, err)
-		require.True(t, notice.Found)
+		require.Len(t, notice.Rows, 1)
 	}
-	assert.True(t, strings.HasPrefix(notice.Row.Place.ResponseURL, "http"), "the result's second best place came along")
+	assert.True(t, strings.HasPrefix(notice.Rows[0].Place.ResponseURL, "http"), "the result's second best place came along")
 }
 
 func TestSimultaneousRepeatIsOneRequest(t *testing.T) {

@@ -24,12 +24,12 @@ func newHTTPClient(t *http.Transport) *http.Client {
 	}
 }
 
-// readTransport keeps a few connections open. net/http may repeat a GET on a new
+// readTransport keeps its connections open for a minute. net/http may repeat a GET on a new
 // connection when an idle one was dropped; all reads may be repeated.
 func readTransport() *http.Transport {
 	t := baseTransport()
 	t.MaxConnsPerHost = 16
-	t.MaxIdleConnsPerHost = 4
+	t.MaxIdleConnsPerHost = t.MaxConnsPerHost
 	t.IdleConnTimeout = time.Minute
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -198,6 +199,43 @@ func TestEachFilingHasAConnectionOfItsOwn(t *testing.T) {
 		require.Equal(t, cancellation.Made, c.RequestCancellation(t.Context(), order()).Kind)
 	}
 	assert.Equal(t, int64(4), opened.Load(), "connections")
+}
+
+func TestReadsKeepTheirConnections(t *testing.T) {
+	t.Parallel()
+	const atOnce = 16
+	var opened atomic.Int64
+	came, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came <- struct{}{}
+		<-answer
+		_, _ = io.WriteString(w, `{"id":307608}`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, softlayer.Options{Endpoint: server.URL})
+	for range 3 {
+		var all sync.WaitGroup
+		for range atOnce {
+			all.Go(func() {
+				_, err := c.Account(t.Context())
+				assert.NoError(t, err)
+			})
+		}
+		for range atOnce { // all are under way
+			<-came
+		}
+		for range atOnce {
+			answer <- struct{}{}
+		}
+		all.Wait()
+	}
+	assert.EqualValues(t, atOnce, opened.Load(), "connections")
 }
 
 func TestNoRedirectTakesTheCredentialsElsewhere(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,8 @@ const isFree = `(lease_until is null or lease_until <= $1)`
 var (
 	isWork = fmt.Sprintf(`state in ('pending', 'scheduled', 'filing', 'unknown') and format <= %d`, cancellation.Format)
 
-	firstDueSQL = `select id from requests where ` + isWork + ` and due <= $1 and ` + isFree + ` order by due limit 1`
+	dueSQL      = `select id from requests where ` + isWork + ` and due <= $1 and ` + isFree + ` order by due limit `
+	firstDueSQL = dueSQL + `1`
 	nextDueSQL  = nextSQL(`requests where ` + isWork)
 )
 
@@ -34,10 +36,14 @@ func nextSQL(rows string) string {
 			), ` + strconv.FormatInt(math.MaxInt64, 10) + `) order by due limit 1000) as next`
 }
 
+// mostClaimed bounds one claim. As a number in the statement it tells PostgreSQL to go by the index.
+const mostClaimed = 32
+
 func (d dialect) claimSQL() string {
 	return `
+		with first as materialized (` + dueSQL + `$4` + d.rowLock + `)
 		update requests set lease_owner = $2, lease_until = $3, version = version + 1
-		where id = (` + firstDueSQL + d.rowLock + `)
+		where id in (select id from first limit ` + strconv.Itoa(mostClaimed) + `)
 		returning ` + requestColumns
 }
 
@@ -50,59 +56,89 @@ const (
 		where id = $3 returning events, version`
 )
 
-// Claim leases the request that has been due the longest, in a state that the worker works in
-// and of a format that this build knows. The new version fences off the holder of an older
-// lease. A row that cannot be read goes to Stuck with the reason, so that it holds up no
-// other.
-func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Request], err error) {
+// Claim leases the requests that have been due the longest, at most most of them, in a state that
+// the worker works in and of a format that this build knows. The new version fences off the
+// holder of an older lease. A row that cannot be read goes to Stuck with the reason, so that it
+// holds up no other.
+func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, most int) (c cancellation.Claim[cancellation.Request], err error) {
 	seen, err := s.look(ctx, requestWork)
 	if err == nil && seen.ahead {
 		seen, err = s.pullIn(ctx)
 	}
 	if err != nil || !seen.due {
 		c.Next = seen.pause()
-		return c, wrap("claiming a request", err)
+		return c, wrap("claiming requests", err)
 	}
+	most = min(most, mostClaimed)
 	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Request], err error) {
 		c.At = now
-		c.Row, err = claim(ctx, tx, s.dialect.claimSQL(), now, owner, lease)
-		c.Found = err == nil
+		c.Rows, err = claimRequests(ctx, tx, s.dialect.claimSQL(), now, owner, lease, most)
 		return c, err
 	})
-	if errors.Is(err, cancellation.ErrNoRequest) { // somebody else was faster
-		c.Next, err = s.lookAgain(ctx, requestWork)
+	if err == nil {
+		c.Next, err = s.nextClaim(ctx, requestWork, len(c.Rows), most)
 	}
-	return c, wrap("claiming a request", err)
+	return c, wrap("claiming requests", err)
 }
 
-func claim(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Request, error) {
+// claim leases rows, and sets those aside that cannot be read. It returns none only if none is due
+// that can be read.
+func claim[T any](ctx context.Context, tx *tx, claimSQL string, values []any, scan func(row) (T, error), aside func(T, error) error) (leased []T, err error) {
+	type found struct {
+		row        T
+		unreadable error
+	}
 	for {
-		r, err := scanRequest(tx.QueryRowContext(ctx, claimSQL, stamp(now), owner, stamp(now.Add(lease))))
-		bad, unreadable := errors.AsType[*unreadableError](err)
-		if !unreadable {
-			return r, err
+		rows, err := tx.QueryContext(ctx, claimSQL, values...)
+		if err != nil {
+			return nil, err
 		}
-		if err := setAside(ctx, tx, now, bad); err != nil {
-			return cancellation.Request{}, err
+		all, err := collect(rows, func(from row) (f found, err error) {
+			f.row, err = scan(from)
+			if errors.Is(err, cancellation.ErrUnreadable) {
+				f.unreadable, err = err, nil
+			}
+			return f, err
+		})
+		if err != nil || len(all) == 0 {
+			return nil, err
+		}
+		for _, f := range all {
+			if f.unreadable == nil {
+				leased = append(leased, f.row)
+			} else if err := aside(f.row, f.unreadable); err != nil {
+				return nil, err
+			}
+		}
+		if len(leased) > 0 {
+			return leased, nil
 		}
 	}
+}
+
+func claimRequests(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration, most int) ([]cancellation.Request, error) {
+	leased, err := claim(ctx, tx, claimSQL, []any{stamp(now), owner, stamp(now.Add(lease)), most},
+		func(from row) (cancellation.Request, error) { return scanRequest(from) },
+		func(r cancellation.Request, why error) error { return setAside(ctx, tx, now, r, why) })
+	slices.SortStableFunc(leased, func(a, b cancellation.Request) int { return a.Due.Compare(b.Due) })
+	return leased, err
 }
 
 // setAside moves a row that cannot be read to Stuck, and makes its notices due.
-func setAside(ctx context.Context, tx *tx, now time.Time, bad *unreadableError) error {
-	why := cancellation.Reason{Code: cancellation.WhyPoison, Detail: bad.Error()}
-	aside := bad.request
+func setAside(ctx context.Context, tx *tx, now time.Time, bad cancellation.Request, unreadable error) error {
+	why := cancellation.Reason{Code: cancellation.WhyPoison, Detail: unreadable.Error()}
+	aside := bad
 	var seq int64
 	if err := tx.QueryRowContext(ctx, setAsideSQL, why.Detail, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
-		return fmt.Errorf("setting request %s aside: %w", bad.request.Ref.Short(), err)
+		return fmt.Errorf("setting request %s aside: %w", bad.Ref.Short(), err)
 	}
 	if err := bringForward(ctx, tx, aside, now); err != nil {
 		return err
 	}
 	return insertEvents(ctx, tx, eventRow{cancellation.Event{
 		Kind: cancellation.EventMoved, At: now, Actor: "store",
-		From: bad.request.State, To: cancellation.Stuck, Detail: why.String(),
-	}, bad.request.ID, seq})
+		From: bad.State, To: cancellation.Stuck, Detail: why.String(),
+	}, bad.ID, seq})
 }
 
 // work is how to look for rows to claim: the first that is due, when the next one is, and whether
@@ -146,12 +182,20 @@ func (s *Store) look(ctx context.Context, w work) (found looked, err error) {
 	return found, err
 }
 
-// retryPause is the wait for a row that is due and locked by another's transaction.
+// retryPause is the wait for a row that is due and locked by another's transaction, and before
+// the look after a claim.
 const retryPause = 50 * time.Millisecond
 
-// lookAgain returns how long to wait before the next claim, for a caller who got nothing of what
-// was due.
-func (s *Store) lookAgain(ctx context.Context, w work) (time.Duration, error) {
+// nextClaim returns how long to wait before the next claim, for a caller who got so many rows of
+// what was due: not at all if there may be more. After it got fewer than it wanted nothing was
+// left, and a look soon tells the rest. If it got nothing, somebody else was faster.
+func (s *Store) nextClaim(ctx context.Context, w work, got, most int) (time.Duration, error) {
+	switch {
+	case got == most:
+		return 0, nil
+	case got > 0:
+		return retryPause, nil
+	}
 	found, err := s.look(ctx, w)
 	if found.due {
 		return retryPause, err

@@ -18,12 +18,12 @@ func claimedAt(t *testing.T, j journal) (request, notice time.Time) {
 	r := recorded(t, j, 7)
 	_, err := j.Owe(t.Context(), r.ID, cancellation.Alarm, cancellation.Place{Channel: "C1"})
 	require.NoError(t, err)
-	claim, err := j.Claim(t.Context(), "worker", lease)
+	claim, err := j.Claim(t.Context(), "worker", lease, 1)
 	require.NoError(t, err)
-	require.True(t, claim.Found)
-	note, err := j.ClaimNotice(t.Context(), "worker", lease)
+	require.Len(t, claim.Rows, 1)
+	note, err := j.ClaimNotices(t.Context(), "worker", lease, 1)
 	require.NoError(t, err)
-	require.True(t, note.Found)
+	require.Len(t, note.Rows, 1)
 	return claim.At, note.At
 }
 

@@ -324,7 +324,7 @@ func TestFailedCommitStopsWritesAndProvesNoAbsence(t *testing.T) {
 
 			_, err := s.Apply(t.Context(), moved(standing, cancellation.Filing))
 			require.ErrorIs(t, err, cancellation.ErrUnclear)
-			_, found, _, err := taken(s.Claim(t.Context(), "worker", lease))
+			_, found, _, err := taken(s.Claim(t.Context(), "worker", lease, 1))
 			require.ErrorIs(t, err, cancellation.ErrUnclear)
 			assert.False(t, found)
 			assert.Equal(t, 1, commits, "nothing more was tried")

@@ -96,7 +96,7 @@ func tellsTheTruth(t *testing.T, s *Store, requests []cancellation.Request) (goe
 	require.ErrorIs(t, s.Ready(), cancellation.ErrUnclear)
 	_, err := s.Request(t.Context(), rec.Request.ID)
 	require.True(t, errors.Is(err, cancellation.ErrUnclear) || !errors.Is(err, cancellation.ErrNoRequest), "absence proves nothing: %v", err)
-	_, found, _, err := taken(s.Claim(t.Context(), "worker", lease))
+	_, found, _, err := taken(s.Claim(t.Context(), "worker", lease, 1))
 	require.Error(t, err)
 	require.False(t, found)
 	_, err = s.Apply(t.Context(), moved(requests[0], cancellation.Filing))

@@ -161,15 +161,18 @@ func applied(t testing.TB, j journal, c cancellation.Change) cancellation.Reques
 	return r
 }
 
-// taken is a claim in its parts.
+// taken is a claim of one row in its parts.
 func taken[Row any](c cancellation.Claim[Row], err error) (row Row, found bool, next time.Duration, _ error) {
-	return c.Row, c.Found, c.Next, err
+	if found = len(c.Rows) == 1; found {
+		row = c.Rows[0]
+	}
+	return row, found, c.Next, err
 }
 
 // claimed takes the request that must be due now.
 func claimed(t testing.TB, j journal, owner string) cancellation.Request {
 	t.Helper()
-	r, found, _, err := taken(j.Claim(t.Context(), owner, 10*time.Second))
+	r, found, _, err := taken(j.Claim(t.Context(), owner, 10*time.Second, 1))
 	require.NoError(t, err)
 	require.True(t, found, "a request is due")
 	return r

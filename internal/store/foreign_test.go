@@ -32,7 +32,7 @@ func TestUnknownRowsAreLeftUntouchedAndCounted(t *testing.T) {
 	require.NoError(t, s.resume(t.Context()))
 
 	assert.Equal(t, own.ID, claimed(t, s, "worker").ID)
-	_, found, next, err := taken(s.Claim(t.Context(), "worker", lease))
+	_, found, next, err := taken(s.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Equal(t, lease, next, "only the known row is waited for")

@@ -38,7 +38,7 @@ func claimedOnce(t *testing.T, j journal, _ *hands) {
 	}
 	var owner atomic.Int32
 	answers := atOnce(16, func() (string, error) {
-		r, _, _, err := taken(j.Claim(t.Context(), fmt.Sprint("worker-", owner.Add(1)), lease))
+		r, _, _, err := taken(j.Claim(t.Context(), fmt.Sprint("worker-", owner.Add(1)), lease, 1))
 		return r.ID, err
 	})
 	taken := map[string]int{}
@@ -66,7 +66,7 @@ func claimedInOrder(t *testing.T, j journal, clock *hands) {
 }
 
 func claimedWhenDue(t *testing.T, j journal, clock *hands) {
-	_, found, next, err := taken(j.Claim(t.Context(), "worker", lease))
+	_, found, next, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Zero(t, next, "there is nothing")
@@ -75,14 +75,14 @@ func claimedWhenDue(t *testing.T, j journal, clock *hands) {
 	rec.Request.Due = clock.time().Add(time.Minute)
 	_, err = j.Record(t.Context(), rec)
 	require.NoError(t, err)
-	_, found, next, err = taken(j.Claim(t.Context(), "worker", lease))
+	_, found, next, err = taken(j.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Equal(t, time.Minute, next)
 
 	clock.pass(time.Minute)
 	claimed(t, j, "worker")
-	_, found, next, err = taken(j.Claim(t.Context(), "other", lease))
+	_, found, next, err = taken(j.Claim(t.Context(), "other", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Equal(t, lease, next, "when the lease ends")
@@ -104,13 +104,13 @@ func clockAhead(t *testing.T, j journal, clock *hands) {
 	r := claimed(t, j, "worker")
 	assert.Equal(t, at.ID, r.ID, "at once, as it was to be")
 	assert.Equal(t, clock.time(), r.Due)
-	_, found, next, err := taken(j.Claim(t.Context(), "worker", lease))
+	_, found, next, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found)
 	assert.Equal(t, lease, next, "the others in their time")
 	applied(t, j, moved(r, cancellation.Stuck))
 	for i, id := range []string{waits.Request.ID, late.Request.ID} {
-		_, found, next, err := taken(j.Claim(t.Context(), "worker", lease))
+		_, found, next, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 		require.NoError(t, err)
 		require.False(t, found)
 		clock.pass(next)
@@ -167,7 +167,7 @@ func clockAheadSpares(t *testing.T, j journal, clock *hands) {
 	require.NoError(t, err)
 
 	for range 2 {
-		_, found, _, err := taken(j.Claim(t.Context(), "worker", lease))
+		_, found, _, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 		require.NoError(t, err)
 		require.False(t, found)
 	}
@@ -186,7 +186,7 @@ func claimedInWorkStates(t *testing.T, j journal, clock *hands) {
 	filed(t, j, 42)
 	r := applied(t, j, moved(recorded(t, j, 43), cancellation.Stuck))
 	clock.pass(time.Hour)
-	_, found, _, err := taken(j.Claim(t.Context(), "worker", lease))
+	_, found, _, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 
@@ -218,7 +218,7 @@ func leaseRenewed(t *testing.T, j journal, clock *hands) {
 	clock.pass(lease - time.Second)
 	require.NoError(t, j.Renew(t.Context(), r, "worker", lease))
 	clock.pass(lease - time.Second)
-	_, found, _, err := taken(j.Claim(t.Context(), "other", lease))
+	_, found, _, err := taken(j.Claim(t.Context(), "other", lease, 1))
 	require.NoError(t, err)
 	assert.False(t, found)
 	applied(t, j, moved(r, cancellation.Filing)) // renewing left the version alone
@@ -230,7 +230,7 @@ func leaseGivenBack(t *testing.T, j journal, _ *hands) {
 	change := moved(claimed(t, j, "worker"), cancellation.Filing)
 	change.Keep = true
 	r := applied(t, j, change)
-	_, found, _, err := taken(j.Claim(t.Context(), "other", lease))
+	_, found, _, err := taken(j.Claim(t.Context(), "other", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found, "the lease was kept")
 	require.NoError(t, j.Renew(t.Context(), r, "worker", lease))

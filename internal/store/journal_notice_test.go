@@ -37,7 +37,7 @@ func told(t testing.TB, j journal, clock *hands, server int64) cancellation.Requ
 
 func noticeOf(t testing.TB, j journal) cancellation.Notice {
 	t.Helper()
-	n, found, _, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
+	n, found, _, err := taken(j.ClaimNotices(t.Context(), "teller", lease, 1))
 	require.NoError(t, err)
 	require.True(t, found, "a notice is due")
 	return n
@@ -45,7 +45,7 @@ func noticeOf(t testing.TB, j journal) cancellation.Notice {
 
 func noNotice(t testing.TB, j journal) (next time.Duration) {
 	t.Helper()
-	_, found, next, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
+	_, found, next, err := taken(j.ClaimNotices(t.Context(), "teller", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found, "no notice is due")
 	return next
@@ -57,7 +57,7 @@ func noticeClaimedOnce(t *testing.T, j journal, clock *hands) {
 	r := told(t, j, clock, 43)
 	var owner atomic.Int32
 	answers := atOnce(16, func() (string, error) {
-		n, _, _, err := taken(j.ClaimNotice(t.Context(), fmt.Sprint("teller-", owner.Add(1)), lease))
+		n, _, _, err := taken(j.ClaimNotices(t.Context(), fmt.Sprint("teller-", owner.Add(1)), lease, 1))
 		return n.RequestID, err
 	})
 	taken := map[string]int{}

@@ -154,7 +154,7 @@ func overdueOnce(t *testing.T, j journal, clock *hands) {
 		assert.Equal(t, first, got)
 	}
 	for range 2 {
-		n, found, _, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
+		n, found, _, err := taken(j.ClaimNotices(t.Context(), "teller", lease, 1))
 		require.NoError(t, err)
 		require.True(t, found)
 		if n.Kind == cancellation.Alarm {
@@ -175,7 +175,7 @@ func noticeAside(t *testing.T, j journal, clock *hands) {
 	clock.pass(time.Second)
 	good := told(t, j, clock, 2)
 	alter(t, j.(*Store), `update notices set place = 'not JSON' where request_id = '`+bad.ID+`'`)
-	n, found, _, err := taken(j.ClaimNotice(t.Context(), "teller", lease))
+	n, found, _, err := taken(j.ClaimNotices(t.Context(), "teller", lease, 1))
 	require.NoError(t, err)
 	require.True(t, found)
 	assert.Equal(t, good.ID, n.RequestID)
@@ -204,7 +204,7 @@ func unreadableFound(t *testing.T, j journal, _ *hands) {
 
 func claimedNothing(t *testing.T, j journal) {
 	t.Helper()
-	_, found, _, err := taken(j.Claim(t.Context(), "worker", lease))
+	_, found, _, err := taken(j.Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found)
 }

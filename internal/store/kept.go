@@ -105,7 +105,7 @@ func (k *keeper) statement(ctx context.Context, text string) (*statement, error)
 func repeats(text string) bool {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	switch strings.ToLower(word) {
-	case "select", "insert", "update", "delete":
+	case "select", "insert", "update", "delete", "with":
 		return true
 	}
 	return false

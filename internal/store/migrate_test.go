@@ -194,7 +194,7 @@ func wholeJob(ctx context.Context, s *Store) error {
 	if _, err := s.Record(ctx, rec); err != nil {
 		return err
 	}
-	r, _, _, err := taken(s.Claim(ctx, "old", lease))
+	r, _, _, err := taken(s.Claim(ctx, "old", lease, 1))
 	if err != nil {
 		return err
 	}

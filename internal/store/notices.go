@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +56,8 @@ var (
 	isKnown = fmt.Sprintf(`(select format <= %d and state in (%s) from requests where id = request_id)`,
 		cancellation.Format, quoted(cancellation.States()))
 
-	firstNoticeSQL = `select request_id, kind from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit 1`
+	dueNoticesSQL  = `select request_id, kind from notices where due <= $1 and ` + isFree + ` and ` + isKnown + ` order by due limit `
+	firstNoticeSQL = dueNoticesSQL + `1`
 	nextNoticeSQL  = nextSQL(`notices where ` + isKnown)
 	noticeWorkSQL  = `select request_id from (` + firstNoticeSQL + `) as due
 		union all select request_id from (
@@ -62,10 +65,11 @@ var (
 	noticeWork = work{noticeWorkSQL, nextNoticeSQL, `select 1 where 1 = 0`}
 )
 
-func (d dialect) claimNoticeSQL() string {
+func (d dialect) claimNoticesSQL() string {
 	return `
+		with first as materialized (` + dueNoticesSQL + `$4` + d.rowLock + `)
 		update notices set lease_owner = $2, lease_until = $3, version = version + 1
-		where (request_id, kind) = (` + firstNoticeSQL + d.rowLock + `)
+		where (request_id, kind) in (select request_id, kind from first limit ` + strconv.Itoa(mostClaimed) + `)
 		returning ` + noticeColumns
 }
 
@@ -107,43 +111,38 @@ func responseEnd(p cancellation.Place, now time.Time) time.Time {
 	return p.ResponseURLUntil
 }
 
-// ClaimNotice leases the notice that has been due the longest, and erases every response_url
-// whose life is over. A notice that cannot be read holds up no other.
-func (s *Store) ClaimNotice(ctx context.Context, owner string, lease time.Duration) (c cancellation.Claim[cancellation.Notice], err error) {
+// ClaimNotices leases the notices that have been due the longest, at most most of them, and erases
+// every response_url whose life is over. A notice that cannot be read holds up no other.
+func (s *Store) ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (c cancellation.Claim[cancellation.Notice], err error) {
 	seen, err := s.look(ctx, noticeWork)
 	if err != nil || !seen.due {
 		c.Next = seen.pause()
-		return c, wrap("claiming a notice", err)
+		return c, wrap("claiming notices", err)
 	}
+	most = min(most, mostClaimed)
 	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Notice], err error) {
 		c.At = now
-		c.Row, err = claimNotice(ctx, tx, s.dialect.claimNoticeSQL(), now, owner, lease)
-		c.Found = c.Row.RequestID != ""
+		c.Rows, err = claimNotices(ctx, tx, s.dialect.claimNoticesSQL(), now, owner, lease, most)
 		return c, err
 	})
-	if err == nil && !c.Found { // somebody else was faster, or there were only response_urls to erase
-		c.Next, err = s.lookAgain(ctx, noticeWork)
+	if err == nil { // if it got none, there may have been only response_urls to erase
+		c.Next, err = s.nextClaim(ctx, noticeWork, len(c.Rows), most)
 	}
-	return c, wrap("claiming a notice", err)
+	return c, wrap("claiming notices", err)
 }
 
-// claimNotice returns the zero Notice if none is due. What it erased stays erased.
-func claimNotice(ctx context.Context, tx *tx, claimNoticeSQL string, now time.Time, owner string, lease time.Duration) (cancellation.Notice, error) {
+// claimNotices returns none only if none is due that can be read. What it erased stays erased.
+func claimNotices(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration, most int) ([]cancellation.Notice, error) {
 	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
-		return cancellation.Notice{}, fmt.Errorf("erasing response_urls: %w", err)
+		return nil, fmt.Errorf("erasing response_urls: %w", err)
 	}
-	for {
-		n, err := scanNotice(tx.QueryRowContext(ctx, claimNoticeSQL, stamp(now), owner, stamp(now.Add(lease))))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return cancellation.Notice{}, nil
-		case !errors.Is(err, cancellation.ErrUnreadable):
-			return n, err
-		}
-		if _, err := tx.ExecContext(ctx, setNoticeAsideSQL, n.RequestID, string(n.Kind)); err != nil {
-			return n, fmt.Errorf("setting the notice of request %q aside: %w", n.RequestID, err)
-		}
-	}
+	leased, err := claim(ctx, tx, claimSQL, []any{stamp(now), owner, stamp(now.Add(lease)), most}, scanNotice,
+		func(n cancellation.Notice, _ error) error {
+			_, err := tx.ExecContext(ctx, setNoticeAsideSQL, n.RequestID, string(n.Kind))
+			return wrap(fmt.Sprintf("setting the notice of request %q aside", n.RequestID), err)
+		})
+	slices.SortStableFunc(leased, func(a, b cancellation.Notice) int { return a.Due.Compare(b.Due) })
+	return leased, err
 }
 
 // ApplyNotice stores what became of a notice. It returns [cancellation.ErrMoved] if the row has

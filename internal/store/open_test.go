@@ -58,7 +58,7 @@ func TestRestartVoidsLeasesAndRechecksRecords(t *testing.T) {
 	stuck := applied(t, before, moved(recorded(t, before, 43), cancellation.Stuck))
 
 	verb := open(t, Options{Path: path, Clock: clock.time})
-	_, found, _, err := taken(verb.Claim(t.Context(), "verb", lease))
+	_, found, _, err := taken(verb.Claim(t.Context(), "verb", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found, "opening beside voids no lease")
 	require.NoError(t, before.Close())

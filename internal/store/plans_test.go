@@ -28,8 +28,8 @@ func questions(d dialect) map[string]question {
 	return map[string]question{
 		"a look for work":             {d.lookSQL(requestWork), []string{now}, []string{"requests_due (due<?)", "requests_due (due>?)", "requests_changed (updated_at>?)"}},
 		"a look for what is told":     {d.lookSQL(noticeWork), []string{now}, []string{"notices_due (due<?)", "notices_due (due>?)", "notices_url (response_url_until<?)"}},
-		"a claim of a request":        {d.claimSQL(), []string{now, "o", now}, []string{"requests_due (due<?)"}},
-		"a claim of a notice":         {d.claimNoticeSQL(), []string{now, "o", now}, []string{"notices_due (due<?)"}},
+		"a claim of requests":         {d.claimSQL(), []string{now, "o", now, "8"}, []string{"requests_due (due<?)"}},
+		"a claim of notices":          {d.claimNoticesSQL(), []string{now, "o", now, "8"}, []string{"notices_due (due<?)"}},
 		"due times that are ahead":    {pullInSQL, []string{now}, []string{"requests_changed (updated_at>?)"}},
 		"response_urls to erase":      {eraseURLsSQL, []string{now}, []string{"notices_url (response_url_until<?)"}},
 		"what is overdue":             {overdueSQL, []string{now, "-1", "", "100"}, []string{"requests_open (state=?)", "notices_owed (owed_at<?)"}},
@@ -113,4 +113,12 @@ func postgresPlan(t *testing.T, s *Store, mode string, q question) string {
 	_, err = tx.ExecContext(t.Context(), `deallocate asked`)
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
+}
+
+func TestSQLiteParsesWhatRepeatsOnce(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	for name, q := range questions(s.dialect) {
+		assert.True(t, repeats(q.text), name)
+	}
 }

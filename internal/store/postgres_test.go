@@ -213,7 +213,7 @@ func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {
 	for server := range int64(rounds) {
 		r := recorded(t, next(), server)
 		claims := atOnce(8, func() (bool, error) {
-			_, found, _, err := taken(next().Claim(t.Context(), "worker", lease))
+			_, found, _, err := taken(next().Claim(t.Context(), "worker", lease, 1))
 			return found, err
 		})
 		notes := atOnce(8, func() (struct{}, error) {

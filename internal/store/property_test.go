@@ -276,17 +276,24 @@ func (m *machine) until(at time.Time) time.Duration {
 func (m *machine) claim(t *rapid.T) { m.claimed(t, worker(t)) }
 
 func (m *machine) claimed(t *rapid.T, owner string) (found bool) {
-	first, wantNext := m.model.due()
-	got, found, next, err := taken(m.store(t).Claim(t.Context(), owner, lease))
+	_, wantNext := m.model.due()
+	most := rapid.IntRange(1, 3).Draw(t, "most")
+	c, err := m.store(t).Claim(t.Context(), owner, lease, most)
 	require.NoError(t, err)
-	require.Equal(t, len(first) > 0, found, "what is due can be claimed, and nothing else")
-	require.Equal(t, m.until(wantNext), next, "when to look again")
-	if found {
+	require.LessOrEqual(t, len(c.Rows), most)
+	for _, got := range c.Rows {
+		first, _ := m.model.due()
 		require.Contains(t, first, got.ID, "what has been due the longest comes first")
 		require.Equal(t, m.model.claim(got.ID, owner), got)
-		m.requests = append(m.requests, got)
 	}
-	return found
+	m.requests = append(m.requests, c.Rows...)
+	if left, _ := m.model.due(); len(c.Rows) < most {
+		require.Empty(t, left, "all that is due is claimed")
+	}
+	if len(c.Rows) == 0 {
+		require.Equal(t, m.until(wantNext), c.Next, "when to look again")
+	}
+	return len(c.Rows) > 0
 }
 
 func (m *machine) renew(t *rapid.T) {
@@ -358,19 +365,26 @@ func (m *machine) note(t *rapid.T) {
 func (m *machine) claimNotice(t *rapid.T) { m.claimedNotice(t, worker(t)) }
 
 func (m *machine) claimedNotice(t *rapid.T, owner string) (found bool) {
-	first, wantNext := m.model.dueNotices()
+	_, wantNext := m.model.dueNotices()
 	m.model.sweep()
-	got, found, next, err := taken(m.store(t).ClaimNotice(t.Context(), owner, lease))
+	most := rapid.IntRange(1, 3).Draw(t, "most")
+	c, err := m.store(t).ClaimNotices(t.Context(), owner, lease, most)
 	require.NoError(t, err)
-	require.Equal(t, len(first) > 0, found, "what is due can be claimed, and nothing else")
-	require.Equal(t, m.until(wantNext), next, "when to look again")
-	if found {
+	require.LessOrEqual(t, len(c.Rows), most)
+	for _, got := range c.Rows {
+		first, _ := m.model.dueNotices()
 		key := noticeKey{got.RequestID, got.Kind}
 		require.Contains(t, first, key, "what has been due the longest comes first")
 		require.Equal(t, m.model.claimNotice(key, owner), got)
-		m.notices = append(m.notices, got)
 	}
-	return found
+	m.notices = append(m.notices, c.Rows...)
+	if left, _ := m.model.dueNotices(); len(c.Rows) < most {
+		require.Empty(t, left, "all that is due is claimed")
+	}
+	if len(c.Rows) == 0 {
+		require.Equal(t, m.until(wantNext), c.Next, "when to look again")
+	}
+	return len(c.Rows) > 0
 }
 
 func (m *machine) storeNotice(t *rapid.T) { m.storeFrom(t, one(t, "notice", m.notices)) }

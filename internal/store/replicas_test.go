@@ -133,11 +133,11 @@ func TestReplicasFileAndReportEachRequestOnce(t *testing.T) {
 	}
 	claims := map[string]func(s *Store) (id string, next time.Duration, err error){
 		"requests": func(s *Store) (string, time.Duration, error) {
-			r, _, next, err := taken(s.Claim(t.Context(), "worker", lease))
+			r, _, next, err := taken(s.Claim(t.Context(), "worker", lease, 1))
 			return r.ID, next, err
 		},
 		"results": func(s *Store) (string, time.Duration, error) {
-			n, _, next, err := taken(s.ClaimNotice(t.Context(), "teller", lease))
+			n, _, next, err := taken(s.ClaimNotices(t.Context(), "teller", lease, 1))
 			return n.RequestID, next, err
 		},
 	}
@@ -180,7 +180,7 @@ func TestDueRowLockedElsewhereIsTriedAgainSoon(t *testing.T) {
 	defer func() { _ = other.Rollback() }()
 	_, err = other.Exec(`update requests set reason_detail = reason_detail where id = $1`, r.ID)
 	require.NoError(t, err)
-	_, found, next, err := taken(all.next().Claim(t.Context(), "worker", lease))
+	_, found, next, err := taken(all.next().Claim(t.Context(), "worker", lease, 1))
 	require.NoError(t, err)
 	require.False(t, found)
 	assert.Equal(t, retryPause, next, "and not after the whole time between two looks")
