@@ -306,7 +306,7 @@ func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (R
 }
 
 func denied(r Request, who authz.Principal) (Record, error) {
-	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Reason, By: ByPolicy})
+	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Ground(), By: ByPolicy})
 	if err != nil {
 		return Record{}, err
 	}

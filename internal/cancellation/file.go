@@ -45,6 +45,8 @@ func (v verdict) detail() string {
 		return v.why.String()
 	case v.why == Reason{}:
 		return v.decision.Rule
+	case v.why.By == ByPolicy && v.decision.Reason == "": // it begins with the rule
+		return v.why.Detail
 	}
 	return v.decision.Rule + ": " + v.why.String()
 }
@@ -175,7 +177,7 @@ func (f *Filer) check(ctx context.Context, h *claimedRow, by people, now Server,
 	case d.Unlisted:
 		return nil, &unlistedError{d}
 	default:
-		return &verdict{to: Denied, why: Reason{Detail: d.Reason, By: ByPolicy}, decision: &d}, nil
+		return &verdict{to: Denied, why: Reason{Detail: d.Ground(), By: ByPolicy}, decision: &d}, nil
 	}
 }
 

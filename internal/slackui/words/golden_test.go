@@ -157,7 +157,7 @@ func goldenMessages() map[string]cancellation.Request {
 			r.Submission.Card.Server.Billing = &cancellation.Billing{ID: 77}
 		}),
 		"duplicate":          slacktest.Request(cancellation.Duplicate),
-		"denied":             slacktest.Request(cancellation.Denied, slacktest.Because("", "servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team")),
+		"denied":             slacktest.Request(cancellation.Denied, slacktest.ByRule("prod-data-team", "servers tagged prod are cancelled by the data team only.")),
 		"pending":            slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo),
 		"pending-approved":   slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.ApprovedBy("U8")),
 		"pending-dear":       slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, func(r *cancellation.Request) { r.ExpiresAt = slacktest.Noon.Add(30 * 24 * time.Hour) }),

@@ -72,7 +72,7 @@ func stuckWhy(r cancellation.Request) string {
 		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(unclear)
 	}
 	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
-		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r.Why)
+		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r)
 	}
 	return "SoftLayer's records do not show for certain whether there is a ticket."
 }
@@ -113,11 +113,14 @@ var checkCodes = []cancellation.ReasonCode{
 }
 
 // checkedWhy says what a check found, which may be a rule's reason too.
-func checkedWhy(why cancellation.Reason) string {
-	if why.Code == "" {
-		return ended(public(why.Detail))
+func checkedWhy(r cancellation.Request) string {
+	switch {
+	case r.Why.By == cancellation.ByPolicy:
+		return capital(ended(public(deniedWhy(r))))
+	case r.Why.Code == "":
+		return ended(public(r.Why.Detail))
 	}
-	return rejectedWhy(why)
+	return rejectedWhy(r.Why)
 }
 
 // rejectedWhy says why nothing was sent, or what SoftLayer answered.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/slacktest"
 )
@@ -51,5 +52,23 @@ func TestStuckRequestSaysWhatIsUnclear(t *testing.T) {
 	} {
 		r := slacktest.Request(cancellation.Stuck, slacktest.Because(c.code, c.detail))
 		assert.Contains(t, flat(Writer{}.lines(r)...), escaped(c.want), c.code)
+	}
+}
+
+func TestStoredRefusalIsShownAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	const stored = "guests may not ask; a full member of this workspace may."
+	for name, r := range map[string]cancellation.Request{
+		"of an older build": slacktest.Request(cancellation.Denied, slacktest.ByRule(authz.RuleGuest, stored)),
+		"whose decision cannot be read": slacktest.Request(cancellation.Denied, slacktest.Because("", stored), func(r *cancellation.Request) {
+			r.Decision = authz.Decision{}
+		}),
+		"of this build": slacktest.Request(cancellation.Denied, slacktest.Because("", authz.RuleGuest), func(r *cancellation.Request) {
+			r.Decision = authz.Decision{Rule: authz.RuleGuest, Act: authz.ToAsk}
+		}),
+	} {
+		assert.Equal(t, stored, deniedWhy(r), name)
+		r.State, r.Why.By = cancellation.Stuck, cancellation.ByPolicy
+		assert.Contains(t, stuckWhy(r), capital(stored), name)
 	}
 }
