@@ -69,7 +69,7 @@ var table = map[string]room{
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/policytool": {
-		ours: []string{"internal/cancellation", "internal/authz"},
+		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},
 		why:  "it answers questions about a policy from its arguments; who reads settings and asks vendors is not its affair",
 	},
 	"internal/fakeslack": {
@@ -117,8 +117,8 @@ var inTests = []string{
 
 // inTestsOf is what the tests of one room may import beyond that.
 var inTestsOf = map[string][]string{
-	// Random policies and questions.
-	"internal/authz": {"pgregory.net/rapid"},
+	// Random policies and questions; what a person reads of a refusal.
+	"internal/authz": {"pgregory.net/rapid", module + "internal/slackui/words"},
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid", "github.com/slack-go/slack"},

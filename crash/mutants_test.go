@@ -35,7 +35,7 @@ var mutants = []struct {
 	{"it POSTs from filing after a restart", []patch{
 		{
 			"internal/cancellation/filer.go",
-			`return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the bot stopped before the answer was recorded"}}, true)`,
+			`return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Code: WhyStopped}}, true)`,
 			"return f.checkAndPost(ctx, h)",
 		},
 		{"internal/cancellation/state.go", "{Filing, Filed, ByWorker},", "{Filing, Filing, ByWorker},\n\t{Filing, Filed, ByWorker},"},

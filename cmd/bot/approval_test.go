@@ -290,7 +290,7 @@ func TestNothingIsFiledWhileGroupsCannotBeRead(t *testing.T) {
 		w.awaitReady()
 		code, said := w.ends([]string{"unfreeze", "--why", "over"})
 		require.Zero(t, code, said)
-		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up: reading the requester's standing")
+		w.awaitSoon(w.cast.Channel, "Waiting to be filed", w.fqdn(approved), "Held up: Slack did not say who the requester is")
 		refused := w.fieldErrors(w.submit(w.cast.User, m, w.usual(m, w.server)))
 		assert.Contains(t, refused["server"], "This try was not recorded")
 		assert.Contains(t, w.top(w.cast.User).Raw, "Replaced by db-060.", "what was typed is kept")

@@ -12,18 +12,18 @@ import (
 // request. Then everything that the decision needs must have been read, also the requester's groups.
 // Then the schema, and only then the policy. An error of any rule refuses.
 func (p *Policy) Approve(who, requester Principal, s Server, c Context, approvals int) Decision {
-	if d, refused := p.refusePerson(who, toApprove); refused {
+	if d, refused := p.refusePerson(who, ToApprove); refused {
 		return d
 	}
 	if who.hasID() && who.ID() == requester.ID() {
-		return p.refuse(RuleOwnRequest, "nobody may approve their own request; another person has to.")
+		return p.refuse(RuleOwnRequest, ToApprove)
 	}
 	if gaps := append(p.unread(who, s, c), p.unreadRequester(requester)...); len(gaps) > 0 {
-		return p.refuseUnread(gaps)
+		return p.refuseUnread(gaps...)
 	}
 	server, err := s.entity()
 	if err != nil {
-		return p.refuseFee()
+		return p.refuseUnread(GapFee)
 	}
 	return p.approveForAllMemberships(who, requester, func(who, requester Principal) Decision {
 		return p.approve(who, requester, server, c, approvals)
@@ -48,7 +48,7 @@ func (p *Policy) approveForAllMemberships(who, requester Principal, decide func(
 		}
 	}
 	if !certain {
-		return p.refuseUnlisted("you or the requester are", union(p.uncertain(who), p.uncertain(requester)))
+		return p.refuseUnlisted(ToApprove, union(p.uncertain(who), p.uncertain(requester)))
 	}
 	return d
 }
@@ -63,7 +63,7 @@ func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Contex
 	case len(v.forbids) > 0:
 		return p.refuseByRules(v.forbids)
 	case len(v.permits) == 0:
-		return p.refuseByDefault(toApprove)
+		return p.refuse(RuleDefaultDeny, ToApprove)
 	default:
 		return Decision{Effect: Allowed, Rule: v.permits[0], Rules: v.permits, PolicyDigest: p.digest}
 	}
@@ -73,10 +73,10 @@ func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Contex
 func (p *Policy) unreadRequester(requester Principal) []string {
 	var gaps []string
 	if !requester.hasID() {
-		gaps = append(gaps, "who the requester is")
+		gaps = append(gaps, GapRequester)
 	}
 	if !p.knowsGroups(requester) {
-		gaps = append(gaps, "the requester's Slack user groups")
+		gaps = append(gaps, GapRequesterGroups)
 	}
 	return gaps
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/slackui/words"
 )
 
 const home = "T01"
@@ -66,7 +67,7 @@ type expectation func(t *testing.T, d authz.Decision)
 func allow(rule string) expectation {
 	return func(t *testing.T, d authz.Decision) {
 		t.Helper()
-		require.Equal(t, authz.Allowed, d.Effect, "must be allowed, but rule %s: %s", d.Rule, d.Reason)
+		require.Equal(t, authz.Allowed, d.Effect, "must be allowed, but rule %s: %s", d.Rule, words.DecisionWords(d))
 		assert.Equal(t, rule, d.Rule)
 		assert.Zero(t, d.Approvals)
 	}
@@ -76,10 +77,10 @@ func allow(rule string) expectation {
 func needs(n int, rule string) expectation {
 	return func(t *testing.T, d authz.Decision) {
 		t.Helper()
-		require.Equal(t, authz.NeedsApproval, d.Effect, "must need approval, but rule %s: %s", d.Rule, d.Reason)
+		require.Equal(t, authz.NeedsApproval, d.Effect, "must need approval, but rule %s: %s", d.Rule, words.DecisionWords(d))
 		assert.Equal(t, n, d.Approvals)
 		assert.Equal(t, rule, d.Rule)
-		assert.Contains(t, d.Reason, "approval")
+		assert.Contains(t, words.DecisionWords(d), "approval")
 	}
 }
 
@@ -90,10 +91,33 @@ func deny(rule string, reason ...string) expectation {
 		require.Equal(t, authz.Refused, d.Effect, "must be refused")
 		assert.Equal(t, rule, d.Rule)
 		assert.True(t, len(d.Rules) > 0 && (slices.Contains(d.Rules, rule) || rule == authz.RuleEvaluationError))
-		assert.NotEmpty(t, d.Reason, "a person is told why")
+		assert.NotEmpty(t, words.DecisionWords(d), "a person is told why")
 		assert.Zero(t, d.Approvals)
 		for _, part := range reason {
-			assert.Contains(t, d.Reason, part)
+			assert.Contains(t, words.DecisionWords(d), part)
 		}
 	}
+}
+
+// A repeated refusal is counted on the one before it if both have the same ground.
+func TestDifferentRefusalsHaveDifferentGrounds(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `@id("all") permit (principal, action, resource);
+		@id("why") @reason("not today.") forbid (principal, action, resource) when { resource.tags.contains("why") };
+		@id("mute") forbid (principal, action, resource) when { resource.tags.contains("mute") };`)
+	ana, guest, bot := person("U0ANA"), person("U0ANA"), person("U0ANA")
+	guest.Guest, bot.Bot = true, true
+	untagged := server(func(s *authz.Server) { s.TagsKnown = false })
+	undomained := server(func(s *authz.Server) { s.Missing = []string{"domain"} })
+	seen := map[string]bool{}
+	for _, d := range []authz.Decision{
+		p.Decide(guest, server(), context()), p.Decide(bot, server(), context()),
+		p.Decide(ana, untagged, context()), p.Decide(ana, undomained, context()),
+		p.Decide(ana, server(tagged("why")), context()), p.Decide(ana, server(tagged("mute")), context()),
+	} {
+		require.Equal(t, authz.Refused, d.Effect)
+		assert.False(t, seen[d.Ground()], "two refusals have the ground %q", d.Ground())
+		seen[d.Ground()] = true
+	}
+	assert.True(t, seen["not today."], "a rule's own reason is its ground")
 }

@@ -13,15 +13,15 @@ import (
 // read. Then person, server and context must fit the schema. Only then the policy is asked. An error of
 // any rule refuses, even if another rule would have decided.
 func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
-	if d, refused := p.refusePerson(who, toAsk); refused {
+	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return d
 	}
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.refuseUnread(gaps)
+		return p.refuseUnread(gaps...)
 	}
 	server, err := s.entity()
 	if err != nil {
-		return p.refuseFee()
+		return p.refuseUnread(GapFee)
 	}
 	d := p.decide(who, server, c)
 	if d.Effect == Refused {
@@ -29,13 +29,13 @@ func (p *Policy) Decide(who Principal, s Server, c Context) Decision {
 	}
 	maybe, countable := p.perhaps(who)
 	if !countable {
-		return p.refuseUnlisted("you are", p.uncertain(who))
+		return p.refuseUnlisted("", p.uncertain(who))
 	}
 	for _, more := range maybe[1:] {
 		other := p.decide(more, server, c)
 		switch {
 		case d.Effect > other.Effect:
-			return p.refuseUnlisted("you are", p.uncertain(who))
+			return p.refuseUnlisted("", p.uncertain(who))
 		case d.Effect == other.Effect && d.Approvals < other.Approvals:
 			d = other
 		}
@@ -92,26 +92,17 @@ func (who Principal) joining(groups []string) Principal {
 	return who
 }
 
-// What a person wants to do, in the words of refusals.
-const (
-	toAsk     = "ask"
-	toFile    = "file"
-	toApprove = "approve"
-	toFreeze  = "freeze filing"
-)
-
 // refusePerson makes the refusals that depend only on the person, and that no policy can lift.
-func (p *Policy) refusePerson(who Principal, to string) (Decision, bool) {
+func (p *Policy) refusePerson(who Principal, to Act) (Decision, bool) {
 	switch {
 	case who.Stranger:
-		return p.refuse(RuleStranger, "you belong to another workspace or company; "+
-			"only people of the workspace that runs this bot may "+to+"."), true
+		return p.refuse(RuleStranger, to), true
 	case who.Deactivated:
-		return p.refuse(RuleDeactivated, "this Slack account is deactivated; somebody with an active account may "+to+"."), true
+		return p.refuse(RuleDeactivated, to), true
 	case who.Bot:
-		return p.refuse(RuleBot, "apps and bots may not "+to+"; a person has to."), true
+		return p.refuse(RuleBot, to), true
 	case who.Guest:
-		return p.refuse(RuleGuest, "guests may not "+to+"; a full member of this workspace may."), true
+		return p.refuse(RuleGuest, to), true
 	}
 	return Decision{}, false
 }
@@ -153,7 +144,7 @@ func (p *Policy) combine(request, cancel evaluation) Decision {
 	case len(request.forbids) > 0:
 		return p.refuseByRules(request.forbids)
 	case len(request.permits) == 0:
-		return p.refuseByDefault(toAsk)
+		return p.refuse(RuleDefaultDeny, ToAsk)
 	case len(cancel.forbids) > 0:
 		return p.refuseByRules(cancel.forbids)
 	case len(cancel.permits) == 0:
@@ -175,7 +166,6 @@ func (p *Policy) needApproval(permits []string) Decision {
 			d.Rule, d.Approvals = id, n
 		}
 	}
-	d.Reason = approvalReason(d.Approvals)
 	return d
 }
 

@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -55,7 +55,34 @@ const (
 
 const builtinPrefix = "builtin-"
 
-// Decision is an answer and the rule that gave it.
+// Act is what a person wants to do.
+type Act string
+
+// The four acts.
+const (
+	ToAsk     Act = "ask"
+	ToFile    Act = "file" // without approval
+	ToApprove Act = "approve"
+	ToFreeze  Act = "freeze"
+)
+
+// What a decision needs and may be unread, apart from Server.Missing.
+const (
+	GapPerson          = "person"
+	GapGroups          = "groups" // of the person
+	GapRequester       = "requester"
+	GapRequesterGroups = "requester-groups"
+	GapServerID        = "server-id"
+	GapServerName      = "server-name"
+	GapDatacenter      = "datacenter"
+	GapTags            = "tags"
+	GapFee             = "fee" // it cannot be understood; reading it again does not help
+	GapAccount         = "account"
+	GapStatedReason    = "stated-reason"
+	GapWarnings        = "warnings"
+)
+
+// Decision is an answer and the rule that gave it, in codes and values. Words makes sentences of it.
 type Decision struct {
 	Effect Effect
 	// Rule is the @id of the deciding rule, or one of the Rule constants. For NeedsApproval it is
@@ -64,10 +91,17 @@ type Decision struct {
 	// Rules are the ids of all rules that led to the decision, in the policy's order. After an
 	// evaluation error they are the rules that failed.
 	Rules []string
-	// Reason tells a person why, and who can help. It does not say whether anything was filed: the
-	// caller does. At most MaxReason characters of it come from the policy's text. It is plain text,
-	// to be escaped in Slack's mrkdwn. It is empty if Effect is Allowed.
+	// Reason is the deciding rule's own text, of its @reason: foreign text of at most MaxReason
+	// characters. It is empty if that rule has none. Older builds stored the program's own sentences
+	// here too.
 	Reason string
+	// Act is what the person may not do, of a refusal by one of the Rule constants that depends on it.
+	Act Act `json:",omitempty"`
+	// Unread names what a decision needs and was not read: the Gap constants, and Server.Missing.
+	Unread []string `json:",omitempty"`
+	// Groups are the Slack user groups that Slack does not list and whose members decide this. If Act
+	// is ToApprove, a membership of the requester decides it as well.
+	Groups []string `json:",omitempty"`
 	// Approvals is how many other people have to approve; 0 unless NeedsApproval.
 	Approvals int
 	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift.
@@ -77,41 +111,26 @@ type Decision struct {
 	PolicyDigest string
 }
 
-func (p *Policy) refuse(rule, reason string) Decision {
-	return Decision{Effect: Refused, Rule: rule, Rules: []string{rule}, Reason: reason, PolicyDigest: p.digest}
+func (p *Policy) refuse(rule string, to Act) Decision {
+	return Decision{Effect: Refused, Rule: rule, Rules: []string{rule}, Act: to, PolicyDigest: p.digest}
 }
 
-func (p *Policy) refuseByDefault(to string) Decision {
-	what := map[string]string{
-		toAsk: "ask for this", toFile: "have this filed without approval", toApprove: "approve this",
-	}[to]
-	if to == toFreeze {
-		return p.refuse(RuleDefaultDeny, "no policy rule lets you freeze filing; anyone who may approve requests can.")
-	}
-	return p.refuse(RuleDefaultDeny, "no policy rule lets you "+what+"; the people who run this bot can say who may.")
+func (p *Policy) refuseUnread(gaps ...string) Decision {
+	d := p.refuse(RuleUnread, "")
+	d.Unread = gaps
+	return d
 }
 
-func (p *Policy) refuseUnread(gaps []string) Decision {
-	return p.refuse(RuleUnread, strings.Join(gaps, ", ")+" could not be read, and nothing is allowed on a guess. "+
-		"Try again in a minute. If that fails too, tell the people who run this bot.")
-}
-
-func (p *Policy) refuseFee() Decision {
-	return p.refuse(RuleUnread, "the server's monthly fee could not be read, and nothing is allowed on a guess. "+
-		"Tell the people who run this bot.")
-}
-
-// refuseUnlisted refuses because an unknown membership would decide. who is "you are", or names both
-// people.
-func (p *Policy) refuseUnlisted(who string, groups []string) Decision {
-	return p.refuse(RuleUnread, "whether "+who+" in Slack user group "+strings.Join(groups, " or ")+
-		" decides this, and Slack does not list it. Tell the people who run this bot.")
+// refuseUnlisted refuses because an unknown membership would decide.
+func (p *Policy) refuseUnlisted(to Act, groups []string) Decision {
+	d := p.refuse(RuleUnread, to)
+	d.Groups = groups
+	return d
 }
 
 // refuseByRules refuses by the matching forbids. The person reads the first one that gives a reason.
 func (p *Policy) refuseByRules(forbids []string) Decision {
-	d := p.refuse(forbids[0], fmt.Sprintf("rule %s of the policy forbids it; "+
-		"the people who run this bot can say why, and who may.", forbids[0]))
+	d := p.refuse(forbids[0], "")
 	d.Rules = forbids
 	for _, id := range forbids {
 		if reason := p.byID[id].reason; reason != "" {
@@ -123,17 +142,18 @@ func (p *Policy) refuseByRules(forbids []string) Decision {
 }
 
 func (p *Policy) refuseBroken(failed []string) Decision {
-	d := p.refuse(RuleEvaluationError, "the policy could not be evaluated for this request, "+
-		"so nothing is allowed; the people who run this bot have to repair it.")
+	d := p.refuse(RuleEvaluationError, "")
 	if len(failed) > 0 {
 		d.Rules = failed
 	}
 	return d
 }
 
-func approvalReason(n int) string {
-	if n == 1 {
-		return "the policy asks for the approval of one other person."
+// Ground returns on one line what a refusal rests on: the rule's own text, or else the rule with what
+// was not read. Refusals with the same ground are the same for the person.
+func (d Decision) Ground() string {
+	if d.Reason != "" {
+		return d.Reason
 	}
-	return fmt.Sprintf("the policy asks for the approval of %d other people.", n)
+	return strings.Join(append([]string{d.Rule}, slices.Concat(d.Unread, d.Groups)...), " ")
 }

@@ -118,7 +118,7 @@ func parseFee(text string) (cedar.Decimal, error) {
 	return types.ParseDecimal(rounded)
 }
 
-// unread lists, in words for people, what a decision needs and was not read. A policy may depend on any
+// unread lists what a decision needs and was not read. A policy may depend on any
 // of it, so a gap refuses and is never taken for "none".
 func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	var gaps []string
@@ -127,18 +127,16 @@ func (p *Policy) unread(who Principal, s Server, c Context) []string {
 			gaps = append(gaps, what)
 		}
 	}
-	need(who.hasID(), "who you are")
-	need(p.knowsGroups(who), "your Slack user groups")
-	need(s.ID > 0, "the server's id")
-	need(s.Hostname != "" && s.FQDN != "", "the server's name")
-	need(s.Datacenter != "", "the server's data center")
-	need(s.TagsKnown, "the server's tags")
-	for _, what := range s.Missing {
-		need(false, "the server's "+what)
-	}
-	need(isDigits(c.Account), "the SoftLayer account")
-	need(c.StatedReason != "", "the reason of the cancellation")
-	need(c.WarningsKnown, "the server's warnings")
+	need(who.hasID(), GapPerson)
+	need(p.knowsGroups(who), GapGroups)
+	need(s.ID > 0, GapServerID)
+	need(s.Hostname != "" && s.FQDN != "", GapServerName)
+	need(s.Datacenter != "", GapDatacenter)
+	need(s.TagsKnown, GapTags)
+	gaps = append(gaps, s.Missing...)
+	need(isDigits(c.Account), GapAccount)
+	need(c.StatedReason != "", GapStatedReason)
+	need(c.WarningsKnown, GapWarnings)
 	return gaps
 }
 

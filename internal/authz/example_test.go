@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/slackui/words"
 )
 
 func Example() {
@@ -31,7 +32,7 @@ func Example() {
 	for _, tags := range [][]string{{"staging"}, {}, {"prod"}} {
 		server.Tags = tags
 		d := policy.Decide(ana, server, context)
-		fmt.Printf("%v, approvals %d, by %s: %q\n", d.Effect, d.Approvals, d.Rule, d.Reason)
+		fmt.Printf("%v, approvals %d, by %s: %q\n", d.Effect, d.Approvals, d.Rule, words.DecisionWords(d))
 	}
 	// Output:
 	// allowed, approvals 0, by staging-is-easy: ""

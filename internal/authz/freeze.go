@@ -5,16 +5,16 @@ package authz
 // groups were not read, tries every combination of groups that Slack does not list, and refuses if a
 // rule fails in every case.
 func (p *Policy) MayFreeze(who Principal) Decision {
-	if d, refused := p.refusePerson(who, toFreeze); refused {
+	if d, refused := p.refusePerson(who, ToFreeze); refused {
 		return d
 	}
 	if !who.hasID() || !p.knowsGroups(who) {
-		return p.refuseUnread([]string{"your Slack user groups"})
+		return p.refuseUnread(GapGroups)
 	}
 	d := p.mayFreeze(who)
 	if d.Effect == Refused {
 		if d = p.markUnlisted(d, who, p.mayFreeze); d.Unlisted {
-			return p.refuseUnlisted("you are", p.unlisted(who))
+			return p.refuseUnlisted("", p.unlisted(who))
 		}
 		return d
 	}
@@ -23,7 +23,7 @@ func (p *Policy) MayFreeze(who Principal) Decision {
 		countable = countable && p.mayFreeze(more).Effect != Refused
 	}
 	if !countable {
-		return p.refuseUnlisted("you are", p.uncertain(who))
+		return p.refuseUnlisted("", p.uncertain(who))
 	}
 	return d
 }
@@ -36,7 +36,7 @@ func (p *Policy) mayFreeze(who Principal) Decision {
 	case len(left.certainForbids) > 0:
 		return p.refuseByRules(left.certainForbids)
 	case len(left.permits) == 0:
-		return p.refuseByDefault(toFreeze)
+		return p.refuse(RuleDefaultDeny, ToFreeze)
 	}
 	return Decision{Effect: Allowed, Rule: left.permits[0], Rules: left.permits, PolicyDigest: p.digest}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/slackui/words"
 )
 
 var placed = regexp.MustCompile(`^f\.cedar:[1-9]\d*:[1-9]\d*: .`)
@@ -41,14 +42,14 @@ func FuzzParse(f *testing.F) {
 			if whole := answers(p.WithoutIndex(), who, person("U0BEN"), server(), context()); !reflect.DeepEqual(indexed, whole) {
 				t.Errorf("the index changes an answer:\n%+v\n%+v", indexed, whole)
 			}
-			if d.Rule == "" || len(d.Rules) == 0 || (d.Effect == authz.Allowed) != (d.Reason == "") {
+			if d.Rule == "" || len(d.Rules) == 0 || (d.Effect == authz.Allowed) != (words.DecisionWords(d) == "") {
 				t.Errorf("a decision without rule or reason: %+v", d)
 			}
 			if at := p.MayAskAtAll(who, "C1", ""); at.Effect == authz.Refused && d.Effect != authz.Refused {
 				t.Errorf("refused at the command, but not at the submission: %+v", d)
 			}
 			a := p.Approve(who, person("U0BEN"), server(), context(), 0)
-			if a.Rule == "" || len(a.Rules) == 0 || (a.Effect == authz.Allowed) != (a.Reason == "") || a.Effect == authz.NeedsApproval {
+			if a.Rule == "" || len(a.Rules) == 0 || (a.Effect == authz.Allowed) != (words.DecisionWords(a) == "") || a.Effect == authz.NeedsApproval {
 				t.Errorf("an approval without rule or reason: %+v", a)
 			}
 			if p.MayApproveAtAll(who).Effect == authz.Refused && a.Effect != authz.Refused {

@@ -16,10 +16,10 @@ import (
 //
 // Allowed means that the form may open. It does not allow filing.
 func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
-	if d, refused := p.refusePerson(who, toAsk); refused {
+	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return d
 	}
-	return p.mayAtAll(who, envWithoutServer(who, channel, account), actionRequest, toAsk)
+	return p.mayAtAll(who, envWithoutServer(who, channel, account), actionRequest, ToAsk)
 }
 
 // MayApproveAtAll decides whether a person could approve some request for some server, while requester,
@@ -28,20 +28,20 @@ func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
 //
 // Allowed does not allow any approval.
 func (p *Policy) MayApproveAtAll(who Principal) Decision {
-	if d, refused := p.refusePerson(who, toApprove); refused {
+	if d, refused := p.refusePerson(who, ToApprove); refused {
 		return d
 	}
-	return p.mayAtAll(who, envOfPerson(who, actionApprove), actionApprove, toApprove)
+	return p.mayAtAll(who, envOfPerson(who, actionApprove), actionApprove, ToApprove)
 }
 
 // mayAtAll decides by what partial evaluation leaves of the rules for one action.
-func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to string) Decision {
+func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to Act) Decision {
 	left := p.remaining(who, env, name)
 	switch {
 	case len(left.certainForbids) > 0:
 		return p.refuseByRules(left.certainForbids)
 	case len(left.permits) == 0:
-		return p.refuseByDefault(to)
+		return p.refuse(RuleDefaultDeny, to)
 	}
 	return Decision{Effect: Allowed, Rule: left.permits[0], Rules: left.permits, PolicyDigest: p.digest}
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/slackui/words"
 )
 
 // randomPolicy writes a few rules from parts that hit each other often; one condition fails to
@@ -188,7 +189,7 @@ func requireForetold(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.S
 	if d.Effect != authz.Refused {
 		require.NotEqual(t, authz.Refused, ahead.Effect, "the card must not refuse what a submission would get: %s", about)
 	}
-	require.Equal(t, ahead.Effect == authz.Refused, ahead.Reason != "", about)
+	require.Equal(t, ahead.Effect == authz.Refused, words.DecisionWords(ahead) != "", about)
 	c.StatedReason, c.AssociatedItems = "something else", !c.AssociatedItems
 	require.Equal(t, ahead, p.MayAskFor(who, s, c), "it rests on nothing that the form asks for: %s", about)
 }
@@ -205,7 +206,7 @@ func requireForeseen(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.S
 			require.Equal(t, pair[0].Answer, pair[1].Answer, "what was certain has to come true: %+v\n%+v\n%s", ahead, on, about)
 		}
 		require.NotEmpty(t, pair[0].Rules, about)
-		require.Equal(t, pair[1].Answer == authz.No, pair[1].Reason != "", about)
+		require.Equal(t, pair[1].Answer == authz.No, pair[1].Refusal.Rule != "" && words.DecisionWords(pair[1].Refusal) != "", about)
 	}
 }
 

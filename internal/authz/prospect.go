@@ -38,8 +38,8 @@ type Prospect struct {
 	// Rules are the ids of the rules that decide or may decide: first permits, last those that may
 	// fail. Or it is one of the Rule constants.
 	Rules []string
-	// Reason is what the person would read; empty unless Answer is No.
-	Reason string
+	// Refusal is the decision that the person would get, if Answer is No.
+	Refusal Decision
 }
 
 // Prospects are a person's answers for the three actions. As in Decide, Cancel depends on Request, and
@@ -60,11 +60,11 @@ func (p *Policy) Prospects(who Principal) Prospects {
 // approvals are open.
 func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.none(p.refuseUnread(gaps))
+		return p.none(p.refuseUnread(gaps...))
 	}
 	server, err := s.entity()
 	if err != nil {
-		return p.none(p.refuseFee())
+		return p.none(p.refuseUnread(GapFee))
 	}
 	return p.everyMembership(who, func(who Principal) Prospects {
 		return p.prospects(who, func(name cedar.String) eval.Env {
@@ -85,14 +85,14 @@ func (p *Policy) none(d Decision) Prospects {
 }
 
 func prospectOf(refused Decision) Prospect {
-	return Prospect{Answer: No, Rules: refused.Rules, Reason: refused.Reason}
+	return Prospect{Answer: No, Rules: refused.Rules, Refusal: refused}
 }
 
 // everyMembership answers for a person as Slack lists them, and takes away what a membership of a group
 // that Slack does not list would forbid.
 func (p *Policy) everyMembership(who Principal, answer func(Principal) Prospects) Prospects {
 	all := answer(who)
-	unlisted := prospectOf(p.refuseUnlisted("you are", p.uncertain(who)))
+	unlisted := prospectOf(p.refuseUnlisted("", p.uncertain(who)))
 	maybe, countable := p.perhaps(who)
 	if !countable {
 		none := Prospects{Request: unlisted, Cancel: unlisted, Approve: unlisted}
@@ -130,23 +130,23 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 	all.Request = p.asking(who, request, cancel)
 	all.Cancel = all.Request
 	if all.Request.Answer != No {
-		all.Cancel = p.prospect(cancel.refusedBy(request), toFile)
+		all.Cancel = p.prospect(cancel.refusedBy(request), ToFile)
 		all.Cancel.Answer = min(all.Cancel.Answer, all.Request.Answer)
 	}
-	if d, refused := p.refusePerson(who, toApprove); refused {
+	if d, refused := p.refusePerson(who, ToApprove); refused {
 		all.Approve = prospectOf(d)
 	} else {
-		all.Approve = p.prospect(p.remaining(who, env(actionApprove), actionApprove), toApprove)
+		all.Approve = p.prospect(p.remaining(who, env(actionApprove), actionApprove), ToApprove)
 	}
 	return all
 }
 
 // asking answers for request, by what is left of its rules and of those of cancel.
 func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
-	if d, refused := p.refusePerson(who, toAsk); refused {
+	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return prospectOf(d)
 	}
-	return p.prospect(request.refusedBy(cancel), toAsk)
+	return p.prospect(request.refusedBy(cancel), ToAsk)
 }
 
 // MayAskFor decides, after a server is chosen, whether to show the form. It refuses only what Decide
@@ -154,16 +154,16 @@ func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
 //
 // Allowed does not allow filing.
 func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
-	if d, refused := p.refusePerson(who, toAsk); refused {
+	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return d
 	}
 	c.StatedReason = "open"
 	if gaps := p.unread(who, s, c); len(gaps) > 0 {
-		return p.refuseUnread(gaps)
+		return p.refuseUnread(gaps...)
 	}
 	server, err := s.entity()
 	if err != nil {
-		return p.refuseFee()
+		return p.refuseUnread(GapFee)
 	}
 	asking := p.everyMembership(who, func(who Principal) Prospects {
 		env := func(name cedar.String) eval.Env {
@@ -175,15 +175,10 @@ func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 		left := func(name cedar.String) remainder { return p.remaining(who, env(name), name) }
 		return Prospects{Request: p.asking(who, left(actionRequest), left(actionCancel))}
 	}).Request
-	d := Decision{Effect: Allowed, Rule: asking.Rules[0], Rules: asking.Rules, PolicyDigest: p.digest}
-	if asking.Answer != No {
-		return d
+	if asking.Answer == No {
+		return asking.Refusal
 	}
-	d.Effect, d.Reason = Refused, asking.Reason
-	if given := slices.IndexFunc(asking.Rules, func(id string) bool { return p.byID[id].reason == asking.Reason }); given >= 0 {
-		d.Rule = asking.Rules[given] // the one whose reason it is
-	}
-	return d
+	return Decision{Effect: Allowed, Rule: asking.Rules[0], Rules: asking.Rules, PolicyDigest: p.digest}
 }
 
 // refusedBy adds the forbids on another action, and its rules that may fail, because they refuse this
@@ -196,14 +191,14 @@ func (left remainder) refusedBy(other remainder) remainder {
 	return left
 }
 
-func (p *Policy) prospect(left remainder, to string) Prospect {
+func (p *Policy) prospect(left remainder, to Act) Prospect {
 	switch {
 	case len(left.failed) > 0:
 		return prospectOf(p.refuseBroken(left.failed))
 	case len(left.certainForbids) > 0:
 		return prospectOf(p.refuseByRules(left.certainForbids))
 	case len(left.permits) == 0:
-		return prospectOf(p.refuseByDefault(to))
+		return prospectOf(p.refuse(RuleDefaultDeny, to))
 	case len(left.forbids) == 0 && len(left.fallible) == 0 && len(left.certainPermits) > 0:
 		return Prospect{Answer: Yes, Rules: left.certainPermits}
 	}

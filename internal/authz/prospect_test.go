@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/slackui/words"
 )
 
 const reviewed = `
@@ -125,8 +126,8 @@ func TestProspectsOnAServer(t *testing.T) {
 		})
 	}
 	assert.Equal(t, "no policy rule lets you have this filed without approval; the people who run this bot can say who may.",
-		p.ProspectsOn(ops, server(tagged()), context()).Cancel.Reason)
-	assert.Equal(t, "interns ask their lead.", p.Prospects(person("U0IDA", "S0INTERNS", "S0OPS")).Request.Reason)
+		words.DecisionWords(p.ProspectsOn(ops, server(tagged()), context()).Cancel.Refusal))
+	assert.Equal(t, "interns ask their lead.", words.DecisionWords(p.Prospects(person("U0IDA", "S0INTERNS", "S0OPS")).Request.Refusal))
 }
 
 func TestTheContextOfApproveIsItsOwn(t *testing.T) {
@@ -180,7 +181,7 @@ func TestNoProspectIsYesIfARuleFails(t *testing.T) {
 	p := parse(t, all+`@id("fails") permit (principal in Group::"S0OPS", action, resource) when { `+overflow+` };`)
 	assert.Equal(t, "depends [all fails]", said(p.Prospects(unread).Cancel), "a membership that was not read")
 	assert.Equal(t, "the policy could not be evaluated for this request, so nothing is allowed; the people who run this bot have to repair it.",
-		p.Prospects(person("U0ANA", "S0OPS")).Cancel.Reason)
+		words.DecisionWords(p.Prospects(person("U0ANA", "S0OPS")).Cancel.Refusal))
 }
 
 func said(p authz.Prospect) string {

@@ -49,7 +49,7 @@ type Server struct {
 	MonthlyFee string
 	// Hourly says that the server is billed by the hour.
 	Hourly bool
-	// Missing names what else was not read, in words for people ("domain"). Any entry refuses.
+	// Missing names what else was not read ("domain"). Any entry refuses.
 	Missing []string
 }
 

@@ -35,7 +35,7 @@ type Standing struct {
 	By        Person
 	Ticket    TicketID
 	Ending    State  `json:",omitempty"` // the state that evidence moves it to: Reverted or Reclaimed if it was read twice, or Stuck; "" for none
-	Evidence  string `json:",omitempty"` // in words for the record
+	Why       Reason `json:",omitzero"`  // the evidence
 
 	// Known is set if the evidence that it has ended was read only once: a card read after this
 	// moment decides.

@@ -385,7 +385,7 @@ func (w *world) stuck() cancellation.Request {
 }
 
 func TestResolve(t *testing.T) {
-	const onTheirWord = "taken on the person's word"
+	const onTheirWord = `"tickets-unread"`
 	for name, c := range map[string]struct {
 		prepare func(w *world, r cancellation.Request)
 		say     cancellation.Resolution
@@ -396,12 +396,12 @@ func TestResolve(t *testing.T) {
 		"a ticket with our reference": {
 			func(w *world, r cancellation.Request) { w.openTicket(9, r.Ref.Marker()) },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil, "carries this request's reference",
+			cancellation.Filed, nil, `"carries-reference"`,
 		},
 		"somebody else's open ticket": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand") },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Duplicate, nil, "is not this request's",
+			cancellation.Duplicate, nil, `"open-and-foreign"`,
 		},
 		"somebody else's closed ticket settles nothing": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.closeTickets() },
@@ -450,7 +450,7 @@ func TestResolve(t *testing.T) {
 		"a ticket that an operator vouches for unseen": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9, Unseen: true},
-			cancellation.Filed, nil, "taken on the operator's word",
+			cancellation.Filed, nil, `"operators-word"`,
 		},
 		"what a ticket says counts before the operator's word": {
 			func(w *world, _ cancellation.Request) {
@@ -463,7 +463,7 @@ func TestResolve(t *testing.T) {
 		"a hidden ticket that SoftLayer names as the server's open one": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, ""); w.rights.ViewTickets = false },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil, "names this ticket as the server's open cancellation ticket",
+			cancellation.Filed, nil, `"named-as-open"`,
 		},
 		"dropping what SoftLayer said late that it made": {
 			func(w *world, r cancellation.Request) {
@@ -496,7 +496,7 @@ func TestResolve(t *testing.T) {
 		"an open ticket of the server whose text is hidden": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, ""); w.tickets[0].FirstRead = false },
 			cancellation.Resolution{Finding: cancellation.FoundTicket, Ticket: 9},
-			cancellation.Filed, nil, "names this ticket as the server's open cancellation ticket",
+			cancellation.Filed, nil, `"named-as-open"`,
 		},
 		"somebody else's ticket that may be about another server": {
 			func(w *world, _ cancellation.Request) { w.openTicket(9, "by hand"); w.tickets[0].ServersRead = false },
@@ -519,7 +519,7 @@ func TestResolve(t *testing.T) {
 		"no ticket, and none wanted": {
 			func(*world, cancellation.Request) {},
 			cancellation.Resolution{Finding: cancellation.DropIt},
-			cancellation.Withdrawn, nil, "no ticket that the key can read",
+			cancellation.Withdrawn, nil, `"none-found"`,
 		},
 		"no ticket: send again": {
 			func(*world, cancellation.Request) {},

@@ -45,6 +45,8 @@ func (v verdict) detail() string {
 		return v.why.String()
 	case v.why == Reason{}:
 		return v.decision.Rule
+	case v.why.By == ByPolicy && v.decision.Reason == "": // it begins with the rule
+		return v.why.Detail
 	}
 	return v.decision.Rule + ": " + v.why.String()
 }
@@ -81,7 +83,7 @@ func (f *Filer) file(ctx context.Context, h *claimedRow) error {
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
 		found, err := f.reader().read(ctx, r)
 		if err != nil {
-			return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
+			return f.again(ctx, h, &f.softlayer, Reason{Code: WhyRecordsUnread}, err)
 		}
 		if v := found.verdict(); v != nil {
 			return f.commit(ctx, h, *v)
@@ -100,28 +102,28 @@ func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	began := moments{person: time.Now()}
 	principal, err := policy.person(ctx, r.Submission.By, MaxPrincipalAge-checkTime)
 	if err != nil {
-		return f.again(ctx, h, f.Slack, "reading the requester's standing", err)
+		return f.again(ctx, h, f.Slack, Reason{Code: WhyRequesterUnread}, err)
 	}
 	approvers, err := readApprovers(ctx, policy, r)
 	if err != nil {
-		return f.again(ctx, h, f.Slack, "reading the approvers' standing", err)
+		return f.again(ctx, h, f.Slack, Reason{Code: WhyApproverUnread}, err)
 	}
 	began.server = time.Now()
 	server, err := f.Servers.Server(ctx, r.Submission.Card.Server.ID)
 	if err != nil && !errors.Is(err, ErrServerNotFound) {
-		return f.again(ctx, h, &f.softlayer, "reading the server", err)
+		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyServerUnread}, err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)
 	if unread := server.unreadOnlyHere(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
-		return f.again(ctx, h, &f.softlayer, "reading of the server: "+strings.Join(unread, ", "), errUnread)
+		return f.again(ctx, h, &f.softlayer, because(WhyServerUnread, listed(unread)), errUnread)
 	}
 	v, err := f.check(ctx, h, people{policy: policy, requester: principal, approvers: approvers}, server, gone)
 	switch unlisted, is := errors.AsType[*unlistedError](err); {
 	case is:
 		f.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
-		return f.wait(ctx, h, r, because(WhyWaiting, unlisted.Error()), backoff(unlistedPause))
+		return f.wait(ctx, h, r, Reason{Code: WhyGroupUnlisted}, backoff(unlistedPause))
 	case err != nil:
-		return f.again(ctx, h, &f.softlayer, "checking before filing", err)
+		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyTicketUnread}, err)
 	}
 	if v.to != Filing {
 		return f.commit(ctx, h, afterLost(r, *v))
@@ -158,13 +160,13 @@ func (f *Filer) check(ctx context.Context, h *claimedRow, by people, now Server,
 		return f.reader().judgeNamed(ctx, r, now.OpenTicket.ID, now)
 	}
 	if changed := Changed(shown, now, associated); len(changed) > 0 {
-		return &verdict{to: Rejected, why: because(WhyChanged, strings.Join(changed, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyChanged, listed(changed))}, nil
 	}
 	if blockers := now.Blockers(); len(blockers) > 0 {
-		return &verdict{to: Rejected, why: because(WhyBlocked, words(blockers))}, nil
+		return &verdict{to: Rejected, why: because(WhyBlocked, listed(blockers))}, nil
 	}
 	if warned := r.Submission.Card.NewWarnings(now, at); len(warned) > 0 {
-		return &verdict{to: Rejected, why: because(WhyWarned, strings.Join(warned, ", "))}, nil
+		return &verdict{to: Rejected, why: because(WhyWarned, listed(warned))}, nil
 	}
 	d := by.policy.Decide(by.requester, now.Resource(), r.Submission.Context(now, at))
 	switch {
@@ -175,7 +177,7 @@ func (f *Filer) check(ctx context.Context, h *claimedRow, by people, now Server,
 	case d.Unlisted:
 		return nil, &unlistedError{d}
 	default:
-		return &verdict{to: Denied, why: Reason{Detail: d.Reason, By: ByPolicy}, decision: &d}, nil
+		return &verdict{to: Denied, why: Reason{Detail: d.Ground(), By: ByPolicy}, decision: &d}, nil
 	}
 }
 
@@ -239,12 +241,13 @@ func afterLost(r Request, v verdict) verdict {
 	return v
 }
 
-func words(blockers []Blocker) string {
-	names := make([]string, len(blockers))
-	for i, b := range blockers {
-		names[i] = string(b)
+// listed returns several codes as the detail of one reason.
+func listed[Code ~string](codes []Code) string {
+	all := make([]string, len(codes))
+	for i, code := range codes {
+		all[i] = string(code)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(all, ", ")
 }
 
 // post announces the POST by committing Filing, makes it once, and records its outcome.
@@ -266,9 +269,9 @@ func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moment
 	until, ok := f.mayPost(ctx, h.request(), began)
 	switch {
 	case !ok:
-		return f.commit(ctx, h, unsent("too late to send"))
+		return f.commit(ctx, h, unsent(WhyTooLate))
 	case f.Policy().Digest() != v.decision.PolicyDigest: // docs/design.md 2.11
-		return f.commit(ctx, h, unsent("another policy came into force"))
+		return f.commit(ctx, h, unsent(WhyPolicyChanged))
 	}
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -281,8 +284,8 @@ func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moment
 }
 
 // unsent is the verdict of an announced POST that was not made.
-func unsent(why string) verdict {
-	return verdict{to: Scheduled, why: because(WhyWaiting, why+"; nothing was sent"), retry: time.Second}
+func unsent(why ReasonCode) verdict {
+	return verdict{to: Scheduled, why: Reason{Code: why}, retry: time.Second}
 }
 
 // mayPost checks the clocks for the last time before the POST. The database's time must be

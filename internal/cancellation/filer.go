@@ -95,7 +95,7 @@ func (f *Filer) step(ctx context.Context, h *claimedRow) (err error) {
 	}()
 	switch r := h.request(); r.State {
 	case Filing: // its lease is over: the POST was made, or may have been
-		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Detail: "the bot stopped before the answer was recorded"}}, true)
+		return f.persist(ctx, h, verdict{to: Unknown, why: Reason{Code: WhyStopped}}, true)
 	case Unknown:
 		return f.settle(ctx, h)
 	case Pending:
@@ -192,15 +192,15 @@ func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool
 
 // again leaves a request in its state because something could not be read, logs that, and restarts
 // the settle time. If the vendor answers nobody, the request keeps its place among those that wait.
-func (f *Filer) again(ctx context.Context, h *claimedRow, from *Outage, step string, cause error) error {
+func (f *Filer) again(ctx context.Context, h *claimedRow, from *Outage, why Reason, cause error) error {
 	r := h.request()
 	r.CleanSince = time.Time{}
 	away := from.suspected(ctx)
-	f.Log.Warn(step+": trying again", "ref", r.Ref.Short(), "attempt", r.Attempts+1, "answers_nobody", away, "err", cause)
+	f.Log.Warn("a read failed: trying again", "ref", r.Ref.Short(), "why", why, "attempt", r.Attempts+1, "answers_nobody", away, "err", cause)
 	if away {
-		return f.putBack(ctx, h, r, because(WhyWaiting, step))
+		return f.putBack(ctx, h, r, why)
 	}
-	return f.wait(ctx, h, r, because(WhyWaiting, step), backoff(r.Attempts))
+	return f.wait(ctx, h, r, why, backoff(r.Attempts))
 }
 
 // putBack gives a request back in its state. Only the reason and what the caller set change.
@@ -244,7 +244,7 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 	}
 	h.set(stored)
 	if from.State != next.State {
-		f.Log.Log(ctx, loudness(next.State), heading(next.State), "ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
+		f.logMove(from, next, detail)
 	}
 	if !change.Tell.IsZero() || len(change.Owe) > 0 {
 		f.Notify()
@@ -252,23 +252,17 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 	return nil
 }
 
-// loudness returns the level at which a change to this state is logged.
-func loudness(s State) slog.Level {
-	switch s {
+// logMove logs a change of state, the louder the more it needs a person.
+func (f *Filer) logMove(from, next Request, detail string) {
+	log := f.Log.With("ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
+	switch next.State {
 	case Stuck:
-		return slog.LevelError
+		log.Error("a request needs a person")
 	case Unknown:
-		return slog.LevelWarn
+		log.Warn("a request moved")
+	default:
+		log.Info("a request moved")
 	}
-	return slog.LevelInfo
-}
-
-// heading returns the log message of a change to this state.
-func heading(s State) string {
-	if s == Stuck {
-		return "a request needs a person"
-	}
-	return "a request moved"
 }
 
 // backoff returns the pause before the next try: a second, doubled with each failure up to a minute,

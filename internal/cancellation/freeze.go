@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"cancel-server/internal/authz"
 )
@@ -123,7 +124,7 @@ func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err e
 	}
 	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
 	r.Due, r.Attempts = next.Add(backoff(0)), r.Attempts+1
-	return true, f.putBack(ctx, h, r, because(WhyWaiting, fmt.Sprintf("this hour's filings are used up, %d at most", f.Limits.FilingsPerHour)))
+	return true, f.putBack(ctx, h, r, because(WhyHourFull, strconv.Itoa(f.Limits.FilingsPerHour)))
 }
 
 // frozenPause is how long a request waits before the freeze is checked again.

@@ -66,7 +66,7 @@ func TestKeyWithoutTicketRightProvesNothing(t *testing.T) {
 		assert.Len(t, posts, 1, "what the key cannot see is not absent")
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyUnclear, Detail: "the key has no right to view tickets"}, stored.Why)
+		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTicketsHidden}, stored.Why)
 		assert.Zero(t, books.asked.Load(), "tickets are not asked for in vain")
 	})
 }

@@ -139,7 +139,7 @@ func TestBeyondTheHoursLimitFilingWaitsVisibly(t *testing.T) {
 		for n := range int64(3) {
 			why = append(why, w.live(w.server.ID+n).Why.String())
 		}
-		assert.ElementsMatch(t, []string{"", "", "waiting: this hour's filings are used up, 2 at most"}, why)
+		assert.ElementsMatch(t, []string{"", "", "hour-full: 2"}, why)
 		w.run(w.journal, time.Hour)
 		posts, _ = w.snapshot()
 		assert.Len(t, posts, 3, "it goes in the next hour")

@@ -105,40 +105,40 @@ func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Sta
 		By: r.Submission.By, Ticket: r.Ticket,
 	}
 	if r.State == Filed {
-		seen, evidence := d.sequel(ctx, r, server, now)
-		s.Ending, s.Known, err = d.sighted(ctx, r, sighting{seen, evidence}, now)
-		s.Evidence = evidence
+		seen := d.sequel(ctx, r, server, now)
+		s.Why = seen.Why
+		s.Ending, s.Known, err = d.sighted(ctx, r, seen, now)
 	}
 	return s, err
 }
 
 // sequel returns what a filed request has become, by fresh reads: Reverted, Reclaimed, Stuck if its
 // ticket cannot be read, Filed if it certainly stands, or "" if nothing is certain.
-func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) (State, string) {
+func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) sighting {
 	switch recorded, billing := r.Submission.Card.Server.Billing, server.Billing; {
 	case server.OpenTicket != nil:
-		return Filed, ""
+		return sighting{Seen: Filed}
 	case billing == nil, recorded == nil:
-		return "", ""
+		return sighting{}
 	case billing.ID != recorded.ID:
-		return Reclaimed, "billing item " + strconv.FormatInt(recorded.ID, 10) + " has given way to another"
+		return sighting{Reclaimed, because(WhyItemReplaced, strconv.FormatInt(recorded.ID, 10))}
 	case ended(billing.CancellationDate, now):
-		return Reclaimed, "billing item ended " + billing.CancellationDate
+		return sighting{Reclaimed, because(WhyItemEnded, billing.CancellationDate)}
 	case server.pending():
-		return Filed, ""
+		return sighting{Seen: Filed}
 	}
 	ticket, err := d.Tickets.Ticket(ctx, r.Ticket.ID)
 	switch {
 	case errors.Is(err, ErrTicketHidden):
-		return Stuck, ticketHidden(r).String()
+		return sighting{Stuck, ticketHidden(r)}
 	case err != nil:
-		return "", ""
+		return sighting{}
 	case ticket.Open:
-		return Filed, ""
+		return sighting{Seen: Filed}
 	case !server.Billing.PendingKnown:
-		return "", ""
+		return sighting{}
 	}
-	return Reverted, "ticket " + strconv.FormatInt(r.Ticket.ID, 10) + " is closed and no cancellation is pending"
+	return sighting{Reverted, because(WhyTicketClosed, strconv.FormatInt(r.Ticket.ID, 10))}
 }
 
 // pending reports whether SoftLayer is known to have a cancellation of the server on record.
@@ -170,7 +170,7 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 		}
 		return takenOver(old, by)
 	}
-	return endBy(old, s.Ending, s.Evidence)
+	return endBy(old, s.Ending, s.Why)
 }
 
 // takenOver ends a request that waits for approval, because somebody who needs none asked too.
@@ -189,16 +189,12 @@ func ticketHidden(r Request) Reason {
 	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
 }
 
-func endBy(old Request, to State, evidence string) (*Change, error) {
-	why := Reason{Detail: evidence}
-	if to == Stuck {
-		why = ticketHidden(old)
-	}
+func endBy(old Request, to State, why Reason) (*Change, error) {
 	next, err := old.Move(to, ByCard, why)
 	if err != nil {
 		return nil, err
 	}
-	event := Event{Kind: EventEvidence, Actor: "card", From: old.State, To: to, Detail: evidence}
+	event := Event{Kind: EventEvidence, Actor: "card", From: old.State, To: to, Detail: why.String()}
 	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
 }
 
@@ -226,13 +222,13 @@ func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFou
 	if rights, err := d.Tickets.Rights(ctx); err != nil || !rights.AllHardware {
 		return notFound
 	}
-	const evidence = "server not found by a key that sees all hardware"
-	ending, known, err := d.sighted(ctx, r, sighting{Reclaimed, evidence}, now)
+	gone := sighting{Reclaimed, Reason{Code: WhyServerGone}}
+	ending, known, err := d.sighted(ctx, r, gone, now)
 	switch {
 	case err != nil:
 		d.Log.Warn("reading what a filed request has become", "ref", r.Ref.Short(), "err", err)
 	case ending == Reclaimed:
-		d.end(ctx, r, Reclaimed, evidence)
+		d.end(ctx, r, Reclaimed, gone.Why)
 	default:
 		return &VanishedError{Ref: r.Ref, Known: known, Err: notFound}
 	}
@@ -241,14 +237,14 @@ func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFou
 
 // markStuck makes a filed request whose ticket cannot be read Stuck, and returns the row
 // as it then stands.
-func (d *Desk) markStuck(ctx context.Context, r Request, evidence string) Request {
-	return d.end(ctx, r, Stuck, evidence)
+func (d *Desk) markStuck(ctx context.Context, r Request) Request {
+	return d.end(ctx, r, Stuck, ticketHidden(r))
 }
 
 // end applies a change on a card's evidence. A failure is only logged, because the next card for the
 // server finds the same evidence.
-func (d *Desk) end(ctx context.Context, r Request, to State, evidence string) Request {
-	change, err := endBy(r, to, evidence)
+func (d *Desk) end(ctx context.Context, r Request, to State, why Reason) Request {
+	change, err := endBy(r, to, why)
 	if err == nil {
 		var moved Request
 		if moved, err = d.Requests.Apply(ctx, *change); err == nil {

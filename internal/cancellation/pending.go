@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -51,13 +52,13 @@ func (f *Filer) expire(ctx context.Context, h *claimedRow) error {
 	}
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
+		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyRecordsUnread}, err)
 	}
 	switch v := found.verdict(); {
 	case v == nil || v.to == Duplicate: // the ticket is somebody else's
 		return f.commit(ctx, h, verdict{to: Expired})
 	case v.to == Filed:
-		return f.commit(ctx, h, *stuck(WhyUnclear, fmt.Sprintf("ticket %d may be this request's", v.ticket.ID)))
+		return f.commit(ctx, h, *stuck(WhyMaybeOurs, strconv.FormatInt(v.ticket.ID, 10)))
 	default:
 		return f.commit(ctx, h, *v)
 	}

@@ -40,6 +40,21 @@ type Resolution struct {
 	Stuck time.Time
 }
 
+// note says in the history on what a resolution rests. The words are stored.
+type note string
+
+const (
+	noteReference     note = "carries-reference" // the ticket carries the request's reference
+	noteAnswer        note = "named-in-answer"   // SoftLayer's answer to the POST named the ticket
+	noteOpenTicket    note = "named-as-open"     // SoftLayer names it as the server's open cancellation ticket
+	noteOperatorsWord note = "operators-word"    // the key cannot read the ticket
+	noteForeign       note = "open-and-foreign"  // the ticket is open and does not carry the reference
+	noteNoneFound     note = "none-found"        // no ticket that the key can read is the request's
+	noteTheirWord     note = "tickets-unread"    // so the person's word counts
+	noteSentAgain     note = "sent-again-on-their-word"
+	noteRecords       note = "records-read-again"
+)
+
 // Errors of Resolve. Each leaves the request unchanged.
 var (
 	ErrNotStuck      = errors.New("only a stuck request can be resolved")
@@ -81,23 +96,23 @@ func (d *Desk) Resolve(ctx context.Context, res Resolution) (Request, error) {
 	if r.State != Stuck {
 		return r, fmt.Errorf("request %s is %s: %w", short, r.State, ErrNotStuck)
 	}
-	next, note, err := d.resolved(ctx, r, res)
+	next, basis, err := d.resolved(ctx, r, res)
 	if err != nil {
 		return r, err
 	}
-	return d.recordResolution(ctx, r, next, res, note)
+	return d.recordResolution(ctx, r, next, res, basis)
 }
 
 // resolved returns the request as the person's finding and fresh reads make it, and a note for the
 // history.
-func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request, note, error) {
 	switch res.Finding {
 	case FoundTicket:
 		return d.byTicket(ctx, r, res)
 	case FoundNone:
 		next, err := r.Move(Scheduled, ByPerson, Reason{})
 		next.PostsAllowed, next.Recheck, next.Attempts, next.Evidence = r.LostPosts+1, max(r.Recheck, RecheckOnce), 0, 0
-		return next, "sent once more, on a person's word", err
+		return next, noteSentAgain, err
 	case DropIt:
 		return d.drop(ctx, r, res)
 	default:
@@ -108,7 +123,7 @@ func (d *Desk) resolved(ctx context.Context, r Request, res Resolution) (Request
 // drop ends the request as not filed. It refuses if a POST may be under way, or if a ticket of the
 // request is known or can be read. If the tickets cannot be read, the note says that this is the
 // person's word.
-func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, note, error) {
 	if err := d.noneUnderWay(ctx, r); err != nil {
 		return r, "", err
 	}
@@ -116,11 +131,11 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 	if err != nil || made != 0 {
 		return r, "", errors.Join(err, madeError(made))
 	}
-	note := "no ticket that the key can read is this request's"
+	basis := noteNoneFound
 	tickets, err := d.Tickets.TicketsOf(ctx, r.Submission.Card.Server.ID, r.ticketsSince())
 	if err != nil {
 		d.Log.Warn("reading the server's tickets", "ref", r.Ref.Short(), "err", err)
-		note = "the server's tickets could not be read: taken on the person's word"
+		basis = noteTheirWord
 	}
 	for _, t := range tickets {
 		if Judge(r, t) == Ours {
@@ -129,7 +144,7 @@ func (d *Desk) drop(ctx context.Context, r Request, res Resolution) (Request, st
 	}
 	next, err := r.Move(Withdrawn, ByPerson, Reason{Detail: res.Why, By: res.Actor})
 	next.EndedBy = res.By
-	return next, note, err
+	return next, basis, err
 }
 
 // noneUnderWay returns an *UnderWayError while a POST that the store does not know of may still be
@@ -175,7 +190,7 @@ func madeError(ticket int64) error {
 // byTicket ends the request with the ticket that the person found, judged by what the ticket
 // says. A ticket that the key cannot read counts only if SoftLayer names it as the server's open
 // cancellation ticket, or if an operator insists (Resolution.Unseen).
-func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request, string, error) {
+func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request, note, error) {
 	id := res.Ticket
 	if id <= 0 {
 		return r, "", ErrTicketMissing
@@ -192,7 +207,7 @@ func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request
 	case ticket.ServersRead && !ticket.About(r.Submission.Card.Server.ID):
 		return r, "", fmt.Errorf("ticket %d: %w", id, ErrOtherServer)
 	case judged == Ours:
-		return d.believe(r, ticket, "the ticket carries this request's reference")
+		return d.believe(r, ticket, noteReference)
 	case judged == Unreadable:
 		return d.byNumber(ctx, r, ticket, res)
 	case !ticket.ServersRead:
@@ -202,7 +217,7 @@ func (d *Desk) byTicket(ctx context.Context, r Request, res Resolution) (Request
 }
 
 // byNumber ends the request with a ticket of which the key can read nothing, or not the text.
-func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution) (Request, string, error) {
+func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution) (Request, note, error) {
 	made, err := d.madeTicket(ctx, r)
 	if err != nil || made != 0 && made != t.ID {
 		return r, "", errors.Join(err, madeError(made))
@@ -218,28 +233,28 @@ func (d *Desk) byNumber(ctx context.Context, r Request, t Ticket, res Resolution
 	}
 	switch open := server.OpenTicket; {
 	case made != 0:
-		return d.believe(r, t, "SoftLayer's answer to the request named this ticket")
+		return d.believe(r, t, noteAnswer)
 	case open != nil && open.ID == t.ID:
-		return d.believe(r, Ticket{TicketID: *open, CreatedAt: t.CreatedAt}, "SoftLayer names this ticket as the server's open cancellation ticket")
+		return d.believe(r, Ticket{TicketID: *open, CreatedAt: t.CreatedAt}, noteOpenTicket)
 	case open != nil:
 		return r, "", &OtherTicketError{Open: open.ID}
 	case res.Unseen:
-		next, note, err := d.believe(r, t, "the key cannot read this ticket: taken on the operator's word")
+		next, basis, err := d.believe(r, t, noteOperatorsWord)
 		next.Why = Reason{Code: WhyUnseen, By: res.Actor}
-		return next, note, err
+		return next, basis, err
 	case server.pending():
 		return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrSomeTicket)
 	}
 	return r, "", fmt.Errorf("ticket %d: %w", t.ID, ErrTicketUnseen)
 }
 
-func (d *Desk) believe(r Request, t Ticket, note string) (Request, string, error) {
+func (d *Desk) believe(r Request, t Ticket, basis note) (Request, note, error) {
 	next, err := r.Move(Filed, ByPerson, Reason{})
-	return next.filedWith(t), note, err
+	return next.filedWith(t), basis, err
 }
 
 // foreignTicket ends the request as a duplicate of somebody else's ticket.
-func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, string, error) {
+func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request, note, error) {
 	if err := d.noneUnderWay(ctx, r); err != nil {
 		return r, "", err
 	}
@@ -252,17 +267,17 @@ func (d *Desk) foreignTicket(ctx context.Context, r Request, t Ticket) (Request,
 	}
 	next, err := r.Move(Duplicate, ByPerson, Reason{})
 	next.Ticket = t.TicketID
-	return next, "the ticket is open and is not this request's", err
+	return next, noteForeign, err
 }
 
-func (d *Desk) recordResolution(ctx context.Context, from, next Request, res Resolution, note string) (Request, error) {
+func (d *Desk) recordResolution(ctx context.Context, from, next Request, res Resolution, basis note) (Request, error) {
 	next.Due = time.Time{} // at once where there is work to do
 	detail, _ := json.Marshal(struct {
 		Finding Finding
 		Ticket  int64 `json:",omitempty"`
 		Why     string
-		Note    string
-	}{res.Finding, res.Ticket, res.Why, note}) // strings and a number
+		Note    note
+	}{res.Finding, res.Ticket, res.Why, basis}) // strings and a number
 	stored, err := d.Requests.Apply(ctx, Change{
 		From: from, To: next, Tell: AtOnce, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
@@ -353,7 +368,7 @@ func (d *Desk) CheckNow(ctx context.Context, press Press) (Click, error) {
 	next = found.sure.ticketOn(next)
 	click.Request, err = d.Requests.Apply(ctx, Change{
 		From: r, To: next, Tell: c.now, Key: press.Key,
-		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: "SoftLayer's records, read again"},
+		Event: Event{Kind: EventEvidence, Actor: actor(c.person()), From: r.State, To: next.State, Detail: string(noteRecords)},
 	})
 	if err == nil {
 		d.Log.Info("resolved a stuck request", "ref", r.Ref.Short(), "by", actor(c.person()), "finding", "SoftLayer's records", "ticket", next.Ticket.ID, "to", next.State)

@@ -68,8 +68,9 @@ type AssociatedItem struct {
 	Fee         string `json:",omitempty"` // a month
 }
 
-// Facts that a policy may ask for and an answer may leave out, in the words of cards and refusals.
-// The field of an unread fact says nothing: it is neither false nor none.
+// Facts that a policy may ask for and an answer may leave out. The field of an unread fact says
+// nothing: it is neither false nor none. The names of facts are stored, and those of what identifies
+// a server are part of its digest, so none is ever renamed. Cards and refusals show them as they are.
 const (
 	FactDomain          = "domain"
 	FactProvisionDate   = "provision date"
@@ -78,7 +79,7 @@ const (
 	FactLastTransaction = "last transaction"
 )
 
-// Other facts that an answer may leave out, in the words of cards. No policy asks for them.
+// Other facts that an answer may leave out. No policy asks for them.
 const (
 	FactDatacenter = "data center"
 	FactStatus     = "status"
@@ -207,7 +208,7 @@ func (s Server) unread() []string {
 		names = append(names, factFee)
 	}
 	if s.Billing != nil && !s.Billing.PendingKnown {
-		names = append(names, factPending)
+		names = append(names, FactPending)
 	}
 	for _, fact := range []string{FactDatacenter, FactDisconnection} {
 		if !s.Shows(fact) {
@@ -232,9 +233,8 @@ func (s Server) unreadOnlyHere(other Server, associated bool) []string {
 
 // The names of facts that fields other than Server.Unread mark as unread.
 const (
-	factTags    = "tags"
-	factFee     = "recurring fee"
-	factPending = "pending cancellation"
+	factTags = "tags"
+	factFee  = "recurring fee"
 )
 
 // identity lists the facts that identify the server, by name. Usage totals, notes and the status are

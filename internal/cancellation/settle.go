@@ -31,13 +31,13 @@ func ruling(r Request, t Ticket, server Server) *verdict {
 // both are empty, the records are clean.
 type reading struct {
 	sure    *verdict
-	unclear string
+	unclear Reason
 }
 
 // verdict returns where a reading leads once no POST can be under way; nil if it is clean.
 func (f reading) verdict() *verdict {
-	if f.sure == nil && f.unclear != "" {
-		return stuck(WhyUnclear, f.unclear)
+	if f.sure == nil && f.unclear != (Reason{}) {
+		return &verdict{to: Stuck, why: f.unclear}
 	}
 	return f.sure
 }
@@ -59,11 +59,11 @@ func (b recordReader) read(ctx context.Context, r Request) (reading, error) {
 	found, err := b.consult(ctx, r)
 	switch {
 	case errors.Is(err, ErrServerNotFound):
-		found.unclear = "the server was not found, or the key may not see it"
+		found.unclear.Code = WhyServerHidden
 	case errors.Is(err, ErrReadRefused):
-		found.unclear = "SoftLayer does not let the key read everything that could show a ticket"
+		found.unclear.Code = WhyReadRefused
 	case errors.Is(err, ErrTooManyTickets):
-		found.unclear = ErrTooManyTickets.Error()
+		found.unclear.Code = WhyTooManyTickets
 	default:
 		return found, err
 	}
@@ -194,31 +194,31 @@ func weigh(r Request, server Server, named *verdict, tickets []Ticket, rights Ri
 		return reading{sure: ours}
 	case named != nil && named.to != Duplicate:
 		return reading{sure: named}
-	case hidden != "":
-		return reading{unclear: hidden}
+	case hidden != 0:
+		return reading{unclear: because(WhyOneUnreadable, strconv.FormatInt(hidden, 10))}
 	case !rights.ViewTickets:
-		return reading{unclear: "the key has no right to view tickets"}
+		return reading{unclear: Reason{Code: WhyTicketsHidden}}
 	case named != nil:
 		return reading{sure: named}
 	case billing == nil || recorded == nil || billing.ID != recorded.ID:
-		return reading{unclear: "the billing item is missing, or the key may not see it"}
+		return reading{unclear: Reason{Code: WhyBillingHidden}}
 	case !billing.PendingKnown:
-		return reading{unclear: "the key may not see whether a cancellation is pending"}
+		return reading{unclear: Reason{Code: WhyPendingHidden}}
 	case billing.PendingCancellation || billing.CancellationDate != "":
-		return reading{unclear: "a cancellation is pending, and no ticket shows whose it is"}
+		return reading{unclear: Reason{Code: WhyPendingUnnamed}}
 	}
 	return reading{}
 }
 
-// judged returns the verdict of the first ticket that is ours, if any, and says which ticket cannot
-// be read, if any.
-func judged(r Request, tickets []Ticket) (ours *verdict, hidden string) {
+// judged returns the verdict of the first ticket that is ours, if any, and the id of a ticket that
+// cannot be read, 0 for none.
+func judged(r Request, tickets []Ticket) (ours *verdict, hidden int64) {
 	for _, t := range tickets {
 		switch Judge(r, t) {
 		case Ours:
 			return found(t), hidden
 		case Unreadable:
-			hidden = fmt.Sprintf("ticket %d cannot be read", t.ID)
+			hidden = t.ID
 		case Foreign:
 		}
 	}
@@ -235,7 +235,7 @@ func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return f.again(ctx, h, &f.softlayer, "reading SoftLayer's records", err)
+		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyRecordsUnread}, err)
 	}
 	now, err := f.Clock.Now(ctx)
 	if err != nil {
@@ -248,7 +248,7 @@ func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 		return f.commit(ctx, h, *found.sure)
 	case !over:
 		return f.wait(ctx, h, r, r.Why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
-	case found.unclear != "":
+	case found.unclear != (Reason{}):
 		return f.commit(ctx, h, *found.verdict())
 	case r.CleanSince.IsZero():
 		r.CleanSince, r.Attempts = now, 0

@@ -70,7 +70,7 @@ func TestDuplicateNeedsEveryTicketOfTheServerReadable(t *testing.T) {
 		r := w.submit()
 		w.run(w.journal, 20*time.Minute)
 		assert.Equal(t, cancellation.Stuck, w.now(r).State)
-		assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code)
+		assert.Equal(t, cancellation.WhyOneUnreadable, w.now(r).Why.Code)
 	})
 }
 
@@ -257,7 +257,7 @@ func TestBooksTooFullToReadNeedAPerson(t *testing.T) {
 		w.runs(worker, time.Hour)
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
-		assert.Equal(t, cancellation.WhyUnclear, stored.Why.Code)
+		assert.Equal(t, cancellation.WhyTooManyTickets, stored.Why.Code)
 	})
 }
 
@@ -298,7 +298,7 @@ func TestRefusedReadNeedsAPerson(t *testing.T) {
 				assert.Equal(t, cancellation.Unknown, w.now(r).State, "the POST may be under way yet")
 				w.runs(worker, 2*postTimeout)
 				assert.Equal(t, cancellation.Stuck, w.now(r).State)
-				assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code)
+				assert.Equal(t, cancellation.WhyReadRefused, w.now(r).Why.Code)
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, 1)
 			})

@@ -14,8 +14,8 @@ const sightingGap = 15 * time.Minute
 
 // sighting is what reads showed that a filed request has become, as its history keeps it.
 type sighting struct {
-	Seen     State // Reverted, Reclaimed, or Filed where it stands
-	Evidence string
+	Seen State // Reverted, Reclaimed, or Filed if it stands
+	Why  Reason
 }
 
 // ends reports whether a request would end by this.

@@ -176,21 +176,55 @@ type ReasonCode string
 // The reason codes, each with what Detail holds, if anything. If a request lost an answer, a reason
 // that would have ended it makes it stuck instead.
 const (
-	WhyChanged       ReasonCode = "server-changed"       // what changed
-	WhyBlocked       ReasonCode = "server-blocked"       // the blockers
-	WhyWarned        ReasonCode = "new-warning"          // the warnings that the card did not show
-	WhyNotFound      ReasonCode = "server-not-found"     // or not visible to the key
-	WhyTwoLost       ReasonCode = "answers-lost"         // how many POSTs lost their answer; no more are allowed
-	WhyUnclear       ReasonCode = "books-unclear"        // what SoftLayer's records leave open
-	WhyTicketHidden  ReasonCode = "ticket-unreadable"    // the ticket's id
-	WhyClosedBlocks  ReasonCode = "closed-ticket-blocks" // the ticket's id
-	WhyPoison        ReasonCode = "cannot-be-worked"     // the error
-	WhyNeedsApproval ReasonCode = "needs-approval"       // the policy requires an approval
-	WhyWaiting       ReasonCode = "waiting"              // what for
-	WhyFrozen        ReasonCode = "filing-frozen"        // why; By froze filing
-	WhyUnseen        ReasonCode = "ticket-on-a-word"     // By named the ticket, which the key cannot read
-	WhyTakenOver     ReasonCode = "taken-over"           // by somebody who may cancel without approval
-	WhyTooFew        ReasonCode = "approvals-missing"    // fewer approvals count now, or more are needed
+	WhyChanged      ReasonCode = "server-changed"       // the facts that changed
+	WhyBlocked      ReasonCode = "server-blocked"       // the blockers
+	WhyWarned       ReasonCode = "new-warning"          // the warnings that the card did not show
+	WhyNotFound     ReasonCode = "server-not-found"     // or not visible to the key
+	WhyTwoLost      ReasonCode = "answers-lost"         // how many POSTs lost their answer; no more are allowed
+	WhyTicketHidden ReasonCode = "ticket-unreadable"    // the ticket's id
+	WhyClosedBlocks ReasonCode = "closed-ticket-blocks" // the ticket's id
+	WhyPoison       ReasonCode = "cannot-be-worked"     // the error
+	WhyUnseen       ReasonCode = "ticket-on-a-word"     // By named the ticket, which the key cannot read
+	WhyTakenOver    ReasonCode = "taken-over"           // by somebody who may cancel without approval
+	WhyTooFew       ReasonCode = "approvals-missing"    // fewer approvals count now, or more are needed
+	WhyStopped      ReasonCode = "bot-stopped"          // before the answer to the POST was recorded
+)
+
+// What a request waits for before it is filed.
+const (
+	WhyWaiting         ReasonCode = "waiting"          // what kept SoftLayer from taking the POST; in rows of older builds, what the bot waits for
+	WhyFrozen          ReasonCode = "filing-frozen"    // why; By froze filing
+	WhyHourFull        ReasonCode = "hour-full"        // how many filings an hour may have
+	WhyTooLate         ReasonCode = "too-late-to-send" // the POST was announced and not made
+	WhyPolicyChanged   ReasonCode = "policy-changed"   // the POST was announced and not made
+	WhyGroupUnlisted   ReasonCode = "group-unlisted"   // Slack does not list a user group whose members decide
+	WhyRequesterUnread ReasonCode = "requester-unread"
+	WhyApproverUnread  ReasonCode = "approver-unread"
+	WhyServerUnread    ReasonCode = "server-unread" // the facts that the answer left out; empty if there was no answer
+	WhyTicketUnread    ReasonCode = "ticket-unread" // of the server's open ticket
+	WhyRecordsUnread   ReasonCode = "records-unread"
+)
+
+// Why SoftLayer's records do not show whether a request has a ticket.
+const (
+	WhyUnclear        ReasonCode = "books-unclear"    // in rows of older builds: the reason in words
+	WhyServerHidden   ReasonCode = "server-hidden"    // not found, or not visible to the key
+	WhyReadRefused    ReasonCode = "read-refused"     // the key lacks a right
+	WhyTooManyTickets ReasonCode = "too-many-tickets" // more than the bot reads
+	WhyTicketsHidden  ReasonCode = "tickets-hidden"   // the key has no right to view tickets
+	WhyOneUnreadable  ReasonCode = "one-unreadable"   // the id of a ticket that may be the request's
+	WhyMaybeOurs      ReasonCode = "maybe-ours"       // the id of a ticket that may be the request's
+	WhyBillingHidden  ReasonCode = "billing-hidden"   // the billing item is missing, or not visible to the key
+	WhyPendingHidden  ReasonCode = "pending-hidden"   // the key may not see whether a cancellation is pending
+	WhyPendingUnnamed ReasonCode = "pending-unnamed"  // a cancellation is pending, and no ticket shows whose
+)
+
+// What became of a filed request, by fresh reads.
+const (
+	WhyItemReplaced ReasonCode = "billing-item-replaced" // the billing item's id
+	WhyItemEnded    ReasonCode = "billing-item-ended"    // the date
+	WhyTicketClosed ReasonCode = "ticket-closed"         // the ticket's id; no cancellation is pending
+	WhyServerGone   ReasonCode = "server-gone"           // not found by a key that sees all hardware
 )
 
 // because returns a reason of the program's own.

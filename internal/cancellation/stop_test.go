@@ -189,7 +189,7 @@ func TestRestoredRequestWithTicketNeverEndsAsUnsent(t *testing.T) {
 			r := restored(w)
 			w.run(w.journal, 73*time.Hour)
 			assert.Equal(t, cancellation.Stuck, w.now(r).State)
-			assert.Contains(t, w.now(r).Why.Detail, "ticket 7")
+			assert.Equal(t, cancellation.Reason{Code: cancellation.WhyMaybeOurs, Detail: "7"}, w.now(r).Why)
 			click, err := w.desk().CheckNow(t.Context(), pressed(r.ID, raj))
 			require.NoError(t, err)
 			assert.Equal(t, cancellation.Filed, click.Request.State, "one press settles it")

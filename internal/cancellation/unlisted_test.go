@@ -41,7 +41,7 @@ func TestBrieflyDisabledGroupEndsNoRequest(t *testing.T) {
 				assert.Empty(t, posts)
 				require.Equal(t, cancellation.Scheduled, w.now(r).State, "it waits: %s", w.now(r).Why)
 				assert.Len(t, w.now(r).Approvals, 1, "its approval is not forgotten")
-				assert.Contains(t, w.now(r).Why.Detail, "Slack does not list a user group")
+				assert.Equal(t, cancellation.WhyGroupUnlisted, w.now(r).Why.Code)
 				listed("")
 				w.run(w.journal, 3*time.Minute)
 				assert.Equal(t, cancellation.Filed, w.now(r).State)

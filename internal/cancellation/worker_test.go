@@ -351,24 +351,31 @@ func TestLostAnswerIsNeverCalledNothingFiled(t *testing.T) {
 }
 
 func TestUnreadableRelationIsNeverClean(t *testing.T) {
-	for name, hide := range map[string]func(w *world){
-		"tickets":                       func(w *world) { w.rights.ViewTickets = false },
-		"the billing item":              func(w *world) { w.server.Billing = nil },
-		"the one that the card showed":  func(w *world) { w.server.Billing.ID++ },
-		"the server":                    func(w *world) { w.gone = true },
-		"whether one is pending":        func(w *world) { w.server.Billing.PendingKnown = false },
-		"whose cancellation is pending": func(w *world) { w.server.Billing.PendingCancellation = true },
-		"whose cancellation has a date": func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" },
+	for name, c := range map[string]struct {
+		hide func(w *world)
+		why  cancellation.ReasonCode
+	}{
+		"tickets":                      {func(w *world) { w.rights.ViewTickets = false }, cancellation.WhyTicketsHidden},
+		"the billing item":             {func(w *world) { w.server.Billing = nil }, cancellation.WhyBillingHidden},
+		"the one that the card showed": {func(w *world) { w.server.Billing.ID++ }, cancellation.WhyBillingHidden},
+		"the server":                   {func(w *world) { w.gone = true }, cancellation.WhyServerHidden},
+		"whether one is pending":       {func(w *world) { w.server.Billing.PendingKnown = false }, cancellation.WhyPendingHidden},
+		"whose cancellation is pending": {
+			func(w *world) { w.server.Billing.PendingCancellation = true }, cancellation.WhyPendingUnnamed,
+		},
+		"whose cancellation has a date": {
+			func(w *world) { w.server.Billing.CancellationDate = "2026-12-01T00:00:00-06:00" }, cancellation.WhyPendingUnnamed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.answers = append(w.answers, lostBefore)
 				r := w.submit()
 				w.run(w.journal, 10*time.Second)
-				w.change(hide)
+				w.change(c.hide)
 				w.run(w.journal, time.Hour)
 				assert.Equal(t, cancellation.Stuck, w.now(r).State)
-				assert.Equal(t, cancellation.WhyUnclear, w.now(r).Why.Code, "by the first read that counts")
+				assert.Equal(t, c.why, w.now(r).Why.Code, "by the first read that counts")
 				posts, _ := w.snapshot()
 				assert.Len(t, posts, 1)
 			})

@@ -10,6 +10,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/words"
 )
 
 // ReadServer reads a server, and the account that it belongs to.
@@ -86,16 +87,16 @@ func prospectLines(p authz.Prospects) string {
 
 func prospectLine(action string, p authz.Prospect) string {
 	line := fmt.Sprintf("%-7s  %-7s  by %s", action, p.Answer, strings.Join(p.Rules, ", "))
-	if p.Reason != "" {
-		line += ": " + p.Reason
+	if p.Answer == authz.No {
+		line += ": " + words.DecisionWords(p.Refusal)
 	}
 	return Printable(line) + "\n"
 }
 
 func decisionLine(d authz.Decision) string {
 	line := fmt.Sprintf("decision: %s, by %s", outcome(d, false), strings.Join(d.Rules, ", "))
-	if d.Reason != "" {
-		line += ": " + d.Reason
+	if why := words.DecisionWords(d); why != "" {
+		line += ": " + why
 	}
 	return Printable(line) + "\n"
 }

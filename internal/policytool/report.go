@@ -9,6 +9,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/words"
 )
 
 // Report prints each case that fails, and returns an error if one does.
@@ -45,8 +46,8 @@ func (t Table) try(policy *authz.Policy, i int, c tableCase) string {
 		does = fmt.Sprintf("%s approves what %s asked for, %s,", c.Who, c.Requester, c.Server)
 	}
 	sentence := fmt.Sprintf("%s: %s and is expected to get %q, but got %q by %s", c.title(i), does, expected, got, strings.Join(d.Rules, ", "))
-	if d.Reason != "" {
-		sentence += ": " + d.Reason
+	if why := words.DecisionWords(d); why != "" {
+		sentence += ": " + why
 	}
 	return Printable(sentence)
 }

@@ -108,9 +108,12 @@ func Because(code cancellation.ReasonCode, detail string) func(*cancellation.Req
 	return func(r *cancellation.Request) { r.Why = cancellation.Reason{Code: code, Detail: detail} }
 }
 
-// ByRule sets the rule that decided.
-func ByRule(rule string) func(*cancellation.Request) {
-	return func(r *cancellation.Request) { r.Decision = authz.Decision{Rule: rule} }
+// ByRule sets the rule that refused, and its reason.
+func ByRule(rule, reason string) func(*cancellation.Request) {
+	return func(r *cancellation.Request) {
+		r.Why = cancellation.Reason{Detail: reason, By: cancellation.ByPolicy}
+		r.Decision = authz.Decision{Rule: rule, Reason: reason}
+	}
 }
 
 // WaitsForTwo makes a request wait for two approvals.

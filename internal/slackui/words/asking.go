@@ -47,7 +47,7 @@ func (w Writer) CannotAskAgain() Message {
 func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 	lines := []line{
 		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
-		sentence(displayed(d.Reason)),
+		sentence(displayed(DecisionWords(d))),
 		sentence("Rule " + displayed(d.Rule)),
 	}
 	if approver {
@@ -59,7 +59,7 @@ func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 
 // SeesNoServer says in a form why somebody is shown no server.
 func SeesNoServer(d authz.Decision) string {
-	return "You may not ask for cancellations here: " + displayed(d.Reason) + " Rule " + displayed(d.Rule) + "."
+	return "You may not ask for cancellations here: " + displayed(DecisionWords(d)) + " Rule " + displayed(d.Rule) + "."
 }
 
 // TooMany is the reason why a person may ask for no more servers today.

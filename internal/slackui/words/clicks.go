@@ -41,7 +41,7 @@ func NothingOpenedUnread() Message { return nothingOpened(PeopleUnread) }
 
 // NothingOpenedRefused says why a button opens nothing for who pressed it.
 func NothingOpenedRefused(d authz.Decision) Message {
-	return nothingOpened("You may not do this: " + ended(displayed(d.Reason)) + " Rule " + displayed(d.Rule))
+	return nothingOpened("You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule))
 }
 
 // NothingOpenedFailed says that Slack did not open a button's form.
@@ -95,7 +95,7 @@ func clickRefused(d authz.Decision) string {
 	if d.Rule == cancellation.RuleRequesterWithdraws {
 		return "only the person who asked can withdraw a request. If you may approve this request, decline it and say why."
 	}
-	return ended(displayed(d.Reason))
+	return ended(displayed(DecisionWords(d)))
 }
 
 // tooLate says why a click changed nothing.

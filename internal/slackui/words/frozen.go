@@ -113,7 +113,7 @@ func (w Writer) orderRefused(click cancellation.FreezeClick, users, groups []str
 		return nothingChanged(plain(" Filing has been frozen since " + instant(click.Stands.At) + " by " + displayed(operator) +
 			", who runs this bot, and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why))))
 	}
-	refused := nothingChanged(plain(" " + capital(ended(displayed(click.Decision.Reason)))))
+	refused := nothingChanged(plain(" " + capital(ended(displayed(DecisionWords(click.Decision))))))
 	if click.Decision.Rule == authz.RuleDefaultDeny {
 		refused = append(refused, w.whomToAsk(users, groups)...)
 	}

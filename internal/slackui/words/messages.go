@@ -2,7 +2,6 @@ package words
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -207,8 +206,8 @@ func waiting(r cancellation.Request) []line {
 	switch {
 	case r.Why.Code == cancellation.WhyFrozen:
 		lines = append(lines, heldByFreeze(r.Why))
-	case r.Why.Code == cancellation.WhyWaiting && r.Why.Detail != "":
-		lines = append(lines, sentence(ended("Held up: "+public(uncalled(r.Why.Detail)))))
+	case heldUpWords(r.Why) != "":
+		lines = append(lines, sentence(ended("Held up: "+heldUpWords(r.Why))))
 	}
 	if r.LostPosts == 0 {
 		lines = append(lines, sentence(unfiled(r)+" The bot tries again by itself; this message then changes."))
@@ -216,20 +215,6 @@ func waiting(r cancellation.Request) []line {
 		lines = append(lines, sentence("The request is sent once more after all checks; this message then changes."))
 	}
 	return append(lines, askedBy(r), foot(r))
-}
-
-// heldByFreeze says by whom filing is frozen, and why.
-func heldByFreeze(why cancellation.Reason) line {
-	l := append(line{plain("Held up: filing is frozen by ")}, actor(why.By)...)
-	return append(l, plain(": "+ended(public(why.Detail))))
-}
-
-// uncalled leaves out which method an error came from: that is for the log.
-func uncalled(detail string) string {
-	if _, problem, found := strings.Cut(detail, ": "); found && strings.HasPrefix(detail, "calling ") {
-		return problem
-	}
-	return detail
 }
 
 func (w Writer) filed(r cancellation.Request) []line {
@@ -309,71 +294,4 @@ func (w Writer) stuck(r cancellation.Request) []line {
 		sentence("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
 	}
-}
-
-// stuckWhy says what nobody but a person can find out.
-func stuckWhy(r cancellation.Request) string {
-	detail := public(r.Why.Detail)
-	switch r.Why.Code {
-	case cancellation.WhyTwoLost:
-		return "The answer was lost each time the request was sent, and SoftLayer's records show no ticket. Nothing more is sent."
-	case cancellation.WhyUnclear:
-		if r.LostPosts == 0 { // read again after a start, before a POST
-			return "Before sending, SoftLayer's records were read. They do not show for certain whether there is a ticket: " + ended(detail)
-		}
-		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(detail)
-	case cancellation.WhyTicketHidden:
-		return "Ticket " + detail + " already exists for this server, and this key cannot read whose ticket that is."
-	case cancellation.WhyClosedBlocks:
-		return "Closed ticket " + detail + " blocks a new one. Contact IBM."
-	case cancellation.WhyPoison:
-		return "The bot cannot go on with this request; its log says why."
-	}
-	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
-		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r.Why)
-	}
-	return "SoftLayer's records do not show for certain whether there is a ticket."
-}
-
-// checkCodes are the reasons of checks before a POST. Without a code it is the policy's or
-// SoftLayer's refusal.
-var checkCodes = []cancellation.ReasonCode{
-	"", cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound, cancellation.WhyTooFew,
-}
-
-// checkedWhy says what a check found, which may be a rule's reason too.
-func checkedWhy(why cancellation.Reason) string {
-	if why.Code == "" {
-		return ended(public(why.Detail))
-	}
-	return rejectedWhy(why)
-}
-
-// rejectedWhy says why nothing was sent, or what SoftLayer answered.
-func rejectedWhy(why cancellation.Reason) string {
-	detail := why.Detail
-	switch why.Code {
-	case cancellation.WhyChanged:
-		return "The server has changed since its card was read: " + public(detail) + "."
-	case cancellation.WhyBlocked:
-		return "The server cannot be cancelled now: " + blockerList(detail) + "."
-	case cancellation.WhyWarned:
-		return "There is now a warning that the card did not show: " + warningList(detail) + "."
-	case cancellation.WhyNotFound:
-		return "SoftLayer no longer shows the server, or this key may not see it."
-	case cancellation.WhyTooFew:
-		return "Some approvals no longer count, or more are needed."
-	}
-	if detail == "" {
-		return "SoftLayer refused the request without giving a reason."
-	}
-	return "SoftLayer answered: “" + public(detail) + "”"
-}
-
-func blockerList(detail string) string {
-	var texts []string
-	for word := range strings.SplitSeq(detail, ", ") {
-		texts = append(texts, blockerWords(cancellation.Blocker(word)))
-	}
-	return strings.Join(texts, "; ")
 }

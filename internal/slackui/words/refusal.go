@@ -10,7 +10,7 @@ import (
 // refusedOnCard is what somebody reads on the card of a server that they may not ask for.
 func refusedOnCard(d authz.Decision) []line {
 	return []line{
-		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(d.Reason)))},
+		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(DecisionWords(d))))},
 		sentence("Rule " + displayed(d.Rule) + ". Choose another server."),
 	}
 }
@@ -28,7 +28,11 @@ func Denied(r cancellation.Request) View {
 }
 
 func deniedWhy(r cancellation.Request) string {
-	if why := Cut(OneLine(r.Why.Detail), 1000); why != "" {
+	why := r.Why.Detail
+	if r.Decision.Rule != "" { // else the decision cannot be read
+		why = DecisionWords(r.Decision)
+	}
+	if why = Cut(OneLine(why), 1000); why != "" {
 		return why
 	}
 	return "the policy does not allow it."

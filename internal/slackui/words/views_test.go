@@ -164,7 +164,7 @@ func goldenClicks() map[string]slack.ModalViewRequest {
 		"recorded":                Recorded(slacktest.Request(cancellation.Scheduled), cancellation.Freeze{}),
 		"recorded-frozen":         Recorded(slacktest.Request(cancellation.Scheduled), goldenFreeze()),
 		"recorded-pending-frozen": Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), goldenFreeze()),
-		"denied":                  Denied(slacktest.Request(cancellation.Denied, slacktest.Because("", "servers tagged prod are cancelled by the data team only."), slacktest.ByRule("prod-data-team"))),
+		"denied":                  Denied(slacktest.Request(cancellation.Denied, slacktest.ByRule("prod-data-team", "servers tagged prod are cancelled by the data team only."))),
 		"recorded-pending":        Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
 		"recorded-undo":           Recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":                 DeclineForm(slacktest.Request(cancellation.Pending)),

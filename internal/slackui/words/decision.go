@@ -1,0 +1,107 @@
+package words
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cancel-server/internal/authz"
+)
+
+// DecisionWords says why a decision is no plain yes, and who can help. It is empty if the decision
+// allows. Its text may hold a rule's own words: it is foreign text on one line.
+func DecisionWords(d authz.Decision) string {
+	switch {
+	case d.Reason != "": // the rule's own text, or a sentence that an older build stored
+		return d.Reason
+	case d.Effect == authz.Allowed:
+		return ""
+	case d.Effect == authz.NeedsApproval && d.Approvals == 1:
+		return "the policy asks for the approval of one other person."
+	case d.Effect == authz.NeedsApproval:
+		return fmt.Sprintf("the policy asks for the approval of %d other people.", d.Approvals)
+	}
+	switch d.Rule {
+	case authz.RuleStranger:
+		return "you belong to another workspace or company; only people of the workspace that runs this bot may " + actWords(d.Act) + "."
+	case authz.RuleDeactivated:
+		return "this Slack account is deactivated; somebody with an active account may " + actWords(d.Act) + "."
+	case authz.RuleBot:
+		return "apps and bots may not " + actWords(d.Act) + "; a person has to."
+	case authz.RuleGuest:
+		return "guests may not " + actWords(d.Act) + "; a full member of this workspace may."
+	case authz.RuleOwnRequest:
+		return "nobody may approve their own request; another person has to."
+	case authz.RuleUnread:
+		return unreadWords(d)
+	case authz.RuleDefaultDeny:
+		return noRuleWords(d.Act)
+	case authz.RuleEvaluationError:
+		return "the policy could not be evaluated for this request, so nothing is allowed; the people who run this bot have to repair it."
+	}
+	return "rule " + d.Rule + " of the policy forbids it; the people who run this bot can say why, and who may."
+}
+
+func actWords(act authz.Act) string {
+	if act == authz.ToFreeze {
+		return "freeze filing"
+	}
+	return string(act)
+}
+
+func noRuleWords(act authz.Act) string {
+	what := map[authz.Act]string{
+		authz.ToAsk: "ask for this", authz.ToFile: "have this filed without approval", authz.ToApprove: "approve this",
+	}[act]
+	if act == authz.ToFreeze {
+		return "no policy rule lets you freeze filing; anyone who may approve requests can."
+	}
+	return "no policy rule lets you " + what + "; the people who run this bot can say who may."
+}
+
+// unreadWords says what a decision needed and nobody could read.
+func unreadWords(d authz.Decision) string {
+	const onAGuess = " could not be read, and nothing is allowed on a guess. "
+	switch {
+	case len(d.Groups) > 0:
+		who := "you are"
+		if d.Act == authz.ToApprove {
+			who = "you or the requester are"
+		}
+		return "whether " + who + " in Slack user group " + strings.Join(d.Groups, " or ") +
+			" decides this, and Slack does not list it. Tell the people who run this bot."
+	case slices.Contains(d.Unread, authz.GapFee):
+		return gapWords(authz.GapFee) + onAGuess + "Tell the people who run this bot."
+	}
+	gaps := make([]string, len(d.Unread))
+	for i, gap := range d.Unread {
+		gaps[i] = gapWords(gap)
+	}
+	return strings.Join(gaps, ", ") + onAGuess + "Try again in a minute. If that fails too, tell the people who run this bot."
+}
+
+func gapWords(gap string) string {
+	switch gap {
+	case authz.GapPerson:
+		return "who you are"
+	case authz.GapGroups:
+		return "your Slack user groups"
+	case authz.GapRequester:
+		return "who the requester is"
+	case authz.GapRequesterGroups:
+		return "the requester's Slack user groups"
+	case authz.GapServerID:
+		return "the server's id"
+	case authz.GapServerName:
+		return "the server's name"
+	case authz.GapDatacenter:
+		return "the server's data center"
+	case authz.GapFee:
+		return "the server's monthly fee"
+	case authz.GapAccount:
+		return "the SoftLayer account"
+	case authz.GapStatedReason:
+		return "the reason of the cancellation"
+	}
+	return "the server's " + gap // tags, warnings, and facts by their names
+}
