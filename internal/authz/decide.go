@@ -121,7 +121,7 @@ func (p *Policy) ask(name cedar.String, question cedar.Request, entities cedar.E
 	if err := p.schema.checkQuestion(question, entities); err != nil {
 		return evaluation{broken: true}
 	}
-	answer, diagnostic := cedar.Authorize(p.mayMatch(name, entities[question.Principal]), entities, question)
+	answer, diagnostic := cedar.Authorize(p.mayMatch(name, question.Principal, entities[question.Principal]), entities, question)
 	var v evaluation
 	for _, failure := range diagnostic.Errors {
 		v.failed = append(v.failed, string(failure.PolicyID))

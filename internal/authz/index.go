@@ -53,12 +53,12 @@ func (r rule) onlyFor() (cedar.EntityUID, bool) {
 
 // mayMatch returns, in the policy's order, the rules whose scopes may match an action of a person. The
 // person's parents are all groups that the person is in.
-func (p *Policy) mayMatch(name cedar.String, person cedar.Entity) rules {
+func (p *Policy) mayMatch(name cedar.String, uid cedar.EntityUID, person cedar.Entity) rules {
 	of, indexed := p.index[name]
 	if !indexed {
 		return p.rules
 	}
-	places := slices.Concat(of.anyone, of.only[person.UID])
+	places := slices.Concat(of.anyone, of.only[uid])
 	for group := range person.Parents.All() {
 		places = append(places, of.only[group]...)
 	}

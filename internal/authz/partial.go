@@ -57,7 +57,7 @@ func (p *Policy) remaining(who Principal, env eval.Env, name cedar.String) remai
 	var left remainder
 	known, candidates := p.knowsGroups(who), p.rules
 	if person, given := env.Entities.Get(who.uid()); given && known {
-		candidates = p.mayMatch(name, person)
+		candidates = p.mayMatch(name, who.uid(), person)
 	}
 	for _, r := range candidates {
 		if !r.covers(name) {
