@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"cancel-server/internal/cancellation"
 )
@@ -91,4 +92,13 @@ func TestOptionsAreDistinctWhateverTheNames(t *testing.T) {
 		assert.LessOrEqual(t, len([]rune(text)), maxOptionText, names[n])
 		seen[text] = true
 	}
+}
+
+func TestOneLineIsTheSameOfPlainText(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(rapid.RuneFrom([]rune("ab-. \t\n\x7f\u202eé"))).Draw(t, "text")
+		visible := strings.NewReplacer("\x7f", "", "\u202e", "").Replace(text)
+		assert.Equal(t, strings.Join(strings.Fields(visible), " "), OneLine(text))
+	})
 }
