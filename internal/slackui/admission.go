@@ -19,7 +19,7 @@ func (a *App) refusedAtHand(c receive.Command) words.Message {
 	if !known {
 		return words.Message{}
 	}
-	return a.refused(policy, who, policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID))
+	return a.refused(policy, who, a.mayAskAtAll(a.openings, basis{policy, who, c.Channel}))
 }
 
 // askerOf is who sent a command, by its payload.
@@ -28,8 +28,8 @@ func askerOf(c receive.Command) cancellation.Person {
 }
 
 // mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
-func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Person, refused words.Message) {
-	by = askerOf(c)
+func (a *App) mayAsk(ctx context.Context, e entry) (by cancellation.Person, refused words.Message) {
+	by = askerOf(e.from)
 	ctx, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	policy := a.policy()
@@ -38,8 +38,9 @@ func (a *App) mayAsk(ctx context.Context, c receive.Command) (by cancellation.Pe
 		return by, refused
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
-	decision := policy.MayAskAtAll(who, c.Channel, a.desk.Account.ID)
-	if decision.Effect != authz.Refused && a.dayIsFull(ctx, who) {
+	on := basis{policy, who, e.from.Channel}
+	decision := a.mayAskAtAll(e.openings, on)
+	if decision.Effect != authz.Refused && a.dayIsFull(ctx, e.openings, on) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
 	return by, a.refused(policy, who, decision)
@@ -66,18 +67,6 @@ const ruleServersPerDay = "builtin-servers-per-day"
 // glanceTime bounds each read of the database before a form opens. The form opens without
 // what is not read by then: a trigger lives 3 s, and the submission reads all of it again.
 const glanceTime = 500 * time.Millisecond
-
-// dayIsFull reports whether a person has asked for as many servers as a day allows. It returns
-// false if that cannot be read: the submission reads it again.
-func (a *App) dayIsFull(ctx context.Context, who authz.Principal) bool {
-	ctx, cancel := context.WithTimeout(ctx, glanceTime)
-	defer cancel()
-	full, err := a.desk.Full(ctx, who)
-	if err != nil {
-		a.log.Warn("counting what a person asked for", "user", who.ID(), "err", err)
-	}
-	return full
-}
 
 // unseeing returns why a person sees no server, or "" if they may see servers. Names, addresses and
 // costs are only for those who may ask. The form may have opened before Slack said who the person

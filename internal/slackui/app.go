@@ -56,6 +56,7 @@ type App struct {
 	team      string
 	log       *slog.Logger
 	choices   *choices
+	openings  *openings
 }
 
 var _ receive.Handler = (*App)(nil)
@@ -69,7 +70,7 @@ func NewApp(o Options) *App {
 	return &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
 		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
-		log: o.Log, choices: newChoices(),
+		log: o.Log, choices: newChoices(), openings: newOpenings(),
 	}
 }
 

@@ -13,11 +13,14 @@ type entry struct {
 	meta    metadata                        // where the result goes; By is who asks, set by enter
 	looksUp string                          // what the form says it is looking up; "" opens it with no server
 	find    func(ctx context.Context) match // which server the open form is to show; nil: none
+
+	openings *openings // what is remembered and may open the form; nil for a click
 }
 
 // enterLater opens a form after the acknowledgement, and shows the server that it finds. What goes
 // wrong reaches the person by response_url, or by direct message.
 func (a *App) enterLater(e entry) receive.After {
+	e.openings = a.openings
 	return func(ctx context.Context) {
 		entering, cancel := context.WithTimeout(ctx, enterTime)
 		defer cancel()
@@ -32,7 +35,7 @@ func (a *App) enterLater(e entry) receive.After {
 // enter opens a form for anyone who may ask. at and problem are as [App.openView] has them. A trigger
 // lives 3 s, so nothing that could take longer comes before views.open.
 func (a *App) enter(ctx context.Context, e *entry) (at displayedView, problem words.Message) {
-	by, refused := a.mayAsk(ctx, e.from)
+	by, refused := a.mayAsk(ctx, *e)
 	if !refused.Empty() {
 		return at, refused
 	}

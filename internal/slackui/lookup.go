@@ -35,11 +35,14 @@ type reading[T any] struct {
 	err   error
 }
 
-// age is how long ago the call started: the longer of the monotonic and the wall-clock difference,
+// age is how long ago the call started.
+func (r *reading[T]) age(now time.Time) time.Duration { return age(r.begun, now) }
+
+// age is how long ago a moment was: the longer of the monotonic and the wall-clock difference,
 // because the monotonic clock stops while a machine is suspended
 // (https://pkg.go.dev/time#hdr-Monotonic_Clocks).
-func (r *reading[T]) age(now time.Time) time.Duration {
-	return max(now.Sub(r.begun), now.Round(0).Sub(r.begun.Round(0)))
+func age(then, now time.Time) time.Duration {
+	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
 func (r *reading[T]) finished() bool {

@@ -1,8 +1,8 @@
 package receive
 
 import (
-	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/slack-go/slack"
 )
@@ -39,21 +39,52 @@ func PushView(view slack.ModalViewRequest) Reply {
 // SelectOptions answers the typeahead with as many options as fit. An empty list is written out:
 // slack.OptionsResponse would leave it away.
 func SelectOptions(all []*slack.OptionBlockObject) Reply {
-	const frame = `{"options":[]}`
-	var list bytes.Buffer
-	list.WriteString(`{"options":[`)
+	const begin, end = `{"options":[`, `]}`
+	list := append(make([]byte, 0, len(begin)+len(end)+min(len(all)*optionRoom, MaxReply)), begin...)
 	for n, one := range all {
-		option, err := json.Marshal(one)
-		if err != nil || list.Len()+len(option)+len(frame) > MaxReply {
+		fits := list
+		if n > 0 {
+			list = append(list, ',')
+		}
+		if list = appendOption(list, one); len(list)+len(end) > MaxReply {
+			list = fits
 			break
 		}
-		if n > 0 {
-			list.WriteByte(',')
-		}
-		list.Write(option)
 	}
-	list.WriteString(`]}`)
-	return Reply(list.Bytes())
+	return append(list, end...)
+}
+
+// optionRoom is about what an option takes in JSON.
+const optionRoom = 200
+
+// appendOption writes an option of plain text. Encoding it by reflection costs more than finding it.
+func appendOption(to []byte, o *slack.OptionBlockObject) []byte {
+	to = append(to, `{"text":`...)
+	to = appendPlainText(to, o.Text)
+	to = append(to, `,"value":`...)
+	to = appendString(to, o.Value)
+	if o.Description != nil {
+		to = append(to, `,"description":`...)
+		to = appendPlainText(to, o.Description)
+	}
+	return append(to, '}')
+}
+
+func appendPlainText(to []byte, text *slack.TextBlockObject) []byte {
+	to = append(to, `{"type":"plain_text","text":`...)
+	to = appendString(to, text.Text)
+	return append(to, `,"emoji":false}`...)
+}
+
+// appendString writes a string as json.Marshal does.
+func appendString(to []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			quoted, _ := json.Marshal(text) // a string is always JSON
+			return append(to, quoted...)
+		}
+	}
+	return append(append(append(to, '"'), text...), '"')
 }
 
 func reply(body any) Reply {

@@ -45,7 +45,11 @@ func optionTexts(servers []cancellation.Server) []string {
 	for n, s := range servers {
 		texts[n] = optionText(s)
 	}
-	for _, alike := range alike(texts) {
+	first := alike(texts)
+	if len(first) == 0 {
+		return texts
+	}
+	for _, alike := range first {
 		same := commonStart(servers, alike)
 		for _, n := range alike {
 			texts[n] = around(displayed(servers[n].FQDN), same)
@@ -62,12 +66,23 @@ func optionTexts(servers []cancellation.Server) []string {
 
 // alike are the positions of texts that stand at several.
 func alike(texts []string) [][]int {
+	if distinct(texts) {
+		return nil
+	}
 	positions := map[string][]int{}
 	for n, text := range texts {
 		positions[text] = append(positions[text], n)
 	}
 	maps.DeleteFunc(positions, func(_ string, at []int) bool { return len(at) < 2 })
 	return slices.Collect(maps.Values(positions))
+}
+
+func distinct(texts []string) bool {
+	seen := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		seen[text] = true
+	}
+	return len(seen) == len(texts)
 }
 
 // commonStart is how many characters are the same at the beginning of all these names.

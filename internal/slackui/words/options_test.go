@@ -3,6 +3,7 @@ package words
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,5 +91,23 @@ func TestOptionsAreDistinctWhateverTheNames(t *testing.T) {
 		assert.True(t, strings.HasPrefix(text, start[:30]), "an option starts with the name: %q", text)
 		assert.LessOrEqual(t, len([]rune(text)), maxOptionText, names[n])
 		seen[text] = true
+	}
+}
+
+func TestOneLineIsTheSameOfPlainText(t *testing.T) {
+	t.Parallel()
+	texts := []string{""}
+	for range 4 { // every text of up to four of these
+		for _, text := range texts {
+			for _, r := range "a~ \n\x7f\u202eé" {
+				texts = append(texts, text+string(r))
+			}
+		}
+		slices.Sort(texts)
+		texts = slices.Compact(texts)
+	}
+	for _, text := range texts {
+		visible := strings.NewReplacer("\x7f", "", "\u202e", "").Replace(text)
+		require.Equal(t, strings.Join(strings.Fields(visible), " "), OneLine(text), "%q", text)
 	}
 }

@@ -53,6 +53,9 @@ func escaped(foreign string) string { return entities.Replace(OneLine(foreign)) 
 // OneLine is foreign text on one line, without the characters that have no glyph of
 // their own: a right-to-left override could turn round the words next to it.
 func OneLine(foreign string) string {
+	if plainLine(foreign) {
+		return foreign
+	}
 	visible := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
 			return -1
@@ -62,9 +65,26 @@ func OneLine(foreign string) string {
 	return strings.Join(strings.Fields(visible), " ")
 }
 
+// plainLine reports whether a text is one line of printable ASCII with single spaces between its
+// words, as nearly every name is.
+func plainLine(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c > '~':
+			return false
+		case c == ' ' && (i == 0 || i == len(text)-1 || text[i+1] == ' '):
+			return false
+		}
+	}
+	return true
+}
+
 // Cut shortens text to at most limit UTF-16 units, the strictest way that Slack
 // could count, and never splits a character.
 func Cut(text string, limit int) string {
+	if len(text) <= limit { // no character has more units than bytes
+		return text
+	}
 	units := 0
 	for _, r := range text {
 		units += max(utf16.RuneLen(r), 1)

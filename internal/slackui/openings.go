@@ -1,0 +1,112 @@
+package slackui
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+const (
+	openingLife = 5 * time.Second
+	maxOpenings = 1000 // answers; one that is forgotten is found again
+)
+
+// openings remembers for 5 s that a person may ask at all, or that their day is not full. Such an
+// answer can only open a form by a command or a shortcut. It never refuses: only answers that open
+// are remembered. Submissions, clicks and filing do not look here. A nil one remembers nothing.
+type openings struct {
+	mu    sync.Mutex
+	known map[answered]remembered
+}
+
+// answered is one of the two answers about one person.
+type answered struct {
+	user   string
+	answer openAnswer
+}
+
+type openAnswer int
+
+const (
+	mayAskAtAll openAnswer = iota
+	dayNotFull
+)
+
+// remembered is when an answer was asked for, and what it rests on.
+type remembered struct {
+	at time.Time
+	on basis
+}
+
+// basis is all that an answer rests on: the policy, what Slack says about the person and their
+// groups, and where they ask. An answer does not count on any other basis.
+type basis struct {
+	policy  *authz.Policy
+	who     authz.Principal
+	channel string
+}
+
+func newOpenings() *openings { return &openings{known: map[answered]remembered{}} }
+
+// mayAskAtAll decides whether a person may ask at all, unless it is remembered that they may.
+func (a *App) mayAskAtAll(o *openings, on basis) authz.Decision {
+	now := time.Now()
+	if o.recall(mayAskAtAll, on, now) {
+		return authz.Decision{Effect: authz.Allowed}
+	}
+	d := on.policy.MayAskAtAll(on.who, on.channel, a.desk.Account.ID)
+	if d.Effect != authz.Refused {
+		o.remember(mayAskAtAll, on, now)
+	}
+	return d
+}
+
+// dayIsFull reports whether a person has asked for as many servers as a day allows, unless it is
+// remembered that they have not. It returns false if that cannot be read: the submission reads it
+// again.
+func (a *App) dayIsFull(ctx context.Context, o *openings, on basis) bool {
+	now := time.Now()
+	if o.recall(dayNotFull, on, now) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, glanceTime)
+	defer cancel()
+	full, err := a.desk.Full(ctx, on.who)
+	switch {
+	case err != nil:
+		a.log.Warn("counting what a person asked for", "user", on.who.ID(), "err", err)
+	case !full:
+		o.remember(dayNotFull, on, now)
+	}
+	return full
+}
+
+// recall reports whether the answer was found on the same basis at most 5 s ago.
+func (o *openings) recall(answer openAnswer, on basis, now time.Time) bool {
+	if o == nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	last, found := o.known[answered{on.who.User, answer}]
+	return found && age(last.at, now) <= openingLife && last.on.same(on)
+}
+
+func (o *openings) remember(answer openAnswer, on basis, at time.Time) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.known) >= maxOpenings {
+		clear(o.known)
+	}
+	o.known[answered{on.who.User, answer}] = remembered{at, on}
+}
+
+func (b basis) same(other basis) bool {
+	return b.policy == other.policy && b.channel == other.channel && reflect.DeepEqual(b.who, other.who)
+}
