@@ -29,6 +29,7 @@ var errUsage = errors.New("wrong usage or configuration")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	footprint.limit()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -125,7 +124,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
-		Rate: cfg.SoftLayerRate * passShare, Log: log,
+		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
@@ -176,9 +175,10 @@ func (b *bot) run(ctx context.Context) error {
 		return err
 	}
 	parts, partCtx := errgroup.WithContext(ctx)
+	started := footprint.grow()
 	parts.Go(func() error {
 		b.warm(partCtx)
-		debug.FreeOSMemory() // a start leaves garbage
+		started()
 		return nil
 	})
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })

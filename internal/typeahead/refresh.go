@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 )
 
@@ -55,6 +54,7 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 	}
 	at := time.Now().Add(-age)
 	if data != nil {
+		defer i.grow()() // the snapshot is larger than what is kept of it
 		kept, err := unpacked(data)
 		if err != nil { // of another build, perhaps: the next pass makes a new one
 			i.log.Warn("reading the typeahead's snapshot", "err", err)
@@ -62,7 +62,6 @@ func (i *Inventory) catchUp(ctx context.Context) (due time.Duration, err error) 
 			return 0, nil
 		}
 		i.kept = i.takeOver(kept).all
-		debug.FreeOSMemory() // the snapshot is larger than what is kept of it
 	}
 	i.version = version
 	if i.index.Load() != nil && i.kept != (fingerprint{}) { // else it confirms what nobody can read here
@@ -78,7 +77,7 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 	if err != nil || !mine {
 		return min(passLease, i.interval), err
 	}
-	defer debug.FreeOSMemory() // a pass leaves more garbage than it keeps, and none follows for minutes
+	defer i.grow()() // and little garbage follows for minutes
 	began := time.Now()
 	rows, err := i.steadyWalk(ctx)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,10 @@ type Options struct {
 	Rate    float64 // calls a second that a pass makes at most, in addition to those that people wait for
 	// Interval is how old what is known grows before the next pass; 10 minutes if not positive.
 	Interval time.Duration
-	Log      *slog.Logger
+	// Grow is called before work that leaves more garbage than it keeps, and what it returns after it;
+	// if nil, debug.FreeOSMemory is.
+	Grow func() (settled func())
+	Log  *slog.Logger
 }
 
 // Inventory knows all servers, lightly. It is safe for concurrent use.
@@ -34,6 +38,7 @@ type Inventory struct {
 	keeper   Keeper
 	owner    string
 	interval time.Duration
+	grow     func() (settled func())
 	log      *slog.Logger
 
 	index     atomic.Pointer[index]     // nil until something is known
@@ -49,9 +54,12 @@ type Inventory struct {
 
 // New makes an Inventory that knows nothing and asks for everything. [Inventory.Run] fills it.
 func New(o Options) *Inventory {
+	if o.Grow == nil {
+		o.Grow = func() func() { return debug.FreeOSMemory }
+	}
 	return &Inventory{
 		servers: o.Servers, tags: o.Tags, live: o.Live, keeper: o.Keeper, owner: o.Owner,
-		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), log: o.Log, pace: paceOf(o.Rate),
+		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), grow: o.Grow, log: o.Log, pace: paceOf(o.Rate),
 	}
 }
 
