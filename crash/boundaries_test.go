@@ -53,7 +53,6 @@ var boundaries = bothSides(map[string]step{
 	"announcer.update":         {unmadeOnce, 1},
 	"announcer.respond":        {elsewhere, 1},
 	"announcer.find":           {postLost, 1},
-	"journal.take-filing":      {ordinary, 2},
 	"submission.acknowledge":   {ordinary, 2},
 	"click.acknowledge":        {approved, 1},
 }, boundary{"journal.claim.after", ordinary, 2}, boundary{"journal.claim-notice.after", ordinary, 3})

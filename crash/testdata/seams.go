@@ -88,12 +88,6 @@ func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event)
 	return err
 }
 
-func (j crashJournal) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
-	crash("journal.take-filing.before")
-	defer crash("journal.take-filing.after")
-	return j.Store.TakeFiling(ctx, most)
-}
-
 func (j crashJournal) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
 	_, err := around("journal.renew", func() (none struct{}, err error) { return none, j.Store.Renew(ctx, r, owner, lease) })
 	return err

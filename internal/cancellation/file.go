@@ -128,9 +128,6 @@ func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	if v.to != Filing {
 		return f.commit(ctx, h, afterLost(r, *v))
 	}
-	if handled, err := f.mayFile(ctx, h); handled {
-		return err
-	}
 	return f.post(ctx, h, *v, began)
 }
 
@@ -259,13 +256,19 @@ func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moment
 	}
 	next.Posts++
 	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
-	window := func(c *Change) { c.Window = f.Limits.PostTimeout }
-	if err := f.apply(ctx, h, next, EventMoved, v.detail(), true, window); errors.Is(err, ErrFrozen) {
+	begins := func(c *Change) { c.Window, c.HourMost = f.Limits.PostTimeout, f.Limits.FilingsPerHour }
+	err = f.apply(ctx, h, next, EventMoved, v.detail(), true, begins)
+	full, isFull := errors.AsType[*HourFullError](err)
+	switch {
+	case errors.Is(err, ErrFrozen):
 		order, unread := f.Freezes.Frozen(ctx)
 		return errors.Join(unread, f.waitFrozen(ctx, h, order))
-	} else if err != nil {
+	case isFull:
+		return f.waitForHour(ctx, h, full)
+	case err != nil:
 		return err
 	}
+	h.counted = h.request().SentAt
 	until, ok := f.mayPost(ctx, h.request(), began)
 	switch {
 	case !ok:

@@ -113,7 +113,7 @@ type claimedRow struct {
 	// claimed is the database's time of the claim (docs/design.md 4.6). The step judges by it what
 	// must not come too early: even if this machine slept since, it is not ahead.
 	claimed time.Time
-	counted time.Time // the end of the hour whose count has this step's filing; zero for none
+	counted time.Time // when this step's filing was counted in its hour; zero for none
 }
 
 func (h *claimedRow) request() Request {

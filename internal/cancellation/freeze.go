@@ -97,9 +97,6 @@ func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Dec
 	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
 }
 
-// errHourFull says that the hour already has as many filings as it may have.
-var errHourFull = errors.New("the limit of filings an hour, for the whole deployment, is reached")
-
 // frozen puts the request back if filing is frozen, before anything is read for it. handled is then
 // true.
 func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err error) {
@@ -110,21 +107,12 @@ func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err er
 	return true, f.waitFrozen(ctx, h, order)
 }
 
-// mayFile takes one filing of the hour. If none is left it puts the request back to wait, with the
-// reason, and handled is true.
-func (f *Filer) mayFile(ctx context.Context, h *claimedRow) (handled bool, err error) {
+// waitForHour puts the request back until the next hour, with the reason.
+func (f *Filer) waitForHour(ctx context.Context, h *claimedRow, full *HourFullError) error {
 	r := h.request()
-	took, next, err := f.Queue.TakeFiling(ctx, f.Limits.FilingsPerHour)
-	if err != nil {
-		return true, err
-	}
-	if took {
-		h.counted = next
-		return false, nil
-	}
-	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", next, "err", errHourFull)
-	r.Due, r.Attempts = next.Add(backoff(0)), r.Attempts+1
-	return true, f.putBack(ctx, h, r, because(WhyHourFull, strconv.Itoa(f.Limits.FilingsPerHour)))
+	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", full.Next, "err", full)
+	r.Due, r.Attempts = full.Next.Add(backoff(0)), r.Attempts+1
+	return f.putBack(ctx, h, r, because(WhyHourFull, strconv.Itoa(f.Limits.FilingsPerHour)))
 }
 
 // frozenPause is how long a request waits before the freeze is checked again.

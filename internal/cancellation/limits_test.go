@@ -2,6 +2,7 @@ package cancellation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -155,28 +156,47 @@ func TestUntakenFilingIsGivenBackToTheHour(t *testing.T) {
 		r := w.submit()
 		w.run(w.journal, 5*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State, w.now(r).Why)
-		for _, left := range []bool{true, false} { // beside the one that was filed
-			took, _, err := w.journal.TakeFiling(t.Context(), 2)
-			require.NoError(t, err)
-			assert.Equal(t, left, took)
-		}
+		assert.Equal(t, []bool{true, false}, []bool{w.filesElsewhere(2), w.filesElsewhere(2)}, "beside the one that was filed")
 	})
+}
+
+// filesElsewhere has another replica begin to file another request, unless the hour has so many.
+func (w *world) filesElsewhere(most int) bool {
+	w.t.Helper()
+	ref := cancellation.NewReference()
+	r := cancellation.Request{ID: string(ref), Ref: ref, State: cancellation.Scheduled, Submission: goodSubmission()}
+	w.change(func(w *world) { w.elsewhere++; r.Submission.Card.Server.ID = 1_000_000 + w.elsewhere })
+	recorded, err := w.journal.Record(w.t.Context(), cancellation.Record{Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted}})
+	require.NoError(w.t, err)
+	next := recorded.Request
+	next.State, next.Due = cancellation.Filing, time.Now().Add(24*time.Hour)
+	_, err = w.journal.Apply(w.t.Context(), cancellation.Change{
+		From: recorded.Request, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved}, HourMost: most,
+	})
+	if _, full := errors.AsType[*cancellation.HourFullError](err); full {
+		return false
+	}
+	require.NoError(w.t, err)
+	return true
 }
 
 // turning is a journal on which the hour turns right after its first filing is counted, and
 // another replica files at once in the next.
 type turning struct {
 	journal
-	once sync.Once
+	once      sync.Once
+	elsewhere func()
 }
 
-func (j *turning) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
-	took, next, err := j.journal.TakeFiling(ctx, most)
-	j.once.Do(func() {
-		time.Sleep(time.Until(next))
-		_, _, err = j.journal.TakeFiling(ctx, most)
-	})
-	return took, next, err
+func (j *turning) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	r, err := j.journal.Apply(ctx, c)
+	if err == nil && c.To.State == cancellation.Filing {
+		j.once.Do(func() {
+			time.Sleep(time.Until(r.SentAt.Truncate(time.Hour).Add(time.Hour))) // virtual
+			j.elsewhere()
+		})
+	}
+	return r, err
 }
 
 func TestFilingIsGivenBackToItsOwnHour(t *testing.T) {
@@ -185,13 +205,11 @@ func TestFilingIsGivenBackToItsOwnHour(t *testing.T) {
 		time.Sleep(time.Hour - time.Second)
 		w.answers = append(w.answers, rateLimited)
 		r := w.submit()
-		w.run(&turning{journal: w.journal}, time.Minute)
+		w.run(&turning{journal: w.journal, elsewhere: func() { w.filesElsewhere(2) }}, time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 2, "SoftLayer did not take the first")
 		require.Equal(t, cancellation.Filed, w.now(r).State)
-		took, _, err := w.journal.TakeFiling(t.Context(), 2)
-		require.NoError(t, err)
-		assert.False(t, took, "the hour has the other replica's and the second")
+		assert.False(t, w.filesElsewhere(2), "the hour has the other replica's and the second")
 	})
 }
 
@@ -222,12 +240,17 @@ type lateFreeze struct {
 	once sync.Once
 }
 
-func (j *lateFreeze) TakeFiling(ctx context.Context, most int) (bool, time.Time, error) {
-	took, next, err := j.journal.TakeFiling(ctx, most)
-	j.once.Do(func() {
-		err = j.journal.Freeze(ctx, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "at the last moment"})
-	})
-	return took, next, err
+func (j *lateFreeze) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
+	var err error
+	if c.To.State == cancellation.Filing {
+		j.once.Do(func() {
+			err = j.journal.Freeze(ctx, cancellation.Freeze{Frozen: true, Actor: "operator:root", Why: "at the last moment"})
+		})
+	}
+	if err != nil {
+		return cancellation.Request{}, err
+	}
+	return j.journal.Apply(ctx, c)
 }
 
 func TestAFreezeAtTheMomentOfFilingHolds(t *testing.T) {

@@ -159,8 +159,11 @@ type Change struct {
 	// Window is how long the POST that a step to Filing announces may take: the store sets
 	// To.SentAt and To.NotAfter by the time of the commit.
 	Window time.Duration
-	// GiveBack takes a filing that certainly made nothing out of the count of the hour that ends
-	// at this time ([Queue.TakeFiling]); zero leaves the counts unchanged.
+	// HourMost counts a step to Filing in the hour of the commit, which takes so many at most: else
+	// the change is an *HourFullError and nothing is written. Zero counts nothing.
+	HourMost int
+	// GiveBack takes a filing that certainly made nothing out of the count of this time's hour; zero
+	// leaves the counts unchanged.
 	GiveBack time.Time
 	// Key is the idempotency key of the command or click that asks for the change ([Press]): it
 	// makes one change, however often it is delivered. Empty for the worker's steps.
@@ -242,6 +245,14 @@ func (e *OtherFreezeError) Error() string {
 // ErrFrozen says that filing is frozen: nothing was changed.
 var ErrFrozen = errors.New("filing is frozen")
 
+// HourFullError says that this hour already has as many filings as it may have. Nothing was changed.
+type HourFullError struct{ Next time.Time } // when the next hour begins
+
+// Error says which limit is reached.
+func (e *HourFullError) Error() string {
+	return "the limit of filings an hour, for the whole deployment, is reached"
+}
+
 // The ports to the durable store of requests, events and notices. One store implements all of them.
 // Its clock gives every time that decides: that of SQLite's host, or of the database server.
 //
@@ -273,7 +284,7 @@ type Requests interface {
 	// Live reads the request that holds a server. ErrNoRequest: there is none.
 	Live(ctx context.Context, server int64) (Request, error)
 	// Apply commits a change and returns the request as stored. ErrMoved: the request is not
-	// at From.Version any more.
+	// at From.Version any more. ErrFrozen and *HourFullError: it may not go to Filing now.
 	Apply(ctx context.Context, change Change) (Request, error)
 	// Note adds an event to a request's history and leaves the request as it is.
 	Note(ctx context.Context, requestID string, event Event) error
@@ -295,9 +306,6 @@ type Queue interface {
 	Claim(ctx context.Context, owner string, lease time.Duration, most int) (Claim[Request], error)
 	// Renew renews the lease of a request at this version. ErrMoved: the lease is lost.
 	Renew(ctx context.Context, r Request, owner string, lease time.Duration) error
-	// TakeFiling counts a filing against this hour unless the hour already has most. next is
-	// when the next hour begins, and this one ends.
-	TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error)
 }
 
 // Freezes keeps the orders that freeze filing or end a freeze.

@@ -47,14 +47,15 @@ type world struct {
 	person    authz.Principal
 	personErr error
 	rulebook
-	others  map[string]authz.Principal                                // people beside Ana, by their id here
-	rules   *authz.Policy                                             // is in force instead of the rulebook; nil for none
-	judge   func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
-	terms   cancellation.Terms
-	perDay  int           // servers that one person may ask for
-	perHour int           // filings; 0 for the usual
-	notify  string        // the operators' channel
-	idle    time.Duration // how often a worker looks around where nothing rang; 0 for a minute
+	others    map[string]authz.Principal                                // people beside Ana, by their id here
+	rules     *authz.Policy                                             // is in force instead of the rulebook; nil for none
+	judge     func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
+	terms     cancellation.Terms
+	perDay    int           // servers that one person may ask for
+	perHour   int           // filings; 0 for the usual
+	elsewhere int64         // requests that other replicas filed
+	notify    string        // the operators' channel
+	idle      time.Duration // how often a worker looks around where nothing rang; 0 for a minute
 
 	deliveries []cancellation.Delivery // one a Post; then Delivered
 	updates    []cancellation.Delivery // one an Update; then Delivered

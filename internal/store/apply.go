@@ -32,8 +32,9 @@ const bringForwardSQL = `
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
-// transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version, and
-// [cancellation.ErrRepeated] if c.Key was used before. The submission, the id, the reference
+// transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,
+// [cancellation.ErrRepeated] if c.Key was used before, and [cancellation.ErrFrozen] or a
+// *[cancellation.HourFullError] if no filing may begin now. The submission, the id, the reference
 // and the server never change. A step to a state that the worker works in, with no due time,
 // is due now. An event without a kind is left out if the state stays.
 func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
@@ -43,13 +44,29 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	w := &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
 	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
 		if c.To.State == cancellation.Filing && c.From.State != cancellation.Filing {
-			if err := s.thawed(ctx, tx); err != nil {
-				return cancellation.Request{}, err
-			}
+			return s.beginFiling(ctx, tx, now, c)
 		}
 		return apply(ctx, tx, now, c)
 	})
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)
+}
+
+// beginFiling makes a step to Filing, unless filing is frozen or the hour is full.
+func (s *Store) beginFiling(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
+	err := s.thawed(ctx, tx)
+	if err == nil {
+		err = countFiling(ctx, tx, now, c.HourMost)
+	}
+	if err != nil {
+		return cancellation.Request{}, err
+	}
+	stored, err := apply(ctx, tx, now, c)
+	if wroteNothing(err) && c.HourMost > 0 { // the transaction goes on without this step
+		if undone := giveBack(ctx, tx, now); undone != nil {
+			return stored, undone
+		}
+	}
+	return stored, err
 }
 
 // checkChange checks the step against the state table once more, after the domain did.
@@ -106,7 +123,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
-	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell, now), oweAll(ctx, tx, stored.ID, c.Owe, now), giveBack(ctx, tx, c))
+	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell, now), oweAll(ctx, tx, stored.ID, c.Owe, now), giveBack(ctx, tx, c.GiveBack))
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, now time.Time) error {

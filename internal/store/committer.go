@@ -109,8 +109,8 @@ func (c *committer) do(ctx context.Context, w *write) error {
 	}
 }
 
-// change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest or
-// ErrRepeated only if it wrote nothing: they do not fail the rest of the batch.
+// change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest,
+// ErrRepeated or an *HourFullError only if it wrote nothing: they do not fail the rest of the batch.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {
@@ -119,7 +119,7 @@ func change[T any](ctx context.Context, c *committer, w *write,
 	w.run = func(ctx context.Context, tx *tx, now time.Time) (err error) {
 		out, err = fn(ctx, tx, now)
 		no = nil
-		if errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated) {
+		if wroteNothing(err) {
 			no, err = err, nil
 		}
 		return err
@@ -134,6 +134,11 @@ func change[T any](ctx context.Context, c *committer, w *write,
 		return none, no
 	}
 	return out, nil
+}
+
+func wroteNothing(err error) bool {
+	_, full := errors.AsType[*cancellation.HourFullError](err)
+	return full || errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated)
 }
 
 // expect counts a write of a request that is under way. Until it is answered, the absence of

@@ -21,6 +21,7 @@ func limitPromises() []promise {
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
 		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
 		{"a filing is given back to the hour that counted it, and to no other", filingsAreGivenBack},
+		{"a step to filing that comes too late is not counted", lateStepsCountNothing},
 		{"while filing is frozen nothing enters Filing, and what is there goes on", freezeHolds},
 		{"what an operator froze nobody in Slack ends, or takes over", operatorsFreezeStands},
 		{"of many in Slack whose orders come while an operator freezes none changes that", operatorsFreezeIsSharp},
@@ -126,46 +127,73 @@ func denialsAreCounted(t *testing.T, j journal, clock *hands) {
 	assert.NotEqual(t, first.Request.ID, denied(1, "prod is for the data team").Request.ID, "a day later it is a new one")
 }
 
-func hoursAreKept(t *testing.T, j journal, clock *hands) {
-	for n := range 5 {
-		took, next, err := j.TakeFiling(t.Context(), 3)
+// begins begins the filing of a new request, unless the hour has so many already.
+func begins(t testing.TB, j journal, server int64, most int) (filing cancellation.Request, full *cancellation.HourFullError) {
+	t.Helper()
+	change := moved(recorded(t, j, server), cancellation.Filing)
+	change.HourMost = most
+	filing, err := j.Apply(t.Context(), change)
+	full, isFull := errors.AsType[*cancellation.HourFullError](err)
+	if !isFull {
 		require.NoError(t, err)
-		assert.Equal(t, n < 3, took, "filing %d", n+1)
-		assert.True(t, next.Equal(clock.time().Truncate(time.Hour).Add(time.Hour)), "the next hour")
+	}
+	return filing, full
+}
+
+func hoursAreKept(t *testing.T, j journal, clock *hands) {
+	for n := range int64(5) {
+		_, full := begins(t, j, n, 3)
+		assert.Equal(t, n >= 3, full != nil, "filing %d", n+1)
+		if full != nil {
+			assert.True(t, full.Next.Equal(clock.time().Truncate(time.Hour).Add(time.Hour)), "the next hour")
+			r, err := j.Live(t.Context(), n)
+			require.NoError(t, err)
+			assert.Equal(t, cancellation.Scheduled, r.State)
+			assert.Len(t, kinds(t, j, r.ID), 1, "nothing was written")
+		}
 	}
 	clock.pass(time.Hour)
-	took, _, err := j.TakeFiling(t.Context(), 3)
-	require.NoError(t, err)
-	assert.True(t, took)
+	_, full := begins(t, j, 5, 3)
+	assert.Nil(t, full)
+}
+
+func lateStepsCountNothing(t *testing.T, j journal, _ *hands) {
+	r := recorded(t, j, 1)
+	late := moved(r, cancellation.Filing)
+	late.HourMost = 1
+	renamed := moved(r, cancellation.Scheduled)
+	renamed.To.Attempts = 1
+	r = applied(t, j, renamed)
+	_, err := j.Apply(t.Context(), late)
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	intime := moved(r, cancellation.Filing)
+	intime.HourMost = 1
+	applied(t, j, intime)
 }
 
 func filingsAreGivenBack(t *testing.T, j journal, clock *hands) {
-	takes := func() (took bool, next time.Time) {
-		took, next, err := j.TakeFiling(t.Context(), 2)
-		require.NoError(t, err)
-		return took, next
-	}
-	tried := func(server int64, hour time.Time) {
-		filing := applied(t, j, moved(recorded(t, j, server), cancellation.Filing))
+	untaken := func(filing cancellation.Request) {
 		back := moved(filing, cancellation.Scheduled)
-		back.GiveBack = hour
+		back.GiveBack = filing.CreatedAt
 		applied(t, j, back)
 	}
 	clock.pass(time.Hour - time.Second)
-	_, hour := takes()
-	tried(1, hour)
-	for n := range 3 {
-		took, _ := takes()
-		assert.Equal(t, n < 2, took, "filing %d beside the one that was given back", n+1)
+	first, _ := begins(t, j, 1, 2)
+	untaken(first)
+	for n := range int64(3) {
+		_, full := begins(t, j, 2+n, 2)
+		assert.Equal(t, n == 2, full != nil, "filing %d beside the one that was given back", n+1)
 	}
-	clock.pass(2 * time.Second) // what was counted before the turn of the hour is begun after it
-	for n := range 2 {
-		took, _ := takes()
-		require.True(t, took, "filing %d of the next hour", n+1)
+	clock.pass(2 * time.Second) // what was counted before the turn of the hour ends after it
+	for n := range int64(2) {
+		_, full := begins(t, j, 5+n, 2)
+		require.Nil(t, full, "filing %d of the next hour", n+1)
 	}
-	tried(2, hour)
-	took, _ := takes()
-	assert.False(t, took, "none was given back to the next hour")
+	last, err := j.Live(t.Context(), 2)
+	require.NoError(t, err)
+	untaken(last)
+	_, full := begins(t, j, 7, 2)
+	assert.NotNil(t, full, "none was given back to the next hour")
 }
 
 func freezeHolds(t *testing.T, j journal, _ *hands) {
@@ -288,13 +316,12 @@ func TestHoursThatArePastAreForgotten(t *testing.T) {
 	t.Parallel()
 	clock := newHands()
 	s := open(t, Options{Path: t.TempDir() + "/bot.db", Clock: clock.time})
-	for range 30 {
-		for range 2 {
-			took, _, err := s.TakeFiling(t.Context(), 3)
-			require.NoError(t, err)
-			require.True(t, took)
+	for n := range int64(60) {
+		_, full := begins(t, s, n, 3)
+		require.Nil(t, full)
+		if n%2 == 1 {
+			clock.pass(time.Hour)
 		}
-		clock.pass(time.Hour)
 	}
 	var hours int
 	require.NoError(t, s.read.QueryRow(`select count(*) from filings`).Scan(&hours))

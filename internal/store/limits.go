@@ -102,36 +102,31 @@ func (r *recording) deny(ctx context.Context, tx *tx, now time.Time) (cancellati
 	return r.out, err
 }
 
-// TakeFiling counts a filing against this hour, by the database's clock, unless the hour
-// already has most. next is when the next hour begins.
-func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.Time, err error) {
-	type answer struct {
-		took bool
-		next time.Time
-	}
-	counted, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (answer, error) {
-		hour := now.Unix() / hourFor
-		full := answer{next: time.Unix((hour+1)*hourFor, 0).UTC()}
-		var made int
-		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
-		if errors.Is(err, sql.ErrNoRows) {
-			return full, nil
-		}
-		if err == nil && made == 1 { // the first of its hour
-			_, err = tx.ExecContext(ctx, forgetFilingsSQL, hour-24)
-		}
-		return answer{took: err == nil, next: full.next}, err
-	})
-	return counted.took, counted.next, wrap("counting a filing", err)
-}
-
-// giveBack takes a filing that certainly made no ticket out of its hour's count. Requests that
-// SoftLayer refuses again and again leave the hour to others.
-func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
-	if c.GiveBack.IsZero() {
+// countFiling counts a filing in this hour, by the database's clock. It returns a
+// *[cancellation.HourFullError] if the hour already has most.
+func countFiling(ctx context.Context, tx *tx, now time.Time, most int) error {
+	if most == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, giveBackSQL, c.GiveBack.Unix()/hourFor-1)
+	hour := now.Unix() / hourFor
+	var made int
+	err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
+	if errors.Is(err, sql.ErrNoRows) {
+		return &cancellation.HourFullError{Next: time.Unix((hour+1)*hourFor, 0).UTC()}
+	}
+	if err == nil && made == 1 { // the first of its hour
+		_, err = tx.ExecContext(ctx, forgetFilingsSQL, hour-24)
+	}
+	return wrap("counting a filing", err)
+}
+
+// giveBack takes a filing that was counted at this time out of its hour's count. Requests that
+// SoftLayer refuses again and again leave the hour to others.
+func giveBack(ctx context.Context, tx *tx, at time.Time) error {
+	if at.IsZero() {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, giveBackSQL, at.Unix()/hourFor)
 	return wrap("giving a filing back", err)
 }
 
