@@ -153,7 +153,7 @@ func (w *world) revokeForAWhile(right string) error {
 
 // changeTicketsOf has staff change every open ticket of a server.
 func (w *world) changeTicketsOf(server int64, change map[string]any) error {
-	for _, t := range w.books() {
+	for _, t := range w.tickets() {
 		if t.server != server || !t.open {
 			continue
 		}

@@ -19,51 +19,51 @@ import (
 // evidence is what was seen from outside while a schedule ran.
 type evidence struct {
 	timeline []string
-	said     []*words  // to Slack, by messages and forms
-	answers  []answer  // to submissions
-	posts    []*post   // that SoftLayer received
-	presses  []press   // of the button that submits
-	dealt    []dealt   // kills and stops
-	resolved []resolve // runs of bot resolve
-	failed   []string  // what the harness itself could not do
-	starved  []span    // when this machine had no time for what goes on in it
+	said     []*words          // to Slack, by messages and forms
+	answers  []acknowledgement // to submissions
+	posts    []*post           // that SoftLayer received
+	presses  []press           // of the button that submits
+	dealt    []dealt           // kills and stops
+	resolved []resolve         // runs of bot resolve
+	failed   []string          // what the harness itself could not do
+	starved  []span            // when this machine had no time for what goes on in it
 	faults   map[string]int
 }
 
 // words are a text that the bot sent to Slack, and SoftLayer's records at that moment.
 type words struct {
-	at     time.Time
-	method string
-	fault  string // what became of the call
-	ref    string // of the request that it is about, as far as one is named
-	kind   string // of the message, where it names that: "result" where people asked
-	text   string
-	books  []ticket
-	took   time.Duration // until Slack answered
-	stands bool          // Slack took it
+	at      time.Time
+	method  string
+	fault   string // what became of the call
+	ref     string // of the request that it is about, as far as one is named
+	kind    string // of the message, where it names that: "result" where people asked
+	text    string
+	tickets []ticket
+	took    time.Duration // until Slack answered
+	stands  bool          // Slack took it
 }
 
-// answer is what a submission was acknowledged with.
-type answer struct {
+// acknowledgement is what a submission was acknowledged with.
+type acknowledgement struct {
 	at       time.Time
 	delivery int
 	content  string // what tells the submission from all others
 	title    string // of the view that was answered with
 	ref      string
 	text     string
-	books    []ticket
+	tickets  []ticket
 }
 
 // post is one call of createCancelServerTicket.
 type post struct {
-	at     time.Time
-	ref    string
-	server int64
-	fault  string
-	held   time.Duration
-	books  []ticket // when it came
-	status int
-	answer string // as far as it was given
+	at      time.Time
+	ref     string
+	server  int64
+	fault   string
+	held    time.Duration
+	tickets []ticket // when it came
+	status  int
+	answer  string // as far as it was given
 }
 
 // press is a person at the button.
@@ -134,7 +134,7 @@ type ticket struct {
 }
 
 // books are SoftLayer's cancellation tickets as they stand.
-func (w *world) books() []ticket {
+func (w *world) tickets() []ticket {
 	var all []struct {
 		ID               int64
 		Title            string
@@ -169,7 +169,7 @@ func firstGroup(r *regexp.Regexp, text string) string {
 
 // heard takes down what the bot says to Slack.
 func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
-	said := &words{at: at, method: method, fault: fault, books: w.books()}
+	said := &words{at: at, method: method, fault: fault, tickets: w.tickets()}
 	said.text, said.ref, said.kind = readWords(body)
 	w.tally(func(e *evidence) { e.said = append(e.said, said) })
 	if strings.HasPrefix(method, "chat.") || method == "response_url" {
@@ -242,7 +242,7 @@ func (w *world) observe(x fakeslack.Exchange) {
 		}
 	}
 	_ = json.Unmarshal(x.Request, &payload) // the fake's own
-	got := answer{at: x.At.Add(x.Duration), delivery: x.Delivery, books: w.books()}
+	got := acknowledgement{at: x.At.Add(x.Duration), delivery: x.Delivery, tickets: w.tickets()}
 	for _, field := range payload.View.State.Values["content"] {
 		got.content = field.Value
 	}
@@ -273,7 +273,7 @@ func readAnswer(body []byte) (title, ref, text string) {
 
 // posted takes down a POST that came.
 func (w *world) posted(f filed) *post {
-	p := &post{at: time.Now(), fault: f.fault, held: f.held, books: w.books()}
+	p := &post{at: time.Now(), fault: f.fault, held: f.held, tickets: w.tickets()}
 	if said := parameters(f.body); len(said) == 5 {
 		server, _ := said[0].(float64)
 		content, _ := said[2].(string)

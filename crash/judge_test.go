@@ -40,7 +40,7 @@ type violation struct {
 type trial struct {
 	evidence
 	rows     []row
-	books    []ticket
+	tickets  []ticket
 	messages []fakeslack.Message
 	patience time.Duration // POST_TIMEOUT
 	settle   time.Duration // SETTLE_TIME
@@ -83,7 +83,7 @@ func (t *trial) judgeAnswers() {
 
 // counted reports whether a denial was the same as one before it, on whose row it is
 // counted: it was answered with that one's reference.
-func (t *trial) counted(a answer) bool {
+func (t *trial) counted(a acknowledgement) bool {
 	r := t.byRef(a.ref)
 	return r != nil && r.state == "denied"
 }
@@ -91,7 +91,7 @@ func (t *trial) counted(a answer) bool {
 // judgeTickets: one ticket a request, one open ticket a server, none without a request.
 func (t *trial) judgeTickets() {
 	ofRef, open := map[string][]int64{}, map[int64][]int64{}
-	for _, k := range t.books {
+	for _, k := range t.tickets {
 		ref := k.ofRef()
 		if ref == "" {
 			continue
@@ -127,7 +127,7 @@ func (t *trial) judgePosts() {
 	for ref, posts := range byRef {
 		slices.SortFunc(posts, func(a, b *post) int { return a.at.Compare(b.at) })
 		for i, p := range posts {
-			if own := ownTicket(p.books, ref); own != 0 {
+			if own := ownTicket(p.tickets, ref); own != 0 {
 				t.find(blind, "request %s was POSTed again at %s, and its ticket %d was there", ref, p.at.Format(time.StampMilli), own)
 			}
 			for _, before := range posts[:i] {
@@ -156,8 +156,8 @@ func (t *trial) resolvedBetween(ref, word string, from, until time.Time) bool {
 	})
 }
 
-func ownTicket(books []ticket, ref string) int64 {
-	for _, k := range books {
+func ownTicket(tickets []ticket, ref string) int64 {
+	for _, k := range tickets {
 		if k.ofRef() == ref {
 			return k.id
 		}
@@ -181,8 +181,8 @@ func (t *trial) judgeRow(r row) {
 	if state != r.state {
 		t.find(disordered, "request %s is %s, and its history ends with %q", r.ref, r.state, state)
 	}
-	if r.state == "filed" && ownTicket(t.books, r.ref) != r.ticket {
-		t.find(twice, "request %s is filed with ticket %d, and its own is %d", r.ref, r.ticket, ownTicket(t.books, r.ref))
+	if r.state == "filed" && ownTicket(t.tickets, r.ref) != r.ticket {
+		t.find(twice, "request %s is filed with ticket %d, and its own is %d", r.ref, r.ticket, ownTicket(t.tickets, r.ref))
 	}
 	if r.notice != nil {
 		t.judgeMessages(r)

@@ -67,7 +67,7 @@ func (w *world) resolveStuck(ctx context.Context, r row) {
 // stands for its server.
 func (w *world) ticketFor(r row) int64 {
 	found := int64(0)
-	for _, t := range w.books() {
+	for _, t := range w.tickets() {
 		if t.ofRef() == r.ref {
 			return t.id
 		}

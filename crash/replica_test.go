@@ -42,11 +42,11 @@ func newReplica(w *world, i int) *replica {
 func (w *world) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir,
-		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.far.URL + "/slack/api/",
+		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.vendors.URL + "/slack/api/",
 		"SOFTLAYER_USERNAME=" + w.account.Username(), "SOFTLAYER_API_KEY=" + w.account.APIKey(),
-		"SOFTLAYER_ENDPOINT_URL=" + w.far.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
+		"SOFTLAYER_ENDPOINT_URL=" + w.vendors.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
 		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.address,
-		"TICKET_URL=" + w.far.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+		"TICKET_URL=" + w.vendors.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(),
 	}
 	if w.transport == fakeslack.TransportSocket {

@@ -154,7 +154,7 @@ func (w *world) trial() (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{rows: rows, books: w.books(), patience: w.patience, settle: w.settle}
+	t := &trial{rows: rows, tickets: w.tickets(), patience: w.patience, settle: w.settle}
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {

@@ -28,7 +28,7 @@ type world struct {
 	schedule
 	slack    *fakeslack.Workspace
 	account  *fakesoftlayer.Account
-	far      *httptest.Server
+	vendors  *httptest.Server
 	dir      string
 	db       database
 	cast     fakeslack.Cast
@@ -59,15 +59,15 @@ func newWorld(t testing.TB, s schedule) *world {
 	})
 	w.cast = w.slack.Cast()
 	w.wire = wire{world: w, calls: map[string]int{}}
-	w.far = httptest.NewServer(w.wire.routes())
+	w.vendors = httptest.NewServer(w.wire.routes())
 	t.Cleanup(func() {
 		w.slack.Close()
-		w.far.Close()
+		w.vendors.Close()
 		w.wire.held.Wait()
 	})
-	w.slack.SetURL(w.far.URL + "/slack")
+	w.slack.SetURL(w.vendors.URL + "/slack")
 	if s.transport == fakeslack.TransportHTTP {
-		w.slack.SetEndpoint(w.far.URL + "/bot")
+		w.slack.SetEndpoint(w.vendors.URL + "/bot")
 	}
 	require.NoError(t, w.settleIn())
 	for i := range s.replicas {

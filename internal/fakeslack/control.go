@@ -114,7 +114,7 @@ func writeControl(out http.ResponseWriter, result any, err error) {
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	status := http.StatusOK
 	if err != nil {
-		status, result = http.StatusBadRequest, answer{"error": err.Error()}
+		status, result = http.StatusBadRequest, response{"error": err.Error()}
 		if errors.Is(err, errUnknownID) {
 			status = http.StatusNotFound
 		}

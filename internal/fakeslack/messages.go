@@ -147,8 +147,8 @@ func (m *message) seen(channel string) Message {
 
 // object is the message as the Web API and payloads show it.
 // https://docs.slack.dev/reference/events/message
-func (m *message) object(w *Workspace, metadata bool) answer {
-	object := answer{
+func (m *message) object(w *Workspace, metadata bool) response {
+	object := response{
 		"type": "message", "user": m.user, "team": w.identity.teamID, "ts": m.ts, "text": m.text, "blocks": orEmpty(m.blocks),
 	}
 	if m.user == w.cast.BotUser {
@@ -163,7 +163,7 @@ func (m *message) object(w *Workspace, metadata bool) answer {
 		object["thread_ts"] = m.ts
 	}
 	if m.edited {
-		object["edited"] = answer{"user": m.user, "ts": m.ts}
+		object["edited"] = response{"user": m.user, "ts": m.ts}
 	}
 	if metadata && m.metadata != nil {
 		object["metadata"] = m.metadata

@@ -147,7 +147,7 @@ func (w *world) mustSteer(path, body string) map[string]any {
 }
 
 // books are the tickets that the control API tells of one server.
-func (w *world) books(server int64) []map[string]any {
+func (w *world) ticketsOf(server int64) []map[string]any {
 	w.Helper()
 	response, err := http.Get(w.control.URL + "/tickets")
 	require.NoError(w, err)
@@ -222,7 +222,7 @@ func TestBothURLStylesMeanTheSame(t *testing.T) {
 	assert.Equal(t, want, w.post(fmt.Sprintf("SoftLayer_Hardware_Server/%d/getObject", id)).text, "by POST")
 	byPath := w.get(fmt.Sprintf("%s/%d/No%%20longer%%20needed/a%%2Fb/0/HARDWARE.json", cancelMethod, id))
 	require.Equal(t, http.StatusOK, byPath.status, byPath.text)
-	assert.Contains(t, w.books(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
+	assert.Contains(t, w.ticketsOf(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
 }
 
 func TestUnknownCallsGetSoftLayersOwnErrors(t *testing.T) {

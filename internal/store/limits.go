@@ -32,7 +32,7 @@ const (
 	freezesSQL    = `insert into filing_orders (frozen, actor, why, at, number) values ($1, $2, $3, $4, $5)`
 	frozenSQL     = `select frozen, actor, why, at, number from filing_order`
 	mayFileSQL    = `select frozen from filing_order`
-	hourFor       = int64(60 * 60)
+	hourSeconds   = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
 )
 
@@ -110,8 +110,8 @@ func (s *Store) TakeFiling(ctx context.Context, most int) (took bool, next time.
 		next time.Time
 	}
 	counted, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (answer, error) {
-		hour := now.Unix() / hourFor
-		full := answer{next: time.Unix((hour+1)*hourFor, 0).UTC()}
+		hour := now.Unix() / hourSeconds
+		full := answer{next: time.Unix((hour+1)*hourSeconds, 0).UTC()}
 		var made int
 		err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -131,7 +131,7 @@ func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 	if c.GiveBack.IsZero() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, giveBackSQL, c.GiveBack.Unix()/hourFor-1)
+	_, err := tx.ExecContext(ctx, giveBackSQL, c.GiveBack.Unix()/hourSeconds-1)
 	return wrap("giving a filing back", err)
 }
 
