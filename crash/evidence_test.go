@@ -30,7 +30,7 @@ type evidence struct {
 	faults   map[string]int
 }
 
-// words are a text that the bot sent to Slack, and SoftLayer's records at that moment.
+// words is a text that the bot sent to Slack, with SoftLayer's records at that moment.
 type words struct {
 	at      time.Time
 	method  string
@@ -66,7 +66,7 @@ type post struct {
 	answer  string // as far as it was given
 }
 
-// press is a person at the button.
+// press is one press of the button by a person.
 type press struct {
 	from, until time.Time
 	content     string
@@ -83,14 +83,14 @@ type dealt struct {
 // span is from one moment until another.
 type span struct{ from, until time.Time }
 
-// A heart beats so often; one that is later by so much says that the machine is so busy
-// that calls run out of time without anything wrong.
+// How often the heart beats, and how late a beat shows that the machine is too busy: then
+// calls time out although nothing is wrong.
 const (
 	heartBeat = 50 * time.Millisecond
 	starving  = 250 * time.Millisecond
 )
 
-// feel takes down when the machine has no time, until ctx ends.
+// feel records when the machine is too busy, until ctx ends.
 func (w *world) feel(ctx context.Context) {
 	for last := time.Now(); pause(ctx, heartBeat); last = time.Now() {
 		if late := time.Since(last) - heartBeat; late > starving {
@@ -106,7 +106,7 @@ type resolve struct {
 	word string
 }
 
-// tally writes evidence down.
+// tally records evidence.
 func (w *world) tally(write func(e *evidence)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,7 +116,7 @@ func (w *world) tally(write func(e *evidence)) {
 	write(&w.seen)
 }
 
-// could takes down what the harness itself could not do.
+// could records what the harness itself could not do.
 func (w *world) could(doing string, err error) {
 	if err == nil {
 		return
@@ -133,7 +133,7 @@ type ticket struct {
 	entry  string
 }
 
-// books are SoftLayer's cancellation tickets as they stand.
+// tickets returns SoftLayer's cancellation tickets as they are now.
 func (w *world) tickets() []ticket {
 	var all []struct {
 		ID               int64
@@ -157,7 +157,7 @@ var (
 	marker   = regexp.MustCompile(`\[cancel-server ([0-9A-Z]{4}-[0-9A-Z]{4}) ([0-9A-Z]{26})\]`)
 )
 
-// ofRef is the short reference of the request that filed a ticket, "" for none of ours.
+// ofRef returns the short reference of the request that filed a ticket; "" if none of ours did.
 func (t ticket) ofRef() string { return firstGroup(marker, t.entry) }
 
 func firstGroup(r *regexp.Regexp, text string) string {
@@ -167,7 +167,7 @@ func firstGroup(r *regexp.Regexp, text string) string {
 	return ""
 }
 
-// heard takes down what the bot says to Slack.
+// heard records what the bot says to Slack.
 func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 	said := &words{at: at, method: method, fault: fault, tickets: w.tickets()}
 	said.text, said.ref, said.kind = readWords(body)
@@ -229,7 +229,7 @@ func shownIn(v any) string {
 	return all.String()
 }
 
-// observe takes down how submissions were acknowledged.
+// observe records how submissions were acknowledged.
 func (w *world) observe(x fakeslack.Exchange) {
 	if x.Method != "view_submission" {
 		return
@@ -271,7 +271,7 @@ func readAnswer(body []byte) (title, ref, text string) {
 	return said.View.Title.Text, ref, text
 }
 
-// posted takes down a POST that came.
+// posted records a POST that came.
 func (w *world) posted(f filed) *post {
 	p := &post{at: time.Now(), fault: f.fault, held: f.held, tickets: w.tickets()}
 	if said := parameters(f.body); len(said) == 5 {

@@ -11,8 +11,8 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// The judge itself is judged: of a request that went well it finds nothing, and each
-// thing that can be wrong with it is found and called by its name.
+// The judge itself is judged: it finds nothing wrong with a request that went well, and it
+// finds and names each thing that can be wrong with one.
 func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

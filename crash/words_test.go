@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// claim is a phrase, and what must be so wherever it is said of a request.
+// claim is a phrase, and what must be true of a request about which it is said.
 type claim struct {
 	phrase string
 	holds  func(t *trial, s *words, r *row) bool
@@ -34,8 +34,7 @@ func ownClosed(_ *trial, s *words, r *row) bool {
 // neverTicketed: the request never had a ticket, and never has one.
 func neverTicketed(t *trial, _ *words, r *row) bool { return ownTicket(t.tickets, r.ref) == 0 }
 
-// foreignStood: a ticket that is not this request's was there for its server, and none
-// that is.
+// foreignStood: its server had a ticket, and none was this request's.
 func foreignStood(t *trial, s *words, r *row) bool {
 	return neverTicketed(t, s, r) && slices.ContainsFunc(s.tickets, func(k ticket) bool { return k.server == r.server && k.ofRef() != r.ref })
 }

@@ -28,7 +28,7 @@ func (w *Workspace) Command(ctx context.Context, typed Command) (Ack, error) {
 	return w.deliverOpening(ctx, d, typed.User), nil
 }
 
-// deliverOpening delivers what a form may follow.
+// deliverOpening delivers an event that may open a form.
 func (w *Workspace) deliverOpening(ctx context.Context, d *delivery, user string) Ack {
 	w.mu.Lock()
 	w.expectForm(user)

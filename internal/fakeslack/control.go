@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ControlCall is one route of Control, for people who ask what there is.
+// ControlCall is one route of Control, for a list of what people can call.
 type ControlCall struct {
 	Method string `json:"method"`
 	Path   string `json:"path"` // with its query, where it takes one
@@ -59,7 +59,7 @@ func (w *Workspace) Calls() []ControlCall {
 }
 
 // Control serves the routes of Calls, in JSON, to loopback only. It stands apart
-// from what it imitates: a bot never calls it.
+// from Slack's own API: a bot never calls it.
 func (w *Workspace) Control() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range controlRoutes() {

@@ -257,7 +257,7 @@ func acceptSuggestions(body []byte) *apiError {
 	return nil
 }
 
-// suggestionPayload also reports whether enough was typed to ask at all.
+// suggestionPayload also reports whether enough was typed for Slack to ask the bot.
 func (w *Workspace) suggestionPayload(l Lookup) (payload response, enough bool, err error) {
 	m, u, err := w.openView(l.User, l.View)
 	if err != nil {

@@ -24,7 +24,7 @@ const cancelMethod = "SoftLayer_Ticket/createCancelServerTicket"
 // start is the moment at which the tests' accounts begin.
 var start = time.Date(2026, time.November, 10, 12, 0, 0, 0, time.UTC)
 
-// world is an account behind a real server, with what it was seen to do.
+// world is an account behind a real server, with what it did.
 type world struct {
 	*testing.T
 	account *fakesoftlayer.Account
@@ -146,7 +146,7 @@ func (w *world) mustSteer(path, body string) map[string]any {
 	return w.object(r)
 }
 
-// books are the tickets that the control API tells of one server.
+// ticketsOf returns the tickets that the control API names for one server.
 func (w *world) ticketsOf(server int64) []map[string]any {
 	w.Helper()
 	response, err := http.Get(w.control.URL + "/tickets")
@@ -163,14 +163,14 @@ func (w *world) ticketsOf(server int64) []map[string]any {
 	return about
 }
 
-// broke are the rules that the last exchange's client broke.
+// broke returns the rules that the client broke in the last exchange.
 func (w *world) broke() []fakesoftlayer.Broken {
 	w.Helper()
 	return w.lastExchange().Broke
 }
 
-// lastExchange needs no waiting: the observer runs before the handler returns,
-// and so before a client has read an answer to its end.
+// lastExchange need not wait: the observer runs before the handler returns, so it
+// runs before a client has read a whole answer.
 func (w *world) lastExchange() fakesoftlayer.Exchange {
 	w.Helper()
 	w.mu.Lock()

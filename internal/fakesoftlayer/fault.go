@@ -100,8 +100,8 @@ func (a *Account) Fault(method, name string, times int) error {
 	return nil
 }
 
-// FaultsLeft is how many calls are still to be struck: 0 when every armed fault has
-// met its calls.
+// FaultsLeft returns how many calls will still go wrong: 0 once every armed fault
+// is used up.
 func (a *Account) FaultsLeft() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,7 +176,7 @@ func asOK(n response) response {
 	return n
 }
 
-// wait tells whether the client stayed.
+// wait reports whether the client was still there at the end.
 func wait(r *http.Request) bool {
 	select {
 	case <-time.After(slowTime):

@@ -135,8 +135,8 @@ func giveBack(ctx context.Context, tx *tx, c cancellation.Change) error {
 	return wrap("giving a filing back", err)
 }
 
-// Freeze orders or ends a freeze. It waits for every transaction that is beginning a filing:
-// after it returns, none begins one.
+// Freeze orders or ends a freeze. It waits for every transaction that is beginning a filing.
+// After it returns, no transaction begins one.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		return none, freeze(ctx, tx, now, f)
