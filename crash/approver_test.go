@@ -10,8 +10,8 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// approve has two leads say yes to whatever waits for them, wherever they see it: often
-// both, and often twice, until ctx is over.
+// approve makes two leads approve everything that waits for them, wherever they see it, until
+// ctx is over. Often both approve, and often twice.
 func (w *world) approve(ctx context.Context) {
 	clicks := 0
 	for pause(ctx, 150*time.Millisecond) {

@@ -19,7 +19,7 @@ func (w *world) pointOf(replica, nth int) string {
 	return w.points[nth]
 }
 
-// strike deals the blows that have their moment.
+// strike deals the blows that are set for a time.
 func (w *world) strike(ctx context.Context) {
 	if f := w.schedule.failover; f != nil && f.onCall == "" {
 		w.running.Go(func() {
@@ -40,7 +40,8 @@ func (w *world) strike(ctx context.Context) {
 	}
 }
 
-// strikeOn deals the blows that wait for a call, to every process: one of them made it.
+// strikeOn deals the blows that wait for a call. It strikes every process, because one of them
+// made the call.
 func (w *world) strikeOn(method string, n int) {
 	if f := w.schedule.failover; f != nil && f.onCall == method && f.nth == n {
 		w.running.Go(w.failOver)
@@ -55,7 +56,7 @@ func (w *world) strikeOn(method string, n int) {
 	}
 }
 
-// failOver has PostgreSQL fail over, once.
+// failOver makes PostgreSQL fail over, once.
 func (w *world) failOver() {
 	w.once.Do(func() {
 		w.note("PostgreSQL fails over: %s", w.schedule.failover.old)
@@ -75,7 +76,7 @@ func (w *world) deal(r *replica, b blow) {
 	r.kill(where)
 }
 
-// oneDied has happen what is to happen while a process is down for the first time.
+// oneDied causes what the schedule wants while a process is down for the first time.
 func (w *world) oneDied() {
 	w.mu.Lock()
 	what := w.onDeath
@@ -84,7 +85,7 @@ func (w *world) oneDied() {
 	w.happen(what, w.servers[0])
 }
 
-// meanwhile has the upsets happen at their time.
+// meanwhile causes the upsets at their times.
 func (w *world) meanwhile(ctx context.Context) {
 	for _, u := range w.upsets {
 		w.running.Go(func() {
@@ -95,7 +96,7 @@ func (w *world) meanwhile(ctx context.Context) {
 	}
 }
 
-// happen has other people do something to a server.
+// happen makes other people do something to a server.
 func (w *world) happen(what upset, server int64) {
 	if what == nothing {
 		return
@@ -151,9 +152,9 @@ func (w *world) revokeForAWhile(right string) error {
 	return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{right}}, nil)
 }
 
-// changeTicketsOf has staff change every open ticket of a server.
+// changeTicketsOf makes staff change every open ticket of a server.
 func (w *world) changeTicketsOf(server int64, change map[string]any) error {
-	for _, t := range w.books() {
+	for _, t := range w.tickets() {
 		if t.server != server || !t.open {
 			continue
 		}
@@ -165,7 +166,7 @@ func (w *world) changeTicketsOf(server int64, change map[string]any) error {
 	return nil
 }
 
-// openForeign opens a ticket of somebody else's, where none stands.
+// openForeign opens somebody else's ticket, unless one is open already.
 func (w *world) openForeign(server int64) {
 	err := w.steer(http.MethodPost, "/ticket", map[string]any{"server": server, "open": true, "entry": "Opened in the console by somebody else."}, nil)
 	if err != nil {

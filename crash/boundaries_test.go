@@ -16,7 +16,7 @@ type boundary struct {
 	passages int   // how often it is passed at least: one of these is chosen
 }
 
-// scene is what a schedule must hold so that something comes to pass.
+// scene is what a schedule must contain so that a boundary is reached.
 type scene func(s *schedule)
 
 // step has a boundary before it and one after it.
@@ -63,7 +63,7 @@ const (
 	posting = "chat.postMessage"
 )
 
-// The first errand is the scene's: its person and its server are nobody else's.
+// The first errand belongs to the scene: no other errand has its person or its server.
 
 func ordinary(*schedule) {}
 
@@ -84,7 +84,7 @@ func askedAgainAfterClosing(s *schedule) { s.sequel(closeTickets) }
 // gone: the server of a filed request is gone when somebody asks again.
 func gone(s *schedule) { s.sequel(removeServer) }
 
-// sequel has something happen to the server once its request is filed, and asks again.
+// sequel does something to the server once its request is filed, and asks again.
 func (s *schedule) sequel(happens upset) {
 	s.errands[0].then = happens
 	again := s.errands[0]
@@ -104,7 +104,7 @@ func demoted(s *schedule) {
 
 func lostOnce(s *schedule) { s.filesWith("drop_after") }
 
-// unmadeOnce: people read that it is not known yet, until it is sent once more.
+// unmadeOnce: people read "Not known yet" until the request is sent once more.
 func unmadeOnce(s *schedule) { s.filesWith("error_before") }
 
 // lostTwice: whatever is sent is lost, and no ticket is made.
@@ -116,20 +116,20 @@ func limited(s *schedule) { s.filesWith("rate_limit") }
 
 func slowly(s *schedule) { s.filesWith("slow_after") }
 
-// filesWith has the first POSTs go wrong.
+// filesWith makes the first POSTs go wrong.
 func (s *schedule) filesWith(faults ...string) {
 	s.softlayer[filing] = append(faults, s.softlayer[filing]...)
 }
 
-// dropped: the operator ends what is stuck with nothing filed.
+// dropped: the operator ends a stuck request for which nothing was filed.
 func dropped(s *schedule) {
 	lostTwice(s)
 	s.operator = []string{"drop", "drop"}
 	s.verbPoints, s.points = s.points, nil
 }
 
-// answeredLate: a process stands still past its lease right before the POST, and makes
-// it all the same.
+// answeredLate: a process is stopped right before the POST until its lease is over, and
+// makes the POST afterwards.
 func answeredLate(s *schedule) {
 	s.patience, s.settle, s.stopFor = longPatience, longPatience, 5*lease/2
 	s.points[0] = "filer.file.before#1:stop," + s.points[0]
@@ -141,7 +141,7 @@ func postLost(s *schedule) {
 	s.slack[posting] = append([]string{fakeslack.FaultDropAfter}, s.slack[posting]...)
 }
 
-// bothSides makes two boundaries of each step.
+// bothSides returns the two boundaries of each step.
 func bothSides(steps map[string]step, more ...boundary) []boundary {
 	for name, at := range steps {
 		more = append(more, boundary{name + ".before", at.scene, at.passages}, boundary{name + ".after", at.scene, at.passages})

@@ -18,14 +18,14 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
-// database is the bot's, as the harness reads it from outside: with SQL of its own.
+// database is the bot's database, which the harness reads from outside with its own SQL.
 type database struct {
 	address string // DATABASE_URL
 	*sql.DB
 	pair *pair // nil where it cannot fail over
 }
 
-// pair is a primary and its standby, and the way to the one or the other.
+// pair is a primary and its standby, and the address that leads to one of them.
 type pair struct {
 	primary, standby *postgrestest.Cluster
 	way              *postgrestest.Switch
@@ -34,7 +34,7 @@ type pair struct {
 // clusters are made by the first round that has failovers.
 var clusters *postgrestest.Clusters
 
-// newDatabase makes an empty database, which goes with the test.
+// newDatabase makes an empty database, which is removed with the test.
 func newDatabase(t testing.TB, s schedule, dir string) database {
 	t.Helper()
 	var d database
@@ -63,8 +63,8 @@ func newDatabase(t testing.TB, s schedule, dir string) database {
 	return d
 }
 
-// failOver promotes the standby and leads the way to it. A session that is not cut stays
-// where it is.
+// failOver promotes the standby and points the address to it. A session that is not cut stays
+// at its server.
 func (p *pair) failOver(old oldPrimary) {
 	p.way.Lead("")
 	switch old {
@@ -113,13 +113,13 @@ func (r row) working() bool {
 	return r.state == "pending" || r.state == "scheduled" || r.state == "filing" || r.state == "unknown"
 }
 
-// owing reports whether something is still to be told.
+// owing reports whether a message is still owed.
 func (r row) owing() bool {
 	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed)
 }
 
-// filingSince is when the POST was committed to that came at a moment: from then on it
-// may be written for POST_TIMEOUT.
+// filingSince returns when the POST that came at a moment was committed. From then on it may
+// be written for POST_TIMEOUT.
 func (r row) filingSince(came time.Time) time.Time {
 	since := came
 	for _, e := range r.events {

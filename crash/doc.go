@@ -15,11 +15,11 @@
 // and an operator resolves what is stuck. Vendors' faults strike, and the processes
 // are killed and stopped: at random moments, while a vendor has their request, and at
 // every named boundary between two steps. Everything in a schedule is drawn from its
-// seed. What the machine makes of it in time differs from run to run.
+// seed; only its timing differs from run to run.
 //
-// A judge then holds the fakes' records and all that was said to Slack against the
-// database, which it reads with plain SQL. It finds nothing in this program; and
-// [TestMutants] breaks the program on purpose and holds the judge to finding that.
+// A judge then compares the fakes' records and everything that was sent to Slack with the
+// database, which it reads with plain SQL. It must find nothing wrong. [TestMutants] breaks
+// the program on purpose, and the judge must find that.
 //
 // A schedule runs on SQLite, or on a PostgreSQL database of its own with one or three
 // replicas: see [cancel-server/internal/postgrestest] for which server. With three the

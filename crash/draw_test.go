@@ -38,8 +38,8 @@ func draw(seed uint64) schedule {
 	return s
 }
 
-// drawFailover has PostgreSQL fail over while the people are busy, or while a vendor has a
-// call before it.
+// drawFailover makes PostgreSQL fail over while the people are busy, or while a vendor works
+// on a call.
 func (s *schedule) drawFailover(r *rand.Rand) {
 	s.failover = &failover{at: between(r, 0, 3*time.Second), old: pick(r, killed, killed, cutOff, halfCut, untouched)}
 	if r.IntN(2) == 0 {
@@ -47,9 +47,9 @@ func (s *schedule) drawFailover(r *rand.Rand) {
 	}
 }
 
-// drawPost has something happen, in half of the schedules, while SoftLayer has a POST
-// before it: the bot dies and the POST arrives all the same, later than the bot is back,
-// or makes nothing; or the bot stands still past its lease.
+// drawPost makes something happen, in half of the schedules, while SoftLayer works on a POST.
+// Either the bot dies, and the POST arrives after the bot is back or makes nothing, or the
+// bot is stopped until its lease is over.
 func (s *schedule) drawPost(r *rand.Rand) {
 	nth := r.IntN(2)
 	b := blow{onCall: filing, nth: nth}
@@ -75,7 +75,7 @@ func (s *schedule) drawPost(r *rand.Rand) {
 	s.softlayer[filing] = faults
 }
 
-// drawTarget has most schedules reach one boundary, each in its turn.
+// drawTarget makes most schedules reach one boundary; the boundaries take turns.
 func (s *schedule) drawTarget(r *rand.Rand) {
 	if r.IntN(40) == 0 {
 		s.binary, s.blows = plain, slices.DeleteFunc(s.blows, func(b blow) bool { return b.stop > 0 })

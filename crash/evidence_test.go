@@ -19,54 +19,54 @@ import (
 // evidence is what was seen from outside while a schedule ran.
 type evidence struct {
 	timeline []string
-	said     []*words  // to Slack, by messages and forms
-	answers  []answer  // to submissions
-	posts    []*post   // that SoftLayer received
-	presses  []press   // of the button that submits
-	dealt    []dealt   // kills and stops
-	resolved []resolve // runs of bot resolve
-	failed   []string  // what the harness itself could not do
-	starved  []span    // when this machine had no time for what goes on in it
+	said     []*words          // to Slack, by messages and forms
+	answers  []acknowledgement // to submissions
+	posts    []*post           // that SoftLayer received
+	presses  []press           // of the button that submits
+	dealt    []dealt           // kills and stops
+	resolved []resolve         // runs of bot resolve
+	failed   []string          // what the harness itself could not do
+	starved  []span            // when this machine had no time for what goes on in it
 	faults   map[string]int
 }
 
-// words are a text that the bot sent to Slack, and SoftLayer's records at that moment.
+// words is a text that the bot sent to Slack, with SoftLayer's records at that moment.
 type words struct {
-	at     time.Time
-	method string
-	fault  string // what became of the call
-	ref    string // of the request that it is about, as far as one is named
-	kind   string // of the message, where it names that: "result" where people asked
-	text   string
-	books  []ticket
-	took   time.Duration // until Slack answered
-	stands bool          // Slack took it
+	at      time.Time
+	method  string
+	fault   string // what became of the call
+	ref     string // of the request that it is about, as far as one is named
+	kind    string // of the message, where it names that: "result" where people asked
+	text    string
+	tickets []ticket
+	took    time.Duration // until Slack answered
+	stands  bool          // Slack took it
 }
 
-// answer is what a submission was acknowledged with.
-type answer struct {
+// acknowledgement is what a submission was acknowledged with.
+type acknowledgement struct {
 	at       time.Time
 	delivery int
 	content  string // what tells the submission from all others
 	title    string // of the view that was answered with
 	ref      string
 	text     string
-	books    []ticket
+	tickets  []ticket
 }
 
 // post is one call of createCancelServerTicket.
 type post struct {
-	at     time.Time
-	ref    string
-	server int64
-	fault  string
-	held   time.Duration
-	books  []ticket // when it came
-	status int
-	answer string // as far as it was given
+	at      time.Time
+	ref     string
+	server  int64
+	fault   string
+	held    time.Duration
+	tickets []ticket // when it came
+	status  int
+	answer  string // as far as it was given
 }
 
-// press is a person at the button.
+// press is one press of the button by a person.
 type press struct {
 	from, until time.Time
 	content     string
@@ -83,14 +83,14 @@ type dealt struct {
 // span is from one moment until another.
 type span struct{ from, until time.Time }
 
-// A heart beats so often; one that is later by so much says that the machine is so busy
-// that calls run out of time without anything wrong.
+// How often the heart beats, and how late a beat shows that the machine is too busy: then
+// calls time out although nothing is wrong.
 const (
 	heartBeat = 50 * time.Millisecond
 	starving  = 250 * time.Millisecond
 )
 
-// feel takes down when the machine has no time, until ctx ends.
+// feel records when the machine is too busy, until ctx ends.
 func (w *world) feel(ctx context.Context) {
 	for last := time.Now(); pause(ctx, heartBeat); last = time.Now() {
 		if late := time.Since(last) - heartBeat; late > starving {
@@ -106,7 +106,7 @@ type resolve struct {
 	word string
 }
 
-// tally writes evidence down.
+// tally records evidence.
 func (w *world) tally(write func(e *evidence)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,7 +116,7 @@ func (w *world) tally(write func(e *evidence)) {
 	write(&w.seen)
 }
 
-// could takes down what the harness itself could not do.
+// could records what the harness itself could not do.
 func (w *world) could(doing string, err error) {
 	if err == nil {
 		return
@@ -133,8 +133,8 @@ type ticket struct {
 	entry  string
 }
 
-// books are SoftLayer's cancellation tickets as they stand.
-func (w *world) books() []ticket {
+// tickets returns SoftLayer's cancellation tickets as they are now.
+func (w *world) tickets() []ticket {
 	var all []struct {
 		ID               int64
 		Title            string
@@ -157,7 +157,7 @@ var (
 	marker   = regexp.MustCompile(`\[cancel-server ([0-9A-Z]{4}-[0-9A-Z]{4}) ([0-9A-Z]{26})\]`)
 )
 
-// ofRef is the short reference of the request that filed a ticket, "" for none of ours.
+// ofRef returns the short reference of the request that filed a ticket; "" if none of ours did.
 func (t ticket) ofRef() string { return firstGroup(marker, t.entry) }
 
 func firstGroup(r *regexp.Regexp, text string) string {
@@ -167,9 +167,9 @@ func firstGroup(r *regexp.Regexp, text string) string {
 	return ""
 }
 
-// heard takes down what the bot says to Slack.
+// heard records what the bot says to Slack.
 func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
-	said := &words{at: at, method: method, fault: fault, books: w.books()}
+	said := &words{at: at, method: method, fault: fault, tickets: w.tickets()}
 	said.text, said.ref, said.kind = readWords(body)
 	w.tally(func(e *evidence) { e.said = append(e.said, said) })
 	if strings.HasPrefix(method, "chat.") || method == "response_url" {
@@ -229,7 +229,7 @@ func shownIn(v any) string {
 	return all.String()
 }
 
-// observe takes down how submissions were acknowledged.
+// observe records how submissions were acknowledged.
 func (w *world) observe(x fakeslack.Exchange) {
 	if x.Method != "view_submission" {
 		return
@@ -242,7 +242,7 @@ func (w *world) observe(x fakeslack.Exchange) {
 		}
 	}
 	_ = json.Unmarshal(x.Request, &payload) // the fake's own
-	got := answer{at: x.At.Add(x.Duration), delivery: x.Delivery, books: w.books()}
+	got := acknowledgement{at: x.At.Add(x.Duration), delivery: x.Delivery, tickets: w.tickets()}
 	for _, field := range payload.View.State.Values["content"] {
 		got.content = field.Value
 	}
@@ -271,9 +271,9 @@ func readAnswer(body []byte) (title, ref, text string) {
 	return said.View.Title.Text, ref, text
 }
 
-// posted takes down a POST that came.
+// posted records a POST that came.
 func (w *world) posted(f filed) *post {
-	p := &post{at: time.Now(), fault: f.fault, held: f.held, books: w.books()}
+	p := &post{at: time.Now(), fault: f.fault, held: f.held, tickets: w.tickets()}
 	if said := parameters(f.body); len(said) == 5 {
 		server, _ := said[0].(float64)
 		content, _ := said[2].(string)

@@ -11,7 +11,7 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// figure is one thing that must never be.
+// figure is one thing that must never happen.
 type figure string
 
 // The figures, in the order of the table.
@@ -40,7 +40,7 @@ type violation struct {
 type trial struct {
 	evidence
 	rows     []row
-	books    []ticket
+	tickets  []ticket
 	messages []fakeslack.Message
 	patience time.Duration // POST_TIMEOUT
 	settle   time.Duration // SETTLE_TIME
@@ -51,7 +51,7 @@ func (t *trial) find(f figure, format string, args ...any) {
 	t.found = append(t.found, violation{f, fmt.Sprintf(format, args...)})
 }
 
-// judge holds what was seen against what must be.
+// judge compares what was seen with what must be true.
 func (t *trial) judge() []violation {
 	t.judgeAnswers()
 	t.judgeTickets()
@@ -81,9 +81,9 @@ func (t *trial) judgeAnswers() {
 	}
 }
 
-// counted reports whether a denial was the same as one before it, on whose row it is
-// counted: it was answered with that one's reference.
-func (t *trial) counted(a answer) bool {
+// counted reports whether a denial was counted on the row of an earlier one that was the
+// same: then it was answered with that one's reference.
+func (t *trial) counted(a acknowledgement) bool {
 	r := t.byRef(a.ref)
 	return r != nil && r.state == "denied"
 }
@@ -91,7 +91,7 @@ func (t *trial) counted(a answer) bool {
 // judgeTickets: one ticket a request, one open ticket a server, none without a request.
 func (t *trial) judgeTickets() {
 	ofRef, open := map[string][]int64{}, map[int64][]int64{}
-	for _, k := range t.books {
+	for _, k := range t.tickets {
 		ref := k.ofRef()
 		if ref == "" {
 			continue
@@ -116,9 +116,9 @@ func (t *trial) judgeTickets() {
 	}
 }
 
-// judgePosts: no POST where the request's own ticket stands or stood already, and none
-// after one that may have made a ticket before that one's not-after and a whole settle
-// time were over, unless a person who looked said so.
+// judgePosts: there is no POST if the request's own ticket is or was there already. After a
+// POST that may have made a ticket there is none until its not-after and a whole settle time
+// are over, unless a person who looked said so.
 func (t *trial) judgePosts() {
 	byRef := map[string][]*post{}
 	for _, p := range t.posts {
@@ -127,7 +127,7 @@ func (t *trial) judgePosts() {
 	for ref, posts := range byRef {
 		slices.SortFunc(posts, func(a, b *post) int { return a.at.Compare(b.at) })
 		for i, p := range posts {
-			if own := ownTicket(p.books, ref); own != 0 {
+			if own := ownTicket(p.tickets, ref); own != 0 {
 				t.find(blind, "request %s was POSTed again at %s, and its ticket %d was there", ref, p.at.Format(time.StampMilli), own)
 			}
 			for _, before := range posts[:i] {
@@ -156,8 +156,8 @@ func (t *trial) resolvedBetween(ref, word string, from, until time.Time) bool {
 	})
 }
 
-func ownTicket(books []ticket, ref string) int64 {
-	for _, k := range books {
+func ownTicket(tickets []ticket, ref string) int64 {
+	for _, k := range tickets {
 		if k.ofRef() == ref {
 			return k.id
 		}
@@ -165,7 +165,7 @@ func ownTicket(books []ticket, ref string) int64 {
 	return 0
 }
 
-// judgeRow: each request comes to rest, its history is one path, and its result stands
+// judgeRow: each request comes to rest, its history is one path, and its result is shown
 // where people look.
 func (t *trial) judgeRow(r row) {
 	if r.working() || r.owing() {
@@ -181,15 +181,15 @@ func (t *trial) judgeRow(r row) {
 	if state != r.state {
 		t.find(disordered, "request %s is %s, and its history ends with %q", r.ref, r.state, state)
 	}
-	if r.state == "filed" && ownTicket(t.books, r.ref) != r.ticket {
-		t.find(twice, "request %s is filed with ticket %d, and its own is %d", r.ref, r.ticket, ownTicket(t.books, r.ref))
+	if r.state == "filed" && ownTicket(t.tickets, r.ref) != r.ticket {
+		t.find(twice, "request %s is filed with ticket %d, and its own is %d", r.ref, r.ticket, ownTicket(t.tickets, r.ref))
 	}
 	if r.notice != nil {
 		t.judgeMessages(r)
 	}
 }
 
-// heads is how a message of a request in a state begins.
+// heads says how the message of a request begins in each state.
 var heads = map[string]string{
 	"filed": "Cancellation requested: ", "duplicate": "Already requested: ", "rejected": "Not filed: ", "stuck": "Needs a person: ",
 	"denied": "Not allowed: ", "withdrawn": "Withdrawn: ", "reverted": "Stopped: ", "reclaimed": "Gone: ",
@@ -218,8 +218,8 @@ func (t *trial) judgeMessages(r row) {
 	t.judgeOrphans(r)
 }
 
-// judgeOrphans: each post to one place after one that stands has its cause: the answer to that one
-// was lost, or a process was killed or stood still between them.
+// judgeOrphans: a second post to one place has a cause: the answer to the first was lost, or a
+// process was killed or stopped between them.
 func (t *trial) judgeOrphans(r row) {
 	last := map[string]*words{} // by the message's kind
 	for _, s := range t.said {
@@ -239,11 +239,11 @@ func (t *trial) judgeOrphans(r row) {
 // answered reports whether the bot got the answer to a post, in time.
 func (s *words) answered() bool { return s.fault == "" && s.took < time.Second }
 
-// underway is how long before it came here a call may have left the bot.
+// underway is how long a call may take from the bot to here.
 const underway = 3 * time.Second
 
-// struckBetween reports whether a process was killed or stood still meanwhile, or the
-// machine had no time for it.
+// struckBetween reports whether a process was killed or stopped meanwhile, or the machine
+// was too busy for it.
 func (t *trial) struckBetween(from, until time.Time) bool {
 	from = from.Add(-underway)
 	struck := slices.ContainsFunc(t.evidence.dealt, func(d dealt) bool { return d.until.After(from) && d.from.Before(until) })

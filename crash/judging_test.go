@@ -11,8 +11,8 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// The judge itself is judged: of a request that went well it finds nothing, and each
-// thing that can be wrong with it is found and called by its name.
+// The judge itself is judged: it finds nothing wrong with a request that went well, and it
+// finds and names each thing that can be wrong with one.
 func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -30,26 +30,26 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		{"nothing", func(*trial) {}, nil},
 		{"its row is gone", func(t *trial) { t.rows = nil }, []figure{lost, falseWords}},
 		{"a denial is not recorded", func(t *trial) {
-			t.answers = append(t.answers, answer{content: "case 2", title: "Not allowed"})
+			t.answers = append(t.answers, acknowledgement{content: "case 2", title: "Not allowed"})
 		}, []figure{lost}},
 		{"it has a second ticket", func(t *trial) {
-			t.books = append(t.books, ticket{id: 8, server: 42, entry: own.entry})
+			t.tickets = append(t.tickets, ticket{id: 8, server: 42, entry: own.entry})
 		}, []figure{twice}},
 		{"its server has a second open ticket of ours", func(t *trial) {
 			second := own
 			second.id = 8
-			t.books = append(t.books, second)
+			t.tickets = append(t.tickets, second)
 		}, []figure{twice, bothOpen}},
 		{"it was sent again too soon", func(t *trial) {
 			t.posts = append(t.posts, &post{at: after(2.5), ref: ref, server: 42})
 		}, []figure{blind}},
 		{"it was sent again despite its own ticket", func(t *trial) {
-			t.posts = append(t.posts, &post{at: after(60), ref: ref, server: 42, books: []ticket{own}})
+			t.posts = append(t.posts, &post{at: after(60), ref: ref, server: 42, tickets: []ticket{own}})
 		}, []figure{blind}},
 		{"it was sent again after a rate limit", func(t *trial) {
 			t.posts = append([]*post{{at: after(0.5), ref: ref, server: 42, answer: "SoftLayer_Exception_WebService_RateLimitExceeded"}}, t.posts...)
 		}, nil},
-		{"it was called filed before there was a ticket", func(t *trial) { t.said[0].books = nil }, []figure{falseWords}},
+		{"it was called filed before there was a ticket", func(t *trial) { t.said[0].tickets = nil }, []figure{falseWords}},
 		{"it was called not filed", func(t *trial) {
 			t.said = append(t.said, &words{at: after(3), method: "chat.update", ref: ref, text: "Not filed: db-042"})
 		}, []figure{falseWords}},
@@ -58,15 +58,15 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		}, []figure{falseWords}},
 		{"it is a duplicate of something", func(t *trial) {
 			t.rows[0].state, t.rows[0].events[1] = "duplicate", event{from: "scheduled", to: "duplicate"}
-			t.books = []ticket{foreign}
-			t.said[0].text, t.said[0].books = "Already requested: db-042. ref "+ref, t.books
+			t.tickets = []ticket{foreign}
+			t.said[0].text, t.said[0].tickets = "Already requested: db-042. ref "+ref, t.tickets
 			t.messages[0].Text = t.said[0].text
 		}, nil},
 		{"a twin was answered that nothing was recorded", func(t *trial) {
-			t.answers = append(t.answers, answer{at: after(1), content: "case 1", title: "errors", text: "Nothing was recorded."})
+			t.answers = append(t.answers, acknowledgement{at: after(1), content: "case 1", title: "errors", text: "Nothing was recorded."})
 		}, []figure{falseWords}},
 		{"a press before was answered that nothing was recorded", func(t *trial) {
-			t.answers = append(t.answers, answer{at: after(-2), content: "case 1", title: "errors", text: "Nothing was recorded."})
+			t.answers = append(t.answers, acknowledgement{at: after(-2), content: "case 1", title: "errors", text: "Nothing was recorded."})
 			t.presses = append(t.presses, press{from: after(-1), content: "case 1"})
 		}, nil},
 		{"nobody was told", func(t *trial) { t.messages = nil }, []figure{untold}},
@@ -91,7 +91,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			well := &trial{
 				patience: time.Second, settle: time.Second,
-				books: []ticket{own},
+				tickets: []ticket{own},
 				rows: []row{{
 					ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
 					notice: &notice{ts: "1.1", owed: 3, shown: 3},
@@ -99,9 +99,9 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 				}},
 				messages: []fakeslack.Message{{TS: "1.1", Text: filed}},
 				evidence: evidence{
-					answers: []answer{{at: start, content: "case 1", title: "Recorded", ref: ref}},
+					answers: []acknowledgement{{at: start, content: "case 1", title: "Recorded", ref: ref}},
 					posts:   []*post{{at: after(1), ref: ref, server: 42, answer: `{"id":7}`}},
-					said:    []*words{{at: after(2), method: posting, ref: ref, kind: "result", text: filed, books: []ticket{own}, stands: true}},
+					said:    []*words{{at: after(2), method: posting, ref: ref, kind: "result", text: filed, tickets: []ticket{own}, stands: true}},
 					presses: []press{{from: after(-0.1), until: start, content: "case 1", server: 42}},
 				},
 			}

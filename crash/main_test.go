@@ -11,7 +11,7 @@ import (
 	"cancel-server/internal/cleanroom"
 )
 
-// What is run. Without flags it is a tiny round.
+// What to run. Without flags it is a tiny round.
 var (
 	schedules  = flag.Int("schedules", 0, "how many schedules to run; 0 for a tiny round")
 	firstSeed  = flag.Uint64("seed", 1, "the first one's seed; the others follow")

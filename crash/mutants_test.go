@@ -15,8 +15,8 @@ import (
 // mutantBound is how many schedules the harness may need to find a broken program.
 const mutantBound = 200
 
-// mutants are the program, broken on purpose, with what must be found of each. The first
-// is found at once, and looked for in every round.
+// mutants are versions of the program that are broken on purpose, each with what the judge
+// must find. The first is found at once, and every round looks for it.
 var mutants = []struct {
 	name     string
 	patches  []patch
@@ -52,7 +52,7 @@ var mutants = []struct {
 	}, []figure{unsettled, falseWords, untold, lost}, true},
 }
 
-// Nobody builds all of them each time; that each patch still meets its text is seen at once.
+// Building them all takes long, so that each patch still matches its text is tested apart.
 func TestEveryPatchMeetsItsText(t *testing.T) {
 	t.Parallel()
 	all := [][]patch{swift.patches, askew.patches}

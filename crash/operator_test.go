@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// operate has an operator look after stuck requests until ctx ends: each is looked up
-// in SoftLayer's records, and resolved as these say. What was posted and is still on its
-// way has arrived by then, and an operator waits as long.
+// operate makes an operator look after stuck requests until ctx ends. The operator reads
+// SoftLayer's records and resolves each request as they say, after waiting until every POST
+// that was under way has arrived.
 func (w *world) operate(ctx context.Context) {
 	since := map[string]time.Time{}
 	for pause(ctx, 200*time.Millisecond) {
@@ -39,7 +39,7 @@ func (w *world) stuck(ctx context.Context) []row {
 	return slices.DeleteFunc(rows, func(r row) bool { return r.state != "stuck" })
 }
 
-// resolveStuck says of one request what the records let an honest person say.
+// resolveStuck resolves one request as an honest person would after reading the records.
 func (w *world) resolveStuck(ctx context.Context, r row) {
 	w.mu.Lock()
 	plan := "none"
@@ -63,11 +63,11 @@ func (w *world) resolveStuck(ctx context.Context, r row) {
 	}
 }
 
-// ticketFor is the ticket that an operator finds: the request's own, or one that
-// stands for its server.
+// ticketFor returns the ticket that an operator finds: the request's own, or an open one of
+// its server.
 func (w *world) ticketFor(r row) int64 {
 	found := int64(0)
-	for _, t := range w.books() {
+	for _, t := range w.tickets() {
 		if t.ofRef() == r.ref {
 			return t.id
 		}
@@ -94,7 +94,7 @@ func (w *world) resolve(ctx context.Context, ref string, words ...string) {
 	}
 }
 
-// listed holds bot requests to listing what is stuck, also while others work.
+// listed checks that bot requests lists what is stuck, also while others work.
 func (w *world) listed(ctx context.Context, r row) {
 	said, err := w.verb(ctx, "", "requests", "--state", "stuck")
 	if err != nil { // the database went away
@@ -133,7 +133,7 @@ func (w *world) verb(ctx context.Context, point string, args ...string) (string,
 	return strings.Join(lines, "\n"), err
 }
 
-// verbDid takes down what bot resolve did to itself, and wakes it where it stopped.
+// verbDid records what bot resolve did to itself, and wakes it if it stopped.
 func (w *world) verbDid(cmd *exec.Cmd, deed, where string) {
 	d := dealt{from: time.Now(), until: time.Now(), what: "killed", where: where}
 	if deed == "stop" {

@@ -100,7 +100,7 @@ func (b *binary) overlay(dir string) (string, error) {
 	return path, os.WriteFile(path, list, 0o600)
 }
 
-// patched is each file that the patches change, as they make it.
+// patched returns the files that the patches change, with the changes made.
 func patched(patches []patch) (map[string]string, error) {
 	changed := map[string]string{}
 	for _, p := range patches {

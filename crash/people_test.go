@@ -22,7 +22,7 @@ const (
 	cardTime   = 4 * time.Second
 )
 
-// ask has every person run their errands, one after the other.
+// ask makes every person run their errands, one after the other.
 func (w *world) ask(ctx context.Context) {
 	var all sync.WaitGroup
 	byPerson := map[int][]errand{}
@@ -51,7 +51,7 @@ type hand struct {
 	form   form
 }
 
-// form is what a view shows, as far as people here look.
+// form is the part of a view that these people look at.
 type form struct {
 	Title  struct{ Text string }
 	Blocks []struct {
@@ -63,7 +63,7 @@ type form struct {
 	}
 }
 
-// runErrand asks for a server until there is an answer that a person leaves it at.
+// runErrand asks for a server until the answer satisfies a person.
 func (w *world) runErrand(ctx context.Context, e errand) {
 	ctx, cancel := context.WithTimeout(ctx, errandTime)
 	defer cancel()
@@ -123,7 +123,7 @@ func (h *hand) choose(ctx context.Context) {
 	}
 }
 
-// What a form comes to show.
+// What a form may show in the end.
 type sight int
 
 const (
@@ -132,7 +132,7 @@ const (
 	noSuchServer
 )
 
-// awaitCard waits for a card, or for what is shown in its place.
+// awaitCard waits for a card, or for what is shown instead of one.
 func (h *hand) awaitCard(ctx context.Context) (seen sight) {
 	id := strconv.FormatInt(h.server, 10)
 	wait(ctx, cardTime, func() bool {
@@ -173,8 +173,8 @@ func (h *hand) backToForm(ctx context.Context) {
 	h.look()
 }
 
-// insist presses the button until the bot has said what becomes of it, and reports
-// whether it takes the request.
+// insist presses the button until the bot has answered, and reports whether the bot takes
+// the request.
 func (h *hand) insist(ctx context.Context) (accepted bool) {
 	twice, content := h.e.twice, h.w.newContent()
 	for range 8 {
@@ -199,8 +199,8 @@ func (h *hand) insist(ctx context.Context) (accepted bool) {
 	return false
 }
 
-// pressTwice presses the button so that the submission comes twice, in one of the ways
-// in which it can, and returns the title of what was answered.
+// pressTwice presses the button so that the submission is delivered twice, in one of several
+// ways, and returns the title of the answer.
 func (h *hand) pressTwice(ctx context.Context, way, content string) string {
 	if way == pressedTwice {
 		var other sync.WaitGroup
@@ -214,7 +214,7 @@ func (h *hand) pressTwice(ctx context.Context, way, content string) string {
 	return h.press(ctx, noSlip, content)
 }
 
-// newContent is unlike any other that is typed in this schedule.
+// newContent returns a text that nobody else types in this schedule.
 func (w *world) newContent() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

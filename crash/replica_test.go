@@ -38,15 +38,16 @@ func newReplica(w *world, i int) *replica {
 	return &replica{world: w, index: i, name: fmt.Sprintf("bot %d", i)}
 }
 
-// environment is the program's, without what says at which boundary it ends.
+// environment returns the program's environment, without the variable that names the boundary
+// at which it ends.
 func (w *world) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir,
-		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.far.URL + "/slack/api/",
+		"SLACK_BOT_TOKEN=" + w.slack.BotToken(), "SLACK_API_URL=" + w.vendors.URL + "/slack/api/",
 		"SOFTLAYER_USERNAME=" + w.account.Username(), "SOFTLAYER_API_KEY=" + w.account.APIKey(),
-		"SOFTLAYER_ENDPOINT_URL=" + w.far.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
+		"SOFTLAYER_ENDPOINT_URL=" + w.vendors.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
 		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.address,
-		"TICKET_URL=" + w.far.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+		"TICKET_URL=" + w.vendors.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(),
 	}
 	if w.transport == fakeslack.TransportSocket {
@@ -55,8 +56,8 @@ func (w *world) environment() []string {
 	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR=127.0.0.1:0")
 }
 
-// shiftOf is how far a replica's clock is off, in seconds: ten minutes, either way. Only
-// the askew binary minds.
+// shiftOf returns by how many seconds a replica's clock is wrong: ten minutes, either way. Only
+// the askew binary reads it.
 func shiftOf(replica int) string { return []string{"0", "600", "-600"}[replica%3] }
 
 // keep runs process after process until ctx ends, then asks the last one to end.
@@ -96,7 +97,7 @@ func (r *replica) start() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// await waits for the end of a process. Where ctx ends first it is asked to end.
+// await waits for the end of a process. If ctx ends first, it asks the process to end.
 func (r *replica) await(ctx context.Context, cmd *exec.Cmd) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -137,7 +138,7 @@ func (r *replica) address() string {
 	return r.url
 }
 
-// served reports whether the replica has come to serve once.
+// served reports whether the replica has ever begun to serve.
 func (r *replica) served() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,8 +159,8 @@ func (r *replica) kill(where string) {
 	_ = process.Kill() // it may have ended by itself
 }
 
-// stop lets the process stand still for a while. One that stops itself does so in its
-// own time.
+// stop stops the process for a while. A process that stops itself does so at its own
+// boundary.
 func (r *replica) stop(where string, d time.Duration, itself bool) {
 	r.mu.Lock()
 	process, stopped := r.process, r.woken != nil
@@ -186,7 +187,7 @@ func (r *replica) stop(where string, d time.Duration, itself bool) {
 	})
 }
 
-// standsStill reports whether a process is stopped by a signal, or gone:
+// standsStill reports whether a process is stopped by a signal, or has ended:
 // https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
 func standsStill(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -197,7 +198,7 @@ func standsStill(pid int) bool {
 	return !bytes.ContainsAny(after[:min(1, len(after))], "RSDI")
 }
 
-// wake lets a process that stands still go on.
+// wake lets a stopped process go on.
 func (r *replica) wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,7 +218,7 @@ var (
 	ownDeed   = regexp.MustCompile(`^crash: (kill|stop) at (\S+)`)
 )
 
-// hear reads a line of what the process says.
+// hear reads a line that the process wrote.
 func (r *replica) hear(line string) {
 	if addr := firstGroup(slackDoor, line); addr != "" {
 		r.mu.Lock()
@@ -236,7 +237,7 @@ func (r *replica) hear(line string) {
 	r.world.note("%s: %s", r.name, line)
 }
 
-// did takes down what a process did to itself.
+// did records what a process did to itself.
 func (r *replica) did(deed, where string) {
 	r.mu.Lock()
 	r.point++ // one that was not reached is the next run's too

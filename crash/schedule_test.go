@@ -67,7 +67,7 @@ const (
 // pressedTwice: the person presses the button twice.
 const pressedTwice = "pressed twice"
 
-// bothAtOnce: two operators say of one request "none" and "drop".
+// bothAtOnce: two operators resolve one request at once, with "none" and with "drop".
 const bothAtOnce = "none and drop at once"
 
 // upset is something that other people do meanwhile.
@@ -105,7 +105,7 @@ type blow struct {
 	stop    time.Duration // 0: it is killed
 }
 
-// failover is PostgreSQL's: the standby is promoted, and the address leads to it.
+// failover is a failover of PostgreSQL: the standby is promoted, and the address leads to it.
 type failover struct {
 	at     time.Duration // since the start, where onCall is ""
 	onCall string        // when a vendor has a call of this method before it
@@ -129,16 +129,16 @@ const (
 	postgres = "postgres"
 )
 
-// lease is the swift binary's.
+// lease is the lease of the swift binary.
 const lease = time.Second
 
-// How long an answer to a POST is waited for: usually, and where one comes late.
+// How long to wait for the answer to a POST: usually, and if the answer comes late.
 const (
 	usualPatience = time.Second
 	longPatience  = 4 * time.Second
 )
 
-// What a world holds. The last person and the last server are the scene's.
+// What a world contains. The last person and the last server belong to the scene.
 const (
 	people  = 5
 	asker   = 3 // who may only ask: somebody else approves

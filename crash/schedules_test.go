@@ -48,7 +48,7 @@ func run(ctx context.Context, t testing.TB, s schedule) outcome {
 	return outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began)}
 }
 
-// play lets everything happen, then lets it come to rest, and ends the processes.
+// play runs the schedule, waits until nothing is left to do, and ends the processes.
 func (w *world) play(ctx context.Context) {
 	alive, end := context.WithCancel(ctx)
 	var supervised sync.WaitGroup
@@ -73,8 +73,8 @@ func (w *world) play(ctx context.Context) {
 	supervised.Wait()
 }
 
-// trouble lasts until the people are done and nothing is left to do, or the boundary
-// was reached that it is about.
+// trouble lasts until the people are done and nothing is left to do, or until the schedule's
+// boundary is reached.
 func (w *world) trouble(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, busyTime)
 	defer cancel()
@@ -94,13 +94,13 @@ func (w *world) reached() bool {
 	return w.target != "" && w.seen.reached(w.target)
 }
 
-// all reports whether something is so of every request.
+// all reports whether something is true of every request.
 func (w *world) all(ctx context.Context, is func(row) bool) bool {
 	rows, err := w.db.rows(ctx)
 	return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return !is(r) })
 }
 
-// rest makes everything calm and waits until nothing is left to do.
+// rest ends all faults and waits until nothing is left to do.
 func (w *world) rest(ctx context.Context) {
 	w.wire.calm.Store(true)
 	w.note("calm")
@@ -120,8 +120,8 @@ func (w *world) rest(ctx context.Context) {
 	w.note("at rest: %t", rested)
 }
 
-// deliverAgain kills every process and has Slack deliver every submission again that
-// was accepted, newly signed and byte for byte.
+// deliverAgain kills every process and makes Slack deliver every accepted submission again,
+// newly signed and byte for byte.
 func (w *world) deliverAgain(ctx context.Context) {
 	w.note("everything accepted is delivered again")
 	for _, r := range w.replicas {
@@ -154,7 +154,7 @@ func (w *world) trial() (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{rows: rows, books: w.books(), patience: w.patience, settle: w.settle}
+	t := &trial{rows: rows, tickets: w.tickets(), patience: w.patience, settle: w.settle}
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {
@@ -172,8 +172,8 @@ func (w *world) trial() (*trial, error) {
 // times.
 var fullRound = 8 * len(boundaries)
 
-// seeds are the one that was asked for, or so many from the first. A tiny round, and one
-// with -short, has the swift binary alone: another takes a minute to build.
+// seeds returns the one that was asked for, or as many as were asked for, from the first. A tiny
+// round and one with -short use only the swift binary: another takes a minute to build.
 func seeds(count int) []uint64 {
 	if *onlySeed != 0 {
 		return []uint64{*onlySeed}

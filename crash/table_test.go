@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// table adds up what was run.
+// table sums up the schedules that were run.
 type table struct {
 	start time.Time
 
@@ -93,7 +93,7 @@ func isBoundary(name string) bool {
 	return slices.ContainsFunc(boundaries, func(b boundary) bool { return b.name == name })
 }
 
-// unreached are the boundaries at which nothing was ever killed or stopped.
+// unreached returns the boundaries at which no process was ever killed or stopped.
 func (t *table) unreached() []string {
 	var missing []string
 	for _, b := range boundaries {

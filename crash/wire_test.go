@@ -20,8 +20,8 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// wire is what every request between the bot and the vendors goes over. It has the
-// schedule's faults strike, holds POSTs up, deals blows, and takes down what passes.
+// wire carries every request between the bot and the vendors. It makes the schedule's faults
+// happen, delays POSTs, deals blows, and records what passes.
 type wire struct {
 	world *world
 	calm  atomic.Bool // nothing goes wrong any more
@@ -118,8 +118,8 @@ type filed struct {
 	held  time.Duration
 }
 
-// toFile carries a POST. One that is held up arrives all the same when the bot has
-// gone meanwhile, as what is in a network does.
+// toFile carries a POST. A delayed one arrives even if the bot has died meanwhile, as it
+// would over a network.
 func (w *wire) toFile(out http.ResponseWriter, r *http.Request, next http.Handler, f filed) {
 	p := w.world.posted(f)
 	answer := &answered{ResponseWriter: out}
@@ -162,7 +162,7 @@ func recorded(next http.Handler, r *http.Request) (answer *httptest.ResponseReco
 	return answer
 }
 
-// answered keeps what was answered.
+// answered keeps the answer that passes.
 type answered struct {
 	http.ResponseWriter
 	status int
@@ -206,8 +206,8 @@ func reread(r *http.Request) []byte {
 	return body
 }
 
-// toBot is the proxy before the replicas: each request goes to the next one, and to
-// another where that is down or breaks off.
+// toBot is the proxy in front of the replicas: each request goes to the next one, or to
+// another if that is down or breaks off.
 func (w *wire) toBot(out http.ResponseWriter, r *http.Request) {
 	body := reread(r)
 	first := int(w.turn.Add(1))
@@ -238,7 +238,7 @@ func (w *wire) toBot(out http.ResponseWriter, r *http.Request) {
 	out.WriteHeader(http.StatusBadGateway)
 }
 
-// parameters are the positional ones of a SoftLayer call.
+// parameters returns the positional parameters of a SoftLayer call.
 func parameters(body []byte) []any {
 	var call struct{ Parameters []any }
 	_ = json.Unmarshal(body, &call) // one that is no JSON has none

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// claim is a phrase, and what must be so wherever it is said of a request.
+// claim is a phrase, and what must be true of a request about which it is said.
 type claim struct {
 	phrase string
 	holds  func(t *trial, s *words, r *row) bool
@@ -25,19 +25,18 @@ var claims = []claim{
 	{"Stopped: ", ownClosed, false},
 }
 
-func ownStood(_ *trial, s *words, r *row) bool { return ownTicket(s.books, r.ref) != 0 }
+func ownStood(_ *trial, s *words, r *row) bool { return ownTicket(s.tickets, r.ref) != 0 }
 
 func ownClosed(_ *trial, s *words, r *row) bool {
-	return slices.ContainsFunc(s.books, func(k ticket) bool { return k.ofRef() == r.ref && !k.open })
+	return slices.ContainsFunc(s.tickets, func(k ticket) bool { return k.ofRef() == r.ref && !k.open })
 }
 
 // neverTicketed: the request never had a ticket, and never has one.
-func neverTicketed(t *trial, _ *words, r *row) bool { return ownTicket(t.books, r.ref) == 0 }
+func neverTicketed(t *trial, _ *words, r *row) bool { return ownTicket(t.tickets, r.ref) == 0 }
 
-// foreignStood: a ticket that is not this request's was there for its server, and none
-// that is.
+// foreignStood: its server had a ticket, and none was this request's.
 func foreignStood(t *trial, s *words, r *row) bool {
-	return neverTicketed(t, s, r) && slices.ContainsFunc(s.books, func(k ticket) bool { return k.server == r.server && k.ofRef() != r.ref })
+	return neverTicketed(t, s, r) && slices.ContainsFunc(s.tickets, func(k ticket) bool { return k.server == r.server && k.ofRef() != r.ref })
 }
 
 // judgeWords checks every text against the records as they were when it came.
@@ -46,7 +45,7 @@ func (t *trial) judgeWords() {
 		t.judgeText(s, strings.HasPrefix(s.method, "views."))
 	}
 	for _, a := range t.answers {
-		s := &words{at: a.at, method: "the answer " + a.title, ref: a.ref, text: a.text, books: a.books}
+		s := &words{at: a.at, method: "the answer " + a.title, ref: a.ref, text: a.text, tickets: a.tickets}
 		t.judgeText(s, a.title != "Recorded" && a.title != "Not allowed")
 		t.judgeNothing(a)
 	}
@@ -69,7 +68,7 @@ func (t *trial) judgeText(s *words, isForm bool) {
 
 // judgeNothing: a submission that was answered with nothing recorded is not recorded,
 // unless the person pressed the button again after they had read that.
-func (t *trial) judgeNothing(a answer) {
+func (t *trial) judgeNothing(a acknowledgement) {
 	if a.ref != "" || !strings.Contains(a.text, "Nothing was recorded") && !strings.Contains(a.text, "Nothing was filed") {
 		return
 	}

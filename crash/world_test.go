@@ -22,13 +22,13 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// world is both vendors, the replicas between them, and all that is seen from outside
+// world is both vendors, the replicas between them, and everything that is seen from outside
 // while a schedule runs.
 type world struct {
 	schedule
 	slack    *fakeslack.Workspace
 	account  *fakesoftlayer.Account
-	far      *httptest.Server
+	vendors  *httptest.Server
 	dir      string
 	db       database
 	cast     fakeslack.Cast
@@ -59,15 +59,15 @@ func newWorld(t testing.TB, s schedule) *world {
 	})
 	w.cast = w.slack.Cast()
 	w.wire = wire{world: w, calls: map[string]int{}}
-	w.far = httptest.NewServer(w.wire.routes())
+	w.vendors = httptest.NewServer(w.wire.routes())
 	t.Cleanup(func() {
 		w.slack.Close()
-		w.far.Close()
+		w.vendors.Close()
 		w.wire.held.Wait()
 	})
-	w.slack.SetURL(w.far.URL + "/slack")
+	w.slack.SetURL(w.vendors.URL + "/slack")
 	if s.transport == fakeslack.TransportHTTP {
-		w.slack.SetEndpoint(w.far.URL + "/bot")
+		w.slack.SetEndpoint(w.vendors.URL + "/bot")
 	}
 	require.NoError(t, w.settleIn())
 	for i := range s.replicas {
@@ -115,7 +115,7 @@ forbid (principal, action == Action::"request", resource) when { context.statedR
 
 func (w *world) policyFile() string { return filepath.Join(w.dir, "policy.cedar") }
 
-// refusedReason is the one that the policy lets nobody give.
+// refusedReason is the reason that the policy lets nobody give.
 const refusedReason = "Moving to competitor"
 
 // channelOf is where an errand's command is typed.
@@ -131,7 +131,7 @@ func (w *world) channelOf(e errand) string {
 	return w.cast.Channel
 }
 
-// conversations are all places where a result can be told.
+// conversations returns all places where a result can be posted.
 func (w *world) conversations() []string {
 	return append([]string{w.cast.Channel, w.cast.OtherChannel, w.cast.PrivateChannel}, w.people...)
 }
@@ -182,7 +182,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// wait asks again and again until something is so, at most for limit.
+// wait asks repeatedly until something is true, for at most limit.
 func wait(ctx context.Context, limit time.Duration, is func() bool) bool {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 		if is() {

@@ -24,7 +24,7 @@ func TestBothVendorsAreAskedAtOnce(t *testing.T) {
 			t.Parallel()
 			slackAsked, softLayerAsked := make(chan struct{}), make(chan struct{})
 			var once, other sync.Once
-			far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			vendors := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/auth.test") {
 					once.Do(func() { close(slackAsked) })
 					wait(r, softLayerAsked)
@@ -35,12 +35,12 @@ func TestBothVendorsAreAskedAtOnce(t *testing.T) {
 				wait(r, slackAsked)
 				w.WriteHeader(http.StatusUnauthorized)
 			}))
-			defer far.Close()
+			defer vendors.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			key := "fake-key"
 			_, err := connect(ctx, config{
-				SlackAPIURL: far.URL + "/api/", SoftLayerEndpoint: far.URL + "/rest/v3.1", SoftLayerUsername: "u", SoftLayerAPIKey: secret{&key},
+				SlackAPIURL: vendors.URL + "/api/", SoftLayerEndpoint: vendors.URL + "/rest/v3.1", SoftLayerUsername: "u", SoftLayerAPIKey: secret{&key},
 			})
 			require.Error(t, err)
 			assert.True(t, strings.HasPrefix(err.Error(), c.wants), err)

@@ -76,12 +76,12 @@ type bot struct {
 	notifier   *cancellation.Notifier
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
-	books      cancellation.TicketReader
+	tickets    cancellation.TicketReader
 	replicas   atomic.Int32 // that serve from this database, with this one
 }
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, books: v.softlayer, policy: policytool.NewInForce(policy)}
+	b := &bot{cfg: cfg, log: log, journal: journal, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
 	writer := words.Writer{
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
@@ -241,7 +241,7 @@ func (b *bot) warm(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	b.warmGroups(ctx)
-	rights, err := b.books.Rights(ctx)
+	rights, err := b.tickets.Rights(ctx)
 	if err != nil {
 		b.log.Warn("reading the rights of the SoftLayer key", "err", err)
 		return

@@ -20,16 +20,16 @@ func (w *world) ages() {
 	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
-	var guards []string // the history cannot be changed while they stand
+	var triggers []string // the history cannot be changed while they stand
 	rows, err := db.QueryContext(w.t.Context(), `select name from sqlite_master where type = 'trigger' and tbl_name = 'events'`)
 	require.NoError(w.t, err)
 	for rows.Next() {
 		var name string
 		require.NoError(w.t, rows.Scan(&name))
-		guards = append(guards, `drop trigger "`+name+`"`)
+		triggers = append(triggers, `drop trigger "`+name+`"`)
 	}
 	require.NoError(w.t, errors.Join(rows.Err(), rows.Close()))
-	for _, text := range append(guards, `update events set at = at - 900000 where kind = 'evidence'`) {
+	for _, text := range append(triggers, `update events set at = at - 900000 where kind = 'evidence'`) {
 		_, err := db.ExecContext(w.t.Context(), text)
 		require.NoError(w.t, err)
 	}

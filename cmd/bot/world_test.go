@@ -204,10 +204,10 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 	mux := http.NewServeMux()
 	mux.Handle("/slack/", http.StripPrefix("/slack", w.slack.Handler()))
 	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", w.softlayer.Handler()))
-	far := httptest.NewServer(mux)
-	w.url = far.URL
+	vendors := httptest.NewServer(mux)
+	w.url = vendors.URL
 	w.slack.SetURL(w.url + "/slack")
-	t.Cleanup(func() { w.slack.Close(); far.Close() })
+	t.Cleanup(func() { w.slack.Close(); vendors.Close() })
 	return w
 }
 

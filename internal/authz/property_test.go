@@ -197,16 +197,16 @@ func requireForetold(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.S
 // requireForeseen holds what is said of a person without a server, and with one, to what is decided.
 func requireForeseen(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.Server, c authz.Context, d authz.Decision, about string) {
 	t.Helper()
-	may := map[bool]authz.Answer{true: authz.Yes, false: authz.No}
+	may := map[bool]authz.Certainty{true: authz.Yes, false: authz.No}
 	ahead, on := p.Prospects(who), p.ProspectsOn(who, s, c)
-	require.Equal(t, may[d.Effect != authz.Refused], on.Request.Answer, "%+v\n%s", on, about)
-	require.Equal(t, may[d.Effect == authz.Allowed], on.Cancel.Answer, "%+v\n%s", on, about)
+	require.Equal(t, may[d.Effect != authz.Refused], on.Request.May, "%+v\n%s", on, about)
+	require.Equal(t, may[d.Effect == authz.Allowed], on.Cancel.May, "%+v\n%s", on, about)
 	for _, pair := range [][2]authz.Prospect{{ahead.Request, on.Request}, {ahead.Cancel, on.Cancel}, {ahead.Approve, on.Approve}} {
-		if pair[0].Answer != authz.Depends {
-			require.Equal(t, pair[0].Answer, pair[1].Answer, "what was certain has to come true: %+v\n%+v\n%s", ahead, on, about)
+		if pair[0].May != authz.Depends {
+			require.Equal(t, pair[0].May, pair[1].May, "what was certain has to come true: %+v\n%+v\n%s", ahead, on, about)
 		}
 		require.NotEmpty(t, pair[0].Rules, about)
-		require.Equal(t, pair[1].Answer == authz.No, pair[1].Refusal.Rule != "" && words.DecisionWords(pair[1].Refusal) != "", about)
+		require.Equal(t, pair[1].May == authz.No, pair[1].Refusal.Rule != "" && words.DecisionWords(pair[1].Refusal) != "", about)
 	}
 }
 
@@ -233,8 +233,8 @@ func TestApprovalsKeepTheirPromisesUnderRandomPolicies(t *testing.T) {
 		require.Equal(t, may && !failed, d.Effect == authz.Allowed, about)
 		require.Equal(t, failed, d.Rule == authz.RuleEvaluationError, "an evaluation error refuses: %s", about)
 		seen[fmt.Sprint(failed, d.Effect)]++
-		if on := p.ProspectsOn(who, s, c).Approve; on.Answer != authz.Depends {
-			require.Equal(t, on.Answer == authz.Yes, d.Effect == authz.Allowed, "what was certain has to come true: %+v\n%s", on, about)
+		if on := p.ProspectsOn(who, s, c).Approve; on.May != authz.Depends {
+			require.Equal(t, on.May == authz.Yes, d.Effect == authz.Allowed, "what was certain has to come true: %+v\n%s", on, about)
 		}
 		if d.Effect == authz.Allowed {
 			require.Equal(t, authz.Allowed, p.MayApproveAtAll(who).Effect, "a button must not refuse what the click would get: %s", about)
@@ -290,8 +290,8 @@ func TestUnlistedGroupsAreTriedInEveryCombination(t *testing.T) {
 			require.NotEqual(t, authz.Refused, plain.Effect, about)
 		}
 		on := p.ProspectsOn(who, s, c)
-		require.False(t, on.Request.Answer == authz.No && d.Effect != authz.Refused, "%+v\n%s", on, about)
-		require.False(t, on.Cancel.Answer == authz.Yes && d.Effect != authz.Allowed, "%+v\n%s", on, about)
+		require.False(t, on.Request.May == authz.No && d.Effect != authz.Refused, "%+v\n%s", on, about)
+		require.False(t, on.Cancel.May == authz.Yes && d.Effect != authz.Allowed, "%+v\n%s", on, about)
 	})
 	assert.NotZero(t, refused)
 }

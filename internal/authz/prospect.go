@@ -7,13 +7,13 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
-// Answer says whether a person may do something, while facts that decide it are open.
-type Answer int
+// Certainty says how certain it is that a person may do something, while facts that decide it are open.
+type Certainty int
 
-// The three answers.
+// The three certainties.
 const (
 	// No: in every case.
-	No Answer = iota
+	No Certainty = iota
 	// Depends: on what is open.
 	Depends
 	// Yes: in every case, if everything can be read.
@@ -21,8 +21,8 @@ const (
 )
 
 // String returns "no", "depends" or "yes".
-func (a Answer) String() string {
-	switch a {
+func (c Certainty) String() string {
+	switch c {
 	case Yes:
 		return "yes"
 	case Depends:
@@ -34,11 +34,11 @@ func (a Answer) String() string {
 
 // Prospect is the answer for one action, and what it is based on.
 type Prospect struct {
-	Answer Answer
+	May Certainty
 	// Rules are the ids of the rules that decide or may decide: first permits, last those that may
 	// fail. Or it is one of the Rule constants.
 	Rules []string
-	// Refusal is the decision that the person would get, if Answer is No.
+	// Refusal is the decision that the person would get, if May is No.
 	Refusal Decision
 }
 
@@ -85,7 +85,7 @@ func (p *Policy) none(d Decision) Prospects {
 }
 
 func prospectOf(refused Decision) Prospect {
-	return Prospect{Answer: No, Rules: refused.Rules, Refusal: refused}
+	return Prospect{May: No, Rules: refused.Rules, Refusal: refused}
 }
 
 // everyMembership answers for a person as Slack lists them, and takes away what a membership of a group
@@ -115,12 +115,12 @@ func (all Prospects) less(other Prospects, unlisted Prospect) Prospects {
 // less returns the lower of two answers. If only the unknown membership refuses, it returns unlisted.
 func (a Prospect) less(b, unlisted Prospect) Prospect {
 	switch {
-	case b.Answer >= a.Answer:
+	case b.May >= a.May:
 		return a
-	case b.Answer == No:
+	case b.May == No:
 		return unlisted
 	}
-	return Prospect{Answer: Depends, Rules: union(a.Rules, b.Rules)}
+	return Prospect{May: Depends, Rules: union(a.Rules, b.Rules)}
 }
 
 // prospects answers by what partial evaluation leaves of the rules for each action.
@@ -129,9 +129,9 @@ func (p *Policy) prospects(who Principal, env func(name cedar.String) eval.Env) 
 	request, cancel := p.remaining(who, env(actionRequest), actionRequest), p.remaining(who, env(actionCancel), actionCancel)
 	all.Request = p.asking(who, request, cancel)
 	all.Cancel = all.Request
-	if all.Request.Answer != No {
+	if all.Request.May != No {
 		all.Cancel = p.prospect(cancel.refusedBy(request), ToFile)
-		all.Cancel.Answer = min(all.Cancel.Answer, all.Request.Answer)
+		all.Cancel.May = min(all.Cancel.May, all.Request.May)
 	}
 	if d, refused := p.refusePerson(who, ToApprove); refused {
 		all.Approve = prospectOf(d)
@@ -175,7 +175,7 @@ func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 		left := func(name cedar.String) remainder { return p.remaining(who, env(name), name) }
 		return Prospects{Request: p.asking(who, left(actionRequest), left(actionCancel))}
 	}).Request
-	if asking.Answer == No {
+	if asking.May == No {
 		return asking.Refusal
 	}
 	return Decision{Effect: Allowed, Rule: asking.Rules[0], Rules: asking.Rules, PolicyDigest: p.digest}
@@ -200,7 +200,7 @@ func (p *Policy) prospect(left remainder, to Act) Prospect {
 	case len(left.permits) == 0:
 		return prospectOf(p.refuse(RuleDefaultDeny, to))
 	case len(left.forbids) == 0 && len(left.fallible) == 0 && len(left.certainPermits) > 0:
-		return Prospect{Answer: Yes, Rules: left.certainPermits}
+		return Prospect{May: Yes, Rules: left.certainPermits}
 	}
-	return Prospect{Answer: Depends, Rules: union(slices.Concat(left.permits, left.forbids), left.fallible)}
+	return Prospect{May: Depends, Rules: union(slices.Concat(left.permits, left.forbids), left.fallible)}
 }

@@ -185,7 +185,7 @@ func TestNoProspectIsYesIfARuleFails(t *testing.T) {
 }
 
 func said(p authz.Prospect) string {
-	text := p.Answer.String() + " ["
+	text := p.May.String() + " ["
 	for i, rule := range p.Rules {
 		if i > 0 {
 			text += " "

@@ -97,9 +97,9 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 	}
 	var later []authz.Principal
 	for _, candidate := range candidates(users, members, requester) {
-		switch before, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
+		switch earlier, d := a.mayGive(candidate, requester, r, len(r.Approvals), now); {
 		case d.Effect != authz.Allowed || r.ApprovedBy(Person{Team: candidate.Team, ID: candidate.User}):
-		case before == len(r.Approvals):
+		case earlier == len(r.Approvals):
 			who = append(who, candidate)
 		default:
 			later = append(later, candidate)
@@ -127,24 +127,25 @@ func inNoGroup(team, user string, requester authz.Principal) authz.Principal {
 	return authz.Principal{Team: team, User: user, GroupsKnown: true, GroupsUnlisted: requester.GroupsUnlisted}
 }
 
-// mayGive decides whether somebody could give one of the approvals that are still missing when
-// after have been given. before is how many approvals come before theirs. If they could give
-// none, the decision is the one on the next approval.
-func (a authority) mayGive(who, requester authz.Principal, r Request, after int, now time.Time) (before int, d authz.Decision) {
-	next := a.may(who, requester, r, after, now)
-	if next.Effect == authz.Allowed {
-		return after, next
+// mayGive decides whether somebody could give one of the missing approvals, of which the first
+// comes after given ones. earlier is how many approvals come before the one that they could give.
+// If they could give none, the decision is the one on the first.
+func (a authority) mayGive(who, requester authz.Principal, r Request, given int, now time.Time) (earlier int, d authz.Decision) {
+	first := a.may(who, requester, r, given, now)
+	if first.Effect == authz.Allowed {
+		return given, first
 	}
-	for before = after + 1; before < r.Decision.Approvals; before++ {
-		if d = a.may(who, requester, r, before, now); d.Effect == authz.Allowed {
-			return before, d
+	for earlier = given + 1; earlier < r.Decision.Approvals; earlier++ {
+		if d = a.may(who, requester, r, earlier, now); d.Effect == authz.Allowed {
+			return earlier, d
 		}
 	}
-	return after, next
+	return given, first
 }
 
-// may asks the policy about an approval, for the server as the requester's card showed it.
-func (a authority) may(who, requester authz.Principal, r Request, before int, now time.Time) authz.Decision {
+// may asks the policy about the approval that comes after earlier ones, for the server as the
+// requester's card showed it.
+func (a authority) may(who, requester authz.Principal, r Request, earlier int, now time.Time) authz.Decision {
 	server := r.Submission.Card.Server
-	return a.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), before)
+	return a.Approve(who, requester, server.Resource(), r.Submission.Context(server, now), earlier)
 }

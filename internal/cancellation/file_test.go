@@ -58,10 +58,10 @@ func TestPeopleAreFreshEnoughForThePost(t *testing.T) {
 		w.needs(1)
 		r := w.submit()
 		w.approve(r, raj)
-		slack, books := &people{Directory: w, late: 25 * time.Second, oldest: map[string]time.Time{}}, &slow{ServerReader: w}
-		books.by.Store(int64(4 * time.Second))
+		slack, records := &people{Directory: w, late: 25 * time.Second, oldest: map[string]time.Time{}}, &slow{ServerReader: w}
+		records.by.Store(int64(4 * time.Second))
 		worker := w.worker(w.journal)
-		worker.Directory, worker.Servers = slack, books
+		worker.Directory, worker.Servers = slack, records
 		w.runs(worker, time.Minute)
 		posts, _ := w.snapshot()
 		require.Len(t, posts, 1)
@@ -86,10 +86,10 @@ func TestNothingIsSentOnOldReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.submit()
-				books := &slow{ServerReader: w}
-				books.by.Store(int64(c.server))
+				records := &slow{ServerReader: w}
+				records.by.Store(int64(c.server))
 				worker := w.worker(w.journal)
-				worker.Directory, worker.Servers = lingering{w, c.person}, books
+				worker.Directory, worker.Servers = lingering{w, c.person}, records
 				w.runs(worker, time.Minute)
 				posts, _ := w.snapshot()
 				assert.Equal(t, c.sent, len(posts) == 1)

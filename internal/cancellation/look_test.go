@@ -140,10 +140,10 @@ func TestUnreadTicketIsNotClosed(t *testing.T) {
 		w.submit()
 		w.run(w.journal, time.Minute)
 		w.change((*world).closeTickets)
-		books := &behind{TicketReader: w}
-		books.unread.Store(true)
+		records := &behind{TicketReader: w}
+		records.unread.Store(true)
 		desk := w.desk()
-		desk.Tickets = books
+		desk.Tickets = records
 		card, err := desk.Look(t.Context(), w.server.ID)
 		require.NoError(t, err)
 		assert.Empty(t, card.Standing.Ending)
@@ -221,17 +221,17 @@ func TestCardNamesTheCutoff(t *testing.T) {
 func TestCardSaysIfTheKeyCannotSeeTickets(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		desk := w.desk()
-		books := forbidden{TicketReader: w}
-		desk.Tickets = &books
+		records := forbidden{TicketReader: w}
+		desk.Tickets = &records
 		hidden := func() bool {
 			card, err := desk.Look(t.Context(), w.server.ID)
 			require.NoError(t, err)
 			return card.TicketsHidden
 		}
 		assert.False(t, hidden())
-		books.rights = errors.New("rate limit")
+		records.rights = errors.New("rate limit")
 		assert.False(t, hidden(), "it was seen a moment ago")
-		books.rights = nil
+		records.rights = nil
 		w.change(func(w *world) { w.rights.ViewTickets = false })
 		time.Sleep(10 * time.Minute) // of virtual time: what the key may is read again
 		assert.True(t, hidden(), "no open ticket is no proof that there is none")

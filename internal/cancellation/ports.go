@@ -208,8 +208,8 @@ type Freeze struct {
 	Frozen bool
 	Actor  string // "TEAM/USER", or OperatorPrefix and a name
 	Why    string
-	At     time.Time // set by the journal
-	Number int64     // which order it is, from 1; set by the journal
+	At     time.Time // set by the store
+	Number int64     // which order it is, from 1; set by the store
 
 	Ends int64  // the number of the freeze that this order ends; 0 for any
 	Key  string // of the command or click ([Press]); empty for an operator's

@@ -173,12 +173,12 @@ func TestNamedTicketIsJudgedOnceItIsReadable(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				r := w.submit()
 				worker := w.worker(w.journal)
-				books := &behind{TicketReader: w}
-				worker.Tickets = books
-				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { books.unread.Store(true); c.is(w, r) }))
+				records := &behind{TicketReader: w}
+				worker.Tickets = records
+				w.answers = append(w.answers, alreadyOpen(7, func(w *world) { records.unread.Store(true); c.is(w, r) }))
 				w.runs(worker, time.Hour)
 				require.Equal(t, cancellation.Unknown, w.now(r).State, "it is not passed over")
-				books.unread.Store(false)
+				records.unread.Store(false)
 				w.runs(worker, 2*time.Minute)
 				assert.Equal(t, c.state, w.now(r).State)
 				posts, _ := w.snapshot()
@@ -198,14 +198,14 @@ func TestNamedTicketIsJudgedOnceItIsReadable(t *testing.T) {
 func TestReadBeforeNotAfterStartsNoSettleTime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const reading = 35 * time.Second
-		books := &slow{ServerReader: w}
+		records := &slow{ServerReader: w}
 		w.answers = append(w.answers, func(*world, cancellation.Order) cancellation.Outcome {
-			books.by.Store(int64(reading))
+			records.by.Store(int64(reading))
 			return cancellation.Outcome{Kind: cancellation.AnswerLost, Text: "connection reset"}
 		})
 		r := w.submit()
 		worker := w.worker(w.journal)
-		worker.Servers = books
+		worker.Servers = records
 		w.runs(worker, 2*time.Minute)
 		stored := w.now(r)
 		require.NotZero(t, stored.CleanSince)
@@ -283,7 +283,7 @@ func (f forbidden) Rights(ctx context.Context) (cancellation.Rights, error) {
 
 func TestRefusedReadNeedsAPerson(t *testing.T) {
 	refusal := fmt.Errorf("reading: %w", cancellation.ErrReadRefused)
-	for name, books := range map[string]forbidden{
+	for name, records := range map[string]forbidden{
 		"the tickets": {tickets: refusal},
 		"the rights":  {rights: refusal},
 	} {
@@ -292,8 +292,8 @@ func TestRefusedReadNeedsAPerson(t *testing.T) {
 				w.answers = append(w.answers, lostBefore)
 				r := w.submit()
 				worker := w.worker(w.journal)
-				books.TicketReader = w
-				worker.Tickets = books
+				records.TicketReader = w
+				worker.Tickets = records
 				w.runs(worker, postTimeout/2)
 				assert.Equal(t, cancellation.Unknown, w.now(r).State, "the POST may be under way yet")
 				w.runs(worker, 2*postTimeout)

@@ -130,8 +130,8 @@ func (c *checker) checkList(at string, items []any, r rule) {
 	}
 }
 
-// checkOneOf finds which of the allowed shapes an object has: by its type, where
-// the shape is one that carries a type.
+// checkOneOf finds which of the allowed shapes an object has. Shapes that carry a
+// type are told apart by it.
 func (c *checker) checkOneOf(at string, v map[string]any, r rule) {
 	name := r.of[0]
 	if typed(name) {
@@ -178,7 +178,7 @@ func (c *checker) checkObject(at string, v map[string]any, name string) {
 	c.checkTogether(at, v, name)
 }
 
-// checkTogether holds the rules that join two fields.
+// checkTogether checks the rules about two fields together.
 func (c *checker) checkTogether(at string, v map[string]any, name string) {
 	switch name {
 	case "section":
@@ -211,8 +211,8 @@ func offers(element map[string]any, option any) bool {
 	return slices.ContainsFunc(found, func(o any) bool { return reflect.DeepEqual(o, option) })
 }
 
-// checkIDs holds block_ids unique in the whole, action_ids unique in a block, and
-// one focus at most.
+// checkIDs checks that no block_id is used twice, that no action_id is used twice in
+// a block, and that at most one element has the focus.
 func (c *checker) checkIDs(at string, found []any) {
 	blocks, focus := map[string]bool{}, 0
 	for i, b := range found {

@@ -57,7 +57,7 @@ func validMetadata(v any) bool {
 func (said content) empty() bool { return said.text == "" && len(said.blocks) == 0 }
 
 // chatPostMessage is https://docs.slack.dev/reference/methods/chat.postMessage
-func (w *Workspace) chatPostMessage(c call) (answer, *apiError) {
+func (w *Workspace) chatPostMessage(c call) (response, *apiError) {
 	channel, err := w.writable(c.text("channel"))
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (w *Workspace) chatPostMessage(c call) (answer, *apiError) {
 		said.text = string([]rune(said.text)[:maxPostedText])
 	}
 	m := w.post(message{channel: channel, threadTS: c.text("thread_ts")}.saying(said))
-	return answer{"channel": m.channel, "ts": m.ts, "message": m.object(w, true)}, nil
+	return response{"channel": m.channel, "ts": m.ts, "message": m.object(w, true)}, nil
 }
 
 // saying fills a message with its content.
@@ -84,7 +84,7 @@ func (m message) saying(said content) message {
 
 // chatUpdate is https://docs.slack.dev/reference/methods/chat.update: blocks and
 // metadata that are not given stay; an empty array of blocks takes them away.
-func (w *Workspace) chatUpdate(c call) (answer, *apiError) {
+func (w *Workspace) chatUpdate(c call) (response, *apiError) {
 	channel := c.text("channel")
 	if u := w.directMessagesWith(channel); u != nil {
 		channel = u.directMessages
@@ -111,7 +111,7 @@ func (w *Workspace) chatUpdate(c call) (answer, *apiError) {
 		return nil, fail("no_text")
 	}
 	w.edit(m, said)
-	return answer{"channel": m.channel, "ts": m.ts, "text": m.text, "message": m.object(w, true)}, nil
+	return response{"channel": m.channel, "ts": m.ts, "text": m.text, "message": m.object(w, true)}, nil
 }
 
 // edit replaces what a message says; the lock is held.
@@ -132,7 +132,7 @@ func (w *Workspace) edit(m *message, said content) {
 }
 
 // chatPostEphemeral is https://docs.slack.dev/reference/methods/chat.postEphemeral
-func (w *Workspace) chatPostEphemeral(c call) (answer, *apiError) {
+func (w *Workspace) chatPostEphemeral(c call) (response, *apiError) {
 	channel, err := w.writable(c.text("channel"))
 	if err != nil {
 		return nil, err
@@ -149,5 +149,5 @@ func (w *Workspace) chatPostEphemeral(c call) (answer, *apiError) {
 		return nil, fail("no_text")
 	}
 	m := w.post(message{channel: channel, to: reader, threadTS: c.text("thread_ts")}.saying(said))
-	return answer{"message_ts": m.ts}, nil
+	return response{"message_ts": m.ts}, nil
 }

@@ -28,7 +28,7 @@ func (w *Workspace) Command(ctx context.Context, typed Command) (Ack, error) {
 	return w.deliverOpening(ctx, d, typed.User), nil
 }
 
-// deliverOpening delivers what a form may follow.
+// deliverOpening delivers an event that may open a form.
 func (w *Workspace) deliverOpening(ctx context.Context, d *delivery, user string) Ack {
 	w.mu.Lock()
 	w.expectForm(user)
@@ -123,7 +123,7 @@ func (w *Workspace) Shortcut(ctx context.Context, used Shortcut) (Ack, error) {
 }
 
 // shortcutPayload has no channel and no response_url where the shortcut is global.
-func (w *Workspace) shortcutPayload(used Shortcut) (method string, payload answer, err error) {
+func (w *Workspace) shortcutPayload(used Shortcut) (method string, payload response, err error) {
 	u := w.findUser(used.User)
 	switch {
 	case u == nil:
@@ -146,7 +146,7 @@ func (w *Workspace) shortcutPayload(used Shortcut) (method string, payload answe
 
 // onMessage adds the message that a shortcut was used on. An ephemeral one has no menu
 // with shortcuts.
-func (w *Workspace) onMessage(payload answer, u *user, at MessageRef) error {
+func (w *Workspace) onMessage(payload response, u *user, at MessageRef) error {
 	channel, err := w.conversation(at.Channel)
 	if err != nil {
 		return err

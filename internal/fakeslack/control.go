@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ControlCall is one route of Control, for people who ask what there is.
+// ControlCall is one route of Control, for a list of what people can call.
 type ControlCall struct {
 	Method string `json:"method"`
 	Path   string `json:"path"` // with its query, where it takes one
@@ -59,7 +59,7 @@ func (w *Workspace) Calls() []ControlCall {
 }
 
 // Control serves the routes of Calls, in JSON, to loopback only. It stands apart
-// from what it imitates: a bot never calls it.
+// from Slack's own API: a bot never calls it.
 func (w *Workspace) Control() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range controlRoutes() {
@@ -114,7 +114,7 @@ func writeControl(out http.ResponseWriter, result any, err error) {
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	status := http.StatusOK
 	if err != nil {
-		status, result = http.StatusBadRequest, answer{"error": err.Error()}
+		status, result = http.StatusBadRequest, response{"error": err.Error()}
 		if errors.Is(err, errUnknownID) {
 			status = http.StatusNotFound
 		}

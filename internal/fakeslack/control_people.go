@@ -10,16 +10,16 @@ import (
 )
 
 // done is the answer of a route that has nothing else to say.
-func done() answer { return answer{"ok": true} }
+func done() response { return response{"ok": true} }
 
 func getWorkspace(w *Workspace, r *http.Request) (any, error) {
 	connected := w.connected(r.Context())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// Encoded under the lock: the lists change with the next request.
-	return json.RawMessage(encode(answer{
+	return json.RawMessage(encode(response{
 		"users": w.users, "groups": w.groups, "channels": w.channels,
-		"teams": []answer{{"id": w.identity.teamID, "name": teamName, "domain": teamDomain}, {"id": strangeTeam, "name": "Somebody else", "domain": "elsewhere"}},
+		"teams": []response{{"id": w.identity.teamID, "name": teamName, "domain": teamDomain}, {"id": strangeTeam, "name": "Somebody else", "domain": "elsewhere"}},
 		"cast":  w.cast, "connected": connected, "commands": w.opts.Commands, "since": w.since,
 	})), nil
 }
@@ -188,14 +188,14 @@ type tokenChange struct {
 	Revoke []string `json:"revoke"`
 }
 
-func (w *Workspace) patchToken(_ context.Context, in tokenChange) (answer, error) {
+func (w *Workspace) patchToken(_ context.Context, in tokenChange) (response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if in.Scopes != nil {
 		w.opts.Scopes = slices.Clone(in.Scopes)
 	}
 	w.opts.Scopes = slices.DeleteFunc(slices.Clone(w.opts.Scopes), func(s string) bool { return slices.Contains(in.Revoke, s) })
-	return answer{"scopes": w.opts.Scopes}, nil
+	return response{"scopes": w.opts.Scopes}, nil
 }
 
 type disturbance struct {
@@ -203,7 +203,7 @@ type disturbance struct {
 	Only int    `json:"only"`
 }
 
-func (w *Workspace) disturb(_ context.Context, in disturbance) (answer, error) {
+func (w *Workspace) disturb(_ context.Context, in disturbance) (response, error) {
 	if in.Only != 0 {
 		return done(), w.SocketAt(in.Only, in.Do)
 	}
@@ -214,7 +214,7 @@ type endpointChange struct {
 	URL string `json:"url"`
 }
 
-func (w *Workspace) moveEndpoint(_ context.Context, in endpointChange) (answer, error) {
+func (w *Workspace) moveEndpoint(_ context.Context, in endpointChange) (response, error) {
 	u, err := url.Parse(in.URL)
 	if err != nil || u.Scheme != "http" || !isLoopback(u.Host) {
 		return nil, errEndpoint

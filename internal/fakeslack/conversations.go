@@ -61,7 +61,7 @@ func (w *Workspace) writable(id string) (string, *apiError) {
 
 // conversationsOpen is https://docs.slack.dev/reference/methods/conversations.open,
 // for a direct message with one person.
-func (w *Workspace) conversationsOpen(c call) (answer, *apiError) {
+func (w *Workspace) conversationsOpen(c call) (response, *apiError) {
 	ids := strings.Split(c.text("users"), ",")
 	if c.text("users") == "" || len(ids) > 1 {
 		return nil, fail("invalid_arguments").because("[ERROR] this workspace opens direct messages with exactly one of `users` [json-pointer:/users]")
@@ -77,12 +77,12 @@ func (w *Workspace) conversationsOpen(c call) (answer, *apiError) {
 		w.answered(u.ID)
 		return nil, fail("cannot_dm_bot")
 	}
-	return answer{"channel": answer{"id": u.directMessages}}, nil
+	return response{"channel": response{"id": u.directMessages}}, nil
 }
 
 // conversationsHistory is https://docs.slack.dev/reference/methods/conversations.history
 // without cursors: the newest messages first, at most `limit`.
-func (w *Workspace) conversationsHistory(c call) (answer, *apiError) {
+func (w *Workspace) conversationsHistory(c call) (response, *apiError) {
 	id := c.text("channel")
 	if err := w.readable(id); err != nil {
 		return nil, err
@@ -94,19 +94,19 @@ func (w *Workspace) conversationsHistory(c call) (answer, *apiError) {
 	if err != nil || limit < 1 || limit > 999 {
 		limit = 100
 	}
-	found := []answer{}
+	found := []response{}
 	for _, m := range slices.Backward(w.messages) {
 		if m.channel == id && m.to == "" && m.threadTS == "" && inWindow(m.ts, c) && len(found) <= limit {
 			found = append(found, m.object(w, c.flag("include_all_metadata")))
 		}
 	}
 	more := len(found) > limit
-	return answer{"messages": found[:min(limit, len(found))], "has_more": more}, nil
+	return response{"messages": found[:min(limit, len(found))], "has_more": more}, nil
 }
 
 // conversationsReplies is https://docs.slack.dev/reference/methods/conversations.replies
 // without cursors: the thread's root first, then at most `limit` messages in their order.
-func (w *Workspace) conversationsReplies(c call) (answer, *apiError) {
+func (w *Workspace) conversationsReplies(c call) (response, *apiError) {
 	id, root := c.text("channel"), c.text("ts")
 	if err := w.readable(id); err != nil {
 		return nil, err
@@ -121,14 +121,14 @@ func (w *Workspace) conversationsReplies(c call) (answer, *apiError) {
 	if err != nil || limit < 1 || limit > 999 {
 		limit = 1000
 	}
-	found := []answer{}
+	found := []response{}
 	for _, m := range w.messages {
 		inThread := m.ts == root || m.threadTS == root && inWindow(m.ts, c)
 		if m.channel == id && m.to == "" && inThread && len(found) <= limit {
 			found = append(found, m.object(w, c.flag("include_all_metadata")))
 		}
 	}
-	return answer{"messages": found[:min(limit, len(found))], "has_more": len(found) > limit}, nil
+	return response{"messages": found[:min(limit, len(found))], "has_more": len(found) > limit}, nil
 }
 
 // readable says why the bot may not read a conversation's history, or nil.

@@ -128,7 +128,7 @@ func readableForm(form url.Values) any {
 	return object
 }
 
-// watching is how often an open page has the bot asked whether it is there.
+// watching is how often the bot is checked while a page is open.
 const watching = 500 * time.Millisecond
 
 // Connected reports whether the bot can be reached now: over Socket Mode by a
@@ -176,8 +176,8 @@ func (w *Workspace) noteReached(answered bool) {
 	}
 }
 
-// watchBot asks the bot again and again whether it is there, until ctx ends: over
-// HTTP nothing else says when it went.
+// watchBot checks until ctx ends whether the bot can be reached, because over HTTP
+// nothing else shows that it went away.
 func (w *Workspace) watchBot(ctx context.Context) {
 	if w.opts.Transport != TransportHTTP {
 		return

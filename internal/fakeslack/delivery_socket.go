@@ -127,8 +127,8 @@ func (w *Workspace) exchangeEnvelope(ctx context.Context, d *delivery, try envel
 	return nil, lost
 }
 
-// unlessEmpty is nil for the payload of an empty acknowledgement, which Bolt for
-// JavaScript writes as {} for whatever it was that came.
+// unlessEmpty returns nil for the payload of an empty acknowledgement. Bolt for
+// JavaScript writes {} then, whatever it was sent.
 // https://github.com/slackapi/node-slack-sdk/blob/main/packages/socket-mode/src/SocketModeClient.ts
 func unlessEmpty(payload json.RawMessage) []byte {
 	var compact bytes.Buffer
@@ -138,7 +138,7 @@ func unlessEmpty(payload json.RawMessage) []byte {
 	return payload
 }
 
-// envelopeID is the one that a delivery keeps, or a fresh one.
+// envelopeID returns the envelope_id that a delivery keeps, or a new one.
 func (w *Workspace) envelopeID(d *delivery, fresh bool) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,7 +16,7 @@
 // # Methods
 //
 // Faithful: as documented, for all that a bot can tell. Partial: what is missing
-// stands alongside it. Every other method answers unknown_method.
+// is named next to it. Every other method answers unknown_method.
 //
 //	auth.test               faithful
 //	apps.connections.open   faithful  its rate is a guess: sources differ between tiers 1 and 3

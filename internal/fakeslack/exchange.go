@@ -62,8 +62,8 @@ func (w *Workspace) redact(body []byte) json.RawMessage {
 }
 
 // readable turns a form into an object for people: JSON in fields is unpacked.
-func readable(form url.Values) answer {
-	object := answer{}
+func readable(form url.Values) response {
+	object := response{}
 	for name := range form {
 		value := form.Get(name)
 		if strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[") {

@@ -42,7 +42,7 @@ func (w *Workspace) Act(ctx context.Context, a Action) (Ack, error) {
 }
 
 // newInteraction makes the delivery of an interaction payload.
-func newInteraction(method string, payload answer, accept func([]byte) *apiError) *delivery {
+func newInteraction(method string, payload response, accept func([]byte) *apiError) *delivery {
 	body := encode(payload)
 	return &delivery{
 		method: method, envelope: "interactive", form: url.Values{"payload": {string(body)}}, payload: body,
@@ -51,16 +51,16 @@ func newInteraction(method string, payload answer, accept func([]byte) *apiError
 }
 
 // interaction is what all payloads have in common.
-func (w *Workspace) interaction(kind string, u *user) answer {
-	return answer{
+func (w *Workspace) interaction(kind string, u *user) response {
+	return response{
 		"type": kind, "token": w.identity.verification, "api_app_id": w.identity.appID,
-		"team":       answer{"id": w.identity.teamID, "domain": teamDomain},
-		"user":       answer{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
+		"team":       response{"id": w.identity.teamID, "domain": teamDomain},
+		"user":       response{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
 		"enterprise": w.identity.enterprise(), "is_enterprise_install": false,
 	}
 }
 
-func (w *Workspace) actionPayload(a Action) (answer, error) {
+func (w *Workspace) actionPayload(a Action) (response, error) {
 	u := w.findUser(a.User)
 	if u == nil {
 		return nil, unknownID("user", a.User)
@@ -72,7 +72,7 @@ func (w *Workspace) actionPayload(a Action) (answer, error) {
 	return payload, w.actOnView(payload, a)
 }
 
-func (w *Workspace) actOnView(payload answer, a Action) error {
+func (w *Workspace) actOnView(payload response, a Action) error {
 	m, err := w.viewOf(a.User, a.View)
 	if err != nil {
 		return err
@@ -95,14 +95,14 @@ func (w *Workspace) actOnView(payload answer, a Action) error {
 			return err
 		}
 	}
-	payload["actions"] = []answer{action}
+	payload["actions"] = []response{action}
 	payload["trigger_id"] = w.newTrigger(a.User, m.id)
-	payload["container"] = answer{"type": "view", "view_id": m.id}
+	payload["container"] = response{"type": "view", "view_id": m.id}
 	payload["view"] = w.viewObject(m)
 	return nil
 }
 
-func (w *Workspace) actOnMessage(payload answer, a Action) error {
+func (w *Workspace) actOnMessage(payload response, a Action) error {
 	channel, err := w.conversation(a.Message.Channel)
 	if err != nil {
 		return err
@@ -115,11 +115,11 @@ func (w *Workspace) actOnMessage(payload answer, a Action) error {
 	if err != nil {
 		return err
 	}
-	payload["actions"] = []answer{w.action(a, element)}
+	payload["actions"] = []response{w.action(a, element)}
 	payload["trigger_id"] = w.newTrigger(a.User, "")
-	payload["container"] = answer{"type": "message", "message_ts": m.ts, "channel_id": channel, "is_ephemeral": m.to != ""}
+	payload["container"] = response{"type": "message", "message_ts": m.ts, "channel_id": channel, "is_ephemeral": m.to != ""}
 	payload["channel"] = w.channelObject(channel)
-	payload["state"] = answer{"values": answer{}}
+	payload["state"] = response{"values": response{}}
 	payload["response_url"] = w.newReply(channel, a.User, m.ts)
 	if m.to == "" {
 		payload["message"] = m.object(w, true)
@@ -134,14 +134,14 @@ func (w *Workspace) mayClick(user, channel string) bool {
 	return c != nil && !c.IsPrivate || w.sees(user, channel)
 }
 
-func (w *Workspace) channelObject(id string) answer {
+func (w *Workspace) channelObject(id string) response {
 	_, name, _ := w.commandChannel(id)
-	return answer{"id": id, "name": name}
+	return response{"id": id, "name": name}
 }
 
 // action is one entry of the payload's actions.
-func (w *Workspace) action(a Action, element map[string]any) answer {
-	done := answer{"type": element["type"], "block_id": a.BlockID, "action_id": a.ActionID, "action_ts": w.timestamp()}
+func (w *Workspace) action(a Action, element map[string]any) response {
+	done := response{"type": element["type"], "block_id": a.BlockID, "action_id": a.ActionID, "action_ts": w.timestamp()}
 	switch element["type"] {
 	case "button":
 		done["text"] = element["text"]
@@ -257,8 +257,8 @@ func acceptSuggestions(body []byte) *apiError {
 	return nil
 }
 
-// suggestionPayload also reports whether enough was typed to ask at all.
-func (w *Workspace) suggestionPayload(l Lookup) (payload answer, enough bool, err error) {
+// suggestionPayload also reports whether enough was typed for Slack to ask the bot.
+func (w *Workspace) suggestionPayload(l Lookup) (payload response, enough bool, err error) {
 	m, u, err := w.openView(l.User, l.View)
 	if err != nil {
 		return nil, false, err
@@ -276,7 +276,7 @@ func (w *Workspace) suggestionPayload(l Lookup) (payload answer, enough bool, er
 		least = defaultQuery
 	}
 	payload = w.interaction(methodSuggestion, u)
-	payload["container"] = answer{"type": "view", "view_id": m.id}
+	payload["container"] = response{"type": "view", "view_id": m.id}
 	payload["block_id"], payload["action_id"], payload["value"] = l.BlockID, l.ActionID, l.Value
 	payload["view"] = w.viewObject(m)
 	return payload, utf8.RuneCountInString(l.Value) >= int(least), nil

@@ -71,8 +71,8 @@ func (w *Workspace) Messages(ctx context.Context, channel string, wait time.Dura
 	return seen, nil
 }
 
-// awaitChange returns once a conversation differs; the lock is held on both ends
-// and free in between.
+// awaitChange returns once a conversation differs. The lock is held at the call and
+// at the return, and is free while it waits.
 func (w *Workspace) awaitChange(ctx context.Context, id string, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -147,8 +147,8 @@ func (m *message) seen(channel string) Message {
 
 // object is the message as the Web API and payloads show it.
 // https://docs.slack.dev/reference/events/message
-func (m *message) object(w *Workspace, metadata bool) answer {
-	object := answer{
+func (m *message) object(w *Workspace, metadata bool) response {
+	object := response{
 		"type": "message", "user": m.user, "team": w.identity.teamID, "ts": m.ts, "text": m.text, "blocks": orEmpty(m.blocks),
 	}
 	if m.user == w.cast.BotUser {
@@ -163,7 +163,7 @@ func (m *message) object(w *Workspace, metadata bool) answer {
 		object["thread_ts"] = m.ts
 	}
 	if m.edited {
-		object["edited"] = answer{"user": m.user, "ts": m.ts}
+		object["edited"] = response{"user": m.user, "ts": m.ts}
 	}
 	if metadata && m.metadata != nil {
 		object["metadata"] = m.metadata
@@ -252,7 +252,7 @@ func str(v any) string {
 	return s
 }
 
-// Said is what a person, or another app under a person's name, writes in a channel.
+// Said is a message that a person, or another app in a person's name, writes in a channel.
 type Said struct {
 	User        string `json:"user"`
 	Channel     string `json:"channel"` // a channel's id, or the person's own for their direct messages with the bot
@@ -281,7 +281,7 @@ func (w *Workspace) Say(_ context.Context, s Said) (Message, error) {
 	return m.seen(s.Channel), nil
 }
 
-// domainLike finds what Slack makes a link of as somebody types it.
+// domainLike finds text that Slack turns into a link when a person types it.
 var domainLike = regexp.MustCompile(`\b(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+(?:com|net|org|io)\b`)
 
 // sent is typed text as messages carry it: the three characters of markup escaped, and

@@ -50,48 +50,48 @@ func (w *Workspace) findGroup(id string) *group {
 }
 
 // usersInfo is https://docs.slack.dev/reference/methods/users.info
-func (w *Workspace) usersInfo(c call) (answer, *apiError) {
+func (w *Workspace) usersInfo(c call) (response, *apiError) {
 	u := w.findUser(c.text("user"))
 	if u == nil {
 		return nil, fail("user_not_found")
 	}
-	return answer{"user": w.userObject(u)}, nil
+	return response{"user": w.userObject(u)}, nil
 }
 
-func (w *Workspace) userObject(u *user) answer {
-	object := answer{
+func (w *Workspace) userObject(u *user) response {
+	object := response{
 		"id": u.ID, "team_id": u.TeamID, "name": u.Name, "real_name": u.RealName, "deleted": u.Deleted,
 		"color": "9f69e7", "tz": "Europe/Berlin", "tz_label": "Central European Time", "tz_offset": 3600,
 		"is_admin": false, "is_owner": false, "is_primary_owner": false, "is_bot": u.IsBot, "is_app_user": false,
 		"is_restricted": u.IsRestricted, "is_ultra_restricted": u.IsUltraRestricted, "is_email_confirmed": true,
 		"updated": w.now().Unix(),
-		"profile": answer{"real_name": u.RealName, "display_name": u.DisplayName, "team": u.TeamID},
+		"profile": response{"real_name": u.RealName, "display_name": u.DisplayName, "team": u.TeamID},
 	}
 	if u.IsStranger {
 		object["is_stranger"] = true
 	}
 	if u.EnterpriseID != "" {
-		object["enterprise_user"] = answer{"id": cmp.Or(u.EnterpriseUser, u.ID), "enterprise_id": u.EnterpriseID, "teams": []string{u.TeamID}}
+		object["enterprise_user"] = response{"id": cmp.Or(u.EnterpriseUser, u.ID), "enterprise_id": u.EnterpriseID, "teams": []string{u.TeamID}}
 	}
 	return object
 }
 
 // usergroupsList is https://docs.slack.dev/reference/methods/usergroups.list
-func (w *Workspace) usergroupsList(c call) (answer, *apiError) {
-	groups := []answer{}
+func (w *Workspace) usergroupsList(c call) (response, *apiError) {
+	groups := []response{}
 	for _, g := range w.groups {
 		if g.Disabled && !c.flag("include_disabled") {
 			continue
 		}
 		groups = append(groups, w.groupObject(g, c.flag("include_users"), c.flag("include_count")))
 	}
-	return answer{"usergroups": groups}, nil
+	return response{"usergroups": groups}, nil
 }
 
 // groupObject is https://docs.slack.dev/reference/objects/usergroup-object. Its example has
 // user_count as a string; its table, and what Slack's Java SDK recorded, as a number.
-func (w *Workspace) groupObject(g *group, users, count bool) answer {
-	object := answer{
+func (w *Workspace) groupObject(g *group, users, count bool) response {
+	object := response{
 		"id": g.ID, "team_id": w.identity.teamID, "is_usergroup": true, "name": g.Name, "handle": g.Handle,
 		"description": "", "is_external": false, "date_create": 1700000000, "date_update": 1700000000,
 		"date_delete": 0,
@@ -109,12 +109,12 @@ func (w *Workspace) groupObject(g *group, users, count bool) answer {
 }
 
 // usergroupsUsersList is https://docs.slack.dev/reference/methods/usergroups.users.list
-func (w *Workspace) usergroupsUsersList(c call) (answer, *apiError) {
+func (w *Workspace) usergroupsUsersList(c call) (response, *apiError) {
 	g := w.findGroup(c.text("usergroup"))
 	if g == nil || g.Disabled && !c.flag("include_disabled") {
 		return nil, fail("no_such_subteam")
 	}
-	return answer{"users": listed(g)}, nil
+	return response{"users": listed(g)}, nil
 }
 
 // listed is never null: a group that nobody is in has an empty list.

@@ -82,9 +82,9 @@ func (w *Workspace) release(s *socket) {
 // hello is the first frame of a connection that may stay.
 // https://docs.slack.dev/apis/events-api/using-socket-mode
 func (w *Workspace) hello(connections int) []byte {
-	return encode(answer{
-		"type": "hello", "num_connections": connections, "connection_info": answer{"app_id": w.identity.appID},
-		"debug_info": answer{"host": "applink-fake-1", "build_number": 1, "approximate_connection_time": 18060},
+	return encode(response{
+		"type": "hello", "num_connections": connections, "connection_info": response{"app_id": w.identity.appID},
+		"debug_info": response{"host": "applink-fake-1", "build_number": 1, "approximate_connection_time": 18060},
 	})
 }
 
@@ -249,7 +249,7 @@ func (w *Workspace) disturbSockets(do string, which []*socket) error {
 // dismiss asks the client to leave and closes the connection after a while.
 func (w *Workspace) dismiss(s *socket, reason string) {
 	s.leaving.Store(true)
-	s.send(encode(answer{"type": "disconnect", "reason": reason, "debug_info": answer{"host": "applink-fake-1"}}))
+	s.send(encode(response{"type": "disconnect", "reason": reason, "debug_info": response{"host": "applink-fake-1"}}))
 	w.start(func() {
 		select {
 		case <-time.After(goodbye):

@@ -37,10 +37,10 @@ func newSockets() *sockets {
 }
 
 // appsConnectionsOpen is https://docs.slack.dev/reference/methods/apps.connections.open
-func (w *Workspace) appsConnectionsOpen(call) (answer, *apiError) {
+func (w *Workspace) appsConnectionsOpen(call) (response, *apiError) {
 	ticket := letters(w.random, 32)
 	w.sockets.admit(ticket, w.now())
-	return answer{"url": "ws" + strings.TrimPrefix(w.opts.URL, "http") + "/socket/" + ticket}, nil
+	return response{"url": "ws" + strings.TrimPrefix(w.opts.URL, "http") + "/socket/" + ticket}, nil
 }
 
 func (s *sockets) admit(ticket string, now time.Time) {

@@ -80,7 +80,7 @@ func (w *Workspace) Submit(ctx context.Context, s Submission) (Ack, error) {
 	payload := w.interaction(methodSubmission, u)
 	payload["trigger_id"] = w.newTrigger(u.ID, m.id)
 	payload["view"] = w.viewObject(m)
-	payload["response_urls"] = []answer{}
+	payload["response_urls"] = []response{}
 	w.mu.Unlock()
 	d := newInteraction(methodSubmission, payload, func(body []byte) *apiError { return w.respond(s.View, body) })
 	return w.deliver(ctx, d), nil

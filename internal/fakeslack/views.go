@@ -24,7 +24,7 @@ type modal struct {
 }
 
 // viewsOpen is https://docs.slack.dev/reference/methods/views.open
-func (w *Workspace) viewsOpen(c call) (answer, *apiError) {
+func (w *Workspace) viewsOpen(c call) (response, *apiError) {
 	view, err := w.readView(c, "/view")
 	if err != nil {
 		return nil, err
@@ -37,11 +37,11 @@ func (w *Workspace) viewsOpen(c call) (answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{"view": w.viewObject(m)}, nil
+	return response{"view": w.viewObject(m)}, nil
 }
 
 // viewsPush is https://docs.slack.dev/reference/methods/views.push
-func (w *Workspace) viewsPush(c call) (answer, *apiError) {
+func (w *Workspace) viewsPush(c call) (response, *apiError) {
 	view, err := w.readView(c, "/view")
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (w *Workspace) viewsPush(c call) (answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return answer{"view": w.viewObject(m)}, nil
+	return response{"view": w.viewObject(m)}, nil
 }
 
 // trigger returns the trigger_id, which Slack also takes as interactivity_pointer.
@@ -70,7 +70,7 @@ func (c call) trigger() string {
 }
 
 // viewsUpdate is https://docs.slack.dev/reference/methods/views.update
-func (w *Workspace) viewsUpdate(c call) (answer, *apiError) {
+func (w *Workspace) viewsUpdate(c call) (response, *apiError) {
 	view, err := w.readView(c, "/view")
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (w *Workspace) viewsUpdate(c call) (answer, *apiError) {
 	if err := w.change(m, view); err != nil {
 		return nil, err
 	}
-	return answer{"view": w.viewObject(m)}, nil
+	return response{"view": w.viewObject(m)}, nil
 }
 
 // readView reads and checks the view argument.
@@ -211,10 +211,10 @@ func (w *Workspace) closeStack(root string) {
 // viewObject is a view as answers and payloads show it: a copy that later changes
 // leave alone. https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
 func (w *Workspace) viewObject(m *modal) json.RawMessage {
-	object := answer{
+	object := response{
 		"id": m.id, "team_id": w.identity.teamID, "type": "modal", "hash": m.hash,
 		"root_view_id": m.root, "previous_view_id": nil, "app_id": w.identity.appID, "bot_id": w.identity.botID,
-		"app_installed_team_id": w.identity.teamID, "state": answer{"values": m.state},
+		"app_installed_team_id": w.identity.teamID, "state": response{"values": m.state},
 		"title": nil, "submit": nil, "close": nil, "private_metadata": "", "callback_id": "", "external_id": "",
 		"clear_on_close": false, "notify_on_close": false,
 	}

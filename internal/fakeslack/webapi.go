@@ -17,7 +17,7 @@ import (
 // apiMethod is one method of the Web API as https://docs.slack.dev/reference/methods describes it.
 type apiMethod struct {
 	name   string
-	handle func(*Workspace, call) (answer, *apiError)
+	handle func(*Workspace, call) (response, *apiError)
 	scopes []string // any of these; none: no scope is needed
 	tier   int
 	read   bool // GET is taken too
@@ -46,8 +46,8 @@ func apiMethods() []apiMethod {
 	}
 }
 
-// answer is one JSON object on its way out.
-type answer map[string]any
+// response is one JSON object on its way out.
+type response map[string]any
 
 // Handler serves what Slack serves to a bot: /api/METHOD, /socket/TICKET and /response/….
 func (w *Workspace) Handler() http.Handler {
@@ -63,7 +63,7 @@ func (w *Workspace) Handler() http.Handler {
 	return mux
 }
 
-func unknownMethod(_ *Workspace, c call) (answer, *apiError) {
+func unknownMethod(_ *Workspace, c call) (response, *apiError) {
 	return nil, fail("unknown_method").broke("the method exists in Slack's Web API and in this fake", "https://docs.slack.dev/reference/methods")
 }
 
@@ -114,7 +114,7 @@ func (w *Workspace) answerAPI(out *faultyWriter, r *http.Request, m apiMethod, c
 }
 
 // perform checks token, rate and scope, in this order, then does the work; the lock is held.
-func (w *Workspace) perform(m apiMethod, c call, refusal *apiError) (answer, *apiError) {
+func (w *Workspace) perform(m apiMethod, c call, refusal *apiError) (response, *apiError) {
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -148,7 +148,7 @@ func (w *Workspace) authorize(m apiMethod, token string) *apiError {
 
 func (w *Workspace) missingScope(scope string) *apiError {
 	err := fail("missing_scope")
-	err.extra = answer{"needed": scope, "provided": strings.Join(w.opts.Scopes, ",")}
+	err.extra = response{"needed": scope, "provided": strings.Join(w.opts.Scopes, ",")}
 	return err
 }
 
@@ -269,7 +269,7 @@ func (c call) value(name string) (value any, known bool, err error) {
 type apiError struct {
 	word       string
 	messages   []string // response_metadata.messages
-	extra      answer
+	extra      response
 	retryAfter int // seconds, for ratelimited only
 	broken     []Broken
 }
@@ -293,19 +293,19 @@ func (e *apiError) broke(rule, source string) *apiError {
 }
 
 func (e *apiError) body() []byte {
-	object := answer{"ok": false, "error": e.word}
+	object := response{"ok": false, "error": e.word}
 	for k, v := range e.extra {
 		object[k] = v
 	}
 	if len(e.messages) > 0 {
-		object["response_metadata"] = answer{"messages": e.messages}
+		object["response_metadata"] = response{"messages": e.messages}
 	}
 	return encode(object)
 }
 
 // authTest is https://docs.slack.dev/reference/methods/auth.test
-func (w *Workspace) authTest(call) (answer, *apiError) {
-	me := answer{
+func (w *Workspace) authTest(call) (response, *apiError) {
+	me := response{
 		"url": "https://" + teamDomain + ".slack.com/", "team": teamName, "user": botName, "team_id": w.identity.teamID,
 		"user_id": w.cast.BotUser, "bot_id": w.identity.botID, "app_id": w.identity.appID, "is_enterprise_install": false,
 	}

@@ -325,7 +325,7 @@ func (id identity) enterprise() any {
 	if id.enterpriseID == "" {
 		return nil
 	}
-	return answer{"id": id.enterpriseID, "name": enterpriseName}
+	return response{"id": id.enterpriseID, "name": enterpriseName}
 }
 
 // BotToken returns the token of the Web API, xoxb-fake-….

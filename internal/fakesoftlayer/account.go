@@ -13,13 +13,13 @@ import (
 type Options struct {
 	// Servers is how many servers the account holds; 200 if it is not positive.
 	Servers int
-	// Seed is where everything random comes from: two accounts of one seed and
-	// one Start hold the same servers.
+	// Seed determines everything random: two accounts with the same Seed and the
+	// same Start hold the same servers.
 	Seed uint64
 	// Now is the clock that Advance shifts; time.Now if nil.
 	Now func() time.Time
-	// Start is what Now is shifted to when the account is made: the account begins
-	// at this moment, whatever the day is elsewhere. Now stays as it is if zero.
+	// Start is the account's time when it is made, whatever Now says. If it is zero,
+	// the account begins at Now.
 	Start time.Time
 	// BillDays is in how many days the next bill date is, by Dallas's calendar; if
 	// it is not positive that is the 1st of the next month.
@@ -129,7 +129,7 @@ func (a *Account) Advance(d time.Duration) {
 	a.roll()
 }
 
-// Cancelable is a server that nothing blocks and nothing warns about: not
+// Cancelable returns a server that nothing blocks and nothing warns about: not
 // protected or prod, monthly, no gateway, never patched, and no other server
 // has its host name. It is 0 if none is left.
 func (a *Account) Cancelable() int64 {

@@ -24,7 +24,7 @@ const cancelMethod = "SoftLayer_Ticket/createCancelServerTicket"
 // start is the moment at which the tests' accounts begin.
 var start = time.Date(2026, time.November, 10, 12, 0, 0, 0, time.UTC)
 
-// world is an account behind a real server, with what it was seen to do.
+// world is an account behind a real server, with what it did.
 type world struct {
 	*testing.T
 	account *fakesoftlayer.Account
@@ -146,8 +146,8 @@ func (w *world) mustSteer(path, body string) map[string]any {
 	return w.object(r)
 }
 
-// books are the tickets that the control API tells of one server.
-func (w *world) books(server int64) []map[string]any {
+// ticketsOf returns the tickets that the control API names for one server.
+func (w *world) ticketsOf(server int64) []map[string]any {
 	w.Helper()
 	response, err := http.Get(w.control.URL + "/tickets")
 	require.NoError(w, err)
@@ -163,14 +163,14 @@ func (w *world) books(server int64) []map[string]any {
 	return about
 }
 
-// broke are the rules that the last exchange's client broke.
+// broke returns the rules that the client broke in the last exchange.
 func (w *world) broke() []fakesoftlayer.Broken {
 	w.Helper()
 	return w.lastExchange().Broke
 }
 
-// lastExchange needs no waiting: the observer runs before the handler returns,
-// and so before a client has read an answer to its end.
+// lastExchange need not wait: the observer runs before the handler returns, so it
+// runs before a client has read a whole answer.
 func (w *world) lastExchange() fakesoftlayer.Exchange {
 	w.Helper()
 	w.mu.Lock()
@@ -222,7 +222,7 @@ func TestBothURLStylesMeanTheSame(t *testing.T) {
 	assert.Equal(t, want, w.post(fmt.Sprintf("SoftLayer_Hardware_Server/%d/getObject", id)).text, "by POST")
 	byPath := w.get(fmt.Sprintf("%s/%d/No%%20longer%%20needed/a%%2Fb/0/HARDWARE.json", cancelMethod, id))
 	require.Equal(t, http.StatusOK, byPath.status, byPath.text)
-	assert.Contains(t, w.books(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
+	assert.Contains(t, w.ticketsOf(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
 }
 
 func TestUnknownCallsGetSoftLayersOwnErrors(t *testing.T) {

@@ -32,14 +32,14 @@ type method struct {
 	run func(*Account, *request) (any, error)
 }
 
-// answer is what goes back over HTTP.
-type answer struct {
+// response is what goes back over HTTP.
+type response struct {
 	status int
 	total  int // SoftLayer-Total-Items; not sent if negative
 	body   []byte
 }
 
-func (n answer) send(w http.ResponseWriter) {
+func (n response) send(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	if n.total >= 0 {
 		w.Header().Set("SoftLayer-Total-Items", strconv.Itoa(n.total))
@@ -48,33 +48,33 @@ func (n answer) send(w http.ResponseWriter) {
 	_, _ = w.Write(n.body) // the client may have left
 }
 
-func errorAnswer(err error) answer {
+func errorResponse(err error) response {
 	var e *apiError
 	if !errors.As(err, &e) {
 		e = errInternal()
 	}
-	return answer{e.status, -1, encode(e)}
+	return response{e.status, -1, encode(e)}
 }
 
-// answer authenticates and works one request. It is one step under the lock.
-func (a *Account) answer(h http.Header, q *request) answer {
+// work authenticates and works one request. It is one step under the lock.
+func (a *Account) work(h http.Header, q *request) response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.roll()
 	if !a.authentic(h) {
-		return errorAnswer(errUnauthorized())
+		return errorResponse(errUnauthorized())
 	}
 	m, err := a.find(q)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	view, err := a.view(m, q)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	value, err := m.run(a, q)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	return a.show(m, q, view, value)
 }
@@ -119,17 +119,17 @@ func (a *Account) view(m method, q *request) (*mask, error) {
 }
 
 // show filters, sorts, pages and masks what a method found.
-func (a *Account) show(m method, q *request, view *mask, value any) answer {
+func (a *Account) show(m method, q *request, view *mask, value any) response {
 	switch value := value.(type) {
 	case tree:
-		return answer{http.StatusOK, -1, encode(a.project(m.returns, value, view))}
+		return response{http.StatusOK, -1, encode(a.project(m.returns, value, view))}
 	case []any:
 		return a.showList(m, q, view, value)
 	}
-	return answer{http.StatusOK, -1, encode(value)}
+	return response{http.StatusOK, -1, encode(value)}
 }
 
-func (a *Account) showList(m method, q *request, view *mask, list []any) answer {
+func (a *Account) showList(m method, q *request, view *mask, list []any) response {
 	part := q.window()
 	list = a.arrange(m, q, list, part.offset > 0)
 	total := len(list)
@@ -137,7 +137,7 @@ func (a *Account) showList(m method, q *request, view *mask, list []any) answer 
 	if m.returns == hardwareType && len(list) > maxWideRows && isWide(view) {
 		q.brokeRule(fmt.Sprintf("tags, billing and software are not asked for on more than %d rows", maxWideRows),
 			"https://github.com/softlayer/softlayer-python/issues/943")
-		return errorAnswer(errInternal())
+		return errorResponse(errInternal())
 	}
 	rows := []tree{}
 	for _, element := range list {
@@ -145,7 +145,7 @@ func (a *Account) showList(m method, q *request, view *mask, list []any) answer 
 			rows = append(rows, a.project(m.returns, object, view))
 		}
 	}
-	return answer{http.StatusOK, total, encode(rows)}
+	return response{http.StatusOK, total, encode(rows)}
 }
 
 // arrange filters and sorts. Without an order SoftLayer promises none, so the

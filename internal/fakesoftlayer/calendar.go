@@ -64,12 +64,12 @@ func (a *Account) cutoffOf(bill time.Time) time.Time {
 	return bill.AddDate(0, 0, -a.options.CutoffDays)
 }
 
-// cutoff is the next cut-off: that of the following bill date once that of the next
-// one has passed.
+// cutoff returns the next cut-off. Once the cut-off of the next bill date has passed,
+// that is the one of the bill date after it.
 func (a *Account) cutoff() time.Time { return a.cutoffOf(a.cancellationDate()) }
 
-// roll moves bill dates that have passed to the next month, and lets go of the
-// servers whose cancellation date has come.
+// roll moves bill dates that have passed to the next month, and removes the servers
+// whose cancellation date has come.
 func (a *Account) roll() {
 	if a.now().Before(a.nextBill()) {
 		return

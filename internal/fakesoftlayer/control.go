@@ -117,8 +117,8 @@ func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
 	return encode(a.whole(s)), nil
 }
 
-// known refuses a patch with a property that the data type does not have, so
-// that a misspelt one does not pass for a change.
+// known refuses a patch with a property that the data type does not have, so that
+// a misspelt name is an error.
 func known(typ string, patch tree) error {
 	for name, value := range patch {
 		rel, related := relationOf(typ, name)

@@ -16,7 +16,7 @@ type FaultName struct {
 
 // strike answers in place of the account. work does the call and gives its
 // answer; a strike that does not call it leaves the account untouched.
-type strike func(w http.ResponseWriter, r *http.Request, work func() answer)
+type strike func(w http.ResponseWriter, r *http.Request, work func() response)
 
 // armed is a fault waiting for the next calls of a method.
 type armed struct {
@@ -48,19 +48,19 @@ func faults() []fault {
 		{FaultName{"slow", "3 s pass, then the call is worked; nothing happens if the client leaves before"}, slow},
 		{FaultName{"slow_after", "the call is worked at once and answered 3 s after"}, slowAfter},
 		{FaultName{"hang", "nothing happens and nothing is answered until the client leaves"}, hang},
-		{FaultName{"error_before", "500 Internal Error; nothing happens"}, instead(errorAnswer(errInternal()))},
+		{FaultName{"error_before", "500 Internal Error; nothing happens"}, instead(errorResponse(errInternal()))},
 		{FaultName{"error_after", "the call is worked, then 500 Internal Error"}, errorAfter},
 		{FaultName{"drop_before", "the connection drops; nothing happens"}, drop},
 		{FaultName{"drop_after", "the call is worked, then the connection drops"}, dropAfter},
-		{FaultName{"ok_error", "200 with an error body; nothing happens"}, instead(asOK(errorAnswer(errInternal())))},
-		{FaultName{"ok_null", "200 with null; nothing happens"}, instead(answer{http.StatusOK, -1, []byte("null")})},
-		{FaultName{"ok_empty", "200 with no body; nothing happens"}, instead(answer{http.StatusOK, -1, nil})},
+		{FaultName{"ok_error", "200 with an error body; nothing happens"}, instead(asOK(errorResponse(errInternal())))},
+		{FaultName{"ok_null", "200 with null; nothing happens"}, instead(response{http.StatusOK, -1, []byte("null")})},
+		{FaultName{"ok_empty", "200 with no body; nothing happens"}, instead(response{http.StatusOK, -1, nil})},
 		{FaultName{"html", "502 with an HTML page; nothing happens"}, html(http.StatusBadGateway)},
 		{FaultName{"html_200", "200 with an HTML page; nothing happens"}, html(http.StatusOK)},
-		{FaultName{"rate_limit", "500 RateLimitExceeded; nothing happens"}, instead(errorAnswer(errRateLimit()))},
-		{FaultName{"expired_token", "500 AccessTokenValidation; nothing happens"}, instead(errorAnswer(errToken()))},
-		{FaultName{"unauthorized", "401 Access Denied; nothing happens"}, instead(errorAnswer(errUnauthorized()))},
-		{FaultName{"no_permission", "500 You do not have permission to this service; nothing happens"}, instead(errorAnswer(errPermission()))},
+		{FaultName{"rate_limit", "500 RateLimitExceeded; nothing happens"}, instead(errorResponse(errRateLimit()))},
+		{FaultName{"expired_token", "500 AccessTokenValidation; nothing happens"}, instead(errorResponse(errToken()))},
+		{FaultName{"unauthorized", "401 Access Denied; nothing happens"}, instead(errorResponse(errUnauthorized()))},
+		{FaultName{"no_permission", "500 You do not have permission to this service; nothing happens"}, instead(errorResponse(errPermission()))},
 		{FaultName{"redirect", "307 to the same call under a marked URL; nothing happens unless it is followed"}, redirect},
 		{FaultName{"huge", "200 with 64 MiB of one JSON text without an end; nothing happens"}, huge},
 		{FaultName{"truncated_json", "the call is worked; half of the answer comes, as if it were whole"}, truncated},
@@ -100,8 +100,8 @@ func (a *Account) Fault(method, name string, times int) error {
 	return nil
 }
 
-// FaultsLeft is how many calls are still to be struck: 0 when every armed fault has
-// met its calls.
+// FaultsLeft returns how many calls will still go wrong: 0 once every armed fault
+// is used up.
 func (a *Account) FaultsLeft() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -167,16 +167,16 @@ func (a *Account) take(method string) strike {
 	return nil
 }
 
-func instead(n answer) strike {
-	return func(w http.ResponseWriter, _ *http.Request, _ func() answer) { n.send(w) }
+func instead(n response) strike {
+	return func(w http.ResponseWriter, _ *http.Request, _ func() response) { n.send(w) }
 }
 
-func asOK(n answer) answer {
+func asOK(n response) response {
 	n.status = http.StatusOK
 	return n
 }
 
-// wait tells whether the client stayed.
+// wait reports whether the client was still there at the end.
 func wait(r *http.Request) bool {
 	select {
 	case <-time.After(slowTime):
@@ -186,14 +186,14 @@ func wait(r *http.Request) bool {
 	}
 }
 
-func slow(w http.ResponseWriter, r *http.Request, work func() answer) {
+func slow(w http.ResponseWriter, r *http.Request, work func() response) {
 	if !wait(r) {
 		panic(http.ErrAbortHandler)
 	}
 	work().send(w)
 }
 
-func slowAfter(w http.ResponseWriter, r *http.Request, work func() answer) {
+func slowAfter(w http.ResponseWriter, r *http.Request, work func() response) {
 	n := work()
 	if !wait(r) {
 		panic(http.ErrAbortHandler)
@@ -201,33 +201,33 @@ func slowAfter(w http.ResponseWriter, r *http.Request, work func() answer) {
 	n.send(w)
 }
 
-func hang(_ http.ResponseWriter, r *http.Request, _ func() answer) {
+func hang(_ http.ResponseWriter, r *http.Request, _ func() response) {
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-func errorAfter(w http.ResponseWriter, _ *http.Request, work func() answer) {
+func errorAfter(w http.ResponseWriter, _ *http.Request, work func() response) {
 	work()
-	errorAnswer(errInternal()).send(w)
+	errorResponse(errInternal()).send(w)
 }
 
 // drop ends the connection: net/http closes it on this panic without a log.
-func drop(http.ResponseWriter, *http.Request, func() answer) { panic(http.ErrAbortHandler) }
+func drop(http.ResponseWriter, *http.Request, func() response) { panic(http.ErrAbortHandler) }
 
-func dropAfter(_ http.ResponseWriter, _ *http.Request, work func() answer) {
+func dropAfter(_ http.ResponseWriter, _ *http.Request, work func() response) {
 	work()
 	panic(http.ErrAbortHandler)
 }
 
 func html(status int) strike {
-	return func(w http.ResponseWriter, _ *http.Request, _ func() answer) {
+	return func(w http.ResponseWriter, _ *http.Request, _ func() response) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(htmlPage)) // the client may have left
 	}
 }
 
-func redirect(w http.ResponseWriter, r *http.Request, _ func() answer) {
+func redirect(w http.ResponseWriter, r *http.Request, _ func() response) {
 	target := *r.URL
 	target.Path, target.RawPath = "", ""
 	query := target.Query()
@@ -238,7 +238,7 @@ func redirect(w http.ResponseWriter, r *http.Request, _ func() answer) {
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }
 
-func huge(w http.ResponseWriter, _ *http.Request, _ func() answer) {
+func huge(w http.ResponseWriter, _ *http.Request, _ func() response) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
 	block := []byte(strings.Repeat("x", 64<<10))
@@ -248,7 +248,7 @@ func huge(w http.ResponseWriter, _ *http.Request, _ func() answer) {
 	}
 }
 
-func truncated(w http.ResponseWriter, _ *http.Request, work func() answer) {
+func truncated(w http.ResponseWriter, _ *http.Request, work func() response) {
 	n := work()
 	n.body = n.body[:len(n.body)/2]
 	n.send(w)

@@ -29,7 +29,7 @@ func (a *Account) growGuests() {
 	}
 }
 
-// VirtualServer is the full name of a virtual server of the account.
+// VirtualServer returns the full name of one of the account's virtual servers.
 func (a *Account) VirtualServer() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

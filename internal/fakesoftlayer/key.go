@@ -52,7 +52,7 @@ func (k key) may(permission string) bool { return k.master || k.permissions[perm
 // sees tells whether the hardware access list lets the key see a server.
 func (k key) sees(server int64) bool { return k.sight()(server) }
 
-// sight is sees for many servers: what is the same for all is looked up once.
+// sight is sees for many servers. It looks up once what is the same for all.
 func (k key) sight() func(server int64) bool {
 	view, all := k.may(hardwareView), k.may(accessAllHardware)
 	return func(server int64) bool { return view && (all || !k.hidden[server]) }

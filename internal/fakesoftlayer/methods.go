@@ -66,7 +66,7 @@ func (a *Account) hasService(service string) bool {
 	return false
 }
 
-// ticketRelation is a getter of something that hangs on a ticket.
+// ticketRelation is a getter of something that belongs to a ticket.
 func ticketRelation(name, returns string) method {
 	return method{returns: returns, root: name, run: func(a *Account, q *request) (any, error) {
 		object, err := a.getTicket(q)
@@ -78,8 +78,8 @@ func ticketRelation(name, returns string) method {
 	}}
 }
 
-// serverRelation is a getter of something that hangs on a server. Where there
-// is nothing, or the key may not see it, the answer is null.
+// serverRelation is a getter of something that belongs to a server. The answer is null
+// if there is nothing, or if the key may not see it.
 func serverRelation(name, returns string, many bool) method {
 	m := method{returns: returns, run: func(a *Account, q *request) (any, error) {
 		object, err := a.getServer(q)
@@ -137,7 +137,7 @@ func (a *Account) getAccount(q *request) (any, error) {
 
 func (a *Account) getCurrentUser(*request) (any, error) { return a.key.user(), nil }
 
-// getPermissions gives one's own permissions; another user's are not visible.
+// getPermissions returns the key's own permissions; those of other users are not visible.
 func (a *Account) getPermissions(q *request) (any, error) {
 	if number(q.id) != userID {
 		return nil, errNotFound(q.id)

@@ -56,7 +56,7 @@ func (a *Account) serveAPI(w http.ResponseWriter, r *http.Request) {
 			panic(dropped)
 		}
 	}()
-	work := func() answer { return a.answer(r.Header, q) }
+	work := func() response { return a.work(r.Header, q) }
 	if strike := a.take(q.name()); strike != nil {
 		strike(t, r, work)
 		return

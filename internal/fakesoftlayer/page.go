@@ -66,7 +66,7 @@ func (a *Account) page() http.Handler {
 	return mux
 }
 
-// show renders whole before it writes, so that a page comes entire or not at all.
+// show renders a whole page before it writes, so that nobody gets half of one.
 func show(w http.ResponseWriter, templates *template.Template, name string, view any) {
 	var page bytes.Buffer
 	if err := templates.ExecuteTemplate(&page, name, view); err != nil {

@@ -52,7 +52,7 @@ func (a *Account) populate() {
 	a.growGuests()
 }
 
-// grow makes a server that nothing is special about.
+// grow makes an ordinary server.
 func (a *Account) grow(i int, id int64) tree {
 	r := a.random
 	hostname := fmt.Sprintf("%s-%03d", pick(r, "web", "db", "cache", "app", "build", "mail", "queue", "search"), i+1)
@@ -85,7 +85,7 @@ func (a *Account) grow(i int, id int64) tree {
 	return t
 }
 
-// flag is a 0, which the account may say as a boolean.
+// flag returns 0, or false if this account writes flags as booleans.
 func (a *Account) flag(boolean bool) any {
 	if boolean && a.options.BooleanFlags {
 		return false
@@ -117,7 +117,7 @@ func (a *Account) growBilling(id int64) tree {
 	}
 }
 
-// makeSpecial gives a server what its place in the cycle is there to show.
+// makeSpecial gives a server the special feature of its place in the cycle.
 func (a *Account) makeSpecial(s *server, kind int) {
 	t := s.tree
 	billing := t["billingItem"].(tree)

@@ -65,8 +65,8 @@ func subtype(typ string, sub *mask) string {
 	return typ
 }
 
-// follow gives a relation's value, unprojected: what the tree holds, else what
-// the account's records say; a tree, a list, or nil.
+// follow returns a relation's whole value: what the tree holds, or else what the
+// account's records say. It is a tree, a list, or nil.
 func (a *Account) follow(rel relation, object tree, name string) any {
 	if (rel.right != "" && !a.key.may(rel.right)) || a.key.unseen[name] {
 		return nil

@@ -53,7 +53,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) *request {
 	return q
 }
 
-// readPath takes /rest/VERSION/SERVICE[/ID][/METHOD[/ARGUMENT...]][.json] apart.
+// readPath parses /rest/VERSION/SERVICE[/ID][/METHOD[/ARGUMENT...]][.json].
 func (r *request) readPath(escaped string) {
 	var parts []string
 	for part := range strings.SplitSeq(strings.TrimPrefix(escaped, "/rest/"), "/") {

@@ -246,7 +246,7 @@ func isRelation(name string) bool {
 	return false
 }
 
-// castable tells whether a mask may speak of typ as of cast.
+// castable reports whether a mask may treat typ as cast.
 func castable(typ, cast string) bool {
 	k, known := schema[cast]
 	return known && (typ == cast || typ == entityType || k.base == typ || schema[typ].base == cast)

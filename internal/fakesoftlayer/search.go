@@ -84,7 +84,7 @@ func (t term) found(words []string) bool {
 
 func isSeparator(r rune) bool { return strings.ContainsRune("-._ \n", r) }
 
-// like holds a word against the pieces of a pattern between its stars.
+// like reports whether a word matches a pattern, given as the pieces between its stars.
 func like(pieces []string, word string) bool {
 	last := len(pieces) - 1
 	rest, ok := strings.CutPrefix(word, pieces[0])

@@ -13,7 +13,7 @@ type server struct {
 	plain bool
 	// removed is a server that is gone: 404 to everybody.
 	removed bool
-	// blockedBy is a closed ticket that goes on refusing new ones, 0 if none.
+	// blockedBy is a closed ticket that still blocks new ones, 0 if none.
 	// https://github.com/softlayer/softlayer-api-php-client/issues/23
 	blockedBy int64
 }

@@ -31,7 +31,7 @@ var (
 	tagsGuest    = tree{"id": int64(2), "keyName": "GUEST", "description": "CCI"}
 )
 
-// tagged calls one for each tag of each server that the key may see, bare metal first.
+// tagged calls one for each tag of each server that the key may see: first bare metal, then virtual.
 func (a *Account) tagged(one func(name string, object, kind tree)) {
 	each := func(object, kind tree) {
 		references, _ := object["tagReferences"].([]any)

@@ -27,7 +27,7 @@ type ticket struct {
 	cancels bool
 	// own is a ticket that this key filed: it needs no TICKET_VIEW_ALL.
 	own bool
-	// hidden is a ticket that this key cannot see for no reason it is told.
+	// hidden is a ticket that this key cannot see; SoftLayer does not say why.
 	hidden bool
 	// closed is when it was closed; zero while it is open.
 	closed time.Time
@@ -153,7 +153,7 @@ func (a *Account) approve(t *ticket) error {
 	return nil
 }
 
-// scheduled is the date that a cancellation request names, else otherwise.
+// scheduled returns the date that a cancellation request names, or otherwise if it names none.
 func scheduled(request tree, otherwise string) string {
 	items, _ := request["items"].([]any)
 	for _, item := range items {

@@ -86,8 +86,8 @@ func prospectLines(p authz.Prospects) string {
 }
 
 func prospectLine(action string, p authz.Prospect) string {
-	line := fmt.Sprintf("%-7s  %-7s  by %s", action, p.Answer, strings.Join(p.Rules, ", "))
-	if p.Answer == authz.No {
+	line := fmt.Sprintf("%-7s  %-7s  by %s", action, p.May, strings.Join(p.Rules, ", "))
+	if p.May == authz.No {
 		line += ": " + words.DecisionWords(p.Refusal)
 	}
 	return Printable(line) + "\n"

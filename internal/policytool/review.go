@@ -43,7 +43,7 @@ func (p *People) review(ctx context.Context) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if may := p.Policy.Prospects(anyone); max(may.Request.Answer, may.Cancel.Answer, may.Approve.Answer) > authz.No {
+	if may := p.Policy.Prospects(anyone); max(may.Request.May, may.Cancel.May, may.Approve.May) > authz.No {
 		rows = append(rows, reviewRow(anyone, may))
 	}
 	return rows, nil
@@ -105,7 +105,7 @@ func reviewRow(who authz.Principal, may authz.Prospects) []string {
 		strings.Join(may.Request.Rules, " "), strings.Join(may.Cancel.Rules, " "), strings.Join(may.Approve.Rules, " "))
 	row := []string{
 		who.Team, who.User, who.Name, strings.Join(flagsOf(who), " "),
-		may.Request.Answer.String(), may.Cancel.Answer.String(), may.Approve.Answer.String(), rules,
+		may.Request.May.String(), may.Cancel.May.String(), may.Approve.May.String(), rules,
 	}
 	for i, cell := range row {
 		row[i] = inert(cell)

@@ -21,8 +21,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Cluster is a PostgreSQL server of a test's own, which it may stop, and fail over. It takes
-// some seconds to make.
+// Cluster is a PostgreSQL server that belongs to one test. The test may stop it and fail over.
+// Making one takes some seconds.
 type Cluster struct {
 	t     testing.TB
 	name  string
@@ -72,8 +72,8 @@ func (c *Cluster) followed() string {
 // which takes a tenth of the time.
 type Clusters struct{ primary, standby *Cluster }
 
-// NewClusters makes the pair to copy. It goes with the test, which must end after those
-// that copy it.
+// NewClusters makes the pair to copy. It is removed with the test, so the tests that copy it
+// must end before that one.
 func NewClusters(t testing.TB) *Clusters {
 	t.Helper()
 	primary := NewCluster(t)
@@ -82,8 +82,8 @@ func NewClusters(t testing.TB) *Clusters {
 	return &Clusters{primary, standby}
 }
 
-// Pair starts a primary, which commits nothing that its standby has not on disk too, and
-// that standby.
+// Pair starts a primary and its standby. The primary commits only what its standby has on
+// disk too.
 func (all *Clusters) Pair(t testing.TB) (primary, standby *Cluster) {
 	t.Helper()
 	primary, standby = all.primary.copied(t), all.standby.copied(t)
@@ -107,17 +107,17 @@ func (c *Cluster) copied(t testing.TB) *Cluster {
 // Address is the server's host and port.
 func (c *Cluster) Address() string { return net.JoinHostPort("127.0.0.1", c.port) }
 
-// URL is that of its database.
+// URL returns the address of the server's database.
 func (c *Cluster) URL() string { return ClusterURL(c.Address()) }
 
-// ClusterURL is that of the database of the clusters at these addresses, the first that
-// will have the session.
+// ClusterURL returns the address of the database at the first of these servers that accepts
+// the session.
 func ClusterURL(addresses string) string {
 	return "postgres://postgres@" + addresses + "/postgres?sslmode=disable"
 }
 
-// Promote makes a standby a primary, with all that it has received. It asks again and again, because
-// a query that waits on a standby may be cancelled by what the standby replays.
+// Promote makes a standby a primary, with all that it has received. It repeats its query, because
+// a query on a standby may be cancelled by what the standby replays.
 func (c *Cluster) Promote() {
 	c.t.Helper()
 	c.Run("select pg_promote(false)")
@@ -133,13 +133,13 @@ func (c *Cluster) CaughtUp(with *Cluster) {
 	})
 }
 
-// Run runs a statement on it.
+// Run runs a statement on the server.
 func (c *Cluster) Run(statement string) {
 	c.t.Helper()
 	c.ask(statement, nil)
 }
 
-// Value is the one value that a query has for an answer.
+// Value returns the single value that a query selects.
 func (c *Cluster) Value(query string) (value string) {
 	c.t.Helper()
 	c.ask(query, &value)
@@ -164,7 +164,7 @@ func (c *Cluster) ask(text string, into *string) {
 	}
 }
 
-// Kill ends the server as a crash does: it answers nobody any more, and writes nothing
+// Kill ends the server as a crash does: it no longer answers, and writes nothing
 // (https://www.postgresql.org/docs/current/server-shutdown.html, Immediate Shutdown).
 func (c *Cluster) Kill() { c.end(syscall.SIGQUIT) }
 
@@ -181,7 +181,7 @@ func (c *Cluster) end(by syscall.Signal) {
 	}
 }
 
-// log is what a server says.
+// log returns what a server has logged.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -215,8 +215,8 @@ func prepared(t testing.TB, name string) *Cluster {
 	return &Cluster{t: t, name: name, data: filepath.Join(dir, "data"), said: &log{}}
 }
 
-// start starts the server and waits until it lets sessions in. A port that somebody took
-// meanwhile is tried no second time.
+// start starts the server and waits until it accepts sessions. It does not retry a port that
+// somebody else took meanwhile.
 func (c *Cluster) start(settings []string) {
 	c.t.Helper()
 	c.t.Cleanup(c.Kill)
@@ -294,7 +294,7 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// owner is who runs a cluster: the person who runs the test, or the user postgres for root.
+// owner returns who runs a cluster: the user who runs the test or, for root, the user postgres.
 func owner(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {

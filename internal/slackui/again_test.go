@@ -181,12 +181,12 @@ func TestServerStillGoneKeepsWhatWasTyped(t *testing.T) {
 
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
-	a := NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: testWords(), Log: slacktest.Silent()})
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a := NewAnnouncer(AnnouncerOptions{Web: clientOf(t, slackAPI), Words: testWords(), Log: slacktest.Silent()})
 	r := slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound, ""))
-	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
+	delivery, _ := a.Respond(t.Context(), slackAPI.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	assert.Len(t, far.Received()[0].JSON["blocks"], 1)
+	assert.Len(t, slackAPI.Received()[0].JSON["blocks"], 1)
 }
 
 func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
@@ -214,26 +214,26 @@ func TestAskingAgainInAThreadStaysInIt(t *testing.T) {
 
 func TestAnEphemeralAnswerGoesToSlacksHostAlone(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		answer := `{"ok":true,"channel":"D1","ts":"1.2"}`
 		if c.Method == "conversations.open" {
 			answer = `{"ok":true,"channel":{"id":"D1"}}`
 		}
 		_, _ = io.WriteString(w, answer)
 	})
-	app := &App{web: clientOf(t, far)}
+	app := &App{web: clientOf(t, slackAPI)}
 	var elsewhere atomic.Int32
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	t.Cleanup(stranger.Close)
 	for n, responseURL := range []string{
 		stranger.URL + "/commands/1", "https://hooks.slack.com.evil.example/commands/1", "http://hooks.slack.com/commands/1",
-		"https://ana@hooks.slack.com/commands/1", strings.Replace(far.URL, "http://", "http://ana@", 1) + "/hook", "://",
+		"https://ana@hooks.slack.com/commands/1", strings.Replace(slackAPI.URL, "http://", "http://ana@", 1) + "/hook", "://",
 	} {
 		require.NoError(t, app.postTo(t.Context(), responseURL, "U1", words.PressUnread()), responseURL)
 		assert.Zero(t, elsewhere.Load(), "nothing goes to %s", responseURL)
-		assert.Zero(t, far.Count("/hook"), responseURL)
-		assert.Equal(t, n+1, far.Count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
+		assert.Zero(t, slackAPI.Count("/hook"), responseURL)
+		assert.Equal(t, n+1, slackAPI.Count("chat.postMessage"), "it goes by direct message instead of to %s", responseURL)
 	}
-	require.NoError(t, app.postTo(t.Context(), far.URL+"/hook", "U1", words.PressUnread()))
-	assert.Equal(t, 1, far.Count("/hook"), "the configured host is Slack's")
+	require.NoError(t, app.postTo(t.Context(), slackAPI.URL+"/hook", "U1", words.PressUnread()))
+	assert.Equal(t, 1, slackAPI.Count("/hook"), "the configured host is Slack's")
 }

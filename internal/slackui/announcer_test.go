@@ -47,23 +47,23 @@ func posted() cancellation.Request {
 	return r
 }
 
-func announcerFor(t *testing.T, far *slacktest.Answers) (*Announcer, *slacktest.Log) {
+func announcerFor(t *testing.T, slackAPI *slacktest.Answers) (*Announcer, *slacktest.Log) {
 	t.Helper()
 	log, logged := slacktest.LogInto()
-	return NewAnnouncer(AnnouncerOptions{Web: clientOf(t, far), Words: plainWords{}, Bot: "B1", Log: log}), logged
+	return NewAnnouncer(AnnouncerOptions{Web: clientOf(t, slackAPI), Words: plainWords{}, Bot: "B1", Log: log}), logged
 }
 
 func TestPostTellsTheChannel(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
-	a, _ := announcerFor(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"channel":"C1","ts":"1.2"}`))
+	a, _ := announcerFor(t, slackAPI)
 	r := posted()
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, r)
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "C1", TS: "1.2"}, at)
 
-	require.Len(t, far.Received(), 1)
-	form := far.Received()[0].Form
+	require.Len(t, slackAPI.Received(), 1)
+	form := slackAPI.Received()[0].Form
 	assert.Equal(t, "C1", form.Get("channel"))
 	assert.Equal(t, "result of abc123", form.Get("text"))
 	assert.JSONEq(t, `[{"type":"divider"}]`, form.Get("blocks"))
@@ -74,20 +74,20 @@ func TestPostTellsTheChannel(t *testing.T) {
 
 func TestPostWithoutAChannelIsADirectMessage(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		if c.Method == "conversations.open" {
 			_, _ = io.WriteString(w, `{"ok":true,"channel":{"id":"D1"}}`)
 			return
 		}
 		_, _ = io.WriteString(w, `{"ok":true,"channel":"D1","ts":"1.2"}`)
 	})
-	a, _ := announcerFor(t, far)
+	a, _ := announcerFor(t, slackAPI)
 	at, delivery, _ := a.Post(t.Context(), cancellation.Place{Channel: ""}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Delivered, delivery)
 	assert.Equal(t, cancellation.Posted{Channel: "D1", TS: "1.2"}, at)
-	require.Len(t, far.Received(), 2)
-	assert.Equal(t, "U1", far.Received()[0].Form.Get("users"))
-	assert.Equal(t, "D1", far.Received()[1].Form.Get("channel"))
+	require.Len(t, slackAPI.Received(), 2)
+	assert.Equal(t, "U1", slackAPI.Received()[0].Form.Get("users"))
+	assert.Equal(t, "D1", slackAPI.Received()[1].Form.Get("channel"))
 }
 
 func TestRefusedTokenOpensNoDirectMessage(t *testing.T) {
@@ -144,13 +144,13 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, c.answer)
-			a, logged := announcerFor(t, far)
+			slackAPI := slacktest.NewAnswers(t, c.answer)
+			a, logged := announcerFor(t, slackAPI)
 			at, delivery, pause := a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, c.pause, pause)
 			assert.Zero(t, at)
-			assert.Len(t, far.Received(), 1, "one call, never repeated")
+			assert.Len(t, slackAPI.Received(), 1, "one call, never repeated")
 			assert.NotEmpty(t, logged.String())
 		})
 	}
@@ -158,25 +158,25 @@ func TestWhatIsKnownAfterAPost(t *testing.T) {
 
 func TestWhatWasNeverSentIsUndelivered(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
-	a, _ := announcerFor(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a, _ := announcerFor(t, slackAPI)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, delivery, _ := a.Post(over, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "the time was over before the call")
-	far.Close()
+	slackAPI.Close()
 	_, delivery, _ = a.Post(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Undelivered, delivery, "nobody listens")
-	assert.Empty(t, far.Received())
+	assert.Empty(t, slackAPI.Received())
 }
 
 func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	far := slacktest.NewAnswers(t, func(http.ResponseWriter, slacktest.Call) { cancel(); <-release })
+	slackAPI := slacktest.NewAnswers(t, func(http.ResponseWriter, slacktest.Call) { cancel(); <-release })
 	defer close(release)
-	a, _ := announcerFor(t, far)
+	a, _ := announcerFor(t, slackAPI)
 	_, delivery, _ := a.Post(ctx, cancellation.Place{Channel: "C1"}, cancellation.Result, posted())
 	assert.Equal(t, cancellation.Lost, delivery)
 }
@@ -204,13 +204,13 @@ func TestUpdate(t *testing.T) {
 	} {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, slacktest.AnswerJSON(answer))
-			a, _ := announcerFor(t, far)
+			slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(answer))
+			a, _ := announcerFor(t, slackAPI)
 			delivery, _ := a.Update(t.Context(), cancellation.Posted{Channel: "C1", TS: "1.2"}, cancellation.Result, posted())
 			assert.Equal(t, want, delivery)
-			require.Len(t, far.Received(), 1)
-			assert.Equal(t, "1.2", far.Received()[0].Form.Get("ts"))
-			assert.Equal(t, "result of abc123", far.Received()[0].Form.Get("text"))
+			require.Len(t, slackAPI.Received(), 1)
+			assert.Equal(t, "1.2", slackAPI.Received()[0].Form.Get("ts"))
+			assert.Equal(t, "result of abc123", slackAPI.Received()[0].Form.Get("text"))
 		})
 	}
 }
@@ -237,15 +237,15 @@ func TestRespond(t *testing.T) {
 			t.Parallel()
 			var got map[string]any
 			var authorization string
-			far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			slackAPI := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				authorization = r.Header.Get("Authorization")
 				_ = json.NewDecoder(r.Body).Decode(&got)
 				w.WriteHeader(c.status)
 				_, _ = w.Write([]byte(c.said))
 			}))
-			defer far.Close()
-			a, logged := announcerFor(t, &slacktest.Answers{Server: far})
-			delivery, _ := a.Respond(t.Context(), far.URL+"/response/capability", posted())
+			defer slackAPI.Close()
+			a, logged := announcerFor(t, &slacktest.Answers{Server: slackAPI})
+			delivery, _ := a.Respond(t.Context(), slackAPI.URL+"/response/capability", posted())
 			assert.Equal(t, c.want, delivery)
 			assert.Equal(t, "in_channel", got["response_type"])
 			assert.Equal(t, "result of abc123", got["text"])
@@ -259,19 +259,19 @@ func TestRespond(t *testing.T) {
 
 func TestResponseURLIsForSlackOnlyAndUnlogged(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
-	a, logged := announcerFor(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a, logged := announcerFor(t, slackAPI)
 	for _, elsewhere := range []string{
 		"", "://", "https://evil.example/capability", "https://hooks.slack.com.evil.example/capability", "http://hooks.slack.com/capability",
-		"https://hooks.slack.com@evil.example/capability", strings.Replace(far.URL, "http://", "https://", 1) + "/capability",
-		strings.Replace(far.URL, "http://", "http://user@", 1) + "/capability",
+		"https://hooks.slack.com@evil.example/capability", strings.Replace(slackAPI.URL, "http://", "https://", 1) + "/capability",
+		strings.Replace(slackAPI.URL, "http://", "http://user@", 1) + "/capability",
 	} {
 		delivery, _ := a.Respond(t.Context(), elsewhere, posted())
 		assert.Equal(t, cancellation.Refusing, delivery, elsewhere)
 	}
-	assert.Empty(t, far.Received())
-	far.Close()
-	delivery, _ := a.Respond(t.Context(), far.URL+"/capability", posted())
+	assert.Empty(t, slackAPI.Received())
+	slackAPI.Close()
+	delivery, _ := a.Respond(t.Context(), slackAPI.URL+"/capability", posted())
 	assert.Equal(t, cancellation.Undelivered, delivery)
 	assert.NotContains(t, logged.String(), "capability")
 }
@@ -299,19 +299,19 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, func(w http.ResponseWriter, call slacktest.Call) {
+			slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, call slacktest.Call) {
 				answer := c.first
 				if call.Form.Get("cursor") != "" {
 					answer = c.second
 				}
 				_, _ = io.WriteString(w, answer)
 			})
-			a, _ := announcerFor(t, far)
+			a, _ := announcerFor(t, slackAPI)
 			at, found, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Unix(1_800_000_060, 0))
 			assert.Equal(t, c.known, known)
 			assert.Equal(t, c.ts != "", found)
 			assert.Equal(t, c.ts, at.TS)
-			ask := far.Received()[0].Form
+			ask := slackAPI.Received()[0].Form
 			assert.Equal(t, "1", ask.Get("include_all_metadata"))
 			assert.Equal(t, "1800000000.000000", ask.Get("oldest"), "a minute for clocks that differ")
 		})
@@ -320,11 +320,11 @@ func TestFind(t *testing.T) {
 
 func TestASearchWithoutEndIsGivenUp(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
-	a, _ := announcerFor(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"messages":[],"has_more":true,"response_metadata":{"next_cursor":"on"}}`))
+	a, _ := announcerFor(t, slackAPI)
 	_, _, known := a.Find(t.Context(), cancellation.Place{Channel: "C1"}, cancellation.Result, posted(), time.Now())
 	assert.False(t, known)
-	assert.Len(t, far.Received(), historyPages)
+	assert.Len(t, slackAPI.Received(), historyPages)
 }
 
 // The same calls as a strict workspace judges them.

@@ -70,15 +70,15 @@ func newDirectoryAt(t *testing.T, o DirectoryOptions) (*Directory, *people, *sla
 		users:   map[string]string{"U1": `"team_id":"T1","name":"ana","real_name":"Ana Example","profile":{"display_name":"ana.e"}`},
 		members: []string{"U1", "U2"}, failing: map[string]bool{}, held: map[string]chan struct{}{},
 	}
-	far, at := slacktest.NewAnswers(t, p.answer), &clock{}
+	slackAPI, at := slacktest.NewAnswers(t, p.answer), &clock{}
 	at.Store(time.Now().UnixNano())
-	o.Web, o.Log, o.Now = clientOf(t, far), slacktest.Silent(), at.now
+	o.Web, o.Log, o.Now = clientOf(t, slackAPI), slacktest.Silent(), at.now
 	if o.HomeTeam == "" {
 		o.HomeTeam = "T1"
 	}
 	d := NewDirectory(o)
 	t.Cleanup(d.Close)
-	return d, p, far, at
+	return d, p, slackAPI, at
 }
 
 var ana = cancellation.Person{Team: "T1", ID: "U1", Name: "ana"}
@@ -104,13 +104,13 @@ func TestPrincipalOfEachKindOfPerson(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, p, far, _ := newDirectoryAt(t, DirectoryOptions{HomeEnterprise: c.enterprise})
+			d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{HomeEnterprise: c.enterprise})
 			p.set(func(p *people) { p.users["U1"] = c.fields })
 			got, err := d.Principal(t.Context(), ana, nil, time.Minute)
 			require.NoError(t, err)
 			c.want.User = "U1"
 			assert.Equal(t, c.want, got)
-			assert.Zero(t, far.Count("usergroups.list"), "no groups in the policy: none are read")
+			assert.Zero(t, slackAPI.Count("usergroups.list"), "no groups in the policy: none are read")
 		})
 	}
 }
@@ -126,23 +126,23 @@ func TestSlackbotIsABot(t *testing.T) {
 
 func TestPersonHiddenFromTheBotIsAStranger(t *testing.T) {
 	t.Parallel()
-	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, _, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	for range 3 {
 		who, known := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"}, nil)
 		assert.True(t, known, "that there is nobody is an answer")
 		assert.True(t, who.Stranger)
 	}
-	assert.Equal(t, 1, far.Count("users.info"), "and it is kept like any other")
+	assert.Equal(t, 1, slackAPI.Count("users.info"), "and it is kept like any other")
 }
 
 func TestGroupsAreThoseOfThePolicy(t *testing.T) {
 	t.Parallel()
-	d, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, _, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	require.NoError(t, d.Warm(t.Context(), []string{"S1", "S7"}))
 	got, err := d.Principal(t.Context(), ana, []string{"S1", "S7"}, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana.e", Groups: []string{"S1"}, GroupsKnown: true, GroupsUnlisted: []string{"S7"}}, got)
-	assert.Equal(t, 1, far.Count("usergroups.list"), "what was read at start is still fresh")
+	assert.Equal(t, 1, slackAPI.Count("usergroups.list"), "what was read at start is still fresh")
 }
 
 func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
@@ -155,11 +155,11 @@ func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
 	} {
 		t.Run(answered, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+			slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 				assert.Equal(t, "true", c.Form.Get("include_users"))
 				fmt.Fprintf(w, `{"ok":true,"usergroups":[{"id":"S1",%s}]}`, answered)
 			})
-			d := NewDirectory(DirectoryOptions{Web: clientOf(t, far), HomeTeam: "T1", Log: slacktest.Silent()})
+			d := NewDirectory(DirectoryOptions{Web: clientOf(t, slackAPI), HomeTeam: "T1", Log: slacktest.Silent()})
 			t.Cleanup(d.Close)
 			got, err := d.Unlisted(t.Context(), groupS1, time.Minute)
 			require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestGroupWithoutMembersInTheAnswerIsUnknown(t *testing.T) {
 
 func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	got, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"S1"}, got.Groups)
@@ -178,7 +178,7 @@ func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	got, err = d.Principal(t.Context(), ana, []string{"S1", "S9"}, time.Minute)
 	require.NoError(t, err, "the pause between two calls is for the same question")
 	assert.Equal(t, []string{"S1", "S9"}, got.Groups)
-	assert.Equal(t, 2, far.Count("usergroups.list"))
+	assert.Equal(t, 2, slackAPI.Count("usergroups.list"))
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
 	_, err = d.Principal(t.Context(), ana, []string{"S9"}, time.Minute)
@@ -209,22 +209,22 @@ func TestMembersComeFromEveryGroupOfThePolicy(t *testing.T) {
 		assert.True(t, all[i].GroupsKnown)
 	}
 
-	none, _, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	none, _, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	all, err = none.Members(t.Context(), nil, time.Minute)
 	require.NoError(t, err)
 	assert.Empty(t, all)
-	assert.Zero(t, far.Count("usergroups.list"))
+	assert.Zero(t, slackAPI.Count("usergroups.list"))
 }
 
 func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, at := newDirectoryAt(t, DirectoryOptions{})
 	_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err)
 	at.advance(time.Minute)
 	_, err = d.Principal(t.Context(), ana, groupS1, time.Hour)
 	require.NoError(t, err)
-	assert.Equal(t, 1, far.Count("users.info"), "60 s old is fresh")
+	assert.Equal(t, 1, slackAPI.Count("users.info"), "60 s old is fresh")
 
 	p.set(func(p *people) {
 		p.members = []string{}
@@ -244,7 +244,7 @@ func TestNothingOlderThanAskedForIsUsed(t *testing.T) {
 
 func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	var slept time.Duration
 	d.o.Now = func() time.Time { return suspended(time.Now(), slept) }
 	got, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
@@ -262,7 +262,7 @@ func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 	require.NoError(t, err, "the pause between two calls is over too")
 	assert.True(t, got.Deactivated, "three hours have passed, though the monotonic clock stood still")
 	assert.Empty(t, got.Groups)
-	assert.Equal(t, []int{2, 2}, []int{far.Count("users.info"), far.Count("usergroups.list")})
+	assert.Equal(t, []int{2, 2}, []int{slackAPI.Count("users.info"), slackAPI.Count("usergroups.list")})
 }
 
 // suspended is a moment after the machine slept for d: Linux's CLOCK_MONOTONIC, by which Go
@@ -275,13 +275,13 @@ func suspended(at time.Time, d time.Duration) time.Time {
 
 func TestGroupsThatCannotBeReadAreAnError(t *testing.T) {
 	t.Parallel()
-	d, p, far, at := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, at := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
 	_, err := d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.ErrorContains(t, err, "internal_error")
 	_, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.ErrorIs(t, err, errTooSoon)
-	assert.Equal(t, 1, far.Count("usergroups.list"), "at most one call every 20 s")
+	assert.Equal(t, 1, slackAPI.Count("usergroups.list"), "at most one call every 20 s")
 
 	p.set(func(p *people) { p.failing["usergroups.list"] = false })
 	at.advance(groupPause)
@@ -305,7 +305,7 @@ func TestAFailedRefreshLeavesWhatIsStillFresh(t *testing.T) {
 
 func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["users.info"] = release; p.held["usergroups.list"] = release })
 	var all sync.WaitGroup
@@ -315,16 +315,16 @@ func TestManyAskAtOnceAndSlackOnce(t *testing.T) {
 			assert.NoError(t, err)
 		})
 	}
-	slacktest.Eventually(t, func() bool { return far.Count("users.info") == 1 && far.Count("usergroups.list") == 1 }, "both are asked at the same time")
+	slacktest.Eventually(t, func() bool { return slackAPI.Count("users.info") == 1 && slackAPI.Count("usergroups.list") == 1 }, "both are asked at the same time")
 	close(release)
 	all.Wait()
-	assert.Equal(t, 1, far.Count("users.info"))
-	assert.Equal(t, 1, far.Count("usergroups.list"))
+	assert.Equal(t, 1, slackAPI.Count("users.info"))
+	assert.Equal(t, 1, slackAPI.Count("usergroups.list"))
 }
 
 func TestAbandonedLookupStillServesTheOthers(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["users.info"] = release })
 	hurried, giveUp := context.WithCancel(t.Context())
@@ -334,18 +334,18 @@ func TestAbandonedLookupStillServesTheOthers(t *testing.T) {
 	close(release)
 	_, err = d.Principal(t.Context(), ana, nil, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, 1, far.Count("users.info"))
+	assert.Equal(t, 1, slackAPI.Count("users.info"))
 }
 
 func TestACommandWaitsForNoGroups(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["usergroups.list"] = release })
 	who, known := d.Cached(t.Context(), ana, groupS1)
 	assert.True(t, known)
 	assert.False(t, who.GroupsKnown, "not known is not none")
-	slacktest.Eventually(t, func() bool { return far.Count("usergroups.list") == 1 }, "the look-up is begun for the submission")
+	slacktest.Eventually(t, func() bool { return slackAPI.Count("usergroups.list") == 1 }, "the look-up is begun for the submission")
 	close(release)
 	slacktest.Eventually(t, func() bool { who, _ = d.Cached(t.Context(), ana, groupS1); return who.GroupsKnown }, "and used when it is there")
 	assert.Equal(t, []string{"S1"}, who.Groups)
@@ -362,7 +362,7 @@ func TestCommandContinuesWhenThePersonCannotBeRead(t *testing.T) {
 
 func TestClosingADirectoryEndsItsCalls(t *testing.T) {
 	t.Parallel()
-	d, p, far, _ := newDirectoryAt(t, DirectoryOptions{})
+	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	defer close(release)
 	p.set(func(p *people) { p.held["users.info"] = release })
@@ -371,7 +371,7 @@ func TestClosingADirectoryEndsItsCalls(t *testing.T) {
 		_, err := d.Principal(context.Background(), ana, nil, time.Minute)
 		result <- err
 	}()
-	slacktest.Eventually(t, func() bool { return far.Count("users.info") == 1 }, "the call is under way")
+	slacktest.Eventually(t, func() bool { return slackAPI.Count("users.info") == 1 }, "the call is under way")
 	d.Close()
 	require.ErrorIs(t, <-result, context.Canceled)
 	_, err := d.Principal(t.Context(), ana, nil, time.Minute)

@@ -48,7 +48,7 @@ type metadata struct {
 	Until       time.Time           `json:"t,omitzero"` // end of the response_url's life
 	By          cancellation.Person `json:"b"`
 	Card        *cancellation.Card  `json:"s,omitempty"`
-	Shelved     string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
+	CardDigest  string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
 }
 
 func (m metadata) place() cancellation.Place {
@@ -60,7 +60,7 @@ func (m metadata) place() cancellation.Place {
 
 // with is the same metadata with another card, nil for none.
 func (m metadata) with(card *cancellation.Card) metadata {
-	m.Card, m.Shelved = card, ""
+	m.Card, m.CardDigest = card, ""
 	return m
 }
 
@@ -98,8 +98,8 @@ func (s sealer) seal(ctx context.Context, m metadata) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("writing a card: %w", err)
 	}
-	m.Card, m.Shelved = nil, digest(card)
-	if err := s.cards.KeepCard(ctx, m.Shelved, card); err != nil {
+	m.Card, m.CardDigest = nil, digest(card)
+	if err := s.cards.KeepCard(ctx, m.CardDigest, card); err != nil {
 		return "", fmt.Errorf("storing a card: %w", err)
 	}
 	return s.seal(ctx, m)
@@ -135,8 +135,8 @@ func (s sealer) open(ctx context.Context, sealed, user string) (metadata, error)
 	if user == "" || m.By.ID != user {
 		return metadata{}, errNotOurs
 	}
-	if m.Shelved != "" {
-		m.Card, err = s.takeDown(ctx, m.Shelved)
+	if m.CardDigest != "" {
+		m.Card, err = s.storedCard(ctx, m.CardDigest)
 	}
 	return m, err
 }
@@ -158,7 +158,7 @@ func (s sealer) verified(sealed string) ([]byte, error) {
 	return data, nil
 }
 
-func (s sealer) takeDown(ctx context.Context, name string) (*cancellation.Card, error) {
+func (s sealer) storedCard(ctx context.Context, name string) (*cancellation.Card, error) {
 	data, err := s.cards.Card(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading a stored card: %w", err)

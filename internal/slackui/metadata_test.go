@@ -58,9 +58,9 @@ func TestMetadataComesBackAsItWent(t *testing.T) {
 		assert.LessOrEqual(t, len(sealed), maxMetadata)
 		opened, err := s.open(t.Context(), sealed, "U1")
 		require.NoError(t, err)
-		m.Shelved = opened.Shelved
+		m.CardDigest = opened.CardDigest
 		assert.Equal(t, m, opened)
-		assert.Equal(t, tags == 2000, len(cards) == 1, "only what does not fit is shelved")
+		assert.Equal(t, tags == 2000, len(cards) == 1, "only what does not fit is stored")
 		assert.Equal(t, m.Card.Server.Digest(true), opened.Card.Server.Digest(true), "the same server has the same request id")
 	}
 }

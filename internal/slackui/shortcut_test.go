@@ -265,13 +265,13 @@ func TestMessageShortcutOpensTheFormAtOnce(t *testing.T) {
 
 func TestThreadResultGoesByResponseURL(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
-	a, _ := announcerFor(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	a, _ := announcerFor(t, slackAPI)
 	r := posted()
 	r.Submission.Place.Thread = "5.6"
-	delivery, _ := a.Respond(t.Context(), far.URL+"/api/response", r)
+	delivery, _ := a.Respond(t.Context(), slackAPI.URL+"/api/response", r)
 	require.Equal(t, cancellation.Delivered, delivery)
-	sent := far.Received()[0].JSON
+	sent := slackAPI.Received()[0].JSON
 	assert.Equal(t, "5.6", sent["thread_ts"])
 	assert.Equal(t, "in_channel", sent["response_type"])
 	assert.Equal(t, false, sent["replace_original"], "or the message that was acted on is overwritten")

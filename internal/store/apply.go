@@ -215,8 +215,8 @@ func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
 	return nil
 }
 
-// countEventSQL counts in the request's row, so that two writers of one history follow each
-// other.
+// countEventSQL counts in the request's row, so that two writers of one history take
+// turns.
 const countEventSQL = `update requests set events = events + 1 where id = $1 returning events, state`
 
 var (

@@ -30,7 +30,7 @@ func (s *Store) RateLimiter(vendor string, perSecond float64) *RateLimiter {
 	return &RateLimiter{store: s, vendor: vendor, perSecond: perSecond, taking: make(chan struct{}, 1)}
 }
 
-// atOnce is how many turns are taken together: a fifth of a second's.
+// atOnce returns how many turns are taken together: those of a fifth of a second.
 func (t *RateLimiter) atOnce() int { return max(1, int(t.perSecond/5)) }
 
 // Wait returns when one call may go. It returns [ErrCrowded] at once if that would be after

@@ -2,5 +2,5 @@
 
 package store
 
-// remote cannot tell here: "" is for a file of this host.
+// remote cannot tell on this system, so it returns "", as for a file of this host.
 func remote(string) (string, error) { return "", nil }

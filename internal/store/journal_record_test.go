@@ -197,14 +197,14 @@ func onlyFirstStates(t *testing.T, j journal, _ *hands) {
 	assert.ErrorIs(t, err, cancellation.ErrNoRequest)
 }
 
-type answer[T any] struct {
+type result[T any] struct {
 	got T
 	err error
 }
 
 // atOnce calls from many goroutines that start together.
-func atOnce[T any](callers int, call func() (T, error)) []answer[T] {
-	answers := make([]answer[T], callers)
+func atOnce[T any](callers int, call func() (T, error)) []result[T] {
+	answers := make([]result[T], callers)
 	start := make(chan struct{})
 	var all sync.WaitGroup
 	for i := range answers {

@@ -22,7 +22,7 @@ func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
 	return &keeper{session: opened.(session), kept: map[string]*statement{}}, nil
 }
 
-// session is what SQLite's driver offers of one connection.
+// session is what SQLite's driver can do on one connection.
 type session interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -40,7 +40,7 @@ type keeper struct {
 	kept map[string]*statement
 }
 
-// statement is a prepared one. While its rows are read it cannot run a second time.
+// statement is a prepared statement. While its rows are read it cannot run a second time.
 type statement struct {
 	prepared
 	reading bool
@@ -120,7 +120,7 @@ func (k *keeper) Close() error {
 	return errors.Join(append(errs, k.session.Close())...)
 }
 
-// rows are a kept statement's.
+// rows are the rows of a kept statement.
 type rows struct {
 	driver.Rows
 	of *statement

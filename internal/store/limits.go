@@ -32,7 +32,7 @@ const (
 	freezesSQL    = `insert into filing_orders (frozen, actor, why, at, number) values ($1, $2, $3, $4, $5)`
 	frozenSQL     = `select frozen, actor, why, at, number from filing_order`
 	mayFileSQL    = `select frozen from filing_order`
-	hourFor       = int64(60 * 60)
+	hourSeconds   = int64(60 * 60)
 	repeatsWithin = 24 * time.Hour
 )
 
@@ -108,11 +108,11 @@ func countFiling(ctx context.Context, tx *tx, now time.Time, most int) error {
 	if most == 0 {
 		return nil
 	}
-	hour := now.Unix() / hourFor
+	hour := now.Unix() / hourSeconds
 	var made int
 	err := tx.QueryRowContext(ctx, takeFilingSQL, hour, most).Scan(&made)
 	if errors.Is(err, sql.ErrNoRows) {
-		return &cancellation.HourFullError{Next: time.Unix((hour+1)*hourFor, 0).UTC()}
+		return &cancellation.HourFullError{Next: time.Unix((hour+1)*hourSeconds, 0).UTC()}
 	}
 	if err == nil && made == 1 { // the first of its hour
 		_, err = tx.ExecContext(ctx, forgetFilingsSQL, hour-24)
@@ -126,12 +126,12 @@ func giveBack(ctx context.Context, tx *tx, at time.Time) error {
 	if at.IsZero() {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, giveBackSQL, at.Unix()/hourFor)
+	_, err := tx.ExecContext(ctx, giveBackSQL, at.Unix()/hourSeconds)
 	return wrap("giving a filing back", err)
 }
 
-// Freeze orders or ends a freeze. It waits for every transaction that is beginning a filing:
-// after it returns, none begins one.
+// Freeze orders or ends a freeze. It waits for every transaction that is beginning a filing.
+// After it returns, no transaction begins one.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		return none, freeze(ctx, tx, now, f)

@@ -64,7 +64,7 @@ func (s *Store) one(ctx context.Context, query string, key any) (r cancellation.
 	return r, err
 }
 
-// List lists requests in these states, or in any, the newest first, at most most of them.
+// List lists requests in these states, or in any, the newest first, up to most of them.
 func (s *Store) List(ctx context.Context, states []cancellation.State, most int) ([]cancellation.Request, error) {
 	where := ""
 	args := []any{most}
@@ -116,7 +116,7 @@ var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from request
 
 const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
 
-// Overdue lists requests that have taken longer than age, the oldest first: at most most of
+// Overdue lists requests that have taken longer than age, the oldest first: up to most of
 // those after one request, or of all if that is the zero Request.
 func (s *Store) Overdue(ctx context.Context, age time.Duration, after cancellation.Request, most int) ([]cancellation.Overdue, error) {
 	const step = "listing what is overdue"

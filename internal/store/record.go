@@ -153,7 +153,7 @@ func (r *recording) insertOne(ctx context.Context, tx *tx, now time.Time) error 
 	return fmt.Errorf("drawing a reference: %d of them were taken", redraws)
 }
 
-// known reports whether the id exists already, and takes that row for its answer.
+// known reports whether the id exists already. If so, that row is the result.
 func (r *recording) known(ctx context.Context, tx *tx) (bool, error) {
 	existing, err := scanRequest(tx.QueryRowContext(ctx, requestSQL, r.Request.ID))
 	if errors.Is(err, cancellation.ErrNoRequest) {
@@ -163,7 +163,7 @@ func (r *recording) known(ctx context.Context, tx *tx) (bool, error) {
 	return err == nil, err
 }
 
-// held reports whether another live request holds the server, and takes that for its answer.
+// held reports whether another live request holds the server. If so, that request is the result.
 func (r *recording) held(ctx context.Context, tx *tx) (bool, error) {
 	if !r.Request.State.Live() {
 		return false, nil

@@ -188,8 +188,8 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	return r.Request, nil
 }
 
-// scanReadable is scanRequest for a list: a row whose documents cannot be read is taken for what
-// is left of it.
+// scanReadable is scanRequest for a list. It accepts a row whose documents cannot be read, without
+// them.
 func scanReadable(from row) (cancellation.Request, error) {
 	r, err := scanRequest(from)
 	return r, readable(err)
@@ -238,7 +238,7 @@ func (e *unreadableError) Error() string {
 
 func (e *unreadableError) Unwrap() []error { return []error{cancellation.ErrUnreadable, e.reason} }
 
-// readable takes a row whose documents cannot be read for what is left of it.
+// readable accepts a row whose documents cannot be read, without them.
 func readable(err error) error {
 	if errors.Is(err, cancellation.ErrUnreadable) {
 		return nil

@@ -69,7 +69,7 @@ func (c *metered) Close() error {
 
 // patient is a transport that lets a body take as long as it likes: what is dropped here is
 // dropped for want of room, also on a machine that is slow.
-func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
+func patient(t *testing.T, h Handler, most int) (f *backend, m *meter) {
 	t.Helper()
 	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Within: slacktest.Unhurried})
 	transport := NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: time.Hour})
@@ -83,7 +83,7 @@ func patient(t *testing.T, h Handler, most int) (f *far, m *meter) {
 		server.Close()
 		assert.NoError(t, d.Shutdown(context.Background()))
 	})
-	return &far{Server: server, dispatcher: d}, m
+	return &backend{Server: server, dispatcher: d}, m
 }
 
 // holder sends the headers of a body and all of it but the last byte.
@@ -93,7 +93,7 @@ type holder struct {
 }
 
 // hold returns once the bot reads the body.
-func hold(t *testing.T, f *far, size int) *holder {
+func hold(t *testing.T, f *backend, size int) *holder {
 	t.Helper()
 	conn, err := net.Dial("tcp", f.Listener.Addr().String())
 	require.NoError(t, err)
@@ -203,8 +203,8 @@ func TestABodyHasASecond(t *testing.T) {
 		go func() { _ = server.Serve(listener) }()
 		defer func() { close(listener); _ = server.Close() }()
 		dial := func() (net.Conn, *bufio.Reader) {
-			conn, far := net.Pipe()
-			listener <- far
+			conn, backend := net.Pipe()
+			listener <- backend
 			return conn, bufio.NewReader(conn)
 		}
 

@@ -21,16 +21,16 @@ import (
 const testSecret = "8f742231b10e8888abcd99yyyzzz85a5"
 
 // far is a bot's HTTP transport on a real port, and Slack's side of it.
-type far struct {
+type backend struct {
 	*httptest.Server
 	dispatcher *Dispatcher
 	arrived    chan struct{} // one for each request, as long as there is room
 }
 
-func newFar(t *testing.T, h Handler) *far {
+func newBackend(t *testing.T, h Handler) *backend {
 	t.Helper()
 	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent(), Within: slacktest.Unhurried})
-	f := &far{dispatcher: d, arrived: make(chan struct{}, 100)}
+	f := &backend{dispatcher: d, arrived: make(chan struct{}, 100)}
 	routes := NewHTTP(HTTPOptions{SigningSecrets: []string{"next", testSecret}, Dispatcher: d, Log: slacktest.Silent(), Body: slacktest.Unhurried}).Routes()
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -52,7 +52,7 @@ type sent struct {
 	at                       time.Time
 }
 
-func (f *far) send(t *testing.T, s sent) (status int, body string) {
+func (f *backend) send(t *testing.T, s sent) (status int, body string) {
 	t.Helper()
 	at := s.at
 	if at.IsZero() {
@@ -131,7 +131,7 @@ func TestBadRequestsAreRefusedBeforeAnythingIsDone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, body := newFar(t, untouched(t)).send(t, c.sent)
+			status, body := newBackend(t, untouched(t)).send(t, c.sent)
 			assert.Equal(t, c.status, status)
 			assert.Equal(t, c.body, body)
 		})
@@ -141,7 +141,7 @@ func TestBadRequestsAreRefusedBeforeAnythingIsDone(t *testing.T) {
 func TestACommandAndASubmissionReachTheHandler(t *testing.T) {
 	t.Parallel()
 	var after atomic.Bool
-	f := newFar(t, handlerFuncs{
+	f := newBackend(t, handlerFuncs{
 		func(_ context.Context, c Command) (Reply, After) {
 			assert.Equal(t, "db1 & co", c.Text)
 			return Reply(`{"text":"opened"}`), func(context.Context) { after.Store(true) }
@@ -166,7 +166,7 @@ func TestACommandAndASubmissionReachTheHandler(t *testing.T) {
 func TestAReplayOverHTTP(t *testing.T) {
 	t.Parallel()
 	var commands, lookups atomic.Int32
-	f := newFar(t, handlerFuncs{
+	f := newBackend(t, handlerFuncs{
 		func(context.Context, Command) (Reply, After) {
 			if commands.Add(1) == 1 {
 				return Reply(`{"text":"first"}`), nil
@@ -200,8 +200,8 @@ func TestTwinsOverHTTPGetOneAnswer(t *testing.T) {
 	t.Parallel()
 	const twins = 8
 	var worked atomic.Int32
-	var f *far
-	f = newFar(t, handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
+	var f *backend
+	f = newBackend(t, handlerFuncs{interaction: func(context.Context, Interaction) (Reply, After) {
 		worked.Add(1)
 		for range twins { // all are there
 			<-f.arrived
@@ -224,7 +224,7 @@ func TestTwinsOverHTTPGetOneAnswer(t *testing.T) {
 
 func TestPanicIsAnswered500AndServingContinues(t *testing.T) {
 	t.Parallel()
-	f := newFar(t, handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
+	f := newBackend(t, handlerFuncs{command: func(_ context.Context, c Command) (Reply, After) {
 		if c.Text == "boom" {
 			panic("boom")
 		}
@@ -241,7 +241,7 @@ func TestTwoHundredRequestsAreBoundedAndAnswered(t *testing.T) {
 	t.Parallel()
 	var inside, most, worked atomic.Int32
 	full := make(chan struct{})
-	f := newFar(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) {
+	f := newBackend(t, handlerFuncs{command: func(context.Context, Command) (Reply, After) {
 		now := inside.Add(1)
 		defer inside.Add(-1)
 		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
@@ -266,7 +266,7 @@ func TestTwoHundredRequestsAreBoundedAndAnswered(t *testing.T) {
 
 func TestAStoppingBotRefusesWith503(t *testing.T) {
 	t.Parallel()
-	f := newFar(t, untouched(t))
+	f := newBackend(t, untouched(t))
 	require.NoError(t, f.dispatcher.Shutdown(t.Context()))
 	status, _ := f.send(t, post("/slack/commands", commandForm("")))
 	assert.Equal(t, 503, status)

@@ -535,8 +535,8 @@ func TestHangingUpDoesNotWaitForEver(t *testing.T) {
 func TestUntakenAcknowledgementHasADeadline(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		held := make(chan net.Conn, 1)
-		far := newPeer(t, func(conn *websocket.Conn) { held <- conn.NetConn() }) // and nobody reads
-		s := NewSocket(SocketOptions{Log: slacktest.Silent()}).through(far)
+		backend := newPeer(t, func(conn *websocket.Conn) { held <- conn.NetConn() }) // and nobody reads
+		s := NewSocket(SocketOptions{Log: slacktest.Silent()}).through(backend)
 		c, err := s.dial(t.Context(), "ws://slack.test/")
 		require.NoError(t, err)
 		go s.read(c)
@@ -557,9 +557,9 @@ func TestATokenThatSlackRefusesEndsRun(t *testing.T) {
 	for _, word := range []string{"invalid_auth", "not_authed", "account_inactive", "token_revoked", "not_allowed_token_type"} {
 		t.Run(word, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"`+word+`"}`))
+			backend := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"`+word+`"}`))
 			d := NewDispatcher(DispatcherOptions{Handler: untouched(t), Log: slacktest.Silent()})
-			err := NewSocket(SocketOptions{AppToken: "xapp-wrong", APIURL: far.URL + "/api/", Dispatcher: d, Log: slacktest.Silent()}).Run(t.Context())
+			err := NewSocket(SocketOptions{AppToken: "xapp-wrong", APIURL: backend.URL + "/api/", Dispatcher: d, Log: slacktest.Silent()}).Run(t.Context())
 			require.ErrorIs(t, err, errBadToken)
 			require.ErrorContains(t, err, word)
 			assert.NotContains(t, err.Error(), "xapp-wrong")
@@ -647,7 +647,7 @@ func newPeer(t *testing.T, then func(conn *websocket.Conn)) *slacktest.Network {
 func delivering(t *testing.T, h Handler, e envelope) (received []string, logged *slacktest.Log) {
 	t.Helper()
 	ended := make(chan struct{})
-	far := newPeer(t, func(conn *websocket.Conn) {
+	backend := newPeer(t, func(conn *websocket.Conn) {
 		defer close(ended)
 		assert.NoError(t, conn.WriteJSON(e))
 		for {
@@ -660,7 +660,7 @@ func delivering(t *testing.T, h Handler, e envelope) (received []string, logged 
 	})
 	log, logged := slacktest.LogInto()
 	d := NewDispatcher(DispatcherOptions{Handler: h, Log: slacktest.Silent()})
-	s := NewSocket(SocketOptions{Dispatcher: d, Log: log}).through(far)
+	s := NewSocket(SocketOptions{Dispatcher: d, Log: log}).through(backend)
 	c, err := s.dial(t.Context(), "ws://slack.test/")
 	require.NoError(t, err)
 	go s.read(c)

@@ -42,9 +42,9 @@ func NewNetwork() *Network {
 
 // Dial connects to whoever accepts next.
 func (n *Network) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
+	near, remote := net.Pipe()
 	select {
-	case n.dialled <- far:
+	case n.dialled <- remote:
 		return near, nil
 	case <-n.closed:
 		return nil, errors.New("nobody listens")

@@ -21,8 +21,8 @@ const openedView = `{"ok":true,"view":{"id":"V1","hash":"h2","type":"modal","blo
 
 func TestViewCalls(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(openedView))
-	web := clientOf(t, far)
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(openedView))
+	web := clientOf(t, slackAPI)
 	id, hash, err := web.OpenView(t.Context(), "1.2", slacktest.Modal())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"V1", "h2"}, []string{id, hash})
@@ -30,7 +30,7 @@ func TestViewCalls(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "h2", hash)
 
-	calls := far.Received()
+	calls := slackAPI.Received()
 	require.Len(t, calls, 2)
 	for i, method := range []string{"views.open", "views.update"} {
 		assert.Equal(t, method, calls[i].Method)
@@ -43,17 +43,17 @@ func TestViewCalls(t *testing.T) {
 
 func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
 		slacktest.AnswerJSON(`{"ok":true,"of":"`+c.Method+`"}`)(w, c)
 	})
-	host := strings.TrimPrefix(far.URL, "http://")
+	host := strings.TrimPrefix(slackAPI.URL, "http://")
 	base := NewTransport()
 	defer base.CloseIdleConnections()
 	client := &http.Client{Transport: &apiTransport{base: base, token: "xoxb-test", host: host}}
 	answers := make([]*http.Response, 20)
 	for i := range answers {
 		var err error
-		answers[i], err = client.Post(far.URL+"/api/method"+strconv.Itoa(i), "application/json", strings.NewReader("{}"))
+		answers[i], err = client.Post(slackAPI.URL+"/api/method"+strconv.Itoa(i), "application/json", strings.NewReader("{}"))
 		require.NoError(t, err)
 	}
 	for i, answer := range answers {
@@ -66,11 +66,11 @@ func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 
 func TestAuthTestSendsTheTokenInTheHeader(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
-	who, err := clientOf(t, far).AuthTest(t.Context())
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
+	who, err := clientOf(t, slackAPI).AuthTest(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9"}, who)
-	assert.Equal(t, "Bearer xoxb-test", far.Received()[0].Authorization)
+	assert.Equal(t, "Bearer xoxb-test", slackAPI.Received()[0].Authorization)
 }
 
 func TestRefusalsOfSlack(t *testing.T) {
@@ -118,12 +118,12 @@ func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			far := slacktest.NewAnswers(t, answer)
-			_, _, err := clientOf(t, far).OpenView(t.Context(), "1.2", slacktest.Modal())
+			slackAPI := slacktest.NewAnswers(t, answer)
+			_, _, err := clientOf(t, slackAPI).OpenView(t.Context(), "1.2", slacktest.Modal())
 			require.Error(t, err)
-			assert.Len(t, far.Received(), 1, "no call is repeated")
+			assert.Len(t, slackAPI.Received(), 1, "no call is repeated")
 			assert.NotContains(t, err.Error(), "xoxb-test")
-			assert.NotContains(t, err.Error(), far.URL)
+			assert.NotContains(t, err.Error(), slackAPI.URL)
 		})
 	}
 }
@@ -142,11 +142,11 @@ func TestACallThatHangsEndsInTime(t *testing.T) {
 
 func TestRateLimitsSayHowLongToWait(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
-	_, err := clientOf(t, far).UpdateView(t.Context(), "V1", "", slacktest.Modal())
+	_, err := clientOf(t, slackAPI).UpdateView(t.Context(), "V1", "", slacktest.Modal())
 	pause, limited := RetryAfter(err)
 	assert.True(t, limited)
 	assert.Equal(t, 7*time.Second, pause)
@@ -154,19 +154,19 @@ func TestRateLimitsSayHowLongToWait(t *testing.T) {
 
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
+	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true}`))
 	elsewhere, err := New(Options{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
 	transport := &apiTransport{base: elsewhere.base, token: "xoxb-test", host: "slack.example"}
-	_, err = (&http.Client{Transport: transport}).Post(far.URL, "text/plain", strings.NewReader(""))
+	_, err = (&http.Client{Transport: transport}).Post(slackAPI.URL, "text/plain", strings.NewReader(""))
 	require.ErrorContains(t, err, "the token belongs to")
-	assert.Empty(t, far.Received())
+	assert.Empty(t, slackAPI.Received())
 }
 
 func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 	t.Parallel()
-	far := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, _ slacktest.Call) {
 		_, _ = io.WriteString(w, `{"ok":true,"view":"`)
 		chunk := strings.Repeat("x", 1<<20)
 		for range 2 * maxAnswer >> 20 {
@@ -175,7 +175,7 @@ func TestAnAnswerWithoutEndIsNotRead(t *testing.T) {
 			}
 		}
 	})
-	web, err := New(Options{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: time.Minute})
+	web, err := New(Options{BotToken: "xoxb-test", APIURL: slackAPI.URL + "/api/", Quick: time.Minute})
 	require.NoError(t, err)
 	defer web.Close()
 	_, _, err = web.OpenView(t.Context(), "1.2", slacktest.Modal())

@@ -9,9 +9,9 @@ import (
 )
 
 // clientOf calls a Slack whose answers the test writes.
-func clientOf(t testing.TB, far *slacktest.Answers) *Client {
+func clientOf(t testing.TB, slackAPI *slacktest.Answers) *Client {
 	t.Helper()
-	return newClient(t, Options{BotToken: "xoxb-test", APIURL: far.URL + "/api/", Quick: slacktest.Unhurried})
+	return newClient(t, Options{BotToken: "xoxb-test", APIURL: slackAPI.URL + "/api/", Quick: slacktest.Unhurried})
 }
 
 // clientIn calls a strict workspace.

@@ -71,15 +71,15 @@ func (w *Client) postView(ctx context.Context, method string, body []byte, answe
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	far, err := w.views.Do(r)
+	response, err := w.views.Do(r)
 	if err != nil {
 		return err
 	}
-	defer far.Body.Close()
-	if far.StatusCode != http.StatusOK {
-		return statusError(far)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return statusError(response)
 	}
-	return json.NewDecoder(far.Body).Decode(answer)
+	return json.NewDecoder(response.Body).Decode(answer)
 }
 
 // statusError is the error of an answer that is not 200, as slack-go has it.

@@ -307,25 +307,22 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 
 // blockerWords says what a blocker means where no card is at hand.
 func blockerWords(b cancellation.Blocker) string {
-	switch b {
-	case cancellation.BlockedByTicket:
-		return "a cancellation ticket is already open"
-	case cancellation.BlockedByTransaction:
-		return "a transaction is running on it"
-	case cancellation.BlockedByNoBilling:
-		return "SoftLayer shows this key no billing item for the server"
-	case cancellation.BlockedByPending:
-		return "SoftLayer has already recorded its cancellation"
-	case cancellation.BlockedByContract:
-		return "it is under contract, and a server under contract cannot be cancelled"
-	case cancellation.BlockedByNotAllowed:
-		return "SoftLayer does not let its billing item be cancelled; it may still be under contract"
-	case cancellation.BlockedByDisconnection:
-		return "SoftLayer blocks its cancellation because its network is disconnected"
-	case cancellation.BlockedByRequest:
-		return "another request for this server is open"
+	if known, is := blocking[b]; is {
+		return known
 	}
 	return displayed(string(b))
+}
+
+// blocking says what blocks a cancellation.
+var blocking = map[cancellation.Blocker]string{
+	cancellation.BlockedByTicket:        "a cancellation ticket is already open",
+	cancellation.BlockedByTransaction:   "a transaction is running on it",
+	cancellation.BlockedByNoBilling:     "SoftLayer shows this key no billing item for the server",
+	cancellation.BlockedByPending:       "SoftLayer has already recorded its cancellation",
+	cancellation.BlockedByContract:      "it is under contract, and a server under contract cannot be cancelled",
+	cancellation.BlockedByNotAllowed:    "SoftLayer does not let its billing item be cancelled; it may still be under contract",
+	cancellation.BlockedByDisconnection: "SoftLayer blocks its cancellation because its network is disconnected",
+	cancellation.BlockedByRequest:       "another request for this server is open",
 }
 
 func whose(p cancellation.Person) string {

@@ -73,35 +73,30 @@ func unreadWords(d authz.Decision) string {
 	case slices.Contains(d.Unread, authz.GapFee):
 		return gapWords(authz.GapFee) + onAGuess + "Tell the people who run this bot."
 	}
-	gaps := make([]string, len(d.Unread))
+	names := make([]string, len(d.Unread))
 	for i, gap := range d.Unread {
-		gaps[i] = gapWords(gap)
+		names[i] = gapWords(gap)
 	}
-	return strings.Join(gaps, ", ") + onAGuess + "Try again in a minute. If that fails too, tell the people who run this bot."
+	return strings.Join(names, ", ") + onAGuess + "Try again in a minute. If that fails too, tell the people who run this bot."
 }
 
 func gapWords(gap string) string {
-	switch gap {
-	case authz.GapPerson:
-		return "who you are"
-	case authz.GapGroups:
-		return "your Slack user groups"
-	case authz.GapRequester:
-		return "who the requester is"
-	case authz.GapRequesterGroups:
-		return "the requester's Slack user groups"
-	case authz.GapServerID:
-		return "the server's id"
-	case authz.GapServerName:
-		return "the server's name"
-	case authz.GapDatacenter:
-		return "the server's data center"
-	case authz.GapFee:
-		return "the server's monthly fee"
-	case authz.GapAccount:
-		return "the SoftLayer account"
-	case authz.GapStatedReason:
-		return "the reason of the cancellation"
+	if known, is := gaps[gap]; is {
+		return known
 	}
 	return "the server's " + gap // tags, warnings, and facts by their names
+}
+
+// gaps names what a decision needs to people.
+var gaps = map[string]string{
+	authz.GapPerson:          "who you are",
+	authz.GapGroups:          "your Slack user groups",
+	authz.GapRequester:       "who the requester is",
+	authz.GapRequesterGroups: "the requester's Slack user groups",
+	authz.GapServerID:        "the server's id",
+	authz.GapServerName:      "the server's name",
+	authz.GapDatacenter:      "the server's data center",
+	authz.GapFee:             "the server's monthly fee",
+	authz.GapAccount:         "the SoftLayer account",
+	authz.GapStatedReason:    "the reason of the cancellation",
 }

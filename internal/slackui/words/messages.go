@@ -206,8 +206,8 @@ func waiting(r cancellation.Request) []line {
 	switch {
 	case r.Why.Code == cancellation.WhyFrozen:
 		lines = append(lines, heldByFreeze(r.Why))
-	case heldUpWords(r.Why) != "":
-		lines = append(lines, sentence(ended("Held up: "+heldUpWords(r.Why))))
+	case reasonWords(heldUp, r.Why) != "":
+		lines = append(lines, sentence(ended("Held up: "+reasonWords(heldUp, r.Why))))
 	}
 	if r.LostPosts == 0 {
 		lines = append(lines, sentence(unfiled(r)+" The bot tries again by itself; this message then changes."))

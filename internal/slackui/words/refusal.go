@@ -107,33 +107,26 @@ func BrokenForm(command string) View {
 
 // standingWords is a state in a person's words, next to the server's name.
 func standingWords(s cancellation.State) string {
-	switch s {
-	case cancellation.Pending:
-		return "Waiting for approval"
-	case cancellation.Scheduled, cancellation.Filing:
-		return "Being filed"
-	case cancellation.Unknown:
-		return "Not known yet: the answer was lost, and SoftLayer's records are being read"
-	case cancellation.Stuck:
-		return "Needs a person; the server is locked here meanwhile"
-	case cancellation.Filed:
-		return "Cancellation requested"
-	case cancellation.Denied:
-		return "Not allowed"
-	case cancellation.Declined:
-		return "Declined"
-	case cancellation.Expired:
-		return "Nobody answered"
-	case cancellation.Withdrawn:
-		return "Withdrawn"
-	case cancellation.Rejected:
-		return "Not filed"
-	case cancellation.Duplicate:
-		return "Already requested"
-	case cancellation.Reverted:
-		return "Stopped"
-	case cancellation.Reclaimed:
-		return "Gone"
+	if known, is := standing[s]; is {
+		return known
 	}
 	return displayed(string(s))
+}
+
+// standing says a state in a few words.
+var standing = map[cancellation.State]string{
+	cancellation.Pending:   "Waiting for approval",
+	cancellation.Scheduled: "Being filed",
+	cancellation.Filing:    "Being filed",
+	cancellation.Unknown:   "Not known yet: the answer was lost, and SoftLayer's records are being read",
+	cancellation.Stuck:     "Needs a person; the server is locked here meanwhile",
+	cancellation.Filed:     "Cancellation requested",
+	cancellation.Denied:    "Not allowed",
+	cancellation.Declined:  "Declined",
+	cancellation.Expired:   "Nobody answered",
+	cancellation.Withdrawn: "Withdrawn",
+	cancellation.Rejected:  "Not filed",
+	cancellation.Duplicate: "Already requested",
+	cancellation.Reverted:  "Stopped",
+	cancellation.Reclaimed: "Gone",
 }

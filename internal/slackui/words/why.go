@@ -13,35 +13,38 @@ func heldByFreeze(why cancellation.Reason) line {
 	return append(l, plain(": "+ended(public(why.Detail))))
 }
 
-// heldUpWords says what a request waits for; it is empty if nothing holds the request up.
-func heldUpWords(why cancellation.Reason) string {
-	detail := public(uncalled(why.Detail))
-	switch why.Code {
-	case cancellation.WhyWaiting:
-		return detail
-	case cancellation.WhyHourFull:
-		return "this hour's filings are used up, " + detail + " at most"
-	case cancellation.WhyTooLate:
-		return "it was too late to send the request; nothing was sent"
-	case cancellation.WhyPolicyChanged:
-		return "another policy came into force; nothing was sent"
-	case cancellation.WhyGroupUnlisted:
-		return "Slack does not list a user group that the policy names, and its members decide this"
-	case cancellation.WhyRequesterUnread:
-		return "Slack did not say who the requester is and which groups they are in"
-	case cancellation.WhyApproverUnread:
-		return "Slack did not say who the approvers are and which groups they are in"
-	case cancellation.WhyServerUnread:
-		if detail != "" {
-			return "SoftLayer's answer left out facts about the server: " + detail
-		}
-		return "SoftLayer did not answer about the server"
-	case cancellation.WhyTicketUnread:
-		return "SoftLayer did not answer about the server's open ticket"
-	case cancellation.WhyRecordsUnread:
-		return "SoftLayer did not answer everything that could show a ticket"
-	}
-	return ""
+// heldUp says what a request waits for before it is filed; %s stands for the reason's detail.
+var heldUp = map[cancellation.ReasonCode]string{
+	cancellation.WhyWaiting:         "%s",
+	cancellation.WhyHourFull:        "this hour's filings are used up, %s at most",
+	cancellation.WhyTooLate:         "it was too late to send the request; nothing was sent",
+	cancellation.WhyPolicyChanged:   "another policy came into force; nothing was sent",
+	cancellation.WhyGroupUnlisted:   "Slack does not list a user group that the policy names, and its members decide this",
+	cancellation.WhyRequesterUnread: "Slack did not say who the requester is and which groups they are in",
+	cancellation.WhyApproverUnread:  "Slack did not say who the approvers are and which groups they are in",
+	cancellation.WhyServerUnread:    "SoftLayer did not say everything about the server: %s",
+	cancellation.WhyTicketUnread:    "SoftLayer did not answer about the server's open ticket",
+	cancellation.WhyRecordsUnread:   "SoftLayer did not answer everything that could show a ticket",
+}
+
+// unclear says why SoftLayer's records do not show whether there is a ticket.
+var unclear = map[cancellation.ReasonCode]string{
+	cancellation.WhyUnclear:        "%s",
+	cancellation.WhyServerHidden:   "the server was not found, or the key may not see it",
+	cancellation.WhyReadRefused:    "SoftLayer does not let the key read everything that could show a ticket",
+	cancellation.WhyTooManyTickets: "there are more tickets than the bot can read",
+	cancellation.WhyTicketsHidden:  "the key has no right to view tickets",
+	cancellation.WhyOneUnreadable:  "ticket %s cannot be read",
+	cancellation.WhyMaybeOurs:      "ticket %s may be this request's",
+	cancellation.WhyBillingHidden:  "the billing item is missing, or the key may not see it",
+	cancellation.WhyPendingHidden:  "the key may not see whether a cancellation is pending",
+	cancellation.WhyPendingUnnamed: "a cancellation is pending, and no ticket shows whose it is",
+}
+
+// reasonWords returns a table's words for a reason, "" if it has none.
+func reasonWords(table map[cancellation.ReasonCode]string, why cancellation.Reason) string {
+	words := strings.Replace(table[why.Code], "%s", public(uncalled(why.Detail)), 1)
+	return strings.TrimSuffix(words, ": ")
 }
 
 // uncalled leaves out which method an error came from: that is for the log.
@@ -65,45 +68,16 @@ func stuckWhy(r cancellation.Request) string {
 	case cancellation.WhyPoison:
 		return "The bot cannot go on with this request; its log says why."
 	}
-	if unclear := unclearWords(r.Why); unclear != "" {
+	if open := reasonWords(unclear, r.Why); open != "" {
 		if r.LostPosts == 0 { // read again after a start, before a POST
-			return "Before sending, SoftLayer's records were read. They do not show for certain whether there is a ticket: " + ended(unclear)
+			return "Before sending, SoftLayer's records were read. They do not show for certain whether there is a ticket: " + ended(open)
 		}
-		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(unclear)
+		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(open)
 	}
 	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
 		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r)
 	}
 	return "SoftLayer's records do not show for certain whether there is a ticket."
-}
-
-// unclearWords says why SoftLayer's records do not show whether there is a ticket; it is empty for
-// any other reason.
-func unclearWords(why cancellation.Reason) string {
-	detail := public(why.Detail)
-	switch why.Code {
-	case cancellation.WhyUnclear:
-		return detail
-	case cancellation.WhyServerHidden:
-		return "the server was not found, or the key may not see it"
-	case cancellation.WhyReadRefused:
-		return "SoftLayer does not let the key read everything that could show a ticket"
-	case cancellation.WhyTooManyTickets:
-		return "there are more tickets than the bot can read"
-	case cancellation.WhyTicketsHidden:
-		return "the key has no right to view tickets"
-	case cancellation.WhyOneUnreadable:
-		return "ticket " + detail + " cannot be read"
-	case cancellation.WhyMaybeOurs:
-		return "ticket " + detail + " may be this request's"
-	case cancellation.WhyBillingHidden:
-		return "the billing item is missing, or the key may not see it"
-	case cancellation.WhyPendingHidden:
-		return "the key may not see whether a cancellation is pending"
-	case cancellation.WhyPendingUnnamed:
-		return "a cancellation is pending, and no ticket shows whose it is"
-	}
-	return ""
 }
 
 // checkCodes are the reasons of checks before a POST. Without a code it is the policy's or

@@ -58,16 +58,16 @@ func TestKeyWithoutTicketRightProvesNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, lostBefore)
 		r := w.submit()
-		books := &blind{TicketReader: w}
+		records := &blind{TicketReader: w}
 		worker := w.worker(w.journal)
-		worker.Tickets = books
+		worker.Tickets = records
 		w.runs(worker, time.Hour)
 		posts, _ := w.snapshot()
 		assert.Len(t, posts, 1, "what the key cannot see is not absent")
 		stored := w.now(r)
 		assert.Equal(t, cancellation.Stuck, stored.State)
 		assert.Equal(t, cancellation.Reason{Code: cancellation.WhyTicketsHidden}, stored.Why)
-		assert.Zero(t, books.asked.Load(), "tickets are not asked for in vain")
+		assert.Zero(t, records.asked.Load(), "tickets are not asked for in vain")
 	})
 }
 

@@ -79,7 +79,7 @@ func (a *Account) closeTicket(t *ticket, blocks bool) error {
 	return nil
 }
 
-// allTickets are SoftLayer's records, whatever the key may see.
+// allTickets returns every ticket, also those that the key may not see.
 func (a *Account) allTickets() json.RawMessage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
