@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check crash bench fuzz golden
+.PHONY: help sandbox test check crash bench scale compare fuzz golden
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,9 +18,18 @@ crash: ## the real binary under random faults and kills, judged from outside (SC
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
 	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
 
-bench: ## CPU, memory and latency next to floors measured in the same run
-	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
+bench: ## CPU, memory and latency next to floors measured in the same run; one table (ROWS=Bot/command for some)
+	go test -tags bench -run '^$$' -bench '$(or $(ROWS),Bot)' -benchtime 1x -timeout 60m ./bench
+
+scale: ## what is asked of the store again and again, next to 1,000,000 ended requests and without
 	go test -run '^$$' -bench Scale -benchtime 1x -timeout 60m ./internal/store
+
+compare: ## the rows of another tree's bot and of this one's, in turn (OLD=tree, ROWS=Bot/command, RUNS=6)
+	@dir=$$(mktemp -d) && (cd "$(OLD)" && go build -o $$dir/old ./cmd/bot) && go build -o $$dir/new ./cmd/bot && \
+	go test -tags bench -c -o $$dir/measure ./bench && cd bench && \
+	for run in $$(seq $(or $(RUNS),6)); do for side in old new; do \
+	  $$dir/measure -test.run '^$$' -test.bench '$(or $(ROWS),Bot)' -test.benchtime 1x -bot $$dir/$$side >>$$dir/$$side.txt || exit 1; \
+	done; done && go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da $$dir/old.txt $$dir/new.txt
 
 fuzz: ## each fuzz target for 20 s
 	@for pkg in $$(go list ./internal/... ./cmd/...); do \

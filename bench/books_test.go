@@ -20,30 +20,10 @@ import (
 	"time"
 )
 
-// bareStore is the floor of a submission: it verifies, decodes what it needs and writes
+// serveBooks serves the floor of a submission: it verifies, decodes what it needs and writes
 // the bot's rows, what waits together in one commit. It decides nothing, judges no card
 // and no key, and never looks at its rows again.
-const (
-	bareStore     = "bare-store"
-	sampleSetting = "BENCH_SAMPLE" // path of a sample, in JSON
-)
-
-// sample is what the floor copies from the bot: the texts that it does not make itself.
-type sample struct {
-	Decision string // of each request
-	Rule     string // of its event
-	Answer   string // to the submission
-}
-
-func runBareStore() error {
-	var like sample
-	text, err := os.ReadFile(os.Getenv(sampleSetting))
-	if err == nil {
-		err = json.Unmarshal(text, &like)
-	}
-	if err != nil {
-		return fmt.Errorf("reading the sample: %w", err)
-	}
+func serveBooks(mux *http.ServeMux, like sample) error {
 	db, err := openDatabase(os.Getenv("DATABASE_URL"))
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
@@ -56,10 +36,9 @@ func runBareStore() error {
 		return err
 	}
 	go s.commit()
-	mux := http.NewServeMux()
 	mux.HandleFunc("POST /slack/commands", func(http.ResponseWriter, *http.Request) {}) // it is up
 	mux.HandleFunc("POST /slack/interactions", s.take)
-	return http.ListenAndServe(os.Getenv("LISTEN_ADDR"), mux)
+	return nil
 }
 
 // books are the floor's rows.

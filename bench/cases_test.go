@@ -4,9 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"cancel-server/internal/postgrestest"
@@ -24,63 +21,96 @@ const (
 func (l *lab) commands(connections int) {
 	requireProc(l)
 	const perRound, warmUp = 400, 1000
-	bot := l.launch(l.bot(l.fresh()))
+	model := l.accepting(l.fresh())
+	like := l.sample(model)
+	model.end()
+	bot := l.launch(l.bot(model.databaseURL))
 	bot.awaitAck(l)
 	bot.awaitAck(l) // with everything known about the person, as most are
-	opens := *l.last.Load()
+	like.Opens = *l.last.Load()
 	contenders := []*contender{l.commanding(bot, connections)}
-	for _, name := range []string{slackGo, netHTTP} {
-		floor := l.launch(l.floor(name, l.keepOpens(opens)))
+	for _, name := range []string{netHTTP, slackGo} {
+		floor := l.launch(l.floor(name, like, ""))
 		floor.awaitAck(l)
-		l.requireSameView(name, opens)
+		l.requireSameView(name, like.Opens)
 		contenders = append(contenders, l.commanding(floor, connections))
 	}
 	for _, c := range contenders {
-		forms := l.opened.Load()
-		c.warmUp(l, warmUp)
-		c.awaitForms(l, forms+warmUp)
+		l.open(c, warmUp)
 	}
 	opened := l.opened.Load()
 	spent := inTurns(rounds, contenders, func(c *contender) time.Duration {
-		before, forms := c.cpuTime(l), l.opened.Load()
-		c.turn(l, perRound)
-		c.awaitForms(l, forms+perRound)
+		before := c.cpuTime(l)
+		l.open(c, perRound)
 		return (c.cpuTime(l) - before) / perRound
 	})
 	require.EqualValues(l, rounds*perRound*len(contenders), l.opened.Load()-opened, "each command opened a modal")
+	each := figures{}
 	for i, c := range contenders {
-		l.ReportMetric(float64(median(spent[i]))/1e3, c.name+"-cpu-µs")
+		each[c.name] = microseconds(median(spent[i]))
 	}
-	l.ReportMetric(medianRatio(spent[0], spent[1]), "bot/slack-go")
-	l.ReportMetric(medianRatio(spent[0], spent[2]), "bot/net-http")
+	l.row(fmt.Sprintf("CPU a command, %d at once, µs", connections), "cpu-µs", atMostOfFloor(1.5), each)
 }
 
-// keepOpens keeps a request to views.open in a file.
-func (l *lab) keepOpens(request []byte) (path string) {
-	path = filepath.Join(l.TempDir(), "views.open.json")
-	require.NoError(l, os.WriteFile(path, request, 0o600))
-	return path
+// open has a process open so many forms. Its commands go a few at a time, because they are acknowledged before
+// their forms are opened, and the bot has places for so many.
+func (l *lab) open(c *contender, commands int) {
+	const few = 50
+	for range commands / few {
+		forms := l.opened.Load()
+		c.turn(l, few)
+		c.awaitForms(l, forms+few)
+	}
+}
+
+// slowSlack measures how long a command waits for its acknowledgement while each call of Slack's API
+// takes 2 s. All open their forms.
+func (l *lab) slowSlack() {
+	const commands, every = 200, 40 * time.Millisecond
+	model := l.accepting(l.fresh())
+	floor := l.launch(l.floor(slackGo, l.sample(model), ""))
+	floor.awaitAck(l)
+	p50, p99 := figures{}, figures{}
+	for _, c := range []*contender{l.commanding(model.process, maxConnections), l.commanding(floor, maxConnections)} {
+		c.awaitAck(l)
+		opened := l.opened.Load()
+		l.slow.Store(int64(2 * time.Second))
+		took := c.whole(l, commands, every).took
+		c.awaitForms(l, opened+commands)
+		l.slow.Store(0)
+		p50[c.name], p99[c.name] = milliseconds(median(took)), milliseconds(quantile(took, 0.99))
+	}
+	l.row("acknowledgement of a command, Slack's API takes 2 s, p50, ms", "p50-ms", aim{}, p50)
+	l.row("the same, p99", "p99-ms", atMost(50), p99)
 }
 
 // starts measures the time from the start of a process to its first acknowledged command:
-// of the bot with the database of its last run, of the bot with none, and of a floor.
+// of the bot with the database of its last run, of the bot with none, and of the floors.
 func (l *lab) starts() {
-	kept := l.bot(l.fresh())
-	l.startOnce(kept)
-	floor := l.floor(slackGo, l.keepOpens(*l.last.Load()))
-	took := inTurns(rounds, []func() program{
-		func() program { return kept },
+	model := l.accepting(l.fresh())
+	like := l.sample(model)
+	model.end()
+	books := l.acceptingFloor(l.fresh())
+	books.end()
+	starters := []func() program{
+		func() program { return l.bot(model.databaseURL) },
+		func() program { return l.floor(netHTTP, like, "") },
+		func() program { return l.floor(slackGo, like, "") },
+		func() program { return l.floor(bareStore, like, books.databaseURL) },
 		func() program { return l.bot(l.fresh()) },
-		func() program { return floor },
-	}, func(next func() program) time.Duration { return l.startOnce(next()) })
-	for i, name := range []string{"bot", "bot-new-database", slackGo} {
-		l.ReportMetric(milliseconds(median(took[i])), name+"-ms")
 	}
+	took := inTurns(rounds, starters, func(next func() program) time.Duration { return l.startOnce(next()) })
+	each := figures{}
+	for i, name := range []string{theBot, netHTTP, slackGo, bareStore} {
+		each[name] = milliseconds(median(took[i]))
+	}
+	l.row("start to first acknowledgement, ms", "start-ms", atMost(30), each)
+	l.row("the same with a new database", "new-database-ms", aim{}, figures{theBot: milliseconds(median(took[4]))})
 }
 
 func (l *lab) startOnce(p program) time.Duration {
 	child := l.launch(p)
-	took := child.awaitAck(l)
+	took := child.awaitUp(l)
 	child.end()
 	return took
 }
@@ -94,57 +124,84 @@ func (l *lab) accepted(clients int) {
 		c.connect(l, clients)
 		c.warmUp(l, 4*clients)
 	}
-	each := inTurns(turns, contenders, func(c *contender) time.Duration { return c.turn(l, 100+8*clients) })
+	var servers []int64
+	each := inTurns(turns, contenders, func(c *contender) time.Duration {
+		sent := c.whole(l, 100+4*clients, 0)
+		if c == bot {
+			servers = append(servers, sent.servers...)
+		}
+		return sent.elapsed / time.Duration(len(sent.took))
+	})
+	l.awaitTold(bot.process, servers)
 	requireSameRows(l, bot.databaseURL, floor.databaseURL)
-	for i, c := range contenders {
-		l.reportAccepted(c, each[i])
+	rates := figures{theBot: perSecond(median(each[0])), bareStore: perSecond(median(each[1]))}
+	wanted := aim{}
+	if clients == maxConnections {
+		wanted = atLeastOfFloor(0.7)
 	}
-	l.ReportMetric(medianRatio(each[1], each[0]), "bot/floor")
+	l.row(fmt.Sprintf("accepted while it files, %d clients, /s", clients), "accepted/s", wanted, rates)
+	l.reportAcknowledged(clients, 1, bot.took, floor.took)
 }
 
-func (l *lab) reportAccepted(c *contender, each []time.Duration) {
-	l.ReportMetric(float64(time.Second)/float64(median(each)), c.name+"/s")
-	l.ReportMetric(milliseconds(quantile(c.took, 0.99)), c.name+"-p99-ms")
+func (l *lab) reportAcknowledged(clients, replicas int, bots, floors []time.Duration) {
+	wanted, p99 := aim{}, figures{theBot: milliseconds(quantile(bots, 0.99))}
+	if len(floors) > 0 {
+		p99[bareStore] = milliseconds(quantile(floors, 0.99))
+	}
+	if clients == maxConnections {
+		wanted = atMost(50)
+	}
+	l.row(fmt.Sprintf("acknowledgement, %d clients, %d replicas, p99, ms", clients, replicas), "acknowledged-p99-ms", wanted, p99)
 }
 
 // acceptedByThree measures submissions to three replicas of one database, each from a
 // third of the clients.
 func (l *lab) acceptedByThree() {
 	bot := l.accepting(l.fresh())
-	var others []*process
-	for range 2 {
+	bot.connect(l, maxConnections, l.replicas(bot, 3)...)
+	bot.warmUp(l, 4*maxConnections)
+	const requests = turns * (100 + 4*maxConnections)
+	sent := bot.deliver(l, requests, 0)
+	l.awaitTold(bot.process, sent.servers)
+	l.reportAcknowledged(maxConnections, 3, sent.took, nil)
+	l.row("the same: not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(requests-len(sent.took)) / requests})
+}
+
+// replicas starts the others of so many bots on a bot's database.
+func (l *lab) replicas(bot *contender, count int) (others []*process) {
+	for range count - 1 {
 		other := l.launch(l.bot(bot.databaseURL))
 		other.awaitAck(l)
 		others = append(others, other)
 	}
-	bot.connect(l, maxConnections, others...)
-	bot.warmUp(l, 4*maxConnections)
-	each := inTurns(turns, []*contender{bot}, func(c *contender) time.Duration { return c.turn(l, 100+8*maxConnections) })
-	l.reportAccepted(bot, each[0])
+	return others
 }
 
 // tickets measures what the bot puts between a submission and its ticket: from when a
 // submission was sent to when its POST came in at a SoftLayer that answers at once, less
-// the time that the reads before it spent there. There is one at a time.
-func (l *lab) tickets() {
-	const submissions = 100
+// the time that the reads before it spent there. There is one at a time, for each replica in turn.
+func (l *lab) tickets(replicas int) {
+	const submissions = 102
 	bot := l.accepting(l.fresh())
-	l.ticket(bot) // which warms up
-	bot.took = nil
-	filed := inTurns(submissions, []*contender{bot}, l.ticket)
-	l.reportTimes("acknowledged-", bot.took)
-	l.reportTimes("ticket-", filed[0])
+	bot.connect(l, replicas, l.replicas(bot, replicas)...)
+	all := bot.clients
+	var filed []time.Duration
+	for i := range submissions + 2*replicas {
+		bot.clients = all[i%replicas:][:1]
+		if took := l.ticket(bot); i >= 2*replicas { // the first ones warm up
+			filed = append(filed, took)
+		}
+	}
+	l.row(fmt.Sprintf("submission to ticket, %d replicas, p50, ms", replicas), "ticket-p50-ms", atMost(5), figures{theBot: milliseconds(median(filed))})
+	l.ReportMetric(milliseconds(quantile(filed, 0.99)), "ticket-p99-ms")
 }
 
 // ticket makes one submission, and waits until its result was told, so that the next one
 // meets no work.
 func (l *lab) ticket(bot *contender) time.Duration {
-	sent, read := time.Now(), l.softlayer.reading.Load()
-	bot.turn(l, 1)
-	came := within20s(l, l.softlayer.posts, "no POST came of a submission; the bot said:\n%s", bot.said)
-	read = l.softlayer.reading.Load() - read
-	within20s(l, l.told, "nothing was told of a submission; the bot said:\n%s", bot.said)
-	return came.Sub(sent) - time.Duration(read)
+	sent := bot.whole(l, 1, 0)
+	_, each := l.awaitTold(bot.process, sent.servers)
+	return each[0].posted.Sub(each[0].sent) - each[0].read
 }
 
 // ended measures whether requests that have ended make anything slower: a new one, and a
@@ -162,82 +219,15 @@ func (l *lab) ended() {
 			c.connect(l, clients)
 		}
 		each := inTurns(turns, stores, func(c *contender) time.Duration { return c.turn(l, 100+14*clients) })
-		l.ReportMetric(medianRatio(each[0], each[1]), fmt.Sprintf("%d-clients-full/empty", clients))
+		l.row(fmt.Sprintf("accepted next to %d ended, of without, %d clients", ended, clients), fmt.Sprintf("%d-clients-full/empty", clients),
+			atMost(1.1), figures{theBot: medianRatio(each[0], each[1])})
 	}
 	for _, c := range stores {
 		c.end()
 	}
 	starts := inTurns(turns, stores, func(c *contender) time.Duration { return l.startOnce(l.bot(c.databaseURL)) })
-	l.ReportMetric(medianRatio(starts[0], starts[1]), "start-full/empty")
+	l.row("start next to them, of without", "start-full/empty", atMost(2), figures{theBot: medianRatio(starts[0], starts[1])})
 	l.ReportMetric(milliseconds(median(starts[0])), "start-full-ms")
-	l.ReportMetric(float64(ended), "ended")
-}
-
-// resident measures the resident memory of a bot that accepts, files and tells, over many
-// requests; and then where more clients submit than it has places for, so that some are
-// told to come again.
-func (l *lab) resident() {
-	requireProc(l)
-	requests := 10_000
-	if *full {
-		requests = 100_000
-	}
-	bot := l.accepting(l.fresh())
-	time.Sleep(time.Second) // what the start leaves is given back
-	l.ReportMetric(bot.memory(l, "VmRSS"), "idle-MB")
-	bot.connect(l, maxConnections)
-	var after []float64 // each tenth of them
-	for range 10 {
-		for range requests / 1000 {
-			bot.turn(l, 100)
-		}
-		after = append(after, bot.memory(l, "VmRSS"))
-	}
-	const places = 256
-	bot.connect(l, 2*places)
-	saturated := bot.deliver(l, 20*places)
-	l.ReportMetric(float64(requests), "requests")
-	l.ReportMetric(after[0], "tenth-MB")
-	l.ReportMetric(after[len(after)/2], "half-way-MB")
-	l.ReportMetric(after[len(after)-1], "end-MB")
-	l.ReportMetric(bot.memory(l, "VmRSS"), "saturated-MB")
-	l.ReportMetric(bot.memory(l, "VmHWM"), "peak-MB")
-	l.ReportMetric(float64(saturated.busy)/(20*places), "told-to-come-again")
-	l.ReportMetric(float64(saturated.poor)/(20*places), "not-known-in-time")
-}
-
-// keystrokes measures the time from a block_suggestion to its options, beside one that the
-// same process answers with no options because too little was typed. Each person types the
-// names, addresses, ids and tags of servers letter by letter.
-func (l *lab) keystrokes(servers int) {
-	requireProc(l)
-	l.softlayer.listed = servers
-	bot := l.launch(l.bot(l.fresh()))
-	bot.awaitAck(l)
-	whole := fmt.Sprintf(`"servers":%d`, servers)
-	bot.await(l, "has read all servers", func() bool { return strings.Contains(bot.said.String(), whole) })
-	bot.awaitAck(l)
-	time.Sleep(time.Second) // what the pass leaves is given back
-	l.ReportMetric(bot.memory(l, "VmRSS"), "loaded-MB")
-	typed := keystrokes(servers, 100)
-	spent := bot.cpuTime(l)
-	took := inTurns(rounds*100, []bool{false, true}, func(offers bool) time.Duration {
-		text := "x"
-		if offers {
-			text, typed = typed[0], append(typed[1:], typed[0])
-		}
-		began := time.Now()
-		options := l.suggest(bot, text)
-		took := time.Since(began)
-		require.Equal(l, offers, options > 0, "%d options for %q", options, text)
-		return took
-	})
-	l.ReportMetric(float64(bot.cpuTime(l)-spent)/1e3/float64(len(took[0])+len(took[1])), "cpu-µs")
-	l.reportTimes("empty-", took[0])
-	l.reportTimes("", took[1])
-	l.ReportMetric(float64(median(took[1]))/float64(median(took[0])), "p50/empty")
-	l.ReportMetric(bot.memory(l, "VmRSS"), "MB")
-	l.ReportMetric(bot.memory(l, "VmHWM"), "peak-MB")
 }
 
 // trips counts the round trips to PostgreSQL: of a submission until its result was told and that
@@ -247,23 +237,23 @@ func (l *lab) trips() {
 	const times, quiet = 100, 3 * time.Second
 	wire := postgrestest.NewWire(l, l.fresh())
 	bot := l.accepting(wire.URL())
-	each := func(name string, times float64, do func()) {
+	each := func(name, unit string, aim aim, times float64, do func()) {
 		before := wire.Trips()
 		do()
-		l.ReportMetric(float64(wire.Trips()-before)/times, name)
+		l.row(name, unit, aim, figures{theBot: float64(wire.Trips()-before) / times})
 	}
 	for range 10 { // which prepares all statements
 		l.ticket(bot)
 		bot.awaitAck(l)
 	}
 	time.Sleep(quiet)
-	each("idle-trips/s", quiet.Seconds(), func() { time.Sleep(quiet) })
-	each("trips/command", times, func() {
+	each("round trips a second, idle", "idle-trips/s", aim{}, quiet.Seconds(), func() { time.Sleep(quiet) })
+	each("round trips a command", "trips/command", aim{}, times, func() {
 		for range times {
 			bot.awaitAck(l)
 		}
 	})
-	each("trips/submission", times, func() {
+	each("round trips a submission", "trips/submission", atMost(59), times, func() { // half of 118
 		for range times {
 			l.ticket(bot)
 		}

@@ -85,7 +85,7 @@ func plainText(text string) map[string]any {
 
 // next is one more submission as Slack sends it, of the next of all members. Its server's number has as many digits
 // as the model's, so that all are of one size.
-func (f *form) next() []byte {
+func (f *form) next() request {
 	n := f.made.Add(1)
 	model, server := strconv.FormatInt(f.server, 10), strconv.FormatInt(firstServer+n, 10)
 	another := []string{model, server, userID, member(n)}
@@ -93,7 +93,7 @@ func (f *form) next() []byte {
 		f.sealed, f.seal(strings.NewReplacer(another...).Replace(f.metadata)),
 		viewID, "V" + server,
 	}, another...)...).Replace(f.payload)
-	return rawRequest("/slack/interactions", url.Values{"payload": {payload}}.Encode())
+	return request{raw: rawRequest("/slack/interactions", url.Values{"payload": {payload}}.Encode()), server: firstServer + n}
 }
 
 const firstServer = 2_000_000 // beyond the account's own

@@ -4,6 +4,7 @@ package bench
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var full = flag.Bool("full", false, "measure memory over 100,000 requests, and next to 1,000,000 that have ended; else a tenth of each")
+var (
+	full  = flag.Bool("full", false, "measure memory over 100,000 requests, and next to 1,000,000 that have ended; otherwise a tenth of each")
+	built = flag.String("bot", "", "path of a bot that is measured in place of this tree's")
+)
 
 // TestMain makes this binary one of the floors where the environment names one.
 func TestMain(m *testing.M) {
@@ -35,18 +39,25 @@ var cases = []struct {
 }{
 	{"command/connections=1", []string{sqlite}, func(l *lab) { l.commands(1) }},
 	{"command/connections=8", []string{sqlite}, func(l *lab) { l.commands(8) }},
+	{"command/slack=2s", []string{sqlite}, (*lab).slowSlack},
+	{"submission/whole", []string{sqlite}, (*lab).wholeWay},
+	{"submission/paced", []string{sqlite}, (*lab).paced},
 	{"start", []string{sqlite}, (*lab).starts},
+	{"idle", []string{sqlite}, (*lab).idle},
+	{"typeahead/servers=100000", []string{sqlite}, func(l *lab) { l.keystrokes(100_000) }},
+	{"typeahead/servers=10000", []string{sqlite}, func(l *lab) { l.keystrokes(10_000) }},
+	{"typeahead/servers=1000", []string{sqlite}, func(l *lab) { l.keystrokes(1_000) }},
+	{"submission/beyond", both, (*lab).beyond},
+	{"submission/killed", both, (*lab).killed},
+	{"ticket/replicas=1", both, func(l *lab) { l.tickets(1) }},
+	{"ticket/replicas=3", []string{postgres}, func(l *lab) { l.tickets(3) }},
+	{"trips", []string{postgres}, (*lab).trips},
 	{"accepted/clients=1", both, func(l *lab) { l.accepted(1) }},
 	{"accepted/clients=16", both, func(l *lab) { l.accepted(16) }},
 	{"accepted/clients=64", both, func(l *lab) { l.accepted(64) }},
-	{"accepted/replicas=3", []string{postgres}, (*lab).acceptedByThree},
-	{"ticket", both, (*lab).tickets},
-	{"trips", []string{postgres}, (*lab).trips},
+	{"accepted/clients=64/replicas=3", []string{postgres}, (*lab).acceptedByThree},
+	{"flat", both, (*lab).resident},
 	{"ended", both, (*lab).ended},
-	{"memory", both, (*lab).resident},
-	{"typeahead/servers=1000", []string{sqlite}, func(l *lab) { l.keystrokes(1_000) }},
-	{"typeahead/servers=10000", []string{sqlite}, func(l *lab) { l.keystrokes(10_000) }},
-	{"typeahead/servers=100000", []string{sqlite}, func(l *lab) { l.keystrokes(100_000) }},
 }
 
 const (
@@ -62,21 +73,32 @@ type lab struct {
 	*vendors
 	built    string // path of the bot
 	database string // sqlite or postgres
+	table    *table
 }
 
-// BenchmarkBot builds the bot once and measures each case.
+// BenchmarkBot builds the bot once, measures each case and prints the table.
 func BenchmarkBot(b *testing.B) {
-	built := filepath.Join(b.TempDir(), "bot.exe")
-	out, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-o", built, "cancel-server/cmd/bot").CombinedOutput()
-	require.NoError(b, err, "building the bot: %s", out)
+	bot := *built
+	if bot == "" {
+		bot = filepath.Join(b.TempDir(), "bot.exe")
+		out, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-o", bot, "cancel-server/cmd/bot").CombinedOutput()
+		require.NoError(b, err, "building the bot: %s", out)
+	}
+	require.NoError(b, pinLoad())
+	all := &table{}
 	for _, c := range cases {
 		for _, database := range c.databases {
 			b.Run(c.name+"/"+database, func(b *testing.B) {
-				c.measure(&lab{B: b, vendors: newVendors(b), built: built, database: database})
+				c.measure(&lab{B: b, vendors: newVendors(b), built: bot, database: database, table: all})
 				b.ReportMetric(0, "ns/op") // of a whole measurement: it says nothing
 			})
 		}
 	}
+	all.print(os.Stdout)
+	fmt.Println(map[bool]string{
+		true:  "What is measured had one processor to itself; the load and the vendors had the others.",
+		false: "All shared the same processors: there is one, or this system pins none.",
+	}[pinned()])
 }
 
 // fresh makes an empty database and returns its DATABASE_URL.
@@ -119,10 +141,8 @@ func medianRatio(over, under []time.Duration) float64 {
 	return median(ratios)
 }
 
-// reportTimes reports the median and the 99th percentile.
-func (l *lab) reportTimes(name string, took []time.Duration) {
-	l.ReportMetric(milliseconds(median(took)), name+"p50-ms")
-	l.ReportMetric(milliseconds(quantile(took, 0.99)), name+"p99-ms")
-}
-
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+func perSecond(each time.Duration) float64 { return float64(time.Second) / float64(each) }

@@ -3,9 +3,17 @@
 package bench
 
 import (
+	"os/exec"
 	"syscall"
 	"time"
 )
+
+// pinLoad pins nothing.
+func pinLoad() error { return nil }
+
+func pinned() bool { return false }
+
+func startMeasured(cmd *exec.Cmd) error { return cmd.Start() }
 
 func tiedToParent() *syscall.SysProcAttr { return nil }
 

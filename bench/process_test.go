@@ -33,7 +33,7 @@ type process struct {
 
 // bot is the bot before the vendors and on a database.
 func (l *lab) bot(databaseURL string) program {
-	return program{name: "bot", path: l.built, env: []string{
+	return program{name: theBot, path: l.built, env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + l.TempDir(), "DATABASE_URL=" + databaseURL,
 		"SLACK_API_URL=" + l.url + "/slack/api/", "SLACK_BOT_TOKEN=" + botToken, "SLACK_SIGNING_SECRET=" + signingSecret,
 		"SOFTLAYER_ENDPOINT_URL=" + l.url + "/softlayer/rest/v3.1", "TICKET_URL=" + l.url + "/softlayer/tickets/{id}",
@@ -51,7 +51,7 @@ func (l *lab) launch(p program) *process {
 	child := &process{name: p.name, url: "http://" + addr, cmd: cmd, said: &tail{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = child.said, child.said
 	child.started = time.Now()
-	require.NoError(l, cmd.Start())
+	require.NoError(l, startMeasured(cmd))
 	go func() {
 		defer close(child.ended)
 		_ = cmd.Wait() // what it said is shown where an answer is missing
@@ -73,17 +73,28 @@ func (c *process) end() {
 	}
 }
 
+// kill ends the process at once.
+func (c *process) kill() {
+	_ = c.cmd.Process.Kill() // fails where it has ended
+	<-c.ended
+}
+
 // awaitAck sends commands until one is acknowledged, waits for its form, and returns how long
 // after the start of the process the acknowledgement came.
 func (c *process) awaitAck(l *lab) time.Duration {
 	opened := l.opened.Load()
+	took := c.awaitUp(l)
+	c.awaitForms(l, opened+1)
+	return took
+}
+
+// awaitUp is awaitAck for a process that opens no form.
+func (c *process) awaitUp(l *lab) time.Duration {
 	c.await(l, "acknowledges a command", func() bool {
 		said, err := post(c.url+"/slack/commands", l.command())
 		return err == nil && said == ""
 	})
-	took := time.Since(c.started)
-	c.awaitForms(l, opened+1)
-	return took
+	return time.Since(c.started)
 }
 
 // awaitForms waits until so many forms have been opened in all: the bot opens them after it has

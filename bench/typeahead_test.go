@@ -9,9 +9,61 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// keystrokes measures the time from a block_suggestion to its options, beside one that the
+// same process answers with no options because too little was typed. Each person types the
+// names, addresses, ids and tags of servers letter by letter. The processor time is that of those
+// that offer something.
+func (l *lab) keystrokes(servers int) {
+	requireProc(l)
+	l.softlayer.listed = servers
+	bot := l.accepting(l.fresh())
+	like := l.sample(bot)
+	whole := fmt.Sprintf(`"servers":%d`, servers)
+	bot.await(l, "has read all servers", func() bool { return strings.Contains(bot.said.String(), whole) })
+	like.Servers = servers
+	plain := l.standIn(slackGo, like, "", bot.form)
+	typed := keystrokes(servers, 100)
+	offer := func(c *contender) {
+		text := typed[0]
+		typed = append(typed[1:], text)
+		require.NotZero(l, l.suggest(c.process, text), "%s offers something for %q", c.name, text)
+	}
+	plain.awaitAck(l)
+	time.Sleep(givenBack)
+	loaded := l.memories("VmRSS", bot.process, plain.process)
+	took := inTurns(rounds*50, []bool{false, true}, func(offers bool) time.Duration {
+		began := time.Now()
+		if offers {
+			offer(bot)
+		} else {
+			require.Zero(l, l.suggest(bot.process, "x"))
+		}
+		return time.Since(began)
+	})
+	const perTurn = 200
+	spent := inTurns(turns, []*contender{bot, plain}, func(c *contender) time.Duration {
+		before := c.cpuTime(l)
+		for range perTurn {
+			offer(c)
+		}
+		return (c.cpuTime(l) - before) / perTurn
+	})
+	cpu, memory := aim{}, aim{}
+	if servers == 100_000 {
+		cpu, memory = atMost(200), atMost(42)
+	}
+	name := fmt.Sprintf(", %d servers", servers)
+	l.row("CPU a keystroke"+name+", µs", "cpu-µs", cpu, figures{theBot: microseconds(median(spent[0])), slackGo: microseconds(median(spent[1]))})
+	l.row("memory"+name+", MiB", "loaded-MiB", memory, loaded)
+	l.row("a keystroke of one that offers nothing"+name+", p50", "p50/empty", atMost(2),
+		figures{theBot: float64(median(took[1])) / float64(median(took[0]))})
+	l.ReportMetric(milliseconds(quantile(took[1], 0.99)), "p99-ms")
+}
 
 // suggest types something into the form's field, and says how many servers are offered.
 func (l *lab) suggest(bot *process, typed string) int {
@@ -34,6 +86,16 @@ func listedServer(n int) (hostname, domain, private, public string) {
 
 // listedTag is a tag that twenty servers carry.
 func listedTag(n int) string { return fmt.Sprintf("project-%05d", n) }
+
+// listedTags are those of the n-th of so many servers.
+func listedTags(n, servers int) (tags string) {
+	if n < 20 {
+		for tag := range max(1, servers/1000) {
+			tags += " " + listedTag(tag)
+		}
+	}
+	return tags
+}
 
 // keystrokes are what so many people type, letter by letter from the second on.
 func keystrokes(servers, people int) (typed []string) {

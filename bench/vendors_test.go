@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,21 +44,27 @@ type vendors struct {
 	updated     chan []byte                     // the bodies of views.update, where somebody waits for one
 	commands    atomic.Int64                    // made
 	submissions atomic.Int64                    // made for anybody
-	told        chan time.Time                  // when a message came in, likewise
+	slow        atomic.Int64                    // how long Slack takes over each call, in nanoseconds
+	ledger      *ledger
+
+	recording atomic.Bool
+	mu        sync.Mutex
+	recorded  []call // while recording
 }
 
 func newVendors(b *testing.B) *vendors {
 	b.Helper()
-	v := &vendors{softlayer: newSoftLayer(b), updated: make(chan []byte, 1), told: make(chan time.Time, 1)}
+	book := &ledger{}
+	v := &vendors{softlayer: newSoftLayer(b, book), updated: make(chan []byte, 1), ledger: book}
 	mux := http.NewServeMux()
 	mux.Handle("/softlayer/", http.StripPrefix("/softlayer", v.softlayer))
 	mux.HandleFunc("/slack/api/views.open", v.openView)
 	mux.HandleFunc("/slack/api/views.update", v.updateView)
-	mux.HandleFunc("/slack/api/chat.postMessage", v.post)
+	mux.HandleFunc("/slack/api/chat.postMessage", v.message)
+	mux.HandleFunc("/slack/api/chat.update", v.message)
 	for method, answer := range map[string]string{
 		"auth.test": `{"ok":true,"url":"https://bench.slack.com/","team":"Bench","user":"cancel-server","team_id":"` + teamID +
 			`","user_id":"U0BOT","bot_id":"B0BOT","is_enterprise_install":false}`,
-		"chat.update":     `{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`,
 		"usergroups.list": `{"ok":true,"usergroups":[{"id":"` + groupID + `","team_id":"` + teamID + `","handle":"requesters","users":["` + strings.Join(members(), `","`) + `"]}]}`,
 	} {
 		mux.HandleFunc("/slack/api/"+method, func(w http.ResponseWriter, r *http.Request) {
@@ -67,10 +75,30 @@ func newVendors(b *testing.B) *vendors {
 	mux.HandleFunc("/slack/api/users.info", func(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, []byte(`{"ok":true,"user":{"id":"`+r.FormValue("user")+`","team_id":"`+teamID+`","name":"ana","real_name":"Ana Costa","profile":{"display_name":"ana"}}}`))
 	})
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v.recording.Load() {
+			v.record(r)
+		}
+		if strings.HasPrefix(r.URL.Path, "/slack/") {
+			time.Sleep(time.Duration(v.slow.Load()))
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	b.Cleanup(server.Close)
 	v.url = server.URL
 	return v
+}
+
+// record keeps a call, and its body for whoever answers it.
+func (v *vendors) record(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the caller was ended
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.recorded = append(v.recorded, call{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)})
 }
 
 // members are all people: as many as ask at the same time, and some more.
@@ -119,9 +147,8 @@ func (v *vendors) updateView(w http.ResponseWriter, r *http.Request) {
 	keep(v.updated, body)
 }
 
-func (v *vendors) post(w http.ResponseWriter, r *http.Request) {
-	keep(v.told, time.Now())
-	_, _ = io.Copy(io.Discard, r.Body)
+func (v *vendors) message(w http.ResponseWriter, r *http.Request) {
+	v.ledger.tell(r.FormValue("text"), strings.HasSuffix(r.URL.Path, "update"))
 	answerJSON(w, []byte(`{"ok":true,"channel":"C0BENCH","ts":"1764000002.000100"}`))
 }
 

@@ -1,0 +1,119 @@
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"text/tabwriter"
+)
+
+// figures are what was measured of the bot and of what stood next to it, by the contender's name.
+type figures map[string]float64
+
+// row is one line of the table.
+type row struct {
+	name string
+	figures
+	aim aim
+}
+
+// aim is what a row should keep to. The zero aim is none.
+type aim struct {
+	text string
+	met  func(row) bool
+}
+
+func atMost(most float64) aim {
+	return aim{"≤ " + short(most), func(r row) bool { return r.figures[theBot] <= most }}
+}
+
+func atLeast(least float64) aim {
+	return aim{"≥ " + short(least), func(r row) bool { return r.figures[theBot] >= least }}
+}
+
+// atMostOfFloor compares the bot with its floor.
+func atMostOfFloor(most float64) aim {
+	return aim{"≤ " + short(most) + " × floor", func(r row) bool { return r.ratio() <= most }}
+}
+
+func atLeastOfFloor(least float64) aim {
+	return aim{"≥ " + short(least) + " × floor", func(r row) bool { return r.ratio() >= least }}
+}
+
+// ratio is the bot's figure divided by its floor's: net-http's if there is one, else bare-store's, else 0.
+func (r row) ratio() float64 {
+	for _, floor := range []string{netHTTP, bareStore} {
+		if figure := r.figures[floor]; figure > 0 {
+			return r.figures[theBot] / figure
+		}
+	}
+	return 0
+}
+
+// table is what the benchmark prints at its end.
+type table struct {
+	mu   sync.Mutex
+	rows []row
+}
+
+// row adds a line to the table, and reports the same figures in the unit of the benchmark's own line, which
+// other tools read.
+func (l *lab) row(name, unit string, aim aim, f figures) {
+	if l.database == postgres {
+		name += ", PostgreSQL"
+	}
+	for _, contender := range []string{theBot, netHTTP, bareStore, slackGo} {
+		figure, measured := f[contender]
+		if !measured {
+			continue
+		}
+		l.ReportMetric(figure, contender+"-"+unit)
+	}
+	l.table.mu.Lock()
+	defer l.table.mu.Unlock()
+	l.table.rows = append(l.table.rows, row{name, f, aim})
+}
+
+func (t *table) print(to io.Writer) {
+	if len(t.rows) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nrow\tours\tnet/http\tbare rows\tslack-go\tours/floor\taim\t")
+	for _, r := range t.rows {
+		judged := ""
+		switch {
+		case r.aim.met == nil:
+		case r.aim.met(r):
+			judged = "met"
+		default:
+			judged = "MISSED"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.name, r.figure(theBot), r.figure(netHTTP), r.figure(bareStore),
+			r.figure(slackGo), orDash(r.ratio(), r.ratio() > 0), r.aim.text, judged)
+	}
+	_ = w.Flush() // to the terminal
+}
+
+func (r row) figure(contender string) string {
+	figure, measured := r.figures[contender]
+	return orDash(figure, measured)
+}
+
+func orDash(figure float64, measured bool) string {
+	if !measured {
+		return "–"
+	}
+	return short(figure)
+}
+
+// short is a figure in three digits, or whole if it has more.
+func short(figure float64) string {
+	if figure >= 100 {
+		return strconv.FormatFloat(figure, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(figure, 'g', 3, 64)
+}
