@@ -19,7 +19,7 @@ func (a *App) refusedAtHand(c receive.Command) words.Message {
 	if !known {
 		return words.Message{}
 	}
-	return a.refused(policy, who, a.mayAskAtAll(a.openings, basis{policy, who, c.Channel}))
+	return a.refused(policy, who, a.mayAskAtAll(a.openings, basis{c.User, policy, who, c.Channel}))
 }
 
 // askerOf is who sent a command, by its payload.
@@ -38,7 +38,7 @@ func (a *App) mayAsk(ctx context.Context, e entry) (by cancellation.Person, refu
 		return by, refused
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
-	on := basis{policy, who, e.from.Channel}
+	on := basis{e.from.User, policy, who, e.from.Channel}
 	decision := a.mayAskAtAll(e.openings, on)
 	if decision.Effect != authz.Refused && a.dayIsFull(ctx, e.openings, on) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}

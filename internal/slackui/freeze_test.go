@@ -2,7 +2,9 @@ package slackui
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,6 +170,25 @@ func TestFormAndAnswerReportAFreeze(t *testing.T) {
 	said := slacktest.TextOf(s.waitFor(s.cast.User, "Accepted, and not filed yet").View)
 	assert.Contains(t, said, "Filing is frozen by")
 	assert.NotContains(t, said, "Being filed")
+}
+
+func TestEachFormIsFilledInForItsCommand(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for _, frozen := range []bool{true, false, true} {
+		require.NoError(t, s.store.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: "operator:root", Why: "an outage"}))
+		for _, user := range []string{s.cast.User, s.cast.Requester} {
+			s.command(user, "")
+			view := s.top(user).View
+			assert.Equal(t, frozen, strings.Contains(slacktest.TextOf(view), "Filing is frozen"), "the freeze is read for each form")
+			var form struct {
+				Sealed string `json:"private_metadata"`
+			}
+			require.NoError(t, json.Unmarshal(view, &form))
+			_, err := s.app.sealer.open(t.Context(), form.Sealed, user)
+			assert.NoError(t, err, "the form is theirs")
+		}
+	}
 }
 
 func TestUnreadableTicketIsNotRecorded(t *testing.T) {

@@ -16,7 +16,8 @@ const (
 
 // openings remembers for 5 s that a person may ask at all, or that their day is not full. Such an
 // answer can only open a form by a command or a shortcut. It never refuses: only answers that open
-// are remembered. Submissions, clicks and filing do not look here. A nil one remembers nothing.
+// are remembered. Submissions, clicks and filing do not look here; a submission has the person's
+// forgotten. A nil one remembers nothing.
 type openings struct {
 	mu    sync.Mutex
 	known map[answered]remembered
@@ -44,6 +45,7 @@ type remembered struct {
 // basis is all that an answer rests on: the policy, what Slack says about the person and their
 // groups, and where they ask. An answer does not count on any other basis.
 type basis struct {
+	user    string // as Slack calls them here
 	policy  *authz.Policy
 	who     authz.Principal
 	channel string
@@ -91,7 +93,7 @@ func (o *openings) recall(answer openAnswer, on basis, now time.Time) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	last, found := o.known[answered{on.who.User, answer}]
+	last, found := o.known[answered{on.user, answer}]
 	return found && age(last.at, now) <= openingLife && last.on.same(on)
 }
 
@@ -104,7 +106,15 @@ func (o *openings) remember(answer openAnswer, on basis, at time.Time) {
 	if len(o.known) >= maxOpenings {
 		clear(o.known)
 	}
-	o.known[answered{on.who.User, answer}] = remembered{at, on}
+	o.known[answered{on.user, answer}] = remembered{at, on}
+}
+
+// forget drops what is remembered about a person, because they have sent a form.
+func (o *openings) forget(user string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.known, answered{user, mayAskAtAll})
+	delete(o.known, answered{user, dayNotFull})
 }
 
 func (b basis) same(other basis) bool {

@@ -155,11 +155,12 @@ func TestRememberedAnswerEndsWithItsBasis(t *testing.T) {
 
 func TestRememberedAnswerCountsOnItsBasisAlone(t *testing.T) {
 	t.Parallel()
-	on := basis{policy: new(authz.Policy), who: authz.Principal{User: "U1", Groups: []string{"S1"}}, channel: "C1"}
+	on := basis{user: "U1", policy: new(authz.Policy), who: authz.Principal{User: "U1", Groups: []string{"S1"}}, channel: "C1"}
 	now := slacktest.Noon
 	for what, other := range map[string]func(*basis){
 		"policy":   func(b *basis) { b.policy = new(authz.Policy) },
 		"channel":  func(b *basis) { b.channel = "C2" },
+		"user":     func(b *basis) { b.user = "U2" },
 		"person":   func(b *basis) { b.who.User = "U2" },
 		"team":     func(b *basis) { b.who.Team = "T2" },
 		"groups":   func(b *basis) { b.who.Groups = nil },
@@ -178,7 +179,7 @@ func TestRememberedAnswerCountsOnItsBasisAlone(t *testing.T) {
 
 func TestOpeningsBeforeASuspensionAreForgotten(t *testing.T) {
 	t.Parallel()
-	o, on, now := newOpenings(), basis{who: authz.Principal{User: "U1"}}, time.Now()
+	o, on, now := newOpenings(), basis{user: "U1"}, time.Now()
 	o.remember(mayAskAtAll, on, now)
 	require.True(t, o.recall(mayAskAtAll, on, now))
 	assert.False(t, o.recall(mayAskAtAll, on, suspended(now, time.Minute)), "the monotonic clock stood still")
@@ -188,7 +189,7 @@ func TestMemoryOfOpeningsIsBounded(t *testing.T) {
 	t.Parallel()
 	o := newOpenings()
 	for n := range 3*maxOpenings + 1 {
-		o.remember(mayAskAtAll, basis{who: authz.Principal{User: fmt.Sprint("U", n)}}, slacktest.Noon)
+		o.remember(mayAskAtAll, basis{user: fmt.Sprint("U", n)}, slacktest.Noon)
 		require.LessOrEqual(t, len(o.known), maxOpenings)
 	}
 }
@@ -205,10 +206,21 @@ func TestSubmissionsAndClicksUseNoRememberedAnswer(t *testing.T) {
 	_, standing := s.live(web)
 	assert.False(t, standing)
 
+	s.remembersAll(s.cast.User)
 	opened := s.count("views.open")
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	s.whispered(s.cast.User, s.cast.Channel, words.TooMany(1))
 	assert.Equal(t, opened, s.count("views.open"), "a click opens no form")
+}
+
+func TestSubmissionEndsWhatIsRemembered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.desk.ServersPerDay = 1
+	s.opened(s.cast.User, db, dbName)
+	s.remembersAll(s.cast.User)
+	s.submit(s.cast.User, filled(db, dbName))
+	assert.Contains(t, s.reads(s.cast.User, ""), words.TooMany(1), "the next command knows that the day is full")
 }
 
 // remembersAll has the bot remember that a person may open the form, for as long as the test takes.
@@ -217,7 +229,7 @@ func (s *stage) remembersAll(user string) {
 	policy := s.inForce.Load()
 	who, err := s.app.directory.Principal(s.t.Context(), cancellation.Person{ID: user}, policy.GroupIDs(), time.Minute)
 	require.NoError(s.t, err)
-	on, ages := basis{policy, who, s.cast.Channel}, time.Now().Add(time.Hour)
+	on, ages := basis{user, policy, who, s.cast.Channel}, time.Now().Add(time.Hour)
 	s.app.openings.remember(mayAskAtAll, on, ages)
 	s.app.openings.remember(dayNotFull, on, ages)
 }

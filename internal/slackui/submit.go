@@ -57,6 +57,7 @@ func (a *App) decide(ctx context.Context, i receive.Interaction, meta metadata, 
 		return receive.FieldErrors(found)
 	}
 	answer, err := a.desk.Submit(ctx, s)
+	a.openings.forget(i.User) // a slot may be taken
 	if err != nil {
 		return a.undecided(ctx, s, err)
 	}

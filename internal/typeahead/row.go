@@ -61,9 +61,10 @@ func clean(foreign string) string {
 
 // server returns the row as the domain's server. Every other fact is unread.
 func (r row) server() cancellation.Server {
-	names, numbers := strings.Split(r.names, mark), strings.Split(r.numbers, mark)
+	hostname, fqdn := twoOf(r.names)
+	public, private := twoOf(r.numbers)
 	s := cancellation.Server{
-		ID: r.id, Hostname: names[1], FQDN: names[2], PublicIP: numbers[1], PrivateIP: numbers[2], Datacenter: r.datacenter,
+		ID: r.id, Hostname: hostname, FQDN: fqdn, PublicIP: public, PrivateIP: private, Datacenter: r.datacenter,
 		Unread: []string{
 			cancellation.FactProvisionDate, cancellation.FactHourly, cancellation.FactGateway, cancellation.FactLastTransaction,
 		},
@@ -73,6 +74,13 @@ func (r row) server() cancellation.Server {
 		s.Domain, s.Unread = "", append(s.Unread, cancellation.FactDomain)
 	}
 	return s
+}
+
+// twoOf returns the first two texts between marks.
+func twoOf(marked string) (first, second string) {
+	first, rest, _ := strings.Cut(marked[len(mark):], mark)
+	second, _, _ = strings.Cut(rest, mark)
+	return first, second
 }
 
 // tag is one tag and the servers that carry it, by id.

@@ -2,7 +2,7 @@ package receive
 
 import (
 	"encoding/json"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 )
@@ -55,7 +55,7 @@ func SelectOptions(all []*slack.OptionBlockObject) Reply {
 }
 
 // optionRoom is about what an option takes in JSON.
-const optionRoom = 200
+const optionRoom = 220
 
 // appendOption writes an option of plain text. Encoding it by reflection costs more than finding it.
 func appendOption(to []byte, o *slack.OptionBlockObject) []byte {
@@ -78,13 +78,25 @@ func appendPlainText(to []byte, text *slack.TextBlockObject) []byte {
 
 // appendString writes a string as json.Marshal does.
 func appendString(to []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
-			quoted, _ := json.Marshal(text) // a string is always JSON
-			return append(to, quoted...)
-		}
+	if !bare(text) {
+		quoted, _ := json.Marshal(text) // a string is always JSON
+		return append(to, quoted...)
 	}
 	return append(append(append(to, '"'), text...), '"')
+}
+
+// bare reports whether a string stands in JSON as it is.
+func bare(text string) bool {
+	for _, r := range text {
+		switch r {
+		case '"', '\\', '<', '>', '&', '\u2028', '\u2029', utf8.RuneError:
+			return false
+		}
+		if r < ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 func reply(body any) Reply {

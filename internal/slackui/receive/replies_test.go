@@ -18,7 +18,7 @@ func TestAnEphemeralReplyIsForTheAskerOnly(t *testing.T) {
 func TestOptionsAreWrittenAsSlackGoEncodesThem(t *testing.T) {
 	t.Parallel()
 	var all []*slack.OptionBlockObject
-	for n, text := range []string{"db-042.example.com", "", `a "quoted" \ name`, "a<b>&c", "é😀\u2028\x00\x7f\xff", "a\tb"} {
+	for n, text := range []string{"db-042.example.com", "", `a "quoted" \ name`, "a<b>&c", "é😀\u2028\x00\x7f\xff", "a\tb", "\ufffd", "\u2028", "é · x"} {
 		option := slack.NewOptionBlockObject("id "+text, plainText(text), plainText("about "+text))
 		if n == 0 {
 			option.Description = nil

@@ -40,6 +40,7 @@ type Client struct {
 	views   *http.Client // carries views.*, which slack-go would encode and decode twice
 	limits  *limits      // of what is asked in nobody's presence; views.* are always tried
 	apiURL  string
+	bearer  string // the Authorization of each call
 	base    *http.Transport
 
 	webhooks *http.Client // for response_urls; carries no token
@@ -52,11 +53,11 @@ func New(o Options) (*Client, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Client{apiURL: apiURL, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
+	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
 	client := func(limit time.Duration) *http.Client {
 		return &http.Client{
 			Timeout:       limit,
-			Transport:     &apiTransport{base: w.base, token: o.BotToken, host: api.Host},
+			Transport:     &apiTransport{base: w.base, bearer: w.bearer, host: api.Host},
 			CheckRedirect: noRedirect,
 		}
 	}
@@ -98,7 +99,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // needed before slack-go decodes them.
 type apiTransport struct {
 	base    http.RoundTripper
-	token   string
+	bearer  string
 	host    string
 	buffers sync.Pool // of *bytes.Buffer, to read into: of a whole view little is kept
 }
@@ -108,9 +109,9 @@ func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != t.host {
 		return nil, fmt.Errorf("calling %q: the token belongs to %q", r.URL.Host, t.host)
 	}
-	if bearer := "Bearer " + t.token; r.Header.Get("Authorization") != bearer {
+	if r.Header.Get("Authorization") != t.bearer {
 		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", bearer)
+		r.Header.Set("Authorization", t.bearer)
 	}
 	answer, err := t.base.RoundTrip(r)
 	if err != nil || answer.StatusCode != http.StatusOK {

@@ -49,7 +49,7 @@ func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 	host := strings.TrimPrefix(slackAPI.URL, "http://")
 	base := NewTransport()
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: &apiTransport{base: base, token: "xoxb-test", host: host}}
+	client := &http.Client{Transport: &apiTransport{base: base, bearer: "Bearer xoxb-test", host: host}}
 	answers := make([]*http.Response, 20)
 	for i := range answers {
 		var err error
@@ -158,7 +158,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	elsewhere, err := New(Options{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
-	transport := &apiTransport{base: elsewhere.base, token: "xoxb-test", host: "slack.example"}
+	transport := &apiTransport{base: elsewhere.base, bearer: "Bearer xoxb-test", host: "slack.example"}
 	_, err = (&http.Client{Transport: transport}).Post(slackAPI.URL, "text/plain", strings.NewReader(""))
 	require.ErrorContains(t, err, "the token belongs to")
 	assert.Empty(t, slackAPI.Received())

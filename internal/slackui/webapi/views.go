@@ -18,14 +18,14 @@ func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.Moda
 	if triggerID == "" {
 		return "", "", callError("views.open", slack.ErrParametersMissing)
 	}
-	return w.callView(ctx, "views.open", viewRequest{TriggerID: triggerID, View: asSent(view)})
+	return w.callView(ctx, "views.open", viewRequest{TriggerID: triggerID, View: sentView{ModalViewRequest: view}})
 }
 
 // UpdateView replaces a modal that still has this hash, and returns the new hash:
 // docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
 // meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
 func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
-	_, newHash, err = w.callView(ctx, "views.update", viewRequest{ViewID: viewID, Hash: hash, View: asSent(view)})
+	_, newHash, err = w.callView(ctx, "views.update", viewRequest{ViewID: viewID, Hash: hash, View: sentView{ModalViewRequest: view}})
 	return newHash, err
 }
 
@@ -37,49 +37,90 @@ type viewRequest struct {
 	View      sentView `json:"view"`
 }
 
-// sentView is a slack.ModalViewRequest whose blocks are encoded in place. slack-go encodes them
-// apart, and then once more with the view.
+// sentView is a slack.ModalViewRequest that is encoded without its blocks.
 type sentView struct {
 	slack.ModalViewRequest
-	Blocks []slack.Block `json:"blocks"`
+	Blocks *struct{} `json:"blocks,omitempty"` // in place of the other's
 }
 
-func asSent(view slack.ModalViewRequest) sentView { return sentView{view, view.Blocks.BlockSet} }
+// encoded is the request with the view's blocks, each encoded in its place. slack-go encodes all
+// blocks apart, and then once more with the view.
+func (r viewRequest) encoded() ([]byte, error) {
+	head, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	body := bytes.NewBuffer(make([]byte, 0, len(head)+viewRoom))
+	body.Write(bytes.TrimSuffix(head, []byte("}}"))) // the view stands last, and is never empty
+	body.WriteString(`,"blocks":[`)
+	for n, block := range r.View.ModalViewRequest.Blocks.BlockSet {
+		encoded, err := encodeBlock(block)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			body.WriteByte(',')
+		}
+		body.Write(encoded)
+	}
+	body.WriteString("]}}")
+	return body.Bytes(), nil
+}
+
+// viewRoom is about what the blocks of a form without a card take.
+const viewRoom = 3 << 10
+
+// encodeBlock takes what a block writes of itself as it is; json.Marshal would walk through it.
+func encodeBlock(b slack.Block) ([]byte, error) {
+	if own, ok := b.(json.Marshaler); ok {
+		return own.MarshalJSON()
+	}
+	return json.Marshal(b)
+}
+
+// viewAnswer is what is read of the answer of a views.* call.
+type viewAnswer struct {
+	slack.SlackResponse
+	View struct{ ID, Hash string }
+}
 
 // callView makes a views.* call and returns the view's id and hash.
 func (w *Client) callView(ctx context.Context, method string, request viewRequest) (id, hash string, err error) {
-	body, err := json.Marshal(request)
+	answer, err := w.postView(ctx, method, request)
+	if err == nil {
+		err = answer.Err()
+	}
 	if err != nil {
-		return "", "", callError(method, err)
-	}
-	var answer struct {
-		slack.SlackResponse
-		View struct{ ID, Hash string }
-	}
-	if err := w.postView(ctx, method, body, &answer); err != nil {
-		return "", "", callError(method, err)
-	}
-	if err := answer.Err(); err != nil {
 		return "", "", callError(method, err)
 	}
 	return answer.View.ID, answer.View.Hash, nil
 }
 
-func (w *Client) postView(ctx context.Context, method string, body []byte, answer any) error {
+// postView makes the call without a http.Client, which would copy the request to add the token and
+// a time limit.
+func (w *Client) postView(ctx context.Context, method string, request viewRequest) (answer viewAnswer, err error) {
+	body, err := request.encoded()
+	if err != nil {
+		return answer, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.views.Timeout)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.apiURL+method, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return answer, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	response, err := w.views.Do(r)
+	r.Header.Set("Authorization", w.bearer)
+	response, err := w.views.Transport.RoundTrip(r)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return statusError(response)
+		return answer, statusError(response)
 	}
-	return json.NewDecoder(response.Body).Decode(answer)
+	err = json.NewDecoder(response.Body).Decode(&answer)
+	return answer, err
 }
 
 // statusError is the error of an answer that is not 200, as slack-go has it.

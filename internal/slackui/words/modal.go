@@ -79,7 +79,7 @@ func (w Writer) Modal(f Form, sealed string) View {
 	if len(f.Offers) > 0 {
 		blocks = append(blocks, offersInput(f.Offers))
 	}
-	blocks = append(blocks, serverInput(f))
+	blocks = append(blocks, serverInput(f.Card))
 	if f.Failed != "" {
 		blocks = append(blocks, block(BlockOf("failed:", f.Typed.Server), sentence("⚠ "+f.Failed)))
 	}
@@ -113,20 +113,34 @@ func placeWords(f Form) string {
 	return account + " · the result goes to " + channelWords(f.Place)
 }
 
-func serverInput(f Form) slack.Block {
+func serverInput(card *cancellation.Card) slack.Block {
+	if card == nil {
+		return emptyServer
+	}
+	return filledServer(card)
+}
+
+func filledServer(card *cancellation.Card) slack.Block {
 	least := MinQuery
 	choose := &slack.SelectBlockElement{
 		Type: slack.OptTypeExternal, ActionID: ServerAction,
 		Placeholder: plainText("Name, IP address or id"), MinQueryLength: &least,
 	}
-	if f.Card != nil {
-		choose.InitialOption = serverOption(f.Card.Server, optionText(f.Card.Server))
+	if card != nil {
+		choose.InitialOption = serverOption(card.Server, optionText(card.Server))
 	}
 	input := slack.NewInputBlock(ServerBlock, plainText("Server"), nil, choose)
 	return input.WithDispatchAction(true)
 }
 
 func reasonInput(chosen string) slack.Block {
+	if chosen == "" {
+		return emptyReason
+	}
+	return filledReason(chosen)
+}
+
+func filledReason(chosen string) slack.Block {
 	reasons := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plainText("Choose one"), ReasonAction)
 	for _, reason := range cancellation.Reasons() {
 		option := slack.NewOptionBlockObject(reason, plainText(reason), nil)
@@ -139,6 +153,13 @@ func reasonInput(chosen string) slack.Block {
 }
 
 func contentInput(content string) slack.Block {
+	if content == "" {
+		return emptyContent
+	}
+	return filledContent(content)
+}
+
+func filledContent(content string) slack.Block {
 	field := slack.NewPlainTextInputBlockElement(nil, ContentAction)
 	field.Multiline, field.MaxLength = true, cancellation.MaxContent
 	if !cancellation.TooLong(content) { // else Slack refuses the view; the block stays, and keeps what was typed
