@@ -19,17 +19,34 @@ func TestManifestAsksForTheNeededScopes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("manifest.yaml")
 	require.NoError(t, err)
-	_, after, found := strings.Cut(string(text), "scopes:\n    bot:\n")
-	require.True(t, found, "the manifest names the bot's scopes")
-	var scopes []string
+	scopes := listed(string(text), "scopes:\n    bot:\n", "      - ")
+	require.NotEmpty(t, scopes, "the manifest names the bot's scopes")
+	assert.ElementsMatch(t, fakeslack.DefaultScopes(), scopes)
+}
+
+// listed returns the entries of the list below a heading.
+func listed(text, heading, bullet string) []string {
+	entries := []string{}
+	_, after, _ := strings.Cut(text, heading)
 	for line := range strings.Lines(after) {
-		scope, is := strings.CutPrefix(line, "      - ")
+		entry, is := strings.CutPrefix(line, bullet)
 		if !is {
 			break
 		}
-		scopes = append(scopes, strings.TrimSpace(scope))
+		entries = append(entries, strings.TrimSpace(entry))
 	}
-	assert.ElementsMatch(t, fakeslack.DefaultScopes(), scopes)
+	return entries
+}
+
+// The tests' and the sandbox's app is the one that manifest.yaml creates.
+func TestTheFakesAppIsTheManifests(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("manifest.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, fakeslack.DefaultManifest(), fakeslack.Manifest{
+		HomeTab:   strings.Contains(string(text), "    home_tab_enabled: true\n"),
+		BotEvents: listed(string(text), "    bot_events:\n", "      - "),
+	})
 }
 
 func TestTheManifestIsWithinSlacksLimits(t *testing.T) {

@@ -162,6 +162,7 @@ func designed() []string {
 		"POST /control/channel", "POST /control/token", "POST /control/server", "POST /control/ticket", "POST /control/key",
 		"POST /control/socket", "POST /control/endpoint", "POST /control/clock", "GET /control/tickets", "GET /control/servers",
 		"POST /control/shortcut", "POST /control/say", "GET /control/bot", "POST /control/bot", "DELETE /control/faults",
+		"POST /control/home", "GET /control/home", "POST /control/manifest",
 	}
 }
 

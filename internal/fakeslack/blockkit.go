@@ -35,22 +35,22 @@ func checkBlocks(value any, at string, least, most int) ([]any, []string) {
 	return found, c.problems
 }
 
-// checkView says what is wrong with a modal.
-// https://docs.slack.dev/reference/views/modal-views
-func checkView(at string, view map[string]any) []string {
+// checkView says what is wrong with a view of this type.
+// https://docs.slack.dev/reference/views
+func checkView(at string, view map[string]any, kind string) []string {
 	var c checker
-	if view["type"] != "modal" {
-		c.wrong(at+"/type", "must be a valid enum value: this workspace has modals only")
+	if view["type"] != kind {
+		c.wrong(at+"/type", "must be a valid enum value: this method takes a view of type %s", kind)
 		return c.problems
 	}
-	c.checkObject(at, view, "modal")
+	c.checkObject(at, view, kind)
 	if len(c.problems) > 0 {
 		return c.problems
 	}
 	found, _ := view["blocks"].([]any)
 	c.checkIDs(at+"/blocks", found)
 	hasInput := slices.ContainsFunc(found, func(b any) bool { return b.(map[string]any)["type"] == "input" })
-	if hasInput && view["submit"] == nil {
+	if kind == kindModal && hasInput && view["submit"] == nil {
 		c.wrong(at, "missing required field: submit, which a view with an input block needs")
 	}
 	return c.problems

@@ -120,7 +120,11 @@ func compositions() map[string]shape {
 		},
 		"dispatch_action_config": {"trigger_actions_on": list(2)},
 		"suggestions":            {"options": rule{kind: aList, max: 100, of: []string{"option"}}, "option_groups": {kind: aList, max: 100, of: []string{"option_group"}}},
-		"modal": {
+		"home": { // https://docs.slack.dev/reference/views/home-tab-views
+			"blocks":           list(100, blockShapes()...).needed(),
+			"private_metadata": chars(3000), "callback_id": chars(255), "external_id": chars(255),
+		},
+		"modal": { // https://docs.slack.dev/reference/views/modal-views
 			"title": plain(24).needed(), "submit": plain(24), "close": plain(24), "blocks": list(100, blockShapes()...).needed(),
 			"private_metadata": chars(3000), "callback_id": chars(255), "external_id": chars(255),
 			"clear_on_close": boolean(), "notify_on_close": boolean(), "submit_disabled": boolean(),

@@ -60,7 +60,7 @@ func TestViewLimits(t *testing.T) {
 		{"metadata of 3000", with(view, map[string]any{"private_metadata": x(3000)}), ""},
 		{"metadata of 3001", with(view, map[string]any{"private_metadata": x(3001)}), "[ERROR] must be less than 3001 characters [json-pointer:/view/private_metadata]"},
 		{"a callback_id of 256", with(view, map[string]any{"callback_id": x(256)}), "[ERROR] must be less than 256 characters [json-pointer:/view/callback_id]"},
-		{"a home tab", with(view, map[string]any{"type": "home"}), "[ERROR] must be a valid enum value: this workspace has modals only [json-pointer:/view/type]"},
+		{"a home tab", with(view, map[string]any{"type": "home"}), "[ERROR] must be a valid enum value: this method takes a view of type modal [json-pointer:/view/type]"},
 		{"a field that views do not have", with(view, map[string]any{"hash": "x"}), "[ERROR] invalid additional property: hash [json-pointer:/view]"},
 		{"no blocks", with(view, map[string]any{"blocks": nil}), "[ERROR] missing required field: blocks [json-pointer:/view]"},
 		{"empty blocks", with(view, map[string]any{"blocks": []any{}}), "[ERROR] no fewer than 1 items allowed [json-pointer:/view/blocks]"},

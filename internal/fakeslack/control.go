@@ -40,7 +40,10 @@ func controlRoutes() []controlRoute {
 		{ControlCall{"POST", "/submit", `{"user", "view", "values": {block_id: {action_id: state}}}`, "submits a view; values: only what was touched; options never offered are passed on. Answer as for command"}, posting((*Workspace).Submit)},
 		{ControlCall{"POST", "/close", `{"user", "view"}`, "closes a view. Answer as for command"}, posting((*Workspace).closeModal)},
 		{ControlCall{"GET", "/messages?channel=C&wait=S", "", "the messages of a channel, or of a person's direct messages: [{channel, ts, thread_ts, user, text, blocks, to}]; wait (seconds, 60 at most): at the next change"}, getMessages},
-		{ControlCall{"POST", "/user", `{"id", "patch": {"deleted", "is_restricted", "is_ultra_restricted", "is_bot", "is_stranger", "team_id", "enterprise_id", "name", "real_name", "display_name"}}`, "changes a person: the user"}, posting((*Workspace).patchUser)},
+		{ControlCall{"POST", "/home", `{"user", "tab"}`, "opens the app's Home tab, or with tab messages its Messages tab; app_home_opened goes to an app that subscribes to it. Answer as for command"}, posting((*Workspace).OpenHome)},
+		{ControlCall{"GET", "/home?user=U&wait=S", "", "the view last published in a person's Home tab: {id, hash, view}, view null for none; just after the tab was opened: once the bot publishes, 3 s at most; wait (seconds, 60 at most): at the next view; 0: at once"}, getHome},
+		{ControlCall{"POST", "/manifest", `{"home_tab", "bot_events": […]}`, "what the installed app's manifest says: whether there is a Home tab, and the events that the app subscribes to: {home_tab, bot_events}"}, posting((*Workspace).patchManifest)},
+		{ControlCall{"POST", "/user", `{"id", "patch": {"deleted", "is_restricted", "is_ultra_restricted", "is_bot", "is_stranger", "team_id", "enterprise_id", "name", "real_name", "display_name", "tz"}}`, "changes a person: the user"}, posting((*Workspace).patchUser)},
 		{ControlCall{"POST", "/group", `{"id", "users": […] or "add": […] or "remove": […], "disabled"}`, "changes a user group: the group"}, posting((*Workspace).patchGroup)},
 		{ControlCall{"POST", "/channel", `{"id", "patch": {"is_archived", "bot_in", "is_private", "name", "members"}}`, "changes a channel: the channel"}, posting((*Workspace).patchChannel)},
 		{ControlCall{"POST", "/token", `{"scopes": […]} or {"revoke": […]}`, "sets the bot token's scopes or takes some away: {scopes}"}, posting((*Workspace).patchToken)},
@@ -153,13 +156,22 @@ func getViews(w *Workspace, r *http.Request) (any, error) { return w.Views(r.For
 const maxWait = time.Minute
 
 func getMessages(w *Workspace, r *http.Request) (any, error) {
-	var wait time.Duration
-	if s := r.FormValue("wait"); s != "" {
-		seconds, err := strconv.ParseFloat(s, 64)
-		if err != nil || seconds < 0 {
-			return nil, fmt.Errorf("reading wait: %q is no number of seconds", s)
-		}
-		wait = min(maxWait, time.Duration(seconds*float64(time.Second)))
+	wait, err := readWait(r)
+	if err != nil {
+		return nil, err
 	}
 	return w.Messages(r.Context(), r.FormValue("channel"), wait)
+}
+
+// readWait returns the seconds that a reading route waits, 0 if it names none.
+func readWait(r *http.Request) (time.Duration, error) {
+	s := r.FormValue("wait")
+	if s == "" {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(s, 64)
+	if err != nil || seconds < 0 {
+		return 0, fmt.Errorf("reading wait: %q is no number of seconds", s)
+	}
+	return min(maxWait, time.Duration(seconds*float64(time.Second))), nil
 }

@@ -3,10 +3,12 @@ package fakeslack
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // done is the answer of a route that has nothing else to say.
@@ -20,7 +22,7 @@ func getWorkspace(w *Workspace, r *http.Request) (any, error) {
 	return json.RawMessage(encode(response{
 		"users": w.users, "groups": w.groups, "channels": w.channels,
 		"teams": []response{{"id": w.identity.teamID, "name": teamName, "domain": teamDomain}, {"id": strangeTeam, "name": "Somebody else", "domain": "elsewhere"}},
-		"cast":  w.cast, "connected": connected, "commands": w.opts.Commands, "since": w.since,
+		"cast":  w.cast, "connected": connected, "commands": w.opts.Commands, "manifest": w.opts.Manifest, "since": w.since,
 	})), nil
 }
 
@@ -46,6 +48,7 @@ type UserPatch struct {
 	Name              *string `json:"name"`
 	RealName          *string `json:"real_name"`
 	DisplayName       *string `json:"display_name"`
+	TZ                *string `json:"tz"` // such as America/Chicago
 }
 
 // ChannelPatch changes a channel; what is nil stays.
@@ -72,7 +75,8 @@ func set[T any](field, patch *T) {
 	}
 }
 
-// PatchUser changes a person.
+// PatchUser changes a person. It returns an error, and changes nothing, if there is no
+// such person or time zone.
 func (w *Workspace) PatchUser(id string, p UserPatch) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,6 +84,12 @@ func (w *Workspace) PatchUser(id string, p UserPatch) error {
 	if u == nil {
 		return unknownID("user", id)
 	}
+	if p.TZ != nil {
+		if _, err := time.LoadLocation(*p.TZ); err != nil || *p.TZ == "" {
+			return fmt.Errorf("changing user %s: %q is no time zone", id, *p.TZ)
+		}
+	}
+	set(&u.TZ, p.TZ)
 	set(&u.Deleted, p.Deleted)
 	set(&u.IsBot, p.IsBot)
 	set(&u.IsRestricted, p.IsRestricted)
@@ -196,6 +206,14 @@ func (w *Workspace) patchToken(_ context.Context, in tokenChange) (response, err
 	}
 	w.opts.Scopes = slices.DeleteFunc(slices.Clone(w.opts.Scopes), func(s string) bool { return slices.Contains(in.Revoke, s) })
 	return response{"scopes": w.opts.Scopes}, nil
+}
+
+// patchManifest replaces what the app has; what is not named it has not.
+func (w *Workspace) patchManifest(_ context.Context, in Manifest) (Manifest, error) {
+	w.SetManifest(in)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *w.opts.Manifest, nil
 }
 
 type disturbance struct {

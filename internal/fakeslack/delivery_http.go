@@ -29,10 +29,10 @@ func signature(secret, timestamp, body string) string {
 }
 
 // sign makes the headers of a body sent at this real time.
-func sign(secret, body string, at time.Time) http.Header {
+func sign(secret, body, kind string, at time.Time) http.Header {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	return http.Header{
-		"Content-Type":              {"application/x-www-form-urlencoded"},
+		"Content-Type":              {kind},
 		"User-Agent":                {"Slackbot 1.0 (+https://api.slack.com/robots)"},
 		"X-Slack-Request-Timestamp": {timestamp},
 		"X-Slack-Signature":         {signature(secret, timestamp, body)},
@@ -40,7 +40,7 @@ func sign(secret, body string, at time.Time) http.Header {
 }
 
 // sendSigned posts a delivery with a new signature, or with the wrong one its fault asks for.
-func (w *Workspace) sendSigned(ctx context.Context, d *delivery, fault string) Ack {
+func (w *Workspace) sendSigned(ctx context.Context, d *delivery, fault string, try envelopeTry) Ack {
 	secret, at := w.identity.secret, time.Now()
 	switch fault {
 	case FaultBadSignature:
@@ -48,8 +48,12 @@ func (w *Workspace) sendSigned(ctx context.Context, d *delivery, fault string) A
 	case FaultStale:
 		at = at.Add(-6 * time.Minute)
 	}
-	body := d.form.Encode()
-	header := sign(secret, body, at)
+	body, kind := d.body()
+	header := sign(secret, body, kind, at)
+	if try.retry > 0 && d.method == methodEvent {
+		header.Set("X-Slack-Retry-Num", strconv.Itoa(try.retry))
+		header.Set("X-Slack-Retry-Reason", try.reason)
+	}
 	w.mu.Lock()
 	d.last = sending{body: body, header: header}
 	w.mu.Unlock()
@@ -62,23 +66,24 @@ func (w *Workspace) resend(ctx context.Context, d *delivery) Ack { return w.post
 func (w *Workspace) postSigned(ctx context.Context, d *delivery, forged bool) Ack {
 	started := time.Now()
 	w.mu.Lock()
-	out, target := d.last, w.opts.Endpoint+"/slack/interactions"
-	if d.method == methodCommand {
-		target = w.opts.Endpoint + "/slack/commands"
-	}
+	out, target := d.last, w.opts.Endpoint+d.path()
 	w.mu.Unlock()
-	x := Exchange{At: started, From: "slack", To: "bot", Method: d.method, Delivery: d.id, Request: encode(readableForm(d.form))}
+	x := Exchange{At: started, From: "slack", To: "bot", Method: d.method, Delivery: d.id, Request: encode(d.readable())}
 	ctx, cancel := w.within(ctx, w.opts.AckTimeout)
 	defer cancel()
 	ack, body := w.postForm(ctx, target, out)
 	ack.MS = time.Since(started).Milliseconds()
+	took := ack.Error == "" && d.took(ack.Status)
+	if ack.Error == "" && !took {
+		ack.Error = errDispatch
+	}
 	switch {
-	case forged && ack.Status == http.StatusOK:
+	case forged && took:
 		x.Broke = append(x.Broke, Broken{"a request that is not signed as it must be is refused", "https://docs.slack.dev/authentication/verifying-requests-from-slack"})
-	case !forged && ack.Status == http.StatusOK:
+	case !forged && took:
 		x.Broke = w.conclude(d, &ack, body)
 	case !forged:
-		x.Broke = append(x.Broke, Broken{"a delivery is answered with 200 within 3 seconds", "https://docs.slack.dev/interactivity/handling-user-interaction"})
+		x.Broke = append(x.Broke, d.untaken())
 	}
 	if ack.Body == nil {
 		ack.Body = bodyJSON(body)
@@ -112,11 +117,7 @@ func (w *Workspace) postForm(ctx context.Context, target string, out sending) (A
 	if err != nil {
 		return Ack{Error: errTimeout}, nil
 	}
-	ack := Ack{Status: response.StatusCode, Headers: response.Header}
-	if response.StatusCode != http.StatusOK {
-		ack.Error = errDispatch
-	}
-	return ack, body
+	return Ack{Status: response.StatusCode, Headers: response.Header}, body
 }
 
 // readableForm shows a delivery to people: the payload itself where there is one.

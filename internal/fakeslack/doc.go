@@ -20,10 +20,10 @@
 //
 //	auth.test               faithful
 //	apps.connections.open   faithful  its rate is a guess: sources differ between tiers 1 and 3
-//	views.open              partial   modals only; each call opens a stack of its own
-//	views.update            faithful  [open] a kept block_id keeps what was typed, a new one starts empty
+//	views.open              partial   each call opens a stack of its own
+//	views.update            partial   modals only, no Home tab; [open] a kept block_id keeps what was typed, a new one starts empty
 //	views.push              faithful
-//	views.publish           absent    there is no home tab
+//	views.publish           partial   see Home tab
 //	chat.postMessage        partial   no attachments, files, markdown_text, authorship; threads are not checked
 //	chat.update             partial   the same
 //	chat.postEphemeral      partial   the same
@@ -32,7 +32,7 @@
 //	conversations.history   partial   the newest page, no cursor; no replies in threads
 //	conversations.replies   partial   one page, no cursor
 //	conversations.info      absent
-//	users.info              faithful  fewer profile fields
+//	users.info              faithful  fewer profile fields; tz_label is an abbreviation
 //	users.lookupByEmail     absent    nobody has an e-mail address
 //	usergroups.list         faithful
 //	usergroups.users.list   faithful
@@ -46,8 +46,29 @@
 //	block_suggestion        faithful  nothing is asked below min_query_length
 //	shortcut                faithful  global: no channel, no response_url
 //	message_action          faithful  from messages that all see
-//	event_callback          absent
+//	event_callback          partial   app_home_opened alone; see Events
+//	url_verification        faithful  before the first event to an endpoint; HTTP only
 //	response_url            partial   [open] refused blocks answer 400; expired and used ones 404
+//
+// # Home tab
+//
+// Options.Manifest says whether the app has one; as in manifest.yaml it has none by
+// default. [open] is: that a view's id stays when another is published; that a hash is
+// refused where nothing was published; that an empty list of blocks is refused; that a
+// deactivated person, a bot and a person of another workspace are refused as an unknown
+// user_id is. What a person sees before the first view is the page's own wording.
+//
+// # Events
+//
+// Those that Options.Manifest names are delivered: to /slack/events over HTTP, by the
+// envelope events_api over Socket Mode. Over HTTP an event that is not answered with a
+// 2xx in time comes three times more, at once, after a minute and after five minutes
+// more, unless the answer says X-Slack-No-Retry: 1; Options.EventRetries changes that.
+// [open] is: whether the five minutes count from the retry before, as here, or from the
+// event; how Socket Mode spaces its retries (here none of them waits); and whether
+// guests and people of other workspaces can open a Home tab (here they can, and the bot
+// has to judge). Redirects are not followed, and no number of failures ends the
+// subscription.
 //
 // # Socket Mode
 //

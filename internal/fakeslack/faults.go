@@ -57,11 +57,13 @@ func FaultNames() []string { return append(callFaults(), deliveryFaults()...) }
 
 // Fault makes the next so many requests of a method go wrong. The method is one
 // of the Web API, "response_url", or what is delivered: "slash_command",
-// "view_submission", "view_closed", "block_actions", "block_suggestion".
+// "view_submission", "view_closed", "block_actions", "block_suggestion", "event_callback".
 // Several faults of one method are used up in the order in which they came.
 func (w *Workspace) Fault(method, name string, times int) error {
 	known := callFaults()
 	switch {
+	case method == methodVerification && w.opts.Transport != TransportHTTP:
+		return fmt.Errorf("setting a fault of %s: Socket Mode has no events URL", method)
 	case slices.Contains(deliveryMethods(), method):
 		known = deliveryFaults()
 	case method != methodReply && !slices.ContainsFunc(apiMethods(), func(m apiMethod) bool { return m.name == method }):
@@ -123,6 +125,9 @@ type FaultMethod struct {
 func (w *Workspace) FaultMethods() []FaultMethod {
 	var methods []FaultMethod
 	for _, name := range deliveryMethods() {
+		if name == methodVerification && w.opts.Transport != TransportHTTP {
+			continue // Socket Mode has no events URL
+		}
 		methods = append(methods, FaultMethod{name, slices.DeleteFunc(deliveryFaults(), w.needsSignature)})
 	}
 	for _, m := range apiMethods() {

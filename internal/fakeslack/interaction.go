@@ -38,7 +38,14 @@ func (w *Workspace) Act(ctx context.Context, a Action) (Ack, error) {
 	if err != nil {
 		return Ack{}, fmt.Errorf("acting: %w", err)
 	}
-	return w.deliver(ctx, newInteraction(methodActions, payload, func([]byte) *apiError { return nil })), nil
+	ack := w.deliver(ctx, newInteraction(methodActions, payload, func([]byte) *apiError { return nil }))
+	if ack.Error != "" {
+		w.mu.Lock()
+		delete(w.opened, a.User)
+		w.touch()
+		w.mu.Unlock()
+	}
+	return ack, nil
 }
 
 // newInteraction makes the delivery of an interaction payload.
@@ -99,6 +106,9 @@ func (w *Workspace) actOnView(payload response, a Action) error {
 	payload["trigger_id"] = w.newTrigger(a.User, m.id)
 	payload["container"] = response{"type": "view", "view_id": m.id}
 	payload["view"] = w.viewObject(m)
+	if m.isHome() {
+		w.opened[a.User] = w.now().Add(w.triggerLife())
+	}
 	return nil
 }
 
@@ -191,9 +201,12 @@ func findElement(found []any, blockID, actionID string) (block, element map[stri
 	return nil, nil, fmt.Errorf("finding element %q in block %q: %w", actionID, blockID, errUnknownID)
 }
 
-// viewOf returns a view that this person has open; the lock is held.
+// viewOf returns a view that this person has open or in the Home tab; the lock is held.
 func (w *Workspace) viewOf(user, id string) (*modal, error) {
 	m := w.findModal(id)
+	if home := w.homes[user]; home != nil && home.id == id && w.opts.Manifest.HomeTab {
+		m = home
+	}
 	if m == nil || m.user != user {
 		return nil, unknownID("open view", id)
 	}

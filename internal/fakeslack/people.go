@@ -3,6 +3,8 @@ package fakeslack
 import (
 	"cmp"
 	"slices"
+	"time"
+	_ "time/tzdata" // a person's time is the same on a machine that knows no time zones
 )
 
 // user is one person or bot, in the words of https://docs.slack.dev/reference/objects/user-object
@@ -19,6 +21,7 @@ type user struct {
 	IsRestricted      bool   `json:"is_restricted"`
 	IsUltraRestricted bool   `json:"is_ultra_restricted"`
 	IsStranger        bool   `json:"is_stranger"`
+	TZ                string `json:"tz"` // the name of a time zone
 	directMessages    string // the id of the channel between this person and the bot
 }
 
@@ -58,14 +61,19 @@ func (w *Workspace) usersInfo(c call) (response, *apiError) {
 	return response{"user": w.userObject(u)}, nil
 }
 
+// userObject is https://docs.slack.dev/reference/objects/user-object. The offset is the one
+// in force now. A deactivated person has no time zone here: nobody may rely on one.
 func (w *Workspace) userObject(u *user) response {
 	object := response{
 		"id": u.ID, "team_id": u.TeamID, "name": u.Name, "real_name": u.RealName, "deleted": u.Deleted,
-		"color": "9f69e7", "tz": "Europe/Berlin", "tz_label": "Central European Time", "tz_offset": 3600,
 		"is_admin": false, "is_owner": false, "is_primary_owner": false, "is_bot": u.IsBot, "is_app_user": false,
 		"is_restricted": u.IsRestricted, "is_ultra_restricted": u.IsUltraRestricted, "is_email_confirmed": true,
 		"updated": w.now().Unix(),
 		"profile": response{"real_name": u.RealName, "display_name": u.DisplayName, "team": u.TeamID},
+	}
+	if zone, err := time.LoadLocation(u.TZ); err == nil && !u.Deleted {
+		label, offset := w.now().In(zone).Zone()
+		object["color"], object["tz"], object["tz_label"], object["tz_offset"] = "9f69e7", u.TZ, label, offset
 	}
 	if u.IsStranger {
 		object["is_stranger"] = true
@@ -175,6 +183,9 @@ func (w *Workspace) populatePeople() {
 func (w *Workspace) addUser(u user) string {
 	if u.ID == "" {
 		u.ID, u.TeamID, u.EnterpriseID = "U"+letters(w.random, 10), w.identity.teamID, w.identity.enterpriseID
+	}
+	if u.TZ == "" {
+		u.TZ = "Europe/Berlin"
 	}
 	if u.DisplayName == "" {
 		u.DisplayName = u.Name

@@ -29,7 +29,7 @@ type View struct {
 func (w *Workspace) Views(user string) ([]View, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.awaitForm(user)
+	w.awaitAnswer(w.expected, user)
 	if w.findUser(user) == nil {
 		return nil, unknownID("user", user)
 	}
@@ -42,17 +42,24 @@ func (w *Workspace) Views(user string) ([]View, error) {
 	return open, nil
 }
 
-// awaitForm waits until nothing more is expected for a person. The lock is held, but not while it
+// awaitAnswer waits until nothing more is expected for a person. The lock is held, but not while it
 // waits.
-func (w *Workspace) awaitForm(user string) {
-	expired := time.After(max(0, w.expected[user].Sub(w.now())))
-	for w.expected[user].After(w.now()) {
+func (w *Workspace) awaitAnswer(expected map[string]time.Time, user string) {
+	w.awaitWhile(context.Background(), max(0, expected[user].Sub(w.now())), func() bool { return expected[user].After(w.now()) })
+}
+
+// awaitWhile waits as long as something holds, for this real time at most. The lock is held, but not
+// while it waits.
+func (w *Workspace) awaitWhile(ctx context.Context, most time.Duration, holds func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	for holds() {
 		changed := w.changed
 		w.mu.Unlock()
 		over := false
 		select {
 		case <-changed:
-		case <-expired:
+		case <-ctx.Done():
 			over = true
 		case <-w.done:
 			over = true
@@ -69,7 +76,7 @@ func (w *Workspace) awaitForm(user string) {
 // https://docs.slack.dev/surfaces/modals#response_actions
 func (w *Workspace) Submit(ctx context.Context, s Submission) (Ack, error) {
 	w.mu.Lock()
-	m, u, err := w.openView(s.User, s.View)
+	m, u, err := w.openModal(s.User, s.View)
 	if err == nil {
 		err = m.touchState(s.Values)
 	}
@@ -92,6 +99,15 @@ func (w *Workspace) openView(user, view string) (*modal, *user, error) {
 		return nil, nil, unknownID("user", user)
 	}
 	m, err := w.viewOf(user, view)
+	return m, u, err
+}
+
+// openModal is openView for what only a modal has.
+func (w *Workspace) openModal(user, view string) (*modal, *user, error) {
+	m, u, err := w.openView(user, view)
+	if err == nil && m.isHome() {
+		err = fmt.Errorf("view %s is a Home tab, which is neither submitted nor closed", view)
+	}
 	return m, u, err
 }
 
@@ -143,7 +159,7 @@ func (m *modal) checkErrors(errors map[string]string) *apiError {
 }
 
 func (w *Workspace) respondWithView(m *modal, action string, view map[string]any) *apiError {
-	if problems := checkView("/view", view); len(problems) > 0 {
+	if problems := checkView("/view", view, kindModal); len(problems) > 0 {
 		return fail(errTrouble).because(problems...)
 	}
 	if len(encode(view)) > maxViewSize {
@@ -161,7 +177,7 @@ func (w *Workspace) respondWithView(m *modal, action string, view map[string]any
 // https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed
 func (w *Workspace) CloseView(ctx context.Context, user, view string) (Ack, error) {
 	w.mu.Lock()
-	m, u, err := w.openView(user, view)
+	m, u, err := w.openModal(user, view)
 	if err != nil {
 		w.mu.Unlock()
 		return Ack{}, fmt.Errorf("closing: %w", err)

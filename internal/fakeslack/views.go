@@ -3,8 +3,8 @@ package fakeslack
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -14,7 +14,13 @@ const (
 	maxModals   = 1000    // of this fake; the oldest close
 )
 
-// modal is one view that a person has open.
+// The types of view.
+const (
+	kindModal = "modal"
+	kindHome  = "home"
+)
+
+// modal is one view that a person has open, or sees in the app's Home tab.
 type modal struct {
 	id, root, previous string
 	user               string
@@ -25,7 +31,7 @@ type modal struct {
 
 // viewsOpen is https://docs.slack.dev/reference/methods/views.open
 func (w *Workspace) viewsOpen(c call) (response, *apiError) {
-	view, err := w.readView(c, "/view")
+	view, err := w.readView(c, kindModal)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +48,7 @@ func (w *Workspace) viewsOpen(c call) (response, *apiError) {
 
 // viewsPush is https://docs.slack.dev/reference/methods/views.push
 func (w *Workspace) viewsPush(c call) (response, *apiError) {
-	view, err := w.readView(c, "/view")
+	view, err := w.readView(c, kindModal)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +77,7 @@ func (c call) trigger() string {
 
 // viewsUpdate is https://docs.slack.dev/reference/methods/views.update
 func (w *Workspace) viewsUpdate(c call) (response, *apiError) {
-	view, err := w.readView(c, "/view")
+	view, err := w.readView(c, kindModal)
 	if err != nil {
 		return nil, err
 	}
@@ -91,17 +97,17 @@ func (w *Workspace) viewsUpdate(c call) (response, *apiError) {
 	return response{"view": w.viewObject(m)}, nil
 }
 
-// readView reads and checks the view argument.
-func (w *Workspace) readView(c call, at string) (map[string]any, *apiError) {
+// readView reads and checks the view argument, which is of this type.
+func (w *Workspace) readView(c call, kind string) (map[string]any, *apiError) {
 	value, known, err := c.value("view")
 	view, ok := value.(map[string]any)
 	if err != nil || !known || !ok {
-		return nil, fail("invalid_arguments").because("[ERROR] missing required field: view [json-pointer:" + strings.TrimSuffix(at, "/view") + "]")
+		return nil, fail("invalid_arguments").because("[ERROR] missing required field: view [json-pointer:]")
 	}
 	if len(encode(view)) > maxViewSize {
 		return nil, fail("view_too_large").broke("a view has at most 250 kB", "https://docs.slack.dev/reference/methods/views.open#errors")
 	}
-	if problems := checkView(at, view); len(problems) > 0 {
+	if problems := checkView("/view", view, kind); len(problems) > 0 {
 		return nil, fail("invalid_arguments").because(problems...)
 	}
 	return view, nil
@@ -162,7 +168,8 @@ func (w *Workspace) nameBlocks(found []any) {
 
 func (w *Workspace) externalIDFree(view map[string]any, self *modal) *apiError {
 	id := str(view["external_id"])
-	if id != "" && w.findModalBy(func(m *modal) bool { return m != self && m.view["external_id"] == id }) != nil {
+	others := slices.AppendSeq(slices.Clone(w.modals), maps.Values(w.homes))
+	if id != "" && slices.ContainsFunc(others, func(m *modal) bool { return m != self && m.view["external_id"] == id }) {
 		return fail("duplicate_external_id").broke("an external_id is unique in its team", "https://docs.slack.dev/reference/methods/views.open#errors")
 	}
 	return nil
@@ -350,6 +357,7 @@ func (w *Workspace) useTrigger(id string) (*trigger, *apiError) {
 	t := w.triggers.get(id)
 	if t != nil {
 		w.answered(t.user)
+		delete(w.opened, t.user)
 	}
 	switch {
 	case t == nil:

@@ -34,6 +34,7 @@ func apiMethods() []apiMethod {
 		{name: "views.open", handle: (*Workspace).viewsOpen, tier: tier4, json: true},
 		{name: "views.update", handle: (*Workspace).viewsUpdate, tier: tier4, json: true},
 		{name: "views.push", handle: (*Workspace).viewsPush, tier: tier4, json: true},
+		{name: "views.publish", handle: (*Workspace).viewsPublish, tier: tier4, json: true},
 		{name: "chat.postMessage", handle: (*Workspace).chatPostMessage, scopes: []string{"chat:write"}, tier: tierPerChannel, json: true},
 		{name: "chat.update", handle: (*Workspace).chatUpdate, scopes: []string{"chat:write"}, tier: tier3, json: true},
 		{name: "chat.postEphemeral", handle: (*Workspace).chatPostEphemeral, scopes: []string{"chat:write"}, tier: tier4, json: true},

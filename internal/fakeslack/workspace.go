@@ -34,13 +34,18 @@ type Options struct {
 	// Endpoint is given, Socket Mode elsewhere.
 	Transport string
 	// Endpoint is the bot's base URL for signed requests, with no trailing slash:
-	// /slack/commands and /slack/interactions are appended.
+	// /slack/commands, /slack/interactions and /slack/events are appended.
 	Endpoint string
 	// Scopes are those granted to the bot token; default DefaultScopes.
 	Scopes []string
 	// Commands are the slash commands that the app has, by which the page refuses
 	// others, as Slack does; default /cancel-server. Command delivers any.
 	Commands []string
+	// Manifest is what else the app has; default DefaultManifest.
+	Manifest *Manifest
+	// EventRetries are the waits before the retries of an event over HTTP, by the
+	// workspace's clock; default DefaultEventRetries.
+	EventRetries []time.Duration
 	// EnterpriseID makes the workspace and its people part of an enterprise; default none.
 	EnterpriseID string
 	// RateLimitsOff stops the answering of 429 for too many calls.
@@ -129,6 +134,8 @@ type forms struct {
 	modals   []*modal
 	triggers *recent[string, *trigger]
 	expected map[string]time.Time // who may see a form open soon, and until when
+	homes    map[string]*modal    // what is published in whose Home tab
+	opened   map[string]time.Time // whose Home tab may change soon, and until when
 }
 
 // troubles is what keeps a call from being answered.
@@ -142,6 +149,7 @@ type deliveries struct {
 	sent      *recent[int, *delivery]
 	delivered int // how many there were
 	sockets   *sockets
+	verified  string // the endpoint that answered its challenge
 }
 
 // What the workspace remembers of the past, so that it never grows without end.
@@ -161,7 +169,7 @@ func New(opts Options) *Workspace {
 		random:        rand.New(rand.NewPCG(opts.Seed, opts.Seed^0x5eed)),
 		changes:       changes{changed: make(chan struct{})},
 		conversations: conversations{edits: make(map[string]int), replies: newRecent[string, *reply](remembered)},
-		forms:         forms{triggers: newRecent[string, *trigger](remembered), expected: map[string]time.Time{}},
+		forms:         newForms(),
 		troubles:      troubles{limits: make(map[string]*bucket)},
 		deliveries:    deliveries{sent: newRecent[int, *delivery](replayable), sockets: newSockets()},
 	}
@@ -169,6 +177,13 @@ func New(opts Options) *Workspace {
 	w.identity.enterpriseID = opts.EnterpriseID
 	w.populate()
 	return w
+}
+
+func newForms() forms {
+	return forms{
+		triggers: newRecent[string, *trigger](remembered), expected: map[string]time.Time{},
+		homes: map[string]*modal{}, opened: map[string]time.Time{},
+	}
 }
 
 func (o *Options) fill() {
@@ -186,6 +201,13 @@ func (o *Options) fill() {
 	}
 	if o.Commands == nil {
 		o.Commands = []string{"/cancel-server"}
+	}
+	if o.Manifest == nil {
+		manifest := DefaultManifest()
+		o.Manifest = &manifest
+	}
+	if o.EventRetries == nil {
+		o.EventRetries = DefaultEventRetries()
 	}
 	if o.AckTimeout <= 0 {
 		o.AckTimeout = 3 * time.Second

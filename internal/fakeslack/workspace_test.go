@@ -216,6 +216,11 @@ func newBot(t *testing.T, answer say) *bot {
 
 func parseDelivery(r *http.Request, raw string) request {
 	got := request{path: r.URL.Path, header: r.Header, body: raw, method: "slash_command", payload: map[string]any{}}
+	if r.Header.Get("Content-Type") == "application/json" {
+		_ = json.Unmarshal([]byte(raw), &got.payload)
+		got.method, _ = got.payload["type"].(string)
+		return got
+	}
 	values, _ := url.ParseQuery(raw)
 	for name := range values {
 		got.payload[name] = values.Get(name)

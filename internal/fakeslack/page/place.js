@@ -5,6 +5,11 @@
 // direct is the channel of the person's direct messages with the app.
 export const direct = "direct";
 
+// home is the Home tab of the app, for an app that has one.
+export const home = "home";
+
+const tabs = (workspace) => (workspace.manifest.home_tab ? [direct, home] : [direct]);
+
 export const place = { user: null, channel: null };
 
 // settle reads the place from the URL. A person or channel that this workspace does
@@ -13,7 +18,7 @@ export function settle(workspace) {
   const asked = new URL(location.href).searchParams;
   const people = workspace.users.filter((u) => !u.is_bot);
   place.user = people.find((u) => u.id === asked.get("user"))?.id ?? workspace.cast.user;
-  const open = visible(workspace).map((c) => c.id).concat(direct);
+  const open = visible(workspace).map((c) => c.id).concat(tabs(workspace));
   place.channel = open.find((id) => id === asked.get("channel")) ?? workspace.cast.channel;
   if (address(place).href !== location.href) history.replaceState(null, "", address(place));
 }
@@ -35,7 +40,7 @@ function address({ user, channel }) {
 export const visible = (workspace) => workspace.channels.filter((c) => !c.is_private || c.members.includes(place.user));
 
 // channelID is the channel as the control routes take it.
-export const channelID = () => (place.channel === direct ? place.user : place.channel);
+export const channelID = () => ([direct, home].includes(place.channel) ? place.user : place.channel);
 
 // keep stores a value for this tab under a name; without a value it forgets it.
 export function keep(name, value) {

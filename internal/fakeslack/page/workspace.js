@@ -6,7 +6,8 @@ import { showTop, confirmed } from "./modal.js";
 import { drawMessages } from "./messages.js";
 import { drawBot, drawGone, isDown, look as lookAtBot } from "./bot.js";
 import { drawFaults } from "./faults.js";
-import { place, settle, go, visible, channelID, direct, keep, kept, forgetOthers } from "./place.js";
+import { drawTabs, drawHome, enter, trouble } from "./home.js";
+import { place, settle, go, visible, channelID, direct, home, keep, kept, forgetOthers } from "./place.js";
 import { get, post } from "./control.js";
 
 const field = (id) => document.getElementById(id);
@@ -54,7 +55,7 @@ function drawConversations() {
   const focused = document.activeElement?.id;
   const label = (c) => (c.is_private ? "🔒 " : "# ") + c.name;
   const entry = (id, text, note) => node("li", {}, node("button", {
-    type: "button", id: "channel-" + id, "data-channel": id, "aria-current": String(id === place.channel),
+    type: "button", id: "channel-" + id, "data-channel": id, "aria-current": String(id === place.channel || (id === direct && place.channel === home)),
     onclick: () => { move({ channel: id }); input.focus(); },
   }, text, note ? node("small", {}, " " + note) : null));
   const note = (c) => (c.is_archived ? "archived" : c.bot_in ? "" : "bot not in");
@@ -111,8 +112,14 @@ async function draw() {
   drawDraft();
   drawBot(workspace.connected);
   drawFaults();
-  const [messages, views] = await Promise.all([get("messages?channel=" + encodeURIComponent(channelID())), get("views?user=" + encodeURIComponent(place.user))]);
+  drawTabs(workspace.manifest.home_tab);
+  enter(workspace.manifest.home_tab, failed);
+  const user = encodeURIComponent(place.user);
+  const [messages, published, views] = await Promise.all([
+    get("messages?channel=" + encodeURIComponent(channelID())), place.channel === home ? get(`home?user=${user}&wait=0`) : null, get("views?user=" + user),
+  ]);
   if (Array.isArray(messages)) drawConversation(messages);
+  if (published && !published.error) drawHome(published, { names, app: "cancel-server", failed });
   if (Array.isArray(views)) showTop(views, place.user, names);
 }
 
@@ -125,6 +132,13 @@ function move(there) {
 function notice(text) {
   notices.push({ id: notices.length, channel: channelID(), user: place.user, text });
   refresh();
+}
+
+// failed says that the app did not take what was done in its space.
+function failed(error) {
+  const text = `The app did not respond to that (${error}).${whyNot()}`;
+  if (place.channel === home) trouble(text);
+  else notice(text);
 }
 
 // whyNot adds what this page knows of a bot that did not answer.
@@ -179,6 +193,7 @@ field("composer").addEventListener("submit", (event) => {
 input.addEventListener("input", () => keep(draft(), input.value));
 field("user").addEventListener("change", (event) => move({ user: event.target.value }));
 field("composer-shortcut").addEventListener("click", () => shortcut({ callback_id: "cancel-server" }));
+for (const tab of ["home", "messages"]) field("tab-" + tab).addEventListener("click", () => move({ channel: tab === "home" ? home : direct }));
 addEventListener("popstate", refresh);
 
 const stream = new EventSource("page/events");
