@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 	"text/tabwriter"
 )
@@ -17,7 +18,8 @@ type figures map[string]float64
 type row struct {
 	name string
 	figures
-	aim aim
+	aim  aim
+	from string // the case that measures it, as -bench selects it
 }
 
 // aim is what a row should keep to. The zero aim is none.
@@ -74,28 +76,30 @@ func (l *lab) row(name, unit string, aim aim, f figures) {
 	}
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
-	l.table.rows = append(l.table.rows, row{name, f, aim})
+	l.table.rows = append(l.table.rows, row{name, f, aim, strings.TrimPrefix(l.Name(), "Benchmark")})
 }
 
+// print writes the table in Markdown, as README.md has it.
 func (t *table) print(to io.Writer) {
-	if len(t.rows) == 0 {
-		return
-	}
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nrow\tours\tnet/http\tbare rows\tslack-go\tours/floor\taim\t")
+	w := tabwriter.NewWriter(to, 0, 0, 1, ' ', 0)
+	line := func(cells ...string) { fmt.Fprintln(w, "| "+strings.Join(cells, "\t| ")+"\t|") }
+	line("row", "ours", "net/http", "bare rows", "slack-go", "ours/floor", "aim", "", "ROWS")
+	line("---", "--:", "--:", "--:", "--:", "--:", "---", "---", "---")
 	for _, r := range t.rows {
-		judged := ""
-		switch {
-		case r.aim.met == nil:
-		case r.aim.met(r):
-			judged = "met"
-		default:
-			judged = "MISSED"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.name, r.figure(theBot), r.figure(netHTTP), r.figure(bareStore),
-			r.figure(slackGo), orDash(r.ratio(), r.ratio() > 0), r.aim.text, judged)
+		line(r.name, r.figure(theBot), r.figure(netHTTP), r.figure(bareStore), r.figure(slackGo), orDash(r.ratio(), r.ratio() > 0),
+			r.aim.text, r.verdict(), "`"+r.from+"`")
 	}
 	_ = w.Flush() // to the terminal
+}
+
+func (r row) verdict() string {
+	switch {
+	case r.aim.met == nil:
+		return ""
+	case r.aim.met(r):
+		return "met"
+	}
+	return "MISSED"
 }
 
 func (r row) figure(contender string) string {
