@@ -184,7 +184,7 @@ func TestRestoredRequestWithTicketNeverEndsAsUnsent(t *testing.T) {
 			assert.Equal(t, cancellation.Pending, w.now(r).State)
 		})
 	})
-	t.Run("nor does it wear off", func(t *testing.T) {
+	t.Run("nor does it expire", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			r := restored(w)
 			w.run(w.journal, 73*time.Hour)
