@@ -24,7 +24,7 @@ func TestUndoneRequestIsNeverFiled(t *testing.T) {
 		posts, messages := w.snapshot()
 		require.Empty(t, posts)
 		require.Len(t, messages, 1)
-		w.restart() // the store's books are read anew before anything is said of them
+		w.restart() // SoftLayer's records are read again before anything is said of the request
 		click, err := w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.NoError(t, err)
 		require.Equal(t, cancellation.ClickDone, click.Kind)
