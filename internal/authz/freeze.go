@@ -30,13 +30,8 @@ func (p *Policy) MayFreeze(who Principal) Decision {
 
 func (p *Policy) mayFreeze(who Principal) Decision {
 	left := p.remaining(who, envOfPerson(who, actionApprove), actionApprove)
-	switch {
-	case len(left.failed) > 0:
+	if len(left.failed) > 0 {
 		return p.refuseBroken(left.failed)
-	case len(left.certainForbids) > 0:
-		return p.refuseByRules(left.certainForbids)
-	case len(left.permits) == 0:
-		return p.refuse(RuleDefaultDeny, ToFreeze)
 	}
-	return Decision{Effect: Allowed, Rule: left.permits[0], Rules: left.permits, PolicyDigest: p.digest}
+	return p.mayAtAll(left, ToFreeze)
 }

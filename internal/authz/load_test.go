@@ -131,7 +131,7 @@ func TestLoadingTakes(t *testing.T) {
 	}
 }
 
-func TestWarningsSayAloudWhatBindsNobody(t *testing.T) {
+func TestWarningsNameRulesThatBindNobody(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		says, text string

@@ -19,7 +19,7 @@ func (p *Policy) MayAskAtAll(who Principal, channel, account string) Decision {
 	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return d
 	}
-	return p.mayAtAll(who, envWithoutServer(who, channel, account), actionRequest, ToAsk)
+	return p.mayAtAll(p.remaining(who, envWithoutServer(who, channel, account), actionRequest), ToAsk)
 }
 
 // MayApproveAtAll decides whether a person could approve some request for some server, while requester,
@@ -31,12 +31,11 @@ func (p *Policy) MayApproveAtAll(who Principal) Decision {
 	if d, refused := p.refusePerson(who, ToApprove); refused {
 		return d
 	}
-	return p.mayAtAll(who, envOfPerson(who, actionApprove), actionApprove, ToApprove)
+	return p.mayAtAll(p.remaining(who, envOfPerson(who, actionApprove), actionApprove), ToApprove)
 }
 
 // mayAtAll decides by what partial evaluation leaves of the rules for one action.
-func (p *Policy) mayAtAll(who Principal, env eval.Env, name cedar.String, to Act) Decision {
-	left := p.remaining(who, env, name)
+func (p *Policy) mayAtAll(left remainder, to Act) Decision {
 	switch {
 	case len(left.certainForbids) > 0:
 		return p.refuseByRules(left.certainForbids)

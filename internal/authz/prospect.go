@@ -68,8 +68,7 @@ func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 	}
 	return p.everyMembership(who, func(who Principal) Prospects {
 		return p.prospects(who, func(name cedar.String) eval.Env {
-			env := envOfPerson(who, name)
-			env.Resource, env.Entities = server.UID, cedar.EntityMap{server.UID: server, who.uid(): who.entity()}
+			env := envOn(server, who, name)
 			env.Context = c.record()
 			if name == actionApprove {
 				env.Context = c.approvable()
@@ -77,6 +76,13 @@ func (p *Policy) ProspectsOn(who Principal, s Server, c Context) Prospects {
 			return env
 		})
 	})
+}
+
+// envOn returns the environment in which the server is known too.
+func envOn(server cedar.Entity, who Principal, name cedar.String) eval.Env {
+	env := envOfPerson(who, name)
+	env.Resource, env.Entities = server.UID, cedar.EntityMap{server.UID: server, who.uid(): who.entity()}
+	return env
 }
 
 func (p *Policy) none(d Decision) Prospects {
@@ -167,8 +173,7 @@ func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 	}
 	asking := p.everyMembership(who, func(who Principal) Prospects {
 		env := func(name cedar.String) eval.Env {
-			env := envOfPerson(who, name)
-			env.Resource, env.Entities = server.UID, cedar.EntityMap{server.UID: server, who.uid(): who.entity()}
+			env := envOn(server, who, name)
 			env.Context = c.unstated()
 			return env
 		}

@@ -5,10 +5,7 @@ import "slices"
 // markUnlisted marks a refusal of who as Unlisted if a membership of a group that Slack does not list
 // would lift it.
 func (p *Policy) markUnlisted(refused Decision, who Principal, decide func(Principal) Decision) Decision {
-	maybe, countable := who.perhapsIn(p.unlisted(who))
-	lifts := func(member Principal) bool { return decide(member).Effect != Refused }
-	refused.Unlisted = !countable || slices.ContainsFunc(maybe, lifts)
-	return refused
+	return p.markEitherUnlisted(refused, who, Principal{}, func(who, _ Principal) Decision { return decide(who) })
 }
 
 // markEitherUnlisted is markUnlisted for a decision that depends on the groups of two people.

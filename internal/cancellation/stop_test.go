@@ -24,7 +24,7 @@ func TestUndoneRequestIsNeverFiled(t *testing.T) {
 		posts, messages := w.snapshot()
 		require.Empty(t, posts)
 		require.Len(t, messages, 1)
-		w.restart() // the store's books are read anew before anything is said of them
+		w.restart() // SoftLayer's records are read again before anything is said of the request
 		click, err := w.desk().Withdraw(t.Context(), pressed(r.ID, r.Submission.By))
 		require.NoError(t, err)
 		require.Equal(t, cancellation.ClickDone, click.Kind)
@@ -184,7 +184,7 @@ func TestRestoredRequestWithTicketNeverEndsAsUnsent(t *testing.T) {
 			assert.Equal(t, cancellation.Pending, w.now(r).State)
 		})
 	})
-	t.Run("nor does it wear off", func(t *testing.T) {
+	t.Run("nor does it expire", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			r := restored(w)
 			w.run(w.journal, 73*time.Hour)

@@ -160,7 +160,7 @@ func TestRepeatedBatchGivesNoSlotBeyondTheDay(t *testing.T) {
 		}
 	}
 	for what, bad := range map[string]func(*testing.T, *Store) func() error{
-		"a write beside them fails":           fails,
+		"a write next to them fails":          fails,
 		"one of them takes a request's place": takesOver,
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -142,7 +142,7 @@ func overdueOnce(t *testing.T, j journal, clock *hands) {
 	again.To.Why.Detail = "still"
 	applied(t, j, again)
 	clock.pass(5 * time.Minute)
-	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not begin it anew")
+	assert.Equal(t, []cancellation.State{cancellation.Stuck, cancellation.Filing}, overdue(), "a change within the state does not restart it")
 	all, err := j.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 1)
 	require.NoError(t, err)
 	require.Len(t, all, 1, "the oldest")

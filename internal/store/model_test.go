@@ -178,7 +178,7 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 		c.To.Due = now.Add(c.DueIn)
 	}
 	next := c.To
-	next.Repeats = r.Repeats // counted beside the version
+	next.Repeats = r.Repeats // counted next to the version
 	next.Version, next.UpdatedAt, next.Due = r.Version+1, now, m.dueAt(c.To)
 	if c.From.State != c.To.State {
 		next.Since = now

@@ -152,7 +152,7 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 		change  string
 		recheck cancellation.Recheck
 	}{
-		"the server was started anew":        {`update binding set identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckOnce},
+		"the server was started again":       {`update binding set identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckOnce},
 		"it lost what it had committed last": {`update binding set identity = '00000009/1 0'`, cancellation.RecheckSettled},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,8 +65,8 @@ func TestPostgreSQLReplicasBehaveLikeTheModel(t *testing.T) {
 		empty(t, beside)
 		m := newMachine(clock, replicas...)
 		m.restart = func(t *rapid.T) {
-			switch rapid.SampledFrom([]string{"there all the time", "restored", "started anew"}).Draw(t, "the server was") {
-			case "started anew":
+			switch rapid.SampledFrom([]string{"there all the time", "restored", "started again"}).Draw(t, "the server was") {
+			case "started again":
 				was(`split_part(identity, ' ', 1) || ' 0'`)
 				m.model.recheck(cancellation.RecheckOnce, time.Time{})
 			case "restored":
@@ -151,7 +151,7 @@ func (m *machine) run(t *rapid.T) {
 		"a card is kept":             m.keepCard,
 		"time passes":                m.pass,
 		"the next thing is due":      m.passToTheNext,
-		"a process starts anew":      m.restart,
+		"a process starts again":     m.restart,
 		"":                           m.agree,
 	})
 	m.drain(t)
