@@ -30,9 +30,47 @@ type Options struct {
 	// BooleanFlags makes some servers say bareMetalInstanceFlag with false; all others
 	// say it with 0 or 1, which is the only form that softlayer-go reads.
 	BooleanFlags bool
+	// Unproven chooses where no page says what SoftLayer does.
+	Unproven Unproven
 	// Observe is called once for each finished request to the imitated API, on
 	// that request's goroutine and with no lock held. It may be nil.
 	Observe func(Exchange)
+}
+
+// Unproven are choices of what SoftLayer does where none of its pages tells. A client that
+// works only with the zero value relies on a guess.
+type Unproven struct {
+	// Denial is how a method without a documented refusal answers a key without the right.
+	Denial Denial
+	// AwaitingStays leaves a ticket's awaitingUserResponseFlag as it is when the customer
+	// writes; else that clears it.
+	AwaitingStays bool
+	// UpdateReopens lets addUpdate open a closed ticket; else a closed ticket has no
+	// userEditableFlag and addUpdate is refused.
+	UpdateReopens bool
+}
+
+// Denial is how a key that lacks a right is refused.
+type Denial int
+
+const (
+	// DeniedAsAbsent is 404, as if there were no such object: "The SoftLayer API treats a
+	// permission error like an object not found error".
+	// https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/
+	DeniedAsAbsent Denial = iota
+	// DeniedInWords is the text of createCancelServerTicket.
+	DeniedInWords
+	// DeniedAsEmpty answers a question with null or an empty list. What would change
+	// something is 404.
+	DeniedAsEmpty
+)
+
+// denial refuses a call for something with an id.
+func (a *Account) denial(id any) error {
+	if a.options.Unproven.Denial == DeniedInWords {
+		return errPermission()
+	}
+	return errNotFound(id)
 }
 
 // Account is one SoftLayer account with its servers, its tickets and one API

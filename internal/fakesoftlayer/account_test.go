@@ -37,15 +37,20 @@ type world struct {
 
 func newWorld(t *testing.T, servers int) *world {
 	t.Helper()
+	return newWorldOf(t, fakesoftlayer.Options{Servers: servers})
+}
+
+// newWorldOf is newWorld with options; the seed, the clock and the observer are the world's own.
+func newWorldOf(t *testing.T, options fakesoftlayer.Options) *world {
+	t.Helper()
 	w := &world{T: t}
-	w.account = fakesoftlayer.New(fakesoftlayer.Options{
-		Servers: servers, Seed: 7, Now: func() time.Time { return start },
-		Observe: func(e fakesoftlayer.Exchange) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.exchanges = append(w.exchanges, e)
-		},
-	})
+	options.Seed, options.Now = 7, func() time.Time { return start }
+	options.Observe = func(e fakesoftlayer.Exchange) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.exchanges = append(w.exchanges, e)
+	}
+	w.account = fakesoftlayer.New(options)
 	w.server = httptest.NewServer(http.StripPrefix("/fake", w.account.Handler()))
 	w.control = httptest.NewServer(w.account.Control())
 	t.Cleanup(w.server.Close)

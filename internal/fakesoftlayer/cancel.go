@@ -45,7 +45,7 @@ func (a *Account) createCancelServerTicket(q *request) (any, error) {
 	if standing := a.blocking(s); standing != 0 {
 		return nil, errDuplicate(standing)
 	}
-	t, err := a.writeCancellation(s, c.entry(), true)
+	t, err := a.writeCancellation(s, c.entry(), a.key.user())
 	if err != nil {
 		return nil, err
 	}

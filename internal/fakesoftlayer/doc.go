@@ -19,7 +19,11 @@
 //	SoftLayer_Ticket/createCancelServerTicket                              faithful
 //	SoftLayer_Ticket/getObject                                             faithful
 //	SoftLayer_Ticket/getUpdates                                            faithful
+//	SoftLayer_Ticket/getLastUpdate                                         faithful
 //	SoftLayer_Ticket/getAttachedHardware                                   faithful
+//	SoftLayer_Ticket/addUpdate                                             partial: no attached files
+//	SoftLayer_Ticket/getAwaitingUserResponseFlag                           faithful
+//	SoftLayer_Ticket/getTicketsClosedSinceDate                             faithful
 //	SoftLayer_Hardware_Server/getObject                                    partial: the properties of the schema only
 //	SoftLayer_Hardware_Server/getOpenCancellationTicket                    faithful
 //	SoftLayer_Hardware_Server/getActiveTickets                             faithful
@@ -32,6 +36,7 @@
 //	SoftLayer_Account/getOpenTickets                                       faithful
 //	SoftLayer_Account/getClosedTickets                                     faithful
 //	SoftLayer_Account/getTicketsClosedInTheLastThreeDays                   faithful
+//	SoftLayer_Account/getOpenTicketsWaitingOnCustomer                      faithful
 //	SoftLayer_Virtual_Guest/getObject                                      partial: the properties of the schema only
 //	SoftLayer_Tag/getAttachedTagsForCurrentUser                            partial: tags of servers, bare metal and virtual
 //	SoftLayer_Tag/getReferences                                            partial: servers, bare metal and virtual
@@ -61,5 +66,8 @@
 // tag type HARDWARE, and that a tag nothing refers to is not found; three days for the
 // cut-off, and midnight in Dallas for its time of day; that a cancellation keeps the date
 // that was due when it was asked for, however late staff approve it; the state name
-// "Pending" of a cancellation request.
+// "Pending" of a cancellation request; that TICKET_EDIT is what addUpdate asks for, and its
+// refusals; when awaitingUserResponseFlag is set and cleared; that a ticket closed at the
+// very second asked for is among those closed since. What a client could come to depend on
+// is a choice of [Unproven].
 package fakesoftlayer

@@ -82,3 +82,11 @@ func (k key) user() tree {
 		"permissionCheckLikeMasterUserFlag": false,
 	}
 }
+
+// grantsOf is the list of a user's permissions; nil for another user than the key's own.
+func (a *Account) grantsOf(user tree) any {
+	if !isKeysUser(user) {
+		return nil
+	}
+	return a.key.grants()
+}

@@ -319,8 +319,10 @@ func (a *Account) computed(object tree, name string) any {
 		return updateAt(object, 0)
 	case "lastUpdate":
 		return updateAt(object, -1)
+	case "ticket":
+		return a.ticketNamed(number(object["ticketId"]))
 	case "permissions":
-		return a.key.grants()
+		return a.grantsOf(object)
 	case "passwords", "remoteManagementAccounts":
 		return []any{tree{"username": "root", "password": "fake-password-that-must-never-be-read"}}
 	}

@@ -16,7 +16,12 @@ func methods() map[string]method {
 		"SoftLayer_Ticket/createCancelServerTicket": {returns: ticketType, run: (*Account).createCancelServerTicket},
 		"SoftLayer_Ticket/getObject":                {returns: ticketType, run: (*Account).getTicket},
 		"SoftLayer_Ticket/getUpdates":               ticketRelation("updates", updateType),
+		"SoftLayer_Ticket/getLastUpdate":            ticketRelation("lastUpdate", updateType),
 		"SoftLayer_Ticket/getAttachedHardware":      ticketRelation("attachedHardware", hardwareType),
+
+		"SoftLayer_Ticket/addUpdate":                   {returns: updateType, run: (*Account).addTicketUpdate},
+		"SoftLayer_Ticket/getAwaitingUserResponseFlag": {run: (*Account).getAwaitingUserResponseFlag},
+		"SoftLayer_Ticket/getTicketsClosedSinceDate":   {returns: ticketType, run: (*Account).closedSince},
 
 		"SoftLayer_Hardware_Server/getObject":                 {returns: serverType, run: (*Account).getServer},
 		"SoftLayer_Hardware_Server/getOpenCancellationTicket": serverRelation("openCancellationTicket", ticketType, false),
@@ -43,6 +48,8 @@ func methods() map[string]method {
 		"SoftLayer_Account/getTicketsClosedInTheLastThreeDays": {
 			returns: ticketType, root: "ticketsClosedInTheLastThreeDays", run: (*Account).recentlyClosed,
 		},
+
+		"SoftLayer_Account/getOpenTicketsWaitingOnCustomer": accountTickets("openTicketsWaitingOnCustomer", waitsOnCustomer),
 
 		"SoftLayer_User_Customer/getPermissions":                                {returns: grantType, root: "permissions", run: (*Account).getPermissions},
 		"SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate": {run: (*Account).getCutoff},

@@ -174,11 +174,11 @@ func makeHourly(billing tree) {
 func (a *Account) growTicket(s *server, cancels bool) {
 	var err error
 	if cancels {
-		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", false)
+		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", person(otherUser))
 	} else {
 		_, err = a.write(newTicket{
 			server: number(s.tree["id"]), subject: "Hardware Issue", title: "A fan is loud", entry: "Please look at the fan.",
-			age: 48 * time.Hour,
+			by: person(otherUser), age: 48 * time.Hour,
 		})
 	}
 	if err != nil {

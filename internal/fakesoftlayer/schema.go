@@ -166,7 +166,7 @@ var schema = map[string]kind{
 			"groupId", "priority", "statusId", "subjectId", "title", "userEditableFlag",
 			"serviceProviderId", "serviceProviderResourceId",
 		},
-		masked: []string{"updateCount"},
+		masked: []string{"updateCount", "awaitingUserResponseFlag"},
 		relations: map[string]relation{
 			"assignedUser":        {to: userType},
 			"status":              {to: "SoftLayer_Ticket_Status"},
@@ -182,7 +182,7 @@ var schema = map[string]kind{
 	"SoftLayer_Ticket_Subject": {local: []string{"id", "name"}},
 	updateType: {
 		local:     []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"},
-		relations: map[string]relation{"editor": {to: editorType}},
+		relations: map[string]relation{"editor": {to: editorType}, "ticket": {to: ticketType, right: ticketView}},
 	},
 	// A user has a first and a last name, somebody of SoftLayer's staff a displayName.
 	editorType: {local: []string{"id", "username", "firstName", "lastName", "displayName"}},
