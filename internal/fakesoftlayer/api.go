@@ -23,8 +23,10 @@ type method struct {
 	// for a bare value.
 	returns string
 	// root is the name under which an objectFilter speaks of a list's elements;
-	// empty for a method that returns no list.
+	// empty for a method that returns no list or takes no filter.
 	root string
+	// page is how many rows come without a resultLimit; all if it is 0.
+	page int
 	// mask is used when the client sends none.
 	mask string
 	// run does it, under the account's lock. Its result is a tree, a list, a
@@ -124,13 +126,15 @@ func (a *Account) show(m method, q *request, view *mask, value any) answer {
 	case tree:
 		return answer{http.StatusOK, -1, encode(a.project(m.returns, value, view))}
 	case []any:
-		return a.showList(m, q, view, value)
+		if m.returns != "" {
+			return a.showList(m, q, view, value)
+		}
 	}
 	return answer{http.StatusOK, -1, encode(value)}
 }
 
 func (a *Account) showList(m method, q *request, view *mask, list []any) answer {
-	part := q.window()
+	part := q.window(m.page)
 	list = a.arrange(m, q, list, part.offset > 0)
 	total := len(list)
 	list = part.cut(list)

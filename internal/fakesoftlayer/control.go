@@ -106,6 +106,7 @@ func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
 		return nil, errors.New("changing a server: give either patch or remove")
 	case c.Remove != nil:
 		s.removed = *c.Remove
+		a.plan()
 	default:
 		if id, ok := c.Patch["id"]; ok && number(id) != c.ID {
 			return nil, errors.New("changing a server: its id stays")
@@ -115,6 +116,7 @@ func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
 		}
 		merge(s.tree, c.Patch)
 		s.plain = false
+		a.plan()
 	}
 	return encode(a.whole(s)), nil
 }

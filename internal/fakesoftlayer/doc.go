@@ -37,16 +37,30 @@
 //	SoftLayer_Account/getClosedTickets                                     faithful
 //	SoftLayer_Account/getTicketsClosedInTheLastThreeDays                   faithful
 //	SoftLayer_Account/getOpenTicketsWaitingOnCustomer                      faithful
+//	SoftLayer_Account/getOpenCancellationRequests                          faithful
 //	SoftLayer_Virtual_Guest/getObject                                      partial: the properties of the schema only
 //	SoftLayer_Tag/getAttachedTagsForCurrentUser                            partial: tags of servers, bare metal and virtual
 //	SoftLayer_Tag/getReferences                                            partial: servers, bare metal and virtual
 //	SoftLayer_User_Customer/getPermissions                                 partial: ten permissions, one's own
+//	SoftLayer_Billing_Item/getObject                                       partial: the billing items of servers and their parts
+//	SoftLayer_Billing_Item/getActiveCancellationItem                       faithful
+//	SoftLayer_Billing_Item/getCancellationRequests                         faithful
+//	SoftLayer_Billing_Item/getActiveAssociatedChildren                     faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/getAllCancellationRequests  partial: those that have a ticket
+//	SoftLayer_Billing_Item_Cancellation_Request/getObject                  faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/getItems                   faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/getStatus                  faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/getTicket                  faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/getUser                    faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/void                       faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/removeCancellationItem     faithful
+//	SoftLayer_Billing_Item_Cancellation_Request/validateBillingItemForCancellation  faithful
 //	SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate  partial: the category "server"
 //	SoftLayer_Search/advancedSearch                                        partial: hardware; quoted, starred and fuzzy terms
 //
 // Every other method is absent and answered as SoftLayer answers one that does
-// not exist: among them SoftLayer_Ticket/addUpdate, Billing_Item/cancelItem,
-// Billing_Item_Cancellation_Request/void, and editing of any kind. So are XML-RPC,
+// not exist: among them SoftLayer_Ticket/edit, Billing_Item/cancelItem,
+// Billing_Item_Cancellation_Request/createObject, and editing of any kind. So are XML-RPC,
 // SOAP, .xml, IAM bearer tokens, and the rate limit, which comes by fault only.
 //
 // # Not proven
@@ -65,9 +79,14 @@
 // a contract term has an activeAgreement, and that its cancellation is taken; the number of the
 // tag type HARDWARE, and that a tag nothing refers to is not found; three days for the
 // cut-off, and midnight in Dallas for its time of day; that a cancellation keeps the date
-// that was due when it was asked for, however late staff approve it; the state name
-// "Pending" of a cancellation request; that TICKET_EDIT is what addUpdate asks for, and its
-// refusals; when awaitingUserResponseFlag is set and cleared; that a ticket closed at the
-// very second asked for is among those closed since. What a client could come to depend on
-// is a choice of [Unproven].
+// that was due when it was asked for, however late staff approve it.
+//
+// After the ticket, likewise: that TICKET_EDIT is what addUpdate asks for, and its refusals;
+// when awaitingUserResponseFlag is set and cleared; that a ticket closed at the very second
+// asked for is among those closed since; the ids of a cancellation request's states, but
+// Approved; that ACCOUNT_SUMMARY_VIEW opens these requests, that they come newest first and
+// with their full number in SoftLayer-Total-Items; that staff who close a ticket void what they
+// have not approved; what void and removeCancellationItem ask for; how long a reclaim takes, what
+// the API calls its stages, and that a server in them has no billing item; that its ticket is
+// closed when it is gone. What a client could come to depend on is a choice of [Unproven].
 package fakesoftlayer

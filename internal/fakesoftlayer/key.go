@@ -1,6 +1,7 @@
 package fakesoftlayer
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -76,7 +77,7 @@ func (k key) grants() []any {
 func (k key) user() tree {
 	return tree{
 		"id": int64(userID), "accountId": int64(accountID), "username": username,
-		"firstName": "Fake", "lastName": "Bot", "email": "fake-bot@example.com",
+		"firstName": "Fake", "lastName": "Bot", "email": "fake-bot@example.com", "iamId": fmt.Sprintf("SL-%d", userID),
 		"isMasterUserFlag":                  k.master,
 		"hasFullHardwareAccessFlag":         k.may(accessAllHardware),
 		"permissionCheckLikeMasterUserFlag": false,

@@ -289,8 +289,8 @@ func (a *Account) follow(rel relation, object tree, name string) any {
 		return nil
 	}
 	value, has := object[name]
-	if !has {
-		value = a.computed(object, name)
+	if compute := computed[name]; !has && compute != nil {
+		value = compute(a, object)
 	}
 	if value == nil && rel.many {
 		return []any{}
@@ -298,35 +298,30 @@ func (a *Account) follow(rel relation, object tree, name string) any {
 	return value
 }
 
-// computed are the relations that follow from the records of the whole account.
-func (a *Account) computed(object tree, name string) any {
-	switch name {
-	case "openCancellationTicket":
-		return a.openCancellation(number(object["id"]))
-	case "activeTickets":
-		return a.activeTickets(number(object["id"]))
-	case "attachedHardware":
-		return a.attachedHardware(number(object["id"]))
-	case "networkGatewayMember":
-		return a.memberOf(number(object["id"]))
-	case "hardware":
-		return a.memberHardware(object)
-	case "networkGateway":
-		return a.gatewayOf(number(object["networkGatewayId"]))
-	case "members":
-		return a.membersOf(number(object["id"]))
-	case "firstUpdate":
-		return updateAt(object, 0)
-	case "lastUpdate":
-		return updateAt(object, -1)
-	case "ticket":
-		return a.ticketNamed(number(object["ticketId"]))
-	case "permissions":
-		return a.grantsOf(object)
-	case "passwords", "remoteManagementAccounts":
-		return []any{tree{"username": "root", "password": "fake-password-that-must-never-be-read"}}
-	}
-	return nil
+// computed are the relations that follow from the records of the whole account, by name.
+var computed = map[string]func(*Account, tree) any{
+	"openCancellationTicket": func(a *Account, o tree) any { return a.openCancellation(number(o["id"])) },
+	"activeTickets":          func(a *Account, o tree) any { return a.activeTickets(number(o["id"])) },
+	"attachedHardware":       func(a *Account, o tree) any { return a.attachedHardware(number(o["id"])) },
+	"networkGatewayMember":   func(a *Account, o tree) any { return a.memberOf(number(o["id"])) },
+	"networkGateway":         func(a *Account, o tree) any { return a.gatewayOf(number(o["networkGatewayId"])) },
+	"members":                func(a *Account, o tree) any { return a.membersOf(number(o["id"])) },
+	"activeCancellationItem": func(a *Account, o tree) any { return a.activeItem(number(o["id"])) },
+	"cancellationRequests":   func(a *Account, o tree) any { return a.requestsFor(number(o["id"])) },
+	"cancellationRequest":    func(a *Account, o tree) any { return a.requestNamed(number(o["cancellationRequestId"])) },
+	"ticket":                 func(a *Account, o tree) any { return a.ticketNamed(number(o["ticketId"])) },
+	"firstUpdate":            func(_ *Account, o tree) any { return updateAt(o, 0) },
+	"lastUpdate":             func(_ *Account, o tree) any { return updateAt(o, -1) },
+
+	"hardware":    (*Account).memberHardware,
+	"permissions": (*Account).grantsOf,
+
+	"passwords":                fakePasswords,
+	"remoteManagementAccounts": fakePasswords,
+}
+
+func fakePasswords(*Account, tree) any {
+	return []any{tree{"username": "root", "password": "fake-password-that-must-never-be-read"}}
 }
 
 func copyProperty(out, object tree, name string) {

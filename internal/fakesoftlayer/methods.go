@@ -12,7 +12,7 @@ import (
 // package's doc says of each how faithful it is.
 // https://sldn.softlayer.com/reference/services/
 func methods() map[string]method {
-	return map[string]method{
+	all := map[string]method{
 		"SoftLayer_Ticket/createCancelServerTicket": {returns: ticketType, run: (*Account).createCancelServerTicket},
 		"SoftLayer_Ticket/getObject":                {returns: ticketType, run: (*Account).getTicket},
 		"SoftLayer_Ticket/getUpdates":               ticketRelation("updates", updateType),
@@ -57,6 +57,8 @@ func methods() map[string]method {
 			returns: searchType, mask: "mask[relevanceScore,resourceType,resource]", run: (*Account).advancedSearch,
 		},
 	}
+	maps.Copy(all, cancellationMethods())
+	return all
 }
 
 // Methods lists the methods that the account serves, by the vendor's name, such
@@ -83,6 +85,26 @@ func ticketRelation(name, returns string) method {
 		rel, _ := relationOf(ticketType, name)
 		return a.follow(rel, object.(tree), name), nil
 	}}
+}
+
+// getter is the method that gets one relation of the object that find gets. A key without the
+// relation's right is refused.
+func getter(typ string, find func(*Account, *request) (any, error), name string) method {
+	rel, _ := relationOf(typ, name)
+	m := method{returns: rel.to, run: func(a *Account, q *request) (any, error) {
+		object, err := find(a, q)
+		if err != nil {
+			return nil, err
+		}
+		if rel.right != "" && !a.key.may(rel.right) {
+			return a.deniedRelation(q.id, rel)
+		}
+		return a.follow(rel, object.(tree), name), nil
+	}}
+	if rel.many {
+		m.root = name
+	}
+	return m
 }
 
 // serverRelation is a getter of something that hangs on a server. Where there

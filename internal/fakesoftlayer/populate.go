@@ -174,7 +174,7 @@ func makeHourly(billing tree) {
 func (a *Account) growTicket(s *server, cancels bool) {
 	var err error
 	if cancels {
-		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", person(otherUser))
+		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", person(otherUser), false)
 	} else {
 		_, err = a.write(newTicket{
 			server: number(s.tree["id"]), subject: "Hardware Issue", title: "A fan is loud", entry: "Please look at the fan.",

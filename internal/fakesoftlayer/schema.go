@@ -34,7 +34,9 @@ const (
 	entityType       = "SoftLayer_Entity"
 	searchType       = "SoftLayer_Container_Search_Result"
 	userType         = "SoftLayer_User_Customer"
+	billingItemType  = "SoftLayer_Billing_Item"
 	billingType      = "SoftLayer_Billing_Item_Hardware"
+	requestItemType  = "SoftLayer_Billing_Item_Cancellation_Request_Item"
 	updateType       = "SoftLayer_Ticket_Update"
 	editorType       = "SoftLayer_User_Interface"
 	requestType      = "SoftLayer_Billing_Item_Cancellation_Request"
@@ -129,15 +131,18 @@ var schema = map[string]kind{
 	},
 	"SoftLayer_Provisioning_Version1_Transaction_Status": {local: []string{"name", "friendlyName"}},
 	"SoftLayer_Provisioning_Version1_Transaction_Group":  {local: []string{"name"}},
-	billingType: {
+	billingType: {base: billingItemType},
+	billingItemType: {
 		local: []string{
 			"id", "allowCancellationFlag", "cancellationDate", "createDate", "nextBillDate", "lastBillDate",
 			"recurringFee", "hourlyRecurringFee", "description", "categoryCode",
 		},
 		masked: []string{"pendingCancellationFlag", "nextInvoiceTotalRecurringAmount"},
 		relations: map[string]relation{
-			"nextInvoiceChildren":      {to: billingType, many: true},
-			"activeAssociatedChildren": {to: billingType, many: true},
+			"nextInvoiceChildren":      {to: billingItemType, many: true},
+			"activeAssociatedChildren": {to: billingItemType, many: true},
+			"activeCancellationItem":   {to: requestItemType},
+			"cancellationRequests":     {to: requestType, many: true},
 			"activeAgreement":          {to: contractType},
 		},
 	},
@@ -168,18 +173,22 @@ var schema = map[string]kind{
 		},
 		masked: []string{"updateCount", "awaitingUserResponseFlag"},
 		relations: map[string]relation{
-			"assignedUser":        {to: userType},
-			"status":              {to: "SoftLayer_Ticket_Status"},
-			"subject":             {to: "SoftLayer_Ticket_Subject"},
-			"updates":             {to: updateType, many: true},
-			"firstUpdate":         {to: updateType},
-			"lastUpdate":          {to: updateType},
-			"attachedHardware":    {to: hardwareType, many: true, right: hardwareView},
-			"cancellationRequest": {to: requestType},
+			"assignedUser":     {to: userType},
+			"status":           {to: "SoftLayer_Ticket_Status"},
+			"subject":          {to: "SoftLayer_Ticket_Subject"},
+			"updates":          {to: updateType, many: true},
+			"firstUpdate":      {to: updateType},
+			"lastUpdate":       {to: updateType},
+			"attachedHardware": {to: hardwareType, many: true, right: hardwareView},
+			// No ticket of this account is about any of these.
+			"attachedVirtualGuests":  {to: guestType, many: true},
+			"attachedDedicatedHosts": {to: "SoftLayer_Virtual_DedicatedHost", many: true},
+			"cancellationRequest":    {to: requestType},
 		},
 	},
-	"SoftLayer_Ticket_Status":  {local: []string{"id", "name"}},
-	"SoftLayer_Ticket_Subject": {local: []string{"id", "name"}},
+	"SoftLayer_Virtual_DedicatedHost": {local: []string{"id", "name"}},
+	"SoftLayer_Ticket_Status":         {local: []string{"id", "name"}},
+	"SoftLayer_Ticket_Subject":        {local: []string{"id", "name"}},
 	updateType: {
 		local:     []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"},
 		relations: map[string]relation{"editor": {to: editorType}, "ticket": {to: ticketType, right: ticketView}},
@@ -187,23 +196,29 @@ var schema = map[string]kind{
 	// A user has a first and a last name, somebody of SoftLayer's staff a displayName.
 	editorType: {local: []string{"id", "username", "firstName", "lastName", "displayName"}},
 	requestType: {
-		local: []string{"id", "accountId", "ticketId", "statusId", "createDate"},
+		local:  []string{"id", "accountId", "ticketId", "statusId", "createDate", "modifyDate", "notes"},
+		masked: []string{"itemCount"},
 		relations: map[string]relation{
 			"status": {to: "SoftLayer_Billing_Item_Cancellation_Request_Status"},
-			"items":  {to: "SoftLayer_Billing_Item_Cancellation_Request_Item", many: true},
+			"items":  {to: requestItemType, many: true},
+			"ticket": {to: ticketType, right: ticketView},
+			"user":   {to: userType},
 		},
 	},
 	"SoftLayer_Billing_Item_Cancellation_Request_Status": {local: []string{"id", "keyName", "name"}},
-	"SoftLayer_Billing_Item_Cancellation_Request_Item": {
+	requestItemType: {
 		local: []string{
-			"id", "billingItemId", "scheduledCancellationDate", "immediateCancellationFlag",
+			"id", "billingItemId", "cancellationRequestId", "scheduledCancellationDate", "immediateCancellationFlag",
 			"serviceReclaimStatusCode",
 		},
-		relations: map[string]relation{"billingItem": {to: billingType, right: accountSummaryView}},
+		relations: map[string]relation{
+			"billingItem":         {to: billingItemType, right: accountSummaryView},
+			"cancellationRequest": {to: requestType},
+		},
 	},
 	userType: {
 		local:     []string{"id", "accountId", "username", "firstName", "lastName", "email"},
-		masked:    []string{"isMasterUserFlag", "hasFullHardwareAccessFlag", "permissionCheckLikeMasterUserFlag"},
+		masked:    []string{"iamId", "isMasterUserFlag", "hasFullHardwareAccessFlag", "permissionCheckLikeMasterUserFlag"},
 		relations: map[string]relation{"permissions": {to: grantType, many: true}},
 	},
 	grantType: {local: []string{"key", "keyName", "name"}},

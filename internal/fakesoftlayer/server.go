@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // server is one SoftLayer_Hardware_Server and what else the account knows about it.
@@ -16,6 +17,10 @@ type server struct {
 	// blockedBy is a closed ticket that goes on refusing new ones, 0 if none.
 	// https://github.com/softlayer/softlayer-api-php-client/issues/23
 	blockedBy int64
+	// stage is how far its end has come, since ends; ended is its billing item then.
+	stage stage
+	ends  time.Time
+	ended tree
 }
 
 // visibleServer is a server that exists and that the key may see.

@@ -151,12 +151,19 @@ func (a *Account) openForeign(c ticketChange) (*ticket, error) {
 	if standing := a.blocking(s); standing != 0 {
 		return nil, errDuplicate(standing)
 	}
-	return a.writeCancellation(s, c.Entry, person(cmp.Or(c.User, otherUser)))
+	return a.writeCancellation(s, c.Entry, person(cmp.Or(c.User, otherUser)), false)
 }
 
+// closeTicket is staff who close a ticket. A cancellation that they have not approved is
+// voided: "updated to Approved or Voided by SoftLayer Sales".
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item_Cancellation_Request/
 func (a *Account) closeTicket(t *ticket, blocks bool) error {
 	if err := a.close(t, byEmployee); err != nil {
 		return err
+	}
+	if request := t.request(); request["statusId"] == requestPending.id {
+		t.declined = true
+		a.setRequest(request, requestVoided)
 	}
 	if s := a.servers[t.server]; blocks && s != nil {
 		s.blockedBy = number(t.tree["id"])

@@ -30,6 +30,8 @@ type ticket struct {
 	hidden bool
 	// closed is when it was closed; zero while it is open.
 	closed time.Time
+	// declined is a ticket that staff closed without approving its cancellation.
+	declined bool
 }
 
 // newTicket describes a ticket to be recorded.
@@ -71,8 +73,9 @@ func (a *Account) write(n newTicket) (*ticket, error) {
 	return t, err
 }
 
-// writeCancellation writes a cancel-server ticket with its cancellation request.
-func (a *Account) writeCancellation(s *server, entry string, by tree) (*ticket, error) {
+// writeCancellation writes a cancel-server ticket with its cancellation request. A cancellation
+// of associated items asks for these too.
+func (a *Account) writeCancellation(s *server, entry string, by tree, associated bool) (*ticket, error) {
 	t, err := a.write(newTicket{
 		server: number(s.tree["id"]), subject: "Server Cancellation", by: by, own: isKeysUser(by), cancels: true,
 		title: fmt.Sprintf("Server Cancellation Request: %v", s.tree["fullyQualifiedDomainName"]),
@@ -81,25 +84,8 @@ func (a *Account) writeCancellation(s *server, entry string, by tree) (*ticket, 
 	if err != nil {
 		return nil, err
 	}
-	t.tree["cancellationRequest"] = tree{
-		"id": number(t.tree["id"]) + 1_000_000, "accountId": int64(accountID), "ticketId": t.tree["id"],
-		"createDate": t.tree["createDate"], "statusId": int64(1),
-		"status": tree{"id": int64(1), "keyName": "PENDING", "name": "Pending"},
-		"items":  a.requestItems(s),
-	}
+	t.tree["cancellationRequest"] = a.newRequest(s, t, associated)
 	return t, nil
-}
-
-func (a *Account) requestItems(s *server) []any {
-	billing, ok := s.tree["billingItem"].(tree)
-	if !ok {
-		return []any{}
-	}
-	return []any{tree{
-		"id": number(billing["id"]) + 7, "billingItemId": billing["id"], "immediateCancellationFlag": false,
-		"scheduledCancellationDate": date(a.cancellationDate()), "serviceReclaimStatusCode": "NOT_COMPLETED",
-		"billingItem": billing,
-	}}
 }
 
 // close ends a ticket; the server may then have another. Nobody's answer is waited for
@@ -124,6 +110,10 @@ func (a *Account) reopen(t *ticket, by string) error {
 		return errors.New("the ticket is open already")
 	}
 	t.closed = time.Time{}
+	if t.declined {
+		t.declined = false
+		a.setRequest(t.request(), requestPending)
+	}
 	t.setStatus(statusOpen, "Open")
 	t.tree["userEditableFlag"] = true
 	t.edited(by, date(a.now()))
@@ -134,37 +124,6 @@ func (a *Account) reopen(t *ticket, by string) error {
 func (t *ticket) edited(by, at string) {
 	t.tree["lastEditDate"], t.tree["modifyDate"], t.tree["lastEditType"] = at, at, by
 }
-
-// approve makes the cancellation pending on the server's billing item, for the date
-// that was due when it was asked for.
-func (a *Account) approve(t *ticket) error {
-	s := a.servers[t.server]
-	request, ok := t.tree["cancellationRequest"].(tree)
-	if !t.approvable() || !ok || s == nil {
-		return errors.New("only an open cancellation ticket can be approved")
-	}
-	request["statusId"] = int64(4)
-	request["status"] = tree{"id": int64(4), "keyName": "APPROVED", "name": "Approved"}
-	if billing, ok := s.tree["billingItem"].(tree); ok {
-		billing["pendingCancellationFlag"] = true
-		billing["cancellationDate"] = scheduled(request, date(a.cancellationDate()))
-	}
-	return nil
-}
-
-// scheduled is the date that a cancellation request names, else otherwise.
-func scheduled(request tree, otherwise string) string {
-	items, _ := request["items"].([]any)
-	for _, item := range items {
-		if when, ok := item.(tree)["scheduledCancellationDate"].(string); ok {
-			return when
-		}
-	}
-	return otherwise
-}
-
-// approvable tells whether staff can approve the cancellation that a ticket asks for.
-func (t *ticket) approvable() bool { return t.cancels && t.closed.IsZero() }
 
 func (t *ticket) setStatus(id int64, name string) {
 	t.tree["statusId"], t.tree["status"] = id, tree{"id": id, "name": name}

@@ -42,7 +42,7 @@ func person(name string) tree {
 	return tree{
 		"id": int64(820_000 + sum.Sum32()%100_000), "accountId": int64(accountID),
 		"username":  fmt.Sprintf("%d_%s@example.com", accountID, name),
-		"firstName": strings.ToUpper(name[:1]) + name[1:], "lastName": "Example", "email": name + "@example.com",
+		"firstName": strings.ToUpper(name[:1]) + name[1:], "lastName": "Example", "email": name + "@example.com", "iamId": fmt.Sprintf("SL-%d", 820_000+sum.Sum32()%100_000),
 	}
 }
 
