@@ -204,7 +204,9 @@ func (s *server) enters(state string, at time.Time) {
 }
 
 // complete ends the cancellation of a server that is gone: "It will be updated to Complete when
-// all services are reclaimed." That its ticket is closed then, with a word of SoftLayer's
+// all services are reclaimed", and stays Approved "when the reclaim is yet to complete"
+// (https://github.com/softlayer/githubio_source/blob/master/content/release_notes/2022/20220909.md,
+// about subnets). That its ticket is closed then, with a word of SoftLayer's
 // systems, is unproven.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item_Cancellation_Request/
 func (a *Account) complete(s *server, at time.Time) {

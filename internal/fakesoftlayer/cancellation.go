@@ -3,6 +3,7 @@ package fakesoftlayer
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
@@ -341,8 +342,9 @@ func (a *Account) billingItem(id int64) (tree, error) {
 	return nil, errNotFound(id)
 }
 
-// billingItems yields the billing items of all servers, those that ended too.
-func (a *Account) billingItems() func(yield func(tree) bool) {
+// billingItems yields the billing items of all servers, those that ended too, and of what stands
+// next to them.
+func (a *Account) billingItems() iter.Seq[tree] {
 	return func(yield func(tree) bool) {
 		for _, id := range a.serverIDs {
 			s := a.servers[id]
@@ -351,6 +353,11 @@ func (a *Account) billingItems() func(yield func(tree) bool) {
 				billing = s.ended
 			}
 			if billing != nil && !yield(billing) {
+				return
+			}
+		}
+		for _, service := range slices.Concat(a.volumes(), a.subnets(), a.vlans()) {
+			if billing, ok := service.(tree)["billingItem"].(tree); ok && !yield(billing) {
 				return
 			}
 		}

@@ -28,6 +28,17 @@
 //	SoftLayer_Hardware_Server/getOpenCancellationTicket                    faithful
 //	SoftLayer_Hardware_Server/getActiveTickets                             faithful
 //	SoftLayer_Hardware_Server/getBillingItem                               partial: the properties of the schema only
+//	SoftLayer_Hardware_Server/getAllowedNetworkStorage                     faithful
+//	SoftLayer_Hardware_Server/getNetworkVlans                              faithful
+//	SoftLayer_Network_Storage/getObject                                    partial: the properties of the schema only
+//	SoftLayer_Network_Storage/getAllowedHardware                           faithful
+//	SoftLayer_Network_Storage/getBillingItem                               partial: the properties of the schema only
+//	SoftLayer_Network_Subnet/getObject                                     partial: secondary subnets only
+//	SoftLayer_Network_Subnet/getBillingItem                                partial: secondary subnets only
+//	SoftLayer_Network_Subnet/getEndPointIpAddress                          partial: secondary subnets only
+//	SoftLayer_Network_Vlan/getObject                                       partial: the properties of the schema only
+//	SoftLayer_Network_Vlan/getBillingItem                                  partial: the properties of the schema only
+//	SoftLayer_Network_Vlan/getCancelFailureReasons                         partial: servers and secondary subnets
 //	SoftLayer_Account/getObject                                            partial: id, companyName, email, country
 //	SoftLayer_Account/getCurrentUser                                       partial: one user
 //	SoftLayer_Account/getHardware                                          partial: servers only, no firewalls
@@ -37,12 +48,16 @@
 //	SoftLayer_Account/getClosedTickets                                     faithful
 //	SoftLayer_Account/getTicketsClosedInTheLastThreeDays                   faithful
 //	SoftLayer_Account/getOpenTicketsWaitingOnCustomer                      faithful
+//	SoftLayer_Account/getNetworkStorage                                    partial: block and file volumes
+//	SoftLayer_Account/getSubnets                                           partial: secondary subnets only
+//	SoftLayer_Account/getNetworkVlans                                      partial: the properties of the schema only
+//	SoftLayer_Account/getAllTopLevelBillingItems                           partial: servers, floating items, volumes, subnets, VLANs
 //	SoftLayer_Account/getOpenCancellationRequests                          faithful
 //	SoftLayer_Virtual_Guest/getObject                                      partial: the properties of the schema only
 //	SoftLayer_Tag/getAttachedTagsForCurrentUser                            partial: tags of servers, bare metal and virtual
 //	SoftLayer_Tag/getReferences                                            partial: servers, bare metal and virtual
-//	SoftLayer_User_Customer/getPermissions                                 partial: ten permissions, one's own
-//	SoftLayer_Billing_Item/getObject                                       partial: the billing items of servers and their parts
+//	SoftLayer_User_Customer/getPermissions                                 partial: eleven permissions, one's own
+//	SoftLayer_Billing_Item/getObject                                       partial: those of getAllTopLevelBillingItems and their parts
 //	SoftLayer_Billing_Item/getActiveCancellationItem                       faithful
 //	SoftLayer_Billing_Item/getCancellationRequests                         faithful
 //	SoftLayer_Billing_Item/getActiveAssociatedChildren                     faithful
@@ -88,5 +103,7 @@
 // with their full number in SoftLayer-Total-Items; that staff who close a ticket void what they
 // have not approved; what void and removeCancellationItem ask for; how long a reclaim takes, what
 // the API calls its stages, and that a server in them has no billing item; that its ticket is
-// closed when it is gone. What a client could come to depend on is a choice of [Unproven].
+// closed when it is gone; that NAS_MANAGE opens volumes, and that subnets and VLANs need no right;
+// that a server hidden from the key is not among those that may use a volume, and counts on a
+// VLAN; that subnets hold a VLAN; how many rows come with a narrow mask. What a client could come to depend on is a choice of [Unproven].
 package fakesoftlayer

@@ -30,7 +30,7 @@ const redirectMark = "fakesoftlayer-redirected"
 
 // Sizes and times of the faults.
 const (
-	maxArmed   = 1_000
+	maxArmed   = 5_000
 	maxHuge    = 64 << 20
 	slowTime   = 3 * time.Second
 	htmlPage   = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"

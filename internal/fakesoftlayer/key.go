@@ -19,6 +19,7 @@ const (
 	ticketViewAll      = "TICKET_VIEW_ALL"
 	ticketSearch       = "TICKET_SEARCH"
 	accountSummaryView = "ACCOUNT_SUMMARY_VIEW"
+	nasManage          = "NAS_MANAGE"
 )
 
 // permissionKeys are the short keys next to the keyNames.
@@ -26,7 +27,7 @@ func permissionKeys() map[string]string {
 	return map[string]string{
 		serverCancel: "A_6", serviceCancel: "A_9", hardwareView: "H_1", accessAllHardware: "ALL_1",
 		ticketAdd: "T_7", ticketEdit: "T_8", ticketView: "T_1", ticketViewAll: "T_6",
-		ticketSearch: "T_2", accountSummaryView: "A_1",
+		ticketSearch: "T_2", accountSummaryView: "A_1", nasManage: "NAS_2",
 	}
 }
 

@@ -70,6 +70,11 @@ func (m *mask) add(f field) {
 // check holds the mask against the data type it is for. secret is called for
 // each property that carries passwords.
 func (m *mask) check(typ string, secret func(name string)) error {
+	for _, name := range schema[typ].secrets {
+		if m.wantsAllLocals(typ) || m.names(name) {
+			secret(name)
+		}
+	}
 	if m == nil {
 		return nil
 	}
@@ -309,6 +314,9 @@ var computed = map[string]func(*Account, tree) any{
 	"activeCancellationItem": func(a *Account, o tree) any { return a.activeItem(number(o["id"])) },
 	"cancellationRequests":   func(a *Account, o tree) any { return a.requestsFor(number(o["id"])) },
 	"cancellationRequest":    func(a *Account, o tree) any { return a.requestNamed(number(o["cancellationRequestId"])) },
+	"allowedNetworkStorage":  (*Account).allowedStorage,
+	"networkVlans":           (*Account).vlansOf,
+	"networkVlan":            (*Account).vlanOf,
 	"ticket":                 func(a *Account, o tree) any { return a.ticketNamed(number(o["ticketId"])) },
 	"firstUpdate":            func(_ *Account, o tree) any { return updateAt(o, 0) },
 	"lastUpdate":             func(_ *Account, o tree) any { return updateAt(o, -1) },

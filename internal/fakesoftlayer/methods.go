@@ -58,6 +58,7 @@ func methods() map[string]method {
 		},
 	}
 	maps.Copy(all, cancellationMethods())
+	maps.Copy(all, serviceMethods())
 	return all
 }
 

@@ -105,7 +105,9 @@ func (a *Account) growBilling(id int64) tree {
 	}
 	associated := []any{}
 	for n := range r.IntN(3) {
-		associated = append(associated, child(id*10+5+int64(n), fmt.Sprintf("Portable storage %d", n+1), "evault", 49))
+		floating := child(id*10+5+int64(n), fmt.Sprintf("Portable storage %d", n+1), "evault", 49)
+		floating["allowCancellationFlag"], floating["associatedBillingItemId"] = int64(1), fmt.Sprint(id+400_000_000)
+		associated = append(associated, floating)
 	}
 	return tree{
 		"id": id + 400_000_000, "allowCancellationFlag": int64(1), "pendingCancellationFlag": false,

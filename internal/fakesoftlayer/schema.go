@@ -10,6 +10,7 @@ type tree = map[string]any
 type kind struct {
 	base      string
 	local     []string
+	secrets   []string // local ones that no client of ours should ever get
 	masked    []string
 	relations map[string]relation
 }
@@ -47,6 +48,11 @@ const (
 	gatewayType      = "SoftLayer_Network_Gateway"
 	contractType     = "SoftLayer_Account_Agreement"
 	tagReferenceType = "SoftLayer_Tag_Reference"
+	locationType     = "SoftLayer_Location"
+	storageType      = "SoftLayer_Network_Storage"
+	subnetType       = "SoftLayer_Network_Subnet"
+	addressType      = "SoftLayer_Network_Subnet_IpAddress"
+	vlanType         = "SoftLayer_Network_Vlan"
 )
 
 // schema holds the data types that the fake knows. SoftLayer's own have many
@@ -76,6 +82,8 @@ var schema = map[string]kind{
 			"billingItem":              {to: billingType, right: accountSummaryView},
 			"activeTickets":            {to: ticketType, many: true, right: ticketView},
 			"networkGatewayMember":     {to: memberType},
+			"allowedNetworkStorage":    {to: storageType, many: true, right: nasManage},
+			"networkVlans":             {to: vlanType, many: true},
 			"remoteManagementAccounts": {to: passwordType, many: true, secret: true},
 		},
 	},
@@ -98,6 +106,7 @@ var schema = map[string]kind{
 		relations: map[string]relation{
 			"datacenter":    {to: "SoftLayer_Location"},
 			"tagReferences": {to: tagReferenceType, many: true},
+			"billingItem":   {to: billingItemType, right: accountSummaryView},
 		},
 	},
 	tagReferenceType: {
@@ -135,7 +144,7 @@ var schema = map[string]kind{
 	billingItemType: {
 		local: []string{
 			"id", "allowCancellationFlag", "cancellationDate", "createDate", "nextBillDate", "lastBillDate",
-			"recurringFee", "hourlyRecurringFee", "description", "categoryCode",
+			"recurringFee", "hourlyRecurringFee", "description", "categoryCode", "notes", "associatedBillingItemId",
 		},
 		masked: []string{"pendingCancellationFlag", "nextInvoiceTotalRecurringAmount"},
 		relations: map[string]relation{
@@ -165,6 +174,55 @@ var schema = map[string]kind{
 			"members": {to: memberType, many: true},
 		},
 	},
+	// A volume's own password is among what comes unasked.
+	storageType: {
+		local: []string{
+			"id", "accountId", "capacityGb", "createDate", "nasType", "notes", "password", "serviceProviderId", "username",
+		},
+		secrets: []string{"password"},
+		masked:  []string{"bytesUsed", "lunId", "serviceResourceBackendIpAddress", "storageTierLevel", "replicationStatus"},
+		relations: map[string]relation{
+			"storageType":          {to: "SoftLayer_Network_Storage_Type"},
+			"billingItem":          {to: billingItemType, right: accountSummaryView},
+			"allowedHardware":      {to: hardwareType, many: true, right: hardwareView},
+			"allowedVirtualGuests": {to: guestType, many: true},
+			"allowedSubnets":       {to: subnetType, many: true},
+			"allowedIpAddresses":   {to: addressType, many: true},
+			"replicationPartners":  {to: storageType, many: true, right: nasManage},
+			"dependentDuplicates":  {to: storageType, many: true, right: nasManage},
+		},
+	},
+	"SoftLayer_Network_Storage_Type": {local: []string{"id", "keyName", "description"}},
+	subnetType: {
+		local: []string{
+			"id", "broadcastAddress", "cidr", "gateway", "isCustomerOwned", "isCustomerRoutable", "modifyDate", "netmask",
+			"networkIdentifier", "networkVlanId", "note", "subnetType", "totalIpAddresses", "usableIpAddressCount", "version",
+		},
+		masked: []string{"addressSpace", "routingTypeKeyName", "routingTypeName"},
+		relations: map[string]relation{
+			"billingItem":       {to: billingItemType, right: accountSummaryView},
+			"endPointIpAddress": {to: addressType},
+			"networkVlan":       {to: vlanType},
+		},
+	},
+	addressType: {
+		local:     []string{"id", "ipAddress", "isBroadcast", "isGateway", "isNetwork", "isReserved", "note", "subnetId"},
+		relations: map[string]relation{"hardware": {to: hardwareType, right: hardwareView}},
+	},
+	vlanType: {
+		local:  []string{"id", "accountId", "fullyQualifiedName", "modifyDate", "name", "note", "primarySubnetId", "vlanNumber"},
+		masked: []string{"networkSpace"},
+		relations: map[string]relation{
+			"billingItem":      {to: billingItemType, right: accountSummaryView},
+			"datacenter":       {to: locationType},
+			"type":             {to: "SoftLayer_Network_Vlan_Type"},
+			"hardware":         {to: hardwareType, many: true, right: hardwareView},
+			"virtualGuests":    {to: guestType, many: true},
+			"subnets":          {to: subnetType, many: true},
+			"secondarySubnets": {to: subnetType, many: true},
+		},
+	},
+	"SoftLayer_Network_Vlan_Type": {local: []string{"id", "keyName", "name", "description"}},
 	ticketType: {
 		local: []string{
 			"id", "accountId", "assignedUserId", "createDate", "lastEditDate", "lastEditType", "modifyDate",
