@@ -93,6 +93,13 @@ func (a *Account) plan() {
 	}
 }
 
+// wakeBy has something be due at a moment at the latest.
+func (a *Account) wakeBy(at time.Time) {
+	if at.Before(a.wake) {
+		a.wake = at
+	}
+}
+
 // rollBills moves bill dates that have passed to the next month.
 func (a *Account) rollBills() {
 	passed := a.nextBill()
@@ -182,11 +189,12 @@ func (a *Account) endBilling(s *server) {
 	if !a.options.Unproven.EndedItemsStay {
 		delete(s.tree, "billingItem")
 	}
-	for _, request := range a.requests(isOpen) {
-		for _, item := range itemsOf(request.(tree)) {
-			if end, ok := moment(item["billingItem"].(tree)["cancellationDate"]); ok && !s.ends.Before(end) {
-				item["billingItem"].(tree)["pendingCancellationFlag"] = false
-			}
+	for _, t := range s.tickets {
+		if t.request()["statusId"] != requestApproved.id {
+			continue
+		}
+		for _, item := range itemsOf(t.request()) {
+			item["billingItem"].(tree)["pendingCancellationFlag"] = false
 		}
 	}
 }
@@ -210,9 +218,8 @@ func (s *server) enters(state string, at time.Time) {
 // systems, is unproven.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Billing_Item_Cancellation_Request/
 func (a *Account) complete(s *server, at time.Time) {
-	for _, id := range a.ticketIDs {
-		t := a.tickets[id]
-		if t.server != number(s.tree["id"]) || t.request()["statusId"] != requestApproved.id {
+	for _, t := range s.tickets {
+		if t.request()["statusId"] != requestApproved.id {
 			continue
 		}
 		for _, item := range itemsOf(t.request()) {

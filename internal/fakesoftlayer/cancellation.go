@@ -121,7 +121,6 @@ func (a *Account) approve(t *ticket) error {
 		a.schedule(item["billingItem"].(tree), ends)
 	}
 	a.setRequest(t.request(), requestApproved)
-	a.plan()
 	return nil
 }
 
@@ -145,6 +144,7 @@ func (a *Account) schedule(billing tree, ends time.Time) {
 		ends = ends.Add(-time.Second)
 	}
 	billing["pendingCancellationFlag"], billing["cancellationDate"] = true, date(ends)
+	a.wakeBy(ends)
 }
 
 // release has a billing item go on.
@@ -239,7 +239,6 @@ func (a *Account) voidRequest(q *request) (any, error) {
 		release(item)
 	}
 	a.setRequest(request, requestVoided)
-	a.plan()
 	if t := a.tickets[number(request["ticketId"])]; readFlag(q, 0, "closeRelatedTicketFlag") && t != nil && t.closed.IsZero() {
 		return true, a.close(t, byUser)
 	}
@@ -270,7 +269,6 @@ func (a *Account) removeItem(q *request) (any, error) {
 		state = requestVoided
 	}
 	a.setRequest(request, state)
-	a.plan()
 	return true, nil
 }
 

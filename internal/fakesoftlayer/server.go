@@ -17,6 +17,8 @@ type server struct {
 	// blockedBy is a closed ticket that goes on refusing new ones, 0 if none.
 	// https://github.com/softlayer/softlayer-api-php-client/issues/23
 	blockedBy int64
+	// tickets are those about it, oldest first.
+	tickets []*ticket
 	// stage is how far its end has come, since ends; ended is its billing item then.
 	stage stage
 	ends  time.Time
@@ -46,9 +48,11 @@ func (a *Account) visibleServers() []any {
 
 // standing is the open cancellation ticket of a server, no matter who may see it.
 func (a *Account) standing(server int64) *ticket {
-	for _, id := range a.ticketIDs {
-		if t := a.tickets[id]; t.server == server && t.cancels && t.closed.IsZero() {
-			return t
+	if s := a.servers[server]; s != nil {
+		for _, t := range s.tickets {
+			if t.cancels && t.closed.IsZero() {
+				return t
+			}
 		}
 	}
 	return nil

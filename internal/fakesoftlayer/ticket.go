@@ -68,6 +68,9 @@ func (a *Account) write(n newTicket) (*ticket, error) {
 	}
 	t.setStatus(statusOpen, "Open")
 	a.tickets[id] = t
+	if s := a.servers[n.server]; s != nil {
+		s.tickets = append(s.tickets, t)
+	}
 	a.ticketIDs = append(a.ticketIDs, id)
 	_, err := a.addUpdates(t, n.entry, customer(n.by), at)
 	return t, err

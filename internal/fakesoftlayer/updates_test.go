@@ -17,7 +17,7 @@ import (
 // filed is a world with one cancellation ticket of the key's own.
 func filed(t *testing.T, choices fakesoftlayer.Unproven) (w *world, server int64, ticket string) {
 	t.Helper()
-	w = newWorldOf(t, fakesoftlayer.Options{Servers: 12, Unproven: choices})
+	w = newWorldOf(t, fakesoftlayer.Options{Servers: 24, Unproven: choices})
 	server = w.account.Cancelable()
 	return w, server, fmt.Sprintf("SoftLayer_Ticket/%.0f", w.object(w.cancel(server))["id"])
 }
@@ -239,6 +239,18 @@ func TestStaffCloseAndReopen(t *testing.T) {
 	}
 }
 
+// mustQuestion is a ticket that has nothing to do with a cancellation.
+func (w *world) mustQuestion() map[string]any {
+	w.Helper()
+	for _, ticket := range w.rows(w.controlGet("/tickets")) {
+		if ticket["title"] == "A fan is loud" {
+			return ticket
+		}
+	}
+	w.Fatal("the account has no such ticket")
+	return nil
+}
+
 func TestStaffDoOnlyWhatCanBeDone(t *testing.T) {
 	t.Parallel()
 	w, _, ticket := filed(t, fakesoftlayer.Unproven{})
@@ -254,6 +266,9 @@ func TestStaffDoOnlyWhatCanBeDone(t *testing.T) {
 		refused(fmt.Sprintf(`{"ticket":%.0f,%s}`, id, order))
 	}
 	refused(`{"ticket":5,"do":"answer","text":"x"}`)
+	question := w.mustQuestion()
+	refused(fmt.Sprintf(`{"ticket":%.0f,"do":"approve","text":"x"}`, question["id"]))
+	assert.Equal(t, question, w.mustQuestion(), "it asks for no cancellation")
 	w.staff(ticket, `"do":"close"`)
 	for _, do := range []string{"answer", "close", "approve"} {
 		refused(fmt.Sprintf(`{"ticket":%.0f,"do":%q,"text":"x"}`, id, do))
