@@ -323,3 +323,23 @@ func (a *audits) report(t *testing.T) {
 	}, a.states, "axe-core saw the page in each of these states")
 	assert.Empty(t, strings.Join(a.findings, "\n"))
 }
+
+// A person plays SoftLayer's staff on the page of a ticket, under the sandbox's guard.
+func TestAPersonAnswersAsStaffInABrowser(t *testing.T) {
+	t.Parallel()
+	w := openHTTPWorld(t, time.Second)
+	made := steerIn(t, w, "ticket", map[string]any{"server": w.server, "open": true, "entry": "by phone"})
+	var ticket struct{ ID int64 }
+	require.NoError(t, json.Unmarshal([]byte(made), &ticket), made)
+	b := browse(t, fmt.Sprintf("%s/softlayer/tickets/%d", w.url, ticket.ID))
+	b.eventually(`document.querySelector("button[value=answer]") !== null`)
+	b.script(`document.querySelector("button[value=answer]").click()`)
+	b.eventually(`document.querySelector("[role=alert]").textContent.includes("an answer needs a text")`)
+	b.script(`document.querySelector("#text").value = "Which rack?"; document.querySelector("[name=waits]").checked = true;
+		document.querySelector("button[value=answer]").click()`)
+	b.eventually(`document.body.innerText.includes("Waits for") && document.querySelectorAll("article").length === 2`)
+	b.script(`document.querySelector("button[value=approve]").click()`)
+	b.eventually(`document.body.innerText.includes("Approved, ends")`)
+	b.script(`document.querySelector("button[value=close]").click()`)
+	b.eventually(`document.querySelector("button[value=reopen]") !== null`)
+}

@@ -45,7 +45,7 @@ func (w *world) calls() []controlCall {
 		{"GET", "/control/bot", "", "the bot's process: {pid, up, since, exit, last}; since: when it came up or ended; exit: its exit code, 128+n where signal n ended it, null while up; last: its last lines on stderr, once it has ended", http.HandlerFunc(w.bot.show)},
 		{"POST", "/control/bot", `{"do":"kill" or "stop" or "start"}`, "kill the bot at once, or stop it by SIGTERM, or start it again with the same settings: {pid, up}, when it is done; the sandbox goes on without its bot", steer(w.bot.steer)},
 		{"POST", "/control/replay", `{"n":N,"same_bytes":bool}`, "deliver Slack's request number N of calls again, newly signed or byte for byte; answers like command", steer(w.replay)},
-		{"POST", "/control/clock", `{"advance":"72h"} or {"advance":seconds}`, "move both fakes' clock forward; signatures keep the real time", steer(w.advance)},
+		{"POST", "/control/clock", `{"advance":"72h"} or {"advance":seconds} or {"to":"2027-01-01T00:00:00Z"}`, "move both fakes' clock forward, by a time or to a moment by SoftLayer's clock; SoftLayer does what is due by then: bill dates pass, cancelled servers are reclaimed; signatures keep the real time", steer(w.advance)},
 	}
 	slack, softlayer := w.slack.Control(), w.softlayer.Control()
 	for _, c := range w.slack.Calls() {
@@ -113,13 +113,14 @@ func (w *world) replay(ctx context.Context, o replayOrder) (any, error) {
 	return w.slack.Replay(ctx, delivery, o.SameBytes)
 }
 
-// clockStep is the body of POST clock: a duration such as "90s", or seconds.
+// clockStep is the body of POST clock: a duration such as "90s", or seconds; or a moment.
 type clockStep struct {
-	Advance any `json:"advance"`
+	Advance any        `json:"advance"`
+	To      *time.Time `json:"to"`
 }
 
 func (w *world) advance(_ context.Context, step clockStep) (any, error) {
-	d, err := step.duration()
+	d, err := step.duration(w.softlayer.Now())
 	if err != nil {
 		return nil, fmt.Errorf("moving the clock: %w", err)
 	}
@@ -128,7 +129,11 @@ func (w *world) advance(_ context.Context, step clockStep) (any, error) {
 	return done{true}, nil
 }
 
-func (s clockStep) duration() (time.Duration, error) {
+// duration is how far the clock moves if it shows now.
+func (s clockStep) duration(now time.Time) (time.Duration, error) {
+	if s.To != nil {
+		return s.until(now)
+	}
 	var d time.Duration
 	switch value := s.Advance.(type) {
 	case string:
@@ -141,6 +146,18 @@ func (s clockStep) duration() (time.Duration, error) {
 	}
 	if d <= 0 || d > maxAdvance {
 		return 0, fmt.Errorf(`reading advance: it is a duration such as "90s", or seconds, above 0 and at most %v`, maxAdvance)
+	}
+	return d, nil
+}
+
+// until is how far it is to the moment.
+func (s clockStep) until(now time.Time) (time.Duration, error) {
+	d := s.To.Sub(now)
+	switch {
+	case s.Advance != nil:
+		return 0, errors.New("give either advance or to")
+	case d <= 0 || d > maxAdvance:
+		return 0, fmt.Errorf("reading to: it is after %s, what the clock shows, and at most %v after", now.UTC().Format(time.RFC3339), maxAdvance)
 	}
 	return d, nil
 }

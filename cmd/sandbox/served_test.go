@@ -135,6 +135,11 @@ func TestChangesAreJSON(t *testing.T) {
 		"a body over the limit is refused":    {"/control/clock", `{"advance":"` + strings.Repeat("1", maxControlBody) + `"}`, "application/json", 400},
 		"the clock does not go back":          {"/control/clock", `{"advance":"-1s"}`, "application/json", 400},
 		"the clock does not stand":            {"/control/clock", `{}`, "application/json", 400},
+		"the clock does not go back to":       {"/control/clock", `{"to":"2020-01-01T00:00:00Z"}`, "application/json", 400},
+		"the clock does not leap too far to":  {"/control/clock", `{"to":"9999-01-01T00:00:00Z"}`, "application/json", 400},
+		"the clock does one thing":            {"/control/clock", `{"advance":1,"to":"2099-01-01T00:00:00Z"}`, "application/json", 400},
+		"the clock goes to a moment":          {"/control/clock", `{"to":"tomorrow"}`, "application/json", 400},
+		"staff do what staff can":             {"/control/staff", `{"ticket":1,"do":"dance"}`, "application/json", 400},
 		"the clock does not leap too far":     {"/control/clock", `{"advance":1e300}`, "application/json", 400},
 		"a fault is at slack or softlayer":    {"/control/fault", `{"at":"aws","method":"*","fault":"slow"}`, "application/json", 400},
 		"an unknown fault is refused":         {"/control/fault", `{"at":"slack","method":"views.open","fault":"flu"}`, "application/json", 400},
@@ -163,6 +168,7 @@ func designed() []string {
 		"POST /control/socket", "POST /control/endpoint", "POST /control/clock", "GET /control/tickets", "GET /control/servers",
 		"POST /control/shortcut", "POST /control/say", "GET /control/bot", "POST /control/bot", "DELETE /control/faults",
 		"POST /control/home", "GET /control/home", "POST /control/manifest",
+		"POST /control/staff",
 	}
 }
 
@@ -405,6 +411,50 @@ func TestTheClockIsThatOfBothFakes(t *testing.T) {
 	require.Equal(t, 200, status, answer)
 	assert.InDelta(t, (72 * time.Hour).Seconds(), slackTime()-slack, 60)
 	assert.InDelta(t, 72*time.Hour, w.softlayer.Now().Sub(softlayer), float64(time.Minute))
+}
+
+// What a person, or a bot's tests, can do after the ticket: staff answer and approve, and time
+// passes until the server is gone.
+func TestStaffAndTheClockEndAServer(t *testing.T) {
+	t.Parallel()
+	w, err := openWorld(options{listen: "127.0.0.1:0", servers: 50, seed: 1}, time.Second, io.Discard)
+	require.NoError(t, err)
+	defer w.close()
+	call := func(method, parameters string, into any) int {
+		status, answer := ask(t, http.MethodPost, w.url+"/softlayer/rest/v3.1/"+method, `{"parameters":[`+parameters+`]}`, func(r *http.Request) {
+			r.SetBasicAuth(w.softlayer.Username(), w.softlayer.APIKey())
+		})
+		if status == http.StatusOK {
+			require.NoError(t, json.Unmarshal([]byte(answer), into), answer)
+		}
+		return status
+	}
+	var filed struct{ ID int64 }
+	require.Equal(t, 200, call("SoftLayer_Ticket/createCancelServerTicket", fmt.Sprintf(`%d,"No longer needed","x",false,"HARDWARE"`, w.server), &filed))
+	staff := func(order string) {
+		status, answer := ask(t, http.MethodPost, w.url+"/control/staff", fmt.Sprintf(`{"ticket":%d,%s}`, filed.ID, order), nil)
+		require.Equal(t, 200, status, answer)
+	}
+	var waits bool
+	staff(`"do":"answer","text":"Is this the one?","waits_for_customer":true`)
+	call(fmt.Sprintf("SoftLayer_Ticket/%d/getAwaitingUserResponseFlag", filed.ID), "", &waits)
+	assert.True(t, waits)
+	staff(`"do":"approve","text":"Approved."`)
+	var billing struct{ CancellationDate time.Time }
+	require.Equal(t, 200, call(fmt.Sprintf("SoftLayer_Hardware_Server/%d/getBillingItem", w.server), "", &billing))
+	require.False(t, billing.CancellationDate.IsZero())
+
+	server := fmt.Sprintf("SoftLayer_Hardware_Server/%d/getObject", w.server)
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{-time.Minute, 200}, {time.Minute, 200}, {25 * time.Hour, 404}} {
+		to := billing.CancellationDate.Add(c.after).Format(time.RFC3339)
+		status, answer := ask(t, http.MethodPost, w.url+"/control/clock", fmt.Sprintf(`{"to":%q}`, to), nil)
+		require.Equal(t, 200, status, answer)
+		assert.WithinDuration(t, billing.CancellationDate.Add(c.after), w.softlayer.Now(), time.Minute)
+		assert.Equal(t, c.want, call(server, "", &struct{}{}), "%v after the date", c.after)
+	}
 }
 
 func TestACommandWaitsForTheBot(t *testing.T) {

@@ -32,7 +32,8 @@ printed URL and type /cancel-server.
 
 The first line of output is "sandbox: URL". Under it are
   /                the Slack workspace, for people
-  /softlayer/      the SoftLayer account and its tickets, for people
+  /softlayer/      the SoftLayer account and its tickets, for people; on a ticket's
+                   page they can also be SoftLayer's staff
   /control/        the control API, for programs; GET it for the list of its
                    calls and faults. Changes are POSTed as application/json.
   /slack/api/      the imitation of Slack's Web API

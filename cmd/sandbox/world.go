@@ -47,6 +47,7 @@ func openWorld(o options, reach time.Duration, errs io.Writer) (*world, error) {
 	}
 	w.softlayer = fakesoftlayer.New(fakesoftlayer.Options{
 		Servers: o.servers, Seed: o.seed, Observe: w.journal.observeSoftLayer,
+		Unproven: fakesoftlayer.Unproven{LateApprovalMoves: true}, // so that people can see a date move
 	})
 	if w.server = w.softlayer.Cancelable(); w.server == 0 {
 		return nil, errors.Join(

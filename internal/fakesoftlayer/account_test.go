@@ -24,7 +24,7 @@ const cancelMethod = "SoftLayer_Ticket/createCancelServerTicket"
 // start is the moment at which the tests' accounts begin.
 var start = time.Date(2026, time.November, 10, 12, 0, 0, 0, time.UTC)
 
-// world is an account behind a real server, with what it did.
+// world is an account behind a real server, with what it was seen to do.
 type world struct {
 	*testing.T
 	account *fakesoftlayer.Account
@@ -37,15 +37,20 @@ type world struct {
 
 func newWorld(t *testing.T, servers int) *world {
 	t.Helper()
+	return newWorldOf(t, fakesoftlayer.Options{Servers: servers})
+}
+
+// newWorldOf is newWorld with options; the seed, the clock and the observer are the world's own.
+func newWorldOf(t *testing.T, options fakesoftlayer.Options) *world {
+	t.Helper()
 	w := &world{T: t}
-	w.account = fakesoftlayer.New(fakesoftlayer.Options{
-		Servers: servers, Seed: 7, Now: func() time.Time { return start },
-		Observe: func(e fakesoftlayer.Exchange) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.exchanges = append(w.exchanges, e)
-		},
-	})
+	options.Seed, options.Now = 7, func() time.Time { return start }
+	options.Observe = func(e fakesoftlayer.Exchange) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.exchanges = append(w.exchanges, e)
+	}
+	w.account = fakesoftlayer.New(options)
 	w.server = httptest.NewServer(http.StripPrefix("/fake", w.account.Handler()))
 	w.control = httptest.NewServer(w.account.Control())
 	t.Cleanup(w.server.Close)
@@ -146,8 +151,8 @@ func (w *world) mustSteer(path, body string) map[string]any {
 	return w.object(r)
 }
 
-// ticketsOf returns the tickets that the control API names for one server.
-func (w *world) ticketsOf(server int64) []map[string]any {
+// books are the tickets that the control API tells of one server.
+func (w *world) books(server int64) []map[string]any {
 	w.Helper()
 	response, err := http.Get(w.control.URL + "/tickets")
 	require.NoError(w, err)
@@ -163,14 +168,14 @@ func (w *world) ticketsOf(server int64) []map[string]any {
 	return about
 }
 
-// broke returns the rules that the client broke in the last exchange.
+// broke are the rules that the last exchange's client broke.
 func (w *world) broke() []fakesoftlayer.Broken {
 	w.Helper()
 	return w.lastExchange().Broke
 }
 
-// lastExchange need not wait: the observer runs before the handler returns, so it
-// runs before a client has read a whole answer.
+// lastExchange needs no waiting: the observer runs before the handler returns,
+// and so before a client has read an answer to its end.
 func (w *world) lastExchange() fakesoftlayer.Exchange {
 	w.Helper()
 	w.mu.Lock()
@@ -222,7 +227,7 @@ func TestBothURLStylesMeanTheSame(t *testing.T) {
 	assert.Equal(t, want, w.post(fmt.Sprintf("SoftLayer_Hardware_Server/%d/getObject", id)).text, "by POST")
 	byPath := w.get(fmt.Sprintf("%s/%d/No%%20longer%%20needed/a%%2Fb/0/HARDWARE.json", cancelMethod, id))
 	require.Equal(t, http.StatusOK, byPath.status, byPath.text)
-	assert.Contains(t, w.ticketsOf(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
+	assert.Contains(t, w.books(id)[0]["firstUpdate"].(map[string]any)["entry"], "\n\na/b")
 }
 
 func TestUnknownCallsGetSoftLayersOwnErrors(t *testing.T) {

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxWideRows is how many rows come with tags or billing before SoftLayer
@@ -17,14 +19,22 @@ import (
 // https://github.com/softlayer/softlayer-python/issues/943.
 const maxWideRows = 10
 
+// maxNarrowRows is how many rows come with a few plain properties of a relation. The vendor's own
+// client reads pages of 100 with "hardware[id,fullyQualifiedDomainName,billingItem[cancellationDate]]"
+// on each row; that more fails is unproven.
+// https://github.com/softlayer/softlayer-python/blob/master/SoftLayer/CLI/report/dc_closures.py
+const maxNarrowRows = 100
+
 // method is one method of the imitated API.
 type method struct {
 	// returns is the data type of the object or of the list's elements; empty
 	// for a bare value.
 	returns string
 	// root is the name under which an objectFilter speaks of a list's elements;
-	// empty for a method that returns no list.
+	// empty for a method that returns no list or takes no filter.
 	root string
+	// page is how many rows come without a resultLimit; all if it is 0.
+	page int
 	// mask is used when the client sends none.
 	mask string
 	// run does it, under the account's lock. Its result is a tree, a list, a
@@ -32,7 +42,7 @@ type method struct {
 	run func(*Account, *request) (any, error)
 }
 
-// response is what goes back over HTTP.
+// answer is what goes back over HTTP.
 type response struct {
 	status int
 	total  int // SoftLayer-Total-Items; not sent if negative
@@ -56,7 +66,7 @@ func errorResponse(err error) response {
 	return response{e.status, -1, encode(e)}
 }
 
-// work authenticates and works one request. It is one step under the lock.
+// answer authenticates and works one request. It is one step under the lock.
 func (a *Account) work(h http.Header, q *request) response {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,18 +134,20 @@ func (a *Account) show(m method, q *request, view *mask, value any) response {
 	case tree:
 		return response{http.StatusOK, -1, encode(a.project(m.returns, value, view))}
 	case []any:
-		return a.showList(m, q, view, value)
+		if m.returns != "" {
+			return a.showList(m, q, view, value)
+		}
 	}
 	return response{http.StatusOK, -1, encode(value)}
 }
 
 func (a *Account) showList(m method, q *request, view *mask, list []any) response {
-	part := q.window()
+	part := q.window(m.page)
 	list = a.arrange(m, q, list, part.offset > 0)
 	total := len(list)
 	list = part.cut(list)
-	if m.returns == hardwareType && len(list) > maxWideRows && isWide(view) {
-		q.brokeRule(fmt.Sprintf("tags, billing and software are not asked for on more than %d rows", maxWideRows),
+	if most := mostRows(view); m.returns == hardwareType && len(list) > most {
+		q.brokeRule(fmt.Sprintf("what this mask asks for is not asked for on more than %d rows", most),
 			"https://github.com/softlayer/softlayer-python/issues/943")
 		return errorResponse(errInternal())
 	}
@@ -147,6 +159,9 @@ func (a *Account) showList(m method, q *request, view *mask, list []any) respons
 	}
 	return response{http.StatusOK, total, encode(rows)}
 }
+
+// unordered are the types of which the account has many, in no order unless one is asked for.
+var unordered = []string{hardwareType, ticketType, storageType, subnetType, vlanType}
 
 // arrange filters and sorts. Without an order SoftLayer promises none, so the
 // fake gives another one each time.
@@ -164,7 +179,7 @@ func (a *Account) arrange(m method, q *request, list []any, paging bool) []any {
 		return list // sorted by relevance
 	}
 	list = slices.Clone(list)
-	if f.order == nil && (m.returns == hardwareType || m.returns == ticketType) {
+	if f.order == nil && slices.Contains(unordered, m.returns) {
 		a.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		if paging {
 			q.brokeRule("paging needs an orderBy: without one the order may change between calls",
@@ -174,8 +189,32 @@ func (a *Account) arrange(m method, q *request, list []any, paging bool) []any {
 	return a.apply(f, m.returns, list)
 }
 
-func isWide(view *mask) bool {
-	return slices.ContainsFunc([]string{"tagReferences", "billingItem", "operatingSystem", "activeTickets"}, view.names)
+// mostRows is how many servers come with what a mask asks for.
+func mostRows(view *mask) int {
+	most := math.MaxInt
+	if view == nil {
+		return most
+	}
+	for _, f := range view.fields {
+		switch f.name {
+		case "tagReferences", "operatingSystem", "activeTickets", "allowedNetworkStorage":
+			return maxWideRows
+		case "billingItem", "networkVlans":
+			if !f.isNarrow() {
+				return maxWideRows
+			}
+			most = maxNarrowRows
+		}
+	}
+	return most
+}
+
+// isNarrow tells whether a field of a mask names a few plain properties of a relation: neither
+// the whole object, nor what hangs on that, nor sums over it.
+func (f field) isNarrow() bool {
+	return f.sub != nil && !slices.ContainsFunc(f.sub.fields, func(sub field) bool {
+		return sub.sub != nil || isRelation(sub.name) || strings.HasPrefix(sub.name, "nextInvoice")
+	})
 }
 
 // encode writes a value that came from JSON or from our own trees.

@@ -40,8 +40,8 @@ func ask[T any](t *testing.T, account *fakesoftlayer.Account, method, parameters
 // dates are what an account says of one server.
 type dates struct{ bill, cutoff, ends string }
 
-// datesOf reads the bill date and the cut-off, cancels the server, and reads when
-// the cancellation takes effect.
+// datesOf reads the bill date and the cut-off, cancels the server and reads from when
+// that holds.
 func datesOf(t *testing.T, account *fakesoftlayer.Account) dates {
 	t.Helper()
 	server := account.Cancelable()

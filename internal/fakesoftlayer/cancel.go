@@ -45,7 +45,7 @@ func (a *Account) createCancelServerTicket(q *request) (any, error) {
 	if standing := a.blocking(s); standing != 0 {
 		return nil, errDuplicate(standing)
 	}
-	t, err := a.writeCancellation(s, c.entry(), true)
+	t, err := a.writeCancellation(s, c.entry(), a.key.user(), c.associated)
 	if err != nil {
 		return nil, err
 	}
@@ -81,12 +81,12 @@ func readCancellation(q *request) (cancellation, error) {
 		q.brokeRule(fmt.Sprintf("attachmentType is HARDWARE, not %q", kind), cancelPage)
 		return c, exception("SoftLayer_Exception_InvalidValue", "Invalid attachment type.")
 	}
-	c.associated = readFlag(q, 3)
+	c.associated = readFlag(q, 3, "cancelAssociatedItems")
 	return c, nil
 }
 
 // readFlag reads a boolean, which may have come as text.
-func readFlag(q *request, at int) bool {
+func readFlag(q *request, at int, name string) bool {
 	switch text := q.argument(at); text {
 	case "true", "1":
 		return true
@@ -97,7 +97,7 @@ func readFlag(q *request, at int) bool {
 		}
 	case "0", "":
 	default:
-		q.brokeRule(fmt.Sprintf("cancelAssociatedItems is a boolean, not %q", text), cancelPage)
+		q.brokeRule(fmt.Sprintf("%s is a boolean, not %q", name, text), "https://sldn.softlayer.com/article/rest/")
 	}
 	return false
 }

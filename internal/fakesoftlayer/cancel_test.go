@@ -40,7 +40,7 @@ func TestTheFiveErrorsComeWordForWord(t *testing.T) {
 		assert.Equal(t, http.StatusInternalServerError, r.status, name)
 		assert.JSONEq(t, fmt.Sprintf(`{"error":%q,"code":"SoftLayer_Exception"}`, c.want), r.text, name)
 	}
-	assert.Empty(t, w.ticketsOf(id), "a refused call makes no ticket")
+	assert.Empty(t, w.books(id), "a refused call makes no ticket")
 
 	ticket := w.object(w.cancel(id))
 	again := w.cancel(id)
@@ -122,7 +122,7 @@ func TestScalarsMayComeAsText(t *testing.T) {
 		id := w.account.Cancelable()
 		r := w.post(cancelMethod, fmt.Sprint(id), "No longer needed", "x", flag, "HARDWARE")
 		require.Equal(t, http.StatusOK, r.status, r.text)
-		assert.Contains(t, w.ticketsOf(id)[0]["firstUpdate"].(map[string]any)["entry"], "associated items: Yes", "%T %v", flag, flag)
+		assert.Contains(t, w.books(id)[0]["firstUpdate"].(map[string]any)["entry"], "associated items: Yes", "%T %v", flag, flag)
 		assert.Empty(t, w.broke())
 	}
 	w := newWorld(t, 1)
@@ -163,7 +163,7 @@ func TestFiftyAtOnceMakeOneTicket(t *testing.T) {
 	group.Wait()
 	assert.EqualValues(t, 1, made.Load())
 	assert.EqualValues(t, 49, refused.Load())
-	assert.Len(t, w.ticketsOf(id), 1)
+	assert.Len(t, w.books(id), 1)
 }
 
 func TestClosedTicketAllowsAnotherUnlessItBlocks(t *testing.T) {

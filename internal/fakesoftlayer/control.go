@@ -23,7 +23,8 @@ type ControlCall struct {
 func (a *Account) Calls() []ControlCall {
 	return []ControlCall{
 		{"POST", "/server", `{"id":N,"patch":{…}} or {"id":N,"remove":true}`, "merge a patch into a server, null deletes; or let it be gone (404), false brings it back"},
-		{"POST", "/ticket", `{"server":N,"open":true,"entry":"…"} or {"id":T,…} with one of "close":true, "close":true,"blocks":true, "answer":"…", "approve":true, "hide":true`, "somebody else opens a cancellation ticket; staff close (blocks: it still refuses a new one), answer or approve one; or this key cannot see it"},
+		{"POST", "/ticket", `{"server":N,"open":true,"entry":"…","user":"…"} or {"id":T,…} with one of "close":true, "close":true,"blocks":true, "answer":"…", "approve":true, "reopen":true, "auto":"…", "hide":true`, "somebody else (user: a first name) opens a cancellation ticket; staff close (blocks: it still refuses a new one), answer, approve or reopen one; SoftLayer's systems write into it (auto); or this key cannot see it"},
+		{"POST", "/staff", `{"ticket":T,"do":"answer" or "close" or "approve" or "reopen","text":"…","waits_for_customer":bool}`, "SoftLayer's staff write the text into the ticket, and wait for the customer's answer if told so; then they close it, approve the cancellation or have it open again"},
 		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"hide_relations":[names],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE, hidden relations are left out of every answer; answers with the permissions it now has"},
 		{"GET", "/tickets", "", "all tickets, oldest first, with attachedHardware and firstUpdate"},
 		{"GET", "/servers?q=", "", "servers by id, or by a part of a name or an address; all without q"},
@@ -37,6 +38,7 @@ func (a *Account) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /server", steer(a.patchServer))
 	mux.Handle("POST /ticket", steer(a.changeTicket))
+	mux.Handle("POST /staff", steer(a.staff))
 	mux.Handle("POST /key", steer(a.changeKey))
 	mux.HandleFunc("GET /tickets", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, a.allTickets())
@@ -104,6 +106,7 @@ func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
 		return nil, errors.New("changing a server: give either patch or remove")
 	case c.Remove != nil:
 		s.removed = *c.Remove
+		a.plan()
 	default:
 		if id, ok := c.Patch["id"]; ok && number(id) != c.ID {
 			return nil, errors.New("changing a server: its id stays")
@@ -113,12 +116,13 @@ func (a *Account) patchServer(c serverChange) (json.RawMessage, error) {
 		}
 		merge(s.tree, c.Patch)
 		s.plain = false
+		a.plan()
 	}
 	return encode(a.whole(s)), nil
 }
 
-// known refuses a patch with a property that the data type does not have, so that
-// a misspelt name is an error.
+// known refuses a patch with a property that the data type does not have, so
+// that a misspelt one does not pass for a change.
 func known(typ string, patch tree) error {
 	for name, value := range patch {
 		rel, related := relationOf(typ, name)

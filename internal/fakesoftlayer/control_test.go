@@ -53,7 +53,7 @@ func TestStaffOpenAnswerAndHideTickets(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, w.get(fmt.Sprintf("SoftLayer_Ticket/%d", ticket)).status)
 	assert.Equal(t, "null", w.get(fmt.Sprintf("SoftLayer_Hardware_Server/%d/getOpenCancellationTicket", id)).text)
 	assert.Contains(t, w.cancel(id).text, fmt.Sprint(ticket), "what cannot be seen still blocks")
-	assert.Len(t, w.ticketsOf(id), 1)
+	assert.Len(t, w.books(id), 1)
 }
 
 func TestServersAreFoundByIDNameOrAddress(t *testing.T) {
@@ -106,7 +106,7 @@ func TestControlRefusesWhatItDoesNotUnderstand(t *testing.T) {
 func TestEveryListedCallIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
-	require.Len(t, w.account.Calls(), 5)
+	require.Len(t, w.account.Calls(), 6)
 	for _, call := range w.account.Calls() {
 		path, _, _ := strings.Cut(call.Path, "?")
 		r, err := http.NewRequestWithContext(t.Context(), call.Method, w.control.URL+path, strings.NewReader("{}"))

@@ -10,8 +10,8 @@ import (
 	"cancel-server/internal/fakesoftlayer"
 )
 
-// A client gets the address and the key of a new account. Here the connection drops
-// after the ticket was made; the second request shows that it exists.
+// A client is given the address and the key of a fresh account. Here the
+// connection drops after the ticket was made; asking again tells of it.
 func Example() {
 	account := fakesoftlayer.New(fakesoftlayer.Options{Servers: 20, Seed: 1})
 	server := httptest.NewServer(account.Handler())

@@ -30,7 +30,7 @@ const redirectMark = "fakesoftlayer-redirected"
 
 // Sizes and times of the faults.
 const (
-	maxArmed   = 1_000
+	maxArmed   = 5_000
 	maxHuge    = 64 << 20
 	slowTime   = 3 * time.Second
 	htmlPage   = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
@@ -100,8 +100,8 @@ func (a *Account) Fault(method, name string, times int) error {
 	return nil
 }
 
-// FaultsLeft returns how many calls will still go wrong: 0 once every armed fault
-// is used up.
+// FaultsLeft is how many calls are still to be struck: 0 when every armed fault has
+// met its calls.
 func (a *Account) FaultsLeft() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,7 +176,7 @@ func asOK(n response) response {
 	return n
 }
 
-// wait reports whether the client was still there at the end.
+// wait tells whether the client stayed.
 func wait(r *http.Request) bool {
 	select {
 	case <-time.After(slowTime):

@@ -50,7 +50,7 @@ func TestEachFaultOverRealHTTP(t *testing.T) {
 			assert.Equal(t, want.status == 0, err != nil)
 			assert.Equal(t, want.status, got.status)
 			assert.True(t, strings.Contains(got.text, want.text), "the body is not what the fault promises")
-			assert.Len(t, w.ticketsOf(id), want.tickets)
+			assert.Len(t, w.books(id), want.tickets)
 			assert.Equal(t, want.status, w.lastExchange().Status, "what the observer is told")
 			if want.tickets == 0 {
 				assert.Equal(t, http.StatusOK, w.cancel(id).status, "the fault is over after one call")
@@ -67,7 +67,7 @@ func TestTruncatedAnswerIsHalfOfARealOne(t *testing.T) {
 	got := w.cancel(id)
 	assert.Equal(t, http.StatusOK, got.status)
 	assert.True(t, strings.HasPrefix(got.text, "{") && !strings.HasSuffix(got.text, "}"), got.text)
-	assert.Len(t, w.ticketsOf(id), 1)
+	assert.Len(t, w.books(id), 1)
 }
 
 func TestClientThatFollowsARedirectIsTold(t *testing.T) {
@@ -80,7 +80,7 @@ func TestClientThatFollowsARedirectIsTold(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	assert.Equal(t, http.StatusOK, response.StatusCode)
-	assert.Len(t, w.ticketsOf(id), 1)
+	assert.Len(t, w.books(id), 1)
 	require.Len(t, w.broke(), 1)
 	assert.Contains(t, w.broke()[0].Rule, "redirect")
 }

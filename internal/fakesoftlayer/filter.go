@@ -29,21 +29,30 @@ type condition struct {
 	absent bool
 }
 
+// unrooted is the root of a list that hangs on no object: its filter speaks of the elements'
+// properties at once, as in
+// https://github.com/softlayer/softlayer-python/blob/master/SoftLayer/CLI/report/dc_closures.py
+const unrooted = "."
+
 // parseFilter reads an objectFilter for a list whose elements are of one data
 // type and whose root has one name. Whatever it cannot read is an error, which
 // SoftLayer does not report: it ignores the filter and returns everything.
 func parseFilter(text, root, typ string) (filter, error) {
-	var whole map[string]tree
+	var whole tree
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(&whole); err != nil {
 		return filter{}, fmt.Errorf("reading the objectFilter: %w", err)
 	}
-	if len(whole) != 1 || whole[root] == nil {
-		return filter{}, fmt.Errorf("the objectFilter's root must be %q alone", root)
+	if root != unrooted {
+		under, is := whole[root].(tree)
+		if len(whole) != 1 || !is {
+			return filter{}, fmt.Errorf("the objectFilter's root must be %q alone", root)
+		}
+		whole = under
 	}
 	f := filter{}
-	return f, f.read(whole[root], nil, typ, &f)
+	return f, f.read(whole, nil, typ, &f)
 }
 
 // read walks down to the operations.

@@ -1,6 +1,7 @@
 package fakesoftlayer
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -18,6 +19,7 @@ const (
 	ticketViewAll      = "TICKET_VIEW_ALL"
 	ticketSearch       = "TICKET_SEARCH"
 	accountSummaryView = "ACCOUNT_SUMMARY_VIEW"
+	nasManage          = "NAS_MANAGE"
 )
 
 // permissionKeys are the short keys next to the keyNames.
@@ -25,7 +27,7 @@ func permissionKeys() map[string]string {
 	return map[string]string{
 		serverCancel: "A_6", serviceCancel: "A_9", hardwareView: "H_1", accessAllHardware: "ALL_1",
 		ticketAdd: "T_7", ticketEdit: "T_8", ticketView: "T_1", ticketViewAll: "T_6",
-		ticketSearch: "T_2", accountSummaryView: "A_1",
+		ticketSearch: "T_2", accountSummaryView: "A_1", nasManage: "NAS_2",
 	}
 }
 
@@ -52,7 +54,7 @@ func (k key) may(permission string) bool { return k.master || k.permissions[perm
 // sees tells whether the hardware access list lets the key see a server.
 func (k key) sees(server int64) bool { return k.sight()(server) }
 
-// sight is sees for many servers. It looks up once what is the same for all.
+// sight is sees for many servers: what is the same for all is looked up once.
 func (k key) sight() func(server int64) bool {
 	view, all := k.may(hardwareView), k.may(accessAllHardware)
 	return func(server int64) bool { return view && (all || !k.hidden[server]) }
@@ -76,9 +78,17 @@ func (k key) grants() []any {
 func (k key) user() tree {
 	return tree{
 		"id": int64(userID), "accountId": int64(accountID), "username": username,
-		"firstName": "Fake", "lastName": "Bot", "email": "fake-bot@example.com",
+		"firstName": "Fake", "lastName": "Bot", "email": "fake-bot@example.com", "iamId": fmt.Sprintf("SL-%d", userID),
 		"isMasterUserFlag":                  k.master,
 		"hasFullHardwareAccessFlag":         k.may(accessAllHardware),
 		"permissionCheckLikeMasterUserFlag": false,
 	}
+}
+
+// grantsOf is the list of a user's permissions; nil for another user than the key's own.
+func (a *Account) grantsOf(user tree) any {
+	if !isKeysUser(user) {
+		return nil
+	}
+	return a.key.grants()
 }

@@ -193,7 +193,7 @@ func TestSelfAndCutoff(t *testing.T) {
 	assert.Equal(t, w.account.Username(), user["username"])
 	assert.Equal(t, true, user["hasFullHardwareAccessFlag"])
 	path := fmt.Sprintf("SoftLayer_User_Customer/%.0f/getPermissions.json", user["id"])
-	assert.Len(t, w.rows(w.get(path)), 10)
+	assert.Len(t, w.rows(w.get(path)), 11)
 	w.mustSteer("/key", `{"master":true}`)
 	assert.Equal(t, "[]", w.get(path).text, "a master user may have no list at all")
 	assert.Equal(t, http.StatusNotFound, w.get("SoftLayer_User_Customer/1/getPermissions").status)

@@ -70,6 +70,11 @@ func (m *mask) add(f field) {
 // check holds the mask against the data type it is for. secret is called for
 // each property that carries passwords.
 func (m *mask) check(typ string, secret func(name string)) error {
+	for _, name := range schema[typ].secrets {
+		if m.wantsAllLocals(typ) || m.names(name) {
+			secret(name)
+		}
+	}
 	if m == nil {
 		return nil
 	}
@@ -215,4 +220,120 @@ func (p *maskParser) unexpected(want string) error {
 
 func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// project shows an object through a mask. A mask that names no local property
+// gets all of them; one that names some gets only these.
+// https://sldn.softlayer.com/article/object-masks/
+func (a *Account) project(typ string, object tree, m *mask) tree {
+	out := tree{}
+	if m.wantsAllLocals(typ) {
+		for _, name := range locals(typ) {
+			copyProperty(out, object, name)
+		}
+	}
+	if m == nil {
+		return out
+	}
+	for _, f := range m.fields {
+		rel, related := relationOf(f.owner(typ), f.name)
+		if !related {
+			copyProperty(out, object, f.name)
+		} else if value := a.related(rel, object, f.name, f.sub); value != nil {
+			out[f.name] = value
+		}
+	}
+	return out
+}
+
+func (m *mask) wantsAllLocals(typ string) bool {
+	if m == nil {
+		return true
+	}
+	for _, f := range m.fields {
+		if isLocal(f.owner(typ), f.name) {
+			return false
+		}
+	}
+	return true
+}
+
+// related is what a relation leads to, through its part of the mask; nil
+// if there is nothing or the key may not see it.
+func (a *Account) related(rel relation, object tree, name string, sub *mask) any {
+	switch value := a.follow(rel, object, name).(type) {
+	case tree:
+		return a.project(subtype(rel.to, sub), value, sub)
+	case []any:
+		list := []any{}
+		for _, element := range value {
+			if object, ok := element.(tree); ok {
+				list = append(list, a.project(rel.to, object, sub))
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// subtype is the type that a mask casts an untyped relation to.
+func subtype(typ string, sub *mask) string {
+	if typ == entityType && sub != nil && len(sub.fields) > 0 {
+		return sub.fields[0].owner(typ)
+	}
+	if typ == entityType {
+		return hardwareType
+	}
+	return typ
+}
+
+// follow gives a relation's value, unprojected: what the tree holds, else what
+// the account's records say; a tree, a list, or nil.
+func (a *Account) follow(rel relation, object tree, name string) any {
+	if (rel.right != "" && !a.key.may(rel.right)) || a.key.unseen[name] {
+		return nil
+	}
+	value, has := object[name]
+	if compute := computed[name]; !has && compute != nil {
+		value = compute(a, object)
+	}
+	if value == nil && rel.many {
+		return []any{}
+	}
+	return value
+}
+
+// computed are the relations that follow from the records of the whole account, by name.
+var computed = map[string]func(*Account, tree) any{
+	"openCancellationTicket": func(a *Account, o tree) any { return a.openCancellation(number(o["id"])) },
+	"activeTickets":          func(a *Account, o tree) any { return a.activeTickets(number(o["id"])) },
+	"attachedHardware":       func(a *Account, o tree) any { return a.attachedHardware(number(o["id"])) },
+	"networkGatewayMember":   func(a *Account, o tree) any { return a.memberOf(number(o["id"])) },
+	"networkGateway":         func(a *Account, o tree) any { return a.gatewayOf(number(o["networkGatewayId"])) },
+	"members":                func(a *Account, o tree) any { return a.membersOf(number(o["id"])) },
+	"activeCancellationItem": func(a *Account, o tree) any { return a.activeItem(number(o["id"])) },
+	"cancellationRequests":   func(a *Account, o tree) any { return a.requestsFor(number(o["id"])) },
+	"cancellationRequest":    func(a *Account, o tree) any { return a.requestNamed(number(o["cancellationRequestId"])) },
+	"allowedNetworkStorage":  (*Account).allowedStorage,
+	"networkVlans":           (*Account).vlansOf,
+	"networkVlan":            (*Account).vlanOf,
+	"ticket":                 func(a *Account, o tree) any { return a.ticketNamed(number(o["ticketId"])) },
+	"firstUpdate":            func(_ *Account, o tree) any { return updateAt(o, 0) },
+	"lastUpdate":             func(_ *Account, o tree) any { return updateAt(o, -1) },
+
+	"hardware":    (*Account).memberHardware,
+	"permissions": (*Account).grantsOf,
+
+	"passwords":                fakePasswords,
+	"remoteManagementAccounts": fakePasswords,
+}
+
+func fakePasswords(*Account, tree) any {
+	return []any{tree{"username": "root", "password": "fake-password-that-must-never-be-read"}}
+}
+
+func copyProperty(out, object tree, name string) {
+	if value, ok := object[name]; ok {
+		out[name] = value
+	}
 }

@@ -94,7 +94,7 @@ func TestBadMaskIsRefusedInSoftLayersWords(t *testing.T) {
 
 	r := w.request(http.MethodPost, cancelMethod+"?objectMask=mask[wish]", fmt.Sprintf(`{"parameters":[%d,"No longer needed","x",false,"HARDWARE"]}`, id))
 	assert.Equal(t, http.StatusInternalServerError, w.must(r).status)
-	assert.Empty(t, w.ticketsOf(id), "a bad mask makes no ticket")
+	assert.Empty(t, w.books(id), "a bad mask makes no ticket")
 }
 
 func TestAccountListNeedsACastForServerFields(t *testing.T) {

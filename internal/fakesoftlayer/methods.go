@@ -12,11 +12,16 @@ import (
 // package's doc says of each how faithful it is.
 // https://sldn.softlayer.com/reference/services/
 func methods() map[string]method {
-	return map[string]method{
+	all := map[string]method{
 		"SoftLayer_Ticket/createCancelServerTicket": {returns: ticketType, run: (*Account).createCancelServerTicket},
 		"SoftLayer_Ticket/getObject":                {returns: ticketType, run: (*Account).getTicket},
 		"SoftLayer_Ticket/getUpdates":               ticketRelation("updates", updateType),
+		"SoftLayer_Ticket/getLastUpdate":            ticketRelation("lastUpdate", updateType),
 		"SoftLayer_Ticket/getAttachedHardware":      ticketRelation("attachedHardware", hardwareType),
+
+		"SoftLayer_Ticket/addUpdate":                   {returns: updateType, run: (*Account).addTicketUpdate},
+		"SoftLayer_Ticket/getAwaitingUserResponseFlag": {run: (*Account).getAwaitingUserResponseFlag},
+		"SoftLayer_Ticket/getTicketsClosedSinceDate":   {returns: ticketType, run: (*Account).closedSince},
 
 		"SoftLayer_Hardware_Server/getObject":                 {returns: serverType, run: (*Account).getServer},
 		"SoftLayer_Hardware_Server/getOpenCancellationTicket": serverRelation("openCancellationTicket", ticketType, false),
@@ -44,12 +49,17 @@ func methods() map[string]method {
 			returns: ticketType, root: "ticketsClosedInTheLastThreeDays", run: (*Account).recentlyClosed,
 		},
 
+		"SoftLayer_Account/getOpenTicketsWaitingOnCustomer": accountTickets("openTicketsWaitingOnCustomer", waitsOnCustomer),
+
 		"SoftLayer_User_Customer/getPermissions":                                {returns: grantType, root: "permissions", run: (*Account).getPermissions},
 		"SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate": {run: (*Account).getCutoff},
 		"SoftLayer_Search/advancedSearch": {
 			returns: searchType, mask: "mask[relevanceScore,resourceType,resource]", run: (*Account).advancedSearch,
 		},
 	}
+	maps.Copy(all, cancellationMethods())
+	maps.Copy(all, serviceMethods())
+	return all
 }
 
 // Methods lists the methods that the account serves, by the vendor's name, such
@@ -66,7 +76,7 @@ func (a *Account) hasService(service string) bool {
 	return false
 }
 
-// ticketRelation is a getter of something that belongs to a ticket.
+// ticketRelation is a getter of something that hangs on a ticket.
 func ticketRelation(name, returns string) method {
 	return method{returns: returns, root: name, run: func(a *Account, q *request) (any, error) {
 		object, err := a.getTicket(q)
@@ -78,8 +88,28 @@ func ticketRelation(name, returns string) method {
 	}}
 }
 
-// serverRelation is a getter of something that belongs to a server. The answer is null
-// if there is nothing, or if the key may not see it.
+// getter is the method that gets one relation of the object that find gets. A key without the
+// relation's right is refused.
+func getter(typ string, find func(*Account, *request) (any, error), name string) method {
+	rel, _ := relationOf(typ, name)
+	m := method{returns: rel.to, run: func(a *Account, q *request) (any, error) {
+		object, err := find(a, q)
+		if err != nil {
+			return nil, err
+		}
+		if rel.right != "" && !a.key.may(rel.right) {
+			return a.deniedRelation(q.id, rel)
+		}
+		return a.follow(rel, object.(tree), name), nil
+	}}
+	if rel.many {
+		m.root = name
+	}
+	return m
+}
+
+// serverRelation is a getter of something that hangs on a server. Where there
+// is nothing, or the key may not see it, the answer is null.
 func serverRelation(name, returns string, many bool) method {
 	m := method{returns: returns, run: func(a *Account, q *request) (any, error) {
 		object, err := a.getServer(q)
@@ -137,7 +167,7 @@ func (a *Account) getAccount(q *request) (any, error) {
 
 func (a *Account) getCurrentUser(*request) (any, error) { return a.key.user(), nil }
 
-// getPermissions returns the key's own permissions; those of other users are not visible.
+// getPermissions gives one's own permissions; another user's are not visible.
 func (a *Account) getPermissions(q *request) (any, error) {
 	if number(q.id) != userID {
 		return nil, errNotFound(q.id)

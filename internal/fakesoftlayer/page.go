@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-//go:embed page.html style.css
+//go:embed page.html page.js style.css
 var assets embed.FS
 
 // maxListed bounds each list on the page.
@@ -38,8 +38,11 @@ type ticketRow struct {
 // ticketPage is what the page of one ticket shows.
 type ticketPage struct {
 	ticketRow
-	ServerID string
-	Updates  []updateRow
+	ServerID           string
+	Cancellation, Ends string // its state and date; empty if there is none
+	Open, Approvable   bool
+	Waits              bool // for the customer's answer
+	Updates            []updateRow
 }
 
 type updateRow struct{ By, At, Entry string }
@@ -60,13 +63,16 @@ func (a *Account) page() http.Handler {
 		}
 		show(w, templates, "ticket", view)
 	})
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, assets, "style.css")
-	})
+	for _, name := range []string{"style.css", "page.js"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeFileFS(w, r, assets, name)
+		})
+	}
+	mux.Handle("POST /staff", steer(a.staff)) // JSON only: no form of another site's page can send it
 	return mux
 }
 
-// show renders a whole page before it writes, so that nobody gets half of one.
+// show renders whole before it writes, so that a page comes entire or not at all.
 func show(w http.ResponseWriter, templates *template.Template, name string, view any) {
 	var page bytes.Buffer
 	if err := templates.ExecuteTemplate(&page, name, view); err != nil {
@@ -76,7 +82,7 @@ func show(w http.ResponseWriter, templates *template.Template, name string, view
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'")
+		"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = page.WriteTo(w) // the reader may have left
@@ -128,16 +134,32 @@ func (a *Account) ticketPage(id int64) (ticketPage, bool) {
 	if t == nil {
 		return ticketPage{}, false
 	}
-	page := ticketPage{ticketRow: a.ticketRow(t), ServerID: fmt.Sprint(t.server)}
+	page := ticketPage{
+		ticketRow: a.ticketRow(t), ServerID: fmt.Sprint(t.server), Cancellation: text(t.request(), "status", "name"),
+		Open: t.closed.IsZero(), Approvable: t.approvable() && t.request()["statusId"] == requestPending.id,
+		Waits: t.tree["awaitingUserResponseFlag"] == true,
+	}
+	for _, item := range itemsOf(t.request()) {
+		if t.request()["statusId"] == requestApproved.id {
+			page.Ends = text(item, "scheduledCancellationDate")
+		}
+	}
 	for _, update := range t.updates() {
 		u, _ := update.(tree)
-		by := "SoftLayer"
-		if u["editorType"] == "USER" {
-			by = "Customer"
-		}
-		page.Updates = append(page.Updates, updateRow{by, text(u, "createDate"), text(u, "entry")})
+		page.Updates = append(page.Updates, updateRow{writerOf(u), text(u, "createDate"), text(u, "entry")})
 	}
 	return page, true
+}
+
+// writerOf names the writer of an update for people.
+func writerOf(update tree) string {
+	switch update["editorType"] {
+	case byUser:
+		return "Customer"
+	case bySystem:
+		return "SoftLayer's systems"
+	}
+	return "SoftLayer"
 }
 
 // text is a property for people, reached by path; empty if there is none.

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/fakesoftlayer"
 )
 
 // read opens a page as a browser would, with no key.
@@ -61,4 +64,41 @@ func TestPageEscapesWhatPeopleWrote(t *testing.T) {
 		assert.NotContains(t, page, "<img", path)
 		assert.Contains(t, page, "&lt;script&gt;", path)
 	}
+}
+
+func TestAPersonCanBeStaffOnThePage(t *testing.T) {
+	t.Parallel()
+	w, _, ticket := filed(t, fakesoftlayer.Unproven{})
+	id := w.object(w.get(ticket))["id"]
+	page := func() string {
+		text, _ := w.read(fmt.Sprintf("tickets/%.0f", id))
+		return text
+	}
+	act := func(order, kind string) int {
+		t.Helper()
+		response, err := http.Post(w.server.URL+"/fake/staff", kind, strings.NewReader(fmt.Sprintf(`{"ticket":%.0f,%s}`, id, order)))
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	fresh := page()
+	assert.Contains(t, fresh, `data-ticket="`+fmt.Sprintf("%.0f", id)+`"`)
+	assert.Contains(t, fresh, `action="../staff"`)
+	for _, button := range []string{"answer", "approve", "close"} {
+		assert.Contains(t, fresh, `<button value="`+button+`">`)
+	}
+	script, response := w.read("page.js")
+	assert.Contains(t, response.Header.Get("Content-Type"), "javascript")
+	assert.Contains(t, script, `"Content-Type": "application/json"`)
+
+	assert.Equal(t, http.StatusUnsupportedMediaType, act(`"do":"close"`, "text/plain"), "what a form of another page could send")
+	assert.Equal(t, http.StatusOK, act(`"do":"answer","text":"Which rack?","waits_for_customer":true`, "application/json"))
+	assert.Contains(t, page(), "Which rack?")
+	assert.Contains(t, page(), "customer's answer</dd>")
+	assert.Equal(t, http.StatusOK, act(`"do":"approve"`, "application/json"))
+	assert.Contains(t, page(), "Approved, ends 2026-12-01T00:00:00-06:00")
+	assert.NotContains(t, page(), `value="approve"`)
+	assert.Equal(t, http.StatusOK, act(`"do":"close"`, "application/json"))
+	assert.Contains(t, page(), `<button value="reopen">`)
+	assert.NotContains(t, page(), `value="close"`)
 }

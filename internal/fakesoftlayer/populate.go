@@ -3,6 +3,7 @@ package fakesoftlayer
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (a *Account) populate() {
 	a.growGuests()
 }
 
-// grow makes an ordinary server.
+// grow makes a server that nothing is special about.
 func (a *Account) grow(i int, id int64) tree {
 	r := a.random
 	hostname := fmt.Sprintf("%s-%03d", pick(r, "web", "db", "cache", "app", "build", "mail", "queue", "search"), i+1)
@@ -85,7 +86,7 @@ func (a *Account) grow(i int, id int64) tree {
 	return t
 }
 
-// flag returns 0, or false if this account writes flags as booleans.
+// flag is a 0, which the account may say as a boolean.
 func (a *Account) flag(boolean bool) any {
 	if boolean && a.options.BooleanFlags {
 		return false
@@ -104,7 +105,9 @@ func (a *Account) growBilling(id int64) tree {
 	}
 	associated := []any{}
 	for n := range r.IntN(3) {
-		associated = append(associated, child(id*10+5+int64(n), fmt.Sprintf("Portable storage %d", n+1), "evault", 49))
+		floating := child(id*10+5+int64(n), fmt.Sprintf("Portable storage %d", n+1), "evault", 49)
+		floating["allowCancellationFlag"], floating["associatedBillingItemId"] = int64(1), fmt.Sprint(id+400_000_000)
+		associated = append(associated, floating)
 	}
 	return tree{
 		"id": id + 400_000_000, "allowCancellationFlag": int64(1), "pendingCancellationFlag": false,
@@ -117,7 +120,7 @@ func (a *Account) growBilling(id int64) tree {
 	}
 }
 
-// makeSpecial gives a server the special feature of its place in the cycle.
+// makeSpecial gives a server what its place in the cycle is there to show.
 func (a *Account) makeSpecial(s *server, kind int) {
 	t := s.tree
 	billing := t["billingItem"].(tree)
@@ -173,11 +176,11 @@ func makeHourly(billing tree) {
 func (a *Account) growTicket(s *server, cancels bool) {
 	var err error
 	if cancels {
-		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", false)
+		_, err = a.writeCancellation(s, "Opened in the console by somebody else.", person(otherUser), false)
 	} else {
 		_, err = a.write(newTicket{
 			server: number(s.tree["id"]), subject: "Hardware Issue", title: "A fan is loud", entry: "Please look at the fan.",
-			age: 48 * time.Hour,
+			by: person(otherUser), age: 48 * time.Hour,
 		})
 	}
 	if err != nil {
@@ -226,3 +229,51 @@ func identifier(r *rand.Rand) string {
 }
 
 func pick[T any](r *rand.Rand, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+// guestPer is how many servers there are for each virtual one.
+const guestPer = 25
+
+// growGuests grows the virtual servers of the account: the first is called
+// vm-001.example.com. Nothing about them is random, so that they change no server of
+// a seed.
+func (a *Account) growGuests() {
+	for i := range max(2, min(a.options.Servers/guestPer, 1000)) {
+		hostname, id := fmt.Sprintf("vm-%03d", i+1), int64(130_000_000+37*i)
+		guest := tree{
+			"id": id, "accountId": int64(accountID), "hostname": hostname, "domain": "example.com",
+			"fullyQualifiedDomainName": hostname + ".example.com",
+			"primaryBackendIpAddress":  fmt.Sprintf("10.250.%d.%d", i/200, i%200+10),
+			"startCpus":                int64(4), "maxMemory": int64(8192), "statusId": int64(1001),
+			"datacenter":    tree{"id": int64(449500), "name": "fra02", "longName": "Frankfurt 2"},
+			"tagReferences": tags("team-web"),
+		}
+		if i < 200 {
+			guest["primaryIpAddress"] = fmt.Sprintf("203.0.113.%d", i+10)
+		}
+		a.guests = append(a.guests, guest)
+	}
+}
+
+// VirtualServer is the full name of a virtual server of the account.
+func (a *Account) VirtualServer() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return fmt.Sprint(a.guests[0]["fullyQualifiedDomainName"])
+}
+
+func (a *Account) getGuest(q *request) (any, error) {
+	for _, guest := range a.guests {
+		if guest["id"] == number(q.id) {
+			return guest, nil
+		}
+	}
+	return nil, errNotFound(q.id)
+}
+
+func (a *Account) getVirtualGuests(*request) (any, error) {
+	list := make([]any, len(a.guests))
+	for i, guest := range a.guests {
+		list[i] = guest
+	}
+	return slices.Clip(list), nil
+}

@@ -2,6 +2,7 @@ package fakesoftlayer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) *request {
 	return q
 }
 
-// readPath parses /rest/VERSION/SERVICE[/ID][/METHOD[/ARGUMENT...]][.json].
+// readPath takes /rest/VERSION/SERVICE[/ID][/METHOD[/ARGUMENT...]][.json] apart.
 func (r *request) readPath(escaped string) {
 	var parts []string
 	for part := range strings.SplitSeq(strings.TrimPrefix(escaped, "/rest/"), "/") {
@@ -134,9 +135,10 @@ func (r *request) argument(i int) string {
 // window is the part of a list that is asked for.
 type window struct{ offset, limit int }
 
-// window reads resultLimit, "OFFSET,LIMIT" or "LIMIT"; without one, all rows.
-func (r *request) window() window {
-	all := window{0, math.MaxInt}
+// window reads resultLimit, "OFFSET,LIMIT" or "LIMIT"; without one, a page of rows, or all
+// if the page is 0.
+func (r *request) window(page int) window {
+	all := window{0, cmp.Or(page, math.MaxInt)}
 	text := r.query.Get("resultLimit")
 	if text == "" {
 		return all

@@ -10,6 +10,7 @@ type tree = map[string]any
 type kind struct {
 	base      string
 	local     []string
+	secrets   []string // local ones that no client of ours should ever get
 	masked    []string
 	relations map[string]relation
 }
@@ -34,7 +35,9 @@ const (
 	entityType       = "SoftLayer_Entity"
 	searchType       = "SoftLayer_Container_Search_Result"
 	userType         = "SoftLayer_User_Customer"
+	billingItemType  = "SoftLayer_Billing_Item"
 	billingType      = "SoftLayer_Billing_Item_Hardware"
+	requestItemType  = "SoftLayer_Billing_Item_Cancellation_Request_Item"
 	updateType       = "SoftLayer_Ticket_Update"
 	editorType       = "SoftLayer_User_Interface"
 	requestType      = "SoftLayer_Billing_Item_Cancellation_Request"
@@ -45,6 +48,11 @@ const (
 	gatewayType      = "SoftLayer_Network_Gateway"
 	contractType     = "SoftLayer_Account_Agreement"
 	tagReferenceType = "SoftLayer_Tag_Reference"
+	locationType     = "SoftLayer_Location"
+	storageType      = "SoftLayer_Network_Storage"
+	subnetType       = "SoftLayer_Network_Subnet"
+	addressType      = "SoftLayer_Network_Subnet_IpAddress"
+	vlanType         = "SoftLayer_Network_Vlan"
 )
 
 // schema holds the data types that the fake knows. SoftLayer's own have many
@@ -74,6 +82,8 @@ var schema = map[string]kind{
 			"billingItem":              {to: billingType, right: accountSummaryView},
 			"activeTickets":            {to: ticketType, many: true, right: ticketView},
 			"networkGatewayMember":     {to: memberType},
+			"allowedNetworkStorage":    {to: storageType, many: true, right: nasManage},
+			"networkVlans":             {to: vlanType, many: true},
 			"remoteManagementAccounts": {to: passwordType, many: true, secret: true},
 		},
 	},
@@ -96,6 +106,7 @@ var schema = map[string]kind{
 		relations: map[string]relation{
 			"datacenter":    {to: "SoftLayer_Location"},
 			"tagReferences": {to: tagReferenceType, many: true},
+			"billingItem":   {to: billingItemType, right: accountSummaryView},
 		},
 	},
 	tagReferenceType: {
@@ -129,15 +140,18 @@ var schema = map[string]kind{
 	},
 	"SoftLayer_Provisioning_Version1_Transaction_Status": {local: []string{"name", "friendlyName"}},
 	"SoftLayer_Provisioning_Version1_Transaction_Group":  {local: []string{"name"}},
-	billingType: {
+	billingType: {base: billingItemType},
+	billingItemType: {
 		local: []string{
 			"id", "allowCancellationFlag", "cancellationDate", "createDate", "nextBillDate", "lastBillDate",
-			"recurringFee", "hourlyRecurringFee", "description", "categoryCode",
+			"recurringFee", "hourlyRecurringFee", "description", "categoryCode", "notes", "associatedBillingItemId",
 		},
 		masked: []string{"pendingCancellationFlag", "nextInvoiceTotalRecurringAmount"},
 		relations: map[string]relation{
-			"nextInvoiceChildren":      {to: billingType, many: true},
-			"activeAssociatedChildren": {to: billingType, many: true},
+			"nextInvoiceChildren":      {to: billingItemType, many: true},
+			"activeAssociatedChildren": {to: billingItemType, many: true},
+			"activeCancellationItem":   {to: requestItemType},
+			"cancellationRequests":     {to: requestType, many: true},
 			"activeAgreement":          {to: contractType},
 		},
 	},
@@ -160,50 +174,109 @@ var schema = map[string]kind{
 			"members": {to: memberType, many: true},
 		},
 	},
+	// A volume's own password is among what comes unasked.
+	storageType: {
+		local: []string{
+			"id", "accountId", "capacityGb", "createDate", "nasType", "notes", "password", "serviceProviderId", "username",
+		},
+		secrets: []string{"password"},
+		masked:  []string{"bytesUsed", "lunId", "serviceResourceBackendIpAddress", "storageTierLevel", "replicationStatus"},
+		relations: map[string]relation{
+			"storageType":          {to: "SoftLayer_Network_Storage_Type"},
+			"billingItem":          {to: billingItemType, right: accountSummaryView},
+			"allowedHardware":      {to: hardwareType, many: true, right: hardwareView},
+			"allowedVirtualGuests": {to: guestType, many: true},
+			"allowedSubnets":       {to: subnetType, many: true},
+			"allowedIpAddresses":   {to: addressType, many: true},
+			"replicationPartners":  {to: storageType, many: true, right: nasManage},
+			"dependentDuplicates":  {to: storageType, many: true, right: nasManage},
+		},
+	},
+	"SoftLayer_Network_Storage_Type": {local: []string{"id", "keyName", "description"}},
+	subnetType: {
+		local: []string{
+			"id", "broadcastAddress", "cidr", "gateway", "isCustomerOwned", "isCustomerRoutable", "modifyDate", "netmask",
+			"networkIdentifier", "networkVlanId", "note", "subnetType", "totalIpAddresses", "usableIpAddressCount", "version",
+		},
+		masked: []string{"addressSpace", "routingTypeKeyName", "routingTypeName"},
+		relations: map[string]relation{
+			"billingItem":       {to: billingItemType, right: accountSummaryView},
+			"endPointIpAddress": {to: addressType},
+			"networkVlan":       {to: vlanType},
+		},
+	},
+	addressType: {
+		local:     []string{"id", "ipAddress", "isBroadcast", "isGateway", "isNetwork", "isReserved", "note", "subnetId"},
+		relations: map[string]relation{"hardware": {to: hardwareType, right: hardwareView}},
+	},
+	vlanType: {
+		local:  []string{"id", "accountId", "fullyQualifiedName", "modifyDate", "name", "note", "primarySubnetId", "vlanNumber"},
+		masked: []string{"networkSpace"},
+		relations: map[string]relation{
+			"billingItem":      {to: billingItemType, right: accountSummaryView},
+			"datacenter":       {to: locationType},
+			"type":             {to: "SoftLayer_Network_Vlan_Type"},
+			"hardware":         {to: hardwareType, many: true, right: hardwareView},
+			"virtualGuests":    {to: guestType, many: true},
+			"subnets":          {to: subnetType, many: true},
+			"secondarySubnets": {to: subnetType, many: true},
+		},
+	},
+	"SoftLayer_Network_Vlan_Type": {local: []string{"id", "keyName", "name", "description"}},
 	ticketType: {
 		local: []string{
 			"id", "accountId", "assignedUserId", "createDate", "lastEditDate", "lastEditType", "modifyDate",
 			"groupId", "priority", "statusId", "subjectId", "title", "userEditableFlag",
 			"serviceProviderId", "serviceProviderResourceId",
 		},
-		masked: []string{"updateCount"},
+		masked: []string{"updateCount", "awaitingUserResponseFlag"},
 		relations: map[string]relation{
-			"assignedUser":        {to: userType},
-			"status":              {to: "SoftLayer_Ticket_Status"},
-			"subject":             {to: "SoftLayer_Ticket_Subject"},
-			"updates":             {to: updateType, many: true},
-			"firstUpdate":         {to: updateType},
-			"lastUpdate":          {to: updateType},
-			"attachedHardware":    {to: hardwareType, many: true, right: hardwareView},
-			"cancellationRequest": {to: requestType},
+			"assignedUser":     {to: userType},
+			"status":           {to: "SoftLayer_Ticket_Status"},
+			"subject":          {to: "SoftLayer_Ticket_Subject"},
+			"updates":          {to: updateType, many: true},
+			"firstUpdate":      {to: updateType},
+			"lastUpdate":       {to: updateType},
+			"attachedHardware": {to: hardwareType, many: true, right: hardwareView},
+			// No ticket of this account is about any of these.
+			"attachedVirtualGuests":  {to: guestType, many: true},
+			"attachedDedicatedHosts": {to: "SoftLayer_Virtual_DedicatedHost", many: true},
+			"cancellationRequest":    {to: requestType},
 		},
 	},
-	"SoftLayer_Ticket_Status":  {local: []string{"id", "name"}},
-	"SoftLayer_Ticket_Subject": {local: []string{"id", "name"}},
+	"SoftLayer_Virtual_DedicatedHost": {local: []string{"id", "name"}},
+	"SoftLayer_Ticket_Status":         {local: []string{"id", "name"}},
+	"SoftLayer_Ticket_Subject":        {local: []string{"id", "name"}},
 	updateType: {
 		local:     []string{"id", "ticketId", "createDate", "editorId", "editorType", "entry"},
-		relations: map[string]relation{"editor": {to: editorType}},
+		relations: map[string]relation{"editor": {to: editorType}, "ticket": {to: ticketType, right: ticketView}},
 	},
 	// A user has a first and a last name, somebody of SoftLayer's staff a displayName.
 	editorType: {local: []string{"id", "username", "firstName", "lastName", "displayName"}},
 	requestType: {
-		local: []string{"id", "accountId", "ticketId", "statusId", "createDate"},
+		local:  []string{"id", "accountId", "ticketId", "statusId", "createDate", "modifyDate", "notes"},
+		masked: []string{"itemCount"},
 		relations: map[string]relation{
 			"status": {to: "SoftLayer_Billing_Item_Cancellation_Request_Status"},
-			"items":  {to: "SoftLayer_Billing_Item_Cancellation_Request_Item", many: true},
+			"items":  {to: requestItemType, many: true},
+			"ticket": {to: ticketType, right: ticketView},
+			"user":   {to: userType},
 		},
 	},
 	"SoftLayer_Billing_Item_Cancellation_Request_Status": {local: []string{"id", "keyName", "name"}},
-	"SoftLayer_Billing_Item_Cancellation_Request_Item": {
+	requestItemType: {
 		local: []string{
-			"id", "billingItemId", "scheduledCancellationDate", "immediateCancellationFlag",
+			"id", "billingItemId", "cancellationRequestId", "scheduledCancellationDate", "immediateCancellationFlag",
 			"serviceReclaimStatusCode",
 		},
-		relations: map[string]relation{"billingItem": {to: billingType, right: accountSummaryView}},
+		relations: map[string]relation{
+			"billingItem":         {to: billingItemType, right: accountSummaryView},
+			"cancellationRequest": {to: requestType},
+		},
 	},
 	userType: {
 		local:     []string{"id", "accountId", "username", "firstName", "lastName", "email"},
-		masked:    []string{"isMasterUserFlag", "hasFullHardwareAccessFlag", "permissionCheckLikeMasterUserFlag"},
+		masked:    []string{"iamId", "isMasterUserFlag", "hasFullHardwareAccessFlag", "permissionCheckLikeMasterUserFlag"},
 		relations: map[string]relation{"permissions": {to: grantType, many: true}},
 	},
 	grantType: {local: []string{"key", "keyName", "name"}},
@@ -246,7 +319,7 @@ func isRelation(name string) bool {
 	return false
 }
 
-// castable reports whether a mask may treat typ as cast.
+// castable tells whether a mask may speak of typ as of cast.
 func castable(typ, cast string) bool {
 	k, known := schema[cast]
 	return known && (typ == cast || typ == entityType || k.base == typ || schema[typ].base == cast)

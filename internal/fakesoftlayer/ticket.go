@@ -3,7 +3,6 @@ package fakesoftlayer
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -27,10 +26,12 @@ type ticket struct {
 	cancels bool
 	// own is a ticket that this key filed: it needs no TICKET_VIEW_ALL.
 	own bool
-	// hidden is a ticket that this key cannot see; SoftLayer does not say why.
+	// hidden is a ticket that this key cannot see for no reason it is told.
 	hidden bool
 	// closed is when it was closed; zero while it is open.
 	closed time.Time
+	// declined is a ticket that staff closed without approving its cancellation.
+	declined bool
 }
 
 // newTicket describes a ticket to be recorded.
@@ -39,6 +40,7 @@ type newTicket struct {
 	subject string
 	title   string
 	entry   string
+	by      tree // the user of the account who opens it
 	own     bool
 	cancels bool
 	age     time.Duration
@@ -57,111 +59,73 @@ func (a *Account) write(n newTicket) (*ticket, error) {
 	}
 	t := &ticket{server: n.server, own: n.own, cancels: n.cancels}
 	t.tree = tree{
-		"id": id, "accountId": int64(accountID), "assignedUserId": int64(userID), "title": n.title,
-		"createDate": at, "lastEditDate": at, "modifyDate": at, "lastEditType": "USER",
-		"assignedUser": a.key.user(), "groupId": int64(1), "priority": int64(0), "userEditableFlag": true,
+		"id": id, "accountId": int64(accountID), "assignedUserId": n.by["id"], "title": n.title,
+		"createDate": at, "lastEditDate": at, "modifyDate": at, "lastEditType": byUser,
+		"assignedUser": n.by, "groupId": int64(1), "priority": int64(0), "userEditableFlag": true,
 		"subjectId": int64(1021), "subject": tree{"id": int64(1021), "name": n.subject},
 		"serviceProviderId": int64(1), "serviceProviderResourceId": number,
-		"updates": []any{},
+		"updates": []any{}, "awaitingUserResponseFlag": false,
 	}
 	t.setStatus(statusOpen, "Open")
 	a.tickets[id] = t
+	if s := a.servers[n.server]; s != nil {
+		s.tickets = append(s.tickets, t)
+	}
 	a.ticketIDs = append(a.ticketIDs, id)
-	return t, a.addUpdate(t, n.entry, "USER", at)
+	_, err := a.addUpdates(t, n.entry, customer(n.by), at)
+	return t, err
 }
 
-// writeCancellation writes a cancel-server ticket with its cancellation request.
-func (a *Account) writeCancellation(s *server, entry string, own bool) (*ticket, error) {
+// writeCancellation writes a cancel-server ticket with its cancellation request. A cancellation
+// of associated items asks for these too.
+func (a *Account) writeCancellation(s *server, entry string, by tree, associated bool) (*ticket, error) {
 	t, err := a.write(newTicket{
-		server: number(s.tree["id"]), subject: "Server Cancellation", own: own, cancels: true,
+		server: number(s.tree["id"]), subject: "Server Cancellation", by: by, own: isKeysUser(by), cancels: true,
 		title: fmt.Sprintf("Server Cancellation Request: %v", s.tree["fullyQualifiedDomainName"]),
 		entry: entry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.tree["cancellationRequest"] = tree{
-		"id": number(t.tree["id"]) + 1_000_000, "accountId": int64(accountID), "ticketId": t.tree["id"],
-		"createDate": t.tree["createDate"], "statusId": int64(1),
-		"status": tree{"id": int64(1), "keyName": "PENDING", "name": "Pending"},
-		"items":  a.requestItems(s),
-	}
+	t.tree["cancellationRequest"] = a.newRequest(s, t, associated)
 	return t, nil
 }
 
-func (a *Account) requestItems(s *server) []any {
-	billing, ok := s.tree["billingItem"].(tree)
-	if !ok {
-		return []any{}
-	}
-	return []any{tree{
-		"id": number(billing["id"]) + 7, "billingItemId": billing["id"], "immediateCancellationFlag": false,
-		"scheduledCancellationDate": date(a.cancellationDate()), "serviceReclaimStatusCode": "NOT_COMPLETED",
-		"billingItem": billing,
-	}}
-}
-
-func (a *Account) addUpdate(t *ticket, entry, editor, at string) error {
-	updates := t.updates()
-	if len(updates) >= maxUpdates {
-		return errInternal()
-	}
-	a.lastUpdate++
-	by := a.key.user()
-	if editor == "EMPLOYEE" {
-		by = tree{"id": int64(staffID), "username": "support", "displayName": "Fake Support"}
-	}
-	t.tree["updates"] = append(slices.Clip(updates), tree{
-		"id": a.lastUpdate, "ticketId": t.tree["id"], "createDate": at, "editorId": by["id"],
-		"editorType": editor, "editor": by, "entry": entry,
-	})
-	t.tree["updateCount"] = int64(len(t.updates()))
-	t.tree["lastEditDate"], t.tree["modifyDate"], t.tree["lastEditType"] = at, at, editor
-	return nil
-}
-
-// reply adds an update by SoftLayer's staff.
-func (a *Account) reply(t *ticket, entry string) error {
-	return a.addUpdate(t, entry, "EMPLOYEE", date(a.now()))
-}
-
-// close ends a ticket; the server may then have another.
-func (a *Account) close(t *ticket) error {
+// close ends a ticket; the server may then have another. Nobody's answer is waited for
+// any more.
+func (a *Account) close(t *ticket, by string) error {
 	if !t.closed.IsZero() {
 		return errors.New("the ticket is closed already")
 	}
 	t.closed = a.now()
 	t.setStatus(statusClosed, "Closed")
-	t.tree["lastEditDate"], t.tree["modifyDate"] = date(t.closed), date(t.closed)
+	t.tree["userEditableFlag"] = a.options.Unproven.UpdateReopens
+	t.tree["awaitingUserResponseFlag"] = false
+	t.edited(by, date(t.closed))
 	return nil
 }
 
-// approve makes the cancellation pending on the server's billing item, for the date
-// that was due when it was asked for.
-func (a *Account) approve(t *ticket) error {
-	s := a.servers[t.server]
-	request, ok := t.tree["cancellationRequest"].(tree)
-	if !t.cancels || !ok || s == nil || !t.closed.IsZero() {
-		return errors.New("only an open cancellation ticket can be approved")
+// reopen opens a closed ticket: "A SoftLayer employee can change a ticket's status from
+// Closed to Open or Assigned if the need arises."
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Ticket_Status/
+func (a *Account) reopen(t *ticket, by string) error {
+	if t.closed.IsZero() {
+		return errors.New("the ticket is open already")
 	}
-	request["statusId"] = int64(4)
-	request["status"] = tree{"id": int64(4), "keyName": "APPROVED", "name": "Approved"}
-	if billing, ok := s.tree["billingItem"].(tree); ok {
-		billing["pendingCancellationFlag"] = true
-		billing["cancellationDate"] = scheduled(request, date(a.cancellationDate()))
+	t.closed = time.Time{}
+	if t.declined {
+		t.declined = false
+		a.setRequest(t.request(), requestPending)
 	}
+	t.setStatus(statusOpen, "Open")
+	t.tree["userEditableFlag"] = true
+	t.edited(by, date(a.now()))
 	return nil
 }
 
-// scheduled returns the date that a cancellation request names, or otherwise if it names none.
-func scheduled(request tree, otherwise string) string {
-	items, _ := request["items"].([]any)
-	for _, item := range items {
-		if when, ok := item.(tree)["scheduledCancellationDate"].(string); ok {
-			return when
-		}
-	}
-	return otherwise
+// edited notes who changed a ticket last.
+func (t *ticket) edited(by, at string) {
+	t.tree["lastEditDate"], t.tree["modifyDate"], t.tree["lastEditType"] = at, at, by
 }
 
 func (t *ticket) setStatus(id int64, name string) {
@@ -176,6 +140,14 @@ func (t *ticket) updates() []any {
 // visible tells whether the key may see a ticket.
 func (a *Account) visible(t *ticket) bool {
 	return t != nil && !t.hidden && a.key.may(ticketView) && (t.own || a.key.may(ticketViewAll))
+}
+
+// ticketNamed is the ticket with an id, nil if the key cannot see it.
+func (a *Account) ticketNamed(id int64) any {
+	if t := a.tickets[id]; a.visible(t) {
+		return t.tree
+	}
+	return nil
 }
 
 // ticketsThat are the visible tickets that a condition picks, oldest first.
