@@ -23,7 +23,8 @@ type Desk struct {
 	Policy    func() Policy // returns the one in force
 	Account   Account
 	Terms     Terms
-	Wake      func() // tells the Filer and the Notifier that there is something to do; never blocks
+	Wake      func()               // tells the Filer and the Notifier that there is something to do; never blocks
+	Behind    func() time.Duration // how long requests wait for a worker ([Filer.Behind]); nil for never
 	Log       *slog.Logger
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
@@ -169,6 +170,9 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	record, err := d.decide(ctx, s, blockers)
 	if err != nil {
 		return Recorded{}, err
+	}
+	if record.Request.State == Scheduled {
+		d.yield(ctx)
 	}
 	recorded, err := d.Intake.Record(ctx, record)
 	if errors.Is(err, ErrUnclear) {

@@ -31,7 +31,7 @@ type Filer struct {
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
 
-	bell      bell
+	queue     queue
 	softlayer Outage
 }
 
@@ -43,22 +43,24 @@ type SoftLayer struct {
 }
 
 // Wake tells the Filer that there may be something to do.
-func (f *Filer) Wake() { f.bell.ring() }
+func (f *Filer) Wake() { f.queue.bell.ring() }
 
 // Run works until ctx ends. It returns when the steps that had begun are done.
 func (f *Filer) Run(ctx context.Context) {
 	f.softlayer.ask = f.askSoftLayer
 	loop{
-		bell: &f.bell, slots: f.Limits.Requests, next: f.take,
+		bell: &f.queue.bell, slots: f.Limits.Requests, next: f.take,
 		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
 	}.run(ctx)
 }
 
 func (f *Filer) take(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error) {
 	if away := max(f.softlayer.pause(ctx), f.Slack.pause(ctx)); away > 0 {
+		f.queue.behind.Store(0)
 		return nil, away, nil
 	}
 	c, err := f.Queue.Claim(ctx, f.Owner, f.Limits.Lease, most)
+	f.queue.claimed(c, most)
 	for _, r := range c.Rows {
 		jobs = append(jobs, func(ctx context.Context) { f.work(ctx, &claimedRow{row: r, claimed: c.At}) })
 	}
@@ -72,7 +74,7 @@ func (f *Filer) work(ctx context.Context, h *claimedRow) {
 	err := f.step(ctx, h)
 	stop()
 	if err != nil || !h.request().Due.IsZero() { // there is more to do, now or later
-		f.bell.ring()
+		f.queue.bell.ring()
 	}
 	switch {
 	case errors.Is(err, ErrMoved):

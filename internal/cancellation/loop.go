@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +25,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
-		Lease: 10 * time.Second, Requests: 32, Notices: 32, Poll: time.Second, Watch: 30 * time.Second,
+		Lease: 10 * time.Second, Requests: 32, Notices: 16, Poll: time.Second, Watch: 30 * time.Second,
 	}
 }
 
@@ -123,6 +124,49 @@ func (l loop) sleep(ctx context.Context, pause time.Duration) {
 	case <-ctx.Done():
 	case <-l.bell.channel():
 	case <-timer.C:
+	}
+}
+
+// queue is what a Filer knows of the requests that wait for a worker.
+type queue struct {
+	bell   bell
+	behind atomic.Int64 // nanoseconds
+}
+
+func (q *queue) claimed(c Claim[Request], most int) {
+	var behind time.Duration
+	if len(c.Rows) == most {
+		behind = c.At.Sub(c.Rows[0].Due)
+	}
+	q.behind.Store(int64(behind))
+}
+
+// Behind returns how long the oldest request waited for a worker at the last claim, if more waited
+// than there were free workers; else 0, also while a vendor answers nobody.
+func (f *Filer) Behind() time.Duration { return time.Duration(f.queue.behind.Load()) }
+
+const (
+	// maxBehind is how long requests may wait for a worker before submissions are taken more slowly.
+	// It is well below patience: what waits longer than that is told twice.
+	maxBehind = 2 * time.Second
+	// maxYield is the longest wait before a submission is recorded. It leaves the rest of what may
+	// pass before the acknowledgement to the commit.
+	maxYield = 750 * time.Millisecond
+)
+
+// yield waits the longer the more the Filer is behind, so that submissions are not taken faster than
+// requests are filed.
+func (d *Desk) yield(ctx context.Context) {
+	if d.Behind == nil {
+		return
+	}
+	behind := d.Behind()
+	if behind < maxBehind {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(behind/8, maxYield)):
 	}
 }
 
