@@ -7,17 +7,19 @@ import (
 	"strings"
 )
 
-// column is one text of each row, with an index of where every two and three characters occur.
+// column is one text of each row, with an index of where every three characters occur. Every text
+// ends with a mark.
 //
 // To find a text, only the rows with its rarest three characters are searched: a few hundred of
-// 100,000, where searching all would take milliseconds. The rows of each two or three characters
-// are stored as differences, about a byte and a half each.
+// 100,000, where searching all would take milliseconds. The rows of each three characters are stored
+// as differences, about a byte and a half each. Two characters have no list of their own: one follows
+// them wherever they are sought, so the lists of the triples that begin with them are merged.
 type column struct {
 	shown  []byte   // the texts, one after the other
 	lower  []byte   // the same without capitals; the same memory where there are none
 	starts []uint32 // where each row's text begins, and where the last one ends
 
-	grams []byte   // for each two or three characters the rows that have them
+	grams []byte   // for each three characters the rows that have them
 	lists []uint32 // where the list of each begins in grams, and where the last one ends
 }
 
@@ -27,7 +29,6 @@ const (
 	listed   = "abcdefghijklmnopqrstuvwxyz0123456789.-_" + mark + idMark
 	symbols  = uint32(len(listed)) + 1
 	trigrams = symbols * symbols * symbols
-	bigrams  = symbols * symbols
 )
 
 var symbol = func() (of [256]uint32) {
@@ -72,7 +73,7 @@ func lowered(text []byte) []byte {
 
 // list makes the lists. It first counts, then writes, so that one allocation is enough.
 func (c *column) list() {
-	c.lists = make([]uint32, trigrams+bigrams+1)
+	c.lists = make([]uint32, trigrams+1)
 	c.each(func(gram, step uint32) {
 		for c.lists[gram+1]++; step >= 0x80; step >>= 7 {
 			c.lists[gram+1]++
@@ -81,39 +82,33 @@ func (c *column) list() {
 	for gram := range c.lists[1:] {
 		c.lists[gram+1] += c.lists[gram]
 	}
-	c.grams = make([]byte, c.lists[trigrams+bigrams])
+	c.grams = make([]byte, c.lists[trigrams])
 	end := append([]uint32(nil), c.lists...)
 	c.each(func(gram, step uint32) {
 		end[gram] += uint32(binary.PutUvarint(c.grams[end[gram]:], uint64(step)))
 	})
 }
 
-// each calls one for every row and every pair and triple of characters in it, once each. step is
-// how many rows have passed since the last row with the same characters.
+// each calls one for every row and every triple of characters in it, once each. step is how many
+// rows have passed since the last row with the same characters.
 func (c *column) each(one func(gram, step uint32)) {
-	last := make([]uint32, trigrams+bigrams) // rows, counted from one
+	last := make([]uint32, trigrams) // rows, counted from one
 	for i := range c.rows() {
-		note := func(gram uint32) {
+		text := c.row(i)
+		for at := 2; at < len(text); at++ {
+			gram := trigram(text[at-2], text[at-1], text[at])
 			if step := uint32(i+1) - last[gram]; step > 0 {
 				one(gram, step)
 				last[gram] = uint32(i + 1)
 			}
 		}
-		text := c.row(i)
-		for at := 1; at < len(text); at++ {
-			note(bigram(text[at-1], text[at]))
-			if at > 1 {
-				note(trigram(text[at-2], text[at-1], text[at]))
-			}
-		}
 	}
 }
 
-func bigram(a, b byte) uint32 { return trigrams + symbol[a]*symbols + symbol[b] }
+func trigram(a, b, c byte) uint32 { return triples(a, b) + symbol[c] }
 
-func trigram(a, b, c byte) uint32 {
-	return (symbol[a]*symbols+symbol[b])*symbols + symbol[c]
-}
+// triples returns the first of the triples that begin with two characters. They follow each other.
+func triples(a, b byte) uint32 { return (symbol[a]*symbols + symbol[b]) * symbols }
 
 func (c *column) rows() int { return len(c.starts) - 1 }
 
@@ -128,11 +123,7 @@ func (c *column) with(text string) iter.Seq[int] {
 			return
 		}
 		sought := []byte(text)
-		rarest := c.rarest(text)
-		list := c.grams[c.lists[rarest]:c.lists[rarest+1]]
-		for i := -1; len(list) > 0; {
-			step, size := binary.Uvarint(list)
-			list, i = list[size:], i+int(step)
+		for i := range c.listing(text) {
 			if bytes.Contains(c.row(i), sought) && !yield(i) {
 				return
 			}
@@ -140,12 +131,28 @@ func (c *column) with(text string) iter.Seq[int] {
 	}
 }
 
-// rarest returns the shortest list that contains all rows with a text.
+// listing goes, in order, through few rows, among which are all that contain a text.
+func (c *column) listing(text string) iter.Seq[int] {
+	first, end := triples(text[0], text[1]), triples(text[0], text[1])+symbols
+	if len(text) > 2 {
+		first = c.rarest(text)
+		end = first + 1
+	}
+	var lists []places
+	for gram := first; gram < end; gram++ {
+		if list, some := (places{rest: c.grams[c.lists[gram]:c.lists[gram+1]], row: -1}).next(); some {
+			lists = append(lists, list)
+		}
+	}
+	return inOrder(lists)
+}
+
+// rarest returns the shortest list that contains all rows with a text of at least three characters.
 func (c *column) rarest(text string) uint32 {
-	best := bigram(text[0], text[1])
-	for at := 2; at < len(text); at++ {
+	best := trigram(text[0], text[1], text[2])
+	for at := 3; at < len(text); at++ {
 		gram := trigram(text[at-2], text[at-1], text[at])
-		if at == 2 || c.lists[gram+1]-c.lists[gram] < c.lists[best+1]-c.lists[best] {
+		if c.lists[gram+1]-c.lists[gram] < c.lists[best+1]-c.lists[best] {
 			best = gram
 		}
 	}

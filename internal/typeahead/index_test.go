@@ -81,7 +81,7 @@ func TestServerIsFoundByEachOfItsNames(t *testing.T) {
 	}
 }
 
-// The lists of two and three characters must find what reading every row finds.
+// The lists of three characters must find what reading every row finds.
 func TestSearchMissesNothingThatAScanFinds(t *testing.T) {
 	t.Parallel()
 	l := account(400)
