@@ -1,6 +1,7 @@
 package fakesoftlayer
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -61,6 +62,8 @@ func faults() []fault {
 		{FaultName{"expired_token", "500 AccessTokenValidation; nothing happens"}, instead(errorResponse(errToken()))},
 		{FaultName{"unauthorized", "401 Access Denied; nothing happens"}, instead(errorResponse(errUnauthorized()))},
 		{FaultName{"no_permission", "500 You do not have permission to this service; nothing happens"}, instead(errorResponse(errPermission()))},
+		{FaultName{"not_found", "404 Unable to find object; nothing happens"}, notFound},
+		{FaultName{"short_list", "the call is worked; the first half of its list comes, with the whole number in SoftLayer-Total-Items"}, shortList},
 		{FaultName{"redirect", "307 to the same call under a marked URL; nothing happens unless it is followed"}, redirect},
 		{FaultName{"huge", "200 with 64 MiB of one JSON text without an end; nothing happens"}, huge},
 		{FaultName{"truncated_json", "the call is worked; half of the answer comes, as if it were whole"}, truncated},
@@ -246,6 +249,23 @@ func huge(w http.ResponseWriter, _ *http.Request, _ func() response) {
 	for sent := 0; err == nil && sent < maxHuge; sent += len(block) {
 		_, err = w.Write(block)
 	}
+}
+
+// notFound answers as if what the URL names were not there.
+func notFound(w http.ResponseWriter, r *http.Request, _ func() response) {
+	q := &request{httpMethod: r.Method}
+	q.readPath(r.URL.EscapedPath())
+	errorResponse(errNotFound(q.id)).send(w)
+}
+
+// shortList leaves out rows; an answer that is no list comes whole.
+func shortList(w http.ResponseWriter, _ *http.Request, work func() response) {
+	n := work()
+	var rows []json.RawMessage
+	if json.Unmarshal(n.body, &rows) == nil && rows != nil {
+		n.body = encode(rows[:len(rows)/2])
+	}
+	n.send(w)
 }
 
 func truncated(w http.ResponseWriter, _ *http.Request, work func() response) {

@@ -37,6 +37,7 @@ func TestEachFaultOverRealHTTP(t *testing.T) {
 		"expired_token": {500, "SoftLayer_Exception_Account_Authentication_AccessTokenValidation", 0},
 		"unauthorized":  {401, "Access Denied. ", 0},
 		"no_permission": {500, "You do not have permission to this service.", 0},
+		"not_found":     {404, `{"error":"Unable to find object with id of ''.","code":"SoftLayer_Exception_ObjectNotFound"}`, 0},
 		"redirect":      {307, "", 0},
 		"huge":          {200, strings.Repeat("x", 64<<20), 0},
 	} {
@@ -68,6 +69,21 @@ func TestTruncatedAnswerIsHalfOfARealOne(t *testing.T) {
 	assert.Equal(t, http.StatusOK, got.status)
 	assert.True(t, strings.HasPrefix(got.text, "{") && !strings.HasSuffix(got.text, "}"), got.text)
 	assert.Len(t, w.books(id), 1)
+}
+
+func TestAShortListHidesRows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 9)
+	require.NoError(t, w.account.Fault("SoftLayer_Account/getHardware", "short_list", 1))
+	r := w.get("SoftLayer_Account/getHardware")
+	assert.Len(t, w.rows(r), 4)
+	assert.Equal(t, "9", r.total)
+	require.NoError(t, w.account.Fault("SoftLayer_Account/getObject", "short_list", 1))
+	assert.Contains(t, w.get("SoftLayer_Account").text, "companyName", "what is no list comes whole")
+	require.NoError(t, w.account.Fault("SoftLayer_Hardware_Server/getObject", "not_found", 1))
+	path := fmt.Sprintf("SoftLayer_Hardware_Server/%d", w.account.Cancelable())
+	assert.Contains(t, w.get(path).text, fmt.Sprintf("id of '%d'", w.account.Cancelable()), "it names what was asked for")
+	assert.Equal(t, http.StatusOK, w.get(path).status)
 }
 
 func TestClientThatFollowsARedirectIsTold(t *testing.T) {

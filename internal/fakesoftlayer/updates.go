@@ -89,7 +89,7 @@ func blocksOf(entry string) []string {
 	return blocks
 }
 
-// answer adds an update by SoftLayer's staff, who wait for the customer or do not.
+// answerTicket adds an update by SoftLayer's staff, who wait for the customer or do not.
 func (a *Account) answerTicket(t *ticket, entry string, waits bool) error {
 	if _, err := a.addUpdates(t, entry, employee(), date(a.now())); err != nil {
 		return err

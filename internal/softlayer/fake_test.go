@@ -125,6 +125,8 @@ func TestEveryFaultIsClassifiedAsTicketsShow(t *testing.T) {
 		"expired_token":  {cancellation.NotMade, 0},
 		"unauthorized":   {cancellation.NotMade, 0},
 		"no_permission":  {cancellation.Refused, 0},
+		"not_found":      {cancellation.AnswerLost, 0},
+		"short_list":     {cancellation.Made, 1}, // a ticket is no list
 	}
 	for _, fault := range fakesoftlayer.New(fakesoftlayer.Options{Servers: 1}).FaultNames() {
 		t.Run(fault.Name, func(t *testing.T) {
