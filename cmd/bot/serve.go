@@ -92,7 +92,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
-	limits.FilingsPerHour = cfg.FilingsPerHour
+	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
 	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
 	if _, server := databaseOf(cfg.DatabaseURL); server != "" {
 		limits.Poll = listenedPoll

@@ -25,8 +25,22 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		PostTimeout: 90 * time.Second, SettleTime: 5 * time.Minute, FilingsPerHour: 60,
-		Lease: 10 * time.Second, Requests: 32, Notices: 16, Poll: time.Second, Watch: 30 * time.Second,
+		Lease: 10 * time.Second, Requests: mostWorkers, Notices: 16, Poll: time.Second, Watch: 30 * time.Second,
 	}
+}
+
+const (
+	fewestWorkers = 4 // one POST may take PostTimeout, and must not hold up everything
+	mostWorkers   = 32
+)
+
+// Workers returns how many requests to work on at once if SoftLayer may be called rate times a second.
+// Each makes two calls, the read of its server and the POST, and all calls of three replicas stand in one
+// line. So many workers are few enough that no read is older than MaxServerAge when its POST is due.
+func Workers(rate float64) int {
+	const callsEach, replicas = 2, 3
+	inTime := rate * MaxServerAge.Seconds() / callsEach / replicas
+	return int(min(max(inTime, fewestWorkers), mostWorkers))
 }
 
 // stepTime bounds one step, on top of the POST's own time.
