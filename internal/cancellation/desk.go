@@ -354,7 +354,7 @@ func (d *Desk) blocked(ctx context.Context, s Submission, blockers []Blocker) (A
 		return Answer{}, fmt.Errorf("reading the standing request %s: %w", standing.Ref, err)
 	}
 	if standing.Ending == Stuck && held.State == Filed && held.Version == standing.Version {
-		held = d.markStuck(ctx, held, standing.Evidence)
+		held = d.markStuck(ctx, held)
 	}
 	d.askedAgain(ctx, s, held)
 	return Answer{Kind: AnswerHeld, Held: held, Blockers: blockers}, nil

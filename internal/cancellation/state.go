@@ -55,6 +55,8 @@ const (
 	ByPerson Cause = "person"
 	// ByCard is fresh evidence read for the card of the same server.
 	ByCard Cause = "card"
+	// ByFollower is evidence that was read twice, the second time by the follower.
+	ByFollower Cause = "follower"
 )
 
 // New is the state of a request that is not recorded yet.
@@ -105,8 +107,8 @@ var steps = []step{
 	{Stuck, Scheduled, ByPerson},
 	{Stuck, Withdrawn, ByPerson},
 
-	{Filed, Reverted, ByCard},
-	{Filed, Reclaimed, ByCard},
+	{Filed, Reverted, ByFollower},
+	{Filed, Reclaimed, ByFollower},
 	{Filed, Stuck, ByCard}, // the key cannot read the ticket
 }
 
@@ -191,6 +193,9 @@ const (
 	WhyUnseen        ReasonCode = "ticket-on-a-word"     // By named the ticket, which the key cannot read
 	WhyTakenOver     ReasonCode = "taken-over"           // by somebody who may cancel without approval
 	WhyTooFew        ReasonCode = "approvals-missing"    // fewer approvals count now, or more are needed
+	WhyGone          ReasonCode = "server-gone"          // what was read
+	WhyBillingEnded  ReasonCode = "billing-ended"        // what was read
+	WhyNotCancelled  ReasonCode = "not-cancelled"        // what was read
 )
 
 // because returns a reason of the program's own.

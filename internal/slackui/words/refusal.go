@@ -127,7 +127,7 @@ func standingWords(s cancellation.State) string {
 	case cancellation.Duplicate:
 		return "Already requested"
 	case cancellation.Reverted:
-		return "Stopped"
+		return "Not cancelled"
 	case cancellation.Reclaimed:
 		return "Gone"
 	}
