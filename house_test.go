@@ -68,6 +68,10 @@ var table = map[string]room{
 		ours: []string{"internal/cancellation"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
+	"internal/following": {
+		ours: []string{"internal/cancellation"},
+		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
 	"internal/policytool": {
 		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},
 		why:  "it answers questions about a policy from its arguments; who reads settings and asks vendors is not its affair",
@@ -101,7 +105,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
+			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
 			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
@@ -125,6 +129,8 @@ var inTestsOf = map[string][]string{
 	// Golden screens, many in one file.
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store.
+	"internal/following": {module + "internal/softlayer", module + "internal/store"},
+	// The same two.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},

@@ -192,7 +192,7 @@ func (t *trial) judgeRow(r row) {
 // heads says how the message of a request begins in each state.
 var heads = map[string]string{
 	"filed": "Cancellation requested: ", "duplicate": "Already requested: ", "rejected": "Not filed: ", "stuck": "Needs a person: ",
-	"denied": "Not allowed: ", "withdrawn": "Withdrawn: ", "reverted": "Stopped: ", "reclaimed": "Gone: ",
+	"denied": "Not allowed: ", "withdrawn": "Withdrawn: ", "reverted": "Not cancelled: ", "reclaimed": "Gone: ",
 }
 
 func (t *trial) judgeMessages(r row) {

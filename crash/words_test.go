@@ -22,7 +22,7 @@ var claims = []claim{
 	{"Nothing was filed", neverTicketed, false},
 	{"Withdrawn: ", neverTicketed, false},
 	{"Already requested: ", foreignStood, false},
-	{"Stopped: ", ownClosed, false},
+	{"Not cancelled: ", ownClosed, false},
 }
 
 func ownStood(_ *trial, s *words, r *row) bool { return ownTicket(s.tickets, r.ref) != 0 }

@@ -243,6 +243,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"a level of slog's arithmetic", env{"LOG_LEVEL": "info+2"}, "LOG_LEVEL: " + notLevel},
 		{"an unknown log format", env{"LOG_FORMAT": "xml"}, "LOG_FORMAT: neither text nor json; correct it"},
 		{"a misspelt name", env{"TICKET_URI": "x"}, "TICKET_URI: not a setting; did you mean TICKET_URL?"},
+		{"looks that never end", env{"FOLLOW_EVERY": "0s"}, "FOLLOW_EVERY: below 1s; write a duration, such as 1h"},
 		{"an undo window below nothing", env{"UNDO_WINDOW": "-1s"}, "UNDO_WINDOW: below 0; write a duration, such as 10m, or 0s for none"},
 		{"an undo window without a unit", env{"UNDO_WINDOW": "10"}, "UNDO_WINDOW: not a duration, such as 10m; correct it"},
 		{"a channel's name instead of its id", env{"NOTIFY_CHANNEL": "#ops"}, "NOTIFY_CHANNEL: not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"},

@@ -18,6 +18,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/following"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -29,7 +30,11 @@ import (
 // drainTime bounds how long work may go on after a stop.
 const drainTime = 8 * time.Second
 
-const passShare = 0.5 // the part of SOFTLAYER_RATE for reading all servers
+// The parts of SOFTLAYER_RATE for reading all servers, and for following filed requests.
+const (
+	passShare   = 0.5
+	followShare = 0.2
+)
 
 // listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
@@ -74,6 +79,7 @@ type bot struct {
 	inventory  *typeahead.Inventory
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
+	follower   *following.Follower
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -122,6 +128,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
 		Wake: b.wake, Behind: b.filer.Behind, Log: log,
 	}
+	b.follower = following.New(following.Options{
+		Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake, Owner: b.filer.Owner,
+		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
+	})
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
@@ -182,6 +192,7 @@ func (b *bot) run(ctx context.Context) error {
 		return nil
 	})
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
+	parts.Go(func() error { b.follower.Run(partCtx); return nil })
 	for _, l := range listeners {
 		b.serveOn(partCtx, parts, l)
 	}

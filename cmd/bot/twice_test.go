@@ -3,11 +3,13 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,41 +17,80 @@ import (
 	"cancel-server/internal/fakeslack"
 )
 
-// ages makes what cards have shown of filed requests a quarter of an hour older.
-func (w *world) ages() {
+// follows has filed requests looked at each second.
+func follows() setup {
+	return setup{extra: []string{"FOLLOW_EVERY=1s"}, slack: fakeslack.Options{RateLimitsOff: true}}
+}
+
+// sighted waits until the follower has read evidence that may end a request, and makes it a quarter of
+// an hour older.
+func (w *world) sighted() {
 	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
-	var triggers []string // the history cannot be changed while they stand
-	rows, err := db.QueryContext(w.t.Context(), `select name from sqlite_master where type = 'trigger' and tbl_name = 'events'`)
-	require.NoError(w.t, err)
-	for rows.Next() {
-		var name string
-		require.NoError(w.t, rows.Scan(&name))
-		triggers = append(triggers, `drop trigger "`+name+`"`)
-	}
-	require.NoError(w.t, errors.Join(rows.Err(), rows.Close()))
-	for _, text := range append(triggers, `update events set at = at - 900000 where kind = 'evidence'`) {
-		_, err := db.ExecContext(w.t.Context(), text)
+	w.eventually("the follower has read evidence", func() bool {
+		var id, text string
+		var revision int64
+		err := db.QueryRowContext(w.t.Context(), `select request_id, known, revision from followed where known like '%"Since"%'`).Scan(&id, &text, &revision)
+		if err != nil {
+			return false
+		}
+		known := map[string]any{}
+		require.NoError(w.t, json.Unmarshal([]byte(text), &known))
+		since, err := time.Parse(time.RFC3339, known["Since"].(string))
 		require.NoError(w.t, err)
+		known["Since"] = since.Add(-15 * time.Minute)
+		aged, err := json.Marshal(known)
+		require.NoError(w.t, err)
+		done, err := db.ExecContext(w.t.Context(), `update followed set known = $1 where request_id = $2 and revision = $3`, string(aged), id, revision)
+		if err != nil {
+			return false // the bot writes
+		}
+		changed, err := done.RowsAffected()
+		return err == nil && changed == 1
+	})
+}
+
+// thread are the messages in the thread of a message.
+func (w *world) thread(of message) (texts []string) {
+	for _, m := range w.messages(w.cast.Channel) {
+		if m.ThreadTS == of.TS && m.TS != of.TS {
+			texts = append(texts, m.Shown)
+		}
 	}
+	return texts
+}
+
+func (w *world) ticketDoes(server int64, what map[string]any) {
+	w.t.Helper()
+	what["ticket"] = w.tickets(server)[0].ID
+	w.control(http.MethodPost, "/staff", what, nil)
 }
 
 func TestClosedTicketIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
-	w := started(t, fakeslack.TransportHTTP, setup{})
+	w := started(t, fakeslack.TransportHTTP, follows())
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 	w.blockedForm(w.cast.User, w.server) // it stands
 
-	w.control(http.MethodPost, "/ticket", map[string]any{"id": w.tickets(w.server)[0].ID, "close": true}, nil)
-	assert.Contains(t, w.blockedForm(w.cast.User, w.server).text(w), "one look is not enough to be sure. Open this form again after")
+	w.ticketDoes(w.server, map[string]any{"do": "close", "text": "We cannot: call 555-0100."})
+	assert.Contains(t, w.blockedForm(w.cast.User, w.server).text(w), "one look is not enough to be sure. It will be known by ")
 	w.blockedForm(w.cast.User, w.server)
-	assert.Equal(t, map[string]int{"filed": 1}, w.recorded(), "one closed ticket that was seen frees no server")
+	w.sighted()
+	root := w.awaitMessage(w.cast.Channel, "Not cancelled", w.fqdn(w.server), "Asked by", "ref ")
+	w.eventually("its thread says so", func() bool {
+		return slices.ContainsFunc(w.thread(root), func(text string) bool { return strings.Contains(text, "Not cancelled") })
+	})
+	w.eventually("the requester reads it at once", func() bool { return len(w.about(w.cast.User, "Not cancelled")) == 1 })
+	w.eventually("and that staff answered", func() bool {
+		return slices.ContainsFunc(w.thread(root), func(text string) bool { return strings.Contains(text, "staff answered") })
+	})
+	for _, m := range w.messages(w.cast.Channel) {
+		assert.NotContains(t, m.Shown, "555-0100", "no word of staff reaches a channel")
+	}
 
-	w.ages()
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
-	w.awaitMessage(w.cast.Channel, "Stopped", w.fqdn(w.server))
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 	assert.Len(t, w.tickets(w.server), 2)
 	assert.Equal(t, map[string]int{"reverted": 1, "filed": 1}, w.recorded())
@@ -57,7 +98,7 @@ func TestClosedTicketIsSeenTwiceBeforeAnEnd(t *testing.T) {
 
 func TestMissingServerIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
-	w := started(t, fakeslack.TransportSocket, patient())
+	w := started(t, fakeslack.TransportSocket, follows())
 	name, id := w.fqdn(w.server), strconv.FormatInt(w.server, 10)
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
 	w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
@@ -67,10 +108,37 @@ func TestMissingServerIsSeenTwiceBeforeAnEnd(t *testing.T) {
 		w.eventually("the form shows: "+shows, func() bool { return strings.Contains(w.top(w.cast.User).text(w), shows) })
 	}
 	w.control(http.MethodPost, "/server", map[string]any{"id": w.server, "remove": true}, nil)
-	looks("Whether the server is gone will be known after")
+	looks("Whether the server is gone will be known by ")
+	looks("Whether the server is gone will be known by ")
 	assert.Equal(t, map[string]int{"filed": 1}, w.recorded())
-	w.ages()
+	w.sighted()
+	w.awaitMessage(w.cast.Channel, "Gone", name, "ref ")
 	looks("SoftLayer has no such server, or this key may not see it.")
-	w.awaitMessage(w.cast.Channel, "Gone", name)
 	assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
+}
+
+// TestARequestIsFollowedToItsBillDate has staff approve, and the bill date pass at SoftLayer. The bot
+// is killed after it has recorded the end, and before people are told.
+func TestARequestIsFollowedToItsBillDate(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportHTTP, follows())
+	w.accepted(w.cast.Channel, w.cast.User, w.server)
+	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	w.ticketDoes(w.server, map[string]any{"do": "approve"})
+	w.softlayer.Advance(40 * 24 * time.Hour)
+	require.NoError(t, w.slack.Fault("chat.postMessage", fakeslack.FaultRateLimited, 1000))
+	require.NoError(t, w.slack.Fault("chat.update", fakeslack.FaultRateLimited, 1000))
+	w.sighted()
+	w.eventually("the end is recorded", func() bool { return w.recorded()["reclaimed"] == 1 })
+	w.kill()
+	assert.Empty(t, w.thread(root), "nobody was told")
+
+	w.slack.ClearFaults("")
+	w.start()
+	gone := w.awaitMessage(w.cast.Channel, "Gone", w.fqdn(w.server), "ref ")
+	assert.Equal(t, root.TS, gone.TS, "the message shows the present state")
+	w.eventually("its thread says so", func() bool { return len(w.thread(root)) == 1 })
+	assert.Contains(t, w.thread(root)[0], "SoftLayer no longer lists it")
+	w.stop()
+	assert.Len(t, w.thread(root), 1, "once")
 }

@@ -34,12 +34,8 @@ type Standing struct {
 	State     State
 	By        Person
 	Ticket    TicketID
-	Ending    State  `json:",omitempty"` // the state that evidence moves it to: Reverted or Reclaimed if it was read twice, or Stuck; "" for none
-	Why       Reason `json:",omitzero"`  // the evidence
-
-	// Known is set if the evidence that it has ended was read only once: a card read after this
-	// moment decides.
-	Known time.Time `json:",omitzero"`
+	Ending    State     `json:",omitempty"` // Stuck if its ticket cannot be read; "" for none
+	Known     time.Time `json:",omitzero"`  // if it seems to have ended: when that will be known
 }
 
 // waits reports whether the standing request waits for approval: a request of somebody who may
@@ -49,7 +45,7 @@ func (s *Standing) waits() bool { return s != nil && s.State == Pending }
 // Blockers lists what stops a submission for this card.
 func (c Card) Blockers() []Blocker {
 	blockers := c.Server.Blockers()
-	if c.Standing != nil && c.Standing.Ending != Reverted && c.Standing.Ending != Reclaimed && !c.Standing.waits() {
+	if c.Standing != nil && !c.Standing.waits() {
 		blockers = append(blockers, BlockedByRequest)
 	}
 	return slices.Clip(blockers)

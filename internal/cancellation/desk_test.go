@@ -326,12 +326,14 @@ func TestFiledRequestGivesWayOnFreshEvidenceOnly(t *testing.T) {
 		w.seenBefore()
 		s := w.submission()
 		require.NotNil(t, s.Card.Standing)
-		assert.Equal(t, cancellation.Reverted, s.Card.Standing.Ending)
+		s.View = "V3"
+		assert.Equal(t, cancellation.AnswerHeld, w.answer(s).Kind, "cards alone free no server")
+		w.followed(first, cancellation.Reverted)
+		s = w.submission()
 		assert.Empty(t, s.Card.Blockers(), "it may be asked for again")
 		s.View = "V2"
 		second := w.answer(s)
 		assert.Equal(t, cancellation.AnswerAccepted, second.Kind)
-		assert.Equal(t, cancellation.Reverted, w.now(first).State, "in the same transaction")
 		w.run(w.journal, time.Minute)
 		_, messages := w.snapshot()
 		require.Len(t, messages, 2)
@@ -354,21 +356,15 @@ func TestFiledRequestWithAHiddenTicketBecomesStuck(t *testing.T) {
 	})
 }
 
-func TestVanishedServerIsReclaimedByAllSeeingKeys(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		first := w.submit()
-		w.run(w.journal, time.Minute)
-		w.change(func(w *world) { w.gone = true; w.rights.AllHardware = false })
-		_, err := w.desk().Look(t.Context(), w.server.ID)
-		require.ErrorIs(t, err, cancellation.ErrServerNotFound)
-		assert.Equal(t, cancellation.Filed, w.now(first).State, "it may only be hidden")
-
-		w.change(func(w *world) { w.rights.AllHardware = true })
-		w.seenBefore()
-		_, err = w.desk().Look(t.Context(), w.server.ID)
-		require.ErrorIs(t, err, cancellation.ErrServerNotFound)
-		assert.Equal(t, cancellation.Reclaimed, w.now(first).State)
-	})
+// followed ends a filed request as the follower does.
+func (w *world) followed(r cancellation.Request, to cancellation.State) {
+	w.t.Helper()
+	from := w.now(r)
+	next, err := from.Move(to, cancellation.ByFollower, cancellation.Reason{Code: cancellation.WhyTicketClosed, Detail: "as read twice"})
+	require.NoError(w.t, err)
+	event := cancellation.Event{Kind: cancellation.EventEvidence, Actor: "follower"}
+	_, err = w.journal.Apply(w.t.Context(), cancellation.Change{From: from, To: next, Event: event, Tell: cancellation.AtOnce})
+	require.NoError(w.t, err)
 }
 
 // stuck is a request whose answer was lost, and of which the books were unclear.

@@ -131,11 +131,15 @@ func (c Card) billDate() string {
 	return c.Server.Billing.NextBillDate
 }
 
-// End returns when the server ends. For a filed request that depends on when it was sent; if that
-// is unknown, either date is possible.
+// End returns when the server ends: on the date that SoftLayer's cancellation shows, once that was
+// read. Before that it depends on when the request was sent; if that is unknown, either date is
+// possible.
 func (r Request) End() End {
 	card := r.Submission.Card
+	shown, err := ParseMoment(r.Shows)
 	switch {
+	case err == nil:
+		return End{Date: shown}
 	case !r.State.filed():
 		return card.End()
 	case r.SentAt.IsZero():

@@ -105,40 +105,13 @@ func (d *Desk) standing(ctx context.Context, server Server, now time.Time) (*Sta
 		By: r.Submission.By, Ticket: r.Ticket,
 	}
 	if r.State == Filed {
-		seen := d.sequel(ctx, r, server, now)
-		s.Why = seen.Why
-		s.Ending, s.Known, err = d.sighted(ctx, r, seen, now)
+		seen, hidden := d.sequel(ctx, r, server, now)
+		if hidden {
+			s.Ending = Stuck
+		}
+		s.Known, err = d.noteSighting(ctx, r, seen, now)
 	}
 	return s, err
-}
-
-// sequel returns what a filed request has become, by fresh reads: Reverted, Reclaimed, Stuck if its
-// ticket cannot be read, Filed if it certainly stands, or "" if nothing is certain.
-func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Time) sighting {
-	switch recorded, billing := r.Submission.Card.Server.Billing, server.Billing; {
-	case server.OpenTicket != nil:
-		return sighting{Seen: Filed}
-	case billing == nil, recorded == nil:
-		return sighting{}
-	case billing.ID != recorded.ID:
-		return sighting{Reclaimed, because(WhyItemReplaced, strconv.FormatInt(recorded.ID, 10))}
-	case ended(billing.CancellationDate, now):
-		return sighting{Reclaimed, because(WhyItemEnded, billing.CancellationDate)}
-	case server.pending():
-		return sighting{Seen: Filed}
-	}
-	ticket, err := d.Tickets.Ticket(ctx, r.Ticket.ID)
-	switch {
-	case errors.Is(err, ErrTicketHidden):
-		return sighting{Stuck, ticketHidden(r)}
-	case err != nil:
-		return sighting{}
-	case ticket.Open:
-		return sighting{Seen: Filed}
-	case !server.Billing.PendingKnown:
-		return sighting{}
-	}
-	return sighting{Reverted, because(WhyTicketClosed, strconv.FormatInt(r.Ticket.ID, 10))}
 }
 
 // pending reports whether SoftLayer is known to have a cancellation of the server on record.
@@ -151,7 +124,7 @@ func ended(date string, now time.Time) bool {
 	return err == nil && at.Before(now)
 }
 
-// ending returns the change that ends the standing request as the card's evidence says, for the
+// ending returns the change that ends a standing request which waits for approval, for the
 // transaction that records the new one. It is nil if that request has ended already.
 func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time) (*Change, error) {
 	old, err := d.Requests.Request(ctx, s.RequestID)
@@ -164,13 +137,13 @@ func (d *Desk) ending(ctx context.Context, s Standing, by Person, now time.Time)
 	if old.Version != s.Version {
 		return nil, fmt.Errorf("ending the standing request %s: %w", s.Ref, ErrMoved)
 	}
-	if s.waits() {
-		if err := d.certainlyUnsent(ctx, old, now); err != nil {
-			return nil, err
-		}
-		return takenOver(old, by)
+	if !s.waits() {
+		return nil, errBlocked
 	}
-	return endBy(old, s.Ending, s.Why)
+	if err := d.certainlyUnsent(ctx, old, now); err != nil {
+		return nil, err
+	}
+	return takenOver(old, by)
 }
 
 // takenOver ends a request that waits for approval, because somebody who needs none asked too.
@@ -189,68 +162,17 @@ func ticketHidden(r Request) Reason {
 	return because(WhyTicketHidden, strconv.FormatInt(r.Ticket.ID, 10))
 }
 
-func endBy(old Request, to State, why Reason) (*Change, error) {
-	next, err := old.Move(to, ByCard, why)
-	if err != nil {
-		return nil, err
-	}
-	event := Event{Kind: EventEvidence, Actor: "card", From: old.State, To: to, Detail: why.String()}
-	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
-}
-
-// VanishedError says that the server of a filed request was not found, for the first time or soon
-// after it.
-type VanishedError struct {
-	Ref   Reference
-	Known time.Time // a read after this decides whether it is gone
-	Err   error     // wraps ErrServerNotFound
-}
-
-// Error returns the text of the read's error.
-func (e *VanishedError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the read's error, which wraps ErrServerNotFound.
-func (e *VanishedError) Unwrap() error { return e.Err }
-
-// vanished ends a filed request whose server was not found twice, if the key may see all hardware:
-// only then does not found mean gone. It returns notFound, or a *VanishedError that wraps it.
-func (d *Desk) vanished(ctx context.Context, server int64, now time.Time, notFound error) error {
-	r, err := d.Requests.Live(ctx, server)
-	if err != nil || r.State != Filed {
-		return notFound
-	}
-	if rights, err := d.Tickets.Rights(ctx); err != nil || !rights.AllHardware {
-		return notFound
-	}
-	gone := sighting{Reclaimed, Reason{Code: WhyServerGone}}
-	ending, known, err := d.sighted(ctx, r, gone, now)
-	switch {
-	case err != nil:
-		d.Log.Warn("reading what a filed request has become", "ref", r.Ref.Short(), "err", err)
-	case ending == Reclaimed:
-		d.end(ctx, r, Reclaimed, gone.Why)
-	default:
-		return &VanishedError{Ref: r.Ref, Known: known, Err: notFound}
-	}
-	return notFound
-}
-
-// markStuck makes a filed request whose ticket cannot be read Stuck, and returns the row
-// as it then stands.
+// markStuck makes a filed request whose ticket cannot be read Stuck, and returns the row as it then
+// stands. A failure is only logged, because the next card for the server finds the same.
 func (d *Desk) markStuck(ctx context.Context, r Request) Request {
-	return d.end(ctx, r, Stuck, ticketHidden(r))
-}
-
-// end applies a change on a card's evidence. A failure is only logged, because the next card for the
-// server finds the same evidence.
-func (d *Desk) end(ctx context.Context, r Request, to State, why Reason) Request {
-	change, err := endBy(r, to, why)
+	next, err := r.Move(Stuck, ByCard, ticketHidden(r))
 	if err == nil {
-		var moved Request
-		if moved, err = d.Requests.Apply(ctx, *change); err == nil {
-			return moved
-		}
+		event := Event{Kind: EventEvidence, Actor: "card", From: r.State, To: Stuck, Detail: next.Why.String()}
+		next, err = d.Requests.Apply(ctx, Change{From: r, To: next, Event: event, Tell: AtOnce})
 	}
-	d.Log.Warn("ending a filed request on evidence", "ref", r.Ref.Short(), "to", to, "err", err)
-	return r
+	if err != nil {
+		d.Log.Warn("ending a filed request on evidence", "ref", r.Ref.Short(), "to", Stuck, "err", err)
+		return r
+	}
+	return next
 }

@@ -10,16 +10,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
 func TestTakeOverDeliveredTwiceIsOneRequest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.decision.Effect = authz.NeedsApproval })
 		w.submit()
-		w.run(w.journal, time.Minute)
-		w.change(func(w *world) { w.closeTickets() })
-		w.seenBefore()
+		w.change(func(w *world) { w.decision.Effect = authz.Allowed })
 		s := w.submission()
+		require.Equal(t, cancellation.Pending, s.Card.Standing.State)
 		s.View = "V2"
 		other := s
 		other.View, other.By = "V3", cancellation.Person{Team: "T1", ID: "U2"}
@@ -51,11 +52,11 @@ func (o *overtaken) Record(ctx context.Context, rec cancellation.Record) (cancel
 
 func TestOvertakenRequesterLearnsWhoseServerItIs(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
+		w.change(func(w *world) { w.decision.Effect = authz.NeedsApproval })
 		w.submit()
-		w.run(w.journal, time.Minute)
-		w.change(func(w *world) { w.closeTickets() })
-		w.seenBefore()
+		w.change(func(w *world) { w.decision.Effect = authz.Allowed })
 		s := w.submission()
+		require.Equal(t, cancellation.Pending, s.Card.Standing.State)
 		s.View = "V2"
 		other := s
 		other.View, other.By = "V3", cancellation.Person{Team: "T1", ID: "U2"}
@@ -122,11 +123,16 @@ func TestFiledRequestBecomesOnlyWhatFreshReadsShow(t *testing.T) {
 	} {
 		t.Run(evidence, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				w.submit()
+				r := w.submit()
 				w.run(w.journal, time.Minute)
 				w.change(c.is)
-				w.seenBefore()
-				assert.Equal(t, c.want, w.submission().Card.Standing.Ending)
+				standing := w.submission().Card.Standing
+				if c.want == cancellation.Stuck {
+					assert.Equal(t, c.want, standing.Ending)
+					return
+				}
+				assert.Empty(t, standing.Ending)
+				assert.Equal(t, c.want, w.seen(r).Seen)
 			})
 		})
 	}

@@ -1,6 +1,9 @@
 package cancellation
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,6 +48,7 @@ const (
 const (
 	direct         = "direct:"
 	directReminder = "reminder:"
+	said           = "said:"
 )
 
 // Direct is the request's message to one person, by direct message.
@@ -52,6 +56,60 @@ func Direct(user string) NoticeKind { return NoticeKind(direct + user) }
 
 // DirectReminder is the Reminder of one person who was asked by direct message.
 func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder + user) }
+
+// Line is something that became of a filed request. Its thread is told once.
+type Line struct {
+	What   LineKind
+	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote
+	Was    string `json:",omitempty"` // LineMoved: the date named so far, in RFC 3339
+	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given
+}
+
+// LineKind is what a Line tells. The words are stored.
+type LineKind string
+
+// The kinds of lines.
+const (
+	LineStaff   LineKind = "staff"   // SoftLayer's staff wrote into the ticket
+	LineMoved   LineKind = "moved"   // SoftLayer shows another end date
+	LineUnclear LineKind = "unclear" // the ticket is closed, and the key cannot see what that means
+	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
+)
+
+// Said is the notice that tells a line. It carries the line, so that what is told is what was owed.
+func Said(l Line) NoticeKind {
+	return NoticeKind(fmt.Sprintf("%s%s|%d|%s|%s", said, l.What, l.Update, l.Was, l.Now))
+}
+
+// Line is the line that a notice of this kind tells; ok is false for the other kinds.
+func (k NoticeKind) Line() (l Line, ok bool) {
+	text, ok := strings.CutPrefix(string(k), said)
+	parts := strings.Split(text, "|")
+	if !ok || len(parts) != 4 {
+		return Line{}, false
+	}
+	l = Line{What: LineKind(parts[0]), Was: parts[2], Now: parts[3]}
+	l.Update, _ = strconv.ParseInt(parts[1], 10, 64) // 0 for what Said did not write
+	return l, true
+}
+
+// Telling returns the notices to owe for lines: in the thread of the message that shows the result,
+// else where the request was made.
+func (r Request) Telling(lines []Line, notices []Notice) []Notice {
+	result := Notice{RequestID: r.ID, Place: r.Submission.Place}
+	if at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result }); at >= 0 && notices[at].TS != "" {
+		result = notices[at]
+	}
+	var owed []Notice
+	for _, l := range lines {
+		n := result.reply(Said(l), time.Time{})
+		if result.TS == "" {
+			n.Place = Place{Channel: result.Place.Channel, Thread: result.Place.Thread}
+		}
+		owed = append(owed, n)
+	}
+	return owed
+}
 
 // Reminds reports whether a notice of this kind is a Reminder, in a channel or direct.
 func (k NoticeKind) Reminds() bool {
@@ -69,7 +127,9 @@ func (k NoticeKind) Recipient() string {
 
 // Once reports whether a notice of this kind is posted once. The others show the request's present
 // state, and are edited when that changes.
-func (k NoticeKind) Once() bool { return k == Alarm || k.Reminds() }
+func (k NoticeKind) Once() bool {
+	return k == Alarm || k.Reminds() || strings.HasPrefix(string(k), said)
+}
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result
 // message. If Slack refuses such a notice, and it no longer asks for anything, it is given up.

@@ -57,7 +57,7 @@ type Rights struct {
 	Cancel      bool // SERVER_CANCEL
 	AddTickets  bool // TICKET_ADD
 	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
-	AllHardware bool // ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
+	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
 }
 
 // Order is what is sent to createCancelServerTicket.
@@ -288,6 +288,8 @@ type Requests interface {
 	Apply(ctx context.Context, change Change) (Request, error)
 	// Note adds an event to a request's history and leaves the request as it is.
 	Note(ctx context.Context, requestID string, event Event) error
+	// Sight notes what a read showed of a filed request, and has it looked at again after the gap.
+	Sight(ctx context.Context, requestID string, seen Event, gap time.Duration) error
 	// Events reads a request's history, the oldest event first.
 	Events(ctx context.Context, requestID string) ([]Event, error)
 }
@@ -322,6 +324,46 @@ type Freezes interface {
 	// UnderWay lists the requests for which a POST may be under way: those in Filing, and until
 	// NotAfter those whose POST got no answer or may be unknown to the database.
 	UnderWay(ctx context.Context) ([]Request, error)
+}
+
+// Followed is a filed request with what is known of it.
+type Followed struct {
+	Request  Request
+	Revision int64     // of what is known, not of the request
+	LookedAt time.Time // when it was last looked at
+	Again    time.Time // when it is looked at once more before its turn; zero for not
+	Known    []byte    // what is known, as the follower wrote it; nil before the first look
+}
+
+// Look is what one look at a followed request leads to.
+type Look struct {
+	Followed Followed  // as it was read
+	Known    []byte    // what is known now
+	Again    time.Time // when to look again before its turn; zero for not
+	Notes    []Event   // for the request's history
+	Change   *Change   // nil if the request stays as it is
+	Owe      []Notice  // due at once; a kind that exists already is left out
+}
+
+// FollowTurn is the answer to a process that asked to look at the filed requests.
+type FollowTurn struct {
+	Mine  bool      // false: it is another process's turn
+	Began time.Time // since when each filed request is to be looked at once
+	Now   time.Time // the database's time
+}
+
+// Follows keeps what is known of filed requests until they end.
+type Follows interface {
+	// FollowTurn takes the turn, or renews it. A new pass over all filed requests begins once
+	// the last one began so long ago as every.
+	FollowTurn(ctx context.Context, owner string, every, lease time.Duration) (FollowTurn, error)
+	// DueLooks lists up to most requests that were last looked at before the pass began, the
+	// longest ago first. If there are none, it lists those that are to be looked at again.
+	DueLooks(ctx context.Context, began time.Time, most int) ([]Followed, error)
+	// KeepLooks records looks in one transaction, and by id the requests of which a look showed
+	// nothing new. It returns an error, and records nothing, if the owner has lost its turn. A
+	// look at a request that has changed meanwhile changes nothing.
+	KeepLooks(ctx context.Context, owner string, quiet []string, looks []Look) error
 }
 
 // Notices keeps what is owed to people, and what they have been shown.

@@ -189,6 +189,7 @@ type Request struct {
 	Recheck      Recheck   // what to read of SoftLayer's records before the next POST: the store may be old
 
 	Ticket TicketID // known if filed or duplicate
+	Shows  string   // the end date that SoftLayer's cancellation shows, as given; "" if it was not read
 }
 
 // Recheck is how SoftLayer's records are read before a request's next POST, if the store may not know
@@ -225,6 +226,7 @@ const (
 	EventLateAnswer = "late-answer" // the answer of an attempt that had lost its lease
 	EventResolved   = "resolved"    // bot resolve, with its --why
 	EventEvidence   = "evidence"    // what fresh reads said about a filed request
+	EventFollowed   = "followed"    // what became of a filed request that does not end it
 	EventApproved   = "approved"    // one person's yes, with the rule that let them
 	EventDeclined   = "declined"    // one person's no, with why
 	EventWithdrawn  = "withdrawn"   // stopped before it was sent

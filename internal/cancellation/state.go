@@ -55,6 +55,8 @@ const (
 	ByPerson Cause = "person"
 	// ByCard is fresh evidence read for the card of the same server.
 	ByCard Cause = "card"
+	// ByFollower is evidence that was read twice, the second time by the follower.
+	ByFollower Cause = "follower"
 )
 
 // New is the state of a request that is not recorded yet.
@@ -105,8 +107,8 @@ var steps = []step{
 	{Stuck, Scheduled, ByPerson},
 	{Stuck, Withdrawn, ByPerson},
 
-	{Filed, Reverted, ByCard},
-	{Filed, Reclaimed, ByCard},
+	{Filed, Reverted, ByFollower},
+	{Filed, Reclaimed, ByFollower},
 	{Filed, Stuck, ByCard}, // the key cannot read the ticket
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestNothingLeavesAnEnd(t *testing.T) {
 	t.Parallel()
-	causes := []cancellation.Cause{cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard}
+	causes := []cancellation.Cause{cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard, cancellation.ByFollower}
 	for _, from := range cancellation.States() {
 		for _, to := range cancellation.States() {
 			for _, by := range causes {
@@ -45,7 +45,7 @@ func TestMoveRefusesWhatTheTableDoesNotHave(t *testing.T) {
 	r := cancellation.Request{State: cancellation.Filed}
 	_, err := r.Move(cancellation.Scheduled, cancellation.ByWorker, cancellation.Reason{})
 	require.Error(t, err)
-	moved, err := r.Move(cancellation.Reverted, cancellation.ByCard, cancellation.Reason{Detail: "closed"})
+	moved, err := r.Move(cancellation.Reverted, cancellation.ByFollower, cancellation.Reason{Detail: "closed"})
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Reverted, moved.State)
 	assert.Equal(t, "closed", moved.Why.Detail)

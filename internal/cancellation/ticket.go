@@ -24,6 +24,20 @@ type Ticket struct {
 	FirstRead   bool   // the first update was read whole
 }
 
+// TicketLife is how far a ticket has come, as a list of many tickets shows it.
+type TicketLife struct {
+	ID      int64
+	Open    bool
+	Last    int64 // id of its last update; 0 if that was not shown
+	ByStaff bool  // SoftLayer's staff wrote the last update
+}
+
+// TicketUpdate is who wrote an update of a ticket. What it says is not read.
+type TicketUpdate struct {
+	ID      int64
+	ByStaff bool
+}
+
 // Judgement is what a ticket means for a request.
 type Judgement string
 

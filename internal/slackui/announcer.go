@@ -42,6 +42,7 @@ type Results interface {
 	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message // with the kind's buttons, as far as the state has any
 	Reminder(r cancellation.Request) words.Message                           // asks approvers once more
 	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
+	Said(l cancellation.Line, r cancellation.Request) words.Message          // tells once what became of it
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its
@@ -167,7 +168,10 @@ func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
 	var message words.Message
+	said, isLine := kind.Line()
 	switch {
+	case isLine:
+		message = a.o.Words.Said(said, r)
 	case kind == cancellation.Alarm:
 		message = a.o.Words.Alarm(r)
 	case kind.Reminds():

@@ -33,6 +33,10 @@ func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) word
 	return w.Result(r)
 }
 
+func (plainWords) Said(l cancellation.Line, r cancellation.Request) words.Message {
+	return words.Message{Text: string(l.What) + " about " + r.ID}
+}
+
 func (plainWords) Alarm(r cancellation.Request) words.Message {
 	return words.Message{Text: "alarm " + r.ID}
 }

@@ -67,7 +67,7 @@ func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
 		Cancel:      may("SERVER_CANCEL"),
 		AddTickets:  may("TICKET_ADD"),
 		ViewTickets: may("TICKET_VIEW"),
-		AllHardware: may("ACCESS_ALL_HARDWARE") || bool(self.AllHardware),
+		AllHardware: may("HARDWARE_VIEW") && (may("ACCESS_ALL_HARDWARE") || bool(self.AllHardware)),
 	}, nil
 }
 

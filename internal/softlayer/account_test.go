@@ -35,7 +35,7 @@ func TestTheRightsOfTheKey(t *testing.T) {
 			cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
 		},
 		"each permission is a right": {
-			[]string{`{"id":5,"isMasterUserFlag":false}`, `[{"keyName":"SERVER_CANCEL"},{"keyName":"TICKET_ADD"},{"keyName":"TICKET_VIEW"},{"keyName":"ACCESS_ALL_HARDWARE"}]`},
+			[]string{`{"id":5,"isMasterUserFlag":false}`, `[{"keyName":"SERVER_CANCEL"},{"keyName":"TICKET_ADD"},{"keyName":"TICKET_VIEW"},{"keyName":"HARDWARE_VIEW"},{"keyName":"ACCESS_ALL_HARDWARE"}]`},
 			cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
 		},
 		"another permission is none of them": {
@@ -43,8 +43,12 @@ func TestTheRightsOfTheKey(t *testing.T) {
 			cancellation.Rights{},
 		},
 		"access to all hardware may be a flag of the user": {
-			[]string{`{"id":5,"hasFullHardwareAccessFlag":"1"}`, `[]`},
+			[]string{`{"id":5,"hasFullHardwareAccessFlag":"1"}`, `[{"keyName":"HARDWARE_VIEW"}]`},
 			cancellation.Rights{AllHardware: true},
+		},
+		"access to all hardware without the right to view it sees none": {
+			[]string{`{"id":5,"hasFullHardwareAccessFlag":"1"}`, `[{"keyName":"ACCESS_ALL_HARDWARE"}]`},
+			cancellation.Rights{},
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -17,10 +17,10 @@ import (
 var applySQL = `
 	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
 		(` + numbers(len(stepColumns)) + `,
-		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, $24,
-		case when $25 = 1 then lease_owner end, case when $25 = 1 then lease_until end,
-		version + 1, events + $26)
-	where id = $27 and version = $28 and state = $29 and format <= $24
+		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, $25,
+		case when $26 = 1 then lease_owner end, case when $26 = 1 then lease_until end,
+		version + 1, events + $27)
+	where id = $28 and version = $29 and state = $30 and format <= $25
 	returning ` + requestColumns + `, events`
 
 // bringForwardSQL makes the notices that show the present state due, and records which version
@@ -29,7 +29,7 @@ var applySQL = `
 const bringForwardSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%'`
+	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
 // transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,
@@ -83,7 +83,7 @@ func checkChange(c cancellation.Change) error {
 		return fmt.Errorf("a step from %q to %q needs an event", from.State, to.State)
 	}
 	for _, cause := range []cancellation.Cause{
-		cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard,
+		cancellation.BySubmission, cancellation.ByWorker, cancellation.ByPerson, cancellation.ByCard, cancellation.ByFollower,
 	} {
 		if cancellation.May(from.State, to.State, cause) {
 			return nil

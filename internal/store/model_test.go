@@ -205,7 +205,7 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 
 func follows(from, to cancellation.State) bool {
 	return cancellation.May(from, to, cancellation.ByWorker) || cancellation.May(from, to, cancellation.ByPerson) ||
-		cancellation.May(from, to, cancellation.ByCard)
+		cancellation.May(from, to, cancellation.ByCard) || cancellation.May(from, to, cancellation.ByFollower)
 }
 
 // tell brings the notice forward; a post whose answer is awaited keeps its time.

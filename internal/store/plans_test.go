@@ -40,6 +40,8 @@ func questions(d dialect) map[string]question {
 		"a request by its reference":  {byRefSQL, []string{"r"}, []string{"(short_ref=?)"}},
 		"who holds a server":          {liveSQL, []string{"1"}, []string{"requests_live (server_id=?)"}},
 		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
+		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
+		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -51,7 +53,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events"} {
+			for _, table := range []string{"requests", "notices", "events", "followed"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {

@@ -152,6 +152,7 @@ var (
 		timestamp("undo_until", func(r *requestRow) *time.Time { return &r.UndoUntil }),
 		yesNo("reminded", func(r *requestRow) *bool { return &r.Reminded }),
 		timestamp("sent_at", func(r *requestRow) *time.Time { return &r.SentAt }),
+		text("shows", func(r *requestRow) *string { return &r.Shows }),
 	}
 	// keyColumns are found by, and read by nobody.
 	keyColumns = columns[requestRow]{

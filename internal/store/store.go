@@ -101,6 +101,7 @@ type journal interface {
 	cancellation.Queue
 	cancellation.Freezes
 	cancellation.Notices
+	cancellation.Follows
 }
 
 var _ journal = (*Store)(nil)

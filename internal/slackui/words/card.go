@@ -290,7 +290,7 @@ func blockedWords(c cancellation.Card, b cancellation.Blocker) string {
 	case b == cancellation.BlockedByRequest && c.Standing != nil:
 		said := fmt.Sprintf("%s already asked. Request %s: %s", whose(c.Standing.By), c.Standing.Ref, standingWords(c.Standing.State))
 		if known := c.Standing.Known; !known.IsZero() {
-			said += ". SoftLayer shows that this request has ended, but one look is not enough to be sure. Open this form again after " + instant(known)
+			said += ". SoftLayer shows that this request has ended, but one look is not enough to be sure. It will be known by " + instant(known) + "; open this form again then"
 		}
 		return said
 	case b == cancellation.BlockedByContract && c.Server.Billing != nil:

@@ -52,7 +52,7 @@ func lookFailed(err error) string {
 	vanished, is := errors.AsType[*cancellation.VanishedError](err)
 	switch {
 	case is:
-		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether the server is gone will be known after " + instant(vanished.Known) + "."
+		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether the server is gone will be known by " + instant(vanished.Known) + "."
 	case errors.Is(err, cancellation.ErrServerNotFound):
 		return "SoftLayer has no such server, or this key may not see it."
 	}

@@ -92,13 +92,9 @@ func (w Writer) lines(r cancellation.Request) []line {
 	case cancellation.Withdrawn:
 		return withdrawn(r)
 	case cancellation.Reverted:
-		return []line{
-			head("↩️ Stopped: " + ServerName(r) + " stays."),
-			{w.ticket(r.Ticket), plain(" is closed, and no cancellation is pending.")},
-			askedBy(r), foot(r),
-		}
+		return append(w.ended(r), foot(r))
 	case cancellation.Reclaimed:
-		return []line{head("🏁 Gone: " + ServerName(r)), {w.ticket(r.Ticket)}, askedBy(r), foot(r)}
+		return append(w.ended(r), line{w.ticket(r.Ticket)}, askedBy(r), foot(r))
 	}
 	return []line{head(ServerName(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
 }

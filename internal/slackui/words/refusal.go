@@ -127,6 +127,6 @@ var standing = map[cancellation.State]string{
 	cancellation.Withdrawn: "Withdrawn",
 	cancellation.Rejected:  "Not filed",
 	cancellation.Duplicate: "Already requested",
-	cancellation.Reverted:  "Stopped",
+	cancellation.Reverted:  "Not cancelled",
 	cancellation.Reclaimed: "Gone",
 }

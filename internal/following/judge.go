@@ -1,0 +1,219 @@
+package following
+
+import (
+	"encoding/json"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Known is what is known of a followed request. Its JSON form is stored.
+type Known struct {
+	Old     bool                  `json:",omitempty"` // it was filed before requests were followed: what staff wrote until then is not told
+	Update  int64                 `json:",omitempty"` // the last update of its ticket that was seen
+	Unclear bool                  `json:",omitempty"` // people were told that the key cannot see what the closed ticket means
+	Seen    cancellation.Sighting `json:",omitzero"`  // what every look since then showed, if that would end it
+	Since   time.Time             `json:",omitzero"`
+}
+
+// Evidence is what one look at a request read. What is missing was not read, and proves nothing.
+type Evidence struct {
+	Begun time.Time // the database's time before the first read
+	Ended time.Time // and after the last one
+
+	Server  *cancellation.Server     // nil if SoftLayer did not show it
+	Alone   bool                     // Server was read alone, not in a list
+	Absent  bool                     // read alone it was not found, by a key that sees all hardware
+	Hidden  bool                     // it was not shown, to a key that does not see all hardware
+	Ticket  *cancellation.TicketLife // nil if SoftLayer did not show it
+	Staff   int64                    // the last update by staff; 0 if there is none, or they were not read
+	Updates bool                     // all updates were read, or the last one is by staff
+	Listed  Listing                  // whether a cancellation request names its billing item
+}
+
+// Listing is what SoftLayer's list of cancellation requests says of a billing item.
+type Listing int
+
+// The values of a Listing.
+const (
+	NotAsked  Listing = iota // the list was not read, or not answered
+	Names                    // a cancellation request names it
+	Without                  // none does
+	NotForKey                // the key may not read the list
+)
+
+// Verdict is what a look leads to.
+type Verdict struct {
+	Known Known
+	Again time.Time             // when to look again before its turn; zero for not
+	Ends  cancellation.Sighting // by which the request ends; zero if it stays
+	Shows string                // the end date that SoftLayer shows, if that is new; else ""
+	Notes []cancellation.Event
+	Lines []cancellation.Line
+}
+
+// Actor is the follower's name in the history of requests.
+const Actor = "follower"
+
+// Judge returns what a look leads to. card is what a card's read showed of the request after the last
+// look, and since when; the zero Sighting if none did.
+func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.Sighting, since time.Time) Verdict {
+	v := Verdict{Known: known}
+	seen := e.seen(f.Request)
+	v.judgeEnd(f, e, seen, card, since)
+	v.judgeStaff(e)
+	v.judgeClarity(f.Request, e, seen)
+	if seen == cancellation.Stands {
+		v.judgeDate(f.Request, e)
+	}
+	if v.Ends.Ends() {
+		v.Lines = append(v.Lines, cancellation.Line{What: cancellation.LineEnded})
+	}
+	return v
+}
+
+// judgeEnd ends the request if the same evidence was read before, long enough ago.
+func (v *Verdict) judgeEnd(f cancellation.Followed, e Evidence, seen, card cancellation.Sighting, since time.Time) {
+	known := &v.Known
+	switch {
+	case seen == (cancellation.Sighting{}): // nothing is certain; what was seen before stays
+		if known.Seen.Ends() || !f.Again.IsZero() {
+			v.Again = again(e.Ended)
+		}
+		return
+	case !seen.Ends():
+		if known.Seen.Ends() || !f.Again.IsZero() {
+			v.Notes = append(v.Notes, seen.Event(Actor))
+		}
+		known.Seen, known.Since = cancellation.Sighting{}, time.Time{}
+		return
+	case known.Seen == seen:
+	case card == seen:
+		known.Seen, known.Since = seen, since
+	default:
+		known.Seen, known.Since = seen, e.Ended
+		v.Notes = append(v.Notes, seen.Event(Actor))
+	}
+	if e.Begun.Sub(known.Since) < cancellation.SightingGap {
+		v.Again = again(known.Since)
+		return
+	}
+	v.Ends = seen
+}
+
+// again is when the second read is due, in the store's precision.
+func again(since time.Time) time.Time {
+	return since.Add(cancellation.SightingGap).Truncate(time.Millisecond)
+}
+
+// judgeStaff tells once that staff wrote. A later update by somebody else does not hide theirs.
+func (v *Verdict) judgeStaff(e Evidence) {
+	known := &v.Known
+	if e.Ticket == nil || e.Ticket.Last <= known.Update || !e.Updates {
+		return
+	}
+	if e.Staff > known.Update && !known.Old {
+		v.tell(cancellation.Line{What: cancellation.LineStaff, Update: e.Staff})
+	}
+	known.Update, known.Old = e.Ticket.Last, false
+}
+
+// judgeClarity tells once that the key cannot see what a closed ticket means.
+func (v *Verdict) judgeClarity(r cancellation.Request, e Evidence, seen cancellation.Sighting) {
+	switch {
+	case seen != (cancellation.Sighting{}) || e.Ticket != nil && e.Ticket.Open:
+		v.Known.Unclear = false
+	case e.unclear(r) && !v.Known.Unclear:
+		v.Known.Unclear = true
+		v.tell(cancellation.Line{What: cancellation.LineUnclear})
+	}
+}
+
+// judgeDate takes over the end date that SoftLayer shows, and tells if people were named another day.
+func (v *Verdict) judgeDate(r cancellation.Request, e Evidence) {
+	if e.Server == nil || e.Server.Billing == nil {
+		return
+	}
+	shown := e.Server.Billing.CancellationDate
+	at, err := cancellation.ParseMoment(shown)
+	if err != nil || shown == r.Shows {
+		return
+	}
+	v.Shows = shown
+	named := r.End()
+	if named.Date.IsZero() || sameDay(named.Date, at) || !named.Or.IsZero() && sameDay(named.Or, at) {
+		return
+	}
+	v.tell(cancellation.Line{What: cancellation.LineMoved, Was: named.Date.Format(time.RFC3339), Now: shown})
+}
+
+// over reports whether a date that SoftLayer showed has passed.
+func over(date string, now time.Time) bool {
+	at, err := cancellation.ParseMoment(date)
+	return err == nil && !at.After(now)
+}
+
+func sameDay(a, b time.Time) bool { return a.Format(time.DateOnly) == b.Format(time.DateOnly) }
+
+// tell tells a line, and puts it on record.
+func (v *Verdict) tell(l cancellation.Line) {
+	detail, _ := json.Marshal(l) // strings and a number
+	v.Lines = append(v.Lines, l)
+	v.Notes = append(v.Notes, cancellation.Event{Kind: cancellation.EventFollowed, Actor: Actor, Detail: string(detail)})
+}
+
+// seen returns what the request has become, as far as that is certain.
+func (e Evidence) seen(r cancellation.Request) cancellation.Sighting {
+	switch {
+	case e.Absent:
+		return cancellation.ServerGone
+	case e.Server == nil:
+		return cancellation.Sighting{}
+	}
+	seen, decided := r.SeenOn(*e.Server, e.Begun)
+	switch {
+	case decided && (e.Alone || !seen.Ends()):
+		return seen
+	case decided || e.Ticket == nil:
+		return cancellation.Sighting{}
+	case e.Ticket.Open || e.Listed == Names:
+		return cancellation.Stands
+	case e.Alone && e.Server.Billing.PendingKnown && e.Listed == Without:
+		return r.ClosedTicket()
+	}
+	return cancellation.Sighting{}
+}
+
+// unclear reports whether the ticket is closed and the key may not see whether the cancellation
+// stands. It is false where SoftLayer only did not answer.
+func (e Evidence) unclear(r cancellation.Request) bool {
+	switch {
+	case e.Ticket == nil || e.Ticket.Open:
+		return false
+	case e.Server == nil:
+		return e.Hidden
+	case e.Server.Billing == nil && over(r.Shows, e.Begun): // it has ended, and the server goes next
+		return false
+	case e.Server.Billing == nil || r.Submission.Card.Server.Billing == nil:
+		return true
+	}
+	return !e.Server.Billing.PendingKnown || e.Listed == NotForKey
+}
+
+// suspect reports whether a server that a list showed, or did not show, is to be read alone.
+func (e Evidence) suspect(r cancellation.Request) bool {
+	if e.Server == nil {
+		return !e.Hidden
+	}
+	seen, decided := r.SeenOn(*e.Server, e.Begun)
+	return seen.Ends() || !decided && e.Ticket != nil && !e.Ticket.Open && e.Server.Billing.PendingKnown
+}
+
+// asksList reports whether the list of cancellation requests decides.
+func (e Evidence) asksList(r cancellation.Request) bool {
+	if !e.Alone || e.Server == nil || e.Ticket == nil || e.Ticket.Open {
+		return false
+	}
+	_, decided := r.SeenOn(*e.Server, e.Begun)
+	return !decided && e.Server.Billing.PendingKnown
+}

@@ -1,0 +1,78 @@
+package words
+
+import (
+	"math"
+	"math/big"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Said is a line in the thread of a filed request. It holds no word of SoftLayer's staff: other
+// companies may read the channel.
+func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
+	switch l.What {
+	case cancellation.LineStaff:
+		return message(
+			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
+		)
+	case cancellation.LineMoved:
+		return message(moved(l, r)...)
+	case cancellation.LineUnclear:
+		return message(
+			line{bold("⚠️ "), w.ticket(r.Ticket), bold(" for " + ServerName(r) + " is closed.")},
+			sentence("This key cannot see whether the cancellation stands: check in IBM Cloud."),
+		)
+	}
+	return message(w.ended(r)...)
+}
+
+// ended says how a filed request ended, on the top lines of its message and in its thread.
+func (w Writer) ended(r cancellation.Request) []line {
+	if r.State == cancellation.Reverted {
+		return []line{
+			head("🚨 Not cancelled: " + ServerName(r) + "."),
+			{w.ticket(r.Ticket), plain(" is closed and SoftLayer shows no cancellation.")},
+			sentence("It runs and is billed until it is asked for again."),
+			askedBy(r),
+		}
+	}
+	seen := " (seen " + day(r.Since.UTC()) + ")." // on the day when it ended
+	how := "SoftLayer no longer lists it" + seen
+	if code := r.Why.Code; code == cancellation.WhyItemEnded || code == cancellation.WhyItemReplaced {
+		how = "Its billing has ended" + seen
+	}
+	lines := []line{head("🏁 Gone: " + ServerName(r) + "."), sentence(how)}
+	if month := aMonth(r.Submission.Card.Server); month != "" {
+		lines = append(lines, sentence(month+" a month less, by the price when it was asked."))
+	}
+	return lines
+}
+
+// moved says that SoftLayer shows another end date, and about what that costs.
+func moved(l cancellation.Line, r cancellation.Request) []line {
+	was, wasErr := cancellation.ParseMoment(l.Was)
+	now, nowErr := cancellation.ParseMoment(l.Now)
+	if wasErr != nil || nowErr != nil {
+		return []line{head("📅 SoftLayer shows another end of " + ServerName(r) + ".")}
+	}
+	lines := []line{head("📅 SoftLayer now shows " + day(now) + " as the end of " + ServerName(r) + ", not " + day(was) + ".")}
+	if !now.After(was) {
+		return lines
+	}
+	until := "It is billed until then."
+	const month = 365.25 / 12 * 24 // hours
+	if more := manyMonths(r.Submission.Card.Server, int64(math.Round(now.Sub(was).Hours()/month))); more != "" {
+		until = "It is billed until then: about " + more + " more."
+	}
+	return append(lines, sentence(until))
+}
+
+// manyMonths is what some months of a server cost; "" where the key may not see it, and for none.
+func manyMonths(s cancellation.Server, months int64) string {
+	amount, ok := new(big.Rat).SetString(s.MonthlyFee())
+	if !ok || months <= 0 {
+		return ""
+	}
+	total := amount.Mul(amount, new(big.Rat).SetInt64(months))
+	return money(total.FloatString(2))
+}

@@ -1,0 +1,173 @@
+package softlayer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+const (
+	standingMask = "mask[id,billingItem[id,pendingCancellationFlag,cancellationDate]]"
+	livesMask    = "mask[id,statusId,status[name],lastUpdate[id,createDate,editorType]]"
+	updatesMask  = "mask[id,createDate,editorType]"
+)
+
+// byStaff is the editor type of an update by SoftLayer's staff.
+// https://sldn.softlayer.com/reference/datatypes/SoftLayer_Ticket_Update/
+const byStaff = "EMPLOYEE"
+
+// Standing reads the billing items of many servers in one call, without their fees. It holds only
+// servers that were asked for; that one is missing proves nothing.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getHardware/
+func (c *Client) Standing(ctx context.Context, servers []int64) (map[int64]cancellation.Server, error) {
+	var rows []hardware
+	err := c.get(ctx, call{
+		service: "SoftLayer_Account", method: "getHardware", mask: standingMask, limit: len(servers),
+		filter: tree{"hardware": tree{"id": among(servers)}},
+	}, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("listing %d servers: %w", len(servers), err)
+	}
+	found := make(map[int64]cancellation.Server, len(rows))
+	for _, row := range rows {
+		if !slices.Contains(servers, row.ID) { // SoftLayer ignored the filter: nothing in the answer was asked for
+			return nil, fmt.Errorf("listing %d servers: %w: server %d was not asked for", len(servers), ErrAnswerLost, row.ID)
+		}
+		found[row.ID] = row.server()
+	}
+	return found, nil
+}
+
+// lifeRow is a SoftLayer_Ticket as livesMask asks for it.
+type lifeRow struct {
+	ID         int64      `json:"id"`
+	StatusID   int64      `json:"statusId"`
+	Status     onlyName   `json:"status"`
+	LastUpdate *updateRow `json:"lastUpdate"`
+}
+
+// updateRow is a SoftLayer_Ticket_Update as updatesMask asks for it.
+type updateRow struct {
+	ID         int64 `json:"id"`
+	CreateDate text  `json:"createDate"`
+	EditorType text  `json:"editorType"`
+}
+
+// Lives reads how far many tickets have come, in one call. It holds only tickets that were asked for;
+// that one is missing proves nothing.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getTickets/
+func (c *Client) Lives(ctx context.Context, tickets []int64) (map[int64]cancellation.TicketLife, error) {
+	var rows []lifeRow
+	err := c.get(ctx, call{
+		service: "SoftLayer_Account", method: "getTickets", mask: livesMask, limit: len(tickets),
+		filter: tree{"tickets": tree{"id": among(tickets)}},
+	}, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("listing %d tickets: %w", len(tickets), err)
+	}
+	found := make(map[int64]cancellation.TicketLife, len(rows))
+	for _, row := range rows {
+		if !slices.Contains(tickets, row.ID) {
+			return nil, fmt.Errorf("listing %d tickets: %w: ticket %d was not asked for", len(tickets), ErrAnswerLost, row.ID)
+		}
+		if row.StatusID != 0 || row.Status.Name != "" { // else it says nothing
+			found[row.ID] = row.life()
+		}
+	}
+	return found, nil
+}
+
+func (r lifeRow) life() cancellation.TicketLife {
+	life := cancellation.TicketLife{ID: r.ID, Open: r.StatusID != statusClosed && r.Status.Name != "Closed"}
+	if last := r.LastUpdate; last != nil {
+		life.Last, life.ByStaff = last.ID, last.EditorType == byStaff
+	}
+	return life
+}
+
+// Updates reads who wrote the updates of a ticket, and not what they wrote.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/getUpdates/
+func (c *Client) Updates(ctx context.Context, ticket int64) ([]cancellation.TicketUpdate, error) {
+	var rows []updateRow
+	err := c.get(ctx, call{service: "SoftLayer_Ticket", id: ticket, method: "getUpdates", mask: updatesMask}, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("reading the updates of ticket %d: %w", ticket, err)
+	}
+	updates := make([]cancellation.TicketUpdate, len(rows))
+	for i, row := range rows {
+		updates[i] = cancellation.TicketUpdate{ID: row.ID, ByStaff: row.EditorType == byStaff}
+	}
+	return updates, nil
+}
+
+// maxCancellations is how many cancellation requests are read: it answers with 25 unless it is sent a
+// limit (https://github.com/softlayer/softlayer-python/blob/master/SoftLayer/managers/ordering.py).
+const maxCancellations = 500
+
+const cancellationsMask = "mask[id,createDate,status[keyName,name],items[billingItemId]]"
+
+// Cancelled reads which billing items the standing cancellation requests made since then name. It
+// returns an error unless it read all of those. That there is none at all is
+// cancellation.ErrReadRefused: this account had one cancelled.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Billing_Item_Cancellation_Request/getAllCancellationRequests/
+func (c *Client) Cancelled(ctx context.Context, since time.Time) (map[int64]bool, error) {
+	var rows []cancellationRow
+	err := c.get(ctx, call{
+		service: "SoftLayer_Billing_Item_Cancellation_Request", method: "getAllCancellationRequests",
+		mask: cancellationsMask, limit: maxCancellations,
+	}, &rows)
+	if errors.Is(err, ErrNotFound) || err == nil && len(rows) == 0 { // a key without the right may get either
+		err = fmt.Errorf("%w: none is shown", cancellation.ErrReadRefused)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the cancellation requests: %w", err)
+	}
+	named, whole := map[int64]bool{}, len(rows) < maxCancellations
+	for _, row := range rows {
+		made := date(row.CreateDate)
+		whole = whole || !made.IsZero() && made.Before(since)
+		for _, item := range row.Items {
+			named[item.BillingItemID] = named[item.BillingItemID] || row.stands()
+		}
+	}
+	if !whole {
+		return nil, fmt.Errorf("listing the cancellation requests: %w: more than %d since %s", ErrAnswerLost, len(rows), since.UTC().Format(time.DateOnly))
+	}
+	return named, nil
+}
+
+// cancellationRow is a SoftLayer_Billing_Item_Cancellation_Request as cancellationsMask asks for it.
+type cancellationRow struct {
+	CreateDate text `json:"createDate"`
+	Status     struct {
+		KeyName text `json:"keyName"`
+		Name    text `json:"name"`
+	} `json:"status"`
+	Items []struct {
+		BillingItemID int64 `json:"billingItemId"`
+	} `json:"items"`
+}
+
+// stands reports whether a cancellation request was not voided or denied. One of an unknown status
+// stands: it may be why the server goes.
+func (r cancellationRow) stands() bool {
+	for _, over := range []text{"VOID", "VOIDED", "DENIED", "Void", "Voided", "Denied"} {
+		if r.Status.KeyName == over || r.Status.Name == over {
+			return false
+		}
+	}
+	return true
+}
+
+// among is a filter on one property: any of these.
+func among(ids []int64) tree {
+	return tree{"operation": "in", "options": []tree{{"name": "data", "value": ids}}}
+}

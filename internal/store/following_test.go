@@ -1,0 +1,215 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
+)
+
+const everyHour = time.Hour
+
+func TestFollowedRequestsAreKeptOnBothDatabases(t *testing.T) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		keepsFollowed(t, func(t *testing.T) Options { return Options{Path: migratedFile(t)} })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		all := postgrestest.NewSchemas(t, migratedSchema)
+		keepsFollowed(t, func(t *testing.T) Options { return Options{URL: all.Take(t)} })
+	})
+}
+
+func keepsFollowed(t *testing.T, options func(t *testing.T) Options) {
+	for says, holds := range map[string]func(t *testing.T, one, other *Store, clock *hands){
+		"one replica at a time has the turn":                     oneFollows,
+		"the one looked at longest ago comes first":              longestAgoFirst,
+		"a look and the step that it leads to are one":           lookAndStep,
+		"a request that changed meanwhile is left as it is":      movedMeanwhile,
+		"without the turn nothing is recorded":                   noTurnNoLook,
+		"a card's sighting brings the next look forward":         sightBringsForward,
+		"a request that ended otherwise is not looked at":        endedOtherwise,
+		"a clock that was ahead keeps no request from its looks": clockWasAhead,
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			clock, o := newHands(), options(t)
+			o.Clock = clock.time
+			holds(t, open(t, o), open(t, o), clock)
+		})
+	}
+}
+
+// filedOne records a request and files it.
+func filedOne(t *testing.T, s *Store, server int64) cancellation.Request {
+	t.Helper()
+	r := applied(t, s, moved(recorded(t, s, server), cancellation.Filing))
+	return applied(t, s, moved(r, cancellation.Filed))
+}
+
+func turnOf(t *testing.T, s *Store, owner string) cancellation.FollowTurn {
+	t.Helper()
+	turn, err := s.FollowTurn(t.Context(), owner, everyHour, turn)
+	require.NoError(t, err)
+	return turn
+}
+
+func dueFor(t *testing.T, s *Store, began time.Time, most int) []cancellation.Followed {
+	t.Helper()
+	due, err := s.DueLooks(t.Context(), began, most)
+	require.NoError(t, err)
+	return due
+}
+
+func oneFollows(t *testing.T, one, other *Store, clock *hands) {
+	first := turnOf(t, one, "one")
+	assert.True(t, first.Mine)
+	assert.Equal(t, clock.time(), first.Began.UTC())
+	assert.False(t, turnOf(t, other, "two").Mine)
+	clock.pass(turn + time.Second)
+	second := turnOf(t, other, "two")
+	assert.True(t, second.Mine, "it is dead")
+	assert.Equal(t, first.Began, second.Began, "the same pass goes on")
+	clock.pass(everyHour)
+	assert.True(t, turnOf(t, other, "two").Began.After(first.Began))
+}
+
+func longestAgoFirst(t *testing.T, one, _ *Store, clock *hands) {
+	a, b, c := filedOne(t, one, 1), filedOne(t, one, 2), filedOne(t, one, 3)
+	pass := turnOf(t, one, "one")
+	require.Len(t, dueFor(t, one, pass.Began, 100), 3)
+	for _, r := range []cancellation.Request{c, a, b} {
+		clock.pass(time.Second)
+		require.NoError(t, one.KeepLooks(t.Context(), "one", []string{r.ID}, nil))
+	}
+	assert.Empty(t, dueFor(t, one, pass.Began, 100), "each was looked at")
+	clock.pass(everyHour)
+	var order []string
+	for _, f := range dueFor(t, one, turnOf(t, one, "one").Began, 2) {
+		order = append(order, f.Request.ID)
+	}
+	assert.Equal(t, []string{c.ID, a.ID}, order)
+}
+
+func lookAndStep(t *testing.T, one, other *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	pass := turnOf(t, one, "one")
+	f := dueFor(t, one, pass.Began, 1)[0]
+	again := clock.time().Add(15 * time.Minute)
+	line := cancellation.Said(cancellation.Line{What: cancellation.LineStaff, Update: 7})
+	first := cancellation.Look{
+		Followed: f, Known: []byte(`{"Update":7}`), Again: again, Notes: []cancellation.Event{{Kind: cancellation.EventFollowed, Actor: "follower"}},
+		Owe: []cancellation.Notice{{Kind: line, Place: cancellation.Place{Channel: "C1", Thread: "1.1"}}},
+	}
+	require.NoError(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{first}))
+	require.Error(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{first}), "what is known has another revision")
+	clock.pass(16 * time.Minute)
+	turnOf(t, one, "one")
+	due := dueFor(t, other, pass.Began, 1)
+	require.Len(t, due, 1, "it is looked at again")
+	assert.JSONEq(t, `{"Update":7}`, string(due[0].Known))
+	assert.Equal(t, again, due[0].Again)
+
+	end := moved(due[0].Request, cancellation.Reclaimed)
+	require.NoError(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{{Followed: due[0], Known: due[0].Known, Change: &end}}))
+	stored, err := other.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Reclaimed, stored.State)
+	clock.pass(2 * everyHour)
+	assert.Empty(t, dueFor(t, one, turnOf(t, one, "one").Began, 1))
+	notices, err := one.Notices(t.Context(), r.ID)
+	require.NoError(t, err)
+	lines := 0
+	for _, n := range notices {
+		if n.Kind == line {
+			lines++
+			assert.Equal(t, "1.1", n.Place.Thread)
+		}
+	}
+	assert.Equal(t, 1, lines, "a line is owed once")
+	events, err := one.Events(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Len(t, events, 5)
+}
+
+func movedMeanwhile(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	pass := turnOf(t, one, "one")
+	f := dueFor(t, one, pass.Began, 1)[0]
+	applied(t, one, moved(r, cancellation.Filed)) // another version
+	end := moved(f.Request, cancellation.Reclaimed)
+	clock.pass(time.Second)
+	require.NoError(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{
+		{Followed: f, Known: []byte(`{"Update":7}`), Change: &end}, {Followed: f, Known: []byte(`{"Update":8}`)},
+	}))
+	stored, err := one.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.Filed, stored.State)
+	assert.Empty(t, dueFor(t, one, pass.Began, 1), "it is looked at in its turn")
+}
+
+func noTurnNoLook(t *testing.T, one, other *Store, clock *hands) {
+	filedOne(t, one, 1)
+	pass := turnOf(t, one, "one")
+	clock.pass(turn + time.Second)
+	turnOf(t, other, "two")
+	f := dueFor(t, one, pass.Began, 1)[0]
+	end := moved(f.Request, cancellation.Reclaimed)
+	require.ErrorIs(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{{Followed: f, Change: &end}}), ErrNotOurTurn)
+	assert.Len(t, dueFor(t, one, pass.Began, 1), 1)
+}
+
+func sightBringsForward(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	sight := func() {
+		require.NoError(t, one.Sight(t.Context(), r.ID, cancellation.ServerGone.Event("card"), cancellation.SightingGap))
+	}
+	sight()
+	pass := turnOf(t, one, "one")
+	clock.pass(time.Second)
+	require.NoError(t, one.KeepLooks(t.Context(), "one", []string{r.ID}, nil))
+	clock.pass(5 * time.Minute)
+	sight() // it does not put off what was to come
+	assert.Empty(t, dueFor(t, one, pass.Began, 1))
+	clock.pass(10 * time.Minute)
+	assert.Len(t, dueFor(t, one, pass.Began, 1), 1)
+	seen, since := lastOf(t, one, r)
+	assert.Equal(t, cancellation.ServerGone, seen)
+	assert.Equal(t, clock.time().Add(-15*time.Minute-time.Second), since.UTC())
+}
+
+func lastOf(t *testing.T, s *Store, r cancellation.Request) (cancellation.Sighting, time.Time) {
+	t.Helper()
+	events, err := s.Events(t.Context(), r.ID)
+	require.NoError(t, err)
+	return cancellation.LastSighting(events)
+}
+
+func endedOtherwise(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	pass := turnOf(t, one, "one")
+	require.Len(t, dueFor(t, one, pass.Began, 1), 1)
+	stuck := applied(t, one, moved(r, cancellation.Stuck))
+	assert.Empty(t, dueFor(t, one, pass.Began, 1))
+	clock.pass(everyHour)
+	turnOf(t, one, "one")
+	applied(t, one, moved(stuck, cancellation.Filed))
+	clock.pass(everyHour)
+	assert.Len(t, dueFor(t, one, turnOf(t, one, "one").Began, 1), 1, "filed again, it is followed again")
+}
+
+func clockWasAhead(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	clock.pass(24 * time.Hour)
+	turnOf(t, one, "one")
+	require.NoError(t, one.KeepLooks(t.Context(), "one", []string{r.ID}, nil))
+	clock.pass(-23 * time.Hour)
+	assert.True(t, turnOf(t, one, "one").Began.Equal(clock.time()), "a new pass begins")
+	assert.Len(t, dueFor(t, one, clock.time(), 1), 1)
+}
