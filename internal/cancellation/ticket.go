@@ -30,6 +30,9 @@ type TicketLife struct {
 	Open    bool
 	Last    int64 // id of its last update; 0 if that was not shown
 	ByStaff bool  // SoftLayer's staff wrote the last update
+	// Cancels are the billing items that its cancellation request names while it is pending or
+	// approved, each with the date for which that is scheduled, as given. Nil if none is shown.
+	Cancels map[int64]string
 }
 
 // TicketUpdate is who wrote an update of a ticket. What it says is not read.

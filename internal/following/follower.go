@@ -35,8 +35,8 @@ type Ledger interface {
 // Books are SoftLayer's records. A list holds what was asked for and no more; what it lacks was not
 // shown, which proves nothing. Every method may fail with cancellation.ErrReadRefused.
 type Books interface {
-	// Standing reads of many servers only their billing items, by the server's id.
-	Standing(ctx context.Context, servers []int64) (map[int64]cancellation.Server, error)
+	// Listed reads which of many servers SoftLayer lists.
+	Listed(ctx context.Context, servers []int64) (map[int64]bool, error)
 	// Lives reads how far many tickets have come, by the ticket's id.
 	Lives(ctx context.Context, tickets []int64) (map[int64]cancellation.TicketLife, error)
 	// Server reads one server. ErrServerNotFound: there is none, or the key may not see it.

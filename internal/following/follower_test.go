@@ -111,7 +111,7 @@ func TestShownDateIsTakenOver(t *testing.T) {
 		w.runs("one", time.Hour, time.Minute)
 		assert.Empty(t, w.told(1), "it is the computed one")
 		later := time.Now().Add(61 * 24 * time.Hour).Format(time.RFC3339)
-		w.servers[1].Billing.CancellationDate = later
+		w.lives[1001].Cancels[10] = later
 		w.runs("one", time.Hour, 2*time.Hour)
 		assert.Equal(t, later, w.request(1).Shows)
 		assert.Equal(t, later, w.request(1).End().Date.Format(time.RFC3339))

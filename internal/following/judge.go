@@ -14,14 +14,19 @@ type Known struct {
 	Unclear bool                  `json:",omitempty"` // people were told that the key cannot see what the closed ticket means
 	Seen    cancellation.Sighting `json:",omitzero"`  // what every look since then showed, if that would end it
 	Since   time.Time             `json:",omitzero"`
+	Read    time.Time             `json:",omitzero"` // when its server was last read alone, since lists did not show that it stands
 }
+
+// readAgain is after how long a server is read alone again while the lists do not say that its
+// cancellation stands, and nothing else does.
+const readAgain = 24 * time.Hour
 
 // Evidence is what one look at a request read. What is missing was not read, and proves nothing.
 type Evidence struct {
 	Begun time.Time // the database's time before the first read
 	Ended time.Time // and after the last one
 
-	Server  *cancellation.Server     // nil if SoftLayer did not show it
+	Server  *cancellation.Server     // nil if SoftLayer did not show it; of one that a list showed, only the id
 	Alone   bool                     // Server was read alone, not in a list
 	Absent  bool                     // read alone it was not found, by a key that sees all hardware
 	Hidden  bool                     // it was not shown, to a key that does not see all hardware
@@ -60,6 +65,12 @@ const Actor = "follower"
 func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.Sighting, since time.Time) Verdict {
 	v := Verdict{Known: known}
 	seen := e.seen(f.Request)
+	switch {
+	case e.Alone:
+		v.Known.Read = e.Ended
+	case seen == cancellation.Stands:
+		v.Known.Read = time.Time{}
+	}
 	v.judgeEnd(f, e, seen, card, since)
 	v.judgeStaff(e)
 	v.judgeClarity(f.Request, e, seen)
@@ -131,10 +142,10 @@ func (v *Verdict) judgeClarity(r cancellation.Request, e Evidence, seen cancella
 
 // judgeDate takes over the end date that SoftLayer shows, and tells if people were named another day.
 func (v *Verdict) judgeDate(r cancellation.Request, e Evidence) {
-	if e.Server == nil || e.Server.Billing == nil {
-		return
+	shown, scheduled := e.scheduled(r)
+	if !scheduled && e.Alone && e.Server.Billing != nil {
+		shown = e.Server.Billing.CancellationDate
 	}
-	shown := e.Server.Billing.CancellationDate
 	at, err := cancellation.ParseMoment(shown)
 	if err != nil || shown == r.Shows {
 		return
@@ -153,7 +164,10 @@ func over(date string, now time.Time) bool {
 	return err == nil && !at.After(now)
 }
 
-func sameDay(a, b time.Time) bool { return a.Format(time.DateOnly) == b.Format(time.DateOnly) }
+// sameDay takes the last second of a day for the next one: SoftLayer ends billing items then.
+func sameDay(a, b time.Time) bool {
+	return a.Format(time.DateOnly) == b.Format(time.DateOnly) || a.Sub(b).Abs() <= time.Minute
+}
 
 // tell tells a line, and puts it on record.
 func (v *Verdict) tell(l cancellation.Line) {
@@ -169,19 +183,43 @@ func (e Evidence) seen(r cancellation.Request) cancellation.Sighting {
 		return cancellation.ServerGone
 	case e.Server == nil:
 		return cancellation.Sighting{}
+	case !e.Alone:
+		return e.shown(r)
 	}
 	seen, decided := r.SeenOn(*e.Server, e.Begun)
 	switch {
-	case decided && (e.Alone || !seen.Ends()):
+	case decided:
 		return seen
-	case decided || e.Ticket == nil:
+	case e.Ticket == nil:
 		return cancellation.Sighting{}
 	case e.Ticket.Open || e.Listed == Names:
 		return cancellation.Stands
-	case e.Alone && e.Server.Billing.PendingKnown && e.Listed == Without:
+	case e.Server.Billing.PendingKnown && e.Listed == Without:
 		return r.ClosedTicket()
 	}
 	return cancellation.Sighting{}
+}
+
+// shown returns Stands if the lists show that: the server is there, and its ticket is open or its
+// cancellation is scheduled for a day to come. They show no end.
+func (e Evidence) shown(r cancellation.Request) cancellation.Sighting {
+	date, scheduled := e.scheduled(r)
+	switch {
+	case scheduled && !over(date, e.Begun):
+		return cancellation.Stands
+	case !scheduled && e.Ticket != nil && e.Ticket.Open && !over(r.Shows, e.Begun):
+		return cancellation.Stands
+	}
+	return cancellation.Sighting{}
+}
+
+// scheduled returns the date for which the ticket's cancellation request schedules the end of the
+// request's billing item, if it does.
+func (e Evidence) scheduled(r cancellation.Request) (date string, ok bool) {
+	if billing := r.Submission.Card.Server.Billing; e.Ticket != nil && billing != nil {
+		date, ok = e.Ticket.Cancels[billing.ID]
+	}
+	return date, ok
 }
 
 // unclear reports whether the ticket is closed and the key may not see whether the cancellation
@@ -192,6 +230,8 @@ func (e Evidence) unclear(r cancellation.Request) bool {
 		return false
 	case e.Server == nil:
 		return e.Hidden
+	case !e.Alone:
+		return false
 	case e.Server.Billing == nil && over(r.Shows, e.Begun): // it has ended, and the server goes next
 		return false
 	case e.Server.Billing == nil || r.Submission.Card.Server.Billing == nil:
@@ -201,12 +241,14 @@ func (e Evidence) unclear(r cancellation.Request) bool {
 }
 
 // suspect reports whether a server that a list showed, or did not show, is to be read alone.
-func (e Evidence) suspect(r cancellation.Request) bool {
-	if e.Server == nil {
+func (e Evidence) suspect(f cancellation.Followed, known Known) bool {
+	switch {
+	case e.Server == nil:
 		return !e.Hidden
+	case known.Seen.Ends() || !f.Again.IsZero():
+		return true
 	}
-	seen, decided := r.SeenOn(*e.Server, e.Begun)
-	return seen.Ends() || !decided && e.Ticket != nil && !e.Ticket.Open && e.Server.Billing.PendingKnown
+	return e.shown(f.Request) == (cancellation.Sighting{}) && e.Begun.Sub(known.Read) >= readAgain
 }
 
 // asksList reports whether the list of cancellation requests decides.

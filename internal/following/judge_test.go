@@ -65,6 +65,11 @@ func staff(update int64) reads {
 	return func(e *following.Evidence) { e.Ticket.Last, e.Staff = update, update }
 }
 
+// scheduled is what the ticket's cancellation request says of the billing item.
+func scheduled(date string) reads {
+	return func(e *following.Evidence) { e.Ticket.Cancels = map[int64]string{70: date} }
+}
+
 // look is one look, minutes after the first.
 type look struct {
 	at   int
@@ -107,6 +112,9 @@ func TestJudge(t *testing.T) {
 		"closed, and the flag is hidden":        {[]look{{0, both(closed, pendingUnread)}, {60, both(closed, pendingUnread)}}, "", []cancellation.LineKind{"unclear"}},
 		"the server is hidden and closed":       {[]look{{0, both(closed, func(e *following.Evidence) { e.Server, e.Hidden = nil, true })}}, "", []cancellation.LineKind{"unclear"}},
 		"no billing item once its date is over": {looks: []look{{0, stands}, {14_400, both(closed, withoutItem)}, {14_460, both(closed, withoutItem)}}},
+		"closed, and the lists show it stands":  {looks: []look{{0, both(closed, inList, scheduled(december))}, {60, both(closed, inList, scheduled(december))}}},
+		"the lists show that it moves":          {looks: []look{{0, both(inList, scheduled(december))}, {60, both(inList, scheduled(january))}}, lines: []cancellation.LineKind{"moved"}},
+		"its item ends a second before":         {looks: []look{{0, both(inList, scheduled(december))}, {60, ends("2026-11-30T23:59:59-06:00")}}},
 		"the ticket is hidden":                  {looks: []look{{0, both(closed, withoutTicket)}, {60, both(closed, withoutTicket)}}},
 		"a right was lost between two reads":    {[]look{{0, closed}, {60, both(closed, pendingUnread)}}, "", []cancellation.LineKind{"unclear"}},
 		"the date moves":                        {looks: []look{{0, stands}, {60, ends(january)}, {120, ends(january)}}, lines: []cancellation.LineKind{"moved"}},

@@ -23,7 +23,8 @@ func (f *Follower) read(ctx context.Context, due []cancellation.Followed, begun 
 	var missing []int
 	for i, followed := range due {
 		e := &all[i]
-		if !e.suspect(followed.Request) {
+		known, err := knownOf(followed)
+		if err != nil || !e.suspect(followed, known) {
 			continue
 		}
 		if f.alone(ctx, followed.Request, e) {
@@ -57,7 +58,7 @@ func (f *Follower) lists(ctx context.Context, due []cancellation.Followed, begun
 			tickets = append(tickets, r.Ticket.ID)
 		}
 	}
-	standing, refused, err := list(ctx, f, servers, f.o.Books.Standing)
+	listed, refused, err := list(ctx, f, servers, f.o.Books.Listed)
 	if err != nil {
 		return nil, fmt.Errorf("reading %d servers: %w", len(servers), err)
 	}
@@ -69,8 +70,8 @@ func (f *Follower) lists(ctx context.Context, due []cancellation.Followed, begun
 	for i, followed := range due {
 		r := followed.Request
 		all[i].Begun, all[i].Hidden = begun, refused || r.Submission.Card.Server.ID == 0
-		if server, shown := standing[r.Submission.Card.Server.ID]; shown {
-			all[i].Server = &server
+		if id := r.Submission.Card.Server.ID; listed[id] {
+			all[i].Server = &cancellation.Server{ID: id}
 		}
 		if life, shown := lives[r.Ticket.ID]; shown {
 			all[i].Ticket = &life

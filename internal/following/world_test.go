@@ -90,7 +90,7 @@ func (w *world) file(server int64) {
 	}
 	end := time.Now().Add(30 * 24 * time.Hour).Format(time.RFC3339)
 	w.servers[server] = cancellation.Server{ID: server, Billing: &cancellation.Billing{ID: server * 10, PendingKnown: true, PendingCancellation: true, CancellationDate: end}}
-	w.lives[1000+server] = cancellation.TicketLife{ID: 1000 + server, Open: true, Last: server, ByStaff: false}
+	w.lives[1000+server] = cancellation.TicketLife{ID: 1000 + server, Open: true, Last: server, Cancels: map[int64]string{server * 10: end}}
 	w.listed[server*10] = true
 }
 
@@ -142,19 +142,19 @@ func (w *world) call(name string) error {
 	return w.broken
 }
 
-func (w *world) Standing(_ context.Context, ids []int64) (map[int64]cancellation.Server, error) {
+func (w *world) Listed(_ context.Context, ids []int64) (map[int64]bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.call("Standing"); err != nil {
+	if err := w.call("Listed"); err != nil {
 		return nil, err
 	}
-	found := map[int64]cancellation.Server{}
+	found := map[int64]bool{}
 	for _, id := range ids {
 		if id == w.poison {
 			return nil, errors.New("internal error")
 		}
-		if s, there := w.servers[id]; there && !w.short[id] {
-			found[id] = s
+		if _, there := w.servers[id]; there && !w.short[id] {
+			found[id] = true
 		}
 	}
 	return found, nil

@@ -5,40 +5,42 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
 )
 
 const (
-	standingMask = "mask[id,billingItem[id,pendingCancellationFlag,cancellationDate]]"
-	livesMask    = "mask[id,statusId,status[name],lastUpdate[id,createDate,editorType]]"
-	updatesMask  = "mask[id,createDate,editorType]"
+	livesMask = "mask[id,statusId,status[name],lastUpdate[id,createDate,editorType]," +
+		"cancellationRequest[id,status[keyName,name],items[billingItemId,scheduledCancellationDate]]]"
+	updatesMask = "mask[id,createDate,editorType]"
 )
 
 // byStaff is the editor type of an update by SoftLayer's staff.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Ticket_Update/
 const byStaff = "EMPLOYEE"
 
-// Standing reads the billing items of many servers in one call, without their fees. It holds only
-// servers that were asked for; that one is missing proves nothing.
+// Listed reads which of many servers SoftLayer lists, in one call. That one is missing proves nothing.
+// Billing items are left out: SoftLayer fails on many rows of them
+// (https://github.com/softlayer/softlayer-python/issues/943).
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getHardware/
-func (c *Client) Standing(ctx context.Context, servers []int64) (map[int64]cancellation.Server, error) {
+func (c *Client) Listed(ctx context.Context, servers []int64) (map[int64]bool, error) {
 	var rows []hardware
 	err := c.get(ctx, call{
-		service: "SoftLayer_Account", method: "getHardware", mask: standingMask, limit: len(servers),
+		service: "SoftLayer_Account", method: "getHardware", mask: "mask[id]", limit: len(servers),
 		filter: tree{"hardware": tree{"id": among(servers)}},
 	}, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("listing %d servers: %w", len(servers), err)
 	}
-	found := make(map[int64]cancellation.Server, len(rows))
+	found := make(map[int64]bool, len(rows))
 	for _, row := range rows {
 		if !slices.Contains(servers, row.ID) { // SoftLayer ignored the filter: nothing in the answer was asked for
 			return nil, fmt.Errorf("listing %d servers: %w: server %d was not asked for", len(servers), ErrAnswerLost, row.ID)
 		}
-		found[row.ID] = row.server()
+		found[row.ID] = true
 	}
 	return found, nil
 }
@@ -49,6 +51,8 @@ type lifeRow struct {
 	StatusID   int64      `json:"statusId"`
 	Status     onlyName   `json:"status"`
 	LastUpdate *updateRow `json:"lastUpdate"`
+
+	Cancellation *cancellationRow `json:"cancellationRequest"`
 }
 
 // updateRow is a SoftLayer_Ticket_Update as updatesMask asks for it.
@@ -87,6 +91,12 @@ func (r lifeRow) life() cancellation.TicketLife {
 	life := cancellation.TicketLife{ID: r.ID, Open: r.StatusID != statusClosed && r.Status.Name != "Closed"}
 	if last := r.LastUpdate; last != nil {
 		life.Last, life.ByStaff = last.ID, last.EditorType == byStaff
+	}
+	if request := r.Cancellation; request != nil && request.is("PENDING", "APPROVED") {
+		life.Cancels = map[int64]string{}
+		for _, item := range request.Items {
+			life.Cancels[item.BillingItemID] = string(item.Scheduled)
+		}
 	}
 	return life
 }
@@ -153,18 +163,19 @@ type cancellationRow struct {
 	} `json:"status"`
 	Items []struct {
 		BillingItemID int64 `json:"billingItemId"`
+		Scheduled     text  `json:"scheduledCancellationDate"`
 	} `json:"items"`
 }
 
 // stands reports whether a cancellation request was not voided or denied. One of an unknown status
 // stands: it may be why the server goes.
-func (r cancellationRow) stands() bool {
-	for _, over := range []text{"VOID", "VOIDED", "DENIED", "Void", "Voided", "Denied"} {
-		if r.Status.KeyName == over || r.Status.Name == over {
-			return false
-		}
-	}
-	return true
+func (r cancellationRow) stands() bool { return !r.is("VOID", "VOIDED", "DENIED") }
+
+// is reports whether the cancellation request is in one of these states.
+func (r cancellationRow) is(states ...string) bool {
+	return slices.ContainsFunc(states, func(state string) bool {
+		return strings.EqualFold(string(r.Status.KeyName), state) || strings.EqualFold(string(r.Status.Name), state)
+	})
 }
 
 // among is a filter on one property: any of these.

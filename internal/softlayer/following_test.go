@@ -27,21 +27,18 @@ func TestManyAreFollowedByTwoCalls(t *testing.T) {
 	t.Parallel()
 	f, server, ticket := cancelled(t)
 	f.steer(t, "/staff", fmt.Sprintf(`{"ticket":%d,"do":"approve"}`, ticket))
-	servers, err := f.Standing(t.Context(), []int64{server, 1})
+	servers, err := f.Listed(t.Context(), []int64{server, 1})
 	require.NoError(t, err)
-	require.Len(t, servers, 1, "one that is not there is left out")
+	assert.Equal(t, map[int64]bool{server: true}, servers, "one that is not there is left out")
 	whole, err := f.Server(t.Context(), server)
 	require.NoError(t, err)
-	assert.True(t, servers[server].Billing.PendingKnown)
-	assert.True(t, servers[server].Billing.PendingCancellation)
-	assert.Equal(t, whole.Billing.ID, servers[server].Billing.ID)
-	assert.Equal(t, whole.Billing.CancellationDate, servers[server].Billing.CancellationDate)
 
 	lives, err := f.Lives(t.Context(), []int64{ticket, 1})
 	require.NoError(t, err)
 	require.Len(t, lives, 1)
 	assert.True(t, lives[ticket].Open)
 	assert.False(t, lives[ticket].ByStaff)
+	assert.Equal(t, map[int64]string{whole.Billing.ID: whole.Billing.CancellationDate}, lives[ticket].Cancels)
 	before := lives[ticket].Last
 
 	f.steer(t, "/staff", fmt.Sprintf(`{"ticket":%d,"do":"close","text":"Call 555-0100."}`, ticket))
@@ -75,7 +72,7 @@ func TestAKeyWithoutRightsLearnsNothing(t *testing.T) {
 	f.steer(t, "/key", `{"revoke":["ACCOUNT_SUMMARY_VIEW","TICKET_VIEW","HARDWARE_VIEW"]}`)
 	_, err := f.Cancelled(t.Context(), time.Now())
 	require.ErrorIs(t, err, cancellation.ErrReadRefused)
-	servers, err := f.Standing(t.Context(), []int64{server})
+	servers, err := f.Listed(t.Context(), []int64{server})
 	if err == nil {
 		assert.Empty(t, servers)
 	}
@@ -91,7 +88,7 @@ func TestAKeyWithoutRightsLearnsNothing(t *testing.T) {
 func TestAListHoldsOnlyWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	c := newVendor(t, says(http.StatusOK, `[{"id":7,"statusId":1001},{"id":8,"statusId":1001}]`)).client(t)
-	_, err := c.Standing(t.Context(), []int64{7})
+	_, err := c.Listed(t.Context(), []int64{7})
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost, "SoftLayer ignored the filter")
 	_, err = c.Lives(t.Context(), []int64{7})
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost)
