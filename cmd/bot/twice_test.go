@@ -117,6 +117,16 @@ func TestMissingServerIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	assert.Equal(t, map[string]int{"reclaimed": 1}, w.recorded())
 }
 
+// refusedNotices counts the thread's notices that Slack has refused, with no call under way.
+func (w *world) refusedNotices() (refused int) {
+	w.t.Helper()
+	db := w.openDatabase()
+	defer db.Close()
+	text := `select count(*) from notices where kind like 'said:%' and attempts > 0 and posting = 0 and lease_until is null`
+	require.NoError(w.t, db.QueryRowContext(w.t.Context(), text).Scan(&refused))
+	return refused
+}
+
 // TestARequestIsFollowedToItsBillDate has staff approve, and the bill date pass at SoftLayer. The bot
 // is killed after it has recorded the end, and before people are told.
 func TestARequestIsFollowedToItsBillDate(t *testing.T) {
@@ -130,6 +140,7 @@ func TestARequestIsFollowedToItsBillDate(t *testing.T) {
 	require.NoError(t, w.slack.Fault("chat.update", fakeslack.FaultRateLimited, 1000))
 	w.sighted()
 	w.eventually("the end is recorded", func() bool { return w.recorded()["reclaimed"] == 1 })
+	w.eventually("Slack has refused to be told", func() bool { return w.refusedNotices() == 1 }) // a lost answer would be looked for first
 	w.kill()
 	assert.Empty(t, w.thread(root), "nobody was told")
 
