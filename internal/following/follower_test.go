@@ -201,3 +201,26 @@ func TestNothingNewCostsFewCalls(t *testing.T) {
 		assert.NotEmpty(t, w.calls)
 	})
 }
+
+// fading is a key that loses its right to all hardware after each time that it is asked for it.
+type fading struct {
+	*world
+	asked int
+}
+
+func (f *fading) Rights(context.Context) (cancellation.Rights, error) {
+	f.asked++
+	return cancellation.Rights{AllHardware: f.asked%2 == 1}, nil
+}
+
+func TestARightLostDuringALookEndsNothing(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		delete(w.servers, 1)
+		ctx, stop := context.WithTimeout(t.Context(), 6*time.Hour)
+		defer stop()
+		keys := &fading{world: w}
+		w.follower("one", time.Hour, keys).Run(ctx)
+		assert.Equal(t, cancellation.Filed, w.request(1).State)
+		assert.Greater(t, keys.asked, 4)
+	})
+}
