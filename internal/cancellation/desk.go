@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -32,7 +33,8 @@ type Desk struct {
 	// ServersPerDay is how many servers one person may ask for in a day (UTC).
 	ServersPerDay int
 
-	rights keyRights
+	rights   keyRights
+	yielding atomic.Int32 // submissions that wait in [Desk.yield]
 }
 
 // Request reads one request. ErrNoRequest: there is none.

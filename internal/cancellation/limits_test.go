@@ -353,11 +353,11 @@ func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
 
 func TestWorkersReadNoServerTooEarly(t *testing.T) {
 	t.Parallel()
-	for rate, want := range map[float64]int{0.5: 4, 10: 8, 20: 16, 1000: 32} {
+	for rate, want := range map[float64]int{0.5: 1, 3: 2, 10: 8, 20: 16, 1000: 32} {
 		assert.Equal(t, want, cancellation.Workers(rate), "at %v calls a second", rate)
 	}
 	const replicas, callsEach = 3, 2
-	for rate := 10.0; rate < 200; rate++ {
+	for rate := 2.0; rate < 200; rate++ {
 		line := time.Duration(float64(replicas*callsEach*cancellation.Workers(rate)) / rate * float64(time.Second))
 		assert.LessOrEqual(t, line, cancellation.MaxServerAge, "at %v calls a second", rate)
 	}

@@ -29,10 +29,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-const (
-	fewestWorkers = 4 // one POST may take PostTimeout, and must not hold up everything
-	mostWorkers   = 32
-)
+const mostWorkers = 32
 
 // Workers returns how many requests to work on at once if SoftLayer may be called rate times a second.
 // Each makes two calls, the read of its server and the POST, and all calls of three replicas stand in one
@@ -40,7 +37,7 @@ const (
 func Workers(rate float64) int {
 	const callsEach, replicas = 2, 3
 	inTime := rate * MaxServerAge.Seconds() / callsEach / replicas
-	return int(min(max(inTime, fewestWorkers), mostWorkers))
+	return int(min(max(inTime, 1), mostWorkers))
 }
 
 // stepTime bounds one step, on top of the POST's own time.
@@ -165,22 +162,33 @@ const (
 	maxBehind = 2 * time.Second
 	// maxYield is the longest wait before a submission is recorded. It leaves the rest of what may
 	// pass before the acknowledgement to the commit.
-	maxYield = 750 * time.Millisecond
+	maxYield   = 750 * time.Millisecond
+	commitTime = time.Second
+	// mostYielding leaves room among what is handled at once for everything else, a freeze above all.
+	mostYielding = 16
 )
 
 // yield waits the longer the more the Filer is behind, so that submissions are not taken faster than
-// requests are filed.
+// requests are filed. It leaves commitTime of ctx's time.
 func (d *Desk) yield(ctx context.Context) {
 	if d.Behind == nil {
 		return
 	}
 	behind := d.Behind()
-	if behind < maxBehind {
+	pause := min(behind/8, maxYield)
+	if end, ok := ctx.Deadline(); ok {
+		pause = min(pause, time.Until(end)-commitTime)
+	}
+	if behind < maxBehind || pause <= 0 {
+		return
+	}
+	defer d.yielding.Add(-1)
+	if d.yielding.Add(1) > mostYielding {
 		return
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(min(behind/8, maxYield)):
+	case <-time.After(pause):
 	}
 }
 

@@ -1,6 +1,8 @@
 package cancellation_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +11,50 @@ import (
 
 	"cancel-server/internal/cancellation"
 )
+
+// lateDesk is a desk whose requests wait an hour for a worker.
+func lateDesk(w *world) *cancellation.Desk {
+	desk := w.desk()
+	desk.Behind = func() time.Duration { return time.Hour }
+	return desk
+}
+
+func TestYieldLeavesTimeForTheCommit(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		answer, err := lateDesk(w).Submit(ctx, w.submission())
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.AnswerAccepted, answer.Kind)
+		assert.Equal(t, 200*time.Millisecond, time.Since(began))
+	})
+}
+
+func TestFewSubmissionsYieldAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		desk := lateDesk(w)
+		const yielding, all = 16, 20
+		waited := make(chan time.Duration, all)
+		for n := range all {
+			s := w.submission()
+			s.View = fmt.Sprint("V", n)
+			go func() {
+				began := time.Now()
+				_, err := desk.Submit(t.Context(), s)
+				assert.NoError(t, err)
+				waited <- time.Since(began)
+			}()
+		}
+		late := 0
+		for range all {
+			if <-waited >= 750*time.Millisecond {
+				late++
+			}
+		}
+		assert.Equal(t, yielding, late, "the others leave their place to what else people do")
+	})
+}
 
 func TestSubmissionsYieldToABacklog(t *testing.T) {
 	for name, is := range map[string]struct{ behind, waits time.Duration }{

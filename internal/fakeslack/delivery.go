@@ -38,7 +38,7 @@ func deliveryMethods() []string {
 // The errors of an Ack, as Slack words them to people.
 const (
 	errTimeout  = "operation_timeout"  // not acknowledged in time
-	errDispatch = "dispatch_failed"    // the bot could not be reached, or did not response 200
+	errDispatch = "dispatch_failed"    // the bot could not be reached, or did not answer 200
 	errTrouble  = "trouble_connecting" // what the bot answered to a submission makes no sense
 )
 

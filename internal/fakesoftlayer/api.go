@@ -42,7 +42,7 @@ type method struct {
 	run func(*Account, *request) (any, error)
 }
 
-// answer is what goes back over HTTP.
+// response is what goes back over HTTP.
 type response struct {
 	status int
 	total  int // SoftLayer-Total-Items; not sent if negative
@@ -66,7 +66,7 @@ func errorResponse(err error) response {
 	return response{e.status, -1, encode(e)}
 }
 
-// answer authenticates and works one request. It is one step under the lock.
+// work authenticates one request and carries it out. It is one step under the lock.
 func (a *Account) work(h http.Header, q *request) response {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -110,7 +110,7 @@ func (c *committer) do(ctx context.Context, w *write) error {
 }
 
 // change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest,
-// ErrRepeated or an *HourFullError only if it wrote nothing: they do not fail the rest of the batch.
+// ErrRepeated, ErrFrozen or an *HourFullError only if it wrote nothing: they do not fail the rest of the batch.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {
@@ -138,7 +138,7 @@ func change[T any](ctx context.Context, c *committer, w *write,
 
 func wroteNothing(err error) bool {
 	_, full := errors.AsType[*cancellation.HourFullError](err)
-	return full || errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated)
+	return full || errors.Is(err, cancellation.ErrFrozen) || errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated)
 }
 
 // expect counts a write of a request that is under way. Until it is answered, the absence of

@@ -17,8 +17,8 @@ func heldByFreeze(why cancellation.Reason) line {
 var heldUp = map[cancellation.ReasonCode]string{
 	cancellation.WhyWaiting:         "%s",
 	cancellation.WhyHourFull:        "this hour's filings are used up, %s at most",
-	cancellation.WhyTooLate:         "it was too late to send the request; nothing was sent",
-	cancellation.WhyPolicyChanged:   "another policy came into force; nothing was sent",
+	cancellation.WhyTooLate:         "it was too late to send the request, so this time nothing was sent",
+	cancellation.WhyPolicyChanged:   "another policy came into force, so this time nothing was sent",
 	cancellation.WhyGroupUnlisted:   "Slack does not list a user group that the policy names, and its members decide this",
 	cancellation.WhyRequesterUnread: "Slack did not say who the requester is and which groups they are in",
 	cancellation.WhyApproverUnread:  "Slack did not say who the approvers are and which groups they are in",

@@ -17,8 +17,8 @@ func TestWaitingRequestSaysWhatHoldsItUp(t *testing.T) {
 		detail, want string
 	}{
 		{cancellation.WhyHourFull, "60", "Held up: this hour's filings are used up, 60 at most."},
-		{cancellation.WhyTooLate, "", "Held up: it was too late to send the request; nothing was sent."},
-		{cancellation.WhyPolicyChanged, "", "Held up: another policy came into force; nothing was sent."},
+		{cancellation.WhyTooLate, "", "Held up: it was too late to send the request, so this time nothing was sent."},
+		{cancellation.WhyPolicyChanged, "", "Held up: another policy came into force, so this time nothing was sent."},
 		{cancellation.WhyGroupUnlisted, "", "Held up: Slack does not list a user group that the policy names, and its members decide this."},
 		{cancellation.WhyRequesterUnread, "", "Held up: Slack did not say who the requester is and which groups they are in."},
 		{cancellation.WhyApproverUnread, "", "Held up: Slack did not say who the approvers are and which groups they are in."},
