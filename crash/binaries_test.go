@@ -66,7 +66,7 @@ var shorter = []patch{
 	{"internal/cancellation/notifier.go", "2*callTime + 5*time.Second", "2*callTime + time.Second"},
 	{"internal/cancellation/notifier.go", "const nowherePause = 10 * time.Minute", "const nowherePause = 2 * time.Second"},
 	{"internal/cancellation/desk.go", "const patience = 5 * time.Second", "const patience = 500 * time.Millisecond"},
-	{"internal/cancellation/sighting.go", "const sightingGap = 15 * time.Minute", "const sightingGap = time.Duration(0)"},
+	{"internal/cancellation/sighting.go", "const SightingGap = 15 * time.Minute", "const SightingGap = time.Duration(0)"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
 	{"internal/slackui/webapi/client.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},

@@ -29,8 +29,8 @@ var mutants = []struct {
 	go func() { _, _ = d.Intake.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}, false},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $27 and version = $28 and state = $29",
-		"where id = $27 and cast($28 as bigint) is not null and cast($29 as text) is not null",
+		"internal/store/apply.go", "where id = $28 and version = $29 and state = $30",
+		"where id = $28 and cast($29 as bigint) is not null and cast($30 as text) is not null",
 	}}, []figure{disordered, blind, twice, bothOpen}, false},
 	{"it POSTs from filing after a restart", []patch{
 		{

@@ -48,7 +48,7 @@ func (w *world) environment() []string {
 		"SOFTLAYER_ENDPOINT_URL=" + w.vendors.URL + "/softlayer/rest/v3.1", "SOFTLAYER_RATE=1000",
 		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.address,
 		"TICKET_URL=" + w.vendors.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
-		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(),
+		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(), "FOLLOW_EVERY=1s",
 	}
 	if w.transport == fakeslack.TransportSocket {
 		return append(env, "SLACK_APP_TOKEN="+w.slack.AppToken())

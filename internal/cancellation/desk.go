@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -24,8 +23,8 @@ type Desk struct {
 	Policy    func() Policy // returns the one in force
 	Account   Account
 	Terms     Terms
-	Wake      func()               // tells the Filer and the Notifier that there is something to do; never blocks
-	Behind    func() time.Duration // how long requests wait for a worker ([Filer.Behind]); nil for never
+	Wake      func()   // tells the Filer and the Notifier that there is something to do; never blocks
+	Backlog   *Backlog // of the Filer; nil for none
 	Log       *slog.Logger
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
@@ -33,8 +32,7 @@ type Desk struct {
 	// ServersPerDay is how many servers one person may ask for in a day (UTC).
 	ServersPerDay int
 
-	rights   keyRights
-	yielding atomic.Int32 // submissions that wait in [Desk.yield]
+	rights keyRights
 }
 
 // Request reads one request. ErrNoRequest: there is none.
@@ -174,7 +172,7 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 		return Recorded{}, err
 	}
 	if record.Request.State == Scheduled {
-		d.yield(ctx)
+		d.Backlog.yield(ctx)
 	}
 	recorded, err := d.Intake.Record(ctx, record)
 	if errors.Is(err, ErrUnclear) {

@@ -168,13 +168,19 @@ const (
 	mostYielding = 16
 )
 
+// Backlog has submissions wait while the Filer is behind.
+type Backlog struct {
+	Behind   func() time.Duration // how long requests wait for a worker: [Filer.Behind]
+	yielding atomic.Int32         // submissions that wait
+}
+
 // yield waits the longer the more the Filer is behind, so that submissions are not taken faster than
 // requests are filed. It leaves commitTime of ctx's time.
-func (d *Desk) yield(ctx context.Context) {
-	if d.Behind == nil {
+func (b *Backlog) yield(ctx context.Context) {
+	if b == nil {
 		return
 	}
-	behind := d.Behind()
+	behind := b.Behind()
 	pause := min(behind/8, maxYield)
 	if end, ok := ctx.Deadline(); ok {
 		pause = min(pause, time.Until(end)-commitTime)
@@ -182,8 +188,8 @@ func (d *Desk) yield(ctx context.Context) {
 	if behind < maxBehind || pause <= 0 {
 		return
 	}
-	defer d.yielding.Add(-1)
-	if d.yielding.Add(1) > mostYielding {
+	defer b.yielding.Add(-1)
+	if b.yielding.Add(1) > mostYielding {
 		return
 	}
 	select {

@@ -15,7 +15,7 @@ import (
 // lateDesk is a desk whose requests wait an hour for a worker.
 func lateDesk(w *world) *cancellation.Desk {
 	desk := w.desk()
-	desk.Behind = func() time.Duration { return time.Hour }
+	desk.Backlog = &cancellation.Backlog{Behind: func() time.Duration { return time.Hour }}
 	return desk
 }
 
@@ -65,7 +65,7 @@ func TestSubmissionsYieldToABacklog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s, desk := w.submission(), w.desk()
-				desk.Behind = func() time.Duration { return is.behind }
+				desk.Backlog = &cancellation.Backlog{Behind: func() time.Duration { return is.behind }}
 				began := time.Now()
 				answer, err := desk.Submit(t.Context(), s)
 				require.NoError(t, err)
