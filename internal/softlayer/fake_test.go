@@ -177,6 +177,21 @@ func visits(arrived func(), left chan<- struct{}) func(http.Handler) http.Handle
 	}
 }
 
+func TestAShortListOfTicketsIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{"SoftLayer_Hardware_Server/getActiveTickets", "SoftLayer_Account/getTickets"} {
+		f, start := newFake(t), time.Now()
+		o := f.order()
+		require.Equal(t, cancellation.Made, f.RequestCancellation(t.Context(), o).Kind)
+		require.NoError(t, f.Fault(list, "short_list", 1))
+		_, err := f.TicketsOf(t.Context(), o.Server, start)
+		require.ErrorContains(t, err, "0 tickets of 1", list)
+		tickets, err := f.TicketsOf(t.Context(), o.Server, start)
+		require.NoError(t, err)
+		assert.Len(t, tickets, 1)
+	}
+}
+
 func TestATicketIsFiledAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	f, start := newFake(t), time.Now()

@@ -89,6 +89,10 @@ func (c *Client) Tagged(ctx context.Context, tag int64, offset, limit int) (serv
 	return servers, total, nil
 }
 
+// totalItems is the header that says how long the whole of a list is
+// (https://sldn.softlayer.com/article/using-result-limits-softlayer-api/).
+const totalItems = "SoftLayer-Total-Items"
+
 // page reads a part of a list, and how long the whole of it is. Without that number the
 // answer is of no use: nobody could say that a list is complete.
 func (c *Client) page(ctx context.Context, k call, into any) (total int, err error) {
@@ -97,7 +101,7 @@ func (c *Client) page(ctx context.Context, k call, into any) (total int, err err
 	if err := c.get(ctx, k, into); err != nil {
 		return 0, err
 	}
-	total, err = strconv.Atoi(header.Get("SoftLayer-Total-Items"))
+	total, err = strconv.Atoi(header.Get(totalItems))
 	if err != nil || total < 0 {
 		return 0, c.cleaned(unusable(http.StatusOK, "a list that does not say how long it is"), k)
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -111,9 +113,11 @@ func (c *Client) recentTickets(ctx context.Context, server int64, since time.Tim
 
 // ticketPages reads a list newest first, to its end or until it has enough. The order of the rows
 // proves that no row was missed. The filter cannot, since SoftLayer may have ignored it. If the
-// rows are in no order, only a single page is complete.
+// rows are in no order, only a single page is complete. An answer that says itself that there are more
+// rows is no end.
 func (c *Client) ticketPages(ctx context.Context, k call, enough func([]ticketRow) bool) ([]ticketRow, error) {
-	k.mask, k.limit = ticketMask, pageRows
+	header := http.Header{}
+	k.mask, k.limit, k.header = ticketMask, pageRows, &header
 	var all []ticketRow
 	for range maxPages {
 		var rows []ticketRow
@@ -123,6 +127,9 @@ func (c *Client) ticketPages(ctx context.Context, k call, enough func([]ticketRo
 		}
 		all = append(all, rows...)
 		last := len(rows) < pageRows
+		if total, err := strconv.Atoi(header.Get(totalItems)); last && err == nil && total > len(all) {
+			return nil, c.cleaned(unusable(http.StatusOK, fmt.Sprintf("%d tickets of %d", len(all), total)), k)
+		}
 		if last && k.offset == 0 {
 			return all, nil
 		}
