@@ -84,11 +84,11 @@ func readWritten(l *lab, databaseURL string) (w written) {
 func (l *lab) clear(databaseURL string) {
 	if l.database == postgres {
 		l.execute(databaseURL, `drop trigger requests_ring on requests`, `drop trigger notices_ring on notices`,
-			`drop trigger events_stay_whole on events`, `truncate requests, events, notices`)
+			`drop trigger events_stay_whole on events`, `truncate requests, events, notices, followed`)
 		return
 	}
 	l.execute(databaseURL, `drop trigger events_keep_rows`, `drop trigger events_keep_content`, `drop trigger events_keep_others`, `drop trigger events_keep_seal`,
-		`delete from notices`, `delete from events`, `delete from requests`)
+		`delete from followed`, `delete from notices`, `delete from events`, `delete from requests`)
 }
 
 // fill has the bot accept one request, and writes as many that have ended, and are like
