@@ -22,7 +22,7 @@ type row struct {
 	from string // the case that measures it, as -bench selects it
 }
 
-// aim is what a row should keep to. The zero aim is none.
+// aim is the limit that a row should keep. The zero aim is no limit.
 type aim struct {
 	text string
 	met  func(row) bool

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keystrokes measures the time from a block_suggestion to its options, beside one that the
+// keystrokes measures the time from a block_suggestion to its options, next to one that the
 // same process answers with no options because too little was typed. Each person types the
 // names, addresses, ids and tags of servers letter by letter. The processor time is that of those
 // that offer something.

@@ -89,7 +89,7 @@ func newVendors(b *testing.B) *vendors {
 	return v
 }
 
-// record keeps a call, and its body for whoever answers it.
+// record keeps a call, and its body for the code that answers it.
 func (v *vendors) record(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

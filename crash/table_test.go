@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// table sums up the schedules that were run.
+// table sums up the schedules that ran.
 type table struct {
 	start time.Time
 

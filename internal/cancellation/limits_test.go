@@ -156,7 +156,7 @@ func TestUntakenFilingIsGivenBackToTheHour(t *testing.T) {
 		r := w.submit()
 		w.run(w.journal, 5*time.Minute)
 		assert.Equal(t, cancellation.Filed, w.now(r).State, w.now(r).Why)
-		assert.Equal(t, []bool{true, false}, []bool{w.filesElsewhere(2), w.filesElsewhere(2)}, "beside the one that was filed")
+		assert.Equal(t, []bool{true, false}, []bool{w.filesElsewhere(2), w.filesElsewhere(2)}, "next to the one that was filed")
 	})
 }
 
