@@ -65,12 +65,15 @@ var table = map[string]room{
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/pace": {
+		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
 	},
 	"internal/policytool": {
 		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/pace"
 )
 
 // Times and bounds of a pass.
@@ -64,14 +65,14 @@ type Options struct {
 // Follower looks at all filed requests, one replica at a time.
 type Follower struct {
 	o         Options
-	pace      pace
+	pace      pace.Pace
 	size      int // requests of the next page: fewer after a page that could not be read
 	blindFrom time.Time
 }
 
 // New makes a follower. It makes no call.
 func New(o Options) *Follower {
-	return &Follower{o: o, pace: paceOf(o.Rate), size: pageRows}
+	return &Follower{o: o, pace: pace.Of(o.Rate), size: pageRows}
 }
 
 // Run looks at the requests until ctx ends. Failures are logged, and tried again.
@@ -80,7 +81,7 @@ func (f *Follower) Run(ctx context.Context) {
 		if err := f.pass(ctx); err != nil && ctx.Err() == nil {
 			f.o.Log.Warn("following filed requests", "err", err)
 		}
-		sleep(ctx, max(leastPeriod, min(poll, f.o.Every)))
+		pace.Sleep(ctx, max(leastPeriod, min(poll, f.o.Every)))
 	}
 }
 

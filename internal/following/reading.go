@@ -85,7 +85,7 @@ func list[Row any](ctx context.Context, f *Follower, ids []int64, read func(cont
 	if len(ids) == 0 {
 		return nil, false, nil
 	}
-	if err := f.pace.wait(ctx); err != nil {
+	if err := f.pace.Wait(ctx); err != nil {
 		return nil, false, err
 	}
 	rows, err = read(ctx, ids)
@@ -122,7 +122,7 @@ func (f *Follower) absentOnes(ctx context.Context, due []cancellation.Followed, 
 }
 
 func (f *Follower) seesAll(ctx context.Context) (bool, error) {
-	if err := f.pace.wait(ctx); err != nil {
+	if err := f.pace.Wait(ctx); err != nil {
 		return false, err
 	}
 	rights, err := f.o.Books.Rights(ctx)
@@ -135,7 +135,7 @@ func (f *Follower) seesAll(ctx context.Context) (bool, error) {
 // alone reads one server again. It reports whether that server was not found. A read without an
 // answer leaves the request for the next look.
 func (f *Follower) alone(ctx context.Context, r cancellation.Request, e *Evidence) (missing bool) {
-	if f.pace.wait(ctx) != nil {
+	if f.pace.Wait(ctx) != nil {
 		return false
 	}
 	server, err := f.o.Books.Server(ctx, r.Submission.Card.Server.ID)
@@ -179,7 +179,7 @@ func (f *Follower) listed(ctx context.Context, due []cancellation.Followed, all 
 			since = at
 		}
 	}
-	if len(asked) == 0 || f.pace.wait(ctx) != nil {
+	if len(asked) == 0 || f.pace.Wait(ctx) != nil {
 		return
 	}
 	named, err := f.o.Books.Cancelled(ctx, since)
@@ -217,7 +217,7 @@ func (f *Follower) updates(ctx context.Context, followed cancellation.Followed, 
 	case known.Old:
 		e.Updates = true
 		return
-	case f.pace.wait(ctx) != nil:
+	case f.pace.Wait(ctx) != nil:
 		return
 	}
 	all, err := f.o.Books.Updates(ctx, life.ID)
@@ -244,32 +244,4 @@ func knownOf(f cancellation.Followed) (k Known, err error) {
 func (k Known) encode() []byte {
 	text, _ := json.Marshal(k) // texts, numbers, flags and a time in this century
 	return text
-}
-
-// pace keeps calls apart.
-type pace struct {
-	apart time.Duration
-	next  time.Time
-}
-
-func paceOf(perSecond float64) pace {
-	return pace{apart: time.Duration(float64(time.Second) / perSecond)}
-}
-
-// wait returns when the next call may be made.
-func (p *pace) wait(ctx context.Context) error {
-	sleep(ctx, time.Until(p.next))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	p.next = time.Now().Add(p.apart)
-	return nil
-}
-
-// sleep waits, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

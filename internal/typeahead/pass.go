@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/pace"
 )
 
 // Bounds of a pass. SoftLayer's own clients read 100 rows at a time.
@@ -20,26 +21,6 @@ const (
 
 // errDoesNotAddUp says that a pass has not met as many servers as there are.
 var errDoesNotAddUp = errors.New("the pass does not add up")
-
-// pace keeps calls apart.
-type pace struct {
-	apart time.Duration
-	next  time.Time
-}
-
-func paceOf(perSecond float64) pace {
-	return pace{apart: time.Duration(float64(time.Second) / perSecond)}
-}
-
-// wait returns when the next call may be made.
-func (p *pace) wait(ctx context.Context) error {
-	sleep(ctx, time.Until(p.next))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	p.next = time.Now().Add(p.apart)
-	return nil
-}
 
 // pass is one walk over all servers in the order of their ids.
 type pass struct {
@@ -88,7 +69,7 @@ func (i *Inventory) page(ctx context.Context, offset int) (page []cancellation.S
 // many servers makes a thousand calls.
 func (i *Inventory) ask(ctx context.Context, call func() error) (err error) {
 	for try := range askTries {
-		sleep(ctx, time.Duration(try)*tryPause)
+		pace.Sleep(ctx, time.Duration(try)*tryPause)
 		if err := i.turn(ctx); err != nil {
 			return err
 		}

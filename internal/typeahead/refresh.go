@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"cancel-server/internal/pace"
 )
 
 // Times of the passes.
@@ -39,7 +41,7 @@ func (i *Inventory) Run(ctx context.Context) {
 			failures++
 			due = min(time.Duration(failures)*passRetry, i.interval)
 		}
-		sleep(ctx, due)
+		pace.Sleep(ctx, due)
 	}
 }
 
@@ -113,7 +115,7 @@ func (i *Inventory) steadyWalk(ctx context.Context) (rows []row, err error) {
 		if rows, err = i.walk(ctx); !errors.Is(err, errDoesNotAddUp) {
 			break
 		}
-		sleep(ctx, tryPause)
+		pace.Sleep(ctx, tryPause)
 	}
 	return rows, err
 }
@@ -133,7 +135,7 @@ func (i *Inventory) turn(ctx context.Context) error {
 			return errors.Join(errTurnLost, err)
 		}
 	}
-	return i.pace.wait(ctx)
+	return i.pace.Wait(ctx)
 }
 
 func (i *Inventory) claim(ctx context.Context, age time.Duration) (bool, error) {
@@ -162,12 +164,4 @@ func (i *Inventory) keep(ctx context.Context, x *index) error {
 		i.version, i.kept = version, x.all
 	}
 	return err
-}
-
-// sleep waits, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/pace"
 )
 
 // Options say what an Inventory is made of. Every field without a default is required.
@@ -49,7 +50,7 @@ type Inventory struct {
 	version int64       // of what is kept, as far as it is known here
 	kept    fingerprint // of what is kept, as far as it can be read here
 	claimed time.Time   // when the turn to make a pass was last prolonged
-	pace    pace
+	pace    pace.Pace
 }
 
 // New makes an Inventory that knows nothing and asks for everything. [Inventory.Run] fills it.
@@ -59,7 +60,7 @@ func New(o Options) *Inventory {
 	}
 	return &Inventory{
 		servers: o.Servers, tags: o.Tags, live: o.Live, keeper: o.Keeper, owner: o.Owner,
-		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), grow: o.Grow, log: o.Log, pace: paceOf(o.Rate),
+		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), grow: o.Grow, log: o.Log, pace: pace.Of(o.Rate),
 	}
 }
 
