@@ -116,9 +116,9 @@ func (t *trial) judgeTickets() {
 	}
 }
 
-// judgePosts: there is no POST if the request's own ticket is or was there already. After a
-// POST that may have made a ticket there is none until its not-after and a whole settle time
-// are over, unless a person who looked said so.
+// judgePosts checks two rules. A request whose own ticket exists, or existed, is not sent again. After
+// a POST that may have made a ticket, the next one waits for its not-after and a whole settle time,
+// unless a person who looked said that there is no ticket.
 func (t *trial) judgePosts() {
 	byRef := map[string][]*post{}
 	for _, p := range t.posts {
