@@ -79,6 +79,9 @@ var table = map[string]room{
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
 	},
+	"internal/workday": {
+		why: "when people work follows from a time and a zone; who is told what then is not its affair",
+	},
 	"internal/policytool": {
 		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},
 		why:  "it answers questions about a policy from its arguments; who reads settings and asks vendors is not its affair",
