@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder +
 // Line is something that became of a filed request. Its thread is told once.
 type Line struct {
 	What   LineKind
-	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote
+	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote; LineWaits: of the one that asks
 	Was    string `json:",omitempty"` // LineMoved: the date named so far, in RFC 3339
 	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given
 }
@@ -74,6 +75,7 @@ const (
 	LineMoved   LineKind = "moved"   // SoftLayer shows another end date
 	LineUnclear LineKind = "unclear" // the ticket is closed, and the key cannot see what that means
 	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
+	LineWaits   LineKind = "waits"   // SoftLayer waits for an answer
 )
 
 // Said is the notice that tells a line. It carries the line, so that what is told is what was owed.
@@ -198,3 +200,35 @@ func (k NewsKind) AtOnce() bool { return k == NewsWaits || k == NewsNotCancelled
 
 // Detail is the line in the form of [NewsMoved]'s detail.
 func (l Line) Detail() string { return strings.TrimPrefix(string(Said(l)), said) }
+
+// Wait is SoftLayer's wait for an answer in the ticket of a filed request.
+type Wait struct {
+	Request   Request
+	Since     time.Time // zero: SoftLayer does not wait any more
+	Asks      int64     // the update of the ticket that asks
+	Told      int64     // the last such update that people were told of
+	Reminders int       // that went out since it waits
+	Next      time.Time // when the next one is due; zero before people were told
+	Act       time.Time // when people are to be told something
+}
+
+// WaitStep is what people are told of a wait, and when they are told more.
+type WaitStep struct {
+	Wait      Wait // as it was read
+	Told      int64
+	Reminders int
+	Next      time.Time // zero: nothing more is told
+	News      []News
+	Owe       []Notice // due at once; a kind that exists already is left out
+}
+
+// Waits keeps for which answers SoftLayer waits.
+type Waits interface {
+	// DueWaits lists up to most waits of which people are to be told something, and the time.
+	DueWaits(ctx context.Context, most int) (due []Wait, now time.Time, err error)
+	// KeepWait records a step and what it owes in one transaction. ErrMoved: the wait has changed.
+	KeepWait(ctx context.Context, step WaitStep) error
+	// SettleWait records that the update of a request's ticket which asks, and those before it, need no
+	// answer any more. ErrMoved: SoftLayer waits for none of them. ErrRepeated: key was used before.
+	SettleWait(ctx context.Context, requestID string, asks int64, event Event, key string) error
+}

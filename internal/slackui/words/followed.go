@@ -15,6 +15,11 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 		return message(
 			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
 		)
+	case cancellation.LineWaits:
+		return message(
+			head("✋ SoftLayer is waiting for an answer about "+ServerName(r)+"."),
+			sentence("The cancellation may not go on without it."), line{w.ticket(r.Ticket), plain(".")},
+		)
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:
