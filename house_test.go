@@ -40,13 +40,13 @@ var table = map[string]room{
 		why:    "what differs between operating systems; it knows nothing of databases",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/store/host"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence", "internal/store/host"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
 		ours: []string{
-			"internal/cancellation", "internal/authz", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/cancellation", "internal/authz", "internal/correspondence", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -60,7 +60,7 @@ var table = map[string]room{
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
 	"internal/slackui/words": {
-		ours:   []string{"internal/cancellation", "internal/authz"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence"},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
@@ -75,6 +75,10 @@ var table = map[string]room{
 	"internal/following": {
 		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/correspondence": {
+		ours: []string{"internal/cancellation", "internal/authz"},
+		why:  "who may write into a ticket, what is sent and what became of it are judged from arguments; who sends it, keeps it and tells people is not its affair",
 	},
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
@@ -115,7 +119,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
+			"internal/authz", "internal/cancellation", "internal/correspondence", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
 			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
