@@ -40,10 +40,8 @@ var table = map[string]room{
 		why:    "what differs between operating systems; it knows nothing of databases",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/store/host"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/report", "internal/store/host"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/report"},
-		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "golang.org/x/sys"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
