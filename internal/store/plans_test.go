@@ -43,6 +43,9 @@ func questions(d dialect) map[string]question {
 		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
 		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
 		"answers that are waited for": {dueWaitsSQL, []string{now, "100"}, []string{"waits_due (act_at<?)"}},
+		"requests filed in a month":   {eachFiledSQL, []string{now, "", now, "100"}, []string{"requests_sent (<expr>>"}},
+		"servers gone in a month":     {eachGoneSQL, []string{now, "", now, "100"}, []string{"requests_gone ((state_at,id)>(?,?)"}},
+		"whose tickets these are":     {ownTicketsSQL(2), []string{"1", "2"}, []string{"requests_ticket (ticket_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }

@@ -29,12 +29,12 @@ var (
 		update waits set told = $2, reminders = $3, next_at = $4, act_at = $4
 		where request_id = $1 and asked = $5 and act_at = $6`
 
-	settleSQL = `
+	settleWaitSQL = `
 		update waits set settled = case when asked < $2 then asked else $2 end,
 			act_at = case when asked > $2 then act_at end, next_at = case when asked > $2 then next_at end,
 			reminders = case when asked > $2 then reminders else 0 end
 		where request_id = $1 and act_at is not null and settled < $2`
-	settledSQL = `
+	settledWaitSQL = `
 		update followed set waits_since = null where request_id = $1
 			and exists (select 1 from waits where waits.request_id = $1 and settled >= asked)`
 )
@@ -101,10 +101,10 @@ func (s *Store) SettleWait(ctx context.Context, requestID string, asks int64, ev
 // settleWait settles a request's updates up to this one. It reports whether SoftLayer waited for an
 // answer to any.
 func settleWait(ctx context.Context, tx *tx, requestID string, asks int64) (settled bool, err error) {
-	settled, err = tx.changes(ctx, settleSQL, requestID, asks)
+	settled, err = tx.changes(ctx, settleWaitSQL, requestID, asks)
 	if err != nil || !settled {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, settledSQL, requestID)
+	_, err = tx.ExecContext(ctx, settledWaitSQL, requestID)
 	return true, err
 }
