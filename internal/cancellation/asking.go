@@ -68,6 +68,11 @@ func (a asker) owePerson(ctx context.Context, r Request, user string) error {
 // toAsk returns the users to ask: those who could approve, without guests, bots, strangers and
 // deactivated accounts.
 func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
+	return a.people(ctx, r, max(mostAsked, r.Decision.Approvals))
+}
+
+// people returns the first of them, up to most.
+func (a asker) people(ctx context.Context, r Request, most int) ([]string, error) {
 	now, err := a.clock.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 	}
 	var users []string
 	for _, candidate := range who {
-		if len(users) == max(mostAsked, r.Decision.Approvals) {
+		if len(users) == most {
 			break
 		}
 		p, err := a.policy.person(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
@@ -94,4 +99,19 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 		}
 	}
 	return users, nil
+}
+
+// escalate owes news of a request to some people who may approve it, whether they did or not.
+func (a asker) escalate(ctx context.Context, r Request, n News) error {
+	anew := r
+	anew.Approvals = nil
+	users, err := a.people(ctx, anew, mostAsked)
+	if err != nil {
+		return fmt.Errorf("finding who may approve %s: %w", r.Ref.Short(), err)
+	}
+	var news []News
+	for _, user := range users {
+		news = append(news, News{To: user, Kind: n.Kind, Detail: n.Detail})
+	}
+	return a.notices.OweNews(ctx, r.ID, news)
 }

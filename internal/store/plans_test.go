@@ -42,6 +42,9 @@ func questions(d dialect) map[string]question {
 		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
 		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
 		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
+		"a look for letters":          {d.lookSQL(mailWork), []string{now}, []string{"mailboxes_due (due<?)", "mailboxes_due (due>?)"}},
+		"a claim of mailboxes":        {d.claimMailboxesSQL(), []string{now, "o", now, "8"}, []string{"mailboxes_due (due<?)"}},
+		"what a person is owed":       {newsForSQL, []string{"U1", "8"}, []string{"news_unsettled (person=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -53,7 +56,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "mailboxes", "news"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {
