@@ -45,6 +45,9 @@ func questions(d dialect) map[string]question {
 		"a look for letters":          {d.lookSQL(mailWork), []string{now}, []string{"mailboxes_due (due<?)", "mailboxes_due (due>?)"}},
 		"a claim of mailboxes":        {d.claimMailboxesSQL(), []string{now, "o", now, "8"}, []string{"mailboxes_due (due<?)"}},
 		"what a person is owed":       {newsForSQL, []string{"U1", "8"}, []string{"news_unsettled (person=?)"}},
+		"requests filed in a month":   {eachFiledSQL, []string{now, "", now, "100"}, []string{"requests_sent (<expr>>"}},
+		"servers gone in a month":     {eachGoneSQL, []string{now, "", now, "100"}, []string{"requests_gone ((state_at,id)>(?,?)"}},
+		"whose tickets these are":     {ownTicketsSQL(2), []string{"1", "2"}, []string{"requests_ticket (ticket_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
