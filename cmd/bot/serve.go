@@ -114,7 +114,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
 		Directory: b.directory, Policy: inForce,
-		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
+		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{

@@ -153,6 +153,14 @@ func (c *counting) Apply(ctx context.Context, change cancellation.Change) (cance
 	return r, err
 }
 
+func (c *counting) ApplyAnnounced(ctx context.Context, change cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	done, err := c.journal.ApplyAnnounced(ctx, change, a)
+	if err == nil {
+		c.held.Add(-1)
+	}
+	return done, err
+}
+
 func TestNoMoreIsClaimedThanCanBegin(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.submitFleet(7)
