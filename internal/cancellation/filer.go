@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,7 @@ type Filer struct {
 	NotifyChannel string
 
 	queue     queue
+	loop      atomic.Pointer[loop] // nil before Run
 	softlayer Outage
 }
 
@@ -52,7 +54,24 @@ func (f *Filer) Run(ctx context.Context) {
 		bell: &f.queue.bell, busy: slots(f.Limits.Requests), next: f.take,
 		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
 	}
+	f.loop.Store(l)
 	l.run(ctx)
+}
+
+// reserve takes a slot for a request that is worked on once it is recorded. It returns nil if the
+// request is not due at once, if others may be due before it, and if a vendor answers nobody.
+func (f *Filer) reserve(r Request) *slot {
+	if f == nil || r.State != Scheduled || !r.UndoUntil.IsZero() || f.softlayer.away() || f.Slack.away() {
+		return nil
+	}
+	return f.loop.Load().reserve()
+}
+
+// begin works on a request in the slot that was reserved for it. The request was recorded with this
+// process's lease.
+func (f *Filer) begin(ctx context.Context, in *slot, r Request) {
+	in.begin(ctx, func(ctx context.Context) { f.work(ctx, &claimedRow{row: r, claimed: r.CreatedAt}) })
+	f.Notifier.bell.ringIn(patience)
 }
 
 func (f *Filer) take(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error) {

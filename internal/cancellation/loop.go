@@ -45,8 +45,9 @@ const stepTime = time.Minute
 
 // bell wakes one loop. Ringing never blocks, and two rings may count as one.
 type bell struct {
-	once sync.Once
-	ch   chan struct{}
+	once  sync.Once
+	ch    chan struct{}
+	timed atomic.Bool // a ring is to come
 }
 
 func (b *bell) channel() chan struct{} {
@@ -59,6 +60,16 @@ func (b *bell) ring() {
 	select {
 	case b.channel() <- struct{}{}:
 	default:
+	}
+}
+
+// ringIn wakes the loop after d at the latest, if each ring to come is asked for with the same d.
+func (b *bell) ringIn(d time.Duration) {
+	if b.timed.CompareAndSwap(false, true) {
+		time.AfterFunc(d, func() {
+			b.timed.Store(false)
+			b.ring()
+		})
 	}
 }
 

@@ -181,6 +181,13 @@ type Record struct {
 	Notices []Notice // empty if nothing is owed to a channel (a denial is shown in the modal)
 	Quota   Quota    // its slot in the person's day
 	Ending  *Change  // ends the older request for the same server that this one replaces
+	Lease   Lease    // on the request, if this process works on it at once; zero for none
+}
+
+// Lease is a lease that begins at the commit.
+type Lease struct {
+	Owner string
+	For   time.Duration
 }
 
 // Recorded is the store's answer to a Record.
