@@ -45,7 +45,7 @@ var boundaries = bothSides(map[string]step{
 	"journal.note.asked-again": {shared, 1},
 	"journal.note.late-answer": {answeredLate, 1},
 	"journal.renew":            {slowly, 2},
-	"journal.notice.posting":   {ordinary, 2},
+	"journal.notice.posting":   {approved, 1}, // a first result is announced with its step
 	"journal.notice.told":      {ordinary, 2},
 	"journal.notice.owed":      {elsewhere, 1},
 	"filer.file":               {ordinary, 2},
@@ -55,7 +55,7 @@ var boundaries = bothSides(map[string]step{
 	"announcer.find":           {postLost, 1},
 	"submission.acknowledge":   {ordinary, 2},
 	"click.acknowledge":        {approved, 1},
-}, boundary{"journal.claim.after", ordinary, 2}, boundary{"journal.claim-notice.after", ordinary, 3})
+}, boundary{"journal.claim.after", lostOnce, 2}, boundary{"journal.claim-notice.after", approved, 1})
 
 // The calls that matter most.
 const (

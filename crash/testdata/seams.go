@@ -83,6 +83,10 @@ func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancell
 	return around(name, func() (cancellation.Request, error) { return j.Store.Apply(ctx, c) })
 }
 
+func (j crashJournal) ApplyAnnounced(ctx context.Context, c cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	return around("journal.apply."+string(c.To.State), func() (cancellation.Announced, error) { return j.Store.ApplyAnnounced(ctx, c, a) })
+}
+
 func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event) error {
 	_, err := around("journal.note."+e.Kind, func() (none struct{}, err error) { return none, j.Store.Note(ctx, id, e) })
 	return err
