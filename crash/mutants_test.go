@@ -50,6 +50,20 @@ var mutants = []struct {
 		{"internal/store/session.go", "e.read.SetMaxIdleConns(0)", "e.read.SetMaxIdleConns(readers)"},
 		{"internal/store/session.go", "sessionAge = 3 * time.Second", "sessionAge = time.Hour"},
 	}, []figure{unsettled, falseWords, untold, lost}, true},
+	{"one read ends a request", []patch{{
+		"internal/following/judge.go", "if e.Begun.Sub(known.Since) < cancellation.SightingGap {",
+		"if false && e.Begun.Sub(known.Since) < cancellation.SightingGap {",
+	}}, []figure{falseEnd}, false},
+	{"it takes a hidden server for a gone one", []patch{
+		{"internal/following/reading.go", "rights.AllHardware, err", "true || rights.AllHardware, err"},
+	}, []figure{falseEnd}, false},
+	{"a dead follower keeps its turn", []patch{{
+		"internal/store/following.go", "lease_owner = $1 or lease_until <= $3", "lease_owner = $1 or lease_until <= $3 - 3600000",
+	}}, []figure{lostEnd}, false},
+	{"it tells a line twice", []patch{{
+		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
+		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
+	}}, []figure{orphaned}, false},
 }
 
 // Building them all takes long, so that each patch still matches its text is tested apart.
