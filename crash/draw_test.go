@@ -103,6 +103,12 @@ func (s *schedule) drawTarget(r *rand.Rand) {
 	b.scene(s)
 }
 
+// afterFiling is what may happen to a server once its request is filed.
+var afterFiling = []upset{
+	nothing, nothing, nothing, nothing, closeTickets, closeWithWords, answerTicket, askCustomer, reopenTicket,
+	endServer, removeServer, blinkServer, hideServer, hideTicket,
+}
+
 func (s *schedule) drawErrands(r *rand.Rand) {
 	s.errands = []errand{{person: people - 1, server: servers - 1, twice: s.drawTwice(r)}}
 	few := 1 + r.IntN(servers-1)
@@ -112,7 +118,7 @@ func (s *schedule) drawErrands(r *rand.Rand) {
 			channel: pick(r, usual, usual, usual, usual, notIn, private, direct),
 			slip:    pick(r, noSlip, noSlip, noSlip, noSlip, forbiddenReason, wrongName),
 			twice:   s.drawTwice(r), chosen: r.IntN(3) == 0,
-			then: pick(r, nothing, nothing, nothing, nothing, closeTickets, closeWithWords, answerTicket, askCustomer, reopenTicket, endServer, removeServer, blinkServer),
+			then: pick(r, afterFiling...),
 		})
 	}
 }
