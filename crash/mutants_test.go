@@ -29,8 +29,8 @@ var mutants = []struct {
 	go func() { _, _ = d.Intake.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}, false},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $28 and version = $29 and state = $30",
-		"where id = $28 and cast($29 as bigint) is not null and cast($30 as text) is not null",
+		"internal/store/apply.go", "` and version = ` + behindStep(5) + ` and state = ` + behindStep(6)",
+		"` and cast(` + behindStep(5) + ` as bigint) is not null and cast(` + behindStep(6) + ` as text) is not null`",
 	}}, []figure{disordered, blind, twice, bothOpen}, false},
 	{"it POSTs from filing after a restart", []patch{
 		{
