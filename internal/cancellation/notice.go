@@ -49,6 +49,8 @@ const (
 	direct         = "direct:"
 	directReminder = "reminder:"
 	said           = "said:"
+	written        = "update:"
+	proposed       = "proposal:"
 )
 
 // Direct is the request's message to one person, by direct message.
@@ -62,7 +64,7 @@ type Line struct {
 	What   LineKind
 	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote
 	Was    string `json:",omitempty"` // LineMoved: the date named so far, in RFC 3339
-	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given
+	Now    string `json:",omitempty"` // LineMoved and LineStands: the date that SoftLayer shows, as given
 }
 
 // LineKind is what a Line tells. The words are stored.
@@ -73,6 +75,7 @@ const (
 	LineStaff   LineKind = "staff"   // SoftLayer's staff wrote into the ticket
 	LineMoved   LineKind = "moved"   // SoftLayer shows another end date
 	LineUnclear LineKind = "unclear" // the ticket is closed, and the key cannot see what that means
+	LineStands  LineKind = "stands"  // the cancellation stands, although SoftLayer was asked to stop it; Now: its date
 	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
 )
 
@@ -93,22 +96,53 @@ func (k NoticeKind) Line() (l Line, ok bool) {
 	return l, true
 }
 
+// Written is the notice, in the request's thread, that shows what became of a text that a person wrote
+// for the ticket. If Slack refuses the thread, that person hears it directly.
+func Written(number int64, by string) NoticeKind {
+	return NoticeKind(fmt.Sprintf("%s%d:%s", written, number, by))
+}
+
+// Proposed is the direct message that asks one person to send a text that somebody proposed.
+func Proposed(number int64, to string) NoticeKind {
+	return NoticeKind(fmt.Sprintf("%s%d:%s", proposed, number, to))
+}
+
+// Letter returns which text a notice of the kinds Written and Proposed is about, and whose direct
+// message it is or may become; asks says that it is Proposed. ok is false for the other kinds.
+func (k NoticeKind) Letter() (number int64, user string, asks, ok bool) {
+	rest, asks := strings.CutPrefix(string(k), proposed)
+	if !asks {
+		if rest, ok = strings.CutPrefix(string(k), written); !ok {
+			return 0, "", false, false
+		}
+	}
+	digits, user, ok := strings.Cut(rest, ":")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	return number, user, asks, ok && err == nil
+}
+
 // Telling returns the notices to owe for lines: in the thread of the message that shows the result,
 // else where the request was made.
 func (r Request) Telling(lines []Line, notices []Notice) []Notice {
+	var owed []Notice
+	for _, l := range lines {
+		owed = append(owed, r.InThread(Said(l), notices))
+	}
+	return owed
+}
+
+// InThread is a notice in the thread of the message that shows the result, else where the request was
+// made.
+func (r Request) InThread(kind NoticeKind, notices []Notice) Notice {
 	result := Notice{RequestID: r.ID, Place: r.Submission.Place}
 	if at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result }); at >= 0 && notices[at].TS != "" {
 		result = notices[at]
 	}
-	var owed []Notice
-	for _, l := range lines {
-		n := result.reply(Said(l), time.Time{})
-		if result.TS == "" {
-			n.Place = Place{Channel: result.Place.Channel, Thread: result.Place.Thread}
-		}
-		owed = append(owed, n)
+	n := result.reply(kind, time.Time{})
+	if result.TS == "" {
+		n.Place = Place{Channel: result.Place.Channel, Thread: result.Place.Thread}
 	}
-	return owed
+	return n
 }
 
 // Reminds reports whether a notice of this kind is a Reminder, in a channel or direct.

@@ -163,10 +163,14 @@ var (
 		writeOnly("quota_day", func(r *requestRow) any { return nullable(r.quota.Day) }),
 		writeOnly("quota_slot", func(r *requestRow) any { return nullable(r.quota.Slot) }),
 	}
-	repeatsColumn = columns[requestRow]{number("repeats", func(r *requestRow) *int { return &r.Repeats })}
+	// besideColumns are changed by statements of their own.
+	besideColumns = columns[requestRow]{
+		number("repeats", func(r *requestRow) *int { return &r.Repeats }),
+		timestamp("stop_asked_at", func(r *requestRow) *time.Time { return &r.StopAsked }),
+	}
 
 	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
-	readColumns     = slices.Concat(fixedColumns, stepColumns, repeatsColumn)
+	readColumns     = slices.Concat(fixedColumns, stepColumns, besideColumns)
 	requestColumns  = readColumns.names()
 )
 

@@ -12,9 +12,11 @@ import (
 func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	switch l.What {
 	case cancellation.LineStaff:
-		return message(
+		return withButtons(message(
 			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
-		)
+		), w.TicketButtons(r, ReplyAction))
+	case cancellation.LineStands:
+		return message(line{bold(ServerName(r) + " still shows as due to end on "), bold(calendar(l.Now)), bold(", although a stop was asked for.")}, line{w.ticket(r.Ticket), plain(".")})
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:
@@ -28,6 +30,14 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 
 // ended says how a filed request ended, on the top lines of its message and in its thread.
 func (w Writer) ended(r cancellation.Request) []line {
+	if r.State == cancellation.Reverted && !r.StopAsked.IsZero() {
+		return []line{
+			head("Stopped: " + ServerName(r) + " stays and is billed as before."),
+			{w.ticket(r.Ticket), plain(" is closed and SoftLayer shows no cancellation.")},
+			sentence("SoftLayer was asked to stop on " + instant(r.StopAsked) + "."),
+			askedBy(r),
+		}
+	}
 	if r.State == cancellation.Reverted {
 		return []line{
 			head("🚨 Not cancelled: " + ServerName(r) + "."),
