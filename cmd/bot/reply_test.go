@@ -180,3 +180,130 @@ func (w *world) history(kind string) (all string) {
 	require.NoError(w.t, rows.Err())
 	return all
 }
+
+func TestStaffWhoWroteMeanwhileAreReadFirst(t *testing.T) {
+	overSocket(t, quick(), func(t *testing.T, w *world) {
+		w.filedAlone(w.server)
+		line := w.staffAnswer(w.server, "Which contract?")
+		w.opens(w.cast.User, line, "reply", "Which contract?")
+		w.ticketDoes(w.server, map[string]any{"do": "answer", "text": "Forget it: is 555-0100 yours?"})
+		require.Empty(t, w.says(w.cast.User, typed("Contract 7.")).Error)
+		shown := w.top(w.cast.User)
+		assert.Contains(t, shown.text(w), "wrote meanwhile")
+		assert.Contains(t, shown.text(w), "Forget it: is 555-0100 yours?")
+		assert.Empty(t, w.texts(), "nothing is recorded")
+		require.Empty(t, w.says(w.cast.User, typed("Contract 7, and no.")).Error)
+		w.awaitMessage(w.cast.Channel, "Reply sent to ticket")
+		require.Len(t, w.written(w.server), 1)
+		assert.Contains(t, w.written(w.server)[0], "Contract 7, and no.")
+	})
+}
+
+func TestRequesterWhoMayOnlyAskProposesAReply(t *testing.T) {
+	overHTTP(t, quick(), func(t *testing.T, w *world) {
+		root := w.filedApproved(w.server)
+		line := w.staffAnswer(w.server, "Which contract?")
+		w.press(w.cast.Outsider, line, "reply")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not do this")
+
+		w.opens(w.cast.Requester, line, "reply", "An approver has to send this", "Which contract?")
+		require.Empty(t, w.says(w.cast.Requester, typed("Contract 7, please.")).Error)
+		asks := w.awaitMessage(w.cast.Approver, "asks you to reply to SoftLayer about "+w.fqdn(w.server), "Contract 7, please.")
+		told := w.awaitMessage(w.cast.Channel, "asked people who may approve to reply", w.fqdn(w.server))
+		assert.Equal(t, root.TS, told.ThreadTS)
+		assert.Empty(t, w.writes(), "nothing is sent yet")
+
+		w.opens(w.cast.Approver, asks, "reply", "Which contract?")
+		assert.Contains(t, w.top(w.cast.Approver).Raw, "Contract 7, please.", "it can be changed")
+		require.Empty(t, w.says(w.cast.Approver, typed("Contract 8.")).Error)
+		w.awaitMessage(w.cast.Channel, "Reply sent to ticket", "@"+w.cast.Approver)
+		require.Len(t, w.written(w.server), 1)
+		assert.Contains(t, w.written(w.server)[0], "Contract 8.")
+		for _, m := range w.messages(w.cast.Channel) {
+			assert.NotContains(t, m.Shown, "Contract 7")
+		}
+		assert.Equal(t, map[string]int{"proposed": 1, "sent": 1}, w.texts())
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestReplyIsDecidedAgainWhenItIsSent(t *testing.T) {
+	overSocket(t, quick(), func(t *testing.T, w *world) {
+		w.filedAlone(w.server)
+		line := w.staffAnswer(w.server, "Which contract?")
+		w.opens(w.cast.User, line, "reply", "Which contract?")
+		w.changesPolicy(fmt.Sprintf(`
+			@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
+			@id("leads") permit (principal in Group::%q, action == Action::"approve", resource);`, w.cast.RequestGroup, w.cast.ApproveGroup))
+		require.Empty(t, w.says(w.cast.User, typed("Contract 7.")).Error)
+		assert.Contains(t, w.top(w.cast.User).text(w), "you may only propose a reply. Nothing was sent")
+		assert.Empty(t, w.texts())
+		assert.Empty(t, w.writes())
+	})
+}
+
+func TestClosedTicketTakesNoText(t *testing.T) {
+	overHTTP(t, setup{extra: []string{"FOLLOW_EVERY=1s"}}, func(t *testing.T, w *world) {
+		root := w.filedAlone(w.server)
+		line := w.staffAnswer(w.server, "Which contract?")
+		w.opens(w.cast.User, root, "ask-stop", "This asks SoftLayer to keep")
+		w.ticketDoes(w.server, map[string]any{"do": "close", "text": "No answer."})
+		require.Empty(t, w.says(w.cast.User, typed("It is still in use.")).Error)
+		assert.Contains(t, w.top(w.cast.User).text(w), "is closed: nothing can be written into it")
+		w.close(w.cast.User)
+		w.opens(w.cast.User, line, "reply", "is closed: nothing can be written into it")
+		assert.Empty(t, w.texts())
+		assert.Empty(t, w.writes())
+	})
+}
+
+func TestKeyWithoutTheRightWritesNothing(t *testing.T) {
+	t.Run("no button is shown", func(t *testing.T) {
+		overSocket(t, setup{before: func(w *world) {
+			w.control(http.MethodPost, "/key", map[string]any{"revoke": []string{"TICKET_EDIT"}}, nil)
+		}}, func(t *testing.T, w *world) {
+			root := w.filedAlone(w.server)
+			_, err := w.clicks(w.cast.User, root, "ask-stop")
+			require.Error(t, err, "there is no button")
+			assert.Contains(t, w.child.log.String(), "TICKET_EDIT")
+		})
+	})
+	t.Run("a refusal is told", func(t *testing.T) {
+		overHTTP(t, unhurried(), func(t *testing.T, w *world) {
+			root := w.filedAlone(w.server)
+			require.NoError(t, w.softlayer.Fault(addUpdate, "no_permission", 1))
+			w.asksToStop(w.cast.User, root, "It is still in use.")
+			w.awaitMessage(w.cast.Channel, "was not asked to stop", "The bot's key may not write into this ticket", w.fqdn(w.server))
+			assert.Equal(t, map[string]int{"refused": 1}, w.texts())
+			assert.Len(t, w.writes(), 1)
+		})
+	})
+}
+
+func TestStopIsAskedForOnceAndFollowed(t *testing.T) {
+	overHTTP(t, quick(), func(t *testing.T, w *world) {
+		root := w.filedApproved(w.server)
+		name := w.fqdn(w.server)
+		w.press(w.cast.Outsider, root, "ask-stop")
+		w.whispered(w.cast.Channel, w.cast.Outsider, "You may not do this")
+		w.freezes(w.cast.Approver)
+		w.asksToStop(w.cast.Requester, root, "It is still in use.")
+		told := w.awaitMessage(w.cast.Channel, "asked SoftLayer to stop the cancellation of "+name, "@"+w.cast.Requester, "Not stopped yet: SoftLayer decides.")
+		assert.Equal(t, root.TS, told.ThreadTS)
+		require.Len(t, w.written(w.server), 1)
+		assert.Contains(t, w.written(w.server)[0], fmt.Sprintf("This is about server %s (id %d) only;", name, w.server))
+		assert.Contains(t, w.written(w.server)[0], "Please stop the cancellation of this server")
+		assert.Contains(t, w.written(w.server)[0], "Reason: It is still in use.")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested: "+name, "SoftLayer was asked to stop this")
+
+		w.opens(w.cast.Approver, root, "ask-stop", "This asks SoftLayer to keep")
+		require.Empty(t, w.says(w.cast.Approver, typed("Yes, stop.")).Error)
+		assert.Contains(t, w.top(w.cast.Approver).text(w), "It is asked once")
+		assert.Len(t, w.writes(), 1)
+
+		w.ticketDoes(w.server, map[string]any{"do": "close", "text": "Stopped."})
+		w.sighted()
+		w.awaitMessage(w.cast.Channel, "Stopped: "+name+" stays and is billed as before.", "Asked by")
+		assert.Empty(t, w.about(w.cast.Channel, "Not cancelled"))
+	})
+}

@@ -61,7 +61,7 @@ func (a *App) letterProblem(may correspondence.Prospect, err error) words.Messag
 // form only warns.
 func (a *App) late(ctx context.Context, r cancellation.Request) bool {
 	now, err := a.desk.Now(ctx)
-	return err == nil && words.TooLateToStop(r, now)
+	return err == nil && r.TooLateToStop(now)
 }
 
 // showAnswer puts what staff wrote last into a form of a reply, or why that is not known.

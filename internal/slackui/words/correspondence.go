@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -55,20 +54,10 @@ func (w Writer) TicketButtons(r cancellation.Request, actions ...string) []slack
 }
 
 func (w Writer) stopLabel(r cancellation.Request) string {
-	if w.Now != nil && TooLateToStop(r, w.Now()) {
+	if w.Now != nil && r.TooLateToStop(w.Now()) {
 		return "Ask anyway: it may be too late"
 	}
 	return "Ask SoftLayer to stop"
-}
-
-// TooLateToStop reports whether the cut-off until which SoftLayer can be asked to stop has passed, or
-// the date on which the server ends.
-func TooLateToStop(r cancellation.Request, now time.Time) bool {
-	by := r.StopBy()
-	if by.IsZero() {
-		by = r.End().Date
-	}
-	return !by.IsZero() && now.After(by)
 }
 
 // Letter is what a form for a ticket shows.
