@@ -236,7 +236,7 @@ func TestReplyIsDecidedAgainWhenItIsSent(t *testing.T) {
 			@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
 			@id("leads") permit (principal in Group::%q, action == Action::"approve", resource);`, w.cast.RequestGroup, w.cast.ApproveGroup))
 		require.Empty(t, w.says(w.cast.User, typed("Contract 7.")).Error)
-		assert.Contains(t, w.top(w.cast.User).text(w), "you may only propose a reply. Nothing was sent")
+		assert.Contains(t, w.top(w.cast.User).text(w), "Nothing was sent. By now you may only propose a reply.")
 		assert.Empty(t, w.texts())
 		assert.Empty(t, w.writes())
 	})

@@ -160,12 +160,14 @@ func LetterOf(v string) (requestID string, seen int64, ok bool) {
 	return id, seen, found && err == nil && seen >= 0
 }
 
-// LetterNotOpen says that a request's ticket takes no more texts, and why.
-func (w Writer) LetterNotOpen(r cancellation.Request) Message {
+// LetterNotOpen says that a request's ticket takes no texts, and why.
+func (w Writer) LetterNotOpen(r cancellation.Request) Message { return nothingOpened(noLetterWhy(r)) }
+
+func noLetterWhy(r cancellation.Request) string {
 	if r.State != cancellation.Filed {
-		return nothingOpened(ended(standingWords(r.State)) + " " + ServerName(r) + " · ref " + r.Ref.Short())
+		return ended(capital(standingWords(r.State))) + " " + ServerName(r) + " · ref " + r.Ref.Short()
 	}
-	return nothingOpened("The bot's key may not write into tickets. Write into " + ticketName(r.Ticket) + " in IBM Cloud. " + ServerName(r))
+	return "The bot's key may not write into tickets. Write into " + ticketName(r.Ticket) + " in IBM Cloud. " + ServerName(r)
 }
 
 // Showing returns the letter with what staff wrote last in a ticket.
@@ -196,46 +198,46 @@ func inert(foreign string, limit int) string {
 	return Cut(strings.TrimSpace(strings.Join(lines, "\n")), limit)
 }
 
-// What a form for a ticket says if it was not taken.
+// What a form for a ticket says at its field if it was not taken.
 const (
-	TicketTextMissing  = "Write what SoftLayer's staff should read."
-	TicketUnreadNow    = "SoftLayer did not say in time whether its staff wrote meanwhile. Nothing was sent. Send again."
-	ReplyOnlyProposed  = "Meanwhile you may only propose a reply. Nothing was sent."
-	letterNotRecorded  = "Nothing was sent."
-	letterMayBeOnTheBy = "We cannot tell whether this was recorded. Look at the request's thread in a minute before you send it again."
+	TicketTextMissing = "Write what SoftLayer's staff should read."
+	TicketUnreadNow   = "SoftLayer did not say in time whether its staff wrote meanwhile. Nothing was sent. Send again."
 )
+
+// nothingSent is the view in place of a form whose text was not recorded.
+func nothingSent(why string) View {
+	return notice("Not sent", block("", line{bold("Nothing was sent."), plain(" " + why)}))
+}
 
 // LetterBarred says that a person may not write, or no longer.
 func (w Writer) LetterBarred(d authz.Decision) View {
-	why := "You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule)
 	if d.Effect == authz.Allowed { // they may do less than the form was for
-		why = ReplyOnlyProposed
+		return nothingSent("By now you may only propose a reply. Press the button again.")
 	}
-	return notice(letterTitle, block("", line{bold(letterNotRecorded), plain(" " + why)}))
+	return nothingSent("You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule))
 }
 
 // LetterShut says that a request's ticket takes no more texts, in a form's place.
-func (w Writer) LetterShut(r cancellation.Request) View {
-	return notice(letterTitle, w.LetterNotOpen(r).Blocks...)
-}
+func (w Writer) LetterShut(r cancellation.Request) View { return nothingSent(noLetterWhy(r)) }
 
 // LetterFailed says that a text was not recorded, or that nobody can tell.
 func (w Writer) LetterFailed(err error) View {
-	if errors.Is(err, cancellation.ErrUnclear) {
-		return notice(letterTitle, block("", sentence(letterMayBeOnTheBy)))
+	switch {
+	case errors.Is(err, cancellation.ErrUnclear):
+		return notice("Not known", block("", line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's thread in a minute before you send it again.")}))
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		return nothingSent(PeopleUnread)
 	}
-	return notice(letterTitle, NothingOpenedUnread().Blocks...)
+	return nothingSent("The bot could not do this now. Try again. If that fails too, tell the people who run this bot.")
 }
 
 // StopAskedAlready says who asked SoftLayer to stop before.
 func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request) View {
-	return notice(letterTitle, block("",
-		line{person(u.By.ID, u.By.Name), plain(" asked SoftLayer to stop this on " + instant(u.CreatedAt) + ". It is asked once.")},
+	return notice("Not sent", block("",
+		line{bold("Nothing was sent. "), person(u.By.ID, u.By.Name), plain(" asked SoftLayer to stop this on " + instant(u.CreatedAt) + ". It is asked once.")},
 		sentence("To write more, use Reply. "+ServerName(r)),
 	))
 }
-
-const letterTitle = "Not sent"
 
 // LetterTaken says that a text is recorded, in its form's place: the thread shows the rest.
 func LetterTaken(l Letter) View {
@@ -263,7 +265,7 @@ func (w Writer) Written(u correspondence.Update, r cancellation.Request) Message
 		return message(w.sent(u, r))
 	case correspondence.Unknown:
 		return message(
-			line{by, plain(": We cannot tell yet whether " + what + " reached "), w.ticket(r.Ticket), plain(".")},
+			line{by, plain(": We cannot tell yet whether " + what + " reached "), w.lowerTicket(r.Ticket), plain(".")},
 			sentence("It is not sent twice; this message will change."),
 		)
 	case correspondence.NotSent, correspondence.Refused:

@@ -16,7 +16,7 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
 		), w.TicketButtons(r, ReplyAction))
 	case cancellation.LineStands:
-		return message(line{bold(ServerName(r) + " still shows as due to end on "), bold(calendar(l.Now)), bold(", although a stop was asked for.")}, line{w.ticket(r.Ticket), plain(".")})
+		return message(head(ServerName(r)+" still shows as due to end on "+calendar(l.Now)+", although a stop was asked for."), line{w.ticket(r.Ticket), plain(".")})
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:
