@@ -44,7 +44,7 @@ var table = map[string]room{
 		why:  "who sees what is decided from the policy and the rows; how it is shown and kept is not its affair",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/store/host"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/report", "internal/store/host"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
@@ -80,8 +80,15 @@ var table = map[string]room{
 		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
 	},
+	"internal/report": {
+		ours: []string{"internal/cancellation"},
+		why:  "sums over rows that are handed to it; who keeps the rows and who reads the sums is not its affair",
+	},
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
+	},
+	"internal/workday": {
+		why: "when people work follows from a time and a zone; who is told what then is not its affair",
 	},
 	"internal/policytool": {
 		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},
@@ -116,7 +123,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool",
+			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
 			"internal/overview", "internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},

@@ -50,6 +50,9 @@ func questions(d dialect) map[string]question {
 		"a standing request":          {ofRefSQL, []string{"r"}, []string{"(short_ref=?)"}},
 		"what waits for an answer":    {waitingSQL, []string{"50"}, []string{"followed_waits (waits_since>?)"}},
 		"requests by a name":          {namedSQL, []string{"db-1.", "db-1/", "10"}, []string{"requests_server_name (server_name>? AND server_name<?)"}},
+		"requests filed in a month":   {eachFiledSQL, []string{now, "", now, "100"}, []string{"requests_sent (<expr>>"}},
+		"servers gone in a month":     {eachGoneSQL, []string{now, "", now, "100"}, []string{"requests_gone ((state_at,id)>(?,?)"}},
+		"whose tickets these are":     {ownTicketsSQL(2), []string{"1", "2"}, []string{"requests_ticket (ticket_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
