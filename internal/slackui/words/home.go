@@ -115,7 +115,7 @@ func (w Writer) section(s section) []slack.Block {
 // short is a request whose foreign texts are cut, so that a Home tab with all its rows fits a view.
 func short(r cancellation.Request) cancellation.Request {
 	s := &r.Submission
-	s.Card.Server.FQDN, s.Card.Account.Name = Cut(s.Card.Server.FQDN, 100), Cut(s.Card.Account.Name, 60)
+	s.Card.Server.FQDN, s.Card.Account.Name = Cut(s.Card.Server.FQDN, 80), Cut(s.Card.Account.Name, 60)
 	s.Reason, r.Ticket.Number = Cut(s.Reason, 60), Cut(r.Ticket.Number, 30)
 	return r
 }
@@ -150,7 +150,7 @@ func (w Writer) row(row overview.Row, why bool) []line {
 		lines = append(lines, end...)
 	}
 	if by := askedBy(r); !row.Asked {
-		lines = append(lines, append(by, plain(" “"+Cut(public(r.Submission.Content), 200)+"”")))
+		lines = append(lines, append(by, plain(" “"+Cut(public(r.Submission.Content), 120)+"”")))
 	}
 	if _, cost := monthly(r.Submission.Card.Server); cost != "" {
 		lines = append(lines, sentence(capital(cost)+"."))
