@@ -44,13 +44,13 @@ var table = map[string]room{
 		why:  "who sees what is decided from the policy and the rows; how it is shown and kept is not its affair",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/report", "internal/store/host"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence", "internal/report", "internal/store/host"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
 		ours: []string{
-			"internal/cancellation", "internal/authz", "internal/overview", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/cancellation", "internal/authz", "internal/correspondence", "internal/overview", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -64,7 +64,7 @@ var table = map[string]room{
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
 	"internal/slackui/words": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/overview"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence", "internal/overview"},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
@@ -79,6 +79,10 @@ var table = map[string]room{
 	"internal/following": {
 		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/correspondence": {
+		ours: []string{"internal/cancellation", "internal/authz"},
+		why:  "who may write into a ticket, what is sent and what became of it are judged from arguments; who sends it, keeps it and tells people is not its affair",
 	},
 	"internal/report": {
 		ours: []string{"internal/cancellation"},
@@ -123,7 +127,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
+			"internal/authz", "internal/cancellation", "internal/correspondence", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
 			"internal/overview", "internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},

@@ -11,6 +11,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -36,6 +37,7 @@ type Options struct {
 	Virtual   Virtual              // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors            // knows names that are close to one that nobody has; nil: nobody does
 	Policy    func() *authz.Policy // returns the one in force, which refuses early whom no permit can match
+	Letters   *correspondence.Desk // decides and records what people write into tickets
 	Words     words.Writer         // writes what people read
 	Key       []byte               // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore            // keeps the cards that do not fit private_metadata
@@ -46,7 +48,6 @@ type Options struct {
 // App is the bot's flows. It implements Handler.
 type App struct {
 	desk      *cancellation.Desk
-	overview  *overview.Overview
 	web       *webapi.Client
 	directory *Directory
 	search    Searcher
@@ -54,6 +55,7 @@ type App struct {
 	virtual   Virtual
 	near      Neighbors
 	policy    func() *authz.Policy
+	letters   *correspondence.Desk
 	words     words.Writer
 	sealer    sealer
 	team      string
@@ -72,10 +74,10 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, overview: o.Overview, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
-		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
+		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
+		policy: o.Policy, letters: o.Letters, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
-		homes: newHomes(),
+		homes: newHomes(o.Overview),
 	}
 	o.Directory.tell(a.groupsRead)
 	return a

@@ -29,6 +29,8 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	switch i.Action.ActionID {
 	case words.AgainAction:
 		return nil, a.askAgain(ctx, i)
+	case words.ReplyAction, words.StopAction:
+		return nil, a.openLetter(ctx, i)
 	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:

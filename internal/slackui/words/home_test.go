@@ -155,7 +155,7 @@ func TestRowOffersOnlyItsReadersButtons(t *testing.T) {
 	}
 }
 
-func TestOneWhoMayAskReadsOfNoTextOrCost(t *testing.T) {
+func TestWhoOnlyAsksReadsNoTextOrCost(t *testing.T) {
 	t.Parallel()
 	r := slacktest.Request(cancellation.Filed)
 	m := testWords().Status("db-042", listOf(overview.Row{Request: r, Sight: overview.Standing}))
