@@ -46,7 +46,7 @@ var table = map[string]room{
 	},
 	"internal/slackui": {
 		ours: []string{
-			"internal/cancellation", "internal/authz", "internal/correspondence", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/cancellation", "internal/authz", "internal/correspondence", "internal/waiting", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -87,6 +87,10 @@ var table = map[string]room{
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
 	},
+	"internal/waiting": {
+		ours: []string{"internal/cancellation", "internal/workday"},
+		why:  "who is told of a wait, and when, follows from its arguments; who keeps it and posts it is not its affair",
+	},
 	"internal/workday": {
 		why: "when people work follows from a time and a zone; who is told what then is not its affair",
 	},
@@ -123,7 +127,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/correspondence", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
+			"internal/authz", "internal/cancellation", "internal/correspondence", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report", "internal/waiting",
 			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
@@ -148,7 +152,9 @@ var inTestsOf = map[string][]string{
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store.
 	"internal/following": {module + "internal/softlayer", module + "internal/store"},
-	// The same two.
+	// The real store.
+	"internal/waiting": {module + "internal/store"},
+	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},

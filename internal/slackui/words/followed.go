@@ -12,14 +12,12 @@ import (
 func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	switch l.What {
 	case cancellation.LineStaff:
-		return message(
-			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
-		)
+		return offering(r, "Read the answer", head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")})
 	case cancellation.LineWaits:
-		return message(
-			head("✋ SoftLayer is waiting for an answer about "+ServerName(r)+"."),
-			sentence("The cancellation may not go on without it."), line{w.ticket(r.Ticket), plain(".")},
-		)
+		return w.waits(r)
+	case cancellation.LineUnanswered:
+		since, _ := cancellation.ParseMoment(l.Was)
+		return offering(r, "Read and reply", w.unanswered(r, since)...)
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:

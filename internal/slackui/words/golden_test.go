@@ -52,6 +52,9 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, view := range goldenForms() {
 		all["form"][name] = view
 	}
+	for name, view := range goldenViewsOfAnswers() {
+		all["clicks"][name] = view
+	}
 	for name, view := range goldenClicks() {
 		all["clicks"][name] = view
 	}
@@ -204,6 +207,7 @@ func goldenLines() map[string]Message {
 	said := testWords().Said
 	return map[string]Message{
 		"staff": said(cancellation.Line{What: cancellation.LineStaff, Update: 17}, filed), "unclear": said(cancellation.Line{What: cancellation.LineUnclear}, filed),
+		"waits": said(cancellation.Line{What: cancellation.LineWaits, Update: 17}, filed), "unanswered": said(cancellation.Line{What: cancellation.LineUnanswered, Update: 17, Was: "2026-11-24T10:00:00Z", Now: "1"}, filed),
 		"later": said(later, filed), "sooner": said(sooner, filed),
 		"gone": said(cancellation.Line{What: cancellation.LineEnded}, gone), "not-cancelled": said(cancellation.Line{What: cancellation.LineEnded}, not),
 	}
