@@ -21,6 +21,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
+	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -133,7 +134,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
 	}
 	b.teller = waiting.New(waiting.Options{
-		Waits: journal, Notices: journal, People: b.directory, Approvers: desk,
+		Waits: journal, Notices: journal, People: b.directory,
 		Channel: cmp.Or(cfg.ReportChannel, cfg.NotifyChannel), Wake: b.notifier.Wake, Log: log,
 	})
 	b.follower = following.New(following.Options{
@@ -146,9 +147,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
-		Waits:   &waiting.Desk{Requests: desk, Waits: journal},
-		Letters: &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
-		Search:  b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
+		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
+		Letters:  &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
+		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
+		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {

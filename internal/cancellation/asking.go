@@ -70,6 +70,11 @@ func (a asker) owePerson(ctx context.Context, r Request, user string) error {
 // toAsk returns the users to ask: those who could approve, without guests, bots, strangers and
 // deactivated accounts.
 func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
+	return a.people(ctx, r, max(mostAsked, r.Decision.Approvals))
+}
+
+// people returns the first of them, up to most.
+func (a asker) people(ctx context.Context, r Request, most int) ([]string, error) {
 	now, err := a.clock.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -156,4 +161,19 @@ func (d *Desk) WhoMayApprove(ctx context.Context, r Request) ([]string, error) {
 		return nil, err
 	}
 	return policy.reachable(ctx, who, mostAsked)
+}
+
+// escalate owes news of a request to some people who may approve it, whether they did or not.
+func (a asker) escalate(ctx context.Context, r Request, n News) error {
+	anew := r
+	anew.Approvals = nil
+	users, err := a.people(ctx, anew, mostAsked)
+	if err != nil {
+		return fmt.Errorf("finding who may approve %s: %w", r.Ref.Short(), err)
+	}
+	var news []News
+	for _, user := range users {
+		news = append(news, News{To: user, Kind: n.Kind, Detail: n.Detail})
+	}
+	return a.notices.OweNews(ctx, r.ID, news)
 }

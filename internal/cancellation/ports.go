@@ -377,6 +377,8 @@ type Notices interface {
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
+	// OweNews owes news of a request; what one was told already is left out.
+	OweNews(ctx context.Context, requestID string, news []News) error
 
 	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
 	// and a version of its own.

@@ -48,10 +48,6 @@ const (
 		update followed set looked_at = null, again_at = null, waits_since = null, revision = revision + 1
 		where request_id = $1 and revision = $2`
 
-	newsSQL = `
-		insert into news (person, request_id, kind, detail, at) values ($1, $2, $3, $4, $5)
-		on conflict (person, request_id, kind, detail) do nothing`
-
 	sightSQL = `
 		insert into followed (request_id, revision, looked_at, again_at, known_format, known) values ($1, 1, 0, $2, 1, '')
 		on conflict (request_id) do update set looked_at = coalesce(followed.looked_at, 0),
@@ -196,15 +192,6 @@ func keepLook(ctx context.Context, tx *tx, now time.Time, look cancellation.Look
 		err = ErrNotOurTurn // somebody else looked at it
 	}
 	return false, errors.Join(err, keepWait(ctx, tx, look, now))
-}
-
-func oweNews(ctx context.Context, tx *tx, requestID string, news []cancellation.News, now time.Time) error {
-	for _, n := range news {
-		if _, err := tx.ExecContext(ctx, newsSQL, n.To, requestID, n.Kind, n.Detail, stamp(now)); err != nil {
-			return fmt.Errorf("owing news: %w", err)
-		}
-	}
-	return nil
 }
 
 // hasMoved locks a request until the commit, and reports whether it is at another version.

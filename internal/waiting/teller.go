@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -26,21 +25,14 @@ type People interface {
 	Whereabouts(ctx context.Context, user string) (zone string, gone bool, err error)
 }
 
-// Approvers names people who may approve a request.
-type Approvers interface {
-	// WhoMayApprove returns a few users who may approve on a request's server.
-	WhoMayApprove(ctx context.Context, r cancellation.Request) ([]string, error)
-}
-
 // Options is what a Teller is made of.
 type Options struct {
-	Waits     cancellation.Waits
-	Notices   cancellation.Notices
-	People    People
-	Approvers Approvers
-	Channel   string // the escalation channel; "" for none
-	Wake      func() // called when people are owed something
-	Log       *slog.Logger
+	Waits   cancellation.Waits
+	Notices cancellation.Notices
+	People  People
+	Channel string // the escalation channel; "" for none
+	Wake    func() // called when people are owed something
+	Log     *slog.Logger
 }
 
 // Teller owes people what they are to be told of waits.
@@ -162,28 +154,14 @@ func (t *Teller) present(ctx context.Context, users []string) (Audience, error) 
 	return who, nil
 }
 
-// escalate owes the reminder to the escalation channel or, where there is none, to the request's thread
-// and to some people who may approve it.
+// escalate owes the reminder to more people than the audience.
 func (t *Teller) escalate(ctx context.Context, step *cancellation.WaitStep) error {
 	w := step.Wait
-	line := cancellation.Line{
-		What: cancellation.LineUnanswered, Update: w.Asks, Was: w.Since.UTC().Format(time.RFC3339), Now: strconv.Itoa(w.Reminders),
-	}
-	if t.o.Channel != "" {
-		step.Owe = []cancellation.Notice{{RequestID: w.Request.ID, Kind: cancellation.Said(line), Place: cancellation.Place{Channel: t.o.Channel}}}
-		return nil
-	}
 	notices, err := t.o.Notices.Notices(ctx, w.Request.ID)
 	if err != nil {
 		return fmt.Errorf("reading where it is shown: %w", err)
 	}
-	users, err := t.o.Approvers.WhoMayApprove(ctx, w.Request)
-	if err != nil {
-		return fmt.Errorf("finding who may approve it: %w", err)
-	}
-	step.Owe = w.Request.Telling([]cancellation.Line{line}, notices)
-	for _, user := range users {
-		step.News = append(step.News, cancellation.News{To: user, Kind: cancellation.NewsUnanswered, Detail: w.Detail()})
-	}
+	n := cancellation.News{To: w.Request.Submission.By.ID, Kind: cancellation.NewsUnanswered, Detail: w.Detail()}
+	step.Owe = []cancellation.Notice{w.Request.Escalating(t.o.Channel, n, notices)}
 	return nil
 }

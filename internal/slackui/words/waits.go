@@ -31,9 +31,7 @@ const MaxAnswer = 3000
 
 // offering is a message with a button that opens the answer.
 func offering(r cancellation.Request, label string, lines ...line) Message {
-	m := message(lines...)
-	m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, button(r, AnswerAction, label, slack.StyleDefault)))
-	return m
+	return withButtons(message(lines...), []slack.BlockElement{button(r, AnswerAction, label, slack.StyleDefault)})
 }
 
 // waits says in a thread that SoftLayer waits for an answer.
@@ -46,11 +44,15 @@ func (w Writer) waits(r cancellation.Request) Message {
 
 // stillWaits reminds somebody of an answer that they owe SoftLayer.
 func (w Writer) stillWaits(r cancellation.Request, since time.Time) []line {
-	says := "Still waiting for your answer about " + ServerName(r) + sinceDay(since) + "."
-	if by := r.StopBy(); !by.IsZero() {
-		says += " Cut-off: " + minute(by) + inZone(by) + "."
+	says := "✋ Still waiting for your answer about " + ServerName(r)
+	if !since.IsZero() {
+		says += "," + sinceDay(since)
 	}
-	return []line{head("✋ " + says), {w.ticket(r.Ticket), plain(".")}}
+	lines := []line{head(says + ".")}
+	if by := r.StopBy(); !by.IsZero() {
+		lines = append(lines, sentence("Cut-off: "+minute(by)+inZone(by)+"."))
+	}
+	return append(lines, line{w.ticket(r.Ticket), plain(".")})
 }
 
 // unanswered tells people who can answer that nobody has.
@@ -122,7 +124,7 @@ func (w Writer) Answer(r cancellation.Request, entries []cancellation.TicketEntr
 	case len(shown) == 0:
 		more = append(line{plain("SoftLayer's staff wrote nothing that this key can see. ")}, more...)
 	case !whole:
-		more = append(line{plain("There is more in ")}, w.ticketRun(r), plain("."))
+		more = append(line{plain("There is more in ")}, w.ticketInside(r.Ticket), plain("."))
 	}
 	blocks = append(blocks, block("more", more))
 	row := w.TicketButtons(r, ReplyAction)
@@ -136,14 +138,6 @@ func (w Writer) Answer(r cancellation.Request, entries []cancellation.TicketEntr
 	}
 	view.Blocks = slack.Blocks{BlockSet: blocks}
 	return view
-}
-
-// ticketRun is ticket within a sentence.
-func (w Writer) ticketRun(r cancellation.Request) run {
-	if url := w.ticketURL(r.Ticket); url != "" {
-		return labelled(url, ticketName(r.Ticket))
-	}
-	return plain(ticketName(r.Ticket))
 }
 
 // answers are the last things that staff wrote, the newest first, in at most MaxAnswer characters. An
