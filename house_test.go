@@ -185,8 +185,8 @@ var inTestsOf = map[string][]string{
 	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid", "github.com/slack-go/slack"},
 	// Golden screens, many in one file.
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
-	// The real client of the fake account, and the real store.
-	"internal/following": {module + "internal/softlayer", module + "internal/store"},
+	// The real client of the fake account, and the real store; random deeds of staff.
+	"internal/following": {module + "internal/softlayer", module + "internal/store", "pgregory.net/rapid"},
 	// The real store.
 	"internal/waiting": {module + "internal/store"},
 	// The client and the store.

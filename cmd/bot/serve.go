@@ -119,7 +119,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
 		Directory: b.directory, Policy: inForce,
-		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
+		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
@@ -131,7 +131,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
+		Wake: b.wake, Filer: b.filer, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
 	}
 	b.teller = waiting.New(waiting.Options{
 		Waits: journal, Notices: journal, People: b.directory,
