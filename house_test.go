@@ -60,6 +60,7 @@ var table = map[string]room{
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/overview",
+			"internal/waiting",
 			"internal/slackui/receive",
 			"internal/slackui/webapi",
 			"internal/slackui/words",
@@ -107,6 +108,10 @@ var table = map[string]room{
 	},
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
+	},
+	"internal/waiting": {
+		ours: []string{"internal/cancellation", "internal/workday"},
+		why:  "who is told of a wait, and when, follows from its arguments; who keeps it and posts it is not its affair",
 	},
 	"internal/workday": {
 		why: "when people work follows from a time and a zone; who is told what then is not its affair",
@@ -158,6 +163,7 @@ var table = map[string]room{
 			"internal/softlayer",
 			"internal/store",
 			"internal/typeahead",
+			"internal/waiting",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
 		why:    "wiring; a shipped bot holds no fake",
@@ -183,7 +189,9 @@ var inTestsOf = map[string][]string{
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store; random deeds of staff.
 	"internal/following": {module + "internal/softlayer", module + "internal/store", "pgregory.net/rapid"},
-	// The same two.
+	// The real store.
+	"internal/waiting": {module + "internal/store"},
+	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},

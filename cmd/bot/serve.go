@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/store"
 	"cancel-server/internal/typeahead"
+	"cancel-server/internal/waiting"
 )
 
 // drainTime bounds how long work may go on after a stop.
@@ -84,6 +86,7 @@ type bot struct {
 	follower   *following.Follower
 	sender     *correspondence.Sender
 	right      *correspondence.Right
+	teller     *waiting.Teller
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -139,8 +142,12 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Notify: b.notifier.Wake, Refused: b.right.Doubt, Owner: b.filer.Owner,
 		PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, Lease: limits.Lease, Poll: limits.Poll, Log: log,
 	})
+	b.teller = waiting.New(waiting.Options{
+		Waits: journal, Notices: journal, People: b.directory,
+		Channel: cmp.Or(cfg.ReportChannel, cfg.NotifyChannel), Wake: b.notifier.Wake, Log: log,
+	})
 	b.follower = following.New(following.Options{
-		Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake, Owner: b.filer.Owner,
+		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner,
 		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
 	})
 	b.inventory = typeahead.New(typeahead.Options{
@@ -149,6 +156,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
@@ -207,6 +215,7 @@ func (b *bot) run(ctx context.Context) error {
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
 	parts.Go(func() error { b.follower.Run(partCtx); return nil })
 	parts.Go(func() error { b.right.Run(partCtx); return nil })
+	parts.Go(func() error { b.teller.Run(partCtx); return nil })
 	for _, l := range listeners {
 		b.serveOn(partCtx, parts, l)
 	}
@@ -342,6 +351,12 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// wakeTellers has people told what the follower found.
+func (b *bot) wakeTellers() {
+	b.notifier.Wake()
+	b.teller.Wake()
 }
 
 // wake has both workers look for something to do.

@@ -298,6 +298,8 @@ type NewsKind string
 // at most one direct message a working day.
 const (
 	NewsWaits        NewsKind = "waits"         // SoftLayer waits for an answer; Detail: id of the update that asks
+	NewsStillWaits   NewsKind = "still_waits"   // it still does; Detail: as Wait writes it
+	NewsUnanswered   NewsKind = "unanswered"    // nobody answered for long, for people who can; Detail: as Wait writes it
 	NewsNotCancelled NewsKind = "not_cancelled" // the ticket is closed and no cancellation stands
 	NewsMoved        NewsKind = "moved"         // SoftLayer shows another end date; Detail: the Line, as Said writes it
 	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop; Detail: until when, in RFC 3339
@@ -336,9 +338,26 @@ type WaitStep struct {
 	Wait      Wait // as it was read
 	Told      int64
 	Reminders int
-	Next      time.Time // zero: nothing more is told
+	Next      time.Time // when the next reminder is due
+	Act       time.Time // when people are to be told something; zero: nothing more
 	News      []News
 	Owe       []Notice // due at once; a kind that exists already is left out
+}
+
+// Detail is the detail of the reminders of a wait: the update that asks, since when it waits, and how
+// many reminders went out before.
+func (w Wait) Detail() string {
+	return fmt.Sprintf("%d|%s|%d", w.Asks, w.Since.UTC().Format(time.RFC3339), w.Reminders)
+}
+
+// WaitingSince is since when SoftLayer waits, by the detail of a reminder; zero if that does not say it.
+func WaitingSince(detail string) time.Time {
+	parts := strings.Split(detail, "|")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	since, _ := time.Parse(time.RFC3339, parts[1])
+	return since
 }
 
 // Waits keeps for which answers SoftLayer waits.
@@ -347,6 +366,8 @@ type Waits interface {
 	DueWaits(ctx context.Context, most int) (due []Wait, now time.Time, err error)
 	// KeepWait records a step and what it owes in one transaction. ErrMoved: the wait has changed.
 	KeepWait(ctx context.Context, step WaitStep) error
+	// Asks returns the update of a request's ticket for whose answer SoftLayer waits; 0 for none.
+	Asks(ctx context.Context, requestID string) (int64, error)
 	// SettleWait records that the update of a request's ticket which asks, and those before it, need no
 	// answer any more. ErrMoved: SoftLayer waits for none of them. ErrRepeated: key was used before.
 	SettleWait(ctx context.Context, requestID string, asks int64, event Event, key string) error

@@ -342,3 +342,13 @@ func (d *Desk) noteRefusal(ctx context.Context, click Click, by Person) {
 		d.Log.Warn("noting a refused click", "ref", click.Request.Ref.Short(), "err", err)
 	}
 }
+
+// Sees reports whether a person sees all of a request: they asked for it, voted on it, or may approve on
+// its server. People whom no policy lets do anything see nothing.
+func (p Powers) Sees() bool {
+	if p.Approve.Effect == authz.Allowed {
+		return true
+	}
+	outside := slices.Contains([]string{authz.RuleStranger, authz.RuleDeactivated, authz.RuleBot, authz.RuleGuest}, p.Approve.Rule)
+	return !outside && (p.Requester || p.Request.ApprovedBy(p.By))
+}

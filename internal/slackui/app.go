@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
+	"cancel-server/internal/waiting"
 )
 
 const (
@@ -38,6 +39,7 @@ type Options struct {
 	Near      Neighbors            // knows names that are close to one that nobody has; nil: nobody does
 	Policy    func() *authz.Policy // returns the one in force, which refuses early whom no permit can match
 	Letters   *correspondence.Desk // decides and records what people write into tickets
+	Waits     *waiting.Desk        // decides who reads answers, and records that none is needed
 	Words     words.Writer         // writes what people read
 	Key       []byte               // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore            // keeps the cards that do not fit private_metadata
@@ -53,6 +55,7 @@ type App struct {
 	finders
 	policy   func() *authz.Policy
 	letters  *correspondence.Desk
+	waits    *waiting.Desk
 	words    words.Writer
 	sealer   sealer
 	team     string
@@ -80,7 +83,7 @@ func NewApp(o Options) *App {
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
 		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
-		policy: o.Policy, letters: o.Letters, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
+		policy: o.Policy, letters: o.Letters, waits: o.Waits, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),
 	}
@@ -148,7 +151,7 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 		return a.suggest(ctx, i), nil
 	case receive.BlockActions:
 		switch {
-		case i.View == nil:
+		case i.View == nil, i.View.CallbackID == words.AnswerCallback:
 			return a.click(ctx, i)
 		case i.View.Home:
 			return a.clickAtHome(ctx, i)
@@ -168,6 +171,9 @@ func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Repl
 	}
 	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
 		return a.submitLetter(ctx, i)
+	}
+	if i.View != nil && i.View.CallbackID == words.NoAnswerCallback {
+		return a.submitNoAnswer(ctx, i)
 	}
 	return a.submit(ctx, i)
 }

@@ -31,6 +31,10 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		return nil, a.askAgain(ctx, i)
 	case words.ReplyAction, words.StopAction:
 		return nil, a.openLetter(ctx, i)
+	case words.AnswerAction:
+		return nil, a.readAnswer(i)
+	case words.NoAnswerAction:
+		return nil, a.openNoAnswer(ctx, i)
 	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:

@@ -31,7 +31,7 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, enterTime)
 		defer cancel()
-		id, hash, err := a.web.OpenView(ctx, i.TriggerID, a.words.LetterForm(may.Request, letter))
+		id, hash, err := a.openOver(ctx, i, a.words.LetterForm(may.Request, letter))
 		switch {
 		case err != nil:
 			a.log.Warn("opening a form for a ticket", "user", i.User, "err", err)

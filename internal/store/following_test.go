@@ -276,7 +276,7 @@ func waitIsSettled(t *testing.T, one, other *Store, clock *hands) {
 	assert.Equal(t, int64(5), first.Asks)
 	assert.Zero(t, first.Told)
 	assert.Zero(t, first.Next)
-	step := cancellation.WaitStep{Wait: first, Told: 5, Next: clock.time().Add(3 * everyHour), News: []cancellation.News{{To: "U1", Kind: cancellation.NewsWaits, Detail: "5"}}}
+	step := cancellation.WaitStep{Wait: first, Told: 5, Next: clock.time().Add(3 * everyHour), Act: clock.time().Add(3 * everyHour), News: []cancellation.News{{To: "U1", Kind: cancellation.NewsWaits, Detail: "5"}}}
 	require.NoError(t, one.KeepWait(t.Context(), step))
 	require.ErrorIs(t, other.KeepWait(t.Context(), step), cancellation.ErrMoved, "another replica told it")
 	noWait(t, one, "the reminder is for later")

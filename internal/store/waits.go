@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,9 +27,11 @@ var (
 		where act_at <= $1 and id = waits.request_id` + fmt.Sprintf(` and format <= %d`, cancellation.Format) + `
 		order by act_at, waits.request_id limit $2`
 
+	asksSQL = `select asked from waits where request_id = $1 and act_at is not null`
+
 	waitStepSQL = `
-		update waits set told = $2, reminders = $3, next_at = $4, act_at = $4
-		where request_id = $1 and asked = $5 and act_at = $6`
+		update waits set told = $2, reminders = $3, next_at = $4, act_at = $5
+		where request_id = $1 and asked = $6 and act_at = $7`
 
 	settleWaitSQL = `
 		update waits set settled = case when asked < $2 then asked else $2 end,
@@ -64,11 +68,20 @@ func (s *Store) DueWaits(ctx context.Context, most int) (due []cancellation.Wait
 	return due, now, err
 }
 
+// Asks returns the update for whose answer SoftLayer waits; 0 for none.
+func (s *Store) Asks(ctx context.Context, requestID string) (asks int64, err error) {
+	err = s.read.QueryRowContext(ctx, asksSQL, requestID).Scan(&asks)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return asks, wrap("reading which update waits for an answer", err)
+}
+
 // KeepWait records a step of a wait. It returns [cancellation.ErrMoved] if the wait has changed.
 func (s *Store) KeepWait(ctx context.Context, step cancellation.WaitStep) error {
 	w := step.Wait
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
-		same, err := tx.changes(ctx, waitStepSQL, w.Request.ID, step.Told, step.Reminders, stamp(step.Next), w.Asks, stamp(w.Act))
+		same, err := tx.changes(ctx, waitStepSQL, w.Request.ID, step.Told, step.Reminders, stamp(step.Next), stamp(step.Act), w.Asks, stamp(w.Act))
 		if err != nil || !same {
 			return none, cmp.Or(err, cancellation.ErrMoved)
 		}

@@ -21,6 +21,14 @@ func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.Moda
 	return w.callView(ctx, "views.open", viewRequest{TriggerID: triggerID, View: sentView{ModalViewRequest: view}})
 }
 
+// PushView opens a modal over the one that was acted in: docs.slack.dev/reference/methods/views.push.
+func (w *Client) PushView(ctx context.Context, triggerID string, view slack.ModalViewRequest) (id, hash string, err error) {
+	if triggerID == "" {
+		return "", "", callError("views.push", slack.ErrParametersMissing)
+	}
+	return w.callView(ctx, "views.push", viewRequest{TriggerID: triggerID, View: sentView{ModalViewRequest: view}})
+}
+
 // UpdateView replaces a modal that still has this hash, and returns the new hash:
 // docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
 // meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.

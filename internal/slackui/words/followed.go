@@ -12,12 +12,9 @@ import (
 func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	switch l.What {
 	case cancellation.LineStaff:
-		return withButtons(message(w.staffAnswered(r)...), w.TicketButtons(r, ReplyAction))
+		return w.offering(r, "Read the answer", w.staffAnswered(r)...)
 	case cancellation.LineWaits:
-		return message(
-			head("✋ SoftLayer is waiting for an answer about "+ServerName(r)+"."),
-			sentence("The cancellation may not go on without it."), line{w.ticket(r.Ticket), plain(".")},
-		)
+		return w.waits(r)
 	case cancellation.LineStands:
 		return message(head(ServerName(r)+" still shows as due to end on "+calendar(l.Now)+", although a stop was asked for."), line{w.ticket(r.Ticket), plain(".")})
 	case cancellation.LineMoved:
@@ -28,6 +25,9 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 		return withButtons(message(w.ends(r)...), w.newsButtons(cancellation.NewsEnds, r))
 	case cancellation.LineStill:
 		return withButtons(message(w.still(r)...), w.newsButtons(cancellation.NewsStill, r))
+	}
+	if r.State == cancellation.Reverted {
+		return withButtons(message(w.ended(r)...), w.newsButtons(cancellation.NewsNotCancelled, r))
 	}
 	return message(w.ended(r)...)
 }

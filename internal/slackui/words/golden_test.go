@@ -68,6 +68,9 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenLists() {
 		all["home"]["list-"+name] = sent(m)
 	}
+	for name, view := range goldenViewsOfAnswers() {
+		all["clicks"][name] = view
+	}
 	for name, view := range goldenClicks() {
 		all["clicks"][name] = view
 	}
@@ -220,6 +223,7 @@ func goldenLines() map[string]Message {
 	said := testWords().Said
 	return map[string]Message{
 		"staff": said(cancellation.Line{What: cancellation.LineStaff, Update: 17}, filed), "unclear": said(cancellation.Line{What: cancellation.LineUnclear}, filed),
+		"waits": said(cancellation.Line{What: cancellation.LineWaits, Update: 17}, filed),
 		"later": said(later, filed), "sooner": said(sooner, filed),
 		"gone": said(cancellation.Line{What: cancellation.LineEnded}, gone), "not-cancelled": said(cancellation.Line{What: cancellation.LineEnded}, not),
 	}
@@ -252,6 +256,9 @@ func goldenNews() map[string]Message {
 		"not-cancelled":             w.Letter(me, []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
 		"not-cancelled-to-approver": w.Letter("U8", []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
 		"waits":                     w.Letter(me, []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
+		"waits-to-approver":         w.Letter("U8", []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
+		"still-waits":               w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsStillWaits, Detail: "17|2026-11-24T10:00:00Z|0"}, Request: filed}}, false),
+		"escalated-unanswered":      w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsUnanswered, Detail: "17|2026-11-24T10:00:00Z|1"}, filed),
 		"at-once-about-ten":         w.Letter(me, times(10, cancellation.NewsNotCancelled, not), true),
 		"digest-of-each-kind":       w.Letter(me, each, false),
 		"digest-to-somebody-else":   w.Letter("U8", each[:1], false),

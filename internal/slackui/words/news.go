@@ -91,13 +91,15 @@ func (w Writer) digest(to string, items []cancellation.Item) Message {
 
 // digestOrder is the order of kinds in a digest.
 var digestOrder = []cancellation.NewsKind{
-	cancellation.NewsWaits, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
+	cancellation.NewsWaits, cancellation.NewsStillWaits, cancellation.NewsUnanswered, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
 	cancellation.NewsUnclear, cancellation.NewsMoved, cancellation.NewsStaff, cancellation.NewsEnded,
 }
 
 // kindHeads begin a list of many items of a kind.
 var kindHeads = map[cancellation.NewsKind]string{
 	cancellation.NewsWaits:        "✋ SoftLayer is waiting for your answer about %d servers.",
+	cancellation.NewsStillWaits:   "✋ Still waiting for your answer about %d servers.",
+	cancellation.NewsUnanswered:   "✋ SoftLayer has waited for an answer about %d servers, and their requesters have not replied. Anyone who may approve on them can.",
 	cancellation.NewsNotCancelled: "🚨 Not cancelled: %d servers. They run and are billed.",
 	cancellation.NewsEnds:         "⏰ %d servers are due to end soon; then their drives are wiped. To keep one, ask SoftLayer to stop in its ticket. SoftLayer decides.",
 	cancellation.NewsStill:        "💸 Still there: %d servers whose end date has passed.",
@@ -161,6 +163,10 @@ func (w Writer) news(item cancellation.Item) []line {
 			{w.ticket(r.Ticket), plain(".")},
 			sentence("The cancellation may not go on without it."),
 		}
+	case cancellation.NewsStillWaits:
+		return w.stillWaits(r, cancellation.WaitingSince(item.Detail))
+	case cancellation.NewsUnanswered:
+		return w.unanswered(r, cancellation.WaitingSince(item.Detail))
 	case cancellation.NewsNotCancelled:
 		return w.notCancelled(r)
 	case cancellation.NewsMoved:
@@ -253,9 +259,17 @@ func latest(e cancellation.End) time.Time {
 
 // newsButtons are the buttons of an item.
 func (w Writer) newsButtons(kind cancellation.NewsKind, r cancellation.Request) []slack.BlockElement {
-	switch {
-	case kind == cancellation.NewsNotCancelled && CanAskAgain(r):
-		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
+	switch kind {
+	case cancellation.NewsWaits, cancellation.NewsStillWaits, cancellation.NewsUnanswered:
+		return []slack.BlockElement{button(r, AnswerAction, "Read and reply", slack.StyleDefault)}
+	case cancellation.NewsStaff:
+		return []slack.BlockElement{button(r, AnswerAction, "Read the answer", slack.StyleDefault)}
+	case cancellation.NewsNotCancelled:
+		row := []slack.BlockElement{button(r, AnswerAction, "Read the answer", slack.StyleDefault)}
+		if CanAskAgain(r) {
+			row = append(row, button(r, AgainAction, "Ask again", slack.StyleDefault))
+		}
+		return row
 	}
 	return nil
 }

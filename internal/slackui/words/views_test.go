@@ -188,6 +188,7 @@ func TestSlackTakesEveryView(t *testing.T) {
 	judge := slacktest.NewJudge(t)
 	views := goldenForms()
 	maps.Copy(views, goldenClicks())
+	maps.Copy(views, goldenViewsOfAnswers())
 	for _, name := range slices.Sorted(maps.Keys(views)) {
 		_, err := judge.Open(views[name])
 		require.NoError(t, err, "Slack takes %s", name)
