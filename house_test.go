@@ -31,8 +31,11 @@ var table = map[string]room{
 		others: []string{"github.com/cedar-policy/cedar-go"},
 		why:    "a decision rests on its arguments alone, so it can be tested as a table and repeated",
 	},
+	"internal/billed": {
+		why: "what stays billed is judged from its arguments; who reads it, keeps it and tells people is not its affair",
+	},
 	"internal/cancellation": {
-		ours: []string{"internal/authz"},
+		ours: []string{"internal/authz", "internal/billed"},
 		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
 	},
 	"internal/store/host": {
@@ -46,7 +49,7 @@ var table = map[string]room{
 	},
 	"internal/slackui": {
 		ours: []string{
-			"internal/cancellation", "internal/authz", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/cancellation", "internal/authz", "internal/billed", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -60,12 +63,12 @@ var table = map[string]room{
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
 	"internal/slackui/words": {
-		ours:   []string{"internal/cancellation", "internal/authz"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/billed"},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/billed", "internal/cancellation"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {

@@ -58,6 +58,8 @@ type Rights struct {
 	AddTickets  bool // TICKET_ADD
 	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
 	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
+	Billing     bool // ACCOUNT_SUMMARY_VIEW: without it an absent billing item proves nothing
+	Storage     bool // NAS_MANAGE: without it an absent volume proves nothing
 }
 
 // Order is what is sent to createCancelServerTicket.

@@ -46,6 +46,13 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenLines() {
 		all["messages"]["line-"+name] = sent(m)
 	}
+	for name, m := range goldenLeft() {
+		all["messages"][name] = sent(m)
+	}
+	for name, stays := range goldenStays() {
+		all["messages"]["filed-"+name] = sent(w.Live(cancellation.Result, slacktest.Request(cancellation.Filed, withStays(stays))))
+	}
+	all["approvals"]["card-stays"] = sent(w.Live(cancellation.ApprovalCard, slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, withStays(goldenStays()["stays"]))))
 	for name, m := range goldenAnswers() {
 		all["answers"][name] = ephemeralBody(t, m)
 	}

@@ -231,6 +231,7 @@ func (w Writer) filed(r cancellation.Request) []line {
 		}
 		lines = append(lines, sentence(from+": "+amount+" less."))
 	}
+	lines = append(lines, staysSum(card.Stays)...)
 	stop := "in time"
 	if by := r.StopBy(); !by.IsZero() {
 		stop = "before " + minute(by) + inZone(by)
