@@ -43,7 +43,7 @@ var table = map[string]room{
 		why:    "what differs between operating systems; it knows nothing of databases",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/store/host"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/billed", "internal/store/host"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
@@ -76,7 +76,7 @@ var table = map[string]room{
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
-		ours: []string{"internal/cancellation", "internal/pace"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
 	},
 	"internal/pace": {

@@ -105,7 +105,7 @@ func (f Facts) items(kind Kind, charges ...Charge) []Item {
 	var items []Item
 	for _, c := range charges {
 		if !c.Ended && (c.ID > 0 || !f.Billing) {
-			items = append(items, Item{Kind: kind, ID: c.ID, Name: short(c.Name), Fee: c.Fee})
+			items = append(items, Item{Kind: kind, ID: c.ID, Name: c.Name, Fee: c.Fee})
 		}
 	}
 	return items

@@ -117,6 +117,7 @@ func (s Stays) IDs() []int64 {
 func (s Stays) With(items ...Item) Stays {
 	s.Items = slices.Clip(s.Items)
 	for _, item := range items {
+		item.Name = short(item.Name)
 		if !slices.ContainsFunc(s.Items, func(other Item) bool { return other == item || item.ID > 0 && other.ID == item.ID }) {
 			s.Items = append(s.Items, item)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/billed"
 )
 
 // ErrServerNotFound says that SoftLayer knows no such server, or that the key may
@@ -348,6 +349,8 @@ type Look struct {
 	Owe      []Notice  // due at once; a kind that exists already is left out
 	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
 	News     []News    // what people read by direct message; what one was told already is left out
+
+	Stays *billed.Record // what stays billed, to be kept; nil leaves it as it is
 }
 
 // FollowTurn is the answer to a process that asked to look at the filed requests.

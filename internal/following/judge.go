@@ -14,7 +14,8 @@ type Known struct {
 	Unclear bool                  `json:",omitempty"` // people were told that the key cannot see what the closed ticket means
 	Seen    cancellation.Sighting `json:",omitzero"`  // what every look since then showed, if that would end it
 	Since   time.Time             `json:",omitzero"`
-	Read    time.Time             `json:",omitzero"` // when its server was last read alone, since lists did not show that it stands
+	Read    time.Time             `json:",omitzero"`  // when its server was last read alone, since lists did not show that it stands
+	Beside  int                   `json:",omitempty"` // how often what stays billed was read; besideTries if that is known
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its

@@ -321,7 +321,7 @@ func (c *Client) StillBilled(ctx context.Context, items []int64) (billed.Standin
 			now.Fees[row.ID] = string(row.Total)
 		}
 	}
-	if len(now.Fees) == len(items) {
+	if now.All = len(now.Fees) == len(items); now.All {
 		return now, nil
 	}
 	rights, err := c.Rights(ctx)

@@ -32,6 +32,7 @@ func keepsFollowed(t *testing.T, options func(t *testing.T) Options) {
 		"the one looked at longest ago comes first":              longestAgoFirst,
 		"a look and the step that it leads to are one":           lookAndStep,
 		"news is owed once to a person, and what waits is known": newsOnce,
+		"what stays billed is kept with its look":                staysKept,
 		"a request that changed meanwhile is left as it is":      movedMeanwhile,
 		"without the turn nothing is recorded":                   noTurnNoLook,
 		"a card's sighting brings the next look forward":         sightBringsForward,

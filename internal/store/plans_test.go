@@ -42,6 +42,7 @@ func questions(d dialect) map[string]question {
 		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
 		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
 		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
+		"what stays billed":           {staysSQL(2), []string{"r", "s"}, []string{"(request_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -53,7 +54,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "stays_billed"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {
