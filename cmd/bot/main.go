@@ -40,6 +40,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		verb, rest = args[0], args[1:]
 	}
 	if slices.Contains(rest, "-h") || slices.Contains(rest, "--help") {
+		if text, own := ownUsages[verb]; own {
+			_, err := io.WriteString(stdout, text)
+			return exitCode(stderr, err)
+		}
 		return exitCode(stderr, writeUsage(stdout, verbs()))
 	}
 	switch verb {
@@ -51,6 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, freeze(ctx, rest, verb == "freeze", stdout))
 	case "requests":
 		return exitCode(stderr, requests(ctx, rest, stdout))
+	case "report":
+		return exitCode(stderr, reportVerb(ctx, rest, stdout))
 	case "policy":
 		return exitCode(stderr, policyVerb(ctx, rest, stdout))
 	case "version":
@@ -73,8 +79,12 @@ func workVerbs() []verb {
 		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists the requests that may already be under way"},
 		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
 		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or those in some states"},
+		{usage: "report [--month YYYY-MM] [--by-person] [--json|--csv]", meaning: "adds up what cancelled servers save; report -h says how"},
 	}
 }
+
+// ownUsages are what -h shows of the verbs that have more to say than one line.
+var ownUsages = map[string]string{"report": reportUsage}
 
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {

@@ -148,6 +148,22 @@ func (r Request) End() End {
 	return EndOf(card.billDate(), card.Cutoff, r.SentAt)
 }
 
+// MonthsLate returns how many bill dates a request's server ends after the one that came next when its
+// card was read: a cut-off was missed. It is 0 if either date is unknown.
+func (r Request) MonthsLate() int {
+	bill, err := ParseMoment(r.Submission.Card.billDate())
+	end := r.End()
+	if err != nil || end.Date.IsZero() || !end.Or.IsZero() {
+		return 0
+	}
+	const most, earlier = 120, time.Minute // SoftLayer may end a billing item a second before its date
+	months := 0
+	for months < most && !end.Date.Add(earlier).Before(monthsAfter(bill, months+1)) {
+		months++
+	}
+	return months
+}
+
 // StopBy returns until when SoftLayer can be asked to stop a filed request. It is zero if the
 // cut-off of the date on which the server ends is unknown.
 func (r Request) StopBy() time.Time {

@@ -336,21 +336,22 @@ type Followed struct {
 	LookedAt time.Time // when it was last looked at
 	Again    time.Time // when it is looked at once more before its turn; zero for not
 	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
+	Settled  int64     // the last update of its ticket that needs no answer any more
 	Known    []byte    // what is known, as the follower wrote it; nil before the first look
 }
 
 // Look is what one look at a followed request leads to.
 type Look struct {
-	Followed Followed  // as it was read
-	Known    []byte    // what is known now
-	Again    time.Time // when to look again before its turn; zero for not
-	Notes    []Event   // for the request's history
-	Change   *Change   // nil if the request stays as it is
-	Owe      []Notice  // due at once; a kind that exists already is left out
-	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
-	News     []News    // what people read by direct message; what one was told already is left out
-
-	Stays *billed.Record // what stays billed, to be kept; nil leaves it as it is
+	Followed Followed       // as it was read
+	Known    []byte         // what is known now
+	Again    time.Time      // when to look again before its turn; zero for not
+	Notes    []Event        // for the request's history
+	Change   *Change        // nil if the request stays as it is
+	Owe      []Notice       // due at once; a kind that exists already is left out
+	Waits    time.Time      // since when SoftLayer waits for an answer; zero: it does not
+	Asks     int64          // the update of the ticket that asks for it, if Waits is not zero
+	News     []News         // what people read by direct message; what one was told already is left out
+	Stays    *billed.Record // what stays billed, to be kept; nil leaves it as it is
 }
 
 // FollowTurn is the answer to a process that asked to look at the filed requests.
@@ -380,6 +381,8 @@ type Notices interface {
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
+	// OweNews owes news of a request; what one was told already is left out.
+	OweNews(ctx context.Context, requestID string, news []News) error
 
 	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
 	// and a version of its own.

@@ -108,14 +108,14 @@ func reviewRow(who authz.Principal, may authz.Prospects) []string {
 		may.Request.May.String(), may.Cancel.May.String(), may.Approve.May.String(), rules,
 	}
 	for i, cell := range row {
-		row[i] = inert(cell)
+		row[i] = Inert(cell)
 	}
 	return row
 }
 
-// inert makes a name harmless to a terminal and to a spreadsheet, which could run the name as a
+// Inert makes a name harmless to a terminal and to a spreadsheet, which could run the name as a
 // formula (https://owasp.org/www-community/attacks/CSV_Injection).
-func inert(cell string) string {
+func Inert(cell string) string {
 	cell = Printable(cell)
 	if trimmed := strings.TrimLeft(cell, " "); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(trimmed)[0]) {
 		return "'" + cell

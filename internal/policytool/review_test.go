@@ -12,6 +12,6 @@ func TestANameIsNoFormula(t *testing.T) {
 		"=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", " =1": "' =1", "\t=1": "?=1", "＝1": "'＝1",
 		"ana": "ana", "a=1": "a=1", "": "", "   ": "   ", "a\r\n=1": "a??=1",
 	} {
-		assert.Equal(t, want, inert(cell), "%q", cell)
+		assert.Equal(t, want, Inert(cell), "%q", cell)
 	}
 }

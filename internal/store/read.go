@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,4 +146,90 @@ func overdue(r cancellation.Request, owed int64, before time.Time) cancellation.
 		o.Owed = at
 	}
 	return o
+}
+
+// reportPage is how many requests are in memory while all of a time are read.
+const reportPage = 200
+
+// isOwn is word for word a condition of the indexes requests_sent and requests_ticket: the request
+// has a ticket of its own.
+const isOwn = `ticket_id <> 0 and state in ('filed', 'reverted', 'reclaimed', 'stuck')`
+
+const sentAt = `coalesce(sent_at, created_at)`
+
+var (
+	// SQLite begins at an expression's value only if it is compared alone.
+	eachFiledSQL = `select ` + requestColumns + ` from requests
+		where ` + isOwn + ` and ` + sentAt + ` >= $1 and (` + sentAt + `, id) > ($1, $2) and ` + sentAt + ` < $3 order by ` + sentAt + `, id limit $4`
+	eachGoneSQL = `select ` + requestColumns + ` from requests
+		where state = 'reclaimed' and (state_at, id) > ($1, $2) and state_at < $3 order by state_at, id limit $4`
+	mayBeOursSQL = `select ` + requestColumns + ` from requests
+		where ` + isOpen + ` and (state in ('filing', 'unknown', 'stuck') or recheck <> 0) limit $1`
+)
+
+// EachFiled hands over every request with a ticket of its own that was sent at from or later and
+// before until, the earliest first, some pages at a time. Of a request whose sending is not known it
+// takes when it was made. A request that cannot be read lacks its documents.
+func (s *Store) EachFiled(ctx context.Context, from, until time.Time, each func(cancellation.Request) error) error {
+	return s.eachOf(ctx, eachFiledSQL, from, until, func(r cancellation.Request) time.Time {
+		if r.SentAt.IsZero() {
+			return r.CreatedAt
+		}
+		return r.SentAt
+	}, each)
+}
+
+// EachGone hands over every request whose server was gone at from or later and before until, as
+// [Store.EachFiled] does.
+func (s *Store) EachGone(ctx context.Context, from, until time.Time, each func(cancellation.Request) error) error {
+	return s.eachOf(ctx, eachGoneSQL, from, until, func(r cancellation.Request) time.Time { return r.Since }, each)
+}
+
+func (s *Store) eachOf(ctx context.Context, query string, from, until time.Time, at func(cancellation.Request) time.Time, each func(cancellation.Request) error) error {
+	id := ""
+	for {
+		page, err := readAll(ctx, s.read, "reading requests for a report", scanReadable, query, stamp(from), id, stamp(until), reportPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if err := each(r); err != nil {
+				return err
+			}
+			from, id = at(r), r.ID
+		}
+		if len(page) < reportPage {
+			return nil
+		}
+	}
+}
+
+// OwnTickets returns which of these tickets are recorded as a request's own.
+func (s *Store) OwnTickets(ctx context.Context, tickets []int64) (map[int64]bool, error) {
+	own := map[int64]bool{}
+	for part := range slices.Chunk(tickets, reportPage) {
+		args := make([]any, len(part))
+		for i, ticket := range part {
+			args[i] = ticket
+		}
+		found, err := readAll(ctx, s.read, "looking for tickets", func(from row) (id int64, err error) {
+			return id, from.Scan(&id)
+		}, ownTicketsSQL(len(part)), args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			own[id] = true
+		}
+	}
+	return own, nil
+}
+
+func ownTicketsSQL(tickets int) string {
+	return `select ticket_id from requests where ` + isOwn + ` and ticket_id in ` + placeholders(1, tickets)
+}
+
+// MayBeOurs lists up to most requests that may have a ticket which is not recorded.
+func (s *Store) MayBeOurs(ctx context.Context, most int) ([]cancellation.Request, error) {
+	return readAll(ctx, s.read, "listing unsettled requests", scanReadable, mayBeOursSQL, most)
 }

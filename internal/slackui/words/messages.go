@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,14 @@ type Message struct {
 
 // Empty reports whether there is nothing to post.
 func (m Message) Empty() bool { return m.Text == "" }
+
+// And is both messages in one; either may be empty.
+func (m Message) And(other Message) Message {
+	if other.Empty() {
+		return m
+	}
+	return Message{Text: fitting(strings.TrimSpace(m.Text + " " + other.Text)), Blocks: slices.Concat(m.Blocks, other.Blocks)}
+}
 
 // Result is the root message of a request, in its present state.
 func (w Writer) Result(r cancellation.Request) Message {
@@ -41,6 +50,25 @@ func (w Writer) Alarm(r cancellation.Request) Message {
 		now = "The request needs a person. " + stuckWhy(r) + " Say what you found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
 	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
+}
+
+// maxProblems is how many of a policy's problems a message names.
+const maxProblems = 5
+
+// PolicyRefused notifies operators that a changed policy is not in force, and why.
+func (w Writer) PolicyRefused(problems []string) Message {
+	lines := []line{
+		head("⚠️ The changed policy is not in force"),
+		sentence("The file has mistakes, so the policy before it still decides. Correct the file; no restart is needed."),
+	}
+	for i, problem := range problems {
+		if i == maxProblems {
+			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has them all.", len(problems)-i)))
+			break
+		}
+		lines = append(lines, sentence(Cut(public(problem), 300)))
+	}
+	return message(lines...)
 }
 
 func message(lines ...line) Message {

@@ -149,7 +149,7 @@ func leftBehind(r cancellation.Request, detail string) []line {
 	name := ServerName(r)
 	read := billed.FromDetail(detail)
 	if read == nil {
-		return []line{head("💸 " + name + " is gone. What is still billed without it was not read."), sentence(cancelByHand)}
+		return []line{head("💸 " + name + " is gone. What is still billed without it was not read."), sentence(lookByHand)}
 	}
 	left := *read
 	lines := []line{head("💸 " + name + " is gone. What is still billed without it is not certain.")}
@@ -170,10 +170,14 @@ func leftBehind(r cancellation.Request, detail string) []line {
 	if over := left.Count() - min(len(left.Items), maxItems); over > 0 {
 		lines = append(lines, sentence(fmt.Sprintf("• and %d more", over)))
 	}
-	return append(append(lines, unseenKinds(left)...), sentence(cancelByHand))
+	lines = append(lines, unseenKinds(left)...)
+	if left.None() {
+		return append(lines, sentence(lookByHand))
+	}
+	return append(lines, sentence("The bot does not cancel them. Cancel what you no longer need in IBM Cloud, Billing items."))
 }
 
-const cancelByHand = "The bot does not cancel them. Cancel what you no longer need in IBM Cloud, Billing items."
+const lookByHand = "Look at Billing items in IBM Cloud, and cancel there what you no longer need."
 
 // leftTotal counts what is still billed, and what it costs.
 func leftTotal(s billed.Stays) string {

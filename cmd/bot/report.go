@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cancel-server/internal/policytool"
+	"cancel-server/internal/report"
+	"cancel-server/internal/store"
+)
+
+const reportUsage = `bot report [--month 2026-11] [--by-person] [--json|--csv]
+
+Adds up what cancelled servers save: over all, by data center and by tag. It reads the database only.
+
+  --month YYYY-MM  the month, in UTC; the default is this month so far
+  --by-person      adds a line for each person who asked
+  --json           prints one JSON object a line
+  --csv            prints RFC 4180; a cell that could be a formula begins with '
+
+requested        requests that were filed at SoftLayer in the month
+gone             servers that were seen gone in the month; nothing counts before that
+saved a month    what those cost a month, by the price when each was asked for (an hourly price times 730)
+late             those that were billed longer because a cut-off was missed, and what that cost
+gone this year   servers gone since 1 January, until the month's end
+saved this year  what those have not cost since, each from the month on in which it was gone
+
+A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
+are counted apart. Amounts are US dollars, and exact.
+`
+
+// reportAsked is what a person wants of bot report.
+type reportAsked struct {
+	month  string // "" for this month
+	people bool
+	as     form
+}
+
+// reportVerb is bot report. It uses only the database.
+func reportVerb(ctx context.Context, args []string, stdout io.Writer) error {
+	asked, err := parseReport(args)
+	if err != nil {
+		return err
+	}
+	journal, err := openBeside(ctx)
+	if err != nil {
+		return err
+	}
+	sums, err := readReport(ctx, journal, asked)
+	if err == nil {
+		err = printReport(stdout, sums, journal.Binding(), asked.as)
+	}
+	return errors.Join(err, journal.Close())
+}
+
+func parseReport(args []string) (asked reportAsked, err error) {
+	flags := flag.NewFlagSet("report", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&asked.month, "month", "", "")
+	flags.BoolVar(&asked.people, "by-person", false, "")
+	inJSON, inCSV := flags.Bool("json", false, ""), flags.Bool("csv", false, "")
+	if err := flags.Parse(args); err != nil {
+		return asked, fmt.Errorf("%w: report: %w", errUsage, err)
+	}
+	if flags.NArg() > 0 {
+		return asked, fmt.Errorf("%w: report takes no arguments but its flags, got %q; bot report -h lists them", errUsage, flags.Args())
+	}
+	if asked.month != "" {
+		if _, err := report.ParseMonth(asked.month); err != nil {
+			return asked, fmt.Errorf("%w: report --month: %w", errUsage, err)
+		}
+	}
+	asked.as, err = formOf("report", *inJSON, *inCSV)
+	return asked, err
+}
+
+func readReport(ctx context.Context, journal *store.Store, asked reportAsked) (*report.Report, error) {
+	now, err := journal.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	month := report.MonthOf(now)
+	if asked.month != "" {
+		month, _ = report.ParseMonth(asked.month) // parsed before
+	}
+	return report.Read(ctx, journal, month, now, asked.people)
+}
+
+func printReport(stdout io.Writer, sums *report.Report, of store.Binding, as form) error {
+	out := bufio.NewWriter(stdout)
+	var err error
+	if as == asTable {
+		err = printReportTable(out, sums, of)
+	} else {
+		err = printReportRows(out, sums, as)
+	}
+	return errors.Join(err, out.Flush())
+}
+
+func printReportRows(out io.Writer, sums *report.Report, as form) error {
+	rows, err := newSheet(out, as, "month", "as_of", "by", "name", "id", "requested",
+		"gone", "gone_cost_unknown", "saved_a_month_usd", "late", "late_cost_unknown", "late_usd",
+		"gone_this_year", "gone_this_year_cost_unknown", "saved_this_year_usd")
+	if err != nil {
+		return err
+	}
+	for _, kind := range sums.Kinds() {
+		for _, l := range sums.Lines(kind) {
+			if err := rows.write([]any{
+				sums.Month.String(), sums.AsOf.UTC().Format(time.RFC3339), string(l.Kind), l.Name, l.ID, l.Requested,
+				l.Gone.Count, l.Gone.Unknown, l.Gone.Amount(), l.Late.Count, l.Late.Unknown, l.Late.Amount(),
+				l.Year.Count, l.Year.Unknown, l.Year.Amount(),
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return rows.end()
+}
+
+// reportHeads are what the first column of each table is called.
+var reportHeads = map[report.Kind]string{
+	report.All: "", report.ByDatacenter: "DATA CENTER", report.ByTag: "TAG", report.ByPerson: "ASKED BY",
+}
+
+func printReportTable(out io.Writer, sums *report.Report, of store.Binding) error {
+	fmt.Fprintf(out, "%s, as of %s UTC. %s\n", sums.Month, sums.AsOf.UTC().Format(time.DateTime), of)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, kind := range sums.Kinds() {
+		fmt.Fprintf(table, "\n%s\tREQUESTED\tGONE\tSAVED A MONTH\tLATE\tCOST OF LATE\tGONE THIS YEAR\tSAVED THIS YEAR\n", reportHeads[kind])
+		for _, l := range sums.Lines(kind) {
+			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%d\t%s\n", lineName(l), l.Requested,
+				l.Gone.Count, sumCell(&l.Gone), l.Late.Count, sumCell(&l.Late), l.Year.Count, sumCell(&l.Year))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, `
+US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
+longer because a cut-off was missed. A server with several tags counts in each. bot report -h says more.
+`)
+	return err
+}
+
+func lineName(l *report.Line) string {
+	switch {
+	case l.Kind == report.All:
+		return "all"
+	case l.ID != "" && l.ID != l.Name:
+		return policytool.Printable(l.Name + " (" + l.ID + ")")
+	}
+	return policytool.Printable(l.Name)
+}
+
+// sumCell is an amount, with how many servers it leaves out.
+func sumCell(s *report.Sum) string {
+	if s.Unknown == 0 {
+		return s.Amount()
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s, and %d unknown", s.Amount(), s.Unknown))
+}

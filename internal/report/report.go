@@ -1,0 +1,188 @@
+package report
+
+import (
+	"cmp"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// MaxGroups bounds how many tags, data centers or people a report has a line for. What comes after
+// that is added up in one line, [Others].
+const MaxGroups = 5000
+
+// Names of lines that no tag, data center or person has.
+const (
+	None   = "(none)"     // the server has no tag
+	Unread = "(not read)" // the key could not see it
+	Others = "(others)"
+)
+
+// Kind is what the rows of a line have in common. The words stand in CSV and JSON.
+type Kind string
+
+// The kinds of lines.
+const (
+	All          Kind = "all"
+	ByDatacenter Kind = "datacenter"
+	ByTag        Kind = "tag"
+	ByPerson     Kind = "person"
+)
+
+// Sum is some servers and what they cost.
+type Sum struct {
+	Count   int
+	Unknown int // of Count, those whose cost the key could not see: they are not in Amount
+	amount  big.Rat
+}
+
+// Amount returns the exact sum, as [Amount] writes it.
+func (s *Sum) Amount() string { return Amount(&s.amount) }
+
+// Line is the sums over some of the requests.
+type Line struct {
+	Kind Kind
+	ID   string // of a person, TEAM/USER; "" for the others
+	Name string
+
+	Requested int // filed at SoftLayer in the month
+	Gone      Sum // gone in the month, with their cost a month
+	Late      Sum // of Gone, those billed longer because a cut-off was missed, with what that cost
+	Year      Sum // gone since the year began, with what they have saved until the month's end
+}
+
+// Report is the sums of one month.
+type Report struct {
+	Month Month
+	AsOf  time.Time
+	Line  // over all
+
+	people bool
+	groups map[Kind]map[string]*Line
+}
+
+// New returns the empty report of a month. With people it has a line for each person too.
+func New(month Month, asOf time.Time, people bool) *Report {
+	r := &Report{Month: month, AsOf: asOf, Line: Line{Kind: All}, people: people, groups: map[Kind]map[string]*Line{}}
+	for _, kind := range []Kind{ByDatacenter, ByTag, ByPerson} {
+		r.groups[kind] = map[string]*Line{}
+	}
+	return r
+}
+
+// AddRequested counts a request that was filed in the month.
+func (r *Report) AddRequested(request cancellation.Request) {
+	for _, l := range r.linesOf(request) {
+		l.Requested++
+	}
+}
+
+// AddGone counts a request whose server was gone in the month's year, until the month's end. The cost
+// is that of the server's card: the price when it was asked for.
+func (r *Report) AddGone(request cancellation.Request) {
+	gone := MonthOf(request.Since)
+	fee, known := new(big.Rat).SetString(request.Submission.Card.Server.MonthlyFee())
+	late := int64(request.MonthsLate())
+	for _, l := range r.linesOf(request) {
+		l.Year.add(fee, known, r.Month.Number()-gone.Number()+1)
+		if gone != r.Month {
+			continue
+		}
+		l.Gone.add(fee, known, 1)
+		if late > 0 {
+			l.Late.add(fee, known, late)
+		}
+	}
+}
+
+// add adds a server that costs a fee for some months.
+func (s *Sum) add(fee *big.Rat, known bool, months int64) {
+	s.Count++
+	if !known {
+		s.Unknown++
+		return
+	}
+	s.amount.Add(&s.amount, new(big.Rat).Mul(fee, new(big.Rat).SetInt64(months)))
+}
+
+// linesOf returns every line that a request belongs to.
+func (r *Report) linesOf(request cancellation.Request) []*Line {
+	s, by := request.Submission.Card.Server, request.Submission.By
+	lines := []*Line{&r.Line, r.group(ByDatacenter, cmp.Or(s.Datacenter, Unread), "")}
+	for _, tag := range tagsOf(s) {
+		lines = append(lines, r.group(ByTag, tag, ""))
+	}
+	if r.people {
+		id := by.Team + "/" + by.ID
+		if by.ID == "" {
+			id = ""
+		}
+		lines = append(lines, r.group(ByPerson, cmp.Or(by.Name, id, Unread), id))
+	}
+	return lines
+}
+
+// tagsOf returns a server's tags once each, in lower case: tags compare without case.
+func tagsOf(s cancellation.Server) []string {
+	switch {
+	case !s.TagsKnown:
+		return []string{Unread}
+	case len(s.Tags) == 0:
+		return []string{None}
+	}
+	var tags []string
+	for _, tag := range s.Tags {
+		if tag = strings.ToLower(tag); !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+// group returns the line of a name, or of an id that people have in addition. The name shown is the
+// last one.
+func (r *Report) group(kind Kind, name, id string) *Line {
+	lines, key := r.groups[kind], cmp.Or(id, name)
+	if lines[key] == nil && len(lines) >= MaxGroups {
+		key, name, id = Others, Others, ""
+	}
+	if lines[key] == nil {
+		lines[key] = &Line{Kind: kind, ID: id}
+	}
+	lines[key].Name = name
+	return lines[key]
+}
+
+// Lines returns the lines of a kind, those that save most first.
+func (r *Report) Lines(kind Kind) []*Line {
+	if kind == All {
+		return []*Line{&r.Line}
+	}
+	lines := make([]*Line, 0, len(r.groups[kind]))
+	for _, l := range r.groups[kind] {
+		lines = append(lines, l)
+	}
+	slices.SortFunc(lines, func(a, b *Line) int {
+		return cmp.Or(b.Gone.amount.Cmp(&a.Gone.amount), b.Year.amount.Cmp(&a.Year.amount),
+			cmp.Compare(b.Requested, a.Requested), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return lines
+}
+
+// Kinds returns the kinds of lines that the report has, in the order in which it shows them.
+func (r *Report) Kinds() []Kind {
+	kinds := []Kind{All, ByDatacenter, ByTag}
+	if r.people {
+		kinds = append(kinds, ByPerson)
+	}
+	return kinds
+}
+
+// Amount writes an exact amount with two to four decimals: fees have at most four.
+func Amount(amount *big.Rat) string {
+	whole, decimals, _ := strings.Cut(amount.FloatString(4), ".")
+	return whole + "." + decimals[:2] + strings.TrimRight(decimals[2:], "0")
+}
