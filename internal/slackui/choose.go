@@ -123,7 +123,7 @@ func (a *App) showStays(ctx context.Context, at displayedView, meta metadata, f 
 		a.log.Error("sealing a card", "view", at.id, "err", err)
 		return
 	}
-	if !a.choices.isLatest(at) {
+	if at.hash == "" || !a.choices.isLatest(at) {
 		return
 	}
 	hash, err := a.web.UpdateView(ctx, at.id, at.hash, a.words.Modal(f, sealed))
