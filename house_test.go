@@ -31,8 +31,11 @@ var table = map[string]room{
 		others: []string{"github.com/cedar-policy/cedar-go"},
 		why:    "a decision rests on its arguments alone, so it can be tested as a table and repeated",
 	},
+	"internal/billed": {
+		why: "what stays billed is judged from its arguments; who reads it, keeps it and tells people is not its affair",
+	},
 	"internal/cancellation": {
-		ours: []string{"internal/authz"},
+		ours: []string{"internal/authz", "internal/billed"},
 		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
 	},
 	"internal/store/host": {
@@ -46,6 +49,7 @@ var table = map[string]room{
 	"internal/store": {
 		ours: []string{
 			"internal/authz",
+			"internal/billed",
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/report",
@@ -57,6 +61,7 @@ var table = map[string]room{
 	"internal/slackui": {
 		ours: []string{
 			"internal/authz",
+			"internal/billed",
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/overview",
@@ -79,6 +84,7 @@ var table = map[string]room{
 	"internal/slackui/words": {
 		ours: []string{
 			"internal/authz",
+			"internal/billed",
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/overview",
@@ -87,7 +93,7 @@ var table = map[string]room{
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/billed", "internal/cancellation"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {
@@ -95,7 +101,7 @@ var table = map[string]room{
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
-		ours: []string{"internal/cancellation", "internal/pace"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
 	},
 	"internal/correspondence": {

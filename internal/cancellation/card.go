@@ -3,6 +3,8 @@ package cancellation
 import (
 	"slices"
 	"time"
+
+	"cancel-server/internal/billed"
 )
 
 // MaxCardAge is how old a card may be when it is submitted.
@@ -24,6 +26,7 @@ type Card struct {
 	ShortNameUnique bool   `json:",omitempty"` // no other server has this host name; false if unknown
 	TicketsHidden   bool   `json:",omitempty"` // the key may not see tickets, or that is unknown: that it shows no open one proves nothing
 	Standing        *Standing
+	Stays           *billed.Stays `json:",omitempty"` // what stays billed when the server is gone; nil: not read yet
 }
 
 // Standing is this installation's live request for the same server.

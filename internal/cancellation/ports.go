@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/billed"
 )
 
 // ErrServerNotFound says that SoftLayer knows no such server, or that the key may
@@ -59,6 +60,8 @@ type Rights struct {
 	EditTickets bool // TICKET_EDIT: without it nothing is written into a ticket that there is
 	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
 	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
+	Billing     bool // ACCOUNT_SUMMARY_VIEW: without it an absent billing item proves nothing
+	Storage     bool // NAS_MANAGE: without it an absent volume proves nothing
 }
 
 // Order is what is sent to createCancelServerTicket.
@@ -347,15 +350,16 @@ type Followed struct {
 
 // Look is what one look at a followed request leads to.
 type Look struct {
-	Followed Followed  // as it was read
-	Known    []byte    // what is known now
-	Again    time.Time // when to look again before its turn; zero for not
-	Notes    []Event   // for the request's history
-	Change   *Change   // nil if the request stays as it is
-	Owe      []Notice  // due at once; a kind that exists already is left out
-	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
-	Asks     int64     // the update of the ticket that asks for it, if Waits is not zero
-	News     []News    // what people read by direct message; what one was told already is left out
+	Followed Followed       // as it was read
+	Known    []byte         // what is known now
+	Again    time.Time      // when to look again before its turn; zero for not
+	Notes    []Event        // for the request's history
+	Change   *Change        // nil if the request stays as it is
+	Owe      []Notice       // due at once; a kind that exists already is left out
+	Waits    time.Time      // since when SoftLayer waits for an answer; zero: it does not
+	Asks     int64          // the update of the ticket that asks for it, if Waits is not zero
+	News     []News         // what people read by direct message; what one was told already is left out
+	Stays    *billed.Record // what stays billed, to be kept; nil leaves it as it is
 }
 
 // FollowTurn is the answer to a process that asked to look at the filed requests.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakesoftlayer"
 	"cancel-server/internal/following"
@@ -133,7 +134,7 @@ func (w *benchWorld) file(id int64) bool {
 		return false
 	}
 	r := cancellation.Request{ID: fmt.Sprintf("r%d", id), Ref: cancellation.NewReference(), Format: cancellation.Format, State: cancellation.Scheduled, PostsAllowed: 2}
-	r.Submission.Card.Server = found
+	r.Submission.Card.Server, r.Submission.Card.Stays = found, &billed.Stays{}
 	recorded, err := w.store.Record(w.Context(), cancellation.Record{Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted}})
 	require.NoError(w, err)
 	from := recorded.Request

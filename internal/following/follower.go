@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/pace"
 )
@@ -31,6 +32,9 @@ type Ledger interface {
 	Events(ctx context.Context, requestID string) ([]cancellation.Event, error)
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
+	// StaysOf reads what is kept of what stays billed of these requests; it leaves out those of
+	// which nothing is kept.
+	StaysOf(ctx context.Context, requests []string) (map[string]billed.Record, error)
 }
 
 // Books are SoftLayer's records. A list holds what was asked for and no more; what it lacks was not
@@ -49,6 +53,11 @@ type Books interface {
 	Cancelled(ctx context.Context, since time.Time) (map[int64]bool, error)
 	// Rights reads what the key may see.
 	Rights(ctx context.Context) (cancellation.Rights, error)
+	// Beside reads what stands next to a server and may stay billed without it; wait is called before
+	// each call. The facts name what could not be read; the error says why.
+	Beside(ctx context.Context, server int64, wait func(context.Context) error) (billed.Facts, error)
+	// StillBilled reads which of these billing items are billed now.
+	StillBilled(ctx context.Context, items []int64) (billed.Standing, error)
 }
 
 // Options say what a Follower follows with.
@@ -68,6 +77,7 @@ type Follower struct {
 	pace      pace.Pace
 	size      int // requests of the next page: fewer after a page that could not be read
 	blindFrom time.Time
+	spare     time.Time // until when this page reads what stays billed
 }
 
 // New makes a follower. It makes no call.
@@ -127,7 +137,7 @@ func (f *Follower) page(ctx context.Context, due []cancellation.Followed, begun 
 		}
 		return err
 	}
-	f.size = pageRows
+	f.size, f.spare = pageRows, time.Now().Add(spareTime)
 	var quiet []string
 	var looks []cancellation.Look
 	for i, followed := range due {
@@ -140,6 +150,9 @@ func (f *Follower) page(ctx context.Context, due []cancellation.Followed, begun 
 		default:
 			quiet = append(quiet, followed.Request.ID)
 		}
+	}
+	if err := f.leftBehind(ctx, looks); err != nil {
+		return err
 	}
 	return f.keep(ctx, quiet, looks)
 }
@@ -172,7 +185,8 @@ func (f *Follower) judge(ctx context.Context, followed cancellation.Followed, e 
 		return look, false, err
 	}
 	v := Judge(followed, known, e, card, since)
-	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Notes: v.Notes, Waits: v.Waits, Asks: v.Known.Asks}
+	stays := f.stays(ctx, followed.Request, e, &v)
+	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Notes: v.Notes, Waits: v.Waits, Asks: v.Known.Asks, Stays: stays}
 	if look.Change, err = v.change(r); err != nil {
 		return look, false, err
 	}

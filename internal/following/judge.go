@@ -21,6 +21,7 @@ type Known struct {
 	Asks    int64                 `json:",omitempty"` // the update of which people were last told that it waits for an answer
 	Late    bool                  `json:",omitempty"` // people are shown that it may be too late to stop
 	Stands  bool                  `json:",omitempty"` // people were told that it stands, although a stop was asked for
+	Beside  int                   `json:",omitempty"` // how often what stays billed was read; besideTries if that is known
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its

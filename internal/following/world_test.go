@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/following"
 	"cancel-server/internal/store"
@@ -34,21 +35,36 @@ type world struct {
 	sees    bool           // the key sees all hardware
 	short   map[int64]bool // left out of lists
 	broken  error          // what every call fails with
-	poison  int64          // a server with which a list fails
-	calls   []string
+	beside  map[int64]billed.Facts
+	billed  billed.Standing
+
+	unanswered string // the call that alone fails
+	poison     int64  // a server with which a list fails
+	calls      []string
 }
 
 // inWorld runs a test on virtual time with so many filed requests.
 func inWorld(t *testing.T, requests int, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
+	enter(t, requests, func(*cancellation.Request) {}, test)
+}
+
+// inWorldOf runs a test with one request that was changed before it was recorded.
+func inWorldOf(t *testing.T, change func(r *cancellation.Request), test func(t *testing.T, w *world)) {
+	t.Helper()
+	enter(t, 1, change, test)
+}
+
+func enter(t *testing.T, requests int, change func(r *cancellation.Request), test func(t *testing.T, w *world)) {
+	t.Helper()
 	path := storetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, path)
 		w.open()
 		defer func() { assert.NoError(t, w.store.Close()) }()
 		for n := range requests {
-			w.file(int64(n + 1))
+			w.file(int64(n+1), change)
 		}
 		test(t, w)
 	})
@@ -70,7 +86,7 @@ func (w *world) open() {
 }
 
 // file records a request as filed, with its ticket. SoftLayer shows its cancellation.
-func (w *world) file(server int64) {
+func (w *world) file(server int64, change func(r *cancellation.Request)) {
 	w.t.Helper()
 	r := asked(server)
 	ref := cancellation.NewReference()
@@ -80,6 +96,9 @@ func (w *world) file(server int64) {
 	r.Submission.Place = cancellation.Place{Channel: "C1"}
 	r.Submission.Card.Server.Billing.NextBillDate = time.Now().Add(30 * 24 * time.Hour).Format(time.RFC3339)
 	r.Decision.Rule = "all"
+	if change != nil {
+		change(&r)
+	}
 	_, err := w.store.Record(w.t.Context(), cancellation.Record{
 		Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted},
 		Notices: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Result, Place: r.Submission.Place}},
@@ -143,6 +162,9 @@ func (w *world) follower(owner string, every time.Duration, books following.Book
 
 func (w *world) call(name string) error {
 	w.calls = append(w.calls, name)
+	if name == w.unanswered {
+		return errSilence
+	}
 	return w.broken
 }
 
@@ -207,4 +229,24 @@ func (w *world) Rights(context.Context) (cancellation.Rights, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return cancellation.Rights{AllHardware: w.sees}, w.call("Rights")
+}
+
+func (w *world) Beside(ctx context.Context, server int64, wait func(context.Context) error) (billed.Facts, error) {
+	if err := wait(ctx); err != nil {
+		return billed.Facts{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.beside[server]
+	f.Server, f.Billing = server, true
+	if err := w.call("Beside"); err != nil {
+		return billed.Facts{Server: server, Unread: billed.Kinds()}, err
+	}
+	return f, nil
+}
+
+func (w *world) StillBilled(context.Context, []int64) (billed.Standing, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.billed, w.call("StillBilled")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/overview"
@@ -27,6 +28,13 @@ const (
 	responseLife = 30 * time.Minute        // of a response_url: docs.slack.dev/interactivity/handling-user-interaction
 )
 
+// Beside reads what stands next to a server.
+type Beside interface {
+	// Beside reads what may stay billed without the server. The facts name what could not be read;
+	// the error says why. wait is called before each call, unless it is nil.
+	Beside(ctx context.Context, server int64, wait func(context.Context) error) (billed.Facts, error)
+}
+
 // Options is what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk   // reads cards, decides and records
@@ -36,6 +44,7 @@ type Options struct {
 	Search    Searcher             // finds servers for the typeahead
 	Named     Searcher             // finds the servers that a command or a message names, as they are now; nil: Search does
 	Virtual   Virtual              // knows the virtual servers, which the bot leaves alone; nil: nobody does
+	Beside    Beside               // reads what may stay billed without a server; nil: nobody does
 	Near      Neighbors            // knows names that are close to one that nobody has; nil: nobody does
 	Policy    func() *authz.Policy // returns the one in force, which refuses early whom no permit can match
 	Letters   *correspondence.Desk // decides and records what people write into tickets
@@ -71,6 +80,7 @@ type finders struct {
 	byName  Searcher
 	virtual Virtual
 	near    Neighbors
+	beside  Beside
 }
 
 var _ receive.Handler = (*App)(nil)
@@ -82,7 +92,7 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
+		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
 		policy: o.Policy, letters: o.Letters, waits: o.Waits, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -76,39 +77,78 @@ func (a *App) cardOf(ctx context.Context, server int64) (card *cancellation.Card
 	return &read, ""
 }
 
-// show replaces what the modal shows with a form, unless a newer choice is known. A failure loses
-// nothing: a submission without its server's card is answered with that card.
+// show replaces what the modal shows with a form, unless a newer choice is known. What stays billed is
+// read once a card that can be submitted is shown, and then added to it.
 func (a *App) show(ctx context.Context, at displayedView, meta metadata, f words.Form) {
 	f.Refused = a.foretell(ctx, meta, f.Card)
+	f.Reading = a.beside != nil && f.Card != nil && f.Refused == nil && len(f.Card.Blockers()) == 0
+	if hash, shown := a.display(ctx, at, meta, f); shown && f.Reading {
+		at.hash = hash
+		a.showStays(ctx, at, meta, f)
+	}
+}
+
+// display shows a form, and returns the view's hash. A failure loses nothing: a submission without its
+// server's card is answered with that card.
+func (a *App) display(ctx context.Context, at displayedView, meta metadata, f words.Form) (hash string, shown bool) {
 	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
 	if err != nil {
 		a.log.Error("sealing a card", "view", at.id, "err", err)
 		f.Card, f.Failed = nil, words.ChosenNotKept
 		if sealed, err = a.sealer.seal(ctx, meta.with(nil)); err != nil {
-			return
+			return "", false
 		}
 	}
-	err = a.replace(ctx, at, a.words.Modal(f, sealed))
+	hash, shown, err = a.replace(ctx, at, a.words.Modal(f, sealed))
 	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("showing a card", "view", at.id, "err", err)
 	}
+	return hash, shown && f.Card != nil
 }
 
-// replace updates a modal. If its hash has changed, it tries again with the hash last returned for
-// it, or with none if that hash is no newer. Fields whose block stays keep what was typed.
-func (a *App) replace(ctx context.Context, at displayedView, view words.View) error {
-	var err error
+// showStays reads what stays billed, and adds it to the card that was just shown. It never replaces
+// anything else: if the view's hash has changed, what was read is dropped.
+func (a *App) showStays(ctx context.Context, at displayedView, meta metadata, f words.Form) {
+	reading, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	facts, err := a.beside.Beside(reading, f.Card.Server.ID, nil)
+	if err != nil {
+		a.log.Info("reading what stays billed", "server", f.Card.Server.ID, "err", err)
+	}
+	card, stays := *f.Card, billed.Judge(facts)
+	card.Stays = &stays
+	f.Card, f.Reading = &card, false
+	sealed, err := a.sealer.seal(ctx, meta.with(f.Card))
+	if err != nil {
+		a.log.Error("sealing a card", "view", at.id, "err", err)
+		return
+	}
+	if at.hash == "" || !a.choices.isLatest(at) {
+		return
+	}
+	hash, err := a.web.UpdateView(ctx, at.id, at.hash, a.words.Modal(f, sealed))
+	switch {
+	case err == nil:
+		a.choices.displayed(at.id, hash)
+	case !errors.Is(err, webapi.ErrHashConflict) && !errors.Is(err, webapi.ErrViewGone):
+		a.log.Warn("showing what stays billed", "view", at.id, "err", err)
+	}
+}
+
+// replace updates a modal, and returns its new hash. If the hash has changed, it tries again with the
+// hash last returned for it, or with none if that hash is no newer. Fields whose block stays keep what
+// was typed.
+func (a *App) replace(ctx context.Context, at displayedView, view words.View) (hash string, replaced bool, err error) {
 	for range 3 {
 		if !a.choices.isLatest(at) {
-			return nil
+			return "", false, nil
 		}
-		var hash string
 		if hash, err = a.web.UpdateView(ctx, at.id, at.hash, view); err == nil {
 			a.choices.displayed(at.id, hash)
-			return nil
+			return hash, true, nil
 		}
 		if !errors.Is(err, webapi.ErrHashConflict) {
-			return err
+			return "", false, err
 		}
 		known := a.choices.hash(at.id)
 		if known == at.hash {
@@ -116,7 +156,7 @@ func (a *App) replace(ctx context.Context, at displayedView, view words.View) er
 		}
 		at.hash = known
 	}
-	return err
+	return "", false, err
 }
 
 // maxChoices bounds how many open modals are remembered. Forgetting one costs at

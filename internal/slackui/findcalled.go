@@ -137,7 +137,7 @@ func (a *App) showOffered(ctx context.Context, at displayedView, i receive.Inter
 		a.log.Warn("reading a choice", "user", i.User, "view", at.id, "err", err)
 		return
 	}
-	err := a.replace(ctx, at, words.LookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
+	_, _, err := a.replace(ctx, at, words.LookingUp("server "+strconv.FormatInt(server, 10), i.View.PrivateMetadata))
 	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("clearing a form for a choice", "view", at.id, "err", err)
 	}

@@ -95,6 +95,9 @@ func (a *App) freshCard(ctx context.Context, i receive.Interaction, meta metadat
 		a.log.Warn("reading a card for a submission", "server", t.Server, "err", err)
 		return receive.FieldError(words.ServerBlock, words.SubmittedUnread(err))
 	}
+	if t.Server == meta.server() { // no further read comes before the acknowledgement
+		card.Stays = meta.Card.Stays
+	}
 	sealed, err := a.sealer.seal(ctx, meta.with(&card))
 	if err != nil {
 		a.log.Error("sealing a card", "server", t.Server, "err", err)

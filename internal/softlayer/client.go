@@ -58,6 +58,7 @@ type Client struct {
 	turns     RateLimiter
 	now       func() time.Time
 	reads     *http.Client
+	kept      *keptRights
 }
 
 var (
@@ -87,6 +88,7 @@ func New(o Options) (*Client, error) {
 		turns:     atWill{},
 		now:       time.Now,
 		reads:     newHTTPClient(readTransport()),
+		kept:      &keptRights{},
 	}, nil
 }
 

@@ -178,7 +178,7 @@ func keepLook(ctx context.Context, tx *tx, now time.Time, look cancellation.Look
 	for _, e := range look.Notes {
 		err = errors.Join(err, note(ctx, tx, now, id, e))
 	}
-	err = errors.Join(err, oweAll(ctx, tx, id, look.Owe, now), oweNews(ctx, tx, id, look.News, now))
+	err = errors.Join(err, oweAll(ctx, tx, id, look.Owe, now), oweNews(ctx, tx, id, look.News, now), keepStays(ctx, tx, id, look.Stays))
 	if err != nil {
 		return false, err
 	}

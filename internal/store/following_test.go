@@ -33,6 +33,7 @@ func keepsFollowed(t *testing.T, options func(t *testing.T) Options) {
 		"a look and the step that it leads to are one":           lookAndStep,
 		"news is owed once to a person, and what waits is known": newsOnce,
 		"an answer is waited for until it is settled":            waitIsSettled,
+		"what stays billed is kept with its look":                staysKept,
 		"a request that changed meanwhile is left as it is":      movedMeanwhile,
 		"without the turn nothing is recorded":                   noTurnNoLook,
 		"a card's sighting brings the next look forward":         sightBringsForward,

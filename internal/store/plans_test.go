@@ -57,6 +57,7 @@ func questions(d dialect) map[string]question {
 		"a standing request":          {ofRefSQL, []string{"r"}, []string{"(short_ref=?)"}},
 		"what waits for an answer":    {waitingSQL, []string{"50"}, []string{"followed_waits (waits_since>?)"}},
 		"requests by a name":          {namedSQL, []string{"db-1.", "db-1/", "10"}, []string{"requests_server_name (server_name>? AND server_name<?)"}},
+		"what stays billed":           {staysSQL(2), []string{"r", "s"}, []string{"(request_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -68,7 +69,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed", "waits", "mailboxes", "news"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "waits", "mailboxes", "news", "stays_billed"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {

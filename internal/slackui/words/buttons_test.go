@@ -89,7 +89,7 @@ func TestTicketOfAnOpenRequestIsLinkedOnce(t *testing.T) {
 	server.OpenTicket = &ticket
 	card := cancellation.Card{Server: server, ReadAt: slacktest.Noon, Standing: &cancellation.Standing{Ref: "7F3K-2QXD", State: cancellation.Filed, Ticket: ticket}}
 	shown := func() string {
-		blocks, err := json.Marshal(testWords().cardBlocks(card, nil))
+		blocks, err := json.Marshal(testWords().cardBlocks(card, nil, false))
 		require.NoError(t, err)
 		return string(blocks)
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // cardBlocks is the server as the person reads it before asking, or what stops them. refused is why
-// they may not ask for it, nil if they may. Block ids carry the server's id, so that another choice
+// they may not ask for it, nil if they may; reading says that what stays billed is being read. Block ids carry the server's id, so that another choice
 // resets the fields that belong to it.
-func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack.Block {
+func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision, reading bool) []slack.Block {
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
 	lines := facts(c)
 	if refused != nil {
@@ -33,6 +33,11 @@ func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision) []slack
 		lines = append(lines, sentence(fmt.Sprintf("⏳ %s already asked; request %s is waiting for approval. If you can cancel without approval, asking here replaces that request. Otherwise nothing new is filed.", whose(s.By), s.Ref)))
 	}
 	lines = append(lines, consequences(c, "they stay, unless you tick below that they go too")...)
+	if reading {
+		lines = append(lines, sentence("What stays billed is still being read."))
+	} else {
+		lines = append(lines, staysLines(c.Stays)...)
+	}
 	return []slack.Block{block(id, lines...)}
 }
 
@@ -49,7 +54,7 @@ func askedLines(s cancellation.Submission) []line {
 	}
 	lines := facts(s.Card)
 	if s.Card.Server.Billing != nil { // else it was refused, and nothing follows
-		lines = append(lines, consequences(s.Card, associated)...)
+		lines = append(append(lines, consequences(s.Card, associated)...), staysLines(s.Card.Stays)...)
 	}
 	for _, warning := range warnings(s.Card) {
 		lines = append(lines, sentence("⚠ Confirmed: "+warningWords(s.Card.Server, warning)))

@@ -50,7 +50,7 @@ func TestEveryPlaceNamesTheSameEnd(t *testing.T) {
 			r.Submission.Card.Cutoff, r.Submission.Card.ReadAt = c.cutoff, slacktest.Noon.Add(c.read)
 			card := r.Submission.Card
 			for where, text := range map[string]string{
-				"the card":                 slacktest.TextIn(t, w.cardBlocks(card, nil)),
+				"the card":                 slacktest.TextIn(t, w.cardBlocks(card, nil, false)),
 				"the approval message":     slacktest.TextIn(t, w.Live(cancellation.ApprovalCard, r).Blocks[0]),
 				"its text":                 w.Live(cancellation.ApprovalCard, r).Text,
 				"the requester's message":  slacktest.TextIn(t, w.Live(cancellation.Result, r).Blocks[0]),

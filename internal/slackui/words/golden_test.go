@@ -50,6 +50,13 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenNews() {
 		all["news"][name] = sent(m)
 	}
+	for name, m := range goldenLeft() {
+		all["messages"][name] = sent(m)
+	}
+	for name, stays := range goldenStays() {
+		all["messages"]["filed-"+name] = sent(w.Live(cancellation.Result, slacktest.Request(cancellation.Filed, withStays(stays))))
+	}
+	all["approvals"]["card-stays"] = sent(w.Live(cancellation.ApprovalCard, slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, withStays(goldenStays()["stays"]))))
 	for name, m := range goldenAnswers() {
 		all["answers"][name] = ephemeralBody(t, m)
 	}
@@ -247,9 +254,11 @@ func goldenNews() map[string]Message {
 		}
 		return all
 	}
+	left := item(cancellation.NewsBilled, gone)
+	left.Detail = goldenStays()["stays"].Detail()
 	each := []cancellation.Item{
 		item(cancellation.NewsEnded, gone), item(cancellation.NewsEnds, filed), item(cancellation.NewsStill, filed), item(cancellation.NewsMoved, filed),
-		item(cancellation.NewsStaff, filed), item(cancellation.NewsUnclear, filed), item(cancellation.NewsBilled, gone),
+		item(cancellation.NewsStaff, filed), item(cancellation.NewsUnclear, filed), left,
 	}
 	many := slices.Concat(times(40, cancellation.NewsEnded, gone), times(6, cancellation.NewsEnds, filed), times(7, cancellation.NewsMoved, filed))
 	return map[string]Message{

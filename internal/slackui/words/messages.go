@@ -52,6 +52,25 @@ func (w Writer) Alarm(r cancellation.Request) Message {
 	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
 }
 
+// maxProblems is how many of a policy's problems a message names.
+const maxProblems = 5
+
+// PolicyRefused notifies operators that a changed policy is not in force, and why.
+func (w Writer) PolicyRefused(problems []string) Message {
+	lines := []line{
+		head("⚠️ The changed policy is not in force"),
+		sentence("The file has mistakes, so the policy before it still decides. Correct the file; no restart is needed."),
+	}
+	for i, problem := range problems {
+		if i == maxProblems {
+			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has them all.", len(problems)-i)))
+			break
+		}
+		lines = append(lines, sentence(Cut(public(problem), 300)))
+	}
+	return message(lines...)
+}
+
 func message(lines ...line) Message {
 	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
 }
@@ -243,6 +262,7 @@ func (w Writer) filed(r cancellation.Request) []line {
 	if !r.StopAsked.IsZero() {
 		lines = append(lines, sentence("SoftLayer was asked to stop this on "+instant(r.StopAsked)+". Not stopped yet: SoftLayer decides."))
 	}
+	lines = append(lines, staysSum(card.Stays)...)
 	stop := "in time"
 	if by := r.StopBy(); !by.IsZero() {
 		stop = "before " + minute(by) + inZone(by)
@@ -302,23 +322,4 @@ func (w Writer) stuck(r cancellation.Request) []line {
 		sentence("Until then this server is locked here and nothing is sent."),
 		askedBy(r), foot(r),
 	}
-}
-
-// maxProblems is how many of a policy's problems a message names.
-const maxProblems = 5
-
-// PolicyRefused notifies operators that a changed policy is not in force, and why.
-func (w Writer) PolicyRefused(problems []string) Message {
-	lines := []line{
-		head("⚠️ The changed policy is not in force"),
-		sentence("The file has mistakes, so the policy before it still decides. Correct the file; no restart is needed."),
-	}
-	for i, problem := range problems {
-		if i == maxProblems {
-			lines = append(lines, sentence(fmt.Sprintf("And %d more; the log has them all.", len(problems)-i)))
-			break
-		}
-		lines = append(lines, sentence(Cut(public(problem), 300)))
-	}
-	return message(lines...)
 }

@@ -51,6 +51,7 @@ type Form struct {
 	Note    string                // what to know before choosing; "" for nothing
 	Offers  []cancellation.Server // which servers may be meant, each with a button
 	Failed  string                // why there is no card, in its place; "" for nothing
+	Reading bool                  // what stays billed is being read; it is added to the card
 	Refused *authz.Decision       // why this person may not ask for the card's server; nil where they may
 }
 
@@ -85,7 +86,7 @@ func (w Writer) Modal(f Form, sealed string) View {
 	}
 	asks := f.Card != nil && len(f.Card.Blockers()) == 0
 	if f.Card != nil {
-		blocks = append(blocks, w.cardBlocks(*f.Card, f.Refused)...)
+		blocks = append(blocks, w.cardBlocks(*f.Card, f.Refused, f.Reading)...)
 	}
 	if asks && len(warnings(*f.Card)) > 0 {
 		blocks = append(blocks, warningsInput(*f.Card, f.Typed.Warnings))

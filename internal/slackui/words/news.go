@@ -176,7 +176,7 @@ func (w Writer) news(item cancellation.Item) []line {
 	case cancellation.NewsStill:
 		return w.still(r)
 	case cancellation.NewsBilled:
-		return []line{head("💸 " + ServerName(r) + " is gone, and something of it stays billed."), sentence("See Billing items in IBM Cloud.")}
+		return leftBehind(r, item.Detail)
 	case cancellation.NewsStaff:
 		return w.staffAnswered(r)
 	case cancellation.NewsUnclear:

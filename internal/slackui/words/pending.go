@@ -73,6 +73,9 @@ func request(r cancellation.Request) []line {
 	if b := server.Billing; s.Associated && b != nil && len(b.Associated) > 0 {
 		lines = append(lines, sentence("Its associated items go too: "+itemsWords(b.Associated)+"."))
 	}
+	if lines = append(lines, staysSum(s.Card.Stays)...); s.Card.Stays == nil {
+		lines = append(lines, sentence("What stays billed was not read before this was asked."))
+	}
 	for _, warning := range warnings(s.Card) {
 		lines = append(lines, sentence("⚠ "+public(warningWords(server, warning))))
 	}

@@ -37,7 +37,7 @@ func goldenForms() map[string]slack.ModalViewRequest {
 		change(&f)
 		return w.Modal(f, "sealed")
 	}
-	return map[string]slack.ModalViewRequest{
+	all := map[string]slack.ModalViewRequest{
 		"form":         w.Modal(base, "sealed"),
 		"form-private": show(func(f *Form) { f.Place = cancellation.Place{Channel: "D1", ChannelName: "directmessage"} }),
 		"form-note": show(func(f *Form) {
@@ -154,7 +154,12 @@ func goldenForms() map[string]slack.ModalViewRequest {
 				}
 			})
 		}),
+		"card-reading": show(func(f *Form) { f.Card, f.Reading = card(), true }),
 	}
+	for name, stays := range goldenStays() {
+		all["card-"+name] = show(func(f *Form) { f.Card = card(func(c *cancellation.Card) { c.Stays = stays }) })
+	}
+	return all
 }
 
 // goldenClicks is the views that a click or a submission answers with.
