@@ -42,6 +42,11 @@ func questions(d dialect) map[string]question {
 		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
 		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
 		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
+		"a look for texts to send":    {d.lookSQL(updateWork), []string{now}, []string{"ticket_updates_due (due>? AND due<?)", "ticket_updates_due (due>?)"}},
+		"a claim of texts":            {d.claimUpdatesSQL(), []string{now, "o", now, "4"}, []string{"ticket_updates_due (due>? AND due<?)"}},
+		"a request's last reply":      {lastReplySQL, []string{"r"}, []string{"ticket_updates_request (request_id=?)"}},
+		"what was proposed last":      {lastProposalSQL, []string{"r"}, []string{"ticket_updates_request (request_id=?"}},
+		"the stop that stands":        {stopStandsSQL, []string{"r"}, []string{"ticket_updates"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -53,7 +58,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "ticket_updates"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {
