@@ -206,7 +206,7 @@ func (s *Sender) apply(ctx context.Context, h *hand, next Update, detail string,
 		if err != nil {
 			return fmt.Errorf("reading where %s is shown: %w", h.request.Ref.Short(), err)
 		}
-		change.Tell = []cancellation.Notice{h.request.InThread(cancellation.Written(from.Number, from.By.ID), notices)}
+		change.Tell = telling(h.request, from, notices)
 	}
 	for _, add := range more {
 		add(&change)
@@ -223,6 +223,19 @@ func (s *Sender) apply(ctx context.Context, h *hand, next Update, detail string,
 		s.o.Notify()
 	}
 	return nil
+}
+
+// telling is what shows what became of a text: a message in the request's thread and, if only the requester
+// sees that, one to who wrote it.
+func telling(r cancellation.Request, u Update, notices []cancellation.Notice) []cancellation.Notice {
+	by, requester := u.By.ID, r.Submission.By.ID
+	if at := r.Submission.Place; by == requester || at.Channel != "" && !at.Alone {
+		return []cancellation.Notice{r.InThread(cancellation.Written(u.Number, by), notices)}
+	}
+	return []cancellation.Notice{
+		r.InThread(cancellation.Written(u.Number, requester), notices),
+		{RequestID: r.ID, Kind: cancellation.Written(u.Number, by)},
+	}
 }
 
 // tells reports whether a step is told. That a text waits is told after the first try that failed; that

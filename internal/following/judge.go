@@ -16,7 +16,7 @@ type Known struct {
 	Since   time.Time             `json:",omitzero"`
 	Late    bool                  `json:",omitempty"` // people are shown that it may be too late to stop
 	Stands  bool                  `json:",omitempty"` // people were told that it stands, although a stop was asked for
-	Read    time.Time             `json:",omitzero"` // when its server was last read alone, since lists did not show that it stands
+	Read    time.Time             `json:",omitzero"`  // when its server was last read alone, since lists did not show that it stands
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
