@@ -59,21 +59,28 @@ func (s *Sender) Wake() {
 
 // Run works until ctx ends. It returns when the steps that had begun are done.
 func (s *Sender) Run(ctx context.Context) {
+	var steps sync.WaitGroup
+	defer steps.Wait()
+	busy := make(chan struct{}, mostAtOnce)
 	for ctx.Err() == nil {
-		claim, err := s.o.Ledger.ClaimUpdates(ctx, s.o.Owner, s.o.Lease, mostAtOnce)
-		if err != nil && ctx.Err() == nil {
-			s.o.Log.Error("claiming texts for tickets", "err", err)
+		free := mostAtOnce - len(busy) // only this loop takes a place
+		var claim cancellation.Claim[Update]
+		if free > 0 {
+			var err error
+			if claim, err = s.o.Ledger.ClaimUpdates(ctx, s.o.Owner, s.o.Lease, free); err != nil && ctx.Err() == nil {
+				s.o.Log.Error("claiming texts for tickets", "err", err)
+			}
 		}
-		var steps sync.WaitGroup
 		for _, u := range claim.Rows {
+			busy <- struct{}{}
 			steps.Go(func() {
+				defer func() { <-busy; s.Wake() }()
 				own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime+s.o.PostTimeout)
 				defer cancel()
 				s.work(own, &claimed{row: u, at: claim.At})
 			})
 		}
-		steps.Wait()
-		if len(claim.Rows) < mostAtOnce {
+		if free == 0 || len(claim.Rows) < free {
 			s.sleep(ctx, claim.Next)
 		}
 	}
