@@ -36,7 +36,7 @@ func (w *world) asksToStop(user string, root message, reason string) {
 	w.close(user)
 }
 
-func TestTextAfterALostAnswerIsFoundInTheTicket(t *testing.T) {
+func TestTextWithLostAnswerIsFoundInTicket(t *testing.T) {
 	overHTTP(t, unhurried(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"drop_after", "error_after", "truncated_json"} {
 			server := w.another()
@@ -52,7 +52,7 @@ func TestTextAfterALostAnswerIsFoundInTheTicket(t *testing.T) {
 	})
 }
 
-func TestTextThatIsNotThereIsNotSentAgain(t *testing.T) {
+func TestMissingTextIsNotSentAgain(t *testing.T) {
 	overSocket(t, unhurried(), func(t *testing.T, w *world) {
 		for _, fault := range []string{"drop_before", "error_before", "html", "ok_null", "not_found"} {
 			server := w.another()
@@ -74,7 +74,7 @@ func TestTextThatIsNotThereIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestTextThatCertainlyDidNotGoIsTriedAgain(t *testing.T) {
+func TestTextNotTakenIsTriedAgain(t *testing.T) {
 	overHTTP(t, unhurried(), func(t *testing.T, w *world) {
 		root := w.filedAlone(w.server)
 		require.NoError(t, w.softlayer.Fault(addUpdate, "rate_limit", 2))

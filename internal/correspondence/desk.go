@@ -37,7 +37,7 @@ type Prospect struct {
 	Leave    Leave
 	Decision authz.Decision // by which rule, or of Nothing by which not
 	Closed   bool           // nothing can be written: the request is not filed, or the key has no right
-	Proposal string         // of a reply: what the requester proposed, if nothing was sent since
+	Proposal Update         // of a reply: what was proposed last, if nothing was sent since; zero for none
 }
 
 // May decides what who pressed may do with a text of a kind. A refusal is put on record. The error
@@ -58,7 +58,7 @@ func (d *Desk) May(ctx context.Context, kind Kind, press cancellation.Press) (Pr
 		if err != nil && !errors.Is(err, ErrNoUpdate) {
 			d.Log.Warn("reading what was proposed", "ref", powers.Request.Ref.Short(), "err", err)
 		}
-		p.Proposal = last.Text
+		p.Proposal = last
 	}
 	return p, nil
 }

@@ -1,5 +1,5 @@
 // Package correspondence writes texts of people into the tickets of filed requests: replies to
-// SoftLayer's staff, and pleas to stop a cancellation. docs/design.md 6.7 to 6.11 are its rules.
+// SoftLayer's staff, and pleas to stop a cancellation. docs/design.md 6.7 to 6.12 are its rules.
 //
 // [Judge] and [Compose] decide who may write and what is written; they do no I/O. [Desk] decides and
 // records. [Sender] sends what is recorded, and finds out what became of a lost answer.

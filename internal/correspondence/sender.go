@@ -59,21 +59,28 @@ func (s *Sender) Wake() {
 
 // Run works until ctx ends. It returns when the steps that had begun are done.
 func (s *Sender) Run(ctx context.Context) {
+	var steps sync.WaitGroup
+	defer steps.Wait()
+	busy := make(chan struct{}, mostAtOnce)
 	for ctx.Err() == nil {
-		claim, err := s.o.Ledger.ClaimUpdates(ctx, s.o.Owner, s.o.Lease, mostAtOnce)
-		if err != nil && ctx.Err() == nil {
-			s.o.Log.Error("claiming texts for tickets", "err", err)
+		free := mostAtOnce - len(busy) // only this loop takes a place
+		var claim cancellation.Claim[Update]
+		if free > 0 {
+			var err error
+			if claim, err = s.o.Ledger.ClaimUpdates(ctx, s.o.Owner, s.o.Lease, free); err != nil && ctx.Err() == nil {
+				s.o.Log.Error("claiming texts for tickets", "err", err)
+			}
 		}
-		var steps sync.WaitGroup
 		for _, u := range claim.Rows {
+			busy <- struct{}{}
 			steps.Go(func() {
+				defer func() { <-busy; s.Wake() }()
 				own, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime+s.o.PostTimeout)
 				defer cancel()
 				s.work(own, &claimed{row: u, at: claim.At})
 			})
 		}
-		steps.Wait()
-		if len(claim.Rows) < mostAtOnce {
+		if free == 0 || len(claim.Rows) < free {
 			s.sleep(ctx, claim.Next)
 		}
 	}
@@ -206,7 +213,7 @@ func (s *Sender) apply(ctx context.Context, h *hand, next Update, detail string,
 		if err != nil {
 			return fmt.Errorf("reading where %s is shown: %w", h.request.Ref.Short(), err)
 		}
-		change.Tell = []cancellation.Notice{h.request.InThread(cancellation.Written(from.Number, from.By.ID), notices)}
+		change.Tell = telling(h.request, from, notices)
 	}
 	for _, add := range more {
 		add(&change)
@@ -223,6 +230,19 @@ func (s *Sender) apply(ctx context.Context, h *hand, next Update, detail string,
 		s.o.Notify()
 	}
 	return nil
+}
+
+// telling is what shows what became of a text: a message in the request's thread and, if only the requester
+// sees that, one to who wrote it.
+func telling(r cancellation.Request, u Update, notices []cancellation.Notice) []cancellation.Notice {
+	by, requester := u.By.ID, r.Submission.By.ID
+	if at := r.Submission.Place; by == requester || at.Channel != "" && !at.Alone {
+		return []cancellation.Notice{r.InThread(cancellation.Written(u.Number, by), notices)}
+	}
+	return []cancellation.Notice{
+		r.InThread(cancellation.Written(u.Number, requester), notices),
+		{RequestID: r.ID, Kind: cancellation.Written(u.Number, by)},
+	}
 }
 
 // tells reports whether a step is told. That a text waits is told after the first try that failed; that

@@ -27,7 +27,10 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 		a.logClick(i, err)
 		return a.whisper(i, problem)
 	}
-	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request), Text: may.Proposal}
+	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request)}
+	if may.Proposal.Text != "" {
+		letter.Text, letter.Note = may.Proposal.Text, words.ProposedBy(may.Proposal)
+	}
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, enterTime)
 		defer cancel()

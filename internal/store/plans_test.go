@@ -58,6 +58,11 @@ func questions(d dialect) map[string]question {
 		"what waits for an answer":    {waitingSQL, []string{"50"}, []string{"followed_waits (waits_since>?)"}},
 		"requests by a name":          {namedSQL, []string{"db-1.", "db-1/", "10"}, []string{"requests_server_name (server_name>? AND server_name<?)"}},
 		"what stays billed":           {staysSQL(2), []string{"r", "s"}, []string{"(request_id=?)"}},
+		"a look for texts to send":    {d.lookSQL(updateWork), []string{now}, []string{"ticket_updates_due (due>? AND due<?)", "ticket_updates_due (due>?)"}},
+		"a claim of texts":            {d.claimUpdatesSQL(), []string{now, "o", now, "4"}, []string{"ticket_updates_due (due>? AND due<?)"}},
+		"a request's last reply":      {lastReplySQL, []string{"r"}, []string{"ticket_updates_request (request_id=?)"}},
+		"what was proposed last":      {lastProposalSQL, []string{"r"}, []string{"ticket_updates_request (request_id=?"}},
+		"the stop that stands":        {stopStandsSQL, []string{"r"}, []string{"ticket_updates"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -69,7 +74,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed", "waits", "mailboxes", "news", "stays_billed"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "waits", "mailboxes", "news", "stays_billed", "ticket_updates"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {

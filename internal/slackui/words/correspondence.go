@@ -67,7 +67,7 @@ type Letter struct {
 	Answer *cancellation.TicketEntry // what SoftLayer's staff wrote last; nil if nothing is known yet
 	Seen   int64                     // id of staff's last update that the form has shown; 0 for none
 	News   bool                      // staff wrote while the form was open
-	Note   string                    // what is not known, or why it was not sent; "" for nothing
+	Note   string                    // whose words the field holds, if not the reader's; "" for nothing
 	Text   string                    // what was typed
 	Late   bool                      // of a stop: it may be too late
 }
@@ -86,7 +86,7 @@ func (w Writer) LetterForm(r cancellation.Request, l Letter) View {
 	blocks := []slack.Block{block("about", line{bold(ServerName(r)), plain(" · "), w.ticket(r.Ticket), plain(" · ref " + r.Ref.Short())})}
 	blocks = append(blocks, l.says(r)...)
 	if l.Note != "" {
-		blocks = append(blocks, block("note", line{bold("⚠️ " + l.Note)}))
+		blocks = append(blocks, block("note", sentence(l.Note)))
 	}
 	input := slack.NewInputBlock(TicketTextBlock, plainText(shape.label), plainText(shape.hint), field)
 	return View{
@@ -176,6 +176,11 @@ func (l Letter) Showing(t correspondence.Ticket) Letter {
 		l.Answer, l.Seen = last, last.ID
 	}
 	return l
+}
+
+// ProposedBy says whose words a form is filled in with.
+func ProposedBy(u correspondence.Update) string {
+	return "Filled in with what " + whose(u.By) + " proposed. You can change it; it is sent with your name."
 }
 
 // Why nothing can be written into a ticket.

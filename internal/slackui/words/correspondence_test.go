@@ -71,12 +71,15 @@ func goldenLetterForms() map[string]View {
 	read.Answer, read.Seen = answer, 17
 	news := read
 	news.News, news.Text = true, "Contract 7."
+	filled := read
+	filled.Text, filled.Note = "Contract 7.", ProposedBy(texted(correspondence.Reply, correspondence.Proposed, ""))
 	propose := read
 	propose.Leave = correspondence.Propose
 	return map[string]View{
 		"form-reply":      w.LetterForm(r, reply),
 		"form-read":       w.LetterForm(r, read),
 		"form-news":       w.LetterForm(r, news),
+		"form-filled":     w.LetterForm(r, filled),
 		"form-propose":    w.LetterForm(r, propose),
 		"form-stop":       w.LetterForm(r, Letter{Kind: correspondence.Stop, Leave: correspondence.Send}),
 		"form-stop-late":  w.LetterForm(r, Letter{Kind: correspondence.Stop, Leave: correspondence.Send, Late: true}),

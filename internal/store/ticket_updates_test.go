@@ -1,0 +1,226 @@
+package store
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
+	"cancel-server/internal/postgrestest"
+)
+
+func TestTextsForTicketsAreKeptOnBothDatabases(t *testing.T) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		keepsTexts(t, func(t *testing.T) Options { return Options{Path: migratedFile(t)} })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		all := postgrestest.NewSchemas(t, migratedSchema)
+		keepsTexts(t, func(t *testing.T) Options { return Options{URL: all.Take(t)} })
+	})
+}
+
+func keepsTexts(t *testing.T, options func(t *testing.T) Options) {
+	for says, holds := range map[string]func(t *testing.T, one, other *Store, clock *hands){
+		"one form is one text":                                     oneFormOneText,
+		"SoftLayer is asked once to stop":                          oneStop,
+		"a request that is not filed takes none":                   noTextUnlessFiled,
+		"one worker at a time has a text":                          oneSender,
+		"a step, its event and what is told are one":               stepTold,
+		"a reply is the last one, and ends what was proposed":      lastReply,
+		"after a failover a text that waits may have been written": doubtedText,
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			clock, o := newHands(), options(t)
+			o.Clock = clock.time
+			holds(t, open(t, o), open(t, o), clock)
+		})
+	}
+}
+
+// texting is the record of a text.
+func texting(r cancellation.Request, id string, kind correspondence.Kind) correspondence.Record {
+	return correspondence.Record{Request: r, Rule: "leads", Key: "key " + id, Update: correspondence.Update{
+		ID: id, RequestID: r.ID, Kind: kind, State: correspondence.Recorded, Ref: cancellation.NewReference(),
+		By: cancellation.Person{Team: "T1", ID: "U8", Name: "Raj"}, Text: "Contract 7.", Entry: "whole", Ticket: 17,
+	}}
+}
+
+func textOf(t *testing.T, s *Store, rec correspondence.Record) correspondence.Update {
+	t.Helper()
+	receipt, err := s.RecordUpdate(t.Context(), rec)
+	require.NoError(t, err)
+	require.True(t, receipt.Fresh)
+	return receipt.Update
+}
+
+// stepped makes a step of a text.
+func stepped(t *testing.T, s *Store, r cancellation.Request, u correspondence.Update, to correspondence.State) correspondence.Update {
+	t.Helper()
+	next := u
+	next.State, next.Due = to, time.Time{}
+	stored, err := s.ApplyUpdate(t.Context(), correspondence.Change{
+		From: u, To: next, Request: r, Actor: "worker", Tell: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Written(u.Number, u.By.ID)}},
+	})
+	require.NoError(t, err)
+	return stored
+}
+
+func oneFormOneText(t *testing.T, one, other *Store, _ *hands) {
+	r := filedOne(t, one, 1)
+	var delivered sync.WaitGroup
+	var fresh [8]bool
+	for i := range fresh {
+		s := []*Store{one, other}[i%2]
+		delivered.Go(func() {
+			receipt, err := s.RecordUpdate(t.Context(), texting(r, "a", correspondence.Reply))
+			fresh[i] = err == nil && receipt.Fresh
+			if err != nil {
+				assert.ErrorIs(t, err, cancellation.ErrRepeated)
+			}
+		})
+	}
+	delivered.Wait()
+	count := 0
+	for _, is := range fresh {
+		if is {
+			count++
+		}
+	}
+	assert.Equal(t, 1, count)
+	events, err := one.Events(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, cancellation.EventWritten, events[len(events)-1].Kind)
+	assert.Contains(t, events[len(events)-1].Detail, `"Text":"whole"`)
+	assert.Equal(t, "T1/U8", events[len(events)-1].Actor)
+	read, err := other.UpdateByID(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, "Contract 7.", read.Text)
+	assert.Equal(t, "Raj", read.By.Name)
+	_, err = one.UpdateByID(t.Context(), "b")
+	require.ErrorIs(t, err, correspondence.ErrNoUpdate)
+}
+
+func oneStop(t *testing.T, one, other *Store, _ *hands) {
+	r := filedOne(t, one, 1)
+	first := textOf(t, one, texting(r, "a", correspondence.Stop))
+	second, err := other.RecordUpdate(t.Context(), texting(r, "b", correspondence.Stop))
+	require.NoError(t, err)
+	require.NotNil(t, second.Standing)
+	assert.Equal(t, first.ID, second.Standing.ID)
+	stepped(t, one, r, first, correspondence.NotSent)
+	textOf(t, other, texting(r, "c", correspondence.Stop))
+}
+
+func noTextUnlessFiled(t *testing.T, one, _ *Store, _ *hands) {
+	r := recorded(t, one, 1)
+	receipt, err := one.RecordUpdate(t.Context(), texting(r, "a", correspondence.Reply))
+	require.NoError(t, err)
+	assert.True(t, receipt.Ended)
+	_, err = one.UpdateByID(t.Context(), "a")
+	require.ErrorIs(t, err, correspondence.ErrNoUpdate)
+}
+
+func oneSender(t *testing.T, one, other *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	textOf(t, one, texting(r, "a", correspondence.Reply))
+	mine, found, _, err := taken(one.ClaimUpdates(t.Context(), "one", 10*time.Second, 4))
+	require.NoError(t, err)
+	require.True(t, found)
+	_, found, _, err = taken(other.ClaimUpdates(t.Context(), "other", 10*time.Second, 4))
+	require.NoError(t, err)
+	assert.False(t, found)
+	clock.pass(8 * time.Second)
+	require.NoError(t, one.RenewUpdate(t.Context(), mine, "one", 10*time.Second))
+	clock.pass(8 * time.Second)
+	_, found, _, err = taken(other.ClaimUpdates(t.Context(), "other", 10*time.Second, 4))
+	require.NoError(t, err)
+	assert.False(t, found, "the lease was renewed")
+	clock.pass(8 * time.Second)
+	theirs, found, _, err := taken(other.ClaimUpdates(t.Context(), "other", 10*time.Second, 4))
+	require.NoError(t, err)
+	require.True(t, found, "it is over")
+	_, err = one.ApplyUpdate(t.Context(), correspondence.Change{From: mine, To: mine, Request: r})
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	require.ErrorIs(t, one.RenewUpdate(t.Context(), mine, "one", time.Second), cancellation.ErrMoved)
+
+	next := theirs
+	next.State = correspondence.Sending
+	sending, err := other.ApplyUpdate(t.Context(), correspondence.Change{From: theirs, To: next, Request: r, Actor: "other", Window: time.Minute, Keep: true})
+	require.NoError(t, err)
+	assert.Equal(t, clock.time().Add(time.Minute), sending.NotAfter)
+	_, found, _, err = taken(one.ClaimUpdates(t.Context(), "one", time.Second, 4))
+	require.NoError(t, err)
+	assert.False(t, found, "the lease is kept")
+}
+
+func stepTold(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	u := textOf(t, one, texting(r, "a", correspondence.Stop))
+	clock.pass(time.Minute)
+	u = stepped(t, one, r, u, correspondence.Unknown)
+	read, err := one.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Greater(t, read.Version, r.Version, "what is told is another version")
+	assert.Zero(t, read.StopAsked)
+	stepped(t, one, r, u, correspondence.Sent)
+	read, err = one.Request(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, clock.time(), read.StopAsked)
+	notices, err := one.Notices(t.Context(), r.ID)
+	require.NoError(t, err)
+	due := map[cancellation.NoticeKind]bool{}
+	for _, n := range notices {
+		due[n.Kind] = !n.Due.IsZero()
+	}
+	assert.True(t, due[cancellation.Written(u.Number, "U8")])
+	assert.True(t, due[cancellation.Result], "the request's message says so too")
+	events, err := one.Events(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Contains(t, events[len(events)-1].Detail, `"State":"sent"`)
+}
+
+func lastReply(t *testing.T, one, other *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	_, sent, err := other.LastReply(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.False(t, sent)
+	proposal := texting(r, "p", correspondence.Reply)
+	proposal.Update.State = correspondence.Proposing
+	textOf(t, one, proposal)
+	last, err := other.LastProposal(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.Equal(t, "p", last.ID)
+	u := textOf(t, one, texting(r, "a", correspondence.Reply))
+	_, err = other.LastProposal(t.Context(), r.ID)
+	require.ErrorIs(t, err, correspondence.ErrNoUpdate)
+	_, sent, err = other.LastReply(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.False(t, sent, "it is not in the ticket yet")
+	clock.pass(time.Minute)
+	stepped(t, one, r, u, correspondence.Sent)
+	at, sent, err := other.LastReply(t.Context(), r.ID)
+	require.NoError(t, err)
+	assert.True(t, sent)
+	assert.Equal(t, clock.time(), at)
+}
+
+func doubtedText(t *testing.T, one, _ *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	textOf(t, one, texting(r, "a", correspondence.Reply))
+	tx, err := one.write.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, recheck(t.Context(), tx, readSettled, clock.time().Add(time.Minute)))
+	require.NoError(t, tx.Commit())
+	read, err := one.UpdateByID(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, correspondence.Unknown, read.State)
+	assert.Equal(t, clock.time().Add(time.Minute), read.NotAfter)
+}
