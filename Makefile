@@ -18,8 +18,8 @@ crash: ## the real binary under random faults and kills, judged from outside (SC
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
 	  -schedules $(or $(SCHEDULES),500) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
 
-bench: ## CPU, memory and latency next to floors measured in the same run; one table (ROWS=Bot/command for some)
-	go test -tags bench -run '^$$' -bench '$(or $(ROWS),Bot)' -benchtime 1x -timeout 60m ./bench
+bench: ## CPU, memory and latency next to floors measured in the same run; one table (ROWS=Bot/command for some, PROFILE=folder)
+	go test -tags bench -run '^$$' -bench '$(or $(ROWS),Bot)' -benchtime 1x -timeout 60m ./bench $(if $(PROFILE),-args -profile $(abspath $(PROFILE)))
 
 scale: ## what is asked of the store again and again, next to 1,000,000 ended requests and without
 	go test -run '^$$' -bench Scale -benchtime 1x -timeout 60m ./internal/store

@@ -135,7 +135,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.wake, Filer: b.filer, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
+		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Log: log,
 	}
 	b.sender = correspondence.NewSender(correspondence.SenderOptions{
 		Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer, WhoMayApprove: desk.WhoMayApprove,

@@ -166,7 +166,7 @@ func (c *counting) ApplyAnnounced(ctx context.Context, change cancellation.Chang
 func busyDesk(t *testing.T, w *world, worker worker) (desk *cancellation.Desk, stop func()) {
 	t.Helper()
 	desk = w.desk()
-	desk.Filer, desk.Wake = worker.Filer, worker.Wake
+	desk.Backlog, desk.Wake = &cancellation.Backlog{Behind: worker.Behind, Filer: worker.Filer}, worker.Wake
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); worker.Run(ctx) }()
@@ -220,7 +220,7 @@ func TestUndoWindowOutlastsAFreeWorker(t *testing.T) {
 	})
 }
 
-func TestRequestKeepsItsPlaceWhileAVendorIsAway(t *testing.T) {
+func TestAbsentVendorLeavesRequestsInPlace(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.fleet, w.answers = 2, append(w.answers, separately, separately)
 		desk, stop := busyDesk(t, w, w.worker(w.journal))

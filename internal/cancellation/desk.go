@@ -24,7 +24,6 @@ type Desk struct {
 	Account   Account
 	Terms     Terms
 	Wake      func()   // tells the Filer and the Notifier that there is something to do; never blocks
-	Filer     *Filer   // works at once on what is due at once; nil for none
 	Backlog   *Backlog // of the Filer; nil for none
 	Log       *slog.Logger
 
@@ -175,10 +174,7 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if record.Request.State == Scheduled {
 		d.Backlog.yield(ctx)
 	}
-	in := d.Filer.reserve(record.Request)
-	if in != nil {
-		record.Lease = Lease{Owner: d.Filer.Owner, For: d.Filer.Limits.Lease}
-	}
+	in := d.Backlog.reserve(&record)
 	recorded, err := d.Intake.Record(ctx, record)
 	d.begin(ctx, in, recorded)
 	if errors.Is(err, ErrUnclear) {
@@ -192,7 +188,7 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 func (d *Desk) begin(ctx context.Context, in *slot, recorded Recorded) {
 	switch {
 	case in != nil && recorded.Fresh:
-		d.Filer.begin(ctx, in, recorded.Request)
+		d.Backlog.Filer.begin(ctx, in, recorded.Request)
 	case in != nil:
 		in.release()
 	case recorded.Fresh && recorded.Request.State.Live():

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +32,6 @@ type Filer struct {
 	NotifyChannel string
 
 	queue     queue
-	loop      atomic.Pointer[loop] // nil before Run
 	softlayer Outage
 }
 
@@ -54,7 +52,7 @@ func (f *Filer) Run(ctx context.Context) {
 		bell: &f.queue.bell, busy: slots(f.Limits.Requests), next: f.take,
 		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
 	}
-	f.loop.Store(l)
+	f.queue.loop.Store(l)
 	l.run(ctx)
 }
 
@@ -64,7 +62,7 @@ func (f *Filer) reserve(r Request) *slot {
 	if f == nil || r.State != Scheduled || !r.UndoUntil.IsZero() || f.softlayer.away() || f.Slack.away() {
 		return nil
 	}
-	return f.loop.Load().reserve()
+	return f.queue.loop.Load().reserve()
 }
 
 // begin works on a request in the slot that was reserved for it. The request was recorded with this

@@ -207,7 +207,8 @@ func (l *loop) rest(asleep bool) {
 // queue is what a Filer knows of the requests that wait for a worker.
 type queue struct {
 	bell   bell
-	behind atomic.Int64 // nanoseconds
+	loop   atomic.Pointer[loop] // nil before Run
+	behind atomic.Int64         // nanoseconds
 }
 
 func (q *queue) claimed(c Claim[Request], most int) {
@@ -234,9 +235,10 @@ const (
 	mostYielding = 16
 )
 
-// Backlog has submissions wait while the Filer is behind.
+// Backlog has submissions wait while the Filer is behind, and lets a free worker begin at once.
 type Backlog struct {
 	Behind   func() time.Duration // how long requests wait for a worker: [Filer.Behind]
+	Filer    *Filer               // works at once on what is due at once; nil for none
 	yielding atomic.Int32         // submissions that wait
 }
 
@@ -262,6 +264,19 @@ func (b *Backlog) yield(ctx context.Context) {
 	case <-ctx.Done():
 	case <-time.After(pause):
 	}
+}
+
+// reserve takes a slot of the Filer's for a request that is due at once, and has it recorded with the
+// Filer's lease. It returns nil for a request that replaces another: people are told of that at once.
+func (b *Backlog) reserve(rec *Record) *slot {
+	if b == nil || rec.Ending != nil {
+		return nil
+	}
+	in := b.Filer.reserve(rec.Request)
+	if in != nil {
+		rec.Lease = Lease{Owner: b.Filer.Owner, For: b.Filer.Limits.Lease}
+	}
+	return in
 }
 
 // Outage tracks whether a vendor answers nobody. While it does not answer, no request is claimed, so

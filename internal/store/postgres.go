@@ -59,6 +59,7 @@ type postgresEngine struct {
 	write    *sql.DB // one session: the committer's
 	read     *sql.DB
 
+	writer   atomic.Uint32 // the server's process of the writing session
 	primary  atomic.Pointer[primary]
 	doubted  atomic.Bool   // the writing session is replaced before its next use
 	writing  atomic.Int32  // transactions that run in the writing session

@@ -301,6 +301,21 @@ func TestOthersHearOfWork(t *testing.T) {
 	<-rung // connected again
 }
 
+func TestOwnWorkRingsOnceASecond(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: named(t, postgrestest.Schema(t))})
+	const writes = 50
+	rung := make(chan struct{}, 2*writes)
+	hears(t, s, func() { rung <- struct{}{} })
+	<-rung // it listens
+	began := time.Now()
+	for server := range int64(writes) {
+		recorded(t, s, server+1)
+	}
+	<-rung
+	assert.LessOrEqual(t, 1+len(rung), 1+int(time.Since(began)/time.Second))
+}
+
 func TestUnencryptedConnectionMustBeRequested(t *testing.T) {
 	t.Parallel()
 	for at, refused := range map[string]bool{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -153,6 +154,7 @@ func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.sessions = config
 	e.write = bounded(stdlib.OpenDB(*config,
 		stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
+			e.writer.Store(session.PgConn().PID())
 			e.connectedTo(identityOf(session), time.Now())
 			return nil
 		}),
@@ -291,14 +293,22 @@ const (
 	channel      = "cancel_server"
 	listenCheck  = 10 * time.Second
 	listenRepeat = time.Second
+	ownPause     = time.Second // before ring is called for this process's own commits
 )
 
 // listen calls ring whenever a process commits work, by LISTEN and NOTIFY, until ctx is over,
-// and after each reconnection, since it may have missed something. It leaves it to the
-// committer to report that the database is away.
+// and after each reconnection, since it may have missed something. This process rings by itself for
+// most of what it commits, so that listen calls ring for it only once in a while, as often as SQLite
+// is polled. It leaves it to the committer to report that the database is away.
 func (e *postgresEngine) listen(ctx context.Context, ring func()) {
+	var later atomic.Bool // a ring is to come
+	own := func() {
+		if later.CompareAndSwap(false, true) {
+			time.AfterFunc(ownPause, func() { later.Store(false); ring() })
+		}
+	}
 	for ctx.Err() == nil {
-		if e.awaitNotifications(ctx, ring) == nil {
+		if e.awaitNotifications(ctx, ring, own) == nil {
 			continue
 		}
 		select {
@@ -308,8 +318,9 @@ func (e *postgresEngine) listen(ctx context.Context, ring func()) {
 	}
 }
 
-// awaitNotifications calls ring until its session is lost, which is an error, or too old.
-func (e *postgresEngine) awaitNotifications(ctx context.Context, ring func()) error {
+// awaitNotifications calls ring, and own for what the writing session commits, until its session is
+// lost, which is an error, or too old.
+func (e *postgresEngine) awaitNotifications(ctx context.Context, ring, own func()) error {
 	session, err := pgx.ConnectConfig(ctx, e.sessions)
 	if err != nil {
 		return err
@@ -328,9 +339,11 @@ func (e *postgresEngine) awaitNotifications(ctx context.Context, ring func()) er
 	ring()
 	for {
 		waiting, enough := context.WithTimeout(ctx, listenCheck)
-		_, err := session.WaitForNotification(waiting)
+		heard, err := session.WaitForNotification(waiting)
 		enough()
 		switch {
+		case err == nil && heard.PID == e.writer.Load():
+			own()
 		case err == nil:
 			ring()
 		case ctx.Err() != nil:

@@ -157,8 +157,8 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// Listen calls ring whenever a process may have committed work, until ctx is over. On SQLite
-// it never does: callers have to poll.
+// Listen calls ring whenever a process may have committed work, until ctx is over: at once if it
+// was another process, within a second if it was this one. On SQLite it never does: callers have to poll.
 func (s *Store) Listen(ctx context.Context, ring func()) {
 	if s.listen == nil {
 		<-ctx.Done()
