@@ -44,13 +44,25 @@ var table = map[string]room{
 		why:  "who sees what is decided from the policy and the rows; how it is shown and kept is not its affair",
 	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence", "internal/report", "internal/store/host"},
+		ours: []string{
+			"internal/authz",
+			"internal/cancellation",
+			"internal/correspondence",
+			"internal/report",
+			"internal/store/host",
+		},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
 		ours: []string{
-			"internal/cancellation", "internal/authz", "internal/correspondence", "internal/overview", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/authz",
+			"internal/cancellation",
+			"internal/correspondence",
+			"internal/overview",
+			"internal/slackui/receive",
+			"internal/slackui/webapi",
+			"internal/slackui/words",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -64,7 +76,12 @@ var table = map[string]room{
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
 	"internal/slackui/words": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/correspondence", "internal/overview"},
+		ours: []string{
+			"internal/authz",
+			"internal/cancellation",
+			"internal/correspondence",
+			"internal/overview",
+		},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
@@ -127,8 +144,20 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/correspondence", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
-			"internal/overview", "internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/authz",
+			"internal/cancellation",
+			"internal/correspondence",
+			"internal/following",
+			"internal/overview",
+			"internal/policytool",
+			"internal/report",
+			"internal/slackui",
+			"internal/slackui/receive",
+			"internal/slackui/webapi",
+			"internal/slackui/words",
+			"internal/softlayer",
+			"internal/store",
+			"internal/typeahead",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
 		why:    "wiring; a shipped bot holds no fake",
@@ -152,8 +181,8 @@ var inTestsOf = map[string][]string{
 	"internal/overview": {module + "internal/store"},
 	// Golden screens, many in one file.
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
-	// The real client of the fake account, and the real store.
-	"internal/following": {module + "internal/softlayer", module + "internal/store"},
+	// The real client of the fake account, and the real store; random deeds of staff.
+	"internal/following": {module + "internal/softlayer", module + "internal/store", "pgregory.net/rapid"},
 	// The same two.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.

@@ -116,7 +116,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
 		Directory: b.directory, Policy: inForce,
-		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
+		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
@@ -128,7 +128,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
+		Wake: b.wake, Filer: b.filer, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
 	}
 	b.follower = following.New(following.Options{
 		Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake, Owner: b.filer.Owner,
@@ -139,9 +139,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
-		Desk: desk, Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}), Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
-		Letters: &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
-		Search:  b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
+		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+		Letters:  &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
+		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
+		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {

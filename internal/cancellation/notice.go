@@ -31,6 +31,21 @@ type Notice struct {
 	DueIn time.Duration
 }
 
+// Announcement claims a request's Result notice in the transaction of the change that it shows, and
+// records "about to post" there.
+type Announcement struct {
+	Owner  string
+	Lease  time.Duration
+	LostIn time.Duration // when the notice is due again, if no answer is recorded until then
+}
+
+// Announced is what became of a change with an Announcement.
+type Announced struct {
+	Request Request // as stored
+	Result  Notice  // claimed and announced; the zero Notice if its post cannot come next
+	Rest    bool    // other notices may be due
+}
+
 // NoticeKind is what a notice is about. The words are stored.
 type NoticeKind string
 

@@ -50,19 +50,24 @@ type App struct {
 	desk      *cancellation.Desk
 	web       *webapi.Client
 	directory *Directory
-	search    Searcher
-	byName    Searcher
-	virtual   Virtual
-	near      Neighbors
-	policy    func() *authz.Policy
-	letters   *correspondence.Desk
-	words     words.Writer
-	sealer    sealer
-	team      string
-	log       *slog.Logger
-	choices   *choices
-	openings  *openings
-	homes     *homes
+	finders
+	policy   func() *authz.Policy
+	letters  *correspondence.Desk
+	words    words.Writer
+	sealer   sealer
+	team     string
+	log      *slog.Logger
+	choices  *choices
+	openings *openings
+	homes    *homes
+}
+
+// finders find servers by what people type; Options says what each is for.
+type finders struct {
+	search  Searcher
+	byName  Searcher
+	virtual Virtual
+	near    Neighbors
 }
 
 var _ receive.Handler = (*App)(nil)
@@ -74,7 +79,7 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
+		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
 		policy: o.Policy, letters: o.Letters, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),
