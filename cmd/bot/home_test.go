@@ -265,3 +265,19 @@ func TestAppOfTheOlderManifestWorksAsBefore(t *testing.T) {
 		assert.Empty(t, w.broken())
 	})
 }
+
+func TestHomeShowsWhatSoftLayerWaitsFor(t *testing.T) {
+	overSocket(t, setup{extra: []string{"FOLLOW_EVERY=1s"}}, func(t *testing.T, w *world) {
+		w.press(w.cast.Approver, w.asksFor(w.server), "approve")
+		name, request := w.fqdn(w.server), w.requestFor(w.server)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", name)
+		w.ticketDoes(w.server, map[string]any{"do": "answer", "text": "Please call us.", "waits_for_customer": true})
+		for _, user := range []string{w.cast.Requester, w.cast.Approver} {
+			w.opens(user)
+			h := w.refreshed(user, "Waiting for your answer", name, "SoftLayer has waited for an answer since ")
+			assert.Contains(t, h.offers(request), "reply")
+			assert.NotContains(t, h.shown, "Please call us.", "staff's words are for modals and direct messages")
+		}
+		assert.Contains(t, w.opens(w.cast.User).shown, "Nothing needs you now.")
+	})
+}

@@ -343,7 +343,7 @@ func TestWaitsForAnAnswerAreListedNewestFirst(t *testing.T) {
 	assert.True(t, s.home("UASKER").Answer.Empty())
 }
 
-func TestListsAreShortAndSayThatThereIsMore(t *testing.T) {
+func TestListsAreShortAndSayThereIsMore(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	for range 205 {

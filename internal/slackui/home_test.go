@@ -71,7 +71,7 @@ func (h *tabs) shown(user string) string {
 
 const waitingServer = "db-042.stg.example.com"
 
-func TestHomeIsReplacedWhenItsReaderLeavesAGroup(t *testing.T) {
+func TestReaderWhoLeavesAGroupLosesTheirPage(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		h := newTabs(t)
 		approver, other := h.Cast().Approver, h.Cast().User

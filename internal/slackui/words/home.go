@@ -196,7 +196,11 @@ func (w Writer) RowButtons(row overview.Row) []slack.BlockElement {
 	if row.Sight != overview.Whole {
 		return nil
 	}
-	return slices.DeleteFunc(w.buttons(cancellation.Result, row.Request), func(e slack.BlockElement) bool {
+	buttons := w.buttons(cancellation.Result, row.Request)
+	if !row.Waits.IsZero() {
+		buttons = slices.Concat(w.TicketButtons(row.Request, ReplyAction), buttons)
+	}
+	return slices.DeleteFunc(buttons, func(e slack.BlockElement) bool {
 		b, is := e.(*slack.ButtonBlockElement)
 		return is && !forReader(b.ActionID, row)
 	})
@@ -210,6 +214,8 @@ func forReader(action string, row overview.Row) bool {
 		return row.Next
 	case WithdrawAction, UndoAction:
 		return row.Asked
+	case ReplyAction, StopAction:
+		return row.Asked || row.Rule != ""
 	case DeclineAction, FoundAction, NoneAction, LeaveAction, CheckAction:
 		return !row.Asked && (row.Rule != "" || row.Voted)
 	}

@@ -45,7 +45,7 @@ func fullPage() overview.Page {
 // goldenHomes is every Home tab.
 func goldenHomes() map[string]View {
 	w := testWords()
-	w.Contact = "#infra-help"
+	w.Contact, w.MayWrite = "#infra-help", func() bool { return true }
 	frozen, partial := fullPage(), fullPage()
 	frozen.Frozen = cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage", At: slacktest.Noon}
 	partial.Approve.More, partial.Answer.Part, partial.Answer.Gap, partial.Own, partial.Ending = true, 200, true, overview.List{}, overview.List{Gap: true}
@@ -128,7 +128,8 @@ func TestFullestHomeTabFitsSlacksLimits(t *testing.T) {
 
 func TestRowOffersOnlyItsReadersButtons(t *testing.T) {
 	t.Parallel()
-	w := Writer{PeopleResolve: func() bool { return true }}
+	w := Writer{PeopleResolve: func() bool { return true }, MayWrite: func() bool { return true }}
+	filed := slacktest.Request(cancellation.Filed)
 	pending := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
 	scheduled := slacktest.Request(cancellation.Scheduled)
 	stuck := slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, ""))
@@ -145,6 +146,10 @@ func TestRowOffersOnlyItsReadersButtons(t *testing.T) {
 		"an approver declines an accepted request":        {whole(scheduled, mayApprove), []string{DeclineAction}},
 		"an approver says what became of a stuck request": {whole(stuck, mayApprove), []string{FoundAction, NoneAction, LeaveAction, CheckAction}},
 		"its requester does not":                          {whole(stuck, asked), nil},
+		"the requester asks SoftLayer to stop":            {whole(filed, asked), []string{StopAction}},
+		"and replies where SoftLayer waits":               {whole(filed, asked, waits), []string{ReplyAction, StopAction}},
+		"so does one who may approve":                     {whole(filed, mayApprove, waits), []string{ReplyAction, StopAction}},
+		"one who only voted does not":                     {whole(filed, voted, waits), nil},
 		"one who only may ask for the server has none":    {overview.Row{Request: pending, Sight: overview.Standing, Rule: "r"}, nil},
 	} {
 		var got []string
