@@ -73,8 +73,12 @@ var table = map[string]room{
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
-		ours: []string{"internal/cancellation", "internal/pace"},
+		ours: []string{"internal/cancellation", "internal/pace", "internal/workday"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/letters": {
+		ours: []string{"internal/cancellation", "internal/workday"},
+		why:  "when a person is told what; who words it, carries it and keeps it is not its affair",
 	},
 	"internal/report": {
 		ours: []string{"internal/cancellation"},
@@ -119,7 +123,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
+			"internal/authz", "internal/cancellation", "internal/following", "internal/letters", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
 			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
@@ -144,6 +148,11 @@ var inTestsOf = map[string][]string{
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store.
 	"internal/following": {module + "internal/softlayer", module + "internal/store"},
+	// Everything between a fake Slack and the real store, in virtual time.
+	"internal/letters": {
+		module + "internal/store", module + "internal/following", module + "internal/authz", module + "internal/slackui", module + "internal/slackui/webapi",
+		module + "internal/slackui/words",
+	},
 	// The same two.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.

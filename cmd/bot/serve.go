@@ -19,6 +19,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/following"
+	"cancel-server/internal/letters"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -35,6 +36,9 @@ const (
 	passShare   = 0.5
 	followShare = 0.2
 )
+
+// letterPoll is how often to look for letters to send if nothing is known to be due.
+const letterPoll = 5 * time.Second
 
 // listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
@@ -80,6 +84,7 @@ type bot struct {
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
+	letters    *letters.Sender
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -129,8 +134,12 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
 	}
 	b.follower = following.New(following.Options{
-		Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake, Owner: b.filer.Owner,
+		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner, Channel: cfg.escalation(),
 		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
+	})
+	b.letters = letters.New(letters.Options{
+		Ledger: journal, People: b.directory, Mail: announcer, RemindAt: following.RemindAt,
+		Channel: cfg.escalation(), Wake: b.notifier.Wake, Owner: b.filer.Owner, Poll: letterPoll, Log: log,
 	})
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
@@ -204,6 +213,7 @@ func (b *bot) run(ctx context.Context) error {
 	var worker sync.WaitGroup
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
+	worker.Go(func() { b.letters.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
@@ -333,4 +343,10 @@ func isTerminal(w io.Writer) bool {
 func (b *bot) wake() {
 	b.filer.Wake()
 	b.notifier.Wake()
+}
+
+// wakeTellers has what tells people look for something to do.
+func (b *bot) wakeTellers() {
+	b.notifier.Wake()
+	b.letters.Wake()
 }

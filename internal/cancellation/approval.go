@@ -25,6 +25,9 @@ func (a Approval) here() Person {
 	return Person{Team: a.By.Team, ID: cmp.Or(a.Here, a.By.ID), Name: a.By.Name}
 }
 
+// User is the approver's Slack user id in the workspace where they pressed.
+func (a Approval) User() string { return a.here().ID }
+
 // Terms are how long people may take.
 type Terms struct {
 	ApprovalExpiry time.Duration // how long a request waits for approval

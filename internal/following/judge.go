@@ -14,7 +14,10 @@ type Known struct {
 	Unclear bool                  `json:",omitempty"` // people were told that the key cannot see what the closed ticket means
 	Seen    cancellation.Sighting `json:",omitzero"`  // what every look since then showed, if that would end it
 	Since   time.Time             `json:",omitzero"`
-	Read    time.Time             `json:",omitzero"` // when its server was last read alone, since lists did not show that it stands
+	Read    time.Time             `json:",omitzero"`  // when its server was last read alone, since lists did not show that it stands
+	Warned  time.Time             `json:",omitzero"`  // until when SoftLayer could be asked to stop, by the reminder that was owed
+	Still   int64                 `json:",omitempty"` // how often people were told that the server is there after its date
+	StillAt time.Time             `json:",omitzero"`  // when they were told that last
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -49,12 +52,16 @@ const (
 
 // Verdict is what a look leads to.
 type Verdict struct {
-	Known Known
-	Again time.Time             // when to look again before its turn; zero for not
-	Ends  cancellation.Sighting // by which the request ends; zero if it stays
-	Shows string                // the end date that SoftLayer shows, if that is new; else ""
-	Notes []cancellation.Event
-	Lines []cancellation.Line
+	Known    Known
+	Again    time.Time             // when to look again before its turn; zero for not
+	Ends     cancellation.Sighting // by which the request ends; zero if it stays
+	Shows    string                // the end date that SoftLayer shows, if that is new; else ""
+	Notes    []cancellation.Event
+	Lines    []cancellation.Line
+	News     []cancellation.News // to the requester
+	Remind   cancellation.Line   // reminds the thread that the server is due to end; zero for not
+	RemindAt time.Time
+	Still    bool // people are to be told that the server is there after its date
 }
 
 // Actor is the follower's name in the history of requests.
@@ -77,9 +84,14 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 	if seen == cancellation.Stands {
 		v.judgeDate(f.Request, e)
 	}
-	if v.Ends.Ends() {
+	switch {
+	case v.Ends.Ends():
 		v.Lines = append(v.Lines, cancellation.Line{What: cancellation.LineEnded})
+	case !seen.Ends():
+		v.judgeReminder(f.Request, e)
+		v.judgeStill(f.Request, e)
 	}
+	v.inform()
 	return v
 }
 

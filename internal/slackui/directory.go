@@ -60,6 +60,7 @@ type profile struct {
 	team, enterprise, name                 string
 	orgID                                  string // enterprise_user.id, the same in each workspace; "" outside an organisation
 	guest, bot, deactivated, fromElsewhere bool
+	zone                                   string // the name of their time zone; "" if Slack does not say
 }
 
 var _ cancellation.Directory = (*Directory)(nil)
@@ -260,8 +261,22 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 		team: u.TeamID, enterprise: u.Enterprise.EnterpriseID, orgID: u.Enterprise.ID,
 		name:  cmp.Or(u.Profile.DisplayName, u.RealName, u.Name),
 		guest: u.IsRestricted || u.IsUltraRestricted, bot: u.IsBot || u.ID == slackbot,
-		deactivated: u.Deleted, fromElsewhere: u.IsStranger,
+		deactivated: u.Deleted, fromElsewhere: u.IsStranger, zone: u.TZ,
 	}, nil
+}
+
+// Whereabouts returns the name of a user's time zone, "" if Slack does not say, and whether they have
+// left, by a call that was begun no more than 60 s before now.
+func (d *Directory) Whereabouts(ctx context.Context, user string) (zone string, gone bool, err error) {
+	who, err := d.person(user).begin(d.owner, d.o.Now(), peopleAge)
+	if err != nil {
+		return "", false, fmt.Errorf("reading user %q: %w", user, err)
+	}
+	known, err := who.wait(ctx)
+	if err != nil {
+		return "", false, fmt.Errorf("reading user %q: %w", user, err)
+	}
+	return known.zone, known.deactivated || known.fromElsewhere || !d.atHome(known), nil
 }
 
 // readGroups reads the members of a policy's groups.
