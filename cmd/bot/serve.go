@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
+	"cancel-server/internal/letters"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
@@ -39,6 +39,9 @@ const (
 	passShare   = 0.5
 	followShare = 0.2
 )
+
+// letterPoll is how often to look for letters to send if nothing is known to be due.
+const letterPoll = 5 * time.Second
 
 // listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
@@ -85,6 +88,7 @@ type bot struct {
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
 	teller     *waiting.Teller
+	letters    *letters.Sender
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -135,11 +139,15 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	b.teller = waiting.New(waiting.Options{
 		Waits: journal, Notices: journal, People: b.directory,
-		Channel: cmp.Or(cfg.ReportChannel, cfg.NotifyChannel), Wake: b.notifier.Wake, Log: log,
+		Channel: cfg.escalation(), Wake: b.wakePosters, Log: log,
 	})
 	b.follower = following.New(following.Options{
-		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner,
+		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner, Channel: cfg.escalation(),
 		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
+	})
+	b.letters = letters.New(letters.Options{
+		Ledger: journal, People: b.directory, Mail: announcer, RemindAt: following.RemindAt,
+		Channel: cfg.escalation(), Wake: b.notifier.Wake, Owner: b.filer.Owner, Poll: letterPoll, Log: log,
 	})
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
@@ -217,6 +225,7 @@ func (b *bot) run(ctx context.Context) error {
 	var worker sync.WaitGroup
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
+	worker.Go(func() { b.letters.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
@@ -345,6 +354,7 @@ func isTerminal(w io.Writer) bool {
 // wakeTellers has people told what the follower found.
 func (b *bot) wakeTellers() {
 	b.notifier.Wake()
+	b.letters.Wake()
 	b.teller.Wake()
 }
 
@@ -352,4 +362,10 @@ func (b *bot) wakeTellers() {
 func (b *bot) wake() {
 	b.filer.Wake()
 	b.notifier.Wake()
+}
+
+// wakePosters has what people are owed posted.
+func (b *bot) wakePosters() {
+	b.notifier.Wake()
+	b.letters.Wake()
 }

@@ -174,6 +174,15 @@ func (r Request) StopBy() time.Time {
 	return planned.Cutoff
 }
 
+// LastCall returns until when SoftLayer may still be asked to stop a filed request: its cut-off or, if
+// that is unknown, the date on which the server may end. It is zero if neither is known.
+func (r Request) LastCall() (at time.Time, cutoff bool) {
+	if by := r.StopBy(); !by.IsZero() {
+		return by, true
+	}
+	return r.End().Date, false
+}
+
 // filed reports whether the request's own ticket was made.
 func (s State) filed() bool { return s == Filed || s == Reverted || s == Reclaimed }
 

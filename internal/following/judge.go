@@ -19,6 +19,9 @@ type Known struct {
 	Other   int64                 `json:",omitempty"` // the last update by somebody else that was seen
 	Awaits  bool                  `json:",omitempty"` // SoftLayer's flag that it waits for an answer, as last seen
 	Asks    int64                 `json:",omitempty"` // the update of which people were last told that it waits for an answer
+	Warned  time.Time             `json:",omitzero"`  // until when SoftLayer could be asked to stop, by the reminder that was owed
+	Still   int64                 `json:",omitempty"` // how often people were told that the server is there after its date
+	StillAt time.Time             `json:",omitzero"`  // when they were told that last
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -54,13 +57,17 @@ const (
 
 // Verdict is what a look leads to.
 type Verdict struct {
-	Known Known
-	Again time.Time             // when to look again before its turn; zero for not
-	Ends  cancellation.Sighting // by which the request ends; zero if it stays
-	Shows string                // the end date that SoftLayer shows, if that is new; else ""
-	Waits time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
-	Notes []cancellation.Event
-	Lines []cancellation.Line
+	Known    Known
+	Again    time.Time             // when to look again before its turn; zero for not
+	Ends     cancellation.Sighting // by which the request ends; zero if it stays
+	Shows    string                // the end date that SoftLayer shows, if that is new; else ""
+	Waits    time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
+	Notes    []cancellation.Event
+	Lines    []cancellation.Line
+	News     []cancellation.News // to the requester
+	Remind   cancellation.Line   // reminds the thread that the server is due to end; zero for not
+	RemindAt time.Time
+	Still    bool // people are to be told that the server is there after its date
 }
 
 // Actor is the follower's name in the history of requests.
@@ -84,9 +91,14 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 	if seen == cancellation.Stands {
 		v.judgeDate(f.Request, e)
 	}
-	if v.Ends.Ends() {
+	switch {
+	case v.Ends.Ends():
 		v.Lines = append(v.Lines, cancellation.Line{What: cancellation.LineEnded})
+	case !seen.Ends():
+		v.judgeReminder(f.Request, e)
+		v.judgeStill(f.Request, e)
 	}
+	v.inform()
 	return v
 }
 
