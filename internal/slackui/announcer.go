@@ -30,10 +30,11 @@ const (
 
 // AnnouncerOptions is what an Announcer is made of.
 type AnnouncerOptions struct {
-	Web   *webapi.Client
-	Words Results
-	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
-	Log   *slog.Logger
+	Web     *webapi.Client
+	Words   Results
+	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
+	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
+	Log     *slog.Logger
 }
 
 // Results writes the messages about a request's present state.
@@ -45,6 +46,12 @@ type Results interface {
 	Said(l cancellation.Line, r cancellation.Request) words.Message          // tells once what became of it
 	Escalated(n cancellation.News, r cancellation.Request) words.Message     // tells once more people what became of it
 	Letter(to string, items []cancellation.Item, atOnce bool) words.Message  // tells one person what became of theirs
+}
+
+// Answers reads what SoftLayer's staff wrote.
+type Answers interface {
+	// Entries reads the updates of a ticket with what they say, the oldest first.
+	Entries(ctx context.Context, ticket int64) ([]cancellation.TicketEntry, error)
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its

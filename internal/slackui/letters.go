@@ -3,10 +3,12 @@ package slackui
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // letterType is the type of the metadata by which a letter is found again.
@@ -20,7 +22,7 @@ func (a *Announcer) PostLetter(ctx context.Context, to, id string, items []cance
 		a.log("opening a direct message for a letter", delivery, err)
 		return cancellation.Posted{}, delivery, pause
 	}
-	post := a.letter(to, id, items, atOnce)
+	post := a.letter(ctx, to, id, items, atOnce)
 	post.Channel = channel
 	var at cancellation.Posted
 	at.Channel, at.TS, err = a.o.Web.PostMessage(ctx, post)
@@ -37,7 +39,7 @@ func (a *Announcer) PostLetter(ctx context.Context, to, id string, items []cance
 
 // UpdateLetter replaces what a letter tells. It may be repeated.
 func (a *Announcer) UpdateLetter(ctx context.Context, at cancellation.Posted, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Delivery, time.Duration) {
-	post := a.letter(to, id, items, atOnce)
+	post := a.letter(ctx, to, id, items, atOnce)
 	post.Channel = at.Channel
 	err := a.o.Web.UpdateMessage(ctx, at.TS, post)
 	if err == nil {
@@ -62,9 +64,39 @@ func (a *Announcer) FindLetter(ctx context.Context, to, id string, since time.Ti
 	return at, found, true
 }
 
-func (a *Announcer) letter(to, id string, items []cancellation.Item, atOnce bool) webapi.Post {
-	message := a.o.Words.Letter(to, items, atOnce)
+func (a *Announcer) letter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) webapi.Post {
+	message := a.o.Words.Letter(to, a.quoting(ctx, items), atOnce)
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: letterMetadata(id)}
+}
+
+// Bounds of what is read of SoftLayer for one letter.
+const (
+	mostQuoted = 3
+	quoteTime  = 3 * time.Second
+)
+
+// quoting returns items with what staff wrote to those who owe SoftLayer an answer. What cannot be read in time is
+// left out: the letter has a button that reads it.
+func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []cancellation.Item {
+	if a.o.Answers == nil {
+		return items
+	}
+	ctx, cancel := context.WithTimeout(ctx, quoteTime)
+	defer cancel()
+	items, quoted := slices.Clone(items), 0
+	for i, item := range items {
+		if item.Kind != cancellation.NewsWaits || quoted == mostQuoted {
+			continue
+		}
+		quoted++
+		entries, err := a.o.Answers.Entries(ctx, item.Request.Ticket.ID)
+		if err != nil {
+			a.o.Log.Info("reading an answer for a letter", "ref", item.Request.Ref.Short(), "err", err)
+			continue
+		}
+		items[i].Said = words.LastAnswer(entries)
+	}
+	return items
 }
 
 func letterMetadata(id string) webapi.Metadata {
