@@ -101,12 +101,16 @@ var table = map[string]room{
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
-		ours: []string{"internal/billed", "internal/cancellation", "internal/pace"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/pace", "internal/workday"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
 	},
 	"internal/correspondence": {
 		ours: []string{"internal/cancellation", "internal/authz"},
 		why:  "who may write into a ticket, what is sent and what became of it are judged from arguments; who sends it, keeps it and tells people is not its affair",
+	},
+	"internal/letters": {
+		ours: []string{"internal/cancellation", "internal/workday"},
+		why:  "when a person is told what; who words it, carries it and keeps it is not its affair",
 	},
 	"internal/report": {
 		ours: []string{"internal/cancellation"},
@@ -159,6 +163,7 @@ var table = map[string]room{
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/following",
+			"internal/letters",
 			"internal/overview",
 			"internal/policytool",
 			"internal/report",
@@ -195,6 +200,11 @@ var inTestsOf = map[string][]string{
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store; random deeds of staff.
 	"internal/following": {module + "internal/softlayer", module + "internal/store", "pgregory.net/rapid"},
+	// Everything between a fake Slack and the real store, in virtual time.
+	"internal/letters": {
+		module + "internal/store", module + "internal/following", module + "internal/authz", module + "internal/billed", module + "internal/slackui", module + "internal/slackui/webapi",
+		module + "internal/slackui/words",
+	},
 	// The real store.
 	"internal/waiting": {module + "internal/store"},
 	// The client and the store.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -174,3 +175,6 @@ func (s setting) tag() reflect.StructTag {
 	}
 	return reflect.StructTag(tag)
 }
+
+// escalation is the channel where more people are told of what needs somebody; "" for none.
+func (c config) escalation() string { return cmp.Or(c.ReportChannel, c.NotifyChannel) }

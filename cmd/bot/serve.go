@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
+	"cancel-server/internal/letters"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
@@ -39,6 +39,9 @@ const (
 	passShare   = 0.5
 	followShare = 0.2
 )
+
+// letterPoll is how often to look for letters to send if nothing is known to be due.
+const letterPoll = 5 * time.Second
 
 // listenedPoll is how often to poll PostgreSQL, in case a notification was missed.
 const listenedPoll = 15 * time.Second
@@ -87,6 +90,7 @@ type bot struct {
 	sender     *correspondence.Sender
 	right      *correspondence.Right
 	teller     *waiting.Teller
+	letters    *letters.Sender
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -104,7 +108,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Texts: journal, Bot: v.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Texts: journal, Answers: v.softlayer, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
@@ -144,11 +148,15 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.teller = waiting.New(waiting.Options{
 		Waits: journal, Notices: journal, People: b.directory,
-		Channel: cmp.Or(cfg.ReportChannel, cfg.NotifyChannel), Wake: b.notifier.Wake, Log: log,
+		Channel: cfg.escalation(), Wake: b.wakePosters, Log: log,
 	})
 	b.follower = following.New(following.Options{
-		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner,
+		Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers, Owner: b.filer.Owner, Channel: cfg.escalation(),
 		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
+	})
+	b.letters = letters.New(letters.Options{
+		Ledger: journal, People: b.directory, Mail: announcer, RemindAt: following.RemindAt,
+		Channel: cfg.escalation(), Wake: b.notifier.Wake, Owner: b.filer.Owner, Poll: letterPoll, Log: log,
 	})
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
@@ -228,6 +236,7 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
 	worker.Go(func() { b.sender.Run(working) })
+	worker.Go(func() { b.letters.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
@@ -356,6 +365,7 @@ func isTerminal(w io.Writer) bool {
 // wakeTellers has people told what the follower found.
 func (b *bot) wakeTellers() {
 	b.notifier.Wake()
+	b.letters.Wake()
 	b.teller.Wake()
 }
 
@@ -364,4 +374,10 @@ func (b *bot) wake() {
 	b.filer.Wake()
 	b.sender.Wake()
 	b.notifier.Wake()
+}
+
+// wakePosters has what people are owed posted.
+func (b *bot) wakePosters() {
+	b.notifier.Wake()
+	b.letters.Wake()
 }

@@ -236,3 +236,41 @@ func TestRemindersEscalateUntilAnswered(t *testing.T) {
 		})
 	}
 }
+
+func TestStaffsWordsReachTheRequesterAlone(t *testing.T) {
+	overSocket(t, follows(), func(t *testing.T, w *world) {
+		w.filed(w.cast.User, w.server)
+		w.staff(w.server, "answer", "Call 555-0100, <!channel>.", true)
+		told := w.awaitMessage(w.cast.User, "SoftLayer is waiting for your answer about "+w.fqdn(w.server), "555-0100", w.ticketOf(w.server))
+		assert.NotContains(t, told.Text, "555-0100", "no notification quotes it")
+		_, err := w.slack.Act(t.Context(), fakeslack.Action{
+			User: w.cast.User, Message: &fakeslack.MessageRef{Channel: told.Channel, TS: told.TS}, BlockID: "request0", ActionID: "read-answer",
+		})
+		require.NoError(t, err)
+		w.sees(w.cast.User, "555-0100", "No answer needed")
+		for _, m := range w.messages(w.cast.Channel) {
+			assert.NotContains(t, m.Shown, "555-0100")
+		}
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestApproversAnswerForARequesterWhoLeft(t *testing.T) {
+	overHTTP(t, follows(), func(t *testing.T, w *world) {
+		waits := w.asksFor(w.server)
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		gone := true
+		require.NoError(t, w.slack.PatchUser(w.cast.Requester, fakeslack.UserPatch{Deleted: &gone}))
+		w.stop() // what was read of them is a minute old at most
+		w.staff(w.server, "answer", "Which contract?", true)
+		w.start()
+		w.awaitMessage(w.cast.Approver, "SoftLayer is waiting for your answer about "+w.fqdn(w.server), "Which contract?")
+		assert.Equal(t, map[string]int{w.cast.Approver: 1}, w.owed("waits"))
+		w.kill()
+		w.start()
+		w.staff(w.server, "answer", "Never mind.", false)
+		w.eventually("it does not wait", func() bool { return w.waiting() == 0 })
+		assert.Len(t, w.about(w.cast.Approver, "SoftLayer is waiting for your answer"), 1, "a kill tells it no second time")
+	})
+}

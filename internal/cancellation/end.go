@@ -174,14 +174,19 @@ func (r Request) StopBy() time.Time {
 	return planned.Cutoff
 }
 
-// TooLateToStop reports whether the cut-off until which SoftLayer can be asked to stop has passed or, if
-// that is unknown, the date on which the server ends.
+// TooLateToStop reports whether [Request.LastCall] has passed.
 func (r Request) TooLateToStop(now time.Time) bool {
-	by := r.StopBy()
-	if by.IsZero() {
-		by = r.End().Date
-	}
+	by, _ := r.LastCall()
 	return !by.IsZero() && now.After(by)
+}
+
+// LastCall returns until when SoftLayer may still be asked to stop a filed request: its cut-off or, if
+// that is unknown, the date on which the server may end. It is zero if neither is known.
+func (r Request) LastCall() (at time.Time, cutoff bool) {
+	if by := r.StopBy(); !by.IsZero() {
+		return by, true
+	}
+	return r.End().Date, false
 }
 
 // filed reports whether the request's own ticket was made.

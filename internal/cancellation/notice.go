@@ -280,6 +280,7 @@ type OwedNews struct {
 type Item struct {
 	News
 	Request Request
+	Said    string // what SoftLayer's staff wrote last, for direct messages alone; "" if it was not read
 }
 
 // Mailbox is what one person is owed by direct message. One process works on it at a time.

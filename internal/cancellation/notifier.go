@@ -134,10 +134,14 @@ func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 			return err
 		}
 	}
+	lapsed, err := n.lapsed(ctx, notice, r)
+	if err != nil {
+		return err
+	}
 	switch {
-	case notice.TS != "" && (notice.Shown == r.Version || notice.Kind.Once()):
+	case lapsed:
 		return n.shown(ctx, notice, r)
-	case notice.Kind.Reminds() && r.State != Pending: // the request does not wait for approval now
+	case notice.TS != "" && (notice.Shown == r.Version || notice.Kind.Once()):
 		return n.shown(ctx, notice, r)
 	case notice.TS != "":
 		return n.update(ctx, notice, r)
@@ -148,6 +152,23 @@ func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	default:
 		return n.postMessage(ctx, notice, r)
 	}
+}
+
+// lapsed reports whether a notice reminds people of what is over, or of a date that has moved.
+func (n *Notifier) lapsed(ctx context.Context, notice Notice, r Request) (bool, error) {
+	if notice.Kind.Reminds() {
+		return r.State != Pending, nil
+	}
+	l, ok := notice.Kind.Line()
+	if !ok || l.What != LineEnds {
+		return false, nil
+	}
+	last, _ := r.LastCall()
+	if r.State != Filed || last.Format(time.RFC3339) != l.Now {
+		return true, nil
+	}
+	now, err := n.Clock.Now(ctx)
+	return !now.Before(last), err
 }
 
 // findLost looks by its metadata for a post that was announced and whose answer is not recorded. If

@@ -229,6 +229,7 @@ const (
 	EventResolved   = "resolved"    // bot resolve, with its --why
 	EventEvidence   = "evidence"    // what fresh reads said about a filed request
 	EventFollowed   = "followed"    // what became of a filed request that does not end it
+	EventTaken      = "taken"       // a person said that they see to a server that is still there
 	EventApproved   = "approved"    // one person's yes, with the rule that let them
 	EventDeclined   = "declined"    // one person's no, with why
 	EventWithdrawn  = "withdrawn"   // stopped before it was sent

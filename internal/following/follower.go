@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"cancel-server/internal/billed"
@@ -62,13 +63,14 @@ type Books interface {
 
 // Options say what a Follower follows with.
 type Options struct {
-	Ledger Ledger
-	Books  Books
-	Wake   func()        // called when people are owed something
-	Owner  string        // names this process
-	Every  time.Duration // how often each filed request is looked at
-	Rate   float64       // calls a second, at most
-	Log    *slog.Logger
+	Ledger  Ledger
+	Books   Books
+	Wake    func()        // called when people are owed something
+	Owner   string        // names this process
+	Every   time.Duration // how often each filed request is looked at
+	Rate    float64       // calls a second, at most
+	Channel string        // the escalation channel; "" for none
+	Log     *slog.Logger
 }
 
 // Follower looks at all filed requests, one replica at a time.
@@ -164,7 +166,7 @@ func (f *Follower) keep(ctx context.Context, quiet []string, looks []cancellatio
 		return err
 	}
 	for _, look := range looks {
-		if look.Change != nil || len(look.Owe) > 0 || !look.Waits.Equal(look.Followed.Waits) {
+		if look.Change != nil || len(look.Owe)+len(look.News) > 0 || !look.Waits.Equal(look.Followed.Waits) {
 			f.o.Wake()
 			break
 		}
@@ -185,19 +187,27 @@ func (f *Follower) judge(ctx context.Context, followed cancellation.Followed, e 
 		return look, false, err
 	}
 	v := Judge(followed, known, e, card, since)
+	if v.Still {
+		taken, err := f.taken(ctx, r)
+		if err != nil {
+			return look, false, err
+		}
+		v.tellStill(taken, e.Begun)
+	}
 	stays := f.stays(ctx, followed.Request, e, &v)
 	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Notes: v.Notes, Waits: v.Waits, Asks: v.Known.Asks, Stays: stays}
 	if look.Change, err = v.change(r); err != nil {
 		return look, false, err
 	}
-	if len(v.Lines) > 0 {
+	if len(v.Lines)+len(v.News) > 0 {
 		notices, err := f.o.Ledger.Notices(ctx, r.ID)
 		if err != nil {
 			return look, false, fmt.Errorf("reading where %s is shown: %w", r.Ref.Short(), err)
 		}
-		look.Owe = v.owed(r, notices)
+		look.Owe = v.owed(r, notices, f.o.Channel)
+		look.News = v.News
 	}
-	changed = v.Known != known || !v.Waits.Equal(followed.Waits) || !v.Again.Equal(followed.Again) || len(v.Notes) > 0 || look.Change != nil || len(look.Owe) > 0
+	changed = v.Known != known || !v.Waits.Equal(followed.Waits) || !v.Again.Equal(followed.Again) || len(v.Notes) > 0 || look.Change != nil || len(look.Owe)+len(look.News) > 0
 	return look, changed, nil
 }
 
@@ -236,11 +246,16 @@ func (v Verdict) change(r cancellation.Request) (*cancellation.Change, error) {
 	return nil, nil
 }
 
-// owed are the notices that tell the lines. The requester of what was not cancelled hears it at once.
-func (v Verdict) owed(r cancellation.Request, notices []cancellation.Notice) []cancellation.Notice {
-	owed := r.Telling(v.Lines, notices)
-	if v.Ends.Seen == cancellation.Reverted {
-		owed = append(owed, cancellation.Notice{RequestID: r.ID, Kind: cancellation.Direct(r.Submission.By.ID)})
+// taken returns when somebody last said that they are on it; zero if nobody did.
+func (f *Follower) taken(ctx context.Context, r cancellation.Request) (time.Time, error) {
+	events, err := f.o.Ledger.Events(ctx, r.ID)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the history of %s: %w", r.Ref.Short(), err)
 	}
-	return owed
+	for _, e := range slices.Backward(events) {
+		if e.Kind == cancellation.EventTaken {
+			return e.At, nil
+		}
+	}
+	return time.Time{}, nil
 }

@@ -42,13 +42,8 @@ func TestAClosedTicketWithoutCancellationIsToldLoudly(t *testing.T) {
 		w.closes(1)
 		w.runs("one", time.Hour, 2*time.Hour)
 		assert.Equal(t, cancellation.Reverted, w.request(1).State)
-		notices, err := w.store.Notices(t.Context(), "r1")
-		require.NoError(t, err)
-		kinds := map[cancellation.NoticeKind]bool{}
-		for _, n := range notices {
-			kinds[n.Kind] = true
-		}
-		assert.True(t, kinds[cancellation.Direct("U1")], "to the requester, at once")
+		assert.Equal(t, []cancellation.NewsKind{cancellation.NewsNotCancelled}, w.news(), "to the requester")
+		assert.Equal(t, []cancellation.News{{To: "U1", Kind: cancellation.NewsNotCancelled}}, w.escalated(1), "and in the escalation channel")
 		assert.Equal(t, []cancellation.LineKind{cancellation.LineEnded}, w.told(1))
 	})
 }

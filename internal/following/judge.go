@@ -22,6 +22,9 @@ type Known struct {
 	Late    bool                  `json:",omitempty"` // people are shown that it may be too late to stop
 	Stands  bool                  `json:",omitempty"` // people were told that it stands, although a stop was asked for
 	Beside  int                   `json:",omitempty"` // how often what stays billed was read; besideTries if that is known
+	Warned  time.Time             `json:",omitzero"`  // until when SoftLayer could be asked to stop, by the reminder that was owed
+	Still   int64                 `json:",omitempty"` // how often people were told that the server is there after its date
+	StillAt time.Time             `json:",omitzero"`  // when they were told that last
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -57,14 +60,18 @@ const (
 
 // Verdict is what a look leads to.
 type Verdict struct {
-	Known Known
-	Again time.Time             // when to look again before its turn; zero for not
-	Ends  cancellation.Sighting // by which the request ends; zero if it stays
-	Shows string                // the end date that SoftLayer shows, if that is new; else ""
-	Waits time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
-	Later bool                  // since now it may be too late to stop: the request's message says so
-	Notes []cancellation.Event
-	Lines []cancellation.Line
+	Known    Known
+	Again    time.Time             // when to look again before its turn; zero for not
+	Ends     cancellation.Sighting // by which the request ends; zero if it stays
+	Shows    string                // the end date that SoftLayer shows, if that is new; else ""
+	Waits    time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
+	Later    bool                  // since now it may be too late to stop: the request's message says so
+	Notes    []cancellation.Event
+	Lines    []cancellation.Line
+	News     []cancellation.News // to the requester
+	Remind   cancellation.Line   // reminds the thread that the server is due to end; zero for not
+	RemindAt time.Time
+	Still    bool // people are to be told that the server is there after its date
 }
 
 // Actor is the follower's name in the history of requests.
@@ -89,9 +96,14 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 		v.judgeDate(f.Request, e)
 		v.judgeStop(f.Request, e)
 	}
-	if v.Ends.Ends() {
+	switch {
+	case v.Ends.Ends():
 		v.Lines = append(v.Lines, cancellation.Line{What: cancellation.LineEnded})
+	case !seen.Ends():
+		v.judgeReminder(f.Request, e)
+		v.judgeStill(f.Request, e)
 	}
+	v.inform()
 	return v
 }
 

@@ -137,6 +137,31 @@ func (w *world) told(server int64) (lines []cancellation.LineKind) {
 	return lines
 }
 
+// news is what U1 is owed, by letter.
+func (w *world) news() (kinds []cancellation.NewsKind) {
+	w.t.Helper()
+	owed, err := w.store.NewsFor(w.t.Context(), "U1", 100)
+	require.NoError(w.t, err)
+	for _, n := range owed {
+		kinds = append(kinds, n.Kind)
+	}
+	return kinds
+}
+
+// escalated is what the escalation channel is owed of a request.
+func (w *world) escalated(server int64) (news []cancellation.News) {
+	w.t.Helper()
+	notices, err := w.store.Notices(w.t.Context(), fmt.Sprintf("r%d", server))
+	require.NoError(w.t, err)
+	for _, n := range notices {
+		if told, _, ok := n.Kind.Escalation(); ok {
+			assert.Equal(w.t, "C9", n.Place.Channel)
+			news = append(news, told)
+		}
+	}
+	return news
+}
+
 // closes closes a ticket with no cancellation.
 func (w *world) closes(server int64) {
 	w.lives[1000+server] = cancellation.TicketLife{ID: 1000 + server, Last: server}
@@ -156,7 +181,7 @@ func (w *world) runs(owner string, every, long time.Duration) {
 
 func (w *world) follower(owner string, every time.Duration, books following.Books) *following.Follower {
 	return following.New(following.Options{
-		Ledger: w.store, Books: books, Wake: func() { w.woken++ }, Owner: owner, Every: every, Rate: 2, Log: slog.New(slog.DiscardHandler),
+		Ledger: w.store, Books: books, Wake: func() { w.woken++ }, Owner: owner, Every: every, Rate: 2, Channel: "C9", Log: slog.New(slog.DiscardHandler),
 	})
 }
 

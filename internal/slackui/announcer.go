@@ -31,11 +31,12 @@ const (
 
 // AnnouncerOptions is what an Announcer is made of.
 type AnnouncerOptions struct {
-	Web   *webapi.Client
-	Words Results
-	Texts Texts  // what people wrote for tickets; nil if nobody can
-	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
-	Log   *slog.Logger
+	Web     *webapi.Client
+	Words   Results
+	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
+	Texts   Texts   // what people wrote for tickets; nil if nobody can
+	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
+	Log     *slog.Logger
 }
 
 // Results writes the messages about a request's present state.
@@ -48,12 +49,19 @@ type Results interface {
 	Escalated(n cancellation.News, r cancellation.Request) words.Message     // tells once more people what became of it
 	Written(u correspondence.Update, r cancellation.Request) words.Message   // tells what became of a text for its ticket
 	Proposal(u correspondence.Update, r cancellation.Request) words.Message  // asks somebody to send a text
+	Letter(to string, items []cancellation.Item, atOnce bool) words.Message  // tells one person what became of theirs
 }
 
 // Texts reads what people wrote for tickets.
 type Texts interface {
 	// TicketUpdate reads a text by its number.
 	TicketUpdate(ctx context.Context, number int64) (correspondence.Update, error)
+}
+
+// Answers reads what SoftLayer's staff wrote.
+type Answers interface {
+	// Entries reads the updates of a ticket with what they say, the oldest first.
+	Entries(ctx context.Context, ticket int64) ([]cancellation.TicketEntry, error)
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its
@@ -130,24 +138,28 @@ func (a *Announcer) Find(ctx context.Context, in cancellation.Place, kind cancel
 }
 
 func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request, since time.Time) (at cancellation.Posted, found bool, err error) {
-	channel := in.Channel
-	if channel == "" {
-		if channel, err = a.o.Web.OpenConversation(ctx, recipient(kind, r)); err != nil {
+	if in.Channel == "" {
+		if in.Channel, err = a.o.Web.OpenConversation(ctx, recipient(kind, r)); err != nil {
 			return at, false, err
 		}
 	}
+	return a.search(ctx, in, since, metadataOf(r, kind))
+}
+
+// search looks through a channel, or a thread, for this bot's message with such metadata.
+func (a *Announcer) search(ctx context.Context, in cancellation.Place, since time.Time, carries webapi.Metadata) (at cancellation.Posted, found bool, err error) {
 	oldest, page := fmt.Sprintf("%d.000000", since.Add(-clockSkew).Unix()), webapi.Page{}
 	for range historyPages {
 		if in.Thread != "" {
-			page, err = a.o.Web.Replies(ctx, channel, in.Thread, oldest, page.Next)
+			page, err = a.o.Web.Replies(ctx, in.Channel, in.Thread, oldest, page.Next)
 		} else {
-			page, err = a.o.Web.History(ctx, channel, oldest, page.Next)
+			page, err = a.o.Web.History(ctx, in.Channel, oldest, page.Next)
 		}
 		if err != nil {
 			return at, false, err
 		}
-		if ts := a.among(page, kind, r); ts != "" {
-			return cancellation.Posted{Channel: channel, TS: ts}, true, nil
+		if ts := a.among(page, carries); ts != "" {
+			return cancellation.Posted{Channel: in.Channel, TS: ts}, true, nil
 		}
 		if page.Next == "" {
 			return at, false, nil
@@ -156,15 +168,25 @@ func (a *Announcer) find(ctx context.Context, in cancellation.Place, kind cancel
 	return at, false, errors.New("there are more messages than are searched")
 }
 
-// among returns the ts of this bot's message of a kind about a request, or "" if a page has none.
-func (a *Announcer) among(page webapi.Page, kind cancellation.NoticeKind, r cancellation.Request) (ts string) {
+// among returns the ts of this bot's message with such metadata, or "" if a page has none.
+func (a *Announcer) among(page webapi.Page, carries webapi.Metadata) (ts string) {
 	for _, m := range page.Messages {
-		is := m.Metadata.EventType == metadataType && m.Metadata.EventPayload[metadataID] == r.ID && m.Metadata.EventPayload[metadataKind] == string(kind)
+		is := m.Metadata.EventType == carries.EventType
+		for _, key := range []string{metadataID, metadataKind} {
+			is = is && m.Metadata.EventPayload[key] == carries.EventPayload[key]
+		}
 		if is && (a.o.Bot == "" || m.BotID == a.o.Bot) {
 			return m.Timestamp
 		}
 	}
 	return ""
+}
+
+func metadataOf(r cancellation.Request, kind cancellation.NoticeKind) webapi.Metadata {
+	return webapi.Metadata{
+		EventType:    metadataType,
+		EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
+	}
 }
 
 // Reach is docs.slack.dev/reference/methods/auth.test. A refused token is an answer:
@@ -217,13 +239,7 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 	default:
 		message = a.o.Words.Live(kind, r)
 	}
-	return webapi.Post{
-		Text: message.Text, Blocks: message.Blocks,
-		Metadata: webapi.Metadata{
-			EventType:    metadataType,
-			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
-		},
-	}, nil
+	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
 }
 
 // PostNotice posts a message about no request, once. If its answer is lost, it is not posted again.
@@ -241,12 +257,17 @@ func (a *Announcer) delivery(
 		return cancellation.Delivered, 0
 	}
 	delivery, pause := judge(err)
+	a.log(doing, delivery, err, "ref", r.Ref.Short())
+	return delivery, pause
+}
+
+// log logs a call that failed, as an error if the bot made it wrongly.
+func (a *Announcer) log(doing string, delivery cancellation.Delivery, err error, of ...any) {
 	level := slog.LevelWarn
 	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.OurFault() {
 		level = slog.LevelError
 	}
-	a.o.Log.Log(context.Background(), level, doing, "ref", r.Ref.Short(), "delivery", deliveryNames[delivery], "err", err)
-	return delivery, pause
+	a.o.Log.Log(context.Background(), level, doing, append(of, "delivery", deliveryNames[delivery], "err", err)...)
 }
 
 // deliveryNames are the results of a delivery as they are logged.

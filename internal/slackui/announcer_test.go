@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,10 @@ func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) word
 
 func (plainWords) Escalated(n cancellation.News, r cancellation.Request) words.Message {
 	return words.Message{Text: string(n.Kind) + " " + r.Ref.Short()}
+}
+
+func (plainWords) Letter(to string, items []cancellation.Item, _ bool) words.Message {
+	return words.Message{Text: "letter to " + to + " about " + strconv.Itoa(len(items))}
 }
 
 func (plainWords) Said(l cancellation.Line, r cancellation.Request) words.Message {

@@ -265,6 +265,7 @@ func goldenNews() map[string]Message {
 		"not-cancelled":             w.Letter(me, []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
 		"not-cancelled-to-approver": w.Letter("U8", []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
 		"waits":                     w.Letter(me, []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
+		"waits-quoted":              w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsWaits, Detail: "17"}, Request: filed, Said: "“Which contract? <!channel>”"}}, true),
 		"waits-to-approver":         w.Letter("U8", []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
 		"still-waits":               w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsStillWaits, Detail: "17|2026-11-24T10:00:00Z|0"}, Request: filed}}, false),
 		"escalated-unanswered":      w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsUnanswered, Detail: "17|2026-11-24T10:00:00Z|1"}, filed),

@@ -46,6 +46,9 @@ func (w Writer) urgent(to string, items []cancellation.Item) Message {
 		}
 		lines := w.whole(to, item)
 		all, blocks = append(all, lines...), append(blocks, block("", lines...))
+		if item.Said != "" { // in no top-level text, which Slack reads for mentions and shows in notifications
+			blocks = append(blocks, slack.NewSectionBlock(plainText(item.Said), nil, nil))
+		}
 		if buttons := w.newsButtons(item.Kind, item.Request); len(buttons) > 0 {
 			blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(i), buttons...))
 		}

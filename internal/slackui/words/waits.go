@@ -141,6 +141,14 @@ func (w Writer) Answer(r cancellation.Request, entries []cancellation.TicketEntr
 	return view
 }
 
+// LastAnswer is the last thing that staff wrote, for a direct message.
+func LastAnswer(entries []cancellation.TicketEntry) string {
+	if shown, _ := answers(entries); len(shown) > 0 {
+		return Cut("“"+shown[0].Text+"”", MaxAnswer)
+	}
+	return ""
+}
+
 // answers are the last things that staff wrote, the newest first, in at most MaxAnswer characters. An
 // answer that SoftLayer split into several updates of one time is one. whole says that nothing of
 // staff's is left out.

@@ -1,0 +1,104 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
+)
+
+// letterType is the type of the metadata by which a letter is found again.
+const letterType = "cancel_server_letter"
+
+// PostLetter posts a direct message that tells items. id marks it, so that FindLetter finds it.
+func (a *Announcer) PostLetter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	channel, err := a.o.Web.OpenConversation(ctx, to)
+	if err != nil {
+		delivery, pause := openFailed(err)
+		a.log("opening a direct message for a letter", delivery, err)
+		return cancellation.Posted{}, delivery, pause
+	}
+	post := a.letter(ctx, to, id, items, atOnce)
+	post.Channel = channel
+	var at cancellation.Posted
+	at.Channel, at.TS, err = a.o.Web.PostMessage(ctx, post)
+	if err == nil && (at.Channel == "" || at.TS == "") { // as good as no answer
+		err = errors.New("calling chat.postMessage: ok, and no ts")
+	}
+	if err != nil {
+		delivery, pause := postFailed(err)
+		a.log("posting a letter", delivery, err)
+		return cancellation.Posted{}, delivery, pause
+	}
+	return at, cancellation.Delivered, 0
+}
+
+// UpdateLetter replaces what a letter tells. It may be repeated.
+func (a *Announcer) UpdateLetter(ctx context.Context, at cancellation.Posted, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Delivery, time.Duration) {
+	post := a.letter(ctx, to, id, items, atOnce)
+	post.Channel = at.Channel
+	err := a.o.Web.UpdateMessage(ctx, at.TS, post)
+	if err == nil {
+		return cancellation.Delivered, 0
+	}
+	delivery, pause := updateFailed(err)
+	a.log("updating a letter", delivery, err)
+	return delivery, pause
+}
+
+// FindLetter looks in the direct messages with a person for a letter that was posted since then. known
+// is false if the bot may not look, or in any other doubt.
+func (a *Announcer) FindLetter(ctx context.Context, to, id string, since time.Time) (at cancellation.Posted, found, known bool) {
+	channel, err := a.o.Web.OpenConversation(ctx, to)
+	if err == nil {
+		at, found, err = a.search(ctx, cancellation.Place{Channel: channel}, since, letterMetadata(id))
+	}
+	if err != nil {
+		a.o.Log.Info("looking for a letter whose answer was lost", "err", err)
+		return cancellation.Posted{}, false, false
+	}
+	return at, found, true
+}
+
+func (a *Announcer) letter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) webapi.Post {
+	message := a.o.Words.Letter(to, a.quoting(ctx, items), atOnce)
+	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: letterMetadata(id)}
+}
+
+// Bounds of what is read of SoftLayer for one letter.
+const (
+	mostQuoted = 3
+	quoteTime  = 3 * time.Second
+)
+
+// quoting returns items with what staff wrote to those who owe SoftLayer an answer. What cannot be read in time is
+// left out: the letter has a button that reads it.
+func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []cancellation.Item {
+	if a.o.Answers == nil {
+		return items
+	}
+	ctx, cancel := context.WithTimeout(ctx, quoteTime)
+	defer cancel()
+	items, quoted := slices.Clone(items), 0
+	for i, item := range items {
+		if item.Kind != cancellation.NewsWaits || quoted == mostQuoted {
+			continue
+		}
+		quoted++
+		entries, err := a.o.Answers.Entries(ctx, item.Request.Ticket.ID)
+		if err != nil {
+			a.o.Log.Info("reading an answer for a letter", "ref", item.Request.Ref.Short(), "err", err)
+			continue
+		}
+		items[i].Said = words.LastAnswer(entries)
+	}
+	return items
+}
+
+func letterMetadata(id string) webapi.Metadata {
+	return webapi.Metadata{EventType: letterType, EventPayload: map[string]any{metadataID: id}}
+}
