@@ -45,8 +45,10 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
-	{"cmd/bot/serve.go", "Ledger: journal,", "Ledger: crashLedger{journal},"},
-	{"cmd/bot/serve.go", "Books: v.softlayer,", "Books: crashBooks{v.softlayer},"},
+	{
+		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake,",
+		"Ledger: crashLedger{journal}, Books: crashBooks{v.softlayer}, Wake: b.notifier.Wake,",
+	},
 }
 
 var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
