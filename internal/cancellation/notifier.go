@@ -256,6 +256,10 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 		notice.Way = ByResponse
 		return n.soon(ctx, notice)
 	}
+	if _, _, asks, is := notice.Kind.Letter(); is && !asks && notice.Way == ByChannel { // who wrote it has to know
+		notice.Way = ByDirect
+		return n.soon(ctx, notice)
+	}
 	if notice.Way = ByChannel; notice.Kind.extra() && !r.State.asks() {
 		return n.shown(ctx, notice, r)
 	}

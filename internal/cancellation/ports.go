@@ -56,6 +56,7 @@ type TicketReader interface {
 type Rights struct {
 	Cancel      bool // SERVER_CANCEL
 	AddTickets  bool // TICKET_ADD
+	EditTickets bool // TICKET_EDIT: without it nothing is written into a ticket that there is
 	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
 	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
 }

@@ -167,6 +167,9 @@ func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Repl
 	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
 		return a.submitClickForm(ctx, i)
 	}
+	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
+		return a.submitLetter(ctx, i)
+	}
 	return a.submit(ctx, i)
 }
 

@@ -171,10 +171,14 @@ var (
 		writeOnly("lease_owner", func(r *requestRow) any { return sql.NullString{String: r.leaseOwner, Valid: r.leaseOwner != ""} }),
 		writeOnly("lease_until", func(r *requestRow) any { return stamp(r.leaseUntil) }),
 	}
-	repeatsColumn = columns[requestRow]{number("repeats", func(r *requestRow) *int { return &r.Repeats })}
+	// besideColumns are changed by statements of their own.
+	besideColumns = columns[requestRow]{
+		number("repeats", func(r *requestRow) *int { return &r.Repeats }),
+		timestamp("stop_asked_at", func(r *requestRow) *time.Time { return &r.StopAsked }),
+	}
 
 	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
-	readColumns     = slices.Concat(fixedColumns, stepColumns, repeatsColumn)
+	readColumns     = slices.Concat(fixedColumns, stepColumns, besideColumns)
 	requestColumns  = readColumns.names()
 )
 
