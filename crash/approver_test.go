@@ -4,7 +4,6 @@ package crash
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"cancel-server/internal/fakeslack"
@@ -43,13 +42,4 @@ func (w *world) clickApprove(ctx context.Context, m fakeslack.Message, lead stri
 	}
 }
 
-func asksForApproval(m fakeslack.Message) bool {
-	return slices.ContainsFunc(m.Blocks, func(b any) bool {
-		block, _ := b.(map[string]any)
-		elements, _ := block["elements"].([]any)
-		return slices.ContainsFunc(elements, func(e any) bool {
-			element, _ := e.(map[string]any)
-			return element["action_id"] == "approve"
-		})
-	})
-}
+func asksForApproval(m fakeslack.Message) bool { return hasButton(m, "approve") }

@@ -45,8 +45,14 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
-	{"cmd/bot/serve.go", "Ledger: journal,", "Ledger: crashLedger{journal},"},
-	{"cmd/bot/serve.go", "Books: v.softlayer,", "Books: crashBooks{v.softlayer},"},
+	{
+		"cmd/bot/serve.go", "Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer,",
+		"Ledger: crashTexts{journal}, Journal: journal, Books: v.softlayer, Writer: crashPen{v.softlayer},",
+	},
+	{
+		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake,",
+		"Ledger: crashLedger{journal}, Books: crashBooks{v.softlayer}, Wake: b.notifier.Wake,",
+	},
 }
 
 var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
@@ -76,6 +82,7 @@ var shorter = []patch{
 	{"internal/following/follower.go", "rightsAge   = time.Hour", "rightsAge   = time.Second"},
 	{"internal/following/follower.go", "ledgerTime  = 10 * time.Second", "ledgerTime  = 3 * time.Second"},
 	{"internal/following/judge.go", "const readAgain = 24 * time.Hour", "const readAgain = time.Second"},
+	{"internal/correspondence/sender.go", "pause := min(time.Second<<", "pause := min(100*time.Millisecond<<"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
 	{"internal/slackui/webapi/client.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},

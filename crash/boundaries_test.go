@@ -54,6 +54,10 @@ var boundaries = bothSides(map[string]step{
 	"journal.notice.posting":   {approved, 1}, // a first result is announced with its step
 	"journal.notice.told":      {ordinary, 2},
 	"journal.notice.owed":      {elsewhere, 1},
+	"sender.write":             {written, 1},
+	"sender.apply.sending":     {written, 1},
+	"sender.apply.sent":        {written, 1},
+	"sender.apply.unknown":     {writtenLost, 1},
 	"filer.file":               {ordinary, 2},
 	"announcer.post":           {ordinary, 2},
 	"announcer.update":         {unmadeOnce, 1},
@@ -103,6 +107,18 @@ func gone(s *schedule) {
 
 // answeredByStaff: staff write into the ticket.
 func answeredByStaff(s *schedule) { s.errands[0].then = answerTicket }
+
+// written: somebody asks SoftLayer to stop.
+func written(s *schedule) {
+	s.letters = append(s.letters, letter{action: askStop})
+	s.softlayer[writing] = nil
+}
+
+// writtenLost: the answer to that is lost.
+func writtenLost(s *schedule) {
+	written(s)
+	s.softlayer[writing] = []string{"drop_after"}
+}
 
 // sequel does something to the server once its request is filed, and asks again once that has ended.
 func (s *schedule) sequel(happens upset) {

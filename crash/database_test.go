@@ -189,7 +189,7 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 		case r == nil: // recorded since the requests were read
 		case n.kind == "result":
 			r.notice = &n
-		case strings.HasPrefix(n.kind, "said:"), n.kind == "direct:"+r.user:
+		case strings.HasPrefix(n.kind, "said:"), strings.HasPrefix(n.kind, "update:"), n.kind == "direct:"+r.user:
 			r.told = append(r.told, n)
 		}
 		return nil

@@ -32,6 +32,7 @@ func draw(seed uint64) schedule {
 	s.drawBlows(r)
 	s.drawTarget(r)
 	s.drawPost(r)
+	s.drawLetters(r)
 	if *failovers && s.database == postgres && r.IntN(3) == 0 { // last: the rest is drawn as without
 		s.drawFailover(r)
 	}
@@ -44,6 +45,24 @@ func (s *schedule) drawFailover(r *rand.Rand) {
 	s.failover = &failover{at: between(r, 0, 3*time.Second), old: pick(r, killed, killed, cutOff, halfCut, untouched)}
 	if r.IntN(2) == 0 {
 		s.failover.onCall, s.failover.nth = pick(r, filing, filing, posting, "chat.update"), r.IntN(2)
+	}
+}
+
+// drawLetters has people write into tickets, in half of the schedules.
+func (s *schedule) drawLetters(r *rand.Rand) {
+	rate := r.Float64()
+	s.softlayer[writing] = faultsOf(r, rate*0.8, slices.Concat(lostAnswers, lostAnswers, unmade))
+	for range max(0, r.IntN(5)-2) {
+		s.letters = append(s.letters, letter{
+			action: pick(r, reply, askStop, askStop), another: r.IntN(2) == 0, twice: s.drawTwice(r),
+		})
+	}
+	if len(s.letters) > 0 && r.IntN(3) == 0 {
+		b := blow{onCall: writing, nth: r.IntN(2)}
+		if r.IntN(2) == 0 && s.binary != plain {
+			b.stop = between(r, 3*lease/2, 3*lease)
+		}
+		s.blows = append(s.blows, b)
 	}
 }
 

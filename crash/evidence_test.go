@@ -26,6 +26,7 @@ type evidence struct {
 	dealt    []dealt           // kills and stops
 	resolved []resolve         // runs of bot resolve
 	turns    []turn            // in SoftLayer's records, the oldest first
+	letters  []string          // that were taken
 	failed   []string          // what the harness itself could not do
 	starved  []span            // when this machine had no time for what goes on in it
 	faults   map[string]int

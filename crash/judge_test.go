@@ -26,12 +26,13 @@ const (
 	unsettled  figure = "not settled"
 	disordered figure = "histories that break off"
 	falseEnd   figure = "false ends"
+	wroteTwice figure = "texts in a ticket twice"
 	lostEnd    figure = "ends and answers not recorded"
 	leaked     figure = "staff's words in a channel"
 	harness    figure = "what the harness could not do"
 )
 
-var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, leaked, harness}
+var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, wroteTwice, leaked, harness}
 
 // violation is one thing found, with what shows it.
 type violation struct {
@@ -45,10 +46,12 @@ type trial struct {
 	rows     []row
 	tickets  []ticket
 	messages []fakeslack.Message
-	patience time.Duration   // POST_TIMEOUT
-	settle   time.Duration   // SETTLE_TIME
-	gap      time.Duration   // between the two reads by which a request ends
-	fates    map[string]fate // at last
+	patience time.Duration       // POST_TIMEOUT
+	settle   time.Duration       // SETTLE_TIME
+	gap      time.Duration       // between the two reads by which a request ends
+	fates    map[string]fate     // at last
+	texts    []text              // for tickets
+	entries  map[string][]string // of tickets, by the text's reference
 	found    []violation
 }
 
@@ -63,6 +66,7 @@ func (t *trial) judge() []violation {
 	t.judgePosts()
 	t.judgeWords()
 	t.judgeFollowing()
+	t.judgeLetters()
 	for _, r := range t.rows {
 		t.judgeRow(r)
 	}

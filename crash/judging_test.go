@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +131,22 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.ends(after, "reclaimed", 5, 5.6)
 			t.said[1].at = after(4.9)
 		}, []figure{falseWords}},
+		{"a text is in its ticket", func(t *trial) { t.writes("sent", 1) }, nil},
+		{"a text is in its ticket twice", func(t *trial) { t.writes("sent", 2) }, []figure{wroteTwice}},
+		{"a text is called sent, and is in no ticket", func(t *trial) { t.writes("sent", 0) }, []figure{falseWords}},
+		{"a text is called not sent, and is in its ticket", func(t *trial) { t.writes("not_sent", 1) }, []figure{falseWords}},
+		{"nobody knows what became of a text", func(t *trial) { t.writes("unknown", 1) }, []figure{unsettled}},
+		{"what became of a text is told to nobody", func(t *trial) {
+			t.writes("sent", 1)
+			t.rows[0].told = nil
+		}, []figure{untold}},
+		{"a text was taken, and is not recorded", func(t *trial) { t.letters = []string{"case 9"} }, []figure{lost}},
+		{"one text is in tickets under two references", func(t *trial) {
+			t.writes("sent", 1)
+			t.texts = append(t.texts, text{number: 2, request: "r1", state: "sent", ref: "B", typed: "case 2"})
+			t.entries["B"] = t.entries["A"]
+			t.rows[0].told = append(t.rows[0].told, notice{kind: "update:2:U1"})
+		}, []figure{wroteTwice, untold}},
 		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -138,7 +155,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 				patience: time.Second, settle: time.Second, gap: 500 * time.Millisecond,
 				tickets: []ticket{own},
 				rows: []row{{
-					ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
+					id: "r1", ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
 					notice: &notice{ts: "1.1", owed: 3, shown: 3},
 					events: []event{{kind: "submitted", to: "scheduled"}, {kind: "moved", from: "scheduled", to: "filed"}},
 				}},
@@ -163,6 +180,14 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writes lets somebody write a text, which is in its ticket so often.
+func (t *trial) writes(state string, often int) {
+	t.letters, t.texts = []string{"case 2"}, []text{{number: 1, request: "r1", state: state, ref: "A", typed: "case 2"}}
+	t.entries = map[string][]string{"A": slices.Repeat([]string{"case 2"}, often)}
+	t.rows[0].told = []notice{{kind: "update:1:U1"}}
+	t.said = append(t.said, &words{method: posting, ref: t.rows[0].ref, kind: "update:1:U1", stands: true})
 }
 
 // ends lets the only request end at a moment, for what became true at an earlier one.

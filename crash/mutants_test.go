@@ -60,6 +60,12 @@ var mutants = []struct {
 	{"a dead follower keeps its turn", []patch{{
 		"internal/store/following.go", "lease_owner = $1 or lease_until <= $3", "lease_owner = $1 or lease_until <= $3 - 3600000",
 	}}, []figure{lostEnd}, false},
+	{"it writes a text again whose answer was lost", []patch{
+		{"internal/correspondence/send.go", "case ticket.has(u):", "case false && ticket.has(u):"},
+		{"internal/correspondence/send.go", "err == nil && ticket.has(u)", "false && ticket.has(u)"},
+		{"internal/correspondence/send.go", "return s.move(ctx, h, NotSent, WhyAbsent, \"\")", "return s.move(ctx, h, Recorded, WhyWaiting, \"\")"},
+		{"internal/correspondence/update.go", "Unknown:   {Sent, NotSent},", "Unknown:   {Sent, NotSent, Recorded},"},
+	}, []figure{wroteTwice}, false},
 	{"it tells a line twice", []patch{{
 		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
 		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",

@@ -20,6 +20,7 @@ type schedule struct {
 	settle    time.Duration // SETTLE_TIME
 
 	errands   []errand
+	letters   []letter // written once all people are done
 	upsets    []timed
 	operator  []string            // what is said, in turn, of stuck requests for which there is no ticket
 	slack     map[string][]string // by method: the fault of its first call, of the second, …; "" for none

@@ -95,8 +95,9 @@ func (w *world) trouble(ctx context.Context) {
 	w.strike(ctx)
 	w.meanwhile(ctx)
 	w.ask(ctx)
+	w.writeLetters(ctx)
 	wait(ctx, lingerTime, func() bool {
-		return w.reached() || w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && r.state != "stuck" }) && w.followed(ctx)
+		return w.reached() || w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && r.state != "stuck" }) && w.followed(ctx) && w.written(ctx)
 	})
 }
 
@@ -138,7 +139,7 @@ func (w *world) rest(ctx context.Context) {
 		r.wake()
 	}
 	rested := wait(ctx, limit, func() bool {
-		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() }) && w.followed(ctx)
+		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() }) && w.followed(ctx) && w.written(ctx)
 	})
 	w.note("at rest: %t", rested)
 }
@@ -181,6 +182,10 @@ func (w *world) trial() (*trial, error) {
 	if w.binary == plain {
 		t.gap = plainGap
 	}
+	if t.texts, err = w.db.texts(ctx); err != nil {
+		return nil, err
+	}
+	t.entries = w.entries()
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -176,6 +177,22 @@ func (l crashLedger) KeepLooks(ctx context.Context, owner string, quiet []string
 	}
 	_, err := around(name, func() (none struct{}, err error) { return none, l.Ledger.KeepLooks(ctx, owner, quiet, looks) })
 	return err
+}
+
+// crashTexts stands before and after each step of a text for a ticket, by the state that it leads to.
+type crashTexts struct{ correspondence.Ledger }
+
+func (t crashTexts) ApplyUpdate(ctx context.Context, c correspondence.Change) (correspondence.Update, error) {
+	return around("sender.apply."+string(c.To.State), func() (correspondence.Update, error) { return t.Ledger.ApplyUpdate(ctx, c) })
+}
+
+// crashPen stands before and after the one call that writes into a ticket.
+type crashPen struct{ correspondence.Writer }
+
+func (p crashPen) AddUpdate(ctx context.Context, ticket int64, entry string) cancellation.Outcome {
+	crash("sender.write.before")
+	defer crash("sender.write.after")
+	return p.Writer.AddUpdate(ctx, ticket, entry)
 }
 
 // crashBooks stands before and after the follower's reads.
