@@ -53,16 +53,6 @@ type TicketReader interface {
 	Cutoff(ctx context.Context, account string) (string, error)
 }
 
-// Rights are the rights of the API key that matter here.
-type Rights struct {
-	Cancel      bool // SERVER_CANCEL
-	AddTickets  bool // TICKET_ADD
-	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
-	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
-	Billing     bool // ACCOUNT_SUMMARY_VIEW: without it an absent billing item proves nothing
-	Storage     bool // NAS_MANAGE: without it an absent volume proves nothing
-}
-
 // Order is what is sent to createCancelServerTicket.
 type Order struct {
 	Server     int64
@@ -184,6 +174,13 @@ type Record struct {
 	Notices []Notice // empty if nothing is owed to a channel (a denial is shown in the modal)
 	Quota   Quota    // its slot in the person's day
 	Ending  *Change  // ends the older request for the same server that this one replaces
+	Lease   Lease    // on the request, if this process works on it at once; zero for none
+}
+
+// Lease is a lease that begins at the commit.
+type Lease struct {
+	Owner string
+	For   time.Duration
 }
 
 // Recorded is the store's answer to a Record.
@@ -387,6 +384,9 @@ type Notices interface {
 	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
 	// and a version of its own.
 	ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (Claim[Notice], error)
+	// ApplyAnnounced is Apply of a change whose result is posted next. It announces the result if
+	// no message was ever posted or sent for it, and if nobody has its notice.
+	ApplyAnnounced(ctx context.Context, change Change, a Announcement) (Announced, error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
 	// With keep it keeps the lease of a due notice, because the announced call comes next. A
 	// notice whose Due is zero stays due while the message shows an older state than the last

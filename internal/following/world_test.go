@@ -60,17 +60,21 @@ func enter(t *testing.T, requests int, change func(r *cancellation.Request), tes
 	t.Helper()
 	path := storetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{
-			t: t, path: path, sees: true, servers: map[int64]cancellation.Server{}, lives: map[int64]cancellation.TicketLife{},
-			updates: map[int64][]cancellation.TicketUpdate{}, listed: map[int64]bool{}, short: map[int64]bool{},
-		}
+		w := newWorld(t, path)
 		w.open()
 		defer func() { assert.NoError(t, w.store.Close()) }()
 		for n := range requests {
-			w.file(int64(n+1), change)
+			w.fileChanged(int64(n+1), change)
 		}
 		test(t, w)
 	})
+}
+
+func newWorld(t *testing.T, path string) *world {
+	return &world{
+		t: t, path: path, sees: true, servers: map[int64]cancellation.Server{}, lives: map[int64]cancellation.TicketLife{},
+		updates: map[int64][]cancellation.TicketUpdate{}, listed: map[int64]bool{}, short: map[int64]bool{},
+	}
 }
 
 func (w *world) open() {
@@ -81,8 +85,14 @@ func (w *world) open() {
 	w.store = s
 }
 
-// file records a request as filed, with its ticket. SoftLayer shows its cancellation.
-func (w *world) file(server int64, change func(r *cancellation.Request)) {
+// file records a request as filed.
+func (w *world) file(server int64) {
+	w.t.Helper()
+	w.fileChanged(server, func(*cancellation.Request) {})
+}
+
+// fileChanged records a request as filed, with its ticket. SoftLayer shows its cancellation.
+func (w *world) fileChanged(server int64, change func(r *cancellation.Request)) {
 	w.t.Helper()
 	r := asked(server)
 	ref := cancellation.NewReference()
