@@ -53,17 +53,6 @@ type TicketReader interface {
 	Cutoff(ctx context.Context, account string) (string, error)
 }
 
-// Rights are the rights of the API key that matter here.
-type Rights struct {
-	Cancel      bool // SERVER_CANCEL
-	AddTickets  bool // TICKET_ADD
-	EditTickets bool // TICKET_EDIT: without it nothing is written into a ticket that there is
-	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
-	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
-	Billing     bool // ACCOUNT_SUMMARY_VIEW: without it an absent billing item proves nothing
-	Storage     bool // NAS_MANAGE: without it an absent volume proves nothing
-}
-
 // Order is what is sent to createCancelServerTicket.
 type Order struct {
 	Server     int64

@@ -64,7 +64,7 @@ func enter(t *testing.T, requests int, change func(r *cancellation.Request), tes
 		w.open()
 		defer func() { assert.NoError(t, w.store.Close()) }()
 		for n := range requests {
-			w.file(int64(n+1), change)
+			w.fileChanged(int64(n+1), change)
 		}
 		test(t, w)
 	})
@@ -85,8 +85,14 @@ func (w *world) open() {
 	w.store = s
 }
 
-// file records a request as filed, with its ticket. SoftLayer shows its cancellation.
-func (w *world) file(server int64, change func(r *cancellation.Request)) {
+// file records a request as filed.
+func (w *world) file(server int64) {
+	w.t.Helper()
+	w.fileChanged(server, func(*cancellation.Request) {})
+}
+
+// fileChanged records a request as filed, with its ticket. SoftLayer shows its cancellation.
+func (w *world) fileChanged(server int64, change func(r *cancellation.Request)) {
 	w.t.Helper()
 	r := asked(server)
 	ref := cancellation.NewReference()
