@@ -367,9 +367,13 @@ func (s *support) judgesEnd(id int64, m *matter) {
 func (s *support) judgesLines(id int64, m *matter) {
 	notices, err := s.store.Notices(s.t.Context(), s.request(id).ID)
 	require.NoError(s.t, err)
-	ended, direct, lines := false, false, 0
+	owed, err := s.store.NewsFor(s.t.Context(), "U1", 1000)
+	require.NoError(s.t, err)
+	direct := slices.ContainsFunc(owed, func(n cancellation.OwedNews) bool {
+		return n.Kind == cancellation.NewsNotCancelled && n.Request == s.request(id).ID
+	})
+	ended, lines := false, 0
 	for _, n := range notices {
-		direct = direct || n.Kind == cancellation.Direct("U1")
 		line, is := n.Kind.Line()
 		if !is {
 			continue
