@@ -35,9 +35,13 @@ var table = map[string]room{
 		ours: []string{"internal/authz"},
 		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
 	},
+	"internal/store/host": {
+		others: []string{"golang.org/x/sys"},
+		why:    "what differs between operating systems; it knows nothing of databases",
+	},
 	"internal/store": {
-		ours:   []string{"internal/cancellation", "internal/authz", "internal/report"},
-		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "golang.org/x/sys"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/store/host", "internal/report"},
+		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
 	},
 	"internal/slackui": {
@@ -78,6 +82,9 @@ var table = map[string]room{
 	},
 	"internal/pace": {
 		why: "the typeahead's pass and the follower keep their calls apart alike; it knows nothing of the calls",
+	},
+	"internal/workday": {
+		why: "when people work follows from a time and a zone; who is told what then is not its affair",
 	},
 	"internal/policytool": {
 		ours: []string{"internal/cancellation", "internal/authz", "internal/slackui/words"},

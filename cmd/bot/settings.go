@@ -27,6 +27,7 @@ type config struct {
 	AdminAddr           string
 	TicketURL           string
 	NotifyChannel       string
+	ReportChannel       string
 	OperatorContact     string
 	ServersPerDay       int
 	FilingsPerHour      int
@@ -97,6 +98,8 @@ var settings = []setting{
 		func(c *config) *string { return &c.TicketURL }, "link to a ticket: a template with {id}, {number} or both; https, or http to loopback"),
 	row("NOTIFY_CHANNEL", anyText, "", policytool.CheckChannel,
 		func(c *config) *string { return &c.NotifyChannel }, "id of the Slack channel where approvers are asked, and where the bot reports requests that take too long and policy files that it refuses; the bot must be a member"),
+	row("REPORT_CHANNEL", anyText, "", policytool.CheckChannel,
+		func(c *config) *string { return &c.ReportChannel }, "id of the Slack channel for what the whole account should know, at most one post a day; it holds sums of money; the bot must be a member"),
 	row("OPERATOR_CONTACT", anyText, "", checkContact,
 		func(c *config) *string { return &c.OperatorContact }, "who runs this bot, such as #infra-help; people who need help are told to ask there"),
 	row("MAX_SERVERS_PER_DAY", "a whole number above 0, such as 50", "50", positive[int]("a whole number, such as 50"),

@@ -169,3 +169,32 @@ const (
 	// Lost: the call was made and its answer is lost. The message may have been posted.
 	Lost
 )
+
+// News is what a person reads in a direct message about a request that was filed. Each of its kind
+// and detail is told once to a person.
+type News struct {
+	To     string // Slack user id
+	Kind   NewsKind
+	Detail string // what it says in addition, in the form of its kind; it decides whether this was told before
+}
+
+// NewsKind is what a News tells. The words are stored.
+type NewsKind string
+
+// The kinds of news. What is told at once needs an answer; the rest is collected, so that a person gets
+// at most one direct message a working day.
+const (
+	NewsWaits        NewsKind = "waits"         // SoftLayer waits for an answer; Detail: id of the update that asks
+	NewsNotCancelled NewsKind = "not_cancelled" // the ticket is closed and no cancellation stands
+	NewsMoved        NewsKind = "moved"         // SoftLayer shows another end date; Detail: the Line, as Said writes it
+	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop
+	NewsEnded        NewsKind = "ended"         // the server is gone
+	NewsBilled       NewsKind = "billed"        // the server is gone, and something of it stays billed
+	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: how often this was told
+)
+
+// AtOnce reports whether news of this kind is told without waiting for the next digest.
+func (k NewsKind) AtOnce() bool { return k == NewsWaits || k == NewsNotCancelled }
+
+// Detail is the line in the form of [NewsMoved]'s detail.
+func (l Line) Detail() string { return strings.TrimPrefix(string(Said(l)), said) }

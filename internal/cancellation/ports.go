@@ -332,6 +332,7 @@ type Followed struct {
 	Revision int64     // of what is known, not of the request
 	LookedAt time.Time // when it was last looked at
 	Again    time.Time // when it is looked at once more before its turn; zero for not
+	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
 	Known    []byte    // what is known, as the follower wrote it; nil before the first look
 }
 
@@ -343,6 +344,8 @@ type Look struct {
 	Notes    []Event   // for the request's history
 	Change   *Change   // nil if the request stays as it is
 	Owe      []Notice  // due at once; a kind that exists already is left out
+	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
+	News     []News    // what people read by direct message; what one was told already is left out
 }
 
 // FollowTurn is the answer to a process that asked to look at the filed requests.

@@ -41,6 +41,14 @@ type TicketUpdate struct {
 	ByStaff bool
 }
 
+// TicketEntry is an update of a ticket with what it says. Both are for people who may read the ticket's
+// answers, never for a channel.
+type TicketEntry struct {
+	TicketUpdate
+	At   time.Time // zero if SoftLayer did not show it
+	Text string
+}
+
 // Judgement is what a ticket means for a request.
 type Judgement string
 

@@ -172,7 +172,7 @@ func (f *Follower) judge(ctx context.Context, followed cancellation.Followed, e 
 		return look, false, err
 	}
 	v := Judge(followed, known, e, card, since)
-	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Notes: v.Notes}
+	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Waits: followed.Waits, Notes: v.Notes}
 	if look.Change, err = v.change(r); err != nil {
 		return look, false, err
 	}

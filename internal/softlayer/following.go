@@ -1,6 +1,7 @@
 package softlayer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ const (
 	livesMask = "mask[id,statusId,status[name],lastUpdate[id,createDate,editorType]," +
 		"cancellationRequest[id,status[keyName,name],items[billingItemId,scheduledCancellationDate]]]"
 	updatesMask = "mask[id,createDate,editorType]"
+	entriesMask = "mask[id,createDate,editorType,entry]"
 )
 
 // byStaff is the editor type of an update by SoftLayer's staff.
@@ -55,11 +57,12 @@ type lifeRow struct {
 	Cancellation *cancellationRow `json:"cancellationRequest"`
 }
 
-// updateRow is a SoftLayer_Ticket_Update as updatesMask asks for it.
+// updateRow is a SoftLayer_Ticket_Update as updatesMask and entriesMask ask for it.
 type updateRow struct {
 	ID         int64 `json:"id"`
 	CreateDate text  `json:"createDate"`
 	EditorType text  `json:"editorType"`
+	Entry      text  `json:"entry"`
 }
 
 // Lives reads how far many tickets have come, in one call. It holds only tickets that were asked for;
@@ -105,16 +108,40 @@ func (r lifeRow) life() cancellation.TicketLife {
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/getUpdates/
 func (c *Client) Updates(ctx context.Context, ticket int64) ([]cancellation.TicketUpdate, error) {
-	var rows []updateRow
-	err := c.get(ctx, call{service: "SoftLayer_Ticket", id: ticket, method: "getUpdates", mask: updatesMask}, &rows)
+	rows, err := c.updates(ctx, ticket, updatesMask)
 	if err != nil {
-		return nil, fmt.Errorf("reading the updates of ticket %d: %w", ticket, err)
+		return nil, err
 	}
 	updates := make([]cancellation.TicketUpdate, len(rows))
 	for i, row := range rows {
 		updates[i] = cancellation.TicketUpdate{ID: row.ID, ByStaff: row.EditorType == byStaff}
 	}
 	return updates, nil
+}
+
+// Entries reads the updates of a ticket with what they say, the oldest first.
+func (c *Client) Entries(ctx context.Context, ticket int64) ([]cancellation.TicketEntry, error) {
+	rows, err := c.updates(ctx, ticket, entriesMask)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]cancellation.TicketEntry, len(rows))
+	for i, row := range rows {
+		entries[i] = cancellation.TicketEntry{
+			TicketUpdate: cancellation.TicketUpdate{ID: row.ID, ByStaff: row.EditorType == byStaff},
+			At:           date(row.CreateDate), Text: string(row.Entry),
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b cancellation.TicketEntry) int { return cmp.Compare(a.ID, b.ID) })
+	return entries, nil
+}
+
+func (c *Client) updates(ctx context.Context, ticket int64, mask string) (rows []updateRow, err error) {
+	err = c.get(ctx, call{service: "SoftLayer_Ticket", id: ticket, method: "getUpdates", mask: mask}, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("reading the updates of ticket %d: %w", ticket, err)
+	}
+	return rows, nil
 }
 
 // maxCancellations is how many cancellation requests are read: it answers with 25 unless it is sent a

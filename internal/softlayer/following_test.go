@@ -49,6 +49,17 @@ func TestManyAreFollowedByTwoCalls(t *testing.T) {
 	updates, err := f.Updates(t.Context(), ticket)
 	require.NoError(t, err)
 	assert.Contains(t, updates, cancellation.TicketUpdate{ID: lives[ticket].Last, ByStaff: lives[ticket].ByStaff})
+
+	entries, err := f.Entries(t.Context(), ticket)
+	require.NoError(t, err)
+	require.Len(t, entries, len(updates))
+	var said []string
+	for _, entry := range entries {
+		said = append(said, entry.Text)
+		assert.WithinDuration(t, time.Now(), entry.At, time.Minute)
+		assert.Equal(t, entry.Text == "Call 555-0100.", entry.ByStaff)
+	}
+	assert.Contains(t, said, "Call 555-0100.")
 }
 
 func TestStandingCancellationRequestsAreRead(t *testing.T) {

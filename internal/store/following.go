@@ -14,7 +14,7 @@ import (
 )
 
 // knownFormat is the format of what is known of a followed request. A build leaves newer ones alone.
-const knownFormat = 1
+const knownFormat = 2
 
 const (
 	followTurnSQL = `
@@ -34,15 +34,21 @@ const (
 	rewindFollowedSQL = `update followed set looked_at = 0, revision = revision + 1 where looked_at > $1`
 	// Requests that ended otherwise leave.
 	leaveFollowedSQL = `
-		update followed set looked_at = null, again_at = null, revision = revision + 1
+		update followed set looked_at = null, again_at = null, waits_since = null, revision = revision + 1
 		where looked_at is not null and request_id in (select request_id from followed join requests on id = request_id
 			where looked_at is not null and state <> 'filed')`
 
 	lookedSQL = `
-		update followed set looked_at = $1, known = $2, revision = revision + 1,
+		update followed set looked_at = $1, known = $2, known_format = 2, waits_since = $7, revision = revision + 1,
 			again_at = case when coalesce(again_at, 0) = $3 then $4 else again_at end
 		where request_id = $5 and revision = $6`
-	endFollowedSQL = `update followed set looked_at = null, again_at = null, revision = revision + 1 where request_id = $1 and revision = $2`
+	endFollowedSQL = `
+		update followed set looked_at = null, again_at = null, waits_since = null, revision = revision + 1
+		where request_id = $1 and revision = $2`
+
+	newsSQL = `
+		insert into news (person, request_id, kind, detail, at) values ($1, $2, $3, $4, $5)
+		on conflict (person, request_id, kind, detail) do nothing`
 
 	sightSQL = `
 		insert into followed (request_id, revision, looked_at, again_at, known_format, known) values ($1, 1, 0, $2, 1, '')
@@ -58,7 +64,7 @@ var (
 // followedSQL reads followed requests in an order. The cross join has SQLite begin with that order's
 // index (https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join).
 func followedSQL(due, order string) string {
-	return `select ` + requestColumns + `, revision, looked_at, again_at, known from followed cross join requests
+	return `select ` + requestColumns + `, revision, looked_at, again_at, waits_since, known from followed cross join requests
 		where ` + due + fmt.Sprintf(` and known_format <= %d and id = request_id and state = 'filed' and format <= %d
 		order by `, knownFormat, cancellation.Format) + order + `, request_id limit $2`
 }
@@ -108,7 +114,7 @@ func (s *Store) DueLooks(ctx context.Context, began time.Time, most int) ([]canc
 
 func scanFollowed(from row) (f cancellation.Followed, err error) {
 	var known string
-	f.Request, err = scanRequest(from, &f.Revision, (*stamp)(&f.LookedAt), (*stamp)(&f.Again), &known)
+	f.Request, err = scanRequest(from, &f.Revision, (*stamp)(&f.LookedAt), (*stamp)(&f.Again), (*stamp)(&f.Waits), &known)
 	if known != "" {
 		f.Known = []byte(known)
 	}
@@ -174,11 +180,11 @@ func keepLook(ctx context.Context, tx *tx, now time.Time, look cancellation.Look
 	for _, e := range look.Notes {
 		err = errors.Join(err, note(ctx, tx, now, id, e))
 	}
-	err = errors.Join(err, oweAll(ctx, tx, id, look.Owe, now))
+	err = errors.Join(err, oweAll(ctx, tx, id, look.Owe, now), oweNews(ctx, tx, id, look.News, now))
 	if err != nil {
 		return false, err
 	}
-	text, args := lookedSQL, []any{stamp(now), string(look.Known), max(f.Again.UnixMilli(), 0), stamp(look.Again), id, f.Revision}
+	text, args := lookedSQL, []any{stamp(now), string(look.Known), max(f.Again.UnixMilli(), 0), stamp(look.Again), id, f.Revision, stamp(look.Waits)}
 	if ended {
 		text, args = endFollowedSQL, []any{id, f.Revision}
 	}
@@ -187,6 +193,15 @@ func keepLook(ctx context.Context, tx *tx, now time.Time, look cancellation.Look
 		err = ErrNotOurTurn // somebody else looked at it
 	}
 	return false, err
+}
+
+func oweNews(ctx context.Context, tx *tx, requestID string, news []cancellation.News, now time.Time) error {
+	for _, n := range news {
+		if _, err := tx.ExecContext(ctx, newsSQL, n.To, requestID, n.Kind, n.Detail, stamp(now)); err != nil {
+			return fmt.Errorf("owing news: %w", err)
+		}
+	}
+	return nil
 }
 
 // hasMoved locks a request until the commit, and reports whether it is at another version.

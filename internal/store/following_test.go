@@ -31,6 +31,7 @@ func keepsFollowed(t *testing.T, options func(t *testing.T) Options) {
 		"one replica at a time has the turn":                     oneFollows,
 		"the one looked at longest ago comes first":              longestAgoFirst,
 		"a look and the step that it leads to are one":           lookAndStep,
+		"news is owed once to a person, and what waits is known": newsOnce,
 		"a request that changed meanwhile is left as it is":      movedMeanwhile,
 		"without the turn nothing is recorded":                   noTurnNoLook,
 		"a card's sighting brings the next look forward":         sightBringsForward,
@@ -212,4 +213,29 @@ func clockWasAhead(t *testing.T, one, _ *Store, clock *hands) {
 	clock.pass(-23 * time.Hour)
 	assert.True(t, turnOf(t, one, "one").Began.Equal(clock.time()), "a new pass begins")
 	assert.Len(t, dueFor(t, one, clock.time(), 1), 1)
+}
+
+func newsOnce(t *testing.T, one, _ *Store, clock *hands) {
+	filedOne(t, one, 1)
+	first := turnOf(t, one, "one")
+	waits := clock.time().Add(-time.Hour)
+	news := []cancellation.News{{To: "U1", Kind: cancellation.NewsWaits, Detail: "50"}, {To: "U2", Kind: cancellation.NewsWaits, Detail: "50"}}
+	for range 2 {
+		due := dueFor(t, one, first.Began.Add(time.Millisecond), 10)
+		require.Len(t, due, 1)
+		require.NoError(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{{Followed: due[0], Known: []byte(`{}`), Waits: waits, News: news}}))
+		clock.pass(everyHour)
+		first = turnOf(t, one, "one")
+	}
+	due := dueFor(t, one, first.Began, 10)
+	require.Len(t, due, 1)
+	assert.Equal(t, waits, due[0].Waits.UTC())
+	var told int
+	require.NoError(t, one.read.QueryRowContext(t.Context(), `select count(*) from news`).Scan(&told))
+	assert.Equal(t, 2, told)
+	require.NoError(t, one.KeepLooks(t.Context(), "one", nil, []cancellation.Look{{Followed: due[0], Known: []byte(`{}`)}}))
+	clock.pass(everyHour)
+	due = dueFor(t, one, turnOf(t, one, "one").Began, 10)
+	require.Len(t, due, 1)
+	assert.Zero(t, due[0].Waits)
 }

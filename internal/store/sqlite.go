@@ -18,6 +18,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store/host"
 )
 
 // busyTimeout is how long a statement waits for another process's write lock.
@@ -99,6 +100,9 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	}
 	return nil
 }
+
+// remote names the file system of another host. A test puts another answer in its place.
+var remote = host.Remote
 
 // refuseRemote refuses a file of another host. SQLite's write-ahead log needs shared memory, and
 // two processes may hold one lock there: both would file (https://www.sqlite.org/wal.html, https://www.sqlite.org/useovernet.html).
@@ -182,7 +186,11 @@ func lockFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock file: %w", err)
 	}
-	if err := tryLock(file); err != nil {
+	err = host.TryLock(file)
+	if errors.Is(err, host.ErrLocked) {
+		err = ErrServed
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("locking %q: %w", name, err), file.Close())
 	}
 	return file, nil

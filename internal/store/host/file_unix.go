@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package host
 
 import (
 	"errors"
@@ -8,10 +8,11 @@ import (
 	"syscall"
 )
 
-func tryLock(file *os.File) error {
+// TryLock takes the lock on a file. It returns ErrLocked if another process has it.
+func TryLock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrServed
+		return ErrLocked
 	}
 	return err
 }

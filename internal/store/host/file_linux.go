@@ -1,4 +1,4 @@
-package store
+package host
 
 import "golang.org/x/sys/unix"
 
@@ -10,8 +10,8 @@ var remotes = map[uint32]string{
 	unix.NCP_SUPER_MAGIC: "NCP", 0x0bd00bd0: "Lustre", 0x47504653: "GPFS",
 }
 
-// remote names the file system of another host that a file lies on; "" for one of this host.
-func remote(path string) (string, error) {
+// Remote names the file system of another host that a file lies on; "" for one of this host.
+func Remote(path string) (string, error) {
 	number, err := magic(path)
 	return remotes[number], err
 }

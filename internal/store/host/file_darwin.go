@@ -1,9 +1,9 @@
-package store
+package host
 
 import "golang.org/x/sys/unix"
 
-// remote names the file system of another host that a file lies on; "" for one of this host.
-func remote(path string) (string, error) {
+// Remote names the file system of another host that a file lies on; "" for one of this host.
+func Remote(path string) (string, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
 		return "", err

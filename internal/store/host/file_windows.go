@@ -1,4 +1,4 @@
-package store
+package host
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// remote names the file system of another host that a file lies on; "" for one of this host.
-func remote(path string) (string, error) {
+// Remote names the file system of another host that a file lies on; "" for one of this host.
+func Remote(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
@@ -24,11 +24,12 @@ func remote(path string) (string, error) {
 	return "", nil
 }
 
-func tryLock(file *os.File) error {
+// TryLock takes the lock on a file. It returns ErrLocked if another process has it.
+func TryLock(file *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(file.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return ErrServed
+		return ErrLocked
 	}
 	return err
 }
