@@ -47,6 +47,7 @@ var table = map[string]room{
 	"internal/slackui": {
 		ours: []string{
 			"internal/cancellation", "internal/authz", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
+			"internal/report", "internal/reconcile",
 		},
 		why: "the flows between people and the domain; Slack's wire and every sentence belong to its three rooms",
 	},
@@ -60,12 +61,12 @@ var table = map[string]room{
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
 	"internal/slackui/words": {
-		ours:   []string{"internal/cancellation", "internal/authz"},
+		ours:   []string{"internal/cancellation", "internal/authz", "internal/report", "internal/reconcile"},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/cancellation", "internal/reconcile"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {
@@ -75,6 +76,14 @@ var table = map[string]room{
 	"internal/following": {
 		ours: []string{"internal/cancellation", "internal/pace"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/reconcile": {
+		ours: []string{"internal/cancellation"},
+		why:  "what SoftLayer shows and what is recorded are compared from arguments; who reads either is not its affair",
+	},
+	"internal/bulletin": {
+		ours: []string{"internal/cancellation", "internal/pace", "internal/report", "internal/reconcile"},
+		why:  "when the report channel gets what; who keeps that, reads SoftLayer and posts is not its affair",
 	},
 	"internal/report": {
 		ours: []string{"internal/cancellation"},
@@ -119,7 +128,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
-			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report",
+			"internal/authz", "internal/cancellation", "internal/following", "internal/typeahead", "internal/store", "internal/softlayer", "internal/policytool", "internal/report", "internal/reconcile", "internal/bulletin",
 			"internal/slackui", "internal/slackui/receive", "internal/slackui/webapi", "internal/slackui/words",
 		},
 		others: []string{"github.com/kelseyhightower/envconfig", "golang.org/x/sync/errgroup"},
@@ -144,6 +153,8 @@ var inTestsOf = map[string][]string{
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
 	// The real client of the fake account, and the real store.
 	"internal/following": {module + "internal/softlayer", module + "internal/store"},
+	// The real store.
+	"internal/bulletin": {module + "internal/store"},
 	// The same two.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.

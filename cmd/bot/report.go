@@ -112,7 +112,7 @@ func printReportRows(out io.Writer, sums *report.Report, as form) error {
 		return err
 	}
 	for _, kind := range sums.Kinds() {
-		for _, l := range sums.Lines(kind) {
+		for _, l := range sums.Groups(kind) {
 			if err := rows.write([]any{
 				sums.Month.String(), sums.AsOf.UTC().Format(time.RFC3339), string(l.Kind), l.Name, l.ID, l.Requested,
 				l.Gone.Count, l.Gone.Unknown, l.Gone.Amount(), l.Late.Count, l.Late.Unknown, l.Late.Amount(),
@@ -135,7 +135,7 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, kind := range sums.Kinds() {
 		fmt.Fprintf(table, "\n%s\tREQUESTED\tGONE\tSAVED A MONTH\tLATE\tCOST OF LATE\tGONE THIS YEAR\tSAVED THIS YEAR\n", reportHeads[kind])
-		for _, l := range sums.Lines(kind) {
+		for _, l := range sums.Groups(kind) {
 			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%d\t%s\n", lineName(l), l.Requested,
 				l.Gone.Count, sumCell(&l.Gone), l.Late.Count, sumCell(&l.Late), l.Year.Count, sumCell(&l.Year))
 		}
@@ -150,7 +150,7 @@ longer because a cut-off was missed. A server with several tags counts in each. 
 	return err
 }
 
-func lineName(l *report.Line) string {
+func lineName(l *report.Group) string {
 	switch {
 	case l.Kind == report.All:
 		return "all"
