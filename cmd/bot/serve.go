@@ -19,7 +19,9 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/bulletin"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
+	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -148,7 +150,9 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
-		Search: b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
+		Letters:  &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
+		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
+		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"cancel-server/internal/authz"
 )
 
 // mostAsked limits how many people are asked by direct message about a request whose card can be
@@ -68,6 +70,11 @@ func (a asker) owePerson(ctx context.Context, r Request, user string) error {
 // toAsk returns the users to ask: those who could approve, without guests, bots, strangers and
 // deactivated accounts.
 func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
+	return a.people(ctx, r, max(mostAsked, r.Decision.Approvals))
+}
+
+// people returns the first of them, up to most.
+func (a asker) people(ctx context.Context, r Request, most int) ([]string, error) {
 	now, err := a.clock.Now(ctx)
 	if err != nil {
 		return nil, err
@@ -80,12 +87,18 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.policy.reachable(ctx, who, max(mostAsked, r.Decision.Approvals))
+}
+
+// reachable returns the users among these who can be asked: at most most, without guests, bots,
+// strangers and deactivated accounts.
+func (a authority) reachable(ctx context.Context, who []authz.Principal, most int) ([]string, error) {
 	var users []string
 	for _, candidate := range who {
-		if len(users) == max(mostAsked, r.Decision.Approvals) {
+		if len(users) == most {
 			break
 		}
-		p, err := a.policy.person(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
+		p, err := a.person(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
 		if err != nil {
 			return nil, err
 		}
@@ -94,4 +107,73 @@ func (a asker) toAsk(ctx context.Context, r Request) ([]string, error) {
 		}
 	}
 	return users, nil
+}
+
+// Powers are what a person may do about a request, by the policy in force. Each decision is the
+// policy's on the server as its card showed it, in the request's own context.
+type Powers struct {
+	Request   Request
+	By        Person         // with their id in the whole enterprise
+	Requester bool           // the person asked for it
+	Alone     authz.Decision // on having the server cancelled
+	Approve   authz.Decision // on approving what the requester asked for
+}
+
+// Powers reads the request and the people of a press, and asks the policy what the one who pressed may do.
+// The error wraps ErrNoRequest, or ErrPeopleUnread.
+func (d *Desk) Powers(ctx context.Context, press Press) (Powers, error) {
+	r, err := d.Requests.Request(ctx, press.Request)
+	if err != nil {
+		return Powers{}, fmt.Errorf("reading the request that was clicked on: %w", err)
+	}
+	c, err := d.clicker(ctx, r, press.By)
+	if err != nil {
+		return Powers{Request: r}, err
+	}
+	server := r.Submission.Card.Server
+	p := Powers{Request: r, By: c.person(), Requester: c.isRequester()}
+	p.Alone = c.policy.Decide(c.principal, server.Resource(), r.Submission.Context(server, c.now))
+	_, p.Approve = c.policy.mayGive(c.principal, c.requester, r, 0, c.now)
+	return p, nil
+}
+
+// NoteRefusal records that a rule refused what a person wanted to do about a request, once for each
+// person and rule.
+func (d *Desk) NoteRefusal(ctx context.Context, p Powers, refused authz.Decision) {
+	d.noteRefusal(ctx, Click{Kind: ClickRefused, Request: p.Request, Decision: refused}, p.By)
+}
+
+// WhoMayApprove returns at most mostAsked users who may approve on a request's server, whether they
+// have approved the request or not.
+func (d *Desk) WhoMayApprove(ctx context.Context, r Request) ([]string, error) {
+	now, err := d.Clock.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the database's time: %w", err)
+	}
+	policy := d.authority()
+	requester, err := policy.person(ctx, r.Submission.By, MaxPrincipalAge)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	r.Approvals = nil
+	who, _, err := policy.approvers(ctx, r, requester, now)
+	if err != nil {
+		return nil, err
+	}
+	return policy.reachable(ctx, who, mostAsked)
+}
+
+// escalate owes news of a request to some people who may approve it, whether they did or not.
+func (a asker) escalate(ctx context.Context, r Request, n News) error {
+	anew := r
+	anew.Approvals = nil
+	users, err := a.people(ctx, anew, mostAsked)
+	if err != nil {
+		return fmt.Errorf("finding who may approve %s: %w", r.Ref.Short(), err)
+	}
+	var news []News
+	for _, user := range users {
+		news = append(news, News{To: user, Kind: n.Kind, Detail: n.Detail})
+	}
+	return a.notices.OweNews(ctx, r.ID, news)
 }

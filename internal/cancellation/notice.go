@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -49,6 +50,8 @@ const (
 	direct         = "direct:"
 	directReminder = "reminder:"
 	said           = "said:"
+	escalated      = "escalated:"
+	escalatedHere  = "escalated-here:"
 )
 
 // Direct is the request's message to one person, by direct message.
@@ -60,9 +63,9 @@ func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder +
 // Line is something that became of a filed request. Its thread is told once.
 type Line struct {
 	What   LineKind
-	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote
+	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote; or as the kind says
 	Was    string `json:",omitempty"` // LineMoved: the date named so far, in RFC 3339
-	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given
+	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given; or as the kind says
 }
 
 // LineKind is what a Line tells. The words are stored.
@@ -74,6 +77,9 @@ const (
 	LineMoved   LineKind = "moved"   // SoftLayer shows another end date
 	LineUnclear LineKind = "unclear" // the ticket is closed, and the key cannot see what that means
 	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
+	LineWaits   LineKind = "waits"   // SoftLayer waits for an answer
+	LineEnds    LineKind = "ends"    // it is due to end, and SoftLayer may still be asked to stop until Now
+	LineStill   LineKind = "still"   // the server is still there after its date; Update: how often this was told
 )
 
 // Said is the notice that tells a line. It carries the line, so that what is told is what was owed.
@@ -96,19 +102,59 @@ func (k NoticeKind) Line() (l Line, ok bool) {
 // Telling returns the notices to owe for lines: in the thread of the message that shows the result,
 // else where the request was made.
 func (r Request) Telling(lines []Line, notices []Notice) []Notice {
-	result := Notice{RequestID: r.ID, Place: r.Submission.Place}
-	if at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result }); at >= 0 && notices[at].TS != "" {
-		result = notices[at]
-	}
 	var owed []Notice
 	for _, l := range lines {
-		n := result.reply(Said(l), time.Time{})
-		if result.TS == "" {
-			n.Place = Place{Channel: result.Place.Channel, Thread: result.Place.Thread}
-		}
-		owed = append(owed, n)
+		owed = append(owed, r.threaded(Said(l), notices))
 	}
 	return owed
+}
+
+// threaded returns a notice to owe in the thread of the message that shows the result, else where the
+// request was made.
+func (r Request) threaded(kind NoticeKind, notices []Notice) Notice {
+	at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result })
+	if at >= 0 && notices[at].TS != "" {
+		return notices[at].reply(kind, time.Time{})
+	}
+	place := r.Submission.Place
+	if at >= 0 {
+		place = notices[at].Place
+	}
+	return Notice{RequestID: r.ID, Kind: kind, Place: Place{Channel: place.Channel, Thread: place.Thread}}
+}
+
+// Escalating returns the notice that tells news of a request to more people than its recipient: in the
+// escalation channel or, if channel is "", in the request's thread and to at most five people who may
+// approve it. notices are the request's.
+func (r Request) Escalating(channel string, n News, notices []Notice) Notice {
+	kind := n.To + "|" + string(n.Kind) + "|" + n.Detail
+	if channel != "" {
+		return Notice{RequestID: r.ID, Kind: NoticeKind(escalated + kind), Place: Place{Channel: channel}}
+	}
+	if r.Private(notices) { // its thread is its requester's alone
+		return Notice{RequestID: r.ID, Kind: NoticeKind(escalatedHere + kind)}
+	}
+	return r.threaded(NoticeKind(escalatedHere+kind), notices)
+}
+
+// Private reports whether only its requester sees the message that shows the request's result.
+func (r Request) Private(notices []Notice) bool {
+	return r.Submission.Place.private() ||
+		slices.ContainsFunc(notices, func(n Notice) bool { return n.Kind == Result && n.Way == ByDirect })
+}
+
+// Escalation is the news that a notice of this kind tells to more people; ok is false for the other
+// kinds. here says that there is no escalation channel, or that Slack refuses it.
+func (k NoticeKind) Escalation() (n News, here, ok bool) {
+	text, ok := strings.CutPrefix(string(k), escalated)
+	if !ok {
+		text, here = strings.CutPrefix(string(k), escalatedHere)
+	}
+	parts := strings.SplitN(text, "|", 3)
+	if !ok && !here || len(parts) != 3 {
+		return News{}, false, false
+	}
+	return News{To: parts[0], Kind: NewsKind(parts[1]), Detail: parts[2]}, here, true
 }
 
 // Reminds reports whether a notice of this kind is a Reminder, in a channel or direct.
@@ -128,7 +174,8 @@ func (k NoticeKind) Recipient() string {
 // Once reports whether a notice of this kind is posted once. The others show the request's present
 // state, and are edited when that changes.
 func (k NoticeKind) Once() bool {
-	return k == Alarm || k.Reminds() || strings.HasPrefix(string(k), said)
+	_, _, escalates := k.Escalation()
+	return k == Alarm || k.Reminds() || escalates || strings.HasPrefix(string(k), said)
 }
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result
@@ -178,6 +225,29 @@ type News struct {
 	Detail string // what it says in addition, in the form of its kind; it decides whether this was told before
 }
 
+// OwedNews is news that somebody is owed.
+type OwedNews struct {
+	News
+	Number  int64 // counts all news
+	Request string
+	At      time.Time // when it became known
+}
+
+// Item is news of a request as it is now.
+type Item struct {
+	News
+	Request Request
+}
+
+// Mailbox is what one person is owed by direct message. One process works on it at a time.
+type Mailbox struct {
+	Person  string
+	Version int64     // fencing token
+	Owed    int64     // how much news the person was ever owed when this was read
+	Due     time.Time // when it is worked on next; zero if nothing is owed
+	Letters []byte    // the last letters, as their sender wrote them; nil for none
+}
+
 // NewsKind is what a News tells. The words are stored.
 type NewsKind string
 
@@ -187,14 +257,54 @@ const (
 	NewsWaits        NewsKind = "waits"         // SoftLayer waits for an answer; Detail: id of the update that asks
 	NewsNotCancelled NewsKind = "not_cancelled" // the ticket is closed and no cancellation stands
 	NewsMoved        NewsKind = "moved"         // SoftLayer shows another end date; Detail: the Line, as Said writes it
-	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop
+	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop; Detail: until when, in RFC 3339
 	NewsEnded        NewsKind = "ended"         // the server is gone
 	NewsBilled       NewsKind = "billed"        // the server is gone, and something of it stays billed
 	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: how often this was told
+	NewsStaff        NewsKind = "staff"         // SoftLayer's staff answered, and no thread says so; Detail: id of the update
+	NewsUnclear      NewsKind = "unclear"       // the ticket is closed, the key cannot see what that means, and no thread says so
 )
 
 // AtOnce reports whether news of this kind is told without waiting for the next digest.
 func (k NewsKind) AtOnce() bool { return k == NewsWaits || k == NewsNotCancelled }
 
+// Line is the line of a [NewsMoved]; the zero Line for what [Line.Detail] did not write.
+func (n News) Line() Line {
+	l, _ := NoticeKind(said + n.Detail).Line()
+	return l
+}
+
 // Detail is the line in the form of [NewsMoved]'s detail.
 func (l Line) Detail() string { return strings.TrimPrefix(string(Said(l)), said) }
+
+// Wait is SoftLayer's wait for an answer in the ticket of a filed request.
+type Wait struct {
+	Request   Request
+	Since     time.Time // zero: SoftLayer does not wait any more
+	Asks      int64     // the update of the ticket that asks
+	Told      int64     // the last such update that people were told of
+	Reminders int       // that went out since it waits
+	Next      time.Time // when the next one is due; zero before people were told
+	Act       time.Time // when people are to be told something
+}
+
+// WaitStep is what people are told of a wait, and when they are told more.
+type WaitStep struct {
+	Wait      Wait // as it was read
+	Told      int64
+	Reminders int
+	Next      time.Time // zero: nothing more is told
+	News      []News
+	Owe       []Notice // due at once; a kind that exists already is left out
+}
+
+// Waits keeps for which answers SoftLayer waits.
+type Waits interface {
+	// DueWaits lists up to most waits of which people are to be told something, and the time.
+	DueWaits(ctx context.Context, most int) (due []Wait, now time.Time, err error)
+	// KeepWait records a step and what it owes in one transaction. ErrMoved: the wait has changed.
+	KeepWait(ctx context.Context, step WaitStep) error
+	// SettleWait records that the update of a request's ticket which asks, and those before it, need no
+	// answer any more. ErrMoved: SoftLayer waits for none of them. ErrRepeated: key was used before.
+	SettleWait(ctx context.Context, requestID string, asks int64, event Event, key string) error
+}

@@ -158,6 +158,15 @@ func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) 
 }
 
 func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) error {
+	if news, here, ok := notice.Kind.Escalation(); ok && here {
+		if err := n.asker().escalate(ctx, r, news); err != nil {
+			n.Log.Warn("escalating news of a request: trying again", "ref", r.Ref.Short(), "err", err)
+			return n.failed(ctx, notice, r, Undelivered, 0)
+		}
+		if notice.Place.Channel == "" { // no channel shows the request
+			return n.shown(ctx, notice, r)
+		}
+	}
 	if notice.Way == ByChannel && notice.Place.Channel == "" {
 		notice.Way = ByDirect
 	}
@@ -226,7 +235,10 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 // askElsewhere asks other people for an approval after Slack refused a message that asked. If nobody
 // can be asked, it tells the requester.
 func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
+	news, here, escalates := notice.Kind.Escalation()
 	switch to := notice.Kind.Recipient(); {
+	case escalates && !here:
+		return n.escalateHere(ctx, r, news)
 	case r.State != Pending:
 	case notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == ApprovalCard):
 		return n.asker().askDirectly(ctx, r)
@@ -234,6 +246,18 @@ func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) e
 		return n.askedNobody(ctx, notice, r)
 	}
 	return nil
+}
+
+// escalateHere escalates news of a request after Slack refused the escalation channel.
+func (n *Notifier) escalateHere(ctx context.Context, r Request, news News) error {
+	notices, err := n.Notices.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	next := r.Escalating("", news, notices)
+	_, err = n.Notices.Owe(ctx, r.ID, next.Kind, next.Place)
+	n.Wake()
+	return err
 }
 
 // askedNobody tells the requester that nobody could be asked, if this message was refused and no

@@ -333,6 +333,7 @@ type Followed struct {
 	LookedAt time.Time // when it was last looked at
 	Again    time.Time // when it is looked at once more before its turn; zero for not
 	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
+	Settled  int64     // the last update of its ticket that needs no answer any more
 	Known    []byte    // what is known, as the follower wrote it; nil before the first look
 }
 
@@ -345,6 +346,7 @@ type Look struct {
 	Change   *Change   // nil if the request stays as it is
 	Owe      []Notice  // due at once; a kind that exists already is left out
 	Waits    time.Time // since when SoftLayer waits for an answer; zero: it does not
+	Asks     int64     // the update of the ticket that asks for it, if Waits is not zero
 	News     []News    // what people read by direct message; what one was told already is left out
 }
 
@@ -375,6 +377,8 @@ type Notices interface {
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
+	// OweNews owes news of a request; what one was told already is left out.
+	OweNews(ctx context.Context, requestID string, news []News) error
 
 	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
 	// and a version of its own.

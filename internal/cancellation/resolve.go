@@ -339,7 +339,7 @@ func (d *Desk) resolver(ctx context.Context, press Press) (Request, clicker, Cli
 	switch {
 	case click.Decision.Effect != authz.Allowed:
 		click.Kind = ClickRefused
-		d.noteRefusal(ctx, click, c)
+		d.noteRefusal(ctx, click, c.person())
 	case r.State != Stuck:
 		click.Kind = ClickLate
 	}

@@ -28,8 +28,12 @@ type Ticket struct {
 type TicketLife struct {
 	ID      int64
 	Open    bool
-	Last    int64 // id of its last update; 0 if that was not shown
-	ByStaff bool  // SoftLayer's staff wrote the last update
+	Last    int64     // id of its last update; 0 if that was not shown
+	ByStaff bool      // SoftLayer's staff wrote the last update
+	ByOther bool      // somebody who is neither staff nor a program of SoftLayer's wrote it
+	LastAt  time.Time // when it was written; zero if that was not shown
+	// Awaits is SoftLayer's flag that it waits for the customer's answer; nil if that was not shown.
+	Awaits *bool
 	// Cancels are the billing items that its cancellation request names while it is pending or
 	// approved, each with the date for which that is scheduled, as given. Nil if none is shown.
 	Cancels map[int64]string
@@ -39,6 +43,7 @@ type TicketLife struct {
 type TicketUpdate struct {
 	ID      int64
 	ByStaff bool
+	ByOther bool // somebody who is neither staff nor a program of SoftLayer's wrote it
 }
 
 // TicketEntry is an update of a ticket with what it says. Both are for people who may read the ticket's

@@ -276,7 +276,7 @@ func (d *Desk) click(ctx context.Context, press Press, act act) (Click, error) {
 		click, change, err := act(ctx, r, c)
 		click.Request = r
 		if err != nil || change == nil {
-			d.noteRefusal(ctx, click, c)
+			d.noteRefusal(ctx, click, c.person())
 			return click, err
 		}
 		change.Key = press.Key
@@ -324,11 +324,11 @@ func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, erro
 
 // noteRefusal records a refused click in the request's history, once for each person and rule. Losing
 // that record changes nothing, so its failure is only logged.
-func (d *Desk) noteRefusal(ctx context.Context, click Click, c clicker) {
+func (d *Desk) noteRefusal(ctx context.Context, click Click, by Person) {
 	if click.Kind != ClickRefused {
 		return
 	}
-	refusal := Event{Kind: EventRefused, Actor: actor(c.person()), Detail: click.Decision.Rule}
+	refusal := Event{Kind: EventRefused, Actor: actor(by), Detail: click.Decision.Rule}
 	events, err := d.Requests.Events(ctx, click.Request.ID)
 	if err == nil && slices.ContainsFunc(events, func(e Event) bool {
 		return e.Kind == refusal.Kind && e.Actor == refusal.Actor && e.Detail == refusal.Detail

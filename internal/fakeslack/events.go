@@ -17,9 +17,11 @@ type Manifest struct {
 	BotEvents []string `json:"bot_events"` // settings.event_subscriptions.bot_events
 }
 
-// DefaultManifest returns what stands in this project's manifest.yaml: no Home tab, and
-// no events.
-func DefaultManifest() Manifest { return Manifest{BotEvents: []string{}} }
+// DefaultManifest returns what stands in this project's manifest.yaml: a Home tab, and
+// the event of its opening.
+func DefaultManifest() Manifest {
+	return Manifest{HomeTab: true, BotEvents: []string{eventHomeOpened}}
+}
 
 // DefaultEventRetries returns how long Slack waits before each retry of an event:
 // https://docs.slack.dev/apis/events-api/#error-handling

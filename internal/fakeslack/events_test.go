@@ -91,7 +91,7 @@ func TestHomeOpenedEventIsReadBySlackGo(t *testing.T) {
 func TestAnAppHearsOnlyWhatItSubscribesTo(t *testing.T) {
 	t.Parallel()
 	b := newBot(t, listener(silent))
-	s := newStage(t, fakeslack.Options{Endpoint: b.url})
+	s := newStage(t, fakeslack.Options{Endpoint: b.url, Manifest: &fakeslack.Manifest{}})
 	_, err := s.OpenHome(t.Context(), fakeslack.Opening{User: s.Cast().User})
 	require.ErrorContains(t, err, "no Home tab")
 	s.SetManifest(fakeslack.Manifest{HomeTab: true})

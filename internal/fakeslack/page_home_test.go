@@ -89,7 +89,7 @@ func TestPageShowsAHomeTab(t *testing.T) {
 func TestPageHidesAHomeTabNotEnabled(t *testing.T) {
 	t.Parallel()
 	bot := newBot(t, silent)
-	s := newStage(t, fakeslack.Options{Endpoint: bot.url})
+	s := newStage(t, fakeslack.Options{Endpoint: bot.url, Manifest: &fakeslack.Manifest{}})
 	b := browse(s)
 	b.openApp()
 	b.eventually(`document.querySelector("#channel-name").textContent === "cancel-server" && document.querySelector("#tabs").hidden`)

@@ -151,7 +151,7 @@ func (f *Follower) keep(ctx context.Context, quiet []string, looks []cancellatio
 		return err
 	}
 	for _, look := range looks {
-		if look.Change != nil || len(look.Owe) > 0 {
+		if look.Change != nil || len(look.Owe) > 0 || !look.Waits.Equal(look.Followed.Waits) {
 			f.o.Wake()
 			break
 		}
@@ -172,7 +172,7 @@ func (f *Follower) judge(ctx context.Context, followed cancellation.Followed, e 
 		return look, false, err
 	}
 	v := Judge(followed, known, e, card, since)
-	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Waits: followed.Waits, Notes: v.Notes}
+	look = cancellation.Look{Followed: followed, Known: v.Known.encode(), Again: v.Again, Notes: v.Notes, Waits: v.Waits, Asks: v.Known.Asks}
 	if look.Change, err = v.change(r); err != nil {
 		return look, false, err
 	}
@@ -183,7 +183,7 @@ func (f *Follower) judge(ctx context.Context, followed cancellation.Followed, e 
 		}
 		look.Owe = v.owed(r, notices)
 	}
-	changed = v.Known != known || !v.Again.Equal(followed.Again) || len(v.Notes) > 0 || look.Change != nil || len(look.Owe) > 0
+	changed = v.Known != known || !v.Waits.Equal(followed.Waits) || !v.Again.Equal(followed.Again) || len(v.Notes) > 0 || look.Change != nil || len(look.Owe) > 0
 	return look, changed, nil
 }
 

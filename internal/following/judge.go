@@ -14,7 +14,11 @@ type Known struct {
 	Unclear bool                  `json:",omitempty"` // people were told that the key cannot see what the closed ticket means
 	Seen    cancellation.Sighting `json:",omitzero"`  // what every look since then showed, if that would end it
 	Since   time.Time             `json:",omitzero"`
-	Read    time.Time             `json:",omitzero"` // when its server was last read alone, since lists did not show that it stands
+	Read    time.Time             `json:",omitzero"`  // when its server was last read alone, since lists did not show that it stands
+	Staff   int64                 `json:",omitempty"` // the last update by staff that was seen
+	Other   int64                 `json:",omitempty"` // the last update by somebody else that was seen
+	Awaits  bool                  `json:",omitempty"` // SoftLayer's flag that it waits for an answer, as last seen
+	Asks    int64                 `json:",omitempty"` // the update of which people were last told that it waits for an answer
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -32,6 +36,7 @@ type Evidence struct {
 	Hidden  bool                     // it was not shown, to a key that does not see all hardware
 	Ticket  *cancellation.TicketLife // nil if SoftLayer did not show it
 	Staff   int64                    // the last update by staff; 0 if there is none, or they were not read
+	Other   int64                    // the last update by somebody else, likewise
 	Updates bool                     // all updates were read, or the last one is by staff
 	Listed  Listing                  // whether a cancellation request names its billing item
 }
@@ -53,6 +58,7 @@ type Verdict struct {
 	Again time.Time             // when to look again before its turn; zero for not
 	Ends  cancellation.Sighting // by which the request ends; zero if it stays
 	Shows string                // the end date that SoftLayer shows, if that is new; else ""
+	Waits time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
 	Notes []cancellation.Event
 	Lines []cancellation.Line
 }
@@ -72,6 +78,7 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 		v.Known.Read = time.Time{}
 	}
 	v.judgeEnd(f, e, seen, card, since)
+	v.judgeWaits(f, e)
 	v.judgeStaff(e)
 	v.judgeClarity(f.Request, e, seen)
 	if seen == cancellation.Stands {
@@ -123,7 +130,7 @@ func (v *Verdict) judgeStaff(e Evidence) {
 	if e.Ticket == nil || e.Ticket.Last <= known.Update || !e.Updates {
 		return
 	}
-	if e.Staff > known.Update && !known.Old {
+	if e.Staff > known.Update && !known.Old && !v.asked(e.Staff) {
 		v.tell(cancellation.Line{What: cancellation.LineStaff, Update: e.Staff})
 	}
 	known.Update, known.Old = e.Ticket.Last, false

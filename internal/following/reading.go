@@ -209,12 +209,12 @@ func (f *Follower) updates(ctx context.Context, followed cancellation.Followed, 
 	known, err := knownOf(followed)
 	life := e.Ticket
 	switch {
-	case err != nil || life == nil || life.Last <= known.Update:
+	case err != nil || !e.wantsUpdates(known):
 		return
 	case life.ByStaff:
 		e.Staff, e.Updates = life.Last, true
 		return
-	case known.Old:
+	case known.Old && !e.awaits():
 		e.Updates = true
 		return
 	case f.pace.Wait(ctx) != nil:
@@ -229,6 +229,9 @@ func (f *Follower) updates(ctx context.Context, followed cancellation.Followed, 
 	for _, update := range all {
 		if update.ByStaff {
 			e.Staff = max(e.Staff, update.ID)
+		}
+		if update.ByOther {
+			e.Other = max(e.Other, update.ID)
 		}
 	}
 }

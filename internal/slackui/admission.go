@@ -3,6 +3,7 @@ package slackui
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -12,15 +13,22 @@ import (
 )
 
 // refusedAtHand refuses a command whose sender is known well enough to say so without a call. It is
-// empty for everybody else.
+// empty for everybody else, and for people who read what waits for their approval instead.
 func (a *App) refusedAtHand(c receive.Command) words.Message {
 	policy := a.policy()
 	who, known := a.directory.AtHand(askerOf(c), policy.GroupIDs())
 	if !known {
 		return words.Message{}
 	}
-	return a.refused(policy, who, a.mayAskAtAll(a.openings, basis{c.User, policy, who, c.Channel}))
+	decision := a.mayAskAtAll(a.openings, basis{c.User, policy, who, c.Channel})
+	if bare(c) && decision.Effect == authz.Refused && mayApprove(policy, who) {
+		return words.Message{}
+	}
+	return a.refused(policy, who, decision)
 }
+
+// bare reports whether a person typed the command alone.
+func bare(c receive.Command) bool { return c.Command != "" && strings.TrimSpace(c.Text) == "" }
 
 // askerOf is who sent a command, by its payload.
 func askerOf(c receive.Command) cancellation.Person {
@@ -30,17 +38,20 @@ func askerOf(c receive.Command) cancellation.Person {
 // mayAsk returns who asks. refused is empty unless it is certain already that they may not ask.
 func (a *App) mayAsk(ctx context.Context, e entry) (by cancellation.Person, refused words.Message) {
 	by = askerOf(e.from)
-	ctx, cancel := context.WithTimeout(ctx, peopleTime)
+	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	policy := a.policy()
-	who, known := a.directory.Cached(ctx, by, policy.GroupIDs())
+	who, known := a.directory.Cached(people, by, policy.GroupIDs())
 	if !known {
 		return by, refused
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
 	on := basis{e.from.User, policy, who, e.from.Channel}
 	decision := a.mayAskAtAll(e.openings, on)
-	if decision.Effect != authz.Refused && a.dayIsFull(ctx, e.openings, on) {
+	if bare(e.from) && decision.Effect == authz.Refused && mayApprove(policy, who) {
+		return by, a.pendingFor(ctx, e.from)
+	}
+	if decision.Effect != authz.Refused && a.dayIsFull(people, e.openings, on) {
 		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
 	}
 	return by, a.refused(policy, who, decision)

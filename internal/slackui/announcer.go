@@ -43,6 +43,7 @@ type Results interface {
 	Reminder(r cancellation.Request) words.Message                           // asks approvers once more
 	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
 	Said(l cancellation.Line, r cancellation.Request) words.Message          // tells once what became of it
+	Escalated(n cancellation.News, r cancellation.Request) words.Message     // tells once more people what became of it
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its
@@ -169,7 +170,10 @@ func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
 	var message words.Message
 	said, isLine := kind.Line()
+	news, _, escalates := kind.Escalation()
 	switch {
+	case escalates:
+		message = a.o.Words.Escalated(news, r)
 	case isLine:
 		message = a.o.Words.Said(said, r)
 	case kind == cancellation.Alarm:

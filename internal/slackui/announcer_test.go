@@ -33,6 +33,10 @@ func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) word
 	return w.Result(r)
 }
 
+func (plainWords) Escalated(n cancellation.News, r cancellation.Request) words.Message {
+	return words.Message{Text: string(n.Kind) + " " + r.Ref.Short()}
+}
+
 func (plainWords) Said(l cancellation.Line, r cancellation.Request) words.Message {
 	return words.Message{Text: string(l.What) + " about " + r.ID}
 }

@@ -11,6 +11,8 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
+	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
@@ -27,6 +29,7 @@ const (
 // Options is what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk   // reads cards, decides and records
+	Overview  *overview.Overview   // says where requests stand
 	Web       *webapi.Client       // opens and changes modals
 	Directory *Directory           // knows who asks
 	Search    Searcher             // finds servers for the typeahead
@@ -34,6 +37,7 @@ type Options struct {
 	Virtual   Virtual              // knows the virtual servers, which the bot leaves alone; nil: nobody does
 	Near      Neighbors            // knows names that are close to one that nobody has; nil: nobody does
 	Policy    func() *authz.Policy // returns the one in force, which refuses early whom no permit can match
+	Letters   *correspondence.Desk // decides and records what people write into tickets
 	Words     words.Writer         // writes what people read
 	Key       []byte               // seals private_metadata; this installation's, kept in its store
 	Cards     CardStore            // keeps the cards that do not fit private_metadata
@@ -44,19 +48,27 @@ type Options struct {
 // App is the bot's flows. It implements Handler.
 type App struct {
 	desk      *cancellation.Desk
+	overview  *overview.Overview
 	web       *webapi.Client
 	directory *Directory
-	search    Searcher
-	byName    Searcher
-	virtual   Virtual
-	near      Neighbors
-	policy    func() *authz.Policy
-	words     words.Writer
-	sealer    sealer
-	team      string
-	log       *slog.Logger
-	choices   *choices
-	openings  *openings
+	finders
+	policy   func() *authz.Policy
+	letters  *correspondence.Desk
+	words    words.Writer
+	sealer   sealer
+	team     string
+	log      *slog.Logger
+	choices  *choices
+	openings *openings
+	homes    *homes
+}
+
+// finders find servers by what people type; Options says what each is for.
+type finders struct {
+	search  Searcher
+	byName  Searcher
+	virtual Virtual
+	near    Neighbors
 }
 
 var _ receive.Handler = (*App)(nil)
@@ -67,11 +79,14 @@ func NewApp(o Options) *App {
 		o.Named = o.Search
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
-	return &App{
-		desk: o.Desk, web: o.Web, directory: o.Directory, search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near,
-		policy: o.Policy, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
+	a := &App{
+		desk: o.Desk, overview: o.Overview, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
+		policy: o.Policy, letters: o.Letters, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
+		homes: newHomes(),
 	}
+	o.Directory.tell(a.groupsRead)
+	return a
 }
 
 // Command answers help, orders about filing, and a refusal that is at hand. Everything else opens
@@ -83,6 +98,9 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	}
 	if order, is := freezeOrder(query); is {
 		return a.freeze(ctx, c, order), nil
+	}
+	if word, name, is := standingOrder(query); is {
+		return nil, a.standing(c, word, name)
 	}
 	if refused := a.refusedAtHand(c); !refused.Empty() {
 		return ephemeral(refused), nil
@@ -126,12 +144,15 @@ func (a *App) openFailed(err error) words.Message {
 func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
 	case receive.ViewSubmission:
-		return a.submitted(ctx, i), nil
+		return a.submittedAt(ctx, i)
 	case receive.BlockSuggestion:
 		return a.suggest(ctx, i), nil
 	case receive.BlockActions:
-		if i.View == nil {
+		switch {
+		case i.View == nil:
 			return a.click(ctx, i)
+		case i.View.Home:
+			return a.clickAtHome(ctx, i)
 		}
 		return nil, a.choose(i)
 	case receive.Shortcut, receive.MessageAction:

@@ -66,9 +66,10 @@ func TestApproverWhoMayNotAskLearnsMore(t *testing.T) {
 	s := newStage(t, func(s *stage) { s.policy(s.cast.ApproveGroup) })
 	assert.NotContains(t, slacktest.TextOf(s.command(s.cast.Approver, "").Body), can, "of one whose groups are not read yet nobody knows")
 	require.NoError(t, s.app.directory.Warm(t.Context(), s.inForce.Load().GroupIDs()))
-	said := s.reads(s.cast.Approver, "")
+	said := s.reads(s.cast.Approver, "db-042")
 	assert.Contains(t, said, "Nothing was filed. You may not ask for cancellations here:")
 	assert.Contains(t, said, can)
+	assert.Contains(t, s.reads(s.cast.Approver, ""), "Nothing waits for your approval.", "the bare command lists that")
 	assert.NotContains(t, s.reads(s.cast.Outsider, ""), can)
 	assert.NotContains(t, s.reads(s.cast.Guest, ""), can, "guests do nothing")
 

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 
 	"cancel-server/internal/authz"
@@ -28,16 +29,18 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	switch i.Action.ActionID {
 	case words.AgainAction:
 		return nil, a.askAgain(ctx, i)
+	case words.ReplyAction, words.StopAction:
+		return nil, a.openLetter(ctx, i)
 	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:
 		click, err := a.desk.Approve(ctx, press)
 		a.logClick(i, err)
-		return nil, a.whisper(i, words.Clicked(click, err, "approve"))
+		return nil, a.whisper(i, clicked(i, click, err, "approve"))
 	case words.WithdrawAction, words.UndoAction:
 		click, err := a.desk.Withdraw(ctx, press)
 		a.logClick(i, err)
-		return nil, a.whisper(i, words.Clicked(click, err, "withdraw"))
+		return nil, a.whisper(i, clicked(i, click, err, "withdraw"))
 	case words.NoneAction:
 		return nil, a.whisper(i, a.foundNone(ctx, i, press))
 	case words.CheckAction: // it reads SoftLayer first, for longer than an acknowledgement may take
@@ -49,6 +52,15 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	}
 	a.log.Warn("refusing a click on a button that this version does not know", "action", i.Action.ActionID)
 	return nil, a.whisper(i, words.ButtonUnknown())
+}
+
+// clicked is what the clicker reads. A list does not change by itself, so there they read the new state.
+func clicked(i receive.Interaction, click cancellation.Click, err error, verb string) words.Message {
+	m := words.Clicked(click, err, verb)
+	if m.Empty() && i.View == nil && words.InList(i.Action.BlockID) {
+		return words.NowIs(click.Request)
+	}
+	return m
 }
 
 // logClick logs why a click was not recorded; the person reads less.
@@ -108,7 +120,11 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	if d := a.mayOpen(policy, who, i, r); d.Effect == authz.Refused {
 		return words.NothingOpenedRefused(d)
 	}
-	if _, _, err := a.web.OpenView(ctx, i.TriggerID, view(r)); err != nil {
+	form := view(r)
+	if i.View != nil && i.View.Home && form.Submit != nil {
+		form.PrivateMetadata += fromHome
+	}
+	if _, _, err := a.web.OpenView(ctx, i.TriggerID, form); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)
 		return words.NothingOpenedFailed()
 	}
@@ -137,7 +153,7 @@ func (a *App) mayOpen(policy *authz.Policy, who authz.Principal, i receive.Inter
 		return authz.Decision{Effect: authz.Allowed}
 	}
 	if d.Effect == authz.Refused && i.Action.ActionID == words.DetailsAction {
-		return policy.MayAskAtAll(who, i.Channel, a.desk.Account.ID)
+		return policy.MayAskAtAll(who, cmp.Or(i.Channel, r.Submission.Place.Channel), a.desk.Account.ID)
 	}
 	return d
 }

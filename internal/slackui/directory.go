@@ -47,6 +47,7 @@ type Directory struct {
 	mu     sync.Mutex
 	people map[string]*lookup[profile]
 	groups map[string]*lookup[memberships] // by the ids of the groups
+	heard  func(memberships)               // is told each read of the groups; nil for nobody
 }
 
 // memberships are what Slack says about a policy's groups.
@@ -89,12 +90,28 @@ func (d *Directory) lookupOf(groups []string) *lookup[memberships] {
 		if len(d.groups) >= maxGroups {
 			clear(d.groups) // costs one call for each policy that still decides
 		}
-		found = &lookup[memberships]{pause: groupPause, read: func(ctx context.Context) (memberships, error) {
+		found = &lookup[memberships]{pause: groupPause, heard: d.hear, read: func(ctx context.Context) (memberships, error) {
 			return d.readGroups(ctx, groups)
 		}}
 		d.groups[key] = found
 	}
 	return found
+}
+
+// tell has a function told each read of the groups. It must not block.
+func (d *Directory) tell(heard func(memberships)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.heard = heard
+}
+
+func (d *Directory) hear(read memberships) {
+	d.mu.Lock()
+	heard := d.heard
+	d.mu.Unlock()
+	if heard != nil {
+		heard(read)
+	}
 }
 
 // Close cancels look-ups under way and waits for them.

@@ -22,6 +22,8 @@ type Virtual interface {
 type Neighbors interface {
 	// Nearest finds servers whose names are close to one that no server has, the closest first.
 	Nearest(name string, limit int) []cancellation.Server
+	// Known finds servers as the typeahead does, without asking SoftLayer.
+	Known(query string, limit int) []cancellation.Server
 }
 
 // maxNamed is how many servers are looked at for a name given with the command.

@@ -25,6 +25,7 @@ func (c *census) IsVirtual(_ context.Context, name string) (bool, error) {
 }
 
 func (c *census) Nearest(string, int) []cancellation.Server { return c.nearest }
+func (c *census) Known(string, int) []cancellation.Server   { return nil }
 
 func TestVirtualServersNameIsReportedAsSuch(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ var (
 type lookup[T any] struct {
 	read  func(ctx context.Context) (T, error)
 	pause time.Duration // least time between the beginnings of two calls
+	heard func(T)       // is told each answer, after it counts; nil for nobody
 
 	mu      sync.Mutex
 	latest  *reading[T] // the call begun last; nil before the first
@@ -97,6 +98,13 @@ func (l *lookup[T]) lastError() error {
 
 func (l *lookup[T]) call(ctx context.Context, call *reading[T]) {
 	value, err := l.read(ctx)
+	l.finish(call, value, err)
+	if err == nil && l.heard != nil {
+		l.heard(value)
+	}
+}
+
+func (l *lookup[T]) finish(call *reading[T], value T, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	call.value, call.err = value, err

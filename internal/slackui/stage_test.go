@@ -19,6 +19,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/webapi"
@@ -80,7 +81,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{
-		Desk: s.desk, Web: web, Directory: directory, Search: s.rack, Policy: s.inForce.Load,
+		Desk: s.desk, Overview: overview.New(overview.Options{Ledger: s.store, People: directory, Policy: s.inForce.Load, Log: slacktest.Silent()}), Web: web, Directory: directory, Search: s.rack, Policy: s.inForce.Load,
 		Words: testWords(), Key: s.store.HMACKey(), Cards: s.store, Team: s.slack.TeamID(), Log: slacktest.Silent(),
 	})
 	for _, change := range changes {

@@ -14,11 +14,15 @@ import (
 const whisperTime = 10 * time.Second
 
 // whisper posts a message that only the person who clicked or used a shortcut sees, since an
-// acknowledgement of those shows nothing. It returns nil if there is nothing to post.
+// acknowledgement of those shows nothing. Over a Home tab it is a small view. It returns nil if there is
+// nothing to post.
 // docs.slack.dev/interactivity/handling-user-interaction
 func (a *App) whisper(i receive.Interaction, m words.Message) receive.After {
 	if m.Empty() {
 		return nil
+	}
+	if i.View != nil && i.View.Home {
+		return func(ctx context.Context) { a.showSmall(ctx, i, m) }
 	}
 	return func(ctx context.Context) { a.tell(ctx, i.ResponseURL, i.User, m) }
 }

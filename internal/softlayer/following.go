@@ -13,15 +13,18 @@ import (
 )
 
 const (
-	livesMask = "mask[id,statusId,status[name],lastUpdate[id,createDate,editorType]," +
+	livesMask = "mask[id,statusId,status[name],awaitingUserResponseFlag,lastUpdate[id,createDate,editorType]," +
 		"cancellationRequest[id,status[keyName,name],items[billingItemId,scheduledCancellationDate]]]"
 	updatesMask = "mask[id,createDate,editorType]"
 	entriesMask = "mask[id,createDate,editorType,entry]"
 )
 
-// byStaff is the editor type of an update by SoftLayer's staff.
+// The editor types of updates by SoftLayer's staff and by its programs.
 // https://sldn.softlayer.com/reference/datatypes/SoftLayer_Ticket_Update/
-const byStaff = "EMPLOYEE"
+const (
+	byStaff   = "EMPLOYEE"
+	byProgram = "AUTO"
+)
 
 // Listed reads which of many servers SoftLayer lists, in one call. That one is missing proves nothing.
 // Billing items are left out: SoftLayer fails on many rows of them
@@ -53,6 +56,7 @@ type lifeRow struct {
 	StatusID   int64      `json:"statusId"`
 	Status     onlyName   `json:"status"`
 	LastUpdate *updateRow `json:"lastUpdate"`
+	Awaits     *bool      `json:"awaitingUserResponseFlag"`
 
 	Cancellation *cancellationRow `json:"cancellationRequest"`
 }
@@ -63,6 +67,14 @@ type updateRow struct {
 	CreateDate text  `json:"createDate"`
 	EditorType text  `json:"editorType"`
 	Entry      text  `json:"entry"`
+}
+
+// author says who wrote an update. One of no type shows nobody.
+func (r updateRow) author() cancellation.TicketUpdate {
+	return cancellation.TicketUpdate{
+		ID: r.ID, ByStaff: r.EditorType == byStaff,
+		ByOther: r.EditorType != "" && r.EditorType != byStaff && r.EditorType != byProgram,
+	}
 }
 
 // Lives reads how far many tickets have come, in one call. It holds only tickets that were asked for;
@@ -91,9 +103,10 @@ func (c *Client) Lives(ctx context.Context, tickets []int64) (map[int64]cancella
 }
 
 func (r lifeRow) life() cancellation.TicketLife {
-	life := cancellation.TicketLife{ID: r.ID, Open: r.StatusID != statusClosed && r.Status.Name != "Closed"}
+	life := cancellation.TicketLife{ID: r.ID, Open: r.StatusID != statusClosed && r.Status.Name != "Closed", Awaits: r.Awaits}
 	if last := r.LastUpdate; last != nil {
-		life.Last, life.ByStaff = last.ID, last.EditorType == byStaff
+		by := last.author()
+		life.Last, life.ByStaff, life.ByOther, life.LastAt = last.ID, by.ByStaff, by.ByOther, date(last.CreateDate)
 	}
 	if request := r.Cancellation; request != nil && request.is("PENDING", "APPROVED") {
 		life.Cancels = map[int64]string{}
@@ -114,7 +127,7 @@ func (c *Client) Updates(ctx context.Context, ticket int64) ([]cancellation.Tick
 	}
 	updates := make([]cancellation.TicketUpdate, len(rows))
 	for i, row := range rows {
-		updates[i] = cancellation.TicketUpdate{ID: row.ID, ByStaff: row.EditorType == byStaff}
+		updates[i] = row.author()
 	}
 	return updates, nil
 }
@@ -128,8 +141,7 @@ func (c *Client) Entries(ctx context.Context, ticket int64) ([]cancellation.Tick
 	entries := make([]cancellation.TicketEntry, len(rows))
 	for i, row := range rows {
 		entries[i] = cancellation.TicketEntry{
-			TicketUpdate: cancellation.TicketUpdate{ID: row.ID, ByStaff: row.EditorType == byStaff},
-			At:           date(row.CreateDate), Text: string(row.Entry),
+			TicketUpdate: row.author(), At: date(row.CreateDate), Text: string(row.Entry),
 		}
 	}
 	slices.SortStableFunc(entries, func(a, b cancellation.TicketEntry) int { return cmp.Compare(a.ID, b.ID) })

@@ -40,6 +40,15 @@ func TestManyAreFollowedByTwoCalls(t *testing.T) {
 	assert.False(t, lives[ticket].ByStaff)
 	assert.Equal(t, map[int64]string{whole.Billing.ID: whole.Billing.CancellationDate}, lives[ticket].Cancels)
 	before := lives[ticket].Last
+	require.NotNil(t, lives[ticket].Awaits)
+	assert.False(t, *lives[ticket].Awaits)
+
+	f.steer(t, "/staff", fmt.Sprintf(`{"ticket":%d,"do":"answer","text":"Which contract?","waits_for_customer":true}`, ticket))
+	lives, err = f.Lives(t.Context(), []int64{ticket})
+	require.NoError(t, err)
+	assert.True(t, *lives[ticket].Awaits, "in the same call")
+	assert.True(t, lives[ticket].ByStaff)
+	assert.WithinDuration(t, time.Now(), lives[ticket].LastAt, time.Minute)
 
 	f.steer(t, "/staff", fmt.Sprintf(`{"ticket":%d,"do":"close","text":"Call 555-0100."}`, ticket))
 	lives, err = f.Lives(t.Context(), []int64{ticket})
@@ -49,6 +58,7 @@ func TestManyAreFollowedByTwoCalls(t *testing.T) {
 	updates, err := f.Updates(t.Context(), ticket)
 	require.NoError(t, err)
 	assert.Contains(t, updates, cancellation.TicketUpdate{ID: lives[ticket].Last, ByStaff: lives[ticket].ByStaff})
+	assert.True(t, updates[0].ByOther, "the ticket's own text")
 
 	entries, err := f.Entries(t.Context(), ticket)
 	require.NoError(t, err)
@@ -57,7 +67,7 @@ func TestManyAreFollowedByTwoCalls(t *testing.T) {
 	for _, entry := range entries {
 		said = append(said, entry.Text)
 		assert.WithinDuration(t, time.Now(), entry.At, time.Minute)
-		assert.Equal(t, entry.Text == "Call 555-0100.", entry.ByStaff)
+		assert.Equal(t, entry.Text == "Call 555-0100." || entry.Text == "Which contract?", entry.ByStaff)
 	}
 	assert.Contains(t, said, "Call 555-0100.")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -17,11 +18,14 @@ import (
 var applySQL = `
 	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
 		(` + numbers(len(stepColumns)) + `,
-		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, $25,
-		case when $26 = 1 then lease_owner end, case when $26 = 1 then lease_until end,
-		version + 1, events + $27)
-	where id = $28 and version = $29 and state = $30 and format <= $25
+		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, ` + behindStep(1) + `,
+		case when ` + behindStep(2) + ` = 1 then lease_owner end, case when ` + behindStep(2) + ` = 1 then lease_until end,
+		version + 1, events + ` + behindStep(3) + `)
+	where id = ` + behindStep(4) + ` and version = ` + behindStep(5) + ` and state = ` + behindStep(6) + ` and format <= ` + behindStep(1) + `
 	returning ` + requestColumns + `, events`
+
+// behindStep is the placeholder of a value behind those of the stepColumns.
+func behindStep(n int) string { return "$" + strconv.Itoa(len(stepColumns)+n) }
 
 // bringForwardSQL makes the notices that show the present state due, and records which version
 // they owe. It leaves a notice's version alone: a process that is about to show an older
@@ -29,7 +33,8 @@ var applySQL = `
 const bringForwardSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'`
+	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'
+		and kind not like 'escalated%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
 // transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,

@@ -14,7 +14,7 @@ import (
 )
 
 // knownFormat is the format of what is known of a followed request. A build leaves newer ones alone.
-const knownFormat = 2
+const knownFormat = 3
 
 const (
 	followTurnSQL = `
@@ -39,16 +39,14 @@ const (
 			where looked_at is not null and state <> 'filed')`
 
 	lookedSQL = `
-		update followed set looked_at = $1, known = $2, known_format = 2, waits_since = $7, revision = revision + 1,
+		update followed set looked_at = $1, known = $2, known_format = 3, revision = revision + 1,
+			waits_since = case when $8 > ` + settled + ` then cast($7 as bigint) end,
 			again_at = case when coalesce(again_at, 0) = $3 then $4 else again_at end
 		where request_id = $5 and revision = $6`
+	settled        = `coalesce((select settled from waits where waits.request_id = followed.request_id), 0)`
 	endFollowedSQL = `
 		update followed set looked_at = null, again_at = null, waits_since = null, revision = revision + 1
 		where request_id = $1 and revision = $2`
-
-	newsSQL = `
-		insert into news (person, request_id, kind, detail, at) values ($1, $2, $3, $4, $5)
-		on conflict (person, request_id, kind, detail) do nothing`
 
 	sightSQL = `
 		insert into followed (request_id, revision, looked_at, again_at, known_format, known) values ($1, 1, 0, $2, 1, '')
@@ -64,7 +62,7 @@ var (
 // followedSQL reads followed requests in an order. The cross join has SQLite begin with that order's
 // index (https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join).
 func followedSQL(due, order string) string {
-	return `select ` + requestColumns + `, revision, looked_at, again_at, waits_since, known from followed cross join requests
+	return `select ` + requestColumns + `, revision, looked_at, again_at, waits_since, ` + settled + `, known from followed cross join requests
 		where ` + due + fmt.Sprintf(` and known_format <= %d and id = request_id and state = 'filed' and format <= %d
 		order by `, knownFormat, cancellation.Format) + order + `, request_id limit $2`
 }
@@ -114,7 +112,7 @@ func (s *Store) DueLooks(ctx context.Context, began time.Time, most int) ([]canc
 
 func scanFollowed(from row) (f cancellation.Followed, err error) {
 	var known string
-	f.Request, err = scanRequest(from, &f.Revision, (*stamp)(&f.LookedAt), (*stamp)(&f.Again), (*stamp)(&f.Waits), &known)
+	f.Request, err = scanRequest(from, &f.Revision, (*stamp)(&f.LookedAt), (*stamp)(&f.Again), (*stamp)(&f.Waits), &f.Settled, &known)
 	if known != "" {
 		f.Known = []byte(known)
 	}
@@ -184,24 +182,16 @@ func keepLook(ctx context.Context, tx *tx, now time.Time, look cancellation.Look
 	if err != nil {
 		return false, err
 	}
-	text, args := lookedSQL, []any{stamp(now), string(look.Known), max(f.Again.UnixMilli(), 0), stamp(look.Again), id, f.Revision, stamp(look.Waits)}
+	text, args := lookedSQL, []any{stamp(now), string(look.Known), max(f.Again.UnixMilli(), 0), stamp(look.Again), id, f.Revision, stamp(look.Waits), max(look.Asks, 1)}
 	if ended {
 		text, args = endFollowedSQL, []any{id, f.Revision}
+		look.Waits = time.Time{}
 	}
 	kept, err := tx.changes(ctx, text, args...)
 	if err == nil && !kept {
 		err = ErrNotOurTurn // somebody else looked at it
 	}
-	return false, err
-}
-
-func oweNews(ctx context.Context, tx *tx, requestID string, news []cancellation.News, now time.Time) error {
-	for _, n := range news {
-		if _, err := tx.ExecContext(ctx, newsSQL, n.To, requestID, n.Kind, n.Detail, stamp(now)); err != nil {
-			return fmt.Errorf("owing news: %w", err)
-		}
-	}
-	return nil
+	return false, errors.Join(err, keepWait(ctx, tx, look, now))
 }
 
 // hasMoved locks a request until the commit, and reports whether it is at another version.

@@ -32,6 +32,7 @@ func keepsFollowed(t *testing.T, options func(t *testing.T) Options) {
 		"the one looked at longest ago comes first":              longestAgoFirst,
 		"a look and the step that it leads to are one":           lookAndStep,
 		"news is owed once to a person, and what waits is known": newsOnce,
+		"an answer is waited for until it is settled":            waitIsSettled,
 		"a request that changed meanwhile is left as it is":      movedMeanwhile,
 		"without the turn nothing is recorded":                   noTurnNoLook,
 		"a card's sighting brings the next look forward":         sightBringsForward,
@@ -238,4 +239,82 @@ func newsOnce(t *testing.T, one, _ *Store, clock *hands) {
 	due = dueFor(t, one, turnOf(t, one, "one").Began, 10)
 	require.Len(t, due, 1)
 	assert.Zero(t, due[0].Waits)
+}
+
+// lookThatWaits records a look at the one request, which found that SoftLayer waits for an answer.
+func lookThatWaits(t *testing.T, s *Store, clock *hands, asks int64) {
+	t.Helper()
+	clock.pass(everyHour)
+	due := dueFor(t, s, turnOf(t, s, "one").Began.Add(time.Millisecond), 10)
+	require.Len(t, due, 1)
+	look := cancellation.Look{Followed: due[0], Known: []byte(`{}`), Asks: asks}
+	if asks > 0 {
+		look.Waits = clock.time()
+	}
+	require.NoError(t, s.KeepLooks(t.Context(), "one", nil, []cancellation.Look{look}))
+}
+
+func dueWait(t *testing.T, s *Store) cancellation.Wait {
+	t.Helper()
+	due, _, err := s.DueWaits(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	return due[0]
+}
+
+func noWait(t *testing.T, s *Store, why string) {
+	t.Helper()
+	due, _, err := s.DueWaits(t.Context(), 10)
+	require.NoError(t, err)
+	assert.Empty(t, due, why)
+}
+
+func waitIsSettled(t *testing.T, one, other *Store, clock *hands) {
+	r := filedOne(t, one, 1)
+	lookThatWaits(t, one, clock, 5)
+	first := dueWait(t, other)
+	assert.Equal(t, int64(5), first.Asks)
+	assert.Zero(t, first.Told)
+	assert.Zero(t, first.Next)
+	step := cancellation.WaitStep{Wait: first, Told: 5, Next: clock.time().Add(3 * everyHour), News: []cancellation.News{{To: "U1", Kind: cancellation.NewsWaits, Detail: "5"}}}
+	require.NoError(t, one.KeepWait(t.Context(), step))
+	require.ErrorIs(t, other.KeepWait(t.Context(), step), cancellation.ErrMoved, "another replica told it")
+	noWait(t, one, "the reminder is for later")
+
+	lookThatWaits(t, one, clock, 5)
+	noWait(t, one, "the same update is told once")
+	lookThatWaits(t, one, clock, 7)
+	second := dueWait(t, one)
+	assert.Equal(t, []any{int64(7), int64(5)}, []any{second.Asks, second.Told})
+	assert.Equal(t, step.Next.UTC(), second.Next, "another update does not put off the reminder")
+
+	event := cancellation.Event{Kind: cancellation.EventFollowed, Actor: "T/U1", Detail: "settled"}
+	require.NoError(t, one.SettleWait(t.Context(), r.ID, 5, event, "k1"))
+	assert.Equal(t, int64(7), dueWait(t, one).Asks, "staff wrote after what was settled")
+	require.ErrorIs(t, one.SettleWait(t.Context(), r.ID, 5, event, "k2"), cancellation.ErrMoved)
+	require.NoError(t, one.SettleWait(t.Context(), r.ID, 7, event, "k3"))
+	require.ErrorIs(t, other.SettleWait(t.Context(), r.ID, 7, event, "k3"), cancellation.ErrRepeated)
+	noWait(t, one, "nothing needs an answer")
+	lookThatWaits(t, one, clock, 7)
+	noWait(t, one, "though the flag stands")
+	clock.pass(everyHour)
+	due := dueFor(t, one, turnOf(t, one, "one").Began.Add(time.Millisecond), 10)
+	require.Len(t, due, 1)
+	assert.Equal(t, int64(7), due[0].Settled)
+	assert.Zero(t, due[0].Waits)
+	lookThatWaits(t, one, clock, 9)
+	again := dueWait(t, one)
+	assert.Equal(t, []any{int64(9), 0}, []any{again.Asks, again.Reminders})
+	assert.Zero(t, again.Next, "the days count anew")
+	lookThatWaits(t, one, clock, 0)
+	noWait(t, one, "it was answered")
+	events, err := one.Events(t.Context(), r.ID)
+	require.NoError(t, err)
+	settled := 0
+	for _, e := range events {
+		if e.Detail == "settled" {
+			settled++
+		}
+	}
+	assert.Equal(t, 2, settled)
 }

@@ -111,7 +111,10 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 
 // beforeReasons takes the columns of reasons away, as in the database of a build before them.
 var beforeReasons = []string{
-	`drop table news`, `drop table followed`, `drop table follow_turn`, `drop index requests_filed`, `alter table requests drop column shows`,
+	`drop index requests_pending`, `drop index requests_ending`, `drop index requests_server`, `drop index requests_server_name`,
+	`alter table requests drop column server_name`, `alter table requests drop column ends_at`,
+	`drop table mailboxes`,
+	`drop table news`, `drop table waits`, `drop table followed`, `drop table follow_turn`, `drop index requests_filed`, `alter table requests drop column shows`,
 	`drop index requests_changed`, `drop index requests_under_way`,
 	`alter table requests drop column reason_code`, `alter table requests drop column reason_by`,
 	`alter table requests rename column reason_detail to why`, `update schema_support set oldest = 4`, `delete from goose_db_version where version_id >= 9`,

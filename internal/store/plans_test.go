@@ -42,9 +42,21 @@ func questions(d dialect) map[string]question {
 		"a request's notices":         {noticesSQL, []string{"r"}, []string{"(request_id=?)"}},
 		"filed requests to look at":   {dueLooksSQL, []string{now, "100"}, []string{"followed_order (looked_at<?)"}},
 		"those to look at again":      {againSQL, []string{now, "100"}, []string{"followed_again (again_at<?)"}},
+		"answers that are waited for": {dueWaitsSQL, []string{now, "100"}, []string{"waits_due (act_at<?)"}},
+		"a look for letters":          {d.lookSQL(mailWork), []string{now}, []string{"mailboxes_due (due<?)", "mailboxes_due (due>?)"}},
+		"a claim of mailboxes":        {d.claimMailboxesSQL(), []string{now, "o", now, "8"}, []string{"mailboxes_due (due<?)"}},
+		"what a person is owed":       {newsForSQL, []string{"U1", "8"}, []string{"news_unsettled (person=?)"}},
 		"requests filed in a month":   {eachFiledSQL, []string{now, "", now, "100"}, []string{"requests_sent (<expr>>"}},
 		"servers gone in a month":     {eachGoneSQL, []string{now, "", now, "100"}, []string{"requests_gone ((state_at,id)>(?,?)"}},
 		"whose tickets these are":     {ownTicketsSQL(2), []string{"1", "2"}, []string{"requests_ticket (ticket_id=?)"}},
+		"a person's requests":         {ofRequesterSQL, []string{"T0/U1", "10"}, []string{"requests_quota (requester=? AND quota_day>?)"}},
+		"what waits for approval":     {pendingSQL, []string{"50"}, []string{"requests_pending (created_at>?)"}},
+		"what ends next":              {endingSQL, []string{now, "50"}, []string{"requests_ending (ends_at>?)"}},
+		"filed without a date":        {undatedSQL, []string{"50"}, []string{"requests_ending (ends_at=?)"}},
+		"a server's requests":         {ofServerSQL, []string{"1", "10"}, []string{"requests_server (server_id=?)"}},
+		"a standing request":          {ofRefSQL, []string{"r"}, []string{"(short_ref=?)"}},
+		"what waits for an answer":    {waitingSQL, []string{"50"}, []string{"followed_waits (waits_since>?)"}},
+		"requests by a name":          {namedSQL, []string{"db-1.", "db-1/", "10"}, []string{"requests_server_name (server_name>? AND server_name<?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }
@@ -56,7 +68,7 @@ func TestSQLiteFindsWorkByIndex(t *testing.T) {
 	for name, q := range questions(s.dialect) {
 		t.Run(name, func(t *testing.T) {
 			plan := strings.Join(sqlitePlan(t, s, q.text), "\n")
-			for _, table := range []string{"requests", "notices", "events", "followed"} {
+			for _, table := range []string{"requests", "notices", "events", "followed", "waits", "mailboxes", "news"} {
 				assert.NotRegexp(t, `SCAN `+table+`\b`, plan)
 			}
 			for _, found := range q.finds {

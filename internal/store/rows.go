@@ -112,6 +112,8 @@ type requestRow struct {
 	cancellation.Request
 	quota                                    cancellation.Quota
 	submission, decision, approvals, endedBy string
+
+	endsAt int64 // the first date on which a filed request's server may end, as a stamp; 0 for none
 }
 
 // The columns of requests.
@@ -153,11 +155,13 @@ var (
 		yesNo("reminded", func(r *requestRow) *bool { return &r.Reminded }),
 		timestamp("sent_at", func(r *requestRow) *time.Time { return &r.SentAt }),
 		text("shows", func(r *requestRow) *string { return &r.Shows }),
+		number("ends_at", func(r *requestRow) *int64 { return &r.endsAt }),
 	}
 	// keyColumns are found by, and read by nobody.
 	keyColumns = columns[requestRow]{
 		writeOnly("short_ref", func(r *requestRow) any { return r.Ref.Short() }),
 		writeOnly("server_id", func(r *requestRow) any { return r.Submission.Card.Server.ID }),
+		writeOnly("server_name", func(r *requestRow) any { return cancellation.PlainName(r.Submission.Card.Server.FQDN) }),
 		writeOnly("events", func(*requestRow) any { return 1 }),
 		writeOnly("requester", func(r *requestRow) any { return r.quota.Requester }),
 		writeOnly("quota_day", func(r *requestRow) any { return nullable(r.quota.Day) }),
@@ -223,6 +227,9 @@ func (r *requestRow) encodeStep() error {
 	approvals, err2 := json.Marshal(r.Approvals)
 	endedBy, err3 := json.Marshal(r.EndedBy)
 	r.decision, r.approvals, r.endedBy = string(decision), string(approvals), string(endedBy)
+	if at := r.End().Date; r.State == cancellation.Filed && !at.IsZero() {
+		r.endsAt = at.UnixMilli()
+	}
 	return wrap("encoding a request", errors.Join(err, err2, err3))
 }
 

@@ -28,7 +28,7 @@ type rowsLike struct {
 var (
 	ended = rowsLike{"E", map[string]string{
 		"server_id": "10000000 + N", "state": "case when N % 2 = 0 then 'filed' else 'reclaimed' end", "due": "null",
-		"version": "4", "posts": "1", "requester": "'T0/U' || N",
+		"ends_at": "LATER + N", "version": "4", "posts": "1", "requester": "'T0/U' || N",
 	}, map[string]string{
 		"shown": "4", "owed": "4", "owed_at": "null", "due": "null", "response_url": "''", "response_url_until": "null",
 	}}

@@ -237,7 +237,7 @@ func (s *Store) resume(ctx context.Context) error {
 	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
-	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL} {
+	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL} {
 		if _, err := tx.ExecContext(ctx, free); err != nil {
 			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}

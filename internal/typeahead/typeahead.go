@@ -73,10 +73,7 @@ const few = 5
 // once. Where it has nothing, or little and that may be old, SoftLayer is asked as well, as
 // long as ctx lets it; it is an error only if that fails where nothing was found at all.
 func (i *Inventory) Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error) {
-	var known []cancellation.Server
-	if x := i.index.Load(); x != nil {
-		known = x.search(query, limit)
-	}
+	known := i.Known(query, limit)
 	if len(known) >= i.enough(limit) || i.misses.cover(query, time.Now()) {
 		return known, nil
 	}
@@ -91,6 +88,14 @@ func (i *Inventory) Search(ctx context.Context, query string, limit int) ([]canc
 		i.misses.note(query, asked)
 	}
 	return merged(query, known, found, limit), nil
+}
+
+// Known finds what Search finds in memory. It asks nobody.
+func (i *Inventory) Known(query string, limit int) []cancellation.Server {
+	if x := i.index.Load(); x != nil {
+		return x.search(query, limit)
+	}
+	return nil
 }
 
 // enough is how many servers are answered without asking SoftLayer.

@@ -19,6 +19,9 @@ type Handler interface {
 	Command(ctx context.Context, c Command) (Reply, After)
 	// Interaction answers a submission, a click or an option look-up likewise.
 	Interaction(ctx context.Context, i Interaction) (Reply, After)
+	// HomeOpened returns what follows when a person opens the app's Home tab. The event is
+	// acknowledged before that.
+	HomeOpened(e Event) After
 }
 
 // After is work that follows an acknowledgement. It is owned by the dispatcher and
@@ -59,6 +62,7 @@ type Dispatcher struct {
 	handling chan struct{}
 	within   time.Duration
 	presses  *replays[string] // by trigger_id: of commands, submissions and shortcuts
+	events   *replays[string] // by event_id
 
 	mu       sync.Mutex
 	stopping bool
@@ -77,6 +81,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		handling: make(chan struct{}, cmp.Or(o.Handling, maxHandling)),
 		within:   cmp.Or(o.Within, replyTime),
 		presses:  newReplays[string](),
+		events:   newReplays[string](),
 	}
 }
 

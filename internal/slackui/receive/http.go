@@ -42,12 +42,20 @@ func NewHTTP(o HTTPOptions) *HTTP {
 	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log}
 }
 
-// Routes serves POST /slack/commands and POST /slack/interactions.
+// Routes serves POST /slack/commands, POST /slack/interactions and POST /slack/events.
 func (t *HTTP) Routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /slack/commands", t.take(t.command))
-	mux.HandleFunc("POST /slack/interactions", t.take(t.interaction))
+	mux.HandleFunc("POST /slack/commands", t.take(ofForm(t.command)))
+	mux.HandleFunc("POST /slack/interactions", t.take(ofForm(t.interaction)))
+	mux.HandleFunc("POST /slack/events", t.take(t.event))
 	return mux
+}
+
+// verified is a request whose signature holds.
+type verified struct {
+	sig  signature
+	kind string // its Content-Type
+	body []byte
 }
 
 // refusal is a request that is answered with a status and a word.
@@ -58,9 +66,9 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.word }
 
-// take reads and verifies a request, then parses its form and works it. Nothing of a
-// body is looked at before its signature holds, and the query never is.
-func (t *HTTP) take(parse func(signature, url.Values) (work, error)) http.HandlerFunc {
+// take reads and verifies a request, then parses and works it. Nothing of a body is looked at before
+// its signature holds, and the query never is. No work: there is nothing to do.
+func (t *HTTP) take(parse func(verified) (work, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
 		body, err := t.bodies.read(w, r)
@@ -76,22 +84,37 @@ func (t *HTTP) take(parse func(signature, url.Values) (work, error)) http.Handle
 			t.refuse(w, r, err)
 			return
 		}
-		form, err := parseForm(r, body)
-		if err != nil {
-			t.refuse(w, r, err)
-			return
-		}
-		if form.Get("ssl_check") == "1" {
-			return
-		}
-		job, err := parse(sig, form)
-		if err == nil {
+		job, err := parse(verified{sig, r.Header.Get("Content-Type"), body})
+		if err == nil && job != nil {
 			err = t.dispatcher.serve(r.Context(), received, job, func(reply Reply) { acknowledge(w, reply) })
 		}
 		if err != nil {
 			t.refuse(w, r, err)
 		}
 	}
+}
+
+// ofForm reads a request's form. It has no work if Slack checks the endpoint's certificate.
+func ofForm(parse func(signature, url.Values) (work, error)) func(verified) (work, error) {
+	return func(r verified) (work, error) {
+		form, err := parseForm(r)
+		if err != nil || form.Get("ssl_check") == "1" {
+			return nil, err
+		}
+		return parse(r.sig, form)
+	}
+}
+
+// event reads a delivery of the Events API, which is JSON.
+func (t *HTTP) event(r verified) (work, error) {
+	if kind, _, err := mime.ParseMediaType(r.kind); err != nil || kind != "application/json" {
+		return nil, refusal{http.StatusUnsupportedMediaType, "JSON is expected (application/json)"}
+	}
+	e, err := parseEvent(r.body)
+	if err != nil {
+		return nil, err
+	}
+	return t.dispatcher.eventWork(e), nil
 }
 
 func (t *HTTP) command(sig signature, form url.Values) (work, error) {
@@ -130,12 +153,12 @@ func acknowledge(w http.ResponseWriter, reply Reply) {
 	_ = http.NewResponseController(w).Flush() // now: what follows an acknowledgement comes after it
 }
 
-func parseForm(r *http.Request, body []byte) (url.Values, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+func parseForm(r verified) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.kind)
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, refusal{http.StatusUnsupportedMediaType, "a form is expected (application/x-www-form-urlencoded)"}
 	}
-	form, err := url.ParseQuery(string(body))
+	form, err := url.ParseQuery(string(r.body))
 	if err != nil {
 		return nil, refusal{http.StatusBadRequest, "the form cannot be read"}
 	}

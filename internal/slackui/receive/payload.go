@@ -103,6 +103,7 @@ type messageJSON struct {
 }
 
 type viewJSON struct {
+	Type            string `json:"type"`
 	ID              string `json:"id"`
 	Hash            string `json:"hash"`
 	CallbackID      string `json:"callback_id"`
@@ -263,7 +264,8 @@ func unshown(object map[string]any) bool { return object["type"] != nil || objec
 
 func (v *viewJSON) view() *View {
 	view := &View{
-		ID: v.ID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
+		Home: v.Type == tabHome,
+		ID:   v.ID, Hash: v.Hash, CallbackID: v.CallbackID, PrivateMetadata: v.PrivateMetadata,
 		Values: make(map[string]map[string]Value, len(v.State.Values)),
 	}
 	for block, actions := range v.State.Values {

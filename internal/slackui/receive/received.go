@@ -49,8 +49,9 @@ type Interaction struct {
 	Action      Action // the first action of block_actions; the field of a block_suggestion
 }
 
-// View is the modal that an interaction came from.
+// View is the modal, or the Home tab, that an interaction came from.
 type View struct {
+	Home            bool // it is the person's Home tab, which no form is read from
 	ID              string
 	Hash            string
 	CallbackID      string

@@ -45,6 +45,7 @@ const (
 	frameDisconnect  = "disconnect"
 	frameCommand     = "slash_commands"
 	frameInteraction = "interactive"
+	frameEvent       = "events_api"
 	tooMany          = "too_many_websockets"
 )
 

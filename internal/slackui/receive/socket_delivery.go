@@ -45,6 +45,9 @@ func (s *Socket) parse(e envelope) (work, error) {
 	case frameInteraction:
 		i, err := ParseInteraction(e.Payload)
 		return s.dispatcher.interactionWork(i), err
+	case frameEvent:
+		event, err := parseEvent(e.Payload)
+		return s.dispatcher.eventWork(event), err
 	}
 	return nil, errUnknownKind
 }

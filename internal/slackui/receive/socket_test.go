@@ -689,7 +689,9 @@ func TestUnwantedIsAcknowledgedAndBrokenIsNot(t *testing.T) {
 		acknowledged bool
 		said         string
 	}{
-		"an event":            {envelope{Type: "events_api", EnvelopeID: "e1"}, true, "ignoring a delivery"},
+		"of no kind":          {envelope{Type: "of_the_future", EnvelopeID: "e1"}, true, "ignoring a delivery"},
+		"another event":       {envelope{Type: "events_api", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}`)}, true, ""},
+		"an event of no id":   {envelope{Type: "events_api", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"event_callback","event":{"type":"message"}}`)}, false, "leaving a delivery unacknowledged"},
 		"a wish":              {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`{"type":"wish","user":{"id":"U1"}}`)}, true, "ignoring a delivery"},
 		"a broken payload":    {envelope{Type: "interactive", EnvelopeID: "e1", Payload: json.RawMessage(`[]`)}, false, "leaving a delivery unacknowledged"},
 		"a command of nobody": {envelope{Type: "slash_commands", EnvelopeID: "e1", Payload: json.RawMessage(`{"command":"/c"}`)}, false, "leaving a delivery unacknowledged"},

@@ -135,3 +135,5 @@ func (h handlerFuncs) Command(ctx context.Context, c Command) (Reply, After) {
 func (h handlerFuncs) Interaction(ctx context.Context, i Interaction) (Reply, After) {
 	return h.interaction(ctx, i)
 }
+
+func (h handlerFuncs) HomeOpened(Event) After { return nil }

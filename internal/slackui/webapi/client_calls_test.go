@@ -30,15 +30,18 @@ func TestViewCalls(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "h2", hash)
 
+	require.NoError(t, web.PublishView(t.Context(), "U1", slacktest.Modal()))
+
 	calls := slackAPI.Received()
-	require.Len(t, calls, 2)
-	for i, method := range []string{"views.open", "views.update"} {
+	require.Len(t, calls, 3)
+	for i, method := range []string{"views.open", "views.update", "views.publish"} {
 		assert.Equal(t, method, calls[i].Method)
 		assert.Equal(t, "Bearer xoxb-test", calls[i].Authorization)
 	}
 	assert.Equal(t, "1.2", calls[0].JSON["trigger_id"])
 	assert.Equal(t, "V1", calls[1].JSON["view_id"])
 	assert.Equal(t, "h1", calls[1].JSON["hash"])
+	assert.Equal(t, "U1", calls[2].JSON["user_id"])
 }
 
 func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {

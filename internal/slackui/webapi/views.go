@@ -29,8 +29,16 @@ func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack
 	return newHash, err
 }
 
+// PublishView replaces what a person sees in the app's Home tab:
+// docs.slack.dev/reference/methods/views.publish. The view's type is "home".
+func (w *Client) PublishView(ctx context.Context, user string, view slack.ModalViewRequest) error {
+	_, _, err := w.callView(ctx, "views.publish", viewRequest{UserID: user, View: sentView{ModalViewRequest: view}})
+	return err
+}
+
 // viewRequest is the body of a views.* call.
 type viewRequest struct {
+	UserID    string   `json:"user_id,omitempty"`
 	TriggerID string   `json:"trigger_id,omitempty"`
 	ViewID    string   `json:"view_id,omitempty"`
 	Hash      string   `json:"hash,omitempty"`

@@ -24,7 +24,7 @@ const (
 	NoneAction     = "found-none"
 	LeaveAction    = "leave"
 	CheckAction    = "check-now"
-	AgainAction    = "ask-again" // of a request that was not filed because of what the server has become
+	AgainAction    = "ask-again" // of a request of which nothing came that stands
 )
 
 // ButtonsBlock is the block of a request's buttons: at most one in a message.
@@ -85,12 +85,13 @@ func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) [
 	return []slack.BlockElement{takeBack, decline}
 }
 
-// CanAskAgain reports whether nothing was sent because the server is not what its card showed. The
-// same request with a fresh card may succeed.
+// CanAskAgain reports whether the same request with a fresh card may succeed: nothing was sent because
+// the server is not what its card showed, or SoftLayer closed the ticket and did not cancel.
 func CanAskAgain(r cancellation.Request) bool {
-	return r.State == cancellation.Rejected && r.ID != "" && slices.Contains([]cancellation.ReasonCode{
+	again := r.State == cancellation.Reverted || r.State == cancellation.Rejected && slices.Contains([]cancellation.ReasonCode{
 		cancellation.WhyChanged, cancellation.WhyBlocked, cancellation.WhyWarned, cancellation.WhyNotFound,
 	}, r.Why.Code)
+	return again && r.ID != ""
 }
 
 // noneButton carries which stuck state it is about.

@@ -12,16 +12,20 @@ import (
 func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	switch l.What {
 	case cancellation.LineStaff:
+		return message(w.staffAnswered(r)...)
+	case cancellation.LineWaits:
 		return message(
-			head("💬 SoftLayer's staff answered about "+ServerName(r)+"."), line{w.ticket(r.Ticket), plain(".")},
+			head("✋ SoftLayer is waiting for an answer about "+ServerName(r)+"."),
+			sentence("The cancellation may not go on without it."), line{w.ticket(r.Ticket), plain(".")},
 		)
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:
-		return message(
-			line{bold("⚠️ "), w.ticket(r.Ticket), bold(" for " + ServerName(r) + " is closed.")},
-			sentence("This key cannot see whether the cancellation stands: check in IBM Cloud."),
-		)
+		return message(w.unclear(r)...)
+	case cancellation.LineEnds:
+		return withButtons(message(w.ends(r)...), w.newsButtons(cancellation.NewsEnds, r))
+	case cancellation.LineStill:
+		return withButtons(message(w.still(r)...), w.newsButtons(cancellation.NewsStill, r))
 	}
 	return message(w.ended(r)...)
 }
@@ -29,12 +33,7 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 // ended says how a filed request ended, on the top lines of its message and in its thread.
 func (w Writer) ended(r cancellation.Request) []line {
 	if r.State == cancellation.Reverted {
-		return []line{
-			head("🚨 Not cancelled: " + ServerName(r) + "."),
-			{w.ticket(r.Ticket), plain(" is closed and SoftLayer shows no cancellation.")},
-			sentence("It runs and is billed until it is asked for again."),
-			askedBy(r),
-		}
+		return append(w.notCancelled(r), askedBy(r))
 	}
 	seen := " (seen " + day(r.Since.UTC()) + ")." // on the day when it ended
 	how := "SoftLayer no longer lists it" + seen

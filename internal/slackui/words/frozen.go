@@ -13,10 +13,13 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// The two commands that are no server's name.
+// The commands that are no server's name.
 const (
 	FreezeCommand   = "freeze"
 	UnfreezeCommand = "unfreeze"
+	MineCommand     = "mine"
+	PendingCommand  = "pending"
+	StatusCommand   = "status"
 )
 
 // UnfreezeAction is the button that ends one freeze. FreezeOf reads its value.

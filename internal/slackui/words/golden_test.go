@@ -49,6 +49,10 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenBulletins() {
 		all["bulletins"][name] = sent(m)
 	}
+	all["news"] = map[string]any{}
+	for name, m := range goldenNews() {
+		all["news"][name] = sent(m)
+	}
 	for name, m := range goldenAnswers() {
 		all["answers"][name] = ephemeralBody(t, m)
 	}
@@ -209,6 +213,44 @@ func goldenLines() map[string]Message {
 		"staff": said(cancellation.Line{What: cancellation.LineStaff, Update: 17}, filed), "unclear": said(cancellation.Line{What: cancellation.LineUnclear}, filed),
 		"later": said(later, filed), "sooner": said(sooner, filed),
 		"gone": said(cancellation.Line{What: cancellation.LineEnded}, gone), "not-cancelled": said(cancellation.Line{What: cancellation.LineEnded}, not),
+	}
+}
+
+// goldenNews is letters, and what more people are told.
+func goldenNews() map[string]Message {
+	w := testWords()
+	me := slacktest.Request(cancellation.Filed).Submission.By.ID
+	filed := slacktest.Request(cancellation.Filed)
+	gone := slacktest.Request(cancellation.Reclaimed, today, slacktest.Because(cancellation.WhyServerGone, ""))
+	not := slacktest.Request(cancellation.Reverted, today, slacktest.Because(cancellation.WhyTicketClosed, "153572280"))
+	moved := cancellation.Line{What: cancellation.LineMoved, Was: "2026-12-01T00:00:00-06:00", Now: "2027-01-01T00:00:00-06:00"}
+	item := func(kind cancellation.NewsKind, r cancellation.Request) cancellation.Item {
+		return cancellation.Item{News: cancellation.News{To: me, Kind: kind, Detail: moved.Detail()}, Request: r}
+	}
+	times := func(n int, kind cancellation.NewsKind, r cancellation.Request) (all []cancellation.Item) {
+		for i := range n {
+			r.Submission.Card.Server.FQDN = fmt.Sprintf("web-%02d.example.com", i+1)
+			all = append(all, item(kind, r))
+		}
+		return all
+	}
+	each := []cancellation.Item{
+		item(cancellation.NewsEnded, gone), item(cancellation.NewsEnds, filed), item(cancellation.NewsStill, filed), item(cancellation.NewsMoved, filed),
+		item(cancellation.NewsStaff, filed), item(cancellation.NewsUnclear, filed), item(cancellation.NewsBilled, gone),
+	}
+	many := slices.Concat(times(40, cancellation.NewsEnded, gone), times(6, cancellation.NewsEnds, filed), times(7, cancellation.NewsMoved, filed))
+	return map[string]Message{
+		"not-cancelled":             w.Letter(me, []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
+		"not-cancelled-to-approver": w.Letter("U8", []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
+		"waits":                     w.Letter(me, []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
+		"at-once-about-ten":         w.Letter(me, times(10, cancellation.NewsNotCancelled, not), true),
+		"digest-of-each-kind":       w.Letter(me, each, false),
+		"digest-to-somebody-else":   w.Letter("U8", each[:1], false),
+		"digest-of-many":            w.Letter(me, many, false),
+		"escalated-not-cancelled":   w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsNotCancelled}, not),
+		"escalated-waits":           w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsWaits}, filed),
+		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
+		"line-still":                w.Said(cancellation.Line{What: cancellation.LineStill, Update: 2}, filed),
 	}
 }
 

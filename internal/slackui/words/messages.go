@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,14 @@ type Message struct {
 
 // Empty reports whether there is nothing to post.
 func (m Message) Empty() bool { return m.Text == "" }
+
+// And is both messages in one; either may be empty.
+func (m Message) And(other Message) Message {
+	if other.Empty() {
+		return m
+	}
+	return Message{Text: fitting(strings.TrimSpace(m.Text + " " + other.Text)), Blocks: slices.Concat(m.Blocks, other.Blocks)}
+}
 
 // Result is the root message of a request, in its present state.
 func (w Writer) Result(r cancellation.Request) Message {

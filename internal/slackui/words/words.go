@@ -24,6 +24,11 @@ type Writer struct {
 	// PeopleResolve reports whether the policy lets anybody approve: a stuck request then
 	// has buttons for what they found. nil for never.
 	PeopleResolve func() bool
+	// MayWrite reports whether the key is known to have the right to write into tickets: else no
+	// button for that is shown. nil for never.
+	MayWrite func() bool
+	// Now returns the time, by which a button says that it may be too late; nil for never too late.
+	Now func() time.Time
 	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.
 	Contact string
 	// Command is what people type; the flows take "/cancel-server" for "".

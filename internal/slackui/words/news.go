@@ -1,0 +1,268 @@
+package words
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// Bounds of one letter: Slack takes 50 blocks a message.
+const (
+	maxButtons   = 8  // items with buttons of their own
+	maxSpelled   = 5  // items of a kind that are told whole
+	maxNamed     = 30 // servers that are named where a kind has more
+	letterBlocks = 50
+)
+
+// Escalated tells more people what a request's requester was told, and names those who approved it.
+func (w Writer) Escalated(n cancellation.News, r cancellation.Request) Message {
+	m := message(append(w.news(cancellation.Item{News: n, Request: r}), askedBy(r), foot(r))...)
+	return withButtons(m, w.newsButtons(n.Kind, r))
+}
+
+// Letter is one direct message with news of requests, as they are now.
+func (w Writer) Letter(to string, items []cancellation.Item, atOnce bool) Message {
+	if atOnce {
+		return w.urgent(to, items)
+	}
+	return w.digest(to, items)
+}
+
+// urgent tells each item whole, with its buttons.
+func (w Writer) urgent(to string, items []cancellation.Item) Message {
+	var all []line
+	var blocks []slack.Block
+	for i, item := range items {
+		if i == maxButtons {
+			rest := sentence(fmt.Sprintf("And about %d more: %s.", len(items)-i, namesOf(items[i:])))
+			all, blocks = append(all, rest), append(blocks, block("", rest))
+			break
+		}
+		lines := w.whole(to, item)
+		all, blocks = append(all, lines...), append(blocks, block("", lines...))
+		if buttons := w.newsButtons(item.Kind, item.Request); len(buttons) > 0 {
+			blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(i), buttons...))
+		}
+	}
+	return Message{Text: fitting(flat(all...)), Blocks: blocks}
+}
+
+// whole is an item with what its reader needs to know of the request, if it is somebody else's.
+func (w Writer) whole(to string, item cancellation.Item) []line {
+	lines := w.news(item)
+	if to == item.Request.Submission.By.ID {
+		return lines
+	}
+	return append(lines, askedBy(item.Request))
+}
+
+// digest tells items by kind, the ones that need somebody first.
+func (w Writer) digest(to string, items []cancellation.Item) Message {
+	all := []line{head("📬 News of your cancellations")}
+	if slices.ContainsFunc(items, func(i cancellation.Item) bool { return i.Request.Submission.By.ID != to }) {
+		all[0] = head("📬 News of cancellations")
+	}
+	blocks := []slack.Block{block("", all...)}
+	buttons := 0
+	for _, kind := range digestOrder {
+		of := slices.DeleteFunc(slices.Clone(items), func(i cancellation.Item) bool { return i.Kind != kind })
+		if len(of) > maxSpelled {
+			lines := w.many(kind, of)
+			all, blocks = append(all, lines...), append(blocks, block("", lines...))
+			continue
+		}
+		for _, item := range of {
+			lines := w.whole(to, item)
+			all, blocks = append(all, lines...), append(blocks, block("", lines...))
+			if row := w.newsButtons(kind, item.Request); len(row) > 0 && len(blocks) < letterBlocks {
+				blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(buttons), row...))
+				buttons++
+			}
+		}
+	}
+	return Message{Text: fitting(flat(all...)), Blocks: blocks}
+}
+
+// digestOrder is the order of kinds in a digest.
+var digestOrder = []cancellation.NewsKind{
+	cancellation.NewsWaits, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
+	cancellation.NewsUnclear, cancellation.NewsMoved, cancellation.NewsStaff, cancellation.NewsEnded,
+}
+
+// kindHeads begin a list of many items of a kind.
+var kindHeads = map[cancellation.NewsKind]string{
+	cancellation.NewsWaits:        "✋ SoftLayer is waiting for your answer about %d servers.",
+	cancellation.NewsNotCancelled: "🚨 Not cancelled: %d servers. They run and are billed.",
+	cancellation.NewsEnds:         "⏰ %d servers are due to end soon; then their drives are wiped. To keep one, ask SoftLayer to stop in its ticket. SoftLayer decides.",
+	cancellation.NewsStill:        "💸 Still there: %d servers whose end date has passed.",
+	cancellation.NewsBilled:       "💸 %d servers are gone, and something of each stays billed: see Billing items in IBM Cloud.",
+	cancellation.NewsUnclear:      "⚠️ The tickets of %d servers are closed. This key cannot see whether the cancellations stand: check in IBM Cloud.",
+	cancellation.NewsMoved:        "📅 SoftLayer now shows another end date for %d servers.",
+	cancellation.NewsStaff:        "💬 SoftLayer's staff answered about %d servers.",
+	cancellation.NewsEnded:        "🏁 Gone: %d servers.",
+}
+
+// many names the servers of many items of one kind, with the date that each is about.
+func (w Writer) many(kind cancellation.NewsKind, items []cancellation.Item) []line {
+	named := items[:min(len(items), maxNamed)]
+	lines := []line{head(fmt.Sprintf(kindHeads[kind], len(items)))}
+	switch kind {
+	case cancellation.NewsEnds, cancellation.NewsMoved, cancellation.NewsStill:
+		for _, item := range named {
+			l := line{plain(ServerName(item.Request)), plain(": ")}
+			lines = append(lines, append(append(l, untilOf(kind, item)...), plain(".")))
+		}
+	default:
+		lines = append(lines, sentence(namesOf(named)+"."))
+	}
+	if more := len(items) - len(named); more > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("And %d more.", more)))
+	}
+	return lines
+}
+
+// untilOf is the date that an item of a long list is about.
+func untilOf(kind cancellation.NewsKind, item cancellation.Item) line {
+	end := item.Request.End()
+	l := line{plain("unknown")}
+	if !end.Date.IsZero() {
+		l = line{plain(day(end.Date))}
+	}
+	if by := item.Request.StopBy(); kind == cancellation.NewsEnds && !by.IsZero() {
+		l = append(l, plain(", stop before "+minute(by)+inZone(by)))
+	}
+	return l
+}
+
+func namesOf(items []cancellation.Item) string {
+	var names []string
+	for _, item := range items[:min(len(items), maxNamed)] {
+		names = append(names, ServerName(item.Request))
+	}
+	if more := len(items) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// news is one item, with what stands now.
+func (w Writer) news(item cancellation.Item) []line {
+	r := item.Request
+	switch item.Kind {
+	case cancellation.NewsWaits:
+		return []line{
+			head("✋ SoftLayer is waiting for your answer about " + ServerName(r) + "."),
+			{w.ticket(r.Ticket), plain(".")},
+			sentence("The cancellation may not go on without it."),
+		}
+	case cancellation.NewsNotCancelled:
+		return w.notCancelled(r)
+	case cancellation.NewsMoved:
+		return moved(item.Line(), r)
+	case cancellation.NewsEnds:
+		return w.ends(r)
+	case cancellation.NewsStill:
+		return w.still(r)
+	case cancellation.NewsBilled:
+		return []line{head("💸 " + ServerName(r) + " is gone, and something of it stays billed."), sentence("See Billing items in IBM Cloud.")}
+	case cancellation.NewsStaff:
+		return w.staffAnswered(r)
+	case cancellation.NewsUnclear:
+		return w.unclear(r)
+	}
+	return w.ended(r)
+}
+
+func (w Writer) staffAnswered(r cancellation.Request) []line {
+	return []line{head("💬 SoftLayer's staff answered about " + ServerName(r) + "."), {w.ticket(r.Ticket), plain(".")}}
+}
+
+func (w Writer) unclear(r cancellation.Request) []line {
+	return []line{
+		{bold("⚠️ "), w.ticket(r.Ticket), bold(" for " + ServerName(r) + " is closed.")},
+		sentence("This key cannot see whether the cancellation stands: check in IBM Cloud."),
+	}
+}
+
+func (w Writer) notCancelled(r cancellation.Request) []line {
+	return []line{
+		head("🚨 Not cancelled: " + ServerName(r) + "."),
+		{w.ticket(r.Ticket), plain(" is closed and SoftLayer shows no cancellation.")},
+		sentence("It runs and is billed until it is asked for again."),
+	}
+}
+
+// ends reminds people of a server that is due to end while SoftLayer may still be asked to stop.
+func (w Writer) ends(r cancellation.Request) []line {
+	on := goneOn(r.End())
+	if on == nil {
+		on = sentence("a bill date that is " + unseen)
+	}
+	stop := "in time"
+	if by := r.StopBy(); !by.IsZero() {
+		stop = "before " + minute(by) + inZone(by)
+	}
+	return []line{
+		append(append(line{bold("⏰ " + ServerName(r) + " is due to end on ")}, on...), plain("; then "+drives(r)+" wiped.")),
+		{plain("To keep it, ask SoftLayer to stop " + stop + ", in "), w.ticketInside(r.Ticket), plain(". SoftLayer decides.")},
+	}
+}
+
+// drives says what is wiped.
+func drives(r cancellation.Request) string {
+	if b := r.Submission.Card.Server.Billing; b != nil && b.Drives > 1 {
+		return "its " + strconv.Itoa(b.Drives) + " drives are"
+	}
+	return "its drives are"
+}
+
+// ticketInside is ticket within a sentence.
+func (w Writer) ticketInside(t cancellation.TicketID) run {
+	if url := w.ticketURL(t); url != "" {
+		return labelled(url, ticketName(t))
+	}
+	return plain(ticketName(t))
+}
+
+// still says that a server is there after the date on which it was due to end.
+func (w Writer) still(r cancellation.Request) []line {
+	lines := []line{head("💸 Still there: " + ServerName(r) + ".")}
+	if end := r.End(); !end.Date.IsZero() {
+		lines[0] = head("💸 Still there: " + ServerName(r) + " was due to end on " + day(latest(end)) + ", and SoftLayer still lists it or its billing item.")
+	}
+	ask := line{plain("Ask in "), w.ticketInside(r.Ticket), plain(".")}
+	if month := aMonth(r.Submission.Card.Server); month != "" {
+		ask = append(ask, plain(" About "+month+" a month."))
+	}
+	return append(lines, ask)
+}
+
+// latest is the later of the dates on which a server may end.
+func latest(e cancellation.End) time.Time {
+	if e.Or.After(e.Date) {
+		return e.Or
+	}
+	return e.Date
+}
+
+// newsButtons are the buttons of an item.
+func (w Writer) newsButtons(kind cancellation.NewsKind, r cancellation.Request) []slack.BlockElement {
+	switch {
+	case kind == cancellation.NewsNotCancelled && CanAskAgain(r):
+		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
+	}
+	return nil
+}
+
+func withButtons(m Message, buttons []slack.BlockElement) Message {
+	if len(buttons) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
+	}
+	return m
+}
