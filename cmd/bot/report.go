@@ -33,7 +33,8 @@ gone this year   servers gone since 1 January, until the month's end
 saved this year  what those have not cost since, each from the month on in which it was gone
 
 A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
-are counted apart. Amounts are US dollars, and exact.
+are counted apart. Amounts are US dollars, and exact. What servers leave behind and is billed on (volumes,
+subnets, VLANs) is not subtracted.
 `
 
 // reportAsked is what a person wants of bot report.
@@ -145,7 +146,8 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	}
 	_, err := io.WriteString(out, `
 US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
-longer because a cut-off was missed. A server with several tags counts in each. bot report -h says more.
+longer because a cut-off was missed. A server with several tags counts in each. What servers leave behind
+and is billed on is not subtracted. bot report -h says more.
 `)
 	return err
 }

@@ -79,7 +79,8 @@ func monthLines(r *report.Report) []line {
 			lines = append(lines, sentence(by.name+text+"."))
 		}
 	}
-	return append(lines, sentence("By the price when each server was asked for. A server counts once it is gone. Months are UTC. "+
+	return append(lines, sentence("By the price when each server was asked for. A server counts once it is gone. "+
+		"What servers leave behind and is billed on is not subtracted. Months are UTC. "+
 		"bot report --month "+r.Month.String()+" prints all."))
 }
 
