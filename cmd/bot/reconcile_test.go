@@ -236,7 +236,7 @@ func (w *world) looked() {
 	})
 }
 
-func TestAMonthlyReportIsPostedOnce(t *testing.T) {
+func TestAReportIsPostedOnceThoughKilled(t *testing.T) {
 	t.Parallel()
 	for says, scopes := range map[string][]string{
 		"the bot may read the history": append(fakeslack.DefaultScopes(), "channels:history", "groups:history"),
@@ -271,7 +271,7 @@ func TestAMonthlyReportIsPostedOnce(t *testing.T) {
 	}
 }
 
-func TestReplicasPostOneMonthlyReport(t *testing.T) {
+func TestReplicasPostOneReport(t *testing.T) {
 	t.Parallel()
 	w, db := onPostgres(t, bySocket, 3, reports(setup{}))
 	w.passed()
