@@ -191,14 +191,16 @@ var inTestsOf = map[string][]string{
 	// The real store, in a real file; random clicks.
 	"internal/cancellation": {module + "internal/store", "pgregory.net/rapid"},
 	"internal/slackui":      {module + "internal/store", "pgregory.net/rapid", "github.com/slack-go/slack"},
+	// The real store, in a real file.
+	"internal/overview": {module + "internal/store"},
 	// Golden screens, many in one file.
 	"internal/slackui/words": {"golang.org/x/tools/txtar"},
-	// The real client of the fake account, and the real store.
-	"internal/following": {module + "internal/softlayer", module + "internal/store"},
-	// The real store.
-	"internal/bulletin": {module + "internal/store"},
+	// The real client of the fake account, and the real store; random deeds of staff.
+	"internal/following": {module + "internal/softlayer", module + "internal/store", "pgregory.net/rapid"},
 	// The same two.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
+	// The real store.
+	"internal/bulletin": {module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},
 	// Random operations, held against a model and made small when they fail.

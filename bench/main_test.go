@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -80,9 +79,7 @@ type lab struct {
 func BenchmarkBot(b *testing.B) {
 	bot := *built
 	if bot == "" {
-		bot = filepath.Join(b.TempDir(), "bot.exe")
-		out, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-o", bot, "cancel-server/cmd/bot").CombinedOutput()
-		require.NoError(b, err, "building the bot: %s", out)
+		bot = buildBot(b)
 	}
 	require.NoError(b, pinLoad())
 	all := &table{}

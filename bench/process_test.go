@@ -34,7 +34,7 @@ type process struct {
 // bot is the bot before the vendors and on a database.
 func (l *lab) bot(databaseURL string) program {
 	return program{name: theBot, path: l.built, env: []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + l.TempDir(), "DATABASE_URL=" + databaseURL,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.TempDir(), "DATABASE_URL=" + databaseURL, profileSetting + "=" + *profiles,
 		"SLACK_API_URL=" + l.url + "/slack/api/", "SLACK_BOT_TOKEN=" + botToken, "SLACK_SIGNING_SECRET=" + signingSecret,
 		"SOFTLAYER_ENDPOINT_URL=" + l.url + "/softlayer/rest/v3.1", "TICKET_URL=" + l.url + "/softlayer/tickets/{id}",
 		"SOFTLAYER_USERNAME=" + l.softlayer.Username(), "SOFTLAYER_API_KEY=" + l.softlayer.APIKey(), "SOFTLAYER_RATE=1000",

@@ -13,6 +13,7 @@ import (
 // approve makes two leads approve everything that waits for them, wherever they see it, until
 // ctx is over. Often both approve, and often twice.
 func (w *world) approve(ctx context.Context) {
+	pause(ctx, w.leads)
 	clicks := 0
 	for pause(ctx, 150*time.Millisecond) {
 		for _, place := range append(w.conversations()[:3:3], w.cast.Approver, w.cast.User) {

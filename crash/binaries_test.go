@@ -45,6 +45,8 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Ledger: journal,", "Ledger: crashLedger{journal},"},
+	{"cmd/bot/serve.go", "Books: v.softlayer,", "Books: crashBooks{v.softlayer},"},
 }
 
 var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
@@ -66,7 +68,14 @@ var shorter = []patch{
 	{"internal/cancellation/notifier.go", "2*callTime + 5*time.Second", "2*callTime + time.Second"},
 	{"internal/cancellation/notifier.go", "const nowherePause = 10 * time.Minute", "const nowherePause = 2 * time.Second"},
 	{"internal/cancellation/desk.go", "const patience = 5 * time.Second", "const patience = 500 * time.Millisecond"},
-	{"internal/cancellation/sighting.go", "const SightingGap = 15 * time.Minute", "const SightingGap = time.Duration(0)"},
+	{"internal/cancellation/sighting.go", "const SightingGap = 15 * time.Minute", "const SightingGap = 600 * time.Millisecond"},
+	{"internal/cancellation/sighting.go", "const SightingDelay = 5 * time.Minute", "const SightingDelay = 2 * time.Second"},
+	{"internal/following/follower.go", "turnLease   = 5 * time.Minute", "turnLease   = 2 * time.Second"},
+	{"internal/following/follower.go", "poll        = 4 * time.Minute", "poll        = 200 * time.Millisecond"},
+	{"internal/following/follower.go", "leastPeriod = time.Second", "leastPeriod = 200 * time.Millisecond"},
+	{"internal/following/follower.go", "rightsAge   = time.Hour", "rightsAge   = time.Second"},
+	{"internal/following/follower.go", "ledgerTime  = 10 * time.Second", "ledgerTime  = 3 * time.Second"},
+	{"internal/following/judge.go", "const readAgain = 24 * time.Hour", "const readAgain = time.Second"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
 	{"internal/slackui/webapi/client.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},

@@ -107,6 +107,16 @@ func (w *world) happen(what upset, server int64) {
 
 func (w *world) upsetting(what upset, server int64) error {
 	switch what {
+	case answerTicket, askCustomer:
+		_, err := w.staffDo(server, "answer", w.staffWrite(), what == askCustomer)
+		return err
+	case closeWithWords:
+		_, err := w.staffDo(server, "close", w.staffWrite(), false)
+		return err
+	case reopenTicket:
+		return w.closeAndReopen(server)
+	case endServer:
+		return w.approveAndEnd(server)
 	case closeTickets:
 		return w.changeTicketsOf(server, map[string]any{"close": true})
 	case closeAndBlock:
@@ -118,7 +128,16 @@ func (w *world) upsetting(what upset, server int64) error {
 	case changeAddress:
 		return w.steer(http.MethodPost, "/server", map[string]any{"id": server, "patch": map[string]any{"primaryIpAddress": "198.51.100.7"}}, nil)
 	case removeServer:
-		return w.steer(http.MethodPost, "/server", map[string]any{"id": server, "remove": true}, nil)
+		return w.remove(server, true)
+	case blinkServer:
+		w.later(blink, "bringing a server back", func() error { return w.remove(server, false) })
+		return w.remove(server, true)
+	case hideServer:
+		return w.hideForAWhile(server)
+	case hideTicket:
+		return w.hideTicketsForAWhile(server)
+	case hideBilling:
+		return w.revokeForAWhile("ACCOUNT_SUMMARY_VIEW")
 	case hideTickets:
 		return w.revokeForAWhile("TICKET_VIEW")
 	case hideForeign:
@@ -145,9 +164,8 @@ func (w *world) upsetting(what upset, server int64) error {
 
 // revokeForAWhile takes a right from the key, and gives it back a second later.
 func (w *world) revokeForAWhile(right string) error {
-	w.running.Go(func() {
-		pause(context.Background(), time.Second)
-		w.could("granting "+right, w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{right}}, nil))
+	w.later(time.Second, "granting "+right, func() error {
+		return w.steer(http.MethodPost, "/key", map[string]any{"grant": []string{right}}, nil)
 	})
 	return w.steer(http.MethodPost, "/key", map[string]any{"revoke": []string{right}}, nil)
 }
@@ -159,7 +177,7 @@ func (w *world) changeTicketsOf(server int64, change map[string]any) error {
 			continue
 		}
 		change["id"] = t.id
-		if err := w.steer(http.MethodPost, "/ticket", change, nil); err != nil {
+		if err := w.alter(func() error { return w.steer(http.MethodPost, "/ticket", change, nil) }); err != nil {
 			return err
 		}
 	}

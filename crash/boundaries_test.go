@@ -5,6 +5,7 @@ package crash
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"cancel-server/internal/fakeslack"
 )
@@ -30,7 +31,7 @@ var boundaries = bothSides(map[string]step{
 	"journal.record.scheduled": {ordinary, 2},
 	"journal.record.pending":   {approved, 1},
 	"journal.record.denied":    {forbidden, 1},
-	"journal.record.takeover":  {askedAgainAfterClosing, 1},
+	"journal.record.takeover":  {takenOver, 1},
 	"journal.apply.same":       {unmadeOnce, 2},
 	"journal.apply.scheduled":  {limited, 1},
 	"journal.apply.filing":     {ordinary, 2},
@@ -41,11 +42,16 @@ var boundaries = bothSides(map[string]step{
 	"journal.apply.withdrawn":  {dropped, 1},
 	"journal.apply.rejected":   {changed, 1},
 	"journal.apply.duplicate":  {foreign, 1},
-	"journal.apply.reclaimed":  {gone, 1},
+	"follower.list":            {ordinary, 3},
+	"follower.alone":           {gone, 2},
+	"follower.keep.reclaimed":  {gone, 1},
+	"follower.keep.reverted":   {askedAgainAfterClosing, 1},
+	"follower.keep.told":       {answeredByStaff, 1},
+	"follower.keep.quiet":      {ordinary, 3},
 	"journal.note.asked-again": {shared, 1},
 	"journal.note.late-answer": {answeredLate, 1},
 	"journal.renew":            {slowly, 2},
-	"journal.notice.posting":   {ordinary, 2},
+	"journal.notice.posting":   {approved, 1}, // a first result is announced with its step
 	"journal.notice.told":      {ordinary, 2},
 	"journal.notice.owed":      {elsewhere, 1},
 	"filer.file":               {ordinary, 2},
@@ -55,7 +61,7 @@ var boundaries = bothSides(map[string]step{
 	"announcer.find":           {postLost, 1},
 	"submission.acknowledge":   {ordinary, 2},
 	"click.acknowledge":        {approved, 1},
-}, boundary{"journal.claim.after", ordinary, 2}, boundary{"journal.claim-notice.after", ordinary, 3})
+}, boundary{"journal.claim.after", lostOnce, 2}, boundary{"journal.claim-notice.after", approved, 1})
 
 // The calls that matter most.
 const (
@@ -78,17 +84,31 @@ func shared(s *schedule) {
 	s.errands = append([]errand{{person: 0, server: s.errands[0].server}}, s.errands...)
 }
 
-// askedAgainAfterClosing: staff close the ticket, and the same person asks once more.
-func askedAgainAfterClosing(s *schedule) { s.sequel(closeTickets) }
+// takenOver: who may cancel alone asks for a server for which somebody else waits for approval.
+func takenOver(s *schedule) {
+	s.errands = append([]errand{{person: asker, server: s.errands[0].server}}, s.errands...)
+	s.errands[1].after, s.leads = time.Second, 5*time.Second
+}
 
-// gone: the server of a filed request is gone when somebody asks again.
-func gone(s *schedule) { s.sequel(removeServer) }
+// askedAgainAfterClosing: staff close the ticket, and the same person asks once more when the request
+// has ended.
+func askedAgainAfterClosing(s *schedule) { s.sequel(closeWithWords) }
 
-// sequel does something to the server once its request is filed, and asks again.
+// gone: the server of a filed request is gone.
+func gone(s *schedule) {
+	if s.errands[0].then = endServer; s.seed%4 < 2 {
+		s.errands[0].then = removeServer
+	}
+}
+
+// answeredByStaff: staff write into the ticket.
+func answeredByStaff(s *schedule) { s.errands[0].then = answerTicket }
+
+// sequel does something to the server once its request is filed, and asks again once that has ended.
 func (s *schedule) sequel(happens upset) {
-	s.errands[0].then = happens
+	s.errands[0].then, s.errands[0].follows = happens, true
 	again := s.errands[0]
-	again.then, again.chosen = nothing, true
+	again.then, again.follows, again.chosen = nothing, false, true
 	s.errands = append(s.errands, again)
 }
 

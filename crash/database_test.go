@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,14 +95,15 @@ type row struct {
 	created                   time.Time
 	ticket                    int64
 	notice                    *notice
+	told                      []notice // in its thread, and to its requester
 	events                    []event
 }
 
 // notice is what is owed to people about a request.
 type notice struct {
-	channel, ts, way string
-	due              bool
-	owed, shown      int64
+	kind, channel, ts, way string
+	due                    bool
+	owed, shown            int64
 }
 
 // event is a line of a request's history.
@@ -115,7 +118,13 @@ func (r row) working() bool {
 
 // owing reports whether a message is still owed.
 func (r row) owing() bool {
-	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed)
+	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed) ||
+		slices.ContainsFunc(r.told, func(n notice) bool { return n.due })
+}
+
+// owes reports whether there is a notice of this kind, delivered or not.
+func (r row) owes(kind string) bool {
+	return slices.ContainsFunc(r.told, func(n notice) bool { return n.kind == kind })
 }
 
 // filingSince returns when the POST that came at a moment was committed. From then on it may
@@ -168,16 +177,20 @@ func (d database) rows(ctx context.Context) ([]row, error) {
 }
 
 func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
-	return d.each(ctx, `select request_id, channel, ts, way, due, owed, shown from notices where kind = 'result'`, func(from *sql.Rows) error {
+	return d.each(ctx, `select request_id, kind, channel, ts, way, due, owed, shown from notices order by request_id, kind`, func(from *sql.Rows) error {
 		var id string
 		var n notice
 		var due sql.NullInt64
-		if err := from.Scan(&id, &n.channel, &n.ts, &n.way, &due, &n.owed, &n.shown); err != nil {
+		if err := from.Scan(&id, &n.kind, &n.channel, &n.ts, &n.way, &due, &n.owed, &n.shown); err != nil {
 			return err
 		}
 		n.due = due.Valid
-		if r := byID[id]; r != nil { // or recorded since the requests were read
+		switch r := byID[id]; {
+		case r == nil: // recorded since the requests were read
+		case n.kind == "result":
 			r.notice = &n
+		case strings.HasPrefix(n.kind, "said:"), n.kind == "direct:"+r.user:
+			r.told = append(r.told, n)
 		}
 		return nil
 	})

@@ -1,5 +1,5 @@
-// Package crash shows three promises of this program (docs/design.md 1.1, 1.2 and 1.5) by breaking
-// everything around it. It holds tests only:
+// Package crash shows the promises of this program (docs/design.md 1.1, 1.2, 1.5, 6.2 to 6.4 and 6.6)
+// by breaking everything around it. It holds tests only:
 //
 //	make crash                                              # five hundred schedules, and the mutants
 //	cd crash
@@ -11,8 +11,8 @@
 // Without the tag crash only the judge and the patches are tested: go test ./... stays short.
 //
 // A schedule runs the real binary as child processes against both fakes, over real
-// HTTP and websockets on loopback, while people ask for servers, staff close tickets
-// and an operator resolves what is stuck. Vendors' faults strike, and the processes
+// HTTP and websockets on loopback, while people ask for servers, staff answer, approve,
+// close and reopen tickets, servers go, and an operator resolves what is stuck. Vendors' faults strike, and the processes
 // are killed and stopped: at random moments, while a vendor has their request, and at
 // every named boundary between two steps. Everything in a schedule is drawn from its
 // seed; only its timing differs from run to run.

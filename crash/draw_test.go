@@ -17,7 +17,7 @@ func draw(seed uint64) schedule {
 	s := schedule{
 		seed: seed, database: sqlite, replicas: 1, pointed: -1, binary: swift, patience: usualPatience, settle: usualPatience,
 		transport: pick(r, fakeslack.TransportHTTP, fakeslack.TransportSocket),
-		stopFor:   between(r, lease/2, 4*lease), again: r.IntN(2) == 0,
+		stopFor:   between(r, lease/2, 4*lease), again: r.IntN(2) == 0, hold: pick(r, -1, 300*time.Millisecond),
 		slack: map[string][]string{}, softlayer: map[string][]string{},
 	}
 	if seed%2 == 1 {
@@ -103,6 +103,12 @@ func (s *schedule) drawTarget(r *rand.Rand) {
 	b.scene(s)
 }
 
+// afterFiling is what may happen to a server once its request is filed.
+var afterFiling = []upset{
+	nothing, nothing, nothing, nothing, closeTickets, closeWithWords, answerTicket, askCustomer, reopenTicket,
+	endServer, removeServer, blinkServer, hideServer, hideTicket,
+}
+
 func (s *schedule) drawErrands(r *rand.Rand) {
 	s.errands = []errand{{person: people - 1, server: servers - 1, twice: s.drawTwice(r)}}
 	few := 1 + r.IntN(servers-1)
@@ -112,7 +118,7 @@ func (s *schedule) drawErrands(r *rand.Rand) {
 			channel: pick(r, usual, usual, usual, usual, notIn, private, direct),
 			slip:    pick(r, noSlip, noSlip, noSlip, noSlip, forbiddenReason, wrongName),
 			twice:   s.drawTwice(r), chosen: r.IntN(3) == 0,
-			then: pick(r, nothing, nothing, nothing, closeTickets),
+			then: pick(r, afterFiling...),
 		})
 	}
 }
@@ -171,6 +177,8 @@ func (s *schedule) drawFaults(r *rand.Rand) {
 		{"SoftLayer_User_Customer/getPermissions", 0.2},
 		{"SoftLayer_Hardware_Server/getActiveTickets", 0.3},
 		{"SoftLayer_Account/getObject", 0.1},
+		{"SoftLayer_Ticket/getUpdates", 0.3},
+		{"SoftLayer_Billing_Item_Cancellation_Request/getAllCancellationRequests", 0.3},
 	} {
 		s.softlayer[m.name] = faultsOf(r, fierce*m.rate, slices.Concat(lostAnswers, unmade))
 	}
@@ -196,7 +204,8 @@ func faultsOf(r *rand.Rand, rate float64, names []string) []string {
 
 func (s *schedule) drawUpsets(r *rand.Rand) {
 	whats := []upset{
-		closeTickets, closeTickets, openForeign, openForeign, changeAddress, hideTickets, hideForeign, closeAndBlock, approveTickets,
+		closeTickets, closeWithWords, openForeign, openForeign, changeAddress, hideTickets, hideForeign, closeAndBlock, approveTickets,
+		answerTicket, askCustomer, reopenTicket, endServer, blinkServer, hideServer, hideTicket, hideBilling,
 	}
 	if s.database == postgres {
 		whats = append(whats, cutDatabase, cutDatabase)

@@ -25,6 +25,7 @@ type evidence struct {
 	presses  []press           // of the button that submits
 	dealt    []dealt           // kills and stops
 	resolved []resolve         // runs of bot resolve
+	turns    []turn            // in SoftLayer's records, the oldest first
 	failed   []string          // what the harness itself could not do
 	starved  []span            // when this machine had no time for what goes on in it
 	faults   map[string]int
@@ -37,10 +38,12 @@ type words struct {
 	fault   string // what became of the call
 	ref     string // of the request that it is about, as far as one is named
 	kind    string // of the message, where it names that: "result" where people asked
+	channel string // where it was to stand; "" if the call names none
 	text    string
 	tickets []ticket
 	took    time.Duration // until Slack answered
 	stands  bool          // Slack took it
+	refused bool          // Slack itself did not take it
 }
 
 // acknowledgement is what a submission was acknowledged with.
@@ -130,6 +133,8 @@ type ticket struct {
 	id     int64
 	server int64
 	open   bool
+	voided bool  // its cancellation request is
+	staff  int64 // the last update by staff, 0 for none
 	entry  string
 }
 
@@ -141,13 +146,28 @@ func (w *world) tickets() []ticket {
 		StatusID         int64 `json:"statusId"`
 		AttachedHardware []struct{ ID int64 }
 		FirstUpdate      struct{ Entry string }
+		Updates          []struct {
+			ID         int64
+			EditorType string
+		}
+		CancellationRequest struct{ Status struct{ KeyName string } }
 	}
 	w.could("reading SoftLayer's records", w.steer(http.MethodGet, "/tickets", nil, &all))
 	var found []ticket
 	for _, t := range all {
-		if strings.HasPrefix(t.Title, "Server Cancellation") && len(t.AttachedHardware) == 1 {
-			found = append(found, ticket{id: t.ID, server: t.AttachedHardware[0].ID, open: t.StatusID == 1001, entry: t.FirstUpdate.Entry})
+		if !strings.HasPrefix(t.Title, "Server Cancellation") || len(t.AttachedHardware) != 1 {
+			continue
 		}
+		k := ticket{
+			id: t.ID, server: t.AttachedHardware[0].ID, open: t.StatusID == 1001, entry: t.FirstUpdate.Entry,
+			voided: t.CancellationRequest.Status.KeyName == "VOIDED",
+		}
+		for _, update := range t.Updates {
+			if update.EditorType == "EMPLOYEE" {
+				k.staff = max(k.staff, update.ID)
+			}
+		}
+		found = append(found, k)
 	}
 	return found
 }
@@ -170,7 +190,7 @@ func firstGroup(r *regexp.Regexp, text string) string {
 // heard records what the bot says to Slack.
 func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 	said := &words{at: at, method: method, fault: fault, tickets: w.tickets()}
-	said.text, said.ref, said.kind = readWords(body)
+	said.text, said.ref, said.kind, said.channel = readWords(body)
 	w.tally(func(e *evidence) { e.said = append(e.said, said) })
 	if strings.HasPrefix(method, "chat.") || method == "response_url" {
 		w.note("bot says (%s %s): %.160s", method, fault, said.text)
@@ -181,14 +201,14 @@ func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 }
 
 // readWords reads the text of a call, which is a form or JSON, and the reference in it.
-func readWords(body []byte) (text, ref, kind string) {
+func readWords(body []byte) (text, ref, kind, channel string) {
 	var whole any
 	if json.Unmarshal(body, &whole) != nil {
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return "", "", ""
+			return "", "", "", ""
 		}
-		text = form.Get("text")
+		text, channel = form.Get("text"), form.Get("channel")
 		var metadata struct {
 			Payload struct{ Ref, Kind string } `json:"event_payload"`
 		}
@@ -206,7 +226,7 @@ func readWords(body []byte) (text, ref, kind string) {
 	if refs := slices.Compact(shortRef.FindAllString(text, -1)); ref == "" && len(refs) == 1 {
 		ref = refs[0]
 	}
-	return text, ref, kind
+	return text, ref, kind, channel
 }
 
 // shownIn gathers the texts in a JSON value.
@@ -267,7 +287,7 @@ func readAnswer(body []byte) (title, ref, text string) {
 	if said.Action == "errors" {
 		return said.Action, "", strings.Join(slices.Sorted(maps.Values(said.Errors)), " ")
 	}
-	text, ref, _ = readWords(body)
+	text, ref, _, _ = readWords(body)
 	return said.View.Title.Text, ref, text
 }
 

@@ -25,10 +25,13 @@ const (
 	orphaned   figure = "orphans beyond lost answers"
 	unsettled  figure = "not settled"
 	disordered figure = "histories that break off"
+	falseEnd   figure = "false ends"
+	lostEnd    figure = "ends and answers not recorded"
+	leaked     figure = "staff's words in a channel"
 	harness    figure = "what the harness could not do"
 )
 
-var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, harness}
+var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, leaked, harness}
 
 // violation is one thing found, with what shows it.
 type violation struct {
@@ -42,8 +45,10 @@ type trial struct {
 	rows     []row
 	tickets  []ticket
 	messages []fakeslack.Message
-	patience time.Duration // POST_TIMEOUT
-	settle   time.Duration // SETTLE_TIME
+	patience time.Duration   // POST_TIMEOUT
+	settle   time.Duration   // SETTLE_TIME
+	gap      time.Duration   // between the two reads by which a request ends
+	fates    map[string]fate // at last
 	found    []violation
 }
 
@@ -57,6 +62,7 @@ func (t *trial) judge() []violation {
 	t.judgeTickets()
 	t.judgePosts()
 	t.judgeWords()
+	t.judgeFollowing()
 	for _, r := range t.rows {
 		t.judgeRow(r)
 	}

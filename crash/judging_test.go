@@ -85,12 +85,57 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		}, []figure{unsettled}},
 		{"a result is owed", func(t *trial) { t.rows[0].notice.owed = 5 }, []figure{unsettled}},
 		{"a step is missing in its history", func(t *trial) { t.rows[0].events[1].from = "unknown" }, []figure{disordered}},
+		{"it was read twice that its server is gone", func(t *trial) { t.ends(after, "reclaimed", 5, 5.6) }, nil},
+		{"it ended by one read of its server", func(t *trial) { t.ends(after, "reclaimed", 5, 5.1) }, []figure{falseEnd}},
+		{"it ended, and its server was always there", func(t *trial) {
+			t.ends(after, "reclaimed", 5, 5.6)
+			t.turns = nil
+		}, []figure{falseEnd}},
+		{"it ended after its server was gone for a moment", func(t *trial) {
+			t.ends(after, "reclaimed", 5, 6)
+			t.turns = append(t.turns, turn{of: "server 42", from: after(5.2), until: after(5.2)})
+		}, []figure{falseEnd}},
+		{"its ticket was closed with no cancellation", func(t *trial) { t.ends(after, "reverted", 5, 5.6) }, nil},
+		{"its ticket was closed, and its requester is not told", func(t *trial) {
+			t.ends(after, "reverted", 5, 5.6)
+			t.rows[0].told = t.rows[0].told[:1]
+		}, []figure{untold}},
+		{"its ticket was closed, and its thread is not told", func(t *trial) {
+			t.ends(after, "reverted", 5, 5.6)
+			t.rows[0].told = t.rows[0].told[1:]
+		}, []figure{untold}},
+		{"a line is owed and was never posted", func(t *trial) {
+			t.ends(after, "reclaimed", 5, 5.6)
+			t.said = t.said[:1]
+		}, []figure{untold}},
+		{"a line was posted twice", func(t *trial) {
+			t.ends(after, "reclaimed", 5, 5.6)
+			again := *t.said[1]
+			again.at = after(9)
+			t.said = append(t.said, &again)
+		}, []figure{orphaned}},
+		{"its server is gone, and it is filed", func(t *trial) { t.fates = map[string]fate{"server 42": isGone} }, []figure{lostEnd}},
+		{"its ticket is void, and it is filed", func(t *trial) { t.fates = map[string]fate{"ticket 7": isVoid} }, []figure{lostEnd}},
+		{"its ticket is void, and another one is open", func(t *trial) {
+			t.fates, t.tickets = map[string]fate{"ticket 7": isVoid}, append(t.tickets, foreign)
+		}, nil},
+		{"staff answered, and nobody is told", func(t *trial) { t.tickets[0].staff = 70 }, []figure{lostEnd}},
+		{"a channel shows what staff wrote", func(t *trial) {
+			t.said = append(t.said, &words{at: after(9), method: posting, channel: "C1", text: staffsWord + "-1"})
+		}, []figure{leaked}},
+		{"one person reads what staff wrote", func(t *trial) {
+			t.said = append(t.said, &words{at: after(9), method: posting, channel: "D1", text: staffsWord + "-1"})
+		}, nil},
+		{"it was called gone before it was", func(t *trial) {
+			t.ends(after, "reclaimed", 5, 5.6)
+			t.said[1].at = after(4.9)
+		}, []figure{falseWords}},
 		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			well := &trial{
-				patience: time.Second, settle: time.Second,
+				patience: time.Second, settle: time.Second, gap: 500 * time.Millisecond,
 				tickets: []ticket{own},
 				rows: []row{{
 					ref: ref, state: "filed", server: 42, content: "case 1", created: start, ticket: own.id,
@@ -118,6 +163,24 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ends lets the only request end at a moment, for what became true at an earlier one.
+func (t *trial) ends(after func(float64) time.Time, state string, since, at float64) {
+	k := turn{of: "server 42", from: after(since), until: after(since), now: isGone}
+	text := "Gone: db-042"
+	if state == "reverted" {
+		k.of, k.now, text = "ticket 7", isVoid, "Not cancelled: db-042"
+	}
+	t.turns, t.fates = []turn{k}, map[string]fate{k.of: k.now}
+	r := &t.rows[0]
+	r.state, r.user = state, "U1"
+	r.events = append(r.events, event{at: after(at), kind: "evidence", from: "filed", to: state})
+	r.told = []notice{{kind: "said:ended|0||"}, {kind: "direct:U1"}}
+	for _, n := range r.told {
+		t.said = append(t.said, &words{at: after(at + 0.1), method: posting, ref: r.ref, kind: n.kind, text: text, stands: true})
+	}
+	t.messages[0].Text = text + ". ref " + r.ref
 }
 
 // postedAgain has the first message posted once more.

@@ -29,8 +29,8 @@ var mutants = []struct {
 	go func() { _, _ = d.Intake.Record(context.WithoutCancel(ctx), record) }()`,
 	}}, []figure{lost}, false},
 	{"the fence is dropped", []patch{{
-		"internal/store/apply.go", "where id = $28 and version = $29 and state = $30",
-		"where id = $28 and cast($29 as bigint) is not null and cast($30 as text) is not null",
+		"internal/store/apply.go", "` and version = ` + behindStep(5) + ` and state = ` + behindStep(6)",
+		"` and cast(` + behindStep(5) + ` as bigint) is not null and cast(` + behindStep(6) + ` as text) is not null`",
 	}}, []figure{disordered, blind, twice, bothOpen}, false},
 	{"it POSTs from filing after a restart", []patch{
 		{
@@ -50,6 +50,20 @@ var mutants = []struct {
 		{"internal/store/session.go", "e.read.SetMaxIdleConns(0)", "e.read.SetMaxIdleConns(readers)"},
 		{"internal/store/session.go", "sessionAge = 3 * time.Second", "sessionAge = time.Hour"},
 	}, []figure{unsettled, falseWords, untold, lost}, true},
+	{"one read ends a request", []patch{{
+		"internal/following/judge.go", "if e.Begun.Sub(known.Since) < cancellation.SightingGap {",
+		"if false && e.Begun.Sub(known.Since) < cancellation.SightingGap {",
+	}}, []figure{falseEnd}, false},
+	{"it takes a hidden server for a gone one", []patch{
+		{"internal/following/reading.go", "rights.AllHardware, err", "true || rights.AllHardware, err"},
+	}, []figure{falseEnd}, false},
+	{"a dead follower keeps its turn", []patch{{
+		"internal/store/following.go", "lease_owner = $1 or lease_until <= $3", "lease_owner = $1 or lease_until <= $3 - 3600000",
+	}}, []figure{lostEnd}, false},
+	{"it tells a line twice", []patch{{
+		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
+		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
+	}}, []figure{orphaned}, false},
 }
 
 // Building them all takes long, so that each patch still matches its text is tested apart.

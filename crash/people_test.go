@@ -77,8 +77,11 @@ func (w *world) runErrand(ctx context.Context, e errand) {
 		h.backToForm(ctx)
 	}
 	if h.insist(ctx) && e.then != nothing {
-		h.awaitFiled(ctx)
+		h.awaitState(ctx, "filed")
 		w.happen(e.then, h.server)
+		if e.follows {
+			h.awaitState(ctx, "reverted", "reclaimed")
+		}
 	}
 }
 
@@ -270,10 +273,10 @@ func (h *hand) filled(wrong slip, content string) fakeslack.Values {
 	return values
 }
 
-// awaitFiled waits until the bot has filed the server's request.
-func (h *hand) awaitFiled(ctx context.Context) {
+// awaitState waits until a request for the server is in one of these states.
+func (h *hand) awaitState(ctx context.Context, states ...string) {
 	wait(ctx, errandTime, func() bool {
 		rows, err := h.w.db.rows(ctx)
-		return err == nil && slices.ContainsFunc(rows, func(r row) bool { return r.server == h.server && r.state == "filed" })
+		return err == nil && slices.ContainsFunc(rows, func(r row) bool { return r.server == h.server && slices.Contains(states, r.state) })
 	})
 }

@@ -33,6 +33,8 @@ type schedule struct {
 	onDeath    upset         // what happens while a process is down for the first time
 	stopFor    time.Duration // a process that stopped itself is woken after this
 	again      bool          // everything accepted is delivered again after a restart at the end
+	leads      time.Duration // after this they begin to approve
+	hold       time.Duration // how long each stage of a server's reclaim takes; negative: it is gone at once
 	failover   *failover     // nil for none
 }
 
@@ -45,6 +47,7 @@ type errand struct {
 	twice          string        // how the submission comes twice
 	chosen         bool          // the server is chosen in the form, and not named in the command
 	before, then   upset         // what happens to the server before the submission, and once it is filed
+	follows        bool          // the person's next errand waits until the request has ended
 }
 
 type channel int
@@ -78,6 +81,15 @@ const (
 	closeTickets    upset = "staff close the server's tickets"
 	closeAndBlock   upset = "staff close the server's tickets, which block it all the same"
 	approveTickets  upset = "staff approve the server's tickets"
+	answerTicket    upset = "staff answer"
+	askCustomer     upset = "staff answer, and wait for the customer"
+	closeWithWords  upset = "staff answer and close the server's ticket"
+	reopenTicket    upset = "staff close the server's ticket and open it again"
+	endServer       upset = "staff approve the server's ticket, and its bill date passes"
+	blinkServer     upset = "the server is not found for a moment"
+	hideServer      upset = "the key sees the server no more for a while"
+	hideTicket      upset = "the key sees the server's tickets no more for a while"
+	hideBilling     upset = "the key may view no billing for a while"
 	openForeign     upset = "somebody else opens a ticket"
 	changeAddress   upset = "the server's address changes"
 	removeServer    upset = "the server is gone"
@@ -129,8 +141,15 @@ const (
 	postgres = "postgres"
 )
 
-// lease is the lease of the swift binary.
-const lease = time.Second
+// lease is the lease of the swift binary, and sightingGap the time between the two reads by which a
+// request ends there.
+const (
+	lease       = time.Second
+	sightingGap = 600 * time.Millisecond
+)
+
+// plainGap is that time in the program as it is.
+const plainGap = 15 * time.Minute
 
 // How long to wait for the answer to a POST: usually, and if the answer comes late.
 const (

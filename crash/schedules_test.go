@@ -28,6 +28,8 @@ const (
 type outcome struct {
 	schedule schedule
 	evidence evidence
+	ends     map[string]int // requests that the followers ended, by their state
+	lines    int            // told in threads
 	found    []violation
 	took     time.Duration
 }
@@ -45,7 +47,18 @@ func run(ctx context.Context, t testing.TB, s schedule) outcome {
 	}
 	trial, err := w.trial()
 	require.NoError(t, err)
-	return outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began)}
+	o := outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began), ends: map[string]int{}}
+	for _, r := range trial.rows {
+		if r.state == "reverted" || r.state == "reclaimed" {
+			o.ends[r.state]++
+		}
+		for _, n := range r.told {
+			if n.ts != "" && strings.HasPrefix(n.kind, "said:") {
+				o.lines++
+			}
+		}
+	}
+	return o
 }
 
 // play runs the schedule, waits until nothing is left to do, and ends the processes.
@@ -83,7 +96,7 @@ func (w *world) trouble(ctx context.Context) {
 	w.meanwhile(ctx)
 	w.ask(ctx)
 	wait(ctx, lingerTime, func() bool {
-		return w.reached() || w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && r.state != "stuck" })
+		return w.reached() || w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && r.state != "stuck" }) && w.followed(ctx)
 	})
 }
 
@@ -98,6 +111,16 @@ func (w *world) reached() bool {
 func (w *world) all(ctx context.Context, is func(row) bool) bool {
 	rows, err := w.db.rows(ctx)
 	return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return !is(r) })
+}
+
+// followed reports whether the followers have recorded what SoftLayer's records show. The program as
+// it is takes too long for that.
+func (w *world) followed(ctx context.Context) bool {
+	if w.binary == plain {
+		return true
+	}
+	rows, err := w.db.rows(ctx)
+	return err == nil && len(behind(rows, w.tickets(), w.fateOf)) == 0
 }
 
 // rest ends all faults and waits until nothing is left to do.
@@ -115,7 +138,7 @@ func (w *world) rest(ctx context.Context) {
 		r.wake()
 	}
 	rested := wait(ctx, limit, func() bool {
-		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() })
+		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() }) && w.followed(ctx)
 	})
 	w.note("at rest: %t", rested)
 }
@@ -154,7 +177,10 @@ func (w *world) trial() (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{rows: rows, tickets: w.tickets(), patience: w.patience, settle: w.settle}
+	t := &trial{rows: rows, tickets: w.tickets(), fates: w.fates(), patience: w.patience, settle: w.settle, gap: sightingGap}
+	if w.binary == plain {
+		t.gap = plainGap
+	}
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {

@@ -74,6 +74,10 @@ func (t *table) add(o outcome) {
 	t.count1("events", "submissions accepted", len(o.accepted()))
 	t.count1("events", "POSTs", len(o.evidence.posts))
 	t.count1("events", "bot resolve", len(o.evidence.resolved))
+	for state, n := range o.ends {
+		t.count1("events", "requests "+state, n)
+	}
+	t.count1("events", "lines told in threads", o.lines)
 	for _, v := range o.found {
 		t.count1("found", string(v.figure), 1)
 	}

@@ -82,6 +82,7 @@ func (w *wire) toSlack(next http.Handler) http.Handler {
 		next.ServeHTTP(answer, r)
 		w.world.tally(func(*evidence) {
 			said.took, said.stands = time.Since(said.at), bytes.Contains(answer.body.Bytes(), []byte(`"ok":true`)) || fault == fakeslack.FaultDropAfter
+			said.refused = fault == "" && bytes.Contains(answer.body.Bytes(), []byte(`"ok":false`))
 		})
 	})
 }

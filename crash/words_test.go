@@ -22,14 +22,15 @@ var claims = []claim{
 	{"Nothing was filed", neverTicketed, false},
 	{"Withdrawn: ", neverTicketed, false},
 	{"Already requested: ", foreignStood, false},
-	{"Not cancelled: ", ownClosed, false},
+	{"Not cancelled: ", wasVoid, false},
+	{"Gone: ", wasGone, false},
 }
 
 func ownStood(_ *trial, s *words, r *row) bool { return ownTicket(s.tickets, r.ref) != 0 }
 
-func ownClosed(_ *trial, s *words, r *row) bool {
-	return slices.ContainsFunc(s.tickets, func(k ticket) bool { return k.ofRef() == r.ref && !k.open })
-}
+func wasVoid(t *trial, s *words, r *row) bool { return t.span(ofTicket(r.ticket), isVoid, s.at) >= 0 }
+
+func wasGone(t *trial, s *words, r *row) bool { return t.span(ofServer(r.server), isGone, s.at) >= 0 }
 
 // neverTicketed: the request never had a ticket, and never has one.
 func neverTicketed(t *trial, _ *words, r *row) bool { return ownTicket(t.tickets, r.ref) == 0 }

@@ -40,20 +40,24 @@ type world struct {
 	began    time.Time
 	running  sync.WaitGroup // what runs alongside the people; world waits for it
 
-	once   sync.Once // a failover
-	mu     sync.Mutex
-	seen   evidence
-	serial int // of the contents that people type
-	run    int // of bot resolve
+	altering sync.Mutex      // SoftLayer's records
+	known    map[string]fate // of them, after the last change
+
+	once    sync.Once // a failover
+	mu      sync.Mutex
+	seen    evidence
+	serial  int // of the contents that people type
+	answers int // of SoftLayer's staff
+	run     int // of bot resolve
 }
 
 // newWorld makes both vendors and an empty database, which end with the test.
 func newWorld(t testing.TB, s schedule) *world {
 	t.Helper()
-	w := &world{schedule: s, dir: t.TempDir(), names: map[int64]string{}}
+	w := &world{schedule: s, dir: t.TempDir(), names: map[int64]string{}, known: map[string]fate{}}
 	w.db = newDatabase(t, s, w.dir)
 	w.began = time.Now()
-	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60})
+	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60, HoldTime: s.hold, ReclaimTime: s.hold})
 	w.slack = fakeslack.New(fakeslack.Options{
 		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, PingInterval: time.Second, Observe: w.observe,
 	})

@@ -86,6 +86,8 @@ type bot struct {
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
 	poster     *bulletin.Poster // nil without a report channel
+	sender     *correspondence.Sender
+	right      *correspondence.Right
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
@@ -94,14 +96,16 @@ type bot struct {
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
+	b.right = correspondence.NewRight(v.softlayer, log)
 	writer := words.Writer{
+		MayWrite: b.right.Has, Now: time.Now,
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
 		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log})
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Texts: journal, Bot: v.bot.Bot, Log: log})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
@@ -120,7 +124,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
 		Directory: b.directory, Policy: inForce,
-		Slack: slackOutage, Notify: b.notifier.Wake, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
+		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
@@ -132,8 +136,13 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
 		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
+		Wake: b.wake, Filer: b.filer, Backlog: &cancellation.Backlog{Behind: b.filer.Behind}, Log: log,
 	}
+	b.sender = correspondence.NewSender(correspondence.SenderOptions{
+		Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer, WhoMayApprove: desk.WhoMayApprove,
+		Notify: b.notifier.Wake, Refused: b.right.Doubt, Owner: b.filer.Owner,
+		PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, Lease: limits.Lease, Poll: limits.Poll, Log: log,
+	})
 	b.follower = following.New(following.Options{
 		Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake, Owner: b.filer.Owner,
 		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * followShare, Log: log,
@@ -150,7 +159,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
-		Letters:  &correspondence.Desk{Requests: desk, Books: v.softlayer, MayWrite: func() bool { return false }, Log: log},
+		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
@@ -210,6 +219,7 @@ func (b *bot) run(ctx context.Context) error {
 	if b.poster != nil {
 		parts.Go(func() error { b.poster.Run(partCtx); return nil })
 	}
+	parts.Go(func() error { b.right.Run(partCtx); return nil })
 	for _, l := range listeners {
 		b.serveOn(partCtx, parts, l)
 	}
@@ -221,6 +231,7 @@ func (b *bot) run(ctx context.Context) error {
 	var worker sync.WaitGroup
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
+	worker.Go(func() { b.sender.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	if b.watch != nil {
@@ -349,5 +360,6 @@ func isTerminal(w io.Writer) bool {
 // wake has both workers look for something to do.
 func (b *bot) wake() {
 	b.filer.Wake()
+	b.sender.Wake()
 	b.notifier.Wake()
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/following"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/store"
@@ -81,6 +82,10 @@ func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancell
 		name = "journal.apply.same"
 	}
 	return around(name, func() (cancellation.Request, error) { return j.Store.Apply(ctx, c) })
+}
+
+func (j crashJournal) ApplyAnnounced(ctx context.Context, c cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	return around("journal.apply."+string(c.To.State), func() (cancellation.Announced, error) { return j.Store.ApplyAnnounced(ctx, c, a) })
 }
 
 func (j crashJournal) Note(ctx context.Context, id string, e cancellation.Event) error {
@@ -154,6 +159,34 @@ func (a crashAnnouncer) Find(ctx context.Context, in cancellation.Place, kind ca
 	crash("announcer.find.before")
 	defer crash("announcer.find.after")
 	return a.Announcer.Find(ctx, in, kind, r, since)
+}
+
+// crashLedger stands before and after what a look records, by what it leads to.
+type crashLedger struct{ following.Ledger }
+
+func (l crashLedger) KeepLooks(ctx context.Context, owner string, quiet []string, looks []cancellation.Look) error {
+	name := "follower.keep.quiet"
+	for _, look := range looks {
+		switch {
+		case look.Change != nil && look.Change.To.State != cancellation.Filed:
+			name = "follower.keep." + string(look.Change.To.State)
+		case len(look.Owe) > 0 && name == "follower.keep.quiet":
+			name = "follower.keep.told"
+		}
+	}
+	_, err := around(name, func() (none struct{}, err error) { return none, l.Ledger.KeepLooks(ctx, owner, quiet, looks) })
+	return err
+}
+
+// crashBooks stands before and after the follower's reads.
+type crashBooks struct{ following.Books }
+
+func (b crashBooks) Lives(ctx context.Context, tickets []int64) (map[int64]cancellation.TicketLife, error) {
+	return around("follower.list", func() (map[int64]cancellation.TicketLife, error) { return b.Books.Lives(ctx, tickets) })
+}
+
+func (b crashBooks) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	return around("follower.alone", func() (cancellation.Server, error) { return b.Books.Server(ctx, id) })
 }
 
 // crashHandler stands before and after the acknowledgement of a submission, and of a

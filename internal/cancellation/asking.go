@@ -20,7 +20,7 @@ type asker struct {
 	notify  func() // rings the Notifier
 }
 
-func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.authority(), f.Notify} }
+func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.authority(), f.Notifier.Wake} }
 
 func (n *Notifier) asker() asker {
 	return asker{n.Notices, n.Clock, authority{n.Policy(), n.Directory}, n.Wake}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -151,6 +152,116 @@ func (c *counting) Apply(ctx context.Context, change cancellation.Change) (cance
 		c.held.Add(-1)
 	}
 	return r, err
+}
+
+func (c *counting) ApplyAnnounced(ctx context.Context, change cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	done, err := c.journal.ApplyAnnounced(ctx, change, a)
+	if err == nil {
+		c.held.Add(-1)
+	}
+	return done, err
+}
+
+// busyDesk is a desk whose requests a running worker may work on at once. stop ends the worker.
+func busyDesk(t *testing.T, w *world, worker worker) (desk *cancellation.Desk, stop func()) {
+	t.Helper()
+	desk = w.desk()
+	desk.Filer, desk.Wake = worker.Filer, worker.Wake
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); worker.Run(ctx) }()
+	synctest.Wait()
+	return desk, func() { cancel(); <-done }
+}
+
+// asking is a submission for the nth server of a fleet, on the card of this moment.
+func asking(t *testing.T, w *world, n int64) cancellation.Submission {
+	t.Helper()
+	s := goodSubmission()
+	var err error
+	s.Card, err = w.desk().Look(t.Context(), w.server.ID+n)
+	require.NoError(t, err)
+	return s
+}
+
+func accepted(t *testing.T, desk *cancellation.Desk, s cancellation.Submission) cancellation.Request {
+	t.Helper()
+	answer, err := desk.Submit(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, cancellation.AnswerAccepted, answer.Kind)
+	synctest.Wait()
+	return answer.Request
+}
+
+func TestRequestDueAtOnceNeedsNoClaim(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.fleet = 1
+		counts := &counting{journal: w.journal}
+		desk, stop := busyDesk(t, w, w.worker(counts))
+		r := accepted(t, desk, asking(t, w, 1))
+		assert.Equal(t, cancellation.Filed, w.now(r).State, "at once")
+		assert.Zero(t, counts.most.Load())
+		stop()
+		_, messages := w.snapshot()
+		assert.Len(t, messages, 1)
+	})
+}
+
+func TestUndoWindowOutlastsAFreeWorker(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.fleet, w.terms.UndoWindow = 1, time.Minute
+		desk, stop := busyDesk(t, w, w.worker(w.journal))
+		r := accepted(t, desk, asking(t, w, 1))
+		time.Sleep(time.Minute - time.Second)
+		assert.Equal(t, cancellation.Scheduled, w.now(r).State)
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, cancellation.Filed, w.now(r).State)
+		stop()
+	})
+}
+
+func TestRequestKeepsItsPlaceWhileAVendorIsAway(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.fleet, w.answers = 2, append(w.answers, separately, separately)
+		desk, stop := busyDesk(t, w, w.worker(w.journal))
+		first, second := asking(t, w, 1), asking(t, w, 2)
+		w.change(func(w *world) { w.reading, w.away = errors.New("no answer"), errors.New("no answer") })
+		assert.Greater(t, w.now(accepted(t, desk, first)).Version, int64(1), "which learns that nobody is answered")
+		assert.EqualValues(t, 1, w.now(accepted(t, desk, second)).Version, "which nobody takes")
+		w.change(func(w *world) { w.reading, w.away = nil, nil })
+		time.Sleep(time.Minute)
+		assert.Equal(t, cancellation.Filed, w.live(w.server.ID+2).State)
+		stop()
+	})
+}
+
+func TestFullWorkersFileInOrder(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const requests = 9
+		w.fleet = requests
+		for range requests {
+			w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
+				w.mu.Unlock()
+				time.Sleep(3 * time.Second)
+				w.mu.Lock()
+				return separately(w, o)
+			})
+		}
+		worker := w.worker(w.journal)
+		worker.Limits.Requests = 2
+		desk, stop := busyDesk(t, w, worker)
+		for n := range int64(requests) {
+			accepted(t, desk, asking(t, w, n+1))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		stop()
+		posts, _ := w.snapshot()
+		require.Len(t, posts, requests)
+		for i, p := range posts {
+			assert.Equal(t, w.server.ID+1+int64(i), p.order.Server, "nobody is filed past those who wait")
+		}
+	})
 }
 
 func TestNoMoreIsClaimedThanCanBegin(t *testing.T) {

@@ -24,6 +24,7 @@ type Desk struct {
 	Account   Account
 	Terms     Terms
 	Wake      func()   // tells the Filer and the Notifier that there is something to do; never blocks
+	Filer     *Filer   // works at once on what is due at once; nil for none
 	Backlog   *Backlog // of the Filer; nil for none
 	Log       *slog.Logger
 
@@ -174,11 +175,29 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	if record.Request.State == Scheduled {
 		d.Backlog.yield(ctx)
 	}
+	in := d.Filer.reserve(record.Request)
+	if in != nil {
+		record.Lease = Lease{Owner: d.Filer.Owner, For: d.Filer.Limits.Lease}
+	}
 	recorded, err := d.Intake.Record(ctx, record)
+	d.begin(ctx, in, recorded)
 	if errors.Is(err, ErrUnclear) {
 		return d.lookAgain(ctx, record.Request, err)
 	}
 	return recorded, err
+}
+
+// begin has a new request worked on: at once in the slot that was reserved for it, or when the Filer
+// claims it. If the commit is unclear, the row may be leased; it is claimed when the lease is over.
+func (d *Desk) begin(ctx context.Context, in *slot, recorded Recorded) {
+	switch {
+	case in != nil && recorded.Fresh:
+		d.Filer.begin(ctx, in, recorded.Request)
+	case in != nil:
+		in.release()
+	case recorded.Fresh && recorded.Request.State.Live():
+		d.Wake()
+	}
 }
 
 // Recorded returns the answer that an earlier delivery of the same submission got. It returns
@@ -332,9 +351,6 @@ func (d *Desk) answerRecorded(ctx context.Context, s Submission, recorded Record
 	if recorded.Held != nil {
 		d.askedAgain(ctx, s, *recorded.Held)
 		return Answer{Kind: AnswerHeld, Held: *recorded.Held}, nil
-	}
-	if recorded.Fresh && recorded.Request.State.Live() {
-		d.Wake()
 	}
 	return answerOf(recorded.Request), nil
 }

@@ -174,6 +174,16 @@ func (r Request) StopBy() time.Time {
 	return planned.Cutoff
 }
 
+// TooLateToStop reports whether the cut-off until which SoftLayer can be asked to stop has passed or, if
+// that is unknown, the date on which the server ends.
+func (r Request) TooLateToStop(now time.Time) bool {
+	by := r.StopBy()
+	if by.IsZero() {
+		by = r.End().Date
+	}
+	return !by.IsZero() && now.After(by)
+}
+
 // filed reports whether the request's own ticket was made.
 func (s State) filed() bool { return s == Filed || s == Reverted || s == Reclaimed }
 

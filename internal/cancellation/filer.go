@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,7 @@ type Filer struct {
 	Directory Directory
 	Policy    func() Policy // returns the one in force
 	Slack     *Outage       // asks Slack; shared with the Notifier
-	Notify    func()        // tells the Notifier that there may be something to deliver; never blocks
+	Notifier  *Notifier     // shows what changed
 	Limits    Limits
 	Owner     string // names this process in leases and events
 	Log       *slog.Logger
@@ -32,6 +33,7 @@ type Filer struct {
 	NotifyChannel string
 
 	queue     queue
+	loop      atomic.Pointer[loop] // nil before Run
 	softlayer Outage
 }
 
@@ -48,10 +50,28 @@ func (f *Filer) Wake() { f.queue.bell.ring() }
 // Run works until ctx ends. It returns when the steps that had begun are done.
 func (f *Filer) Run(ctx context.Context) {
 	f.softlayer.ask = f.askSoftLayer
-	loop{
-		bell: &f.queue.bell, slots: f.Limits.Requests, next: f.take,
+	l := &loop{
+		bell: &f.queue.bell, busy: slots(f.Limits.Requests), next: f.take,
 		poll: f.Limits.Poll, job: stepTime + f.Limits.PostTimeout, log: f.Log,
-	}.run(ctx)
+	}
+	f.loop.Store(l)
+	l.run(ctx)
+}
+
+// reserve takes a slot for a request that is worked on once it is recorded. It returns nil if the
+// request is not due at once, if others may be due before it, and if a vendor answers nobody.
+func (f *Filer) reserve(r Request) *slot {
+	if f == nil || r.State != Scheduled || !r.UndoUntil.IsZero() || f.softlayer.away() || f.Slack.away() {
+		return nil
+	}
+	return f.loop.Load().reserve()
+}
+
+// begin works on a request in the slot that was reserved for it. The request was recorded with this
+// process's lease.
+func (f *Filer) begin(ctx context.Context, in *slot, r Request) {
+	in.begin(ctx, func(ctx context.Context) { f.work(ctx, &claimedRow{row: r, claimed: r.CreatedAt}) })
+	f.Notifier.bell.ringIn(patience)
 }
 
 func (f *Filer) take(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error) {
@@ -240,7 +260,7 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 			change.Tell = from.CreatedAt.Add(patience)
 		}
 	}
-	stored, err := f.Requests.Apply(ctx, change)
+	stored, err := f.applyAndTell(ctx, change)
 	if err != nil {
 		return fmt.Errorf("recording %s as %s: %w", next.Ref.Short(), next.State, err)
 	}
@@ -248,10 +268,33 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 	if from.State != next.State {
 		f.logMove(from, next, detail)
 	}
-	if !change.Tell.IsZero() || len(change.Owe) > 0 {
-		f.Notify()
-	}
 	return nil
+}
+
+// applyAndTell commits a change, and has people told of it: at once if the Notifier has a free slot
+// for a first result, or else when the Notifier claims what is due.
+func (f *Filer) applyAndTell(ctx context.Context, c Change) (Request, error) {
+	var in *slot
+	if c.Tell == AtOnce && c.To.Submission.Place.Channel != "" {
+		in = f.Notifier.reserve()
+	}
+	if in == nil {
+		stored, err := f.Requests.Apply(ctx, c)
+		if err == nil && (!c.Tell.IsZero() || len(c.Owe) > 0) {
+			f.Notifier.Wake()
+		}
+		return stored, err
+	}
+	done, err := f.Notices.ApplyAnnounced(ctx, c, f.Notifier.announcement())
+	if err != nil || done.Result.RequestID == "" {
+		in.release()
+	} else {
+		f.Notifier.begin(ctx, in, done)
+	}
+	if done.Rest {
+		f.Notifier.Wake()
+	}
+	return done.Request, err
 }
 
 // logMove logs a change of state, the louder the more it needs a person.

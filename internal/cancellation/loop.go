@@ -45,8 +45,9 @@ const stepTime = time.Minute
 
 // bell wakes one loop. Ringing never blocks, and two rings may count as one.
 type bell struct {
-	once sync.Once
-	ch   chan struct{}
+	once  sync.Once
+	ch    chan struct{}
+	timed atomic.Bool // a ring is to come
 }
 
 func (b *bell) channel() chan struct{} {
@@ -62,6 +63,16 @@ func (b *bell) ring() {
 	}
 }
 
+// ringIn wakes the loop after d at the latest, if each ring to come is asked for with the same d.
+func (b *bell) ringIn(d time.Duration) {
+	if b.timed.CompareAndSwap(false, true) {
+		time.AfterFunc(d, func() {
+			b.timed.Store(false)
+			b.ring()
+		})
+	}
+}
+
 // take claims at most most pieces of work. If it got fewer, pause is how long it is until there may
 // be more, zero if nobody knows.
 type take func(ctx context.Context, most int) (jobs []func(context.Context), pause time.Duration, err error)
@@ -69,21 +80,27 @@ type take func(ctx context.Context, most int) (jobs []func(context.Context), pau
 // loop claims as much work as there are free slots: what it claims begins at once. A job that leaves
 // work behind rings the bell.
 type loop struct {
-	bell  *bell
-	slots int
-	next  take
-	poll  time.Duration
-	job   time.Duration // bounds one job
-	log   *slog.Logger
+	bell *bell
+	next take
+	poll time.Duration
+	job  time.Duration // bounds one job
+	log  *slog.Logger
+
+	busy chan struct{} // holds what is in each slot that is taken
+	jobs sync.WaitGroup
+
+	mu     sync.Mutex
+	asleep bool // what was due is claimed, and nobody has rung since
 }
 
+// slots returns so many free slots.
+func slots(most int) chan struct{} { return make(chan struct{}, most) }
+
 // run works until ctx ends. Jobs outlive ctx: each ends by its own deadline, and run waits for it.
-func (l loop) run(ctx context.Context) {
-	var jobs sync.WaitGroup
-	defer jobs.Wait()
-	busy := make(chan struct{}, l.slots)
+func (l *loop) run(ctx context.Context) {
+	defer l.jobs.Wait()
 	for {
-		free := l.occupy(ctx, busy)
+		free := l.occupy(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -92,15 +109,10 @@ func (l loop) run(ctx context.Context) {
 			l.log.Error("claiming work", "err", err)
 		}
 		for range free - len(claimed) {
-			<-busy
+			<-l.busy
 		}
 		for _, job := range claimed {
-			jobs.Go(func() {
-				defer func() { <-busy }()
-				own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.job)
-				defer cancel()
-				job(own)
-			})
+			l.jobs.Go(func() { l.do(ctx, job) })
 		}
 		if len(claimed) < free {
 			l.sleep(ctx, pause)
@@ -108,16 +120,62 @@ func (l loop) run(ctx context.Context) {
 	}
 }
 
+// do does a job in a slot that is taken.
+func (l *loop) do(ctx context.Context, job func(context.Context)) {
+	defer func() { <-l.busy }()
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.job)
+	defer cancel()
+	job(own)
+}
+
+// slot is a slot that is taken for a job of which the caller knows. Either begin or release has to
+// follow.
+type slot struct{ of *loop }
+
+// reserve takes a free slot past the queue. It returns nil if there is none, if something else may
+// be due, and if the loop does not run.
+func (l *loop) reserve() *slot {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.asleep {
+		return nil
+	}
+	select {
+	case l.busy <- struct{}{}:
+	default:
+		return nil
+	}
+	l.jobs.Add(1)
+	return &slot{l}
+}
+
+// begin does the job in a goroutine of its own, which the loop waits for.
+func (s *slot) begin(ctx context.Context, job func(context.Context)) {
+	go func() {
+		defer s.of.jobs.Done()
+		s.of.do(ctx, job)
+	}()
+}
+
+// release gives the slot back.
+func (s *slot) release() {
+	<-s.of.busy
+	s.of.jobs.Done()
+}
+
 // occupy waits for a free slot, and takes all that are free.
-func (l loop) occupy(ctx context.Context, busy chan<- struct{}) (free int) {
+func (l *loop) occupy(ctx context.Context) (free int) {
 	select {
 	case <-ctx.Done():
 		return 0
-	case busy <- struct{}{}:
+	case l.busy <- struct{}{}:
 	}
 	for free = 1; ; free++ {
 		select {
-		case busy <- struct{}{}:
+		case l.busy <- struct{}{}:
 		default:
 			return free
 		}
@@ -125,7 +183,9 @@ func (l loop) occupy(ctx context.Context, busy chan<- struct{}) (free int) {
 }
 
 // sleep waits for the bell, for the pause, or for the poll interval.
-func (l loop) sleep(ctx context.Context, pause time.Duration) {
+func (l *loop) sleep(ctx context.Context, pause time.Duration) {
+	l.rest(true)
+	defer l.rest(false)
 	if pause <= 0 || pause > l.poll {
 		pause = l.poll
 	}
@@ -136,6 +196,12 @@ func (l loop) sleep(ctx context.Context, pause time.Duration) {
 	case <-l.bell.channel():
 	case <-timer.C:
 	}
+}
+
+func (l *loop) rest(asleep bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = asleep
 }
 
 // queue is what a Filer knows of the requests that wait for a worker.
@@ -217,6 +283,15 @@ func (o *Outage) suspected(ctx context.Context) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.tries > 0 || !o.answers(ctx)
+}
+
+// away reports whether the vendor answered nobody lately. It calls nobody and waits for nobody.
+func (o *Outage) away() bool {
+	if !o.mu.TryLock() { // somebody asks just now
+		return true
+	}
+	defer o.mu.Unlock()
+	return o.tries > 0
 }
 
 // pause returns how long to wait before the next call to the vendor; 0 if it answers. Once the wait

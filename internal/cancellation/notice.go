@@ -31,6 +31,21 @@ type Notice struct {
 	DueIn time.Duration
 }
 
+// Announcement claims a request's Result notice in the transaction of the change that it shows, and
+// records "about to post" there.
+type Announcement struct {
+	Owner  string
+	Lease  time.Duration
+	LostIn time.Duration // when the notice is due again, if no answer is recorded until then
+}
+
+// Announced is what became of a change with an Announcement.
+type Announced struct {
+	Request Request // as stored
+	Result  Notice  // claimed and announced; the zero Notice if its post cannot come next
+	Rest    bool    // other notices may be due
+}
+
 // NoticeKind is what a notice is about. The words are stored.
 type NoticeKind string
 
@@ -52,6 +67,8 @@ const (
 	said           = "said:"
 	escalated      = "escalated:"
 	escalatedHere  = "escalated-here:"
+	written        = "update:"
+	proposed       = "proposal:"
 )
 
 // Direct is the request's message to one person, by direct message.
@@ -76,6 +93,7 @@ const (
 	LineStaff   LineKind = "staff"   // SoftLayer's staff wrote into the ticket
 	LineMoved   LineKind = "moved"   // SoftLayer shows another end date
 	LineUnclear LineKind = "unclear" // the ticket is closed, and the key cannot see what that means
+	LineStands  LineKind = "stands"  // the cancellation stands, although SoftLayer was asked to stop it; Now: its date
 	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
 	LineWaits   LineKind = "waits"   // SoftLayer waits for an answer
 	LineEnds    LineKind = "ends"    // it is due to end, and SoftLayer may still be asked to stop until Now
@@ -99,19 +117,44 @@ func (k NoticeKind) Line() (l Line, ok bool) {
 	return l, true
 }
 
+// Written is the notice, in the request's thread, that shows what became of a text that a person wrote
+// for the ticket. If Slack refuses the thread, that person hears it directly.
+func Written(number int64, by string) NoticeKind {
+	return NoticeKind(fmt.Sprintf("%s%d:%s", written, number, by))
+}
+
+// Proposed is the direct message that asks one person to send a text that somebody proposed.
+func Proposed(number int64, to string) NoticeKind {
+	return NoticeKind(fmt.Sprintf("%s%d:%s", proposed, number, to))
+}
+
+// Letter returns which text a notice of the kinds Written and Proposed is about, and whose direct
+// message it is or may become; asks says that it is Proposed. ok is false for the other kinds.
+func (k NoticeKind) Letter() (number int64, user string, asks, ok bool) {
+	rest, asks := strings.CutPrefix(string(k), proposed)
+	if !asks {
+		if rest, ok = strings.CutPrefix(string(k), written); !ok {
+			return 0, "", false, false
+		}
+	}
+	digits, user, ok := strings.Cut(rest, ":")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	return number, user, asks, ok && err == nil
+}
+
 // Telling returns the notices to owe for lines: in the thread of the message that shows the result,
 // else where the request was made.
 func (r Request) Telling(lines []Line, notices []Notice) []Notice {
 	var owed []Notice
 	for _, l := range lines {
-		owed = append(owed, r.threaded(Said(l), notices))
+		owed = append(owed, r.InThread(Said(l), notices))
 	}
 	return owed
 }
 
-// threaded returns a notice to owe in the thread of the message that shows the result, else where the
+// InThread returns a notice to owe in the thread of the message that shows the result, else where the
 // request was made.
-func (r Request) threaded(kind NoticeKind, notices []Notice) Notice {
+func (r Request) InThread(kind NoticeKind, notices []Notice) Notice {
 	at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result })
 	if at >= 0 && notices[at].TS != "" {
 		return notices[at].reply(kind, time.Time{})
@@ -134,7 +177,7 @@ func (r Request) Escalating(channel string, n News, notices []Notice) Notice {
 	if r.Private(notices) { // its thread is its requester's alone
 		return Notice{RequestID: r.ID, Kind: NoticeKind(escalatedHere + kind)}
 	}
-	return r.threaded(NoticeKind(escalatedHere+kind), notices)
+	return r.InThread(NoticeKind(escalatedHere+kind), notices)
 }
 
 // Private reports whether only its requester sees the message that shows the request's result.

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,7 @@ type Notifier struct {
 	NotifyChannel string
 
 	bell bell
+	loop atomic.Pointer[loop] // nil before Run
 }
 
 // Wake tells the Notifier that there may be something to deliver.
@@ -52,10 +54,12 @@ func (n *Notifier) Wake() { n.bell.ring() }
 func (n *Notifier) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() {
-		loop{
-			bell: &n.bell, slots: n.Limits.Notices, next: n.take,
+		l := &loop{
+			bell: &n.bell, busy: slots(n.Limits.Notices), next: n.take,
 			poll: n.Limits.Poll, job: tellTime, log: n.Log,
-		}.run(ctx)
+		}
+		n.loop.Store(l)
+		l.run(ctx)
 	})
 	loops.Go(func() { n.watch(ctx) })
 	loops.Wait()
@@ -67,13 +71,35 @@ func (n *Notifier) take(ctx context.Context, most int) (jobs []func(context.Cont
 	}
 	c, err := n.Notices.ClaimNotices(ctx, n.Owner, tellTime+n.Limits.Lease, most)
 	for _, notice := range c.Rows {
-		jobs = append(jobs, func(ctx context.Context) { n.work(ctx, notice) })
+		jobs = append(jobs, func(ctx context.Context) { n.work(ctx, notice, n.tell) })
 	}
 	return jobs, c.Next, err
 }
 
-func (n *Notifier) work(ctx context.Context, notice Notice) {
-	err := n.tellSafely(ctx, notice)
+// reserve takes a slot for a result that this process posts once it is recorded. It returns nil if
+// other notices may be due, and if Slack answers nobody.
+func (n *Notifier) reserve() *slot {
+	if n.Slack.away() {
+		return nil
+	}
+	return n.loop.Load().reserve()
+}
+
+// announcement is how the reserved slot's notice is claimed and announced.
+func (n *Notifier) announcement() Announcement {
+	return Announcement{Owner: n.Owner, Lease: tellTime + n.Limits.Lease, LostIn: lostPause}
+}
+
+// begin posts an announced result in the slot that was reserved for it.
+func (n *Notifier) begin(ctx context.Context, in *slot, a Announced) {
+	in.begin(ctx, func(ctx context.Context) {
+		n.work(ctx, a.Result, func(ctx context.Context, notice Notice) error { return n.post(ctx, notice, a.Request) })
+	})
+}
+
+// work delivers one claimed notice by what tell does.
+func (n *Notifier) work(ctx context.Context, notice Notice, tell func(context.Context, Notice) error) {
+	err := n.tellSafely(ctx, notice, tell)
 	if err != nil {
 		n.bell.ring()
 	}
@@ -87,14 +113,14 @@ func (n *Notifier) work(ctx context.Context, notice Notice) {
 
 // tellSafely recovers from a panic, so that one notice whose words cannot be made does not stop the
 // process that files all other requests. The notice stays owed.
-func (n *Notifier) tellSafely(ctx context.Context, notice Notice) (err error) {
+func (n *Notifier) tellSafely(ctx context.Context, notice Notice, tell func(context.Context, Notice) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			n.Log.Error("delivering a notice panicked", "request", notice.RequestID, "panic", p, "stack", string(debug.Stack()))
 			err = n.owe(ctx, notice, nowherePause)
 		}
 	}()
-	return n.tell(ctx, notice)
+	return tell(ctx, notice)
 }
 
 // tell makes one notice show the request's present state.
@@ -174,6 +200,11 @@ func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) er
 	if err != nil {
 		return err
 	}
+	return n.post(ctx, notice, r)
+}
+
+// post posts a message that was announced.
+func (n *Notifier) post(ctx context.Context, notice Notice, r Request) error {
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	at, delivery, retry := n.Announcer.Post(calling, notice.target(), notice.Kind, r)
@@ -223,6 +254,10 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 	}
 	if notice.Way == ByChannel && notice.Kind == Result {
 		notice.Way = ByResponse
+		return n.soon(ctx, notice)
+	}
+	if _, _, asks, is := notice.Kind.Letter(); is && !asks && notice.Way == ByChannel { // who wrote it has to know
+		notice.Way = ByDirect
 		return n.soon(ctx, notice)
 	}
 	if notice.Way = ByChannel; notice.Kind.extra() && !r.State.asks() {

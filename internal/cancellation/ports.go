@@ -56,6 +56,7 @@ type TicketReader interface {
 type Rights struct {
 	Cancel      bool // SERVER_CANCEL
 	AddTickets  bool // TICKET_ADD
+	EditTickets bool // TICKET_EDIT: without it nothing is written into a ticket that there is
 	ViewTickets bool // TICKET_VIEW: without it an absent ticket proves nothing
 	AllHardware bool // HARDWARE_VIEW, with ACCESS_ALL_HARDWARE or hasFullHardwareAccessFlag
 }
@@ -181,6 +182,13 @@ type Record struct {
 	Notices []Notice // empty if nothing is owed to a channel (a denial is shown in the modal)
 	Quota   Quota    // its slot in the person's day
 	Ending  *Change  // ends the older request for the same server that this one replaces
+	Lease   Lease    // on the request, if this process works on it at once; zero for none
+}
+
+// Lease is a lease that begins at the commit.
+type Lease struct {
+	Owner string
+	For   time.Duration
 }
 
 // Recorded is the store's answer to a Record.
@@ -383,6 +391,9 @@ type Notices interface {
 	// ClaimNotices takes at most most notices that are due and leased to nobody, each with a lease
 	// and a version of its own.
 	ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (Claim[Notice], error)
+	// ApplyAnnounced is Apply of a change whose result is posted next. It announces the result if
+	// no message was ever posted or sent for it, and if nobody has its notice.
+	ApplyAnnounced(ctx context.Context, change Change, a Announcement) (Announced, error)
 	// ApplyNotice stores the notice if its row is still at n.Version, and gives back the lease.
 	// With keep it keeps the lease of a due notice, because the announced call comes next. A
 	// notice whose Due is zero stays due while the message shows an older state than the last

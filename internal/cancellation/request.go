@@ -190,6 +190,8 @@ type Request struct {
 
 	Ticket TicketID // known if filed or duplicate
 	Shows  string   // the end date that SoftLayer's cancellation shows, as given; "" if it was not read
+
+	StopAsked time.Time // when SoftLayer was asked to stop the cancellation; zero if it was not
 }
 
 // Recheck is how SoftLayer's records are read before a request's next POST, if the store may not know
@@ -231,6 +233,7 @@ const (
 	EventDeclined   = "declined"    // one person's no, with why
 	EventWithdrawn  = "withdrawn"   // stopped before it was sent
 	EventReminded   = "reminded"    // the one reminder to approvers is owed
+	EventWritten    = "written"     // a person's text for the ticket, or what became of it
 	EventRefused    = "refused"     // a click that the policy refused, with its rule
 )
 

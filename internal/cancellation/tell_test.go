@@ -96,6 +96,61 @@ func TestResultRefusedByResponseURLIsStillDelivered(t *testing.T) {
 	}
 }
 
+// telling is a journal that counts how results come to be posted.
+type telling struct {
+	journal
+	claims, announced, withSteps int
+	dies                         bool // the process dies once a result is announced with its step
+}
+
+func (j *telling) ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Notice], error) {
+	c, err := j.journal.ClaimNotices(ctx, owner, lease, most)
+	j.claims += len(c.Rows)
+	return c, err
+}
+
+func (j *telling) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
+	if keep {
+		j.announced++
+	}
+	return j.journal.ApplyNotice(ctx, n, keep)
+}
+
+func (j *telling) ApplyAnnounced(ctx context.Context, c cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	done, err := j.journal.ApplyAnnounced(ctx, c, a)
+	j.withSteps++
+	if j.dies {
+		done.Result = cancellation.Notice{}
+	}
+	return done, err
+}
+
+func TestFirstResultIsAnnouncedWithItsStep(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submit()
+		counts := &telling{journal: w.journal}
+		w.run(counts, time.Minute)
+		_, messages := w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+		assert.Equal(t, []int{0, 0, 1}, []int{counts.claims, counts.announced, counts.withSteps})
+	})
+}
+
+func TestResultOfADeadProcessIsPostedLater(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.submit()
+		w.run(&telling{journal: w.journal, dies: true}, 30*time.Second)
+		_, messages := w.snapshot()
+		require.Empty(t, messages)
+		w.restart()
+		w.run(w.journal, 2*time.Minute)
+		_, messages = w.snapshot()
+		require.Len(t, messages, 1)
+		assert.Equal(t, cancellation.Filed, messages[0].state)
+	})
+}
+
 // blurred is a journal in which nobody can read what a request asked for.
 type blurred struct{ journal }
 

@@ -124,3 +124,14 @@ func where(p Place) string {
 func oneLine(name string) string {
 	return withoutMarkers(strings.Join(strings.Fields(name), " "))
 }
+
+// InTicket is a foreign name as it may stand in a ticket: on one line, without what could pass for a
+// reference, and of at most most characters.
+func InTicket(name string, most int) string {
+	line := []rune(oneLine(name))
+	return string(line[:min(len(line), most)])
+}
+
+// TextInTicket is what a person typed as it may stand in a ticket: without what could pass for a
+// reference.
+func TextInTicket(typed string) string { return withoutMarkers(strings.TrimSpace(typed)) }

@@ -160,7 +160,7 @@ func (w *world) worker(on journal) worker {
 	}
 	return worker{&cancellation.Filer{
 		Requests: on, Queue: on, Freezes: on, Notices: on, Clock: on,
-		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w.Policy, Slack: slack, Notify: notifier.Wake,
+		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w.Policy, Slack: slack, Notifier: notifier,
 		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
 	}, notifier}
 }

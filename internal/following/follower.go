@@ -216,6 +216,8 @@ func (v Verdict) change(r cancellation.Request) (*cancellation.Change, error) {
 		next.Shows = v.Shows
 		event := cancellation.Event{Kind: cancellation.EventFollowed, Actor: Actor, From: r.State, To: r.State, Detail: v.Shows}
 		return &cancellation.Change{From: r, To: next, Event: event, Tell: cancellation.AtOnce}, nil
+	case v.Later:
+		return &cancellation.Change{From: r, To: r, Tell: cancellation.AtOnce}, nil
 	}
 	return nil, nil
 }

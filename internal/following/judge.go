@@ -19,6 +19,8 @@ type Known struct {
 	Other   int64                 `json:",omitempty"` // the last update by somebody else that was seen
 	Awaits  bool                  `json:",omitempty"` // SoftLayer's flag that it waits for an answer, as last seen
 	Asks    int64                 `json:",omitempty"` // the update of which people were last told that it waits for an answer
+	Late    bool                  `json:",omitempty"` // people are shown that it may be too late to stop
+	Stands  bool                  `json:",omitempty"` // people were told that it stands, although a stop was asked for
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -59,6 +61,7 @@ type Verdict struct {
 	Ends  cancellation.Sighting // by which the request ends; zero if it stays
 	Shows string                // the end date that SoftLayer shows, if that is new; else ""
 	Waits time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
+	Later bool                  // since now it may be too late to stop: the request's message says so
 	Notes []cancellation.Event
 	Lines []cancellation.Line
 }
@@ -83,6 +86,7 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 	v.judgeClarity(f.Request, e, seen)
 	if seen == cancellation.Stands {
 		v.judgeDate(f.Request, e)
+		v.judgeStop(f.Request, e)
 	}
 	if v.Ends.Ends() {
 		v.Lines = append(v.Lines, cancellation.Line{What: cancellation.LineEnded})
@@ -163,6 +167,31 @@ func (v *Verdict) judgeDate(r cancellation.Request, e Evidence) {
 		return
 	}
 	v.tell(cancellation.Line{What: cancellation.LineMoved, Was: named.Date.Format(time.RFC3339), Now: shown})
+}
+
+// stopTime is how long SoftLayer has to stop what it was asked to stop, before people are told that the
+// cancellation stands. The cut-off ends it earlier.
+const stopTime = 3 * 24 * time.Hour
+
+// judgeStop tells once that the cancellation stands although SoftLayer was asked to stop it, and has the
+// request's message say that it may be too late.
+func (v *Verdict) judgeStop(r cancellation.Request, e Evidence) {
+	if r.TooLateToStop(e.Begun) && !v.Known.Late {
+		v.Known.Late, v.Later = true, true
+	}
+	due := r.StopAsked.Add(stopTime)
+	if by := r.StopBy(); by.After(r.StopAsked) && by.Before(due) {
+		due = by
+	}
+	if r.StopAsked.IsZero() || v.Known.Stands || e.Begun.Before(due) {
+		return
+	}
+	shown, scheduled := e.scheduled(r)
+	if !scheduled {
+		shown = r.End().Date.Format(time.RFC3339)
+	}
+	v.Known.Stands = true
+	v.tell(cancellation.Line{What: cancellation.LineStands, Now: shown})
 }
 
 // over reports whether a date that SoftLayer showed has passed.

@@ -186,3 +186,47 @@ func TestWhatStaffWroteBeforeFollowingIsNotTold(t *testing.T) {
 	v = following.Judge(cancellation.Followed{Request: asked(7)}, v.Known, e, cancellation.Sighting{}, time.Time{})
 	assert.Equal(t, []cancellation.Line{{What: cancellation.LineStaff, Update: 6}}, v.Lines)
 }
+
+func TestAStopThatChangedNothingIsToldOnce(t *testing.T) {
+	t.Parallel()
+	days := func(n int) time.Time { return noon.Add(time.Duration(n) * 24 * time.Hour) }
+	for name, c := range map[string]struct {
+		asked, now time.Time
+		known      following.Known
+		told       bool
+	}{
+		"no stop was asked for":              {time.Time{}, days(5), following.Known{}, false},
+		"three days are not over":            {days(0), days(3).Add(-time.Minute), following.Known{}, false},
+		"three days are over":                {days(0), days(3), following.Known{}, true},
+		"it was told":                        {days(0), days(4), following.Known{Stands: true}, false},
+		"the cut-off comes before that":      {days(4), days(6), following.Known{}, true},
+		"it was asked for after the cut-off": {days(6), days(8), following.Known{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, e := asked(7), normally()
+			r.StopAsked, e.Begun, e.Ended = c.asked, c.now, c.now
+			c.known.Update = 1
+			v := following.Judge(cancellation.Followed{Request: r}, c.known, e, cancellation.Sighting{}, time.Time{})
+			want := []cancellation.Line(nil)
+			if c.told {
+				want = []cancellation.Line{{What: cancellation.LineStands, Now: december}}
+			}
+			assert.Equal(t, want, lines(v, cancellation.LineStands))
+			assert.Equal(t, c.now.After(days(5)), v.Later, "after the cut-off the message says so")
+			again := following.Judge(cancellation.Followed{Request: r}, v.Known, e, cancellation.Sighting{}, time.Time{})
+			assert.Empty(t, lines(again, cancellation.LineStands), "once")
+			assert.False(t, again.Later, "once")
+		})
+	}
+}
+
+// lines are the lines of a kind that a verdict tells.
+func lines(v following.Verdict, what cancellation.LineKind) (told []cancellation.Line) {
+	for _, l := range v.Lines {
+		if l.What == what {
+			told = append(told, l)
+		}
+	}
+	return told
+}

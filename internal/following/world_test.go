@@ -44,10 +44,7 @@ func inWorld(t *testing.T, requests int, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	path := storetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{
-			t: t, path: path, sees: true, servers: map[int64]cancellation.Server{}, lives: map[int64]cancellation.TicketLife{},
-			updates: map[int64][]cancellation.TicketUpdate{}, listed: map[int64]bool{}, short: map[int64]bool{},
-		}
+		w := newWorld(t, path)
 		w.open()
 		defer func() { assert.NoError(t, w.store.Close()) }()
 		for n := range requests {
@@ -55,6 +52,13 @@ func inWorld(t *testing.T, requests int, test func(t *testing.T, w *world)) {
 		}
 		test(t, w)
 	})
+}
+
+func newWorld(t *testing.T, path string) *world {
+	return &world{
+		t: t, path: path, sees: true, servers: map[int64]cancellation.Server{}, lives: map[int64]cancellation.TicketLife{},
+		updates: map[int64][]cancellation.TicketUpdate{}, listed: map[int64]bool{}, short: map[int64]bool{},
+	}
 }
 
 func (w *world) open() {

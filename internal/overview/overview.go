@@ -77,7 +77,7 @@ type Page struct {
 
 // Empty reports whether the page lists no request, and nothing is missing from it.
 func (p Page) Empty() bool {
-	return !slices.ContainsFunc([]List{p.Approve, p.Answer, p.Own, p.Ending}, func(l List) bool { return len(l.Rows) > 0 || l.Gap })
+	return p.Approve.Empty() && p.Answer.Empty() && p.Own.Empty() && p.Ending.Empty()
 }
 
 // List is one section of a page.
@@ -87,6 +87,9 @@ type List struct {
 	Part int  // only so many requests were looked at, and there are more; 0: all were
 	Gap  bool // something could not be read
 }
+
+// Empty reports whether the list has no row, and certainly none was left out.
+func (l List) Empty() bool { return len(l.Rows) == 0 && l.Part == 0 && !l.Gap }
 
 // Home returns all that a person sees. It reads nothing for people whom no policy lets see anything. It
 // returns an error if it could not read who they are, or the time.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
@@ -32,6 +33,7 @@ const (
 type AnnouncerOptions struct {
 	Web   *webapi.Client
 	Words Results
+	Texts Texts  // what people wrote for tickets; nil if nobody can
 	Bot   string // the bot's id (Identity.Bot): only its own messages are found again
 	Log   *slog.Logger
 }
@@ -44,6 +46,14 @@ type Results interface {
 	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
 	Said(l cancellation.Line, r cancellation.Request) words.Message          // tells once what became of it
 	Escalated(n cancellation.News, r cancellation.Request) words.Message     // tells once more people what became of it
+	Written(u correspondence.Update, r cancellation.Request) words.Message   // tells what became of a text for its ticket
+	Proposal(u correspondence.Update, r cancellation.Request) words.Message  // asks somebody to send a text
+}
+
+// Texts reads what people wrote for tickets.
+type Texts interface {
+	// TicketUpdate reads a text by its number.
+	TicketUpdate(ctx context.Context, number int64) (correspondence.Update, error)
 }
 
 // Announcer posts results in Slack. It implements cancellation.Announcer: each method makes its
@@ -71,10 +81,12 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
-	post := a.content(kind, r)
+	post, err := a.content(ctx, kind, r)
+	if err != nil {
+		return cancellation.Posted{}, a.unwritten(r, err), 0
+	}
 	post.Channel, post.Thread = channel, to.Thread
 	var at cancellation.Posted
-	var err error
 	at.Channel, at.TS, err = a.o.Web.PostMessage(ctx, post)
 	if err == nil && (at.Channel == "" || at.TS == "") { // as good as no answer
 		err = errors.New("calling chat.postMessage: ok, and no ts")
@@ -88,7 +100,10 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	post := a.content(kind, r)
+	post, err := a.content(ctx, kind, r)
+	if err != nil {
+		return a.unwritten(r, err), 0
+	}
 	post.Channel = at.Channel
 	return a.delivery(r, "updating the result", a.o.Web.UpdateMessage(ctx, at.TS, post), updateFailed)
 }
@@ -164,14 +179,33 @@ func (a *Announcer) Reach(ctx context.Context) error {
 
 // recipient returns who gets a direct message.
 func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
-	return cmp.Or(kind.Recipient(), r.Submission.By.ID)
+	_, user, _, _ := kind.Letter()
+	return cmp.Or(kind.Recipient(), user, r.Submission.By.ID)
 }
 
-func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request) webapi.Post {
+// unwritten logs that a message could not be made because the database did not answer. Nothing was posted.
+func (a *Announcer) unwritten(r cancellation.Request, err error) cancellation.Delivery {
+	a.o.Log.Warn("reading what a message says", "ref", r.Ref.Short(), "err", err)
+	return cancellation.Undelivered
+}
+
+// content is the message of a kind. An error means that what it says could not be read.
+func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request) (webapi.Post, error) {
 	var message words.Message
 	said, isLine := kind.Line()
 	news, _, escalates := kind.Escalation()
+	number, _, asks, isLetter := kind.Letter()
 	switch {
+	case isLetter:
+		u, err := a.o.Texts.TicketUpdate(ctx, number)
+		switch {
+		case err != nil:
+			return webapi.Post{}, err
+		case asks:
+			message = a.o.Words.Proposal(u, r)
+		default:
+			message = a.o.Words.Written(u, r)
+		}
 	case escalates:
 		message = a.o.Words.Escalated(news, r)
 	case isLine:
@@ -189,7 +223,7 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 			EventType:    metadataType,
 			EventPayload: map[string]any{metadataID: r.ID, metadataRef: r.Ref.Short(), metadataKind: string(kind)},
 		},
-	}
+	}, nil
 }
 
 // PostNotice posts a message about no request, once. If its answer is lost, it is not posted again.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
@@ -39,6 +40,14 @@ func (plainWords) Escalated(n cancellation.News, r cancellation.Request) words.M
 
 func (plainWords) Said(l cancellation.Line, r cancellation.Request) words.Message {
 	return words.Message{Text: string(l.What) + " about " + r.ID}
+}
+
+func (plainWords) Written(u correspondence.Update, _ cancellation.Request) words.Message {
+	return words.Message{Text: string(u.State) + " " + string(u.Kind)}
+}
+
+func (plainWords) Proposal(u correspondence.Update, _ cancellation.Request) words.Message {
+	return words.Message{Text: "asks: " + u.Text}
 }
 
 func (plainWords) Alarm(r cancellation.Request) words.Message {

@@ -48,7 +48,6 @@ type Options struct {
 // App is the bot's flows. It implements Handler.
 type App struct {
 	desk      *cancellation.Desk
-	overview  *overview.Overview
 	web       *webapi.Client
 	directory *Directory
 	finders
@@ -80,10 +79,10 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, overview: o.Overview, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
+		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near},
 		policy: o.Policy, letters: o.Letters, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
-		homes: newHomes(),
+		homes: newHomes(o.Overview),
 	}
 	o.Directory.tell(a.groupsRead)
 	return a
@@ -166,6 +165,9 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Reply {
 	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
 		return a.submitClickForm(ctx, i)
+	}
+	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
+		return a.submitLetter(ctx, i)
 	}
 	return a.submit(ctx, i)
 }

@@ -27,7 +27,7 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 		a.logClick(i, err)
 		return a.whisper(i, problem)
 	}
-	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request)}
+	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request), Text: may.Proposal}
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, enterTime)
 		defer cancel()
@@ -61,7 +61,7 @@ func (a *App) letterProblem(may correspondence.Prospect, err error) words.Messag
 // form only warns.
 func (a *App) late(ctx context.Context, r cancellation.Request) bool {
 	now, err := a.desk.Now(ctx)
-	return err == nil && words.TooLateToStop(r, now)
+	return err == nil && r.TooLateToStop(now)
 }
 
 // showAnswer puts what staff wrote last into a form of a reply, or why that is not known.
@@ -84,4 +84,57 @@ func (a *App) showAnswer(ctx context.Context, at displayedView, r cancellation.R
 }
 
 // letterTime is how long a submission waits for a fresh read of the ticket.
-const letterTime = 1500 * time.Millisecond
+const letterTime = 1300 * time.Millisecond
+
+// submitLetter takes what was typed into a form for a ticket. It is decided again, and recorded before
+// the form closes. If staff wrote what the form did not show, that is shown first.
+func (a *App) submitLetter(ctx context.Context, i receive.Interaction) receive.Reply {
+	letter := words.Letter{Kind: correspondence.Reply, Leave: correspondence.Send}
+	switch i.View.CallbackID {
+	case words.StopCallback:
+		letter.Kind = correspondence.Stop
+	case words.ProposeCallback:
+		letter.Leave = correspondence.Propose
+	}
+	request, seen, ok := words.LetterOf(i.View.PrivateMetadata)
+	if !ok {
+		return receive.UpdateView(words.NotRecorded(words.FormUnread()))
+	}
+	letter.Text, letter.Seen = i.View.Values[words.TicketTextBlock][words.TicketTextAction].Text, seen
+	if cancellation.Blank(letter.Text) {
+		return receive.FieldError(words.TicketTextBlock, words.TicketTextMissing)
+	}
+	press := cancellation.Press{Request: request, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
+	answer, err := a.letters.Write(ctx, correspondence.Draft{
+		Kind: letter.Kind, Leave: letter.Leave, Press: press, Text: letter.Text, Seen: seen,
+	}, letterTime)
+	if err != nil {
+		a.log.Warn("recording a text for a ticket", "user", i.User, "err", err)
+		return receive.UpdateView(a.words.LetterFailed(err))
+	}
+	return a.letterReply(ctx, letter, answer)
+}
+
+// letterReply is what a person sees of what became of their text.
+func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspondence.Answer) receive.Reply {
+	r := answer.Request
+	switch answer.Outcome {
+	case correspondence.Barred:
+		return receive.UpdateView(a.words.LetterBarred(answer.Decision))
+	case correspondence.Shut:
+		return receive.UpdateView(a.words.LetterShut(r))
+	case correspondence.ClosedTicket:
+		return receive.UpdateView(a.words.LetterImpossible(r, words.TicketIsClosed))
+	case correspondence.Hidden:
+		return receive.UpdateView(a.words.LetterImpossible(r, words.TicketIsHidden))
+	case correspondence.Asked:
+		return receive.UpdateView(a.words.StopAskedAlready(answer.Standing, r))
+	case correspondence.Unread:
+		return receive.FieldError(words.TicketTextBlock, words.TicketUnreadNow)
+	case correspondence.News:
+		l = l.Showing(answer.Ticket)
+		l.News, l.Late = true, a.late(ctx, r)
+		return receive.UpdateView(a.words.LetterForm(r, l))
+	}
+	return receive.UpdateView(words.LetterTaken(l))
+}

@@ -20,9 +20,11 @@ const (
 	maxHomes    = 10_000           // Home tabs whose readers' groups are remembered
 )
 
-// homes remembers for whom a Home tab was published and by which groups. After a restart it knows
+// homes knows what people see, and remembers for whom a Home tab was published and by which groups. After a restart it knows
 // nobody: Slack tells of each opening, and the tab is published again.
 type homes struct {
+	overview *overview.Overview
+
 	mu sync.Mutex
 	of map[string]*homeTab // by the person's id in this workspace
 }
@@ -34,7 +36,7 @@ type homeTab struct {
 	who  authz.Principal // as the tab was published
 }
 
-func newHomes() *homes { return &homes{of: map[string]*homeTab{}} }
+func newHomes(o *overview.Overview) *homes { return &homes{overview: o, of: map[string]*homeTab{}} }
 
 func (h *homes) tab(by cancellation.Person) *homeTab {
 	h.mu.Lock()
@@ -93,7 +95,7 @@ func (a *App) publish(ctx context.Context, by cancellation.Person) {
 		return
 	}
 	for range 2 {
-		page, err := a.overview.Home(ctx, by)
+		page, err := a.homes.overview.Home(ctx, by)
 		view := a.words.Home(page)
 		if err != nil {
 			a.log.Warn("reading what a Home tab shows", "user", by.ID, "err", err)
@@ -194,10 +196,10 @@ func (a *App) standing(c receive.Command, word, name string) receive.After {
 		page, err := overview.Page{}, error(nil)
 		switch word {
 		case words.MineCommand:
-			page, err = a.overview.Mine(ctx, askerOf(c))
+			page, err = a.homes.overview.Mine(ctx, askerOf(c))
 			m = a.words.Mine(page)
 		case words.PendingCommand:
-			page, err = a.overview.Pending(ctx, askerOf(c))
+			page, err = a.homes.overview.Pending(ctx, askerOf(c))
 			m = a.words.PendingFor(page)
 		}
 		if err != nil {
@@ -210,7 +212,7 @@ func (a *App) standing(c receive.Command, word, name string) receive.After {
 
 // statusOf lists the requests for a server that the sender sees.
 func (a *App) statusOf(ctx context.Context, c receive.Command, name string) words.Message {
-	list, err := a.overview.Status(ctx, askerOf(c), name, func() []int64 {
+	list, err := a.homes.overview.Status(ctx, askerOf(c), name, func() []int64 {
 		var ids []int64
 		for _, s := range a.calledInMemory(name) {
 			ids = append(ids, s.ID)
@@ -250,7 +252,7 @@ const maxStatus = 5
 
 // pendingFor answers the bare command of somebody who can approve but not ask.
 func (a *App) pendingFor(ctx context.Context, c receive.Command) words.Message {
-	page, err := a.overview.Pending(ctx, askerOf(c))
+	page, err := a.homes.overview.Pending(ctx, askerOf(c))
 	if err != nil {
 		a.log.Warn("reading what waits for approval", "user", c.User, "err", err)
 		return words.ListUnread()

@@ -51,7 +51,7 @@ func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
 	case err != nil:
 		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w", err)
 	case bool(self.Master):
-		return cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true}, nil
+		return cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true}, nil
 	case self.ID <= 0:
 		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w: it has no id", ErrAnswerLost)
 	}
@@ -66,6 +66,7 @@ func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
 	return cancellation.Rights{
 		Cancel:      may("SERVER_CANCEL"),
 		AddTickets:  may("TICKET_ADD"),
+		EditTickets: may("TICKET_EDIT"),
 		ViewTickets: may("TICKET_VIEW"),
 		AllHardware: may("HARDWARE_VIEW") && (may("ACCESS_ALL_HARDWARE") || bool(self.AllHardware)),
 	}, nil

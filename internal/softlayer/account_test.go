@@ -32,11 +32,11 @@ func TestTheRightsOfTheKey(t *testing.T) {
 	}{
 		"a master user may do everything and has no list": {
 			[]string{`{"id":5,"isMasterUserFlag":1}`},
-			cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
+			cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true},
 		},
 		"each permission is a right": {
-			[]string{`{"id":5,"isMasterUserFlag":false}`, `[{"keyName":"SERVER_CANCEL"},{"keyName":"TICKET_ADD"},{"keyName":"TICKET_VIEW"},{"keyName":"HARDWARE_VIEW"},{"keyName":"ACCESS_ALL_HARDWARE"}]`},
-			cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true},
+			[]string{`{"id":5,"isMasterUserFlag":false}`, `[{"keyName":"SERVER_CANCEL"},{"keyName":"TICKET_ADD"},{"keyName":"TICKET_EDIT"},{"keyName":"TICKET_VIEW"},{"keyName":"HARDWARE_VIEW"},{"keyName":"ACCESS_ALL_HARDWARE"}]`},
+			cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true},
 		},
 		"another permission is none of them": {
 			[]string{`{"id":5}`, `[{"keyName":"SERVICE_CANCEL"},{"keyName":"TICKET_VIEW_ALL"},{"keyName":"server_cancel"}]`},

@@ -24,7 +24,7 @@ type call struct {
 	filter  any    // https://sldn.softlayer.com/article/object-filters/
 	offset  int
 	limit   int  // rows; 0 for a method that returns no list
-	filing  bool // the one call that must never go out twice
+	filing  bool // a call that must never go out twice
 
 	header *http.Header // if not nil: set to the header of an answer that is one
 }

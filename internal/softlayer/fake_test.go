@@ -261,12 +261,12 @@ func TestKeyWithoutRightsIsRefusedOrSeesLess(t *testing.T) {
 	o := f.order()
 	rights, err := f.Rights(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true}, rights)
+	assert.Equal(t, cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true}, rights)
 
 	f.steer(t, "/key", fmt.Sprintf(`{"revoke":["SERVER_CANCEL","TICKET_VIEW"],"hide_servers":[%d]}`, o.Server))
 	rights, err = f.Rights(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, cancellation.Rights{AddTickets: true}, rights)
+	assert.Equal(t, cancellation.Rights{AddTickets: true, EditTickets: true}, rights)
 	outcome := f.RequestCancellation(t.Context(), o)
 	assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: noRight}, outcome)
 	_, err = f.Server(t.Context(), o.Server)
@@ -275,7 +275,7 @@ func TestKeyWithoutRightsIsRefusedOrSeesLess(t *testing.T) {
 	f.steer(t, "/key", `{"master":true}`)
 	rights, err = f.Rights(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, cancellation.Rights{Cancel: true, AddTickets: true, ViewTickets: true, AllHardware: true}, rights)
+	assert.Equal(t, cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true}, rights)
 }
 
 func TestEveryServerIsReadAndFound(t *testing.T) {

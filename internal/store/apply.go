@@ -34,7 +34,8 @@ const bringForwardSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'
-		and kind not like 'escalated%'`
+		and kind not like 'escalated%'
+		and kind not like 'update:%' and kind not like 'proposal:%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
 // transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,
@@ -46,14 +47,18 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 	if err := checkChange(c); err != nil {
 		return cancellation.Request{}, fmt.Errorf("changing request %s: %w", c.From.Ref.Short(), err)
 	}
-	w := &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
-	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
+	stored, err := change(ctx, s.committer, stepOf(c), func(ctx context.Context, tx *tx, now time.Time) (cancellation.Request, error) {
 		if c.To.State == cancellation.Filing && c.From.State != cancellation.Filing {
 			return s.beginFiling(ctx, tx, now, c)
 		}
 		return apply(ctx, tx, now, c)
 	})
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)
+}
+
+// stepOf returns the write that makes a change.
+func stepOf(c cancellation.Change) *write {
+	return &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
 }
 
 // beginFiling makes a step to Filing, unless filing is frozen or the hour is full.
@@ -146,7 +151,8 @@ func tell(ctx context.Context, tx *tx, r cancellation.Request, at, now time.Time
 	if at.IsZero() {
 		return nil
 	}
-	return bringForward(ctx, tx, r, notBefore(now, at))
+	_, err := bringForward(ctx, tx, r, notBefore(now, at))
+	return err
 }
 
 // notBefore returns the later of both times.
@@ -157,9 +163,13 @@ func notBefore(now, at time.Time) time.Time {
 	return at
 }
 
-func bringForward(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) error {
-	_, err := tx.ExecContext(ctx, bringForwardSQL, r.Version, stamp(at), r.ID)
-	return wrap("bringing the notice forward", err)
+// bringForward returns how many notices it made due.
+func bringForward(ctx context.Context, tx *tx, r cancellation.Request, at time.Time) (due int64, err error) {
+	result, err := tx.ExecContext(ctx, bringForwardSQL, r.Version, stamp(at), r.ID)
+	if err == nil {
+		due, err = result.RowsAffected()
+	}
+	return due, wrap("bringing the notice forward", err)
 }
 
 // missing returns why no row was at the expected version.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -36,9 +37,11 @@ func (c *committer) work() {
 	}
 }
 
-// gather adds the writes that wait behind the first, and sorts all by server. Only the
-// committer's goroutine takes from the queue, so what waits there stays.
+// gather adds the writes that wait behind the first, and sorts all by server. Those whom the last
+// commit has just answered get to their next write before, so that it shares this commit. Only
+// the committer's goroutine takes from the queue, so what waits there stays.
 func (c *committer) gather(first *write) []*write {
+	runtime.Gosched()
 	batch := []*write{first}
 	for len(batch) < batchLength && len(c.queue) > 0 {
 		batch = append(batch, <-c.queue)

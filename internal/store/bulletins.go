@@ -25,7 +25,7 @@ const (
 			exists (select 1 from elsewhere where day is null)`
 	unsettledSQL = `select day, channel, coalesce(month, 0), announced_at from bulletins where settled = 0 order by day limit 1`
 
-	announceSQL = `insert into bulletins (day, month, channel, ts, announced_at, settled) values ($1, $2, $3, '', $4, 0)
+	announceBulletinSQL = `insert into bulletins (day, month, channel, ts, announced_at, settled) values ($1, $2, $3, '', $4, 0)
 		on conflict do nothing`
 	assignSQL    = `update elsewhere set day = $1 where day is null`
 	toldSQL      = `select told from elsewhere where day = $1 order by cancellation_id limit $2`
@@ -95,7 +95,7 @@ func (s *Store) AnnounceBulletin(ctx context.Context, owner, channel string, mon
 		if err != nil || !mine {
 			return mine, err
 		}
-		fresh, err := tx.changes(ctx, announceSQL, b.Day, nullable(month.Number()), channel, stamp(now))
+		fresh, err := tx.changes(ctx, announceBulletinSQL, b.Day, nullable(month.Number()), channel, stamp(now))
 		if err != nil || !fresh {
 			return fresh, err
 		}

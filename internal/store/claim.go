@@ -132,7 +132,7 @@ func setAside(ctx context.Context, tx *tx, now time.Time, bad cancellation.Reque
 	if err := tx.QueryRowContext(ctx, setAsideSQL, why.Detail, stamp(now), aside.ID).Scan(&seq, &aside.Version); err != nil {
 		return fmt.Errorf("setting request %s aside: %w", bad.Ref.Short(), err)
 	}
-	if err := bringForward(ctx, tx, aside, now); err != nil {
+	if _, err := bringForward(ctx, tx, aside, now); err != nil {
 		return err
 	}
 	return insertEvents(ctx, tx, eventRow{cancellation.Event{

@@ -27,6 +27,7 @@ func leasePromises() []promise {
 		{"a claim tells its time by the deciding clock", claimTellsItsTime},
 		{"a request at rest or stuck is never claimed", claimedInWorkStates},
 		{"a lease that ran out is taken over, and its late owner is fenced off", leaseRunsOut},
+		{"a request recorded with a lease is its owner's, and taken over when that is over", recordedWithLease},
 		{"a renewed lease holds, and a lost one cannot be renewed", leaseRenewed},
 		{"a step gives the lease back, unless it is kept for the next step", leaseGivenBack},
 	}
@@ -209,6 +210,26 @@ func leaseRunsOut(t *testing.T, j journal, clock *hands) {
 	require.ErrorIs(t, j.Renew(t.Context(), early, "early", lease), cancellation.ErrMoved)
 	applied(t, j, moved(late, cancellation.Filing))
 	assert.Equal(t, []string{"submitted", "moved"}, kinds(t, j, early.ID))
+}
+
+func recordedWithLease(t *testing.T, j journal, clock *hands) {
+	rec := asking(42)
+	rec.Lease = cancellation.Lease{Owner: "early", For: lease}
+	got, err := j.Record(t.Context(), rec)
+	require.NoError(t, err)
+	early := got.Request
+	_, found, next, err := taken(j.Claim(t.Context(), "late", lease, 1))
+	require.NoError(t, err)
+	require.False(t, found)
+	assert.Equal(t, lease, next, "others know when to look again")
+	require.NoError(t, j.Renew(t.Context(), early, "early", lease))
+
+	clock.pass(lease)
+	late := claimed(t, j, "late")
+	assert.Equal(t, early.ID, late.ID)
+	_, err = j.Apply(t.Context(), moved(early, cancellation.Filing))
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+	applied(t, j, moved(late, cancellation.Filing))
 }
 
 func leaseRenewed(t *testing.T, j journal, clock *hands) {

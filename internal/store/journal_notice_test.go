@@ -22,6 +22,8 @@ func noticePromises() []promise {
 		{"a post whose answer is awaited keeps its time, whatever is told meanwhile", noticePostKeepsItsTime},
 		{"what was to be told before a step is told at once, and owed since the step", noticeToldLate},
 		{"a notice whose teller died is taken over when its lease ends", noticeTakenOver},
+		{"a result that is posted next is claimed and announced with its step", resultAnnounced},
+		{"a result that was or may have been posted is not announced with a step", resultNotAnnounced},
 		{"a lease is kept on what is due alone", leaseKeptOnTheDue},
 		{"a response_url is handed out while it lives, and erased when it is over", responseURLErased},
 	}
@@ -170,6 +172,64 @@ func noticeTakenOver(t *testing.T, j journal, clock *hands) {
 	again := noticeOf(t, j)
 	assert.True(t, again.Posting, "it is known that a post was about to be made")
 	assert.Equal(t, 1, again.Posts)
+}
+
+var posting = cancellation.Announcement{Owner: "teller", Lease: lease, LostIn: time.Minute}
+
+func resultAnnounced(t *testing.T, j journal, clock *hands) {
+	change := moved(recorded(t, j, 42), cancellation.Rejected)
+	change.Tell = cancellation.AtOnce
+	change.Owe = []cancellation.Notice{{Kind: cancellation.Alarm, Place: cancellation.Place{Channel: "C0OPS"}}}
+	done, err := j.ApplyAnnounced(t.Context(), change, posting)
+	require.NoError(t, err)
+	r, err := j.Request(t.Context(), change.From.ID)
+	require.NoError(t, err)
+	assert.Equal(t, r, done.Request)
+	n := done.Result
+	assert.Equal(t, []any{cancellation.Result, true, 1, clock.time().Add(time.Minute)}, []any{n.Kind, n.Posting, n.Posts, n.Due})
+	assert.True(t, done.Rest)
+	alarm := noticeOf(t, j)
+	assert.Equal(t, cancellation.Alarm, alarm.Kind, "the result is leased")
+	alarm.Shown, alarm.Due = r.Version, time.Time{}
+	_, err = j.ApplyNotice(t.Context(), alarm, false)
+	require.NoError(t, err)
+
+	clock.pass(time.Minute)
+	again := noticeOf(t, j)
+	assert.True(t, again.Posting, "whoever takes it over knows that a post was about to be made")
+	n.TS, n.Posting, n.Due = "1.2", false, time.Time{}
+	_, err = j.ApplyNotice(t.Context(), n, false)
+	require.ErrorIs(t, err, cancellation.ErrMoved)
+}
+
+func resultNotAnnounced(t *testing.T, j journal, clock *hands) {
+	for i, before := range []func(*cancellation.Notice){
+		func(*cancellation.Notice) {}, // another owner has it
+		func(n *cancellation.Notice) { n.TS, n.Shown, n.Due = "1.2", 2, time.Time{} },
+		func(n *cancellation.Notice) { n.Shown, n.Due = 2, time.Time{} },
+		func(n *cancellation.Notice) { n.Way = cancellation.ByResponse },
+		func(n *cancellation.Notice) { n.Posting, n.DueIn = true, time.Minute },
+	} {
+		change := moved(recorded(t, j, int64(42+i)), cancellation.Stuck)
+		change.Tell = clock.time()
+		r := applied(t, j, change)
+		n := noticeOf(t, j)
+		before(&n)
+		if i > 0 {
+			_, err := j.ApplyNotice(t.Context(), n, false)
+			require.NoError(t, err)
+		}
+		change = moved(r, cancellation.Withdrawn)
+		change.Tell = cancellation.AtOnce
+		done, err := j.ApplyAnnounced(t.Context(), change, posting)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.Withdrawn, done.Request.State)
+		assert.Zero(t, done.Result, "case %d", i)
+		assert.True(t, done.Rest)
+		if i == 1 || i == 2 || i == 3 {
+			assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "it is due, and claimed as ever")
+		}
+	}
 }
 
 func responseURLErased(t *testing.T, j journal, clock *hands) {

@@ -113,7 +113,9 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 var beforeReasons = []string{
 	`drop index requests_pending`, `drop index requests_ending`, `drop index requests_server`, `drop index requests_server_name`,
 	`alter table requests drop column server_name`, `alter table requests drop column ends_at`,
+	`drop index requests_sent`, `drop index requests_gone`, `drop index requests_ticket`, `drop table bulletin_turn`, `drop table bulletins`, `drop table elsewhere`,
 	`drop table mailboxes`,
+	`drop table ticket_updates`, `alter table requests drop column stop_asked_at`,
 	`drop table news`, `drop table waits`, `drop table followed`, `drop table follow_turn`, `drop index requests_filed`, `alter table requests drop column shows`,
 	`drop index requests_changed`, `drop index requests_under_way`,
 	`alter table requests drop column reason_code`, `alter table requests drop column reason_by`,

@@ -73,6 +73,14 @@ func (d dialect) claimNoticesSQL() string {
 		returning ` + noticeColumns
 }
 
+// announceSQL leases the result of a request that no message shows, and records "about to post". It
+// takes only one that is due, as a claim does.
+var announceSQL = `
+	update notices set posting = 1, posts = posts + 1, due = $2, lease_owner = $3, lease_until = $4, version = version + 1
+	where request_id = $5 and kind = 'result' and due <= $1 and ` + isFree + `
+		and posting = 0 and ts = '' and shown = 0 and way <> '` + string(cancellation.ByResponse) + `'
+	returning ` + noticeColumns
+
 // quoted returns the states as a list in SQL.
 func quoted(states []cancellation.State) string {
 	var words []string
@@ -137,12 +145,53 @@ func claimNotices(ctx context.Context, tx *tx, claimSQL string, now time.Time, o
 		return nil, fmt.Errorf("erasing response_urls: %w", err)
 	}
 	leased, err := claim(ctx, tx, claimSQL, []any{stamp(now), owner, stamp(now.Add(lease)), most}, scanNotice,
-		func(n cancellation.Notice, _ error) error {
-			_, err := tx.ExecContext(ctx, setNoticeAsideSQL, n.RequestID, string(n.Kind))
-			return wrap(fmt.Sprintf("setting the notice of request %q aside", n.RequestID), err)
-		})
+		func(n cancellation.Notice, _ error) error { return setNoticeAside(ctx, tx, n) })
 	slices.SortStableFunc(leased, func(a, b cancellation.Notice) int { return a.Due.Compare(b.Due) })
 	return leased, err
+}
+
+// ApplyAnnounced is [Store.Apply] of a change whose result is posted next. In the same transaction it
+// leases the request's result notice and records "about to post", unless a message shows the result
+// already or may show it, or another owner has the notice.
+func (s *Store) ApplyAnnounced(ctx context.Context, c cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
+	if err := checkChange(c); err != nil {
+		return cancellation.Announced{}, fmt.Errorf("changing request %s: %w", c.From.Ref.Short(), err)
+	}
+	done, err := change(ctx, s.committer, stepOf(c), func(ctx context.Context, tx *tx, now time.Time) (cancellation.Announced, error) {
+		return applyAnnounced(ctx, tx, now, c, a)
+	})
+	return done, wrap("changing request "+c.From.Ref.Short(), err)
+}
+
+func applyAnnounced(ctx context.Context, tx *tx, now time.Time, c cancellation.Change, a cancellation.Announcement) (done cancellation.Announced, err error) {
+	at := notBefore(now, c.Tell)
+	c.Tell = time.Time{}
+	if done.Request, err = apply(ctx, tx, now, c); err != nil {
+		return done, err
+	}
+	due, err := bringForward(ctx, tx, done.Request, at)
+	if err == nil {
+		done.Result, err = announce(ctx, tx, now, done.Request.ID, a)
+	}
+	done.Rest = due > 1 || len(c.Owe) > 0 || done.Result.RequestID == ""
+	return done, err
+}
+
+// announce returns the zero Notice if the request's result is not to be posted next.
+func announce(ctx context.Context, tx *tx, now time.Time, id string, a cancellation.Announcement) (cancellation.Notice, error) {
+	n, err := scanNotice(tx.QueryRowContext(ctx, announceSQL, stamp(now), stamp(now.Add(a.LostIn)), a.Owner, stamp(now.Add(a.Lease)), id))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return cancellation.Notice{}, nil
+	case errors.Is(err, cancellation.ErrUnreadable):
+		return cancellation.Notice{}, setNoticeAside(ctx, tx, n)
+	}
+	return n, wrap("announcing a result", err)
+}
+
+func setNoticeAside(ctx context.Context, tx *tx, n cancellation.Notice) error {
+	_, err := tx.ExecContext(ctx, setNoticeAsideSQL, n.RequestID, string(n.Kind))
+	return wrap(fmt.Sprintf("setting the notice of request %q aside", n.RequestID), err)
 }
 
 // ApplyNotice stores what became of a notice. It returns [cancellation.ErrMoved] if the row has

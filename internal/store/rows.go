@@ -111,6 +111,8 @@ func writeOnly[R any](name string, value func(*R) any) column[R] {
 type requestRow struct {
 	cancellation.Request
 	quota                                    cancellation.Quota
+	leaseOwner                               string
+	leaseUntil                               time.Time
 	submission, decision, approvals, endedBy string
 
 	endsAt int64 // the first date on which a filed request's server may end, as a stamp; 0 for none
@@ -166,11 +168,17 @@ var (
 		writeOnly("requester", func(r *requestRow) any { return r.quota.Requester }),
 		writeOnly("quota_day", func(r *requestRow) any { return nullable(r.quota.Day) }),
 		writeOnly("quota_slot", func(r *requestRow) any { return nullable(r.quota.Slot) }),
+		writeOnly("lease_owner", func(r *requestRow) any { return sql.NullString{String: r.leaseOwner, Valid: r.leaseOwner != ""} }),
+		writeOnly("lease_until", func(r *requestRow) any { return stamp(r.leaseUntil) }),
 	}
-	repeatsColumn = columns[requestRow]{number("repeats", func(r *requestRow) *int { return &r.Repeats })}
+	// besideColumns are changed by statements of their own.
+	besideColumns = columns[requestRow]{
+		number("repeats", func(r *requestRow) *int { return &r.Repeats }),
+		timestamp("stop_asked_at", func(r *requestRow) *time.Time { return &r.StopAsked }),
+	}
 
 	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
-	readColumns     = slices.Concat(fixedColumns, stepColumns, repeatsColumn)
+	readColumns     = slices.Concat(fixedColumns, stepColumns, besideColumns)
 	requestColumns  = readColumns.names()
 )
 
@@ -202,7 +210,10 @@ func scanReadable(from row) (cancellation.Request, error) {
 
 // insertedValues appends the insertedColumns of a new request.
 func insertedValues(to []any, rec cancellation.Record, now time.Time) ([]any, error) {
-	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota}
+	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner}
+	if r.leaseOwner != "" {
+		r.leaseUntil = now.Add(rec.Lease.For)
+	}
 	submission, err := json.Marshal(r.Submission)
 	r.submission = string(submission)
 	if err := errors.Join(err, r.encodeStep()); err != nil {

@@ -224,6 +224,9 @@ const (
 // may be under way; zero if there can be none.
 func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) error {
 	_, err := tx.ExecContext(ctx, recheckSQL, int(how), stamp(notAfter))
+	if err == nil && how == readSettled {
+		_, err = tx.ExecContext(ctx, doubtUpdatesSQL, stamp(notAfter))
+	}
 	return wrap("marking what is unfinished", err)
 }
 
@@ -237,7 +240,7 @@ func (s *Store) resume(ctx context.Context) error {
 	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
-	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL} {
+	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL, freeUpdatesSQL} {
 		if _, err := tx.ExecContext(ctx, free); err != nil {
 			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}

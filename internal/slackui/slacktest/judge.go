@@ -61,6 +61,17 @@ func (j *Judge) Open(view slack.ModalViewRequest) (json.RawMessage, error) {
 	return nil, fmt.Errorf("view %s is not open", opened.ID)
 }
 
+// Publish shows a view in a Home tab.
+func (j *Judge) Publish(view slack.ModalViewRequest) error {
+	_, err := j.api.PublishViewContext(context.Background(), slack.PublishViewContextRequest{
+		UserID: j.slack.Cast().User, View: slack.HomeTabViewRequest{Type: view.Type, Blocks: view.Blocks},
+	})
+	if err != nil {
+		return fmt.Errorf("calling views.publish: %w", err)
+	}
+	return nil
+}
+
 // Post posts a message, and edits it to the same: chat.update takes less.
 func (j *Judge) Post(text string, blocks []slack.Block) error {
 	content := []slack.MsgOption{slack.MsgOptionText(text, false), slack.MsgOptionBlocks(blocks...)}

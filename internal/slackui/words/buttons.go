@@ -37,10 +37,7 @@ func (w Writer) Live(kind cancellation.NoticeKind, r cancellation.Request) Messa
 	if r.State == cancellation.Pending {
 		m = w.pending(kind, r)
 	}
-	if buttons := w.buttons(kind, r); len(buttons) > 0 {
-		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
-	}
-	return m
+	return withButtons(m, w.buttons(kind, r))
 }
 
 func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
@@ -62,6 +59,8 @@ func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []
 			button(r, LeaveAction, "Leave the server", slack.StyleDefault),
 			button(r, CheckAction, "Check now", slack.StyleDefault),
 		}
+	case r.State == cancellation.Filed:
+		return w.TicketButtons(r, StopAction)
 	case CanAskAgain(r):
 		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
 	}

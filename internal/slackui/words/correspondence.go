@@ -1,13 +1,14 @@
 package words
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 )
@@ -29,7 +30,7 @@ const (
 // TicketForms are the callback ids of these forms.
 var TicketForms = []string{ReplyCallback, ProposeCallback, StopCallback}
 
-// TicketText is the field of these forms.
+// The field of these forms.
 const (
 	TicketTextBlock  = "ticket-text"
 	TicketTextAction = "ticket-text"
@@ -53,20 +54,10 @@ func (w Writer) TicketButtons(r cancellation.Request, actions ...string) []slack
 }
 
 func (w Writer) stopLabel(r cancellation.Request) string {
-	if w.Now != nil && TooLateToStop(r, w.Now()) {
+	if w.Now != nil && r.TooLateToStop(w.Now()) {
 		return "Ask anyway: it may be too late"
 	}
 	return "Ask SoftLayer to stop"
-}
-
-// TooLateToStop reports whether the cut-off until which SoftLayer can be asked to stop has passed, or
-// the date on which the server ends.
-func TooLateToStop(r cancellation.Request, now time.Time) bool {
-	by := r.StopBy()
-	if by.IsZero() {
-		by = r.End().Date
-	}
-	return !by.IsZero() && now.After(by)
 }
 
 // Letter is what a form for a ticket shows.
@@ -83,33 +74,56 @@ type Letter struct {
 
 // LetterForm asks for a text for a request's ticket.
 func (w Writer) LetterForm(r cancellation.Request, l Letter) View {
-	about := block("about", line{bold(ServerName(r)), plain(" · "), w.ticket(r.Ticket), plain(" · ref " + r.Ref.Short())})
-	view := View{Type: slack.VTModal, PrivateMetadata: r.ID + "@" + strconv.FormatInt(l.Seen, 10)}
-	blocks := []slack.Block{about}
 	field := slack.NewPlainTextInputBlockElement(nil, TicketTextAction)
 	field.Multiline, field.MaxLength, field.InitialValue = true, correspondence.MaxText, l.Text
-	input := slack.NewInputBlock(TicketTextBlock, plainText("Your reply"), nil, field)
+	shape := replyShape
 	switch {
 	case l.Kind == correspondence.Stop:
-		view.CallbackID, view.Title, view.Submit, view.Close = StopCallback, plainText("Ask SoftLayer to stop"), plainText("Ask to stop"), plainText("Leave as it is")
-		blocks = append(blocks, block("says", stopSays(r, l)...))
-		field.MaxLength = MaxWhy
-		input.Label, input.Hint = plainText("Why should the server stay?"), plainText("SoftLayer's staff read this with your name. No passwords.")
-	case l.Leave == correspondence.Send:
-		view.CallbackID, view.Title, view.Submit, view.Close = ReplyCallback, plainText("Reply to SoftLayer"), plainText("Send reply"), plainText("Don't send")
-		blocks = append(blocks, answerBlocks(l)...)
-		input.Hint = plainText("SoftLayer's staff read this with your name. No passwords.")
-	default:
-		view.CallbackID, view.Title, view.Submit, view.Close = ProposeCallback, plainText("Ask an approver"), plainText("Ask to reply"), plainText("Don't ask")
-		blocks = append(blocks, block("says", sentence("An approver has to send this. Nothing reaches SoftLayer until one does.")))
-		blocks = append(blocks, answerBlocks(l)...)
-		input.Label, input.Hint = plainText("What should the reply say?"), plainText("Those who may approve read this in a direct message. No passwords.")
+		shape, field.MaxLength = stopShape, MaxWhy
+	case l.Leave == correspondence.Propose:
+		shape = proposeShape
 	}
+	blocks := []slack.Block{block("about", line{bold(ServerName(r)), plain(" · "), w.ticket(r.Ticket), plain(" · ref " + r.Ref.Short())})}
+	blocks = append(blocks, l.says(r)...)
 	if l.Note != "" {
 		blocks = append(blocks, block("note", line{bold("⚠️ " + l.Note)}))
 	}
-	view.Blocks = slack.Blocks{BlockSet: append(blocks, input)}
-	return view
+	input := slack.NewInputBlock(TicketTextBlock, plainText(shape.label), plainText(shape.hint), field)
+	return View{
+		Type: slack.VTModal, CallbackID: shape.callback, PrivateMetadata: r.ID + "@" + strconv.FormatInt(l.Seen, 10),
+		Title: plainText(shape.title), Submit: plainText(shape.submit), Close: plainText(shape.close),
+		Blocks: slack.Blocks{BlockSet: append(blocks, input)},
+	}
+}
+
+// shape is what the kinds of these forms have otherwise than each other.
+type shape struct{ callback, title, submit, close, label, hint string }
+
+var (
+	replyShape = shape{
+		ReplyCallback, "Reply to SoftLayer", "Send reply", "Don't send",
+		"Your reply", "SoftLayer's staff read this with your name. No passwords.",
+	}
+	proposeShape = shape{
+		ProposeCallback, "Ask an approver", "Ask to reply", "Don't ask",
+		"What should the reply say?", "Those who may approve read this in a direct message. No passwords.",
+	}
+	stopShape = shape{
+		StopCallback, "Ask SoftLayer to stop", "Ask to stop", "Leave as it is",
+		"Why should the server stay?", "SoftLayer's staff read this with your name. No passwords.",
+	}
+)
+
+// says is what a form says above its field.
+func (l Letter) says(r cancellation.Request) []slack.Block {
+	switch {
+	case l.Kind == correspondence.Stop:
+		return []slack.Block{block("says", stopSays(r, l)...)}
+	case l.Leave == correspondence.Propose:
+		asks := sentence("An approver has to send this. Nothing reaches SoftLayer until one does.")
+		return append([]slack.Block{block("says", asks)}, answerBlocks(l)...)
+	}
+	return answerBlocks(l)
 }
 
 func stopSays(r cancellation.Request, l Letter) []line {
@@ -146,12 +160,14 @@ func LetterOf(v string) (requestID string, seen int64, ok bool) {
 	return id, seen, found && err == nil && seen >= 0
 }
 
-// LetterNotOpen says that a request's ticket takes no more texts, and why.
-func (w Writer) LetterNotOpen(r cancellation.Request) Message {
+// LetterNotOpen says that a request's ticket takes no texts, and why.
+func (w Writer) LetterNotOpen(r cancellation.Request) Message { return nothingOpened(noLetterWhy(r)) }
+
+func noLetterWhy(r cancellation.Request) string {
 	if r.State != cancellation.Filed {
-		return nothingOpened(ended(standingWords(r.State)) + " " + ServerName(r) + " · ref " + r.Ref.Short())
+		return ended(capital(standingWords(r.State))) + " " + ServerName(r) + " · ref " + r.Ref.Short()
 	}
-	return nothingOpened("The bot's key may not write into tickets. Write into " + ticketName(r.Ticket) + " in IBM Cloud. " + ServerName(r))
+	return "The bot's key may not write into tickets. Write into " + ticketName(r.Ticket) + " in IBM Cloud. " + ServerName(r)
 }
 
 // Showing returns the letter with what staff wrote last in a ticket.
@@ -180,4 +196,145 @@ func inert(foreign string, limit int) string {
 		lines[i] = OneLine(l)
 	}
 	return Cut(strings.TrimSpace(strings.Join(lines, "\n")), limit)
+}
+
+// What a form for a ticket says at its field if it was not taken.
+const (
+	TicketTextMissing = "Write what SoftLayer's staff should read."
+	TicketUnreadNow   = "SoftLayer did not say in time whether its staff wrote meanwhile. Nothing was sent. Send again."
+)
+
+// nothingSent is the view in place of a form whose text was not recorded.
+func nothingSent(why string) View {
+	return notice("Not sent", block("", line{bold("Nothing was sent."), plain(" " + why)}))
+}
+
+// LetterBarred says that a person may not write, or no longer.
+func (w Writer) LetterBarred(d authz.Decision) View {
+	if d.Effect == authz.Allowed { // they may do less than the form was for
+		return nothingSent("By now you may only propose a reply. Press the button again.")
+	}
+	return nothingSent("You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule))
+}
+
+// LetterShut says that a request's ticket takes no more texts, in a form's place.
+func (w Writer) LetterShut(r cancellation.Request) View { return nothingSent(noLetterWhy(r)) }
+
+// LetterFailed says that a text was not recorded, or that nobody can tell.
+func (w Writer) LetterFailed(err error) View {
+	switch {
+	case errors.Is(err, cancellation.ErrUnclear):
+		return notice("Not known", block("", line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's thread in a minute before you send it again.")}))
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		return nothingSent(PeopleUnread)
+	}
+	return nothingSent("The bot could not do this now. Try again. If that fails too, tell the people who run this bot.")
+}
+
+// StopAskedAlready says who asked SoftLayer to stop before.
+func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request) View {
+	return notice("Not sent", block("",
+		line{bold("Nothing was sent. "), person(u.By.ID, u.By.Name), plain(" asked SoftLayer to stop this on " + instant(u.CreatedAt) + ". It is asked once.")},
+		sentence("To write more, use Reply. "+ServerName(r)),
+	))
+}
+
+// LetterTaken says that a text is recorded, in its form's place: the thread shows the rest.
+func LetterTaken(l Letter) View {
+	title, says := "Reply to SoftLayer", "Your reply is recorded and on its way. The request's thread says when it is in the ticket."
+	switch {
+	case l.Kind == correspondence.Stop:
+		title, says = "Ask SoftLayer to stop", "Your text is recorded and on its way. The request's thread says when it is in the ticket. Until SoftLayer says so, expect the server to go as planned."
+	case l.Leave == correspondence.Propose:
+		title, says = "Ask an approver", "People who may approve are asked by direct message. Nothing reaches SoftLayer until one of them sends it."
+	}
+	return notice(title, block("", sentence(says)))
+}
+
+// Written is the message in a request's thread about a text for its ticket. It holds no word of the text:
+// other companies may read the channel.
+func (w Writer) Written(u correspondence.Update, r cancellation.Request) Message {
+	by, what := person(u.By.ID, u.By.Name), "your reply"
+	if u.Kind == correspondence.Stop {
+		what = "your text, which asks to stop the cancellation of " + ServerName(r) + ","
+	}
+	switch u.State {
+	case correspondence.Proposed:
+		return message(line{by, plain(" asked people who may approve to reply to SoftLayer about " + ServerName(r) + ". Nothing was sent yet.")})
+	case correspondence.Sent:
+		return message(w.sent(u, r))
+	case correspondence.Unknown:
+		return message(
+			line{by, plain(": We cannot tell yet whether " + what + " reached "), w.lowerTicket(r.Ticket), plain(".")},
+			sentence("It is not sent twice; this message will change."),
+		)
+	case correspondence.NotSent, correspondence.Refused:
+		return w.notSent(u, r)
+	}
+	return message(
+		line{by, plain(": " + capital(what) + " is not sent yet. SoftLayer takes nothing now.")},
+		sentence("The bot tries until "+instant(u.SendBy)+"; this message will change."),
+	)
+}
+
+func (w Writer) sent(u correspondence.Update, r cancellation.Request) line {
+	by := person(u.By.ID, u.By.Name)
+	if u.Kind == correspondence.Stop {
+		return line{by, plain(" asked SoftLayer to stop the cancellation of " + ServerName(r) + ". Not stopped yet: SoftLayer decides.")}
+	}
+	return line{plain("Reply sent to "), w.lowerTicket(r.Ticket), plain(" by "), by, plain(".")}
+}
+
+// lowerTicket names a ticket within a sentence.
+func (w Writer) lowerTicket(t cancellation.TicketID) run {
+	named := w.ticket(t)
+	named.text = ticketName(t)
+	return named
+}
+
+// notSent says that a text is not in the ticket, and what can be done.
+func (w Writer) notSent(u correspondence.Update, r cancellation.Request) Message {
+	by := person(u.By.ID, u.By.Name)
+	why, again := "SoftLayer's records do not show it.", true
+	switch u.Why {
+	case correspondence.WhyNobody:
+		why, again = "Nobody who may approve could be asked.", false
+	case correspondence.WhyLate:
+		why = "SoftLayer took nothing in time."
+	case correspondence.WhyEnded:
+		why, again = ended(capital(standingWords(r.State))), false
+	case correspondence.WhyClosed:
+		why, again = "The ticket is closed.", false
+	case correspondence.WhyNoRight:
+		why, again = "The bot's key may not write into this ticket. Write into it in IBM Cloud.", false
+	}
+	what := "It was not sent"
+	if u.Kind == correspondence.Stop {
+		what = "SoftLayer was not asked to stop the cancellation of " + ServerName(r)
+	}
+	m := message(line{by, plain(": " + what + ". " + why)}, line{w.ticket(r.Ticket), plain(" does not have it.")})
+	if !again {
+		return m
+	}
+	m = message(line{by, plain(": " + what + ". " + why)}, sentence("You can send a new one."))
+	action := map[correspondence.Kind]string{correspondence.Reply: ReplyAction, correspondence.Stop: StopAction}[u.Kind]
+	return withButtons(m, w.TicketButtons(r, action))
+}
+
+// withButtons adds a request's buttons to its message, if there are any.
+func withButtons(m Message, buttons []slack.BlockElement) Message {
+	if len(buttons) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
+	}
+	return m
+}
+
+// Proposal is the direct message that asks somebody who may approve to send a reply.
+func (w Writer) Proposal(u correspondence.Update, r cancellation.Request) Message {
+	m := message(
+		line{person(u.By.ID, u.By.Name), plain(" asks you to reply to SoftLayer about " + ServerName(r) + ".")},
+		line{w.ticket(r.Ticket), plain(". Nothing was sent yet. You can change the text before you send it.")},
+	)
+	m.Blocks = append(m.Blocks, block("text", sentence("“"+inert(u.Text, 3000)+"”")))
+	return withButtons(m, w.TicketButtons(r, ReplyAction))
 }

@@ -12,12 +12,14 @@ import (
 func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	switch l.What {
 	case cancellation.LineStaff:
-		return message(w.staffAnswered(r)...)
+		return withButtons(message(w.staffAnswered(r)...), w.TicketButtons(r, ReplyAction))
 	case cancellation.LineWaits:
 		return message(
 			head("✋ SoftLayer is waiting for an answer about "+ServerName(r)+"."),
 			sentence("The cancellation may not go on without it."), line{w.ticket(r.Ticket), plain(".")},
 		)
+	case cancellation.LineStands:
+		return message(head(ServerName(r)+" still shows as due to end on "+calendar(l.Now)+", although a stop was asked for."), line{w.ticket(r.Ticket), plain(".")})
 	case cancellation.LineMoved:
 		return message(moved(l, r)...)
 	case cancellation.LineUnclear:
@@ -32,6 +34,14 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 
 // ended says how a filed request ended, on the top lines of its message and in its thread.
 func (w Writer) ended(r cancellation.Request) []line {
+	if r.State == cancellation.Reverted && !r.StopAsked.IsZero() {
+		return []line{
+			head("Stopped: " + ServerName(r) + " stays and is billed as before."),
+			{w.ticket(r.Ticket), plain(" is closed and SoftLayer shows no cancellation.")},
+			sentence("SoftLayer was asked to stop on " + instant(r.StopAsked) + "."),
+			askedBy(r),
+		}
+	}
 	if r.State == cancellation.Reverted {
 		return append(w.notCancelled(r), askedBy(r))
 	}

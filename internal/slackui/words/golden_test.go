@@ -30,7 +30,7 @@ var rewrite = flag.Bool("update", false, "write the golden files again")
 func screens(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	w := testWords()
-	all := map[string]map[string]any{"messages": {}, "approvals": {}, "answers": {}, "form": {}, "clicks": {}, "bulletins": {}}
+	all := map[string]map[string]any{"messages": {}, "approvals": {}, "answers": {}, "form": {}, "clicks": {}, "bulletins": {}, "letters": {}, "home": {}}
 	for name, r := range goldenMessages() {
 		all["messages"][name] = sent(w.Live(cancellation.Result, r))
 	}
@@ -56,8 +56,20 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenAnswers() {
 		all["answers"][name] = ephemeralBody(t, m)
 	}
+	for name, m := range goldenLetters() {
+		all["letters"][name] = sent(m)
+	}
+	for name, view := range goldenLetterForms() {
+		all["letters"][name] = view
+	}
 	for name, view := range goldenForms() {
 		all["form"][name] = view
+	}
+	for name, view := range goldenHomes() {
+		all["home"][name] = view
+	}
+	for name, m := range goldenLists() {
+		all["home"]["list-"+name] = sent(m)
 	}
 	for name, view := range goldenClicks() {
 		all["clicks"][name] = view

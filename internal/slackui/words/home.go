@@ -67,7 +67,7 @@ func (w Writer) Home(p overview.Page) View {
 	}
 	blocks = append(blocks, markdown("as-of", asOf), refresh())
 	for _, s := range homeSections(p) {
-		if len(s.list.Rows) > 0 || s.list.Gap {
+		if !s.list.Empty() {
 			blocks = append(append(blocks, slack.NewHeaderBlock(plainText(s.title))), w.section(s)...)
 		}
 	}
@@ -100,6 +100,7 @@ func clockTime(at time.Time) string {
 func (w Writer) section(s section) []slack.Block {
 	var blocks []slack.Block
 	for _, row := range s.list.Rows {
+		row.Request, row.Rule = short(row.Request), Cut(row.Rule, 100)
 		blocks = append(blocks, block("", w.row(row, s.why)...))
 		if buttons := w.RowButtons(row); len(buttons) > 0 {
 			blocks = append(blocks, slack.NewActionBlock(rowBlock+s.name+":"+row.Request.ID, buttons...))
@@ -111,6 +112,14 @@ func (w Writer) section(s section) []slack.Block {
 	return blocks
 }
 
+// short is a request whose foreign texts are cut, so that a Home tab with all its rows fits a view.
+func short(r cancellation.Request) cancellation.Request {
+	s := &r.Submission
+	s.Card.Server.FQDN, s.Card.Account.Name = Cut(s.Card.Server.FQDN, 80), Cut(s.Card.Account.Name, 60)
+	s.Reason, r.Ticket.Number = Cut(s.Reason, 60), Cut(r.Ticket.Number, 30)
+	return r
+}
+
 // missing says what a list does not show.
 func missing(s section) string {
 	var notes []string
@@ -118,7 +127,7 @@ func missing(s section) string {
 	case s.list.More:
 		notes = append(notes, "There are more. "+s.few)
 	case s.list.Part > 0:
-		notes = append(notes, "There may be more: not all requests were looked at.")
+		notes = append(notes, fmt.Sprintf("Only %d requests were looked at, and there are more.", s.list.Part))
 	}
 	if s.list.Gap {
 		notes = append(notes, "Some requests could not be read now. Try again in a minute.")
@@ -141,7 +150,7 @@ func (w Writer) row(row overview.Row, why bool) []line {
 		lines = append(lines, end...)
 	}
 	if by := askedBy(r); !row.Asked {
-		lines = append(lines, append(by, plain(" “"+Cut(public(r.Submission.Content), 200)+"”")))
+		lines = append(lines, append(by, plain(" “"+Cut(public(r.Submission.Content), 120)+"”")))
 	}
 	if _, cost := monthly(r.Submission.Card.Server); cost != "" {
 		lines = append(lines, sentence(capital(cost)+"."))
@@ -241,7 +250,7 @@ func (w Writer) Status(called string, l overview.List) Message {
 
 func (w Writer) list(s section, none string) Message {
 	if len(s.list.Rows) == 0 {
-		return message(sentence(none), sentence(missing(s)))
+		return message(sentence(strings.TrimSpace(none + " " + missing(s))))
 	}
 	text := []line{head(s.title)}
 	for _, row := range s.list.Rows {

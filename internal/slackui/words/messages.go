@@ -240,6 +240,9 @@ func (w Writer) filed(r cancellation.Request) []line {
 		}
 		lines = append(lines, sentence(from+": "+amount+" less."))
 	}
+	if !r.StopAsked.IsZero() {
+		lines = append(lines, sentence("SoftLayer was asked to stop this on "+instant(r.StopAsked)+". Not stopped yet: SoftLayer decides."))
+	}
 	stop := "in time"
 	if by := r.StopBy(); !by.IsZero() {
 		stop = "before " + minute(by) + inZone(by)

@@ -259,10 +259,3 @@ func (w Writer) newsButtons(kind cancellation.NewsKind, r cancellation.Request) 
 	}
 	return nil
 }
-
-func withButtons(m Message, buttons []slack.BlockElement) Message {
-	if len(buttons) > 0 {
-		m.Blocks = append(m.Blocks, slack.NewActionBlock(ButtonsBlock, buttons...))
-	}
-	return m
-}

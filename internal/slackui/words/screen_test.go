@@ -72,6 +72,8 @@ func renderTree(tree any) (string, error) {
 		switch kind := take[string](s, p, "type"); kind {
 		case "modal":
 			s.modal(p)
+		case "home":
+			s.line(0, "home")
 		case "":
 			s.message(p)
 		default:
@@ -111,6 +113,8 @@ func (s *screen) block(p *part) {
 	case "section":
 		s.line(0, "section", id)
 		s.line(1, s.text(p, "text", 1))
+	case "header":
+		s.line(0, "header", id, s.text(p, "text", 0))
 	case "context":
 		s.line(0, "context", id)
 		s.eachRaw(p, "elements", func(at string, text any) { s.line(1, s.textOf(at, text, 1)) })

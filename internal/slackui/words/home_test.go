@@ -1,0 +1,168 @@
+package words
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/overview"
+	"cancel-server/internal/slackui/slacktest"
+)
+
+// whole is a row that its reader sees whole.
+func whole(r cancellation.Request, changes ...func(*overview.Row)) overview.Row {
+	row := overview.Row{Request: r, Sight: overview.Whole}
+	for _, change := range changes {
+		change(&row)
+	}
+	return row
+}
+
+func asked(row *overview.Row)      { row.Asked = true }
+func next(row *overview.Row)       { row.Rule, row.Next = "infra-leads", true }
+func mayApprove(row *overview.Row) { row.Rule = "infra-leads" }
+func waits(row *overview.Row)      { row.Waits = slacktest.Noon.Add(-48 * time.Hour) }
+
+func listOf(rows ...overview.Row) overview.List { return overview.List{Rows: rows} }
+
+// fullPage has a row in each section.
+func fullPage() overview.Page {
+	return overview.Page{
+		AsOf: slacktest.Noon, Access: true, MayAsk: true,
+		Approve: listOf(whole(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), next)),
+		Answer:  listOf(whole(slacktest.Request(cancellation.Filed), mayApprove, waits)),
+		Own:     listOf(whole(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.ApprovedBy("U8")), asked)),
+		Ending:  listOf(whole(slacktest.Request(cancellation.Filed, slacktest.ApprovedBy("U8")), asked)),
+	}
+}
+
+// goldenHomes is every Home tab.
+func goldenHomes() map[string]View {
+	w := testWords()
+	w.Contact = "#infra-help"
+	frozen, partial := fullPage(), fullPage()
+	frozen.Frozen = cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage", At: slacktest.Noon}
+	partial.Approve.More, partial.Answer.Part, partial.Answer.Gap, partial.Own, partial.Ending = true, 200, true, overview.List{}, overview.List{Gap: true}
+	return map[string]View{
+		"full": w.Home(fullPage()), "frozen": w.Home(frozen), "partial": w.Home(partial), "unread": w.HomeUnread(),
+		"empty":     w.Home(overview.Page{AsOf: slacktest.Noon, Access: true}),
+		"no-access": w.Home(overview.Page{AsOf: slacktest.Noon}),
+		"outsider":  w.Home(overview.Page{}),
+		"small":     Small(notRecorded("Press again.")),
+	}
+}
+
+// goldenLists is what mine, pending and status answer.
+func goldenLists() map[string]Message {
+	w, p := testWords(), fullPage()
+	w.Command = "/cancel-server"
+	stuck := slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, ""))
+	undo := slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.ID, r.UndoUntil = "6f", slacktest.Noon.Add(10*time.Minute) })
+	return map[string]Message{
+		"mine": w.Mine(p), "mine-none": w.Mine(overview.Page{}), "pending": w.PendingFor(p), "pending-none": w.PendingFor(overview.Page{}),
+		"status": w.Status("db-042", listOf(
+			overview.Row{Request: slacktest.Request(cancellation.Filed), Sight: overview.Standing},
+			whole(stuck, mayApprove), whole(undo, asked), whole(slacktest.Request(cancellation.Declined, slacktest.EndedBy("U8")), func(row *overview.Row) { row.Voted = true }),
+		)),
+		"status-none": w.Status("db-042", overview.List{}), "status-what": w.StatusOfWhat(), "unread": ListUnread(),
+		"warned": w.Mine(overview.Page{}).And(w.CalledLike(MineCommand, "1234567")), "recorded": NowIs(slacktest.Request(cancellation.Scheduled)),
+	}
+}
+
+func TestSlackTakesEveryHomeTabAndList(t *testing.T) {
+	t.Parallel()
+	judge := slacktest.NewJudge(t)
+	for name, view := range goldenHomes() {
+		if view.Type == slack.VTHomeTab {
+			require.NoError(t, judge.Publish(view), "Slack takes %s", name)
+		}
+	}
+	for name, m := range goldenLists() {
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s", name)
+	}
+}
+
+// The fullest page has ten rows in each section, each with the most that a row says.
+func TestFullestHomeTabFitsSlacksLimits(t *testing.T) {
+	t.Parallel()
+	judge := slacktest.NewJudge(t)
+	for _, evil := range slacktest.Hostile() {
+		var rows []overview.Row
+		for i := range overview.MostRows {
+			r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo, slacktest.ApprovedBy("U8"), slacktest.Because("", evil))
+			r.ID = fmt.Sprintf("%064d", i)
+			s := &r.Submission
+			s.Card.Server.FQDN, s.Card.Account.Name, s.By.Name, s.Reason, s.Content = evil, evil, evil, evil, evil
+			r.Ticket = cancellation.TicketID{ID: 7, Number: evil}
+			rows = append(rows, overview.Row{Request: r, Sight: overview.Whole, Rule: evil, Next: true, Waits: slacktest.Noon})
+		}
+		list := overview.List{Rows: rows, More: true, Gap: true}
+		page := overview.Page{
+			AsOf: slacktest.Noon, Access: true, Approve: list, Answer: list, Own: list, Ending: list,
+			Frozen: cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: evil, At: slacktest.Noon},
+		}
+		w := Writer{TicketURL: func(cancellation.TicketID) string { return "https://cloud.ibm.com/x" }}
+		view := w.Home(page)
+		require.NoError(t, judge.Publish(view), "Slack takes it with %.20q", evil)
+		assert.LessOrEqual(t, len(view.Blocks.BlockSet), 100)
+		messages := []Message{w.Mine(page), w.PendingFor(page), w.Status(evil, list), w.Status(evil, overview.List{})}
+		sets := [][]slack.Block{view.Blocks.BlockSet}
+		for _, m := range messages {
+			require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it with %.20q", evil)
+			sets = append(sets, m.Blocks)
+		}
+		for _, set := range sets {
+			blocks, err := json.Marshal(set)
+			require.NoError(t, err)
+			slacktest.AssertInert(t, blocks)
+			assert.NotContains(t, string(blocks), "10.3.4.5")
+		}
+	}
+}
+
+func TestRowOffersOnlyItsReadersButtons(t *testing.T) {
+	t.Parallel()
+	w := Writer{PeopleResolve: func() bool { return true }}
+	pending := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
+	scheduled := slacktest.Request(cancellation.Scheduled)
+	stuck := slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, ""))
+	voted := func(row *overview.Row) { row.Voted = true }
+	for says, c := range map[string]struct {
+		row  overview.Row
+		want []string
+	}{
+		"the requester withdraws":                         {whole(pending, asked), []string{DetailsAction, WithdrawAction}},
+		"an approver approves":                            {whole(pending, next), []string{ApproveAction, DeclineAction, DetailsAction}},
+		"one whose approval counts later declines":        {whole(pending, mayApprove), []string{DeclineAction, DetailsAction}},
+		"one who approved declines":                       {whole(pending, voted), []string{DeclineAction, DetailsAction}},
+		"the requester takes an accepted request back":    {whole(scheduled, asked), []string{UndoAction}},
+		"an approver declines an accepted request":        {whole(scheduled, mayApprove), []string{DeclineAction}},
+		"an approver says what became of a stuck request": {whole(stuck, mayApprove), []string{FoundAction, NoneAction, LeaveAction, CheckAction}},
+		"its requester does not":                          {whole(stuck, asked), nil},
+		"one who only may ask for the server has none":    {overview.Row{Request: pending, Sight: overview.Standing, Rule: "r"}, nil},
+	} {
+		var got []string
+		for _, e := range w.RowButtons(c.row) {
+			got = append(got, e.(*slack.ButtonBlockElement).ActionID)
+		}
+		assert.Equal(t, c.want, got, says)
+	}
+}
+
+func TestWhoOnlyAsksReadsNoTextOrCost(t *testing.T) {
+	t.Parallel()
+	r := slacktest.Request(cancellation.Filed)
+	m := testWords().Status("db-042", listOf(overview.Row{Request: r, Sight: overview.Standing}))
+	said := slacktest.TextIn(t, m.Blocks) + m.Text
+	assert.Contains(t, said, "Cancellation requested")
+	assert.Contains(t, said, "CS1234567")
+	for _, hidden := range []string{"412.50", "No longer needed", "Replaced by", "7F3K", "Ana", "U7"} {
+		assert.NotContains(t, said, hidden)
+	}
+}
