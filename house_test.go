@@ -66,6 +66,8 @@ var table = map[string]room{
 			"internal/correspondence",
 			"internal/overview",
 			"internal/waiting",
+			"internal/reconcile",
+			"internal/report",
 			"internal/slackui/receive",
 			"internal/slackui/webapi",
 			"internal/slackui/words",
@@ -88,12 +90,14 @@ var table = map[string]room{
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/overview",
+			"internal/reconcile",
+			"internal/report",
 		},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/billed", "internal/cancellation"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/reconcile"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {
@@ -103,6 +107,14 @@ var table = map[string]room{
 	"internal/following": {
 		ours: []string{"internal/billed", "internal/cancellation", "internal/pace", "internal/workday"},
 		why:  "what became of a request is judged from its arguments; who reads SoftLayer, keeps it and tells people is not its affair",
+	},
+	"internal/reconcile": {
+		ours: []string{"internal/cancellation"},
+		why:  "what SoftLayer shows and what is recorded are compared from arguments; who reads either is not its affair",
+	},
+	"internal/bulletin": {
+		ours: []string{"internal/cancellation", "internal/pace", "internal/report", "internal/reconcile"},
+		why:  "when the report channel gets what; who keeps that, reads SoftLayer and posts is not its affair",
 	},
 	"internal/correspondence": {
 		ours: []string{"internal/cancellation", "internal/authz"},
@@ -160,12 +172,14 @@ var table = map[string]room{
 	"cmd/bot": {
 		ours: []string{
 			"internal/authz",
+			"internal/bulletin",
 			"internal/cancellation",
 			"internal/correspondence",
 			"internal/following",
 			"internal/letters",
 			"internal/overview",
 			"internal/policytool",
+			"internal/reconcile",
 			"internal/report",
 			"internal/slackui",
 			"internal/slackui/receive",
@@ -209,6 +223,8 @@ var inTestsOf = map[string][]string{
 	"internal/waiting": {module + "internal/store"},
 	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
+	// The real store.
+	"internal/bulletin": {module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},
 	// Random operations, held against a model and made small when they fail.

@@ -57,6 +57,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, requests(ctx, rest, stdout))
 	case "report":
 		return exitCode(stderr, reportVerb(ctx, rest, stdout))
+	case "reconcile":
+		return exitCode(stderr, reconcileVerb(ctx, rest, stdout))
 	case "policy":
 		return exitCode(stderr, policyVerb(ctx, rest, stdout))
 	case "version":
@@ -80,11 +82,12 @@ func workVerbs() []verb {
 		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
 		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or those in some states"},
 		{usage: "report [--month YYYY-MM] [--by-person] [--json|--csv]", meaning: "adds up what cancelled servers save; report -h says how"},
+		{usage: "reconcile [--since WHEN] [--json|--csv]", meaning: "compares SoftLayer's cancellations with what is recorded here; reconcile -h says how"},
 	}
 }
 
 // ownUsages are what -h shows of the verbs that have more to say than one line.
-var ownUsages = map[string]string{"report": reportUsage}
+var ownUsages = map[string]string{"report": reportUsage, "reconcile": reconcileUsage}
 
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {

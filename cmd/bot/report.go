@@ -33,7 +33,8 @@ gone this year   servers gone since 1 January, until the month's end
 saved this year  what those have not cost since, each from the month on in which it was gone
 
 A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
-are counted apart. Amounts are US dollars, and exact.
+are counted apart. Amounts are US dollars, and exact. What servers leave behind and is billed on (volumes,
+subnets, VLANs) is not subtracted.
 `
 
 // reportAsked is what a person wants of bot report.
@@ -112,7 +113,7 @@ func printReportRows(out io.Writer, sums *report.Report, as form) error {
 		return err
 	}
 	for _, kind := range sums.Kinds() {
-		for _, l := range sums.Lines(kind) {
+		for _, l := range sums.Groups(kind) {
 			if err := rows.write([]any{
 				sums.Month.String(), sums.AsOf.UTC().Format(time.RFC3339), string(l.Kind), l.Name, l.ID, l.Requested,
 				l.Gone.Count, l.Gone.Unknown, l.Gone.Amount(), l.Late.Count, l.Late.Unknown, l.Late.Amount(),
@@ -135,7 +136,7 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, kind := range sums.Kinds() {
 		fmt.Fprintf(table, "\n%s\tREQUESTED\tGONE\tSAVED A MONTH\tLATE\tCOST OF LATE\tGONE THIS YEAR\tSAVED THIS YEAR\n", reportHeads[kind])
-		for _, l := range sums.Lines(kind) {
+		for _, l := range sums.Groups(kind) {
 			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%d\t%s\n", lineName(l), l.Requested,
 				l.Gone.Count, sumCell(&l.Gone), l.Late.Count, sumCell(&l.Late), l.Year.Count, sumCell(&l.Year))
 		}
@@ -145,12 +146,13 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	}
 	_, err := io.WriteString(out, `
 US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
-longer because a cut-off was missed. A server with several tags counts in each. bot report -h says more.
+longer because a cut-off was missed. A server with several tags counts in each. What servers leave behind
+and is billed on is not subtracted. bot report -h says more.
 `)
 	return err
 }
 
-func lineName(l *report.Line) string {
+func lineName(l *report.Group) string {
 	switch {
 	case l.Kind == report.All:
 		return "all"

@@ -67,7 +67,8 @@ ASKED BY          REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  GO
 +Ana?[2J (T1/U7)  1          3     825.00, and 1 unknown  1     412.50        3               825.00, and 1 unknown
 
 US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
-longer because a cut-off was missed. A server with several tags counts in each. bot report -h says more.
+longer because a cut-off was missed. A server with several tags counts in each. What servers leave behind
+and is billed on is not subtracted. bot report -h says more.
 `, "\n"), printed(t, asTable))
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/bulletin"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
@@ -34,10 +35,12 @@ import (
 // drainTime bounds how long work may go on after a stop.
 const drainTime = 8 * time.Second
 
-// The parts of SOFTLAYER_RATE for reading all servers, and for following filed requests.
+// The parts of SOFTLAYER_RATE for reading all servers, and for what follows filed requests: a fifth,
+// and of that a tenth for the daily look for cancellations elsewhere.
 const (
 	passShare   = 0.5
-	followShare = 0.2
+	followShare = 0.18
+	lookShare   = 0.02
 )
 
 // letterPoll is how often to look for letters to send if nothing is known to be due.
@@ -87,6 +90,7 @@ type bot struct {
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
+	poster     *bulletin.Poster // nil without a report channel
 	sender     *correspondence.Sender
 	right      *correspondence.Right
 	teller     *waiting.Teller
@@ -158,6 +162,12 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Ledger: journal, People: b.directory, Mail: announcer, RemindAt: following.RemindAt,
 		Channel: cfg.escalation(), Wake: b.notifier.Wake, Owner: b.filer.Owner, Poll: letterPoll, Log: log,
 	})
+	if cfg.ReportChannel != "" {
+		b.poster = bulletin.New(bulletin.Options{
+			Ledger: journal, Books: v.softlayer, Owner: b.filer.Owner, Channel: cfg.ReportChannel, Rate: cfg.SoftLayerRate * lookShare, Log: log,
+			Board: slackui.NewBoard(slackui.BoardOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log}),
+		})
+	}
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
@@ -222,6 +232,9 @@ func (b *bot) run(ctx context.Context) error {
 	})
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
 	parts.Go(func() error { b.follower.Run(partCtx); return nil })
+	if b.poster != nil {
+		parts.Go(func() error { b.poster.Run(partCtx); return nil })
+	}
 	parts.Go(func() error { b.right.Run(partCtx); return nil })
 	parts.Go(func() error { b.teller.Run(partCtx); return nil })
 	for _, l := range listeners {

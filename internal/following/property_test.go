@@ -127,7 +127,7 @@ func newSupport(t *testing.T, path string, servers int64) *support {
 	s := &support{world: newWorld(t, path), matters: map[int64]*matter{}, last: 100}
 	s.open()
 	for id := range servers {
-		s.file(id+1, nil)
+		s.file(id + 1)
 		s.matters[id+1] = &matter{
 			there: true, open: true, item: (id + 1) * 10, state: cancellation.Filed, lines: map[cancellation.NoticeKind]bool{},
 			date: time.Now().Add(3000 * 24 * time.Hour).Format(time.RFC3339), updates: []cancellation.TicketUpdate{{ID: id + 1}},

@@ -10,21 +10,21 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
-// MaxGroups bounds how many tags, data centers or people a report has a line for. What comes after
-// that is added up in one line, [Others].
+// MaxGroups bounds how many tags, data centers or people a report has a group for. What comes after
+// that is added up in one group, [Others].
 const MaxGroups = 5000
 
-// Names of lines that no tag, data center or person has.
+// Names of groups that no tag, data center or person has.
 const (
 	None   = "(none)"     // the server has no tag
 	Unread = "(not read)" // the key could not see it
 	Others = "(others)"
 )
 
-// Kind is what the rows of a line have in common. The words stand in CSV and JSON.
+// Kind is what the rows of a group have in common. The words stand in CSV and JSON.
 type Kind string
 
-// The kinds of lines.
+// The kinds of groups.
 const (
 	All          Kind = "all"
 	ByDatacenter Kind = "datacenter"
@@ -42,8 +42,8 @@ type Sum struct {
 // Amount returns the exact sum, as [Amount] writes it.
 func (s *Sum) Amount() string { return Amount(&s.amount) }
 
-// Line is the sums over some of the requests.
-type Line struct {
+// Group is the sums over some of the requests.
+type Group struct {
 	Kind Kind
 	ID   string // of a person, TEAM/USER; "" for the others
 	Name string
@@ -58,25 +58,25 @@ type Line struct {
 type Report struct {
 	Month Month
 	AsOf  time.Time
-	Line  // over all
+	Group // over all
 
 	people bool
-	groups map[Kind]map[string]*Line
+	groups map[Kind]map[string]*Group
 }
 
-// New returns the empty report of a month. With people it has a line for each person too.
+// New returns the empty report of a month. With people it has a group for each person too.
 func New(month Month, asOf time.Time, people bool) *Report {
-	r := &Report{Month: month, AsOf: asOf, Line: Line{Kind: All}, people: people, groups: map[Kind]map[string]*Line{}}
+	r := &Report{Month: month, AsOf: asOf, Group: Group{Kind: All}, people: people, groups: map[Kind]map[string]*Group{}}
 	for _, kind := range []Kind{ByDatacenter, ByTag, ByPerson} {
-		r.groups[kind] = map[string]*Line{}
+		r.groups[kind] = map[string]*Group{}
 	}
 	return r
 }
 
 // AddRequested counts a request that was filed in the month.
 func (r *Report) AddRequested(request cancellation.Request) {
-	for _, l := range r.linesOf(request) {
-		l.Requested++
+	for _, g := range r.groupsOf(request) {
+		g.Requested++
 	}
 }
 
@@ -86,14 +86,14 @@ func (r *Report) AddGone(request cancellation.Request) {
 	gone := MonthOf(request.Since)
 	fee, known := new(big.Rat).SetString(request.Submission.Card.Server.MonthlyFee())
 	late := int64(request.MonthsLate())
-	for _, l := range r.linesOf(request) {
-		l.Year.add(fee, known, r.Month.Number()-gone.Number()+1)
+	for _, g := range r.groupsOf(request) {
+		g.Year.add(fee, known, r.Month.Number()-gone.Number()+1)
 		if gone != r.Month {
 			continue
 		}
-		l.Gone.add(fee, known, 1)
+		g.Gone.add(fee, known, 1)
 		if late > 0 {
-			l.Late.add(fee, known, late)
+			g.Late.add(fee, known, late)
 		}
 	}
 }
@@ -108,21 +108,21 @@ func (s *Sum) add(fee *big.Rat, known bool, months int64) {
 	s.amount.Add(&s.amount, new(big.Rat).Mul(fee, new(big.Rat).SetInt64(months)))
 }
 
-// linesOf returns every line that a request belongs to.
-func (r *Report) linesOf(request cancellation.Request) []*Line {
+// groupsOf returns every group that a request belongs to.
+func (r *Report) groupsOf(request cancellation.Request) []*Group {
 	s, by := request.Submission.Card.Server, request.Submission.By
-	lines := []*Line{&r.Line, r.group(ByDatacenter, cmp.Or(s.Datacenter, Unread), "")}
+	groups := []*Group{&r.Group, r.group(ByDatacenter, cmp.Or(s.Datacenter, Unread), "")}
 	for _, tag := range tagsOf(s) {
-		lines = append(lines, r.group(ByTag, tag, ""))
+		groups = append(groups, r.group(ByTag, tag, ""))
 	}
 	if r.people {
 		id := by.Team + "/" + by.ID
 		if by.ID == "" {
 			id = ""
 		}
-		lines = append(lines, r.group(ByPerson, cmp.Or(by.Name, id, Unread), id))
+		groups = append(groups, r.group(ByPerson, cmp.Or(by.Name, id, Unread), id))
 	}
-	return lines
+	return groups
 }
 
 // tagsOf returns a server's tags once each, in lower case: tags compare without case.
@@ -142,37 +142,37 @@ func tagsOf(s cancellation.Server) []string {
 	return tags
 }
 
-// group returns the line of a name, or of an id that people have in addition. The name shown is the
+// group returns the group of a name, or of an id that people have in addition. The name shown is the
 // last one.
-func (r *Report) group(kind Kind, name, id string) *Line {
-	lines, key := r.groups[kind], cmp.Or(id, name)
-	if lines[key] == nil && len(lines) >= MaxGroups {
+func (r *Report) group(kind Kind, name, id string) *Group {
+	groups, key := r.groups[kind], cmp.Or(id, name)
+	if groups[key] == nil && len(groups) >= MaxGroups {
 		key, name, id = Others, Others, ""
 	}
-	if lines[key] == nil {
-		lines[key] = &Line{Kind: kind, ID: id}
+	if groups[key] == nil {
+		groups[key] = &Group{Kind: kind, ID: id}
 	}
-	lines[key].Name = name
-	return lines[key]
+	groups[key].Name = name
+	return groups[key]
 }
 
-// Lines returns the lines of a kind, those that save most first.
-func (r *Report) Lines(kind Kind) []*Line {
+// Groups returns the groups of a kind, those that save most first.
+func (r *Report) Groups(kind Kind) []*Group {
 	if kind == All {
-		return []*Line{&r.Line}
+		return []*Group{&r.Group}
 	}
-	lines := make([]*Line, 0, len(r.groups[kind]))
-	for _, l := range r.groups[kind] {
-		lines = append(lines, l)
+	groups := make([]*Group, 0, len(r.groups[kind]))
+	for _, g := range r.groups[kind] {
+		groups = append(groups, g)
 	}
-	slices.SortFunc(lines, func(a, b *Line) int {
+	slices.SortFunc(groups, func(a, b *Group) int {
 		return cmp.Or(b.Gone.amount.Cmp(&a.Gone.amount), b.Year.amount.Cmp(&a.Year.amount),
 			cmp.Compare(b.Requested, a.Requested), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return lines
+	return groups
 }
 
-// Kinds returns the kinds of lines that the report has, in the order in which it shows them.
+// Kinds returns the kinds of groups that the report has, in the order in which it shows them.
 func (r *Report) Kinds() []Kind {
 	kinds := []Kind{All, ByDatacenter, ByTag}
 	if r.people {

@@ -48,8 +48,8 @@ func shows(date string) func(*cancellation.Request) {
 
 func unreadable(r *cancellation.Request) { r.Submission = cancellation.Submission{} }
 
-// sums is a line as it is printed.
-func sums(l *report.Line) string {
+// sums is a group as it is printed.
+func sums(l *report.Group) string {
 	return fmt.Sprintf("gone %d %s ?%d, late %d %s, year %d %s ?%d",
 		l.Gone.Count, l.Gone.Amount(), l.Gone.Unknown, l.Late.Count, l.Late.Amount(), l.Year.Count, l.Year.Amount(), l.Year.Unknown)
 }
@@ -108,7 +108,7 @@ func TestServersCountOnceTheyAreGone(t *testing.T) {
 			for _, gone := range c.gone {
 				r.AddGone(gone)
 			}
-			assert.Equal(t, c.want, sums(&r.Line))
+			assert.Equal(t, c.want, sums(&r.Group))
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestTagsAndPlacesHaveTheirLines(t *testing.T) {
 	r.AddRequested(slacktest.Request(cancellation.Filed))
 	named := map[string]string{}
 	for _, kind := range r.Kinds() {
-		for _, l := range r.Lines(kind) {
+		for _, l := range r.Groups(kind) {
 			named[fmt.Sprintf("%s %s %s", l.Kind, l.Name, l.ID)] = fmt.Sprintf("%d asked, %d gone, %s", l.Requested, l.Gone.Count, l.Gone.Amount())
 		}
 	}
@@ -140,7 +140,7 @@ func TestTagsAndPlacesHaveTheirLines(t *testing.T) {
 		"person (not read) ":     "0 asked, 1 gone, 0.00",
 		"person " + by.Name + " " + by.Team + "/" + by.ID: "1 asked, 3 gone, 826.00",
 	}, named)
-	assert.Equal(t, "staging", r.Lines(report.ByTag)[0].Name, "what saves most comes first")
+	assert.Equal(t, "staging", r.Groups(report.ByTag)[0].Name, "what saves most comes first")
 	assert.NotContains(t, report.New(november, slacktest.Noon, false).Kinds(), report.ByPerson, "people only if asked for")
 }
 
@@ -150,9 +150,9 @@ func TestLinesOfAReportAreBounded(t *testing.T) {
 	for i := range report.MaxGroups + 10 {
 		r.AddGone(goneOn("2026-11-02T00:00:00Z", tagged(fmt.Sprint("tag-", i))))
 	}
-	assert.Len(t, r.Lines(report.ByTag), report.MaxGroups+1)
-	assert.Equal(t, report.Others, r.Lines(report.ByTag)[0].Name)
-	assert.Equal(t, 10, r.Lines(report.ByTag)[0].Gone.Count, "nothing is lost")
+	assert.Len(t, r.Groups(report.ByTag), report.MaxGroups+1)
+	assert.Equal(t, report.Others, r.Groups(report.ByTag)[0].Name)
+	assert.Equal(t, 10, r.Groups(report.ByTag)[0].Gone.Count, "nothing is lost")
 }
 
 func TestMonthsAreThoseOfUTC(t *testing.T) {

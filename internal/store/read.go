@@ -168,7 +168,7 @@ var (
 )
 
 // EachFiled hands over every request with a ticket of its own that was sent at from or later and
-// before until, the earliest first, some pages at a time. Of a request whose sending is not known it
+// before until, the earliest first, a page at a time. A zero from is before all. Of a request whose sending is not known it
 // takes when it was made. A request that cannot be read lacks its documents.
 func (s *Store) EachFiled(ctx context.Context, from, until time.Time, each func(cancellation.Request) error) error {
 	return s.eachOf(ctx, eachFiledSQL, from, until, func(r cancellation.Request) time.Time {
@@ -187,6 +187,9 @@ func (s *Store) EachGone(ctx context.Context, from, until time.Time, each func(c
 
 func (s *Store) eachOf(ctx context.Context, query string, from, until time.Time, at func(cancellation.Request) time.Time, each func(cancellation.Request) error) error {
 	id := ""
+	if from.IsZero() { // a column has null for that
+		from = time.UnixMilli(0)
+	}
 	for {
 		page, err := readAll(ctx, s.read, "reading requests for a report", scanReadable, query, stamp(from), id, stamp(until), reportPage)
 		if err != nil {

@@ -30,7 +30,7 @@ var rewrite = flag.Bool("update", false, "write the golden files again")
 func screens(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	w := testWords()
-	all := map[string]map[string]any{"messages": {}, "approvals": {}, "answers": {}, "form": {}, "clicks": {}, "letters": {}, "home": {}}
+	all := map[string]map[string]any{"messages": {}, "approvals": {}, "answers": {}, "form": {}, "clicks": {}, "bulletins": {}, "letters": {}, "home": {}}
 	for name, r := range goldenMessages() {
 		all["messages"][name] = sent(w.Live(cancellation.Result, r))
 	}
@@ -45,6 +45,9 @@ func screens(t *testing.T) map[string]map[string]any {
 	}
 	for name, m := range goldenLines() {
 		all["messages"]["line-"+name] = sent(m)
+	}
+	for name, m := range goldenBulletins() {
+		all["bulletins"][name] = sent(m)
 	}
 	all["news"] = map[string]any{}
 	for name, m := range goldenNews() {

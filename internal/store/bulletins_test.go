@@ -75,6 +75,9 @@ func allReadByPages(t *testing.T, one, _ *Store, clock *hands) {
 		for _, times := range seen {
 			require.Equal(t, 1, times, says)
 		}
+		all := 0
+		require.NoError(t, read(time.Time{}, until, func(cancellation.Request) error { all++; return nil }))
+		assert.Equal(t, count, all, "%s: from the beginning", says)
 		before, after := 0, 0
 		require.NoError(t, read(from, from.Add(time.Millisecond), func(cancellation.Request) error { before++; return nil }))
 		require.NoError(t, read(from.Add(time.Millisecond), until, func(cancellation.Request) error { after++; return nil }))
