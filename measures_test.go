@@ -40,6 +40,8 @@ var wideStructs = map[string]string{
 	"internal/cancellation.Request": "a row of the table of requests",
 	"internal/cancellation.Server":  "what is read and stored of a server, in one JSON document",
 	"internal/softlayer.hardware":   "SoftLayer's own object, as it comes by the wire",
+	"internal/slackui.Options":      "one field for each part that the flows call",
+	"cmd/bot.bot":                   "one field for each part that runs",
 	"cmd/bot.config":                "one field for each setting",
 }
 
