@@ -187,6 +187,8 @@ func (a *Announcer) content(kind cancellation.NoticeKind, r cancellation.Request
 	said, isLine := kind.Line()
 	news, _, escalates := kind.Escalation()
 	switch {
+	case kind.TellsEnd():
+		message = a.o.Words.Result(r)
 	case escalates:
 		message = a.o.Words.Escalated(news, r)
 	case isLine:

@@ -3,6 +3,7 @@ package words
 import (
 	"math"
 	"math/big"
+	"time"
 
 	"cancel-server/internal/cancellation"
 )
@@ -19,6 +20,8 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 		return message(w.unclear(r)...)
 	case cancellation.LineEnds:
 		return withButtons(message(w.ends(r)...), w.newsButtons(cancellation.NewsEnds, r))
+	case cancellation.LineTaken:
+		return message(taken(l, r))
 	case cancellation.LineStill:
 		return withButtons(message(w.still(r)...), w.newsButtons(cancellation.NewsStill, r))
 	}
@@ -69,4 +72,13 @@ func manyMonths(s cancellation.Server, months int64) string {
 	}
 	total := amount.Mul(amount, new(big.Rat).SetInt64(months))
 	return money(total.FloatString(2))
+}
+
+// taken names who sees to a server that is still there.
+func taken(l cancellation.Line, r cancellation.Request) line {
+	until := "."
+	if at, err := time.Parse(time.RFC3339, l.Now); err == nil {
+		until = ". No reminder before " + day(at.UTC()) + "."
+	}
+	return line{person(l.Was, ""), plain(" is on it: " + ServerName(r) + until)}
 }

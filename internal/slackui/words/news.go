@@ -254,6 +254,8 @@ func latest(e cancellation.End) time.Time {
 // newsButtons are the buttons of an item.
 func (w Writer) newsButtons(kind cancellation.NewsKind, r cancellation.Request) []slack.BlockElement {
 	switch {
+	case kind == cancellation.NewsStill && r.State == cancellation.Filed:
+		return []slack.BlockElement{button(r, TakenAction, "I am on it", slack.StyleDefault)}
 	case kind == cancellation.NewsNotCancelled && CanAskAgain(r):
 		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
 	}
