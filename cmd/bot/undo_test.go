@@ -41,22 +41,23 @@ func TestRequestIsFiledOnlyAfterTheUndoWindow(t *testing.T) {
 	})
 }
 
-func TestApproverStopsAWaitingRequestFromTheirMessage(t *testing.T) {
+func TestAcceptedRequestIsStoppedFromItsMessage(t *testing.T) {
 	overHTTP(t, setup{extra: []string{"UNDO_WINDOW=1h"}}, func(t *testing.T, w *world) {
 		for _, person := range []string{w.cast.Approver, w.cast.Requester} {
 			server := w.another()
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
 			w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(server), "Nothing is filed before")
 			ends := "Withdrawn by"
-			if own := w.awaitMessage(person, "Approved, will be filed", w.fqdn(server)); person == w.cast.Requester {
+			if own := w.awaitMessage(w.cast.Requester, "Approved, will be filed", w.fqdn(server)); person == w.cast.Requester {
 				w.press(person, own, "undo")
 			} else {
-				w.declines(person, own, "we still need it")
+				w.declines(person, w.awaitMessage(w.cast.Channel, "Approved, will be filed", w.fqdn(server)), "we still need it")
 				ends = "Declined by"
 			}
-			for _, place := range []string{w.cast.Channel, w.cast.Approver, w.cast.Requester} {
+			for _, place := range []string{w.cast.Channel, w.cast.Requester} {
 				w.awaitMessage(place, ends, w.fqdn(server)+" stays", "Nothing was filed")
 			}
+			assert.Empty(t, w.about(w.cast.Approver, w.fqdn(server)), "no direct message about one's own click")
 		}
 		assert.Equal(t, map[string]int{"withdrawn": 1, "declined": 1}, w.recorded())
 		assert.Empty(t, w.posts())
@@ -70,14 +71,14 @@ func TestStoppedRequestIsNeverFiled(t *testing.T) {
 		for _, server := range []int64{stays, goes} {
 			w.press(w.cast.Approver, w.asksFor(server), "approve")
 		}
-		w.declines(w.cast.Approver, w.awaitMessage(w.cast.Approver, "to be filed", w.fqdn(stays)), "not that one")
+		w.declines(w.cast.Approver, w.awaitMessage(w.cast.Channel, "to be filed", w.fqdn(stays)), "not that one")
 		w.awaitMessage(w.cast.Channel, "Declined by", w.fqdn(stays)+" stays")
 		w.stop()
 		w.start()
 		w.awaitReady()
 		w.thaws(w.cast.Approver)
 		told := w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(goes))
-		own := w.awaitMessage(w.cast.Approver, "Cancellation requested", w.fqdn(goes))
+		own := w.awaitMessage(w.cast.Requester, "Cancellation requested", w.fqdn(goes))
 		for _, m := range []message{told, own} {
 			assert.Contains(t, m.Shown, "To stop it: update the ticket", "how it is stopped at SoftLayer")
 			_, err := w.clicks(w.cast.Approver, m, "undo")

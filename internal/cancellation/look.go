@@ -154,7 +154,11 @@ func takenOver(old Request, by Person) (*Change, error) {
 	}
 	next.EndedBy = by
 	event := Event{Kind: EventWithdrawn, Actor: actor(by), From: old.State, To: Withdrawn, Detail: string(WhyTakenOver)}
-	return &Change{From: old, To: next, Event: event, Tell: AtOnce}, nil
+	change := &Change{From: old, To: next, Event: event, Tell: AtOnce}
+	if !by.same(old.Submission.By) {
+		change.Owe = old.toldEnd()
+	}
+	return change, nil
 }
 
 // ticketHidden is the reason of a filed request that is stuck because the key cannot read its ticket.

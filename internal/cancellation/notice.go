@@ -65,6 +65,7 @@ const (
 	direct         = "direct:"
 	directReminder = "reminder:"
 	said           = "said:"
+	endedFor       = "ended:"
 	escalated      = "escalated:"
 	escalatedHere  = "escalated-here:"
 	written        = "update:"
@@ -76,6 +77,18 @@ func Direct(user string) NoticeKind { return NoticeKind(direct + user) }
 
 // DirectReminder is the Reminder of one person who was asked by direct message.
 func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder + user) }
+
+// EndedFor tells one person once, by direct message, that somebody else ended the request.
+func EndedFor(user string) NoticeKind { return NoticeKind(endedFor + user) }
+
+// toldEnd returns what the requester is owed of an end that somebody else caused. The message in the
+// channel is only edited, which nobody notices.
+func (r Request) toldEnd() []Notice {
+	if r.Submission.By.ID == "" {
+		return nil
+	}
+	return []Notice{{RequestID: r.ID, Kind: EndedFor(r.Submission.By.ID)}}
+}
 
 // Line is something that became of a filed request. Its thread is told once.
 type Line struct {
@@ -97,6 +110,7 @@ const (
 	LineEnded   LineKind = "ended"   // it ended: its state and reason say how
 	LineWaits   LineKind = "waits"   // SoftLayer waits for an answer
 	LineEnds    LineKind = "ends"    // it is due to end, and SoftLayer may still be asked to stop until Now
+	LineTaken   LineKind = "taken"   // a person sees to it: Was is their Slack user id, Now until when nobody is told again
 	LineStill   LineKind = "still"   // the server is still there after its date; Update: how often this was told
 )
 
@@ -205,20 +219,24 @@ func (k NoticeKind) Reminds() bool {
 	return k == Reminder || strings.HasPrefix(string(k), directReminder)
 }
 
-// Recipient is the Slack user that a Direct notice is for; "" for the other kinds.
+// Recipient is the Slack user that a Direct or an EndedFor notice is for; "" for the other kinds.
 func (k NoticeKind) Recipient() string {
-	user, found := strings.CutPrefix(string(k), direct)
-	if !found {
-		return ""
+	for _, prefix := range []string{direct, endedFor} {
+		if user, found := strings.CutPrefix(string(k), prefix); found {
+			return user
+		}
 	}
-	return user
+	return ""
 }
+
+// TellsEnd reports whether a notice of this kind tells the requester of an end that somebody else caused.
+func (k NoticeKind) TellsEnd() bool { return strings.HasPrefix(string(k), endedFor) }
 
 // Once reports whether a notice of this kind is posted once. The others show the request's present
 // state, and are edited when that changes.
 func (k NoticeKind) Once() bool {
 	_, _, escalates := k.Escalation()
-	return k == Alarm || k.Reminds() || escalates || strings.HasPrefix(string(k), said)
+	return k == Alarm || k.Reminds() || k.TellsEnd() || escalates || strings.HasPrefix(string(k), said)
 }
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result

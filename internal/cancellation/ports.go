@@ -292,6 +292,8 @@ type Requests interface {
 	Sight(ctx context.Context, requestID string, seen Event, gap time.Duration) error
 	// Events reads a request's history, the oldest event first.
 	Events(ctx context.Context, requestID string) ([]Event, error)
+	// Notices lists a request's notices, delivered or not.
+	Notices(ctx context.Context, requestID string) ([]Notice, error)
 }
 
 // Claim is the answer to a worker that asked for work.

@@ -278,10 +278,14 @@ func (d *Desk) recordResolution(ctx context.Context, from, next Request, res Res
 		Why     string
 		Note    note
 	}{res.Finding, res.Ticket, res.Why, basis}) // strings and a number
-	stored, err := d.Requests.Apply(ctx, Change{
+	change := Change{
 		From: from, To: next, Tell: AtOnce, Key: res.Key,
 		Event: Event{Kind: EventResolved, Actor: res.Actor, From: from.State, To: next.State, Detail: string(detail)},
-	})
+	}
+	if !next.State.Live() {
+		change.Owe = from.toldEnd()
+	}
+	stored, err := d.Requests.Apply(ctx, change)
 	if err != nil {
 		return from, fmt.Errorf("recording the resolution of %s: %w", from.Ref.Short(), err)
 	}

@@ -185,7 +185,7 @@ func TestAnsweredRequestGetsNoReminder(t *testing.T) {
 		w.change(func(w *world) { w.deliveries = nil })
 		w.run(w.journal, time.Hour)
 		_, messages := w.snapshot()
-		assert.Equal(t, []cancellation.NoticeKind{cancellation.Result}, kindsOf(messages))
+		assert.Equal(t, []cancellation.NoticeKind{cancellation.Result, cancellation.EndedFor("U1")}, kindsOf(messages))
 		assert.Equal(t, cancellation.Declined, messages[0].state)
 	})
 }

@@ -93,7 +93,7 @@ func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change,
 			return nil, err
 		}
 		next = next.scheduled(c.now, d.Terms)
-		change.Owe = directWords(next, c.now)
+		change.Owe = directWords(next, c)
 	} else if next.Submission.Place.private() {
 		next.Due = c.now // other people may have to give the next approval
 	}
@@ -111,12 +111,14 @@ func (r Request) scheduled(now time.Time, t Terms) Request {
 	return r
 }
 
-// directWords returns the direct messages to the requester and the approvers of an approved request.
-// They say that it will be filed, and can be stopped until then.
-func directWords(r Request, now time.Time) []Notice {
-	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: now}}
+// directWords returns the direct messages to the requester and the approvers of an approved request,
+// but not to the one who clicked. They say that it will be filed, and can be stopped until then.
+func directWords(r Request, c clicker) []Notice {
+	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: c.now}}
 	for _, a := range r.Approvals {
-		owed = append(owed, Notice{RequestID: r.ID, Kind: Direct(a.here().ID), Due: now})
+		if !a.By.same(c.person()) {
+			owed = append(owed, Notice{RequestID: r.ID, Kind: Direct(a.here().ID), Due: c.now})
+		}
 	}
 	return owed
 }
@@ -151,6 +153,32 @@ func mayDecline(r Request, c clicker) authz.Decision {
 	}
 	_, decision := c.policy.mayGive(c.principal, c.requester, r, 0, c.now)
 	return decision
+}
+
+// TakenFor is how long nobody is told of a server that is still there, after somebody said that they are
+// on it.
+const TakenFor = 14 * 24 * time.Hour
+
+// TakeOn records that a person sees to a server which is still there after its date. The requester may,
+// and whoever may approve on that server or did.
+func (d *Desk) TakeOn(ctx context.Context, press Press) (Click, error) {
+	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if r.State != Filed {
+			return Click{Kind: ClickLate}, nil, nil
+		}
+		if decision := mayDecline(r, c); !c.isRequester() && decision.Effect != authz.Allowed {
+			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+		}
+		notices, err := d.Requests.Notices(ctx, r.ID)
+		if err != nil {
+			return Click{}, nil, fmt.Errorf("reading where %s is shown: %w", r.Ref.Short(), err)
+		}
+		change := &Change{From: r, To: r, Event: Event{Kind: EventTaken, Actor: actor(c.person())}}
+		if !r.Private(notices) {
+			change.Owe = r.Telling([]Line{{What: LineTaken, Was: c.here, Now: c.now.Add(TakenFor).Format(time.RFC3339)}}, notices)
+		}
+		return Click{}, change, nil
+	})
 }
 
 // Rules of clicks that are in no policy. Their decisions have no Reason.
@@ -249,7 +277,11 @@ func end(r Request, to State, kind string, c clicker, why string) (*Change, erro
 		return nil, err
 	}
 	next.EndedBy = c.person()
-	return &Change{From: r, To: next, Tell: c.now, Event: Event{Kind: kind, Actor: actor(c.person()), Detail: why}}, nil
+	change := &Change{From: r, To: next, Tell: c.now, Event: Event{Kind: kind, Actor: actor(c.person()), Detail: why}}
+	if !c.isRequester() {
+		change.Owe = r.toldEnd()
+	}
+	return change, nil
 }
 
 // same reports whether two are one person. Names do not count.

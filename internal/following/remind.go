@@ -18,7 +18,6 @@ const (
 	stillAfter   = 3 * 24 * time.Hour // after the end date
 	week         = 7 * 24 * time.Hour
 	weeklyTimes  = 4 // then monthly
-	takenFor     = 14 * 24 * time.Hour
 )
 
 // RemindAt returns when somebody in a zone is reminded that a filed request's server is due to end: two
@@ -89,7 +88,7 @@ func (v *Verdict) judgeStill(r cancellation.Request, e Evidence) {
 // tellStill tells that a server is there after its date, unless somebody said less than two weeks ago
 // that they are on it.
 func (v *Verdict) tellStill(taken, now time.Time) {
-	if now.Before(taken.Add(takenFor)) {
+	if now.Before(taken.Add(cancellation.TakenFor)) {
 		return
 	}
 	v.Known.Still++

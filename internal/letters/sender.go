@@ -29,6 +29,7 @@ const (
 
 // Ledger keeps what people are owed.
 type Ledger interface {
+	// Now reads the database's time.
 	Now(ctx context.Context) (time.Time, error)
 	// ClaimMailboxes takes at most most mailboxes that are due, each with a lease and a version of its own.
 	ClaimMailboxes(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Mailbox], error)
@@ -39,9 +40,13 @@ type Ledger interface {
 	NewsFor(ctx context.Context, person string, most int) ([]cancellation.OwedNews, error)
 	// NewsNumbered lists news of a person, told or not.
 	NewsNumbered(ctx context.Context, person string, numbers []int64) ([]cancellation.OwedNews, error)
+	// OweNews owes people news of a request, each of a kind and detail once.
 	OweNews(ctx context.Context, requestID string, news []cancellation.News) error
+	// Request reads a request by its id.
 	Request(ctx context.Context, id string) (cancellation.Request, error)
+	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
+	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error)
 	// WaitsSince returns since when SoftLayer waits for an answer about a request; zero if it does not.
 	WaitsSince(ctx context.Context, requestID string) (time.Time, error)

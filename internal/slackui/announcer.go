@@ -228,6 +228,8 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 		default:
 			message = a.o.Words.Written(u, r)
 		}
+	case kind.TellsEnd():
+		message = a.o.Words.Result(r)
 	case escalates:
 		message = a.o.Words.Escalated(news, r)
 	case isLine:

@@ -45,6 +45,10 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		click, err := a.desk.Withdraw(ctx, press)
 		a.logClick(i, err)
 		return nil, a.whisper(i, clicked(i, click, err, "withdraw"))
+	case words.TakenAction:
+		click, err := a.desk.TakeOn(ctx, press)
+		a.logClick(i, err)
+		return nil, a.whisper(i, words.TakenOn(click, err))
 	case words.NoneAction:
 		return nil, a.whisper(i, a.foundNone(ctx, i, press))
 	case words.CheckAction: // it reads SoftLayer first, for longer than an acknowledgement may take

@@ -34,7 +34,7 @@ const bringForwardSQL = `
 	update notices set owed = $1, owed_at = coalesce(owed_at, $2),
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'
-		and kind not like 'escalated%'
+		and kind not like 'escalated%' and kind not like 'ended:%'
 		and kind not like 'update:%' and kind not like 'proposal:%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -264,6 +265,9 @@ func applyUpdate(ctx context.Context, tx *tx, now time.Time, c correspondence.Ch
 	if err == nil && moved {
 		detail := map[string]any{"Update": stored.Number, "State": stored.State, "Why": stored.Why, "Answer": c.Detail}
 		err = noteUpdate(ctx, tx, now, stored.RequestID, c.Actor, detail)
+	}
+	if err == nil && moved && stored.Kind == correspondence.Reply && stored.State == correspondence.Sent {
+		_, err = settleWait(ctx, tx, stored.RequestID, math.MaxInt64)
 	}
 	if err == nil && len(c.Tell) > 0 {
 		err = tellUpdate(ctx, tx, now, stored, c.Tell)

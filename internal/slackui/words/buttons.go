@@ -24,6 +24,7 @@ const (
 	NoneAction     = "found-none"
 	LeaveAction    = "leave"
 	CheckAction    = "check-now"
+	TakenAction    = "on-it"     // of a server that is still there after its date
 	AgainAction    = "ask-again" // of a request of which nothing came that stands
 )
 

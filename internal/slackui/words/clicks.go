@@ -90,6 +90,14 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	return Message{}
 }
 
+// TakenOn says what became of "I am on it".
+func TakenOn(c cancellation.Click, err error) Message {
+	if err != nil || c.Kind != cancellation.ClickDone {
+		return Clicked(c, err, "take on")
+	}
+	return message(sentence("Recorded: you are on it. Nobody is reminded of " + ServerName(c.Request) + " for 14 days."))
+}
+
 // clickRefused says why a rule refused a click.
 func clickRefused(d authz.Decision) string {
 	if d.Rule == cancellation.RuleRequesterWithdraws {

@@ -24,6 +24,8 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 		return message(w.unclear(r)...)
 	case cancellation.LineEnds:
 		return withButtons(message(w.ends(r)...), w.newsButtons(cancellation.NewsEnds, r))
+	case cancellation.LineTaken:
+		return message(taken(l, r))
 	case cancellation.LineStill:
 		return withButtons(message(w.still(r)...), w.newsButtons(cancellation.NewsStill, r))
 	}
@@ -130,4 +132,13 @@ func zoneOf(at time.Time) string {
 		return "UTC"
 	}
 	return at.Format("UTC-07:00")
+}
+
+// taken names who sees to a server that is still there.
+func taken(l cancellation.Line, r cancellation.Request) line {
+	until := "."
+	if at, err := time.Parse(time.RFC3339, l.Now); err == nil {
+		until = ". No reminder before " + day(at.UTC()) + "."
+	}
+	return line{person(l.Was, ""), plain(" is on it: " + ServerName(r) + until)}
 }

@@ -280,6 +280,7 @@ func goldenNews() map[string]Message {
 		"escalated-waits":           w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsWaits}, filed),
 		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
 		"line-still":                w.Said(cancellation.Line{What: cancellation.LineStill, Update: 2}, filed),
+		"line-taken":                w.Said(cancellation.Line{What: cancellation.LineTaken, Was: "U8", Now: "2026-12-20T12:00:00Z"}, filed),
 	}
 }
 

@@ -267,6 +267,12 @@ func (w Writer) newsButtons(kind cancellation.NewsKind, r cancellation.Request) 
 		return []slack.BlockElement{button(r, AnswerAction, "Read and reply", slack.StyleDefault)}
 	case cancellation.NewsStaff:
 		return []slack.BlockElement{button(r, AnswerAction, "Read the answer", slack.StyleDefault)}
+	case cancellation.NewsEnds:
+		return w.TicketButtons(r, StopAction)
+	case cancellation.NewsStill:
+		if r.State == cancellation.Filed {
+			return append(w.TicketButtons(r, ReplyAction), button(r, TakenAction, "I am on it", slack.StyleDefault))
+		}
 	case cancellation.NewsNotCancelled:
 		row := []slack.BlockElement{button(r, AnswerAction, "Read the answer", slack.StyleDefault)}
 		if CanAskAgain(r) {
