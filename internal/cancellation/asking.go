@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"cancel-server/internal/authz"
 )
@@ -177,3 +178,15 @@ func (a asker) escalate(ctx context.Context, r Request, n News) error {
 	}
 	return a.notices.OweNews(ctx, r.ID, news)
 }
+
+// Quota is a request's slot in one person's day. Two requests at once cannot both take the last
+// slot. Denials take none: their Slot is 0.
+type Quota struct {
+	Requester string // "TEAM/USER"
+	Day       int64  // since 1970 UTC
+	Slot      int64  // from 1: the next one as far as the caller knows
+	Most      int64  // the last one of a day
+}
+
+// QuotaDay returns the day of a time, as Quota.Day counts days.
+func QuotaDay(now time.Time) int64 { return now.Unix() / (24 * 60 * 60) }
