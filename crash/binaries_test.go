@@ -50,8 +50,8 @@ var seams = []patch{
 		"Ledger: crashTexts{journal}, Journal: journal, Books: v.softlayer, Writer: crashPen{v.softlayer},",
 	},
 	{
-		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.notifier.Wake,",
-		"Ledger: crashLedger{journal}, Books: crashBooks{v.softlayer}, Wake: b.notifier.Wake,",
+		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers,",
+		"Ledger: crashLedger{journal}, Books: crashBooks{v.softlayer}, Wake: b.wakeTellers,",
 	},
 }
 

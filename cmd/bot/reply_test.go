@@ -103,7 +103,7 @@ func (w *world) staffAnswer(server int64, text string) message {
 		return err == nil && looked.Int64 > 0
 	})
 	w.ticketDoes(server, map[string]any{"do": "answer", "text": text, "waits_for_customer": true})
-	return w.awaitMessage(w.cast.Channel, "staff answered", w.fqdn(server))
+	return w.awaitMessage(w.cast.Channel, "is waiting for an answer", w.fqdn(server))
 }
 
 // typed is what somebody types into a form for a ticket.

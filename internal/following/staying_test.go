@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func (w *world) hears(long time.Duration) []cancellation.News {
 	following.New(following.Options{
 		Ledger: ledger, Books: w, Wake: func() {}, Owner: "one", Every: time.Hour, Rate: 2, Log: slog.New(slog.DiscardHandler),
 	}).Run(ctx)
-	return ledger.news
+	return slices.DeleteFunc(ledger.news, func(n cancellation.News) bool { return n.Kind == cancellation.NewsEnded })
 }
 
 // kept is what the store has of what stays billed.
