@@ -301,9 +301,10 @@ func TestOthersHearOfWork(t *testing.T) {
 	<-rung // connected again
 }
 
+// Schemas of one database hear of each other, so it has a database of its own.
 func TestOwnWorkRingsOnceASecond(t *testing.T) {
 	t.Parallel()
-	s := open(t, Options{URL: named(t, postgrestest.Schema(t))})
+	s := open(t, Options{URL: named(t, postgrestest.Database(t))})
 	const writes = 50
 	rung := make(chan struct{}, 2*writes)
 	hears(t, s, func() { rung <- struct{}{} })
