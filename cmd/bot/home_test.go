@@ -279,5 +279,11 @@ func TestHomeShowsWhatSoftLayerWaitsFor(t *testing.T) {
 			assert.NotContains(t, h.shown, "Please call us.", "staff's words are for modals and direct messages")
 		}
 		assert.Contains(t, w.opens(w.cast.User).shown, "Nothing needs you now.")
+
+		w.opens(w.cast.Approver)
+		w.pressesAt(w.cast.Approver, "reply", request)
+		w.eventually("the form of a reply opens over the tab", func() bool {
+			return w.hasOpen(w.cast.Approver) > 0 && strings.Contains(w.top(w.cast.Approver).text(w), "Please call us.")
+		})
 	})
 }

@@ -305,5 +305,13 @@ func TestStopIsAskedForOnceAndFollowed(t *testing.T) {
 		w.sighted()
 		w.awaitMessage(w.cast.Channel, "Stopped: "+name+" stays and is billed as before.", "Asked by")
 		assert.Empty(t, w.about(w.cast.Channel, "Not cancelled"))
+		db := w.openDatabase()
+		defer db.Close()
+		var kind string
+		require.NoError(t, db.QueryRowContext(t.Context(), `select kind from news where kind in ('not_cancelled', 'stopped')`).Scan(&kind))
+		assert.Equal(t, "stopped", kind, "a server that stays as asked is no alarm")
+		var alarms int
+		require.NoError(t, db.QueryRowContext(t.Context(), `select count(*) from notices where kind like 'escalated%'`).Scan(&alarms))
+		assert.Zero(t, alarms)
 	})
 }

@@ -111,7 +111,7 @@ const (
 	LineWaits   LineKind = "waits"   // SoftLayer waits for an answer
 	LineEnds    LineKind = "ends"    // it is due to end, and SoftLayer may still be asked to stop until Now
 	LineTaken   LineKind = "taken"   // a person sees to it: Was is their Slack user id, Now until when nobody is told again
-	LineStill   LineKind = "still"   // the server is still there after its date; Update: how often this was told
+	LineStill   LineKind = "still"   // the server is still there after the date Was; Update: how often this was told
 )
 
 // Said is the notice that tells a line. It carries the line, so that what is told is what was owed.
@@ -320,11 +320,12 @@ const (
 	NewsStillWaits   NewsKind = "still_waits"   // it still does; Detail: as Wait writes it
 	NewsUnanswered   NewsKind = "unanswered"    // nobody answered for long, for people who can; Detail: as Wait writes it
 	NewsNotCancelled NewsKind = "not_cancelled" // the ticket is closed and no cancellation stands
+	NewsStopped      NewsKind = "stopped"       // the same, after SoftLayer was asked to stop
 	NewsMoved        NewsKind = "moved"         // SoftLayer shows another end date; Detail: the Line, as Said writes it
 	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop; Detail: until when, in RFC 3339
 	NewsEnded        NewsKind = "ended"         // the server is gone
 	NewsBilled       NewsKind = "billed"        // the server is gone, and something of it stays billed
-	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: how often this was told
+	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: that date, and how often this was told
 	NewsStaff        NewsKind = "staff"         // SoftLayer's staff answered, and no thread says so; Detail: id of the update
 	NewsUnclear      NewsKind = "unclear"       // the ticket is closed, the key cannot see what that means, and no thread says so
 )

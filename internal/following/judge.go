@@ -71,7 +71,8 @@ type Verdict struct {
 	News     []cancellation.News // to the requester
 	Remind   cancellation.Line   // reminds the thread that the server is due to end; zero for not
 	RemindAt time.Time
-	Still    bool // people are to be told that the server is there after its date
+	Still    bool      // people are to be told that the server is there after its date
+	StillOf  time.Time // that date
 }
 
 // Actor is the follower's name in the history of requests.
@@ -103,7 +104,7 @@ func Judge(f cancellation.Followed, known Known, e Evidence, card cancellation.S
 		v.judgeReminder(f.Request, e)
 		v.judgeStill(f.Request, e)
 	}
-	v.inform()
+	v.inform(f.Request)
 	return v
 }
 

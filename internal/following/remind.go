@@ -83,6 +83,7 @@ func (v *Verdict) judgeStill(r cancellation.Request, e Evidence) {
 		due = known.StillAt.AddDate(0, 1, 0)
 	}
 	v.Still = e.Server != nil && !e.Begun.Before(due)
+	v.StillOf = date
 }
 
 // tellStill tells that a server is there after its date, unless somebody said less than two weeks ago
@@ -93,16 +94,19 @@ func (v *Verdict) tellStill(taken, now time.Time) {
 	}
 	v.Known.Still++
 	v.Known.StillAt = now
-	v.tell(cancellation.Line{What: cancellation.LineStill, Update: v.Known.Still})
-	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsStill, Detail: strconv.FormatInt(v.Known.Still, 10)})
+	of := v.StillOf.Format(time.DateOnly) // another date is told anew
+	v.tell(cancellation.Line{What: cancellation.LineStill, Update: v.Known.Still, Was: of})
+	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsStill, Detail: of + " " + strconv.FormatInt(v.Known.Still, 10)})
 }
 
 // inform has the requester hear what else becomes of the request.
-func (v *Verdict) inform() {
+func (v *Verdict) inform(r cancellation.Request) {
 	for _, l := range v.Lines {
 		switch {
 		case l.What == cancellation.LineMoved:
 			v.News = append(v.News, cancellation.News{Kind: cancellation.NewsMoved, Detail: l.Detail()})
+		case l.What == cancellation.LineEnded && v.Ends.Seen == cancellation.Reverted && !r.StopAsked.IsZero():
+			v.News = append(v.News, cancellation.News{Kind: cancellation.NewsStopped})
 		case l.What == cancellation.LineEnded && v.Ends.Seen == cancellation.Reverted:
 			v.News = append(v.News, cancellation.News{Kind: cancellation.NewsNotCancelled})
 		case l.What == cancellation.LineEnded:

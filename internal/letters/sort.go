@@ -98,7 +98,7 @@ func (b *box) stands(ctx context.Context, n cancellation.OwedNews, r cancellatio
 		}
 		since, err := b.s.o.Ledger.WaitsSince(ctx, r.ID)
 		return !since.IsZero(), from, err
-	case cancellation.NewsNotCancelled:
+	case cancellation.NewsNotCancelled, cancellation.NewsStopped:
 		return r.State == cancellation.Reverted, from, nil
 	case cancellation.NewsEnded:
 		return r.State == cancellation.Reclaimed, from, nil

@@ -74,9 +74,9 @@ func (a *App) openNoAnswer(ctx context.Context, i receive.Interaction) receive.A
 	}
 }
 
-// openOver opens a view over the one that was pressed in, if any.
+// openOver opens a view over the modal that was pressed in, if any. A Home tab is no modal.
 func (a *App) openOver(ctx context.Context, i receive.Interaction, view words.View) (id, hash string, err error) {
-	if i.View != nil {
+	if i.View != nil && !i.View.Home {
 		return a.web.PushView(ctx, i.TriggerID, view)
 	}
 	return a.web.OpenView(ctx, i.TriggerID, view)

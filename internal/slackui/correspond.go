@@ -38,7 +38,7 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 		switch {
 		case err != nil:
 			a.log.Warn("opening a form for a ticket", "user", i.User, "err", err)
-			a.tell(ctx, i.ResponseURL, i.User, words.NothingOpenedFailed())
+			a.whisper(i, words.NothingOpenedFailed())(ctx)
 		case kind == correspondence.Reply:
 			a.showAnswer(ctx, displayedView{id: id, hash: hash}, may.Request, letter)
 		}

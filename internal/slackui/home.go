@@ -101,11 +101,11 @@ func (a *App) publish(ctx context.Context, by cancellation.Person) {
 			a.log.Warn("reading what a Home tab shows", "user", by.ID, "err", err)
 			view = a.words.HomeUnread()
 		}
-		a.homes.published(tab, page.Who)
 		if err := a.web.PublishView(ctx, by.ID, view); err != nil {
 			a.log.Warn("publishing a Home tab", "user", by.ID, "err", err)
-			return
+			return // the tab rests on the groups of before
 		}
+		a.homes.published(tab, page.Who)
 		who, known := a.directory.AtHand(by, a.policy().GroupIDs())
 		if !known || !leftGroup(page.Who, who) {
 			return

@@ -22,7 +22,8 @@ const (
 			due = case when mailboxes.due < excluded.due then mailboxes.due else excluded.due end`
 
 	newsColumns = `number, person, request_id, kind, detail, at`
-	newsForSQL  = `select ` + newsColumns + ` from news where person = $1 and settled_at is null order by number limit $2`
+	newsForSQL  = `select ` + newsColumns + ` from news where person = $1 and settled_at is null
+		order by case when kind in ('waits', 'not_cancelled') then 0 else 1 end, number limit $2`
 
 	// News that came after the mailbox was read makes it due now.
 	keepMailboxSQL = `

@@ -29,7 +29,7 @@ func (w Writer) Said(l cancellation.Line, r cancellation.Request) Message {
 	case cancellation.LineStill:
 		return withButtons(message(w.still(r)...), w.newsButtons(cancellation.NewsStill, r))
 	}
-	if r.State == cancellation.Reverted {
+	if r.State == cancellation.Reverted && r.StopAsked.IsZero() {
 		return withButtons(message(w.ended(r)...), w.newsButtons(cancellation.NewsNotCancelled, r))
 	}
 	return message(w.ended(r)...)

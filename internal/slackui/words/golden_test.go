@@ -263,10 +263,15 @@ func goldenNews() map[string]Message {
 		item(cancellation.NewsEnded, gone), item(cancellation.NewsEnds, filed), item(cancellation.NewsStill, filed), item(cancellation.NewsMoved, filed),
 		item(cancellation.NewsStaff, filed), item(cancellation.NewsUnclear, filed), left,
 	}
+	var full []cancellation.Item // five of each kind
+	for _, i := range each {
+		full = append(full, times(5, i.Kind, i.Request)...)
+	}
 	many := slices.Concat(times(40, cancellation.NewsEnded, gone), times(6, cancellation.NewsEnds, filed), times(7, cancellation.NewsMoved, filed))
 	return map[string]Message{
 		"not-cancelled":             w.Letter(me, []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
 		"not-cancelled-to-approver": w.Letter("U8", []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
+		"stopped":                   w.Letter(me, []cancellation.Item{item(cancellation.NewsStopped, stopped(not))}, false),
 		"waits":                     w.Letter(me, []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
 		"waits-quoted":              w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsWaits, Detail: "17"}, Request: filed, Said: "“Which contract? <!channel>”"}}, true),
 		"waits-to-approver":         w.Letter("U8", []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
@@ -276,6 +281,7 @@ func goldenNews() map[string]Message {
 		"digest-of-each-kind":       w.Letter(me, each, false),
 		"digest-to-somebody-else":   w.Letter("U8", each[:1], false),
 		"digest-of-many":            w.Letter(me, many, false),
+		"digest-of-five-of-each":    w.Letter(me, full, false),
 		"escalated-not-cancelled":   w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsNotCancelled}, not),
 		"escalated-waits":           w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsWaits}, filed),
 		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
@@ -469,4 +475,10 @@ func ephemeralBody(t *testing.T, m Message) json.RawMessage {
 	}{"ephemeral", m.Text, m.Blocks})
 	require.NoError(t, err)
 	return body
+}
+
+// stopped is a request that ended after SoftLayer was asked to stop.
+func stopped(r cancellation.Request) cancellation.Request {
+	r.StopAsked = r.Since.Add(-time.Hour)
+	return r
 }

@@ -73,17 +73,18 @@ func (w Writer) digest(to string, items []cancellation.Item) Message {
 	}
 	blocks := []slack.Block{block("", all...)}
 	buttons := 0
-	for _, kind := range digestOrder {
+	for n, kind := range digestOrder {
 		of := slices.DeleteFunc(slices.Clone(items), func(i cancellation.Item) bool { return i.Kind != kind })
-		if len(of) > maxSpelled {
+		room := letterBlocks - (len(digestOrder) - n - 1) // each kind that follows needs a block
+		if len(of) > maxSpelled || len(blocks)+len(of) > room {
 			lines := w.many(kind, of)
 			all, blocks = append(all, lines...), append(blocks, block("", lines...))
 			continue
 		}
-		for _, item := range of {
+		for at, item := range of {
 			lines := w.whole(to, item)
 			all, blocks = append(all, lines...), append(blocks, block("", lines...))
-			if row := w.newsButtons(kind, item.Request); len(row) > 0 && len(blocks) < letterBlocks {
+			if row := w.newsButtons(kind, item.Request); len(row) > 0 && len(blocks)+len(of)-at-1 < room {
 				blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(buttons), row...))
 				buttons++
 			}
@@ -95,7 +96,7 @@ func (w Writer) digest(to string, items []cancellation.Item) Message {
 // digestOrder is the order of kinds in a digest.
 var digestOrder = []cancellation.NewsKind{
 	cancellation.NewsWaits, cancellation.NewsStillWaits, cancellation.NewsUnanswered, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
-	cancellation.NewsUnclear, cancellation.NewsMoved, cancellation.NewsStaff, cancellation.NewsEnded,
+	cancellation.NewsUnclear, cancellation.NewsMoved, cancellation.NewsStaff, cancellation.NewsStopped, cancellation.NewsEnded,
 }
 
 // kindHeads begin a list of many items of a kind.
@@ -104,6 +105,7 @@ var kindHeads = map[cancellation.NewsKind]string{
 	cancellation.NewsStillWaits:   "✋ Still waiting for your answer about %d servers.",
 	cancellation.NewsUnanswered:   "✋ SoftLayer has waited for an answer about %d servers, and their requesters have not replied. Anyone who may approve on them can.",
 	cancellation.NewsNotCancelled: "🚨 Not cancelled: %d servers. They run and are billed.",
+	cancellation.NewsStopped:      "Stopped: %d servers. They stay and are billed as before.",
 	cancellation.NewsEnds:         "⏰ %d servers are due to end soon; then their drives are wiped. To keep one, ask SoftLayer to stop in its ticket. SoftLayer decides.",
 	cancellation.NewsStill:        "💸 Still there: %d servers whose end date has passed.",
 	cancellation.NewsBilled:       "💸 %d servers are gone, and something of each stays billed: see Billing items in IBM Cloud.",
