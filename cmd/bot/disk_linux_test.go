@@ -104,7 +104,9 @@ func TestBotWithAFailedDiskSendsNothingMore(t *testing.T) {
 
 				w.kill()
 				w.start()
-				told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+				// The step to filed may have reached the file, with "about to post": that pause is ended.
+				told := w.awaitAfter(`update notices set due = 1 where posting = 1 and lease_owner is null and due > 1`,
+					w.cast.Channel, []string{"Cancellation requested", w.fqdn(w.server)})
 				assert.Contains(t, told.Shown, w.ticketOf(w.server))
 				assert.Len(t, w.posts(), 1, "it is sent once")
 				assert.Len(t, w.tickets(w.server), 1)

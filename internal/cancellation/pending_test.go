@@ -317,7 +317,9 @@ func TestCardRefusedByItsChannelIsTriedAgain(t *testing.T) {
 					_, err := w.desk().Decline(t.Context(), pressed(r.ID, raj), "no")
 					require.NoError(t, err)
 				}
-				w.change(func(w *world) { w.deliveries = slices.Repeat([]cancellation.Delivery{cancellation.Refusing}, 2) })
+				w.change(func(w *world) {
+					w.refusing = map[cancellation.NoticeKind]int{cancellation.Result: 1, cancellation.ApprovalCard: 1}
+				})
 				w.run(w.journal, time.Minute)
 				w.run(w.journal, 15*time.Minute)
 				_, messages := w.snapshot()

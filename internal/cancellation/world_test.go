@@ -57,10 +57,11 @@ type world struct {
 	notify    string        // the operators' channel
 	idle      time.Duration // how often a worker looks around where nothing rang; 0 for a minute
 
-	deliveries []cancellation.Delivery // one a Post; then Delivered
-	updates    []cancellation.Delivery // one an Update; then Delivered
-	responding []cancellation.Delivery // one a Respond; then Delivered
-	history    bool                    // the bot may read the channel's history
+	deliveries []cancellation.Delivery         // one a Post; then Delivered
+	refusing   map[cancellation.NoticeKind]int // posts of a kind that are refused yet
+	updates    []cancellation.Delivery         // one an Update; then Delivered
+	responding []cancellation.Delivery         // one a Respond; then Delivered
+	history    bool                            // the bot may read the channel's history
 	shown      []shown
 	responses  int
 
@@ -447,6 +448,10 @@ func (w *world) Post(_ context.Context, to cancellation.Place, kind cancellation
 	delivery := cancellation.Delivered
 	if len(w.deliveries) > 0 {
 		delivery, w.deliveries = w.deliveries[0], w.deliveries[1:]
+	}
+	if w.refusing[kind] > 0 {
+		w.refusing[kind]--
+		delivery = cancellation.Refusing
 	}
 	if delivery == cancellation.Refusing || delivery == cancellation.Undelivered {
 		return cancellation.Posted{}, delivery, 0
