@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,9 +102,13 @@ type telling struct {
 	journal
 	claims, announced, withSteps int
 	dies                         bool // the process dies once a result is announced with its step
+	stepped                      atomic.Bool
 }
 
 func (j *telling) ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Notice], error) {
+	if !j.stepped.Load() { // the step comes first
+		return cancellation.Claim[cancellation.Notice]{}, nil
+	}
 	c, err := j.journal.ClaimNotices(ctx, owner, lease, most)
 	j.claims += len(c.Rows)
 	return c, err
@@ -119,6 +124,7 @@ func (j *telling) ApplyNotice(ctx context.Context, n cancellation.Notice, keep b
 func (j *telling) ApplyAnnounced(ctx context.Context, c cancellation.Change, a cancellation.Announcement) (cancellation.Announced, error) {
 	done, err := j.journal.ApplyAnnounced(ctx, c, a)
 	j.withSteps++
+	j.stepped.Store(true)
 	if j.dies {
 		done.Result = cancellation.Notice{}
 	}
