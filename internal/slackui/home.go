@@ -141,19 +141,20 @@ func (a *App) clickAtHome(ctx context.Context, i receive.Interaction) (receive.R
 const fromHome = " from-home"
 
 // ofHome takes the mark away from what was submitted, and reports whether it was there.
-func ofHome(i receive.Interaction) bool {
+func ofHome(i receive.Interaction) (unmarked receive.Interaction, is bool) {
 	if i.View == nil {
-		return false
+		return i, false
 	}
-	var is bool
-	i.View.PrivateMetadata, is = strings.CutSuffix(i.View.PrivateMetadata, fromHome)
-	return is
+	view := *i.View
+	view.PrivateMetadata, is = strings.CutSuffix(view.PrivateMetadata, fromHome)
+	i.View = &view
+	return i, is
 }
 
 // submittedAt answers a submission. If a button in a Home tab opened the form, it publishes that tab
 // again.
 func (a *App) submittedAt(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
-	home := ofHome(i)
+	i, home := ofHome(i)
 	reply := a.submitted(ctx, i)
 	if !home {
 		return reply, nil
