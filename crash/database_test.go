@@ -95,7 +95,8 @@ type row struct {
 	created                   time.Time
 	ticket                    int64
 	notice                    *notice
-	told                      []notice // in its thread, and to its requester
+	told                      []notice // in its thread
+	heard                     []string // kinds of the news that its requester is owed
 	events                    []event
 }
 
@@ -120,6 +121,16 @@ func (r row) working() bool {
 func (r row) owing() bool {
 	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed) ||
 		slices.ContainsFunc(r.told, func(n notice) bool { return n.due })
+}
+
+// hears reports whether its requester is owed news of one of these kinds, told or not.
+func (r row) hears(kinds ...string) bool {
+	return slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(r.heard, kind) })
+}
+
+// private reports whether its thread is its requester's alone, who then hears by letter.
+func (r row) private() bool {
+	return r.notice != nil && (r.notice.way == "direct" || strings.HasPrefix(r.notice.channel, "D"))
 }
 
 // owes reports whether there is a notice of this kind, delivered or not.
@@ -170,6 +181,9 @@ func (d database) rows(ctx context.Context) ([]row, error) {
 	for i := range all {
 		byID[all[i].id] = &all[i]
 	}
+	if err := d.readNews(ctx, byID); err != nil {
+		return nil, fmt.Errorf("reading the news: %w", err)
+	}
 	if err := d.readNotices(ctx, byID); err != nil {
 		return nil, fmt.Errorf("reading the notices: %w", err)
 	}
@@ -191,6 +205,19 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 			r.notice = &n
 		case strings.HasPrefix(n.kind, "said:"), strings.HasPrefix(n.kind, "update:"), n.kind == "direct:"+r.user:
 			r.told = append(r.told, n)
+		}
+		return nil
+	})
+}
+
+func (d database) readNews(ctx context.Context, byID map[string]*row) error {
+	return d.each(ctx, `select request_id, person, kind from news order by number`, func(from *sql.Rows) error {
+		var id, person, kind string
+		if err := from.Scan(&id, &person, &kind); err != nil {
+			return err
+		}
+		if r := byID[id]; r != nil && r.user == person {
+			r.heard = append(r.heard, kind)
 		}
 		return nil
 	})

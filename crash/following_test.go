@@ -90,10 +90,11 @@ func (t *trial) judgeLines(r row) {
 			t.find(untold, "request %s: nobody was told %q", r.ref, n.kind)
 		}
 	}
-	switch ended := r.owes("said:ended|0||"); {
+	ended := r.owes("said:ended|0||") || r.private() && r.hears("ended", "not_cancelled", "stopped")
+	switch {
 	case ended != (r.state == "reverted" || r.state == "reclaimed"):
 		t.find(untold, "request %s is %s, and that its thread is told how it ended is %t", r.ref, r.state, ended)
-	case r.state == "reverted" && !r.owes("direct:"+r.user):
+	case r.state == "reverted" && !r.hears("not_cancelled", "stopped"):
 		t.find(untold, "request %s was not cancelled, and its requester is not told", r.ref)
 	}
 }

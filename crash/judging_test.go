@@ -99,11 +99,11 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		{"its ticket was closed with no cancellation", func(t *trial) { t.ends(after, "reverted", 5, 5.6) }, nil},
 		{"its ticket was closed, and its requester is not told", func(t *trial) {
 			t.ends(after, "reverted", 5, 5.6)
-			t.rows[0].told = t.rows[0].told[:1]
+			t.rows[0].heard = nil
 		}, []figure{untold}},
 		{"its ticket was closed, and its thread is not told", func(t *trial) {
 			t.ends(after, "reverted", 5, 5.6)
-			t.rows[0].told = t.rows[0].told[1:]
+			t.rows[0].told = nil
 		}, []figure{untold}},
 		{"a line is owed and was never posted", func(t *trial) {
 			t.ends(after, "reclaimed", 5, 5.6)
@@ -201,7 +201,7 @@ func (t *trial) ends(after func(float64) time.Time, state string, since, at floa
 	r := &t.rows[0]
 	r.state, r.user = state, "U1"
 	r.events = append(r.events, event{at: after(at), kind: "evidence", from: "filed", to: state})
-	r.told = []notice{{kind: "said:ended|0||"}, {kind: "direct:U1"}}
+	r.told, r.heard = []notice{{kind: "said:ended|0||"}}, map[string][]string{"reverted": {"not_cancelled"}, "reclaimed": {"ended"}}[state]
 	for _, n := range r.told {
 		t.said = append(t.said, &words{at: after(at + 0.1), method: posting, ref: r.ref, kind: n.kind, text: text, stands: true})
 	}
