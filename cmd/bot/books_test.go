@@ -313,11 +313,14 @@ func (w *world) ref(text string) string {
 }
 
 // recorded is how many requests the bot's database holds, by state.
-func (w *world) recorded() map[string]int {
+func (w *world) recorded() map[string]int { return w.byState("requests") }
+
+// byState counts a table's rows by their state.
+func (w *world) byState(table string) map[string]int {
 	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
-	rows, err := db.QueryContext(w.t.Context(), "select state, count(*) from requests group by state")
+	rows, err := db.QueryContext(w.t.Context(), "select state, count(*) from "+table+" group by state")
 	require.NoError(w.t, err)
 	defer rows.Close()
 	found := map[string]int{}

@@ -89,7 +89,7 @@ func TestReconcileInJSONIsAnObjectALine(t *testing.T) {
 func TestReconcileRefusesWrongUse(t *testing.T) {
 	t.Parallel()
 	for says, args := range map[string][]string{
-		"a time that is none": {"--since", "yesterday"}, "two forms": {"--json", "--csv"}, "an argument": {"2026-11-01"},
+		"not a time": {"--since", "yesterday"}, "two forms": {"--json", "--csv"}, "an argument": {"2026-11-01"},
 	} {
 		code, out, wrong := ran(t, append([]string{"reconcile"}, args...)...)
 		assert.Equal(t, exitUsage, code, says)

@@ -60,23 +60,7 @@ func (w *world) writes() (found []fakesoftlayer.Exchange) {
 }
 
 // texts are how many texts for tickets the bot's database holds, by state.
-func (w *world) texts() map[string]int {
-	w.t.Helper()
-	db := w.openDatabase()
-	defer db.Close()
-	rows, err := db.QueryContext(w.t.Context(), "select state, count(*) from ticket_updates group by state")
-	require.NoError(w.t, err)
-	defer rows.Close()
-	found := map[string]int{}
-	for rows.Next() {
-		var state string
-		var count int
-		require.NoError(w.t, rows.Scan(&state, &count))
-		found[state] = count
-	}
-	require.NoError(w.t, rows.Err())
-	return found
-}
+func (w *world) texts() map[string]int { return w.byState("ticket_updates") }
 
 // filedAlone files a request of somebody who needs no approval.
 func (w *world) filedAlone(server int64) message {

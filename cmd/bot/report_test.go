@@ -103,7 +103,7 @@ func TestReportInJSONIsAnObjectALine(t *testing.T) {
 func TestReportRefusesWrongUse(t *testing.T) {
 	t.Parallel()
 	for says, args := range map[string][]string{
-		"a month that is none": {"--month", "november"}, "two forms": {"--json", "--csv"},
+		"not a month": {"--month", "november"}, "two forms": {"--json", "--csv"},
 		"an argument": {"2026-11"}, "an unknown flag": {"--by-tag"},
 	} {
 		code, out, wrong := ran(t, append([]string{"report"}, args...)...)
