@@ -92,6 +92,11 @@ func (w *Workspace) deliver(ctx context.Context, d *delivery) Ack {
 		}
 	}
 	switch {
+	case fault == FaultLateAnswer:
+		w.mu.Lock()
+		d.answered, d.outcome = true, errTimeout
+		w.mu.Unlock()
+		return send(0)
 	case fault == FaultTwiceAtOnce:
 		return atOnce(send)
 	case fault == FaultRedeliver:

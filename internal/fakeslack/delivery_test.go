@@ -104,6 +104,7 @@ func TestDeliveryFaultsOverHTTP(t *testing.T) {
 	}{
 		{fakeslack.FaultRedeliver, 2, true},
 		{fakeslack.FaultTwiceAtOnce, 2, true},
+		{fakeslack.FaultLateAnswer, 1, true},
 		{fakeslack.FaultBadSignature, 1, false},
 		{fakeslack.FaultStale, 1, false},
 	} {
@@ -122,6 +123,27 @@ func TestDeliveryFaultsOverHTTP(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, b.requests(), c.deliveries+1, "a fault of one time is over")
 	}
+}
+
+func TestLateAnswerHasNoEffect(t *testing.T) {
+	t.Parallel()
+	s, b := onHTTP(t, silent)
+	first := s.open(b, modal(textInput("a", "b")))
+	require.NoError(t, s.Fault("view_submission", fakeslack.FaultLateAnswer, 1))
+	submission := fakeslack.Submission{User: s.Cast().User, View: first.ID}
+	ack, err := s.Submit(t.Context(), submission)
+	require.NoError(t, err)
+	assert.Equal(t, "operation_timeout", ack.Error)
+	views, err := s.Views(s.Cast().User)
+	require.NoError(t, err)
+	assert.Len(t, views, 1, "the form stays open")
+	ack, err = s.Submit(t.Context(), submission)
+	require.NoError(t, err)
+	assert.Empty(t, ack.Error)
+	views, err = s.Views(s.Cast().User)
+	require.NoError(t, err)
+	assert.Empty(t, views)
+	assert.Len(t, b.requests(), 2+1, "a command and both")
 }
 
 func TestReplayingASubmissionHasItsEffectOnce(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 const (
 	FaultRedeliver    = "redeliver"     // delivered, and once more after the answer
 	FaultTwiceAtOnce  = "twice_at_once" // delivered twice at the same time
+	FaultLateAnswer   = "late_answer"   // delivered, and what the bot answers comes too late: it has no effect
 	FaultBadSignature = "bad_signature" // HTTP only: signed with another secret
 	FaultStale        = "stale"         // HTTP only: signed six minutes ago
 )
@@ -49,7 +50,7 @@ func callFaults() []string {
 }
 
 func deliveryFaults() []string {
-	return []string{FaultRedeliver, FaultTwiceAtOnce, FaultBadSignature, FaultStale}
+	return []string{FaultRedeliver, FaultTwiceAtOnce, FaultLateAnswer, FaultBadSignature, FaultStale}
 }
 
 // FaultNames returns the name of every fault.
