@@ -211,6 +211,50 @@ func TestRequesterWhoMayOnlyAskProposesAReply(t *testing.T) {
 	})
 }
 
+func TestTwoApproversOfOneProposalSendOneReply(t *testing.T) {
+	overHTTP(t, quick(), func(t *testing.T, w *world) {
+		w.filedApproved(w.server)
+		line := w.staffAnswer(w.server, "Which contract?")
+		w.opensForm(w.cast.Requester, line, "reply", "Which contract?")
+		require.Empty(t, w.says(w.cast.Requester, typed("Contract 7, please.")).Error)
+		asks := w.awaitMessage(w.cast.Approver, "asks you to reply to SoftLayer")
+		w.opensForm(w.cast.Approver, asks, "reply", "Which contract?")
+		w.opensForm(w.cast.User, line, "reply", "Which contract?") // may cancel alone
+		require.Empty(t, w.says(w.cast.Approver, typed("Contract 7.")).Error)
+		w.awaitMessage(w.cast.Channel, "Reply sent to ticket", "@"+w.cast.Approver)
+
+		require.Empty(t, w.says(w.cast.User, typed("Contract 7, please.")).Error)
+		shown := w.top(w.cast.User)
+		assert.True(t, hasAll(shown.text(w), []string{"sent a reply meanwhile", "Contract 7.", "Nothing of yours was sent"}), shown.text(w))
+		assert.Contains(t, shown.Raw, w.cast.Approver, "who sent it")
+		assert.Len(t, w.written(w.server), 1)
+		assert.Equal(t, map[string]int{"proposed": 1, "sent": 1}, w.texts(), "nothing more is recorded")
+
+		require.Empty(t, w.says(w.cast.User, typed("And contract 8.")).Error)
+		w.awaitMessage(w.cast.Channel, "Reply sent to ticket", "@"+w.cast.User)
+		assert.Len(t, w.written(w.server), 2, "what was read may be added to")
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestCorrectedTextIsNotCalledRecorded(t *testing.T) {
+	overHTTP(t, quick(), func(t *testing.T, w *world) {
+		root := w.filedAlone(w.server)
+		w.opensForm(w.cast.User, root, "ask-stop", "This asks SoftLayer to keep")
+		form := w.top(w.cast.User)
+		require.NoError(t, w.slack.Fault("view_submission", fakeslack.FaultLateAnswer, 1))
+		assert.NotEmpty(t, w.says(w.cast.User, typed("It is not in use.")).Error, "the person is told to try again")
+		w.awaitMessage(w.cast.Channel, "asked SoftLayer to stop the cancellation of "+w.fqdn(w.server))
+
+		w.sends(w.cast.User, form, typed("It is in use."))
+		shown := w.top(w.cast.User)
+		assert.True(t, hasAll(shown.text(w), []string{"An earlier version of your text was recorded", "It is not in use."}), shown.text(w))
+		assert.NotContains(t, shown.text(w), "on its way")
+		assert.Len(t, w.written(w.server), 1)
+		assert.Equal(t, map[string]int{"sent": 1}, w.texts())
+	})
+}
+
 func TestReplyIsDecidedAgainWhenItIsSent(t *testing.T) {
 	overSocket(t, quick(), func(t *testing.T, w *world) {
 		w.filedAlone(w.server)

@@ -38,6 +38,7 @@ type Prospect struct {
 	Decision authz.Decision // by which rule, or of Nothing by which not
 	Closed   bool           // nothing can be written: the request is not filed, or the key has no right
 	Proposal Update         // of a reply: what was proposed last, if nothing was sent since; zero for none
+	Replied  int64          // number of the last reply that is, or may come to be, in the ticket; 0 for none
 }
 
 // May decides what who pressed may do with a text of a kind. A refusal is put on record. The error
@@ -53,14 +54,21 @@ func (d *Desk) May(ctx context.Context, kind Kind, press cancellation.Press) (Pr
 		return p, nil
 	}
 	p.Closed = powers.Request.State != cancellation.Filed || powers.Request.Ticket.ID == 0 || !d.MayWrite()
-	if kind == Reply && p.Leave == Send && !p.Closed {
-		last, err := d.Ledger.LastProposal(ctx, powers.Request.ID)
-		if err != nil && !errors.Is(err, ErrNoUpdate) {
-			d.Log.Warn("reading what was proposed", "ref", powers.Request.Ref.Short(), "err", err)
-		}
-		p.Proposal = last
+	if kind == Reply && !p.Closed {
+		d.before(ctx, &p)
 	}
 	return p, nil
+}
+
+// before reads what others wrote before. If it cannot be read, a form that is sent is answered with it.
+func (d *Desk) before(ctx context.Context, p *Prospect) {
+	last, err := d.Ledger.StandingReply(ctx, p.Request.ID)
+	if p.Replied = last.Number; p.Leave == Send && (err == nil || errors.Is(err, ErrNoUpdate)) {
+		p.Proposal, err = d.Ledger.LastProposal(ctx, p.Request.ID)
+	}
+	if err != nil && !errors.Is(err, ErrNoUpdate) {
+		d.Log.Warn("reading what others wrote before a reply", "ref", p.Request.Ref.Short(), "err", err)
+	}
 }
 
 // Read reads a request's ticket with all its updates. cancellation.ErrTicketHidden: the key does not see it.
@@ -70,11 +78,12 @@ func (d *Desk) Read(ctx context.Context, r cancellation.Request) (Ticket, error)
 
 // Draft is a form that a person sent.
 type Draft struct {
-	Kind  Kind
-	Leave Leave // what the form was for
-	Press cancellation.Press
-	Text  string
-	Seen  int64 // id of the last update by staff that the person was shown; 0 for none
+	Kind    Kind
+	Leave   Leave // what the form was for
+	Press   cancellation.Press
+	Text    string
+	Seen    int64 // id of the last update by staff that the person was shown; 0 for none
+	Replied int64 // of a reply: Prospect.Replied as the person was shown it
 }
 
 // Outcome is what became of a draft.
@@ -97,22 +106,26 @@ const (
 	News
 	// Asked: SoftLayer was, or is to be, asked to stop already.
 	Asked
+	// Replied: another reply was recorded that the person was not shown.
+	Replied
+	// Earlier: another version of this text was recorded by the same form before.
+	Earlier
 )
 
 // Answer is the answer to a draft. Nothing was recorded unless it is Taken.
 type Answer struct {
 	Outcome Outcome
 	Prospect
-	Ticket   Ticket // of News
-	Standing Update // of Asked
+	Ticket   Ticket // of News and Replied
+	Standing Update // of Asked, Replied and Earlier: the other text
 }
 
 // Write decides once more, and records what a person wrote. An error means that nothing was recorded;
 // with cancellation.ErrUnclear nobody can tell.
 func (d *Desk) Write(ctx context.Context, draft Draft, readTime time.Duration) (Answer, error) {
 	id := idOf(d.Ledger.Installation(), draft.Kind, draft.Press)
-	if _, err := d.Ledger.UpdateByID(ctx, id); !errors.Is(err, ErrNoUpdate) {
-		return Answer{}, err // the form was delivered again
+	if first, err := d.Ledger.UpdateByID(ctx, id); !errors.Is(err, ErrNoUpdate) {
+		return Answer{}.again(first, draft), err // the form was delivered again
 	}
 	may, err := d.May(ctx, draft.Kind, draft.Press)
 	answer := Answer{Prospect: may}
@@ -132,6 +145,15 @@ func (d *Desk) Write(ctx context.Context, draft Draft, readTime time.Duration) (
 		return answer, nil
 	}
 	return d.record(ctx, id, draft, answer)
+}
+
+// again is the answer to a form whose text is recorded. After an acknowledgement that came late people
+// change what they typed and send it again: only the first version goes out.
+func (a Answer) again(first Update, draft Draft) Answer {
+	if first.ID != "" && first.Text != bounded(draft.Text) {
+		a.Outcome, a.Standing = Earlier, first
+	}
+	return a
 }
 
 // meanwhile reads what has become of the ticket while the form was open. That a stop is asked for
@@ -170,20 +192,31 @@ func (d *Desk) record(ctx context.Context, id string, draft Draft, answer Answer
 		return answer, err
 	}
 	u.SendBy, u.Due = now.Add(sendTime), now
-	receipt, err := d.Ledger.RecordUpdate(ctx, Record{Update: u, Key: draft.Press.Key, Request: r, Rule: answer.Decision.Rule})
+	receipt, err := d.Ledger.RecordUpdate(ctx, Record{Update: u, Key: draft.Press.Key, Request: r, Rule: answer.Decision.Rule, Replied: draft.Replied})
 	switch {
 	case errors.Is(err, cancellation.ErrRepeated): // the form was delivered again meanwhile
-		return answer, nil
+		first, err := d.Ledger.UpdateByID(ctx, id)
+		return answer.again(first, draft), err
 	case err != nil:
 		return answer, err
-	case receipt.Standing != nil:
+	}
+	return d.receive(receipt, draft, answer), nil
+}
+
+// receive is the answer to a draft by what the store did with it.
+func (d *Desk) receive(receipt Receipt, draft Draft, answer Answer) Answer {
+	switch {
+	case receipt.Standing != nil && draft.Kind == Stop:
 		answer.Outcome, answer.Standing = Asked, *receipt.Standing
+	case receipt.Standing != nil:
+		answer.Outcome, answer.Standing = Replied, *receipt.Standing
 	case receipt.Ended:
 		answer.Outcome, answer.Closed = Shut, true
 	default:
 		d.Wake()
+		return answer.again(receipt.Update, draft)
 	}
-	return answer, nil
+	return answer
 }
 
 // bounded cuts a text to MaxText, whatever was delivered, and leaves out control characters.

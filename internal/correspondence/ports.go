@@ -23,6 +23,9 @@ type Ledger interface {
 	// LastProposal reads the text that was proposed last for a request, if no reply was sent since;
 	// ErrNoUpdate: there is none.
 	LastProposal(ctx context.Context, requestID string) (Update, error)
+	// StandingReply reads the last reply of a request that is, or may come to be, in its ticket;
+	// ErrNoUpdate: there is none.
+	StandingReply(ctx context.Context, requestID string) (Update, error)
 	// ClaimUpdates takes at most most texts that are due and leased to nobody, each with a lease and
 	// a version of its own.
 	ClaimUpdates(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[Update], error)

@@ -43,7 +43,7 @@ type State string
 const (
 	// Proposing: nobody was asked yet to send it.
 	Proposing State = "proposing"
-	// Proposed: those who may send it were asked. The program sends nothing.
+	// Proposed: those who may send it are asked. The program sends nothing.
 	Proposed State = "proposed"
 	// Recorded: it waits to be sent.
 	Recorded State = "recorded"
@@ -101,12 +101,13 @@ type Record struct {
 	Request cancellation.Request // as it was read
 	Rule    string               // that let the person write it
 	Key     string               // the idempotency key of the form
+	Replied int64                // of a reply: number of the last one that its writer was shown; 0 for none
 }
 
 // Receipt is the store's answer to a Record.
 type Receipt struct {
 	Update   Update
 	Fresh    bool    // this call made it
-	Standing *Update // SoftLayer was, or is to be, asked to stop already; nothing was recorded
+	Standing *Update // what stands in its way, so that nothing was recorded: another Stop, or a reply that the writer was not shown
 	Ended    bool    // the request is not filed any more; nothing was recorded
 }

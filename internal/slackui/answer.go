@@ -48,7 +48,7 @@ func (a *App) answer(ctx context.Context, i receive.Interaction) words.View {
 
 // openNoAnswer opens the form that asks why no answer is needed, over the answer.
 func (a *App) openNoAnswer(ctx context.Context, i receive.Interaction) receive.After {
-	request, _, ok := words.LetterOf(i.Action.Value)
+	request, _, _, ok := words.LetterOf(i.Action.Value)
 	if !ok {
 		return a.whisper(i, words.ButtonUnknown())
 	}
@@ -84,7 +84,7 @@ func (a *App) openOver(ctx context.Context, i receive.Interaction, view words.Vi
 
 // submitNoAnswer records why no answer is needed.
 func (a *App) submitNoAnswer(ctx context.Context, i receive.Interaction) receive.Reply {
-	request, asks, ok := words.LetterOf(i.View.PrivateMetadata)
+	request, asks, _, ok := words.LetterOf(i.View.PrivateMetadata)
 	if !ok {
 		return receive.UpdateView(words.NotRecorded(words.FormUnread()))
 	}

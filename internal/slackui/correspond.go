@@ -27,7 +27,7 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 		a.logClick(i, err)
 		return a.whisper(i, problem)
 	}
-	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request)}
+	letter := words.Letter{Kind: kind, Leave: may.Leave, Late: a.late(ctx, may.Request), Replied: may.Replied}
 	if may.Proposal.Text != "" {
 		letter.Text, letter.Note = may.Proposal.Text, words.ProposedBy(may.Proposal)
 	}
@@ -99,17 +99,17 @@ func (a *App) submitLetter(ctx context.Context, i receive.Interaction) receive.R
 	case words.ProposeCallback:
 		letter.Leave = correspondence.Propose
 	}
-	request, seen, ok := words.LetterOf(i.View.PrivateMetadata)
+	request, seen, replied, ok := words.LetterOf(i.View.PrivateMetadata)
 	if !ok {
 		return receive.UpdateView(words.NotRecorded(words.FormUnread()))
 	}
-	letter.Text, letter.Seen = i.View.Values[words.TicketTextBlock][words.TicketTextAction].Text, seen
+	letter.Text, letter.Seen, letter.Replied = i.View.Values[words.TicketTextBlock][words.TicketTextAction].Text, seen, replied
 	if cancellation.Blank(letter.Text) {
 		return receive.FieldError(words.TicketTextBlock, words.TicketTextMissing)
 	}
 	press := cancellation.Press{Request: request, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
 	answer, err := a.letters.Write(ctx, correspondence.Draft{
-		Kind: letter.Kind, Leave: letter.Leave, Press: press, Text: letter.Text, Seen: seen,
+		Kind: letter.Kind, Leave: letter.Leave, Press: press, Text: letter.Text, Seen: seen, Replied: replied,
 	}, letterTime)
 	if err != nil {
 		a.log.Warn("recording a text for a ticket", "user", i.User, "err", err)
@@ -138,6 +138,12 @@ func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspond
 		l = l.Showing(answer.Ticket)
 		l.News, l.Late = true, a.late(ctx, r)
 		return receive.UpdateView(a.words.LetterForm(r, l))
+	case correspondence.Replied:
+		l = l.Showing(answer.Ticket)
+		l.Other, l.Replied = &answer.Standing, answer.Standing.Number
+		return receive.UpdateView(a.words.LetterForm(r, l))
+	case correspondence.Earlier:
+		return receive.UpdateView(words.RecordedBefore(answer.Standing))
 	}
 	return receive.UpdateView(words.LetterTaken(l))
 }

@@ -62,6 +62,8 @@ var (
 		where request_id = $1 and state in ('proposing', 'proposed') and number > coalesce((select max(number) from ticket_updates
 			where request_id = $1 and kind = 'reply' and state in ('recorded', 'sending', 'unknown', 'sent')), 0)
 		order by number desc limit 1`
+	standingReplySQL = `select ` + updateColumns + ` from ticket_updates
+		where request_id = $1 and kind = 'reply' and state in ('recorded', 'sending', 'unknown', 'sent') order by number desc limit 1`
 	lastReplySQL = `select coalesce(max(changed_at), 0) from ticket_updates where request_id = $1 and kind = 'reply' and state = 'sent'`
 
 	applyUpdateSQL = `
@@ -111,7 +113,8 @@ func scanUpdate(from row) (correspondence.Update, error) {
 }
 
 // RecordUpdate stores a new text with its line in the request's history, if its id is new and the
-// request is filed. Of the texts that ask to stop, one stands.
+// request is filed. Of the texts that ask to stop, one stands. A reply is stored only if its writer was
+// shown the last one.
 func (s *Store) RecordUpdate(ctx context.Context, rec correspondence.Record) (correspondence.Receipt, error) {
 	w := &write{server: rec.Request.Submission.Card.Server.ID}
 	receipt, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (correspondence.Receipt, error) {
@@ -127,6 +130,9 @@ func recordUpdate(ctx context.Context, tx *tx, now time.Time, rec correspondence
 	filed, err := tx.changes(ctx, `update requests set version = version where id = $1 and state = 'filed'`, rec.Request.ID) // it stays so until the commit
 	if err != nil || !filed {
 		return correspondence.Receipt{Ended: err == nil}, err
+	}
+	if last, err := unseenReply(ctx, tx, rec); last != nil || err != nil {
+		return correspondence.Receipt{Standing: last}, err
 	}
 	u := updateRow{Update: rec.Update}
 	u.Version, u.CreatedAt, u.ChangedAt, u.Due = 1, now, now, now
@@ -145,6 +151,22 @@ func recordUpdate(ctx context.Context, tx *tx, now time.Time, rec correspondence
 	receipt.Fresh = true
 	detail := map[string]any{"Update": receipt.Update.Number, "Kind": u.Kind, "State": u.State, "Rule": rec.Rule, "Text": u.Entry}
 	return receipt, errors.Join(noteUpdate(ctx, tx, now, u.RequestID, u.By.Team+"/"+u.By.ID, detail), useKey(ctx, tx, rec.Key, now))
+}
+
+// unseenReply returns the last reply of the request if the writer of another one was not shown it. The
+// caller has locked the request, so none comes before the commit.
+func unseenReply(ctx context.Context, tx *tx, rec correspondence.Record) (*correspondence.Update, error) {
+	if rec.Update.Kind != correspondence.Reply {
+		return nil, nil
+	}
+	last, err := scanUpdate(tx.QueryRowContext(ctx, standingReplySQL, rec.Update.RequestID))
+	switch {
+	case errors.Is(err, correspondence.ErrNoUpdate), err == nil && (last.Number <= rec.Replied || last.ID == rec.Update.ID):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &last, nil
 }
 
 // standingUpdate is the answer if a text was not new: it was recorded before, or another asks to stop.
@@ -181,6 +203,12 @@ func (s *Store) UpdateByID(ctx context.Context, id string) (correspondence.Updat
 func (s *Store) LastProposal(ctx context.Context, requestID string) (correspondence.Update, error) {
 	u, err := s.oneUpdate(ctx, lastProposalSQL, requestID)
 	return u, wrap(fmt.Sprintf("reading what was proposed for request %q", requestID), err)
+}
+
+// StandingReply reads the last reply of a request that is, or may come to be, in its ticket.
+func (s *Store) StandingReply(ctx context.Context, requestID string) (correspondence.Update, error) {
+	u, err := s.oneUpdate(ctx, standingReplySQL, requestID)
+	return u, wrap(fmt.Sprintf("reading the last reply of request %q", requestID), err)
 }
 
 func (s *Store) oneUpdate(ctx context.Context, query string, key any) (u correspondence.Update, err error) {

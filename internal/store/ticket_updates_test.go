@@ -30,6 +30,7 @@ func keepsTexts(t *testing.T, options func(t *testing.T) Options) {
 	for says, holds := range map[string]func(t *testing.T, one, other *Store, clock *hands){
 		"one form is one text":                                     oneFormOneText,
 		"SoftLayer is asked once to stop":                          oneStop,
+		"a reply needs that its writer was shown the last one":     unseenReplies,
 		"a request that is not filed takes none":                   noTextUnlessFiled,
 		"one worker at a time has a text":                          oneSender,
 		"a step, its event and what is told are one":               stepTold,
@@ -117,6 +118,47 @@ func oneStop(t *testing.T, one, other *Store, _ *hands) {
 	assert.Equal(t, first.ID, second.Standing.ID)
 	stepped(t, one, r, first, correspondence.NotSent)
 	textOf(t, other, texting(r, "c", correspondence.Stop))
+}
+
+func unseenReplies(t *testing.T, one, other *Store, _ *hands) {
+	r := filedOne(t, one, 1)
+	proposal := texting(r, "p", correspondence.Reply)
+	proposal.Update.State = correspondence.Proposing
+	textOf(t, one, proposal)
+	_, err := other.StandingReply(t.Context(), r.ID)
+	require.ErrorIs(t, err, correspondence.ErrNoUpdate, "a proposal is not sent")
+
+	var sent sync.WaitGroup
+	receipts := [8]correspondence.Receipt{}
+	for i := range receipts {
+		s := []*Store{one, other}[i%2]
+		sent.Go(func() {
+			var err error
+			receipts[i], err = s.RecordUpdate(t.Context(), texting(r, string(rune('a'+i)), correspondence.Reply))
+			assert.NoError(t, err)
+		})
+	}
+	sent.Wait()
+	standing, err := other.StandingReply(t.Context(), r.ID)
+	require.NoError(t, err)
+	fresh := 0
+	for _, receipt := range receipts {
+		if receipt.Fresh {
+			fresh++
+			continue
+		}
+		if assert.NotNil(t, receipt.Standing) {
+			assert.Equal(t, standing.ID, receipt.Standing.ID, "they read who was first")
+		}
+	}
+	assert.Equal(t, 1, fresh, "of those who were shown none, one sends")
+
+	next := texting(r, "next", correspondence.Reply)
+	next.Replied = standing.Number
+	textOf(t, other, next)
+	stepped(t, one, r, standing, correspondence.NotSent)
+	stop := texting(r, "stop", correspondence.Stop)
+	textOf(t, one, stop)
 }
 
 func noTextUnlessFiled(t *testing.T, one, _ *Store, _ *hands) {

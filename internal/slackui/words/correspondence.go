@@ -2,6 +2,7 @@ package words
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,9 +68,12 @@ type Letter struct {
 	Answer *cancellation.TicketEntry // what SoftLayer's staff wrote last; nil if nothing is known yet
 	Seen   int64                     // id of staff's last update that the form has shown; 0 for none
 	News   bool                      // staff wrote while the form was open
+	Other  *correspondence.Update    // a reply that was recorded while the form was open; nil for none
 	Note   string                    // whose words the field holds, if not the reader's; "" for nothing
 	Text   string                    // what was typed
 	Late   bool                      // of a stop: it may be too late
+
+	Replied int64 // number of the last reply that the form has shown or was opened after; 0 for none
 }
 
 // LetterForm asks for a text for a request's ticket.
@@ -90,7 +94,7 @@ func (w Writer) LetterForm(r cancellation.Request, l Letter) View {
 	}
 	input := slack.NewInputBlock(TicketTextBlock, plainText(shape.label), plainText(shape.hint), field)
 	return View{
-		Type: slack.VTModal, CallbackID: shape.callback, PrivateMetadata: r.ID + "@" + strconv.FormatInt(l.Seen, 10),
+		Type: slack.VTModal, CallbackID: shape.callback, PrivateMetadata: fmt.Sprintf("%s@%d@%d", r.ID, l.Seen, l.Replied),
 		Title: plainText(shape.title), Submit: plainText(shape.submit), Close: plainText(shape.close),
 		Blocks: slack.Blocks{BlockSet: append(blocks, input)},
 	}
@@ -121,10 +125,27 @@ func (l Letter) says(r cancellation.Request) []slack.Block {
 		return []slack.Block{block("says", stopSays(r, l)...)}
 	case l.Leave == correspondence.Propose:
 		asks := sentence("An approver has to send this. Nothing reaches SoftLayer until one does.")
-		return append([]slack.Block{block("says", asks)}, answerBlocks(l)...)
+		return append([]slack.Block{block("says", asks)}, l.before()...)
 	}
-	return answerBlocks(l)
+	return l.before()
 }
+
+// before are what staff and another person wrote before.
+func (l Letter) before() []slack.Block {
+	blocks := answerBlocks(l)
+	if l.Other == nil {
+		return blocks
+	}
+	wrote := " wrote a reply meanwhile, which is on its way ("
+	if l.Other.State == correspondence.Sent {
+		wrote = " sent a reply meanwhile ("
+	}
+	headline := line{person(l.Other.By.ID, l.Other.By.Name), bold(wrote + instant(l.Other.ChangedAt) + "). Nothing of yours was sent. Read it, and send yours only if it is still needed:")}
+	return append(blocks, block("other", headline, quoted(l.Other.Text)))
+}
+
+// quoted is what a person wrote, as a form or an answer repeats it.
+func quoted(text string) line { return sentence("“" + inert(text, maxAnswer) + "”") }
 
 func stopSays(r cancellation.Request, l Letter) []line {
 	lines := []line{sentence("This asks SoftLayer to keep " + ServerName(r) + ". Until it says so, expect the server to go as planned.")}
@@ -152,12 +173,14 @@ func answerBlocks(l Letter) []slack.Block {
 // maxAnswer is how much of an answer of SoftLayer's staff a form shows, in characters.
 const maxAnswer = 2500
 
-// LetterOf reads what a form for a ticket carries: the request's id, and the last update of staff that it
-// has shown.
-func LetterOf(v string) (requestID string, seen int64, ok bool) {
-	id, last, found := strings.Cut(v, "@")
+// LetterOf reads what a form for a ticket carries: the request's id, the last update of staff and the
+// last reply that it has shown. Forms of earlier builds have shown no reply.
+func LetterOf(v string) (requestID string, seen, replied int64, ok bool) {
+	id, rest, found := strings.Cut(v, "@")
+	last, number, _ := strings.Cut(rest, "@")
 	seen, err := strconv.ParseInt(last, 10, 64)
-	return id, seen, found && err == nil && seen >= 0
+	replied, _ = strconv.ParseInt(number, 10, 64) // 0 in doubt: the last reply is shown again
+	return id, seen, replied, found && err == nil && seen >= 0
 }
 
 // LetterNotOpen says that a request's ticket takes no texts, and why.
@@ -236,11 +259,27 @@ func (w Writer) LetterFailed(err error) View {
 	return nothingSent("The bot could not do this now. Try again. If that fails too, tell the people who run this bot.")
 }
 
-// StopAskedAlready says who asked SoftLayer to stop before.
+// StopAskedAlready says who asked SoftLayer to stop before, or wants to, and how far that has come.
 func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request) View {
-	return notice("Not sent", block("",
-		line{bold("Nothing was sent. "), person(u.By.ID, u.By.Name), plain(" asked SoftLayer to stop this on " + instant(u.CreatedAt) + ". It is asked once.")},
-		sentence("To write more, use Reply. "+ServerName(r)),
+	by, more := person(u.By.ID, u.By.Name), "To write more, use Reply. "+ServerName(r)
+	said := line{by, plain(" asked SoftLayer to stop this on " + instant(u.ChangedAt) + ". It is asked once.")}
+	switch u.State {
+	case correspondence.Sent:
+	case correspondence.Unknown:
+		said = line{by, plain(" wants SoftLayer to be asked to stop this. We cannot tell yet whether that text reached "), w.lowerTicket(r.Ticket), plain(". It is asked once.")}
+	default:
+		said = line{by, plain(" wants SoftLayer to be asked to stop this. That text was recorded on " + instant(u.CreatedAt) + " and is not in "), w.lowerTicket(r.Ticket), plain(" yet.")}
+		more = "The bot tries until " + instant(u.SendBy) + "; the request's thread says what comes of it. " + ServerName(r)
+	}
+	return notice("Not sent", block("", append(line{bold("Nothing of yours was sent. ")}, said...), sentence(more)))
+}
+
+// RecordedBefore says that an earlier version of a text was recorded, and nothing else.
+func RecordedBefore(u correspondence.Update) View {
+	return notice("Recorded before", block("",
+		line{bold("An earlier version of your text was recorded. What you changed since was not:")},
+		quoted(u.Text),
+		sentence("The request's thread says what comes of it. To write more, press the button Reply there."),
 	))
 }
 
@@ -300,28 +339,27 @@ func (w Writer) lowerTicket(t cancellation.TicketID) run {
 // notSent says that a text is not in the ticket, and what can be done.
 func (w Writer) notSent(u correspondence.Update, r cancellation.Request) Message {
 	by := person(u.By.ID, u.By.Name)
-	why, again := "SoftLayer's records do not show it.", true
+	why, next := "SoftLayer's records do not show it.", "You can send a new one."
 	switch u.Why {
 	case correspondence.WhyNobody:
-		why, again = "Nobody who may approve could be asked.", false
+		why, next = "Nobody who may approve could be asked.", "Whoever may approve can send it: Reply opens a form that holds the text."
 	case correspondence.WhyLate:
 		why = "SoftLayer took nothing in time."
 	case correspondence.WhyEnded:
-		why, again = ended(capital(standingWords(r.State))), false
+		why, next = ended(capital(standingWords(r.State))), ""
 	case correspondence.WhyClosed:
-		why, again = "The ticket is closed.", false
+		why, next = "The ticket is closed.", ""
 	case correspondence.WhyNoRight:
-		why, again = "The bot's key may not write into this ticket. Write into it in IBM Cloud.", false
+		why, next = "The bot's key may not write into this ticket. Write into it in IBM Cloud.", ""
 	}
 	what := "It was not sent"
 	if u.Kind == correspondence.Stop {
 		what = "SoftLayer was not asked to stop the cancellation of " + ServerName(r)
 	}
-	m := message(line{by, plain(": " + what + ". " + why)}, line{w.ticket(r.Ticket), plain(" does not have it.")})
-	if !again {
-		return m
+	if next == "" {
+		return message(line{by, plain(": " + what + ". " + why)}, line{w.ticket(r.Ticket), plain(" does not have it.")})
 	}
-	m = message(line{by, plain(": " + what + ". " + why)}, sentence("You can send a new one."))
+	m := message(line{by, plain(": " + what + ". " + why)}, sentence(next))
 	action := map[correspondence.Kind]string{correspondence.Reply: ReplyAction, correspondence.Stop: StopAction}[u.Kind]
 	return withButtons(m, w.TicketButtons(r, action))
 }

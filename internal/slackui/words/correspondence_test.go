@@ -23,7 +23,7 @@ func penned(now time.Time) Writer {
 
 // texted is a text of Ana's for a ticket.
 func texted(kind correspondence.Kind, state correspondence.State, why correspondence.Why) correspondence.Update {
-	u := correspondence.Update{Kind: kind, State: state, Why: why, By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Text: "Contract 7.\nThank you.", CreatedAt: slacktest.Noon}
+	u := correspondence.Update{Kind: kind, State: state, Why: why, By: cancellation.Person{Team: "T1", ID: "U7", Name: "Ana"}, Text: "Contract 7.\nThank you.", CreatedAt: slacktest.Noon, ChangedAt: slacktest.Noon}
 	u.SendBy = slacktest.Noon.Add(15 * time.Minute)
 	return u
 }
@@ -75,10 +75,17 @@ func goldenLetterForms() map[string]View {
 	filled.Text, filled.Note = "Contract 7.", ProposedBy(texted(correspondence.Reply, correspondence.Proposed, ""))
 	propose := read
 	propose.Leave = correspondence.Propose
+	other, sending := news, news
+	sent := texted(correspondence.Reply, correspondence.Sent, "")
+	onItsWay := texted(correspondence.Reply, correspondence.Recorded, "")
+	other.News, other.Other = false, &sent
+	sending.News, sending.Other = false, &onItsWay
 	return map[string]View{
 		"form-reply":      w.LetterForm(r, reply),
 		"form-read":       w.LetterForm(r, read),
 		"form-news":       w.LetterForm(r, news),
+		"form-replied":    w.LetterForm(r, other),
+		"form-replying":   w.LetterForm(r, sending),
 		"form-filled":     w.LetterForm(r, filled),
 		"form-propose":    w.LetterForm(r, propose),
 		"form-stop":       w.LetterForm(r, Letter{Kind: correspondence.Stop, Leave: correspondence.Send}),
@@ -93,6 +100,9 @@ func goldenLetterForms() map[string]View {
 		"shut":            w.LetterShut(slacktest.Request(cancellation.Reverted, today)),
 		"no-right":        w.LetterShut(r),
 		"asked-already":   w.StopAskedAlready(texted(correspondence.Stop, correspondence.Sent, ""), r),
+		"asking-already":  w.StopAskedAlready(texted(correspondence.Stop, correspondence.Recorded, correspondence.WhyWaiting), r),
+		"asked-unknown":   w.StopAskedAlready(texted(correspondence.Stop, correspondence.Unknown, correspondence.WhyLost), r),
+		"recorded-before": RecordedBefore(texted(correspondence.Reply, correspondence.Sent, "")),
 		"unclear":         w.LetterFailed(cancellation.ErrUnclear),
 		"people-not-read": w.LetterFailed(cancellation.ErrPeopleUnread),
 	}
@@ -128,15 +138,17 @@ func TestForeignTextIsInertInTextsForTickets(t *testing.T) {
 				assert.NotContains(t, m.Text, active)
 			}
 		}
-		view := w.LetterForm(r, Letter{
+		form := w.LetterForm(r, Letter{
 			Kind: correspondence.Reply, Leave: correspondence.Send, Text: Cut(evil, correspondence.MaxText),
-			Answer: &cancellation.TicketEntry{Text: evil},
+			Answer: &cancellation.TicketEntry{Text: evil}, Other: &u,
 		})
-		_, err := judge.Open(view)
-		require.NoError(t, err, "%.20q", evil)
-		blocks, err := json.Marshal(view.Blocks)
-		require.NoError(t, err)
-		slacktest.AssertInert(t, blocks)
+		for _, view := range []View{form, RecordedBefore(u), w.StopAskedAlready(u, r)} {
+			_, err := judge.Open(view)
+			require.NoError(t, err, "%.20q", evil)
+			blocks, err := json.Marshal(view.Blocks)
+			require.NoError(t, err)
+			slacktest.AssertInert(t, blocks)
+		}
 	}
 }
 
