@@ -224,15 +224,16 @@ var inTestsOf = map[string][]string{
 	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The real store.
-	"internal/bulletin": {module + "internal/store"},
+	"internal/bulletin":       {module + "internal/store"},
+	"internal/correspondence": {module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.
 	"internal/fakeslack": {"github.com/slack-go/slack", "github.com/chromedp"},
 	// Random operations, held against a model and made small when they fail.
 	"internal/store": {"pgregory.net/rapid"},
 	// The page, by a browser.
 	"cmd/sandbox": {"github.com/chromedp", "github.com/gorilla/websocket"},
-	// The databases from outside, and a disk that fails.
-	"cmd/bot": {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix"},
+	// The databases from outside, a disk that fails, and when people work.
+	"cmd/bot": {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix", module + "internal/workday"},
 	// The floors, and the rows of both databases.
 	"bench": {"github.com/slack-go/slack", module + "internal/slackui", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	// The databases from outside.

@@ -13,17 +13,16 @@ import (
 // database that was restored, or has failed over, may not know that the text is there already.
 func (s *Sender) send(ctx context.Context, h *hand) error {
 	u := h.update()
-	late := h.at.After(u.SendBy)
 	ticket, err := read(ctx, s.o.Books, u.Ticket)
 	switch {
 	case err == nil && ticket.has(u):
 		return s.move(ctx, h, Sent, "", "")
+	case h.late():
+		return s.move(ctx, h, NotSent, WhyLate, "")
 	case err != nil:
 		return s.retry(ctx, h, err)
 	case h.request.State != cancellation.Filed:
 		return s.move(ctx, h, NotSent, WhyEnded, "")
-	case late:
-		return s.move(ctx, h, NotSent, WhyLate, "")
 	case !ticket.Open:
 		return s.move(ctx, h, NotSent, WhyClosed, "")
 	}

@@ -18,6 +18,9 @@ import (
 const (
 	mostAtOnce = 4
 	stepTime   = time.Minute // one step, on top of the call's own time
+
+	reachTime   = time.Minute      // after this it is looked at whether anybody was asked what they are to send
+	failedPause = 10 * time.Minute // the longest pause after a step that failed
 )
 
 // SenderOptions say what a Sender sends with.
@@ -124,16 +127,41 @@ func (s *Sender) work(ctx context.Context, c *claimed) {
 	renewing, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { s.keepLease(renewing, c) })
-	err := s.step(ctx, c)
+	h := &hand{claimed: c}
+	err := s.safely(h, func() error { return s.step(ctx, h) })
+	if err != nil && !errors.Is(err, cancellation.ErrMoved) {
+		err = s.safely(h, func() error { return s.putBack(ctx, h, err) })
+	}
 	stop()
 	keeper.Wait()
-	u := c.update()
 	switch {
 	case errors.Is(err, cancellation.ErrMoved):
-		s.o.Log.Info("another worker has the text", "update", u.Number)
-	case err != nil:
-		s.o.Log.Error("working a text for a ticket", "update", u.Number, "state", u.State, "err", err)
+		s.o.Log.Info("another worker has the text", "update", c.update().Number)
+	case err != nil: // its lease ends
+		s.o.Log.Warn("putting a text for a ticket back", "update", c.update().Number, "err", err)
 	}
+}
+
+// putBack leaves a text whose step failed for a pause that grows with each failure. The first one in a
+// row is logged as an error. What can be sent no more is given up.
+func (s *Sender) putBack(ctx context.Context, h *hand, cause error) error {
+	u := h.update()
+	if h.late() && h.request.ID != "" && slices.Contains([]State{Proposing, Recorded}, u.State) {
+		s.o.Log.Error("a text for a ticket is given up", "update", u.Number, "state", u.State, "err", cause)
+		return s.move(ctx, h, NotSent, WhyLate, "")
+	}
+	level := slog.LevelInfo
+	if u.Attempts == 0 {
+		level = slog.LevelError
+	}
+	s.o.Log.Log(ctx, level, "working a text for a ticket: trying again", "update", u.Number, "state", u.State, "attempt", u.Attempts+1, "err", cause)
+	next := u
+	next.CleanSince, next.Attempts = time.Time{}, u.Attempts+1
+	stored, err := s.o.Ledger.ApplyUpdate(ctx, Change{From: u, To: next, Request: h.request, Actor: s.o.Owner, DueIn: backoff(next.Attempts, failedPause)})
+	if err == nil {
+		h.set(stored)
+	}
+	return err
 }
 
 func (s *Sender) keepLease(ctx context.Context, c *claimed) {
@@ -151,23 +179,31 @@ func (s *Sender) keepLease(ctx context.Context, c *claimed) {
 	}
 }
 
-// step does what the text's state requires.
-func (s *Sender) step(ctx context.Context, c *claimed) (err error) {
+// safely turns a panic into an error, so that one text does not stop the process.
+func (s *Sender) safely(h *hand, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.o.Log.Error("a step panicked", "update", c.update().Number, "panic", p, "stack", string(debug.Stack()))
+			if h.update().Attempts == 0 {
+				s.o.Log.Error("a step panicked", "update", h.update().Number, "panic", p, "stack", string(debug.Stack()))
+			}
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	u := c.update()
-	r, err := s.o.Journal.Request(ctx, u.RequestID)
-	if err != nil {
+	return do()
+}
+
+// step does what the text's state requires.
+func (s *Sender) step(ctx context.Context, h *hand) error {
+	r, err := s.o.Journal.Request(ctx, h.update().RequestID)
+	if err != nil && !errors.Is(err, cancellation.ErrUnreadable) { // what is sent is recorded whole
 		return fmt.Errorf("reading the request of a text: %w", err)
 	}
-	h := &hand{claimed: c, request: r}
-	switch u.State {
+	h.request = r
+	switch h.update().State {
 	case Proposing:
 		return s.propose(ctx, h)
+	case Proposed:
+		return s.reached(ctx, h)
 	case Sending: // its lease is over: the call was made, or may have been
 		return s.move(ctx, h, Unknown, WhyStopped, "")
 	case Unknown:
@@ -177,11 +213,14 @@ func (s *Sender) step(ctx context.Context, c *claimed) (err error) {
 	}
 }
 
-// hand is a claimed text with its request.
+// hand is a claimed text with its request, once that was read.
 type hand struct {
 	*claimed
 	request cancellation.Request
 }
+
+// late reports whether the text may be sent no more.
+func (h *hand) late() bool { return h.claimed.at.After(h.update().SendBy) }
 
 // move commits a step to another state, and owes people what became of the text.
 func (s *Sender) move(ctx context.Context, h *hand, to State, why Why, detail string, more ...func(*Change)) error {
@@ -268,10 +307,38 @@ func (s *Sender) propose(ctx context.Context, h *hand) error {
 		return s.move(ctx, h, NotSent, WhyNobody, "")
 	}
 	return s.move(ctx, h, Proposed, "", "", func(c *Change) {
+		c.DueIn = reachTime
 		for _, user := range users {
 			c.Tell = append(c.Tell, cancellation.Notice{RequestID: h.request.ID, Kind: cancellation.Proposed(c.From.Number, user)})
 		}
 	})
+}
+
+// reached finds out whether anybody was asked to send what somebody proposed. If Slack refused every
+// message that asks, who wrote it is told.
+func (s *Sender) reached(ctx context.Context, h *hand) error {
+	notices, err := s.o.Journal.Notices(ctx, h.request.ID)
+	if err != nil {
+		return s.retry(ctx, h, err)
+	}
+	u, owed, asked := h.update(), false, h.request.State != cancellation.Filed // then nobody has to
+	for _, n := range notices {
+		if number, _, asks, ok := n.Kind.Letter(); ok && asks && number == u.Number {
+			owed, asked = owed || !n.Due.IsZero(), asked || n.TS != ""
+		}
+	}
+	next := u
+	switch {
+	case asked:
+		next.Due, next.Attempts = time.Time{}, 0
+		return s.apply(ctx, h, next, "")
+	case owed:
+		next.Attempts++
+		return s.wait(ctx, h, next, max(reachTime, backoff(next.Attempts, failedPause)))
+	}
+	s.o.Log.Error("Slack refused every message that asks to send a reply. Ask somebody who may approve to press Reply in the request's thread",
+		"ref", h.request.Ref.Short(), "update", u.Number)
+	return s.move(ctx, h, NotSent, WhyNobody, "")
 }
 
 // retry leaves a text in its state because something could not be read.

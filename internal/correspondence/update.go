@@ -62,6 +62,7 @@ const (
 // steps says which state follows which.
 var steps = map[State][]State{
 	Proposing: {Proposed, NotSent},
+	Proposed:  {NotSent},
 	Recorded:  {Sending, Sent, Unknown, NotSent},
 	Sending:   {Recorded, Unknown, Sent, Refused},
 	Unknown:   {Sent, NotSent},

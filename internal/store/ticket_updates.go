@@ -59,7 +59,7 @@ var (
 	stopStandsSQL = `select ` + updateColumns + ` from ticket_updates
 		where request_id = $1 and kind = 'stop' and state in ('recorded', 'sending', 'unknown', 'sent')`
 	lastProposalSQL = `select ` + updateColumns + ` from ticket_updates
-		where request_id = $1 and state in ('proposing', 'proposed') and number > coalesce((select max(number) from ticket_updates
+		where request_id = $1 and (state in ('proposing', 'proposed') or state = 'not_sent' and why = '` + string(correspondence.WhyNobody) + `') and number > coalesce((select max(number) from ticket_updates
 			where request_id = $1 and kind = 'reply' and state in ('recorded', 'sending', 'unknown', 'sent')), 0)
 		order by number desc limit 1`
 	standingReplySQL = `select ` + updateColumns + ` from ticket_updates
@@ -73,7 +73,7 @@ var (
 		where number = $9 and version = $10 and state = $11
 		returning ` + updateColumns
 
-	isUpdateWork    = `due is not null and state in ('proposing', 'recorded', 'sending', 'unknown')`
+	isUpdateWork    = `due is not null and state in ('proposing', 'proposed', 'recorded', 'sending', 'unknown')`
 	dueUpdatesSQL   = `select number from ticket_updates where ` + isUpdateWork + ` and due <= $1 and ` + isFree + ` order by due limit `
 	firstUpdateSQL  = dueUpdatesSQL + `1`
 	nextUpdateSQL   = nextSQL(`ticket_updates where ` + isUpdateWork)

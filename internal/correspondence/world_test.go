@@ -1,0 +1,168 @@
+package correspondence_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
+	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
+)
+
+// world is a real store with one filed request, and its ticket in memory, on virtual time.
+type world struct {
+	t     *testing.T
+	store *store.Store
+	r     cancellation.Request
+
+	mu      sync.Mutex
+	broken  error    // what each read of SoftLayer fails with
+	entries []string // of the ticket
+	lost    error    // what each read of the request fails with
+	damaged bool     // its documents cannot be read
+	reads   int      // of the request
+	may     func() ([]string, error)
+	log     bytes.Buffer
+}
+
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	path := storetest.File(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, may: func() ([]string, error) { return []string{"U8", "U9"}, nil }}
+		s, err := store.Open(t.Context(), store.Options{Path: path, Mode: store.Serve})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, s.Close()) }()
+		require.NoError(t, s.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "1", Endpoint: "http://127.0.0.1/"}))
+		w.store = s
+		w.file()
+		test(t, w)
+	})
+}
+
+// file records a request as filed.
+func (w *world) file() {
+	w.t.Helper()
+	r := cancellation.Request{
+		ID: "r1", Ref: cancellation.NewReference(), State: cancellation.Scheduled, Format: cancellation.Format,
+		Ticket: cancellation.TicketID{ID: 7}, CreatedAt: time.Now(), SentAt: time.Now(),
+	}
+	r.Submission.By = cancellation.Person{Team: "T1", ID: "U1"}
+	r.Submission.Place = cancellation.Place{Channel: "C1"}
+	r.Submission.Card.Server = cancellation.Server{ID: 42, FQDN: "db-042.example.com"}
+	r.Decision.Rule = "all"
+	_, err := w.store.Record(w.t.Context(), cancellation.Record{
+		Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted},
+		Notices: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Result, Place: r.Submission.Place}},
+	})
+	require.NoError(w.t, err)
+	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Filed} {
+		from := w.request()
+		next, err := from.Move(to, cancellation.ByWorker, cancellation.Reason{})
+		require.NoError(w.t, err)
+		_, err = w.store.Apply(w.t.Context(), cancellation.Change{From: from, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved}, Tell: cancellation.AtOnce})
+		require.NoError(w.t, err)
+	}
+	w.r = w.request()
+}
+
+func (w *world) request() cancellation.Request {
+	w.t.Helper()
+	r, err := w.store.Request(w.t.Context(), "r1")
+	require.NoError(w.t, err)
+	return r
+}
+
+// writes records a text of U1's.
+func (w *world) writes(kind correspondence.Kind, state correspondence.State) {
+	w.t.Helper()
+	u := correspondence.Update{
+		ID: "a", RequestID: "r1", Kind: kind, State: state, Ref: cancellation.NewReference(),
+		By: cancellation.Person{Team: "T1", ID: "U1"}, Text: "Contract 7.", Ticket: 7,
+	}
+	u.Entry = correspondence.Compose(u, w.r)
+	u.SendBy = time.Now().Add(15 * time.Minute)
+	_, err := w.store.RecordUpdate(w.t.Context(), correspondence.Record{Update: u, Key: "key", Request: w.r, Rule: "all"})
+	require.NoError(w.t, err)
+}
+
+// text is the text as it is stored.
+func (w *world) text() correspondence.Update {
+	w.t.Helper()
+	u, err := w.store.UpdateByID(w.t.Context(), "a")
+	require.NoError(w.t, err)
+	return u
+}
+
+// runs has a replica send for a time.
+func (w *world) runs(long time.Duration) {
+	w.t.Helper()
+	ctx, stop := context.WithTimeout(w.t.Context(), long)
+	defer stop()
+	correspondence.NewSender(correspondence.SenderOptions{
+		Ledger: w.store, Journal: w, Books: w, Writer: w, Notify: func() {}, Refused: func() {},
+		WhoMayApprove: func(context.Context, cancellation.Request) ([]string, error) { return w.may() },
+		Owner:         "one", PostTimeout: time.Minute, SettleTime: 5 * time.Minute, Lease: 30 * time.Second, Poll: time.Minute,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}).Run(ctx)
+}
+
+// errors counts what was logged as an error.
+func (w *world) errors() int { return strings.Count(w.log.String(), "level=ERROR") }
+
+func (w *world) Request(ctx context.Context, id string) (cancellation.Request, error) {
+	w.mu.Lock()
+	w.reads++
+	lost := w.lost
+	w.mu.Unlock()
+	if lost != nil {
+		return cancellation.Request{}, lost
+	}
+	r, err := w.store.Request(ctx, id)
+	if w.damaged && err == nil {
+		r.Submission, err = cancellation.Submission{}, cancellation.ErrUnreadable
+	}
+	return r, err
+}
+
+func (w *world) Notices(ctx context.Context, id string) ([]cancellation.Notice, error) {
+	return w.store.Notices(ctx, id)
+}
+
+func (w *world) Lives(context.Context, []int64) (map[int64]cancellation.TicketLife, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return map[int64]cancellation.TicketLife{7: {ID: 7, Open: true, Last: int64(len(w.entries))}}, w.broken
+}
+
+func (w *world) Entries(context.Context, int64) (all []cancellation.TicketEntry, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all = []cancellation.TicketEntry{{}}
+	for i, text := range w.entries {
+		all = append(all, cancellation.TicketEntry{TicketUpdate: cancellation.TicketUpdate{ID: int64(i + 1)}, Text: text})
+	}
+	return all, w.broken
+}
+
+func (w *world) Rights(context.Context) (cancellation.Rights, error) {
+	return cancellation.Rights{}, w.broken
+}
+
+func (w *world) AddUpdate(_ context.Context, _ int64, entry string) cancellation.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.entries = append(w.entries, entry)
+	return cancellation.Outcome{Kind: cancellation.Made}
+}
