@@ -1,6 +1,8 @@
 package cancellation
 
 import (
+	"fmt"
+	"strings"
 	"time"
 	_ "time/tzdata" // the days are the same on a machine that knows no time zones
 )
@@ -201,4 +203,18 @@ func (r Request) filedWith(t Ticket) Request {
 	}
 	r.Ticket = t.TicketID
 	return r
+}
+
+// EndsDetail is the detail of a [NewsEnds] about the moment of a LineEnds.
+func (l Line) EndsDetail() string {
+	if l.Update == 0 {
+		return l.Now
+	}
+	return fmt.Sprintf("%s %d", l.Now, l.Update)
+}
+
+// EndsAt is until when SoftLayer may be asked to stop, in RFC 3339, by a [NewsEnds].
+func (n News) EndsAt() string {
+	at, _, _ := strings.Cut(n.Detail, " ")
+	return at
 }

@@ -93,7 +93,7 @@ func (r Request) toldEnd() []Notice {
 // Line is something that became of a filed request. Its thread is told once.
 type Line struct {
 	What   LineKind
-	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote; or as the kind says
+	Update int64  `json:",omitempty"` // LineStaff: id of the last update that staff wrote; else how many of the kind came before, or as it says
 	Was    string `json:",omitempty"` // LineMoved: the date named so far, in RFC 3339
 	Now    string `json:",omitempty"` // LineMoved: the date that SoftLayer shows, as given; or as the kind says
 }
@@ -322,7 +322,7 @@ const (
 	NewsNotCancelled NewsKind = "not_cancelled" // the ticket is closed and no cancellation stands
 	NewsStopped      NewsKind = "stopped"       // the same, after SoftLayer was asked to stop
 	NewsMoved        NewsKind = "moved"         // SoftLayer shows another end date; Detail: the Line, as Said writes it
-	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop; Detail: until when, in RFC 3339
+	NewsEnds         NewsKind = "ends"          // the last days in which SoftLayer may still be asked to stop; Detail: as EndsDetail writes it
 	NewsEnded        NewsKind = "ended"         // the server is gone
 	NewsBilled       NewsKind = "billed"        // the server is gone, and something of it stays billed
 	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: that date, and how often this was told

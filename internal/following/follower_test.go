@@ -114,6 +114,20 @@ func TestShownDateIsTakenOver(t *testing.T) {
 	})
 }
 
+func TestDateThatComesAgainIsToldAgain(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		first := w.lives[1001].Cancels[10]
+		other := time.Now().Add(61 * 24 * time.Hour).Format(time.RFC3339)
+		for i, date := range []string{first, other, first, other, first} {
+			w.lives[1001].Cancels[10] = date
+			w.runs("one", time.Hour, 2*time.Hour)
+			assert.Equal(t, date, w.request(1).Shows)
+			assert.Len(t, w.told(1), i, "the thread is told each move")
+			assert.Len(t, w.news(), i, "and so is the requester")
+		}
+	})
+}
+
 func TestStaffsAnswerIsToldThoughOthersWrote(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.runs("one", time.Hour, time.Minute)

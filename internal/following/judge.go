@@ -22,9 +22,17 @@ type Known struct {
 	Late    bool                  `json:",omitempty"` // people are shown that it may be too late to stop
 	Stands  bool                  `json:",omitempty"` // people were told that it stands, although a stop was asked for
 	Beside  int                   `json:",omitempty"` // how often what stays billed was read; besideTries if that is known
-	Warned  time.Time             `json:",omitzero"`  // until when SoftLayer could be asked to stop, by the reminder that was owed
-	Still   int64                 `json:",omitempty"` // how often people were told that the server is there after its date
-	StillAt time.Time             `json:",omitzero"`  // when they were told that last
+	Dates
+}
+
+// Dates is what people were told of a request's dates. A date that comes again is told again.
+type Dates struct {
+	Warned   time.Time `json:",omitzero"`  // until when SoftLayer could be asked to stop, by the reminder that was owed
+	Warnings int64     `json:",omitempty"` // how many reminders were owed
+	Moves    int64     `json:",omitempty"` // how often people were told of another end date
+	Still    int64     `json:",omitempty"` // how often people were told that the server is there after its date
+	Stills   int64     `json:",omitempty"` // the same, of all dates; 0 in what earlier builds wrote
+	StillAt  time.Time `json:",omitzero"`  // when they were told that last
 }
 
 // readAgain is after how long a server is read alone again while the lists do not say that its
@@ -180,7 +188,9 @@ func (v *Verdict) judgeDate(r cancellation.Request, e Evidence) {
 	if named.Date.IsZero() || sameDay(named.Date, at) || !named.Or.IsZero() && sameDay(named.Or, at) {
 		return
 	}
-	v.tell(cancellation.Line{What: cancellation.LineMoved, Was: named.Date.Format(time.RFC3339), Now: shown})
+	v.tell(cancellation.Line{What: cancellation.LineMoved, Update: v.Known.Moves, Was: named.Date.Format(time.RFC3339), Now: shown})
+	v.Known.Moves++              // a date that comes again is told again
+	v.Known.Warned = time.Time{} // and reminded of again
 }
 
 // stopTime is how long SoftLayer has to stop what it was asked to stop, before people are told that the

@@ -1,6 +1,7 @@
 package following
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,10 +55,11 @@ func (v *Verdict) judgeReminder(r cancellation.Request, e Evidence) {
 		return
 	}
 	v.Known.Warned = last.UTC()
-	v.Remind = cancellation.Line{What: cancellation.LineEnds, Now: last.Format(time.RFC3339)}
+	v.Remind = cancellation.Line{What: cancellation.LineEnds, Update: v.Known.Warnings, Now: last.Format(time.RFC3339)}
+	v.Known.Warnings++
 	year, month, day := at.Date()
 	v.RemindAt = workday.NextWorkingTime(time.Date(year, month, day, 0, 0, 0, 0, at.Location()), at.Location())
-	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsEnds, Detail: v.Remind.Now})
+	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsEnds, Detail: v.Remind.EndsDetail()})
 }
 
 // judgeStill finds out whether people are to be told that a server is there after its date.
@@ -71,6 +73,7 @@ func (v *Verdict) judgeStill(r cancellation.Request, e Evidence) {
 		date = end.Or
 	}
 	if date.IsZero() || e.Begun.Before(date.Add(stillAfter)) {
+		known.Stills = max(known.Stills, known.Still)
 		known.Still, known.StillAt = 0, time.Time{}
 		return
 	}
@@ -92,11 +95,12 @@ func (v *Verdict) tellStill(taken, now time.Time) {
 	if now.Before(taken.Add(cancellation.TakenFor)) {
 		return
 	}
+	v.Known.Stills = max(v.Known.Stills, v.Known.Still) + 1
 	v.Known.Still++
 	v.Known.StillAt = now
-	of := v.StillOf.Format(time.DateOnly) // another date is told anew
-	v.tell(cancellation.Line{What: cancellation.LineStill, Update: v.Known.Still, Was: of})
-	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsStill, Detail: of + " " + strconv.FormatInt(v.Known.Still, 10)})
+	of := v.StillOf.Format(time.DateOnly)
+	v.tell(cancellation.Line{What: cancellation.LineStill, Update: v.Known.Stills, Was: of})
+	v.News = append(v.News, cancellation.News{Kind: cancellation.NewsStill, Detail: of + " " + strconv.FormatInt(v.Known.Stills, 10)})
 }
 
 // inform has the requester hear what else becomes of the request.
@@ -128,13 +132,21 @@ func (v *Verdict) privately() {
 	v.Lines, v.Remind = nil, cancellation.Line{}
 }
 
+// reminds reports whether a reminder of a date lies ready.
+func reminds(notices []cancellation.Notice, of string) bool {
+	return slices.ContainsFunc(notices, func(n cancellation.Notice) bool {
+		l, ok := n.Kind.Line()
+		return ok && l.What == cancellation.LineEnds && l.Now == of && n.TS == "" && !n.Due.IsZero()
+	})
+}
+
 // owed are the notices that tell the lines, and what more people are told.
 func (v *Verdict) owed(r cancellation.Request, notices []cancellation.Notice, channel string) []cancellation.Notice {
 	if r.Private(notices) {
 		v.privately()
 	}
 	owed := r.Telling(v.Lines, notices)
-	if v.Remind.What != "" {
+	if v.Remind.What != "" && !reminds(notices, v.Remind.Now) {
 		for _, reminder := range r.Telling([]cancellation.Line{v.Remind}, notices) {
 			reminder.Due = v.RemindAt
 			owed = append(owed, reminder)

@@ -67,6 +67,64 @@ func TestThreadAndRequesterAreRemindedOnce(t *testing.T) {
 	})
 }
 
+// owedLines are the notices of lines of one kind.
+func (w *world) owedLines(what cancellation.LineKind) (found []cancellation.Notice) {
+	w.t.Helper()
+	notices, err := w.store.Notices(w.t.Context(), "r1")
+	require.NoError(w.t, err)
+	for _, n := range notices {
+		if l, is := n.Kind.Line(); is && l.What == what {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func TestDateThatComesAgainIsRemindedOfAgain(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		first := w.lives[1001].Cancels[10]
+		w.passes(time.Hour, 20*24*time.Hour)
+		require.Len(t, w.owedLines(cancellation.LineEnds), 1)
+
+		moves := func(date string) {
+			w.lives[1001].Cancels[10] = date
+			w.passes(time.Hour, 2*time.Hour)
+		}
+		moves(time.Now().Add(61 * 24 * time.Hour).Format(time.RFC3339))
+		moves(first)
+		assert.Len(t, w.owedLines(cancellation.LineEnds), 1, "the first reminder is not posted yet")
+		for _, n := range w.owedLines(cancellation.LineEnds) { // now it is
+			n.Channel, n.TS, n.Shown, n.Due = "C1", "1.0", 99, time.Time{}
+			_, err := w.store.ApplyNotice(t.Context(), n, false)
+			require.NoError(t, err)
+		}
+		moves(time.Now().Add(61 * 24 * time.Hour).Format(time.RFC3339))
+		moves(first)
+		assert.Len(t, w.owedLines(cancellation.LineEnds), 2)
+		var ends int
+		for _, kind := range w.news() {
+			if kind == cancellation.NewsEnds {
+				ends++
+			}
+		}
+		assert.Equal(t, 3, ends, "a letter tells of those that it owes at once")
+	})
+}
+
+func TestServerStillThereIsToldAfterAMove(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.stays(1)
+		first := w.lives[1001].Cancels[10]
+		w.passes(6*time.Hour, 34*24*time.Hour)
+		require.Len(t, w.owedLines(cancellation.LineStill), 1)
+		w.lives[1001].Cancels[10] = time.Now().Add(61 * 24 * time.Hour).Format(time.RFC3339)
+		w.passes(6*time.Hour, 24*time.Hour)
+		w.lives[1001].Cancels[10] = first
+		w.passes(6*time.Hour, 24*time.Hour)
+		assert.Len(t, w.owedLines(cancellation.LineStill), 2)
+	})
+}
+
 // stays has a server's billing item wait to be cancelled, whatever day it is.
 func (w *world) stays(server int64) { w.servers[server].Billing.CancellationDate = "" }
 

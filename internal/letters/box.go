@@ -26,7 +26,7 @@ type state struct {
 	AtOnce   letter `json:",omitzero"` // the last one that was told at once
 	Digest   letter `json:",omitzero"` // the last digest
 	Attempts int    `json:",omitempty"`
-	Refused  int    `json:",omitempty"` // refusals in a row
+	Refused  int    `json:",omitempty"` // refusals and panics in a row
 }
 
 // letter is one direct message.

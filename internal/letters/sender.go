@@ -22,7 +22,7 @@ const (
 	collectTime  = time.Hour        // a digest waits so long for what the same pass of the follower shows
 	nextLook     = 24 * time.Hour   // what is owed is looked at so often at least
 	refusedPause = 10 * time.Minute
-	refusedMost  = 3   // after so many refusals in a row others are told instead
+	refusedMost  = 3   // after so many refusals, or panics, in a row others are told instead
 	atATime      = 8   // mailboxes
 	mostNews     = 200 // of one letter
 )
@@ -142,7 +142,9 @@ func (s *Sender) work(ctx context.Context, m cancellation.Mailbox) {
 	b := &box{s: s, m: m}
 	defer func() { // one letter whose words cannot be made does not stop the process
 		if p := recover(); p != nil {
-			s.o.Log.Error("writing a letter panicked", "panic", p, "stack", string(debug.Stack()))
+			if b.state.Refused++; b.state.Refused <= refusedMost {
+				s.o.Log.Error("writing a letter panicked", "time", b.state.Refused, "panic", p, "stack", string(debug.Stack()))
+			}
 			b.keepFor(ctx, refusedPause)
 		}
 	}()

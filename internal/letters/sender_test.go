@@ -182,6 +182,49 @@ func TestMoreWithinTenMinutesChangesTheMessage(t *testing.T) {
 	})
 }
 
+func TestDateThatComesAgainIsOneReminder(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		end := monday.AddDate(0, 0, 8)
+		w.file(1, end)
+		last, _ := w.request(1).LastCall()
+		at := last.Format(time.RFC3339)
+		require.NoError(t, w.store.OweNews(t.Context(), "r1", []cancellation.News{
+			{To: w.cast.Requester, Kind: cancellation.NewsEnds, Detail: cancellation.Line{Now: at}.EndsDetail()},
+			{To: w.cast.Requester, Kind: cancellation.NewsEnds, Detail: cancellation.Line{Now: at, Update: 1}.EndsDetail()},
+		}))
+		w.sends(w.announcer, 4*day)
+		require.Len(t, w.letters(), 1)
+		assert.Equal(t, 1, strings.Count(w.letters()[0].text, "is due to end on"))
+	})
+}
+
+// wordless cannot make the words of one person's letters.
+type wordless struct {
+	mail
+	person string
+}
+
+func (m wordless) PostLetter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	if to == m.person {
+		panic("no words")
+	}
+	return m.mail.PostLetter(ctx, to, id, items, atOnce)
+}
+
+func TestUnwritableLetterIsToldToOthers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.approver = w.cast.Approver
+		w.file(1, monday.AddDate(0, 0, 40))
+		w.ends(1, cancellation.Reclaimed)
+		w.owes(cancellation.NewsEnded, w.cast.Requester, 1)
+		w.sends(wordless{w.announcer, w.cast.Requester}, 6*time.Hour)
+		owed, err := w.store.NewsFor(t.Context(), w.cast.Requester, 10)
+		require.NoError(t, err)
+		assert.Empty(t, owed, "it is not tried for ever")
+		assert.Len(t, w.took(w.cast.Approver), 1, "who approved is told instead")
+	})
+}
+
 // sends has one replica send for a time.
 func (w *world) sends(mail mail, long time.Duration) {
 	w.t.Helper()

@@ -27,6 +27,7 @@ type sorted struct {
 // sort looks at each piece of news again.
 func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted, err error) {
 	moves := map[string]int{} // by request: its place in the digest
+	ends := map[string]bool{} // by request: it is reminded of
 	for _, n := range owed {
 		r, err := b.s.o.Ledger.Request(ctx, n.Request)
 		if err != nil && !errors.Is(err, cancellation.ErrUnreadable) {
@@ -36,13 +37,14 @@ func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted,
 		switch {
 		case err != nil:
 			return s, err
-		case !stands:
+		case !stands, n.Kind == cancellation.NewsEnds && ends[n.Request]: // a date that came again is one reminder
 			s.over = append(s.over, n.Number)
 			continue
 		case from.After(b.now):
 			s.wait = earliest(s.wait, from)
 			continue
 		}
+		ends[n.Request] = ends[n.Request] || n.Kind == cancellation.NewsEnds
 		item := told{cancellation.Item{News: n.News, Request: r}, []int64{n.Number}}
 		if n.Kind.AtOnce() {
 			s.atOnce = append(s.atOnce, item)
@@ -65,7 +67,7 @@ func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted,
 // join makes two moves of one date a single one.
 func (t *told) join(n cancellation.OwedNews) {
 	first, last := t.Line(), n.Line()
-	t.Detail = cancellation.Line{What: cancellation.LineMoved, Was: first.Was, Now: last.Now}.Detail()
+	t.Detail = cancellation.Line{What: cancellation.LineMoved, Update: last.Update, Was: first.Was, Now: last.Now}.Detail()
 	t.numbers = append(t.numbers, n.Number)
 }
 
@@ -106,7 +108,7 @@ func (b *box) stands(ctx context.Context, n cancellation.OwedNews, r cancellatio
 		return true, from, nil
 	case cancellation.NewsEnds:
 		last, _ := r.LastCall()
-		if !filed || last.IsZero() || last.Format(time.RFC3339) != n.Detail || !b.now.Before(last) {
+		if !filed || last.IsZero() || last.Format(time.RFC3339) != n.EndsAt() || !b.now.Before(last) {
 			return false, from, nil
 		}
 		return true, b.dayOf(b.s.o.RemindAt(r, b.zone)), nil
