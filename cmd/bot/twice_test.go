@@ -27,20 +27,26 @@ func follows() setup {
 // an hour older.
 func (w *world) sighted() {
 	w.t.Helper()
+	w.ages("Since", 15*time.Minute)
+}
+
+// ages waits until the follower knows a moment of some request, and makes it older.
+func (w *world) ages(moment string, by time.Duration) {
+	w.t.Helper()
 	db := w.openDatabase()
 	defer db.Close()
-	w.eventually("the follower has read evidence", func() bool {
+	w.eventually("the follower knows "+moment, func() bool {
 		var id, text string
 		var revision int64
-		err := db.QueryRowContext(w.t.Context(), `select request_id, known, revision from followed where known like '%"Since"%'`).Scan(&id, &text, &revision)
+		err := db.QueryRowContext(w.t.Context(), `select request_id, known, revision from followed where known like $1`, `%"`+moment+`"%`).Scan(&id, &text, &revision)
 		if err != nil {
 			return false
 		}
 		known := map[string]any{}
 		require.NoError(w.t, json.Unmarshal([]byte(text), &known))
-		since, err := time.Parse(time.RFC3339, known["Since"].(string))
+		at, err := time.Parse(time.RFC3339, known[moment].(string))
 		require.NoError(w.t, err)
-		known["Since"] = since.Add(-15 * time.Minute)
+		known[moment] = at.Add(-by)
 		aged, err := json.Marshal(known)
 		require.NoError(w.t, err)
 		done, err := db.ExecContext(w.t.Context(), `update followed set known = $1 where request_id = $2 and revision = $3`, string(aged), id, revision)

@@ -188,7 +188,13 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 		transport: transport, dir: storetest.Dir(t), setup: s, given: map[int64]bool{}, changed: make(chan struct{}),
 	}}
 	s.softlayer.Seed, s.softlayer.Servers = 7, cmp.Or(s.softlayer.Servers, 48)
-	s.softlayer.Observe = func(e fakesoftlayer.Exchange) { record(w.stage, &w.sl, e) }
+	seen := s.softlayer.Observe
+	s.softlayer.Observe = func(e fakesoftlayer.Exchange) {
+		record(w.stage, &w.sl, e)
+		if seen != nil {
+			seen(e)
+		}
+	}
 	s.softlayer.Now = func() time.Time { return time.Now().Add(clockShift) }
 	w.softlayer = fakesoftlayer.New(s.softlayer)
 	w.atStart = sync.OnceValue(func() []hardware {
