@@ -79,7 +79,7 @@ func expected(r cancellation.Request, kept billed.Record) billed.Stays {
 	stays := billed.Stays{Unread: billed.Kinds()}
 	switch {
 	case kept.Stays != nil:
-		stays = *kept.Stays
+		stays = kept.Stays.With(unreadSince(*kept.Stays, card.Stays)...)
 	case card.Stays != nil:
 		stays = *card.Stays
 	}
@@ -96,6 +96,19 @@ func expected(r cancellation.Request, kept billed.Record) billed.Stays {
 		return stays.Without(ids...)
 	}
 	return stays.With(items...)
+}
+
+// unreadSince is what a card showed of the kinds about which SoftLayer did not answer later.
+func unreadSince(now billed.Stays, card *billed.Stays) (items []billed.Item) {
+	if card == nil {
+		return nil
+	}
+	for _, item := range card.Items {
+		if slices.Contains(now.Unread, item.Kind) {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 // standing reads which billing items are still billed. read is false if SoftLayer did not answer.

@@ -166,6 +166,22 @@ func TestWhatCannotBeReadIsNotGone(t *testing.T) {
 	})
 }
 
+func TestWhatTheCardShowedIsLookedFor(t *testing.T) {
+	inWorldOf(t, func(r *cancellation.Request) {
+		r.Submission.Card.Stays = &billed.Stays{
+			Items: []billed.Item{{Kind: billed.Volume, ID: 77, Fee: "49.00"}}, Unread: []billed.Kind{billed.Subnet},
+		}
+	}, func(t *testing.T, w *world) {
+		w.unanswered = "Beside" // and then it is read no more
+		w.hears(24 * time.Hour)
+		delete(w.servers, 1)
+		w.billed = billed.Standing{Fees: map[int64]string{77: "49.00"}, All: true}
+		w.hears(2 * time.Hour)
+		require.NotNil(t, w.kept("r1").Left)
+		assert.Equal(t, 1, w.kept("r1").Left.Of(billed.Volume))
+	})
+}
+
 func TestAssociatedItemsAreLeftBehindUnlessTicked(t *testing.T) {
 	for ticked, left := range map[bool]int{false: 1, true: 0} {
 		inWorldOf(t, func(r *cancellation.Request) {

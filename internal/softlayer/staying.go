@@ -234,7 +234,8 @@ type volumeRow struct {
 
 func (r volumeRow) facts(allServers bool) billed.VolumeFacts {
 	v := billed.VolumeFacts{
-		Charge: r.of(string(r.Name)), Servers: ids(r.Servers), Known: r.Servers != nil && allServers,
+		Charge: r.of(string(r.Name)), Servers: ids(r.Servers),
+		Known:  allServers && r.Servers != nil && r.Guests != nil && r.Subnets != nil && r.IPs != nil,
 		Others: len(r.Guests)+len(r.Subnets)+len(r.IPs) > 0,
 	}
 	if slices.ContainsFunc(v.Servers, func(id int64) bool { return id <= 0 }) {
@@ -317,7 +318,7 @@ func (c *Client) StillBilled(ctx context.Context, items []int64) (billed.Standin
 		if !slices.Contains(items, row.ID) {
 			return billed.Standing{}, fmt.Errorf("listing %d billing items: %w: item %d was not asked for", len(items), ErrAnswerLost, row.ID)
 		}
-		if ends := date(row.Ends); row.Ends == "" || ends.After(c.now()) {
+		if ends := date(row.Ends); ends.IsZero() || ends.After(c.now()) { // a date that cannot be read ends nothing
 			now.Fees[row.ID] = string(row.Total)
 		}
 	}

@@ -189,6 +189,28 @@ func TestWhatIsStillBilledOfManyItems(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestVolumeWithUnseenUsersMayBeShared(t *testing.T) {
+	t.Parallel()
+	const shown = `"allowedHardware":[{"id":42}],"allowedSubnets":[],"allowedIpAddresses":[]`
+	for guests, shared := range map[string]bool{`,"allowedVirtualGuests":[]`: false, "": true} {
+		v := newVendor(t, inTurn(t, `{"id":1,"isMasterUserFlag":true}`,
+			`[{"id":5,"username":"v","billingItem":{"id":50,"nextInvoiceTotalRecurringAmount":"1"},`+shown+guests+`}]`, `[]`, `[]`))
+		facts, err := v.client(t).Beside(t.Context(), 42, nil)
+		require.NoError(t, err)
+		stays := billed.Judge(facts)
+		require.Len(t, stays.Items, 1)
+		assert.Equal(t, shared, stays.Items[0].Shared, "virtual servers were shown: %q", guests)
+	}
+}
+
+func TestUnreadableEndIsNoEnd(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, says(http.StatusOK, `[{"id":7,"nextInvoiceTotalRecurringAmount":"1","cancellationDate":"soon"}]`))
+	now, err := v.client(t).StillBilled(t.Context(), []int64{7})
+	require.NoError(t, err)
+	assert.Equal(t, map[int64]string{7: "1"}, now.Fees)
+}
+
 func TestAnItemNotAskedForSpoilsTheList(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(http.StatusOK, `[{"id":7,"nextInvoiceTotalRecurringAmount":"1"}]`))
