@@ -53,6 +53,10 @@ var seams = []patch{
 		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers,",
 		"Ledger: crashLedger{journal}, Books: crashBooks{v.softlayer}, Wake: b.wakeTellers,",
 	},
+	{
+		"cmd/bot/serve.go", "Ledger: journal, People: b.directory, Mail: announcer,",
+		"Ledger: crashBoxes{journal}, People: b.directory, Mail: crashMail{announcer},",
+	},
 }
 
 var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
@@ -83,6 +87,14 @@ var shorter = []patch{
 	{"internal/following/follower.go", "ledgerTime  = 10 * time.Second", "ledgerTime  = 3 * time.Second"},
 	{"internal/following/judge.go", "const readAgain = 24 * time.Hour", "const readAgain = time.Second"},
 	{"internal/correspondence/sender.go", "pause := min(time.Second<<", "pause := min(100*time.Millisecond<<"},
+	{"internal/correspondence/sender.go", "reachTime   = time.Minute", "reachTime   = 500 * time.Millisecond"},
+	{"internal/letters/sender.go", "callTime     = 10 * time.Second", "callTime     = 2 * time.Second"},
+	{"internal/letters/sender.go", "lostPause    = callTime + time.Minute", "lostPause    = callTime + 2*time.Second"},
+	{"internal/letters/sender.go", "jobTime      = 25 * time.Second", "jobTime      = 6 * time.Second"},
+	{"internal/letters/sender.go", "leaseTime    = jobTime + 10*time.Second", "leaseTime    = jobTime + time.Second"},
+	{"internal/letters/sender.go", "refusedPause = 10 * time.Minute", "refusedPause = time.Second"},
+	{"internal/letters/sender.go", "pause := time.Second << min(b.state.Attempts, 9)", "pause := 100 * time.Millisecond << min(b.state.Attempts, 9)"},
+	{"cmd/bot/serve.go", "letterPoll = 5 * time.Second", "letterPoll = 500 * time.Millisecond"},
 	{"internal/slackui/directory.go", "groupPause = 20 * time.Second", "groupPause = time.Second"},
 	{"internal/slackui/directory.go", "lookupTime = 10 * time.Second", "lookupTime = 2 * time.Second"},
 	{"internal/slackui/webapi/client.go", "patientTime = 10 * time.Second", "patientTime = 2 * time.Second"},

@@ -58,6 +58,9 @@ var boundaries = bothSides(map[string]step{
 	"sender.apply.sending":     {written, 1},
 	"sender.apply.sent":        {written, 1},
 	"sender.apply.unknown":     {writtenLost, 1},
+	"sender.apply.proposed":    {proposed, 1},
+	"letters.post":             {awaited, 1},
+	"letters.keep":             {awaited, 2}, // about to be posted, and told
 	"filer.file":               {ordinary, 2},
 	"announcer.post":           {ordinary, 2},
 	"announcer.update":         {unmadeOnce, 1},
@@ -119,6 +122,17 @@ func writtenLost(s *schedule) {
 	written(s)
 	s.softlayer[writing] = []string{"drop_after"}
 }
+
+// proposed: who may only ask proposes a reply to SoftLayer's staff, and others send it.
+func proposed(s *schedule) {
+	approved(s)
+	s.errands[0].then = askCustomer
+	s.letters = []letter{{action: reply, proposed: true, both: s.seed%4 < 2}}
+	s.softlayer[writing] = nil
+}
+
+// awaited: SoftLayer waits for an answer, of which the requester is told at once.
+func awaited(s *schedule) { s.errands[0].then = askCustomer }
 
 // sequel does something to the server once its request is filed, and asks again once that has ended.
 func (s *schedule) sequel(happens upset) {

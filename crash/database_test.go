@@ -96,7 +96,8 @@ type row struct {
 	ticket                    int64
 	notice                    *notice
 	told                      []notice // in its thread
-	heard                     []string // kinds of the news that its requester is owed
+	heard                     []string // of the news that its requester is owed, each kind alone and with its detail
+	unheard                   []string // those of them that are told at once, and were not told yet
 	events                    []event
 }
 
@@ -123,7 +124,10 @@ func (r row) owing() bool {
 		slices.ContainsFunc(r.told, func(n notice) bool { return n.due })
 }
 
-// hears reports whether its requester is owed news of one of these kinds, told or not.
+// unheardOf reports whether a letter that is told at once is still owed.
+func (r row) unheardOf() bool { return len(r.unheard) > 0 }
+
+// hears reports whether its requester is owed news of one of these kinds, or with such a detail, told or not.
 func (r row) hears(kinds ...string) bool {
 	return slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(r.heard, kind) })
 }
@@ -211,13 +215,21 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 }
 
 func (d database) readNews(ctx context.Context, byID map[string]*row) error {
-	return d.each(ctx, `select request_id, person, kind from news order by number`, func(from *sql.Rows) error {
-		var id, person, kind string
-		if err := from.Scan(&id, &person, &kind); err != nil {
+	return d.each(ctx, `select request_id, person, kind, detail, settled_at is not null from news order by number`, func(from *sql.Rows) error {
+		var id, person, kind, detail string
+		var settled bool
+		if err := from.Scan(&id, &person, &kind, &detail, &settled); err != nil {
 			return err
 		}
-		if r := byID[id]; r != nil && r.user == person {
-			r.heard = append(r.heard, kind)
+		r := byID[id]
+		if r == nil {
+			return nil
+		}
+		if !settled && (kind == "waits" || kind == "not_cancelled") {
+			r.unheard = append(r.unheard, kind)
+		}
+		if r.user == person {
+			r.heard = append(r.heard, kind, kind+" "+detail)
 		}
 		return nil
 	})

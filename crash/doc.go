@@ -1,7 +1,7 @@
 // Package crash shows the promises of this program (docs/design.md 1.1, 1.2, 1.5, 6.2 to 6.4, 6.6,
 // 6.8 and 6.10) by breaking everything around it. It holds tests only:
 //
-//	make crash                                              # five hundred schedules, and the mutants
+//	make crash                                              # a full round of schedules, and the mutants
 //	cd crash
 //	go test -tags crash -run TestSchedules -args -schedules 1000 -seed 1 -workers 16
 //	go test -tags crash -run TestSchedules -v -args -only 421 # one schedule again, with its timeline

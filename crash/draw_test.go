@@ -57,6 +57,10 @@ func (s *schedule) drawLetters(r *rand.Rand) {
 			action: pick(r, reply, askStop, askStop), another: r.IntN(2) == 0, twice: s.drawTwice(r),
 		})
 	}
+	if r.IntN(5) == 0 {
+		s.letters = append(s.letters, letter{action: reply, twice: s.drawTwice(r), proposed: true, both: r.IntN(2) == 0})
+		s.errands[0].person, s.errands[0].then = asker, askCustomer
+	}
 	if len(s.letters) > 0 && r.IntN(3) == 0 {
 		b := blow{onCall: writing, nth: r.IntN(2)}
 		if r.IntN(2) == 0 && s.binary != plain {

@@ -201,6 +201,9 @@ func (w *world) heard(at time.Time, method, fault string, body []byte) *words {
 	return said
 }
 
+// letterPost is the kind of a direct message with news.
+const letterPost = "letter"
+
 // readWords reads the text of a call, which is a form or JSON, and the reference in it.
 func readWords(body []byte) (text, ref, kind, channel string) {
 	var whole any
@@ -211,10 +214,14 @@ func readWords(body []byte) (text, ref, kind, channel string) {
 		}
 		text, channel = form.Get("text"), form.Get("channel")
 		var metadata struct {
+			Type    string                     `json:"event_type"`
 			Payload struct{ Ref, Kind string } `json:"event_payload"`
 		}
 		_ = json.Unmarshal([]byte(form.Get("metadata")), &metadata) // none: the text may name it
 		ref, kind = metadata.Payload.Ref, metadata.Payload.Kind
+		if metadata.Type == "cancel_server_letter" {
+			kind = letterPost
+		}
 		for _, part := range []string{"blocks", "view"} {
 			var shown any
 			if json.Unmarshal([]byte(form.Get(part)), &shown) == nil {

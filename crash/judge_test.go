@@ -67,6 +67,7 @@ func (t *trial) judge() []violation {
 	t.judgeWords()
 	t.judgeFollowing()
 	t.judgeLetters()
+	t.judgeMail()
 	for _, r := range t.rows {
 		t.judgeRow(r)
 	}
@@ -178,6 +179,9 @@ func ownTicket(tickets []ticket, ref string) int64 {
 // judgeRow: each request comes to rest, its history is one path, and its result is shown
 // where people look.
 func (t *trial) judgeRow(r row) {
+	if t.gap < plainGap && r.unheardOf() {
+		t.find(untold, "request %s: nobody was told by letter of %v", r.ref, r.unheard)
+	}
 	if r.working() || r.owing() {
 		t.find(unsettled, "request %s is %s (%s), and owes %+v", r.ref, r.state, r.why, r.notice)
 	}
@@ -233,7 +237,7 @@ func (t *trial) judgeMessages(r row) {
 func (t *trial) judgeOrphans(r row) {
 	last := map[string]*words{} // by the message's kind
 	for _, s := range t.said {
-		if s.method != posting || s.ref != r.ref || s.kind == "" { // that is a word to somebody who clicked
+		if s.method != posting || s.ref != r.ref || s.kind == "" || s.kind == letterPost { // that is a word to somebody who clicked
 			continue
 		}
 		before := last[s.kind]
@@ -242,6 +246,23 @@ func (t *trial) judgeOrphans(r row) {
 		}
 		if s.stands {
 			last[s.kind] = s
+		}
+	}
+}
+
+// judgeMail: a second direct message with the same news has such a cause too.
+func (t *trial) judgeMail() {
+	last := map[string]*words{}
+	for _, s := range t.said {
+		if s.method != posting || s.kind != letterPost {
+			continue
+		}
+		key := s.channel + "\n" + s.text
+		if before := last[key]; before != nil && before.answered() && !t.struckBetween(before.at, s.at) {
+			t.find(orphaned, "a letter was posted again %s after a post that was taken and answered: %.160q", s.at.Sub(before.at), s.text)
+		}
+		if s.stands {
+			last[key] = s
 		}
 	}
 }

@@ -121,6 +121,9 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.fates, t.tickets = map[string]fate{"ticket 7": isVoid}, append(t.tickets, foreign)
 		}, nil},
 		{"staff answered, and nobody is told", func(t *trial) { t.tickets[0].staff = 70 }, []figure{lostEnd}},
+		{"staff answered, and its requester hears it by letter", func(t *trial) {
+			t.tickets[0].staff, t.rows[0].notice.way, t.rows[0].heard = 70, "direct", []string{"staff", "staff 70"}
+		}, nil},
 		{"a channel shows what staff wrote", func(t *trial) {
 			t.said = append(t.said, &words{at: after(9), method: posting, channel: "C1", text: staffsWord + "-1"})
 		}, []figure{leaked}},
@@ -147,6 +150,13 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.entries["B"] = t.entries["A"]
 			t.rows[0].told = append(t.rows[0].told, notice{kind: "update:2:U1"})
 		}, []figure{wroteTwice, untold}},
+		{"a letter is owed at last", func(t *trial) { t.rows[0].unheard = []string{"waits"} }, []figure{untold}},
+		{"a letter was posted twice", func(t *trial) { t.postsLetter(after(4)); t.postsLetter(after(9)) }, []figure{orphaned}},
+		{"a letter was posted twice, after a kill", func(t *trial) {
+			t.postsLetter(after(4))
+			t.evidence.dealt = []dealt{{from: after(5), until: after(5)}}
+			t.postsLetter(after(9))
+		}, nil},
 		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -206,6 +216,11 @@ func (t *trial) ends(after func(float64) time.Time, state string, since, at floa
 		t.said = append(t.said, &words{at: after(at + 0.1), method: posting, ref: r.ref, kind: n.kind, text: text, stands: true})
 	}
 	t.messages[0].Text = text + ". ref " + r.ref
+}
+
+// postsLetter has a person get a letter.
+func (t *trial) postsLetter(at time.Time) {
+	t.said = append(t.said, &words{at: at, method: posting, kind: letterPost, channel: "D1", text: "SoftLayer is waiting", stands: true})
 }
 
 // postedAgain has the first message posted once more.

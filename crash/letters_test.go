@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cancel-server/internal/fakeslack"
@@ -24,6 +25,9 @@ type letter struct {
 	action  string // the button of its form
 	another bool   // somebody else than usual writes it
 	twice   string // how the form comes twice
+
+	proposed bool // who may only ask proposes it, and who may send it does
+	both     bool // two of them open what was proposed, and send it at once
 }
 
 // The buttons of the forms.
@@ -39,9 +43,82 @@ const letterTime = 6 * time.Second
 func (w *world) writeLetters(ctx context.Context) {
 	for _, l := range w.letters {
 		trying, cancel := context.WithTimeout(ctx, letterTime)
-		w.writeLetter(trying, l)
+		if l.proposed {
+			w.proposeLetter(trying, l)
+		} else {
+			w.writeLetter(trying, l)
+		}
 		cancel()
 	}
+}
+
+// proposeLetter has who may only ask propose a reply about a request of their own, for which SoftLayer
+// waits. Those who may send it then send it as it was proposed: one of them, or two at once.
+func (w *world) proposeLetter(ctx context.Context, l letter) {
+	asks := &hand{w: w, user: w.people[asker]}
+	var mine []string
+	waited := wait(ctx, letterTime, func() bool {
+		rows, err := w.db.rows(ctx)
+		for _, r := range rows {
+			if r.user == asks.user && r.state == "filed" && !slices.Contains(mine, w.names[r.server]) {
+				mine = append(mine, w.names[r.server])
+			}
+		}
+		return err == nil && len(mine) > 0 && w.offers(ctx, l.action, mine)
+	})
+	text := w.newContent()
+	if !waited || !w.sendsUntil(ctx, asks, l, mine, text, "are asked by direct message") {
+		return
+	}
+	leads := []*hand{{w: w, user: w.cast.Approver}, {w: w, user: w.cast.User}}[:1]
+	if l.both {
+		leads = leads[:2]
+	}
+	var open, sent sync.WaitGroup
+	for _, h := range leads {
+		open.Go(func() { h.openLetter(ctx, l.action, mine) })
+	}
+	open.Wait()
+	for _, h := range leads {
+		if h.view == "" {
+			continue
+		}
+		sent.Go(func() { h.sendAsProposed(ctx, text) })
+	}
+	sent.Wait()
+}
+
+// sendAsProposed sends an open form until it is taken, or shows that somebody else has sent another. What
+// staff wrote is shown first, if the form did not show that yet.
+func (h *hand) sendAsProposed(ctx context.Context, text string) {
+	for range 4 {
+		switch _, body := h.sendLetter(ctx, "", text); {
+		case strings.Contains(body, "is recorded and on its way"):
+			h.w.tally(func(e *evidence) { e.letters = append(e.letters, text) })
+			return
+		case strings.Contains(body, "a reply meanwhile"):
+			return
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return
+		}
+		h.look()
+	}
+}
+
+// sendsUntil opens a form and sends it until the answer has these words.
+func (w *world) sendsUntil(ctx context.Context, h *hand, l letter, about []string, text, words string) bool {
+	for ctx.Err() == nil {
+		if h.openLetter(ctx, l.action, about) {
+			if _, body := h.sendLetter(ctx, l.twice, text); strings.Contains(body, words) {
+				w.tally(func(e *evidence) { e.letters = append(e.letters, text) })
+				return true
+			}
+			l.twice = ""
+		}
+		pause(ctx, 300*time.Millisecond)
+	}
+	return false
 }
 
 // writeLetter opens a form and sends it until the answer satisfies a person.
@@ -53,7 +130,7 @@ func (w *world) writeLetter(ctx context.Context, l letter) {
 	h := &hand{w: w, user: who}
 	text := w.newContent()
 	for ctx.Err() == nil {
-		if h.openLetter(ctx, l.action) {
+		if h.openLetter(ctx, l.action, nil) {
 			switch title, body := h.sendLetter(ctx, l.twice, text); {
 			case strings.Contains(body, "is recorded and on its way"):
 				w.tally(func(e *evidence) { e.letters = append(e.letters, text) })
@@ -67,28 +144,44 @@ func (w *world) writeLetter(ctx context.Context, l letter) {
 	}
 }
 
-// openLetter presses the button of a message that has it, and waits for the form.
-func (h *hand) openLetter(ctx context.Context, action string) bool {
-	for _, place := range h.w.conversations()[:3] {
-		messages, err := h.w.slack.Messages(ctx, place, 0)
+// openLetter presses the button of a message that has it, and waits for the form. about are the servers
+// that it may be about, by their names; none for any.
+func (h *hand) openLetter(ctx context.Context, action string, about []string) bool {
+	m, found := h.w.buttonFor(ctx, action, about)
+	if !found {
+		return false
+	}
+	ack, err := h.w.slack.Act(ctx, fakeslack.Action{
+		User: h.user, Message: &fakeslack.MessageRef{Channel: m.Channel, TS: m.TS}, BlockID: "request", ActionID: action,
+	})
+	if err != nil || ack.Error != "" {
+		h.w.note("pressing %s: %v %s", action, err, ack.Error)
+		return false
+	}
+	return wait(ctx, cardTime/2, func() bool { return strings.Contains(h.look(), `"ticket-text"`) })
+}
+
+// offers reports whether a message has the button.
+func (w *world) offers(ctx context.Context, action string, about []string) bool {
+	_, found := w.buttonFor(ctx, action, about)
+	return found
+}
+
+// buttonFor is the newest message in a channel that has a button.
+func (w *world) buttonFor(ctx context.Context, action string, about []string) (m fakeslack.Message, found bool) {
+	for _, place := range w.conversations()[:3] {
+		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {
-			return false
+			return m, false
 		}
 		for _, m := range slices.Backward(messages) {
-			if !hasButton(m, action) {
-				continue
+			named := len(about) == 0 || slices.ContainsFunc(about, func(name string) bool { return strings.Contains(m.Text, name) })
+			if named && hasButton(m, action) {
+				return m, true
 			}
-			ack, err := h.w.slack.Act(ctx, fakeslack.Action{
-				User: h.user, Message: &fakeslack.MessageRef{Channel: m.Channel, TS: m.TS}, BlockID: "request", ActionID: action,
-			})
-			if err != nil || ack.Error != "" {
-				h.w.note("pressing %s: %v %s", action, err, ack.Error)
-				return false
-			}
-			return wait(ctx, cardTime/2, func() bool { return strings.Contains(h.look(), `"ticket-text"`) })
 		}
 	}
-	return false
+	return m, false
 }
 
 // sendLetter submits the form, and returns the title and the text of the answer: "" for none.

@@ -66,6 +66,9 @@ var mutants = []struct {
 		{"internal/correspondence/send.go", "return s.move(ctx, h, NotSent, WhyAbsent, \"\")", "return s.move(ctx, h, Recorded, WhyWaiting, \"\")"},
 		{"internal/correspondence/update.go", "Unknown:   {Sent, NotSent},", "Unknown:   {Sent, NotSent, Recorded},"},
 	}, []figure{wroteTwice}, false},
+	{"two send what one proposed", []patch{{
+		"internal/store/ticket_updates.go", "); last != nil || err != nil {", "); false && (last != nil || err != nil) {",
+	}}, []figure{wroteTwice}, false},
 	{"it tells a line twice", []patch{{
 		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
 		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",

@@ -139,7 +139,8 @@ func (w *world) rest(ctx context.Context) {
 		r.wake()
 	}
 	rested := wait(ctx, limit, func() bool {
-		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() }) && w.followed(ctx) && w.written(ctx)
+		unheard := func(r row) bool { return w.binary != plain && r.unheardOf() } // its pauses are long
+		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && !unheard(r) }) && w.followed(ctx) && w.written(ctx)
 	})
 	w.note("at rest: %t", rested)
 }

@@ -214,7 +214,9 @@ func behind(rows []row, tickets []ticket, now func(of string) fate) []string {
 			found = append(found, fmt.Sprintf("request %s is filed, and its ticket %d was closed with no cancellation", r.ref, r.ticket))
 		}
 		for _, k := range tickets {
-			if k.id == r.ticket && k.staff != 0 && !r.owes(fmt.Sprintf("said:staff|%d||", k.staff)) && !r.owes(fmt.Sprintf("said:waits|%d||", k.staff)) {
+			told := r.owes(fmt.Sprintf("said:staff|%d||", k.staff)) || r.owes(fmt.Sprintf("said:waits|%d||", k.staff)) ||
+				r.private() && r.hears(fmt.Sprintf("staff %d", k.staff), fmt.Sprintf("waits %d", k.staff))
+			if k.id == r.ticket && k.staff != 0 && !told {
 				found = append(found, fmt.Sprintf("request %s: nobody is told of staff's update %d", r.ref, k.staff))
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
+	"cancel-server/internal/letters"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/store"
@@ -193,6 +194,22 @@ func (p crashPen) AddUpdate(ctx context.Context, ticket int64, entry string) can
 	crash("sender.write.before")
 	defer crash("sender.write.after")
 	return p.Writer.AddUpdate(ctx, ticket, entry)
+}
+
+// crashMail stands before and after the post of a letter.
+type crashMail struct{ letters.Mail }
+
+func (m crashMail) PostLetter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	crash("letters.post.before")
+	defer crash("letters.post.after")
+	return m.Mail.PostLetter(ctx, to, id, items, atOnce)
+}
+
+// crashBoxes stands before and after what is recorded of a person's letters.
+type crashBoxes struct{ letters.Ledger }
+
+func (b crashBoxes) KeepMailbox(ctx context.Context, m cancellation.Mailbox, keep bool, settled []int64) (cancellation.Mailbox, error) {
+	return around("letters.keep", func() (cancellation.Mailbox, error) { return b.Ledger.KeepMailbox(ctx, m, keep, settled) })
 }
 
 // crashBooks stands before and after the follower's reads.
