@@ -38,7 +38,8 @@ func (w *world) ages(moment string, by time.Duration) {
 	w.eventually("the follower knows "+moment, func() bool {
 		var id, text string
 		var revision int64
-		err := db.QueryRowContext(w.t.Context(), `select request_id, known, revision from followed where known like $1`, `%"`+moment+`"%`).Scan(&id, &text, &revision)
+		err := db.QueryRowContext(w.t.Context(), `select request_id, known, revision from followed
+			where known like $1 and request_id in (select id from requests where state = 'filed')`, `%"`+moment+`"%`).Scan(&id, &text, &revision)
 		if err != nil {
 			return false
 		}
