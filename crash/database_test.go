@@ -194,6 +194,13 @@ func (d database) rows(ctx context.Context) ([]row, error) {
 	return all, d.readEvents(ctx, byID)
 }
 
+// unseen counts the filed requests at which no follower has looked.
+func (d database) unseen(ctx context.Context) (count int, err error) {
+	err = d.QueryRowContext(ctx, `select count(*) from requests where state = 'filed'
+		and not exists (select 1 from followed where request_id = requests.id and looked_at > 0)`).Scan(&count)
+	return count, err
+}
+
 func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 	return d.each(ctx, `select request_id, kind, channel, ts, way, due, owed, shown from notices order by request_id, kind`, func(from *sql.Rows) error {
 		var id string

@@ -114,11 +114,16 @@ func (w *world) all(ctx context.Context, is func(row) bool) bool {
 	return err == nil && !slices.ContainsFunc(rows, func(r row) bool { return !is(r) })
 }
 
-// followed reports whether the followers have recorded what SoftLayer's records show. The program as
+// followed reports whether the followers have looked at each filed request, which may change what its
+// message says, and have recorded what SoftLayer's records show. The program as
 // it is takes too long for that.
 func (w *world) followed(ctx context.Context) bool {
 	if w.binary == plain {
 		return true
+	}
+	unseen, err := w.db.unseen(ctx)
+	if err != nil || unseen > 0 {
+		return false
 	}
 	rows, err := w.db.rows(ctx)
 	return err == nil && len(behind(rows, w.tickets(), w.fateOf)) == 0
@@ -140,7 +145,7 @@ func (w *world) rest(ctx context.Context) {
 	}
 	rested := wait(ctx, limit, func() bool {
 		unheard := func(r row) bool { return w.binary != plain && r.unheardOf() } // its pauses are long
-		return w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && !unheard(r) }) && w.followed(ctx) && w.written(ctx)
+		return w.followed(ctx) && w.written(ctx) && w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && !unheard(r) })
 	})
 	w.note("at rest: %t", rested)
 }
