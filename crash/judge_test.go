@@ -212,7 +212,7 @@ var heads = map[string]string{
 func (t *trial) judgeMessages(r row) {
 	var about []fakeslack.Message
 	for _, m := range t.messages {
-		if m.To == "" && m.ThreadTS == "" && strings.Contains(m.Text, r.ref) {
+		if m.To == "" && m.ThreadTS == "" && strings.Contains(m.Text, r.ref) && !t.answersClick(m) {
 			about = append(about, m)
 		}
 	}
@@ -230,6 +230,14 @@ func (t *trial) judgeMessages(r row) {
 		t.find(untold, "request %s is %s (%s), and its message says %.120q", r.ref, r.state, r.why, last.Text)
 	}
 	t.judgeOrphans(r)
+}
+
+// answersClick reports whether a message tells one person what came of their click, for want of a better
+// way: it shows no request.
+func (t *trial) answersClick(m fakeslack.Message) bool {
+	return slices.ContainsFunc(t.said, func(s *words) bool {
+		return s.method == posting && s.kind == "" && s.stands && strings.HasPrefix(s.text, m.Text)
+	})
 }
 
 // judgeOrphans: a second post to one place has a cause: the answer to the first was lost, or a

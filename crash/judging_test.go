@@ -72,6 +72,11 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		}, nil},
 		{"nobody was told", func(t *trial) { t.messages = nil }, []figure{untold}},
 		{"the message shows an older state", func(t *trial) { t.messages[0].Text = "Being filed: db-042. ref " + ref }, []figure{untold}},
+		{"somebody's late click was answered after it", func(t *trial) {
+			late := "Too late: Being filed. ref " + ref
+			t.said = append(t.said, &words{at: after(4), method: posting, ref: ref, text: late + "\n" + late, stands: true})
+			t.messages, t.rows[0].notice.ts = append(t.messages, fakeslack.Message{TS: "9.0", Text: late}), ""
+		}, nil},
 		{"the message was posted twice", func(t *trial) { t.postedAgain(after(4)) }, []figure{orphaned}},
 		{"the message was posted twice, after its answer was lost", func(t *trial) {
 			t.said[0].fault = fakeslack.FaultDropAfter
