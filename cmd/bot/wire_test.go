@@ -29,13 +29,15 @@ func TestLostCommitAnswerIsSettledTruthfully(t *testing.T) {
 			require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error, "it is acknowledged")
 			w.eventually("the commit is lost", wire.Lost)
 			read := w.top(w.cast.User)
-			if lost.Severed {
+			unknown := lost.Severed // or where the server is too slow to be asked in time
+			if unknown {
 				require.Contains(t, read.text(w), "We cannot tell whether this was recorded.")
-			} else { // nor where the server is too slow to be asked in time
+			} else {
 				require.Contains(t, []string{"Recorded", "Not known"}, read.Title.Text)
+				unknown = read.Title.Text == "Not known"
 			}
 			ref := w.ref(read.text(w))
-			if lost.Severed && !lost.Done { // the bot would try again itself once it reaches the server
+			if unknown && !lost.Done { // the bot would try again itself once it reaches the server
 				w.kill()
 				wire.Mend()
 				w.start()
@@ -43,7 +45,11 @@ func TestLostCommitAnswerIsSettledTruthfully(t *testing.T) {
 				other := w.another()
 				w.accepted(w.cast.Channel, w.cast.User, other) // it goes on
 				w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(other))
-				assert.Empty(t, w.postsFor(w.server), "what never came there is never filed")
+				if lost.Severed {
+					assert.Empty(t, w.postsFor(w.server), "what never came there is never filed")
+				} else { // it may have tried again before it was killed
+					assert.LessOrEqual(t, len(w.postsFor(w.server)), 1)
+				}
 				return
 			}
 			wire.Mend()
