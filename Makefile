@@ -10,8 +10,9 @@ sandbox: ## both fakes, the page and the bot on loopback; prints one URL
 test: ## all tests
 	go test ./...
 
-check: ## what CI holds a change to: format, vet, staticcheck, no dead code, race detector
+check: ## format, vet, staticcheck, no dead code, all tests with the race detector
 	.ci/check
+	.ci/from-tarball
 	TEST_RAPID_CHECKS=100 go test ./...
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)

@@ -86,7 +86,7 @@ func anchors(page string) []string {
 // runBy is where a command of a document is run, and by which words there.
 var runBy = map[string][2]string{
 	"go run ./cmd/sandbox": {".ci/run", "\ngo run ./cmd/sandbox "},
-	"go test ./...":        {".ci/from-tarball", "\ngo test -v ./... "},
+	"go test ./...":        {".ci/as-nobody", " go test ./...\n"},
 	"go build ./cmd/bot":   {"cmd/sandbox/build.go", `"./cmd/bot"`},
 	"go run ./cmd/bot":     {"cmd/sandbox/build.go", `"./cmd/bot"`},
 }
