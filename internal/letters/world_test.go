@@ -199,7 +199,7 @@ func (w *world) runsWith(long time.Duration, mail letters.Mail) {
 
 func (w *world) notifier() *cancellation.Notifier {
 	limits := cancellation.DefaultLimits()
-	limits.Poll, limits.Watch = time.Minute, time.Hour
+	limits.Poll, limits.Watch = 5*time.Minute, time.Hour
 	policy, err := authz.FromGroups(authz.Groups{Home: w.slack.TeamID(), Request: []string{w.cast.RequestGroup}, Approve: []string{w.cast.ApproveGroup}})
 	require.NoError(w.t, err)
 	return &cancellation.Notifier{
@@ -211,7 +211,7 @@ func (w *world) notifier() *cancellation.Notifier {
 func (w *world) sender(owner string, mail letters.Mail) *letters.Sender {
 	return letters.New(letters.Options{
 		Ledger: w.store, People: w.directory, Mail: mail, RemindAt: following.RemindAt, Channel: w.channel, Wake: func() {},
-		Owner: owner, Poll: time.Minute, Log: silent(),
+		Owner: owner, Poll: 5 * time.Minute, Log: silent(),
 	})
 }
 
