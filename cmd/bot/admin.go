@@ -16,6 +16,7 @@ func (b *bot) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", b.readyz)
+	mux.Handle("GET /metrics", b.metrics.Handler())
 	return mux
 }
 

@@ -56,6 +56,7 @@ func TestReadyzSaysThatTheStoreIsBrokenOff(t *testing.T) {
 // database is the bot's database, with what a bot serves its operators from it.
 type database struct {
 	t       *testing.T
+	bot     *bot
 	journal *store.Store
 	beside  *sql.DB // another process's connection
 	admin   http.Handler
@@ -73,8 +74,8 @@ func newDatabase(t *testing.T) *database {
 	require.NoError(t, journal.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
 	policy, err := authz.Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
 	require.NoError(t, err)
-	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: policytool.NewInForce(policy)}
-	return &database{t: t, journal: journal, beside: beside, admin: b.admin()}
+	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: policytool.NewInForce(policy), metrics: newMetrics()}
+	return &database{t: t, bot: b, journal: journal, beside: beside, admin: b.admin()}
 }
 
 func (d *database) exec(statement string, args ...any) {

@@ -41,7 +41,7 @@ func TestBothVendorsAreAskedAtOnce(t *testing.T) {
 			key := "fake-key"
 			_, err := connect(ctx, config{
 				SlackAPIURL: vendors.URL + "/api/", SoftLayerEndpoint: vendors.URL + "/rest/v3.1", SoftLayerUsername: "u", SoftLayerAPIKey: secret{&key},
-			})
+			}, calls{})
 			require.Error(t, err)
 			assert.True(t, strings.HasPrefix(err.Error(), c.wants), err)
 		})

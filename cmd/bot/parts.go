@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,19 +23,21 @@ type vendors struct {
 	softlayer *softlayer.Client
 	bot       webapi.Identity
 	account   cancellation.Account
+	told      calls
 }
 
 // connect makes the two clients and asks both vendors at once whose credential it has, so that a
-// bad one fails at start and not at the first request. If both fail, it returns Slack's error.
-func connect(ctx context.Context, cfg config) (*vendors, error) {
+// bad one fails at start and not at the first request. If both fail, it returns Slack's error. told
+// hears of each call.
+func connect(ctx context.Context, cfg config, told calls) (*vendors, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var v vendors
+	v := vendors{told: told}
 	var softLayerErr error
 	var asking sync.WaitGroup
-	asking.Go(func() { v.softlayer, v.account, softLayerErr = connectSoftLayer(ctx, cfg) })
+	asking.Go(func() { v.softlayer, v.account, softLayerErr = connectSoftLayer(ctx, cfg, told) })
 	var err error
-	if v.slack, v.bot, err = connectSlack(ctx, cfg); err != nil {
+	if v.slack, v.bot, err = connectSlack(ctx, cfg, told); err != nil {
 		cancel()
 	}
 	asking.Wait()
@@ -49,8 +50,8 @@ func connect(ctx context.Context, cfg config) (*vendors, error) {
 // slackSettings are what connectSlack needs.
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
-func connectSlack(ctx context.Context, cfg config) (*webapi.Client, webapi.Identity, error) {
-	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL})
+func connectSlack(ctx context.Context, cfg config, told calls) (*webapi.Client, webapi.Identity, error) {
+	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL, Called: told.slack})
 	if err != nil {
 		return nil, webapi.Identity{}, err
 	}
@@ -64,10 +65,10 @@ func connectSlack(ctx context.Context, cfg config) (*webapi.Client, webapi.Ident
 // softLayerSettings are what connectSoftLayer needs.
 var softLayerSettings = []string{"SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY", "SOFTLAYER_ENDPOINT_URL"}
 
-func connectSoftLayer(ctx context.Context, cfg config) (*softlayer.Client, cancellation.Account, error) {
+func connectSoftLayer(ctx context.Context, cfg config, told calls) (*softlayer.Client, cancellation.Account, error) {
 	client, err := softlayer.New(softlayer.Options{
 		Endpoint: cfg.SoftLayerEndpoint, Username: cfg.SoftLayerUsername,
-		APIKey: cfg.SoftLayerAPIKey.Reveal(),
+		APIKey: cfg.SoftLayerAPIKey.Reveal(), Called: told.softlayer,
 	})
 	if err != nil {
 		return nil, cancellation.Account{}, err
@@ -88,10 +89,10 @@ func (v *vendors) close() {
 // part of people's ids is compared with it.
 func homeTeam(bot webapi.Identity) string { return cmp.Or(bot.Enterprise, bot.Team) }
 
-// openStore opens the database and checks that it belongs to this Slack app and SoftLayer
-// account. From then on the SoftLayer client shares the deployment's rate through it.
-func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
-	s, err := openDatabase(ctx, cfg, mode, log)
+// openStore opens the database as openDatabase does, and checks that it belongs to this Slack app and
+// SoftLayer account. From then on the SoftLayer client shares the deployment's rate through it.
+func (v *vendors) openStore(ctx context.Context, cfg config, opening store.Options) (*store.Store, error) {
+	s, err := openDatabase(ctx, cfg, opening)
 	if err != nil {
 		return nil, err
 	}
@@ -99,17 +100,16 @@ func (v *vendors) openStore(ctx context.Context, cfg config, mode store.Mode, lo
 	if err := s.Bind(ctx, binding); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	v.softlayer = v.softlayer.WithRateLimiter(s.RateLimiter("softlayer", cfg.SoftLayerRate))
+	v.softlayer = v.softlayer.WithRateLimiter(countedTurns{s.RateLimiter("softlayer", cfg.SoftLayerRate), v.told.waited})
 	return s, nil
 }
 
-// openDatabase opens the database to serve from it, or alongside bots that do. It fails if no bot
-// ever served from it: whatever was read or ordered there would mean nothing.
-func openDatabase(ctx context.Context, cfg config, mode store.Mode, log *slog.Logger) (*store.Store, error) {
-	path, url := databaseOf(cfg.DatabaseURL)
-	s, err := store.Open(ctx, store.Options{
-		Path: path, URL: url, Mode: mode, PostTimeout: cfg.PostTimeout, Log: log,
-	})
+// openDatabase opens the configured database to serve from it, or alongside bots that do. It fails if
+// no bot ever served from it: whatever was read or ordered there would mean nothing.
+func openDatabase(ctx context.Context, cfg config, opening store.Options) (*store.Store, error) {
+	opening.Path, opening.URL = databaseOf(cfg.DatabaseURL)
+	opening.PostTimeout = cfg.PostTimeout
+	s, err := store.Open(ctx, opening)
 	if errors.Is(err, store.ErrUnserved) {
 		return nil, fmt.Errorf("%w: %w; nothing was changed: is DATABASE_URL that of the running bot?", errUsage, err)
 	}

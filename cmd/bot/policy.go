@@ -135,7 +135,7 @@ func askTeam(ctx context.Context, asked policytool.Command) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the settings name users without a team: give it with --team, or let the bot ask Slack: %w", err)
 	}
-	web, bot, err := connectSlack(ctx, cfg)
+	web, bot, err := connectSlack(ctx, cfg, calls{})
 	if err != nil {
 		return "", err
 	}
@@ -145,7 +145,7 @@ func askTeam(ctx context.Context, asked policytool.Command) (string, error) {
 
 // withPeople connects to Slack and hands do the people of its workspace.
 func withPeople(ctx context.Context, cfg config, do func(*policytool.People) error) error {
-	web, bot, err := connectSlack(ctx, cfg)
+	web, bot, err := connectSlack(ctx, cfg, calls{})
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func withPeople(ctx context.Context, cfg config, do func(*policytool.People) err
 // serverReader connects to SoftLayer and reads one server there.
 func serverReader(cfg config) policytool.ReadServer {
 	return func(ctx context.Context, id int64) (server cancellation.Server, account cancellation.Account, err error) {
-		client, account, err := connectSoftLayer(ctx, cfg)
+		client, account, err := connectSoftLayer(ctx, cfg, calls{})
 		if err != nil {
 			return server, account, err
 		}

@@ -58,12 +58,12 @@ func reconcileVerb(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	v, err := connect(ctx, cfg)
+	v, err := connect(ctx, cfg, calls{})
 	if err != nil {
 		return err
 	}
 	defer v.close()
-	journal, err := v.openStore(ctx, cfg, store.Beside, nil)
+	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ func TestProtectedServerIsRefusedInTheForm(t *testing.T) {
 		assert.NotEmpty(t, w.ref(said))
 		assert.NotContains(t, markdownIn(t, refusal.Raw), "<!channel>", "the rule's reason mentions nobody")
 		assert.Equal(t, map[string]int{"denied": 1}, w.recorded(), "the denial is recorded")
+		assert.Contains(t, w.metrics(), `cancel_server_denials_total{rule="policy"} 1`)
 		assert.Empty(t, w.posts(), "nothing is filed")
 		assert.Empty(t, w.about(w.cast.Channel), "the channel is not told of a denial")
 

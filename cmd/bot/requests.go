@@ -27,7 +27,7 @@ func openBeside(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openDatabase(ctx, cfg, store.Beside, nil)
+	return openDatabase(ctx, cfg, store.Options{Mode: store.Beside})
 }
 
 // requests lists requests, using only the database.

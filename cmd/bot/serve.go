@@ -22,6 +22,7 @@ import (
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
 	"cancel-server/internal/letters"
+	"cancel-server/internal/metrics"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
@@ -59,7 +60,8 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	log := newLogger(cfg, stderr, isTerminal(stderr))
-	v, err := connect(ctx, cfg)
+	m := newMetrics()
+	v, err := connect(ctx, cfg, countedCalls(m))
 	if err != nil {
 		return err
 	}
@@ -69,11 +71,11 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	policytool.LogWarnings(log, policy)
-	journal, err := v.openStore(ctx, cfg, store.Serve, log)
+	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Serve, Log: log, Committed: m.Committed, Moved: countMoves(m)})
 	if err != nil {
 		return err
 	}
-	b := assemble(cfg, v, policy, journal, log)
+	b := assemble(cfg, v, policy, journal, m, log)
 	log.Info("serving", "team", v.bot.Team, "account", v.account.ID, "policy", policy.Digest(), "version", version())
 	return errors.Join(b.run(ctx), journal.Close())
 }
@@ -83,6 +85,7 @@ type bot struct {
 	cfg        config
 	log        *slog.Logger
 	journal    *store.Store
+	metrics    *metrics.Metrics
 	directory  *slackui.Directory
 	policy     *policytool.InForce
 	watch      *policytool.Watch // nil without a policy file
@@ -101,8 +104,8 @@ type bot struct {
 	replicas   atomic.Int32 // that serve from this database, with this one
 }
 
-func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
-	b := &bot{cfg: cfg, log: log, journal: journal, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
+func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, m *metrics.Metrics, log *slog.Logger) *bot {
+	b := &bot{cfg: cfg, log: log, journal: journal, metrics: m, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
 	b.right = correspondence.NewRight(v.softlayer, log)
 	writer := words.Writer{
 		MayWrite: b.right.Has, Now: time.Now,
@@ -116,7 +119,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
-	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow}
+	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow, ServersPerDay: cfg.ServersPerDay}
 	if _, server := databaseOf(cfg.DatabaseURL); server != "" {
 		limits.Poll = listenedPoll
 	}
@@ -135,15 +138,18 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
-			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: b.warmGroups,
-			Refused: func(ctx context.Context, problems []string) { b.post(ctx, announcer, writer.PolicyRefused(problems)) },
+			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.warmGroups(ctx) },
+			Refused: func(ctx context.Context, problems []string) {
+				m.Reloaded("refused")
+				b.post(ctx, announcer, writer.PolicyRefused(problems))
+			},
 		})
 	}
 	desk := &cancellation.Desk{
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
-		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, ServersPerDay: cfg.ServersPerDay,
-		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Log: log,
+		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel,
+		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Denied: m.Denied, Log: log,
 	}
 	b.sender = correspondence.NewSender(correspondence.SenderOptions{
 		Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer, WhoMayApprove: desk.WhoMayApprove,
@@ -172,7 +178,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
-	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Handler: slackui.NewApp(slackui.Options{
+	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
@@ -182,9 +188,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = receive.NewSocket(receive.SocketOptions{
-			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log,
+			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log, Called: v.told.slack,
 		})
 	}
+	b.showLive()
 	return b
 }
 
@@ -252,6 +259,7 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.letters.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
+	worker.Go(func() { b.measure(working) })
 	if b.watch != nil {
 		worker.Go(func() { b.watch.Run(working) })
 	}
@@ -293,30 +301,6 @@ func (b *bot) heartbeat(ctx context.Context) {
 	}
 }
 
-// warm reads what the first command would wait for. Failures are only logged.
-func (b *bot) warm(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	b.warmGroups(ctx)
-	rights, err := b.tickets.Rights(ctx)
-	if err != nil {
-		b.log.Warn("reading the rights of the SoftLayer key", "err", err)
-		return
-	}
-	for name, has := range map[string]bool{"SERVER_CANCEL": rights.Cancel, "TICKET_ADD": rights.AddTickets, "TICKET_VIEW": rights.ViewTickets} {
-		if !has {
-			b.log.Error("the SoftLayer key lacks a right that the bot needs", "right", name)
-		}
-	}
-}
-
-// warmGroups reads the groups of the policy in force.
-func (b *bot) warmGroups(ctx context.Context) {
-	if err := b.directory.Warm(ctx, b.policy.Policy().GroupIDs()); err != nil {
-		b.log.Warn("reading the policy's user groups", "err", err)
-	}
-}
-
 // listener is an address that the bot listens on, with its handler.
 type listener struct {
 	net.Listener
@@ -330,7 +314,7 @@ func (b *bot) listen() ([]listener, error) {
 		return nil, fmt.Errorf("listening on ADMIN_ADDR: %w", err)
 	}
 	b.log.Info("listening", "for", "operators", "addr", admin.Addr().String())
-	listeners := []listener{{admin, b.admin()}}
+	listeners := []listener{{admin, guardHost(b.cfg.AdminAddr, b.admin())}}
 	secrets := b.cfg.SlackSigningSecrets.Reveal()
 	if len(secrets) == 0 {
 		return listeners, nil

@@ -148,6 +148,7 @@ func TestARequestIsFollowedToItsBillDate(t *testing.T) {
 	require.NoError(t, w.slack.Fault("chat.update", fakeslack.FaultRateLimited, 1000))
 	w.sighted()
 	w.eventually("the end is recorded", func() bool { return w.recorded()["reclaimed"] == 1 })
+	assert.Contains(t, w.metrics(), `cancel_server_request_transitions_total{from="filed",to="reclaimed"} 1`)
 	w.eventually("Slack has refused to be told", func() bool { return w.refusedNotices() == 1 }) // a lost answer would be looked for first
 	w.kill()
 	assert.Empty(t, w.thread(root), "nobody was told")

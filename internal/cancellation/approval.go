@@ -28,10 +28,11 @@ func (a Approval) here() Person {
 // User is the approver's Slack user id in the workspace where they pressed.
 func (a Approval) User() string { return a.here().ID }
 
-// Terms are how long people may take.
+// Terms are how long people may take, and how much they may ask for.
 type Terms struct {
 	ApprovalExpiry time.Duration // how long a request waits for approval
 	UndoWindow     time.Duration // an accepted request is not filed before this is over; 0 for at once
+	ServersPerDay  int           // how many servers one person may ask for in a day (UTC)
 }
 
 // reminderLead is how long before the deadline approvers are reminded.

@@ -29,8 +29,7 @@ type Desk struct {
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
-	// ServersPerDay is how many servers one person may ask for in a day (UTC).
-	ServersPerDay int
+	Denied        func(rule string) // is told which rule refused somebody something; may be nil
 
 	rights keyRights
 }
@@ -38,6 +37,13 @@ type Desk struct {
 // Request reads one request. ErrNoRequest: there is none.
 func (d *Desk) Request(ctx context.Context, id string) (Request, error) {
 	return d.Requests.Request(ctx, id)
+}
+
+// CountDenial counts that a rule refused somebody something.
+func (d *Desk) CountDenial(rule string) {
+	if d.Denied != nil {
+		d.Denied(rule)
+	}
 }
 
 // Now reads the store's time.
@@ -176,6 +182,9 @@ func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Re
 	}
 	in := d.Backlog.reserve(&record)
 	recorded, err := d.Intake.Record(ctx, record)
+	if recorded.Fresh && recorded.Request.State == Denied {
+		d.CountDenial(recorded.Request.Decision.Rule)
+	}
 	d.begin(ctx, in, recorded)
 	if errors.Is(err, ErrUnclear) {
 		return d.lookAgain(ctx, record.Request, err)
@@ -252,7 +261,7 @@ func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Re
 
 // nextSlot returns the next slot of a person's day, or ErrDayFull.
 func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
-	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.ServersPerDay)}
+	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.Terms.ServersPerDay)}
 	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
 	if err != nil {
 		return q, err

@@ -91,6 +91,7 @@ func (d *Desk) checkOrder(ctx context.Context, by Person, order *Freeze) (Freeze
 // logged.
 func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Decision, stands Freeze) FreezeClick {
 	d.Log.Warn("refused an order about filing", "frozen", order.Frozen, "by", order.Actor, "why", order.Why, "rule", decision.Rule)
+	d.CountDenial(decision.Rule)
 	if err := d.Freezes.NoteRefusedFreeze(ctx, order, decision.Rule); err != nil {
 		d.Log.Warn("recording a refused order about filing", "by", order.Actor, "err", err)
 	}

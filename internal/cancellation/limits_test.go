@@ -27,7 +27,7 @@ func (w *world) asks(server int64) (cancellation.Answer, error) {
 
 func TestDailyLimitOfServersHolds(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.change(func(w *world) { w.fleet, w.perDay = 10, 2 })
+		w.change(func(w *world) { w.fleet, w.terms.ServersPerDay = 10, 2 })
 		for n := range int64(3) {
 			answer, err := w.asks(w.server.ID + n)
 			require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestRepeatedSubmissionNeverHearsThatNothingWasFiled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.needs(1)
-				w.perDay = 1
+				w.terms.ServersPerDay = 1
 				s := w.submission()
 				first := w.answer(s)
 				require.Equal(t, cancellation.AnswerAccepted, first.Kind)
@@ -66,7 +66,7 @@ func TestRepeatedSubmissionNeverHearsThatNothingWasFiled(t *testing.T) {
 
 func TestLastSlotOfTheDayIsGivenOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.change(func(w *world) { w.fleet, w.perDay = 10, 1 })
+		w.change(func(w *world) { w.fleet, w.terms.ServersPerDay = 10, 1 })
 		answers := make([]cancellation.Answer, 4)
 		var all sync.WaitGroup
 		for i := range answers {

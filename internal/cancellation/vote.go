@@ -360,6 +360,7 @@ func (d *Desk) noteRefusal(ctx context.Context, click Click, by Person) {
 	if click.Kind != ClickRefused {
 		return
 	}
+	d.CountDenial(click.Decision.Rule)
 	refusal := Event{Kind: EventRefused, Actor: actor(by), Detail: click.Decision.Rule}
 	events, err := d.Requests.Events(ctx, click.Request.ID)
 	if err == nil && slices.ContainsFunc(events, func(e Event) bool {

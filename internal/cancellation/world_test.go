@@ -51,7 +51,6 @@ type world struct {
 	rules     *authz.Policy                                             // is in force instead of the rulebook; nil for none
 	judge     func(o cancellation.Order, answered cancellation.Outcome) // sees each POST at its moment
 	terms     cancellation.Terms
-	perDay    int           // servers that one person may ask for
 	perHour   int           // filings; 0 for the usual
 	elsewhere int64         // requests that other replicas filed
 	notify    string        // the operators' channel
@@ -116,8 +115,7 @@ func newWorld(t *testing.T, path string) *world {
 		person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
 		rulebook: rulebook{decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"}},
 		others:   map[string]authz.Principal{},
-		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour},
-		perDay:   10_000,
+		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour, ServersPerDay: 10_000},
 	}
 }
 
@@ -139,7 +137,7 @@ func (w *world) restart() {
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
 		Requests: w.journal, Intake: w.journal, Freezes: w.journal, Clock: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w.Policy,
-		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, ServersPerDay: w.perDay, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

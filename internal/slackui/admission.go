@@ -52,7 +52,7 @@ func (a *App) mayAsk(ctx context.Context, e entry) (by cancellation.Person, refu
 		return by, a.pendingFor(ctx, e.from)
 	}
 	if decision.Effect != authz.Refused && a.dayIsFull(people, e.openings, on) {
-		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.ServersPerDay)}
+		decision = authz.Decision{Rule: ruleServersPerDay, Reason: words.TooMany(a.desk.Terms.ServersPerDay)}
 	}
 	return by, a.refused(policy, who, decision)
 }
@@ -62,6 +62,7 @@ func (a *App) refused(policy *authz.Policy, who authz.Principal, decision authz.
 	if decision.Effect != authz.Refused {
 		return words.Message{}
 	}
+	a.desk.CountDenial(decision.Rule)
 	a.log.Info("refusing to open a form", "user", who.ID(), "rule", decision.Rule)
 	return a.words.MayNotAsk(decision, mayApprove(policy, who))
 }
@@ -122,6 +123,7 @@ func (a *App) refusal(policy *authz.Policy, who authz.Principal, meta metadata) 
 	if d.Effect != authz.Refused {
 		return ""
 	}
+	a.desk.CountDenial(d.Rule)
 	a.log.Info("refusing to show servers", "user", who.ID(), "rule", d.Rule)
 	return words.SeesNoServer(d)
 }

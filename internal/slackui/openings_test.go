@@ -55,7 +55,7 @@ func newOpening(t *testing.T) *opening {
 	t.Cleanup(directory.Close)
 	o.adopt(o.Cast().RequestGroup)
 	o.app = NewApp(Options{
-		Desk: &cancellation.Desk{Intake: o.day, Clock: o.day, ServersPerDay: 1},
+		Desk: &cancellation.Desk{Intake: o.day, Clock: o.day, Terms: cancellation.Terms{ServersPerDay: 1}},
 		Web:  client, Directory: directory, Policy: o.policy.Load, Words: testWords(), Log: slacktest.Silent(),
 	})
 	require.NoError(t, directory.Warm(t.Context(), o.policy.Load().GroupIDs()))
@@ -197,7 +197,7 @@ func TestMemoryOfOpeningsIsBounded(t *testing.T) {
 func TestSubmissionsAndClicksUseNoRememberedAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.desk.ServersPerDay = 1
+	s.desk.Terms.ServersPerDay = 1
 	before, at := s.rejectedIn(s.cast.Channel, cancellation.Reason{Code: cancellation.WhyNotFound}) // the day's only server
 	s.remembersAll(s.cast.User)
 	s.opened(s.cast.User, web, "web-001.stg.example.com")
@@ -216,7 +216,7 @@ func TestSubmissionsAndClicksUseNoRememberedAnswer(t *testing.T) {
 func TestSubmissionEndsWhatIsRemembered(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.desk.ServersPerDay = 1
+	s.desk.Terms.ServersPerDay = 1
 	s.opened(s.cast.User, db, dbName)
 	s.remembersAll(s.cast.User)
 	s.submit(s.cast.User, filled(db, dbName))

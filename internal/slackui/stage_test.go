@@ -77,7 +77,7 @@ func newStage(t *testing.T, changes ...func(*stage)) *stage {
 		Requests: s.store, Intake: s.store, Freezes: s.store, Clock: s.store, Servers: s.rack, Tickets: s.rack, Directory: directory,
 		Policy:  func() cancellation.Policy { return s.inForce.Load() },
 		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Wake: s.wake, Log: slacktest.Silent(),
-		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour}, ServersPerDay: 50,
+		Terms: cancellation.Terms{ApprovalExpiry: 72 * time.Hour, ServersPerDay: 50},
 	}
 	s.policy(authz.None)
 	s.app = NewApp(Options{

@@ -131,7 +131,7 @@ func (a *App) replyTo(ctx context.Context, answer cancellation.Answer, s cancell
 	case cancellation.AnswerBlocked:
 		return receive.FieldError(words.ServerBlock, words.Blocked(s.Card, answer.Blockers[0]))
 	case cancellation.AnswerTooMany:
-		return receive.FieldError(words.ServerBlock, words.DayIsFull(a.desk.ServersPerDay))
+		return receive.FieldError(words.ServerBlock, words.DayIsFull(a.desk.Terms.ServersPerDay))
 	case cancellation.AnswerUnseen:
 		return receive.FieldError(words.ServerBlock, words.NobodyNotified)
 	case cancellation.AnswerNobody:

@@ -40,6 +40,9 @@ type Options struct {
 	// Timeout is how long one read may take, its wait for a turn included; 10 s if not
 	// positive. Filing has the deadline of its context instead.
 	Timeout time.Duration
+	// Called is told of each call: its method, as "SoftLayer_Ticket/getObject", the error it ended
+	// with, and how long it took, its wait for a turn included. May be nil.
+	Called func(method string, err error, took time.Duration)
 }
 
 // String leaves the key out.
@@ -57,6 +60,7 @@ type Client struct {
 	conceal   func(string) string // takes the credentials out of foreign text
 	turns     RateLimiter
 	now       func() time.Time
+	called    func(method string, err error, took time.Duration)
 	reads     *http.Client
 	kept      *keptRights
 }
@@ -87,6 +91,7 @@ func New(o Options) (*Client, error) {
 		conceal:   strings.NewReplacer(pair, "[key]", o.APIKey, "[key]").Replace,
 		turns:     atWill{},
 		now:       time.Now,
+		called:    o.Called,
 		reads:     newHTTPClient(readTransport()),
 		kept:      &keptRights{},
 	}, nil
@@ -118,6 +123,9 @@ func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
 	}
+	if o.Called == nil {
+		o.Called = func(string, error, time.Duration) {}
+	}
 	return o
 }
 
@@ -143,6 +151,13 @@ func IsLoopback(host string) bool {
 // do makes one call, once, and returns its answer: JSON with status 2xx that is
 // neither an error nor null. Every error is an *Error.
 func (c *Client) do(ctx context.Context, k call) (json.RawMessage, error) {
+	began := time.Now()
+	answer, err := c.attempt(ctx, k)
+	c.called(k.name(), err, time.Since(began))
+	return answer, err
+}
+
+func (c *Client) attempt(ctx context.Context, k call) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience(k))
 	defer cancel()
 	wire, client := &trace{}, c.reads

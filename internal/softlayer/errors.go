@@ -1,6 +1,7 @@
 package softlayer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -106,4 +107,26 @@ func printable(text string) string {
 		line = string(runes[:maxText]) + "…"
 	}
 	return strings.TrimSpace(line)
+}
+
+// ResultOf returns what a call came to, in one of a few words: ok, rate_limited, refused, unclear,
+// unreachable, timeout or other.
+func ResultOf(err error) string {
+	_, limited := errors.AsType[*RateLimitedError](err)
+	_, called := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+		return "ok"
+	case limited:
+		return "rate_limited"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled), !called:
+		return "other"
+	case errors.Is(err, ErrNotSent):
+		return "unreachable"
+	case errors.Is(err, ErrAnswerLost):
+		return "unclear"
+	}
+	return "refused"
 }

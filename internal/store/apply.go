@@ -53,6 +53,9 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 		}
 		return apply(ctx, tx, now, c)
 	})
+	if err == nil {
+		s.countMove(c.From.State, stored.State)
+	}
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)
 }
 

@@ -78,6 +78,7 @@ func (c *committer) transact(batch []*write) error {
 	}
 	ctx, cancel := c.bounded()
 	defer cancel()
+	began := time.Now()
 	opened, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
@@ -93,6 +94,7 @@ func (c *committer) transact(batch []*write) error {
 	if err != nil {
 		return c.uncommitted(begun, fmt.Errorf("committing: %w", err))
 	}
+	c.committed(time.Since(began))
 	return nil
 }
 

@@ -56,6 +56,7 @@ type committer struct {
 	timeLimit   time.Duration // of one transaction; 0 for none
 	outcomeTime time.Duration // how long to ask what became of a commit
 	commit      func(*sql.Tx) error
+	committed   func(took time.Duration)
 
 	queue   chan *write
 	closing chan struct{} // closed by stop: take no more
@@ -67,10 +68,13 @@ type committer struct {
 	doubts map[string]int // by request id: writes that are not answered yet
 }
 
-// startCommitter makes the store ready to write.
-func (s *Store) startCommitter() {
+// startCommitter makes the store ready to write. committed may be nil.
+func (s *Store) startCommitter(committed func(took time.Duration)) {
+	if committed == nil {
+		committed = func(time.Duration) {}
+	}
 	s.committer = &committer{
-		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, outcomeTime: outcomeTime, commit: (*sql.Tx).Commit,
+		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, outcomeTime: outcomeTime, commit: (*sql.Tx).Commit, committed: committed,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		doubts: map[string]int{},

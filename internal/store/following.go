@@ -126,7 +126,9 @@ func (s *Store) KeepLooks(ctx context.Context, owner string, quiet []string, loo
 	looks = slices.SortedFunc(slices.Values(looks), func(a, b cancellation.Look) int {
 		return cmp.Compare(a.Followed.Request.Submission.Card.Server.ID, b.Followed.Request.Submission.Card.Server.ID)
 	})
+	var made []cancellation.Change
 	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		made = nil // by a transaction that is tried again
 		mine, err := tx.changes(ctx, holdTurnSQL, owner)
 		if err != nil || !mine {
 			return mine, err
@@ -138,10 +140,17 @@ func (s *Store) KeepLooks(ctx context.Context, owner string, quiet []string, loo
 			}
 			if moved {
 				quiet = append(quiet, look.Followed.Request.ID)
+			} else if look.Change != nil {
+				made = append(made, *look.Change)
 			}
 		}
 		return true, keepQuiet(ctx, tx, now, quiet)
 	})
+	if err == nil {
+		for _, c := range made {
+			s.countMove(c.From.State, c.To.State)
+		}
+	}
 	return wrap("recording looks at filed requests", err)
 }
 

@@ -160,6 +160,9 @@ func (s *Store) ApplyAnnounced(ctx context.Context, c cancellation.Change, a can
 	done, err := change(ctx, s.committer, stepOf(c), func(ctx context.Context, tx *tx, now time.Time) (cancellation.Announced, error) {
 		return applyAnnounced(ctx, tx, now, c, a)
 	})
+	if err == nil {
+		s.countMove(c.From.State, done.Request.State)
+	}
 	return done, wrap("changing request "+c.From.Ref.Short(), err)
 }
 

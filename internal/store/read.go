@@ -86,6 +86,7 @@ type Count struct {
 	State  cancellation.State
 	Format int
 	N      int
+	Since  time.Time // when the first of them came to that state
 }
 
 // isOpen is word for word a condition of the indexes requests_open and requests_under_way. SQLite
@@ -93,14 +94,16 @@ type Count struct {
 // otherwise reads every request that has ended.
 const isOpen = `state not in ('filed', 'denied', 'declined', 'expired', 'withdrawn', 'rejected', 'duplicate', 'reverted', 'reclaimed')`
 
-const countsSQL = `select state, format, count(*) from requests where ` + isOpen + `
+const countsSQL = `select state, format, count(*), min(state_at) from requests where ` + isOpen + `
 	group by state, format order by state, format`
 
 // Counts counts the requests that have not ended, also in states and formats that only another
 // build knows. It stays fast however many have ended.
 func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 	return readAll(ctx, s.read, "counting requests", func(from row) (c Count, err error) {
-		err = from.Scan(&c.State, &c.Format, &c.N)
+		var since int64
+		err = from.Scan(&c.State, &c.Format, &c.N, &since)
+		c.Since = time.UnixMilli(since).UTC()
 		return c, err
 	}, countsSQL)
 }

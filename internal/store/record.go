@@ -50,7 +50,19 @@ func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellati
 			out = r.out
 		}
 	}
+	if err == nil && out.Fresh {
+		if rec.Ending != nil {
+			s.countMove(rec.Ending.From.State, rec.Ending.To.State)
+		}
+		s.countMove(cancellation.New, out.Request.State)
+	}
 	return out, wrap(fmt.Sprintf("recording request %q", rec.Request.ID), err)
+}
+
+func (s *Store) countMove(from, to cancellation.State) {
+	if s.moved != nil && from != to {
+		s.moved(from, to)
+	}
 }
 
 func (r *recording) check() error {

@@ -71,6 +71,10 @@ type Options struct {
 	PostTimeout time.Duration
 	// Log may be nil.
 	Log *slog.Logger
+	// Committed is told how long each transaction took that was committed. May be nil.
+	Committed func(took time.Duration)
+	// Moved is told of each request that this process recorded, or moved to another state. May be nil.
+	Moved func(from, to cancellation.State)
 }
 
 func (o Options) clock() func() time.Time {
@@ -91,6 +95,7 @@ type Store struct {
 	lock      *os.File                               // nil unless a file is served
 	listen    func(ctx context.Context, ring func()) // nil on SQLite
 	bound     atomic.Pointer[bound]
+	moved     func(from, to cancellation.State) // may be nil
 }
 
 // journal is everything that the domain asks of a store.
@@ -109,7 +114,7 @@ var _ journal = (*Store)(nil)
 // Open opens the database, brings its tables up to date, and starts the committer,
 // which [Store.Close] ends.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
+	s := &Store{log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), moved: o.Moved}
 	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
@@ -131,7 +136,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 			return fmt.Errorf("opening the database: %w", err) // never with its URL, which holds a password
 		}
 	}
-	s.startCommitter()
+	s.startCommitter(o.Committed)
 	return nil
 }
 

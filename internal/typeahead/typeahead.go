@@ -64,6 +64,22 @@ func New(o Options) *Inventory {
 	}
 }
 
+// Size returns how many servers are known.
+func (i *Inventory) Size() int {
+	if known := i.index.Load(); known != nil {
+		return known.size()
+	}
+	return 0
+}
+
+// Confirmed returns when what is known was last found to be all; the zero time if it never was.
+func (i *Inventory) Confirmed() time.Time {
+	if at := i.confirmed.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
 // few is how many servers are too few where what is known may be old: the one that is meant
 // may be new.
 const few = 5

@@ -49,6 +49,10 @@ type DispatcherOptions struct {
 	Handling int           // requests in the handler at once; 0 for 64
 	Admitted int           // requests in the bot at once: waiting, in the handler, or in their After; 0 for 256
 	Within   time.Duration // in which a request is answered, counted from its receipt; 0 for 2.5 s
+
+	// Acknowledged is called after each answer: to a "command", an "interaction" or an "event", and how
+	// long after its receipt. May be nil.
+	Acknowledged func(kind string, took time.Duration)
 }
 
 // Dispatcher connects both transports with the handler. It bounds how many requests are handled at
@@ -64,6 +68,8 @@ type Dispatcher struct {
 	presses  *replays[string] // by trigger_id: of commands, submissions and shortcuts
 	events   *replays[string] // by event_id
 
+	acknowledged func(kind string, took time.Duration)
+
 	mu       sync.Mutex
 	stopping bool
 	running  sync.WaitGroup // the admitted requests; added to under mu
@@ -74,6 +80,9 @@ type work func(ctx context.Context) (Reply, After, error)
 
 // NewDispatcher makes a dispatcher; Shutdown ends it.
 func NewDispatcher(o DispatcherOptions) *Dispatcher {
+	if o.Acknowledged == nil {
+		o.Acknowledged = func(string, time.Duration) {}
+	}
 	return &Dispatcher{
 		handler:  o.Handler,
 		log:      o.Log,
@@ -82,6 +91,8 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		within:   cmp.Or(o.Within, replyTime),
 		presses:  newReplays[string](),
 		events:   newReplays[string](),
+
+		acknowledged: o.Acknowledged,
 	}
 }
 
@@ -123,6 +134,21 @@ func (d *Dispatcher) enter() error {
 func (d *Dispatcher) leave() {
 	<-d.admitted
 	d.running.Done()
+}
+
+// The kinds of requests whose acknowledgements are timed.
+const (
+	kindCommand     = "command"
+	kindInteraction = "interaction"
+	kindEvent       = "event"
+)
+
+// timed has an answer to a request counted once it is given.
+func (d *Dispatcher) timed(kind string, received time.Time, ack func(Reply)) func(Reply) {
+	return func(reply Reply) {
+		ack(reply)
+		d.acknowledged(kind, time.Since(received))
+	}
 }
 
 // serve handles a request in the caller's goroutine and gives its answer to ack. If it returns an

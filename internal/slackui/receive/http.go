@@ -45,9 +45,9 @@ func NewHTTP(o HTTPOptions) *HTTP {
 // Routes serves POST /slack/commands, POST /slack/interactions and POST /slack/events.
 func (t *HTTP) Routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /slack/commands", t.take(ofForm(t.command)))
-	mux.HandleFunc("POST /slack/interactions", t.take(ofForm(t.interaction)))
-	mux.HandleFunc("POST /slack/events", t.take(t.event))
+	mux.HandleFunc("POST /slack/commands", t.take(kindCommand, ofForm(t.command)))
+	mux.HandleFunc("POST /slack/interactions", t.take(kindInteraction, ofForm(t.interaction)))
+	mux.HandleFunc("POST /slack/events", t.take(kindEvent, t.event))
 	return mux
 }
 
@@ -68,7 +68,7 @@ func (r refusal) Error() string { return r.word }
 
 // take reads and verifies a request, then parses and works it. Nothing of a body is looked at before
 // its signature holds, and the query never is. No work: there is nothing to do.
-func (t *HTTP) take(parse func(verified) (work, error)) http.HandlerFunc {
+func (t *HTTP) take(kind string, parse func(verified) (work, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
 		body, err := t.bodies.read(w, r)
@@ -86,7 +86,8 @@ func (t *HTTP) take(parse func(verified) (work, error)) http.HandlerFunc {
 		}
 		job, err := parse(verified{sig, r.Header.Get("Content-Type"), body})
 		if err == nil && job != nil {
-			err = t.dispatcher.serve(r.Context(), received, job, func(reply Reply) { acknowledge(w, reply) })
+			ack := t.dispatcher.timed(kind, received, func(reply Reply) { acknowledge(w, reply) })
+			err = t.dispatcher.serve(r.Context(), received, job, ack)
 		}
 		if err != nil {
 			t.refuse(w, r, err)

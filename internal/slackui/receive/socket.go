@@ -38,6 +38,7 @@ type SocketOptions struct {
 	Log    *slog.Logger
 	// Transport carries the calls, and dials the websockets; nil for NewTransport.
 	Transport *http.Transport
+	Called    webapi.Called // may be nil
 }
 
 // Socket takes Slack's deliveries over Socket Mode: docs.slack.dev/apis/events-api/using-socket-mode.
@@ -64,7 +65,7 @@ func NewSocket(o SocketOptions) *Socket {
 	base := cmp.Or(o.Transport, webapi.NewTransport())
 	s := &Socket{
 		dispatcher: o.Dispatcher, log: o.Log, wanted: o.Wanted, base: base, opening: make(chan struct{}, 1),
-		connections: webapi.NewConnections(o.AppToken, o.APIURL, base),
+		connections: webapi.NewConnections(o.AppToken, o.APIURL, base, o.Called),
 	}
 	if s.wanted == nil {
 		s.wanted = func() int { return mostConnections }

@@ -24,7 +24,7 @@ func (s *Socket) deliver(c *connection, e envelope) {
 		return w(ctx)
 	}
 	s.dispatcher.serveAside(context.Background(), received, job,
-		func(reply Reply) { s.acknowledge(c, log, e, reply) },
+		s.dispatcher.timed(e.kind(), received, func(reply Reply) { s.acknowledge(c, log, e, reply) }),
 		func(err error) {
 			defer c.finish()
 			switch {
@@ -35,6 +35,17 @@ func (s *Socket) deliver(c *connection, e envelope) {
 				log.Warn("leaving a delivery unacknowledged, so that Slack delivers it again", "err", err)
 			}
 		})
+}
+
+// kind is what acknowledgements of such envelopes are timed as.
+func (e envelope) kind() string {
+	switch e.Type {
+	case frameCommand:
+		return kindCommand
+	case frameEvent:
+		return kindEvent
+	}
+	return kindInteraction
 }
 
 func (s *Socket) parse(e envelope) (work, error) {

@@ -339,7 +339,7 @@ func TestTooManyConnectionsLeaveTheRestWorking(t *testing.T) {
 func TestAPlaceThatBecomesFreeIsTaken(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
 		w := wire(t, wiring{slack: fakeslack.Options{MaxSockets: 2}, before: func(w *wired) {
-			address, err := webapi.NewConnections(w.AppToken(), w.URL, w.Network.Transport()).Open(t.Context())
+			address, err := webapi.NewConnections(w.AppToken(), w.URL, w.Network.Transport(), nil).Open(t.Context())
 			require.NoError(t, err)
 			other, _, err := (&websocket.Dialer{NetDialContext: w.Network.Dial}).DialContext(t.Context(), address, nil)
 			require.NoError(t, err)

@@ -30,7 +30,11 @@ type Options struct {
 	APIURL    string          // with a trailing slash; "" for Slack's own
 	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
 	Transport *http.Transport // nil for NewTransport
+	Called    Called          // may be nil
 }
+
+// Called is told of each call that was made: its method, or "response_url", and the error it ended with.
+type Called func(method string, err error)
 
 // Client calls Slack's Web API with the bot's token. It repeats no call: only the caller knows what
 // may be repeated.
@@ -53,7 +57,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits()}
+	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called)}
 	client := func(limit time.Duration) *http.Client {
 		return &http.Client{
 			Timeout:       limit,
@@ -167,7 +171,11 @@ type Identity struct {
 func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
 	answer, err := w.patient.AuthTestContext(ctx)
 	if err != nil {
-		return Identity{}, callError("auth.test", err)
+		err = callError("auth.test", err)
+	}
+	w.limits.called("auth.test", err)
+	if err != nil {
+		return Identity{}, err
 	}
 	return Identity{Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID}, nil
 }

@@ -14,12 +14,13 @@ type Connections struct {
 	limits *limits
 }
 
-// NewConnections makes the client. apiURL has a trailing slash; "" stands for Slack's own.
-func NewConnections(appToken, apiURL string, transport *http.Transport) *Connections {
+// NewConnections makes the client. apiURL has a trailing slash; "" stands for Slack's own. called may be
+// nil.
+func NewConnections(appToken, apiURL string, transport *http.Transport, called Called) *Connections {
 	return &Connections{
 		api: slack.New("", slack.OptionAppLevelToken(appToken), slack.OptionAPIURL(cmp.Or(apiURL, slack.APIURL)),
 			slack.OptionHTTPClient(&http.Client{Timeout: patientTime, Transport: transport, CheckRedirect: noRedirect})),
-		limits: newLimits(),
+		limits: newLimits(called),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -153,4 +154,34 @@ func traced(ctx context.Context, call func(ctx context.Context) error) error {
 		return notSentError{err}
 	}
 	return err
+}
+
+// ResultOf returns what a call came to, in one of a few words: ok, rate_limited, refused, unclear,
+// unreachable, timeout or other.
+func ResultOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if _, limited := RetryAfter(err); limited {
+		return "rate_limited"
+	}
+	if refused, ok := errors.AsType[*Error](err); ok {
+		if refused.Unclear() {
+			return "unclear"
+		}
+		return "refused"
+	}
+	if status, ok := StatusOf(err); ok {
+		if status >= http.StatusInternalServerError {
+			return "unclear"
+		}
+		return "refused"
+	}
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	if _, dialing := errors.AsType[*net.OpError](err); dialing || errors.Is(err, ErrNotSent) {
+		return "unreachable"
+	}
+	return "other"
 }

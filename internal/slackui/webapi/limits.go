@@ -16,6 +16,8 @@ const maxLimits = 1000
 type limits struct {
 	mu    sync.Mutex
 	until map[limit]time.Time
+
+	called Called
 }
 
 // limit is what Slack counts together.
@@ -29,7 +31,12 @@ func (e tooEarlyError) Error() string {
 	return fmt.Sprintf("not called: Slack asks to wait %v more", max(e.left, time.Millisecond).Round(time.Millisecond))
 }
 
-func newLimits() *limits { return &limits{until: map[limit]time.Time{}} }
+func newLimits(called Called) *limits {
+	if called == nil {
+		called = func(string, error) {}
+	}
+	return &limits{until: map[limit]time.Time{}, called: called}
+}
 
 // call makes a call of a method, unless Slack asked to wait: tooEarlyError. The channel
 // is "" where the method's limit has none.
@@ -40,9 +47,11 @@ func (l *limits) call(method, channel string, do func() error) error {
 	}
 	err := do()
 	if err == nil {
+		l.called(method, nil)
 		return nil
 	}
 	err = callError(method, err)
+	l.called(method, err)
 	if pause, limited := RetryAfter(err); limited && pause > 0 {
 		l.hold(kind, pause)
 	}

@@ -16,7 +16,7 @@ import (
 
 func TestLimitPausesItsMethodUntilRetryAfter(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		l := newLimits()
+		l := newLimits(nil)
 		calls := 0
 		call := func(method, channel string, answer error) error {
 			return l.call(method, channel, func() error { calls++; return answer })
@@ -46,7 +46,7 @@ func TestOnlyARateLimitHoldsBack(t *testing.T) {
 		"a server that is down":   slack.StatusCodeError{Code: http.StatusServiceUnavailable},
 		"a 429 that names no end": slack.StatusCodeError{Code: http.StatusTooManyRequests},
 	} {
-		l := newLimits()
+		l := newLimits(nil)
 		assert.Equal(t, answer != nil, l.call("chat.update", "", func() error { return answer }) != nil, name)
 		require.NoError(t, l.call("chat.update", "", func() error { return nil }), name)
 		assert.Empty(t, l.until, name)
@@ -55,7 +55,7 @@ func TestOnlyARateLimitHoldsBack(t *testing.T) {
 
 func TestALateAnswerDoesNotShortenALimit(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		l := newLimits()
+		l := newLimits(nil)
 		kind := limit{"chat.postMessage", "C1"}
 		l.hold(kind, time.Minute)
 		l.hold(kind, time.Second)
@@ -65,7 +65,7 @@ func TestALateAnswerDoesNotShortenALimit(t *testing.T) {
 
 func TestTheMemoryForLimitsIsBounded(t *testing.T) {
 	slacktest.InVirtualTime(t, func(t *testing.T) {
-		l := newLimits()
+		l := newLimits(nil)
 		for i := range maxLimits + 100 {
 			l.hold(limit{"chat.postMessage", fmt.Sprint("C", i)}, time.Hour+time.Duration(i)*time.Second)
 		}

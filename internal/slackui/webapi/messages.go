@@ -146,9 +146,10 @@ func (w *Client) Respond(ctx context.Context, responseURL string, r Response) er
 			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
 		})
 		if err != nil {
-			return callError("response_url", err)
+			err = callError("response_url", err)
 		}
-		return nil
+		w.limits.called("response_url", err)
+		return err
 	})
 }
 

@@ -107,7 +107,11 @@ func (w *Client) callView(ctx context.Context, method string, request viewReques
 		err = answer.Err()
 	}
 	if err != nil {
-		return "", "", callError(method, err)
+		err = callError(method, err)
+	}
+	w.limits.called(method, err)
+	if err != nil {
+		return "", "", err
 	}
 	return answer.View.ID, answer.View.Hash, nil
 }
