@@ -104,15 +104,17 @@ type bot struct {
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
 	b.right = correspondence.NewRight(v.softlayer, log)
-	writer := words.Writer{
-		MayWrite: b.right.Has, Now: time.Now,
-		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
-	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Texts: journal, Answers: v.softlayer, Bot: v.bot.Bot, Log: log})
+	writer := words.Writer{
+		MayWrite: b.right.Has, Now: time.Now, GroupName: b.directory.GroupName,
+		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
+		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
+	}
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
+		Web: v.slack, Words: writer, Texts: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Log: log,
+	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)

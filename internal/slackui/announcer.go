@@ -36,6 +36,7 @@ type AnnouncerOptions struct {
 	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
 	Texts   Texts   // what people wrote for tickets; nil if nobody can
 	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
+	Pings   string  // the operators' channel, where groups are pinged; "": where a request was made
 	Log     *slog.Logger
 }
 
@@ -89,6 +90,9 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
+	if !a.pings(to, kind) {
+		r = words.Unpinged(r)
+	}
 	post, err := a.content(ctx, kind, r)
 	if err != nil {
 		return cancellation.Posted{}, a.unwritten(r, err), 0
@@ -106,9 +110,21 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	return at, delivery, pause
 }
 
-// Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
+// pings reports whether a new message may notify the groups that may approve: the card in the operators'
+// channel or, if there is none, the message where the request was made.
+func (a *Announcer) pings(to cancellation.Place, kind cancellation.NoticeKind) bool {
+	switch kind {
+	case cancellation.ApprovalCard:
+		return true
+	case cancellation.Result:
+		return to.Channel != "" && (a.o.Pings == "" || a.o.Pings == to.Channel)
+	}
+	return false
+}
+
+// Update is docs.slack.dev/reference/methods/chat.update, which may be repeated. It notifies no group.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	post, err := a.content(ctx, kind, r)
+	post, err := a.content(ctx, kind, words.Unpinged(r))
 	if err != nil {
 		return a.unwritten(r, err), 0
 	}
