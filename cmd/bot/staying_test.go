@@ -87,6 +87,8 @@ func TestVolumesLeftBehindAreFollowedToTheEnd(t *testing.T) {
 	person, detail := w.newsBilled()
 	assert.Equal(t, w.cast.User, person)
 	assert.Equal(t, left, detail)
+	all := w.reported()["all"]
+	assert.Equal(t, []any{5.0, 0.0, "163.00", 0.0}, []any{all["left_behind"], all["left_behind_servers_not_read"], all["still_billed_a_month_usd"], all["still_billed_cost_unknown"]})
 	for _, told := range w.messages(w.cast.Channel) {
 		assert.NotContains(t, told.Shown, "IBM02SEL", "channels read counts and sums")
 		assert.NotContains(t, told.Shown, "100.64.", "and no address")
