@@ -113,7 +113,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
-		Web: v.slack, Words: writer, Texts: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Log: log,
+		Web: v.slack, Words: writer, Texts: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Log: log,
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime

@@ -105,12 +105,15 @@ func TestASubmissionIsTakenWhileStorageHangs(t *testing.T) {
 	assert.Contains(t, m.text(w), "What stays billed is still being read.")
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
 	require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 	w.eventually("the follower reads what stays", func() bool {
 		stays, _ := w.keptStays()
 		return strings.Contains(stays, "IBM02SEL")
 	})
 	assert.Equal(t, "Recorded", w.top(w.cast.User).Title.Text, "what was read later replaces no answer")
+	told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server), "Stays billed: ")
+	assert.Equal(t, root.TS, told.TS, "the message says the sum once it is known")
+	assert.NotContains(t, told.Shown, "IBM02SEL", "and no name")
 }
 
 func TestAKeyWithoutStorageSaysSo(t *testing.T) {

@@ -53,6 +53,9 @@ type Record struct {
 // None reports whether nothing is known to stay billed.
 func (s Stays) None() bool { return len(s.Items) == 0 && s.More == 0 }
 
+// Clean reports whether certainly nothing stays billed.
+func (s Stays) Clean() bool { return s.None() && len(s.Hidden)+len(s.Unread) == 0 }
+
 // Count is how many items stay.
 func (s Stays) Count() int { return len(s.Items) + s.More }
 

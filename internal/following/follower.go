@@ -240,7 +240,7 @@ func (v Verdict) change(r cancellation.Request) (*cancellation.Change, error) {
 		next.Shows = v.Shows
 		event := cancellation.Event{Kind: cancellation.EventFollowed, Actor: Actor, From: r.State, To: r.State, Detail: v.Shows}
 		return &cancellation.Change{From: r, To: next, Event: event, Tell: cancellation.AtOnce}, nil
-	case v.Later:
+	case v.Retell:
 		return &cancellation.Change{From: r, To: r, Tell: cancellation.AtOnce}, nil
 	}
 	return nil, nil

@@ -17,7 +17,7 @@ const (
 )
 
 // stays reads what stays billed without a server, if its card does not say: it was submitted before
-// that was read. nil: there is nothing new to keep.
+// that was read. The request's message then says it too. nil: there is nothing new to keep.
 func (f *Follower) stays(ctx context.Context, r cancellation.Request, e Evidence, v *Verdict) *billed.Record {
 	card := r.Submission.Card
 	known := card.Stays != nil && len(card.Stays.Unread) == 0 || v.Known.Beside >= besideTries
@@ -34,6 +34,7 @@ func (f *Follower) stays(ctx context.Context, r cancellation.Request, e Evidence
 		return nil
 	}
 	v.Known.Beside = besideTries
+	v.Retell = v.Retell || !stays.Clean()
 	return &billed.Record{Stays: &stays}
 }
 

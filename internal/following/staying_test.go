@@ -82,6 +82,29 @@ func TestTheFirstLookReadsWhatStays(t *testing.T) {
 	})
 }
 
+func TestWhatStaysEditsTheMessageOnceKnown(t *testing.T) {
+	for says, c := range map[string]struct {
+		beside map[int64]billed.Facts
+		edits  int64
+	}{
+		"a volume and a subnet":     {neighbors(1), 1},
+		"volumes hidden to the key": {map[int64]billed.Facts{1: {Hidden: []billed.Kind{billed.Volume}}}, 1},
+		"nothing":                   {nil, 0},
+	} {
+		t.Run(says, func(t *testing.T) {
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.unanswered = "Beside"
+				w.hears(time.Minute)
+				before := w.request(1).Version
+				w.unanswered, w.beside = "", c.beside
+				w.hears(2 * time.Hour)
+				require.NotNil(t, w.kept("r1").Stays)
+				assert.Equal(t, before+c.edits, w.request(1).Version)
+			})
+		})
+	}
+}
+
 func TestWhatIsLeftBehindIsTold(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.beside = neighbors(1)
