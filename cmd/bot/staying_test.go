@@ -129,3 +129,28 @@ func TestAKeyWithoutStorageSaysSo(t *testing.T) {
 	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 	assert.Contains(t, root.Shown, "This key may not see storage: volumes may stay billed.")
 }
+
+func TestAVolumeGivenAwayIsNotLeftBehind(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{
+		extra: []string{"FOLLOW_EVERY=1s"}, slack: fakeslack.Options{RateLimitsOff: true}, softlayer: fakesoftlayer.Options{Servers: 200},
+	})
+	server := w.inPlace(24)
+	w.form(w.cast.Channel, w.cast.User, server)
+	m := w.cardWith(w.cast.User, "Together: 163.00 USD a month.")
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+	volume := w.counted(`select min(cast(json_extract(i.value, '$.ID') as integer)) from requests, json_each(requests.submission, '$.Card.Stays.Items') i
+		where json_extract(i.value, '$.Kind') = 'volume'`)
+	w.control(http.MethodPost, "/storage", map[string]any{"volume": volume, "server": w.another()}, nil)
+
+	w.ticketDoes(server, map[string]any{"do": "approve"})
+	w.softlayer.Advance(40 * 24 * time.Hour)
+	w.sighted()
+	w.awaitMessage(w.cast.Channel, "Gone", w.fqdn(server), "ref ")
+	_, left := w.keptStays()
+	assert.NotContains(t, left, `"Kind":"volume"`, "another server uses it, and its replica goes with it")
+	assert.Contains(t, left, `"Kind":"subnet"`)
+	assert.Equal(t, 3.0, w.reported()["all"]["left_behind"])
+	assert.Empty(t, w.broken())
+}
