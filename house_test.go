@@ -125,7 +125,7 @@ var table = map[string]room{
 		why:  "when a person is told what; who words it, carries it and keeps it is not its affair",
 	},
 	"internal/report": {
-		ours: []string{"internal/cancellation"},
+		ours: []string{"internal/billed", "internal/cancellation"},
 		why:  "sums over rows that are handed to it; who keeps the rows and who reads the sums is not its affair",
 	},
 	"internal/metrics": {
@@ -237,8 +237,11 @@ var inTestsOf = map[string][]string{
 	"internal/store": {"pgregory.net/rapid"},
 	// The page, by a browser.
 	"cmd/sandbox": {"github.com/chromedp", "github.com/gorilla/websocket"},
-	// The databases from outside, a disk that fails, and when people work.
-	"cmd/bot": {"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix", module + "internal/workday"},
+	// The databases from outside, a disk that fails, when people work, and a report to print.
+	"cmd/bot": {
+		module + "internal/billed", module + "internal/workday",
+		"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+	},
 	// The floors, and the rows of both databases.
 	"bench": {"github.com/slack-go/slack", module + "internal/slackui", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	// The databases from outside.

@@ -285,5 +285,47 @@ func TestHomeShowsWhatSoftLayerWaitsFor(t *testing.T) {
 		w.eventually("the form of a reply opens over the tab", func() bool {
 			return w.hasOpen(w.cast.Approver) > 0 && strings.Contains(w.top(w.cast.Approver).text(w), "Please call us.")
 		})
+		published := w.published(w.cast.Approver)
+		require.Empty(t, w.says(w.cast.Approver, typed("Call 555-0100.")).Error)
+		w.eventually("the tab is published again", func() bool { return w.published(w.cast.Approver) > published })
+		w.awaitMessage(w.cast.Channel, "Reply sent to ticket", w.ticketOf(w.server))
+	})
+}
+
+// published is how often the bot published a person's Home tab.
+func (w *world) published(user string) (times int) {
+	for _, call := range w.calls("views.publish") {
+		if strings.Contains(string(call.Request), user) {
+			times++
+		}
+	}
+	return times
+}
+
+func TestAnswersAreSettledFromTheHomeTab(t *testing.T) {
+	overHTTP(t, quick(), func(t *testing.T, w *world) {
+		w.filedAlone(w.server)
+		name, request, user := w.fqdn(w.server), w.requestFor(w.server), w.cast.User
+		w.opens(user)
+		assert.NotContains(t, w.home(user).offers(request), "read-answer", "staff wrote nothing yet")
+		w.staffAnswer(w.server, "Which contract?")
+		h := w.refreshed(user, "Waiting for your answer", name)
+		assert.Contains(t, h.offers(request), "read-answer")
+		assert.NotContains(t, h.shown, "Which contract?")
+
+		w.pressesAt(user, "read-answer", request)
+		answer := w.sees(user, "Which contract?")
+		ack, err := w.slack.Act(t.Context(), fakeslack.Action{User: user, View: answer.ID, BlockID: "request", ActionID: "no-answer"})
+		require.NoError(t, err)
+		require.Empty(t, ack.Error)
+		w.sees(user, "Why is no answer needed?")
+		require.Empty(t, w.says(user, why("the contract has ended")).Error)
+		h = w.awaitHome(user, "Your requests", name)
+		w.eventually("the tab is published again", func() bool {
+			h = w.home(user)
+			return !strings.Contains(h.shown, "Waiting for your answer")
+		})
+		assert.Contains(t, h.offers(request), "read-answer", "it can still be read")
+		assert.Empty(t, w.broken())
 	})
 }

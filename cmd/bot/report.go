@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,12 +30,14 @@ requested        requests that were filed at SoftLayer in the month
 gone             servers that were seen gone in the month; nothing counts before that
 saved a month    what those cost a month, by the price when each was asked for (an hourly price times 730)
 late             those that were billed longer because a cut-off was missed, and what that cost
+left behind      things of theirs that were still billed when each was gone: volumes, subnets, VLANs, associated
+                 items. Servers of which that was not read, or not all of it, are counted apart
+still billed     what those cost a month, as it was then
 gone this year   servers gone since 1 January, until the month's end
 saved this year  what those have not cost since, each from the month on in which it was gone
 
 A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
-are counted apart. Amounts are US dollars, and exact. What servers leave behind and is billed on (volumes,
-subnets, VLANs) is not subtracted.
+are counted apart. Amounts are US dollars, and exact. What servers left behind is subtracted from nothing.
 `
 
 // reportAsked is what a person wants of bot report.
@@ -108,22 +111,32 @@ func printReport(stdout io.Writer, sums *report.Report, of store.Binding, as for
 func printReportRows(out io.Writer, sums *report.Report, as form) error {
 	rows, err := newSheet(out, as, "month", "as_of", "by", "name", "id", "requested",
 		"gone", "gone_cost_unknown", "saved_a_month_usd", "late", "late_cost_unknown", "late_usd",
+		"left_behind", "left_behind_servers_not_read", "still_billed_a_month_usd", "still_billed_cost_unknown",
 		"gone_this_year", "gone_this_year_cost_unknown", "saved_this_year_usd")
 	if err != nil {
 		return err
 	}
 	for _, kind := range sums.Kinds() {
 		for _, l := range sums.Groups(kind) {
-			if err := rows.write([]any{
+			row := []any{
 				sums.Month.String(), sums.AsOf.UTC().Format(time.RFC3339), string(l.Kind), l.Name, l.ID, l.Requested,
 				l.Gone.Count, l.Gone.Unknown, l.Gone.Amount(), l.Late.Count, l.Late.Unknown, l.Late.Amount(),
-				l.Year.Count, l.Year.Unknown, l.Year.Amount(),
-			}); err != nil {
+			}
+			row = append(append(row, leftCells(l)...), l.Year.Count, l.Year.Unknown, l.Year.Amount())
+			if err := rows.write(row); err != nil {
 				return err
 			}
 		}
 	}
 	return rows.end()
+}
+
+// leftCells are what servers left behind. What was not read is nil, and never 0.
+func leftCells(g *report.Group) []any {
+	if !g.Left.Known(g.Gone.Count) {
+		return []any{nil, g.Left.NotRead, nil, nil}
+	}
+	return []any{g.Left.Count, g.Left.NotRead, g.Left.Amount(), g.Left.Unknown}
 }
 
 // reportHeads are what the first column of each table is called.
@@ -135,10 +148,11 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	fmt.Fprintf(out, "%s, as of %s UTC. %s\n", sums.Month, sums.AsOf.UTC().Format(time.DateTime), of)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, kind := range sums.Kinds() {
-		fmt.Fprintf(table, "\n%s\tREQUESTED\tGONE\tSAVED A MONTH\tLATE\tCOST OF LATE\tGONE THIS YEAR\tSAVED THIS YEAR\n", reportHeads[kind])
+		fmt.Fprintf(table, "\n%s\tREQUESTED\tGONE\tSAVED A MONTH\tLATE\tCOST OF LATE\tLEFT BEHIND\tSTILL BILLED\tGONE THIS YEAR\tSAVED THIS YEAR\n", reportHeads[kind])
 		for _, l := range sums.Groups(kind) {
-			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%d\t%s\n", lineName(l), l.Requested,
-				l.Gone.Count, sumCell(&l.Gone), l.Late.Count, sumCell(&l.Late), l.Year.Count, sumCell(&l.Year))
+			left, still := leftText(l)
+			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n", lineName(l), l.Requested, l.Gone.Count, sumCell(&l.Gone),
+				l.Late.Count, sumCell(&l.Late), left, still, l.Year.Count, sumCell(&l.Year))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -146,8 +160,9 @@ func printReportTable(out io.Writer, sums *report.Report, of store.Binding) erro
 	}
 	_, err := io.WriteString(out, `
 US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
-longer because a cut-off was missed. A server with several tags counts in each. What servers leave behind
-and is billed on is not subtracted. bot report -h says more.
+longer because a cut-off was missed. LEFT BEHIND: things that were still billed when their server was gone;
+STILL BILLED: what they cost a month, subtracted from nothing. A server with several tags counts in each.
+bot report -h says more.
 `)
 	return err
 }
@@ -160,6 +175,21 @@ func lineName(l *report.Group) string {
 		return policytool.Printable(l.Name + " (" + l.ID + ")")
 	}
 	return policytool.Printable(l.Name)
+}
+
+// leftText says how many things servers left behind, and what those cost a month.
+func leftText(g *report.Group) (count, cost string) {
+	if !g.Left.Known(g.Gone.Count) {
+		return "not read", "not read"
+	}
+	count = strconv.Itoa(g.Left.Count)
+	switch {
+	case g.Left.NotRead == 1:
+		count += ", 1 server not read"
+	case g.Left.NotRead > 1:
+		count += fmt.Sprintf(", %d servers not read", g.Left.NotRead)
+	}
+	return count, sumCell(&g.Left.Sum)
 }
 
 // sumCell is an amount, with how many servers it leaves out.

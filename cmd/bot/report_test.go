@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/report"
@@ -30,12 +31,12 @@ func november() *report.Report {
 		r.Submission.By.Name = "+Ana\x1b[2J"
 	})
 	sums.AddRequested(gone)
-	sums.AddGone(gone)
+	sums.AddGone(gone, &billed.Stays{Items: []billed.Item{{Kind: billed.Volume, ID: 1, Fee: "98.00"}, {Kind: billed.Subnet, ID: 2}}})
 	gone.Shows = "2027-01-01T00:00:00-06:00"
 	gone.Submission.Card.Server.Tags, gone.Submission.Card.Server.Datacenter = nil, "dal10"
-	sums.AddGone(gone)
+	sums.AddGone(gone, nil)
 	gone.Submission.Card.Server.Billing = nil
-	sums.AddGone(gone)
+	sums.AddGone(gone, nil)
 	return sums
 }
 
@@ -51,24 +52,25 @@ func TestReportIsATableForPeople(t *testing.T) {
 	assert.Equal(t, strings.TrimPrefix(`
 2026-11, as of 2026-11-22 12:00:00 UTC. `+store.Binding{App: "B0", Team: "T0", Account: "307608"}.String()+`
 
-     REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  GONE THIS YEAR  SAVED THIS YEAR
-all  1          3     825.00, and 1 unknown  1     412.50        3               825.00, and 1 unknown
+     REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  LEFT BEHIND            STILL BILLED          GONE THIS YEAR  SAVED THIS YEAR
+all  1          3     825.00, and 1 unknown  1     412.50        2, 2 servers not read  98.00, and 1 unknown  3               825.00, and 1 unknown
 
-DATA CENTER  REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  GONE THIS YEAR  SAVED THIS YEAR
-fra02        1          1     412.50                 0     0.00          1               412.50
-dal10        0          2     412.50, and 1 unknown  1     412.50        2               412.50, and 1 unknown
+DATA CENTER  REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  LEFT BEHIND  STILL BILLED          GONE THIS YEAR  SAVED THIS YEAR
+fra02        1          1     412.50                 0     0.00          2            98.00, and 1 unknown  1               412.50
+dal10        0          2     412.50, and 1 unknown  1     412.50        not read     not read              2               412.50, and 1 unknown
 
-TAG                     REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  GONE THIS YEAR  SAVED THIS YEAR
-=hyperlink("http://x")  1          1     412.50                 0     0.00          1               412.50
-staging                 1          1     412.50                 0     0.00          1               412.50
-(none)                  0          2     412.50, and 1 unknown  1     412.50        2               412.50, and 1 unknown
+TAG                     REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  LEFT BEHIND  STILL BILLED          GONE THIS YEAR  SAVED THIS YEAR
+=hyperlink("http://x")  1          1     412.50                 0     0.00          2            98.00, and 1 unknown  1               412.50
+staging                 1          1     412.50                 0     0.00          2            98.00, and 1 unknown  1               412.50
+(none)                  0          2     412.50, and 1 unknown  1     412.50        not read     not read              2               412.50, and 1 unknown
 
-ASKED BY          REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  GONE THIS YEAR  SAVED THIS YEAR
-+Ana?[2J (T1/U7)  1          3     825.00, and 1 unknown  1     412.50        3               825.00, and 1 unknown
+ASKED BY          REQUESTED  GONE  SAVED A MONTH          LATE  COST OF LATE  LEFT BEHIND            STILL BILLED          GONE THIS YEAR  SAVED THIS YEAR
++Ana?[2J (T1/U7)  1          3     825.00, and 1 unknown  1     412.50        2, 2 servers not read  98.00, and 1 unknown  3               825.00, and 1 unknown
 
 US dollars, by the price when each server was asked for. A server counts once it is gone. LATE: billed
-longer because a cut-off was missed. A server with several tags counts in each. What servers leave behind
-and is billed on is not subtracted. bot report -h says more.
+longer because a cut-off was missed. LEFT BEHIND: things that were still billed when their server was gone;
+STILL BILLED: what they cost a month, subtracted from nothing. A server with several tags counts in each.
+bot report -h says more.
 `, "\n"), printed(t, asTable))
 }
 
@@ -77,6 +79,7 @@ func TestReportInCSVHoldsNoFormula(t *testing.T) {
 	text := printed(t, asCSV)
 	assert.Equal(t, strings.Count(text, "\n"), strings.Count(text, "\r\n"), "RFC 4180 ends each line with CRLF")
 	assert.Equal(t, "month,as_of,by,name,id,requested,gone,gone_cost_unknown,saved_a_month_usd,late,late_cost_unknown,late_usd,"+
+		"left_behind,left_behind_servers_not_read,still_billed_a_month_usd,still_billed_cost_unknown,"+
 		"gone_this_year,gone_this_year_cost_unknown,saved_this_year_usd", strings.Split(text, "\r\n")[0])
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	require.NoError(t, err)
@@ -89,6 +92,8 @@ func TestReportInCSVHoldsNoFormula(t *testing.T) {
 	}
 	assert.Equal(t, []string{"", "fra02", "dal10", `'=hyperlink("http://x")`, "staging", "(none)", "'+Ana?[2J"}, names)
 	assert.Equal(t, "825.00", rows[1][8])
+	assert.Equal(t, []string{"2", "2", "98.00", "1"}, rows[1][12:16])
+	assert.Equal(t, []string{"", "2", "", ""}, rows[3][12:16], "what was not read is no 0")
 }
 
 func TestReportInJSONIsAnObjectALine(t *testing.T) {
@@ -97,7 +102,9 @@ func TestReportInJSONIsAnObjectALine(t *testing.T) {
 	require.Len(t, lines, 7)
 	assert.JSONEq(t, `{"month":"2026-11","as_of":"2026-11-22T12:00:00Z","by":"all","name":"","id":"","requested":1,
 		"gone":3,"gone_cost_unknown":1,"saved_a_month_usd":"825.00","late":1,"late_cost_unknown":0,"late_usd":"412.50",
+		"left_behind":2,"left_behind_servers_not_read":2,"still_billed_a_month_usd":"98.00","still_billed_cost_unknown":1,
 		"gone_this_year":3,"gone_this_year_cost_unknown":1,"saved_this_year_usd":"825.00"}`, lines[0])
+	assert.Contains(t, lines[2], `"left_behind":null,"left_behind_servers_not_read":2,"still_billed_a_month_usd":null`)
 }
 
 func TestReportRefusesWrongUse(t *testing.T) {

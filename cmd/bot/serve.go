@@ -107,15 +107,17 @@ type bot struct {
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, m *metrics.Metrics, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, metrics: m, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
 	b.right = correspondence.NewRight(v.softlayer, log)
-	writer := words.Writer{
-		MayWrite: b.right.Has, Now: time.Now,
-		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
-	}
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
-	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: v.slack, Words: writer, Texts: journal, Answers: v.softlayer, Bot: v.bot.Bot, Log: log})
+	writer := words.Writer{
+		MayWrite: b.right.Has, Now: time.Now, GroupName: b.directory.GroupName,
+		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
+		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
+	}
+	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
+		Web: v.slack, Words: writer, Texts: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Log: log,
+	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
@@ -182,7 +184,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
-		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Log: log}),
+		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Answered: following.Answered, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory, Beside: v.softlayer,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	})})

@@ -87,6 +87,8 @@ func TestVolumesLeftBehindAreFollowedToTheEnd(t *testing.T) {
 	person, detail := w.newsBilled()
 	assert.Equal(t, w.cast.User, person)
 	assert.Equal(t, left, detail)
+	all := w.reported()["all"]
+	assert.Equal(t, []any{5.0, 0.0, "163.00", 0.0}, []any{all["left_behind"], all["left_behind_servers_not_read"], all["still_billed_a_month_usd"], all["still_billed_cost_unknown"]})
 	for _, told := range w.messages(w.cast.Channel) {
 		assert.NotContains(t, told.Shown, "IBM02SEL", "channels read counts and sums")
 		assert.NotContains(t, told.Shown, "100.64.", "and no address")
@@ -103,12 +105,15 @@ func TestASubmissionIsTakenWhileStorageHangs(t *testing.T) {
 	assert.Contains(t, m.text(w), "What stays billed is still being read.")
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
 	require.Equal(t, "Recorded", w.top(w.cast.User).Title.Text)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 	w.eventually("the follower reads what stays", func() bool {
 		stays, _ := w.keptStays()
 		return strings.Contains(stays, "IBM02SEL")
 	})
 	assert.Equal(t, "Recorded", w.top(w.cast.User).Title.Text, "what was read later replaces no answer")
+	told := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server), "Stays billed: ")
+	assert.Equal(t, root.TS, told.TS, "the message says the sum once it is known")
+	assert.NotContains(t, told.Shown, "IBM02SEL", "and no name")
 }
 
 func TestAKeyWithoutStorageSaysSo(t *testing.T) {
@@ -123,4 +128,29 @@ func TestAKeyWithoutStorageSaysSo(t *testing.T) {
 	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
 	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
 	assert.Contains(t, root.Shown, "This key may not see storage: volumes may stay billed.")
+}
+
+func TestAVolumeGivenAwayIsNotLeftBehind(t *testing.T) {
+	t.Parallel()
+	w := started(t, fakeslack.TransportSocket, setup{
+		extra: []string{"FOLLOW_EVERY=1s"}, slack: fakeslack.Options{RateLimitsOff: true}, softlayer: fakesoftlayer.Options{Servers: 200},
+	})
+	server := w.inPlace(24)
+	w.form(w.cast.Channel, w.cast.User, server)
+	m := w.cardWith(w.cast.User, "Together: 163.00 USD a month.")
+	require.Empty(t, w.submit(w.cast.User, m, w.usual(m, server)).Error)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+	volume := w.counted(`select min(cast(json_extract(i.value, '$.ID') as integer)) from requests, json_each(requests.submission, '$.Card.Stays.Items') i
+		where json_extract(i.value, '$.Kind') = 'volume'`)
+	w.control(http.MethodPost, "/storage", map[string]any{"volume": volume, "server": w.another()}, nil)
+
+	w.ticketDoes(server, map[string]any{"do": "approve"})
+	w.softlayer.Advance(40 * 24 * time.Hour)
+	w.sighted()
+	w.awaitMessage(w.cast.Channel, "Gone", w.fqdn(server), "ref ")
+	_, left := w.keptStays()
+	assert.NotContains(t, left, `"Kind":"volume"`, "another server uses it, and its replica goes with it")
+	assert.Contains(t, left, `"Kind":"subnet"`)
+	assert.Equal(t, 3.0, w.reported()["all"]["left_behind"])
+	assert.Empty(t, w.broken())
 }

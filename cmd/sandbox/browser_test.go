@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,6 +148,7 @@ func TestTheRealBotOnThePage(t *testing.T) {
 	b := browse(t, r.url)
 	var found audits
 	t.Run("the main job by mouse", func(t *testing.T) { mainJobByMouse(b.in(t), &found) })
+	t.Run("what SoftLayer's staff answer", func(t *testing.T) { staffsAnswer(b.in(t), r.url, &found) })
 	t.Run("the whole job by keyboard alone", func(t *testing.T) { wholeJobByKeyboard(b.in(t), r.url, &found) })
 	t.Run("a bot that ends is reported, and started again", func(t *testing.T) { deadBot(b.in(t), r, &found) })
 	t.Run("axe-core finds nothing serious", found.report)
@@ -182,6 +184,44 @@ func mainJobByMouse(b tab, found *audits) {
 	b.do(chromedp.Navigate(b.text(`document.querySelector(".message a").href`)))
 	b.eventually(`document.body.textContent.includes("Replaced by db-060.")`)
 	assert.Contains(b.t, b.text(`document.body.textContent`), name, "the link opens the ticket at SoftLayer")
+}
+
+// staffsAnswer: staff answer the ticket, and the thread says so; who may reads what they wrote.
+func staffsAnswer(b tab, url string, found *audits) {
+	ticket := b.text(`location.pathname.split("/").pop()`) // the main job ended there
+	status, said := ask(b.t, http.MethodPost, url+"/control/staff", `{"ticket": `+ticket+`, "do": "answer", "waits_for_customer": true,
+		"text": "db-001 is under contract until 31 January 2027. Shall we cancel it at that date? Please confirm."}`, nil)
+	require.Equal(b.t, http.StatusOK, status, said)
+	b.do(chromedp.Navigate(url))
+	b.eventually(`[...document.querySelectorAll(".message.reply")].some(m => m.textContent.includes("waiting for an answer"))`)
+	found.take(b, "a thread")
+	if *pictures != "" {
+		b.script(`document.querySelector("#messages").style.flex = "none"`)
+	}
+	b.picture("#messages", "thread.png")
+	b.script(`[...document.querySelectorAll(".message.reply button")].find(e => e.textContent === "Read and reply").click()`)
+	b.eventually(`document.querySelector("#modal-blocks").textContent.includes("under contract until 31 January 2027")`)
+	found.take(b, "an answer of staff's")
+	b.do(chromedp.Click("#modal-close"))
+	b.eventually(`!document.querySelector("#modal").open`)
+	assert.NotContains(b.t, b.text(`document.querySelector("#messages").textContent`), "under contract", "no channel reads staff's words")
+}
+
+// atHome: raj's Home tab has what waits for him. The page then stands where it stood.
+func atHome(b tab, found *audits) {
+	before := b.text(`location.href`)
+	b.do(chromedp.Navigate(b.text(`(() => { const u = new URL(location.href); u.searchParams.set("channel", "home"); return u.href })()`)))
+	b.eventually(`["Waiting for your approval", "Waiting for your answer", "Ending next"].every(title => document.querySelector("#home-blocks").textContent.includes(title))`)
+	found.take(b, "a Home tab")
+	b.do(chromedp.EmulateViewport(1000, 1400)) // no part of it has to be scrolled to
+	b.picture("#home-blocks", "home.png")
+	b.do(chromedp.EmulateViewport(390, 844))
+	found.take(b, "a Home tab on a phone")
+	assert.True(b.t, b.number(`document.querySelector("#home").scrollWidth - document.querySelector("#home").clientWidth`) <= 0, "nothing is cut off on a phone")
+	b.do(chromedp.EmulateReset())
+	b.do(chromedp.Navigate(before))
+	b.eventually(`document.activeElement.id === "composer-input"`)
+	b.eventually(`[...document.querySelectorAll(".message button")].some(e => e.textContent === "Approve")`)
 }
 
 // wholeJobByKeyboard: ben asks and raj approves, without a mouse.
@@ -226,7 +266,8 @@ func wholeJobByKeyboard(b tab, url string, found *audits) {
 	b.eventually(`document.querySelector("#user").selectedOptions[0].text.startsWith("raj")`)
 	b.eventually(`[...document.querySelectorAll(".message button")].some(e => e.textContent === "Approve")`)
 	found.take(b, "a message with buttons")
-	b.tabTo("BUTTON Approve", shift, 6)
+	atHome(b, found)
+	b.tabTo("BUTTON Approve", shift, 8)
 	b.press("\r")
 	b.eventually(`document.querySelector("#confirm").open`)
 	found.take(b, "a confirmation")
@@ -318,8 +359,8 @@ func (a *audits) report(t *testing.T) {
 		t.Skip("SKIPPED: needs axe-core: AXE_CORE names no axe.min.js (.ci/axe fetches it)")
 	}
 	assert.Equal(t, []string{
-		"an empty channel", "a conversation", "an empty form", "servers to choose from", "a card", "what was recorded",
-		"a message with buttons", "a confirmation", "the link that skips", "faults", "a phone", "a bot that ended",
+		"an empty channel", "a thread", "an answer of staff's", "a conversation", "an empty form", "servers to choose from", "a card", "what was recorded",
+		"a message with buttons", "a Home tab", "a Home tab on a phone", "a confirmation", "the link that skips", "faults", "a phone", "a bot that ended",
 	}, a.states, "axe-core saw the page in each of these states")
 	assert.Empty(t, strings.Join(a.findings, "\n"))
 }

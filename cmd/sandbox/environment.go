@@ -70,6 +70,7 @@ func (w *world) environment(parent []string, folder string) ([]string, error) {
 		"POLICY_FILE="+policy,
 		"DATABASE_URL=sqlite:"+filepath.Join(folder, "cancel-server.db"),
 		"ADMIN_ADDR="+addresses[0],
+		"FOLLOW_EVERY=5s", // nobody who tries it waits an hour for what staff answered
 	)
 	if w.transport == fakeslack.TransportHTTP {
 		w.slack.SetEndpoint("http://" + addresses[1])

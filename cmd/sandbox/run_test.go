@@ -114,7 +114,7 @@ func TestTheChildSeesACleanEnvironment(t *testing.T) {
 		"PATH=" + os.Getenv("PATH"), "HOME=/home/ana", "EMPTY=",
 		"SLACK_BOT_TOKEN=xoxb-real", "SLACK_BOT_TOKEN_FILE=/run/real", "SLACK_WHATEVER=real", "slack_app_token=real",
 		"SOFTLAYER_API_KEY=real", "SOFTLAYER_RATE=1", "SANDBOX_USER=real",
-		"SETTLE_TIME=1h", "POST_TIMEOUT=1h", "UNDO_WINDOW=1h", "LOG_FORMAT=json", "NOTIFY_CHANNEL=CREAL",
+		"SETTLE_TIME=1h", "FOLLOW_EVERY=1h", "POST_TIMEOUT=1h", "UNDO_WINDOW=1h", "LOG_FORMAT=json", "NOTIFY_CHANNEL=CREAL",
 		"DATABASE_URL_FILE=/run/real", "REQUEST_GROUPS=SREAL", "APPROVE_GROUPS=SREAL",
 	}
 	for _, transport := range []struct {
@@ -132,7 +132,7 @@ func TestTheChildSeesACleanEnvironment(t *testing.T) {
 
 			want := append([]string{
 				"PATH", "HOME", "EMPTY", "SLACK_BOT_TOKEN", "SLACK_API_URL", "SOFTLAYER_USERNAME", "SOFTLAYER_API_KEY",
-				"SOFTLAYER_ENDPOINT_URL", "TICKET_URL", "POLICY_FILE", "DATABASE_URL", "ADMIN_ADDR", "SANDBOX_URL",
+				"SOFTLAYER_ENDPOINT_URL", "TICKET_URL", "POLICY_FILE", "DATABASE_URL", "ADMIN_ADDR", "FOLLOW_EVERY", "SANDBOX_URL",
 				"SANDBOX_CHANNEL", "SANDBOX_USER", "SANDBOX_REQUESTER", "SANDBOX_APPROVER", "SANDBOX_GUEST", "SANDBOX_SERVER",
 			}, transport.has...)
 			var names []string
@@ -148,6 +148,7 @@ func TestTheChildSeesACleanEnvironment(t *testing.T) {
 			assert.Equal(t, r.url+"/slack/api/", seen["SLACK_API_URL"])
 			assert.Equal(t, r.url+"/softlayer/rest/v3.1", seen["SOFTLAYER_ENDPOINT_URL"])
 			assert.Equal(t, r.url+"/softlayer/tickets/{id}", seen["TICKET_URL"])
+			assert.Equal(t, "5s", seen["FOLLOW_EVERY"], "staff's answers are seen while somebody tries it")
 			assert.Regexp(t, `^[1-9][0-9]*$`, seen["SANDBOX_SERVER"])
 			assert.Regexp(t, `^127\.0\.0\.1:[1-9]`, seen["ADMIN_ADDR"])
 			assert.NotEqual(t, seen["ADMIN_ADDR"], seen["LISTEN_ADDR"])

@@ -44,7 +44,7 @@ The child gets the sandbox's environment without any settings of the bot. The
 sandbox sets these instead:
   SLACK_BOT_TOKEN, SLACK_API_URL, with socket SLACK_APP_TOKEN, with http
   SLACK_SIGNING_SECRET and LISTEN_ADDR, SOFTLAYER_USERNAME, SOFTLAYER_API_KEY,
-  SOFTLAYER_ENDPOINT_URL, TICKET_URL, POLICY_FILE, DATABASE_URL, ADMIN_ADDR,
+  SOFTLAYER_ENDPOINT_URL, TICKET_URL, POLICY_FILE, DATABASE_URL, ADMIN_ADDR, FOLLOW_EVERY,
   and LOG_FORMAT=text where the output is a terminal
 and these, to play with:
   SANDBOX_URL        the printed URL

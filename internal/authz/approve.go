@@ -65,7 +65,7 @@ func (p *Policy) approve(who, requester Principal, server cedar.Entity, c Contex
 	case len(v.permits) == 0:
 		return p.refuse(RuleDefaultDeny, ToApprove)
 	default:
-		return Decision{Effect: Allowed, Rule: v.permits[0], Rules: v.permits, PolicyDigest: p.digest}
+		return Decision{Effect: Allowed, Rule: v.permits[0], Rules: v.permits, Pings: p.pings(v.permits), PolicyDigest: p.digest}
 	}
 }
 

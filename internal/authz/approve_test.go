@@ -35,6 +35,35 @@ forbid (principal, action == Action::"approve", resource)
 when { context.warnings.contains("gateway-member") };
 `
 
+func TestApprovalNamesGroupsToNotify(t *testing.T) {
+	t.Parallel()
+	p := parse(t, `
+@id("quiet") permit (principal in Group::"S0LEADS", action == Action::"approve", resource);
+@id("loud") @notify("ping") permit (principal in Group::"S0NET", action == Action::"approve", resource);
+@id("either") @notify("ping") permit (principal, action == Action::"approve", resource)
+when { resource.tags.contains("staging") && (principal in Group::"S0WEB" || principal in Group::"S0DATA") };
+`)
+	ana := person("U0ANA")
+	for _, c := range []struct {
+		says   string
+		groups []string
+		server authz.Server
+		want   []string
+	}{
+		{"a rule without the annotation", []string{"S0LEADS"}, server(tagged()), nil},
+		{"a rule with it", []string{"S0NET"}, server(tagged()), []string{"S0NET"}},
+		{"one of each", []string{"S0LEADS", "S0NET"}, server(tagged()), []string{"S0NET"}},
+		{"a condition that names groups", []string{"S0WEB"}, server(tagged("staging")), []string{"S0DATA", "S0WEB"}},
+		{"a rule that does not match", []string{"S0LEADS", "S0WEB"}, server(tagged()), nil},
+	} {
+		d := p.Approve(person("U0LEE", c.groups...), ana, c.server, context(), 0)
+		require.Equal(t, authz.Allowed, d.Effect, c.says)
+		assert.Equal(t, c.want, d.Pings, c.says)
+	}
+	refused := p.Approve(person("U0LEE"), ana, server(tagged()), context(), 0)
+	assert.Empty(t, refused.Pings)
+}
+
 func TestApprove(t *testing.T) {
 	t.Parallel()
 	p := parse(t, approvalPolicy)

@@ -102,6 +102,12 @@ type Decision struct {
 	// Groups are the Slack user groups that Slack does not list and whose members decide this. If Act
 	// is ToApprove, a membership of the requester decides it as well.
 	Groups []string `json:",omitempty"`
+	// Pings are the groups to notify, of an Allowed approval: those that a deciding rule with
+	// @notify("ping") names.
+	Pings []string `json:",omitempty"`
+	// Asked are the groups whose members may approve, of NeedsApproval. Whoever decided that a request
+	// needs approval adds them.
+	Asked []AskedGroup `json:",omitempty"`
 	// Approvals is how many other people have to approve; 0 unless NeedsApproval.
 	Approvals int
 	// Unlisted is set on a refusal that a membership of a group which Slack does not list would lift.
@@ -109,6 +115,12 @@ type Decision struct {
 	Unlisted bool `json:",omitempty"`
 	// PolicyDigest identifies the policy that decided; see Policy.Digest.
 	PolicyDigest string
+}
+
+// AskedGroup is a Slack user group whose members may approve a request.
+type AskedGroup struct {
+	ID   string
+	Ping bool `json:",omitempty"` // a rule wants its members notified
 }
 
 func (p *Policy) refuse(rule string, to Act) Decision {

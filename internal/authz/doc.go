@@ -15,9 +15,10 @@
 //   - approve: may approve other people's requests, in each request's own context. Nobody approves
 //     their own, whatever the policy says.
 //
-// Three annotations mean something: @id names a rule and is required; @reason is what a person
+// Four annotations mean something: @id names a rule and is required; @reason is what a person
 // reads when the rule refuses them; @approvals("2") on a permit for request is the number of
-// approvals asked for (1 to 9, 1 without it, the highest of the deciding rules).
+// approvals asked for (1 to 9, 1 without it, the highest of the deciding rules); @notify("ping") on a
+// permit for approve wants the groups that it names notified of each request that it applies to.
 //
 // # What is never allowed
 //

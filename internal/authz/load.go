@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -15,7 +16,11 @@ const (
 	annotationID        = "id"
 	annotationReason    = "reason"
 	annotationApprovals = "approvals"
+	annotationNotify    = "notify"
 )
+
+// notifyPing is the one value of @notify.
+const notifyPing = "ping"
 
 // MaxReason is the longest @reason, in characters; a refusal has to fit a Slack message.
 const MaxReason = 300
@@ -28,12 +33,14 @@ type loader struct {
 	file     source
 	checker  typeChecker
 	problems []error
+	warnings []string
 	firstUse map[string]position // of each @id
 	start    int                 // where the rule being checked begins
 	end      int                 // where the next one begins
 }
 
-func load(file source, checker typeChecker, list cedar.PolicyList) (rules, error) {
+// load checks the rules of a source. It returns them, what should be logged about them, and all problems.
+func load(file source, checker typeChecker, list cedar.PolicyList) (rules, []string, error) {
 	l := &loader{file: file, checker: checker, firstUse: make(map[string]position)}
 	var loaded rules
 	anyPermit := false
@@ -49,7 +56,7 @@ func load(file source, checker typeChecker, list cedar.PolicyList) (rules, error
 	if !anyPermit {
 		l.problems = append(l.problems, file.errorAt(position{1, 1}, "no permit: this policy lets nobody do anything"))
 	}
-	return loaded, errors.Join(l.problems...)
+	return loaded, l.warnings, errors.Join(l.problems...)
 }
 
 func (l *loader) rule(policy *cedar.Policy) rule {
@@ -58,6 +65,7 @@ func (l *loader) rule(policy *cedar.Policy) rule {
 	r.id = l.id(notes)
 	r.reason = l.reason(notes)
 	r.approvals = l.approvals(notes, r)
+	r.pings = l.pings(notes, r)
 	for key := range notes {
 		l.spelling(string(key))
 	}
@@ -129,6 +137,29 @@ func (l *loader) approvals(notes cedar.Annotations, r rule) int {
 		return int(value[0] - '0')
 	}
 	return 1
+}
+
+// pings reports whether a permit for approve wants its groups notified of what waits for them. Anything
+// else that @notify could mean is warned of, and notifies nobody.
+func (l *loader) pings(notes cedar.Annotations, r rule) bool {
+	value, given := notes[annotationNotify]
+	switch {
+	case !given:
+		return false
+	case value != notifyPing:
+		l.warn(r, "@notify(%.40q) notifies nobody; the one value is %q", string(value), notifyPing)
+	case !r.permits() || !r.covers(actionApprove) || len(r.whom().groups) == 0:
+		l.warn(r, "@notify notifies nobody here; it stands on a permit for approve that names a group")
+	default:
+		return true
+	}
+	return false
+}
+
+// warn records what does not keep a policy from loading.
+func (l *loader) warn(r rule, format string, args ...any) {
+	at := r.policy.Position()
+	l.warnings = append(l.warnings, fmt.Sprintf("%s:%d:%d: rule %s: %s", l.file.name, at.Line, at.Column, r.id, fmt.Sprintf(format, args...)))
 }
 
 // spelling refuses annotations that look like a misspelt one of ours: a misspelt @approvals would

@@ -131,6 +131,12 @@ func TestLoadingTakes(t *testing.T) {
 	}
 }
 
+// approving is a policy with a permit for approve that has such an annotation and principal.
+func approving(annotation, principal string) string {
+	return `@id("l") ` + annotation + ` permit (` + principal + `, action == Action::"approve", resource);` +
+		`@id("q") permit (principal in Group::"S2", action == Action::"request", resource);`
+}
+
 func TestWarningsNameRulesThatBindNobody(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -156,6 +162,23 @@ func TestWarningsNameRulesThatBindNobody(t *testing.T) {
 		{
 			"nobody may ask", `@id("g") permit (principal in Group::"S1", action == Action::"cancel", resource);`,
 			[]string{"policy.cedar: no rule permits request, so nobody may ask"},
+		},
+		{"a ping", approving(`@notify("ping")`, `principal in Group::"S1"`), nil},
+		{
+			"another @notify", "\n" + approving(`@notify("loud")`, `principal in Group::"S1"`),
+			[]string{`policy.cedar:2:1: rule l: @notify("loud") notifies nobody; the one value is "ping"`},
+		},
+		{
+			"a @notify of nothing", approving(`@notify`, `principal in Group::"S1"`),
+			[]string{`policy.cedar:1:1: rule l: @notify("") notifies nobody; the one value is "ping"`},
+		},
+		{
+			"a ping of users", approving(`@notify("ping")`, `principal == User::"T01/U1"`),
+			[]string{"policy.cedar:1:1: rule l: @notify notifies nobody here; it stands on a permit for approve that names a group"},
+		},
+		{
+			"a ping on request", rule(`@id("r") @notify("ping")`, `when { principal in Group::"S1" }`),
+			[]string{"policy.cedar:1:1: rule r: @notify notifies nobody here; it stands on a permit for approve that names a group"},
 		},
 	} {
 		t.Run(c.says, func(t *testing.T) {

@@ -49,11 +49,13 @@ func Parse(name string, src []byte) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := load(file, checker, list)
+	loaded, warnings, err := load(file, checker, list)
 	if err != nil {
 		return nil, err
 	}
-	return newPolicy(file, checker, loaded), nil
+	p := newPolicy(file, checker, loaded)
+	p.warnings = append(p.warnings, warnings...)
+	return p, nil
 }
 
 func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
@@ -90,7 +92,7 @@ func (p *Policy) Text() string { return p.text }
 func (p *Policy) Digest() string { return p.digest }
 
 // Warnings returns what is allowed in a policy but should be logged at start: permits without any
-// condition, and a policy that lets nobody ask.
+// condition, a policy that lets nobody ask, and a @notify that notifies nobody.
 func (p *Policy) Warnings() []string { return slices.Clone(p.warnings) }
 
 // GroupIDs returns the ids of all Slack user groups that the policy names, sorted. If there are

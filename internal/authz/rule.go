@@ -13,7 +13,8 @@ import (
 type rule struct {
 	id           string
 	reason       string
-	approvals    int // of a permit for request
+	approvals    int  // of a permit for request
+	pings        bool // of a permit for approve: its groups want to be notified
 	policy       *cedar.Policy
 	tree         *ast.Policy       // what policy was compiled from
 	literals     []cedar.EntityUID // those of its scope first

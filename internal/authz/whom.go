@@ -20,6 +20,17 @@ func (p *Policy) Approvers() (users, groups []string, anyone bool) {
 	return sorted(all.users), sorted(all.groups), all.anyone
 }
 
+// pings returns the groups that these permits for approve name and want notified.
+func (p *Policy) pings(permits []string) []string {
+	var groups []string
+	for _, id := range permits {
+		if r := p.byID[id]; r.pings {
+			groups = append(groups, r.whom().groups...)
+		}
+	}
+	return sorted(groups)
+}
+
 // UserIDs returns the ids of all users ("TEAM/USER") that the policy names, sorted.
 func (p *Policy) UserIDs() []string {
 	var ids []string

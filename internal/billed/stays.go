@@ -53,6 +53,9 @@ type Record struct {
 // None reports whether nothing is known to stay billed.
 func (s Stays) None() bool { return len(s.Items) == 0 && s.More == 0 }
 
+// Clean reports whether certainly nothing stays billed.
+func (s Stays) Clean() bool { return s.None() && len(s.Hidden)+len(s.Unread) == 0 }
+
 // Count is how many items stay.
 func (s Stays) Count() int { return len(s.Items) + s.More }
 
@@ -102,11 +105,11 @@ func amount(fee string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(fee)
 }
 
-// IDs lists the billing items that are known.
-func (s Stays) IDs() []int64 {
+// IDs lists the billing items that are known: all, or those of these kinds.
+func (s Stays) IDs(kinds ...Kind) []int64 {
 	var ids []int64
 	for _, item := range s.Items {
-		if item.ID > 0 {
+		if item.ID > 0 && (len(kinds) == 0 || slices.Contains(kinds, item.Kind)) {
 			ids = append(ids, item.ID)
 		}
 	}
@@ -169,6 +172,7 @@ func FromDetail(detail string) *Stays {
 // Standing is what SoftLayer's records say of billing items once the server is gone.
 type Standing struct {
 	Fees map[int64]string // of the items that are billed, by id; "" where the fee is not visible
+	Used map[int64]bool   // of the items of volumes, those that something else may use by now: they are no leftovers
 	All  bool             // the key sees the account's billing items: one that is missing has ended
 }
 
@@ -179,6 +183,8 @@ func (s Stays) Left(now Standing) Stays {
 	for _, item := range s.Items {
 		fee, billed := now.Fees[item.ID]
 		switch {
+		case now.Used[item.ID]:
+			continue
 		case item.ID > 0 && billed:
 			item.Fee, item.Unread = fee, false
 		case item.ID > 0 && now.All:

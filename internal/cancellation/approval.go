@@ -113,6 +113,24 @@ func (a authority) approvers(ctx context.Context, r Request, requester authz.Pri
 	return append(who, later...), anyone && stranger.Effect == authz.Allowed, nil
 }
 
+// asked returns the groups whose members may give one of the missing approvals, as the policy decides
+// about somebody who is in that group alone.
+func (a authority) asked(r Request, requester authz.Principal, now time.Time) []authz.AskedGroup {
+	_, groups, _ := a.Approvers()
+	var asked []authz.AskedGroup
+	for _, id := range groups {
+		if slices.Contains(requester.GroupsUnlisted, id) { // nobody knows who is in it
+			continue
+		}
+		member := inNoGroup(requester.Team, "U", requester)
+		member.Groups = []string{id}
+		if _, d := a.mayGive(member, requester, r, len(r.Approvals), now); d.Effect == authz.Allowed {
+			asked = append(asked, authz.AskedGroup{ID: id, Ping: slices.Contains(d.Pings, id)})
+		}
+	}
+	return asked
+}
+
 // candidates returns the members of the policy's groups, and the users ("TEAM/USER") that it names.
 func candidates(users []string, members []authz.Principal, requester authz.Principal) []authz.Principal {
 	all := slices.Clone(members)

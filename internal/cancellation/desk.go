@@ -313,6 +313,7 @@ func (d *Desk) pending(ctx context.Context, policy authority, r Request, request
 	if r, err = r.Move(Pending, BySubmission, Reason{}); err != nil {
 		return Record{}, err
 	}
+	r.Decision.Asked = policy.asked(r, requester, now)
 	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
 	rec.Notices = append(rec.Notices, r.approvalCards(d.NotifyChannel, now)...)
 	return rec, err

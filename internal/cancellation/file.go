@@ -223,6 +223,8 @@ func countApprovals(r Request, by people, now Server, at time.Time, d authz.Deci
 	case missing && unlisted != nil:
 		return nil, unlisted
 	case missing:
+		r.Approvals = valid
+		d.Asked = authority{Policy: by.policy}.asked(r, by.requester, at)
 		return &verdict{to: Pending, why: Reason{Code: WhyTooFew}, decision: &d, approvals: valid}, nil
 	}
 	return &verdict{to: Filing, decision: &d, approvals: valid}, nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,7 @@ func controlRoutes() []controlRoute {
 		{ControlCall{"POST", "/submit", `{"user", "view", "values": {block_id: {action_id: state}}}`, "submits a view; values: only what was touched; options never offered are passed on. Answer as for command"}, posting((*Workspace).Submit)},
 		{ControlCall{"POST", "/close", `{"user", "view"}`, "closes a view. Answer as for command"}, posting((*Workspace).closeModal)},
 		{ControlCall{"GET", "/messages?channel=C&wait=S", "", "the messages of a channel, or of a person's direct messages: [{channel, ts, thread_ts, user, text, blocks, to}]; wait (seconds, 60 at most): at the next change"}, getMessages},
+		{ControlCall{"GET", "/wait?channel=C&contains=T&timeout=S", "", "the first message of a conversation that shows the text, once there is one: {channel, ts, …, buttons: [{block_id, action_id, text, value}], links, thread: its replies}; timeout (seconds, 60 at most; 10 if left out): 408 with {error, newest: the newest five messages}"}, getWait},
 		{ControlCall{"POST", "/home", `{"user", "tab"}`, "opens the app's Home tab, or with tab messages its Messages tab; app_home_opened goes to an app that subscribes to it. Answer as for command"}, posting((*Workspace).OpenHome)},
 		{ControlCall{"GET", "/home?user=U&wait=S", "", "the view last published in a person's Home tab: {id, hash, view}, view null for none; just after the tab was opened: once the bot publishes, 3 s at most; wait (seconds, 60 at most): at the next view; 0: at once"}, getHome},
 		{ControlCall{"POST", "/manifest", `{"home_tab", "bot_events": […]}`, "what the installed app's manifest says: whether there is a Home tab, and the events that the app subscribes to: {home_tab, bot_events}"}, posting((*Workspace).patchManifest)},
@@ -124,6 +126,9 @@ func writeControl(out http.ResponseWriter, result any, err error) {
 		if errors.Is(err, errMediaType) {
 			status = http.StatusUnsupportedMediaType
 		}
+		if none, is := errors.AsType[*noMatchError](err); is {
+			status, result = http.StatusRequestTimeout, response{"error": err.Error(), "newest": none.newest}
+		}
 	}
 	out.WriteHeader(status)
 	_, _ = out.Write(encode(result))
@@ -156,7 +161,7 @@ func getViews(w *Workspace, r *http.Request) (any, error) { return w.Views(r.For
 const maxWait = time.Minute
 
 func getMessages(w *Workspace, r *http.Request) (any, error) {
-	wait, err := readWait(r)
+	wait, err := readWait(r, "wait")
 	if err != nil {
 		return nil, err
 	}
@@ -164,14 +169,114 @@ func getMessages(w *Workspace, r *http.Request) (any, error) {
 }
 
 // readWait returns the seconds that a reading route waits, 0 if it names none.
-func readWait(r *http.Request) (time.Duration, error) {
-	s := r.FormValue("wait")
+func readWait(r *http.Request, name string) (time.Duration, error) {
+	s := r.FormValue(name)
 	if s == "" {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseFloat(s, 64)
 	if err != nil || seconds < 0 {
-		return 0, fmt.Errorf("reading wait: %q is no number of seconds", s)
+		return 0, fmt.Errorf("reading %s: %q is no number of seconds", name, s)
 	}
 	return min(maxWait, time.Duration(seconds*float64(time.Second))), nil
+}
+
+// usualWait is how long GET wait is held if it does not say.
+const usualWait = 10 * time.Second
+
+func getWait(w *Workspace, r *http.Request) (any, error) {
+	wait, err := readWait(r, "timeout")
+	if err != nil {
+		return nil, err
+	}
+	if r.FormValue("timeout") == "" {
+		wait = usualWait
+	}
+	return w.Wait(r.Context(), r.FormValue("channel"), r.FormValue("contains"), wait)
+}
+
+// Found is a message that was waited for.
+type Found struct {
+	Message
+	Buttons []Button  `json:"buttons"`
+	Links   []string  `json:"links"`
+	Thread  []Message `json:"thread"` // its replies
+}
+
+// Button is a button of a message, as a click names it.
+type Button struct {
+	BlockID  string `json:"block_id"`
+	ActionID string `json:"action_id"`
+	Text     string `json:"text"`
+	Value    string `json:"value"`
+}
+
+// noMatchError says that no message came in time that shows a text.
+type noMatchError struct {
+	text   string
+	newest []Message
+}
+
+func (e *noMatchError) Error() string {
+	return fmt.Sprintf("waiting for a message: none shows %q", e.text)
+}
+
+// Wait returns the first message of a conversation that shows a text, in its text or its blocks, once there
+// is one. channel is a channel's id, or for direct messages a person's.
+func (w *Workspace) Wait(ctx context.Context, channel, text string, timeout time.Duration) (Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, err := w.conversation(channel)
+	if err != nil {
+		return Found{}, err
+	}
+	for {
+		all := w.seenIn(id, channel)
+		for _, m := range all {
+			if m.shows(text) {
+				return m.found(all), nil
+			}
+		}
+		if ctx.Err() != nil {
+			return Found{}, &noMatchError{text, all[max(0, len(all)-5):]}
+		}
+		w.awaitChange(ctx, id, timeout)
+		select {
+		case <-w.done:
+			return Found{}, errors.New("waiting for a message: the workspace is closed")
+		default:
+		}
+	}
+}
+
+// shows reports whether a text stands in a message, or in one text of its blocks.
+func (m Message) shows(text string) bool {
+	found := strings.Contains(m.Text, text)
+	walkObjects(m.Blocks, func(object map[string]any) { found = found || strings.Contains(str(object["text"]), text) })
+	return found
+}
+
+// found returns a message with what can be pressed and followed in it, and its replies among all.
+func (m Message) found(all []Message) Found {
+	f := Found{Message: m, Buttons: []Button{}, Links: []string{}, Thread: []Message{}}
+	for _, block := range m.Blocks {
+		of, _ := block.(map[string]any)
+		walkObjects(block, func(object map[string]any) {
+			switch object["type"] {
+			case "button":
+				label, _ := object["text"].(map[string]any)
+				f.Buttons = append(f.Buttons, Button{str(of["block_id"]), str(object["action_id"]), str(label["text"]), str(object["value"])})
+			case "link":
+				f.Links = append(f.Links, str(object["url"]))
+			}
+		})
+	}
+	for _, other := range all {
+		if other.ThreadTS == m.TS && other.TS != m.TS {
+			f.Thread = append(f.Thread, other)
+		}
+	}
+	return f
 }

@@ -204,6 +204,64 @@ func TestSocketModeHasNoEndpoint(t *testing.T) {
 	assert.Equal(t, http.StatusOK, ack.Status, "the bot is still reached: %+v", ack)
 }
 
+func TestAMessageIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{RateLimitsOff: true})
+	d := newDesk(s)
+	channel := s.Cast().Channel
+	post := func(arguments fields) string {
+		posted := s.call("chat.postMessage", arguments)
+		require.True(t, posted.OK, posted.Error)
+		return posted.TS
+	}
+	for range 6 {
+		post(fields{"channel": channel, "text": "something else"})
+	}
+	status, answer := d.do("GET", "/wait?channel="+channel+"&contains=Requested&timeout=0.01", "")
+	assert.Equal(t, http.StatusRequestTimeout, status)
+	var none struct {
+		Error  string
+		Newest []fakeslack.Message
+	}
+	require.NoError(t, json.Unmarshal(answer, &none))
+	assert.Contains(t, none.Error, `none shows "Requested"`)
+	assert.Len(t, none.Newest, 5)
+
+	type held struct {
+		status int
+		answer []byte
+	}
+	waiting := make(chan held, 1)
+	go func() {
+		status, answer := d.do("GET", "/wait?channel="+channel+"&contains=Requested&timeout=30", "")
+		waiting <- held{status, answer}
+	}()
+	root := post(fields{"channel": channel, "text": "x", "blocks": []any{
+		map[string]any{"type": "rich_text", "elements": []any{map[string]any{"type": "rich_text_section", "elements": []any{
+			map[string]any{"type": "text", "text": "Requested: db-042"}, map[string]any{"type": "link", "url": "http://127.0.0.1/tickets/7", "text": "Ticket 7"},
+		}}}},
+		map[string]any{"type": "actions", "block_id": "request", "elements": []any{
+			map[string]any{"type": "button", "action_id": "approve", "value": "7f", "text": plain("Approve")},
+			map[string]any{"type": "button", "action_id": "decline", "value": "7f", "text": plain("Decline")},
+		}},
+	}})
+	came := <-waiting
+	require.Equal(t, http.StatusOK, came.status, "%s", came.answer)
+	var found fakeslack.Found
+	require.NoError(t, json.Unmarshal(came.answer, &found))
+	assert.Equal(t, root, found.TS)
+	assert.Equal(t, []fakeslack.Button{{BlockID: "request", ActionID: "approve", Text: "Approve", Value: "7f"}, {BlockID: "request", ActionID: "decline", Text: "Decline", Value: "7f"}}, found.Buttons)
+	assert.Equal(t, []string{"http://127.0.0.1/tickets/7"}, found.Links)
+	assert.Empty(t, found.Thread)
+
+	reply := post(fields{"channel": channel, "text": "and more", "thread_ts": root})
+	status, answer = d.do("GET", "/wait?channel="+channel+"&contains=Requested", "")
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, json.Unmarshal(answer, &found))
+	require.Len(t, found.Thread, 1)
+	assert.Equal(t, reply, found.Thread[0].TS)
+}
+
 func TestControlRefuses(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})
@@ -222,6 +280,8 @@ func TestControlRefuses(t *testing.T) {
 		{"a name that was rebound", "GET", "/workspace", ``, []string{"Host", "example.com"}, http.StatusForbidden},
 		{"reading by POST", "POST", "/workspace", `{}`, nil, http.StatusMethodNotAllowed},
 		{"a wait that is no number", "GET", "/messages?channel=" + s.Cast().Channel + "&wait=x", ``, nil, http.StatusBadRequest},
+		{"a timeout that is no number", "GET", "/wait?channel=" + s.Cast().Channel + "&timeout=x", ``, nil, http.StatusBadRequest},
+		{"a wait in a channel that is not there", "GET", "/wait?channel=C0&contains=x&timeout=1", ``, nil, http.StatusNotFound},
 		{"a socket that is not there", "POST", "/socket", `{"do":"deaf","only":1}`, nil, http.StatusBadRequest},
 		{"two objects", "POST", "/socket", `{"do":"deaf"}{}`, nil, http.StatusBadRequest},
 	} {

@@ -137,7 +137,7 @@ func (w *Workspace) home(user string) View {
 
 // getHome reads wait: 0 asks for what stands now.
 func getHome(w *Workspace, r *http.Request) (any, error) {
-	wait, err := readWait(r)
+	wait, err := readWait(r, "wait")
 	if err != nil {
 		return nil, err
 	}

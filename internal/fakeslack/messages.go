@@ -59,6 +59,11 @@ func (w *Workspace) Messages(ctx context.Context, channel string, wait time.Dura
 	if wait > 0 {
 		w.awaitChange(ctx, id, wait)
 	}
+	return w.seenIn(id, channel), nil
+}
+
+// seenIn returns a conversation, which people call channel; the lock is held.
+func (w *Workspace) seenIn(id, channel string) []Message {
 	if u := w.directMessagesWith(id); u != nil {
 		channel = u.ID
 	}
@@ -68,7 +73,7 @@ func (w *Workspace) Messages(ctx context.Context, channel string, wait time.Dura
 			seen = append(seen, m.seen(channel))
 		}
 	}
-	return seen, nil
+	return seen
 }
 
 // awaitChange returns once a conversation differs. The lock is held at the call and

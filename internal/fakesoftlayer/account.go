@@ -120,7 +120,8 @@ type Account struct {
 	servers   map[int64]*server
 	serverIDs []int64 // ascending
 	gateways  []*gateway
-	guests    []tree // the virtual servers
+	guests    []tree          // the virtual servers
+	lent      map[int64][]int // places of the servers that may use a volume in addition, by its id
 	ticketBook
 	key   key
 	armed []armed
@@ -167,6 +168,7 @@ func New(options Options) *Account {
 		methods:    methods(),
 		random:     rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
 		servers:    map[int64]*server{},
+		lent:       map[int64][]int{},
 		ticketBook: ticketBook{tickets: map[int64]*ticket{}, lastUpdate: 600_000_000},
 		key:        newKey(),
 	}

@@ -26,6 +26,7 @@ func (a *Account) Calls() []ControlCall {
 		{"POST", "/ticket", `{"server":N,"open":true,"entry":"…","user":"…"} or {"id":T,…} with one of "close":true, "close":true,"blocks":true, "answer":"…", "approve":true, "reopen":true, "auto":"…", "hide":true`, "somebody else (user: a first name) opens a cancellation ticket; staff close (blocks: it still refuses a new one), answer, approve or reopen one; SoftLayer's systems write into it (auto); or this key cannot see it"},
 		{"POST", "/staff", `{"ticket":T,"do":"answer" or "close" or "approve" or "reopen","text":"…","waits_for_customer":bool}`, "SoftLayer's staff write the text into the ticket, and wait for the customer's answer if told so; then they close it, approve the cancellation or have it open again"},
 		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"hide_relations":[names],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE, hidden relations are left out of every answer; answers with the permissions it now has"},
+		{"POST", "/storage", `{"volume":ITEM,"server":N}`, "lets a server use a volume, which is named by the id of its billing item"},
 		{"GET", "/tickets", "", "all tickets, oldest first, with attachedHardware and firstUpdate"},
 		{"GET", "/servers?q=", "", "servers by id, or by a part of a name or an address; all without q"},
 	}
@@ -40,6 +41,7 @@ func (a *Account) Control() http.Handler {
 	mux.Handle("POST /ticket", steer(a.changeTicket))
 	mux.Handle("POST /staff", steer(a.staff))
 	mux.Handle("POST /key", steer(a.changeKey))
+	mux.Handle("POST /storage", steer(a.lend))
 	mux.HandleFunc("GET /tickets", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, a.allTickets())
 	})
@@ -157,6 +159,24 @@ func merge(into, patch tree) {
 			into[name] = value
 		}
 	}
+}
+
+// lending is the body of POST /storage.
+type lending struct {
+	Volume int64 `json:"volume"` // the id of its billing item
+	Server int64 `json:"server"`
+}
+
+// lend lets a server use a volume in addition.
+func (a *Account) lend(l lending) (json.RawMessage, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := l.Volume - toBillingItem
+	if !slices.ContainsFunc(a.volumes(), func(v any) bool { return number(v.(tree)["id"]) == id }) || a.placeOf(l.Server) < 0 {
+		return nil, fmt.Errorf("letting server %d use a volume: there is no such server, or no volume with the billing item %d", l.Server, l.Volume)
+	}
+	a.lent[id] = append(a.lent[id], a.placeOf(l.Server))
+	return encode(tree{"volume": id, "server": l.Server}), nil
 }
 
 // keyChange is the body of POST /key.

@@ -88,6 +88,8 @@ func TestControlRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{"/ticket", `{"id":1,"close":true}`},
 		{"/ticket", fmt.Sprintf(`{"server":%d,"open":true,"close":true}`, id)},
 		{"/ticket", `{"server":1,"open":true}`},
+		{"/storage", fmt.Sprintf(`{"volume":1,"server":%d}`, id)},
+		{"/storage", `{"volume":1500000000,"server":1}`},
 		{"/key", `{"grant":["FLY"]}`},
 		{"/key", `[]`},
 	} {
@@ -106,7 +108,7 @@ func TestControlRefusesWhatItDoesNotUnderstand(t *testing.T) {
 func TestEveryListedCallIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
-	require.Len(t, w.account.Calls(), 6)
+	require.Len(t, w.account.Calls(), 7)
 	for _, call := range w.account.Calls() {
 		path, _, _ := strings.Cut(call.Path, "?")
 		r, err := http.NewRequestWithContext(t.Context(), call.Method, w.control.URL+path, strings.NewReader("{}"))

@@ -2,6 +2,7 @@ package fakesoftlayer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -153,8 +154,15 @@ func (a *Account) allowedStorage(object tree) any {
 			}
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(a.lent)) {
+		if slices.Contains(a.lent[id], place) {
+			list = append(list, a.volume(int(id-firstVolume)/10, int(id-firstVolume)%10))
+		}
+	}
 	return list
 }
+
+func volumeID(place, kind int) int64 { return firstVolume + int64(place)*10 + int64(kind) }
 
 // usersOf are the places of the servers that may use a volume. Nobody may use a replica.
 func usersOf(place, kind int) []int {
@@ -170,7 +178,7 @@ func usersOf(place, kind int) []int {
 // volume is one volume. A server that is gone, or that the key may not see, is not among those
 // that may use it.
 func (a *Account) volume(place, kind int) tree {
-	id := firstVolume + int64(place)*10 + int64(kind)
+	id := volumeID(place, kind)
 	name := fmt.Sprintf("IBM02SEL%d-%d", accountID, id-firstVolume)
 	category, nas, storage := "storage_service_enterprise", "ISCSI", "ENDURANCE_BLOCK_STORAGE"
 	if kind == sharedVolume {
@@ -181,7 +189,7 @@ func (a *Account) volume(place, kind int) tree {
 		"capacityGb": int64(500), "nasType": nas, "notes": "", "createDate": date(a.bill(-14)), "serviceProviderId": int64(1),
 		"storageType": tree{"keyName": storage}, "storageTierLevel": "LOW_INTENSITY_TIER", "bytesUsed": "0", "lunId": "0",
 		"serviceResourceBackendIpAddress": "10.255.0.10", "replicationStatus": nil,
-		"allowedHardware":      a.seenAt(usersOf(place, kind)...),
+		"allowedHardware":      a.seenAt(append(usersOf(place, kind), a.lent[id]...)...),
 		"allowedVirtualGuests": []any{}, "replicationPartners": []any{},
 		"billingItem": a.serviceItem(id, category, "Block Storage", name, "72.5"),
 	}

@@ -59,6 +59,9 @@ type Books interface {
 	Beside(ctx context.Context, server int64, wait func(context.Context) error) (billed.Facts, error)
 	// StillBilled reads which of these billing items are billed now.
 	StillBilled(ctx context.Context, items []int64) (billed.Standing, error)
+	// UsedElsewhere reads which volumes, by their billing items, something else than these servers may use,
+	// with their replicas. What it leaves out is not used, or that was not visible.
+	UsedElsewhere(ctx context.Context, items, servers []int64) (map[int64]bool, error)
 }
 
 // Options say what a Follower follows with.
@@ -240,7 +243,7 @@ func (v Verdict) change(r cancellation.Request) (*cancellation.Change, error) {
 		next.Shows = v.Shows
 		event := cancellation.Event{Kind: cancellation.EventFollowed, Actor: Actor, From: r.State, To: r.State, Detail: v.Shows}
 		return &cancellation.Change{From: r, To: next, Event: event, Tell: cancellation.AtOnce}, nil
-	case v.Later:
+	case v.Retell:
 		return &cancellation.Change{From: r, To: r, Tell: cancellation.AtOnce}, nil
 	}
 	return nil, nil

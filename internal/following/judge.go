@@ -73,7 +73,7 @@ type Verdict struct {
 	Ends     cancellation.Sighting // by which the request ends; zero if it stays
 	Shows    string                // the end date that SoftLayer shows, if that is new; else ""
 	Waits    time.Time             // since when SoftLayer waits for an answer to Known.Asks; zero: it does not
-	Later    bool                  // since now it may be too late to stop: the request's message says so
+	Retell   bool                  // the request's message says more now: that it may be too late to stop, or what stays billed
 	Notes    []cancellation.Event
 	Lines    []cancellation.Line
 	News     []cancellation.News // to the requester
@@ -201,7 +201,7 @@ const stopTime = 3 * 24 * time.Hour
 // request's message say that it may be too late.
 func (v *Verdict) judgeStop(r cancellation.Request, e Evidence) {
 	if r.TooLateToStop(e.Begun) && !v.Known.Late {
-		v.Known.Late, v.Later = true, true
+		v.Known.Late, v.Retell = true, true
 	}
 	due := r.StopAsked.Add(stopTime)
 	if by := r.StopBy(); by.After(r.StopAsked) && by.Before(due) {

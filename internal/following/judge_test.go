@@ -213,10 +213,10 @@ func TestAStopThatChangedNothingIsToldOnce(t *testing.T) {
 				want = []cancellation.Line{{What: cancellation.LineStands, Now: december}}
 			}
 			assert.Equal(t, want, lines(v, cancellation.LineStands))
-			assert.Equal(t, c.now.After(days(5)), v.Later, "after the cut-off the message says so")
+			assert.Equal(t, c.now.After(days(5)), v.Retell, "after the cut-off the message says so")
 			again := following.Judge(cancellation.Followed{Request: r}, v.Known, e, cancellation.Sighting{}, time.Time{})
 			assert.Empty(t, lines(again, cancellation.LineStands), "once")
-			assert.False(t, again.Later, "once")
+			assert.False(t, again.Retell, "once")
 		})
 	}
 }

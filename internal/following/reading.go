@@ -244,6 +244,13 @@ func knownOf(f cancellation.Followed) (k Known, err error) {
 	return k, json.Unmarshal(f.Known, &k)
 }
 
+// Answered reports, by what is known of a request as the ledger keeps it, whether SoftLayer's staff wrote in
+// its ticket.
+func Answered(known []byte) bool {
+	k, err := knownOf(cancellation.Followed{Known: known})
+	return err == nil && k.Staff > 0
+}
+
 func (k Known) encode() []byte {
 	text, _ := json.Marshal(k) // texts, numbers, flags and a time in this century
 	return text

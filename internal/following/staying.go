@@ -17,7 +17,7 @@ const (
 )
 
 // stays reads what stays billed without a server, if its card does not say: it was submitted before
-// that was read. nil: there is nothing new to keep.
+// that was read. The request's message then says it too. nil: there is nothing new to keep.
 func (f *Follower) stays(ctx context.Context, r cancellation.Request, e Evidence, v *Verdict) *billed.Record {
 	card := r.Submission.Card
 	known := card.Stays != nil && len(card.Stays.Unread) == 0 || v.Known.Beside >= besideTries
@@ -34,6 +34,7 @@ func (f *Follower) stays(ctx context.Context, r cancellation.Request, e Evidence
 		return nil
 	}
 	v.Known.Beside = besideTries
+	v.Retell = v.Retell || !stays.Clean()
 	return &billed.Record{Stays: &stays}
 }
 
@@ -55,11 +56,16 @@ func (f *Follower) leftBehind(ctx context.Context, looks []cancellation.Look) er
 	if err != nil {
 		return fmt.Errorf("reading what stays billed of %d servers: %w", len(gone), err)
 	}
-	var items []int64
+	var items, volumes, servers []int64
 	for id, look := range gone {
-		items = append(items, expected(look.Followed.Request, kept[id]).IDs()...)
+		stays := expected(look.Followed.Request, kept[id])
+		items, volumes = append(items, stays.IDs()...), append(volumes, stays.IDs(billed.Volume)...)
+		servers = append(servers, look.Followed.Request.Submission.Card.Server.ID)
 	}
 	now, read := f.standing(ctx, items)
+	if read {
+		now.Used = f.used(ctx, volumes, servers)
+	}
 	for id, look := range gone {
 		before := expected(look.Followed.Request, kept[id])
 		look.Stays = &billed.Record{Stays: &before}
@@ -128,6 +134,25 @@ func (f *Follower) standing(ctx context.Context, items []int64) (all billed.Stan
 		all.All = all.All && now.All
 	}
 	return all, true
+}
+
+// used reads which volumes of servers that are gone something else may use by now. What is not known to be
+// used is a leftover.
+func (f *Follower) used(ctx context.Context, volumes, servers []int64) map[int64]bool {
+	all := map[int64]bool{}
+	for some := range slices.Chunk(volumes, pageRows) {
+		err := f.pace.Wait(ctx)
+		var used map[int64]bool
+		if err == nil {
+			used, err = f.o.Books.UsedElsewhere(ctx, some, servers)
+		}
+		if err != nil {
+			f.o.Log.Info("reading who uses the volumes of servers that are gone", "volumes", len(volumes), "err", err)
+			return all
+		}
+		maps.Copy(all, used)
+	}
+	return all
 }
 
 // newsOf tells the requester what is left behind. Of what the key may never see, they read on the card.

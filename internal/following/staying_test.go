@@ -82,6 +82,29 @@ func TestTheFirstLookReadsWhatStays(t *testing.T) {
 	})
 }
 
+func TestWhatStaysEditsTheMessageOnceKnown(t *testing.T) {
+	for says, c := range map[string]struct {
+		beside map[int64]billed.Facts
+		edits  int64
+	}{
+		"a volume and a subnet":     {neighbors(1), 1},
+		"volumes hidden to the key": {map[int64]billed.Facts{1: {Hidden: []billed.Kind{billed.Volume}}}, 1},
+		"nothing":                   {nil, 0},
+	} {
+		t.Run(says, func(t *testing.T) {
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.unanswered = "Beside"
+				w.hears(time.Minute)
+				before := w.request(1).Version
+				w.unanswered, w.beside = "", c.beside
+				w.hears(2 * time.Hour)
+				require.NotNil(t, w.kept("r1").Stays)
+				assert.Equal(t, before+c.edits, w.request(1).Version)
+			})
+		})
+	}
+}
+
 func TestWhatIsLeftBehindIsTold(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.beside = neighbors(1)
@@ -100,6 +123,31 @@ func TestWhatIsLeftBehindIsTold(t *testing.T) {
 		assert.Equal(t, 2, w.kept("r1").Stays.Count(), "what was to stay is kept")
 		assert.Equal(t, 1, w.count("StillBilled"))
 	})
+}
+
+func TestAVolumeUsedElsewhereIsNoLeftover(t *testing.T) {
+	for says, c := range map[string]struct {
+		unanswered string
+		left       []int64
+	}{
+		"it is used":                {"", []int64{502}},
+		"SoftLayer does not answer": {"UsedElsewhere", []int64{501, 502}},
+	} {
+		t.Run(says, func(t *testing.T) {
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.beside = neighbors(1)
+				w.hears(time.Minute)
+				delete(w.servers, 1)
+				w.billed = billed.Standing{Fees: map[int64]string{501: "98.00", 502: "4.00"}, All: true}
+				w.used, w.unanswered = map[int64]bool{501: true}, c.unanswered
+				w.hears(2 * time.Hour)
+				require.Equal(t, cancellation.Reclaimed, w.request(1).State, "it ends either way")
+				require.NotNil(t, w.kept("r1").Left)
+				assert.Equal(t, c.left, w.kept("r1").Left.IDs())
+				assert.Equal(t, []int64{501}, w.usedOf, "only volumes are asked about, once")
+			})
+		})
+	}
 }
 
 func TestNothingLeftBehindIsNoNews(t *testing.T) {

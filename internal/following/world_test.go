@@ -37,6 +37,8 @@ type world struct {
 	broken  error          // what every call fails with
 	beside  map[int64]billed.Facts
 	billed  billed.Standing
+	used    map[int64]bool // volumes that something else uses
+	usedOf  []int64        // the items of volumes that this was asked about
 
 	unanswered string // the call that alone fails
 	poison     int64  // a server with which a list fails
@@ -274,6 +276,13 @@ func (w *world) Beside(ctx context.Context, server int64, wait func(context.Cont
 		return billed.Facts{Server: server, Unread: billed.Kinds()}, err
 	}
 	return f, nil
+}
+
+func (w *world) UsedElsewhere(_ context.Context, items, servers []int64) (map[int64]bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.usedOf = append(w.usedOf, items...)
+	return w.used, w.call("UsedElsewhere")
 }
 
 func (w *world) StillBilled(context.Context, []int64) (billed.Standing, error) {

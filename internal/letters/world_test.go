@@ -310,6 +310,11 @@ func (w *world) StillBilled(_ context.Context, _ []int64) (billed.Standing, erro
 	return billed.Standing{}, nil
 }
 
+// UsedElsewhere is that nobody else uses anything.
+func (w *world) UsedElsewhere(_ context.Context, _, _ []int64) (map[int64]bool, error) {
+	return nil, nil
+}
+
 // follow has the follower look for ten minutes of each hour, so that months go by fast.
 func follow(ctx context.Context, f *following.Follower) {
 	for ctx.Err() == nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // Ledger reads where requests stand. Each method lists up to most requests, with since when SoftLayer
-// waits for an answer about them.
+// waits for an answer about them, and what the follower knows of them.
 type Ledger interface {
 	// OfRequester lists one person's requests ("TEAM/USER"), the newest first.
 	OfRequester(ctx context.Context, requester string, most int) ([]cancellation.Followed, error)
@@ -53,14 +53,22 @@ type Options struct {
 	Ledger Ledger
 	People cancellation.Directory
 	Policy func() *authz.Policy // returns the one in force
-	Log    *slog.Logger
+	// Answered reports, by what is known of a followed request, whether SoftLayer's staff wrote in its ticket;
+	// nil: it does not say.
+	Answered func(known []byte) bool
+	Log      *slog.Logger
 }
 
 // Overview says where requests stand.
 type Overview struct{ Options }
 
 // New makes an Overview.
-func New(o Options) *Overview { return &Overview{o} }
+func New(o Options) *Overview {
+	if o.Answered == nil {
+		o.Answered = func([]byte) bool { return false }
+	}
+	return &Overview{o}
+}
 
 // Page is what one person sees, when it was read.
 type Page struct {
@@ -178,7 +186,7 @@ func (o *Overview) begin(ctx context.Context, by cancellation.Person) (*viewer, 
 	may := policy.Prospects(who)
 	page.MayAsk = may.Request.May != authz.No
 	page.Access = page.MayAsk || may.Approve.May != authz.No
-	return &viewer{policy: policy, who: who, here: by.ID, now: page.AsOf, people: o.People, read: map[string]*authz.Principal{}}, page, nil
+	return &viewer{policy: policy, who: who, here: by.ID, now: page.AsOf, people: o.People, answered: o.Answered, read: map[string]*authz.Principal{}}, page, nil
 }
 
 func (o *Overview) approve(ctx context.Context, v *viewer) List {
@@ -197,7 +205,7 @@ func (o *Overview) own(ctx context.Context, v *viewer) List {
 		if row.Request.Submission.By.ID == "" {
 			return false
 		}
-		*row = Row{Request: row.Request, Sight: Whole, Asked: true, Waits: row.Waits} // by the ledger: they may have another id here
+		*row = Row{Request: row.Request, Sight: Whole, Asked: true, Waits: row.Waits, Answered: row.Answered} // by the ledger: they may have another id here
 		return true
 	})
 }
@@ -232,7 +240,7 @@ func (v *viewer) list(ctx context.Context, all []cancellation.Followed, most int
 			break
 		}
 		row := v.sees(ctx, f.Request)
-		row.Waits = f.Waits
+		row.Waits, row.Answered = f.Waits, v.answered(f.Known)
 		switch {
 		case !wanted(&row):
 		case len(list.Rows) == MostRows:

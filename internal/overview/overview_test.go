@@ -90,7 +90,10 @@ func newScene(t *testing.T) *scene {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.store.Close()) })
 	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
-	s.Overview = overview.New(overview.Options{Ledger: s.store, People: s.people, Policy: policy(t), Log: slacktest.Silent()})
+	s.Overview = overview.New(overview.Options{
+		Answered: func(known []byte) bool { return string(known) == `{"Staff":7}` },
+		Ledger:   s.store, People: s.people, Policy: policy(t), Log: slacktest.Silent(),
+	})
 	return s
 }
 
@@ -332,15 +335,19 @@ func TestWaitsForAnAnswerAreListedNewestFirst(t *testing.T) {
 	require.Len(t, due, 2)
 	var looks []cancellation.Look
 	for _, f := range due {
-		looks = append(looks, cancellation.Look{Followed: f, Known: []byte(`{}`), Waits: since[f.Request.ID], Asks: 7})
+		known := map[bool]string{true: `{}`, false: `{"Staff":7}`}[f.Request.ID == first.ID]
+		looks = append(looks, cancellation.Look{Followed: f, Known: []byte(known), Waits: since[f.Request.ID], Asks: 7})
 	}
 	require.NoError(t, s.store.KeepLooks(t.Context(), "me", nil, looks))
 	for _, user := range []string{"U7", "ULEAD"} {
 		answer := s.home(user).Answer
 		require.Equal(t, []string{second.ID, first.ID}, ids(answer), user)
 		assert.Equal(t, since[second.ID], answer.Rows[0].Waits.UTC())
+		assert.Equal(t, []bool{true, false}, []bool{answer.Rows[0].Answered, answer.Rows[1].Answered}, "what the follower knows")
 	}
 	assert.True(t, s.home("UASKER").Answer.Empty())
+	own := s.home("U7").Own
+	assert.Equal(t, []bool{true, false}, []bool{own.Rows[0].Answered, own.Rows[1].Answered}, "also in a person's own list")
 }
 
 func TestListsAreShortAndSayThereIsMore(t *testing.T) {

@@ -31,6 +31,8 @@ type Row struct {
 	Rule    string    // the policy rule that lets them approve on its server; "" if none does
 	Next    bool      // it waits for approval, and theirs would count now
 	Waits   time.Time // since when SoftLayer waits for an answer; zero for not
+
+	Answered bool // SoftLayer's staff wrote in its ticket
 }
 
 // viewer is the person who looks, with the policy that decides. Both are read once for a page.
@@ -41,8 +43,9 @@ type viewer struct {
 	now    time.Time
 	people cancellation.Directory
 
-	read map[string]*authz.Principal // requesters by id; nil for one who could not be read
-	gaps bool                        // something could not be decided
+	answered func(known []byte) bool
+	read     map[string]*authz.Principal // requesters by id; nil for one who could not be read
+	gaps     bool                        // something could not be decided
 }
 
 // maxRequesters is how many requesters are read for a page. Most policies do not ask who they are.

@@ -12,8 +12,13 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// Report prints each case that fails, and returns an error if one does.
+// Report prints what the policy is warned of and each case that fails, and returns an error if one does.
 func (t Table) Report(policy *authz.Policy, stdout io.Writer) error {
+	for _, warning := range policy.Warnings() {
+		if _, err := fmt.Fprintln(stdout, "warning:", Printable(warning)); err != nil {
+			return fmt.Errorf("printing what the policy is warned of: %w", err)
+		}
+	}
 	failed := 0
 	for i, c := range t.Cases {
 		if sentence := t.try(policy, i, c); sentence != "" {

@@ -14,6 +14,15 @@ import (
 	"cancel-server/internal/policytool"
 )
 
+func TestTableReportSaysWhatIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	policy, err := authz.Parse("tried.cedar", []byte(triedPolicy+`@id("loud") @notify("all") permit (principal in Group::"S0LEADS", action == Action::"approve", resource);`))
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, policytool.Table{}.Report(policy, &out))
+	assert.Equal(t, "warning: tried.cedar:20:1: rule loud: @notify(\"all\") notifies nobody; the one value is \"ping\"\nall 0 cases hold\n", out.String())
+}
+
 func TestMain(m *testing.M) { cleanroom.Main(m) }
 
 const triedPolicy = `

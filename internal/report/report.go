@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 )
 
@@ -42,16 +43,47 @@ type Sum struct {
 // Amount returns the exact sum, as [Amount] writes it.
 func (s *Sum) Amount() string { return Amount(&s.amount) }
 
+// Left is what servers left behind, and what that costs a month, as it was when each was gone.
+type Left struct {
+	Sum         // the things that are certainly billed on
+	NotRead int // servers of which this was not read, or not all of it
+}
+
+// Known reports whether anything is known of what these servers left behind. Else the sums are no answer.
+func (l *Left) Known(servers int) bool { return l.NotRead < servers || l.Count > 0 || servers == 0 }
+
+// add adds what one server left behind; nil: it was not read.
+func (l *Left) add(left *billed.Stays) {
+	if left == nil {
+		l.NotRead++
+		return
+	}
+	certain := billed.Stays{}
+	for _, item := range left.Items {
+		if !item.Unread {
+			certain.Items = append(certain.Items, item)
+		}
+	}
+	if len(certain.Items) < left.Count() || len(left.Hidden)+len(left.Unread) > 0 {
+		l.NotRead++
+	}
+	sum, _, unknown := certain.Total()
+	amount, _ := new(big.Rat).SetString(sum) // decimal text
+	l.amount.Add(&l.amount, amount)
+	l.Count, l.Unknown = l.Count+certain.Count(), l.Unknown+unknown
+}
+
 // Group is the sums over some of the requests.
 type Group struct {
 	Kind Kind
 	ID   string // of a person, TEAM/USER; "" for the others
 	Name string
 
-	Requested int // filed at SoftLayer in the month
-	Gone      Sum // gone in the month, with their cost a month
-	Late      Sum // of Gone, those billed longer because a cut-off was missed, with what that cost
-	Year      Sum // gone since the year began, with what they have saved until the month's end
+	Requested int  // filed at SoftLayer in the month
+	Gone      Sum  // gone in the month, with their cost a month
+	Late      Sum  // of Gone, those billed longer because a cut-off was missed, with what that cost
+	Left      Left // what those of Gone left behind
+	Year      Sum  // gone since the year began, with what they have saved until the month's end
 }
 
 // Report is the sums of one month.
@@ -81,22 +113,27 @@ func (r *Report) AddRequested(request cancellation.Request) {
 }
 
 // AddGone counts a request whose server was gone in the month's year, until the month's end. The cost
-// is that of the server's card: the price when it was asked for.
-func (r *Report) AddGone(request cancellation.Request) {
+// is that of the server's card: the price when it was asked for. left is what was still billed once the
+// server was gone; nil: that was not read.
+func (r *Report) AddGone(request cancellation.Request, left *billed.Stays) {
 	gone := MonthOf(request.Since)
 	fee, known := new(big.Rat).SetString(request.Submission.Card.Server.MonthlyFee())
 	late := int64(request.MonthsLate())
 	for _, g := range r.groupsOf(request) {
 		g.Year.add(fee, known, r.Month.Number()-gone.Number()+1)
-		if gone != r.Month {
+		if !r.inMonth(request) {
 			continue
 		}
 		g.Gone.add(fee, known, 1)
+		g.Left.add(left)
 		if late > 0 {
 			g.Late.add(fee, known, late)
 		}
 	}
 }
+
+// inMonth reports whether a server was gone in the report's month.
+func (r *Report) inMonth(request cancellation.Request) bool { return MonthOf(request.Since) == r.Month }
 
 // add adds a server that costs a fee for some months.
 func (s *Sum) add(fee *big.Rat, known bool, months int64) {

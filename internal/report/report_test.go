@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/report"
 	"cancel-server/internal/slackui/slacktest"
@@ -106,7 +107,7 @@ func TestServersCountOnceTheyAreGone(t *testing.T) {
 			t.Parallel()
 			r := report.New(november, slacktest.Noon, false)
 			for _, gone := range c.gone {
-				r.AddGone(gone)
+				r.AddGone(gone, nil)
 			}
 			assert.Equal(t, c.want, sums(&r.Group))
 		})
@@ -116,10 +117,10 @@ func TestServersCountOnceTheyAreGone(t *testing.T) {
 func TestTagsAndPlacesHaveTheirLines(t *testing.T) {
 	t.Parallel()
 	r := report.New(november, slacktest.Noon, true)
-	r.AddGone(goneOn("2026-11-02T00:00:00Z", tagged("Staging", "staging", "web")))
-	r.AddGone(goneOn("2026-11-03T00:00:00Z", tagged("STAGING"), costs("1.00")))
-	r.AddGone(goneOn("2026-11-04T00:00:00Z", tagged()))
-	r.AddGone(goneOn("2026-11-05T00:00:00Z", unreadable))
+	r.AddGone(goneOn("2026-11-02T00:00:00Z", tagged("Staging", "staging", "web")), nil)
+	r.AddGone(goneOn("2026-11-03T00:00:00Z", tagged("STAGING"), costs("1.00")), nil)
+	r.AddGone(goneOn("2026-11-04T00:00:00Z", tagged()), nil)
+	r.AddGone(goneOn("2026-11-05T00:00:00Z", unreadable), nil)
 	r.AddRequested(slacktest.Request(cancellation.Filed))
 	named := map[string]string{}
 	for _, kind := range r.Kinds() {
@@ -148,7 +149,7 @@ func TestLinesOfAReportAreBounded(t *testing.T) {
 	t.Parallel()
 	r := report.New(november, slacktest.Noon, false)
 	for i := range report.MaxGroups + 10 {
-		r.AddGone(goneOn("2026-11-02T00:00:00Z", tagged(fmt.Sprint("tag-", i))))
+		r.AddGone(goneOn("2026-11-02T00:00:00Z", tagged(fmt.Sprint("tag-", i))), nil)
 	}
 	assert.Len(t, r.Groups(report.ByTag), report.MaxGroups+1)
 	assert.Equal(t, report.Others, r.Groups(report.ByTag)[0].Name)
@@ -210,7 +211,87 @@ func TestAMonthIsPostedOnceItIsOver(t *testing.T) {
 	}
 }
 
-type brokenRows struct{ filed, gone error }
+func TestWhatIsLeftBehindIsCounted(t *testing.T) {
+	t.Parallel()
+	volume := billed.Item{Kind: billed.Volume, ID: 1, Fee: "0.1"}
+	subnet := billed.Item{Kind: billed.Subnet, ID: 2, Fee: "0.2"}
+	const beyondTheKey = "not read"
+	for says, c := range map[string]struct {
+		left []*billed.Stays
+		want string
+	}{
+		"no server":                          {nil, "0 0.00 ?0, not read 0"},
+		"nothing left":                       {[]*billed.Stays{{}}, "0 0.00 ?0, not read 0"},
+		"tenths are added exactly":           {[]*billed.Stays{{Items: []billed.Item{volume}}, {Items: []billed.Item{subnet}}}, "2 0.30 ?0, not read 0"},
+		"a cost the key could not see":       {[]*billed.Stays{{Items: []billed.Item{volume, {Kind: billed.VLAN, ID: 3}}}}, "2 0.10 ?1, not read 0"},
+		"never read":                         {[]*billed.Stays{nil}, beyondTheKey},
+		"never read, of several":             {[]*billed.Stays{nil, nil}, beyondTheKey},
+		"not read of one":                    {[]*billed.Stays{nil, {Items: []billed.Item{volume}}}, "1 0.10 ?0, not read 1"},
+		"not read of one, the other none":    {[]*billed.Stays{nil, {}}, "0 0.00 ?0, not read 1"},
+		"volumes hidden from the key":        {[]*billed.Stays{{Hidden: []billed.Kind{billed.Volume}}}, beyondTheKey},
+		"subnets not answered":               {[]*billed.Stays{{Items: []billed.Item{volume}, Unread: []billed.Kind{billed.Subnet}}}, "1 0.10 ?0, not read 1"},
+		"an item that nobody could see":      {[]*billed.Stays{{Items: []billed.Item{volume, {Kind: billed.Volume, ID: 4, Fee: "9", Unread: true}}}}, "1 0.10 ?0, not read 1"},
+		"more than are listed":               {[]*billed.Stays{{Items: []billed.Item{volume}, More: 3}}, "1 0.10 ?0, not read 1"},
+		"nothing certain, and one uncertain": {[]*billed.Stays{{Items: []billed.Item{{Kind: billed.Volume, Unread: true}}}}, beyondTheKey},
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			r := report.New(november, slacktest.Noon, false)
+			for _, left := range c.left {
+				r.AddGone(goneOn("2026-11-02T00:00:00Z"), left)
+			}
+			r.AddGone(goneOn("2026-10-02T00:00:00Z"), &billed.Stays{Items: []billed.Item{volume}}) // of another month
+			got := fmt.Sprintf("%d %s ?%d, not read %d", r.Left.Count, r.Left.Amount(), r.Left.Unknown, r.Left.NotRead)
+			if !r.Left.Known(r.Gone.Count) {
+				got = beyondTheKey
+			}
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+// manyRows are servers that were gone, and what is kept of some.
+type manyRows struct {
+	brokenRows
+	rows  []cancellation.Request
+	asked []int // how many were asked for at once
+}
+
+func (m *manyRows) EachGone(_ context.Context, _, _ time.Time, each func(cancellation.Request) error) error {
+	for _, r := range m.rows {
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *manyRows) StaysOf(_ context.Context, ids []string) (map[string]billed.Record, error) {
+	m.asked = append(m.asked, len(ids))
+	kept := map[string]billed.Record{}
+	for _, id := range ids {
+		kept[id] = billed.Record{Left: &billed.Stays{Items: []billed.Item{{Kind: billed.Volume, ID: 1, Fee: "2.00"}}}}
+	}
+	return kept, nil
+}
+
+func TestManyServersAreReadInPages(t *testing.T) {
+	t.Parallel()
+	rows := &manyRows{}
+	for i := range 450 {
+		at := "2026-11-02T00:00:00Z"
+		if i < 100 {
+			at = "2026-02-02T00:00:00Z"
+		}
+		rows.rows = append(rows.rows, goneOn(at, func(r *cancellation.Request) { r.ID = fmt.Sprint(i) }))
+	}
+	r, err := report.Read(t.Context(), rows, november, slacktest.Noon, false)
+	require.NoError(t, err)
+	assert.Equal(t, []int{100, 200, 50}, rows.asked, "only the month's are asked for")
+	assert.Equal(t, []any{350, "700.00", 0, 450}, []any{r.Left.Count, r.Left.Amount(), r.Left.NotRead, r.Year.Count})
+}
+
+type brokenRows struct{ filed, gone, stays error }
 
 func (b brokenRows) EachFiled(context.Context, time.Time, time.Time, func(cancellation.Request) error) error {
 	return b.filed
@@ -220,10 +301,14 @@ func (b brokenRows) EachGone(context.Context, time.Time, time.Time, func(cancell
 	return b.gone
 }
 
+func (b brokenRows) StaysOf(context.Context, []string) (map[string]billed.Record, error) {
+	return nil, b.stays
+}
+
 func TestUnreadRowsAreNoReport(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the database is away")
-	for _, rows := range []brokenRows{{filed: broken}, {gone: broken}} {
+	for _, rows := range []brokenRows{{filed: broken}, {gone: broken}, {stays: broken}} {
 		_, err := report.Read(t.Context(), rows, november, slacktest.Noon, false)
 		assert.ErrorIs(t, err, broken)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/slackui/webapi"
@@ -35,7 +36,9 @@ type AnnouncerOptions struct {
 	Words   Results
 	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
 	Texts   Texts   // what people wrote for tickets; nil if nobody can
+	Stays   Stays   // what stays billed, if that was read after the submission; nil: only the card says it
 	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
+	Pings   string  // the operators' channel, where groups are pinged; "": where a request was made
 	Log     *slog.Logger
 }
 
@@ -56,6 +59,12 @@ type Results interface {
 type Texts interface {
 	// TicketUpdate reads a text by its number.
 	TicketUpdate(ctx context.Context, number int64) (correspondence.Update, error)
+}
+
+// Stays reads what is kept of what stays billed.
+type Stays interface {
+	// StaysOf reads what is kept of these requests, by their ids; it leaves out those of which nothing is.
+	StaysOf(ctx context.Context, requests []string) (map[string]billed.Record, error)
 }
 
 // Answers reads what SoftLayer's staff wrote.
@@ -89,6 +98,9 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
+	if !a.pings(to, kind) {
+		r = words.Unpinged(r)
+	}
 	post, err := a.content(ctx, kind, r)
 	if err != nil {
 		return cancellation.Posted{}, a.unwritten(r, err), 0
@@ -106,9 +118,21 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 	return at, delivery, pause
 }
 
-// Update is docs.slack.dev/reference/methods/chat.update, which may be repeated.
+// pings reports whether a new message may notify the groups that may approve: the card in the operators'
+// channel or, if there is none, the message where the request was made.
+func (a *Announcer) pings(to cancellation.Place, kind cancellation.NoticeKind) bool {
+	switch kind {
+	case cancellation.ApprovalCard:
+		return true
+	case cancellation.Result:
+		return to.Channel != "" && (a.o.Pings == "" || a.o.Pings == to.Channel)
+	}
+	return false
+}
+
+// Update is docs.slack.dev/reference/methods/chat.update, which may be repeated. It notifies no group.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	post, err := a.content(ctx, kind, r)
+	post, err := a.content(ctx, kind, words.Unpinged(r))
 	if err != nil {
 		return a.unwritten(r, err), 0
 	}
@@ -239,9 +263,27 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 	case kind.Reminds():
 		message = a.o.Words.Reminder(r)
 	default:
+		r, err := a.withStays(ctx, r)
+		if err != nil {
+			return webapi.Post{}, err
+		}
 		message = a.o.Words.Live(kind, r)
 	}
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
+}
+
+// withStays adds what stays billed to a request that was submitted before that was read. Its card does
+// not change.
+func (a *Announcer) withStays(ctx context.Context, r cancellation.Request) (cancellation.Request, error) {
+	card := &r.Submission.Card
+	if a.o.Stays == nil || r.State != cancellation.Filed || card.Stays != nil && len(card.Stays.Unread) == 0 {
+		return r, nil
+	}
+	all, err := a.o.Stays.StaysOf(ctx, []string{r.ID})
+	if kept := all[r.ID].Stays; kept != nil {
+		card.Stays = kept
+	}
+	return r, err
 }
 
 // PostNotice posts a message about no request, once. If its answer is lost, it is not posted again.

@@ -14,13 +14,13 @@ import (
 // wrote, to people who may read that.
 func (a *App) readAnswer(i receive.Interaction) receive.After {
 	return func(ctx context.Context) {
-		id, hash, err := a.web.OpenView(ctx, i.TriggerID, words.AnswerOpening())
+		id, hash, err := a.web.OpenView(ctx, i.TriggerID, marked(words.AnswerOpening(), isHome(i)))
 		if err != nil {
 			a.log.Warn("opening an answer", "user", i.User, "err", err)
 			a.tell(ctx, i.ResponseURL, i.User, words.NothingOpenedFailed())
 			return
 		}
-		if _, err = a.web.UpdateView(ctx, id, hash, a.answer(ctx, i)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		if _, err = a.web.UpdateView(ctx, id, hash, marked(a.answer(ctx, i), isHome(i))); err != nil && !errors.Is(err, webapi.ErrViewGone) {
 			a.log.Warn("showing an answer", "user", i.User, "err", err)
 		}
 	}
@@ -67,7 +67,7 @@ func (a *App) openNoAnswer(ctx context.Context, i receive.Interaction) receive.A
 		return a.whisper(i, words.NothingOpenedRefused(seen.Approve))
 	}
 	return func(ctx context.Context) {
-		if _, _, err := a.openOver(ctx, i, words.NoAnswerForm(seen.Request, i.Action.Value)); err != nil {
+		if _, _, err := a.openOver(ctx, i, marked(words.NoAnswerForm(seen.Request, i.Action.Value), isHome(i))); err != nil {
 			a.log.Warn("opening a form for a click", "user", i.User, "err", err)
 			a.tell(ctx, i.ResponseURL, i.User, words.NothingOpenedFailed())
 		}

@@ -174,13 +174,13 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 	return nil, nil
 }
 
-// submitted answers a submission of any of the bot's forms.
-func (a *App) submitted(ctx context.Context, i receive.Interaction) receive.Reply {
+// submitted answers a submission of any of the bot's forms. home says that it began in a Home tab.
+func (a *App) submitted(ctx context.Context, i receive.Interaction, home bool) receive.Reply {
 	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
 		return a.submitClickForm(ctx, i)
 	}
 	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
-		return a.submitLetter(ctx, i)
+		return a.submitLetter(ctx, i, home)
 	}
 	if i.View != nil && i.View.CallbackID == words.NoAnswerCallback {
 		return a.submitNoAnswer(ctx, i)

@@ -128,11 +128,7 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	if d := a.mayOpen(policy, who, i, r); d.Effect == authz.Refused {
 		return words.NothingOpenedRefused(d)
 	}
-	form := view(r)
-	if i.View != nil && i.View.Home && form.Submit != nil {
-		form.PrivateMetadata += fromHome
-	}
-	if _, _, err := a.web.OpenView(ctx, i.TriggerID, form); err != nil {
+	if _, _, err := a.web.OpenView(ctx, i.TriggerID, marked(view(r), isHome(i))); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)
 		return words.NothingOpenedFailed()
 	}

@@ -34,13 +34,13 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, enterTime)
 		defer cancel()
-		id, hash, err := a.openOver(ctx, i, a.words.LetterForm(may.Request, letter))
+		id, hash, err := a.openOver(ctx, i, marked(a.words.LetterForm(may.Request, letter), isHome(i)))
 		switch {
 		case err != nil:
 			a.log.Warn("opening a form for a ticket", "user", i.User, "err", err)
 			a.whisper(i, words.NothingOpenedFailed())(ctx)
 		case kind == correspondence.Reply:
-			a.showAnswer(ctx, displayedView{id: id, hash: hash}, may.Request, letter)
+			a.showAnswer(ctx, displayedView{id: id, hash: hash}, may.Request, letter, isHome(i))
 		}
 	}
 }
@@ -67,8 +67,9 @@ func (a *App) late(ctx context.Context, r cancellation.Request) bool {
 	return err == nil && r.TooLateToStop(now)
 }
 
-// showAnswer puts what staff wrote last into a form of a reply, or why that is not known.
-func (a *App) showAnswer(ctx context.Context, at displayedView, r cancellation.Request, l words.Letter) {
+// showAnswer puts what staff wrote last into a form of a reply, or why that is not known. home says that
+// the form was opened from a Home tab.
+func (a *App) showAnswer(ctx context.Context, at displayedView, r cancellation.Request, l words.Letter, home bool) {
 	ticket, err := a.letters.Read(ctx, r)
 	view := a.words.LetterForm(r, l.Showing(ticket))
 	switch {
@@ -81,7 +82,7 @@ func (a *App) showAnswer(ctx context.Context, at displayedView, r cancellation.R
 	case !ticket.Open:
 		view = a.words.LetterImpossible(r, words.TicketIsClosed)
 	}
-	if _, err := a.web.UpdateView(ctx, at.id, at.hash, view); err != nil {
+	if _, err := a.web.UpdateView(ctx, at.id, at.hash, marked(view, home)); err != nil {
 		a.log.Info("showing the answer in a form for a ticket", "ref", r.Ref.Short(), "err", err)
 	}
 }
@@ -91,7 +92,7 @@ const letterTime = 1300 * time.Millisecond
 
 // submitLetter takes what was typed into a form for a ticket. It is decided again, and recorded before
 // the form closes. If staff wrote what the form did not show, that is shown first.
-func (a *App) submitLetter(ctx context.Context, i receive.Interaction) receive.Reply {
+func (a *App) submitLetter(ctx context.Context, i receive.Interaction, home bool) receive.Reply {
 	letter := words.Letter{Kind: correspondence.Reply, Leave: correspondence.Send}
 	switch i.View.CallbackID {
 	case words.StopCallback:
@@ -115,11 +116,11 @@ func (a *App) submitLetter(ctx context.Context, i receive.Interaction) receive.R
 		a.log.Warn("recording a text for a ticket", "user", i.User, "err", err)
 		return receive.UpdateView(a.words.LetterFailed(err))
 	}
-	return a.letterReply(ctx, letter, answer)
+	return a.letterReply(ctx, letter, answer, home)
 }
 
 // letterReply is what a person sees of what became of their text.
-func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspondence.Answer) receive.Reply {
+func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspondence.Answer, home bool) receive.Reply {
 	r := answer.Request
 	switch answer.Outcome {
 	case correspondence.Barred:
@@ -137,11 +138,11 @@ func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspond
 	case correspondence.News:
 		l = l.Showing(answer.Ticket)
 		l.News, l.Late = true, a.late(ctx, r)
-		return receive.UpdateView(a.words.LetterForm(r, l))
+		return receive.UpdateView(marked(a.words.LetterForm(r, l), home))
 	case correspondence.Replied:
 		l = l.Showing(answer.Ticket)
 		l.Other, l.Replied = &answer.Standing, answer.Standing.Number
-		return receive.UpdateView(a.words.LetterForm(r, l))
+		return receive.UpdateView(marked(a.words.LetterForm(r, l), home))
 	case correspondence.Earlier:
 		return receive.UpdateView(words.RecordedBefore(answer.Standing))
 	}

@@ -48,6 +48,7 @@ type Directory struct {
 	people map[string]*lookup[profile]
 	groups map[string]*lookup[memberships] // by the ids of the groups
 	heard  func(memberships)               // is told each read of the groups; nil for nobody
+	names  map[string]string               // handles of groups by id, as they were read last
 }
 
 // memberships are what Slack says about a policy's groups.
@@ -73,7 +74,7 @@ func NewDirectory(o DirectoryOptions) *Directory {
 	}
 	return &Directory{
 		owner: newOwner(lookupTime, maxLookups), web: o.Web, o: o,
-		people: map[string]*lookup[profile]{}, groups: map[string]*lookup[memberships]{},
+		people: map[string]*lookup[profile]{}, groups: map[string]*lookup[memberships]{}, names: map[string]string{},
 	}
 }
 
@@ -113,6 +114,20 @@ func (d *Directory) hear(read memberships) {
 	if heard != nil {
 		heard(read)
 	}
+}
+
+func (d *Directory) name(group, handle string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[group] = handle
+}
+
+// GroupName returns the handle of a group of the policy's, without its "@", as it was read last; "" if
+// it was not. It is for people to read: nothing is decided by it.
+func (d *Directory) GroupName(group string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names[group]
 }
 
 // Close cancels look-ups under way and waits for them.
@@ -304,12 +319,13 @@ func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, 
 	}
 	members := memberships{of: map[string][]string{}}
 	for _, id := range ids {
-		if listed[id] == nil {
+		if listed[id].Members == nil {
 			d.o.Log.Warn("the policy names a user group that Slack does not list, or not with its members", "group", id)
 			members.unlisted = append(members.unlisted, id)
 			continue
 		}
-		for _, user := range listed[id] {
+		d.name(id, listed[id].Handle)
+		for _, user := range listed[id].Members {
 			members.of[user] = append(members.of[user], id)
 		}
 	}

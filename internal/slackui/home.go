@@ -137,8 +137,21 @@ func (a *App) clickAtHome(ctx context.Context, i receive.Interaction) (receive.R
 	}
 }
 
-// fromHome marks the private_metadata of a form that a button in a Home tab opened.
+// fromHome marks the private_metadata of a view that a button in a Home tab opened, or one in such a view.
 const fromHome = " from-home"
+
+// marked returns a view with the mark if home is set, unless nothing can come of the view.
+func marked(view words.View, home bool) words.View {
+	if home && (view.Submit != nil || view.CallbackID == words.AnswerCallback) {
+		view.PrivateMetadata += fromHome
+	}
+	return view
+}
+
+// isHome reports whether a press began in a Home tab: there, or in a view with the mark.
+func isHome(i receive.Interaction) bool {
+	return i.View != nil && (i.View.Home || strings.HasSuffix(i.View.PrivateMetadata, fromHome))
+}
 
 // ofHome takes the mark away from what was submitted, and reports whether it was there.
 func ofHome(i receive.Interaction) (unmarked receive.Interaction, is bool) {
@@ -155,7 +168,7 @@ func ofHome(i receive.Interaction) (unmarked receive.Interaction, is bool) {
 // again.
 func (a *App) submittedAt(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	i, home := ofHome(i)
-	reply := a.submitted(ctx, i)
+	reply := a.submitted(ctx, i, home)
 	if !home {
 		return reply, nil
 	}

@@ -21,7 +21,9 @@ const (
 	subnetParts = "id,networkIdentifier,cidr," + chargeMask
 	subnetsMask = "mask[" + subnetParts + ",endPointIpAddress[id,hardware[id]]]"
 	vlansMask   = "mask[id,fullyQualifiedName,vlanNumber," + chargeMask + ",hardware[id],virtualGuests[id],secondarySubnets[" + subnetParts + "]]"
-	itemsMask   = "mask[id,nextInvoiceTotalRecurringAmount,cancellationDate]"
+	usersMask   = "mask[id,billingItem[id],allowedHardware[id],allowedVirtualGuests[id],allowedSubnets[id],allowedIpAddresses[id]," +
+		"replicationPartners[id,billingItem[id]]]"
+	itemsMask = "mask[id,nextInvoiceTotalRecurringAmount,cancellationDate]"
 )
 
 const (
@@ -334,4 +336,36 @@ func (c *Client) StillBilled(ctx context.Context, items []int64) (billed.Standin
 	}
 	now.All = rights.Billing
 	return now, nil
+}
+
+// UsedElsewhere reads which volumes, by their billing items, something else than these servers may use. It
+// counts the replicas of such a volume in.
+//
+// https://sldn.softlayer.com/reference/services/SoftLayer_Account/getNetworkStorage/
+func (c *Client) UsedElsewhere(ctx context.Context, items, servers []int64) (map[int64]bool, error) {
+	var rows []volumeRow
+	err := c.get(ctx, call{
+		service: "SoftLayer_Account", method: "getNetworkStorage", mask: usersMask, limit: len(items),
+		filter: tree{"networkStorage": tree{"billingItem": tree{"id": among(items)}}},
+	}, &rows)
+	if errors.Is(err, cancellation.ErrReadRefused) || errors.Is(err, ErrNotFound) {
+		return nil, nil // the key may not see them
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing %d volumes: %w", len(items), err)
+	}
+	used := map[int64]bool{}
+	for _, row := range rows {
+		volume := row.facts(true)
+		if !slices.Contains(items, volume.ID) {
+			return nil, fmt.Errorf("listing %d volumes: %w: item %d was not asked for", len(items), ErrAnswerLost, volume.ID)
+		}
+		if !volume.Others && !slices.ContainsFunc(volume.Servers, func(id int64) bool { return !slices.Contains(servers, id) }) {
+			continue
+		}
+		for _, of := range append(volume.Replicas, volume.Charge) {
+			used[of.ID] = true
+		}
+	}
+	return used, nil
 }

@@ -211,9 +211,41 @@ func TestUnreadableEndIsNoEnd(t *testing.T) {
 	assert.Equal(t, map[int64]string{7: "1"}, now.Fees)
 }
 
+func TestVolumesThatSomethingElseUses(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	servers := f.inPlaces(t)
+	facts, err := f.Beside(t.Context(), servers[0], nil)
+	require.NoError(t, err)
+	volumes := billed.Judge(facts).IDs(billed.Volume) // its own, and the replica of that
+	require.Len(t, volumes, 2)
+	used, err := f.UsedElsewhere(t.Context(), volumes, servers[:1])
+	require.NoError(t, err)
+	assert.Empty(t, used)
+
+	f.steer(t, "/storage", fmt.Sprintf(`{"volume":%d,"server":%d}`, volumes[0], servers[5]))
+	used, err = f.UsedElsewhere(t.Context(), volumes, servers[:1])
+	require.NoError(t, err)
+	assert.Equal(t, map[int64]bool{volumes[0]: true, volumes[1]: true}, used, "with its replica")
+	used, err = f.UsedElsewhere(t.Context(), volumes, []int64{servers[0], servers[5]})
+	require.NoError(t, err)
+	assert.Empty(t, used, "both servers are gone")
+
+	f.steer(t, "/key", `{"revoke":["NAS_MANAGE"]}`)
+	used, err = f.UsedElsewhere(t.Context(), volumes, servers[:1])
+	require.NoError(t, err)
+	assert.Empty(t, used, "nothing is known")
+	require.NoError(t, f.Fault("SoftLayer_Account/getNetworkStorage", "html", 1))
+	_, err = f.UsedElsewhere(t.Context(), volumes, servers[:1])
+	require.Error(t, err)
+}
+
 func TestAnItemNotAskedForSpoilsTheList(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(http.StatusOK, `[{"id":7,"nextInvoiceTotalRecurringAmount":"1"}]`))
 	_, err := v.client(t).StillBilled(t.Context(), []int64{8})
+	require.ErrorIs(t, err, softlayer.ErrAnswerLost)
+	v = newVendor(t, says(http.StatusOK, `[{"id":1,"billingItem":{"id":7},"allowedHardware":[]}]`))
+	_, err = v.client(t).UsedElsewhere(t.Context(), []int64{8}, nil)
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost)
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -19,17 +21,25 @@ var (
 	namedSQL       = standing + `server_name >= $1 and server_name <= $2 order by server_name desc, created_at desc limit $3`
 	ofRefSQL       = standing + `short_ref = $1`
 	// The cross join has SQLite begin with the index of those that wait.
-	waitingSQL = `select ` + requestColumns + `, waits_since from followed cross join requests
+	waitingSQL = `select ` + requestColumns + `, ` + sinceAndKnown + ` from followed cross join requests
 		where waits_since > 0 and id = request_id and state = 'filed' order by waits_since desc, request_id desc limit $1`
 
-	standing = `select ` + requestColumns + `, waits_since from requests left join followed on request_id = id where `
+	standing = `select ` + requestColumns + `, ` + sinceAndKnown + ` from requests left join followed on request_id = id where `
 )
 
-// standingRows reads requests and since when SoftLayer waits for an answer about them. Those whose
+// sinceAndKnown is since when SoftLayer waits for an answer, and what the follower knows if this build can read it.
+var sinceAndKnown = fmt.Sprintf(`waits_since, case when known_format <= %d then known end`, knownFormat)
+
+// standingRows reads requests with since when SoftLayer waits for an answer about them, and what the follower
+// knows of them. Those whose
 // documents cannot be read come without.
 func (s *Store) standingRows(ctx context.Context, step, query string, args ...any) ([]cancellation.Followed, error) {
 	return readAll(ctx, s.read, step, func(from row) (f cancellation.Followed, err error) {
-		f.Request, err = scanRequest(from, (*stamp)(&f.Waits))
+		var known sql.NullString
+		f.Request, err = scanRequest(from, (*stamp)(&f.Waits), &known)
+		if known.String != "" {
+			f.Known = []byte(known.String)
+		}
 		return f, readable(err)
 	}, query, args...)
 }

@@ -15,18 +15,23 @@ func (w *Client) User(ctx context.Context, id string) (user *slack.User, err err
 	return user, err
 }
 
-// UserGroups is docs.slack.dev/reference/methods/usergroups.list: one call for the members
-// of all groups, by the group's id. A group that is switched off is not in it. Where Slack
-// lists a group without its members they are nil; a group without members has an empty list
-// (docs.slack.dev/reference/objects/usergroup-object).
-func (w *Client) UserGroups(ctx context.Context) (members map[string][]string, err error) {
+// UserGroup is what Slack says of a user group.
+type UserGroup struct {
+	Handle  string   // without its "@"
+	Members []string // nil if Slack lists the group without them
+}
+
+// UserGroups is docs.slack.dev/reference/methods/usergroups.list: one call for all groups with their
+// members, by the group's id. A group that is switched off is not in it. A group without members has an
+// empty list (docs.slack.dev/reference/objects/usergroup-object).
+func (w *Client) UserGroups(ctx context.Context) (all map[string]UserGroup, err error) {
 	err = w.limits.call("usergroups.list", "", func() error {
 		groups, err := w.patient.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
-		members = make(map[string][]string, len(groups))
+		all = make(map[string]UserGroup, len(groups))
 		for _, g := range groups {
-			members[g.ID] = g.Users
+			all[g.ID] = UserGroup{g.Handle, g.Users}
 		}
 		return err
 	})
-	return members, err
+	return all, err
 }

@@ -52,6 +52,7 @@ func monthLines(r *report.Report) []line {
 	if r.Late.Count > 0 {
 		lines = append(lines, sentence("Billed longer because a cut-off was missed: "+manyServers(r.Late.Count)+", "+dollars(&r.Late, "")+"."))
 	}
+	lines = append(lines, leftOfMonth(r)...)
 	for _, by := range []struct {
 		kind report.Kind
 		name string
@@ -63,6 +64,22 @@ func monthLines(r *report.Report) []line {
 	return append(lines, sentence("By the price when each server was asked for. A server counts once it is gone. "+
 		"What servers leave behind and is billed on is not subtracted. Months are UTC. "+
 		"bot report --month "+r.Month.String()+" prints all."))
+}
+
+// leftOfMonth says what the servers of a month left behind. What was not read is not none.
+func leftOfMonth(r *report.Report) []line {
+	left := &r.Left
+	switch {
+	case !left.Known(r.Gone.Count):
+		return []line{sentence("What those servers left behind was not read.")}
+	case left.Count+left.NotRead == 0:
+		return nil
+	}
+	text := fmt.Sprintf("Left behind, and still billed when the servers were gone: %s, %s.", items(left.Count), dollars(&left.Sum, " a month"))
+	if left.NotRead > 0 {
+		text += " For " + manyServers(left.NotRead) + " that was not read, or not all of it."
+	}
+	return []line{sentence(text)}
 }
 
 // groupsOf names the groups that save most.

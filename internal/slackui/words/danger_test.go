@@ -17,7 +17,7 @@ const dangerous = `{"text":"see &lt;!channel&gt;","metadata":{"event_type":"aske
 	{"type":"section","text":{"type":"mrkdwn","text":"all &lt;!channel&gt; here","verbatim":true}},
 	{"type":"context","elements":[{"type":"plain_text","text":"in *words*","emoji":false}]},
 	{"type":"rich_text","block_id":"about","elements":[{"type":"rich_text_section","elements":[
-		{"type":"text","text":"one "},{"type":"text","text":"two","style":{"bold":true}},{"type":"user","user_id":"U1"},
+		{"type":"text","text":"one "},{"type":"text","text":"two","style":{"bold":true}},{"type":"usergroup","usergroup_id":"S1"},{"type":"user","user_id":"U1"},
 		{"type":"link","text":"ticket","url":"https://a.example/1"}]}]},
 	{"type":"input","block_id":"why","label":{"type":"plain_text","text":"Why","emoji":false},"element":{"type":"static_select",
 		"action_id":"reason","options":[{"text":{"type":"plain_text","text":"Old","emoji":false},"value":"old"}]}},
@@ -38,6 +38,7 @@ func TestGoldensShowEachDanger(t *testing.T) {
 		"colons become emoji":               {`"in *words*","emoji":false`, `"in *words*","emoji":true`},
 		"colons become emoji by default":    {`"in *words*","emoji":false`, `"in *words*"`},
 		"rich text becomes markup":          {`{"type":"rich_text","block_id":"about","elements":[{"type":"rich_text_section","elements":[`, `{"type":"context","elements":[{"type":"mrkdwn","text":"x"}]},{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[`},
+		"a group's mention is typed":        {`{"type":"usergroup","usergroup_id":"S1"}`, `{"type":"text","text":"<!subteam^S1>"}`},
 		"a mention is typed":                {`{"type":"user","user_id":"U1"}`, `{"type":"text","text":"<@U1>"}`},
 		"another person is mentioned":       {`"U1"`, `"U2"`},
 		"a link is typed":                   {`{"type":"link","text":"ticket","url":"https://a.example/1"}`, `{"type":"text","text":"[ticket](https://a.example/1)"}`},

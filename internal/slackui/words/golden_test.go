@@ -293,8 +293,12 @@ func goldenNews() map[string]Message {
 // goldenApprovals is the other forms of a request that waits, and its reminder.
 func goldenApprovals() map[string]Message {
 	r := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
+	asked := slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo)
+	asked.Decision.Asked = []authz.AskedGroup{{ID: "S0LEADS", Ping: true}, {ID: "S0NET"}, {ID: "S0NEW"}, {ID: "S04"}, {ID: "S05"}, {ID: "S06"}, {ID: "S07"}}
 	return map[string]Message{
 		"card":     testWords().Live(cancellation.ApprovalCard, r),
+		"groups":   testWords().Live(cancellation.ApprovalCard, asked),
+		"unpinged": testWords().Result(asked),
 		"card-dm":  testWords().Live(cancellation.Direct("U8"), r),
 		"untold":   testWords().Live(cancellation.Direct(r.Submission.By.ID), r),
 		"reminder": testWords().Reminder(r),

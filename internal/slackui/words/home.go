@@ -196,10 +196,14 @@ func (w Writer) RowButtons(row overview.Row) []slack.BlockElement {
 	if row.Sight != overview.Whole {
 		return nil
 	}
-	buttons := w.buttons(cancellation.Result, row.Request)
-	if !row.Waits.IsZero() {
-		buttons = slices.Concat(w.TicketButtons(row.Request, ReplyAction), buttons)
+	var buttons []slack.BlockElement
+	if state := row.Request.State; state == cancellation.Filed && row.Answered || state == cancellation.Reverted && row.Request.Ticket.ID != 0 {
+		buttons = append(buttons, button(row.Request, AnswerAction, "Read the answer", slack.StyleDefault))
 	}
+	if !row.Waits.IsZero() {
+		buttons = append(buttons, w.TicketButtons(row.Request, ReplyAction)...)
+	}
+	buttons = append(buttons, w.buttons(cancellation.Result, row.Request)...)
 	return slices.DeleteFunc(buttons, func(e slack.BlockElement) bool {
 		b, is := e.(*slack.ButtonBlockElement)
 		return is && !forReader(b.ActionID, row)

@@ -27,7 +27,7 @@ func whole(r cancellation.Request, changes ...func(*overview.Row)) overview.Row 
 func asked(row *overview.Row)      { row.Asked = true }
 func next(row *overview.Row)       { row.Rule, row.Next = "infra-leads", true }
 func mayApprove(row *overview.Row) { row.Rule = "infra-leads" }
-func waits(row *overview.Row)      { row.Waits = slacktest.Noon.Add(-48 * time.Hour) }
+func waits(row *overview.Row)      { row.Waits, row.Answered = slacktest.Noon.Add(-48*time.Hour), true }
 
 func listOf(rows ...overview.Row) overview.List { return overview.List{Rows: rows} }
 
@@ -100,7 +100,7 @@ func TestFullestHomeTabFitsSlacksLimits(t *testing.T) {
 			s := &r.Submission
 			s.Card.Server.FQDN, s.Card.Account.Name, s.By.Name, s.Reason, s.Content = evil, evil, evil, evil, evil
 			r.Ticket = cancellation.TicketID{ID: 7, Number: evil}
-			rows = append(rows, overview.Row{Request: r, Sight: overview.Whole, Rule: evil, Next: true, Waits: slacktest.Noon})
+			rows = append(rows, overview.Row{Request: r, Sight: overview.Whole, Rule: evil, Next: true, Waits: slacktest.Noon, Answered: true})
 		}
 		list := overview.List{Rows: rows, More: true, Gap: true}
 		page := overview.Page{
@@ -147,9 +147,10 @@ func TestRowOffersOnlyItsReadersButtons(t *testing.T) {
 		"an approver says what became of a stuck request": {whole(stuck, mayApprove), []string{FoundAction, NoneAction, LeaveAction, CheckAction}},
 		"its requester does not":                          {whole(stuck, asked), nil},
 		"the requester asks SoftLayer to stop":            {whole(filed, asked), []string{StopAction}},
-		"and replies where SoftLayer waits":               {whole(filed, asked, waits), []string{ReplyAction, StopAction}},
-		"so does one who may approve":                     {whole(filed, mayApprove, waits), []string{ReplyAction, StopAction}},
-		"one who only voted does not":                     {whole(filed, voted, waits), nil},
+		"and replies where SoftLayer waits":               {whole(filed, asked, waits), []string{AnswerAction, ReplyAction, StopAction}},
+		"so does one who may approve":                     {whole(filed, mayApprove, waits), []string{AnswerAction, ReplyAction, StopAction}},
+		"one who only voted reads, and does not reply":    {whole(filed, voted, waits), []string{AnswerAction}},
+		"the answer to what was not cancelled is read":    {whole(slacktest.Request(cancellation.Reverted), asked), []string{AnswerAction, AgainAction}},
 		"one who only may ask for the server has none":    {overview.Row{Request: pending, Sight: overview.Standing, Rule: "r"}, nil},
 	} {
 		var got []string

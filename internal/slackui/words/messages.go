@@ -78,7 +78,7 @@ func message(lines ...line) Message {
 func (w Writer) lines(r cancellation.Request) []line {
 	switch r.State {
 	case cancellation.Pending:
-		return waitingForApproval(r)
+		return w.waitingForApproval(r)
 	case cancellation.Scheduled:
 		return waiting(r)
 	case cancellation.Filing:

@@ -8,19 +8,29 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/reconcile"
 	"cancel-server/internal/report"
 	"cancel-server/internal/slackui/slacktest"
 )
 
-// monthOf is the report of November over some requests that ended then.
+// monthOf is the report of November over some requests that ended then and left nothing behind.
 func monthOf(gone ...cancellation.Request) *report.Report {
+	return monthThatLeft(nil, gone...)
+}
+
+// monthThatLeft is monthOf of requests of which the first left this behind.
+func monthThatLeft(left []*billed.Stays, gone ...cancellation.Request) *report.Report {
 	month, _ := report.ParseMonth("2026-11")
 	r := report.New(month, slacktest.Noon, false)
-	for _, one := range gone {
+	for i, one := range gone {
 		r.AddRequested(one)
-		r.AddGone(one)
+		behind := &billed.Stays{}
+		if i < len(left) {
+			behind = left[i]
+		}
+		r.AddGone(one, behind)
 	}
 	return r
 }
@@ -57,6 +67,8 @@ func goldenBulletins() map[string]Message {
 	w := testWords()
 	return map[string]Message{
 		"month":           w.Bulletin(monthOf(late, tagged, goneWith("")), nil, 0),
+		"month-left":      w.Bulletin(monthThatLeft([]*billed.Stays{{Items: []billed.Item{{Kind: billed.Volume, ID: 1, Fee: "98.00"}, {Kind: billed.Subnet, ID: 2}}}, nil}, late, tagged), nil, 0),
+		"month-unread":    w.Bulletin(monthThatLeft([]*billed.Stays{nil}, late), nil, 0),
 		"month-one":       w.Bulletin(monthOf(goneWith("412.50")), nil, 0),
 		"month-nothing":   w.Bulletin(monthOf(), nil, 0),
 		"elsewhere":       w.Bulletin(nil, []reconcile.Cancellation{elsewhereBy("jdoe", "db-042.stg.example.com")}, 1),

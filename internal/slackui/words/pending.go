@@ -2,12 +2,14 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
@@ -19,6 +21,8 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 	if kind == cancellation.ApprovalCard || kind.Recipient() != "" && kind.Recipient() != r.Submission.By.ID {
 		lines = append([]line{head("Approve a cancellation?"), append(line{bold(ServerName(r)), plain(" · ")}, identity(r)...)}, request(r)...)
 	}
+	asked := w.mayApprove(r.Decision.Asked)
+	lines = append(lines, asked...)
 	switch {
 	case r.Why.Code == cancellation.WhyTooFew: // it comes from having been accepted: its requester has a message of that already
 		lines = append(lines, sentence("The request waits again: some approvals no longer count, or more are needed."))
@@ -26,7 +30,7 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 		lines = append(lines, sentence("Nobody who may approve could be shown this request yet. The bot keeps trying. To help, invite the bot to the channel where you asked."))
 	}
 	return Message{
-		Text: fitting(pendingText(r)),
+		Text: fitting(pendingText(r, asked)),
 		Blocks: []slack.Block{
 			block("", lines...),
 			markdown("", approveBy(r, moment)),
@@ -35,20 +39,68 @@ func (w Writer) pending(kind cancellation.NoticeKind, r cancellation.Request) Me
 	}
 }
 
-// pendingText is the whole card in one line.
-func pendingText(r cancellation.Request) string {
+// pendingText is the whole card in one line. asked says who may approve.
+func pendingText(r cancellation.Request, asked []line) string {
 	cost := ""
 	if _, amount := monthly(r.Submission.Card.Server); amount != "" {
 		cost = ", " + amount
 	}
-	asked := "Approval wanted: cancel " + escaped(ServerName(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
-	lines := append(goneLine(r.Submission.Card.End()), sentence(approveBy(r, instant)), foot(r))
-	return asked + " " + unfiled(r) + " " + flat(lines...)
+	wanted := "Approval wanted: cancel " + escaped(ServerName(r)+cost) + ", asked by " + escaped(public(whose(r.Submission.By))) + "."
+	lines := append(goneLine(r.Submission.Card.End()), asked...)
+	lines = append(lines, sentence(approveBy(r, instant)), foot(r))
+	return wanted + " " + unfiled(r) + " " + flat(lines...)
 }
 
-// waitingForApproval is the card for where nothing can be pressed.
-func waitingForApproval(r cancellation.Request) []line {
-	return append(waitingFor(r), sentence(approveBy(r, instant)), foot(r))
+// waitingForApproval is the card for where nothing can be pressed. It notifies nobody.
+func (w Writer) waitingForApproval(r cancellation.Request) []line {
+	lines := append(waitingFor(r), w.mayApprove(Unpinged(r).Decision.Asked)...)
+	return append(lines, sentence(approveBy(r, instant)), foot(r))
+}
+
+// Unpinged returns a request whose messages name the groups that may approve it and notify none of them.
+func Unpinged(r cancellation.Request) cancellation.Request {
+	r.Decision.Asked = slices.Clone(r.Decision.Asked)
+	for i := range r.Decision.Asked {
+		r.Decision.Asked[i].Ping = false
+	}
+	return r
+}
+
+// maxAsked is how many groups a card names.
+const maxAsked = 5
+
+// mayApprove names the groups whose members may approve. Slack notifies the members of a group that is
+// mentioned, by <!subteam^ID> or in rich text, and nobody of a handle in plain text:
+// https://docs.slack.dev/messaging/formatting-message-text#mentioning-groups
+func (w Writer) mayApprove(asked []authz.AskedGroup) []line {
+	if len(asked) == 0 {
+		return nil
+	}
+	named := line{plain("Who may approve: ")}
+	for i, group := range asked[:min(len(asked), maxAsked)] {
+		if i > 0 {
+			named = append(named, plain(", "))
+		}
+		if group.Ping {
+			named = append(named, run{group: group.ID})
+		} else {
+			named = append(named, plain(w.groupName(group.ID)))
+		}
+	}
+	if more := len(asked) - maxAsked; more > 0 {
+		named = append(named, plain(fmt.Sprintf(", and %d more groups", more)))
+	}
+	return []line{append(named, plain("."))}
+}
+
+// groupName is a user group as people know it, or its id.
+func (w Writer) groupName(id string) string {
+	if w.GroupName != nil {
+		if handle := w.GroupName(id); handle != "" {
+			return "@" + displayed(handle)
+		}
+	}
+	return "user group " + id
 }
 
 func waitingFor(r cancellation.Request) []line {

@@ -193,6 +193,8 @@ func (s *screen) run(p *part) string {
 		return typed
 	case "user":
 		return "<@" + take[string](s, p, "user_id") + ">" + typed
+	case "usergroup":
+		return "<!subteam^" + take[string](s, p, "usergroup_id") + ">" + typed
 	case "link":
 		return "[" + typed + "](" + strings.ReplaceAll(richText(take[string](s, p, "url")), ")", `\)`) + ")"
 	default:

@@ -27,6 +27,8 @@ type Writer struct {
 	// MayWrite reports whether the key is known to have the right to write into tickets: else no
 	// button for that is shown. nil for never.
 	MayWrite func() bool
+	// GroupName returns the handle of a Slack user group, "" if it is not known; nil for never known.
+	GroupName func(id string) string
 	// Now returns the time, by which a button says that it may be too late; nil for never too late.
 	Now func() time.Time
 	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.

@@ -11,6 +11,7 @@ import (
 func testWords() Writer {
 	return Writer{
 		PeopleResolve: func() bool { return true },
+		GroupName:     func(id string) string { return map[string]string{"S0LEADS": "infra-leads", "S0NET": "<!here>"}[id] },
 		TicketURL: func(t cancellation.TicketID) string {
 			if strings.HasPrefix(t.Number, "CS") {
 				return "https://cloud.ibm.com/unifiedsupport/cases?number=" + t.Number
