@@ -22,7 +22,7 @@ var applySQL = `
 		case when ` + behindStep(2) + ` = 1 then lease_owner end, case when ` + behindStep(2) + ` = 1 then lease_until end,
 		version + 1, events + ` + behindStep(3) + `)
 	where id = ` + behindStep(4) + ` and version = ` + behindStep(5) + ` and state = ` + behindStep(6) + ` and format <= ` + behindStep(1) + `
-	returning ` + requestColumns + `, events`
+	returning state_at, repeats, stop_asked_at, events`
 
 // behindStep is the placeholder of a value behind those of the stepColumns.
 func behindStep(n int) string { return "$" + strconv.Itoa(len(stepColumns)+n) }
@@ -120,20 +120,30 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	keep := c.Keep && slices.Contains(cancellation.WorkStates(), c.To.State)
 	values = append(values, cancellation.Format, flag(keep), flag(c.Event.Kind != ""),
 		c.From.ID, c.From.Version, string(c.From.State))
+	stored := asStepped(c, now)
 	var seq int64
-	stored, err := scanRequest(tx.QueryRowContext(ctx, applySQL, values...), &seq)
-	err = readable(err)
-	if errors.Is(err, cancellation.ErrNoRequest) {
-		return stored, missing(ctx, tx, c.From.ID)
+	err = tx.QueryRowContext(ctx, applySQL, values...).Scan((*stamp)(&stored.Since), &stored.Repeats, (*stamp)(&stored.StopAsked), &seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return cancellation.Request{}, missing(ctx, tx, c.From.ID)
 	}
 	if err != nil {
-		return stored, err
+		return cancellation.Request{}, fmt.Errorf("changing the row: %w", err)
 	}
 	if c.Event.Kind != "" {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
 	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell, now), oweAll(ctx, tx, stored.ID, c.Owe, now), giveBack(ctx, tx, c.GiveBack))
+}
+
+// asStepped returns a request after its step as a later read returns it, but for the columns that the
+// step's statement returns. The documents are those that the caller has: a row at c.From.Version has no
+// others.
+func asStepped(c cancellation.Change, now time.Time) cancellation.Request {
+	r := c.To
+	r.Ref, r.Submission, r.CreatedAt = c.From.Ref, c.From.Submission, c.From.CreatedAt
+	r.Format, r.Version, r.UpdatedAt = cancellation.Format, c.From.Version+1, now
+	return asRead(r)
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, now time.Time) error {
