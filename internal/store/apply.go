@@ -16,12 +16,13 @@ import (
 // applySQL keeps the lease only for a worker that takes the next step at once. The version
 // alone finds the row. The state is a second fence, against a caller that changed its copy.
 var applySQL = `
-	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
+	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events, epoch) =
 		(` + numbers(len(stepColumns)) + `,
 		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, ` + behindStep(1) + `,
 		case when ` + behindStep(2) + ` = 1 then lease_owner end, case when ` + behindStep(2) + ` = 1 then lease_until end,
-		version + 1, events + ` + behindStep(3) + `)
+		version + 1, events + ` + behindStep(3) + `, ` + behindStep(7) + `)
 	where id = ` + behindStep(4) + ` and version = ` + behindStep(5) + ` and state = ` + behindStep(6) + ` and format <= ` + behindStep(1) + `
+		and (epoch = ` + behindStep(7) + ` or not (` + isUnfinished + `))
 	returning state_at, repeats, stop_asked_at, events`
 
 // behindStep is the placeholder of a value behind those of the stepColumns.
@@ -119,10 +120,21 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	}
 	keep := c.Keep && slices.Contains(cancellation.WorkStates(), c.To.State)
 	values = append(values, cancellation.Format, flag(keep), flag(c.Event.Kind != ""),
-		c.From.ID, c.From.Version, string(c.From.State))
+		c.From.ID, c.From.Version, string(c.From.State), tx.epoch)
 	stored := asStepped(c, now)
 	var seq int64
-	err = tx.QueryRowContext(ctx, applySQL, values...).Scan((*stamp)(&stored.Since), &stored.Repeats, (*stamp)(&stored.StopAsked), &seq)
+	write := func() error {
+		return tx.QueryRowContext(ctx, applySQL, values...).Scan((*stamp)(&stored.Since), &stored.Repeats, (*stamp)(&stored.StopAsked), &seq)
+	}
+	if err = write(); errors.Is(err, sql.ErrNoRows) {
+		lacked, failed := tx.catchUp(ctx, c.From.ID)
+		switch {
+		case failed != nil:
+			return cancellation.Request{}, failed
+		case lacked:
+			err = write()
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, missing(ctx, tx, c.From.ID)
 	}

@@ -248,7 +248,7 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
 		var err error
-		if values, err = insertedValues(values, r.Record, now); err != nil {
+		if values, err = insertedValues(values, r.Record, now, tx.epoch); err != nil {
 			return nil, err
 		}
 	}
