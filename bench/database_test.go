@@ -84,7 +84,7 @@ func readWritten(l *lab, databaseURL string) (w written) {
 func (l *lab) clear(databaseURL string) {
 	if l.database == postgres {
 		l.execute(databaseURL, `drop trigger requests_ring on requests`, `drop trigger notices_ring on notices`,
-			`drop trigger events_stay_whole on events`, `truncate requests, events, notices, followed`)
+			`drop trigger events_stay_whole on events`, `truncate requests, events, notices cascade`)
 		return
 	}
 	l.execute(databaseURL, `drop trigger events_keep_rows`, `drop trigger events_keep_content`, `drop trigger events_keep_others`, `drop trigger events_keep_seal`,

@@ -38,7 +38,7 @@ func (l *lab) form(bot *process, databaseURL string) *form {
 		"selected_option": map[string]any{"text": plainText(chosen), "value": chosen},
 	}}
 	require.Empty(l, l.interact(bot, choice))
-	card := within20s(l, l.updated, "no card was shown; the bot said:\n%s", bot.said)
+	card := l.lastUpdate(bot)
 
 	submitted := l.interaction("view_submission", card, map[string]any{
 		"server":            state("choose", "external_select", chosen),
@@ -122,6 +122,18 @@ func (l *lab) interact(bot *process, interaction map[string]any) string {
 	said, err := post(bot.url+"/slack/interactions", url.Values{"payload": {string(payload)}})
 	require.NoError(l, err)
 	return said
+}
+
+// lastUpdate waits for a card and for what the bot adds to it, so that the next form does not take that for its own.
+func (l *lab) lastUpdate(bot *process) []byte {
+	card := within20s(l, l.updated, "no card was shown; the bot said:\n%s", bot.said)
+	for {
+		select {
+		case card = <-l.updated:
+		case <-time.After(500 * time.Millisecond):
+			return card
+		}
+	}
 }
 
 func within20s[T any](l *lab, events <-chan T, otherwise string, said any) (event T) {

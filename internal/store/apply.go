@@ -16,13 +16,14 @@ import (
 // applySQL keeps the lease only for a worker that takes the next step at once. The version
 // alone finds the row. The state is a second fence, against a caller that changed its copy.
 var applySQL = `
-	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events) =
+	update requests set (` + stepColumns.names() + `, state_at, format, lease_owner, lease_until, version, events, epoch) =
 		(` + numbers(len(stepColumns)) + `,
 		case when state = ` + stepColumns.number("state") + ` then state_at else ` + stepColumns.number("updated_at") + ` end, ` + behindStep(1) + `,
 		case when ` + behindStep(2) + ` = 1 then lease_owner end, case when ` + behindStep(2) + ` = 1 then lease_until end,
-		version + 1, events + ` + behindStep(3) + `)
+		version + 1, events + ` + behindStep(3) + `, ` + behindStep(7) + `)
 	where id = ` + behindStep(4) + ` and version = ` + behindStep(5) + ` and state = ` + behindStep(6) + ` and format <= ` + behindStep(1) + `
-	returning ` + requestColumns + `, events`
+		and (epoch = ` + behindStep(7) + ` or not (` + isUnfinished + `))
+	returning state_at, repeats, stop_asked_at, events`
 
 // behindStep is the placeholder of a value behind those of the stepColumns.
 func behindStep(n int) string { return "$" + strconv.Itoa(len(stepColumns)+n) }
@@ -122,21 +123,42 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	}
 	keep := c.Keep && slices.Contains(cancellation.WorkStates(), c.To.State)
 	values = append(values, cancellation.Format, flag(keep), flag(c.Event.Kind != ""),
-		c.From.ID, c.From.Version, string(c.From.State))
+		c.From.ID, c.From.Version, string(c.From.State), tx.epoch)
+	stored := asStepped(c, now)
 	var seq int64
-	stored, err := scanRequest(tx.QueryRowContext(ctx, applySQL, values...), &seq)
-	err = readable(err)
-	if errors.Is(err, cancellation.ErrNoRequest) {
-		return stored, missing(ctx, tx, c.From.ID)
+	write := func() error {
+		return tx.QueryRowContext(ctx, applySQL, values...).Scan((*stamp)(&stored.Since), &stored.Repeats, (*stamp)(&stored.StopAsked), &seq)
+	}
+	if err = write(); errors.Is(err, sql.ErrNoRows) {
+		lacked, failed := tx.catchUp(ctx, c.From.ID)
+		switch {
+		case failed != nil:
+			return cancellation.Request{}, failed
+		case lacked:
+			err = write()
+		}
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return cancellation.Request{}, missing(ctx, tx, c.From.ID)
 	}
 	if err != nil {
-		return stored, err
+		return cancellation.Request{}, fmt.Errorf("changing the row: %w", err)
 	}
 	if c.Event.Kind != "" {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		err = insertEvents(ctx, tx, eventRow{c.Event, stored.ID, seq})
 	}
 	return stored, errors.Join(err, useKey(ctx, tx, c.Key, now), tell(ctx, tx, stored, c.Tell, now), oweAll(ctx, tx, stored.ID, c.Owe, now), giveBack(ctx, tx, c.GiveBack))
+}
+
+// asStepped returns a request after its step as a later read returns it, but for the columns that the
+// step's statement returns. The documents are those that the caller has: a row at c.From.Version has no
+// others.
+func asStepped(c cancellation.Change, now time.Time) cancellation.Request {
+	r := c.To
+	r.Ref, r.Submission, r.CreatedAt = c.From.Ref, c.From.Submission, c.From.CreatedAt
+	r.Format, r.Version, r.UpdatedAt = cancellation.Format, c.From.Version+1, now
+	return asRead(r)
 }
 
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, now time.Time) error {

@@ -83,7 +83,7 @@ func (c *committer) transact(batch []*write) error {
 	if err != nil {
 		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	begun, err := c.run(ctx, &tx{opened}, batch)
+	begun, err := c.run(ctx, &tx{Tx: opened}, batch)
 	defer begun.end()
 	if err != nil {
 		_ = opened.Rollback() // err has the reason
@@ -148,7 +148,7 @@ func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark
 			err = fmt.Errorf("writing: panic: %v", p)
 		}
 	}()
-	now, begun, err := c.engine.moment(ctx, tx.Tx)
+	now, begun, err := c.engine.moment(ctx, tx)
 	if err != nil {
 		return begun, fmt.Errorf("reading the database's time: %w", err)
 	}

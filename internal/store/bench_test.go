@@ -58,7 +58,7 @@ func writeBare(ctx context.Context, db *sql.DB, server int64) error {
 		return err
 	}
 	defer begun.Rollback()
-	if _, err := insertFresh(ctx, &tx{begun}, time.Now(), []*recording{{Record: asking(server)}}); err != nil {
+	if _, err := insertFresh(ctx, &tx{Tx: begun}, time.Now(), []*recording{{Record: asking(server)}}); err != nil {
 		return err
 	}
 	return begun.Commit()

@@ -48,7 +48,7 @@ func (d dialect) claimSQL() string {
 }
 
 const (
-	renewSQL    = `update requests set lease_until = $1 where id = $2 and version = $3 and lease_owner = $4`
+	renewSQL    = `update requests set lease_until = $1 where id = $2 and version = $3 and lease_owner = $4 and epoch = $5`
 	setAsideSQL = `
 		update requests set state = 'stuck', reason_code = '` + string(cancellation.WhyPoison) + `', reason_detail = $1, reason_by = '',
 			updated_at = $2, events = events + 1, version = version + 1,
@@ -207,15 +207,20 @@ func (s *Store) nextClaim(ctx context.Context, w work, got, most int) (time.Dura
 // if it is at another version.
 func (s *Store) Renew(ctx context.Context, r cancellation.Request, owner string, lease time.Duration) error {
 	w := &write{server: r.Submission.Card.Server.ID}
-	_, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (renewed int64, err error) {
-		result, err := tx.ExecContext(ctx, renewSQL, stamp(now.Add(lease)), r.ID, r.Version, owner)
-		if err != nil {
-			return 0, err
+	_, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
+		renew := func() (bool, error) {
+			return tx.changes(ctx, renewSQL, stamp(now.Add(lease)), r.ID, r.Version, owner, tx.epoch)
 		}
-		if renewed, err = result.RowsAffected(); err == nil && renewed == 0 {
+		renewed, err := renew()
+		if err == nil && !renewed {
+			if renewed, err = tx.catchUp(ctx, r.ID); renewed {
+				renewed, err = renew()
+			}
+		}
+		if err == nil && !renewed {
 			err = cancellation.ErrMoved
 		}
-		return renewed, err
+		return none, err
 	})
 	return wrap("renewing the lease of request "+r.Ref.Short(), err)
 }

@@ -204,7 +204,10 @@ func (c *committer) ready() error {
 func unclear(err error) error { return fmt.Errorf("%w: %w", cancellation.ErrUnclear, err) }
 
 // tx is a transaction of the committer's.
-type tx struct{ *sql.Tx }
+type tx struct {
+	*sql.Tx
+	epoch int64 // the last recheck before it
+}
 
 // changes runs a statement and reports whether it changed a row.
 func (t *tx) changes(ctx context.Context, text string, args ...any) (bool, error) {

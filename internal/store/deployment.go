@@ -5,9 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cancel-server/internal/cancellation"
 )
 
 // RateLimiter limits how often a whole deployment calls one vendor, by a row in the database.
@@ -169,4 +172,77 @@ func (s *Store) Unregister(ctx context.Context, owner string) error {
 		return err
 	}})
 	return wrap("recording that this process has stopped serving", err)
+}
+
+// A recheck has every unfinished request read SoftLayer's tickets before its next POST, because the
+// database may be a copy from yesterday that does not know of the last POSTs. It is counted in one row
+// and written to no request, so that it takes no longer when many are unfinished. A request's epoch is
+// the recheck up to which its row is written. What later ones change is added when the row is read, and
+// written before its next step.
+
+// How SoftLayer's tickets are read before the next POST.
+const (
+	readOnce    = cancellation.RecheckOnce
+	readSettled = cancellation.RecheckSettled
+)
+
+const (
+	recheckSQL = `
+		update rechecks set epoch = epoch + 1, settled = case when $1 = 1 then epoch + 1 else settled end,
+			not_after = coalesce($2, not_after) returning epoch`
+	rechecksNow = `(select epoch from rechecks), (select settled from rechecks), (select not_after from rechecks)`
+)
+
+var (
+	isUnfinished = fmt.Sprintf(`state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck') and format <= %d`, cancellation.Format)
+
+	// It finds no row that has changed since it was read.
+	catchUpSQL = `
+		update requests set epoch = $2, version = $3, recheck = $4, not_after = $5, clean_since = $6
+		where id = $1 and epoch < $2 and version + $2 - epoch = $3 and ` + isUnfinished
+)
+
+// recheck begins a recheck, and returns its number. Until notAfter a POST that the database does not
+// know of may be under way; zero if there can be none.
+func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) (epoch int64, err error) {
+	err = tx.QueryRowContext(ctx, recheckSQL, flag(how == readSettled), stamp(notAfter)).Scan(&epoch)
+	if err == nil && how == readSettled {
+		_, err = tx.ExecContext(ctx, doubtUpdatesSQL, stamp(notAfter))
+	}
+	return epoch, wrap("beginning a recheck of what is unfinished", err)
+}
+
+// rechecks are the last recheck, and the last one after which requests settle.
+type rechecks struct {
+	epoch, settled int64
+	notAfter       time.Time // of the latter
+}
+
+// addTo adds to an unfinished request what its row does not have yet. The new version fences off a late
+// writer, and a verb that read the row before. A newer build's request stays as it is.
+func (last rechecks) addTo(r *requestRow) {
+	unfinished := r.State == cancellation.Stuck || slices.Contains(cancellation.WorkStates(), r.State)
+	if !unfinished || r.Format > cancellation.Format || r.epoch >= last.epoch {
+		return
+	}
+	r.Version += last.epoch - r.epoch
+	r.CleanSince, r.Recheck = time.Time{}, max(r.Recheck, readOnce)
+	if r.epoch < last.settled {
+		r.Recheck = readSettled
+		if last.notAfter.After(r.NotAfter) {
+			r.NotAfter = last.notAfter
+		}
+	}
+}
+
+// catchUp writes to a request's row what rechecks changed. It reports whether the row lacked any.
+func (t *tx) catchUp(ctx context.Context, id string) (lacked bool, err error) {
+	r, err := scanRequest(t.QueryRowContext(ctx, requestSQL, id))
+	if err = readable(err); errors.Is(err, cancellation.ErrNoRequest) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return t.changes(ctx, catchUpSQL, id, t.epoch, r.Version, int(r.Recheck), stamp(r.NotAfter), stamp(r.CleanSince))
 }

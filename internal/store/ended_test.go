@@ -12,7 +12,7 @@ import (
 )
 
 // ofOpen is a scan of an index that has no row of a request that has ended.
-var ofOpen = regexp.MustCompile(`USING (COVERING )?INDEX (requests_open|requests_due|notices_due)`)
+var ofOpen = regexp.MustCompile(`USING (COVERING )?INDEX (requests_open|requests_due|requests_leased|notices_due|notices_leased)`)
 
 // What is asked at each start, and again and again after it, must not take longer with
 // every request that has ended.

@@ -169,7 +169,7 @@ func statesOf(t *testing.T, d dialect) {
 		"the index of work":   {section(string(schema), "requests_due"), work},
 		"the claim":           {d.claimSQL(), work},
 		"the next time":       {nextDueSQL, work},
-		"the unfinished rows": {recheckSQL, list(append(cancellation.WorkStates(), cancellation.Stuck))},
+		"the unfinished rows": {isUnfinished, list(append(cancellation.WorkStates(), cancellation.Stuck))},
 		"the index of counts": {section(string(schema), "requests_open"), rest},
 		"the index of POSTs":  {section(string(schema), "requests_under_way"), rest},
 		"the counts":          {countsSQL, rest},

@@ -46,13 +46,18 @@ var repeatSQL = `
 
 // A POST may be under way for a request that is being filed. Until not_after it may be for one
 // whose POST got no answer: the owner of its lease may not know yet that it is over, or the
-// database may know nothing of the POST.
+// database may know nothing of the POST. Of the condition that is there twice, PostgreSQL takes the
+// first before it reads any request, and SQLite the second.
 var underWaySQL = `select ` + requestColumns + ` from requests
 	where id in (
 		select id from requests where ` + isOpen + ` and state = 'filing'
 		union all
 		select id from requests where ` + isOpen + ` and not_after >= $1
-			and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `))
+			and (state in ('unknown', 'stuck') or lost_posts > 0 or recheck = ` + strconv.Itoa(int(cancellation.RecheckSettled)) + `
+				or epoch < (select settled from rechecks))
+		union all
+		select id from rechecks cross join requests
+			where (select not_after from rechecks) >= $1 and rechecks.not_after >= $1 and ` + isOpen + ` and ` + isUnfinished + ` and requests.epoch < settled)
 	order by created_at limit 1000`
 
 // Asked returns the last slot of a day that one person has taken.

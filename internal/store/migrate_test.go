@@ -112,6 +112,7 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 // beforeReasons takes the columns of reasons away, as in the database of a build before them.
 var beforeReasons = []string{
 	`drop index requests_pending`, `drop index requests_ending`, `drop index requests_server`, `drop index requests_server_name`,
+	`drop table rechecks`, `alter table requests drop column epoch`, `drop index if exists requests_leased`, `drop index if exists notices_leased`,
 	`alter table requests drop column server_name`, `alter table requests drop column ends_at`,
 	`drop index requests_sent`, `drop index requests_gone`, `drop index requests_ticket`, `drop table bulletin_turn`, `drop table bulletins`, `drop table elsewhere`,
 	`drop table mailboxes`,

@@ -33,7 +33,7 @@ var (
 
 	// A new notice owes the request as it is.
 	oweSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
-		select id, $2, 1, '', null, version, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
+		select id, $2, 1, '', null, version + case when ` + isUnfinished + ` and epoch < $5 then $5 - epoch else 0 end, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
 		where id = $1 on conflict do nothing`
 
 	// A notice that shows less than what is owed is due now, whatever the notifier thinks.
@@ -235,7 +235,7 @@ func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (
 	if err != nil {
 		return false, err
 	}
-	result, err := tx.ExecContext(ctx, oweSQL, requestID, string(n.Kind), stamp(n.Due), row.place)
+	result, err := tx.ExecContext(ctx, oweSQL, requestID, string(n.Kind), stamp(n.Due), row.place, tx.epoch)
 	if err != nil {
 		return false, fmt.Errorf("inserting a notice: %w", err)
 	}

@@ -85,15 +85,15 @@ func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
 }
 
 var momentSQL = `select ` + serverTime + `, pg_current_xact_id()::text, ` + historySQL + `, ` + identitySQL + `,
-	(select identity from binding)`
+	(select identity from binding), (select epoch from rechecks)`
 
 // moment also finds out whether the database is still the one that it was. identity is the
 // server's now. known is what a process saw last, null while the database is not bound.
-func (e *postgresEngine) moment(ctx context.Context, tx *sql.Tx) (now time.Time, begun mark, err error) {
+func (e *postgresEngine) moment(ctx context.Context, tx *tx) (now time.Time, begun mark, err error) {
 	asked := time.Now()
 	var identity string
 	var known sql.NullString
-	err = tx.QueryRowContext(ctx, momentSQL).Scan((*stamp)(&now), &begun.transaction, &begun.history, &identity, &known)
+	err = tx.QueryRowContext(ctx, momentSQL).Scan((*stamp)(&now), &begun.transaction, &begun.history, &identity, &known, &tx.epoch)
 	if err != nil {
 		return now, begun, err
 	}
@@ -175,7 +175,7 @@ func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 // changedServer records another identity, and makes unfinished requests read SoftLayer's
 // tickets before their next POST. It runs in the transaction that found the change, before
 // anything else is written.
-func (e *postgresEngine) changedServer(ctx context.Context, tx *sql.Tx, identity string, now time.Time) error {
+func (e *postgresEngine) changedServer(ctx context.Context, tx *tx, identity string, now time.Time) error {
 	var before string
 	if err := tx.QueryRowContext(ctx, `select identity from binding for update`).Scan(&before); err != nil {
 		return err
@@ -189,10 +189,10 @@ func (e *postgresEngine) changedServer(ctx context.Context, tx *sql.Tx, identity
 	case "": // just bound: no requests yet
 	case history:
 		e.log.Info("the database server has restarted: unfinished requests read SoftLayer's tickets before they are filed")
-		err = recheck(ctx, tx, readOnce, time.Time{})
+		tx.epoch, err = recheck(ctx, tx.Tx, readOnce, time.Time{})
 	default: // the last commits may be lost: a POST that the database does not know of may be under way
 		e.log.Warn("the database has another history, after a failover or a restored backup: unfinished requests settle before they are filed", "before", was, "now", history)
-		err = recheck(ctx, tx, readSettled, now.Add(e.postTimeout))
+		tx.epoch, err = recheck(ctx, tx.Tx, readSettled, now.Add(e.postTimeout))
 	}
 	if err != nil {
 		return err

@@ -349,7 +349,7 @@ func TestFreezeWaitsForFilingsThatBegin(t *testing.T) {
 	t.Parallel()
 	for who, begins := range map[string]func(t *testing.T, s *Store, r cancellation.Request, begun *sql.Tx) error{
 		"this build": func(t *testing.T, s *Store, _ cancellation.Request, begun *sql.Tx) error {
-			return s.thawed(t.Context(), &tx{begun})
+			return s.thawed(t.Context(), &tx{Tx: begun})
 		},
 		"a build that knows no freeze": func(t *testing.T, _ *Store, r cancellation.Request, begun *sql.Tx) error {
 			_, err := begun.Exec(`update requests set state = 'filing' where id = $1`, r.ID)
@@ -399,7 +399,7 @@ func TestTransactionThatFailsToBeginDoesNotRun(t *testing.T) {
 	s := open(t, Options{URL: postgrestest.Schema(t)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	recorded(t, s, 1)
-	alter(t, s, `alter table requests drop column clean_since`) // what looking at another identity needs
+	alter(t, s, `alter table rechecks drop column settled`) // what looking at another identity needs
 	alter(t, s, `update binding set identity = '00000009/1 0'`)
 	require.Error(t, record(t.Context(), s, asking(2))())
 	assert.Zero(t, s.engine.(*postgresEngine).writing.Load(), "or nobody would ask where the writing session is")

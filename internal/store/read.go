@@ -167,7 +167,7 @@ var (
 	eachGoneSQL = `select ` + requestColumns + ` from requests
 		where state = 'reclaimed' and (state_at, id) > ($1, $2) and state_at < $3 order by state_at, id limit $4`
 	mayBeOursSQL = `select ` + requestColumns + ` from requests
-		where ` + isOpen + ` and (state in ('filing', 'unknown', 'stuck') or recheck <> 0) limit $1`
+		where ` + isOpen + ` and (state in ('filing', 'unknown', 'stuck') or recheck <> 0 or epoch < (select epoch from rechecks)) limit $1`
 )
 
 // EachFiled hands over every request with a ticket of its own that was sent at from or later and

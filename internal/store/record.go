@@ -260,7 +260,7 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
 		var err error
-		if values, err = insertedValues(values, r.Record, now); err != nil {
+		if values, err = insertedValues(values, r.Record, now, tx.epoch); err != nil {
 			return nil, err
 		}
 	}
@@ -324,8 +324,13 @@ func dueAt(r cancellation.Request, now time.Time) time.Time {
 // asStored returns a new request as a later read returns it.
 func asStored(r cancellation.Request, now time.Time) cancellation.Request {
 	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = cancellation.Format, 1, now, now, now
+	return asRead(r)
+}
+
+// asRead returns a request without what its row does not keep.
+func asRead(r cancellation.Request) cancellation.Request {
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
-	r.Due, r.NotAfter, r.CleanSince = inMillis(r.Due), inMillis(r.NotAfter), inMillis(r.CleanSince)
+	r.Due, r.NotAfter, r.CleanSince, r.SentAt = inMillis(r.Due), inMillis(r.NotAfter), inMillis(r.CleanSince), inMillis(r.SentAt)
 	r.ExpiresAt, r.UndoUntil = inMillis(r.ExpiresAt), inMillis(r.UndoUntil)
 	return r
 }

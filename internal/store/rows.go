@@ -115,6 +115,7 @@ type requestRow struct {
 	leaseUntil                               time.Time
 	submission, decision, approvals, endedBy string
 
+	epoch  int64 // the recheck up to which the row is written
 	endsAt int64 // the first date on which a filed request's server may end, as a stamp; 0 for none
 }
 
@@ -170,6 +171,7 @@ var (
 		writeOnly("quota_slot", func(r *requestRow) any { return nullable(r.quota.Slot) }),
 		writeOnly("lease_owner", func(r *requestRow) any { return sql.NullString{String: r.leaseOwner, Valid: r.leaseOwner != ""} }),
 		writeOnly("lease_until", func(r *requestRow) any { return stamp(r.leaseUntil) }),
+		writeOnly("epoch", func(r *requestRow) any { return r.epoch }),
 	}
 	// besideColumns are changed by statements of their own.
 	besideColumns = columns[requestRow]{
@@ -179,19 +181,21 @@ var (
 
 	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
 	readColumns     = slices.Concat(fixedColumns, stepColumns, besideColumns)
-	requestColumns  = readColumns.names()
+	requestColumns  = readColumns.names() + `, epoch, ` + rechecksNow
 )
 
 // scanRequest reads requestColumns, and more columns behind them.
 func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	var r requestRow
-	err := from.Scan(readColumns.targets(&r, more...)...)
+	var last rechecks
+	err := from.Scan(readColumns.targets(&r, append([]any{&r.epoch, &last.epoch, &last.settled, (*stamp)(&last.notAfter)}, more...)...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return cancellation.Request{}, cancellation.ErrNoRequest
 	}
 	if err != nil {
 		return cancellation.Request{}, fmt.Errorf("reading a request: %w", err)
 	}
+	last.addTo(&r)
 	if err := errors.Join(
 		json.Unmarshal([]byte(r.submission), &r.Submission), json.Unmarshal([]byte(r.decision), &r.Decision),
 		json.Unmarshal([]byte(r.approvals), &r.Approvals), json.Unmarshal([]byte(r.endedBy), &r.EndedBy),
@@ -209,8 +213,8 @@ func scanReadable(from row) (cancellation.Request, error) {
 }
 
 // insertedValues appends the insertedColumns of a new request.
-func insertedValues(to []any, rec cancellation.Record, now time.Time) ([]any, error) {
-	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner}
+func insertedValues(to []any, rec cancellation.Record, now time.Time, epoch int64) ([]any, error) {
+	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner, epoch: epoch}
 	if r.leaseOwner != "" {
 		r.leaseUntil = now.Add(rec.Lease.For)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store/host"
 )
 
@@ -33,8 +31,9 @@ func (e sqliteEngine) given() time.Time { return inMillis(e.clock()) }
 
 func (e sqliteEngine) now(context.Context) (time.Time, error) { return e.given(), nil }
 
-func (e sqliteEngine) moment(context.Context, *sql.Tx) (time.Time, mark, error) {
-	return e.given(), mark{}, nil
+func (e sqliteEngine) moment(ctx context.Context, tx *tx) (time.Time, mark, error) {
+	err := tx.QueryRowContext(ctx, `select epoch from rechecks`).Scan(&tx.epoch)
+	return e.given(), mark{}, err
 }
 
 func (e sqliteEngine) confirmAbsence(_ context.Context, read func() error) error { return read() }
@@ -196,39 +195,13 @@ func lockFile(path string) (*os.File, error) {
 	return file, nil
 }
 
-// The database may be a copy from yesterday that does not know of the last POSTs. So
-// unfinished requests read SoftLayer's tickets again before their next POST. The new version
-// fences off a late writer, and a verb that read the row before. Rows of a newer build stay.
-var (
-	recheckSQL = `
-		update requests set clean_since = null, version = version + 1,
-			recheck = case when recheck > $1 then recheck else $1 end,
-			not_after = case when not_after > $2 then not_after else coalesce($2, not_after) end
-		where ` + isOpen + ` and state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck') and format <= ` + strconv.Itoa(cancellation.Format)
-
-	// Only open requests and due notices have leases.
-	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where ` + isOpen + ` and lease_until is not null`
+const (
+	freeRequestsSQL = `update requests set lease_owner = null, lease_until = null where lease_until is not null`
 	freeNoticesSQL  = `
 		update notices set lease_owner = null, lease_until = null, version = version + 1
-		where due is not null and lease_until is not null`
+		where lease_until is not null`
 	freeInventorySQL = `update inventory set lease_owner = null, lease_until = null`
 )
-
-// How SoftLayer's tickets are read before the next POST.
-const (
-	readOnce    = cancellation.RecheckOnce
-	readSettled = cancellation.RecheckSettled
-)
-
-// recheck marks unfinished requests. Until notAfter a POST that the database does not know of
-// may be under way; zero if there can be none.
-func recheck(ctx context.Context, tx *sql.Tx, how cancellation.Recheck, notAfter time.Time) error {
-	_, err := tx.ExecContext(ctx, recheckSQL, int(how), stamp(notAfter))
-	if err == nil && how == readSettled {
-		_, err = tx.ExecContext(ctx, doubtUpdatesSQL, stamp(notAfter))
-	}
-	return wrap("marking what is unfinished", err)
-}
 
 // resume makes a file ready to be served from, and ends the leases of earlier processes.
 func (s *Store) resume(ctx context.Context) error {
@@ -237,7 +210,7 @@ func (s *Store) resume(ctx context.Context) error {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
-	if err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
+	if _, err := recheck(ctx, tx, readOnce, time.Time{}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL, freeUpdatesSQL} {

@@ -189,8 +189,8 @@ type engine interface {
 	// now returns the time that decides, in milliseconds.
 	now(ctx context.Context) (time.Time, error)
 	// moment returns the time at which a transaction makes its changes, and the mark to ask
-	// for its outcome by.
-	moment(ctx context.Context, tx *sql.Tx) (time.Time, mark, error)
+	// for its outcome by. It tells the transaction its epoch.
+	moment(ctx context.Context, tx *tx) (time.Time, mark, error)
 	// confirmAbsence calls read, and returns its ErrNoRequest only if it read from the server
 	// that is written to.
 	confirmAbsence(ctx context.Context, read func() error) error
