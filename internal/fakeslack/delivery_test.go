@@ -160,7 +160,7 @@ func TestFaultsThatNobodyHas(t *testing.T) {
 	} {
 		assert.Error(t, s.Fault(c.method, c.fault, c.times), c.says)
 	}
-	assert.Len(t, fakeslack.FaultNames(), 14)
+	assert.Len(t, fakeslack.FaultNames(), 15)
 }
 
 func TestFaultsOfCalls(t *testing.T) {
