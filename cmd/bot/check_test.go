@@ -132,7 +132,7 @@ var wrongSetups = []wrongSetup{
 	{"no cut-off", func(w *world) []string {
 		_ = w.softlayer.Fault("SoftLayer_Billing_Item_Cancellation_Request/getCancellationCutoffDate", "no_permission", 9)
 		return nil
-	}, []string{"WARN  Cut-off: SoftLayer did not name it, so that messages name both dates on which a server may go: "}, exitDone, true},
+	}, []string{"WARN  Cut-off: the key may not ask for it, so that messages name both dates on which a server may go. Give the SoftLayer key's user ACCOUNT_SUMMARY_VIEW."}, exitDone, true},
 	{"a SoftLayer that hangs", func(w *world) []string {
 		_ = w.softlayer.Fault("*", "hang", 100)
 		return nil
@@ -150,7 +150,7 @@ var wrongSetups = []wrongSetup{
 	{"a group that nobody is in", func(w *world) []string {
 		_ = w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Remove: []string{w.cast.User, w.cast.Guest}})
 		return nil
-	}, []string{") has no member. Add people to @server-cancellers in Slack."}, exitDone, true},
+	}, []string{") has no member. Add people to @server-cancellers in Slack."}, exitDone, false},
 	{"approvers whom any member may change", func(w *world) []string {
 		_ = w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Editable: yes(), Add: []string{w.cast.Deactivated}})
 		return nil

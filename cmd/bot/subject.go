@@ -17,6 +17,7 @@ import (
 	"cancel-server/internal/pace"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 )
@@ -93,6 +94,42 @@ func (a *asked) subject() checkup.Subject {
 		s.Database = nil
 	}
 	return s
+}
+
+// subject is what the running bot looks at again and again.
+func (b *bot) subject(v *vendors) checkup.Subject {
+	s := subjectOf(b.cfg)
+	s.Slack, s.People, s.SoftLayer = &slackAnswers{web: v.slack}, b.directory, v.softlayer
+	s.Clocks = []checkup.Clock{{Of: "Slack", Ahead: v.slack.Ahead}, {Of: "SoftLayer", Ahead: v.softlayer.Ahead}}
+	s.Policy = func(string) (*authz.Policy, error) { return b.policy.Policy(), nil }
+	s.PolicyProblems = b.watch.Problems
+	if b.socket != nil {
+		s.Transport.Sockets = func() (standing, wanted int) {
+			status := b.socket.Status()
+			return status.Standing, status.Wanted
+		}
+	}
+	return s
+}
+
+// announce posts once what the checks found, however many replicas have found it and however often they
+// start that day: what two of them post would be the same.
+func (b *bot) announce(ctx context.Context, announcer *slackui.Announcer, writer words.Writer, key string, problems []checkup.Finding) {
+	if b.cfg.escalation() == "" {
+		return
+	}
+	first, err := b.journal.First(ctx, "checks "+time.Now().UTC().Format(time.DateOnly)+" "+key)
+	if err != nil {
+		b.log.Warn("recording that the checks' problems are posted", "err", err)
+	}
+	if !first {
+		return
+	}
+	var lines []string
+	for _, f := range problems {
+		lines = append(lines, strings.TrimSpace(f.Found+" "+f.Do))
+	}
+	b.post(ctx, announcer, b.cfg.escalation(), writer.ChecksFound(lines))
 }
 
 // subjectOf is what a running bot and bot check look at alike.

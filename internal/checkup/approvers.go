@@ -37,9 +37,10 @@ func (r *round) approvers(ctx context.Context) []Finding {
 	}
 	places, total, err := r.places(ctx, policy)
 	if err != nil {
-		return []Finding{skip("Approvers: cannot tell, because the servers could not be read: %v.", err)}
+		return []Finding{skip("Approvers: cannot tell, because the servers could not be read: %v.", because(err))}
 	}
-	people := kinds(policy, r.home(), listed, r.crowd())
+	read, _ := r.crowd() // whoever could not be read is taken for a member of the team
+	people := kinds(policy, r.home(), listed, read)
 	var orphans []place
 	looked := 0
 	for _, p := range places {

@@ -45,7 +45,7 @@ func (r *round) channel(ctx context.Context, setting, id string) []Finding {
 	case code == "channel_not_found":
 		return []Finding{warn("Copy the id of "+setting+" again, or add the scope groups:read if the channel is private.", "%s: there is no channel %s, or it is private: nobody can tell without groups:read.", setting, id)}
 	case err != nil:
-		return []Finding{skip("%s: cannot tell, because Slack did not answer: %v.", setting, err)}
+		return []Finding{skip("%s: cannot tell, because Slack did not answer: %v.", setting, because(err))}
 	}
 	return judged(setting, fmt.Sprintf("#%s (%s)", c.Name, id), "Invite the bot to #"+c.Name+" with /invite @"+self.Name+".", c)
 }

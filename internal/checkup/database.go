@@ -18,7 +18,7 @@ func (r *round) database(ctx context.Context) []Finding {
 	}
 	d, err := r.Database(ctx)
 	if err != nil {
-		return []Finding{fail("Check DATABASE_URL and the database.", "Database: %v.", err)}
+		return []Finding{fail("Check DATABASE_URL and the database.", "Database: %v.", because(err))}
 	}
 	var all []Finding
 	all = append(all, d.condition()...)

@@ -47,9 +47,9 @@ func (r *round) groups(context.Context) []Finding {
 	case codeOf(err) == "missing_scope":
 		return []Finding{skip("Groups: cannot tell without usergroups:read.")}
 	case err != nil:
-		return []Finding{skip("Groups: cannot tell, because Slack did not list them: %v.", err)}
+		return []Finding{skip("Groups: cannot tell, because Slack did not list them: %v.", because(err))}
 	}
-	people := r.crowd()
+	people, _ := r.crowd() // whoever could not be read is not in it
 	var all []Finding
 	for _, id := range ids {
 		all = append(all, group(id, listed, people, approving[id]))

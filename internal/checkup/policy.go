@@ -45,7 +45,7 @@ func (r *round) inForce(what string) (*authz.Policy, []Finding) {
 	case err != nil && r.home() == "":
 		return nil, []Finding{skip("%s: cannot tell which team the users of the settings belong to while Slack does not say.", what)}
 	case err != nil:
-		return nil, []Finding{fail("Correct REQUEST_GROUPS and APPROVE_GROUPS.", "%s: %v.", what, err)}
+		return nil, []Finding{fail("Correct REQUEST_GROUPS and APPROVE_GROUPS.", "%s: %v.", what, because(err))}
 	}
 	return policy, nil
 }

@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -61,24 +62,40 @@ type round struct {
 	account func() (cancellation.Account, error)
 	key     func() (Key, error)
 	policy  func() (*authz.Policy, error)
-	crowd   func() map[string]authz.Principal // people whom the policy reaches, by their ids here
+	crowd   func() (map[string]authz.Principal, error) // people whom the policy reaches, by their ids here
 }
 
 func newRound(ctx context.Context, s Subject) *round {
 	r := &round{Subject: s}
 	if s.Slack != nil {
-		r.self = sync.OnceValues(func() (Self, error) { return s.Slack.Self(ctx) })
-		r.listed = sync.OnceValues(func() ([]Group, error) { return s.Slack.Groups(ctx) })
+		r.self = once(func() (Self, error) { return s.Slack.Self(ctx) })
+		r.listed = once(func() ([]Group, error) { return s.Slack.Groups(ctx) })
 	}
 	if s.SoftLayer != nil {
-		r.account = sync.OnceValues(func() (cancellation.Account, error) { return s.SoftLayer.Account(ctx) })
-		r.key = sync.OnceValues(func() (Key, error) { return s.SoftLayer.Key(ctx) })
+		r.account = once(func() (cancellation.Account, error) { return s.SoftLayer.Account(ctx) })
+		r.key = once(func() (Key, error) { return s.SoftLayer.Key(ctx) })
 	}
 	if s.Policy != nil {
-		r.policy = sync.OnceValues(func() (*authz.Policy, error) { return s.Policy(r.home()) })
+		r.policy = once(func() (*authz.Policy, error) { return s.Policy(r.home()) })
 	}
-	r.crowd = sync.OnceValue(func() map[string]authz.Principal { return r.readCrowd(ctx) })
+	r.crowd = once(func() (map[string]authz.Principal, error) { return r.readCrowd(ctx), nil })
 	return r
+}
+
+// once returns what read returns, which is called by whoever asks first; the others wait.
+func once[T any](read func() (T, error)) func() (T, error) {
+	var asked atomic.Bool
+	var value T
+	var err error
+	done := make(chan struct{})
+	return func() (T, error) {
+		if asked.CompareAndSwap(false, true) {
+			value, err = read()
+			close(done)
+		}
+		<-done
+		return value, err
+	}
 }
 
 // home returns where the bot is installed, "" if nobody could say.

@@ -59,8 +59,11 @@ func unreachable(what, whom string, err error) Finding {
 	if bad, is := errors.AsType[x509.CertificateInvalidError](err); is && bad.Reason == x509.Expired {
 		return fail("Set the clock of this host (NTP), then try again.", "%s: %s's certificate is out of date by this host's clock, which may be wrong.", what, whom)
 	}
-	return fail("Check the way to "+whom+" (HTTPS_PROXY, firewall), then try again.", "%s: %s could not be asked: %v.", what, whom, err)
+	return fail("Check the way to "+whom+" (HTTPS_PROXY, firewall), then try again.", "%s: %s could not be asked: %v.", what, whom, because(err))
 }
+
+// because is an error within a sentence.
+func because(err error) string { return strings.TrimRight(err.Error(), ".") }
 
 // codeOf returns Slack's word for a refusal, "" for any other error.
 func codeOf(err error) string {

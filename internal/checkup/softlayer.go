@@ -99,8 +99,11 @@ func (r *round) cutoff(ctx context.Context) []Finding {
 		return []Finding{skip("Cut-off: cannot tell without the account.")}
 	}
 	text, err := r.SoftLayer.Cutoff(ctx, account.ID)
-	if err != nil {
-		return []Finding{warn("Give the SoftLayer key's user ACCOUNT_SUMMARY_VIEW, or run the checks again later.", "Cut-off: SoftLayer did not name it, so that messages name both dates on which a server may go: %v.", err)}
+	switch {
+	case errors.Is(err, cancellation.ErrReadRefused):
+		return []Finding{warn("Give the SoftLayer key's user ACCOUNT_SUMMARY_VIEW.", "Cut-off: the key may not ask for it, so that messages name both dates on which a server may go.")}
+	case err != nil:
+		return []Finding{warn("Run the checks again later.", "Cut-off: SoftLayer did not name it, so that messages name both dates on which a server may go: %v.", because(err))}
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
