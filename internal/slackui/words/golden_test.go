@@ -204,6 +204,7 @@ func goldenMessages() map[string]cancellation.Request {
 		"declined":           slacktest.Request(cancellation.Declined, slacktest.Because("", "we still need 10.3.4.5"), slacktest.EndedBy("U8")),
 		"expired":            slacktest.Request(cancellation.Expired),
 		"withdrawn-person":   slacktest.Request(cancellation.Withdrawn, slacktest.EndedBy("U7")),
+		"rejected-key":       slacktest.Request(cancellation.Rejected, slacktest.Because("", "You do not have permission to this service.")),
 		"rejected":           slacktest.Request(cancellation.Rejected, slacktest.Because("", "Cancellation reason must be provided.")),
 		"rejected-changed":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyChanged, "name, tags")),
 		"rejected-blocked":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyBlocked, "transaction, pending-cancellation")),
