@@ -38,6 +38,13 @@ var table = map[string]room{
 		ours: []string{"internal/authz", "internal/billed"},
 		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
 	},
+	"internal/skew": {
+		why: "both clients read a Date alike; what a wrong clock means is not its affair",
+	},
+	"internal/checkup": {
+		ours: []string{"internal/authz", "internal/cancellation"},
+		why:  "what is right and wrong with a bot is judged from answers; who asks the vendors, opens the database and posts is not its affair",
+	},
 	"internal/store/host": {
 		others: []string{"golang.org/x/sys"},
 		why:    "what differs between operating systems; it knows nothing of databases",
@@ -51,6 +58,7 @@ var table = map[string]room{
 			"internal/authz",
 			"internal/billed",
 			"internal/cancellation",
+			"internal/checkup",
 			"internal/correspondence",
 			"internal/report",
 			"internal/store/host",
@@ -80,6 +88,7 @@ var table = map[string]room{
 		why:    "deliveries are verified and decoded here; what they ask for is decided behind the handler that it calls",
 	},
 	"internal/slackui/webapi": {
+		ours:   []string{"internal/skew"},
 		others: []string{"github.com/slack-go/slack"},
 		why:    "Slack's Web API and its errors; what a call is for is known to who makes it",
 	},
@@ -97,7 +106,7 @@ var table = map[string]room{
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/billed", "internal/cancellation", "internal/reconcile"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/reconcile", "internal/skew"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/typeahead": {
@@ -178,11 +187,13 @@ var table = map[string]room{
 			"internal/authz",
 			"internal/bulletin",
 			"internal/cancellation",
+			"internal/checkup",
 			"internal/correspondence",
 			"internal/following",
 			"internal/letters",
 			"internal/metrics",
 			"internal/overview",
+			"internal/pace",
 			"internal/policytool",
 			"internal/reconcile",
 			"internal/report",

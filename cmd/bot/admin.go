@@ -20,8 +20,8 @@ func (b *bot) admin() http.Handler {
 	return mux
 }
 
-// readiness is the answer of /readyz. Problems is empty when the bot can take a
-// command, and the status is 200 then, 503 otherwise.
+// readiness is the answer of /readyz. The status is 200 when the bot can take a command, 503 otherwise.
+// Problems says why not, and then what the checks found, which never changes the status.
 type readiness struct {
 	Problems  []string       `json:"problems"`
 	Socket    *socketDetail  `json:"socket,omitempty"`
@@ -101,6 +101,9 @@ func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if len(answer.Problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	for _, f := range b.monitor.Problems() { // never the status
+		answer.Problems = append(answer.Problems, f.Line())
 	}
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		b.log.Debug("answering /readyz", "err", err)

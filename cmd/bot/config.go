@@ -83,8 +83,17 @@ func loadConfig() (config, error) {
 // loadSettings reads only the settings that are wanted, for a verb that needs no others, and
 // ignores what is wrong with the rest.
 func loadSettings(wanted func(name string) bool, together func(config, map[string]bool) []string) (config, error) {
-	var cfg config
-	var problems []string
+	cfg, problems, refused := readSettings(wanted, together)
+	problems = slices.Concat(problems, refused, checkNames(os.Environ()))
+	if len(problems) > 0 {
+		return config{}, &configError{problems}
+	}
+	return cfg, nil
+}
+
+// readSettings returns the settings as far as they can be read, what is wrong with them, and what is
+// wrong with the policy file.
+func readSettings(wanted func(name string) bool, together func(config, map[string]bool) []string) (cfg config, problems, refused []string) {
 	given := map[string]bool{}
 	for _, s := range settings {
 		if !wanted(s.name) {
@@ -96,17 +105,12 @@ func loadSettings(wanted func(name string) bool, together func(config, map[strin
 		}
 	}
 	problems = append(problems, together(cfg, given)...)
-	policy, refused := policytool.Read("POLICY_FILE", cfg.PolicyFile)
-	problems = slices.Concat(problems, refused, checkNames(os.Environ()))
-	if len(problems) > 0 {
-		return config{}, &configError{problems}
-	}
-	if cfg.Policy = policy; policy != nil {
+	if cfg.Policy, refused = policytool.Read("POLICY_FILE", cfg.PolicyFile); cfg.Policy != nil {
 		cfg.ProtectedTags = nil // its default belongs to REQUEST_GROUPS
 	}
 	// One endpoint has one spelling: the store is bound to it.
 	cfg.SoftLayerEndpoint = strings.TrimRight(cfg.SoftLayerEndpoint, "/")
-	return cfg, nil
+	return cfg, problems, refused
 }
 
 // read reads and checks one setting. It returns whether the environment or a file gives a

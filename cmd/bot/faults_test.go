@@ -164,7 +164,7 @@ func TestMissingRightIsReportedInSoftLayersWords(t *testing.T) {
 	overHTTP(t, patient(), func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "no_permission", 1))
 		w.accepted(w.cast.Channel, w.cast.User, w.server)
-		w.awaitMessage(w.cast.Channel, "Not filed", w.fqdn(w.server), "You do not have permission to this service.")
+		w.awaitMessage(w.cast.Channel, "Not filed", w.fqdn(w.server), "You do not have permission to this service.", "That is the bot's SoftLayer key, not you")
 		assert.Empty(t, w.tickets(w.server))
 		assert.Equal(t, map[string]int{"rejected": 1}, w.recorded())
 

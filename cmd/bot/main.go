@@ -40,15 +40,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		verb, rest = args[0], args[1:]
 	}
 	if slices.Contains(rest, "-h") || slices.Contains(rest, "--help") {
-		if text, own := ownUsages[verb]; own {
-			_, err := io.WriteString(stdout, text)
-			return exitCode(stderr, err)
-		}
-		return exitCode(stderr, writeUsage(stdout, verbs()))
+		return exitCode(stderr, help(verb, stdout))
 	}
 	switch verb {
 	case "serve":
 		return exitCode(stderr, serve(ctx, rest, stderr))
+	case "check":
+		return checkVerb(ctx, rest, stdout, stderr)
 	case "resolve":
 		return exitCode(stderr, resolve(ctx, rest, stdout))
 	case "freeze", "unfreeze":
@@ -75,6 +73,7 @@ func verbs() []verb {
 func workVerbs() []verb {
 	return []verb{
 		{usage: "[serve]", meaning: "serves Slack until stopped; the default"},
+		{usage: "check [--json]", meaning: "looks at what the bot needs and says what to do; changes nothing; check -h says more"},
 		{usage: "resolve REF filed TICKET [--unseen] --why TEXT", meaning: "ends a stuck request: TICKET is its ticket; with --unseen on your word, if this key cannot read the ticket"},
 		{usage: "resolve REF none --why TEXT", meaning: "there is no ticket: sends the stuck request once more, after all checks"},
 		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and the server stays: ends the stuck request"},
@@ -87,7 +86,16 @@ func workVerbs() []verb {
 }
 
 // ownUsages are what -h shows of the verbs that have more to say than one line.
-var ownUsages = map[string]string{"report": reportUsage, "reconcile": reconcileUsage}
+var ownUsages = map[string]string{"check": checkUsage, "report": reportUsage, "reconcile": reconcileUsage}
+
+// help writes what -h shows behind a verb.
+func help(verb string, stdout io.Writer) error {
+	if text, own := ownUsages[verb]; own {
+		_, err := io.WriteString(stdout, text)
+		return err
+	}
+	return writeUsage(stdout, verbs())
+}
 
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {

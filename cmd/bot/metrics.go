@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/checkup"
 	"cancel-server/internal/metrics"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/softlayer"
@@ -77,7 +78,7 @@ func countMoves(m *metrics.Metrics) func(from, to cancellation.State) {
 
 // showLive has the metrics read what this process keeps in memory.
 func (b *bot) showLive() {
-	live := metrics.Live{Servers: b.inventory.Size, Confirmed: b.inventory.Confirmed}
+	live := metrics.Live{Servers: b.inventory.Size, Confirmed: b.inventory.Confirmed, Checks: checkup.Names(), Problems: b.monitor.Counts}
 	if b.socket != nil {
 		live.Sockets = func() int { return b.socket.Status().Standing }
 		live.Heard = func() time.Time { return b.socket.Status().LastHeard }

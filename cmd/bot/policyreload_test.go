@@ -49,6 +49,7 @@ func TestPolicyFileIsReloadedUnlessBroken(t *testing.T) {
 		assert.False(t, opens(w.cast.Approver))
 
 		w.changesPolicy(fmt.Sprintf(`@id("leads") permit (principal in Group::%q, action in [Action::"request", Action::"cancel"], resource);`, w.cast.ApproveGroup))
+		w.awaitMessage(w.cast.Channel, "The policy file is in order again", "It is in force now.")
 		w.eventually("whom the policy before let ask is refused", func() bool { return !opens(w.cast.Requester) })
 		w.accepted(w.cast.Channel, w.cast.Approver, w.server)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))

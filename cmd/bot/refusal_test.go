@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,4 +257,23 @@ func markdownIn(t *testing.T, raw string) string {
 		}
 	})
 	return all
+}
+
+// Whoever runs the bot reads what to do, and nobody is told to try again in vain.
+func TestMissingScopeIsNamedToPeople(t *testing.T) {
+	scopes := func(without string) setup {
+		all := fakeslack.DefaultScopes()
+		return setup{slack: fakeslack.Options{Scopes: slices.DeleteFunc(all, func(s string) bool { return s == without })}}
+	}
+	for _, scope := range []string{"users:read", "usergroups:read"} {
+		t.Run(scope, func(t *testing.T) {
+			overHTTP(t, scopes(scope), func(t *testing.T, w *world) {
+				require.Empty(t, w.command(w.cast.User, w.fqdn(w.server)).Error)
+				w.eventually("the form says what is missing", func() bool {
+					return strings.Contains(w.top(w.cast.User).text(w), "The bot's Slack app lacks the scope "+scope+", so the bot cannot read who you are.")
+				})
+				assert.NotContains(t, w.top(w.cast.User).text(w), "in time")
+			})
+		})
+	}
 }

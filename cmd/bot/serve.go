@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"sync"
@@ -19,6 +17,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/bulletin"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/checkup"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
 	"cancel-server/internal/letters"
@@ -101,6 +100,7 @@ type bot struct {
 	dispatcher *receive.Dispatcher
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
+	monitor    *checkup.Monitor
 	replicas   atomic.Int32 // that serve from this database, with this one
 }
 
@@ -143,8 +143,9 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.warmGroups(ctx) },
 			Refused: func(ctx context.Context, problems []string) {
 				m.Reloaded("refused")
-				b.post(ctx, announcer, writer.PolicyRefused(problems))
+				b.post(ctx, announcer, cfg.NotifyChannel, writer.PolicyRefused(problems))
 			},
+			Mended: func(ctx context.Context) { b.post(ctx, announcer, cfg.NotifyChannel, writer.PolicyMended()) },
 		})
 	}
 	desk := &cancellation.Desk{
@@ -193,17 +194,22 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log, Called: v.told.slack,
 		})
 	}
+	b.monitor = checkup.NewMonitor(checkup.MonitorOptions{
+		Subject: b.subject(v), Log: log, Announce: func(ctx context.Context, key string, problems []checkup.Finding) {
+			b.announce(ctx, announcer, writer, key, problems)
+		},
+	})
 	b.showLive()
 	return b
 }
 
-// post posts a message about no request to NOTIFY_CHANNEL. Failures are only logged.
-func (b *bot) post(ctx context.Context, announcer *slackui.Announcer, m words.Message) {
-	if b.cfg.NotifyChannel == "" {
+// post posts a message about no request to a channel, if there is one. Failures are only logged.
+func (b *bot) post(ctx context.Context, announcer *slackui.Announcer, channel string, m words.Message) {
+	if channel == "" {
 		return
 	}
-	if err := announcer.PostNotice(ctx, b.cfg.NotifyChannel, m); err != nil {
-		b.log.Warn("posting to NOTIFY_CHANNEL", "err", err)
+	if err := announcer.PostNotice(ctx, channel, m); err != nil {
+		b.log.Warn("posting about no request", "channel", channel, "err", err)
 	}
 }
 
@@ -246,6 +252,7 @@ func (b *bot) run(ctx context.Context) error {
 	}
 	parts.Go(func() error { b.right.Run(partCtx); return nil })
 	parts.Go(func() error { b.teller.Run(partCtx); return nil })
+	parts.Go(func() error { b.monitor.Run(partCtx); return nil })
 	for _, l := range listeners {
 		b.serveOn(partCtx, parts, l)
 	}
@@ -301,54 +308,6 @@ func (b *bot) heartbeat(ctx context.Context) {
 	if err := b.journal.Unregister(leaving, b.filer.Owner); err != nil {
 		b.log.Info("unregistering this replica", "err", err)
 	}
-}
-
-// listener is an address that the bot listens on, with its handler.
-type listener struct {
-	net.Listener
-	handler http.Handler
-}
-
-// listen opens all addresses, or none.
-func (b *bot) listen() ([]listener, error) {
-	admin, err := net.Listen("tcp", b.cfg.AdminAddr)
-	if err != nil {
-		return nil, fmt.Errorf("listening on ADMIN_ADDR: %w", err)
-	}
-	b.log.Info("listening", "for", "operators", "addr", admin.Addr().String())
-	listeners := []listener{{admin, guardHost(b.cfg.AdminAddr, b.admin())}}
-	secrets := b.cfg.SlackSigningSecrets.Reveal()
-	if len(secrets) == 0 {
-		return listeners, nil
-	}
-	requests, err := net.Listen("tcp", b.cfg.ListenAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listening on LISTEN_ADDR: %w", err), admin.Close())
-	}
-	b.log.Info("listening", "for", "Slack", "addr", requests.Addr().String())
-	slack := receive.NewHTTP(receive.HTTPOptions{SigningSecrets: secrets, Dispatcher: b.dispatcher, Log: b.log})
-	return append(listeners, listener{requests, slack.Routes()}), nil
-}
-
-// serveOn serves one address until ctx ends, then lets its requests end.
-func (b *bot) serveOn(ctx context.Context, parts *errgroup.Group, l listener) {
-	server := &http.Server{
-		Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelWarn),
-	}
-	parts.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serving %s: %w", l.Addr(), err)
-		}
-		return nil
-	})
-	parts.Go(func() error {
-		<-ctx.Done()
-		draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		return server.Shutdown(draining)
-	})
 }
 
 // isTerminal reports whether people read this output.

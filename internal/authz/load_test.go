@@ -23,10 +23,10 @@ func TestLoadingRefuses(t *testing.T) {
 		says, text string
 		want       []string
 	}{
-		{"a syntax error", rule(`@id("a")`, "\n  when { resource.hourly = true }"), []string{`policy.cedar:3:28: parse error`}},
-		{"a literal without end", rule(`@id("a")`, "\nwhen { resource.fqdn == \"x }"), []string{"policy.cedar:3:25: literal not terminated"}},
+		{"a syntax error", rule(`@id("a")`, "\n  when { resource.hourly = true }"), []string{`policy.cedar:3:26: in line 3, at column 26, "=" stands where "}" is expected`}},
+		{"a literal without end", rule(`@id("a")`, "\nwhen { resource.fqdn == \"x }"), []string{"policy.cedar:3:25: in line 3, at column 25, the quotes of a text are not closed"}},
 		{"a number out of range", rule(`@id("a")`, "\nwhen { 99999999999999999999 == 1 }"), []string{"policy.cedar:3:26: ", "out of range"}},
-		{"bytes that are not text", "\xff", []string{"policy.cedar:1:1: invalid UTF-8"}},
+		{"bytes that are not text", "\xff", []string{"policy.cedar:1:1: in line 1, at column 1: invalid UTF-8"}},
 		{"a template", "@id(\"a\")\npermit (principal == ?principal, action, resource);", []string{"policy.cedar:2:"}},
 		{"a missing @id", "\n" + rule("", ""), []string{"policy.cedar:3:1: missing @id"}},
 		{"an empty @id", rule(`@id(" ")`, ""), []string{"policy.cedar:1:1: @id"}},

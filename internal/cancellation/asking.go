@@ -190,3 +190,16 @@ type Quota struct {
 
 // QuotaDay returns the day of a time, as Quota.Day counts days.
 func QuotaDay(now time.Time) int64 { return now.Unix() / (24 * 60 * 60) }
+
+// MissingScopeError says that the bot's Slack app lacks a right, so that reading people fails until
+// somebody gives the app that right.
+type MissingScopeError struct {
+	Scope string // in Slack's words, such as "users:read"
+	Err   error
+}
+
+// Error returns Slack's answer.
+func (e *MissingScopeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error as it came.
+func (e *MissingScopeError) Unwrap() error { return e.Err }

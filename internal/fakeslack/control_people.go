@@ -55,6 +55,7 @@ type UserPatch struct {
 type ChannelPatch struct {
 	IsArchived *bool    `json:"is_archived"`
 	IsPrivate  *bool    `json:"is_private"`
+	IsShared   *bool    `json:"is_ext_shared"` // with another company
 	BotIn      *bool    `json:"bot_in"`
 	Name       *string  `json:"name"`
 	Members    []string `json:"members"`
@@ -66,6 +67,7 @@ type GroupPatch struct {
 	Add      []string `json:"add"`
 	Remove   []string `json:"remove"`
 	Disabled *bool    `json:"disabled"`
+	Editable *bool    `json:"editable"` // any member of the workspace may change it
 }
 
 // set overwrites a field if the patch names it.
@@ -115,6 +117,7 @@ func (w *Workspace) PatchChannel(id string, p ChannelPatch) error {
 	}
 	set(&c.IsArchived, p.IsArchived)
 	set(&c.IsPrivate, p.IsPrivate)
+	set(&c.IsExtShared, p.IsShared)
 	set(&c.BotIn, p.BotIn)
 	set(&c.Name, p.Name)
 	if p.Members != nil {
@@ -140,6 +143,7 @@ func (w *Workspace) PatchGroup(id string, p GroupPatch) error {
 	})
 	g.Users = append(members, p.Add...)
 	set(&g.Disabled, p.Disabled)
+	set(&g.Editable, p.Editable)
 	w.touch()
 	return nil
 }

@@ -9,12 +9,13 @@ import (
 // channel is one public or private channel. Direct messages with the bot are
 // kept with the person, not here.
 type channel struct {
-	ID         string   `json:"id"`
-	Name       string   `json:"name"`
-	IsPrivate  bool     `json:"is_private"`
-	IsArchived bool     `json:"is_archived"`
-	BotIn      bool     `json:"bot_in"`
-	Members    []string `json:"members"`
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	IsPrivate   bool     `json:"is_private"`
+	IsArchived  bool     `json:"is_archived"`
+	IsExtShared bool     `json:"is_ext_shared"` // with another company
+	BotIn       bool     `json:"bot_in"`
+	Members     []string `json:"members"`
 }
 
 // findChannel returns the channel of this id, or nil; the lock is held.
@@ -78,6 +79,28 @@ func (w *Workspace) conversationsOpen(c call) (response, *apiError) {
 		return nil, fail("cannot_dm_bot")
 	}
 	return response{"channel": response{"id": u.directMessages}}, nil
+}
+
+// conversationsInfo is https://docs.slack.dev/reference/methods/conversations.info, of a channel.
+// A private channel is not found unless the bot is in it.
+func (w *Workspace) conversationsInfo(c call) (response, *apiError) {
+	found := w.findChannel(c.text("channel"))
+	if found == nil || found.IsPrivate && !found.BotIn {
+		return nil, fail("channel_not_found")
+	}
+	scope := "channels:read"
+	if found.IsPrivate {
+		scope = "groups:read"
+	}
+	if !slices.Contains(w.opts.Scopes, scope) {
+		return nil, w.missingScope(scope)
+	}
+	return response{"channel": response{ // https://docs.slack.dev/reference/objects/conversation-object
+		"id": found.ID, "name": found.Name, "name_normalized": found.Name, "is_channel": true, "is_group": false, "is_im": false,
+		"is_mpim": false, "is_private": found.IsPrivate, "is_archived": found.IsArchived, "is_general": false,
+		"is_shared": found.IsExtShared, "is_ext_shared": found.IsExtShared, "is_org_shared": false, "is_pending_ext_shared": false,
+		"is_member": found.BotIn, "created": 1700000000, "creator": w.cast.User, "unlinked": 0,
+	}}, nil
 }
 
 // conversationsHistory is https://docs.slack.dev/reference/methods/conversations.history

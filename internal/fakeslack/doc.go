@@ -31,10 +31,10 @@
 //	conversations.open      partial   one person by `users`; no group messages
 //	conversations.history   partial   the newest page, no cursor; no replies in threads
 //	conversations.replies   partial   one page, no cursor
-//	conversations.info      absent
+//	conversations.info      partial   channels only; [open] what is said of a private channel that the bot is in without groups:read
 //	users.info              faithful  fewer profile fields; tz_label is an abbreviation
 //	users.lookupByEmail     absent    nobody has an e-mail address
-//	usergroups.list         faithful
+//	usergroups.list         faithful  who may edit a group is not in older pages
 //	usergroups.users.list   faithful
 //
 // # Deliveries

@@ -20,6 +20,7 @@ const (
 	FaultFatalError    = "fatal_error"    // {"ok":false,"error":"fatal_error"}; not done
 	FaultInternalError = "internal_error" // {"ok":false,"error":"internal_error"}; not done
 	FaultInvalidAuth   = "invalid_auth"   // {"ok":false,"error":"invalid_auth"}; not done
+	FaultWrongDate     = "wrong_date"     // done; the answer's Date is ten minutes behind
 )
 
 // The faults of what Slack delivers to the bot.
@@ -31,10 +32,12 @@ const (
 	FaultStale        = "stale"         // HTTP only: signed six minutes ago
 )
 
-// slowness and hanging are the real times of FaultSlow and FaultHang.
+// slowness and hanging are the real times of FaultSlow and FaultHang, and behind is by how much
+// FaultWrongDate is.
 const (
 	slowness = 5 * time.Second
 	hanging  = time.Minute
+	behind   = 10 * time.Minute
 )
 
 type fault struct {
@@ -45,7 +48,7 @@ type fault struct {
 func callFaults() []string {
 	return []string{
 		FaultRateLimited, FaultError500, FaultError503, FaultDropBefore, FaultDropAfter,
-		FaultSlow, FaultHang, FaultFatalError, FaultInternalError, FaultInvalidAuth,
+		FaultSlow, FaultHang, FaultFatalError, FaultInternalError, FaultInvalidAuth, FaultWrongDate,
 	}
 }
 
@@ -184,6 +187,8 @@ func (f *faultyWriter) before(w *Workspace, r *http.Request) (status int, word s
 		return http.StatusOK, ""
 	case FaultDropAfter:
 		f.dropped = true
+	case FaultWrongDate: // https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
+		f.Header().Set("Date", time.Now().Add(-behind).UTC().Format(http.TimeFormat))
 	case FaultHang:
 		w.pause(r, hanging)
 		f.dropped = true

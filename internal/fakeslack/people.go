@@ -32,6 +32,7 @@ type group struct {
 	Name     string   `json:"name"`
 	Users    []string `json:"users"`
 	Disabled bool     `json:"disabled"`
+	Editable bool     `json:"editable"` // any member of the workspace may change it
 }
 
 // findUser returns the user of this id, or nil; the lock is held.
@@ -102,7 +103,7 @@ func (w *Workspace) groupObject(g *group, users, count bool) response {
 	object := response{
 		"id": g.ID, "team_id": w.identity.teamID, "is_usergroup": true, "name": g.Name, "handle": g.Handle,
 		"description": "", "is_external": false, "date_create": 1700000000, "date_update": 1700000000,
-		"date_delete": 0,
+		"date_delete": 0, "is_editing_restricted": !g.Editable, "is_membership_locked": false, "is_idp_group": false,
 	}
 	if g.Disabled {
 		object["date_delete"] = 1700000001

@@ -39,6 +39,7 @@ func apiMethods() []apiMethod {
 		{name: "chat.update", handle: (*Workspace).chatUpdate, scopes: []string{"chat:write"}, tier: tier3, json: true},
 		{name: "chat.postEphemeral", handle: (*Workspace).chatPostEphemeral, scopes: []string{"chat:write"}, tier: tier4, json: true},
 		{name: "conversations.open", handle: (*Workspace).conversationsOpen, scopes: []string{"im:write"}, tier: tier3, json: true},
+		{name: "conversations.info", handle: (*Workspace).conversationsInfo, scopes: []string{"channels:read", "groups:read", "im:read", "mpim:read"}, tier: tier3, read: true},
 		{name: "conversations.history", handle: (*Workspace).conversationsHistory, scopes: []string{"channels:history", "groups:history", "im:history"}, tier: tier3, read: true},
 		{name: "conversations.replies", handle: (*Workspace).conversationsReplies, scopes: []string{"channels:history", "groups:history", "im:history"}, tier: tier3, read: true},
 		{name: "users.info", handle: (*Workspace).usersInfo, scopes: []string{"users:read"}, tier: tier4, read: true},

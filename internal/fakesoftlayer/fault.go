@@ -34,6 +34,7 @@ const (
 	maxArmed   = 5_000
 	maxHuge    = 64 << 20
 	slowTime   = 3 * time.Second
+	behind     = 10 * time.Minute
 	htmlPage   = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
 	everything = "*"
 )
@@ -63,6 +64,7 @@ func faults() []fault {
 		{FaultName{"unauthorized", "401 Access Denied; nothing happens"}, instead(errorResponse(errUnauthorized()))},
 		{FaultName{"no_permission", "500 You do not have permission to this service; nothing happens"}, instead(errorResponse(errPermission()))},
 		{FaultName{"not_found", "404 Unable to find object; nothing happens"}, notFound},
+		{FaultName{"wrong_date", "the call is worked; the answer's Date is ten minutes behind"}, wrongDate},
 		{FaultName{"short_list", "the call is worked; the first half of its list comes, with the whole number in SoftLayer-Total-Items"}, shortList},
 		{FaultName{"redirect", "307 to the same call under a marked URL; nothing happens unless it is followed"}, redirect},
 		{FaultName{"huge", "200 with 64 MiB of one JSON text without an end; nothing happens"}, huge},
@@ -256,6 +258,12 @@ func notFound(w http.ResponseWriter, r *http.Request, _ func() response) {
 	q := &request{httpMethod: r.Method}
 	q.readPath(r.URL.EscapedPath())
 	errorResponse(errNotFound(q.id)).send(w)
+}
+
+// wrongDate has a Date as https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1 has it.
+func wrongDate(w http.ResponseWriter, _ *http.Request, work func() response) {
+	w.Header().Set("Date", time.Now().Add(-behind).UTC().Format(http.TimeFormat))
+	work().send(w)
 }
 
 // shortList leaves out rows; an answer that is no list comes whole.

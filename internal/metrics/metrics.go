@@ -82,6 +82,8 @@ type Live struct {
 	Confirmed func() time.Time // when they were last found to be all; zero for never
 	Sockets   func() int       // connections that stand; nil without Socket Mode
 	Heard     func() time.Time // when something last came on one of them; zero for never
+	Checks    []string         // names of the checks that the process repeats
+	Problems  func() map[string]int
 }
 
 // Watch has the values of live shown. It may be called once.
@@ -89,6 +91,12 @@ func (m *Metrics) Watch(live Live) {
 	m.show("inventory_servers", "Servers that the typeahead knows.", func() float64 { return float64(live.Servers()) })
 	m.show("inventory_age_seconds", "How old the typeahead's list of servers is; -1 while there is none.",
 		func() float64 { return age(live.Confirmed()) })
+	for _, check := range live.Checks {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "check_problems", Help: "Problems that the last run of the checks found.",
+			ConstLabels: prometheus.Labels{"check": check},
+		}, func() float64 { return float64(live.Problems()[check]) }))
+	}
 	if live.Sockets == nil {
 		return
 	}

@@ -23,7 +23,7 @@ var promised = map[string][]string{
 	"oldest_unfinished_seconds": nil, "slack_ack_seconds": {"kind"}, "slack_calls_total": {"method", "result"},
 	"softlayer_calls_total": {"method", "result"}, "softlayer_call_seconds": {"method"}, "rate_wait_seconds": {"vendor"},
 	"socket_connections": nil, "socket_last_envelope_seconds": nil, "inventory_servers": nil, "inventory_age_seconds": nil,
-	"database_commit_seconds": nil, "policy_reloads_total": {"result"}, "frozen": nil, "build_info": {"commit", "version"},
+	"database_commit_seconds": nil, "policy_reloads_total": {"result"}, "frozen": nil, "check_problems": {"check"}, "build_info": {"commit", "version"},
 }
 
 // used are metrics in which everything has happened once.
@@ -31,6 +31,7 @@ func used() *Metrics {
 	m := New("v1", "abc")
 	m.Watch(Live{
 		Servers: func() int { return 7 }, Confirmed: func() time.Time { return time.Time{} },
+		Checks: []string{"scopes"}, Problems: func() map[string]int { return map[string]int{"scopes": 2} },
 		Sockets: func() int { return 2 }, Heard: func() time.Time { return time.Now().Add(-time.Minute) },
 	})
 	m.Store(Snapshot{Requests: map[string]int{"stuck": 3}, Oldest: time.Hour, Frozen: true})
@@ -75,6 +76,7 @@ func TestScrapeShowsWhatWasCounted(t *testing.T) {
 		`cancel_server_requests{state="stuck"} 3`,
 		`cancel_server_oldest_unfinished_seconds 3600`,
 		`cancel_server_frozen 1`,
+		`cancel_server_check_problems{check="scopes"} 2`,
 		`cancel_server_denials_total{rule="builtin-guest"} 1`,
 		`cancel_server_denials_total{rule="policy"} 1`,
 		`cancel_server_inventory_servers 7`,

@@ -34,6 +34,7 @@ type WatchOptions struct {
 	InForce *InForce
 	Adopted func(context.Context)                        // is called after another policy came into force
 	Refused func(ctx context.Context, problems []string) // is called after a file was refused
+	Mended  func(context.Context)                        // is called when the file after a refused one is in force
 	Log     *slog.Logger
 }
 
@@ -91,10 +92,13 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 	}
 	before := w.o.InForce.Policy().Digest()
 	w.o.InForce.Take(policy)
-	w.refused.Store(nil)
+	mended := w.refused.Swap(nil) != nil
 	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", before)
 	LogWarnings(w.o.Log, policy)
 	w.o.Adopted(ctx)
+	if mended {
+		w.o.Mended(ctx)
+	}
 }
 
 func (w *Watch) refuse(ctx context.Context, problems []string) {

@@ -32,6 +32,7 @@ type watched struct {
 	log     bytes.Buffer
 	taken   int
 	told    [][]string
+	mended  int
 }
 
 func newWatched(t *testing.T) *watched {
@@ -45,6 +46,7 @@ func newWatched(t *testing.T) *watched {
 		Path: w.path, InForce: w.inForce, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Adopted: func(context.Context) { w.taken++ },
 		Refused: func(_ context.Context, problems []string) { w.told = append(w.told, problems) },
+		Mended:  func(context.Context) { w.mended++ },
 	})
 	return w
 }
@@ -63,6 +65,23 @@ func (w *watched) looks(times int) {
 }
 
 func (w *watched) decidesBy() []string { return w.inForce.Policy().GroupIDs() }
+
+func TestAMendedFileIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	for name, mended := range map[string]string{"another policy": policyB, "the one in force": policyA} {
+		w := newWatched(t)
+		w.write(broken)
+		w.looks(3)
+		assert.Zero(t, w.mended, name)
+		w.write(mended)
+		w.looks(3)
+		assert.Equal(t, 1, w.mended, name)
+		assert.Empty(t, w.watch.Problems(), name)
+		w.write(policyA + "\n")
+		w.looks(3)
+		assert.Equal(t, 1, w.mended, "%s: nothing was broken before", name)
+	}
+}
 
 func TestAChangedPolicyComesIntoForce(t *testing.T) {
 	t.Parallel()

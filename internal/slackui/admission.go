@@ -41,8 +41,8 @@ func (a *App) mayAsk(ctx context.Context, e entry) (by cancellation.Person, refu
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	policy := a.policy()
-	who, known := a.directory.Cached(people, by, policy.GroupIDs())
-	if !known {
+	who, unread := a.directory.Cached(people, by, policy.GroupIDs())
+	if unread != nil {
 		return by, refused
 	}
 	by.Team, by.Name = cmp.Or(who.Team, by.Team), words.Cut(cmp.Or(words.OneLine(who.Name), by.Name), 100)
@@ -91,7 +91,7 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
-		return words.PeopleUnread
+		return words.PeopleUnread(err)
 	}
 	return a.refusal(policy, who, meta)
 }

@@ -59,7 +59,7 @@ func (a *App) openNoAnswer(ctx context.Context, i receive.Interaction) receive.A
 	seen, err := a.waits.Look(people, press)
 	switch {
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return a.whisper(i, words.NothingOpenedUnread())
+		return a.whisper(i, words.NothingOpenedUnread(err))
 	case err != nil:
 		a.logClick(i, err)
 		return a.whisper(i, words.Clicked(cancellation.Click{}, err, "see"))

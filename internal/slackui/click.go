@@ -117,9 +117,9 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	people, cancel := context.WithTimeout(ctx, peopleTime)
 	defer cancel()
 	policy := a.policy()
-	who, known := a.opener(people, policy, by, i.Action.ActionID)
-	if !known {
-		return words.NothingOpenedUnread()
+	who, err := a.opener(people, policy, by, i.Action.ActionID)
+	if err != nil {
+		return words.NothingOpenedUnread(err)
 	}
 	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil {
@@ -137,7 +137,7 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 
 // opener returns who pressed. A form that only asks may open before their groups are known. Details
 // show addresses and costs, so they need the groups.
-func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.Person, action string) (who authz.Principal, known bool) {
+func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.Person, action string) (who authz.Principal, unread error) {
 	if action != words.DetailsAction {
 		return a.directory.Cached(ctx, by, policy.GroupIDs())
 	}
@@ -145,7 +145,7 @@ func (a *App) opener(ctx context.Context, policy *authz.Policy, by cancellation.
 	if err != nil {
 		a.log.Warn("reading who asks for details", "user", by.ID, "err", err)
 	}
-	return who, err == nil
+	return who, err
 }
 
 // mayOpen decides whether a form may open: an approver's form for anyone who could approve

@@ -49,7 +49,7 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 func (a *App) letterProblem(may correspondence.Prospect, err error) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return words.NothingOpenedUnread()
+		return words.NothingOpenedUnread(err)
 	case err != nil:
 		return words.Clicked(cancellation.Click{}, err, "see")
 	case may.Leave == correspondence.Nothing:

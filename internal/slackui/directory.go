@@ -195,8 +195,8 @@ func (d *Directory) members(ctx context.Context, groups []string, now time.Time,
 // Cached answers what must not wait for groups, such as a command: the person as far as
 // users.info answers before ctx is over, and memberships of these groups only where they are
 // at hand and fresh. Where they are not, GroupsKnown is false and a look-up is begun, so that
-// the submission finds them. known is false where the person could not be read.
-func (d *Directory) Cached(ctx context.Context, person cancellation.Person, groups []string) (who authz.Principal, known bool) {
+// the submission finds them. unread is why the person could not be read, or nil.
+func (d *Directory) Cached(ctx context.Context, person cancellation.Person, groups []string) (who authz.Principal, unread error) {
 	now := d.o.Now()
 	who = authz.Principal{Team: person.Team, User: person.ID, Name: person.Name}
 	call, err := d.person(person.ID).begin(d.owner, now, peopleAge)
@@ -204,13 +204,13 @@ func (d *Directory) Cached(ctx context.Context, person cancellation.Person, grou
 	if err == nil {
 		var read profile
 		if read, err = call.wait(ctx); err == nil {
-			who, known = d.principal(person.ID, read), true
+			who = d.principal(person.ID, read)
 		}
 	}
 	if err != nil {
 		d.o.Log.Warn("reading a user", "user", person.ID, "err", err)
 	}
-	return members.added(who, person.ID, groupsKnown), known
+	return members.added(who, person.ID, groupsKnown), err
 }
 
 // AtHand answers like Cached, from what was read less than 60 s ago, and waits for nothing. known
@@ -284,7 +284,7 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 		if refused, ok := errors.AsType[*webapi.Error](err); ok && slices.Contains([]string{"user_not_found", "user_not_visible"}, refused.Code) {
 			return profile{fromElsewhere: true}, nil // an answer: nobody of this workspace is called so
 		}
-		return profile{}, err
+		return profile{}, barred(err)
 	}
 	if u.ID != id {
 		return profile{}, fmt.Errorf("calling users.info: asked for %q, answered about %q", id, u.ID)
@@ -295,6 +295,14 @@ func (d *Directory) readPerson(ctx context.Context, id string) (profile, error) 
 		guest: u.IsRestricted || u.IsUltraRestricted, bot: u.IsBot || u.ID == slackbot,
 		deactivated: u.Deleted, fromElsewhere: u.IsStranger, zone: u.TZ,
 	}, nil
+}
+
+// barred marks an error that comes again until the app has another scope.
+func barred(err error) error {
+	if refused, ok := errors.AsType[*webapi.Error](err); ok && refused.Code == "missing_scope" && refused.Needed != "" {
+		return &cancellation.MissingScopeError{Scope: refused.Needed, Err: err}
+	}
+	return err
 }
 
 // Whereabouts returns the name of a user's time zone, "" if Slack does not say, and whether they have
@@ -315,7 +323,7 @@ func (d *Directory) Whereabouts(ctx context.Context, user string) (zone string, 
 func (d *Directory) readGroups(ctx context.Context, ids []string) (memberships, error) {
 	listed, err := d.web.UserGroups(ctx)
 	if err != nil {
-		return memberships{}, err
+		return memberships{}, barred(err)
 	}
 	members := memberships{of: map[string][]string{}}
 	for _, id := range ids {

@@ -128,8 +128,8 @@ func TestPersonHiddenFromTheBotIsAStranger(t *testing.T) {
 	t.Parallel()
 	d, _, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	for range 3 {
-		who, known := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"}, nil)
-		assert.True(t, known, "that there is nobody is an answer")
+		who, unread := d.Cached(t.Context(), cancellation.Person{Team: "T2", ID: "U404", Name: "eve"}, nil)
+		assert.NoError(t, unread, "that there is nobody is an answer")
 		assert.True(t, who.Stranger)
 	}
 	assert.Equal(t, 1, slackAPI.Count("users.info"), "and it is kept like any other")
@@ -183,8 +183,8 @@ func TestANewPolicysGroupsAreReadAtOnce(t *testing.T) {
 	p.set(func(p *people) { p.failing["usergroups.list"] = true })
 	_, err = d.Principal(t.Context(), ana, []string{"S9"}, time.Minute)
 	require.ErrorContains(t, err, "internal_error", "what was read for another policy is no answer")
-	who, known := d.Cached(t.Context(), ana, []string{"S9"})
-	assert.True(t, known)
+	who, unread := d.Cached(t.Context(), ana, []string{"S9"})
+	assert.NoError(t, unread)
 	assert.False(t, who.GroupsKnown, "nor for a command")
 	got, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err, "a step that began under the first policy goes on with what was read for it")
@@ -256,8 +256,8 @@ func TestWhatWasReadBeforeASuspensionIsOld(t *testing.T) {
 		p.users["U1"] = `"team_id":"T1","deleted":true`
 	})
 	slept = 3 * time.Hour
-	_, known := d.Cached(t.Context(), ana, groupS1)
-	require.True(t, known)
+	_, unread := d.Cached(t.Context(), ana, groupS1)
+	require.NoError(t, unread)
 	got, err = d.Principal(t.Context(), ana, groupS1, time.Minute)
 	require.NoError(t, err, "the pause between two calls is over too")
 	assert.True(t, got.Deactivated, "three hours have passed, though the monotonic clock stood still")
@@ -342,8 +342,8 @@ func TestACommandWaitsForNoGroups(t *testing.T) {
 	d, p, slackAPI, _ := newDirectoryAt(t, DirectoryOptions{})
 	release := make(chan struct{})
 	p.set(func(p *people) { p.held["usergroups.list"] = release })
-	who, known := d.Cached(t.Context(), ana, groupS1)
-	assert.True(t, known)
+	who, unread := d.Cached(t.Context(), ana, groupS1)
+	assert.NoError(t, unread)
 	assert.False(t, who.GroupsKnown, "not known is not none")
 	slacktest.Eventually(t, func() bool { return slackAPI.Count("usergroups.list") == 1 }, "the look-up is begun for the submission")
 	close(release)
@@ -355,8 +355,8 @@ func TestCommandContinuesWhenThePersonCannotBeRead(t *testing.T) {
 	t.Parallel()
 	d, p, _, _ := newDirectoryAt(t, DirectoryOptions{})
 	p.set(func(p *people) { p.failing["users.info"] = true })
-	who, known := d.Cached(t.Context(), ana, nil)
-	assert.False(t, known)
+	who, unread := d.Cached(t.Context(), ana, nil)
+	assert.Error(t, unread)
 	assert.Equal(t, authz.Principal{Team: "T1", User: "U1", Name: "ana"}, who)
 }
 

@@ -158,7 +158,7 @@ func (a *App) undecided(ctx context.Context, s cancellation.Submission, err erro
 		return receive.PushView(words.NotKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return receive.FieldError(words.ServerBlock, words.SubmitterUnread)
+		return receive.FieldError(words.ServerBlock, words.SubmitterUnread(err))
 	}
 	return receive.FieldError(words.ServerBlock, words.NotWritten)
 }

@@ -83,7 +83,7 @@ func TestLateRedeliveryGetsTheFirstAnswer(t *testing.T) {
 	s.advance(cancellation.MaxCardAge + 2*time.Minute)
 	again, _ := s.app.Interaction(t.Context(), form)
 	assert.Equal(t, string(first), string(again))
-	s.app.desk.Directory = unread{}
+	s.app.desk.Directory = unread{errors.New("users.info is down")}
 	s.rack.fail(errors.New("SoftLayer is down"))
 	s.advance(-cancellation.MaxCardAge)
 	again, _ = s.app.Interaction(t.Context(), form)
@@ -336,9 +336,13 @@ func TestNothingIsDecidedAboutUnknownPeople(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.opened(s.cast.User, db, dbName)
-	s.desk.Directory = unread{}
+	s.desk.Directory = unread{errors.New("users.info is down")}
 	found, _ := s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
 	assert.Contains(t, found[words.ServerBlock], "This try was not recorded. Slack did not say in time who you are")
+
+	s.desk.Directory = unread{&cancellation.MissingScopeError{Scope: "users:read", Err: errors.New("calling users.info: missing_scope")}}
+	found, _ = s.submit(s.cast.User, filled(db, dbName))["errors"].(map[string]any)
+	assert.Contains(t, found[words.ServerBlock], "This try was not recorded. The bot's Slack app lacks the scope users:read")
 }
 
 func TestForeignFormsAreAnsweredAndNotRecorded(t *testing.T) {
@@ -372,14 +376,14 @@ func TestForeignFormsAreAnsweredAndNotRecorded(t *testing.T) {
 }
 
 // unread is a Slack that tells of nobody.
-type unread struct{}
+type unread struct{ why error }
 
 func (unread) Members(context.Context, []string, time.Duration) ([]authz.Principal, error) {
 	return nil, errors.New("ratelimited")
 }
 
-func (unread) Principal(context.Context, cancellation.Person, []string, time.Duration) (authz.Principal, error) {
-	return authz.Principal{}, errors.New("users.info is down")
+func (u unread) Principal(context.Context, cancellation.Person, []string, time.Duration) (authz.Principal, error) {
+	return authz.Principal{}, u.why
 }
 
 // interaction is the submission of the top view, as the edge decodes it.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/checkup"
 )
 
 // Account reads which account the key belongs to.
@@ -38,10 +39,32 @@ type user struct {
 
 // Rights reads what the key may do. A master user may do everything and may have no
 // list of permissions at all.
+func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
+	key, err := c.Key(ctx)
+	switch {
+	case err != nil:
+		return cancellation.Rights{}, err
+	case key.Master:
+		return cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true, Billing: true, Storage: true}, nil
+	}
+	may := func(keyName string) bool { return slices.Contains(key.Rights, keyName) }
+	return cancellation.Rights{
+		Cancel:      may("SERVER_CANCEL"),
+		AddTickets:  may("TICKET_ADD"),
+		EditTickets: may("TICKET_EDIT"),
+		ViewTickets: may("TICKET_VIEW"),
+		AllHardware: may("HARDWARE_VIEW") && key.AllHardware,
+		Billing:     may("ACCOUNT_SUMMARY_VIEW"),
+		Storage:     may("NAS_MANAGE"),
+	}, nil
+}
+
+// Key reads whose the key is, with each of its rights. cancellation.ErrReadRefused: it may not read its
+// own.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getCurrentUser/
 // https://sldn.softlayer.com/reference/services/SoftLayer_User_Customer/getPermissions/
-func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
+func (c *Client) Key(ctx context.Context) (checkup.Key, error) {
 	var self user
 	err := c.get(ctx, call{
 		service: "SoftLayer_Account", method: "getCurrentUser",
@@ -49,42 +72,36 @@ func (c *Client) Rights(ctx context.Context) (cancellation.Rights, error) {
 	}, &self)
 	switch {
 	case err != nil:
-		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w", err)
+		return checkup.Key{}, fmt.Errorf("reading the key's user: %w", err)
 	case bool(self.Master):
-		return cancellation.Rights{Cancel: true, AddTickets: true, EditTickets: true, ViewTickets: true, AllHardware: true, Billing: true, Storage: true}, nil
+		return checkup.Key{Master: true, AllHardware: true}, nil
 	case self.ID <= 0:
-		return cancellation.Rights{}, fmt.Errorf("reading the key's user: %w: it has no id", ErrAnswerLost)
+		return checkup.Key{}, fmt.Errorf("reading the key's user: %w: it has no id", ErrAnswerLost)
 	}
 	granted, err := c.permissions(ctx, self.ID)
 	if errors.Is(err, ErrNotFound) { // the user is there: the key may not see it
 		err = fmt.Errorf("%w: %w", cancellation.ErrReadRefused, err)
 	}
 	if err != nil {
-		return cancellation.Rights{}, fmt.Errorf("reading the permissions of user %d: %w", self.ID, err)
+		return checkup.Key{}, fmt.Errorf("reading the permissions of user %d: %w", self.ID, err)
 	}
-	may := func(keyName text) bool { return slices.Contains(granted, keyName) }
-	return cancellation.Rights{
-		Cancel:      may("SERVER_CANCEL"),
-		AddTickets:  may("TICKET_ADD"),
-		EditTickets: may("TICKET_EDIT"),
-		ViewTickets: may("TICKET_VIEW"),
-		AllHardware: may("HARDWARE_VIEW") && (may("ACCESS_ALL_HARDWARE") || bool(self.AllHardware)),
-		Billing:     may("ACCOUNT_SUMMARY_VIEW"),
-		Storage:     may("NAS_MANAGE"),
+	return checkup.Key{
+		Rights:      granted,
+		AllHardware: bool(self.AllHardware) || slices.Contains(granted, "ACCESS_ALL_HARDWARE"),
 	}, nil
 }
 
 // permissions reads a user's key names.
-func (c *Client) permissions(ctx context.Context, user int64) ([]text, error) {
+func (c *Client) permissions(ctx context.Context, user int64) ([]string, error) {
 	var rows []struct {
 		KeyName text `json:"keyName"`
 	}
 	err := c.get(ctx, call{
 		service: "SoftLayer_User_Customer", id: user, method: "getPermissions", mask: "mask[keyName]",
 	}, &rows)
-	var names []text
+	var names []string
 	for _, row := range rows {
-		names = append(names, row.KeyName)
+		names = append(names, string(row.KeyName))
 	}
 	return names, err
 }

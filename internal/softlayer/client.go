@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/skew"
 )
 
 // DefaultEndpoint is the REST base on the public network. Version 3.1 is the one
@@ -63,6 +64,7 @@ type Client struct {
 	called    func(method string, err error, took time.Duration)
 	reads     *http.Client
 	kept      *keptRights
+	clock     *skew.Gauge
 }
 
 var (
@@ -94,6 +96,7 @@ func New(o Options) (*Client, error) {
 		called:    o.Called,
 		reads:     newHTTPClient(readTransport()),
 		kept:      &keptRights{},
+		clock:     new(skew.Gauge),
 	}, nil
 }
 
@@ -109,6 +112,10 @@ type atWill struct{}
 
 func (atWill) Wait(context.Context) error { return nil }
 func (atWill) Spend()                     {}
+
+// Ahead returns how far this host's clock is ahead of SoftLayer's, negative if it is behind, by the last
+// answer. known is false before the first.
+func (c *Client) Ahead() (ahead time.Duration, known bool) { return c.clock.Ahead() }
 
 // Close closes idle connections. Calls under way continue.
 func (c *Client) Close() { c.reads.CloseIdleConnections() }
@@ -174,10 +181,12 @@ func (c *Client) attempt(ctx context.Context, k call) (json.RawMessage, error) {
 	if err := c.turn(ctx, k); err != nil {
 		return nil, c.broken(ctx, k, wire, err)
 	}
+	sent := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, c.broken(ctx, k, wire, err)
 	}
+	c.clock.Note(response.Header.Get("Date"), sent, time.Now())
 	defer response.Body.Close()
 	body, err := readBounded(response.Body)
 	if err != nil {

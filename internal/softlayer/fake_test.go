@@ -127,6 +127,7 @@ func TestEveryFaultIsClassifiedAsTicketsShow(t *testing.T) {
 		"no_permission":  {cancellation.Refused, 0},
 		"not_found":      {cancellation.AnswerLost, 0},
 		"short_list":     {cancellation.Made, 1}, // a ticket is no list
+		"wrong_date":     {cancellation.Made, 1}, // only checks read a Date
 	}
 	for _, fault := range fakesoftlayer.New(fakesoftlayer.Options{Servers: 1}).FaultNames() {
 		t.Run(fault.Name, func(t *testing.T) {

@@ -255,6 +255,22 @@ func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
 	return nil
 }
 
+// First uses a key, and returns whether no process of the deployment has used it before. A key is
+// forgotten after a while, as those of commands and clicks are.
+func (s *Store) First(ctx context.Context, key string) (bool, error) {
+	first, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		used, err := keyUsed(ctx, tx, key)
+		if err != nil || used {
+			return false, err
+		}
+		return true, useKey(ctx, tx, key, now)
+	})
+	if errors.Is(err, cancellation.ErrRepeated) {
+		return false, nil
+	}
+	return first, wrap("using a key", err)
+}
+
 // countEventSQL counts in the request's row, so that two writers of one history take
 // turns.
 const countEventSQL = `update requests set events = events + 1 where id = $1 returning events, state`

@@ -10,13 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"os"
 	"path"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"cancel-server/internal/checkup"
+	"cancel-server/internal/store/host"
 )
 
 //go:embed migrations
@@ -144,6 +151,80 @@ func supported(ctx context.Context, db *sql.DB, current, ours int64) error {
 		return fmt.Errorf("opening a database of version %d with a build of version %d: %w", current, ours, ErrNewer)
 	}
 	return nil
+}
+
+// Inspect looks at a database and leaves it as it is: it makes no file and no table, binds and migrates
+// nothing, and rolls back what it writes.
+func Inspect(ctx context.Context, o Options) (checkup.Database, error) {
+	if o.Path != "" {
+		return inspectFile(ctx, o.Path)
+	}
+	config, err := sessionsOf(o.URL)
+	if err != nil {
+		return checkup.Database{}, err
+	}
+	d := checkup.Database{Name: "PostgreSQL database " + config.Database + " on " + config.Host, Free: -1}
+	db := bounded(stdlib.OpenDB(*withSettings(config)), 1)
+	return d, errors.Join(inspect(ctx, db, postgresDialect, &d), db.Close())
+}
+
+func inspectFile(ctx context.Context, path string) (checkup.Database, error) {
+	d := checkup.Database{Name: "SQLite file " + path, Free: -1}
+	if err := refuseRemote(path); err != nil {
+		return d, err
+	}
+	folder := filepath.Dir(path)
+	d.Unwritable = host.MayMake(folder) // SQLite keeps its log next to the file
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		d.Absent, path = true, folder
+	}
+	if free, err := host.Free(path); err == nil {
+		d.Free = free
+	}
+	d.Lost, _ = host.Passing(path) // what is not known speaks for nothing
+	if d.Absent || d.Unwritable != nil {
+		return d, nil
+	}
+	db, err := openPool(path, 1, url.Values{"mode": {"rw"}, "_txlock": {"immediate"}})
+	if err != nil {
+		return d, err
+	}
+	return d, errors.Join(inspect(ctx, db, sqliteDialect, &d), db.Close())
+}
+
+// inspect reads the database's version and binding, and tries a write.
+func inspect(ctx context.Context, db *sql.DB, of dialect, d *checkup.Database) (err error) {
+	if d.Version, err = versionOf(ctx, db); err != nil {
+		return fmt.Errorf("reading the database's version: %w", err)
+	}
+	if d.Wanted, err = newest(of); err != nil {
+		return err
+	}
+	if d.Version > d.Wanted {
+		d.TooNew = supported(ctx, db, d.Version, d.Wanted) != nil
+	}
+	switch b, err := scanBound(db.QueryRowContext(ctx, boundSQL)); {
+	case err == nil:
+		d.Bound = &checkup.Binding{App: b.App, Team: b.Team, Account: b.Account, Endpoint: b.Endpoint}
+	case !errors.Is(err, sql.ErrNoRows) && !noSuchTable(err):
+		return fmt.Errorf("reading whose database it is: %w", err)
+	}
+	d.Unwritable = tryWrite(ctx, db, d.Version)
+	return nil
+}
+
+// tryWrite writes and rolls back. A database without tables has to let its user make some.
+func tryWrite(ctx context.Context, db *sql.DB, version int64) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	probe := `insert into rates (vendor, free_at) values ('checkup', 0)`
+	if version == 0 {
+		probe = `create table checkup (probe integer)`
+	}
+	_, err = tx.ExecContext(ctx, probe)
+	return errors.Join(err, tx.Rollback())
 }
 
 // Binding is what a database belongs to: one Slack app in one team, and one

@@ -3,7 +3,6 @@ package webapi
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"cancel-server/internal/skew"
 )
 
 // Bounds of calls to Slack's Web API.
@@ -48,6 +49,8 @@ type Client struct {
 	base    *http.Transport
 
 	webhooks *http.Client // for response_urls; carries no token
+
+	clock *skew.Gauge
 }
 
 // New makes the client. It returns an error if apiURL is not a URL.
@@ -57,11 +60,11 @@ func New(o Options) (*Client, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called)}
+	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called), clock: new(skew.Gauge)}
 	client := func(limit time.Duration) *http.Client {
 		return &http.Client{
 			Timeout:       limit,
-			Transport:     &apiTransport{base: w.base, bearer: w.bearer, host: api.Host},
+			Transport:     &apiTransport{base: w.base, bearer: w.bearer, host: api.Host, clock: w.clock},
 			CheckRedirect: noRedirect,
 		}
 	}
@@ -105,6 +108,7 @@ type apiTransport struct {
 	base    http.RoundTripper
 	bearer  string
 	host    string
+	clock   *skew.Gauge
 	buffers sync.Pool // of *bytes.Buffer, to read into: of a whole view little is kept
 }
 
@@ -117,7 +121,11 @@ func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", t.bearer)
 	}
+	sent := time.Now()
 	answer, err := t.base.RoundTrip(r)
+	if err == nil {
+		t.clock.Note(answer.Header.Get("Date"), sent, time.Now())
+	}
 	if err != nil || answer.StatusCode != http.StatusOK {
 		return answer, err
 	}
@@ -160,22 +168,6 @@ func (t *apiTransport) read(answer io.Reader, cut bool) ([]byte, error) {
 	return bytes.Clone(body), nil
 }
 
-// Identity is who the bot is in Slack.
-type Identity struct {
-	Team       string // id of the workspace it is installed in
-	Enterprise string // "" outside an Enterprise organisation
-	Bot        string // the bot's id, as its messages carry it
-}
-
-// AuthTest asks Slack who the token is: docs.slack.dev/reference/methods/auth.test.
-func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
-	answer, err := w.patient.AuthTestContext(ctx)
-	if err != nil {
-		err = callError("auth.test", err)
-	}
-	w.limits.called("auth.test", err)
-	if err != nil {
-		return Identity{}, err
-	}
-	return Identity{Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID}, nil
-}
+// Ahead returns how far this host's clock is ahead of Slack's, negative if it is behind, by the last
+// answer. known is false before the first.
+func (w *Client) Ahead() (ahead time.Duration, known bool) { return w.clock.Ahead() }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/skew"
 	"cancel-server/internal/slackui/slacktest"
 )
 
@@ -52,7 +53,7 @@ func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 	host := strings.TrimPrefix(slackAPI.URL, "http://")
 	base := NewTransport()
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: &apiTransport{base: base, bearer: "Bearer xoxb-test", host: host}}
+	client := &http.Client{Transport: &apiTransport{clock: new(skew.Gauge), base: base, bearer: "Bearer xoxb-test", host: host}}
 	answers := make([]*http.Response, 20)
 	for i := range answers {
 		var err error
@@ -72,7 +73,7 @@ func TestAuthTestSendsTheTokenInTheHeader(t *testing.T) {
 	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
 	who, err := clientOf(t, slackAPI).AuthTest(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9"}, who)
+	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9", Name: "bot"}, who)
 	assert.Equal(t, "Bearer xoxb-test", slackAPI.Received()[0].Authorization)
 }
 
@@ -161,7 +162,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	elsewhere, err := New(Options{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
-	transport := &apiTransport{base: elsewhere.base, bearer: "Bearer xoxb-test", host: "slack.example"}
+	transport := &apiTransport{clock: new(skew.Gauge), base: elsewhere.base, bearer: "Bearer xoxb-test", host: "slack.example"}
 	_, err = (&http.Client{Transport: transport}).Post(slackAPI.URL, "text/plain", strings.NewReader(""))
 	require.ErrorContains(t, err, "the token belongs to")
 	assert.Empty(t, slackAPI.Received())

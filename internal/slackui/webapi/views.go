@@ -130,17 +130,22 @@ func (w *Client) postView(ctx context.Context, method string, request viewReques
 		return answer, err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	err = w.decode(r, &answer)
+	return answer, err
+}
+
+// decode carries a call and decodes its answer.
+func (w *Client) decode(r *http.Request, answer any) error {
 	r.Header.Set("Authorization", w.bearer)
 	response, err := w.views.Transport.RoundTrip(r)
 	if err != nil {
-		return answer, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return answer, statusError(response)
+		return statusError(response)
 	}
-	err = json.NewDecoder(response.Body).Decode(&answer)
-	return answer, err
+	return json.NewDecoder(response.Body).Decode(answer)
 }
 
 // statusError is the error of an answer that is not 200, as slack-go has it.

@@ -1,13 +1,26 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
 )
 
-// PeopleUnread is shown to a person whom Slack has not described yet.
-const PeopleUnread = "Slack did not say in time who you are. Try again."
+// PeopleUnread is shown to a person whom Slack has not described.
+func PeopleUnread(err error) string {
+	return whoUnread(err, "Slack did not say in time who you are. Try again.")
+}
+
+// whoUnread says why nobody knows who a person is. late is what to say if trying again may help: a scope
+// that the app lacks does not come by itself.
+func whoUnread(err error, late string) string {
+	if missing, is := errors.AsType[*cancellation.MissingScopeError](err); is {
+		return "The bot's Slack app lacks the scope " + public(missing.Scope) + ", so the bot cannot read who you are. Tell the people who run this bot."
+	}
+	return late
+}
 
 // ServersInMessage says what is being looked up for a shortcut on a message.
 const ServersInMessage = "the servers in this message"

@@ -37,7 +37,7 @@ func FormUnread() Message {
 }
 
 // NothingOpenedUnread says that nobody knows yet who pressed a button.
-func NothingOpenedUnread() Message { return nothingOpened(PeopleUnread) }
+func NothingOpenedUnread(err error) Message { return nothingOpened(PeopleUnread(err)) }
 
 // NothingOpenedRefused says why a button opens nothing for who pressed it.
 func NothingOpenedRefused(d authz.Decision) Message {
@@ -67,7 +67,7 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 	case unclear:
 		return message(line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's message in a minute · ref " + lost.Ref.Short())})
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return notRecorded("Slack did not say in time who you are and which groups you are in. Press again.")
+		return notRecorded(whoUnread(err, "Slack did not say in time who you are and which groups you are in. Press again."))
 	case errors.Is(err, cancellation.ErrNoRequest):
 		return notRecorded("There is no such request.")
 	case err != nil:

@@ -254,7 +254,7 @@ func (w Writer) LetterFailed(err error) View {
 	case errors.Is(err, cancellation.ErrUnclear):
 		return notice("Not known", block("", line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's thread in a minute before you send it again.")}))
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return nothingSent(PeopleUnread)
+		return nothingSent(PeopleUnread(err))
 	}
 	return nothingSent("The bot could not do this now. Try again. If that fails too, tell the people who run this bot.")
 }

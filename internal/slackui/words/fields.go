@@ -13,7 +13,6 @@ const (
 	ContentTooLong   = "At most 3,000 characters."
 	NobodyNotified   = "Nothing was filed. This needs the approval of other people, and nobody who may approve would see the request here. Ask again in a channel that this bot is in."
 	NotEnoughPeople  = "Nothing was filed. This needs the approval of other people, and the policy does not let enough people approve. The people who run this bot can say more."
-	SubmitterUnread  = "This try was not recorded. Slack did not say in time who you are and which groups you are in. Try again."
 	NotWritten       = "This try was not recorded: the bot could not save it. Try again. If that fails too, tell the people who run this bot."
 	CardNotKept      = "Nothing was filed. The server's card could not be saved. Press Request cancellation again."
 	WhyMissing       = "Say why. People will read your reason."
@@ -80,4 +79,9 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 		}
 	}
 	return found
+}
+
+// SubmitterUnread says at a field that nobody knows who submitted the form.
+func SubmitterUnread(err error) string {
+	return "This try was not recorded. " + whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again.")
 }

@@ -96,7 +96,7 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 	case errors.Is(err, cancellation.ErrWhyMissing):
 		return message(nothingChanged(plain(" Say why: type " + w.Command + " " + word + " WHY.")))
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return message(nothingChanged(plain(" Slack did not say in time who you are and which groups you are in. Try again, or ask " + w.contact() + " to run bot " + word + ".")))
+		return message(nothingChanged(plain(" " + whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again, or ask "+w.contact()+" to run bot "+word+"."))))
 	case err != nil:
 		return message(line{bold("We cannot tell whether that was recorded."), plain(" Try again, or ask " + w.contact() + " to run bot " + word + ".")})
 	case click.Kind == cancellation.ClickRefused:

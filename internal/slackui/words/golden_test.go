@@ -40,6 +40,10 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, problems := range goldenProblems() {
 		all["messages"][name] = sent(w.PolicyRefused(problems))
 	}
+	all["messages"]["policy-mended"] = sent(w.PolicyMended())
+	for name, problems := range goldenFindings() {
+		all["messages"][name] = sent(w.ChecksFound(problems))
+	}
 	for name, m := range goldenApprovals() {
 		all["approvals"][name] = sent(m)
 	}
@@ -200,6 +204,7 @@ func goldenMessages() map[string]cancellation.Request {
 		"declined":           slacktest.Request(cancellation.Declined, slacktest.Because("", "we still need 10.3.4.5"), slacktest.EndedBy("U8")),
 		"expired":            slacktest.Request(cancellation.Expired),
 		"withdrawn-person":   slacktest.Request(cancellation.Withdrawn, slacktest.EndedBy("U7")),
+		"rejected-key":       slacktest.Request(cancellation.Rejected, slacktest.Because("", "You do not have permission to this service.")),
 		"rejected":           slacktest.Request(cancellation.Rejected, slacktest.Because("", "Cancellation reason must be provided.")),
 		"rejected-changed":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyChanged, "name, tags")),
 		"rejected-blocked":   slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyBlocked, "transaction, pending-cancellation")),
@@ -386,6 +391,24 @@ func goldenProblems() map[string][]string {
 		"policy-refused":      {problem(1)},
 		"policy-refused-long": {problem(1), problem(2), problem(3) + strings.Repeat("x", 1000), problem(4), problem(5), problem(6), problem(7)},
 	}
+}
+
+// goldenFindings is what checks found.
+func goldenFindings() map[string][]string {
+	const found = "NOTIFY_CHANNEL: the bot is not in #<!channel> & *x*. Invite the bot to #<!channel> with /invite @cancel-server."
+	return map[string][]string{"checks-found-one": {found}, "checks-found": {found, "b", "c"}, "checks-over": nil}
+}
+
+func TestWhatChecksFoundMentionsNobody(t *testing.T) {
+	t.Parallel()
+	judge := slacktest.NewJudge(t)
+	for _, problems := range goldenFindings() {
+		m := testWords().ChecksFound(problems)
+		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
+		assert.NotContains(t, m.Text, "<!channel>")
+	}
+	m := testWords().PolicyMended()
+	require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes it")
 }
 
 func TestARefusedPolicyMentionsNobody(t *testing.T) {

@@ -71,6 +71,25 @@ func (w Writer) PolicyRefused(problems []string) Message {
 	return message(lines...)
 }
 
+// PolicyMended notifies operators that the policy file, which was refused before, is in force.
+func (w Writer) PolicyMended() Message {
+	return message(head("✅ The policy file is in order again"), sentence("It is in force now. What was reported of it before is over."))
+}
+
+// ChecksFound notifies operators of what the bot's own checks found twice in a row. No problems: what was
+// reported before is over.
+func (w Writer) ChecksFound(problems []string) Message {
+	if len(problems) == 0 {
+		return message(head("✅ The bot's checks find nothing any more of what was reported here"))
+	}
+	first := sentence(Cut(public(problems[0]), 300))
+	if len(problems) == 1 {
+		return message(head("⚠️ The bot's checks found a problem"), first)
+	}
+	return message(head(fmt.Sprintf("⚠️ The bot's checks found %d problems", len(problems))), first,
+		sentence(fmt.Sprintf("And %d more: run bot check.", len(problems)-1)))
+}
+
 func message(lines ...line) Message {
 	return Message{Text: fitting(flat(lines...)), Blocks: []slack.Block{block("", lines...)}}
 }

@@ -93,7 +93,7 @@ func AnswerRefused(d authz.Decision) View {
 
 // AnswerUnknown says that it could not be read who asks, or for which request.
 func AnswerUnknown(err error) View {
-	why := PeopleUnread
+	why := PeopleUnread(err)
 	if !errors.Is(err, cancellation.ErrPeopleUnread) {
 		why = "The request could not be read. Press again."
 	}

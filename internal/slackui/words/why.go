@@ -115,7 +115,19 @@ func rejectedWhy(why cancellation.Reason) string {
 	if detail == "" {
 		return "SoftLayer refused the request without giving a reason."
 	}
-	return "SoftLayer answered: “" + public(detail) + "”"
+	return "SoftLayer answered: “" + public(detail) + "”" + keysRight(detail)
+}
+
+// noPermission is SoftLayer's answer to a key without the right to cancel servers:
+// https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/createCancelServerTicket/.
+const noPermission = "You do not have permission to this service."
+
+// keysRight says whose permission SoftLayer means, if it speaks of one: all calls are made with one key.
+func keysRight(detail string) string {
+	if !strings.Contains(detail, noPermission) {
+		return ""
+	}
+	return " That is the bot's SoftLayer key, not you: the key lacks a right. Tell the people who run this bot."
 }
 
 func blockerList(detail string) string {

@@ -24,3 +24,25 @@ func magic(path string) (uint32, error) {
 	}
 	return uint32(fs.Type), nil
 }
+
+// passing are the file systems that go with the host's memory or with a container.
+var passing = map[uint32]string{
+	unix.TMPFS_MAGIC: "in memory (tmpfs), and gone when this host restarts", unix.RAMFS_MAGIC: "in memory (ramfs), and gone when this host restarts",
+	unix.OVERLAYFS_SUPER_MAGIC: "in a container's own layer (overlay), and gone with the container",
+}
+
+// Passing says why what a file keeps goes by itself, such as "in memory"; "" if nothing is known to
+// speak for that.
+func Passing(path string) (string, error) {
+	number, err := magic(path)
+	return passing[number], err
+}
+
+// Free returns how many bytes this user may still write to the disk of a file.
+func Free(path string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return -1, err
+	}
+	return int64(fs.Bavail) * fs.Bsize, nil
+}

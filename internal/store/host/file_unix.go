@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // TryLock takes the lock on a file. It returns ErrLocked if another process has it.
@@ -16,3 +18,6 @@ func TryLock(file *os.File) error {
 	}
 	return err
 }
+
+// MayMake returns why this user may make no file in a folder, or nil.
+func MayMake(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }

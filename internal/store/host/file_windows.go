@@ -33,3 +33,29 @@ func TryLock(file *os.File) error {
 	}
 	return err
 }
+
+// Passing cannot tell on this system, so it returns "".
+func Passing(string) (string, error) { return "", nil }
+
+// Free returns how many bytes this user may still write to the disk of a folder.
+func Free(path string) (int64, error) {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return -1, err
+	}
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return -1, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return -1, err
+	}
+	return int64(free), nil
+}
+
+// MayMake cannot tell on this system without making a file, so it returns nil if the folder is there.
+func MayMake(dir string) error {
+	_, err := os.Stat(dir)
+	return err
+}

@@ -1,0 +1,145 @@
+package checkup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// repeated is a monitor of a subject that changes, and what it told.
+type repeated struct {
+	monitor *Monitor
+	slack   *slackSays
+	log     bytes.Buffer // read it when the monitor has ended
+
+	mu   sync.Mutex
+	all  [][]Finding
+	keys []string
+}
+
+// allScopes are those that are needed, im:write last.
+var allScopes = []string{"commands", "chat:write", "users:read", "usergroups:read", "im:write"}
+
+func newRepeated(policyProblems *[]string) *repeated {
+	r := &repeated{slack: &slackSays{self: Self{Bot: "B1", Name: "bot", Team: "T1", Scopes: allScopes}}}
+	r.monitor = NewMonitor(MonitorOptions{
+		Subject: Subject{
+			Slack: r.slack, PolicyProblems: func() []string { return *policyProblems },
+			Channels: []Channel{{"NOTIFY_CHANNEL", "C1"}},
+		},
+		Announce: func(_ context.Context, key string, problems []Finding) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.all, r.keys = append(r.all, problems), append(r.keys, key)
+		},
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+	})
+	return r
+}
+
+// told is what was announced so far.
+func (r *repeated) told() [][]Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
+}
+
+// runs lets a monitor run in a bubble; test is called between its runs.
+func (r *repeated) runs(t *testing.T, test func(next func())) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.monitor.Run(ctx) }()
+	time.Sleep(firstAfter + time.Second)
+	synctest.Wait()
+	test(func() { time.Sleep(every); synctest.Wait() })
+	cancel()
+	<-ended
+}
+
+func TestAProblemFoundTwiceIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var policy []string
+		r := newRepeated(&policy)
+		r.runs(t, func(next func()) {
+			next()
+			assert.Empty(t, r.told(), "nothing is wrong")
+			r.slack.now(allScopes[:4], nil)
+			next()
+			assert.Empty(t, r.told(), "found once")
+			assert.Equal(t, 1, r.monitor.Counts()["scopes"])
+			assert.Zero(t, r.monitor.Counts()["clock"])
+			next()
+			if assert.Len(t, r.told(), 1) {
+				assert.Contains(t, r.told()[0][0].Found, "im:write")
+			}
+			next()
+			next()
+			assert.Len(t, r.told(), 1, "once")
+			r.slack.now(allScopes, nil)
+			next()
+			next()
+			assert.Len(t, r.told(), 2)
+			assert.Empty(t, r.told()[1], "it is over")
+			assert.NotEqual(t, r.keys[0], r.keys[1])
+		})
+		assert.Equal(t, 1, strings.Count(r.log.String(), "a check found a problem"), "the log names it once")
+	})
+}
+
+func TestWhatWouldInstructAnAttackerIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		policy := []string{"POLICY_FILE: policy.cedar:3:1: everybody may approve"}
+		r := newRepeated(&policy)
+		r.runs(t, func(next func()) {
+			next()
+			next()
+			assert.Empty(t, r.told())
+			if problems := r.monitor.Problems(); assert.Len(t, problems, 1) {
+				assert.Contains(t, problems[0].Line(), "everybody may approve", "/readyz has it")
+			}
+			r.slack.now(nil, &Refusal{Code: "invalid_auth", Err: errors.New("calling auth.test: invalid_auth")})
+			next()
+			next()
+			if assert.Len(t, r.told(), 1) {
+				for _, f := range r.told()[0] {
+					assert.NotContains(t, private, f.Name)
+				}
+			}
+		})
+		assert.Contains(t, r.log.String(), "everybody may approve", "and the log")
+	})
+}
+
+// A result that changes each time is told to nobody: two runs have to agree.
+func TestWhatChangesEachTimeIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var policy []string
+		r := newRepeated(&policy)
+		r.runs(t, func(next func()) {
+			for i := range 6 {
+				r.slack.now(allScopes[:4+i%2], nil)
+				next()
+			}
+			assert.Empty(t, r.told())
+		})
+	})
+}
+
+func TestAMonitorThatIsNoneHasNoProblems(t *testing.T) {
+	t.Parallel()
+	var m *Monitor
+	assert.Empty(t, m.Problems())
+}

@@ -1,0 +1,9 @@
+package skew
+
+import (
+	"testing"
+
+	"cancel-server/internal/cleanroom"
+)
+
+func TestMain(m *testing.M) { cleanroom.Main(m) }

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/checkup"
+)
+
+func TestInspectLeavesADatabaseAsItIs(t *testing.T) {
+	onBoth(t, func(t *testing.T, o Options) {
+		made := open(t, Options{Path: o.Path, URL: o.URL, Clock: newHands().time, Mode: Serve})
+		d, err := Inspect(t.Context(), o)
+		require.NoError(t, err)
+		assert.Nil(t, d.Bound, "it is not bound by looking")
+		assert.Equal(t, d.Wanted, d.Version)
+		assert.NoError(t, d.Unwritable)
+		assert.False(t, d.TooNew)
+
+		require.NoError(t, made.Bind(t.Context(), sandbox))
+		d, err = Inspect(t.Context(), o)
+		require.NoError(t, err)
+		assert.Equal(t, &checkup.Binding{App: sandbox.App, Team: sandbox.Team, Account: sandbox.Account, Endpoint: sandbox.Endpoint}, d.Bound)
+		var rows int
+		require.NoError(t, made.read.QueryRowContext(t.Context(), `select count(*) from rates`).Scan(&rows))
+		assert.Zero(t, rows, "the write was rolled back")
+
+		_, err = made.write.ExecContext(t.Context(), `insert into goose_db_version (version_id, is_applied) values (9999, true)`)
+		require.NoError(t, err)
+		d, err = Inspect(t.Context(), o)
+		require.NoError(t, err)
+		assert.False(t, d.TooNew, "a newer build may allow this one")
+		_, err = made.write.ExecContext(t.Context(), `update schema_support set oldest = 9999`)
+		require.NoError(t, err)
+		d, err = Inspect(t.Context(), o)
+		require.NoError(t, err)
+		assert.True(t, d.TooNew)
+	})
+}
+
+func TestInspectMakesNoFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "absent.db")
+	d, err := Inspect(t.Context(), Options{Path: path})
+	require.NoError(t, err)
+	assert.True(t, d.Absent)
+	assert.NoError(t, d.Unwritable)
+	assert.Positive(t, d.Free)
+	assert.NoFileExists(t, path)
+
+	d, err = Inspect(t.Context(), Options{Path: filepath.Join(path, "deeper.db")})
+	require.NoError(t, err)
+	assert.Error(t, d.Unwritable, "its folder is not there")
+}
+
+func TestInspectNamesWhatItCannotOpen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "text.db")
+	require.NoError(t, os.WriteFile(path, make([]byte, 4096), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("not a database, but longer than the header of one is, by some words"), 0o600))
+	_, err := Inspect(t.Context(), Options{Path: path})
+	require.ErrorContains(t, err, "not a database")
+	_, err = Inspect(t.Context(), Options{URL: "postgres://nobody:secret@127.0.0.1:1/none"})
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "secret")
+}
+
+func TestAKeyIsFirstOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, o Options) {
+		one, two := open(t, o), open(t, o)
+		stores := make(chan *Store, 2)
+		stores <- one
+		stores <- two
+		firsts := 0
+		for _, a := range atOnce(2, func() (bool, error) { s := <-stores; return s.First(t.Context(), "checks today") }) {
+			require.NoError(t, a.err)
+			if a.got {
+				firsts++
+			}
+		}
+		assert.Equal(t, 1, firsts)
+		first, err := one.First(t.Context(), "checks tomorrow")
+		require.NoError(t, err)
+		assert.True(t, first)
+	})
+}
