@@ -117,7 +117,7 @@ var beforeReasons = []string{
 	`drop index requests_sent`, `drop index requests_gone`, `drop index requests_ticket`, `drop table bulletin_turn`, `drop table bulletins`, `drop table elsewhere`,
 	`drop table mailboxes`,
 	`drop table ticket_updates`, `alter table requests drop column stop_asked_at`,
-	`drop table stays_billed`, `drop table news`, `drop table waits`, `drop table followed`, `drop table follow_turn`, `drop index requests_filed`, `alter table requests drop column shows`,
+	`drop table stays_billed`, `drop table news`, `drop table waits`, `drop table followed`, `drop table follow_turn`, `drop index if exists requests_filed`, `alter table requests drop column shows`,
 	`drop index requests_changed`, `drop index requests_under_way`,
 	`alter table requests drop column reason_code`, `alter table requests drop column reason_by`,
 	`alter table requests rename column reason_detail to why`, `update schema_support set oldest = 4`, `delete from goose_db_version where version_id >= 9`,

@@ -14,6 +14,9 @@ insert into rechecks (only_row, epoch, settled) values (1, 0, 0);
 -- Up to which of these times a request's columns are written. Later ones are added when it is read.
 alter table requests add column epoch bigint not null default 0;
 
+-- requests_ending has the same requests, with their ids.
+drop index requests_filed;
+
 -- Builds before this one read such a request as one that has nothing to read: they do not start on
 -- this database any more. One that already runs begins no filing of it.
 update schema_support set oldest = 21 where oldest < 21;

@@ -18,5 +18,8 @@ alter table requests add column epoch integer not null default 0;
 create index requests_leased on requests (server_id) where lease_until is not null;
 create index notices_leased on notices (request_id) where lease_until is not null;
 
+-- requests_ending has the same requests, with their ids.
+drop index requests_filed;
+
 -- Builds before this one read such a request as one that has nothing to read.
 update schema_support set oldest = 21 where oldest < 21;
