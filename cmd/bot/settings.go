@@ -93,7 +93,7 @@ var settings = []setting{
 	row("LISTEN_ADDR", anyText, "127.0.0.1:3000", checkAddr,
 		func(c *config) *string { return &c.ListenAddr }, "host:port for Slack's requests, in HTTP mode"),
 	row("ADMIN_ADDR", anyText, "127.0.0.1:9091", checkAddr,
-		func(c *config) *string { return &c.AdminAddr }, "host:port for /livez and /readyz"),
+		func(c *config) *string { return &c.AdminAddr }, "host:port for /livez, /readyz and /metrics"),
 	row("TICKET_URL", anyText, "https://cloud.ibm.com/unifiedsupport/cases?number={number}", checkTicketURL,
 		func(c *config) *string { return &c.TicketURL }, "link to a ticket: a template with {id}, {number} or both; https, or http to loopback"),
 	row("NOTIFY_CHANNEL", anyText, "", policytool.CheckChannel,

@@ -182,7 +182,7 @@ func TestFaultsThatNobodyHas(t *testing.T) {
 	} {
 		assert.Error(t, s.Fault(c.method, c.fault, c.times), c.says)
 	}
-	assert.Len(t, fakeslack.FaultNames(), 15)
+	assert.Len(t, fakeslack.FaultNames(), 16)
 }
 
 func TestFaultsOfCalls(t *testing.T) {
