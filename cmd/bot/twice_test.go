@@ -79,14 +79,14 @@ func TestClosedTicketIsSeenTwiceBeforeAnEnd(t *testing.T) {
 	t.Parallel()
 	w := started(t, fakeslack.TransportHTTP, follows())
 	w.accepted(w.cast.Channel, w.cast.User, w.server)
-	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+	root := w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
 	w.blockedForm(w.cast.User, w.server) // it stands
 
 	w.ticketDoes(w.server, map[string]any{"do": "close", "text": "We cannot: call 555-0100."})
 	assert.Contains(t, w.blockedForm(w.cast.User, w.server).text(w), "one look is not enough to be sure. It will be known by ")
 	w.blockedForm(w.cast.User, w.server)
 	w.sighted()
-	root := w.awaitMessage(w.cast.Channel, "Not cancelled", w.fqdn(w.server), "Asked by", "ref ")
+	w.awaitMessage(w.cast.Channel, "Not cancelled", w.fqdn(w.server), "Asked by", "ref ")
 	w.eventually("its thread says so", func() bool {
 		return slices.ContainsFunc(w.thread(root), func(text string) bool { return strings.Contains(text, "Not cancelled") })
 	})
