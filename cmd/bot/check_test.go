@@ -194,7 +194,7 @@ var wrongSetups = []wrongSetup{
 	{"a database in no folder", func(w *world) []string { return []string{"DATABASE_URL=sqlite:" + w.dir + "/absent/x.db"} }, []string{
 		"FAIL  Database: SQLite file ", "absent/x.db does not exist and cannot be made: ",
 	}, exitFailed, false},
-	{"a database that is none", func(w *world) []string {
+	{"a file that is no database", func(w *world) []string {
 		return []string{"DATABASE_URL=sqlite:" + written(w.t, "text.db", strings.Repeat("no database ", 100))}
 	}, []string{"FAIL  Database: ", "file is not a database"}, exitFailed, false},
 	{"a server that does not answer", func(*world) []string { return []string{"DATABASE_URL=postgres://nobody@127.0.0.1:1/none"} }, []string{

@@ -259,7 +259,7 @@ func markdownIn(t *testing.T, raw string) string {
 	return all
 }
 
-// Whoever runs the bot reads what to do, and nobody is told to try again in vain.
+// The person who runs the bot reads what to do, and nobody is told to try again in vain.
 func TestMissingScopeIsNamedToPeople(t *testing.T) {
 	scopes := func(without string) setup {
 		all := fakeslack.DefaultScopes()

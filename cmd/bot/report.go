@@ -30,7 +30,7 @@ requested        requests that were filed at SoftLayer in the month
 gone             servers that were seen gone in the month; nothing counts before that
 saved a month    what those cost a month, by the price when each was asked for (an hourly price times 730)
 late             those that were billed longer because a cut-off was missed, and what that cost
-left behind      things of theirs that were still billed when each was gone: volumes, subnets, VLANs, associated
+left behind      what was still billed when each server was gone: volumes, subnets, VLANs, associated
                  items. Servers of which that was not read, or not all of it, are counted apart
 still billed     what those cost a month, as it was then
 gone this year   servers gone since 1 January, until the month's end

@@ -342,7 +342,7 @@ func (w Writer) notSent(u correspondence.Update, r cancellation.Request) Message
 	why, next := "SoftLayer's records do not show it.", "You can send a new one."
 	switch u.Why {
 	case correspondence.WhyNobody:
-		why, next = "Nobody who may approve could be asked.", "Whoever may approve can send it: Reply opens a form that holds the text."
+		why, next = "Nobody who may approve could be asked.", "Anyone who may approve can send it: Reply opens a form that holds the text."
 	case correspondence.WhyLate:
 		why = "SoftLayer took nothing in time."
 	case correspondence.WhyEnded:
