@@ -195,7 +195,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		})
 	}
 	b.monitor = checkup.NewMonitor(checkup.MonitorOptions{
-		Subject: b.subject(v), Log: log, Announce: func(ctx context.Context, key string, problems []checkup.Finding) {
+		Subject: b.subject(v), Grow: footprint.grow, Log: log, Announce: func(ctx context.Context, key string, problems []checkup.Finding) {
 			b.announce(ctx, announcer, writer, key, problems)
 		},
 	})

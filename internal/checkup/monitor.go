@@ -24,6 +24,8 @@ type MonitorOptions struct {
 	// many bots have found them. No problems: those that were announced are over.
 	Announce func(ctx context.Context, key string, problems []Finding)
 	First    time.Duration // after which the checks are made first; 10 s if zero
+	// Grow is called before a run, which keeps more memory for a while, and what it returns after it. It may be nil.
+	Grow func() (settled func())
 	Log      *slog.Logger
 }
 
@@ -46,14 +48,23 @@ func (m *Monitor) Run(ctx context.Context) {
 			return
 		case <-next:
 		}
+		shrink := m.grow()
 		settled := m.look(ctx)
 		select { // a check that hangs is not made a second time
 		case <-ctx.Done():
 			return
 		case <-settled:
 		}
+		shrink()
 		next = time.After(every)
 	}
+}
+
+func (m *Monitor) grow() (settled func()) {
+	if m.o.Grow == nil {
+		return func() {}
+	}
+	return m.o.Grow()
 }
 
 // look makes the checks once.
