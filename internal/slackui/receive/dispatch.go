@@ -201,15 +201,10 @@ func (d *Dispatcher) serveAside(ctx context.Context, received time.Time, w work,
 func (d *Dispatcher) handle(ctx context.Context, received time.Time, w work) (reply Reply, after After, err error) {
 	ctx, cancel := context.WithDeadline(ctx, received.Add(d.within))
 	defer cancel()
-	select {
-	case d.handling <- struct{}{}:
-		defer func() { <-d.handling }()
-	case <-ctx.Done():
-		return nil, nil, errBusy
+	if err := d.takeSlot(ctx, received); err != nil {
+		return nil, nil, err
 	}
-	if ctx.Err() != nil { // a slot and the deadline at once
-		return nil, nil, errBusy
-	}
+	defer func() { <-d.handling }()
 	defer func() {
 		if what := recover(); what != nil {
 			d.logPanic("handling a request from Slack", what)
@@ -217,6 +212,23 @@ func (d *Dispatcher) handle(ctx context.Context, received time.Time, w work) (re
 		}
 	}()
 	return w(ctx)
+}
+
+// takeSlot waits for a handling slot for four fifths of the time. Who gets one later could not do its work
+// in what is left.
+func (d *Dispatcher) takeSlot(ctx context.Context, received time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, received.Add(d.within*4/5))
+	defer cancel()
+	select {
+	case d.handling <- struct{}{}:
+	case <-ctx.Done():
+		return errBusy
+	}
+	if ctx.Err() != nil { // a slot and the deadline at once
+		<-d.handling
+		return errBusy
+	}
+	return nil
 }
 
 func (d *Dispatcher) follow(ctx context.Context, after After) {

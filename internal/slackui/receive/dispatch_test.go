@@ -80,7 +80,7 @@ func TestARequestBeyondTheBoundsIsRefused(t *testing.T) {
 
 		begun := time.Now()
 		require.ErrorIs(t, <-results, errBusy, "the one that waits for the only slot")
-		assert.Equal(t, replyTime, time.Since(begun), "waits until Slack's patience ends")
+		assert.Equal(t, replyTime*4/5, time.Since(begun), "waits as long as there is time left to do its work")
 		close(release)
 		require.NoError(t, <-results)
 		require.NoError(t, d.Shutdown(t.Context()))
