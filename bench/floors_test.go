@@ -43,6 +43,7 @@ type sample struct {
 	Decision string          // of its row
 	Rule     string          // of its event
 	Servers  int             // that are offered by what has a typeahead
+	Offered  string          // the answer to a keystroke
 }
 
 // call is one request to a vendor.
@@ -161,7 +162,7 @@ type bareHTTP struct {
 
 func (f *bareHTTP) serve(mux *http.ServeMux) {
 	mux.HandleFunc("POST /slack/commands", f.command)
-	mux.HandleFunc("POST /slack/interactions", f.submission)
+	mux.HandleFunc("POST /slack/interactions", f.interaction)
 }
 
 func (f *bareHTTP) command(w http.ResponseWriter, r *http.Request) {
@@ -176,7 +177,7 @@ func (f *bareHTTP) command(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (f *bareHTTP) submission(w http.ResponseWriter, r *http.Request) {
+func (f *bareHTTP) interaction(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil || !fromSlack(r.Header, body) {
 		w.WriteHeader(http.StatusUnauthorized)
@@ -189,6 +190,10 @@ func (f *bareHTTP) submission(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if payload.Type == "block_suggestion" {
+		answerJSON(w, []byte(f.like.Offered))
 		return
 	}
 	answerJSON(w, []byte(f.like.Answer))
@@ -204,6 +209,7 @@ func (f *bareHTTP) submission(w http.ResponseWriter, r *http.Request) {
 
 // submitted is what the floor has to know of a submission.
 type submitted struct {
+	Type string
 	User struct{ ID string }
 	View struct {
 		State struct {

@@ -26,14 +26,16 @@ func (l *lab) keystrokes(servers int) {
 	whole := fmt.Sprintf(`"servers":%d`, servers)
 	bot.await(l, "has read all servers", func() bool { return strings.Contains(bot.said.String(), whole) })
 	like.Servers = servers
-	plain := l.standIn(slackGo, like, "", bot.form)
 	typed := keystrokes(servers, 100)
+	like.Offered = l.keystroke(bot.process, typed[0])
+	plain, floor := l.standIn(slackGo, like, "", bot.form), l.standIn(netHTTP, like, "", bot.form)
 	offer := func(c *contender) {
 		text := typed[0]
 		typed = append(typed[1:], text)
 		require.NotZero(l, l.suggest(c.process, text), "%s offers something for %q", c.name, text)
 	}
 	plain.awaitAck(l)
+	floor.awaitAck(l)
 	time.Sleep(givenBack)
 	loaded := l.memories("VmRSS", bot.process, plain.process)
 	took := inTurns(rounds*50, []bool{false, true}, func(offers bool) time.Duration {
@@ -46,7 +48,7 @@ func (l *lab) keystrokes(servers int) {
 		return time.Since(began)
 	})
 	const perTurn = 200
-	spent := inTurns(turns, []*contender{bot, plain}, func(c *contender) time.Duration {
+	spent := inTurns(turns, []*contender{bot, plain, floor}, func(c *contender) time.Duration {
 		before := c.cpuTime(l)
 		for range perTurn {
 			offer(c)
@@ -58,7 +60,7 @@ func (l *lab) keystrokes(servers int) {
 		cpu, memory = atMost(200), atMost(42)
 	}
 	name := fmt.Sprintf(", %d servers", servers)
-	l.row("CPU a keystroke"+name+", µs", "cpu-µs", cpu, figures{theBot: microseconds(median(spent[0])), slackGo: microseconds(median(spent[1]))})
+	l.row("CPU a keystroke"+name+", µs", "cpu-µs", cpu, figures{theBot: microseconds(median(spent[0])), slackGo: microseconds(median(spent[1])), netHTTP: microseconds(median(spent[2]))})
 	l.row("memory"+name+", MiB", "loaded-MiB", memory, loaded)
 	l.row("a keystroke of one that offers nothing"+name+", p50", "p50/empty", atMost(2),
 		figures{theBot: float64(median(took[1])) / float64(median(took[0]))})
@@ -67,13 +69,18 @@ func (l *lab) keystrokes(servers int) {
 
 // suggest types something into the form's field, and says how many servers are offered.
 func (l *lab) suggest(bot *process, typed string) int {
-	keystroke := l.interaction("block_suggestion", *l.last.Load(), map[string]any{})
-	keystroke["block_id"], keystroke["action_id"], keystroke["value"] = "server", "choose", typed
-	said := l.interact(bot, keystroke)
+	said := l.keystroke(bot, typed)
 	require.Less(l, len(said), 20_480, "Socket Mode takes no more")
 	var offered struct{ Options []json.RawMessage }
 	require.NoError(l, json.Unmarshal([]byte(said), &offered))
 	return len(offered.Options)
+}
+
+// keystroke types something into the form's field, and returns the answer.
+func (l *lab) keystroke(bot *process, typed string) string {
+	k := l.interaction("block_suggestion", *l.last.Load(), map[string]any{})
+	k["block_id"], k["action_id"], k["value"] = "server", "choose", typed
+	return string(l.interact(bot, k))
 }
 
 // listedServer is the n-th server of an account that is listed and never read.
