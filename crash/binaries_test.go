@@ -41,13 +41,13 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Intake: journal,", "Intake: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Queue: journal,", "Queue: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Notices: journal,", "Notices: crashJournal{journal},"},
-	{"cmd/bot/serve.go", "Writer: v.softlayer}", "Writer: crashWriter{v.softlayer}}"},
+	{"cmd/bot/serve.go", "Writer: b.writer}", "Writer: crashWriter{b.writer}}"},
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
 	{
-		"cmd/bot/serve.go", "Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer,",
-		"Ledger: crashTexts{journal}, Journal: journal, Books: v.softlayer, Writer: crashPen{v.softlayer},",
+		"cmd/bot/serve.go", "Ledger: journal, Journal: journal, Books: v.softlayer, Writer: b.writer,",
+		"Ledger: crashTexts{journal}, Journal: journal, Books: v.softlayer, Writer: crashPen{b.writer},",
 	},
 	{
 		"cmd/bot/serve.go", "Ledger: journal, Books: v.softlayer, Wake: b.wakeTellers,",

@@ -29,8 +29,9 @@ type readiness struct {
 	Requests  map[string]int `json:"requests"`   // those not at rest, by state
 	LeftAlone int            `json:"left_alone"` // of a state or format that this build does not know
 	Frozen    *frozenDetail  `json:"frozen,omitempty"`
-	Overdue   []overdue      `json:"overdue"`  // what takes too long, the oldest first
-	Replicas  int            `json:"replicas"` // processes that serve from this database
+	Overdue   []overdue      `json:"overdue"`            // what takes too long, the oldest first
+	Replicas  int            `json:"replicas"`           // processes that serve from this database
+	Practice  bool           `json:"practice,omitempty"` // nothing is filed
 }
 
 // policyDetail is the policy in force and, if the policy file has changed since, why the change was
@@ -74,7 +75,7 @@ func detail(s receive.SocketStatus) *socketDetail {
 }
 
 func (b *bot) readyz(w http.ResponseWriter, r *http.Request) {
-	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load())}
+	answer := readiness{Problems: []string{}, Requests: map[string]int{}, Replicas: int(b.replicas.Load()), Practice: b.cfg.DryRun}
 	answer.Policy = policyDetail{Digest: b.policy.Policy().Digest(), Refused: b.watch.Problems()}
 	if err := b.journal.Ready(); err != nil {
 		answer.Problems = append(answer.Problems, err.Error())

@@ -245,6 +245,7 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"a misspelt name", env{"TICKET_URI": "x"}, "TICKET_URI: not a setting; did you mean TICKET_URL?"},
 		{"looks that never end", env{"FOLLOW_EVERY": "0s"}, "FOLLOW_EVERY: below 1s; write a duration, such as 1h"},
 		{"an undo window below nothing", env{"UNDO_WINDOW": "-1s"}, "UNDO_WINDOW: below 0; write a duration, such as 10m, or 0s for none"},
+		{"practice that is neither true nor false", env{"DRY_RUN": "yes"}, "DRY_RUN: not true or false; correct it"},
 		{"an undo window without a unit", env{"UNDO_WINDOW": "10"}, "UNDO_WINDOW: not a duration, such as 10m; correct it"},
 		{"a channel's name instead of its id", env{"NOTIFY_CHANNEL": "#ops"}, "NOTIFY_CHANNEL: not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"},
 		{"an approval that expires at once", env{"APPROVAL_EXPIRY": "0s"}, "APPROVAL_EXPIRY: not above 0; write a duration, such as 90s"},

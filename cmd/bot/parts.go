@@ -12,7 +12,11 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
+	"cancel-server/internal/slackui"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
 )
@@ -20,7 +24,7 @@ import (
 // vendors are the clients of both vendors, and who the bot is to each.
 type vendors struct {
 	slack     *webapi.Client
-	softlayer *softlayer.Client
+	softlayer *softlayer.Client // only reads
 	bot       webapi.Identity
 	account   cancellation.Account
 	told      calls
@@ -51,7 +55,7 @@ func connect(ctx context.Context, cfg config, told calls) (*vendors, error) {
 var slackSettings = []string{"SLACK_BOT_TOKEN", "SLACK_API_URL"}
 
 func connectSlack(ctx context.Context, cfg config, told calls) (*webapi.Client, webapi.Identity, error) {
-	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL, Called: told.slack})
+	web, err := webapi.New(webapi.Options{BotToken: cfg.SlackBotToken.Reveal(), APIURL: cfg.SlackAPIURL, Called: told.slack, Mark: markOf(cfg)})
 	if err != nil {
 		return nil, webapi.Identity{}, err
 	}
@@ -60,6 +64,38 @@ func connectSlack(ctx context.Context, cfg config, told calls) (*webapi.Client, 
 		return nil, webapi.Identity{}, fmt.Errorf("asking Slack who the bot is: %w", err)
 	}
 	return web, bot, nil
+}
+
+// markOf returns what marks all that a bot shows which only practises; nothing for one that files.
+func markOf(cfg config) webapi.Mark {
+	if !cfg.DryRun {
+		return webapi.Mark{}
+	}
+	return webapi.Mark{View: words.PracticeView, Message: words.PracticeMessage}
+}
+
+// marking returns a handler of which everything is marked that it acknowledges with, if the bot only
+// practises.
+func (c config) marking(h receive.Handler) receive.Handler {
+	if c.DryRun {
+		return slackui.Practising(h)
+	}
+	return h
+}
+
+// writer makes the calls that change SoftLayer.
+type writer interface {
+	cancellation.TicketWriter
+	correspondence.Writer
+}
+
+// writerOf returns what makes the calls that change SoftLayer. Nothing else makes one, and while DRY_RUN is
+// set there is none: the result is nil.
+func (v *vendors) writerOf(cfg config) writer {
+	if cfg.DryRun {
+		return nil
+	}
+	return softlayer.NewWriter(v.softlayer)
 }
 
 // softLayerSettings are what connectSoftLayer needs.
@@ -96,7 +132,7 @@ func (v *vendors) openStore(ctx context.Context, cfg config, opening store.Optio
 	if err != nil {
 		return nil, err
 	}
-	binding := store.Binding{App: v.bot.Bot, Team: v.bot.Team, Account: v.account.ID, Endpoint: cfg.SoftLayerEndpoint}
+	binding := store.Binding{App: v.bot.Bot, Team: v.bot.Team, Account: v.account.ID, Endpoint: cfg.SoftLayerEndpoint, Practice: cfg.DryRun}
 	if err := s.Bind(ctx, binding); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -75,6 +75,9 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	b := assemble(cfg, v, policy, journal, m, log)
+	if cfg.DryRun {
+		log.Warn("practising: nothing is filed")
+	}
 	log.Info("serving", "team", v.bot.Team, "account", v.account.ID, "policy", policy.Digest(), "version", version())
 	return errors.Join(b.run(ctx), journal.Close())
 }
@@ -93,6 +96,7 @@ type bot struct {
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
 	poster     *bulletin.Poster // nil without a report channel
+	writer     writer           // nil while practising
 	sender     *correspondence.Sender
 	right      *correspondence.Right
 	teller     *waiting.Teller
@@ -106,7 +110,7 @@ type bot struct {
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, m *metrics.Metrics, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, metrics: m, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
-	b.right = correspondence.NewRight(v.softlayer, log)
+	b.right, b.writer = correspondence.NewRight(v.softlayer, log), v.writerOf(cfg)
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
@@ -116,7 +120,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
 	}
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
-		Web: v.slack, Words: writer, Texts: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Log: log,
+		Web: v.slack, Words: writer, Texts: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
@@ -134,7 +138,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	b.filer = &cancellation.Filer{
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
-		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: v.softlayer},
+		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: b.writer},
 		Directory: b.directory, Policy: inForce,
 		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
@@ -155,7 +159,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Denied: m.Denied, Log: log,
 	}
 	b.sender = correspondence.NewSender(correspondence.SenderOptions{
-		Ledger: journal, Journal: journal, Books: v.softlayer, Writer: v.softlayer, WhoMayApprove: desk.WhoMayApprove,
+		Ledger: journal, Journal: journal, Books: v.softlayer, Writer: b.writer, WhoMayApprove: desk.WhoMayApprove,
 		Notify: b.notifier.Wake, Refused: b.right.Doubt, Owner: b.filer.Owner,
 		PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime, Lease: limits.Lease, Poll: limits.Poll, Log: log,
 	})
@@ -181,14 +185,14 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
-	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: slackui.NewApp(slackui.Options{
+	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: cfg.marking(slackui.NewApp(slackui.Options{
 		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Answered: following.Answered, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory, Beside: v.softlayer,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
-	})})
+	}))})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = receive.NewSocket(receive.SocketOptions{
 			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log, Called: v.told.slack,
@@ -250,7 +254,6 @@ func (b *bot) run(ctx context.Context) error {
 	if b.poster != nil {
 		parts.Go(func() error { b.poster.Run(partCtx); return nil })
 	}
-	parts.Go(func() error { b.right.Run(partCtx); return nil })
 	parts.Go(func() error { b.teller.Run(partCtx); return nil })
 	parts.Go(func() error { b.monitor.Run(partCtx); return nil })
 	for _, l := range listeners {
@@ -264,11 +267,14 @@ func (b *bot) run(ctx context.Context) error {
 	var worker sync.WaitGroup
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
-	worker.Go(func() { b.sender.Run(working) })
 	worker.Go(func() { b.letters.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	worker.Go(func() { b.measure(working) })
+	if b.writer != nil { // else nobody can write into a ticket
+		parts.Go(func() error { b.right.Run(partCtx); return nil })
+		worker.Go(func() { b.sender.Run(working) })
+	}
 	if b.watch != nil {
 		worker.Go(func() { b.watch.Run(working) })
 	}

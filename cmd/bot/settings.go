@@ -36,6 +36,7 @@ type config struct {
 	ApprovalExpiry      time.Duration
 	SettleTime          time.Duration
 	PostTimeout         time.Duration
+	DryRun              bool
 	LogLevel            slog.Level
 	LogFormat           string
 
@@ -116,6 +117,8 @@ var settings = []setting{
 		func(c *config) *time.Duration { return &c.SettleTime }, "how long SoftLayer's records must show no ticket before a request whose answer was lost is sent once more; at least POST_TIMEOUT and 1m"),
 	row("POST_TIMEOUT", "a duration, such as 90s", "90s", positive[time.Duration]("a duration, such as 90s"),
 		func(c *config) *time.Duration { return &c.PostTimeout }, "how long SoftLayer may take to answer a cancellation; at least 10s"),
+	row("DRY_RUN", "true or false", "false", nil,
+		func(c *config) *bool { return &c.DryRun }, "true for practice: everything but the calls that change SoftLayer; needs a database of its own"),
 	row("LOG_LEVEL", "one of debug, info, warn and error", "info", oneOf("not one of debug, info, warn and error; correct it", slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
 		func(c *config) *slog.Level { return &c.LogLevel }, "debug, info, warn or error"),
 	row("LOG_FORMAT", anyText, byOutput, oneOf("neither text nor json; correct it", "", "text", "json"),

@@ -99,6 +99,7 @@ func (a *asked) subject() checkup.Subject {
 // subject is what the running bot looks at again and again.
 func (b *bot) subject(v *vendors) checkup.Subject {
 	s := subjectOf(b.cfg)
+	s.Serving = true
 	s.Slack, s.People, s.SoftLayer = &slackAnswers{web: v.slack}, b.directory, v.softlayer
 	s.Clocks = []checkup.Clock{{Of: "Slack", Ahead: v.slack.Ahead}, {Of: "SoftLayer", Ahead: v.softlayer.Ahead}}
 	s.Policy = func(string) (*authz.Policy, error) { return b.policy.Policy(), nil }
@@ -143,7 +144,7 @@ func subjectOf(cfg config) checkup.Subject {
 			path, url := databaseOf(cfg.DatabaseURL)
 			return store.Inspect(ctx, store.Options{Path: path, URL: url})
 		},
-		Endpoint: cfg.SoftLayerEndpoint,
+		Endpoint: cfg.SoftLayerEndpoint, Practice: cfg.DryRun,
 	}
 }
 

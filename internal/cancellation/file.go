@@ -249,8 +249,12 @@ func listed[Code ~string](codes []Code) string {
 	return strings.Join(all, ", ")
 }
 
-// post announces the POST by committing Filing, makes it once, and records its outcome.
+// post announces the POST by committing Filing, makes it once, and records its outcome. If this bot only
+// practises, the request ends here, with nothing announced, counted or sent.
 func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moments) error {
+	if f.Writer == nil {
+		return f.commit(ctx, h, afterLost(h.request(), verdict{to: Rejected, why: Reason{Code: WhyPractice}, decision: v.decision}))
+	}
 	began.commit = time.Now()
 	next, err := h.request().Move(Filing, ByWorker, Reason{})
 	if err != nil {

@@ -158,3 +158,28 @@ func TestWaitingLongDoesNotFillTheHistory(t *testing.T) {
 		assert.Equal(t, []string{cancellation.EventSubmitted, cancellation.EventMoved}, w.kinds(r))
 	})
 }
+
+func TestPracticeEndsWhereThePostWouldBe(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		w.perHour = 1
+		for _, view := range []string{"V1", "V2"} {
+			s := w.submission()
+			s.View = view
+			answer, err := w.desk().Submit(t.Context(), s)
+			require.NoError(t, err)
+			require.Equal(t, cancellation.AnswerAccepted, answer.Kind, "the server is free again, and the hour has room for one filing")
+			r := answer.Request
+			w.approve(r, raj)
+			practice := w.worker(w.journal)
+			practice.Writer = nil
+			w.runs(practice, time.Minute)
+			stored := w.now(r)
+			assert.Equal(t, cancellation.Rejected, stored.State)
+			assert.Equal(t, cancellation.Reason{Code: cancellation.WhyPractice}, stored.Why)
+			assert.Zero(t, stored.Posts)
+		}
+		posts, _ := w.snapshot()
+		assert.Empty(t, posts)
+	})
+}

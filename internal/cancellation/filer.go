@@ -39,7 +39,7 @@ type Filer struct {
 type SoftLayer struct {
 	Servers ServerReader
 	Tickets TicketReader
-	Writer  TicketWriter
+	Writer  TicketWriter // nil if this bot only practises: every request ends before its POST
 }
 
 // Wake tells the Filer that there may be something to do.

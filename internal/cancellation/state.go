@@ -190,6 +190,7 @@ const (
 	WhyTakenOver    ReasonCode = "taken-over"           // by somebody who may cancel without approval
 	WhyTooFew       ReasonCode = "approvals-missing"    // fewer approvals count now, or more are needed
 	WhyStopped      ReasonCode = "bot-stopped"          // before the answer to the POST was recorded
+	WhyPractice     ReasonCode = "practice"             // it would have been filed; this bot only practises
 )
 
 // What a request waits for before it is filed.

@@ -66,13 +66,27 @@ func (r *round) ownership(d Database) []Finding {
 	if err != nil {
 		return nil
 	}
-	ours := Binding{App: self.Bot, Team: self.Team, Account: account.ID, Endpoint: r.Endpoint}
+	ours := Binding{App: self.Bot, Team: self.Team, Account: account.ID, Endpoint: r.Endpoint, Practice: r.Practice}
 	if *d.Bound == ours {
 		return nil
+	}
+	if own := *d.Bound; own.Practice != ours.Practice {
+		own.Practice = ours.Practice
+		if own == ours {
+			return []Finding{otherPurpose(d)}
+		}
 	}
 	return []Finding{fail("Name in DATABASE_URL the database of this app and account, or a new one.",
 		"Database: %s belongs to Slack app %s in team %s with SoftLayer account %s at %s, not to app %s in team %s with account %s at %s.",
 		d.Name, d.Bound.App, d.Bound.Team, d.Bound.Account, d.Bound.Endpoint, ours.App, ours.Team, ours.Account, ours.Endpoint)}
+}
+
+// otherPurpose says that a database of practice is to serve for real, or the other way round.
+func otherPurpose(d Database) Finding {
+	if d.Bound.Practice {
+		return fail("Name another database in DATABASE_URL, or set DRY_RUN=true.", "Database: %s is of practice, and nothing that is asked for in it is ever filed.", d.Name)
+	}
+	return fail("Name another database in DATABASE_URL, or leave DRY_RUN out.", "Database: %s is of a bot that files, and practice needs one of its own.", d.Name)
 }
 
 func (d Database) summary() string {

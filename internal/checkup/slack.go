@@ -16,9 +16,21 @@ func (r *round) settings(context.Context) []Finding {
 		all = append(all, fail(do, "Settings: %s", found))
 	}
 	if len(all) == 0 {
-		return []Finding{ok("Settings: nothing is missing, malformed or contradicting.")}
+		all = append(all, ok("Settings: nothing is missing, malformed or contradicting."))
 	}
-	return all
+	return append(all, r.practice()...)
+}
+
+// practice says that nothing is filed. A running bot says so by all that it shows, and not as a problem.
+func (r *round) practice() []Finding {
+	const found = "Practice: DRY_RUN is true, so nothing is filed."
+	switch {
+	case !r.Practice:
+		return nil
+	case r.Serving:
+		return []Finding{ok(found)}
+	}
+	return []Finding{warn("To file, leave DRY_RUN out and name a new database in DATABASE_URL.", found)}
 }
 
 // cut makes two sentences of "NAME: what is wrong; what to do".

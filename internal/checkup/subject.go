@@ -28,6 +28,8 @@ type Subject struct {
 	Channels       []Channel // by setting; one without an id is not set
 	Database       func(ctx context.Context) (Database, error)
 	Endpoint       string // of SoftLayer's API, to which the database is bound
+	Practice       bool   // nothing is filed
+	Serving        bool   // it is a running bot
 }
 
 // Slack answers what the checks ask. A refusal is a *Refusal.
@@ -155,5 +157,9 @@ type Database struct {
 	Free       int64  // bytes on its disk, negative if that cannot be told
 }
 
-// Binding is what a database belongs to: a Slack app in a team, a SoftLayer account at an endpoint.
-type Binding struct{ App, Team, Account, Endpoint string }
+// Binding is what a database belongs to: a Slack app in a team, a SoftLayer account at an endpoint, and
+// practice or not.
+type Binding struct {
+	App, Team, Account, Endpoint string
+	Practice                     bool
+}

@@ -129,7 +129,7 @@ type benchWorld struct {
 func (w *benchWorld) file(id int64) bool {
 	found, err := w.client.Server(w.Context(), id)
 	require.NoError(w, err)
-	made := w.client.RequestCancellation(w.Context(), cancellation.Order{Server: id, Reason: "No longer needed", Content: "gone"})
+	made := softlayer.NewWriter(w.client).RequestCancellation(w.Context(), cancellation.Order{Server: id, Reason: "No longer needed", Content: "gone"})
 	if made.Kind != cancellation.Made || found.Billing == nil {
 		return false
 	}

@@ -39,6 +39,7 @@ type AnnouncerOptions struct {
 	Stays   Stays   // what stays billed, if that was read after the submission; nil: only the card says it
 	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
 	Pings   string  // the operators' channel, where groups are pinged; "": where a request was made
+	Quiet   bool    // pings nobody: this bot only practises
 	Log     *slog.Logger
 }
 
@@ -121,10 +122,11 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 // pings reports whether a new message may notify the groups that may approve: the card in the operators'
 // channel or, if there is none, the message where the request was made.
 func (a *Announcer) pings(to cancellation.Place, kind cancellation.NoticeKind) bool {
-	switch kind {
-	case cancellation.ApprovalCard:
+	switch {
+	case a.o.Quiet:
+	case kind == cancellation.ApprovalCard:
 		return true
-	case cancellation.Result:
+	case kind == cancellation.Result:
 		return to.Channel != "" && (a.o.Pings == "" || a.o.Pings == to.Channel)
 	}
 	return false

@@ -101,6 +101,23 @@ func NewApp(o Options) *App {
 	return a
 }
 
+// Practising marks what a handler answers Slack with: its bot files nothing.
+func Practising(h receive.Handler) receive.Handler { return practising{h} }
+
+type practising struct{ receive.Handler }
+
+// Command answers a slash command.
+func (p practising) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {
+	reply, after := p.Handler.Command(ctx, c)
+	return words.PracticeReply(reply), after
+}
+
+// Interaction answers a submission, a click or an option look-up.
+func (p practising) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+	reply, after := p.Handler.Interaction(ctx, i)
+	return words.PracticeReply(reply), after
+}
+
 // Command answers help, orders about filing, and a refusal that is at hand. Everything else opens
 // the form, after the acknowledgement: Slack's API may be slow, and the command must not be.
 func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, receive.After) {

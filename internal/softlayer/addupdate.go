@@ -15,7 +15,7 @@ import (
 // a refusal or nothing sent is AnswerLost.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/addUpdate/
-func (c *Client) AddUpdate(ctx context.Context, ticket int64, entry string) cancellation.Outcome {
+func (w *Writer) AddUpdate(ctx context.Context, ticket int64, entry string) cancellation.Outcome {
 	k := call{
 		service: "SoftLayer_Ticket", id: ticket, method: "addUpdate", filing: true,
 		params: []any{tree{"entry": entry}}, mask: "mask[id]",
@@ -24,11 +24,11 @@ func (c *Client) AddUpdate(ctx context.Context, ticket int64, entry string) canc
 		return cancellation.Outcome{Kind: cancellation.NotMade, Text: "no ticket, or no text"}
 	}
 	if ctx.Err() != nil {
-		return cancellation.Outcome{Kind: cancellation.NotMade, Text: c.broken(ctx, k, &trace{}, ctx.Err()).Error()}
+		return cancellation.Outcome{Kind: cancellation.NotMade, Text: w.client.broken(ctx, k, &trace{}, ctx.Err()).Error()}
 	}
-	body, err := c.do(ctx, k)
+	body, err := w.client.do(ctx, k)
 	if err == nil && !madeUpdates(body) {
-		err = c.cleaned(unusable(http.StatusOK, "the answer has no update with an id"), k)
+		err = w.client.cleaned(unusable(http.StatusOK, "the answer has no update with an id"), k)
 	}
 	limited, isLimited := errors.AsType[*RateLimitedError](err)
 	switch {

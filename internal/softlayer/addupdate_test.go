@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/softlayer"
 )
 
 func TestEveryAnswerToAnUpdateMeansOneThing(t *testing.T) {
@@ -33,7 +34,7 @@ func TestEveryAnswerToAnUpdateMeansOneThing(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			v := newVendor(t, r.write)
-			outcome := v.client(t).AddUpdate(t.Context(), 153572280, "Contract 7.")
+			outcome := softlayer.NewWriter(v.client(t)).AddUpdate(t.Context(), 153572280, "Contract 7.")
 			assert.Equal(t, r.kind, outcome.Kind, outcome.Text)
 			require.Len(t, v.received(), 1, "one POST")
 		})
@@ -45,8 +46,8 @@ func TestUpdateAfterItsTimeIsNotSent(t *testing.T) {
 	v := newVendor(t, reply{200, nil, `[{"id":5}]`, "", nil}.write)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Equal(t, cancellation.NotMade, v.client(t).AddUpdate(over, 153572280, "Contract 7.").Kind)
-	assert.Equal(t, cancellation.NotMade, v.client(t).AddUpdate(t.Context(), 0, "Contract 7.").Kind)
-	assert.Equal(t, cancellation.NotMade, v.client(t).AddUpdate(t.Context(), 153572280, " \n").Kind)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(v.client(t)).AddUpdate(over, 153572280, "Contract 7.").Kind)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(v.client(t)).AddUpdate(t.Context(), 0, "Contract 7.").Kind)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(v.client(t)).AddUpdate(t.Context(), 153572280, " \n").Kind)
 	assert.Empty(t, v.received())
 }

@@ -10,6 +10,15 @@ import (
 	"cancel-server/internal/cancellation"
 )
 
+// Writer makes the calls that change something at SoftLayer. A [Client] only reads, so a program that
+// makes no Writer changes nothing.
+type Writer struct{ client *Client }
+
+var _ cancellation.TicketWriter = (*Writer)(nil)
+
+// NewWriter returns the writer that calls with a client's key and at its rate.
+func NewWriter(c *Client) *Writer { return &Writer{client: c} }
+
 // CreateCancelServerTicket asks SoftLayer to cancel a bare-metal server on its next
 // bill date, and returns the ticket that it made. associated cancels the associated
 // billing items too. It makes one POST on a fresh connection, or none where a
@@ -21,25 +30,25 @@ import (
 // else, [ErrNotFound] too: there may be a ticket.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/createCancelServerTicket/
-func (c *Client) CreateCancelServerTicket(ctx context.Context, id int64, reason, content string, associated bool) (cancellation.TicketID, error) {
+func (w *Writer) CreateCancelServerTicket(ctx context.Context, id int64, reason, content string, associated bool) (cancellation.TicketID, error) {
 	k := call{
 		service: "SoftLayer_Ticket", method: "createCancelServerTicket", filing: true,
 		params: []any{id, reason, content, associated, "HARDWARE"},
 		mask:   "mask[id,serviceProviderResourceId]",
 	}
 	if missing := missingParameter(id, reason, content); missing != nil {
-		return cancellation.TicketID{}, c.cleaned(missing, k)
+		return cancellation.TicketID{}, w.client.cleaned(missing, k)
 	}
 	if ctx.Err() != nil {
-		return cancellation.TicketID{}, c.broken(ctx, k, &trace{}, ctx.Err())
+		return cancellation.TicketID{}, w.client.broken(ctx, k, &trace{}, ctx.Err())
 	}
-	body, err := c.do(ctx, k)
+	body, err := w.client.do(ctx, k)
 	if err != nil {
 		return cancellation.TicketID{}, err
 	}
 	made, ok := madeTicket(body)
 	if !ok {
-		return cancellation.TicketID{}, c.cleaned(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
+		return cancellation.TicketID{}, w.client.cleaned(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
 	}
 	return made, nil
 }
@@ -75,11 +84,11 @@ func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
 	return cancellation.TicketID{ID: id, Number: printable(string(number))}, true
 }
 
-// RequestCancellation makes the one call of [Client.CreateCancelServerTicket] and returns what is
+// RequestCancellation makes the one call of [Writer.CreateCancelServerTicket] and returns what is
 // known afterwards. Anything that is not certainly a ticket, a refusal or nothing sent is
 // AnswerLost.
-func (c *Client) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
-	made, err := c.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
+func (w *Writer) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
+	made, err := w.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
 	if err == nil {
 		return cancellation.Outcome{Kind: cancellation.Made, Ticket: made}
 	}

@@ -124,12 +124,12 @@ func TestEveryAnswerToThePostMeansOneThing(t *testing.T) {
 			t.Parallel()
 			v := newVendor(t, r.write)
 			c := v.client(t)
-			outcome := c.RequestCancellation(t.Context(), order())
+			outcome := softlayer.NewWriter(c).RequestCancellation(t.Context(), order())
 			assert.Equal(t, r.kind, outcome.Kind, outcome.Text)
 			assert.Equal(t, r.kind == cancellation.Made, outcome.Ticket.ID == 153572280, "the ticket's id")
 			assert.Equal(t, r.kind == cancellation.Made, outcome.Text == "", "words")
 
-			_, err := c.CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
+			_, err := softlayer.NewWriter(c).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
 			assert.Equal(t, r.kind == cancellation.Made, err == nil)
 			if r.means != nil {
 				require.ErrorIs(t, err, r.means)
@@ -154,9 +154,9 @@ func TestOpenTicketIsReadFromTheWholeSentence(t *testing.T) {
 		c := v.client(t)
 		assert.Equal(t, cancellation.Outcome{
 			Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 28899623}, Text: duplicate,
-		}, c.RequestCancellation(t.Context(), order()))
+		}, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()))
 
-		_, err := c.CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
+		_, err := softlayer.NewWriter(c).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
 		var standing *softlayer.DuplicateError
 		require.ErrorAs(t, err, &standing)
 		assert.Equal(t, int64(28899623), standing.Ticket)
@@ -169,7 +169,7 @@ func TestTheRateLimitSaysHowLongToWait(t *testing.T) {
 		"": 0, "7": 7 * time.Second, "-1": 0, "soon": 0, "99999999999": 10 * time.Minute, "99999999999999999999": 0, "86400": 10 * time.Minute,
 	} {
 		v := newVendor(t, reply{status: 429, header: map[string]string{"Retry-After": header}}.write)
-		outcome := v.client(t).RequestCancellation(t.Context(), order())
+		outcome := softlayer.NewWriter(v.client(t)).RequestCancellation(t.Context(), order())
 		assert.Equal(t, cancellation.NotMade, outcome.Kind)
 		assert.Equal(t, want, outcome.Retry, "Retry-After: %q", header)
 	}
@@ -178,10 +178,10 @@ func TestTheRateLimitSaysHowLongToWait(t *testing.T) {
 func TestSoftLayersOwnWordsReachThePerson(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(500, exception(noRight)))
-	outcome := v.client(t).RequestCancellation(t.Context(), order())
+	outcome := softlayer.NewWriter(v.client(t)).RequestCancellation(t.Context(), order())
 	assert.Equal(t, noRight, outcome.Text)
 
-	_, err := v.client(t).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
+	_, err := softlayer.NewWriter(v.client(t)).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
 	var failed *softlayer.Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "SoftLayer_Ticket/createCancelServerTicket", failed.Method)
@@ -206,7 +206,7 @@ func TestCertainRefusalIsNotSent(t *testing.T) {
 	} {
 		o := order()
 		k.change(&o)
-		assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: k.text}, c.RequestCancellation(t.Context(), o), name)
+		assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: k.text}, softlayer.NewWriter(c).RequestCancellation(t.Context(), o), name)
 	}
 	assert.Empty(t, v.received(), "requests that went out")
 }
@@ -222,7 +222,7 @@ func FuzzNoAnswerIsTakenForATicketUnlessItIsOne(f *testing.F) {
 		}
 		v := newVendor(t, says(status, body))
 		c := v.client(t)
-		made, err := c.CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
+		made, err := softlayer.NewWriter(c).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
 		assert.Equal(t, err == nil, made.ID > 0, "a ticket or an error")
 		if err == nil {
 			assert.True(t, status < 300, "made with status %d", status)

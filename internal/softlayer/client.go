@@ -52,7 +52,7 @@ func (o Options) String() string { return o.Username + " at " + o.Endpoint }
 // GoString leaves the key out.
 func (o Options) GoString() string { return "softlayer.Options{" + o.String() + "}" }
 
-// Client calls one SoftLayer account. It is safe for concurrent use. It keeps the credentials in
+// Client reads one SoftLayer account. It is safe for concurrent use. It keeps the credentials in
 // functions, which print as addresses.
 type Client struct {
 	base      string
@@ -70,7 +70,6 @@ type Client struct {
 var (
 	_ cancellation.ServerReader = (*Client)(nil)
 	_ cancellation.TicketReader = (*Client)(nil)
-	_ cancellation.TicketWriter = (*Client)(nil)
 )
 
 // New makes a client. It makes no call. Its errors name the option that is wrong, never its value.

@@ -30,7 +30,7 @@ func TestEachMethodCallsSoftLayerAsDocumented(t *testing.T) {
 	}{
 		"cancelling a server posts five positional parameters": {
 			func(ctx context.Context, c *softlayer.Client) error {
-				_, err := c.CreateCancelServerTicket(ctx, 1234567, "Server / Upgrade Costs", "by <@U1> & \"co\"", true)
+				_, err := softlayer.NewWriter(c).CreateCancelServerTicket(ctx, 1234567, "Server / Upgrade Costs", "by <@U1> & \"co\"", true)
 				return err
 			},
 			[]string{`{"id":153572280}`},
@@ -224,7 +224,7 @@ func TestFilingGoesAtOnceAndIsCounted(t *testing.T) {
 	t.Parallel()
 	v, kept := newVendor(t, says(200, `{"id":1}`)), &turns{}
 	c := newClient(t, softlayer.Options{Endpoint: v.URL}).WithRateLimiter(kept)
-	assert.Equal(t, cancellation.Made, c.RequestCancellation(t.Context(), order()).Kind)
+	assert.Equal(t, cancellation.Made, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()).Kind)
 	assert.Len(t, v.received(), 1, "no turn is waited for: what was read for it grows old")
 	assert.EqualValues(t, 1, kept.spent.Load())
 }

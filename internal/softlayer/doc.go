@@ -6,10 +6,10 @@
 // with status 500 and some with 200 (https://sldn.softlayer.com/article/exception-handling-softlayer-api/),
 // so an answer is judged by its body first and by its status second, in answer.go.
 //
-// The one call that cannot be undone is [Client.CreateCancelServerTicket]. It goes out once, on a
+// The one call that cannot be undone is [Writer.CreateCancelServerTicket]. It goes out once, on a
 // connection of its own, and its error says which of three things is so: SoftLayer refused for
 // certain, nothing was sent for certain ([ErrNotSent]), or nobody knows ([ErrAnswerLost]).
-// [Client.RequestCancellation] returns the same in the domain's words.
+// [Writer.RequestCancellation] returns the same in the domain's words.
 //
 // Nobody has published a recorded answer of that method. What is read here follows the vendor's
 // page and the answers of similar methods.

@@ -144,7 +144,7 @@ func TestEveryFaultIsClassifiedAsTicketsShow(t *testing.T) {
 			f := newFake(t, visits(arrived, left))
 			o := f.order()
 			require.NoError(t, f.Fault(cancelMethod, fault.Name, 1))
-			outcome := f.RequestCancellation(ctx, o)
+			outcome := softlayer.NewWriter(f.Client).RequestCancellation(ctx, o)
 			<-left
 			assert.Equal(t, expected.kind, outcome.Kind, outcome.Text)
 			assert.Equal(t, expected.tickets, f.ticketsInTheBooks(t, o.Server), "tickets in the books")
@@ -152,7 +152,7 @@ func TestEveryFaultIsClassifiedAsTicketsShow(t *testing.T) {
 
 			after, end := context.WithTimeout(t.Context(), time.Minute)
 			defer end()
-			again := f.RequestCancellation(after, o)
+			again := softlayer.NewWriter(f.Client).RequestCancellation(after, o)
 			if expected.tickets == 0 {
 				assert.Equal(t, cancellation.Made, again.Kind, "the fault is over")
 			} else {
@@ -183,7 +183,7 @@ func TestAShortListOfTicketsIsNoAnswer(t *testing.T) {
 	for _, list := range []string{"SoftLayer_Hardware_Server/getActiveTickets", "SoftLayer_Account/getTickets"} {
 		f, start := newFake(t), time.Now()
 		o := f.order()
-		require.Equal(t, cancellation.Made, f.RequestCancellation(t.Context(), o).Kind)
+		require.Equal(t, cancellation.Made, softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o).Kind)
 		require.NoError(t, f.Fault(list, "short_list", 1))
 		_, err := f.TicketsOf(t.Context(), o.Server, start)
 		require.ErrorContains(t, err, "0 tickets of 1", list)
@@ -199,7 +199,7 @@ func TestATicketIsFiledAndFoundAgain(t *testing.T) {
 	o := f.order()
 	o.Content, o.Associated = "Ref 7F3K-2QXD\n<!channel> & \"quotes\"\nRef 7F3K-2QXD", true
 
-	made := f.RequestCancellation(t.Context(), o)
+	made := softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o)
 	require.Equal(t, cancellation.Made, made.Kind, made.Text)
 	require.Positive(t, made.Ticket.ID)
 
@@ -239,10 +239,10 @@ func TestATicketIsFiledAndFoundAgain(t *testing.T) {
 func TestASecondTicketIsNamedByTheFirst(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	first := f.RequestCancellation(t.Context(), f.order())
+	first := softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), f.order())
 	o := order()
 	o.Server = mustOpen(t, f, first.Ticket.ID)
-	second := f.RequestCancellation(t.Context(), o)
+	second := softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o)
 	assert.Equal(t, cancellation.AlreadyOpen, second.Kind)
 	assert.Equal(t, first.Ticket.ID, second.Ticket.ID)
 	assert.Contains(t, second.Text, "already exists")
@@ -268,7 +268,7 @@ func TestKeyWithoutRightsIsRefusedOrSeesLess(t *testing.T) {
 	rights, err = f.Rights(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, cancellation.Rights{AddTickets: true, EditTickets: true, Billing: true, Storage: true}, rights)
-	outcome := f.RequestCancellation(t.Context(), o)
+	outcome := softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o)
 	assert.Equal(t, cancellation.Outcome{Kind: cancellation.Refused, Text: noRight}, outcome)
 	_, err = f.Server(t.Context(), o.Server)
 	require.ErrorIs(t, err, cancellation.ErrServerNotFound)
@@ -380,7 +380,7 @@ func TestAWrongKeyIsToldAsSuch(t *testing.T) {
 	c := newClient(t, softlayer.Options{Endpoint: server.URL + "/rest/v3.1"})
 	_, err := c.Account(t.Context())
 	require.ErrorIs(t, err, softlayer.ErrUnauthorized)
-	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(t.Context(), order()).Kind)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()).Kind)
 }
 
 func TestFiftyFilingsAtOnceMakeOneTicket(t *testing.T) {
@@ -390,7 +390,7 @@ func TestFiftyFilingsAtOnceMakeOneTicket(t *testing.T) {
 	outcomes := make([]cancellation.Outcome, 50)
 	var all sync.WaitGroup
 	for i := range outcomes {
-		all.Go(func() { outcomes[i] = f.RequestCancellation(t.Context(), o) })
+		all.Go(func() { outcomes[i] = softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o) })
 	}
 	all.Wait()
 	kinds := map[cancellation.OutcomeKind]int{}

@@ -18,7 +18,7 @@ func cancelled(t *testing.T) (f fake, server, ticket int64) {
 	t.Helper()
 	f = newFake(t)
 	o := f.order()
-	outcome := f.RequestCancellation(t.Context(), o)
+	outcome := softlayer.NewWriter(f.Client).RequestCancellation(t.Context(), o)
 	require.Equal(t, cancellation.Made, outcome.Kind)
 	return f, o.Server, outcome.Ticket.ID
 }

@@ -50,7 +50,7 @@ func TestPostIsNotWrittenAfterASuspension(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			outcome := client.RequestCancellation(ctx, cancellation.Order{Server: 1, Reason: "No longer needed", Content: c.content})
+			outcome := NewWriter(client).RequestCancellation(ctx, cancellation.Order{Server: 1, Reason: "No longer needed", Content: c.content})
 			assert.Equal(t, c.kind, outcome.Kind, outcome.Text)
 			vendor.Close() // waits for what is being answered
 			if c.kind == cancellation.NotMade {

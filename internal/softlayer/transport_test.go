@@ -82,7 +82,7 @@ func TestNothingIsSentWithoutAConnection(t *testing.T) {
 			c := newClient(t, softlayer.Options{Endpoint: endpoint})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // for a resolver that does not answer
 			defer cancel()
-			outcome := c.RequestCancellation(ctx, order())
+			outcome := softlayer.NewWriter(c).RequestCancellation(ctx, order())
 			assert.Equal(t, cancellation.NotMade, outcome.Kind, outcome.Text)
 			_, err := c.Account(ctx)
 			require.ErrorIs(t, err, softlayer.ErrNotSent)
@@ -100,9 +100,9 @@ func TestNothingIsSentOnceTheContextIsOver(t *testing.T) {
 	late, end := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer end()
 
-	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(cancelled, order()).Kind)
-	assert.Equal(t, cancellation.NotMade, c.RequestCancellation(late, order()).Kind)
-	_, err := c.CreateCancelServerTicket(late, 1, "x", "y", false)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(c).RequestCancellation(cancelled, order()).Kind)
+	assert.Equal(t, cancellation.NotMade, softlayer.NewWriter(c).RequestCancellation(late, order()).Kind)
+	_, err := softlayer.NewWriter(c).CreateCancelServerTicket(late, 1, "x", "y", false)
 	require.ErrorIs(t, err, softlayer.ErrNotSent)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = c.Account(cancelled)
@@ -122,7 +122,7 @@ func TestContextEndingInTheHandshakeSendsNothing(t *testing.T) {
 	})
 	defer close(stay)
 	c := newClient(t, softlayer.Options{Endpoint: "https://" + endpoint})
-	_, err := c.CreateCancelServerTicket(ctx, 1, "x", "y", false)
+	_, err := softlayer.NewWriter(c).CreateCancelServerTicket(ctx, 1, "x", "y", false)
 	require.ErrorIs(t, err, softlayer.ErrNotSent)
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -157,7 +157,7 @@ func TestIncompleteAnswerIsLostAndNotRepeated(t *testing.T) {
 			t.Parallel()
 			endpoint, connections := wire(t, do)
 			c := newClient(t, softlayer.Options{Endpoint: "http://" + endpoint})
-			outcome := c.RequestCancellation(t.Context(), order())
+			outcome := softlayer.NewWriter(c).RequestCancellation(t.Context(), order())
 			assert.Equal(t, cancellation.AnswerLost, outcome.Kind, outcome.Text)
 			assert.Equal(t, int64(1), connections.Load(), "connections")
 		})
@@ -172,7 +172,7 @@ func TestFilingThatEndsEarlyLosesTheAnswer(t *testing.T) {
 		<-t.Context().Done()
 	})
 	c := newClient(t, softlayer.Options{Endpoint: v.URL, Timeout: time.Nanosecond})
-	_, err := c.CreateCancelServerTicket(ctx, 1, "x", "y", false)
+	_, err := softlayer.NewWriter(c).CreateCancelServerTicket(ctx, 1, "x", "y", false)
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.NotErrorIs(t, err, softlayer.ErrNotSent)
@@ -196,7 +196,7 @@ func TestEachFilingHasAConnectionOfItsOwn(t *testing.T) {
 	_, err := c.Account(t.Context())
 	require.NoError(t, err)
 	for range 3 {
-		require.Equal(t, cancellation.Made, c.RequestCancellation(t.Context(), order()).Kind)
+		require.Equal(t, cancellation.Made, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()).Kind)
 	}
 	assert.Equal(t, int64(4), opened.Load(), "connections")
 }
@@ -244,7 +244,7 @@ func TestNoRedirectTakesTheCredentialsElsewhere(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		v := newVendor(t, reply{status: status, header: map[string]string{"Location": elsewhere.URL}}.write)
 		c := v.client(t)
-		assert.Equal(t, cancellation.AnswerLost, c.RequestCancellation(t.Context(), order()).Kind)
+		assert.Equal(t, cancellation.AnswerLost, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()).Kind)
 		_, err := c.Account(t.Context())
 		require.ErrorIs(t, err, softlayer.ErrAnswerLost)
 	}
@@ -263,7 +263,7 @@ func TestLongAnswerIsNotReadCompletely(t *testing.T) {
 		written <- sent
 	})
 	c := v.client(t)
-	assert.Equal(t, cancellation.AnswerLost, c.RequestCancellation(t.Context(), order()).Kind)
+	assert.Equal(t, cancellation.AnswerLost, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()).Kind)
 	_, err := c.Account(t.Context())
 	require.ErrorContains(t, err, "longer than 1048576 bytes")
 	for range 2 {
@@ -309,7 +309,7 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(answer))
 			t.Cleanup(server.Close)
 			c := newClient(t, softlayer.Options{Endpoint: server.URL})
-			outcome := c.RequestCancellation(t.Context(), order())
+			outcome := softlayer.NewWriter(c).RequestCancellation(t.Context(), order())
 			assertNoSecret(t, outcome.Text)
 			failed := 0
 			for _, err := range everyError(t.Context(), c) {
@@ -330,7 +330,7 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 // everyError calls each method once.
 func everyError(ctx context.Context, c *softlayer.Client) map[string]error {
 	errs := map[string]error{}
-	_, errs["file"] = c.CreateCancelServerTicket(ctx, 1, "x", "y", false)
+	_, errs["file"] = softlayer.NewWriter(c).CreateCancelServerTicket(ctx, 1, "x", "y", false)
 	_, errs["server"] = c.Server(ctx, 1)
 	_, errs["namesakes"] = c.Namesakes(ctx, "db-042")
 	_, errs["search"] = c.Search(ctx, "db-042", 10)

@@ -30,6 +30,31 @@ func TestFirstUseBindsTheSecretsForAll(t *testing.T) {
 	assert.Equal(t, one.HMACKey(), two.HMACKey())
 }
 
+func TestPracticeAndFilingShareNoDatabase(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		practice := sandbox
+		practice.Practice = true
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), practice))
+		assert.ErrorContains(t, s.Bind(t.Context(), sandbox), "the database is of practice, and nothing that is asked for in it is ever filed: name another one in DATABASE_URL, or set DRY_RUN=true")
+		assert.Equal(t, practice, s.Binding())
+		beside := o
+		beside.Mode = Beside
+		assert.Contains(t, open(t, beside).Binding().String(), "PRACTICE: nothing is filed")
+		var oldest int
+		require.NoError(t, s.read.QueryRow(`select oldest from schema_support`).Scan(&oldest))
+		assert.GreaterOrEqual(t, oldest, 25, "a build that knows no practice would file")
+	})
+	s := fresh(t)
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	practice := sandbox
+	practice.Practice = true
+	assert.ErrorContains(t, s.Bind(t.Context(), practice), "practice needs one of its own: name another one in DATABASE_URL, or leave DRY_RUN out")
+	practice.Account = "1"
+	assert.ErrorContains(t, s.Bind(t.Context(), practice), "the database belongs to")
+}
+
 func TestAnotherPairIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)

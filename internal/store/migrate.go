@@ -203,9 +203,9 @@ func inspect(ctx context.Context, db *sql.DB, of dialect, d *checkup.Database) (
 	if d.Version > d.Wanted {
 		d.TooNew = supported(ctx, db, d.Version, d.Wanted) != nil
 	}
-	switch b, err := scanBound(db.QueryRowContext(ctx, boundSQL)); {
+	switch b, err := readBound(ctx, db); {
 	case err == nil:
-		d.Bound = &checkup.Binding{App: b.App, Team: b.Team, Account: b.Account, Endpoint: b.Endpoint}
+		d.Bound = &checkup.Binding{App: b.App, Team: b.Team, Account: b.Account, Endpoint: b.Endpoint, Practice: b.Practice}
 	case !errors.Is(err, sql.ErrNoRows) && !noSuchTable(err):
 		return fmt.Errorf("reading whose database it is: %w", err)
 	}
@@ -234,11 +234,16 @@ type Binding struct {
 	Team     string // Slack team or enterprise id
 	Account  string // SoftLayer account id
 	Endpoint string // SoftLayer REST base
+	Practice bool   // nothing is ever filed from it
 }
 
 // String names the app, the team, the account and the endpoint on one line.
 func (b Binding) String() string {
-	return fmt.Sprintf("Slack app %q in team %q with SoftLayer account %q at %q", b.App, b.Team, b.Account, b.Endpoint)
+	text := fmt.Sprintf("Slack app %q in team %q with SoftLayer account %q at %q", b.App, b.Team, b.Account, b.Endpoint)
+	if b.Practice {
+		text += " (PRACTICE: nothing is filed)"
+	}
+	return text
 }
 
 // BindingError says that the database belongs to another Slack app or SoftLayer account.
@@ -247,8 +252,17 @@ type BindingError struct {
 	Given  Binding // who wanted to use it
 }
 
-// Error names both.
+// Error names both, or what to do if they differ in practice alone.
 func (e *BindingError) Error() string {
+	given := e.Given
+	given.Practice = e.Stored.Practice
+	switch {
+	case given != e.Stored:
+	case e.Stored.Practice:
+		return "the database is of practice, and nothing that is asked for in it is ever filed: name another one in DATABASE_URL, or set DRY_RUN=true"
+	default:
+		return "the database is of a bot that files, and practice needs one of its own: name another one in DATABASE_URL, or leave DRY_RUN out"
+	}
 	return fmt.Sprintf("the database belongs to %s; it cannot be used for %s", e.Stored, e.Given)
 }
 
@@ -264,9 +278,13 @@ type bound struct {
 
 const (
 	bindSQL = `
-		insert into binding (only_row, app, team, account, endpoint, installation, hmac_key, identity, made_at)
-		values (1, $1, $2, $3, $4, $5, $6, '', $7) on conflict do nothing`
-	boundSQL = `select app, team, account, endpoint, installation, hmac_key from binding`
+		insert into binding (only_row, app, team, account, endpoint, installation, hmac_key, identity, made_at, practice)
+		values (1, $1, $2, $3, $4, $5, $6, '', $7, $8) on conflict do nothing`
+	boundSQL       = `select app, team, account, endpoint, installation, hmac_key, practice from binding`
+	boundBeforeSQL = `select app, team, account, endpoint, installation, hmac_key, 0 from binding` // before version 25
+
+	// Builds that know no practice would file from it.
+	closeSQL = `update schema_support set oldest = 25 where oldest < 25 and (select practice from binding) = 1`
 )
 
 // Bind binds a new database to b, and makes the installation's id and HMAC key, in one
@@ -290,7 +308,10 @@ func bindOnce(ctx context.Context, tx *tx, b Binding, now time.Time) (bound, err
 	var drawn [16 + 32]byte
 	_, _ = rand.Read(drawn[:]) // never returns an error: https://pkg.go.dev/crypto/rand#Read
 	_, err := tx.ExecContext(ctx, bindSQL,
-		b.App, b.Team, b.Account, b.Endpoint, hex.EncodeToString(drawn[:16]), drawn[16:], stamp(now))
+		b.App, b.Team, b.Account, b.Endpoint, hex.EncodeToString(drawn[:16]), drawn[16:], stamp(now), flag(b.Practice))
+	if err == nil && b.Practice {
+		_, err = tx.ExecContext(ctx, closeSQL)
+	}
 	if err != nil {
 		return bound{}, err
 	}
@@ -298,14 +319,23 @@ func bindOnce(ctx context.Context, tx *tx, b Binding, now time.Time) (bound, err
 }
 
 func scanBound(from row) (b bound, err error) {
-	err = from.Scan(&b.App, &b.Team, &b.Account, &b.Endpoint, &b.installation, &b.key)
+	err = from.Scan(&b.App, &b.Team, &b.Account, &b.Endpoint, &b.installation, &b.key, &b.Practice)
+	return b, err
+}
+
+// readBound reads the binding of a database that may not be up to date.
+func readBound(ctx context.Context, db *sql.DB) (bound, error) {
+	b, err := scanBound(db.QueryRowContext(ctx, boundSQL))
+	if noSuchTable(err) {
+		b, err = scanBound(db.QueryRowContext(ctx, boundBeforeSQL))
+	}
 	return b, err
 }
 
 // learnBinding reads the binding of a database whose tables may be missing, or another
 // program's.
 func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
-	stored, err := scanBound(db.QueryRowContext(ctx, boundSQL))
+	stored, err := readBound(ctx, db)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), noSuchTable(err):
 		return ErrUnserved

@@ -32,6 +32,27 @@ type Options struct {
 	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
 	Transport *http.Transport // nil for NewTransport
 	Called    Called          // may be nil
+	Mark      Mark
+}
+
+// Mark changes what people read right before it is sent. Either function may be nil.
+type Mark struct {
+	View    func(slack.ModalViewRequest) slack.ModalViewRequest
+	Message func(text string, blocks []slack.Block) (string, []slack.Block)
+}
+
+func (m Mark) view(v slack.ModalViewRequest) sentView {
+	if m.View != nil {
+		v = m.View(v)
+	}
+	return sentView{ModalViewRequest: v}
+}
+
+func (m Mark) message(text string, blocks []slack.Block) (string, []slack.Block) {
+	if m.Message == nil {
+		return text, blocks
+	}
+	return m.Message(text, blocks)
 }
 
 // Called is told of each call that was made: its method, or "response_url", and the error it ended with.
@@ -51,6 +72,7 @@ type Client struct {
 	webhooks *http.Client // for response_urls; carries no token
 
 	clock *skew.Gauge
+	mark  Mark
 }
 
 // New makes the client. It returns an error if apiURL is not a URL.
@@ -60,7 +82,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called), clock: new(skew.Gauge)}
+	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called), clock: new(skew.Gauge), mark: o.Mark}
 	client := func(limit time.Duration) *http.Client {
 		return &http.Client{
 			Timeout:       limit,

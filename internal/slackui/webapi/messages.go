@@ -23,9 +23,10 @@ type Post struct {
 	Metadata Metadata // zero for none
 }
 
-func (p Post) options() []slack.MsgOption {
+func (w *Client) options(p Post) []slack.MsgOption {
+	text, blocks := w.mark.message(p.Text, p.Blocks)
 	options := []slack.MsgOption{
-		slack.MsgOptionText(p.Text, false), slack.MsgOptionBlocks(p.Blocks...),
+		slack.MsgOptionText(text, false), slack.MsgOptionBlocks(blocks...),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 	if p.Metadata.EventType != "" {
@@ -43,7 +44,7 @@ func (p Post) options() []slack.MsgOption {
 func (w *Client) PostMessage(ctx context.Context, p Post) (channel, ts string, err error) {
 	err = traced(ctx, func(ctx context.Context) error {
 		return w.limits.call("chat.postMessage", p.Channel, func() (err error) {
-			channel, ts, err = w.patient.PostMessageContext(ctx, p.Channel, p.options()...)
+			channel, ts, err = w.patient.PostMessageContext(ctx, p.Channel, w.options(p)...)
 			return err
 		})
 	})
@@ -54,7 +55,7 @@ func (w *Client) PostMessage(ctx context.Context, p Post) (channel, ts string, e
 // p.Channel and ts say which message is replaced.
 func (w *Client) UpdateMessage(ctx context.Context, ts string, p Post) error {
 	return w.limits.call("chat.update", "", func() error {
-		_, _, _, err := w.patient.UpdateMessageContext(ctx, p.Channel, ts, p.options()...)
+		_, _, _, err := w.patient.UpdateMessageContext(ctx, p.Channel, ts, w.options(p)...)
 		return err
 	})
 }
@@ -140,9 +141,10 @@ func (w *Client) Respond(ctx context.Context, responseURL string, r Response) er
 	if r.InChannel {
 		kind = slack.ResponseTypeInChannel
 	}
+	text, blocks := w.mark.message(r.Text, r.Blocks)
 	return traced(ctx, func(ctx context.Context) error {
 		err := slack.PostWebhookCustomHTTPContext(ctx, responseURL, w.webhooks, &slack.WebhookMessage{
-			Text: r.Text, Blocks: &slack.Blocks{BlockSet: r.Blocks}, ResponseType: kind, ThreadTimestamp: r.Thread,
+			Text: text, Blocks: &slack.Blocks{BlockSet: blocks}, ResponseType: kind, ThreadTimestamp: r.Thread,
 			UnfurlLinks: new(bool), UnfurlMedia: new(bool),
 		})
 		if err != nil {

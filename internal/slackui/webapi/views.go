@@ -18,7 +18,7 @@ func (w *Client) OpenView(ctx context.Context, triggerID string, view slack.Moda
 	if triggerID == "" {
 		return "", "", callError("views.open", slack.ErrParametersMissing)
 	}
-	return w.callView(ctx, "views.open", viewRequest{TriggerID: triggerID, View: sentView{ModalViewRequest: view}})
+	return w.callView(ctx, "views.open", viewRequest{TriggerID: triggerID, View: w.mark.view(view)})
 }
 
 // PushView opens a modal over the one that was acted in: docs.slack.dev/reference/methods/views.push.
@@ -26,21 +26,21 @@ func (w *Client) PushView(ctx context.Context, triggerID string, view slack.Moda
 	if triggerID == "" {
 		return "", "", callError("views.push", slack.ErrParametersMissing)
 	}
-	return w.callView(ctx, "views.push", viewRequest{TriggerID: triggerID, View: sentView{ModalViewRequest: view}})
+	return w.callView(ctx, "views.push", viewRequest{TriggerID: triggerID, View: w.mark.view(view)})
 }
 
 // UpdateView replaces a modal that still has this hash, and returns the new hash:
 // docs.slack.dev/reference/methods/views.update. ErrHashConflict: it was replaced
 // meanwhile; ErrViewGone: it was closed. An empty hash replaces whatever is there.
 func (w *Client) UpdateView(ctx context.Context, viewID, hash string, view slack.ModalViewRequest) (newHash string, err error) {
-	_, newHash, err = w.callView(ctx, "views.update", viewRequest{ViewID: viewID, Hash: hash, View: sentView{ModalViewRequest: view}})
+	_, newHash, err = w.callView(ctx, "views.update", viewRequest{ViewID: viewID, Hash: hash, View: w.mark.view(view)})
 	return newHash, err
 }
 
 // PublishView replaces what a person sees in the app's Home tab:
 // docs.slack.dev/reference/methods/views.publish. The view's type is "home".
 func (w *Client) PublishView(ctx context.Context, user string, view slack.ModalViewRequest) error {
-	_, _, err := w.callView(ctx, "views.publish", viewRequest{UserID: user, View: sentView{ModalViewRequest: view}})
+	_, _, err := w.callView(ctx, "views.publish", viewRequest{UserID: user, View: w.mark.view(view)})
 	return err
 }
 

@@ -1,6 +1,8 @@
 package words
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -145,4 +147,99 @@ func notice(title string, blocks ...slack.Block) View {
 		Type: slack.VTModal, Title: plainText(title), Close: plainText("Close"),
 		CallbackID: noticeCallback, Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// What a bot shows that only practises: every title and dialog begins with the first, and every view and
+// message with the second.
+const (
+	practiceTitle = "PRACTICE "
+	practiceSays  = "PRACTICE: nothing is filed."
+)
+
+// maxTitle is what the title of a view may hold: https://docs.slack.dev/reference/views/modal-views.
+const maxTitle = 24
+
+// shortTitles are the titles for which practice leaves no room.
+var shortTitles = map[string]string{
+	"Already requested": "Already asked", "Ask SoftLayer to stop": "Ask to stop", "Decline a request": "Decline", "Leave the server": "Leave server",
+	"No answer needed": "No answer due", "Nothing was sent": "Nothing sent", "Reply to SoftLayer": "Reply", "SoftLayer's answer": "Answer",
+	"There is a ticket": "Name the ticket",
+}
+
+func practising(title string) string {
+	if short, is := shortTitles[title]; is {
+		title = short
+	}
+	return Cut(practiceTitle+title, maxTitle)
+}
+
+func practiceBlock() slack.Block { return block("practice", line{bold(practiceSays)}) }
+
+// PracticeView marks a view of a bot that files nothing. A Home tab has no title.
+func PracticeView(v View) View {
+	if v.Title != nil {
+		v.Title = plainText(practising(v.Title.Text))
+	}
+	v.Blocks.BlockSet = practiceBlocks(v.Blocks.BlockSet)
+	return v
+}
+
+// PracticeMessage marks a message of a bot that files nothing: its text and its blocks.
+func PracticeMessage(text string, blocks []slack.Block) (string, []slack.Block) {
+	return fitting(practiceSays + " " + text), practiceBlocks(blocks)
+}
+
+func practiceBlocks(all []slack.Block) []slack.Block {
+	marked := []slack.Block{practiceBlock()}
+	for _, b := range all {
+		marked = append(marked, practiceDialogs(b))
+	}
+	return marked
+}
+
+// practiceDialogs marks the dialogs in which a block's buttons ask before they do anything.
+func practiceDialogs(b slack.Block) slack.Block {
+	actions, is := b.(*slack.ActionBlock)
+	if !is {
+		return b
+	}
+	elements := slices.Clone(actions.Elements.ElementSet)
+	for i, e := range elements {
+		if pressed, is := e.(*slack.ButtonBlockElement); is && pressed.Confirm != nil {
+			own, dialog := *pressed, *pressed.Confirm
+			dialog.Title, own.Confirm = plainText(practiceTitle+dialog.Title.Text), &dialog
+			elements[i] = &own
+		}
+	}
+	return slack.NewActionBlock(actions.BlockID, elements...)
+}
+
+// PracticeReply marks an acknowledgement of a bot that files nothing: the message or the view in it. Options
+// and what is wrong with a field stand in a view that is marked.
+func PracticeReply(reply []byte) []byte {
+	var all map[string]any
+	if json.Unmarshal(reply, &all) != nil { // it is empty
+		return reply
+	}
+	shown := all
+	if view, is := all["view"].(map[string]any); is {
+		shown = view
+	}
+	blocks, is := shown["blocks"].([]any)
+	if !is {
+		return reply
+	}
+	shown["blocks"] = slices.Insert(blocks, 0, any(practiceBlock()))
+	if title, is := shown["title"].(map[string]any); is {
+		text, _ := title["text"].(string)
+		title["text"] = practising(text)
+	}
+	if text, is := shown["text"].(string); is {
+		shown["text"] = fitting(practiceSays + " " + text)
+	}
+	marked, err := json.Marshal(all)
+	if err != nil {
+		return reply
+	}
+	return marked
 }

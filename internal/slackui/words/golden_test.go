@@ -88,6 +88,7 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, view := range goldenClicks() {
 		all["clicks"][name] = view
 	}
+	all["practice"] = goldenPractice()
 	return all
 }
 

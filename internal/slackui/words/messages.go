@@ -126,14 +126,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 			sentence("Too few people approved in time. Nothing was filed. If the server should still go, ask again."), askedBy(r), foot(r),
 		}
 	case cancellation.Rejected:
-		stays := " stays."
-		if r.Why.Code == cancellation.WhyNotFound {
-			stays = "."
-		}
-		return []line{
-			head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
-			sentence("If the server should still go, ask again: its card is then read again."), askedBy(r), foot(r),
-		}
+		return notFiled(r)
 	case cancellation.Stuck:
 		return w.stuck(r)
 	case cancellation.Withdrawn:
@@ -144,6 +137,21 @@ func (w Writer) lines(r cancellation.Request) []line {
 		return append(w.ended(r), line{w.ticket(r.Ticket)}, askedBy(r), foot(r))
 	}
 	return []line{head(ServerName(r) + ": " + standingWords(r.State)), askedBy(r), foot(r)}
+}
+
+// notFiled is a request that was not sent, or that SoftLayer refused.
+func notFiled(r cancellation.Request) []line {
+	stays := " stays."
+	switch r.Why.Code {
+	case cancellation.WhyPractice:
+		return []line{head("PRACTICE: " + ServerName(r) + " would have been filed now."), sentence("Nothing was sent; the server stays."), askedBy(r), foot(r)}
+	case cancellation.WhyNotFound:
+		stays = "."
+	}
+	return []line{
+		head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
+		sentence("If the server should still go, ask again: its card is then read again."), askedBy(r), foot(r),
+	}
 }
 
 func head(text string) line { return line{bold(text)} }

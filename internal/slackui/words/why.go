@@ -111,6 +111,8 @@ func rejectedWhy(why cancellation.Reason) string {
 		return "SoftLayer no longer shows the server, or this key may not see it."
 	case cancellation.WhyTooFew:
 		return "Some approvals no longer count, or more are needed."
+	case cancellation.WhyPractice:
+		return "It would have been filed now."
 	}
 	if detail == "" {
 		return "SoftLayer refused the request without giving a reason."
