@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -117,17 +119,26 @@ func printVersion(args []string, stdout io.Writer) error {
 	return err
 }
 
-// version is the module's version, or the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "cancel-server, unknown version"
+// release and commit are what a release is built with: -ldflags "-X main.release=v1.2.3 -X main.commit=…".
+var release, commit string
+
+// build returns the version and the commit of this program: those of the release, or else what Go
+// recorded of the module and its repository.
+func build() (version, revision string) {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		info = &debug.BuildInfo{}
 	}
-	commit := ""
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			commit = ", commit " + setting.Value
+			revision = setting.Value
 		}
 	}
-	return "cancel-server " + info.Main.Version + commit + ", " + info.GoVersion
+	return cmp.Or(release, info.Main.Version, "unknown"), cmp.Or(commit, revision, "unknown")
+}
+
+// version says which build this is.
+func version() string {
+	version, revision := build()
+	return "cancel-server " + version + ", commit " + revision + ", " + runtime.Version()
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -19,19 +18,7 @@ import (
 const metricsInterval = 15 * time.Second
 
 // newMetrics makes the metrics of this build.
-func newMetrics() *metrics.Metrics {
-	build, _ := debug.ReadBuildInfo()
-	if build == nil {
-		return metrics.New("unknown", "unknown")
-	}
-	commit := "unknown"
-	for _, setting := range build.Settings {
-		if setting.Key == "vcs.revision" {
-			commit = setting.Value
-		}
-	}
-	return metrics.New(build.Main.Version, commit)
-}
+func newMetrics() *metrics.Metrics { return metrics.New(build()) }
 
 // calls are told of each call to a vendor. Its zero value tells nobody.
 type calls struct {

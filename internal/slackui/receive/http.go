@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cancel-server/internal/inbound"
 )
 
 // maxBody bounds a request from Slack. A view is at most 250 kB
@@ -33,13 +35,19 @@ type HTTP struct {
 	verifier   *verifier
 	dispatcher *Dispatcher
 	replays    *replays[signature]
+	repeats    repeats
 	bodies     *bodies
 	log        *slog.Logger
+
+	unproven, repeated, signed *inbound.Refusals // of who did not sign, of what came before, and of what Slack signed
 }
 
 // NewHTTP makes the HTTP transport in front of a dispatcher.
 func NewHTTP(o HTTPOptions) *HTTP {
-	return &HTTP{verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log}
+	return &HTTP{
+		verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log,
+		unproven: inbound.NewRefusals(), repeated: inbound.NewRefusals(), signed: inbound.NewRefusals(),
+	}
 }
 
 // Routes serves POST /slack/commands, POST /slack/interactions and POST /slack/events.
@@ -48,7 +56,12 @@ func (t *HTTP) Routes() http.Handler {
 	mux.HandleFunc("POST /slack/commands", t.take(kindCommand, ofForm(t.command)))
 	mux.HandleFunc("POST /slack/interactions", t.take(kindInteraction, ofForm(t.interaction)))
 	mux.HandleFunc("POST /slack/events", t.take(kindEvent, t.event))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" { // neither a path nor a method of Slack's
+			t.unproven.Hold(r.Context())
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // verified is a request whose signature holds.
@@ -66,33 +79,55 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.word }
 
+// errRepeated: a request that Slack signed came again, as more do than Slack or a proxy sends twice.
+var errRepeated = refusal{http.StatusTooManyRequests, "this request came before"}
+
 // take reads and verifies a request, then parses and works it. Nothing of a body is looked at before
 // its signature holds, and the query never is. No work: there is nothing to do.
 func (t *HTTP) take(kind string, parse func(verified) (work, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
-		body, err := t.bodies.read(w, r)
+		proven, refusals, err := t.prove(w, r)
 		if err != nil {
-			t.refuse(w, r, err)
+			refusals.Hold(r.Context())
+			t.refuse(w, r, refusals, err)
 			return
 		}
-		sig, err := t.verifier.verify(r.Header, body, time.Now())
-		if err != nil && certificateCheck(body) {
+		if proven == nil {
+			t.unproven.Hold(r.Context())
 			return
 		}
-		if err != nil {
-			t.refuse(w, r, err)
-			return
-		}
-		job, err := parse(verified{sig, r.Header.Get("Content-Type"), body})
+		job, err := parse(*proven)
 		if err == nil && job != nil {
 			ack := t.dispatcher.timed(kind, received, func(reply Reply) { acknowledge(w, reply) })
 			err = t.dispatcher.serve(r.Context(), received, job, ack)
 		}
 		if err != nil {
-			t.refuse(w, r, err)
+			t.refuse(w, r, t.signed, err)
 		}
 	}
+}
+
+// prove reads a request and returns it if Slack signed it, nil if Slack checks the endpoint's
+// certificate, or why it is refused and among which refusals that counts. A few may come twice: each
+// is worked once. More of them are somebody's who has one of Slack's requests and sends it again.
+func (t *HTTP) prove(w http.ResponseWriter, r *http.Request) (*verified, *inbound.Refusals, error) {
+	body, err := t.bodies.read(w, r)
+	if err != nil {
+		return nil, t.unproven, err
+	}
+	sig, err := t.verifier.verify(r.Header, body, time.Now())
+	switch {
+	case err != nil && certificateCheck(body):
+		return nil, nil, nil
+	case err != nil:
+		return nil, t.unproven, err
+	case !t.repeats.seen(sig, time.Now()):
+		inbound.Prove(r)
+	case !t.repeated.Few():
+		return nil, t.repeated, errRepeated
+	}
+	return &verified{sig, r.Header.Get("Content-Type"), body}, nil, nil
 }
 
 // ofForm reads a request's form. It has no work if Slack checks the endpoint's certificate.
@@ -176,7 +211,7 @@ func certificateCheck(body []byte) bool {
 }
 
 // refuse writes the status of an error.
-func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, among *inbound.Refusals, err error) {
 	status, word := http.StatusInternalServerError, ""
 	known, isRefusal := errors.AsType[refusal](err)
 	bad, isBad := errors.AsType[*payloadError](err)
@@ -191,7 +226,7 @@ func (t *HTTP) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "1")
 	}
-	t.log.Warn("refusing a request", "path", r.URL.Path, "status", status, "err", err)
+	among.Log(t.log, "refusing a request", "path", r.URL.Path, "status", status, "err", err)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

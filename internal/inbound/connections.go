@@ -1,0 +1,120 @@
+package inbound
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Connections bounds how many connections a server has at once. For each one over the bound it closes
+// the oldest whose caller has proved nothing; if all have, the oldest on which nothing is in progress.
+// If there is none either, the new one is closed. So whoever proves soon who they are stays connected,
+// however many others come and stay silent.
+type Connections struct {
+	most int
+
+	mu  sync.Mutex
+	all map[net.Conn]*list.Element // of byAge
+	// byAge holds a *connection for each, the oldest first.
+	byAge *list.List
+}
+
+type connection struct {
+	net.Conn
+	proven, active bool
+}
+
+// NewConnections bounds them to most.
+func NewConnections(most int) *Connections {
+	return &Connections{most: most, all: map[net.Conn]*list.Element{}, byAge: list.New()}
+}
+
+// proofKey is where a request's context has the function that marks its connection.
+type proofKey struct{}
+
+// Guard has a server keep to the bound. Call it before the server serves.
+func (c *Connections) Guard(s *http.Server) {
+	s.ConnState = c.changed
+	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, proofKey{}, func() { c.prove(conn) })
+	}
+}
+
+// Prove notes that the caller of a request has proved who they are. It does nothing if no
+// [Connections] guards the request's server.
+func Prove(r *http.Request) {
+	if prove, guarded := r.Context().Value(proofKey{}).(func()); guarded {
+		prove()
+	}
+}
+
+// Len returns how many connections there are.
+func (c *Connections) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byAge.Len()
+}
+
+func (c *Connections) changed(conn net.Conn, state http.ConnState) {
+	if closing := c.note(conn, state); closing != nil {
+		_ = closing.Close() // its server finds that it is closed, and ends what it does for it
+	}
+}
+
+// note records a connection's state, and returns one to close; nil for none.
+func (c *Connections) note(conn net.Conn, state http.ConnState) (closing net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.all[conn] = c.byAge.PushBack(&connection{Conn: conn})
+		if c.byAge.Len() > c.most {
+			return c.drop()
+		}
+	case http.StateActive, http.StateIdle:
+		if at := c.all[conn]; at != nil {
+			of(at).active = state == http.StateActive
+		}
+	case http.StateClosed, http.StateHijacked:
+		c.forget(c.all[conn])
+	}
+	return nil
+}
+
+// drop forgets the connection that has to go and returns it; the lock is held.
+func (c *Connections) drop() net.Conn {
+	latest := c.byAge.Back()
+	goes := latest // unless another may go
+	for at := c.byAge.Front(); at != latest; at = at.Next() {
+		if !of(at).proven {
+			goes = at
+			break
+		}
+		if goes == latest && !of(at).active {
+			goes = at
+		}
+	}
+	c.forget(goes)
+	return of(goes).Conn
+}
+
+// forget is for a connection that may have been forgotten before; the lock is held.
+func (c *Connections) forget(at *list.Element) {
+	if at == nil {
+		return
+	}
+	delete(c.all, of(at).Conn)
+	c.byAge.Remove(at)
+}
+
+func (c *Connections) prove(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := c.all[conn]; at != nil {
+		of(at).proven = true
+	}
+}
+
+func of(at *list.Element) *connection { return at.Value.(*connection) }

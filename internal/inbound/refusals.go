@@ -1,0 +1,58 @@
+package inbound
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// The bounds of [Refusals].
+const (
+	promptRate  = 20                     // refusals a second that are answered at once
+	promptBurst = 50                     // and so many together
+	holdTime    = 500 * time.Millisecond // how long each other one is kept waiting
+	lineRate    = 1                      // lines of the log a second
+	lineBurst   = 10                     // and so many together
+)
+
+// Refusals keeps those who are refused from costing much: a caller who sends the next request when
+// the last one was answered is slowed down, and the log stays readable.
+type Refusals struct {
+	prompt, lines *rate.Limiter
+	leftOut       atomic.Int64
+}
+
+// NewRefusals makes the bounds of one kind of refusal.
+func NewRefusals() *Refusals {
+	return &Refusals{prompt: rate.NewLimiter(promptRate, promptBurst), lines: rate.NewLimiter(lineRate, lineBurst)}
+}
+
+// Few reports whether one more refusal may be answered at once.
+func (r *Refusals) Few() bool { return r.prompt.Allow() }
+
+// Hold waits while there are more refusals than are answered at once, or until ctx ends.
+func (r *Refusals) Hold(ctx context.Context) {
+	if r.Few() {
+		return
+	}
+	select {
+	case <-time.After(holdTime):
+	case <-ctx.Done():
+	}
+}
+
+// Log writes a line about a refusal, unless there were too many. The next line that is written says how
+// many were left out.
+func (r *Refusals) Log(log *slog.Logger, message string, fields ...any) {
+	if !r.lines.Allow() {
+		r.leftOut.Add(1)
+		return
+	}
+	if n := r.leftOut.Swap(0); n > 0 {
+		fields = append(fields, "left_out", n)
+	}
+	log.Warn(message, fields...)
+}
