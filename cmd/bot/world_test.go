@@ -77,6 +77,7 @@ type stage struct {
 	url       string
 	dir       string
 	endpoint  string // where the bot takes signed requests
+	balanced  bool   // Slack reaches the bots by a load balancer of the test's
 	admin     string // where the bot answers its operators
 	program   string // instead of the tests' own
 	setup            // its slack and softlayer are hidden by the fakes
@@ -353,7 +354,9 @@ func (w *world) environment() []string {
 	}
 	addr := freeAddr(w.t)
 	w.endpoint = "http://" + addr
-	w.slack.SetEndpoint(w.endpoint)
+	if !w.balanced {
+		w.slack.SetEndpoint(w.endpoint)
+	}
 	return append(env, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret(), "LISTEN_ADDR="+addr)
 }
 

@@ -216,8 +216,8 @@ func (w *Workspace) redact(body []byte) json.RawMessage {
 		return nil
 	}
 	hidden := strings.NewReplacer(
-		w.identity.botToken, "xoxb-REDACTED", w.identity.appToken, "xapp-REDACTED",
-		w.identity.secret, "REDACTED", w.identity.verification, "REDACTED",
+		w.BotToken(), "xoxb-REDACTED", w.AppToken(), "xapp-REDACTED",
+		w.SigningSecret(), "REDACTED", w.identity.verification, "REDACTED",
 	).Replace(string(body))
 	hidden = capabilities.ReplaceAllString(hidden, "/$1/REDACTED")
 	if len(hidden) <= observed && json.Valid([]byte(hidden)) {

@@ -41,7 +41,7 @@ func sign(secret, body, kind string, at time.Time) http.Header {
 
 // sendSigned posts a delivery with a new signature, or with the wrong one its fault asks for.
 func (w *Workspace) sendSigned(ctx context.Context, d *delivery, fault string, try envelopeTry) Ack {
-	secret, at := w.identity.secret, time.Now()
+	secret, at := w.SigningSecret(), time.Now()
 	switch fault {
 	case FaultBadSignature:
 		secret = "not-the-secret"

@@ -2,7 +2,9 @@ package fakeslack
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // a person's time is the same on a machine that knows no time zones
 )
@@ -207,3 +209,150 @@ func (w *Workspace) addChannel(c channel) string {
 	w.channels = append(w.channels, &c)
 	return c.ID
 }
+
+// identity is what makes this workspace and its app themselves.
+type identity struct {
+	teamID, enterpriseID, appID, botID string
+	verification                       string
+	credentials
+}
+
+// credentials are what the bot and Slack know each other by. The last of each is the newest.
+type credentials struct {
+	botTokens []string
+	revoked   int // of botTokens, from the first on
+	appTokens []string
+	secret    string
+}
+
+const (
+	teamDomain     = "acme-sandbox"
+	enterpriseName = "Acme Group"
+	teamName       = "Acme (sandbox)"
+	botName        = "cancel-server"
+	strangeTeam    = "T0STRANGER"
+)
+
+func newIdentity(r *rand.Rand) identity {
+	return identity{
+		teamID: "T" + letters(r, 10),
+		appID:  "A" + letters(r, 10),
+		botID:  "B" + letters(r, 10),
+		credentials: credentials{
+			botTokens: []string{newBotToken(r)},
+			appTokens: []string{newAppToken(r)},
+			secret:    newSecret(r),
+		},
+		verification: "fakeverification" + strings.ToLower(letters(r, 8)),
+	}
+}
+
+func newBotToken(r *rand.Rand) string { return "xoxb-fake-" + strings.ToLower(letters(r, 24)) }
+
+func newAppToken(r *rand.Rand) string { return "xapp-fake-1-" + strings.ToLower(letters(r, 24)) }
+
+func newSecret(r *rand.Rand) string { return "fakesecret" + strings.ToLower(letters(r, 22)) }
+
+// letters returns n of the capitals and digits that Slack's ids are made of.
+func letters(r *rand.Rand, n int) string {
+	const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
+	id := make([]byte, n)
+	for i := range id {
+		id[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return string(id)
+}
+
+// enterprise is the enterprise as payloads show it, null where there is none.
+func (id identity) enterprise() any {
+	if id.enterpriseID == "" {
+		return nil
+	}
+	return response{"id": id.enterpriseID, "name": enterpriseName}
+}
+
+// BotToken returns the newest token of the Web API, xoxb-fake-….
+func (w *Workspace) BotToken() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return newest(w.identity.botTokens)
+}
+
+// AppToken returns the newest token that opens Socket Mode connections, xapp-fake-….
+func (w *Workspace) AppToken() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return newest(w.identity.appTokens)
+}
+
+// SigningSecret returns the key of the signatures on HTTP deliveries.
+func (w *Workspace) SigningSecret() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.identity.secret
+}
+
+func newest(tokens []string) string { return tokens[len(tokens)-1] }
+
+// ReplaceSigningSecret has Slack sign with another secret from now on, and with no other.
+func (w *Workspace) ReplaceSigningSecret() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.identity.secret = newSecret(w.random)
+}
+
+// AddAppToken makes one more app-level token. Those before it stay valid.
+func (w *Workspace) AddAppToken() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.identity.appTokens = append(w.identity.appTokens, newAppToken(w.random))
+}
+
+// RevokeOldAppTokens takes all app-level tokens back but the newest. Connections that stand stay.
+func (w *Workspace) RevokeOldAppTokens() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.identity.appTokens = []string{newest(w.identity.appTokens)}
+}
+
+// RevokeBotToken takes the bot token back. The bot is in no channel then:
+// https://docs.slack.dev/reference/methods/auth.revoke
+func (w *Workspace) RevokeBotToken() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.identity.revoked = len(w.identity.botTokens)
+	for _, c := range w.channels {
+		c.BotIn = false
+	}
+	w.touch()
+}
+
+// Reinstall gives the app another bot token, for the same bot.
+func (w *Workspace) Reinstall() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.identity.botTokens = append(w.identity.botTokens, newBotToken(w.random))
+}
+
+// judge says what Slack makes of a token for a method; "" if it takes it.
+// https://docs.slack.dev/reference/methods/auth.test
+func (c credentials) judge(token string, app bool) (refusal string) {
+	bot, isApp := slices.Index(c.botTokens, token), slices.Contains(c.appTokens, token)
+	switch {
+	case token == "":
+		return "not_authed"
+	case bot >= 0 && bot < c.revoked:
+		return "account_inactive"
+	case bot < 0 && !isApp:
+		return "invalid_auth"
+	case isApp != app:
+		return "not_allowed_token_type"
+	}
+	return ""
+}
+
+// TeamID returns the id of this workspace.
+func (w *Workspace) TeamID() string { return w.identity.teamID }
+
+// AppID returns the id of the app that the bot is.
+func (w *Workspace) AppID() string { return w.identity.appID }

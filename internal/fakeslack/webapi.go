@@ -133,19 +133,14 @@ func (w *Workspace) perform(m apiMethod, c call, refusal *apiError) (response, *
 }
 
 func (w *Workspace) authorize(m apiMethod, token string) *apiError {
-	want, other := w.identity.botToken, w.identity.appToken
-	if m.app {
-		want, other = other, want
-	}
-	switch token {
-	case want:
-		return nil
+	switch refusal := w.identity.judge(token, m.app); refusal {
 	case "":
-		return fail("not_authed")
-	case other:
-		return fail("not_allowed_token_type").broke(m.name+" is called with the kind of token it takes", "https://docs.slack.dev/authentication/tokens")
+		return nil
+	case "not_allowed_token_type":
+		return fail(refusal).broke(m.name+" is called with the kind of token it takes", "https://docs.slack.dev/authentication/tokens")
+	default:
+		return fail(refusal)
 	}
-	return fail("invalid_auth")
 }
 
 func (w *Workspace) missingScope(scope string) *apiError {

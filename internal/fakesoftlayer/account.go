@@ -2,7 +2,6 @@ package fakesoftlayer
 
 import (
 	"cmp"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -170,7 +169,7 @@ func New(options Options) *Account {
 		servers:    map[int64]*server{},
 		lent:       map[int64][]int{},
 		ticketBook: ticketBook{tickets: map[int64]*ticket{}, lastUpdate: 600_000_000},
-		key:        newKey(),
+		key:        newKey(options.Seed),
 	}
 	a.lastTicket = 153_000_000 + int64(a.random.IntN(500_000))
 	if !options.Start.IsZero() {
@@ -189,8 +188,12 @@ func (a *Account) Seed() uint64 { return a.options.Seed }
 // (https://sldn.softlayer.com/article/authenticating-softlayer-api/).
 func (a *Account) Username() string { return username }
 
-// APIKey is the key that goes with Username. It opens nothing but this fake.
-func (a *Account) APIKey() string { return fmt.Sprintf("fake-softlayer-key-%016x", a.options.Seed) }
+// APIKey is the newest key that goes with Username. It opens nothing but this fake.
+func (a *Account) APIKey() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.key.secrets[len(a.key.secrets)-1]
+}
 
 // Now is the account's time: Options.Now, shifted by every Advance.
 func (a *Account) Now() time.Time {

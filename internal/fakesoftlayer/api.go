@@ -95,7 +95,7 @@ func (a *Account) authentic(h http.Header) bool {
 	user, secret, _ := r.BasicAuth()
 	known := subtle.ConstantTimeCompare([]byte(user), []byte(username)) |
 		subtle.ConstantTimeCompare([]byte(user), []byte("apikey"))
-	return known&subtle.ConstantTimeCompare([]byte(secret), []byte(a.APIKey())) == 1
+	return known == 1 && a.key.opens(secret)
 }
 
 func (a *Account) find(q *request) (method, error) {

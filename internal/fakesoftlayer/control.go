@@ -192,7 +192,7 @@ type keyChange struct {
 func (a *Account) changeKey(c keyChange) (json.RawMessage, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	k := key{master: a.key.master, permissions: maps.Clone(a.key.permissions), hidden: a.key.hidden, unseen: a.key.unseen}
+	k := key{secrets: a.key.secrets, master: a.key.master, permissions: maps.Clone(a.key.permissions), hidden: a.key.hidden, unseen: a.key.unseen}
 	if c.Permissions != nil {
 		k.permissions = map[string]bool{}
 		c.Grant = append(*c.Permissions, c.Grant...)

@@ -1,6 +1,7 @@
 package fakesoftlayer
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,8 +32,9 @@ func permissionKeys() map[string]string {
 	}
 }
 
-// key is what the account's one API key may do.
+// key is the account's one user of the API, and what it may do.
 type key struct {
+	secrets     []string // that open it; the last is the newest
 	master      bool
 	permissions map[string]bool
 	hidden      map[int64]bool
@@ -40,12 +42,36 @@ type key struct {
 }
 
 // newKey may do all that the permissions known here allow.
-func newKey() key {
-	k := key{permissions: map[string]bool{}, hidden: map[int64]bool{}}
+func newKey(seed uint64) key {
+	k := key{secrets: []string{fmt.Sprintf("fake-softlayer-key-%016x", seed)}, permissions: map[string]bool{}, hidden: map[int64]bool{}}
 	for name := range permissionKeys() {
 		k.permissions[name] = true
 	}
 	return k
+}
+
+// AddAPIKey makes one more key of the same user. Those before it stay valid, as an IBM Cloud user may have several:
+// https://cloud.ibm.com/docs/account?topic=account-userapikey
+func (a *Account) AddAPIKey() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.key.secrets = append(a.key.secrets, fmt.Sprintf("%s-%d", a.key.secrets[0], len(a.key.secrets)))
+}
+
+// RevokeOldAPIKeys deletes all keys but the newest.
+func (a *Account) RevokeOldAPIKeys() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.key.secrets = a.key.secrets[len(a.key.secrets)-1:]
+}
+
+// opens reports whether a secret is one of the key's.
+func (k key) opens(secret string) bool {
+	found := 0
+	for _, one := range k.secrets {
+		found |= subtle.ConstantTimeCompare([]byte(secret), []byte(one))
+	}
+	return found == 1
 }
 
 // may tells whether the key has a permission; a master user has all.
