@@ -45,6 +45,15 @@ var table = map[string]room{
 		ours: []string{"internal/authz", "internal/cancellation"},
 		why:  "what is right and wrong with a bot is judged from answers; who asks the vendors, opens the database and posts is not its affair",
 	},
+	"internal/audit": {
+		others: []string{"golang.org/x/mod"},
+		why:    "what is sealed, and what is not as it was sealed, is worked out from its arguments; who keeps and reads the rows is not its affair",
+	},
+	"internal/store/seals": {
+		ours:   []string{"internal/audit"},
+		others: []string{"golang.org/x/mod"},
+		why:    "the SQL of the sealed log; it opens no database, and what a tree is stands elsewhere",
+	},
 	"internal/store/host": {
 		others: []string{"golang.org/x/sys"},
 		why:    "what differs between operating systems; it knows nothing of databases",
@@ -55,6 +64,7 @@ var table = map[string]room{
 	},
 	"internal/store": {
 		ours: []string{
+			"internal/audit",
 			"internal/authz",
 			"internal/billed",
 			"internal/cancellation",
@@ -62,6 +72,7 @@ var table = map[string]room{
 			"internal/correspondence",
 			"internal/report",
 			"internal/store/host",
+			"internal/store/seals",
 		},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
 		why:    "it keeps what the domain says and speaks to nobody else",
@@ -191,6 +202,7 @@ var table = map[string]room{
 	},
 	"cmd/bot": {
 		ours: []string{
+			"internal/audit",
 			"internal/authz",
 			"internal/bulletin",
 			"internal/cancellation",
@@ -242,6 +254,10 @@ var inTestsOf = map[string][]string{
 	"internal/letters": {
 		module + "internal/store", module + "internal/following", module + "internal/authz", module + "internal/billed", module + "internal/slackui", module + "internal/slackui/webapi",
 		module + "internal/slackui/words",
+	},
+	// The real store, and the databases from outside.
+	"internal/store/seals": {
+		module + "internal/store", module + "internal/cancellation", "golang.org/x/mod", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "pgregory.net/rapid",
 	},
 	// The real store.
 	"internal/waiting": {module + "internal/store"},

@@ -2,15 +2,24 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store/seals"
 )
 
 // RateLimiter limits how often a whole deployment calls one vendor, by a row in the database.
@@ -245,4 +254,117 @@ func (t *tx) catchUp(ctx context.Context, id string) (lacked bool, err error) {
 		return false, err
 	}
 	return t.changes(ctx, catchUpSQL, id, t.epoch, r.Version, int(r.Recheck), stamp(r.NotAfter), stamp(r.CleanSince))
+}
+
+// Unsealed implements audit.Ledger.
+func (s *Store) Unsealed(ctx context.Context, most int) (audit.Batch, error) {
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return audit.Batch{}, fmt.Errorf("reading what is not sealed: %w", err)
+	}
+	return seals.Unsealed(ctx, s.read, now, most)
+}
+
+// Seal implements audit.Ledger.
+func (s *Store) Seal(ctx context.Context, step audit.Step) (won bool, err error) {
+	won, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, _ time.Time) (bool, error) {
+		return seals.Seal(ctx, tx, s.dialect == postgresDialect, step)
+	})
+	if err == nil && won && s.lock != nil {
+		if err := seals.Remember(s.lock, &step.To); err != nil {
+			s.log.Warn("remembering outside the database what was sealed", "err", err)
+		}
+	}
+	return won, wrap("sealing events", err)
+}
+
+// NoteDeployment records an event of the deployment. recorded is false if n.Changes says that it is not
+// new.
+func (s *Store) NoteDeployment(ctx context.Context, n audit.Note) (recorded bool, err error) {
+	recorded, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		return seals.Note(ctx, tx, now, n)
+	})
+	return recorded, wrap("recording an event of the deployment", err)
+}
+
+// AuditLog reads the sealed log as it is. name is its name in origins.
+func (s *Store) AuditLog(ctx context.Context) (log audit.Log, name string, err error) {
+	log, err = seals.ReadLog(ctx, s.read)
+	return log, auditName(s.Installation()), err
+}
+
+// auditName is a log's name for everybody: it tells nothing of the installation's id.
+func auditName(installation string) string {
+	sum := sha256.Sum256([]byte("audit " + installation))
+	return "cancel-server/" + hex.EncodeToString(sum[:8])
+}
+
+// Audit is the sealed log of a database that was opened only to read it.
+type Audit struct {
+	seals.Records
+	Name string // in origins
+}
+
+// auditVersion is the first version of the database that has a sealed log.
+const auditVersion = 22
+
+// OpenAudit opens a database to read its sealed log. It makes, binds and migrates nothing.
+func OpenAudit(ctx context.Context, o Options) (*Audit, error) {
+	db, of, err := openToRead(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	a := &Audit{Records: seals.Records{DB: db}}
+	if a.Name, err = a.learn(ctx, of); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), db.Close())
+	}
+	return a, nil
+}
+
+// Close closes the database.
+func (a *Audit) Close() error { return a.DB.Close() }
+
+func openToRead(o Options) (*sql.DB, dialect, error) {
+	connections := runtime.GOMAXPROCS(0) + 2
+	if o.Path != "" {
+		db, err := openPool(o.Path, connections, url.Values{
+			"mode": {"rw"}, "_query_only": {"1"}, "_pragma": {"mmap_size(2147483648)", "cache_size(-16384)"},
+		})
+		return db, sqliteDialect, err
+	}
+	config, err := sessionsOf(o.URL)
+	if err != nil {
+		return nil, postgresDialect, err
+	}
+	readOnly := stdlib.OptionAfterConnect(func(ctx context.Context, session *pgx.Conn) error {
+		_, err := session.Exec(ctx, "set default_transaction_read_only = on")
+		return err
+	})
+	return bounded(stdlib.OpenDB(*config, readOnly), connections), postgresDialect, nil
+}
+
+// learn checks that this build can read the log, and returns its name.
+func (a *Audit) learn(ctx context.Context, of dialect) (name string, err error) {
+	version, err := versionOf(ctx, a.DB)
+	if err != nil {
+		return "", fmt.Errorf("reading the database's version: %w", err)
+	}
+	ours, err := newest(of)
+	switch {
+	case err != nil:
+		return "", err
+	case version > ours:
+		if err := supported(ctx, a.DB, version, ours); err != nil {
+			return "", err
+		}
+	case version == 0:
+		return "", ErrUnserved
+	case version < auditVersion:
+		return "", fmt.Errorf("it is of version %d, which seals no events: start bot serve of this build once", version)
+	}
+	stored, err := scanBound(a.DB.QueryRowContext(ctx, boundSQL))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", ErrUnserved
+	}
+	return auditName(stored.installation), err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"cancel-server/internal/store/seals"
 )
 
 var postgresDialect = dialect{
@@ -193,6 +196,9 @@ func (e *postgresEngine) changedServer(ctx context.Context, tx *tx, identity str
 	default: // the last commits may be lost: a POST that the database does not know of may be under way
 		e.log.Warn("the database has another history, after a failover or a restored backup: unfinished requests settle before they are filed", "before", was, "now", history)
 		tx.epoch, err = recheck(ctx, tx.Tx, readSettled, now.Add(e.postTimeout))
+		if err == nil {
+			err = seals.BeginSegment(ctx, tx, fmt.Sprintf("the database has another history, %s instead of %s: a failover or a restored backup", history, was))
+		}
 	}
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"cancel-server/internal/store/host"
+	"cancel-server/internal/store/seals"
 )
 
 // busyTimeout is how long a statement waits for another process's write lock.
@@ -217,6 +218,13 @@ func (s *Store) resume(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, free); err != nil {
 			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}
+	}
+	why, err := seals.Older(ctx, tx, s.lock)
+	if err == nil && why != "" {
+		err = seals.BeginSegment(ctx, tx, why)
+	}
+	if err != nil {
+		return fmt.Errorf("resuming: %w", err)
 	}
 	return wrap("resuming", tx.Commit())
 }

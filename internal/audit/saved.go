@@ -1,0 +1,73 @@
+package audit
+
+import "fmt"
+
+// checkSaved looks at a saved checkpoint before the walk.
+func (v *verification) checkSaved(segments []Segment) {
+	if v.saved == nil {
+		return
+	}
+	switch v.saved.Signature {
+	case NotByKey:
+		v.find(Finding{Kind: Disagrees, Text: "it carries no signature of this key."})
+	case Invalid:
+		v.find(Finding{Kind: Disagrees, Text: "its signature is wrong: it is not what the key signed."})
+	case Unsigned, NotChecked, Valid:
+	}
+	for _, s := range segments {
+		if v.saved.Origin == Origin(v.name, s.Number) {
+			return
+		}
+	}
+	v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf("it is of another log, %s; this one is %s.", v.saved.Origin, v.name)})
+	v.saved = nil
+}
+
+// compare compares the saved checkpoint with the tree at a position, if it is its last.
+func (v *verification) compare(at int64) {
+	n := len(v.Segments)
+	if v.saved == nil || n == 0 || v.saved.Origin != Origin(v.name, v.Segments[n-1].Number) || at != v.Segments[n-1].First+v.saved.Size-1 {
+		return
+	}
+	saved := v.saved.Checkpoint
+	switch {
+	case v.tree.broken:
+		v.find(Finding{Kind: Disagrees, From: at, Text: "it cannot be compared, because an event before it is missing."})
+	case v.tree.stored.Root() == saved.Root:
+		v.Saved = fmt.Sprintf("The checkpoint fits: its first %s events are in this log as they were.%s", count(saved.Size), v.saved.Signature.words())
+	default:
+		v.find(Finding{Kind: Disagrees, From: v.Segments[n-1].First, To: at, Text: "the checkpoint has another root: an event here was changed, moved, added or removed after it was made."})
+	}
+	v.saved = nil
+}
+
+func (s Signature) words() string {
+	switch s {
+	case Valid:
+		return " Its signature is valid."
+	case NotChecked:
+		return " Its signature was not checked: give --key."
+	case Unsigned, NotByKey, Invalid:
+	}
+	return ""
+}
+
+// compareEnded compares with a checkpoint that saw more than its segment has.
+func (v *verification) compareEnded() {
+	if v.saved == nil {
+		return
+	}
+	for i, s := range v.Segments {
+		if v.saved.Origin != s.Head.Origin {
+			continue
+		}
+		lost := v.saved.Size - s.Head.Size
+		text := fmt.Sprintf("it saw %s events, and the log has %s: the last %s were removed, or this database is an older copy.",
+			count(v.saved.Size), count(s.Head.Size), count(lost))
+		if i+1 < len(v.Segments) {
+			text = fmt.Sprintf("it saw %s events, and segment %d ended at %s: %s events were lost with the restore.",
+				count(v.saved.Size), s.Number, count(s.Head.Size), count(lost))
+		}
+		v.find(Finding{Kind: Disagrees, Text: text})
+	}
+}
