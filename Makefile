@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check crash bench scale compare fuzz golden
+.PHONY: help sandbox test check crash bench scale compare figures fuzz golden release twice vulnerable
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sandbox: ## both fakes, the page and the bot on loopback; prints one URL
 	go run ./cmd/sandbox
@@ -37,6 +37,15 @@ fuzz: ## each fuzz target for 20 s
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$pkg || exit 1; \
 	  done; done
+
+release: ## archives for linux and SHA256SUMS, in dist (VERSION=v1.2.3)
+	go run ./deploy/release -version "$(VERSION)"
+
+twice: ## builds a release twice, from two folders, and compares
+	go test -tags twice -count 1 -timeout 60m -run SameFromAnyPath ./deploy/release
+
+vulnerable: ## known vulnerabilities in what the bot calls; needs vuln.go.dev
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./cmd/bot
 
 golden: ## rewrite the golden screens of views and messages
 	go test ./internal/slackui/words -run TestEveryScreen -update

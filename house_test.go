@@ -277,6 +277,8 @@ var inTestsOf = map[string][]string{
 		module + "internal/billed", module + "internal/workday",
 		"github.com/gorilla/websocket", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
 	},
+	// The manifest for Kubernetes.
+	"cancel-server": {"go.yaml.in/yaml/v3"},
 	// The floors, and the rows of both databases.
 	"bench": {"github.com/slack-go/slack", module + "internal/slackui", "modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	// The databases from outside.
@@ -284,7 +286,7 @@ var inTestsOf = map[string][]string{
 }
 
 // allTags are the build tags of tests that go test ./... leaves to make.
-const allTags = "bench,crash,testclock,clusters,oldbuild"
+const allTags = "bench,crash,testclock,clusters,oldbuild,twice"
 
 type pkg struct {
 	ImportPath   string

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +27,7 @@ import (
 // log finds an error under one key, a message by its words, and a state by its name.
 func TestLogLinesAreWrittenAlike(t *testing.T) {
 	t.Parallel()
-	logged := 0
+	logged, keys := 0, map[string]string{}
 	files := token.NewFileSet()
 	listed := exported(t)
 	for _, p := range listed {
@@ -48,8 +50,12 @@ func TestLogLinesAreWrittenAlike(t *testing.T) {
 			if said, is := levels[method]; is && text(info, call.Args[said]) != "" {
 				judgeLine(t, files.Position(call.Pos()).String(), info, call.Args[said:])
 			}
+			for _, key := range keysOf(info, method, call.Args) {
+				keys[key] = files.Position(call.Pos()).String()
+			}
 		}
 	}
+	judgeKeys(t, keys)
 	assert.Greater(t, logged, 100, "the log's lines are found")
 }
 
@@ -65,6 +71,45 @@ func judgeLine(t *testing.T, at string, info *types.Info, line []ast.Expr) {
 	for i := 1; i < len(line)-1; i += 2 {
 		if key := text(info, line[i]); key != "" {
 			assert.Regexp(t, `^[a-z]+(?:_[a-z]+)*$`, key, "%s: a key", at)
+		}
+	}
+}
+
+// keysOf are the constant keys of a call that adds fields to lines.
+func keysOf(info *types.Info, method string, args []ast.Expr) (keys []string) {
+	first, is := levels[method]
+	if !is && method != "With" {
+		return nil
+	}
+	if is {
+		first++
+	}
+	for i := first; i < len(args)-1; i += 2 {
+		keys = append(keys, text(info, args[i]))
+	}
+	return keys
+}
+
+// judgeKeys holds the keys of all lines to docs/operate.md, where whoever searches the log finds what they mean.
+func judgeKeys(t *testing.T, keys map[string]string) {
+	t.Helper()
+	_, section, _ := strings.Cut(read(t, "docs/operate.md"), "\n## The log\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string]bool{}
+	for row := range strings.Lines(section) {
+		if !strings.HasPrefix(row, "| `") {
+			continue
+		}
+		for _, found := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(strings.Split(row, "|")[1], -1) {
+			documented[found[1]] = true
+		}
+	}
+	for key, at := range keys {
+		assert.True(t, key == "" || documented[key], "docs/operate.md does not say what %q means, as %s logs it", key, at)
+	}
+	for key := range documented {
+		if !slices.Contains([]string{"time", "level", "msg", "path", "status", "left_out"}, key) { // slog's own, and internal/inbound's
+			assert.Contains(t, keys, key, "docs/operate.md explains a key that nothing logs")
 		}
 	}
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/cancellation"
 )
 
 func TestLogFormat(t *testing.T) {
@@ -55,4 +58,20 @@ func TestLogLevel(t *testing.T) {
 	assert.Empty(t, log.String())
 	logger.Warn("at the level")
 	assert.Contains(t, log.String(), "at the level")
+}
+
+func TestOnlyStuckRequestsAreLoggedAsErrors(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	note := noteMoves(newMetrics(), newLogger(config{LogFormat: "text"}, &log, false))
+	levels := map[cancellation.State]string{cancellation.Stuck: "ERROR", cancellation.Unknown: "WARN"}
+	for _, to := range cancellation.States() {
+		log.Reset()
+		r := cancellation.Request{Ref: cancellation.NewReference(), State: to, Why: cancellation.Reason{Detail: "because"}}
+		r.Submission.Card.Server.ID, r.Ticket.ID = 42, 153572280
+		note(cancellation.Filing, r)
+		assert.Contains(t, log.String(), "level="+cmp.Or(levels[to], "INFO")+" ", to)
+		assert.Contains(t, log.String(), " ref="+r.Ref.Short()+" from=filing to="+string(to)+" server=42 ticket=153572280 why=because\n", to)
+		assert.NotContains(t, log.String(), string(r.Ref), "the whole reference would let others claim the ticket")
+	}
 }

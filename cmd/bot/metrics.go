@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -58,9 +59,21 @@ func (t countedTurns) Wait(ctx context.Context) error {
 	return err
 }
 
-// countMoves returns what the store tells of requests that changed their state.
-func countMoves(m *metrics.Metrics) func(from, to cancellation.State) {
-	return func(from, to cancellation.State) { m.Moved(cmp.Or(string(from), "new"), string(to)) }
+// noteMoves returns what the store tells of requests that changed their state: each change is counted,
+// and is one line of the log, the louder the more it needs a person.
+func noteMoves(m *metrics.Metrics, log *slog.Logger) func(from cancellation.State, r cancellation.Request) {
+	return func(from cancellation.State, r cancellation.Request) {
+		was, level, message := cmp.Or(string(from), "new"), slog.LevelInfo, "a request moved"
+		switch r.State {
+		case cancellation.Stuck:
+			level, message = slog.LevelError, "a request needs a person"
+		case cancellation.Unknown:
+			level = slog.LevelWarn
+		}
+		m.Moved(was, string(r.State))
+		log.Log(context.Background(), level, message,
+			"ref", r.Ref.Short(), "from", was, "to", r.State, "server", r.Submission.Card.Server.ID, "ticket", r.Ticket.ID, "why", r.Why)
+	}
 }
 
 // showLive has the metrics read what this process keeps in memory.

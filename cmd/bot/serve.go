@@ -70,7 +70,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	policytool.LogWarnings(log, policy)
-	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Serve, Log: log, Committed: m.Committed, Moved: countMoves(m)})
+	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Serve, Log: log, Committed: m.Committed, Moved: noteMoves(m, log)})
 	if err != nil {
 		return err
 	}

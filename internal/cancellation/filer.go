@@ -263,9 +263,6 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 		return fmt.Errorf("recording %s as %s: %w", next.Ref.Short(), next.State, err)
 	}
 	h.set(stored)
-	if from.State != next.State {
-		f.logMove(from, next, detail)
-	}
 	return nil
 }
 
@@ -293,19 +290,6 @@ func (f *Filer) applyAndTell(ctx context.Context, c Change) (Request, error) {
 		f.Notifier.Wake()
 	}
 	return done.Request, err
-}
-
-// logMove logs a change of state, the louder the more it needs a person.
-func (f *Filer) logMove(from, next Request, detail string) {
-	log := f.Log.With("ref", next.Ref.Short(), "from", from.State, "to", next.State, "why", detail)
-	switch next.State {
-	case Stuck:
-		log.Error("a request needs a person")
-	case Unknown:
-		log.Warn("a request moved")
-	default:
-		log.Info("a request moved")
-	}
 }
 
 // backoff returns the pause before the next try: a second, doubled with each failure up to a minute,

@@ -1,7 +1,6 @@
 package cancellation_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -35,25 +34,5 @@ func TestEveryStuckRequestIsAnnounced(t *testing.T) {
 			delete(ids, ref)
 		}
 		assert.Empty(t, ids, "none is left out")
-	})
-}
-
-func TestOnlyStuckRequestsAreLoggedAsErrors(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.answers = append(w.answers, lostBefore)
-		r := w.submit()
-		var log strings.Builder
-		worker := w.worker(w.journal)
-		worker.Log = logTo(&log)
-		worker.notifier.Log = worker.Log
-		w.runs(worker, 10*time.Second)
-		require.Equal(t, cancellation.Unknown, w.now(r).State)
-		assert.Contains(t, log.String(), `msg="a request moved" ref=`+r.Ref.Short())
-		assert.NotContains(t, log.String(), "level=ERROR", "it still finds out by itself")
-
-		w.change(func(w *world) { w.server.Billing = nil })
-		w.runs(worker, 10*time.Minute)
-		require.Equal(t, cancellation.Stuck, w.now(r).State)
-		assert.Contains(t, log.String(), `level=ERROR msg="a request needs a person" ref=`+r.Ref.Short())
 	})
 }

@@ -143,7 +143,7 @@ func (s *Sender) work(ctx context.Context, m cancellation.Mailbox) {
 	defer func() { // one letter whose words cannot be made does not stop the process
 		if p := recover(); p != nil {
 			if b.state.Refused++; b.state.Refused <= refusedMost {
-				s.o.Log.Error("writing a letter panicked", "time", b.state.Refused, "panic", p, "stack", string(debug.Stack()))
+				s.o.Log.Error("writing a letter panicked", "refusals", b.state.Refused, "panic", p, "stack", string(debug.Stack()))
 			}
 			b.keepFor(ctx, refusedPause)
 		}

@@ -55,7 +55,7 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 		return apply(ctx, tx, now, c)
 	})
 	if err == nil {
-		s.countMove(c.From.State, stored.State)
+		s.tellMove(c.From.State, stored)
 	}
 	return stored, wrap("changing request "+c.From.Ref.Short(), err)
 }

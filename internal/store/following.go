@@ -148,7 +148,7 @@ func (s *Store) KeepLooks(ctx context.Context, owner string, quiet []string, loo
 	})
 	if err == nil {
 		for _, c := range made {
-			s.countMove(c.From.State, c.To.State)
+			s.tellMove(c.From.State, c.To)
 		}
 	}
 	return wrap("recording looks at filed requests", err)

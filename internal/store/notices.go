@@ -161,7 +161,7 @@ func (s *Store) ApplyAnnounced(ctx context.Context, c cancellation.Change, a can
 		return applyAnnounced(ctx, tx, now, c, a)
 	})
 	if err == nil {
-		s.countMove(c.From.State, done.Request.State)
+		s.tellMove(c.From.State, done.Request)
 	}
 	return done, wrap("changing request "+c.From.Ref.Short(), err)
 }

@@ -52,16 +52,16 @@ func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellati
 	}
 	if err == nil && out.Fresh {
 		if rec.Ending != nil {
-			s.countMove(rec.Ending.From.State, rec.Ending.To.State)
+			s.tellMove(rec.Ending.From.State, rec.Ending.To)
 		}
-		s.countMove(cancellation.New, out.Request.State)
+		s.tellMove(cancellation.New, out.Request)
 	}
 	return out, wrap(fmt.Sprintf("recording request %q", rec.Request.ID), err)
 }
 
-func (s *Store) countMove(from, to cancellation.State) {
-	if s.moved != nil && from != to {
-		s.moved(from, to)
+func (s *Store) tellMove(from cancellation.State, r cancellation.Request) {
+	if s.moved != nil && from != r.State {
+		s.moved(from, r)
 	}
 }
 

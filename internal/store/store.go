@@ -73,8 +73,9 @@ type Options struct {
 	Log *slog.Logger
 	// Committed is told how long each transaction took that was committed. May be nil.
 	Committed func(took time.Duration)
-	// Moved is told of each request that this process recorded, or moved to another state. May be nil.
-	Moved func(from, to cancellation.State)
+	// Moved is told of each request that this process recorded, or moved to another state: its former
+	// state, and the request as it was given or stored. May be nil.
+	Moved func(from cancellation.State, r cancellation.Request)
 }
 
 func (o Options) clock() func() time.Time {
@@ -95,7 +96,7 @@ type Store struct {
 	lock      *os.File                               // nil unless a file is served
 	listen    func(ctx context.Context, ring func()) // nil on SQLite
 	bound     atomic.Pointer[bound]
-	moved     func(from, to cancellation.State) // may be nil
+	moved     func(from cancellation.State, r cancellation.Request) // may be nil
 }
 
 // journal is everything that the domain asks of a store.
