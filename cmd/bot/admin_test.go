@@ -60,6 +60,7 @@ type database struct {
 	journal *store.Store
 	beside  *sql.DB // another process's connection
 	admin   http.Handler
+	closed  bool // by the test itself
 }
 
 func newDatabase(t *testing.T) *database {
@@ -70,12 +71,19 @@ func newDatabase(t *testing.T) *database {
 	beside, err := sql.Open("sqlite", path) // the driver is the store's
 	require.NoError(t, err)
 	beside.SetMaxOpenConns(1)
-	t.Cleanup(func() { assert.NoError(t, beside.Close()); assert.NoError(t, journal.Close()) })
+	d := &database{t: t, journal: journal, beside: beside}
+	t.Cleanup(func() {
+		assert.NoError(t, beside.Close())
+		if !d.closed {
+			assert.NoError(t, journal.Close())
+		}
+	})
 	require.NoError(t, journal.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "123456", Endpoint: "http://127.0.0.1/"}))
 	policy, err := authz.Parse("p.cedar", []byte(`@id("all") permit (principal, action, resource);`))
 	require.NoError(t, err)
-	b := &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: policytool.NewInForce(policy), metrics: newMetrics()}
-	return &database{t: t, bot: b, journal: journal, beside: beside, admin: b.admin()}
+	d.bot = &bot{log: slog.New(slog.DiscardHandler), journal: journal, policy: policytool.NewInForce(policy), metrics: newMetrics()}
+	d.admin = d.bot.admin()
+	return d
 }
 
 func (d *database) exec(statement string, args ...any) {

@@ -3,10 +3,15 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
 )
 
 func TestMetricsTellWhatTheDatabaseHolds(t *testing.T) {
@@ -61,4 +66,34 @@ func TestLoopbackAnswersNoForeignHost(t *testing.T) {
 			assert.Equal(t, wants, recorder.Code, "%q at %s", host, addr)
 		}
 	}
+}
+
+func TestAScrapeReadsMemoryAlone(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	d.record(1)
+	require.NoError(t, d.bot.readMetrics(t.Context()))
+	require.NoError(t, d.journal.Close())
+	d.closed = true
+	require.Error(t, d.bot.readMetrics(t.Context()), "the database answers nobody")
+	for range 3 {
+		assert.Contains(t, d.metrics(), "cancel_server_requests{state=\"scheduled\"} 1\n")
+	}
+}
+
+func TestMetricsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	note := noteMoves(d.bot.metrics, d.bot.log)
+	for round := range 1000 {
+		d.bot.metrics.Denied("a-rule-of-the-operator-" + strconv.Itoa(round))
+		d.bot.metrics.Waited("softlayer", time.Duration(round)*time.Second)
+		for _, to := range cancellation.States() {
+			note(cancellation.States()[round%len(cancellation.States())], cancellation.Request{State: to})
+		}
+	}
+	text := d.metrics()
+	assert.Equal(t, 1, strings.Count(text, "cancel_server_denials_total{"))
+	assert.LessOrEqual(t, strings.Count(text, "cancel_server_request_transitions_total{"), len(cancellation.States())*len(cancellation.States()))
+	assert.Less(t, len(text), 64<<10)
 }
