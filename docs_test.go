@@ -89,6 +89,11 @@ var runBy = map[string][2]string{
 	"go test ./...":        {".ci/as-nobody", " go test ./...\n"},
 	"go build ./cmd/bot":   {"cmd/sandbox/build.go", `"./cmd/bot"`},
 	"go run ./cmd/bot":     {"cmd/sandbox/build.go", `"./cmd/bot"`},
+
+	`pg_dump --format=custom --file=cancel-server.dump "$DATABASE_URL"`:                 {"cmd/bot/restore_test.go", `"pg_dump"`},
+	`pg_restore --exit-on-error --no-owner --dbname="$DATABASE_URL" cancel-server.dump`: {"cmd/bot/restore_test.go", `"pg_restore"`},
+	"rm -f cancel-server.db cancel-server.db-wal cancel-server.db-shm":                  {"cmd/bot/restore_test.go", `"rm"`},
+	"cp cancel-server.backup cancel-server.db":                                          {"cmd/bot/restore_test.go", `"cp"`},
 }
 
 // Commands of the program itself are run by the tests of cmd/bot.

@@ -86,7 +86,8 @@ func (w *world) argumentsOf(command, policyPage string, server int64) []string {
 	table, _, _ = strings.Cut(table, "```")
 	here := map[string]string{
 		"policy.cedar": written(w.t, "policy.cedar", policy), "cases.json": written(w.t, "cases.json", table),
-		"U0ANA": w.cast.User, "C0123ABCD": w.cast.Channel, "1234567": strconv.FormatInt(server, 10),
+		"cancel-server.backup": filepath.Join(w.t.TempDir(), "cancel-server.backup"),
+		"U0ANA":                w.cast.User, "C0123ABCD": w.cast.Channel, "1234567": strconv.FormatInt(server, 10),
 	}
 	command, _, _ = strings.Cut(command, " > ")
 	args := shellWord.FindAllString(command, -1)[1:]

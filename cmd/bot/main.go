@@ -49,23 +49,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCode(stderr, serve(ctx, rest, stderr))
 	case "check":
 		return checkVerb(ctx, rest, stdout, stderr)
-	case "resolve":
-		return exitCode(stderr, resolve(ctx, rest, stdout))
 	case "freeze", "unfreeze":
 		return exitCode(stderr, freeze(ctx, rest, verb == "freeze", stdout))
-	case "requests":
-		return exitCode(stderr, requests(ctx, rest, stdout))
-	case "report":
-		return exitCode(stderr, reportVerb(ctx, rest, stdout))
-	case "reconcile":
-		return exitCode(stderr, reconcileVerb(ctx, rest, stdout))
-	case "policy":
-		return exitCode(stderr, policyVerb(ctx, rest, stdout))
 	case "version":
 		return exitCode(stderr, printVersion(rest, stdout))
 	default:
+		if plain, is := plainVerbs[verb]; is {
+			return exitCode(stderr, plain(ctx, rest, stdout))
+		}
 		return exitCode(stderr, fmt.Errorf("%w: %q is not a verb; bot -h lists them", errUsage, verb))
 	}
+}
+
+// plainVerbs write their answer and nothing else.
+var plainVerbs = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
+	"resolve": resolve, "requests": requests, "report": reportVerb, "reconcile": reconcileVerb, "backup": backup, "policy": policyVerb,
 }
 
 func verbs() []verb {
@@ -84,11 +82,12 @@ func workVerbs() []verb {
 		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or those in some states"},
 		{usage: "report [--month YYYY-MM] [--by-person] [--json|--csv]", meaning: "adds up what cancelled servers save; report -h says how"},
 		{usage: "reconcile [--since WHEN] [--json|--csv]", meaning: "compares SoftLayer's cancellations with what is recorded here; reconcile -h says how"},
+		{usage: "backup FILE", meaning: "copies a SQLite database that bots may serve from; backup -h says how to restore it"},
 	}
 }
 
 // ownUsages are what -h shows of the verbs that have more to say than one line.
-var ownUsages = map[string]string{"check": checkUsage, "report": reportUsage, "reconcile": reconcileUsage}
+var ownUsages = map[string]string{"check": checkUsage, "report": reportUsage, "reconcile": reconcileUsage, "backup": backupUsage}
 
 // help writes what -h shows behind a verb.
 func help(verb string, stdout io.Writer) error {

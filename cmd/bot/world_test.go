@@ -100,6 +100,7 @@ type setup struct {
 	policy    string   // instead of the usual one
 	postgres  string   // a PostgreSQL database, instead of a file
 	fresh     bool     // the bot makes its file; else it finds one with the tables of this build
+	file      string   // its name, instead of requests.db
 	before    func(w *world)
 	under     func(cmd *exec.Cmd) // has the bot run under something; nil for nothing
 }
@@ -369,7 +370,7 @@ func (w *world) makeDatabase() {
 	}
 }
 
-func (w *world) database() string { return filepath.Join(w.dir, "requests.db") }
+func (w *world) database() string { return filepath.Join(w.dir, cmp.Or(w.file, "requests.db")) }
 
 // policyFile writes the policy of the end-to-end tests: a rule for each thing that it
 // may come to.

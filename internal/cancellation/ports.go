@@ -210,6 +210,9 @@ func (f Freeze) ByOperator() bool { return strings.HasPrefix(f.Actor, OperatorPr
 // name that begins so.
 const OperatorPrefix = "operator:"
 
+// RestoreActor is who freezes filing in a restored database: the bot itself. Only an operator ends that.
+const RestoreActor = OperatorPrefix + "bot"
+
 // OperatorsFreezeError says that an operator's freeze is in force, so that an order from Slack changed
 // nothing.
 type OperatorsFreezeError struct{ Order Freeze }

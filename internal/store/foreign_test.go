@@ -30,7 +30,7 @@ func TestUnknownRowsAreLeftUntouchedAndCounted(t *testing.T) {
 	alter(t, s, `update requests set format = $1 where id = $2`, cancellation.Format+1, format.ID)
 	filed(t, s, 3)
 	own := recorded(t, s, 4)
-	require.NoError(t, s.resume(t.Context()))
+	require.NoError(t, s.resume(t.Context(), 0))
 
 	assert.Equal(t, own.ID, claimed(t, s, "worker").ID)
 	_, found, next, err := taken(s.Claim(t.Context(), "worker", lease, 1))

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store/seals"
 )
 
@@ -199,10 +200,25 @@ func (e *postgresEngine) changedServer(ctx context.Context, tx *tx, identity str
 		if err == nil {
 			err = seals.BeginSegment(ctx, tx, fmt.Sprintf("the database has another history, %s instead of %s: a failover or a restored backup", history, was))
 		}
+		if err == nil && tablesOf(was) != tablesOf(history) {
+			err = e.freezeRestored(ctx, tx, now)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `update binding set identity = $1`, identity)
 	return err
+}
+
+// tablesOf is the part of a history that changes if the tables are made again, as pg_restore does.
+func tablesOf(history string) string {
+	_, tables, _ := strings.Cut(history, "/")
+	return tables
+}
+
+// freezeRestored freezes filing in a database that was restored from a dump.
+func (e *postgresEngine) freezeRestored(ctx context.Context, tx *tx, now time.Time) error {
+	e.log.Warn("the tables were made again, as from a dump: filing is frozen until bot unfreeze")
+	return freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, "")})
 }

@@ -151,9 +151,11 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 	for name, is := range map[string]struct {
 		change  string
 		recheck cancellation.Recheck
+		frozen  bool
 	}{
-		"the server was started again":       {`update binding set identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckOnce},
-		"it lost what it had committed last": {`update binding set identity = '00000009/1 0'`, cancellation.RecheckSettled},
+		"the server was started again":       {`update binding set identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckOnce, false},
+		"it lost what it had committed last": {`update binding set identity = '00000009' || substr(identity, 9)`, cancellation.RecheckSettled, false},
+		"its tables were made again":         {`update binding set identity = substr(identity, 1, 8) || '/1 0'`, cancellation.RecheckSettled, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,11 +170,21 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 			second := open(t, Options{URL: at, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
 			require.NoError(t, second.Bind(t.Context(), sandbox))
 			_, err = first.Apply(t.Context(), moved(r, cancellation.Filing))
-			require.ErrorIs(t, err, cancellation.ErrMoved, "who read before cannot go on")
+			if is.frozen {
+				require.ErrorIs(t, err, cancellation.ErrFrozen)
+			} else {
+				require.ErrorIs(t, err, cancellation.ErrMoved, "who read before cannot go on")
+			}
 			got := claimed(t, second, "worker")
 			assert.Equal(t, is.recheck, got.Recheck)
 			if is.recheck == cancellation.RecheckSettled {
 				assert.Equal(t, clock.time().Add(time.Minute), got.NotAfter)
+			}
+			order, err := second.Frozen(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, is.frozen, order.Frozen)
+			if is.frozen {
+				assert.Equal(t, cancellation.RestoreActor, order.Actor)
 			}
 			rest, err := second.Request(t.Context(), done.ID)
 			require.NoError(t, err)
@@ -400,7 +412,7 @@ func TestTransactionThatFailsToBeginDoesNotRun(t *testing.T) {
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	recorded(t, s, 1)
 	alter(t, s, `alter table rechecks drop column settled`) // what looking at another identity needs
-	alter(t, s, `update binding set identity = '00000009/1 0'`)
+	alter(t, s, `update binding set identity = '00000009' || substr(identity, 9)`)
 	require.Error(t, record(t.Context(), s, asking(2))())
 	assert.Zero(t, s.engine.(*postgresEngine).writing.Load(), "or nobody would ask where the writing session is")
 }

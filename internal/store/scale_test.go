@@ -172,7 +172,7 @@ func compare(b *testing.B, empty, full *Store) {
 // startAgain does what a start of the bot does on SQLite, or a restart of the server on PostgreSQL.
 func startAgain(ctx context.Context, s *Store) error {
 	if s.dialect == sqliteDialect {
-		return s.resume(ctx)
+		return s.resume(ctx, 0)
 	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {

@@ -67,7 +67,7 @@ type Options struct {
 	Clock func() time.Time
 	Mode  Mode
 	// PostTimeout is how long a POST may take that a restored or failed-over database knows
-	// nothing of. Only PostgreSQL needs it.
+	// nothing of. Only a process that serves needs it.
 	PostTimeout time.Duration
 	// Log may be nil.
 	Log *slog.Logger

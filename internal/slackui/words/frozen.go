@@ -112,9 +112,8 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 // orderRefused says why a rule refused an order about filing.
 func (w Writer) orderRefused(click cancellation.FreezeClick, users, groups []string) line {
 	if click.Decision.Rule == cancellation.RuleOperatorsFreeze {
-		operator := strings.TrimPrefix(click.Stands.Actor, cancellation.OperatorPrefix)
-		return nothingChanged(plain(" Filing has been frozen since " + instant(click.Stands.At) + " by " + displayed(operator) +
-			", who runs this bot, and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why))))
+		return nothingChanged(plain(" Filing has been frozen since " + instant(click.Stands.At) + " by " + operatorWords(click.Stands.Actor) +
+			", and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why))))
 	}
 	refused := nothingChanged(plain(" " + capital(ended(displayed(DecisionWords(click.Decision))))))
 	if click.Decision.Rule == authz.RuleDefaultDeny {
@@ -166,13 +165,21 @@ func frozenBy(stands cancellation.Freeze, foreign func(string) string) line {
 
 // actor is who did something, as the history names them.
 func actor(id string) line {
-	if operator, is := strings.CutPrefix(id, cancellation.OperatorPrefix); is {
-		return line{plain(displayed(operator) + ", who runs this bot")}
+	if strings.HasPrefix(id, cancellation.OperatorPrefix) {
+		return line{plain(operatorWords(id))}
 	}
 	if _, user, _ := strings.Cut(id, "/"); userID.MatchString(user) {
 		return line{person(user, "")}
 	}
 	return line{plain(displayed(id))}
+}
+
+// operatorWords names somebody who runs this bot, or the bot itself.
+func operatorWords(actor string) string {
+	if actor == cancellation.RestoreActor {
+		return "the bot itself"
+	}
+	return displayed(strings.TrimPrefix(actor, cancellation.OperatorPrefix)) + ", who runs this bot"
 }
 
 // userID is the id of a Slack user, of which alone a mention can be made.

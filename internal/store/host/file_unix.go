@@ -19,5 +19,14 @@ func TryLock(file *os.File) error {
 	return err
 }
 
+// SyncFolder has a folder's names on disk.
+func SyncFolder(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
 // MayMake returns why this user may make no file in a folder, or nil.
 func MayMake(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }

@@ -54,6 +54,9 @@ func Free(path string) (int64, error) {
 	return int64(free), nil
 }
 
+// SyncFolder does nothing on this system, which has a name on disk once it is made.
+func SyncFolder(string) error { return nil }
+
 // MayMake cannot tell on this system without making a file, so it returns nil if the folder is there.
 func MayMake(dir string) error {
 	_, err := os.Stat(dir)

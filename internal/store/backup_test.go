@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func TestBackupHoldsAllThatWasRecordedBefore(t *testing.T) {
+	t.Parallel()
+	path, to := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "bot.backup")
+	s := open(t, Options{Path: path, Mode: Serve})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	var before []cancellation.Request
+	for server := range int64(20) {
+		before = append(before, recorded(t, s, server+1))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	more := 0
+	load.Go(func() {
+		for server := int64(1000); ctx.Err() == nil; server++ {
+			recorded(t, s, server)
+			more++
+		}
+	})
+	made, err := BackUp(t.Context(), path, to)
+	stop()
+	load.Wait()
+	require.NoError(t, err)
+	assert.NotZero(t, more, "writes go on")
+
+	info, err := os.Stat(to)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it holds the installation's secret")
+	assert.Equal(t, info.Size(), made.Bytes)
+	assert.GreaterOrEqual(t, made.Requests, 20)
+	assert.Equal(t, made.Requests, made.Unfinished)
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(to), "*"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{to}, names, "nothing else is left")
+	hidden, err := filepath.Glob(filepath.Join(filepath.Dir(to), ".*"))
+	require.NoError(t, err)
+	assert.Empty(t, hidden)
+
+	_, err = BackUp(t.Context(), path, to)
+	require.ErrorIs(t, err, fs.ErrExist)
+	after, err := os.Stat(to)
+	require.NoError(t, err)
+	assert.Equal(t, info.ModTime(), after.ModTime(), "it is not written over")
+	order, err := s.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.False(t, order.Frozen, "the database itself goes on")
+
+	restored := open(t, Options{Path: to, Mode: Serve})
+	for _, r := range before {
+		requirePresent(t, restored, r.ID)
+	}
+}
+
+func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
+	t.Parallel()
+	path, to, clock := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "bot.backup"), newHands()
+	s := open(t, Options{Path: path, Clock: clock.time, Mode: Serve})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	r := recorded(t, s, 42)
+	require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage"}))
+	_, err := BackUp(t.Context(), path, to)
+	require.NoError(t, err)
+
+	restored, err := Open(t.Context(), Options{Path: to, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
+	require.NoError(t, err)
+	require.NoError(t, restored.Bind(t.Context(), sandbox))
+	order, err := restored.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.True(t, order.Frozen)
+	assert.Equal(t, cancellation.RestoreActor, order.Actor)
+	assert.Contains(t, order.Why, "restored from a backup of ")
+	assert.EqualValues(t, 2, order.Number, "no button that ended the freeze before ends this one")
+	got := claimed(t, restored, "worker")
+	assert.Equal(t, r.ID, got.ID)
+	assert.Equal(t, cancellation.RecheckSettled, got.Recheck)
+	assert.Equal(t, clock.time().Add(time.Minute), got.NotAfter, "a POST that the backup does not know may be under way")
+	_, err = restored.Apply(t.Context(), moved(got, cancellation.Filing))
+	require.ErrorIs(t, err, cancellation.ErrFrozen)
+	require.Error(t, restored.Freeze(t.Context(), cancellation.Freeze{Actor: "T1/U8", Why: "go on"}), "nobody in Slack ends it")
+	require.NoError(t, restored.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "compared"}))
+	applied(t, restored, moved(got, cancellation.Stuck))
+	require.NoError(t, restored.Close())
+
+	again := open(t, Options{Path: to, Clock: clock.time, Mode: Serve})
+	order, err = again.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.False(t, order.Frozen, "the next start is one like any other")
+}
+
+func TestABackupThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	served, unserved := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "new.db")
+	require.NoError(t, open(t, Options{Path: served, Mode: Serve}).Bind(t.Context(), sandbox))
+	open(t, Options{Path: unserved, Mode: Serve})
+	text := filepath.Join(t.TempDir(), "text.db")
+	require.NoError(t, os.WriteFile(text, []byte("Dear Sir or Madam, this is not a database at all."), 0o600))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, of := range map[string]struct {
+		ctx  context.Context
+		path string
+		into string
+	}{
+		"a folder that is not there":              {t.Context(), served, "absent/bot.backup"},
+		"one that is stopped":                     {over, served, "bot.backup"},
+		"a database that nobody ever served from": {t.Context(), unserved, "bot.backup"},
+		"a file that is no database":              {t.Context(), text, "bot.backup"},
+		"a database that is not there":            {t.Context(), unserved + "x", "bot.backup"},
+	} {
+		dir := t.TempDir()
+		_, err := BackUp(of.ctx, of.path, filepath.Join(dir, of.into))
+		require.Error(t, err, name)
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left, name)
+	}
+	assert.NoFileExists(t, unserved+"x")
+}
