@@ -38,6 +38,10 @@ var table = map[string]room{
 		ours: []string{"internal/authz", "internal/billed"},
 		why:  "the domain owns the words and the order of steps; it knows no Slack, HTTP, SQL or environment",
 	},
+	"internal/inquiry": {
+		ours: []string{"internal/billed", "internal/cancellation", "internal/correspondence"},
+		why:  "what is on record is put together from what it is handed; who keeps it is not its affair",
+	},
 	"internal/skew": {
 		why: "both clients read a Date alike; what a wrong clock means is not its affair",
 	},
@@ -70,6 +74,7 @@ var table = map[string]room{
 			"internal/cancellation",
 			"internal/checkup",
 			"internal/correspondence",
+			"internal/inquiry",
 			"internal/report",
 			"internal/store/host",
 			"internal/store/seals",
@@ -210,6 +215,7 @@ var table = map[string]room{
 			"internal/correspondence",
 			"internal/following",
 			"internal/inbound",
+			"internal/inquiry",
 			"internal/letters",
 			"internal/metrics",
 			"internal/overview",

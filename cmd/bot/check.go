@@ -29,6 +29,9 @@ SKIP  nobody can tell from here; the line says why
 
 The last line is the next thing to do. Exit codes: 0 nothing failed, 1 something failed, 2 a setting or
 the policy file is wrong. Run it once a minute at most: Slack limits how often the app token is tried.
+
+Example:
+  bot check --json
 `
 
 // checkVerb is bot check. It returns the exit code by the worst finding.

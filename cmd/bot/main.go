@@ -40,30 +40,52 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	verb, rest := "serve", args
 	if len(args) > 0 && args[0] != "-h" && args[0] != "--help" {
 		verb, rest = args[0], args[1:]
+	} else if len(args) > 0 {
+		return exitCode(stderr, writeUsage(stdout, verbs()))
 	}
 	if slices.Contains(rest, "-h") || slices.Contains(rest, "--help") {
 		return exitCode(stderr, help(verb, stdout))
 	}
-	switch verb {
-	case "serve":
-		return exitCode(stderr, serve(ctx, rest, stderr))
-	case "check":
-		return checkVerb(ctx, rest, stdout, stderr)
-	case "freeze", "unfreeze":
-		return exitCode(stderr, freeze(ctx, rest, verb == "freeze", stdout))
-	case "version":
-		return exitCode(stderr, printVersion(rest, stdout))
-	default:
-		if plain, is := plainVerbs[verb]; is {
-			return exitCode(stderr, plain(ctx, rest, stdout))
-		}
+	do, known := runners[verb]
+	if !known {
 		return exitCode(stderr, fmt.Errorf("%w: %q is not a verb; bot -h lists them", errUsage, verb))
+	}
+	return do(ctx, rest, stdout, stderr)
+}
+
+// runner runs a verb and returns its exit code.
+type runner func(ctx context.Context, args []string, stdout, stderr io.Writer) int
+
+// printing makes a runner of a verb that only prints.
+func printing(verb func(ctx context.Context, args []string, stdout io.Writer) error) runner {
+	return func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		return exitCode(stderr, verb(ctx, args, stdout))
 	}
 }
 
-// plainVerbs write their answer and nothing else.
-var plainVerbs = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
-	"resolve": resolve, "requests": requests, "report": reportVerb, "reconcile": reconcileVerb, "backup": backup, "policy": policyVerb,
+// runners are the verbs by their first word.
+var runners = map[string]runner{
+	"serve": func(ctx context.Context, args []string, _, stderr io.Writer) int {
+		return exitCode(stderr, serve(ctx, args, stderr))
+	},
+	"check":     checkVerb,
+	"resolve":   printing(resolve),
+	"freeze":    ordering(true),
+	"unfreeze":  ordering(false),
+	"requests":  printing(requests),
+	"show":      printing(show),
+	"history":   printing(history),
+	"report":    printing(reportVerb),
+	"reconcile": printing(reconcileVerb),
+	"backup":    printing(backup),
+	"policy":    printing(policyVerb),
+	"version":   printing(func(_ context.Context, args []string, stdout io.Writer) error { return printVersion(args, stdout) }),
+}
+
+func ordering(frozen bool) runner {
+	return printing(func(ctx context.Context, args []string, stdout io.Writer) error {
+		return freeze(ctx, args, frozen, stdout)
+	})
 }
 
 func verbs() []verb {
@@ -79,15 +101,21 @@ func workVerbs() []verb {
 		{usage: "resolve REF drop --why TEXT", meaning: "there is no ticket and the server stays: ends the stuck request"},
 		{usage: "freeze --why TEXT", meaning: "stops all filing, on every replica; lists the requests that may already be under way"},
 		{usage: "unfreeze --why TEXT", meaning: "lets filing go on"},
-		{usage: "requests [--all | --state STATE,…]", meaning: "lists requests: those that have not ended, all, or those in some states"},
+		{usage: "requests [--all] [--state STATE,…] [--server SERVER] [--by PERSON] [--since WHEN] [--until WHEN] [--json|--csv]", meaning: "lists requests: those that have not ended, all, or some; requests -h says how"},
+		{usage: "show REF [--json]", meaning: "shows everything on record about one request, with the policy's text"},
+		{usage: "history SERVER [--json]", meaning: "shows every request ever made for one server, refusals too"},
 		{usage: "report [--month YYYY-MM] [--by-person] [--json|--csv]", meaning: "adds up what cancelled servers save; report -h says how"},
 		{usage: "reconcile [--since WHEN] [--json|--csv]", meaning: "compares SoftLayer's cancellations with what is recorded here; reconcile -h says how"},
 		{usage: "backup FILE", meaning: "copies a SQLite database that bots may serve from; backup -h says how to restore it"},
 	}
 }
 
-// ownUsages are what -h shows of the verbs that have more to say than one line.
-var ownUsages = map[string]string{"check": checkUsage, "report": reportUsage, "reconcile": reconcileUsage, "backup": backupUsage}
+// ownUsages are what -h shows behind each verb.
+var ownUsages = map[string]string{
+	"serve": serveUsage, "check": checkUsage, "resolve": resolveUsage, "freeze": freezeUsage, "unfreeze": unfreezeUsage,
+	"requests": requestsUsage, "show": showUsage, "history": historyUsage,
+	"report": reportUsage, "reconcile": reconcileUsage, "backup": backupUsage, "policy": policyUsage, "version": versionUsage,
+}
 
 // help writes what -h shows behind a verb.
 func help(verb string, stdout io.Writer) error {

@@ -36,6 +36,9 @@ not found            recorded here with a ticket, and not among the cancellation
 What the key may not see is in no sum: it needs ACCOUNT_SUMMARY_VIEW, TICKET_VIEW and, for the servers'
 names, HARDWARE_VIEW. It changes nothing at SoftLayer. From its first run on, a running bot looks once a
 day, and posts new ones that are not by this bot once in REPORT_CHANNEL.
+` + exitCodes + `
+Example:
+  bot reconcile --since 2026-11-01
 `
 
 // reconcileAsked is what a person wants of bot reconcile.

@@ -38,6 +38,9 @@ saved this year  what those have not cost since, each from the month on in which
 
 A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
 are counted apart. Amounts are US dollars, and exact. What servers left behind is subtracted from nothing.
+` + exitCodes + `
+Example:
+  bot report --month 2026-11 --csv
 `
 
 // reportAsked is what a person wants of bot report.

@@ -74,6 +74,9 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := journal.KeepPolicy(ctx, policy.Digest(), policy.Text()); err != nil {
+		return errors.Join(err, journal.Close())
+	}
 	b := assemble(cfg, v, policy, journal, m, log)
 	if cfg.DryRun {
 		log.Warn("practising: nothing is filed")
@@ -144,7 +147,9 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
-			Path: cfg.PolicyFile, InForce: b.policy, Log: log, Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.warmGroups(ctx) },
+			Path: cfg.PolicyFile, InForce: b.policy, Log: log,
+			Keep:    func(ctx context.Context, p *authz.Policy) error { return journal.KeepPolicy(ctx, p.Digest(), p.Text()) },
+			Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.warmGroups(ctx) },
 			Refused: func(ctx context.Context, problems []string) {
 				m.Reloaded("refused")
 				b.post(ctx, announcer, cfg.NotifyChannel, writer.PolicyRefused(problems))

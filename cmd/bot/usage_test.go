@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -26,6 +27,32 @@ func TestUsageListsVerbsAndSettings(t *testing.T) {
 		assert.Contains(t, text.String(), want)
 	}
 	assert.NotContains(t, text.String(), "audit", "help lists only what exists")
+}
+
+func TestEachVerbSaysHowItIsUsed(t *testing.T) {
+	t.Parallel()
+	flags, seen := regexp.MustCompile(`--[a-z-]+`), map[string]bool{}
+	for _, v := range verbs() {
+		name := strings.Fields(strings.Trim(strings.Fields(v.usage)[0], "[]"))[0]
+		seen[name] = true
+		for _, ask := range []string{"-h", "--help"} {
+			code, text, _ := ran(t, name, ask)
+			assert.Equal(t, exitDone, code, name)
+			assert.True(t, strings.HasPrefix(text, "bot "+name) || strings.HasPrefix(text, "bot ["+name), "%s: its usage line comes first", name)
+			assert.Contains(t, text, "Exit codes: 0 ", name)
+			assert.Contains(t, text, "\nExample:\n  bot "+name, name)
+			for _, flag := range flags.FindAllString(v.usage, -1) {
+				assert.Regexp(t, `(?m)^  `+flag+`\b`, text, "%s: each flag has its line", name)
+			}
+		}
+	}
+	for name := range ownUsages {
+		assert.True(t, seen[name], "%s is a verb", name)
+	}
+	for _, args := range [][]string{{"-h"}, {"--help"}} {
+		_, text, _ := ran(t, args...)
+		assert.Contains(t, text, "Settings, read from the environment:", "without a verb the settings are listed")
+	}
 }
 
 func TestUsageSaysThatItCouldNotBeWritten(t *testing.T) {

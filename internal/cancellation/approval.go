@@ -18,6 +18,8 @@ type Approval struct {
 	Here string `json:",omitempty"` // their id in the workspace where they pressed; Slack is asked about them by it
 	At   time.Time
 	Rule string // the policy rule that allowed it
+	// Policy is the digest of the policy that allowed it; "" if an older build recorded it.
+	Policy string `json:",omitempty"`
 }
 
 // here is the approver as Slack knows them in this workspace.

@@ -105,7 +105,7 @@ func TestRefusalIsRecordedOncePerPersonAndRule(t *testing.T) {
 		require.NoError(t, err)
 		var refused []string
 		for _, e := range events[1:] {
-			refused = append(refused, e.Actor+" by "+e.Detail)
+			refused = append(refused, e.Actor+" by "+e.Parsed().Rule)
 		}
 		assert.Equal(t, []string{"T1/U2 by leads-only", "T1/U3 by leads-only", "T1/U2 by freeze"}, refused)
 	})

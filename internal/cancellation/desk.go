@@ -324,7 +324,7 @@ func (d *Desk) pending(ctx context.Context, policy authority, r Request, request
 func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (Record, error) {
 	rec := Record{
 		Request: r,
-		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: r.State, Detail: r.Decision.Rule},
+		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: r.State, Detail: ruled(r.Decision)},
 		Notices: []Notice{{RequestID: r.ID, Kind: Result, Place: r.Submission.Place, Due: tell}},
 	}
 	var err error
@@ -339,7 +339,7 @@ func denied(r Request, who authz.Principal) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: r.Decision.Rule}
+	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: ruled(r.Decision)}
 	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
 }
 

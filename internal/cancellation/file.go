@@ -32,9 +32,10 @@ type verdict struct {
 
 	approvals []Approval // of a request that goes back to Pending: those that still count
 	afterLost bool       // a check refused, and an answer was lost before
+	answer    *Answered  // SoftLayer's answer that leads there; nil if it was not asked to file
 }
 
-// detail is what the history says: the rule if one decided, then the reason.
+// detail is what the log says: the rule if one decided, then the reason.
 func (v verdict) detail() string {
 	if v.afterLost {
 		v.afterLost = false
@@ -262,7 +263,11 @@ func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moment
 	}
 	next.Posts++
 	next.Recheck, next.CleanSince, next.Decision, next.Approvals = NoRecheck, time.Time{}, *v.decision, v.approvals
-	begins := func(c *Change) { c.Window, c.HourMost = f.Limits.PostTimeout, f.Limits.FilingsPerHour }
+	order := next.order()
+	begins := func(c *Change) {
+		c.Window, c.HourMost = f.Limits.PostTimeout, f.Limits.FilingsPerHour
+		c.Event.Detail = announced(v, order, began, c.From.CleanSince)
+	}
 	err = f.apply(ctx, h, next, EventMoved, v.detail(), true, begins)
 	full, isFull := errors.AsType[*HourFullError](err)
 	switch {
@@ -284,12 +289,7 @@ func (f *Filer) post(ctx context.Context, h *claimedRow, v verdict, began moment
 	}
 	posting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	r := h.request()
-	outcome := f.Writer.RequestCancellation(posting, Order{
-		Server: r.Submission.Card.Server.ID, Reason: r.Submission.Reason,
-		Content: TicketContent(r), Associated: r.Submission.Associated,
-	})
-	return f.record(ctx, h, outcome)
+	return f.record(ctx, h, f.Writer.RequestCancellation(posting, order))
 }
 
 // unsent is the verdict of an announced POST that was not made.
@@ -346,6 +346,8 @@ func (f *Filer) recordOnce(ctx context.Context, h *claimedRow, o Outcome) error 
 	if err != nil {
 		v = verdict{to: Unknown, why: Reason{Detail: o.Text}, ticket: o.Ticket}
 	}
+	answer := o.answered()
+	v.answer = &answer
 	err = f.persist(ctx, h, v, o.Kind == AnswerLost)
 	if errors.Is(err, ErrMoved) {
 		return f.Requests.Note(ctx, h.request().ID, lateAnswer(f.Owner, o))

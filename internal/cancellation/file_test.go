@@ -22,7 +22,8 @@ func TestDenialAtFilingIsRecordedWithItsRule(t *testing.T) {
 		assert.Equal(t, "freeze", stored.Decision.Rule)
 		events, err := w.journal.Events(t.Context(), r.ID)
 		require.NoError(t, err)
-		assert.Equal(t, "freeze: not today", events[len(events)-1].Detail)
+		last := events[len(events)-1].Parsed()
+		assert.Equal(t, []string{"freeze", "freeze: not today"}, []string{last.Rule, last.Why})
 	})
 }
 
@@ -35,7 +36,44 @@ func TestPermissionAtFilingIsRecordedWithItsRule(t *testing.T) {
 		events, err := w.journal.Events(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, cancellation.Filing, events[1].To)
-		assert.Equal(t, "another", events[1].Detail, "the rule alone: it has no reason to tell")
+		said := events[1].Parsed()
+		assert.Equal(t, []string{"another", "another"}, []string{said.Rule, said.Why}, "the rule alone: it has no reason to tell")
+	})
+}
+
+func TestEachPostIsOnRecordWithItsAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.answers = append(w.answers, lostBefore)
+		r := w.submit()
+		w.runs(w.worker(w.journal), time.Hour)
+		require.Equal(t, cancellation.Filed, w.now(r).State)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 2)
+		events, err := w.journal.Events(t.Context(), r.ID)
+		require.NoError(t, err)
+		var sent []cancellation.Order
+		var answers []cancellation.Answered
+		for _, e := range events {
+			said := e.Parsed()
+			if said.Sent != nil {
+				sent = append(sent, *said.Sent)
+				assert.Equal(t, cancellation.Filing, e.To, "it is on record before it is sent")
+				assert.Equal(t, said.Rule, w.now(r).Decision.Rule)
+				assert.NotZero(t, said.People)
+				assert.NotZero(t, said.Server)
+				assert.Equal(t, len(sent) == 2, !said.Clean.IsZero(), "what was read before the second one")
+			}
+			if said.Answer != nil {
+				answers = append(answers, *said.Answer)
+			}
+		}
+		for i, post := range posts {
+			assert.Equal(t, post.order, sent[i], "word for word")
+		}
+		assert.Equal(t, []cancellation.Answered{
+			{Kind: cancellation.AnswerLost, Text: "connection reset"},
+			{Kind: cancellation.Made, Ticket: w.now(r).Ticket.ID, Raw: "HTTP 200"},
+		}, answers)
 	})
 }
 

@@ -207,7 +207,9 @@ func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool
 			next.LostPosts++
 		}
 	}
-	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) { c.DueIn, c.Owe, c.GiveBack = v.retry, owed, giveBack })
+	return f.apply(ctx, h, next, EventMoved, v.detail(), false, func(c *Change) {
+		c.DueIn, c.Owe, c.GiveBack, c.Event.Detail = v.retry, owed, giveBack, v.stored()
+	})
 }
 
 // again leaves a request in its state because something could not be read, logs that, and restarts

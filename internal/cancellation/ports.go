@@ -53,7 +53,7 @@ type TicketReader interface {
 	Cutoff(ctx context.Context, account string) (string, error)
 }
 
-// Order is what is sent to createCancelServerTicket.
+// Order is what is sent to createCancelServerTicket. Its JSON form stands in a request's history.
 type Order struct {
 	Server     int64
 	Reason     string
@@ -73,6 +73,7 @@ type Outcome struct {
 	Kind   OutcomeKind
 	Ticket TicketID      // Made: the new one; AlreadyOpen: the one that SoftLayer names
 	Text   string        // SoftLayer's own words, or what went wrong; never a secret
+	Raw    string        // the answer as it came, its status and body, on one line and of bounded length; "" if there was none; never a secret
 	Retry  time.Duration // NotMade: wait at least this long; 0 for the usual back-off
 }
 

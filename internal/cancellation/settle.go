@@ -165,20 +165,13 @@ func (b recordReader) evidence(ctx context.Context, r Request) (made int64, name
 	return made, slices.DeleteFunc(named, func(id int64) bool { return id == 0 }), nil
 }
 
-// lateDetail is the stored form of an answer that came after its attempt had lost the lease.
-type lateDetail struct {
-	Kind   OutcomeKind
-	Ticket int64  `json:",omitempty"`
-	Text   string `json:",omitempty"`
-}
-
 func lateAnswer(owner string, o Outcome) Event {
-	detail, _ := json.Marshal(lateDetail{Kind: o.Kind, Ticket: o.Ticket.ID, Text: o.Text}) // strings and a number
+	detail, _ := json.Marshal(o.answered()) // texts and a number
 	return Event{Kind: EventLateAnswer, Actor: owner, Detail: string(detail)}
 }
 
 // lateAnswer reads the event back. ok is false for an event of another kind.
-func (e Event) lateAnswer() (late lateDetail, ok bool) {
+func (e Event) lateAnswer() (late Answered, ok bool) {
 	ok = e.Kind == EventLateAnswer && json.Unmarshal([]byte(e.Detail), &late) == nil
 	return late, ok
 }

@@ -1,10 +1,13 @@
 package cancellation
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"cancel-server/internal/authz"
 )
 
 // TicketID names a ticket in the two ways SoftLayer does.
@@ -135,3 +138,90 @@ func InTicket(name string, most int) string {
 // TextInTicket is what a person typed as it may stand in a ticket: without what could pass for a
 // reference.
 func TextInTicket(typed string) string { return withoutMarkers(strings.TrimSpace(typed)) }
+
+// EventDetail is what an event says of a decision, or of a call that cannot be undone. It is stored as
+// JSON in Event.Detail. Events of older builds have the rule or the reason alone, as plain text.
+type EventDetail struct {
+	Why       string `json:",omitempty"` // the rule, then the reason; or SoftLayer's words
+	Rule      string `json:",omitempty"` // that decided
+	Effect    string `json:",omitempty"` // of the decision
+	Approvals int    `json:",omitempty"` // by other people, that the decision asks for
+	Policy    string `json:",omitempty"` // digest of the policy that decided
+
+	People time.Time `json:",omitzero"` // when the requester and the approvers were read before the POST
+	Server time.Time `json:",omitzero"` // when the server was read before it, and was as on its card
+	Clean  time.Time `json:",omitzero"` // since when SoftLayer's records showed no ticket, after a lost answer
+
+	Sent   *Order    `json:",omitempty"` // what the announced POST sends
+	Answer *Answered `json:",omitempty"` // what SoftLayer answered to the last one
+	Found  *TicketID `json:",omitempty"` // a ticket that a read showed to be the request's own
+}
+
+// Answered is SoftLayer's answer to a POST as the history keeps it.
+type Answered struct {
+	Kind   OutcomeKind
+	Ticket int64  `json:",omitempty"` // the new one, or the one that SoftLayer names
+	Number string `json:",omitempty"`
+	Text   string `json:",omitempty"` // SoftLayer's words, or what went wrong
+	Raw    string `json:",omitempty"` // the answer as it came: its status and body
+}
+
+func (o Outcome) answered() Answered {
+	return Answered{Kind: o.Kind, Ticket: o.Ticket.ID, Number: o.Ticket.Number, Text: o.Text, Raw: o.Raw}
+}
+
+func (d EventDetail) stored() string {
+	text, _ := json.Marshal(d) // texts, numbers, and times in this century
+	return string(text)
+}
+
+// order is the POST that the request leads to.
+func (r Request) order() Order {
+	return Order{
+		Server: r.Submission.Card.Server.ID, Reason: r.Submission.Reason,
+		Content: TicketContent(r), Associated: r.Submission.Associated,
+	}
+}
+
+// announced is the detail of the event before a POST: who let it be, what was read before it, and what it
+// sends.
+func announced(v verdict, order Order, began moments, clean time.Time) string {
+	return EventDetail{
+		Why: v.detail(), Rule: v.decision.Rule, Effect: v.decision.Effect.String(), Approvals: v.decision.Approvals, Policy: v.decision.PolicyDigest,
+		People: began.person.UTC().Truncate(time.Millisecond), Server: began.server.UTC().Truncate(time.Millisecond), Clean: clean, Sent: &order,
+	}.stored()
+}
+
+// stored is the verdict as the history keeps it: with the decision, with the answer to the POST, or with
+// the ticket that a read showed.
+func (v verdict) stored() string {
+	d := EventDetail{Why: v.detail(), Answer: v.answer}
+	if v.decision != nil {
+		d.Rule, d.Policy = v.decision.Rule, v.decision.PolicyDigest
+	}
+	if v.found != nil {
+		d.Found = &v.found.TicketID
+	}
+	if d == (EventDetail{Why: d.Why}) {
+		return d.Why
+	}
+	return d.stored()
+}
+
+// ruled is the detail of an event that is a decision.
+func ruled(d authz.Decision) string {
+	return EventDetail{Rule: d.Rule, Effect: d.Effect.String(), Approvals: d.Approvals, Policy: d.PolicyDigest}.stored()
+}
+
+// Parsed returns what the event says of a decision or a call. Why has the whole detail of an event that
+// says neither.
+func (e Event) Parsed() (d EventDetail) {
+	if late, ok := e.lateAnswer(); ok {
+		return EventDetail{Answer: &late}
+	}
+	decided := slices.Contains([]string{EventSubmitted, EventDenied, EventMoved, EventApproved, EventRefused}, e.Kind)
+	if !decided || !strings.HasPrefix(e.Detail, "{") || json.Unmarshal([]byte(e.Detail), &d) != nil {
+		return EventDetail{Why: e.Detail}
+	}
+	return d
+}

@@ -85,8 +85,8 @@ func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
 // approved returns the change that one more approval makes.
 func (d *Desk) approved(r Request, c clicker, decision authz.Decision) (*Change, error) {
 	next := r
-	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), Here: c.here, At: c.now, Rule: decision.Rule})
-	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: decision.Rule}}
+	next.Approvals = append(slices.Clone(r.Approvals), Approval{By: c.person(), Here: c.here, At: c.now, Rule: decision.Rule, Policy: decision.PolicyDigest})
+	change := &Change{From: r, Tell: c.now, Event: Event{Kind: EventApproved, Actor: actor(c.person()), Detail: ruled(decision)}}
 	if len(next.Approvals) >= max(r.Decision.Approvals, 1) {
 		var err error
 		if next, err = next.Move(Scheduled, ByPerson, Reason{}); err != nil {
@@ -354,14 +354,14 @@ func (d *Desk) clicker(ctx context.Context, r Request, by Person) (clicker, erro
 	return c, nil
 }
 
-// noteRefusal records a refused click in the request's history, once for each person and rule. Losing
-// that record changes nothing, so its failure is only logged.
+// noteRefusal records a refused click in the request's history, once for each person, rule and policy.
+// Losing that record changes nothing, so its failure is only logged.
 func (d *Desk) noteRefusal(ctx context.Context, click Click, by Person) {
 	if click.Kind != ClickRefused {
 		return
 	}
 	d.CountDenial(click.Decision.Rule)
-	refusal := Event{Kind: EventRefused, Actor: actor(by), Detail: click.Decision.Rule}
+	refusal := Event{Kind: EventRefused, Actor: actor(by), Detail: ruled(click.Decision)}
 	events, err := d.Requests.Events(ctx, click.Request.ID)
 	if err == nil && slices.ContainsFunc(events, func(e Event) bool {
 		return e.Kind == refusal.Kind && e.Actor == refusal.Actor && e.Detail == refusal.Detail

@@ -261,7 +261,7 @@ func (w *world) closeTickets() {
 // The answers to a POST.
 
 func made(w *world, o cancellation.Order) cancellation.Outcome {
-	return cancellation.Outcome{Kind: cancellation.Made, Ticket: w.openTicket(int64(153572280+len(w.posts)), o.Content)}
+	return cancellation.Outcome{Kind: cancellation.Made, Ticket: w.openTicket(int64(153572280+len(w.posts)), o.Content), Raw: "HTTP 200"}
 }
 
 func madeButLost(w *world, o cancellation.Order) cancellation.Outcome {

@@ -1,6 +1,7 @@
 package correspondence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,23 +85,26 @@ func (s *Sender) record(ctx context.Context, h *hand, o cancellation.Outcome) er
 func (s *Sender) recordOnce(ctx context.Context, h *hand, o cancellation.Outcome) error {
 	switch o.Kind {
 	case cancellation.Made:
-		return s.move(ctx, h, Sent, "", "")
+		return s.move(ctx, h, Sent, "", answer(o))
 	case cancellation.Refused:
 		s.o.Refused()
-		return s.move(ctx, h, Refused, WhyNoRight, o.Text)
+		return s.move(ctx, h, Refused, WhyNoRight, answer(o))
 	case cancellation.NotMade:
 		return s.notMade(ctx, h, o)
 	default:
-		return s.move(ctx, h, Unknown, WhyLost, o.Text)
+		return s.move(ctx, h, Unknown, WhyLost, answer(o))
 	}
 }
+
+// answer is SoftLayer's answer for the history: as it came, or why there was none.
+func answer(o cancellation.Outcome) string { return cmp.Or(o.Raw, o.Text) }
 
 // notMade puts a text back whose call certainly wrote nothing.
 func (s *Sender) notMade(ctx context.Context, h *hand, o cancellation.Outcome) error {
 	next := h.update()
 	next.State, next.Why, next.Attempts = Recorded, WhyWaiting, next.Attempts+1
 	s.o.Log.Warn("SoftLayer took no text; trying again", "ref", h.request.Ref.Short(), "update", next.Number, "answer", o.Text)
-	return s.wait(ctx, h, next, max(o.Retry, backoff(next.Attempts, time.Minute)))
+	return s.wait(ctx, h, next, max(o.Retry, backoff(next.Attempts, time.Minute)), func(c *Change) { c.Detail = answer(o) })
 }
 
 // settle finds out from the ticket what became of a call whose answer was lost. Only after a whole

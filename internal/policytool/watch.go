@@ -32,6 +32,7 @@ type Watch struct {
 type WatchOptions struct {
 	Path    string
 	InForce *InForce
+	Keep    func(context.Context, *authz.Policy) error   // keeps a policy's text before it comes into force; if it fails, it is called again
 	Adopted func(context.Context)                        // is called after another policy came into force
 	Refused func(ctx context.Context, problems []string) // is called after a file was refused
 	Mended  func(context.Context)                        // is called when the file after a refused one is in force
@@ -91,6 +92,11 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 		return
 	}
 	before := w.o.InForce.Policy().Digest()
+	if err := w.o.Keep(ctx, policy); err != nil {
+		w.decided = "" // it is read again
+		w.o.Log.Error("the changed policy file is not in force: its text could not be recorded; trying again", "policy", before, "err", err)
+		return
+	}
 	w.o.InForce.Take(policy)
 	mended := w.refused.Swap(nil) != nil
 	w.o.Log.Info("the policy file has changed and is in force", "policy", policy.Digest(), "before", before)

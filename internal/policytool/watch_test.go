@@ -3,6 +3,7 @@ package policytool
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,6 +34,8 @@ type watched struct {
 	taken   int
 	told    [][]string
 	mended  int
+	kept    []string // digests
+	keeping error
 }
 
 func newWatched(t *testing.T) *watched {
@@ -44,6 +47,10 @@ func newWatched(t *testing.T) *watched {
 	w.inForce = NewInForce(policy)
 	w.watch = NewWatch(WatchOptions{
 		Path: w.path, InForce: w.inForce, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Keep: func(_ context.Context, p *authz.Policy) error {
+			w.kept = append(w.kept, p.Digest())
+			return w.keeping
+		},
 		Adopted: func(context.Context) { w.taken++ },
 		Refused: func(_ context.Context, problems []string) { w.told = append(w.told, problems) },
 		Mended:  func(context.Context) { w.mended++ },
@@ -65,6 +72,21 @@ func (w *watched) looks(times int) {
 }
 
 func (w *watched) decidesBy() []string { return w.inForce.Policy().GroupIDs() }
+
+func TestPolicyIsOnRecordBeforeItDecides(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t)
+	w.keeping = errors.New("the database is away")
+	w.write(policyB)
+	w.looks(4)
+	assert.Equal(t, []string{"S0A"}, w.decidesBy(), "the one before decides")
+	assert.Len(t, w.kept, 3, "it is tried again")
+	w.keeping = nil
+	w.looks(3)
+	assert.Equal(t, []string{"S0B", "S0OUT"}, w.decidesBy())
+	assert.Equal(t, 1, w.taken)
+	assert.Len(t, w.kept, 4)
+}
 
 func TestAMendedFileIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()

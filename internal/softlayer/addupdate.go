@@ -16,9 +16,17 @@ import (
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/addUpdate/
 func (w *Writer) AddUpdate(ctx context.Context, ticket int64, entry string) cancellation.Outcome {
+	var raw string
+	o := w.addUpdate(ctx, ticket, entry, &raw)
+	o.Raw = raw
+	return o
+}
+
+func (w *Writer) addUpdate(ctx context.Context, ticket int64, entry string, raw *string) cancellation.Outcome {
 	k := call{
 		service: "SoftLayer_Ticket", id: ticket, method: "addUpdate", filing: true,
 		params: []any{tree{"entry": entry}}, mask: "mask[id]",
+		raw: raw,
 	}
 	if ticket <= 0 || cancellation.Blank(entry) {
 		return cancellation.Outcome{Kind: cancellation.NotMade, Text: "no ticket, or no text"}

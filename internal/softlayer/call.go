@@ -27,6 +27,7 @@ type call struct {
 	filing  bool // a call that must never go out twice
 
 	header *http.Header // if not nil: set to the header of an answer that is one
+	raw    *string      // if not nil: set to the answer as it came, if there is one
 }
 
 // name is the method as the vendor writes it: SoftLayer_Ticket/getObject.

@@ -31,26 +31,34 @@ func NewWriter(c *Client) *Writer { return &Writer{client: c} }
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Ticket/createCancelServerTicket/
 func (w *Writer) CreateCancelServerTicket(ctx context.Context, id int64, reason, content string, associated bool) (cancellation.TicketID, error) {
+	order := cancellation.Order{Server: id, Reason: reason, Content: content, Associated: associated}
+	made, _, err := w.createTicket(ctx, order)
+	return made, err
+}
+
+// createTicket also returns the answer as it came; "" if there was none.
+func (w *Writer) createTicket(ctx context.Context, o cancellation.Order) (made cancellation.TicketID, raw string, err error) {
 	k := call{
 		service: "SoftLayer_Ticket", method: "createCancelServerTicket", filing: true,
-		params: []any{id, reason, content, associated, "HARDWARE"},
+		params: []any{o.Server, o.Reason, o.Content, o.Associated, "HARDWARE"},
 		mask:   "mask[id,serviceProviderResourceId]",
+		raw:    &raw,
 	}
-	if missing := missingParameter(id, reason, content); missing != nil {
-		return cancellation.TicketID{}, w.client.cleaned(missing, k)
+	if missing := missingParameter(o.Server, o.Reason, o.Content); missing != nil {
+		return made, "", w.client.cleaned(missing, k)
 	}
 	if ctx.Err() != nil {
-		return cancellation.TicketID{}, w.client.broken(ctx, k, &trace{}, ctx.Err())
+		return made, "", w.client.broken(ctx, k, &trace{}, ctx.Err())
 	}
 	body, err := w.client.do(ctx, k)
 	if err != nil {
-		return cancellation.TicketID{}, err
+		return made, raw, err
 	}
 	made, ok := madeTicket(body)
 	if !ok {
-		return cancellation.TicketID{}, w.client.cleaned(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
+		return cancellation.TicketID{}, raw, w.client.cleaned(unusable(http.StatusOK, "the answer is no ticket with an id"), k)
 	}
-	return made, nil
+	return made, raw, nil
 }
 
 // missingParameter answers as SoftLayer would, without calling it.
@@ -88,10 +96,16 @@ func madeTicket(body json.RawMessage) (cancellation.TicketID, bool) {
 // known afterwards. Anything that is not certainly a ticket, a refusal or nothing sent is
 // AnswerLost.
 func (w *Writer) RequestCancellation(ctx context.Context, order cancellation.Order) cancellation.Outcome {
-	made, err := w.CreateCancelServerTicket(ctx, order.Server, order.Reason, order.Content, order.Associated)
+	made, raw, err := w.createTicket(ctx, order)
 	if err == nil {
-		return cancellation.Outcome{Kind: cancellation.Made, Ticket: made}
+		return cancellation.Outcome{Kind: cancellation.Made, Ticket: made, Raw: raw}
 	}
+	o := failedOutcome(err)
+	o.Raw = raw
+	return o
+}
+
+func failedOutcome(err error) cancellation.Outcome {
 	var failed *Error
 	var standing *DuplicateError
 	var limited *RateLimitedError

@@ -3,7 +3,9 @@ package softlayer_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,6 +156,7 @@ func TestOpenTicketIsReadFromTheWholeSentence(t *testing.T) {
 		c := v.client(t)
 		assert.Equal(t, cancellation.Outcome{
 			Kind: cancellation.AlreadyOpen, Ticket: cancellation.TicketID{ID: 28899623}, Text: duplicate,
+			Raw: fmt.Sprintf("HTTP %d %s", status, exception(duplicate)),
 		}, softlayer.NewWriter(c).RequestCancellation(t.Context(), order()))
 
 		_, err := softlayer.NewWriter(c).CreateCancelServerTicket(t.Context(), 1, "x", "y", false)
@@ -161,6 +164,21 @@ func TestOpenTicketIsReadFromTheWholeSentence(t *testing.T) {
 		require.ErrorAs(t, err, &standing)
 		assert.Equal(t, int64(28899623), standing.Ticket)
 	}
+}
+
+// What is recorded of an answer holds no key, moves no terminal's cursor, and is of bounded length.
+func TestRecordedAnswerIsBoundedWithoutKey(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, says(500, "\x1b[2J\n"+testKey+strings.Repeat("ä", 5000)))
+	for _, o := range []cancellation.Outcome{softlayer.NewWriter(v.client(t)).RequestCancellation(t.Context(), order()), v.client(t).AddUpdate(t.Context(), 1, "text")} {
+		assert.Equal(t, cancellation.AnswerLost, o.Kind)
+		assert.True(t, strings.HasPrefix(o.Raw, "HTTP 500  [2J [key]ä"), o.Raw[:40])
+		assert.LessOrEqual(t, len([]rune(o.Raw)), 2001)
+		assert.NotContains(t, o.Raw, testKey)
+	}
+	gone := v.client(t)
+	v.Close()
+	assert.Empty(t, gone.RequestCancellation(t.Context(), order()).Raw, "there was no answer")
 }
 
 func TestTheRateLimitSaysHowLongToWait(t *testing.T) {

@@ -193,6 +193,9 @@ func (c *Client) attempt(ctx context.Context, k call) (json.RawMessage, error) {
 		failed.Status = response.StatusCode
 		return nil, failed
 	}
+	if k.raw != nil {
+		*k.raw = c.asItCame(response.StatusCode, body)
+	}
 	if failed := classify(response.StatusCode, response.Header, body); failed != nil {
 		return nil, c.cleaned(failed, k)
 	}

@@ -98,17 +98,28 @@ func unusable(status int, why string) *Error {
 const maxText = 300
 
 // printable makes foreign text one short line.
-func printable(text string) string {
+func printable(text string) string { return oneLine(text, maxText) }
+
+// oneLine makes foreign text one line of at most so many characters.
+func oneLine(text string, most int) string {
 	line := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, text)
-	if runes := []rune(line); len(runes) > maxText {
-		line = string(runes[:maxText]) + "…"
+	if runes := []rune(line); len(runes) > most {
+		line = string(runes[:most]) + "…"
 	}
 	return strings.TrimSpace(line)
+}
+
+// maxRaw bounds an answer as it is recorded, in characters.
+const maxRaw = 2000
+
+// asItCame is an answer for the record: its status and body, without the credentials.
+func (c *Client) asItCame(status int, body []byte) string {
+	return oneLine(fmt.Sprintf("HTTP %d %s", status, c.conceal(string(body))), maxRaw)
 }
 
 // ResultOf returns what a call came to, in one of a few words: ok, rate_limited, refused, unclear,

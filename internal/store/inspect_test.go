@@ -42,6 +42,33 @@ func TestInspectLeavesADatabaseAsItIs(t *testing.T) {
 	})
 }
 
+func TestReadingChangesNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, o Options) {
+		o.Clock = newHands().time
+		serving := open(t, Options{Path: o.Path, URL: o.URL, Clock: o.Clock, Mode: Serve})
+		require.NoError(t, serving.Bind(t.Context(), sandbox))
+		r := recorded(t, serving, 1)
+
+		o.Mode = Read
+		s := open(t, o)
+		found, err := s.ByRef(t.Context(), r.Ref.Short())
+		require.NoError(t, err)
+		assert.Equal(t, r.ID, found.ID, "while a bot serves")
+		assert.Error(t, s.KeepPolicy(t.Context(), "d", "text"), "a write is refused")
+		_, err = s.read.ExecContext(t.Context(), `delete from cards`)
+		assert.Error(t, err)
+		require.NoError(t, s.Close())
+
+		_, err = serving.write.ExecContext(t.Context(), `delete from goose_db_version where version_id = (select max(version_id) from goose_db_version)`)
+		require.NoError(t, err)
+		_, err = Open(t.Context(), o)
+		require.ErrorIs(t, err, ErrOlder, "nothing is migrated")
+		_, err = serving.write.ExecContext(t.Context(), `insert into goose_db_version (version_id, is_applied) values (9999, true)`)
+		require.NoError(t, err)
+		assert.NoError(t, open(t, o).Ready(), "a newer build may allow this one")
+	})
+}
+
 func TestInspectMakesNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "absent.db")

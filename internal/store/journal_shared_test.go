@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/inquiry"
 )
 
 // sharedPromises are about what a whole deployment shares.
@@ -18,7 +19,8 @@ func sharedPromises() []promise {
 		{"a turn that would come too late is refused and takes no place", crowded},
 		{"calls that went without waiting are paid for by the next", spent},
 		{"replicas count each other, and forget the silent and the leaving", counted},
-		{"requests are listed by state, the newest first", listed},
+		{"requests are found by state, server, person and time, the newest first", found},
+		{"the text of a policy is kept once, and never changed", policiesKept},
 		{"what takes long is overdue by its state or by its owed result, and alarms once", overdueOnce},
 		{"a notice that cannot be read holds up nobody behind it, and is overdue", noticeAside},
 		{"a request whose submission cannot be read is found by its reference and its server", unreadableFound},
@@ -95,28 +97,75 @@ func counted(t *testing.T, j journal, clock *hands) {
 	assert.Zero(t, left)
 }
 
-func listed(t *testing.T, j journal, clock *hands) {
+func found(t *testing.T, j journal, clock *hands) {
 	s := j.(*Store)
+	began := clock.time()
 	for server := range int64(3) {
 		clock.pass(time.Second)
-		recorded(t, j, server+1)
+		rec := asking(server + 1)
+		rec.Quota = cancellation.Quota{Requester: "T0/U0ANA", Day: 1, Slot: server + 1, Most: 9}
+		_, err := j.Record(t.Context(), rec)
+		require.NoError(t, err)
 	}
 	stuck, err := j.Live(t.Context(), 2)
 	require.NoError(t, err)
 	applied(t, j, moved(stuck, cancellation.Stuck))
-	servers := func(most int, states ...cancellation.State) (ids []int64) {
-		all, err := s.List(t.Context(), states, most)
-		require.NoError(t, err)
-		for _, r := range all {
+	servers := func(most int, f inquiry.Filter) (ids []int64) {
+		more, err := s.Find(t.Context(), f, most, func(r cancellation.Request) error {
 			ids = append(ids, r.Submission.Card.Server.ID)
-		}
+			return nil
+		})
+		require.NoError(t, err)
+		assert.Equal(t, more, most > 0 && len(ids) == most && most < 3)
 		return ids
 	}
-	assert.Equal(t, []int64{3, 2, 1}, servers(10))
-	assert.Equal(t, []int64{3, 2}, servers(2))
-	assert.Equal(t, []int64{2}, servers(10, cancellation.Stuck))
-	assert.Equal(t, []int64{3, 2, 1}, servers(10, cancellation.Stuck, cancellation.Scheduled))
-	assert.Empty(t, servers(10, cancellation.Filed))
+	in := func(states ...cancellation.State) inquiry.Filter { return inquiry.Filter{States: states} }
+	assert.Equal(t, []int64{3, 2, 1}, servers(0, inquiry.Filter{}))
+	assert.Equal(t, []int64{3, 2}, servers(2, inquiry.Filter{}))
+	assert.Equal(t, []int64{2}, servers(10, in(cancellation.Stuck)))
+	assert.Equal(t, []int64{3, 2, 1}, servers(10, in(cancellation.Stuck, cancellation.Scheduled)))
+	assert.Equal(t, []int64{2}, servers(10, in(cancellation.Stuck, cancellation.Filed)))
+	assert.Empty(t, servers(10, in(cancellation.Filed)))
+	assert.Equal(t, []int64{3, 1}, servers(0, inquiry.Filter{Servers: []int64{1, 3, 9}}))
+	assert.Equal(t, []int64{3, 2, 1}, servers(0, inquiry.Filter{Requesters: []string{"T0/U0ANA"}}))
+	assert.Empty(t, servers(0, inquiry.Filter{Requesters: []string{"T0/U0RAJ"}}))
+	between := inquiry.Filter{Since: began.Add(2 * time.Second), Until: began.Add(3 * time.Second)}
+	assert.Equal(t, []int64{2}, servers(0, between), "its end is not in it")
+	between.States, between.Servers = []cancellation.State{cancellation.Stuck}, []int64{2, 3}
+	assert.Equal(t, []int64{2}, servers(0, between))
+
+	named, err := s.ServersNamed(t.Context(), "db-2")
+	require.NoError(t, err)
+	assert.Equal(t, []int64{2}, named, "by its host name in any domain")
+	named, err = s.ServersNamed(t.Context(), "db-2.example.com")
+	require.NoError(t, err)
+	assert.Equal(t, []int64{2}, named)
+	people, err := s.People(t.Context())
+	require.NoError(t, err)
+	require.Len(t, people, 1)
+	assert.Equal(t, []string{"T0", "U0ANA"}, []string{people[0].Team, people[0].ID})
+	assert.NotEmpty(t, people[0].Name)
+}
+
+func policiesKept(t *testing.T, j journal, clock *hands) {
+	s := j.(*Store)
+	first := clock.time()
+	require.NoError(t, s.KeepPolicy(t.Context(), "d1", "permit"))
+	clock.pass(time.Hour)
+	require.NoError(t, s.KeepPolicy(t.Context(), "d1", "another text"))
+	require.NoError(t, s.KeepPolicy(t.Context(), "d2", "forbid"))
+	all, err := s.Policies(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[string]inquiry.Policy{
+		"d1": {Digest: "d1", Text: "permit", Since: first}, "d2": {Digest: "d2", Text: "forbid", Since: first.Add(time.Hour)},
+	}, all, "each once, as it was first")
+	some, err := s.Policies(t.Context(), "d2", "d3")
+	require.NoError(t, err)
+	assert.Len(t, some, 1)
+	for _, text := range []string{`update policies set text = 'x'`, `delete from policies`} {
+		_, err := s.write.ExecContext(t.Context(), text)
+		assert.ErrorContains(t, err, "policies are never", text)
+	}
 }
 
 func overdueOnce(t *testing.T, j journal, clock *hands) {

@@ -32,6 +32,26 @@ var migrations embed.FS
 // ErrNewer says that a newer build changed the database so that this build cannot use it.
 var ErrNewer = errors.New("the database was made by a newer build that this one cannot work alongside")
 
+// ErrOlder says that the database has the tables of an older build.
+var ErrOlder = errors.New("the database is that of an older build: start a bot of this build first, or use the program of the bot that runs")
+
+// usable reports whether this build can read a database as it is.
+func usable(ctx context.Context, db *sql.DB, of dialect) error {
+	current, err := versionOf(ctx, db)
+	if err != nil {
+		return fmt.Errorf("reading the database's version: %w", err)
+	}
+	switch ours, err := newest(of); {
+	case err != nil:
+		return err
+	case current < ours:
+		return ErrOlder
+	case current > ours:
+		return supported(ctx, db, current, ours)
+	}
+	return nil
+}
+
 // migrationTries is how often a process tries one step. If several start at once on one file,
 // all but the first find the step done, fail, and go on from there.
 const migrationTries = 10

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/inquiry"
 	"cancel-server/internal/postgrestest"
 )
 
@@ -24,6 +26,7 @@ type question struct {
 // questions are those that must cost the same however many requests have ended, and however many
 // wait for later.
 func questions(d dialect) map[string]question {
+	found := func(f inquiry.Filter) string { text, _ := findSQL(f); return text }
 	now := strconv.FormatInt(newHands().time().Add(time.Minute).UnixMilli(), 10)
 	return map[string]question{
 		"a look for work":             {d.lookSQL(requestWork), []string{now}, []string{"requests_due (due<?)", "requests_due (due>?)", "requests_changed (updated_at>?)"}},
@@ -63,6 +66,12 @@ func questions(d dialect) map[string]question {
 		"a request's last reply":      {lastReplySQL, []string{"r"}, []string{"ticket_updates_request (request_id=?)"}},
 		"what was proposed last":      {lastProposalSQL, []string{"r"}, []string{"ticket_updates_request (request_id=?"}},
 		"the stop that stands":        {stopStandsSQL, []string{"r"}, []string{"ticket_updates"}},
+		"requests found by time":      {found(inquiry.Filter{}), []string{now, "", "50"}, []string{"requests_created ((created_at,id)<(?,?)"}},
+		"requests found by server":    {found(inquiry.Filter{Servers: []int64{1}}), []string{now, "", "100", "1"}, []string{"requests_server (server_id=?)"}},
+		"requests found by person":    {found(inquiry.Filter{Requesters: []string{"T/U"}}), []string{now, "", "100", "T/U"}, []string{"requests_quota (requester=?)"}},
+		"open requests found":         {found(inquiry.Filter{States: []cancellation.State{cancellation.Stuck}}), []string{now, "", "100", "stuck"}, []string{"requests_open (state=?)"}},
+		"a request's news":            {newsOfSQL, []string{"r"}, []string{"news_request (request_id=?)"}},
+		"a request's texts":           {textsOfSQL, []string{"r"}, []string{"ticket_updates_request (request_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }

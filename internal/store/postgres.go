@@ -35,20 +35,27 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 		return err
 	}
 	e := &postgresEngine{clock: o.Clock, postTimeout: o.PostTimeout, log: s.log, proving: make(chan struct{}, 1)}
-	e.openPools(withSettings(sessions))
+	sessions = withSettings(sessions)
+	if o.Mode == Read {
+		readOnly(sessions)
+	}
+	e.openPools(sessions)
 	s.engine, s.dialect = e, postgresDialect
 	s.write, s.read, s.listen = e.write, e.read, e.listen
 	return s.read.PingContext(ctx)
 }
 
-// migrateServer brings the tables up to date.
+// migrateServer brings the tables up to date, except in mode Read.
 func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, mode Mode) error {
 	db := bounded(stdlib.OpenDB(*config), 2)
 	defer db.Close()
-	if mode == Beside {
+	if mode == Beside || mode == Read {
 		if err := s.learnBinding(ctx, db); err != nil {
 			return err
 		}
+	}
+	if mode == Read {
+		return usable(ctx, db, postgresDialect)
 	}
 	return migrate(ctx, db, postgresDialect)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -63,22 +62,6 @@ func (s *Store) one(ctx context.Context, query string, key any) (r cancellation.
 		return err
 	})
 	return r, err
-}
-
-// List lists requests in these states, or in any, the newest first, up to most of them.
-func (s *Store) List(ctx context.Context, states []cancellation.State, most int) ([]cancellation.Request, error) {
-	where := ""
-	args := []any{most}
-	if len(states) > 0 {
-		var places []string
-		for _, state := range states {
-			args = append(args, string(state))
-			places = append(places, fmt.Sprintf("$%d", len(args)))
-		}
-		where = ` where state in (` + strings.Join(places, ", ") + `)`
-	}
-	return readAll(ctx, s.read, "listing requests", scanReadable,
-		`select `+requestColumns+` from requests`+where+` order by created_at desc, id limit $1`, args...)
 }
 
 // Count is how many requests are in one state and row format.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/inquiry"
 	"cancel-server/internal/postgrestest"
 )
 
@@ -39,12 +40,12 @@ func TestRecheckIsWrittenByStepsAlone(t *testing.T) {
 		}
 		rechecked(t, s, readOnce, time.Time{})
 		assert.Equal(t, waiting, behind(t, s), "a recheck writes no request")
-		listed, err := s.List(t.Context(), nil, waiting)
-		require.NoError(t, err)
-		for _, r := range listed {
+		_, err := s.Find(t.Context(), inquiry.Filter{}, waiting, func(r cancellation.Request) error {
 			assert.Equal(t, cancellation.RecheckOnce, r.Recheck, "and is read with each")
 			assert.EqualValues(t, 2, r.Version)
-		}
+			return nil
+		})
+		require.NoError(t, err)
 		c, err := s.Claim(t.Context(), "worker", lease, 3)
 		require.NoError(t, err)
 		require.Len(t, c.Rows, 3)

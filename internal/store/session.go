@@ -108,6 +108,20 @@ func withSettings(config *pgx.ConnConfig) *pgx.ConnConfig {
 	return config
 }
 
+// inquiryTime is how long one query of an inquiry may take: it may read all requests.
+const inquiryTime = "60s"
+
+// readOnly has every session refuse writes, once it is proven to lead to the primary.
+func readOnly(config *pgx.ConnConfig) {
+	config.RuntimeParams["statement_timeout"] = inquiryTime
+	config.ValidateConnect = func(ctx context.Context, session *pgconn.PgConn) error {
+		if err := prove(ctx, session); err != nil {
+			return err
+		}
+		return session.ExecParams(ctx, `set default_transaction_read_only = on`, nil, nil, nil, nil).Read().Err
+	}
+}
+
 // unprotected returns another host that is connected to with TLS or, if that fails, without:
 // by sslmode=prefer, which is the default, or sslmode=allow.
 func unprotected(config *pgx.ConnConfig) string {

@@ -69,15 +69,18 @@ func code(err error) int {
 	return 0
 }
 
-// openFile opens the database file, and makes it if there is none, except in mode Beside.
+// openFile opens the database file, and makes it if there is none, except in the modes Beside and Read.
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.engine, s.dialect = sqliteEngine{clock: o.clock()}, sqliteDialect
 	if err := refuseRemote(o.Path); err != nil {
 		return err
 	}
-	if o.Mode == Beside {
+	switch o.Mode {
+	case Read:
+		return s.readFile(ctx, o.Path)
+	case Beside:
 		err = s.learnFile(ctx, o.Path)
-	} else {
+	default:
 		err = makeFile(o.Path)
 	}
 	if err != nil {
@@ -137,6 +140,23 @@ func (s *Store) learnFile(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(s.learnBinding(ctx, db), db.Close())
+}
+
+// readFile opens a database file whose connections refuse every write.
+func (s *Store) readFile(ctx context.Context, path string) error {
+	for _, pool := range []struct {
+		db          **sql.DB
+		connections int
+	}{{&s.write, 1}, {&s.read, readers}} {
+		var err error
+		if *pool.db, err = openPool(path, pool.connections, url.Values{"mode": {"rw"}, "_query_only": {"1"}}); err != nil {
+			return err
+		}
+	}
+	if err := s.learnBinding(ctx, s.read); err != nil {
+		return err
+	}
+	return usable(ctx, s.read, sqliteDialect)
 }
 
 // pool opens connections with a write-ahead log, every commit synced, and deleted content

@@ -53,6 +53,9 @@ const (
 	// Beside is for reading and ordering alongside a process that serves. It returns
 	// [ErrUnserved], and changes nothing, if no process ever served from the database.
 	Beside
+	// Read is for reading alone. It migrates nothing and returns [ErrOlder] if the tables are those
+	// of an older build, else what Beside returns.
+	Read
 )
 
 // Options say which database to open, and what for.
