@@ -267,6 +267,8 @@ var inTestsOf = map[string][]string{
 	},
 	// The real store.
 	"internal/waiting": {module + "internal/store"},
+	// The real store, and how foreign text is made printable.
+	"internal/inquiry": {module + "internal/authz", module + "internal/policytool", module + "internal/store"},
 	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The real store.

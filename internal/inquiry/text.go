@@ -57,6 +57,7 @@ func (p *Page) File(f *File) error {
 
 func (p *Page) top(f *File) {
 	p.line(f.Ref, string(f.State), "since", at(f.Since), ended(f.Why))
+	p.line("Times are in UTC.")
 	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	row := func(name string, values ...any) { fmt.Fprintf(table, "%s\t%s\n", name, p.join(values)) }
 	row("Server", f.Server+",", "id", strconv.FormatInt(f.ServerID, 10)+",", dash(f.Datacenter))
@@ -247,7 +248,7 @@ func (p *Page) block(head, text string) {
 	}
 	p.line(head + ":")
 	for line := range strings.Lines(text) {
-		fmt.Fprintln(p.out, "    "+p.printable(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintln(p.out, strings.TrimRight("    "+p.printable(strings.TrimSuffix(line, "\n")), " "))
 	}
 }
 
