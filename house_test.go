@@ -58,6 +58,9 @@ var table = map[string]room{
 		others: []string{"golang.org/x/mod"},
 		why:    "the SQL of the sealed log; it opens no database, and what a tree is stands elsewhere",
 	},
+	"internal/store/prepared": {
+		why: "it wraps a driver's connections, whatever is done on them",
+	},
 	"internal/store/host": {
 		others: []string{"golang.org/x/sys"},
 		why:    "what differs between operating systems; it knows nothing of databases",
@@ -77,6 +80,7 @@ var table = map[string]room{
 			"internal/inquiry",
 			"internal/report",
 			"internal/store/host",
+			"internal/store/prepared",
 			"internal/store/seals",
 		},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},

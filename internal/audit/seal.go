@@ -79,7 +79,7 @@ func (s *Sealer) pass(ctx context.Context) (more, won bool, err error) {
 	won, err = s.o.Ledger.Seal(ctx, step)
 	if err == nil && won && step.Begun != nil && step.Begun.Number > 1 {
 		s.o.Log.Warn("the audit log begins a new segment: keep the checkpoints of the one before",
-			"segment", step.Begun.Number, "because", step.Begun.Why, "ended_at", step.From.Tree.Size)
+			"segment", step.Begun.Number, "why", step.Begun.Why, "size", step.From.Tree.Size)
 	}
 	return !batch.All, won, err
 }

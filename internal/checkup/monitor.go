@@ -26,7 +26,7 @@ type MonitorOptions struct {
 	First    time.Duration // after which the checks are made first; 10 s if zero
 	// Grow is called before a run, which keeps more memory for a while, and what it returns after it. It may be nil.
 	Grow func() (settled func())
-	Log      *slog.Logger
+	Log  *slog.Logger
 }
 
 // Monitor repeats the checks in a running bot.

@@ -170,7 +170,7 @@ func TestOpenTicketIsReadFromTheWholeSentence(t *testing.T) {
 func TestRecordedAnswerIsBoundedWithoutKey(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, says(500, "\x1b[2J\n"+testKey+strings.Repeat("ä", 5000)))
-	for _, o := range []cancellation.Outcome{softlayer.NewWriter(v.client(t)).RequestCancellation(t.Context(), order()), v.client(t).AddUpdate(t.Context(), 1, "text")} {
+	for _, o := range []cancellation.Outcome{softlayer.NewWriter(v.client(t)).RequestCancellation(t.Context(), order()), softlayer.NewWriter(v.client(t)).AddUpdate(t.Context(), 1, "text")} {
 		assert.Equal(t, cancellation.AnswerLost, o.Kind)
 		assert.True(t, strings.HasPrefix(o.Raw, "HTTP 500  [2J [key]ä"), o.Raw[:40])
 		assert.LessOrEqual(t, len([]rune(o.Raw)), 2001)
@@ -178,7 +178,7 @@ func TestRecordedAnswerIsBoundedWithoutKey(t *testing.T) {
 	}
 	gone := v.client(t)
 	v.Close()
-	assert.Empty(t, gone.RequestCancellation(t.Context(), order()).Raw, "there was no answer")
+	assert.Empty(t, softlayer.NewWriter(gone).RequestCancellation(t.Context(), order()).Raw, "there was no answer")
 }
 
 func TestTheRateLimitSaysHowLongToWait(t *testing.T) {

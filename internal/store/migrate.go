@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -364,14 +363,6 @@ func (s *Store) learnBinding(ctx context.Context, db *sql.DB) error {
 	}
 	s.bound.Store(&stored)
 	return nil
-}
-
-// noSuchTable reports whether a statement failed because a table or a column is missing.
-func noSuchTable(err error) bool {
-	if refused, answered := errors.AsType[*pgconn.PgError](err); answered {
-		return refused.Code == "42P01" || refused.Code == "42703"
-	}
-	return code(err) == sqlite3.SQLITE_ERROR
 }
 
 // Binding returns what the database belongs to. It is zero before [Store.Bind], except in mode

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,12 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store/host"
+	"cancel-server/internal/store/prepared"
 	"cancel-server/internal/store/seals"
 )
 
@@ -183,7 +183,7 @@ func openPool(path string, connections int, more url.Values) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bounded(sql.OpenDB(keeping{connector}), connections), nil
+	return bounded(sql.OpenDB(prepared.Connector{Connector: connector}), connections), nil
 }
 
 func bounded(db *sql.DB, connections int) *sql.DB {
@@ -261,7 +261,7 @@ func (s *Store) recheckFile(ctx context.Context, tx *sql.Tx, postTimeout time.Du
 		_, again := recheck(ctx, tx, readOnce, time.Time{})
 		return errors.Join(err, again)
 	}
-	s.log.Warn("the database was restored from a backup: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "made", made)
+	s.log.Warn("the database was restored from a backup: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "since", made)
 	_, err = recheck(ctx, tx, readSettled, s.engine.given().Add(postTimeout))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `update binding set identity = ''`)
@@ -269,136 +269,10 @@ func (s *Store) recheckFile(ctx context.Context, tx *sql.Tx, postTimeout time.Du
 	return err
 }
 
-// backupMark begins the identity of a file that is a backup, before the time at which it was made. A file that
-// is served has none.
-const backupMark = "backup "
-
-// restoredWhy is why filing is frozen in a restored database; %s stands for when the backup was made.
-const restoredWhy = "this database was restored from a backup%s, and knows nothing of what was done since; compare it with SoftLayer by bot reconcile"
-
-// Backup is a copy of a SQLite database as it was at one moment.
-type Backup struct {
-	At         time.Time // when its making began
-	Bytes      int64
-	Requests   int
-	Unfinished int // of them
-}
-
-// BackUp copies the SQLite database at path to a new file, while bots may serve from it: it only reads, and holds
-// up no write. The copy is marked, so that a bot which serves from it starts frozen. Under the name to there is
-// either the whole copy, synced and for its owner alone, or nothing. [ErrUnserved]: no bot ever served from it.
-func BackUp(ctx context.Context, path, to string) (b Backup, err error) {
-	if err := isNew(to); err != nil {
-		return b, err
+// noSuchTable reports whether a statement failed because a table or a column is missing.
+func noSuchTable(err error) bool {
+	if refused, answered := errors.AsType[*pgconn.PgError](err); answered {
+		return refused.Code == "42P01" || refused.Code == "42703"
 	}
-	part, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".part-*")
-	if err != nil {
-		return b, err
-	}
-	defer func() { _ = os.Remove(part.Name()) }()
-	b.At = inMillis(hostTime())
-	err = copyFile(ctx, path, part.Name())
-	if err == nil {
-		err = b.mark(ctx, part.Name())
-	}
-	if err == nil {
-		err = b.keep(part, to)
-	}
-	return b, errors.Join(err, part.Close())
-}
-
-func isNew(name string) error {
-	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q: %w", name, cmp.Or(err, fs.ErrExist))
-	}
-	return nil
-}
-
-// copyFile has SQLite write what one read sees to an empty file (https://www.sqlite.org/lang_vacuum.html#vacuuminto).
-// It neither migrates the database nor changes how its file is written.
-func copyFile(ctx context.Context, path, to string) error {
-	db, err := openPool(path, 1, url.Values{"mode": {"rw"}})
-	if err != nil {
-		return err
-	}
-	_, err = readBound(ctx, db)
-	if errors.Is(err, sql.ErrNoRows) || noSuchTable(err) {
-		err = ErrUnserved
-	}
-	if err == nil {
-		_, err = db.ExecContext(ctx, `vacuum into $1`, to)
-	}
-	return errors.Join(err, db.Close())
-}
-
-// mark freezes filing in the copy, and reads it whole.
-func (b *Backup) mark(ctx context.Context, path string) error {
-	db, err := openPool(path, 1, url.Values{"mode": {"rw"}, "_journal_mode": {"MEMORY"}})
-	if err != nil {
-		return err
-	}
-	err = b.freeze(ctx, db)
-	if err == nil {
-		counts := `select count(*), coalesce(sum(` + isUnfinished + `), 0) from requests`
-		err = db.QueryRowContext(ctx, counts).Scan(&b.Requests, &b.Unfinished)
-	}
-	if err == nil {
-		err = checkSound(ctx, db)
-	}
-	return errors.Join(err, db.Close())
-}
-
-func checkSound(ctx context.Context, db *sql.DB) error {
-	var found string
-	err := db.QueryRowContext(ctx, `pragma quick_check(1)`).Scan(&found)
-	if err == nil && found != "ok" {
-		err = fmt.Errorf("the copy is not sound: %s", found)
-	}
-	return wrap("checking the copy", err)
-}
-
-// freeze freezes filing in the copy, which may have the tables of an older build: before version 7 orders had no
-// numbers.
-func (b *Backup) freeze(ctx context.Context, db *sql.DB) error {
-	order, history := `update filing_order set frozen = 1, actor = $1, why = $2, at = $3`, `insert into filing_orders (frozen, actor, why, at) values (1, $1, $2, $3)`
-	var numbered bool
-	if err := db.QueryRowContext(ctx, `select count(*) > 0 from pragma_table_info('filing_order') where name = 'number'`).Scan(&numbered); err != nil {
-		return fmt.Errorf("looking at the copy: %w", err)
-	}
-	if numbered {
-		order += `, number = number + 1`
-		history = `insert into filing_orders (frozen, actor, why, at, number) select 1, $1, $2, $3, number from filing_order`
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
-	for _, change := range []string{order, history} {
-		why := fmt.Sprintf(restoredWhy, " of "+b.At.UTC().Format("2 Jan 2006 15:04 UTC"))
-		if _, err := tx.ExecContext(ctx, change, cancellation.RestoreActor, why, stamp(b.At)); err != nil {
-			return fmt.Errorf("freezing the copy: %w", err)
-		}
-	}
-	if _, err := tx.ExecContext(ctx, `update binding set identity = $1`, backupMark+b.At.UTC().Format(time.RFC3339)); err != nil {
-		return fmt.Errorf("marking the copy: %w", err)
-	}
-	return tx.Commit()
-}
-
-// keep syncs the copy, and gives it its name unless something has that by now.
-func (b *Backup) keep(part *os.File, to string) error {
-	info, err := part.Stat()
-	if err != nil {
-		return err
-	}
-	b.Bytes = info.Size()
-	if err := part.Sync(); err != nil {
-		return err
-	}
-	err = os.Link(part.Name(), to)      // replaces nothing
-	if err != nil && isNew(to) == nil { // a file system without links
-		err = os.Rename(part.Name(), to)
-	}
-	return errors.Join(err, host.SyncFolder(filepath.Dir(to)))
+	return code(err) == sqlite3.SQLITE_ERROR
 }

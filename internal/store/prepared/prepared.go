@@ -1,4 +1,6 @@
-package store
+// Package prepared opens SQLite connections that keep their prepared statements, so that each connection
+// parses a text once. PostgreSQL's driver does that by itself.
+package prepared
 
 import (
 	"context"
@@ -10,11 +12,11 @@ import (
 // mostKept bounds the statements that one connection keeps.
 const mostKept = 128
 
-// keeping opens SQLite connections that keep their prepared statements, so that each connection
-// parses a text once. PostgreSQL's driver does that by itself.
-type keeping struct{ driver.Connector }
+// Connector opens the connections of another one, which keep their prepared statements.
+type Connector struct{ driver.Connector }
 
-func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
+// Connect opens a connection.
+func (k Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	opened, err := k.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -42,11 +44,11 @@ type keeper struct {
 
 // statement is a prepared statement. While its rows are read it cannot run a second time.
 type statement struct {
-	prepared
+	stmt
 	reading bool
 }
 
-type prepared interface {
+type stmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
@@ -92,11 +94,11 @@ func (k *keeper) statement(ctx context.Context, text string) (*statement, error)
 	if len(k.kept) == mostKept || !repeats(text) {
 		return nil, nil
 	}
-	stmt, err := k.session.PrepareContext(ctx, text)
+	made, err := k.session.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	s := &statement{prepared: stmt.(prepared)}
+	s := &statement{stmt: made.(stmt)}
 	k.kept[text] = s
 	return s, nil
 }
