@@ -120,10 +120,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	writer := words.Writer{
 		MayWrite: b.right.Has, Now: time.Now, GroupName: b.directory.GroupName,
 		TicketURL: ticketURL(cfg.TicketURL), PostTimeout: cfg.PostTimeout, SettleTime: cfg.SettleTime,
-		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact,
+		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact, CasesURL: manageCases, Workspace: v.bot.URL,
 	}
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
-		Web: v.slack, Words: writer, Texts: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
+		Web: v.slack, Words: writer, Texts: journal, Shown: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
 	})
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
@@ -144,6 +144,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: b.writer},
 		Directory: b.directory, Policy: inForce,
 		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
+		Escalation: cfg.escalation(),
 	}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
@@ -160,7 +161,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	desk := &cancellation.Desk{
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
-		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel,
+		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Escalation: cfg.escalation(),
 		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Denied: m.Denied, Log: log,
 	}
 	b.sender = correspondence.NewSender(correspondence.SenderOptions{

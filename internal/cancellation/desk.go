@@ -29,6 +29,7 @@ type Desk struct {
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
+	Escalation    string            // where it is told that a request needs a person; "" as for [Filer.Escalation]
 	Denied        func(rule string) // is told which rule refused somebody something; may be nil
 
 	rights keyRights

@@ -30,6 +30,9 @@ type Filer struct {
 
 	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
 	NotifyChannel string
+	// Escalation is the channel where it is told that a request needs a person; "" for its thread, and
+	// people who may approve.
+	Escalation string
 
 	queue     queue
 	softlayer Outage
@@ -201,6 +204,10 @@ func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, f.Limits.Terms)
 		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed no approval when it was accepted has none
+	case Stuck:
+		if owed, err = h.request().needsPerson(ctx, f.Requests, f.Escalation); err != nil {
+			return err
+		}
 	case Unknown:
 		next.Evidence, next.CleanSince, next.Attempts = v.ticket.ID, time.Time{}, 0
 		if lost {

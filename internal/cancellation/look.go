@@ -171,8 +171,10 @@ func ticketHidden(r Request) Reason {
 func (d *Desk) markStuck(ctx context.Context, r Request) Request {
 	next, err := r.Move(Stuck, ByCard, ticketHidden(r))
 	if err == nil {
-		event := Event{Kind: EventEvidence, Actor: "card", From: r.State, To: Stuck, Detail: next.Why.String()}
-		next, err = d.Requests.Apply(ctx, Change{From: r, To: next, Event: event, Tell: AtOnce})
+		change := Change{From: r, To: next, Event: Event{Kind: EventEvidence, Actor: "card", From: r.State, To: Stuck, Detail: next.Why.String()}, Tell: AtOnce}
+		if change.Owe, err = r.needsPerson(ctx, d.Requests, d.Escalation); err == nil {
+			next, err = d.Requests.Apply(ctx, change)
+		}
 	}
 	if err != nil {
 		d.Log.Warn("ending a filed request on evidence", "ref", r.Ref.Short(), "to", Stuck, "err", err)

@@ -298,6 +298,7 @@ type OwedNews struct {
 type Item struct {
 	News
 	Request Request
+	At      Posted // of NewsStuck: the request's message; zero if there is none that others see
 	Said    string // what SoftLayer's staff wrote last, for direct messages alone; "" if it was not read
 }
 
@@ -327,11 +328,12 @@ const (
 	NewsBilled       NewsKind = "billed"        // the server is gone, and something of it stays billed
 	NewsStill        NewsKind = "still"         // the server is still there after its date; Detail: that date, and how often this was told
 	NewsStaff        NewsKind = "staff"         // SoftLayer's staff answered, and no thread says so; Detail: id of the update
+	NewsStuck        NewsKind = "stuck"         // the request needs a person, for people who can say what they found; Detail: its version before
 	NewsUnclear      NewsKind = "unclear"       // the ticket is closed, the key cannot see what that means, and no thread says so
 )
 
 // AtOnce reports whether news of this kind is told without waiting for the next digest.
-func (k NewsKind) AtOnce() bool { return k == NewsWaits || k == NewsNotCancelled }
+func (k NewsKind) AtOnce() bool { return k == NewsWaits || k == NewsNotCancelled || k == NewsStuck }
 
 // Line is the line of a [NewsMoved]; the zero Line for what [Line.Detail] did not write.
 func (n News) Line() Line {

@@ -100,9 +100,9 @@ func TestOverdueRequestIsReportedOnceToTheOperators(t *testing.T) {
 				is.happens(w)
 				r := w.submit()
 				worker := w.worker(w.journal)
-				worker.NotifyChannel, worker.notifier.NotifyChannel = "COPS", "COPS"
+				worker.NotifyChannel, worker.notifier.NotifyChannel, worker.Escalation = "COPS", "COPS", "COPS"
 				w.runs(worker, 9*time.Minute)
-				assert.Empty(t, w.alarms())
+				assert.Len(t, w.alarms(), map[bool]int{true: 1}[is.state == cancellation.Stuck], "a stuck one is told of at once")
 				w.runs(w.again(worker), 30*time.Minute)
 				assert.Equal(t, is.state, w.now(r).State)
 				assert.Equal(t, []string{r.Ref.Short()}, w.alarms(), "once, also after a restart")
@@ -115,13 +115,13 @@ func TestAlarmWithLostAnswerIsPostedOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.history = true
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
-			w.rights.ViewTickets = false
+			w.reading = errors.New("away") // nobody can tell what became of it
 			return lostBefore(w, o)
 		})
 		r := w.submit()
 		worker := w.worker(w.journal)
 		worker.NotifyChannel, worker.notifier.NotifyChannel = "COPS", "COPS"
-		w.runs(worker, 12*time.Minute) // the result is told
+		w.runs(worker, 9*time.Minute) // the result is told
 		w.change(func(w *world) { w.deliveries = []cancellation.Delivery{cancellation.Lost} })
 		w.runs(w.again(worker), time.Hour)
 		assert.Equal(t, []string{r.Ref.Short()}, w.alarms())
@@ -134,7 +134,7 @@ func TestAlarmWithLostAnswerIsPostedOnce(t *testing.T) {
 func TestOverdueRequestWithoutOperatorsChannelIsOnlyLogged(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.answers = append(w.answers, func(w *world, o cancellation.Order) cancellation.Outcome {
-			w.rights.ViewTickets = false
+			w.reading = errors.New("away")
 			return lostBefore(w, o)
 		})
 		w.submit()

@@ -2,7 +2,10 @@ package cancellation
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -68,10 +71,51 @@ func (n *Notifier) alarm(ctx context.Context, o Overdue) bool {
 	if n.NotifyChannel == "" {
 		return true
 	}
+	if told, err := n.toldStuck(ctx, r); told || err != nil {
+		return err == nil
+	}
 	if _, err := n.Notices.Owe(ctx, r.ID, Alarm, Place{Channel: n.NotifyChannel}); err != nil {
 		n.Log.Error("raising the alarm", "ref", r.Ref.Short(), "err", err)
 		return false
 	}
 	n.Wake()
 	return true
+}
+
+// toldStuck reports whether it was told at once that a request needs a person.
+func (n *Notifier) toldStuck(ctx context.Context, r Request) (bool, error) {
+	if r.State != Stuck {
+		return false, nil
+	}
+	notices, err := n.Notices.Notices(ctx, r.ID)
+	if err != nil {
+		n.Log.Error("reading what was told of a stuck request", "ref", r.Ref.Short(), "err", err)
+	}
+	return slices.ContainsFunc(notices, func(notice Notice) bool {
+		news, _, escalates := notice.Kind.Escalation()
+		return escalates && news.Kind == NewsStuck
+	}), err
+}
+
+// needsPerson returns the notices that tell at once that the request, which is about to be stuck, needs a
+// person.
+func (r Request) needsPerson(ctx context.Context, requests Requests, channel string) ([]Notice, error) {
+	var notices []Notice
+	if channel == "" { // its thread has to be found
+		var err error
+		if notices, err = requests.Notices(ctx, r.ID); err != nil {
+			return nil, fmt.Errorf("reading where %s is shown: %w", r.Ref.Short(), err)
+		}
+	}
+	return []Notice{r.Escalating(channel, News{Kind: NewsStuck, Detail: strconv.FormatInt(r.Version, 10)}, notices)}, nil
+}
+
+// StandsAt returns the message that shows a request's result to more people than its requester; zero if
+// there is none.
+func StandsAt(r Request, notices []Notice) Posted {
+	at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result && n.TS != "" })
+	if at < 0 || r.Private(notices) {
+		return Posted{}
+	}
+	return Posted{Channel: notices[at].Channel, TS: notices[at].TS}
 }

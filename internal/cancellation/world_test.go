@@ -215,6 +215,7 @@ func (w *world) again(before worker) worker {
 	w.restart()
 	next := w.worker(w.journal)
 	next.NotifyChannel, next.notifier.NotifyChannel = before.NotifyChannel, before.NotifyChannel
+	next.Escalation = before.Escalation
 	return next
 }
 
@@ -222,7 +223,8 @@ func (w *world) again(before worker) worker {
 func (w *world) alarms() (refs []string) {
 	_, messages := w.snapshot()
 	for _, m := range messages {
-		if m.kind == cancellation.Alarm {
+		news, _, escalates := m.kind.Escalation()
+		if m.kind == cancellation.Alarm || escalates && news.Kind == cancellation.NewsStuck {
 			refs = append(refs, m.ref)
 		}
 	}

@@ -102,6 +102,8 @@ func (b *box) stands(ctx context.Context, n cancellation.OwedNews, r cancellatio
 		return !since.IsZero(), from, err
 	case cancellation.NewsNotCancelled, cancellation.NewsStopped:
 		return r.State == cancellation.Reverted, from, nil
+	case cancellation.NewsStuck:
+		return r.State == cancellation.Stuck, from, nil
 	case cancellation.NewsEnded:
 		return r.State == cancellation.Reclaimed, from, nil
 	case cancellation.NewsBilled:

@@ -36,6 +36,7 @@ type AnnouncerOptions struct {
 	Words   Results
 	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
 	Texts   Texts   // what people wrote for tickets; nil if nobody can
+	Shown   Shown   // where requests are shown; nil: no message links to another
 	Stays   Stays   // what stays billed, if that was read after the submission; nil: only the card says it
 	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
 	Pings   string  // the operators' channel, where groups are pinged; "": where a request was made
@@ -45,15 +46,15 @@ type AnnouncerOptions struct {
 
 // Results writes the messages about a request's present state.
 type Results interface {
-	Result(r cancellation.Request) words.Message                             // with nothing to press
-	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message // with the kind's buttons, as far as the state has any
-	Reminder(r cancellation.Request) words.Message                           // asks approvers once more
-	Alarm(r cancellation.Request) words.Message                              // tells operators that it takes too long
-	Said(l cancellation.Line, r cancellation.Request) words.Message          // tells once what became of it
-	Escalated(n cancellation.News, r cancellation.Request) words.Message     // tells once more people what became of it
-	Written(u correspondence.Update, r cancellation.Request) words.Message   // tells what became of a text for its ticket
-	Proposal(u correspondence.Update, r cancellation.Request) words.Message  // asks somebody to send a text
-	Letter(to string, items []cancellation.Item, atOnce bool) words.Message  // tells one person what became of theirs
+	Result(r cancellation.Request) words.Message                                                 // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message                     // with the kind's buttons, as far as the state has any
+	Reminder(r cancellation.Request) words.Message                                               // asks approvers once more
+	Alarm(r cancellation.Request) words.Message                                                  // tells operators that it takes too long
+	Said(l cancellation.Line, r cancellation.Request) words.Message                              // tells once what became of it
+	Escalated(n cancellation.News, r cancellation.Request, at cancellation.Posted) words.Message // tells once more people what became of it
+	Written(u correspondence.Update, r cancellation.Request) words.Message                       // tells what became of a text for its ticket
+	Proposal(u correspondence.Update, r cancellation.Request) words.Message                      // asks somebody to send a text
+	Letter(to string, items []cancellation.Item, atOnce bool) words.Message                      // tells one person what became of theirs
 }
 
 // Texts reads what people wrote for tickets.
@@ -66,6 +67,12 @@ type Texts interface {
 type Stays interface {
 	// StaysOf reads what is kept of these requests, by their ids; it leaves out those of which nothing is.
 	StaysOf(ctx context.Context, requests []string) (map[string]billed.Record, error)
+}
+
+// Shown reads where requests are shown.
+type Shown interface {
+	// Notices lists a request's notices, delivered or not.
+	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
 }
 
 // Answers reads what SoftLayer's staff wrote.
@@ -257,7 +264,7 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 	case kind.TellsEnd():
 		message = a.o.Words.Result(r)
 	case escalates:
-		message = a.o.Words.Escalated(news, r)
+		message = a.o.Words.Escalated(news, r, a.standsAt(ctx, news, r))
 	case isLine:
 		message = a.o.Words.Said(said, r)
 	case kind == cancellation.Alarm:
@@ -272,6 +279,20 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 		message = a.o.Words.Live(kind, r)
 	}
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
+}
+
+// standsAt returns the message of a request that needs a person; zero if there is none, or it cannot be
+// read.
+func (a *Announcer) standsAt(ctx context.Context, n cancellation.News, r cancellation.Request) cancellation.Posted {
+	if n.Kind != cancellation.NewsStuck || a.o.Shown == nil {
+		return cancellation.Posted{}
+	}
+	notices, err := a.o.Shown.Notices(ctx, r.ID)
+	if err != nil {
+		a.o.Log.Warn("reading where a request is shown", "ref", r.Ref.Short(), "err", err)
+		return cancellation.Posted{}
+	}
+	return cancellation.StandsAt(r, notices)
 }
 
 // withStays adds what stays billed to a request that was submitted before that was read. Its card does

@@ -35,7 +35,7 @@ func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) word
 	return w.Result(r)
 }
 
-func (plainWords) Escalated(n cancellation.News, r cancellation.Request) words.Message {
+func (plainWords) Escalated(n cancellation.News, r cancellation.Request, _ cancellation.Posted) words.Message {
 	return words.Message{Text: string(n.Kind) + " " + r.Ref.Short()}
 }
 

@@ -65,6 +65,10 @@ func (a *Announcer) FindLetter(ctx context.Context, to, id string, since time.Ti
 }
 
 func (a *Announcer) letter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) webapi.Post {
+	items = slices.Clone(items)
+	for i, item := range items {
+		items[i].At = a.standsAt(ctx, item.News, item.Request)
+	}
 	message := a.o.Words.Letter(to, a.quoting(ctx, items), atOnce)
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: letterMetadata(id)}
 }

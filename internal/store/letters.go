@@ -23,7 +23,7 @@ const (
 
 	newsColumns = `number, person, request_id, kind, detail, at`
 	newsForSQL  = `select ` + newsColumns + ` from news where person = $1 and settled_at is null
-		order by case when kind in ('waits', 'not_cancelled') then 0 else 1 end, number limit $2`
+		order by case when kind in ('waits', 'not_cancelled', 'stuck') then 0 else 1 end, number limit $2`
 
 	// News that came after the mailbox was read makes it due now.
 	keepMailboxSQL = `

@@ -14,6 +14,7 @@ type Identity struct {
 	Team       string   // id of the workspace it is installed in
 	Enterprise string   // "" outside an Enterprise organisation
 	Bot        string   // the bot's id, as its messages carry it
+	URL        string   // of the workspace, such as https://acme.slack.com/
 	Name       string   // the bot's name, without @
 	Scopes     []string // of the token; nil if Slack does not name them
 }
@@ -30,7 +31,7 @@ func (w *Client) AuthTest(ctx context.Context) (Identity, error) {
 		return Identity{}, err
 	}
 	return Identity{
-		Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID, Name: answer.User,
+		Team: answer.TeamID, Enterprise: answer.EnterpriseID, Bot: answer.BotID, URL: answer.URL, Name: answer.User,
 		Scopes: scopesOf(answer.Header),
 	}, nil
 }

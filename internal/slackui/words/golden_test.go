@@ -273,6 +273,11 @@ func goldenNews() map[string]Message {
 	for _, i := range each {
 		full = append(full, times(5, i.Kind, i.Request)...)
 	}
+	var none cancellation.Posted
+	stuck := slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTwoLost, "2"))
+	at := cancellation.Posted{Channel: "C1", TS: "1763812800.000100"}
+	resolving := w
+	resolving.Workspace, resolving.CasesURL, resolving.PeopleResolve = "https://acme.slack.com/", "https://cloud.ibm.com/unifiedsupport/cases", func() bool { return true }
 	many := slices.Concat(times(40, cancellation.NewsEnded, gone), times(6, cancellation.NewsEnds, filed), times(7, cancellation.NewsMoved, filed))
 	return map[string]Message{
 		"not-cancelled":             w.Letter(me, []cancellation.Item{item(cancellation.NewsNotCancelled, not)}, true),
@@ -282,14 +287,17 @@ func goldenNews() map[string]Message {
 		"waits-quoted":              w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsWaits, Detail: "17"}, Request: filed, Said: "“Which contract? <!channel>”"}}, true),
 		"waits-to-approver":         w.Letter("U8", []cancellation.Item{item(cancellation.NewsWaits, filed)}, true),
 		"still-waits":               w.Letter(me, []cancellation.Item{{News: cancellation.News{To: me, Kind: cancellation.NewsStillWaits, Detail: "17|2026-11-24T10:00:00Z|0"}, Request: filed}}, false),
-		"escalated-unanswered":      w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsUnanswered, Detail: "17|2026-11-24T10:00:00Z|1"}, filed),
+		"escalated-unanswered":      w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsUnanswered, Detail: "17|2026-11-24T10:00:00Z|1"}, filed, none),
 		"at-once-about-ten":         w.Letter(me, times(10, cancellation.NewsNotCancelled, not), true),
 		"digest-of-each-kind":       w.Letter(me, each, false),
 		"digest-to-somebody-else":   w.Letter("U8", each[:1], false),
 		"digest-of-many":            w.Letter(me, many, false),
 		"digest-of-five-of-each":    w.Letter(me, full, false),
-		"escalated-not-cancelled":   w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsNotCancelled}, not),
-		"escalated-waits":           w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsWaits}, filed),
+		"escalated-not-cancelled":   w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsNotCancelled}, not, none),
+		"escalated-waits":           w.Escalated(cancellation.News{To: me, Kind: cancellation.NewsWaits}, filed, none),
+		"escalated-stuck":           resolving.Escalated(cancellation.News{Kind: cancellation.NewsStuck}, stuck, at),
+		"escalated-stuck-to-some":   w.Escalated(cancellation.News{Kind: cancellation.NewsStuck}, stuck, at),
+		"stuck-to-approver":         resolving.Letter("U8", []cancellation.Item{{News: cancellation.News{To: "U8", Kind: cancellation.NewsStuck}, Request: stuck, At: at}}, true),
 		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
 		"line-still":                w.Said(cancellation.Line{What: cancellation.LineStill, Update: 2}, filed),
 		"line-taken":                w.Said(cancellation.Line{What: cancellation.LineTaken, Was: "U8", Now: "2026-12-20T12:00:00Z"}, filed),

@@ -335,6 +335,35 @@ func (w Writer) unknown(r cancellation.Request) Message {
 	}
 }
 
+// needsPerson tells people who can find out that a request needs one. at is its message.
+func (w Writer) needsPerson(r cancellation.Request, at cancellation.Posted) []line {
+	ref := r.Ref.Short()
+	search := line{plain("Look in "), w.cases(), plain(" for " + ref + ".")}
+	say := line{plain("Then say what you found: "), plain("bot resolve " + ref + ".")}
+	if w.peopleResolve() {
+		say = line{plain("Then say what you found with the buttons of "), w.linked(at, "the request's message"), plain(", or run bot resolve " + ref + ".")}
+	}
+	return []line{head("🚨 A request needs a person: " + ServerName(r)), sentence(stuckWhy(r)), search, say, sentence("Until then this server is locked here and nothing is sent.")}
+}
+
+// cases is where tickets are looked for.
+func (w Writer) cases() run {
+	const named = "IBM Cloud, Support > Cases"
+	if w.CasesURL == "" {
+		return plain(named)
+	}
+	return labelled(w.CasesURL, named)
+}
+
+// linked names a message in Slack, with the link to it where that is known: the form that
+// docs.slack.dev/reference/methods/chat.getPermalink answers with.
+func (w Writer) linked(at cancellation.Posted, named string) run {
+	if w.Workspace == "" || at.TS == "" || IsDirect(at.Channel) {
+		return plain(named)
+	}
+	return labelled(strings.TrimSuffix(w.Workspace, "/")+"/archives/"+at.Channel+"/p"+strings.ReplaceAll(at.TS, ".", ""), named)
+}
+
 func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
 	second := "2. The people who run this bot say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"

@@ -20,9 +20,10 @@ const (
 	letterBlocks = 50
 )
 
-// Escalated tells more people what a request's requester was told, and names those who approved it.
-func (w Writer) Escalated(n cancellation.News, r cancellation.Request) Message {
-	m := message(append(w.news(cancellation.Item{News: n, Request: r}), askedBy(r), foot(r))...)
+// Escalated tells more people what a request's requester was told, and names those who approved it. at is
+// the request's message; zero for none.
+func (w Writer) Escalated(n cancellation.News, r cancellation.Request, at cancellation.Posted) Message {
+	m := message(append(w.news(cancellation.Item{News: n, Request: r, At: at}), askedBy(r), foot(r))...)
 	return withButtons(m, w.newsButtons(n.Kind, r))
 }
 
@@ -95,7 +96,7 @@ func (w Writer) digest(to string, items []cancellation.Item) Message {
 
 // digestOrder is the order of kinds in a digest.
 var digestOrder = []cancellation.NewsKind{
-	cancellation.NewsWaits, cancellation.NewsStillWaits, cancellation.NewsUnanswered, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
+	cancellation.NewsStuck, cancellation.NewsWaits, cancellation.NewsStillWaits, cancellation.NewsUnanswered, cancellation.NewsNotCancelled, cancellation.NewsEnds, cancellation.NewsStill, cancellation.NewsBilled,
 	cancellation.NewsUnclear, cancellation.NewsMoved, cancellation.NewsStaff, cancellation.NewsStopped, cancellation.NewsEnded,
 }
 
@@ -104,6 +105,7 @@ var kindHeads = map[cancellation.NewsKind]string{
 	cancellation.NewsWaits:        "✋ SoftLayer is waiting for your answer about %d servers.",
 	cancellation.NewsStillWaits:   "✋ Still waiting for your answer about %d servers.",
 	cancellation.NewsUnanswered:   "✋ SoftLayer has waited for an answer about %d servers, and their requesters have not replied. Anyone who may approve on them can.",
+	cancellation.NewsStuck:        "🚨 %d requests need a person.",
 	cancellation.NewsNotCancelled: "🚨 Not cancelled: %d servers. They run and are billed.",
 	cancellation.NewsStopped:      "Stopped: %d servers. They stay and are billed as before.",
 	cancellation.NewsEnds:         "⏰ %d servers are due to end soon; then their drives are wiped. To keep one, ask SoftLayer to stop in its ticket. SoftLayer decides.",
@@ -174,6 +176,8 @@ func (w Writer) news(item cancellation.Item) []line {
 		return w.unanswered(r, cancellation.WaitingSince(item.Detail))
 	case cancellation.NewsNotCancelled:
 		return w.notCancelled(r)
+	case cancellation.NewsStuck:
+		return w.needsPerson(r, item.At)
 	case cancellation.NewsMoved:
 		return moved(item.Line(), r)
 	case cancellation.NewsEnds:

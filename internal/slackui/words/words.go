@@ -33,6 +33,10 @@ type Writer struct {
 	Now func() time.Time
 	// Contact is whom people can ask, in words: who runs this bot. "" for nobody.
 	Contact string
+	// CasesURL is the page where tickets are looked for; "" for none.
+	CasesURL string
+	// Workspace is the address of the Slack workspace, as auth.test gives it; "" links no message.
+	Workspace string
 	// Command is what people type; the flows take "/cancel-server" for "".
 	Command string
 }
