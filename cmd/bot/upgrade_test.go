@@ -1,0 +1,162 @@
+//go:build oldbuild && unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
+)
+
+// The commits whose builds are run: one whose database is upgraded, and one that works on the database of this build.
+const (
+	upgradedCommit  = "a25522e"
+	supportedCommit = "34feb12"
+)
+
+// buildOf builds the bot of a commit.
+func buildOf(t *testing.T, commit string) (program string) {
+	t.Helper()
+	top, err := exec.Command("git", "rev-parse", "--show-toplevel").Output()
+	require.NoError(t, err, "this test builds commit %s, and there is no git history here: run it in a clone of the repository", commit)
+	dir := t.TempDir()
+	archive := exec.Command("sh", "-c", `git archive `+commit+` | tar -x -C "$0"`, dir)
+	archive.Dir = strings.TrimSpace(string(top))
+	out, err := archive.CombinedOutput()
+	require.NoError(t, err, "taking commit %s out of the history (git fetch --unshallow may help): %s", commit, out)
+	program = filepath.Join(dir, "earlier-bot")
+	build := exec.Command("go", "build", "-o", program, "./cmd/bot")
+	build.Dir = dir
+	out, err = build.CombinedOutput()
+	require.NoError(t, err, "building commit %s: %s", commit, out)
+	return program
+}
+
+// onBothDatabases runs a test of an earlier build with a file and with PostgreSQL. The build makes both.
+func onBothDatabases(t *testing.T, commit string, test func(t *testing.T, w *world)) {
+	t.Helper()
+	program := buildOf(t, commit)
+	run := func(t *testing.T, s setup) {
+		t.Parallel()
+		s.fresh = true
+		w := newWorld(t, byHTTP, s)
+		w.program = program
+		test(t, w)
+	}
+	t.Run("both", func(t *testing.T) { // ends when both do, before the program is removed
+		t.Run("SQLite", func(t *testing.T) { run(t, patient()) })
+		t.Run("PostgreSQL", func(t *testing.T) {
+			s := patient()
+			s.postgres = postgrestest.DatabaseFor(t, 1)
+			run(t, s)
+		})
+	})
+}
+
+func TestAnEarlierBuildsLiveDatabaseIsUpgraded(t *testing.T) {
+	onBothDatabases(t, upgradedCommit, func(t *testing.T, w *world) {
+		earlier := w.program
+		w.start()
+		alone := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, alone)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(alone))
+		needy := w.stuck(1)[0]
+		pending := w.another()
+		waits := w.asksFor(pending)
+		code, said := w.ends([]string{"freeze", "--why", "the update"})
+		require.Zero(t, code, said)
+		held := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, held)
+		assert.Equal(t, map[string]int{"filed": 1, "stuck": 1, "pending": 1, "scheduled": 1}, w.recorded())
+		w.kill()
+
+		w.program = ""
+		copied := filepath.Join(w.dir, "before-the-update")
+		if w.postgres == "" {
+			code, said = w.ends([]string{"backup", copied})
+			require.Zero(t, code, said)
+			assert.Contains(t, said, "4 requests, 3 of them unfinished", "it works on tables of an earlier build")
+		}
+		w.start()
+		code, said = w.ends([]string{"unfreeze", "--why", "updated"})
+		require.Zero(t, code, said)
+		w.press(w.cast.Approver, waits, "approve")
+		code, said = w.ends([]string{"resolve", needy.ref, "none", "--why", "looked"})
+		require.Zero(t, code, said)
+		next := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, next)
+		for _, server := range []int64{pending, held, needy.server, next} {
+			w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(server))
+		}
+		assert.Equal(t, map[string]int{"filed": 5}, w.recorded())
+		w.stop()
+
+		w.program = earlier
+		code, said = w.ends(nil)
+		assert.Equal(t, exitFailed, code, "an earlier build that the database does not support ends at once")
+		assert.Contains(t, said, "the database was made by a newer build")
+		assert.Equal(t, map[string]int{"filed": 5}, w.recorded())
+		if w.postgres == "" {
+			w.rollsBack(copied, []int64{alone, pending, held, needy.server, next})
+		}
+	})
+}
+
+// rollsBack has the earlier build serve from the backup of before the update.
+func (w *world) rollsBack(copied string, servers []int64) {
+	w.t.Helper()
+	for _, path := range w.databaseFiles() {
+		require.NoError(w.t, os.Remove(path))
+	}
+	content, err := os.ReadFile(copied)
+	require.NoError(w.t, err)
+	require.NoError(w.t, os.WriteFile(w.database(), content, 0o600))
+	w.start()
+	w.awaitReady()
+	w.eventually("what was filed since is found", func() bool { return w.recorded()["scheduled"] == 0 })
+	assert.Equal(w.t, 1, w.counted("select count(*) from filing_order where frozen = 1 and actor = 'operator:bot'"))
+	for _, server := range servers {
+		assert.Len(w.t, w.tickets(server), 1, "one ticket for each server")
+	}
+}
+
+// Which builds the database supports is for schema_support to say: one that it does serves, and one that it does
+// not says why it ends.
+func TestAnEarlierBuildServesIfAllowed(t *testing.T) {
+	const itsVersion = 21
+	onBothDatabases(t, supportedCommit, func(t *testing.T, w *world) {
+		earlier := w.program
+		w.program = ""
+		w.start()
+		pending, filed := w.another(), w.another()
+		waits := w.asksFor(pending)
+		w.accepted(w.cast.Channel, w.cast.User, filed)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(filed))
+		w.stop()
+
+		w.program = earlier
+		if w.counted("select oldest from schema_support") > itsVersion {
+			code, said := w.ends(nil)
+			assert.Equal(t, exitFailed, code)
+			assert.Contains(t, said, "the database was made by a newer build")
+			return
+		}
+		w.start()
+		w.press(w.cast.Approver, waits, "approve")
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(pending))
+		assert.Equal(t, map[string]int{"filed": 2}, w.recorded())
+		w.stop()
+		w.program = ""
+		w.start()
+		next := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, next)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(next))
+	})
+}
