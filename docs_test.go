@@ -14,23 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page about reliability is worth what its tests are: each one that it names is there,
-// in the room that it names.
-func TestTheReliabilityPageNamesTestsThatExist(t *testing.T) {
+// The pages about reliability and security are worth what their tests are: each one that they name is there,
+// in the room that they name.
+func TestThePagesNameTestsThatExist(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("docs/reliability.md")
-	require.NoError(t, err)
-	named, room := 0, ""
-	for _, word := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(string(page), -1) {
-		switch {
-		case strings.HasPrefix(word[1], "internal/"), strings.HasPrefix(word[1], "cmd/"):
-			room = word[1]
-		case strings.HasPrefix(word[1], "Test"):
-			named++
-			assert.Contains(t, testsOf(t, room), "\nfunc "+word[1]+"(", "%s has no test of this name", room)
+	for _, page := range []string{"docs/reliability.md", "docs/security.md"} {
+		named, room := 0, ""
+		for _, word := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(read(t, page), -1) {
+			switch {
+			case strings.HasPrefix(word[1], "internal/"), strings.HasPrefix(word[1], "cmd/"):
+				room = word[1]
+			case strings.HasPrefix(word[1], "Test"):
+				named++
+				assert.Contains(t, testsOf(t, room), "\nfunc "+word[1]+"(", "%s: %s has no test of this name", page, room)
+			}
 		}
+		assert.Greater(t, named, 10, "%s names its tests", page)
 	}
-	assert.Greater(t, named, 10, "the page names its tests")
 }
 
 // testsOf is the source of a room's tests.

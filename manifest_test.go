@@ -73,15 +73,15 @@ func TestTheManifestIsWithinSlacksLimits(t *testing.T) {
 	assert.NotContains(t, string(text), "url:", "in Socket Mode the manifest has no URL")
 }
 
-// What docs/operate.md changes for HTTP are lines of the manifest, and new URLs.
+// What docs/install.md changes for HTTP are lines of the manifest, and new URLs.
 func TestDocumentedHTTPLinesAreTheManifests(t *testing.T) {
 	t.Parallel()
-	_, block, found := strings.Cut(read(t, "docs/operate.md"), "```yaml\n")
+	_, block, found := strings.Cut(read(t, "docs/install.md"), "```yaml\n")
 	require.True(t, found, "the page shows the lines")
 	block, _, _ = strings.Cut(block, "```")
 	manifest := read(t, "manifest.yaml")
 	for line := range strings.Lines(block) {
-		key, _, _ := strings.Cut(line, ": ")
+		key, _, _ := strings.Cut(strings.TrimPrefix(line, "   "), ": ")
 		if !strings.HasSuffix(key, "url") {
 			assert.Contains(t, manifest, strings.TrimRight(key, "\n"), "the manifest has no such line")
 		}

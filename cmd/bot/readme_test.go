@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,5 +71,22 @@ func TestThePolicyPageTellsOfEachPolicyVerb(t *testing.T) {
 	for _, verb := range policyVerbs() {
 		words := strings.Fields(verb.usage)
 		assert.Contains(t, string(text), "bot "+words[0]+" "+words[1])
+	}
+}
+
+// firstSettings are those of the first build that CHANGELOG.md names.
+const firstSettings = "SLACK_BOT_TOKEN SLACK_APP_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL SOFTLAYER_USERNAME SOFTLAYER_API_KEY " +
+	"SOFTLAYER_ENDPOINT_URL SOFTLAYER_RATE POLICY_FILE REQUEST_GROUPS APPROVE_GROUPS PROTECTED_TAGS DATABASE_URL LISTEN_ADDR " +
+	"ADMIN_ADDR TICKET_URL NOTIFY_CHANNEL MAX_SERVERS_PER_DAY MAX_FILINGS_PER_HOUR UNDO_WINDOW APPROVAL_EXPIRY SETTLE_TIME " +
+	"POST_TIMEOUT LOG_LEVEL LOG_FORMAT"
+
+func TestTheChangelogNamesEveryNewSetting(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../CHANGELOG.md")
+	require.NoError(t, err)
+	for _, s := range settings {
+		if !slices.Contains(strings.Fields(firstSettings), s.name) {
+			assert.Contains(t, string(text), "`"+s.name+"`")
+		}
 	}
 }

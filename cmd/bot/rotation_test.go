@@ -99,6 +99,27 @@ func restartsOnSQLite(t *testing.T, transport string) {
 	work.ends()
 }
 
+// A classic user of SoftLayer has one key: the old one ends before the bot has the new one.
+func TestARequestWaitsForTheNewKey(t *testing.T) {
+	overHTTP(t, busy(), func(t *testing.T, w *world) {
+		m := w.form(w.cast.Channel, w.cast.User, w.server)
+		w.softlayer.AddAPIKey()
+		w.softlayer.RevokeOldAPIKeys()
+		require.Empty(t, w.submit(w.cast.User, m, w.usual(m, w.server)).Error)
+		w.awaitMessage(w.cast.Channel, "Waiting to be filed", "SoftLayer does not take the bot's key", w.fqdn(w.server))
+		w.command(w.cast.User, "")
+		w.pick(w.cast.User, option(strconv.FormatInt(w.another(), 10)))
+		w.eventually("the form says why it has no card", func() bool {
+			return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer does not take the bot's key")
+		})
+		w.stop()
+		w.start()
+		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(w.server))
+		assert.Len(t, w.tickets(w.server), 1)
+		assert.Len(t, w.about(w.cast.Channel, w.fqdn(w.server)), 1)
+	})
+}
+
 // busy is a world in which two people may ask for many servers.
 func busy() setup {
 	return setup{

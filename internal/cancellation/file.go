@@ -111,7 +111,10 @@ func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	}
 	began.server = time.Now()
 	server, err := f.Servers.Server(ctx, r.Submission.Card.Server.ID)
-	if err != nil && !errors.Is(err, ErrServerNotFound) {
+	switch {
+	case errors.Is(err, ErrKeyRefused):
+		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyKeyRefused}, err)
+	case err != nil && !errors.Is(err, ErrServerNotFound):
 		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyServerUnread}, err)
 	}
 	gone := errors.Is(err, ErrServerNotFound)

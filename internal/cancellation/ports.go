@@ -26,6 +26,9 @@ var ErrTooManyTickets = errors.New("there are more tickets than the bot can read
 // changes nothing until somebody gives it that right.
 var ErrReadRefused = errors.New("SoftLayer does not let this key read that")
 
+// ErrKeyRefused says that SoftLayer does not take the bot's key. The key may have been replaced.
+var ErrKeyRefused = errors.New("the credentials were refused")
+
 // ServerReader reads servers. Every error other than ErrServerNotFound and ErrReadRefused means that
 // SoftLayer gave no answer.
 type ServerReader interface {

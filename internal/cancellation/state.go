@@ -204,6 +204,7 @@ const (
 	WhyRequesterUnread ReasonCode = "requester-unread"
 	WhyApproverUnread  ReasonCode = "approver-unread"
 	WhyServerUnread    ReasonCode = "server-unread" // the facts that the answer left out; empty if there was no answer
+	WhyKeyRefused      ReasonCode = "key-refused"   // SoftLayer does not take the bot's key
 	WhyTicketUnread    ReasonCode = "ticket-unread" // of the server's open ticket
 	WhyRecordsUnread   ReasonCode = "records-unread"
 )

@@ -16,7 +16,7 @@ func (r *round) softLayerKey(context.Context) []Finding {
 	}
 	account, err := r.account()
 	switch {
-	case errors.Is(err, ErrKeyRefused):
+	case errors.Is(err, cancellation.ErrKeyRefused):
 		return []Finding{fail("Copy SOFTLAYER_API_KEY again, and check that SOFTLAYER_USERNAME goes with it: apikey for an IBM Cloud API key.", "SoftLayer key: SOFTLAYER_API_KEY was refused.")}
 	case err != nil:
 		return []Finding{unreachable("SoftLayer key", "SoftLayer", err)}

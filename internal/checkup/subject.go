@@ -47,7 +47,7 @@ type People interface {
 	Principal(ctx context.Context, person cancellation.Person, groups []string, maxAge time.Duration) (authz.Principal, error)
 }
 
-// SoftLayer answers what the checks ask. ErrKeyRefused: it does not take the key;
+// SoftLayer answers what the checks ask. cancellation.ErrKeyRefused: it does not take the key;
 // cancellation.ErrReadRefused: the key lacks a right.
 type SoftLayer interface {
 	// Account reads which account the key belongs to.
@@ -79,9 +79,6 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 // ErrTooEarly says that Slack was not asked, because it asks to wait.
 var ErrTooEarly = errors.New("Slack asks to wait before the same call")
-
-// ErrKeyRefused says that SoftLayer does not take the key.
-var ErrKeyRefused = errors.New("the credentials were refused")
 
 // Self is whose the bot token is.
 type Self struct {

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode"
 
-	"cancel-server/internal/checkup"
+	"cancel-server/internal/cancellation"
 )
 
 // The definite answers of createCancelServerTicket: nothing was made. The fifth is
@@ -35,7 +35,7 @@ var (
 	// (https://sldn.softlayer.com/article/permission-enforcement-softlayer-api/).
 	ErrNotFound = errors.New("not found, or not visible to this key")
 	// ErrUnauthorized says that SoftLayer does not take the credentials.
-	ErrUnauthorized = checkup.ErrKeyRefused
+	ErrUnauthorized = cancellation.ErrKeyRefused
 	// ErrNotSent says that not one byte of the request has left.
 	ErrNotSent = errors.New("nothing was sent")
 	// ErrAnswerLost says that the request went out, or may have, and that no answer says for

@@ -54,6 +54,8 @@ func lookFailed(err error) string {
 		return "SoftLayer did not find this server just now. Its cancellation was requested (" + vanished.Ref.Short() + "). Whether the server is gone will be known by " + instant(vanished.Known) + "."
 	case errors.Is(err, cancellation.ErrServerNotFound):
 		return "SoftLayer has no such server, or this key may not see it."
+	case errors.Is(err, cancellation.ErrKeyRefused):
+		return "SoftLayer does not take the bot's key, so this server cannot be read."
 	}
 	return "SoftLayer did not answer about this server."
 }

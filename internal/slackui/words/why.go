@@ -23,6 +23,7 @@ var heldUp = map[cancellation.ReasonCode]string{
 	cancellation.WhyRequesterUnread: "Slack did not say who the requester is and which groups they are in",
 	cancellation.WhyApproverUnread:  "Slack did not say who the approvers are and which groups they are in",
 	cancellation.WhyServerUnread:    "SoftLayer did not say everything about the server: %s",
+	cancellation.WhyKeyRefused:      "SoftLayer does not take the bot's key",
 	cancellation.WhyTicketUnread:    "SoftLayer did not answer about the server's open ticket",
 	cancellation.WhyRecordsUnread:   "SoftLayer did not answer everything that could show a ticket",
 }

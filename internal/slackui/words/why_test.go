@@ -24,6 +24,7 @@ func TestWaitingRequestSaysWhatHoldsItUp(t *testing.T) {
 		{cancellation.WhyApproverUnread, "", "Held up: Slack did not say who the approvers are and which groups they are in."},
 		{cancellation.WhyServerUnread, "", "Held up: SoftLayer did not say everything about the server."},
 		{cancellation.WhyServerUnread, "tags, data center", "Held up: SoftLayer did not say everything about the server: tags, data center."},
+		{cancellation.WhyKeyRefused, "", "Held up: SoftLayer does not take the bot's key."},
 		{cancellation.WhyTicketUnread, "", "Held up: SoftLayer did not answer about the server's open ticket."},
 		{cancellation.WhyRecordsUnread, "", "Held up: SoftLayer did not answer everything that could show a ticket."},
 		{cancellation.WhyWaiting, "this hour's filings are used up, 60 at most", "Held up: this hour's filings are used up, 60 at most."}, // as older builds stored it
