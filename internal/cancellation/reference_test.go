@@ -75,3 +75,22 @@ func TestEveryDeliveryHasTheSameReference(t *testing.T) {
 	assert.Len(t, string(ref), 26)
 	assert.True(t, ref.In(ref.Marker()))
 }
+
+// FuzzReference holds that a typed reference is read as one that people are shown or not at all, and that no text
+// carries a reference that nobody could guess.
+func FuzzReference(f *testing.F) {
+	own := cancellation.Reference("7F3K2QXD00000000000000000A")
+	for _, text := range []string{"7F3K-2QXD", "7f3k2qxd", "oil1-oil1", "", "[cancel-server 7F3K-2QXD 7F3K2QXD00000000000000000B]", own.Marker(), "\u2011", strings.Repeat("-", 10_000)} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if short, err := cancellation.ParseShort(text); err == nil {
+			again, err := cancellation.ParseShort(short)
+			require.NoError(t, err)
+			assert.Equal(t, short, again)
+		}
+		assert.False(t, cancellation.NewReference().In(text))
+		assert.True(t, own.In(text+"\n"+own.Marker()+text))
+		_, _ = cancellation.ParseMoment(text)
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -310,4 +311,27 @@ func TestChannelCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 	public := metadata{Channel: "C1", ChannelName: "directmessage"}.place()
 	assert.False(t, public.Alone)
 	assert.True(t, metadata{Channel: "D1", ChannelName: "directmessage"}.place().Alone)
+}
+
+// FuzzTyped holds that nothing that people type or point at makes reading it panic, and that what is read is bounded.
+func FuzzTyped(f *testing.F) {
+	for _, text := range []string{
+		"", "db.example.com", "10.3.4.5", "freeze an outage", "unfreeze", "mine", "status db", "1234567",
+		"please cancel <http://db-1.example.com|db-1.example.com> and `web2`, not <@U1> <!channel>",
+		strings.Repeat("a1.example.com ", 3000), "\xff\u2028|<>", strings.Repeat("<", 20_000),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		names, _ := candidates(text)
+		assert.LessOrEqual(t, len(names), 1000)
+		for _, name := range names {
+			assert.NotEmpty(t, name)
+			assert.NotContains(t, name, " ")
+		}
+		order, _ := freezeOrder(text)
+		assert.LessOrEqual(t, utf8.RuneCountInString(order.Why), words.MaxWhy)
+		assert.NotContains(t, order.Why, "\n")
+		standingOrder(text)
+	})
 }

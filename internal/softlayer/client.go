@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,6 +53,9 @@ func (o Options) String() string { return o.Username + " at " + o.Endpoint }
 
 // GoString leaves the key out.
 func (o Options) GoString() string { return "softlayer.Options{" + o.String() + "}" }
+
+// Format is String for every verb.
+func (o Options) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, o.String()) }
 
 // Client reads one SoftLayer account. It is safe for concurrent use. It keeps the credentials in
 // functions, which print as addresses.

@@ -1,6 +1,8 @@
 package receive
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -105,5 +107,34 @@ func TestEventComesOverSocketModeToo(t *testing.T) {
 		assert.Equal(t, []string{w.TeamID(), w.Cast().User}, []string{seen[0].Team, seen[0].User})
 		assert.NotEqual(t, seen[0].ID, seen[1].ID)
 		assert.Empty(t, w.RulesBroken())
+	})
+}
+
+// FuzzFrame holds that no frame of Socket Mode and no event makes reading it panic, and that what is said of it
+// holds none of it but a short type.
+func FuzzFrame(f *testing.F) {
+	f.Add([]byte(`{"type":"slash_commands","envelope_id":"E1","payload":{"command":"/c","user_id":"U1","team_id":"T1","trigger_id":"1.2"}}`))
+	f.Add([]byte(`{"type":"interactive","envelope_id":"E1","retry_attempt":1,"payload":` + submissionPayload + `}`))
+	f.Add([]byte(`{"type":"events_api","envelope_id":"E1","payload":` + homeOpened("Ev1", "home") + `}`))
+	f.Add([]byte(`{"type":"disconnect","reason":"too_many_websockets"}`))
+	f.Add([]byte(challenge))
+	f.Add([]byte(`{"type":"interactive","payload":{"type":"message_action","message":{"blocks":[[[{"text":{"text":1}}]]],"attachments":{"a":null}}}}`))
+	s := &Socket{dispatcher: NewDispatcher(DispatcherOptions{Log: slacktest.Silent()})}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		_, eventErr := parseEvent(frame)
+		var e envelope
+		var frameErr error
+		if json.Unmarshal(frame, &e) == nil {
+			_, frameErr = s.parse(e)
+			_ = goodbye(e)
+		}
+		for _, err := range []error{eventErr, frameErr} {
+			if err == nil || errors.Is(err, errUnknownKind) {
+				continue
+			}
+			_, is := errors.AsType[*payloadError](err)
+			assert.True(t, is, "%v", err)
+			assert.LessOrEqual(t, len(err.Error()), 300)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package receive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -23,11 +24,14 @@ const maxBody = 1 << 20
 
 // HTTPOptions is what the HTTP transport is made of.
 type HTTPOptions struct {
-	SigningSecrets []string // any of them verifies; empty ones are left out
+	SigningSecrets []string `json:"-"` // any of them verifies; empty ones are left out
 	Dispatcher     *Dispatcher
 	Log            *slog.Logger
 	Body           time.Duration // in which a body is there, counted from its headers; 0 for a second
 }
+
+// Format leaves the secrets out.
+func (o HTTPOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "receive.HTTPOptions") }
 
 // HTTP takes Slack's signed requests: docs.slack.dev/authentication/verifying-requests-from-slack.
 // Timeouts for reading headers belong to the http.Server that serves it; a body has a second.
@@ -41,6 +45,9 @@ type HTTP struct {
 
 	unproven, repeated, signed *inbound.Refusals // of who did not sign, of what came before, and of what Slack signed
 }
+
+// Format leaves the secrets out: fmt prints what an unexported field points to where the verb is wrong for it.
+func (t *HTTP) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "receive.HTTP") }
 
 // NewHTTP makes the HTTP transport in front of a dispatcher.
 func NewHTTP(o HTTPOptions) *HTTP {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,7 +30,7 @@ const (
 
 // SocketOptions is what the Socket Mode transport is made of.
 type SocketOptions struct {
-	AppToken   string
+	AppToken   string `json:"-"`
 	APIURL     string // with a trailing slash; "" for Slack's own
 	Dispatcher *Dispatcher
 	// Wanted returns how many connections this process should keep, 1 or 2: two if it is the only
@@ -40,6 +42,9 @@ type SocketOptions struct {
 	Transport *http.Transport
 	Called    webapi.Called // may be nil
 }
+
+// Format leaves the token out.
+func (o SocketOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "receive.SocketOptions") }
 
 // Socket takes Slack's deliveries over Socket Mode: docs.slack.dev/apis/events-api/using-socket-mode.
 //

@@ -27,7 +27,7 @@ const (
 
 // Options is how Slack's Web API is reached.
 type Options struct {
-	BotToken  string
+	BotToken  string          `json:"-"`
 	APIURL    string          // with a trailing slash; "" for Slack's own
 	Quick     time.Duration   // limit of a call that a person waits for; 0 for 2.5 s
 	Transport *http.Transport // nil for NewTransport
@@ -55,6 +55,16 @@ func (m Mark) message(text string, blocks []slack.Block) (string, []slack.Block)
 	return m.Message(text, blocks)
 }
 
+// Format leaves the token out.
+func (o Options) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "webapi.Options for "+o.APIURL)
+}
+
+// concealed is a credential. It prints as an address.
+type concealed func() string
+
+func conceal(credential string) concealed { return func() string { return credential } }
+
 // Called is told of each call that was made: its method, or "response_url", and the error it ended with.
 type Called func(method string, err error)
 
@@ -66,7 +76,7 @@ type Client struct {
 	views   *http.Client // carries views.*, which slack-go would encode and decode twice
 	limits  *limits      // of what is asked in nobody's presence; views.* are always tried
 	apiURL  string
-	bearer  string // the Authorization of each call
+	bearer  concealed // the Authorization of each call
 	base    *http.Transport
 
 	webhooks *http.Client // for response_urls; carries no token
@@ -75,6 +85,10 @@ type Client struct {
 	mark  Mark
 }
 
+// Format leaves the token out, which slack-go keeps in a field: fmt prints what an unexported field points to
+// where the verb is wrong for it.
+func (w Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webapi.Client of "+w.apiURL) }
+
 // New makes the client. It returns an error if apiURL is not a URL.
 func New(o Options) (*Client, error) {
 	apiURL := cmp.Or(o.APIURL, slack.APIURL)
@@ -82,7 +96,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || api.Host == "" || !strings.HasSuffix(api.Path, "/") {
 		return nil, fmt.Errorf("reading the URL of Slack's Web API %q: not an absolute URL with a trailing slash", apiURL)
 	}
-	w := &Client{apiURL: apiURL, bearer: "Bearer " + o.BotToken, base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called), clock: new(skew.Gauge), mark: o.Mark}
+	w := &Client{apiURL: apiURL, bearer: conceal("Bearer " + o.BotToken), base: cmp.Or(o.Transport, NewTransport()), limits: newLimits(o.Called), clock: new(skew.Gauge), mark: o.Mark}
 	client := func(limit time.Duration) *http.Client {
 		return &http.Client{
 			Timeout:       limit,
@@ -128,7 +142,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // needed before slack-go decodes them.
 type apiTransport struct {
 	base    http.RoundTripper
-	bearer  string
+	bearer  concealed
 	host    string
 	clock   *skew.Gauge
 	buffers sync.Pool // of *bytes.Buffer, to read into: of a whole view little is kept
@@ -139,9 +153,9 @@ func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != t.host {
 		return nil, fmt.Errorf("calling %q: the token belongs to %q", r.URL.Host, t.host)
 	}
-	if r.Header.Get("Authorization") != t.bearer {
+	if r.Header.Get("Authorization") != t.bearer() {
 		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", t.bearer)
+		r.Header.Set("Authorization", t.bearer())
 	}
 	sent := time.Now()
 	answer, err := t.base.RoundTrip(r)

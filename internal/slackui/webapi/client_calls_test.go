@@ -53,7 +53,7 @@ func TestAnswerIsUnchangedByTheNextOne(t *testing.T) {
 	host := strings.TrimPrefix(slackAPI.URL, "http://")
 	base := NewTransport()
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: &apiTransport{clock: new(skew.Gauge), base: base, bearer: "Bearer xoxb-test", host: host}}
+	client := &http.Client{Transport: &apiTransport{clock: new(skew.Gauge), base: base, bearer: conceal("Bearer xoxb-test"), host: host}}
 	answers := make([]*http.Response, 20)
 	for i := range answers {
 		var err error
@@ -162,7 +162,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	elsewhere, err := New(Options{BotToken: "xoxb-test", APIURL: "https://slack.example/api/"})
 	require.NoError(t, err)
 	defer elsewhere.Close()
-	transport := &apiTransport{clock: new(skew.Gauge), base: elsewhere.base, bearer: "Bearer xoxb-test", host: "slack.example"}
+	transport := &apiTransport{clock: new(skew.Gauge), base: elsewhere.base, bearer: conceal("Bearer xoxb-test"), host: "slack.example"}
 	_, err = (&http.Client{Transport: transport}).Post(slackAPI.URL, "text/plain", strings.NewReader(""))
 	require.ErrorContains(t, err, "the token belongs to")
 	assert.Empty(t, slackAPI.Received())

@@ -3,6 +3,8 @@ package webapi
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/slack-go/slack"
@@ -12,6 +14,11 @@ import (
 type Connections struct {
 	api    *slack.Client
 	limits *limits
+}
+
+// Format leaves the token out, as [Client.Format] does.
+func (c Connections) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "webapi.Connections")
 }
 
 // NewConnections makes the client. apiURL has a trailing slash; "" stands for Slack's own. called may be

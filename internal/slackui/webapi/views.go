@@ -136,7 +136,7 @@ func (w *Client) postView(ctx context.Context, method string, request viewReques
 
 // decode carries a call and decodes its answer.
 func (w *Client) decode(r *http.Request, answer any) error {
-	r.Header.Set("Authorization", w.bearer)
+	r.Header.Set("Authorization", w.bearer())
 	response, err := w.views.Transport.RoundTrip(r)
 	if err != nil {
 		return err
