@@ -32,6 +32,9 @@ compare: ## the rows of another tree's bot and of this one's, in turn (OLD=tree,
 	  $$dir/measure -test.run '^$$' -test.bench '$(or $(ROWS),Bot)' -test.benchtime 1x -bot $$dir/$$side >>$$dir/$$side.txt || exit 1; \
 	done; done && go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da $$dir/old.txt $$dir/new.txt
 
+figures: ## docs/figures.md: size, start, memory, and what attacks cost
+	go test -tags bench -run '^$$' -bench 'Bot/^(idle|size|ready|abuse|verify)$$' -benchtime 1x -timeout 60m ./bench -args -figures $(abspath docs/figures.md)
+
 fuzz: ## each fuzz target for 20 s
 	@for pkg in $$(go list ./internal/... ./cmd/...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \

@@ -20,12 +20,16 @@ import (
 var (
 	full  = flag.Bool("full", false, "measure memory over 100,000 requests, and next to 1,000,000 that have ended; otherwise a tenth of each")
 	built = flag.String("bot", "", "path of a bot that is measured in place of this tree's")
+	page  = flag.String("figures", "", "path of docs/figures.md, which is written anew")
 )
 
 // TestMain makes this binary one of the floors where the environment names one.
 func TestMain(m *testing.M) {
 	if name := os.Getenv(floorSetting); name != "" {
 		os.Exit(runFloor(name))
+	}
+	if name := os.Getenv(attackSetting); name != "" {
+		runAttack(name, os.Getenv(targetSetting)) // until it is killed
 	}
 	cleanroom.Main(m)
 }
@@ -43,6 +47,14 @@ var cases = []struct {
 	{"submission/paced", []string{sqlite}, (*lab).paced},
 	{"start", []string{sqlite}, (*lab).starts},
 	{"idle", []string{sqlite}, (*lab).idle},
+	{"size", []string{sqlite}, (*lab).size},
+	{"ready", []string{sqlite}, (*lab).ready},
+	{"abuse/unsigned", []string{sqlite}, func(l *lab) { l.abuse("unsigned") }},
+	{"abuse/big", []string{sqlite}, func(l *lab) { l.abuse("big") }},
+	{"abuse/slow", []string{sqlite}, func(l *lab) { l.abuse("slow") }},
+	{"abuse/sockets", []string{sqlite}, func(l *lab) { l.abuse("sockets") }},
+	{"abuse/replays", []string{sqlite}, func(l *lab) { l.abuse("replays") }},
+	{"verify", []string{sqlite}, (*lab).verify},
 	{"typeahead/servers=100000", []string{sqlite}, func(l *lab) { l.keystrokes(100_000) }},
 	{"typeahead/servers=10000", []string{sqlite}, func(l *lab) { l.keystrokes(10_000) }},
 	{"typeahead/servers=1000", []string{sqlite}, func(l *lab) { l.keystrokes(1_000) }},
@@ -92,6 +104,9 @@ func BenchmarkBot(b *testing.B) {
 		}
 	}
 	all.print(os.Stdout)
+	if *page != "" {
+		require.NoError(b, all.writeFigures(*page))
+	}
 	fmt.Println(map[bool]string{
 		true:  "What is measured had one processor to itself; the load and the vendors had the others.",
 		false: "All shared the same processors: there is one, or this system pins none.",

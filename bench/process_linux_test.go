@@ -27,6 +27,9 @@ func tiedToParent() *syscall.SysProcAttr {
 
 func requireProc(*lab) {}
 
+// lowerPriority lets every other process go first.
+func lowerPriority() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19) }
+
 // processors is a mask of those that a thread may run on
 // (https://man7.org/linux/man-pages/man2/sched_setaffinity.2.html).
 type processors [16]uint64

@@ -13,6 +13,8 @@ func pinLoad() error { return nil }
 
 func pinned() bool { return false }
 
+func lowerPriority() {}
+
 func startMeasured(cmd *exec.Cmd) error { return cmd.Start() }
 
 func tiedToParent() *syscall.SysProcAttr { return nil }

@@ -23,12 +23,13 @@ type program struct {
 
 // process is a running program.
 type process struct {
-	name    string
-	url     string // where it takes Slack's requests
-	cmd     *exec.Cmd
-	said    *tail
-	started time.Time
-	ended   chan struct{}
+	name      string
+	url       string // where it takes Slack's requests
+	operators string // where it answers its operators
+	cmd       *exec.Cmd
+	said      *tail
+	started   time.Time
+	ended     chan struct{}
 }
 
 // bot is the bot before the vendors and on a database.
@@ -44,11 +45,11 @@ func (l *lab) bot(databaseURL string) program {
 
 // launch starts a program on a free address and ends it with the benchmark.
 func (l *lab) launch(p program) *process {
-	addr := l.freeAddr()
+	addr, admin := l.freeAddr(), l.freeAddr()
 	cmd := exec.Command(p.path)
-	cmd.Env = append([]string{"LISTEN_ADDR=" + addr, "ADMIN_ADDR=" + l.freeAddr()}, p.env...)
+	cmd.Env = append([]string{"LISTEN_ADDR=" + addr, "ADMIN_ADDR=" + admin}, p.env...)
 	cmd.SysProcAttr = tiedToParent()
-	child := &process{name: p.name, url: "http://" + addr, cmd: cmd, said: &tail{}, ended: make(chan struct{})}
+	child := &process{name: p.name, url: "http://" + addr, operators: "http://" + admin, cmd: cmd, said: &tail{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = child.said, child.said
 	child.started = time.Now()
 	require.NoError(l, startMeasured(cmd))

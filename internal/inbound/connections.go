@@ -31,23 +31,35 @@ func NewConnections(most int) *Connections {
 	return &Connections{most: most, all: map[net.Conn]*list.Element{}, byAge: list.New()}
 }
 
-// proofKey is where a request's context has the function that marks its connection.
-type proofKey struct{}
+// visitKey is where a request's context has its visit.
+type visitKey struct{}
+
+// visit is a connection among those that are bounded with it.
+type visit struct {
+	among *Connections
+	conn  net.Conn
+}
 
 // Guard has a server keep to the bound. Call it before the server serves.
 func (c *Connections) Guard(s *http.Server) {
 	s.ConnState = c.changed
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, proofKey{}, func() { c.prove(conn) })
+		return context.WithValue(ctx, visitKey{}, visit{c, conn})
 	}
 }
 
 // Prove notes that the caller of a request has proved who they are. It does nothing if no
 // [Connections] guards the request's server.
 func Prove(r *http.Request) {
-	if prove, guarded := r.Context().Value(proofKey{}).(func()); guarded {
-		prove()
+	if v, guarded := r.Context().Value(visitKey{}).(visit); guarded {
+		v.among.prove(v.conn)
 	}
+}
+
+// Proven reports whether who sends a request has proved who they are before, on the same connection.
+func Proven(r *http.Request) bool {
+	v, guarded := r.Context().Value(visitKey{}).(visit)
+	return guarded && v.among.isProven(v.conn)
 }
 
 // Len returns how many connections there are.
@@ -115,6 +127,13 @@ func (c *Connections) prove(conn net.Conn) {
 	if at := c.all[conn]; at != nil {
 		of(at).proven = true
 	}
+}
+
+func (c *Connections) isProven(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.all[conn]
+	return at != nil && of(at).proven
 }
 
 func of(at *list.Element) *connection { return at.Value.(*connection) }

@@ -45,6 +45,18 @@ func proves(s *http.Server, c *caller) {
 	Prove(r)
 }
 
+func TestAProofHoldsForItsConnection(t *testing.T) {
+	t.Parallel()
+	_, s := guarded(3)
+	honest, another := comes(s), comes(s)
+	proves(s, honest)
+	for c, proven := range map[*caller]bool{honest: true, another: false} {
+		r, err := http.NewRequestWithContext(s.ConnContext(t.Context(), c), http.MethodPost, "/", nil)
+		assert.NoError(t, err)
+		assert.Equal(t, proven, Proven(r))
+	}
+}
+
 func TestTheOldestUnprovenConnectionGoes(t *testing.T) {
 	t.Parallel()
 	bound, s := guarded(3)
@@ -87,6 +99,7 @@ func TestAnUnguardedRequestProvesNothing(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	assert.NoError(t, err)
 	Prove(r)
+	assert.False(t, Proven(r))
 }
 
 func TestManyRefusalsAreKeptWaiting(t *testing.T) {
@@ -94,17 +107,19 @@ func TestManyRefusalsAreKeptWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refusals, began := NewRefusals(), time.Now()
 		for range promptBurst {
-			refusals.Hold(t.Context())
+			refusals.Hold(t.Context(), 0)
 		}
 		assert.Zero(t, time.Since(began), "few are answered at once")
-		refusals.Hold(t.Context())
+		refusals.Hold(t.Context(), 0)
 		assert.Equal(t, holdTime, time.Since(began))
+		refusals.Hold(t.Context(), 1<<20)
+		assert.Equal(t, 10*holdTime, time.Since(began), "a large body costs more")
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		for range 2 * promptRate {
-			refusals.Hold(gone)
+		for range 20 * promptRate {
+			refusals.Hold(gone, 0)
 		}
-		assert.Equal(t, holdTime, time.Since(began), "nobody waits for a caller who has gone")
+		assert.Equal(t, 10*holdTime, time.Since(began), "nobody waits for a caller who has gone")
 	})
 }
 

@@ -13,7 +13,9 @@ import (
 const (
 	promptRate  = 20                     // refusals a second that are answered at once
 	promptBurst = 50                     // and so many together
-	holdTime    = 500 * time.Millisecond // how long each other one is kept waiting
+	promptBytes = 16 << 10               // a body of so many bytes counts as one more
+	holdTime    = 500 * time.Millisecond // how long each other one is kept waiting,
+	holdBytes   = 128 << 10              // and as long again for so many bytes of its body
 	lineRate    = 1                      // lines of the log a second
 	lineBurst   = 10                     // and so many together
 )
@@ -33,13 +35,14 @@ func NewRefusals() *Refusals {
 // Few reports whether one more refusal may be answered at once.
 func (r *Refusals) Few() bool { return r.prompt.Allow() }
 
-// Hold waits while there are more refusals than are answered at once, or until ctx ends.
-func (r *Refusals) Hold(ctx context.Context) {
-	if r.Few() {
+// Hold waits while there are more refusals than are answered at once, or until ctx ends: the longer,
+// the more bytes were read for this one.
+func (r *Refusals) Hold(ctx context.Context, bytes int) {
+	if r.prompt.AllowN(time.Now(), 1+bytes/promptBytes) {
 		return
 	}
 	select {
-	case <-time.After(holdTime):
+	case <-time.After(holdTime * time.Duration(1+bytes/holdBytes)):
 	case <-ctx.Done():
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cancel-server/internal/inbound"
 )
 
 // The bounds of bodies that are being read. Slack sends a body at once, so a sender that holds one
@@ -25,8 +27,9 @@ var (
 )
 
 // bodies reads the bodies of requests whose signature is not checked yet, and bounds their total
-// size. If there is no room, it drops the oldest incomplete body: an honest sender's body is
-// complete soon and is never the oldest for long.
+// size. If there is no room, it drops the oldest incomplete body that is large and whose sender never
+// signed before: an honest sender's body is complete soon and is never the oldest for long. The small
+// ones fit in any case, since connections are bounded.
 type bodies struct {
 	most   int
 	within time.Duration
@@ -40,6 +43,7 @@ type bodies struct {
 // body is one that is being read.
 type body struct {
 	held    int
+	trusted bool // its connection brought a signed request before
 	dropped bool
 	wake    func() // ends a read that waits for the sender
 }
@@ -55,7 +59,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	connection := http.NewResponseController(w)
 	until := func(t time.Time) { _ = connection.SetReadDeadline(t) } // a server's connection has deadlines
 	until(time.Now().Add(b.within))
-	own := &body{wake: func() { until(time.Unix(1, 0)) }}
+	own := &body{trusted: inbound.Proven(r), wake: func() { until(time.Unix(1, 0)) }}
 	b.enter(own)
 	data, err := b.fill(own, http.MaxBytesReader(w, r.Body, maxBody))
 	if b.leave(own) {
@@ -107,7 +111,7 @@ func (b *bodies) leave(own *body) (dropped bool) {
 }
 
 // hold lets a body grow to this many bytes once there is room. To make room it drops older bodies,
-// or this one if it is the oldest, and waits until they have ended.
+// or this one if it is the oldest or no other may be dropped, and waits until they have ended.
 func (b *bodies) hold(own *body, size int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +121,7 @@ func (b *bodies) hold(own *body, size int) error {
 			return nil
 		}
 		if b.staying()+more > b.most {
-			b.dropOldest()
+			b.dropOldest(own)
 			continue
 		}
 		b.freed.Wait()
@@ -135,14 +139,17 @@ func (b *bodies) staying() (bytes int) {
 	return bytes
 }
 
-// dropOldest drops the oldest that was not dropped yet; the lock is held.
-func (b *bodies) dropOldest() {
-	oldest := slices.IndexFunc(b.unread, func(each *body) bool { return !each.dropped })
+// dropOldest drops the oldest that may be dropped and was not yet, or else the one that wants to grow; the
+// lock is held.
+func (b *bodies) dropOldest(growing *body) {
+	goes := growing
+	oldest := slices.IndexFunc(b.unread, func(each *body) bool { return !each.dropped && !each.trusted && each.held > firstBytes })
 	if oldest >= 0 {
-		b.unread[oldest].dropped = true
-		b.unread[oldest].wake()
-		b.freed.Broadcast() // it may be waiting for room itself
+		goes = b.unread[oldest]
 	}
+	goes.dropped = true
+	goes.wake()
+	b.freed.Broadcast() // it may be waiting for room itself
 }
 
 func unreadable(err error) error {

@@ -235,3 +235,23 @@ func TestABodyHasASecond(t *testing.T) {
 		}
 	})
 }
+
+func TestSmallUnfinishedBodyKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	const size = 256 << 10
+	f, _ := patient(t, untouched(t), 3*size)
+	small := hold(t, f, 100) // the oldest of all
+	_, err := small.Write(make([]byte, 99))
+	require.NoError(t, err)
+	var large []*holder
+	for range 4 {
+		h := hold(t, f, size)
+		_, err := h.Write(make([]byte, size-1))
+		require.NoError(t, err)
+		large = append(large, h)
+	}
+	assert.Equal(t, 503, large[0].status(), "the oldest large one was dropped")
+	_, err = small.Write([]byte("x"))
+	require.NoError(t, err)
+	assert.Equal(t, 401, small.status())
+}

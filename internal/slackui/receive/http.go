@@ -65,7 +65,7 @@ func (t *HTTP) Routes() http.Handler {
 	mux.HandleFunc("POST /slack/events", t.take(kindEvent, t.event))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" { // neither a path nor a method of Slack's
-			t.unproven.Hold(r.Context())
+			t.unproven.Hold(r.Context(), 0)
 		}
 		mux.ServeHTTP(w, r)
 	})
@@ -94,14 +94,14 @@ var errRepeated = refusal{http.StatusTooManyRequests, "this request came before"
 func (t *HTTP) take(kind string, parse func(verified) (work, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
-		proven, refusals, err := t.prove(w, r)
+		proven, size, refusals, err := t.prove(w, r)
 		if err != nil {
-			refusals.Hold(r.Context())
+			refusals.Hold(r.Context(), size)
 			t.refuse(w, r, refusals, err)
 			return
 		}
 		if proven == nil {
-			t.unproven.Hold(r.Context())
+			t.unproven.Hold(r.Context(), 0)
 			return
 		}
 		job, err := parse(*proven)
@@ -116,25 +116,25 @@ func (t *HTTP) take(kind string, parse func(verified) (work, error)) http.Handle
 }
 
 // prove reads a request and returns it if Slack signed it, nil if Slack checks the endpoint's
-// certificate, or why it is refused and among which refusals that counts. A few may come twice: each
-// is worked once. More of them are somebody's who has one of Slack's requests and sends it again.
-func (t *HTTP) prove(w http.ResponseWriter, r *http.Request) (*verified, *inbound.Refusals, error) {
+// certificate, or why it is refused, what was read for that, and among which refusals it counts. A few may
+// come twice: each is worked once. More of them are somebody's who has one of Slack's requests.
+func (t *HTTP) prove(w http.ResponseWriter, r *http.Request) (proven *verified, size int, among *inbound.Refusals, err error) {
 	body, err := t.bodies.read(w, r)
 	if err != nil {
-		return nil, t.unproven, err
+		return nil, maxBody, t.unproven, err // as much as it may have been
 	}
 	sig, err := t.verifier.verify(r.Header, body, time.Now())
 	switch {
 	case err != nil && certificateCheck(body):
-		return nil, nil, nil
+		return nil, 0, nil, nil
 	case err != nil:
-		return nil, t.unproven, err
+		return nil, len(body), t.unproven, err
 	case !t.repeats.seen(sig, time.Now()):
 		inbound.Prove(r)
 	case !t.repeated.Few():
-		return nil, t.repeated, errRepeated
+		return nil, len(body), t.repeated, errRepeated
 	}
-	return &verified{sig, r.Header.Get("Content-Type"), body}, nil, nil
+	return &verified{sig, r.Header.Get("Content-Type"), body}, 0, nil, nil
 }
 
 // ofForm reads a request's form. It has no work if Slack checks the endpoint's certificate.

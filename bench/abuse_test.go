@@ -1,0 +1,142 @@
+//go:build bench
+
+package bench
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	attackSetting = "BENCH_ATTACK" // which attack this process makes
+	targetSetting = "BENCH_TARGET" // on which address
+)
+
+// attack is something that somebody who is not Slack can send, on so many connections at once.
+type attack struct {
+	name        string
+	connections int
+	once        func(conn net.Conn, answers *bufio.Reader) error // again and again on one connection, until it fails
+}
+
+// attacks need no secret but one request of Slack's that somebody has seen.
+var attacks = map[string]attack{
+	"unsigned": {"unsigned commands", 256, func(conn net.Conn, answers *bufio.Reader) error {
+		return exchange(conn, answers, forged(commandOf("1.2.3")))
+	}},
+	"big": {"unsigned bodies of 1 MiB", 32, func(conn net.Conn, answers *bufio.Reader) error {
+		return exchange(conn, answers, forged(strings.Repeat("x", 1<<20)))
+	}},
+	"slow": {"bodies that lack their last byte", 400, func(conn net.Conn, answers *bufio.Reader) error {
+		return exchange(conn, answers, forged(strings.Repeat("x", 1<<20))[:1<<20])
+	}},
+	"sockets": {"sockets that stay silent", 3000, func(conn net.Conn, _ *bufio.Reader) error {
+		if _, err := conn.Write([]byte("POST /slack/commands HTTP/1.1\r\nHost: bot\r\nX-Slow: " + strings.Repeat("x", 4000))); err != nil {
+			return err
+		}
+		_, err := conn.Read(make([]byte, 1)) // until it is closed
+		return err
+	}},
+	"replays": {"replays of one command", 64, func(conn net.Conn, answers *bufio.Reader) error {
+		return exchange(conn, answers, replayed())
+	}},
+}
+
+// replayed is one request of Slack's, the same each time.
+var replayed = sync.OnceValue(func() []byte { return rawRequest("/slack/commands", commandOf("1.2.4")) })
+
+func commandOf(trigger string) string {
+	return url.Values{"command": {"/cancel-server"}, "user_id": {userID}, "team_id": {teamID}, "channel_id": {"C0BENCH"}, "trigger_id": {trigger}}.Encode()
+}
+
+// forged is a request that looks signed, and is not.
+func forged(body string) []byte {
+	return []byte(fmt.Sprintf("POST /slack/commands HTTP/1.1\r\nHost: bot\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n"+
+		"X-Slack-Request-Timestamp: %d\r\nX-Slack-Signature: v0=%064x\r\n\r\n%s", len(body), time.Now().Unix(), 7, body))
+}
+
+func exchange(conn net.Conn, answers *bufio.Reader, request []byte) error {
+	if _, err := conn.Write(request); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return err
+}
+
+// runAttack attacks until the process is ended. A connection that was closed is opened again a little later.
+func runAttack(name, target string) {
+	lowerPriority() // the honest ones are measured on the same processor
+	a := attacks[name]
+	var all sync.WaitGroup
+	for range a.connections {
+		all.Go(func() {
+			for {
+				conn, err := net.Dial("tcp", target)
+				if err == nil {
+					answers := bufio.NewReader(conn)
+					for err == nil {
+						err = a.once(conn, answers)
+					}
+					_ = conn.Close()
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// attacked starts an attack on a process, and returns what ends it.
+func (l *lab) attacked(name string, target *process) (end func()) {
+	self, err := os.Executable()
+	require.NoError(l, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), attackSetting+"="+name, targetSetting+"="+strings.TrimPrefix(target.url, "http://"))
+	cmd.SysProcAttr = tiedToParent()
+	require.NoError(l, cmd.Start())
+	end = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	l.Cleanup(end)
+	return end
+}
+
+// abuse measures 100 commands a second alone and next to an attack, in turns, and the memory of the bot.
+func (l *lab) abuse(name string) {
+	requireProc(l)
+	const perTurn, every, turns = 500, 10 * time.Millisecond, 3
+	bot := l.accepting(l.fresh())
+	honest := l.commanding(bot.process, 16)
+	honest.whole(l, perTurn, every)
+	var alone, beside []time.Duration
+	for range turns {
+		alone = append(alone, honest.whole(l, perTurn, every).took...)
+		end := l.attacked(name, bot.process)
+		time.Sleep(2 * time.Second) // it has begun
+		beside = append(beside, honest.whole(l, perTurn, every).took...)
+		end()
+		time.Sleep(time.Second)
+	}
+	attack := attacks[name]
+	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
+	l.row("100 commands/s "+next+", p99, ms", "beside-p99-ms", aim{}, figures{theBot: milliseconds(quantile(beside, 0.99))})
+	l.row("the same, of alone", "beside/alone", atMost(2), figures{theBot: float64(quantile(beside, 0.99)) / float64(quantile(alone, 0.99))})
+	l.row("memory "+next+", peak, MiB", "peak-MiB", atMost(100), figures{theBot: bot.memory(l, "VmHWM")})
+}
