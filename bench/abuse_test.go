@@ -125,12 +125,16 @@ func (l *lab) abuse(name string) {
 	bot := l.accepting(l.fresh())
 	honest := l.commanding(bot.process, 16)
 	honest.whole(l, perTurn, every)
-	var alone, beside []time.Duration
+	missing := 0
+	var alone, beside, spent []time.Duration
 	for range turns {
-		alone = append(alone, honest.whole(l, perTurn, every).took...)
+		alone = append(alone, honest.deliver(l, perTurn, every).took...)
 		end := l.attacked(name, bot.process)
 		time.Sleep(2 * time.Second) // it has begun
-		beside = append(beside, honest.whole(l, perTurn, every).took...)
+		before := bot.cpuTime(l)
+		took := honest.deliver(l, perTurn, every).took
+		beside, missing = append(beside, took...), missing+perTurn-len(took)
+		spent = append(spent, bot.cpuTime(l)-before)
 		end()
 		time.Sleep(time.Second)
 	}
@@ -138,5 +142,7 @@ func (l *lab) abuse(name string) {
 	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
 	l.row("100 commands/s "+next+", p99, ms", "beside-p99-ms", aim{}, figures{theBot: milliseconds(quantile(beside, 0.99))})
 	l.row("the same, of alone", "beside/alone", atMost(2), figures{theBot: float64(quantile(beside, 0.99)) / float64(quantile(alone, 0.99))})
+	l.row("the same, not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(missing) / float64(turns*perTurn)})
+	l.row("processor time of the bot "+next+", % of one", "cpu-%", aim{}, figures{theBot: 100 * float64(median(spent)) / float64(perTurn*every)})
 	l.row("memory "+next+", peak, MiB", "peak-MiB", atMost(100), figures{theBot: bot.memory(l, "VmHWM")})
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,6 +35,10 @@ func TestMetricsTellWhatWasDone(t *testing.T) {
 			assert.True(t, strings.Contains(text, "cancel_server_"+line+"\n"), "%s is not in\n%s", line, text)
 		}
 		assert.Less(t, len(text), 64<<10, "a scrape is small, whatever happened")
+		log := w.child.log.String()
+		for _, move := range []string{"from=new to=scheduled", "from=scheduled to=filing", "from=filing to=filed"} {
+			assert.Equal(t, 1, strings.Count(log, move+" server="+strconv.FormatInt(w.server, 10)), "each change of state is one line: %s\n%s", move, log)
+		}
 		for _, word := range []string{w.fqdn(w.server), w.cast.User, w.cast.Channel} {
 			assert.NotContains(t, text, word, "no label names a server, a person or a channel")
 		}

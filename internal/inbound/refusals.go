@@ -13,7 +13,8 @@ import (
 const (
 	promptRate  = 20                     // refusals a second that are answered at once
 	promptBurst = 50                     // and so many together
-	promptBytes = 16 << 10               // a body of so many bytes counts as one more
+	promptBytes = 16 << 10               // a body of so many bytes counts as one more,
+	promptMost  = 25                     // and the largest as so many in all
 	holdTime    = 500 * time.Millisecond // how long each other one is kept waiting,
 	holdBytes   = 128 << 10              // and as long again for so many bytes of its body
 	lineRate    = 1                      // lines of the log a second
@@ -38,7 +39,7 @@ func (r *Refusals) Few() bool { return r.prompt.Allow() }
 // Hold waits while there are more refusals than are answered at once, or until ctx ends: the longer,
 // the more bytes were read for this one.
 func (r *Refusals) Hold(ctx context.Context, bytes int) {
-	if r.prompt.AllowN(time.Now(), 1+bytes/promptBytes) {
+	if r.prompt.AllowN(time.Now(), min(1+bytes/promptBytes, promptMost)) {
 		return
 	}
 	select {
