@@ -8,6 +8,10 @@ import (
 	"sync"
 )
 
+// readBuffer bounds in bytes what the kernel keeps of a connection that nobody reads; it takes twice as much.
+// By itself it lets a buffer grow to megabytes, and a container pays for them.
+const readBuffer = 32 << 10
+
 // Connections bounds how many connections a server has at once. For each one over the bound it closes
 // the oldest whose caller has proved nothing; if all have, the oldest on which nothing is in progress.
 // If there is none either, the new one is closed. So whoever proves soon who they are stays connected,
@@ -70,6 +74,9 @@ func (c *Connections) Len() int {
 }
 
 func (c *Connections) changed(conn net.Conn, state http.ConnState) {
+	if tcp, is := conn.(*net.TCPConn); is && state == http.StateNew {
+		_ = tcp.SetReadBuffer(readBuffer) // it works without
+	}
 	if closing := c.note(conn, state); closing != nil {
 		_ = closing.Close() // its server finds that it is closed, and ends what it does for it
 	}

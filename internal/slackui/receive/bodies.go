@@ -9,15 +9,13 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"cancel-server/internal/inbound"
 )
 
 // The bounds of bodies that are being read. Slack sends a body at once, so a sender that holds one
 // back is not Slack. What its headers claim proves nothing before the body is complete.
 const (
 	bodyTime    = time.Second // a body has to be there this long after its headers
-	bodiesBytes = 16 << 20    // all bodies that are not whole take no more
+	bodiesBytes = 16 << 20    // all bodies that are not whole take no more than this and the first bytes of each
 	firstBytes  = 4 << 10     // a body takes as much from the beginning, and more as it arrives
 )
 
@@ -27,9 +25,9 @@ var (
 )
 
 // bodies reads the bodies of requests whose signature is not checked yet, and bounds their total
-// size. If there is no room, it drops the oldest incomplete body that is large and whose sender never
-// signed before: an honest sender's body is complete soon and is never the oldest for long. The small
-// ones fit in any case, since connections are bounded.
+// size. If there is no room, it drops the oldest incomplete body that is large: an honest sender's body is
+// complete soon and is never the oldest for long. The small ones always have room, and are bounded by the
+// number of connections.
 type bodies struct {
 	most   int
 	within time.Duration
@@ -42,8 +40,7 @@ type bodies struct {
 
 // body is one that is being read.
 type body struct {
-	held    int
-	trusted bool // its connection brought a signed request before
+	held    int // 0 while it has its first bytes alone
 	dropped bool
 	wake    func() // ends a read that waits for the sender
 }
@@ -59,7 +56,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	connection := http.NewResponseController(w)
 	until := func(t time.Time) { _ = connection.SetReadDeadline(t) } // a server's connection has deadlines
 	until(time.Now().Add(b.within))
-	own := &body{trusted: inbound.Proven(r), wake: func() { until(time.Unix(1, 0)) }}
+	own := &body{wake: func() { until(time.Unix(1, 0)) }}
 	b.enter(own)
 	data, err := b.fill(own, http.MaxBytesReader(w, r.Body, maxBody))
 	if b.leave(own) {
@@ -78,8 +75,10 @@ func (b *bodies) fill(own *body, from io.Reader) ([]byte, error) {
 	for {
 		if len(data) == cap(data) {
 			room := min(max(2*cap(data), firstBytes), maxBody+1)
-			if err := b.hold(own, room); err != nil {
-				return nil, err
+			if room > firstBytes {
+				if err := b.hold(own, room); err != nil {
+					return nil, err
+				}
 			}
 			data = append(make([]byte, 0, room), data...)
 		}
@@ -143,7 +142,7 @@ func (b *bodies) staying() (bytes int) {
 // lock is held.
 func (b *bodies) dropOldest(growing *body) {
 	goes := growing
-	oldest := slices.IndexFunc(b.unread, func(each *body) bool { return !each.dropped && !each.trusted && each.held > firstBytes })
+	oldest := slices.IndexFunc(b.unread, func(each *body) bool { return !each.dropped && each.held > 0 })
 	if oldest >= 0 {
 		goes = b.unread[oldest]
 	}

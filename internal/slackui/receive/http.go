@@ -40,7 +40,8 @@ type HTTP struct {
 	dispatcher *Dispatcher
 	replays    *replays[signature]
 	repeats    repeats
-	bodies     *bodies
+	bodies     *bodies // of who may be anybody
+	known      *bodies // of who signed before, on the same connection
 	log        *slog.Logger
 
 	unproven, repeated, signed *inbound.Refusals // of who did not sign, of what came before, and of what Slack signed
@@ -52,7 +53,7 @@ func (t *HTTP) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "receive.H
 // NewHTTP makes the HTTP transport in front of a dispatcher.
 func NewHTTP(o HTTPOptions) *HTTP {
 	return &HTTP{
-		verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), log: o.Log,
+		verifier: newVerifier(o.SigningSecrets), dispatcher: o.Dispatcher, replays: newReplays[signature](), bodies: newBodies(o.Body), known: newBodies(o.Body), log: o.Log,
 		unproven: inbound.NewRefusals(), repeated: inbound.NewRefusals(), signed: inbound.NewRefusals(),
 	}
 }
@@ -119,7 +120,11 @@ func (t *HTTP) take(kind string, parse func(verified) (work, error)) http.Handle
 // certificate, or why it is refused, what was read for that, and among which refusals it counts. A few may
 // come twice: each is worked once. More of them are somebody's who has one of Slack's requests.
 func (t *HTTP) prove(w http.ResponseWriter, r *http.Request) (proven *verified, size int, among *inbound.Refusals, err error) {
-	body, err := t.bodies.read(w, r)
+	pool := t.bodies
+	if inbound.Proven(r) {
+		pool = t.known
+	}
+	body, err := pool.read(w, r)
 	if err != nil {
 		return nil, maxBody, t.unproven, err // as much as it may have been
 	}
