@@ -88,7 +88,8 @@ func (w *world) argumentsOf(command, policyPage string, server int64) []string {
 	here := map[string]string{
 		"policy.cedar": written(w.t, "policy.cedar", policy), "cases.json": written(w.t, "cases.json", table),
 		"cancel-server.backup": filepath.Join(w.t.TempDir(), "cancel-server.backup"),
-		"U0ANA":                w.cast.User, "C0123ABCD": w.cast.Channel, "1234567": strconv.FormatInt(server, 10),
+		"audit.key":            filepath.Join(w.t.TempDir(), "audit.key"), "saved.txt": w.savedCheckpoint(command),
+		"U0ANA": w.cast.User, "C0123ABCD": w.cast.Channel, "1234567": strconv.FormatInt(server, 10),
 	}
 	command, _, _ = strings.Cut(command, " > ")
 	args := shellWord.FindAllString(command, -1)[1:]
@@ -99,6 +100,18 @@ func (w *world) argumentsOf(command, policyPage string, server int64) []string {
 		}
 	}
 	return args
+}
+
+// savedCheckpoint keeps a checkpoint for a command that wants one.
+func (w *world) savedCheckpoint(command string) string {
+	w.t.Helper()
+	if !strings.Contains(command, "saved.txt") {
+		return ""
+	}
+	w.sealed()
+	code, text := w.ends([]string{"audit", "checkpoint"})
+	require.Equal(w.t, exitDone, code, text)
+	return written(w.t, "saved.txt", text)
 }
 
 // stuckRequest is one that needs a person.

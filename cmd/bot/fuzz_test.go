@@ -48,7 +48,7 @@ func FuzzArguments(f *testing.F) {
 		_, _ = parseResolution(args)
 		_, _ = parseReport(args)
 		_, _ = parseReconcile(args)
-		_, _ = parseStates(args)
+		_, _ = parseRequests(args)
 		_, _ = parsePolicyVerb(args)
 		_, _ = parseOrder(args, true)
 		if month, err := report.ParseMonth(text); err == nil {

@@ -78,6 +78,7 @@ var runners = map[string]runner{
 	"report":    printing(reportVerb),
 	"reconcile": printing(reconcileVerb),
 	"backup":    printing(backup),
+	"audit":     printing(auditVerb),
 	"policy":    printing(policyVerb),
 	"version":   printing(func(_ context.Context, args []string, stdout io.Writer) error { return printVersion(args, stdout) }),
 }
@@ -89,7 +90,7 @@ func ordering(frozen bool) runner {
 }
 
 func verbs() []verb {
-	return slices.Concat(workVerbs(), policyVerbs(), []verb{{usage: "version", meaning: "prints the version"}})
+	return slices.Concat(workVerbs(), auditVerbs(), policyVerbs(), []verb{{usage: "version", meaning: "prints the version"}})
 }
 
 func workVerbs() []verb {
@@ -114,7 +115,7 @@ func workVerbs() []verb {
 var ownUsages = map[string]string{
 	"serve": serveUsage, "check": checkUsage, "resolve": resolveUsage, "freeze": freezeUsage, "unfreeze": unfreezeUsage,
 	"requests": requestsUsage, "show": showUsage, "history": historyUsage,
-	"report": reportUsage, "reconcile": reconcileUsage, "backup": backupUsage, "policy": policyUsage, "version": versionUsage,
+	"report": reportUsage, "reconcile": reconcileUsage, "backup": backupUsage, "audit": auditUsage, "policy": policyUsage, "version": versionUsage,
 }
 
 // help writes what -h shows behind a verb.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/authz"
 	"cancel-server/internal/bulletin"
 	"cancel-server/internal/cancellation"
@@ -78,6 +79,9 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return errors.Join(err, journal.Close())
 	}
 	b := assemble(cfg, v, policy, journal, m, log)
+	if err := b.recorder.start(ctx, cfg); err != nil {
+		return errors.Join(err, journal.Close())
+	}
 	if cfg.DryRun {
 		log.Warn("practising: nothing is filed")
 	}
@@ -108,12 +112,15 @@ type bot struct {
 	socket     *receive.Socket // nil without an app token
 	tickets    cancellation.TicketReader
 	monitor    *checkup.Monitor
+	sealer     *audit.Sealer
+	recorder   *recorder
 	replicas   atomic.Int32 // that serve from this database, with this one
 }
 
 func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store, m *metrics.Metrics, log *slog.Logger) *bot {
 	b := &bot{cfg: cfg, log: log, journal: journal, metrics: m, tickets: v.softlayer, policy: policytool.NewInForce(policy)}
 	b.right, b.writer = correspondence.NewRight(v.softlayer, log), v.writerOf(cfg)
+	b.sealer = audit.NewSealer(audit.SealerOptions{Ledger: journal, Name: journal.AuditName(), Log: log})
 	b.directory = slackui.NewDirectory(slackui.DirectoryOptions{
 		Web: v.slack, HomeTeam: v.bot.Team, HomeEnterprise: v.bot.Enterprise, Log: log,
 	})
@@ -146,13 +153,15 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
 		Escalation: cfg.escalation(),
 	}
+	b.recorder = &recorder{journal: journal, policies: b.policy, actor: b.filer.Owner, log: log}
 	if cfg.PolicyFile != "" {
 		b.watch = policytool.NewWatch(policytool.WatchOptions{
 			Path: cfg.PolicyFile, InForce: b.policy, Log: log,
 			Keep:    func(ctx context.Context, p *authz.Policy) error { return journal.KeepPolicy(ctx, p.Digest(), p.Text()) },
-			Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.warmGroups(ctx) },
-			Refused: func(ctx context.Context, problems []string) {
+			Adopted: func(ctx context.Context) { m.Reloaded("adopted"); b.recorder.adopted(ctx); b.warmGroups(ctx) },
+			Refused: func(ctx context.Context, digest string, problems []string) {
 				m.Reloaded("refused")
+				b.recorder.refused(ctx, digest, problems)
 				b.post(ctx, announcer, cfg.NotifyChannel, writer.PolicyRefused(problems))
 			},
 			Mended: func(ctx context.Context) { b.post(ctx, announcer, cfg.NotifyChannel, writer.PolicyMended()) },
@@ -184,6 +193,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	if cfg.ReportChannel != "" {
 		b.poster = bulletin.New(bulletin.Options{
 			Ledger: journal, Books: v.softlayer, Owner: b.filer.Owner, Channel: cfg.ReportChannel, Rate: cfg.SoftLayerRate * lookShare, Log: log,
+			Audit: heads{cfg, journal},
 			Board: slackui.NewBoard(slackui.BoardOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log}),
 		})
 	}
@@ -281,6 +291,7 @@ func (b *bot) run(ctx context.Context) error {
 		parts.Go(func() error { b.right.Run(partCtx); return nil })
 		worker.Go(func() { b.sender.Run(working) })
 	}
+	worker.Go(func() { b.sealer.Run(working) })
 	if b.watch != nil {
 		worker.Go(func() { b.watch.Run(working) })
 	}
@@ -310,6 +321,7 @@ func (b *bot) heartbeat(ctx context.Context) {
 		} else if ctx.Err() == nil {
 			b.log.Warn("counting replicas", "err", err)
 		}
+		b.recorder.policy(ctx)
 		select {
 		case <-time.After(heartbeatInterval):
 		case <-ctx.Done():

@@ -29,6 +29,7 @@ type config struct {
 	NotifyChannel       string
 	ReportChannel       string
 	OperatorContact     string
+	AuditKeyFile        string
 	ServersPerDay       int
 	FilingsPerHour      int
 	FollowEvery         time.Duration
@@ -103,6 +104,8 @@ var settings = []setting{
 		func(c *config) *string { return &c.ReportChannel }, "id of the Slack channel for what the whole account should know, at most one post a day; it holds sums of money; the bot must be a member"),
 	row("OPERATOR_CONTACT", anyText, "", checkContact,
 		func(c *config) *string { return &c.OperatorContact }, "who runs this bot, such as #infra-help; people who need help are told to ask there"),
+	row("AUDIT_KEY_FILE", anyText, "", checkKeyFile,
+		func(c *config) *string { return &c.AuditKeyFile }, "path of the key that signs checkpoints of the audit log; bot audit keygen makes it; without it they are not signed"),
 	row("MAX_SERVERS_PER_DAY", "a whole number above 0, such as 50", "50", positive[int]("a whole number, such as 50"),
 		func(c *config) *int { return &c.ServersPerDay }, "how many servers one person may ask for in a day (UTC)"),
 	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 60"),

@@ -41,11 +41,18 @@ type Board interface {
 	FindBulletin(ctx context.Context, b report.Bulletin) (at cancellation.Posted, found, known bool, err error)
 }
 
+// Checkpoints name the audit log as it is.
+type Checkpoints interface {
+	// Checkpoint returns it as a note; "" while nothing is sealed.
+	Checkpoint(ctx context.Context) (string, error)
+}
+
 // Options say what a Poster posts with.
 type Options struct {
 	Ledger  Ledger
 	Books   reconcile.Books
 	Board   Board
+	Audit   Checkpoints
 	Owner   string  // names this process
 	Channel string  // REPORT_CHANNEL
 	Rate    float64 // calls to SoftLayer a second, at most

@@ -22,9 +22,10 @@ const (
 	lostPause  = callTime + time.Minute // by then Slack shows a post whose answer was lost, or never will
 	patience   = 24 * time.Hour         // how long it is looked for while Slack gives no answer
 	lookEvery  = 24 * time.Hour
-	lookAgain  = 15 * time.Minute // after a look that failed
-	refusal    = time.Hour        // how long a channel that refuses is left alone
-	mostListed = 10               // cancellations elsewhere that one bulletin names
+	lookAgain  = 15 * time.Minute   // after a look that failed
+	refusal    = time.Hour          // how long a channel that refuses is left alone
+	weekly     = 7 * 24 * time.Hour // a checkpoint is posted after so long without a post
+	mostListed = 10                 // cancellations elsewhere that one bulletin names
 	// skew is how far SoftLayer's clock may be behind the database's.
 	skew = 24 * time.Hour
 	// farthest is how far back a look reads: what was unclear for longer is not posted any more.
@@ -120,10 +121,20 @@ func (p *Poster) look(ctx context.Context, turn report.Turn) error {
 	return p.o.Ledger.KeepElsewhere(ctx, p.o.Owner, news)
 }
 
-// post posts today's bulletin, if something is owed and there was none today.
+// post posts today's bulletin, if something is owed and there was none today. Each has a checkpoint of the
+// audit log, and after a quiet week one goes by itself, whether anything was sealed since or not.
 func (p *Poster) post(ctx context.Context, turn report.Turn) error {
 	month, due := turn.Due()
-	if turn.Posted || !due && !turn.Owed || time.Now().Before(p.nextPost) {
+	if turn.Posted || time.Now().Before(p.nextPost) {
+		return nil
+	}
+	quiet := turn.Now.Sub(turn.Quiet) >= weekly
+	if !due && !turn.Owed && !quiet {
+		return nil
+	}
+	checkpoint := p.checkpoint(ctx)
+	if checkpoint == "" && !due && !turn.Owed {
+		p.nextPost = time.Now().Add(lookAgain)
 		return nil
 	}
 	var sums *report.Report
@@ -145,8 +156,20 @@ func (p *Poster) post(ctx context.Context, turn report.Turn) error {
 	if err != nil {
 		return err
 	}
+	b.Checkpoint = checkpoint
 	at, delivery, pause := p.o.Board.PostBulletin(calling, b, sums, p.told(b))
 	return p.delivered(ctx, b, at, delivery, pause)
+}
+
+// checkpoint returns the audit log's, "" for none. A post does without one that cannot be read.
+func (p *Poster) checkpoint(ctx context.Context) string {
+	reading, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	text, err := p.o.Audit.Checkpoint(reading)
+	if err != nil {
+		p.o.Log.Error("making a checkpoint of the audit log for the report channel", "err", err)
+	}
+	return text
 }
 
 // told is the cancellations elsewhere that a bulletin names.

@@ -25,6 +25,7 @@ type stage struct {
 	store *store.Store
 	board *board
 	books *books
+	note  string // of the audit log
 	*Poster
 }
 
@@ -49,6 +50,7 @@ func (b *board) PostBulletin(_ context.Context, of report.Bulletin, month *repor
 		for _, c := range elsewhere {
 			text += c.Servers[0].Name + " "
 		}
+		text += of.Checkpoint
 		b.posted = append(b.posted, text)
 		b.byDay[of.Day] = "1.1"
 	}
@@ -92,8 +94,11 @@ func newStage(t *testing.T) *stage {
 }
 
 func (s *stage) replica(owner string) *Poster {
-	return New(Options{Ledger: s.store, Books: s.books, Board: s.board, Owner: owner, Channel: "C0", Rate: 1000, Log: slog.New(slog.DiscardHandler)})
+	return New(Options{Ledger: s.store, Books: s.books, Board: s.board, Audit: s, Owner: owner, Channel: "C0", Rate: 1000, Log: slog.New(slog.DiscardHandler)})
 }
+
+// Checkpoint is the audit log's.
+func (s *stage) Checkpoint(context.Context) (string, error) { return s.note, nil }
 
 // passes has the poster work once at each of these moments.
 func (s *stage) passes(at ...string) {
@@ -238,4 +243,19 @@ func TestAFailedLookOwesNothing(t *testing.T) {
 	s.books.err = nil
 	s.passes("2026-12-02T11:00:00Z")
 	assert.Equal(t, []string{"2026-11 ", "web-d "}, s.board.posted)
+}
+
+func TestCheckpointGoesWeeklyAndWithEachPost(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.passes("2026-11-20T10:00:00Z", "2026-11-27T10:00:00Z")
+	assert.Empty(t, s.board.posted, "nothing is sealed yet")
+	s.note = "1,200"
+	s.passes("2026-11-27T10:01:00Z", "2026-11-27T10:02:00Z", "2026-11-28T10:02:00Z")
+	assert.Equal(t, []string{"1,200"}, s.board.posted, "a week after the first turn")
+	s.note = "1,300"
+	s.passes("2026-12-01T00:00:00Z", "2026-12-07T23:59:00Z")
+	assert.Equal(t, []string{"1,200", "2026-11 1,300"}, s.board.posted, "with the report; then a week is quiet")
+	s.passes("2026-12-08T00:00:00Z", "2026-12-14T00:00:00Z", "2026-12-15T00:00:00Z")
+	assert.Equal(t, []string{"1,200", "2026-11 1,300", "1,300", "1,300"}, s.board.posted, "whether anything was sealed or not")
 }

@@ -32,10 +32,11 @@ type Watch struct {
 type WatchOptions struct {
 	Path    string
 	InForce *InForce
-	Keep    func(context.Context, *authz.Policy) error   // keeps a policy's text before it comes into force; if it fails, it is called again
-	Adopted func(context.Context)                        // is called after another policy came into force
-	Refused func(ctx context.Context, problems []string) // is called after a file was refused
-	Mended  func(context.Context)                        // is called when the file after a refused one is in force
+	Keep    func(context.Context, *authz.Policy) error // keeps a policy's text before it comes into force; if it fails, it is called again
+	Adopted func(context.Context)                      // is called after another policy came into force
+	// Refused is called after a file was refused. digest is the file's; "" if it could not be read.
+	Refused func(ctx context.Context, digest string, problems []string)
+	Mended  func(context.Context) // is called when the file after a refused one is in force
 	Log     *slog.Logger
 }
 
@@ -71,7 +72,7 @@ func (w *Watch) look(ctx context.Context) {
 	}
 	w.decided = read
 	if err != nil {
-		w.refuse(ctx, []string{"POLICY_FILE: the file cannot be read: " + err.Error()})
+		w.refuse(ctx, "", []string{"POLICY_FILE: the file cannot be read: " + err.Error()})
 		return
 	}
 	w.decide(ctx, text)
@@ -88,7 +89,7 @@ func (w *Watch) read() ([]byte, error) {
 func (w *Watch) decide(ctx context.Context, text []byte) {
 	policy, problems := parse("POLICY_FILE", w.o.Path, text)
 	if len(problems) > 0 {
-		w.refuse(ctx, problems)
+		w.refuse(ctx, w.decided, problems)
 		return
 	}
 	before := w.o.InForce.Policy().Digest()
@@ -107,10 +108,10 @@ func (w *Watch) decide(ctx context.Context, text []byte) {
 	}
 }
 
-func (w *Watch) refuse(ctx context.Context, problems []string) {
+func (w *Watch) refuse(ctx context.Context, digest string, problems []string) {
 	w.refused.Store(&problems)
 	w.o.Log.Error("the changed policy file is refused; the previous policy stays in force", "policy", w.o.InForce.Policy().Digest(), "problems", problems)
-	w.o.Refused(ctx, problems)
+	w.o.Refused(ctx, digest, problems)
 }
 
 // Problems returns what is wrong with the file if it is not the policy in force. A nil Watch

@@ -52,7 +52,7 @@ func newWatched(t *testing.T) *watched {
 			return w.keeping
 		},
 		Adopted: func(context.Context) { w.taken++ },
-		Refused: func(_ context.Context, problems []string) { w.told = append(w.told, problems) },
+		Refused: func(_ context.Context, _ string, problems []string) { w.told = append(w.told, problems) },
 		Mended:  func(context.Context) { w.mended++ },
 	})
 	return w

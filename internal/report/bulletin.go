@@ -13,6 +13,7 @@ type Turn struct {
 	Owed          bool      // some of them are owed
 	Posted        bool      // today's bulletin was announced
 	Unsettled     *Bulletin // one whose answer is not recorded; nil for none
+	Quiet         time.Time // since when nothing was posted
 }
 
 // Due returns the month whose report is owed. ok is false for none.
@@ -29,6 +30,7 @@ type Bulletin struct {
 	Elsewhere   [][]byte // cancellations by others, the first of them, as they were kept
 	Count       int      // how many there are in all
 	AnnouncedAt time.Time
+	Checkpoint  string // of the audit log, as a note; "" for none
 }
 
 // Elsewhere is a cancellation at SoftLayer that this bot did not ask for.

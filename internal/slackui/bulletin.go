@@ -39,7 +39,7 @@ func NewBoard(o BoardOptions) *Board { return &Board{o: o} }
 
 // PostBulletin is docs.slack.dev/reference/methods/chat.postMessage. It makes the call at most once.
 func (b *Board) PostBulletin(ctx context.Context, of report.Bulletin, month *report.Report, elsewhere []reconcile.Cancellation) (cancellation.Posted, cancellation.Delivery, time.Duration) {
-	message := b.o.Words.Bulletin(month, elsewhere, of.Count)
+	message := words.WithCheckpoint(b.o.Words.Bulletin(month, elsewhere, of.Count), of.Checkpoint)
 	channel, ts, err := b.o.Web.PostMessage(ctx, webapi.Post{
 		Channel: of.Channel, Text: message.Text, Blocks: message.Blocks,
 		Metadata: webapi.Metadata{EventType: bulletinType, EventPayload: map[string]any{bulletinDay: dayName(of)}},

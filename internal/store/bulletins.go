@@ -15,14 +15,15 @@ import (
 
 const (
 	bulletinTurnSQL = `
-		update bulletin_turn set lease_owner = $1, lease_until = $2, months_from = coalesce(months_from, $4)
+		update bulletin_turn set lease_owner = $1, lease_until = $2, months_from = coalesce(months_from, $4),
+			checkpoints_from = coalesce(checkpoints_from, cast($3 as bigint))
 		where lease_owner is null or lease_owner = $1 or lease_until <= $3
-		returning months_from, coalesce(elsewhere_from, 0), coalesce(looked_at, 0)`
+		returning months_from, coalesce(elsewhere_from, 0), coalesce(looked_at, 0), checkpoints_from`
 	holdBulletinSQL = `update bulletin_turn set lease_until = lease_until where lease_owner = $1`
 	freeBulletinSQL = `update bulletin_turn set lease_owner = null, lease_until = null`
 	standingSQL     = `
 		select coalesce((select max(month) from bulletins), 0), (select count(*) from bulletins where day = $1),
-			exists (select 1 from elsewhere where day is null)`
+			exists (select 1 from elsewhere where day is null), (select coalesce(max(announced_at), 0) from bulletins)`
 	unsettledSQL = `select day, channel, coalesce(month, 0), announced_at from bulletins where settled = 0 order by day limit 1`
 
 	announceBulletinSQL = `insert into bulletins (day, month, channel, ts, announced_at, settled) values ($1, $2, $3, '', $4, 0)
@@ -43,8 +44,8 @@ const (
 func (s *Store) BulletinTurn(ctx context.Context, owner string, lease time.Duration) (report.Turn, error) {
 	turn, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (t report.Turn, err error) {
 		t.Now = now
-		var months, elsewhere, looked int64
-		err = tx.QueryRowContext(ctx, bulletinTurnSQL, owner, stamp(now.Add(lease)), stamp(now), report.MonthOf(now).Number()).Scan(&months, &elsewhere, &looked)
+		var months, elsewhere, looked, quiet int64
+		err = tx.QueryRowContext(ctx, bulletinTurnSQL, owner, stamp(now.Add(lease)), stamp(now), report.MonthOf(now).Number()).Scan(&months, &elsewhere, &looked, &quiet)
 		if errors.Is(err, sql.ErrNoRows) {
 			return t, nil
 		}
@@ -52,11 +53,11 @@ func (s *Store) BulletinTurn(ctx context.Context, owner string, lease time.Durat
 			return t, err
 		}
 		t.Mine, t.Months, t.ElsewhereFrom, t.LookedAt = true, report.MonthNumbered(months), moment(elsewhere), moment(looked)
-		var last, posted int64
-		if err := tx.QueryRowContext(ctx, standingSQL, dayOf(now)).Scan(&last, &posted, &t.Owed); err != nil {
+		var last, posted, announced int64
+		if err := tx.QueryRowContext(ctx, standingSQL, dayOf(now)).Scan(&last, &posted, &t.Owed, &announced); err != nil {
 			return t, fmt.Errorf("reading what was posted: %w", err)
 		}
-		t.Last, t.Posted = report.MonthNumbered(last), posted > 0
+		t.Last, t.Posted, t.Quiet = report.MonthNumbered(last), posted > 0, moment(max(quiet, announced))
 		t.Unsettled, err = unsettled(ctx, tx)
 		return t, err
 	})

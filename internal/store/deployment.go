@@ -287,11 +287,11 @@ func (s *Store) NoteDeployment(ctx context.Context, n audit.Note) (recorded bool
 	return recorded, wrap("recording an event of the deployment", err)
 }
 
-// AuditLog reads the sealed log as it is. name is its name in origins.
-func (s *Store) AuditLog(ctx context.Context) (log audit.Log, name string, err error) {
-	log, err = seals.ReadLog(ctx, s.read)
-	return log, auditName(s.Installation()), err
-}
+// AuditLog reads the sealed log as it is.
+func (s *Store) AuditLog(ctx context.Context) (audit.Log, error) { return seals.ReadLog(ctx, s.read) }
+
+// AuditName is the sealed log's name in origins.
+func (s *Store) AuditName() string { return auditName(s.Installation()) }
 
 // auditName is a log's name for everybody: it tells nothing of the installation's id.
 func auditName(installation string) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -94,7 +95,7 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 		clock.pass(time.Hour)
 		applied(t, old, moved(once, cancellation.Filed))
 		applied(t, old, moved(filing(applied(t, old, moved(twice, cancellation.Scheduled))), cancellation.Filed))
-		for _, back := range append(beforeReasons, `alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`) {
+		for _, back := range append(backBeforeReasons(o), `alter table requests drop column sent_at`, `delete from goose_db_version where version_id >= 8`) {
 			_, err := old.write.Exec(back)
 			require.NoError(t, err)
 		}
@@ -107,6 +108,21 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 		require.NoError(t, err)
 		assert.Zero(t, read.SentAt, "of two POSTs nobody knows which made the ticket")
 	})
+}
+
+// backBeforeReasons also takes away the sealed log, whose triggers each kind of database drops in its own way.
+func backBeforeReasons(o Options) []string {
+	triggers := []string{`drop trigger filing_orders_recorded`, `drop trigger events_keep_seal`}
+	if o.URL != "" {
+		triggers = []string{`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`}
+	}
+	return slices.Concat(triggers, beforeSealing, beforeReasons)
+}
+
+// beforeSealing takes the tables of the sealed log away.
+var beforeSealing = []string{
+	`drop table if exists deployment_events`, `drop table audit_log`, `drop table audit_segments`, `drop table audit_sealings`, `drop index events_unsealed`,
+	`alter table events drop column salt`, `alter table events drop column erased`,
 }
 
 // beforeReasons takes the columns of reasons away, as in the database of a build before them.
@@ -153,7 +169,7 @@ func TestOlderBuildsReasonsAreReadInParts(t *testing.T) {
 		for n := range was {
 			ids = append(ids, recorded(t, old, int64(n+1)).ID)
 		}
-		for _, back := range beforeReasons {
+		for _, back := range backBeforeReasons(o) {
 			_, err := old.write.Exec(back)
 			require.NoError(t, err)
 		}
@@ -211,4 +227,26 @@ func wholeJob(ctx context.Context, s *Store) error {
 		}
 	}
 	return s.Note(ctx, r.ID, cancellation.Event{Kind: cancellation.EventAskedAgain})
+}
+
+func TestOlderBuildsOrdersBecomeEvents(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		old := open(t, o)
+		for _, back := range backBeforeReasons(o)[:len(backBeforeReasons(o))-len(beforeReasons)] {
+			_, err := old.write.Exec(back)
+			require.NoError(t, err, back)
+		}
+		alter(t, old, `alter table bulletin_turn drop column checkpoints_from`)
+		alter(t, old, `delete from goose_db_version where version_id >= 22`)
+		alter(t, old, `insert into filing_orders (at, frozen, actor, why, number, refused) values (1, 1, 'operator:root', 'a', 1, ''), (2, 0, 'T0/U1', 'b', 0, 'leads'), (2, 0, 'operator:root', 'c', 2, '')`)
+		newer := open(t, o)
+		orders, err := readAll(t.Context(), newer.read, "", func(from row) (s string, err error) { return s, from.Scan(&s) },
+			`select number || ' ' || at || ' ' || kind || ' ' || actor || ' ' || subject || ' ' || detail from deployment_events order by number`)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"1 1 freeze operator:root 1 a", "2 2 unfreeze-refused T0/U1 leads b", "3 2 unfreeze operator:root 2 c"}, orders)
+		log, err := newer.AuditLog(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 3, log.Deployment)
+	})
 }

@@ -33,6 +33,31 @@ func (w Writer) Bulletin(month *report.Report, elsewhere []reconcile.Cancellatio
 	return Message{Text: fitting(flat(lines...)), Blocks: blocks}
 }
 
+// WithCheckpoint adds a checkpoint of the audit log to a bulletin, as a note that can be copied whole; "" is
+// none.
+func WithCheckpoint(m Message, note string) Message {
+	fields := strings.Split(note, "\n")
+	if len(fields) < 3 {
+		return m
+	}
+	lines := []line{
+		head("🔏 Checkpoint of the audit log: " + wholeNumber(fields[1]) + " events."),
+		sentence("It stands here so that a copy is outside the database: bot audit verify --checkpoint FILE finds whatever is changed in these events later."),
+	}
+	copied := &slack.RichTextPreformatted{
+		Type:     slack.RTEPreformatted,
+		Elements: []slack.RichTextSectionElement{slack.NewRichTextSectionTextElement(Cut(strings.TrimSpace(note), maxShown*10), nil)},
+	}
+	shown := block("", lines...).(*slack.RichTextBlock)
+	shown.Elements = append(shown.Elements, copied)
+	m.Text = fitting(strings.TrimSpace(m.Text + " " + flat(lines...)))
+	m.Blocks = append(m.Blocks, shown)
+	return m
+}
+
+// wholeNumber writes 1234567 as 1,234,567.
+func wholeNumber(n string) string { return strings.TrimSuffix(byThousands(n+".0"), ".0") }
+
 func monthLines(r *report.Report) []line {
 	name := r.Month.Begins().Format("January 2006")
 	gone := manyServers(r.Gone.Count) + " gone"

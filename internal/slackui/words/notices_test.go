@@ -53,6 +53,14 @@ func elsewhereBy(user string, servers ...string) reconcile.Cancellation {
 	return c
 }
 
+// checkpointNote is what bot audit checkpoint prints.
+const checkpointNote = `cancel-server/1f2e3d4c5b6a7988/1
+1234567
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+— cancel-server Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+`
+
 // goldenBulletins is what the report channel gets.
 func goldenBulletins() map[string]Message {
 	late := goneWith("1412.50", "staging")
@@ -66,15 +74,17 @@ func goldenBulletins() map[string]Message {
 	}
 	w := testWords()
 	return map[string]Message{
-		"month":           w.Bulletin(monthOf(late, tagged, goneWith("")), nil, 0),
-		"month-left":      w.Bulletin(monthThatLeft([]*billed.Stays{{Items: []billed.Item{{Kind: billed.Volume, ID: 1, Fee: "98.00"}, {Kind: billed.Subnet, ID: 2}}}, nil}, late, tagged), nil, 0),
-		"month-unread":    w.Bulletin(monthThatLeft([]*billed.Stays{nil}, late), nil, 0),
-		"month-one":       w.Bulletin(monthOf(goneWith("412.50")), nil, 0),
-		"month-nothing":   w.Bulletin(monthOf(), nil, 0),
-		"elsewhere":       w.Bulletin(nil, []reconcile.Cancellation{elsewhereBy("jdoe", "db-042.stg.example.com")}, 1),
-		"elsewhere-many":  w.Bulletin(nil, eleven, 25),
-		"elsewhere-odd":   w.Bulletin(nil, []reconcile.Cancellation{hidden, elsewhereBy("jdoe", "a", "b", "c", "d")}, 2),
-		"month-elsewhere": w.Bulletin(monthOf(goneWith("412.50")), []reconcile.Cancellation{elsewhereBy("jdoe", "db-042.stg.example.com")}, 1),
+		"month":            w.Bulletin(monthOf(late, tagged, goneWith("")), nil, 0),
+		"month-left":       w.Bulletin(monthThatLeft([]*billed.Stays{{Items: []billed.Item{{Kind: billed.Volume, ID: 1, Fee: "98.00"}, {Kind: billed.Subnet, ID: 2}}}, nil}, late, tagged), nil, 0),
+		"month-unread":     w.Bulletin(monthThatLeft([]*billed.Stays{nil}, late), nil, 0),
+		"month-one":        w.Bulletin(monthOf(goneWith("412.50")), nil, 0),
+		"month-nothing":    w.Bulletin(monthOf(), nil, 0),
+		"elsewhere":        w.Bulletin(nil, []reconcile.Cancellation{elsewhereBy("jdoe", "db-042.stg.example.com")}, 1),
+		"elsewhere-many":   w.Bulletin(nil, eleven, 25),
+		"checkpoint":       WithCheckpoint(w.Bulletin(nil, nil, 0), checkpointNote),
+		"checkpoint-month": WithCheckpoint(w.Bulletin(monthOf(goneWith("412.50")), nil, 0), checkpointNote),
+		"elsewhere-odd":    w.Bulletin(nil, []reconcile.Cancellation{hidden, elsewhereBy("jdoe", "a", "b", "c", "d")}, 2),
+		"month-elsewhere":  w.Bulletin(monthOf(goneWith("412.50")), []reconcile.Cancellation{elsewhereBy("jdoe", "db-042.stg.example.com")}, 1),
 	}
 }
 

@@ -19,6 +19,7 @@ const legend = `What Slack is sent, as a screen. make golden rewrites this file.
 emoji "text"    plain_text in which Slack turns :names: into emoji.
 mrkdwn "text"   Slack reads the markup in it, and with "autolinked" makes links of names. Escapes stand as sent.
 | text          rich_text: **bold**, <@U7> mentions, [text](link) links. After a \ they are only typed.
+|code text      the same in a block of code.
 #id             a block_id.
 ["Yes"] do = 7  a button or option, with its action_id and value. A field's action_id follows its type.
 
@@ -170,13 +171,19 @@ func (s *screen) button(p *part) {
 
 // section shows one part of a rich text.
 func (s *screen) section(p *part) {
-	if kind := take[string](s, p, "type"); kind != "rich_text_section" {
+	mark := "|"
+	switch kind := take[string](s, p, "type"); kind {
+	case "rich_text_section":
+	case "rich_text_preformatted":
+		mark = "|code"
+		s.line(0, mark, s.pair(p, "border"))
+	default:
 		s.fail("%s: unknown rich text %q", p.path, kind)
 	}
 	var said strings.Builder
 	s.each(p, "elements", func(e *part) { said.WriteString(s.run(e)) })
 	for line := range strings.SplitSeq(said.String(), "\n") {
-		s.line(0, "|", line)
+		s.line(0, mark, line)
 	}
 }
 

@@ -71,13 +71,7 @@ func (w *world) open() {
 }
 
 func (w *world) replica(s *store.Store) *audit.Sealer {
-	return audit.NewSealer(audit.SealerOptions{Ledger: s, Name: w.name(), Log: slog.New(slog.DiscardHandler)})
-}
-
-func (w *world) name() string {
-	_, name, err := w.store.AuditLog(w.t.Context())
-	require.NoError(w.t, err)
-	return name
+	return audit.NewSealer(audit.SealerOptions{Ledger: s, Name: s.AuditName(), Log: slog.New(slog.DiscardHandler)})
 }
 
 func (w *world) clock() time.Time {
@@ -128,9 +122,9 @@ func (w *world) seals() {
 // head is the log's checkpoint now.
 func (w *world) head() audit.Checkpoint {
 	w.t.Helper()
-	log, name, err := w.store.AuditLog(w.t.Context())
+	log, err := w.store.AuditLog(w.t.Context())
 	require.NoError(w.t, err)
-	return log.Head(name)
+	return log.Head(w.store.AuditName())
 }
 
 func (w *world) reading() *store.Audit {

@@ -6,7 +6,7 @@ alter table events add column salt blob;
 alter table events add column erased blob;
 create index events_unsealed on events (at) where position is null;
 
-drop trigger events_keep_seal;
+drop trigger if exists events_keep_seal;
 -- +goose StatementBegin
 create trigger events_keep_seal
     before update of position, hash, salt, erased on events
