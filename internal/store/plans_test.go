@@ -14,6 +14,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/inquiry"
 	"cancel-server/internal/postgrestest"
+	"cancel-server/internal/store/prepared"
 )
 
 // question is a statement that is run again and again, with values for its placeholders.
@@ -151,6 +152,6 @@ func TestSQLiteParsesWhatRepeatsOnce(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	for name, q := range questions(s.dialect) {
-		assert.True(t, repeats(q.text), name)
+		assert.True(t, prepared.Repeats(q.text), name)
 	}
 }

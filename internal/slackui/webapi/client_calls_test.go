@@ -73,7 +73,7 @@ func TestAuthTestSendsTheTokenInTheHeader(t *testing.T) {
 	slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":true,"url":"https://acme.slack.com/","team":"Acme","user":"bot","team_id":"T1","user_id":"U9","bot_id":"B9","enterprise_id":"E1"}`))
 	who, err := clientOf(t, slackAPI).AuthTest(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9", Name: "bot"}, who)
+	assert.Equal(t, Identity{Team: "T1", Enterprise: "E1", Bot: "B9", URL: "https://acme.slack.com/", Name: "bot"}, who)
 	assert.Equal(t, "Bearer xoxb-test", slackAPI.Received()[0].Authorization)
 }
 

@@ -91,7 +91,7 @@ func (k *keeper) statement(ctx context.Context, text string) (*statement, error)
 		}
 		return s, nil
 	}
-	if len(k.kept) == mostKept || !repeats(text) {
+	if len(k.kept) == mostKept || !Repeats(text) {
 		return nil, nil
 	}
 	made, err := k.session.PrepareContext(ctx, text)
@@ -103,8 +103,8 @@ func (k *keeper) statement(ctx context.Context, text string) (*statement, error)
 	return s, nil
 }
 
-// repeats reports whether a text may run often, unlike changes of the schema or a setting.
-func repeats(text string) bool {
+// Repeats reports whether a text may run often, unlike changes of the schema or a setting.
+func Repeats(text string) bool {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	switch strings.ToLower(word) {
 	case "select", "insert", "update", "delete", "with":
