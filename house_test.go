@@ -78,6 +78,7 @@ var table = map[string]room{
 			"internal/checkup",
 			"internal/correspondence",
 			"internal/inquiry",
+			"internal/orders",
 			"internal/report",
 			"internal/store/host",
 			"internal/store/prepared",
@@ -92,6 +93,7 @@ var table = map[string]room{
 			"internal/billed",
 			"internal/cancellation",
 			"internal/correspondence",
+			"internal/orders",
 			"internal/overview",
 			"internal/waiting",
 			"internal/reconcile",
@@ -148,6 +150,10 @@ var table = map[string]room{
 	"internal/correspondence": {
 		ours: []string{"internal/cancellation", "internal/authz"},
 		why:  "who may write into a ticket, what is sent and what became of it are judged from arguments; who sends it, keeps it and tells people is not its affair",
+	},
+	"internal/orders": {
+		ours: []string{"internal/cancellation"},
+		why:  "who is told of an order about filing, and when; who words it, posts it and keeps it is not its affair",
 	},
 	"internal/letters": {
 		ours: []string{"internal/cancellation", "internal/workday"},
@@ -222,6 +228,7 @@ var table = map[string]room{
 			"internal/inquiry",
 			"internal/letters",
 			"internal/metrics",
+			"internal/orders",
 			"internal/overview",
 			"internal/pace",
 			"internal/policytool",
@@ -276,6 +283,7 @@ var inTestsOf = map[string][]string{
 	// The client and the store.
 	"internal/typeahead": {module + "internal/softlayer", module + "internal/store"},
 	// The real store.
+	"internal/orders":         {module + "internal/store"},
 	"internal/bulletin":       {module + "internal/store"},
 	"internal/correspondence": {module + "internal/store"},
 	// The vendor's own client as a witness; a browser for its page.

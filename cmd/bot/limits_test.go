@@ -202,7 +202,12 @@ func TestWhatWaitsForApprovalCountsInItsDay(t *testing.T) {
 }
 
 func TestOperatorFreezesAndSeesWhatIsUnderWay(t *testing.T) {
-	overSocket(t, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}}, func(t *testing.T, w *world) {
+	announced := func(w *world) {
+		w.extra = append(w.extra, "NOTIFY_CHANNEL="+w.cast.PrivateChannel)
+		member := true
+		require.NoError(w.t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
+	}
+	overSocket(t, setup{extra: []string{"POST_TIMEOUT=60s", "SETTLE_TIME=60s"}, before: announced}, func(t *testing.T, w *world) {
 		require.NoError(t, w.softlayer.Fault(filing, "hang", 1))
 		under, waits := w.another(), w.another()
 		w.accepted(w.cast.Channel, w.cast.User, under)
@@ -215,6 +220,7 @@ func TestOperatorFreezesAndSeesWhatIsUnderWay(t *testing.T) {
 		assert.Contains(t, said, `" at "`+w.url+`/softlayer/rest/v3.1". Bots that serve from this database now: 1.`)
 		assert.Contains(t, said, "\nPerhaps already under way, and not stopped by the freeze: 1\n")
 		assert.Contains(t, said, w.fqdn(under)+", will not be sent after ")
+		frozen := w.awaitMessage(w.cast.PrivateChannel, "Filing is frozen by ", "“an outage”", "Ordered on the command line on ", "Only bot unfreeze")
 		w.accepted(w.cast.Channel, w.cast.User, waits)
 		w.awaitMessage(w.cast.Channel, "Waiting to be filed", w.fqdn(waits), "filing is frozen")
 		assert.Empty(t, w.postsFor(waits))
@@ -229,6 +235,9 @@ func TestOperatorFreezesAndSeesWhatIsUnderWay(t *testing.T) {
 		require.Zero(t, code, said)
 		assert.Contains(t, said, "Filing goes on")
 		assert.Contains(t, said, `"`+w.slack.TeamID()+`"`)
+		over := w.awaitMessage(w.cast.PrivateChannel, "Filing goes on", "“over”", "Ordered on the command line on ")
+		assert.Contains(t, over.Shown, "/archives/"+frozen.Channel+"/p"+strings.ReplaceAll(frozen.TS, ".", ""), "it links to the freeze that it ends")
+		assert.Len(t, w.messages(w.cast.PrivateChannel), 2, "each once")
 		w.awaitSoon(w.cast.Channel, "Cancellation requested", w.fqdn(waits))
 		assert.Len(t, w.postsFor(waits), 1)
 		w.kill() // it would end only with its POST

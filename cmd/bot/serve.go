@@ -23,6 +23,7 @@ import (
 	"cancel-server/internal/following"
 	"cancel-server/internal/letters"
 	"cancel-server/internal/metrics"
+	"cancel-server/internal/orders"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/slackui"
@@ -104,6 +105,7 @@ type bot struct {
 	follower   *following.Follower
 	poster     *bulletin.Poster // nil without a report channel
 	writer     writer           // nil while practising
+	orders     *orders.Teller
 	sender     *correspondence.Sender
 	right      *correspondence.Right
 	teller     *waiting.Teller
@@ -190,11 +192,15 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Ledger: journal, People: b.directory, Mail: announcer, RemindAt: following.RemindAt,
 		Channel: cfg.escalation(), Wake: b.notifier.Wake, Owner: b.filer.Owner, Poll: letterPoll, Log: log,
 	})
+	board := slackui.NewBoard(slackui.BoardOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log})
+	b.orders = orders.New(orders.Options{
+		Ledger: journal, Board: board, People: desk.WhoMayFreeze, Channel: cfg.escalation(), Owner: b.filer.Owner, Poll: limits.Poll, Log: log,
+	})
 	if cfg.ReportChannel != "" {
 		b.poster = bulletin.New(bulletin.Options{
 			Ledger: journal, Books: v.softlayer, Owner: b.filer.Owner, Channel: cfg.ReportChannel, Rate: cfg.SoftLayerRate * lookShare, Log: log,
 			Audit: heads{cfg, journal},
-			Board: slackui.NewBoard(slackui.BoardOptions{Web: v.slack, Words: writer, Bot: v.bot.Bot, Log: log}),
+			Board: board,
 		})
 	}
 	b.inventory = typeahead.New(typeahead.Options{
@@ -284,6 +290,7 @@ func (b *bot) run(ctx context.Context) error {
 	worker.Go(func() { b.filer.Run(working) })
 	worker.Go(func() { b.notifier.Run(working) })
 	worker.Go(func() { b.letters.Run(working) })
+	worker.Go(func() { b.orders.Run(working) })
 	worker.Go(func() { b.journal.Listen(working, b.wake) })
 	worker.Go(func() { b.heartbeat(working) })
 	worker.Go(func() { b.measure(working) })
@@ -356,6 +363,7 @@ func (b *bot) wake() {
 	b.filer.Wake()
 	b.sender.Wake()
 	b.notifier.Wake()
+	b.orders.Wake()
 }
 
 // wakePosters has what people are owed posted.

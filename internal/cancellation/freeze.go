@@ -98,6 +98,33 @@ func (d *Desk) refuseOrder(ctx context.Context, order Freeze, decision authz.Dec
 	return FreezeClick{Kind: ClickRefused, Decision: decision, Stands: stands}
 }
 
+// WhoMayFreeze returns at most mostAsked users who may freeze filing, and end a freeze.
+func (d *Desk) WhoMayFreeze(ctx context.Context) ([]string, error) {
+	policy := d.authority()
+	named, groups, _ := policy.Approvers()
+	var members []authz.Principal
+	if len(groups) > 0 {
+		var err error
+		if members, err = d.Directory.Members(ctx, policy.GroupIDs(), MaxPrincipalAge); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+		}
+	}
+	var users []string
+	for _, candidate := range candidates(named, members, authz.Principal{}) {
+		if len(users) == mostAsked {
+			break
+		}
+		who, err := policy.person(ctx, Person{Team: candidate.Team, ID: candidate.User}, MaxPrincipalAge)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+		}
+		if policy.MayFreeze(who).Effect == authz.Allowed {
+			users = append(users, candidate.User)
+		}
+	}
+	return users, nil
+}
+
 // frozen puts the request back if filing is frozen, before anything is read for it. handled is then
 // true.
 func (f *Filer) frozen(ctx context.Context, h *claimedRow) (handled bool, err error) {

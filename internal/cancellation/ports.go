@@ -203,8 +203,9 @@ type Freeze struct {
 	At     time.Time // set by the store
 	Number int64     // which order it is, from 1; set by the store
 
-	Ends int64  // the number of the freeze that this order ends; 0 for any
-	Key  string // of the command or click ([Press]); empty for an operator's
+	Place Place  // where it was ordered in Slack; zero for a verb. [Freezes.Frozen] leaves it out
+	Ends  int64  // the number of the freeze that this order ends; 0 for any
+	Key   string // of the command or click ([Press]); empty for an operator's
 }
 
 // ByOperator reports whether the order came from somebody who runs this bot.

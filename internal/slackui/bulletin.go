@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/orders"
 	"cancel-server/internal/reconcile"
 	"cancel-server/internal/report"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
 
-// Message metadata by which a bulletin is found again after a lost answer.
+// Message metadata by which a bulletin, or an order about filing, is found again after a lost answer.
 const (
 	bulletinType = "cancel_server_bulletin"
 	bulletinDay  = "day"
+	orderType    = "cancel_server_order"
 )
 
 // BoardOptions is what a Board is made of.
@@ -29,7 +31,8 @@ type BoardOptions struct {
 	Log   *slog.Logger
 }
 
-// Board posts bulletins in REPORT_CHANNEL. It implements bulletin.Board.
+// Board posts bulletins in REPORT_CHANNEL, and orders about filing. It implements bulletin.Board and
+// orders.Board.
 type Board struct {
 	o BoardOptions
 }
@@ -83,3 +86,55 @@ func (b *Board) FindBulletin(ctx context.Context, of report.Bulletin) (at cancel
 
 // dayName names a bulletin in its metadata.
 func dayName(of report.Bulletin) string { return strconv.FormatInt(of.Day, 10) }
+
+// PostOrder is docs.slack.dev/reference/methods/chat.postMessage, to a channel or to a person. It makes the
+// call at most once.
+func (b *Board) PostOrder(ctx context.Context, n orders.Notice, ends cancellation.Posted) (at cancellation.Posted, d cancellation.Delivery, retry time.Duration) {
+	channel, err := b.open(ctx, n.Target)
+	if err != nil {
+		delivery, pause := openFailed(err)
+		b.o.Log.Warn("opening a direct message for an order about filing", "delivery", deliveryNames[delivery], "err", err)
+		return at, delivery, pause
+	}
+	message := b.o.Words.Ordered(n.Order, ends)
+	at.Channel, at.TS, err = b.o.Web.PostMessage(ctx, webapi.Post{
+		Channel: channel, Text: message.Text, Blocks: message.Blocks,
+		Metadata: webapi.Metadata{EventType: orderType, EventPayload: map[string]any{metadataID: orderName(n)}},
+	})
+	if err == nil && (at.Channel == "" || at.TS == "") { // as good as no answer
+		err = errors.New("calling chat.postMessage: ok, and no ts")
+	}
+	if err == nil {
+		return at, cancellation.Delivered, 0
+	}
+	delivery, pause := postFailed(err)
+	b.o.Log.Warn("posting an order about filing", "delivery", deliveryNames[delivery], "err", err)
+	return cancellation.Posted{}, delivery, pause
+}
+
+// open returns the channel of a target: of a person, their direct messages.
+func (b *Board) open(ctx context.Context, target string) (string, error) {
+	if !words.IsUser(target) {
+		return target, nil
+	}
+	return b.o.Web.OpenConversation(ctx, target)
+}
+
+// FindOrder looks for an order that was posted and whose answer was lost. known is false if the bot may
+// not look, or in any other doubt.
+func (b *Board) FindOrder(ctx context.Context, n orders.Notice) (at cancellation.Posted, found, known bool) {
+	channel, err := b.open(ctx, n.Target)
+	if err == nil {
+		searcher := Announcer{AnnouncerOptions{Web: b.o.Web, Bot: b.o.Bot}}
+		at, found, err = searcher.search(ctx, cancellation.Place{Channel: channel}, n.Order.At,
+			webapi.Metadata{EventType: orderType, EventPayload: map[string]any{metadataID: orderName(n)}})
+	}
+	if err != nil {
+		b.o.Log.Info("looking for an order whose answer was lost", "err", err)
+		return cancellation.Posted{}, false, false
+	}
+	return at, found, true
+}
+
+// orderName names an order in its metadata.
+func orderName(n orders.Notice) string { return strconv.FormatInt(n.Order.Number, 10) }

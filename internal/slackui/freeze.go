@@ -30,6 +30,7 @@ func freezeOrder(query string) (order cancellation.Freeze, is bool) {
 func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.Freeze) receive.Reply {
 	by := askerOf(c)
 	order.Key = "command " + c.TriggerID
+	order.Place = cancellation.Place{Channel: c.Channel, ChannelName: c.ChannelName}
 	if !order.Frozen {
 		click, err := a.desk.MayUnfreeze(ctx, by, order)
 		if problem := a.orderProblem(click, err, order); !problem.Empty() {
@@ -47,7 +48,7 @@ func (a *App) freeze(ctx context.Context, c receive.Command, order cancellation.
 // unfreeze ends the freeze that the pressed button carries.
 func (a *App) unfreeze(ctx context.Context, i receive.Interaction) receive.After {
 	number, why, ok := words.FreezeOf(i.Action.Value)
-	order := cancellation.Freeze{Why: why, Key: pressKey(i), Ends: number}
+	order := cancellation.Freeze{Why: why, Key: pressKey(i), Ends: number, Place: cancellation.Place{Channel: i.Channel, ChannelName: i.ChannelName}}
 	if !ok || order.Key == "" {
 		a.log.Warn("reading the button that ends a freeze", "user", i.User)
 		return a.whisper(i, a.words.UnfreezeUnread())

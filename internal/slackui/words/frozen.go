@@ -184,3 +184,55 @@ func operatorWords(actor string) string {
 
 // userID is the id of a Slack user, of which alone a mention can be made.
 var userID = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
+
+// IsUser reports whether an id is that of a Slack user.
+func IsUser(id string) bool { return userID.MatchString(id) }
+
+// Ordered announces an order about filing: who gave it, where and why. ends is where the freeze that it
+// ends was announced.
+func (w Writer) Ordered(order cancellation.Freeze, ends cancellation.Posted) Message {
+	by := append(line{}, actor(order.Actor)...)
+	where := append(line{plain("Ordered ")}, w.orderedIn(order)...)
+	where = append(where, plain(" on "+instant(order.At)+"."))
+	why := sentence("“" + public(order.Why) + "”")
+	if order.Frozen {
+		lift := w.command() + " " + UnfreezeCommand + " WHY lets filing go on."
+		if order.ByOperator() {
+			lift = "Only bot unfreeze lets filing go on."
+		}
+		return message(append(line{bold("🧊 Filing is frozen"), plain(" by ")}, append(by, plain("."))...), why, where,
+			sentence("No request is sent from now on; what people ask for waits. "+lift))
+	}
+	top := append(line{bold("▶️ Filing goes on"), plain(": ")}, by...)
+	if order.ByOperator() {
+		top = append(top, plain(","))
+	}
+	top = append(top, plain(" ended "), w.linked(ends, "the freeze"), plain("."))
+	return message(top, why, where, sentence("Waiting requests are filed within half a minute, after all checks."))
+}
+
+// orderedIn says where an order was given, with a link to the channel.
+func (w Writer) orderedIn(order cancellation.Freeze) line {
+	place := order.Place
+	switch {
+	case place.Channel == "":
+		return line{plain("on the command line")}
+	case IsDirect(place.Channel):
+		return line{plain("in a direct message")}
+	}
+	named := "#" + displayed(place.ChannelName)
+	if place.ChannelName == "" || place.ChannelName == "privategroup" {
+		named = "a private channel"
+	}
+	if w.Workspace == "" {
+		return line{plain("in " + named)}
+	}
+	return line{plain("in "), labelled(strings.TrimSuffix(w.Workspace, "/")+"/archives/"+place.Channel, named)}
+}
+
+func (w Writer) command() string {
+	if w.Command == "" {
+		return "/cancel-server"
+	}
+	return w.Command
+}

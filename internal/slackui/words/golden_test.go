@@ -298,9 +298,21 @@ func goldenNews() map[string]Message {
 		"escalated-stuck":           resolving.Escalated(cancellation.News{Kind: cancellation.NewsStuck}, stuck, at),
 		"escalated-stuck-to-some":   w.Escalated(cancellation.News{Kind: cancellation.NewsStuck}, stuck, at),
 		"stuck-to-approver":         resolving.Letter("U8", []cancellation.Item{{News: cancellation.News{To: "U8", Kind: cancellation.NewsStuck}, Request: stuck, At: at}}, true),
+		"ordered-freeze":            resolving.Ordered(orderedIn("C1", "ops", true, "T1/U8"), none),
+		"ordered-by-operator":       w.Ordered(orderedIn("", "", true, "operator:root"), none),
+		"ordered-unfreeze":          resolving.Ordered(orderedIn("C2", "privategroup", false, "T1/U8"), at),
+		"ordered-in-direct-message": w.Ordered(orderedIn("D2", "directmessage", false, "T1/U8"), at),
 		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
 		"line-still":                w.Said(cancellation.Line{What: cancellation.LineStill, Update: 2}, filed),
 		"line-taken":                w.Said(cancellation.Line{What: cancellation.LineTaken, Was: "U8", Now: "2026-12-20T12:00:00Z"}, filed),
+	}
+}
+
+// orderedIn is an order about filing that was given in a channel.
+func orderedIn(channel, name string, frozen bool, by string) cancellation.Freeze {
+	return cancellation.Freeze{
+		Frozen: frozen, Actor: by, Why: "an outage <!channel>, see 10.3.4.5", At: slacktest.Noon, Number: 4,
+		Place: cancellation.Place{Channel: channel, ChannelName: name},
 	}
 }
 

@@ -41,6 +41,8 @@ create table order_notices (
     primary key (number, target)
 );
 create index order_notices_due on order_notices (number) where due is not null;
+create trigger order_notices_ring after insert on order_notices
+    for each statement execute function ring();
 
 -- What an inquiry looks for.
 create index requests_created on requests (created_at, id);

@@ -1,0 +1,9 @@
+package orders_test
+
+import (
+	"testing"
+
+	"cancel-server/internal/cleanroom"
+)
+
+func TestMain(m *testing.M) { cleanroom.Main(m) }
