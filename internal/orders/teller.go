@@ -133,7 +133,7 @@ func (t *Teller) spread(ctx context.Context, n Notice, channel string) error {
 	}
 	users = slices.DeleteFunc(users, func(user string) bool { return n.Order.Actor != "" && hasUser(n.Order.Actor, user) })
 	if len(users) == 0 {
-		t.o.Log.Warn("nobody can be told of an order about filing", "number", n.Order.Number)
+		t.o.Log.Warn("nobody can be told of an order about filing", "order", n.Order.Number)
 	}
 	return t.o.Ledger.SpreadOrder(ctx, n, users)
 }
@@ -148,7 +148,7 @@ func (t *Teller) find(ctx context.Context, n Notice) error {
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	at, found, known := t.o.Board.FindOrder(calling, n)
-	t.o.Log.Warn("Slack's answer to a post was lost", "number", n.Order.Number, "looked_up", known, "found", found)
+	t.o.Log.Warn("Slack's answer to a post was lost", "order", n.Order.Number, "looked_up", known, "found", found)
 	n.Posting = false
 	if !found {
 		return t.post(ctx, n)
@@ -189,7 +189,7 @@ func (t *Teller) post(ctx context.Context, n Notice) error {
 
 // refused tells people instead of a channel that Slack refuses. A person who cannot be reached is left out.
 func (t *Teller) refused(ctx context.Context, n Notice) error {
-	t.o.Log.Error("Slack refuses an order about filing here", "number", n.Order.Number, "channel", n.Target)
+	t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target)
 	if n.Target == t.o.Channel {
 		return t.spread(ctx, n, "")
 	}

@@ -91,7 +91,7 @@ func (a *App) unseeing(ctx context.Context, meta metadata) string {
 	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	if err != nil {
 		a.log.Warn("reading who is to be shown a server", "user", meta.By.ID, "err", err)
-		return words.PeopleUnread(err)
+		return a.words.PeopleUnread(err)
 	}
 	return a.refusal(policy, who, meta)
 }
@@ -125,5 +125,5 @@ func (a *App) refusal(policy *authz.Policy, who authz.Principal, meta metadata) 
 	}
 	a.desk.CountDenial(d.Rule)
 	a.log.Info("refusing to show servers", "user", who.ID(), "rule", d.Rule)
-	return words.SeesNoServer(d)
+	return a.words.SeesNoServer(d)
 }

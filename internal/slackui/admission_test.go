@@ -49,7 +49,7 @@ func TestPersonNotReadInTimeSeesNoServer(t *testing.T) {
 			s := newStage(t)
 			require.NoError(t, s.slack.Fault(unanswered.method, unanswered.fault, 1))
 			s.command(s.cast.Outsider, "1234567")
-			s.waitFor(s.cast.Outsider, words.PeopleUnread(nil))
+			s.waitFor(s.cast.Outsider, words.Writer{}.PeopleUnread(nil))
 			form := s.top(s.cast.Outsider)
 			offered, err := s.slack.Options(t.Context(), fakeslack.Lookup{User: s.cast.Outsider, View: form.ID, BlockID: words.ServerBlock, ActionID: words.ServerAction, Value: "db-042"})
 			require.NoError(t, err)

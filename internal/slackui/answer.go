@@ -33,10 +33,10 @@ func (a *App) answer(ctx context.Context, i receive.Interaction) words.View {
 	seen, err := a.waits.Look(looking, pressOf(i))
 	if err != nil {
 		a.logClick(i, err)
-		return words.AnswerUnknown(err)
+		return a.words.AnswerUnknown(err)
 	}
 	if !seen.Sees() {
-		return words.AnswerRefused(seen.Approve)
+		return a.words.AnswerRefused(seen.Approve)
 	}
 	ticket, err := a.letters.Read(looking, seen.Request)
 	if err != nil {
@@ -59,12 +59,12 @@ func (a *App) openNoAnswer(ctx context.Context, i receive.Interaction) receive.A
 	seen, err := a.waits.Look(people, press)
 	switch {
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return a.whisper(i, words.NothingOpenedUnread(err))
+		return a.whisper(i, a.words.NothingOpenedUnread(err))
 	case err != nil:
 		a.logClick(i, err)
-		return a.whisper(i, words.Clicked(cancellation.Click{}, err, "see"))
+		return a.whisper(i, a.words.Clicked(cancellation.Click{}, err, "see"))
 	case !seen.Sees():
-		return a.whisper(i, words.NothingOpenedRefused(seen.Approve))
+		return a.whisper(i, a.words.NothingOpenedRefused(seen.Approve))
 	}
 	return func(ctx context.Context) {
 		if _, _, err := a.openOver(ctx, i, marked(words.NoAnswerForm(seen.Request, i.Action.Value), isHome(i))); err != nil {
@@ -97,7 +97,7 @@ func (a *App) submitNoAnswer(ctx context.Context, i receive.Interaction) receive
 	if err != nil {
 		a.log.Warn("recording what was typed for a button", "form", i.View.CallbackID, "user", i.User, "err", err)
 	}
-	problem := words.Clicked(click, err, "do")
+	problem := a.words.Clicked(click, err, "do")
 	switch {
 	case err == nil && click.Kind == cancellation.ClickRepeated: // delivered again: it is recorded
 		return nil

@@ -40,22 +40,22 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	case words.ApproveAction:
 		click, err := a.desk.Approve(ctx, press)
 		a.logClick(i, err)
-		return nil, a.whisper(i, clicked(i, click, err, "approve"))
+		return nil, a.whisper(i, a.clicked(i, click, err, "approve"))
 	case words.WithdrawAction, words.UndoAction:
 		click, err := a.desk.Withdraw(ctx, press)
 		a.logClick(i, err)
-		return nil, a.whisper(i, clicked(i, click, err, "withdraw"))
+		return nil, a.whisper(i, a.clicked(i, click, err, "withdraw"))
 	case words.TakenAction:
 		click, err := a.desk.TakeOn(ctx, press)
 		a.logClick(i, err)
-		return nil, a.whisper(i, words.TakenOn(click, err))
+		return nil, a.whisper(i, a.words.TakenOn(click, err))
 	case words.NoneAction:
 		return nil, a.whisper(i, a.foundNone(ctx, i, press))
 	case words.CheckAction: // it reads SoftLayer first, for longer than an acknowledgement may take
 		return nil, func(ctx context.Context) {
 			click, err := a.desk.CheckNow(ctx, press)
 			a.logClick(i, err)
-			a.tell(ctx, i.ResponseURL, i.User, words.Checked(click, err))
+			a.tell(ctx, i.ResponseURL, i.User, a.words.Checked(click, err))
 		}
 	}
 	a.log.Warn("refusing a click on a button that this version does not know", "action", i.Action.ActionID)
@@ -63,8 +63,8 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 }
 
 // clicked is what the clicker reads. A list does not change by itself, so there they read the new state.
-func clicked(i receive.Interaction, click cancellation.Click, err error, verb string) words.Message {
-	m := words.Clicked(click, err, verb)
+func (a *App) clicked(i receive.Interaction, click cancellation.Click, err error, verb string) words.Message {
+	m := a.words.Clicked(click, err, verb)
 	if m.Empty() && i.View == nil && words.InList(i.Action.BlockID) {
 		return words.NowIs(click.Request)
 	}
@@ -107,7 +107,7 @@ func (a *App) foundNone(ctx context.Context, i receive.Interaction, press cancel
 	press.Request = id
 	click, err := a.desk.ResolveByClick(ctx, press, cancellation.Resolution{Finding: cancellation.FoundNone, Why: "looked at IBM Cloud's cases", Stuck: since})
 	a.logClick(i, err)
-	return words.Clicked(click, err, "resolve")
+	return a.words.Clicked(click, err, "resolve")
 }
 
 // openFor opens a modal for a request, or returns what the person reads instead. Nothing that could
@@ -119,14 +119,14 @@ func (a *App) openFor(ctx context.Context, i receive.Interaction, view func(canc
 	policy := a.policy()
 	who, err := a.opener(people, policy, by, i.Action.ActionID)
 	if err != nil {
-		return words.NothingOpenedUnread(err)
+		return a.words.NothingOpenedUnread(err)
 	}
 	r, err := a.desk.Request(ctx, i.Action.Value)
 	if err != nil {
-		return words.Clicked(cancellation.Click{}, err, "see")
+		return a.words.Clicked(cancellation.Click{}, err, "see")
 	}
 	if d := a.mayOpen(policy, who, i, r); d.Effect == authz.Refused {
-		return words.NothingOpenedRefused(d)
+		return a.words.NothingOpenedRefused(d)
 	}
 	if _, _, err := a.web.OpenView(ctx, i.TriggerID, marked(view(r), isHome(i))); err != nil {
 		a.log.Warn("opening a form for a click", "user", i.User, "err", err)

@@ -49,11 +49,11 @@ func (a *App) openLetter(ctx context.Context, i receive.Interaction) receive.Aft
 func (a *App) letterProblem(may correspondence.Prospect, err error) words.Message {
 	switch {
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return words.NothingOpenedUnread(err)
+		return a.words.NothingOpenedUnread(err)
 	case err != nil:
-		return words.Clicked(cancellation.Click{}, err, "see")
+		return a.words.Clicked(cancellation.Click{}, err, "see")
 	case may.Leave == correspondence.Nothing:
-		return words.NothingOpenedRefused(may.Decision)
+		return a.words.NothingOpenedRefused(may.Decision)
 	case may.Closed:
 		return a.words.LetterNotOpen(may.Request)
 	}

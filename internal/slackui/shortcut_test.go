@@ -218,7 +218,7 @@ func TestMessageShortcutShowsNoServerToTheUnknown(t *testing.T) {
 	require.NoError(t, s.slack.Fault("users.info", "internal_error", 2))
 	m := s.alert("db-042.stg.example.com and web-001.stg.example.com are down", "")
 	s.use(s.cast.Guest, MessageShortcut, &m)
-	view := s.waitFor(s.cast.Guest, words.PeopleUnread(nil))
+	view := s.waitFor(s.cast.Guest, words.Writer{}.PeopleUnread(nil))
 	assert.NotContains(t, string(view.View), "db-042")
 	s.rack.mu.Lock()
 	defer s.rack.mu.Unlock()

@@ -125,7 +125,7 @@ func (a *App) replyTo(ctx context.Context, answer cancellation.Answer, s cancell
 		a.choices.end(s.View) // no card that is still on its way, or comes again, takes the answer's place
 		return receive.UpdateView(words.Recorded(answer.Request, a.frozen(ctx)))
 	case cancellation.AnswerDenied:
-		return receive.PushView(words.Denied(answer.Request))
+		return receive.PushView(a.words.Denied(answer.Request))
 	case cancellation.AnswerHeld:
 		return receive.PushView(a.words.Held(answer.Held))
 	case cancellation.AnswerBlocked:
@@ -135,12 +135,12 @@ func (a *App) replyTo(ctx context.Context, answer cancellation.Answer, s cancell
 	case cancellation.AnswerUnseen:
 		return receive.FieldError(words.ServerBlock, words.NobodyNotified)
 	case cancellation.AnswerNobody:
-		return receive.FieldError(words.ServerBlock, words.NotEnoughPeople)
+		return receive.FieldError(words.ServerBlock, a.words.NotEnoughPeople())
 	case cancellation.AnswerWrong:
 		return receive.FieldErrors(words.Problems(s, answer.Problems))
 	}
 	a.log.Error("answering a submission: unknown kind", "kind", answer.Kind)
-	return receive.PushView(words.NotKnown(answer.Request.Ref))
+	return receive.PushView(a.words.NotKnown(answer.Request.Ref))
 }
 
 // undecided answers a submission that the desk could not decide. If an earlier delivery recorded
@@ -152,13 +152,13 @@ func (a *App) undecided(ctx context.Context, s cancellation.Submission, err erro
 	}
 	a.log.Error("deciding a submission", "user", s.By.ID, "server", s.Card.Server.ID, "err", err)
 	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
-		return receive.PushView(words.NotKnown(lost.Ref))
+		return receive.PushView(a.words.NotKnown(lost.Ref))
 	}
 	if errors.Is(looked, cancellation.ErrUnclear) || !errors.Is(looked, cancellation.ErrNoRequest) {
-		return receive.PushView(words.NotKnown("")) // an earlier delivery may have been recorded
+		return receive.PushView(a.words.NotKnown("")) // an earlier delivery may have been recorded
 	}
 	if errors.Is(err, cancellation.ErrPeopleUnread) {
-		return receive.FieldError(words.ServerBlock, words.SubmitterUnread(err))
+		return receive.FieldError(words.ServerBlock, a.words.SubmitterUnread(err))
 	}
-	return receive.FieldError(words.ServerBlock, words.NotWritten)
+	return receive.FieldError(words.ServerBlock, a.words.NotWritten())
 }

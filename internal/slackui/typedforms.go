@@ -32,7 +32,7 @@ func (a *App) submitClickForm(ctx context.Context, i receive.Interaction) receiv
 	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
 		return nil
 	}
-	problem := words.Clicked(click, err, "do")
+	problem := a.words.Clicked(click, err, "do")
 	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
 		problem = a.words.TicketUnread(click.Request, found.Ticket, err)
 	}

@@ -9,15 +9,15 @@ import (
 )
 
 // PeopleUnread is shown to a person whom Slack has not described.
-func PeopleUnread(err error) string {
-	return whoUnread(err, "Slack did not say in time who you are. Try again.")
+func (w Writer) PeopleUnread(err error) string {
+	return w.whoUnread(err, "Slack did not say in time who you are. Try again.")
 }
 
 // whoUnread says why nobody knows who a person is. late is what to say if trying again may help: a scope
 // that the app lacks does not come by itself.
-func whoUnread(err error, late string) string {
+func (w Writer) whoUnread(err error, late string) string {
 	if missing, is := errors.AsType[*cancellation.MissingScopeError](err); is {
-		return "The bot's Slack app lacks the scope " + public(missing.Scope) + ", so the bot cannot read who you are. Tell the people who run this bot."
+		return "The bot's Slack app lacks the scope " + public(missing.Scope) + ", so the bot cannot read who you are. Tell " + w.contact() + "."
 	}
 	return late
 }
@@ -62,7 +62,7 @@ func (w Writer) CannotAskAgain() Message {
 func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 	lines := []line{
 		{bold("Nothing was filed."), plain(" You may not ask for cancellations here:")},
-		sentence(displayed(DecisionWords(d))),
+		sentence(displayed(w.Decision(d))),
 		sentence("Rule " + displayed(d.Rule)),
 	}
 	if approver {
@@ -73,8 +73,8 @@ func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {
 }
 
 // SeesNoServer says in a form why somebody is shown no server.
-func SeesNoServer(d authz.Decision) string {
-	return "You may not ask for cancellations here: " + displayed(DecisionWords(d)) + " Rule " + displayed(d.Rule) + "."
+func (w Writer) SeesNoServer(d authz.Decision) string {
+	return "You may not ask for cancellations here: " + displayed(w.Decision(d)) + " Rule " + displayed(d.Rule) + "."
 }
 
 // TooMany is the reason why a person may ask for no more servers today.

@@ -19,7 +19,7 @@ func (w Writer) cardBlocks(c cancellation.Card, refused *authz.Decision, reading
 	id := "card:" + strconv.FormatInt(c.Server.ID, 10)
 	lines := facts(c)
 	if refused != nil {
-		lines = append(lines, refusedOnCard(*refused)...)
+		lines = append(lines, w.refusedOnCard(*refused)...)
 	}
 	if blockers := c.Blockers(); len(blockers) > 0 {
 		for _, b := range blockers {

@@ -37,11 +37,11 @@ func FormUnread() Message {
 }
 
 // NothingOpenedUnread says that nobody knows yet who pressed a button.
-func NothingOpenedUnread(err error) Message { return nothingOpened(PeopleUnread(err)) }
+func (w Writer) NothingOpenedUnread(err error) Message { return nothingOpened(w.PeopleUnread(err)) }
 
 // NothingOpenedRefused says why a button opens nothing for who pressed it.
-func NothingOpenedRefused(d authz.Decision) Message {
-	return nothingOpened("You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule))
+func (w Writer) NothingOpenedRefused(d authz.Decision) Message {
+	return nothingOpened("You may not do this: " + ended(displayed(w.Decision(d))) + " Rule " + displayed(d.Rule))
 }
 
 // NothingOpenedFailed says that Slack did not open a button's form.
@@ -62,22 +62,22 @@ func (w Writer) TicketUnread(r cancellation.Request, ticket int64, err error) Me
 
 // Clicked tells the clicker what the request's message will not. It is empty if the click did what
 // it says. verb is what they wanted to do.
-func Clicked(c cancellation.Click, err error, verb string) Message {
+func (w Writer) Clicked(c cancellation.Click, err error, verb string) Message {
 	switch lost, unclear := errors.AsType[*cancellation.UnclearError](err); {
 	case unclear:
 		return message(line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's message in a minute · ref " + lost.Ref.Short())})
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return notRecorded(whoUnread(err, "Slack did not say in time who you are and which groups you are in. Press again."))
+		return notRecorded(w.whoUnread(err, "Slack did not say in time who you are and which groups you are in. Press again."))
 	case errors.Is(err, cancellation.ErrNoRequest):
 		return notRecorded("There is no such request.")
 	case err != nil:
-		return notRecorded(capital(ended(clickError(err))) + " Try again. If that fails too, tell the people who run this bot.")
+		return notRecorded(capital(ended(clickError(err))) + " Try again. If that fails too, tell " + w.contact() + ".")
 	}
 	r := c.Request
 	about := ServerName(r) + " · ref " + r.Ref.Short()
 	switch c.Kind {
 	case cancellation.ClickRefused:
-		return notRecorded("You may not " + verb + " this: " + clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
+		return notRecorded("You may not " + verb + " this: " + w.clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule) + " · " + about)
 	case cancellation.ClickRepeated:
 		if r.State == cancellation.Pending && verb == "approve" {
 			return message(sentence("You already approved this request. Another person has to approve too. " + about))
@@ -91,19 +91,19 @@ func Clicked(c cancellation.Click, err error, verb string) Message {
 }
 
 // TakenOn says what became of "I am on it".
-func TakenOn(c cancellation.Click, err error) Message {
+func (w Writer) TakenOn(c cancellation.Click, err error) Message {
 	if err != nil || c.Kind != cancellation.ClickDone {
-		return Clicked(c, err, "take on")
+		return w.Clicked(c, err, "take on")
 	}
 	return message(sentence("Recorded: you are on it. Nobody is reminded of " + ServerName(c.Request) + " for 14 days."))
 }
 
 // clickRefused says why a rule refused a click.
-func clickRefused(d authz.Decision) string {
+func (w Writer) clickRefused(d authz.Decision) string {
 	if d.Rule == cancellation.RuleRequesterWithdraws {
 		return "only the person who asked can withdraw a request. If you may approve this request, decline it and say why."
 	}
-	return ended(displayed(DecisionWords(d)))
+	return ended(displayed(w.Decision(d)))
 }
 
 // tooLate says why a click changed nothing.
@@ -142,9 +142,9 @@ var resolveErrors = []struct {
 }
 
 // Checked says what became of "Check now".
-func Checked(c cancellation.Click, err error) Message {
+func (w Writer) Checked(c cancellation.Click, err error) Message {
 	if err == nil && c.Kind == cancellation.ClickDone && c.Request.State == cancellation.Stuck {
 		return message(sentence("Nothing was changed. SoftLayer's records were read just now, and still do not show for certain whether there is a ticket. " + ServerName(c.Request)))
 	}
-	return Clicked(c, err, "resolve")
+	return w.Clicked(c, err, "resolve")
 }

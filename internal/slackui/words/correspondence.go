@@ -242,7 +242,7 @@ func (w Writer) LetterBarred(d authz.Decision) View {
 	if d.Effect == authz.Allowed { // they may do less than the form was for
 		return nothingSent("By now you may only propose a reply. Press the button again.")
 	}
-	return nothingSent("You may not do this: " + ended(displayed(DecisionWords(d))) + " Rule " + displayed(d.Rule))
+	return nothingSent("You may not do this: " + ended(displayed(w.Decision(d))) + " Rule " + displayed(d.Rule))
 }
 
 // LetterShut says that a request's ticket takes no more texts, in a form's place.
@@ -254,9 +254,9 @@ func (w Writer) LetterFailed(err error) View {
 	case errors.Is(err, cancellation.ErrUnclear):
 		return notice("Not known", block("", line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's thread in a minute before you send it again.")}))
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return nothingSent(PeopleUnread(err))
+		return nothingSent(w.PeopleUnread(err))
 	}
-	return nothingSent("The bot could not do this now. Try again. If that fails too, tell the people who run this bot.")
+	return nothingSent("The bot could not do this now. Try again. If that fails too, tell " + w.contact() + ".")
 }
 
 // StopAskedAlready says who asked SoftLayer to stop before, or wants to, and how far that has come.

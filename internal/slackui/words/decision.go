@@ -8,12 +8,15 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// DecisionWords says why a decision is no plain yes, and who can help. It is empty if the decision
+// DecisionWords is [Writer.Decision] where nobody is named to ask.
+func DecisionWords(d authz.Decision) string { return Writer{}.Decision(d) }
+
+// Decision says why a decision is no plain yes, and who can help. It is empty if the decision
 // allows. Its text may hold a rule's own words: it is foreign text on one line.
-func DecisionWords(d authz.Decision) string {
+func (w Writer) Decision(d authz.Decision) string {
 	switch {
-	case d.Reason != "": // the rule's own text, or a sentence that an older build stored
-		return d.Reason
+	case d.Reason != "": // the rule's own text, or a sentence that the settings, or an older build, made
+		return w.named(d.Reason)
 	case d.Effect == authz.Allowed:
 		return ""
 	case d.Effect == authz.NeedsApproval && d.Approvals == 1:
@@ -33,13 +36,13 @@ func DecisionWords(d authz.Decision) string {
 	case authz.RuleOwnRequest:
 		return "nobody may approve their own request; another person has to."
 	case authz.RuleUnread:
-		return unreadWords(d)
+		return w.unreadWords(d)
 	case authz.RuleDefaultDeny:
-		return noRuleWords(d.Act)
+		return w.noRuleWords(d.Act)
 	case authz.RuleEvaluationError:
-		return "the policy could not be evaluated for this request, so nothing is allowed; the people who run this bot have to repair it."
+		return "the policy could not be evaluated for this request, so nothing is allowed; " + w.choose("the people who run this bot have to repair it.", "tell %s.")
 	}
-	return "rule " + d.Rule + " of the policy forbids it; the people who run this bot can say why, and who may."
+	return "rule " + d.Rule + " of the policy forbids it; " + w.choose("the people who run this bot can say why, and who may.", "ask %s why, and who may.")
 }
 
 func actWords(act authz.Act) string {
@@ -49,18 +52,18 @@ func actWords(act authz.Act) string {
 	return string(act)
 }
 
-func noRuleWords(act authz.Act) string {
+func (w Writer) noRuleWords(act authz.Act) string {
 	what := map[authz.Act]string{
 		authz.ToAsk: "ask for this", authz.ToFile: "have this filed without approval", authz.ToApprove: "approve this",
 	}[act]
 	if act == authz.ToFreeze {
 		return "no policy rule lets you freeze filing; anyone who may approve requests can."
 	}
-	return "no policy rule lets you " + what + "; the people who run this bot can say who may."
+	return "no policy rule lets you " + what + "; " + w.choose("the people who run this bot can say who may.", "ask %s who may.")
 }
 
 // unreadWords says what a decision needed and nobody could read.
-func unreadWords(d authz.Decision) string {
+func (w Writer) unreadWords(d authz.Decision) string {
 	const onAGuess = " could not be read, and nothing is allowed on a guess. "
 	switch {
 	case len(d.Groups) > 0:
@@ -69,15 +72,15 @@ func unreadWords(d authz.Decision) string {
 			who = "you or the requester are"
 		}
 		return "whether " + who + " in Slack user group " + strings.Join(d.Groups, " or ") +
-			" decides this, and Slack does not list it. Tell the people who run this bot."
+			" decides this, and Slack does not list it. Tell " + w.contact() + "."
 	case slices.Contains(d.Unread, authz.GapFee):
-		return gapWords(authz.GapFee) + onAGuess + "Tell the people who run this bot."
+		return gapWords(authz.GapFee) + onAGuess + "Tell " + w.contact() + "."
 	}
 	names := make([]string, len(d.Unread))
 	for i, gap := range d.Unread {
 		names[i] = gapWords(gap)
 	}
-	return strings.Join(names, ", ") + onAGuess + "Try again in a minute. If that fails too, tell the people who run this bot."
+	return strings.Join(names, ", ") + onAGuess + "Try again in a minute. If that fails too, tell " + w.contact() + "."
 }
 
 func gapWords(gap string) string {

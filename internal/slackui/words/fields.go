@@ -12,12 +12,21 @@ const (
 	TickWarnings     = "Tick each of these, or keep the server. Nothing was filed."
 	ContentTooLong   = "At most 3,000 characters."
 	NobodyNotified   = "Nothing was filed. This needs the approval of other people, and nobody who may approve would see the request here. Ask again in a channel that this bot is in."
-	NotEnoughPeople  = "Nothing was filed. This needs the approval of other people, and the policy does not let enough people approve. The people who run this bot can say more."
-	NotWritten       = "This try was not recorded: the bot could not save it. Try again. If that fails too, tell the people who run this bot."
 	CardNotKept      = "Nothing was filed. The server's card could not be saved. Press Request cancellation again."
 	WhyMissing       = "Say why. People will read your reason."
 	TicketNotANumber = "The ticket's id is a number, like 153572280."
 )
+
+// NotEnoughPeople says that nobody could give the approvals that a request needs.
+func (w Writer) NotEnoughPeople() string {
+	return "Nothing was filed. This needs the approval of other people, and the policy does not let enough people approve. " +
+		w.choose("The people who run this bot can say more.", "Ask %s.")
+}
+
+// NotWritten says that a submission could not be recorded.
+func (w Writer) NotWritten() string {
+	return "This try was not recorded: the bot could not save it. Try again. If that fails too, tell " + w.contact() + "."
+}
 
 // What stands in a form about its card.
 const (
@@ -84,6 +93,6 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 }
 
 // SubmitterUnread says at a field that nobody knows who submitted the form.
-func SubmitterUnread(err error) string {
-	return "This try was not recorded. " + whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again.")
+func (w Writer) SubmitterUnread(err error) string {
+	return "This try was not recorded. " + w.whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again.")
 }

@@ -96,7 +96,7 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 	case errors.Is(err, cancellation.ErrWhyMissing):
 		return message(nothingChanged(plain(" Say why: type " + w.Command + " " + word + " WHY.")))
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return message(nothingChanged(plain(" " + whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again, or ask "+w.contact()+" to run bot "+word+"."))))
+		return message(nothingChanged(plain(" " + w.whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again, or ask "+w.contact()+" to run bot "+word+"."))))
 	case err != nil:
 		return message(line{bold("We cannot tell whether that was recorded."), plain(" Try again, or ask " + w.contact() + " to run bot " + word + ".")})
 	case click.Kind == cancellation.ClickRefused:
@@ -113,9 +113,9 @@ func (w Writer) OrderFailed(click cancellation.FreezeClick, err error, order can
 func (w Writer) orderRefused(click cancellation.FreezeClick, users, groups []string) line {
 	if click.Decision.Rule == cancellation.RuleOperatorsFreeze {
 		return nothingChanged(plain(" Filing has been frozen since " + instant(click.Stands.At) + " by " + operatorWords(click.Stands.Actor) +
-			", and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why))))
+			", and only bot unfreeze ends that: " + ended(displayed(click.Stands.Why)) + w.choose("", " Ask %s.")))
 	}
-	refused := nothingChanged(plain(" " + capital(ended(displayed(DecisionWords(click.Decision))))))
+	refused := nothingChanged(plain(" " + capital(ended(displayed(w.Decision(click.Decision))))))
 	if click.Decision.Rule == authz.RuleDefaultDeny {
 		refused = append(refused, w.whomToAsk(users, groups)...)
 	}

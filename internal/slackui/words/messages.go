@@ -47,7 +47,7 @@ func (w Writer) Alarm(r cancellation.Request) Message {
 	case cancellation.Unknown:
 		now = "The answer was lost, and SoftLayer's records do not show yet whether there is a ticket. Please do not cancel it by hand meanwhile."
 	case cancellation.Stuck:
-		now = "The request needs a person. " + stuckWhy(r) + " Say what you found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+		now = "The request needs a person. " + w.stuckWhy(r) + " Say what you found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
 	return message(head("⏰ Takes too long: "+ServerName(r)), sentence(now), askedBy(r), foot(r))
 }
@@ -112,7 +112,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 		}
 	case cancellation.Denied:
 		return []line{
-			head("⛔ Not allowed: " + ServerName(r) + " stays."), sentence("Nothing was filed: " + public(deniedWhy(r))), askedBy(r),
+			head("⛔ Not allowed: " + ServerName(r) + " stays."), sentence("Nothing was filed: " + public(w.deniedWhy(r))), askedBy(r),
 			sentence("Rule " + public(r.Decision.Rule) + " · " + footText(r)),
 		}
 	case cancellation.Declined:
@@ -126,7 +126,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 			sentence("Too few people approved in time. Nothing was filed. If the server should still go, ask again."), askedBy(r), foot(r),
 		}
 	case cancellation.Rejected:
-		return notFiled(r)
+		return w.notFiled(r)
 	case cancellation.Stuck:
 		return w.stuck(r)
 	case cancellation.Withdrawn:
@@ -140,7 +140,7 @@ func (w Writer) lines(r cancellation.Request) []line {
 }
 
 // notFiled is a request that was not sent, or that SoftLayer refused.
-func notFiled(r cancellation.Request) []line {
+func (w Writer) notFiled(r cancellation.Request) []line {
 	stays := " stays."
 	switch r.Why.Code {
 	case cancellation.WhyPractice:
@@ -149,7 +149,7 @@ func notFiled(r cancellation.Request) []line {
 		stays = "."
 	}
 	return []line{
-		head("❌ Not filed: " + ServerName(r) + stays), sentence(rejectedWhy(r.Why)),
+		head("❌ Not filed: " + ServerName(r) + stays), sentence(w.rejectedWhy(r.Why)),
 		sentence("If the server should still go, ask again: its card is then read again."), askedBy(r), foot(r),
 	}
 }
@@ -343,7 +343,7 @@ func (w Writer) needsPerson(r cancellation.Request, at cancellation.Posted) []li
 	if w.peopleResolve() {
 		say = line{plain("Then say what you found with the buttons of "), w.linked(at, "the request's message"), plain(", or run bot resolve " + ref + ".")}
 	}
-	return []line{head("🚨 A request needs a person: " + ServerName(r)), sentence(stuckWhy(r)), search, say, sentence("Until then this server is locked here and nothing is sent.")}
+	return []line{head("🚨 A request needs a person: " + ServerName(r)), sentence(w.stuckWhy(r)), search, say, sentence("Until then this server is locked here and nothing is sent.")}
 }
 
 // cases is where tickets are looked for.
@@ -366,12 +366,12 @@ func (w Writer) linked(at cancellation.Posted, named string) run {
 
 func (w Writer) stuck(r cancellation.Request) []line {
 	ref := r.Ref.Short()
-	second := "2. The people who run this bot say what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
+	second := "2. " + w.choose("The people who run this bot say", "Ask %s to say") + " what was found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	if w.peopleResolve() {
-		second = "2. If you may approve on this server and did not ask for it, say what you found. The people who run this bot can also run: bot resolve " + ref
+		second = "2. If you may approve on this server and did not ask for it, say what you found. " + w.choose("The people who run this bot can also run", "Or ask %s to run") + ": bot resolve " + ref
 	}
 	return []line{
-		head("🚨 Needs a person: " + ServerName(r)), sentence(stuckWhy(r)),
+		head("🚨 Needs a person: " + ServerName(r)), sentence(w.stuckWhy(r)),
 		sentence("1. In IBM Cloud, open Support > Cases and search for " + ref + "."),
 		sentence(second),
 		sentence("“None” sends the request once more, so say that only after looking. SoftLayer refuses a second open ticket for the same server."),

@@ -8,29 +8,29 @@ import (
 )
 
 // refusedOnCard is what somebody reads on the card of a server that they may not ask for.
-func refusedOnCard(d authz.Decision) []line {
+func (w Writer) refusedOnCard(d authz.Decision) []line {
 	return []line{
-		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(DecisionWords(d))))},
+		{bold("⛔ You may not ask to cancel this server:"), plain(" " + ended(displayed(w.Decision(d))))},
 		sentence("Rule " + displayed(d.Rule) + ". Choose another server."),
 	}
 }
 
 // Denied is the policy's no to a submission, over the form so that it can be corrected.
-func Denied(r cancellation.Request) View {
+func (w Writer) Denied(r cancellation.Request) View {
 	return notice("Not allowed", block("",
 		line{
 			bold("Nothing was filed."), plain(" You may not ask to cancel "),
 			bold(displayed(r.Submission.Card.Server.FQDN)), plain(":"),
 		},
-		sentence(deniedWhy(r)),
+		sentence(w.deniedWhy(r)),
 		sentence("Rule "+displayed(r.Decision.Rule)+" · ref "+r.Ref.Short()),
 	))
 }
 
-func deniedWhy(r cancellation.Request) string {
+func (w Writer) deniedWhy(r cancellation.Request) string {
 	why := r.Why.Detail
 	if r.Decision.Rule != "" { // else the decision cannot be read
-		why = DecisionWords(r.Decision)
+		why = w.Decision(r.Decision)
 	}
 	if why = Cut(OneLine(why), 1000); why != "" {
 		return why
@@ -85,8 +85,8 @@ func (w Writer) Held(r cancellation.Request) View {
 }
 
 // NotKnown is for a submission of which nobody can tell whether it was recorded.
-func NotKnown(ref cancellation.Reference) View {
-	who := "The people who run this bot can find out"
+func (w Writer) NotKnown(ref cancellation.Reference) View {
+	who := w.choose("The people who run this bot can find out", "Ask %s, who can find out")
 	if ref != "" {
 		who += " · ref " + ref.Short()
 	}

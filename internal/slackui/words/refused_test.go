@@ -32,6 +32,6 @@ func TestResolveErrorsAreExplained(t *testing.T) {
 		cancellation.ErrTicketMissing: "Name the ticket's id",
 		errors.New("disk"):            "The bot could not do this now.",
 	} {
-		assert.Contains(t, Clicked(cancellation.Click{}, fmt.Errorf("ticket 7: %w", err), "resolve").Text, want)
+		assert.Contains(t, testWords().Clicked(cancellation.Click{}, fmt.Errorf("ticket 7: %w", err), "resolve").Text, want)
 	}
 }

@@ -169,7 +169,7 @@ func goldenClicks() map[string]slack.ModalViewRequest {
 		"recorded":                Recorded(slacktest.Request(cancellation.Scheduled), cancellation.Freeze{}),
 		"recorded-frozen":         Recorded(slacktest.Request(cancellation.Scheduled), goldenFreeze()),
 		"recorded-pending-frozen": Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), goldenFreeze()),
-		"denied":                  Denied(slacktest.Request(cancellation.Denied, slacktest.ByRule("prod-data-team", "servers tagged prod are cancelled by the data team only."))),
+		"denied":                  testWords().Denied(slacktest.Request(cancellation.Denied, slacktest.ByRule("prod-data-team", "servers tagged prod are cancelled by the data team only."))),
 		"recorded-pending":        Recorded(slacktest.Request(cancellation.Pending, slacktest.WaitsForTwo), cancellation.Freeze{}),
 		"recorded-undo":           Recorded(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.UndoUntil = slacktest.Noon.Add(10 * time.Minute) }), cancellation.Freeze{}),
 		"decline":                 DeclineForm(slacktest.Request(cancellation.Pending)),
@@ -183,7 +183,7 @@ func goldenClicks() map[string]slack.ModalViewRequest {
 			s.LastTransaction, s.LastTransactionAt = "Upgrade", "2026-11-20T00:00:00Z"
 		})),
 		"held":        w.Held(slacktest.Request(cancellation.Filed)),
-		"not-known":   NotKnown(slacktest.Ref),
+		"not-known":   testWords().NotKnown(slacktest.Ref),
 		"broken-form": BrokenForm("/cancel-server"),
 	}
 }

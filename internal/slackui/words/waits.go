@@ -87,13 +87,13 @@ func AnswerOpening() View {
 }
 
 // AnswerRefused says why somebody may not read an answer.
-func AnswerRefused(d authz.Decision) View {
-	return notice(answerTitle, block("", sentence("You may not read this: "+ended(displayed(DecisionWords(d)))+" Rule "+displayed(d.Rule)+".")))
+func (w Writer) AnswerRefused(d authz.Decision) View {
+	return notice(answerTitle, block("", sentence("You may not read this: "+ended(displayed(w.Decision(d)))+" Rule "+displayed(d.Rule)+".")))
 }
 
 // AnswerUnknown says that it could not be read who asks, or for which request.
-func AnswerUnknown(err error) View {
-	why := PeopleUnread(err)
+func (w Writer) AnswerUnknown(err error) View {
+	why := w.PeopleUnread(err)
 	if !errors.Is(err, cancellation.ErrPeopleUnread) {
 		why = "The request could not be read. Press again."
 	}

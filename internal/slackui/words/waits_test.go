@@ -31,8 +31,8 @@ func goldenViewsOfAnswers() map[string]slack.ModalViewRequest {
 		"answer-long":    w.Answer(filed, []cancellation.TicketEntry{staffWrote(2, slacktest.Noon, strings.Repeat("long ", 6000))}, 0),
 		"answer-none":    w.Answer(filed, []cancellation.TicketEntry{ours}, 0),
 		"answer-unread":  w.AnswerUnread(filed),
-		"answer-unknown": AnswerUnknown(cancellation.ErrPeopleUnread),
-		"answer-refused": AnswerRefused(authz.Decision{Effect: authz.Refused, Rule: "no-contractors", Reason: "Contractors read no answers."}),
+		"answer-unknown": testWords().AnswerUnknown(cancellation.ErrPeopleUnread),
+		"answer-refused": testWords().AnswerRefused(authz.Decision{Effect: authz.Refused, Rule: "no-contractors", Reason: "Contractors read no answers."}),
 		"no-answer":      NoAnswerForm(filed, filed.ID+"@3"),
 	}
 }

@@ -57,7 +57,7 @@ func uncalled(detail string) string {
 }
 
 // stuckWhy says what nobody but a person can find out.
-func stuckWhy(r cancellation.Request) string {
+func (w Writer) stuckWhy(r cancellation.Request) string {
 	detail := public(r.Why.Detail)
 	switch r.Why.Code {
 	case cancellation.WhyTwoLost:
@@ -76,7 +76,7 @@ func stuckWhy(r cancellation.Request) string {
 		return "The answer was lost, and SoftLayer's records do not show for certain whether there is a ticket: " + ended(open)
 	}
 	if r.Why != (cancellation.Reason{}) && slices.Contains(checkCodes, r.Why.Code) {
-		return "The answer was lost, and then a check stopped the request from being sent again. " + checkedWhy(r)
+		return "The answer was lost, and then a check stopped the request from being sent again. " + w.checkedWhy(r)
 	}
 	return "SoftLayer's records do not show for certain whether there is a ticket."
 }
@@ -88,18 +88,18 @@ var checkCodes = []cancellation.ReasonCode{
 }
 
 // checkedWhy says what a check found, which may be a rule's reason too.
-func checkedWhy(r cancellation.Request) string {
+func (w Writer) checkedWhy(r cancellation.Request) string {
 	switch {
 	case r.Why.By == cancellation.ByPolicy:
-		return capital(ended(public(deniedWhy(r))))
+		return capital(ended(public(w.deniedWhy(r))))
 	case r.Why.Code == "":
 		return ended(public(r.Why.Detail))
 	}
-	return rejectedWhy(r.Why)
+	return w.rejectedWhy(r.Why)
 }
 
 // rejectedWhy says why nothing was sent, or what SoftLayer answered.
-func rejectedWhy(why cancellation.Reason) string {
+func (w Writer) rejectedWhy(why cancellation.Reason) string {
 	detail := why.Detail
 	switch why.Code {
 	case cancellation.WhyChanged:
@@ -118,7 +118,7 @@ func rejectedWhy(why cancellation.Reason) string {
 	if detail == "" {
 		return "SoftLayer refused the request without giving a reason."
 	}
-	return "SoftLayer answered: “" + public(detail) + "”" + keysRight(detail)
+	return "SoftLayer answered: “" + public(detail) + "”" + w.keysRight(detail)
 }
 
 // noPermission is SoftLayer's answer to a key without the right to cancel servers:
@@ -126,11 +126,11 @@ func rejectedWhy(why cancellation.Reason) string {
 const noPermission = "You do not have permission to this service."
 
 // keysRight says whose permission SoftLayer means, if it speaks of one: all calls are made with one key.
-func keysRight(detail string) string {
+func (w Writer) keysRight(detail string) string {
 	if !strings.Contains(detail, noPermission) {
 		return ""
 	}
-	return " That is the bot's SoftLayer key, not you: the key lacks a right. Tell the people who run this bot."
+	return " That is the bot's SoftLayer key, not you: the key lacks a right. Tell " + w.contact() + "."
 }
 
 func blockerList(detail string) string {

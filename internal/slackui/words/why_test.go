@@ -68,8 +68,8 @@ func TestStoredRefusalIsShownAsItWasWritten(t *testing.T) {
 			r.Decision = authz.Decision{Rule: authz.RuleGuest, Act: authz.ToAsk}
 		}),
 	} {
-		assert.Equal(t, stored, deniedWhy(r), name)
+		assert.Equal(t, stored, testWords().deniedWhy(r), name)
 		r.State, r.Why.By = cancellation.Stuck, cancellation.ByPolicy
-		assert.Contains(t, stuckWhy(r), capital(stored), name)
+		assert.Contains(t, testWords().stuckWhy(r), capital(stored), name)
 	}
 }

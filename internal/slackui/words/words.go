@@ -49,6 +49,23 @@ func (w Writer) contact() string {
 	return displayed(w.Contact)
 }
 
+// choose returns what to read where nobody is named to ask, or the text that names whom.
+func (w Writer) choose(nobody, somebody string) string {
+	if w.Contact == "" {
+		return nobody
+	}
+	return fmt.Sprintf(somebody, displayed(w.Contact))
+}
+
+// named is a rule's own text. In that of the groups settings it names whom to ask.
+func (w Writer) named(reason string) string {
+	const generated = "; the people who run this bot can say why."
+	if w.Contact == "" || !strings.HasSuffix(reason, generated) {
+		return reason
+	}
+	return strings.TrimSuffix(reason, generated) + "; ask " + displayed(w.Contact) + " why."
+}
+
 const unseen = "not visible to this key"
 
 // entities makes text inert in Slack's mrkdwn: the three characters that begin
