@@ -13,8 +13,9 @@ import (
 
 const backupUsage = `bot backup FILE
 
-Copies the SQLite database of DATABASE_URL to FILE, which must not be there yet, as it is at one moment. Bots
-may serve meanwhile. FILE holds everything, the installation's secret too; only its owner can read it.
+Copies the SQLite database of DATABASE_URL, the only setting that it needs, to FILE, which must not be there yet:
+as it is at one moment. Bots may serve meanwhile. FILE holds everything, the installation's secret too; only its
+owner can read it.
 
 To restore, end the bot, remove the database with its -wal and -shm, and put a copy of FILE in its place. A bot
 that serves from it starts with filing frozen, because it knows nothing of what was done since: compare it with
@@ -28,7 +29,7 @@ func backup(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 || args[0] == "" {
 		return fmt.Errorf("%w: backup FILE; bot backup -h says more", errUsage)
 	}
-	cfg, err := loadBeside()
+	cfg, err := loadDatabase()
 	if err != nil {
 		return err
 	}

@@ -51,12 +51,23 @@ func databaseOf(setting secret) (path, url string) {
 // SQLite file does not exist: opening a mistyped path would make a file, and bind it.
 func loadBeside() (config, error) {
 	cfg, err := loadConfig()
-	if path, _ := databaseOf(cfg.DatabaseURL); err == nil && path != "" {
+	return cfg, cmp.Or(err, checkThere(cfg))
+}
+
+// loadDatabase reads DATABASE_URL alone, as loadBeside does.
+func loadDatabase() (config, error) {
+	cfg, err := loadSettings(func(name string) bool { return name == "DATABASE_URL" }, func(config, map[string]bool) []string { return nil })
+	return cfg, cmp.Or(err, checkThere(cfg))
+}
+
+// checkThere returns an error if the SQLite file does not exist.
+func checkThere(cfg config) error {
+	if path, _ := databaseOf(cfg.DatabaseURL); path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return cfg, fmt.Errorf("%w: there is no database %q; bot serve creates it", errUsage, path)
+			return fmt.Errorf("%w: there is no database %q; bot serve creates it", errUsage, path)
 		}
 	}
-	return cfg, err
+	return nil
 }
 
 // configError lists everything that is wrong with the environment. The exit code is 2.

@@ -23,6 +23,9 @@ func (r *round) database(ctx context.Context) []Finding {
 	var all []Finding
 	all = append(all, d.condition()...)
 	all = append(all, r.ownership(d)...)
+	if d.BackupOf != "" {
+		all = append(all, warn("Start bot serve, compare the database with SoftLayer by bot reconcile, and run bot unfreeze.", "Database: %s is a backup of %s: filing starts frozen.", d.Name, d.BackupOf))
+	}
 	if d.Lost != "" {
 		all = append(all, warn("Keep the database on a disk that outlives the process.", "Database: %s is %s.", d.Name, d.Lost))
 	}

@@ -149,6 +149,7 @@ type Database struct {
 	Wanted     int64 // by this build
 	TooNew     bool  // this build cannot work on it
 	Bound      *Binding
+	BackupOf   string // the time whose backup it is, if no bot has served from it since; else ""
 	Unwritable error  // of the write that was rolled back; nil if it worked
 	Lost       string // why what it keeps may be lost; "" if nothing speaks for that
 	Free       int64  // bytes on its disk, negative if that cannot be told

@@ -77,6 +77,10 @@ func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
 	_, err := BackUp(t.Context(), path, to)
 	require.NoError(t, err)
 
+	d, err := Inspect(t.Context(), Options{Path: to})
+	require.NoError(t, err)
+	assert.Regexp(t, `^\d{4}-\d\d-\d\dT.*Z$`, d.BackupOf)
+
 	restored, err := Open(t.Context(), Options{Path: to, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
 	require.NoError(t, err)
 	require.NoError(t, restored.Bind(t.Context(), sandbox))
@@ -98,6 +102,9 @@ func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
 	require.NoError(t, restored.Close())
 
 	again := open(t, Options{Path: to, Clock: clock.time, Mode: Serve})
+	d, err = Inspect(t.Context(), Options{Path: to})
+	require.NoError(t, err)
+	assert.Empty(t, d.BackupOf)
 	order, err = again.Frozen(t.Context())
 	require.NoError(t, err)
 	assert.False(t, order.Frozen, "the next start is one like any other")

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -227,6 +228,13 @@ func inspect(ctx context.Context, db *sql.DB, of dialect, d *checkup.Database) (
 		d.Bound = &checkup.Binding{App: b.App, Team: b.Team, Account: b.Account, Endpoint: b.Endpoint, Practice: b.Practice}
 	case !errors.Is(err, sql.ErrNoRows) && !noSuchTable(err):
 		return fmt.Errorf("reading whose database it is: %w", err)
+	}
+	if d.Bound != nil {
+		var identity string
+		if err := db.QueryRowContext(ctx, `select identity from binding`).Scan(&identity); err != nil {
+			return fmt.Errorf("reading whether it is a backup: %w", err)
+		}
+		_, d.BackupOf, _ = strings.Cut(identity, backupMark)
 	}
 	d.Unwritable = tryWrite(ctx, db, d.Version)
 	return nil
