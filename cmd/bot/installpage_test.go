@@ -52,7 +52,7 @@ func TestTheInstallPageLeadsToATicket(t *testing.T) {
 }
 
 // practice is the heading of the step that files nothing.
-const practice = "6. Practise"
+const practice = "6. Try it in practice mode (2 minutes)"
 
 // newcomer is somebody who does what the page says, in one shell.
 type newcomer struct {

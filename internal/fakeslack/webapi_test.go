@@ -107,6 +107,28 @@ func TestTokensAndScopes(t *testing.T) {
 	assert.Equal(t, strings.Join(fakeslack.DefaultScopes(), ","), got.header.Get("X-OAuth-Scopes"))
 }
 
+func TestReplacedTokensAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, fakeslack.Options{})
+	says := func(method, token string) string {
+		return s.send(method, "application/x-www-form-urlencoded", "Bearer "+token, "").Error
+	}
+	oldBot, oldApp := s.BotToken(), s.AppToken()
+	s.RevokeBotToken()
+	assert.Equal(t, "account_inactive", says("auth.test", oldBot))
+	s.Reinstall()
+	assert.Equal(t, "account_inactive", says("auth.test", oldBot))
+	assert.Empty(t, says("auth.test", s.BotToken()))
+	assert.Equal(t, "not_in_channel", s.call("chat.postMessage", map[string]any{"channel": s.Cast().Channel, "text": "x"}).Error, "it has to be invited again")
+
+	s.AddAppToken()
+	assert.Empty(t, says("apps.connections.open", oldApp))
+	assert.Empty(t, says("apps.connections.open", s.AppToken()))
+	s.RevokeOldAppTokens()
+	assert.Equal(t, "invalid_auth", says("apps.connections.open", oldApp))
+	assert.Empty(t, says("apps.connections.open", s.AppToken()))
+}
+
 func TestReadingTakesGETAndWritingDoesNot(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, fakeslack.Options{})

@@ -264,3 +264,19 @@ func TestObserverIsToldEachExchangeWithoutTheKey(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, bytes.Contains(told, []byte(w.account.APIKey())))
 }
+
+func TestAKeyWorksUntilItIsDeleted(t *testing.T) {
+	w := newWorld(t, 1)
+	first := w.account.APIKey()
+	w.account.AddAPIKey()
+	asks := func(key string) int {
+		r := w.request(http.MethodGet, "SoftLayer_Account/getObject", "")
+		r.SetBasicAuth(w.account.Username(), key)
+		return w.must(r).status
+	}
+	assert.Equal(t, http.StatusOK, asks(first))
+	assert.Equal(t, http.StatusOK, asks(w.account.APIKey()))
+	w.account.RevokeOldAPIKeys()
+	assert.Equal(t, http.StatusUnauthorized, asks(first))
+	assert.Equal(t, http.StatusOK, asks(w.account.APIKey()))
+}
