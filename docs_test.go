@@ -22,7 +22,7 @@ func TestThePagesNameTestsThatExist(t *testing.T) {
 		named, room := 0, ""
 		for _, word := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(read(t, page), -1) {
 			switch {
-			case strings.HasPrefix(word[1], "internal/"), strings.HasPrefix(word[1], "cmd/"):
+			case strings.HasPrefix(word[1], "internal/"), strings.HasPrefix(word[1], "cmd/"), strings.HasPrefix(word[1], "deploy/"):
 				room = word[1]
 			case strings.HasPrefix(word[1], "Test"):
 				named++
