@@ -86,7 +86,9 @@ func (n *newcomer) asks() {
 		ends = "would have been filed now"
 	}
 	server := n.another()
-	n.press(n.cast.Approver, n.asksFor(server), "approve")
+	form := n.form(n.cast.Channel, n.cast.Requester, server)
+	require.Empty(n.t, n.submit(n.cast.Requester, form, n.usual(form, server)).Error)
+	n.press(n.cast.Approver, n.awaitMessage(n.cast.Channel, "Waiting for approval", n.fqdn(server)), "approve")
 	n.awaitMessage(n.cast.Channel, ends, n.fqdn(server))
 }
 
