@@ -39,8 +39,13 @@ var attacks = map[string]attack{
 	"big": {"unsigned bodies of 1 MiB", 32, func(conn net.Conn, answers *bufio.Reader) error {
 		return exchange(conn, answers, forged(strings.Repeat("x", 1<<20)))
 	}},
-	"slow": {"bodies that lack their last byte", 400, func(conn net.Conn, answers *bufio.Reader) error {
-		return exchange(conn, answers, forged(strings.Repeat("x", 1<<20))[:1<<20])
+	"slow": {"bodies that come slowly", 400, func(conn net.Conn, _ *bufio.Reader) error {
+		_, err := conn.Write(forged(strings.Repeat("x", 1<<20))[:64<<10])
+		for err == nil { // until it is closed
+			time.Sleep(100 * time.Millisecond)
+			_, err = conn.Write([]byte("x"))
+		}
+		return err
 	}},
 	"sockets": {"sockets that stay silent", 3000, func(conn net.Conn, _ *bufio.Reader) error {
 		if _, err := conn.Write([]byte("POST /slack/commands HTTP/1.1\r\nHost: bot\r\nX-Slow: " + strings.Repeat("x", 4000))); err != nil {
@@ -79,7 +84,10 @@ func exchange(conn net.Conn, answers *bufio.Reader, request []byte) error {
 	return err
 }
 
-// runAttack attacks until the process is ended. A connection that was closed is opened again a little later.
+// again is how long after a connection was closed the next one is opened.
+const again = time.Second
+
+// runAttack attacks until the process is ended.
 func runAttack(name, target string) {
 	lowerPriority() // the honest ones are measured on the same processor
 	a := attacks[name]
@@ -95,7 +103,7 @@ func runAttack(name, target string) {
 					}
 					_ = conn.Close()
 				}
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(again)
 			}
 		})
 	}
