@@ -6,11 +6,15 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,16 +137,17 @@ func (l *lab) abuse(name string) {
 	bot := l.accepting(l.fresh())
 	honest := l.commanding(bot.process, 16)
 	honest.whole(l, perTurn, every)
-	missing := 0
+	missing, counted := 0, acks{}
 	var alone, beside, spent []time.Duration
 	for range turns {
 		alone = append(alone, honest.deliver(l, perTurn, every).took...)
 		end := l.attacked(name, bot.process)
 		time.Sleep(2 * time.Second) // it has begun
-		before := bot.cpuTime(l)
+		before, acked := bot.cpuTime(l), bot.acks(l)
 		took := honest.deliver(l, perTurn, every).took
 		beside, missing = append(beside, took...), missing+perTurn-len(took)
 		spent = append(spent, bot.cpuTime(l)-before)
+		counted.add(bot.acks(l), acked)
 		end()
 		time.Sleep(time.Second)
 	}
@@ -150,7 +155,45 @@ func (l *lab) abuse(name string) {
 	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
 	l.row("100 commands/s "+next+", p99, ms", "beside-p99-ms", aim{}, figures{theBot: milliseconds(quantile(beside, 0.99))})
 	l.row("the same, of alone", "beside/alone", atMost(2), figures{theBot: float64(quantile(beside, 0.99)) / float64(quantile(alone, 0.99))})
+	l.row("the same, p99 from receipt on, as the bot counts it, at most, ms", "own-p99-ms", aim{}, figures{theBot: counted.p99()})
 	l.row("the same, not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(missing) / float64(turns*perTurn)})
 	l.row("processor time of the bot "+next+", % of one", "cpu-%", aim{}, figures{theBot: 100 * float64(median(spent)) / float64(perTurn*every)})
 	l.row("memory "+next+", peak, MiB", "peak-MiB", atMost(100), figures{theBot: bot.memory(l, "VmHWM")})
+}
+
+// acks are the bot's own counts of acknowledged commands, by the upper bounds of their histogram in seconds.
+type acks map[float64]float64
+
+var ackBucket = regexp.MustCompile(`cancel_server_slack_ack_seconds_bucket\{kind="command",le="([\d.]+|\+Inf)"\} (\d+)`)
+
+func (c *process) acks(l *lab) acks {
+	answer, err := slackClient.Get(c.operators + "/metrics")
+	require.NoError(l, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(l, err)
+	counts := acks{}
+	for _, found := range ackBucket.FindAllStringSubmatch(string(text), -1) {
+		bound, _ := strconv.ParseFloat(found[1], 64) // +Inf too
+		counts[bound], _ = strconv.ParseFloat(found[2], 64)
+	}
+	return counts
+}
+
+// add adds what was counted between two scrapes.
+func (a acks) add(after, before acks) {
+	for bound, count := range after {
+		a[bound] += count - before[bound]
+	}
+}
+
+// p99 is the bound within which 99 of 100 were acknowledged, in milliseconds.
+func (a acks) p99() float64 {
+	all := a[math.Inf(1)]
+	for _, bound := range slices.Sorted(maps.Keys(a)) {
+		if a[bound] >= 0.99*all {
+			return 1000 * bound
+		}
+	}
+	return 0
 }

@@ -93,8 +93,18 @@ func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 		w.holdsNone(path, text.String())
 	}
 	for _, args := range [][]string{
-		{"check"}, {"check", "--json"}, {"requests", "--all"}, {"report", "--json"}, {"reconcile", "--json"}, {"policy", "show"},
-		{"policy", "who"}, {"-h"}, {"version"}, {"freeze", "--why", "planted"}, {"unfreeze", "--why", "planted"}, {"no-such-verb"},
+		{"check"},
+		{"check", "--json"},
+		{"requests", "--all"},
+		{"report", "--json"},
+		{"reconcile", "--json"},
+		{"policy", "show"},
+		{"policy", "who"},
+		{"-h"},
+		{"version"},
+		{"freeze", "--why", "planted"},
+		{"unfreeze", "--why", "planted"},
+		{"no-such-verb"},
 	} {
 		_, said := w.ends(args)
 		w.holdsNone(strings.Join(args, " "), said)
