@@ -59,8 +59,8 @@ type Step struct {
 
 // Ledger is the store of a process that seals.
 type Ledger interface {
-	// Unsealed reads the oldest events that are not sealed, about as many as most, each with all
-	// earlier ones of its request.
+	// Unsealed reads events that are not sealed, about as many as most, each with all earlier ones of
+	// its request.
 	Unsealed(ctx context.Context, most int) (Batch, error)
 	// Seal writes a step in one transaction. won is false, and nothing is written, if another
 	// process was faster.

@@ -262,7 +262,7 @@ func (s *Store) Unsealed(ctx context.Context, most int) (audit.Batch, error) {
 	if err != nil {
 		return audit.Batch{}, fmt.Errorf("reading what is not sealed: %w", err)
 	}
-	return seals.Unsealed(ctx, s.read, now, most)
+	return seals.Unsealed(ctx, s.read, s.dialect == postgresDialect, now, most)
 }
 
 // Seal implements audit.Ledger.

@@ -121,7 +121,7 @@ func backBeforeReasons(o Options) []string {
 
 // beforeSealing takes the tables of the sealed log away.
 var beforeSealing = []string{
-	`drop table if exists deployment_events`, `drop table audit_log`, `drop table audit_segments`, `drop table audit_sealings`, `drop index events_unsealed`,
+	`drop table if exists deployment_events`, `drop table audit_log`, `drop table audit_segments`, `drop table audit_sealings`, `drop index if exists events_unsealed`,
 	`alter table events drop column salt`, `alter table events drop column erased`,
 }
 

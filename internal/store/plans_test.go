@@ -15,6 +15,7 @@ import (
 	"cancel-server/internal/inquiry"
 	"cancel-server/internal/postgrestest"
 	"cancel-server/internal/store/prepared"
+	"cancel-server/internal/store/seals"
 )
 
 // question is a statement that is run again and again, with values for its placeholders.
@@ -73,6 +74,7 @@ func questions(d dialect) map[string]question {
 		"open requests found":         {found(inquiry.Filter{States: []cancellation.State{cancellation.Stuck}}), []string{now, "", "100", "stuck"}, []string{"requests_open (state=?)"}},
 		"a request's news":            {newsOfSQL, []string{"r"}, []string{"news_request (request_id=?)"}},
 		"a request's texts":           {textsOfSQL, []string{"r"}, []string{"ticket_updates_request (request_id=?)"}},
+		"what is not sealed":          {seals.UnsealedSQL(d == postgresDialect), []string{"128"}, []string{"sqlite_autoindex_events_1 (position=?)", "PRIMARY KEY (request_id=?)"}},
 		"a request's events":          {eventsSQL, []string{"r"}, []string{"(request_id=?)"}},
 	}
 }

@@ -16,14 +16,21 @@ const (
 	requestColumns    = `request_id, seq, at, kind, from_state, to_state, actor, detail, position, salt, hash, erased`
 	deploymentColumns = `number, at, kind, subject, actor, detail, position, salt, hash, erased`
 
-	// All events of a request that are not sealed come with the oldest, whatever the clock said. The
-	// cross join has SQLite begin with the oldest.
-	unsealedSQL = `
-		select ` + requestColumns + ` from (select distinct request_id as id from
-			(select request_id from events where position is null order by at limit $1) as oldest) as due
-		cross join events where request_id = id and position is null order by request_id, seq`
 	unsealedDeploymentSQL = `select ` + deploymentColumns + ` from deployment_events where position is null order by number limit $1`
 )
+
+// UnsealedSQL reads all events that are not sealed of some requests that have any. The cross join and the
+// plus sign have SQLite look up those requests. SQLite finds some in the unique index of the positions, which
+// has them first; PostgreSQL finds the oldest in an index of their own.
+func UnsealedSQL(postgres bool) string {
+	order := `request_id, seq`
+	if postgres {
+		order = `at`
+	}
+	return `select ` + requestColumns + ` from (select distinct request_id as id from
+			(select request_id from events where position is null order by ` + order + ` limit $1) as some_events) as due
+		cross join events where request_id = id and +position is null order by request_id, seq`
+}
 
 // ReadLog reads the log's row.
 func ReadLog(ctx context.Context, from Reader) (l audit.Log, err error) {
@@ -37,7 +44,7 @@ func ReadLog(ctx context.Context, from Reader) (l audit.Log, err error) {
 }
 
 // Unsealed reads what waits to be sealed. now is the database's time before.
-func Unsealed(ctx context.Context, from Reader, now time.Time, most int) (b audit.Batch, err error) {
+func Unsealed(ctx context.Context, from Reader, postgres bool, now time.Time, most int) (b audit.Batch, err error) {
 	b.Now = now
 	if b.Log, err = ReadLog(ctx, from); err != nil {
 		return b, err
@@ -45,7 +52,7 @@ func Unsealed(ctx context.Context, from Reader, now time.Time, most int) (b audi
 	add := func(e *audit.Event) error { b.Events = append(b.Events, *e); return nil }
 	err = eachDeployment(ctx, from, add, unsealedDeploymentSQL, most)
 	if err == nil {
-		err = eachOfRequests(ctx, from, add, unsealedSQL, most)
+		err = eachOfRequests(ctx, from, add, UnsealedSQL(postgres), most)
 	}
 	b.All = len(b.Events) < most
 	return b, wrap("reading what is not sealed", err)

@@ -105,9 +105,10 @@ func (r Records) Ref(ctx context.Context, request string) (ref string, err error
 const (
 	// A request's row counts its events.
 	countsSQL = `
-		select short_ref, events, found, last from requests left join
-			(select request_id, count(*) as found, max(seq) as last from events group by request_id) as there on request_id = id
-		where events <> coalesce(found, 0) or events <> coalesce(last, 0) limit $1`
+		select short_ref, counted, found, last from (select short_ref, events as counted,
+			(select count(*) from events where request_id = id) as found, (select max(seq) from events where request_id = id) as last
+			from requests) as there
+		where counted <> found or counted <> coalesce(last, 0) limit $1`
 	gapSQL = `
 		select min(seq) + 1 from events as e where request_id = (select id from requests where short_ref = $1)
 			and not exists (select 1 from events as next where next.request_id = e.request_id and next.seq = e.seq + 1)`

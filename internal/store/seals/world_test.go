@@ -21,7 +21,7 @@ import (
 
 // world is a database with a store that serves from it, and a hand that reaches it past the store.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	options store.Options
 	mu      sync.Mutex
 	now     time.Time
@@ -44,7 +44,7 @@ func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-func newWorld(t *testing.T, o store.Options) *world {
+func newWorld(t testing.TB, o store.Options) *world {
 	t.Helper()
 	w := &world{t: t, options: o, now: time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC)}
 	w.options.Clock, w.options.Mode = w.clock, store.Serve

@@ -1,10 +1,10 @@
 -- +goose Up
 
 -- Events are sealed in one order, in a Merkle tree. salt is random and is hashed with the actor and the
--- detail. erased is both digests of a text that was erased; null: none was.
+-- detail. erased is both digests of a text that was erased; null: none was. What is not sealed stands first
+-- in the unique index of the positions.
 alter table events add column salt blob;
 alter table events add column erased blob;
-create index events_unsealed on events (at) where position is null;
 
 drop trigger if exists events_keep_seal;
 -- +goose StatementBegin

@@ -1,0 +1,74 @@
+package seals_test
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/postgrestest"
+	"cancel-server/internal/store"
+	"cancel-server/internal/storetest"
+)
+
+var events = flag.Int("events", 1_000_000, "how many events BenchmarkVerify verifies")
+
+// BenchmarkVerify shows how long bot audit verify takes for a million events: ten seconds at most.
+func BenchmarkVerify(b *testing.B) {
+	for name, o := range map[string]func(b *testing.B) store.Options{
+		"sqlite":   func(b *testing.B) store.Options { return store.Options{Path: storetest.File(b)} },
+		"postgres": func(b *testing.B) store.Options { return store.Options{URL: postgrestest.Schema(b)} },
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, o(b))
+			w.fills(*events / eventsOfEach)
+			began := time.Now()
+			w.seals()
+			b.ReportMetric(float64(*events)/time.Since(began).Seconds(), "sealed/s")
+			reading := w.reading()
+			for b.Loop() {
+				r, said := verified(b, reading, nil)
+				require.True(b, r.Good(), said)
+				require.GreaterOrEqual(b, r.Sealed, int64(*events))
+			}
+		})
+	}
+}
+
+// eventsOfEach is how many events each request has, with texts as long as those that events have.
+const eventsOfEach = 5
+
+// fills adds so many requests that have ended.
+func (w *world) fills(requests int) {
+	w.t.Helper()
+	model := w.asked(1)
+	rows, err := w.raw.QueryContext(w.t.Context(), `select * from requests limit 0`)
+	require.NoError(w.t, err)
+	columns, err := rows.Columns()
+	require.NoError(w.t, err)
+	require.NoError(w.t, rows.Close())
+	id, series := `printf('%08x%056d', (n * 2654435761) % 4294967296, n)`, `(with recursive s(n) as (select 1 union all select n + 1 from s limit %d) select n from s) as s`
+	if w.options.URL != "" {
+		id, series = `lpad(to_hex((n * 2654435761) % 4294967296), 8, '0') || lpad(n::text, 56, '0')`, `(select n::bigint from generate_series(1, %d) as g(n)) as s`
+	}
+	values := strings.Join(columns, ", ")
+	for column, value := range map[string]string{
+		"id": id, "short_ref": `'E' || n`, "server_id": `1000 + n`, "state": `'reverted'`, "due": "null", "quota_slot": "null", "events": fmt.Sprint(eventsOfEach),
+	} {
+		values = strings.Replace(", "+values+",", ", "+column+",", ", "+value+",", 1)
+		values = strings.Trim(values, ", ")
+	}
+	w.does(
+		`insert into requests (`+strings.Join(columns, ", ")+`) select `+values+` from requests cross join `+fmt.Sprintf(series, requests)+` where id = '`+model+`'`,
+		`insert into events (request_id, seq, at, kind, actor, from_state, to_state, detail)
+			select id, n, created_at + server_id * 10 + n, 'moved', 'bot-7f9c/17/3hq2k1', 'scheduled', 'filing', 'ticket 153572280: SoftLayer answered after 1.2 s' || id
+			from requests cross join `+fmt.Sprintf(series, eventsOfEach)+` where id <> '`+model+`'`,
+	)
+	if w.options.URL != "" {
+		w.does(`analyze`)
+	}
+	w.pass(24 * time.Hour)
+}
