@@ -88,6 +88,7 @@ var shorter = []patch{
 	{"internal/following/judge.go", "const readAgain = 24 * time.Hour", "const readAgain = time.Second"},
 	{"internal/correspondence/sender.go", "pause := min(time.Second<<", "pause := min(100*time.Millisecond<<"},
 	{"internal/correspondence/sender.go", "reachTime   = time.Minute", "reachTime   = 500 * time.Millisecond"},
+	{"internal/audit/seal.go", "sealEvery  = 3 * time.Second", "sealEvery  = 300 * time.Millisecond"},
 	{"internal/waiting/teller.go", "poll       = 10 * time.Second", "poll       = 500 * time.Millisecond"},
 	{"internal/waiting/teller.go", "retryPause = 5 * time.Minute", "retryPause = 500 * time.Millisecond"},
 	{"internal/letters/sender.go", "callTime     = 10 * time.Second", "callTime     = 2 * time.Second"},

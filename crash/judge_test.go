@@ -29,10 +29,11 @@ const (
 	wroteTwice figure = "texts in a ticket twice"
 	lostEnd    figure = "ends and answers not recorded"
 	leaked     figure = "staff's words in a channel"
+	tampered   figure = "audit logs that are not whole"
 	harness    figure = "what the harness could not do"
 )
 
-var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, wroteTwice, leaked, harness}
+var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, wroteTwice, leaked, tampered, harness}
 
 // violation is one thing found, with what shows it.
 type violation struct {
@@ -52,6 +53,7 @@ type trial struct {
 	fates    map[string]fate     // at last
 	texts    []text              // for tickets
 	entries  map[string][]string // of tickets, by the text's reference
+	audit    string              // what bot audit verify finds; "" if the log is whole
 	found    []violation
 }
 
@@ -70,6 +72,9 @@ func (t *trial) judge() []violation {
 	t.judgeMail()
 	for _, r := range t.rows {
 		t.judgeRow(r)
+	}
+	if t.audit != "" {
+		t.find(tampered, "bot audit verify: %s", t.audit)
 	}
 	for _, f := range t.failed {
 		t.find(harness, "%s", f)

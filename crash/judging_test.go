@@ -162,6 +162,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.evidence.dealt = []dealt{{from: after(5), until: after(5)}}
 			t.postsLetter(after(9))
 		}, nil},
+		{"its log is not whole", func(t *trial) { t.audit = "MISSING  position 3" }, []figure{tampered}},
 		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,6 +107,19 @@ func (w *world) listed(ctx context.Context, r row) {
 	}
 }
 
+// audited returns what bot audit verify finds. Where the program's clock is wrong and bot resolve's is not,
+// events look as if they were added later.
+func (w *world) audited(ctx context.Context) string {
+	if w.binary == askew {
+		return ""
+	}
+	said, err := w.verb(ctx, "", "audit", "verify")
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("%v: %s", err, said)
+}
+
 // verb runs another verb of the program to its end, and returns what it said.
 func (w *world) verb(ctx context.Context, point string, args ...string) (string, error) {
 	path, err := w.binary.built()

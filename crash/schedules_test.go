@@ -192,6 +192,7 @@ func (w *world) trial() (*trial, error) {
 		return nil, err
 	}
 	t.entries = w.entries()
+	t.audit = w.audited(ctx)
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)
 		if err != nil {
