@@ -15,6 +15,8 @@ import (
 type Reader interface {
 	// Log reads the log's row. After ErrTree it has everything but the roots.
 	Log(ctx context.Context) (Log, error)
+	// LastPosition returns the last position that an event has; 0 for none.
+	LastPosition(ctx context.Context) (int64, error)
 	// Segments lists all segments.
 	Segments(ctx context.Context) ([]Segment, error)
 	// Sealed calls with each event at these positions, in no certain order. The event is valid until
@@ -54,6 +56,7 @@ type verification struct {
 	from   Reader
 	name   string // of the log
 	log    Log
+	until  int64 // the last position that the log's row counts and an event has
 	saved  *Saved
 	tree   track
 	last   Sealing   // the last one that was passed
@@ -76,6 +79,10 @@ func Verify(ctx context.Context, from Reader, name string, saved *Saved) (Result
 	if err != nil {
 		return v.Result, err
 	}
+	if v.until, err = from.LastPosition(ctx); err != nil {
+		return v.Result, err
+	}
+	v.until = min(v.until, v.log.Last())
 	v.checkSaved(segments)
 	besides := make(chan error, 1) // reads what the tree does not show, at the same time
 	var disorder []Finding
@@ -117,14 +124,14 @@ func (v *verification) walk(ctx context.Context, segments []Segment) error {
 	defer cancel() // before the wait
 	reading.Go(func() {
 		defer close(chunks)
-		for from := int64(1); from <= v.log.Last(); from += chunkSize {
+		for from := int64(1); from <= v.until; from += chunkSize {
 			ready := make(chan *chunk, 1)
 			select {
 			case chunks <- ready:
 			case <-ctx.Done():
 				return
 			}
-			reading.Go(func() { ready <- readChunk(ctx, v.from, from, min(from+chunkSize-1, v.log.Last())) })
+			reading.Go(func() { ready <- readChunk(ctx, v.from, from, min(from+chunkSize-1, v.until)) })
 		}
 	})
 	for ready := range chunks {
@@ -226,6 +233,10 @@ func (v *verification) seal(s Sealing) {
 
 // end checks that the log ends as its row says.
 func (v *verification) end(segments []Segment) {
+	if last := v.log.Last(); v.until < last {
+		v.tree.broken = true
+		v.find(Finding{Kind: Missing, From: v.until + 1, To: last, Text: "the log's own row counts them, and no event has these positions."})
+	}
 	for _, s := range segments[min(len(v.Segments), len(segments)):] {
 		v.find(Finding{Kind: Records, From: s.First, Text: fmt.Sprintf("segment %d begins after the end of the log.", s.Number)})
 	}

@@ -25,6 +25,7 @@ const (
 	afterRequestsSQL    = `select ` + requestColumns + ` from events where position is null or position > $1 order by request_id, seq`
 	afterDeploymentSQL  = `select ` + deploymentColumns + ` from deployment_events where position is null or position > $1 order by number`
 
+	lastSQL    = `select (select coalesce(max(position), 0) from events), (select coalesce(max(position), 0) from deployment_events)`
 	waitingSQL = `select (select count(*) from events where position is null) + (select count(*) from deployment_events where position is null)`
 	refSQL     = `select short_ref from requests where id = $1`
 )
@@ -36,6 +37,13 @@ var _ audit.Exporter = Records{}
 
 // Log implements audit.Reader.
 func (r Records) Log(ctx context.Context) (audit.Log, error) { return ReadLog(ctx, r.DB) }
+
+// LastPosition implements audit.Reader.
+func (r Records) LastPosition(ctx context.Context) (last int64, err error) {
+	var ofRequests, ofDeployment int64
+	err = r.DB.QueryRowContext(ctx, lastSQL).Scan(&ofRequests, &ofDeployment)
+	return max(ofRequests, ofDeployment), wrap("reading the last position", err)
+}
 
 // Segments implements audit.Reader.
 func (r Records) Segments(ctx context.Context) (all []audit.Segment, err error) {

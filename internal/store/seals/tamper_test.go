@@ -129,14 +129,15 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 				does: []string{`delete from events where position = 16`, `delete from audit_sealings where position = 16`},
 				want: []string{"MISSING  position 16:", "the record of the last sealing is missing"},
 			},
-			"a sealing's record":     {does: []string{`update audit_sealings set root = (select root from kept_audit_sealings where position = 16) where position = 9`}, want: []string{"RECORDS  position 9: the record of the sealing here was changed; the events were not."}},
-			"the last one's record":  {does: []string{`delete from audit_sealings where position = 16`}, want: []string{"the record of the last sealing is missing"}},
-			"a segment's record":     {does: []string{`delete from audit_segments`}, want: []string{"a segment begins here, and the list of segments does not have it"}},
-			"why a segment began":    {does: []string{`update audit_segments set why = 'x'`}, want: []string{"segment 1 does not begin as it should"}},
-			"the row's size":         {does: []string{`update audit_log set size = 8`}, want: []string{"RECORDS  positions 9 to 16: events have these positions"}},
-			"the row's tree":         {does: []string{`update audit_log set size = 12`}, want: []string{"the log's own row has no tree"}},
-			"another segment's row":  {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 10, 0, 'x')`}, want: []string{"segment 2 does not begin as it should", "do not fit together"}},
-			"one that begins behind": {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 99, 0, 'x')`}, want: []string{"segment 2 begins after the end of the log"}},
+			"a sealing's record":      {does: []string{`update audit_sealings set root = (select root from kept_audit_sealings where position = 16) where position = 9`}, want: []string{"RECORDS  position 9: the record of the sealing here was changed; the events were not."}},
+			"the last one's record":   {does: []string{`delete from audit_sealings where position = 16`}, want: []string{"the record of the last sealing is missing"}},
+			"a segment's record":      {does: []string{`delete from audit_segments`}, want: []string{"a segment begins here, and the list of segments does not have it"}},
+			"why a segment began":     {does: []string{`update audit_segments set why = 'x'`}, want: []string{"segment 1 does not begin as it should"}},
+			"the row's size":          {does: []string{`update audit_log set size = 8`}, want: []string{"RECORDS  positions 9 to 16: events have these positions"}},
+			"the row counts too many": {does: []string{`update audit_log set size = 1099511627776`}, want: []string{"MISSING  positions 17 to 1,099,511,627,776: the log's own row counts them"}},
+			"the row's tree":          {does: []string{`update audit_log set size = 12`}, want: []string{"the log's own row has no tree"}},
+			"another segment's row":   {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 10, 0, 'x')`}, want: []string{"segment 2 does not begin as it should", "do not fit together"}},
+			"one that begins behind":  {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 99, 0, 'x')`}, want: []string{"segment 2 begins after the end of the log"}},
 		} {
 			restore()
 			w.does(`update requests set events = 1 where id = 'r04'`)
