@@ -133,7 +133,7 @@ func TestWhatIsWronglyConfiguredDoesNotStart(t *testing.T) {
 		{"an undo window without a unit", nil, "UNDO_WINDOW=10", 2, "UNDO_WINDOW: not a duration"},
 		{"a misspelt setting", nil, "POLICY_FILES=x", 2, "did you mean POLICY_FILE?"},
 		{"a setting that contradicts another", nil, "REQUEST_GROUPS=S0123ABC", 2, "REQUEST_GROUPS: contradicts POLICY_FILE"},
-		{"an unknown verb", []string{"audit"}, "", 2, `"audit" is not a verb`},
+		{"an unknown verb", []string{"telemetry"}, "", 2, `"telemetry" is not a verb`},
 		{"a freeze without a reason", []string{"freeze"}, "", 2, "say why"},
 		{"serve with an argument", []string{"serve", "now"}, "", 2, "serve takes no arguments"},
 		{"version with an argument", []string{"version", "x"}, "", 2, "version takes no arguments"},
