@@ -116,7 +116,7 @@ func TestEachOrderIsToldOnceInItsOrder(t *testing.T) {
 	}
 }
 
-func TestLostOrderIsLookedForBeforeItIsRepeated(t *testing.T) {
+func TestLostOrderIsLookedForBeforeRepeating(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		readable bool
