@@ -134,6 +134,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
 		Web: v.slack, Words: writer, Texts: journal, Shown: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
 	})
+	channels := cancellation.Channels{NotifyChannel: cfg.NotifyChannel, Escalation: cfg.escalation()}
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
@@ -152,8 +153,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: b.writer},
 		Directory: b.directory, Policy: inForce,
-		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, NotifyChannel: cfg.NotifyChannel,
-		Escalation: cfg.escalation(),
+		Slack: slackOutage, Notifier: b.notifier, Limits: limits, Owner: b.notifier.Owner, Log: log, Channels: channels,
 	}
 	b.recorder = &recorder{journal: journal, policies: b.policy, actor: b.filer.Owner, log: log}
 	if cfg.PolicyFile != "" {
@@ -172,7 +172,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	desk := &cancellation.Desk{
 		Requests: journal, Intake: journal, Freezes: journal, Clock: journal,
 		Servers: v.softlayer, Tickets: v.softlayer, Directory: b.directory, Policy: inForce,
-		Account: v.account, Terms: limits.Terms, NotifyChannel: cfg.NotifyChannel, Escalation: cfg.escalation(),
+		Account: v.account, Terms: limits.Terms, Channels: channels,
 		Wake: b.wake, Backlog: &cancellation.Backlog{Behind: b.filer.Behind, Filer: b.filer}, Denied: m.Denied, Log: log,
 	}
 	b.sender = correspondence.NewSender(correspondence.SenderOptions{

@@ -27,12 +27,19 @@ type Desk struct {
 	Backlog   *Backlog // of the Filer; nil for none
 	Log       *slog.Logger
 
-	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
-	NotifyChannel string
-	Escalation    string            // where it is told that a request needs a person; "" as for [Filer.Escalation]
-	Denied        func(rule string) // is told which rule refused somebody something; may be nil
+	Channels
+	Denied func(rule string) // is told which rule refused somebody something; may be nil
 
 	rights keyRights
+}
+
+// Channels are where operators read.
+type Channels struct {
+	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
+	NotifyChannel string
+	// Escalation is the channel where it is told that a request needs a person; "" for its thread, and
+	// people who may approve.
+	Escalation string
 }
 
 // Request reads one request. ErrNoRequest: there is none.

@@ -28,11 +28,7 @@ type Filer struct {
 	Owner     string // names this process in leases and events
 	Log       *slog.Logger
 
-	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
-	NotifyChannel string
-	// Escalation is the channel where it is told that a request needs a person; "" for its thread, and
-	// people who may approve.
-	Escalation string
+	Channels
 
 	queue     queue
 	softlayer Outage

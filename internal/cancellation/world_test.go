@@ -137,7 +137,7 @@ func (w *world) restart() {
 func (w *world) desk() *cancellation.Desk {
 	return &cancellation.Desk{
 		Requests: w.journal, Intake: w.journal, Freezes: w.journal, Clock: w.journal, Servers: w, Tickets: w, Directory: w, Policy: w.Policy,
-		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, NotifyChannel: w.notify, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+		Account: cancellation.Account{ID: "123456", Name: "acme-prod"}, Terms: w.terms, Channels: cancellation.Channels{NotifyChannel: w.notify}, Wake: func() {}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -160,7 +160,7 @@ func (w *world) worker(on journal) worker {
 	return worker{&cancellation.Filer{
 		Requests: on, Queue: on, Freezes: on, Notices: on, Clock: on,
 		SoftLayer: cancellation.SoftLayer{Servers: w, Tickets: w, Writer: w}, Directory: w, Policy: w.Policy, Slack: slack, Notifier: notifier,
-		Limits: limits, Owner: "worker-1", Log: log, NotifyChannel: w.notify,
+		Limits: limits, Owner: "worker-1", Log: log, Channels: cancellation.Channels{NotifyChannel: w.notify},
 	}, notifier}
 }
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -389,13 +388,4 @@ func (s *Store) Installation() string {
 		return b.installation
 	}
 	return ""
-}
-
-// HMACKey returns the installation's own secret of 32 bytes. It is nil before [Store.Bind],
-// except in mode [Beside].
-func (s *Store) HMACKey() []byte {
-	if b := s.bound.Load(); b != nil {
-		return bytes.Clone(b.key)
-	}
-	return nil
 }

@@ -21,6 +21,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -248,4 +249,13 @@ func wrap(step string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", step, err)
+}
+
+// HMACKey returns the installation's own secret of 32 bytes. It is nil before [Store.Bind],
+// except in mode [Beside].
+func (s *Store) HMACKey() []byte {
+	if b := s.bound.Load(); b != nil {
+		return bytes.Clone(b.key)
+	}
+	return nil
 }
