@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check crash bench scale compare figures fuzz golden release twice vulnerable
+.PHONY: help sandbox test check crash bench scale compare figures fuzz golden release twice vulnerable verify
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ bench: ## CPU, memory and latency next to floors measured in the same run; one t
 
 scale: ## what is asked of the store again and again, next to 1,000,000 ended requests and without
 	go test -run '^$$' -bench Scale -benchtime 1x -timeout 60m ./internal/store
+
+verify: ## how long bot audit verify takes for 1,000,000 events, on either database
+	go test -run '^$$' -bench Verify -benchtime 1x -timeout 60m ./internal/store/seals
 
 compare: ## the rows of another tree's bot and of this one's, in turn (OLD=tree, ROWS=Bot/command, RUNS=6)
 	@dir=$$(mktemp -d) && (cd "$(OLD)" && go build -o $$dir/old ./cmd/bot) && go build -o $$dir/new ./cmd/bot && \
