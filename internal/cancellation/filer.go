@@ -34,6 +34,15 @@ type Filer struct {
 	softlayer Outage
 }
 
+// Channels are where people are told who did not ask for it.
+type Channels struct {
+	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
+	NotifyChannel string
+	// Escalation is where it is told that a request needs a person; "" for its thread, and people who
+	// may approve.
+	Escalation string
+}
+
 // SoftLayer is what the Filer needs of SoftLayer: to read servers and tickets, and to file.
 type SoftLayer struct {
 	Servers ServerReader

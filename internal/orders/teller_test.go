@@ -116,7 +116,7 @@ func TestEachOrderIsToldOnceInItsOrder(t *testing.T) {
 	}
 }
 
-func TestLostOrderIsLookedForBeforeRepeating(t *testing.T) {
+func TestLostOrderIsLookedForFirst(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		readable bool
@@ -174,7 +174,7 @@ func TestOrderReachesPeopleWithoutAChannel(t *testing.T) {
 		"a channel that refuses":                  {channel: "C0", answers: []cancellation.Delivery{cancellation.Refusing}, people: []string{"U2"}, told: []string{"U2"}},
 		"a person who cannot be reached":          {people: []string{"U2", "U3"}, answers: []cancellation.Delivery{cancellation.Refusing}, told: []string{"U3"}},
 		"a channel that takes nothing for a time": {channel: "C0", answers: []cancellation.Delivery{cancellation.Undelivered}, told: []string{"C0"}},
-		"nobody":                                  {},
+		"nobody": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
