@@ -127,6 +127,7 @@ var beforeSealing = []string{
 
 // beforeReasons takes the columns of reasons away, as in the database of a build before them.
 var beforeReasons = []string{
+	`drop table policies`, `drop table order_notices`, `drop index requests_created`,
 	`drop index requests_pending`, `drop index requests_ending`, `drop index requests_server`, `drop index requests_server_name`,
 	`drop table rechecks`, `alter table requests drop column epoch`, `drop index if exists requests_leased`, `drop index if exists notices_leased`,
 	`alter table requests drop column server_name`, `alter table requests drop column ends_at`,

@@ -9,7 +9,7 @@ create table policies (
 );
 
 -- +goose StatementBegin
-create function policies_stay() returns trigger language plpgsql as $$
+create or replace function policies_stay() returns trigger language plpgsql as $$
 begin
     raise exception 'policies are never changed or deleted';
 end;
