@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"math/bits"
 	"net/http"
 	"os"
 	"slices"
@@ -77,10 +78,13 @@ func (b *bodies) fill(own *body, from io.Reader) ([]byte, error) {
 			room := min(max(2*cap(data), firstBytes), maxBody+1)
 			if room > firstBytes {
 				if err := b.hold(own, room); err != nil {
+					giveBack(data)
 					return nil, err
 				}
 			}
-			data = append(make([]byte, 0, room), data...)
+			grown := append(bufferOf(room), data...)
+			giveBack(data)
+			data = grown
 		}
 		n, err := from.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
@@ -88,8 +92,30 @@ func (b *bodies) fill(own *body, from io.Reader) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return data, nil
 		case err != nil:
+			giveBack(data)
 			return nil, err
 		}
+	}
+}
+
+// spares has buffers of bodies that were outgrown or refused, by their size: a flood of those makes no
+// garbage. Sizes double from firstBytes on.
+var spares [10]sync.Pool
+
+func sparesOf(size int) *sync.Pool { return &spares[bits.Len(uint(size-1)/firstBytes)] }
+
+// bufferOf returns an empty buffer of one of the sizes.
+func bufferOf(size int) []byte {
+	if old, is := sparesOf(size).Get().(*[]byte); is {
+		return (*old)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// giveBack takes a buffer that nobody uses any more.
+func giveBack(data []byte) {
+	if cap(data) > 0 {
+		sparesOf(cap(data)).Put(&data)
 	}
 }
 

@@ -255,3 +255,18 @@ func TestSmallUnfinishedBodyKeepsItsPlace(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 401, small.status())
 }
+
+func TestSpareBuffersHaveTheirSize(t *testing.T) {
+	t.Parallel()
+	for size := firstBytes; ; size = min(2*size, maxBody+1) {
+		giveBack(make([]byte, 5, size))
+		for range 3 {
+			got := bufferOf(size)
+			assert.Equal(t, size, cap(got))
+			assert.Empty(t, got)
+		}
+		if size == maxBody+1 {
+			return
+		}
+	}
+}

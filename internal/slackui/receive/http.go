@@ -133,6 +133,7 @@ func (t *HTTP) prove(w http.ResponseWriter, r *http.Request) (proven *verified, 
 	case err != nil && certificateCheck(body):
 		return nil, 0, nil, nil
 	case err != nil:
+		giveBack(body)
 		return nil, len(body), t.unproven, err
 	case !t.repeats.seen(sig, time.Now()):
 		inbound.Prove(r)
