@@ -90,7 +90,7 @@ func (t *table) writeFigures(path string) error {
 		fmt.Fprintf(&text, "| %s | %s | %s | %s | `%s` |\n", r.name, r.figure(theBot), r.aim.text, r.verdict(), r.from)
 	}
 	text.WriteString("\nMemory is resident memory. \"Of alone\" is the 99th percentile of acknowledgements next to the attack, divided by that\n" +
-		"of the same bot alone, in turns. What the bot counts itself leaves out how long\na request waits before it is read; its aim is twice what it is alone. The attacks come from a process of low priority on the processor of the load, and each connection\nthat was closed is opened again after a second.\n")
+		"of the same bot alone, in turns. What the bot counts itself leaves out how long\na request waits before it is read, and is the bound of a bucket of its histogram. The attacks come from a process of low priority on the processor of the load, and each connection\nthat was closed is opened again after a second.\n")
 	return os.WriteFile(path, []byte(text.String()), 0o644)
 }
 
