@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,14 +47,15 @@ func rollsOverHTTP(t *testing.T) {
 
 	old := w.slack.SigningSecret()
 	w.slack.ReplaceSigningSecret() // Slack signs with the new one at once
-	all.rolls(w, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret()+","+old)
+	all.rolls(work, "SLACK_SIGNING_SECRET="+w.slack.SigningSecret()+","+old)
 	work.goesOn()
 
 	w.slack.RevokeBotToken() // it cannot have two
+	work.more()
 	work.isRefused()
 	w.slack.Reinstall()
 	w.invited()
-	all.rolls(w)
+	all.rolls(work)
 	work.goesOn()
 	work.ends()
 }
@@ -64,22 +66,39 @@ func rollsOverSocketMode(t *testing.T) {
 	w.awaitReady()
 	work := w.working()
 	first, second := w.databaseUser(db), w.databaseUser(db)
+	signs, verifies := w.auditKey("first")
+	signsNext, _ := w.auditKey("second")
 	work.readsNothing("the app-level token and the key of SoftLayer", func() {
 		w.slack.AddAppToken()
 		w.softlayer.AddAPIKey()
-		all.rolls(w, "DATABASE_URL="+w.as(first))
+		all.rolls(work, "DATABASE_URL="+w.as(first), "AUDIT_KEY_FILE="+signs)
 		w.slack.RevokeOldAppTokens()
 		w.softlayer.RevokeOldAPIKeys()
 		work.goesOn()
 	})
-	work.readsNothing("the user of the database", func() {
-		all.rolls(w, "DATABASE_URL="+w.as(second))
+	w.sealed()
+	code, checkpoint := w.ends([]string{"audit", "checkpoint"}, "AUDIT_KEY_FILE="+signs)
+	require.Equal(t, exitDone, code, checkpoint)
+	work.readsNothing("the user of the database and the key of checkpoints", func() {
+		all.rolls(work, "DATABASE_URL="+w.as(second), "AUDIT_KEY_FILE="+signsNext)
 		_, err := db.ExecContext(t.Context(), "alter role "+first+" nologin")
 		require.NoError(t, err)
 		work.goesOn()
 	})
 	work.ends()
 	all.stop(w)
+	code, said := w.ends([]string{"audit", "verify", "--checkpoint", written(t, "saved.txt", checkpoint), "--key", verifies})
+	assert.Equal(t, exitDone, code, "a checkpoint of the key before: %s", said)
+	assert.Contains(t, said, "Its signature is valid.")
+}
+
+// auditKey makes a key for checkpoints, and returns its file and what verifies its signatures.
+func (w *world) auditKey(name string) (file, verifier string) {
+	w.t.Helper()
+	file = filepath.Join(w.dir, name+".key")
+	code, said := w.ends([]string{"audit", "keygen", file, "--name", "example.com/" + name})
+	require.Equal(w.t, exitDone, code, said)
+	return file, strings.TrimSpace(said)
 }
 
 func restartsOnSQLite(t *testing.T, transport string) {
@@ -88,6 +107,7 @@ func restartsOnSQLite(t *testing.T, transport string) {
 	w.softlayer.AddAPIKey()
 	w.slack.ReplaceSigningSecret()
 	w.slack.AddAppToken()
+	work.more()
 	w.stop()
 	w.slack.RevokeBotToken()
 	w.slack.Reinstall()
@@ -123,7 +143,7 @@ func TestARequestWaitsForTheNewKey(t *testing.T) {
 // busy is a world in which two people may ask for many servers.
 func busy() setup {
 	return setup{
-		softlayer: fakesoftlayer.Options{Servers: 400}, slack: fakeslack.Options{RateLimitsOff: true},
+		softlayer: fakesoftlayer.Options{Servers: 500}, slack: fakeslack.Options{RateLimitsOff: true},
 		extra: []string{"MAX_SERVERS_PER_DAY=1000", "MAX_FILINGS_PER_HOUR=1000"},
 		before: func(w *world) {
 			require.NoError(w.t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Add: []string{w.cast.Hostile}}))
@@ -187,15 +207,18 @@ func (all *replicas) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 }
 
 // rolls replaces each bot by one that starts with the secrets of now, one after another.
-func (all *replicas) rolls(w *world, added ...string) {
+func (all *replicas) rolls(work *load, added ...string) {
+	w := work.w
 	w.t.Helper()
 	for i, old := range all.bots {
+		work.more()
 		c := w.run(nil, added...)
 		w.t.Cleanup(func() { _ = c.cmd.Process.Kill(); <-c.done })
 		w.awaitReady()
 		all.mu.Lock()
 		all.bots[i] = c
 		all.mu.Unlock()
+		work.more()
 		old.ends(w)
 	}
 }
@@ -217,9 +240,10 @@ func (c *child) ends(w *world) {
 
 // load is people who ask for one server after another, and what they read.
 type load struct {
-	w    *world
-	done context.CancelFunc
-	all  sync.WaitGroup
+	w      *world
+	done   context.CancelFunc
+	all    sync.WaitGroup
+	wanted atomic.Int64 // so many requests are asked for, and no more
 
 	mu       sync.Mutex
 	accepted []int64
@@ -254,7 +278,10 @@ const mostOpen = 3
 func (l *load) asks(ctx context.Context, user string) {
 	var forms []opened
 	server := l.w.another()
-	for ctx.Err() == nil {
+	for ; ctx.Err() == nil; l.pauses(ctx) {
+		if accepted, _ := l.counts(); int64(accepted) >= l.wanted.Load() {
+			continue
+		}
 		f, ok := l.opens(user, server)
 		if ok {
 			forms, server = append(forms, f), l.w.another()
@@ -265,8 +292,13 @@ func (l *load) asks(ctx context.Context, user string) {
 			}
 			forms = forms[1:]
 		}
-		l.pauses(ctx)
 	}
+}
+
+// more has people ask for more, so that some are asking whenever a bot is replaced.
+func (l *load) more() {
+	accepted, _ := l.counts()
+	l.wanted.Store(int64(accepted) + 6)
 }
 
 // pauses is how long a person takes between two forms.
@@ -286,7 +318,8 @@ func (l *load) opens(user string, server int64) (opened, bool) {
 	}
 	var f opened
 	var told []message
-	w.eventually("a command is answered", func() bool {
+	typed := time.Now()
+	w.eventually("a command is answered, or typed again", func() bool {
 		views, err := w.slack.Views(user)
 		for _, v := range views {
 			if m := w.modal(v); err == nil && strings.Contains(m.Raw, "confirm:"+id) {
@@ -295,9 +328,9 @@ func (l *load) opens(user string, server int64) (opened, bool) {
 			}
 		}
 		told = w.ephemeral(w.cast.Channel, user)
-		return len(told) > before
+		return len(told) > before || time.Since(typed) > long/6 // the form is there, and its card could not be shown
 	})
-	if f.server == 0 {
+	if f.server == 0 && len(told) > before {
 		l.reads(told[len(told)-1].Shown)
 	}
 	return f, f.server != 0
@@ -345,6 +378,7 @@ func (l *load) counts() (accepted, read int) {
 // goesOn waits until more is accepted.
 func (l *load) goesOn() {
 	l.w.t.Helper()
+	l.more()
 	before, _ := l.counts()
 	l.w.eventually("people go on", func() bool { now, _ := l.counts(); return now >= before+4 })
 }
