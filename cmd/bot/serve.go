@@ -149,7 +149,6 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Announcer: announcer,
 		Slack:     slackOutage, Limits: limits, Owner: owner(), Log: log, NotifyChannel: cfg.NotifyChannel,
 	}
-	channels := cancellation.Channels{NotifyChannel: cfg.NotifyChannel, Escalation: cfg.escalation()}
 	b.filer = &cancellation.Filer{
 		Requests: journal, Queue: journal, Freezes: journal, Notices: journal, Clock: journal,
 		SoftLayer: cancellation.SoftLayer{Servers: v.softlayer, Tickets: v.softlayer, Writer: b.writer},

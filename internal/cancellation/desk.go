@@ -33,15 +33,6 @@ type Desk struct {
 	rights keyRights
 }
 
-// Channels are where operators read.
-type Channels struct {
-	// NotifyChannel is the operators' channel, where approvers are asked; "" for none.
-	NotifyChannel string
-	// Escalation is the channel where it is told that a request needs a person; "" for its thread, and
-	// people who may approve.
-	Escalation string
-}
-
 // Request reads one request. ErrNoRequest: there is none.
 func (d *Desk) Request(ctx context.Context, id string) (Request, error) {
 	return d.Requests.Request(ctx, id)

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"cancel-server/internal/cancellation"
-	"cancel-server/internal/store/host"
 	"cmp"
 	"context"
 	"database/sql"
@@ -13,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store/host"
 )
 
 // backupMark begins the identity of a file that is a backup, before the time at which it was made. A file that
