@@ -53,15 +53,14 @@ const (
 // verification is one run of Verify.
 type verification struct {
 	Result
-	from   Reader
-	name   string // of the log
-	log    Log
-	until  int64 // the last position that the log's row counts and an event has
-	saved  *Saved
-	tree   track
-	last   Sealing   // the last one that was passed
-	bound  time.Time // all that is older had been sealed before
-	hunted int
+	from  Reader
+	name  string // of the log
+	log   Log
+	until int64 // the last position that the log's row counts and an event has
+	saved *Saved
+	tree  track
+	last  Sealing   // the last one that was passed
+	bound time.Time // all that is older had been sealed before
 }
 
 // Verify works out the trees of a log again, and finds what is not as it was sealed. saved may be nil. An
