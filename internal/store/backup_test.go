@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
 )
 
@@ -74,6 +76,8 @@ func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	r := recorded(t, s, 42)
 	require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage"}))
+	sealer := audit.NewSealer(audit.SealerOptions{Ledger: s, Name: s.AuditName(), Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, sealer.SealAll(t.Context()))
 	_, err := BackUp(t.Context(), path, to)
 	require.NoError(t, err)
 
@@ -84,6 +88,9 @@ func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
 	restored, err := Open(t.Context(), Options{Path: to, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute})
 	require.NoError(t, err)
 	require.NoError(t, restored.Bind(t.Context(), sandbox))
+	var begins string
+	require.NoError(t, restored.read.QueryRowContext(t.Context(), `select begins from audit_log`).Scan(&begins))
+	assert.Contains(t, begins, "restored from a backup of ", "the audit log begins a segment")
 	order, err := restored.Frozen(t.Context())
 	require.NoError(t, err)
 	assert.True(t, order.Frozen)

@@ -233,7 +233,8 @@ func (s *Store) resume(ctx context.Context, postTimeout time.Duration) error {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
-	if err := s.recheckFile(ctx, tx, postTimeout); err != nil {
+	why, err := s.recheckFile(ctx, tx, postTimeout)
+	if err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL, freeUpdatesSQL} {
@@ -241,7 +242,9 @@ func (s *Store) resume(ctx context.Context, postTimeout time.Duration) error {
 			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}
 	}
-	why, err := seals.Older(ctx, tx, s.lock)
+	if why == "" {
+		why, err = seals.Older(ctx, tx, s.lock)
+	}
 	if err == nil && why != "" {
 		err = seals.BeginSegment(ctx, tx, why)
 	}
@@ -251,22 +254,23 @@ func (s *Store) resume(ctx context.Context, postTimeout time.Duration) error {
 	return wrap("resuming", tx.Commit())
 }
 
-// recheckFile begins the recheck of a start. A file that was restored from a backup knows nothing of what was
-// sent since: a POST of a bot that ended just before the restore may be under way.
-func (s *Store) recheckFile(ctx context.Context, tx *sql.Tx, postTimeout time.Duration) error {
+// recheckFile begins the recheck of a start, and returns why the file is an older one; "" if that is not known.
+// A file that was restored from a backup knows nothing of what was sent since: a POST of a bot that ended just
+// before the restore may be under way.
+func (s *Store) recheckFile(ctx context.Context, tx *sql.Tx, postTimeout time.Duration) (older string, err error) {
 	var identity string
-	err := tx.QueryRowContext(ctx, `select coalesce((select identity from binding), '')`).Scan(&identity)
+	err = tx.QueryRowContext(ctx, `select coalesce((select identity from binding), '')`).Scan(&identity)
 	made, restored := strings.CutPrefix(identity, backupMark)
 	if err != nil || !restored {
 		_, again := recheck(ctx, tx, readOnce, time.Time{})
-		return errors.Join(err, again)
+		return "", errors.Join(err, again)
 	}
 	s.log.Warn("the database was restored from a backup: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "since", made)
 	_, err = recheck(ctx, tx, readSettled, s.engine.given().Add(postTimeout))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `update binding set identity = ''`)
 	}
-	return err
+	return "the database was restored from a backup of " + made, err
 }
 
 // noSuchTable reports whether a statement failed because a table or a column is missing.
