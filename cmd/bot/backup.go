@@ -22,6 +22,9 @@ that serves from it starts with filing frozen, because it knows nothing of what 
 SoftLayer by bot reconcile, then run bot unfreeze.
 
 For PostgreSQL use pg_dump: docs/operate.md says how.
+` + exitCodes + `
+Example:
+  bot backup cancel-server.backup
 `
 
 // backup is bot backup. It uses only the database, and does not migrate it.
