@@ -184,9 +184,11 @@ func TestASoftLayerThatDoesNotAnswerReads(t *testing.T) {
 			require.Equal(t, []int64{server}, ids)
 			require.NoError(t, w.softlayer.Fault(reading, fault, 1))
 			w.pick(w.cast.User, options[0])
-			w.eventually("the form says that there is no card", func() bool {
-				return strings.Contains(w.top(w.cast.User).text(w), "SoftLayer did not answer about this server.")
-			})
+			says := "SoftLayer did not answer about this server."
+			if fault == "unauthorized" {
+				says = "SoftLayer does not take the bot's key"
+			}
+			w.eventually("the form says that there is no card", func() bool { return strings.Contains(w.top(w.cast.User).text(w), says) })
 			w.pick(w.cast.User, options[0])
 			m := w.awaitCard(w.cast.User, server)
 

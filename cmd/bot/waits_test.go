@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -89,6 +90,8 @@ func TestALongAnswerIsCutBeforeItsLink(t *testing.T) {
 		assert.NotContains(t, read.Raw, "END")
 		assert.NotContains(t, markdownIn(t, read.Raw), "evil")
 		assert.True(t, utf8.ValidString(read.Raw))
+		first := time.Now().Unix()
+		w.eventually("another second begins: updates of one second are one answer", func() bool { return time.Now().Unix() > first })
 		w.staff(w.server, "answer", "Short.", false)
 		w.eventually("both are told", func() bool { return len(w.about(w.cast.Channel, "staff answered")) == 2 })
 		read = w.reads(w.cast.User, said, "Short.", "BEGIN")
