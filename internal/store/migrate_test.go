@@ -116,7 +116,7 @@ func backBeforeReasons(o Options) []string {
 	if o.URL != "" {
 		triggers = []string{`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`}
 	}
-	return slices.Concat(triggers, beforeSealing, beforeReasons)
+	return slices.Concat(triggers, beforeSealing, beforeInquiries, beforeReasons)
 }
 
 // beforeSealing takes the tables of the sealed log away.
@@ -125,9 +125,14 @@ var beforeSealing = []string{
 	`alter table events drop column salt`, `alter table events drop column erased`,
 }
 
+// beforeInquiries takes away what inquiries read, and whether the database is of practice.
+var beforeInquiries = []string{
+	`drop table policies`, `drop table order_notices`, `drop index requests_created`, `drop index news_request`,
+	`alter table binding drop column practice`,
+}
+
 // beforeReasons takes the columns of reasons away, as in the database of a build before them.
 var beforeReasons = []string{
-	`drop table policies`, `drop table order_notices`, `drop index requests_created`,
 	`drop index requests_pending`, `drop index requests_ending`, `drop index requests_server`, `drop index requests_server_name`,
 	`drop table rechecks`, `alter table requests drop column epoch`, `drop index if exists requests_leased`, `drop index if exists notices_leased`,
 	`alter table requests drop column server_name`, `alter table requests drop column ends_at`,
