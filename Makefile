@@ -14,6 +14,7 @@ check: ## format, vet, staticcheck, no dead code, all tests with the race detect
 	.ci/check
 	.ci/from-tarball
 	TEST_RAPID_CHECKS=100 go test ./...
+	$(MAKE) twice
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
