@@ -74,6 +74,8 @@ func TestApproversArePingedInTheirChannelAlone(t *testing.T) {
 		assert.Contains(t, waits.Shown, "@server-requesters")
 		card := w.awaitMessage(w.cast.OtherChannel, "Approve a cancellation?", w.fqdn(w.server))
 		assert.Equal(t, []string{w.cast.ApproveGroup}, groupsIn(card.Message))
+		// A message shows before its call is recorded.
+		w.eventually("a call pings", func() bool { return len(w.pinged("chat.postMessage")) > 0 })
 		assert.Len(t, w.pinged("chat.postMessage"), 1, "one ping for one request")
 	})
 }
