@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -48,6 +49,9 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 	if len(e.Erased) > 0 {
 		c.erased++
 	}
+	if e.rewritten() && len(c.findings) < mostFindings {
+		c.findings = append(c.findings, Finding{Kind: Changed, From: e.Position, Text: "its text counts as erased, and there is one."})
+	}
 	if e.Source == OfDeployment && e.Kind == KindSegment {
 		opening := *e
 		c.openings[e.Position] = &opening
@@ -64,6 +68,11 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 	if len(c.findings) < mostFindings {
 		c.findings = append(c.findings, f)
 	}
+}
+
+// rewritten reports whether an event has a text of which the digests that were kept say nothing.
+func (e *Event) rewritten() bool {
+	return len(e.Erased) > 0 && (len(e.Erased) != 2*sha256.Size || len(e.Salt) > 0 || e.Actor != "" || e.Detail != "")
 }
 
 // sealedAt returns the position near its own at which an event would have its hash; 0 for none.

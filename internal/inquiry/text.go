@@ -167,14 +167,21 @@ func (p *Page) policies(all []PolicyText) {
 			continue
 		}
 		if policy.Forged {
-			p.line("The text below does not have its digest: somebody changed it in the database.")
+			p.changed()
 		}
 		p.block("POLICY "+policy.Digest+", first in force "+since(policy.Since), *policy.Text)
 	}
 }
 
+func (p *Page) changed() {
+	p.line("The text below does not have its digest: somebody changed it in the database.")
+}
+
 // Policy writes one policy.
 func (p *Page) Policy(policy Policy) error {
+	if policy.forged() {
+		p.changed()
+	}
 	p.block("POLICY "+policy.Digest+", first in force "+at(policy.Since), policy.Text)
 	return p.out.Flush()
 }

@@ -132,9 +132,13 @@ const (
 				from deployment_events where kind <> '` + audit.KindSegment + `') as ordered
 		where before is not null and position is not null and (earlier is null or earlier > position) limit $1`
 	// Nothing stays unsealed for long.
-	lateSQL           = `select request_id, seq from events where position is null and at < $1 order by at limit $2`
-	lateDeploymentSQL = `select '', number from deployment_events where position is null and at < $1 order by number limit $2`
-	endsSQL           = `
+	lateSQL = `select request_id, seq from events where position is null and at < $1 order by at limit $2`
+	// No sealing gives a position below 1, where nothing is looked for.
+	belowSQL           = `select request_id, seq from events where position < 1 order by position limit $1`
+	belowDeploymentSQL = `select '', number from deployment_events where position < 1 order by position limit $1`
+	orphansSQL         = `select request_id, seq from events where not exists (select 1 from requests where id = request_id) order by position limit $1`
+	lateDeploymentSQL  = `select '', number from deployment_events where position is null and at < $1 order by number limit $2`
+	endsSQL            = `
 		select deployment, (select count(*) from deployment_events), (select coalesce(max(number), 0) from deployment_events),
 			first_position + size - 1, (select coalesce(max(position), 0) from events), (select coalesce(max(position), 0) from deployment_events)
 		from audit_log`
@@ -143,7 +147,7 @@ const (
 // Disorder implements audit.Reader.
 func (r Records) Disorder(ctx context.Context, complete time.Time, most int) ([]audit.Finding, error) {
 	var all []audit.Finding
-	for _, look := range []func(context.Context, time.Time, int) ([]audit.Finding, error){r.counts, r.order, r.late, r.ends} {
+	for _, look := range []func(context.Context, time.Time, int) ([]audit.Finding, error){r.counts, r.order, r.late, r.outside, r.ends} {
 		found, err := look(ctx, complete, most)
 		if err != nil {
 			return nil, fmt.Errorf("looking for events that are missing or were added: %w", err)
@@ -218,27 +222,51 @@ func (r Records) late(ctx context.Context, complete time.Time, most int) (all []
 		return nil, nil
 	}
 	for _, query := range []string{lateSQL, lateDeploymentSQL} {
-		var refs []string
-		begins := len(all)
-		err = each(ctx, r.DB, query, []any{millis(complete), most}, func(rows *sql.Rows) error {
-			var request string
-			var number int64
-			err := rows.Scan(&request, &number)
-			all = append(all, audit.Finding{
-				Kind: audit.Inserted, Event: fmt.Sprintf("event %d", number),
-				Text: "it is not sealed, and all that was recorded after it is: it was added later, or the database's clock was wrong.",
-			})
-			refs = append(refs, request)
-			return err
+		found, err := r.listed(ctx, query, []any{millis(complete), most}, audit.Finding{
+			Kind: audit.Inserted, Text: "it is not sealed, and all that was recorded after it is: it was added later, or the database's clock was wrong.",
 		})
-		if err == nil {
-			err = r.name(ctx, all[begins:], refs)
-		}
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// outside finds events that stand where no event of this log can: at a position below 1, or of no request.
+func (r Records) outside(ctx context.Context, _ time.Time, most int) (all []audit.Finding, err error) {
+	for _, query := range []string{belowSQL, belowDeploymentSQL} {
+		found, err := r.listed(ctx, query, []any{most}, audit.Finding{Kind: audit.Inserted, Text: "its position is below 1, which no sealing gives."})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	err = each(ctx, r.DB, orphansSQL, []any{most}, func(rows *sql.Rows) error {
+		var id string
+		var seq int64
+		err := rows.Scan(&id, &seq)
+		all = append(all, audit.Finding{Kind: audit.Missing, Event: fmt.Sprintf("event %d of request id %s", seq, id), Text: "its request was removed."})
+		return err
+	})
+	return all, err
+}
+
+// listed finds the events that a query lists by their request, "" for the deployment, and number.
+func (r Records) listed(ctx context.Context, query string, args []any, finding audit.Finding) (all []audit.Finding, err error) {
+	var refs []string
+	err = each(ctx, r.DB, query, args, func(rows *sql.Rows) error {
+		var request string
+		var number int64
+		err := rows.Scan(&request, &number)
+		finding.Event = fmt.Sprintf("event %d", number)
+		all, refs = append(all, finding), append(refs, request)
+		return err
+	})
+	if err == nil {
+		err = r.name(ctx, all, refs)
+	}
+	return all, err
 }
 
 // name adds to events what they are of.

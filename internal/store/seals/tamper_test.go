@@ -69,6 +69,11 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 			"a kind":   {does: []string{`update events set kind = 'moved' where position = 7`}, want: []string{"CHANGED  position 7,"}},
 			"a salt":   {does: []string{`update events set salt = hash where position = 7`}, want: []string{"CHANGED  position 7,"}},
 			"a hash":   {does: []string{`update events set hash = salt where position = 7`}, want: []string{"CHANGED  position 7,"}},
+			"events where nobody looks": {
+				does: []string{`update requests set events = events + 1 where id = 'r04'`, `insert into events (request_id, seq, at, kind, actor, from_state, to_state, detail, position)
+					select 'r04', max(seq) + 1, 1700000000000, 'approved', '', '', '', '', -1 from events where request_id = 'r04'`},
+				want: []string{"its position is below 1, which no sealing gives."},
+			},
 			"who froze": {
 				does: []string{`update deployment_events set actor = 'nobody' where kind = 'freeze'`},
 				want: []string{"CHANGED  position 14, event 2 of the deployment (freeze)"},
@@ -245,5 +250,9 @@ func TestErasedTextsLeaveTheLogWhole(t *testing.T) {
 		_, said = verified(t, reading, nil)
 		assert.Contains(t, said, "CHANGED  position 8,", "what is not erased is still held to the log")
 		assert.Equal(t, 1, strings.Count(said, "CHANGED"))
+		w.does(`update events set actor = 'T0/UVICTIM' where position = 7`)
+		_, said = verified(t, reading, &saved)
+		assert.Contains(t, said, "CHANGED  position 7, event 2 of request ")
+		assert.Contains(t, said, "its text counts as erased, and there is one.")
 	})
 }

@@ -22,6 +22,15 @@ begin
 end;
 -- +goose StatementEnd
 
+-- insert or replace fires no other trigger.
+-- +goose StatementBegin
+create trigger policies_keep_others before insert on policies
+    when exists (select 1 from policies where digest = new.digest)
+begin
+    select raise(ignore);
+end;
+-- +goose StatementEnd
+
 -- What people are told of orders about filing: a row for each order and place. target is a channel or
 -- a user; '' until a bot that serves says who is told. ts: where Slack shows it; '' until then. due:
 -- when it is worked on next; null: it is settled.
