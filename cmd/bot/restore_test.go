@@ -34,10 +34,21 @@ type keeping struct {
 	backUp, restore func(w *world)
 }
 
+// needs skips a test of the document's own commands where one of their programs is not in PATH.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("a program of the document's commands is not in PATH:", err)
+		}
+	}
+}
+
 func TestRestoredBackupFilesNothingTwice(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
+		needs(t, "rm", "cp")
 		file := func(w *world) string { return filepath.Join(w.dir, "cancel-server.backup") }
 		w := restorable(t, keeping{patient(), func(w *world) { w.backsUpUnderLoad(file(w)) }, func(w *world) {
 			w.documented("rm")
@@ -52,11 +63,7 @@ func TestRestoredBackupFilesNothingTwice(t *testing.T) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		for _, program := range []string{"pg_dump", "pg_restore"} {
-			if _, err := exec.LookPath(program); err != nil {
-				t.Skip("PostgreSQL's programs are not in PATH:", err)
-			}
-		}
+		needs(t, "pg_dump", "pg_restore")
 		s := patient()
 		s.postgres = postgrestest.DatabaseFor(t, 1)
 		restorable(t, keeping{s, func(w *world) { w.documented("pg_dump") }, func(w *world) {
