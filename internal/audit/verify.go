@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Reader reads a log that is verified or exported. Its methods may be called at once.
@@ -83,22 +85,18 @@ func Verify(ctx context.Context, from Reader, name string, saved *Saved) (Result
 	}
 	v.until = min(v.until, v.log.Last())
 	v.checkSaved(segments)
-	besides := make(chan error, 1) // reads what the tree does not show, at the same time
-	var disorder []Finding
 	last, err := from.Sealings(ctx, v.log.Last(), v.log.Last())
 	if err != nil {
 		return v.Result, err
 	}
-	go func() {
-		var err error
-		disorder, err = from.Disorder(ctx, completeOf(last), mostFindings)
-		besides <- err
-	}()
-	err = v.walk(ctx, segments)
-	if failed := <-besides; err == nil {
-		err = failed
-	}
-	if err == nil {
+	var disorder []Finding // what the tree does not show, read at the same time
+	both, walking := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		disorder, err = from.Disorder(walking, completeOf(last), mostFindings)
+		return err
+	})
+	both.Go(func() error { return v.walk(walking, segments) })
+	if err = both.Wait(); err == nil {
 		v.Waiting, err = from.Waiting(ctx)
 	}
 	for _, f := range disorder {
