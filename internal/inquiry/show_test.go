@@ -184,6 +184,12 @@ func TestShowSaysIfAPolicyWasChanged(t *testing.T) {
 	var text strings.Builder
 	require.NoError(t, inquiry.NewPage(&text, policytool.Printable).File(file))
 	assert.Contains(t, text.String(), "somebody changed it in the database")
+
+	all, err := b.Policies(t.Context(), digest)
+	require.NoError(t, err)
+	text.Reset()
+	require.NoError(t, inquiry.NewPage(&text, policytool.Printable).Policy(all[digest]))
+	assert.Contains(t, text.String(), "somebody changed it in the database", "bot show DIGEST says so too")
 }
 
 func TestShowKnowsOlderHistories(t *testing.T) {

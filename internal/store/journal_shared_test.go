@@ -166,6 +166,13 @@ func policiesKept(t *testing.T, j journal, clock *hands) {
 		_, err := s.write.ExecContext(t.Context(), text)
 		assert.ErrorContains(t, err, "policies are never", text)
 	}
+	if s.dialect.folder == sqliteDialect.folder { // PostgreSQL has no such statement
+		_, err = s.write.ExecContext(t.Context(), `insert or replace into policies (digest, text, first_at) values ('d1', 'x', 1)`)
+		require.NoError(t, err)
+		all, err = s.Policies(t.Context(), "d1")
+		require.NoError(t, err)
+		assert.Equal(t, "permit", all["d1"].Text, "nor is it replaced")
+	}
 }
 
 func overdueOnce(t *testing.T, j journal, clock *hands) {

@@ -256,3 +256,17 @@ func TestErasedTextsLeaveTheLogWhole(t *testing.T) {
 		assert.Contains(t, said, "its text counts as erased, and there is one.")
 	})
 }
+
+func TestARemovedRequestIsNamed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.grown()
+		if w.options.URL != "" {
+			w.does(`alter table requests disable trigger all`) // its foreign keys
+		}
+		w.does(`delete from requests where id = 'r02'`)
+		r, said := verified(t, w.reading(), nil)
+		assert.False(t, r.Good())
+		assert.Contains(t, said, "event 2 of request id r02: its request was removed.")
+	})
+}
