@@ -39,7 +39,7 @@ func needs(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("a program of the document's commands is not in PATH:", err)
+			t.Skip("SKIPPED: needs the programs of the document's commands in PATH:", err)
 		}
 	}
 }

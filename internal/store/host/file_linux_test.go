@@ -77,12 +77,12 @@ func mountFUSE(t *testing.T, dir, kind string) {
 	t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		t.Skip("this host has no FUSE for this user:", err)
+		t.Skip("SKIPPED: needs FUSE, and a user who may use it:", err)
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", fd, os.Getuid(), os.Getgid())
 	if err := unix.Mount("test", dir, kind, unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		_ = unix.Close(fd)
-		t.Skip("this user may mount nothing:", err)
+		t.Skip("SKIPPED: needs a user who may mount:", err)
 	}
 	served := make(chan struct{})
 	go func() {
