@@ -90,7 +90,7 @@ func keysOf(info *types.Info, method string, args []ast.Expr) (keys []string) {
 	return keys
 }
 
-// judgeKeys holds the keys of all lines to docs/operate.md, where whoever searches the log finds what they mean.
+// judgeKeys holds the keys of all lines to docs/operate.md, where anyone who searches the log finds what they mean.
 func judgeKeys(t *testing.T, keys map[string]string) {
 	t.Helper()
 	_, section, _ := strings.Cut(read(t, "docs/operate.md"), "\n## The log\n")

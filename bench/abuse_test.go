@@ -138,7 +138,7 @@ func (l *lab) abuse(name string) {
 	honest := l.commanding(bot.process, 16)
 	honest.whole(l, perTurn, every)
 	missing, countedAlone, counted := 0, acks{}, acks{}
-	var alone, beside, spent []time.Duration
+	var alone, attacked, spent []time.Duration
 	for range turns {
 		acked := bot.acks(l)
 		alone = append(alone, honest.deliver(l, perTurn, every).took...)
@@ -148,7 +148,7 @@ func (l *lab) abuse(name string) {
 		before := bot.cpuTime(l)
 		acked = bot.acks(l)
 		took := honest.deliver(l, perTurn, every).took
-		beside, missing = append(beside, took...), missing+perTurn-len(took)
+		attacked, missing = append(attacked, took...), missing+perTurn-len(took)
 		spent = append(spent, bot.cpuTime(l)-before)
 		counted.add(bot.acks(l), acked)
 		end()
@@ -156,8 +156,8 @@ func (l *lab) abuse(name string) {
 	}
 	attack := attacks[name]
 	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
-	l.row("100 commands/s "+next+", p99, ms", "beside-p99-ms", aim{}, figures{theBot: milliseconds(quantile(beside, 0.99))})
-	l.row("the same, of alone", "beside/alone", atMost(2), figures{theBot: float64(quantile(beside, 0.99)) / float64(quantile(alone, 0.99))})
+	l.row("100 commands/s "+next+", p99, ms", "attacked-p99-ms", aim{}, figures{theBot: milliseconds(quantile(attacked, 0.99))})
+	l.row("the same, of alone", "attacked/alone", atMost(2), figures{theBot: float64(quantile(attacked, 0.99)) / float64(quantile(alone, 0.99))})
 	l.row("the same, p99 from receipt on, as the bot counts it, at most, ms", "own-p99-ms", aim{}, figures{theBot: counted.p99()})
 	l.row("the same, alone", "own-alone-p99-ms", aim{}, figures{theBot: countedAlone.p99()})
 	l.row("the same, not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(missing) / float64(turns*perTurn)})

@@ -81,7 +81,7 @@ func (l *lab) run(name string, args ...string) string {
 // writeFigures writes the table as docs/figures.md has it.
 func (t *table) writeFigures(path string) error {
 	var text strings.Builder
-	text.WriteString("# Figures\n\nThis page is for anyone who asks what the bot needs and what it withstands. One command makes it anew:\n\n```\nmake figures\n```\n\n")
+	text.WriteString("# Figures\n\nThis page is for anyone who asks what the bot needs and what it withstands. One command makes it again:\n\n```\nmake figures\n```\n\n")
 	fmt.Fprintf(&text, "Measured on %s with %s on %s/%s, %d processors. %s Times mean something on a quiet machine only;\n"+
 		"memory, size and processor time on any. [bench/README.md](../bench/README.md) says how it is measured, and has more.\n\n",
 		time.Now().UTC().Format("2 January 2006"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())

@@ -20,7 +20,7 @@ import (
 var (
 	full  = flag.Bool("full", false, "measure memory over 100,000 requests, and next to 1,000,000 that have ended; otherwise a tenth of each")
 	built = flag.String("bot", "", "path of a bot that is measured in place of this tree's")
-	page  = flag.String("figures", "", "path of docs/figures.md, which is written anew")
+	page  = flag.String("figures", "", "path of docs/figures.md, which is written again")
 )
 
 // TestMain makes this binary one of the floors where the environment names one.

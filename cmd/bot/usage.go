@@ -92,7 +92,7 @@ Example:
 
 const unfreezeUsage = `bot unfreeze --why TEXT
 
-Lets filing go on, whoever froze it. It uses the database only, and is announced like a freeze.
+Lets filing go on, no matter who froze it. It uses the database only, and is announced like a freeze.
 
   --why TEXT  why, for those who read it
 ` + exitCodes + `

@@ -1,6 +1,6 @@
 // Command release builds what is released: for each system an archive with the bot and what goes with
 // it, and SHA256SUMS. The same sources, version, commit and Go make the same bytes, in whatever folder
-// they are and whoever builds them.
+// they are and no matter who builds them.
 //
 //	go run ./deploy/release -version v1.2.3
 package main

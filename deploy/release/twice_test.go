@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever has the sources can check that a binary is made of them.
+// Anyone who has the sources can check that a binary is made of them.
 func TestAReleaseIsTheSameFromAnyPath(t *testing.T) {
 	const version, commit = "v1.2.3", "0123456789abcdef0123456789abcdef01234567"
 	tree, err := filepath.Abs("../..")

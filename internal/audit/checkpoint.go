@@ -13,7 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Checkpoint names a tree: whose it is, how many events it holds, and its root. Whoever keeps one can show
+// Checkpoint names a tree: whose it is, how many events it holds, and its root. Anyone who keeps one can show
 // later that none of these events was changed.
 type Checkpoint struct {
 	Origin string

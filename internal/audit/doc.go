@@ -1,4 +1,4 @@
-// Package audit puts all events in one order and seals them in a Merkle tree, so that whoever changes,
+// Package audit puts all events in one order and seals them in a Merkle tree, so that anyone who changes,
 // removes, moves or adds one later is found out. It knows no SQL and no Slack.
 //
 // An event becomes a leaf ([Event.Leaf]) of a tree as in RFC 6962. The tree holds names and free text as

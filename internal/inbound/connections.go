@@ -14,7 +14,7 @@ const readBuffer = 32 << 10
 
 // Connections bounds how many connections a server has at once. For each one over the bound it closes
 // the oldest whose caller has proved nothing; if all have, the oldest on which nothing is in progress.
-// If there is none either, the new one is closed. So whoever proves soon who they are stays connected,
+// If there is none either, the new one is closed. So a caller who soon proves who they are stays connected,
 // however many others come and stay silent.
 type Connections struct {
 	most int

@@ -261,7 +261,7 @@ func (d dialect) claimOrderSQL() string {
 			(select at from filing_orders where filing_orders.number = order_notices.number and refused = '')`
 }
 
-// oweOrder owes an order to people, whoever that will be. An order that ends a freeze ends the one before.
+// oweOrder owes an order to people. A bot that serves says to whom. An order that ends a freeze ends the one before.
 func oweOrder(ctx context.Context, tx *tx, f cancellation.Freeze, number int64, now time.Time) error {
 	place, err := json.Marshal(f.Place)
 	if err != nil {
