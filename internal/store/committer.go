@@ -17,19 +17,19 @@ var ErrClosed = errors.New("the store is closed")
 
 const (
 	queueLength = 1024 // writes that wait; further ones wait for a place
-	batchLength = 128  // writes that share a commit
+	groupLength = 128  // writes that share a commit
 )
 
 // transaction makes a change at one moment of the deciding clock. It may run twice: with its
-// batch, and alone after the batch failed. An error undoes everything.
+// group, and alone after the group failed. An error undoes everything.
 type transaction func(ctx context.Context, tx *tx, now time.Time) error
 
 // write is one change that waits for its commit.
 type write struct {
-	server int64  // a batch is sorted by server, so that two processes lock in one order
+	server int64  // a group is sorted by server, so that two processes lock in one order
 	id     string // of the request that it may create; "" for none
 
-	record *recording  // inserted in one statement with the others of the batch
+	record *recording  // inserted in one statement with the others of the group
 	run    transaction // of any other change
 
 	phase phase
@@ -114,7 +114,7 @@ func (c *committer) do(ctx context.Context, w *write) error {
 }
 
 // change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest,
-// ErrRepeated, ErrFrozen or an *HourFullError only if it wrote nothing: they do not fail the rest of the batch.
+// ErrRepeated, ErrFrozen or an *HourFullError only if it wrote nothing: they do not fail the rest of the group.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {

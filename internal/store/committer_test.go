@@ -95,7 +95,7 @@ func TestWritesThatWaitShareACommit(t *testing.T) {
 	assert.Equal(t, 2, g.commits)
 }
 
-func TestOnlyThePoisonousWriteOfABatchFails(t *testing.T) {
+func TestOnlyThePoisonousWriteOfAGroupFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func() error{
 		"an error": func() error { return errors.New("poison") },
@@ -133,7 +133,7 @@ func TestOnlyThePoisonousWriteOfABatchFails(t *testing.T) {
 	}
 }
 
-func TestRepeatedBatchGivesNoSlotBeyondTheDay(t *testing.T) {
+func TestRepeatedGroupGivesNoSlotBeyondTheDay(t *testing.T) {
 	t.Parallel()
 	fails := func(t *testing.T, s *Store) func() error {
 		return func() error {
@@ -197,7 +197,7 @@ func TestRepeatedBatchGivesNoSlotBeyondTheDay(t *testing.T) {
 	}
 }
 
-func TestSlotOfAFailedBatchIsFreeAgain(t *testing.T) {
+func TestSlotOfAFailedGroupIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
 	g := gated(s)

@@ -11,7 +11,7 @@ import (
 )
 
 // model is what a store must hold and answer, written as plain values with one clock:
-// no SQL, no batches, nobody else at the same time.
+// no SQL, no groups, nobody else at the same time.
 type model struct {
 	clock    *hands
 	requests map[string]*modelRequest

@@ -84,10 +84,10 @@ func (r *recording) check() error {
 	return checkChange(*r.Ending)
 }
 
-// insertRecords inserts a batch of new requests in few statements. Requests that exist already,
+// insertRecords inserts a group of new requests in few statements. Requests that exist already,
 // that conflict, or whose slot is beyond the day's last one are then tried one by one.
 func insertRecords(ctx context.Context, tx *tx, now time.Time, all []*recording) error {
-	first := map[string]bool{} // by id: the batch may have the same submission twice
+	first := map[string]bool{} // by id: the group may have the same submission twice
 	var fresh, rest []*recording
 	for _, r := range all {
 		r.begin()

@@ -27,10 +27,10 @@ func (c *committer) work() {
 	for {
 		select {
 		case first := <-c.queue:
-			c.commitBatch(c.gather(first))
+			c.commitGroup(c.gather(first))
 		case <-c.closing:
 			for len(c.queue) > 0 {
-				c.commitBatch(c.gather(<-c.queue))
+				c.commitGroup(c.gather(<-c.queue))
 			}
 			return
 		}
@@ -42,37 +42,37 @@ func (c *committer) work() {
 // the committer's goroutine takes from the queue, so what waits there stays.
 func (c *committer) gather(first *write) []*write {
 	runtime.Gosched()
-	batch := []*write{first}
-	for len(batch) < batchLength && len(c.queue) > 0 {
-		batch = append(batch, <-c.queue)
+	group := []*write{first}
+	for len(group) < groupLength && len(c.queue) > 0 {
+		group = append(group, <-c.queue)
 	}
-	slices.SortStableFunc(batch, func(a, b *write) int { return cmp.Compare(a.server, b.server) })
-	return batch
+	slices.SortStableFunc(group, func(a, b *write) int { return cmp.Compare(a.server, b.server) })
+	return group
 }
 
-// commitBatch commits a batch and answers each caller. A batch that failed is repeated write by
+// commitGroup commits a group and answers each caller. A group that failed is repeated write by
 // write, so that only the bad one fails.
-func (c *committer) commitBatch(batch []*write) {
-	batch = slices.DeleteFunc(batch, func(w *write) bool { return !w.phase.begin() })
+func (c *committer) commitGroup(group []*write) {
+	group = slices.DeleteFunc(group, func(w *write) bool { return !w.phase.begin() })
 	var err error
 	for range commitTries {
-		if err = c.transact(batch); c.meaning(err) != again {
+		if err = c.transact(group); c.meaning(err) != again {
 			break
 		}
 	}
-	if err == nil || len(batch) == 1 || errors.Is(err, cancellation.ErrUnclear) {
-		for _, w := range batch {
+	if err == nil || len(group) == 1 || errors.Is(err, cancellation.ErrUnclear) {
+		for _, w := range group {
 			c.answer(w, err)
 		}
 		return
 	}
-	for _, one := range batch {
-		c.commitBatch([]*write{one})
+	for _, one := range group {
+		c.commitGroup([]*write{one})
 	}
 }
 
-// transact runs the batch in one transaction. The contexts of its callers do not end it.
-func (c *committer) transact(batch []*write) error {
+// transact runs the group in one transaction. The contexts of its callers do not end it.
+func (c *committer) transact(group []*write) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (c *committer) transact(batch []*write) error {
 	if err != nil {
 		return c.failed(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	begun, err := c.run(ctx, &tx{Tx: opened}, batch)
+	begun, err := c.run(ctx, &tx{Tx: opened}, group)
 	defer begun.end()
 	if err != nil {
 		_ = opened.Rollback() // err has the reason
@@ -140,9 +140,9 @@ func (c *committer) uncommitted(begun mark, err error) error {
 	return err
 }
 
-// run makes the changes of a batch: new requests first, in one statement. A panic fails like
+// run makes the changes of a group: new requests first, in one statement. A panic fails like
 // an error.
-func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark, err error) {
+func (c *committer) run(ctx context.Context, tx *tx, group []*write) (begun mark, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("writing: panic: %v", p)
@@ -152,12 +152,12 @@ func (c *committer) run(ctx context.Context, tx *tx, batch []*write) (begun mark
 	if err != nil {
 		return begun, fmt.Errorf("reading the database's time: %w", err)
 	}
-	return begun, writeAll(ctx, tx, now, batch)
+	return begun, writeAll(ctx, tx, now, group)
 }
 
-func writeAll(ctx context.Context, tx *tx, now time.Time, batch []*write) error {
+func writeAll(ctx context.Context, tx *tx, now time.Time, group []*write) error {
 	var records []*recording
-	for _, w := range batch {
+	for _, w := range group {
 		if w.record != nil {
 			records = append(records, w.record)
 		}
@@ -165,7 +165,7 @@ func writeAll(ctx context.Context, tx *tx, now time.Time, batch []*write) error 
 	if err := insertRecords(ctx, tx, now, records); err != nil {
 		return err
 	}
-	for _, w := range batch {
+	for _, w := range group {
 		if w.record != nil {
 			continue
 		}
