@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +86,8 @@ type lab struct {
 	built    string // path of the bot
 	database string // sqlite or postgres
 	table    *table
+
+	typed atomic.Int64 // keystrokes so far
 }
 
 // BenchmarkBot builds the bot once, measures each case and prints the table.

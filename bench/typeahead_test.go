@@ -80,6 +80,7 @@ func (l *lab) suggest(bot *process, typed string) int {
 func (l *lab) keystroke(bot *process, typed string) string {
 	k := l.interaction("block_suggestion", *l.last.Load(), map[string]any{})
 	k["block_id"], k["action_id"], k["value"] = "server", "choose", typed
+	k["keystroke"] = l.typed.Add(1) // the same bytes again would be a replay
 	return string(l.interact(bot, k))
 }
 

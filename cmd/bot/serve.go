@@ -132,7 +132,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		PeopleResolve: b.policy.NamesApprovers, Contact: cfg.OperatorContact, CasesURL: manageCases, Workspace: v.bot.URL,
 	}
 	announcer := slackui.NewAnnouncer(slackui.AnnouncerOptions{
-		Web: v.slack, Words: writer, Texts: journal, Shown: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
+		Web: v.slack, Words: writer, Texts: journal, Shown: journal, Batches: journal, Stays: journal, Answers: v.softlayer, Bot: v.bot.Bot, Pings: cfg.NotifyChannel, Quiet: cfg.DryRun, Log: log,
 	})
 	channels := cancellation.Channels{NotifyChannel: cfg.NotifyChannel, Escalation: cfg.escalation()}
 	limits := cancellation.DefaultLimits()
@@ -208,7 +208,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: cfg.marking(slackui.NewApp(slackui.Options{
-		Desk: desk, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+		Desk: desk, Batches: journal, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Answered: following.Answered, Log: log}),

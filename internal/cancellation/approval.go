@@ -182,6 +182,12 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *claimedRow) error {
 	if !now.Before(r.ExpiresAt) {
 		return f.expire(ctx, h)
 	}
+	if r.Batch != "" { // the first of them that waits asks, and reminds, for all
+		first, err := firstWaiting(ctx, f.Requests, r)
+		if err != nil || !first {
+			return errors.Join(err, f.standBehind(ctx, h, r))
+		}
+	}
 	if r.Submission.Place.private() { // its channel shows it to nobody else
 		if err := f.asker().askWithoutCard(ctx, r); err != nil {
 			f.Log.Warn("asking for approval: trying again", "ref", r.Ref.Short(), "err", err)
@@ -202,6 +208,14 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *claimedRow) error {
 		kind = ""
 	}
 	return f.apply(ctx, h, next, kind, "", false, func(c *Change) { c.Owe = owed })
+}
+
+// standBehind puts back a request of a batch of which another one asks for an approval and reminds people.
+func (f *Filer) standBehind(ctx context.Context, h *claimedRow, r Request) error {
+	if !h.claimed.Before(r.remindAt(r.Since)) {
+		r.Reminded = true
+	}
+	return f.putOff(ctx, h, r)
 }
 
 // expire ends a request that was not approved in time. If the store may not know of a POST, it first

@@ -15,16 +15,19 @@ const mostAsked = 5
 
 // asker asks people for an approval if no channel shows them the request.
 type asker struct {
-	notices Notices
-	clock   Clock
-	policy  authority
-	notify  func() // rings the Notifier
+	requests Requests
+	notices  Notices
+	clock    Clock
+	policy   authority
+	notify   func() // rings the Notifier
 }
 
-func (f *Filer) asker() asker { return asker{f.Notices, f.Clock, f.authority(), f.Notifier.Wake} }
+func (f *Filer) asker() asker {
+	return asker{f.Requests, f.Notices, f.Clock, f.authority(), f.Notifier.Wake}
+}
 
 func (n *Notifier) asker() asker {
-	return asker{n.Notices, n.Clock, authority{n.Policy(), n.Directory}, n.Wake}
+	return asker{n.Requests, n.Notices, n.Clock, authority{n.Policy(), n.Directory}, n.Wake}
 }
 
 // askWithoutCard calls askDirectly for a request that only its requester sees, unless a card is
@@ -46,6 +49,9 @@ func (a asker) askDirectly(ctx context.Context, r Request) error {
 	}
 	if slices.ContainsFunc(notices, Notice.asks) {
 		return nil
+	}
+	if r.Batch != "" {
+		return a.askAboutBatch(ctx, r)
 	}
 	asked, err := a.toAsk(ctx, r)
 	if err != nil {
@@ -203,3 +209,51 @@ func (e *MissingScopeError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error as it came.
 func (e *MissingScopeError) Unwrap() error { return e.Err }
+
+// askElsewhere asks other people for an approval after Slack refused a message that asked. If nobody
+// can be asked, it tells the requester.
+func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
+	news, here, escalates := notice.Kind.Escalation()
+	switch to := notice.Kind.Recipient(); {
+	case escalates && !here:
+		return n.escalateHere(ctx, r, news)
+	case notice.Kind.OfBatch():
+		return n.asker().askAboutBatch(ctx, r)
+	case r.State != Pending:
+	case notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == ApprovalCard):
+		return n.asker().askDirectly(ctx, r)
+	case to != "" && to != r.Submission.By.ID:
+		return n.askedNobody(ctx, notice, r)
+	}
+	return nil
+}
+
+// escalateHere escalates news of a request after Slack refused the escalation channel.
+func (n *Notifier) escalateHere(ctx context.Context, r Request, news News) error {
+	notices, err := n.Notices.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	next := r.Escalating("", news, notices)
+	_, err = n.Notices.Owe(ctx, r.ID, next.Kind, next.Place)
+	n.Wake()
+	return err
+}
+
+// askedNobody tells the requester that nobody could be asked, if this message was refused and no
+// other message asks anybody. If another message is still to be tried, it leaves that to it.
+func (n *Notifier) askedNobody(ctx context.Context, refused Notice, r Request) error {
+	notices, err := n.Notices.Notices(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(notices, func(notice Notice) bool {
+		to := notice.Kind.Recipient()
+		others := to != "" && to != r.Submission.By.ID && notice.Kind != refused.Kind
+		untried := notice.Posts == 0 || notice.Posts == 1 && notice.Posting
+		return notice.asks() || others && (notice.TS != "" || untried)
+	}) {
+		return nil
+	}
+	return n.asker().owePerson(ctx, r, r.Submission.By.ID)
+}

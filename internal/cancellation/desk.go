@@ -215,49 +215,6 @@ func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
 	return answerOf(r), nil
 }
 
-// decide builds the record of a submission: the decision of the policy that is in force when
-// it begins, on what the person saw. It returns errBlocked only if the policy lets the person
-// ask: nobody else is told what blocks.
-func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
-	policy := d.authority()
-	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
-	defer cancel()
-	principal, err := policy.person(waiting, s.By, MaxPrincipalAge)
-	if err != nil {
-		return Record{}, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
-	}
-	now, err := d.Clock.Now(ctx)
-	if err != nil {
-		return Record{}, fmt.Errorf("reading the database's time: %w", err)
-	}
-	decision := policy.Decide(principal, s.Card.Server.Resource(), s.Context(s.Card.Server, now))
-	id := s.ID(d.Intake.Installation())
-	r := Request{
-		ID: id, Ref: ReferenceOf(d.Intake.HMACKey(), id), Format: Format,
-		Submission: s, Decision: decision, CreatedAt: now, Due: now, PostsAllowed: 2,
-	}
-	r.Submission.By.Name = principal.Name
-	switch {
-	case decision.Effect != authz.Refused && len(blockers) > 0:
-		return Record{}, errBlocked
-	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only a request that needs no approval replaces another
-		return Record{}, errBlocked
-	case decision.Effect == authz.Refused:
-		return denied(r, principal)
-	}
-	var rec Record
-	if decision.Effect == authz.Allowed {
-		rec, err = d.accepted(ctx, r, now)
-	} else {
-		rec, err = d.pending(ctx, policy, r, principal, now)
-	}
-	if err != nil {
-		return Record{}, err
-	}
-	rec.Quota, err = d.nextSlot(ctx, principal, now)
-	return rec, err
-}
-
 // nextSlot returns the next slot of a person's day, or ErrDayFull.
 func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
 	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.Terms.ServersPerDay)}
@@ -282,64 +239,6 @@ func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
 		return true, nil
 	}
 	return false, err
-}
-
-// accepted returns the record of a request that needs no approval.
-func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
-	r, err := r.Move(Scheduled, BySubmission, Reason{})
-	if err != nil {
-		return Record{}, err
-	}
-	tell := now.Add(patience)
-	if d.Terms.UndoWindow > 0 { // people have to see that they can undo it
-		tell = now
-	}
-	return d.submitted(ctx, r.scheduled(now, d.Terms), now, tell)
-}
-
-// pending returns the record of a request that waits for approval.
-func (d *Desk) pending(ctx context.Context, policy authority, r Request, requester authz.Principal, now time.Time) (Record, error) {
-	who, anyone, err := policy.approvers(ctx, r, requester, now)
-	if err != nil {
-		return Record{}, err
-	}
-	if !anyone && len(who) < r.Decision.Approvals {
-		return Record{}, errNobody
-	}
-	if len(who) == 0 && d.NotifyChannel == "" && r.Submission.Place.private() {
-		return Record{}, errUnseen
-	}
-	if r, err = r.Move(Pending, BySubmission, Reason{}); err != nil {
-		return Record{}, err
-	}
-	r.Decision.Asked = policy.asked(r, requester, now)
-	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
-	rec.Notices = append(rec.Notices, r.approvalCards(d.NotifyChannel, now)...)
-	return rec, err
-}
-
-// submitted returns the record of a request that holds its server. tell is when its result message
-// is due.
-func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (Record, error) {
-	rec := Record{
-		Request: r,
-		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: r.State, Detail: ruled(r.Decision)},
-		Notices: []Notice{{RequestID: r.ID, Kind: Result, Place: r.Submission.Place, Due: tell}},
-	}
-	var err error
-	if standing := r.Submission.Card.Standing; standing != nil {
-		rec.Ending, err = d.ending(ctx, *standing, r.Submission.By, now)
-	}
-	return rec, err
-}
-
-func denied(r Request, who authz.Principal) (Record, error) {
-	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Ground(), By: ByPolicy})
-	if err != nil {
-		return Record{}, err
-	}
-	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: ruled(r.Decision)}
-	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
 }
 
 // lookAgain reads a row whose commit is unclear, on another connection. Only finding the row is an

@@ -284,7 +284,7 @@ func (f *Filer) apply(ctx context.Context, h *claimedRow, next Request, kind, de
 // for a first result, or else when the Notifier claims what is due.
 func (f *Filer) applyAndTell(ctx context.Context, c Change) (Request, error) {
 	var in *slot
-	if c.Tell == AtOnce && c.To.Submission.Place.Channel != "" {
+	if c.Tell == AtOnce && c.To.Submission.Place.Channel != "" && c.To.Batch == "" {
 		in = f.Notifier.reserve()
 	}
 	if in == nil {

@@ -29,6 +29,8 @@ type Notice struct {
 
 	// DueIn sets Due to this long after the commit of ApplyNotice; zero leaves Due as it is.
 	DueIn time.Duration
+
+	showing int64 // what Shown becomes when the delivery that is under way has succeeded
 }
 
 // Announcement claims a request's Result notice in the transaction of the change that it shows, and
@@ -82,9 +84,9 @@ func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder +
 func EndedFor(user string) NoticeKind { return NoticeKind(endedFor + user) }
 
 // toldEnd returns what the requester is owed of an end that somebody else caused. The message in the
-// channel is only edited, which nobody notices.
+// channel is only edited, which nobody notices. Of a batch its thread says so.
 func (r Request) toldEnd() []Notice {
-	if r.Submission.By.ID == "" {
+	if r.Submission.By.ID == "" || r.Batch != "" {
 		return nil
 	}
 	return []Notice{{RequestID: r.ID, Kind: EndedFor(r.Submission.By.ID)}}
@@ -221,7 +223,7 @@ func (k NoticeKind) Reminds() bool {
 
 // Recipient is the Slack user that a Direct or an EndedFor notice is for; "" for the other kinds.
 func (k NoticeKind) Recipient() string {
-	for _, prefix := range []string{direct, endedFor} {
+	for _, prefix := range []string{direct, endedFor, batchDirect, batchEnded} {
 		if user, found := strings.CutPrefix(string(k), prefix); found {
 			return user
 		}
@@ -236,7 +238,7 @@ func (k NoticeKind) TellsEnd() bool { return strings.HasPrefix(string(k), endedF
 // state, and are edited when that changes.
 func (k NoticeKind) Once() bool {
 	_, _, escalates := k.Escalation()
-	return k == Alarm || k.Reminds() || k.TellsEnd() || escalates || strings.HasPrefix(string(k), said)
+	return k == Alarm || k.Reminds() || k.TellsEnd() || escalates || k.EndsBatch() || strings.HasPrefix(string(k), said)
 }
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,7 +92,10 @@ func (n *Notifier) announcement() Announcement {
 // begin posts an announced result in the slot that was reserved for it.
 func (n *Notifier) begin(ctx context.Context, in *slot, a Announced) {
 	in.begin(ctx, func(ctx context.Context) {
-		n.work(ctx, a.Result, func(ctx context.Context, notice Notice) error { return n.post(ctx, notice, a.Request) })
+		n.work(ctx, a.Result, func(ctx context.Context, notice Notice) error {
+			notice.showing = a.Request.Version
+			return n.post(ctx, notice, a.Request)
+		})
 	})
 }
 
@@ -125,14 +127,9 @@ func (n *Notifier) tellSafely(ctx context.Context, notice Notice, tell func(cont
 
 // tell makes one notice show the request's present state.
 func (n *Notifier) tell(ctx context.Context, notice Notice) error {
-	r, err := n.Requests.Request(ctx, notice.RequestID)
-	if err != nil && !errors.Is(err, ErrUnreadable) { // people are told that it cannot be read
-		return fmt.Errorf("reading the request of a notice: %w", err)
-	}
-	if notice.Posting {
-		if notice, err = n.findLost(ctx, notice, r); err != nil {
-			return err
-		}
+	notice, r, err := n.read(ctx, notice)
+	if err != nil {
+		return err
 	}
 	lapsed, err := n.lapsed(ctx, notice, r)
 	if err != nil {
@@ -140,18 +137,30 @@ func (n *Notifier) tell(ctx context.Context, notice Notice) error {
 	}
 	switch {
 	case lapsed:
-		return n.shown(ctx, notice, r)
-	case notice.TS != "" && (notice.Shown == r.Version || notice.Kind.Once()):
-		return n.shown(ctx, notice, r)
+		return n.shown(ctx, notice)
+	case notice.TS != "" && (notice.Shown == notice.showing || notice.Kind.Once()):
+		return n.shown(ctx, notice)
 	case notice.TS != "":
 		return n.update(ctx, notice, r)
-	case notice.Shown > 0 && !r.State.Told(): // sent by response_url: a new one would stand next to the last one
-		return n.shown(ctx, notice, r)
+	case notice.Shown > 0 && notice.rests(r): // sent by response_url: a new one would stand next to the last one
+		return n.shown(ctx, notice)
 	case notice.Way == ByResponse:
 		return n.respond(ctx, notice, r)
 	default:
 		return n.postMessage(ctx, notice, r)
 	}
+}
+
+// read reads what a notice shows, and looks for its message if Slack's answer to the post was lost.
+func (n *Notifier) read(ctx context.Context, notice Notice) (Notice, Request, error) {
+	r, err := n.Requests.Request(ctx, notice.RequestID)
+	if err != nil && !errors.Is(err, ErrUnreadable) { // people are told that it cannot be read
+		return notice, r, fmt.Errorf("reading the request of a notice: %w", err)
+	}
+	if notice.showing, err = n.presentState(ctx, notice, r); err == nil && notice.Posting {
+		notice, err = n.findLost(ctx, notice, r)
+	}
+	return notice, r, err
 }
 
 // lapsed reports whether a notice reminds people of what is over, or of a date that has moved.
@@ -201,7 +210,9 @@ func (notice Notice) target() Place {
 // as one that may have been made.
 func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) {
 	notice.Posting, notice.Posts, notice.DueIn = true, notice.Posts+1, lostPause
-	return n.Notices.ApplyNotice(ctx, notice, true)
+	stored, err := n.Notices.ApplyNotice(ctx, notice, true)
+	stored.showing = notice.showing
+	return stored, err
 }
 
 func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) error {
@@ -211,7 +222,7 @@ func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) er
 			return n.failed(ctx, notice, r, Undelivered, 0)
 		}
 		if notice.Place.Channel == "" { // no channel shows the request
-			return n.shown(ctx, notice, r)
+			return n.shown(ctx, notice)
 		}
 	}
 	if notice.Way == ByChannel && notice.Place.Channel == "" {
@@ -232,7 +243,7 @@ func (n *Notifier) post(ctx context.Context, notice Notice, r Request) error {
 	switch delivery {
 	case Delivered:
 		notice.Channel, notice.TS = at.Channel, at.TS
-		return n.shown(ctx, notice, r)
+		return n.shown(ctx, notice)
 	case Refusing:
 		return n.nextWay(ctx, notice, r)
 	default:
@@ -257,7 +268,7 @@ func (n *Notifier) respond(ctx context.Context, notice Notice, r Request) error 
 	switch delivery, retry := n.Announcer.Respond(calling, notice.Place.ResponseURL, r); delivery {
 	case Delivered:
 		notice.Way = ByChannel // may take the next change: a token that was refused can work again
-		return n.shown(ctx, notice, r)
+		return n.shown(ctx, notice)
 	case Refusing:
 		notice.Way = ByDirect
 		return n.soon(ctx, notice)
@@ -273,7 +284,7 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 	if err := n.askElsewhere(ctx, notice, r); err != nil {
 		return err
 	}
-	if notice.Way == ByChannel && notice.Kind == Result {
+	if notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == BatchResult) {
 		notice.Way = ByResponse
 		return n.soon(ctx, notice)
 	}
@@ -281,57 +292,15 @@ func (n *Notifier) nextWay(ctx context.Context, notice Notice, r Request) error 
 		notice.Way = ByDirect
 		return n.soon(ctx, notice)
 	}
-	if notice.Way = ByChannel; notice.Kind.extra() && !r.State.asks() {
-		return n.shown(ctx, notice, r)
+	asks, err := n.stillAsks(ctx, notice, r)
+	if err != nil {
+		return err
+	}
+	if notice.Way = ByChannel; notice.Kind.extra() && !asks {
+		return n.shown(ctx, notice)
 	}
 	notice.Posting = false
 	return n.owe(ctx, notice, nowherePause)
-}
-
-// askElsewhere asks other people for an approval after Slack refused a message that asked. If nobody
-// can be asked, it tells the requester.
-func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
-	news, here, escalates := notice.Kind.Escalation()
-	switch to := notice.Kind.Recipient(); {
-	case escalates && !here:
-		return n.escalateHere(ctx, r, news)
-	case r.State != Pending:
-	case notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == ApprovalCard):
-		return n.asker().askDirectly(ctx, r)
-	case to != "" && to != r.Submission.By.ID:
-		return n.askedNobody(ctx, notice, r)
-	}
-	return nil
-}
-
-// escalateHere escalates news of a request after Slack refused the escalation channel.
-func (n *Notifier) escalateHere(ctx context.Context, r Request, news News) error {
-	notices, err := n.Notices.Notices(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	next := r.Escalating("", news, notices)
-	_, err = n.Notices.Owe(ctx, r.ID, next.Kind, next.Place)
-	n.Wake()
-	return err
-}
-
-// askedNobody tells the requester that nobody could be asked, if this message was refused and no
-// other message asks anybody. If another message is still to be tried, it leaves that to it.
-func (n *Notifier) askedNobody(ctx context.Context, refused Notice, r Request) error {
-	notices, err := n.Notices.Notices(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(notices, func(notice Notice) bool {
-		to := notice.Kind.Recipient()
-		others := to != "" && to != r.Submission.By.ID && notice.Kind != refused.Kind
-		untried := notice.Posts == 0 || notice.Posts == 1 && notice.Posting
-		return notice.asks() || others && (notice.TS != "" || untried)
-	}) {
-		return nil
-	}
-	return n.asker().owePerson(ctx, r, r.Submission.By.ID)
 }
 
 func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
@@ -339,7 +308,7 @@ func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
 	defer cancel()
 	switch delivery, retry := n.Announcer.Update(calling, Posted{Channel: notice.Channel, TS: notice.TS}, notice.Kind, r); delivery {
 	case Delivered:
-		return n.shown(ctx, notice, r)
+		return n.shown(ctx, notice)
 	case Refusing: // the message is gone, or not ours to change: post another
 		notice.Channel, notice.TS, notice.Shown = "", "", 0
 		return n.soon(ctx, notice)
@@ -350,8 +319,8 @@ func (n *Notifier) update(ctx context.Context, notice Notice, r Request) error {
 
 // shown records that people see the request as it was when the call was made. The store keeps the
 // notice due if the request has changed meanwhile.
-func (n *Notifier) shown(ctx context.Context, notice Notice, r Request) error {
-	notice.Shown = r.Version
+func (n *Notifier) shown(ctx context.Context, notice Notice) error {
+	notice.Shown = notice.showing
 	return n.done(ctx, notice)
 }
 

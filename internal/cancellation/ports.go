@@ -279,6 +279,8 @@ type Requests interface {
 	ByRef(ctx context.Context, short string) (Request, error)
 	// Live reads the request that holds a server. ErrNoRequest: there is none.
 	Live(ctx context.Context, server int64) (Request, error)
+	// Batch reads a batch with its requests, in the order of the list. ErrNoRequest: there is none.
+	Batch(ctx context.Context, id string) (Batch, []Request, error)
 	// Apply commits a change and returns the request as stored. ErrMoved: the request is not
 	// at From.Version any more. ErrFrozen and *HourFullError: it may not go to Filing now.
 	Apply(ctx context.Context, change Change) (Request, error)
@@ -288,7 +290,7 @@ type Requests interface {
 	Sight(ctx context.Context, requestID string, seen Event, gap time.Duration) error
 	// Events reads a request's history, the oldest event first.
 	Events(ctx context.Context, requestID string) ([]Event, error)
-	// Notices lists a request's notices, delivered or not.
+	// Notices lists a request's notices, delivered or not, with its batch's as Result and ApprovalCard.
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
 }
 

@@ -1,10 +1,15 @@
 package cancellation
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +19,18 @@ import (
 	"cancel-server/internal/authz"
 )
 
-// Format is the version of the stored request row that this build writes. A build claims no row of a
-// newer format. Format 2 has approvals: a build that knows only 1 would deny approved requests.
-const Format = 2
+// Format is the newest version of the stored request row that this build knows. A build claims no row of
+// a newer format. Format 2 has approvals: a build that knows only 1 would deny approved requests. Format 3
+// is a request of a batch: a build that knows only 2 would post a message for each of them.
+const Format = 3
+
+// WrittenFormat is the version of the row that this build writes for the request.
+func (r Request) WrittenFormat() int {
+	if r.Batch != "" {
+		return 3
+	}
+	return 2
+}
 
 // MaxContent is the longest description in UTF-16 units: Slack's limit for a
 // plain_text_input (docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element).
@@ -99,13 +113,13 @@ const (
 	ProblemReason       Problem = "reason"       // not one of the ten
 	ProblemContentEmpty Problem = "content"      // nothing but spaces
 	ProblemContentLong  Problem = "content-long" // over MaxContent
-	ProblemConfirmation Problem = "confirmation" // another name than the server's
+	ProblemConfirmation Problem = "confirmation" // another name than the server's; in a batch, another number than the list's
 	ProblemShortName    Problem = "short-name"   // the short name, and another server has it too
 	ProblemAssociated   Problem = "associated"   // associated items are to be cancelled, but the card showed none
 )
 
-// Problems lists what the person has to correct before the submission can be recorded.
-func (s Submission) Problems() []Problem {
+// commonProblems lists what the person has to correct in what is asked for one server and for several.
+func (s Submission) commonProblems() []Problem {
 	var found []Problem
 	if !slices.Contains(Reasons(), s.Reason) {
 		found = append(found, ProblemReason)
@@ -116,6 +130,12 @@ func (s Submission) Problems() []Problem {
 	if TooLong(s.Content) {
 		found = append(found, ProblemContentLong)
 	}
+	return found
+}
+
+// Problems lists what the person has to correct before the submission can be recorded.
+func (s Submission) Problems() []Problem {
+	found := s.commonProblems()
 	if b := s.Card.Server.Billing; s.Associated && (b == nil || len(b.Associated) == 0) {
 		found = append(found, ProblemAssociated)
 	}
@@ -162,6 +182,9 @@ type Request struct {
 	State   State
 	Why     Reason // for the state
 	Version int64  // changes with every committed change; also the fencing token
+
+	Batch string // id of the form with several servers that it came in; "" if it came alone
+	Row   int    // its place in that form's list, from 0
 
 	Submission Submission
 	Decision   authz.Decision // the latest one
@@ -256,3 +279,85 @@ var (
 	// takes no further write until it is opened again.
 	ErrUnclear = errors.New("the database cannot tell whether this was recorded")
 )
+
+// Reference is what ties a ticket to the request that made it: 128 bits that nobody can
+// guess, written as 26 characters of Crockford's base 32 (https://www.crockford.com/base32.html).
+type Reference string
+
+// ErrBadReference says that a text is not a short reference like 7F3K-2QXD.
+var ErrBadReference = errors.New("not a reference: eight letters or digits like 7F3K-2QXD")
+
+const (
+	crockford     = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	referenceName = "cancel-server"
+)
+
+var (
+	encoding    = base32.NewEncoding(crockford).WithPadding(base32.NoPadding)
+	marker      = regexp.MustCompile(`\[` + referenceName + ` [0-9A-Z]{4}-[0-9A-Z]{4} ([0-9A-Z]{26})\]`)
+	markerTyped = regexp.MustCompile(`(?i)` + referenceName)
+	shortForm   = regexp.MustCompile(`^[` + crockford + `]{4}-[` + crockford + `]{4}$`)
+	misread     = strings.NewReplacer("O", "0", "I", "1", "L", "1", " ", "", "-", "", "–", "", "—", "", "\u2011", "")
+)
+
+// NewReference returns a random reference.
+func NewReference() Reference {
+	var bits [16]byte
+	_, _ = rand.Read(bits[:]) // never returns an error: https://pkg.go.dev/crypto/rand#Read
+	return Reference(encoding.EncodeToString(bits[:]))
+}
+
+// ReferenceOf derives the reference of a request from its id, with the installation's key. Every
+// delivery of one submission has the same reference, so that the one a person was shown is always
+// the one on record.
+func ReferenceOf(key []byte, id string) Reference {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("reference\n" + id))
+	return Reference(encoding.EncodeToString(mac.Sum(nil)[:16]))
+}
+
+// Short returns the form that people see and type: the first 40 bits, like 7F3K-2QXD. It is unique
+// in the store, but proves nothing about a ticket.
+func (r Reference) Short() string {
+	if len(r) < 8 {
+		return string(r)
+	}
+	return string(r[:4] + "-" + r[4:8])
+}
+
+// Marker returns the first and last line of the ticket's content.
+func (r Reference) Marker() string {
+	return fmt.Sprintf("[%s %s %s]", referenceName, r.Short(), string(r))
+}
+
+// In reports whether a ticket's text carries this very reference, all 128 bits of it.
+func (r Reference) In(text string) bool {
+	for _, found := range marker.FindAllStringSubmatch(text, -1) {
+		if found[1] == string(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseShort reads a short reference as people type it: any case, with or without
+// the dash, O for 0 and I or L for 1.
+func ParseShort(typed string) (string, error) {
+	plain := misread.Replace(strings.ToUpper(strings.TrimSpace(typed)))
+	if len(plain) != 8 {
+		return "", fmt.Errorf("%q: %w", typed, ErrBadReference)
+	}
+	short := plain[:4] + "-" + plain[4:]
+	if !shortForm.MatchString(short) {
+		return "", fmt.Errorf("%q: %w", typed, ErrBadReference)
+	}
+	return short, nil
+}
+
+// withoutMarkers breaks up every text that could pass for a reference line in what a person typed,
+// so that nobody can make one request's ticket look like another's.
+func withoutMarkers(typed string) string {
+	return markerTyped.ReplaceAllStringFunc(typed, func(found string) string {
+		return found[:6] + " " + found[7:]
+	})
+}

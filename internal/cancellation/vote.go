@@ -65,21 +65,23 @@ func (c clicker) person() Person {
 // Approve records a person's approval. After the last one that is needed, the request is accepted
 // and waits to be filed.
 func (d *Desk) Approve(ctx context.Context, press Press) (Click, error) {
-	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker will end it
-		switch {
-		case !over && r.ApprovedBy(c.person()):
-			return Click{Kind: ClickRepeated}, nil, nil
-		case over || r.State != Pending:
-			return Click{Kind: ClickLate}, nil, nil
-		}
-		decision := c.policy.may(c.principal, c.requester, r, len(r.Approvals), c.now)
-		if decision.Effect != authz.Allowed {
-			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
-		}
-		change, err := d.approved(r, c, decision)
-		return Click{Decision: decision}, change, err
-	})
+	return d.click(ctx, press, d.approve)
+}
+
+func (d *Desk) approve(_ context.Context, r Request, c clicker) (Click, *Change, error) {
+	over := r.State == Pending && !c.now.Before(r.ExpiresAt) // the worker will end it
+	switch {
+	case !over && r.ApprovedBy(c.person()):
+		return Click{Kind: ClickRepeated}, nil, nil
+	case over || r.State != Pending:
+		return Click{Kind: ClickLate}, nil, nil
+	}
+	decision := c.policy.may(c.principal, c.requester, r, len(r.Approvals), c.now)
+	if decision.Effect != authz.Allowed {
+		return Click{Kind: ClickRefused, Decision: decision}, nil, nil
+	}
+	change, err := d.approved(r, c, decision)
+	return Click{Decision: decision}, change, err
 }
 
 // approved returns the change that one more approval makes.
@@ -108,12 +110,16 @@ func (r Request) scheduled(now time.Time, t Terms) Request {
 		r.UndoUntil = now.Add(t.UndoWindow)
 		r.Due = r.UndoUntil
 	}
-	return r
+	return r.inTurn()
 }
 
 // directWords returns the direct messages to the requester and the approvers of an approved request,
-// but not to the one who clicked. They say that it will be filed, and can be stopped until then.
+// but not to the one who clicked. They say that it will be filed, and can be stopped until then. The
+// message of a batch says so for all of its requests.
 func directWords(r Request, c clicker) []Notice {
+	if r.Batch != "" {
+		return nil
+	}
 	owed := []Notice{{RequestID: r.ID, Kind: Direct(r.Submission.By.ID), Due: c.now}}
 	for _, a := range r.Approvals {
 		if !a.By.same(c.person()) {
@@ -129,7 +135,12 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 	if Blank(why) {
 		return Click{}, ErrWhyMissing
 	}
-	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+	return d.click(ctx, press, d.declining(why))
+}
+
+// declining ends requests as declined for this reason.
+func (d *Desk) declining(why string) act {
+	return func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		if !r.Stoppable() {
 			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
 		}
@@ -142,7 +153,7 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 		}
 		change, err := end(r, Declined, EventDeclined, c, why)
 		return Click{Decision: decision}, change, err
-	})
+	}
 }
 
 // mayDecline allows people whose approval would count, and those who approved it, even if they may
@@ -192,19 +203,21 @@ const (
 
 // Withdraw ends a request that was not sent, because its requester wants that.
 func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
-	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		switch {
-		case !r.Stoppable():
-			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
-		case !c.isRequester():
-			return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
-		}
-		if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
-			return Click{}, nil, err
-		}
-		change, err := end(r, Withdrawn, EventWithdrawn, c, "")
-		return Click{}, change, err
-	})
+	return d.click(ctx, press, d.withdraw)
+}
+
+func (d *Desk) withdraw(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+	switch {
+	case !r.Stoppable():
+		return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
+	case !c.isRequester():
+		return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
+	}
+	if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
+		return Click{}, nil, err
+	}
+	change, err := end(r, Withdrawn, EventWithdrawn, c, "")
+	return Click{}, change, err
 }
 
 // ApprovedBy reports whether a person's approval is on record and counts.

@@ -37,6 +37,7 @@ type AnnouncerOptions struct {
 	Answers Answers // reads what staff wrote, for letters; nil: none quotes them
 	Texts   Texts   // what people wrote for tickets; nil if nobody can
 	Shown   Shown   // where requests are shown; nil: no message links to another
+	Batches Batches // what the message of a batch says; nil if there is none
 	Stays   Stays   // what stays billed, if that was read after the submission; nil: only the card says it
 	Bot     string  // the bot's id (Identity.Bot): only its own messages are found again
 	Pings   string  // the operators' channel, where groups are pinged; "": where a request was made
@@ -46,15 +47,17 @@ type AnnouncerOptions struct {
 
 // Results writes the messages about a request's present state.
 type Results interface {
-	Result(r cancellation.Request) words.Message                                                 // with nothing to press
-	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message                     // with the kind's buttons, as far as the state has any
-	Reminder(r cancellation.Request) words.Message                                               // asks approvers once more
-	Alarm(r cancellation.Request) words.Message                                                  // tells operators that it takes too long
-	Said(l cancellation.Line, r cancellation.Request) words.Message                              // tells once what became of it
-	Escalated(n cancellation.News, r cancellation.Request, at cancellation.Posted) words.Message // tells once more people what became of it
-	Written(u correspondence.Update, r cancellation.Request) words.Message                       // tells what became of a text for its ticket
-	Proposal(u correspondence.Update, r cancellation.Request) words.Message                      // asks somebody to send a text
-	Letter(to string, items []cancellation.Item, atOnce bool) words.Message                      // tells one person what became of theirs
+	Result(r cancellation.Request) words.Message                                                         // with nothing to press
+	Live(kind cancellation.NoticeKind, r cancellation.Request) words.Message                             // with the kind's buttons, as far as the state has any
+	Reminder(r cancellation.Request) words.Message                                                       // asks approvers once more
+	Alarm(r cancellation.Request) words.Message                                                          // tells operators that it takes too long
+	Said(l cancellation.Line, r cancellation.Request) words.Message                                      // tells once what became of it
+	Escalated(n cancellation.News, r cancellation.Request, at cancellation.Posted) words.Message         // tells once more people what became of it
+	Written(u correspondence.Update, r cancellation.Request) words.Message                               // tells what became of a text for its ticket
+	Proposal(u correspondence.Update, r cancellation.Request) words.Message                              // asks somebody to send a text
+	Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) words.Message // a batch's present state
+	BatchEnd(b cancellation.Batch, rows []cancellation.Request) words.Message                            // tells the requester that it is over
+	Letter(to string, items []cancellation.Item, atOnce bool) words.Message                              // tells one person what became of theirs
 }
 
 // Texts reads what people wrote for tickets.
@@ -73,6 +76,12 @@ type Stays interface {
 type Shown interface {
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
+}
+
+// Batches reads forms with several servers.
+type Batches interface {
+	// Batch reads a batch with its requests, in the order of the list.
+	Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error)
 }
 
 // Answers reads what SoftLayer's staff wrote.
@@ -106,10 +115,7 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 			return cancellation.Posted{}, delivery, pause
 		}
 	}
-	if !a.pings(to, kind) {
-		r = words.Unpinged(r)
-	}
-	post, err := a.content(ctx, kind, r)
+	post, err := a.content(ctx, kind, r, a.pings(to, kind))
 	if err != nil {
 		return cancellation.Posted{}, a.unwritten(r, err), 0
 	}
@@ -131,9 +137,9 @@ func (a *Announcer) Post(ctx context.Context, to cancellation.Place, kind cancel
 func (a *Announcer) pings(to cancellation.Place, kind cancellation.NoticeKind) bool {
 	switch {
 	case a.o.Quiet:
-	case kind == cancellation.ApprovalCard:
+	case kind == cancellation.ApprovalCard || kind == cancellation.BatchCard:
 		return true
-	case kind == cancellation.Result:
+	case kind == cancellation.Result || kind == cancellation.BatchResult:
 		return to.Channel != "" && (a.o.Pings == "" || a.o.Pings == to.Channel)
 	}
 	return false
@@ -141,7 +147,7 @@ func (a *Announcer) pings(to cancellation.Place, kind cancellation.NoticeKind) b
 
 // Update is docs.slack.dev/reference/methods/chat.update, which may be repeated. It notifies no group.
 func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Delivery, time.Duration) {
-	post, err := a.content(ctx, kind, words.Unpinged(r))
+	post, err := a.content(ctx, kind, r, false)
 	if err != nil {
 		return a.unwritten(r, err), 0
 	}
@@ -152,6 +158,13 @@ func (a *Announcer) Update(ctx context.Context, at cancellation.Posted, kind can
 // Respond posts to everybody in the channel through a command's response_url.
 func (a *Announcer) Respond(ctx context.Context, responseURL string, r cancellation.Request) (cancellation.Delivery, time.Duration) {
 	message := a.o.Words.Result(r)
+	if r.Batch != "" {
+		b, rows, err := a.o.Batches.Batch(ctx, r.Batch)
+		if err != nil {
+			return a.unwritten(r, err), 0
+		}
+		message = a.o.Words.Batch("", b, rows)
+	}
 	err := a.o.Web.Respond(ctx, responseURL, webapi.Response{
 		Text: message.Text, Blocks: message.Blocks, InChannel: true, Thread: r.Submission.Place.Thread,
 	})
@@ -244,8 +257,15 @@ func (a *Announcer) unwritten(r cancellation.Request, err error) cancellation.De
 	return cancellation.Undelivered
 }
 
-// content is the message of a kind. An error means that what it says could not be read.
-func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request) (webapi.Post, error) {
+// content is the message of a kind; pings says whether it may notify groups. An error means that what it
+// says could not be read.
+func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request, pings bool) (webapi.Post, error) {
+	if kind.OfBatch() {
+		return a.batchContent(ctx, kind, r, pings)
+	}
+	if !pings {
+		r = words.Unpinged(r)
+	}
 	var message words.Message
 	said, isLine := kind.Line()
 	news, _, escalates := kind.Escalation()
@@ -279,6 +299,24 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 		message = a.o.Words.Live(kind, r)
 	}
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
+}
+
+// batchContent is the message of a kind about a whole batch.
+func (a *Announcer) batchContent(ctx context.Context, kind cancellation.NoticeKind, lead cancellation.Request, pings bool) (webapi.Post, error) {
+	b, rows, err := a.o.Batches.Batch(ctx, lead.Batch)
+	if err != nil {
+		return webapi.Post{}, err
+	}
+	for i := range rows {
+		if !pings {
+			rows[i] = words.Unpinged(rows[i])
+		}
+	}
+	message := a.o.Words.Batch(kind, b, rows)
+	if kind.EndsBatch() {
+		message = a.o.Words.BatchEnd(b, rows)
+	}
+	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(lead, kind)}, nil
 }
 
 // standsAt returns the message of a request that needs a person; zero if there is none, or it cannot be

@@ -55,6 +55,14 @@ func (plainWords) Proposal(u correspondence.Update, _ cancellation.Request) word
 	return words.Message{Text: "asks: " + u.Text}
 }
 
+func (plainWords) Batch(cancellation.NoticeKind, cancellation.Batch, []cancellation.Request) words.Message {
+	return words.Message{}
+}
+
+func (plainWords) BatchEnd(cancellation.Batch, []cancellation.Request) words.Message {
+	return words.Message{}
+}
+
 func (plainWords) Alarm(r cancellation.Request) words.Message {
 	return words.Message{Text: "alarm " + r.ID}
 }

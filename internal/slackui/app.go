@@ -38,6 +38,7 @@ type Beside interface {
 // Options is what an App is made of. Every field without a default is required.
 type Options struct {
 	Desk      *cancellation.Desk   // reads cards, decides and records
+	Batches   cancellation.Batches // records several requests at once
 	Overview  *overview.Overview   // says where requests stand
 	Web       *webapi.Client       // opens and changes modals
 	Directory *Directory           // knows who asks
@@ -59,6 +60,7 @@ type Options struct {
 // App is the bot's flows. It implements Handler.
 type App struct {
 	desk      *cancellation.Desk
+	batches   *cancellation.BatchDesk
 	web       *webapi.Client
 	directory *Directory
 	finders
@@ -92,7 +94,7 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
+		desk: o.Desk, batches: &cancellation.BatchDesk{Desk: o.Desk, Batches: o.Batches}, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
 		policy: o.Policy, letters: o.Letters, waits: o.Waits, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),
@@ -195,6 +197,9 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 func (a *App) submitted(ctx context.Context, i receive.Interaction, home bool) receive.Reply {
 	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
 		return a.submitClickForm(ctx, i)
+	}
+	if i.View != nil && slices.Contains(words.BatchForms, i.View.CallbackID) {
+		return a.submitBatchForm(ctx, i)
 	}
 	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
 		return a.submitLetter(ctx, i, home)

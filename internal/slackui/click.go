@@ -19,6 +19,9 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 		a.log.Warn("refusing a click without a trigger_id", "action", i.Action.ActionID, "user", i.User)
 		return nil, a.whisper(i, words.PressUnread())
 	}
+	if after, is := a.clickBatch(ctx, i); is {
+		return nil, after
+	}
 	forms := map[string]func(cancellation.Request) words.View{
 		words.DeclineAction: words.DeclineForm, words.DetailsAction: a.words.Details,
 		words.FoundAction: words.FoundForm, words.LeaveAction: words.LeaveForm,

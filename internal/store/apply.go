@@ -36,7 +36,7 @@ const bringForwardSQL = `
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'
 		and kind not like 'escalated%' and kind not like 'ended:%'
-		and kind not like 'update:%' and kind not like 'proposal:%'`
+		and kind not like 'update:%' and kind not like 'proposal:%' and kind not like 'batch:%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
 // transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,
@@ -62,7 +62,7 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 
 // stepOf returns the write that makes a change.
 func stepOf(c cancellation.Change) *write {
-	return &write{server: c.From.Submission.Card.Server.ID, id: c.From.ID}
+	return &write{batch: c.From.Batch, server: c.From.Submission.Card.Server.ID, id: c.From.ID}
 }
 
 // beginFiling makes a step to Filing, unless filing is frozen or the hour is full.
@@ -110,6 +110,11 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if used, err := keyUsed(ctx, tx, c.Key); used || err != nil {
 		return cancellation.Request{}, cmp.Or(err, cancellation.ErrRepeated)
 	}
+	if c.From.Batch != "" {
+		if _, err := tx.ExecContext(ctx, lockBatchSQL, c.From.Batch); err != nil {
+			return cancellation.Request{}, fmt.Errorf("locking the batch: %w", err)
+		}
+	}
 	if c.DueIn > 0 {
 		c.To.Due = now.Add(c.DueIn)
 	}
@@ -122,7 +127,7 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 		return cancellation.Request{}, err
 	}
 	keep := c.Keep && slices.Contains(cancellation.WorkStates(), c.To.State)
-	values = append(values, cancellation.Format, flag(keep), flag(c.Event.Kind != ""),
+	values = append(values, c.From.WrittenFormat(), flag(keep), flag(c.Event.Kind != ""),
 		c.From.ID, c.From.Version, string(c.From.State), tx.epoch)
 	stored := asStepped(c, now)
 	var seq int64
@@ -157,7 +162,8 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 func asStepped(c cancellation.Change, now time.Time) cancellation.Request {
 	r := c.To
 	r.Ref, r.Submission, r.CreatedAt = c.From.Ref, c.From.Submission, c.From.CreatedAt
-	r.Format, r.Version, r.UpdatedAt = cancellation.Format, c.From.Version+1, now
+	r.Batch, r.Row = c.From.Batch, c.From.Row
+	r.Format, r.Version, r.UpdatedAt = r.WrittenFormat(), c.From.Version+1, now
 	return asRead(r)
 }
 
@@ -175,6 +181,9 @@ func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, n
 func tell(ctx context.Context, tx *tx, r cancellation.Request, at, now time.Time) error {
 	if at.IsZero() {
 		return nil
+	}
+	if r.Batch != "" {
+		return tellBatch(ctx, tx, r.Batch, at, now)
 	}
 	_, err := bringForward(ctx, tx, r, notBefore(now, at))
 	return err

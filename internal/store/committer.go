@@ -26,8 +26,9 @@ type transaction func(ctx context.Context, tx *tx, now time.Time) error
 
 // write is one change that waits for its commit.
 type write struct {
-	server int64  // a group is sorted by server, so that two processes lock in one order
-	id     string // of the request that it may create; "" for none
+	batch  string // a group is sorted by batch and server, so that two processes lock in one order
+	server int64
+	id     string // of the request or batch that it may create; "" for none
 
 	record *recording  // inserted in one statement with the others of the group
 	run    transaction // of any other change
@@ -175,7 +176,7 @@ func (c *committer) abandon(w *write, reason error) error {
 	return unclear(reason)
 }
 
-// doubt reports whether a write of this request is under way.
+// doubt reports whether a write of this request or batch is under way.
 func (c *committer) doubt(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -53,8 +53,8 @@ func TestUnknownRowsAreLeftUntouchedAndCounted(t *testing.T) {
 		counts[i].Since = time.Time{}
 	}
 	assert.Equal(t, []Count{
-		{State: "paused", Format: cancellation.Format, N: 1},
-		{State: cancellation.Scheduled, Format: cancellation.Format, N: 1},
+		{State: "paused", Format: own.Format, N: 1},
+		{State: cancellation.Scheduled, Format: own.Format, N: 1},
 		{State: cancellation.Scheduled, Format: cancellation.Format + 1, N: 1},
 	}, counts)
 }

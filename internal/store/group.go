@@ -37,7 +37,7 @@ func (c *committer) work() {
 	}
 }
 
-// gather adds the writes that wait behind the first, and sorts all by server. Those whom the last
+// gather adds the writes that wait behind the first, and sorts all by batch and server. Those whom the last
 // commit has just answered get to their next write before, so that it shares this commit. Only
 // the committer's goroutine takes from the queue, so what waits there stays.
 func (c *committer) gather(first *write) []*write {
@@ -46,7 +46,9 @@ func (c *committer) gather(first *write) []*write {
 	for len(group) < groupLength && len(c.queue) > 0 {
 		group = append(group, <-c.queue)
 	}
-	slices.SortStableFunc(group, func(a, b *write) int { return cmp.Compare(a.server, b.server) })
+	slices.SortStableFunc(group, func(a, b *write) int {
+		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.server, b.server))
+	})
 	return group
 }
 

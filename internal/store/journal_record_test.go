@@ -36,7 +36,7 @@ func readsBack(t *testing.T, j journal, clock *hands) {
 	assert.Nil(t, got.Held)
 
 	want := rec.Request
-	want.Format, want.Version = cancellation.Format, 1
+	want.Format, want.Version = want.WrittenFormat(), 1
 	want.CreatedAt, want.Since, want.UpdatedAt = clock.time(), clock.time(), clock.time()
 	want.Submission.Place.ResponseURL, want.Submission.Place.ResponseURLUntil = "", time.Time{}
 	byID, err := j.Request(t.Context(), want.ID)

@@ -116,7 +116,12 @@ func backBeforeReasons(o Options) []string {
 	if o.URL != "" {
 		triggers = []string{`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`}
 	}
-	return slices.Concat(triggers, beforeSealing, beforeInquiries, beforeReasons)
+	return slices.Concat(triggers, beforeBatches, beforeSealing, beforeInquiries, beforeReasons)
+}
+
+// beforeBatches takes away what forms with several servers need.
+var beforeBatches = []string{
+	`drop index requests_batch`, `drop table batches`, `alter table requests drop column batch`, `alter table requests drop column batch_row`,
 }
 
 // beforeSealing takes the tables of the sealed log away.

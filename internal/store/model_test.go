@@ -133,7 +133,7 @@ func (m *model) full(q cancellation.Quota) bool { return q.Slot != 0 && m.placeO
 func (m *model) insert(rec cancellation.Record) cancellation.Request {
 	now := m.clock.time()
 	r := rec.Request
-	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt, r.Due = cancellation.Format, 1, now, now, now, m.dueAt(r)
+	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt, r.Due = r.WrittenFormat(), 1, now, now, now, m.dueAt(r)
 	r.Submission.Place.ResponseURL, r.Submission.Place.ResponseURLUntil = "", time.Time{}
 	event := rec.Event
 	event.At, event.From, event.To = now, cancellation.New, r.State

@@ -29,11 +29,17 @@ const (
 )
 
 var (
-	noticesSQL = `select ` + noticeColumns + ` from notices where request_id = $1 order by kind`
+	// The messages of a batch are kept under its lead, and show each of its requests.
+	noticesSQL = `select ` + noticeColumns + ` from (
+			select ` + noticeColumns + ` from notices where request_id = $1 and kind not like 'batch:%'
+			union all select ` + strings.NewReplacer("request_id", "$1", "kind", "case kind when 'batch:result' then 'result' else 'card' end").Replace(noticeColumns) + `
+			from notices where kind in ('batch:result', 'batch:card')
+				and request_id = (select lead from batches, requests where requests.id = $1 and batches.id = batch)) as its
+		order by kind`
 
 	// A new notice owes the request as it is.
 	oweSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
-		select id, $2, 1, '', null, version + case when ` + isUnfinished + ` and epoch < $5 then $5 - epoch else 0 end, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
+		select id, $2, 1, '', null, case when $2 like 'batch:%' then 0 else version + case when ` + isUnfinished + ` and epoch < $5 then $5 - epoch else 0 end end, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
 		where id = $1 on conflict do nothing`
 
 	// A notice that shows less than what is owed is due now, whatever the notifier thinks.

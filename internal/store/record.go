@@ -323,7 +323,7 @@ func dueAt(r cancellation.Request, now time.Time) time.Time {
 
 // asStored returns a new request as a later read returns it.
 func asStored(r cancellation.Request, now time.Time) cancellation.Request {
-	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = cancellation.Format, 1, now, now, now
+	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = r.WrittenFormat(), 1, now, now, now
 	return asRead(r)
 }
 

@@ -129,6 +129,8 @@ var (
 		number("format", func(r *requestRow) *int { return &r.Format }),
 		text("submission", func(r *requestRow) *string { return &r.submission }),
 		number("version", func(r *requestRow) *int64 { return &r.Version }),
+		text("batch", func(r *requestRow) *string { return &r.Batch }),
+		number("batch_row", func(r *requestRow) *int { return &r.Row }),
 		timestamp("created_at", func(r *requestRow) *time.Time { return &r.CreatedAt }),
 		timestamp("state_at", func(r *requestRow) *time.Time { return &r.Since }),
 	}

@@ -50,6 +50,13 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, m := range goldenLines() {
 		all["messages"]["line-"+name] = sent(m)
 	}
+	all["batches"] = map[string]any{}
+	for name, m := range goldenBatches() {
+		all["batches"][name] = sent(m)
+	}
+	for name, view := range goldenBatchForms() {
+		all["batches"][name] = view
+	}
 	for name, m := range goldenBulletins() {
 		all["bulletins"][name] = sent(m)
 	}

@@ -1,0 +1,207 @@
+package cancellation_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+func (w *world) batches() *cancellation.BatchDesk {
+	return &cancellation.BatchDesk{Desk: w.desk(), Batches: w.journal}
+}
+
+// list is a form for the first servers of the fleet, confirmed.
+func (w *world) list(servers int, confirmation string) cancellation.BatchForm {
+	w.t.Helper()
+	w.fleet = max(w.fleet, int64(servers)-1)
+	form := cancellation.BatchForm{Submission: goodSubmission()}
+	form.Submission.Confirmation = confirmation
+	for i := range servers {
+		card, err := w.desk().Look(w.t.Context(), w.server.ID+int64(i))
+		require.NoError(w.t, err)
+		form.Cards = append(form.Cards, card)
+	}
+	return form
+}
+
+func (w *world) send(form cancellation.BatchForm) cancellation.BatchAnswer {
+	w.t.Helper()
+	answer, err := w.batches().Submit(w.t.Context(), form)
+	require.NoError(w.t, err)
+	return answer
+}
+
+func (w *world) states(batch string) (states []cancellation.State) {
+	w.t.Helper()
+	_, rows, err := w.journal.Batch(w.t.Context(), batch)
+	require.NoError(w.t, err)
+	for _, r := range rows {
+		states = append(states, r.State)
+	}
+	return states
+}
+
+// none reports that no server of a form is asked for.
+func (w *world) none(form cancellation.BatchForm, why string) {
+	w.t.Helper()
+	for _, card := range form.Cards {
+		_, err := w.journal.Live(w.t.Context(), card.Server.ID)
+		require.ErrorIs(w.t, err, cancellation.ErrNoRequest, why)
+	}
+}
+
+func TestListIsConfirmedByItsNumber(t *testing.T) {
+	for typed, right := range map[string]bool{
+		"3": true, "3 servers": true, " 3  Servers ": true, "2": false, "": false, "three": false,
+		"3 dogs": false, "33": false, "db-1.example.com": false, "3 servers please": false,
+	} {
+		t.Run(typed, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				form := w.list(3, typed)
+				answer := w.send(form)
+				if !right {
+					assert.Equal(t, cancellation.BatchWrong, answer.Kind)
+					assert.Equal(t, []cancellation.Problem{cancellation.ProblemConfirmation}, answer.Problems)
+					w.none(form, "nothing is asked for without the right number")
+					return
+				}
+				require.Equal(t, cancellation.BatchAccepted, answer.Kind)
+				require.Len(t, answer.Requests, 3)
+				again := w.send(form)
+				assert.Equal(t, answer.Batch.ID, again.Batch.ID, "the same form again is the same batch")
+			})
+		})
+	}
+}
+
+func TestListThatDoesNotFitRecordsNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, w *world, form *cancellation.BatchForm)
+		kind  cancellation.BatchAnswerKind
+		row   int // of BatchChanged: which row does not fit
+	}{
+		"one server has an open ticket": {func(_ *testing.T, _ *world, form *cancellation.BatchForm) {
+			form.Cards[1].Server.OpenTicket = &cancellation.TicketID{ID: 5}
+		}, cancellation.BatchChanged, 1},
+		"one server is another person's request meanwhile": {func(t *testing.T, w *world, form *cancellation.BatchForm) {
+			s := goodSubmission()
+			s.Card, s.View = form.Cards[2], "V9"
+			s.Confirmation = s.Card.Server.FQDN
+			answer, err := w.desk().Submit(t.Context(), s)
+			require.NoError(t, err)
+			require.Equal(t, cancellation.AnswerAccepted, answer.Kind)
+		}, cancellation.BatchChanged, 2},
+		"the reads are too old": {func(*testing.T, *world, *cancellation.BatchForm) {
+			time.Sleep(cancellation.MaxCardAge + time.Second)
+		}, cancellation.BatchStale, 0},
+		"it has more than are left of the day": {func(_ *testing.T, w *world, _ *cancellation.BatchForm) {
+			w.terms.ServersPerDay = 2
+		}, cancellation.BatchTooMany, 0},
+		"nobody else could approve": {func(_ *testing.T, w *world, _ *cancellation.BatchForm) {
+			w.needs(1)
+			w.nobody = true
+		}, cancellation.BatchChanged, 0},
+		"the policy lets nobody ask": {func(_ *testing.T, w *world, _ *cancellation.BatchForm) {
+			w.decision = authz.Decision{Effect: authz.Refused, Rule: "no", Reason: "no"}
+		}, cancellation.BatchChanged, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				form := w.list(3, "3 servers")
+				c.spoil(t, w, &form)
+				answer := w.send(form)
+				require.Equal(t, c.kind, answer.Kind)
+				if c.kind == cancellation.BatchTooMany {
+					assert.Equal(t, 2, answer.Room)
+				}
+				if c.kind == cancellation.BatchChanged {
+					require.Len(t, answer.Rows, 3)
+					assert.False(t, answer.Rows[c.row].Fits())
+				}
+				_, err := w.journal.Live(t.Context(), form.Cards[0].Server.ID)
+				require.ErrorIs(t, err, cancellation.ErrNoRequest, "all of a list is asked for, or nothing")
+			})
+		})
+	}
+}
+
+func TestOneVoteApprovesAWholeList(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		answer := w.send(w.list(4, "4"))
+		require.Equal(t, cancellation.BatchAccepted, answer.Kind)
+		press := cancellation.BatchPress{Batch: answer.Batch.ID, Digest: answer.Batch.Digest, By: raj, Key: "press of raj"}
+
+		other := press
+		other.Digest = "of another list"
+		late, err := w.batches().Approve(t.Context(), other, nil, "")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickLate, late.Kind, "an approval is bound to the list that was shown")
+
+		struck := []string{answer.Requests[2].ID}
+		_, err = w.batches().Approve(t.Context(), press, struck, "  ")
+		require.ErrorIs(t, err, cancellation.ErrWhyMissing)
+		click, err := w.batches().Approve(t.Context(), press, struck, "still in use")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickDone, click.Kind)
+		assert.Equal(t, 4, click.Done)
+		want := []cancellation.State{cancellation.Scheduled, cancellation.Scheduled, cancellation.Declined, cancellation.Scheduled}
+		assert.Equal(t, want, w.states(answer.Batch.ID))
+		assert.Equal(t, "still in use", click.Requests[2].Why.Detail)
+
+		again, err := w.batches().Approve(t.Context(), press, struck, "still in use")
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickRepeated, again.Kind, "a second press changes nothing")
+
+		w.answers = slices.Repeat([]func(*world, cancellation.Order) cancellation.Outcome{ticketOfItsOwn}, 3)
+		w.run(w.journal, time.Minute)
+		posts, _ := w.snapshot()
+		require.Len(t, posts, 3, "one ticket for each server that was approved, none for the one left out")
+		for _, p := range posts {
+			assert.NotEqual(t, answer.Requests[2].Submission.Card.Server.ID, p.order.Server)
+		}
+	})
+}
+
+// ticketOfItsOwn is a ticket that blocks no other server's.
+func ticketOfItsOwn(w *world, o cancellation.Order) cancellation.Outcome {
+	return cancellation.Outcome{Kind: cancellation.Made, Ticket: cancellation.TicketID{ID: 153572280 + o.Server}, Raw: "HTTP 200"}
+}
+
+func TestListIsFiledInTurns(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		answer := w.send(w.list(10, "10"))
+		require.Equal(t, cancellation.BatchAccepted, answer.Kind)
+		for i := 1; i < 10; i++ {
+			gap := answer.Requests[i].Due.Sub(answer.Requests[i-1].Due)
+			assert.Positive(t, gap, "other people's requests are filed between two of a list")
+		}
+	})
+}
+
+func TestRequesterWithdrawsAWholeList(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		answer := w.send(w.list(3, "3"))
+		press := cancellation.BatchPress{Batch: answer.Batch.ID, Digest: answer.Batch.Digest, By: raj, Key: "press 1"}
+		click, err := w.batches().Withdraw(t.Context(), press)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickRefused, click.Kind, "only who asked withdraws")
+		assert.Equal(t, cancellation.RuleRequesterWithdraws, click.Decision.Rule)
+
+		press.By, press.Key = goodSubmission().By, "press 2"
+		click, err = w.batches().Withdraw(t.Context(), press)
+		require.NoError(t, err)
+		assert.Equal(t, 3, click.Done)
+		assert.Equal(t, slices.Repeat([]cancellation.State{cancellation.Withdrawn}, 3), w.states(answer.Batch.ID))
+		repeated, err := w.batches().Withdraw(t.Context(), press)
+		require.NoError(t, err)
+		assert.Equal(t, cancellation.ClickRepeated, repeated.Kind)
+	})
+}

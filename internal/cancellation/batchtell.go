@@ -1,0 +1,142 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cancel-server/internal/authz"
+)
+
+// The kinds of a batch's messages. They are kept under its lead.
+const (
+	// BatchResult is the batch's root message in the place where it was asked for. It shows how many of
+	// its servers are in which state, and is edited when that changes.
+	BatchResult NoticeKind = "batch:result"
+	// BatchCard is the batch's message in the operators' channel, where approvers are.
+	BatchCard NoticeKind = "batch:card"
+
+	ofBatch     = "batch:"
+	batchDirect = "batch:direct:"
+	batchEnded  = "batch:ended:"
+)
+
+// BatchDirect is the batch's message to one person who may approve, by direct message.
+func BatchDirect(user string) NoticeKind { return NoticeKind(batchDirect + user) }
+
+// BatchEnded tells the requester once, by direct message, that nothing of the batch is under way any more.
+func BatchEnded(user string) NoticeKind { return NoticeKind(batchEnded + user) }
+
+// EndsBatch reports whether a notice of this kind tells the requester that a batch is over.
+func (k NoticeKind) EndsBatch() bool { return strings.HasPrefix(string(k), batchEnded) }
+
+// OfBatch reports whether a notice of this kind is about a whole batch.
+func (k NoticeKind) OfBatch() bool { return strings.HasPrefix(string(k), ofBatch) }
+
+// rests reports whether people are not told at once of the state that a notice would show.
+func (notice Notice) rests(r Request) bool { return !notice.Kind.OfBatch() && !r.State.Told() }
+
+// presentState returns the version that a message shows once it is delivered now: the request's or, of a
+// batch, the number of its last change that people are told of. It owes the last message of a batch.
+func (n *Notifier) presentState(ctx context.Context, notice Notice, r Request) (int64, error) {
+	if !notice.Kind.OfBatch() {
+		return r.Version, nil
+	}
+	b, rows, err := n.Requests.Batch(ctx, r.Batch)
+	if err != nil {
+		return 0, fmt.Errorf("reading the batch of a notice: %w", err)
+	}
+	if notice.Kind != BatchResult || !BatchOver(rows) || takenBack(rows) {
+		return b.Told, nil
+	}
+	if _, err := n.Notices.Owe(ctx, b.Lead, BatchEnded(r.Submission.By.ID), Place{}); err != nil {
+		return 0, fmt.Errorf("owing the end of a batch: %w", err)
+	}
+	n.Wake()
+	return b.Told, nil
+}
+
+// BatchOver reports whether nothing of a batch is waiting or under way any more.
+func BatchOver(rows []Request) bool {
+	return !slices.ContainsFunc(rows, func(r Request) bool { return slices.Contains(WorkStates(), r.State) || r.State == Stuck })
+}
+
+// takenBack reports whether the requester withdrew all of a batch, and so knows its end.
+func takenBack(rows []Request) bool {
+	return !slices.ContainsFunc(rows, func(r Request) bool { return r.State != Withdrawn || !r.EndedBy.same(r.Submission.By) })
+}
+
+// stillAsks reports whether people can do something about what a notice shows.
+func (n *Notifier) stillAsks(ctx context.Context, notice Notice, r Request) (bool, error) {
+	if !notice.Kind.OfBatch() {
+		return r.State.asks(), nil
+	}
+	_, rows, err := n.Requests.Batch(ctx, r.Batch)
+	return slices.ContainsFunc(rows, func(r Request) bool { return r.State.asks() }), err
+}
+
+// firstWaiting reports whether a request is the first of its batch that waits for approval.
+func firstWaiting(ctx context.Context, requests Requests, r Request) (bool, error) {
+	_, rows, err := requests.Batch(ctx, r.Batch)
+	if err != nil {
+		return false, fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
+	}
+	at := slices.IndexFunc(rows, func(r Request) bool { return r.State == Pending })
+	return at >= 0 && rows[at].ID == r.ID, nil
+}
+
+// askAboutBatch owes the batch's message, by direct message, to people who could approve its servers: for
+// each server that waits, somebody who could approve it. If there is nobody, it tells the requester.
+func (a asker) askAboutBatch(ctx context.Context, r Request) error {
+	b, rows, err := a.requests.Batch(ctx, r.Batch)
+	if err != nil {
+		return fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
+	}
+	waiting := slices.DeleteFunc(rows, func(r Request) bool { return r.State != Pending })
+	if len(waiting) == 0 {
+		return nil
+	}
+	asked, err := a.toAskAbout(ctx, waiting)
+	if err != nil {
+		return fmt.Errorf("finding whom to ask about the batch of %s: %w", r.Ref.Short(), err)
+	}
+	if len(asked) == 0 {
+		asked = []string{r.Submission.By.ID}
+	}
+	for _, user := range asked {
+		if _, err := a.notices.Owe(ctx, b.Lead, BatchDirect(user), Place{}); err != nil {
+			return err
+		}
+	}
+	a.notify()
+	return nil
+}
+
+// toAskAbout returns users who could approve these requests of one person: for each request, at least one of
+// them, if there is one.
+func (a asker) toAskAbout(ctx context.Context, waiting []Request) (asked []string, err error) {
+	now, err := a.clock.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	requester, err := a.policy.person(ctx, waiting[0].Submission.By, MaxPrincipalAge)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range waiting {
+		who, _, err := a.policy.approvers(ctx, r, requester, now)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(who, func(p authz.Principal) bool { return slices.Contains(asked, p.User) }) {
+			continue
+		}
+		more, err := a.policy.reachable(ctx, who, max(mostAsked, r.Decision.Approvals))
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, more...)
+	}
+	return asked, nil
+}

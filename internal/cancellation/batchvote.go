@@ -1,0 +1,142 @@
+package cancellation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cancel-server/internal/authz"
+)
+
+// BatchPress is a press of a button under a batch's message, or a form that such a button opened and
+// somebody sent.
+type BatchPress struct {
+	Batch  string // the batch's id
+	Digest string // of the list that the person saw
+	By     Person
+	Key    string // as Press.Key: it makes one change of all requests together
+}
+
+// BatchClick is the answer to a click on a batch.
+type BatchClick struct {
+	Kind     ClickKind
+	Batch    Batch
+	Requests []Request      // after it, in the order of the list
+	Done     int            // requests that it changed
+	Refused  int            // requests about which this person may not decide
+	Decision authz.Decision // of the first of these
+}
+
+// Approvable returns the requests of a batch that wait for an approval: those that this person may approve
+// now, and the others. Without any of the first, the click says why.
+func (d *BatchDesk) Approvable(ctx context.Context, press BatchPress) (click BatchClick, mine, others []Request, err error) {
+	b, rows, err := d.Requests.Batch(ctx, press.Batch)
+	if err != nil {
+		return click, nil, nil, fmt.Errorf("reading the batch that was clicked on: %w", err)
+	}
+	click, changes, err := d.actOnEach(ctx, press.By, b, rows, d.approve)
+	for _, r := range rows {
+		switch {
+		case slices.ContainsFunc(changes, func(c Change) bool { return c.From.ID == r.ID }):
+			mine = append(mine, r)
+		case r.State == Pending:
+			others = append(others, r)
+		}
+	}
+	return click, mine, others, err
+}
+
+// Approve records a person's approval of each request that waits for one and that this person may
+// approve, and declines the requests in without, with this reason. All of it happens or nothing.
+func (d *BatchDesk) Approve(ctx context.Context, press BatchPress, without []string, why string) (BatchClick, error) {
+	if len(without) > 0 && Blank(why) {
+		return BatchClick{}, ErrWhyMissing
+	}
+	decline := d.declining(why)
+	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		if slices.Contains(without, r.ID) {
+			return decline(ctx, r, c)
+		}
+		return d.approve(ctx, r, c)
+	})
+}
+
+// Decline ends each request that was not sent and that this person may decline.
+func (d *BatchDesk) Decline(ctx context.Context, press BatchPress, why string) (BatchClick, error) {
+	if Blank(why) {
+		return BatchClick{}, ErrWhyMissing
+	}
+	return d.click(ctx, press, d.declining(why))
+}
+
+// Withdraw ends each request that was not sent, because the requester wants that.
+func (d *BatchDesk) Withdraw(ctx context.Context, press BatchPress) (BatchClick, error) {
+	return d.click(ctx, press, d.withdraw)
+}
+
+// click decides about each request of a batch and commits all changes together. It starts again if a
+// request changed meanwhile. After an *UnclearError nobody can tell; any other error means that nothing
+// was recorded.
+func (d *BatchDesk) click(ctx context.Context, press BatchPress, act act) (BatchClick, error) {
+	for range clickTries {
+		b, rows, err := d.Requests.Batch(ctx, press.Batch)
+		if err != nil {
+			return BatchClick{}, fmt.Errorf("reading the batch that was clicked on: %w", err)
+		}
+		if press.Digest != b.Digest {
+			return BatchClick{Kind: ClickLate, Batch: b, Requests: rows}, nil
+		}
+		out, changes, err := d.actOnEach(ctx, press.By, b, rows, act)
+		if err != nil || len(changes) == 0 {
+			return out, err
+		}
+		_, err = d.Batches.ApplyAll(ctx, press.Key, changes)
+		switch {
+		case errors.Is(err, ErrMoved):
+			continue
+		case errors.Is(err, ErrRepeated):
+			out.Kind, out.Done = ClickRepeated, 0
+		case errors.Is(err, ErrUnclear):
+			return out, &UnclearError{Ref: rows[0].Ref, Err: err}
+		case err != nil:
+			return out, err
+		default:
+			d.Wake()
+		}
+		out.Batch, out.Requests, err = d.Requests.Batch(ctx, press.Batch)
+		return out, err
+	}
+	return BatchClick{}, fmt.Errorf("recording a click on a batch: %w", ErrMoved)
+}
+
+// actOnEach decides about each request. If there are no changes, out.Kind says why.
+func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Request, act act) (out BatchClick, changes []Change, err error) {
+	out = BatchClick{Batch: b, Requests: rows, Kind: ClickLate}
+	c, err := d.clicker(ctx, rows[0], by)
+	if err != nil {
+		return out, nil, err
+	}
+	for _, r := range rows {
+		click, change, err := act(ctx, r, c)
+		switch {
+		case err != nil:
+			return out, nil, fmt.Errorf("deciding about %s: %w", r.Ref.Short(), err)
+		case change != nil:
+			changes = append(changes, *change)
+		case click.Kind == ClickRefused:
+			if out.Refused++; out.Refused == 1 {
+				out.Decision = click.Decision
+			}
+		case click.Kind == ClickRepeated:
+			out.Kind = ClickRepeated
+		}
+	}
+	switch out.Done = len(changes); {
+	case out.Done > 0:
+		out.Kind = ClickDone
+	case out.Refused > 0:
+		out.Kind = ClickRefused
+	}
+	return out, changes, nil
+}

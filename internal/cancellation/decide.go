@@ -1,0 +1,132 @@
+package cancellation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cancel-server/internal/authz"
+)
+
+// applicant is the person who asks, with the policy that decides and the time by which it does.
+type applicant struct {
+	policy    authority
+	principal authz.Principal
+	now       time.Time
+}
+
+// applicant reads the person fresh enough to decide by, and the time.
+func (d *Desk) applicant(ctx context.Context, by Person) (applicant, error) {
+	a := applicant{policy: d.authority()}
+	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
+	defer cancel()
+	var err error
+	if a.principal, err = a.policy.person(waiting, by, MaxPrincipalAge); err != nil {
+		return a, fmt.Errorf("%w: %w", ErrPeopleUnread, err)
+	}
+	if a.now, err = d.Clock.Now(ctx); err != nil {
+		return a, fmt.Errorf("reading the database's time: %w", err)
+	}
+	return a, nil
+}
+
+// decide builds the record of a submission: the decision of the policy that is in force when
+// it begins, on what the person saw.
+func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
+	by, err := d.applicant(ctx, s.By)
+	if err != nil {
+		return Record{}, err
+	}
+	rec, err := d.decideFor(ctx, by, s, blockers)
+	if err != nil || rec.Request.State == Denied {
+		return rec, err
+	}
+	rec.Quota, err = d.nextSlot(ctx, by.principal, by.now)
+	return rec, err
+}
+
+// decideFor builds the record of one server's submission, without its slot of the day. It returns
+// errBlocked only if the policy lets the person ask: nobody else is told what blocks. With an error, the
+// record has the request alone, with the decision.
+func (d *Desk) decideFor(ctx context.Context, by applicant, s Submission, blockers []Blocker) (Record, error) {
+	decision := by.policy.Decide(by.principal, s.Card.Server.Resource(), s.Context(s.Card.Server, by.now))
+	id := s.ID(d.Intake.Installation())
+	r := Request{
+		ID: id, Ref: ReferenceOf(d.Intake.HMACKey(), id), Format: Format,
+		Submission: s, Decision: decision, CreatedAt: by.now, Due: by.now, PostsAllowed: 2,
+	}
+	r.Submission.By.Name = by.principal.Name
+	switch {
+	case decision.Effect != authz.Refused && len(blockers) > 0:
+		return Record{Request: r}, errBlocked
+	case decision.Effect == authz.NeedsApproval && s.Card.Standing.waits(): // only a request that needs no approval replaces another
+		return Record{Request: r}, errBlocked
+	case decision.Effect == authz.Refused:
+		return denied(r, by.principal)
+	case decision.Effect == authz.Allowed:
+		return d.accepted(ctx, r, by.now)
+	}
+	rec, err := d.pending(ctx, by.policy, r, by.principal, by.now)
+	if err != nil {
+		return Record{Request: r}, err
+	}
+	return rec, nil
+}
+
+// accepted returns the record of a request that needs no approval.
+func (d *Desk) accepted(ctx context.Context, r Request, now time.Time) (Record, error) {
+	r, err := r.Move(Scheduled, BySubmission, Reason{})
+	if err != nil {
+		return Record{}, err
+	}
+	tell := now.Add(patience)
+	if d.Terms.UndoWindow > 0 { // people have to see that they can undo it
+		tell = now
+	}
+	return d.submitted(ctx, r.scheduled(now, d.Terms), now, tell)
+}
+
+// pending returns the record of a request that waits for approval.
+func (d *Desk) pending(ctx context.Context, policy authority, r Request, requester authz.Principal, now time.Time) (Record, error) {
+	who, anyone, err := policy.approvers(ctx, r, requester, now)
+	if err != nil {
+		return Record{}, err
+	}
+	if !anyone && len(who) < r.Decision.Approvals {
+		return Record{}, errNobody
+	}
+	if len(who) == 0 && d.NotifyChannel == "" && r.Submission.Place.private() {
+		return Record{}, errUnseen
+	}
+	if r, err = r.Move(Pending, BySubmission, Reason{}); err != nil {
+		return Record{}, err
+	}
+	r.Decision.Asked = policy.asked(r, requester, now)
+	rec, err := d.submitted(ctx, r.awaiting(now, d.Terms), now, now)
+	rec.Notices = append(rec.Notices, r.approvalCards(d.NotifyChannel, now)...)
+	return rec, err
+}
+
+// submitted returns the record of a request that holds its server. tell is when its result message
+// is due.
+func (d *Desk) submitted(ctx context.Context, r Request, now, tell time.Time) (Record, error) {
+	rec := Record{
+		Request: r,
+		Event:   Event{Kind: EventSubmitted, Actor: actor(r.Submission.By), To: r.State, Detail: ruled(r.Decision)},
+		Notices: []Notice{{RequestID: r.ID, Kind: Result, Place: r.Submission.Place, Due: tell}},
+	}
+	var err error
+	if standing := r.Submission.Card.Standing; standing != nil {
+		rec.Ending, err = d.ending(ctx, *standing, r.Submission.By, now)
+	}
+	return rec, err
+}
+
+func denied(r Request, who authz.Principal) (Record, error) {
+	r, err := r.Move(Denied, BySubmission, Reason{Detail: r.Decision.Ground(), By: ByPolicy})
+	if err != nil {
+		return Record{}, err
+	}
+	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: ruled(r.Decision)}
+	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
+}

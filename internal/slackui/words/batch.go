@@ -1,0 +1,364 @@
+package words
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+)
+
+// The buttons of a batch's messages, by action id. A button's value is the batch's id.
+const (
+	BatchApproveAction  = "batch-approve"
+	BatchDeclineAction  = "batch-decline"
+	BatchWithdrawAction = "batch-withdraw"
+)
+
+// maxNames is how many characters the names of a batch's servers take in a message.
+const maxNames = 1500
+
+// Batch is the message of a batch in its present state, with the buttons that belong to its kind; "" has
+// none. Whether a person may press one is decided when they do.
+func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) Message {
+	lead := rows[0]
+	waiting := inStates(rows, cancellation.Pending)
+	var lines []line
+	if asksToApprove := kind == cancellation.BatchCard || kind.Recipient() != "" && kind.Recipient() != lead.Submission.By.ID; asksToApprove && len(waiting) > 0 {
+		lines = append(lines, w.batchQuestion(lead, waiting)...)
+	} else {
+		lines = append(lines, head(batchState(b, rows)), askedFor(lead))
+	}
+	lines = append(lines, w.batchLines(b, rows, waiting)...)
+	lines = append(lines, sentence(serverNames(rows)), sentence(footText(lead)))
+	m := message(lines...)
+	if len(waiting) > 0 {
+		by, _ := earliestAnswer(waiting)
+		m.Blocks = append(m.Blocks, markdown("", "Answer by "+moment(by)+"."))
+		m.Text = fitting(m.Text + " Answer by " + instant(by) + ".")
+	}
+	return withButtons(m, batchButtons(kind, b, rows))
+}
+
+// BatchEnd tells the requester once that nothing of a batch is under way any more.
+func (w Writer) BatchEnd(b cancellation.Batch, rows []cancellation.Request) Message {
+	lines := []line{head(batchState(b, rows))}
+	for _, r := range rows {
+		if !r.State.Live() && r.State != cancellation.Reclaimed && r.State != cancellation.Withdrawn {
+			lines = append(lines, sentence(ServerName(r)+": "+standingWords(r.State)))
+		}
+	}
+	if most := 12; len(lines) > most {
+		lines = append(lines[:most], sentence(fmt.Sprintf("And %d more: see the thread of the list's message.", len(lines)-most)))
+	}
+	return message(append(lines, sentence(footText(rows[0])))...)
+}
+
+// batchQuestion asks approvers for a whole list.
+func (w Writer) batchQuestion(lead cancellation.Request, waiting []cancellation.Request) []line {
+	cost, _ := monthlyOf(waiting)
+	return []line{
+		head(fmt.Sprintf("Approve %s?", cancellations(len(waiting)))),
+		{plain("Asked by "), person(lead.Submission.By.ID, lead.Submission.By.Name), plain(": "), bold(cost), plain(". Reason: " + displayed(lead.Submission.Reason) + ".")},
+		sentence("“" + Cut(public(lead.Submission.Content), 500) + "”"),
+	}
+}
+
+func askedFor(lead cancellation.Request) line {
+	return line{plain("Asked by "), person(lead.Submission.By.ID, lead.Submission.By.Name), plain(". Reason: " + displayed(lead.Submission.Reason) + ".")}
+}
+
+// batchLines say when the servers go, what people should consider, who has approved, and what holds filing up.
+func (w Writer) batchLines(b cancellation.Batch, rows, waiting []cancellation.Request) []line {
+	var lines []line
+	live := inStates(rows, cancellation.LiveStates()...)
+	if ends := endsOf(live); ends != "" {
+		lines = append(lines, sentence(ends))
+	}
+	if len(waiting) > 0 {
+		if warned := warnedOf(waiting); warned != "" {
+			lines = append(lines, sentence("⚠ "+warned))
+		}
+		lines = append(lines, sentence("Nothing is filed for them."))
+	}
+	lines = append(lines, votes(b, rows, waiting)...)
+	lines = append(lines, w.groupsAsked(waiting)...)
+	return append(lines, heldUpRows(rows)...)
+}
+
+// batchState is how many servers are in which state: "Asked for 40 servers · 31 filed · 1 not filed".
+func batchState(b cancellation.Batch, rows []cancellation.Request) string {
+	filed := len(inStates(rows, cancellation.Filed, cancellation.Reclaimed, cancellation.Reverted))
+	if cancellation.BatchOver(rows) {
+		if filed == len(rows) {
+			return fmt.Sprintf("✅ Cancellation requested for %s.", servers(filed))
+		}
+		return fmt.Sprintf("☑️ Cancellation requested for %d of %s. %d not filed: reasons in the thread.", filed, servers(b.Size), len(rows)-filed)
+	}
+	parts := []string{"Asked for " + servers(b.Size)}
+	add := func(count int, what string) {
+		if count > 0 {
+			parts = append(parts, strconv.Itoa(count)+" "+what)
+		}
+	}
+	add(filed, "filed")
+	add(len(inStates(rows, cancellation.Pending)), "waiting for approval")
+	add(len(inStates(rows, cancellation.Scheduled, cancellation.Filing)), "waiting to be filed")
+	add(len(inStates(rows, cancellation.Unknown)), "not known yet")
+	add(len(inStates(rows, cancellation.Stuck)), "need a person")
+	add(len(rows)-filed-len(inStates(rows, cancellation.Pending, cancellation.Scheduled, cancellation.Filing, cancellation.Unknown, cancellation.Stuck)), "not filed")
+	return "⏳ " + strings.Join(parts, " · ")
+}
+
+func inStates(rows []cancellation.Request, states ...cancellation.State) []cancellation.Request {
+	return slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return !slices.Contains(states, r.State) })
+}
+
+func servers(count int) string {
+	if count == 1 {
+		return "1 server"
+	}
+	return strconv.Itoa(count) + " servers"
+}
+
+func cancellations(count int) string {
+	if count == 1 {
+		return "1 cancellation"
+	}
+	return strconv.Itoa(count) + " cancellations"
+}
+
+// monthlyOf is what servers cost together, in words; known is how many of the costs this key can see.
+func monthlyOf(rows []cancellation.Request) (words string, known int) {
+	total := new(big.Rat)
+	for _, r := range rows {
+		if fee, ok := new(big.Rat).SetString(r.Submission.Card.Server.MonthlyFee()); ok {
+			total.Add(total, fee)
+			known++
+		}
+	}
+	if known == 0 {
+		return "cost " + unseen, 0
+	}
+	words = grouped(total.FloatString(2)) + " USD a month"
+	if hidden := len(rows) - known; hidden > 0 {
+		words += fmt.Sprintf(", and %d whose cost this key cannot see", hidden)
+	}
+	return words, known
+}
+
+// grouped writes 15262.50 as 15,262.50.
+func grouped(amount string) string {
+	whole, cents, _ := strings.Cut(amount, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	return whole + "." + cents
+}
+
+// endsOf says between which days the servers are due to end; "" if no date is known.
+func endsOf(rows []cancellation.Request) string {
+	var dates []time.Time
+	depends := false
+	for _, r := range rows {
+		end := r.End()
+		depends = depends || !end.Or.IsZero()
+		if !end.Date.IsZero() {
+			dates = append(dates, end.Date)
+		}
+		if !end.Or.IsZero() && end.Cutoff.IsZero() { // either of the two
+			dates = append(dates, end.Or)
+		}
+	}
+	if len(dates) == 0 {
+		return ""
+	}
+	first, last := day(slices.MinFunc(dates, time.Time.Compare)), day(slices.MaxFunc(dates, time.Time.Compare))
+	text := "Due to end on " + first
+	if first != last {
+		text = "Due to end between " + first + " and " + last
+	}
+	if depends {
+		text += ", if filed before each cut-off"
+	}
+	return text + undated(rows) + "."
+}
+
+// undated counts the servers whose end date this key cannot see.
+func undated(rows []cancellation.Request) string {
+	dated := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return r.End().Date.IsZero() })
+	if hidden := len(rows) - len(dated); hidden > 0 {
+		return fmt.Sprintf("; of %s the date is %s", servers(hidden), unseen)
+	}
+	return ""
+}
+
+// warnedOf counts the servers that have a warning.
+func warnedOf(rows []cancellation.Request) string {
+	warned := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return len(warnings(r.Submission.Card)) == 0 })
+	if len(warned) == 0 {
+		return ""
+	}
+	return "Confirmed with a warning: " + serverNames(warned)
+}
+
+// votes says who approved how many, and what waits for others.
+func votes(b cancellation.Batch, rows, waiting []cancellation.Request) []line {
+	var all []cancellation.Person
+	count := map[cancellation.Person]int{}
+	for _, r := range rows {
+		for _, a := range r.Approvals {
+			if count[a.By] == 0 {
+				all = append(all, a.By)
+			}
+			count[a.By]++
+		}
+	}
+	var lines []line
+	for _, by := range all {
+		lines = append(lines, line{person(by.ID, by.Name), plain(fmt.Sprintf(" approved %d of %d.", count[by], b.Size))})
+	}
+	if len(lines) > 0 && len(waiting) > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d%s %s for another approval.", len(waiting), sitesOf(waiting), waitOrWaits(len(waiting)))))
+	}
+	return lines
+}
+
+// sitesOf names the data centers of servers, if these are few.
+func sitesOf(rows []cancellation.Request) string {
+	var sites []string
+	for _, r := range rows {
+		if site := public(r.Submission.Card.Server.Datacenter); site != "" && !slices.Contains(sites, site) {
+			sites = append(sites, site)
+		}
+	}
+	if len(sites) == 0 || len(sites) > 3 {
+		return ""
+	}
+	return " in " + strings.Join(sites, ", ")
+}
+
+// groupsAsked names the groups whose members may approve what waits.
+func (w Writer) groupsAsked(waiting []cancellation.Request) []line {
+	named := map[string]bool{}
+	var all []authz.AskedGroup
+	for _, r := range waiting {
+		for _, group := range r.Decision.Asked {
+			if !named[group.ID] {
+				named[group.ID] = true
+				all = append(all, group)
+			}
+		}
+	}
+	return w.mayApprove(all)
+}
+
+// heldUpRows says why requests wait to be filed, each reason once.
+func heldUpRows(rows []cancellation.Request) []line {
+	var order []cancellation.Reason
+	held := map[cancellation.Reason][]cancellation.Request{}
+	for _, r := range inStates(rows, cancellation.Scheduled) {
+		if held[r.Why] == nil && r.Why.Code != "" {
+			order = append(order, r.Why)
+		}
+		held[r.Why] = append(held[r.Why], r)
+	}
+	var lines []line
+	for _, why := range order {
+		lines = append(lines, heldUpFor(why, held[why])...)
+	}
+	return lines
+}
+
+func heldUpFor(why cancellation.Reason, rows []cancellation.Request) []line {
+	words := reasonWords(heldUp, why)
+	switch {
+	case why.Code == cancellation.WhyHourFull:
+		next := slices.MinFunc(rows, func(a, b cancellation.Request) int { return a.Due.Compare(b.Due) }).Due
+		return []line{sentence(fmt.Sprintf("%d will be filed after %s: at most %s tickets an hour.", len(rows), instant(next), displayed(why.Detail)))}
+	case why.Code == cancellation.WhyFrozen:
+		return []line{heldByFreeze(why)}
+	case words != "":
+		return []line{sentence(ended(fmt.Sprintf("%d held up: %s", len(rows), words)))}
+	}
+	return nil
+}
+
+// serverNames lists the servers' names, as many as fit.
+func serverNames(rows []cancellation.Request) string {
+	var text strings.Builder
+	for i, r := range rows {
+		name := ServerName(r)
+		if text.Len()+len(name) > maxNames {
+			fmt.Fprintf(&text, ", and %d more", len(rows)-i)
+			break
+		}
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(name)
+	}
+	return text.String()
+}
+
+// earliestAnswer is when the first of the waiting requests expires, or a cut-off that comes before.
+func earliestAnswer(waiting []cancellation.Request) (at time.Time, dear bool) {
+	for _, r := range waiting {
+		if by, costs := r.AnswerBy(); at.IsZero() || by.Before(at) {
+			at, dear = by, costs
+		}
+	}
+	return at, dear
+}
+
+func batchButtons(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) []slack.BlockElement {
+	waiting := len(inStates(rows, cancellation.Pending))
+	stoppable := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return !r.Stoppable() })
+	lead, to := rows[0], kind.Recipient()
+	if len(stoppable) == 0 || kind == "" {
+		return nil
+	}
+	var all []slack.BlockElement
+	if waiting > 0 && to != lead.Submission.By.ID {
+		all = append(all, batchButton(b, BatchApproveAction, "Approve…", slack.StylePrimary))
+	}
+	if to != lead.Submission.By.ID {
+		all = append(all, batchButton(b, BatchDeclineAction, "Decline", slack.StyleDanger))
+	}
+	if to == "" || to == lead.Submission.By.ID {
+		word := "Withdraw"
+		if waiting == 0 {
+			word = "Undo"
+		}
+		all = append(all, asking(batchButton(b, BatchWithdrawAction, word, slack.StyleDefault), word+" what is not filed yet?",
+			fmt.Sprintf("%s not filed yet. They stay, and nothing is filed for them. Those that are filed stay filed.", isOrAre(len(stoppable))), word, "Leave it"))
+	}
+	return all
+}
+
+func waitOrWaits(count int) string {
+	if count == 1 {
+		return "waits"
+	}
+	return "wait"
+}
+
+func isOrAre(count int) string {
+	if count == 1 {
+		return "1 server is"
+	}
+	return strconv.Itoa(count) + " servers are"
+}
+
+func batchButton(b cancellation.Batch, action, text string, style slack.Style) *slack.ButtonBlockElement {
+	button := slack.NewButtonBlockElement(action, b.ID, plainText(text))
+	button.Style = style
+	button.AccessibilityLabel = Cut(fmt.Sprintf("%s: %s", text, servers(b.Size)), 75)
+	return button
+}

@@ -1,0 +1,146 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+)
+
+// The callback ids of the forms that a batch's buttons open. Their private_metadata is what BatchOf reads.
+const (
+	BatchApproveCallback = "cancel-server:batch-approve:1"
+	BatchDeclineCallback = "cancel-server:batch-decline:1"
+)
+
+// BatchForms are the callback ids of these forms.
+var BatchForms = []string{BatchApproveCallback, BatchDeclineCallback}
+
+// LeaveOutBlock begins the block ids of the boxes that leave servers out; LeaveOutAction is the boxes' action.
+const (
+	LeaveOutBlock  = "leave-out:"
+	LeaveOutAction = "leave-out"
+)
+
+// mostBoxes is how many boxes a group of them has at most:
+// https://docs.slack.dev/reference/block-kit/block-elements/checkboxes-element
+const mostBoxes = 10
+
+// batchAs names a batch and the list that a form shows.
+func batchAs(b cancellation.Batch) string { return b.ID + "@" + b.Digest }
+
+// BatchOf reads what a form about a batch carries: the batch's id and the digest of the list that it showed.
+func BatchOf(metadata string) (id, digest string, ok bool) {
+	id, digest, found := strings.Cut(metadata, "@")
+	return id, digest, found && id != "" && digest != ""
+}
+
+// BatchApproveForm shows the servers of a batch that one person may approve, mine, each with a box to leave
+// it out. Of the others that wait, it says how many there are.
+func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellation.Request) View {
+	cost, _ := monthlyOf(mine)
+	lead := mine[0]
+	lines := []line{
+		{bold(cancellations(len(mine)) + ": " + cost), plain(".")},
+		append(askedFor(lead), plain(" “"+Cut(public(lead.Submission.Content), 300)+"”")),
+	}
+	if ends := endsOf(mine); ends != "" {
+		lines = append(lines, sentence(ends))
+	}
+	lines = append(lines, sentence(fmt.Sprintf("When these %s go, their drives are wiped. After filing, only SoftLayer can stop it.", servers(len(mine)))))
+	if len(others) > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d more%s %s for somebody else's approval.", len(others), sitesOf(others), waitOrWaits(len(others)))))
+	}
+	blocks := []slack.Block{block("about", lines...)}
+	label := "Leave these out: they stay, and " + whose(lead.Submission.By) + " reads why"
+	for first := 0; first < len(mine); first += mostBoxes {
+		some := mine[first:min(first+mostBoxes, len(mine))]
+		if first > 0 {
+			label = "From the next ones"
+		}
+		blocks = append(blocks, leaveOutInput(first, label, some))
+	}
+	why := whyInput("Why are these left out?").(*slack.InputBlock)
+	blocks = append(blocks, why.WithOptional(true))
+	return View{
+		Type: slack.VTModal, CallbackID: BatchApproveCallback, PrivateMetadata: batchAs(b),
+		Title: plainText(fmt.Sprintf("Approve %d", len(mine))), Submit: plainText(fmt.Sprintf("Approve %d", len(mine))), Close: plainText("Not yet"),
+		Blocks: slack.Blocks{BlockSet: blocks},
+	}
+}
+
+func leaveOutInput(first int, label string, rows []cancellation.Request) slack.Block {
+	boxes := slack.NewCheckboxGroupsBlockElement(LeaveOutAction)
+	for _, r := range rows {
+		boxes.Options = append(boxes.Options, slack.NewOptionBlockObject(r.ID, plainText(rowName(r)), plainText(rowFacts(r))))
+	}
+	input := slack.NewInputBlock(LeaveOutBlock+strconv.Itoa(first), plainText(label), nil, boxes)
+	return input.WithOptional(true)
+}
+
+// rowName is a server's name as an option shows it.
+func rowName(r cancellation.Request) string {
+	return optionText(r.Submission.Card.Server)
+}
+
+// rowFacts are what tells a server of a list from others, and what to consider.
+func rowFacts(r cancellation.Request) string {
+	server := r.Submission.Card.Server
+	_, cost := monthly(server)
+	parts := present("id "+strconv.FormatInt(server.ID, 10), server.Datacenter, cost)
+	if end := r.End(); !end.Date.IsZero() {
+		parts = append(parts, "ends "+day(end.Date))
+	}
+	text := strings.Join(parts, " · ")
+	if found := warnings(r.Submission.Card); len(found) > 0 {
+		text = "⚠ " + found[0] + " · " + text
+	}
+	return Cut(text, maxOptionText)
+}
+
+// BatchDeclineForm asks why all that is not filed of a batch is declined.
+func BatchDeclineForm(b cancellation.Batch, rows []cancellation.Request) View {
+	waiting := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return !r.Stoppable() })
+	about := block("about",
+		line{bold(cancellations(len(waiting)))},
+		sentence("The requester and the channel will read your reason. Nothing more is filed, and the servers stay."))
+	return View{
+		Type: slack.VTModal, CallbackID: BatchDeclineCallback, PrivateMetadata: batchAs(b),
+		Title: plainText("Decline a list"), Submit: plainText("Decline"), Close: plainText("Not yet"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{about, whyInput("Why do you decline?")}},
+	}
+}
+
+// BatchClicked tells the clicker what the batch's message will not. It is empty if the click did all that
+// it says. verb is what they wanted to do.
+func (w Writer) BatchClicked(c cancellation.BatchClick, err error, verb string) Message {
+	if err != nil {
+		return w.Clicked(cancellation.Click{}, err, verb)
+	}
+	switch c.Kind {
+	case cancellation.ClickRefused:
+		return notRecorded("You may not " + verb + " any of these: " + w.clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule))
+	case cancellation.ClickRepeated:
+		return message(sentence("You already did this, and it was recorded."))
+	case cancellation.ClickLate:
+		return message(sentence("Too late: there is nothing left here to " + verb + ". Nothing was changed."))
+	case cancellation.ClickDone:
+	}
+	if c.Refused > 0 {
+		return message(sentence(fmt.Sprintf("Recorded for %d of %d. About the others you may not decide: %s", c.Done, c.Done+c.Refused, w.clickRefused(c.Decision))))
+	}
+	return Message{}
+}
+
+// BatchNothingToApprove says why the form of a batch opens for nobody, or not for this person.
+func (w Writer) BatchNothingToApprove(c cancellation.BatchClick, err error) Message {
+	if errors.Is(err, cancellation.ErrPeopleUnread) {
+		return nothingOpened(w.PeopleUnread(err))
+	}
+	return w.BatchClicked(c, err, "approve")
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cancel-server/internal/cancellation"
+)
+
+// batchPause is how long a message of a batch shows what it shows at least, before it is edited again.
+const batchPause = 3 * time.Second
+
+const (
+	insertBatchSQL = `insert into batches (id, digest, size, lead, told, created_at) values ($1, $2, $3, $4, 1, $5) on conflict do nothing`
+	batchSQL       = `select digest, size, lead, told, created_at from batches where id = $1`
+
+	// A process locks a batch before its requests, so that two of them lock in one order.
+	lockBatchSQL   = `update batches set told = told where id = $1`
+	countChangeSQL = `update batches set told = told + 1 where id = $1 returning told, lead`
+
+	// A message that is due sooner keeps its time, and so does a post without an answer.
+	tellBatchSQL = `
+		update notices set owed = $1, owed_at = coalesce(owed_at, $2),
+			due = case when due is null or (due > $2 and posting = 0) then $2 else due end
+		where request_id = $3 and kind like 'batch:%'`
+)
+
+var batchRowsSQL = `select ` + requestColumns + ` from requests where batch = $1 and batch <> '' order by batch_row`
+
+// errBatchStopped undoes a batch that not all of whose requests could be recorded.
+var errBatchStopped = errors.New("not all requests of a batch could be recorded")
+
+// RecordBatch records all requests of a batch with their events and notices in one transaction, or none
+// of them. A batch whose id exists already is read.
+func (s *Store) RecordBatch(ctx context.Context, b cancellation.Batch, all []cancellation.Record) (cancellation.RecordedBatch, error) {
+	step := fmt.Sprintf("recording batch %q", b.ID)
+	if err := checkBatch(b, all); err != nil {
+		return cancellation.RecordedBatch{}, fmt.Errorf("%s: %w", step, err)
+	}
+	var stopped cancellation.RecordedBatch
+	out, err := change(ctx, s.committer, &write{batch: b.ID, id: b.ID},
+		func(ctx context.Context, tx *tx, now time.Time) (out cancellation.RecordedBatch, err error) {
+			out, err = recordBatch(ctx, tx, now, b, all)
+			if errors.Is(err, errBatchStopped) {
+				stopped = out
+			}
+			return out, err
+		})
+	if errors.Is(err, errBatchStopped) {
+		return stopped, nil
+	}
+	if err == nil && out.Fresh {
+		for _, r := range out.Requests {
+			s.tellMove(cancellation.New, r)
+		}
+	}
+	return out, wrap(step, err)
+}
+
+func checkBatch(b cancellation.Batch, all []cancellation.Record) error {
+	if len(all) == 0 || b.Lead != all[0].Request.ID {
+		return errors.New("its first request is not its lead")
+	}
+	for i, rec := range all {
+		switch {
+		case rec.Request.Batch != b.ID || rec.Request.Row != i:
+			return fmt.Errorf("its request %d says that it is another", i)
+		case !rec.Request.State.Live() || rec.Ending != nil:
+			return fmt.Errorf("its request %d is denied, or replaces another", i)
+		}
+		if err := (&recording{Record: rec}).check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordBatch inserts the requests in the order of their servers, so that two processes lock in one order.
+func recordBatch(ctx context.Context, tx *tx, now time.Time, b cancellation.Batch, all []cancellation.Record) (out cancellation.RecordedBatch, err error) {
+	made, err := tx.changes(ctx, insertBatchSQL, b.ID, b.Digest, b.Size, b.Lead, stamp(now))
+	if err != nil {
+		return out, fmt.Errorf("inserting the batch: %w", err)
+	}
+	if !made {
+		out.Batch, out.Requests, err = readBatch(ctx, tx, b.ID)
+		return out, err
+	}
+	recordings := make([]*recording, len(all))
+	for i, rec := range all {
+		recordings[i] = &recording{Record: rec, given: rec}
+	}
+	inOrder := slices.SortedFunc(slices.Values(recordings), func(a, b *recording) int {
+		return cmp.Compare(a.Request.Submission.Card.Server.ID, b.Request.Submission.Card.Server.ID)
+	})
+	if err := insertRecords(ctx, tx, now, inOrder); err != nil {
+		return out, err
+	}
+	for _, r := range recordings {
+		switch {
+		case r.out.Held != nil:
+			out.Held = append(out.Held, *r.out.Held)
+		case r.out.Full:
+			out.Full = true
+		case !r.out.Fresh: // it was recorded, but not with this batch
+			out.Held = append(out.Held, r.out.Request)
+		default:
+			out.Requests = append(out.Requests, r.out.Request)
+		}
+	}
+	if len(out.Requests) < len(all) {
+		out.Requests = nil
+		return out, errBatchStopped
+	}
+	out.Batch, out.Fresh = b, true
+	out.Batch.Told, out.Batch.CreatedAt = 1, now
+	return out, nil
+}
+
+// querier reads inside or outside a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func readBatch(ctx context.Context, from querier, id string) (b cancellation.Batch, rows []cancellation.Request, err error) {
+	b.ID = id
+	err = from.QueryRowContext(ctx, batchSQL, id).Scan(&b.Digest, &b.Size, &b.Lead, &b.Told, (*stamp)(&b.CreatedAt))
+	if errors.Is(err, sql.ErrNoRows) {
+		return b, nil, cancellation.ErrNoRequest
+	}
+	if err != nil {
+		return b, nil, err
+	}
+	found, err := from.QueryContext(ctx, batchRowsSQL, id)
+	if err != nil {
+		return b, nil, err
+	}
+	rows, err = collect(found, scanReadable)
+	return b, rows, err
+}
+
+// Batch reads a batch with its requests, in the order of the list. [cancellation.ErrNoRequest] proves that
+// there is none, as in [Store.Request]. A request whose documents cannot be read comes without them.
+func (s *Store) Batch(ctx context.Context, id string) (b cancellation.Batch, rows []cancellation.Request, err error) {
+	type read struct {
+		cancellation.Batch
+		rows []cancellation.Request
+	}
+	step := fmt.Sprintf("reading batch %q", id)
+	doubt := s.committer.doubt(id) // asked first, as for a request
+	err = s.engine.confirmAbsence(ctx, func() error {
+		b, rows, err = readBatch(ctx, s.read, id)
+		return err
+	})
+	if doubt && errors.Is(err, cancellation.ErrNoRequest) {
+		var again read
+		again, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, _ time.Time) (r read, err error) {
+			r.Batch, r.rows, err = readBatch(ctx, tx, id)
+			return r, err
+		})
+		b, rows = again.Batch, again.rows
+	}
+	if errors.Is(err, cancellation.ErrNoRequest) {
+		err = errors.Join(err, s.Ready())
+	}
+	return b, rows, wrap(step, err)
+}
+
+// ApplyAll makes steps of requests of one batch in one transaction, or none of them. The key is used once,
+// for all of them. Its errors are those of [Store.Apply].
+func (s *Store) ApplyAll(ctx context.Context, key string, changes []cancellation.Change) ([]cancellation.Request, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	step := fmt.Sprintf("changing batch %q", changes[0].From.Batch)
+	if err := checkTogether(changes); err != nil {
+		return nil, fmt.Errorf("%s: %w", step, err)
+	}
+	changes = slices.Clone(changes)
+	changes[0].Key = key
+	all, err := change(ctx, s.committer, stepOf(changes[0]), func(ctx context.Context, tx *tx, now time.Time) ([]cancellation.Request, error) {
+		return applyAll(ctx, tx, now, changes)
+	})
+	if errors.Is(err, errBatchStopped) {
+		err = cancellation.ErrMoved
+	}
+	if err == nil {
+		for i, r := range all {
+			s.tellMove(changes[i].From.State, r)
+		}
+	}
+	return all, wrap(step, err)
+}
+
+// checkTogether checks that steps may go together: they are people's steps of one batch's requests.
+func checkTogether(changes []cancellation.Change) error {
+	for _, c := range changes {
+		if c.From.Batch == "" || c.From.Batch != changes[0].From.Batch || c.To.State == cancellation.Filing || c.Key != "" {
+			return fmt.Errorf("the step of request %s goes alone", c.From.Ref.Short())
+		}
+		if err := checkChange(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyAll makes the steps one after the other. If one of the later ones cannot be made, the error undoes those
+// before it.
+func applyAll(ctx context.Context, tx *tx, now time.Time, changes []cancellation.Change) ([]cancellation.Request, error) {
+	all := make([]cancellation.Request, len(changes))
+	for i, c := range changes {
+		var err error
+		all[i], err = apply(ctx, tx, now, c)
+		if i > 0 && errors.Is(err, cancellation.ErrMoved) {
+			return nil, errBatchStopped
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// tellBatch counts a change of a batch that people are told of, and makes its messages due.
+func tellBatch(ctx context.Context, tx *tx, batch string, at, now time.Time) error {
+	var told int64
+	var lead string
+	if err := tx.QueryRowContext(ctx, countChangeSQL, batch).Scan(&told, &lead); err != nil {
+		return fmt.Errorf("counting a change of a batch: %w", err)
+	}
+	_, err := tx.ExecContext(ctx, tellBatchSQL, told, stamp(notBefore(now.Add(batchPause), at)), lead)
+	return wrap("bringing a batch's messages forward", err)
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
+)
+
+func TestBatchIsRecordedWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 101, 40)
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		require.True(t, made.Fresh)
+		require.Len(t, made.Requests, 40)
+
+		again, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		assert.False(t, again.Fresh, "the same form is recorded once")
+		assert.Equal(t, made.Requests, again.Requests)
+
+		overlapping, rows := batchOf("other", 130, 40)
+		stopped, err := s.RecordBatch(t.Context(), overlapping, rows)
+		require.NoError(t, err)
+		assert.Len(t, stopped.Held, 11, "servers 130 to 140 are held")
+		assert.Empty(t, stopped.Requests)
+		_, _, err = s.Batch(t.Context(), overlapping.ID)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest, "no request of a list that overlaps is recorded")
+		_, err = s.Live(t.Context(), 150)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
+}
+
+func TestBatchBeyondTheDayIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 201, 8)
+		for i := range all {
+			all[i].Quota.Most = 7
+		}
+		stopped, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		assert.True(t, stopped.Full)
+		_, _, err = s.Batch(t.Context(), b.ID)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
+}
+
+func TestSameFormAtOnceIsOneBatch(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 301, 12)
+		var fresh int
+		var lock sync.Mutex
+		var people sync.WaitGroup
+		for range 6 {
+			people.Go(func() {
+				made, err := s.RecordBatch(t.Context(), b, all)
+				lock.Lock()
+				defer lock.Unlock()
+				if assert.NoError(t, err) && made.Fresh {
+					fresh++
+				}
+				assert.Len(t, made.Requests, 12)
+			})
+		}
+		people.Wait()
+		assert.Equal(t, 1, fresh)
+	})
+}
+
+func TestOverlappingListsAtOnceHoldNoServerTwice(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		var made []cancellation.RecordedBatch
+		var lock sync.Mutex
+		var people sync.WaitGroup
+		for i := range 8 {
+			people.Go(func() {
+				b, all := batchOf(fmt.Sprint("list ", i), 401+int64(i)*5, 10)
+				if i%2 == 1 { // the other way round
+					reversed(&b, all)
+				}
+				recorded, err := s.RecordBatch(t.Context(), b, all)
+				lock.Lock()
+				defer lock.Unlock()
+				if assert.NoError(t, err) && recorded.Fresh {
+					made = append(made, recorded)
+				}
+			})
+		}
+		people.Wait()
+		holders := map[int64]string{}
+		for _, recorded := range made {
+			require.Len(t, recorded.Requests, 10, "all of a list, or none")
+			for _, r := range recorded.Requests {
+				server := r.Submission.Card.Server.ID
+				assert.Empty(t, holders[server], "server %d is in two lists", server)
+				holders[server] = recorded.Batch.ID
+			}
+		}
+		assert.NotEmpty(t, made)
+	})
+}
+
+func TestVoteOnABatchIsOneStep(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 501, 5)
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+
+		stale := made.Requests[3]
+		_, err = s.Apply(t.Context(), endedRow(stale))
+		require.NoError(t, err)
+		var changes []cancellation.Change
+		for _, r := range made.Requests {
+			changes = append(changes, endedRow(r))
+		}
+		_, err = s.ApplyAll(t.Context(), "click 1", changes)
+		require.ErrorIs(t, err, cancellation.ErrMoved, "one request has moved")
+		_, rows, err := s.Batch(t.Context(), b.ID)
+		require.NoError(t, err)
+		for i, r := range rows {
+			assert.Equal(t, i == 3, r.State == cancellation.Withdrawn, "request %d", i)
+		}
+
+		changes = changes[:0]
+		for i, r := range rows {
+			if i != 3 {
+				changes = append(changes, endedRow(r))
+			}
+		}
+		_, err = s.ApplyAll(t.Context(), "click 1", changes)
+		require.NoError(t, err, "a click that changed nothing has not used its key")
+		_, err = s.ApplyAll(t.Context(), "click 1", changes)
+		require.ErrorIs(t, err, cancellation.ErrRepeated)
+	})
+}
+
+func TestBatchMessageIsEditedOncePerPause(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 601, 4)
+		all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}, Due: clock.time()}}
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		posted := claimBatchNotice(t, s)
+		posted.Channel, posted.TS, posted.Due = "C0OPS", "1.1", time.Time{}
+		posted, err = s.ApplyNotice(t.Context(), posted, false)
+		require.NoError(t, err)
+		assert.True(t, posted.Due.IsZero(), "it shows everything")
+
+		for _, r := range made.Requests {
+			_, err := s.Apply(t.Context(), endedRow(r))
+			require.NoError(t, err)
+		}
+		claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
+		require.NoError(t, err)
+		assert.Empty(t, claim.Rows, "the message was posted just now")
+		clock.pass(batchPause)
+		edit := claimBatchNotice(t, s)
+		now, _, err := s.Batch(t.Context(), b.ID)
+		require.NoError(t, err)
+		assert.Equal(t, int64(5), now.Told)
+		edit.Shown, edit.Due = now.Told, time.Time{}
+		edit, err = s.ApplyNotice(t.Context(), edit, false)
+		require.NoError(t, err)
+		assert.True(t, edit.Due.IsZero(), "one edit shows four changes")
+	})
+}
+
+func claimBatchNotice(t *testing.T, s *Store) cancellation.Notice {
+	claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
+	require.NoError(t, err)
+	require.Len(t, claim.Rows, 1)
+	require.Equal(t, cancellation.BatchResult, claim.Rows[0].Kind)
+	return claim.Rows[0]
+}
+
+// batchOf is a batch of count requests for the servers from first on.
+func batchOf(name string, first int64, count int) (cancellation.Batch, []cancellation.Record) {
+	b := cancellation.Batch{ID: "batch " + name, Digest: name, Size: count}
+	var all []cancellation.Record
+	for i := range count {
+		rec := asking(first + int64(i))
+		rec.Request.ID = fmt.Sprintf("%s/%d", name, first+int64(i))
+		rec.Request.Batch, rec.Request.Row = b.ID, i
+		rec.Notices = nil
+		rec.Quota = cancellation.Quota{Requester: "T0/" + name, Day: 1, Slot: int64(i) + 1, Most: 50}
+		all = append(all, rec)
+	}
+	b.Lead = all[0].Request.ID
+	return b, all
+}
+
+// reversed turns a batch's list around.
+func reversed(b *cancellation.Batch, all []cancellation.Record) {
+	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
+		all[i], all[j] = all[j], all[i]
+	}
+	for i := range all {
+		all[i].Request.Row = i
+		all[i].Quota.Slot = int64(i) + 1
+	}
+	b.Lead = all[0].Request.ID
+}
+
+func endedRow(r cancellation.Request) cancellation.Change {
+	next := r
+	next.State, next.Due = cancellation.Withdrawn, time.Time{}
+	return cancellation.Change{From: r, To: next, Tell: cancellation.AtOnce, Event: cancellation.Event{Kind: cancellation.EventWithdrawn, Actor: "T0/U0ANA"}}
+}
