@@ -130,39 +130,63 @@ func (l *lab) attacked(name string, target *process) (end func()) {
 	return end
 }
 
-// abuse measures 100 commands a second alone and next to an attack, in turns, and the memory of the bot.
+// Next to an attack, 100 commands a second are measured for some seconds, in turns with the same alone.
+const perTurn, every, attackTurns = 500, 10 * time.Millisecond, 3
+
+// besieged is what became of the honest commands to one process.
+type besieged struct {
+	alone, attacked, spent []time.Duration
+	counted, countedAlone  acks // the bot's own counts
+	missing                int
+}
+
+// ratio is how much longer the slowest of a hundred took next to the attack.
+func (b besieged) ratio() float64 {
+	return float64(quantile(b.attacked, 0.99)) / float64(quantile(b.alone, 0.99))
+}
+
+// abuse measures 100 commands a second alone and next to an attack, in turns, and the memory of the bot. The floor,
+// which answers the same commands and does no more, stands the same attack: what it loses is lost to the attackers on
+// the processor of the load.
 func (l *lab) abuse(name string) {
 	requireProc(l)
-	const perTurn, every, turns = 500, 10 * time.Millisecond, 3
 	bot := l.accepting(l.fresh())
-	honest := l.commanding(bot.process, 16)
+	floor := l.launch(l.floor(netHTTP, l.sample(bot), ""))
+	floor.awaitAck(l)
+	ours, bare := l.besiege(name, bot.process), l.besiege(name, floor)
+	attack := attacks[name]
+	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
+	l.row("100 commands/s "+next+", p99, ms", "attacked-p99-ms", aim{},
+		figures{theBot: milliseconds(quantile(ours.attacked, 0.99)), netHTTP: milliseconds(quantile(bare.attacked, 0.99))})
+	l.row("the same, of alone", "attacked/alone", atMost(2), figures{theBot: ours.ratio(), netHTTP: bare.ratio()})
+	l.row("the same, p99 from receipt on, as the bot counts it, at most, ms", "own-p99-ms", aim{}, figures{theBot: ours.counted.p99()})
+	l.row("the same, alone", "own-alone-p99-ms", aim{}, figures{theBot: ours.countedAlone.p99()})
+	l.row("the same, not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(ours.missing) / float64(attackTurns*perTurn)})
+	l.row("processor time of the bot "+next+", % of one", "cpu-%", aim{}, figures{theBot: 100 * float64(median(ours.spent)) / float64(perTurn*every)})
+	l.row("memory "+next+", peak, MiB", "peak-MiB", atMost(100), figures{theBot: bot.memory(l, "VmHWM")})
+}
+
+// besiege sends honest commands to a process, alone and next to an attack on it, in turns.
+func (l *lab) besiege(name string, p *process) besieged {
+	b := besieged{counted: acks{}, countedAlone: acks{}}
+	honest := l.commanding(p, 16)
 	honest.whole(l, perTurn, every)
-	missing, countedAlone, counted := 0, acks{}, acks{}
-	var alone, attacked, spent []time.Duration
-	for range turns {
-		acked := bot.acks(l)
-		alone = append(alone, honest.deliver(l, perTurn, every).took...)
-		countedAlone.add(bot.acks(l), acked)
-		end := l.attacked(name, bot.process)
+	for range attackTurns {
+		acked := p.acks(l)
+		b.alone = append(b.alone, honest.deliver(l, perTurn, every).took...)
+		b.countedAlone.add(p.acks(l), acked)
+		end := l.attacked(name, p)
 		time.Sleep(2 * time.Second) // it has begun
-		before := bot.cpuTime(l)
-		acked = bot.acks(l)
+		before := p.cpuTime(l)
+		acked = p.acks(l)
 		took := honest.deliver(l, perTurn, every).took
-		attacked, missing = append(attacked, took...), missing+perTurn-len(took)
-		spent = append(spent, bot.cpuTime(l)-before)
-		counted.add(bot.acks(l), acked)
+		b.attacked, b.missing = append(b.attacked, took...), b.missing+perTurn-len(took)
+		b.spent = append(b.spent, p.cpuTime(l)-before)
+		b.counted.add(p.acks(l), acked)
 		end()
 		time.Sleep(time.Second)
 	}
-	attack := attacks[name]
-	next := "next to " + strconv.Itoa(attack.connections) + " × " + attack.name
-	l.row("100 commands/s "+next+", p99, ms", "attacked-p99-ms", aim{}, figures{theBot: milliseconds(quantile(attacked, 0.99))})
-	l.row("the same, of alone", "attacked/alone", atMost(2), figures{theBot: float64(quantile(attacked, 0.99)) / float64(quantile(alone, 0.99))})
-	l.row("the same, p99 from receipt on, as the bot counts it, at most, ms", "own-p99-ms", aim{}, figures{theBot: counted.p99()})
-	l.row("the same, alone", "own-alone-p99-ms", aim{}, figures{theBot: countedAlone.p99()})
-	l.row("the same, not acknowledged, %", "refused-%", atMost(0), figures{theBot: 100 * float64(missing) / float64(turns*perTurn)})
-	l.row("processor time of the bot "+next+", % of one", "cpu-%", aim{}, figures{theBot: 100 * float64(median(spent)) / float64(perTurn*every)})
-	l.row("memory "+next+", peak, MiB", "peak-MiB", atMost(100), figures{theBot: bot.memory(l, "VmHWM")})
+	return b
 }
 
 // acks are the bot's own counts of acknowledged commands, by the upper bounds of their histogram in seconds.
@@ -170,7 +194,11 @@ type acks map[float64]float64
 
 var ackBucket = regexp.MustCompile(`cancel_server_slack_ack_seconds_bucket\{kind="command",le="([\d.]+|\+Inf)"\} (\d+)`)
 
+// acks returns what the bot has counted so far; a floor counts nothing.
 func (c *process) acks(l *lab) acks {
+	if c.name != theBot {
+		return acks{}
+	}
 	answer, err := slackClient.Get(c.operators + "/metrics")
 	require.NoError(l, err)
 	defer answer.Body.Close()
