@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"cancel-server/internal/policytool"
 
@@ -33,6 +36,42 @@ func splitList(value string) ([]string, error) {
 		}
 	}
 	return elements, nil
+}
+
+// deadlines holds the day by which each data center or pod must be empty, at midnight UTC, by its name
+// in lower case: che01, dal09.pod03.
+type deadlines map[string]time.Time
+
+// closingPlace matches the short name of a data center, and of one of its pods.
+var closingPlace = regexp.MustCompile(`^[a-z]{3}[0-9]{2}(\.pod[0-9]{2})?$`)
+
+// Decode reads PLACE=YYYY-MM-DD, comma-separated; envconfig calls it.
+func (d *deadlines) Decode(value string) error {
+	elements, err := splitList(value)
+	if err != nil {
+		return err
+	}
+	found := deadlines{}
+	for _, element := range elements {
+		place, day, _ := strings.Cut(element, "=")
+		place = strings.ToLower(strings.TrimSpace(place))
+		at, err := time.Parse(time.DateOnly, strings.TrimSpace(day))
+		if _, twice := found[place]; err != nil || twice || !closingPlace.MatchString(place) || strings.HasPrefix(place, "pod") {
+			return errors.New("an element is no place with its day, or names a place again")
+		}
+		found[place] = at
+	}
+	*d = found
+	return nil
+}
+
+// String writes them as the setting is written, in the order of the places.
+func (d deadlines) String() string {
+	var elements []string
+	for _, place := range slices.Sorted(maps.Keys(d)) {
+		elements = append(elements, place+"="+d[place].Format(time.DateOnly))
+	}
+	return strings.Join(elements, ",")
 }
 
 // databaseOf returns the path of a SQLite file, the URL of a PostgreSQL database, or neither.

@@ -157,16 +157,17 @@ func TestAPolicyFileStandsAlone(t *testing.T) {
 
 func TestWhatRefusesToStart(t *testing.T) {
 	const (
-		noToken   = "does not begin with xoxb-; copy it again from the Slack app's settings"
-		notAWeb   = "not a web address; write it as https://HOST/PATH"
-		plainHTTP = "neither https nor http to loopback; use https"
-		notIDs    = "holds something other than ids of user groups (S…) and users (U…, W…); copy the ids from Slack"
-		notAList  = "not a comma-separated list without empty elements; correct it"
-		notSQLite = "neither sqlite:PATH nor postgres://…; write the file's path right after the colon"
-		notAddr   = "not of the form HOST:PORT; write it like 127.0.0.1:3000"
-		notLevel  = "not one of debug, info, warn and error; correct it"
-		notRate   = "not a number above 0, such as 10; correct it"
-		oneLine   = "holds white space or a control character; copy it again"
+		noToken      = "does not begin with xoxb-; copy it again from the Slack app's settings"
+		notAWeb      = "not a web address; write it as https://HOST/PATH"
+		plainHTTP    = "neither https nor http to loopback; use https"
+		notIDs       = "holds something other than ids of user groups (S…) and users (U…, W…); copy the ids from Slack"
+		notAList     = "not a comma-separated list without empty elements; correct it"
+		notSQLite    = "neither sqlite:PATH nor postgres://…; write the file's path right after the colon"
+		notAddr      = "not of the form HOST:PORT; write it like 127.0.0.1:3000"
+		notLevel     = "not one of debug, info, warn and error; correct it"
+		notRate      = "not a number above 0, such as 10; correct it"
+		notDeadlines = "CLOSURE_DEADLINES: not a comma-separated list of data centers and pods, each once and with its day, such as dal09.pod03=2027-03-04,che01=2027-06-10; correct it"
+		oneLine      = "holds white space or a control character; copy it again"
 	)
 	noGroups := func(policy string) env {
 		return env{"POLICY_FILE": policy, "REQUEST_GROUPS": "", "APPROVE_GROUPS": ""}
@@ -248,6 +249,19 @@ func TestWhatRefusesToStart(t *testing.T) {
 		{"practice that is neither true nor false", env{"DRY_RUN": "yes"}, "DRY_RUN: not true or false; correct it"},
 		{"an undo window without a unit", env{"UNDO_WINDOW": "10"}, "UNDO_WINDOW: not a duration, such as 10m; correct it"},
 		{"a channel's name instead of its id", env{"NOTIFY_CHANNEL": "#ops"}, "NOTIFY_CHANNEL: not a Slack channel's id, such as C0123ABCD; copy it from the channel's details"},
+		{"a batch of none", env{"MAX_BATCH": "0"}, "MAX_BATCH: not a whole number from 1 to 50; correct it"},
+		{"a batch of more than fifty", env{"MAX_BATCH": "51"}, "MAX_BATCH: not a whole number from 1 to 50; correct it"},
+		{"a batch that is no number", env{"MAX_BATCH": "many"}, "MAX_BATCH: not a whole number from 1 to 50; correct it"},
+		{"a closure without its day", env{"CLOSURE_DEADLINES": "che01"}, notDeadlines},
+		{"a closure on no day", env{"CLOSURE_DEADLINES": "che01=2027-02-30"}, notDeadlines},
+		{"a closure with a day of another form", env{"CLOSURE_DEADLINES": "che01=10.06.2027"}, notDeadlines},
+		{"a closure at a time", env{"CLOSURE_DEADLINES": "che01=2027-06-10T00:00:00Z"}, notDeadlines},
+		{"a closure of no place", env{"CLOSURE_DEADLINES": "=2027-06-10"}, notDeadlines},
+		{"a closure of a city", env{"CLOSURE_DEADLINES": "Chennai=2027-06-10"}, notDeadlines},
+		{"a closure of a pod without its data center", env{"CLOSURE_DEADLINES": "pod03=2027-06-10"}, notDeadlines},
+		{"a closure named again", env{"CLOSURE_DEADLINES": "che01=2027-06-10,CHE01=2027-06-11"}, notDeadlines},
+		{"an empty closure", env{"CLOSURE_DEADLINES": "che01=2027-06-10,"}, notDeadlines},
+		{"closures with no comma between", env{"CLOSURE_DEADLINES": "che01=2027-06-10 dal09=2027-06-10"}, notDeadlines},
 		{"an approval that expires at once", env{"APPROVAL_EXPIRY": "0s"}, "APPROVAL_EXPIRY: not above 0; write a duration, such as 90s"},
 	}
 	for _, test := range tests {
@@ -268,6 +282,8 @@ func TestWhatStarts(t *testing.T) {
 		{"settling exactly as long as the POST", env{"SETTLE_TIME": "2m", "POST_TIMEOUT": "120s"}},
 		{"the shortest times with SoftLayer", env{"SETTLE_TIME": "1m", "POST_TIMEOUT": "10s"}},
 		{"shorter ones with a stand-in on loopback", env{"SETTLE_TIME": "1s", "POST_TIMEOUT": "1s", "SOFTLAYER_ENDPOINT_URL": "http://127.0.0.1:4000/rest/v3.1"}},
+		{"the smallest batch", env{"MAX_BATCH": "1"}},
+		{"a closure that has passed", env{"CLOSURE_DEADLINES": "mex01=2022-03-04"}},
 		{"a contact", env{"OPERATOR_CONTACT": "#infra-help"}},
 		{"two listeners on whatever ports are free", env{"SLACK_SIGNING_SECRET": "fake", "LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0"}},
 		{"one address for both in Socket Mode, where one listens", env{"LISTEN_ADDR": ":80", "ADMIN_ADDR": ":80"}},
@@ -279,6 +295,18 @@ func TestWhatStarts(t *testing.T) {
 			assert.Empty(t, problemsOf(t, fiveSettings().with(test.set)))
 		})
 	}
+}
+
+func TestClosureDeadlinesAreDaysByPlace(t *testing.T) {
+	setEnvironment(t, fiveSettings().with(env{"CLOSURE_DEADLINES": " dal09.pod03=2027-03-04, CHE01 = 2027-06-10"}))
+	cfg, err := loadConfig()
+	require.NoError(t, err)
+	day := func(year int, month time.Month, day int) time.Time {
+		return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	}
+	assert.Equal(t, deadlines{"che01": day(2027, time.June, 10), "dal09.pod03": day(2027, time.March, 4)}, cfg.ClosureDeadlines)
+	assert.Contains(t, startOf(cfg, "").Detail, `"CLOSURE_DEADLINES":"che01=2027-06-10,dal09.pod03=2027-03-04"`, "the audit log has them as they are written")
+	assert.Contains(t, startOf(cfg, "").Detail, `"MAX_BATCH":"50"`)
 }
 
 func TestAllProblemsAreNamedAtOnce(t *testing.T) {

@@ -30,7 +30,9 @@ type config struct {
 	ReportChannel       string
 	OperatorContact     string
 	AuditKeyFile        string
+	ClosureDeadlines    deadlines
 	ServersPerDay       int
+	MaxBatch            int
 	FilingsPerHour      int
 	FollowEvery         time.Duration
 	UndoWindow          time.Duration
@@ -106,8 +108,12 @@ var settings = []setting{
 		func(c *config) *string { return &c.OperatorContact }, "who runs this bot, such as #infra-help; people who need help are told to ask there"),
 	row("AUDIT_KEY_FILE", anyText, "", checkKeyFile,
 		func(c *config) *string { return &c.AuditKeyFile }, "path of the key that signs checkpoints of the audit log; bot audit keygen makes it; without it they are not signed"),
+	row("CLOSURE_DEADLINES", "a comma-separated list of data centers and pods, each once and with its day, such as dal09.pod03=2027-03-04,che01=2027-06-10", "", nil,
+		func(c *config) *deadlines { return &c.ClosureDeadlines }, "the day by which each closing data center or pod must be empty, such as dal09.pod03=2027-03-04,che01=2027-06-10; SoftLayer's API does not say it"),
 	row("MAX_SERVERS_PER_DAY", "a whole number above 0, such as 50", "50", positive[int]("a whole number, such as 50"),
 		func(c *config) *int { return &c.ServersPerDay }, "how many servers one person may ask for in a day (UTC)"),
+	row("MAX_BATCH", "a whole number from 1 to 50", "50", accept(func(n int) bool { return n >= 1 && n <= mostBatch }, "not a whole number from 1 to 50; correct it"),
+		func(c *config) *int { return &c.MaxBatch }, "how many servers one form may ask for, 1 to 50"),
 	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 60"),
 		func(c *config) *int { return &c.FilingsPerHour }, "how many tickets the whole deployment files in an hour; further requests wait"),
 	row("FOLLOW_EVERY", "a duration, such as 1h", "1h", accept(func(d time.Duration) bool { return d >= time.Second }, "below 1s; write a duration, such as 1h"),
