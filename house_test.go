@@ -131,8 +131,11 @@ var table = map[string]room{
 		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/reconcile", "internal/skew"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
+	"internal/spelling": {
+		why: "how far names are apart is the same for the typeahead and for lists",
+	},
 	"internal/typeahead": {
-		ours: []string{"internal/cancellation", "internal/pace"},
+		ours: []string{"internal/cancellation", "internal/pace", "internal/spelling"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
