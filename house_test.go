@@ -131,6 +131,10 @@ var table = map[string]room{
 		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/reconcile", "internal/skew"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
+	"internal/serverlist": {
+		ours: []string{"internal/cancellation", "internal/spelling"},
+		why:  "what a pasted list means follows from its text and a copy of the servers; who reads SoftLayer and shows it is not its affair",
+	},
 	"internal/spelling": {
 		why: "how far names are apart is the same for the typeahead and for lists",
 	},

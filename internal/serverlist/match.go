@@ -1,0 +1,119 @@
+package serverlist
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// matching finds the servers of queries, and keeps those that are due to end first.
+type matching struct {
+	queries []Query
+	counts  []Matches
+	closing map[string]bool
+	named   map[int64]bool // are in the list already
+	most    int
+	first   []Server
+	of      int
+}
+
+func newMatching(queries []Query, rows []Row, o Options) *matching {
+	m := &matching{closing: o.Closing, named: map[int64]bool{}}
+	for _, q := range queries {
+		m.counts = append(m.counts, Matches{Query: q})
+		m.queries = append(m.queries, Query{Word: q.Word, Name: strings.ToLower(q.Name)})
+	}
+	for _, row := range rows {
+		if row.State == Found {
+			m.named[row.Server.ID] = true
+		}
+	}
+	m.most = max(0, o.Most-len(m.named))
+	return m
+}
+
+// match counts a server that a query finds, and keeps it if it ends before others.
+func (m *matching) match(s *Server) {
+	found := false
+	for i, q := range m.queries {
+		if m.finds(q, s) {
+			m.counts[i].Servers++
+			found = true
+		}
+	}
+	if !found || m.named[s.ID] {
+		return
+	}
+	m.of++
+	at, _ := slices.BinarySearchFunc(m.first, *s, byEnd)
+	if at >= m.most {
+		return
+	}
+	kept := *s
+	kept.Tags = slices.Clone(s.Tags)
+	if len(m.first) == m.most {
+		m.first = m.first[:m.most-1]
+	}
+	m.first = slices.Insert(m.first, at, kept)
+}
+
+func (m *matching) finds(q Query, s *Server) bool {
+	switch q.Word {
+	case Tag:
+		return slices.ContainsFunc(s.Tags, func(tag string) bool { return strings.EqualFold(tag, q.Name) })
+	case DC:
+		return strings.EqualFold(s.Datacenter, q.Name)
+	case Pod:
+		return strings.EqualFold(s.Pod, q.Name)
+	case Closing:
+		return m.closing[strings.ToLower(s.Pod)] || m.closing[strings.ToLower(s.Datacenter)]
+	}
+	return false
+}
+
+// byEnd is the order of end dates, the unknown last; then of names.
+func byEnd(a, b Server) int {
+	unknown := func(s Server) int {
+		if s.Ends.IsZero() {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(unknown(a), unknown(b)), a.Ends.Compare(b.Ends), cmp.Compare(a.name(), b.name()), cmp.Compare(a.ID, b.ID))
+}
+
+// grouped puts each server into one group: that of its tag which most of the servers have, the first by
+// name of several, or of its data center if it has no tag. The group with the earliest end comes first.
+func grouped(servers []Server) []Group {
+	have := map[string]int{}
+	for _, s := range servers {
+		for _, tag := range s.Tags {
+			have[strings.ToLower(tag)]++
+		}
+	}
+	var groups []Group
+	for _, s := range servers {
+		g := groupOf(s, have)
+		i := slices.IndexFunc(groups, func(other Group) bool { return other.Name == g.Name && other.Tagged == g.Tagged })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, g)
+		}
+		groups[i].Servers = append(groups[i].Servers, s)
+	}
+	return groups
+}
+
+func groupOf(s Server, have map[string]int) Group {
+	if len(s.Tags) == 0 {
+		return Group{Name: s.Datacenter}
+	}
+	best := ""
+	for _, tag := range s.Tags {
+		tag = strings.ToLower(tag)
+		if best == "" || have[tag] > have[best] || have[tag] == have[best] && tag < best {
+			best = tag
+		}
+	}
+	return Group{Name: best, Tagged: true}
+}

@@ -1,0 +1,241 @@
+package serverlist_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/serverlist"
+)
+
+type server = serverlist.Server
+
+// fleet has two servers called web-007.example.com and two with the host name mail-1.
+func fleet() []server {
+	named := func(id int64, fqdn, address string) server {
+		host, _, _ := strings.Cut(fqdn, ".")
+		return server{ID: id, Hostname: host, FQDN: fqdn, PrivateIP: address, Datacenter: "fra02"}
+	}
+	all := []server{
+		named(101, "web-001.example.com", "10.0.0.1"), named(107, "web-007.example.com", "10.0.0.7"), named(207, "WEB-007.example.com", "10.0.1.7"),
+		named(133, "web-033.example.com", "10.0.0.33"), named(134, "web-034.example.com", "10.0.0.34"), named(301, "mail-1.example.com", "10.0.3.1"),
+		named(302, "mail-1.example.net", "10.0.3.2"), named(401, "101.example.com", "10.0.4.1"),
+	}
+	all[0].PublicIP, all[0].IPv6 = "198.18.0.1", "2607:F0D0:1002:0051:0000:0000:0000:0004"
+	return all
+}
+
+// means resolves a text, and says for each row what it means.
+func means(t *testing.T, text string, servers []server) (rows []string) {
+	t.Helper()
+	for _, row := range serverlist.Resolve(parsed(t, text), slices.Values(servers), serverlist.Options{Most: 50}).Rows {
+		said := row.Text + " " + string(row.State)
+		switch {
+		case row.State == serverlist.Found:
+			said += fmt.Sprintf(" %d", row.Server.ID)
+		case len(row.Same) > 0:
+			said += fmt.Sprint(" ", row.Same)
+		case row.Near != "":
+			said += " near " + row.Near
+		}
+		for _, text := range row.Merged {
+			said += " = " + text
+		}
+		rows = append(rows, said)
+	}
+	return rows
+}
+
+func TestEntriesMeanTheServersCalledSo(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"web-001":                      {"web-001 found 101"},
+		"WEB–001.Example.COM.":         {"WEB–001.Example.COM. found 101"},
+		"133":                          {"133 found 133"},
+		"10.0.0.33":                    {"10.0.0.33 found 133"},
+		"198.18.0.1":                   {"198.18.0.1 found 101"},
+		"2607:f0d0:1002:51::4":         {"2607:f0d0:1002:51::4 found 101"},
+		"web-007":                      {"web-007 ambiguous [107 207]"},
+		"web-007.example.com":          {"web-007.example.com ambiguous [107 207]"},
+		"107":                          {"107 found 107"},
+		"mail-1":                       {"mail-1 ambiguous [301 302]"},
+		"mail-1.example.net":           {"mail-1.example.net found 302"},
+		"101":                          {"101 found 101"}, // an id wins over the host name of another
+		"101.example.com":              {"101.example.com found 401"},
+		"web-0333":                     {"web-0333 not-found near web-033"},
+		"web-033.exmaple.com":          {"web-033.exmaple.com not-found near web-033.example.com"},
+		"web-035":                      {"web-035 not-found near web-033"}, // the first by name of several
+		"10.0.0.99 102 xyz web":        {"10.0.0.99 not-found", "102 not-found", "xyz not-found", "web not-found"},
+		"fe80::1 web\u202e-001":        {"fe80::1 not-found", "web\ufffd-001 refused"},
+		"101 10.0.0.7, web-033 web-03": {"101 found 101", "10.0.0.7 found 107", "web-033 found 133", "web-03 not-found near web-033"},
+	} {
+		assert.Equal(t, want, means(t, text, fleet()), text)
+	}
+	assert.Empty(t, means(t, "", fleet()))
+	assert.Equal(t, []string{"web-001 not-found"}, means(t, "web-001", nil))
+}
+
+func TestEntriesOfOneServerMerge(t *testing.T) {
+	t.Parallel()
+	text := "web-001;101;10.0.0.1;198.18.0.1\nweb-033\nweb-001.example.com"
+	assert.Equal(t, []string{"web-001 found 101 = 101 = 10.0.0.1 = 198.18.0.1 = web-001.example.com", "web-033 found 133"}, means(t, text, fleet()))
+	resolved := serverlist.Resolve(parsed(t, "web-033 mail-1.example.net 301"), slices.Values(fleet()), serverlist.Options{})
+	require.Len(t, resolved.Rows, 3)
+	assert.True(t, resolved.Rows[0].ByHost, "by its host name alone")
+	assert.False(t, resolved.Rows[1].ByHost)
+	assert.False(t, resolved.Rows[2].ByHost)
+	assert.Equal(t, "mail-1.example.net", resolved.Rows[1].Server.FQDN)
+	assert.Equal(t, 3, resolved.Found())
+	resolved = serverlist.Resolve(parsed(t, "web-033 10.0.0.33"), slices.Values(fleet()), serverlist.Options{})
+	require.Len(t, resolved.Rows, 1)
+	assert.False(t, resolved.Rows[0].ByHost, "its address says the same")
+}
+
+func TestRowOfATableNamesOneServer(t *testing.T) {
+	t.Parallel()
+	for row, want := range map[string]string{
+		"web-001;101;10.0.0.1":  "101 found 101",
+		"web-001;107;":          "107 contradicts [101 107]", // columns that were sorted apart
+		"web-001;;10.0.0.33":    "web-001 contradicts [101 133]",
+		"web-007;;10.0.1.7":     "web-007 found 207",
+		"web-007;;":             "web-007 ambiguous [107 207]",
+		"old-name;101;10.9.9.9": "101 found 101", // it was renamed since
+		"web-033;999;":          "999 not-found near web-033.example.com",
+		"web-007;999;":          "999 not-found",
+		"web-001;;mail":         "web-001 found 101", // does not fit: each cell is an entry
+	} {
+		assert.Equal(t, want, means(t, "name;id;ip\n"+row, fleet())[0], row)
+	}
+}
+
+func TestManyServersOfOneNameAreCounted(t *testing.T) {
+	t.Parallel()
+	var same []server
+	for id := range int64(5_000) {
+		same = append(same, server{ID: 5_000 - id, Hostname: "web", FQDN: "web.example.com", PrivateIP: "10.0.0.1"})
+	}
+	for _, text := range []string{"web", "10.0.0.1", "name;ip\nweb;10.0.0.1"} {
+		rows := serverlist.Resolve(parsed(t, text), slices.Values(same), serverlist.Options{}).Rows
+		require.Len(t, rows, 1)
+		assert.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, rows[0].Same)
+		assert.Equal(t, 4_990, rows[0].Others)
+	}
+}
+
+func TestOrderOfTheCopyChangesNothing(t *testing.T) {
+	t.Parallel()
+	l := parsed(t, "web-007 web-035 web-0333 10.0.0.1 mail-1 101 web-001 dc:fra02 tag:x xyz-1.example.com")
+	servers := fleet()
+	for i := range servers {
+		servers[i].Tags = [][]string{{"x", "y"}, {"y"}, nil}[i%3]
+	}
+	want := serverlist.Resolve(l, slices.Values(servers), serverlist.Options{Most: 4})
+	assert.Len(t, want.Rows, 6)
+	assert.Equal(t, []int{3, 7}, []int{want.Shown, want.Of}, "one of four was named")
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		r.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
+		assert.Equal(t, want, serverlist.Resolve(l, slices.Values(servers), serverlist.Options{Most: 4}))
+	}
+}
+
+// ending is a server that is due to end on a day of December, 0 for one of which that is not known.
+func ending(id int64, day int, tags ...string) server {
+	s := server{ID: id, FQDN: fmt.Sprintf("s%d", id), Datacenter: "che01", Pod: "che01.pod01", Tags: tags}
+	if day > 0 {
+		s.Ends = time.Date(2026, time.December, day, 0, 0, 0, 0, time.UTC)
+	}
+	return s
+}
+
+// listed says for each group which servers it has.
+func listed(r serverlist.Resolved) (groups []string) {
+	for _, g := range r.Groups {
+		said := g.Name
+		if g.Tagged {
+			said = "#" + said
+		}
+		for _, s := range g.Servers {
+			said += fmt.Sprintf(" %d", s.ID)
+		}
+		groups = append(groups, said)
+	}
+	return groups
+}
+
+func TestQueriesListServersByEndAndTag(t *testing.T) {
+	t.Parallel()
+	servers := []server{
+		ending(1, 9, "Web", "team-a"), ending(2, 3, "web"), ending(3, 0, "db"), ending(4, 5, "team-a", "db"), ending(5, 4), ending(6, 20, "web"),
+		{ID: 7, Datacenter: "DAL09", Pod: "dal09.pod03"},
+		{ID: 8, Datacenter: "dal09", Pod: "dal09.pod01", Tags: []string{"WEB"}},
+		{ID: 9},
+	}
+	for _, test := range []struct {
+		text      string
+		most      int
+		want      []string
+		shown, of int
+	}{
+		{"dc:che01", 50, []string{"#web 2 1 6", "che01 5", "#db 4 3"}, 6, 6},
+		{"dc:che01", 3, []string{"#web 2", "che01 5", "#db 4"}, 3, 6},
+		{"dc:che01", 0, nil, 0, 6},
+		{"tag:WEB", 50, []string{"#web 2 1 6 8"}, 4, 4},
+		{"tag:web tag:db", 50, []string{"#web 2 1 6 8", "#db 4 3"}, 6, 6},
+		{"pod:dal09.pod03", 50, []string{"DAL09 7"}, 1, 1},
+		{"closing:", 50, []string{"#web 2 1 6", "che01 5", "#db 4 3", "DAL09 7"}, 7, 7},
+		{"closing: pod:dal09.pod01 dc:xyz01", 50, []string{"#web 2 1 6 8", "che01 5", "#db 4 3", "DAL09 7"}, 8, 8},
+		{"s2 dc:che01", 3, []string{"che01 5", "#db 4"}, 2, 5}, // one place is the named one's
+		{"s2 s2 2 dc:che01", 3, []string{"che01 5", "#db 4"}, 2, 5},
+		{"s1 s2 s3 dc:che01", 2, nil, 0, 3},
+	} {
+		r := serverlist.Resolve(parsed(t, test.text), slices.Values(servers), serverlist.Options{
+			Most: test.most, Closing: map[string]bool{"che01": true, "dal09.pod03": true},
+		})
+		assert.Equal(t, test.want, listed(r), test.text)
+		assert.Equal(t, test.shown, r.Shown, test.text)
+		assert.Equal(t, test.of, r.Of, test.text)
+	}
+	r := serverlist.Resolve(parsed(t, "s2 tag:web dc:xyz01"), slices.Values(servers), serverlist.Options{Most: 50})
+	assert.Equal(t, []serverlist.Matches{{Query: serverlist.Query{Word: "tag", Name: "web"}, Servers: 4}, {Query: serverlist.Query{Word: "dc", Name: "xyz01"}}}, r.Queries)
+	assert.Empty(t, serverlist.Resolve(parsed(t, "closing:"), slices.Values(servers), serverlist.Options{Most: 50}).Groups, "nothing closes")
+}
+
+// A copy may use one slice of tags for all its servers.
+func TestWhatIsKeptIsACopy(t *testing.T) {
+	t.Parallel()
+	tags := make([]string, 1)
+	r := serverlist.Resolve(parsed(t, "s1 dc:che01"), func(yield func(server) bool) {
+		for id, tag := range []string{"", "a", "b", "c"} {
+			tags[0] = tag
+			if s := ending(int64(id), 1); id > 0 {
+				s.Tags = tags
+				yield(s)
+			}
+		}
+	}, serverlist.Options{Most: 50})
+	assert.Equal(t, []string{"a"}, r.Rows[0].Server.Tags)
+	assert.Equal(t, []string{"#b 2", "#c 3"}, listed(r))
+}
+
+// An index of all names of a large account would be kept for lists that come once a week.
+func TestMemoryIsForEntriesNotForServers(t *testing.T) {
+	l := parsed(t, strings.Repeat("x", 10)+" web-prod-00001 dc:che01 db-tets-00002")
+	used := func(servers int) uint64 {
+		copied := account(servers)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		serverlist.Resolve(l, copied, serverlist.Options{Most: 50})
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	used(10)
+	assert.Less(t, used(50_000), uint64(200_000), "bytes")
+}

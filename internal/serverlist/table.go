@@ -1,0 +1,183 @@
+package serverlist
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// column is what a column of a table, or a word of a header, says about a server.
+type column int
+
+const (
+	notHeading column = iota
+	otherColumn
+	idColumn
+	fullNameColumn
+	nameColumn
+	addressColumn
+)
+
+// headings are what columns are called, without spaces and signs: by people, by slcli's lists
+// (https://github.com/softlayer/softlayer-python: CLI/hardware/list.py, CLI/report/dc_closures.py) and by
+// the API's properties.
+var headings = map[column]string{
+	idColumn:       "id ids serverid deviceid hardwareid",
+	fullNameColumn: "fqdn fullname fullyqualifieddomainname",
+	nameColumn:     "name names hostname hostnames host hosts server servers servername device devices devicename",
+	addressColumn: "ip ips ipaddress ipaddresses address ipv4 ipv6 publicip privateip primaryip backendip publicipaddress privateipaddress " +
+		"primaryipaddress primarybackendipaddress ipv6address",
+	otherColumn: "guid globalidentifier domain datacenter location dc pod status state action createdby tags tag type devicetype os operatingsystem " +
+		"publicvlan privatevlan vlan cancellationdate startdate provisiondate owner team notes note comment cost price",
+}
+
+var columnsByHeading = func() map[string]column {
+	all := map[string]column{}
+	for kind, names := range headings {
+		for _, name := range strings.Fields(names) {
+			all[name] = kind
+		}
+	}
+	return all
+}()
+
+// kindOf returns what a heading stands for.
+func kindOf(heading string) column {
+	return columnsByHeading[strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, heading)]
+}
+
+// table is a header with at least two columns. A nil table has no rows.
+type table struct {
+	delimiter rune // ' ' for any white space
+	names     []string
+	kinds     []column
+}
+
+// headerOf returns the table that a line is the header of; nil if it is none. Columns of at least two kinds
+// have known names, and one of them says which server is meant. If two kinds do, other columns may have any
+// name in words. Between spaces both must: "host name" is one column.
+func headerOf(line string) *table {
+	for _, delimiter := range "\t;,| " {
+		t := table{delimiter: delimiter, names: split(line, delimiter)}
+		kinds, identifying, unknown := map[column]bool{}, map[column]bool{}, false
+		for i, name := range t.names {
+			kind := kindOf(name)
+			t.kinds = append(t.kinds, kind)
+			switch {
+			case kind > otherColumn:
+				identifying[kind], kinds[kind] = true, true
+			case kind == otherColumn:
+				kinds[kind] = true
+			case strings.ContainsFunc(name, isNoWord):
+				kinds[notHeading] = true
+			default:
+				t.kinds[i], unknown = otherColumn, true
+			}
+		}
+		least := 1
+		if unknown || delimiter == ' ' {
+			least = 2
+		}
+		if !kinds[notHeading] && len(kinds) > 1 && len(identifying) >= least {
+			return &t
+		}
+	}
+	return nil
+}
+
+// isNoWord reports whether a character does not belong into words, as those of a heading are.
+func isNoWord(r rune) bool { return !unicode.IsLetter(r) && !strings.ContainsRune(" _()", r) }
+
+// ignored lists the columns that do not say which server is meant.
+func (t *table) ignored() (names []string) {
+	for i, kind := range t.kinds {
+		if kind == otherColumn {
+			names = append(names, t.names[i])
+		}
+	}
+	return names
+}
+
+// row reads a line as one server: its id, else its name, else its address. fits is false if the line has
+// other columns than the header, or something else in them.
+func (t *table) row(line string) (e Entry, fits bool) {
+	if t == nil {
+		return e, false
+	}
+	cells := split(line, t.delimiter)
+	if len(cells) > len(t.kinds) {
+		return e, false
+	}
+	for _, kind := range []column{idColumn, fullNameColumn, nameColumn, addressColumn} {
+		for i, cell := range cells {
+			switch {
+			case t.kinds[i] != kind || isEmpty(cell):
+			case !fitsIn(cell, kind):
+				return e, false
+			case e.Text == "":
+				e.Text = plain(cell)
+			default:
+				e.Also = append(e.Also, plain(cell))
+			}
+		}
+	}
+	e.Problem = problemOf(e.Text)
+	return e, e.Text != ""
+}
+
+// isEmpty reports whether a cell stands for nothing.
+func isEmpty(cell string) bool {
+	return slices.Contains([]string{"", "-", "null", "none", "n/a"}, strings.ToLower(cell))
+}
+
+// fitsIn reports whether a cell may stand in a column that says which server is meant.
+func fitsIn(cell string, kind column) bool {
+	if words := tokens(cell); len(words) != 1 || words[0] != cell || isMark(plain(cell)) || isQuery(plain(cell)) {
+		return false
+	}
+	text := plain(cell)
+	_, err := netip.ParseAddr(text)
+	number := strings.Trim(text, "0123456789") == ""
+	switch kind {
+	case idColumn:
+		return number
+	case addressColumn:
+		return err == nil
+	}
+	return err != nil && !number
+}
+
+// split splits a line into cells without white space and double quotes around them. Delimiters between
+// double quotes do not count, unless the quotes do not match.
+func split(line string, delimiter rune) []string {
+	if delimiter == ' ' {
+		return slices.DeleteFunc(strings.Fields(line), func(cell string) bool { return cell == "|" || cell == ":" })
+	}
+	within := false
+	balanced := strings.Count(line, `"`)%2 == 0
+	cells := strings.Split(strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' && balanced:
+			within = !within
+		case r == delimiter && !within:
+			return '\n' // no line has it
+		}
+		return r
+	}, line), "\n")
+	for i := range cells {
+		cells[i] = strings.Trim(cells[i], ` "`+"\t")
+	}
+	if delimiter == '|' && cells[0] == "" { // the frame around the table
+		cells = cells[1:]
+	}
+	for len(cells) > 0 && cells[len(cells)-1] == "" {
+		cells = cells[:len(cells)-1]
+	}
+	return cells
+}
