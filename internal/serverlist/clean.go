@@ -17,7 +17,6 @@ var entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quo
 // neither markup of links nor characters without width, and plain quotes. What cannot be shown as it is
 // becomes U+FFFD.
 func clean(text string) string {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.Map(visible, strings.ToValidUTF8(text, string(utf8.RuneError)))
 	return link.ReplaceAllStringFunc(entities.Replace(text), func(found string) string {
 		parts := link.FindStringSubmatch(found)

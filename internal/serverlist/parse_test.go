@@ -151,6 +151,9 @@ func TestRowOfATableIsOneServer(t *testing.T) {
 		{"a server called host", "name;id\nhost;\nname;7", []string{"host", "7/name"}, nil},
 		{"no header", "web-01;1234567;10.0.0.1", []string{"web-01", "1234567", "10.0.0.1"}, nil},
 		{"a list with an unknown word is no table", "host, db\nweb, cache", []string{"db", "web", "cache"}, nil},
+		{"nor with one that is known", "host, db, status\nweb, cache, up", []string{"db", "status", "web", "cache", "up"}, nil},
+		{"nor with one between spaces", "hostname datacenter\nweb-01 dal13", []string{"web-01", "dal13"}, nil},
+		{"quotes that do not match", "name;id\n\"web-01;1234567", []string{"1234567/web-01"}, nil},
 		{"columns that say the same are no table", "name, server\nweb-01, web-02", []string{"web-01", "web-02"}, nil},
 	} {
 		l := parsed(t, test.text)
@@ -219,7 +222,9 @@ func TestHostileNamesAreRefused(t *testing.T) {
 	} {
 		assert.Equal(t, []string{want}, texts(parsed(t, text)), "%.20q", text)
 	}
-	assert.Equal(t, []string{strings.Repeat("x", 255)}, texts(parsed(t, strings.Repeat("x", 255))))
+	for _, longest := range []string{strings.Repeat("x", 255), strings.Repeat("é", 255)} {
+		assert.Equal(t, []string{longest}, texts(parsed(t, longest)))
+	}
 }
 
 func TestQueriesStandNextToNames(t *testing.T) {

@@ -82,6 +82,12 @@ func TestEntriesMeanTheServersCalledSo(t *testing.T) {
 	assert.Equal(t, []string{"web-001 not-found"}, means(t, "web-001", nil))
 }
 
+func TestNumbersAndAddressesHaveNoNearOnes(t *testing.T) {
+	t.Parallel()
+	servers := []server{{ID: 1234567, Hostname: "1234567", FQDN: "10.0.0.12.example"}, {ID: 2, Hostname: "fe80--1", FQDN: "10.0.0.x"}}
+	assert.Equal(t, []string{"1234568 not-found", "fe80::1 not-found", "10.0.0.1 not-found", "fe80-1 not-found near fe80--1"}, means(t, "1234568 fe80::1 10.0.0.1 fe80-1", servers))
+}
+
 func TestEntriesOfOneServerMerge(t *testing.T) {
 	t.Parallel()
 	text := "web-001;101;10.0.0.1;198.18.0.1\nweb-033\nweb-001.example.com"
@@ -96,6 +102,8 @@ func TestEntriesOfOneServerMerge(t *testing.T) {
 	resolved = serverlist.Resolve(parsed(t, "web-033 10.0.0.33"), slices.Values(fleet()), serverlist.Options{})
 	require.Len(t, resolved.Rows, 1)
 	assert.False(t, resolved.Rows[0].ByHost, "its address says the same")
+	resolved = serverlist.Resolve(parsed(t, "name;ip\nweb-033;10.0.0.33"), slices.Values(fleet()), serverlist.Options{})
+	assert.False(t, resolved.Rows[0].ByHost, "in a table too")
 }
 
 func TestRowOfATableNamesOneServer(t *testing.T) {
@@ -103,6 +111,7 @@ func TestRowOfATableNamesOneServer(t *testing.T) {
 	for row, want := range map[string]string{
 		"web-001;101;10.0.0.1":  "101 found 101",
 		"web-001;107;":          "107 contradicts [101 107]", // columns that were sorted apart
+		"web-001;107;10.0.0.7":  "107 contradicts [101 107]",
 		"web-001;;10.0.0.33":    "web-001 contradicts [101 133]",
 		"web-007;;10.0.1.7":     "web-007 found 207",
 		"web-007;;":             "web-007 ambiguous [107 207]",
@@ -173,7 +182,7 @@ func listed(r serverlist.Resolved) (groups []string) {
 func TestQueriesListServersByEndAndTag(t *testing.T) {
 	t.Parallel()
 	servers := []server{
-		ending(1, 9, "Web", "team-a"), ending(2, 3, "web"), ending(3, 0, "db"), ending(4, 5, "team-a", "db"), ending(5, 4), ending(6, 20, "web"),
+		ending(1, 9, "team-a", "Web"), ending(2, 3, "web"), ending(3, 0, "db"), ending(4, 5, "team-a", "db"), ending(5, 4), ending(6, 20, "web"),
 		{ID: 7, Datacenter: "DAL09", Pod: "dal09.pod03"},
 		{ID: 8, Datacenter: "dal09", Pod: "dal09.pod01", Tags: []string{"WEB"}},
 		{ID: 9},
@@ -189,6 +198,7 @@ func TestQueriesListServersByEndAndTag(t *testing.T) {
 		{"dc:che01", 0, nil, 0, 6},
 		{"tag:WEB", 50, []string{"#web 2 1 6 8"}, 4, 4},
 		{"tag:web tag:db", 50, []string{"#web 2 1 6 8", "#db 4 3"}, 6, 6},
+		{"dc:dal09", 50, []string{"DAL09 7", "#web 8"}, 2, 2},
 		{"pod:dal09.pod03", 50, []string{"DAL09 7"}, 1, 1},
 		{"closing:", 50, []string{"#web 2 1 6", "che01 5", "#db 4 3", "DAL09 7"}, 7, 7},
 		{"closing: pod:dal09.pod01 dc:xyz01", 50, []string{"#web 2 1 6 8", "che01 5", "#db 4 3", "DAL09 7"}, 8, 8},
