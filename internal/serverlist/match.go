@@ -49,12 +49,10 @@ func (m *matching) match(s *Server) {
 	if at >= m.most {
 		return
 	}
-	kept := *s
-	kept.Tags = slices.Clone(s.Tags)
 	if len(m.first) == m.most {
 		m.first = m.first[:m.most-1]
 	}
-	m.first = slices.Insert(m.first, at, kept)
+	m.first = slices.Insert(m.first, at, s.kept())
 }
 
 func (m *matching) finds(q Query, s *Server) bool {

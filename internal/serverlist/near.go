@@ -62,7 +62,7 @@ func (n *neighbors) compareAs(dotted bool, name string) {
 		}
 		errors := spelling.Errors(of.name, name, of.errors)
 		if errors < of.errors || errors == of.errors && (of.near == "" || name < of.near) {
-			of.errors, of.near = errors, name
+			of.errors, of.near = errors, strings.Clone(name)
 		}
 	}
 }

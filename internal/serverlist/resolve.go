@@ -20,8 +20,8 @@ type Server struct {
 	PrivateIP      string
 	IPv6           string
 	Datacenter     string
-	Pod            string // with its data center: dal09.pod03
-	Tags           []string
+	Pod            string    // with its data center: dal09.pod03
+	Tags           []string  // valid until the copy yields the next one
 	Ends           time.Time // when it is due to end if it is asked for now; zero if that is not known
 }
 
@@ -186,12 +186,9 @@ func (l lookup) rows(entries []Entry) (rows []Row, wanted map[int64][]func(Serve
 		switch {
 		case row.State == Found:
 			at[row.Server.ID] = n
-			wanted[row.Server.ID] = append(wanted[row.Server.ID], func(s Server) {
-				s.Tags = slices.Clone(s.Tags)
-				rows[n].Server = s
-			})
+			wanted[row.Server.ID] = append(wanted[row.Server.ID], func(s Server) { rows[n].Server = s.kept() })
 		case hint != 0:
-			wanted[hint] = append(wanted[hint], func(s Server) { rows[n].Near = s.name() })
+			wanted[hint] = append(wanted[hint], func(s Server) { rows[n].Near = strings.Clone(s.name()) })
 		}
 	}
 	return rows, wanted
@@ -242,6 +239,19 @@ func (r *Row) list(ids []int64) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	r.Same, r.Others = slices.Clone(ids[:min(len(ids), MaxSame)]), max(0, len(ids)-MaxSame)
+}
+
+// kept returns the server with texts of its own: those that the copy yields may be parts of a text that
+// holds all names of an account.
+func (s Server) kept() Server {
+	for _, text := range []*string{&s.Hostname, &s.FQDN, &s.PublicIP, &s.PrivateIP, &s.IPv6, &s.Datacenter, &s.Pod} {
+		*text = strings.Clone(*text)
+	}
+	s.Tags = slices.Clone(s.Tags)
+	for i, tag := range s.Tags {
+		s.Tags[i] = strings.Clone(tag)
+	}
+	return s
 }
 
 // name is the full name, or the host name if that is all that is known.

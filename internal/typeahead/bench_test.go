@@ -5,10 +5,12 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 )
 
 // account is so many servers as a large account names them, and what carries which tag.
@@ -102,4 +104,25 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// BenchmarkPastedList measures a list of 40 names, half of them with a typing error, against the copy.
+func BenchmarkPastedList(b *testing.B) {
+	l := account(100_000)
+	i := New(Options{Rate: 1})
+	i.index.Store(newIndex(l, nil))
+	var names []string
+	for n := range 40 {
+		names = append(names, l.rows[n*2_000].server().FQDN+[]string{"", "x"}[n%2])
+	}
+	list, err := serverlist.Parse(strings.Join(names, "\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if found := serverlist.Resolve(list, i.All(), serverlist.Options{Most: 50}).Found(); found != 20 {
+			b.Fatal(found)
+		}
+	}
 }

@@ -1,0 +1,65 @@
+package typeahead
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/serverlist"
+)
+
+func TestAllServersComeWithTheirTags(t *testing.T) {
+	t.Parallel()
+	i := New(Options{Rate: 1})
+	assert.Empty(t, slices.Collect(i.All()), "nothing is known yet")
+	l := account(300)
+	want := map[int64]serverlist.Server{}
+	for _, r := range l.rows {
+		s := r.server()
+		want[s.ID] = serverlist.Server{ID: s.ID, Hostname: s.Hostname, FQDN: s.FQDN, PublicIP: s.PublicIP, PrivateIP: s.PrivateIP, Datacenter: s.Datacenter}
+	}
+	for _, tag := range l.tags {
+		for _, id := range tag.Servers {
+			s := want[id]
+			s.Tags = append(s.Tags, tag.Name)
+			want[id] = s
+		}
+	}
+	i.index.Store(newIndex(l, nil))
+	all := i.All()
+	i.index.Store(newIndex(listing{}, nil))
+	for range 2 {
+		found := map[int64]serverlist.Server{}
+		for s := range all {
+			s.Tags = slices.Clone(s.Tags)
+			found[s.ID] = s
+		}
+		require.Equal(t, want, found, "as they were when it was asked")
+	}
+	for range all {
+		break
+	}
+}
+
+func TestPastedListMeansServersOfTheCopy(t *testing.T) {
+	t.Parallel()
+	i := New(Options{Rate: 1})
+	l := account(2_000)
+	i.index.Store(newIndex(l, nil))
+	first, second, third := l.rows[0].server(), l.rows[1].server(), l.rows[2].server()
+	list, err := serverlist.Parse(strings.ToUpper(first.FQDN) + "\n" + second.PrivateIP + ", " + third.Hostname + "x tag:protected")
+	require.NoError(t, err)
+	found := serverlist.Resolve(list, i.All(), serverlist.Options{Most: 12})
+	require.Len(t, found.Rows, 3)
+	assert.Equal(t, []int64{first.ID, second.ID}, []int64{found.Rows[0].Server.ID, found.Rows[1].Server.ID})
+	assert.Equal(t, serverlist.NotFound, found.Rows[2].State)
+	assert.NotEmpty(t, found.Rows[2].Near)
+	assert.Equal(t, 10, found.Shown)
+	assert.Greater(t, found.Of, 300)
+	for _, group := range found.Groups {
+		assert.True(t, group.Tagged)
+	}
+}
