@@ -119,8 +119,8 @@ type Account struct {
 	servers   map[int64]*server
 	serverIDs []int64 // ascending
 	gateways  []*gateway
-	guests    []tree          // the virtual servers
-	lent      map[int64][]int // places of the servers that may use a volume in addition, by its id
+	guests    []tree // the virtual servers
+	surroundings
 	ticketBook
 	key   key
 	armed []armed
@@ -163,13 +163,13 @@ func New(options Options) *Account {
 		options.CutoffDays = cutoffDays
 	}
 	a := &Account{
-		options:    options,
-		methods:    methods(),
-		random:     rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
-		servers:    map[int64]*server{},
-		lent:       map[int64][]int{},
-		ticketBook: ticketBook{tickets: map[int64]*ticket{}, lastUpdate: 600_000_000},
-		key:        newKey(options.Seed),
+		options:      options,
+		methods:      methods(),
+		random:       rand.New(rand.NewPCG(options.Seed, 0x50f71a7e)),
+		servers:      map[int64]*server{},
+		surroundings: surroundings{lent: map[int64][]int{}, closing: map[string]bool{}},
+		ticketBook:   ticketBook{tickets: map[int64]*ticket{}, lastUpdate: 600_000_000},
+		key:          newKey(options.Seed),
 	}
 	a.lastTicket = 153_000_000 + int64(a.random.IntN(500_000))
 	if !options.Start.IsZero() {

@@ -161,7 +161,7 @@ func (a *Account) showList(m method, q *request, view *mask, list []any) respons
 }
 
 // unordered are the types of which the account has many, in no order unless one is asked for.
-var unordered = []string{hardwareType, ticketType, storageType, subnetType, vlanType}
+var unordered = []string{hardwareType, ticketType, storageType, subnetType, vlanType, podType}
 
 // arrange filters and sorts. Without an order SoftLayer promises none, so the
 // fake gives another one each time.
@@ -199,7 +199,7 @@ func mostRows(view *mask) int {
 		switch f.name {
 		case "tagReferences", "operatingSystem", "activeTickets", "allowedNetworkStorage":
 			return maxWideRows
-		case "billingItem", "networkVlans":
+		case "billingItem", "networkVlans", "backendRouters":
 			if !f.isNarrow() {
 				return maxWideRows
 			}

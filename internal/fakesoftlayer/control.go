@@ -27,6 +27,7 @@ func (a *Account) Calls() []ControlCall {
 		{"POST", "/staff", `{"ticket":T,"do":"answer" or "close" or "approve" or "reopen","text":"…","waits_for_customer":bool}`, "SoftLayer's staff write the text into the ticket, and wait for the customer's answer if told so; then they close it, approve the cancellation or have it open again"},
 		{"POST", "/key", `{"permissions":[…],"grant":[…],"revoke":[…],"hide_servers":[ids],"hide_relations":[names],"master":bool}`, "set, give or take the key's permissions by keyName; hiding servers takes ACCESS_ALL_HARDWARE, hidden relations are left out of every answer; answers with the permissions it now has"},
 		{"POST", "/storage", `{"volume":ITEM,"server":N}`, "lets a server use a volume, which is named by the id of its billing item"},
+		{"POST", "/pod", `{"id":"fra02.pod01","closing":bool}`, "announces that a pod will close, or takes that back: CLOSURE_ANNOUNCED among its capabilities"},
 		{"GET", "/tickets", "", "all tickets, oldest first, with attachedHardware and firstUpdate"},
 		{"GET", "/servers?q=", "", "servers by id, or by a part of a name or an address; all without q"},
 	}
@@ -42,6 +43,7 @@ func (a *Account) Control() http.Handler {
 	mux.Handle("POST /staff", steer(a.staff))
 	mux.Handle("POST /key", steer(a.changeKey))
 	mux.Handle("POST /storage", steer(a.lend))
+	mux.Handle("POST /pod", steer(a.changePod))
 	mux.HandleFunc("GET /tickets", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, a.allTickets())
 	})

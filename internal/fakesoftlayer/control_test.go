@@ -108,7 +108,7 @@ func TestControlRefusesWhatItDoesNotUnderstand(t *testing.T) {
 func TestEveryListedCallIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
-	require.Len(t, w.account.Calls(), 7)
+	require.Len(t, w.account.Calls(), 8)
 	for _, call := range w.account.Calls() {
 		path, _, _ := strings.Cut(call.Path, "?")
 		r, err := http.NewRequestWithContext(t.Context(), call.Method, w.control.URL+path, strings.NewReader("{}"))

@@ -39,6 +39,7 @@
 //	SoftLayer_Network_Vlan/getObject                                       partial: the properties of the schema only
 //	SoftLayer_Network_Vlan/getBillingItem                                  partial: the properties of the schema only
 //	SoftLayer_Network_Vlan/getCancelFailureReasons                         partial: servers and secondary subnets
+//	SoftLayer_Network_Pod/getAllObjects                                    partial: the account's data centers; no capability but CLOSURE_ANNOUNCED
 //	SoftLayer_Account/getObject                                            partial: id, companyName, email, country
 //	SoftLayer_Account/getCurrentUser                                       partial: one user
 //	SoftLayer_Account/getHardware                                          partial: servers only, no firewalls
@@ -105,5 +106,6 @@
 // the API calls its stages, and that a server in them has no billing item; that its ticket is
 // closed when it is gone; that NAS_MANAGE opens volumes, and that subnets and VLANs need no right;
 // that a server hidden from the key is not among those that may use a volume, and counts on a
-// VLAN; that subnets hold a VLAN; how many rows come with a narrow mask. What a client could come to depend on is a choice of [Unproven].
+// VLAN; that subnets hold a VLAN; how many rows come with a narrow mask, or with backendRouters; that a server's backendRouters
+// hold its pod's, and that a pod's capabilities come only by a mask. What a client could come to depend on is a choice of [Unproven].
 package fakesoftlayer

@@ -316,6 +316,7 @@ var computed = map[string]func(*Account, tree) any{
 	"cancellationRequest":    func(a *Account, o tree) any { return a.requestNamed(number(o["cancellationRequestId"])) },
 	"allowedNetworkStorage":  (*Account).allowedStorage,
 	"networkVlans":           (*Account).vlansOf,
+	"backendRouters":         (*Account).backendRouters,
 	"networkVlan":            (*Account).vlanOf,
 	"ticket":                 func(a *Account, o tree) any { return a.ticketNamed(number(o["ticketId"])) },
 	"firstUpdate":            func(_ *Account, o tree) any { return updateAt(o, 0) },

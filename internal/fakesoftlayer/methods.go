@@ -28,7 +28,11 @@ func methods() map[string]method {
 		"SoftLayer_Hardware_Server/getActiveTickets":          serverRelation("activeTickets", ticketType, true),
 		"SoftLayer_Hardware_Server/getBillingItem":            serverRelation("billingItem", billingType, false),
 
-		"SoftLayer_Account/getObject":      {returns: accountType, run: (*Account).getAccount},
+		"SoftLayer_Account/getObject": {returns: accountType, run: (*Account).getAccount},
+		podType + "/getAllObjects": {
+			returns: podType, root: unrooted,
+			run: func(a *Account, _ *request) (any, error) { return a.pods(), nil },
+		},
 		"SoftLayer_Account/getCurrentUser": {returns: userType, run: (*Account).getCurrentUser},
 		"SoftLayer_Account/getHardware": {
 			returns: hardwareType, root: "hardware",

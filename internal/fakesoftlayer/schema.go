@@ -53,6 +53,8 @@ const (
 	subnetType       = "SoftLayer_Network_Subnet"
 	addressType      = "SoftLayer_Network_Subnet_IpAddress"
 	vlanType         = "SoftLayer_Network_Vlan"
+	podType          = "SoftLayer_Network_Pod"
+	routerType       = "SoftLayer_Hardware_Router_Backend"
 )
 
 // schema holds the data types that the fake knows. SoftLayer's own have many
@@ -84,6 +86,7 @@ var schema = map[string]kind{
 			"networkGatewayMember":     {to: memberType},
 			"allowedNetworkStorage":    {to: storageType, many: true, right: nasManage},
 			"networkVlans":             {to: vlanType, many: true},
+			"backendRouters":           {to: routerType, many: true},
 			"remoteManagementAccounts": {to: passwordType, many: true, secret: true},
 		},
 	},
@@ -95,6 +98,15 @@ var schema = map[string]kind{
 			"activeTransaction":      {to: "SoftLayer_Provisioning_Version1_Transaction"},
 			"openCancellationTicket": {to: ticketType, right: ticketView},
 		},
+	},
+	routerType: {base: hardwareType},
+	// Its capabilities are missing from recorded answers that name no mask.
+	podType: {
+		local: []string{
+			"name", "datacenterId", "datacenterName", "datacenterLongName", "backendRouterId", "backendRouterName",
+			"frontendRouterId", "frontendRouterName",
+		},
+		masked: []string{"capabilities"},
 	},
 	"SoftLayer_Location":        {local: []string{"id", "name", "longName"}},
 	"SoftLayer_Hardware_Status": {local: []string{"id", "status"}},
