@@ -72,27 +72,38 @@ func (s Stays) Of(kind Kind) (count int) {
 // Total adds the fees that are known, a month. known counts their items, unknown all others. The sum
 // is exact decimal text with at least two decimals.
 func (s Stays) Total() (sum string, known, unknown int) {
-	total, places := new(big.Rat), 2
-	add := func(fee string) bool {
-		part, ok := amount(fee)
-		if !ok {
-			return false
-		}
-		_, decimals, _ := strings.Cut(fee, ".")
-		places = max(places, len(decimals))
-		total.Add(total, part)
-		return true
-	}
+	total := Sum{}
 	for _, item := range s.Items {
-		if add(item.Fee) {
+		if total.Add(item.Fee, 1) {
 			known++
 		}
 	}
-	if add(s.Sum) {
+	if total.Add(s.Sum, 1) {
 		known += s.Known
 	}
-	return total.FloatString(places), known, s.Count() - known
+	return total.Amount(), known, s.Count() - known
 }
+
+// Sum adds fees. Its zero value is nothing.
+type Sum struct {
+	total  big.Rat
+	places int // decimals
+}
+
+// Add adds a fee, decimal text, so many times. It returns false, and adds nothing, if it is not known.
+func (s *Sum) Add(fee string, times int) bool {
+	part, ok := amount(fee)
+	if !ok {
+		return false
+	}
+	_, decimals, _ := strings.Cut(fee, ".")
+	s.places = max(s.places, len(decimals))
+	s.total.Add(&s.total, part.Mul(part, big.NewRat(int64(times), 1)))
+	return true
+}
+
+// Amount returns the exact sum, as decimal text with at least two decimals.
+func (s *Sum) Amount() string { return s.total.FloatString(max(s.places, 2)) }
 
 // maxFee bounds a fee, in characters.
 const maxFee = 40
