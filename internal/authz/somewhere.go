@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/eval"
 )
 
@@ -24,16 +25,64 @@ func (p *Policy) Compared() (tags []string, servers []int64) {
 	return sorted(tags), slices.Compact(servers)
 }
 
+// ReadsCosts reports whether a rule reads what a server costs or how it is billed.
+func (p *Policy) ReadsCosts() bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool { return anywhere(r.tree, readsAny("monthlyFee", "hourly")) })
+}
+
+// readsAny returns whether a node reads an attribute of one of these names, or asks whether it is there.
+func readsAny(attributes ...cedar.String) func(ast.IsNode) bool {
+	return func(node ast.IsNode) bool {
+		switch n := node.(type) {
+		case ast.NodeTypeAccess:
+			return slices.Contains(attributes, n.Value)
+		case ast.NodeTypeHas:
+			return slices.Contains(attributes, n.Value)
+		}
+		return false
+	}
+}
+
 // ProspectsIn answers like Prospects for one server, of which the id, the data center and the tags are
 // known. All else about it is open, also whether its cost can be read.
 func (p *Policy) ProspectsIn(who Principal, s Server) Prospects {
 	return p.everyMembership(who, func(who Principal) Prospects {
-		priced := p.prospects(who, func(name cedar.String) eval.Env { return envOn(s.outline(true), who, name) })
-		unpriced := p.prospects(who, func(name cedar.String) eval.Env { return envOn(s.outline(false), who, name) })
-		return Prospects{
-			Request: priced.Request.or(unpriced.Request), Cancel: priced.Cancel.or(unpriced.Cancel), Approve: priced.Approve.or(unpriced.Approve),
-		}
+		return p.prospectsOf(who, s.outline(true)).or(p.prospectsOf(who, s.outline(false)))
 	})
+}
+
+// ProspectsListed answers like ProspectsIn for a server whose names are known too. If priced is true, so
+// are its cost and how it is billed: a cost of "" is one that cannot be read.
+func (p *Policy) ProspectsListed(who Principal, s Server, priced bool) Prospects {
+	whole, err := s.entity()
+	if err != nil {
+		return p.none(p.refuseUnread(GapFee))
+	}
+	if priced {
+		return p.everyMembership(who, func(who Principal) Prospects { return p.prospectsOf(who, whole) })
+	}
+	named := func(priced bool) cedar.Entity {
+		attributes := s.outline(priced).Attributes.Map()
+		for _, name := range names {
+			attributes[name], _ = whole.Attributes.Get(name)
+		}
+		return cedar.Entity{UID: s.uid(), Attributes: cedar.NewRecord(attributes)}
+	}
+	return p.everyMembership(who, func(who Principal) Prospects {
+		return p.prospectsOf(who, named(true)).or(p.prospectsOf(who, named(false)))
+	})
+}
+
+// prospectsOf answers for one server, of which no more than its attributes is known.
+func (p *Policy) prospectsOf(who Principal, server cedar.Entity) Prospects {
+	return p.prospects(who, func(name cedar.String) eval.Env { return envOn(server, who, name) })
+}
+
+// or are the answers if either of two cases may be so.
+func (all Prospects) or(other Prospects) Prospects {
+	return Prospects{
+		Request: all.Request.or(other.Request), Cancel: all.Cancel.or(other.Cancel), Approve: all.Approve.or(other.Approve),
+	}
 }
 
 // or is the answer if either of two cases may be so.
