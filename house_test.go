@@ -66,7 +66,7 @@ var table = map[string]room{
 		why:    "what differs between operating systems; it knows nothing of databases",
 	},
 	"internal/overview": {
-		ours: []string{"internal/authz", "internal/cancellation"},
+		ours: []string{"internal/authz", "internal/cancellation", "internal/closing"},
 		why:  "who sees what is decided from the policy and the rows; how it is shown and kept is not its affair",
 	},
 	"internal/store": {
@@ -119,6 +119,7 @@ var table = map[string]room{
 			"internal/authz",
 			"internal/billed",
 			"internal/cancellation",
+			"internal/closing",
 			"internal/correspondence",
 			"internal/overview",
 			"internal/reconcile",
@@ -128,7 +129,7 @@ var table = map[string]room{
 		why:    "sentences and blocks made of values; it calls nobody and decides nothing",
 	},
 	"internal/softlayer": {
-		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/reconcile", "internal/skew"},
+		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/closing", "internal/reconcile", "internal/skew"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
 	"internal/serverlist": {
@@ -140,6 +141,12 @@ var table = map[string]room{
 	},
 	"internal/typeahead": {
 		ours: []string{"internal/cancellation", "internal/pace", "internal/serverlist", "internal/spelling"},
+	"internal/closing": {
+		ours: []string{"internal/authz", "internal/billed", "internal/cancellation", "internal/pace"},
+		why:  "which places close and how far they have come is counted from its arguments; who lists the servers, reads SoftLayer and words it is not its affair",
+	},
+	"internal/typeahead": {
+		ours: []string{"internal/cancellation", "internal/closing", "internal/pace"},
 		why:  "it suggests from memory; who lists the servers and who keeps what was listed is not its affair",
 	},
 	"internal/following": {
@@ -229,6 +236,7 @@ var table = map[string]room{
 			"internal/bulletin",
 			"internal/cancellation",
 			"internal/checkup",
+			"internal/closing",
 			"internal/correspondence",
 			"internal/following",
 			"internal/inbound",

@@ -1,0 +1,258 @@
+package closing
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/pace"
+)
+
+// List is a list of all servers in memory.
+type List interface {
+	// Standing goes through the servers that stand where wanted says so. known is false while the list
+	// does not have all servers and their tags.
+	Standing(wanted func(datacenter string, routers []int64) bool) (servers iter.Seq[Server], known bool)
+	// Confirmed returns when the list was last found to be complete.
+	Confirmed() time.Time
+}
+
+// Books read SoftLayer.
+type Books interface {
+	// Pods reads all pods.
+	Pods(ctx context.Context) ([]Pod, error)
+	// Costs reads what up to mostCosts servers cost. That one is missing proves nothing.
+	Costs(ctx context.Context, servers []int64) (map[int64]Cost, error)
+}
+
+// Ledger reads what is recorded.
+type Ledger interface {
+	// Held returns the servers that live requests hold, and whether each waits for approval.
+	Held(ctx context.Context) (map[int64]bool, error)
+	// Asked returns how many servers a person has asked for in a day.
+	Asked(ctx context.Context, requester string, day int64) (int64, error)
+	// Now reads the ledger's time.
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// Bounds and times of a Watch.
+const (
+	mostCosts  = 10     // servers of which the cost is read in one call
+	mostPriced = 20_000 // servers of which the cost is kept
+	costLife   = 24 * time.Hour
+	poll       = 5 * time.Second // how often to look for servers whose cost is not known
+	retry      = 5 * time.Minute // after a read that failed
+	decideTime = time.Second     // for deciding what one person sees
+)
+
+// Options say what a Watch is made of. All are required but Deadlines, and Every and Rate are for Run alone.
+type Options struct {
+	List      List
+	Books     Books
+	Ledger    Ledger
+	Deadlines map[string]time.Time // the days that the operator has set, in UTC, by pod or data center
+	InForm    int                  // servers that fit in one form
+	InDay     int                  // servers that one person may ask for in a day
+	Every     time.Duration        // how often to read the pods
+	Rate      float64              // calls a second that Run makes at most
+	Log       *slog.Logger
+}
+
+// Watch knows which places close. It is safe for concurrent use.
+type Watch struct {
+	Options
+
+	mu    sync.Mutex
+	pods  []Pod // nil until they were read
+	costs map[int64]priced
+}
+
+// priced is what was read of a server's cost.
+type priced struct {
+	cost  Cost
+	shown bool // SoftLayer's answer had the server
+	at    time.Time
+}
+
+// New makes a Watch that knows the deadlines alone. [Watch.Run] reads the rest.
+func New(o Options) *Watch { return &Watch{Options: o, costs: map[int64]priced{}} }
+
+// Run reads the pods, and what the servers in closing places cost, until ctx ends. Failures are logged
+// and tried again.
+func (w *Watch) Run(ctx context.Context) {
+	apart := pace.Of(w.Rate)
+	var pods, costs time.Time // when each is due
+	for ctx.Err() == nil {
+		if !time.Now().Before(pods) {
+			pods = w.dueAfter(w.readPods(ctx, apart.Wait), w.Every)
+		}
+		if !time.Now().Before(costs) {
+			costs = w.dueAfter(w.readCosts(ctx, apart.Wait), poll)
+		}
+		pace.Sleep(ctx, poll)
+	}
+}
+
+// dueAfter returns when a read is due again.
+func (w *Watch) dueAfter(err error, pause time.Duration) time.Time {
+	if err != nil {
+		pause = min(retry, w.Every)
+	}
+	return time.Now().Add(pause)
+}
+
+func (w *Watch) readPods(ctx context.Context, turn func(context.Context) error) error {
+	if err := turn(ctx); err != nil {
+		return err
+	}
+	pods, err := w.Books.Pods(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.Log.Warn("reading which pods close", "err", err)
+		}
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pods = pods
+	return nil
+}
+
+// readCosts reads the costs that are not known, or are old, and forgets those of all other servers.
+func (w *Watch) readCosts(ctx context.Context, turn func(context.Context) error) error {
+	for due := range slices.Chunk(w.dueCosts(), mostCosts) {
+		if err := turn(ctx); err != nil {
+			return err
+		}
+		found, err := w.Books.Costs(ctx, due)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.Log.Warn("reading what servers in closing places cost", "err", err)
+			}
+			return err
+		}
+		w.keepCosts(due, found)
+	}
+	return nil
+}
+
+// dueCosts lists servers in closing places whose cost is to be read.
+func (w *Watch) dueCosts() []int64 {
+	p, _ := w.places()
+	servers, known := w.List.Standing(p.wants)
+	if !known {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := map[int64]priced{}
+	var due []int64
+	for s := range servers {
+		if len(kept)+len(due) >= mostPriced {
+			break
+		}
+		last, read := w.costs[s.ID]
+		if read {
+			kept[s.ID] = last
+		}
+		if !read || time.Since(last.at) > costLife {
+			due = append(due, s.ID)
+		}
+	}
+	w.costs = kept
+	return due
+}
+
+func (w *Watch) keepCosts(asked []int64, found map[int64]Cost) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range asked {
+		cost, shown := found[id]
+		w.costs[id] = priced{cost: cost, shown: shown, at: time.Now()}
+	}
+}
+
+// places returns the places that close, and whether the pods were read.
+func (w *Watch) places() (places, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return closuresOf(w.pods, w.Deadlines), w.pods != nil
+}
+
+// wants reports whether servers that stand there are in a closing place, or may be.
+func (p places) wants(datacenter string, routers []int64) bool {
+	at, podKnown := p.in(datacenter, routers)
+	return at >= 0 || !podKnown
+}
+
+// For returns what one person sees. Everything that the policy may ask about them was read. It makes no
+// call to SoftLayer.
+func (w *Watch) For(ctx context.Context, policy *authz.Policy, who authz.Principal, now time.Time) (Board, error) {
+	deciding, cancel := context.WithTimeout(ctx, decideTime)
+	defer cancel()
+	b, err := w.board(ctx, now, newViewer(deciding, policy, who).sees)
+	b.Places = seen(b.Places)
+	if err != nil || len(b.Places) == 0 {
+		return b, err
+	}
+	b.LeftToday = -1
+	if asked, err := w.Ledger.Asked(ctx, who.ID(), cancellation.QuotaDay(now)); err == nil {
+		b.LeftToday = max(0, w.InDay-int(asked))
+	} else {
+		w.Log.Warn("counting what a person asked for", "user", who.ID(), "err", err)
+	}
+	return b, nil
+}
+
+// Whole reads SoftLayer and returns what the whole account sees, also the places without a server. It
+// waits for no rate of its own.
+func (w *Watch) Whole(ctx context.Context) (Board, error) {
+	atOnce := func(ctx context.Context) error { return ctx.Err() }
+	if err := w.readPods(ctx, atOnce); err != nil {
+		return Board{}, err
+	}
+	if err := w.readCosts(ctx, atOnce); err != nil {
+		return Board{}, err
+	}
+	now, err := w.Ledger.Now(ctx)
+	if err != nil {
+		return Board{}, err
+	}
+	return w.board(ctx, now, everything)
+}
+
+func (w *Watch) board(ctx context.Context, now time.Time, sees func(Server, *Cost) sight) (Board, error) {
+	p, podsRead := w.places()
+	b := Board{AsOf: now, Listed: w.List.Confirmed(), InForm: w.InForm, Gap: !podsRead}
+	servers, known := w.List.Standing(p.wants)
+	if !known {
+		b.Gap = true
+		return b, nil
+	}
+	held, err := w.Ledger.Held(ctx)
+	if err != nil {
+		return b, err
+	}
+	b.Places, b.Undecided = count(p, servers, held, w.costOf(), sees)
+	return b, nil
+}
+
+// costOf returns what is known of costs now: nil for a server whose cost was not read.
+func (w *Watch) costOf() func(int64) *Cost {
+	w.mu.Lock()
+	known := maps.Clone(w.costs)
+	w.mu.Unlock()
+	return func(id int64) *Cost {
+		last, read := known[id]
+		if !read || !last.shown {
+			return nil
+		}
+		return &last.cost
+	}
+}
