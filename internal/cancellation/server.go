@@ -43,6 +43,7 @@ type Server struct {
 	LastTransactionAt string    `json:",omitempty"` // RFC 3339, as given
 	OpenTicket        *TicketID `json:",omitempty"` // openCancellationTicket
 	Billing           *Billing  `json:",omitempty"` // nil: none, or not visible to the key
+	Routers           []int64   `json:"-"`          // ids of its backend routers, sorted; only lists of all servers have them
 }
 
 // Billing is what a server's billing item says.

@@ -32,6 +32,7 @@ type hardware struct {
 	Last             member[lastTransaction] `json:"lastTransaction"`
 	OpenTicket       *ticketName             `json:"openCancellationTicket"`
 	Billing          *billingItem            `json:"billingItem"`
+	Routers          []idRow                 `json:"backendRouters"`
 }
 
 type onlyName struct {
@@ -135,7 +136,7 @@ func (h hardware) server() cancellation.Server {
 		Hourly: h.Hourly.yes(), Disconnected: h.Disconnected.yes(),
 		Gateway: h.inGateway(), GatewayName: h.gatewayName(), Partners: partners, PartnersKnown: partnersKnown,
 		Transaction: h.Active.name(), LastTransaction: last, LastTransactionAt: lastAt,
-		OpenTicket: h.openTicket(), Billing: h.Billing.billing(),
+		OpenTicket: h.openTicket(), Billing: h.Billing.billing(), Routers: h.routers(),
 	}
 }
 

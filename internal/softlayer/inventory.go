@@ -13,16 +13,15 @@ import (
 )
 
 // Servers lists servers in the order of their ids, no more of each than [Client.Search]
-// reads: at most limit of them from an offset on. total is how many the key may see in all.
+// reads and the backend routers: at most limit of them from an offset on. total is how many the key may see in all.
 // Without the order SoftLayer may change it from one page to the next.
 //
 // https://sldn.softlayer.com/article/using-result-limits-softlayer-api/
 func (c *Client) Servers(ctx context.Context, offset, limit int) (servers []cancellation.Server, total int, err error) {
-	var rows []hardware
-	total, err = c.page(ctx, call{
-		service: "SoftLayer_Account", method: "getHardware", mask: lightMask, offset: offset, limit: limit,
+	rows, total, err := c.routed(ctx, call{
+		service: "SoftLayer_Account", method: "getHardware", offset: offset, limit: limit,
 		filter: tree{"hardware": tree{"id": ascending()}},
-	}, &rows)
+	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing servers from %d on: %w", offset, err)
 	}

@@ -17,7 +17,7 @@ import (
 func account(servers int) listing {
 	r := rand.New(rand.NewPCG(7, 7))
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	p := pass{centers: centers{}}
+	p := pass{shared: shared{}}
 	tags := map[string][]int64{}
 	for n := range servers {
 		id := int64(1_200_000 + n*37)

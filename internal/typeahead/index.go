@@ -15,14 +15,18 @@ import (
 type index struct {
 	names   column
 	numbers column
-	places  []uint16 // each row's data center
-	centers []string
+	places  []uint16 // where each row stands, in spots
+	spots   []spot
 	rows    fingerprint
 
 	tags     column     // the tags' names, in their order
 	carriers [][]uint32 // the rows that carry each, in their order
 	all      fingerprint
+	untagged bool // the tags were never read
 }
+
+// spot is where servers stand: a data center, and their backend routers as [joined] writes them.
+type spot struct{ datacenter, routers string }
 
 // newIndex makes an index of rows, which it sorts. If an older index has the same rows, its columns
 // are reused.
@@ -30,22 +34,26 @@ func newIndex(l listing, older *index) *index {
 	slices.SortFunc(l.rows, byName)
 	x := &index{rows: ofRows(l.rows)}
 	if older != nil && older.rows == x.rows {
-		x.names, x.numbers, x.places, x.centers = older.names, older.numbers, older.places, older.centers
+		x.names, x.numbers, x.places, x.spots = older.names, older.numbers, older.places, older.spots
 	} else {
 		x.names = newColumn(len(l.rows), func(i int) string { return l.rows[i].names })
 		x.numbers = newColumn(len(l.rows), func(i int) string { return l.rows[i].numbers })
 		x.place(l.rows)
 	}
-	return x.with(l.tags)
+	return x.with(l.tags, l.untagged)
 }
 
 // with is the same index with these tags.
-func (x *index) with(tags []tag) *index {
+func (x *index) with(tags []tag, untagged bool) *index {
 	y := *x
+	y.untagged = untagged
 	y.tags = newColumn(len(tags), func(n int) string { return mark + tags[n].Name + mark })
 	y.carriers = y.carrying(tags)
 	sum := sha256.New()
 	write(sum, string(y.rows[:]), string(y.tags.shown))
+	if untagged { // no tags yet are not the same as no tags
+		write(sum, "untagged")
+	}
 	for _, rows := range y.carriers {
 		_ = binary.Write(sum, binary.BigEndian, uint32(len(rows))) // a hash takes everything
 		_ = binary.Write(sum, binary.BigEndian, rows)
@@ -54,15 +62,16 @@ func (x *index) with(tags []tag) *index {
 	return &y
 }
 
-// place notes the data centers, of which there are only a few dozen.
+// place notes the data centers and pods, of which there are only a few hundred.
 func (x *index) place(rows []row) {
-	known := map[string]uint16{"": 0}
-	x.centers, x.places = []string{""}, make([]uint16, len(rows))
+	known := map[spot]uint16{{}: 0}
+	x.spots, x.places = []spot{{}}, make([]uint16, len(rows))
 	for i, r := range rows {
-		at, is := known[r.datacenter]
-		if !is && len(x.centers) < 1<<16 {
-			at = uint16(len(x.centers))
-			known[r.datacenter], x.centers = at, append(x.centers, r.datacenter)
+		in := spot{r.datacenter, r.routers}
+		at, is := known[in]
+		if !is && len(x.spots) < 1<<16 {
+			at = uint16(len(x.spots))
+			known[in], x.spots = at, append(x.spots, in)
 		}
 		x.places[i] = at
 	}
@@ -92,7 +101,8 @@ func (x *index) size() int { return len(x.places) }
 
 // row is the i-th by name.
 func (x *index) row(i int) row {
-	return row{id: x.id(i), names: x.names.text(i), numbers: x.numbers.text(i), datacenter: x.centers[x.places[i]]}
+	in := x.spots[x.places[i]]
+	return row{id: x.id(i), names: x.names.text(i), numbers: x.numbers.text(i), datacenter: in.datacenter, routers: in.routers}
 }
 
 func (x *index) id(i int) int64 {

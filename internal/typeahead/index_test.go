@@ -14,7 +14,7 @@ import (
 )
 
 func indexOf(servers []cancellation.Server, tags ...tag) *index {
-	p := pass{centers: centers{}}
+	p := pass{shared: shared{}}
 	p.take(servers)
 	sortTags(tags)
 	return newIndex(listing{rows: p.rows, tags: tags}, nil)

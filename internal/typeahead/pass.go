@@ -24,10 +24,10 @@ var errDoesNotAddUp = errors.New("the pass does not add up")
 
 // pass is one walk over all servers in the order of their ids.
 type pass struct {
-	rows    []row
-	centers centers
-	total   int // as SoftLayer said last
-	gone    int // how many it said fewer, all in all, from one page to the next
+	rows   []row
+	shared shared
+	total  int // as SoftLayer said last
+	gone   int // how many it said fewer, all in all, from one page to the next
 }
 
 // walk reads all servers. Each page begins with the server that the last page ended with. If it
@@ -35,7 +35,7 @@ type pass struct {
 // smaller offset, so that none is skipped. At the end the count must be what SoftLayer says, plus
 // at most the servers that were removed during the pass.
 func (i *Inventory) walk(ctx context.Context) ([]row, error) {
-	p := pass{centers: centers{}}
+	p := pass{shared: shared{}}
 	for offset := 0; ; {
 		page, total, err := i.page(ctx, offset)
 		if err != nil {
@@ -115,7 +115,7 @@ func (p *pass) take(page []cancellation.Server) (taken int) {
 		if s.ID <= p.last() {
 			continue
 		}
-		p.rows = append(p.rows, p.centers.row(s))
+		p.rows = append(p.rows, p.shared.row(s))
 		taken++
 	}
 	return taken

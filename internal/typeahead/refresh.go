@@ -85,10 +85,11 @@ func (i *Inventory) refresh(ctx context.Context) (due time.Duration, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("reading all servers: %w", err)
 	}
-	x := i.takeOver(listing{rows: rows, tags: i.index.Load().carried()}) // at once: tags may take as long again
+	older := i.index.Load()
+	x := i.takeOver(listing{rows: rows, tags: older.carried(), untagged: older == nil || older.untagged}) // at once: tags may take as long again
 	i.confirmed.Store(&began)
 	if tags, err := i.carried(ctx); err == nil {
-		x = x.with(tags)
+		x = x.with(tags, false)
 		i.index.Store(x)
 	} else if ctx.Err() != nil || errors.Is(err, errTurnLost) {
 		return 0, err

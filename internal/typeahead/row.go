@@ -25,6 +25,7 @@ type row struct {
 	names      string // its host name and its full name, between marks
 	numbers    string // its public and its private address, between marks, and its id
 	datacenter string
+	routers    string // the ids of its backend routers, between commas; "" if they are not known
 }
 
 func rowOf(s cancellation.Server) row {
@@ -33,19 +34,45 @@ func rowOf(s cancellation.Server) row {
 		names:      mark + clean(s.Hostname) + mark + clean(s.FQDN) + mark,
 		numbers:    mark + clean(s.PublicIP) + mark + clean(s.PrivateIP) + mark + idMark + strconv.FormatInt(s.ID, 10) + idMark,
 		datacenter: clean(s.Datacenter),
+		routers:    joined(s.Routers),
 	}
 }
 
-// centers are the data centers of many rows, each one text for all that are there.
-type centers map[string]string
-
-func (c centers) row(s cancellation.Server) row {
-	r := rowOf(s)
-	if _, known := c[r.datacenter]; !known {
-		c[r.datacenter] = r.datacenter
+// joined writes the ids of routers. A server has one or two; what comes after many is left out.
+func joined(routers []int64) string {
+	const most = 8
+	var texts []string
+	for _, id := range routers[:min(len(routers), most)] {
+		texts = append(texts, strconv.FormatInt(id, 10))
 	}
-	r.datacenter = c[r.datacenter]
+	return strings.Join(texts, ",")
+}
+
+// parted reads what joined wrote.
+func parted(routers string) []int64 {
+	var ids []int64
+	for text := range strings.SplitSeq(routers, ",") {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// shared are texts that many rows have, each one text for all of them.
+type shared map[string]string
+
+func (c shared) row(s cancellation.Server) row {
+	r := rowOf(s)
+	r.datacenter, r.routers = c.text(r.datacenter), c.text(r.routers)
 	return r
+}
+
+func (c shared) text(text string) string {
+	if _, known := c[text]; !known {
+		c[text] = text
+	}
+	return c[text]
 }
 
 // clean removes characters that would pass for a mark, and bounds a text far beyond any host name.
@@ -93,6 +120,8 @@ type tag struct {
 type listing struct {
 	rows []row
 	tags []tag
+
+	untagged bool // the tags were never read
 }
 
 // fingerprint tells whether two listings are equal.
@@ -102,7 +131,7 @@ type fingerprint [sha256.Size]byte
 func ofRows(rows []row) fingerprint {
 	sum := sha256.New()
 	for _, r := range rows {
-		write(sum, strconv.FormatInt(r.id, 10), r.names, r.numbers, r.datacenter)
+		write(sum, strconv.FormatInt(r.id, 10), r.names, r.numbers, r.datacenter, r.routers)
 	}
 	return fingerprint(sum.Sum(nil))
 }

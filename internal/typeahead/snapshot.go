@@ -19,10 +19,15 @@ const (
 )
 
 // heading comes before the servers and the tags of a snapshot.
-type heading struct{ Format, Servers, Tags int }
+type heading struct {
+	Format, Servers, Tags int
 
-// fields of a server in a snapshot: id, host name, full name, addresses, data center.
-type fields [6]string
+	Untagged bool `json:",omitempty"` // the tags were never read
+}
+
+// fields of a server in a snapshot: id, host name, full name, addresses, data center, backend routers.
+// A build that knows fewer leaves out the last ones, and one that knows more reads those as "".
+type fields [7]string
 
 // packed returns an index as a snapshot.
 func packed(x *index) ([]byte, error) {
@@ -30,10 +35,11 @@ func packed(x *index) ([]byte, error) {
 	zip := gzip.NewWriter(&data)
 	out := json.NewEncoder(zip)
 	tags := x.carried()
-	err := out.Encode(heading{format, x.size(), len(tags)})
+	err := out.Encode(heading{Format: format, Servers: x.size(), Tags: len(tags), Untagged: x.untagged})
 	for n := 0; err == nil && n < x.size(); n++ {
-		s := x.row(n).server()
-		err = out.Encode(fields{strconv.FormatInt(s.ID, 10), s.Hostname, s.FQDN, s.PublicIP, s.PrivateIP, s.Datacenter})
+		r := x.row(n)
+		s := r.server()
+		err = out.Encode(fields{strconv.FormatInt(s.ID, 10), s.Hostname, s.FQDN, s.PublicIP, s.PrivateIP, s.Datacenter, r.routers})
 	}
 	for n := 0; err == nil && n < len(tags); n++ {
 		err = out.Encode(tags[n])
@@ -72,7 +78,8 @@ func unpack(data []byte) (l listing, err error) {
 	case head.Format != format:
 		return l, fmt.Errorf("this build does not know format %d", head.Format)
 	}
-	known := centers{}
+	l.untagged = head.Untagged
+	known := shared{}
 	for range head.Servers {
 		var f fields
 		if err := in.Decode(&f); err != nil {
@@ -82,7 +89,7 @@ func unpack(data []byte) (l listing, err error) {
 		if err != nil {
 			return l, err
 		}
-		s := cancellation.Server{ID: id, Hostname: f[1], FQDN: f[2], PublicIP: f[3], PrivateIP: f[4], Datacenter: f[5]}
+		s := cancellation.Server{ID: id, Hostname: f[1], FQDN: f[2], PublicIP: f[3], PrivateIP: f[4], Datacenter: f[5], Routers: parted(f[6])}
 		l.rows = append(l.rows, known.row(s))
 	}
 	for range head.Tags {

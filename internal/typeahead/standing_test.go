@@ -1,0 +1,119 @@
+package typeahead
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/closing"
+)
+
+func everywhere(string, []int64) bool { return true }
+
+// placed makes an index of servers in two data centers and pods, with tags.
+func placed(t *testing.T) *Inventory {
+	t.Helper()
+	p := pass{shared: shared{}}
+	for id := int64(1); id <= 6; id++ {
+		s := server(id, "web-"+string(rune('0'+id))+".example.com")
+		s.Routers = []int64{11 + id%2}
+		if id > 4 {
+			s.Datacenter, s.Routers = "dal13", nil
+		}
+		p.rows = append(p.rows, p.shared.row(s))
+	}
+	i := &Inventory{}
+	i.index.Store(newIndex(listing{rows: p.rows, tags: []tag{{"prod", []int64{1, 5}}, {"team-web", []int64{1, 2, 3}}}}, nil))
+	return i
+}
+
+func TestStandingServersHaveTheirPlaceAndTags(t *testing.T) {
+	t.Parallel()
+	servers, known := placed(t).Standing(everywhere)
+	require.True(t, known)
+	all := slices.Collect(servers)
+	require.Len(t, all, 6)
+	assert.Equal(t, closing.Server{
+		ID: 1, Hostname: "web-1", FQDN: "web-1.example.com", Datacenter: "fra02", Routers: []int64{12}, Tags: []string{"prod", "team-web"}, Tagset: all[0].Tagset,
+	}, all[0])
+	assert.Equal(t, []int64{11}, all[1].Routers)
+	assert.Equal(t, all[1].Tagset, all[2].Tagset, "the same tags")
+	assert.NotEqual(t, all[0].Tagset, all[1].Tagset)
+	assert.Empty(t, all[3].Tags)
+	assert.Equal(t, "dal13", all[4].Datacenter)
+	assert.Empty(t, all[4].Routers)
+	assert.Equal(t, []string{"prod"}, all[4].Tags)
+}
+
+func TestOnlyServersInWantedPlacesStand(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	servers, known := placed(t).Standing(func(datacenter string, routers []int64) bool {
+		asked++
+		return datacenter == "fra02" && slices.Contains(routers, 12)
+	})
+	require.True(t, known)
+	var ids []int64
+	for s := range servers {
+		ids = append(ids, s.ID)
+	}
+	assert.Equal(t, []int64{1, 3}, ids)
+	assert.Equal(t, 4, asked, "once for each data center and its routers, and for none")
+}
+
+func TestPodsAndTagsComeWithTheSnapshot(t *testing.T) {
+	t.Parallel()
+	data, err := packed(placed(t).index.Load())
+	require.NoError(t, err)
+	l, err := unpacked(data)
+	require.NoError(t, err)
+	taken := &Inventory{}
+	taken.index.Store(newIndex(l, nil))
+	assert.Equal(t, placed(t).index.Load().all, taken.index.Load().all)
+	before, _ := placed(t).Standing(everywhere)
+	after, known := taken.Standing(everywhere)
+	require.True(t, known)
+	assert.Equal(t, slices.Collect(before), slices.Collect(after))
+}
+
+func TestServersWithUnreadTagsAreNotKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &books{servers: serversNamed("web-1.example.com"), tags: map[string][]int64{"prod": {1}}}
+		wrong := errors.New("no tags yet")
+		b.before = func(call int) error {
+			if call > 1 {
+				return wrong
+			}
+			return nil
+		}
+		i, other := b.inventory("one"), b.inventory("two")
+		_, known := i.Standing(everywhere)
+		assert.False(t, known, "nothing was read")
+		_, err := i.refresh(t.Context())
+		require.NoError(t, err)
+		_, known = i.Standing(everywhere)
+		assert.False(t, known, "a tag may forbid what would be shown as allowed")
+		found, err := other.TakeKept(t.Context())
+		require.NoError(t, err)
+		assert.True(t, found)
+		_, known = other.Standing(everywhere)
+		assert.False(t, known, "the snapshot says so too")
+
+		wrong = nil
+		time.Sleep(i.interval)
+		_, err = i.refresh(t.Context())
+		require.NoError(t, err)
+		_, known = i.Standing(everywhere)
+		assert.True(t, known)
+		_, err = other.TakeKept(t.Context())
+		require.NoError(t, err)
+		_, known = other.Standing(everywhere)
+		assert.True(t, known)
+	})
+}
