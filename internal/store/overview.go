@@ -30,6 +30,11 @@ var (
 	waitingSQL = `select ` + requestColumns + `, ` + sinceAndKnown + ` from followed cross join requests
 		where waits_since > 0 and id = request_id and state = 'filed' order by waits_since desc, request_id desc limit $1`
 
+	// It reads as many rows as there are live requests, from the index requests_live alone, and what waits by
+	// requests_pending.
+	heldSQL = `select server_id, 0 from requests where state in ('pending', 'scheduled', 'filing', 'unknown', 'stuck', 'filed')
+		union all select server_id, 1 from requests where state = 'pending' and created_at > 0`
+
 	standing = `select ` + requestColumns + `, ` + sinceAndKnown + ` from requests left join followed on request_id = id where `
 )
 
@@ -75,6 +80,18 @@ func (s *Store) Ending(ctx context.Context, from time.Time, most int) ([]cancell
 // wrote the row, or the bill date is not visible.
 func (s *Store) Undated(ctx context.Context, most int) ([]cancellation.Followed, error) {
 	return s.standingRows(ctx, "listing filed requests without a date", undatedSQL, most)
+}
+
+// Held returns the servers that live requests hold, by id, and whether each waits for approval.
+func (s *Store) Held(ctx context.Context) (map[int64]bool, error) {
+	held := map[int64]bool{}
+	_, err := readAll(ctx, s.read, "listing the servers that requests hold", func(from row) (one struct{}, err error) {
+		var server, waits int64
+		err = from.Scan(&server, &waits)
+		held[server] = held[server] || waits == 1
+		return one, err
+	}, heldSQL)
+	return held, err
 }
 
 // OfServer lists the requests for a server, the newest first, up to most of them.

@@ -78,3 +78,32 @@ func TestStandingRequestsAreListedInOrder(t *testing.T) {
 		assert.Equal(t, []int64{102}, list(s.Ending(ctx, clock.time(), 10)))
 	})
 }
+
+func TestHeldServersAreThoseOfLiveRequests(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := open(t, o)
+		keep := func(server int64, state cancellation.State) cancellation.Request {
+			rec := askedBy("T0/U1", 7, server, server, "web.example.com")
+			rec.Request.State, rec.Event.To = state, state
+			if state == cancellation.Denied {
+				rec.Quota = cancellation.Quota{}
+			}
+			got, err := s.Record(t.Context(), rec)
+			require.NoError(t, err)
+			clock.pass(time.Second)
+			return got.Request
+		}
+		keep(1, cancellation.Pending)
+		keep(2, cancellation.Scheduled)
+		filed := applied(t, s, moved(applied(t, s, moved(keep(3, cancellation.Scheduled), cancellation.Filing)), cancellation.Filed))
+		require.Equal(t, cancellation.Filed, filed.State)
+		keep(4, cancellation.Denied)
+		applied(t, s, moved(keep(5, cancellation.Scheduled), cancellation.Withdrawn))
+		held, err := s.Held(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, map[int64]bool{1: true, 2: false, 3: false}, held)
+	})
+}
