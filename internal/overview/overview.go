@@ -12,6 +12,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/closing"
 )
 
 // Ledger reads where requests stand. Each method lists up to most requests, with since when SoftLayer
@@ -48,11 +49,17 @@ const (
 	mostOfOne  = 20  // requests of one server or name
 )
 
+// Closings say what one person sees of the places that close. It makes no call to SoftLayer.
+type Closings interface {
+	For(ctx context.Context, policy *authz.Policy, who authz.Principal, now time.Time) (closing.Board, error)
+}
+
 // Options is what an Overview is made of.
 type Options struct {
-	Ledger Ledger
-	People cancellation.Directory
-	Policy func() *authz.Policy // returns the one in force
+	Ledger   Ledger
+	People   cancellation.Directory
+	Policy   func() *authz.Policy // returns the one in force
+	Closings Closings             // nil: nothing closes
 	// Answered reports, by what is known of a followed request, whether SoftLayer's staff wrote in its ticket;
 	// nil: it does not say.
 	Answered func(known []byte) bool
@@ -81,11 +88,12 @@ type Page struct {
 	Answer  List // SoftLayer waits for an answer
 	Own     List // what they asked for
 	Ending  List // ends next
+	Closing closing.Board
 }
 
 // Empty reports whether the page lists no request, and nothing is missing from it.
 func (p Page) Empty() bool {
-	return p.Approve.Empty() && p.Answer.Empty() && p.Own.Empty() && p.Ending.Empty()
+	return p.Approve.Empty() && p.Answer.Empty() && p.Own.Empty() && p.Ending.Empty() && len(p.Closing.Places) == 0
 }
 
 // List is one section of a page.
@@ -112,7 +120,27 @@ func (o *Overview) Home(ctx context.Context, by cancellation.Person) (Page, erro
 	page.Answer = o.answer(ctx, v)
 	page.Own = o.own(ctx, v)
 	page.Ending = o.ending(ctx, v)
+	page.Closing = o.closing(ctx, v, page)
 	return page, nil
+}
+
+// Closing returns a page with what a person sees of the places that close.
+func (o *Overview) Closing(ctx context.Context, by cancellation.Person) (Page, error) {
+	v, page, err := o.begin(ctx, by)
+	if err == nil && v != nil {
+		page.Closing = o.closing(ctx, v, page)
+	}
+	return page, err
+}
+
+func (o *Overview) closing(ctx context.Context, v *viewer, page Page) closing.Board {
+	if o.Closings == nil || !page.Access {
+		return closing.Board{}
+	}
+	board, err := o.Closings.For(ctx, v.policy, v.who, v.now)
+	board.Gap = board.Gap || err != nil
+	o.logUnread("the places that close", err)
+	return board
 }
 
 // Mine returns a page with what a person asked for.

@@ -183,12 +183,12 @@ func (a *App) showSmall(ctx context.Context, i receive.Interaction, m words.Mess
 	}
 }
 
-// standingOrder reads "mine", "pending" and "status NAME".
+// standingOrder reads "mine", "pending", "closing" and "status NAME".
 func standingOrder(query string) (word, name string, is bool) {
 	word, name, _ = strings.Cut(query, " ")
 	word, name = strings.ToLower(word), strings.TrimSpace(name)
 	switch word {
-	case words.MineCommand, words.PendingCommand:
+	case words.MineCommand, words.PendingCommand, words.ClosingCommand:
 		return word, name, name == ""
 	case words.StatusCommand:
 		return word, name, true
@@ -215,6 +215,9 @@ func (a *App) standing(c receive.Command, word, name string) receive.After {
 		case words.PendingCommand:
 			page, err = a.homes.overview.Pending(ctx, askerOf(c))
 			m = a.words.PendingFor(page)
+		case words.ClosingCommand:
+			page, err = a.homes.overview.Closing(ctx, askerOf(c))
+			m = a.words.Closing(page)
 		}
 		if err != nil {
 			a.log.Warn("reading where requests stand", "user", c.User, "command", word, "err", err)

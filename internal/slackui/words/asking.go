@@ -3,9 +3,14 @@ package words
 import (
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/closing"
+	"cancel-server/internal/overview"
 )
 
 // PeopleUnread is shown to a person whom Slack has not described.
@@ -32,7 +37,7 @@ func (w Writer) Help() Message {
 		line{bold("Ask SoftLayer to cancel a bare-metal server")},
 		line{bold(name), plain(" opens a form: choose the server, read its card, say why, type its name.")},
 		line{bold(name + " NAME"), plain(" opens the form with that server chosen. An id or an IP address works too.")},
-		line{bold(name + " mine"), plain(" shows what you asked for. "), bold(name + " pending"), plain(" shows what waits for your approval. "), bold(name + " status NAME"), plain(" shows what became of requests for a server. Only you see them. The bot's Home tab shows the same.")},
+		line{bold(name + " mine"), plain(" shows what you asked for. "), bold(name + " pending"), plain(" shows what waits for your approval. "), bold(name + " status NAME"), plain(" shows what became of requests for a server. "), bold(name + " closing"), plain(" shows data centers and pods that close, with the servers that are not asked for yet. Only you see them. The bot's Home tab shows the same.")},
 		line{bold("Approve"), plain(" and "), bold("Decline"), plain(" on a waiting request are for people who may approve it. "), bold("Withdraw"), plain(" and "), bold("Undo"), plain(" are for the person who asked, until the request is filed.")},
 		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets filing go on. Anyone who may approve can do both.")},
 		line{bold(name + " help"), plain(" shows this text. Only you see it.")},
@@ -80,4 +85,158 @@ func (w Writer) SeesNoServer(d authz.Decision) string {
 // TooMany is the reason why a person may ask for no more servers today.
 func TooMany(most int) string {
 	return fmt.Sprintf("you have asked for %d servers since midnight UTC, and nobody may ask for more in a day.", most)
+}
+
+// maxPlaces is how many closing places a board shows. They come with the earliest first.
+const maxPlaces = 10
+
+// Closing shows a person the places that close. To people who see none it says the same, whoever they
+// are.
+func (w Writer) Closing(p overview.Page) Message {
+	b := p.Closing
+	none := "No closing data center or pod has servers you may ask for."
+	switch {
+	case len(b.Places) == 0 && b.Gap:
+		return message(line{bold("What closes could not be read now."), plain(" The bot may still be reading SoftLayer's servers. Try again in a minute.")})
+	case len(b.Places) == 0 && b.Undecided == 0:
+		return message(sentence(none))
+	}
+	text := []line{head("Closing")}
+	for _, s := range b.Places[:min(len(b.Places), maxPlaces)] {
+		text = append(text, closes(s), progress(s))
+	}
+	return Message{Text: fitting(flat(text...)), Blocks: append([]slack.Block{block("", head("Closing"))}, board(b)...)}
+}
+
+// board shows each place in a block of its own, and then what is missing.
+func board(b closing.Board) []slack.Block {
+	var blocks []slack.Block
+	for _, s := range b.Places[:min(len(b.Places), maxPlaces)] {
+		blocks = append(blocks, closure(b, s)...)
+	}
+	if notes := boardNotes(b); notes != "" {
+		blocks = append(blocks, footnote("", notes))
+	}
+	return append(blocks, markdown("closing-as-of", "Requests as of "+clockTime(b.AsOf)+", servers as of "+clockTime(b.Listed)+"."))
+}
+
+// closure shows one place.
+func closure(b closing.Board, s closing.Standing) []slack.Block {
+	lines := []line{closes(s), progress(s)}
+	for _, text := range []string{daysLeft(b, s), reviewable(b, s), unplaced(s)} {
+		if text != "" {
+			lines = append(lines, sentence(text))
+		}
+	}
+	return []slack.Block{block("", lines...)}
+}
+
+// closes says which place closes when, and how many of its servers the reader sees.
+func closes(s closing.Standing) line {
+	sees := fmt.Sprintf(" You see %d of its servers", s.Servers)
+	if len(s.Outside) > 0 {
+		sees += ", without those in " + displayed(strings.Join(s.Outside, ", "))
+	}
+	if s.Day.IsZero() {
+		return line{plain("SoftLayer has announced that "), bold(displayed(s.Place)), plain(" will close. No date is set here." + sees + ".")}
+	}
+	return line{bold(displayed(s.Place)), plain(" closes on " + s.Day.UTC().Format("Mon 2 January 2006") + " (date set by your administrator)." + sees + ".")}
+}
+
+// progress says how far a place's servers are asked for, and what the rest costs.
+func progress(s closing.Standing) line {
+	parts := []string{fmt.Sprintf("%d asked", s.Asked), fmt.Sprintf("%d waiting for approval", s.Waiting)}
+	return line{bold(strings.Join(append(parts, fmt.Sprintf("%d not asked yet", s.Rest)), " · ")), plain(restCost(s))}
+}
+
+func restCost(s closing.Standing) string {
+	var costs []string
+	if known := s.Rest - s.Unknown - s.Unread; known > 0 {
+		costs = append(costs, byThousands(s.Fee)+" USD a month")
+	}
+	if s.Unknown > 0 {
+		costs = append(costs, fmt.Sprintf("%d whose cost this key cannot see", s.Unknown))
+	}
+	if s.Unread > 0 {
+		costs = append(costs, fmt.Sprintf("%d whose cost was not read yet", s.Unread))
+	}
+	last := len(costs) - 1
+	switch {
+	case last < 0:
+		return ""
+	case last == 0:
+		return ", " + costs[0]
+	}
+	return ", " + strings.Join(costs[:last], ", ") + " and " + costs[last]
+}
+
+// daysLeft says how many days are left after today, in UTC.
+func daysLeft(b closing.Board, s closing.Standing) string {
+	if s.Day.IsZero() {
+		return ""
+	}
+	switch left := s.DaysLeft(b.AsOf); {
+	case left > 1:
+		return fmt.Sprintf("%d days are left.", left)
+	case left == 1:
+		return "1 day is left."
+	case left == 0:
+		return "That is today."
+	}
+	return "That day has passed."
+}
+
+// reviewable says how many servers the reader can ask for now, and how many remain.
+func reviewable(b closing.Board, s closing.Standing) string {
+	if s.Askable == 0 || b.LeftToday < 0 {
+		return ""
+	}
+	of := fmt.Sprintf("%d of these %d", s.Askable, s.Rest)
+	switch {
+	case s.Rest == 1:
+		of = "this one"
+	case s.Askable == s.Rest:
+		of = fmt.Sprintf("these %d", s.Rest)
+	}
+	now, remain := b.Fits(s)
+	switch {
+	case now == 0:
+		return fmt.Sprintf("You may ask for %s, but for none today: nobody may ask for more in a day. %s.", of, remains(remain))
+	case now == 1 && remain == 0:
+		return fmt.Sprintf("You may ask for %s today.", of)
+	case remain == 0:
+		return fmt.Sprintf("You may ask for %s, all of them today.", of)
+	case now == b.InForm:
+		return fmt.Sprintf("You may ask for %s, %d of them in one form. Then %s.", of, now, remains(remain))
+	}
+	return fmt.Sprintf("You may ask for %s, %d of them today. Then %s.", of, now, remains(remain))
+}
+
+func remains(n int) string {
+	if n == 1 {
+		return "1 remains"
+	}
+	return fmt.Sprintf("%d remain", n)
+}
+
+func unplaced(s closing.Standing) string {
+	if s.Unplaced == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d more of the servers that you see in %s may be in it: their pod is not visible to this key.", s.Unplaced, displayed(s.Datacenter))
+}
+
+// boardNotes says what a board does not show.
+func boardNotes(b closing.Board) string {
+	var notes []string
+	if len(b.Places) > maxPlaces {
+		notes = append(notes, fmt.Sprintf("%d more places close. These close first.", len(b.Places)-maxPlaces))
+	}
+	if b.Undecided > 0 {
+		notes = append(notes, fmt.Sprintf("%d servers are not counted: there was no time to decide whether you may see them.", b.Undecided))
+	}
+	if b.Gap {
+		notes = append(notes, "Not everything could be read now. Try again in a minute.")
+	}
+	return strings.Join(notes, " ")
 }

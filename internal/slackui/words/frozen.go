@@ -20,6 +20,7 @@ const (
 	MineCommand     = "mine"
 	PendingCommand  = "pending"
 	StatusCommand   = "status"
+	ClosingCommand  = "closing"
 )
 
 // UnfreezeAction is the button that ends one freeze. FreezeOf reads its value.

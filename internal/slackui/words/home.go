@@ -71,6 +71,9 @@ func (w Writer) Home(p overview.Page) View {
 			blocks = append(append(blocks, slack.NewHeaderBlock(plainText(s.title))), w.section(s)...)
 		}
 	}
+	if len(p.Closing.Places) > 0 {
+		blocks = append(append(blocks, slack.NewHeaderBlock(plainText("Closing"))), board(p.Closing)...)
+	}
 	return home(blocks...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/closing"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/slacktest"
 )
@@ -42,6 +43,53 @@ func fullPage() overview.Page {
 	}
 }
 
+func june(day int) time.Time { return time.Date(2027, time.June, day, 0, 0, 0, 0, time.UTC) }
+
+// closingBoard has the board of wording-next.md, and a pod without a date.
+func closingBoard() closing.Board {
+	return closing.Board{
+		AsOf: slacktest.Noon, Listed: slacktest.Noon.Add(-7 * time.Minute), InForm: 50, LeftToday: 12,
+		Places: []closing.Standing{
+			{
+				Closure: closing.Closure{Place: "che01", Datacenter: "che01", Announced: true, Day: june(10)},
+				Servers: 63, Asked: 41, Waiting: 12, Rest: 10, Askable: 10, Fee: "4125.00",
+			},
+			{
+				Closure: closing.Closure{Place: "dal09.pod03", Datacenter: "dal09", Announced: true},
+				Servers: 20, Rest: 20, Askable: 15, Fee: "412.50", Unknown: 18, Unread: 1, Unplaced: 3,
+			},
+		},
+	}
+}
+
+// partialBoard has what is missing, days that are near or over, and a day that is used up.
+func partialBoard() closing.Board {
+	b := closing.Board{AsOf: june(9).Add(12 * time.Hour), Listed: june(9), InForm: 4, LeftToday: 50, Undecided: 7, Gap: true}
+	for n := range maxPlaces + 2 {
+		b.Places = append(b.Places, closing.Standing{
+			Closure: closing.Closure{Place: fmt.Sprintf("che%02d", n+1), Datacenter: fmt.Sprintf("che%02d", n+1), Day: june(8 + n)},
+			Servers: 5 + n, Asked: 5, Rest: n, Askable: n, Fee: "0.00", Unknown: n,
+		})
+	}
+	b.Places[1].Outside = []string{"che02.pod01", "che02.pod02"}
+	return b
+}
+
+func TestBoardsSayHowManyFitToday(t *testing.T) {
+	t.Parallel()
+	for says, c := range map[string]struct{ rest, askable, inForm, left int }{
+		"You may ask for these 10, all of them today.":                                               {10, 10, 50, 50},
+		"You may ask for these 10, 4 of them today. Then 6 remain.":                                  {10, 10, 50, 4},
+		"You may ask for these 80, 50 of them in one form. Then 30 remain.":                          {80, 80, 50, 90},
+		"You may ask for 7 of these 10, all of them today.":                                          {10, 7, 50, 50},
+		"You may ask for these 10, but for none today: nobody may ask for more in a day. 10 remain.": {10, 10, 50, 0},
+		"": {10, 0, 50, 50},
+	} {
+		assert.Equal(t, says, reviewable(closing.Board{InForm: c.inForm, LeftToday: c.left}, closing.Standing{Rest: c.rest, Askable: c.askable}))
+	}
+	assert.Empty(t, reviewable(closing.Board{InForm: 50, LeftToday: -1}, closing.Standing{Rest: 5, Askable: 5}), "the day could not be read")
+}
+
 // goldenHomes is every Home tab.
 func goldenHomes() map[string]View {
 	w := testWords()
@@ -49,7 +97,10 @@ func goldenHomes() map[string]View {
 	frozen, partial := fullPage(), fullPage()
 	frozen.Frozen = cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage", At: slacktest.Noon}
 	partial.Approve.More, partial.Answer.Part, partial.Answer.Gap, partial.Own, partial.Ending = true, 200, true, overview.List{}, overview.List{Gap: true}
+	closes := fullPage()
+	closes.Closing = closingBoard()
 	return map[string]View{
+		"closing": w.Home(closes), "only-closing": w.Home(overview.Page{AsOf: slacktest.Noon, Access: true, Closing: closingBoard()}),
 		"full": w.Home(fullPage()), "frozen": w.Home(frozen), "partial": w.Home(partial), "unread": w.HomeUnread(),
 		"empty":     w.Home(overview.Page{AsOf: slacktest.Noon, Access: true}),
 		"no-access": w.Home(overview.Page{AsOf: slacktest.Noon}),
@@ -65,6 +116,8 @@ func goldenLists() map[string]Message {
 	stuck := slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, ""))
 	undo := slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.ID, r.UndoUntil = "6f", slacktest.Noon.Add(10*time.Minute) })
 	return map[string]Message{
+		"closing": w.Closing(overview.Page{Closing: closingBoard()}), "closing-none": w.Closing(overview.Page{}),
+		"closing-partial": w.Closing(overview.Page{Closing: partialBoard()}), "closing-unread": w.Closing(overview.Page{Closing: closing.Board{Gap: true}}),
 		"mine": w.Mine(p), "mine-none": w.Mine(overview.Page{}), "pending": w.PendingFor(p), "pending-none": w.PendingFor(overview.Page{}),
 		"status": w.Status("db-042", listOf(
 			overview.Row{Request: slacktest.Request(cancellation.Filed), Sight: overview.Standing},
