@@ -112,6 +112,7 @@ type hardware struct {
 	Gateway                  bool   `json:"networkGatewayMemberFlag"`
 	Hourly                   bool   `json:"hourlyBillingFlag"`
 	Disconnected             bool   `json:"blockCancelBecauseDisconnectedFlag"`
+	Datacenter               struct{ Name string }
 	TagReferences            []struct{ Tag struct{ Name string } }
 	ProvisionDate            time.Time
 	ActiveTransaction        *struct{ ID int64 }
@@ -126,6 +127,7 @@ type hardware struct {
 		Allowed    int64            `json:"allowCancellationFlag"`
 		Agreement  any              `json:"activeAgreement"`
 		Pending    bool             `json:"pendingCancellationFlag"`
+		Monthly    any              `json:"nextInvoiceTotalRecurringAmount"`
 		Associated []map[string]any `json:"activeAssociatedChildren"`
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/closing"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
@@ -20,6 +22,7 @@ import (
 	"cancel-server/internal/slackui/words"
 	"cancel-server/internal/softlayer"
 	"cancel-server/internal/store"
+	"cancel-server/internal/typeahead"
 )
 
 // vendors are the clients of both vendors, and who the bot is to each.
@@ -185,6 +188,14 @@ func ticketURL(template string) func(cancellation.TicketID) string {
 			return manageCases
 		}
 		return strings.NewReplacer("{id}", strconv.FormatInt(t.ID, 10), "{number}", number).Replace(template)
+	}
+}
+
+// closingOptions are what tells which places close.
+func closingOptions(cfg config, v *vendors, journal *store.Store, all *typeahead.Inventory, log *slog.Logger) closing.Options {
+	return closing.Options{
+		List: all, Books: v.softlayer, Ledger: journal, Deadlines: cfg.ClosureDeadlines, InForm: cfg.MaxBatch, InDay: cfg.ServersPerDay,
+		Every: cfg.FollowEvery, Rate: cfg.SoftLayerRate * closeShare, Log: log,
 	}
 }
 

@@ -7,22 +7,28 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"cancel-server/internal/closing"
 	"cancel-server/internal/policytool"
 	"cancel-server/internal/report"
 	"cancel-server/internal/store"
+	"cancel-server/internal/typeahead"
 )
 
 const reportUsage = `bot report [--month 2026-11] [--by-person] [--json|--csv]
+bot report --closing [--json|--csv]
 
 Adds up what cancelled servers save: over all, by data center and by tag. It reads the database only.
+With --closing: how far the servers are asked for that stand in closing data centers and pods.
 
   --month YYYY-MM  the month, in UTC; the default is this month so far
   --by-person      adds a line for each person who asked
+  --closing        lists the places that close instead
   --json           prints one JSON object a line
   --csv            prints RFC 4180; a cell that could be a formula begins with '
 
@@ -38,23 +44,38 @@ saved this year  what those have not cost since, each from the month on in which
 
 A server with several tags counts in each. A cost that the key could not see is in no sum: such servers
 are counted apart. Amounts are US dollars, and exact. What servers left behind is subtracted from nothing.
+
+--closing lists a pod if SoftLayer has announced that it will close, and each place of CLOSURE_DEADLINES.
+A server counts once: in its pod if the pod has a line, else in its data center. It reads the bot's list
+of servers, SoftLayer's pods, and what each server in a closing place costs: one call for ten servers.
+
+servers          that stand there
+asked            for which a request or another cancellation stands
+waiting          of which the request waits for approval
+not asked        all others
+cost a month     of those that are not asked for, as SoftLayer shows it now; an hourly price times 730
 ` + exitCodes + `
 Example:
   bot report --month 2026-11 --csv
+  bot report --closing
 `
 
 // reportAsked is what a person wants of bot report.
 type reportAsked struct {
-	month  string // "" for this month
-	people bool
-	as     form
+	month   string // "" for this month
+	people  bool
+	closing bool
+	as      form
 }
 
-// reportVerb is bot report. It uses only the database.
+// reportVerb is bot report. It uses only the database, but for the places that close.
 func reportVerb(ctx context.Context, args []string, stdout io.Writer) error {
 	asked, err := parseReport(args)
 	if err != nil {
 		return err
+	}
+	if asked.closing {
+		return reportClosing(ctx, asked.as, stdout)
 	}
 	journal, err := openBeside(ctx)
 	if err != nil {
@@ -72,12 +93,16 @@ func parseReport(args []string) (asked reportAsked, err error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&asked.month, "month", "", "")
 	flags.BoolVar(&asked.people, "by-person", false, "")
+	flags.BoolVar(&asked.closing, "closing", false, "")
 	inJSON, inCSV := flags.Bool("json", false, ""), flags.Bool("csv", false, "")
 	if err := flags.Parse(args); err != nil {
 		return asked, fmt.Errorf("%w: report: %w", errUsage, err)
 	}
 	if flags.NArg() > 0 {
 		return asked, fmt.Errorf("%w: report takes no arguments but its flags, got %q; bot report -h lists them", errUsage, flags.Args())
+	}
+	if asked.closing && (asked.month != "" || asked.people) {
+		return asked, fmt.Errorf("%w: report --closing goes with neither --month nor --by-person; bot report -h says more", errUsage)
 	}
 	if asked.month != "" {
 		if _, err := report.ParseMonth(asked.month); err != nil {
@@ -201,4 +226,101 @@ func sumCell(s *report.Sum) string {
 		return s.Amount()
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s, and %d unknown", s.Amount(), s.Unknown))
+}
+
+// reportClosing prints how far the servers in closing places are asked for. It reads SoftLayer.
+func reportClosing(ctx context.Context, as form, stdout io.Writer) error {
+	cfg, err := loadBeside()
+	if err != nil {
+		return err
+	}
+	v, err := connect(ctx, cfg, calls{})
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
+	if err != nil {
+		return err
+	}
+	board, err := v.readClosing(ctx, cfg, journal)
+	if err == nil {
+		out := bufio.NewWriter(stdout)
+		if as == asTable {
+			err = printClosingTable(out, board)
+		} else {
+			err = printClosingRows(out, board, as)
+		}
+		err = errors.Join(err, out.Flush())
+	}
+	return errors.Join(err, journal.Close())
+}
+
+func (v *vendors) readClosing(ctx context.Context, cfg config, journal *store.Store) (closing.Board, error) {
+	log := slog.New(slog.DiscardHandler)
+	all := typeahead.New(typeahead.Options{Keeper: journal, Log: log})
+	found, err := all.TakeKept(ctx)
+	if err != nil {
+		return closing.Board{}, fmt.Errorf("reading the bot's list of servers: %w", err)
+	}
+	if !found {
+		return closing.Board{}, errors.New("the bot has kept no list of all servers yet; run this again when it has read them")
+	}
+	return closing.New(closingOptions(cfg, v, journal, all, log)).Whole(ctx)
+}
+
+func printClosingRows(out io.Writer, b closing.Board, as form) error {
+	rows, err := newSheet(out, as, "as_of", "servers_as_of", "place", "announced", "closes", "days_left", "servers",
+		"asked", "waiting", "not_asked", "not_asked_a_month_usd", "not_asked_cost_unknown", "perhaps_in_it")
+	if err != nil {
+		return err
+	}
+	for _, s := range b.Places {
+		row := []any{
+			b.AsOf.UTC().Format(time.RFC3339), b.Listed.UTC().Format(time.RFC3339), s.Place, s.Announced, nil, nil, s.Servers,
+			s.Asked, s.Waiting, s.Rest, s.Fee, s.Unknown + s.Unread, s.Unplaced,
+		}
+		if !s.Day.IsZero() {
+			row[4], row[5] = s.Day.Format(time.DateOnly), max(0, s.DaysLeft(b.AsOf))
+		}
+		if err := rows.write(row); err != nil {
+			return err
+		}
+	}
+	return rows.end()
+}
+
+func printClosingTable(out io.Writer, b closing.Board) error {
+	fmt.Fprintf(out, "As of %s UTC; the list of servers is of %s UTC.\n", b.AsOf.UTC().Format(time.DateTime), b.Listed.UTC().Format(time.DateTime))
+	if len(b.Places) == 0 {
+		_, err := io.WriteString(out, "SoftLayer has announced no closure, and CLOSURE_DEADLINES names no place.\n")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "\nPLACE\tANNOUNCED\tCLOSES\tDAYS LEFT\tSERVERS\tASKED\tWAITING\tNOT ASKED\tCOST A MONTH\n")
+	perhaps := 0
+	for _, s := range b.Places {
+		closes, left := "no date set", ""
+		if !s.Day.IsZero() {
+			closes, left = s.Day.Format(time.DateOnly), strconv.Itoa(s.DaysLeft(b.AsOf))
+		}
+		fee := s.Fee
+		if n := s.Unknown + s.Unread; n > 0 {
+			fee += fmt.Sprintf(", and %d unknown", n)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", policytool.Printable(s.Place), yesNo(s.Announced), closes, left,
+			s.Servers, s.Asked, s.Waiting, s.Rest, fee)
+		perhaps += s.Unplaced
+	}
+	if perhaps > 0 {
+		fmt.Fprintf(table, "\n%d more servers may stand in a closing pod of their data center: this key does not show their pod.\n", perhaps)
+	}
+	return table.Flush()
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }

@@ -19,6 +19,7 @@ import (
 	"cancel-server/internal/bulletin"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/checkup"
+	"cancel-server/internal/closing"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
 	"cancel-server/internal/letters"
@@ -37,12 +38,13 @@ import (
 // drainTime bounds how long work may go on after a stop.
 const drainTime = 8 * time.Second
 
-// The parts of SOFTLAYER_RATE for reading all servers, and for what follows filed requests: a fifth,
-// and of that a tenth for the daily look for cancellations elsewhere.
+// The parts of SOFTLAYER_RATE for reading all servers; for what follows filed requests: a fifth,
+// and of that a tenth for the daily look for cancellations elsewhere; and for what closes.
 const (
 	passShare   = 0.5
 	followShare = 0.18
 	lookShare   = 0.02
+	closeShare  = 0.05
 )
 
 // letterPoll is how often to look for letters to send if nothing is known to be due.
@@ -100,6 +102,7 @@ type bot struct {
 	policy     *policytool.InForce
 	watch      *policytool.Watch // nil without a policy file
 	inventory  *typeahead.Inventory
+	closings   *closing.Watch
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
@@ -207,11 +210,12 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
 	})
+	b.closings = closing.New(closingOptions(cfg, v, journal, b.inventory, log))
 	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: cfg.marking(slackui.NewApp(slackui.Options{
 		Desk: desk, Batches: journal, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
-		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Answered: following.Answered, Log: log}),
+		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Closings: b.closings, Answered: following.Answered, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory, Beside: v.softlayer,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
 	}))})
@@ -272,6 +276,7 @@ func (b *bot) run(ctx context.Context) error {
 		return nil
 	})
 	parts.Go(func() error { b.inventory.Run(partCtx); return nil })
+	parts.Go(func() error { b.closings.Run(partCtx); return nil })
 	parts.Go(func() error { b.follower.Run(partCtx); return nil })
 	if b.poster != nil {
 		parts.Go(func() error { b.poster.Run(partCtx); return nil })

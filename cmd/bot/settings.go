@@ -117,7 +117,7 @@ var settings = []setting{
 	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 60"),
 		func(c *config) *int { return &c.FilingsPerHour }, "how many tickets the whole deployment files in an hour; further requests wait"),
 	row("FOLLOW_EVERY", "a duration, such as 1h", "1h", accept(func(d time.Duration) bool { return d >= time.Second }, "below 1s; write a duration, such as 1h"),
-		func(c *config) *time.Duration { return &c.FollowEvery }, "how often filed requests are looked at, until the server is gone; at least 1s"),
+		func(c *config) *time.Duration { return &c.FollowEvery }, "how often filed requests are looked at, until the server is gone, and which pods close; at least 1s"),
 	row("UNDO_WINDOW", "a duration, such as 10m", "0s", accept(func(d time.Duration) bool { return d >= 0 }, "below 0; write a duration, such as 10m, or 0s for none"),
 		func(c *config) *time.Duration { return &c.UndoWindow }, "how long an accepted request can be undone before it is filed"),
 	row("APPROVAL_EXPIRY", "a duration, such as 72h", "72h", positive[time.Duration]("a duration, such as 90s"),
