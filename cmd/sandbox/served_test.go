@@ -140,6 +140,8 @@ func TestChangesAreJSON(t *testing.T) {
 		"the clock does one thing":            {"/control/clock", `{"advance":1,"to":"2099-01-01T00:00:00Z"}`, "application/json", 400},
 		"the clock goes to a moment":          {"/control/clock", `{"to":"tomorrow"}`, "application/json", 400},
 		"staff do what staff can":             {"/control/staff", `{"ticket":1,"do":"dance"}`, "application/json", 400},
+		"a pod is announced to close":         {"/control/pod", `{"id":"fra02.pod01","closing":true}`, "application/json", 200},
+		"an unknown pod does not close":       {"/control/pod", `{"id":"dal09.pod03","closing":true}`, "application/json", 400},
 		"the clock does not leap too far":     {"/control/clock", `{"advance":1e300}`, "application/json", 400},
 		"a fault is at slack or softlayer":    {"/control/fault", `{"at":"aws","method":"*","fault":"slow"}`, "application/json", 400},
 		"an unknown fault is refused":         {"/control/fault", `{"at":"slack","method":"views.open","fault":"flu"}`, "application/json", 400},
@@ -168,7 +170,7 @@ func designed() []string {
 		"POST /control/socket", "POST /control/endpoint", "POST /control/clock", "GET /control/tickets", "GET /control/servers",
 		"POST /control/shortcut", "POST /control/say", "GET /control/bot", "POST /control/bot", "DELETE /control/faults",
 		"POST /control/home", "GET /control/home", "POST /control/manifest",
-		"POST /control/staff",
+		"POST /control/staff", "POST /control/pod",
 	}
 }
 

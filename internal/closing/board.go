@@ -45,6 +45,7 @@ type Board struct {
 	AsOf      time.Time
 	Listed    time.Time // when the list of servers was last found to be complete
 	Places    []Standing
+	Closing   int  // places that close, also those in which the person sees no server
 	Undecided int  // servers about which there was no time to decide whether the person sees them
 	Gap       bool // something could not be read: places or servers may be missing
 	InForm    int  // servers that fit in one form

@@ -27,7 +27,7 @@ type List interface {
 type Books interface {
 	// Pods reads all pods.
 	Pods(ctx context.Context) ([]Pod, error)
-	// Costs reads what up to mostCosts servers cost. That one is missing proves nothing.
+	// Costs reads what up to [MostCosts] servers cost. That one is missing proves nothing.
 	Costs(ctx context.Context, servers []int64) (map[int64]Cost, error)
 }
 
@@ -41,12 +41,16 @@ type Ledger interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
+// MostCosts is how many servers' costs are read in one call: SoftLayer fails at more rows with their billing
+// (https://github.com/softlayer/softlayer-python/issues/943).
+const MostCosts = 10
+
 // Bounds and times of a Watch.
 const (
-	mostCosts  = 10     // servers of which the cost is read in one call
 	mostPriced = 20_000 // servers of which the cost is kept
 	costLife   = 24 * time.Hour
-	poll       = 5 * time.Second // how often to look for servers whose cost is not known
+	poll       = 5 * time.Second // how often to look whether the list is known
+	costPoll   = time.Minute     // how often to look for servers whose cost is not known
 	retry      = 5 * time.Minute // after a read that failed
 	decideTime = time.Second     // for deciding what one person sees
 )
@@ -93,7 +97,12 @@ func (w *Watch) Run(ctx context.Context) {
 			pods = w.dueAfter(w.readPods(ctx, apart.Wait), w.Every)
 		}
 		if !time.Now().Before(costs) {
-			costs = w.dueAfter(w.readCosts(ctx, apart.Wait), poll)
+			known, err := w.readCosts(ctx, apart.Wait)
+			pause := poll
+			if known {
+				pause = min(costPoll, w.Every)
+			}
+			costs = w.dueAfter(err, pause)
 		}
 		pace.Sleep(ctx, poll)
 	}
@@ -124,35 +133,37 @@ func (w *Watch) readPods(ctx context.Context, turn func(context.Context) error) 
 	return nil
 }
 
-// readCosts reads the costs that are not known, or are old, and forgets those of all other servers.
-func (w *Watch) readCosts(ctx context.Context, turn func(context.Context) error) error {
-	for due := range slices.Chunk(w.dueCosts(), mostCosts) {
+// readCosts reads the costs that are not known, or are old, and forgets those of all other servers. It
+// returns false while the list of servers is not known.
+func (w *Watch) readCosts(ctx context.Context, turn func(context.Context) error) (known bool, err error) {
+	all, known := w.dueCosts()
+	for due := range slices.Chunk(all, MostCosts) {
 		if err := turn(ctx); err != nil {
-			return err
+			return known, err
 		}
 		found, err := w.Books.Costs(ctx, due)
 		if err != nil {
 			if ctx.Err() == nil {
 				w.Log.Warn("reading what servers in closing places cost", "err", err)
 			}
-			return err
+			return known, err
 		}
 		w.keepCosts(due, found)
 	}
-	return nil
+	return known, nil
 }
 
-// dueCosts lists servers in closing places whose cost is to be read.
-func (w *Watch) dueCosts() []int64 {
+// dueCosts lists servers in closing places whose cost is to be read. known is false if the list of
+// servers is not known.
+func (w *Watch) dueCosts() (due []int64, known bool) {
 	p, _ := w.places()
 	servers, known := w.List.Standing(p.wants)
 	if !known {
-		return nil
+		return nil, false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	kept := map[int64]priced{}
-	var due []int64
 	for s := range servers {
 		if len(kept)+len(due) >= mostPriced {
 			break
@@ -166,7 +177,7 @@ func (w *Watch) dueCosts() []int64 {
 		}
 	}
 	w.costs = kept
-	return due
+	return due, true
 }
 
 func (w *Watch) keepCosts(asked []int64, found map[int64]Cost) {
@@ -217,7 +228,7 @@ func (w *Watch) Whole(ctx context.Context) (Board, error) {
 	if err := w.readPods(ctx, atOnce); err != nil {
 		return Board{}, err
 	}
-	if err := w.readCosts(ctx, atOnce); err != nil {
+	if _, err := w.readCosts(ctx, atOnce); err != nil {
 		return Board{}, err
 	}
 	now, err := w.Ledger.Now(ctx)
@@ -229,7 +240,7 @@ func (w *Watch) Whole(ctx context.Context) (Board, error) {
 
 func (w *Watch) board(ctx context.Context, now time.Time, sees func(Server, *Cost) sight) (Board, error) {
 	p, podsRead := w.places()
-	b := Board{AsOf: now, Listed: w.List.Confirmed(), InForm: w.InForm, Gap: !podsRead}
+	b := Board{AsOf: now, Listed: w.List.Confirmed(), InForm: w.InForm, Gap: !podsRead, Closing: len(p.closures)}
 	servers, known := w.List.Standing(p.wants)
 	if !known {
 		b.Gap = true

@@ -14,6 +14,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/closing"
 	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/store"
@@ -240,6 +241,42 @@ func TestNothingIsReadForOutsiders(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, list.Empty())
 	}
+}
+
+// closings shows everybody one place, and counts who looked.
+type closings struct{ looked []string }
+
+func (c *closings) For(_ context.Context, _ *authz.Policy, who authz.Principal, now time.Time) (closing.Board, error) {
+	c.looked = append(c.looked, who.User)
+	if who.User == "UDAL" {
+		return closing.Board{}, errors.New("the database is away")
+	}
+	return closing.Board{AsOf: now, Places: []closing.Standing{{Servers: 1}}}, nil
+}
+
+func TestClosingBoardIsForPeopleWithAccess(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	all := &closings{}
+	s.Closings = all
+	for user, sees := range map[string]bool{
+		"UASKER": true, "ULEAD": true, "UC1": true, "UNOBODY": false, "UGUEST": false, "UBOT": false, "UGONE": false, "UFAR": false,
+	} {
+		page, err := s.Closing(t.Context(), person(user))
+		require.NoError(t, err)
+		assert.Equal(t, sees, len(page.Closing.Places) > 0, user)
+		home, err := s.Home(t.Context(), person(user))
+		require.NoError(t, err)
+		assert.Equal(t, page.Closing, home.Closing, user)
+		assert.Equal(t, sees, slices.Contains(all.looked, user), "%s: nothing is looked up for people who may see nothing", user)
+		assert.False(t, page.Closing.Gap)
+	}
+	page, err := s.Closing(t.Context(), person("UDAL"))
+	require.NoError(t, err)
+	assert.True(t, page.Closing.Gap, "what could not be read is no nothing")
+	s.people.unread = "UASKER"
+	_, err = s.Closing(t.Context(), person("UASKER"))
+	require.ErrorIs(t, err, cancellation.ErrPeopleUnread)
 }
 
 func TestNothingIsShownToPeopleWhoAreUnread(t *testing.T) {

@@ -20,10 +20,6 @@ const (
 		"hourlyRecurringFee,nextInvoiceTotalRecurringAmount,nextInvoiceChildren[id,categoryCode,hourlyRecurringFee]]]"
 )
 
-// MostCosts is how many servers [Client.Costs] reads in one call: SoftLayer fails at more rows with
-// their billing (https://github.com/softlayer/softlayer-python/issues/943).
-const MostCosts = 10
-
 // closureAnnounced is the capability of a pod that will close.
 // https://github.com/softlayer/softlayer-python/blob/master/SoftLayer/CLI/report/dc_closures.py
 const closureAnnounced = "CLOSURE_ANNOUNCED"
@@ -95,7 +91,7 @@ func (h hardware) routers() []int64 {
 	return slices.Compact(routers)
 }
 
-// Costs reads what up to [MostCosts] servers cost, and whether a cancellation stands, by their ids. That
+// Costs reads what up to [closing.MostCosts] servers cost, and whether a cancellation stands, by their ids. That
 // one is missing proves nothing.
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getHardware/

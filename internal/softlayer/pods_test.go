@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/closing"
 	"cancel-server/internal/softlayer"
 )
 
@@ -98,9 +99,9 @@ func TestCostsAreThoseOfTheCard(t *testing.T) {
 	all, _, err := f.Servers(t.Context(), 0, 100)
 	require.NoError(t, err)
 	pending, hidden, hourly := 0, 0, 0
-	for n := 0; n < len(all); n += softlayer.MostCosts {
+	for n := 0; n < len(all); n += closing.MostCosts {
 		var ids []int64
-		for _, s := range all[n:min(len(all), n+softlayer.MostCosts)] {
+		for _, s := range all[n:min(len(all), n+closing.MostCosts)] {
 			ids = append(ids, s.ID)
 		}
 		costs, err := f.Costs(t.Context(), ids)

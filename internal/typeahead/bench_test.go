@@ -126,3 +126,14 @@ func BenchmarkPastedList(b *testing.B) {
 		}
 	}
 }
+
+// What the closing board goes through if all of a large account's servers stand in places that close.
+func BenchmarkStandingOf100000Servers(b *testing.B) {
+	i := &Inventory{}
+	i.index.Store(newIndex(account(100_000), nil))
+	for b.Loop() {
+		servers, _ := i.Standing(func(string, []int64) bool { return true })
+		for range servers {
+		}
+	}
+}

@@ -28,7 +28,7 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 			number := numbers[x.numbers.starts[i]:x.numbers.starts[i+1]]
 			_, digits, _ := strings.Cut(number, idMark)
 			id, _ := strconv.ParseInt(strings.TrimSuffix(digits, idMark), 10, 64) // written by us
-			s := serverlist.Server{ID: id, Datacenter: x.centers[x.places[i]], Tags: tags}
+			s := serverlist.Server{ID: id, Datacenter: x.spots[x.places[i]].datacenter, Tags: tags}
 			s.Hostname, s.FQDN = twoOf(names[x.names.starts[i]:x.names.starts[i+1]])
 			s.PublicIP, s.PrivateIP = twoOf(number)
 			if !yield(s) {

@@ -71,8 +71,11 @@ func (w Writer) Home(p overview.Page) View {
 			blocks = append(append(blocks, slack.NewHeaderBlock(plainText(s.title))), w.section(s)...)
 		}
 	}
-	if len(p.Closing.Places) > 0 {
+	switch {
+	case len(p.Closing.Places) > 0:
 		blocks = append(append(blocks, slack.NewHeaderBlock(plainText("Closing"))), board(p.Closing)...)
+	case p.Closing.Gap && p.Closing.Closing > 0:
+		blocks = append(blocks, footnote("", "What closes could not be read now. Press Refresh in a minute."))
 	}
 	return home(blocks...)
 }

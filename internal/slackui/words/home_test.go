@@ -101,7 +101,8 @@ func goldenHomes() map[string]View {
 	closes.Closing = closingBoard()
 	return map[string]View{
 		"closing": w.Home(closes), "only-closing": w.Home(overview.Page{AsOf: slacktest.Noon, Access: true, Closing: closingBoard()}),
-		"full": w.Home(fullPage()), "frozen": w.Home(frozen), "partial": w.Home(partial), "unread": w.HomeUnread(),
+		"closing-unread": w.Home(overview.Page{AsOf: slacktest.Noon, Access: true, Closing: closing.Board{Gap: true, Closing: 1}}),
+		"full":           w.Home(fullPage()), "frozen": w.Home(frozen), "partial": w.Home(partial), "unread": w.HomeUnread(),
 		"empty":     w.Home(overview.Page{AsOf: slacktest.Noon, Access: true}),
 		"no-access": w.Home(overview.Page{AsOf: slacktest.Noon}),
 		"outsider":  w.Home(overview.Page{}),
