@@ -139,6 +139,11 @@ func (s Submission) Problems() []Problem {
 	if b := s.Card.Server.Billing; s.Associated && (b == nil || len(b.Associated) == 0) {
 		found = append(found, ProblemAssociated)
 	}
+	return append(found, s.nameProblems()...)
+}
+
+// nameProblems says what is wrong with the name that was typed to confirm.
+func (s Submission) nameProblems() (found []Problem) {
 	switch typed := PlainName(s.Confirmation); {
 	case typed != "" && typed == PlainName(s.Card.Server.FQDN):
 	case typed == "" || typed != PlainName(s.Card.Server.Hostname):

@@ -195,16 +195,18 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 
 // submitted answers a submission of any of the bot's forms. home says that it began in a Home tab.
 func (a *App) submitted(ctx context.Context, i receive.Interaction, home bool) receive.Reply {
-	if i.View != nil && slices.Contains(words.ClickForms, i.View.CallbackID) {
+	if i.View == nil {
+		return a.submit(ctx, i)
+	}
+	is := func(callbacks ...string) bool { return slices.Contains(callbacks, i.View.CallbackID) }
+	switch {
+	case is(words.ClickForms...):
 		return a.submitClickForm(ctx, i)
-	}
-	if i.View != nil && slices.Contains(words.BatchForms, i.View.CallbackID) {
+	case is(words.BatchForms...):
 		return a.submitBatchForm(ctx, i)
-	}
-	if i.View != nil && slices.Contains(words.TicketForms, i.View.CallbackID) {
+	case is(words.TicketForms...):
 		return a.submitLetter(ctx, i, home)
-	}
-	if i.View != nil && i.View.CallbackID == words.NoAnswerCallback {
+	case is(words.NoAnswerCallback):
 		return a.submitNoAnswer(ctx, i)
 	}
 	return a.submit(ctx, i)

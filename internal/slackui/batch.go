@@ -2,6 +2,7 @@ package slackui
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"cancel-server/internal/cancellation"
@@ -68,15 +69,17 @@ func (a *App) submitBatchForm(ctx context.Context, i receive.Interaction) receiv
 	}
 	why := words.Cut(strings.TrimSpace(i.View.Values[words.WhyBlock][words.WhyAction].Text), words.MaxWhy)
 	press := cancellation.BatchPress{Batch: batch, Digest: digest, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
-	without, verb := leftOut(i.View), "approve"
-	if needed := len(without) > 0 || i.View.CallbackID == words.BatchDeclineCallback; needed && cancellation.Blank(why) {
+	verb, decide := "decline", a.batches.Decline
+	if i.View.CallbackID == words.BatchApproveCallback {
+		without := leftOut(i.View)
+		verb, decide = "approve", func(ctx context.Context, press cancellation.BatchPress, why string) (cancellation.BatchClick, error) {
+			return a.batches.Approve(ctx, press, without, why)
+		}
+	}
+	click, err := decide(ctx, press, why)
+	if errors.Is(err, cancellation.ErrWhyMissing) {
 		return receive.FieldError(words.WhyBlock, words.WhyMissing)
 	}
-	decide := func() (cancellation.BatchClick, error) { return a.batches.Approve(ctx, press, without, why) }
-	if i.View.CallbackID == words.BatchDeclineCallback {
-		verb, decide = "decline", func() (cancellation.BatchClick, error) { return a.batches.Decline(ctx, press, why) }
-	}
-	click, err := decide()
 	if err != nil {
 		a.log.Warn("recording what was decided about a list", "form", i.View.CallbackID, "user", i.User, "err", err)
 	}

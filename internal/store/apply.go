@@ -110,10 +110,8 @@ func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (c
 	if used, err := keyUsed(ctx, tx, c.Key); used || err != nil {
 		return cancellation.Request{}, cmp.Or(err, cancellation.ErrRepeated)
 	}
-	if c.From.Batch != "" {
-		if _, err := tx.ExecContext(ctx, lockBatchSQL, c.From.Batch); err != nil {
-			return cancellation.Request{}, fmt.Errorf("locking the batch: %w", err)
-		}
+	if err := lockBatch(ctx, tx, c.From.Batch); err != nil {
+		return cancellation.Request{}, err
 	}
 	if c.DueIn > 0 {
 		c.To.Due = now.Add(c.DueIn)

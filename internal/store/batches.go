@@ -67,17 +67,21 @@ func checkBatch(b cancellation.Batch, all []cancellation.Record) error {
 		return errors.New("its first request is not its lead")
 	}
 	for i, rec := range all {
-		switch {
-		case rec.Request.Batch != b.ID || rec.Request.Row != i:
-			return fmt.Errorf("its request %d says that it is another", i)
-		case !rec.Request.State.Live() || rec.Ending != nil:
-			return fmt.Errorf("its request %d is denied, or replaces another", i)
-		}
-		if err := (&recording{Record: rec}).check(); err != nil {
-			return err
+		if err := checkRow(b, i, rec); err != nil {
+			return fmt.Errorf("request %d of the list: %w", i, err)
 		}
 	}
 	return nil
+}
+
+func checkRow(b cancellation.Batch, row int, rec cancellation.Record) error {
+	switch r := rec.Request; {
+	case r.Batch != b.ID || r.Row != row:
+		return errors.New("it says that it is another")
+	case !r.State.Live() || rec.Ending != nil:
+		return errors.New("it is denied, or replaces another")
+	}
+	return (&recording{Record: rec}).check()
 }
 
 // recordBatch inserts the requests in the order of their servers, so that two processes lock in one order.
@@ -100,6 +104,11 @@ func recordBatch(ctx context.Context, tx *tx, now time.Time, b cancellation.Batc
 	if err := insertRecords(ctx, tx, now, inOrder); err != nil {
 		return out, err
 	}
+	return outcomeOf(b, recordings, now)
+}
+
+// outcomeOf puts together what became of each request. The error undoes all of them.
+func outcomeOf(b cancellation.Batch, recordings []*recording, now time.Time) (out cancellation.RecordedBatch, err error) {
 	for _, r := range recordings {
 		switch {
 		case r.out.Held != nil:
@@ -112,7 +121,7 @@ func recordBatch(ctx context.Context, tx *tx, now time.Time, b cancellation.Batc
 			out.Requests = append(out.Requests, r.out.Request)
 		}
 	}
-	if len(out.Requests) < len(all) {
+	if len(out.Requests) < len(recordings) {
 		out.Requests = nil
 		return out, errBatchStopped
 	}
@@ -225,6 +234,15 @@ func applyAll(ctx context.Context, tx *tx, now time.Time, changes []cancellation
 		}
 	}
 	return all, nil
+}
+
+// lockBatch locks the batch of a request, if it has one, until the commit.
+func lockBatch(ctx context.Context, tx *tx, batch string) error {
+	if batch == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, lockBatchSQL, batch)
+	return wrap("locking a batch", err)
 }
 
 // tellBatch counts a change of a batch that people are told of, and makes its messages due.

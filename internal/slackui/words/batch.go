@@ -179,15 +179,20 @@ func endsOf(rows []cancellation.Request) string {
 	if len(dates) == 0 {
 		return ""
 	}
-	first, last := day(slices.MinFunc(dates, time.Time.Compare)), day(slices.MaxFunc(dates, time.Time.Compare))
-	text := "Due to end on " + first
-	if first != last {
-		text = "Due to end between " + first + " and " + last
-	}
+	text := "Due to end " + spanOf(dates)
 	if depends {
 		text += ", if filed before each cut-off"
 	}
 	return text + undated(rows) + "."
+}
+
+// spanOf says "on" the one day, or "between" the first and the last.
+func spanOf(dates []time.Time) string {
+	first, last := day(slices.MinFunc(dates, time.Time.Compare)), day(slices.MaxFunc(dates, time.Time.Compare))
+	if first == last {
+		return "on " + first
+	}
+	return "between " + first + " and " + last
 }
 
 // undated counts the servers whose end date this key cannot see.
@@ -318,28 +323,37 @@ func earliestAnswer(waiting []cancellation.Request) (at time.Time, dear bool) {
 }
 
 func batchButtons(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) []slack.BlockElement {
-	waiting := len(inStates(rows, cancellation.Pending))
 	stoppable := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return !r.Stoppable() })
-	lead, to := rows[0], kind.Recipient()
 	if len(stoppable) == 0 || kind == "" {
 		return nil
 	}
-	var all []slack.BlockElement
-	if waiting > 0 && to != lead.Submission.By.ID {
-		all = append(all, batchButton(b, BatchApproveAction, "Approve…", slack.StylePrimary))
+	waits := len(inStates(rows, cancellation.Pending)) > 0
+	switch kind.Recipient() {
+	case rows[0].Submission.By.ID:
+		return []slack.BlockElement{takingBack(b, waits, len(stoppable))}
+	case "":
+		return append(deciding(b, waits), takingBack(b, waits, len(stoppable)))
 	}
-	if to != lead.Submission.By.ID {
-		all = append(all, batchButton(b, BatchDeclineAction, "Decline", slack.StyleDanger))
+	return deciding(b, waits)
+}
+
+// deciding are the buttons of people who may approve.
+func deciding(b cancellation.Batch, waits bool) []slack.BlockElement {
+	decline := batchButton(b, BatchDeclineAction, "Decline", slack.StyleDanger)
+	if !waits {
+		return []slack.BlockElement{decline}
 	}
-	if to == "" || to == lead.Submission.By.ID {
-		word := "Withdraw"
-		if waiting == 0 {
-			word = "Undo"
-		}
-		all = append(all, asking(batchButton(b, BatchWithdrawAction, word, slack.StyleDefault), word+" what is not filed yet?",
-			fmt.Sprintf("%s not filed yet. They stay, and nothing is filed for them. Those that are filed stay filed.", isOrAre(len(stoppable))), word, "Leave it"))
+	return []slack.BlockElement{batchButton(b, BatchApproveAction, "Approve…", slack.StylePrimary), decline}
+}
+
+// takingBack is the requester's button.
+func takingBack(b cancellation.Batch, waits bool, stoppable int) slack.BlockElement {
+	word := "Undo"
+	if waits {
+		word = "Withdraw"
 	}
-	return all
+	question := fmt.Sprintf("%s not filed yet. They stay, and nothing is filed for them. Those that are filed stay filed.", isOrAre(stoppable))
+	return asking(batchButton(b, BatchWithdrawAction, word, slack.StyleDefault), word+" what is not filed yet?", question, word, "Leave it")
 }
 
 func waitOrWaits(count int) string {
