@@ -105,9 +105,6 @@ func positive[T cmp.Ordered](advice string) func(T) string {
 	return accept(func(value T) bool { return value > zero }, "not above 0; write "+advice)
 }
 
-// mostBatch bounds MAX_BATCH: a list of more servers is not read with care.
-const mostBatch = 50
-
 // isUserName: HTTP Basic authentication ends a user name at its first colon
 // (https://www.rfc-editor.org/rfc/rfc7617#section-2).
 func isUserName(name string) bool {

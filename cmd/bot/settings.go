@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/cancellation"
 	"cancel-server/internal/policytool"
 )
 
@@ -112,7 +113,7 @@ var settings = []setting{
 		func(c *config) *deadlines { return &c.ClosureDeadlines }, "the day by which each closing data center or pod must be empty, such as dal09.pod03=2027-03-04,che01=2027-06-10; SoftLayer's API does not say it"),
 	row("MAX_SERVERS_PER_DAY", "a whole number above 0, such as 50", "50", positive[int]("a whole number, such as 50"),
 		func(c *config) *int { return &c.ServersPerDay }, "how many servers one person may ask for in a day (UTC)"),
-	row("MAX_BATCH", "a whole number from 1 to 50", "50", accept(func(n int) bool { return n >= 1 && n <= mostBatch }, "not a whole number from 1 to 50; correct it"),
+	row("MAX_BATCH", "a whole number from 1 to 50", "50", accept(func(n int) bool { return n >= 1 && n <= cancellation.MostRows }, "not a whole number from 1 to 50; correct it"),
 		func(c *config) *int { return &c.MaxBatch }, "how many servers one form may ask for, 1 to 50"),
 	row("MAX_FILINGS_PER_HOUR", "a whole number above 0, such as 60", "60", positive[int]("a whole number, such as 60"),
 		func(c *config) *int { return &c.FilingsPerHour }, "how many tickets the whole deployment files in an hour; further requests wait"),

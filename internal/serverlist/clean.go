@@ -27,37 +27,36 @@ func clean(text string) string {
 	})
 }
 
-// Characters that are read as others.
-const (
-	lineEnds     = "\r\v\f\u0085\u2028\u2029"
-	doubleQuotes = "“”„‟«»″＂"
-	singleQuotes = "‘’‚‛‹›′´"
-	bars         = "│┃║｜"
-	commas       = "，、；"
-	bullets      = "•◦▪‣●○■□·∙⁃"
-	blanks       = "\u115f\u1160\u2800\u3164\uffa0" // letters by their class, and nothing is seen of them
-	directions   = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+// readAs are characters that are read as another one.
+var readAs = func() map[rune]rune {
+	all := map[rune]rune{'\t': '\t', '\n': '\n'}
+	for as, characters := range map[rune]string{
+		'\n': "\r\v\f\u0085\u2028\u2029",
+		'"':  "“”„‟«»″＂",
+		'\'': "‘’‚‛‹›′´",
+		'|':  "│┃║｜",
+		',':  "，、；",
+		' ':  "•◦▪‣●○■□·∙⁃", // bullets
+		// Blanks that count as letters, and signs that turn the direction in which text is shown.
+		utf8.RuneError: "\u115f\u1160\u2800\u3164\uffa0\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+	} {
+		for _, r := range characters {
+			all[r] = as
+		}
+	}
+	return all
+}()
 
 func visible(r rune) rune {
+	if as, known := readAs[r]; known {
+		return as
+	}
 	switch {
-	case r == '\n' || r == '\t':
-		return r
-	case strings.ContainsRune(lineEnds, r):
-		return '\n'
-	case strings.ContainsRune(doubleQuotes, r):
-		return '"'
-	case strings.ContainsRune(singleQuotes, r):
-		return '\''
-	case strings.ContainsRune(bars, r):
-		return '|'
-	case strings.ContainsRune(commas, r):
-		return ','
-	case strings.ContainsRune(bullets, r) || unicode.IsSpace(r):
+	case unicode.IsSpace(r):
 		return ' '
-	case strings.ContainsRune(blanks+directions, r) || unicode.IsControl(r):
+	case unicode.IsControl(r):
 		return utf8.RuneError
-	case unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r):
+	case unicode.In(r, unicode.Cf, unicode.Variation_Selector):
 		return -1
 	}
 	return r

@@ -66,73 +66,84 @@ type parser struct {
 	list  List
 	wrong []WrongQuery
 	seen  map[string]bool // the keys of entries, and the texts of queries
-	begun bool            // this input had an entry or a query
 	heads []string        // the lines that have words of a header
+
+	// Of this input.
+	begun  bool   // it had an entry or a query
+	looked bool   // its first line was looked at
+	header *table // which is a header with columns
 }
 
 func (p *parser) input(text string) {
 	full := len(utf16.Encode([]rune(text))) >= MaxInput
 	p.list.Full, p.begun = p.list.Full || full, false
-	var header *table
-	looked := false
+	p.header, p.looked = nil, false
 	lines := strings.Split(clean(text), "\n")
 	for n, line := range lines {
-		if !strings.ContainsFunc(line, isNameable) {
-			p.list.Marks += len(strings.FieldsFunc(line, separates))
-			continue
-		}
-		if !looked {
-			looked = true
-			if header = headerOf(line); header != nil {
-				p.heading(header, line)
-				continue
-			}
-		}
-		cut := full && n == len(lines)-1
-		if row, fits := header.row(line); fits {
-			if cut {
-				row.Problem = MayBeCut
-			}
-			p.begun = true // a server may be called host
-			p.add(row)
-			continue
-		}
-		if len(p.list.Entries) == 0 {
-			p.heads = append(p.heads, line)
-		}
-		p.line(line, cut)
+		p.read(line, full && n == len(lines)-1)
 	}
 }
 
+// read reads a line. cut says that the text may end within it.
+func (p *parser) read(line string, cut bool) {
+	if !strings.ContainsFunc(line, isNameable) {
+		p.list.Marks += len(strings.FieldsFunc(line, separates))
+		return
+	}
+	if !p.looked {
+		p.looked = true
+		if p.header = headerOf(line); p.header != nil {
+			p.heading(line)
+			return
+		}
+	}
+	if row, fits := p.header.row(line); fits {
+		if cut {
+			row.Problem = MayBeCut
+		}
+		p.begun = true // a server may be called host
+		p.add(row)
+		return
+	}
+	if len(p.list.Entries) == 0 {
+		p.heads = append(p.heads, line)
+	}
+	p.line(line, cut)
+}
+
 // heading notes a header that has columns.
-func (p *parser) heading(header *table, line string) {
-	p.list.Headings = append(p.list.Headings, header.names...)
-	p.list.Ignored = append(p.list.Ignored, header.ignored()...)
+func (p *parser) heading(line string) {
+	p.list.Headings = append(p.list.Headings, p.header.names...)
+	p.list.Ignored = append(p.list.Ignored, p.header.ignored()...)
 	p.heads = append(p.heads, line)
 }
 
 // line reads each field of a line as an entry or a query. cut says that the text may end within the last.
 func (p *parser) line(line string, cut bool) {
-	fields := tokens(line)
 	last, _ := utf8.DecodeLastRuneInString(line)
 	cut = cut && !separates(last)
+	fields := tokens(line)
 	for n := 0; n < len(fields); n++ {
 		text := plain(fields[n])
-		final := n == len(fields)-1
-		if opensQuery(text) && !final { // tag: staging
+		if opensQuery(text) && n+1 < len(fields) { // tag: staging
 			n++
-			text, final = text+plain(fields[n]), n == len(fields)-1
+			text += plain(fields[n])
 		}
-		switch {
-		case isMark(text):
-			p.list.Marks++
-		case cut && final:
-			p.add(Entry{Text: text, Problem: MayBeCut})
-		case isQuery(text):
-			p.query(text)
-		default:
-			p.add(Entry{Text: text, Problem: problemOf(text)})
-		}
+		p.field(text, cut && n == len(fields)-1)
+	}
+}
+
+// field reads a plain field. cut says that it may not be whole.
+func (p *parser) field(text string, cut bool) {
+	switch {
+	case isMark(text):
+		p.list.Marks++
+	case cut:
+		p.add(Entry{Text: text, Problem: MayBeCut})
+	case isQuery(text):
+		p.query(text)
+	default:
+		p.add(Entry{Text: text, Problem: problemOf(text)})
 	}
 }
 
@@ -212,21 +223,24 @@ var (
 
 // plain takes quotes, brackets in pairs and the parts of a web address around a host from a field.
 func plain(text string) string {
-	for {
-		before := text
-		text = strings.Trim(text, "'")
-		for _, pair := range []string{"()", "[]", "{}"} {
-			if len(text) > 1 && text[0] == pair[0] && text[len(text)-1] == pair[1] && !bullet.MatchString(text) {
-				text = text[1 : len(text)-1]
-			}
-		}
+	for before := ""; text != before; {
+		before = text
+		text = unbracketed(strings.Trim(text, "'"))
 		if host := webAddress.FindStringSubmatch(text); host != nil {
 			text = host[1]
 		}
-		if text == before {
-			return text
+	}
+	return text
+}
+
+// unbracketed takes the brackets away in which a text stands, unless they are those of a [bullet].
+func unbracketed(text string) string {
+	for _, pair := range []string{"()", "[]", "{}"} {
+		if within, opened := strings.CutPrefix(text, pair[:1]); opened && strings.HasSuffix(within, pair[1:]) && !bullet.MatchString(text) {
+			return within[:len(within)-1]
 		}
 	}
+	return text
 }
 
 // isMark reports whether a field is no entry: it has no letter and no digit, or is the number of an item.

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"cancel-server/internal/spelling"
 )
@@ -68,10 +67,14 @@ var (
 	query    = regexp.MustCompile(`^([A-Za-z]+):(.*)$`)
 	quoted   = regexp.MustCompile(`(?i)\b(?:tag|dc|pod):[ \t]*"[^"\n]*"`)
 	opening  = regexp.MustCompile(`(?i)^(?:tag|dc|pod):$`)
-	dcName   = regexp.MustCompile(`^[a-z]+[0-9]+$`)
-	podName  = regexp.MustCompile(`^[a-z]+[0-9]+\.pod[0-9]+$`)
 	hardware = regexp.MustCompile(`(?i)^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`) // the address of a network card
 )
+
+// placeName is how data centers and pods are called.
+var placeName = map[Word]*regexp.Regexp{
+	DC:  regexp.MustCompile(`^[a-z]+[0-9]+$`),
+	Pod: regexp.MustCompile(`^[a-z]+[0-9]+\.pod[0-9]+$`),
+}
 
 // opensQuery reports whether the name of a query follows after a space.
 func opensQuery(text string) bool { return opening.MatchString(text) }
@@ -120,11 +123,14 @@ func (q Query) problem() QueryProblem {
 		return UnknownWord
 	case q.Word == Closing && q.Name != "":
 		return TakesNoName
-	case q.Word != Closing && q.Name == "":
+	case q.Word == Closing:
+		return ""
+	case q.Name == "":
 		return NoName
-	case strings.ContainsAny(q.Name, `"`+string(utf8.RuneError)) || utf8.RuneCountInString(q.Name) > maxName:
+	case strings.Contains(q.Name, `"`) || problemOf(q.Name) != "":
 		return BadName
-	case q.Word == DC && !dcName.MatchString(q.Name), q.Word == Pod && !podName.MatchString(q.Name):
+	}
+	if form := placeName[q.Word]; form != nil && !form.MatchString(q.Name) {
 		return NotAPlace
 	}
 	return ""

@@ -209,20 +209,15 @@ func (l lookup) row(e Entry) (row Row, hint int64) {
 		if len(also) == 0 {
 			continue
 		}
-		if len(also) == 1 {
-			hint = also[0]
-		}
-		all = append(all, also...)
-		byHost = byHost && alsoByHost
-		ids = slices.DeleteFunc(ids, func(id int64) bool {
-			_, is := slices.BinarySearch(also, id)
-			return !is
-		})
+		hint, byHost = also[0], byHost && alsoByHost
+		all, ids = append(all, also...), both(ids, also)
 	}
 	switch {
 	case !known:
 		row.State = NotFound
-		return row, hint
+		if slices.Sort(all); len(slices.Compact(all)) == 1 {
+			return row, hint
+		}
 	case len(ids) == 1:
 		row.State, row.Server.ID, row.ByHost = Found, ids[0], byHost
 	case len(ids) == 0:
@@ -233,6 +228,14 @@ func (l lookup) row(e Entry) (row Row, hint int64) {
 		row.list(ids)
 	}
 	return row, 0
+}
+
+// both returns what is in each of two sorted lists.
+func both(ids, others []int64) []int64 {
+	return slices.DeleteFunc(ids, func(id int64) bool {
+		_, is := slices.BinarySearch(others, id)
+		return !is
+	})
 }
 
 func (r *Row) list(ids []int64) {

@@ -65,30 +65,35 @@ type table struct {
 func headerOf(line string) *table {
 	for _, delimiter := range "\t;,| " {
 		t := table{delimiter: delimiter, names: split(line, delimiter)}
-		kinds, identifying, unknown := map[column]bool{}, map[column]bool{}, false
-		for i, name := range t.names {
-			kind := kindOf(name)
-			t.kinds = append(t.kinds, kind)
-			switch {
-			case kind > otherColumn:
-				identifying[kind], kinds[kind] = true, true
-			case kind == otherColumn:
-				kinds[kind] = true
-			case strings.ContainsFunc(name, isNoWord):
-				kinds[notHeading] = true
-			default:
-				t.kinds[i], unknown = otherColumn, true
-			}
-		}
-		least := 1
-		if unknown || delimiter == ' ' {
-			least = 2
-		}
-		if !kinds[notHeading] && len(kinds) > 1 && len(identifying) >= least {
+		if t.isHeader() {
 			return &t
 		}
 	}
 	return nil
+}
+
+// isHeader reads the names of the columns, and reports whether they are those of a header.
+func (t *table) isHeader() bool {
+	kinds, identifying, least := map[column]bool{}, map[column]bool{}, 1
+	if t.delimiter == ' ' {
+		least = 2
+	}
+	for _, name := range t.names {
+		kind := kindOf(name)
+		switch {
+		case kind > otherColumn:
+			identifying[kind] = true
+		case kind == notHeading && strings.ContainsFunc(name, isNoWord):
+			return false
+		case kind == notHeading:
+			kind, least = otherColumn, 2
+			t.kinds = append(t.kinds, kind)
+			continue
+		}
+		kinds[kind] = true
+		t.kinds = append(t.kinds, kind)
+	}
+	return len(kinds) > 1 && len(identifying) >= least
 }
 
 // isNoWord reports whether a character does not belong into words, as those of a heading are.
@@ -114,21 +119,22 @@ func (t *table) row(line string) (e Entry, fits bool) {
 	if len(cells) > len(t.kinds) {
 		return e, false
 	}
+	var texts []string
 	for _, kind := range []column{idColumn, fullNameColumn, nameColumn, addressColumn} {
 		for i, cell := range cells {
-			switch {
-			case t.kinds[i] != kind || isEmpty(cell):
-			case !fitsIn(cell, kind):
-				return e, false
-			case e.Text == "":
-				e.Text = plain(cell)
-			default:
-				e.Also = append(e.Also, plain(cell))
+			if t.kinds[i] != kind || isEmpty(cell) {
+				continue
 			}
+			if !fitsIn(cell, kind) {
+				return e, false
+			}
+			texts = append(texts, plain(cell))
 		}
 	}
-	e.Problem = problemOf(e.Text)
-	return e, e.Text != ""
+	if len(texts) == 0 {
+		return e, false
+	}
+	return Entry{Text: texts[0], Also: slices.Clip(texts[1:]), Problem: problemOf(texts[0])}, true
 }
 
 // isEmpty reports whether a cell stands for nothing.
@@ -153,25 +159,15 @@ func fitsIn(cell string, kind column) bool {
 	return err != nil && !number
 }
 
-// split splits a line into cells without white space and double quotes around them. Delimiters between
-// double quotes do not count, unless the quotes do not match.
+// split splits a line into cells without white space and double quotes around them, and without empty ones
+// at its end.
 func split(line string, delimiter rune) []string {
 	if delimiter == ' ' {
 		return slices.DeleteFunc(strings.Fields(line), func(cell string) bool { return cell == "|" || cell == ":" })
 	}
-	within := false
-	balanced := strings.Count(line, `"`)%2 == 0
-	cells := strings.Split(strings.Map(func(r rune) rune {
-		switch {
-		case r == '"' && balanced:
-			within = !within
-		case r == delimiter && !within:
-			return '\n' // no line has it
-		}
-		return r
-	}, line), "\n")
+	cells := strings.Split(outsideQuotes(line, delimiter), "\n")
 	for i := range cells {
-		cells[i] = strings.Trim(cells[i], ` "`+"\t")
+		cells[i] = strings.Trim(cells[i], " \"\t")
 	}
 	if delimiter == '|' && cells[0] == "" { // the frame around the table
 		cells = cells[1:]
@@ -180,4 +176,19 @@ func split(line string, delimiter rune) []string {
 		cells = cells[:len(cells)-1]
 	}
 	return cells
+}
+
+// outsideQuotes makes line ends of the delimiters that do not stand between double quotes. If the quotes do
+// not match, they do not count.
+func outsideQuotes(line string, delimiter rune) string {
+	within, matching := false, strings.Count(line, `"`)%2 == 0
+	return strings.Map(func(r rune) rune {
+		if r == '"' && matching {
+			within = !within
+		}
+		if r == delimiter && !within {
+			return '\n'
+		}
+		return r
+	}, line)
 }
