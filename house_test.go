@@ -132,6 +132,10 @@ var table = map[string]room{
 		ours: []string{"internal/billed", "internal/cancellation", "internal/checkup", "internal/closing", "internal/reconcile", "internal/skew"},
 		why:  "one vendor's wire; no word for people and no storage",
 	},
+	"internal/review": {
+		ours: []string{"internal/authz", "internal/billed", "internal/cancellation", "internal/serverlist"},
+		why:  "what people read before asking for several servers follows from what was read; who reads it and shows it is not its affair",
+	},
 	"internal/serverlist": {
 		ours: []string{"internal/cancellation", "internal/spelling"},
 		why:  "what a pasted list means follows from its text and a copy of the servers; who reads SoftLayer and shows it is not its affair",
