@@ -83,30 +83,36 @@ func (r Review) Complete() bool {
 func Of(in Input) Review {
 	var r Review
 	for _, row := range in.rows() {
-		id := row.Named.Server.ID
 		if row.Named.State != serverlist.Found {
 			row.Why = Unclear
 			r.Left = append(r.Left, row)
 			continue
 		}
 		r.Of++
-		read, done := in.Reads[id]
+		read, done := in.Reads[row.Named.Server.ID]
 		if !done || read.Err == nil && !read.Verdict.Card.Fresh(in.Now) { // it is read, or read again
 			continue
 		}
 		r.Read++
-		row.judge(read)
+		row.Verdict, row.Err, row.Why = read.Verdict, read.Err, row.why(read)
 		if row.Why != "" {
 			r.Left = append(r.Left, row)
 			continue
 		}
-		if len(row.Warnings) > 0 && !slices.Contains(in.Confirmed, id) {
-			r.Unconfirmed = append(r.Unconfirmed, id)
-		}
-		r.Rest = append(r.Rest, row)
+		r.keep(row, in.Confirmed)
 	}
 	r.add(in.Associated)
 	return r
+}
+
+// keep adds a row that can be asked for.
+func (r *Review) keep(row Row, confirmed []int64) {
+	card := row.Verdict.Card
+	row.Warnings, _ = card.Server.Warnings(card.ReadAt)
+	if id := row.Named.Server.ID; len(row.Warnings) > 0 && !slices.Contains(confirmed, id) {
+		r.Unconfirmed = append(r.Unconfirmed, id)
+	}
+	r.Rest = append(r.Rest, row)
 }
 
 // rows are those that were named, and then those that were ticked, but for what the person left out.
@@ -139,30 +145,27 @@ func (in Input) found(id int64) serverlist.Server {
 	return serverlist.Server{ID: id}
 }
 
-// judge notes what a read says about a row. Nobody who may not ask for a server learns what stops it.
-func (r *Row) judge(read Read) {
-	r.Verdict, r.Err = read.Verdict, read.Err
+// why returns why a row cannot be asked for. Nobody who may not ask for a server learns what else stops it.
+func (r Row) why(read Read) Why {
 	v := read.Verdict
-	switch {
-	case errors.Is(read.Err, cancellation.ErrServerNotFound):
-		r.Why = NotFound
-	case read.Err != nil:
-		r.Why = Unread
-	case v.Decision.Effect == authz.Refused && !v.Nobody && !v.Unseen:
-		r.Why = NotAllowed
-	case r.Named.ByHost && !v.Card.ShortNameUnique:
-		r.Why = Namesake
-	case len(v.Blockers) > 0:
-		r.Why = Blocked
-	case v.Held != nil:
-		r.Why = Held
-	case v.Nobody:
-		r.Why = Nobody
-	case v.Unseen:
-		r.Why = Unseen
-	default:
-		r.Warnings, _ = v.Card.Server.Warnings(v.Card.ReadAt)
+	for _, reason := range []struct {
+		applies bool
+		why     Why
+	}{
+		{errors.Is(read.Err, cancellation.ErrServerNotFound), NotFound},
+		{read.Err != nil, Unread},
+		{v.Decision.Effect == authz.Refused && !v.Nobody && !v.Unseen, NotAllowed},
+		{r.Named.ByHost && !v.Card.ShortNameUnique, Namesake},
+		{len(v.Blockers) > 0, Blocked},
+		{v.Held != nil, Held},
+		{v.Nobody, Nobody},
+		{v.Unseen, Unseen},
+	} {
+		if reason.applies {
+			return reason.why
+		}
 	}
+	return ""
 }
 
 // add adds up the rest.

@@ -114,7 +114,7 @@ func TestEntriesThatMeanNoServerAreLeftOut(t *testing.T) {
 	assert.True(t, r.Complete())
 }
 
-func TestHostNameThatOthersMayHaveIsLeftOut(t *testing.T) {
+func TestSharedHostNameIsLeftOut(t *testing.T) {
 	t.Parallel()
 	shared := func(r *review.Read) { r.Verdict.Card.ShortNameUnique = false }
 	for named, why := range map[string]review.Why{"web-001": review.Namesake, "web-001.example.1": "", "1": "", "web-001 1": ""} {

@@ -56,14 +56,17 @@ func (n *neighbors) compareAs(dotted bool, name string) {
 	}
 	sketch := spelling.SketchOf(name)
 	for i := range n.names {
-		of := &n.names[i]
-		if of.dotted != dotted || !of.name.MayBe(sketch, of.errors) {
-			continue
+		if of := &n.names[i]; of.dotted == dotted && of.name.MayBe(sketch, of.errors) {
+			of.compare(name)
 		}
-		errors := spelling.Errors(of.name, name, of.errors)
-		if errors < of.errors || errors == of.errors && (of.near == "" || name < of.near) {
-			of.errors, of.near = errors, strings.Clone(name)
-		}
+	}
+}
+
+// compare notes a name that is closer, or as close and before the other one.
+func (of *neighbor) compare(name string) {
+	errors := spelling.Errors(of.name, name, of.errors)
+	if errors < of.errors || errors == of.errors && (of.near == "" || name < of.near) {
+		of.errors, of.near = errors, strings.Clone(name)
 	}
 }
 

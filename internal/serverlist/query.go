@@ -3,6 +3,7 @@ package serverlist
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cancel-server/internal/spelling"
@@ -90,7 +91,7 @@ func isQuery(text string) bool {
 	return err != nil && (parts[2] != "" || known(Word(strings.ToLower(parts[1]))))
 }
 
-func known(word Word) bool { return word == Tag || word == DC || word == Pod || word == Closing }
+func known(word Word) bool { return slices.Contains(Words(), word) }
 
 // query adds a query, or notes what is wrong with it.
 func (p *parser) query(text string) {
@@ -121,16 +122,22 @@ func (q Query) problem() QueryProblem {
 	switch {
 	case !known(q.Word):
 		return UnknownWord
-	case q.Word == Closing && q.Name != "":
+	case q.Word != Closing:
+		return q.nameProblem()
+	case q.Name != "":
 		return TakesNoName
-	case q.Word == Closing:
-		return ""
+	}
+	return ""
+}
+
+func (q Query) nameProblem() QueryProblem {
+	form, isPlace := placeName[q.Word]
+	switch {
 	case q.Name == "":
 		return NoName
 	case strings.Contains(q.Name, `"`) || problemOf(q.Name) != "":
 		return BadName
-	}
-	if form := placeName[q.Word]; form != nil && !form.MatchString(q.Name) {
+	case isPlace && !form.MatchString(q.Name):
 		return NotAPlace
 	}
 	return ""

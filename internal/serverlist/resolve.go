@@ -205,18 +205,17 @@ func (l lookup) row(e Entry) (row Row, hint int64) {
 	ids, byHost := l.ids(e.Text)
 	known, all := len(ids) > 0, slices.Clone(ids)
 	for _, text := range e.Also {
-		also, alsoByHost := l.ids(text)
-		if len(also) == 0 {
-			continue
+		if also, alsoByHost := l.ids(text); len(also) > 0 {
+			all, ids, byHost = append(all, also...), both(ids, also), byHost && alsoByHost
 		}
-		hint, byHost = also[0], byHost && alsoByHost
-		all, ids = append(all, also...), both(ids, also)
 	}
+	slices.Sort(all)
+	all = slices.Compact(all)
 	switch {
 	case !known:
 		row.State = NotFound
-		if slices.Sort(all); len(slices.Compact(all)) == 1 {
-			return row, hint
+		if len(all) == 1 {
+			hint = all[0]
 		}
 	case len(ids) == 1:
 		row.State, row.Server.ID, row.ByHost = Found, ids[0], byHost
@@ -227,7 +226,7 @@ func (l lookup) row(e Entry) (row Row, hint int64) {
 		row.State = Ambiguous
 		row.list(ids)
 	}
-	return row, 0
+	return row, hint
 }
 
 // both returns what is in each of two sorted lists.
@@ -239,8 +238,6 @@ func both(ids, others []int64) []int64 {
 }
 
 func (r *Row) list(ids []int64) {
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
 	r.Same, r.Others = slices.Clone(ids[:min(len(ids), MaxSame)]), max(0, len(ids)-MaxSame)
 }
 

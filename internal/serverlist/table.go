@@ -116,19 +116,18 @@ func (t *table) row(line string) (e Entry, fits bool) {
 		return e, false
 	}
 	cells := split(line, t.delimiter)
-	if len(cells) > len(t.kinds) {
+	if fits = len(cells) <= len(t.kinds); !fits {
 		return e, false
 	}
 	var texts []string
 	for _, kind := range []column{idColumn, fullNameColumn, nameColumn, addressColumn} {
 		for i, cell := range cells {
-			if t.kinds[i] != kind || isEmpty(cell) {
-				continue
+			if t.kinds[i] == kind && !isEmpty(cell) {
+				texts, fits = append(texts, plain(cell)), fitsIn(cell, kind)
 			}
-			if !fitsIn(cell, kind) {
+			if !fits {
 				return e, false
 			}
-			texts = append(texts, plain(cell))
 		}
 	}
 	if len(texts) == 0 {
