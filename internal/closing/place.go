@@ -31,7 +31,7 @@ func (c Closure) Whole() bool { return c.Place == c.Datacenter }
 // passed.
 func (c Closure) DaysLeft(now time.Time) int {
 	const day = 24 * time.Hour
-	return int(c.Day.Sub(now.UTC().Truncate(day)) / day)
+	return int(c.Day.Sub(now.Truncate(day)) / day)
 }
 
 // places tell in which closure a server is.

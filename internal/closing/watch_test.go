@@ -71,6 +71,13 @@ func (v *vendor) Asked(context.Context, string, int64) (int64, error) { return v
 
 func (v *vendor) Now(context.Context) (time.Time, error) { return on(2026, time.November, 29), nil }
 
+// asks are the calls to SoftLayer, and for how many servers each asked what they cost.
+func (v *vendor) asks() (calls []string, sizes []int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.calls), slices.Clone(v.sizes)
+}
+
 func (v *vendor) made(kind string) (n int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -126,10 +133,12 @@ func TestReadsKeepTheirPaceAndAge(t *testing.T) {
 	v := standing(25)
 	running(t, v, func(w *Watch) {
 		time.Sleep(2500 * time.Millisecond)
-		assert.Equal(t, []string{"pods", "costs", "costs"}, v.calls, "one call a second")
+		calls, _ := v.asks()
+		assert.Equal(t, []string{"pods", "costs", "costs"}, calls, "one call a second")
 		assert.Equal(t, 5, whole(t, w).Places[0].Unread, "ten at a time; the one that waits for approval is no rest")
 		time.Sleep(time.Minute)
-		assert.Equal(t, []int{10, 10, 5}, v.sizes, "and never one of a pod that stays")
+		_, sizes := v.asks()
+		assert.Equal(t, []int{10, 10, 5}, sizes, "and never one of a pod that stays")
 		assert.Equal(t, "240.00", whole(t, w).Places[0].Fee)
 		time.Sleep(23 * time.Hour)
 		assert.Equal(t, 3, v.made("costs"), "they are kept for a day")
