@@ -95,13 +95,18 @@ func boolCompare(a, b bool) int {
 	return 1
 }
 
-// in returns the closure in which a server is by its data center and its backend routers; -1 for none.
-// podKnown is false if a pod of its data center closes and nobody can tell whether it is in that.
-func (p places) in(datacenter string, routers []int64) (closure int, podKnown bool) {
-	pod := ""
+// podOf returns the pod of the first of these routers that is one's; "" if none is.
+func (p places) podOf(routers []int64) (pod string) {
 	for _, router := range routers {
 		pod = cmp.Or(pod, p.pods[router])
 	}
+	return pod
+}
+
+// in returns the closure in which a server is by its data center and its backend routers; -1 for none.
+// podKnown is false if a pod of its data center closes and nobody can tell whether it is in that.
+func (p places) in(datacenter string, routers []int64) (closure int, podKnown bool) {
+	pod := p.podOf(routers)
 	if n, is := p.named[pod]; is && pod != "" {
 		return n, true
 	}

@@ -196,6 +196,22 @@ func (w *Watch) places() (places, bool) {
 	return closuresOf(w.pods, w.Deadlines), w.pods != nil
 }
 
+// Closing returns the pods and data centers that close, by name.
+func (w *Watch) Closing() map[string]bool {
+	p, _ := w.places()
+	all := map[string]bool{}
+	for _, c := range p.closures {
+		all[c.Place] = true
+	}
+	return all
+}
+
+// PodOf returns the pod in which servers with these backend routers stand; "" if it is not known.
+func (w *Watch) PodOf(routers []int64) string {
+	p, _ := w.places()
+	return p.podOf(routers)
+}
+
 // wants reports whether servers that stand there are in a closing place, or may be.
 func (p places) wants(datacenter string, routers []int64) bool {
 	at, podKnown := p.in(datacenter, routers)

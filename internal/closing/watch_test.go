@@ -203,6 +203,18 @@ func TestBoardOfOnePersonSaysWhatIsLeft(t *testing.T) {
 	require.Error(t, err, "servers that are asked for would count as not asked for")
 }
 
+func TestListsOfServersLearnPodsAndClosures(t *testing.T) {
+	t.Parallel()
+	w := standing(1).watch()
+	w.Deadlines = map[string]time.Time{"che01": on(2027, time.June, 10)}
+	assert.Equal(t, map[string]bool{"che01": true}, w.Closing(), "what the operator has set is known at once")
+	assert.Empty(t, w.PodOf([]int64{23}))
+	require.NoError(t, w.readPods(t.Context(), func(context.Context) error { return nil }))
+	assert.Equal(t, map[string]bool{"che01": true, "dal09.pod03": true}, w.Closing())
+	assert.Equal(t, "dal09.pod04", w.PodOf([]int64{7, 24}))
+	assert.Empty(t, w.PodOf(nil))
+}
+
 func TestIncompleteListShowsNothing(t *testing.T) {
 	t.Parallel()
 	v := standing(12)

@@ -10,11 +10,15 @@ import (
 
 // All goes through all known servers in the order of their names, each time through the same ones, for
 // lists of servers. Tags are valid until the next server; a text that is
-// kept keeps those of all servers. Pods and end dates are not known.
+// kept keeps those of all servers. End dates are not known.
 func (i *Inventory) All() iter.Seq[serverlist.Server] {
 	x := i.index.Load()
 	if x == nil {
 		return func(func(serverlist.Server) bool) {}
+	}
+	pods := make([]string, len(x.spots))
+	for n, s := range x.spots {
+		pods[n] = i.podOf(parted(s.routers))
 	}
 	tagNames, ends, carried := x.byRow()
 	names, numbers := string(x.names.shown), string(x.numbers.shown) // one copy for all
@@ -28,7 +32,7 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 			number := numbers[x.numbers.starts[i]:x.numbers.starts[i+1]]
 			_, digits, _ := strings.Cut(number, idMark)
 			id, _ := strconv.ParseInt(strings.TrimSuffix(digits, idMark), 10, 64) // written by us
-			s := serverlist.Server{ID: id, Datacenter: x.spots[x.places[i]].datacenter, Tags: tags}
+			s := serverlist.Server{ID: id, Datacenter: x.spots[x.places[i]].datacenter, Pod: pods[x.places[i]], Tags: tags}
 			s.Hostname, s.FQDN = twoOf(names[x.names.starts[i]:x.names.starts[i+1]])
 			s.PublicIP, s.PrivateIP = twoOf(number)
 			if !yield(s) {

@@ -13,14 +13,23 @@ import (
 
 func TestAllServersComeWithTheirTags(t *testing.T) {
 	t.Parallel()
-	i := New(Options{Rate: 1})
+	i := New(Options{Rate: 1, PodOf: func(routers []int64) string {
+		if len(routers) > 0 {
+			return "dal09.pod03"
+		}
+		return ""
+	}})
 	assert.Empty(t, slices.Collect(i.All()), "nothing is known yet")
 	l := account(300)
+	l.rows[7].routers = "23"
 	want := map[int64]serverlist.Server{}
 	for _, r := range l.rows {
 		s := r.server()
 		want[s.ID] = serverlist.Server{ID: s.ID, Hostname: s.Hostname, FQDN: s.FQDN, PublicIP: s.PublicIP, PrivateIP: s.PrivateIP, Datacenter: s.Datacenter}
 	}
+	inPod := want[l.rows[7].id]
+	inPod.Pod = "dal09.pod03"
+	want[l.rows[7].id] = inPod
 	for _, tag := range l.tags {
 		for _, id := range tag.Servers {
 			s := want[id]

@@ -28,7 +28,10 @@ type Options struct {
 	// Grow is called before work that leaves more garbage than it keeps, and what it returns after it;
 	// if nil, debug.FreeOSMemory is.
 	Grow func() (settled func())
-	Log  *slog.Logger
+	// PodOf names the pod that servers with these backend routers stand in; "" if it is not known. If nil, no
+	// pod is known.
+	PodOf func(routers []int64) string
+	Log   *slog.Logger
 }
 
 // Inventory knows all servers, lightly. It is safe for concurrent use.
@@ -40,6 +43,7 @@ type Inventory struct {
 	owner    string
 	interval time.Duration
 	grow     func() (settled func())
+	podOf    func(routers []int64) string
 	log      *slog.Logger
 
 	index     atomic.Pointer[index]     // nil until something is known
@@ -58,9 +62,12 @@ func New(o Options) *Inventory {
 	if o.Grow == nil {
 		o.Grow = func() func() { return debug.FreeOSMemory }
 	}
+	if o.PodOf == nil {
+		o.PodOf = func([]int64) string { return "" }
+	}
 	return &Inventory{
 		servers: o.Servers, tags: o.Tags, live: o.Live, keeper: o.Keeper, owner: o.Owner,
-		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), grow: o.Grow, log: o.Log, pace: pace.Of(o.Rate),
+		interval: cmp.Or(max(o.Interval, 0), 10*time.Minute), grow: o.Grow, podOf: o.PodOf, log: o.Log, pace: pace.Of(o.Rate),
 	}
 }
 
