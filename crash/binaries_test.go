@@ -43,7 +43,7 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Notices: journal,", "Notices: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Writer: b.writer}", "Writer: crashWriter{b.writer}}"},
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
-	{"cmd/bot/serve.go", "slackui.NewApp(", "newCrashApp("},
+	{"cmd/bot/serve.go", "cfg.marking(b.app)", "newCrashApp(cfg.marking(b.app))"},
 	{"cmd/bot/resolve.go", "Requests: journal,", "Requests: crashJournal{journal},"},
 	{
 		"cmd/bot/serve.go", "Ledger: journal, Journal: journal, Books: v.softlayer, Writer: b.writer,",

@@ -103,6 +103,7 @@ type bot struct {
 	watch      *policytool.Watch // nil without a policy file
 	inventory  *typeahead.Inventory
 	closings   *closing.Watch
+	app        *slackui.App
 	filer      *cancellation.Filer
 	notifier   *cancellation.Notifier
 	follower   *following.Follower
@@ -212,14 +213,15 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		PodOf: func(routers []int64) string { return b.closings.PodOf(routers) }, // made below
 	})
 	b.closings = closing.New(closingOptions(cfg, v, journal, b.inventory, log))
-	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: cfg.marking(slackui.NewApp(slackui.Options{
-		Desk: desk, Batches: journal, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+	b.app = slackui.NewApp(slackui.Options{
+		Desk: desk, Batches: journal, Lists: slackui.Lists{All: b.inventory.All, Closing: b.closings.Closing, Most: cfg.MaxBatch}, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Closings: b.closings, Answered: following.Answered, Log: log}),
 		Search:   b.inventory, Named: v.softlayer, Virtual: v.softlayer, Near: b.inventory, Beside: v.softlayer,
 		Key: journal.HMACKey(), Cards: journal, Team: v.bot.Team, Log: log,
-	}))})
+	})
+	b.dispatcher = receive.NewDispatcher(receive.DispatcherOptions{Log: log, Acknowledged: m.Acknowledged, Handler: cfg.marking(b.app)})
 	if token := cfg.SlackAppToken.Reveal(); token != "" {
 		b.socket = receive.NewSocket(receive.SocketOptions{
 			AppToken: token, APIURL: cfg.SlackAPIURL, Dispatcher: b.dispatcher, Wanted: b.connections, Log: log, Called: v.told.slack,
@@ -265,6 +267,7 @@ func owner() string {
 // run serves until ctx ends or a part fails. Then it accepts nothing more, and finishes its work.
 func (b *bot) run(ctx context.Context) error {
 	defer b.directory.Close()
+	defer b.app.Close()
 	listeners, err := b.listen()
 	if err != nil {
 		return err

@@ -227,7 +227,7 @@ func (b crashBooks) Server(ctx context.Context, id int64) (cancellation.Server, 
 // click on a message.
 type crashHandler struct{ receive.Handler }
 
-func newCrashApp(o slackui.Options) receive.Handler { return crashHandler{slackui.NewApp(o)} }
+func newCrashApp(h receive.Handler) receive.Handler { return crashHandler{h} }
 
 func (h crashHandler) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	reply, after := h.Handler.Interaction(ctx, i)

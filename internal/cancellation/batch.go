@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -20,7 +21,7 @@ const MostRows = 50
 
 // filingTurn is how long each request of a batch waits behind the one before it, so that requests of
 // other people are filed in between.
-const filingTurn = 500 * time.Millisecond
+const filingTurn = 250 * time.Millisecond
 
 // Batch is a form with several servers that a person sent. Each server has a request of its own, which
 // keeps its own rules; the batch has the approvals and the messages.
@@ -74,7 +75,7 @@ func hashOf(values ...string) string {
 
 // Problems lists what the person has to correct before the form can be recorded.
 func (f BatchForm) Problems() []Problem {
-	found := f.Submission.commonProblems()
+	found := f.Submission.TextProblems()
 	if !confirmsCount(f.Submission.Confirmation, len(f.Cards)) {
 		found = append(found, ProblemConfirmation)
 	}
@@ -137,6 +138,60 @@ type BatchAnswer struct {
 	Rows     []RowVerdict
 	Problems []Problem
 	Room     int
+}
+
+// Wanted is a server of a list whose card is to be read.
+type Wanted struct {
+	Server int64
+	ByHost bool // it was named by its host name alone, which others may have too
+}
+
+// CardRead is what reading one card led to.
+type CardRead struct {
+	Server int64
+	Card   Card
+	Err    error // ErrServerNotFound, or there is no answer
+}
+
+// readsAtOnce is how many cards of a list are read at once. SoftLayer's rate bounds the calls.
+const readsAtOnce = 4
+
+// Cards reads the cards of a list. done is called after each one, by one goroutine at a time.
+func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read int)) []CardRead {
+	reads := make([]CardRead, len(wanted))
+	cutoff := d.cutoff(ctx)
+	same := func(context.Context) string { return cutoff }
+	places := make(chan struct{}, readsAtOnce)
+	var count int
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	for i, want := range wanted {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			card, err := d.look(ctx, want.Server, want.ByHost, same)
+			lock.Lock()
+			defer lock.Unlock()
+			count++
+			reads[i] = CardRead{want.Server, card, err}
+			done(count)
+		})
+	}
+	all.Wait()
+	return reads
+}
+
+// Left returns how many servers a person may still ask for today.
+func (d *BatchDesk) Left(ctx context.Context, by Person) (int, error) {
+	a, err := d.applicant(ctx, by)
+	if err != nil {
+		return 0, err
+	}
+	next, err := d.nextSlot(ctx, a.principal, a.now)
+	if errors.Is(err, ErrDayFull) {
+		return 0, nil
+	}
+	return int(next.Most - next.Slot + 1), err
 }
 
 // RowVerdict says whether one server of a list can be asked for, and why not.

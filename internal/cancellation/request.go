@@ -118,8 +118,8 @@ const (
 	ProblemAssociated   Problem = "associated"   // associated items are to be cancelled, but the card showed none
 )
 
-// commonProblems lists what the person has to correct in what is asked for one server and for several.
-func (s Submission) commonProblems() []Problem {
+// TextProblems lists what the person has to correct in the reason and the description.
+func (s Submission) TextProblems() []Problem {
 	var found []Problem
 	if !slices.Contains(Reasons(), s.Reason) {
 		found = append(found, ProblemReason)
@@ -135,7 +135,7 @@ func (s Submission) commonProblems() []Problem {
 
 // Problems lists what the person has to correct before the submission can be recorded.
 func (s Submission) Problems() []Problem {
-	found := s.commonProblems()
+	found := s.TextProblems()
 	if b := s.Card.Server.Billing; s.Associated && (b == nil || len(b.Associated) == 0) {
 		found = append(found, ProblemAssociated)
 	}

@@ -167,6 +167,11 @@ func (d *Desk) sequel(ctx context.Context, r Request, server Server, now time.Ti
 // Look reads a server's card from SoftLayer. ErrServerNotFound: there is none, or
 // the key may not see it. Any other error means that there is no answer.
 func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
+	return d.look(ctx, server, true, d.cutoff)
+}
+
+// look is Look. Unless it counts namesakes, the card says that others may have the server's host name.
+func (d *Desk) look(ctx context.Context, server int64, namesakes bool, cutoff func(context.Context) string) (Card, error) {
 	now, err := d.Clock.Now(ctx)
 	if err != nil {
 		return Card{}, fmt.Errorf("reading the database's time: %w", err)
@@ -180,8 +185,8 @@ func (d *Desk) Look(ctx context.Context, server int64) (Card, error) {
 	}
 	card := Card{Server: found, Account: d.Account, ReadAt: now}
 	var side sync.WaitGroup
-	side.Go(func() { card.ShortNameUnique = d.shortNameUnique(ctx, found.Hostname) })
-	side.Go(func() { card.Cutoff = d.cutoff(ctx) })
+	side.Go(func() { card.ShortNameUnique = namesakes && d.shortNameUnique(ctx, found.Hostname) })
+	side.Go(func() { card.Cutoff = cutoff(ctx) })
 	side.Go(func() { card.TicketsHidden = !d.seesTickets(ctx) })
 	card.Standing, err = d.standing(ctx, found, now)
 	side.Wait()

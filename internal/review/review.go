@@ -186,6 +186,14 @@ func (r *Review) add(associated bool) {
 	r.Digest = cancellation.ListDigest(digests)
 }
 
+// EndsOf returns when servers are due to end.
+func EndsOf(all []cancellation.End) (e Ends) {
+	for _, end := range all {
+		e.add(end)
+	}
+	return e
+}
+
 func (e *Ends) add(end cancellation.End) {
 	if end.Date.IsZero() {
 		e.Undated++

@@ -25,6 +25,7 @@ type Problem string
 const (
 	MayBeCut   Problem = "may-be-cut" // it ends a text that may have been cut
 	TooLong    Problem = "too-long"   // no server has such a long name
+	Unanswered Problem = "unanswered" // it was looked up, and nobody answered; [Parse] never says so
 	Unreadable Problem = "unreadable" // it has characters that are not shown, or that turn what is shown around
 )
 

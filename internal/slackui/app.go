@@ -39,6 +39,7 @@ type Beside interface {
 type Options struct {
 	Desk      *cancellation.Desk   // reads cards, decides and records
 	Batches   cancellation.Batches // records several requests at once
+	Lists     Lists                // finds the servers of lists
 	Overview  *overview.Overview   // says where requests stand
 	Web       *webapi.Client       // opens and changes modals
 	Directory *Directory           // knows who asks
@@ -71,6 +72,7 @@ type App struct {
 	sealer   sealer
 	team     string
 	log      *slog.Logger
+	lists    Lists
 	choices  *choices
 	openings *openings
 	homes    *homes
@@ -96,9 +98,10 @@ func NewApp(o Options) *App {
 	a := &App{
 		desk: o.Desk, batches: &cancellation.BatchDesk{Desk: o.Desk, Batches: o.Batches}, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
 		policy: o.Policy, letters: o.Letters, waits: o.Waits, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
-		log: o.Log, choices: newChoices(), openings: newOpenings(),
+		log: o.Log, lists: o.Lists, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),
 	}
+	a.lists.owner = newOwner(listTime, mostLists)
 	o.Directory.tell(a.groupsRead)
 	return a
 }
@@ -137,12 +140,17 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 		return ephemeral(refused), nil
 	}
 	e := entry{from: c, meta: placed(c)}
-	if query != "" {
+	if isList(c.Text) {
+		e.list = c.Text
+	} else if query != "" {
 		e.looksUp = query
 		e.find = func(ctx context.Context) match { return a.findCalled(ctx, query) }
 	}
 	return nil, a.enterLater(e)
 }
+
+// Close ends the reading of lists and waits for it.
+func (a *App) Close() { a.lists.owner.close() }
 
 // openView opens a form. problem is what the person reads if it may not have opened. at is empty
 // in that case, and also if an earlier delivery opened the form.
@@ -175,6 +183,12 @@ func (a *App) openFailed(err error) words.Message {
 func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	switch i.Kind {
 	case receive.ViewSubmission:
+		switch {
+		case i.View != nil && i.View.CallbackID == words.ListCallback:
+			return a.submitList(ctx, i)
+		case i.View != nil && i.View.CallbackID == words.ReviewCallback:
+			return a.submitReview(ctx, i)
+		}
 		return a.submittedAt(ctx, i)
 	case receive.BlockSuggestion:
 		return a.suggest(ctx, i), nil
@@ -184,6 +198,10 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 			return a.click(ctx, i)
 		case i.View.Home:
 			return a.clickAtHome(ctx, i)
+		case i.View.CallbackID == words.ReviewCallback:
+			return nil, a.changeReview(i)
+		case i.Action.ActionID == words.SeveralAction:
+			return nil, a.several(i)
 		}
 		return nil, a.choose(i)
 	case receive.Shortcut, receive.MessageAction:

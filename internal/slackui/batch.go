@@ -3,9 +3,13 @@ package slackui
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
+	"unicode"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/words"
 )
@@ -100,4 +104,103 @@ func leftOut(v *receive.View) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// isList reports whether a command names several servers, or looks for them. A name with a space in it is no list.
+func isList(text string) bool {
+	list, err := serverlist.Parse(text)
+	if _, wrong := errors.AsType[*serverlist.QueryError](err); wrong || len(list.Queries) > 0 {
+		return true
+	}
+	return len(list.Entries) > 1 && !slices.ContainsFunc(list.Entries, func(e serverlist.Entry) bool { return !likeAServer(e.Text) })
+}
+
+// likeAServer reports whether a text has the form of an id, an address or a name.
+func likeAServer(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	name := strings.ContainsFunc(text, unicode.IsLetter) && strings.Trim(text, ".-") == text
+	return name || len(text) > 4 && serverID(text) != 0
+}
+
+// submitReview takes a reviewed list to the desk. It records all of it, or nothing.
+func (a *App) submitReview(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+	meta, d, err := a.opened(ctx, i)
+	if err != nil {
+		a.log.Warn("reading a review", "user", i.User, "view", i.View.ID, "err", err)
+		return receive.PushView(words.BrokenForm(a.words.Command)), nil
+	}
+	meta.Ticked = tickedIn(i.View)
+	form := cancellation.BatchForm{Submission: a.listed(meta, d, i.View.ID), Cards: d.cards(meta.Ticked)}
+	count := words.CountBlockOf(form.Digest())
+	confirmed, there := i.View.Values[count]
+	if !there { // another list is shown than is ticked
+		return a.showChanged(ctx, i, meta, d, words.ListChanged), nil
+	}
+	form.Submission.Confirmation = confirmed[words.CountAction].Text
+	answer, err := a.batches.Submit(ctx, form)
+	a.openings.forget(i.User) // slots may be taken
+	if err != nil {
+		return a.listUndecided(i, count, err), nil
+	}
+	return a.answerList(ctx, i, meta, d, form, answer)
+}
+
+// answerList shows what became of a list.
+func (a *App) answerList(ctx context.Context, i receive.Interaction, meta metadata, d draft, form cancellation.BatchForm, answer cancellation.BatchAnswer) (receive.Reply, receive.After) {
+	count := words.CountBlockOf(form.Digest())
+	switch answer.Kind {
+	case cancellation.BatchAccepted:
+		a.choices.end(i.View.ID)
+		return receive.UpdateView(words.BatchRecorded(answer.Batch, answer.Requests, a.frozen(ctx))), nil
+	case cancellation.BatchWrong:
+		return receive.FieldErrors(words.BatchProblems(answer.Problems, len(form.Cards), form.Digest())), nil
+	case cancellation.BatchTooMany:
+		return receive.FieldError(count, words.FewerLeft(answer.Room)), nil
+	case cancellation.BatchStale, cancellation.BatchChanged: // read it again
+		left, err := a.batches.Left(ctx, meta.By)
+		if err != nil {
+			return receive.FieldError(count, a.words.SubmitterUnread(err)), nil
+		}
+		return a.reading(ctx, i.View.ID, meta, d.asked, left)
+	}
+	a.log.Error("answering a list: unknown kind", "kind", answer.Kind)
+	return receive.PushView(a.words.NotKnown("")), nil
+}
+
+// showChanged shows the review of the list that is ticked now.
+func (a *App) showChanged(ctx context.Context, i receive.Interaction, meta metadata, d draft, note string) receive.Reply {
+	view, err := a.reviewView(ctx, meta, d, note)
+	if err != nil {
+		a.log.Warn("showing a review", "view", i.View.ID, "err", err)
+		return receive.PushView(words.BrokenForm(a.words.Command))
+	}
+	a.choices.note(i.View.ID, "")
+	return receive.UpdateView(view)
+}
+
+// listUndecided answers a list that the desk could not decide about. Nothing was recorded unless nobody can tell.
+func (a *App) listUndecided(i receive.Interaction, count string, err error) receive.Reply {
+	a.log.Error("deciding about a list", "user", i.User, "view", i.View.ID, "err", err)
+	if lost, ok := errors.AsType[*cancellation.UnclearError](err); ok {
+		return receive.PushView(a.words.NotKnown(lost.Ref))
+	}
+	if errors.Is(err, cancellation.ErrUnclear) {
+		return receive.PushView(a.words.NotKnown(""))
+	}
+	if errors.Is(err, cancellation.ErrPeopleUnread) {
+		return receive.FieldError(count, a.words.SubmitterUnread(err))
+	}
+	return receive.FieldError(count, a.words.NotWritten())
+}
+
+// cards are those of the ticked servers, in the order of the list.
+func (d draft) cards(ticked []int64) (all []cancellation.Card) {
+	for _, read := range d.Reads {
+		if read.Card != nil && slices.Contains(ticked, read.Server) {
+			all = append(all, *read.Card)
+		}
+	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/words"
 )
 
@@ -49,6 +50,8 @@ type metadata struct {
 	By          cancellation.Person `json:"b"`
 	Card        *cancellation.Card  `json:"s,omitempty"`
 	CardDigest  string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
+	List        string              `json:"l,omitempty"` // digest of a list that the CardStore keeps
+	Ticked      []int64             `json:"k,omitempty"` // servers of the list that go
 }
 
 func (m metadata) place() cancellation.Place {
@@ -62,6 +65,12 @@ func (m metadata) place() cancellation.Place {
 func (m metadata) with(card *cancellation.Card) metadata {
 	m.Card, m.CardDigest = card, ""
 	return m
+}
+
+// listing is the same metadata with a list that was read, and the servers of it that go.
+func (m metadata) listing(digest string, ticked []int64) metadata {
+	m.List, m.Ticked = digest, ticked
+	return m.with(nil)
 }
 
 // server is the server on the card; 0 for none.
@@ -171,4 +180,50 @@ func (s sealer) storedCard(ctx context.Context, name string) (*cancellation.Card
 		return nil, fmt.Errorf("reading a stored card: %w", err)
 	}
 	return card, nil
+}
+
+// draft is a list as it was read. It is kept next to the cards of single servers, under its digest, which stands in
+// the view's metadata. So what is sent is what was shown.
+type draft struct {
+	asked
+	List  serverlist.Resolved
+	Reads []draftRead
+}
+
+// asked is what a person typed into the list: the two inputs, one reason and one description for all.
+type asked struct {
+	Names           [2]string
+	Reason, Content string
+}
+
+// draftRead is one server as it was read; without a card, Missing says whether SoftLayer has no such server.
+type draftRead struct {
+	Server  int64
+	Card    *cancellation.Card `json:",omitempty"`
+	Missing bool               `json:",omitempty"`
+}
+
+// keepDraft stores a list under its digest.
+func (a *App) keepDraft(ctx context.Context, d draft) (name string, err error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("writing a list: %w", err)
+	}
+	name = digest(data)
+	return name, a.sealer.cards.KeepCard(ctx, name, data)
+}
+
+// draft reads a list that was stored.
+func (a *App) draft(ctx context.Context, name string) (d draft, err error) {
+	data, err := a.sealer.cards.Card(ctx, name)
+	switch {
+	case err != nil:
+		return d, fmt.Errorf("reading a stored list: %w", err)
+	case digest(data) != name:
+		return d, fmt.Errorf("reading a stored list: its digest is not %.12s", name)
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return d, fmt.Errorf("reading a stored list: %w", err)
+	}
+	return d, nil
 }

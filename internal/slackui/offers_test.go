@@ -30,7 +30,7 @@ func TestEachPossibleServerHasAButton(t *testing.T) {
 			view := s.waitFor(s.cast.User, "Choose the server that you mean.")
 			ids := map[string]bool{}
 			slacktest.Walk(decoded(t, view.View), func(object map[string]any) {
-				if object["type"] == "button" {
+				if object["type"] == "button" && object["action_id"] != words.SeveralAction {
 					ids[object["value"].(string)] = true
 				}
 			})
@@ -61,5 +61,5 @@ func TestAlertReadInPartOffersNoServer(t *testing.T) {
 	m := s.alert(dbName+" web-001.stg.example.com 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9", "")
 	s.use(s.cast.User, MessageShortcut, &m)
 	view := s.waitFor(s.cast.User, "Not all names in this message were looked up.")
-	assert.NotContains(t, string(view.View), `"button"`, "the one that is meant may be among the others")
+	assert.NotContains(t, string(view.View), words.OfferAction, "the one that is meant may be among the others")
 }

@@ -2,7 +2,6 @@ package words
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,9 @@ import (
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/authz"
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
 )
 
 // The buttons of a batch's messages, by action id. A button's value is the batch's id.
@@ -62,7 +63,7 @@ func (w Writer) BatchEnd(b cancellation.Batch, rows []cancellation.Request) Mess
 
 // batchQuestion asks approvers for a whole list.
 func (w Writer) batchQuestion(lead cancellation.Request, waiting []cancellation.Request) []line {
-	cost, _ := monthlyOf(waiting)
+	cost := monthlyOf(waiting)
 	return []line{
 		head(fmt.Sprintf("Approve %s?", cancellations(len(waiting)))),
 		{plain("Asked by "), person(lead.Submission.By.ID, lead.Submission.By.Name), plain(": "), bold(cost), plain(". Reason: " + displayed(lead.Submission.Reason) + ".")},
@@ -134,23 +135,28 @@ func cancellations(count int) string {
 	return strconv.Itoa(count) + " cancellations"
 }
 
-// monthlyOf is what servers cost together, in words; known is how many of the costs this key can see.
-func monthlyOf(rows []cancellation.Request) (words string, known int) {
-	total := new(big.Rat)
+// monthlyOf is what servers cost together a month.
+func monthlyOf(rows []cancellation.Request) string {
+	var sum billed.Sum
+	known := 0
 	for _, r := range rows {
-		if fee, ok := new(big.Rat).SetString(r.Submission.Card.Server.MonthlyFee()); ok {
-			total.Add(total, fee)
+		if sum.Add(r.Submission.Card.Server.MonthlyFee(), 1) {
 			known++
 		}
 	}
+	return sumWords(sum.Amount(), known, len(rows)-known)
+}
+
+// sumWords is a sum of costs a month: of known ones, next to hidden ones that this key cannot see.
+func sumWords(sum string, known, hidden int) string {
 	if known == 0 {
-		return "cost " + unseen, 0
+		return "cost " + unseen
 	}
-	words = grouped(total.FloatString(2)) + " USD a month"
-	if hidden := len(rows) - known; hidden > 0 {
-		words += fmt.Sprintf(", and %d whose cost this key cannot see", hidden)
+	said := grouped(sum) + " USD a month"
+	if hidden > 0 {
+		said += fmt.Sprintf(", and %d whose cost this key cannot see", hidden)
 	}
-	return words, known
+	return said
 }
 
 // grouped writes 15262.50 as 15,262.50.
@@ -164,42 +170,12 @@ func grouped(amount string) string {
 
 // endsOf says between which days the servers are due to end; "" if no date is known.
 func endsOf(rows []cancellation.Request) string {
-	var dates []time.Time
-	depends := false
-	for _, r := range rows {
-		end := r.End()
-		depends = depends || !end.Or.IsZero()
-		if !end.Date.IsZero() {
-			dates = append(dates, end.Date)
-		}
-		if !end.Or.IsZero() && end.Cutoff.IsZero() { // either of the two
-			dates = append(dates, end.Or)
-		}
+	ends := make([]cancellation.End, len(rows))
+	for i, r := range rows {
+		ends[i] = r.End()
 	}
-	if len(dates) == 0 {
-		return ""
-	}
-	text := "Due to end " + spanOf(dates)
-	if depends {
-		text += ", if filed before each cut-off"
-	}
-	return text + undated(rows) + "."
-}
-
-// spanOf says "on" the one day, or "between" the first and the last.
-func spanOf(dates []time.Time) string {
-	first, last := day(slices.MinFunc(dates, time.Time.Compare)), day(slices.MaxFunc(dates, time.Time.Compare))
-	if first == last {
-		return "on " + first
-	}
-	return "between " + first + " and " + last
-}
-
-// undated counts the servers whose end date this key cannot see.
-func undated(rows []cancellation.Request) string {
-	dated := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return r.End().Date.IsZero() })
-	if hidden := len(rows) - len(dated); hidden > 0 {
-		return fmt.Sprintf("; of %s the date is %s", servers(hidden), unseen)
+	if e := review.EndsOf(ends); !e.First.IsZero() {
+		return endsWords(e)
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ func BatchOf(metadata string) (id, digest string, ok bool) {
 // BatchApproveForm shows the servers of a batch that one person may approve, mine, each with a box to leave
 // it out. Of the others that wait, it says how many there are.
 func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellation.Request) View {
-	cost, _ := monthlyOf(mine)
+	cost := monthlyOf(mine)
 	lead := mine[0]
 	lines := []line{
 		{bold(cancellations(len(mine)) + ": " + cost), plain(".")},
@@ -77,7 +77,7 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 func leaveOutInput(first int, label string, rows []cancellation.Request) slack.Block {
 	boxes := slack.NewCheckboxGroupsBlockElement(LeaveOutAction)
 	for _, r := range rows {
-		boxes.Options = append(boxes.Options, slack.NewOptionBlockObject(r.ID, plainText(rowName(r)), plainText(rowFacts(r))))
+		boxes.Options = append(boxes.Options, slack.NewOptionBlockObject(r.ID, plainText(rowName(r)), plainText(cardFacts(r.Submission.Card, r.End()))))
 	}
 	input := slack.NewInputBlock(LeaveOutBlock+strconv.Itoa(first), plainText(label), nil, boxes)
 	return input.WithOptional(true)
@@ -88,16 +88,15 @@ func rowName(r cancellation.Request) string {
 	return optionText(r.Submission.Card.Server)
 }
 
-// rowFacts are what tells a server of a list from others, and what to consider.
-func rowFacts(r cancellation.Request) string {
-	server := r.Submission.Card.Server
-	_, cost := monthly(server)
-	parts := present("id "+strconv.FormatInt(server.ID, 10), server.Datacenter, cost)
-	if end := r.End(); !end.Date.IsZero() {
+// cardFacts are what tells a server of a list from others, and what to consider.
+func cardFacts(c cancellation.Card, end cancellation.End) string {
+	_, cost := monthly(c.Server)
+	parts := present("id "+strconv.FormatInt(c.Server.ID, 10), c.Server.Datacenter, cost)
+	if !end.Date.IsZero() {
 		parts = append(parts, "ends "+day(end.Date))
 	}
 	text := strings.Join(parts, " · ")
-	if found := warnings(r.Submission.Card); len(found) > 0 {
+	if found := warnings(c); len(found) > 0 {
 		text = "⚠ " + found[0] + " · " + text
 	}
 	return Cut(text, maxOptionText)

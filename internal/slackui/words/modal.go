@@ -82,6 +82,9 @@ func (w Writer) Modal(f Form, sealed string) View {
 		blocks = append(blocks, offersInput(f.Offers))
 	}
 	blocks = append(blocks, serverInput(f.Card))
+	if f.Card == nil {
+		blocks = append(blocks, severalButton)
+	}
 	if f.Failed != "" {
 		blocks = append(blocks, block(BlockOf("failed:", f.Typed.Server), sentence("⚠ "+f.Failed)))
 	}
@@ -229,9 +232,10 @@ func (p prepared) MarshalJSON() ([]byte, error) { return p.encoded, nil }
 
 // The form's fields while nothing is in them.
 var (
-	emptyServer  = prepare(filledServer(nil))
-	emptyReason  = prepare(filledReason(""))
-	emptyContent = prepare(filledContent(""))
+	emptyServer   = prepare(filledServer(nil))
+	severalButton = prepare(SeveralButton())
+	emptyReason   = prepare(filledReason(""))
+	emptyContent  = prepare(filledContent(""))
 )
 
 func prepare(b slack.Block) slack.Block {

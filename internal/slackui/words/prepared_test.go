@@ -30,7 +30,7 @@ func TestPreparedFieldsAreTheSameInEachForm(t *testing.T) {
 			assert.Equal(t, string(fresh), string(encoded), "nobody changed the block after it was prepared")
 		}
 	}
-	assert.Equal(t, 3, count)
+	assert.Equal(t, 4, count)
 	for name, b := range map[string]slack.Block{ServerBlock: filledServer(nil), ReasonBlock: filledReason(""), ContentBlock: filledContent("")} {
 		assert.Equal(t, name, b.ID())
 	}

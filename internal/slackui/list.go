@@ -1,0 +1,374 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
+	"cancel-server/internal/serverlist"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
+)
+
+// Bounds of the lists that are read at once.
+const (
+	listTime     = 5 * time.Minute // one list, as SoftLayer's rate lets it be read
+	mostLists    = 8
+	progressTime = 2 * time.Second // between two changes of what a person sees while a list is read
+)
+
+// Lists is what forms with several servers need.
+type Lists struct {
+	All     func() iter.Seq[serverlist.Server] // all servers, as the typeahead knows them
+	Closing func() map[string]bool             // the pods and data centers that close
+	Most    int                                // servers in one form
+
+	owner *owner
+}
+
+var errRowUnread = errors.New("SoftLayer did not answer")
+
+// several opens the list in the place of the form for one server.
+func (a *App) several(i receive.Interaction) receive.After {
+	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	return func(ctx context.Context) {
+		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
+		if errors.Is(err, errNotOurs) {
+			a.log.Warn("opening a list", "user", i.User, "view", at.id, "err", err)
+			return
+		}
+		typed := read(*i.View, 0)
+		a.showList(ctx, at, meta.with(nil), asked{Reason: typed.Reason, Content: typed.Content}, "")
+	}
+}
+
+// showList shows the list, with what is wrong with it.
+func (a *App) showList(ctx context.Context, at displayedView, meta metadata, as asked, problem string) {
+	f := a.form(ctx, meta, words.Typed{Reason: as.Reason, Content: as.Content})
+	f.Note = problem
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err == nil {
+		_, _, err = a.replace(ctx, at, words.ListForm(f, as.Names, sealed))
+	}
+	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		a.log.Warn("showing a list", "view", at.id, "err", err)
+	}
+}
+
+// submitList takes a list to be reviewed. Nothing is read before the acknowledgement.
+func (a *App) submitList(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
+	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
+	if err != nil {
+		a.log.Warn("reading a list", "user", i.User, "view", i.View.ID, "err", err)
+		return receive.PushView(words.BrokenForm(a.words.Command)), nil
+	}
+	typed := read(*i.View, 0)
+	as := asked{Reason: typed.Reason, Content: typed.Content}
+	as.Names = [2]string{i.View.Values[words.NamesBlock][words.NamesAction].Text, i.View.Values[words.NamesBlock2][words.NamesAction].Text}
+	left, err := a.batches.Left(ctx, meta.By)
+	if err != nil {
+		a.log.Warn("counting what a person may ask for", "user", i.User, "err", err)
+		return receive.FieldError(words.NamesBlock, a.words.SubmitterUnread(err)), nil
+	}
+	wrong := words.BatchProblems(cancellation.Submission{Reason: as.Reason, Content: as.Content}.TextProblems(), 0, "")
+	list, err := serverlist.Parse(as.Names[0], as.Names[1])
+	if problem := words.ListProblem(list, err, a.lists.Most, left); problem != "" {
+		wrong[words.NamesBlock] = problem
+	}
+	if len(wrong) > 0 {
+		return receive.FieldErrors(wrong), nil
+	}
+	return a.reading(ctx, i.View.ID, meta, as, left)
+}
+
+// reading acknowledges with the review while it is read, and reads the list after that.
+func (a *App) reading(ctx context.Context, view string, meta metadata, as asked, left int) (receive.Reply, receive.After) {
+	sealed, err := a.sealer.seal(ctx, meta.listing("", nil))
+	if err != nil {
+		a.log.Error("sealing a list", "view", view, "err", err)
+		return receive.FieldError(words.NamesBlock, words.CardNotKept), nil
+	}
+	at := displayedView{id: view, choice: a.choices.note(view, "")}
+	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(context.Context) { a.readAside(at, meta, as, left) }
+}
+
+// readAside reads a list in a goroutine of its own: that may take longer than anything else that follows an
+// acknowledgement.
+func (a *App) readAside(at displayedView, meta metadata, as asked, left int) {
+	err := a.lists.owner.run(func(ctx context.Context) { a.readList(ctx, at, meta, as, left) })
+	if err != nil {
+		a.log.Warn("reading a list", "view", at.id, "err", err)
+	}
+}
+
+// readList looks the names up, reads each server, and shows the review.
+func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as asked, left int) {
+	list, err := serverlist.Parse(as.Names[0], as.Names[1])
+	if err != nil { // it was checked when it was sent
+		a.log.Warn("reading a list", "view", at.id, "err", err)
+		return
+	}
+	d := draft{asked: as, List: serverlist.Resolve(list, a.lists.All(), serverlist.Options{Most: min(a.lists.Most, left), Closing: a.lists.Closing()})}
+	sealed, err := a.sealer.seal(ctx, meta.listing("", nil))
+	if err != nil {
+		a.log.Error("sealing a list", "view", at.id, "err", err)
+		return
+	}
+	d.List.Rows = a.findUnknown(ctx, d.List.Rows)
+	var shown sync.Mutex
+	last := time.Now()
+	wanted := d.wanted()
+	for _, read := range a.batches.Cards(ctx, wanted, func(read int) {
+		shown.Lock()
+		defer shown.Unlock()
+		if time.Since(last) < progressTime {
+			return
+		}
+		last = time.Now()
+		if hash, done, err := a.replace(ctx, at, words.ListReading(read, len(wanted), sealed)); err == nil && done {
+			at.hash = hash
+		}
+	}) {
+		d.note(read)
+	}
+	digest, err := a.keepDraft(ctx, d)
+	if err != nil {
+		a.log.Error("storing a list", "view", at.id, "err", err)
+		return
+	}
+	meta = meta.listing(digest, d.named())
+	a.showReview(ctx, at, meta, d, "")
+}
+
+// findUnknown asks SoftLayer for the servers that the typeahead does not know: they may be new, or it may not have
+// read all servers yet.
+func (a *App) findUnknown(ctx context.Context, rows []serverlist.Row) (known []serverlist.Row) {
+	at := map[int64]int{} // the row of each server
+	for _, row := range rows {
+		if row.State == serverlist.NotFound {
+			row = a.findNow(ctx, row)
+		}
+		first, twice := at[row.Server.ID]
+		if row.State == serverlist.Found && twice {
+			known[first].Merged = append(known[first].Merged, row.Text)
+			continue
+		}
+		if row.State == serverlist.Found {
+			at[row.Server.ID] = len(known)
+		}
+		known = append(known, row)
+	}
+	return known
+}
+
+func (a *App) findNow(ctx context.Context, row serverlist.Row) serverlist.Row {
+	found, err := a.byName.Search(ctx, cancellation.PlainName(row.Text), maxNamed)
+	if err != nil {
+		a.log.Warn("looking up a server of a list", "err", err)
+		row.State, row.Problem = serverlist.Refused, serverlist.Unanswered
+		return row
+	}
+	called, byHost := exact(found, row.Text)
+	switch {
+	case len(called) == 1:
+		row.State, row.ByHost, row.Near = serverlist.Found, byHost, ""
+		row.Server = serverlist.Server{ID: called[0].ID, Hostname: called[0].Hostname, FQDN: called[0].FQDN}
+	case len(called) > 1:
+		row.State = serverlist.Ambiguous
+		for _, s := range called {
+			row.Same = append(row.Same, s.ID)
+		}
+	}
+	return row
+}
+
+// wanted are the servers of a list that are to be read, each once.
+func (d draft) wanted() (all []cancellation.Wanted) {
+	for _, row := range d.List.Rows {
+		if row.State == serverlist.Found {
+			all = append(all, cancellation.Wanted{Server: row.Server.ID, ByHost: row.ByHost})
+		}
+	}
+	for _, id := range d.queried() {
+		all = append(all, cancellation.Wanted{Server: id})
+	}
+	return all
+}
+
+// named are the servers that the list names. They go unless the person unticks them.
+func (d draft) named() (ids []int64) {
+	for _, row := range d.List.Rows {
+		if row.State == serverlist.Found && !d.warned(row.Server.ID) {
+			ids = append(ids, row.Server.ID)
+		}
+	}
+	return ids
+}
+
+// queried are the servers that queries found. They stay unless the person ticks them.
+func (d draft) queried() (ids []int64) {
+	for _, group := range d.List.Groups {
+		for _, s := range group.Servers {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// warned reports whether a server has a warning, so that it has to be ticked by itself.
+func (d draft) warned(server int64) bool {
+	at := slices.IndexFunc(d.Reads, func(r draftRead) bool { return r.Server == server })
+	if at < 0 || d.Reads[at].Card == nil {
+		return false
+	}
+	warnings, _ := d.Reads[at].Card.Server.Warnings(d.Reads[at].Card.ReadAt)
+	return len(warnings) > 0
+}
+
+func (d *draft) note(read cancellation.CardRead) {
+	kept := draftRead{Server: read.Server, Missing: errors.Is(read.Err, cancellation.ErrServerNotFound)}
+	if read.Err == nil {
+		kept.Card = &read.Card
+	}
+	d.Reads = append(d.Reads, kept)
+}
+
+// review puts together what the review shows if these servers are ticked. all are the rows that can be asked for.
+func (a *App) review(ctx context.Context, meta metadata, d draft, ticked []int64) (chosen review.Review, all []review.Row, err error) {
+	now, err := a.desk.Now(ctx)
+	if err != nil {
+		return chosen, nil, err
+	}
+	in := review.Input{List: d.List, Reads: map[int64]review.Read{}, Ticked: d.queried(), Now: now}
+	form := cancellation.BatchForm{Submission: a.listed(meta, d, "")}
+	for _, read := range d.Reads {
+		switch {
+		case read.Card != nil:
+			form.Cards = append(form.Cards, *read.Card)
+		case read.Missing:
+			in.Reads[read.Server] = review.Read{Err: cancellation.ErrServerNotFound}
+		default:
+			in.Reads[read.Server] = review.Read{Err: errRowUnread}
+		}
+	}
+	verdicts, err := a.batches.Judge(ctx, form)
+	if err != nil {
+		return chosen, nil, err
+	}
+	for _, v := range verdicts {
+		in.Reads[v.Card.Server.ID] = review.Read{Verdict: v}
+	}
+	whole := review.Of(in)
+	in.Ticked = nil
+	for _, row := range whole.Rest {
+		id := row.Named.Server.ID
+		if !slices.Contains(ticked, id) {
+			in.Without = append(in.Without, id)
+			continue
+		}
+		in.Ticked, in.Confirmed = append(in.Ticked, id), append(in.Confirmed, id)
+	}
+	return review.Of(in), whole.Rest, nil
+}
+
+// listed is what all requests of a list share.
+func (a *App) listed(meta metadata, d draft, view string) cancellation.Submission {
+	return cancellation.Submission{Installation: a.team, View: view, By: meta.By, Place: meta.place(), Reason: d.Reason, Content: d.Content}
+}
+
+// showReview shows the review of a list that was read.
+func (a *App) showReview(ctx context.Context, at displayedView, meta metadata, d draft, note string) {
+	view, err := a.reviewView(ctx, meta, d, note)
+	if err == nil {
+		_, _, err = a.replace(ctx, at, view)
+	}
+	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		a.log.Warn("showing a review", "view", at.id, "err", err)
+	}
+}
+
+func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note string) (view words.View, err error) {
+	chosen, all, err := a.review(ctx, meta, d, meta.Ticked)
+	if err != nil {
+		return view, err
+	}
+	sealed, err := a.sealer.seal(ctx, meta)
+	if err != nil {
+		return view, err
+	}
+	f := a.form(ctx, meta, words.Typed{Reason: d.Reason, Content: d.Content})
+	f.Note = note
+	shown := words.Review{Form: f, Review: chosen, List: d.List, Rows: all, Ticked: map[int64]bool{}}
+	for _, id := range meta.Ticked {
+		shown.Ticked[id] = true
+	}
+	return a.words.ReviewForm(shown, sealed), nil
+}
+
+// changeReview shows a review again after a box or a button of it was pressed.
+func (a *App) changeReview(i receive.Interaction) receive.After {
+	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	if at.choice == 0 {
+		return nil
+	}
+	return func(ctx context.Context) {
+		meta, d, err := a.opened(ctx, i)
+		if err != nil {
+			a.log.Warn("changing a review", "user", i.User, "view", at.id, "err", err)
+			return
+		}
+		switch i.Action.ActionID {
+		case words.EditAction:
+			a.showList(ctx, at, meta.listing("", nil), d.asked, "")
+			return
+		case words.GroupAction:
+			meta.Ticked = append(tickedIn(i.View), d.group(i.Action.Value)...)
+		default:
+			meta.Ticked = tickedIn(i.View)
+		}
+		a.showReview(ctx, at, meta, d, "")
+	}
+}
+
+// opened reads what a review carries: its metadata and its list.
+func (a *App) opened(ctx context.Context, i receive.Interaction) (meta metadata, d draft, err error) {
+	if meta, err = a.sealer.open(ctx, i.View.PrivateMetadata, i.User); err == nil {
+		d, err = a.draft(ctx, meta.List)
+	}
+	return meta, d, err
+}
+
+// group are the servers of one group of what queries found.
+func (d draft) group(number string) (ids []int64) {
+	for n, group := range d.List.Groups {
+		if fmt.Sprint(n) != number {
+			continue
+		}
+		for _, s := range group.Servers {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// tickedIn returns the servers whose boxes are ticked.
+func tickedIn(v *receive.View) (ids []int64) {
+	for block, fields := range v.Values {
+		named := strings.HasPrefix(block, words.RowsBlock) || strings.HasPrefix(block, words.WarnedBlock) || strings.HasPrefix(block, words.FoundBlock)
+		for _, value := range fields[words.RowsAction].Checked {
+			if id := serverID(value); named && id != 0 {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

@@ -1,0 +1,384 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
+	"cancel-server/internal/serverlist"
+)
+
+// The callback ids of the forms for several servers.
+const (
+	ListCallback   = "cancel-server:list:1"
+	ReviewCallback = "cancel-server:review:1"
+)
+
+// The block and action ids of these forms.
+const (
+	SeveralAction = "several"   // in the form for one server: opens the list
+	EditAction    = "edit-list" // in the review: goes back to the list
+	NamesBlock    = "names"     // of the first input; the second one's is NamesBlock2
+	NamesBlock2   = "names-2"
+	NamesAction   = "names"
+	RowsBlock     = "rows:"   // begins the block ids of the boxes of servers that were named
+	FoundBlock    = "found:"  // of those that queries found
+	WarnedBlock   = "warned:" // of those with a warning
+	RowsAction    = "rows"
+	GroupAction   = "tick-group" // ticks all servers of a group; its value is the group's number
+	CountBlock    = "count:"     // of the confirmation, followed by the list's digest
+	CountAction   = "count"
+)
+
+// CountBlockOf is the block id of the confirmation of one list. Another list has another, so that what was typed
+// for one counts for no other.
+func CountBlockOf(digest string) string { return CountBlock + Cut(digest, 32) }
+
+// SeveralButton opens the list in the form for one server.
+func SeveralButton() slack.Block {
+	return slack.NewActionBlock("several", slack.NewButtonBlockElement(SeveralAction, SeveralAction, plainText("Several servers…")))
+}
+
+// ListForm asks for a list of servers, with one reason and one description for all. typed are the two inputs as
+// they were.
+func ListForm(f Form, typed [2]string, sealed string) View {
+	blocks := []slack.Block{footnote("place", placeWords(f))}
+	if f.Note != "" {
+		blocks = append(blocks, block("note", sentence("⚠ "+f.Note)))
+	}
+	return View{
+		Type: slack.VTModal, CallbackID: ListCallback, PrivateMetadata: sealed,
+		Title: plainText("Several servers"), Submit: plainText("Review"), Close: plainText("Keep the servers"),
+		Blocks: slack.Blocks{BlockSet: append(blocks,
+			namesInput(NamesBlock, "Which servers?", typed[0], "Names, ids or addresses, one per line or with commas between. Or tag:NAME, dc:fra02, pod:dal09.pod03, closing:"),
+			namesInput(NamesBlock2, "More of them", typed[1], "For lists that do not fit above.").WithOptional(true),
+			reasonInput(f.Typed.Reason), contentInput(f.Typed.Content),
+		)},
+	}
+}
+
+func namesInput(id, label, typed, hint string) *slack.InputBlock {
+	field := slack.NewPlainTextInputBlockElement(nil, NamesAction)
+	field.Multiline, field.MaxLength = true, serverlist.MaxInput
+	if !cancellation.TooLong(typed) {
+		field.InitialValue = typed
+	}
+	return slack.NewInputBlock(id, plainText(label), plainText(hint), field)
+}
+
+// ListProblem says what is wrong with a list, at its field; "" if it can be reviewed. most is how many one form
+// takes, and left how many this person may still ask for today.
+func ListProblem(l serverlist.List, err error, most, left int) string {
+	wrong, is := errors.AsType[*serverlist.QueryError](err)
+	switch {
+	case is:
+		return queryProblem(wrong.Wrong[0])
+	case len(l.Entries)+len(l.Queries) == 0:
+		return "Name at least one server."
+	case len(l.Entries) > min(most, left):
+		return fmt.Sprintf("%d names are too many: one form takes %d, and you can ask for %d more today.", len(l.Entries), most, left)
+	}
+	return ""
+}
+
+func queryProblem(wrong serverlist.WrongQuery) string {
+	text := "“" + Cut(OneLine(wrong.Text), 60) + "” cannot be looked up. "
+	switch wrong.Why {
+	case serverlist.UnknownWord:
+		if wrong.Meant != "" {
+			return text + "Did you mean " + string(wrong.Meant) + ":?"
+		}
+	case serverlist.NoName:
+		return text + "Write what to look for after the colon."
+	case serverlist.TakesNoName:
+		return text + "closing: stands alone."
+	case serverlist.NotAPlace:
+		return text + "Data centers are called like che01, and pods like dal09.pod03."
+	}
+	return text + "Write tag:NAME, dc:NAME, pod:NAME or closing:"
+}
+
+// ListReading is the review while servers are read. Nothing can be sent from it.
+func ListReading(read, of int, sealed string) View {
+	said := "Looking up the servers. Nothing has been asked yet."
+	if of > 0 {
+		said = fmt.Sprintf("%d of %d read. Nothing has been asked yet.", read, of)
+	}
+	return View{
+		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed,
+		Title: plainText("Review"), Close: plainText("Cancel nothing"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{block("reading", sentence(said))}},
+	}
+}
+
+// Review is what the review shows.
+type Review struct {
+	Form   Form // the place, the freeze, the reason, the description, and a note
+	Review review.Review
+	List   serverlist.Resolved
+	Ticked map[int64]bool // the servers that go
+	Rows   []review.Row   // all servers that can be asked for, ticked or not
+}
+
+// ReviewForm shows what cannot be asked for and why, then the rest, and asks for one confirmation.
+func (w Writer) ReviewForm(v Review, sealed string) View {
+	count := len(v.Review.Rest)
+	blocks := []slack.Block{footnote("place", placeWords(v.Form))}
+	if v.Form.Frozen.Frozen {
+		blocks = append(blocks, block("frozen", frozenBy(v.Form.Frozen, displayed), sentence("You can still ask; nothing is filed until the freeze is lifted.")))
+	}
+	if v.Form.Note != "" {
+		blocks = append(blocks, block("note", sentence(v.Form.Note)))
+	}
+	blocks = append(blocks, w.leftBlocks(v)...)
+	blocks = append(blocks, w.restBlocks(v)...)
+	blocks = append(blocks, block("asked", line{plain("Reason: " + displayed(v.Form.Typed.Reason) + ". “" + Cut(OneLine(v.Form.Typed.Content), 500) + "”")}))
+	blocks = append(blocks, slack.NewActionBlock("edit", slack.NewButtonBlockElement(EditAction, EditAction, plainText("Edit the list"))))
+	view := View{
+		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed,
+		Title: plainText(fmt.Sprintf("Review: %d of %d", count, len(v.Rows)+len(v.Review.Left))), Close: plainText("Back, cancel nothing"),
+	}
+	if count > 0 {
+		view.Submit = plainText(fmt.Sprintf("Ask to cancel %d", count))
+		blocks = append(blocks, countInput(count, v.Review.Digest))
+	}
+	view.Blocks = slack.Blocks{BlockSet: blocks}
+	return view
+}
+
+func countInput(count int, digest string) slack.Block {
+	field := slack.NewPlainTextInputBlockElement(nil, CountAction)
+	return slack.NewInputBlock(CountBlockOf(digest), plainText(fmt.Sprintf("Type %q to confirm", servers(count))),
+		plainText("Type it again after each change of the list."), field)
+}
+
+// leftBlocks say of each row that cannot be asked for why. Each says so, however many there are.
+func (w Writer) leftBlocks(v Review) []slack.Block {
+	if len(v.Review.Left) == 0 && len(v.List.Queries) == 0 {
+		return nil
+	}
+	var lines []line
+	if n := len(v.Review.Left); n > 0 {
+		lines = append(lines, line{bold(fmt.Sprintf("%d cannot be asked for and %s left out:", n, map[bool]string{true: "is", false: "are"}[n == 1]))})
+	}
+	for _, row := range v.Review.Left {
+		lines = append(lines, w.leftLine(row))
+	}
+	for _, q := range v.List.Queries {
+		lines = append(lines, sentence(fmt.Sprintf("%s finds %s.", displayed(q.Query.String()), servers(q.Servers))))
+	}
+	if v.List.Of > v.List.Shown {
+		lines = append(lines, sentence(fmt.Sprintf("Showing %d of %d, those that end first.", v.List.Shown, v.List.Of)))
+	}
+	var blocks []slack.Block
+	for n := 0; n < len(lines); n += 15 { // a block of rich text stays well below Slack's limit
+		blocks = append(blocks, block("left:"+strconv.Itoa(n), lines[n:min(n+15, len(lines))]...))
+	}
+	return blocks
+}
+
+// leftLine says why a row cannot be asked for.
+func (w Writer) leftLine(row review.Row) line {
+	name := Cut(OneLine(row.Named.Text), 80)
+	if name == "" {
+		name = Cut(displayed(row.Named.Server.FQDN), 80)
+	}
+	l := line{bold(name), plain(": ")}
+	card := row.Verdict.Card
+	switch row.Why {
+	case review.Unclear:
+		return append(l, plain(unclearWords(row.Named)))
+	case review.NotFound:
+		return append(l, plain("not found, or this key may not see it."))
+	case review.Unread:
+		return append(l, plain("SoftLayer did not answer. Edit the list to read it again."))
+	case review.Namesake:
+		return append(l, plain("another server may have this host name. Write the full name or the id."))
+	case review.NotAllowed:
+		return append(l, plain(ended(displayed(w.Decision(row.Verdict.Decision)))+" Rule "+displayed(row.Verdict.Decision.Rule)+"."))
+	case review.Blocked:
+		return append(l, w.blockedRow(card, row.Verdict.Blockers[0])...)
+	case review.Held:
+		return append(l, plain(whose(row.Verdict.Held.Submission.By)+" asked for it meanwhile."))
+	case review.Nobody:
+		return append(l, plain("nobody but you may approve it."))
+	case review.Unseen:
+		return append(l, plain("it needs approval, and nobody who may approve it would hear of it."))
+	}
+	return append(l, plain(string(row.Why)))
+}
+
+func (w Writer) blockedRow(c cancellation.Card, b cancellation.Blocker) line {
+	said := line{plain(ended(blockedWords(c, b)))}
+	if b == cancellation.BlockedByTicket && c.Server.OpenTicket != nil {
+		if url := w.ticketURL(*c.Server.OpenTicket); url != "" {
+			said = append(said, plain(" "), labelled(url, "Open the ticket"))
+		}
+	}
+	return said
+}
+
+func unclearWords(row serverlist.Row) string {
+	switch row.State {
+	case serverlist.NotFound:
+		said := "not found, or this key may not see it."
+		if row.Near != "" {
+			said += " Did you mean " + displayed(row.Near) + "?"
+		}
+		return said
+	case serverlist.Ambiguous:
+		return fmt.Sprintf("%s have this name. Write the full name or the id.", servers(len(row.Same)+row.Others))
+	case serverlist.Contradicts:
+		return "this row names different servers."
+	}
+	switch row.Problem {
+	case serverlist.MayBeCut:
+		return "this may be cut off, because the text is as long as Slack lets it be. Put the rest into the second field."
+	case serverlist.Unanswered:
+		return "SoftLayer did not answer. Edit the list to read it again."
+	case serverlist.TooLong:
+		return "no server has such a long name."
+	}
+	return "this cannot be read."
+}
+
+// restBlocks show what can be asked for, each server with a box: those that were named, those with a warning, and
+// those that queries found, by group.
+func (w Writer) restBlocks(v Review) []slack.Block {
+	r := v.Review
+	first := sentence("Nothing is chosen yet.")
+	if n := len(r.Rest); n > 0 {
+		first = line{bold(fmt.Sprintf("%d can be asked for: %s.", n, sumWords(r.Sum, r.Known, r.Hidden))), plain(" " + endsWords(r.Ends))}
+	}
+	blocks := []slack.Block{block("rest", first)}
+	found := map[int64]bool{}
+	for _, group := range v.List.Groups {
+		for _, s := range group.Servers {
+			found[s.ID] = true
+		}
+	}
+	named := rowsOf(v.Rows, func(row review.Row) bool { return !found[row.Named.Server.ID] && len(row.Warnings) == 0 })
+	warned := rowsOf(v.Rows, func(row review.Row) bool { return !found[row.Named.Server.ID] && len(row.Warnings) > 0 })
+	blocks = append(blocks, v.boxes(RowsBlock, "Untick what stays:", named)...)
+	blocks = append(blocks, v.boxes(WarnedBlock, "These have a warning. Tick each that should go too:", warned)...)
+	for n, group := range v.List.Groups {
+		blocks = append(blocks, v.groupBlocks(n, group)...)
+	}
+	return blocks
+}
+
+// groupBlocks show the servers of a query that share a tag or a data center.
+func (v Review) groupBlocks(n int, group serverlist.Group) []slack.Block {
+	rows := rowsOf(v.Rows, func(row review.Row) bool {
+		return slices.ContainsFunc(group.Servers, func(s serverlist.Server) bool { return s.ID == row.Named.Server.ID })
+	})
+	name := "In " + displayed(group.Name)
+	if group.Tagged {
+		name = "Tag " + displayed(group.Name)
+	}
+	id := FoundBlock + strconv.Itoa(n) + ":"
+	blocks := v.boxes(id, name+". Tick what should go:", rows)
+	if len(rows) > 1 {
+		button := slack.NewButtonBlockElement(GroupAction, strconv.Itoa(n), plainText("Tick this group"))
+		button.AccessibilityLabel = Cut("Tick all of "+name, 75)
+		blocks = append(blocks, slack.NewActionBlock(id+"all", button))
+	}
+	return blocks
+}
+
+func rowsOf(rows []review.Row, is func(review.Row) bool) []review.Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(row review.Row) bool { return !is(row) })
+}
+
+// boxes show servers, each with a box.
+func (v Review) boxes(id, label string, rows []review.Row) []slack.Block {
+	if len(rows) == 0 {
+		return nil
+	}
+	blocks := []slack.Block{block(id+"label", sentence(label))}
+	all := make([]cancellation.Server, len(rows))
+	for i, row := range rows {
+		all[i] = row.Verdict.Card.Server
+	}
+	texts := optionTexts(all)
+	for first := 0; first < len(rows); first += mostBoxes {
+		group := slack.NewCheckboxGroupsBlockElement(RowsAction)
+		for i := first; i < min(first+mostBoxes, len(rows)); i++ {
+			option := slack.NewOptionBlockObject(strconv.FormatInt(all[i].ID, 10), plainText(texts[i]), plainText(cardFacts(rows[i].Verdict.Card, rows[i].Verdict.Card.End())))
+			group.Options = append(group.Options, option)
+			if v.Ticked[all[i].ID] {
+				group.InitialOptions = append(group.InitialOptions, option)
+			}
+		}
+		blocks = append(blocks, slack.NewActionBlock(id+strconv.Itoa(first), group))
+	}
+	return blocks
+}
+
+// endsWords says between which days servers are due to end.
+func endsWords(e review.Ends) string {
+	if e.First.IsZero() {
+		return "When they end is " + unseen + "."
+	}
+	said := "Due to end on " + day(e.First)
+	if day(e.First) != day(e.Last) {
+		said = "Due to end between " + day(e.First) + " and " + day(e.Last)
+	}
+	if e.Depends {
+		said += ", if filed before each cut-off"
+	}
+	if e.Undated > 0 {
+		said += fmt.Sprintf("; of %s the date is %s", servers(e.Undated), unseen)
+	}
+	return said + "."
+}
+
+// BatchRecorded is what a person reads in the review's place.
+func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order cancellation.Freeze) View {
+	waiting := len(inStates(rows, cancellation.Pending))
+	lines := []line{head("Asked for " + servers(b.Size))}
+	if order.Frozen {
+		lines = append(lines, frozenBy(order, displayed))
+	}
+	if waiting > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d %s for approval. Nothing is filed for them. You can withdraw them until they are filed.", waiting, waitOrWaits(waiting))))
+	}
+	if rest := len(rows) - waiting; rest > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d will be filed one after the other.", rest)))
+	}
+	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
+}
+
+// BatchProblems says what is wrong with each field of a review, by its block.
+func BatchProblems(problems []cancellation.Problem, count int, digest string) map[string]string {
+	found := map[string]string{}
+	for _, p := range problems {
+		if p == cancellation.ProblemConfirmation {
+			found[CountBlockOf(digest)] = fmt.Sprintf("Type %s: that is how many are on the list.", strconv.Itoa(count))
+			continue
+		}
+		for block, text := range Problems(cancellation.Submission{}, []cancellation.Problem{p}) {
+			found[block] = text
+		}
+	}
+	return found
+}
+
+// ListChanged says that another list is confirmed than was shown.
+const ListChanged = "The list has changed. Look at it, and type the number again."
+
+// ReadAgain says that a list is read once more.
+const ReadAgain = "What was read is out of date: reading again. Nothing has been asked."
+
+// RowsChanged says that some servers cannot be asked for any more.
+const RowsChanged = "Something has changed since the list was read. Nothing has been asked."
+
+// FewerLeft says how many more servers a person may ask for today.
+func FewerLeft(room int) string {
+	return fmt.Sprintf("You can ask for %d more today. Leave some out.", room)
+}
