@@ -80,6 +80,8 @@ const (
 	GapAccount         = "account"
 	GapStatedReason    = "stated-reason"
 	GapWarnings        = "warnings"
+	GapCount           = "count" // the request's row does not have it; reading it again does not help
+	GapToday           = "today" // likewise
 )
 
 // Decision is an answer and the rule that gave it, in codes and values. Words makes sentences of it.

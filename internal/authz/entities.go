@@ -75,11 +75,18 @@ func (c Context) approving(requester Principal, approvals int) cedar.Record {
 	return cedar.NewRecord(attributes)
 }
 
-// unstated returns the context before the form is filled in: what the person states there is open.
+// unstated returns the context before the form is filled in: what the person states there is open, and
+// so is a number that is not known.
 func (c Context) unstated() cedar.Record {
 	attributes := c.attributes()
 	attributes["associatedItems"] = eval.Variable("associatedItems")
 	attributes["statedReason"] = eval.Variable("statedReason")
+	if c.Count == 0 {
+		attributes["count"] = eval.Variable("count")
+	}
+	if c.Today == 0 {
+		attributes["today"] = eval.Variable("today")
+	}
 	return cedar.NewRecord(attributes)
 }
 
@@ -98,6 +105,8 @@ func (c Context) attributes() cedar.RecordMap {
 		"associatedItems": cedar.Boolean(c.AssociatedItems),
 		"statedReason":    cedar.String(c.StatedReason),
 		"warnings":        stringSet(c.Warnings),
+		"count":           cedar.Long(c.Count),
+		"today":           cedar.Long(c.Today),
 	}
 }
 
@@ -119,7 +128,8 @@ func parseFee(text string) (cedar.Decimal, error) {
 }
 
 // unread lists what a decision needs and was not read. A policy may depend on any
-// of it, so a gap refuses and is never taken for "none".
+// of it, so a gap refuses and is never taken for "none". Only a policy that asks for the numbers of
+// servers needs them.
 func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	var gaps []string
 	need := func(known bool, what string) {
@@ -137,6 +147,8 @@ func (p *Policy) unread(who Principal, s Server, c Context) []string {
 	need(isDigits(c.Account), GapAccount)
 	need(c.StatedReason != "", GapStatedReason)
 	need(c.WarningsKnown, GapWarnings)
+	need(c.Count > 0 || !p.countsForm, GapCount)
+	need(c.Today > 0 || !p.countsToday, GapToday)
 	return gaps
 }
 

@@ -119,7 +119,8 @@ func TestLoadingTakes(t *testing.T) {
 		{"all of the vocabulary", rule(`@id("a")`, `when { principal.team == "T01" && resource.hostname == "h" && resource.domain like "*.com"
 			&& resource.fqdn != "" && resource.datacenter == "fra02" && resource.tags.isEmpty() && resource.hourly
 			&& context.channel == "C1" && context.account == "1" && context.associatedItems
-			&& context.statedReason == "No longer needed" && context.warnings.contains("recent-transaction") }`)},
+			&& context.statedReason == "No longer needed" && context.warnings.contains("recent-transaction")
+			&& context.count == 1 && context.today < 6 }`)},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			t.Parallel()

@@ -99,7 +99,7 @@ func envOfPerson(who Principal, name cedar.String) eval.Env {
 }
 
 // envWithoutServer returns the environment of the action request before a server is chosen. What a
-// person states in the form is open.
+// person states in the form is open, and so is how many servers they ask for.
 func envWithoutServer(who Principal, channel, account string) eval.Env {
 	context := cedar.RecordMap{
 		"channel":         cedar.String(channel),
@@ -107,6 +107,8 @@ func envWithoutServer(who Principal, channel, account string) eval.Env {
 		"associatedItems": eval.Variable("associatedItems"),
 		"statedReason":    eval.Variable("statedReason"),
 		"warnings":        eval.Variable("warnings"),
+		"count":           eval.Variable("count"),
+		"today":           eval.Variable("today"),
 	}
 	if account == "" {
 		context["account"] = eval.Variable("account")

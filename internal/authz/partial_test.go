@@ -18,7 +18,7 @@ func TestMayAskAtAll(t *testing.T) {
 		channel    = `@id("channel") permit (principal, action == Action::"request", resource) when { context.channel == "C1" };`
 		account    = `@id("account") permit (principal, action == Action::"request", resource) when { context.account == "123456" };`
 		whole      = `@id("whole") permit (principal, action == Action::"request", resource) when { context == {channel: "C2", account: "123456",
-			associatedItems: true, statedReason: "x", warnings: ["a"]} };`
+			associatedItems: true, statedReason: "x", warnings: ["a"], count: 1, today: 1} };`
 		reason  = `@id("reason") permit (principal, action == Action::"request", resource) when { context.statedReason == "No longer needed" };`
 		cancel  = `@id("cancel") permit (principal, action == Action::"cancel", resource);`
 		banned  = `@id("banned") @reason("ask your lead.") forbid (principal == User::"T01/U0ANA", action == Action::"request", resource is Server);`

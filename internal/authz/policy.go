@@ -22,6 +22,8 @@ type Policy struct {
 	// narrowing are the groups in which a membership may forbid something or require more approvals.
 	narrowing []string
 	warnings  []string
+
+	countsForm, countsToday bool // some rule asks for Context.Count, for Context.Today
 }
 
 // Parse loads a policy in Cedar. It refuses, naming all problems at once, each as
@@ -79,6 +81,7 @@ func newPolicy(file source, checker typeChecker, loaded rules) *Policy {
 		}
 	}
 	p.groups = sorted(p.groups)
+	p.countsForm, p.countsToday = loaded.askFor("count"), loaded.askFor("today")
 	if !slices.ContainsFunc(loaded, func(r *rule) bool { return r.permits() && r.covers(actionRequest) }) {
 		p.warnings = append(p.warnings, file.name+": no rule permits request, so nobody may ask")
 	}
@@ -94,6 +97,9 @@ func (p *Policy) Digest() string { return p.digest }
 // Warnings returns what is allowed in a policy but should be logged at start: permits without any
 // condition, a policy that lets nobody ask, and a @notify that notifies nobody.
 func (p *Policy) Warnings() []string { return slices.Clone(p.warnings) }
+
+// CountsToday reports whether a decision may depend on Context.Today.
+func (p *Policy) CountsToday() bool { return p.countsToday }
 
 // GroupIDs returns the ids of all Slack user groups that the policy names, sorted. If there are
 // none, no decision depends on memberships, and nobody needs to read them.

@@ -37,6 +37,7 @@ func randomPolicy(r *rand.Rand) string {
 				`when { resource has monthlyFee && resource.monthlyFee.lessThan(decimal("500.0")) }`,
 				`when { context has warnings && context.warnings.isEmpty() }`,
 				`when { [context.channel, context.account].contains("C1") } unless { context.associatedItems }`,
+				`when { context.today > 5 }`, `unless { context.count == 1 || context has today && context.today <= 5 }`,
 			))
 	}
 	return text.String()
@@ -84,6 +85,8 @@ func randomQuestion(r *rand.Rand) (authz.Principal, authz.Server, authz.Context)
 	if coin() {
 		c.Warnings = []string{"gateway-member"}
 	}
+	c.Count = []int64{1, 6}[r.IntN(2)]
+	c.Today = c.Count + r.Int64N(3)
 	return who, s, c
 }
 
@@ -118,8 +121,8 @@ func byCedar(t rapid.TB, text, action string, who authz.Principal, s authz.Serve
 		people.String(), s.ID, s.Hostname, s.Domain, s.FQDN, s.Datacenter, tags, s.Hourly, fee)))
 	var record cedar.Record
 	require.NoError(t, record.UnmarshalJSON(fmt.Appendf(nil,
-		`{"channel":"%s","account":"%s","associatedItems":%t,"statedReason":"%s","warnings":%s%s}`,
-		c.Channel, c.Account, c.AssociatedItems, c.StatedReason, warnings, extra)))
+		`{"channel":"%s","account":"%s","associatedItems":%t,"statedReason":"%s","warnings":%s,"count":%d,"today":%d%s}`,
+		c.Channel, c.Account, c.AssociatedItems, c.StatedReason, warnings, c.Count, c.Today, extra)))
 	decision, diagnostic := cedar.Authorize(set, entities, cedar.Request{
 		Principal: cedar.NewEntityUID("User", cedar.String(who.ID())),
 		Action:    cedar.NewEntityUID("Action", cedar.String(action)),
@@ -192,6 +195,10 @@ func requireForetold(t *rapid.T, p *authz.Policy, who authz.Principal, s authz.S
 	require.Equal(t, ahead.Effect == authz.Refused, words.DecisionWords(ahead) != "", about)
 	c.StatedReason, c.AssociatedItems = "something else", !c.AssociatedItems
 	require.Equal(t, ahead, p.MayAskFor(who, s, c), "it rests on nothing that the form asks for: %s", about)
+	c.Count, c.Today = 0, 0
+	if ahead.Effect != authz.Refused {
+		require.NotEqual(t, authz.Refused, p.MayAskFor(who, s, c).Effect, "nor what is not known yet: %s", about)
+	}
 }
 
 // requireForeseen holds what is said of a person without a server, and with one, to what is decided.

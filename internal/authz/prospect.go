@@ -157,14 +157,16 @@ func (p *Policy) asking(who Principal, request, cancel remainder) Prospect {
 
 // MayAskFor decides, after a server is chosen, whether to show the form. It refuses only what Decide
 // would refuse whatever the person states in the form: the reason and the associated items are open.
+// So are Count and Today if they are 0.
 //
 // Allowed does not allow filing.
 func (p *Policy) MayAskFor(who Principal, s Server, c Context) Decision {
 	if d, refused := p.refusePerson(who, ToAsk); refused {
 		return d
 	}
-	c.StatedReason = "open"
-	if gaps := p.unread(who, s, c); len(gaps) > 0 {
+	given := c
+	given.StatedReason, given.Count, given.Today = "open", max(c.Count, 1), max(c.Today, 1)
+	if gaps := p.unread(who, s, given); len(gaps) > 0 {
 		return p.refuseUnread(gaps...)
 	}
 	server, err := s.entity()

@@ -68,4 +68,9 @@ type Context struct {
 	Warnings []string
 	// WarningsKnown says that every fact that Warnings depend on was read.
 	WarningsKnown bool
+	// Count is how many servers the form asks for, 1 for a single one; 0 if that is not known.
+	Count int64
+	// Today is how many servers the requester asked for in the day (UTC) in which the form was sent,
+	// with those of the form; 0 if that is not known.
+	Today int64
 }

@@ -19,6 +19,7 @@ type rule struct {
 	tree         *ast.Policy       // what policy was compiled from
 	literals     []cedar.EntityUID // those of its scope first
 	inScope      int               // how many those are
+	context      []string          // the attributes of the context that it asks for
 	wholeContext bool              // uses the context as a whole, and not only its attributes
 }
 
@@ -37,9 +38,9 @@ func newRule(policy *cedar.Policy) rule {
 func (r *rule) visit(node ast.IsNode) bool {
 	switch n := node.(type) {
 	case ast.NodeTypeAccess:
-		return !isContext(n.Arg)
+		return !r.visitContext(n.Arg, string(n.Value))
 	case ast.NodeTypeHas:
-		return !isContext(n.Arg)
+		return !r.visitContext(n.Arg, string(n.Value))
 	case ast.NodeTypeVariable:
 		r.wholeContext = r.wholeContext || isContext(n)
 	case ast.NodeValue:
@@ -47,6 +48,15 @@ func (r *rule) visit(node ast.IsNode) bool {
 			r.literals = append(r.literals, uid)
 		}
 	}
+	return true
+}
+
+// visitContext notes an attribute, if it is one of the context.
+func (r *rule) visitContext(of ast.IsNode, attribute string) bool {
+	if !isContext(of) {
+		return false
+	}
+	r.context = append(r.context, attribute)
 	return true
 }
 
@@ -141,6 +151,11 @@ func looksElsewhere(node ast.IsNode) bool {
 
 // rules are a policy's rules in their order. cedar-go's own policy set has no order.
 type rules []*rule
+
+// askFor reports whether a decision may depend on an attribute of the context.
+func (rs rules) askFor(attribute string) bool {
+	return slices.ContainsFunc(rs, func(r *rule) bool { return r.wholeContext || slices.Contains(r.context, attribute) })
+}
 
 // All implements cedar.PolicyIterator.
 func (rs rules) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {

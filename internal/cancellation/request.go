@@ -83,6 +83,10 @@ type Submission struct {
 	Reason       string
 	Content      string
 	Confirmation string // the typed name
+	Count        int64  `json:",omitempty"` // servers in the form; 0 counts as 1
+	// Today is how many servers the requester asked for in the day (UTC) in which the form was sent,
+	// with those of the form. It is 0 if that is not known.
+	Today int64 `json:",omitempty"`
 }
 
 // ID returns the request's id. A submission that is delivered twice has one id; a corrected one has
@@ -96,12 +100,14 @@ func (s Submission) ID(installation string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Context returns the request's context for the policy.
+// Context returns the request's context for the policy. Its numbers of servers are those of the moment
+// in which the form was sent, whenever the policy is asked.
 func (s Submission) Context(server Server, now time.Time) authz.Context {
 	warnings, known := server.Warnings(now)
 	return authz.Context{
 		Channel: s.Place.Channel, Account: s.Card.Account.ID, AssociatedItems: s.Associated,
 		StatedReason: s.Reason, Warnings: warnings, WarningsKnown: known,
+		Count: max(s.Count, 1), Today: s.Today,
 	}
 }
 

@@ -76,6 +76,8 @@ func (w Writer) unreadWords(d authz.Decision) string {
 			" decides this, and Slack does not list it. Tell " + w.contact() + "."
 	case slices.Contains(d.Unread, authz.GapFee):
 		return gapWords(authz.GapFee) + onAGuess + "Tell " + w.contact() + "."
+	case slices.Contains(d.Unread, authz.GapToday):
+		return gapWords(authz.GapToday) + " was not recorded, and nothing is allowed on a guess. Somebody has to ask for the server again."
 	}
 	names := make([]string, len(d.Unread))
 	for i, gap := range d.Unread {
@@ -103,6 +105,8 @@ var gaps = map[string]string{
 	authz.GapFee:             "the server's monthly fee",
 	authz.GapAccount:         "the SoftLayer account",
 	authz.GapStatedReason:    "the reason of the cancellation",
+	authz.GapCount:           "how many servers the form asked for",
+	authz.GapToday:           "how many servers the requester asked for that day",
 }
 
 // heldByFreeze says by whom filing is frozen, and why.
