@@ -2,6 +2,7 @@ package cancellation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -192,6 +193,69 @@ type Quota struct {
 	Day       int64  // since 1970 UTC
 	Slot      int64  // from 1: the next one as far as the caller knows
 	Most      int64  // the last one of a day
+	Exact     bool   // the decision was made for this slot, so the request takes no other one
+}
+
+// SlotTakenError says that another request took the slot for which a request was decided. Nothing was
+// recorded.
+type SlotTakenError struct {
+	Day  int64
+	Next int64 // the first slot of that day that is free
+}
+
+// Error says which slot is free.
+func (e *SlotTakenError) Error() string {
+	return fmt.Sprintf("another request took the slot of day %d; the next one is %d", e.Day, e.Next)
+}
+
+// nextSlot returns the next slot of a person's day, which may be beyond the last one. If another
+// request took a slot of that day since it was read, the next one comes after that.
+func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time, taken *SlotTakenError) (Quota, error) {
+	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.Terms.ServersPerDay)}
+	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
+	if q.Slot = asked + 1; taken != nil && taken.Day == q.Day {
+		q.Slot = max(q.Slot, taken.Next)
+	}
+	return q, err
+}
+
+// whileTaken decides again for as long as another request takes the slot that was decided about. Each
+// time the slot is a later one, so it ends.
+func whileTaken[Answer any](decide func(taken *SlotTakenError) (Answer, error)) (Answer, error) {
+	answer, err := decide(nil)
+	for {
+		taken, again := errors.AsType[*SlotTakenError](err)
+		if !again {
+			return answer, err
+		}
+		answer, err = decide(taken)
+	}
+}
+
+func (q Quota) full() bool { return q.Slot > q.Most }
+
+// Today returns how many servers a person will have asked for today with the next one.
+func (d *Desk) Today(ctx context.Context, who authz.Principal) (int64, error) {
+	now, err := d.Clock.Now(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the database's time: %w", err)
+	}
+	q, err := d.nextSlot(ctx, who, now, nil)
+	return q.Slot, err
+}
+
+// Full reports whether a person has no slot left today, so that a form would be refused.
+func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
+	next, err := d.Today(ctx, who)
+	return err == nil && next > int64(d.Terms.ServersPerDay), err
+}
+
+// HourFullError says that this hour already has as many filings as it may have. Nothing was changed.
+type HourFullError struct{ Next time.Time } // when the next hour begins
+
+// Error says which limit is reached.
+func (e *HourFullError) Error() string {
+	return "the limit of filings an hour, for the whole deployment, is reached"
 }
 
 // QuotaDay returns the day of a time, as Quota.Day counts days.

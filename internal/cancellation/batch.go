@@ -101,6 +101,7 @@ type RecordedBatch struct {
 type Batches interface {
 	// RecordBatch records all requests of a batch in one transaction, or none of them, once for each
 	// id. The first record is the lead's. RecordedBatch says if something stopped it.
+	// *SlotTakenError: a slot is taken, and Quota.Exact is set. Nothing was recorded.
 	RecordBatch(ctx context.Context, b Batch, all []Record) (RecordedBatch, error)
 	// ApplyAll commits changes of requests of one batch in one transaction, or none of them. The key
 	// is that of the click that asks for all of them. ErrMoved and ErrRepeated are as in Apply.
@@ -219,7 +220,18 @@ func (d *BatchDesk) Judge(ctx context.Context, form BatchForm) ([]RowVerdict, er
 	if err != nil {
 		return nil, err
 	}
-	return d.judge(ctx, by, form)
+	first, err := d.nextSlot(ctx, by.principal, by.now, nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.judge(ctx, by, form.from(first))
+}
+
+// from returns the form with what a policy counts: its servers, and those of the day up to its last one.
+func (f BatchForm) from(first Quota) BatchForm {
+	size := int64(len(f.Cards))
+	f.Submission.Count, f.Submission.Today = size, first.Slot+size-1
+	return f
 }
 
 func (d *BatchDesk) judge(ctx context.Context, by applicant, form BatchForm) ([]RowVerdict, error) {
@@ -266,11 +278,12 @@ func (d *BatchDesk) Submit(ctx context.Context, form BatchForm) (BatchAnswer, er
 	if problems := form.Problems(); len(problems) > 0 {
 		return BatchAnswer{Kind: BatchWrong, Problems: problems}, nil
 	}
-	return d.decideAll(ctx, form)
+	return whileTaken(func(taken *SlotTakenError) (BatchAnswer, error) { return d.decideAll(ctx, form, taken) })
 }
 
-// decideAll decides about each server of the list, and records them if all can be asked for.
-func (d *BatchDesk) decideAll(ctx context.Context, form BatchForm) (BatchAnswer, error) {
+// decideAll decides about each server of the list, and records them if all can be asked for. A
+// *SlotTakenError says that nothing was recorded, because other requests took slots of the day since.
+func (d *BatchDesk) decideAll(ctx context.Context, form BatchForm, taken *SlotTakenError) (BatchAnswer, error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPrincipalWait)
 	defer cancel()
 	by, err := d.applicant(waiting, form.Submission.By)
@@ -280,6 +293,11 @@ func (d *BatchDesk) decideAll(ctx context.Context, form BatchForm) (BatchAnswer,
 	if slices.ContainsFunc(form.Cards, func(c Card) bool { return !c.Fresh(by.now) }) {
 		return BatchAnswer{Kind: BatchStale}, nil
 	}
+	first, err := d.nextSlot(ctx, by.principal, by.now, taken)
+	if err != nil {
+		return BatchAnswer{}, err
+	}
+	form = form.from(first)
 	rows, err := d.judge(ctx, by, form)
 	if err != nil {
 		return BatchAnswer{}, err
@@ -287,7 +305,7 @@ func (d *BatchDesk) decideAll(ctx context.Context, form BatchForm) (BatchAnswer,
 	if slices.ContainsFunc(rows, func(v RowVerdict) bool { return !v.Fits() }) {
 		return BatchAnswer{Kind: BatchChanged, Rows: rows}, nil
 	}
-	return d.recordAll(ctx, by, form, rows)
+	return d.recordAll(ctx, by, form, rows, first)
 }
 
 // Recorded returns the answer that an earlier delivery of the same form got. It returns ErrNoRequest
@@ -300,16 +318,14 @@ func (d *BatchDesk) Recorded(ctx context.Context, form BatchForm) (BatchAnswer, 
 	return BatchAnswer{Kind: BatchAccepted, Batch: b, Requests: requests}, nil
 }
 
-// recordAll records the requests of a form whose servers all can be asked for.
-func (d *BatchDesk) recordAll(ctx context.Context, by applicant, form BatchForm, rows []RowVerdict) (BatchAnswer, error) {
-	first, err := d.nextSlot(ctx, by.principal, by.now)
+// recordAll records the requests of a form whose servers all can be asked for. They take the slots of
+// the day that they were decided for.
+func (d *BatchDesk) recordAll(ctx context.Context, by applicant, form BatchForm, rows []RowVerdict, first Quota) (BatchAnswer, error) {
 	left := int(first.Most - first.Slot + 1)
-	if errors.Is(err, ErrDayFull) || len(rows) > left {
+	if len(rows) > left {
 		return BatchAnswer{Kind: BatchTooMany, Room: max(left, 0)}, nil
 	}
-	if err != nil {
-		return BatchAnswer{}, err
-	}
+	first.Exact = true
 	b := Batch{
 		ID: form.ID(d.Intake.Installation()), Digest: form.Digest(), Size: len(rows),
 		Lead: rows[0].record.Request.ID, CreatedAt: by.now,

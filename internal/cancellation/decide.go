@@ -31,18 +31,27 @@ func (d *Desk) applicant(ctx context.Context, by Person) (applicant, error) {
 }
 
 // decide builds the record of a submission: the decision of the policy that is in force when
-// it begins, on what the person saw.
-func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker) (Record, error) {
+// it begins, on what the person saw. taken is nil, or says that the slot of an earlier try was taken.
+func (d *Desk) decide(ctx context.Context, s Submission, blockers []Blocker, taken *SlotTakenError) (Record, error) {
 	by, err := d.applicant(ctx, s.By)
 	if err != nil {
 		return Record{}, err
 	}
-	rec, err := d.decideFor(ctx, by, s, blockers)
-	if err != nil || rec.Request.State == Denied {
-		return rec, err
+	quota, err := d.nextSlot(ctx, by.principal, by.now, taken)
+	if err != nil {
+		return Record{}, err
 	}
-	rec.Quota, err = d.nextSlot(ctx, by.principal, by.now)
-	return rec, err
+	quota.Exact = by.policy.CountsToday()
+	s.Count, s.Today = 1, quota.Slot
+	rec, err := d.decideFor(ctx, by, s, blockers)
+	switch {
+	case err != nil || rec.Request.State == Denied:
+		return rec, err
+	case quota.full():
+		return rec, ErrDayFull
+	}
+	rec.Quota = quota
+	return rec, nil
 }
 
 // decideFor builds the record of one server's submission, without its slot of the day. It returns

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"time"
-
-	"cancel-server/internal/authz"
 )
 
 // Desk answers people: it reads cards, and decides and records submissions.
@@ -169,10 +167,15 @@ var (
 	errUnseen = errors.New("nobody who could approve this would be shown it")
 )
 
-// record decides and records a submission once. It returns ErrMoved if the standing request that
-// this one would replace is live and has changed since the card was read.
+// record decides and records a submission. It returns ErrMoved if the standing request that this one
+// would replace is live and has changed since the card was read. If the policy counts the servers of
+// the day, and another request took the slot that was decided about, it decides about the next one.
 func (d *Desk) record(ctx context.Context, s Submission, blockers []Blocker) (Recorded, error) {
-	record, err := d.decide(ctx, s, blockers)
+	return whileTaken(func(taken *SlotTakenError) (Recorded, error) { return d.recordOnce(ctx, s, blockers, taken) })
+}
+
+func (d *Desk) recordOnce(ctx context.Context, s Submission, blockers []Blocker, taken *SlotTakenError) (Recorded, error) {
+	record, err := d.decide(ctx, s, blockers, taken)
 	if err != nil {
 		return Recorded{}, err
 	}
@@ -213,32 +216,6 @@ func (d *Desk) Recorded(ctx context.Context, s Submission) (Answer, error) {
 		return Answer{}, fmt.Errorf("looking for the same submission: %w", err)
 	}
 	return answerOf(r), nil
-}
-
-// nextSlot returns the next slot of a person's day, or ErrDayFull.
-func (d *Desk) nextSlot(ctx context.Context, who authz.Principal, now time.Time) (Quota, error) {
-	q := Quota{Requester: who.ID(), Day: QuotaDay(now), Most: int64(d.Terms.ServersPerDay)}
-	asked, err := d.Intake.Asked(ctx, q.Requester, q.Day)
-	if err != nil {
-		return q, err
-	}
-	if q.Slot = asked + 1; q.Slot > q.Most {
-		return q, ErrDayFull
-	}
-	return q, nil
-}
-
-// Full reports whether a person has no slot left today, so that a form would be refused.
-func (d *Desk) Full(ctx context.Context, who authz.Principal) (bool, error) {
-	now, err := d.Clock.Now(ctx)
-	if err != nil {
-		return false, fmt.Errorf("reading the database's time: %w", err)
-	}
-	_, err = d.nextSlot(ctx, who, now)
-	if errors.Is(err, ErrDayFull) {
-		return true, nil
-	}
-	return false, err
 }
 
 // lookAgain reads a row whose commit is unclear, on another connection. Only finding the row is an

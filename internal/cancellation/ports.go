@@ -136,6 +136,9 @@ type Policy interface {
 	// Approve decides whether who may approve what requester asked for, after so many
 	// approvals by others.
 	Approve(who, requester authz.Principal, s authz.Server, c authz.Context, approvals int) authz.Decision
+	// CountsToday reports whether a decision may depend on how many servers the requester asked for
+	// in the day.
+	CountsToday() bool
 	// MayFreeze decides whether who may freeze filing, and end a freeze.
 	MayFreeze(who authz.Principal) authz.Decision
 	// Approvers returns the users ("TEAM/USER") and groups that the policy names as approvers.
@@ -241,14 +244,6 @@ func (e *OtherFreezeError) Error() string {
 // ErrFrozen says that filing is frozen: nothing was changed.
 var ErrFrozen = errors.New("filing is frozen")
 
-// HourFullError says that this hour already has as many filings as it may have. Nothing was changed.
-type HourFullError struct{ Next time.Time } // when the next hour begins
-
-// Error says which limit is reached.
-func (e *HourFullError) Error() string {
-	return "the limit of filings an hour, for the whole deployment, is reached"
-}
-
 // The ports to the durable store of requests, events and notices. One store implements all of them.
 // Its clock gives every time that decides: that of SQLite's host, or of the database server.
 //
@@ -266,6 +261,7 @@ type Intake interface {
 	HMACKey() []byte      // its secret, made once
 
 	// Record records a new request, once for each id. Recorded says if something stopped it.
+	// *SlotTakenError: the slot is taken, and Quota.Exact is set. Nothing was recorded.
 	Record(ctx context.Context, rec Record) (Recorded, error)
 	// Asked returns the last slot of a day that one person has taken.
 	Asked(ctx context.Context, requester string, day int64) (int64, error)

@@ -440,6 +440,8 @@ func (b rulebook) Decide(authz.Principal, authz.Server, authz.Context) authz.Dec
 	return b.decision
 }
 
+func (b rulebook) CountsToday() bool { return false }
+
 func (b rulebook) MayFreeze(authz.Principal) authz.Decision { return b.freezing }
 
 func (w *world) Post(_ context.Context, to cancellation.Place, kind cancellation.NoticeKind, r cancellation.Request) (cancellation.Posted, cancellation.Delivery, time.Duration) {

@@ -199,6 +199,36 @@ func TestWhoSeesHowMuchOfARequest(t *testing.T) {
 	}
 }
 
+// The numbers of a request's day are its requester's: they decide who may approve it, and say nothing of
+// whether somebody else may ask for its server.
+func TestRequestsDayDecidesWhoApprovesIt(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p, err := authz.Parse("policy.cedar", []byte(`
+@id("up-to-five") permit (principal in Group::"S0ASK", action == Action::"request", resource) when { context.today <= 5 };
+@id("leads") permit (principal in Group::"S0LEADS", action == Action::"approve", resource) when { context.today <= 5 };
+@id("second") permit (principal in Group::"S0SECOND", action == Action::"approve", resource) when { context.today > 5 && context.count == 1 };`))
+	require.NoError(t, err)
+	s.Overview = overview.New(overview.Options{
+		Answered: func([]byte) bool { return false }, Ledger: s.store, People: s.people, Policy: func() *authz.Policy { return p }, Log: slacktest.Silent(),
+	})
+	sixth := s.requested(cancellation.Pending, func(r *cancellation.Request) { r.Submission.Today = 6 })
+	for user, want := range map[string]overview.Sight{
+		"ULEAD": overview.Nothing, "USECOND": overview.Whole, "UASKER": overview.Standing, "UNOBODY": overview.Nothing,
+	} {
+		list := s.status(user, "db-042")
+		if want == overview.Nothing {
+			assert.True(t, list.Empty(), user)
+			continue
+		}
+		require.Len(t, list.Rows, 1, user)
+		assert.Equal(t, want, list.Rows[0].Sight, user)
+		assert.Equal(t, sixth.ID, list.Rows[0].Request.ID)
+	}
+	assert.Len(t, s.home("USECOND").Approve.Rows, 1)
+	assert.Empty(t, s.home("ULEAD").Approve.Rows)
+}
+
 // A vote that does not count any more is in the history alone.
 func TestWhoVotedOnceStillSeesTheRequest(t *testing.T) {
 	t.Parallel()

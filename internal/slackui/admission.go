@@ -110,7 +110,13 @@ func (a *App) foretell(ctx context.Context, meta metadata, card *cancellation.Ca
 		a.log.Warn("reading who is shown a card", "user", meta.By.ID, "err", err)
 		return nil
 	}
-	asked := cancellation.Submission{Place: meta.place(), Card: *card}
+	asked := cancellation.Submission{Place: meta.place(), Card: *card, Count: 1}
+	if policy.CountsToday() {
+		if asked.Today, err = a.desk.Today(ctx, who); err != nil {
+			a.log.Warn("counting what a person asked for", "user", who.ID(), "err", err)
+			asked.Today = 0 // it is open
+		}
+	}
 	d := policy.MayAskFor(who, card.Server.Resource(), asked.Context(card.Server, card.ReadAt))
 	if d.Effect != authz.Refused {
 		return nil

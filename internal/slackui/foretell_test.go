@@ -1,13 +1,40 @@
 package slackui
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
 )
+
+func TestCardForetellsWhatTheDayDecides(t *testing.T) {
+	t.Parallel()
+	const no = "⛔ You may not ask to cancel this server: one a day.\nRule one-a-day"
+	s := newStage(t)
+	policy, err := authz.Parse("policy.cedar", fmt.Appendf(nil, `
+@id("all") permit (principal in Group::%q, action, resource);
+@id("one-a-day") @reason("one a day.") forbid (principal, action == Action::"request", resource) when { context.today > 1 && context.count == 1 };`, s.cast.RequestGroup))
+	require.NoError(t, err)
+	s.inForce.Store(policy)
+	s.command(s.cast.User, "")
+	s.choose(s.cast.User, db)
+	assert.NotContains(t, slacktest.TextOf(s.waitFor(s.cast.User, dbName+" · id").View), "⛔", "the first of the day")
+	s.submit(s.cast.User, filled(db, dbName))
+
+	s.command(s.cast.User, "")
+	s.choose(s.cast.User, twin)
+	assert.Contains(t, slacktest.TextOf(s.waitFor(s.cast.User, "db-042.prod.example.com · id").View), no)
+	s.advance(24 * time.Hour)
+	s.command(s.cast.User, "")
+	s.choose(s.cast.User, twin)
+	assert.NotContains(t, slacktest.TextOf(s.waitFor(s.cast.User, "db-042.prod.example.com · id").View), no, "the first of the next day")
+}
 
 // TestAProtectedServersCardSaysSoAtOnce chooses in each of the ways that there are.
 func TestAProtectedServersCardSaysSoAtOnce(t *testing.T) {

@@ -111,6 +111,9 @@ func recordBatch(ctx context.Context, tx *tx, now time.Time, b cancellation.Batc
 func outcomeOf(b cancellation.Batch, recordings []*recording, now time.Time) (out cancellation.RecordedBatch, err error) {
 	for _, r := range recordings {
 		switch {
+		case r.taken != nil: // which slot is free is known only once these are undone
+			first := recordings[0].Quota
+			return cancellation.RecordedBatch{}, &cancellation.SlotTakenError{Day: first.Day, Next: first.Slot + 1}
 		case r.out.Held != nil:
 			out.Held = append(out.Held, *r.out.Held)
 		case r.out.Full:

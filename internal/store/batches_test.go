@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -231,4 +232,40 @@ func endedRow(r cancellation.Request) cancellation.Change {
 	next := r
 	next.State, next.Due = cancellation.Withdrawn, time.Time{}
 	return cancellation.Change{From: r, To: next, Tell: cancellation.AtOnce, Event: cancellation.Event{Kind: cancellation.EventWithdrawn, Actor: "T0/U0ANA"}}
+}
+
+func TestBatchGetsSlotsItWasDecidedFor(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		_, err := s.Record(t.Context(), decidedFor(900, 3))
+		require.NoError(t, err)
+		b, all := batchOf("list", 901, 4)
+		decided := func(first int64) {
+			for i := range all {
+				all[i].Quota = cancellation.Quota{Requester: "T0/U0ANA", Day: 1, Slot: first + int64(i), Most: 9, Exact: true}
+				all[i].Request.Submission.Count, all[i].Request.Submission.Today = 4, first+3
+			}
+		}
+		decided(2)
+		_, err = s.RecordBatch(t.Context(), b, all)
+		taken, is := errors.AsType[*cancellation.SlotTakenError](err)
+		require.True(t, is, "%v", err)
+		assert.Equal(t, cancellation.SlotTakenError{Day: 1, Next: 3}, *taken)
+		_, _, err = s.Batch(t.Context(), b.ID)
+		require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
+		last, err := s.Asked(t.Context(), "T0/U0ANA", 1)
+		require.NoError(t, err)
+		assert.EqualValues(t, 3, last)
+
+		decided(4)
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		require.Len(t, made.Requests, 4)
+		for _, r := range made.Requests {
+			count, today := numbersOf(t, s, r.ID)
+			assert.Equal(t, []int64{4, 7}, []int64{count, today})
+		}
+	})
 }

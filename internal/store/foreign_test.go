@@ -22,6 +22,34 @@ func alter(t *testing.T, s *Store, text string, args ...any) {
 	require.NoError(t, err)
 }
 
+// Builds before this one recorded no numbers of servers. Which of its requester's day a request is they
+// knew, unless it was denied or they counted none.
+func TestOlderRowCountsItsServersByItsSlot(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		o.Mode = Serve
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		for server, slot := range map[int64]any{1: 3, 2: nil} {
+			rec := inPlace(server, "T0/U0ANA", 1, server)
+			_, err := s.Record(t.Context(), rec)
+			require.NoError(t, err)
+			alter(t, s, `update requests set submission = replace(submission, $1, ''), quota_slot = $2 where id = $3`,
+				fmt.Sprintf(`,"Today":%d`, server), slot, rec.Request.ID)
+			var text string
+			require.NoError(t, s.read.QueryRow(`select submission from requests where id = $1`, rec.Request.ID).Scan(&text))
+			require.NotContains(t, text, "Today")
+			count, today := numbersOf(t, s, rec.Request.ID)
+			assert.EqualValues(t, 1, count)
+			if slot == nil {
+				assert.Zero(t, today, "nobody knows")
+			} else {
+				assert.EqualValues(t, 3, today)
+			}
+		}
+	})
+}
+
 func TestUnknownRowsAreLeftUntouchedAndCounted(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)

@@ -18,6 +18,12 @@ func limitPromises() []promise {
 		{"nobody has a place beyond the last one of a day", placesEnd},
 		{"a request whose place is taken gets the next one", placesMoveUp},
 		{"places of another day or person are free", placesBelongToADayAndAPerson},
+		{"a request keeps how many servers its form and its day had", numbersStay},
+		{"a request that moves up counts the servers before it", numbersMoveUp},
+		{"a request that names no numbers has its place of the day", numbersOfOlderBuilds},
+		{"a request that was decided for its place gets no other", decidedPlacesAreKept},
+		{"of many that were decided for one place one gets it", decidedPlacesAreTakenOnce},
+		{"a request that replaces another gets the place it was decided for, or replaces nothing", decidedTakeOvers},
 		{"the same denial of a day is counted, not stored again", denialsAreCounted},
 		{"no more is filed in an hour than may be, and the next hour is free", hoursAreKept},
 		{"a filing is given back to the hour that counted it, and to no other", filingsAreGivenBack},
@@ -125,6 +131,112 @@ func denialsAreCounted(t *testing.T, j journal, clock *hands) {
 	assert.NotEqual(t, first.Request.ID, denied(2, "prod is for the data team").Request.ID)
 	clock.pass(25 * time.Hour)
 	assert.NotEqual(t, first.Request.ID, denied(1, "prod is for the data team").Request.ID, "a day later it is a new one")
+}
+
+// numbersOf are how many servers a request's form and its day had, as a policy sees them.
+func numbersOf(t *testing.T, j journal, id string) (count, today int64) {
+	t.Helper()
+	r, err := j.Request(t.Context(), id)
+	require.NoError(t, err)
+	about := r.Submission.Context(r.Submission.Card.Server, r.CreatedAt)
+	return about.Count, about.Today
+}
+
+func numbersStay(t *testing.T, j journal, _ *hands) {
+	rec := inPlace(1, "T0/U0ANA", 1, 7)
+	rec.Request.Submission.Count, rec.Request.Submission.Today = 40, 46
+	got, err := j.Record(t.Context(), rec)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{40, 46}, []int64{got.Request.Submission.Count, got.Request.Submission.Today})
+	next := moved(got.Request, cancellation.Scheduled)
+	next.To.Attempts = 1
+	applied(t, j, next)
+	count, today := numbersOf(t, j, rec.Request.ID)
+	assert.Equal(t, []int64{40, 46}, []int64{count, today})
+}
+
+func numbersMoveUp(t *testing.T, j journal, _ *hands) {
+	for i, want := range []int64{5, 6, 7} {
+		rec := inPlace(int64(i+1), "T0/U0ANA", 1, 5)
+		rec.Quota.Most, rec.Request.Submission.Today = 9, 5
+		got, err := j.Record(t.Context(), rec)
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Request.Submission.Today, "request %d", i+1)
+		_, today := numbersOf(t, j, rec.Request.ID)
+		assert.Equal(t, want, today, "request %d", i+1)
+	}
+}
+
+func numbersOfOlderBuilds(t *testing.T, j journal, _ *hands) {
+	rec := inPlace(1, "T0/U0ANA", 1, 3)
+	_, err := j.Record(t.Context(), rec)
+	require.NoError(t, err)
+	count, today := numbersOf(t, j, rec.Request.ID)
+	assert.Equal(t, []int64{1, 3}, []int64{count, today})
+}
+
+func decidedFor(server, slot int64) cancellation.Record {
+	rec := inPlace(server, "T0/U0ANA", 1, slot)
+	rec.Quota.Most, rec.Quota.Exact, rec.Request.Submission.Today = 9, true, slot
+	return rec
+}
+
+func decidedPlacesAreKept(t *testing.T, j journal, _ *hands) {
+	for slot := range int64(2) {
+		got, err := j.Record(t.Context(), decidedFor(slot+1, slot+1))
+		require.NoError(t, err)
+		require.True(t, got.Fresh)
+	}
+	late := decidedFor(3, 1)
+	_, err := j.Record(t.Context(), late)
+	taken, is := errors.AsType[*cancellation.SlotTakenError](err)
+	require.True(t, is, "%v", err)
+	assert.Equal(t, cancellation.SlotTakenError{Day: 1, Next: 3}, *taken)
+	_, err = j.Request(t.Context(), late.Request.ID)
+	require.ErrorIs(t, err, cancellation.ErrNoRequest, "nothing was recorded")
+
+	again, err := j.Record(t.Context(), decidedFor(1, 3))
+	require.NoError(t, err)
+	assert.NotNil(t, again.Held, "what holds the server is said first")
+}
+
+func decidedPlacesAreTakenOnce(t *testing.T, j journal, _ *hands) {
+	results := make([]error, 8)
+	var all sync.WaitGroup
+	for i := range results {
+		all.Go(func() { _, results[i] = j.Record(t.Context(), decidedFor(int64(i+1), 1)) })
+	}
+	all.Wait()
+	recorded := 0
+	for _, err := range results {
+		if err == nil {
+			recorded++
+			continue
+		}
+		taken, is := errors.AsType[*cancellation.SlotTakenError](err)
+		require.True(t, is, "%v", err)
+		assert.EqualValues(t, 2, taken.Next)
+	}
+	assert.Equal(t, 1, recorded)
+}
+
+func decidedTakeOvers(t *testing.T, j journal, _ *hands) {
+	first, err := j.Record(t.Context(), decidedFor(1, 1))
+	require.NoError(t, err)
+	instead := decidedFor(1, 1)
+	ending := moved(first.Request, cancellation.Withdrawn)
+	instead.Ending = &ending
+	_, err = j.Record(t.Context(), instead)
+	_, is := errors.AsType[*cancellation.SlotTakenError](err)
+	require.True(t, is, "%v", err)
+	live, err := j.Live(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Equal(t, first.Request.ID, live.ID, "the older stands")
+
+	instead.Quota.Slot, instead.Request.Submission.Today = 2, 2
+	got, err := j.Record(t.Context(), instead)
+	require.NoError(t, err)
+	assert.True(t, got.Fresh)
 }
 
 // begins begins the filing of a new request, unless the hour has so many already.

@@ -68,9 +68,13 @@ func (s *Store) Asked(ctx context.Context, requester string, day int64) (slot in
 	return slot, wrap("counting what a person asked for", err)
 }
 
-// nextSlot gives the request the next slot of its person's day if another request took its own.
-// It reports whether the day is full.
-func (r *recording) nextSlot(ctx context.Context, tx *tx) (full bool, err error) {
+// today returns how many servers of the day a submission counts. One that an older build recorded does
+// not say it, but was for one server, so that its slot does; 0 if it has none.
+func today(s cancellation.Submission, slot int64) int64 { return cmp.Or(s.Today, slot) }
+
+// nextSlot gives the request the next slot of its person's day if another request took its own. It
+// reports whether it is not to be recorded: the day is full, or it was decided for the slot that is taken.
+func (r *recording) nextSlot(ctx context.Context, tx *tx) (found bool, err error) {
 	if r.Quota.Slot == 0 {
 		return false, nil
 	}
@@ -78,13 +82,30 @@ func (r *recording) nextSlot(ctx context.Context, tx *tx) (full bool, err error)
 	if err != nil {
 		return false, err
 	}
+	if taken && r.Quota.Exact {
+		r.taken = &cancellation.SlotTakenError{Day: r.Quota.Day, Next: last + 1}
+		return true, nil
+	}
 	if taken {
-		r.Quota.Slot = max(r.Quota.Slot, last+1)
+		slot := max(r.Quota.Slot, last+1)
+		if r.Request.Submission.Today > 0 {
+			r.Request.Submission.Today += slot - r.Quota.Slot
+		}
+		r.Quota.Slot = slot
 	}
-	if full = r.Quota.Slot > r.Quota.Most; full {
+	if full := r.Quota.Slot > r.Quota.Most; full {
 		r.out = cancellation.Recorded{Full: true}
+		return true, nil
 	}
-	return full, nil
+	return false, nil
+}
+
+// slotTakenError returns why a request has to be decided again, or nil.
+func (r *recording) slotTakenError() error {
+	if r.taken == nil {
+		return nil
+	}
+	return r.taken
 }
 
 // slotTaken returns the last slot that is taken, and whether this request's own is.

@@ -83,8 +83,13 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 		return cancellation.Recorded{Request: again.Request}, nil
 	}
 	if rec.Ending != nil {
-		if old := m.requests[rec.Ending.From.ID]; m.full(rec.Quota) && old.Version == rec.Ending.From.Version {
-			return cancellation.Recorded{}, cancellation.ErrDayFull
+		if old := m.requests[rec.Ending.From.ID]; old.Version == rec.Ending.From.Version {
+			if err := m.decidedForAnother(rec.Quota); err != nil {
+				return cancellation.Recorded{}, err
+			}
+			if m.full(rec.Quota) {
+				return cancellation.Recorded{}, cancellation.ErrDayFull
+			}
 		}
 		if _, err := m.apply(*rec.Ending); err != nil {
 			return cancellation.Recorded{}, err
@@ -93,10 +98,19 @@ func (m *model) record(rec cancellation.Record) (cancellation.Recorded, error) {
 	if live := m.live(rec.Request.Submission.Card.Server.ID); live != nil && rec.Request.State.Live() {
 		return cancellation.Recorded{Held: new(live.Request)}, nil
 	}
+	if err := m.decidedForAnother(rec.Quota); err != nil {
+		return cancellation.Recorded{}, err
+	}
 	if m.full(rec.Quota) {
 		return cancellation.Recorded{Full: true}, nil
 	}
-	rec.Quota.Slot, rec.Quota.Most = m.placeOf(rec.Quota), 0
+	place := m.placeOf(rec.Quota)
+	if s := &rec.Request.Submission; s.Today > 0 {
+		s.Today += place - rec.Quota.Slot
+	} else {
+		s.Today = place
+	}
+	rec.Quota.Slot, rec.Quota.Most, rec.Quota.Exact = place, 0, false
 	return cancellation.Recorded{Request: m.insert(rec), Fresh: true}, nil
 }
 
@@ -116,16 +130,28 @@ func (m *model) deniedBefore(rec cancellation.Record) *modelRequest {
 // placeOf is the place that a request gets: its own, or the one behind all where another
 // has that.
 func (m *model) placeOf(q cancellation.Quota) int64 {
-	taken, last := false, int64(0)
+	if taken, last := m.taken(q); taken {
+		return last + 1
+	}
+	return q.Slot
+}
+
+// taken reports whether a request has that place of a person's day, and which place is the last.
+func (m *model) taken(q cancellation.Quota) (taken bool, last int64) {
 	for _, r := range m.requests {
 		if r.quota.Requester == q.Requester && r.quota.Day == q.Day {
 			taken, last = taken || r.quota.Slot == q.Slot, max(last, r.quota.Slot)
 		}
 	}
-	if q.Slot == 0 || !taken {
-		return q.Slot
+	return taken && q.Slot != 0, last
+}
+
+// decidedForAnother refuses a request that was decided for a place which another one has.
+func (m *model) decidedForAnother(q cancellation.Quota) error {
+	if taken, last := m.taken(q); taken && q.Exact {
+		return &cancellation.SlotTakenError{Day: q.Day, Next: last + 1}
 	}
-	return max(q.Slot, last+1)
+	return nil
 }
 
 func (m *model) full(q cancellation.Quota) bool { return q.Slot != 0 && m.placeOf(q) > q.Most }

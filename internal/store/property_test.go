@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	flags "flag"
 	"fmt"
 	"os"
@@ -185,10 +186,14 @@ func (m *machine) when(t *rapid.T, name string) time.Time {
 
 // refusedAlike holds an error to what the model says. It reports whether there is one.
 func refusedAlike(t *rapid.T, want, got error) bool {
-	switch want {
-	case nil:
+	taken, decidedForAnother := errors.AsType[*cancellation.SlotTakenError](want)
+	switch {
+	case want == nil:
 		require.NoError(t, got)
-	case errIllegal:
+	case decidedForAnother:
+		found, _ := errors.AsType[*cancellation.SlotTakenError](got)
+		require.Equal(t, taken, found)
+	case want == errIllegal:
 		require.Error(t, got)
 		require.NotErrorIs(t, got, cancellation.ErrMoved)
 	default:
@@ -203,7 +208,8 @@ func (m *machine) submission(t *rapid.T, server int64) cancellation.Record {
 	rec.Request.ID = fmt.Sprintf("request-%03d", len(m.sent))
 	rec.Request.Due = m.when(t, "due")
 	rec.Notices[0].RequestID, rec.Notices[0].Due = rec.Request.ID, m.when(t, "notice")
-	rec.Quota = cancellation.Quota{Requester: worker(t), Day: 20_000, Slot: rapid.Int64Range(0, 5).Draw(t, "place of the day"), Most: 5}
+	rec.Quota = cancellation.Quota{Requester: worker(t), Day: 20_000, Slot: rapid.Int64Range(0, 5).Draw(t, "place of the day"), Most: 5, Exact: rapid.Bool().Draw(t, "decided for it")}
+	rec.Request.Submission.Today = rapid.SampledFrom([]int64{0, max(rec.Quota.Slot, 1)}).Draw(t, "servers of the day")
 	rec.Notices[0].Place.ResponseURLUntil = m.clock.time().Add(delay(t, "response_url"))
 	return rec
 }

@@ -22,6 +22,7 @@ type recording struct {
 	cancellation.Record
 	given cancellation.Record
 	out   cancellation.Recorded
+	taken *cancellation.SlotTakenError // another request took the slot for which this one was decided
 }
 
 // begin forgets what an earlier run changed.
@@ -47,7 +48,7 @@ func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellati
 	default:
 		w.record = r
 		if err = s.committer.do(ctx, w); err == nil {
-			out = r.out
+			out, err = r.out, r.slotTakenError()
 		}
 	}
 	if err == nil && out.Fresh {
@@ -132,14 +133,23 @@ func (r *recording) takeOver(ctx context.Context, tx *tx, now time.Time) (cancel
 	if err := r.insertOne(ctx, tx, now); err != nil {
 		return cancellation.Recorded{}, err
 	}
-	if r.out.Full { // the older would be ended, and nothing would replace it
-		return cancellation.Recorded{}, fmt.Errorf("replacing request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
-	}
-	if r.out.Held != nil {
-		return cancellation.Recorded{}, fmt.Errorf("replacing request %s: its server is held by %s as well",
-			old.Ref.Short(), r.out.Held.Ref.Short())
+	if err := r.replaces(old); err != nil {
+		return cancellation.Recorded{}, err
 	}
 	return r.out, nil
+}
+
+// replaces returns an error if the older request would be ended, and nothing would replace it.
+func (r *recording) replaces(old cancellation.Request) error {
+	switch {
+	case r.taken != nil: // it is decided again
+		return r.taken
+	case r.out.Full:
+		return fmt.Errorf("replacing request %s: %w", old.Ref.Short(), cancellation.ErrDayFull)
+	case r.out.Held != nil:
+		return fmt.Errorf("replacing request %s: its server is held by %s as well", old.Ref.Short(), r.out.Held.Ref.Short())
+	}
+	return nil
 }
 
 // insertOne inserts one request, or finds out why it cannot.
@@ -250,7 +260,7 @@ func insertFresh(ctx context.Context, tx *tx, now time.Time, all []*recording) (
 		return nil, err
 	}
 	for _, r := range fresh {
-		r.out = cancellation.Recorded{Request: asStored(r.Request, now), Fresh: true}
+		r.out = cancellation.Recorded{Request: asStored(r.Record, now), Fresh: true}
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(r *recording) bool { return made[r.Request.ID] }), nil
 }
@@ -322,7 +332,9 @@ func dueAt(r cancellation.Request, now time.Time) time.Time {
 }
 
 // asStored returns a new request as a later read returns it.
-func asStored(r cancellation.Request, now time.Time) cancellation.Request {
+func asStored(rec cancellation.Record, now time.Time) cancellation.Request {
+	r := rec.Request
+	r.Submission.Today = today(r.Submission, rec.Quota.Slot)
 	r.Format, r.Version, r.CreatedAt, r.Since, r.UpdatedAt = r.WrittenFormat(), 1, now, now, now
 	return asRead(r)
 }

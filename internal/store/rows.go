@@ -115,8 +115,9 @@ type requestRow struct {
 	leaseUntil                               time.Time
 	submission, decision, approvals, endedBy string
 
-	epoch  int64 // the recheck up to which the row is written
-	endsAt int64 // the first date on which a filed request's server may end, as a stamp; 0 for none
+	slot   sql.NullInt64 // of the requester's day; null for a denial
+	epoch  int64         // the recheck up to which the row is written
+	endsAt int64         // the first date on which a filed request's server may end, as a stamp; 0 for none
 }
 
 // The columns of requests.
@@ -179,6 +180,7 @@ var (
 	besideColumns = columns[requestRow]{
 		number("repeats", func(r *requestRow) *int { return &r.Repeats }),
 		timestamp("stop_asked_at", func(r *requestRow) *time.Time { return &r.StopAsked }),
+		{name: "quota_slot", target: func(r *requestRow) any { return &r.slot }}, // never changed
 	}
 
 	insertedColumns = slices.Concat(fixedColumns, keyColumns, stepColumns)
@@ -204,6 +206,7 @@ func scanRequest(from row, more ...any) (cancellation.Request, error) {
 	); err != nil {
 		return r.Request, &unreadableError{request: r.Request, reason: err}
 	}
+	r.Submission.Today = today(r.Submission, r.slot.Int64)
 	return r.Request, nil
 }
 
@@ -216,7 +219,7 @@ func scanReadable(from row) (cancellation.Request, error) {
 
 // insertedValues appends the insertedColumns of a new request.
 func insertedValues(to []any, rec cancellation.Record, now time.Time, epoch int64) ([]any, error) {
-	r := requestRow{Request: asStored(rec.Request, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner, epoch: epoch}
+	r := requestRow{Request: asStored(rec, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner, epoch: epoch}
 	if r.leaseOwner != "" {
 		r.leaseUntil = now.Add(rec.Lease.For)
 	}
