@@ -19,7 +19,7 @@ func policyVerbs() []verb {
 	return []verb{
 		{usage: "policy test FILE [--policy FILE] [--team TEAM]", meaning: "checks the policy against a table of cases; calls nobody"},
 		{usage: "policy show [--policy FILE] [--team TEAM]", meaning: "prints the policy in force, in Cedar"},
-		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]", meaning: "explains what a person may do, and by which rules"},
+		{usage: "policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT] [--count N] [--today N]] [--policy FILE]", meaning: "explains what a person may do, and by which rules"},
 		{usage: "policy who [--policy FILE]", meaning: "lists who may do what, as CSV for a review"},
 	}
 }

@@ -77,6 +77,9 @@ func TestPolicyVerbsRefuseWrongUse(t *testing.T) {
 		{"explain with a server below 1", []string{"explain", "U1", "0"}, `"0" is not a server's id`},
 		{"explain with a channel and no server", []string{"explain", "U1", "--channel", "C01"}, "say for which server"},
 		{"explain with a channel by its name", []string{"explain", "U1", "2", "--channel", "#ops"}, "--channel is not a Slack channel's id"},
+		{"explain with a number and no server", []string{"explain", "U1", "--today", "6"}, "say for which server"},
+		{"explain with a form of none", []string{"explain", "U1", "2", "--count", "-1"}, "--count: -1 is below 1"},
+		{"explain with a day of fewer than the form", []string{"explain", "U1", "2", "--count", "6", "--today", "5"}, "--today: 5 is less than the 6 of the form"},
 		{"explain with a reason of one's own", []string{"explain", "U1", "2", "--reason", "old"}, "--reason is one of SoftLayer's ten"},
 	} {
 		t.Run(c.says, func(t *testing.T) {

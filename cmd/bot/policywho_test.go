@@ -165,6 +165,33 @@ when { context.associatedItems || context.statedReason == "Moving to competitor"
 	assert.Contains(t, said, "bot: reading server 1: ")
 }
 
+func TestExplainDecidesAboutTheNumbersGiven(t *testing.T) {
+	t.Parallel()
+	w := reviewedBy(t, func(c fakeslack.Cast, _ string) string {
+		return fmt.Sprintf(`
+@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
+@id("many") @approvals("2") permit (principal in Group::%q, action == Action::"request", resource) when { context.today > 5 };
+@id("no-lists") forbid (principal, action == Action::"request", resource) when { context.count > 10 };
+`, c.RequestGroup, c.RequestGroup)
+	})
+	server := strconv.FormatInt(w.server, 10)
+	for numbers, want := range map[string]string{
+		"":                        "needs 1 approval, by ask: ",
+		"--today 5":               "needs 1 approval, by ask: ",
+		"--today 6":               "needs 2 approvals, by ask, many: ",
+		"--count 6":               "needs 2 approvals, by ask, many: ",
+		"--count 2 --today 6":     "needs 2 approvals, by ask, many: ",
+		"--count 11 --today 2000": "refused, by no-lists: ",
+	} {
+		code, said := w.ends(append([]string{"policy", "explain", w.cast.Requester, server}, strings.Fields(numbers)...))
+		require.Equal(t, exitDone, code, said)
+		assert.Contains(t, said, "decision: "+want, numbers)
+	}
+	code, said := w.ends([]string{"policy", "explain", w.cast.Requester})
+	require.Equal(t, exitDone, code, said)
+	assert.Contains(t, said, "request  depends  by ask, many, no-lists\n", "without a server the numbers are open")
+}
+
 func TestWhatSoftLayerLeavesOutIsExplained(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, fakeslack.TransportHTTP, setup{})

@@ -153,7 +153,8 @@ Example:
 
 const policyUsage = `bot policy test FILE [--policy FILE] [--team TEAM]
 bot policy show [--policy FILE] [--team TEAM]
-bot policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]
+bot policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT] [--count N] [--today N]]
+                        [--policy FILE]
 bot policy who [--policy FILE]
 
 test     checks the policy against a table of cases, and calls nobody
@@ -166,6 +167,9 @@ who      lists who may do what, as CSV for a review; asks Slack
   --channel ID    explain: as if asked for in this channel
   --associated    explain: as if the associated items went too
   --reason TEXT   explain: as if asked for with this one of SoftLayer's ten reasons
+  --count N       explain: as if the form asked for N servers; 1 if left out
+  --today N       explain: as if the person had asked for N servers in this day (UTC), with those of the form;
+                  those of the form if left out
 ` + exitCodes + `
 Example:
   bot policy test cases.json --policy policy.cedar

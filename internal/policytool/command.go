@@ -37,6 +37,8 @@ func (c *Command) Flags(verb string) (*flag.FlagSet, error) {
 		flags.StringVar(&c.request.Place.Channel, "channel", "", "")
 		flags.BoolVar(&c.request.Associated, "associated", false, "")
 		flags.StringVar(&c.request.Reason, "reason", "", "")
+		flags.Int64Var(&c.request.Count, "count", 0, "")
+		flags.Int64Var(&c.request.Today, "today", 0, "")
 	case "who":
 	default:
 		return nil, fmt.Errorf("policy %q is not a verb; bot -h lists them", verb)
@@ -63,7 +65,7 @@ func (c *Command) Parse(words []string) error {
 
 func (c *Command) parseExplain(words []string) (err error) {
 	if len(words) < 1 || len(words) > 2 {
-		return errors.New("policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT]] [--policy FILE]")
+		return errors.New("policy explain USER [SERVER-ID [--channel ID] [--associated] [--reason TEXT] [--count N] [--today N]] [--policy FILE]")
 	}
 	if c.User = words[0]; !IsUserID(c.User) {
 		return fmt.Errorf("%.60q is not a Slack user's id (U…, W…)", c.User)
@@ -78,11 +80,15 @@ func (c *Command) parseExplain(words []string) (err error) {
 
 // checkRequest accepts only requests that the form can make.
 func (c *Command) checkRequest() error {
-	described := c.request.Place.Channel != "" || c.request.Associated || c.request.Reason != ""
-	c.request.Reason = cmp.Or(c.request.Reason, cancellation.Reasons()[0])
+	r := &c.request
+	described := cmp.Or(r.Place.Channel, r.Reason) != "" || r.Associated || cmp.Or(r.Count, r.Today) != 0
+	problems := countProblems("--", r.Count, r.Today)
+	r.Reason, r.Count, r.Today = cmp.Or(r.Reason, cancellation.Reasons()[0]), max(r.Count, 1), max(r.Count, r.Today, 1)
 	switch {
 	case described && c.Server == 0:
-		return errors.New("--channel, --associated and --reason describe a request; say for which server")
+		return errors.New("--channel, --associated, --reason, --count and --today describe a request; say for which server")
+	case len(problems) > 0:
+		return errors.New(strings.Join(problems, "; "))
 	case CheckChannel(c.request.Place.Channel) != "":
 		return fmt.Errorf("--channel is %s", CheckChannel(c.request.Place.Channel))
 	case !slices.Contains(cancellation.Reasons(), c.request.Reason):

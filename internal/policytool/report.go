@@ -62,6 +62,7 @@ func (t Table) decide(policy *authz.Policy, c tableCase) authz.Decision {
 	context := authz.Context{
 		Channel: c.Channel, Account: cmp.Or(t.Account, "1"), AssociatedItems: c.Associated,
 		StatedReason: cmp.Or(c.Reason, cancellation.Reasons()[0]), Warnings: c.Warnings, WarningsKnown: true,
+		Count: max(c.Count, 1), Today: max(c.Count, c.Today, 1),
 	}
 	if c.Requester != "" {
 		return policy.Approve(who, t.principal(c.Requester), server, context, c.Approvals)

@@ -54,6 +54,8 @@ type tableCase struct {
 	Associated bool     `json:"associated"`
 	Reason     string   `json:"reason"` // one of SoftLayer's ten; left out: the first
 	Warnings   []string `json:"warnings"`
+	Count      int64    `json:"count"` // servers in the form; left out: 1
+	Today      int64    `json:"today"` // servers asked for in the day, with those of the form; left out: those of the form
 	Requester  string   `json:"requester"`
 	Approvals  int      `json:"approvals"` // valid ones before this one
 	Expect     string   `json:"expect"`
@@ -237,10 +239,23 @@ func (t Table) caseProblems(c tableCase) []string {
 	for _, warning := range c.Warnings {
 		need(slices.Contains(warnings, warning), "warnings: %q is not one of %s", warning, strings.Join(warnings, ", "))
 	}
+	found = append(found, countProblems("", c.Count, c.Today)...)
 	outcome := expectation.FindStringSubmatch(c.Expect)
 	need(outcome != nil, "expect: %q is not one of refused, may file, needs N approvals and, with a requester, may approve", c.Expect)
 	need(outcome == nil || c.Expect == "refused" || (c.Requester != "") == (c.Expect == mayApprove),
 		"expect: %q cannot come of this; with a requester it is refused or may approve, without one another", c.Expect)
+	return found
+}
+
+// countProblems lists what no form could come to. 0 is a number that is left out.
+func countProblems(flag string, count, today int64) []string {
+	var found []string
+	if count < 0 {
+		found = append(found, fmt.Sprintf("%scount: %d is below 1", flag, count))
+	}
+	if today < 0 || today > 0 && today < max(count, 1) {
+		found = append(found, fmt.Sprintf("%stoday: %d is less than the %d of the form", flag, today, max(count, 1)))
+	}
 	return found
 }
 

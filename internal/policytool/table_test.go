@@ -119,6 +119,23 @@ func TestCasesThatHold(t *testing.T) {
 	assert.Equal(t, "all 21 cases hold\n", out)
 }
 
+func TestCaseWithoutNumbersIsOneServer(t *testing.T) {
+	t.Parallel()
+	policy := written(t, "counting.cedar", `
+@id("first") permit (principal == User::"T01/U0ANA", action, resource) when { context.count == 1 && context.today == 1 };
+@id("list") permit (principal == User::"T01/U0ANA", action == Action::"request", resource) when { context.count == 3 && context.today == 3 };
+@id("more") @approvals("2") permit (principal == User::"T01/U0ANA", action == Action::"request", resource) when { context.count == 3 && context.today == 7 };`)
+	out, err := tried(t, written(t, "cases.json", `{`+triedPeople+`, "cases": [
+		{"who": "ana", "server": "db", "expect": "may file", "by": "first"},
+		{"who": "ana", "server": "db", "count": 3, "expect": "needs 1 approval", "by": "list"},
+		{"who": "ana", "server": "db", "count": 3, "today": 7, "expect": "needs 2 approvals", "by": "more"},
+		{"who": "ana", "server": "db", "today": 2, "expect": "refused"},
+		{"who": "ana", "requester": "raj", "server": "db", "expect": "may approve", "by": "first"},
+		{"who": "ana", "requester": "raj", "server": "db", "today": 2, "expect": "refused"}
+	]}`), policy)
+	require.NoError(t, err, out)
+}
+
 func TestCasesThatFailAreSaidInSentences(t *testing.T) {
 	t.Parallel()
 	out, err := triedCases(t, `{`+triedPeople+`, "cases": [
@@ -176,6 +193,9 @@ func TestATableThatMeansNothingIsRefused(t *testing.T) {
 		{"a channel by its name", both(`{"who": "ana", "server": "db", "channel": "#ops", "expect": "refused"}`), `channel: "#ops" is not a Slack channel's id`},
 		{"a reason of one's own", both(`{"who": "ana", "server": "db", "reason": "old", "expect": "refused"}`), `reason: "old"`},
 		{"a warning that there is not", both(`{"who": "ana", "server": "db", "warnings": ["old"], "expect": "refused"}`), `warnings: "old" is not one of gateway-member`},
+		{"a form with fewer servers than one", both(`{"who": "ana", "server": "db", "count": -1, "expect": "refused"}`), "count: -1 is below 1"},
+		{"a day with fewer servers than one", both(`{"who": "ana", "server": "db", "today": -1, "expect": "refused"}`), "today: -1 is less than the 1 of the form"},
+		{"a day with fewer servers than the form", both(`{"who": "ana", "server": "db", "count": 6, "today": 5, "expect": "refused"}`), "today: 5 is less than the 6 of the form"},
 		{"no expectation", both(`{"who": "ana", "server": "db"}`), `expect: "" is not one of`},
 		{"an expectation in other words", both(`{"who": "ana", "server": "db", "expect": "needs 1 approvals"}`), `expect: "needs 1 approvals"`},
 		{"an approval without requester", both(`{"who": "ana", "server": "db", "expect": "may approve"}`), `"may approve" cannot come of this`},
