@@ -191,6 +191,48 @@ func TestTwoApprovalsComeFromTwoPeople(t *testing.T) {
 	})
 }
 
+// aboveFive wants one approval, and two from a person's sixth server of a day on.
+func aboveFive(w *world) {
+	w.policy = fmt.Sprintf(`
+@id("ask") permit (principal in Group::%q, action == Action::"request", resource);
+@id("above-five-a-day-two") @approvals("2")
+permit (principal in Group::%q, action == Action::"request", resource) when { context.today > 5 };
+@id("leads-approve") permit (principal in Group::%q, action == Action::"approve", resource);
+`, w.cast.RequestGroup, w.cast.RequestGroup, w.cast.ApproveGroup)
+	_ = w.slack.PatchGroup(w.cast.ApproveGroup, fakeslack.GroupPatch{Add: []string{w.cast.User}})
+}
+
+func TestSixthServerOfADayNeedsTwoApprovals(t *testing.T) {
+	atOneAndAtThree(t, byHTTP, bySocket, setup{before: aboveFive}, func(t *testing.T, w *world) {
+		for range 4 {
+			w.asksFor(w.another())
+		}
+		fifth := w.another()
+		waitsFifth := w.asksFor(fifth)
+		assert.Contains(t, waitsFifth.Shown, "Approvals 0 of 1")
+		w.fillsTheNextDayToo(5)
+		sixth := w.another()
+		waitsSixth := w.asksFor(sixth)
+		assert.Contains(t, waitsSixth.Shown, "Approvals 0 of 2")
+
+		w.press(w.cast.Approver, waitsFifth, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(fifth))
+		w.press(w.cast.Approver, waitsSixth, "approve")
+		once := w.awaitMessage(w.cast.Channel, "Approvals 1 of 2", w.fqdn(sixth))
+		assert.Len(t, w.posts(), 1, "nothing is filed for the sixth")
+		w.kill()
+		w.start()
+		w.awaitReady()
+		assert.Empty(t, w.postsFor(sixth), "nor after a restart")
+		w.press(w.cast.User, once, "approve")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(sixth))
+		assert.Len(t, w.postsFor(sixth), 1)
+		assert.Len(t, w.tickets(sixth), 1)
+		assert.Len(t, w.posts(), 2)
+		assert.Empty(t, w.broken())
+	})
+}
+
 func TestTwoWhoApproveAtOnceAreBothCounted(t *testing.T) {
 	atOneAndAtThree(t, byHTTP, bySocket, setup{before: twoApprovals}, func(t *testing.T, w *world) {
 		for range 5 {

@@ -127,6 +127,20 @@ func (w *world) rollsBack(copied string, servers []int64) {
 	}
 }
 
+// An earlier build knows nothing of how many servers a form or a day has, so it decides nothing by a policy that
+// asks for it: it does not load one.
+func TestAnEarlierBuildRefusesPoliciesThatCount(t *testing.T) {
+	t.Parallel()
+	show := []string{"policy", "show", "--policy", "../../examples/policies/above-five-a-day.cedar"}
+	w := newWorld(t, byHTTP, setup{})
+	code, said := w.ends(show)
+	require.Equal(t, exitDone, code, said)
+	w.program = buildOf(t, supportedCommit)
+	code, said = w.ends(show)
+	assert.Equal(t, exitUsage, code, said)
+	assert.Contains(t, said, "`today`")
+}
+
 // Which builds the database supports is for schema_support to say: one that it does serves, and one that it does
 // not says why it ends.
 func TestAnEarlierBuildServesIfAllowed(t *testing.T) {
