@@ -36,9 +36,12 @@ func newMatching(queries []Query, rows []Row, o Options) *matching {
 func (m *matching) match(s *Server) {
 	found := false
 	for i, q := range m.queries {
-		if m.finds(q, s) {
+		switch {
+		case m.finds(q, s):
 			m.counts[i].Servers++
 			found = true
+		case s.Pod == "" && m.mayFind(q, s):
+			m.counts[i].Unsure++
 		}
 	}
 	if !found || m.named[s.ID] {
@@ -67,6 +70,26 @@ func (m *matching) finds(q Query, s *Server) bool {
 		return m.closing[strings.ToLower(s.Pod)] || m.closing[strings.ToLower(s.Datacenter)]
 	}
 	return false
+}
+
+// mayFind reports whether a query finds a server in one of the pods of its data center.
+func (m *matching) mayFind(q Query, s *Server) bool {
+	switch q.Word {
+	case Pod:
+		return isPodOf(q.Name, s.Datacenter)
+	case Closing:
+		for place := range m.closing {
+			if isPodOf(place, s.Datacenter) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isPodOf(pod, datacenter string) bool {
+	of, _, is := strings.Cut(pod, ".")
+	return is && strings.EqualFold(of, datacenter)
 }
 
 // byEnd is the order of end dates, the unknown last; then of names.

@@ -65,10 +65,12 @@ type Group struct {
 	Servers []Server // by end date, the unknown last
 }
 
-// Matches counts the servers that a query finds, those included that were named.
+// Matches counts the servers that a query finds, those included that were named. Unsure counts those of
+// which nobody can tell, because their pod is not known.
 type Matches struct {
 	Query   Query
 	Servers int
+	Unsure  int
 }
 
 // Resolved is what a list means.

@@ -215,6 +215,12 @@ func TestQueriesListServersByEndAndTag(t *testing.T) {
 	}
 	r := serverlist.Resolve(parsed(t, "s2 tag:web dc:xyz01"), slices.Values(servers), serverlist.Options{Most: 50})
 	assert.Equal(t, []serverlist.Matches{{Query: serverlist.Query{Word: "tag", Name: "web"}, Servers: 4}, {Query: serverlist.Query{Word: "dc", Name: "xyz01"}}}, r.Queries)
+	r = serverlist.Resolve(parsed(t, "closing: pod:dal09.pod01 dc:dal09 tag:x"), slices.Values([]server{
+		{ID: 1, Datacenter: "DAL09"}, {ID: 2, Datacenter: "dal09"}, {ID: 3, Datacenter: "che01"}, {ID: 4}, {ID: 5, Datacenter: "dal09", Pod: "dal09.pod02"},
+	}), serverlist.Options{Most: 50, Closing: map[string]bool{"che01": true, "dal09.pod03": true}})
+	for i, want := range [][]int{{1, 2}, {0, 2}, {3, 0}, {0, 0}} {
+		assert.Equal(t, want, []int{r.Queries[i].Servers, r.Queries[i].Unsure}, "%s: servers, and those whose pod is not known", r.Queries[i].Query)
+	}
 	assert.Empty(t, serverlist.Resolve(parsed(t, "closing:"), slices.Values(servers), serverlist.Options{Most: 50}).Groups, "nothing closes")
 }
 

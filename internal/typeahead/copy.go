@@ -9,8 +9,8 @@ import (
 )
 
 // All goes through all known servers in the order of their names, each time through the same ones, for
-// lists of servers. Tags are valid until the next server; a text that is
-// kept keeps those of all servers. End dates are not known.
+// lists of servers. Tags are valid until the next server, and a text that is kept keeps those of all
+// servers. End dates are not known.
 func (i *Inventory) All() iter.Seq[serverlist.Server] {
 	x := i.index.Load()
 	if x == nil {
@@ -40,6 +40,12 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 			}
 		}
 	}
+}
+
+// Tagged reports whether all tags were read once. Before that nobody can tell what a tag finds.
+func (i *Inventory) Tagged() bool {
+	x := i.index.Load()
+	return x != nil && !x.untagged
 }
 
 // byRow turns the carriers of tags around: carried holds the tags of row i, by their position in names,

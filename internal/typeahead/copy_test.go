@@ -53,6 +53,17 @@ func TestAllServersComeWithTheirTags(t *testing.T) {
 	}
 }
 
+func TestTagsAreKnownAfterTheirFirstPass(t *testing.T) {
+	t.Parallel()
+	i := New(Options{Rate: 1})
+	assert.False(t, i.Tagged())
+	l := account(3)
+	i.index.Store(newIndex(listing{rows: l.rows, untagged: true}, nil))
+	assert.False(t, i.Tagged())
+	i.index.Store(newIndex(l, nil))
+	assert.True(t, i.Tagged())
+}
+
 func TestPastedListMeansServersOfTheCopy(t *testing.T) {
 	t.Parallel()
 	i := New(Options{Rate: 1})

@@ -2,7 +2,7 @@
 // keeps a light copy of all servers in memory and finds them by host name, full name, address, id
 // and tag. If something in memory matches, it answers from memory alone; else it asks SoftLayer.
 //
-// [Inventory.All] gives the copy to those who resolve pasted lists.
+// [Inventory.All] gives the copy to whatever resolves pasted lists.
 //
 // It only suggests. Its answers may be minutes old, and nothing is decided by them: a chosen server
 // is read by id.
