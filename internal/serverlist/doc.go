@@ -13,6 +13,7 @@
 // Names and queries may stand in one list. Servers that were named start ticked, those of queries do not.
 //
 // [Resolve] looks entries up in a light copy of all servers. The copy is only a hint, and may be minutes
-// old: the caller reads every server from SoftLayer by its id before anything is decided. One that was
-// found by its host name alone may have a namesake that the copy does not have yet.
+// old: the caller reads every server from SoftLayer by its id before anything is decided, and asks it for
+// entries that the copy does not have, since their servers may be new. One that was found by its host name
+// alone may have a namesake that the copy does not have yet.
 package serverlist

@@ -3,6 +3,7 @@ package serverlist
 import (
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -34,6 +35,15 @@ type Entry struct {
 	Text    string   // a name, an id or an address; foreign text
 	Also    []string // what else the row of a table says about the same server
 	Problem Problem  // "" for an entry that can be looked up
+}
+
+// ID returns the id of the server if a person gave one, and 0 if not.
+func (e Entry) ID() int64 {
+	id, err := strconv.ParseInt(keyOf(e.Text), 10, 64)
+	if err != nil || id <= 0 || e.Problem != "" {
+		return 0
+	}
+	return id
 }
 
 // List is what a person pasted.
@@ -71,6 +81,7 @@ type parser struct {
 
 	// Of this input.
 	begun  bool   // it had an entry or a query
+	headed bool   // it had a word that says which server is meant
 	looked bool   // its first line was looked at
 	header *table // which is a header with columns
 }
@@ -78,7 +89,7 @@ type parser struct {
 func (p *parser) input(text string) {
 	full := len(utf16.Encode([]rune(text))) >= MaxInput
 	p.list.Full, p.begun = p.list.Full || full, false
-	p.header, p.looked = nil, false
+	p.header, p.looked, p.headed = nil, false, false
 	lines := strings.Split(clean(text), "\n")
 	for n, line := range lines {
 		p.read(line, full && n == len(lines)-1)
@@ -148,9 +159,11 @@ func (p *parser) field(text string, cut bool) {
 	}
 }
 
-// add adds an entry, unless it is a word of a header or was there before.
+// add adds an entry, unless it was there before or is a word of a header. Words that do not say which server
+// is meant, such as dc, are those of a header only after one that does: servers are called so.
 func (p *parser) add(e Entry) {
-	if !p.begun && e.Problem == "" && kindOf(e.Text) != notHeading {
+	if kind := kindOf(e.Text); !p.begun && e.Problem == "" && (kind > otherColumn || kind == otherColumn && p.headed) {
+		p.headed = true
 		p.list.Headings = append(p.list.Headings, e.Text)
 		return
 	}
@@ -172,7 +185,7 @@ func (p *parser) finish() {
 			return
 		}
 		p.list = List{Marks: marks, Full: p.list.Full}
-		p.begun = begun
+		p.begun, p.headed = begun, false
 		for _, line := range lines {
 			p.line(line, false)
 		}

@@ -107,6 +107,8 @@ func TestHeaderIsNoServer(t *testing.T) {
 		{"\"Host Name\"\nweb-01", []string{"web-01"}, []string{"Host", "Name"}},
 		{"Servers: web-01, web-02", []string{"web-01", "web-02"}, []string{"Servers:"}},
 		{"IP Address\n10.0.0.1", []string{"10.0.0.1"}, []string{"IP", "Address"}},
+		{"dc\ndc2", []string{"dc", "dc2"}, nil}, // a domain controller
+		{"host dc status: dc2", []string{"dc2"}, []string{"host", "dc", "status:"}},
 		{"server", []string{"server"}, nil}, // there is nothing else: somebody may call one so
 		{"name;id;ip", []string{"name", "id", "ip"}, nil},
 		{"name;id;rack", []string{"rack"}, []string{"name", "id"}},
@@ -277,6 +279,13 @@ func TestWrongQueriesSayWhatIsAllowed(t *testing.T) {
 		for _, word := range serverlist.Words() {
 			assert.ErrorContains(t, err, string(word)+":")
 		}
+	}
+}
+
+func TestIDsAreWholeNumbersAboveZero(t *testing.T) {
+	t.Parallel()
+	for text, id := range map[string]int64{"1234567": 1234567, "0": 0, "-5": 0, "99999999999999999999": 0, "web-1": 0, "10.0.0.1": 0, "1\u202e2": 0} {
+		assert.Equal(t, id, parsed(t, text).Entries[0].ID(), "%q", text)
 	}
 }
 

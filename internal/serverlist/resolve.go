@@ -103,7 +103,7 @@ func Resolve(l List, servers iter.Seq[Server], o Options) Resolved {
 	}
 	rows, wanted := names.rows(l.Entries)
 	near, matching := newNeighbors(rows), newMatching(l.Queries, rows, o)
-	if len(wanted)+len(near.names)+len(l.Queries) > 0 {
+	if near.any || len(wanted)+len(l.Queries) > 0 {
 		for s := range servers {
 			for _, fill := range wanted[s.ID] {
 				fill(s)
