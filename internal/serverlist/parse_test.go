@@ -119,6 +119,7 @@ func TestHeaderIsNoServer(t *testing.T) {
 		assert.Equal(t, test.headings, l.Headings, test.text)
 	}
 	assert.Equal(t, []string{"web-01", "web-02"}, texts(parsed(t, "name\nweb-01", "hostname\nweb-02")), "each input has its own")
+	assert.Equal(t, []string{"web-01", "dc", "web-02"}, texts(parsed(t, "name\nweb-01", "dc\nweb-02")), "and none is that of another")
 }
 
 func TestRowOfATableIsOneServer(t *testing.T) {
@@ -287,6 +288,7 @@ func TestIDsAreWholeNumbersAboveZero(t *testing.T) {
 	for text, id := range map[string]int64{"1234567": 1234567, "0": 0, "-5": 0, "99999999999999999999": 0, "web-1": 0, "10.0.0.1": 0, "1\u202e2": 0} {
 		assert.Equal(t, id, parsed(t, text).Entries[0].ID(), "%q", text)
 	}
+	assert.Zero(t, serverlist.Entry{Text: "12", Problem: serverlist.MayBeCut}.ID(), "it may be 123")
 }
 
 func TestOrderOfTheInputIsKept(t *testing.T) {

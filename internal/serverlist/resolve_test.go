@@ -71,6 +71,9 @@ func TestEntriesMeanTheServersCalledSo(t *testing.T) {
 		"101.example.com":              {"101.example.com found 401"},
 		"web-0333":                     {"web-0333 not-found near web-033"},
 		"web-033.exmaple.com":          {"web-033.exmaple.com not-found near web-033.example.com"},
+		"web-033abc":                   {"web-033abc not-found near web-033"},
+		"web-033abcd":                  {"web-033abcd not-found"},
+		"web-033.exampl.m":             {"web-033.exampl.m not-found near web-033.example.com"},
 		"web-035":                      {"web-035 not-found near web-033"}, // the first by name of several
 		"10.0.0.99 102 xyz web":        {"10.0.0.99 not-found", "102 not-found", "xyz not-found", "web not-found"},
 		"fe80::1 web\u202e-001":        {"fe80::1 not-found", "web\ufffd-001 refused"},
@@ -254,4 +257,45 @@ func TestMemoryIsForEntriesNotForServers(t *testing.T) {
 	}
 	used(10)
 	assert.Less(t, used(50_000), uint64(200_000), "bytes")
+}
+
+// What an entry means is what reading all servers one by one says.
+func TestEntriesMeanWhatAScanSays(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(2, 4))
+	some := func(texts ...string) string { return texts[r.IntN(len(texts))] }
+	states := map[serverlist.State]int{}
+	for range 3_000 {
+		var servers []server
+		for id := range int64(6) {
+			host := some("a-1", "A-1", "b-2", "3", "c-3")
+			servers = append(servers, server{ID: id + 1, Hostname: host, FQDN: host + some(".x.com", ".y.com", ".X.com"), PublicIP: some("", "10.0.0.1", "10.0.0.2"), PrivateIP: some("10.0.0.1", "10.0.0.3"), IPv6: some("", "::1", "0:0::1")})
+		}
+		text := some("a-1", "A–1.x.com", "b-2.Y.com.", "3", "4", "9", "10.0.0.1", "10.0.0.3", "::1", "0::1", "zzz-9")
+		row := serverlist.Resolve(parsed(t, text), slices.Values(servers), serverlist.Options{}).Rows[0]
+		var exactly, byHost []int64
+		plain := strings.TrimSuffix(strings.ToLower(strings.ReplaceAll(text, "–", "-")), ".")
+		for _, s := range servers {
+			ipv6 := strings.HasSuffix(plain, "::1") && s.IPv6 != ""
+			switch {
+			case fmt.Sprint(s.ID) == plain, strings.EqualFold(s.FQDN, plain), s.PublicIP == plain, s.PrivateIP == plain, ipv6:
+				exactly = append(exactly, s.ID)
+			case strings.EqualFold(s.Hostname, plain):
+				byHost = append(byHost, s.ID)
+			}
+		}
+		want, host := exactly, false
+		if len(want) == 0 {
+			want, host = byHost, true
+		}
+		found := row.Same
+		if row.State == serverlist.Found {
+			found = []int64{row.Server.ID}
+			assert.Equal(t, host, row.ByHost, text)
+		}
+		assert.Equal(t, fmt.Sprint(want), fmt.Sprint(found), "%s of %v", text, servers)
+		assert.Equal(t, []serverlist.State{serverlist.NotFound, serverlist.Found, serverlist.Ambiguous}[min(len(want), 2)], row.State)
+		states[row.State]++
+	}
+	assert.Len(t, states, 3)
 }

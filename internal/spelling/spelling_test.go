@@ -48,9 +48,9 @@ func TestSketchRulesOutNoNearName(t *testing.T) {
 	t.Parallel()
 	r, ruledOut := rand.New(rand.NewPCG(7, 7)), 0
 	word := func() string {
-		text := make([]byte, r.IntN(9))
+		text, different := make([]byte, r.IntN(12)), 1+r.IntN(8)
 		for i := range text {
-			text[i] = "abc-01\x81\xc1"[r.IntN(8)]
+			text[i] = "abc-01\x81\xc1"[r.IntN(different)]
 		}
 		return string(text)
 	}

@@ -1,6 +1,7 @@
 package typeahead
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/serverlist"
+	"cancel-server/internal/spelling"
 )
 
 func TestAllServersComeWithTheirTags(t *testing.T) {
@@ -82,4 +84,41 @@ func TestPastedListMeansServersOfTheCopy(t *testing.T) {
 	for _, group := range found.Groups {
 		assert.True(t, group.Tagged)
 	}
+}
+
+// Two ways to find the closest name must not suggest different ones.
+func TestListsSuggestWhatTheTypeaheadDoes(t *testing.T) {
+	t.Parallel()
+	i := New(Options{Rate: 1})
+	l := account(3_000)
+	i.index.Store(newIndex(l, nil))
+	r, near := rand.New(rand.NewPCG(5, 5)), 0
+	for range 150 {
+		s := l.rows[r.IntN(len(l.rows))].server()
+		name := []byte([]string{s.Hostname, s.FQDN}[r.IntN(2)])
+		for range 1 + r.IntN(4) {
+			name[r.IntN(len(name))] = "abcx-019"[r.IntN(8)]
+		}
+		list, err := serverlist.Parse(string(name))
+		require.NoError(t, err)
+		row := serverlist.Resolve(list, i.All(), serverlist.Options{}).Rows[0]
+		if row.State != serverlist.NotFound {
+			continue
+		}
+		var want []int
+		for _, s := range i.Nearest(string(name), 1) {
+			called := strings.ToLower(s.Hostname)
+			if strings.Contains(string(name), ".") {
+				called = strings.ToLower(s.FQDN)
+			}
+			want = append(want, spelling.Errors(spelling.New(string(name)), called, spelling.Most))
+		}
+		if row.Near == "" {
+			assert.Empty(t, want, "%s", name)
+			continue
+		}
+		near++
+		assert.Equal(t, want, []int{spelling.Errors(spelling.New(string(name)), row.Near, spelling.Most)}, "%s", name)
+	}
+	assert.Greater(t, near, 50)
 }
