@@ -79,6 +79,7 @@ func TestNamesAreUnderstoodAsPeoplePasteThem(t *testing.T) {
 		{"markup as Slack writes it", "web-01 &amp; &lt;web-02&gt;", two},
 		{"markup that was written twice stays", "a&amp;amp;b-1", []string{"a&amp", "b-1"}},
 		{"spaces without width", "web\u200b-01\ufeff web-02\u2060", two},
+		{"signs next to names", "✅\ufe0f web-01\ufe0f → web-02", two},
 		{"marks of direction without effect", "\u200eweb-01\u200f", []string{"web-01"}},
 		{"ids", "1234567 7654321", []string{"1234567", "7654321"}},
 		{"IPv4 addresses", "10.0.0.1;198.18.0.1", []string{"10.0.0.1", "198.18.0.1"}},
@@ -193,6 +194,7 @@ func TestTextThatMayBeCutIsNotGuessed(t *testing.T) {
 		l := parsed(t, filled(end))
 		assert.True(t, l.Full, end)
 		assert.Equal(t, want, texts(l)[len(l.Entries)-1], end)
+		assert.LessOrEqual(t, strings.Count(strings.Join(texts(l), " "), string(serverlist.MayBeCut)), 1, "nothing but the end")
 		assert.Empty(t, l.Queries, end)
 		shorter := parsed(t, filled(end)[1:])
 		assert.False(t, shorter.Full, end)
