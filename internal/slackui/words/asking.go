@@ -233,7 +233,7 @@ func boardNotes(b closing.Board) string {
 		notes = append(notes, fmt.Sprintf("%d more places close. These close first.", len(b.Places)-maxPlaces))
 	}
 	if b.Undecided > 0 {
-		notes = append(notes, fmt.Sprintf("%d servers are not counted: there was no time to decide whether you may see them.", b.Undecided))
+		notes = append(notes, "Some servers are not counted: there was no time to decide whether you may see them.") // how many is not for everybody
 	}
 	if b.Gap {
 		notes = append(notes, "Not everything could be read now. Try again in a minute.")
