@@ -1,7 +1,10 @@
 package typeahead
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -79,6 +82,29 @@ func TestPodsAndTagsComeWithTheSnapshot(t *testing.T) {
 	after, known := taken.Standing(everywhere)
 	require.True(t, known)
 	assert.Equal(t, slices.Collect(before), slices.Collect(after))
+}
+
+func TestOlderSnapshotsHaveNoPods(t *testing.T) {
+	t.Parallel()
+	var data bytes.Buffer
+	zip := gzip.NewWriter(&data)
+	_, err := io.WriteString(zip, `{"Format":1,"Servers":1,"Tags":1}
+["1","web","web.example.com","198.18.0.1","10.0.0.1","fra02"]
+{"Name":"prod","Servers":[1]}
+`)
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
+	l, err := unpacked(data.Bytes())
+	require.NoError(t, err)
+	i := New(Options{Rate: 1})
+	i.index.Store(newIndex(l, nil))
+	servers, known := i.Standing(everywhere)
+	require.True(t, known)
+	all := slices.Collect(servers)
+	require.Len(t, all, 1)
+	assert.Equal(t, []string{"prod"}, all[0].Tags)
+	assert.Equal(t, "fra02", all[0].Datacenter)
+	assert.Empty(t, all[0].Routers, "its pod is not known")
 }
 
 func TestServersWithUnreadTagsAreNotKnown(t *testing.T) {
