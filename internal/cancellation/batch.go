@@ -188,11 +188,8 @@ func (d *BatchDesk) Left(ctx context.Context, by Person) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	next, err := d.nextSlot(ctx, a.principal, a.now)
-	if errors.Is(err, ErrDayFull) {
-		return 0, nil
-	}
-	return int(next.Most - next.Slot + 1), err
+	next, err := d.nextSlot(ctx, a.principal, a.now, nil)
+	return int(max(next.Most-next.Slot+1, 0)), err
 }
 
 // RowVerdict says whether one server of a list can be asked for, and why not.
@@ -205,11 +202,6 @@ type RowVerdict struct {
 	Unseen   bool           // it needs approval, and nobody who could give it would hear of it
 
 	record Record
-}
-
-// Fits reports whether the server can be asked for.
-func (v RowVerdict) Fits() bool {
-	return v.Decision.Effect != authz.Refused && len(v.Blockers) == 0 && v.Held == nil && !v.Nobody && !v.Unseen
 }
 
 // Judge says of each server of the list whether this person can ask for it now. It records nothing.

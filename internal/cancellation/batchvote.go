@@ -140,3 +140,8 @@ func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Re
 	}
 	return out, changes, nil
 }
+
+// Fits reports whether the server can be asked for.
+func (v RowVerdict) Fits() bool {
+	return v.Decision.Effect != authz.Refused && len(v.Blockers) == 0 && v.Held == nil && !v.Nobody && !v.Unseen
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -112,16 +113,19 @@ func isList(text string) bool {
 	if _, wrong := errors.AsType[*serverlist.QueryError](err); wrong || len(list.Queries) > 0 {
 		return true
 	}
-	return len(list.Entries) > 1 && !slices.ContainsFunc(list.Entries, func(e serverlist.Entry) bool { return !likeAServer(e.Text) })
+	fields := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	return len(list.Entries) > 1 && !slices.ContainsFunc(fields, func(field string) bool { return !likeAServer(field) })
 }
 
-// likeAServer reports whether a text has the form of an id, an address or a name.
+// serverName is the form of a host name, with any letters.
+var serverName = regexp.MustCompile(`^[\pL\d]([\pL\d._-]*[\pL\d])?$`)
+
+// likeAServer reports whether a text has the form of an id, an address, a name, or a link to one.
 func likeAServer(text string) bool {
-	if _, err := netip.ParseAddr(text); err == nil {
+	if _, err := netip.ParseAddr(text); err == nil || strings.HasPrefix(text, "<http") {
 		return true
 	}
-	name := strings.ContainsFunc(text, unicode.IsLetter) && strings.Trim(text, ".-") == text
-	return name || len(text) > 4 && serverID(text) != 0
+	return serverName.MatchString(text) && (len(text) > 4 || strings.ContainsFunc(text, unicode.IsLetter))
 }
 
 // submitReview takes a reviewed list to the desk. It records all of it, or nothing.
