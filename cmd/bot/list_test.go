@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,6 +103,94 @@ func TestFortyServersTakeOneFormAndOneApproval(t *testing.T) {
 		}
 		w.awaitMessage(w.cast.Requester, "Cancellation requested for 12 servers")
 		assert.Len(t, w.about(w.cast.Channel, "server"), 1, "one message for all of them")
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestReviewNamesWhatCannotBeAskedFor(t *testing.T) {
+	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+		ids, _ := w.some(3)
+		taken := w.another()
+		w.accepted(w.cast.Channel, w.cast.User, taken)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(taken))
+		typed := strings.Join([]string{
+			"hostname;id", // a heading
+			w.fqdn(ids[0]) + ";" + strconv.FormatInt(ids[0], 10),
+			w.fqdn(ids[1]) + ";" + strconv.FormatInt(ids[1], 10),
+			w.fqdn(ids[2]) + ";" + strconv.FormatInt(ids[2], 10),
+			strings.ToUpper(w.fqdn(ids[0])) + ";" + strconv.FormatInt(ids[0], 10),
+			w.fqdn(taken) + ";" + strconv.FormatInt(taken, 10),
+			"no-such-server.example.com;1",
+		}, "\r\n")
+		review := w.pasted(w.cast.Requester, typed, 3)
+		shown := review.text(w)
+		assert.Contains(t, shown, "2 cannot be asked for and are left out:")
+		assert.Contains(t, shown, "is already open", "with its ticket")
+		assert.Contains(t, shown, "not found, or this key may not see it")
+		assert.Contains(t, shown, "Named more than once, and counted once: 1.")
+
+		first := ids[0]
+		ack, err := w.slack.Act(t.Context(), fakeslack.Action{User: w.cast.Requester, View: review.ID, BlockID: "rows:0", ActionID: "rows", SelectedOptions: w.boxes(review, "rows:0", first)})
+		require.NoError(t, err)
+		require.Empty(t, ack.Error)
+		fewer := w.reviewed(w.cast.Requester, 2)
+		assert.NotEqual(t, w.countBlock(review), w.countBlock(fewer), "who changes the list types its number again")
+		require.Empty(t, w.confirms(w.cast.Requester, fewer, "2").Error)
+		require.Equal(t, "Recorded", w.top(w.cast.Requester).Title.Text, w.top(w.cast.Requester).Raw)
+		assert.Equal(t, 2, w.recorded()["pending"])
+
+		waits := w.awaitMessage(w.cast.Channel, "2 waiting for approval")
+		w.press(w.cast.Approver, waits, "batch-decline")
+		require.Empty(t, w.says(w.cast.Approver, why("still in use")).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested for 0 of 2 servers")
+		assert.Len(t, w.posts(), 1, "nothing was sent for the list")
+		assert.Empty(t, w.broken())
+	})
+}
+
+// boxes are the options of a block of boxes, without this server's.
+func (w *world) boxes(m modal, block string, without int64) (ticked []map[string]any) {
+	w.t.Helper()
+	for _, b := range m.Blocks {
+		if b.BlockID != block {
+			continue
+		}
+		for _, e := range b.Elements {
+			for _, o := range e.Options {
+				if o.Value != strconv.FormatInt(without, 10) {
+					ticked = append(ticked, map[string]any{"value": o.Value})
+				}
+			}
+		}
+	}
+	return ticked
+}
+
+func TestApproverLeavesServersOfAListOut(t *testing.T) {
+	overHTTP(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+		ids, names := w.some(3)
+		review := w.pasted(w.cast.Requester, names, 3)
+		require.Empty(t, w.confirms(w.cast.Requester, review, "3").Error)
+		waits := w.awaitMessage(w.cast.Channel, "3 waiting for approval")
+		w.press(w.cast.Approver, waits, "batch-approve")
+		form := w.top(w.cast.Approver)
+		out := ""
+		for _, b := range form.Blocks {
+			for _, o := range b.Element.Options {
+				if o.Text.Text == w.fqdn(ids[1]) {
+					out = o.Value
+				}
+			}
+		}
+		require.NotEmpty(t, out, form.Raw)
+		leave := fakeslack.Values{"leave-out:0": {"leave-out": {"type": "checkboxes", "selected_options": []any{map[string]any{"value": out}}}}}
+		assert.NotEmpty(t, w.fieldErrors(w.says(w.cast.Approver, leave))["why"], "the reason is asked for")
+		leave["why"] = why("still in use")["why"]
+		require.Empty(t, w.says(w.cast.Approver, leave).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested for 2 of 3 servers")
+		assert.Empty(t, w.tickets(ids[1]), "what was left out is not filed")
+		assert.Len(t, w.tickets(ids[0]), 1)
+		assert.Len(t, w.tickets(ids[2]), 1)
 		assert.Empty(t, w.broken())
 	})
 }

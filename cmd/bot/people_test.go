@@ -54,14 +54,9 @@ type modal struct {
 	Blocks []struct {
 		Type    string
 		BlockID string `json:"block_id"`
-		Element struct {
-			ActionID string `json:"action_id"`
-			Type     string
-			Options  []struct {
-				Text  struct{ Text string }
-				Value string
-			}
-		}
+		Element element
+		// Elements are those of a block of buttons and boxes. In a context block they are texts.
+		Elements []element
 	}
 	// State is what the person has typed and chosen, by block and action.
 	State struct {
@@ -70,6 +65,16 @@ type modal struct {
 			Selected struct{ Value string }   `json:"selected_option"`
 			Checked  []struct{ Value string } `json:"selected_options"`
 		}
+	}
+}
+
+// element is what a person fills in or presses, as far as the tests look.
+type element struct {
+	ActionID string `json:"action_id"`
+	Type     string
+	Options  []struct {
+		Text  struct{ Text string }
+		Value string
 	}
 }
 

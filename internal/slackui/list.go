@@ -28,6 +28,7 @@ const (
 // Lists is what forms with several servers need.
 type Lists struct {
 	All     func() iter.Seq[serverlist.Server] // all servers, as the typeahead knows them
+	Tagged  func() bool                        // their tags are known
 	Closing func() map[string]bool             // the pods and data centers that close
 	Most    int                                // servers in one form
 
@@ -123,6 +124,7 @@ func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as 
 		return
 	}
 	d.List.Rows = a.findUnknown(ctx, d.List.Rows)
+	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
 	var shown sync.Mutex
 	last := time.Now()
 	wanted := d.wanted()
@@ -306,7 +308,7 @@ func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note strin
 	}
 	f := a.form(ctx, meta, words.Typed{Reason: d.Reason, Content: d.Content})
 	f.Note = note
-	shown := words.Review{Form: f, Review: chosen, List: d.List, Rows: all, Ticked: map[int64]bool{}}
+	shown := words.Review{Form: f, Review: chosen, List: d.List, Notes: d.Notes, Rows: all, Ticked: map[int64]bool{}}
 	for _, id := range meta.Ticked {
 		shown.Ticked[id] = true
 	}

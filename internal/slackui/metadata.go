@@ -187,6 +187,7 @@ func (s sealer) storedCard(ctx context.Context, name string) (*cancellation.Card
 type draft struct {
 	asked
 	List  serverlist.Resolved
+	Notes []string // what was left out of the list, and what it may lack
 	Reads []draftRead
 }
 

@@ -9,7 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/slacktest"
 )
 
@@ -77,7 +80,76 @@ func goldenBatchForms() map[string]View {
 	return map[string]View{
 		"batch-approve": testWords().BatchApproveForm(b, rows[:11], rows[11:]),
 		"batch-decline": BatchDeclineForm(b, rows),
+		"list":          ListForm(Form{Place: rows[0].Submission.Place, Note: "Name at least one server."}, [2]string{"web-01\nweb-02"}, "sealed"),
+		"list-reading":  ListReading(31, 40, "sealed"),
+		"review":        testWords().ReviewForm(aReview(rows), "sealed"),
+		"review-empty":  testWords().ReviewForm(Review{Form: Form{Place: rows[0].Submission.Place}}, "sealed"),
+		"batch-waits":   BatchRecorded(b, rows, cancellation.Freeze{}),
 	}
+}
+
+// aReview has a row for each reason why a server cannot be asked for, and servers that were named, that have a
+// warning, and that a query found.
+func aReview(rows []cancellation.Request) Review {
+	list, err := serverlist.Parse("hostname\nweb-00, web-00, web-99, web-7\ntag:old")
+	if err != nil {
+		panic(err)
+	}
+	row := func(r cancellation.Request, why review.Why) review.Row {
+		card := r.Submission.Card
+		return review.Row{
+			Named: serverlist.Row{State: serverlist.Found, Server: serverlist.Server{ID: card.Server.ID, FQDN: card.Server.FQDN}, Entry: serverlist.Entry{Text: card.Server.FQDN}},
+			Why:   why, Verdict: cancellation.RowVerdict{Card: card},
+		}
+	}
+	unclear := func(text string, state serverlist.State, near string, same ...int64) review.Row {
+		return review.Row{Named: serverlist.Row{Entry: serverlist.Entry{Text: text}, State: state, Near: near, Same: same}, Why: review.Unclear}
+	}
+	ticket := row(rows[0], review.Blocked)
+	ticket.Verdict.Card.Server.OpenTicket = &cancellation.TicketID{ID: 153572280}
+	ticket.Verdict.Blockers = []cancellation.Blocker{cancellation.BlockedByTicket}
+	denied := row(rows[1], review.NotAllowed)
+	denied.Verdict.Decision = authz.Decision{Effect: authz.Refused, Rule: "no-prod", Reason: "Production stays."}
+	held := row(rows[2], review.Held)
+	held.Verdict.Held = &rows[2]
+	warned := row(rows[4], "")
+	warned.Verdict.Card.Server.Gateway, warned.Warnings = true, []string{cancellation.WarningGateway}
+	kept := []review.Row{row(rows[3], ""), warned, row(rows[5], ""), row(rows[6], "")}
+	found := serverlist.Resolved{
+		Groups: []serverlist.Group{{Name: "old", Tagged: true, Servers: []serverlist.Server{{ID: 1005}, {ID: 1006}}}}, Shown: 2, Of: 63,
+		Queries: []serverlist.Matches{{Query: list.Queries[0], Servers: 63}},
+	}
+	return Review{
+		Form: Form{Account: rows[0].Submission.Card.Account, Place: rows[0].Submission.Place, Typed: Typed{Reason: "No longer needed", Content: "The rack is emptied."}},
+		List: found, Notes: ListNotes(list, found, false), Rows: kept, Ticked: map[int64]bool{1003: true, 1005: true},
+		Review: review.Review{
+			Left: []review.Row{
+				unclear("web-99", serverlist.NotFound, "web-09.example.com"), unclear("web-7", serverlist.Ambiguous, "", 7, 8),
+				ticket, denied, held, row(rows[7], review.Namesake), row(rows[8], review.Nobody), row(rows[9], review.Unread),
+			},
+			Rest: kept[:2], Read: 12, Of: 12, Sum: "825.00", Known: 2, Digest: "d0d0", Ends: review.EndsOf([]cancellation.End{rows[3].End()}),
+		},
+	}
+}
+
+func TestReviewOfFiftyServersFitsSlack(t *testing.T) {
+	t.Parallel()
+	states := make([]cancellation.State, 50)
+	for i := range states {
+		states[i] = cancellation.Pending
+	}
+	_, rows := aBatch(states...)
+	v := aReview(rows)
+	v.Rows = nil
+	for i, r := range rows {
+		server := &r.Submission.Card.Server
+		server.FQDN = strings.Repeat("x", 200) + fmt.Sprintf("-%02d.example.com", i)
+		v.Rows = append(v.Rows, review.Row{Named: serverlist.Row{State: serverlist.Found, Server: serverlist.Server{ID: server.ID}}, Verdict: cancellation.RowVerdict{Card: r.Submission.Card}})
+		v.Review.Left = append(v.Review.Left, review.Row{Named: serverlist.Row{Entry: serverlist.Entry{Text: strings.Repeat("é", 255)}, State: serverlist.NotFound, Near: server.FQDN}, Why: review.Unclear})
+	}
+	judge := slacktest.NewJudge(t)
+	_, err := judge.Open(testWords().ReviewForm(v, "sealed"))
+	require.NoError(t, err, "Slack takes a review of 50 with as many that are left out")
 }
 
 func TestBatchMessageNamesServersOrCountsTheRest(t *testing.T) {

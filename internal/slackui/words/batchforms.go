@@ -97,7 +97,7 @@ func cardFacts(c cancellation.Card, end cancellation.End) string {
 	}
 	text := strings.Join(parts, " · ")
 	if found := warnings(c); len(found) > 0 {
-		text = "⚠ " + found[0] + " · " + text
+		text = "⚠ " + strings.ReplaceAll(found[0], "-", " ") + " · " + text
 	}
 	return Cut(text, maxOptionText)
 }
@@ -142,4 +142,20 @@ func (w Writer) BatchNothingToApprove(c cancellation.BatchClick, err error) Mess
 		return nothingOpened(w.PeopleUnread(err))
 	}
 	return w.BatchClicked(c, err, "approve")
+}
+
+// BatchRecorded is what a person reads in the review's place.
+func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order cancellation.Freeze) View {
+	waiting := len(inStates(rows, cancellation.Pending))
+	lines := []line{head("Asked for " + servers(b.Size))}
+	if order.Frozen {
+		lines = append(lines, frozenBy(order, displayed))
+	}
+	if waiting > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d %s for approval. Nothing is filed for them. You can withdraw them until they are filed.", waiting, waitOrWaits(waiting))))
+	}
+	if rest := len(rows) - waiting; rest > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("%d will be filed one after the other.", rest)))
+	}
+	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }

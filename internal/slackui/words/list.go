@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -121,6 +122,7 @@ type Review struct {
 	Form   Form // the place, the freeze, the reason, the description, and a note
 	Review review.Review
 	List   serverlist.Resolved
+	Notes  []string       // [ListNotes]
 	Ticked map[int64]bool // the servers that go
 	Rows   []review.Row   // all servers that can be asked for, ticked or not
 }
@@ -159,9 +161,6 @@ func countInput(count int, digest string) slack.Block {
 
 // leftBlocks say of each row that cannot be asked for why. Each says so, however many there are.
 func (w Writer) leftBlocks(v Review) []slack.Block {
-	if len(v.Review.Left) == 0 && len(v.List.Queries) == 0 {
-		return nil
-	}
 	var lines []line
 	if n := len(v.Review.Left); n > 0 {
 		lines = append(lines, line{bold(fmt.Sprintf("%d cannot be asked for and %s left out:", n, map[bool]string{true: "is", false: "are"}[n == 1]))})
@@ -169,11 +168,8 @@ func (w Writer) leftBlocks(v Review) []slack.Block {
 	for _, row := range v.Review.Left {
 		lines = append(lines, w.leftLine(row))
 	}
-	for _, q := range v.List.Queries {
-		lines = append(lines, sentence(fmt.Sprintf("%s finds %s.", displayed(q.Query.String()), servers(q.Servers))))
-	}
-	if v.List.Of > v.List.Shown {
-		lines = append(lines, sentence(fmt.Sprintf("Showing %d of %d, those that end first.", v.List.Shown, v.List.Of)))
+	for _, note := range v.Notes {
+		lines = append(lines, sentence(note))
 	}
 	var blocks []slack.Block
 	for n := 0; n < len(lines); n += 15 { // a block of rich text stays well below Slack's limit
@@ -181,6 +177,33 @@ func (w Writer) leftBlocks(v Review) []slack.Block {
 	}
 	return blocks
 }
+
+// ListNotes say what of a list was left out, what may be missing from it, and what its queries find. tagged says that
+// the servers' tags are known.
+func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes []string) {
+	add := func(is bool, format string, args ...any) {
+		if is {
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
+	add(l.Full, "⚠ A field is as full as Slack lets it be. What followed may be missing.")
+	add(len(l.Headings) > 0, "Left out as headings: %s.", cutList(l.Headings))
+	add(len(l.Ignored) > 0, "Columns that are not read: %s.", cutList(l.Ignored))
+	merged := l.Repeated
+	for _, row := range found.Rows {
+		merged += len(row.Merged)
+	}
+	add(merged > 0, "Named more than once, and counted once: %d.", merged)
+	for _, q := range found.Queries {
+		add(true, "%s finds %s.", displayed(q.Query.String()), servers(q.Servers))
+		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
+		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
+	}
+	add(found.Of > found.Shown, "Showing %d of %d.", found.Shown, found.Of)
+	return notes
+}
+
+func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
 
 // leftLine says why a row cannot be asked for.
 func (w Writer) leftLine(row review.Row) line {
@@ -336,22 +359,6 @@ func endsWords(e review.Ends) string {
 		said += fmt.Sprintf("; of %s the date is %s", servers(e.Undated), unseen)
 	}
 	return said + "."
-}
-
-// BatchRecorded is what a person reads in the review's place.
-func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order cancellation.Freeze) View {
-	waiting := len(inStates(rows, cancellation.Pending))
-	lines := []line{head("Asked for " + servers(b.Size))}
-	if order.Frozen {
-		lines = append(lines, frozenBy(order, displayed))
-	}
-	if waiting > 0 {
-		lines = append(lines, sentence(fmt.Sprintf("%d %s for approval. Nothing is filed for them. You can withdraw them until they are filed.", waiting, waitOrWaits(waiting))))
-	}
-	if rest := len(rows) - waiting; rest > 0 {
-		lines = append(lines, sentence(fmt.Sprintf("%d will be filed one after the other.", rest)))
-	}
-	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }
 
 // BatchProblems says what is wrong with each field of a review, by its block.

@@ -125,7 +125,7 @@ func (s *screen) block(p *part) {
 		s.named(1, "hint", s.text(p, "hint", 1))
 	case "actions":
 		s.line(0, "actions", id)
-		s.each(p, "elements", s.button)
+		s.each(p, "elements", s.pressed)
 	default:
 		s.fail("%s: unknown block %q", p.path, kind)
 	}
@@ -156,10 +156,21 @@ func (s *screen) option(mark string) func(*part) {
 	}
 }
 
-func (s *screen) button(p *part) {
-	if kind := take[string](s, p, "type"); kind != "button" {
+// pressed is an element of a block of buttons and boxes.
+func (s *screen) pressed(p *part) {
+	switch kind := take[string](s, p, "type"); kind {
+	case "button":
+		s.button(p)
+	case "checkboxes":
+		s.line(1, kind, take[string](s, p, "action_id"))
+		s.each(p, "initial_options", s.option("chosen"))
+		s.each(p, "options", s.option("[ ]"))
+	default:
 		s.fail("%s: unknown element %q", p.path, kind)
 	}
+}
+
+func (s *screen) button(p *part) {
 	s.line(1, "["+s.text(p, "text", 1)+"]", take[string](s, p, "action_id"), "= "+s.quoted(p, "value", 1), s.pair(p, "style"))
 	s.named(2, "accessibility_label", s.quoted(p, "accessibility_label", 2))
 	s.object(p, "confirm", func(c *part) {
