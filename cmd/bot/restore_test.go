@@ -61,6 +61,14 @@ func TestRestoredBackupFilesNothingTwice(t *testing.T) {
 		assert.Equal(t, exitUsage, code)
 		assert.Contains(t, said, `pg_dump --format=custom --file=FILE "$DATABASE_URL"`)
 	})
+	t.Run("SQLite, an older copy", func(t *testing.T) {
+		t.Parallel()
+		needs(t, "rm", "cp")
+		restorable(t, keeping{patient(), (*world).copiesFile, func(w *world) {
+			w.documented("rm")
+			w.documented("cp")
+		}})
+	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		needs(t, "pg_dump", "pg_restore")
@@ -131,6 +139,21 @@ func (w *world) backsUpUnderLoad(file string) {
 	info, err := os.Stat(file)
 	require.NoError(w.t, err)
 	assert.Equal(w.t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+// copiesFile copies the file of a bot that is not running, and returns when PATH.lock remembers more than the copy has.
+func (w *world) copiesFile() {
+	w.t.Helper()
+	remembered := func() string {
+		content, err := os.ReadFile(w.database() + ".lock")
+		require.NoError(w.t, err)
+		return string(content)
+	}
+	w.stop()
+	before := remembered()
+	require.NoError(w.t, exec.Command("cp", w.database(), filepath.Join(w.dir, "cancel-server.backup")).Run())
+	w.start()
+	w.eventually("what is done since is remembered", func() bool { return remembered() != before })
 }
 
 // filedOf is how many of these servers' requests the database has as filed.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -115,6 +116,64 @@ func TestDatabaseRestoredFromABackupStartsFrozen(t *testing.T) {
 	order, err = again.Frozen(t.Context())
 	require.NoError(t, err)
 	assert.False(t, order.Frozen, "the next start is one like any other")
+}
+
+func TestOlderCopyOfTheFileStartsFrozen(t *testing.T) {
+	t.Parallel()
+	for name, older := range map[string]func(path, copied string) error{
+		"a copy of its owner's":       func(path, copied string) error { return os.Rename(copied, path) },
+		"a new one, after it is gone": func(string, string) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, copied, clock := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "copy.db"), newHands()
+			o := Options{Path: path, Clock: clock.time, Mode: Serve, PostTimeout: time.Minute}
+			sealed := func(s *Store) {
+				sealer := audit.NewSealer(audit.SealerOptions{Ledger: s, Name: s.AuditName(), Log: slog.New(slog.DiscardHandler)})
+				require.NoError(t, sealer.SealAll(t.Context()))
+			}
+			s := opened(t, o)
+			recorded(t, s, 42)
+			sealed(s)
+			require.NoError(t, s.Close())
+			require.NoError(t, exec.Command("cp", path, copied).Run())
+			s = opened(t, o)
+			order, err := s.Frozen(t.Context())
+			require.NoError(t, err)
+			require.False(t, order.Frozen, "a restart is none")
+			filed(t, s, 43)
+			sealed(s)
+			require.NoError(t, s.Close())
+
+			for _, of := range []string{"", "-wal", "-shm"} {
+				_ = os.Remove(path + of)
+			}
+			require.NoError(t, older(path, copied))
+			restored := opened(t, o)
+			order, err = restored.Frozen(t.Context())
+			require.NoError(t, err)
+			assert.True(t, order.Frozen)
+			assert.Equal(t, cancellation.RestoreActor, order.Actor)
+			assert.Contains(t, order.Why, "restored from a backup or made again")
+			if _, err := os.Stat(copied); err != nil { // it was moved
+				got := claimed(t, restored, "worker")
+				assert.Equal(t, cancellation.RecheckSettled, got.Recheck)
+				assert.Equal(t, clock.time().Add(time.Minute), got.NotAfter)
+				_, err = restored.Apply(t.Context(), moved(got, cancellation.Filing))
+				require.ErrorIs(t, err, cancellation.ErrFrozen)
+				var begins string
+				require.NoError(t, restored.read.QueryRowContext(t.Context(), `select begins from audit_log`).Scan(&begins))
+				assert.Contains(t, begins, "the file was replaced by an older copy")
+			}
+			require.NoError(t, restored.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "compared"}))
+			require.NoError(t, restored.Close())
+			again := opened(t, o)
+			order, err = again.Frozen(t.Context())
+			require.NoError(t, err)
+			assert.False(t, order.Frozen, "the next start is one like any other, also if nothing was sealed")
+			require.NoError(t, again.Close())
+		})
+	}
 }
 
 func TestABackupThatFailsLeavesNothing(t *testing.T) {

@@ -271,11 +271,16 @@ func (s *Store) Seal(ctx context.Context, step audit.Step) (won bool, err error)
 		return seals.Seal(ctx, tx, s.dialect == postgresDialect, step)
 	})
 	if err == nil && won && s.lock != nil {
-		if err := seals.Remember(s.lock, &step.To); err != nil {
-			s.log.Warn("remembering outside the database what was sealed", "err", err)
-		}
+		s.remember(&step.To)
 	}
 	return won, wrap("sealing events", err)
+}
+
+// remember writes next to the file what was sealed last.
+func (s *Store) remember(log *audit.Log) {
+	if err := seals.Remember(s.lock, log); err != nil {
+		s.log.Warn("remembering outside the database what was sealed", "err", err)
+	}
 }
 
 // NoteDeployment records an event of the deployment. recorded is false if n.Changes says that it is not

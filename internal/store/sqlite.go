@@ -228,49 +228,62 @@ const (
 
 // resume makes a file ready to be served from, and ends the leases of earlier processes.
 func (s *Store) resume(ctx context.Context, postTimeout time.Duration) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	opened, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing to undo after the commit
-	why, err := s.recheckFile(ctx, tx, postTimeout)
+	defer func() { _ = opened.Rollback() }() // nothing to undo after the commit
+	older, err := s.recheckFile(ctx, &tx{Tx: opened}, postTimeout)
 	if err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	for _, free := range []string{freeRequestsSQL, freeNoticesSQL, freeInventorySQL, freeFollowSQL, freeBulletinSQL, freeMailboxesSQL, freeUpdatesSQL} {
-		if _, err := tx.ExecContext(ctx, free); err != nil {
+		if _, err := opened.ExecContext(ctx, free); err != nil {
 			return fmt.Errorf("resuming: releasing leases: %w", err)
 		}
 	}
-	if why == "" {
-		why, err = seals.Older(ctx, tx, s.lock)
+	if err := opened.Commit(); err != nil || !older {
+		return wrap("resuming", err)
 	}
-	if err == nil && why != "" {
-		err = seals.BeginSegment(ctx, tx, why)
+	log, err := seals.ReadLog(ctx, s.write)
+	if err == nil {
+		s.remember(&log) // or the next start would find an older file again
 	}
-	if err != nil {
-		return fmt.Errorf("resuming: %w", err)
-	}
-	return wrap("resuming", tx.Commit())
+	return wrap("resuming", err)
 }
 
-// recheckFile begins the recheck of a start, and returns why the file is an older one; "" if that is not known.
-// A file that was restored from a backup knows nothing of what was sent since: a POST of a bot that ended just
-// before the restore may be under way.
-func (s *Store) recheckFile(ctx context.Context, tx *sql.Tx, postTimeout time.Duration) (older string, err error) {
+// recheckFile begins the recheck of a start, and reports whether the file is known to be an older one. Such a file
+// knows nothing of what was sent since: a POST of a bot that ended just before may be under way. A backup is frozen
+// when it is made, and another older copy here.
+func (s *Store) recheckFile(ctx context.Context, tx *tx, postTimeout time.Duration) (older bool, err error) {
 	var identity string
-	err = tx.QueryRowContext(ctx, `select coalesce((select identity from binding), '')`).Scan(&identity)
-	made, restored := strings.CutPrefix(identity, backupMark)
-	if err != nil || !restored {
-		_, again := recheck(ctx, tx, readOnce, time.Time{})
-		return "", errors.Join(err, again)
+	if err := tx.QueryRowContext(ctx, `select coalesce((select identity from binding), '')`).Scan(&identity); err != nil {
+		return false, err
 	}
-	s.log.Warn("the database was restored from a backup: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "since", made)
-	_, err = recheck(ctx, tx, readSettled, s.engine.given().Add(postTimeout))
-	if err == nil {
+	var why string
+	made, backup := strings.CutPrefix(identity, backupMark)
+	if backup {
+		why = "the database was restored from a backup of " + made
+	} else if why, err = seals.Older(ctx, tx, s.lock); err != nil {
+		return false, err
+	}
+	if why == "" {
+		_, err = recheck(ctx, tx.Tx, readOnce, time.Time{})
+		return false, err
+	}
+	s.log.Warn("the database is an older copy: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "why", why)
+	now := s.engine.given()
+	_, err = recheck(ctx, tx.Tx, readSettled, now.Add(postTimeout))
+	if err == nil && backup {
 		_, err = tx.ExecContext(ctx, `update binding set identity = ''`)
 	}
-	return "the database was restored from a backup of " + made, err
+	if err == nil && !backup {
+		err = freezeRestored(ctx, tx, now, " or made again")
+	}
+	if err == nil {
+		err = seals.BeginSegment(ctx, tx, why)
+	}
+	return true, err
 }
 
 // noSuchTable reports whether a statement failed because a table or a column is missing.

@@ -28,7 +28,7 @@ func Older(ctx context.Context, from Reader, file io.ReaderAt) (why string, err 
 	n, _ := file.ReadAt(content, 0) // an empty file remembers nothing
 	var last int64
 	var text string
-	if _, err := fmt.Sscanf(string(content[:n]), rememberFormat, &last, &text); err != nil {
+	if _, err := fmt.Sscanf(string(content[:n]), rememberFormat, &last, &text); err != nil || last == 0 {
 		return "", nil // it remembers nothing
 	}
 	log, err := ReadLog(ctx, from)

@@ -66,9 +66,13 @@ func TestARestoredDatabaseBeginsASegment(t *testing.T) {
 		assert.Contains(t, said, "it saw 19 events, and segment 1 ended at 16: 3 events were lost with the restore.")
 		now := w.head()
 		assert.True(t, strings.HasSuffix(now.Origin, "/2"), now.Origin)
-		assert.EqualValues(t, 3, now.Size)
+		size := int64(3)
+		if w.options.Path != "" {
+			size = 4 // the older copy starts frozen, which is an event
+		}
+		assert.Equal(t, size, now.Size)
 		_, said = verified(t, reading, &now)
-		assert.Contains(t, said, "The checkpoint fits: its first 3 events")
+		assert.Contains(t, said, fmt.Sprintf("The checkpoint fits: its first %d events", size))
 
 		before := w.head()
 		if w.options.Path != "" {
@@ -81,9 +85,10 @@ func TestARestoredDatabaseBeginsASegment(t *testing.T) {
 		w.seals()
 		assert.Equal(t, before.Origin, w.head().Origin, "a restart begins none")
 
-		w.does(`update events set detail = 'x' where position = 18`, `update deployment_events set detail = replace(detail, '"size":16', '"size":15') where position = 17`)
+		of := 16 + size - 1 // the first of the requests' events
+		w.does(fmt.Sprintf(`update events set detail = 'x' where position = %d`, of), `update deployment_events set detail = replace(detail, '"size":16', '"size":15') where position = 17`)
 		_, said = verified(t, reading, nil)
-		assert.Contains(t, said, "CHANGED  position 18,")
+		assert.Contains(t, said, fmt.Sprintf("CHANGED  position %d,", of))
 		assert.Contains(t, said, "segment 2 does not begin as it should: the one before it had 15 events")
 	})
 }
