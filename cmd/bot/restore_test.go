@@ -86,6 +86,9 @@ func restorable(t *testing.T, k keeping) *world {
 	t.Helper()
 	w := newWorld(t, byHTTP, k.setup)
 	w.file = "cancel-server.db"
+	if k.before != nil {
+		k.before(w)
+	}
 	w.start()
 	code, said := w.ends([]string{"freeze", "--why", "a backup"})
 	require.Zero(t, code, said)

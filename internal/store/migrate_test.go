@@ -114,7 +114,10 @@ func TestOlderBuildsRowKnowsItsPostTime(t *testing.T) {
 func backBeforeReasons(o Options) []string {
 	triggers := []string{`drop trigger filing_orders_recorded`, `drop trigger events_keep_seal`}
 	if o.URL != "" {
-		triggers = []string{`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`}
+		triggers = []string{
+			`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`,
+			`alter table binding drop column cluster`,
+		}
 	}
 	return slices.Concat(triggers, beforeBatches, beforeSealing, beforeInquiries, beforeReasons)
 }

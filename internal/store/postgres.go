@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"cancel-server/internal/cancellation"
 	"cancel-server/internal/store/seals"
 )
 
@@ -72,9 +72,10 @@ type postgresEngine struct {
 
 	writer   atomic.Uint32 // the server's process of the writing session
 	primary  atomic.Pointer[primary]
-	doubted  atomic.Bool   // the writing session is replaced before its next use
-	writing  atomic.Int32  // transactions that run in the writing session
-	proving  chan struct{} // held by the one who asks the writing session
+	cluster  atomic.Pointer[string] // of the writing session; "" if nobody may ask
+	doubted  atomic.Bool            // the writing session is replaced before its next use
+	writing  atomic.Int32           // transactions that run in the writing session
+	proving  chan struct{}          // held by the one who asks the writing session
 	mu       sync.Mutex
 	provenAt time.Time // when the writing session last was at the primary
 }
@@ -96,15 +97,15 @@ func (e *postgresEngine) now(ctx context.Context) (time.Time, error) {
 }
 
 var momentSQL = `select ` + serverTime + `, pg_current_xact_id()::text, ` + historySQL + `, ` + identitySQL + `,
-	(select identity from binding), (select epoch from rechecks)`
+	(select identity from binding), (select cluster from binding), (select epoch from rechecks)`
 
 // moment also finds out whether the database is still the one that it was. identity is the
 // server's now. known is what a process saw last, null while the database is not bound.
 func (e *postgresEngine) moment(ctx context.Context, tx *tx) (now time.Time, begun mark, err error) {
 	asked := time.Now()
 	var identity string
-	var known sql.NullString
-	err = tx.QueryRowContext(ctx, momentSQL).Scan((*stamp)(&now), &begun.transaction, &begun.history, &identity, &known, &tx.epoch)
+	var known, cluster sql.NullString
+	err = tx.QueryRowContext(ctx, momentSQL).Scan((*stamp)(&now), &begun.transaction, &begun.history, &identity, &known, &cluster, &tx.epoch)
 	if err != nil {
 		return now, begun, err
 	}
@@ -114,10 +115,36 @@ func (e *postgresEngine) moment(ctx context.Context, tx *tx) (now time.Time, beg
 	e.connectedTo(identity, asked)
 	e.writing.Add(1)
 	begun.ended = sync.OnceFunc(func() { e.writing.Add(-1) })
-	if known.Valid && known.String != identity {
-		err = e.changedServer(ctx, tx, identity, now)
+	begun.cluster = *e.cluster.Load()
+	if known.Valid && (known.String != identity || cluster.String != begun.cluster) {
+		err = e.changedServer(ctx, tx, origin{identity, begun.cluster}, now)
 	}
 	return now, begun, wrap("looking at the database's identity", err)
+}
+
+// clusterOf returns the identifier of a session's cluster. It is "" if the role may not ask, or the server
+// cannot say: by default every role may.
+func clusterOf(ctx context.Context, session *pgx.Conn) (string, error) {
+	answer := session.PgConn().ExecParams(ctx, clusterSQL, nil, nil, nil, nil).Read()
+	if refused, answered := errors.AsType[*pgconn.PgError](answer.Err); answered && slices.Contains(cannotSay, refused.Code) {
+		return "", nil
+	}
+	if answer.Err != nil {
+		return "", fmt.Errorf("asking the server for its cluster: %w", answer.Err)
+	}
+	return string(answer.Rows[0][0]), nil
+}
+
+// cannotSay are the answers of a server that tells nobody its cluster: insufficient_privilege, undefined_function
+// and feature_not_supported.
+var cannotSay = []string{"42501", "42883", "0A000"}
+
+// inCluster records the cluster that the writing session is connected to.
+func (e *postgresEngine) inCluster(cluster string) {
+	before := e.cluster.Swap(&cluster)
+	if cluster == "" && (before == nil || *before != "") {
+		e.log.Warn("the database's role may not ask for its cluster, so a dump that is restored in another one may look like a restart: grant execute on function pg_control_system()")
+	}
 }
 
 // meaning knows that a statement that failed, or lost its connection, wrote nothing: its
@@ -163,7 +190,7 @@ func (e *postgresEngine) outcome(ctx context.Context, of mark) (bool, error) {
 	}
 }
 
-// In another history the transaction may be in the future, which is an error.
+// In another history, or another cluster, the transaction may be in the future, which is an error.
 const statusSQL = `select history, case when history = $2 then coalesce(pg_xact_status($1::text::xid8), '') else '' end
 	from (select ` + historySQL + ` as history) as here`
 
@@ -175,6 +202,9 @@ func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 	if err := e.prove(ctx, time.Now()); err != nil {
 		return "", err
 	}
+	if *e.cluster.Load() != of.cluster {
+		return "", errHistory
+	}
 	var history, status string
 	err := e.read.QueryRowContext(ctx, statusSQL, of.transaction, of.history).Scan(&history, &status)
 	if err == nil && history != of.history {
@@ -183,49 +213,71 @@ func (e *postgresEngine) status(ctx context.Context, of mark) (string, error) {
 	return status, err
 }
 
-// changedServer records another identity, and makes unfinished requests read SoftLayer's
-// tickets before their next POST. It runs in the transaction that found the change, before
-// anything else is written.
-func (e *postgresEngine) changedServer(ctx context.Context, tx *tx, identity string, now time.Time) error {
-	var before string
-	if err := tx.QueryRowContext(ctx, `select identity from binding for update`).Scan(&before); err != nil {
-		return err
-	}
-	if before == identity { // another process was faster
-		return nil
-	}
-	var err error
-	history, _, _ := strings.Cut(identity, " ")
-	switch was, _, _ := strings.Cut(before, " "); was {
-	case "": // just bound: no requests yet
-	case history:
-		e.log.Info("the database server has restarted: unfinished requests read SoftLayer's tickets before they are filed")
-		tx.epoch, err = recheck(ctx, tx.Tx, readOnce, time.Time{})
-	default: // the last commits may be lost: a POST that the database does not know of may be under way
-		e.log.Warn("the database has another history, after a failover or a restored backup: unfinished requests settle before they are filed", "before", was, "now", history)
-		tx.epoch, err = recheck(ctx, tx.Tx, readSettled, now.Add(e.postTimeout))
-		if err == nil {
-			err = seals.BeginSegment(ctx, tx, fmt.Sprintf("the database has another history, %s instead of %s: a failover or a restored backup", history, was))
-		}
-		if err == nil && tablesOf(was) != tablesOf(history) {
-			err = e.freezeRestored(ctx, tx, now)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `update binding set identity = $1`, identity)
-	return err
+// origin is where a database is: the identity of the server, and its cluster.
+type origin struct{ identity, cluster string }
+
+// history is the part of the identity that stays when the server is started again.
+func (o origin) history() string {
+	history, _, _ := strings.Cut(o.identity, " ")
+	return history
 }
 
-// tablesOf is the part of a history that changes if the tables are made again, as pg_restore does.
-func tablesOf(history string) string {
-	_, tables, _ := strings.Cut(history, "/")
+// tables is the part of the history that changes if the tables are made again, as pg_restore does.
+func (o origin) tables() string {
+	_, tables, _ := strings.Cut(o.history(), "/")
 	return tables
 }
 
-// freezeRestored freezes filing in a database that was restored from a dump.
-func (e *postgresEngine) freezeRestored(ctx context.Context, tx *tx, now time.Time) error {
-	e.log.Warn("the tables were made again, as from a dump: filing is frozen until bot unfreeze")
-	return freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, "")})
+// changedServer records another origin, and makes unfinished requests read SoftLayer's tickets before
+// their next POST. It runs in the transaction that found the change, before anything else is written.
+func (e *postgresEngine) changedServer(ctx context.Context, tx *tx, now origin, at time.Time) error {
+	var before origin
+	if err := tx.QueryRowContext(ctx, `select identity, cluster from binding for update`).Scan(&before.identity, &before.cluster); err != nil {
+		return err
+	}
+	if before == now { // another process was faster
+		return nil
+	}
+	if err := e.recheckServer(ctx, tx, before, now, at); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `update binding set identity = $1, cluster = $2`, now.identity, now.cluster)
+	return err
+}
+
+// recheckServer begins the recheck that another origin asks for. A database that was just bound has no
+// requests yet. One of an earlier build has no cluster on record, which then says nothing.
+func (e *postgresEngine) recheckServer(ctx context.Context, tx *tx, before, now origin, at time.Time) (err error) {
+	elsewhere := before.cluster != "" && before.cluster != now.cluster
+	switch {
+	case before.identity == "", before.identity == now.identity && !elsewhere:
+		return nil
+	case before.history() == now.history() && !elsewhere:
+		e.log.Info("the database server has restarted: unfinished requests read SoftLayer's tickets before they are filed")
+		tx.epoch, err = recheck(ctx, tx.Tx, readOnce, time.Time{})
+		return err
+	}
+	// The last commits may be lost: a POST that the database does not know of may be under way.
+	tx.epoch, err = recheck(ctx, tx.Tx, readSettled, at.Add(e.postTimeout))
+	switch {
+	case err != nil:
+		return err
+	case elsewhere:
+		return e.restored(ctx, tx, at, " or moved to another cluster", fmt.Sprintf("the database is in another cluster, %q instead of %q", now.cluster, before.cluster))
+	case before.tables() != now.tables():
+		return e.restored(ctx, tx, at, "", fmt.Sprintf("the database has another history, %s instead of %s: its tables were made again", now.history(), before.history()))
+	}
+	why := fmt.Sprintf("the database has another history, %s instead of %s: a failover or a restored backup", now.history(), before.history())
+	e.log.Warn("the database has another history, after a failover or a restored backup: unfinished requests settle before they are filed",
+		"before", before.history(), "now", now.history())
+	return seals.BeginSegment(ctx, tx, why)
+}
+
+// restored freezes filing in a database that was restored from a dump.
+func (e *postgresEngine) restored(ctx context.Context, tx *tx, at time.Time, or, why string) error {
+	e.log.Warn("the database was restored from a backup or moved: filing is frozen until bot unfreeze, and unfinished requests settle before they are filed", "why", why)
+	if err := seals.BeginSegment(ctx, tx, why); err != nil {
+		return err
+	}
+	return freezeRestored(ctx, tx, at, or)
 }

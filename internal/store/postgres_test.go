@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,6 +158,8 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 		"the server was started again":       {`update binding set identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckOnce, false},
 		"it lost what it had committed last": {`update binding set identity = '00000009' || substr(identity, 9)`, cancellation.RecheckSettled, false},
 		"its tables were made again":         {`update binding set identity = substr(identity, 1, 8) || '/1 0'`, cancellation.RecheckSettled, true},
+		"it is in another cluster":           {`update binding set cluster = '1'`, cancellation.RecheckSettled, true},
+		"a dump in a cluster that was there": {`update binding set cluster = '1', identity = split_part(identity, ' ', 1) || ' 0'`, cancellation.RecheckSettled, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,6 +199,105 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 			applied(t, second, moved(got, cancellation.Stuck)) // looked at once, not at each start
 		})
 	}
+}
+
+// An earlier build next to this one writes no cluster either.
+func TestFirstClusterOnRecordFreezesNothing(t *testing.T) {
+	t.Parallel()
+	at := postgrestest.Schema(t)
+	first := open(t, Options{URL: at, Mode: Serve})
+	require.NoError(t, first.Bind(t.Context(), sandbox))
+	recorded(t, first, 1)
+	here := value(t, first, `select system_identifier::text from pg_control_system()`)
+	assert.Equal(t, here, value(t, first, `select cluster from binding`))
+	alter(t, first, `update binding set cluster = ''`)
+
+	second := open(t, Options{URL: at, Mode: Serve})
+	require.NoError(t, second.Bind(t.Context(), sandbox))
+	assert.Equal(t, cancellation.NoRecheck, claimed(t, second, "worker").Recheck)
+	order, err := second.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.False(t, order.Frozen)
+	assert.Equal(t, here, value(t, second, `select cluster from binding`))
+}
+
+func TestClusterThatIsDeniedFreezesOnce(t *testing.T) {
+	t.Parallel()
+	at := postgrestest.Database(t)
+	admin, err := pgx.Connect(t.Context(), at)
+	require.NoError(t, err)
+	role := fmt.Sprintf("plain_%d", time.Now().UnixNano())
+	does := func(statements ...string) {
+		for _, statement := range statements {
+			_, err := admin.Exec(context.WithoutCancel(t.Context()), strings.ReplaceAll(statement, "ROLE", role))
+			require.NoError(t, err, statement)
+		}
+	}
+	does(`create role ROLE`, `alter schema public owner to ROLE`)
+	t.Cleanup(func() {
+		does(`drop owned by ROLE cascade`, `drop role ROLE`)
+		require.NoError(t, admin.Close(context.WithoutCancel(t.Context())))
+	})
+	plain, err := url.Parse(at)
+	require.NoError(t, err)
+	with := plain.Query()
+	with.Set("role", role)
+	plain.RawQuery = with.Encode()
+	starts := func() (frozen bool, cluster, said string) {
+		var log strings.Builder
+		s, err := Open(t.Context(), Options{URL: plain.String(), Mode: Serve, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		require.NoError(t, err)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		order, err := s.Frozen(t.Context())
+		require.NoError(t, err)
+		cluster = value(t, s, `select cluster from binding`)
+		require.Equal(t, role, value(t, s, `select current_user::text`))
+		if order.Frozen {
+			require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "compared"}))
+		}
+		require.NoError(t, s.Close())
+		return order.Frozen, cluster, log.String()
+	}
+	starts() // and binds
+	frozen, cluster, said := starts()
+	assert.False(t, frozen)
+	assert.NotEmpty(t, cluster, "by default every role may ask")
+	assert.NotContains(t, said, "may not ask")
+
+	does(`revoke execute on function pg_control_system() from public`)
+	frozen, cluster, said = starts()
+	assert.True(t, frozen, "it may be another cluster")
+	assert.Empty(t, cluster)
+	assert.Contains(t, said, "may not ask for its cluster")
+	frozen, _, said = starts()
+	assert.False(t, frozen, "what was not known before says nothing")
+	assert.Contains(t, said, "may not ask for its cluster")
+
+	does(`grant execute on function pg_control_system() to public`)
+	frozen, cluster, _ = starts()
+	assert.False(t, frozen)
+	assert.NotEmpty(t, cluster)
+}
+
+func TestCommitBeforeAnotherClusterIsUnclear(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: postgrestest.Schema(t)})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	engine := s.engine.(*postgresEngine)
+	of := mark{transaction: value(t, s, `select pg_current_xact_id()::text`), history: value(t, s, `select `+historySQL), cluster: *engine.cluster.Load()}
+	status, err := engine.status(t.Context(), of)
+	require.NoError(t, err)
+	assert.Equal(t, "committed", status)
+	of.cluster = "1"
+	_, err = engine.status(t.Context(), of)
+	assert.ErrorIs(t, err, errHistory)
+}
+
+// value is the single text that a query of the writing session selects.
+func value(t *testing.T, s *Store, query string) (text string) {
+	t.Helper()
+	require.NoError(t, s.write.QueryRow(query).Scan(&text))
+	return text
 }
 
 func TestSessionsSettleWhatTheDatabaseWouldDecideOtherwise(t *testing.T) {

@@ -38,10 +38,12 @@ const (
 // historySQL changes if the database may have lost commits: after the promotion of a standby or
 // the replay of a backup to an earlier point (both begin a timeline), and if the tables were
 // made again. startSQL changes at each start of the server, before which a copy of its disk
-// may have been put back. Both together identify one server.
+// may have been put back. Both together identify one server. clusterSQL changes with initdb, so also with
+// pg_upgrade: standbys and copies of the disk keep it, and a dump that is restored elsewhere finds another one.
 const (
 	historySQL = `concat_ws('/', substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), to_regclass('requests')::oid)`
 	startSQL   = `extract(epoch from pg_postmaster_start_time())::text`
+	clusterSQL = `select system_identifier::text from pg_control_system()`
 
 	identitySQL = historySQL + ` || ' ' || ` + startSQL
 )
@@ -167,7 +169,12 @@ var errElsewhere = errors.New("this session is connected to a different server f
 func (e *postgresEngine) openPools(config *pgx.ConnConfig) {
 	e.sessions = config
 	e.write = bounded(stdlib.OpenDB(*config,
-		stdlib.OptionAfterConnect(func(_ context.Context, session *pgx.Conn) error {
+		stdlib.OptionAfterConnect(func(ctx context.Context, session *pgx.Conn) error {
+			cluster, err := clusterOf(ctx, session)
+			if err != nil {
+				return err
+			}
+			e.inCluster(cluster)
 			e.writer.Store(session.PgConn().PID())
 			e.connectedTo(identityOf(session), time.Now())
 			return nil

@@ -220,6 +220,7 @@ type dialect struct {
 type mark struct {
 	transaction string
 	history     string // of the database in which it began
+	cluster     string // in which it began; "" if nobody may ask
 	ended       func() // is called when it has ended; may be nil
 }
 
