@@ -92,6 +92,9 @@ func migrate(ctx context.Context, db *sql.DB, of dialect) error {
 		if err = up(ctx, db, of); err != nil {
 			err = fmt.Errorf("migrating the database from version %d to %d: %w", current, ours, err)
 		}
+		if isLocked(err) {
+			return err
+		}
 	}
 	return err
 }

@@ -45,8 +45,18 @@ func (s *Store) openServer(ctx context.Context, o Options) error {
 	return s.read.PingContext(ctx)
 }
 
-// migrateServer brings the tables up to date, except in mode Read.
+const (
+	// migrationLock is how long a step of a migration waits for a lock, and holds up those who wait behind it. It is
+	// less than PostgreSQL's deadlock_timeout, so that of two who wait for each other the migration gives way.
+	migrationLock = 500 * time.Millisecond
+	// migrationPause is the pause after that, in which the others go on.
+	migrationPause = 2 * time.Second
+)
+
+// migrateServer brings the tables up to date, except in mode Read. It takes as long as others hold their locks.
 func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, mode Mode) error {
+	config = config.Copy()
+	config.RuntimeParams["lock_timeout"] = fmt.Sprint(migrationLock.Milliseconds())
 	db := bounded(stdlib.OpenDB(*config), 2)
 	defer db.Close()
 	if mode == Beside || mode == Read {
@@ -57,7 +67,24 @@ func (s *Store) migrateServer(ctx context.Context, config *pgx.ConnConfig, mode 
 	if mode == Read {
 		return usable(ctx, db, postgresDialect)
 	}
-	return migrate(ctx, db, postgresDialect)
+	for {
+		err := migrate(ctx, db, postgresDialect)
+		if !isLocked(err) {
+			return err
+		}
+		s.log.Warn("the migration of the database waits for a lock that others hold", "err", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(migrationPause):
+		}
+	}
+}
+
+// isLocked reports whether a statement gave up a lock: lock_not_available or deadlock_detected.
+func isLocked(err error) bool {
+	refused, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && (refused.Code == "55P03" || refused.Code == "40P01")
 }
 
 // postgresEngine is a database on a server, whose clock decides.
@@ -156,7 +183,7 @@ func (e *postgresEngine) meaning(err error, committing bool) meaning {
 	case answered && refused.Code == "25006": // the session has become read-only: a new one may lead to another server
 		e.doubted.Store(true)
 		return again
-	case answered && (strings.HasPrefix(refused.Code, "40") || refused.Code == "55P03"): // rolled back for another transaction, or a lock
+	case isLocked(err), answered && strings.HasPrefix(refused.Code, "40"): // rolled back for another transaction, or a lock
 		return again
 	case answered && !strings.HasPrefix(refused.Code, "57P") && !strings.HasPrefix(refused.Code, "08"):
 		return definite

@@ -204,7 +204,7 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 // An earlier build next to this one writes no cluster either.
 func TestFirstClusterOnRecordFreezesNothing(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Schema(t)
+	at := postgrestest.SchemaFor(t, 2)
 	first := open(t, Options{URL: at, Mode: Serve})
 	require.NoError(t, first.Bind(t.Context(), sandbox))
 	recorded(t, first, 1)
@@ -223,7 +223,7 @@ func TestFirstClusterOnRecordFreezesNothing(t *testing.T) {
 
 func TestClusterThatIsDeniedFreezesOnce(t *testing.T) {
 	t.Parallel()
-	at := postgrestest.Database(t)
+	at := postgrestest.DatabaseFor(t, 1)
 	admin, err := pgx.Connect(t.Context(), at)
 	require.NoError(t, err)
 	role := fmt.Sprintf("plain_%d", time.Now().UnixNano())
@@ -281,7 +281,7 @@ func TestClusterThatIsDeniedFreezesOnce(t *testing.T) {
 
 func TestCommitBeforeAnotherClusterIsUnclear(t *testing.T) {
 	t.Parallel()
-	s := open(t, Options{URL: postgrestest.Schema(t)})
+	s := open(t, Options{URL: postgrestest.SchemaFor(t, 1)})
 	require.NoError(t, s.Bind(t.Context(), sandbox))
 	engine := s.engine.(*postgresEngine)
 	of := mark{transaction: value(t, s, `select pg_current_xact_id()::text`), history: value(t, s, `select `+historySQL), cluster: *engine.cluster.Load()}

@@ -102,8 +102,8 @@ func sessionsOf(text string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// withSettings returns a copy with the settings of all sessions but those of migrations, which
-// may take as long as they need.
+// withSettings returns a copy with the settings of all sessions but those of migrations, whose
+// statements may take as long as they need.
 func withSettings(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = config.Copy()
 	maps.Copy(config.RuntimeParams, sessionSettings)

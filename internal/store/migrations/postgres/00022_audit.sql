@@ -1,10 +1,8 @@
 -- +goose Up
 
--- Events are sealed in one order, in a Merkle tree. salt is random and is hashed with the actor and the
--- detail. erased is both digests of a text that was erased; null: none was.
-alter table events add column salt bytea;
-alter table events add column erased bytea;
-create index events_unsealed on events (at) where position is null;
+-- Replicas of an earlier build may write meanwhile. They add no order until it is committed, so that each becomes an
+-- event once; the table of events is locked last, and for a moment.
+lock table filing_orders in share row exclusive mode;
 
 -- What belongs to no request: starts, policies, freezes, and segments of the log. subject is a rule, a
 -- policy's digest, a version, an order's or a segment's number.
@@ -22,27 +20,6 @@ create table deployment_events (
 );
 create index deployment_events_unsealed on deployment_events (number) where position is null;
 create index deployment_events_kind on deployment_events (kind, number);
-
--- +goose StatementBegin
-create or replace function events_stay() returns trigger language plpgsql as $$
-begin
-    if tg_op <> 'UPDATE' then
-        raise exception 'events are never deleted';
-    end if;
-    if (new.request_id, new.seq, new.at, new.kind, new.actor, new.from_state, new.to_state, new.detail)
-        is distinct from (old.request_id, old.seq, old.at, old.kind, old.actor, old.from_state, old.to_state, old.detail) then
-        raise exception 'events are never changed';
-    end if;
-    if old.position is not null and new.position is distinct from old.position
-        or old.hash is not null and new.hash is distinct from old.hash
-        or old.salt is not null and new.salt is distinct from old.salt
-        or new.erased is distinct from old.erased then
-        raise exception 'events are sealed once';
-    end if;
-    return new;
-end;
-$$;
--- +goose StatementEnd
 
 -- +goose StatementBegin
 create function deployment_events_stay() returns trigger language plpgsql as $$
@@ -125,3 +102,40 @@ $$;
 -- +goose StatementEnd
 create trigger filing_orders_recorded after insert on filing_orders
     for each row execute function filing_orders_recorded();
+
+-- Events are sealed in one order, in a Merkle tree. salt is random and is hashed with the actor and the
+-- detail. erased is both digests of a text that was erased; null: none was.
+alter table events add column salt bytea;
+alter table events add column erased bytea;
+
+-- +goose StatementBegin
+create or replace function events_stay() returns trigger language plpgsql as $$
+begin
+    if tg_op <> 'UPDATE' then
+        raise exception 'events are never deleted';
+    end if;
+    if (new.request_id, new.seq, new.at, new.kind, new.actor, new.from_state, new.to_state, new.detail)
+        is distinct from (old.request_id, old.seq, old.at, old.kind, old.actor, old.from_state, old.to_state, old.detail) then
+        raise exception 'events are never changed';
+    end if;
+    if old.position is not null and new.position is distinct from old.position
+        or old.hash is not null and new.hash is distinct from old.hash
+        or old.salt is not null and new.salt is distinct from old.salt
+        or new.erased is distinct from old.erased then
+        raise exception 'events are sealed once';
+    end if;
+    return new;
+end;
+$$;
+-- +goose StatementEnd
+
+-- What is not sealed. Where there are many events, version 28 makes this index, and holds up nobody.
+-- +goose StatementBegin
+do $$
+begin
+    if (select count(*) from (select 1 from events limit 10001) as some_events) <= 10000 then
+        create index events_unsealed on events (at) where position is null;
+    end if;
+end;
+$$;
+-- +goose StatementEnd
