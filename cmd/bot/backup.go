@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"cancel-server/internal/store"
@@ -48,10 +49,18 @@ func backup(ctx context.Context, args []string, stdout io.Writer) error {
 	case errors.Is(err, store.ErrUnserved):
 		return fmt.Errorf("%w: backing up %q: %w; is DATABASE_URL that of the running bot?", errUsage, path, err)
 	case err != nil:
-		return fmt.Errorf("backing up %q: %w; nothing is left under the name %q", path, err, args[0])
+		return fmt.Errorf("backing up %q: %w; %s", path, err, leftAs(args[0]))
 	}
 	_, err = fmt.Fprintf(stdout, "%s holds the database as of %s: %.1f MB, %d requests, %d of them unfinished.\n"+
 		"A bot that serves from it starts with filing frozen; bot unfreeze ends that.\n",
 		args[0], made.At.UTC().Format(time.RFC3339), float64(made.Bytes)/1e6, made.Requests, made.Unfinished)
 	return err
+}
+
+// leftAs says what a backup that failed left under a name.
+func leftAs(name string) string {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Sprintf("what is left under the name %q may not be on disk: remove it", name)
+	}
+	return fmt.Sprintf("nothing is left under the name %q", name)
 }

@@ -173,3 +173,11 @@ func (w *world) filedOf(servers []int64) (filed int) {
 	}
 	return filed
 }
+
+func TestFailedBackupSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "cancel-server.backup")
+	assert.Contains(t, leftAs(name), "nothing is left under the name")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	assert.Contains(t, leftAs(name), "remove it")
+}

@@ -139,7 +139,11 @@ func (b *Backup) freeze(ctx context.Context, db *sql.DB) error {
 	return tx.Commit()
 }
 
-// keep syncs the copy, and gives it its name unless something has that by now.
+// syncFolder makes a new name in a folder durable. A test puts one that fails in its place.
+var syncFolder = host.SyncFolder
+
+// keep syncs the copy, and gives it its name unless something has that by now. If the name cannot be synced, it
+// takes it away again.
 func (b *Backup) keep(part *os.File, to string) error {
 	info, err := part.Stat()
 	if err != nil {
@@ -153,5 +157,11 @@ func (b *Backup) keep(part *os.File, to string) error {
 	if err != nil && isNew(to) == nil { // a file system without links
 		err = os.Rename(part.Name(), to)
 	}
-	return errors.Join(err, host.SyncFolder(filepath.Dir(to)))
+	if err != nil {
+		return err
+	}
+	if err := syncFolder(filepath.Dir(to)); err != nil {
+		return errors.Join(fmt.Errorf("syncing the folder of the copy: %w", err), os.Remove(to))
+	}
+	return nil
 }

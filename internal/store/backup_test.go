@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store/host"
 )
 
 func TestBackupHoldsAllThatWasRecordedBefore(t *testing.T) {
@@ -204,4 +206,20 @@ func TestABackupThatFailsLeavesNothing(t *testing.T) {
 		assert.Empty(t, left, name)
 	}
 	assert.NoFileExists(t, unserved+"x")
+}
+
+func TestBackupWhoseNameIsNotSyncedIsRemoved(t *testing.T) {
+	path, to := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "bot.backup")
+	require.NoError(t, open(t, Options{Path: path, Mode: Serve}).Bind(t.Context(), sandbox))
+	failed := errors.New("the disk is gone")
+	syncFolder = func(string) error {
+		assert.FileExists(t, to)
+		return failed
+	}
+	defer func() { syncFolder = host.SyncFolder }()
+	_, err := BackUp(t.Context(), path, to)
+	require.ErrorIs(t, err, failed)
+	left, err := os.ReadDir(filepath.Dir(to))
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
