@@ -30,7 +30,7 @@ func freeze(ctx context.Context, args []string, frozen bool, stdout io.Writer) e
 		return errors.Join(err, journal.Close())
 	}
 	desk := &cancellation.Desk{Freezes: journal, Wake: func() {}, Log: slog.New(slog.DiscardHandler)}
-	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: cancellation.OperatorPrefix + operator(), Why: why})
+	underWay, err := desk.Freeze(ctx, cancellation.Freeze{Frozen: frozen, Actor: cancellation.Operator(operator()), Why: why})
 	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func resolution(words []string, why string) (cancellation.Resolution, error) {
 	if len(words) < 2 {
 		return cancellation.Resolution{}, fmt.Errorf("%w: %s", errUsage, usage)
 	}
-	said := cancellation.Resolution{Ref: words[0], Finding: cancellation.Finding(words[1]), Why: why, Actor: cancellation.OperatorPrefix + operator()}
+	said := cancellation.Resolution{Ref: words[0], Finding: cancellation.Finding(words[1]), Why: why, Actor: cancellation.Operator(operator())}
 	if _, err := cancellation.ParseShort(said.Ref); err != nil {
 		return said, fmt.Errorf("%w: %w", errUsage, err)
 	}

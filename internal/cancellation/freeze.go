@@ -21,6 +21,15 @@ func (d *Desk) Freeze(ctx context.Context, order Freeze) (underWay []Request, er
 	return d.Freezes.UnderWay(ctx)
 }
 
+// Operator is the actor of a verb that an account of the host ran. It is never [RestoreActor], whatever the
+// account is called.
+func Operator(account string) string {
+	if OperatorPrefix+account == RestoreActor {
+		account += " (account)"
+	}
+	return OperatorPrefix + account
+}
+
 // FreezeClick is the outcome of an order about filing that was given in Slack.
 type FreezeClick struct {
 	Kind     ClickKind      // ClickLate: the freeze that it would end is over

@@ -351,6 +351,13 @@ func TestWhoMayNotApproveFreezesNothing(t *testing.T) {
 	})
 }
 
+func TestAccountCalledBotIsNotTheBot(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "operator:root", cancellation.Operator("root"))
+	assert.NotEqual(t, cancellation.RestoreActor, cancellation.Operator("bot"))
+	assert.True(t, cancellation.Freeze{Actor: cancellation.Operator("bot")}.ByOperator())
+}
+
 func TestWorkersReadNoServerTooEarly(t *testing.T) {
 	t.Parallel()
 	for rate, want := range map[float64]int{0.5: 1, 3: 2, 10: 8, 20: 16, 1000: 32} {

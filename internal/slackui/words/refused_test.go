@@ -22,6 +22,13 @@ func TestOperatorsFreezeIsExplainedToTheRefused(t *testing.T) {
 	assert.Contains(t, got.Text, "Rule builtin-operators-freeze")
 }
 
+func TestAccountCalledBotIsShownAsAnOperator(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "the bot itself", operatorWords(cancellation.RestoreActor), "also in rows of older builds")
+	assert.Equal(t, "bot (account), who runs this bot", operatorWords(cancellation.Operator("bot")))
+	assert.Equal(t, "root, who runs this bot", operatorWords(cancellation.Operator("root")))
+}
+
 func TestResolveErrorsAreExplained(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
