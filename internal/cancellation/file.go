@@ -84,7 +84,7 @@ func (f *Filer) file(ctx context.Context, h *claimedRow) error {
 	if r.Recheck == RecheckOnce || r.LostPosts > 0 {
 		found, err := f.reader().read(ctx, r)
 		if err != nil {
-			return f.again(ctx, h, &f.softlayer, Reason{Code: WhyRecordsUnread}, err)
+			return f.again(ctx, h, &f.softlayer, unreadBecause(err, WhyRecordsUnread), err)
 		}
 		if v := found.verdict(); v != nil {
 			return f.commit(ctx, h, *v)
@@ -111,13 +111,10 @@ func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 	}
 	began.server = time.Now()
 	server, err := f.Servers.Server(ctx, r.Submission.Card.Server.ID)
-	switch {
-	case errors.Is(err, ErrKeyRefused):
-		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyKeyRefused}, err)
-	case err != nil && !errors.Is(err, ErrServerNotFound):
-		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyServerUnread}, err)
-	}
 	gone := errors.Is(err, ErrServerNotFound)
+	if err != nil && !gone {
+		return f.again(ctx, h, &f.softlayer, unreadBecause(err, WhyServerUnread), err)
+	}
 	if unread := server.unreadOnlyHere(r.Submission.Card.Server, r.Submission.Associated); !gone && len(unread) > 0 {
 		return f.again(ctx, h, &f.softlayer, because(WhyServerUnread, listed(unread)), errUnread)
 	}
@@ -127,7 +124,7 @@ func (f *Filer) checkAndPost(ctx context.Context, h *claimedRow) error {
 		f.Log.Warn("a request waits for a user group that Slack does not list", "ref", r.Ref.Short(), "rule", unlisted.refused.Rule)
 		return f.wait(ctx, h, r, Reason{Code: WhyGroupUnlisted}, backoff(unlistedPause))
 	case err != nil:
-		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyTicketUnread}, err)
+		return f.again(ctx, h, &f.softlayer, unreadBecause(err, WhyTicketUnread), err)
 	}
 	if v.to != Filing {
 		return f.commit(ctx, h, afterLost(r, *v))

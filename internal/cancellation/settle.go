@@ -228,26 +228,29 @@ func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 	r := h.request()
 	found, err := f.reader().read(ctx, r)
 	if err != nil {
-		return f.again(ctx, h, &f.softlayer, Reason{Code: WhyRecordsUnread}, err)
+		return f.again(ctx, h, &f.softlayer, unreadBecause(err, WhyRecordsUnread), err)
 	}
 	now, err := f.Clock.Now(ctx)
 	if err != nil {
 		return err
 	}
-	began := h.claimed
+	began, why := h.claimed, r.Why
+	if why.Code == WhyKeyRefused { // it is taken again
+		why = Reason{}
+	}
 	over := began.After(r.NotAfter)
 	switch {
 	case found.sure != nil && (over || found.sure.to == Filed):
 		return f.commit(ctx, h, *found.sure)
 	case !over:
-		return f.wait(ctx, h, r, r.Why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
+		return f.wait(ctx, h, r, why, min(backoff(r.Attempts), max(r.NotAfter.Sub(now), 0)+time.Millisecond))
 	case found.unclear != (Reason{}):
 		return f.commit(ctx, h, *found.verdict())
 	case r.CleanSince.IsZero():
 		r.CleanSince, r.Attempts = now, 0
-		return f.wait(ctx, h, r, r.Why, f.pause(r, now))
+		return f.wait(ctx, h, r, why, f.pause(r, now))
 	case began.Sub(r.CleanSince) < f.Limits.SettleTime:
-		return f.wait(ctx, h, r, r.Why, f.pause(r, now))
+		return f.wait(ctx, h, r, why, f.pause(r, now))
 	case r.LostPosts >= r.PostsAllowed:
 		return f.commit(ctx, h, *stuck(WhyTwoLost, strconv.Itoa(r.LostPosts)))
 	default:
@@ -260,4 +263,12 @@ func (f *Filer) settle(ctx context.Context, h *claimedRow) error {
 func (f *Filer) pause(r Request, now time.Time) time.Duration {
 	left := f.Limits.SettleTime - now.Sub(r.CleanSince)
 	return max(min(backoff(r.Attempts), left), 10*time.Millisecond)
+}
+
+// unreadBecause is why SoftLayer's answer is missing: a key that it does not take says more than what was asked.
+func unreadBecause(err error, asked ReasonCode) Reason {
+	if errors.Is(err, ErrKeyRefused) {
+		return Reason{Code: WhyKeyRefused}
+	}
+	return Reason{Code: asked}
 }

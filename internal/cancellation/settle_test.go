@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,6 +120,42 @@ func TestNamedTicketSettlesLostAnswerAfterNotAfter(t *testing.T) {
 				assert.Equal(t, c.state, stored.State)
 				assert.Equal(t, c.ticket, stored.Ticket.ID)
 				assert.Equal(t, c.why, stored.Why)
+			})
+		})
+	}
+}
+
+func TestRefusedKeyIsNamedWhileRecordsAreRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(w *world)
+		state  cancellation.State
+	}{
+		"after a lost answer": {func(w *world) { w.answers = append(w.answers, lostBefore) }, cancellation.Unknown},
+		"after a start": {func(w *world) {
+			w.restart()
+		}, cancellation.Scheduled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				r := w.submit()
+				c.before(w)
+				if c.state == cancellation.Unknown {
+					w.run(w.journal, time.Second)
+					require.Equal(t, cancellation.Unknown, w.now(r).State)
+				}
+				w.reading = fmt.Errorf("reading server 42: %w", cancellation.ErrKeyRefused)
+				var log strings.Builder
+				worker := w.worker(w.journal)
+				worker.Filer.Log = slog.New(slog.NewTextHandler(&log, nil))
+				w.runs(worker, time.Minute)
+				assert.Equal(t, c.state, w.now(r).State)
+				assert.Equal(t, cancellation.Reason{Code: cancellation.WhyKeyRefused}, w.now(r).Why)
+				assert.Contains(t, log.String(), "why=key-refused")
+				w.change(func(w *world) { w.reading = nil })
+				w.run(w.journal, 2*time.Minute)
+				assert.NotEqual(t, cancellation.WhyKeyRefused, w.now(r).Why.Code, "the key is taken again")
+				w.run(w.journal, 20*time.Minute)
+				assert.Equal(t, cancellation.Filed, w.now(r).State)
 			})
 		})
 	}

@@ -219,6 +219,7 @@ func goldenMessages() map[string]cancellation.Request {
 		"rejected-warned":    slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyWarned, "gateway-member, recent-transaction")),
 		"rejected-notfound":  slacktest.Request(cancellation.Rejected, slacktest.Because(cancellation.WhyNotFound, "")),
 		"unknown":            slacktest.Request(cancellation.Unknown),
+		"unknown-no-key":     slacktest.Request(cancellation.Unknown, slacktest.Because(cancellation.WhyKeyRefused, "")),
 		"stuck-unclear":      slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, ""), slacktest.Lost(1)),
 		"stuck-restarted":    slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTicketsHidden, "")),
 		"stuck-lost":         slacktest.Request(cancellation.Stuck, slacktest.Because(cancellation.WhyTwoLost, "2")),

@@ -46,6 +46,9 @@ func (w Writer) Alarm(r cancellation.Request) Message {
 		now = "The request is being filed, and there is no result yet."
 	case cancellation.Unknown:
 		now = "The answer was lost, and SoftLayer's records do not show yet whether there is a ticket. Please do not cancel it by hand meanwhile."
+		if r.Why.Code == cancellation.WhyKeyRefused {
+			now = "The answer was lost, and SoftLayer does not take the bot's key, so its records cannot be read. Please do not cancel it by hand meanwhile."
+		}
 	case cancellation.Stuck:
 		now = "The request needs a person. " + w.stuckWhy(r) + " Say what you found: bot resolve " + ref + " filed TICKET | none | drop --why …"
 	}
@@ -324,6 +327,9 @@ func (w Writer) unknown(r cancellation.Request) Message {
 		went, until = fmt.Sprintf(wentAt, moment(sent)), fmt.Sprintf(untilAt, moment(settled))
 		wentText, untilText = fmt.Sprintf(wentAt, instant(sent)), fmt.Sprintf(untilAt, instant(settled))
 	}
+	if r.Why.Code == cancellation.WhyKeyRefused {
+		until, untilText = keyRefused, keyRefused
+	}
 	const may, twice, hands = "There may be a ticket, or not.", "Nothing is sent twice.", "Please do not cancel it by hand meanwhile."
 	return Message{
 		Text: fitting(strings.Join([]string{flat(top), wentText, may, twice, untilText, hands, flat(askedBy(r), foot(r))}, " ")),
@@ -334,6 +340,9 @@ func (w Writer) unknown(r cancellation.Request) Message {
 		},
 	}
 }
+
+// keyRefused says what the message about a lost answer waits for while SoftLayer's records cannot be read.
+const keyRefused = "SoftLayer does not take the bot's key, so its records cannot be read. They are read once it does; this message then changes."
 
 // needsPerson tells people who can find out that a request needs one. at is its message.
 func (w Writer) needsPerson(r cancellation.Request, at cancellation.Posted) []line {

@@ -34,6 +34,16 @@ func TestWaitingRequestSaysWhatHoldsItUp(t *testing.T) {
 	}
 }
 
+func TestLostAnswerSaysThatTheKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	r := slacktest.Request(cancellation.Unknown, slacktest.Because(cancellation.WhyKeyRefused, ""))
+	for _, m := range []Message{testWords().Result(r), testWords().Alarm(r)} {
+		assert.Contains(t, m.Text, "SoftLayer does not take the bot's key, so its records cannot be read.")
+		assert.Contains(t, m.Text, "Please do not cancel it by hand meanwhile.")
+		assert.NotContains(t, m.Text, "are read until about")
+	}
+}
+
 func TestStuckRequestSaysWhatIsUnclear(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
