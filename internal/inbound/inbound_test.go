@@ -123,6 +123,27 @@ func TestManyRefusalsAreKeptWaiting(t *testing.T) {
 	})
 }
 
+func TestWaitingRefusalsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refusals, began := NewRefusals(), time.Now()
+		for refusals.Few() { // as in a flood
+			continue
+		}
+		for range 10 * holdMost {
+			go refusals.Hold(t.Context(), 1<<20)
+		}
+		synctest.Wait()
+		assert.EqualValues(t, holdMost, refusals.held.Load(), "the others were answered at once")
+		time.Sleep(9 * holdTime)
+		synctest.Wait()
+		assert.Zero(t, refusals.held.Load())
+		refusals.prompt.AllowN(time.Now(), refusals.prompt.Burst())
+		refusals.Hold(t.Context(), 0)
+		assert.Equal(t, 10*holdTime, time.Since(began), "there is room again")
+	})
+}
+
 func TestLinesAboutRefusalsAreFew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

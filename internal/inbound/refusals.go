@@ -17,6 +17,7 @@ const (
 	promptMost  = 25                     // and the largest as so many in all
 	holdTime    = 500 * time.Millisecond // how long each other one is kept waiting,
 	holdBytes   = 128 << 10              // and as long again for so many bytes of its body
+	holdMost    = 256                    // so many are kept waiting together: nobody else counts one whose connection is gone
 	lineRate    = 1                      // lines of the log a second
 	lineBurst   = 10                     // and so many together
 )
@@ -25,6 +26,7 @@ const (
 // the last one was answered is slowed down, and the log stays readable.
 type Refusals struct {
 	prompt, lines *rate.Limiter
+	held          atomic.Int64 // that are kept waiting
 	leftOut       atomic.Int64
 }
 
@@ -37,9 +39,14 @@ func NewRefusals() *Refusals {
 func (r *Refusals) Few() bool { return r.prompt.Allow() }
 
 // Hold waits while there are more refusals than are answered at once, or until ctx ends: the longer,
-// the more bytes were read for this one.
+// the more bytes were read for this one. It returns at once if [holdMost] wait already: each costs memory, and
+// an end of its connection is not noticed if its body was not read to the end.
 func (r *Refusals) Hold(ctx context.Context, bytes int) {
 	if r.prompt.AllowN(time.Now(), min(1+bytes/promptBytes, promptMost)) {
+		return
+	}
+	defer r.held.Add(-1)
+	if r.held.Add(1) > holdMost {
 		return
 	}
 	select {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,8 @@ func newFlooded(t *testing.T, room int) *flooded {
 		Handler:           NewHTTP(HTTPOptions{SigningSecrets: []string{testSecret}, Dispatcher: d, Log: log, Body: slacktest.Unhurried}).Routes(),
 		ReadHeaderTimeout: slacktest.Unhurried,
 	}
+	base, end := context.WithCancel(context.Background())
+	server.BaseContext = func(net.Listener) context.Context { return base }
 	f.connections.Guard(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -46,6 +49,7 @@ func newFlooded(t *testing.T, room int) *flooded {
 	t.Cleanup(func() {
 		f.CloseIdleConnections()
 		assert.NoError(t, server.Close())
+		end() // nobody is kept waiting
 		<-ended
 		assert.NoError(t, d.Shutdown(context.Background()))
 	})
@@ -91,6 +95,24 @@ func TestSilentSocketsTakeNobodysPlace(t *testing.T) {
 		assert.Equal(t, http.StatusOK, status, "who proves soon who they are is let in")
 		assert.LessOrEqual(t, f.connections.Len(), room)
 	}
+}
+
+// A connection that is dropped while its refusal is held is not among those that are counted.
+func TestHeldRefusalsOfDroppedConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	const room, most = 20, 300
+	f := newFlooded(t, room)
+	for range 3 * most {
+		broken, err := net.Dial("tcp", f.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = broken.Close() })
+		_, _ = broken.Write([]byte("POST /slack/commands HTTP/1.1\r\nHost: bot\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"))
+	}
+	stacks := make([]byte, 64<<20)
+	held := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "inbound.(*Refusals).Hold(")
+	assert.LessOrEqual(t, held, most)
+	status, _ := f.sends(t, "honest", testSecret)
+	assert.Equal(t, http.StatusOK, status)
 }
 
 func TestManyUnsignedRequestsAreHeldAndHardlyLogged(t *testing.T) {
