@@ -207,11 +207,44 @@ func practiceDialogs(b slack.Block) slack.Block {
 	for i, e := range elements {
 		if pressed, is := e.(*slack.ButtonBlockElement); is && pressed.Confirm != nil {
 			own, dialog := *pressed, *pressed.Confirm
-			dialog.Title, own.Confirm = plainText(practiceTitle+dialog.Title.Text), &dialog
+			dialog.Title, dialog.Text = plainText(practiceAsk(dialog.Title.Text)), plainText(practiceQuestion(dialog.Text.Text))
+			own.Confirm = &dialog
 			elements[i] = &own
 		}
 	}
 	return slack.NewActionBlock(actions.BlockID, elements...)
+}
+
+// practiceAsk and practiceQuestion are the title and the text of a dialog of a bot that files nothing:
+// https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object.
+func practiceAsk(title string) string     { return Cut(practiceTitle+title, 100) }
+func practiceQuestion(text string) string { return Cut(practiceSays+" "+text, maxQuestion) }
+
+// practiceReplied marks the dialogs in decoded blocks.
+func practiceReplied(part any) {
+	switch is := part.(type) {
+	case []any:
+		for _, each := range is {
+			practiceReplied(each)
+		}
+	case map[string]any:
+		for name, each := range is {
+			if dialog, asks := each.(map[string]any); asks && name == "confirm" {
+				markText(dialog["title"], practiceAsk)
+				markText(dialog["text"], practiceQuestion)
+				continue
+			}
+			practiceReplied(each)
+		}
+	}
+}
+
+// markText changes the text of a decoded text object.
+func markText(object any, mark func(string) string) {
+	if member, is := object.(map[string]any); is {
+		text, _ := member["text"].(string)
+		member["text"] = mark(text)
+	}
 }
 
 // PracticeReply marks an acknowledgement of a bot that files nothing: the message or the view in it. Options
@@ -229,11 +262,9 @@ func PracticeReply(reply []byte) []byte {
 	if !is {
 		return reply
 	}
+	practiceReplied(blocks)
 	shown["blocks"] = slices.Insert(blocks, 0, any(practiceBlock()))
-	if title, is := shown["title"].(map[string]any); is {
-		text, _ := title["text"].(string)
-		title["text"] = practising(text)
-	}
+	markText(shown["title"], practising)
 	if text, is := shown["text"].(string); is {
 		shown["text"] = fitting(practiceSays + " " + text)
 	}

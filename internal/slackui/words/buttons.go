@@ -124,9 +124,12 @@ func button(r cancellation.Request, action, text string, style slack.Style) *sla
 	return b
 }
 
+// maxQuestion is what the text of a dialog may hold.
+const maxQuestion = 300
+
 // asking returns a button that asks for confirmation before it does anything.
 func asking(b *slack.ButtonBlockElement, title, question, yes, no string) *slack.ButtonBlockElement {
-	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(Cut(question, 300)), plainText(yes), plainText(no))
+	b.Confirm = slack.NewConfirmationBlockObject(plainText(title), plainText(Cut(question, maxQuestion)), plainText(yes), plainText(no))
 	b.Confirm.Style = b.Style
 	return b
 }

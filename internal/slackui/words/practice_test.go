@@ -70,6 +70,72 @@ func TestPracticeLeavesRoomForEachTitle(t *testing.T) {
 	}
 }
 
+// dialogs are those in which the buttons of a message or a view ask before they do anything.
+func dialogs(t *testing.T, of any) (all []*slack.ConfirmationBlockObject) {
+	t.Helper()
+	encoded, err := json.Marshal(of)
+	require.NoError(t, err)
+	var walk func(part any)
+	walk = func(part any) {
+		switch is := part.(type) {
+		case []any:
+			for _, each := range is {
+				walk(each)
+			}
+		case map[string]any:
+			for name, each := range is {
+				if name != "confirm" {
+					walk(each)
+					continue
+				}
+				one, err := json.Marshal(each)
+				require.NoError(t, err)
+				dialog := &slack.ConfirmationBlockObject{}
+				require.NoError(t, json.Unmarshal(one, dialog))
+				all = append(all, dialog)
+			}
+		}
+	}
+	var decoded any
+	require.NoError(t, json.Unmarshal(encoded, &decoded))
+	walk(decoded)
+	return all
+}
+
+func TestPracticeMarksEachDialogWithinItsLimits(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, archive := range screens(t) {
+		for name, shown := range archive {
+			encoded, err := json.Marshal(shown)
+			require.NoError(t, err)
+			var message struct {
+				Blocks slack.Blocks `json:"blocks"`
+			}
+			if json.Unmarshal(encoded, &message) != nil || strings.HasPrefix(name, "practice") {
+				continue
+			}
+			_, marked := PracticeMessage("", message.Blocks.BlockSet)
+			for _, dialog := range dialogs(t, marked) {
+				seen++
+				assert.True(t, strings.HasPrefix(dialog.Title.Text, "PRACTICE "), "%s: %s", name, dialog.Title.Text)
+				assert.True(t, strings.HasPrefix(dialog.Text.Text, "PRACTICE: nothing is filed. "), "%s: %s", name, dialog.Text.Text)
+				assert.LessOrEqual(t, len(utf16.Encode([]rune(dialog.Title.Text))), 100, name)
+				assert.LessOrEqual(t, len(utf16.Encode([]rune(dialog.Text.Text))), 300, name)
+				assert.LessOrEqual(t, len(utf16.Encode([]rune(dialog.Confirm.Text))), 30, name)
+			}
+		}
+	}
+	assert.Greater(t, seen, 5)
+	w := testWords()
+	long := slacktest.Request(cancellation.Pending)
+	long.Submission.Card.Server.FQDN = strings.Repeat("very-long.", 25) + "example.com"
+	_, marked := PracticeMessage("", w.Live(cancellation.ApprovalCard, long).Blocks)
+	for _, dialog := range dialogs(t, marked) {
+		assert.LessOrEqual(t, len(utf16.Encode([]rune(dialog.Text.Text))), 300)
+	}
+}
+
 func TestPracticeMarksAcknowledgementsAsViews(t *testing.T) {
 	t.Parallel()
 	for _, view := range everyView(t) {
@@ -77,15 +143,21 @@ func TestPracticeMarksAcknowledgementsAsViews(t *testing.T) {
 		require.NoError(t, err)
 		want, err := json.Marshal(map[string]any{"response_action": "push", "view": PracticeView(view)})
 		require.NoError(t, err)
-		if !strings.Contains(string(want), `"confirm":`) { // no view with a dialog acknowledges anything
-			assert.JSONEq(t, string(want), string(PracticeReply(reply)))
-		}
+		assert.JSONEq(t, string(want), string(PracticeReply(reply)))
 	}
+	w := testWords()
 	text, blocks := PracticeMessage("Hello.", []slack.Block{block("", sentence("Hello."))})
 	want, err := json.Marshal(map[string]any{"response_type": "ephemeral", "text": text, "blocks": blocks})
 	require.NoError(t, err)
 	assert.JSONEq(t, string(want), string(PracticeReply([]byte(`{"response_type": "ephemeral", "text": "Hello.", "blocks": [
 		{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "Hello."}]}]}]}`))))
+	asks := w.Live(cancellation.ApprovalCard, slacktest.Request(cancellation.Pending)).Blocks
+	_, blocks = PracticeMessage("", asks)
+	reply, err := json.Marshal(map[string]any{"blocks": asks})
+	require.NoError(t, err)
+	want, err = json.Marshal(map[string]any{"blocks": blocks})
+	require.NoError(t, err)
+	assert.JSONEq(t, string(want), string(PracticeReply(reply)), "dialogs too")
 	for _, as := range []string{"", `{"options":[]}`, `{"response_action":"errors","errors":{"reason":"Choose one."}}`} {
 		assert.Equal(t, as, string(PracticeReply([]byte(as))), "nothing to mark")
 	}
