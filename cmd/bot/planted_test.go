@@ -92,7 +92,11 @@ func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		w.holdsNone(path, text.String())
 	}
+	backup := filepath.Join(w.dir, "planted.backup")
 	for _, args := range [][]string{
+		{"audit", "export"},
+		{"audit", "verify"},
+		{"backup", backup},
 		{"check"},
 		{"check", "--json"},
 		{"requests", "--all"},
@@ -122,7 +126,7 @@ func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 	files, err := filepath.Glob(w.database() + "*")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	for _, path := range files {
+	for _, path := range append(files, backup) {
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
 		w.holdsNone(path, string(content))
