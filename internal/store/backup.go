@@ -25,8 +25,8 @@ const backupMark = "backup "
 const restoredWhy = "this database was restored from a backup%s, and knows nothing of what was done since; compare it with SoftLayer by bot reconcile"
 
 // freezeRestored freezes filing in a database that knows less than was done.
-func freezeRestored(ctx context.Context, tx *tx, now time.Time, or string) error {
-	return freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, or)})
+func (d dialect) freezeRestored(ctx context.Context, tx *tx, now time.Time, or string) error {
+	return d.freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, or)})
 }
 
 // Backup is a copy of a SQLite database as it was at one moment.

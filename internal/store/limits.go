@@ -162,16 +162,17 @@ func giveBack(ctx context.Context, tx *tx, at time.Time) error {
 // After it returns, no transaction begins one.
 func (s *Store) Freeze(ctx context.Context, f cancellation.Freeze) error {
 	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
-		return none, freeze(ctx, tx, now, f)
+		return none, s.dialect.freeze(ctx, tx, now, f)
 	})
 	return wrap("ordering a freeze", err)
 }
 
-func freeze(ctx context.Context, tx *tx, now time.Time, f cancellation.Freeze) error {
+// freeze takes an order in its turn: until the commit, no other transaction reads what stands to take one.
+func (d dialect) freeze(ctx context.Context, tx *tx, now time.Time, f cancellation.Freeze) error {
 	if used, err := keyUsed(ctx, tx, f.Key); used || err != nil {
 		return cmp.Or(err, cancellation.ErrRepeated)
 	}
-	before, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL))
+	before, err := scanOrder(tx.QueryRowContext(ctx, frozenSQL+d.ownLock))
 	if err != nil {
 		return fmt.Errorf("reading the order that stands: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 var postgresDialect = dialect{
-	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked",
+	folder: "postgres", goose: goose.DialectPostgres, readLock: " for share", rowLock: " for update skip locked", ownLock: " for update",
 	clock: `coalesce(cast($1 as bigint), ` + serverTime + `)`, timeLimit: 15 * time.Second,
 }
 
@@ -306,5 +306,5 @@ func (e *postgresEngine) restored(ctx context.Context, tx *tx, at time.Time, or,
 	if err := seals.BeginSegment(ctx, tx, why); err != nil {
 		return err
 	}
-	return freezeRestored(ctx, tx, at, or)
+	return postgresDialect.freezeRestored(ctx, tx, at, or)
 }

@@ -491,6 +491,50 @@ func TestFreezeWaitsForFilingsThatBegin(t *testing.T) {
 	}
 }
 
+// Of two orders at once, what one replaces is what the other left.
+func TestSimultaneousOrdersAreAnnouncedAsTheyFollow(t *testing.T) {
+	t.Parallel()
+	freezes, ends := cancellation.Freeze{Frozen: true, Actor: "T1/U1", Why: "an outage"}, cancellation.Freeze{Actor: "T1/U2", Why: "over"}
+	for name, c := range map[string]struct {
+		before        []cancellation.Freeze
+		first, second cancellation.Freeze
+		owed          []string // number, ends
+	}{
+		"the end of a freeze that is just ordered": {nil, freezes, ends, []string{"1 0", "2 1"}},
+		"a second end":          {[]cancellation.Freeze{freezes}, ends, ends, []string{"1 0", "2 1"}},
+		"a freeze after an end": {[]cancellation.Freeze{freezes}, ends, freezes, []string{"1 0", "2 1", "3 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := postgrestest.Schema(t)
+			s, other := open(t, Options{URL: at}), open(t, Options{URL: at})
+			for _, order := range c.before {
+				require.NoError(t, s.Freeze(t.Context(), order))
+			}
+			begun, err := s.write.Begin()
+			require.NoError(t, err)
+			defer func() { _ = begun.Rollback() }()
+			require.NoError(t, postgresDialect.freeze(t.Context(), &tx{Tx: begun}, time.Now(), c.first))
+			answered := later(func() error { return other.Freeze(t.Context(), c.second) })
+			requireHeldUp(t, begun, answered)
+			require.NoError(t, begun.Commit())
+			require.NoError(t, <-answered)
+			assert.Equal(t, c.owed, texts(t, s, `select number || ' ' || ends from order_notices order by number`))
+		})
+	}
+}
+
+// texts are the rows of a select of one text.
+func texts(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	all, err := readAll(t.Context(), s.read, "reading texts", func(from row) (text string, err error) {
+		err = from.Scan(&text)
+		return text, err
+	}, query)
+	require.NoError(t, err)
+	return all
+}
+
 // requireHeldUp waits until another session waits for a lock of this transaction's.
 func requireHeldUp(t *testing.T, by *sql.Tx, answered <-chan error) {
 	t.Helper()

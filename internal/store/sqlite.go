@@ -278,7 +278,7 @@ func (s *Store) recheckFile(ctx context.Context, tx *tx, postTimeout time.Durati
 		_, err = tx.ExecContext(ctx, `update binding set identity = ''`)
 	}
 	if err == nil && !backup {
-		err = freezeRestored(ctx, tx, now, " or made again")
+		err = sqliteDialect.freezeRestored(ctx, tx, now, " or made again")
 	}
 	if err == nil {
 		err = seals.BeginSegment(ctx, tx, why)

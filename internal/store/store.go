@@ -212,6 +212,7 @@ type dialect struct {
 	goose     goose.Dialect
 	readLock  string        // ends a select whose row nobody may change before the commit
 	rowLock   string        // ends a select whose row one of several processes takes
+	ownLock   string        // ends a select whose row the transaction is about to change
 	clock     string        // the time that decides: $1, or if that is null the database server's
 	timeLimit time.Duration // of one transaction; 0 for none
 }
