@@ -174,6 +174,12 @@ var wrongSetups = []wrongSetup{
 	{"no channel", func(*world) []string { return []string{"NOTIFY_CHANNEL="} }, []string{
 		"WARN  Channels: neither REPORT_CHANNEL nor NOTIFY_CHANNEL is set, so what needs somebody is told in the request's thread",
 	}, exitDone, false},
+	{"no channel and no approver by name", func(w *world) []string {
+		w.policy = `@id("all") permit (principal, action, resource);`
+		return []string{"NOTIFY_CHANNEL="}
+	}, []string{
+		"WARN  Policy: it names no approver, and no channel is set: a freeze is told only in the channel where it was ordered, and bot freeze tells nobody. Set REPORT_CHANNEL or",
+	}, exitDone, false},
 	{"a channel that there is not", func(*world) []string { return []string{"NOTIFY_CHANNEL=C0NOWHERE"} }, []string{
 		"FAIL  NOTIFY_CHANNEL: there is no channel C0NOWHERE, or it is private and the bot is not in it.",
 	}, exitFailed, false},

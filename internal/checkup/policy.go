@@ -24,7 +24,17 @@ func (r *round) policyFile(context.Context) []Finding {
 	for _, warning := range policy.Warnings() {
 		all = append(all, warn("Change that rule of the policy unless it is meant so.", "Policy: %s.", warning))
 	}
-	return all
+	return append(all, r.untold(policy)...)
+}
+
+// untold says that nobody is told of a freeze, as neither a channel is set nor the policy names whom to ask.
+func (r *round) untold(policy *authz.Policy) []Finding {
+	users, groups, _ := policy.Approvers()
+	if len(users)+len(groups) > 0 || slices.ContainsFunc(r.Channels, func(c Channel) bool { return c.ID != "" }) {
+		return nil
+	}
+	return []Finding{warn("Set REPORT_CHANNEL or NOTIFY_CHANNEL to a channel that the bot is in.",
+		"Policy: it names no approver, and no channel is set: a freeze is told only in the channel where it was ordered, and bot freeze tells nobody.")}
 }
 
 func invalid(problems []string) []Finding {
