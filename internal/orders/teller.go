@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
@@ -17,7 +18,14 @@ const (
 	lease     = 30 * time.Second
 	callTime  = 10 * time.Second       // of one call to Slack
 	lostPause = callTime + time.Minute // by then Slack shows a post whose answer was lost, or never will
-	longest   = time.Minute            // of the pauses after failures
+	longest   = 10 * time.Minute       // of the pauses after failures, and each pause after a refusal
+)
+
+// How often one order is tried at one place. With the pauses between, the first is more than three days. The
+// second is a day: when a place refuses, others are told meanwhile.
+const (
+	mostAttempts = 500
+	mostRefused  = 144
 )
 
 // Notice is one order that is owed to one place.
@@ -35,11 +43,15 @@ type Notice struct {
 
 // Ledger keeps what is owed. Its clock decides.
 type Ledger interface {
-	// ClaimOrder leases what is owed of the first order that is owed; ok is false if there is nothing
-	// to do now.
+	// ClaimOrder leases a notice that is due, the first order first. A target gets no order before those that it
+	// is owed since earlier. ok is false if there is nothing to do now.
 	ClaimOrder(ctx context.Context, owner string, lease time.Duration) (n Notice, now time.Time, ok bool, err error)
-	// SpreadOrder replaces a notice by one for each target. cancellation.ErrMoved: another has it.
+	// SpreadOrder replaces a notice without a target by one for each target; what each was owed before is due at
+	// once. cancellation.ErrMoved: another has it.
 	SpreadOrder(ctx context.Context, n Notice, targets []string) error
+	// ShareOrders owes the targets all that is owed to the target of a notice, which is worked on again after
+	// the pause. Nothing is owed to one target twice. cancellation.ErrMoved: another has it.
+	ShareOrders(ctx context.Context, n Notice, targets []string, pause time.Duration) error
 	// KeepOrder records what became of a notice, and has it worked on again after the pause; 0 for never.
 	// announced: it is about to be posted, and its lease stays. cancellation.ErrMoved: another has it.
 	KeepOrder(ctx context.Context, n Notice, pause time.Duration, announced bool) (Notice, error)
@@ -109,7 +121,7 @@ func (t *Teller) pass(ctx context.Context) (worked bool, err error) {
 	defer cancel()
 	switch {
 	case n.Target == "":
-		return true, t.spread(own, n, t.o.Channel)
+		return true, t.spread(own, n)
 	case n.Posting && now.Sub(n.PostedAt) < lostPause && !n.PostedAt.After(now): // its process died
 		_, err = t.o.Ledger.KeepOrder(own, n, lostPause-now.Sub(n.PostedAt), false)
 		return true, err
@@ -119,28 +131,43 @@ func (t *Teller) pass(ctx context.Context) (worked bool, err error) {
 	return true, t.post(own, n)
 }
 
-// spread owes an order to the channel or, if there is none, to people who may freeze filing.
-func (t *Teller) spread(ctx context.Context, n Notice, channel string) error {
-	if channel != "" {
-		return t.o.Ledger.SpreadOrder(ctx, n, []string{channel})
+// spread owes an order to the channel or, if there is none, to others.
+func (t *Teller) spread(ctx context.Context, n Notice) error {
+	if t.o.Channel != "" {
+		return t.o.Ledger.SpreadOrder(ctx, n, []string{t.o.Channel})
 	}
+	targets, err := t.others(ctx, n)
+	if err != nil {
+		return t.later(ctx, n, 0, mostAttempts)
+	}
+	return t.o.Ledger.SpreadOrder(ctx, n, targets)
+}
+
+// others returns whom to tell of an order if no channel is set or the channel refuses: those who may freeze
+// filing, without the one who ordered. If the policy names nobody else, it is the channel where it was ordered.
+func (t *Teller) others(ctx context.Context, n Notice) ([]string, error) {
 	users, err := t.o.People(ctx)
 	if err != nil {
-		t.o.Log.Warn("finding whom to tell of an order about filing: trying again", "err", err)
-		n.Attempts++
-		_, err = t.o.Ledger.KeepOrder(ctx, n, backoff(n.Attempts), false)
-		return err
+		t.o.Log.Warn("finding whom to tell of an order about filing: trying again", "order", n.Order.Number, "err", err)
+		return nil, err
 	}
-	users = slices.DeleteFunc(users, func(user string) bool { return n.Order.Actor != "" && hasUser(n.Order.Actor, user) })
-	if len(users) == 0 {
-		t.o.Log.Warn("nobody can be told of an order about filing", "order", n.Order.Number)
+	users = slices.DeleteFunc(slices.Clone(users), func(user string) bool { return n.Order.Actor != "" && hasUser(n.Order.Actor, user) })
+	switch place := n.Order.Place.Channel; {
+	case len(users) > 0:
+		return users, nil
+	case isChannel(place):
+		return []string{place}, nil
 	}
-	return t.o.Ledger.SpreadOrder(ctx, n, users)
+	t.o.Log.Warn("nobody can be told of an order about filing: set REPORT_CHANNEL or NOTIFY_CHANNEL", "order", n.Order.Number)
+	return nil, nil
 }
 
 func hasUser(actor, user string) bool {
 	return actor == user || len(actor) > len(user) && actor[len(actor)-len(user)-1:] == "/"+user
 }
+
+// isChannel reports whether an id is that of a channel: no user's, and no direct message's.
+func isChannel(id string) bool { return strings.HasPrefix(id, "C") || strings.HasPrefix(id, "G") }
 
 // find looks for a post that was announced and whose answer is not recorded. If nobody can tell, it is
 // posted again: a freeze that is told twice does less harm than one that is not told.
@@ -171,32 +198,50 @@ func (t *Teller) post(ctx context.Context, n Notice) error {
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	at, delivery, retry := t.o.Board.PostOrder(calling, n, ends)
-	pause := time.Duration(0)
 	switch n.Posting = false; delivery {
 	case cancellation.Delivered:
 		n.Posted = at
+		_, err = t.o.Ledger.KeepOrder(ctx, n, 0, false)
+		return err
 	case cancellation.Lost:
-		n.Posting, pause = true, lostPause
+		n.Posting = true
+		return t.later(ctx, n, lostPause, mostAttempts)
 	case cancellation.Refusing:
 		return t.refused(ctx, n)
-	default:
-		n.Attempts++
-		pause = max(retry, backoff(n.Attempts))
 	}
-	_, err = t.o.Ledger.KeepOrder(ctx, n, pause, false)
-	return err
+	return t.later(ctx, n, retry, mostAttempts)
 }
 
-// refused tells people instead of a channel that Slack refuses. A person who cannot be reached is left out.
+// refused tells others instead of a channel that Slack refuses: the channel that is set by now, or people. The
+// order stays owed to the channel or person too, for a day.
 func (t *Teller) refused(ctx context.Context, n Notice) error {
-	t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target)
-	if n.Target == t.o.Channel {
-		return t.spread(ctx, n, "")
+	t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target, "attempt", n.Attempts+1)
+	if !isChannel(n.Target) || n.Attempts+1 >= mostRefused {
+		return t.later(ctx, n, longest, mostRefused)
 	}
-	_, err := t.o.Ledger.KeepOrder(ctx, n, 0, false)
+	targets := []string{t.o.Channel}
+	if t.o.Channel == "" || t.o.Channel == n.Target {
+		var err error
+		if targets, err = t.others(ctx, n); err != nil {
+			return t.later(ctx, n, 0, mostRefused)
+		}
+	}
+	n.Attempts++
+	return t.o.Ledger.ShareOrders(ctx, n, targets, longest)
+}
+
+// later has a notice worked on again after the pause at least, unless it was tried as often as it may be.
+func (t *Teller) later(ctx context.Context, n Notice, pause time.Duration, most int) error {
+	n.Attempts++
+	pause = max(pause, backoff(n.Attempts))
+	if n.Attempts >= most {
+		t.o.Log.Error("giving up: an order about filing was not told here", "order", n.Order.Number, "channel", n.Target, "attempt", n.Attempts)
+		n.Posting, pause = false, 0
+	}
+	_, err := t.o.Ledger.KeepOrder(ctx, n, pause, false)
 	return err
 }
 
 func backoff(attempts int) time.Duration {
-	return min(time.Second<<min(attempts, 6), longest)
+	return min(time.Second<<min(attempts, 10), longest)
 }

@@ -1,10 +1,13 @@
 package orders_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +30,8 @@ type stage struct {
 	store    *store.Store
 	posted   []string // what Slack shows, by target
 	answers  []cancellation.Delivery
+	faults   map[string]cancellation.Delivery // what Slack answers about a target for now
+	tries    int
 	readable bool // the bot may look for what it posted
 	people   []string
 	unread   error
@@ -55,6 +60,10 @@ func (s *stage) PostOrder(_ context.Context, n orders.Notice, ends cancellation.
 	if len(s.answers) > 0 {
 		d, s.answers = s.answers[0], s.answers[1:]
 	}
+	if fault, is := s.faults[n.Target]; is {
+		d = fault
+	}
+	s.tries++
 	if d == cancellation.Delivered || d == cancellation.Lost {
 		s.posted = append(s.posted, fmt.Sprintf("%s: %d frozen=%v %q in %q, ends %s", n.Target, n.Order.Number, n.Order.Frozen, n.Order.Why, n.Order.Place.ChannelName, ends.TS))
 	}
@@ -71,7 +80,7 @@ func (s *stage) FindOrder(_ context.Context, n orders.Notice) (at cancellation.P
 func (s *stage) order(frozen bool, why, channel string) {
 	s.t.Helper()
 	require.NoError(s.t, s.store.Freeze(s.t.Context(), cancellation.Freeze{
-		Frozen: frozen, Actor: "T1/U1", Why: why, Place: cancellation.Place{Channel: "C" + channel, ChannelName: channel},
+		Frozen: frozen, Actor: "T1/U1", Why: why, Place: cancellation.Place{Channel: strings.TrimSuffix("C"+channel, "C-"), ChannelName: channel},
 	}))
 }
 
@@ -162,6 +171,139 @@ func TestOrderOfAKilledTellerIsTold(t *testing.T) {
 	assert.ErrorIs(t, err, cancellation.ErrMoved, "the killed one writes no more")
 }
 
+// told are the targets of what Slack shows, each with the order's number.
+func (s *stage) told() (all []string) {
+	for _, text := range s.posted {
+		told, _, _ := strings.Cut(text, " frozen")
+		all = append(all, told)
+	}
+	return all
+}
+
+// passes has the teller work for so long, and look around each minute.
+func (s *stage) passes(d time.Duration, tellers ...*orders.Teller) {
+	s.t.Helper()
+	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(time.Minute) {
+		s.works(tellers...)
+	}
+}
+
+func TestOrderIsToldOnceAFaultIsOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault     cancellation.Delivery
+		meanwhile []string
+	}{
+		"Slack refuses the channel: others read it meanwhile": {cancellation.Refusing, []string{"U2: 1", "U2: 2"}},
+		"Slack takes nothing": {cancellation.Undelivered, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, store.Options{Path: storetest.File(t)})
+			s.faults = map[string]cancellation.Delivery{"C0": c.fault}
+			s.order(true, "an outage", "ops")
+			s.works()
+			s.now = s.now.Add(time.Second)
+			s.order(false, "it is over", "ops")
+			s.works()
+			assert.Equal(t, c.meanwhile, s.told(), "at once")
+			s.passes(60 * time.Hour)
+			assert.Equal(t, c.meanwhile, s.told())
+			s.faults, s.posted = nil, nil
+			s.passes(time.Hour)
+			if c.fault == cancellation.Undelivered {
+				assert.Equal(t, []string{"C0: 1", "C0: 2"}, s.told(), "in their order")
+			} else {
+				assert.Empty(t, s.told(), "it is given up after a day")
+			}
+		})
+	}
+	t.Run("a channel that is refused for an hour", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t, store.Options{Path: storetest.File(t)})
+		s.faults = map[string]cancellation.Delivery{"C0": cancellation.Refusing, "U2": cancellation.Refusing}
+		s.order(true, "an outage", "ops")
+		s.passes(time.Hour)
+		s.order(false, "it is over", "ops")
+		s.passes(time.Hour)
+		assert.Empty(t, s.told())
+		s.faults = nil
+		s.passes(time.Hour)
+		assert.ElementsMatch(t, []string{"C0: 1", "C0: 2", "U2: 1", "U2: 2"}, s.told())
+		assert.Less(t, slices.Index(s.told(), "C0: 1"), slices.Index(s.told(), "C0: 2"))
+		assert.Less(t, slices.Index(s.told(), "U2: 1"), slices.Index(s.told(), "U2: 2"))
+	})
+}
+
+func TestOrderIsGivenUpAfterManyTries(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []cancellation.Delivery{cancellation.Undelivered, cancellation.Refusing, cancellation.Lost} {
+		s := newStage(t, store.Options{Path: storetest.File(t)})
+		s.readable, s.faults = false, map[string]cancellation.Delivery{"C0": fault, "U2": fault}
+		s.order(true, "an outage", "ops")
+		s.passes(4 * 24 * time.Hour)
+		tries := s.tries
+		assert.Less(t, tries, 1001, "%v", fault)
+		s.passes(24 * time.Hour)
+		assert.Equal(t, tries, s.tries, "%v", fault)
+		s.faults = nil
+		s.order(false, "it is over", "ops")
+		s.works()
+		assert.Contains(t, s.told(), "C0: 2", "what is given up holds nothing up")
+	}
+}
+
+func TestAnUnreachablePersonHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, store.Options{Path: storetest.File(t)})
+	s.people, s.faults = []string{"U2", "U3"}, map[string]cancellation.Delivery{"U2": cancellation.Undelivered}
+	teller := s.replica("one", "")
+	s.order(true, "an outage", "ops")
+	s.works(teller)
+	s.order(false, "it is over", "ops")
+	s.works(teller)
+	assert.Equal(t, []string{"U3: 1", "U3: 2"}, s.told())
+	s.faults = nil
+	s.passes(time.Hour, teller)
+	assert.Equal(t, []string{"U3: 1", "U3: 2", "U2: 1", "U2: 2"}, s.told())
+}
+
+func TestReplacedChannelIsToldInstead(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, store.Options{Path: storetest.File(t)})
+	s.faults = map[string]cancellation.Delivery{"C0": cancellation.Undelivered}
+	s.order(true, "an outage", "ops")
+	s.works()
+	s.faults["C0"] = cancellation.Refusing // it was archived, and the setting names another
+	s.passes(time.Hour, s.replica("later", "C1"))
+	assert.Equal(t, []string{"C1: 1"}, s.told())
+}
+
+func TestRestoredCopyTellsItsOwnFreezeAlone(t *testing.T) {
+	t.Parallel()
+	path, to := storetest.File(t), filepath.Join(t.TempDir(), "copy")
+	s := newStage(t, store.Options{Path: path, Mode: store.Serve})
+	require.NoError(t, s.store.Bind(t.Context(), store.Binding{App: "B1", Team: "T1", Account: "1", Endpoint: "http://127.0.0.1/"}))
+	s.order(true, "an outage", "ops")
+	n, _, _, err := s.store.ClaimOrder(t.Context(), "one", orders.Lease)
+	require.NoError(t, err)
+	require.NoError(t, s.store.SpreadOrder(t.Context(), n, []string{"C0"}))
+	s.order(false, "it is over", "ops")
+	_, err = store.BackUp(t.Context(), path, to)
+	require.NoError(t, err)
+	s.works()
+	assert.Equal(t, []string{"C0: 1", "C0: 2"}, s.told(), "the original's orders")
+
+	restored := newStage(t, store.Options{Path: to, Mode: store.Serve})
+	restored.works()
+	require.Equal(t, []string{"C0: 3"}, restored.told(), "what was owed in the copy is old news")
+	assert.Contains(t, restored.posted[0], "restored from a backup of ")
+	require.NoError(t, restored.store.Freeze(t.Context(), cancellation.Freeze{Actor: "operator:root", Why: "compared"}))
+	restored.works()
+	assert.Equal(t, []string{"C0: 3", "C0: 4"}, restored.told())
+	assert.Contains(t, restored.posted[1], "ends 3.1")
+}
+
 func TestOrderReachesPeopleWithoutAChannel(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -169,12 +311,15 @@ func TestOrderReachesPeopleWithoutAChannel(t *testing.T) {
 		answers []cancellation.Delivery
 		people  []string
 		told    []string
+		place   string
 	}{
-		"without a channel: all but who ordered":  {people: []string{"U1", "U2", "U3"}, told: []string{"U2", "U3"}},
-		"a channel that refuses":                  {channel: "C0", answers: []cancellation.Delivery{cancellation.Refusing}, people: []string{"U2"}, told: []string{"U2"}},
-		"a person who cannot be reached":          {people: []string{"U2", "U3"}, answers: []cancellation.Delivery{cancellation.Refusing}, told: []string{"U3"}},
-		"a channel that takes nothing for a time": {channel: "C0", answers: []cancellation.Delivery{cancellation.Undelivered}, told: []string{"C0"}},
-		"nobody": {},
+		"without a channel: all but who ordered":      {people: []string{"U1", "U2", "U3"}, told: []string{"U2", "U3"}},
+		"a channel that refuses":                      {channel: "C0", answers: []cancellation.Delivery{cancellation.Refusing}, people: []string{"U2"}, told: []string{"U2"}},
+		"a person who cannot be reached":              {people: []string{"U2", "U3"}, answers: []cancellation.Delivery{cancellation.Refusing}, told: []string{"U3"}},
+		"a channel that takes nothing for a time":     {channel: "C0", answers: []cancellation.Delivery{cancellation.Undelivered}, told: []string{"C0"}},
+		"nobody but the channel where it was ordered": {told: []string{"Cops"}},
+		"only who ordered it":                         {people: []string{"U1"}, told: []string{"Cops"}},
+		"nobody at all":                               {place: "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +327,7 @@ func TestOrderReachesPeopleWithoutAChannel(t *testing.T) {
 			if s.people, s.answers = c.people, c.answers; c.channel == "" {
 				s.unread = errors.New("Slack is away")
 			}
-			s.order(true, "an outage", "ops")
+			s.order(true, "an outage", cmp.Or(c.place, "ops"))
 			teller := s.replica("one", c.channel)
 			s.works(teller)
 			s.unread = nil

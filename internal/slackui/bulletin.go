@@ -93,6 +93,7 @@ func (b *Board) PostOrder(ctx context.Context, n orders.Notice, ends cancellatio
 	channel, err := b.open(ctx, n.Target)
 	if err != nil {
 		delivery, pause := openFailed(err)
+		delivery = unlessToken(delivery, err)
 		b.o.Log.Warn("opening a direct message for an order about filing", "delivery", deliveryNames[delivery], "err", err)
 		return at, delivery, pause
 	}
@@ -108,8 +109,18 @@ func (b *Board) PostOrder(ctx context.Context, n orders.Notice, ends cancellatio
 		return at, cancellation.Delivered, 0
 	}
 	delivery, pause := postFailed(err)
+	delivery = unlessToken(delivery, err)
 	b.o.Log.Warn("posting an order about filing", "delivery", deliveryNames[delivery], "err", err)
 	return cancellation.Posted{}, delivery, pause
+}
+
+// unlessToken is a delivery for which a refused token is no refusal of the place: while Slack refuses the token,
+// no other place takes the message either.
+func unlessToken(d cancellation.Delivery, err error) cancellation.Delivery {
+	if refused, is := errors.AsType[*webapi.Error](err); is && refused.RefusesToken() {
+		return cancellation.Undelivered
+	}
+	return d
 }
 
 // open returns the channel of a target: of a person, their direct messages.

@@ -14,6 +14,7 @@ import (
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/orders"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
@@ -234,4 +235,20 @@ func TestAnApproverDeclinesWhatWaitsToBeFiled(t *testing.T) {
 	now, err := s.store.Request(t.Context(), r.ID)
 	require.NoError(t, err)
 	assert.Equal(t, []any{cancellation.Declined, "it is needed until Monday", s.cast.Approver}, []any{now.State, now.Why.Detail, now.EndedBy.ID})
+}
+
+func TestRefusedTokenIsNoRefusalOfAPlace(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]cancellation.Delivery{
+		"invalid_auth": cancellation.Undelivered, "token_revoked": cancellation.Undelivered, "missing_scope": cancellation.Undelivered,
+		"channel_not_found": cancellation.Refusing, "not_in_channel": cancellation.Refusing,
+	} {
+		slackAPI := slacktest.NewAnswers(t, slacktest.AnswerJSON(`{"ok":false,"error":"`+code+`"}`))
+		board := NewBoard(BoardOptions{Web: clientOf(t, slackAPI), Words: testWords(), Log: slacktest.Silent()})
+		for _, target := range []string{"C1", "U1"} {
+			order := orders.Notice{Target: target, Order: cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage", At: slacktest.Noon}}
+			_, got, _ := board.PostOrder(t.Context(), order, cancellation.Posted{})
+			assert.Equal(t, want, got, "%s for %s", code, target)
+		}
+	}
 }

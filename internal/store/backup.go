@@ -26,7 +26,11 @@ const restoredWhy = "this database was restored from a backup%s, and knows nothi
 
 // freezeRestored freezes filing in a database that knows less than was done.
 func (d dialect) freezeRestored(ctx context.Context, tx *tx, now time.Time, or string) error {
-	return d.freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, or)})
+	err := d.freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, or)})
+	if err == nil {
+		err = dropOldNews(ctx, tx.Tx)
+	}
+	return err
 }
 
 // Backup is a copy of a SQLite database as it was at one moment.

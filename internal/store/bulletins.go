@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/orders"
 	"cancel-server/internal/report"
 )
 
@@ -184,4 +186,180 @@ func keepElsewhere(ctx context.Context, tx *tx, found []report.Elsewhere, day an
 		}
 	}
 	return nil
+}
+
+const (
+	oweOrderSQL = `insert into order_notices (number, target, place, ends, version, channel, ts, posting, attempts, due)
+		values ($1, $2, $3, $4, 1, '', '', 0, 0, $5) on conflict do nothing`
+	orderOwedSQL  = `select count(*) from order_notices where due is not null`
+	orderShownSQL = `select channel, ts from order_notices where number = $1 and ts <> '' order by target limit 1`
+	keepOrderSQL  = `update order_notices set version = version + 1, channel = $1, ts = $2, posting = $3, attempts = $4, due = $5,
+			posted_at = case when $6 = 1 then cast($7 as bigint) else posted_at end,
+			lease_owner = case when $6 = 1 then lease_owner end, lease_until = case when $6 = 1 then lease_until end
+		where number = $8 and target = $9 and version = $10`
+	spreadOrderSQL = `delete from order_notices where number = $1 and target = $2 and version = $3`
+	hurryOrdersSQL = `update order_notices set due = $1 where target = $2 and number < $3 and due > $1 and posting = 0 and ` + isFree
+	shareOrdersSQL = `insert into order_notices (number, target, place, ends, version, channel, ts, posting, attempts, due)
+		select number, cast($1 as text), place, ends, 1, '', '', 0, 0, cast($2 as bigint) from order_notices
+		where target = $3 and number >= $4 and due is not null
+		on conflict do nothing`
+	dropOldNewsSQL = `update order_notices set due = null, posting = 0, lease_owner = null, lease_until = null, version = version + 1
+		where due is not null and number < (select number from filing_order)`
+)
+
+// claimOrderSQL takes the first order that is due at a place which is owed no earlier one, or may be as soon as it
+// is known who is told: each target reads orders in their order, and none waits for another target.
+func (d dialect) claimOrderSQL() string {
+	return `
+		with first as materialized (
+			select number, target from order_notices as next where due <= $1 and ` + isFree + `
+				and not exists (select 1 from order_notices as earlier
+					where earlier.number < next.number and earlier.due is not null and earlier.target in ('', next.target))
+			order by number, target limit 1` + d.rowLock + `)
+		update order_notices set lease_owner = $2, lease_until = $3, version = version + 1
+		where (number, target) in (select number, target from first)
+		returning number, target, place, ends, version, channel, ts, posting, posted_at, attempts,
+			(select frozen from filing_orders where filing_orders.number = order_notices.number and refused = ''),
+			(select actor from filing_orders where filing_orders.number = order_notices.number and refused = ''),
+			(select why from filing_orders where filing_orders.number = order_notices.number and refused = ''),
+			(select at from filing_orders where filing_orders.number = order_notices.number and refused = '')`
+}
+
+// oweOrder owes an order to people. A bot that serves says to whom. An order that ends a freeze ends the one before.
+func oweOrder(ctx context.Context, tx *tx, f cancellation.Freeze, number int64, now time.Time) error {
+	place, err := json.Marshal(f.Place)
+	if err != nil {
+		return fmt.Errorf("encoding a place: %w", err)
+	}
+	ends := number - 1
+	if f.Frozen {
+		ends = 0
+	}
+	_, err = tx.ExecContext(ctx, oweOrderSQL, number, "", string(place), ends, stamp(now))
+	return wrap("owing an order to people", err)
+}
+
+// ClaimOrder leases a notice that is due, the first order first. A target gets no order before those that it is
+// owed since earlier. ok is false if there is nothing to do now.
+func (s *Store) ClaimOrder(ctx context.Context, owner string, lease time.Duration) (n orders.Notice, at time.Time, ok bool, err error) {
+	const step = "claiming an order to tell"
+	var owed int
+	if err := s.read.QueryRowContext(ctx, orderOwedSQL).Scan(&owed); err != nil || owed == 0 {
+		return n, at, false, wrap(step, err)
+	}
+	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (orders.Notice, error) {
+		at = now
+		return scanOrderNotice(tx.QueryRowContext(ctx, s.dialect.claimOrderSQL(), stamp(now), owner, stamp(now.Add(lease))))
+	})
+	if errors.Is(err, cancellation.ErrMoved) {
+		return n, at, false, nil
+	}
+	return n, at, err == nil, wrap(step, err)
+}
+
+func scanOrderNotice(from row) (n orders.Notice, err error) {
+	var place string
+	f := &n.Order
+	err = from.Scan(&f.Number, &n.Target, &place, &n.Ends, &n.Version, &n.Posted.Channel, &n.Posted.TS, &n.Posting, (*stamp)(&n.PostedAt), &n.Attempts,
+		&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
+	if errors.Is(err, sql.ErrNoRows) {
+		return n, cancellation.ErrMoved
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(place), &f.Place)
+	}
+	return n, err
+}
+
+// SpreadOrder replaces a notice without a target by one for each target. What each was owed before is due at once:
+// a channel that still refuses it has others told of this order too.
+func (s *Store) SpreadOrder(ctx context.Context, n orders.Notice, targets []string) error {
+	place, err := json.Marshal(n.Order.Place)
+	if err != nil {
+		return fmt.Errorf("encoding a place: %w", err)
+	}
+	err = s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		held, err := tx.changes(ctx, spreadOrderSQL, n.Order.Number, n.Target, n.Version)
+		if err != nil || !held {
+			return held, err
+		}
+		for _, target := range targets {
+			if _, err := tx.ExecContext(ctx, oweOrderSQL, n.Order.Number, target, string(place), n.Ends, stamp(now)); err != nil {
+				return true, err
+			}
+			if _, err := tx.ExecContext(ctx, hurryOrdersSQL, stamp(now), target, n.Order.Number); err != nil {
+				return true, err
+			}
+		}
+		return true, nil
+	})
+	return wrap("recording who is told of an order", ofNotice(err))
+}
+
+// ShareOrders owes the targets all that is owed to the target of a notice, which is worked on again after the pause.
+func (s *Store) ShareOrders(ctx context.Context, n orders.Notice, targets []string, pause time.Duration) error {
+	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		held, err := keepOrder(ctx, tx, n, now, pause, false)
+		for _, target := range targets {
+			if err == nil && held {
+				_, err = tx.ExecContext(ctx, shareOrdersSQL, target, stamp(now), n.Target, n.Order.Number)
+			}
+		}
+		return held, err
+	})
+	return wrap("recording who else is told of orders", ofNotice(err))
+}
+
+// ofNotice says of a notice that another has it.
+func ofNotice(err error) error {
+	if errors.Is(err, ErrNotOurTurn) {
+		return cancellation.ErrMoved
+	}
+	return err
+}
+
+func keepOrder(ctx context.Context, tx *tx, n orders.Notice, now time.Time, pause time.Duration, announced bool) (bool, error) {
+	var due time.Time
+	if pause > 0 {
+		due = now.Add(pause)
+	}
+	return tx.changes(ctx, keepOrderSQL, n.Posted.Channel, n.Posted.TS, flag(n.Posting), n.Attempts, stamp(due),
+		flag(announced), stamp(now), n.Order.Number, n.Target, n.Version)
+}
+
+// KeepOrder records what became of a notice. It is worked on again after the pause; 0 for never.
+func (s *Store) KeepOrder(ctx context.Context, n orders.Notice, pause time.Duration, announced bool) (orders.Notice, error) {
+	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		if announced {
+			n.PostedAt = now
+		}
+		return keepOrder(ctx, tx, n, now, pause, announced)
+	})
+	n.Version++
+	return n, wrap("recording what people were told of an order", ofNotice(err))
+}
+
+// OrderShown returns where an order was told first; zero if that is not on record.
+func (s *Store) OrderShown(ctx context.Context, number int64) (at cancellation.Posted, err error) {
+	err = s.read.QueryRowContext(ctx, orderShownSQL, number).Scan(&at.Channel, &at.TS)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return at, wrap("reading where an order was told", err)
+}
+
+// oweRestored owes people the freeze with which a file that was restored from a backup starts.
+func oweRestored(ctx context.Context, begun *sql.Tx, now time.Time) error {
+	order, err := scanOrder(begun.QueryRowContext(ctx, frozenSQL))
+	if err != nil || order.Actor != cancellation.RestoreActor || !order.Frozen {
+		return err
+	}
+	return oweOrder(ctx, &tx{Tx: begun}, order, order.Number, now)
+}
+
+// dropOldNews ends what people are owed of the orders before the one that stands: in a copy that was restored, it
+// is what they were owed when the copy was made.
+func dropOldNews(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, dropOldNewsSQL)
+	return wrap("dropping old news of orders", err)
 }

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/orders"
 )
 
 const (
@@ -254,127 +252,4 @@ func (s *Store) NoteRefusedFreeze(ctx context.Context, f cancellation.Freeze, ru
 		return none, err
 	})
 	return wrap("recording a refused freeze", err)
-}
-
-const (
-	oweOrderSQL = `insert into order_notices (number, target, place, ends, version, channel, ts, posting, attempts, due)
-		values ($1, $2, $3, $4, 1, '', '', 0, 0, $5) on conflict do nothing`
-	orderOwedSQL  = `select count(*) from order_notices where due is not null`
-	orderShownSQL = `select channel, ts from order_notices where number = $1 and ts <> '' order by target limit 1`
-	keepOrderSQL  = `update order_notices set version = version + 1, channel = $1, ts = $2, posting = $3, attempts = $4, due = $5,
-			posted_at = case when $6 = 1 then cast($7 as bigint) else posted_at end,
-			lease_owner = case when $6 = 1 then lease_owner end, lease_until = case when $6 = 1 then lease_until end
-		where number = $8 and target = $9 and version = $10`
-	spreadOrderSQL = `delete from order_notices where number = $1 and target = $2 and version = $3`
-)
-
-// claimOrderSQL takes of the first order that is owed what is due: people read orders in their order.
-func (d dialect) claimOrderSQL() string {
-	return `
-		with first as materialized (
-			select number, target from order_notices
-			where number = (select min(number) from order_notices where due is not null) and due <= $1 and ` + isFree + ` order by target limit 1` + d.rowLock + `)
-		update order_notices set lease_owner = $2, lease_until = $3, version = version + 1
-		where (number, target) in (select number, target from first)
-		returning number, target, place, ends, version, channel, ts, posting, posted_at, attempts,
-			(select frozen from filing_orders where filing_orders.number = order_notices.number and refused = ''),
-			(select actor from filing_orders where filing_orders.number = order_notices.number and refused = ''),
-			(select why from filing_orders where filing_orders.number = order_notices.number and refused = ''),
-			(select at from filing_orders where filing_orders.number = order_notices.number and refused = '')`
-}
-
-// oweOrder owes an order to people. A bot that serves says to whom. An order that ends a freeze ends the one before.
-func oweOrder(ctx context.Context, tx *tx, f cancellation.Freeze, number int64, now time.Time) error {
-	place, err := json.Marshal(f.Place)
-	if err != nil {
-		return fmt.Errorf("encoding a place: %w", err)
-	}
-	ends := number - 1
-	if f.Frozen {
-		ends = 0
-	}
-	_, err = tx.ExecContext(ctx, oweOrderSQL, number, "", string(place), ends, stamp(now))
-	return wrap("owing an order to people", err)
-}
-
-// ClaimOrder leases what is owed of the first order that is owed; ok is false if there is nothing to do
-// now.
-func (s *Store) ClaimOrder(ctx context.Context, owner string, lease time.Duration) (n orders.Notice, at time.Time, ok bool, err error) {
-	const step = "claiming an order to tell"
-	var owed int
-	if err := s.read.QueryRowContext(ctx, orderOwedSQL).Scan(&owed); err != nil || owed == 0 {
-		return n, at, false, wrap(step, err)
-	}
-	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (orders.Notice, error) {
-		at = now
-		return scanOrderNotice(tx.QueryRowContext(ctx, s.dialect.claimOrderSQL(), stamp(now), owner, stamp(now.Add(lease))))
-	})
-	if errors.Is(err, cancellation.ErrMoved) {
-		return n, at, false, nil
-	}
-	return n, at, err == nil, wrap(step, err)
-}
-
-func scanOrderNotice(from row) (n orders.Notice, err error) {
-	var place string
-	f := &n.Order
-	err = from.Scan(&f.Number, &n.Target, &place, &n.Ends, &n.Version, &n.Posted.Channel, &n.Posted.TS, &n.Posting, (*stamp)(&n.PostedAt), &n.Attempts,
-		&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
-	if errors.Is(err, sql.ErrNoRows) {
-		return n, cancellation.ErrMoved
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(place), &f.Place)
-	}
-	return n, err
-}
-
-// SpreadOrder replaces a notice by one for each target.
-func (s *Store) SpreadOrder(ctx context.Context, n orders.Notice, targets []string) error {
-	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
-		held, err := tx.changes(ctx, spreadOrderSQL, n.Order.Number, n.Target, n.Version)
-		if err == nil && !held {
-			err = cancellation.ErrMoved
-		}
-		place, bad := json.Marshal(n.Order.Place)
-		if err = errors.Join(err, bad); err != nil {
-			return none, err
-		}
-		for _, target := range targets {
-			if _, err := tx.ExecContext(ctx, oweOrderSQL, n.Order.Number, target, string(place), n.Ends, stamp(now)); err != nil {
-				return none, err
-			}
-		}
-		return none, nil
-	})
-	return wrap("recording who is told of an order", err)
-}
-
-// KeepOrder records what became of a notice. It is worked on again after the pause; 0 for never.
-func (s *Store) KeepOrder(ctx context.Context, n orders.Notice, pause time.Duration, announced bool) (orders.Notice, error) {
-	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
-		var due time.Time
-		if pause > 0 {
-			due = now.Add(pause)
-		}
-		if announced {
-			n.PostedAt = now
-		}
-		return tx.changes(ctx, keepOrderSQL, n.Posted.Channel, n.Posted.TS, flag(n.Posting), n.Attempts, stamp(due),
-			flag(announced), stamp(now), n.Order.Number, n.Target, n.Version)
-	})
-	if errors.Is(err, ErrNotOurTurn) {
-		err = cancellation.ErrMoved
-	}
-	n.Version++
-	return n, wrap("recording what people were told of an order", err)
-}
-
-// OrderShown returns where an order was told first; zero if that is not on record.
-func (s *Store) OrderShown(ctx context.Context, number int64) (at cancellation.Posted, err error) {
-	err = s.read.QueryRowContext(ctx, orderShownSQL, number).Scan(&at.Channel, &at.TS)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return at, wrap("reading where an order was told", err)
 }

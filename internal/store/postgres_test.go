@@ -168,6 +168,9 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 			require.NoError(t, first.Bind(t.Context(), sandbox))
 			r := recorded(t, first, 1)
 			done := filed(t, first, 2)
+			for _, frozen := range []bool{true, false} {
+				require.NoError(t, first.Freeze(t.Context(), cancellation.Freeze{Frozen: frozen, Actor: "T1/U1", Why: "an outage"}))
+			}
 			_, err := first.read.Exec(is.change)
 			require.NoError(t, err)
 
@@ -187,9 +190,12 @@ func TestDatabaseWithAnotherHistoryRechecksRecords(t *testing.T) {
 			order, err := second.Frozen(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, is.frozen, order.Frozen)
+			owed := []string{"1", "2"}
 			if is.frozen {
 				assert.Equal(t, cancellation.RestoreActor, order.Actor)
+				owed = []string{"3"} // the others were owed when the copy was made
 			}
+			assert.Equal(t, owed, texts(t, second, `select cast(number as text) from order_notices where due is not null order by number`))
 			rest, err := second.Request(t.Context(), done.ID)
 			require.NoError(t, err)
 			assert.Equal(t, done, rest, "what is at rest stays")

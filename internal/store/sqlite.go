@@ -275,7 +275,9 @@ func (s *Store) recheckFile(ctx context.Context, tx *tx, postTimeout time.Durati
 	now := s.engine.given()
 	_, err = recheck(ctx, tx.Tx, readSettled, now.Add(postTimeout))
 	if err == nil && backup {
-		_, err = tx.ExecContext(ctx, `update binding set identity = ''`)
+		if _, err = tx.ExecContext(ctx, `update binding set identity = ''`); err == nil {
+			err = oweRestored(ctx, tx.Tx, now)
+		}
 	}
 	if err == nil && !backup {
 		err = sqliteDialect.freezeRestored(ctx, tx, now, " or made again")

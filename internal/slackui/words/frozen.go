@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -195,21 +196,26 @@ func (w Writer) Ordered(order cancellation.Freeze, ends cancellation.Posted) Mes
 	by := append(line{}, actor(order.Actor)...)
 	where := append(line{plain("Ordered ")}, w.orderedIn(order)...)
 	where = append(where, plain(" on "+instant(order.At)+"."))
-	why := sentence("“" + public(order.Why) + "”")
+	said := []line{sentence("“" + public(order.Why) + "”"), where}
+	if order.Actor == cancellation.RestoreActor { // nobody ordered it anywhere, and its why says when the copy was made
+		said = said[:1]
+	}
 	if order.Frozen {
 		lift := w.command() + " " + UnfreezeCommand + " WHY lets filing go on."
 		if order.ByOperator() {
 			lift = "Only bot unfreeze lets filing go on."
 		}
-		return message(append(line{bold("🧊 Filing is frozen"), plain(" by ")}, append(by, plain("."))...), why, where,
-			sentence("No request is sent from now on; what people ask for waits. "+lift))
+		top := append(line{bold("🧊 Filing is frozen"), plain(" by ")}, append(by, plain("."))...)
+		rest := sentence("No request is sent from now on; what people ask for waits. " + lift)
+		return message(slices.Concat([]line{top}, said, []line{rest})...)
 	}
 	top := append(line{bold("▶️ Filing goes on"), plain(": ")}, by...)
 	if order.ByOperator() {
 		top = append(top, plain(","))
 	}
 	top = append(top, plain(" ended "), w.linked(ends, "the freeze"), plain("."))
-	return message(top, why, where, sentence("Waiting requests are filed within half a minute, after all checks."))
+	rest := sentence("Waiting requests are filed within half a minute, after all checks.")
+	return message(slices.Concat([]line{top}, said, []line{rest})...)
 }
 
 // orderedIn says where an order was given, with a link to the channel.

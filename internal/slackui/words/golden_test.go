@@ -308,6 +308,7 @@ func goldenNews() map[string]Message {
 		"stuck-to-approver":         resolving.Letter("U8", []cancellation.Item{{News: cancellation.News{To: "U8", Kind: cancellation.NewsStuck}, Request: stuck, At: at}}, true),
 		"ordered-freeze":            resolving.Ordered(orderedIn("C1", "ops", true, "T1/U8"), none),
 		"ordered-by-operator":       w.Ordered(orderedIn("", "", true, "operator:root"), none),
+		"ordered-by-the-bot":        w.Ordered(orderedIn("", "", true, cancellation.RestoreActor), none),
 		"ordered-unfreeze":          resolving.Ordered(orderedIn("C2", "privategroup", false, "T1/U8"), at),
 		"ordered-in-direct-message": w.Ordered(orderedIn("D2", "directmessage", false, "T1/U8"), at),
 		"line-ends":                 w.Said(cancellation.Line{What: cancellation.LineEnds}, filed),
