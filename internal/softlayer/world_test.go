@@ -97,7 +97,7 @@ func (v *vendor) client(t *testing.T) *softlayer.Client {
 }
 
 // newClient fills in what every test needs.
-func newClient(t *testing.T, o softlayer.Options) *softlayer.Client {
+func newClient(t testing.TB, o softlayer.Options) *softlayer.Client {
 	t.Helper()
 	o.Username, o.APIKey = testUser, testKey
 	c, err := softlayer.New(o)
