@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/postgrestest"
 )
 
@@ -89,6 +90,9 @@ func restorable(t *testing.T, k keeping) *world {
 	if k.before != nil {
 		k.before(w)
 	}
+	member := true
+	require.NoError(t, w.slack.PatchChannel(w.cast.PrivateChannel, fakeslack.ChannelPatch{BotIn: &member}))
+	w.extra = append(w.extra, "NOTIFY_CHANNEL="+w.cast.PrivateChannel)
 	w.start()
 	code, said := w.ends([]string{"freeze", "--why", "a backup"})
 	require.Zero(t, code, said)
@@ -112,6 +116,7 @@ func restorable(t *testing.T, k keeping) *world {
 	require.NotNil(t, ready.Frozen, "it starts frozen")
 	assert.Equal(t, cancellation.RestoreActor, ready.Frozen.By)
 	assert.Contains(t, ready.Frozen.Why, "restored from a backup")
+	w.awaitMessage(w.cast.PrivateChannel, "Filing is frozen by the bot itself.", "restored from a backup", "Only bot unfreeze lets filing go on.")
 	w.eventually("what was filed since is found in SoftLayer's records", func() bool { return w.filedOf(waiting) == len(waiting) })
 	assert.Len(t, w.posts(), sent, "nothing is sent again")
 	next := w.another()
