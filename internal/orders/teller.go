@@ -215,7 +215,9 @@ func (t *Teller) post(ctx context.Context, n Notice) error {
 // refused tells others instead of a channel that Slack refuses: the channel that is set by now, or people. The
 // order stays owed to the channel or person too, for a day.
 func (t *Teller) refused(ctx context.Context, n Notice) error {
-	t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target, "attempt", n.Attempts+1)
+	if n.Attempts == 0 {
+		t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target)
+	}
 	if !isChannel(n.Target) || n.Attempts+1 >= mostRefused {
 		return t.later(ctx, n, longest, mostRefused)
 	}

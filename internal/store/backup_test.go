@@ -178,6 +178,33 @@ func TestOlderCopyOfTheFileStartsFrozen(t *testing.T) {
 	}
 }
 
+// The file next to the database remembers that more was sealed than the copy has.
+func TestOlderCopyOwesItsOwnFreezeAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bot.db")
+	serves := func(sealed bool, frozen ...bool) {
+		t.Helper()
+		s, err := Open(t.Context(), Options{Path: path, Mode: Serve})
+		require.NoError(t, err)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		for _, is := range frozen {
+			require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: is, Actor: "T1/U8", Why: "an outage"}))
+		}
+		if sealed {
+			sealer := audit.NewSealer(audit.SealerOptions{Ledger: s, Name: s.AuditName(), Log: slog.New(slog.DiscardHandler)})
+			require.NoError(t, sealer.SealAll(t.Context()))
+		}
+		require.NoError(t, s.Close())
+	}
+	serves(false, true, false)
+	older, err := os.ReadFile(path)
+	require.NoError(t, err)
+	serves(true, true)
+	require.NoError(t, os.WriteFile(path, older, 0o600))
+	restored := open(t, Options{Path: path, Mode: Serve})
+	assert.Equal(t, []string{"3"}, texts(t, restored, `select cast(number as text) from order_notices where due is not null order by number`))
+}
+
 func TestABackupThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	served, unserved := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "new.db")
