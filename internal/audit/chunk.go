@@ -19,17 +19,19 @@ type leaf struct {
 
 // chunk is what some positions have.
 type chunk struct {
+	gap      int64 // the first of the positions before it that no event has
 	from     int64
 	leaves   []leaf
 	sealings []Sealing
 	openings map[int64]*Event // with which segments begin
 	findings []Finding
+	more     int // findings that are not named
 	erased   int64
 	err      error
 }
 
-func readChunk(ctx context.Context, reader Reader, from, to int64) *chunk {
-	c := &chunk{from: from, leaves: make([]leaf, to-from+1), openings: map[int64]*Event{}}
+func readChunk(ctx context.Context, reader Reader, gap, from, to int64) *chunk {
+	c := &chunk{gap: gap, from: from, leaves: make([]leaf, to-from+1), openings: map[int64]*Event{}}
 	if c.sealings, c.err = reader.Sealings(ctx, from, to); c.err != nil {
 		return c
 	}
@@ -49,8 +51,8 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 	if len(e.Erased) > 0 {
 		c.erased++
 	}
-	if e.rewritten() && len(c.findings) < mostFindings {
-		c.findings = append(c.findings, Finding{Kind: Changed, From: e.Position, Text: "its text counts as erased, and there is one."})
+	if e.rewritten() {
+		c.find(Finding{Kind: Changed, From: e.Position, Text: "its text counts as erased, and there is one."})
 	}
 	if e.Source == OfDeployment && e.Kind == KindSegment {
 		opening := *e
@@ -65,9 +67,16 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 			f.Kind, f.Text = Reordered, fmt.Sprintf("it was sealed at position %s.", count(was))
 		}
 	}
-	if len(c.findings) < mostFindings {
-		c.findings = append(c.findings, f)
+	c.find(f)
+}
+
+// find names a finding, or counts it if enough are named.
+func (c *chunk) find(f Finding) {
+	if len(c.findings) == mostFindings {
+		c.more++
+		return
 	}
+	c.findings = append(c.findings, f)
 }
 
 // rewritten reports whether an event has a text of which the digests that were kept say nothing.

@@ -1,9 +1,13 @@
 package audit
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -29,60 +33,116 @@ type line struct {
 	Hash     string `json:"hash,omitempty"`
 }
 
-// Exporter reads what is exported.
-type Exporter interface {
-	Reader
-	// EachAfter calls with each event that is not sealed, or is behind a position, as Sealed does.
-	EachAfter(ctx context.Context, position int64, yield func(*Event) error) error
-}
+// exportPage is how many events are read and held together.
+const exportPage = 512
 
 // Export writes all events as JSON, one a line: those that are sealed in their order, then the others.
-func Export(ctx context.Context, from Exporter, to io.Writer) error {
+func Export(ctx context.Context, from Reader, to io.Writer) error {
 	log, err := from.Log(ctx)
+	if err != nil && !errors.Is(err, ErrTree) { // no root is needed
+		return err
+	}
+	last, err := from.LastPosition(ctx)
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(to)
-	out.SetEscapeHTML(false)
-	refs := map[string]string{}
-	for first := int64(1); first <= log.Last(); first += chunkSize {
-		var lines []line
-		clear(refs)
-		err := from.Sealed(ctx, first, min(first+chunkSize-1, log.Last()), func(e *Event) error { lines = append(lines, lineOf(e)); return nil })
-		if err != nil {
-			return err
-		}
-		slices.SortFunc(lines, func(a, b line) int { return int(a.Position - b.Position) })
-		for _, l := range lines {
-			if err := write(ctx, from, out, l, refs); err != nil {
-				return err
-			}
-		}
-	}
-	var waiting []line
-	if err := from.EachAfter(ctx, log.Last(), func(e *Event) error { waiting = append(waiting, lineOf(e)); return nil }); err != nil {
+	e := &export{from: from, to: to}
+	e.out = json.NewEncoder(&e.room)
+	e.out.SetEscapeHTML(false)
+	if err := e.sealed(ctx, min(last, log.Last())); err != nil {
 		return err
 	}
-	for _, l := range waiting {
-		if err := write(ctx, from, out, l, refs); err != nil {
+	return e.unsealed(ctx, log.Last())
+}
+
+// export is one run of Export.
+type export struct {
+	from Reader
+	to   io.Writer
+	out  *json.Encoder // into room
+	room bytes.Buffer
+	page []Event
+}
+
+func (e *export) add(event *Event) error {
+	one := *event
+	one.Salt, one.Erased = slices.Clone(one.Salt), slices.Clone(one.Erased)
+	e.page = append(e.page, one)
+	return nil
+}
+
+func (e *export) sealed(ctx context.Context, last int64) error {
+	for first := int64(1); first <= last; {
+		next, err := e.from.Next(ctx, first)
+		if err != nil || next == 0 || next > last {
+			return err
+		}
+		to := pageEnd(next, last, exportPage)
+		e.page = e.page[:0]
+		if err := e.from.Sealed(ctx, next, to, e.add); err != nil {
+			return err
+		}
+		slices.SortFunc(e.page, func(a, b Event) int { return cmp.Compare(a.Position, b.Position) })
+		if err := e.write(ctx); err != nil {
+			return err
+		}
+		first = to + 1
+	}
+	return nil
+}
+
+func (e *export) unsealed(ctx context.Context, last int64) error {
+	for after := (Event{}); ; after = e.page[len(e.page)-1] {
+		e.page = e.page[:0]
+		if err := e.from.Unsealed(ctx, last, after, exportPage, e.add); err != nil {
+			return err
+		}
+		if err := e.write(ctx); err != nil || len(e.page) < exportPage {
+			return err
+		}
+	}
+}
+
+func (e *export) write(ctx context.Context) error {
+	refs := map[string]string{}
+	for i := range e.page {
+		l := lineOf(&e.page[i])
+		if ref, known := refs[l.Request]; known || l.Request == "" {
+			l.Ref = ref
+		} else {
+			ref, err := e.from.Ref(ctx, l.Request)
+			if err != nil {
+				return err
+			}
+			l.Ref, refs[l.Request] = ref, ref
+		}
+		e.room.Reset()
+		if err := e.out.Encode(l); err != nil {
+			return err
+		}
+		if _, err := e.to.Write(escapeControls(e.room.Bytes())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func write(ctx context.Context, from Reader, out *json.Encoder, l line, refs map[string]string) (err error) {
-	if l.Request != "" {
-		ref, known := refs[l.Request]
-		if !known {
-			if ref, err = from.Ref(ctx, l.Request); err != nil {
-				return err
-			}
-			refs[l.Request] = ref
+// escapeControls writes U+007F to U+009F in JSON as \u00XX: they control a terminal, and package json leaves
+// them as they are.
+func escapeControls(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == 0xc2 && text[i+1] < 0xa0 { // json writes valid UTF-8
+			i++
+			c = text[i]
+		} else if c != 0x7f {
+			out = append(out, c)
+			continue
 		}
-		l.Ref = ref
+		out = fmt.Appendf(out, `\u%04x`, c)
 	}
-	return out.Encode(l)
+	return out
 }
 
 func lineOf(e *Event) line {

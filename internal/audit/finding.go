@@ -95,7 +95,7 @@ func (r *Result) Lines() []string {
 		lines = append(lines, f.String())
 	}
 	if r.More > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more", r.More))
+		lines = append(lines, fmt.Sprintf("and %s more", count(int64(r.More))))
 	}
 	for i, s := range r.Segments {
 		if s.Number > 1 {

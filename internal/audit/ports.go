@@ -27,8 +27,16 @@ type Log struct {
 	Deployment int64  // how many events of the deployment there are
 }
 
+// mostPosition is more than any log has: what a forged row counts beyond it is not worked out.
+const mostPosition = int64(1) << 62
+
 // Last returns the last position that was given.
-func (l *Log) Last() int64 { return l.First + l.Tree.Size - 1 }
+func (l *Log) Last() int64 {
+	if l.Tree.Size > mostPosition-l.First {
+		return mostPosition
+	}
+	return l.First + l.Tree.Size - 1
+}
 
 // Sealing is one time that events were sealed: the tree after it.
 type Sealing struct {
@@ -59,8 +67,8 @@ type Step struct {
 
 // Ledger is the store of a process that seals.
 type Ledger interface {
-	// Unsealed reads events that are not sealed, about as many as most, each with all earlier ones of
-	// its request.
+	// Unsealed reads events that are not sealed, at most so many of requests and so many of the
+	// deployment, each with all earlier ones of its request.
 	Unsealed(ctx context.Context, most int) (Batch, error)
 	// Seal writes a step in one transaction. won is false, and nothing is written, if another
 	// process was faster.

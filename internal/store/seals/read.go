@@ -19,7 +19,7 @@ const (
 	unsealedDeploymentSQL = `select ` + deploymentColumns + ` from deployment_events where position is null order by number limit $1`
 )
 
-// UnsealedSQL reads all events that are not sealed of some requests that have any. The cross join and the
+// UnsealedSQL reads so many events that are not sealed, of some requests that have any. The cross join and the
 // plus sign have SQLite look up those requests. SQLite finds some in the unique index of the positions, which
 // has them first; PostgreSQL finds the oldest in an index of their own.
 func UnsealedSQL(postgres bool) string {
@@ -29,7 +29,7 @@ func UnsealedSQL(postgres bool) string {
 	}
 	return `select ` + requestColumns + ` from (select distinct request_id as id from
 			(select request_id from events where position is null order by ` + order + ` limit $1) as some_events) as due
-		cross join events where request_id = id and +position is null order by request_id, seq`
+		cross join events where request_id = id and +position is null order by request_id, seq limit $1`
 }
 
 // ReadLog reads the log's row.

@@ -1,0 +1,149 @@
+package seals_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/audit"
+	"cancel-server/internal/cancellation"
+)
+
+// adds records so many more events of a request, without a seal.
+func (w *world) adds(request string, events int) {
+	w.t.Helper()
+	series := `(with recursive s(n) as (select 1 union all select n + 1 from s limit %d) select n from s) as s`
+	if w.options.URL != "" {
+		series = `(select generate_series(1, %d) as n) as s`
+	}
+	w.does(`insert into events (request_id, seq, at, kind, actor, from_state, to_state, detail)
+		select id, events + n, created_at + n, 'evidence', 'worker', 'filed', 'filed', 'look ' || n from requests cross join `+fmt.Sprintf(series, events)+` where id = '`+request+`'`,
+		fmt.Sprintf(`update requests set events = events + %d where id = '%s'`, events, request))
+}
+
+func TestOneSealingReadsFewEvents(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.adds(w.asked(1), 300)
+		w.adds(w.asked(1), 40)
+		for range 10 {
+			w.noted(audit.Note{Kind: "x"})
+		}
+		batch, err := w.store.Unsealed(t.Context(), 128)
+		require.NoError(t, err)
+		assert.False(t, batch.All)
+		assert.LessOrEqual(t, len(batch.Events), 128+10)
+		w.seals()
+		r, said := verified(t, w.reading(), nil)
+		assert.True(t, r.Good(), said)
+		assert.Zero(t, r.Waiting)
+		assert.EqualValues(t, 1+301+41+10, r.Sealed)
+	})
+}
+
+// counted counts how many events one read holds at most.
+func TestAnExportMovesNoCursor(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		detail := "a\x1b[2J\u007f\u0080\u009b31m\u009f \u00a0é\u2028end"
+		require.NoError(t, w.store.Note(t.Context(), w.asked(1), cancellation.Event{Kind: cancellation.EventEvidence, Actor: "worker", Detail: detail}))
+		w.seals()
+		var out bytes.Buffer
+		require.NoError(t, audit.Export(t.Context(), w.reading(), &out))
+		assert.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f-\x{9f}]`, out.String())
+		assert.Contains(t, out.String(), `a\u001b[2J\u007f\u0080\u009b31m\u009f `+"\u00a0é")
+		found := false
+		for text := range strings.Lines(out.String()) {
+			var e struct{ Detail string }
+			require.NoError(t, json.Unmarshal([]byte(text), &e))
+			found = found || e.Detail == detail
+		}
+		assert.True(t, found, "it is read as it was")
+	})
+}
+
+// A row that counts what is not there, and an event far behind all others, cost no time.
+func TestAForgedSizeIsNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.grown()
+		saved := w.head()
+		reading := w.reading()
+		w.unguarded()
+		restore := w.keeps()
+		for says, c := range map[string]struct {
+			does []string
+			want []string
+		}{
+			"the size": {
+				[]string{`update audit_log set size = 1099511627776`}, []string{"MISSING  positions 17 to 1,099,511,627,776: the log's own row counts them"},
+			},
+			"the size and the last position": {
+				[]string{`update audit_log set size = 1099511627776`, `update events set position = 1099511627776 where position = 16`},
+				[]string{"MISSING  positions 16 to 1,099,511,627,775: no event has this position.", "it cannot be compared, because an event before it is missing."},
+			},
+			"the greatest size": {
+				[]string{`update audit_log set size = 9223372036854775807, first_position = 2`, `update events set position = 9223372036854775807 where position = 16`},
+				[]string{"the log's own row has no tree", "MISSING  positions 16 to "},
+			},
+			"a size below zero":    {[]string{`update audit_log set size = -5`}, []string{"the log's own row has no tree", "events have these positions"}},
+			"events far apart":     {[]string{`update events set position = position * 1000000000 where position > 5`, `update audit_log set size = 17179869184`}, []string{"MISSING"}},
+			"a segment in the gap": {[]string{`update events set position = 1099511627776 where position = 16`, `update audit_log set size = 1099511627776`, `insert into audit_segments (number, first_position, at, why) values (2, 99999, 0, 'x')`}, []string{"RECORDS  position 99,999: segment 2 does not begin as it should"}},
+		} {
+			restore()
+			w.does(c.does...)
+			began := time.Now()
+			r, said := verified(t, reading, &saved)
+			assert.False(t, r.Good(), says)
+			for _, want := range c.want {
+				assert.Contains(t, said, want, says)
+			}
+			require.NoError(t, audit.Export(t.Context(), reading, &bytes.Buffer{}), says)
+			assert.Less(t, time.Since(began), 20*time.Second, says)
+		}
+	})
+}
+
+func TestFindingsThatAreNotNamedAreCounted(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		id := w.asked(1)
+		w.adds(id, 399)
+		w.seals()
+		reading := w.reading()
+		w.unguarded()
+		restore := w.keeps()
+		w.does(`update events set detail = 'x' where position between 101 and 250`)
+		r, said := verified(t, reading, nil)
+		assert.Len(t, r.Findings, 100)
+		assert.Contains(t, said, "\nand 50 more\n")
+
+		restore()
+		w.does(`update events set position = 10 - position where position > 100`)
+		r, said = verified(t, reading, nil)
+		assert.Len(t, r.Findings, 100)
+		assert.Equal(t, 301+301+2, len(r.Findings)+r.More, "below 1, before an earlier one, the range that is missing, and its sealing: %s", said)
+
+		restore()
+		w.does(`delete from events where position between 50 and 349`)
+		r, said = verified(t, reading, nil)
+		assert.Zero(t, r.More, "a range that is missing is one finding: %s", said)
+		w.does(`delete from events where position % 3 = 0 and position < 400`)
+		r, _ = verified(t, reading, nil)
+		missing := 0
+		for _, f := range r.Findings {
+			if f.Kind == audit.Missing && f.From > 0 {
+				missing++
+			}
+		}
+		assert.LessOrEqual(t, missing, 34, "and one that follows on another goes on with it")
+	})
+}
+
+// moving seals more, and begins a segment, while a verification reads.
