@@ -37,7 +37,15 @@ type line struct {
 const exportPage = 512
 
 // Export writes all events as JSON, one a line: those that are sealed in their order, then the others.
-func Export(ctx context.Context, from Reader, to io.Writer) error {
+func Export(ctx context.Context, log Snapshots, to io.Writer) error {
+	from, err := log.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(exportAll(ctx, from, to), from.Close())
+}
+
+func exportAll(ctx context.Context, from Reader, to io.Writer) error {
 	log, err := from.Log(ctx)
 	if err != nil && !errors.Is(err, ErrTree) { // no root is needed
 		return err

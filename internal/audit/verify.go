@@ -5,13 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Reader reads a log that is verified or exported. Its methods may be called at once.
+// Snapshots is a log that is verified or exported.
+type Snapshots interface {
+	// Snapshot returns the log as it is now. What is recorded or sealed later does not appear in it.
+	Snapshot(ctx context.Context) (Snapshot, error)
+}
+
+// Snapshot is a log as it was at one moment. Close it.
+type Snapshot interface {
+	Reader
+	io.Closer
+}
+
+// Reader reads a log. Its methods may be called at once.
 type Reader interface {
 	// Log reads the log's row. After ErrTree it has everything but the roots.
 	Log(ctx context.Context) (Log, error)
@@ -72,7 +85,16 @@ type verification struct {
 
 // Verify works out the trees of a log again, and finds what is not as it was sealed. saved may be nil. An
 // error means that it could not be read.
-func Verify(ctx context.Context, from Reader, name string, saved *Saved) (Result, error) {
+func Verify(ctx context.Context, log Snapshots, name string, saved *Saved) (Result, error) {
+	from, err := log.Snapshot(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := verify(ctx, from, name, saved)
+	return r, errors.Join(err, from.Close())
+}
+
+func verify(ctx context.Context, from Reader, name string, saved *Saved) (Result, error) {
 	v := &verification{from: from, name: name, saved: saved}
 	var err error
 	switch v.log, err = from.Log(ctx); {

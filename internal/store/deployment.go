@@ -319,7 +319,7 @@ func OpenAudit(ctx context.Context, o Options) (*Audit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
-	a := &Audit{Records: seals.Records{DB: db}}
+	a := &Audit{Records: seals.Records{DB: db, Postgres: of == postgresDialect}}
 	if a.Name, err = a.learn(ctx, of); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), db.Close())
 	}

@@ -2,9 +2,12 @@ package seals_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +51,73 @@ func TestOneSealingReadsFewEvents(t *testing.T) {
 }
 
 // counted counts how many events one read holds at most.
+type counted struct {
+	audit.Snapshots
+	most int
+}
+
+func (c *counted) Snapshot(ctx context.Context) (audit.Snapshot, error) {
+	s, err := c.Snapshots.Snapshot(ctx)
+	return &countedSnapshot{s, c}, err
+}
+
+type countedSnapshot struct {
+	audit.Snapshot
+	of *counted
+}
+
+func (c *countedSnapshot) counts(yield func(*audit.Event) error) func(*audit.Event) error {
+	n := 0
+	return func(e *audit.Event) error {
+		n++
+		c.of.most = max(c.of.most, n)
+		return yield(e)
+	}
+}
+
+func (c *countedSnapshot) Sealed(ctx context.Context, from, to int64, yield func(*audit.Event) error) error {
+	return c.Snapshot.Sealed(ctx, from, to, c.counts(yield))
+}
+
+func (c *countedSnapshot) Unsealed(ctx context.Context, position int64, after audit.Event, most int, yield func(*audit.Event) error) error {
+	return c.Snapshot.Unsealed(ctx, position, after, most, c.counts(yield))
+}
+
+func TestAnExportHoldsFewEventsAtOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.adds(w.asked(1), 1200)
+		w.seals()
+		for range 520 {
+			w.noted(audit.Note{Kind: "x"})
+		}
+		w.adds(w.asked(1), 1030)
+		w.adds("r01", 3)
+		reading := &counted{Snapshots: w.reading()}
+		var out bytes.Buffer
+		require.NoError(t, audit.Export(t.Context(), reading, &out))
+		assert.LessOrEqual(t, reading.most, 512)
+		seen := map[string]bool{}
+		position, sealed := int64(0), 0
+		for text := range strings.Lines(out.String()) {
+			var e struct {
+				Position, Number int64
+				Source, Request  string
+			}
+			require.NoError(t, json.Unmarshal([]byte(text), &e))
+			name := fmt.Sprintf("%s %s %d", e.Source, e.Request, e.Number)
+			require.False(t, seen[name], name)
+			seen[name] = true
+			if e.Position > 0 {
+				require.Equal(t, position+1, e.Position)
+				position, sealed = e.Position, sealed+1
+			}
+		}
+		assert.Equal(t, 1202, sealed)
+		assert.Len(t, seen, 1202+520+1031+3)
+	})
+}
+
 func TestAnExportMovesNoCursor(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
@@ -147,3 +217,85 @@ func TestFindingsThatAreNotNamedAreCounted(t *testing.T) {
 }
 
 // moving seals more, and begins a segment, while a verification reads.
+type moving struct {
+	audit.Snapshots
+	meanwhile func()
+}
+
+func (m moving) Snapshot(ctx context.Context) (audit.Snapshot, error) {
+	s, err := m.Snapshots.Snapshot(ctx)
+	return movingSnapshot{s, m.meanwhile}, err
+}
+
+type movingSnapshot struct {
+	audit.Snapshot
+	meanwhile func()
+}
+
+func (m movingSnapshot) Segments(ctx context.Context) ([]audit.Segment, error) {
+	m.meanwhile()
+	return m.Snapshot.Segments(ctx)
+}
+
+func (m movingSnapshot) Waiting(ctx context.Context) (int64, error) {
+	m.meanwhile()
+	return m.Snapshot.Waiting(ctx)
+}
+
+func TestAVerificationSeesOneMoment(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.asked(3)
+		w.seals()
+		before := w.head()
+		r, err := audit.Verify(t.Context(), moving{w.reading(), func() {
+			w.does(`update audit_log set begins = 'a restore', version = version + 1`)
+			w.asked(2)
+			w.seals()
+			w.asked(1)
+		}}, w.store.AuditName(), &audit.Saved{Checkpoint: before})
+		require.NoError(t, err)
+		assert.True(t, r.Good(), r.Lines())
+		assert.EqualValues(t, 4, r.Sealed)
+		assert.Zero(t, r.Waiting)
+		require.Len(t, r.Segments, 1)
+		assert.Equal(t, before, r.Segments[0].Head)
+		r, said := verified(t, w.reading(), nil)
+		assert.True(t, r.Good(), said)
+		assert.Len(t, r.Segments, 3)
+	})
+}
+
+func TestASnapshotIsOneOnAllConnections(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		reading := w.reading()
+		over := make(chan struct{})
+		var sealing sync.WaitGroup
+		defer sealing.Wait()
+		defer close(over)
+		sealing.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					w.noted(audit.Note{Kind: "x"})
+					assert.NoError(t, w.sealer.SealAll(t.Context()))
+				}
+			}
+		})
+		for range 100 {
+			s, err := reading.Snapshot(t.Context())
+			require.NoError(t, err)
+			first, err := s.Log(t.Context())
+			require.NoError(t, err)
+			for range runtime.GOMAXPROCS(0) + 1 { // each connection in turn
+				other, err := s.Log(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, first, other)
+			}
+			require.NoError(t, s.Close())
+		}
+	})
+}

@@ -9,8 +9,8 @@ import (
 	"cancel-server/internal/audit"
 )
 
-// What is wrong apart from the tree. Each query is one snapshot, so that a bot that runs is no matter. The
-// last column counts all that a query finds, however few it lists.
+// What is wrong apart from the tree. The last column counts all that a query finds, however few it
+// lists.
 const (
 	// A request's row counts its events.
 	countsSQL = `
@@ -71,7 +71,7 @@ func (r Records) Disorder(ctx context.Context, complete time.Time, most int) (al
 // list calls with each row that a query lists, with a place for the column that counts all.
 func (d *disorder) list(ctx context.Context, query string, args []any, scan func(rows *sql.Rows, all *int) error) error {
 	listed, all := 0, 0
-	err := each(ctx, d.DB, query, args, func(rows *sql.Rows) error {
+	err := d.each(ctx, query, args, func(rows *sql.Rows) error {
 		listed++
 		return scan(rows, &all)
 	})
@@ -100,7 +100,7 @@ func (d *disorder) counts(ctx context.Context) (all []audit.Finding, err error) 
 			continue
 		}
 		var gap sql.NullInt64
-		if err = d.DB.QueryRowContext(ctx, gapSQL, all[i].Event[len("request "):]).Scan(&gap); err == nil {
+		if err = d.row(ctx, gapSQL, []any{all[i].Event[len("request "):]}, &gap); err == nil {
 			all[i].Text += fmt.Sprintf(" Event %d is missing.", max(gap.Int64, 1))
 		}
 	}
@@ -211,7 +211,7 @@ func (d *disorder) name(ctx context.Context, found []audit.Finding, requests []s
 func (d *disorder) ends(ctx context.Context) (all []audit.Finding, err error) {
 	var counted, found, number, ofRequests, ofDeployment int64
 	var log audit.Log
-	if err := d.DB.QueryRowContext(ctx, endsSQL).Scan(&counted, &found, &number, &log.First, &log.Tree.Size, &ofRequests, &ofDeployment); err != nil {
+	if err := d.row(ctx, endsSQL, nil, &counted, &found, &number, &log.First, &log.Tree.Size, &ofRequests, &ofDeployment); err != nil {
 		return nil, err
 	}
 	last := log.Last()

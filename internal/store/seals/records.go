@@ -34,25 +34,26 @@ const (
 	refSQL     = `select short_ref from requests where id = $1`
 )
 
-// Records reads a log to verify or export it.
-type Records struct{ DB *sql.DB }
-
-var _ audit.Reader = Records{}
-
 // Log implements audit.Reader.
-func (r Records) Log(ctx context.Context) (audit.Log, error) { return ReadLog(ctx, r.DB) }
+func (r Records) Log(ctx context.Context) (l audit.Log, err error) {
+	err = r.read(ctx, func(from Reader) (err error) {
+		l, err = ReadLog(ctx, from)
+		return err
+	})
+	return l, err
+}
 
 // LastPosition implements audit.Reader.
 func (r Records) LastPosition(ctx context.Context) (last int64, err error) {
 	var ofRequests, ofDeployment int64
-	err = r.DB.QueryRowContext(ctx, lastSQL).Scan(&ofRequests, &ofDeployment)
+	err = r.row(ctx, lastSQL, nil, &ofRequests, &ofDeployment)
 	return max(ofRequests, ofDeployment), wrap("reading the last position", err)
 }
 
 // Next implements audit.Reader.
 func (r Records) Next(ctx context.Context, from int64) (int64, error) {
 	var ofRequests, ofDeployment int64
-	err := r.DB.QueryRowContext(ctx, nextSQL, from).Scan(&ofRequests, &ofDeployment)
+	err := r.row(ctx, nextSQL, []any{from}, &ofRequests, &ofDeployment)
 	if ofRequests == 0 || ofDeployment > 0 && ofDeployment < ofRequests {
 		ofRequests = ofDeployment
 	}
@@ -61,7 +62,7 @@ func (r Records) Next(ctx context.Context, from int64) (int64, error) {
 
 // Segments implements audit.Reader.
 func (r Records) Segments(ctx context.Context) (all []audit.Segment, err error) {
-	err = each(ctx, r.DB, segmentsSQL, nil, func(rows *sql.Rows) error {
+	err = r.each(ctx, segmentsSQL, nil, func(rows *sql.Rows) error {
 		var s audit.Segment
 		var at int64
 		err := rows.Scan(&s.Number, &s.First, &at, &s.Why)
@@ -74,7 +75,7 @@ func (r Records) Segments(ctx context.Context) (all []audit.Segment, err error) 
 
 // Sealings implements audit.Reader.
 func (r Records) Sealings(ctx context.Context, from, to int64) (all []audit.Sealing, err error) {
-	err = each(ctx, r.DB, sealingsSQL, []any{from, to}, func(rows *sql.Rows) error {
+	err = r.each(ctx, sealingsSQL, []any{from, to}, func(rows *sql.Rows) error {
 		var s audit.Sealing
 		var root []byte
 		var at int64
@@ -92,10 +93,13 @@ func (r Records) Sealings(ctx context.Context, from, to int64) (all []audit.Seal
 
 // Sealed implements audit.Reader.
 func (r Records) Sealed(ctx context.Context, from, to int64, yield func(*audit.Event) error) error {
-	err := eachOfRequests(ctx, r.DB, yield, sealedRequestsSQL, from, to)
-	if err == nil {
-		err = eachDeployment(ctx, r.DB, yield, sealedDeploymentSQL, from, to)
-	}
+	err := r.read(ctx, func(log Reader) error {
+		err := eachOfRequests(ctx, log, yield, sealedRequestsSQL, from, to)
+		if err == nil {
+			err = eachDeployment(ctx, log, yield, sealedDeploymentSQL, from, to)
+		}
+		return err
+	})
 	return wrap("reading sealed events", err)
 }
 
@@ -103,26 +107,28 @@ func (r Records) Sealed(ctx context.Context, from, to int64, yield func(*audit.E
 func (r Records) Unsealed(ctx context.Context, position int64, after audit.Event, most int, yield func(*audit.Event) error) error {
 	found := 0
 	add := func(e *audit.Event) error { found++; return yield(e) }
-	var err error
-	if after.Source != audit.OfRequest {
-		err = eachDeployment(ctx, r.DB, add, afterDeploymentSQL, position, after.Number, most)
-		after = audit.Event{}
-	}
-	if err == nil && found < most {
-		err = eachOfRequests(ctx, r.DB, add, afterRequestsSQL, position, after.Request, after.Number, most-found)
-	}
+	err := r.read(ctx, func(log Reader) (err error) {
+		if after.Source != audit.OfRequest {
+			err = eachDeployment(ctx, log, add, afterDeploymentSQL, position, after.Number, most)
+			after = audit.Event{}
+		}
+		if err == nil && found < most {
+			err = eachOfRequests(ctx, log, add, afterRequestsSQL, position, after.Request, after.Number, most-found)
+		}
+		return err
+	})
 	return wrap("reading events that are not sealed", err)
 }
 
 // Waiting implements audit.Reader.
 func (r Records) Waiting(ctx context.Context) (n int64, err error) {
-	err = r.DB.QueryRowContext(ctx, waitingSQL).Scan(&n)
+	err = r.row(ctx, waitingSQL, nil, &n)
 	return n, wrap("counting events that are not sealed", err)
 }
 
 // Ref implements audit.Reader.
 func (r Records) Ref(ctx context.Context, request string) (ref string, err error) {
-	err = r.DB.QueryRowContext(ctx, refSQL, request).Scan(&ref)
+	err = r.row(ctx, refSQL, []any{request}, &ref)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
