@@ -15,6 +15,7 @@ type leaf struct {
 	stored, worked tlog.Hash // the row's hash, and that of its content
 	at             int64     // the event's time in milliseconds
 	found          int       // events at this position
+	odd            bool      // the row is not as it was sealed
 }
 
 // chunk is what some positions have.
@@ -51,6 +52,7 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 	if len(e.Erased) > 0 {
 		c.erased++
 	}
+	l.odd = l.stored != l.worked || e.rewritten()
 	if e.rewritten() {
 		c.find(Finding{Kind: Changed, From: e.Position, Text: "its text counts as erased, and there is one."})
 	}

@@ -107,7 +107,7 @@ func (r *Result) Lines() []string {
 		lines = append(lines, r.Saved)
 	}
 	if r.Erased > 0 {
-		lines = append(lines, fmt.Sprintf("%s of them have their text erased.", count(r.Erased)))
+		lines = append(lines, fmt.Sprintf("Events with an erased text: %s.", count(r.Erased)))
 	}
 	verdict := "as they were sealed"
 	if !r.Good() {

@@ -14,12 +14,21 @@ func (v *verification) checkSaved(segments []Segment) {
 		v.find(Finding{Kind: Disagrees, Text: "its signature is wrong: it is not what the key signed."})
 	case Unsigned, NotChecked, Valid:
 	}
+	known := false
 	for _, s := range segments {
-		if v.saved.Origin == Origin(v.name, s.Number) {
-			return
-		}
+		known = known || v.saved.Origin == Origin(v.name, s.Number)
 	}
-	v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf("it is of another log, %s; this one is %s.", v.saved.Origin, v.name)})
+	var none Frontier
+	switch {
+	case !known:
+		v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf("it is of another log, %s; this one is %s.", v.saved.Origin, v.name)})
+	case v.saved.Size > 0:
+		return
+	case v.saved.Root != none.Root():
+		v.find(Finding{Kind: Disagrees, Text: "it is of no events, and its root is not that of an empty tree."})
+	default:
+		v.Saved = "The checkpoint is of no events: it fits whatever the log holds, and shows nothing." + v.saved.Signature.words()
+	}
 	v.saved = nil
 }
 
@@ -37,8 +46,11 @@ func (v *verification) compare(from, to int64) {
 	switch {
 	case v.tree.broken:
 		v.find(Finding{Kind: Disagrees, From: at, Text: "it cannot be compared, because an event before it is missing."})
-	case v.tree.stored.Root() == saved.Root:
+	case v.tree.stored.Root() == saved.Root && v.odd == 0:
 		v.Saved = fmt.Sprintf("The checkpoint fits: its first %s events are in this log as they were.%s", count(saved.Size), v.saved.Signature.words())
+	case v.tree.stored.Root() == saved.Root: // the tree is, and a row is not
+		v.Saved = fmt.Sprintf("The checkpoint fits the tree of its first %s events. Rows that are not as they were sealed: %s of these.%s",
+			count(saved.Size), count(v.odd), v.saved.Signature.words())
 	default:
 		v.find(Finding{Kind: Disagrees, From: v.Segments[n-1].First, To: at, Text: "the checkpoint has another root: an event here was changed, moved, added or removed after it was made."})
 	}
@@ -56,22 +68,23 @@ func (s Signature) words() string {
 	return ""
 }
 
-// compareEnded compares with a checkpoint that saw more than its segment has.
+// compareEnded says why a checkpoint was not compared on the way: most often it saw more than its segment has.
 func (v *verification) compareEnded() {
 	if v.saved == nil {
 		return
 	}
+	text := "it cannot be compared, because the log does not have its segment as it should."
 	for i, s := range v.Segments {
-		if v.saved.Origin != s.Head.Origin {
-			continue
-		}
 		lost := v.saved.Size - s.Head.Size
-		text := fmt.Sprintf("it saw %s events, and the log has %s: the last %s were removed, or this database is an older copy.",
-			count(v.saved.Size), count(s.Head.Size), count(lost))
-		if i+1 < len(v.Segments) {
+		switch {
+		case v.saved.Origin != s.Head.Origin || lost <= 0:
+		case i+1 < len(v.Segments):
 			text = fmt.Sprintf("it saw %s events, and segment %d ended at %s: %s events were lost with the restore.",
 				count(v.saved.Size), s.Number, count(s.Head.Size), count(lost))
+		default:
+			text = fmt.Sprintf("it saw %s events, and the log has %s: the last %s were removed, or this database is an older copy.",
+				count(v.saved.Size), count(s.Head.Size), count(lost))
 		}
-		v.find(Finding{Kind: Disagrees, Text: text})
 	}
+	v.find(Finding{Kind: Disagrees, Text: text})
 }

@@ -78,6 +78,7 @@ type verification struct {
 	until int64 // the last position that the log's row counts and an event has
 	saved *Saved
 	tree  track
+	odd   int64     // rows of the segment that are not as they were sealed
 	gap   gap       // the last positions that are missing
 	last  Sealing   // the last one that was passed
 	bound time.Time // all that is older had been sealed before

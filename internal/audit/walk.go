@@ -102,7 +102,7 @@ func (v *verification) begin(s Segment, opening *Event) {
 		v.find(Finding{Kind: Records, From: s.First, Text: fmt.Sprintf("segment %d does not begin as it should: %s.", s.Number, wrong)})
 	}
 	v.Segments = append(v.Segments, SegmentResult{Segment: s})
-	v.tree = track{good: s.First - 1}
+	v.tree, v.odd = track{good: s.First - 1}, 0
 }
 
 // leaf adds one event to the tree.
@@ -117,6 +117,9 @@ func (v *verification) leaf(at int64, l *leaf, sealings []Sealing) {
 		v.tree.broken = true
 	}
 	v.tree.add(l)
+	if l.odd {
+		v.odd++
+	}
 	bound := v.bound
 	if len(sealings) > 0 && sealings[0].At.Before(bound) { // the clock was set back
 		bound = sealings[0].At
@@ -167,11 +170,13 @@ func (v *verification) end(segments []Segment) {
 	if last := v.log.Last(); v.until < last {
 		v.tree.broken = true
 		v.find(Finding{Kind: Missing, From: v.until + 1, To: last, Text: "the log's own row counts them, and no event has these positions."})
+		v.compare(v.until+1, last)
 	}
 	for _, s := range segments[min(len(v.Segments), len(segments)):] {
 		v.find(Finding{Kind: Records, From: s.First, Text: fmt.Sprintf("segment %d begins after the end of the log.", s.Number)})
 	}
 	v.endSegment(v.log.Last())
+	defer v.compareEnded()
 	n := len(v.Segments)
 	if v.log.Segment != int64(n) || n > 0 && v.Segments[n-1].First != v.log.First {
 		v.find(Finding{Kind: Records, Text: "the log's own row and its list of segments do not fit together."})
@@ -183,7 +188,6 @@ func (v *verification) end(segments []Segment) {
 	if n > 0 && v.Segments[n-1].Whole && v.Segments[n-1].Head.Root != v.log.Tree.Root() {
 		v.find(Finding{Kind: Rewritten, From: v.tree.good + 1, To: v.log.Last(), Text: "the log's own row has another root."})
 	}
-	v.compareEnded()
 }
 
 func (v *verification) endSegment(at int64) {
