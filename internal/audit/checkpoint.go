@@ -28,7 +28,7 @@ func (c Checkpoint) Text() string {
 
 // Head returns the checkpoint of the log as it is. name is the log's name in origins.
 func (l *Log) Head(name string) Checkpoint {
-	return Checkpoint{Origin(name, l.Segment), l.Tree.Size, l.Tree.Root()}
+	return Checkpoint{Origin(name, l.Segment, l.Nonce), l.Tree.Size, l.Tree.Root()}
 }
 
 // Key signs checkpoints. The zero Key signs nothing. It prints without its secret.

@@ -105,7 +105,7 @@ func (e *Event) opens(name string, s Segment, last *SegmentResult) string {
 		return "its first event does not say so"
 	}
 	var says opened
-	if json.Unmarshal([]byte(e.Detail), &says) != nil || says.Origin != Origin(name, s.Number) || says.Why != s.Why {
+	if json.Unmarshal([]byte(e.Detail), &says) != nil || says.Origin != s.origin(name) || says.Why != s.Why {
 		return "its first event says something else"
 	}
 	switch {

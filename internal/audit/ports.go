@@ -15,13 +15,15 @@ type Segment struct {
 	First  int64 // its first position
 	At     time.Time
 	Why    string // why it began
+	Nonce  string // random; "" if an older build began it
 }
 
 // Log is the log's own row.
 type Log struct {
-	Version    int64 // counts its changes
-	Segment    int64 // the last segment; 0 before the first
-	First      int64 // that segment's first position
+	Version    int64  // counts its changes
+	Segment    int64  // the last segment; 0 before the first
+	Nonce      string // that segment's
+	First      int64  // that segment's first position
 	Tree       Frontier
 	Begins     string // why the next sealing begins a segment; "" if it does not
 	Deployment int64  // how many events of the deployment there are
@@ -75,8 +77,16 @@ type Ledger interface {
 	Seal(ctx context.Context, step Step) (won bool, err error)
 }
 
-// Origin names a segment's tree: the first line of its checkpoints.
-func Origin(log string, segment int64) string { return fmt.Sprintf("%s/%d", log, segment) }
+// Origin names a segment's tree: the first line of its checkpoints. The nonce tells apart the segments of one
+// number that begin where one backup is restored twice.
+func Origin(log string, segment int64, nonce string) string {
+	if nonce == "" {
+		return fmt.Sprintf("%s/%d", log, segment)
+	}
+	return fmt.Sprintf("%s/%d-%s", log, segment, nonce)
+}
+
+func (s Segment) origin(log string) string { return Origin(log, s.Number, s.Nonce) }
 
 // Note is an event of the deployment that is to be recorded.
 type Note struct {

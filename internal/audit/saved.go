@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // checkSaved looks at a saved checkpoint before the walk.
 func (v *verification) checkSaved(segments []Segment) {
@@ -14,12 +17,16 @@ func (v *verification) checkSaved(segments []Segment) {
 		v.find(Finding{Kind: Disagrees, Text: "its signature is wrong: it is not what the key signed."})
 	case Unsigned, NotChecked, Valid:
 	}
-	known := false
+	known, twin := false, false
 	for _, s := range segments {
-		known = known || v.saved.Origin == Origin(v.name, s.Number)
+		known = known || v.isOf(s)
+		twin = twin || strings.HasPrefix(v.saved.Origin, Origin(v.name, s.Number, "")+"-")
 	}
 	var none Frontier
 	switch {
+	case !known && twin:
+		v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf(
+			"it is of %s, a segment that began elsewhere: a backup was restored more than once and this database is another copy, or the log was sealed again after a change.", v.saved.Origin)})
 	case !known:
 		v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf("it is of another log, %s; this one is %s.", v.saved.Origin, v.name)})
 	case v.saved.Size > 0:
@@ -32,10 +39,15 @@ func (v *verification) checkSaved(segments []Segment) {
 	v.saved = nil
 }
 
+// isOf reports whether the saved checkpoint is of a segment. A build that knows no nonce leaves it out.
+func (v *verification) isOf(s Segment) bool {
+	return v.saved.Origin == s.origin(v.name) || v.saved.Origin == Origin(v.name, s.Number, "")
+}
+
 // compare compares the saved checkpoint with the tree, if its last position is one of these.
 func (v *verification) compare(from, to int64) {
 	n := len(v.Segments)
-	if v.saved == nil || n == 0 || v.saved.Origin != Origin(v.name, v.Segments[n-1].Number) {
+	if v.saved == nil || n == 0 || !v.isOf(v.Segments[n-1].Segment) {
 		return
 	}
 	saved := v.saved.Checkpoint
@@ -77,7 +89,7 @@ func (v *verification) compareEnded() {
 	for i, s := range v.Segments {
 		lost := v.saved.Size - s.Head.Size
 		switch {
-		case v.saved.Origin != s.Head.Origin || lost <= 0:
+		case !v.isOf(s.Segment) || lost <= 0:
 		case i+1 < len(v.Segments):
 			text = fmt.Sprintf("it saw %s events, and segment %d ended at %s: %s events were lost with the restore.",
 				count(v.saved.Size), s.Number, count(s.Head.Size), count(lost))

@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -97,6 +98,9 @@ type before struct {
 	Root   string `json:"root"`
 }
 
+// nonceSize is how many random bytes a segment's origin has.
+const nonceSize = 8
+
 // firstSegment is why the first segment begins.
 const firstSegment = "first start"
 
@@ -124,14 +128,14 @@ func (s *Sealer) step(b Batch) Step {
 func (s *Sealer) open(step *Step, now time.Time) {
 	from, to := step.From, &step.To
 	why := cmp.Or(from.Begins, firstSegment)
-	to.Segment, to.First, to.Tree = from.Segment+1, from.Last()+1, Frontier{}
-	says := opened{Origin: Origin(s.o.Name, to.Segment), Why: why}
+	to.Segment, to.Nonce, to.First, to.Tree = from.Segment+1, hex.EncodeToString(newSalt()[:nonceSize]), from.Last()+1, Frontier{}
+	says := opened{Origin: Origin(s.o.Name, to.Segment, to.Nonce), Why: why}
 	if from.Segment > 0 {
-		says.Before = &before{Origin(s.o.Name, from.Segment), from.Tree.Size, from.Tree.Root().String()}
+		says.Before = &before{Origin(s.o.Name, from.Segment, from.Nonce), from.Tree.Size, from.Tree.Root().String()}
 	}
 	detail, _ := json.Marshal(says) // texts and a number
 	to.Deployment++
-	step.Begun = &Segment{Number: to.Segment, First: to.First, At: now, Why: why}
+	step.Begun = &Segment{Number: to.Segment, First: to.First, At: now, Why: why, Nonce: to.Nonce}
 	step.Opening = &Event{
 		Source: OfDeployment, Number: to.Deployment, At: now, Kind: KindSegment,
 		Subject: strconv.FormatInt(to.Segment, 10), Detail: string(detail),

@@ -199,6 +199,6 @@ func (v *verification) endSegment(at int64) {
 		v.find(*f)
 	}
 	s := &v.Segments[n-1]
-	s.Head = Checkpoint{Origin(v.name, s.Number), at - s.First + 1, v.tree.stored.Root()}
+	s.Head = Checkpoint{s.origin(v.name), at - s.First + 1, v.tree.stored.Root()}
 	s.Whole = !v.tree.broken && v.tree.suspect == nil
 }

@@ -310,8 +310,8 @@ type Audit struct {
 	Name string // in origins
 }
 
-// auditVersion is the first version of the database that has a sealed log.
-const auditVersion = 22
+// auditVersion is the first version of the database whose sealed log this build reads.
+const auditVersion = 30
 
 // OpenAudit opens a database to read its sealed log. It makes, binds and migrates nothing.
 func OpenAudit(ctx context.Context, o Options) (*Audit, error) {
@@ -365,7 +365,7 @@ func (a *Audit) learn(ctx context.Context, of dialect) (name string, err error) 
 	case version == 0:
 		return "", ErrUnserved
 	case version < auditVersion:
-		return "", fmt.Errorf("it is of version %d, which seals no events: start bot serve of this build once", version)
+		return "", fmt.Errorf("it is of version %d, whose log an older build reads: run that one, or start bot serve of this build once", version)
 	}
 	stored, err := scanBound(a.DB.QueryRowContext(ctx, boundSQL))
 	if errors.Is(err, sql.ErrNoRows) {

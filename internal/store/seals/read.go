@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	logSQL = `select version, segment, first_position, size, frontier, begins, deployment from audit_log`
+	logSQL = `
+		select version, segment, coalesce((select nonce from audit_segments where number = segment), ''), first_position, size, frontier, begins, deployment
+		from audit_log`
 
 	requestColumns    = `request_id, seq, at, kind, from_state, to_state, actor, detail, position, salt, hash, erased`
 	deploymentColumns = `number, at, kind, subject, actor, detail, position, salt, hash, erased`
@@ -36,7 +38,7 @@ func UnsealedSQL(postgres bool) string {
 func ReadLog(ctx context.Context, from Reader) (l audit.Log, err error) {
 	var size int64
 	var roots []byte
-	err = from.QueryRowContext(ctx, logSQL).Scan(&l.Version, &l.Segment, &l.First, &size, &roots, &l.Begins, &l.Deployment)
+	err = from.QueryRowContext(ctx, logSQL).Scan(&l.Version, &l.Segment, &l.Nonce, &l.First, &size, &roots, &l.Begins, &l.Deployment)
 	if err == nil {
 		l.Tree, err = audit.ParseFrontier(size, roots)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	segmentsSQL = `select number, first_position, at, why from audit_segments order by number`
+	segmentsSQL = `select number, first_position, at, why, nonce from audit_segments order by number`
 	// The next sealing too: by it a clock that was set back is known.
 	sealingsSQL = `
 		select position, segment, root, at, complete from audit_sealings
@@ -65,7 +65,7 @@ func (r Records) Segments(ctx context.Context) (all []audit.Segment, err error) 
 	err = r.each(ctx, segmentsSQL, nil, func(rows *sql.Rows) error {
 		var s audit.Segment
 		var at int64
-		err := rows.Scan(&s.Number, &s.First, &at, &s.Why)
+		err := rows.Scan(&s.Number, &s.First, &at, &s.Why, &s.Nonce)
 		s.At = time.UnixMilli(at).UTC()
 		all = append(all, s)
 		return err

@@ -65,7 +65,7 @@ func TestARestoredDatabaseBeginsASegment(t *testing.T) {
 		assert.False(t, r.Good())
 		assert.Contains(t, said, "it saw 19 events, and segment 1 ended at 16: 3 events were lost with the restore.")
 		now := w.head()
-		assert.True(t, strings.HasSuffix(now.Origin, "/2"), now.Origin)
+		assert.Regexp(t, `/2-[0-9a-f]{16}$`, now.Origin)
 		size := int64(3)
 		if w.options.Path != "" {
 			size = 4 // the older copy starts frozen, which is an event
@@ -285,5 +285,50 @@ func TestAPolicyIsRecordedWhenItChanges(t *testing.T) {
 		r, said := verified(t, w.reading(), nil)
 		assert.True(t, r.Good(), said)
 		assert.EqualValues(t, 6, r.Sealed)
+	})
+}
+
+func TestTwoRestoresOfOneBackupAreToldApart(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.grown()
+		w.unguarded()
+		restore := w.keeps()
+		var heads []audit.Checkpoint
+		for range 2 {
+			w.asked(3)
+			w.seals() // what the backup lacks
+			w.putBack(func() {
+				restore()
+				w.does(`delete from notices where request_id > 'r04'`, `delete from requests where id > 'r04'`)
+			})
+			w.asked(1)
+			w.seals()
+			heads = append(heads, w.head())
+		}
+		assert.Equal(t, heads[0].Size, heads[1].Size)
+		assert.NotEqual(t, heads[0].Origin, heads[1].Origin)
+		reading := w.reading()
+		r, said := verified(t, reading, &heads[1])
+		assert.True(t, r.Good(), said)
+		r, said = verified(t, reading, &heads[0])
+		assert.False(t, r.Good())
+		assert.Contains(t, said, "CHECKPOINT it is of "+heads[0].Origin+", a segment that began elsewhere: a backup was restored more than once")
+	})
+}
+
+func TestASegmentOfAnOlderBuildStaysValid(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.grown()
+		w.unguarded()
+		w.begun("") // as an older build began it
+		old := w.head()
+		assert.Equal(t, w.store.AuditName()+"/1", old.Origin)
+		w.asked(2)
+		w.seals()
+		r, said := verified(t, w.reading(), &old)
+		assert.True(t, r.Good(), said)
+		assert.Contains(t, said, "The checkpoint fits: its first 16 events are in this log as they were.")
 	})
 }

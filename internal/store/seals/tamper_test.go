@@ -40,6 +40,35 @@ func (w *world) rehashed(position int64) {
 	}))
 }
 
+// begun gives the only segment another nonce, and works everything out again.
+func (w *world) begun(nonce string) {
+	w.t.Helper()
+	origin := w.head().Origin
+	other := audit.Origin(w.store.AuditName(), 1, nonce)
+	w.does(`update deployment_events set detail = replace(detail, '`+origin+`', '`+other+`')`, `update audit_segments set nonce = '`+nonce+`'`)
+	hashes := map[int64]tlog.Hash{}
+	last := w.head().Size
+	require.NoError(w.t, w.reading().Sealed(w.t.Context(), 1, last, func(e *audit.Event) error {
+		hashes[e.Position] = tlog.RecordHash(e.Leaf())
+		return nil
+	}))
+	var tree audit.Frontier
+	for position := int64(1); position <= last; position++ {
+		hash := hashes[position]
+		tree.Add(hash)
+		root := tree.Root()
+		for query, value := range map[string][]byte{
+			`update events set hash = $1 where position = $2`: hash[:], `update deployment_events set hash = $1 where position = $2`: hash[:],
+			`update audit_sealings set root = $1 where position = $2`: root[:],
+		} {
+			_, err := w.raw.ExecContext(w.t.Context(), query, value, position)
+			require.NoError(w.t, err)
+		}
+	}
+	_, err := w.raw.ExecContext(w.t.Context(), `update audit_log set frontier = $1`, tree.Bytes())
+	require.NoError(w.t, err)
+}
+
 func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
@@ -141,6 +170,7 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 			"the row's size":          {does: []string{`update audit_log set size = 8`}, want: []string{"RECORDS  positions 9 to 16: events have these positions"}},
 			"the row counts too many": {does: []string{`update audit_log set size = 1099511627776`}, want: []string{"MISSING  positions 17 to 1,099,511,627,776: the log's own row counts them"}},
 			"the row's tree":          {does: []string{`update audit_log set size = 12`}, want: []string{"the log's own row has no tree"}},
+			"a segment's nonce":       {does: []string{`update audit_segments set nonce = '00'`}, want: []string{"segment 1 does not begin as it should: its first event says something else"}},
 			"another segment's row":   {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 10, 0, 'x')`}, want: []string{"segment 2 does not begin as it should", "do not fit together"}},
 			"one that begins behind":  {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 99, 0, 'x')`}, want: []string{"segment 2 begins after the end of the log"}},
 		} {
@@ -185,7 +215,12 @@ func TestSavedCheckpointFindsAPerfectForgery(t *testing.T) {
 		_, err := w.raw.ExecContext(t.Context(), `update audit_log set frontier = $1`, []byte{})
 		require.NoError(t, err)
 		w.seals()
-		r, said := verified(t, reading, nil)
+		r, said := verified(t, reading, &saved)
+		assert.Contains(t, said, "CHECKPOINT it is of "+saved.Origin+", a segment that began elsewhere: ")
+		_, nonce, _ := strings.Cut(saved.Origin, "/1-")
+		w.begun(nonce)
+		require.Equal(t, saved.Origin, w.head().Origin)
+		r, said = verified(t, reading, nil)
 		require.True(t, r.Good(), "nothing in the database shows it: %s", said)
 		r, said = verified(t, reading, &saved)
 		assert.False(t, r.Good())

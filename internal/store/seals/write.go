@@ -31,7 +31,7 @@ const (
 		update audit_log set version = version + 1, segment = $1, first_position = $2, size = $3, frontier = $4,
 			deployment = $5, begins = ''
 		where version = $6 and deployment = $7`
-	segmentSQL = `insert into audit_segments (number, first_position, at, why) values ($1, $2, $3, $4)`
+	segmentSQL = `insert into audit_segments (number, first_position, at, why, nonce) values ($1, $2, $3, $4, $5)`
 	sealingSQL = `insert into audit_sealings (position, segment, root, at, complete) values ($1, $2, $3, $4, $5)`
 
 	sealRequestsSQL   = `update events set position = $1, hash = $2, salt = $3 where request_id = $4 and seq = $5 and position is null`
@@ -77,7 +77,7 @@ func open(ctx context.Context, tx Tx, step audit.Step) error {
 		return nil
 	}
 	b, e := step.Begun, step.Opening
-	_, err := tx.ExecContext(ctx, segmentSQL, b.Number, b.First, millis(b.At), b.Why)
+	_, err := tx.ExecContext(ctx, segmentSQL, b.Number, b.First, millis(b.At), b.Why, b.Nonce)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, openSQL, e.Number, millis(e.At), e.Kind, e.Actor, e.Subject, e.Detail, e.Position, e.Hash[:], e.Salt)
 	}
