@@ -108,14 +108,22 @@ func (e *Event) opens(name string, s Segment, last *SegmentResult) string {
 	if json.Unmarshal([]byte(e.Detail), &says) != nil || says.Origin != s.origin(name) || says.Why != s.Why {
 		return "its first event says something else"
 	}
+	if e.At.UnixMilli() != s.At.UnixMilli() {
+		return fmt.Sprintf("its row says %s, and its first event %s", utc(s.At), utc(e.At))
+	}
+	return says.follows(s, last)
+}
+
+// follows returns what is wrong with the segment before, as the first event of the next one has it.
+func (o *opened) follows(s Segment, last *SegmentResult) string {
 	switch {
-	case last == nil && says.Before == nil && s.Number == 1:
+	case last == nil && o.Before == nil && s.Number == 1:
 		return ""
-	case last == nil || says.Before == nil || s.Number != last.Number+1:
+	case last == nil || o.Before == nil || s.Number != last.Number+1:
 		return "the one before it is missing"
-	case says.Before.Size != last.Head.Size:
-		return fmt.Sprintf("the one before it had %s events", count(says.Before.Size))
-	case last.Whole && says.Before.Root != last.Head.Root.String():
+	case o.Before.Size != last.Head.Size:
+		return fmt.Sprintf("the one before it had %s events", count(o.Before.Size))
+	case last.Whole && o.Before.Root != last.Head.Root.String():
 		return "the one before it had another root"
 	}
 	return ""

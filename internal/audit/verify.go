@@ -78,10 +78,14 @@ type verification struct {
 	until int64 // the last position that the log's row counts and an event has
 	saved *Saved
 	tree  track
-	odd   int64     // rows of the segment that are not as they were sealed
-	gap   gap       // the last positions that are missing
-	last  Sealing   // the last one that was passed
-	bound time.Time // all that is older had been sealed before
+	odd   int64   // rows of the segment that are not as they were sealed
+	gap   gap     // the last positions that are missing
+	last  Sealing // the last one that was passed
+
+	// since the last sealing
+	began  time.Time // when a segment began; zero if none did
+	newest int64     // the latest time of an event in milliseconds; 0 for none
+	bound  time.Time // all that is older had been sealed before
 }
 
 // Verify works out the trees of a log again, and finds what is not as it was sealed. saved may be nil. An

@@ -102,6 +102,7 @@ func (v *verification) begin(s Segment, opening *Event) {
 		v.find(Finding{Kind: Records, From: s.First, Text: fmt.Sprintf("segment %d does not begin as it should: %s.", s.Number, wrong)})
 	}
 	v.Segments = append(v.Segments, SegmentResult{Segment: s})
+	v.began = s.At
 	v.tree, v.odd = track{good: s.First - 1}, 0
 }
 
@@ -119,6 +120,8 @@ func (v *verification) leaf(at int64, l *leaf, sealings []Sealing) {
 	v.tree.add(l)
 	if l.odd {
 		v.odd++
+	} else if l.found > 0 && l.at > v.newest {
+		v.newest = l.at
 	}
 	bound := v.bound
 	if len(sealings) > 0 && sealings[0].At.Before(bound) { // the clock was set back
@@ -156,6 +159,9 @@ func (v *verification) seal(s Sealing) {
 	if s.Complete.After(v.bound) || s.At.Before(v.bound) {
 		v.bound = s.Complete
 	}
+	if wrong := v.untimely(s); wrong != "" {
+		v.find(Finding{Kind: Records, From: s.Last, Text: "the record of this sealing " + wrong + "."})
+	}
 	v.last = s
 	if n := len(v.Segments); n == 0 || s.Segment != v.Segments[n-1].Number {
 		v.find(Finding{Kind: Records, From: s.Last, Text: "the record of this sealing names another segment."})
@@ -163,6 +169,7 @@ func (v *verification) seal(s Sealing) {
 	if f := v.tree.meet(s); f != nil {
 		v.find(*f)
 	}
+	v.began, v.newest = time.Time{}, 0
 }
 
 // end checks that the log ends as its row says.

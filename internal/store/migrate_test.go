@@ -117,6 +117,7 @@ func backBeforeReasons(o Options) []string {
 		triggers = []string{
 			`drop function filing_orders_recorded cascade`, `drop table deployment_events`, `drop function deployment_events_stay`,
 			`alter table binding drop column cluster`,
+			`drop function audit_records_stay cascade`, `drop function audit_log_stays cascade`,
 		}
 	}
 	return slices.Concat(triggers, beforeBatches, beforeSealing, beforeInquiries, beforeReasons)

@@ -88,7 +88,8 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 		for says, c := range map[string]struct {
 			does   []string
 			rehash []int64
-			seals  bool // a sealer goes on afterwards
+			seals  bool     // a sealer goes on afterwards
+			forged []string // and what is done then
 			want   []string
 		}{
 			"a detail": {does: []string{`update events set detail = 'x' where position = 7`}, want: []string{"CHANGED  position 7, event 2 of request " + r02 + " (evidence): it is not as it was sealed."}},
@@ -170,9 +171,36 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 			"the row's size":          {does: []string{`update audit_log set size = 8`}, want: []string{"RECORDS  positions 9 to 16: events have these positions"}},
 			"the row counts too many": {does: []string{`update audit_log set size = 1099511627776`}, want: []string{"MISSING  positions 17 to 1,099,511,627,776: the log's own row counts them"}},
 			"the row's tree":          {does: []string{`update audit_log set size = 12`}, want: []string{"the log's own row has no tree"}},
+			"when a segment began":    {does: []string{`update audit_segments set at = at + 1000`}, want: []string{"segment 1 does not begin as it should: its row says 2026-11-22 14:00:05 UTC, and its first event 2026-11-22 14:00:04 UTC"}},
 			"a segment's nonce":       {does: []string{`update audit_segments set nonce = '00'`}, want: []string{"segment 1 does not begin as it should: its first event says something else"}},
-			"another segment's row":   {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 10, 0, 'x')`}, want: []string{"segment 2 does not begin as it should", "do not fit together"}},
-			"one that begins behind":  {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 99, 0, 'x')`}, want: []string{"segment 2 begins after the end of the log"}},
+			"when one sealed, with it": {
+				does: []string{`update audit_sealings set at = at - 3600000, complete = complete - 3600000 where position = 9`},
+				want: []string{"RECORDS  position 9: the record of this sealing says 2026-11-22 13:00:08 UTC, and an event that it sealed says 2026-11-22 14:00:07 UTC"},
+			},
+			"when the first one sealed": {
+				does: []string{`update audit_sealings set at = at + 1000, complete = complete + 1000 where position = 5`},
+				want: []string{"RECORDS  position 5: the record of this sealing says 2026-11-22 14:00:05 UTC, and the segment that it began says 2026-11-22 14:00:04 UTC"},
+			},
+			"what one left": {
+				does: []string{`update audit_sealings set complete = complete - 7200000 where position = 16`},
+				want: []string{"RECORDS  position 16: the record of this sealing says 2026-11-22 15:00:14 UTC, and that all was sealed that was recorded until 2026-11-22 13:00:14 UTC"},
+			},
+			"that one left some": {
+				does: []string{`update audit_sealings set complete = null where position = 9`},
+				want: []string{"RECORDS  position 9: the record of this sealing says that more was waiting, and it sealed 4 events only."},
+			},
+			"an event of long ago, its sealing of then": {
+				does:   []string{late, `update requests set events = 2 where id = 'r04'`},
+				seals:  true,
+				forged: []string{`update audit_sealings set at = 1700000000000, complete = 1700000000000 where position = 17`},
+				want:   []string{"RECORDS  position 17: the record of this sealing says 2023-11-14 22:13:20 UTC, and that of the one before says 2026-11-22 15:00:14 UTC"},
+			},
+			"a sealing of days later": {
+				does: []string{`update audit_sealings set at = at + 200000000, complete = complete + 200000000 where position = 15`},
+				want: []string{"RECORDS  position 16: the record of this sealing says 2026-11-22 15:00:14 UTC, and that of the one before says"},
+			},
+			"another segment's row":  {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 10, 0, 'x')`}, want: []string{"segment 2 does not begin as it should", "do not fit together"}},
+			"one that begins behind": {does: []string{`insert into audit_segments (number, first_position, at, why) values (2, 99, 0, 'x')`}, want: []string{"segment 2 begins after the end of the log"}},
 		} {
 			restore()
 			w.does(`update requests set events = 1 where id = 'r04'`)
@@ -183,6 +211,7 @@ func TestWhatWasTamperedWithIsNamed(t *testing.T) {
 			if c.seals {
 				w.pass(time.Minute)
 				w.seals()
+				w.does(c.forged...)
 			}
 			r, said := verified(t, reading, nil)
 			assert.False(t, r.Good(), says)
@@ -303,5 +332,35 @@ func TestARemovedRequestIsNamed(t *testing.T) {
 		r, said := verified(t, w.reading(), nil)
 		assert.False(t, r.Good())
 		assert.Contains(t, said, "event 2 of request id r02: its request was removed.")
+	})
+}
+
+func TestRecordsOfTheLogAreNeverRewritten(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		w.grown()
+		before := w.head()
+		refused := []string{
+			`update audit_segments set at = at + 1`, `update audit_segments set nonce = ''`, `delete from audit_segments`,
+			`update audit_sealings set at = at - 1 where position = 9`, `update audit_sealings set complete = null`, `delete from audit_sealings where position = 9`,
+			`delete from audit_log`, `update audit_log set version = version - 1`, `update audit_log set segment = 0`, `update audit_log set size = 8`,
+			`update audit_log set first_position = 2`,
+		}
+		if w.options.URL != "" {
+			refused = append(refused, `truncate audit_segments`, `truncate audit_sealings`, `truncate audit_log`)
+		} else {
+			refused = append(refused, `replace into audit_segments select number, first_position, at + 1, why, nonce from audit_segments`,
+				`insert or replace into audit_sealings select position, segment, root, at + 1, complete from audit_sealings`,
+				`replace into audit_log select * from audit_log`)
+		}
+		for _, text := range refused {
+			_, err := w.raw.ExecContext(t.Context(), text)
+			assert.ErrorContains(t, err, "never ", text)
+		}
+		assert.Equal(t, before, w.head())
+		w.asked(1)
+		w.seals()
+		r, said := verified(t, w.reading(), nil)
+		assert.True(t, r.Good(), said)
 	})
 }
