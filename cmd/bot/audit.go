@@ -30,8 +30,8 @@ refused. All of them are sealed in one order, in a Merkle tree (RFC 6962). These
 only, and change nothing in it. A running bot does not matter.
 
 verify      works the trees out again from all events, and names each one that was changed, removed, moved or
-            added later. Who owns the database can forge all of it at once: only a checkpoint that was kept
-            elsewhere shows that
+            added later, and each request whose row was changed. Who owns the database can forge all of it at
+            once: only a checkpoint that was kept elsewhere shows that
   --checkpoint FILE  such a checkpoint, as bot audit checkpoint prints it or as it stands in REPORT_CHANNEL;
                      - reads it from the standard input
   --key KEY          checks its signature: the verifier key that keygen printed

@@ -29,6 +29,8 @@ type chunk struct {
 	more     int // findings that are not named
 	erased   int64
 	err      error
+
+	unheld, erasedRows int64 // requests whose row no event holds to the log, or whose text is erased
 }
 
 func readChunk(ctx context.Context, reader Reader, gap, from, to int64) *chunk {
@@ -61,6 +63,7 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 		c.openings[e.Position] = &opening
 	}
 	if l.stored == l.worked {
+		c.hold(e)
 		return
 	}
 	f := Finding{Kind: Changed, From: e.Position, Text: "it is not as it was sealed."}

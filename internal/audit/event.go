@@ -42,6 +42,7 @@ type Event struct {
 	Subject  string // the deployment's: a rule, a policy's digest, a version, an order's or a segment's number
 	Actor    string // who did it
 	Detail   string // free text
+	Row      string // of a request's first sealed event that is read: its request's row, see [Row]; "" if that is gone
 	Seal
 }
 

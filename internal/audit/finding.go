@@ -64,6 +64,7 @@ const mostFindings = 100
 // Result is what [Verify] found.
 type Result struct {
 	Sealed, Waiting, Erased int64
+	Unheld, ErasedRows      int64 // requests whose row no event holds to the log, or whose text is erased
 	Segments                []SegmentResult
 	Saved                   string // what the saved checkpoint shows; "" if none was given
 	Findings                []Finding
@@ -108,6 +109,12 @@ func (r *Result) Lines() []string {
 	}
 	if r.Erased > 0 {
 		lines = append(lines, fmt.Sprintf("Events with an erased text: %s.", count(r.Erased)))
+	}
+	if r.ErasedRows > 0 {
+		lines = append(lines, fmt.Sprintf("Requests with an erased text: %s.", count(r.ErasedRows)))
+	}
+	if r.Unheld > 0 {
+		lines = append(lines, fmt.Sprintf("Requests whose row was not compared, because an older build recorded them or their first event is erased: %s.", count(r.Unheld)))
 	}
 	verdict := "as they were sealed"
 	if !r.Good() {

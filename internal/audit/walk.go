@@ -64,6 +64,8 @@ func (v *verification) pass(c *chunk, segments []Segment) {
 	}
 	v.More += c.more
 	v.Erased += c.erased
+	v.Unheld += c.unheld
+	v.ErasedRows += c.erasedRows
 	for i := range c.leaves {
 		at := c.from + int64(i)
 		if next := len(v.Segments); next < len(segments) && at == segments[next].First {

@@ -311,7 +311,7 @@ type Audit struct {
 }
 
 // auditVersion is the first version of the database whose sealed log this build reads.
-const auditVersion = 30
+const auditVersion = 33
 
 // OpenAudit opens a database to read its sealed log. It makes, binds and migrates nothing.
 func OpenAudit(ctx context.Context, o Options) (*Audit, error) {

@@ -131,7 +131,7 @@ var beforeBatches = []string{
 // beforeSealing takes the tables of the sealed log away.
 var beforeSealing = []string{
 	`drop table if exists deployment_events`, `drop table audit_log`, `drop table audit_segments`, `drop table audit_sealings`, `drop index if exists events_unsealed`,
-	`alter table events drop column salt`, `alter table events drop column erased`,
+	`alter table events drop column salt`, `alter table events drop column erased`, `alter table requests drop column salt`,
 }
 
 // beforeInquiries takes away what inquiries read, and whether the database is of practice.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
 )
 
@@ -21,6 +22,7 @@ const redraws = 4
 type recording struct {
 	cancellation.Record
 	given cancellation.Record
+	row   audit.Row // as it was inserted
 	out   cancellation.Recorded
 	taken *cancellation.SlotTakenError // another request took the slot for which this one was decided
 }
@@ -269,10 +271,11 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	values := make([]any, 0, len(all)*len(insertedColumns))
 	for _, r := range all {
 		r.Request.Due = dueAt(r.Request, now)
-		var err error
-		if values, err = insertedValues(values, r.Record, now, tx.epoch); err != nil {
+		row, err := insertedRow(r.Record, now, tx.epoch)
+		if err != nil {
 			return nil, err
 		}
+		values, r.row = insertedColumns.values(values, row), row.asked()
 	}
 	rows, err := tx.QueryContext(ctx, insertRequestsSQL+placeholders(len(all), len(insertedColumns))+` on conflict do nothing returning id`, values...)
 	if err != nil {
@@ -289,12 +292,20 @@ func insertRequests(ctx context.Context, tx *tx, now time.Time, all []*recording
 	return set, nil
 }
 
+// asked is what the first event holds to the log.
+func (r *requestRow) asked() audit.Row {
+	return audit.Row{
+		Salt: r.salt, Short: r.Ref.Short(), Ref: string(r.Ref), Server: r.Submission.Card.Server.ID, Requester: r.quota.Requester,
+		At: r.CreatedAt, Batch: r.Batch, Place: r.Row, Submission: r.submission,
+	}
+}
+
 // firstEvents returns the events of new requests.
 func firstEvents(fresh []*recording, now time.Time) []eventRow {
 	var events []eventRow
 	for _, r := range fresh {
 		e := r.Event
-		e.At, e.From, e.To = now, cancellation.New, r.Request.State
+		e.At, e.From, e.To, e.Detail = now, cancellation.New, r.Request.State, audit.WithRow(e.Detail, r.row)
 		events = append(events, eventRow{e, r.Request.ID, 1})
 	}
 	return events

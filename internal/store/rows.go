@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
 )
 
@@ -114,6 +115,7 @@ type requestRow struct {
 	leaseOwner                               string
 	leaseUntil                               time.Time
 	submission, decision, approvals, endedBy string
+	salt                                     string // of what the first event holds to the log
 
 	slot   sql.NullInt64 // of the requester's day; null for a denial
 	epoch  int64         // the recheck up to which the row is written
@@ -175,6 +177,7 @@ var (
 		writeOnly("lease_owner", func(r *requestRow) any { return sql.NullString{String: r.leaseOwner, Valid: r.leaseOwner != ""} }),
 		writeOnly("lease_until", func(r *requestRow) any { return stamp(r.leaseUntil) }),
 		writeOnly("epoch", func(r *requestRow) any { return r.epoch }),
+		writeOnly("salt", func(r *requestRow) any { return r.salt }),
 	}
 	// besideColumns are changed by statements of their own.
 	besideColumns = columns[requestRow]{
@@ -217,18 +220,15 @@ func scanReadable(from row) (cancellation.Request, error) {
 	return r, readable(err)
 }
 
-// insertedValues appends the insertedColumns of a new request.
-func insertedValues(to []any, rec cancellation.Record, now time.Time, epoch int64) ([]any, error) {
-	r := requestRow{Request: asStored(rec, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner, epoch: epoch}
+// insertedRow returns the row of a new request.
+func insertedRow(rec cancellation.Record, now time.Time, epoch int64) (*requestRow, error) {
+	r := &requestRow{Request: asStored(rec, now), quota: rec.Quota, leaseOwner: rec.Lease.Owner, epoch: epoch, salt: audit.NewRowSalt()}
 	if r.leaseOwner != "" {
 		r.leaseUntil = now.Add(rec.Lease.For)
 	}
 	submission, err := json.Marshal(r.Submission)
 	r.submission = string(submission)
-	if err := errors.Join(err, r.encodeStep()); err != nil {
-		return nil, err
-	}
-	return insertedColumns.values(to, &r), nil
+	return r, errors.Join(err, r.encodeStep())
 }
 
 // stepValues returns the stepColumns of a request.

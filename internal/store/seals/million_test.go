@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/postgrestest"
 	"cancel-server/internal/store"
 	"cancel-server/internal/storetest"
@@ -71,18 +72,52 @@ func (w *world) fills(requests int) {
 	values := strings.Join(columns, ", ")
 	for column, value := range map[string]string{
 		"id": id, "short_ref": `'E' || n`, "server_id": `1000 + n`, "state": `'reverted'`, "due": "null", "quota_slot": "null", "events": fmt.Sprint(eventsOfEach),
+		"salt": `'0123456789abcdef0123456789abcdef'`, "submission": `replace(submission, '"Server":{"ID":1,', '"Server":{"ID":' || (1000 + n) || ',')`,
 	} {
 		values = strings.Replace(", "+values+",", ", "+column+",", ", "+value+",", 1)
 		values = strings.Trim(values, ", ")
 	}
 	w.does(
-		`insert into requests (`+strings.Join(columns, ", ")+`) select `+values+` from requests cross join `+fmt.Sprintf(series, requests)+` where id = '`+model+`'`,
+		`insert into requests (` + strings.Join(columns, ", ") + `) select ` + values + ` from requests cross join ` + fmt.Sprintf(series, requests) + ` where id = '` + model + `'`,
+	)
+	w.first(model)
+	w.does(
 		`insert into events (request_id, seq, at, kind, actor, from_state, to_state, detail)
-			select id, n, created_at + server_id * 10 + n, 'moved', 'bot-7f9c/17/3hq2k1', 'scheduled', 'filing', 'ticket 153572280: SoftLayer answered after 1.2 s' || id
-			from requests cross join `+fmt.Sprintf(series, eventsOfEach)+` where id <> '`+model+`'`,
+			select id, n + 1, created_at + server_id * 10 + n, 'moved', 'bot-7f9c/17/3hq2k1', 'scheduled', 'filing', 'ticket 153572280: SoftLayer answered after 1.2 s' || id
+			from requests cross join ` + fmt.Sprintf(series, eventsOfEach-1) + ` where id <> '` + model + `'`,
 	)
 	if w.options.URL != "" {
 		w.does(`analyze`)
 	}
 	w.pass(24 * time.Hour)
+}
+
+// first adds the first event of each request but one, which holds its row to the log.
+func (w *world) first(model string) {
+	w.t.Helper()
+	const together = 500
+	after := ""
+	for {
+		rows, err := w.raw.QueryContext(w.t.Context(), `select id, salt, short_ref, ref, server_id, requester, created_at, batch, batch_row, submission
+			from requests where id <> $1 and id > $2 order by id limit $3`, model, after, together)
+		require.NoError(w.t, err)
+		var places []string
+		var args []any
+		for rows.Next() {
+			var r audit.Row
+			var at int64
+			require.NoError(w.t, rows.Scan(&after, &r.Salt, &r.Short, &r.Ref, &r.Server, &r.Requester, &at, &r.Batch, &r.Place, &r.Submission))
+			r.At = time.UnixMilli(at)
+			n := len(args)
+			places = append(places, fmt.Sprintf(`($%d, 1, $%d, 'submitted', 'T0/U0ANA', '', 'scheduled', $%d)`, n+1, n+2, n+3))
+			args = append(args, after, at+r.Server*10, audit.WithRow(`{"Rule":"ops-cancel","Effect":"allowed"}`, r))
+		}
+		require.NoError(w.t, rows.Err())
+		if len(places) == 0 {
+			return
+		}
+		_, err = w.raw.ExecContext(w.t.Context(), `insert into events (request_id, seq, at, kind, actor, from_state, to_state, detail)
+			values `+strings.Join(places, ", "), args...)
+		require.NoError(w.t, err)
+	}
 }

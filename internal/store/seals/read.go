@@ -15,6 +15,9 @@ const (
 		select version, segment, coalesce((select nonce from audit_segments where number = segment), ''), first_position, size, frontier, begins, deployment
 		from audit_log`
 
+	// rowColumn is what the first event of a request holds to the log.
+	rowColumn = "case when seq = 1 then (select coalesce(requests.salt, '') || '\n' || short_ref || '\n' || ref || '\n' || server_id || '\n' || " +
+		"coalesce(requester, '') || '\n' || created_at || '\n' || batch || '\n' || batch_row || '\n' || submission from requests where requests.id = request_id) end"
 	requestColumns    = `request_id, seq, at, kind, from_state, to_state, actor, detail, position, salt, hash, erased`
 	deploymentColumns = `number, at, kind, subject, actor, detail, position, salt, hash, erased`
 
@@ -29,7 +32,7 @@ func UnsealedSQL(postgres bool) string {
 	if postgres {
 		order = `at`
 	}
-	return `select ` + requestColumns + ` from (select distinct request_id as id from
+	return `select ` + requestColumns + `, null from (select distinct request_id as id from
 			(select request_id from events where position is null order by ` + order + ` limit $1) as some_events) as due
 		cross join events where request_id = id and +position is null order by request_id, seq limit $1`
 }
@@ -60,17 +63,18 @@ func Unsealed(ctx context.Context, from Reader, postgres bool, now time.Time, mo
 	return b, wrap("reading what is not sealed", err)
 }
 
-// eachOfRequests calls with each event of a request that a query of the requestColumns finds. The event is
-// valid until the next one.
+// eachOfRequests calls with each event of a request that a query finds: of the requestColumns and the rowColumn,
+// or null. The event is valid until the next one.
 func eachOfRequests(ctx context.Context, from Reader, yield func(*audit.Event) error, query string, args ...any) error {
 	var e audit.Event
 	var in columns
+	var row sql.NullString
 	return each(ctx, from, query, args, func(rows *sql.Rows) error {
 		if err := rows.Scan(&e.Request, &e.Number, &in.at, &e.Kind, &e.From, &e.To, &e.Actor, &e.Detail,
-			&in.position, &in.salt, &in.hash, &in.erased); err != nil {
+			&in.position, &in.salt, &in.hash, &in.erased, &row); err != nil {
 			return err
 		}
-		e.Source = audit.OfRequest
+		e.Source, e.Row = audit.OfRequest, row.String
 		if err := in.into(&e); err != nil {
 			return err
 		}

@@ -19,10 +19,10 @@ const (
 		where position >= $1 and position <= (select coalesce(min(position), $2) from audit_sealings where position > $2)
 		order by position`
 
-	sealedRequestsSQL   = `select ` + requestColumns + ` from events where position between $1 and $2 order by position`
+	sealedRequestsSQL   = `select ` + requestColumns + `, ` + rowColumn + ` from events where position between $1 and $2 order by position`
 	sealedDeploymentSQL = `select ` + deploymentColumns + ` from deployment_events where position between $1 and $2 order by position`
 	// The plus sign has both databases go on in the order of the keys, so that all pages take one pass.
-	afterRequestsSQL = `select ` + requestColumns + ` from events
+	afterRequestsSQL = `select ` + requestColumns + `, null from events
 		where (+position is null or +position > $1) and (request_id, seq) > ($2, $3) order by request_id, seq limit $4`
 	afterDeploymentSQL = `select ` + deploymentColumns + ` from deployment_events
 		where (+position is null or +position > $1) and number > $2 order by number limit $3`
