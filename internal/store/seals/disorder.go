@@ -40,6 +40,8 @@ const (
 	orphansSQL         = `
 		select request_id, seq, count(*) over () from events where not exists (select 1 from requests where id = request_id)
 		order by position limit $1`
+	// If each request has as many events as its row counts, no other event is there.
+	balanceSQL        = `select (select count(*) from events) - (select coalesce(sum(events), 0) from requests)`
 	lateDeploymentSQL = `select '', number, count(*) over () from deployment_events where position is null and at < $1 order by number limit $2`
 	endsSQL           = `
 		select deployment, (select count(*) from deployment_events), (select coalesce(max(number), 0) from deployment_events),
@@ -53,6 +55,7 @@ type disorder struct {
 	complete time.Time // everything that was recorded until then was sealed
 	most     int       // things that a query lists
 	more     int       // things that are not listed
+	counted  bool      // each request has as many events as its row counts
 }
 
 // Disorder implements audit.Reader.
@@ -95,6 +98,7 @@ func (d *disorder) counts(ctx context.Context) (all []audit.Finding, err error) 
 		all = append(all, f)
 		return nil
 	})
+	d.counted = len(all) == 0
 	for i := range all {
 		if all[i].Kind != audit.Missing || err != nil {
 			continue
@@ -163,6 +167,12 @@ func (d *disorder) outside(ctx context.Context) (all []audit.Finding, err error)
 			return nil, err
 		}
 		all = append(all, found...)
+	}
+	if d.counted {
+		var surplus int64
+		if err := d.row(ctx, balanceSQL, nil, &surplus); err != nil || surplus == 0 {
+			return all, err
+		}
 	}
 	err = d.list(ctx, orphansSQL, []any{d.most}, func(rows *sql.Rows, counts *int) error {
 		var id string
