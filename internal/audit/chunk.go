@@ -66,13 +66,17 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 		c.hold(e)
 		return
 	}
-	f := Finding{Kind: Changed, From: e.Position, Text: "it is not as it was sealed."}
+	c.find(c.different(e))
+}
+
+// different is what is wrong with an event that has not the hash of its content.
+func (c *chunk) different(e *Event) Finding {
 	if len(c.findings) < mostHunt {
 		if was := e.sealedAt(); was > 0 {
-			f.Kind, f.Text = Reordered, fmt.Sprintf("it was sealed at position %s.", count(was))
+			return Finding{Kind: Reordered, From: e.Position, Text: fmt.Sprintf("it was sealed at position %s.", count(was))}
 		}
 	}
-	c.find(f)
+	return Finding{Kind: Changed, From: e.Position, Text: "it is not as it was sealed."}
 }
 
 // find names a finding, or counts it if enough are named.

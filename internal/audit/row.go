@@ -103,13 +103,7 @@ func (h *held) compare(row string) (wrong string, erased bool) {
 	if len(columns) < 8 || json.Unmarshal([]byte(columns[7]), &s) != nil {
 		return "it cannot be read", false
 	}
-	all := slices.DeleteFunc([]string{
-		instead("reference", columns[0], h.Ref),
-		instead("server", columns[2], strconv.FormatInt(h.Server, 10)),
-		instead("server on the card", strconv.FormatInt(s.Card.Server.ID, 10), strconv.FormatInt(h.Server, 10)),
-		instead("reason", s.Reason, h.Reason),
-		instead("associated items", strconv.FormatBool(s.Associated), strconv.FormatBool(h.Associated)),
-	}, func(text string) bool { return text == "" })
+	all := h.facts(columns, &s)
 	switch {
 	case salt == "" && (columns[3] != "" || s.text()):
 		all = append(all, "its text counts as erased, and there is one")
@@ -117,6 +111,18 @@ func (h *held) compare(row string) (wrong string, erased bool) {
 		all = append(all, "who asked, where, their words, the card, the batch or the whole reference was changed")
 	}
 	return strings.Join(all, ", "), salt == ""
+}
+
+// facts returns which facts of a row are others than the event says.
+func (h *held) facts(columns []string, s *submission) []string {
+	server := strconv.FormatInt(h.Server, 10)
+	return slices.DeleteFunc([]string{
+		instead("reference", columns[0], h.Ref),
+		instead("server", columns[2], server),
+		instead("server on the card", strconv.FormatInt(s.Card.Server.ID, 10), server),
+		instead("reason", s.Reason, h.Reason),
+		instead("associated items", strconv.FormatBool(s.Associated), strconv.FormatBool(h.Associated)),
+	}, func(text string) bool { return text == "" })
 }
 
 func instead(what, is, was string) string {

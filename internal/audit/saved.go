@@ -17,6 +17,15 @@ func (v *verification) checkSaved(segments []Segment) {
 		v.find(Finding{Kind: Disagrees, Text: "its signature is wrong: it is not what the key signed."})
 	case Unsigned, NotChecked, Valid:
 	}
+	if v.findSegment(segments) && v.saved.Size > 0 {
+		return
+	}
+	v.saved = nil
+}
+
+// findSegment reports whether the saved checkpoint is of a segment of this log. It says so if it is not, and
+// says all of one of no events.
+func (v *verification) findSegment(segments []Segment) bool {
 	known, twin := false, false
 	for _, s := range segments {
 		known = known || v.isOf(s)
@@ -30,13 +39,12 @@ func (v *verification) checkSaved(segments []Segment) {
 	case !known:
 		v.find(Finding{Kind: Disagrees, Text: fmt.Sprintf("it is of another log, %s; this one is %s.", v.saved.Origin, v.name)})
 	case v.saved.Size > 0:
-		return
 	case v.saved.Root != none.Root():
 		v.find(Finding{Kind: Disagrees, Text: "it is of no events, and its root is not that of an empty tree."})
 	default:
 		v.Saved = "The checkpoint is of no events: it fits whatever the log holds, and shows nothing." + v.saved.Signature.words()
 	}
-	v.saved = nil
+	return known
 }
 
 // isOf reports whether the saved checkpoint is of a segment. A build that knows no nonce leaves it out.

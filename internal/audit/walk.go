@@ -17,25 +17,7 @@ func (v *verification) walk(ctx context.Context, segments []Segment) error {
 	defer cancel() // before the wait
 	reading.Go(func() {
 		defer close(chunks)
-		for from := int64(1); from <= v.until; {
-			ready := make(chan *chunk, 1)
-			select {
-			case chunks <- ready:
-			case <-ctx.Done():
-				return
-			}
-			next, err := v.from.Next(ctx, from)
-			if err != nil {
-				ready <- &chunk{err: err}
-				return
-			}
-			if next == 0 || next > v.until {
-				next = v.until // no event is left up to there
-			}
-			gap, to := from, pageEnd(next, v.until, chunkSize)
-			reading.Go(func() { ready <- readChunk(ctx, v.from, gap, next, to) })
-			from = to + 1
-		}
+		v.readAhead(ctx, chunks, &reading)
 	})
 	for ready := range chunks {
 		c := <-ready
@@ -49,6 +31,29 @@ func (v *verification) walk(ctx context.Context, segments []Segment) error {
 	}
 	v.end(segments)
 	return nil
+}
+
+// readAhead begins to read each chunk once chunks has room for it.
+func (v *verification) readAhead(ctx context.Context, chunks chan<- chan *chunk, reading *sync.WaitGroup) {
+	for from := int64(1); from <= v.until; {
+		ready := make(chan *chunk, 1)
+		select {
+		case chunks <- ready:
+		case <-ctx.Done():
+			return
+		}
+		next, err := v.from.Next(ctx, from)
+		if err != nil {
+			ready <- &chunk{err: err}
+			return
+		}
+		if next == 0 || next > v.until {
+			next = v.until // no event is left up to there
+		}
+		gap, to := from, pageEnd(next, v.until, chunkSize)
+		reading.Go(func() { ready <- readChunk(ctx, v.from, gap, next, to) })
+		from = to + 1
+	}
 }
 
 // pageEnd returns the last of so many positions from one on, and none after the last one.
@@ -68,17 +73,22 @@ func (v *verification) pass(c *chunk, segments []Segment) {
 	v.ErasedRows += c.erasedRows
 	for i := range c.leaves {
 		at := c.from + int64(i)
-		if next := len(v.Segments); next < len(segments) && at == segments[next].First {
-			v.begin(segments[next], c.openings[at])
-		} else if c.openings[at] != nil {
-			v.find(Finding{Kind: Records, From: at, Text: "a segment begins here, and the list of segments does not have it."})
-		}
+		v.open(at, c.openings[at], segments)
 		v.leaf(at, &c.leaves[i], c.sealings)
 		if len(c.sealings) > 0 && c.sealings[0].Last == at {
 			v.seal(c.sealings[0])
 			c.sealings = c.sealings[1:]
 		}
 		v.compare(at, at)
+	}
+}
+
+// open begins a segment if one begins at a position.
+func (v *verification) open(at int64, opening *Event, segments []Segment) {
+	if next := len(v.Segments); next < len(segments) && at == segments[next].First {
+		v.begin(segments[next], opening)
+	} else if opening != nil {
+		v.find(Finding{Kind: Records, From: at, Text: "a segment begins here, and the list of segments does not have it."})
 	}
 }
 
