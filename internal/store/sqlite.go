@@ -283,7 +283,7 @@ func (s *Store) recheckFile(ctx context.Context, tx *tx, postTimeout time.Durati
 		err = sqliteDialect.freezeRestored(ctx, tx, now, " or made again")
 	}
 	if err == nil {
-		err = seals.BeginSegment(ctx, tx, why)
+		err = errors.Join(seals.BeginSegment(ctx, tx, why), dropOldNews(ctx, tx.Tx))
 	}
 	return true, err
 }
