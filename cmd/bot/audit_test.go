@@ -93,6 +93,7 @@ func TestAuditLogShowsWhatWasTamperedWith(t *testing.T) {
 			assert.Contains(t, line["actor"], w.cast.Requester)
 		case "submitted":
 			assert.Regexp(t, `^[0-9A-Z]{4}-[0-9A-Z]{4}$`, line["ref"])
+			assert.Contains(t, detail, `"Row":{"Ref":"`+line["ref"].(string)+`","Server":`)
 		}
 	}
 
@@ -106,6 +107,11 @@ func TestAuditLogShowsWhatWasTamperedWith(t *testing.T) {
 	assert.Contains(t, said, "Its signature is valid.")
 
 	w.stop()
+	w.inDatabase(`update requests set submission = replace(submission, '"Channel":"', '"Channel":"X')`)
+	code, said = w.ends(verify)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, said, ": its row is not as it was recorded: who asked, where, their words, the card, the batch or the whole reference was changed.")
+	w.inDatabase(`update requests set submission = replace(submission, '"Channel":"X', '"Channel":"')`)
 	w.inDatabase(`drop trigger events_keep_content`)
 	w.inDatabase(`update events set actor = 'T0/U0NOBODY' where position = (select max(position) from events)`)
 	code, said = w.ends(verify)
