@@ -70,8 +70,8 @@ var mutants = []struct {
 		"internal/store/ticket_updates.go", "); last != nil || err != nil {", "); false && (last != nil || err != nil) {",
 	}}, []figure{wroteTwice}, false},
 	{"it tells a line twice", []patch{{
-		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
-		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice, r)",
+		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice)",
+		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice)",
 	}}, []figure{orphaned}, false},
 }
 

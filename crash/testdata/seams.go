@@ -17,7 +17,6 @@ import (
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/following"
 	"cancel-server/internal/letters"
-	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/store"
 )

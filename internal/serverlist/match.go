@@ -11,6 +11,7 @@ type matching struct {
 	queries []Query
 	counts  []Matches
 	closing map[string]bool
+	held    map[int64]bool // live requests hold them
 	named   map[int64]bool // are in the list already
 	most    int
 	first   []Server
@@ -18,7 +19,7 @@ type matching struct {
 }
 
 func newMatching(queries []Query, rows []Row, o Options) *matching {
-	m := &matching{closing: o.Closing, named: map[int64]bool{}}
+	m := &matching{closing: o.Closing, held: o.Held, named: map[int64]bool{}}
 	for _, q := range queries {
 		m.counts = append(m.counts, Matches{Query: q})
 		m.queries = append(m.queries, Query{Word: q.Word, Name: strings.ToLower(q.Name)})
@@ -38,13 +39,13 @@ func (m *matching) match(s *Server) {
 	for i, q := range m.queries {
 		switch {
 		case m.finds(q, s):
-			m.counts[i].Servers++
+			m.counts[i].note(m.held[s.ID])
 			found = true
 		case s.Pod == "" && m.mayFind(q, s):
 			m.counts[i].Unsure++
 		}
 	}
-	if !found || m.named[s.ID] {
+	if !found || m.named[s.ID] || m.held[s.ID] {
 		return
 	}
 	m.of++
@@ -56,6 +57,13 @@ func (m *matching) match(s *Server) {
 		m.first = m.first[:m.most-1]
 	}
 	m.first = slices.Insert(m.first, at, s.kept())
+}
+
+func (m *Matches) note(held bool) {
+	m.Servers++
+	if held {
+		m.Held++
+	}
 }
 
 func (m *matching) finds(q Query, s *Server) bool {

@@ -28,6 +28,7 @@ type Server struct {
 // Options say how a list is resolved.
 type Options struct {
 	Most    int             // how many servers one form takes, or the person may still ask for today
+	Held    map[int64]bool  // servers that live requests hold: queries count them and list them not
 	Closing map[string]bool // the pods and data centers that will close, in lower case
 }
 
@@ -71,6 +72,7 @@ type Matches struct {
 	Query   Query
 	Servers int
 	Unsure  int
+	Held    int // of Servers: live requests hold them
 }
 
 // Resolved is what a list means.

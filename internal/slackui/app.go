@@ -141,7 +141,7 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	}
 	e := entry{from: c, meta: placed(c)}
 	if isList(c.Text) {
-		e.list = c.Text
+		e.as = &asked{Names: [2]string{c.Text}}
 	} else if query != "" {
 		e.looksUp = query
 		e.find = func(ctx context.Context) match { return a.findCalled(ctx, query) }
@@ -207,6 +207,7 @@ func (a *App) Interaction(ctx context.Context, i receive.Interaction) (receive.R
 	case receive.Shortcut, receive.MessageAction:
 		return nil, a.shortcut(i)
 	case receive.ViewClosed:
+		return nil, a.listClosed(i)
 	}
 	return nil, nil
 }

@@ -15,7 +15,7 @@ import (
 	"cancel-server/internal/slackui/words"
 )
 
-// clickBatch answers a button of a batch's message. is is false for another button.
+// clickBatch answers a button of a batch's message, or one that opens a list. is is false for another button.
 func (a *App) clickBatch(ctx context.Context, i receive.Interaction) (after receive.After, is bool) {
 	press := cancellation.BatchPress{Batch: i.Action.Value, By: clickedBy(i), Key: pressKey(i)}
 	switch i.Action.ActionID {
@@ -23,6 +23,10 @@ func (a *App) clickBatch(ctx context.Context, i receive.Interaction) (after rece
 		return a.whisper(i, a.openBatchApproval(ctx, i, press)), true
 	case words.BatchDeclineAction:
 		return a.whisper(i, a.openBatchDecline(ctx, i)), true
+	case words.ReviewAction:
+		return a.reviewClosing(ctx, i), true
+	case words.ContinueAction:
+		return a.continueList(ctx, i), true
 	case words.BatchWithdrawAction:
 		b, _, err := a.desk.Requests.Batch(ctx, press.Batch)
 		press.Digest = b.Digest // what is left of the list is withdrawn, whatever that is by now
@@ -126,6 +130,54 @@ func likeAServer(text string) bool {
 		return true
 	}
 	return serverName.MatchString(text) && (len(text) > 4 || strings.ContainsFunc(text, unicode.IsLetter))
+}
+
+// reviewClosing opens the list with the query of a closing place.
+func (a *App) reviewClosing(ctx context.Context, i receive.Interaction) receive.After {
+	_, problem := a.enter(ctx, &entry{from: commandOf(i), meta: placed(commandOf(i)), as: &asked{Names: [2]string{i.Action.Value}}})
+	return a.whisper(i, problem)
+}
+
+// maxButton is what a button's value may hold:
+// https://docs.slack.dev/reference/block-kit/block-elements/button-element
+const maxButton = 2000
+
+// listClosed offers to go on with a list that was closed. Slack says so of a review alone.
+func (a *App) listClosed(i receive.Interaction) receive.After {
+	if i.View == nil || i.View.CallbackID != words.ReviewCallback {
+		return nil
+	}
+	return func(ctx context.Context) {
+		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
+		if err != nil || meta.List == "" {
+			return // there is nothing to go on with
+		}
+		sealed := i.View.PrivateMetadata
+		if len(sealed) > maxButton {
+			if sealed, err = a.sealer.seal(ctx, meta.listing(meta.List, nil)); err != nil || len(sealed) > maxButton {
+				a.log.Warn("keeping a list that was closed", "user", i.User, "err", err)
+				return
+			}
+		}
+		a.tell(ctx, "", i.User, words.ListKept(len(meta.Ticked), sealed))
+	}
+}
+
+// continueList opens a list that was closed, to be read again.
+func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.After {
+	meta, err := a.sealer.open(ctx, i.Action.Value, i.User)
+	var d draft
+	if err == nil {
+		d, err = a.draft(ctx, meta.List)
+	}
+	if err != nil {
+		a.log.Warn("opening a list that was closed", "user", i.User, "err", err)
+		return a.whisper(i, a.words.ListGone())
+	}
+	e := entry{from: commandOf(i), meta: meta.listing("", nil), as: &d.asked}
+	e.from.Channel = meta.Channel
+	_, problem := a.enter(ctx, &e)
+	return a.whisper(i, problem)
 }
 
 // submitReview takes a reviewed list to the desk. It records all of it, or nothing.

@@ -39,6 +39,9 @@ func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, fi
 		found := find(looking)
 		f.Card, f.Note, f.Offers = found.card, found.note, found.offers
 	}
+	for _, s := range f.Offers {
+		meta.Offered = append(meta.Offered, s.ID)
+	}
 	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,10 +28,11 @@ const (
 
 // Lists is what forms with several servers need.
 type Lists struct {
-	All     func() iter.Seq[serverlist.Server] // all servers, as the typeahead knows them
-	Tagged  func() bool                        // their tags are known
-	Closing func() map[string]bool             // the pods and data centers that close
-	Most    int                                // servers in one form
+	All     func() iter.Seq[serverlist.Server]            // all servers, as the typeahead knows them
+	Tagged  func() bool                                   // their tags are known
+	Closing func() map[string]bool                        // the pods and data centers that close
+	Held    func(context.Context) (map[int64]bool, error) // the servers that live requests hold
+	Most    int                                           // servers in one form
 
 	owner *owner
 }
@@ -47,7 +49,12 @@ func (a *App) several(i receive.Interaction) receive.After {
 			return
 		}
 		typed := read(*i.View, 0)
-		a.showList(ctx, at, meta.with(nil), asked{Reason: typed.Reason, Content: typed.Content}, "")
+		as := asked{Reason: typed.Reason, Content: typed.Content}
+		for _, id := range meta.Offered { // an alert may name several
+			as.Names[0] += strconv.FormatInt(id, 10) + "\n"
+		}
+		meta.Offered = nil
+		a.showList(ctx, at, meta.with(nil), as, "")
 	}
 }
 
@@ -117,7 +124,11 @@ func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as 
 		a.log.Warn("reading a list", "view", at.id, "err", err)
 		return
 	}
-	d := draft{asked: as, List: serverlist.Resolve(list, a.lists.All(), serverlist.Options{Most: min(a.lists.Most, left), Closing: a.lists.Closing()})}
+	held, err := a.lists.Held(ctx)
+	if err != nil { // the review names each of them
+		a.log.Warn("reading which servers are asked for", "err", err)
+	}
+	d := draft{asked: as, List: serverlist.Resolve(list, a.lists.All(), serverlist.Options{Most: min(a.lists.Most, left), Held: held, Closing: a.lists.Closing()})}
 	sealed, err := a.sealer.seal(ctx, meta.listing("", nil))
 	if err != nil {
 		a.log.Error("sealing a list", "view", at.id, "err", err)

@@ -52,6 +52,7 @@ type metadata struct {
 	CardDigest  string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
 	List        string              `json:"l,omitempty"` // digest of a list that the CardStore keeps
 	Ticked      []int64             `json:"k,omitempty"` // servers of the list that go
+	Offered     []int64             `json:"f,omitempty"` // servers that a message or a name may mean
 }
 
 func (m metadata) place() cancellation.Place {

@@ -129,7 +129,7 @@ type entry struct {
 	meta    metadata                        // where the result goes; By is who asks, set by enter
 	looksUp string                          // what the form says it is looking up; "" opens it with no server
 	find    func(ctx context.Context) match // which server the open form is to show; nil: none
-	list    string                          // what several servers are called; "" for one server
+	as      *asked                          // what a list begins with; nil for one server
 
 	openings *openings // what is remembered and may open the form; nil for a click
 }
@@ -169,8 +169,8 @@ func (a *App) openEntry(ctx context.Context, e entry) (at displayedView, problem
 	}
 	view := words.LookingUp(e.looksUp, sealed)
 	switch {
-	case e.list != "":
-		view = words.ListForm(a.form(ctx, e.meta, words.Typed{}), [2]string{e.list}, sealed)
+	case e.as != nil:
+		view = words.ListForm(a.form(ctx, e.meta, words.Typed{Reason: e.as.Reason, Content: e.as.Content}), e.as.Names, sealed)
 	case e.looksUp == "":
 		view = a.words.Modal(a.form(ctx, e.meta, words.Typed{}), sealed)
 	}

@@ -11,6 +11,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/closing"
 	"cancel-server/internal/overview"
+	"cancel-server/internal/serverlist"
 )
 
 // PeopleUnread is shown to a person whom Slack has not described.
@@ -128,7 +129,26 @@ func closure(b closing.Board, s closing.Standing) []slack.Block {
 			lines = append(lines, sentence(text))
 		}
 	}
-	return []slack.Block{block("", lines...)}
+	shown := []slack.Block{block("", lines...)}
+	now, _ := b.Fits(s)
+	if now == 0 {
+		return shown
+	}
+	button := slack.NewButtonBlockElement(ReviewAction, closingQuery(s), plainText(fmt.Sprintf("Review %d", now)))
+	button.AccessibilityLabel = Cut(fmt.Sprintf("Review %d servers of %s", now, displayed(s.Place)), 75)
+	return append(shown, slack.NewActionBlock("", button))
+}
+
+// ReviewAction opens the list of what is not asked for yet in a closing place. The button's value is the query.
+const ReviewAction = "review-closing"
+
+// closingQuery finds the servers of a closing place in a list.
+func closingQuery(s closing.Standing) string {
+	word := serverlist.Pod
+	if s.Whole() {
+		word = serverlist.DC
+	}
+	return serverlist.Query{Word: word, Name: s.Place}.String()
 }
 
 // closes says which place closes when, and how many of its servers the reader sees.

@@ -152,20 +152,11 @@ func sumWords(sum string, known, hidden int) string {
 	if known == 0 {
 		return "cost " + unseen
 	}
-	said := grouped(sum) + " USD a month"
+	said := byThousands(sum) + " USD a month"
 	if hidden > 0 {
 		said += fmt.Sprintf(", and %d whose cost this key cannot see", hidden)
 	}
 	return said
-}
-
-// grouped writes 15262.50 as 15,262.50.
-func grouped(amount string) string {
-	whole, cents, _ := strings.Cut(amount, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	return whole + "." + cents
 }
 
 // endsOf says between which days the servers are due to end; "" if no date is known.

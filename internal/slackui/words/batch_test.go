@@ -68,6 +68,8 @@ func goldenBatches() map[string]Message {
 	all["over-told"] = w.BatchEnd(b, rows)
 	b, rows = aBatch(filed, filed)
 	all["all-filed"] = w.Batch(cancellation.BatchResult, b, rows)
+	all["list-kept"] = ListKept(37, "sealed")
+	all["list-gone"] = w.ListGone()
 	return all
 }
 

@@ -159,3 +159,17 @@ func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order canc
 	}
 	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }
+
+// ContinueAction opens a list again that was closed. The button's value is the list's sealed metadata.
+const ContinueAction = "continue-list"
+
+// ListKept says that a list was closed, and offers to go on with it. sealed is its metadata.
+func ListKept(count int, sealed string) Message {
+	m := message(line{bold("Nothing was asked."), plain(" The list of " + servers(count) + " that you closed is kept for a day.")})
+	return withButtons(m, []slack.BlockElement{slack.NewButtonBlockElement(ContinueAction, sealed, plainText("Continue"))})
+}
+
+// ListGone says that a list is not kept any more.
+func (w Writer) ListGone() Message {
+	return message(line{bold("Nothing was opened."), plain(" This list is not kept any more. Type " + w.Command + " and paste it again.")})
+}

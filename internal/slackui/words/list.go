@@ -142,7 +142,7 @@ func (w Writer) ReviewForm(v Review, sealed string) View {
 	blocks = append(blocks, block("asked", line{plain("Reason: " + displayed(v.Form.Typed.Reason) + ". “" + Cut(OneLine(v.Form.Typed.Content), 500) + "”")}))
 	blocks = append(blocks, slack.NewActionBlock("edit", slack.NewButtonBlockElement(EditAction, EditAction, plainText("Edit the list"))))
 	view := View{
-		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed,
+		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed, NotifyOnClose: true,
 		Title: plainText(fmt.Sprintf("Review: %d of %d", count, len(v.Rows)+len(v.Review.Left))), Close: plainText("Back, cancel nothing"),
 	}
 	if count > 0 {
@@ -196,6 +196,7 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 	add(merged > 0, "Named more than once, and counted once: %d.", merged)
 	for _, q := range found.Queries {
 		add(true, "%s finds %s.", displayed(q.Query.String()), servers(q.Servers))
+		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
 		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
 		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}

@@ -86,7 +86,7 @@ func renderTree(tree any) (string, error) {
 }
 
 func (s *screen) modal(p *part) {
-	s.line(0, "modal", s.text(p, "title", 0), s.pair(p, "callback_id"))
+	s.line(0, "modal", s.text(p, "title", 0), s.pair(p, "callback_id"), s.flag(p, "notify_on_close"))
 	s.named(0, "private_metadata", s.quoted(p, "private_metadata", 0))
 	s.named(0, "submit", s.text(p, "submit", 0))
 	s.named(0, "close", s.text(p, "close", 0))
