@@ -135,9 +135,16 @@ func TestReviewNamesWhatCannotBeAskedFor(t *testing.T) {
 		require.Empty(t, ack.Error)
 		fewer := w.reviewed(w.cast.Requester, 2)
 		assert.NotEqual(t, w.countBlock(review), w.countBlock(fewer), "who changes the list types its number again")
+		ack, err = w.slack.Act(t.Context(), fakeslack.Action{User: w.cast.Requester, View: fewer.ID, BlockID: "edit", ActionID: "edit-list"})
+		require.NoError(t, err)
+		require.Empty(t, ack.Error)
+		w.eventually("the list opens again", func() bool { return w.top(w.cast.Requester).Title.Text == "Several servers" })
+		require.Empty(t, w.submit(w.cast.Requester, w.top(w.cast.Requester), nil).Error, "what was typed is kept")
+		fewer = w.reviewed(w.cast.Requester, 2) // what was unticked stays so
 		require.Empty(t, w.confirms(w.cast.Requester, fewer, "2").Error)
 		require.Equal(t, "Recorded", w.top(w.cast.Requester).Title.Text, w.top(w.cast.Requester).Raw)
 		assert.Equal(t, 2, w.recorded()["pending"])
+		assert.NotContains(t, w.awaitMessage(w.cast.Channel, "2 waiting for approval").Shown, w.fqdn(first), "what was unticked is not asked for")
 
 		waits := w.awaitMessage(w.cast.Channel, "2 waiting for approval")
 		w.press(w.cast.Approver, waits, "batch-decline")

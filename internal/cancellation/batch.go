@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -38,6 +38,7 @@ type Batch struct {
 type BatchForm struct {
 	Submission Submission // what its requests share: everything but the card
 	Cards      []Card     // one for each server, in the order of the list
+	Going      int        // how many of them a policy counts, as far as the person has chosen; 0 for all
 }
 
 // row returns the submission of one server.
@@ -112,6 +113,13 @@ type Batches interface {
 type BatchDesk struct {
 	*Desk
 	Batches Batches
+
+	reading chan struct{} // holds a token for each card of a list that is being read
+}
+
+// NewBatchDesk makes a desk for several servers.
+func NewBatchDesk(d *Desk, b Batches) *BatchDesk {
+	return &BatchDesk{Desk: d, Batches: b, reading: make(chan struct{}, readsAtOnce)}
 }
 
 // BatchAnswerKind is how a form with several servers ended.
@@ -139,47 +147,6 @@ type BatchAnswer struct {
 	Rows     []RowVerdict
 	Problems []Problem
 	Room     int
-}
-
-// Wanted is a server of a list whose card is to be read.
-type Wanted struct {
-	Server int64
-	ByHost bool // it was named by its host name alone, which others may have too
-}
-
-// CardRead is what reading one card led to.
-type CardRead struct {
-	Server int64
-	Card   Card
-	Err    error // ErrServerNotFound, or there is no answer
-}
-
-// readsAtOnce is how many cards of a list are read at once. SoftLayer's rate bounds the calls.
-const readsAtOnce = 4
-
-// Cards reads the cards of a list. done is called after each one, by one goroutine at a time.
-func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read int)) []CardRead {
-	reads := make([]CardRead, len(wanted))
-	cutoff := d.cutoff(ctx)
-	same := func(context.Context) string { return cutoff }
-	places := make(chan struct{}, readsAtOnce)
-	var count int
-	var lock sync.Mutex
-	var all sync.WaitGroup
-	for i, want := range wanted {
-		places <- struct{}{}
-		all.Go(func() {
-			defer func() { <-places }()
-			card, err := d.look(ctx, want.Server, want.ByHost, same)
-			lock.Lock()
-			defer lock.Unlock()
-			count++
-			reads[i] = CardRead{want.Server, card, err}
-			done(count)
-		})
-	}
-	all.Wait()
-	return reads
 }
 
 // Left returns how many servers a person may still ask for today.
@@ -221,7 +188,7 @@ func (d *BatchDesk) Judge(ctx context.Context, form BatchForm) ([]RowVerdict, er
 
 // from returns the form with what a policy counts: its servers, and those of the day up to its last one.
 func (f BatchForm) from(first Quota) BatchForm {
-	size := int64(len(f.Cards))
+	size := int64(cmp.Or(f.Going, len(f.Cards)))
 	f.Submission.Count, f.Submission.Today = size, first.Slot+size-1
 	return f
 }

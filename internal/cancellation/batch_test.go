@@ -13,7 +13,7 @@ import (
 )
 
 func (w *world) batches() *cancellation.BatchDesk {
-	return &cancellation.BatchDesk{Desk: w.desk(), Batches: w.journal}
+	return cancellation.NewBatchDesk(w.desk(), w.journal)
 }
 
 // list is a form for the first servers of the fleet, confirmed.
@@ -203,5 +203,37 @@ func TestRequesterWithdrawsAWholeList(t *testing.T) {
 		repeated, err := w.batches().Withdraw(t.Context(), press)
 		require.NoError(t, err)
 		assert.Equal(t, cancellation.ClickRepeated, repeated.Kind)
+	})
+}
+
+func TestApprovalCountsForShownServersOnly(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		answer := w.send(w.list(3, "3"))
+		press := cancellation.BatchPress{Batch: answer.Batch.ID, Digest: answer.Batch.Digest, Rows: []int{0, 2}, By: raj, Key: "press 1"}
+		click, err := w.batches().Approve(t.Context(), press, nil, "")
+		require.NoError(t, err)
+		assert.Equal(t, 2, click.Done)
+		want := []cancellation.State{cancellation.Scheduled, cancellation.Pending, cancellation.Scheduled}
+		assert.Equal(t, want, w.states(answer.Batch.ID), "the second one was not on the approver's form")
+	})
+}
+
+func TestServerLeftOutTooLateIsSaidSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.needs(1)
+		answer := w.send(w.list(2, "2"))
+		press := cancellation.BatchPress{Batch: answer.Batch.ID, Digest: answer.Batch.Digest, Rows: []int{0}, By: raj, Key: "press 1"}
+		_, err := w.batches().Approve(t.Context(), press, nil, "")
+		require.NoError(t, err)
+		w.answers = []func(*world, cancellation.Order) cancellation.Outcome{ticketOfItsOwn}
+		w.run(w.journal, time.Minute)
+		require.Equal(t, []cancellation.State{cancellation.Filed, cancellation.Pending}, w.states(answer.Batch.ID))
+
+		press.Rows, press.Key = []int{0, 1}, "press 2"
+		click, err := w.batches().Approve(t.Context(), press, []string{answer.Requests[0].ID}, "still in use")
+		require.NoError(t, err)
+		assert.Equal(t, 1, click.Done)
+		assert.Equal(t, 1, click.Late, "the first one is filed, and cannot be left out any more")
 	})
 }

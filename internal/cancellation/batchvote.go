@@ -15,6 +15,7 @@ type BatchPress struct {
 	Batch  string // the batch's id
 	Digest string // of the list that the person saw
 	By     Person
+	Rows   []int  // places in the list of the requests that the person saw; nil for all
 	Key    string // as Press.Key: it makes one change of all requests together
 }
 
@@ -26,6 +27,7 @@ type BatchClick struct {
 	Done     int            // requests that it changed
 	Refused  int            // requests about which this person may not decide
 	Decision authz.Decision // of the first of these
+	Late     int            // requests that were to be left out, and are filed or under way already
 }
 
 // Approvable returns the requests of a batch that wait for an approval: those that this person may approve
@@ -54,12 +56,22 @@ func (d *BatchDesk) Approve(ctx context.Context, press BatchPress, without []str
 		return BatchClick{}, ErrWhyMissing
 	}
 	decline := d.declining(why)
-	return d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-		if slices.Contains(without, r.ID) {
-			return decline(ctx, r, c)
+	late := map[string]bool{}
+	click, err := d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		switch {
+		case press.Rows != nil && !slices.Contains(press.Rows, r.Row):
+			return Click{Kind: ClickLate}, nil, nil // it was not shown
+		case !slices.Contains(without, r.ID):
+			return d.approve(ctx, r, c)
 		}
-		return d.approve(ctx, r, c)
+		click, change, err := decline(ctx, r, c)
+		if change == nil && err == nil && click.Kind == ClickLate && r.State.Live() {
+			late[r.ID] = true
+		}
+		return click, change, err
 	})
+	click.Late = len(late)
+	return click, err
 }
 
 // Decline ends each request that was not sent and that this person may decline.

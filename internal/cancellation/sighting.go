@@ -342,3 +342,43 @@ func (d *Desk) markStuck(ctx context.Context, r Request) Request {
 	}
 	return next
 }
+
+// Wanted is a server of a list whose card is to be read.
+type Wanted struct {
+	Server int64
+	ByHost bool // it was named by its host name alone, which others may have too
+}
+
+// CardRead is what reading one card led to.
+type CardRead struct {
+	Server int64
+	Card   Card
+	Err    error // ErrServerNotFound, or there is no answer
+}
+
+// readsAtOnce is how many cards of all lists are read at once, so that filing finds its turn among the calls.
+const readsAtOnce = 4
+
+// Cards reads the cards of a list. done is called after each one, by one goroutine at a time.
+func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read int)) []CardRead {
+	reads := make([]CardRead, len(wanted))
+	cutoff := d.cutoff(ctx)
+	same := func(context.Context) string { return cutoff }
+	var count int
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	for i, want := range wanted {
+		d.reading <- struct{}{}
+		all.Go(func() {
+			defer func() { <-d.reading }()
+			card, err := d.look(ctx, want.Server, want.ByHost, same)
+			lock.Lock()
+			defer lock.Unlock()
+			count++
+			reads[i] = CardRead{want.Server, card, err}
+			done(count)
+		})
+	}
+	all.Wait()
+	return reads
+}

@@ -3,6 +3,7 @@ package review
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -19,6 +20,7 @@ const (
 	Unclear    Why = "unclear"     // the entry means no one server: Row.Named says why
 	NotFound   Why = "not-found"   // SoftLayer has no such server, or the key may not see it
 	Unread     Why = "unread"      // SoftLayer did not answer: Row.Err
+	Renamed    Why = "renamed"     // the card is not called what the person wrote
 	Namesake   Why = "namesake"    // it was named by a host name that another server has too, or may have
 	NotAllowed Why = "not-allowed" // Row.Verdict.Decision says by which rule
 	Blocked    Why = "blocked"     // Row.Verdict.Blockers
@@ -155,6 +157,7 @@ func (r Row) why(read Read) Why {
 		{errors.Is(read.Err, cancellation.ErrServerNotFound), NotFound},
 		{read.Err != nil, Unread},
 		{v.Decision.Effect == authz.Refused && !v.Nobody && !v.Unseen, NotAllowed},
+		{!r.called(v.Card.Server), Renamed},
 		{r.Named.ByHost && !v.Card.ShortNameUnique, Namesake},
 		{len(v.Blockers) > 0, Blocked},
 		{v.Held != nil, Held},
@@ -166,6 +169,23 @@ func (r Row) why(read Read) Why {
 		}
 	}
 	return ""
+}
+
+// called reports whether a server is called all that the person wrote for it. The copy in which it was found may be
+// old: the name or the address may be another server's by now.
+func (r Row) called(s cancellation.Server) bool {
+	if r.Named.Text == "" { // it was found by a query
+		return true
+	}
+	names := []string{
+		strconv.FormatInt(s.ID, 10), cancellation.PlainName(s.FQDN), cancellation.PlainName(s.Hostname), s.PublicIP, s.PrivateIP,
+	}
+	for _, text := range slices.Concat([]string{r.Named.Text}, r.Named.Also, r.Named.Merged) {
+		if !slices.Contains(names, cancellation.PlainName(text)) {
+			return false
+		}
+	}
+	return true
 }
 
 // add adds up the rest.

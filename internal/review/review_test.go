@@ -25,7 +25,7 @@ func read(id int64, change func(*review.Read)) review.Read {
 	r := review.Read{Verdict: cancellation.RowVerdict{
 		Decision: authz.Decision{Effect: authz.NeedsApproval},
 		Card: cancellation.Card{ReadAt: now, Cutoff: "2026-11-28T23:59:59-06:00", ShortNameUnique: true, Server: cancellation.Server{
-			ID: id, Hostname: host(id), FQDN: host(id) + ".example.com", ProvisionDate: "2020-01-01T00:00:00Z",
+			ID: id, Hostname: host(id), FQDN: fmt.Sprintf("%s.example.%d", host(id), id), ProvisionDate: "2020-01-01T00:00:00Z",
 			Billing: &cancellation.Billing{ID: id, MonthlyTotal: "412.50", RecurringFee: "400", NextBillDate: "2026-12-01T00:00:00-06:00"},
 		}},
 	}}
@@ -228,4 +228,28 @@ func TestDigestIsThatOfTheRest(t *testing.T) {
 		}}),
 	}
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(different))), len(different))
+}
+
+func TestServerCalledOtherwiseIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for text, why := range map[string]review.Why{
+		"3": "", "web-003": "", "web-003.example.3": "", "WEB-003.example.3.": "", "10.0.0.3": "",
+		"old-name.example.com": review.Renamed, "10.0.0.4": review.Renamed,
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			named := serverlist.Row{Entry: serverlist.Entry{Text: text}, State: serverlist.Found, Server: serverlist.Server{ID: 3}}
+			r := read(3, func(r *review.Read) { r.Verdict.Card.Server.PrivateIP = "10.0.0.3" })
+			in := review.Input{List: serverlist.Resolved{Rows: []serverlist.Row{named}}, Reads: map[int64]review.Read{3: r}, Now: now}
+			got := review.Of(in)
+			if why == "" {
+				assert.Empty(t, got.Left)
+				return
+			}
+			require.Len(t, got.Left, 1, "the name or address may be another server's by now")
+			assert.Equal(t, why, got.Left[0].Why)
+			in.List.Rows[0].Text, in.List.Rows[0].Also = "3", []string{text}
+			require.Len(t, review.Of(in).Left, 1, "all that a row of a table says has to be true")
+		})
+	}
 }

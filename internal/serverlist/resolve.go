@@ -94,6 +94,19 @@ func (r Resolved) Found() (count int) {
 	return count
 }
 
+// Shortened returns the groups, at most so many: the last one then holds what all others do, and has no name.
+func (r Resolved) Shortened(most int) []Group {
+	if len(r.Groups) <= most {
+		return r.Groups
+	}
+	short, rest := slices.Clone(r.Groups[:most]), Group{}
+	for _, group := range r.Groups[most-1:] {
+		rest.Servers = append(rest.Servers, group.Servers...)
+	}
+	short[most-1] = rest
+	return short
+}
+
 // Resolve finds out which servers a list means. It goes twice through all servers of one copy, in any
 // order.
 func Resolve(l List, servers iter.Seq[Server], o Options) Resolved {

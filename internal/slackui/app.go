@@ -96,7 +96,7 @@ func NewApp(o Options) *App {
 	}
 	o.Words.Command = cmp.Or(o.Words.Command, "/cancel-server")
 	a := &App{
-		desk: o.Desk, batches: &cancellation.BatchDesk{Desk: o.Desk, Batches: o.Batches}, web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
+		desk: o.Desk, batches: cancellation.NewBatchDesk(o.Desk, o.Batches), web: o.Web, directory: o.Directory, finders: finders{search: o.Search, byName: o.Named, virtual: o.Virtual, near: o.Near, beside: o.Beside},
 		policy: o.Policy, letters: o.Letters, waits: o.Waits, words: o.Words, sealer: sealer{key: o.Key, cards: o.Cards}, team: o.Team,
 		log: o.Log, lists: o.Lists, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),

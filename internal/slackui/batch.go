@@ -72,12 +72,12 @@ func (a *App) openBatchDecline(ctx context.Context, i receive.Interaction) words
 
 // submitBatchForm takes what was decided about a batch in a form that a button opened.
 func (a *App) submitBatchForm(ctx context.Context, i receive.Interaction) receive.Reply {
-	batch, digest, ok := words.BatchOf(i.View.PrivateMetadata)
+	batch, digest, rows, ok := words.BatchOf(i.View.PrivateMetadata)
 	if !ok {
 		return receive.UpdateView(words.NotRecorded(words.FormUnread()))
 	}
 	why := words.Cut(strings.TrimSpace(i.View.Values[words.WhyBlock][words.WhyAction].Text), words.MaxWhy)
-	press := cancellation.BatchPress{Batch: batch, Digest: digest, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
+	press := cancellation.BatchPress{Batch: batch, Digest: digest, Rows: rows, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID}
 	verb, decide := "decline", a.batches.Decline
 	if i.View.CallbackID == words.BatchApproveCallback {
 		without := leftOut(i.View)
@@ -154,10 +154,8 @@ func (a *App) listClosed(i receive.Interaction) receive.After {
 		}
 		sealed := i.View.PrivateMetadata
 		if len(sealed) > maxButton {
-			if sealed, err = a.sealer.seal(ctx, meta.listing(meta.List, nil)); err != nil || len(sealed) > maxButton {
-				a.log.Warn("keeping a list that was closed", "user", i.User, "err", err)
-				return
-			}
+			a.log.Warn("a list that was closed is too long to be offered again", "user", i.User)
+			return
 		}
 		a.tell(ctx, "", i.User, words.ListKept(len(meta.Ticked), sealed))
 	}
@@ -174,7 +172,7 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 		a.log.Warn("opening a list that was closed", "user", i.User, "err", err)
 		return a.whisper(i, a.words.ListGone())
 	}
-	e := entry{from: commandOf(i), meta: meta.listing("", nil), as: &d.asked}
+	e := entry{from: commandOf(i), meta: meta, as: &d.asked}
 	e.from.Channel = meta.Channel
 	_, problem := a.enter(ctx, &e)
 	return a.whisper(i, problem)
@@ -195,6 +193,9 @@ func (a *App) submitReview(ctx context.Context, i receive.Interaction) (receive.
 		return a.showChanged(ctx, i, meta, d, words.ListChanged), nil
 	}
 	form.Submission.Confirmation = confirmed[words.CountAction].Text
+	if len(form.Cards) > a.lists.Most {
+		return receive.FieldError(count, words.FewerLeft(a.lists.Most)), nil
+	}
 	answer, err := a.batches.Submit(ctx, form)
 	a.openings.forget(i.User) // slots may be taken
 	if err != nil {
@@ -219,7 +220,11 @@ func (a *App) answerList(ctx context.Context, i receive.Interaction, meta metada
 		if err != nil {
 			return receive.FieldError(count, a.words.SubmitterUnread(err)), nil
 		}
-		return a.reading(ctx, i.View.ID, meta, d.asked, left)
+		note := words.RowsChanged
+		if answer.Kind == cancellation.BatchStale {
+			note = words.ReadAgain
+		}
+		return a.reading(ctx, i.View.ID, meta, d.asked, left, note)
 	}
 	a.log.Error("answering a list: unknown kind", "kind", answer.Kind)
 	return receive.PushView(a.words.NotKnown("")), nil

@@ -94,45 +94,63 @@ func (a *App) submitList(ctx context.Context, i receive.Interaction) (receive.Re
 	if len(wrong) > 0 {
 		return receive.FieldErrors(wrong), nil
 	}
-	return a.reading(ctx, i.View.ID, meta, as, left)
+	return a.reading(ctx, i.View.ID, meta, as, left, "")
 }
 
-// reading acknowledges with the review while it is read, and reads the list after that.
-func (a *App) reading(ctx context.Context, view string, meta metadata, as asked, left int) (receive.Reply, receive.After) {
-	sealed, err := a.sealer.seal(ctx, meta.listing("", nil))
+// reading acknowledges with the review while it is read, and reads the list after that. What the person chose before
+// in the list that meta has stays chosen.
+func (a *App) reading(ctx context.Context, view string, meta metadata, as asked, left int, note string) (receive.Reply, receive.After) {
+	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		a.log.Error("sealing a list", "view", view, "err", err)
 		return receive.FieldError(words.NamesBlock, words.CardNotKept), nil
 	}
 	at := displayedView{id: view, choice: a.choices.note(view, "")}
-	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(context.Context) { a.readAside(at, meta, as, left) }
+	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(ctx context.Context) { a.readAside(ctx, at, meta, as, left, note) }
 }
 
 // readAside reads a list in a goroutine of its own: that may take longer than anything else that follows an
 // acknowledgement.
-func (a *App) readAside(at displayedView, meta metadata, as asked, left int) {
-	err := a.lists.owner.run(func(ctx context.Context) { a.readList(ctx, at, meta, as, left) })
+func (a *App) readAside(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) {
+	err := a.lists.owner.run(func(ctx context.Context) {
+		defer func() {
+			if what := recover(); what != nil {
+				a.unread(at, words.ListFailed, fmt.Errorf("panic: %v", what))
+			}
+		}()
+		if err := a.readList(ctx, at, meta, as, left, note); err != nil {
+			a.unread(at, words.ListFailed, err)
+		}
+	})
 	if err != nil {
-		a.log.Warn("reading a list", "view", at.id, "err", err)
+		a.unread(at, words.ListsBusy, err)
+	}
+}
+
+// unread says in a review's place that the list could not be read.
+func (a *App) unread(at displayedView, why string, err error) {
+	a.log.Error("reading a list", "view", at.id, "err", err)
+	ctx, cancel := context.WithTimeout(context.Background(), whisperTime)
+	defer cancel()
+	if _, _, err := a.replace(ctx, at, a.words.ListUnread(why)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		a.log.Warn("saying that a list could not be read", "view", at.id, "err", err)
 	}
 }
 
 // readList looks the names up, reads each server, and shows the review.
-func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as asked, left int) {
+func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) error {
 	list, err := serverlist.Parse(as.Names[0], as.Names[1])
 	if err != nil { // it was checked when it was sent
-		a.log.Warn("reading a list", "view", at.id, "err", err)
-		return
+		return err
 	}
 	held, err := a.lists.Held(ctx)
 	if err != nil { // the review names each of them
 		a.log.Warn("reading which servers are asked for", "err", err)
 	}
 	d := draft{asked: as, List: serverlist.Resolve(list, a.lists.All(), serverlist.Options{Most: min(a.lists.Most, left), Held: held, Closing: a.lists.Closing()})}
-	sealed, err := a.sealer.seal(ctx, meta.listing("", nil))
+	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
-		a.log.Error("sealing a list", "view", at.id, "err", err)
-		return
+		return err
 	}
 	d.List.Rows = a.findUnknown(ctx, d.List.Rows)
 	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
@@ -154,96 +172,27 @@ func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as 
 	}
 	digest, err := a.keepDraft(ctx, d)
 	if err != nil {
-		a.log.Error("storing a list", "view", at.id, "err", err)
-		return
+		return fmt.Errorf("storing a list: %w", err)
 	}
-	meta = meta.listing(digest, d.named())
-	a.showReview(ctx, at, meta, d, "")
+	a.showReview(ctx, at, meta.listing(digest, d.chosen(a.before(ctx, meta))), d, note)
+	return nil
 }
 
-// findUnknown asks SoftLayer for the servers that the typeahead does not know: they may be new, or it may not have
-// read all servers yet.
-func (a *App) findUnknown(ctx context.Context, rows []serverlist.Row) (known []serverlist.Row) {
-	at := map[int64]int{} // the row of each server
-	for _, row := range rows {
-		if row.State == serverlist.NotFound {
-			row = a.findNow(ctx, row)
-		}
-		first, twice := at[row.Server.ID]
-		if row.State == serverlist.Found && twice {
-			known[first].Merged = append(known[first].Merged, row.Text)
-			continue
-		}
-		if row.State == serverlist.Found {
-			at[row.Server.ID] = len(known)
-		}
-		known = append(known, row)
+// before returns what a person chose in the list that they changed, or that is read again: the servers that they were
+// shown, and those of them that go. There are none if the list is new.
+func (a *App) before(ctx context.Context, meta metadata) (offered, going []int64) {
+	if meta.List == "" {
+		return nil, nil
 	}
-	return known
-}
-
-func (a *App) findNow(ctx context.Context, row serverlist.Row) serverlist.Row {
-	found, err := a.byName.Search(ctx, cancellation.PlainName(row.Text), maxNamed)
-	if err != nil {
-		a.log.Warn("looking up a server of a list", "err", err)
-		row.State, row.Problem = serverlist.Refused, serverlist.Unanswered
-		return row
+	d, err := a.draft(ctx, meta.List)
+	if err != nil { // all that is named goes again, and the review shows it
+		a.log.Warn("reading what was chosen before", "err", err)
+		return nil, nil
 	}
-	called, byHost := exact(found, row.Text)
-	switch {
-	case len(called) == 1:
-		row.State, row.ByHost, row.Near = serverlist.Found, byHost, ""
-		row.Server = serverlist.Server{ID: called[0].ID, Hostname: called[0].Hostname, FQDN: called[0].FQDN}
-	case len(called) > 1:
-		row.State = serverlist.Ambiguous
-		for _, s := range called {
-			row.Same = append(row.Same, s.ID)
-		}
+	for _, read := range d.Reads {
+		offered = append(offered, read.Server)
 	}
-	return row
-}
-
-// wanted are the servers of a list that are to be read, each once.
-func (d draft) wanted() (all []cancellation.Wanted) {
-	for _, row := range d.List.Rows {
-		if row.State == serverlist.Found {
-			all = append(all, cancellation.Wanted{Server: row.Server.ID, ByHost: row.ByHost})
-		}
-	}
-	for _, id := range d.queried() {
-		all = append(all, cancellation.Wanted{Server: id})
-	}
-	return all
-}
-
-// named are the servers that the list names. They go unless the person unticks them.
-func (d draft) named() (ids []int64) {
-	for _, row := range d.List.Rows {
-		if row.State == serverlist.Found && !d.warned(row.Server.ID) {
-			ids = append(ids, row.Server.ID)
-		}
-	}
-	return ids
-}
-
-// queried are the servers that queries found. They stay unless the person ticks them.
-func (d draft) queried() (ids []int64) {
-	for _, group := range d.List.Groups {
-		for _, s := range group.Servers {
-			ids = append(ids, s.ID)
-		}
-	}
-	return ids
-}
-
-// warned reports whether a server has a warning, so that it has to be ticked by itself.
-func (d draft) warned(server int64) bool {
-	at := slices.IndexFunc(d.Reads, func(r draftRead) bool { return r.Server == server })
-	if at < 0 || d.Reads[at].Card == nil {
-		return false
-	}
-	warnings, _ := d.Reads[at].Card.Server.Warnings(d.Reads[at].Card.ReadAt)
-	return len(warnings) > 0
+	return offered, meta.Ticked
 }
 
 func (d *draft) note(read cancellation.CardRead) {
@@ -261,7 +210,7 @@ func (a *App) review(ctx context.Context, meta metadata, d draft, ticked []int64
 		return chosen, nil, err
 	}
 	in := review.Input{List: d.List, Reads: map[int64]review.Read{}, Ticked: d.queried(), Now: now}
-	form := cancellation.BatchForm{Submission: a.listed(meta, d, "")}
+	form := cancellation.BatchForm{Submission: a.listed(meta, d, ""), Going: len(ticked)}
 	for _, read := range d.Reads {
 		switch {
 		case read.Card != nil:
@@ -340,15 +289,32 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 		}
 		switch i.Action.ActionID {
 		case words.EditAction:
-			a.showList(ctx, at, meta.listing("", nil), d.asked, "")
+			meta.Ticked = tickedIn(i.View)
+			a.showList(ctx, at, meta, d.asked, "")
 			return
 		case words.GroupAction:
 			meta.Ticked = append(tickedIn(i.View), d.group(i.Action.Value)...)
 		default:
 			meta.Ticked = tickedIn(i.View)
 		}
-		a.showReview(ctx, at, meta, d, "")
+		a.showOrRead(ctx, at, meta, d)
 	}
+}
+
+// showOrRead shows the review, or reads the list again if a card is too old to be asked for.
+func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d draft) {
+	now, err := a.desk.Now(ctx)
+	old := func(r draftRead) bool { return r.Card != nil && !r.Card.Fresh(now) }
+	if err != nil || !slices.ContainsFunc(d.Reads, old) {
+		a.showReview(ctx, at, meta, d, "")
+		return
+	}
+	left, err := a.batches.Left(ctx, meta.By)
+	if err != nil {
+		a.unread(at, words.ListFailed, err)
+		return
+	}
+	a.readAside(ctx, at, meta, d.asked, left, words.ReadAgain)
 }
 
 // opened reads what a review carries: its metadata and its list.
@@ -359,14 +325,13 @@ func (a *App) opened(ctx context.Context, i receive.Interaction) (meta metadata,
 	return meta, d, err
 }
 
-// group are the servers of one group of what queries found.
+// group are the servers of one group of what queries found, without those that have a warning.
 func (d draft) group(number string) (ids []int64) {
-	for n, group := range d.List.Groups {
-		if fmt.Sprint(n) != number {
-			continue
-		}
+	for n, group := range d.List.Shortened(words.MostFoundGroups) {
 		for _, s := range group.Servers {
-			ids = append(ids, s.ID)
+			if strconv.Itoa(n) == number && !d.warned(s.ID) {
+				ids = append(ids, s.ID)
+			}
 		}
 	}
 	return ids

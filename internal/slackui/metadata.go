@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -228,4 +229,105 @@ func (a *App) draft(ctx context.Context, name string) (d draft, err error) {
 		return d, fmt.Errorf("reading a stored list: %w", err)
 	}
 	return d, nil
+}
+
+// chosen are the servers that go: those that the list names and that the person did not untick before, and those that
+// they ticked. One with a warning is ticked again by itself.
+func (d draft) chosen(offered, going []int64) (ids []int64) {
+	for _, id := range d.named() {
+		if slices.Contains(going, id) || !slices.Contains(offered, id) {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range d.queried() {
+		if slices.Contains(going, id) && !d.warned(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// findUnknown asks SoftLayer for the servers that the typeahead does not know: they may be new, or it may not have
+// read all servers yet.
+func (a *App) findUnknown(ctx context.Context, rows []serverlist.Row) (known []serverlist.Row) {
+	at := map[int64]int{} // the row of each server
+	for _, row := range rows {
+		if row.State == serverlist.NotFound {
+			row = a.findNow(ctx, row)
+		}
+		first, twice := at[row.Server.ID]
+		if row.State == serverlist.Found && twice {
+			known[first].Merged = append(known[first].Merged, row.Text)
+			continue
+		}
+		if row.State == serverlist.Found {
+			at[row.Server.ID] = len(known)
+		}
+		known = append(known, row)
+	}
+	return known
+}
+
+func (a *App) findNow(ctx context.Context, row serverlist.Row) serverlist.Row {
+	found, err := a.byName.Search(ctx, cancellation.PlainName(row.Text), maxNamed)
+	if err != nil {
+		a.log.Warn("looking up a server of a list", "err", err)
+		row.State, row.Problem = serverlist.Refused, serverlist.Unanswered
+		return row
+	}
+	called, byHost := exact(found, row.Text)
+	switch {
+	case len(called) == 1:
+		row.State, row.ByHost, row.Near = serverlist.Found, byHost, ""
+		row.Server = serverlist.Server{ID: called[0].ID, Hostname: called[0].Hostname, FQDN: called[0].FQDN}
+	case len(called) > 1:
+		row.State = serverlist.Ambiguous
+		for _, s := range called {
+			row.Same = append(row.Same, s.ID)
+		}
+	}
+	return row
+}
+
+// wanted are the servers of a list that are to be read, each once.
+func (d draft) wanted() (all []cancellation.Wanted) {
+	for _, row := range d.List.Rows {
+		if row.State == serverlist.Found {
+			all = append(all, cancellation.Wanted{Server: row.Server.ID, ByHost: row.ByHost})
+		}
+	}
+	for _, id := range d.queried() {
+		all = append(all, cancellation.Wanted{Server: id})
+	}
+	return all
+}
+
+// named are the servers that the list names. They go unless the person unticks them.
+func (d draft) named() (ids []int64) {
+	for _, row := range d.List.Rows {
+		if row.State == serverlist.Found && !d.warned(row.Server.ID) {
+			ids = append(ids, row.Server.ID)
+		}
+	}
+	return ids
+}
+
+// queried are the servers that queries found. They stay unless the person ticks them.
+func (d draft) queried() (ids []int64) {
+	for _, group := range d.List.Groups {
+		for _, s := range group.Servers {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// warned reports whether a server has a warning, so that it has to be ticked by itself.
+func (d draft) warned(server int64) bool {
+	at := slices.IndexFunc(d.Reads, func(r draftRead) bool { return r.Server == server })
+	if at < 0 || d.Reads[at].Card == nil {
+		return false
+	}
+	warnings, _ := d.Reads[at].Card.Server.Warnings(d.Reads[at].Card.ReadAt)
+	return len(warnings) > 0
 }

@@ -31,13 +31,30 @@ const (
 // https://docs.slack.dev/reference/block-kit/block-elements/checkboxes-element
 const mostBoxes = 10
 
-// batchAs names a batch and the list that a form shows.
-func batchAs(b cancellation.Batch) string { return b.ID + "@" + b.Digest }
+// batchAs names a batch, its list, and the rows of it that a form shows.
+func batchAs(b cancellation.Batch, shown []cancellation.Request) string {
+	rows := make([]string, len(shown))
+	for i, r := range shown {
+		rows[i] = strconv.Itoa(r.Row)
+	}
+	return b.ID + "@" + b.Digest + "@" + strings.Join(rows, ",")
+}
 
-// BatchOf reads what a form about a batch carries: the batch's id and the digest of the list that it showed.
-func BatchOf(metadata string) (id, digest string, ok bool) {
-	id, digest, found := strings.Cut(metadata, "@")
-	return id, digest, found && id != "" && digest != ""
+// BatchOf reads what a form about a batch carries: the batch's id, the digest of its list, and the rows of it that
+// the form showed.
+func BatchOf(metadata string) (id, digest string, rows []int, ok bool) {
+	parts := strings.Split(metadata, "@")
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {
+		return "", "", nil, false
+	}
+	for _, text := range strings.Split(parts[2], ",") {
+		row, err := strconv.Atoi(text)
+		if err != nil {
+			return "", "", nil, false
+		}
+		rows = append(rows, row)
+	}
+	return parts[0], parts[1], rows, true
 }
 
 // BatchApproveForm shows the servers of a batch that one person may approve, mine, each with a box to leave
@@ -68,7 +85,7 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 	why := whyInput("Why are these left out?").(*slack.InputBlock)
 	blocks = append(blocks, why.WithOptional(true))
 	return View{
-		Type: slack.VTModal, CallbackID: BatchApproveCallback, PrivateMetadata: batchAs(b),
+		Type: slack.VTModal, CallbackID: BatchApproveCallback, PrivateMetadata: batchAs(b, mine),
 		Title: plainText(fmt.Sprintf("Approve %d", len(mine))), Submit: plainText(fmt.Sprintf("Approve %d", len(mine))), Close: plainText("Not yet"),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
@@ -109,7 +126,7 @@ func BatchDeclineForm(b cancellation.Batch, rows []cancellation.Request) View {
 		line{bold(cancellations(len(waiting)))},
 		sentence("The requester and the channel will read your reason. Nothing more is filed, and the servers stay."))
 	return View{
-		Type: slack.VTModal, CallbackID: BatchDeclineCallback, PrivateMetadata: batchAs(b),
+		Type: slack.VTModal, CallbackID: BatchDeclineCallback, PrivateMetadata: batchAs(b, rows),
 		Title: plainText("Decline a list"), Submit: plainText("Decline"), Close: plainText("Not yet"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{about, whyInput("Why do you decline?")}},
 	}
@@ -129,6 +146,9 @@ func (w Writer) BatchClicked(c cancellation.BatchClick, err error, verb string) 
 	case cancellation.ClickLate:
 		return message(sentence("Too late: there is nothing left here to " + verb + ". Nothing was changed."))
 	case cancellation.ClickDone:
+	}
+	if c.Late > 0 {
+		return message(sentence(fmt.Sprintf("Recorded. %d that you left out cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", c.Late)))
 	}
 	if c.Refused > 0 {
 		return message(sentence(fmt.Sprintf("Recorded for %d of %d. About the others you may not decide: %s", c.Done, c.Done+c.Refused, w.clickRefused(c.Decision))))
@@ -173,3 +193,14 @@ func ListKept(count int, sealed string) Message {
 func (w Writer) ListGone() Message {
 	return message(line{bold("Nothing was opened."), plain(" This list is not kept any more. Type " + w.Command + " and paste it again.")})
 }
+
+// ListUnread is the review that cannot be shown.
+func (w Writer) ListUnread(why string) View {
+	return notice("Review", block("", line{bold("Nothing was asked."), plain(" " + why + " Type " + w.Command + " to begin again.")}))
+}
+
+// Why a list cannot be reviewed.
+const (
+	ListsBusy  = "The bot is reading as many lists as it can."
+	ListFailed = "The list could not be read."
+)

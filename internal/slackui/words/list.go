@@ -221,6 +221,8 @@ func (w Writer) leftLine(row review.Row) line {
 		return append(l, plain("not found, or this key may not see it."))
 	case review.Unread:
 		return append(l, plain("SoftLayer did not answer. Edit the list to read it again."))
+	case review.Renamed:
+		return append(l, plain("this is "+displayed(card.Server.FQDN)+" now, id "+strconv.FormatInt(card.Server.ID, 10)+". Write its present name, or its id alone."))
 	case review.Namesake:
 		return append(l, plain("another server may have this host name. Write the full name or the id."))
 	case review.NotAllowed:
@@ -287,23 +289,30 @@ func (w Writer) restBlocks(v Review) []slack.Block {
 		}
 	}
 	named := rowsOf(v.Rows, func(row review.Row) bool { return !found[row.Named.Server.ID] && len(row.Warnings) == 0 })
-	warned := rowsOf(v.Rows, func(row review.Row) bool { return !found[row.Named.Server.ID] && len(row.Warnings) > 0 })
+	warned := rowsOf(v.Rows, func(row review.Row) bool { return len(row.Warnings) > 0 })
 	blocks = append(blocks, v.boxes(RowsBlock, "Untick what stays:", named)...)
 	blocks = append(blocks, v.boxes(WarnedBlock, "These have a warning. Tick each that should go too:", warned)...)
-	for n, group := range v.List.Groups {
+	for n, group := range v.List.Shortened(MostFoundGroups) {
 		blocks = append(blocks, v.groupBlocks(n, group)...)
 	}
 	return blocks
 }
 
+// MostFoundGroups is how many groups of what queries found a review shows, the last one with all others. It keeps a review below Slack's 100 blocks: https://docs.slack.dev/reference/views/
+const MostFoundGroups = 12
+
 // groupBlocks show the servers of a query that share a tag or a data center.
 func (v Review) groupBlocks(n int, group serverlist.Group) []slack.Block {
 	rows := rowsOf(v.Rows, func(row review.Row) bool {
-		return slices.ContainsFunc(group.Servers, func(s serverlist.Server) bool { return s.ID == row.Named.Server.ID })
+		in := slices.ContainsFunc(group.Servers, func(s serverlist.Server) bool { return s.ID == row.Named.Server.ID })
+		return in && len(row.Warnings) == 0 // those with a warning stand by themselves
 	})
 	name := "In " + displayed(group.Name)
-	if group.Tagged {
+	switch {
+	case group.Tagged:
 		name = "Tag " + displayed(group.Name)
+	case group.Name == "":
+		name = "Others"
 	}
 	id := FoundBlock + strconv.Itoa(n) + ":"
 	blocks := v.boxes(id, name+". Tick what should go:", rows)
@@ -377,14 +386,12 @@ func BatchProblems(problems []cancellation.Problem, count int, digest string) ma
 	return found
 }
 
-// ListChanged says that another list is confirmed than was shown.
-const ListChanged = "The list has changed. Look at it, and type the number again."
-
-// ReadAgain says that a list is read once more.
-const ReadAgain = "What was read is out of date: reading again. Nothing has been asked."
-
-// RowsChanged says that some servers cannot be asked for any more.
-const RowsChanged = "Something has changed since the list was read. Nothing has been asked."
+// Why a list is shown again.
+const (
+	ListChanged = "The list has changed. Look at it, and type the number again."
+	ReadAgain   = "What was read is out of date, so it was read again. Nothing has been asked."
+	RowsChanged = "Something has changed since the list was read. Nothing has been asked."
+)
 
 // FewerLeft says how many more servers a person may ask for today.
 func FewerLeft(room int) string {
