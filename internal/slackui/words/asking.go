@@ -38,6 +38,7 @@ func (w Writer) Help() Message {
 		line{bold("Ask SoftLayer to cancel a bare-metal server")},
 		line{bold(name), plain(" opens a form: choose the server, read its card, say why, type its name.")},
 		line{bold(name + " NAME"), plain(" opens the form with that server chosen. An id or an IP address works too.")},
+		line{bold(name + " NAME, NAME"), plain(" or the form's Several servers… asks for many at once: names, ids and addresses, or tag:NAME, dc:fra02, pod:dal09.pod03 and closing: to look for them. You review the list and type how many there are.")},
 		line{bold(name + " mine"), plain(" shows what you asked for. "), bold(name + " pending"), plain(" shows what waits for your approval. "), bold(name + " status NAME"), plain(" shows what became of requests for a server. "), bold(name + " closing"), plain(" shows data centers and pods that close, with the servers that are not asked for yet. Only you see them. The bot's Home tab shows the same.")},
 		line{bold("Approve"), plain(" and "), bold("Decline"), plain(" on a waiting request are for people who may approve it. "), bold("Withdraw"), plain(" and "), bold("Undo"), plain(" are for the person who asked, until the request is filed.")},
 		line{bold(name + " freeze WHY"), plain(" stops all filing, and "), bold(name + " unfreeze WHY"), plain(" lets filing go on. Anyone who may approve can do both.")},
