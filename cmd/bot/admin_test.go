@@ -24,7 +24,7 @@ func TestReadyzCountsWhatThisBuildLeavesAlone(t *testing.T) {
 	d := newDatabase(t)
 	d.record(1)
 	newer, unheardOf := d.record(2), d.record(3)
-	d.exec("update requests set format = format + 1 where id = $1", newer)
+	d.exec("update requests set format = $2 where id = $1", newer, cancellation.Format+1)
 	d.exec("update requests set state = 'reviewing' where id = $1", unheardOf)
 
 	status, answer := d.readyz()

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -138,7 +137,9 @@ func TestOlderCopyOfTheFileStartsFrozen(t *testing.T) {
 			recorded(t, s, 42)
 			sealed(s)
 			require.NoError(t, s.Close())
-			require.NoError(t, exec.Command("cp", path, copied).Run())
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(copied, data, 0o600))
 			s = opened(t, o)
 			order, err := s.Frozen(t.Context())
 			require.NoError(t, err)
