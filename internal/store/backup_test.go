@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -250,4 +251,48 @@ func TestBackupWhoseNameIsNotSyncedIsRemoved(t *testing.T) {
 	left, err := os.ReadDir(filepath.Dir(to))
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// Orders had no numbers before version 7, which counts them for the one that stands alone.
+func TestBackupOfAnOldBuildTellsItsFreeze(t *testing.T) {
+	t.Parallel()
+	path, to := filepath.Join(t.TempDir(), "bot.db"), filepath.Join(t.TempDir(), "bot.backup")
+	s := open(t, Options{Path: path, Mode: Serve})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage"}))
+	_, err := BackUp(t.Context(), path, to)
+	require.NoError(t, err)
+	file, err := openPool(to, 1, url.Values{})
+	require.NoError(t, err)
+	for _, change := range []string{`update filing_orders set number = 0`, `delete from order_notices`} {
+		_, err = file.ExecContext(t.Context(), change)
+		require.NoError(t, err)
+	}
+	require.NoError(t, file.Close())
+
+	restored := open(t, Options{Path: to, Mode: Serve})
+	n, _, ok, err := restored.ClaimOrder(t.Context(), "one", time.Minute)
+	require.NoError(t, err)
+	require.True(t, ok)
+	assert.EqualValues(t, 2, n.Order.Number)
+	assert.Equal(t, cancellation.RestoreActor, n.Order.Actor)
+	assert.Contains(t, n.Order.Why, "restored from a backup of ")
+}
+
+func TestOrderThatCannotBeReadHoldsUpNone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Frozen: true, Actor: "T1/U8", Why: "an outage"}))
+		require.NoError(t, s.Freeze(t.Context(), cancellation.Freeze{Actor: "T1/U8", Why: "it is over"}))
+		alter(t, s, `update filing_orders set number = 0 where number = 1`)
+		n, _, ok, err := s.ClaimOrder(t.Context(), "one", time.Minute)
+		require.NoError(t, err)
+		require.True(t, ok)
+		assert.EqualValues(t, 2, n.Order.Number)
+		assert.Equal(t, []string{"1"}, texts(t, s, `select cast(number as text) from order_notices where due is null`), "it stays on record")
+		_, _, ok, err = s.ClaimOrder(t.Context(), "one", time.Minute)
+		require.NoError(t, err)
+		assert.False(t, ok)
+	})
 }

@@ -203,7 +203,9 @@ const (
 		select number, cast($1 as text), place, ends, 1, '', '', 0, 0, cast($2 as bigint) from order_notices
 		where target = $3 and number >= $4 and due is not null
 		on conflict do nothing`
-	dropOldNewsSQL = `update order_notices set due = null, posting = 0, lease_owner = null, lease_until = null, version = version + 1
+	// An order that cannot be read stays on record, and holds up no other.
+	setOrderAsideSQL = `update order_notices set due = null, lease_owner = null, lease_until = null where number = $1 and target = $2`
+	dropOldNewsSQL   = `update order_notices set due = null, posting = 0, lease_owner = null, lease_until = null, version = version + 1
 		where due is not null and number < (select number from filing_order)`
 )
 
@@ -247,28 +249,51 @@ func (s *Store) ClaimOrder(ctx context.Context, owner string, lease time.Duratio
 	if err := s.read.QueryRowContext(ctx, orderOwedSQL).Scan(&owed); err != nil || owed == 0 {
 		return n, at, false, wrap(step, err)
 	}
-	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (orders.Notice, error) {
+	var unreadable []int64
+	n, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (n orders.Notice, err error) {
 		at = now
-		return scanOrderNotice(tx.QueryRowContext(ctx, s.dialect.claimOrderSQL(), stamp(now), owner, stamp(now.Add(lease))))
+		n, unreadable, err = claimOrder(ctx, tx, s.dialect.claimOrderSQL(), stamp(now), owner, stamp(now.Add(lease)))
+		return n, err
 	})
-	if errors.Is(err, cancellation.ErrMoved) {
-		return n, at, false, nil
+	for _, number := range unreadable {
+		s.log.Error("an order about filing cannot be read, and is not told", "order", number)
 	}
-	return n, at, err == nil, wrap(step, err)
+	return n, at, err == nil && n.Version > 0, wrap(step, err)
 }
 
+// claimOrder returns the zero Notice if none is due. It sets those aside that cannot be read.
+func claimOrder(ctx context.Context, tx *tx, claimSQL string, args ...any) (n orders.Notice, unreadable []int64, err error) {
+	for {
+		n, err = scanOrderNotice(tx.QueryRowContext(ctx, claimSQL, args...))
+		if errors.Is(err, sql.ErrNoRows) {
+			return orders.Notice{}, unreadable, nil
+		}
+		if !errors.Is(err, cancellation.ErrUnreadable) {
+			return n, unreadable, err
+		}
+		unreadable = append(unreadable, n.Order.Number)
+		if _, err := tx.ExecContext(ctx, setOrderAsideSQL, n.Order.Number, n.Target); err != nil {
+			return n, unreadable, err
+		}
+	}
+}
+
+// scanOrderNotice returns [cancellation.ErrUnreadable] for a notice whose order is not on record.
 func scanOrderNotice(from row) (n orders.Notice, err error) {
 	var place string
+	var frozen, at sql.NullInt64
+	var actor, why sql.NullString
 	f := &n.Order
 	err = from.Scan(&f.Number, &n.Target, &place, &n.Ends, &n.Version, &n.Posted.Channel, &n.Posted.TS, &n.Posting, (*stamp)(&n.PostedAt), &n.Attempts,
-		&f.Frozen, &f.Actor, &f.Why, (*stamp)(&f.At))
-	if errors.Is(err, sql.ErrNoRows) {
-		return n, cancellation.ErrMoved
+		&frozen, &actor, &why, &at)
+	if err != nil {
+		return n, err
 	}
-	if err == nil {
-		err = json.Unmarshal([]byte(place), &f.Place)
+	f.Frozen, f.Actor, f.Why, f.At = frozen.Int64 != 0, actor.String, why.String, moment(at.Int64)
+	if err := json.Unmarshal([]byte(place), &f.Place); err != nil || !frozen.Valid {
+		return n, errors.Join(cancellation.ErrUnreadable, err)
 	}
-	return n, err
+	return n, nil
 }
 
 // SpreadOrder replaces a notice without a target by one for each target. What each was owed before is due at once:
@@ -348,11 +373,17 @@ func (s *Store) OrderShown(ctx context.Context, number int64) (at cancellation.P
 	return at, wrap("reading where an order was told", err)
 }
 
+// A backup of a build before version 7 has orders without numbers. The version counts them for the one that stands alone.
+const numberRestoredSQL = `update filing_orders set number = $1 where number = 0 and refused = '' and actor = $2 and at = $3`
+
 // oweRestored owes people the freeze with which a file that was restored from a backup starts.
 func oweRestored(ctx context.Context, begun *sql.Tx, now time.Time) error {
 	order, err := scanOrder(begun.QueryRowContext(ctx, frozenSQL))
 	if err != nil || order.Actor != cancellation.RestoreActor || !order.Frozen {
 		return err
+	}
+	if _, err := begun.ExecContext(ctx, numberRestoredSQL, order.Number, order.Actor, stamp(order.At)); err != nil {
+		return fmt.Errorf("numbering the order that stands: %w", err)
 	}
 	return oweOrder(ctx, &tx{Tx: begun}, order, order.Number, now)
 }
