@@ -152,6 +152,55 @@ func TestIndexThatWasCutOffIsMadeAgain(t *testing.T) {
 	l.ends()
 }
 
+func TestTryAfterCutOffIndexHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	l := liveAt(t, 27, 10_001)
+	other := l.session(eventSQL + `values ('other', 1, 1, 'x', '', '', '', '')`)
+	l.migrates()
+	cutOff := `select count(pg_cancel_backend(pid))::text from pg_stat_activity
+		where query like 'create index concurrently if not exists events_unsealed%' and wait_event_type = 'Lock'
+			and pid in (select pid from pg_locks where relation = 'events'::regclass)`
+	require.Eventually(t, func() bool { return l.value(cutOff) == "1" }, 10*time.Second, 20*time.Millisecond)
+	assert.Less(t, l.writesFor(4*time.Second), migrationLock+time.Second)
+	require.NoError(t, other.Commit(t.Context()))
+	l.ends()
+}
+
+// ask adds so many requests, which say nothing.
+func (l *live) ask(requests int) {
+	l.t.Helper()
+	_, err := l.connect().Exec(l.t.Context(), fmt.Sprintf(`
+		insert into requests select (jsonb_populate_record(null::requests, empty.row ||
+				jsonb_build_object('id', n::text, 'short_ref', n::text, 'server_id', n, 'requester', n::text))).*
+			from generate_series(1, %d) as n, (select jsonb_object_agg(column_name, case data_type when 'bigint' then to_jsonb(0) else to_jsonb(text '') end) as row
+				from information_schema.columns where table_schema = current_schema() and table_name = 'requests') as empty`, requests))
+	require.NoError(l.t, err)
+}
+
+func TestIndexOfManyRequestsIsMadeConcurrently(t *testing.T) {
+	t.Parallel()
+	const valid = `select coalesce((select indisvalid::text from pg_index where indexrelid = to_regclass('requests_batch')), 'none')`
+	for requests, made := range map[int]string{10_000: "true", 10_001: "none"} {
+		l := liveAt(t, 32, 1)
+		l.ask(requests)
+		l.upTo(33)
+		assert.Equal(t, made, l.value(valid), "of %d requests, by version 33", requests)
+		if made == "none" { // one that was cut off
+			other, conn := l.session(`lock table requests in row exclusive mode`), l.connect()
+			_, err := conn.Exec(t.Context(), `set statement_timeout = '300ms'`)
+			require.NoError(t, err)
+			_, err = conn.Exec(t.Context(), `create index concurrently requests_batch on requests (batch)`)
+			require.ErrorContains(t, err, "statement timeout")
+			require.Equal(t, "false", l.value(valid))
+			require.NoError(t, other.Rollback(t.Context()))
+		}
+		l.migrates()
+		l.ends()
+		assert.Equal(t, "true", l.value(valid))
+		assert.Contains(t, l.value(`select pg_get_indexdef('requests_batch'::regclass)`), "(batch, batch_row)")
+	}
+}
+
 func TestOrderDuringTheMigrationBecomesAnEvent(t *testing.T) {
 	t.Parallel()
 	const (

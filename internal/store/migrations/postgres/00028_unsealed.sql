@@ -3,6 +3,7 @@
 
 -- What is not sealed, where version 22 did not make this index. One that was cut off halfway is of no use: it is made
 -- again. Making it concurrently waits for others without holding them up, so that may take as long as it needs.
+reset lock_timeout; -- a try before this one may have failed below
 -- +goose StatementBegin
 do $$
 begin
