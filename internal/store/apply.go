@@ -62,7 +62,17 @@ func (s *Store) Apply(ctx context.Context, c cancellation.Change) (cancellation.
 
 // stepOf returns the write that makes a change.
 func stepOf(c cancellation.Change) *write {
-	return &write{batch: c.From.Batch, server: c.From.Submission.Card.Server.ID, id: c.From.ID}
+	return &write{batch: c.From.Batch, server: c.From.Submission.Card.Server.ID, id: c.From.ID, locks: ofBatch(c.From)}
+}
+
+// ofBatch returns those of the requests that belong to a batch.
+func ofBatch(requests ...cancellation.Request) (ids []string) {
+	for _, r := range requests {
+		if r.Batch != "" {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
 }
 
 // beginFiling makes a step to Filing, unless filing is frozen or the hour is full.
@@ -109,9 +119,6 @@ func checkChange(c cancellation.Change) error {
 func apply(ctx context.Context, tx *tx, now time.Time, c cancellation.Change) (cancellation.Request, error) {
 	if used, err := keyUsed(ctx, tx, c.Key); used || err != nil {
 		return cancellation.Request{}, cmp.Or(err, cancellation.ErrRepeated)
-	}
-	if err := lockBatch(ctx, tx, c.From.Batch); err != nil {
-		return cancellation.Request{}, err
 	}
 	if c.DueIn > 0 {
 		c.To.Due = now.Add(c.DueIn)

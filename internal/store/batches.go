@@ -19,8 +19,6 @@ const (
 	insertBatchSQL = `insert into batches (id, digest, size, lead, told, created_at) values ($1, $2, $3, $4, 1, $5) on conflict do nothing`
 	batchSQL       = `select digest, size, lead, told, created_at from batches where id = $1`
 
-	// A process locks a batch before its requests, so that two of them lock in one order.
-	lockBatchSQL   = `update batches set told = told where id = $1`
 	countChangeSQL = `update batches set told = told + 1 where id = $1 returning told, lead`
 
 	// A message that is due sooner keeps its time, and so does a post without an answer.
@@ -31,6 +29,9 @@ const (
 )
 
 var batchRowsSQL = `select ` + requestColumns + ` from requests where batch = $1 and batch <> '' order by batch_row`
+
+const lockBatchesSQL = `select from batches
+	where id in (select batch from requests where id = any($1)) order by id for update`
 
 // errBatchStopped undoes a batch that not all of whose requests could be recorded.
 var errBatchStopped = errors.New("not all requests of a batch could be recorded")
@@ -239,13 +240,14 @@ func applyAll(ctx context.Context, tx *tx, now time.Time, changes []cancellation
 	return all, nil
 }
 
-// lockBatch locks the batch of a request, if it has one, until the commit.
-func lockBatch(ctx context.Context, tx *tx, batch string) error {
-	if batch == "" {
+// lockBatches locks the batches of requests until the commit, by their ids and before anything else, so that two
+// processes lock in one order.
+func lockBatches(ctx context.Context, tx *tx, requests []string) error {
+	if len(requests) == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, lockBatchSQL, batch)
-	return wrap("locking a batch", err)
+	_, err := tx.ExecContext(ctx, lockBatchesSQL, requests)
+	return wrap("locking batches", err)
 }
 
 // tellBatch counts a change of a batch that people are told of, and makes its messages due.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
 )
 
 func TestBatchIsRecordedWholeOrNotAtAll(t *testing.T) {
@@ -268,4 +270,46 @@ func TestBatchGetsSlotsItWasDecidedFor(t *testing.T) {
 			assert.Equal(t, []int64{4, 7}, []int64{count, today})
 		}
 	})
+}
+
+// Two processes that lock a batch and its messages in different orders would wait for each other.
+func TestBatchIsLockedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
+	o := Options{URL: postgrestest.NewSchemas(t, migratedSchema).Take(t)}
+	s, other := open(t, o), open(t, o)
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	b, all := batchOf("list", 701, 3)
+	all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}}}
+	made, err := s.RecordBatch(t.Context(), b, all)
+	require.NoError(t, err)
+	notices, err := s.Notices(t.Context(), b.Lead)
+	require.NoError(t, err)
+	require.Len(t, notices, 1)
+	notices[0].Kind = cancellation.BatchResult
+
+	for name, writes := range map[string]func(ran chan<- error){
+		"a group with a step": func(ran chan<- error) {
+			first := &write{run: func(context.Context, *tx, time.Time) error { ran <- nil; return nil }}
+			step := stepOf(endedRow(made.Requests[1]))
+			step.run = func(context.Context, *tx, time.Time) error { return nil }
+			_ = s.committer.transact([]*write{first, step})
+		},
+		"a message": func(ran chan<- error) { _, err := s.ApplyNotice(t.Context(), notices[0], false); ran <- err },
+		"a look": func(ran chan<- error) {
+			ran <- s.KeepLooks(t.Context(), "none", nil, []cancellation.Look{{Followed: cancellation.Followed{Request: made.Requests[2]}}})
+		},
+	} {
+		begun, err := other.write.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		_, err = begun.ExecContext(t.Context(), `update batches set told = told where id = $1`, b.ID)
+		require.NoError(t, err)
+		ran := make(chan error, 1)
+		var working sync.WaitGroup
+		working.Go(func() { writes(ran) })
+		time.Sleep(300 * time.Millisecond)
+		assert.Empty(t, ran, name)
+		require.NoError(t, begun.Commit())
+		working.Wait()
+		assert.NotEmpty(t, ran, name)
+	}
 }

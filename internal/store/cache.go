@@ -83,7 +83,11 @@ func (s *Store) keepParts(ctx context.Context, owner string, version int64, data
 
 // inTurn makes a change that only the lease's owner may make.
 func (s *Store) inTurn(ctx context.Context, run func(ctx context.Context, tx *tx, now time.Time) (mine bool, err error)) error {
-	mine, err := change(ctx, s.committer, &write{}, run)
+	return s.inTurnTo(ctx, &write{}, run)
+}
+
+func (s *Store) inTurnTo(ctx context.Context, w *write, run func(ctx context.Context, tx *tx, now time.Time) (mine bool, err error)) error {
+	mine, err := change(ctx, s.committer, w, run)
 	if err == nil && !mine {
 		return ErrNotOurTurn
 	}

@@ -29,6 +29,7 @@ type write struct {
 	batch  string // a group is sorted by batch and server, so that two processes lock in one order
 	server int64
 	id     string // of the request or batch that it may create; "" for none
+	locks  []string // requests whose batches it changes
 
 	record *recording  // inserted in one statement with the others of the group
 	run    transaction // of any other change
@@ -55,6 +56,7 @@ type committer struct {
 	db          *sql.DB
 	engine      engine
 	timeLimit   time.Duration // of one transaction; 0 for none
+	shared      bool          // other processes write at the same time
 	outcomeTime time.Duration // how long to ask what became of a commit
 	commit      func(*sql.Tx) error
 	committed   func(took time.Duration)
@@ -75,7 +77,7 @@ func (s *Store) startCommitter(committed func(took time.Duration)) {
 		committed = func(time.Duration) {}
 	}
 	s.committer = &committer{
-		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, outcomeTime: outcomeTime, commit: (*sql.Tx).Commit, committed: committed,
+		db: s.write, engine: s.engine, timeLimit: s.dialect.timeLimit, shared: s.dialect.ownLock != "", outcomeTime: outcomeTime, commit: (*sql.Tx).Commit, committed: committed,
 		queue:   make(chan *write, queueLength),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 		doubts: map[string]int{},

@@ -127,7 +127,11 @@ func (s *Store) KeepLooks(ctx context.Context, owner string, quiet []string, loo
 		return cmp.Compare(a.Followed.Request.Submission.Card.Server.ID, b.Followed.Request.Submission.Card.Server.ID)
 	})
 	var made []cancellation.Change
-	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+	w := &write{}
+	for _, look := range looks {
+		w.locks = append(w.locks, ofBatch(look.Followed.Request)...)
+	}
+	err := s.inTurnTo(ctx, w, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
 		made = nil // by a transaction that is tried again
 		mine, err := tx.changes(ctx, holdTurnSQL, owner)
 		if err != nil || !mine {

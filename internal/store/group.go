@@ -154,14 +154,21 @@ func (c *committer) run(ctx context.Context, tx *tx, group []*write) (begun mark
 	if err != nil {
 		return begun, fmt.Errorf("reading the database's time: %w", err)
 	}
-	return begun, writeAll(ctx, tx, now, group)
+	return begun, c.writeAll(ctx, tx, now, group)
 }
 
-func writeAll(ctx context.Context, tx *tx, now time.Time, group []*write) error {
+func (c *committer) writeAll(ctx context.Context, tx *tx, now time.Time, group []*write) error {
 	var records []*recording
+	var locks []string
 	for _, w := range group {
 		if w.record != nil {
 			records = append(records, w.record)
+		}
+		locks = append(locks, w.locks...)
+	}
+	if c.shared {
+		if err := lockBatches(ctx, tx, locks); err != nil {
+			return err
 		}
 	}
 	if err := insertRecords(ctx, tx, now, records); err != nil {

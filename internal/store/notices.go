@@ -206,7 +206,11 @@ func setNoticeAside(ctx context.Context, tx *tx, n cancellation.Notice) error {
 // ApplyNotice stores what became of a notice. It returns [cancellation.ErrMoved] if the row has
 // left n.Version. An empty response_url erases the stored one; none is ever put back.
 func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
-	stored, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
+	w := &write{}
+	if strings.HasPrefix(string(n.Kind), "batch:") {
+		w.locks = []string{n.RequestID}
+	}
+	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
 		return applyNotice(ctx, tx, now, n, keep)
 	})
 	return stored, wrap(fmt.Sprintf("recording a notice of request %q", n.RequestID), err)

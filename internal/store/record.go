@@ -44,6 +44,7 @@ func (s *Store) Record(ctx context.Context, rec cancellation.Record) (cancellati
 	var err error
 	switch {
 	case rec.Ending != nil:
+		w.locks = ofBatch(rec.Ending.From)
 		out, err = change(ctx, s.committer, w, r.takeOver)
 	case rec.Request.State == cancellation.Denied:
 		out, err = change(ctx, s.committer, w, r.deny)
