@@ -187,6 +187,12 @@ func TestBatchMessageIsEditedOncePerPause(t *testing.T) {
 		now, _, err := s.Batch(t.Context(), b.ID)
 		require.NoError(t, err)
 		assert.Equal(t, int64(5), now.Told)
+		edit.Shown, edit.Due = now.Told-1, time.Time{} // a request has changed meanwhile
+		edit, err = s.ApplyNotice(t.Context(), edit, false)
+		require.NoError(t, err)
+		assert.Equal(t, clock.time().Add(batchPause), edit.Due.UTC())
+		clock.pass(batchPause)
+		edit = claimBatchNotice(t, s)
 		edit.Shown, edit.Due = now.Told, time.Time{}
 		edit, err = s.ApplyNotice(t.Context(), edit, false)
 		require.NoError(t, err)
@@ -312,4 +318,43 @@ func TestBatchIsLockedBeforeAnythingElse(t *testing.T) {
 		working.Wait()
 		assert.NotEmpty(t, ran, name)
 	}
+}
+
+func TestRefusalOfABatchIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := open(t, o)
+		for _, refusal := range []error{&cancellation.SlotTakenError{}, cancellation.ErrDayFull, errBatchStopped} {
+			tries := 0
+			err := s.committer.do(t.Context(), &write{run: func(context.Context, *tx, time.Time) error {
+				tries++
+				return fmt.Errorf("recording: %w", refusal)
+			}})
+			require.ErrorIs(t, err, refusal)
+			assert.Equal(t, 1, tries, "%v", refusal)
+		}
+	})
+}
+
+func TestMessageOfABatchIsOverdueOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := open(t, o)
+		require.NoError(t, s.Bind(t.Context(), sandbox))
+		b, all := batchOf("list", 801, 3)
+		for _, kind := range []cancellation.NoticeKind{cancellation.BatchResult, cancellation.BatchCard} {
+			all[0].Notices = append(all[0].Notices, cancellation.Notice{RequestID: b.Lead, Kind: kind, Place: cancellation.Place{Channel: "C0OPS"}, Due: clock.time()})
+		}
+		_, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		owed := clock.time()
+		clock.pass(time.Hour)
+		overdue, err := s.Overdue(t.Context(), 10*time.Minute, cancellation.Request{}, 10)
+		require.NoError(t, err)
+		require.Len(t, overdue, 1)
+		assert.Equal(t, b.Lead, overdue[0].Request.ID)
+		assert.Equal(t, owed, overdue[0].Owed)
+	})
 }

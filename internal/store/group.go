@@ -107,9 +107,11 @@ func (c *committer) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), c.timeLimit)
 }
 
-// meaning returns what an error means before a commit. An unclear one is never tried again.
+// meaning returns what an error means before a commit. An unclear one is never tried again, nor is a refusal of
+// this program's own: it would be the same.
 func (c *committer) meaning(err error) meaning {
-	if err == nil || errors.Is(err, cancellation.ErrUnclear) {
+	_, taken := errors.AsType[*cancellation.SlotTakenError](err)
+	if err == nil || taken || errors.Is(err, cancellation.ErrUnclear) || errors.Is(err, cancellation.ErrDayFull) || errors.Is(err, errBatchStopped) {
 		return definite
 	}
 	return c.engine.meaning(err, false)

@@ -97,11 +97,14 @@ const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck'
 var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
 		where id in (
 			select id from requests where ` + overdueState + `
-			union all select request_id from notices where kind = 'result' and owed_at <= $1)
+			union all select request_id from notices where ` + isResult + ` and owed_at <= $1)
 			and (created_at > $2 or created_at = $2 and id > $3)
 		order by created_at, id limit $4`
 
-const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and kind = 'result'), 0)`
+const owedColumn = `coalesce((select min(owed_at) from notices where request_id = id and ` + isResult + `), 0)`
+
+// The result of a batch is owed to its lead.
+const isResult = `kind in ('result', 'batch:result')`
 
 // Overdue lists requests that have taken longer than age, the oldest first: up to most of
 // those after one request, or of all if that is the zero Request.
