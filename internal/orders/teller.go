@@ -50,7 +50,7 @@ type Ledger interface {
 	// once. cancellation.ErrMoved: another has it.
 	SpreadOrder(ctx context.Context, n Notice, targets []string) error
 	// ShareOrders owes the targets all that is owed to the target of a notice, which is worked on again after
-	// the pause. Nothing is owed to one target twice. cancellation.ErrMoved: another has it.
+	// the pause; 0 for never. Nothing is owed to one target twice. cancellation.ErrMoved: another has it.
 	ShareOrders(ctx context.Context, n Notice, targets []string, pause time.Duration) error
 	// KeepOrder records what became of a notice, and has it worked on again after the pause; 0 for never.
 	// announced: it is about to be posted, and its lease stays. cancellation.ErrMoved: another has it.
@@ -218,30 +218,35 @@ func (t *Teller) refused(ctx context.Context, n Notice) error {
 	if n.Attempts == 0 {
 		t.o.Log.Error("Slack refuses an order about filing here", "order", n.Order.Number, "channel", n.Target)
 	}
-	if !isChannel(n.Target) || n.Attempts+1 >= mostRefused {
+	if !isChannel(n.Target) {
 		return t.later(ctx, n, longest, mostRefused)
 	}
 	targets := []string{t.o.Channel}
 	if t.o.Channel == "" || t.o.Channel == n.Target {
 		var err error
 		if targets, err = t.others(ctx, n); err != nil {
-			return t.later(ctx, n, 0, mostRefused)
+			return t.later(ctx, n, 0, mostAttempts)
 		}
 	}
-	n.Attempts++
-	return t.o.Ledger.ShareOrders(ctx, n, targets, longest)
+	n, pause := t.tried(n, longest, mostRefused)
+	return t.o.Ledger.ShareOrders(ctx, n, targets, pause)
 }
 
 // later has a notice worked on again after the pause at least, unless it was tried as often as it may be.
 func (t *Teller) later(ctx context.Context, n Notice, pause time.Duration, most int) error {
+	n, pause = t.tried(n, max(pause, backoff(n.Attempts+1)), most)
+	_, err := t.o.Ledger.KeepOrder(ctx, n, pause, false)
+	return err
+}
+
+// tried counts a try that failed. The pause is 0 for a notice that was tried as often as it may be.
+func (t *Teller) tried(n Notice, pause time.Duration, most int) (Notice, time.Duration) {
 	n.Attempts++
-	pause = max(pause, backoff(n.Attempts))
 	if n.Attempts >= most {
 		t.o.Log.Error("giving up: an order about filing was not told here", "order", n.Order.Number, "channel", n.Target, "attempt", n.Attempts)
 		n.Posting, pause = false, 0
 	}
-	_, err := t.o.Ledger.KeepOrder(ctx, n, pause, false)
-	return err
+	return n, pause
 }
 
 func backoff(attempts int) time.Duration {

@@ -272,6 +272,17 @@ func TestAnUnreachablePersonHoldsUpNobodyElse(t *testing.T) {
 	assert.Equal(t, []string{"U3: 1", "U3: 2", "U2: 1", "U2: 2"}, s.told())
 }
 
+func TestChannelThatRefusesAfterADayIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, store.Options{Path: storetest.File(t)})
+	s.faults = map[string]cancellation.Delivery{"C0": cancellation.Undelivered}
+	s.order(true, "an outage", "ops")
+	s.passes(30 * time.Hour)
+	s.faults["C0"] = cancellation.Refusing
+	s.passes(time.Hour)
+	assert.Equal(t, []string{"U2: 1"}, s.told(), "its tries before do not count as refusals")
+}
+
 func TestReplacedChannelIsToldInstead(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, store.Options{Path: storetest.File(t)})

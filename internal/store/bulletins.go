@@ -201,7 +201,7 @@ const (
 	hurryOrdersSQL = `update order_notices set due = $1 where target = $2 and number < $3 and due > $1 and posting = 0 and ` + isFree
 	shareOrdersSQL = `insert into order_notices (number, target, place, ends, version, channel, ts, posting, attempts, due)
 		select number, cast($1 as text), place, ends, 1, '', '', 0, 0, cast($2 as bigint) from order_notices
-		where target = $3 and number >= $4 and due is not null
+		where target = $3 and (number > $4 and due is not null or number = $4)
 		on conflict do nothing`
 	// An order that cannot be read stays on record, and holds up no other.
 	setOrderAsideSQL = `update order_notices set due = null, lease_owner = null, lease_until = null where number = $1 and target = $2`
@@ -321,7 +321,7 @@ func (s *Store) SpreadOrder(ctx context.Context, n orders.Notice, targets []stri
 	return wrap("recording who is told of an order", ofNotice(err))
 }
 
-// ShareOrders owes the targets all that is owed to the target of a notice, which is worked on again after the pause.
+// ShareOrders owes the targets all that is owed to the target of a notice, which is worked on again after the pause; 0 for never.
 func (s *Store) ShareOrders(ctx context.Context, n orders.Notice, targets []string, pause time.Duration) error {
 	err := s.inTurn(ctx, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
 		held, err := keepOrder(ctx, tx, n, now, pause, false)
