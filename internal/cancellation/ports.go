@@ -230,7 +230,7 @@ func (e *OperatorsFreezeError) Error() string {
 	return fmt.Sprintf("%s froze filing, and only an operator changes that", e.Order.Actor)
 }
 
-// OtherFreezeError says that the freeze which an order would end is over. Nothing was changed.
+// OtherFreezeError says that the freeze which an order would end is over, or is another. The order changed nothing.
 type OtherFreezeError struct{ Order Freeze } // the order that is in force now
 
 // Error says what is in force.
@@ -311,7 +311,8 @@ type Freezes interface {
 	// Freeze orders or ends a freeze. Once it has returned, Apply moves no request to Filing,
 	// on any replica: it returns ErrFrozen. *OperatorsFreezeError: an operator's freeze is in
 	// force, and only an operator changes it. *OtherFreezeError: the freeze that the order Ends is
-	// over. ErrRepeated: the order's Key was used before.
+	// over, or the database was restored and just froze filing itself, which nobody has seen.
+	// ErrRepeated: the order's Key was used before.
 	Freeze(ctx context.Context, f Freeze) error
 	// NoteRefusedFreeze records an order about filing that a rule refused.
 	NoteRefusedFreeze(ctx context.Context, f Freeze, rule string) error

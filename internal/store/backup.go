@@ -27,6 +27,7 @@ const restoredWhy = "this database was restored from a backup%s, and knows nothi
 // freezeRestored freezes filing in a database that knows less than was done.
 func (d dialect) freezeRestored(ctx context.Context, tx *tx, now time.Time, or string) error {
 	err := d.freeze(ctx, tx, now, cancellation.Freeze{Frozen: true, Actor: cancellation.RestoreActor, Why: fmt.Sprintf(restoredWhy, or)})
+	tx.restored = true
 	if err == nil {
 		err = dropOldNews(ctx, tx.Tx)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
 	"cancel-server/internal/store/host"
 )
 
@@ -295,4 +296,41 @@ func TestOrderThatCannotBeReadHoldsUpNone(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, ok)
 	})
+}
+
+func TestUnfreezeEndsNoFreezeThatNobodySaw(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{URL: postgrestest.Schema(t), Mode: Serve, PostTimeout: time.Minute})
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	alter(t, s, `update binding set identity = substr(identity, 1, 8) || '/1 0'`) // restored from a dump
+	unfreeze := cancellation.Freeze{Actor: "operator:root", Why: "compared"}
+	err := s.Freeze(t.Context(), unfreeze)
+	other, is := errors.AsType[*cancellation.OtherFreezeError](err)
+	require.True(t, is, "%v", err)
+	assert.Equal(t, cancellation.RestoreActor, other.Order.Actor)
+	order, err := s.Frozen(t.Context())
+	require.NoError(t, err)
+	assert.True(t, order.Frozen)
+	assert.Equal(t, cancellation.RestoreActor, order.Actor)
+	require.NoError(t, s.Freeze(t.Context(), unfreeze), "it has been seen")
+}
+
+func TestOlderCopyNotRememberedDoesNotStart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bot.db")
+	s := opened(t, Options{Path: path, Mode: Serve})
+	require.NoError(t, s.Close())
+	older, err := os.ReadFile(path)
+	require.NoError(t, err)
+	s = opened(t, Options{Path: path, Mode: Serve})
+	filed(t, s, 43)
+	sealer := audit.NewSealer(audit.SealerOptions{Ledger: s, Name: s.AuditName(), Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, sealer.SealAll(t.Context()))
+	require.NoError(t, s.Close())
+	require.NoError(t, os.WriteFile(path, older, 0o600))
+
+	s = open(t, Options{Path: path, Mode: Beside})
+	s.lock, err = os.Open(path + ".lock") // nothing can be written to it
+	require.NoError(t, err)
+	require.ErrorContains(t, s.resume(t.Context(), time.Minute), "resuming: write ")
 }

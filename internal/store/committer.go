@@ -28,7 +28,7 @@ type transaction func(ctx context.Context, tx *tx, now time.Time) error
 type write struct {
 	batch  string // a group is sorted by batch and server, so that two processes lock in one order
 	server int64
-	id     string // of the request or batch that it may create; "" for none
+	id     string   // of the request or batch that it may create; "" for none
 	locks  []string // requests whose batches it changes
 
 	record *recording  // inserted in one statement with the others of the group
@@ -116,8 +116,8 @@ func (c *committer) do(ctx context.Context, w *write) error {
 	}
 }
 
-// change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest,
-// ErrRepeated, ErrFrozen or an *HourFullError only if it wrote nothing: they do not fail the rest of the group.
+// change commits one change and returns its result. fn returns ErrMoved, ErrNoRequest, ErrRepeated, ErrFrozen,
+// an *HourFullError or an *OtherFreezeError only if it wrote nothing: they do not fail the rest of the group.
 func change[T any](ctx context.Context, c *committer, w *write,
 	fn func(ctx context.Context, tx *tx, now time.Time) (T, error),
 ) (T, error) {
@@ -145,7 +145,8 @@ func change[T any](ctx context.Context, c *committer, w *write,
 
 func wroteNothing(err error) bool {
 	_, full := errors.AsType[*cancellation.HourFullError](err)
-	return full || errors.Is(err, cancellation.ErrFrozen) || errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated)
+	_, other := errors.AsType[*cancellation.OtherFreezeError](err)
+	return full || other || errors.Is(err, cancellation.ErrFrozen) || errors.Is(err, cancellation.ErrMoved) || errors.Is(err, cancellation.ErrNoRequest) || errors.Is(err, cancellation.ErrRepeated)
 }
 
 // expect counts a write of a request that is under way. Until it is answered, the absence of
@@ -209,7 +210,8 @@ func unclear(err error) error { return fmt.Errorf("%w: %w", cancellation.ErrUncl
 // tx is a transaction of the committer's.
 type tx struct {
 	*sql.Tx
-	epoch int64 // the last recheck before it
+	epoch    int64 // the last recheck before it
+	restored bool  // it froze filing itself, in a database that was restored
 }
 
 // changes runs a statement and reports whether it changed a row.

@@ -174,6 +174,9 @@ func (d dialect) freeze(ctx context.Context, tx *tx, now time.Time, f cancellati
 	if err != nil {
 		return fmt.Errorf("reading the order that stands: %w", err)
 	}
+	if tx.restored && !f.Frozen { // nobody has seen that freeze
+		return &cancellation.OtherFreezeError{Order: before}
+	}
 	values := []any{flag(f.Frozen), f.Actor, f.Why, stamp(now)}
 	var number int64
 	err = tx.QueryRowContext(ctx, freezeSQL, append(values, f.Ends)...).Scan(&number)

@@ -247,7 +247,7 @@ func (s *Store) resume(ctx context.Context, postTimeout time.Duration) error {
 	}
 	log, err := seals.ReadLog(ctx, s.write)
 	if err == nil {
-		s.remember(&log) // or the next start would find an older file again
+		err = seals.Remember(s.lock, &log) // or each start would find an older file, and freeze again
 	}
 	return wrap("resuming", err)
 }
