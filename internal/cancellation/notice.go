@@ -84,7 +84,7 @@ func DirectReminder(user string) NoticeKind { return NoticeKind(directReminder +
 func EndedFor(user string) NoticeKind { return NoticeKind(endedFor + user) }
 
 // toldEnd returns what the requester is owed of an end that somebody else caused. The message in the
-// channel is only edited, which nobody notices. Of a batch its thread says so.
+// channel is only edited, which nobody notices. Of a batch its message says so.
 func (r Request) toldEnd() []Notice {
 	if r.Submission.By.ID == "" || r.Batch != "" {
 		return nil

@@ -37,7 +37,8 @@ func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows [
 		lines = append(lines, head(batchState(b, rows)), askedFor(lead))
 	}
 	lines = append(lines, w.batchLines(b, rows, waiting)...)
-	lines = append(lines, sentence(serverNames(rows)), sentence(footText(lead)))
+	lines = append(lines, sentence(serverNames(rows, maxNames)))
+	lines = append(append(lines, w.outcomes(rows)...), sentence(footText(lead)))
 	m := message(lines...)
 	if len(waiting) > 0 {
 		by, _ := earliestAnswer(waiting)
@@ -49,15 +50,7 @@ func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows [
 
 // BatchEnd tells the requester once that nothing of a batch is under way any more.
 func (w Writer) BatchEnd(b cancellation.Batch, rows []cancellation.Request) Message {
-	lines := []line{head(batchState(b, rows))}
-	for _, r := range rows {
-		if !r.State.Live() && r.State != cancellation.Reclaimed && r.State != cancellation.Withdrawn {
-			lines = append(lines, sentence(ServerName(r)+": "+standingWords(r.State)))
-		}
-	}
-	if most := 12; len(lines) > most {
-		lines = append(lines[:most], sentence(fmt.Sprintf("And %d more: see the thread of the list's message.", len(lines)-most)))
-	}
+	lines := append([]line{head(batchState(b, rows))}, w.outcomes(rows)...)
 	return message(append(lines, sentence(footText(rows[0])))...)
 }
 
@@ -95,26 +88,61 @@ func (w Writer) batchLines(b cancellation.Batch, rows, waiting []cancellation.Re
 
 // batchState is how many servers are in which state: "Asked for 40 servers · 31 filed · 1 not filed".
 func batchState(b cancellation.Batch, rows []cancellation.Request) string {
-	filed := len(inStates(rows, cancellation.Filed, cancellation.Reclaimed, cancellation.Reverted))
+	filed := len(inStates(rows, cancellation.Filed, cancellation.Reclaimed))
+	closed, practised := len(inStates(rows, cancellation.Reverted)), len(practisedOf(rows))
 	if cancellation.BatchOver(rows) {
-		if filed == len(rows) {
-			return fmt.Sprintf("✅ Cancellation requested for %s.", servers(filed))
-		}
-		return fmt.Sprintf("☑️ Cancellation requested for %d of %s. %d not filed: reasons in the thread.", filed, servers(b.Size), len(rows)-filed)
+		return batchOver(b, filed, closed, practised, len(rows)-filed-closed-practised)
 	}
 	parts := []string{"Asked for " + servers(b.Size)}
+	rest := len(rows)
 	add := func(count int, what string) {
-		if count > 0 {
+		if rest -= count; count > 0 {
 			parts = append(parts, strconv.Itoa(count)+" "+what)
 		}
 	}
 	add(filed, "filed")
+	add(closed, "not cancelled")
+	add(practised, "would have been filed")
 	add(len(inStates(rows, cancellation.Pending)), "waiting for approval")
 	add(len(inStates(rows, cancellation.Scheduled, cancellation.Filing)), "waiting to be filed")
 	add(len(inStates(rows, cancellation.Unknown)), "not known yet")
 	add(len(inStates(rows, cancellation.Stuck)), "need a person")
-	add(len(rows)-filed-len(inStates(rows, cancellation.Pending, cancellation.Scheduled, cancellation.Filing, cancellation.Unknown, cancellation.Stuck)), "not filed")
+	add(rest, "not filed")
 	return "⏳ " + strings.Join(parts, " · ")
+}
+
+// batchOver is how a batch ended, of which nothing is under way any more.
+func batchOver(b cancellation.Batch, filed, closed, practised, unfiled int) string {
+	mark, said := "☑️", fmt.Sprintf("Cancellation requested for %d of %s.", filed, servers(b.Size))
+	switch {
+	case practised > 0 && filed+closed == 0:
+		mark, said = "PRACTICE:", servers(practised)+" would have been filed now. Nothing was sent."
+	case closed+practised+unfiled == 0:
+		mark, said = "✅", fmt.Sprintf("Cancellation requested for %s.", servers(filed))
+	case practised > 0:
+		said += fmt.Sprintf(" PRACTICE: %d would have been filed now.", practised)
+	}
+	if closed > 0 {
+		said += fmt.Sprintf(" %d not cancelled: SoftLayer closed the %s.", closed, ticketOrTickets(closed))
+	}
+	if unfiled > 0 {
+		said += fmt.Sprintf(" %d not filed.", unfiled)
+	}
+	return mark + " " + said
+}
+
+func ticketOrTickets(count int) string {
+	if count == 1 {
+		return "ticket"
+	}
+	return "tickets"
+}
+
+// practisedOf are the requests that would have been filed, had this bot not only practised.
+func practisedOf(rows []cancellation.Request) []cancellation.Request {
+	return slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool {
+		return r.State != cancellation.Rejected || r.Why.Code != cancellation.WhyPractice
+	})
 }
 
 func inStates(rows []cancellation.Request, states ...cancellation.State) []cancellation.Request {
@@ -177,7 +205,7 @@ func warnedOf(rows []cancellation.Request) string {
 	if len(warned) == 0 {
 		return ""
 	}
-	return "Confirmed with a warning: " + serverNames(warned)
+	return "Confirmed with a warning: " + serverNames(warned, maxNames)
 }
 
 // votes says who approved how many, and what waits for others.
@@ -260,23 +288,6 @@ func heldUpFor(why cancellation.Reason, rows []cancellation.Request) []line {
 		return []line{sentence(ended(fmt.Sprintf("%d held up: %s", len(rows), words)))}
 	}
 	return nil
-}
-
-// serverNames lists the servers' names, as many as fit.
-func serverNames(rows []cancellation.Request) string {
-	var text strings.Builder
-	for i, r := range rows {
-		name := ServerName(r)
-		if text.Len()+len(name) > maxNames {
-			fmt.Fprintf(&text, ", and %d more", len(rows)-i)
-			break
-		}
-		if i > 0 {
-			text.WriteString(", ")
-		}
-		text.WriteString(name)
-	}
-	return text.String()
 }
 
 // earliestAnswer is when the first of the waiting requests expires, or a cut-off that comes before.

@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,16 +59,25 @@ func goldenBatches() map[string]Message {
 	all["approved-in-part"] = w.Batch(cancellation.BatchCard, b, rows)
 
 	b, rows = aBatch(filed, scheduled, scheduled, cancellation.Declined)
+	rows[3].Why, rows[3].EndedBy = cancellation.Reason{Detail: "still in use"}, cancellation.Person{Team: "T1", ID: "U8", Name: "Raj"}
 	for i := 1; i < 3; i++ {
 		rows[i].Why = cancellation.Reason{Code: cancellation.WhyHourFull, Detail: "60"}
 		rows[i].Due = time.Date(2026, 11, 22, 15, 0, i, 0, time.UTC)
 	}
 	all["under-way"] = w.Batch(cancellation.BatchResult, b, rows)
-	b, rows = aBatch(filed, cancellation.Rejected, cancellation.Declined)
+	b, rows = aBatch(filed, cancellation.Rejected, cancellation.Declined, cancellation.Withdrawn)
+	rows[2].Why, rows[2].EndedBy = cancellation.Reason{Detail: "still in use"}, cancellation.Person{Team: "T1", ID: "U8", Name: "Raj"}
 	all["over"] = w.Batch(cancellation.BatchResult, b, rows)
 	all["over-told"] = w.BatchEnd(b, rows)
 	b, rows = aBatch(filed, filed)
 	all["all-filed"] = w.Batch(cancellation.BatchResult, b, rows)
+	b, rows = aBatch(filed, cancellation.Reverted, cancellation.Reverted)
+	all["some-closed"] = w.Batch(cancellation.BatchResult, b, rows)
+	b, rows = aBatch(cancellation.Rejected, cancellation.Rejected)
+	for i := range rows {
+		rows[i].Why = cancellation.Reason{Code: cancellation.WhyPractice}
+	}
+	all["practised"] = w.Batch(cancellation.BatchResult, b, rows)
 	all["list-kept"] = ListKept(37, "sealed")
 	all["list-gone"] = w.ListGone()
 	return all
@@ -169,6 +179,64 @@ func TestBatchMessageNamesServersOrCountsTheRest(t *testing.T) {
 	assert.Positive(t, named)
 	assert.Contains(t, text, fmt.Sprintf("and %d more", 50-named), "no server is left out in silence")
 	assert.Contains(t, text, "Approve 50 cancellations?")
+}
+
+func TestBatchSaysWhyServersWereNotFiled(t *testing.T) {
+	t.Parallel()
+	const declined, expired, denied = cancellation.Declined, cancellation.Expired, cancellation.Denied
+	b, rows := aBatch(cancellation.Filed, declined, declined, declined, expired, denied, cancellation.Withdrawn, cancellation.Rejected)
+	for i, why := range map[int]string{1: "still in use", 2: "still in use", 3: "ask 10.1.2.3"} {
+		rows[i].Why, rows[i].EndedBy = cancellation.Reason{Detail: why}, cancellation.Person{Team: "T1", ID: "U2", Name: "Raj"}
+	}
+	rows[6].Why, rows[6].EndedBy = cancellation.Reason{Code: cancellation.WhyTakenOver}, cancellation.Person{Team: "T1", ID: "U3", Name: "Kim"}
+	rows[7].Why = cancellation.Reason{Code: cancellation.WhyNotFound}
+	w := testWords()
+	for _, m := range []Message{w.Batch(cancellation.BatchResult, b, rows), w.BatchEnd(b, rows)} {
+		assert.Contains(t, m.Text, ": “still in use”: web-01.example.com, web-02.example.com.", "one line for one reason")
+		assert.Contains(t, m.Text, "“ask (address)”: web-03.example.com.")
+		assert.Contains(t, m.Text, "Too few people approved in time: web-04.example.com.")
+		assert.Contains(t, m.Text, "Not allowed: "+strings.TrimSuffix(w.deniedWhy(rows[5]), ".")+": web-05.example.com.")
+		assert.Contains(t, m.Text, "Taken over by")
+		assert.Contains(t, m.Text, "this key may not see it: web-07.example.com.")
+	}
+}
+
+func TestReasonsOfABatchAreBounded(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(slices.Repeat([]cancellation.State{cancellation.Declined}, 50)...)
+	for i := range rows {
+		rows[i].Why.Detail = strings.Repeat("é", 3000) + fmt.Sprint(i)
+		if i >= 12 {
+			rows[i].Why.Detail = "the same"
+		}
+	}
+	long := slacktest.TextIn(t, testWords().BatchEnd(b, rows).Blocks)
+	assert.Less(t, len([]rune(long)), maxOutcomes*(maxOutcomeWhy+maxOutcomeNames+50))
+	for i := range rows {
+		rows[i].Why.Detail = fmt.Sprint(i)
+	}
+	text := slacktest.TextIn(t, testWords().BatchEnd(b, rows).Blocks)
+	assert.Equal(t, maxOutcomes, strings.Count(text, "Declined by"))
+	assert.Contains(t, text, "And 40 more.")
+}
+
+func TestClosedTicketIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(cancellation.Filed, cancellation.Reverted, cancellation.Scheduled)
+	assert.Contains(t, testWords().Batch(cancellation.BatchResult, b, rows).Text, "1 filed · 1 not cancelled · 1 waiting to be filed")
+	b, rows = aBatch(cancellation.Filed, cancellation.Reverted)
+	over := testWords().Batch(cancellation.BatchResult, b, rows).Text
+	assert.NotContains(t, over, "✅")
+	assert.Contains(t, over, "Cancellation requested for 1 of 2 servers. 1 not cancelled: SoftLayer closed the ticket.")
+}
+
+func TestPracticeSaysWhatWouldHaveBeenFiled(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(cancellation.Rejected, cancellation.Rejected, cancellation.Declined)
+	for i := range 2 {
+		rows[i].Why = cancellation.Reason{Code: cancellation.WhyPractice}
+	}
+	assert.Contains(t, testWords().BatchEnd(b, rows).Text, "PRACTICE: 2 servers would have been filed now. Nothing was sent. 1 not filed.")
 }
 
 func TestApprovalOfAListShowsEachServer(t *testing.T) {

@@ -242,3 +242,107 @@ func blockerList(detail string) string {
 	}
 	return strings.Join(texts, "; ")
 }
+
+// Bounds of what a message says of servers of a batch for which no cancellation stands.
+const (
+	maxOutcomes     = 10
+	maxOutcomeNames = 300
+	maxOutcomeWhy   = 300
+)
+
+// outcomes say for which servers of a batch no cancellation stands, and why: once for all of one state,
+// person and reason.
+func (w Writer) outcomes(rows []cancellation.Request) []line {
+	var order []string
+	said, of := map[string]line{}, map[string][]cancellation.Request{}
+	for _, r := range rows {
+		what := w.outcome(r)
+		if len(what) == 0 {
+			continue
+		}
+		key := flat(what)
+		if len(of[key]) == 0 {
+			order, said[key] = append(order, key), what
+		}
+		of[key] = append(of[key], r)
+	}
+	var lines []line
+	more := 0
+	for i, key := range order {
+		if i >= maxOutcomes {
+			more += len(of[key])
+			continue
+		}
+		lines = append(lines, append(said[key], plain(": "+serverNames(of[key], maxOutcomeNames))))
+	}
+	if more > 0 {
+		lines = append(lines, sentence(fmt.Sprintf("And %d more.", more)))
+	}
+	return lines
+}
+
+// outcome says why no cancellation of one server of a batch stands, without a full stop; nothing if one
+// stands, may still come, or would have been filed if this bot did not only practise.
+func (w Writer) outcome(r cancellation.Request) line {
+	switch r.State {
+	case cancellation.Declined:
+		return append(endedBy("Declined", r.EndedBy), because(r.Why.Detail)...)
+	case cancellation.Withdrawn:
+		return withdrawnOutcome(r)
+	case cancellation.Expired:
+		return sentence("Too few people approved in time")
+	case cancellation.Denied:
+		return sentence(unended("Not allowed: " + Cut(public(w.deniedWhy(r)), maxOutcomeWhy)))
+	case cancellation.Duplicate:
+		return sentence("Somebody else's cancellation ticket is already open")
+	case cancellation.Reverted:
+		return sentence("Not cancelled: SoftLayer closed the ticket")
+	case cancellation.Rejected:
+		if r.Why.Code != cancellation.WhyPractice {
+			return sentence(unended("Not filed: " + Cut(w.rejectedWhy(r.Why), maxOutcomeWhy)))
+		}
+	}
+	return nil
+}
+
+func withdrawnOutcome(r cancellation.Request) line {
+	if r.Why.Code == cancellation.WhyTakenOver {
+		return append(endedBy("Taken over", r.EndedBy), plain(", who can cancel without approval"))
+	}
+	return append(endedBy("Withdrawn", r.EndedBy), because(r.Why.Detail)...)
+}
+
+// endedBy says what a person did; nobody is somebody who runs this bot.
+func endedBy(did string, by cancellation.Person) line {
+	if by.ID == "" {
+		return sentence(did + " by somebody who runs this bot")
+	}
+	return line{plain(did + " by "), person(by.ID, by.Name)}
+}
+
+// because is the reason that a person wrote; nothing if they wrote none.
+func because(foreign string) line {
+	if foreign == "" {
+		return nil
+	}
+	return sentence(": “" + Cut(public(foreign), maxOutcomeWhy) + "”")
+}
+
+func unended(sentence string) string { return strings.TrimSuffix(sentence, ".") }
+
+// serverNames lists the servers' names, as many as fit into so many bytes, but at least one.
+func serverNames(rows []cancellation.Request, most int) string {
+	var text strings.Builder
+	for i, r := range rows {
+		name := ServerName(r)
+		if i > 0 && text.Len()+len(name) > most {
+			fmt.Fprintf(&text, ", and %d more", len(rows)-i)
+			break
+		}
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(name)
+	}
+	return text.String()
+}
