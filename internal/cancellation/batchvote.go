@@ -103,7 +103,7 @@ func (d *BatchDesk) click(ctx context.Context, press BatchPress, act act) (Batch
 		if err != nil || len(changes) == 0 {
 			return out, err
 		}
-		_, err = d.Batches.ApplyAll(ctx, press.Key, changes)
+		after, err := d.Batches.ApplyAll(ctx, press.Key, changes)
 		switch {
 		case errors.Is(err, ErrMoved):
 			continue
@@ -116,14 +116,31 @@ func (d *BatchDesk) click(ctx context.Context, press BatchPress, act act) (Batch
 		default:
 			d.Wake()
 		}
-		out.Batch, out.Requests, err = d.Requests.Batch(ctx, press.Batch)
-		return out, err
+		return d.clicked(ctx, out, after), nil
 	}
 	return BatchClick{}, fmt.Errorf("recording a click on a batch: %w", ErrMoved)
 }
 
-// actOnEach decides about each request. If there are no changes, out.Kind says why.
+// clicked puts the requests as they are now into the answer to a click. If they cannot be read, it puts in
+// what the click made of them: it is recorded.
+func (d *BatchDesk) clicked(ctx context.Context, out BatchClick, after []Request) BatchClick {
+	if b, rows, err := d.Requests.Batch(ctx, out.Batch.ID); err == nil {
+		out.Batch, out.Requests = b, rows
+		return out
+	}
+	out.Requests = slices.Clone(out.Requests)
+	for _, changed := range after {
+		if i := slices.IndexFunc(out.Requests, func(r Request) bool { return r.ID == changed.ID }); i >= 0 {
+			out.Requests[i] = changed
+		}
+	}
+	return out
+}
+
+// actOnEach decides about each request. If there are no changes, out.Kind says why. It records a refusal of
+// all in the history of the first one.
 func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Request, act act) (out BatchClick, changes []Change, err error) {
+	var refused Click // the first one
 	out = BatchClick{Batch: b, Requests: rows, Kind: ClickLate}
 	c, err := d.clicker(ctx, rows[0], by)
 	if err != nil {
@@ -138,7 +155,7 @@ func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Re
 			changes = append(changes, *change)
 		case click.Kind == ClickRefused:
 			if out.Refused++; out.Refused == 1 {
-				out.Decision = click.Decision
+				out.Decision, refused = click.Decision, Click{Kind: ClickRefused, Request: r, Decision: click.Decision}
 			}
 		case click.Kind == ClickRepeated:
 			out.Kind = ClickRepeated
@@ -149,6 +166,7 @@ func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Re
 		out.Kind = ClickDone
 	case out.Refused > 0:
 		out.Kind = ClickRefused
+		d.noteRefusal(ctx, refused, c.person())
 	}
 	return out, changes, nil
 }
