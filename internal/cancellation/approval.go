@@ -201,9 +201,15 @@ func (f *Filer) expireOrRemind(ctx context.Context, h *claimedRow) error {
 	if err != nil {
 		return fmt.Errorf("reading where %s is shown: %w", r.Ref.Short(), err)
 	}
-	next := r
+	owed := reminders(r, notices, now)
+	if len(owed) == 0 && r.Batch != "" {
+		if owed, err = f.asker().batchReminders(ctx, r, now); err != nil {
+			f.Log.Warn("reminding people of a batch: trying again", "ref", r.Ref.Short(), "err", err)
+			return f.wait(ctx, h, r, r.Why, backoff(r.Attempts))
+		}
+	}
+	next, kind := r, EventReminded
 	next.Reminded, next.Due = true, r.ExpiresAt
-	owed, kind := reminders(r, notices, now), EventReminded
 	if len(owed) == 0 { // nobody is reminded, so the history says nothing
 		kind = ""
 	}
@@ -259,6 +265,23 @@ func (r Request) approvalCards(channel string, now time.Time) []Notice {
 		return nil
 	}
 	return []Notice{{RequestID: r.ID, Kind: ApprovalCard, Place: Place{Channel: channel}, Due: now}}
+}
+
+// cardsAgain returns the card of a request that waits for approval after it was accepted: if it needed no
+// approval then, there is none. A batch has one card for all of its requests, which cardsAgain owes itself.
+func (f *Filer) cardsAgain(ctx context.Context, r Request, now time.Time) ([]Notice, error) {
+	cards := r.approvalCards(f.NotifyChannel, now)
+	if r.Batch == "" || len(cards) == 0 {
+		return cards, nil
+	}
+	b, _, err := f.Requests.Batch(ctx, r.Batch)
+	if err == nil {
+		_, err = f.Notices.Owe(ctx, b.Lead, BatchCard, cards[0].Place)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("owing the card of a batch: %w", err)
+	}
+	return nil, nil
 }
 
 // reminders returns the reminders to owe, each in the thread of a message that approvers have: the

@@ -237,7 +237,15 @@ func (d *BatchDesk) Submit(ctx context.Context, form BatchForm) (BatchAnswer, er
 	if problems := form.Problems(); len(problems) > 0 {
 		return BatchAnswer{Kind: BatchWrong, Problems: problems}, nil
 	}
-	return whileTaken(func(taken *SlotTakenError) (BatchAnswer, error) { return d.decideAll(ctx, form, taken) })
+	answer, err := whileTaken(func(taken *SlotTakenError) (BatchAnswer, error) { return d.decideAll(ctx, form, taken) })
+	if err != nil || answer.Kind != BatchAccepted { // an earlier delivery may have been recorded meanwhile
+		before, looked := d.Recorded(ctx, form)
+		certain := errors.Is(looked, ErrNoRequest) && !errors.Is(looked, ErrUnclear)
+		if !certain && !errors.Is(err, ErrUnclear) {
+			return before, looked
+		}
+	}
+	return answer, err
 }
 
 // decideAll decides about each server of the list, and records them if all can be asked for. A
@@ -349,16 +357,4 @@ func held(rows []RowVerdict, by []Request) []RowVerdict {
 		}
 	}
 	return rows
-}
-
-// notices returns the messages of a new batch: where it was asked for and, if people have to approve
-// it, in the operators' channel.
-func (b Batch) notices(all []Record, channel string, now time.Time) []Notice {
-	lead := all[0].Request
-	owed := []Notice{{RequestID: b.Lead, Kind: BatchResult, Place: lead.Submission.Place, Due: now}}
-	waits := slices.ContainsFunc(all, func(rec Record) bool { return rec.Request.State == Pending })
-	if waits && channel != "" && channel != lead.Submission.Place.Channel {
-		owed = append(owed, Notice{RequestID: b.Lead, Kind: BatchCard, Place: Place{Channel: channel}, Due: now})
-	}
-	return owed
 }

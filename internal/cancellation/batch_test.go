@@ -1,6 +1,7 @@
 package cancellation_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -236,4 +237,29 @@ func TestServerLeftOutTooLateIsSaidSo(t *testing.T) {
 		assert.Equal(t, 1, click.Done)
 		assert.Equal(t, 1, click.Late, "the first one is filed, and cannot be left out any more")
 	})
+}
+
+func TestListRecordedMeanwhileIsNotTurnedAway(t *testing.T) {
+	for name, spoil := range map[string]func(w *world){
+		"it took the day's last slots":   func(w *world) { w.terms.ServersPerDay = 3 },
+		"people cannot be read any more": func(w *world) { w.personErr = errors.New("no answer") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				form := w.list(3, "3")
+				first := w.batches()
+				desk := w.batches()
+				desk.Directory = &meanwhile{Directory: w, do: func() {
+					_, err := first.Submit(t.Context(), form)
+					require.NoError(t, err)
+					w.change(spoil)
+					desk.Terms = w.terms
+				}}
+				answer, err := desk.Submit(t.Context(), form)
+				require.NoError(t, err)
+				assert.Equal(t, cancellation.BatchAccepted, answer.Kind)
+				assert.Len(t, answer.Requests, 3)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"cancel-server/internal/authz"
 )
@@ -34,27 +35,34 @@ func (k NoticeKind) EndsBatch() bool { return strings.HasPrefix(string(k), batch
 // OfBatch reports whether a notice of this kind is about a whole batch.
 func (k NoticeKind) OfBatch() bool { return strings.HasPrefix(string(k), ofBatch) }
 
-// rests reports whether people are not told at once of the state that a notice would show.
-func (notice Notice) rests(r Request) bool { return !notice.Kind.OfBatch() && !r.State.Told() }
+// rests reports whether people are not told at once of the state that a notice would show. Of a batch whose
+// message cannot be edited, they are told the end.
+func (notice Notice) rests(r Request) bool {
+	if notice.Kind.OfBatch() {
+		return notice.Kind == BatchResult && notice.early
+	}
+	return !r.State.Told()
+}
 
-// presentState returns the version that a message shows once it is delivered now: the request's or, of a
+// presentState sets the version that a message shows once it is delivered now: the request's or, of a
 // batch, the number of its last change that people are told of. It owes the last message of a batch.
-func (n *Notifier) presentState(ctx context.Context, notice Notice, r Request) (int64, error) {
-	if !notice.Kind.OfBatch() {
-		return r.Version, nil
+func (n *Notifier) presentState(ctx context.Context, notice Notice, r Request) (Notice, error) {
+	if notice.showing = r.Version; !notice.Kind.OfBatch() {
+		return notice, nil
 	}
 	b, rows, err := n.Requests.Batch(ctx, r.Batch)
 	if err != nil {
-		return 0, fmt.Errorf("reading the batch of a notice: %w", err)
+		return notice, fmt.Errorf("reading the batch of a notice: %w", err)
 	}
-	if notice.Kind != BatchResult || !BatchOver(rows) || takenBack(rows) {
-		return b.Told, nil
+	notice.showing, notice.early = b.Told, !BatchOver(rows)
+	if notice.Kind != BatchResult || notice.early || takenBack(rows) {
+		return notice, nil
 	}
 	if _, err := n.Notices.Owe(ctx, b.Lead, BatchEnded(r.Submission.By.ID), Place{}); err != nil {
-		return 0, fmt.Errorf("owing the end of a batch: %w", err)
+		return notice, fmt.Errorf("owing the end of a batch: %w", err)
 	}
 	n.Wake()
-	return b.Told, nil
+	return notice, nil
 }
 
 // BatchOver reports whether nothing of a batch is waiting or under way any more.
@@ -76,41 +84,75 @@ func (n *Notifier) stillAsks(ctx context.Context, notice Notice, r Request) (boo
 	return slices.ContainsFunc(rows, func(r Request) bool { return r.State.asks() }), err
 }
 
-// firstWaiting reports whether a request is the first of its batch that waits for approval.
+// firstWaiting reports whether a request is the one of its batch that asks for all that wait: the first of
+// those of which approvers have to be reminded first.
 func firstWaiting(ctx context.Context, requests Requests, r Request) (bool, error) {
 	_, rows, err := requests.Batch(ctx, r.Batch)
 	if err != nil {
 		return false, fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
 	}
-	at := slices.IndexFunc(rows, func(r Request) bool { return r.State == Pending })
-	return at >= 0 && rows[at].ID == r.ID, nil
+	rows = slices.DeleteFunc(rows, func(r Request) bool { return r.State != Pending })
+	if len(rows) == 0 {
+		return false, nil
+	}
+	first := slices.MinFunc(rows, func(a, b Request) int { return a.remindAt(a.Since).Compare(b.remindAt(b.Since)) })
+	return first.ID == r.ID, nil
 }
 
 // askAboutBatch owes the batch's message, by direct message, to people who could approve its servers: for
 // each server that waits, somebody who could approve it. If there is nobody, it tells the requester.
 func (a asker) askAboutBatch(ctx context.Context, r Request) error {
+	_, err := a.askForBatch(ctx, r)
+	return err
+}
+
+// askForBatch is askAboutBatch. It returns the users who had been asked before.
+func (a asker) askForBatch(ctx context.Context, r Request) (before []string, err error) {
 	b, rows, err := a.requests.Batch(ctx, r.Batch)
 	if err != nil {
-		return fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
+		return nil, fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
 	}
 	waiting := slices.DeleteFunc(rows, func(r Request) bool { return r.State != Pending })
 	if len(waiting) == 0 {
-		return nil
+		return nil, nil
 	}
 	asked, err := a.toAskAbout(ctx, waiting)
 	if err != nil {
-		return fmt.Errorf("finding whom to ask about the batch of %s: %w", r.Ref.Short(), err)
+		return nil, fmt.Errorf("finding whom to ask about the batch of %s: %w", r.Ref.Short(), err)
 	}
 	if len(asked) == 0 {
 		asked = []string{r.Submission.By.ID}
 	}
 	for _, user := range asked {
-		if _, err := a.notices.Owe(ctx, b.Lead, BatchDirect(user), Place{}); err != nil {
-			return err
+		first, err := a.notices.Owe(ctx, b.Lead, BatchDirect(user), Place{})
+		if err != nil {
+			return nil, err
+		}
+		if !first && user != r.Submission.By.ID {
+			before = append(before, user)
 		}
 	}
 	a.notify()
-	return nil
+	return before, nil
+}
+
+// batchReminders returns reminders, each by direct message, to people who were asked so about a batch. It
+// asks people who can approve only since then.
+func (a asker) batchReminders(ctx context.Context, r Request, now time.Time) (owed []Notice, err error) {
+	asked, err := a.askForBatch(ctx, r)
+	for _, user := range asked {
+		owed = append(owed, Notice{RequestID: r.ID, Kind: DirectReminder(user), Due: now})
+	}
+	return owed, err
+}
+
+// Reminded is the Slack user whom a notice of this kind reminds by direct message; "" for the other kinds.
+func (k NoticeKind) Reminded() string {
+	user, _ := strings.CutPrefix(string(k), directReminder)
+	if !k.Reminds() || k == Reminder {
+		return ""
+	}
+	return user
 }
 
 // toAskAbout returns users who could approve these requests of one person: for each request, at least one of
@@ -139,4 +181,16 @@ func (a asker) toAskAbout(ctx context.Context, waiting []Request) (asked []strin
 		asked = append(asked, more...)
 	}
 	return asked, nil
+}
+
+// notices returns the messages of a new batch: where it was asked for and, if people have to approve
+// it, in the operators' channel.
+func (b Batch) notices(all []Record, channel string, now time.Time) []Notice {
+	lead := all[0].Request
+	owed := []Notice{{RequestID: b.Lead, Kind: BatchResult, Place: lead.Submission.Place, Due: now}}
+	waits := slices.ContainsFunc(all, func(rec Record) bool { return rec.Request.State == Pending })
+	if waits && channel != "" && channel != lead.Submission.Place.Channel {
+		owed = append(owed, Notice{RequestID: b.Lead, Kind: BatchCard, Place: Place{Channel: channel}, Due: now})
+	}
+	return owed
 }

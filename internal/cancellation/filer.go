@@ -208,7 +208,9 @@ func (f *Filer) persist(ctx context.Context, h *claimedRow, v verdict, lost bool
 		}
 		next.Approvals, next.Attempts = v.approvals, 0
 		next = next.awaiting(now, f.Limits.Terms)
-		owed = next.approvalCards(f.NotifyChannel, now) // a request that needed no approval when it was accepted has none
+		if owed, err = f.cardsAgain(ctx, next, now); err != nil {
+			return err
+		}
 	case Stuck:
 		if owed, err = h.request().needsPerson(ctx, f.Requests, f.Escalation); err != nil {
 			return err

@@ -30,6 +30,7 @@ type Notice struct {
 	// DueIn sets Due to this long after the commit of ApplyNotice; zero leaves Due as it is.
 	DueIn time.Duration
 
+	early   bool  // of a batch: something of it is under way
 	showing int64 // what Shown becomes when the delivery that is under way has succeeded
 }
 
@@ -243,7 +244,7 @@ func (k NoticeKind) Once() bool {
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result
 // message. If Slack refuses such a notice, and it no longer asks for anything, it is given up.
-func (k NoticeKind) extra() bool { return k != Result && k != Alarm }
+func (k NoticeKind) extra() bool { return k != Result && k != BatchResult && k != Alarm }
 
 // Way is how a notice is delivered: by the channel or, if that refuses, by the next best way.
 type Way string

@@ -157,7 +157,7 @@ func (n *Notifier) read(ctx context.Context, notice Notice) (Notice, Request, er
 	if err != nil && !errors.Is(err, ErrUnreadable) { // people are told that it cannot be read
 		return notice, r, fmt.Errorf("reading the request of a notice: %w", err)
 	}
-	if notice.showing, err = n.presentState(ctx, notice, r); err == nil && notice.Posting {
+	if notice, err = n.presentState(ctx, notice, r); err == nil && notice.Posting {
 		notice, err = n.findLost(ctx, notice, r)
 	}
 	return notice, r, err

@@ -56,6 +56,7 @@ type Results interface {
 	Written(u correspondence.Update, r cancellation.Request) words.Message                               // tells what became of a text for its ticket
 	Proposal(u correspondence.Update, r cancellation.Request) words.Message                              // asks somebody to send a text
 	Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) words.Message // a batch's present state
+	BatchReminder(rows []cancellation.Request) words.Message                                             // asks approvers once more for those that wait
 	BatchEnd(b cancellation.Batch, rows []cancellation.Request) words.Message                            // tells the requester that it is over
 	Letter(to string, items []cancellation.Item, atOnce bool) words.Message                              // tells one person what became of theirs
 }
@@ -248,7 +249,7 @@ func (a *Announcer) Reach(ctx context.Context) error {
 // recipient returns who gets a direct message.
 func recipient(kind cancellation.NoticeKind, r cancellation.Request) string {
 	_, user, _, _ := kind.Letter()
-	return cmp.Or(kind.Recipient(), user, r.Submission.By.ID)
+	return cmp.Or(kind.Recipient(), kind.Reminded(), user, r.Submission.By.ID)
 }
 
 // unwritten logs that a message could not be made because the database did not answer. Nothing was posted.
@@ -260,7 +261,7 @@ func (a *Announcer) unwritten(r cancellation.Request, err error) cancellation.De
 // content is the message of a kind; pings says whether it may notify groups. An error means that what it
 // says could not be read.
 func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request, pings bool) (webapi.Post, error) {
-	if kind.OfBatch() {
+	if kind.OfBatch() || r.Batch != "" && kind.Reminds() {
 		return a.batchContent(ctx, kind, r, pings)
 	}
 	if !pings {
@@ -301,9 +302,9 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
 }
 
-// batchContent is the message of a kind about a whole batch.
-func (a *Announcer) batchContent(ctx context.Context, kind cancellation.NoticeKind, lead cancellation.Request, pings bool) (webapi.Post, error) {
-	b, rows, err := a.o.Batches.Batch(ctx, lead.Batch)
+// batchContent is the message of a kind about a whole batch, which is kept under one of its requests.
+func (a *Announcer) batchContent(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request, pings bool) (webapi.Post, error) {
+	b, rows, err := a.o.Batches.Batch(ctx, r.Batch)
 	if err != nil {
 		return webapi.Post{}, err
 	}
@@ -313,10 +314,13 @@ func (a *Announcer) batchContent(ctx context.Context, kind cancellation.NoticeKi
 		}
 	}
 	message := a.o.Words.Batch(kind, b, rows)
-	if kind.EndsBatch() {
+	switch {
+	case kind.EndsBatch():
 		message = a.o.Words.BatchEnd(b, rows)
+	case kind.Reminds():
+		message = a.o.Words.BatchReminder(rows)
 	}
-	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(lead, kind)}, nil
+	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(r, kind)}, nil
 }
 
 // standsAt returns the message of a request that needs a person; zero if there is none, or it cannot be

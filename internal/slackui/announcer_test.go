@@ -59,6 +59,10 @@ func (plainWords) Batch(cancellation.NoticeKind, cancellation.Batch, []cancellat
 	return words.Message{}
 }
 
+func (plainWords) BatchReminder([]cancellation.Request) words.Message {
+	return words.Message{Text: "the batch waits"}
+}
+
 func (plainWords) BatchEnd(cancellation.Batch, []cancellation.Request) words.Message {
 	return words.Message{}
 }
@@ -403,4 +407,26 @@ func announceInAStrictWorkspace(t *testing.T) {
 	assert.Empty(t, slices.DeleteFunc(w.RulesBroken(), func(rule string) bool {
 		return !strings.Contains(rule, "invalid") // refusals of a place are no broken rules
 	}))
+}
+
+// oneBatch is a store with one batch.
+type oneBatch []cancellation.Request
+
+func (b oneBatch) Batch(context.Context, string) (cancellation.Batch, []cancellation.Request, error) {
+	return cancellation.Batch{ID: "b1", Size: len(b)}, b, nil
+}
+
+func TestReminderOfABatchNamesItsReader(t *testing.T) {
+	t.Parallel()
+	slackAPI := slacktest.NewAnswers(t, func(w http.ResponseWriter, c slacktest.Call) {
+		_, _ = io.WriteString(w, map[bool]string{true: `{"ok":true,"channel":{"id":"D8"}}`, false: `{"ok":true,"channel":"D8","ts":"1.2"}`}[c.Method == "conversations.open"])
+	})
+	a, _ := announcerFor(t, slackAPI)
+	r := posted()
+	r.Batch, a.o.Batches = "b1", oneBatch{r}
+	_, delivery, _ := a.Post(t.Context(), cancellation.Place{}, cancellation.DirectReminder("U8"), r)
+	assert.Equal(t, cancellation.Delivered, delivery)
+	require.Len(t, slackAPI.Received(), 2)
+	assert.Equal(t, "U8", slackAPI.Received()[0].Form.Get("users"))
+	assert.Equal(t, "the batch waits", slackAPI.Received()[1].Form.Get("text"))
 }

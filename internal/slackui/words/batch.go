@@ -42,8 +42,7 @@ func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows [
 	m := message(lines...)
 	if len(waiting) > 0 {
 		by, _ := earliestAnswer(waiting)
-		m.Blocks = append(m.Blocks, markdown("", "Answer by "+moment(by)+"."))
-		m.Text = fitting(m.Text + " Answer by " + instant(by) + ".")
+		m = answeredBy(by, lines...)
 	}
 	return withButtons(m, batchButtons(kind, b, rows))
 }

@@ -48,6 +48,7 @@ func goldenBatches() map[string]Message {
 	all["waits-card"] = w.Batch(cancellation.BatchCard, b, rows)
 	all["waits-direct"] = w.Batch(cancellation.BatchDirect("U8"), b, rows)
 	all["waits-requester"] = w.Batch(cancellation.BatchDirect(rows[0].Submission.By.ID), b, rows)
+	all["waits-reminder"] = w.BatchReminder(rows)
 	all["waits-response"] = w.Batch("", b, rows)
 
 	b, rows = aBatch(pending, scheduled, scheduled)

@@ -194,6 +194,28 @@ func (w Writer) Reminder(r cancellation.Request) Message {
 	}
 }
 
+// BatchReminder asks approvers once more for the servers of a batch that wait. It is not edited later.
+func (w Writer) BatchReminder(rows []cancellation.Request) Message {
+	waiting := inStates(rows, cancellation.Pending)
+	top := []line{head("⏰ Still waiting for approval: " + servers(len(waiting)))}
+	if len(waiting) == 0 { // they were answered meanwhile
+		return message(top...)
+	}
+	if ends := endsOf(waiting); ends != "" {
+		top = append(top, sentence(ends))
+	}
+	by, _ := earliestAnswer(waiting)
+	return answeredBy(by, append(top, sentence(serverNames(waiting, maxNames)), foot(waiting[0]))...)
+}
+
+// answeredBy is a message that says at its end until when to answer.
+func answeredBy(by time.Time, lines ...line) Message {
+	m := message(lines...)
+	m.Blocks = append(m.Blocks, markdown("", "Answer by "+moment(by)+"."))
+	m.Text = fitting(m.Text + " Answer by " + instant(by) + ".")
+	return m
+}
+
 // isAmount reports whether a text of SoftLayer's is nothing but an amount, which mrkdwn
 // may hold.
 func isAmount(text string) bool {
