@@ -105,6 +105,12 @@ type telling struct {
 	stepped                      atomic.Bool
 }
 
+// Claim lets the notifier come to rest first: only then has it a free slot.
+func (j *telling) Claim(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Request], error) {
+	time.Sleep(time.Millisecond)
+	return j.journal.Claim(ctx, owner, lease, most)
+}
+
 func (j *telling) ClaimNotices(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[cancellation.Notice], error) {
 	if !j.stepped.Load() { // the step comes first
 		return cancellation.Claim[cancellation.Notice]{}, nil
