@@ -34,6 +34,24 @@ type vendors struct {
 	told      calls
 }
 
+// withVendors does what a verb does with both vendors and the database, alongside bot serve, and closes them.
+func withVendors(ctx context.Context, do func(cfg config, v *vendors, journal *store.Store) error) error {
+	cfg, err := loadBeside()
+	if err != nil {
+		return err
+	}
+	v, err := connect(ctx, cfg, calls{})
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cfg, v, journal), journal.Close())
+}
+
 // connect makes the two clients and asks both vendors at once whose credential it has, so that a
 // bad one fails at start and not at the first request. If both fail, it returns Slack's error. told
 // hears of each call.

@@ -57,27 +57,16 @@ func reconcileVerb(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadBeside()
-	if err != nil {
+	return withVendors(ctx, func(cfg config, v *vendors, journal *store.Store) error {
+		r, first, err := v.compare(ctx, cfg, journal, asked.since)
+		if err == nil {
+			err = printReconciled(stdout, r, asked.as)
+		}
+		if err == nil && first && asked.as == asTable {
+			_, err = io.WriteString(stdout, firstReconcile(cfg))
+		}
 		return err
-	}
-	v, err := connect(ctx, cfg, calls{})
-	if err != nil {
-		return err
-	}
-	defer v.close()
-	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
-	if err != nil {
-		return err
-	}
-	r, first, err := v.compare(ctx, cfg, journal, asked.since)
-	if err == nil {
-		err = printReconciled(stdout, r, asked.as)
-	}
-	if err == nil && first && asked.as == asTable {
-		_, err = io.WriteString(stdout, firstReconcile(cfg))
-	}
-	return errors.Join(err, journal.Close())
+	})
 }
 
 func parseReconcile(args []string) (asked reconcileAsked, err error) {

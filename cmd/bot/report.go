@@ -230,30 +230,19 @@ func sumCell(s *report.Sum) string {
 
 // reportClosing prints how far the servers in closing places are asked for. It reads SoftLayer.
 func reportClosing(ctx context.Context, as form, stdout io.Writer) error {
-	cfg, err := loadBeside()
-	if err != nil {
-		return err
-	}
-	v, err := connect(ctx, cfg, calls{})
-	if err != nil {
-		return err
-	}
-	defer v.close()
-	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
-	if err != nil {
-		return err
-	}
-	board, err := v.readClosing(ctx, cfg, journal)
-	if err == nil {
+	return withVendors(ctx, func(cfg config, v *vendors, journal *store.Store) error {
+		board, err := v.readClosing(ctx, cfg, journal)
+		if err != nil {
+			return err
+		}
 		out := bufio.NewWriter(stdout)
 		if as == asTable {
 			err = printClosingTable(out, board)
 		} else {
 			err = printClosingRows(out, board, as)
 		}
-		err = errors.Join(err, out.Flush())
-	}
-	return errors.Join(err, journal.Close())
+		return errors.Join(err, out.Flush())
+	})
 }
 
 func (v *vendors) readClosing(ctx context.Context, cfg config, journal *store.Store) (closing.Board, error) {

@@ -22,28 +22,19 @@ func resolve(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := loadBeside()
-	if err != nil {
+	var r cancellation.Request
+	err = withVendors(ctx, func(_ config, v *vendors, journal *store.Store) error {
+		desk := &cancellation.Desk{
+			Requests: journal, Clock: journal, Servers: v.softlayer, Tickets: v.softlayer, Account: v.account,
+			Wake: func() {}, Log: slog.New(slog.DiscardHandler),
+		}
+		r, err = desk.Resolve(ctx, said)
+		if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
+			err = fmt.Errorf("%w. Look at the ticket in IBM Cloud. If it is about this server, add --unseen: the request is then recorded on your word alone", err)
+		}
 		return err
-	}
-	v, err := connect(ctx, cfg, calls{})
+	})
 	if err != nil {
-		return err
-	}
-	defer v.close()
-	journal, err := v.openStore(ctx, cfg, store.Options{Mode: store.Beside})
-	if err != nil {
-		return err
-	}
-	desk := &cancellation.Desk{
-		Requests: journal, Clock: journal, Servers: v.softlayer, Tickets: v.softlayer, Account: v.account,
-		Wake: func() {}, Log: slog.New(slog.DiscardHandler),
-	}
-	r, err := desk.Resolve(ctx, said)
-	if errors.Is(err, cancellation.ErrTicketUnseen) || errors.Is(err, cancellation.ErrSomeTicket) {
-		err = fmt.Errorf("%w. Look at the ticket in IBM Cloud. If it is about this server, add --unseen: the request is then recorded on your word alone", err)
-	}
-	if err := errors.Join(err, journal.Close()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%s %s is now %s\n", r.Ref.Short(), r.Submission.Card.Server.FQDN, r.State)
