@@ -88,7 +88,7 @@ func (c *chunk) find(f Finding) {
 	c.findings = append(c.findings, f)
 }
 
-// rewritten reports whether an event has a text of which the digests that were kept say nothing.
+// rewritten reports whether an erased event has a text, or digests that are not those of a text.
 func (e *Event) rewritten() bool {
 	return len(e.Erased) > 0 && (len(e.Erased) != 2*sha256.Size || len(e.Salt) > 0 || e.Actor != "" || e.Detail != "")
 }

@@ -268,7 +268,7 @@ func (r Request) approvalCards(channel string, now time.Time) []Notice {
 }
 
 // cardsAgain returns the card of a request that waits for approval after it was accepted: if it needed no
-// approval then, there is none. A batch has one card for all of its requests, which cardsAgain owes itself.
+// approval then, it has none yet. A batch has one card for all of its requests: it is owed here, and none is returned.
 func (f *Filer) cardsAgain(ctx context.Context, r Request, now time.Time) ([]Notice, error) {
 	cards := r.approvalCards(f.NotifyChannel, now)
 	if r.Batch == "" || len(cards) == 0 {

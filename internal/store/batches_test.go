@@ -18,8 +18,7 @@ import (
 func TestBatchIsRecordedWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 101, 40)
 		made, err := s.RecordBatch(t.Context(), b, all)
 		require.NoError(t, err)
@@ -46,8 +45,7 @@ func TestBatchIsRecordedWholeOrNotAtAll(t *testing.T) {
 func TestBatchBeyondTheDayIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 201, 8)
 		for i := range all {
 			all[i].Quota.Most = 7
@@ -63,8 +61,7 @@ func TestBatchBeyondTheDayIsNotRecorded(t *testing.T) {
 func TestSameFormAtOnceIsOneBatch(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 301, 12)
 		var fresh int
 		var lock sync.Mutex
@@ -88,8 +85,7 @@ func TestSameFormAtOnceIsOneBatch(t *testing.T) {
 func TestOverlappingListsAtOnceHoldNoServerTwice(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		var made []cancellation.RecordedBatch
 		var lock sync.Mutex
 		var people sync.WaitGroup
@@ -124,8 +120,7 @@ func TestOverlappingListsAtOnceHoldNoServerTwice(t *testing.T) {
 func TestVoteOnABatchIsOneStep(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 501, 5)
 		made, err := s.RecordBatch(t.Context(), b, all)
 		require.NoError(t, err)
@@ -163,8 +158,7 @@ func TestBatchMessageIsEditedOncePerPause(t *testing.T) {
 	onBoth(t, func(t *testing.T, o Options) {
 		clock := newHands()
 		o.Clock = clock.time
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 601, 4)
 		all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}, Due: clock.time()}}
 		made, err := s.RecordBatch(t.Context(), b, all)
@@ -245,8 +239,7 @@ func endedRow(r cancellation.Request) cancellation.Change {
 func TestBatchGetsSlotsItWasDecidedFor(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		_, err := s.Record(t.Context(), decidedFor(900, 3))
 		require.NoError(t, err)
 		b, all := batchOf("list", 901, 4)
@@ -341,8 +334,7 @@ func TestMessageOfABatchIsOverdueOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, o Options) {
 		clock := newHands()
 		o.Clock = clock.time
-		s := open(t, o)
-		require.NoError(t, s.Bind(t.Context(), sandbox))
+		s := inSandbox(t, o)
 		b, all := batchOf("list", 801, 3)
 		for _, kind := range []cancellation.NoticeKind{cancellation.BatchResult, cancellation.BatchCard} {
 			all[0].Notices = append(all[0].Notices, cancellation.Notice{RequestID: b.Lead, Kind: kind, Place: cancellation.Place{Channel: "C0OPS"}, Due: clock.time()})

@@ -46,6 +46,14 @@ func open(t testing.TB, opts Options) *Store {
 	return s
 }
 
+// inSandbox opens a database that belongs to the sandbox.
+func inSandbox(t testing.TB, opts Options) *Store {
+	t.Helper()
+	s := open(t, opts)
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	return s
+}
+
 // fresh opens a new database for serving.
 func fresh(t testing.TB) *Store {
 	t.Helper()
