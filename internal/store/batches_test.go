@@ -313,6 +313,51 @@ func TestBatchIsLockedBeforeAnythingElse(t *testing.T) {
 	}
 }
 
+// A claim that comes first holds the messages of batches while its group waits for another process, which may wait for
+// one of them: PostgreSQL ends that after a second.
+func TestClaimsHoldUpNoOtherProcess(t *testing.T) {
+	t.Parallel()
+	o := Options{URL: postgrestest.NewSchemas(t, migratedSchema).Take(t)}
+	s, other := open(t, o), open(t, o)
+	require.NoError(t, s.Bind(t.Context(), sandbox))
+	b, all := batchOf("list", 801, 2)
+	all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}, Due: time.Now()}}
+	_, err := s.RecordBatch(t.Context(), b, all)
+	require.NoError(t, err)
+	single, err := s.Record(t.Context(), asking(899))
+	require.NoError(t, err)
+
+	begun, err := other.write.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = begun.ExecContext(t.Context(), `update requests set version = version where id = $1`, single.Request.ID)
+	require.NoError(t, err)
+
+	queue := make(chan *write, 2)
+	claimed := 0
+	claims := &write{claims: true, run: func(ctx context.Context, tx *tx, now time.Time) error {
+		rows, err := claimNotices(ctx, tx, s.dialect, now.Add(time.Minute), "notifier", time.Minute, 8)
+		claimed = len(rows)
+		return err
+	}}
+	began := make(chan struct{})
+	queue <- &write{run: func(ctx context.Context, tx *tx, _ time.Time) error {
+		close(began)
+		_, err := tx.ExecContext(ctx, `update requests set version = version where id = $1`, single.Request.ID)
+		return err
+	}}
+	group := (&committer{queue: queue}).gather(claims)
+	var working sync.WaitGroup
+	working.Go(func() { assert.NoError(t, s.committer.transact(group)) })
+	<-began
+	bounded, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err = begun.ExecContext(bounded, `update notices set owed = owed where request_id = $1`, b.Lead)
+	require.NoError(t, err, "the messages of the batch are free while the group waits")
+	require.NoError(t, begun.Commit())
+	working.Wait()
+	assert.Positive(t, claimed)
+}
+
 func TestRefusalOfABatchIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, o Options) {

@@ -70,7 +70,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, mo
 		return c, wrap("claiming requests", err)
 	}
 	most = min(most, mostClaimed)
-	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Request], err error) {
+	c, err = change(ctx, s.committer, &write{claims: true}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Request], err error) {
 		c.At = now
 		c.Rows, err = claimRequests(ctx, tx, s.dialect.claimSQL(), now, owner, lease, most)
 		return c, err

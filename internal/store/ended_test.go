@@ -24,7 +24,7 @@ func TestNoQuestionReadsEveryRequestThatHasEnded(t *testing.T) {
 		"what is unfinished at a start": recheckSQL, "leases of requests": freeRequestsSQL, "leases of notices": freeNoticesSQL,
 		"what is due": firstDueSQL, "what is due next": nextDueSQL, "what is to be told": noticeWorkSQL, "what is to be told next": nextNoticeSQL,
 		"a look for work": s.dialect.lookSQL(requestWork), "a look for what is to be told": s.dialect.lookSQL(noticeWork),
-		"response_urls to erase": eraseURLsSQL, "what is overdue": overdueSQL, "how many are open": countsSQL,
+		"response_urls to erase": s.dialect.eraseURLsSQL(), "what is overdue": overdueSQL, "how many are open": countsSQL,
 	} {
 		rows, err := s.write.QueryContext(t.Context(), `explain query plan `+values.Replace(text))
 		require.NoError(t, err, name)

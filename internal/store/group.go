@@ -37,8 +37,8 @@ func (c *committer) work() {
 	}
 }
 
-// gather adds the writes that wait behind the first, and sorts all by batch and server. Those whom the last
-// commit has just answered get to their next write before, so that it shares this commit. Only
+// gather adds the writes that wait behind the first, and sorts all by batch and server, with claims at the end. Those
+// whom the last commit has just answered get to their next write before, so that it shares this commit. Only
 // the committer's goroutine takes from the queue, so what waits there stays.
 func (c *committer) gather(first *write) []*write {
 	runtime.Gosched()
@@ -47,9 +47,17 @@ func (c *committer) gather(first *write) []*write {
 		group = append(group, <-c.queue)
 	}
 	slices.SortStableFunc(group, func(a, b *write) int {
-		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.server, b.server))
+		return cmp.Or(cmp.Compare(a.last(), b.last()), cmp.Compare(a.batch, b.batch), cmp.Compare(a.server, b.server))
 	})
 	return group
+}
+
+// last is 1 for a write that comes after all others of its group.
+func (w *write) last() int {
+	if w.claims {
+		return 1
+	}
+	return 0
 }
 
 // commitGroup commits a group and answers each caller. A group that failed is repeated write by

@@ -83,7 +83,7 @@ func (s *Store) ClaimMailboxes(ctx context.Context, owner string, lease time.Dur
 		return c, wrap("claiming mailboxes", err)
 	}
 	most = min(most, mostClaimed)
-	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Mailbox], err error) {
+	c, err = change(ctx, s.committer, &write{claims: true}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Mailbox], err error) {
 		if _, err := tx.ExecContext(ctx, pullMailboxesIn, stamp(now)); err != nil {
 			return c, fmt.Errorf("correcting due times: %w", err)
 		}

@@ -19,11 +19,6 @@ import (
 const responseLife = 30 * time.Minute
 
 const (
-	eraseURLsSQL = `
-		update notices set response_url = '', response_url_until = null
-		where (request_id, kind) in (select request_id, kind from notices where response_url_until <= $1
-			order by response_url_until limit 100)`
-
 	// A notice that cannot be read stays owed, and is overdue before long.
 	setNoticeAsideSQL = `update notices set due = null, lease_owner = null, lease_until = null where request_id = $1 and kind = $2`
 )
@@ -70,6 +65,15 @@ var (
 			select request_id from notices where response_url_until <= $1 order by response_url_until limit 1) as over limit 1`
 	noticeWork = work{noticeWorkSQL, nextNoticeSQL, `select 1 where 1 = 0`}
 )
+
+// eraseURLsSQL leaves out what another process writes to: the next claim erases that.
+func (d dialect) eraseURLsSQL() string {
+	return `
+		with over as materialized (select request_id, kind from notices where response_url_until <= $1
+			order by response_url_until limit 100` + d.rowLock + `)
+		update notices set response_url = '', response_url_until = null
+		where (request_id, kind) in (select request_id, kind from over)`
+}
 
 func (d dialect) claimNoticesSQL() string {
 	return `
@@ -134,9 +138,9 @@ func (s *Store) ClaimNotices(ctx context.Context, owner string, lease time.Durat
 		return c, wrap("claiming notices", err)
 	}
 	most = min(most, mostClaimed)
-	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Notice], err error) {
+	c, err = change(ctx, s.committer, &write{claims: true}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Notice], err error) {
 		c.At = now
-		c.Rows, err = claimNotices(ctx, tx, s.dialect.claimNoticesSQL(), now, owner, lease, most)
+		c.Rows, err = claimNotices(ctx, tx, s.dialect, now, owner, lease, most)
 		return c, err
 	})
 	if err == nil { // if it got none, there may have been only response_urls to erase
@@ -146,11 +150,11 @@ func (s *Store) ClaimNotices(ctx context.Context, owner string, lease time.Durat
 }
 
 // claimNotices returns none only if none is due that can be read. What it erased stays erased.
-func claimNotices(ctx context.Context, tx *tx, claimSQL string, now time.Time, owner string, lease time.Duration, most int) ([]cancellation.Notice, error) {
-	if _, err := tx.ExecContext(ctx, eraseURLsSQL, stamp(now)); err != nil {
+func claimNotices(ctx context.Context, tx *tx, d dialect, now time.Time, owner string, lease time.Duration, most int) ([]cancellation.Notice, error) {
+	if _, err := tx.ExecContext(ctx, d.eraseURLsSQL(), stamp(now)); err != nil {
 		return nil, fmt.Errorf("erasing response_urls: %w", err)
 	}
-	leased, err := claim(ctx, tx, claimSQL, []any{stamp(now), owner, stamp(now.Add(lease)), most}, scanNotice,
+	leased, err := claim(ctx, tx, d.claimNoticesSQL(), []any{stamp(now), owner, stamp(now.Add(lease)), most}, scanNotice,
 		func(n cancellation.Notice, _ error) error { return setNoticeAside(ctx, tx, n) })
 	slices.SortStableFunc(leased, func(a, b cancellation.Notice) int { return a.Due.Compare(b.Due) })
 	return leased, err

@@ -36,7 +36,7 @@ func questions(d dialect) map[string]question {
 		"a claim of requests":         {d.claimSQL(), []string{now, "o", now, "8"}, []string{"requests_due (due<?)"}},
 		"a claim of notices":          {d.claimNoticesSQL(), []string{now, "o", now, "8"}, []string{"notices_due (due<?)"}},
 		"due times that are ahead":    {pullInSQL, []string{now}, []string{"requests_changed (updated_at>?)"}},
-		"response_urls to erase":      {eraseURLsSQL, []string{now}, []string{"notices_url (response_url_until<?)"}},
+		"response_urls to erase":      {d.eraseURLsSQL(), []string{now}, []string{"notices_url (response_url_until<?)"}},
 		"what is overdue":             {overdueSQL, []string{now, "-1", "", "100"}, []string{"requests_open (state=?)", "notices_owed (owed_at<?)"}},
 		"POSTs under way at a freeze": {underWaySQL, []string{now}, []string{"requests_open (state=?)", "requests_under_way (not_after>?)"}},
 		"a person's last place":       {askedSQL, []string{"T0/U1", "1"}, []string{"requests_quota (requester=? AND quota_day=?)"}},

@@ -236,7 +236,7 @@ func (s *Store) ClaimUpdates(ctx context.Context, owner string, lease time.Durat
 		c.Next = seen.pause()
 		return c, wrap("claiming texts", err)
 	}
-	c, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[correspondence.Update], err error) {
+	c, err = change(ctx, s.committer, &write{claims: true}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[correspondence.Update], err error) {
 		c.At = now
 		rows, err := tx.QueryContext(ctx, s.dialect.claimUpdatesSQL(), stamp(now), owner, stamp(now.Add(lease)), most)
 		if err == nil {
