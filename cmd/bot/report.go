@@ -301,6 +301,12 @@ func printClosingTable(out io.Writer, b closing.Board) error {
 			s.Servers, s.Asked, s.Waiting, s.Rest, fee)
 		perhaps += s.Unplaced
 	}
+	for _, s := range b.Places {
+		if len(s.Sharing) > 0 {
+			fmt.Fprintf(table, "\n%s shares a router with %s: their servers cannot be told apart, and count in the pod that closes first.\n",
+				policytool.Printable(s.Place), policytool.Printable(strings.Join(s.Sharing, ", ")))
+		}
+	}
 	if perhaps > 0 {
 		fmt.Fprintf(table, "\n%d more servers may stand in a closing pod of their data center: this key does not show their pod.\n", perhaps)
 	}

@@ -22,6 +22,7 @@ type Closure struct {
 	Announced  bool      // by SoftLayer: the pod, or a pod of the data center
 	Day        time.Time // when it closes; zero if nobody has set a date
 	Outside    []string  // of a data center: its pods that are closures of their own
+	Sharing    []string  // of a pod: others on its router, whose servers nobody can tell from its own
 }
 
 // Whole reports whether the closure is that of a whole data center.
@@ -38,7 +39,7 @@ func (c Closure) DaysLeft(now time.Time) int {
 type places struct {
 	closures []Closure
 	named    map[string]int   // the closures by place
-	pods     map[int64]string // the pods by their backend router
+	pods     map[int64]string // the pods by their backend router: of several, the one that closes first
 }
 
 // closuresOf returns the places that close: those with a date first, by date, then the others by name.
@@ -55,7 +56,6 @@ func closuresOf(pods []Pod, deadlines map[string]time.Time) places {
 		of[place] = c
 	}
 	for _, pod := range pods {
-		p.pods[pod.Router] = pod.Name
 		own, whole := of[pod.Name], of[pod.Datacenter]
 		if own == nil && whole == nil && pod.Closing {
 			own = &Closure{Place: pod.Name}
@@ -71,7 +71,6 @@ func closuresOf(pods []Pod, deadlines map[string]time.Time) places {
 			whole.Announced = whole.Announced || pod.Closing
 		}
 	}
-	delete(p.pods, 0)
 	for _, c := range of {
 		slices.Sort(c.Outside)
 		p.closures = append(p.closures, *c)
@@ -82,7 +81,43 @@ func closuresOf(pods []Pod, deadlines map[string]time.Time) places {
 	for n, c := range p.closures {
 		p.named[c.Place] = n
 	}
+	p.share(pods)
 	return p
+}
+
+// share notes the pod of each router. SoftLayer says of a pod which routers it has, and of no router that it is one pod's
+// alone. Servers on a router of several pods count in the one that closes first, so that none of them is taken for one
+// that stays; of those that stay, in the first by name.
+func (p places) share(pods []Pod) {
+	on := map[int64][]string{}
+	for _, pod := range pods {
+		if pod.Router != 0 {
+			on[pod.Router] = append(on[pod.Router], pod.Name)
+		}
+	}
+	for router, names := range on {
+		slices.SortFunc(names, p.before)
+		p.pods[router] = names[0]
+		for _, name := range names {
+			if n, closes := p.named[name]; closes {
+				others := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name })
+				p.closures[n].Sharing = append(p.closures[n].Sharing, others...)
+			}
+		}
+	}
+}
+
+// before compares two pods: those that close come first, in the order of the closures; then the others by name.
+func (p places) before(a, b string) int {
+	return cmp.Or(cmp.Compare(p.turn(a), p.turn(b)), cmp.Compare(a, b))
+}
+
+// turn is the place of a pod among the closures; it comes after them if the pod is none.
+func (p places) turn(pod string) int {
+	if n, closes := p.named[pod]; closes {
+		return n
+	}
+	return len(p.closures)
 }
 
 func boolCompare(a, b bool) int {
@@ -95,10 +130,12 @@ func boolCompare(a, b bool) int {
 	return 1
 }
 
-// podOf returns the pod of the first of these routers that is one's; "" if none is.
+// podOf returns the pod that these routers are of; of several, one that closes. It is "" if none is known.
 func (p places) podOf(routers []int64) (pod string) {
 	for _, router := range routers {
-		pod = cmp.Or(pod, p.pods[router])
+		if of := p.pods[router]; of != "" && (pod == "" || p.turn(of) < p.turn(pod)) {
+			pod = of
+		}
 	}
 	return pod
 }

@@ -1,6 +1,7 @@
 package closing
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -108,4 +109,28 @@ func TestDaysLeftAreCountedInUTC(t *testing.T) {
 	assert.Equal(t, 0, c.DaysLeft(time.Date(2027, time.June, 10, 0, 0, 0, 0, time.UTC)))
 	assert.Equal(t, 0, c.DaysLeft(time.Date(2027, time.June, 9, 23, 0, 0, 0, time.FixedZone("", -6*3600))))
 	assert.Equal(t, -1, c.DaysLeft(time.Date(2027, time.June, 11, 1, 0, 0, 0, time.UTC)))
+}
+
+func TestClosingPodIsNeverHiddenByItsNeighbor(t *testing.T) {
+	t.Parallel()
+	shared := []Pod{
+		{Name: "dal09.pod03", Datacenter: "dal09", Router: 23, Closing: true},
+		{Name: "dal09.pod04", Datacenter: "dal09", Router: 23},
+		{Name: "dal09.pod05", Datacenter: "dal09", Router: 25, Closing: true},
+		{Name: "dal09.pod06", Datacenter: "dal09", Router: 25, Closing: true},
+		{Name: "dal09.pod07", Datacenter: "dal09", Router: 27},
+	}
+	for range 2 { // in whichever order SoftLayer lists them
+		p := closuresOf(shared, map[string]time.Time{"dal09.pod06": on(2027, time.March, 4)})
+		assert.Equal(t, []Closure{
+			{Place: "dal09.pod06", Datacenter: "dal09", Announced: true, Day: on(2027, time.March, 4), Sharing: []string{"dal09.pod05"}},
+			{Place: "dal09.pod03", Datacenter: "dal09", Announced: true, Sharing: []string{"dal09.pod04"}},
+			{Place: "dal09.pod05", Datacenter: "dal09", Announced: true, Sharing: []string{"dal09.pod06"}},
+		}, p.closures)
+		for router, want := range map[int64]string{23: "dal09.pod03", 25: "dal09.pod06", 27: "dal09.pod07"} {
+			assert.Equal(t, want, p.podOf([]int64{router}), "router %d", router)
+		}
+		assert.Equal(t, "dal09.pod03", p.podOf([]int64{27, 23}), "a server on two routers is in the pod that closes")
+		slices.Reverse(shared)
+	}
 }

@@ -125,7 +125,7 @@ func board(b closing.Board) []slack.Block {
 // closure shows one place.
 func closure(b closing.Board, s closing.Standing) []slack.Block {
 	lines := []line{closes(s), progress(s)}
-	for _, text := range []string{daysLeft(b, s), reviewable(b, s), unplaced(s)} {
+	for _, text := range []string{sharing(s), daysLeft(b, s), reviewable(b, s), unplaced(s)} {
 		if text != "" {
 			lines = append(lines, sentence(text))
 		}
@@ -189,6 +189,14 @@ func restCost(s closing.Standing) string {
 		return ", " + costs[0]
 	}
 	return ", " + strings.Join(costs[:last], ", ") + " and " + costs[last]
+}
+
+// sharing says which pods' servers are counted with a place's own.
+func sharing(s closing.Standing) string {
+	if len(s.Sharing) == 0 {
+		return ""
+	}
+	return "It shares a router with " + displayed(strings.Join(s.Sharing, ", ")) + ": their servers cannot be told apart, and count in the pod that closes first."
 }
 
 // daysLeft says how many days are left after today, in UTC.
