@@ -58,6 +58,8 @@ type Decision struct {
 	Unread    []string `json:"unread,omitempty"`
 	Approvals int      `json:"approvals_needed"`
 	Policy    string   `json:"policy"`
+	Count     int64    `json:"count,omitempty"` // of a request of a list: the policy's context.count, servers in the form
+	Today     int64    `json:"today,omitempty"` // and its context.today, servers of the requester's day with this form
 }
 
 // Approval is one person's yes that counts.
@@ -172,6 +174,9 @@ func newFile(r cancellation.Request) *File {
 		Approvals: []Approval{}, History: []Event{}, Calls: []Call{}, Messages: []Message{}, News: []DirectNews{}, Texts: []Text{}, Policies: []PolicyText{},
 		Reads:     []Read{{At: s.Card.ReadAt.UTC(), What: "server, for the card", Said: "what the person saw"}},
 		unsettled: map[int64]int{}, texts: map[int64]string{},
+	}
+	if r.Batch != "" || s.Count > 1 {
+		f.Decision.Count, f.Decision.Today = max(s.Count, 1), s.Today
 	}
 	for _, a := range r.Approvals {
 		f.Approvals = append(f.Approvals, Approval{At: a.At.UTC(), By: personOf(a.By), Rule: a.Rule, Policy: a.Policy})

@@ -257,3 +257,15 @@ func TestJSONLineMovesNoCursor(t *testing.T) {
 	require.NoError(t, json.Unmarshal(line, &read))
 	assert.Equal(t, "a\u009b2J\u202e\x1b\U000E0001ä", read["name"])
 }
+
+func TestShowSaysWhatThePolicyCounted(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	listed := b.record(slacktest.Request(cancellation.Scheduled, func(r *cancellation.Request) { r.Submission.Count, r.Submission.Today = 40, 43 }))
+	file, err := inquiry.Show(t.Context(), b, listed.Ref.Short())
+	require.NoError(t, err)
+	assert.Equal(t, []int64{40, 43}, []int64{file.Decision.Count, file.Decision.Today})
+	var text strings.Builder
+	require.NoError(t, inquiry.NewPage(&text, policytool.Printable).File(file))
+	assert.Contains(t, text.String(), "context.count: 40 context.today: 43")
+}

@@ -89,6 +89,9 @@ func (p *Page) decided(f *File) {
 	if d.Approvals > 0 {
 		p.line("approvals needed:", d.Approvals)
 	}
+	if d.Count > 0 {
+		p.line("context.count:", d.Count, "context.today:", d.Today)
+	}
 }
 
 // list writes a table, if it has rows.
