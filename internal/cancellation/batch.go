@@ -132,7 +132,8 @@ const (
 	BatchWrong
 	// BatchStale: a card is too old. Nothing was recorded.
 	BatchStale
-	// BatchChanged: some servers cannot be asked for, as BatchAnswer.Rows says. Nothing was recorded.
+	// BatchChanged: some servers cannot be asked for, as BatchAnswer.Rows says. Nothing is asked for; that
+	// those servers were refused is on record, as for single forms.
 	BatchChanged
 	// BatchTooMany: the list has more servers than this person may ask for today, or than one form
 	// takes; BatchAnswer.Room says how many fit. Nothing was recorded.
@@ -270,7 +271,7 @@ func (d *BatchDesk) decideAll(ctx context.Context, form BatchForm, taken *SlotTa
 		return BatchAnswer{}, err
 	}
 	if slices.ContainsFunc(rows, func(v RowVerdict) bool { return !v.Fits() }) {
-		return BatchAnswer{Kind: BatchChanged, Rows: rows}, nil
+		return d.changed(ctx, form, rows), nil
 	}
 	return d.recordAll(ctx, by, form, rows, first)
 }
@@ -313,7 +314,7 @@ func (d *BatchDesk) recordAll(ctx context.Context, by applicant, form BatchForm,
 	case recorded.Full:
 		return BatchAnswer{Kind: BatchTooMany, Room: max(left-1, 0)}, nil
 	case len(recorded.Held) > 0:
-		return BatchAnswer{Kind: BatchChanged, Rows: held(rows, recorded.Held)}, nil
+		return d.changed(ctx, form, held(rows, recorded.Held)), nil
 	case recorded.Fresh:
 		d.Wake()
 	}

@@ -3,6 +3,7 @@ package cancellation_test
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,42 @@ func TestListThatDoesNotFitRecordsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestRefusedServersOfAListAreOnRecord(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := goodSubmission()
+		form := w.list(3, "3")
+		s.Card, s.View, s.Confirmation = form.Cards[2], "V9", form.Cards[2].Server.FQDN
+		holds, err := w.desk().Submit(t.Context(), s)
+		require.NoError(t, err)
+
+		require.Equal(t, cancellation.BatchChanged, w.send(form).Kind)
+		assert.Contains(t, w.kinds(holds.Request), cancellation.EventAskedAgain, "another request took it meanwhile")
+
+		form.Cards[2], err = w.desk().Look(t.Context(), form.Cards[2].Server.ID)
+		require.NoError(t, err)
+		require.NotNil(t, form.Cards[2].Standing)
+		before := len(w.kinds(holds.Request))
+		require.Equal(t, cancellation.BatchChanged, w.send(form).Kind)
+		assert.Len(t, w.kinds(holds.Request), before+1, "the card showed it already")
+
+		form = w.list(2, "2")
+		w.decision = authz.Decision{Effect: authz.Refused, Rule: "not-yours", Reason: "no"}
+		var counted atomic.Int64
+		desk := w.batches()
+		desk.Denied = func(string) { counted.Add(1) }
+		for range 2 { // delivered twice, it is on record once
+			answer, err := desk.Submit(t.Context(), form)
+			require.NoError(t, err)
+			require.Equal(t, cancellation.BatchChanged, answer.Kind)
+		}
+		assert.EqualValues(t, 2, counted.Load(), "once for each server")
+		w.none(form, "a denial holds no server")
+
+		w.decision = authz.Decision{Effect: authz.Allowed, Rule: "yours"}
+		assert.Equal(t, cancellation.BatchAccepted, w.send(form).Kind, "a denial stops nothing later")
+	})
 }
 
 func TestOneVoteApprovesAWholeList(t *testing.T) {

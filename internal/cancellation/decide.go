@@ -3,6 +3,7 @@ package cancellation
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -138,4 +139,46 @@ func denied(r Request, who authz.Principal) (Record, error) {
 	}
 	event := Event{Kind: EventDenied, Actor: actor(r.Submission.By), To: Denied, Detail: ruled(r.Decision)}
 	return Record{Request: r, Event: event, Quota: Quota{Requester: who.ID()}}, nil
+}
+
+// changed answers a form some of whose servers cannot be asked for. What a form for one of these would leave on record
+// is recorded: a denial, or in the history of the request that holds the server that it was asked for again. Losing
+// that loses no request, so its failure is only logged.
+func (d *BatchDesk) changed(ctx context.Context, form BatchForm, rows []RowVerdict) BatchAnswer {
+	var all sync.WaitGroup // together, so that they share a commit
+	for i, v := range rows {
+		if !v.Fits() {
+			all.Go(func() { d.noteRow(ctx, form.row(i), v) })
+		}
+	}
+	all.Wait()
+	return BatchAnswer{Kind: BatchChanged, Rows: rows}
+}
+
+func (d *BatchDesk) noteRow(ctx context.Context, s Submission, v RowVerdict) {
+	var err error
+	switch {
+	case v.record.Request.State == Denied:
+		err = d.noteDenial(ctx, v.record)
+	case v.Held != nil:
+		d.askedAgain(ctx, s, *v.Held)
+	case len(v.Blockers) > 0:
+		_, err = d.blocked(ctx, s, v.Blockers)
+	}
+	if err != nil {
+		d.Log.Warn("recording that a server of a list was refused", "server", s.Card.Server.ID, "err", err)
+	}
+}
+
+// noteDenial records a denial as a request of its own. Its id is not the one that the server's request has if the same
+// list is let in later.
+func (d *BatchDesk) noteDenial(ctx context.Context, rec Record) error {
+	rec.Request.Submission.View += " refused"
+	rec.Request.ID = rec.Request.Submission.ID(d.Intake.Installation())
+	rec.Request.Ref = ReferenceOf(d.Intake.HMACKey(), rec.Request.ID)
+	recorded, err := d.Intake.Record(ctx, rec)
+	if recorded.Fresh {
+		d.CountDenial(rec.Request.Decision.Rule)
+	}
+	return err
 }
