@@ -282,7 +282,7 @@ func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) e
 	case escalates && !here:
 		return n.escalateHere(ctx, r, news)
 	case notice.Kind.OfBatch():
-		return n.asker().askAboutBatch(ctx, r)
+		return n.askElsewhereAboutBatch(ctx, notice, r)
 	case r.State != Pending:
 	case notice.Way == ByChannel && (notice.Kind == Result || notice.Kind == ApprovalCard):
 		return n.asker().askDirectly(ctx, r)

@@ -91,8 +91,7 @@ func firstWaiting(ctx context.Context, requests Requests, r Request) (bool, erro
 	if err != nil {
 		return false, fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
 	}
-	rows = slices.DeleteFunc(rows, func(r Request) bool { return r.State != Pending })
-	if len(rows) == 0 {
+	if rows = waitingOf(rows); len(rows) == 0 {
 		return false, nil
 	}
 	first := slices.MinFunc(rows, func(a, b Request) int { return a.remindAt(a.Since).Compare(b.remindAt(b.Since)) })
@@ -100,7 +99,7 @@ func firstWaiting(ctx context.Context, requests Requests, r Request) (bool, erro
 }
 
 // askAboutBatch owes the batch's message, by direct message, to people who could approve its servers: for
-// each server that waits, somebody who could approve it. If there is nobody, it tells the requester.
+// each server that waits, somebody who could approve it. If there is nobody for one, it tells the requester too.
 func (a asker) askAboutBatch(ctx context.Context, r Request) error {
 	_, err := a.askForBatch(ctx, r)
 	return err
@@ -112,16 +111,16 @@ func (a asker) askForBatch(ctx context.Context, r Request) (before []string, err
 	if err != nil {
 		return nil, fmt.Errorf("reading the batch of %s: %w", r.Ref.Short(), err)
 	}
-	waiting := slices.DeleteFunc(rows, func(r Request) bool { return r.State != Pending })
+	waiting := waitingOf(rows)
 	if len(waiting) == 0 {
 		return nil, nil
 	}
-	asked, err := a.toAskAbout(ctx, waiting)
+	asked, everywhere, err := a.toAskAbout(ctx, waiting)
 	if err != nil {
 		return nil, fmt.Errorf("finding whom to ask about the batch of %s: %w", r.Ref.Short(), err)
 	}
-	if len(asked) == 0 {
-		asked = []string{r.Submission.By.ID}
+	if !everywhere {
+		asked = append(asked, r.Submission.By.ID)
 	}
 	for _, user := range asked {
 		first, err := a.notices.Owe(ctx, b.Lead, BatchDirect(user), Place{})
@@ -155,32 +154,98 @@ func (k NoticeKind) Reminded() string {
 	return user
 }
 
+// waitingOf returns the requests that wait for approval.
+func waitingOf(rows []Request) []Request {
+	return slices.DeleteFunc(slices.Clone(rows), func(r Request) bool { return r.State != Pending })
+}
+
 // toAskAbout returns users who could approve these requests of one person: for each request, at least one of
-// them, if there is one.
-func (a asker) toAskAbout(ctx context.Context, waiting []Request) (asked []string, err error) {
+// them, if there is one. everywhere is false if there is a request for which there is none.
+func (a asker) toAskAbout(ctx context.Context, waiting []Request) (asked []string, everywhere bool, err error) {
+	everywhere = true
+	err = a.approversOf(ctx, waiting, func(r Request, who []authz.Principal) error {
+		if among(asked, who) {
+			return nil
+		}
+		more, err := a.policy.reachable(ctx, who, max(mostAsked, r.Decision.Approvals))
+		asked, everywhere = append(asked, more...), everywhere && len(more) > 0
+		return err
+	})
+	return asked, everywhere, err
+}
+
+// approversOf calls each with the people who could approve each of these requests of one person.
+func (a asker) approversOf(ctx context.Context, waiting []Request, each func(r Request, who []authz.Principal) error) error {
 	now, err := a.clock.Now(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	requester, err := a.policy.person(ctx, waiting[0].Submission.By, MaxPrincipalAge)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, r := range waiting {
 		who, _, err := a.policy.approvers(ctx, r, requester, now)
+		if err == nil {
+			err = each(r, who)
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if slices.ContainsFunc(who, func(p authz.Principal) bool { return slices.Contains(asked, p.User) }) {
-			continue
-		}
-		more, err := a.policy.reachable(ctx, who, max(mostAsked, r.Decision.Approvals))
-		if err != nil {
-			return nil, err
-		}
-		asked = append(asked, more...)
 	}
-	return asked, nil
+	return nil
+}
+
+// among reports whether one of these people is one of the users.
+func among(users []string, who []authz.Principal) bool {
+	return slices.ContainsFunc(who, func(p authz.Principal) bool { return slices.Contains(users, p.User) })
+}
+
+// askElsewhereAboutBatch is askElsewhere for a message of a batch.
+func (n *Notifier) askElsewhereAboutBatch(ctx context.Context, refused Notice, r Request) error {
+	b, rows, err := n.Requests.Batch(ctx, r.Batch)
+	if err != nil {
+		return fmt.Errorf("reading the batch of a notice: %w", err)
+	}
+	waiting := waitingOf(rows)
+	switch to := refused.Kind.Recipient(); {
+	case len(waiting) == 0 || refused.Kind.EndsBatch() || to == r.Submission.By.ID:
+	case to != "":
+		return n.askedNobodyAbout(ctx, refused, b, waiting)
+	case refused.Way == ByChannel:
+		return n.asker().askDirectly(ctx, r)
+	}
+	return nil
+}
+
+// askedNobodyAbout tells the requester if there is a request of a batch about which nobody could be asked: this message
+// was refused, and no other one asks anybody who could approve it. If another message is still to be tried, it leaves
+// that to it.
+func (n *Notifier) askedNobodyAbout(ctx context.Context, refused Notice, b Batch, waiting []Request) error {
+	notices, err := n.Notices.BatchNotices(ctx, b.Lead)
+	if err != nil {
+		return err
+	}
+	var asked []string
+	for _, notice := range notices {
+		untried := notice.Posts == 0 || notice.Posts == 1 && notice.Posting
+		switch {
+		case notice.Kind.Recipient() == "" && notice.TS != "" && notice.Way == ByChannel && !notice.Place.private():
+			return nil // a channel shows it
+		case notice.Kind != refused.Kind && (notice.TS != "" || untried):
+			asked = append(asked, notice.Kind.Recipient())
+		}
+	}
+	nobody := false
+	err = n.asker().approversOf(ctx, waiting, func(_ Request, who []authz.Principal) error {
+		nobody = nobody || !among(asked, who)
+		return nil
+	})
+	if err == nil && nobody {
+		_, err = n.Notices.Owe(ctx, b.Lead, BatchDirect(waiting[0].Submission.By.ID), Place{})
+		n.Wake()
+	}
+	return err
 }
 
 // notices returns the messages of a new batch: where it was asked for and, if people have to approve

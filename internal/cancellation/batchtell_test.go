@@ -104,3 +104,22 @@ func TestPeopleAskedDirectlyAboutAListAreReminded(t *testing.T) {
 		assert.Contains(t, w.kinds(answer.Requests[0]), cancellation.EventReminded)
 	})
 }
+
+func TestRequesterIsToldIfNobodyIsAsked(t *testing.T) {
+	for said, refused := range map[string][]string{"somebody is asked": {"U2", "U3"}, "nobody could be asked": {"U2", "U3", "U4"}} {
+		t.Run(said, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.needs(1)
+				form := w.list(3, "3")
+				form.Submission.Place.Channel, form.Submission.Place.ChannelName = "", ""
+				w.refusing = map[cancellation.NoticeKind]int{}
+				for _, user := range refused {
+					w.refusing[cancellation.BatchDirect(user)] = 99
+				}
+				w.send(form)
+				w.run(w.journal, 2*time.Hour)
+				assert.Equal(t, len(refused)-2, w.told(cancellation.BatchDirect("U1")), said)
+			})
+		})
+	}
+}

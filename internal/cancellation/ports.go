@@ -373,6 +373,8 @@ type Follows interface {
 type Notices interface {
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
+	// BatchNotices lists the notices of a batch, delivered or not, by the id of its lead.
+	BatchNotices(ctx context.Context, lead string) ([]Notice, error)
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 	// OweNews owes news of a request; what one was told already is left out.

@@ -32,6 +32,8 @@ var (
 				and request_id = (select lead from batches, requests where requests.id = $1 and batches.id = batch)) as its
 		order by kind`
 
+	batchNoticesSQL = `select ` + noticeColumns + ` from notices where request_id = $1 and kind like 'batch:%' order by kind`
+
 	// A new notice owes the request as it is.
 	oweSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
 		select id, $2, 1, '', null, case when $2 like 'batch:%' then 0 else version + case when ` + isUnfinished + ` and epoch < $5 then $5 - epoch else 0 end end, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
@@ -259,8 +261,17 @@ func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (
 
 // Notices lists a request's notices, without a place that cannot be read.
 func (s *Store) Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error) {
-	return readAll(ctx, s.read, fmt.Sprintf("reading the notices of request %q", requestID), func(from row) (cancellation.Notice, error) {
+	return s.noticesBy(ctx, fmt.Sprintf("reading the notices of request %q", requestID), noticesSQL, requestID)
+}
+
+// BatchNotices lists the notices of a batch, which are kept under its lead, as Notices does.
+func (s *Store) BatchNotices(ctx context.Context, lead string) ([]cancellation.Notice, error) {
+	return s.noticesBy(ctx, fmt.Sprintf("reading the notices of the batch led by request %q", lead), batchNoticesSQL, lead)
+}
+
+func (s *Store) noticesBy(ctx context.Context, step, query, requestID string) ([]cancellation.Notice, error) {
+	return readAll(ctx, s.read, step, func(from row) (cancellation.Notice, error) {
 		n, err := scanNotice(from)
 		return n, readable(err)
-	}, noticesSQL, requestID)
+	}, query, requestID)
 }

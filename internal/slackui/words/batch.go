@@ -37,6 +37,9 @@ func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows [
 		lines = append(lines, head(batchState(b, rows)), askedFor(lead))
 	}
 	lines = append(lines, w.batchLines(b, rows, waiting)...)
+	if kind.Recipient() == lead.Submission.By.ID && len(waiting) > 0 {
+		lines = append(lines, sentence("Nobody who may approve could be shown this list yet, or nobody for some of its servers. The bot keeps trying. To help, invite the bot to the channel where you asked."))
+	}
 	lines = append(lines, sentence(serverNames(rows, maxNames)))
 	lines = append(append(lines, w.outcomes(rows)...), sentence(footText(lead)))
 	m := message(lines...)
