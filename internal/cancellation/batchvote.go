@@ -28,6 +28,7 @@ type BatchClick struct {
 	Refused  int            // requests about which this person may not decide
 	Decision authz.Decision // of the first of these
 	Late     int            // requests that were to be left out, and are filed or under way already
+	Later    []Request      // requests that may end only after SoftLayer's records are read: for EndLater
 }
 
 // Approvable returns the requests of a batch that wait for an approval: those that this person may approve
@@ -55,7 +56,7 @@ func (d *BatchDesk) Approve(ctx context.Context, press BatchPress, without []str
 	if len(without) > 0 && Blank(why) {
 		return BatchClick{}, ErrWhyMissing
 	}
-	decline := d.declining(why)
+	decline := declining(why, unlessRead)
 	late := map[string]bool{}
 	click, err := d.click(ctx, press, func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		switch {
@@ -79,12 +80,38 @@ func (d *BatchDesk) Decline(ctx context.Context, press BatchPress, why string) (
 	if Blank(why) {
 		return BatchClick{}, ErrWhyMissing
 	}
-	return d.click(ctx, press, d.declining(why))
+	return d.click(ctx, press, declining(why, unlessRead))
 }
 
 // Withdraw ends each request that was not sent, because the requester wants that.
 func (d *BatchDesk) Withdraw(ctx context.Context, press BatchPress) (BatchClick, error) {
-	return d.click(ctx, press, d.withdraw)
+	return d.click(ctx, press, withdrawing(unlessRead))
+}
+
+// Ended is what became of requests that were to end.
+type Ended struct {
+	Done int   // they ended, or had ended so before
+	Left int   // they stay as they are, or were filed meanwhile
+	Why  error // of one of Left; nil if each of them was filed, or the person may not decide about it any more
+}
+
+// EndLater ends, one by one, the requests that a press on a batch left for later. It reads SoftLayer's records for each,
+// so it is for after the acknowledgement. One about which they say nothing, or that moved on, is left as it is. end is
+// [Desk.Withdraw], or [Desk.Decline] with a reason.
+func (d *BatchDesk) EndLater(ctx context.Context, press BatchPress, later []Request, end func(context.Context, Press) (Click, error)) (all Ended) {
+	for _, r := range later {
+		click, err := end(ctx, Press{Request: r.ID, By: press.By, Key: press.Key + " " + r.ID})
+		switch {
+		case err != nil:
+			all.Left, all.Why = all.Left+1, err
+			d.Log.Warn("ending a request of a list", "ref", r.Ref.Short(), "err", err)
+		case click.Kind == ClickDone || click.Kind == ClickRepeated:
+			all.Done++
+		default:
+			all.Left++
+		}
+	}
+	return all
 }
 
 // click decides about each request of a batch and commits all changes together. It starts again if a
@@ -108,7 +135,7 @@ func (d *BatchDesk) click(ctx context.Context, press BatchPress, act act) (Batch
 		case errors.Is(err, ErrMoved):
 			continue
 		case errors.Is(err, ErrRepeated):
-			out.Kind, out.Done = ClickRepeated, 0
+			out.Kind, out.Done, out.Later = ClickRepeated, 0, nil
 		case errors.Is(err, ErrUnclear):
 			return out, &UnclearError{Ref: rows[0].Ref, Err: err}
 		case err != nil:
@@ -149,6 +176,8 @@ func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Re
 	for _, r := range rows {
 		click, change, err := act(ctx, r, c)
 		switch {
+		case errors.Is(err, errReadFirst):
+			out.Later = append(out.Later, r)
 		case err != nil:
 			return out, nil, fmt.Errorf("deciding about %s: %w", r.Ref.Short(), err)
 		case change != nil:
@@ -162,7 +191,7 @@ func (d *BatchDesk) actOnEach(ctx context.Context, by Person, b Batch, rows []Re
 		}
 	}
 	switch out.Done = len(changes); {
-	case out.Done > 0:
+	case out.Done+len(out.Later) > 0:
 		out.Kind = ClickDone
 	case out.Refused > 0:
 		out.Kind = ClickRefused

@@ -272,3 +272,42 @@ func unreadBecause(err error, asked ReasonCode) Reason {
 	}
 	return Reason{Code: asked}
 }
+
+// certainlyUnsent returns an error unless nothing was sent for the request. If the store may not know
+// of a POST, it reads SoftLayer's records. Only then may a request end as not filed.
+func (d *Desk) certainlyUnsent(ctx context.Context, r Request, now time.Time) error {
+	switch {
+	case r.Recheck == NoRecheck:
+		return nil
+	case r.maybeUnderWay(now):
+		return &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
+	}
+	tickets, err := d.Tickets.TicketsOf(ctx, r.Submission.Card.Server.ID, r.ticketsSince())
+	if err != nil {
+		return fmt.Errorf("reading the server's tickets before ending %s: %w", r.Ref.Short(), err)
+	}
+	for _, t := range tickets {
+		if Judge(r, t) != Foreign {
+			return fmt.Errorf("ending %s: ticket %d may be this request's", r.Ref.Short(), t.ID)
+		}
+	}
+	return nil
+}
+
+// UnderWayError says that a POST that the store does not know of may still be written, so that nobody
+// can say yet that nothing was filed.
+type UnderWayError struct {
+	Ref   Reference
+	Until time.Time
+}
+
+// Error says until when the POST may be under way.
+func (e *UnderWayError) Error() string {
+	return fmt.Sprintf("ending %s: a POST may be under way until %s", e.Ref.Short(), e.Until.UTC().Format(time.RFC3339))
+}
+
+// maybeUnderWay reports whether a POST that the store does not know of may still be written. Until
+// that is over, SoftLayer's records prove nothing.
+func (r Request) maybeUnderWay(now time.Time) bool {
+	return (r.Recheck == RecheckSettled || r.LostPosts > 0) && !now.After(r.NotAfter)
+}

@@ -135,11 +135,26 @@ func (d *Desk) Decline(ctx context.Context, press Press, why string) (Click, err
 	if Blank(why) {
 		return Click{}, ErrWhyMissing
 	}
-	return d.click(ctx, press, d.declining(why))
+	return d.click(ctx, press, declining(why, d.certainlyUnsent))
+}
+
+// unsentProof makes certain that nothing was sent for a request, which may end as not filed only then. It returns
+// errReadFirst if that is to be found out later.
+type unsentProof func(ctx context.Context, r Request, now time.Time) error
+
+// errReadFirst says that SoftLayer's records have to be read before a request may end as not filed.
+var errReadFirst = errors.New("SoftLayer's records have to be read first")
+
+// unlessRead reads nothing.
+func unlessRead(_ context.Context, r Request, _ time.Time) error {
+	if r.Recheck == NoRecheck {
+		return nil
+	}
+	return errReadFirst
 }
 
 // declining ends requests as declined for this reason.
-func (d *Desk) declining(why string) act {
+func declining(why string, prove unsentProof) act {
 	return func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
 		if !r.Stoppable() {
 			return Click{Kind: r.lateOrRepeated(c, Declined)}, nil, nil
@@ -148,7 +163,7 @@ func (d *Desk) declining(why string) act {
 		if decision.Effect != authz.Allowed {
 			return Click{Kind: ClickRefused, Decision: decision}, nil, nil
 		}
-		if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
+		if err := prove(ctx, r, c.now); err != nil {
 			return Click{}, nil, err
 		}
 		change, err := end(r, Declined, EventDeclined, c, why)
@@ -203,21 +218,24 @@ const (
 
 // Withdraw ends a request that was not sent, because its requester wants that.
 func (d *Desk) Withdraw(ctx context.Context, press Press) (Click, error) {
-	return d.click(ctx, press, d.withdraw)
+	return d.click(ctx, press, withdrawing(d.certainlyUnsent))
 }
 
-func (d *Desk) withdraw(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
-	switch {
-	case !r.Stoppable():
-		return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
-	case !c.isRequester():
-		return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
+// withdrawing ends requests as withdrawn.
+func withdrawing(prove unsentProof) act {
+	return func(ctx context.Context, r Request, c clicker) (Click, *Change, error) {
+		switch {
+		case !r.Stoppable():
+			return Click{Kind: r.lateOrRepeated(c, Withdrawn)}, nil, nil
+		case !c.isRequester():
+			return Click{Kind: ClickRefused, Decision: authz.Decision{Rule: RuleRequesterWithdraws}}, nil, nil
+		}
+		if err := prove(ctx, r, c.now); err != nil {
+			return Click{}, nil, err
+		}
+		change, err := end(r, Withdrawn, EventWithdrawn, c, "")
+		return Click{}, change, err
 	}
-	if err := d.certainlyUnsent(ctx, r, c.now); err != nil {
-		return Click{}, nil, err
-	}
-	change, err := end(r, Withdrawn, EventWithdrawn, c, "")
-	return Click{}, change, err
 }
 
 // ApprovedBy reports whether a person's approval is on record and counts.
@@ -239,45 +257,6 @@ func (r Request) lateOrRepeated(c clicker, in State) ClickKind {
 // was sent for it.
 func (r Request) Stoppable() bool {
 	return r.State == Pending || r.State == Scheduled && r.LostPosts == 0
-}
-
-// certainlyUnsent returns an error unless nothing was sent for the request. If the store may not know
-// of a POST, it reads SoftLayer's records. Only then may a request end as not filed.
-func (d *Desk) certainlyUnsent(ctx context.Context, r Request, now time.Time) error {
-	switch {
-	case r.Recheck == NoRecheck:
-		return nil
-	case r.maybeUnderWay(now):
-		return &UnderWayError{Ref: r.Ref, Until: r.NotAfter}
-	}
-	tickets, err := d.Tickets.TicketsOf(ctx, r.Submission.Card.Server.ID, r.ticketsSince())
-	if err != nil {
-		return fmt.Errorf("reading the server's tickets before ending %s: %w", r.Ref.Short(), err)
-	}
-	for _, t := range tickets {
-		if Judge(r, t) != Foreign {
-			return fmt.Errorf("ending %s: ticket %d may be this request's", r.Ref.Short(), t.ID)
-		}
-	}
-	return nil
-}
-
-// UnderWayError says that a POST that the store does not know of may still be written, so that nobody
-// can say yet that nothing was filed.
-type UnderWayError struct {
-	Ref   Reference
-	Until time.Time
-}
-
-// Error says until when the POST may be under way.
-func (e *UnderWayError) Error() string {
-	return fmt.Sprintf("ending %s: a POST may be under way until %s", e.Ref.Short(), e.Until.UTC().Format(time.RFC3339))
-}
-
-// maybeUnderWay reports whether a POST that the store does not know of may still be written. Until
-// that is over, SoftLayer's records prove nothing.
-func (r Request) maybeUnderWay(now time.Time) bool {
-	return (r.Recheck == RecheckSettled || r.LostPosts > 0) && !now.After(r.NotAfter)
 }
 
 func end(r Request, to State, kind string, c clicker, why string) (*Change, error) {

@@ -35,7 +35,7 @@ func (a *App) clickBatch(ctx context.Context, i receive.Interaction) (after rece
 			click, err = a.batches.Withdraw(ctx, press)
 		}
 		a.logClick(i, err)
-		return a.whisper(i, a.words.BatchClicked(click, err, "withdraw")), true
+		return a.whisper(i, a.batchSaid(press, click, err, "withdraw", i.ResponseURL, a.desk.Withdraw)), true
 	}
 	return nil, false
 }
@@ -95,10 +95,36 @@ func (a *App) submitBatchForm(ctx context.Context, i receive.Interaction) receiv
 	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
 		return nil
 	}
-	if problem := a.words.BatchClicked(click, err, verb); !problem.Empty() {
-		return receive.UpdateView(words.NotRecorded(problem))
+	said := a.batchSaid(press, click, err, verb, "", func(ctx context.Context, press cancellation.Press) (cancellation.Click, error) {
+		return a.desk.Decline(ctx, press, why)
+	})
+	switch {
+	case said.Empty():
+		return nil
+	case err == nil && click.Kind == cancellation.ClickDone:
+		return receive.UpdateView(words.RecordedSoFar(said))
 	}
-	return nil
+	return receive.UpdateView(words.NotRecorded(said))
+}
+
+// batchSaid returns what the clicker reads, and begins to end what the click left for later. It does not wait for that:
+// SoftLayer's records are read for each request, which is not for an acknowledgement. The person is told its outcome.
+func (a *App) batchSaid(press cancellation.BatchPress, click cancellation.BatchClick, err error, verb, responseURL string, end func(context.Context, cancellation.Press) (cancellation.Click, error)) words.Message {
+	said := a.words.BatchClicked(click, err, verb)
+	if err != nil || len(click.Later) == 0 {
+		return said
+	}
+	err = a.lists.owner.run(func(ctx context.Context) {
+		ended := a.batches.EndLater(ctx, press, click.Later, end)
+		telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), enterTime)
+		defer cancel()
+		a.tell(telling, responseURL, press.By.ID, words.BatchEndedLater(ended))
+	})
+	if err != nil {
+		a.log.Warn("ending the requests of a list", "user", press.By.ID, "err", err)
+		return words.BatchEndedLater(cancellation.Ended{Left: len(click.Later), Why: err})
+	}
+	return said
 }
 
 // leftOut returns the ids of the requests whose boxes are ticked.

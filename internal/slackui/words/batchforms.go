@@ -147,13 +147,41 @@ func (w Writer) BatchClicked(c cancellation.BatchClick, err error, verb string) 
 		return message(sentence("Too late: there is nothing left here to " + verb + ". Nothing was changed."))
 	case cancellation.ClickDone:
 	}
+	return w.batchDone(c)
+}
+
+// batchDone says what a click on a batch did not do, or does not do yet.
+func (w Writer) batchDone(c cancellation.BatchClick) Message {
+	var said []line
 	if c.Late > 0 {
-		return message(sentence(fmt.Sprintf("Recorded. %d that you left out cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", c.Late)))
+		said = append(said, sentence(fmt.Sprintf("Recorded. %d that you left out cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", c.Late)))
 	}
 	if c.Refused > 0 {
-		return message(sentence(fmt.Sprintf("Recorded for %d of %d. About the others you may not decide: %s", c.Done, c.Done+c.Refused, w.clickRefused(c.Decision))))
+		said = append(said, sentence(fmt.Sprintf("Recorded for %d of %d. About the others you may not decide: %s", c.Done, c.Done+c.Refused, w.clickRefused(c.Decision))))
 	}
-	return Message{}
+	if later := len(c.Later); later > 0 {
+		said = append(said, sentence(fmt.Sprintf("Recorded for %d. For %d the bot has to read SoftLayer's records first: its database may have missed that something was sent. You will be told what became of them.", c.Done, later)))
+	}
+	if len(said) == 0 {
+		return Message{}
+	}
+	return message(said...)
+}
+
+// BatchEndedLater says what became of the servers of a list for which SoftLayer's records were read first.
+func BatchEndedLater(all cancellation.Ended) Message {
+	said := line{bold(fmt.Sprintf("SoftLayer's records were read: recorded for %s.", servers(all.Done)))}
+	if all.Done == 0 {
+		said = line{bold("Nothing more was recorded.")}
+	}
+	if all.Left > 0 {
+		why := "they are filed, or on the way to SoftLayer."
+		if all.Why != nil {
+			why = ended(clickError(all.Why)) + " Press again in a minute."
+		}
+		said = append(said, plain(fmt.Sprintf(" %s stay as they are: %s Look at the list's message.", servers(all.Left), why)))
+	}
+	return message(said)
 }
 
 // BatchNothingToApprove says why the form of a batch opens for nobody, or not for this person.

@@ -211,6 +211,9 @@ func whyInput(label string) slack.Block {
 // NotRecorded is the view in place of a button's form that recorded nothing.
 func NotRecorded(why Message) View { return notice("Not recorded", why.Blocks...) }
 
+// RecordedSoFar is what a person reads in a form's place if not all of it was recorded, or not yet.
+func RecordedSoFar(said Message) View { return notice("Recorded", said.Blocks...) }
+
 // Details is what was asked for, on the card as its requester saw it, with the addresses that
 // no channel shows.
 func (w Writer) Details(r cancellation.Request) View {
