@@ -255,6 +255,7 @@ var table = map[string]room{
 			"internal/policytool",
 			"internal/reconcile",
 			"internal/report",
+			"internal/serverlist",
 			"internal/slackui",
 			"internal/slackui/receive",
 			"internal/slackui/webapi",

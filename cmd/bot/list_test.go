@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,7 +19,15 @@ import (
 // pasted opens the list from the form, pastes names into it, and returns the review of so many servers.
 func (w *world) pasted(user, names string, count int) modal {
 	w.t.Helper()
+	w.sendsList(user, names)
+	return w.reviewed(user, count)
+}
+
+// sendsList opens the list from the form, and sends it with names in it.
+func (w *world) sendsList(user, names string) {
+	w.t.Helper()
 	w.command(user, "")
+	w.eventually("the form opens", func() bool { return w.hasOpen(user) > 0 })
 	ack, err := w.slack.Act(w.t.Context(), fakeslack.Action{User: user, View: w.top(user).ID, BlockID: "several", ActionID: "several"})
 	require.NoError(w.t, err)
 	require.Empty(w.t, ack.Error)
@@ -28,7 +37,14 @@ func (w *world) pasted(user, names string, count int) modal {
 		"reason":  {"reason": {"type": "static_select", "selected_option": option("No longer needed")}},
 		"content": {"content": {"type": "plain_text_input", "value": "The rack is emptied."}},
 	}).Error)
-	return w.reviewed(user, count)
+}
+
+// readsOn presses the button of a review whose reading was not finished.
+func (w *world) readsOn(user string) {
+	w.t.Helper()
+	ack, err := w.slack.Act(w.t.Context(), fakeslack.Action{User: user, View: w.top(user).ID, BlockID: "read-on", ActionID: "read-on"})
+	require.NoError(w.t, err)
+	require.Empty(w.t, ack.Error)
 }
 
 // reviewed waits for a review of so many servers.
@@ -198,6 +214,99 @@ func TestApproverLeavesServersOfAListOut(t *testing.T) {
 		assert.Empty(t, w.tickets(ids[1]), "what was left out is not filed")
 		assert.Len(t, w.tickets(ids[0]), 1)
 		assert.Len(t, w.tickets(ids[2]), 1)
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestListOfADeadBotIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for how, ends := range map[string]struct {
+		transport, shows string
+		end              func(w *world)
+	}{
+		"killed":  {bySocket, "Nothing has been asked yet.", (*world).kill},
+		"stopped": {byHTTP, "The bot was stopped while it read the list.", (*world).stop},
+	} {
+		t.Run(how, func(t *testing.T) {
+			over(t, ends.transport, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+				ids, names := w.some(3)
+				require.NoError(t, w.softlayer.Fault(reading, "hang", 1000))
+				w.sendsList(w.cast.Requester, names)
+				w.readsOn(w.cast.Requester) // while it is read, a press changes nothing
+				half := w.top(w.cast.Requester)
+				assert.Contains(t, half.text(w), "Nothing has been asked yet.")
+				assert.Contains(t, half.Raw, `"submit":null`, "nothing can be sent from a half-read list")
+
+				ends.end(w)
+				assert.Contains(t, w.top(w.cast.Requester).text(w), ends.shows)
+				w.softlayer.ClearFaults("")
+				w.start()
+				assert.Empty(t, w.recorded())
+				w.readsOn(w.cast.Requester)
+				review := w.reviewed(w.cast.Requester, 3)
+				require.Empty(t, w.confirms(w.cast.Requester, review, "3").Error)
+				w.awaitMessage(w.cast.Channel, "3 waiting for approval")
+				assert.Equal(t, map[string]int{"pending": 3}, w.recorded())
+				assert.Len(t, ids, 3)
+				assert.Empty(t, w.broken())
+			})
+		})
+	}
+}
+
+func TestClosedListThatIsReadIsOfferedAgain(t *testing.T) {
+	overHTTP(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+		_, names := w.some(2)
+		require.NoError(t, w.softlayer.Fault(reading, "hang", 1000))
+		w.sendsList(w.cast.Requester, names)
+		w.close(w.cast.Requester)
+		kept := w.awaitMessage(w.cast.Requester, "Nothing was asked.", "is kept for a day")
+		w.softlayer.ClearFaults("")
+		w.press(w.cast.Requester, kept, "continue-list")
+		require.Equal(t, "Several servers", w.top(w.cast.Requester).Title.Text)
+		require.Empty(t, w.submit(w.cast.Requester, w.top(w.cast.Requester), nil).Error, "what was typed is kept")
+		w.reviewed(w.cast.Requester, 2)
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestQueryListsWhatThePersonMayAskFor(t *testing.T) {
+	s := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, extra: []string{"MAX_BATCH=5"}}
+	overHTTP(t, s, func(t *testing.T, w *world) {
+		all, mine := 0, []hardware(nil)
+		for at, h := range w.servers("") {
+			if all++; !inCenter("fra02")(at, h) || !unprotected(at, h) {
+				continue
+			}
+			mine = append(mine, h)
+		}
+		require.Less(t, len(mine), all)
+		slices.SortFunc(mine, func(a, b hardware) int {
+			return strings.Compare(a.FullyQualifiedDomainName, b.FullyQualifiedDomainName)
+		})
+		var first []hardware // that have a date, the same for all
+		for _, h := range mine {
+			if h.BillingItem != nil && !h.BillingItem.Pending {
+				first = append(first, h)
+			}
+		}
+		for _, h := range first[:3] {
+			w.patch(h.ID, map[string]any{"billingItem": map[string]any{"nextBillDate": "2099-01-01T00:00:00-06:00"}})
+		}
+		w.eventually("the servers' tags are known", func() bool {
+			w.sendsList(w.cast.Requester, "dc:fra02")
+			w.eventually("a review", func() bool { return strings.HasPrefix(w.top(w.cast.Requester).Title.Text, "Review: ") })
+			if strings.Contains(w.top(w.cast.Requester).text(w), fmt.Sprintf("finds %d servers that you may ask for.", len(mine))) {
+				return true
+			}
+			w.close(w.cast.Requester)
+			return false
+		})
+		shown := w.top(w.cast.Requester).text(w)
+		assert.Contains(t, shown, fmt.Sprintf("Showing 5 of %d: those that are due to end first.", len(mine)))
+		for n, h := range first[:8] {
+			assert.Equal(t, n >= 3, strings.Contains(shown, h.FullyQualifiedDomainName), "%s: the first three end later", h.FullyQualifiedDomainName)
+		}
 		assert.Empty(t, w.broken())
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/closing"
 	"cancel-server/internal/correspondence"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -32,6 +33,14 @@ type vendors struct {
 	bot       webapi.Identity
 	account   cancellation.Account
 	told      calls
+}
+
+// mayAsk hands the servers of lists to what decides whether a person may ask for them.
+func mayAsk(ctx context.Context, policy *authz.Policy, who authz.Principal) func(serverlist.Server) (may, decided bool) {
+	askable := closing.Askable(ctx, policy, who)
+	return func(s serverlist.Server) (may, decided bool) {
+		return askable(closing.Server{ID: s.ID, Hostname: s.Hostname, FQDN: s.FQDN, Datacenter: s.Datacenter, Tags: s.Tags, Tagset: closing.NoTagset})
+	}
 }
 
 // withVendors does what a verb does with both vendors and the database, alongside bot serve, and closes them.

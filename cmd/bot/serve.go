@@ -214,7 +214,10 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	})
 	b.closings = closing.New(closingOptions(cfg, v, journal, b.inventory, log))
 	b.app = slackui.NewApp(slackui.Options{
-		Desk: desk, Batches: journal, Lists: slackui.Lists{All: b.inventory.All, Tagged: b.inventory.Tagged, Closing: b.closings.Closing, Held: journal.Held, Most: cfg.MaxBatch}, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+		Desk: desk, Batches: journal, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
+		Lists: slackui.Lists{
+			All: b.inventory.All, Tagged: b.inventory.Tagged, Closing: b.closings.Closing, Held: journal.Held, May: mayAsk, Bills: v.softlayer.BillDates, Most: cfg.MaxBatch,
+		},
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},
 		Overview: overview.New(overview.Options{Ledger: journal, People: b.directory, Policy: b.policy.Policy, Closings: b.closings, Answered: following.Answered, Log: log}),

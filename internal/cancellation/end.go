@@ -1,6 +1,7 @@
 package cancellation
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -124,6 +125,23 @@ func (c Card) End() End {
 		return EndOf(bill, c.Cutoff, c.ReadAt)
 	}
 	return end
+}
+
+// Ends returns when servers end whose cancellation is requested now, by their next bill dates as SoftLayer writes them.
+// Those whose date cannot be read are missing.
+func (d *Desk) Ends(ctx context.Context, billDates map[int64]string) (map[int64]time.Time, error) {
+	now, err := d.Clock.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the database's time: %w", err)
+	}
+	cutoff, ends := d.cutoff(ctx), map[int64]time.Time{}
+	for server, date := range billDates {
+		card := Card{Server: Server{Billing: &Billing{NextBillDate: date}}, Cutoff: cutoff, ReadAt: now}
+		if end := card.End().Date; !end.IsZero() {
+			ends[server] = end
+		}
+	}
+	return ends, nil
 }
 
 func (c Card) billDate() string {

@@ -14,8 +14,11 @@ type Server struct {
 	Datacenter     string
 	Routers        []int64  // ids of its backend routers; none: not known
 	Tags           []string // shared by all servers with the same tags
-	Tagset         int      // the same for all servers with the same tags
+	Tagset         int      // the same for all servers with the same tags, or [NoTagset]
 }
+
+// NoTagset says that nobody numbered a server's tags.
+const NoTagset = -1
 
 // Cost is what a server costs.
 type Cost struct {

@@ -26,6 +26,16 @@ type viewer struct {
 	kindOf     map[int]string // the compared tags of each set of tags
 }
 
+// Askable returns a function that decides, until ctx ends, whether one person may ask for a server: also if that depends
+// on what a request would state, or on its cost. It is not safe for concurrent use.
+func Askable(ctx context.Context, policy *authz.Policy, who authz.Principal) func(Server) (may, decided bool) {
+	v := newViewer(ctx, policy, who)
+	return func(s Server) (may, decided bool) {
+		seen := v.sees(s, nil)
+		return seen.ask, !seen.undecided
+	}
+}
+
 // kind is what a policy tells servers apart by. The last three are empty the first time that it is asked.
 type kind struct {
 	datacenter string
@@ -98,10 +108,11 @@ const other = "\x00"
 // compared are the tags of a server that the policy can tell from others.
 func (v *viewer) compared(s Server) string {
 	text, known := v.kindOf[s.Tagset]
-	if !known {
-		text = strings.Join(v.comparedTags(s), "\x01")
-		v.kindOf[s.Tagset] = text
+	if known && s.Tagset != NoTagset {
+		return text
 	}
+	text = strings.Join(v.comparedTags(s), "\x01")
+	v.kindOf[s.Tagset] = text
 	return text
 }
 

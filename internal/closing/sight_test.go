@@ -140,3 +140,19 @@ func BenchmarkBoardOf100000Servers(b *testing.B) {
 		})
 	}
 }
+
+func TestServersOfListsAreDecidedByTheirTags(t *testing.T) {
+	t.Parallel()
+	may := Askable(t.Context(), policyOf(t, policyText), in("S0ASK"))
+	for tag, want := range map[string]bool{"staging": true, "production": false, "STAGING": true, "protected": false} {
+		for range 2 {
+			is, decided := may(Server{ID: 1, Hostname: "db-1", FQDN: "db-1.example.com", Datacenter: "che01", Tags: []string{tag}, Tagset: NoTagset})
+			assert.True(t, decided)
+			assert.Equal(t, want, is, "%s: nobody numbered the tags", tag)
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, decided := Askable(over, policyOf(t, policyText), in("S0ASK"))(Server{ID: 1, Tagset: NoTagset})
+	assert.False(t, decided, "there is no more time")
+}

@@ -8,18 +8,19 @@ import (
 
 // matching finds the servers of queries, and keeps those that are due to end first.
 type matching struct {
-	queries []Query
-	counts  []Matches
-	closing map[string]bool
-	held    map[int64]bool // live requests hold them
-	named   map[int64]bool // are in the list already
-	most    int
-	first   []Server
-	of      int
+	Options
+	queries    []Query
+	counts     []Matches
+	named      map[int64]bool // are in the list already
+	most       int
+	first      []Server
+	of         int
+	undecided  int
+	candidates []int64 // all of those that are counted in of, up to one more than [MaxCandidates]
 }
 
 func newMatching(queries []Query, rows []Row, o Options) *matching {
-	m := &matching{closing: o.Closing, held: o.Held, named: map[int64]bool{}}
+	m := &matching{Options: o, named: map[int64]bool{}}
 	for _, q := range queries {
 		m.counts = append(m.counts, Matches{Query: q})
 		m.queries = append(m.queries, Query{Word: q.Word, Name: strings.ToLower(q.Name)})
@@ -33,30 +34,64 @@ func newMatching(queries []Query, rows []Row, o Options) *matching {
 	return m
 }
 
-// match counts a server that a query finds, and keeps it if it ends before others.
+// match counts a server that a query finds and the person may ask for, and keeps it if it ends before others.
 func (m *matching) match(s *Server) {
+	if !slices.ContainsFunc(m.queries, func(q Query) bool { return m.finds(q, s) || m.mayFind(q, s) }) || !m.mayAsk(s) {
+		return
+	}
 	found := false
 	for i, q := range m.queries {
-		switch {
-		case m.finds(q, s):
-			m.counts[i].note(m.held[s.ID])
+		if m.finds(q, s) {
+			m.counts[i].note(m.Held[s.ID])
 			found = true
-		case s.Pod == "" && m.mayFind(q, s):
+		} else if m.mayFind(q, s) {
 			m.counts[i].Unsure++
 		}
 	}
-	if !found || m.named[s.ID] || m.held[s.ID] {
-		return
+	if found && !m.named[s.ID] && !m.Held[s.ID] {
+		m.keep(s)
 	}
-	m.of++
-	at, _ := slices.BinarySearchFunc(m.first, *s, byEnd)
+}
+
+// mayAsk reports whether the person may ask for a server, and counts those about which that was not decided.
+func (m *matching) mayAsk(s *Server) bool {
+	if m.May == nil {
+		return true
+	}
+	may, decided := m.May(*s)
+	if !decided {
+		m.undecided++
+	}
+	return may && decided
+}
+
+func (m *matching) keep(s *Server) {
+	if m.of++; len(m.candidates) <= MaxCandidates {
+		m.candidates = append(m.candidates, s.ID)
+	}
+	one := *s
+	if ends, known := m.Ends[s.ID]; known {
+		one.Ends = ends
+	}
+	at, _ := slices.BinarySearchFunc(m.first, one, byEnd)
 	if at >= m.most {
 		return
 	}
 	if len(m.first) == m.most {
 		m.first = m.first[:m.most-1]
 	}
-	m.first = slices.Insert(m.first, at, s.kept())
+	m.first = slices.Insert(m.first, at, one.kept())
+}
+
+// resolved puts what the queries find into what a list means.
+func (m *matching) resolved(r Resolved) Resolved {
+	r.Queries, r.Of, r.Shown, r.Undecided = m.counts, m.of, len(m.first), m.undecided
+	r.Groups = grouped(m.first)
+	if len(m.candidates) <= MaxCandidates {
+		r.Candidates = m.candidates
+		slices.Sort(r.Candidates)
+	}
+	return r
 }
 
 func (m *Matches) note(held bool) {
@@ -75,18 +110,19 @@ func (m *matching) finds(q Query, s *Server) bool {
 	case Pod:
 		return strings.EqualFold(s.Pod, q.Name)
 	case Closing:
-		return m.closing[strings.ToLower(s.Pod)] || m.closing[strings.ToLower(s.Datacenter)]
+		return m.Closing[strings.ToLower(s.Pod)] || m.Closing[strings.ToLower(s.Datacenter)]
 	}
 	return false
 }
 
-// mayFind reports whether a query finds a server in one of the pods of its data center.
+// mayFind reports whether a query finds a server whose pod is not known in one of the pods of its data center.
 func (m *matching) mayFind(q Query, s *Server) bool {
-	switch q.Word {
-	case Pod:
+	switch {
+	case s.Pod != "":
+	case q.Word == Pod:
 		return isPodOf(q.Name, s.Datacenter)
-	case Closing:
-		for place := range m.closing {
+	case q.Word == Closing:
+		for place := range m.Closing {
 			if isPodOf(place, s.Datacenter) {
 				return true
 			}

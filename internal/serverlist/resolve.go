@@ -30,7 +30,14 @@ type Options struct {
 	Most    int             // how many servers one form takes, or the person may still ask for today
 	Held    map[int64]bool  // servers that live requests hold: queries count them and list them not
 	Closing map[string]bool // the pods and data centers that will close, in lower case
+	// May reports whether the person may ask for a server, and whether that could be decided; nil: they may ask for
+	// all. Queries neither count nor list any other.
+	May  func(Server) (may, decided bool)
+	Ends map[int64]time.Time // when servers that queries find are due to end, as far as the copy does not know it
 }
+
+// MaxCandidates is how many servers' end dates can be read to find the first ones of a list.
+const MaxCandidates = 500
 
 // State says what an entry means.
 type State string
@@ -82,7 +89,21 @@ type Resolved struct {
 	Shown   int     // how many servers the groups hold
 	Of      int     // and how many there are
 	Queries []Matches
+
+	Undecided  int     // servers about which it could not be decided whether the person may ask for them
+	Order      Order   // which of Of the groups hold
+	Candidates []int64 `json:"-"` // all of Of; nil if there are more than [MaxCandidates]
 }
+
+// Order says which servers are listed if a query finds more than fit.
+type Order string
+
+// The orders.
+const (
+	ByEnd     Order = ""         // those that are due to end first; without dates, the first by name
+	ByName    Order = "too-many" // the first by name: there are more than [MaxCandidates]
+	EndUnread Order = "unread"   // the first by name: their end dates could not be read
+)
 
 // Found counts the servers that were named and found.
 func (r Resolved) Found() (count int) {
@@ -128,9 +149,7 @@ func Resolve(l List, servers iter.Seq[Server], o Options) Resolved {
 		}
 	}
 	near.note(rows)
-	r := Resolved{Rows: rows, Queries: matching.counts, Of: matching.of, Shown: len(matching.first)}
-	r.Groups = grouped(matching.first)
-	return r
+	return matching.resolved(Resolved{Rows: rows})
 }
 
 // lookup is what the servers of a copy are called, as far as entries name them: by [keyOf].

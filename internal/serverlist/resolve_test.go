@@ -227,6 +227,41 @@ func TestQueriesListServersByEndAndTag(t *testing.T) {
 	assert.Empty(t, serverlist.Resolve(parsed(t, "closing:"), slices.Values(servers), serverlist.Options{Most: 50}).Groups, "nothing closes")
 }
 
+func TestQueriesFindWhatThePersonMayAskFor(t *testing.T) {
+	t.Parallel()
+	var servers []server
+	for id := range int64(10) {
+		s := ending(id+1, 0)
+		if id == 9 { // nobody can tell whether it is in a closing pod
+			s.Pod = ""
+		}
+		servers = append(servers, s)
+	}
+	o := serverlist.Options{Most: 3, Held: map[int64]bool{5: true, 6: true}, Closing: map[string]bool{"che01.pod01": true}}
+	o.May = func(s server) (may, decided bool) { return s.ID > 4 && s.ID != 6, s.ID != 7 }
+	r := serverlist.Resolve(parsed(t, "closing: s1"), slices.Values(servers), o)
+	assert.Equal(t, []string{"che01 8 9"}, listed(r), "not the first ones of all, but of those")
+	assert.Equal(t, []int{2, 2, 1}, []int{r.Shown, r.Of, r.Undecided})
+	assert.Equal(t, []serverlist.Matches{{Query: serverlist.Query{Word: "closing"}, Servers: 3, Held: 1, Unsure: 1}}, r.Queries)
+	assert.Equal(t, 1, r.Found(), "what is named is for the review to refuse")
+}
+
+func TestFirstToEndAreFoundAmongCandidates(t *testing.T) {
+	t.Parallel()
+	var servers []server
+	for id := range int64(serverlist.MaxCandidates) {
+		servers = append(servers, ending(id+1, 0))
+	}
+	l, o := parsed(t, "dc:che01"), serverlist.Options{Most: 2}
+	r := serverlist.Resolve(l, slices.Values(servers), o)
+	assert.Len(t, r.Candidates, serverlist.MaxCandidates)
+	o.Ends = map[int64]time.Time{300: time.Date(2026, time.December, 9, 0, 0, 0, 0, time.UTC), 400: time.Date(2026, time.December, 3, 0, 0, 0, 0, time.UTC)}
+	assert.Equal(t, []string{"che01 400 300"}, listed(serverlist.Resolve(l, slices.Values(servers), o)))
+	r = serverlist.Resolve(l, slices.Values(append(servers, ending(9999, 0))), o)
+	assert.Nil(t, r.Candidates, "these would be too many to read")
+	assert.Equal(t, serverlist.MaxCandidates+1, r.Of)
+}
+
 // A copy may use one slice of tags for all its servers.
 func TestWhatIsKeptIsACopy(t *testing.T) {
 	t.Parallel()

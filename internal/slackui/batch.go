@@ -12,6 +12,7 @@ import (
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
 
@@ -175,7 +176,7 @@ func (a *App) listClosed(i receive.Interaction) receive.After {
 	}
 	return func(ctx context.Context) {
 		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
-		if err != nil || meta.List == "" {
+		if err != nil || meta.kept() == "" {
 			return // there is nothing to go on with
 		}
 		sealed := i.View.PrivateMetadata
@@ -192,7 +193,7 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 	meta, err := a.sealer.open(ctx, i.Action.Value, i.User)
 	var d draft
 	if err == nil {
-		d, err = a.draft(ctx, meta.List)
+		d, err = a.draft(ctx, meta.kept())
 	}
 	if err != nil {
 		a.log.Warn("opening a list that was closed", "user", i.User, "err", err)
@@ -202,6 +203,41 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 	e.from.Channel = meta.Channel
 	_, problem := a.enter(ctx, &e)
 	return a.whisper(i, problem)
+}
+
+// readOn reads a list again whose reading was not finished: the process that read it ended, or could not read it. While
+// this process reads it, a press changes nothing.
+func (a *App) readOn(i receive.Interaction) receive.After {
+	if a.lists.under.reads(i.View.ID) {
+		return nil
+	}
+	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
+	if at.choice == 0 {
+		return nil
+	}
+	return func(ctx context.Context) {
+		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
+		if errors.Is(err, errNotOurs) {
+			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
+			return
+		}
+		d, err := a.draft(ctx, meta.Unread)
+		view := words.ListReading(0, 0, i.View.PrivateMetadata)
+		if err != nil {
+			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
+			view = a.words.ListUnread(words.ListForgotten)
+		}
+		hash, shown, failed := a.replace(ctx, at, view)
+		if shown {
+			at.hash = hash
+		}
+		if failed != nil {
+			a.log.Warn("reading a list again", "view", at.id, "err", failed)
+		}
+		if err == nil && !errors.Is(failed, webapi.ErrViewGone) {
+			a.readAnew(ctx, at, meta, d.asked, "")
+		}
+	}
 }
 
 // submitReview takes a reviewed list to the desk. It records all of it, or nothing.
@@ -250,7 +286,11 @@ func (a *App) answerList(ctx context.Context, i receive.Interaction, meta metada
 		if answer.Kind == cancellation.BatchStale {
 			note = words.ReadAgain
 		}
-		return a.reading(ctx, i.View.ID, meta, d.asked, left, note)
+		reply, after, err := a.reading(ctx, i.View.ID, meta, d.asked, left, note)
+		if err != nil {
+			return receive.FieldError(count, words.ListNotKept), nil
+		}
+		return reply, after
 	}
 	a.log.Error("answering a list: unknown kind", "kind", answer.Kind)
 	return receive.PushView(a.words.NotKnown("")), nil

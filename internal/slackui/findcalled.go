@@ -3,10 +3,13 @@ package slackui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
@@ -148,4 +151,50 @@ func (a *App) showOffered(ctx context.Context, at displayedView, i receive.Inter
 		at.hash = hash
 	}
 	a.showChosen(ctx, at, i, server)
+}
+
+// resolveTime bounds deciding what one person may ask for.
+const resolveTime = 20 * time.Second
+
+// resolved finds out which servers a list means for a person. Queries find those that they may ask for.
+func (a *App) resolved(ctx context.Context, meta metadata, list serverlist.List, left int) (found serverlist.Resolved, err error) {
+	o := serverlist.Options{Most: min(a.lists.Most, left), Closing: a.lists.Closing()}
+	if o.Held, err = a.lists.Held(ctx); err != nil { // the review names each of them
+		a.log.Warn("reading which servers are asked for", "err", err)
+	}
+	if len(list.Queries) == 0 {
+		return serverlist.Resolve(list, a.lists.All(), o), nil
+	}
+	policy := a.policy()
+	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
+	if err != nil {
+		return found, fmt.Errorf("reading who asks: %w", err)
+	}
+	deciding, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	if o.May = a.lists.May(deciding, policy, who); !a.lists.Tagged() { // a policy may ask for tags
+		o.May = func(serverlist.Server) (may, decided bool) { return false, false }
+	}
+	if found = serverlist.Resolve(list, a.lists.All(), o); found.Of == found.Shown {
+		return found, nil
+	}
+	if found.Candidates == nil {
+		found.Order = serverlist.ByName
+		return found, nil
+	}
+	if o.Ends, err = a.endsOf(ctx, found.Candidates); err != nil {
+		a.log.Warn("reading when the servers of a list end", "err", err)
+		found.Order = serverlist.EndUnread
+		return found, nil
+	}
+	return serverlist.Resolve(list, a.lists.All(), o), nil
+}
+
+// endsOf reads when servers are due to end if they are asked for now.
+func (a *App) endsOf(ctx context.Context, servers []int64) (map[int64]time.Time, error) {
+	bills, err := a.lists.Bills(ctx, servers)
+	if err != nil {
+		return nil, err
+	}
+	return a.desk.Ends(ctx, bills)
 }

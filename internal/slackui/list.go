@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
@@ -21,7 +22,8 @@ import (
 
 // Bounds of the lists that are read at once.
 const (
-	listTime     = 5 * time.Minute // one list, as SoftLayer's rate lets it be read
+	listTime     = 5 * time.Minute  // one list, as SoftLayer's rate lets it be read
+	showTime     = 20 * time.Second // of it, to keep and to show what was read
 	mostLists    = 8
 	progressTime = 2 * time.Second // between two changes of what a person sees while a list is read
 )
@@ -32,9 +34,13 @@ type Lists struct {
 	Tagged  func() bool                                   // their tags are known
 	Closing func() map[string]bool                        // the pods and data centers that close
 	Held    func(context.Context) (map[int64]bool, error) // the servers that live requests hold
-	Most    int                                           // servers in one form
+	// May decides, until ctx ends, whether a person may ask for a server of All.
+	May   func(ctx context.Context, policy *authz.Policy, who authz.Principal) func(serverlist.Server) (may, decided bool)
+	Bills func(ctx context.Context, servers []int64) (map[int64]string, error) // reads next bill dates, as SoftLayer writes them
+	Most  int                                                                  // servers in one form
 
 	owner *owner
+	under *underWay
 }
 
 var errRowUnread = errors.New("SoftLayer did not answer")
@@ -94,88 +100,116 @@ func (a *App) submitList(ctx context.Context, i receive.Interaction) (receive.Re
 	if len(wrong) > 0 {
 		return receive.FieldErrors(wrong), nil
 	}
-	return a.reading(ctx, i.View.ID, meta, as, left, "")
+	reply, after, err := a.reading(ctx, i.View.ID, meta, as, left, "")
+	if err != nil {
+		return receive.FieldError(words.NamesBlock, words.ListNotKept), nil
+	}
+	return reply, after
 }
 
-// reading acknowledges with the review while it is read, and reads the list after that. What the person chose before
-// in the list that meta has stays chosen.
-func (a *App) reading(ctx context.Context, view string, meta metadata, as asked, left int, note string) (receive.Reply, receive.After) {
-	sealed, err := a.sealer.seal(ctx, meta)
+// reading acknowledges with the review while it is read, and reads the list after that. What was typed is stored first,
+// so that another process can read it if this one ends. What the person chose before in the list that meta has stays
+// chosen.
+func (a *App) reading(ctx context.Context, view string, meta metadata, as asked, left int, note string) (reply receive.Reply, after receive.After, err error) {
+	sealed := ""
+	if meta.Unread, err = a.keepDraft(ctx, draft{asked: as}); err == nil {
+		sealed, err = a.sealer.seal(ctx, meta)
+	}
 	if err != nil {
-		a.log.Error("sealing a list", "view", view, "err", err)
-		return receive.FieldError(words.NamesBlock, words.CardNotKept), nil
+		a.log.Error("storing a list before it is read", "view", view, "err", err)
+		return nil, nil, err
 	}
 	at := displayedView{id: view, choice: a.choices.note(view, "")}
-	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(ctx context.Context) { a.readAside(ctx, at, meta, as, left, note) }
+	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(ctx context.Context) { a.readAside(ctx, at, meta, as, left, note) }, nil
 }
 
 // readAside reads a list in a goroutine of its own: that may take longer than anything else that follows an
-// acknowledgement.
+// acknowledgement. However it ends, the view then shows the review, or why there is none with a button to read again.
 func (a *App) readAside(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) {
+	a.lists.under.add(at.id, 1)
 	err := a.lists.owner.run(func(ctx context.Context) {
+		defer a.lists.under.add(at.id, -1)
 		defer func() {
 			if what := recover(); what != nil {
-				a.unread(at, words.ListFailed, fmt.Errorf("panic: %v", what))
+				a.unread(at, meta, words.ListFailed, fmt.Errorf("panic: %v", what))
 			}
 		}()
-		if err := a.readList(ctx, at, meta, as, left, note); err != nil {
-			a.unread(at, words.ListFailed, err)
+		switch err := a.readList(ctx, at, meta, as, left, note); {
+		case err == nil:
+		case errors.Is(ctx.Err(), context.Canceled):
+			a.unread(at, meta, words.ListStopped, err)
+		default:
+			a.unread(at, meta, words.ListFailed, err)
 		}
 	})
 	if err != nil {
-		a.unread(at, words.ListsBusy, err)
+		a.lists.under.add(at.id, -1)
+		a.unread(at, meta, words.ListsBusy, err)
 	}
 }
 
-// unread says in a review's place that the list could not be read.
-func (a *App) unread(at displayedView, why string, err error) {
-	a.log.Error("reading a list", "view", at.id, "err", err)
-	ctx, cancel := context.WithTimeout(context.Background(), whisperTime)
+// unread says in a review's place why the list was not read, and offers to read it again.
+func (a *App) unread(at displayedView, meta metadata, why string, err error) {
+	a.log.Warn("reading a list", "view", at.id, "err", err)
+	ctx, cancel := context.WithTimeout(context.Background(), enterTime)
 	defer cancel()
-	if _, _, err := a.replace(ctx, at, a.words.ListUnread(why)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+	view := a.words.ListUnread(why)
+	if sealed, err := a.sealer.seal(ctx, meta); err == nil {
+		view = words.ListStands(why, sealed)
+	}
+	if _, _, err := a.replace(ctx, at, view); err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("saying that a list could not be read", "view", at.id, "err", err)
 	}
 }
 
-// readList looks the names up, reads each server, and shows the review.
+// readList looks the names up, reads each server, and shows the review. What SoftLayer does not answer in time is shown
+// as unread.
 func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) error {
 	list, err := serverlist.Parse(as.Names[0], as.Names[1])
 	if err != nil { // it was checked when it was sent
 		return err
 	}
-	held, err := a.lists.Held(ctx)
-	if err != nil { // the review names each of them
-		a.log.Warn("reading which servers are asked for", "err", err)
-	}
-	d := draft{asked: as, List: serverlist.Resolve(list, a.lists.All(), serverlist.Options{Most: min(a.lists.Most, left), Held: held, Closing: a.lists.Closing()})}
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		return err
 	}
-	d.List.Rows = a.findUnknown(ctx, d.List.Rows)
+	reading, cancel := context.WithTimeout(ctx, listTime-showTime)
+	defer cancel()
+	d := draft{asked: as}
+	if d.List, err = a.resolved(reading, meta, list, left); err != nil {
+		return err
+	}
+	d.List.Rows = a.findUnknown(reading, d.List.Rows)
 	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
+	wanted := d.wanted()
+	for _, read := range a.batches.Cards(reading, wanted, a.progress(reading, at, len(wanted), sealed)) {
+		d.note(read)
+	}
+	if err := ctx.Err(); err != nil { // this process ends
+		return err
+	}
+	digest, err := a.keepDraft(ctx, d)
+	if err != nil {
+		return fmt.Errorf("storing a list: %w", err)
+	}
+	return a.showReview(ctx, at, meta.listing(digest, d.chosen(a.before(ctx, meta))), d, note)
+}
+
+// progress returns a function that shows how many of the servers were read.
+func (a *App) progress(ctx context.Context, at displayedView, of int, sealed string) func(read int) {
 	var shown sync.Mutex
 	last := time.Now()
-	wanted := d.wanted()
-	for _, read := range a.batches.Cards(ctx, wanted, func(read int) {
+	return func(read int) {
 		shown.Lock()
 		defer shown.Unlock()
 		if time.Since(last) < progressTime {
 			return
 		}
 		last = time.Now()
-		if hash, done, err := a.replace(ctx, at, words.ListReading(read, len(wanted), sealed)); err == nil && done {
+		if hash, done, err := a.replace(ctx, at, words.ListReading(read, of, sealed)); err == nil && done {
 			at.hash = hash
 		}
-	}) {
-		d.note(read)
 	}
-	digest, err := a.keepDraft(ctx, d)
-	if err != nil {
-		return fmt.Errorf("storing a list: %w", err)
-	}
-	a.showReview(ctx, at, meta.listing(digest, d.chosen(a.before(ctx, meta))), d, note)
-	return nil
 }
 
 // before returns what a person chose in the list that they changed, or that is read again: the servers that they were
@@ -238,7 +272,9 @@ func (a *App) review(ctx context.Context, meta metadata, d draft, ticked []int64
 		}
 		in.Ticked, in.Confirmed = append(in.Ticked, id), append(in.Confirmed, id)
 	}
-	return review.Of(in), whole.Rest, nil
+	chosen = review.Of(in)
+	chosen.Left = whole.Left // also of what queries found
+	return chosen, whole.Rest, nil
 }
 
 // listed is what all requests of a list share.
@@ -246,15 +282,16 @@ func (a *App) listed(meta metadata, d draft, view string) cancellation.Submissio
 	return cancellation.Submission{Installation: a.team, View: view, By: meta.By, Place: meta.place(), Reason: d.Reason, Content: d.Content}
 }
 
-// showReview shows the review of a list that was read.
-func (a *App) showReview(ctx context.Context, at displayedView, meta metadata, d draft, note string) {
+// showReview shows the review of a list that was read. A view that is gone is no error.
+func (a *App) showReview(ctx context.Context, at displayedView, meta metadata, d draft, note string) error {
 	view, err := a.reviewView(ctx, meta, d, note)
 	if err == nil {
 		_, _, err = a.replace(ctx, at, view)
 	}
 	if err != nil && !errors.Is(err, webapi.ErrViewGone) {
-		a.log.Warn("showing a review", "view", at.id, "err", err)
+		return fmt.Errorf("showing a review: %w", err)
 	}
+	return nil
 }
 
 func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note string) (view words.View, err error) {
@@ -277,6 +314,9 @@ func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note strin
 
 // changeReview shows a review again after a box or a button of it was pressed.
 func (a *App) changeReview(i receive.Interaction) receive.After {
+	if i.Action.ActionID == words.ReadOnAction {
+		return a.readOn(i)
+	}
 	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
 	if at.choice == 0 {
 		return nil
@@ -306,15 +346,23 @@ func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d
 	now, err := a.desk.Now(ctx)
 	old := func(r draftRead) bool { return r.Card != nil && !r.Card.Fresh(now) }
 	if err != nil || !slices.ContainsFunc(d.Reads, old) {
-		a.showReview(ctx, at, meta, d, "")
+		if err := a.showReview(ctx, at, meta, d, ""); err != nil {
+			a.log.Warn("changing a review", "view", at.id, "err", err)
+		}
 		return
 	}
+	meta.Unread = meta.List
+	a.readAnew(ctx, at, meta, d.asked, words.ReadAgain)
+}
+
+// readAnew reads a list again whose view shows that it is read, or an older review.
+func (a *App) readAnew(ctx context.Context, at displayedView, meta metadata, as asked, note string) {
 	left, err := a.batches.Left(ctx, meta.By)
 	if err != nil {
-		a.unread(at, words.ListFailed, err)
+		a.unread(at, meta, words.ListFailed, err)
 		return
 	}
-	a.readAside(ctx, at, meta, d.asked, left, words.ReadAgain)
+	a.readAside(ctx, at, meta, as, left, note)
 }
 
 // opened reads what a review carries: its metadata and its list.

@@ -169,3 +169,23 @@ func (o *owner) close() {
 	o.mu.Unlock()
 	o.running.Wait()
 }
+
+// underWay counts, by view, the readings of lists that this process makes.
+type underWay struct {
+	mu    sync.Mutex
+	views map[string]int
+}
+
+func (u *underWay) add(view string, readings int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.views[view] += readings; u.views[view] == 0 {
+		delete(u.views, view)
+	}
+}
+
+func (u *underWay) reads(view string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.views[view] > 0
+}

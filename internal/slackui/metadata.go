@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -52,6 +53,7 @@ type metadata struct {
 	Card        *cancellation.Card  `json:"s,omitempty"`
 	CardDigest  string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
 	List        string              `json:"l,omitempty"` // digest of a list that the CardStore keeps
+	Unread      string              `json:"r,omitempty"` // digest of the list that is being read; the CardStore keeps what was typed
 	Ticked      []int64             `json:"k,omitempty"` // servers of the list that go
 	Offered     []int64             `json:"f,omitempty"` // servers that a message or a name may mean
 }
@@ -71,9 +73,12 @@ func (m metadata) with(card *cancellation.Card) metadata {
 
 // listing is the same metadata with a list that was read, and the servers of it that go.
 func (m metadata) listing(digest string, ticked []int64) metadata {
-	m.List, m.Ticked = digest, ticked
+	m.List, m.Unread, m.Ticked = digest, "", ticked
 	return m.with(nil)
 }
+
+// kept is the digest of the list that the CardStore keeps: the one that is being read, or else the one that was.
+func (m metadata) kept() string { return cmp.Or(m.Unread, m.List) }
 
 // server is the server on the card; 0 for none.
 func (m metadata) server() int64 {

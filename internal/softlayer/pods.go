@@ -18,6 +18,7 @@ const (
 	podMask  = "mask[name,datacenterName,backendRouterId,capabilities]"
 	costMask = "mask[id,hourlyBillingFlag,billingItem[id,pendingCancellationFlag,cancellationDate," +
 		"hourlyRecurringFee,nextInvoiceTotalRecurringAmount,nextInvoiceChildren[id,categoryCode,hourlyRecurringFee]]]"
+	billMask = "mask[id,billingItem[id,nextBillDate,pendingCancellationFlag,cancellationDate]]"
 )
 
 // closureAnnounced is the capability of a pod that will close.
@@ -96,24 +97,51 @@ func (h hardware) routers() []int64 {
 //
 // https://sldn.softlayer.com/reference/services/SoftLayer_Account/getHardware/
 func (c *Client) Costs(ctx context.Context, servers []int64) (map[int64]closing.Cost, error) {
-	var rows []hardware
-	err := c.get(ctx, call{
-		service: "SoftLayer_Account", method: "getHardware", mask: costMask, limit: len(servers),
-		filter: tree{"hardware": tree{"id": among(servers)}},
-	}, &rows)
-	if err != nil {
-		return nil, fmt.Errorf("reading what %d servers cost: %w", len(servers), err)
-	}
-	found := make(map[int64]closing.Cost, len(rows))
-	for _, row := range rows {
-		if !slices.Contains(servers, row.ID) { // SoftLayer ignored the filter: nothing in the answer was asked for
-			return nil, fmt.Errorf("reading what %d servers cost: %w: server %d was not asked for", len(servers), ErrAnswerLost, row.ID)
-		}
-		s := row.server()
-		found[row.ID] = closing.Cost{
+	found := make(map[int64]closing.Cost, len(servers))
+	err := c.billing(ctx, costMask, servers, func(s cancellation.Server) {
+		found[s.ID] = closing.Cost{
 			Fee: s.MonthlyFee(), Hourly: s.Hourly,
 			Cancelled: slices.Contains(s.Blockers(), cancellation.BlockedByPending),
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what %d servers cost: %w", len(servers), err)
 	}
 	return found, nil
+}
+
+// BillDates reads the next bill dates of servers, as SoftLayer writes them, with one call for [closing.MostCosts] of
+// them. Those whose date the key cannot see are missing, and those of which a cancellation stands.
+func (c *Client) BillDates(ctx context.Context, servers []int64) (map[int64]string, error) {
+	found := make(map[int64]string, len(servers))
+	for some := range slices.Chunk(servers, closing.MostCosts) {
+		err := c.billing(ctx, billMask, some, func(s cancellation.Server) {
+			if s.Billing != nil && s.Billing.NextBillDate != "" && !slices.Contains(s.Blockers(), cancellation.BlockedByPending) {
+				found[s.ID] = s.Billing.NextBillDate
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the bill dates of %d servers: %w", len(servers), err)
+		}
+	}
+	return found, nil
+}
+
+// billing reads servers with their billing, in one call.
+func (c *Client) billing(ctx context.Context, mask string, servers []int64, each func(cancellation.Server)) error {
+	var rows []hardware
+	err := c.get(ctx, call{
+		service: "SoftLayer_Account", method: "getHardware", mask: mask, limit: len(servers),
+		filter: tree{"hardware": tree{"id": among(servers)}},
+	}, &rows)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if !slices.Contains(servers, row.ID) { // SoftLayer ignored the filter: nothing in the answer was asked for
+			return fmt.Errorf("%w: server %d was not asked for", ErrAnswerLost, row.ID)
+		}
+		each(row.server())
+	}
+	return nil
 }

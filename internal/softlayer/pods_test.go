@@ -133,3 +133,34 @@ func TestCostsOfOtherServersAreNoAnswer(t *testing.T) {
 	require.ErrorIs(t, err, softlayer.ErrAnswerLost, "SoftLayer ignored the filter")
 	assert.Nil(t, costs)
 }
+
+func TestBillDatesAreThoseOfTheCard(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	all, _, err := f.Servers(t.Context(), 0, 100)
+	require.NoError(t, err)
+	var ids []int64
+	for _, s := range all {
+		ids = append(ids, s.ID)
+	}
+	dates, err := f.BillDates(t.Context(), ids)
+	require.NoError(t, err)
+	missing := 0
+	for _, id := range ids {
+		card, err := f.Server(t.Context(), id)
+		require.NoError(t, err)
+		if b := card.Billing; b == nil || b.PendingCancellation || b.CancellationDate != "" {
+			assert.Empty(t, dates[id], "it ends already, or its date cannot be seen")
+			missing++
+			continue
+		}
+		assert.Equal(t, card.Billing.NextBillDate, dates[id])
+	}
+	assert.Positive(t, missing)
+	assert.Less(t, missing, len(ids))
+
+	other := newFake(t, answering("SoftLayer_Account/getHardware", `[{"id":7}]`))
+	dates, err = other.BillDates(t.Context(), []int64{8})
+	require.ErrorIs(t, err, softlayer.ErrAnswerLost, "SoftLayer ignored the filter")
+	assert.Nil(t, dates)
+}

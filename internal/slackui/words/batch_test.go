@@ -80,6 +80,7 @@ func goldenBatches() map[string]Message {
 	}
 	all["practised"] = w.Batch(cancellation.BatchResult, b, rows)
 	all["list-kept"] = ListKept(37, "sealed")
+	all["list-kept-unread"] = ListKept(0, "sealed")
 	all["list-gone"] = w.ListGone()
 	return all
 }
@@ -95,6 +96,7 @@ func goldenBatchForms() map[string]View {
 		"batch-decline": BatchDeclineForm(b, rows),
 		"list":          ListForm(Form{Place: rows[0].Submission.Place, Note: "Name at least one server."}, [2]string{"web-01\nweb-02"}, "sealed"),
 		"list-reading":  ListReading(31, 40, "sealed"),
+		"list-stands":   ListStands(ListStopped, "sealed"),
 		"review":        testWords().ReviewForm(aReview(rows), "sealed"),
 		"review-empty":  testWords().ReviewForm(Review{Form: Form{Place: rows[0].Submission.Place}}, "sealed"),
 		"batch-waits":   BatchRecorded(b, rows, cancellation.Freeze{}),

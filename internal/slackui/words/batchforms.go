@@ -211,9 +211,14 @@ func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order canc
 // ContinueAction opens a list again that was closed. The button's value is the list's sealed metadata.
 const ContinueAction = "continue-list"
 
-// ListKept says that a list was closed, and offers to go on with it. sealed is its metadata.
+// ListKept says that a list was closed, and offers to go on with it. count is how many servers were chosen; 0 if that is
+// not known. sealed is its metadata.
 func ListKept(count int, sealed string) Message {
-	m := message(line{bold("Nothing was asked."), plain(" The list of " + servers(count) + " that you closed is kept for a day.")})
+	of := ""
+	if count > 0 {
+		of = " of " + servers(count)
+	}
+	m := message(line{bold("Nothing was asked."), plain(" The list" + of + " that you closed is kept for a day.")})
 	return withButtons(m, []slack.BlockElement{slack.NewButtonBlockElement(ContinueAction, sealed, plainText("Continue"))})
 }
 
@@ -229,6 +234,36 @@ func (w Writer) ListUnread(why string) View {
 
 // Why a list cannot be reviewed.
 const (
-	ListsBusy  = "The bot is reading as many lists as it can."
-	ListFailed = "The list could not be read."
+	ListsBusy     = "The bot is reading as many lists as it can. Press Read again in a minute."
+	ListFailed    = "The list could not be read."
+	ListStopped   = "The bot was stopped while it read the list. Press Read again."
+	ListForgotten = "This list is not kept any more."
+	ListNotKept   = "Nothing was asked. The list could not be saved. Send it again."
 )
+
+// ListReading is the review while servers are read. Nothing can be sent from it. Its button is for a reading that the
+// bot did not finish.
+func ListReading(read, of int, sealed string) View {
+	said := "Looking up the servers. Nothing has been asked yet."
+	if of > 0 {
+		said = fmt.Sprintf("%d of %d read. Nothing has been asked yet.", read, of)
+	}
+	return unfinished(sealed, block("reading", sentence(said)), footnote("stands", "If this stands still for a minute, press Read again."))
+}
+
+// ListStands is the review that cannot be shown, with a button to read the list again.
+func ListStands(why, sealed string) View {
+	return unfinished(sealed, block("stands", line{bold("Nothing was asked."), plain(" " + why)}))
+}
+
+// ReadOnAction reads a list again.
+const ReadOnAction = "read-on"
+
+func unfinished(sealed string, blocks ...slack.Block) View {
+	button := slack.NewActionBlock("read-on", slack.NewButtonBlockElement(ReadOnAction, ReadOnAction, plainText("Read again")))
+	return View{
+		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed, NotifyOnClose: true,
+		Title: plainText("Review"), Close: plainText("Cancel nothing"),
+		Blocks: slack.Blocks{BlockSet: append(blocks, button)},
+	}
+}

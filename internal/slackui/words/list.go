@@ -104,19 +104,6 @@ func queryProblem(wrong serverlist.WrongQuery) string {
 	return text + "Write tag:NAME, dc:NAME, pod:NAME or closing:"
 }
 
-// ListReading is the review while servers are read. Nothing can be sent from it.
-func ListReading(read, of int, sealed string) View {
-	said := "Looking up the servers. Nothing has been asked yet."
-	if of > 0 {
-		said = fmt.Sprintf("%d of %d read. Nothing has been asked yet.", read, of)
-	}
-	return View{
-		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed,
-		Title: plainText("Review"), Close: plainText("Cancel nothing"),
-		Blocks: slack.Blocks{BlockSet: []slack.Block{block("reading", sentence(said))}},
-	}
-}
-
 // Review is what the review shows.
 type Review struct {
 	Form   Form // the place, the freeze, the reason, the description, and a note
@@ -195,13 +182,25 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 	}
 	add(merged > 0, "Named more than once, and counted once: %d.", merged)
 	for _, q := range found.Queries {
-		add(true, "%s finds %s.", displayed(q.Query.String()), servers(q.Servers))
+		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
 		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
 		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
 		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}
-	add(found.Of > found.Shown, "Showing %d of %d.", found.Shown, found.Of)
+	add(found.Undecided > 0, "⚠ Of %s nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", servers(found.Undecided))
+	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
 	return notes
+}
+
+// orderWords says which servers are shown if not all are.
+func orderWords(order serverlist.Order) string {
+	switch order {
+	case serverlist.ByName:
+		return fmt.Sprintf("the first by name. End dates are read for %d at most.", serverlist.MaxCandidates)
+	case serverlist.EndUnread:
+		return "the first by name. Their end dates could not be read."
+	}
+	return "those that are due to end first."
 }
 
 func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
