@@ -29,12 +29,17 @@ func (w *world) commandIn(channel, user, text string) fakeslack.Ack {
 	return ack
 }
 
-// top is the view that a person has before them.
+// top is the view that a person has before them. It waits for one: a form opens after the acknowledgement of its
+// command, and the fake cannot tell a message about something else from the answer that it waits for.
 func (w *world) top(user string) modal {
 	w.t.Helper()
-	views, err := w.slack.Views(user)
-	require.NoError(w.t, err)
-	require.NotEmpty(w.t, views, "a modal is open")
+	var views []fakeslack.View
+	w.eventually("a modal is open", func() bool {
+		var err error
+		views, err = w.slack.Views(user)
+		require.NoError(w.t, err)
+		return len(views) > 0
+	})
 	return w.modal(views[len(views)-1])
 }
 
