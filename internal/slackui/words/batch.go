@@ -82,10 +82,18 @@ func (w Writer) batchLines(b cancellation.Batch, rows, waiting []cancellation.Re
 			lines = append(lines, sentence("⚠ "+warned))
 		}
 		lines = append(lines, sentence("Nothing is filed for them."))
+		if n := len(waitingAgain(waiting)); n > 0 {
+			lines = append(lines, sentence(fmt.Sprintf("%d %s again: some approvals no longer count, or more are needed.", n, waitOrWaits(n))))
+		}
 	}
 	lines = append(lines, votes(b, rows, waiting)...)
 	lines = append(lines, w.groupsAsked(waiting)...)
 	return append(lines, heldUpRows(rows)...)
+}
+
+// waitingAgain are those that had been accepted, and were found not to be approved when they were to be filed.
+func waitingAgain(waiting []cancellation.Request) []cancellation.Request {
+	return slices.DeleteFunc(slices.Clone(waiting), func(r cancellation.Request) bool { return r.Why.Code != cancellation.WhyTooFew })
 }
 
 // batchState is how many servers are in which state: "Asked for 40 servers · 31 filed · 1 not filed".

@@ -58,6 +58,11 @@ func goldenBatches() map[string]Message {
 		}
 	}
 	all["approved-in-part"] = w.Batch(cancellation.BatchCard, b, rows)
+	b, rows = aBatch(filed, pending, pending)
+	for i := 1; i < len(rows); i++ {
+		rows[i].Why = cancellation.Reason{Code: cancellation.WhyTooFew}
+	}
+	all["waits-again"] = w.Batch(cancellation.BatchResult, b, rows)
 
 	b, rows = aBatch(filed, scheduled, scheduled, cancellation.Declined)
 	rows[3].Why, rows[3].EndedBy = cancellation.Reason{Detail: "still in use"}, cancellation.Person{Team: "T1", ID: "U8", Name: "Raj"}
@@ -258,4 +263,14 @@ func TestApprovalOfAListShowsEachServer(t *testing.T) {
 		assert.Contains(t, text, r.Submission.Card.Server.FQDN)
 	}
 	assert.Equal(t, "Approve 50", view.Submit.Text)
+}
+
+func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(cancellation.Filed, cancellation.Pending, cancellation.Pending)
+	const again = "some approvals no longer count"
+	assert.NotContains(t, slacktest.TextIn(t, testWords().Batch(cancellation.BatchResult, b, rows).Blocks), again)
+	rows[2].Why = cancellation.Reason{Code: cancellation.WhyTooFew}
+	said := slacktest.TextIn(t, testWords().Batch(cancellation.BatchResult, b, rows).Blocks)
+	assert.Contains(t, said, "1 waits again: some approvals no longer count, or more are needed.")
 }
