@@ -24,10 +24,12 @@ import (
 // with a listener, which needs no rights and no other file system
 // (https://man7.org/linux/man-pages/man2/seccomp_unotify.2.html).
 type faultyDisk struct {
-	mu    sync.Mutex
-	fails map[int32]unix.Errno // by system call
-	asked sync.WaitGroup       // the listeners, one for each run of the bot
-	ends  []*os.File           // the sockets' ends that the runs were given
+	mu     sync.Mutex
+	fails  map[int32]unix.Errno // by system call
+	until  int                  // so many writes and syncs are left until before; 0 for none
+	before func()
+	asked  sync.WaitGroup // the listeners, one for each run of the bot
+	ends   []*os.File     // the sockets' ends that the runs were given
 }
 
 // The calls by which SQLite writes to a file and has it on disk. The bot makes them for
@@ -50,7 +52,28 @@ func (d *faultyDisk) mend() {
 	clear(d.fails)
 }
 
+// strike has something happen right before the n-th write or sync from now on. 0 disarms it.
+func (d *faultyDisk) strike(n int, before func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until, d.before = n, before
+}
+
+// struck counts a write or a sync, and reports whether it is the one before which something happens.
+func (d *faultyDisk) struck() (before func(), is bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.until > 0 {
+		d.until--
+		return d.before, d.until == 0
+	}
+	return nil, false
+}
+
 func (d *faultyDisk) answer(call int32) unix.Errno {
+	if before, is := d.struck(); is {
+		before()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.fails[call]

@@ -207,7 +207,13 @@ func newWorld(t *testing.T, transport string, s setup) *world {
 	})
 	s.slack.Transport, s.slack.Seed = transport, cmp.Or(s.slack.Seed, 7)
 	s.slack.AckTimeout = cmp.Or(s.slack.AckTimeout, 15*time.Second)
-	s.slack.Observe = func(e fakeslack.Exchange) { record(w.stage, &w.slk, e) }
+	heard := s.slack.Observe
+	s.slack.Observe = func(e fakeslack.Exchange) {
+		record(w.stage, &w.slk, e)
+		if heard != nil {
+			heard(e)
+		}
+	}
 	w.slack = fakeslack.New(s.slack)
 	w.cast, w.server = w.slack.Cast(), w.softlayer.Cancelable()
 	w.given[w.server] = true
