@@ -28,7 +28,9 @@ func (w *world) acts(user string, m modal, block, action string) {
 // several opens an empty list.
 func (w *world) several(user string) modal {
 	w.t.Helper()
+	before := w.hasOpen(user)
 	require.Empty(w.t, w.command(user, "").Error)
+	w.eventually("the form opens", func() bool { return w.hasOpen(user) > before })
 	w.acts(user, w.top(user), "several", "several")
 	w.eventually("the list opens", func() bool { return w.top(user).Title.Text == "Several servers" })
 	return w.top(user)
@@ -120,6 +122,7 @@ func TestHostileNamesPingNobodyAndAskForNothing(t *testing.T) {
 			"more than a form has":  {filledUp(many, " "), filledUp(many[200:], " ")},
 			"one long name":         {strings.Repeat("<", 3000), filledUp([]string{"<!channel>"}, "")},
 			"queries":               {filledUp([]string{"tag:<!channel>", "dc:<@" + w.cast.Approver + ">", "pod:\u202e", `tag:"<https://evil.example|x>"`}, "\n"), "closing:<!here>"},
+			"tags":                  {filledUp([]string{`tag:"<!channel> x"`, "tag:\u202eb", "tag:*b*", "tag:`<@" + w.cast.Approver + ">`"}, "\n"), ""},
 			"a table":               {"id;hostname;<!channel>\n" + filledUp(names, ";")[:2000], "hostname\tip\n" + filledUp(backwards, "\t")[:2000]},
 			"what is not in a name": {strings.Repeat("\U0001f9e8", 1500), strings.Repeat("\u202e", 3000)},
 		} {
