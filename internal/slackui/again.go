@@ -3,6 +3,7 @@ package slackui
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -20,15 +21,44 @@ func (a *App) askAgain(ctx context.Context, i receive.Interaction) receive.After
 		a.log.Warn("asking again", "user", i.User, "err", err)
 		return a.whisper(i, a.words.CannotAskAgain())
 	}
-	e := entry{from: commandOf(i), meta: placed(commandOf(i)), looksUp: words.ServerName(r)}
-	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
-		e.meta.Thread = i.ThreadTS
-	}
+	e := entryFrom(i)
+	e.looksUp = words.ServerName(r)
 	at, problem := a.enter(ctx, &e)
 	if at.id == "" {
 		return a.whisper(i, problem)
 	}
 	return func(ctx context.Context) { a.showAgain(ctx, at, e.meta, r.Submission) }
+}
+
+// entryFrom is how somebody comes to the form by a button in a message. The result goes where the message is.
+func entryFrom(i receive.Interaction) entry {
+	e := entry{from: commandOf(i), meta: placed(commandOf(i))}
+	if i.ThreadTS != i.MessageTS { // the root of a thread stands in the channel itself
+		e.meta.Thread = i.ThreadTS
+	}
+	return e
+}
+
+// askAnother opens the form for one more server, with the reason and the description of the request whose message was
+// pressed in. Nobody but its requester gets that: the description may be for few eyes.
+func (a *App) askAnother(ctx context.Context, i receive.Interaction) receive.After {
+	people, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	powers, err := a.desk.Powers(people, pressOf(i))
+	switch {
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		a.logClick(i, err)
+		return a.whisper(i, a.words.NothingOpenedUnread(err))
+	case err != nil:
+		a.logClick(i, err)
+		return a.whisper(i, a.words.Clicked(cancellation.Click{}, err, "see"))
+	case !powers.Requester:
+		return a.whisper(i, a.words.AnotherIsTheirs())
+	}
+	before, e := powers.Request.Submission, entryFrom(i)
+	e.typed = words.Typed{Reason: before.Reason, Content: strings.ToValidUTF8(before.Content, "")}
+	_, problem := a.enter(ctx, &e)
+	return a.whisper(i, problem)
 }
 
 // placed is the metadata of a form that was asked for by a command, in or from a message, or nowhere.

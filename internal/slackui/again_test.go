@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
@@ -177,6 +178,67 @@ func TestServerStillGoneKeepsWhatWasTyped(t *testing.T) {
 	s.press(s.cast.User, at, words.ButtonsBlock, words.AgainAction, before.ID)
 	view := s.waitFor(s.cast.User, "SoftLayer did not answer about this server. Choose the server again, or choose another.")
 	assert.Contains(t, string(view.View), before.Submission.Content)
+}
+
+// recordedIn is a live request of the user's, and its message in the channel.
+func (s *stage) recordedIn(channel string) (cancellation.Request, cancellation.Posted) {
+	s.t.Helper()
+	s.opened(s.cast.User, db, dbName)
+	s.submit(s.cast.User, filled(db, dbName))
+	r, standing := s.live(db)
+	require.True(s.t, standing)
+	at, delivery, _ := s.announcer().Post(s.t.Context(), cancellation.Place{Channel: channel}, cancellation.Result, r)
+	require.Equal(s.t, cancellation.Delivered, delivery)
+	_, err := s.slack.CloseView(s.t.Context(), s.cast.User, s.top(s.cast.User).ID)
+	require.NoError(s.t, err)
+	return r, at
+}
+
+func TestAnotherFormHoldsOnlyReasonAndText(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.recordedIn(s.cast.Channel)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AnotherAction, before.ID)
+	view := s.waitFor(s.cast.User, "What ran here")
+	read, err := parse(*viewOf(t, view.View), 0)
+	require.NoError(t, err)
+	assert.Equal(t, words.Typed{Reason: before.Submission.Reason, Content: before.Submission.Content}, read)
+	meta, err := s.app.sealer.open(t.Context(), viewOf(t, view.View).PrivateMetadata, s.cast.User)
+	require.NoError(t, err)
+	assert.Equal(t, s.cast.Channel, meta.Channel, "the result goes where the button was")
+	assert.Nil(t, meta.Card)
+}
+
+func TestNobodyElseGetsTheTextByAnother(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.recordedIn(s.cast.Channel)
+	opened := s.count("views.open")
+	for user, says := range map[string]string{
+		s.cast.Requester: "only they can go on from here", s.cast.Approver: "only they can go on from here", s.cast.Guest: "only they can go on from here",
+	} {
+		s.press(user, at, words.ButtonsBlock, words.AnotherAction, before.ID)
+		s.whispered(user, s.cast.Channel, says)
+	}
+	for _, value := range []string{"", "nonsense"} {
+		s.press(s.cast.Requester, at, words.ButtonsBlock, words.AnotherAction, value)
+	}
+	s.whispered(s.cast.Requester, s.cast.Channel, "There is no such request")
+	assert.Equal(t, opened, s.count("views.open"), "no form opened")
+}
+
+func TestRequesterWithoutTheRightGetsNoForm(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	before, at := s.recordedIn(s.cast.Channel)
+	policy, err := authz.FromGroups(authz.Groups{Home: s.slack.TeamID(), Request: []string{s.cast.ApproveGroup}, Approve: []string{authz.None}})
+	require.NoError(t, err)
+	s.inForce.Store(policy)
+	s.press(s.cast.User, at, words.ButtonsBlock, words.AnotherAction, before.ID)
+	s.whispered(s.cast.User, s.cast.Channel, "You may not ask for cancellations here")
+	open, err := s.slack.Views(s.cast.User)
+	require.NoError(t, err)
+	assert.Empty(t, open)
 }
 
 func TestAMessageByResponseURLHasNoButton(t *testing.T) {

@@ -29,15 +29,16 @@ func (a *App) click(ctx context.Context, i receive.Interaction) (receive.Reply, 
 	if view := forms[i.Action.ActionID]; view != nil {
 		return nil, a.whisper(i, a.openFor(ctx, i, view))
 	}
+	opens := map[string]func(context.Context, receive.Interaction) receive.After{
+		words.AgainAction: a.askAgain, words.AnotherAction: a.askAnother,
+		words.ReplyAction: a.openLetter, words.StopAction: a.openLetter, words.NoAnswerAction: a.openNoAnswer,
+	}
+	if open := opens[i.Action.ActionID]; open != nil {
+		return nil, open(ctx, i)
+	}
 	switch i.Action.ActionID {
-	case words.AgainAction:
-		return nil, a.askAgain(ctx, i)
-	case words.ReplyAction, words.StopAction:
-		return nil, a.openLetter(ctx, i)
 	case words.AnswerAction:
 		return nil, a.readAnswer(i)
-	case words.NoAnswerAction:
-		return nil, a.openNoAnswer(ctx, i)
 	case words.UnfreezeAction:
 		return nil, a.unfreeze(ctx, i)
 	case words.ApproveAction:

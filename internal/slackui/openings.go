@@ -130,6 +130,7 @@ type entry struct {
 	looksUp string                          // what the form says it is looking up; "" opens it with no server
 	find    func(ctx context.Context) match // which server the open form is to show; nil: none
 	as      *asked                          // what a list begins with; nil for one server
+	typed   words.Typed                     // what the form with no server begins with
 
 	openings *openings // what is remembered and may open the form; nil for a click
 }
@@ -172,7 +173,7 @@ func (a *App) openEntry(ctx context.Context, e entry) (at displayedView, problem
 	case e.as != nil:
 		view = words.ListForm(a.form(ctx, e.meta, words.Typed{Reason: e.as.Reason, Content: e.as.Content}), e.as.Names, sealed)
 	case e.looksUp == "":
-		view = a.words.Modal(a.form(ctx, e.meta, words.Typed{}), sealed)
+		view = a.words.Modal(a.form(ctx, e.meta, e.typed), sealed)
 	}
 	return a.openView(ctx, e.from.TriggerID, e.from.User, view)
 }

@@ -64,6 +64,11 @@ func (w Writer) CannotAskAgain() Message {
 	return message(line{bold("Nothing was filed."), plain(" This request cannot be asked for again from here. Type " + w.Command + " instead.")})
 }
 
+// AnotherIsTheirs says that somebody else's request opens no form.
+func (w Writer) AnotherIsTheirs() Message {
+	return nothingOpened("The form would hold the text of the person who asked, so only they can go on from here. Type " + w.Command + " to ask for a server.")
+}
+
 // MayNotAsk says that somebody may not ask for anything, and, where they may approve, what
 // else they can do.
 func (w Writer) MayNotAsk(d authz.Decision, approver bool) Message {

@@ -26,6 +26,7 @@ const (
 	CheckAction    = "check-now"
 	TakenAction    = "on-it"     // of a server that is still there after its date
 	AgainAction    = "ask-again" // of a request of which nothing came that stands
+	AnotherAction  = "ask-another"
 )
 
 // ButtonsBlock is the block of a request's buttons: at most one in a message.
@@ -44,14 +45,14 @@ func (w Writer) Live(kind cancellation.NoticeKind, r cancellation.Request) Messa
 func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
 	switch {
 	case r.State == cancellation.Pending:
-		return []slack.BlockElement{
+		return append([]slack.BlockElement{
 			asking(button(r, ApproveAction, "Approve", slack.StylePrimary), "Approve this cancellation?", approveQuestion(r), "Approve", "Not yet"),
 			button(r, DeclineAction, "Decline", slack.StyleDanger),
 			button(r, DetailsAction, "Details", slack.StyleDefault),
 			withdrawing(r, WithdrawAction, "Withdraw"),
-		}
+		}, another(kind, r)...)
 	case r.State == cancellation.Scheduled && r.Stoppable():
-		return w.stopping(kind, r)
+		return append(w.stopping(kind, r), another(kind, r)...)
 	case r.State == cancellation.Stuck && w.peopleResolve():
 		return []slack.BlockElement{
 			button(r, FoundAction, "There is a ticket", slack.StylePrimary),
@@ -61,7 +62,7 @@ func (w Writer) buttons(kind cancellation.NoticeKind, r cancellation.Request) []
 			button(r, CheckAction, "Check now", slack.StyleDefault),
 		}
 	case r.State == cancellation.Filed:
-		return w.TicketButtons(r, StopAction)
+		return append(w.TicketButtons(r, StopAction), another(kind, r)...)
 	case CanAskAgain(r):
 		return []slack.BlockElement{button(r, AgainAction, "Ask again", slack.StyleDefault)}
 	}
@@ -83,6 +84,15 @@ func (w Writer) stopping(kind cancellation.NoticeKind, r cancellation.Request) [
 		return []slack.BlockElement{decline}
 	}
 	return []slack.BlockElement{takeBack, decline}
+}
+
+// another is the button with which the requester goes on with the next server: under the result, where they see it.
+func another(kind cancellation.NoticeKind, r cancellation.Request) []slack.BlockElement {
+	by := r.Submission.By.ID
+	if by == "" || r.Batch != "" || kind != cancellation.Result && kind.Recipient() != by {
+		return nil
+	}
+	return []slack.BlockElement{button(r, AnotherAction, "Cancel another", slack.StyleDefault)}
 }
 
 // CanAskAgain reports whether the same request with a fresh card may succeed: nothing was sent because

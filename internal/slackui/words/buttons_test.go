@@ -67,8 +67,8 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 	t.Parallel()
 	r := slacktest.Request(cancellation.Scheduled, slacktest.ApprovedBy("U8"))
 	for kind, want := range map[cancellation.NoticeKind][]string{
-		cancellation.Result:                     {UndoAction, DeclineAction},
-		cancellation.Direct(r.Submission.By.ID): {UndoAction},
+		cancellation.Result:                     {UndoAction, DeclineAction, AnotherAction},
+		cancellation.Direct(r.Submission.By.ID): {UndoAction, AnotherAction},
 		cancellation.Direct("U8"):               {DeclineAction},
 	} {
 		var got []string
@@ -79,7 +79,7 @@ func TestADirectMessageHasItsReadersButton(t *testing.T) {
 	}
 	nobody := testWords()
 	nobody.PeopleResolve = nil
-	assert.Len(t, nobody.buttons(cancellation.Result, r), 1, "where nobody approves, nobody declines")
+	assert.Len(t, nobody.buttons(cancellation.Result, r), 2, "where nobody approves, nobody declines")
 }
 
 func TestTicketOfAnOpenRequestIsLinkedOnce(t *testing.T) {

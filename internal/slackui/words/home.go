@@ -220,6 +220,8 @@ func (w Writer) RowButtons(row overview.Row) []slack.BlockElement {
 // when they do.
 func forReader(action string, row overview.Row) bool {
 	switch action {
+	case AnotherAction:
+		return false // it belongs under a result
 	case ApproveAction:
 		return row.Next
 	case WithdrawAction, UndoAction:
