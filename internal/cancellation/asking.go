@@ -134,15 +134,31 @@ func (d *Desk) Powers(ctx context.Context, press Press) (Powers, error) {
 	if err != nil {
 		return Powers{}, fmt.Errorf("reading the request that was clicked on: %w", err)
 	}
-	c, err := d.clicker(ctx, r, press.By)
+	all, err := d.PowersOver(ctx, press.By, []Request{r})
 	if err != nil {
 		return Powers{Request: r}, err
 	}
-	server := r.Submission.Card.Server
-	p := Powers{Request: r, By: c.person(), Requester: c.isRequester()}
-	p.Alone = c.policy.Decide(c.principal, server.Resource(), r.Submission.Context(server, c.now))
-	_, p.Approve = c.policy.mayGive(c.principal, c.requester, r, 0, c.now)
-	return p, nil
+	return all[0], nil
+}
+
+// PowersOver asks the policy what a person may do about each of some requests, which one person asked for. It
+// reads both people once. The error wraps ErrPeopleUnread.
+func (d *Desk) PowersOver(ctx context.Context, by Person, requests []Request) (all []Powers, err error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	c, err := d.clicker(ctx, requests[0], by)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range requests {
+		server := r.Submission.Card.Server
+		p := Powers{Request: r, By: c.person(), Requester: c.isRequester()}
+		p.Alone = c.policy.Decide(c.principal, server.Resource(), r.Submission.Context(server, c.now))
+		_, p.Approve = c.policy.mayGive(c.principal, c.requester, r, 0, c.now)
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // NoteRefusal records that a rule refused what a person wanted to do about a request, once for each

@@ -178,6 +178,24 @@ func (d *Desk) meanwhile(ctx context.Context, r cancellation.Request, draft Draf
 }
 
 func (d *Desk) record(ctx context.Context, id string, draft Draft, answer Answer) (Answer, error) {
+	rec, err := d.compose(ctx, id, draft, answer)
+	if err != nil {
+		return answer, err
+	}
+	rec.Key = draft.Press.Key
+	receipt, err := d.Ledger.RecordUpdate(ctx, rec)
+	switch {
+	case errors.Is(err, cancellation.ErrRepeated): // the form was delivered again meanwhile
+		first, err := d.Ledger.UpdateByID(ctx, id)
+		return answer.again(first, draft), err
+	case err != nil:
+		return answer, err
+	}
+	return d.receive(receipt, draft, answer), nil
+}
+
+// compose makes the record of a draft, with a reference of its own.
+func (d *Desk) compose(ctx context.Context, id string, draft Draft, answer Answer) (Record, error) {
 	r := answer.Request
 	u := Update{
 		ID: id, RequestID: r.ID, Kind: draft.Kind, State: Recorded, Ref: referenceOf(d.Ledger.HMACKey(), id),
@@ -188,19 +206,8 @@ func (d *Desk) record(ctx context.Context, id string, draft Draft, answer Answer
 	}
 	u.Entry = Compose(u, r)
 	now, err := d.Ledger.Now(ctx)
-	if err != nil {
-		return answer, err
-	}
 	u.SendBy, u.Due = now.Add(sendTime), now
-	receipt, err := d.Ledger.RecordUpdate(ctx, Record{Update: u, Key: draft.Press.Key, Request: r, Rule: answer.Decision.Rule, Replied: draft.Replied})
-	switch {
-	case errors.Is(err, cancellation.ErrRepeated): // the form was delivered again meanwhile
-		first, err := d.Ledger.UpdateByID(ctx, id)
-		return answer.again(first, draft), err
-	case err != nil:
-		return answer, err
-	}
-	return d.receive(receipt, draft, answer), nil
+	return Record{Update: u, Request: r, Rule: answer.Decision.Rule, Replied: draft.Replied}, err
 }
 
 // receive is the answer to a draft by what the store did with it.

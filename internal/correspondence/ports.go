@@ -18,6 +18,9 @@ type Ledger interface {
 	// RecordUpdate records a new text and its line in the request's history, once for each id.
 	// cancellation.ErrRepeated: its Key was used before.
 	RecordUpdate(ctx context.Context, rec Record) (Receipt, error)
+	// RecordUpdates does so for the replies of one form, in one transaction. The key is used once for all of them,
+	// and only if one of them was recorded; those of the records do not count.
+	RecordUpdates(ctx context.Context, key string, all []Record) ([]Receipt, error)
 	// UpdateByID reads a text; ErrNoUpdate: there is none.
 	UpdateByID(ctx context.Context, id string) (Update, error)
 	// LastProposal reads the text that was proposed last for a request, if no reply was sent since;
@@ -26,6 +29,13 @@ type Ledger interface {
 	// StandingReply reads the last reply of a request that is, or may come to be, in its ticket;
 	// ErrNoUpdate: there is none.
 	StandingReply(ctx context.Context, requestID string) (Update, error)
+	// WaitingOf reads for which requests of a batch SoftLayer waits for an answer, by their ids.
+	WaitingOf(ctx context.Context, batch string) (map[string]bool, error)
+	// RepliesOf lists the replies for requests of a batch, those that were only proposed too, the oldest first.
+	RepliesOf(ctx context.Context, batch string) ([]Update, error)
+	// FormOf lists the replies for requests of a batch that were recorded by the same form as one of them, the
+	// oldest first.
+	FormOf(ctx context.Context, batch string, number int64) ([]Update, error)
 	// ClaimUpdates takes at most most texts that are due and leased to nobody, each with a lease and
 	// a version of its own.
 	ClaimUpdates(ctx context.Context, owner string, lease time.Duration, most int) (cancellation.Claim[Update], error)
@@ -40,6 +50,8 @@ type Ledger interface {
 type Journal interface {
 	// Request reads a request by its id.
 	Request(ctx context.Context, id string) (cancellation.Request, error)
+	// Batch reads a batch with its requests, in the order of the list.
+	Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error)
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
 }

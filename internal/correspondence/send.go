@@ -139,3 +139,31 @@ func (s *Sender) settle(ctx context.Context, h *hand) error {
 	left := s.o.SettleTime - now.Sub(next.CleanSince)
 	return s.wait(ctx, h, next, max(min(backoff(next.Attempts, time.Minute), left), 10*time.Millisecond))
 }
+
+// toldAt is where people are told of a text. The replies of one form are told in one message.
+type toldAt struct {
+	first   Update               // of its form
+	request cancellation.Request // under which the message is kept: that of the first
+	notices []cancellation.Notice
+}
+
+// tellsAt finds where people are told of a text. A batch's texts are told in the thread of the batch's message.
+func (s *Sender) tellsAt(ctx context.Context, h *hand) (at toldAt, err error) {
+	at = toldAt{first: h.update(), request: h.request}
+	shown := h.request.ID
+	if batch := h.request.Batch; batch != "" {
+		b, _, err := s.o.Journal.Batch(ctx, batch)
+		if err != nil {
+			return at, err
+		}
+		form, err := s.o.Ledger.FormOf(ctx, batch, at.first.Number)
+		if err != nil {
+			return at, err
+		}
+		if shown = b.Lead; len(form) > 0 {
+			at.first, at.request.ID = form[0], form[0].RequestID
+		}
+	}
+	at.notices, err = s.o.Journal.Notices(ctx, shown)
+	return at, err
+}

@@ -248,11 +248,11 @@ func (s *Sender) apply(ctx context.Context, h *hand, next Update, detail string,
 	from := h.update()
 	change := Change{From: from, To: next, Request: h.request, Actor: s.o.Owner, Detail: detail}
 	if tells(from, next) {
-		notices, err := s.o.Journal.Notices(ctx, from.RequestID)
+		at, err := s.tellsAt(ctx, h)
 		if err != nil {
 			return fmt.Errorf("reading where %s is shown: %w", h.request.Ref.Short(), err)
 		}
-		change.Tell = telling(h.request, from, notices)
+		change.Tell = telling(at.request, at.first, at.notices)
 	}
 	for _, add := range more {
 		add(&change)
@@ -297,7 +297,7 @@ func tells(from, to Update) bool {
 	}
 }
 
-// propose asks those who may send what somebody proposed.
+// propose asks those who may send what somebody proposed: once, however many texts its form had.
 func (s *Sender) propose(ctx context.Context, h *hand) error {
 	users, err := s.o.WhoMayApprove(ctx, h.request)
 	if err != nil {
@@ -306,10 +306,14 @@ func (s *Sender) propose(ctx context.Context, h *hand) error {
 	if len(users) == 0 {
 		return s.move(ctx, h, NotSent, WhyNobody, "")
 	}
+	at, err := s.tellsAt(ctx, h)
+	if err != nil {
+		return s.retry(ctx, h, err)
+	}
 	return s.move(ctx, h, Proposed, "", "", func(c *Change) {
 		c.DueIn = reachTime
 		for _, user := range users {
-			c.Tell = append(c.Tell, cancellation.Notice{RequestID: h.request.ID, Kind: cancellation.Proposed(c.From.Number, user)})
+			c.Tell = append(c.Tell, cancellation.Notice{RequestID: at.request.ID, Kind: cancellation.Proposed(at.first.Number, user)})
 		}
 	})
 }
@@ -317,16 +321,17 @@ func (s *Sender) propose(ctx context.Context, h *hand) error {
 // reached finds out whether anybody was asked to send what somebody proposed. If Slack refused every
 // message that asks, who wrote it is told.
 func (s *Sender) reached(ctx context.Context, h *hand) error {
-	notices, err := s.o.Journal.Notices(ctx, h.request.ID)
+	at, err := s.tellsAt(ctx, h)
 	if err != nil {
 		return s.retry(ctx, h, err)
 	}
-	u, owed, asked := h.update(), false, h.request.State != cancellation.Filed // then nobody has to
-	for _, n := range notices {
-		if number, _, asks, ok := n.Kind.Letter(); ok && asks && number == u.Number {
-			owed, asked = owed || !n.Due.IsZero(), asked || n.TS != ""
-		}
+	notices, err := s.o.Journal.Notices(ctx, at.request.ID)
+	if err != nil {
+		return s.retry(ctx, h, err)
 	}
+	u := h.update()
+	owed, asked := asking(notices, at.first.Number)
+	asked = asked || h.request.State != cancellation.Filed // then nobody has to
 	next := u
 	switch {
 	case asked:
@@ -339,6 +344,16 @@ func (s *Sender) reached(ctx context.Context, h *hand) error {
 	s.o.Log.Error("Slack refused every message that asks to send a reply. Ask somebody who may approve to press Reply in the request's thread",
 		"ref", h.request.Ref.Short(), "update", u.Number)
 	return s.move(ctx, h, NotSent, WhyNobody, "")
+}
+
+// asking reports whether anybody was asked to send a text, and whether somebody is still to be.
+func asking(notices []cancellation.Notice, number int64) (owed, asked bool) {
+	for _, n := range notices {
+		if of, _, asks, ok := n.Kind.Letter(); ok && asks && of == number {
+			owed, asked = owed || !n.Due.IsZero(), asked || n.TS != ""
+		}
+	}
+	return owed, asked
 }
 
 // retry leaves a text in its state because something could not be read.

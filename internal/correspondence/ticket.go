@@ -35,6 +35,14 @@ func (t Ticket) LastByStaff() *cancellation.TicketEntry {
 	return nil
 }
 
+// Last returns the id of the last update; 0 if there is none.
+func (t Ticket) Last() int64 {
+	if len(t.Entries) == 0 {
+		return 0
+	}
+	return t.Entries[len(t.Entries)-1].ID
+}
+
 // read reads a ticket. It returns an error unless the list of updates has the last one: a list that
 // lacks rows proves nothing.
 func read(ctx context.Context, books Books, ticket int64) (Ticket, error) {
@@ -44,12 +52,19 @@ func read(ctx context.Context, books Books, ticket int64) (Ticket, error) {
 	reading.Go(func() { lives, lifeErr = books.Lives(ctx, []int64{ticket}) })
 	entries, err := books.Entries(ctx, ticket)
 	reading.Wait()
-	life, shown := lives[ticket]
 	switch {
 	case lifeErr != nil:
 		return Ticket{}, lifeErr
 	case err != nil:
 		return Ticket{}, err
+	}
+	return whole(ticket, lives, entries)
+}
+
+// whole puts a ticket together from what was read of it.
+func whole(ticket int64, lives map[int64]cancellation.TicketLife, entries []cancellation.TicketEntry) (Ticket, error) {
+	life, shown := lives[ticket]
+	switch {
 	case !shown:
 		return Ticket{}, fmt.Errorf("reading ticket %d: %w", ticket, cancellation.ErrTicketHidden)
 	case !slices.ContainsFunc(entries, func(e cancellation.TicketEntry) bool { return e.ID == life.Last }):

@@ -136,6 +136,10 @@ func (w *world) Request(ctx context.Context, id string) (cancellation.Request, e
 	return r, err
 }
 
+func (w *world) Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error) {
+	return w.store.Batch(ctx, id)
+}
+
 func (w *world) Notices(ctx context.Context, id string) ([]cancellation.Notice, error) {
 	return w.store.Notices(ctx, id)
 }

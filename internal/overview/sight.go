@@ -33,6 +33,7 @@ type Row struct {
 	Waits   time.Time // since when SoftLayer waits for an answer; zero for not
 
 	Answered bool // SoftLayer's staff wrote in its ticket
+	Together int  // tickets of its batch that wait for the viewer's answer; 0 if that was not looked for
 }
 
 // viewer is the person who looks, with the policy that decides. Both are read once for a page.

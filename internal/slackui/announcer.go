@@ -55,6 +55,8 @@ type Results interface {
 	Escalated(n cancellation.News, r cancellation.Request, at cancellation.Posted) words.Message         // tells once more people what became of it
 	Written(u correspondence.Update, r cancellation.Request) words.Message                               // tells what became of a text for its ticket
 	Proposal(u correspondence.Update, r cancellation.Request) words.Message                              // asks somebody to send a text
+	WrittenAll(form []correspondence.Update, rows []cancellation.Request) words.Message                  // tells what became of the replies of one form
+	ProposalForAll(form []correspondence.Update, rows []cancellation.Request) words.Message              // asks somebody to send them
 	Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) words.Message // a batch's present state
 	BatchReminder(rows []cancellation.Request) words.Message                                             // asks approvers once more for those that wait
 	BatchEnd(b cancellation.Batch, rows []cancellation.Request) words.Message                            // tells the requester that it is over
@@ -65,6 +67,8 @@ type Results interface {
 type Texts interface {
 	// TicketUpdate reads a text by its number.
 	TicketUpdate(ctx context.Context, number int64) (correspondence.Update, error)
+	// FormOf lists the replies for requests of a batch that one form recorded together with this one.
+	FormOf(ctx context.Context, batch string, number int64) ([]correspondence.Update, error)
 }
 
 // Stays reads what is kept of what stays billed.
@@ -273,14 +277,9 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 	number, _, asks, isLetter := kind.Letter()
 	switch {
 	case isLetter:
-		u, err := a.o.Texts.TicketUpdate(ctx, number)
-		switch {
-		case err != nil:
+		var err error
+		if message, err = a.text(ctx, number, asks, r); err != nil {
 			return webapi.Post{}, err
-		case asks:
-			message = a.o.Words.Proposal(u, r)
-		default:
-			message = a.o.Words.Written(u, r)
 		}
 	case kind.TellsEnd():
 		message = a.o.Words.Result(r)

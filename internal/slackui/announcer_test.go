@@ -55,6 +55,14 @@ func (plainWords) Proposal(u correspondence.Update, _ cancellation.Request) word
 	return words.Message{Text: "asks: " + u.Text}
 }
 
+func (plainWords) WrittenAll(form []correspondence.Update, _ []cancellation.Request) words.Message {
+	return words.Message{Text: strconv.Itoa(len(form)) + " replies"}
+}
+
+func (plainWords) ProposalForAll(form []correspondence.Update, _ []cancellation.Request) words.Message {
+	return words.Message{Text: "asks " + strconv.Itoa(len(form)) + " times: " + form[0].Text}
+}
+
 func (plainWords) Batch(cancellation.NoticeKind, cancellation.Batch, []cancellation.Request) words.Message {
 	return words.Message{}
 }

@@ -225,6 +225,8 @@ func (a *App) submitted(ctx context.Context, i receive.Interaction, home bool) r
 		return a.submitBatchForm(ctx, i)
 	case is(words.TicketForms...):
 		return a.submitLetter(ctx, i, home)
+	case is(words.BatchReplyCallback):
+		return a.submitBatchLetter(ctx, i)
 	case is(words.NoAnswerCallback):
 		return a.submitNoAnswer(ctx, i)
 	}

@@ -24,6 +24,8 @@ func (a *App) clickBatch(ctx context.Context, i receive.Interaction) (after rece
 		return a.whisper(i, a.openBatchApproval(ctx, i, press)), true
 	case words.BatchDeclineAction:
 		return a.whisper(i, a.openBatchDecline(ctx, i)), true
+	case words.ActionReplyBatch:
+		return a.openBatchLetter(ctx, i), true
 	case words.ReviewAction:
 		return a.reviewClosing(ctx, i), true
 	case words.ContinueAction:

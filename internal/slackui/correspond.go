@@ -3,11 +3,13 @@ package slackui
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
 	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
 
@@ -147,4 +149,87 @@ func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspond
 		return receive.UpdateView(words.RecordedBefore(answer.Standing))
 	}
 	return receive.UpdateView(words.LetterTaken(l))
+}
+
+// ticketsTime is how long the tickets of a batch may be read for a form: shorter than what follows an
+// acknowledgement may take.
+const ticketsTime = 25 * time.Second
+
+// openBatchLetter opens the form for one reply to those of a batch's tickets that wait for an answer and that the
+// person may answer. No call to SoftLayer comes before views.open; the form then shows what staff wrote.
+func (a *App) openBatchLetter(ctx context.Context, i receive.Interaction) receive.After {
+	people, cancel := context.WithTimeout(ctx, peopleTime)
+	defer cancel()
+	may, err := a.letters.MayAll(people, i.Action.Value, clickedBy(i))
+	problem := a.words.BatchNotAnswered(may)
+	switch {
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		problem = a.words.NothingOpenedUnread(err)
+	case err != nil:
+		problem = a.words.Clicked(cancellation.Click{}, err, "see")
+	}
+	if !problem.Empty() {
+		a.logClick(i, err)
+		a.letters.NoteRefused(ctx, may)
+		return a.whisper(i, problem)
+	}
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, ticketsTime)
+		defer cancel()
+		id, hash, err := a.openOver(ctx, i, words.BatchReplyReading(len(may.Rows)))
+		if err != nil {
+			a.log.Warn("opening a form for tickets", "user", i.User, "err", err)
+			a.whisper(i, words.NothingOpenedFailed())(ctx)
+			return
+		}
+		a.showTickets(ctx, displayedView{id: id, hash: hash}, may, isHome(i))
+	}
+}
+
+// showTickets puts what staff wrote into the form for several tickets. What was not read in time is named in it.
+func (a *App) showTickets(ctx context.Context, at displayedView, may correspondence.BatchProspect, home bool) {
+	reading, cancel := context.WithTimeout(ctx, ticketsTime-whisperTime)
+	defer cancel()
+	letter := words.BatchLetter{Batch: may.Batch.ID, Rows: a.letters.ReadAll(reading, may.Rows), UnderWay: may.UnderWay, Refused: may.Refused}
+	for _, row := range letter.Rows {
+		if row.Err != nil {
+			a.log.Warn("reading a ticket for a reply", "ref", row.Request.Ref.Short(), "err", row.Err)
+		}
+	}
+	if _, err := a.web.UpdateView(ctx, at.id, at.hash, marked(a.words.BatchReplyForm(letter), home)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		a.log.Warn("showing a form for tickets", "batch", may.Batch.ID, "err", err)
+	}
+}
+
+// submitBatchLetter takes one reply to several tickets. It is decided again, and recorded for each ticket by itself,
+// before the answer says which get it.
+func (a *App) submitBatchLetter(ctx context.Context, i receive.Interaction) receive.Reply {
+	batch, shown, ok := words.BatchLetterOf(i.View.PrivateMetadata)
+	if !ok {
+		return receive.UpdateView(words.NotRecorded(words.FormUnread()))
+	}
+	draft := correspondence.BatchDraft{
+		Batch: batch, By: clickedBy(i), Key: i.View.CallbackID + " " + i.View.ID, Shown: shown,
+		Text: i.View.Values[words.TicketTextBlock][words.TicketTextAction].Text,
+	}
+	for block, fields := range i.View.Values {
+		if strings.HasPrefix(block, words.RepliesBlock) {
+			draft.Chosen = append(draft.Chosen, fields[words.RepliesAction].Checked...)
+		}
+	}
+	switch {
+	case cancellation.Blank(draft.Text):
+		return receive.FieldError(words.TicketTextBlock, words.TicketTextMissing)
+	case len(draft.Chosen) == 0:
+		return receive.FieldError(words.FirstRepliesBlock, words.NoTicketChosen)
+	}
+	answer, err := a.letters.WriteAll(ctx, draft, letterTime)
+	switch {
+	case err != nil:
+		a.log.Warn("recording replies for tickets", "user", i.User, "batch", batch, "err", err)
+		return receive.UpdateView(a.words.LetterFailed(err))
+	case answer.Unread:
+		return receive.FieldError(words.TicketTextBlock, words.TicketUnreadNow)
+	}
+	return receive.UpdateView(a.words.BatchReplied(answer))
 }

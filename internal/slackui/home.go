@@ -240,7 +240,24 @@ func (a *App) statusOf(ctx context.Context, c receive.Command, name string) word
 		a.log.Warn("reading where a server's requests stand", "user", c.User, "err", err)
 		return words.ListUnread()
 	}
-	return a.words.Status(name, list)
+	return a.words.Status(name, a.together(ctx, askerOf(c), list))
+}
+
+// together counts, for each request of a batch that waits for an answer, how many of the batch the reader can answer
+// with one text.
+func (a *App) together(ctx context.Context, by cancellation.Person, list overview.List) overview.List {
+	for i, row := range list.Rows {
+		if row.Waits.IsZero() || row.Request.Batch == "" {
+			continue
+		}
+		may, err := a.letters.MayAll(ctx, row.Request.Batch, by)
+		if err != nil {
+			a.log.Warn("counting what waits for an answer", "user", by.ID, "err", err)
+			continue
+		}
+		list.Rows[i].Together = len(may.Rows)
+	}
+	return list
 }
 
 // calledLike warns somebody who may ask for servers that one is called like a command.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
@@ -105,4 +106,37 @@ func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []ca
 
 func letterMetadata(id string) webapi.Metadata {
 	return webapi.Metadata{EventType: letterType, EventPayload: map[string]any{metadataID: id}}
+}
+
+// text is the message about a text for a ticket, or about all replies of its form. asks says that it asks somebody to
+// send them.
+func (a *Announcer) text(ctx context.Context, number int64, asks bool, r cancellation.Request) (m words.Message, err error) {
+	if r.Batch != "" {
+		form, err := a.o.Texts.FormOf(ctx, r.Batch, number)
+		if err != nil {
+			return m, err
+		}
+		if len(form) > 1 {
+			return a.texts(ctx, form, asks, r.Batch)
+		}
+	}
+	u, err := a.o.Texts.TicketUpdate(ctx, number)
+	switch {
+	case err != nil:
+		return m, err
+	case asks:
+		return a.o.Words.Proposal(u, r), nil
+	}
+	return a.o.Words.Written(u, r), nil
+}
+
+func (a *Announcer) texts(ctx context.Context, form []correspondence.Update, asks bool, batch string) (m words.Message, err error) {
+	_, rows, err := a.o.Batches.Batch(ctx, batch)
+	switch {
+	case err != nil:
+		return m, err
+	case asks:
+		return a.o.Words.ProposalForAll(form, rows), nil
+	}
+	return a.o.Words.WrittenAll(form, rows), nil
 }

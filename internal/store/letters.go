@@ -189,6 +189,9 @@ var (
 
 	asksSQL = `select asked from waits where request_id = $1 and act_at is not null`
 
+	waitingOfSQL = `select id from requests cross join followed
+		where batch = $1 and batch <> '' and state = 'filed' and request_id = id and waits_since > 0`
+
 	waitStepSQL = `
 		update waits set told = $2, reminders = $3, next_at = $4, act_at = $5
 		where request_id = $1 and asked = $6 and act_at = $7`
@@ -235,6 +238,17 @@ func (s *Store) Asks(ctx context.Context, requestID string) (asks int64, err err
 		err = nil
 	}
 	return asks, wrap("reading which update waits for an answer", err)
+}
+
+// WaitingOf reads for which requests of a batch SoftLayer waits for an answer, by their ids.
+func (s *Store) WaitingOf(ctx context.Context, batch string) (map[string]bool, error) {
+	waits := map[string]bool{}
+	_, err := readAll(ctx, s.read, "reading which tickets of a batch wait for an answer", func(from row) (id string, err error) {
+		err = from.Scan(&id)
+		waits[id] = true
+		return id, err
+	}, waitingOfSQL, batch)
+	return waits, err
 }
 
 // KeepWait records a step of a wait. It returns [cancellation.ErrMoved] if the wait has changed.

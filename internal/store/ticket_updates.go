@@ -64,6 +64,13 @@ var (
 		order by number desc limit 1`
 	standingReplySQL = `select ` + updateColumns + ` from ticket_updates
 		where request_id = $1 and kind = 'reply' and state in ('recorded', 'sending', 'unknown', 'sent') order by number desc limit 1`
+	// What several replies of one form have in common: one transaction recorded them.
+	formOfSQL = repliesOfBatchSQL + ` and (created_at, author, typed) = (select created_at, author, typed from ticket_updates where number = $2) order by number`
+
+	repliesOfSQL      = repliesOfBatchSQL + ` order by number`
+	repliesOfBatchSQL = `select ` + updateColumns + ` from ticket_updates
+		where request_id in (select id from requests where batch = $1 and batch <> '') and kind = 'reply'`
+
 	lastReplySQL = `select coalesce(max(changed_at), 0) from ticket_updates where request_id = $1 and kind = 'reply' and state = 'sent'`
 
 	applyUpdateSQL = `
@@ -121,6 +128,51 @@ func (s *Store) RecordUpdate(ctx context.Context, rec correspondence.Record) (co
 		return recordUpdate(ctx, tx, now, rec)
 	})
 	return receipt, wrap(fmt.Sprintf("recording a text for request %q", rec.Request.ID), err)
+}
+
+// RecordUpdates stores the replies of one form, with what [Store.RecordUpdate] says of each, in one transaction. The
+// key is used once, for all of them, and only if one was stored.
+func (s *Store) RecordUpdates(ctx context.Context, key string, all []correspondence.Record) ([]correspondence.Receipt, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	requests := make([]cancellation.Request, len(all))
+	for i, rec := range all {
+		requests[i] = rec.Request
+	}
+	w := &write{batch: requests[0].Batch, server: requests[0].Submission.Card.Server.ID, locks: ofBatch(requests...)}
+	receipts, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) ([]correspondence.Receipt, error) {
+		return recordUpdates(ctx, tx, now, key, all)
+	})
+	return receipts, wrap(fmt.Sprintf("recording %d texts for a batch", len(all)), err)
+}
+
+// recordUpdates stores texts in the order of their servers, so that two processes lock in one order.
+func recordUpdates(ctx context.Context, tx *tx, now time.Time, key string, all []correspondence.Record) ([]correspondence.Receipt, error) {
+	if used, err := keyUsed(ctx, tx, key); used || err != nil {
+		return nil, cmp.Or(err, cancellation.ErrRepeated)
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Compare(all[a].Request.Submission.Card.Server.ID, all[b].Request.Submission.Card.Server.ID)
+	})
+	receipts, fresh := make([]correspondence.Receipt, len(all)), false
+	for _, i := range order {
+		rec := all[i]
+		rec.Key = ""
+		var err error
+		if receipts[i], err = recordUpdate(ctx, tx, now, rec); err != nil {
+			return nil, err
+		}
+		fresh = fresh || receipts[i].Fresh
+	}
+	if !fresh {
+		return receipts, nil
+	}
+	return receipts, useKey(ctx, tx, key, now)
 }
 
 func recordUpdate(ctx context.Context, tx *tx, now time.Time, rec correspondence.Record) (receipt correspondence.Receipt, err error) {
@@ -209,6 +261,16 @@ func (s *Store) LastProposal(ctx context.Context, requestID string) (corresponde
 func (s *Store) StandingReply(ctx context.Context, requestID string) (correspondence.Update, error) {
 	u, err := s.oneUpdate(ctx, standingReplySQL, requestID)
 	return u, wrap(fmt.Sprintf("reading the last reply of request %q", requestID), err)
+}
+
+// RepliesOf lists the replies for requests of a batch, those that were only proposed too, the oldest first.
+func (s *Store) RepliesOf(ctx context.Context, batch string) ([]correspondence.Update, error) {
+	return readAll(ctx, s.read, "reading the replies for a batch", scanUpdate, repliesOfSQL, batch)
+}
+
+// FormOf lists the replies for requests of a batch that one form recorded together with this one, the oldest first.
+func (s *Store) FormOf(ctx context.Context, batch string, number int64) ([]correspondence.Update, error) {
+	return readAll(ctx, s.read, "reading the replies of a form", scanUpdate, formOfSQL, batch, number)
 }
 
 func (s *Store) oneUpdate(ctx context.Context, query string, key any) (u correspondence.Update, err error) {
@@ -303,13 +365,14 @@ func applyUpdate(ctx context.Context, tx *tx, now time.Time, c correspondence.Ch
 	return stored, err
 }
 
-// tellUpdate makes what shows a text due, and what shows its request if that has one more thing to say.
+// tellUpdate makes what shows a text due, and what shows its request if that has one more thing to say. What shows
+// several replies of one form is kept under one of their requests.
 func tellUpdate(ctx context.Context, tx *tx, now time.Time, u correspondence.Update, owed []cancellation.Notice) error {
 	asked := time.Time{}
 	if u.Kind == correspondence.Stop && u.State == correspondence.Sent {
 		asked = now
 	}
-	r, err := scanRequest(tx.QueryRowContext(ctx, toldUpdateSQL, stamp(now), stamp(asked), u.RequestID))
+	r, err := scanRequest(tx.QueryRowContext(ctx, toldUpdateSQL, stamp(now), stamp(asked), owed[0].RequestID))
 	if err = readable(err); err != nil {
 		return err
 	}

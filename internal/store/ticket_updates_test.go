@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,8 @@ func keepsTexts(t *testing.T, options func(t *testing.T) Options) {
 		"one worker at a time has a text":                          oneSender,
 		"a step, its event and what is told are one":               stepTold,
 		"a reply is the last one, and ends what was proposed":      lastReply,
+		"the replies of one form are recorded together, and once":  repliesTogether,
+		"what shows the replies of a form is kept under one":       formTold,
 		"after a failover a text that waits may have been written": doubtedText,
 	} {
 		t.Run(says, func(t *testing.T) {
@@ -159,6 +162,121 @@ func unseenReplies(t *testing.T, one, other *Store, _ *hands) {
 	stepped(t, one, r, standing, correspondence.NotSent)
 	stop := texting(r, "stop", correspondence.Stop)
 	textOf(t, one, stop)
+}
+
+// filedBatch is a batch of so many requests, all of them filed.
+func filedBatch(t *testing.T, s *Store, count int) (rows []cancellation.Request) {
+	t.Helper()
+	b, all := batchOf("list", 501, count)
+	made, err := s.RecordBatch(t.Context(), b, all)
+	require.NoError(t, err)
+	for _, r := range made.Requests {
+		r = applied(t, s, moved(r, cancellation.Filing))
+		rows = append(rows, applied(t, s, moved(r, cancellation.Filed)))
+	}
+	return rows
+}
+
+// repliesTo are the records of one form, with a text for each request.
+func repliesTo(rows []cancellation.Request, form string) (all []correspondence.Record) {
+	for _, r := range rows {
+		all = append(all, texting(r, form+" "+r.ID, correspondence.Reply))
+	}
+	return all
+}
+
+func repliesTogether(t *testing.T, one, other *Store, clock *hands) {
+	rows := filedBatch(t, one, 4)
+	batch := rows[0].Batch
+	ended := applied(t, one, moved(rows[3], cancellation.Reverted))
+	standing := textOf(t, other, texting(rows[2], "before", correspondence.Reply))
+	clock.pass(time.Second)
+
+	var delivered sync.WaitGroup
+	var receipts [6][]correspondence.Receipt
+	for i := range receipts {
+		s := []*Store{one, other}[i%2]
+		delivered.Go(func() {
+			all := repliesTo(rows, "form")
+			if i%4 > 1 { // whichever way round they lock
+				slices.Reverse(all)
+			}
+			got, err := s.RecordUpdates(t.Context(), "form", all)
+			if err != nil {
+				assert.ErrorIs(t, err, cancellation.ErrRepeated)
+				return
+			}
+			if i%4 > 1 {
+				slices.Reverse(got)
+			}
+			receipts[i] = got
+		})
+	}
+	delivered.Wait()
+	recordings := slices.DeleteFunc(receipts[:], func(r []correspondence.Receipt) bool { return r == nil })
+	require.Len(t, recordings, 1, "one delivery records them")
+	got := recordings[0]
+	require.Len(t, got, 4)
+	assert.True(t, got[0].Fresh && got[1].Fresh)
+	require.NotNil(t, got[2].Standing, "its writer was not shown that reply")
+	assert.Equal(t, standing.ID, got[2].Standing.ID)
+	assert.True(t, got[3].Ended, "%s is over", ended.ID)
+
+	replies, err := other.RepliesOf(t.Context(), batch)
+	require.NoError(t, err)
+	assert.Len(t, replies, 3)
+	for _, r := range got[:2] {
+		form, err := other.FormOf(t.Context(), batch, r.Update.Number)
+		require.NoError(t, err)
+		require.Len(t, form, 2, "the other reply is of another form")
+		assert.ElementsMatch(t, []string{"form " + rows[0].ID, "form " + rows[1].ID}, []string{form[0].ID, form[1].ID})
+	}
+	_, err = one.RecordUpdates(t.Context(), "form", repliesTo(rows, "again"))
+	require.ErrorIs(t, err, cancellation.ErrRepeated)
+
+	none, err := one.RecordUpdates(t.Context(), "late", repliesTo(rows[3:], "late"))
+	require.NoError(t, err)
+	assert.True(t, none[0].Ended)
+	_, err = one.RecordUpdates(t.Context(), "late", repliesTo(rows[3:], "late"))
+	require.NoError(t, err, "a form that recorded nothing may be sent again")
+}
+
+func formTold(t *testing.T, one, other *Store, clock *hands) {
+	rows := filedBatch(t, one, 2)
+	got, err := one.RecordUpdates(t.Context(), "form", repliesTo(rows, "form"))
+	require.NoError(t, err)
+	first, second := got[0].Update, got[1].Update
+	told := []cancellation.Notice{{RequestID: rows[0].ID, Kind: cancellation.Written(first.Number, "U8")}}
+	before, err := one.Request(t.Context(), rows[1].ID)
+	require.NoError(t, err)
+	for _, u := range []correspondence.Update{first, second} {
+		clock.pass(time.Second)
+		next := u
+		next.State, next.Due = correspondence.Sent, time.Time{}
+		_, err := one.ApplyUpdate(t.Context(), correspondence.Change{From: u, To: next, Request: rows[1], Actor: "worker", Tell: told})
+		require.NoError(t, err)
+	}
+	notices, err := other.Notices(t.Context(), rows[0].ID)
+	require.NoError(t, err)
+	due := 0
+	for _, n := range notices {
+		if n.Kind == told[0].Kind && !n.Due.IsZero() {
+			due++
+		}
+	}
+	assert.Equal(t, 1, due, "one message tells both")
+	notices, err = other.Notices(t.Context(), rows[1].ID)
+	require.NoError(t, err)
+	assert.Empty(t, notices)
+	after, err := one.Request(t.Context(), rows[1].ID)
+	require.NoError(t, err)
+	assert.Equal(t, before.Version, after.Version, "nothing of it is shown otherwise")
+
+	_, err = one.write.ExecContext(t.Context(), `insert into followed (request_id, revision, looked_at, known_format, known, waits_since) values ($1, 1, 1, 1, '', 5)`, rows[1].ID)
+	require.NoError(t, err)
+	waits, err := other.WaitingOf(t.Context(), rows[0].Batch)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]bool{rows[1].ID: true}, waits)
 }
 
 func noTextUnlessFiled(t *testing.T, one, _ *Store, _ *hands) {

@@ -298,7 +298,7 @@ func LetterTaken(l Letter) View {
 // Written is the message in a request's thread about a text for its ticket. It holds no word of the text:
 // other companies may read the channel.
 func (w Writer) Written(u correspondence.Update, r cancellation.Request) Message {
-	by, what := person(u.By.ID, u.By.Name), "your reply"
+	by, what := person(u.By.ID, u.By.Name), "your reply"+ofSeveral(r)
 	if u.Kind == correspondence.Stop {
 		what = "your text, which asks to stop the cancellation of " + ServerName(r) + ","
 	}
@@ -326,7 +326,15 @@ func (w Writer) sent(u correspondence.Update, r cancellation.Request) line {
 	if u.Kind == correspondence.Stop {
 		return line{by, plain(" asked SoftLayer to stop the cancellation of " + ServerName(r) + ". Not stopped yet: SoftLayer decides.")}
 	}
-	return line{plain("Reply sent to "), w.lowerTicket(r.Ticket), plain(" by "), by, plain(".")}
+	return line{plain("Reply sent to "), w.lowerTicket(r.Ticket), plain(ofSeveral(r) + " by "), by, plain(".")}
+}
+
+// ofSeveral says which of a batch's servers a text is about: its thread is that of all of them.
+func ofSeveral(r cancellation.Request) string {
+	if r.Batch == "" {
+		return ""
+	}
+	return " about " + ServerName(r)
 }
 
 // lowerTicket names a ticket within a sentence.
@@ -339,7 +347,25 @@ func (w Writer) lowerTicket(t cancellation.TicketID) run {
 // notSent says that a text is not in the ticket, and what can be done.
 func (w Writer) notSent(u correspondence.Update, r cancellation.Request) Message {
 	by := person(u.By.ID, u.By.Name)
-	why, next := "SoftLayer's records do not show it.", "You can send a new one."
+	why, next := unsentWhy(u, r)
+	what := "It was not sent"
+	if r.Batch != "" {
+		what = "The reply about " + ServerName(r) + " was not sent"
+	}
+	if u.Kind == correspondence.Stop {
+		what = "SoftLayer was not asked to stop the cancellation of " + ServerName(r)
+	}
+	if next == "" {
+		return message(line{by, plain(": " + what + ". " + why)}, line{w.ticket(r.Ticket), plain(" does not have it.")})
+	}
+	m := message(line{by, plain(": " + what + ". " + why)}, sentence(next))
+	action := map[correspondence.Kind]string{correspondence.Reply: ReplyAction, correspondence.Stop: StopAction}[u.Kind]
+	return withButtons(m, w.TicketButtons(r, action))
+}
+
+// unsentWhy says why a text is not in the ticket, and what can be done; next is "" if nothing can.
+func unsentWhy(u correspondence.Update, r cancellation.Request) (why, next string) {
+	why, next = "SoftLayer's records do not show it.", "You can send a new one."
 	switch u.Why {
 	case correspondence.WhyNobody:
 		why, next = "Nobody who may approve could be asked.", "Anyone who may approve can send it: Reply opens a form that holds the text."
@@ -352,16 +378,7 @@ func (w Writer) notSent(u correspondence.Update, r cancellation.Request) Message
 	case correspondence.WhyNoRight:
 		why, next = "The bot's key may not write into this ticket. Write into it in IBM Cloud.", ""
 	}
-	what := "It was not sent"
-	if u.Kind == correspondence.Stop {
-		what = "SoftLayer was not asked to stop the cancellation of " + ServerName(r)
-	}
-	if next == "" {
-		return message(line{by, plain(": " + what + ". " + why)}, line{w.ticket(r.Ticket), plain(" does not have it.")})
-	}
-	m := message(line{by, plain(": " + what + ". " + why)}, sentence(next))
-	action := map[correspondence.Kind]string{correspondence.Reply: ReplyAction, correspondence.Stop: StopAction}[u.Kind]
-	return withButtons(m, w.TicketButtons(r, action))
+	return why, next
 }
 
 // withButtons adds a request's buttons to its message, if there are any.

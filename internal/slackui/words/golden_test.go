@@ -80,6 +80,12 @@ func screens(t *testing.T) map[string]map[string]any {
 	for name, view := range goldenLetterForms() {
 		all["letters"][name] = view
 	}
+	for name, m := range goldenReplies() {
+		all["letters"][name] = sent(m)
+	}
+	for name, view := range goldenReplyForms() {
+		all["letters"][name] = view
+	}
 	for name, view := range goldenForms() {
 		all["form"][name] = view
 	}

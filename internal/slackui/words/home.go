@@ -208,6 +208,7 @@ func (w Writer) RowButtons(row overview.Row) []slack.BlockElement {
 	}
 	if !row.Waits.IsZero() {
 		buttons = append(buttons, w.TicketButtons(row.Request, ReplyAction)...)
+		buttons = append(buttons, w.AnswerAll(row.Request.Batch, row.Together)...)
 	}
 	buttons = append(buttons, w.buttons(cancellation.Result, row.Request)...)
 	return slices.DeleteFunc(buttons, func(e slack.BlockElement) bool {
