@@ -164,6 +164,32 @@ func TestOneTextAnswersTheChosenTickets(t *testing.T) {
 	})
 }
 
+func TestFormForAListDeliveredTwiceSendsOnce(t *testing.T) {
+	atOneAndAtThree(t, bySocket, byHTTP, listed(), func(t *testing.T, w *world) {
+		sent := 0
+		for i, fault := range []string{fakeslack.FaultTwiceAtOnce, fakeslack.FaultRedeliver} {
+			count := 3 + i // each list's message reads otherwise
+			ids, _ := w.filedList(w.cast.User, count)
+			w.allAsk(ids, same("Which contract?"))
+			m, block := w.offersAll(w.cast.User, ids[0], count)
+			form := w.answersAll(w.cast.User, m, block, "Which contract?")
+			require.NoError(t, w.slack.Fault("view_submission", fault, 1))
+			_ = w.submit(w.cast.User, form, typed("Contract 7."))
+			w.awaitMessage(w.cast.Channel, fmt.Sprintf("Replies to SoftLayer about %d servers by", count), fmt.Sprintf("%d sent", count))
+			assert.Contains(t, w.top(w.cast.User).text(w), fmt.Sprintf("%d replies are recorded", count), "whichever delivery is answered")
+			for _, id := range ids {
+				assert.Len(t, w.written(id), 1, fault)
+			}
+			sent += count
+			for w.hasOpen(w.cast.User) > 0 {
+				w.close(w.cast.User)
+			}
+		}
+		assert.Len(t, w.writes(), sent)
+		assert.Equal(t, map[string]int{"sent": sent}, w.texts())
+	})
+}
+
 func TestTextsThatDifferAreTickedByHand(t *testing.T) {
 	overSocket(t, listed(), func(t *testing.T, w *world) {
 		ids, _ := w.filedList(w.cast.User, 3)
