@@ -310,3 +310,21 @@ func TestQueryListsWhatThePersonMayAskFor(t *testing.T) {
 		assert.Empty(t, w.broken())
 	})
 }
+
+func TestListIsWithdrawnInTimeAfterARestart(t *testing.T) {
+	overHTTP(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+		_, names := w.some(3)
+		require.Empty(t, w.confirms(w.cast.Requester, w.pasted(w.cast.Requester, names, 3), "3").Error)
+		waits := w.awaitMessage(w.cast.Channel, "3 waiting for approval")
+		w.kill() // the file may be an older copy: what was sent has to be read
+		w.start()
+		require.NoError(t, w.softlayer.Fault("*", "slow", 1000))
+		w.press(w.cast.Requester, waits, "batch-withdraw")
+		w.whispered(w.cast.Channel, w.cast.Requester, "Recorded for 0. For 3 the bot has to read SoftLayer's records first")
+		assert.Equal(t, map[string]int{"pending": 3}, w.recorded(), "nothing is ended before it is certain")
+		w.softlayer.ClearFaults("")
+		w.whispered(w.cast.Channel, w.cast.Requester, "SoftLayer's records were read: recorded for 3 servers.")
+		assert.Equal(t, map[string]int{"withdrawn": 3}, w.recorded())
+		assert.Empty(t, w.broken())
+	})
+}

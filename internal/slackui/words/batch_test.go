@@ -1,6 +1,7 @@
 package words
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,6 +88,10 @@ func goldenBatches() map[string]Message {
 	all["list-kept"] = ListKept(37, "sealed")
 	all["list-kept-unread"] = ListKept(0, "sealed")
 	all["list-gone"] = w.ListGone()
+	all["ended-in-part"] = w.BatchClicked(cancellation.BatchClick{Kind: cancellation.ClickDone, Done: 3, Late: 1, Later: rows}, nil, "withdraw")
+	all["ended-later"] = BatchEndedLater(cancellation.Ended{Done: 7})
+	all["ended-later-unread"] = BatchEndedLater(cancellation.Ended{Done: 7, Left: 3, Why: errors.New("SoftLayer is away")})
+	all["ended-later-filed"] = BatchEndedLater(cancellation.Ended{Left: 3})
 	return all
 }
 
@@ -273,4 +278,16 @@ func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
 	rows[2].Why = cancellation.Reason{Code: cancellation.WhyTooFew}
 	said := slacktest.TextIn(t, testWords().Batch(cancellation.BatchResult, b, rows).Blocks)
 	assert.Contains(t, said, "1 waits again: some approvals no longer count, or more are needed.")
+}
+
+func TestListSaysWhichServersOfAQueryItShows(t *testing.T) {
+	t.Parallel()
+	for order, says := range map[serverlist.Order]string{
+		serverlist.ByEnd:     "Showing 50 of 63: those that are due to end first.",
+		serverlist.ByName:    "Showing 50 of 63: the first by name. End dates are read for 500 at most.",
+		serverlist.EndUnread: "Showing 50 of 63: the first by name. Their end dates could not be read.",
+	} {
+		notes := ListNotes(serverlist.List{}, serverlist.Resolved{Shown: 50, Of: 63, Order: order, Undecided: 1}, true)
+		assert.Equal(t, []string{"⚠ Of 1 server nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", says}, notes)
+	}
 }

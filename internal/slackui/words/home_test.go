@@ -55,7 +55,7 @@ func closingBoard() closing.Board {
 				Servers: 63, Asked: 41, Waiting: 12, Rest: 10, Askable: 10, Fee: "4125.00",
 			},
 			{
-				Closure: closing.Closure{Place: "dal09.pod03", Datacenter: "dal09", Announced: true},
+				Closure: closing.Closure{Place: "dal09.pod03", Datacenter: "dal09", Announced: true, Sharing: []string{"dal09.pod04"}},
 				Servers: 20, Rest: 20, Askable: 15, Fee: "412.50", Unknown: 18, Unread: 1, Unplaced: 3,
 			},
 		},
