@@ -18,7 +18,7 @@ check: ## format, vet, staticcheck, no dead code, all tests with the race detect
 
 crash: ## the real binary under random faults and kills, judged from outside (SCHEDULES, SEED, FAILOVERS=1)
 	cd crash && go test -tags crash -count 1 -timeout 0 -run 'TestSchedules|TestMutants' -args \
-	  -schedules $(or $(SCHEDULES),660) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
+	  -schedules $(or $(SCHEDULES),690) -seed $(or $(SEED),1) -mutants $(if $(FAILOVERS),-failovers)
 
 bench: ## CPU, memory and latency next to floors measured in the same run; one table (ROWS=Bot/command for some, PROFILE=folder)
 	go test -tags bench -run '^$$' -bench '$(or $(ROWS),Bot)' -benchtime 1x -timeout 60m ./bench $(if $(PROFILE),-args -profile $(abspath $(PROFILE)))

@@ -4,6 +4,7 @@ package crash
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"cancel-server/internal/fakeslack"
@@ -13,7 +14,7 @@ import (
 // ctx is over. Often both approve, and often twice.
 func (w *world) approve(ctx context.Context) {
 	pause(ctx, w.leads)
-	clicks := 0
+	clicks, decided := 0, map[string]time.Time{}
 	for pause(ctx, 150*time.Millisecond) {
 		for _, place := range append(w.conversations()[:3:3], w.cast.Approver, w.cast.User) {
 			messages, err := w.slack.Messages(ctx, place, 0)
@@ -21,6 +22,9 @@ func (w *world) approve(ctx context.Context) {
 				continue // ctx is over
 			}
 			for _, m := range messages {
+				for _, lead := range w.leadsOf(place) {
+					w.decideOn(ctx, m, lead, decided)
+				}
 				if !asksForApproval(m) {
 					continue
 				}
@@ -31,6 +35,15 @@ func (w *world) approve(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// leadsOf are those who see what stands in a place: both, or whose direct messages these are.
+func (w *world) leadsOf(place string) []string {
+	leads := []string{w.cast.Approver, w.cast.User}
+	if slices.Contains(leads, place) {
+		return []string{place}
+	}
+	return leads
 }
 
 func (w *world) clickApprove(ctx context.Context, m fakeslack.Message, lead string) {

@@ -41,6 +41,7 @@ var seams = []patch{
 	{"cmd/bot/serve.go", "Intake: journal,", "Intake: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Queue: journal,", "Queue: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Notices: journal,", "Notices: crashJournal{journal},"},
+	{"cmd/bot/serve.go", "Desk: desk, Batches: journal,", "Desk: desk, Batches: crashJournal{journal},"},
 	{"cmd/bot/serve.go", "Writer: b.writer}", "Writer: crashWriter{b.writer}}"},
 	{"cmd/bot/serve.go", "Announcer: announcer,", "Announcer: crashAnnouncer{announcer},"},
 	{"cmd/bot/serve.go", "cfg.marking(b.app)", "newCrashApp(cfg.marking(b.app))"},
@@ -68,6 +69,8 @@ var seamFiles = map[string]string{"cmd/bot/crash_seams.go": "testdata/seams.go"}
 var shorter = []patch{
 	{"internal/store/session.go", "sessionAge = time.Minute", "sessionAge = 3 * time.Second"},
 	{"internal/store/postgres.go", "timeLimit: 15 * time.Second", "timeLimit: 5 * time.Second"},
+	{"internal/store/batches.go", "batchPause = 3 * time.Second", "batchPause = 300 * time.Millisecond"},
+	{"internal/cancellation/batch.go", "filingTurn = 250 * time.Millisecond", "filingTurn = 20 * time.Millisecond"},
 	{"internal/cancellation/loop.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
 	{"internal/cancellation/loop.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
 	{"internal/cancellation/loop.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},

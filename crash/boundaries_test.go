@@ -31,7 +31,9 @@ var boundaries = bothSides(map[string]step{
 	"journal.record.scheduled": {ordinary, 2},
 	"journal.record.pending":   {approved, 1},
 	"journal.record.denied":    {forbidden, 1},
+	"journal.record.list":      {aList, 1},
 	"journal.record.takeover":  {takenOver, 1},
+	"journal.apply.list":       {aListThatWaits, 1},
 	"journal.apply.same":       {unmadeOnce, 2},
 	"journal.apply.scheduled":  {limited, 1},
 	"journal.apply.filing":     {ordinary, 2},
@@ -85,6 +87,16 @@ func forbidden(s *schedule) { s.errands[0].slip = forbiddenReason }
 
 // approved: the requester may not cancel without approval.
 func approved(s *schedule) { s.errands[0].person = asker }
+
+// aList: somebody who may cancel alone asks for several servers at once.
+func aList(s *schedule) {
+	s.lists = []list{{person: people - 1, servers: []int{0, 1, 2, 3}, twice: fakeslack.FaultTwiceAtOnce}}
+}
+
+// aListThatWaits: who may only ask does so, and the leads leave one out.
+func aListThatWaits(s *schedule) {
+	s.lists = []list{{person: asker, servers: []int{3, 2, 1, 0}, end: leftOut, struck: 1, twice: fakeslack.FaultTwiceAtOnce}}
+}
 
 // shared: somebody else asks for the server at the same time.
 func shared(s *schedule) {
@@ -168,6 +180,7 @@ func slowly(s *schedule) { s.filesWith("slow_after") }
 
 // filesWith makes the first POSTs go wrong.
 func (s *schedule) filesWith(faults ...string) {
+	s.singled = true
 	s.softlayer[filing] = append(faults, s.softlayer[filing]...)
 }
 

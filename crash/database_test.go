@@ -90,6 +90,7 @@ func (d database) cut(ctx context.Context) error {
 // row is a request as it is stored.
 type row struct {
 	id, ref, long, state, why string
+	batch                     string // of a list: its id
 	server                    int64
 	content, channel, user    string
 	created                   time.Time
@@ -157,12 +158,12 @@ func (r row) filingSince(came time.Time) time.Time {
 // rows reads every request with its history and its notice.
 func (d database) rows(ctx context.Context) ([]row, error) {
 	var all []row
-	err := d.each(ctx, `select id, short_ref, ref, state, reason_code, server_id, submission, created_at, ticket_id from requests order by created_at, id`,
+	err := d.each(ctx, `select id, short_ref, ref, state, reason_code, server_id, submission, created_at, ticket_id, batch from requests order by created_at, id`,
 		func(from *sql.Rows) error {
 			var r row
 			var submission string
 			var created int64
-			if err := from.Scan(&r.id, &r.ref, &r.long, &r.state, &r.why, &r.server, &submission, &created, &r.ticket); err != nil {
+			if err := from.Scan(&r.id, &r.ref, &r.long, &r.state, &r.why, &r.server, &submission, &created, &r.ticket, &r.batch); err != nil {
 				return err
 			}
 			var said struct {
@@ -194,6 +195,25 @@ func (d database) rows(ctx context.Context) ([]row, error) {
 	return all, d.readEvents(ctx, byID)
 }
 
+// rootMessage is the kind of a list's message where people asked. It is kept under the first request of the list.
+const rootMessage = "batch:result"
+
+// sizes reads of how many servers each list is, by its id.
+func (d database) sizes(ctx context.Context) (map[string]int, error) {
+	all := map[string]int{}
+	err := d.each(ctx, `select id, size from batches`, func(from *sql.Rows) error {
+		var id string
+		var size int
+		err := from.Scan(&id, &size)
+		all[id] = size
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the lists: %w", err)
+	}
+	return all, nil
+}
+
 // unseen counts the filed requests at which no follower has looked.
 func (d database) unseen(ctx context.Context) (count int, err error) {
 	err = d.QueryRowContext(ctx, `select count(*) from requests where state = 'filed'
@@ -212,9 +232,9 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 		n.due = due.Valid
 		switch r := byID[id]; {
 		case r == nil: // recorded since the requests were read
-		case n.kind == "result":
+		case n.kind == "result", n.kind == rootMessage:
 			r.notice = &n
-		case strings.HasPrefix(n.kind, "said:"), strings.HasPrefix(n.kind, "update:"), n.kind == "direct:"+r.user:
+		case strings.HasPrefix(n.kind, "said:"), strings.HasPrefix(n.kind, "batch:ended:"), strings.HasPrefix(n.kind, "update:"), n.kind == "direct:"+r.user:
 			r.told = append(r.told, n)
 		}
 		return nil

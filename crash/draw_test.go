@@ -33,6 +33,7 @@ func draw(seed uint64) schedule {
 	s.drawTarget(r)
 	s.drawPost(r)
 	s.drawLetters(r)
+	s.drawLists()
 	if *failovers && s.database == postgres && r.IntN(3) == 0 { // last: the rest is drawn as without
 		s.drawFailover(r)
 	}

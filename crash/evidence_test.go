@@ -27,9 +27,18 @@ type evidence struct {
 	resolved []resolve         // runs of bot resolve
 	turns    []turn            // in SoftLayer's records, the oldest first
 	letters  []string          // that were taken
+	lists
 	failed   []string          // what the harness itself could not do
 	starved  []span            // when this machine had no time for what goes on in it
 	faults   map[string]int
+}
+
+// lists is what people did about lists.
+type lists struct {
+	confirmed []confirmation // presses of the button under a review
+	votes     []vote         // of leads
+	withdrawn []withdrawal   // by their requesters
+	frozen    []span         // while no filing may begin
 }
 
 // words is a text that the bot sent to Slack, with SoftLayer's records at that moment.
@@ -52,6 +61,7 @@ type acknowledgement struct {
 	at       time.Time
 	delivery int
 	content  string // what tells the submission from all others
+	list     string // of a list: the block of its confirmation
 	title    string // of the view that was answered with
 	ref      string
 	text     string
@@ -264,6 +274,7 @@ func (w *world) observe(x fakeslack.Exchange) {
 	}
 	var payload struct {
 		View struct {
+			ID    string
 			State struct {
 				Values map[string]map[string]struct{ Value string }
 			}
@@ -271,14 +282,26 @@ func (w *world) observe(x fakeslack.Exchange) {
 	}
 	_ = json.Unmarshal(x.Request, &payload) // the fake's own
 	got := acknowledgement{at: x.At.Add(x.Duration), delivery: x.Delivery, tickets: w.tickets()}
-	for _, field := range payload.View.State.Values["content"] {
-		got.content = field.Value
+	for block, fields := range payload.View.State.Values {
+		if strings.HasPrefix(block, "count:") {
+			got.list, got.content = block, w.reviewed(payload.View.ID+" "+block)
+		}
+		if field, is := fields["content"]; is && block == "content" {
+			got.content = field.Value
+		}
 	}
 	got.title, got.ref, got.text = readAnswer(x.Response)
 	w.note("delivery %d of %q: status %d, %s %s %.200s", x.Delivery, got.content, x.Status, got.title, got.ref, got.text)
 	if x.Status == http.StatusOK {
 		w.tally(func(e *evidence) { e.answers = append(e.answers, got) })
 	}
+}
+
+// reviewed is the content of a list whose review was confirmed.
+func (w *world) reviewed(review string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reviews[review]
 }
 
 // readAnswer reads the acknowledgement of a submission. Errors at fields have the

@@ -29,11 +29,13 @@ const (
 	wroteTwice figure = "texts in a ticket twice"
 	lostEnd    figure = "ends and answers not recorded"
 	leaked     figure = "staff's words in a channel"
+	torn       figure = "lists in part, or twice"
+	against    figure = "filed against people's word"
 	tampered   figure = "audit logs that are not whole"
 	harness    figure = "what the harness could not do"
 )
 
-var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, wroteTwice, leaked, tampered, harness}
+var figures = []figure{lost, twice, bothOpen, blind, falseWords, untold, orphaned, unsettled, disordered, falseEnd, lostEnd, wroteTwice, torn, against, leaked, tampered, harness}
 
 // violation is one thing found, with what shows it.
 type violation struct {
@@ -53,6 +55,8 @@ type trial struct {
 	fates    map[string]fate     // at last
 	texts    []text              // for tickets
 	entries  map[string][]string // of tickets, by the text's reference
+	sizes    map[string]int      // of lists, by their ids
+	asker    string              // the person whose lists leads have to approve
 	audit    string              // what bot audit verify finds; "" if the log is whole
 	found    []violation
 }
@@ -70,8 +74,10 @@ func (t *trial) judge() []violation {
 	t.judgeFollowing()
 	t.judgeLetters()
 	t.judgeMail()
+	t.judgeLists()
 	for _, r := range t.rows {
 		t.judgeRow(r)
+		t.judgeUnfiled(r)
 	}
 	if t.audit != "" {
 		t.find(tampered, "bot audit verify: %s", t.audit)
@@ -87,6 +93,7 @@ func (t *trial) judgeAnswers() {
 	for _, a := range t.answers {
 		r := t.byContent(a.content)
 		switch {
+		case a.list != "": // see judgeLists
 		case a.title == "Recorded" && r == nil:
 			t.find(lost, "delivery %d, %q, was answered %q with reference %s, and no row is there", a.delivery, a.content, a.title, a.ref)
 		case a.title == "Recorded" && (r.ref != a.ref || r.events[0].kind != "submitted"):
@@ -231,7 +238,9 @@ func (t *trial) judgeMessages(r row) {
 			last = m
 		}
 	}
-	if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) && !(r.why == "taken-over" && strings.Contains(last.Text, "Taken over by ")) {
+	if r.batch != "" {
+		t.judgeListMessage(r, last.Text)
+	} else if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) && !(r.why == "taken-over" && strings.Contains(last.Text, "Taken over by ")) {
 		t.find(untold, "request %s is %s (%s), and its message says %.120q", r.ref, r.state, r.why, last.Text)
 	}
 	t.judgeOrphans(r)

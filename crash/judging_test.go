@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -162,6 +163,71 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.evidence.dealt = []dealt{{from: after(5), until: after(5)}}
 			t.postsLetter(after(9))
 		}, nil},
+		{"a list is recorded and filed", func(t *trial) { t.asksForList(after, 2) }, nil},
+		{"a list is acknowledged, and one of its servers is not recorded", func(t *trial) {
+			t.asksForList(after, 2)
+			t.rows = t.rows[:2]
+		}, []figure{lost, torn}},
+		{"a list is recorded without its last server", func(t *trial) {
+			t.asksForList(after, 2)
+			t.rows, t.answers = t.rows[:2], t.answers[:1]
+		}, []figure{torn}},
+		{"a list is recorded with a server that nobody ticked", func(t *trial) {
+			t.asksForList(after, 2)
+			t.confirmed[0].servers = []int64{101}
+		}, []figure{torn}},
+		{"a list is recorded twice", func(t *trial) {
+			t.asksForList(after, 1)
+			again := t.rows[1]
+			again.ref, again.batch, again.state = "AAAA-AAAA", "b2", "withdrawn"
+			again.events = []event{{kind: "submitted", to: "pending"}, {kind: "withdrawn", from: "pending", to: "withdrawn"}}
+			t.rows, t.sizes["b2"] = append(t.rows, again), 1
+		}, []figure{torn}},
+		{"a list has no request", func(t *trial) { t.sizes = map[string]int{"b1": 2} }, []figure{torn}},
+		{"a list has no message", func(t *trial) {
+			t.asksForList(after, 2)
+			t.rows[1].notice = nil
+		}, []figure{untold}},
+		{"a list's message calls too many filed", func(t *trial) {
+			t.asksForList(after, 2)
+			t.said[len(t.said)-1].tickets = nil
+		}, []figure{falseWords}},
+		{"a list's message shows an older state", func(t *trial) {
+			t.asksForList(after, 2)
+			t.messages[len(t.messages)-1].Text = "Asked for 2 servers · 1 filed. ref LIST-0101"
+		}, []figure{untold}},
+		{"a list that needs approval was filed without one", func(t *trial) {
+			t.asksForList(after, 2)
+			t.asker = "U9"
+		}, []figure{against}},
+		{"a list that needs approval was filed with one", func(t *trial) {
+			t.asksForList(after, 2)
+			t.asker = "U9"
+			t.votes = []vote{{from: after(1), until: after(1.5), by: "U1", content: "case 7", shown: []int64{101, 102}, taken: true}}
+		}, nil},
+		{"a long list was filed with one approval of two", func(t *trial) {
+			t.asksForList(after, longList)
+			t.asker = "U9"
+			t.votes = []vote{{from: after(1), until: after(1.5), by: "U1", content: "case 7", shown: t.confirmed[0].servers, taken: true}}
+		}, []figure{against}},
+		{"a server that was left out was filed", func(t *trial) {
+			t.asksForList(after, 2)
+			t.votes = []vote{{from: after(1), until: after(1.5), by: "U1", content: "case 7", shown: []int64{101, 102}, struck: []int64{102}, taken: true}}
+		}, []figure{against}},
+		{"a server was left out too late, and its lead reads so", func(t *trial) {
+			t.asksForList(after, 2)
+			t.votes = []vote{{from: after(3), until: after(3.5), by: "U1", content: "case 7", shown: []int64{101, 102}, struck: []int64{102}}}
+		}, nil},
+		{"a list that was declined was filed", func(t *trial) {
+			t.asksForList(after, 2)
+			t.votes = []vote{{from: after(1), until: after(1.5), by: "U1", content: "case 7", shown: []int64{101, 102}, declines: true, taken: true}}
+		}, []figure{against}},
+		{"a request that was withdrawn has a ticket", func(t *trial) {
+			t.rows[0].state, t.rows[0].events[1] = "withdrawn", event{kind: "withdrawn", from: "scheduled", to: "withdrawn"}
+		}, []figure{against}},
+		{"something was sent while filing was frozen", func(t *trial) {
+			t.frozen = []span{{after(-1), after(9)}}
+		}, []figure{against}},
 		{"its log is not whole", func(t *trial) { t.audit = "MISSING  position 3" }, []figure{tampered}},
 		{"the harness could not look", func(t *trial) { t.failed = []string{"reading the books"} }, []figure{harness}},
 	} {
@@ -196,6 +262,31 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asksForList lets a person ask for a list of so many servers, which are filed 2 s later.
+func (t *trial) asksForList(after func(float64) time.Time, count int) {
+	c := confirmation{from: after(0), until: after(0.1), by: "U9", content: "case 7", block: "count:d"}
+	var stood []ticket
+	for i := range count {
+		r := row{
+			id: fmt.Sprint("l", i), ref: fmt.Sprintf("LIST-%04d", 101+i), state: "filed", server: int64(101 + i), content: c.content,
+			batch: "b1", user: c.by, created: after(0.1), ticket: int64(701 + i),
+			events: []event{{kind: "submitted", to: "scheduled"}, {at: after(1.9), kind: "moved", from: "scheduled", to: "filing"}, {kind: "moved", from: "filing", to: "filed"}},
+		}
+		if i == 0 {
+			r.notice = &notice{kind: rootMessage, ts: "7.1", owed: 3, shown: 3}
+		}
+		t.rows = append(t.rows, r)
+		t.posts = append(t.posts, &post{at: after(2), ref: r.ref, server: r.server, answer: "{}"})
+		stood = append(stood, ticket{id: r.ticket, server: r.server, open: true, entry: "[cancel-server " + r.ref + " 7F3K2QXD00000000000000000A]"})
+		c.servers = append(c.servers, r.server)
+	}
+	text := fmt.Sprintf("Cancellation requested for %d servers. ref LIST-0101", count)
+	t.tickets, t.sizes, t.confirmed = append(t.tickets, stood...), map[string]int{"b1": count}, []confirmation{c}
+	t.answers = append(t.answers, acknowledgement{at: after(0.1), content: c.content, list: c.block, title: "Recorded", text: fmt.Sprintf("Asked for %d servers", count)})
+	t.said = append(t.said, &words{at: after(3), method: posting, ref: "LIST-0101", kind: rootMessage, text: text, tickets: stood, stands: true})
+	t.messages = append(t.messages, fakeslack.Message{TS: "7.1", Text: text})
 }
 
 // writes lets somebody write a text, which is in its ticket so often.

@@ -207,18 +207,6 @@ func (h *hand) sendLetter(ctx context.Context, twice, text string) (title, body 
 	return submit()
 }
 
-// hasButton reports whether a message has a button.
-func hasButton(m fakeslack.Message, action string) bool {
-	return slices.ContainsFunc(m.Blocks, func(b any) bool {
-		block, _ := b.(map[string]any)
-		elements, _ := block["elements"].([]any)
-		return slices.ContainsFunc(elements, func(e any) bool {
-			element, _ := e.(map[string]any)
-			return element["action_id"] == action
-		})
-	})
-}
-
 // text is a row of what people wrote for tickets.
 type text struct {
 	number             int64

@@ -69,6 +69,29 @@ var mutants = []struct {
 	{"two send what one proposed", []patch{{
 		"internal/store/ticket_updates.go", "); last != nil || err != nil {", "); false && (last != nil || err != nil) {",
 	}}, []figure{wroteTwice}, false},
+	{"it files what was left out of a list", []patch{{
+		"internal/cancellation/batchvote.go", "case !slices.Contains(without, r.ID):", "case true || !slices.Contains(without, r.ID):",
+	}}, []figure{against}, false},
+	{"it records a list in two transactions", []patch{{
+		"internal/cancellation/batch.go", "recorded, err := d.Batches.RecordBatch(ctx, b, records)",
+		`half := (len(records) + 1) / 2
+	recorded, err := d.Batches.RecordBatch(ctx, b, records[:half])
+	for _, rec := range records[half:] {
+		if err == nil && recorded.Requests != nil {
+			var one Recorded
+			one, err = d.Intake.Record(ctx, rec)
+			recorded.Requests = append(recorded.Requests, one.Request)
+		}
+	}`,
+	}}, []figure{torn, lost}, false},
+	{"it records the same list twice", []patch{
+		{"internal/cancellation/batch.go", "s.Reason, s.Content, s.Confirmation)", "s.Reason, s.Content, s.Confirmation, time.Now().String())"},
+		{"internal/cancellation/request.go", "s.Reason, s.Content, s.Confirmation,\n\t})", "s.Reason, s.Content, s.Confirmation, time.Now().UnixNano(),\n\t})"},
+	}, []figure{torn}, false},
+	{"one approval files what needs two", []patch{
+		{"internal/cancellation/vote.go", "if len(next.Approvals) >= max(r.Decision.Approvals, 1) {", "if len(next.Approvals) >= 1 {"},
+		{"internal/cancellation/file.go", "missing := len(valid) < max(d.Approvals, 1);", "missing := len(valid) < 1;"},
+	}, []figure{against}, false},
 	{"it tells a line twice", []patch{{
 		"internal/cancellation/notifier.go", "notice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice)",
 		"if _, isLine := notice.Kind.Line(); isLine && notice.Posts < 2 {\n\t\t\treturn n.soon(ctx, notice)\n\t\t}\n\t\tnotice.Channel, notice.TS = at.Channel, at.TS\n\t\treturn n.shown(ctx, notice)",

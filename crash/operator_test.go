@@ -107,6 +107,30 @@ func (w *world) listed(ctx context.Context, r row) {
 	}
 }
 
+// freezeForAWhile has an operator freeze filing, and end that whatever happens to the schedule.
+func (w *world) freezeForAWhile(ctx context.Context, order freeze) {
+	if !pause(ctx, order.at) || w.wire.calm.Load() {
+		return
+	}
+	began := time.Now()
+	_, err := w.verb(ctx, "", "freeze", "--why", "an outage")
+	held := span{from: time.Now()}
+	if err == nil && time.Since(began) < 15*time.Second {
+		pause(ctx, order.last)
+	}
+	held.until = time.Now()
+	if err == nil {
+		w.tally(func(e *evidence) { e.frozen = append(e.frozen, held) })
+	}
+	ended := wait(context.Background(), errandTime, func() bool {
+		_, err := w.verb(ctx, "", "unfreeze", "--why", "it is over")
+		return err == nil
+	})
+	if !ended {
+		w.could("unfreezing", fmt.Errorf("it failed for %s", errandTime))
+	}
+}
+
 // audited returns what bot audit verify finds. Where the program's clock is wrong and bot resolve's is not,
 // events look as if they were added later.
 func (w *world) audited(ctx context.Context) string {

@@ -25,16 +25,25 @@ const (
 // ask makes every person run their errands, one after the other.
 func (w *world) ask(ctx context.Context) {
 	var all sync.WaitGroup
-	byPerson := map[int][]errand{}
+	byPerson := map[int][]func(){}
 	for _, e := range w.errands {
-		byPerson[e.person] = append(byPerson[e.person], e)
+		byPerson[e.person] = append(byPerson[e.person], func() {
+			if pause(ctx, e.after) {
+				w.runErrand(ctx, e)
+			}
+		})
+	}
+	for _, l := range w.lists {
+		byPerson[l.person] = append(byPerson[l.person], func() {
+			if pause(ctx, l.after) {
+				w.runList(ctx, l)
+			}
+		})
 	}
 	for _, person := range slices.Sorted(maps.Keys(byPerson)) {
 		all.Go(func() {
-			for _, e := range byPerson[person] {
-				if pause(ctx, e.after) {
-					w.runErrand(ctx, e)
-				}
+			for _, do := range byPerson[person] {
+				do()
 			}
 		})
 	}
@@ -46,6 +55,7 @@ type hand struct {
 	w      *world
 	e      errand
 	user   string
+	leads  bool // has the forms of leads before them: who asks may be a lead too
 	server int64
 	view   string
 	form   form
@@ -55,12 +65,23 @@ type hand struct {
 type form struct {
 	Title  struct{ Text string }
 	Blocks []struct {
-		Type    string
-		BlockID string `json:"block_id"`
-		Element struct {
-			ActionID string `json:"action_id"`
-		}
+		Type     string
+		BlockID  string `json:"block_id"`
+		Element  input
+		Elements []input
 	}
+}
+
+// input is an element of a form.
+type input struct {
+	ActionID string `json:"action_id"`
+	Options  []option
+	Initial  []option `json:"initial_options"`
+}
+
+type option struct {
+	Text  struct{ Text string }
+	Value string
 }
 
 // runErrand asks for a server until the answer satisfies a person.
@@ -152,17 +173,19 @@ func (h *hand) awaitCard(ctx context.Context) (seen sight) {
 	return seen
 }
 
-// look reads the top view, and returns it as it came.
+// look reads the top view of what this hand does, and returns it as it came.
 func (h *hand) look() string {
 	views, err := h.w.slack.Views(h.user)
 	h.w.could("looking at the views", err)
-	if len(views) == 0 {
-		return ""
+	for _, v := range slices.Backward(views) {
+		var f form
+		h.w.could("reading a view", json.Unmarshal(v.View, &f))
+		if ofLeads(f.Title.Text) == h.leads {
+			h.view, h.form = v.ID, f
+			return string(v.View)
+		}
 	}
-	top := views[len(views)-1]
-	h.view, h.form = top.ID, form{}
-	h.w.could("reading a view", json.Unmarshal(top.View, &h.form))
-	return string(top.View)
+	return ""
 }
 
 // backToForm closes what was pushed over the form.

@@ -49,6 +49,7 @@ func (w *world) environment() []string {
 		"POLICY_FILE=" + w.policyFile(), "DATABASE_URL=" + w.db.address,
 		"TICKET_URL=" + w.vendors.URL + "/softlayer/tickets/{id}", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 		"POST_TIMEOUT=" + w.patience.String(), "SETTLE_TIME=" + w.settle.String(), "FOLLOW_EVERY=1s",
+		"MAX_SERVERS_PER_DAY=500", "MAX_FILINGS_PER_HOUR=1000",
 	}
 	if w.transport == fakeslack.TransportSocket {
 		return append(env, "SLACK_APP_TOKEN="+w.slack.AppToken())

@@ -20,6 +20,9 @@ type schedule struct {
 	settle    time.Duration // SETTLE_TIME
 
 	errands   []errand
+	lists     []list
+	singled   bool     // the first POSTs belong to the scene: there are no lists
+	freeze    *freeze   // when an operator freezes filing, and for how long
 	letters   []letter // written once all people are done
 	upsets    []timed
 	operator  []string            // what is said, in turn, of stuck requests for which there is no ticket
@@ -109,6 +112,12 @@ type timed struct {
 	server int
 }
 
+// freeze is an order of an operator that nothing is filed, and its end.
+type freeze struct {
+	at   time.Duration // since the start
+	last time.Duration // from the order to its end
+}
+
 // blow is a process killed, or stopped for a while.
 type blow struct {
 	at      time.Duration // since the start, where onCall is ""
@@ -158,11 +167,13 @@ const (
 	longPatience  = 4 * time.Second
 )
 
-// What a world contains. The last person and the last server belong to the scene.
+// What a world contains. The last person and the last server belong to the scene. Lists name further servers, to
+// which SoftLayer's staff do nothing.
 const (
 	people  = 5
 	asker   = 3 // who may only ask: somebody else approves
 	servers = 6
+	listed  = 14
 )
 
 // String says what a schedule is, in one line.
@@ -171,6 +182,9 @@ func (s schedule) String() string {
 	if s.failover != nil {
 		target += ", and " + string(s.failover.old)
 	}
-	return fmt.Sprintf("seed %d: %s, %d replica(s), %s, %s, %d errands, %d blows, at %s",
-		s.seed, s.database, s.replicas, s.transport, s.binary.name, len(s.errands), len(s.blows), target)
+	if s.freeze != nil {
+		target += ", and a freeze"
+	}
+	return fmt.Sprintf("seed %d: %s, %d replica(s), %s, %s, %d errands, %d lists, %d blows, at %s",
+		s.seed, s.database, s.replicas, s.transport, s.binary.name, len(s.errands), len(s.lists), len(s.blows), target)
 }

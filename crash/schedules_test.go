@@ -30,6 +30,7 @@ type outcome struct {
 	evidence evidence
 	ends     map[string]int // requests that the followers ended, by their state
 	lines    int            // told in threads
+	sizes    map[string]int // of lists
 	found    []violation
 	took     time.Duration
 }
@@ -47,7 +48,7 @@ func run(ctx context.Context, t testing.TB, s schedule) outcome {
 	}
 	trial, err := w.trial()
 	require.NoError(t, err)
-	o := outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, took: time.Since(began), ends: map[string]int{}}
+	o := outcome{schedule: s, found: trial.judge(), evidence: trial.evidence, sizes: trial.sizes, took: time.Since(began), ends: map[string]int{}}
 	for _, r := range trial.rows {
 		if r.state == "reverted" || r.state == "reclaimed" {
 			o.ends[r.state]++
@@ -94,6 +95,9 @@ func (w *world) trouble(ctx context.Context) {
 	wait(ctx, startTime, func() bool { return slices.ContainsFunc(w.replicas, (*replica).served) })
 	w.strike(ctx)
 	w.meanwhile(ctx)
+	if w.freeze != nil {
+		w.running.Go(func() { w.freezeForAWhile(ctx, *w.freeze) })
+	}
 	w.ask(ctx)
 	w.writeLetters(ctx)
 	wait(ctx, lingerTime, func() bool {
@@ -191,7 +195,10 @@ func (w *world) trial() (*trial, error) {
 	if t.texts, err = w.db.texts(ctx); err != nil {
 		return nil, err
 	}
-	t.entries = w.entries()
+	if t.sizes, err = w.db.sizes(ctx); err != nil {
+		return nil, err
+	}
+	t.entries, t.asker = w.entries(), w.people[asker]
 	t.audit = w.audited(ctx)
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)

@@ -73,6 +73,7 @@ func (t *table) add(o outcome) {
 	}
 	t.count1("events", "submissions accepted", len(o.accepted()))
 	t.count1("events", "POSTs", len(o.evidence.posts))
+	t.countLists(o)
 	t.count1("events", "bot resolve", len(o.evidence.resolved))
 	for state, n := range o.ends {
 		t.count1("events", "requests "+state, n)
@@ -81,6 +82,27 @@ func (t *table) add(o outcome) {
 	for _, v := range o.found {
 		t.count1("found", string(v.figure), 1)
 	}
+}
+
+// countLists counts what people did about lists.
+func (t *table) countLists(o outcome) {
+	t.count1("lists", "recorded", len(o.sizes))
+	for _, size := range o.sizes {
+		t.count1("lists", "servers on them", size)
+	}
+	for _, v := range o.evidence.votes {
+		switch {
+		case !v.taken:
+			t.count1("lists", "votes that were not taken", 1)
+		case v.declines:
+			t.count1("lists", "declined", 1)
+		default:
+			t.count1("lists", "votes", 1)
+			t.count1("lists", "servers left out", len(v.struck))
+		}
+	}
+	t.count1("lists", "withdrawals", len(o.evidence.withdrawn))
+	t.count1("lists", "freezes", len(o.evidence.frozen))
 }
 
 func (o outcome) accepted() map[string]bool {
@@ -123,7 +145,7 @@ func (t *table) print(out io.Writer) {
 	for _, b := range boundaries {
 		fmt.Fprintf(w, "  %s\t%d\t%d\n", b.name, t.count["boundaries"][b.name], t.count["aimed"][b.name])
 	}
-	for _, heading := range []string{"schedules", "binaries", "events", "kills and stops", "faults"} {
+	for _, heading := range []string{"schedules", "binaries", "events", "lists", "kills and stops", "faults"} {
 		fmt.Fprintf(w, "\n%s\n", heading)
 		for _, line := range slices.Sorted(maps.Keys(t.count[heading])) {
 			fmt.Fprintf(w, "  %s\t%d\n", line, t.count[heading][line])

@@ -60,6 +60,9 @@ func (t *trial) judgeText(s *words, isForm bool) {
 	if r == nil && s.method != "the answer Not known" {
 		t.find(falseWords, "%s speaks of request %s, which is not there: %.200q", s.method, s.ref, s.text)
 	}
+	if r != nil && t.judgeListText(s, *r) {
+		return
+	}
 	for _, c := range claims {
 		if r != nil && (c.forms || !isForm) && strings.Contains(s.text, c.phrase) && !c.holds(t, s, r) {
 			t.find(falseWords, "request %s: %s said %q at %s: %.300q", s.ref, s.method, c.phrase, s.at.Format(time.StampMilli), s.text)
@@ -77,9 +80,11 @@ func (t *trial) judgeNothing(a acknowledgement) {
 	if r == nil || r.state == "denied" {
 		return
 	}
-	pressedAgain := slices.ContainsFunc(t.presses, func(p press) bool {
-		return p.content == a.content && p.from.After(a.at) && p.from.Before(r.created.Add(time.Second))
-	})
+	after := func(content string, from time.Time) bool {
+		return content == a.content && from.After(a.at) && from.Before(r.created.Add(time.Second))
+	}
+	pressedAgain := slices.ContainsFunc(t.presses, func(p press) bool { return after(p.content, p.from) }) ||
+		slices.ContainsFunc(t.confirmed, func(c confirmation) bool { return after(c.content, c.from) })
 	if !pressedAgain {
 		t.find(falseWords, "delivery %d of %q was answered %.120q, and request %s is there, recorded at %s", a.delivery, a.content, a.text, r.ref, r.created.Format(time.StampMilli))
 	}

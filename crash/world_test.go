@@ -47,6 +47,8 @@ type world struct {
 	mu      sync.Mutex
 	seen    evidence
 	serial  int // of the contents that people type
+	asked   map[string]list   // by the content that its requester typed
+	reviews map[string]string // by the review and the block of its confirmation: that content
 	answers int // of SoftLayer's staff
 	run     int // of bot resolve
 }
@@ -54,10 +56,10 @@ type world struct {
 // newWorld makes both vendors and an empty database, which end with the test.
 func newWorld(t testing.TB, s schedule) *world {
 	t.Helper()
-	w := &world{schedule: s, dir: t.TempDir(), names: map[int64]string{}, known: map[string]fate{}}
+	w := &world{schedule: s, dir: t.TempDir(), names: map[int64]string{}, known: map[string]fate{}, asked: map[string]list{}, reviews: map[string]string{}}
 	w.db = newDatabase(t, s, w.dir)
 	w.began = time.Now()
-	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 60, HoldTime: s.hold, ReclaimTime: s.hold})
+	w.account = fakesoftlayer.New(fakesoftlayer.Options{Seed: s.seed, Servers: 110, HoldTime: s.hold, ReclaimTime: s.hold})
 	w.slack = fakeslack.New(fakeslack.Options{
 		Seed: s.seed, Transport: s.transport, RateLimitsOff: true, PingInterval: time.Second, Observe: w.observe,
 	})
@@ -89,7 +91,7 @@ func (w *world) settleIn() error {
 	if err := w.steerSlack("/channel", map[string]any{"id": w.cast.PrivateChannel, "patch": map[string]any{"bot_in": true, "members": w.people}}); err != nil {
 		return err
 	}
-	for range servers {
+	for range servers + listed {
 		var changed struct{ FullyQualifiedDomainName string }
 		id := w.account.Cancelable() // and not again, once something of it was changed
 		if err := w.steer(http.MethodPost, "/server", map[string]any{"id": id, "patch": map[string]any{"notes": "of the crash harness"}}, &changed); err != nil {
@@ -110,10 +112,12 @@ permit (principal in Group::%[1]q, action == Action::"request", resource);
 permit (principal in Group::%[3]q, action == Action::"cancel", resource);
 @id("leads-approve")
 permit (principal in Group::%[4]q, action == Action::"approve", resource);
+@id("long-lists-two") @approvals("2")
+permit (principal in Group::%[1]q, action == Action::"request", resource) when { context.count >= %[5]d };
 @id("no-competitors")
 @reason("nobody moves to a competitor.")
 forbid (principal, action == Action::"request", resource) when { context.statedReason == %[2]q };
-`, w.cast.RequestGroup, refusedReason, w.cast.CancelGroup, w.cast.ApproveGroup)
+`, w.cast.RequestGroup, refusedReason, w.cast.CancelGroup, w.cast.ApproveGroup, longList)
 	return os.WriteFile(w.policyFile(), []byte(policy), 0o600)
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
 	"cancel-server/internal/postgrestest"
 )
 
@@ -179,4 +180,77 @@ func servedSince(t *testing.T, log string) time.Time {
 	}
 	require.Fail(t, "the bot serves", log)
 	return time.Time{}
+}
+
+func TestOneListIsSentAndApprovedAtOnce(t *testing.T) {
+	many := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, before: twoApprovals}
+	atOneAndAtThree(t, bySocket, byHTTP, many, func(t *testing.T, w *world) {
+		ids, names := w.some(4)
+		review := w.pasted(w.cast.Requester, names, 4)
+		require.NoError(t, w.slack.Fault("view_submission", fakeslack.FaultTwiceAtOnce, 1))
+		require.Empty(t, w.confirms(w.cast.Requester, review, "4").Error)
+		waits := w.awaitMessage(w.cast.Channel, "4 waiting for approval")
+		assert.Equal(t, map[string]int{"pending": 4}, w.recorded(), "two processes got the form, and it is one list")
+
+		forms := map[string]modal{}
+		for _, lead := range []string{w.cast.Approver, w.cast.User} {
+			w.press(lead, waits, "batch-approve")
+			forms[lead] = w.top(lead)
+			require.Equal(t, "Approve 4", forms[lead].Title.Text)
+		}
+		atOnce(
+			func() { w.sends(w.cast.Approver, forms[w.cast.Approver], nil) },
+			func() { w.sends(w.cast.User, forms[w.cast.User], nil) },
+		)
+		told := w.awaitMessage(w.cast.Channel, "Cancellation requested for 4 servers")
+		assert.Equal(t, waits.TS, told.TS, "one message")
+		for _, id := range ids {
+			assert.Len(t, w.tickets(id), 1)
+			assert.Len(t, w.postsFor(id), 1)
+		}
+		assert.Len(t, w.about(w.cast.Channel, w.fqdn(ids[0])), 1)
+		assert.Empty(t, w.broken())
+	})
+}
+
+func TestListsThatOverlapAtOnceFileEachServerOnce(t *testing.T) {
+	many := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, before: func(w *world) {
+		for group, also := range map[string][]string{w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider}} {
+			require.NoError(w.t, w.slack.PatchGroup(group, fakeslack.GroupPatch{Add: also}))
+		}
+	}}
+	atOneAndAtThree(t, byHTTP, bySocket, many, func(t *testing.T, w *world) {
+		ids, _ := w.some(6)
+		named := func(from, to int) string {
+			var names []string
+			for _, id := range ids[from:to] {
+				names = append(names, w.fqdn(id))
+			}
+			return strings.Join(names, "\n")
+		}
+		var send []func()
+		people := []string{w.cast.User, w.cast.Hostile, w.cast.Outsider}
+		for i, user := range people {
+			review := w.pasted(user, named(i, i+4), 4)
+			count := fakeslack.Values{w.countBlock(review): {"count": {"type": "plain_text_input", "value": "4"}}}
+			send = append(send, func() { w.sends(user, review, count) })
+		}
+		atOnce(send...)
+		var recorded []string
+		for _, user := range people {
+			if w.top(user).Title.Text == "Recorded" {
+				recorded = append(recorded, user)
+			}
+		}
+		require.Len(t, recorded, 1, "each list has servers of each other, and all of a list is recorded or nothing")
+		w.awaitMessage(w.cast.Channel, "Cancellation requested for 4 servers")
+		assert.Equal(t, map[string]int{"filed": 4}, w.recorded())
+		assert.Len(t, w.posts(), 4)
+		for _, user := range people {
+			if user != recorded[0] {
+				w.eventually("who was too late reads what is left", func() bool { return strings.HasPrefix(w.top(user).Title.Text, "Review: ") })
+			}
+		}
+		assert.Empty(t, w.broken())
+	})
 }

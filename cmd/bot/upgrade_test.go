@@ -3,22 +3,28 @@
 package main
 
 import (
+	"database/sql"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/fakesoftlayer"
 	"cancel-server/internal/postgrestest"
 )
 
-// The commits whose builds are run: one whose database is upgraded, and one that works on the database of this build.
+// The commits whose builds are run: one whose database is upgraded, one that works on the database of this build, and
+// the last one that knows no lists.
 const (
 	upgradedCommit  = "a25522e"
 	supportedCommit = "34feb12"
+	listlessCommit  = "ba07c4a"
 )
 
 // buildOf builds the bot of a commit.
@@ -173,4 +179,112 @@ func TestAnEarlierBuildServesIfAllowed(t *testing.T) {
 		w.accepted(w.cast.Channel, w.cast.User, next)
 		w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(next))
 	})
+}
+
+// listRows are all rows of lists, but for how many events they have: a refused click is noted by any build.
+func (w *world) listRows(db *sql.DB) map[string]string {
+	w.t.Helper()
+	found, err := db.QueryContext(w.t.Context(), `select id, to_jsonb(requests) - 'events' from requests where batch <> '' union all
+		select request_id || ' ' || kind, to_jsonb(notices) from notices where kind like 'batch:%'`)
+	require.NoError(w.t, err)
+	defer found.Close()
+	rows := map[string]string{}
+	for found.Next() {
+		var id, row string
+		require.NoError(w.t, found.Scan(&id, &row))
+		rows[id] = row
+	}
+	require.NoError(w.t, found.Err())
+	return rows
+}
+
+// asksForList asks for so many servers at once, and waits for the list's message with these words.
+func (w *world) asksForList(user string, count int, words string) (ids []int64, told message) {
+	w.t.Helper()
+	ids, names := w.some(count)
+	review := w.pasted(user, names, count)
+	require.Empty(w.t, w.confirms(user, review, strconv.Itoa(count)).Error)
+	require.Equal(w.t, "Recorded", w.top(user).Title.Text)
+	w.close(user)
+	return ids, w.awaitMessage(w.cast.Channel, words)
+}
+
+// An earlier build has no rows of several servers: whatever reaches it, and whether a newer one runs or not, it leaves
+// lists alone, and goes on with what it knows.
+func TestAnEarlierBuildLeavesListsAlone(t *testing.T) {
+	t.Parallel()
+	s := patient()
+	s.softlayer, s.slack = fakesoftlayer.Options{Servers: 200}, fakeslack.Options{RateLimitsOff: true}
+	w, db := onPostgres(t, byHTTP, 2, s)
+	newer := w.endpoint
+	waiting, waits := w.asksForList(w.cast.Requester, 3, "3 waiting for approval")
+	code, said := w.ends([]string{"freeze", "--why", "the update"})
+	require.Zero(t, code, said)
+	scheduled, held := w.asksForList(w.cast.User, 3, "3 waiting to be filed")
+
+	w.program = buildOf(t, listlessCommit)
+	older := w.replica()
+	w.program = ""
+	w.kill() // the earlier build serves alone
+	w.t.Cleanup(func() { w.stop() })
+	w.slack.SetEndpoint(older.at.String())
+	code, said = w.ends([]string{"unfreeze", "--why", "updated"})
+	require.Zero(t, code, said)
+	before := w.listRows(db)
+	require.Len(t, before, 8, "six requests and two messages")
+
+	own := w.another()
+	w.accepted(w.cast.Channel, w.cast.User, own)
+	w.awaitMessage(w.cast.Channel, "Cancellation requested", w.fqdn(own))
+	w.sendsToOlder(waits, waiting[0], held, scheduled[0])
+	assert.Len(t, w.posts(), 1, "it filed its own, and none of a list")
+	assert.Equal(t, before, w.listRows(db), "nothing of a list was claimed, changed, told or ended")
+
+	w.start()
+	w.slack.SetEndpoint(w.endpoint)
+	require.NotEqual(t, newer, w.endpoint)
+	w.awaitSoon(w.cast.Channel, "Cancellation requested for 3 servers", w.fqdn(scheduled[0]))
+	w.press(w.cast.Approver, waits, "batch-approve")
+	require.Empty(t, w.says(w.cast.Approver, nil).Error)
+	w.awaitSoon(w.cast.Channel, "Cancellation requested for 3 servers", w.fqdn(waiting[0]))
+	for _, id := range append(waiting, scheduled...) {
+		assert.Len(t, w.tickets(id), 1)
+		assert.Len(t, w.postsFor(id), 1)
+	}
+	var byOlder int
+	require.NoError(t, db.QueryRowContext(t.Context(), `select count(*) from events where actor like '%/' || $1 || '/%'
+		and request_id in (select id from requests where batch <> '')`, strconv.Itoa(older.cmd.Process.Pid)).Scan(&byOlder))
+	assert.Zero(t, byOlder, "the newer build did all of it")
+	assert.Empty(t, w.broken())
+}
+
+// sendsToOlder sends an earlier build all that people may send it about lists, and holds what it says.
+func (w *world) sendsToOlder(waits message, waiting int64, held message, scheduled int64) {
+	w.t.Helper()
+	for _, press := range []struct {
+		user   string
+		m      message
+		action string
+	}{
+		{w.cast.Approver, waits, "batch-approve"}, {w.cast.Approver, waits, "batch-decline"}, {w.cast.Requester, waits, "batch-withdraw"},
+		{w.cast.User, held, "batch-withdraw"},
+	} {
+		w.press(press.user, press.m, press.action)
+		w.whispered(w.cast.Channel, press.user, "this version")
+	}
+	for _, asks := range []struct {
+		user   string
+		server int64
+		state  string
+	}{
+		{w.cast.Approver, waiting, "Waiting for approval"}, {w.cast.Requester, waiting, "Waiting for approval"}, {w.cast.User, scheduled, "Waiting to be filed"},
+	} {
+		w.command(asks.user, "status "+w.fqdn(asks.server))
+		w.whispered(w.cast.Channel, asks.user, w.fqdn(asks.server), asks.state)
+		said := w.ephemeral(w.cast.Channel, asks.user)
+		listed := said[len(said)-1]
+		for _, lie := range []string{"Cancellation requested", "Not filed", "Nothing new", "Withdrawn", "Declined", "Being filed"} {
+			assert.NotContains(w.t, listed.Shown, lie)
+		}
+	}
 }

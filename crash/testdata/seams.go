@@ -77,6 +77,14 @@ func (j crashJournal) Record(ctx context.Context, rec cancellation.Record) (canc
 	return around(name, func() (cancellation.Recorded, error) { return j.Store.Record(ctx, rec) })
 }
 
+func (j crashJournal) RecordBatch(ctx context.Context, b cancellation.Batch, all []cancellation.Record) (cancellation.RecordedBatch, error) {
+	return around("journal.record.list", func() (cancellation.RecordedBatch, error) { return j.Store.RecordBatch(ctx, b, all) })
+}
+
+func (j crashJournal) ApplyAll(ctx context.Context, key string, changes []cancellation.Change) ([]cancellation.Request, error) {
+	return around("journal.apply.list", func() ([]cancellation.Request, error) { return j.Store.ApplyAll(ctx, key, changes) })
+}
+
 func (j crashJournal) Apply(ctx context.Context, c cancellation.Change) (cancellation.Request, error) {
 	name := "journal.apply." + string(c.To.State)
 	if c.From.State == c.To.State {

@@ -18,6 +18,8 @@ type model struct {
 	notices  map[noticeKey]*modelNotice
 	replicas map[string]time.Time // when each was heard of
 	cards    map[string]time.Time // when each was kept
+	batches  map[string]*modelBatch
+	keys     map[string]bool // of clicks, that were used
 }
 
 type modelRequest struct {
@@ -53,7 +55,7 @@ var errIllegal = errors.New("the state table does not have it")
 func newModel(clock *hands) *model {
 	return &model{
 		clock: clock, requests: map[string]*modelRequest{}, notices: map[noticeKey]*modelNotice{},
-		replicas: map[string]time.Time{}, cards: map[string]time.Time{},
+		replicas: map[string]time.Time{}, cards: map[string]time.Time{}, batches: map[string]*modelBatch{}, keys: map[string]bool{},
 	}
 }
 
@@ -217,9 +219,15 @@ func (m *model) apply(c cancellation.Change) (cancellation.Request, error) {
 		c.Event.At, c.Event.From, c.Event.To = now, c.From.State, c.To.State
 		r.events = append(r.events, c.Event)
 	}
-	for key, n := range m.notices {
-		if key.request == r.ID && !key.kind.Once() && !c.Tell.IsZero() {
-			n.tell(next.Version, m.notPast(c.Tell))
+	switch {
+	case c.Tell.IsZero():
+	case next.Batch != "":
+		m.tellBatch(next.Batch, c.Tell)
+	default:
+		for key, n := range m.notices {
+			if key.request == r.ID && !key.kind.Once() && !key.kind.OfBatch() {
+				n.tell(next.Version, m.notPast(c.Tell))
+			}
 		}
 	}
 	for _, n := range c.Owe {
@@ -356,6 +364,8 @@ func (m *model) applyNotice(given cancellation.Notice, keep bool) (cancellation.
 	}
 	switch {
 	case !given.Due.IsZero():
+	case given.Shown < n.owed && n.Kind.OfBatch():
+		n.Due = m.clock.time().Add(batchPause)
 	case given.Shown < n.owed:
 		n.Due = m.clock.time()
 	default:
@@ -374,7 +384,11 @@ func (m *model) owe(id string, n cancellation.Notice) (first bool) {
 		return false
 	}
 	n.RequestID, n.Version = id, 1
-	m.notices[key] = &modelNotice{Notice: n, owed: m.requests[id].Version, owedAt: n.Due}
+	owed := m.requests[id].Version
+	if n.Kind.OfBatch() { // it owes the batch's changes
+		owed = 0
+	}
+	m.notices[key] = &modelNotice{Notice: n, owed: owed, owedAt: n.Due}
 	return true
 }
 
@@ -382,8 +396,11 @@ func (m *model) overdue(age time.Duration) (all []cancellation.Overdue) {
 	before := m.clock.time().Add(-age)
 	for _, r := range m.sorted() {
 		o := cancellation.Overdue{Request: r.Request}
-		if n := m.notices[noticeKey{r.ID, cancellation.Result}]; n != nil && !n.owedAt.After(before) {
-			o.Owed = n.owedAt
+		for _, kind := range []cancellation.NoticeKind{cancellation.Result, cancellation.BatchResult} {
+			n := m.notices[noticeKey{r.ID, kind}]
+			if n != nil && !n.owedAt.IsZero() && !n.owedAt.After(before) && (o.Owed.IsZero() || n.owedAt.Before(o.Owed)) {
+				o.Owed = n.owedAt
+			}
 		}
 		slow := slices.Contains([]cancellation.State{cancellation.Filing, cancellation.Unknown, cancellation.Stuck}, r.State)
 		if slow && !r.Since.After(before) || !o.Owed.IsZero() {

@@ -16,10 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
 )
 
-// olderCommit is of a build that knows no freeze.
-const olderCommit = "898a116"
+// The commits of earlier builds: one that knows no freeze, and the last one that knows no lists.
+const (
+	olderCommit    = "898a116"
+	listlessCommit = "ba07c4a"
+)
 
 // olderSource is a program around that commit's store: for each line that it reads it
 // begins the filing of what is due, and says what came of it.
@@ -68,25 +72,70 @@ func file(ctx context.Context, s *store.Store) error {
 }
 `
 
-// buildOlder builds the program.
-func buildOlder(t *testing.T) (program string) {
+// listlessSource is a program around that commit's store: for each id of a request that it reads it takes all that is
+// due, tries to end that request and to begin its filing, and says what came of it.
+const listlessSource = `package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/store"
+)
+
+func main() {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{URL: os.Args[2], Mode: store.Serve})
+	if err == nil {
+		err = s.Bind(ctx, store.Binding{App: "A0", Team: "T0", Account: "307608", Endpoint: "http://127.0.0.1:1/rest/v3.1"})
+	}
+	fmt.Println("opened:", err)
+	if err != nil {
+		os.Exit(1)
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		requests, err := s.Claim(ctx, "older", time.Minute, 32)
+		notices, other := s.ClaimNotices(ctx, "older", time.Minute, 32)
+		fmt.Println("claimed:", len(requests.Rows), len(notices.Rows), err, other, "steps:", step(ctx, s, lines.Text(), cancellation.Withdrawn), step(ctx, s, lines.Text(), cancellation.Filing))
+	}
+	fmt.Println("closed:", s.Close())
+}
+
+func step(ctx context.Context, s *store.Store, id string, to cancellation.State) error {
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return err
+	}
+	next := r
+	next.State = to
+	_, err = s.Apply(ctx, cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "older"}})
+	return err
+}
+`
+
+// buildOlder builds a program around a commit's store.
+func buildOlder(t *testing.T, commit, source string) (program string) {
 	t.Helper()
 	top, err := exec.Command("git", "rev-parse", "--show-toplevel").Output()
-	require.NoError(t, err, "this test builds commit %s, and there is no git history here: run it in a clone of the repository", olderCommit)
-	require.NoError(t, exec.Command("git", "cat-file", "-e", olderCommit+"^{commit}").Run(),
-		"this test builds commit %s, which this clone does not have: git fetch --unshallow", olderCommit)
+	require.NoError(t, err, "this test builds commit %s, and there is no git history here: run it in a clone of the repository", commit)
+	require.NoError(t, exec.Command("git", "cat-file", "-e", commit+"^{commit}").Run(),
+		"this test builds commit %s, which this clone does not have: git fetch --unshallow", commit)
 	dir := t.TempDir()
-	archive := exec.Command("sh", "-c", `git archive `+olderCommit+` | tar -x -C "$0"`, dir)
+	archive := exec.Command("sh", "-c", `git archive `+commit+` | tar -x -C "$0"`, dir)
 	archive.Dir = strings.TrimSpace(string(top))
 	out, err := archive.CombinedOutput()
-	require.NoError(t, err, "taking commit %s out of the history: %s", olderCommit, out)
+	require.NoError(t, err, "taking commit %s out of the history: %s", commit, out)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cmd", "older"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cmd", "older", "main.go"), []byte(olderSource), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cmd", "older", "main.go"), []byte(source), 0o600))
 	program = filepath.Join(dir, "older")
 	build := exec.Command("go", "build", "-o", program, "./cmd/older")
 	build.Dir = dir
 	out, err = build.CombinedOutput()
-	require.NoError(t, err, "building commit %s: %s", olderCommit, out)
+	require.NoError(t, err, "building commit %s: %s", commit, out)
 	return program
 }
 
@@ -121,16 +170,19 @@ func (b *olderBuild) said() string {
 }
 
 // files has it begin the filing of what is due.
-func (b *olderBuild) files() string {
+func (b *olderBuild) files() string { return b.asked("") }
+
+// asked sends it a line, and returns its answer.
+func (b *olderBuild) asked(line string) string {
 	b.t.Helper()
-	_, err := fmt.Fprintln(b.lines)
+	_, err := fmt.Fprintln(b.lines, line)
 	require.NoError(b.t, err)
 	return b.said()
 }
 
 func TestAnOlderBuildBreaksNoFreeze(t *testing.T) {
 	t.Parallel()
-	program := buildOlder(t)
+	program := buildOlder(t, olderCommit, olderSource)
 	t.Run("one that runs already files nothing, frozen or not: it knows no reasons in three parts", func(t *testing.T) {
 		onBoth(t, func(t *testing.T, o Options) {
 			old := startOlder(t, program, o)
@@ -156,4 +208,32 @@ func TestAnOlderBuildBreaksNoFreeze(t *testing.T) {
 			assert.Contains(t, startOlder(t, program, o).said(), "made by a newer build")
 		})
 	})
+}
+
+func TestAnOlderBuildLeavesListsAlone(t *testing.T) {
+	t.Parallel()
+	program := buildOlder(t, listlessCommit, listlessSource)
+	o := Options{URL: postgrestest.SchemaFor(t, 2)}
+	s := inSandbox(t, o)
+	old := startOlder(t, program, o)
+	require.Equal(t, "opened: <nil>", old.said(), "it serves alongside")
+	b, all := batchOf("list", 101, 4)
+	all[1].Request.State = cancellation.Pending
+	all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}}}
+	made, err := s.RecordBatch(t.Context(), b, all)
+	require.NoError(t, err)
+	kept := keptRequests(t, s)
+	for _, r := range made.Requests {
+		moved := "changing request " + r.Ref.Short() + ": " + cancellation.ErrMoved.Error()
+		assert.Equal(t, "claimed: 0 0 <nil> <nil> steps: "+moved+" "+moved, old.asked(r.ID))
+	}
+	assert.Equal(t, kept, keptRequests(t, s), "nothing of a list has changed")
+
+	alone := recorded(t, s, 1)
+	assert.Contains(t, old.asked(alone.ID), "claimed: 1 1 ", "it goes on with what it knows")
+	for _, r := range made.Requests {
+		if r.State == cancellation.Scheduled {
+			applied(t, s, moved(r, cancellation.Filing))
+		}
+	}
 }

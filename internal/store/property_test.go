@@ -86,6 +86,7 @@ func empty(t *rapid.T, s *Store) {
 	_, err := s.write.Exec(`
 		set session_replication_role = replica; -- no trigger keeps the events
 		delete from notices; delete from events; delete from requests; delete from cards; delete from replicas;
+		delete from batches; delete from used_keys;
 		set session_replication_role = origin`)
 	require.NoError(t, err)
 }
@@ -113,6 +114,7 @@ type machine struct {
 	restart func(t *rapid.T)
 
 	sent     []cancellation.Record  // delivered at least once
+	lists    []sentList             // delivered at least once
 	requests []cancellation.Request // as somebody read them at some time
 	notices  []cancellation.Notice
 }
@@ -138,6 +140,9 @@ func (m *machine) run(t *rapid.T) {
 		"a person submits":           m.submit,
 		"a submission comes again":   m.deliverAgain,
 		"a request takes over":       m.takeOver,
+		"a list is submitted":        m.submitList,
+		"a list comes again":         m.deliverListAgain,
+		"a click changes a list":     m.changeList,
 		"a worker claims":            m.claim,
 		"a worker renews":            m.renew,
 		"a worker makes a step":      m.step,
@@ -428,7 +433,7 @@ func (m *machine) overdue(t *rapid.T) {
 
 func noticeKind(t *rapid.T) cancellation.NoticeKind {
 	return rapid.SampledFrom([]cancellation.NoticeKind{
-		cancellation.Result, cancellation.ApprovalCard, cancellation.Reminder, cancellation.Alarm, cancellation.Direct("U0RAJ"),
+		cancellation.Result, cancellation.ApprovalCard, cancellation.Reminder, cancellation.Alarm, cancellation.Direct("U0RAJ"), cancellation.BatchCard,
 	}).Draw(t, "kind")
 }
 
@@ -487,6 +492,7 @@ func (m *machine) agree(t *rapid.T) {
 			live[server] = r.ID
 		}
 	}
+	m.agreeOnLists(t, s)
 	notices := keptNotices(t, s)
 	require.Len(t, notices, len(m.model.notices))
 	for _, n := range notices {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -76,6 +77,100 @@ func TestSubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
 		}
 		require.Equal(t, 1, fresh)
 		require.Equal(t, []string{"submitted"}, kinds(t, all.next(), rec.Request.ID))
+	}
+}
+
+func TestListSentToSeveralReplicasIsOneBatch(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for round := range int64(rounds) {
+		b, records := batchOf(fmt.Sprint("list ", round), 1+100*round, 12)
+		answers := atOnce(16, func() (cancellation.RecordedBatch, error) { return all.next().RecordBatch(t.Context(), b, records) })
+		var fresh int
+		for _, a := range answers {
+			require.NoError(t, a.err)
+			require.Equal(t, answers[0].got.Requests, a.got.Requests, "all of them are told of the same requests")
+			if a.got.Fresh {
+				fresh++
+			}
+		}
+		require.Equal(t, 1, fresh)
+		for _, rec := range records {
+			require.Equal(t, []string{"submitted"}, kinds(t, all.next(), rec.Request.ID))
+		}
+	}
+}
+
+// Lists that overlap are recorded by processes that lock the servers in one order, or they would wait for each other.
+func TestReplicasGiveServersOfListsToOnePerson(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	for round := range int64(rounds) {
+		var turn atomic.Int64
+		answers := atOnce(16, func() (cancellation.RecordedBatch, error) {
+			n := turn.Add(1)
+			b, records := batchOf(fmt.Sprint("list ", round, " ", n), 1+100*round+n%4, 8)
+			if n%2 == 0 {
+				reversed(&b, records)
+			}
+			return all.next().RecordBatch(t.Context(), b, records)
+		})
+		var fresh int
+		for _, a := range answers {
+			require.NoError(t, a.err)
+			if a.got.Fresh {
+				fresh++
+				require.Len(t, a.got.Requests, 8)
+				continue
+			}
+			require.Empty(t, a.got.Requests)
+			require.NotEmpty(t, a.got.Held)
+		}
+		require.Equal(t, 1, fresh, "each of them has servers of each other")
+	}
+	var rows, batches int
+	require.NoError(t, all.next().read.QueryRow(`select (select count(*) from requests), (select count(*) from batches)`).Scan(&rows, &batches))
+	assert.Equal(t, []int{8 * rounds, rounds}, []int{rows, batches}, "nothing is left of the others")
+}
+
+func TestVotesOnAListAtSeveralReplicasAllCount(t *testing.T) {
+	t.Parallel()
+	all := deployed(t)
+	b, records := batchOf("list", 1, 6)
+	for i := range records {
+		records[i].Request.State = cancellation.Pending
+	}
+	_, err := all.next().RecordBatch(t.Context(), b, records)
+	require.NoError(t, err)
+	var turn atomic.Int64
+	const leads = 8
+	answers := atOnce(leads, func() (struct{}, error) { return struct{}{}, voteOnAll(t, all.next(), b.ID, turn.Add(1)) })
+	for _, a := range answers {
+		require.NoError(t, a.err)
+	}
+	_, rows, err := all.next().Batch(t.Context(), b.ID)
+	require.NoError(t, err)
+	for _, r := range rows {
+		assert.Len(t, r.Approvals, leads, "each vote counts for each server")
+	}
+}
+
+// voteOnAll adds one approval to each request of a list, until nobody else was faster.
+func voteOnAll(t *testing.T, s *Store, batch string, lead int64) error {
+	for {
+		_, rows, err := s.Batch(t.Context(), batch)
+		if err != nil {
+			return err
+		}
+		var changes []cancellation.Change
+		for _, r := range rows {
+			c := moved(r, r.State)
+			c.To.Approvals = append(slices.Clone(r.Approvals), cancellation.Approval{By: cancellation.Person{Team: "T0", ID: fmt.Sprint("U", lead)}})
+			changes = append(changes, c)
+		}
+		if _, err = s.ApplyAll(t.Context(), fmt.Sprint("vote ", lead), changes); !errors.Is(err, cancellation.ErrMoved) {
+			return err
+		}
 	}
 }
 
