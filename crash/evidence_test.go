@@ -28,9 +28,9 @@ type evidence struct {
 	turns    []turn            // in SoftLayer's records, the oldest first
 	letters  []string          // that were taken
 	lists
-	failed   []string          // what the harness itself could not do
-	starved  []span            // when this machine had no time for what goes on in it
-	faults   map[string]int
+	failed  []string // what the harness itself could not do
+	starved []span   // when this machine had no time for what goes on in it
+	faults  map[string]int
 }
 
 // lists is what people did about lists.

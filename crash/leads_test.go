@@ -48,6 +48,9 @@ func hasButton(m fakeslack.Message, action string) bool {
 	return is
 }
 
+// voteAgain is how long a lead whose vote was taken leaves a list alone.
+const voteAgain = 2 * time.Second
+
 // The titles of the forms that leads open about lists: no other form of theirs has one of these.
 const (
 	approving = "Approve "
@@ -66,7 +69,7 @@ var typedContent = regexp.MustCompile(`Replaced; case \d+\.`)
 func (w *world) decideOn(ctx context.Context, m fakeslack.Message, lead string, decided map[string]time.Time) {
 	b, is := buttonOf(m, "batch-approve")
 	key := lead + " " + b.value
-	if !is || time.Since(decided[key]) < 2*time.Second {
+	if !is || time.Since(decided[key]) < voteAgain {
 		return
 	}
 	rows, err := w.db.rows(ctx)
@@ -85,13 +88,22 @@ func (w *world) decideOn(ctx context.Context, m fakeslack.Message, lead string, 
 		for _, r := range rows {
 			v.shown = append(v.shown, r.server)
 		}
-		if h.opens(ctx, m, "batch-decline", declining) && h.votes(ctx, l, v) {
-			decided[key] = time.Now()
+		if !h.opens(ctx, m, "batch-decline", declining) {
+			return
 		}
 	case l.end != takenBack:
-		if h.opens(ctx, m, "batch-approve", approving) && h.votes(ctx, l, h.marked(l, v)) {
-			decided[key] = time.Now()
+		if !h.opens(ctx, m, "batch-approve", approving) {
+			return
 		}
+		v = h.marked(l, v)
+	default:
+		return
+	}
+	if !decided[key].IsZero() {
+		l.twice = ""
+	}
+	if decided[key] = time.Now(); !h.votes(ctx, l, v) {
+		decided[key] = decided[key].Add(-voteAgain)
 	}
 }
 

@@ -22,7 +22,7 @@ type schedule struct {
 	errands   []errand
 	lists     []list
 	singled   bool     // the first POSTs belong to the scene: there are no lists
-	freeze    *freeze   // when an operator freezes filing, and for how long
+	freeze    *freeze  // when an operator freezes filing, and for how long
 	letters   []letter // written once all people are done
 	upsets    []timed
 	operator  []string            // what is said, in turn, of stuck requests for which there is no ticket

@@ -46,11 +46,11 @@ type world struct {
 	once    sync.Once // a failover
 	mu      sync.Mutex
 	seen    evidence
-	serial  int // of the contents that people type
+	serial  int               // of the contents that people type
 	asked   map[string]list   // by the content that its requester typed
 	reviews map[string]string // by the review and the block of its confirmation: that content
-	answers int // of SoftLayer's staff
-	run     int // of bot resolve
+	answers int               // of SoftLayer's staff
+	run     int               // of bot resolve
 }
 
 // newWorld makes both vendors and an empty database, which end with the test.

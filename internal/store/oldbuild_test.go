@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -73,7 +74,7 @@ func file(ctx context.Context, s *store.Store) error {
 `
 
 // listlessSource is a program around that commit's store: for each id of a request that it reads it takes all that is
-// due, tries to end that request and to begin its filing, and says what came of it.
+// due, tries to end that request in two ways, and says what came of it.
 const listlessSource = `package main
 
 import (
@@ -100,7 +101,7 @@ func main() {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		requests, err := s.Claim(ctx, "older", time.Minute, 32)
 		notices, other := s.ClaimNotices(ctx, "older", time.Minute, 32)
-		fmt.Println("claimed:", len(requests.Rows), len(notices.Rows), err, other, "steps:", step(ctx, s, lines.Text(), cancellation.Withdrawn), step(ctx, s, lines.Text(), cancellation.Filing))
+		fmt.Println("claimed:", len(requests.Rows), len(notices.Rows), err, other, "steps:", step(ctx, s, lines.Text(), cancellation.Withdrawn), step(ctx, s, lines.Text(), cancellation.Declined))
 	}
 	fmt.Println("closed:", s.Close())
 }
@@ -219,7 +220,7 @@ func TestAnOlderBuildLeavesListsAlone(t *testing.T) {
 	require.Equal(t, "opened: <nil>", old.said(), "it serves alongside")
 	b, all := batchOf("list", 101, 4)
 	all[1].Request.State = cancellation.Pending
-	all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}}}
+	all[0].Notices = []cancellation.Notice{{RequestID: b.Lead, Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C0OPS"}, Due: time.Now()}}
 	made, err := s.RecordBatch(t.Context(), b, all)
 	require.NoError(t, err)
 	kept := keptRequests(t, s)
@@ -230,7 +231,7 @@ func TestAnOlderBuildLeavesListsAlone(t *testing.T) {
 	assert.Equal(t, kept, keptRequests(t, s), "nothing of a list has changed")
 
 	alone := recorded(t, s, 1)
-	assert.Contains(t, old.asked(alone.ID), "claimed: 1 1 ", "it goes on with what it knows")
+	assert.Contains(t, old.asked(alone.ID), "claimed: 1 0 <nil> <nil> steps: <nil> ", "it goes on with what it knows")
 	for _, r := range made.Requests {
 		if r.State == cancellation.Scheduled {
 			applied(t, s, moved(r, cancellation.Filing))

@@ -157,7 +157,9 @@ func (m *machine) changeList(t *rapid.T) {
 		if rapid.IntRange(0, 9).Draw(t, "read before") == 0 {
 			r = one(t, "reading", slices.DeleteFunc(slices.Clone(m.requests), func(other cancellation.Request) bool { return other.ID != r.ID }))
 		}
-		legal := slices.DeleteFunc(after(r.State), func(to cancellation.State) bool { return to == cancellation.Filing && rapid.IntRange(0, 9).Draw(t, "filing") > 0 })
+		legal := slices.DeleteFunc(after(r.State), func(to cancellation.State) bool {
+			return to == cancellation.Filing && rapid.IntRange(0, 9).Draw(t, "filing") > 0
+		})
 		c := moved(r, rapid.SampledFrom(legal).Draw(t, "to"))
 		c.Tell, c.To.Due = m.when(t, "tell"), m.when(t, "due")
 		changes = append(changes, c)
