@@ -56,6 +56,7 @@ type trial struct {
 	texts    []text              // for tickets
 	entries  map[string][]string // of tickets, by the text's reference
 	sizes    map[string]int      // of lists, by their ids
+	names    map[int64]string    // of servers
 	asker    string              // the person whose lists leads have to approve
 	audit    string              // what bot audit verify finds; "" if the log is whole
 	found    []violation

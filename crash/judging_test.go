@@ -157,6 +157,8 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.rows[0].told = append(t.rows[0].told, notice{kind: "update:2:U1"})
 		}, []figure{wroteTwice, untold}},
 		{"a letter is owed at last", func(t *trial) { t.rows[0].unheard = []string{"waits"} }, []figure{untold}},
+		{"a letter calls it not cancelled", func(t *trial) { t.getsLetter(after(4), "Not cancelled: db-042") }, []figure{falseWords}},
+		{"a letter about it calls another one not cancelled", func(t *trial) { t.getsLetter(after(4), "Not cancelled: db-043. Needs a person: db-042") }, nil},
 		{"a letter was posted twice", func(t *trial) { t.postsLetter(after(4)); t.postsLetter(after(9)) }, []figure{orphaned}},
 		{"a letter was posted twice, after a kill", func(t *trial) {
 			t.postsLetter(after(4))
@@ -313,6 +315,12 @@ func (t *trial) ends(after func(float64) time.Time, state string, since, at floa
 		t.said = append(t.said, &words{at: after(at + 0.1), method: posting, ref: r.ref, kind: n.kind, text: text, stands: true})
 	}
 	t.messages[0].Text = text + ". ref " + r.ref
+}
+
+// getsLetter has a person get a letter that names the only request by its reference.
+func (t *trial) getsLetter(at time.Time, text string) {
+	t.names = map[int64]string{42: "db-042"}
+	t.said = append(t.said, &words{at: at, method: posting, kind: letterPost, ref: t.rows[0].ref, channel: "D1", text: text, stands: true})
 }
 
 // postsLetter has a person get a letter.

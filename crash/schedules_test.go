@@ -198,7 +198,7 @@ func (w *world) trial() (*trial, error) {
 	if t.sizes, err = w.db.sizes(ctx); err != nil {
 		return nil, err
 	}
-	t.entries, t.asker = w.entries(), w.people[asker]
+	t.entries, t.asker, t.names = w.entries(), w.people[asker], w.names
 	t.audit = w.audited(ctx)
 	for _, place := range w.conversations() {
 		messages, err := w.slack.Messages(ctx, place, 0)

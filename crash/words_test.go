@@ -64,10 +64,19 @@ func (t *trial) judgeText(s *words, isForm bool) {
 		return
 	}
 	for _, c := range claims {
-		if r != nil && (c.forms || !isForm) && strings.Contains(s.text, c.phrase) && !c.holds(t, s, r) {
+		if r != nil && (c.forms || !isForm) && t.says(s, c.phrase, r) && !c.holds(t, s, r) {
 			t.find(falseWords, "request %s: %s said %q at %s: %.300q", s.ref, s.method, c.phrase, s.at.Format(time.StampMilli), s.text)
 		}
 	}
+}
+
+// says reports whether a text has a phrase about a request. A letter may be about several, and name one by its
+// reference.
+func (t *trial) says(s *words, phrase string, r *row) bool {
+	if s.kind == letterPost {
+		phrase = strings.TrimSuffix(phrase, ": ") + ": " + t.names[r.server]
+	}
+	return strings.Contains(s.text, phrase)
 }
 
 // judgeNothing: a submission that was answered with nothing recorded is not recorded,

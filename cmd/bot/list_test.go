@@ -328,3 +328,38 @@ func TestListIsWithdrawnInTimeAfterARestart(t *testing.T) {
 		assert.Empty(t, w.broken())
 	})
 }
+
+// leavesOut ticks the box of one server in an approver's form.
+func (w *world) leavesOut(form modal, server int64) fakeslack.Values {
+	w.t.Helper()
+	for _, b := range form.Blocks {
+		for _, o := range b.Element.Options {
+			if o.Text.Text == w.fqdn(server) {
+				return fakeslack.Values{
+					b.BlockID: {"leave-out": {"type": "checkboxes", "selected_options": []any{map[string]any{"value": o.Value}}}},
+					"why":     why("still in use")["why"],
+				}
+			}
+		}
+	}
+	require.Fail(w.t, "the form has no such box", form.Raw)
+	return nil
+}
+
+// An approver may have the form open twice, on two devices.
+func TestServerLeftOutInASecondFormIsTooLate(t *testing.T) {
+	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
+		ids, names := w.some(2)
+		review := w.pasted(w.cast.Requester, names, 2)
+		require.Empty(t, w.confirms(w.cast.Requester, review, "2").Error)
+		waits := w.awaitMessage(w.cast.Channel, "2 waiting for approval")
+		w.press(w.cast.Approver, waits, "batch-approve")
+		second := w.top(w.cast.Approver)
+		w.press(w.cast.Approver, waits, "batch-approve")
+		require.NotEqual(t, second.ID, w.top(w.cast.Approver).ID)
+		require.Empty(t, w.says(w.cast.Approver, nil).Error)
+		w.awaitMessage(w.cast.Channel, "Cancellation requested for 2 servers")
+		require.Empty(t, w.submit(w.cast.Approver, second, w.leavesOut(second, ids[0])).Error)
+		assert.Contains(t, w.top(w.cast.Approver).text(w), "1 that you left out cannot be stopped here any more")
+	})
+}

@@ -95,7 +95,7 @@ func (a *App) submitBatchForm(ctx context.Context, i receive.Interaction) receiv
 	if err != nil {
 		a.log.Warn("recording what was decided about a list", "form", i.View.CallbackID, "user", i.User, "err", err)
 	}
-	if click.Kind == cancellation.ClickRepeated { // delivered again: it is recorded
+	if click.Kind == cancellation.ClickRepeated && click.Late == 0 { // delivered again: it is recorded
 		return nil
 	}
 	said := a.batchSaid(press, click, err, verb, "", func(ctx context.Context, press cancellation.Press) (cancellation.Click, error) {

@@ -141,10 +141,12 @@ func (w Writer) BatchClicked(c cancellation.BatchClick, err error, verb string) 
 	switch c.Kind {
 	case cancellation.ClickRefused:
 		return notRecorded("You may not " + verb + " any of these: " + w.clickRefused(c.Decision) + " Rule " + displayed(c.Decision.Rule))
-	case cancellation.ClickRepeated:
-		return message(sentence("You already did this, and it was recorded."))
 	case cancellation.ClickLate:
 		return message(sentence("Too late: there is nothing left here to " + verb + ". Nothing was changed."))
+	case cancellation.ClickRepeated:
+		if c.Late == 0 {
+			return message(sentence("You already did this, and it was recorded."))
+		}
 	case cancellation.ClickDone:
 	}
 	return w.batchDone(c)
