@@ -13,13 +13,17 @@
 // A schedule runs the real binary as child processes against both fakes, over real
 // HTTP and websockets on loopback, while people ask for servers and write into tickets,
 // staff answer, approve, close and reopen tickets, servers go, and an operator resolves
-// what is stuck. Vendors' faults strike, and the processes are killed and stopped: at
+// what is stuck. In half of the schedules people ask for lists of 2 to 12 servers, of which some
+// are on several lists; leads approve them, leave servers out or decline, requesters withdraw, and
+// an operator freezes filing for a while. Vendors' faults strike, and the processes are killed and stopped: at
 // random moments, while a vendor has their request, and at every named boundary between
 // two steps. Everything in a schedule is drawn from its seed; only its timing differs
 // from run to run.
 //
 // A judge then compares the fakes' records and everything that was sent to Slack with the
-// database, which it reads with plain SQL. It must find nothing wrong. [TestMutants] breaks
+// database, which it reads with plain SQL. What people did about lists it takes from what they sent:
+// each list is recorded whole and once or not at all, and nothing reaches SoftLayer that was left out,
+// declined or withdrawn before, or that fewer leads approved than its rule wants. It must find nothing wrong. [TestMutants] breaks
 // the program on purpose, and the judge must find that.
 //
 // A schedule runs on SQLite, or on a PostgreSQL database of its own with one or three

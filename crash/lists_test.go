@@ -60,6 +60,9 @@ func (s *schedule) drawLists() {
 	if r.IntN(2) == 0 { // somebody asks for one of these servers alone
 		s.errands = append(s.errands, errand{person: r.IntN(people - 1), server: servers + r.IntN(listed), twice: s.drawTwice(r)})
 	}
+	if r.IntN(3) == 0 { // and a process is killed around what is recorded of a list
+		s.points = append(s.points, fmt.Sprintf("journal.%s.list.%s#1:kill", pick(r, "record", "record", "apply"), pick(r, "before", "after")))
+	}
 	if r.IntN(4) == 0 {
 		s.freeze = &freeze{at: between(r, 0, 4*time.Second), last: between(r, time.Second/2, 2*time.Second)}
 	}
