@@ -347,7 +347,7 @@ func (w *world) leavesOut(form modal, server int64) fakeslack.Values {
 }
 
 // An approver may have the form open twice, on two devices.
-func TestServerLeftOutInASecondFormIsTooLate(t *testing.T) {
+func TestSecondFormSaysWhatIsTooLate(t *testing.T) {
 	overSocket(t, setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}}, func(t *testing.T, w *world) {
 		ids, names := w.some(2)
 		review := w.pasted(w.cast.Requester, names, 2)

@@ -213,7 +213,7 @@ func TestOneListIsSentAndApprovedAtOnce(t *testing.T) {
 	})
 }
 
-func TestListsThatOverlapAtOnceFileEachServerOnce(t *testing.T) {
+func TestOverlappingListsFileEachServerOnce(t *testing.T) {
 	many := setup{softlayer: fakesoftlayer.Options{Servers: 200}, slack: fakeslack.Options{RateLimitsOff: true}, before: func(w *world) {
 		for group, also := range map[string][]string{w.cast.RequestGroup: {w.cast.Outsider}, w.cast.CancelGroup: {w.cast.Hostile, w.cast.Outsider}} {
 			require.NoError(w.t, w.slack.PatchGroup(group, fakeslack.GroupPatch{Add: also}))

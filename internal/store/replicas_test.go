@@ -80,7 +80,7 @@ func TestSubmissionDeliveredToSeveralReplicasIsOneRequest(t *testing.T) {
 	}
 }
 
-func TestListSentToSeveralReplicasIsOneBatch(t *testing.T) {
+func TestListSentToReplicasIsOneBatch(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for round := range int64(rounds) {
@@ -102,7 +102,7 @@ func TestListSentToSeveralReplicasIsOneBatch(t *testing.T) {
 }
 
 // Lists that overlap are recorded by processes that lock the servers in one order, or they would wait for each other.
-func TestReplicasGiveServersOfListsToOnePerson(t *testing.T) {
+func TestReplicasGiveAListToOnePerson(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	for round := range int64(rounds) {
@@ -133,7 +133,7 @@ func TestReplicasGiveServersOfListsToOnePerson(t *testing.T) {
 	assert.Equal(t, []int{8 * rounds, rounds}, []int{rows, batches}, "nothing is left of the others")
 }
 
-func TestVotesOnAListAtSeveralReplicasAllCount(t *testing.T) {
+func TestVotesOnAListAtReplicasAllCount(t *testing.T) {
 	t.Parallel()
 	all := deployed(t)
 	b, records := batchOf("list", 1, 6)
