@@ -4,7 +4,6 @@ package crash
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,9 +59,6 @@ const (
 func ofLeads(title string) bool {
 	return strings.HasPrefix(title, approving) || title == declining
 }
-
-// typedContent finds in a form what the requester of a list typed.
-var typedContent = regexp.MustCompile(`Replaced; case \d+\.`)
 
 // decideOn has a lead do about a list what its schedule says. A lead who has done so looks again only after a while,
 // because the message may have been about an older state.
