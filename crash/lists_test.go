@@ -61,7 +61,11 @@ func (s *schedule) drawLists() {
 		s.errands = append(s.errands, errand{person: r.IntN(people - 1), server: servers + r.IntN(listed), twice: s.drawTwice(r)})
 	}
 	if r.IntN(3) == 0 { // and a process is killed around what is recorded of a list
-		s.points = append(s.points, fmt.Sprintf("journal.%s.list.%s#1:kill", pick(r, "record", "record", "apply"), pick(r, "before", "after")))
+		point := fmt.Sprintf("journal.%s.list.%s#1:kill", pick(r, "record", "record", "apply"), pick(r, "before", "after"))
+		if len(s.points) > 0 { // whichever comes first; then the one that the schedule is about
+			point = s.points[0] + "," + point
+		}
+		s.points = slices.Insert(s.points, 0, point)
 	}
 	if r.IntN(4) == 0 {
 		s.freeze = &freeze{at: between(r, 0, 4*time.Second), last: between(r, time.Second/2, 2*time.Second)}
