@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -294,7 +295,10 @@ func (e *MissingScopeError) Unwrap() error { return e.Err }
 // can be asked, it tells the requester.
 func (n *Notifier) askElsewhere(ctx context.Context, notice Notice, r Request) error {
 	news, here, escalates := notice.Kind.Escalation()
+	class, _, gathers := notice.Kind.Gathering()
 	switch to := notice.Kind.Recipient(); {
+	case gathers && strings.HasPrefix(class, escalated):
+		return n.escalateAllHere(ctx, notice, r)
 	case escalates && !here:
 		return n.escalateHere(ctx, r, news)
 	case notice.Kind.OfBatch():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,6 +78,9 @@ func takenBack(rows []Request) bool {
 
 // stillAsks reports whether people can do something about what a notice shows.
 func (n *Notifier) stillAsks(ctx context.Context, notice Notice, r Request) (bool, error) {
+	if _, _, gathers := notice.Kind.Gathering(); gathers {
+		return false, nil
+	}
 	if !notice.Kind.OfBatch() {
 		return r.State.asks(), nil
 	}
@@ -258,4 +262,101 @@ func (b Batch) notices(all []Record, channel string, now time.Time) []Notice {
 		owed = append(owed, Notice{RequestID: b.Lead, Kind: BatchCard, Place: Place{Channel: channel}, Due: now})
 	}
 	return owed
+}
+
+// The messages that gather what becomes of a batch's servers once they are filed.
+const (
+	gathered   = "gathered:"
+	inOne      = "in:"
+	moreToday  = " more"
+	gatherTime = time.Hour       // the first message of a day waits so long for what the same pass shows
+	gatherSoon = 5 * time.Minute // what needs somebody now waits so long
+	morning    = 9               // o'clock in Dallas: when a message is posted that the day before had no room for
+	evening    = 17              // o'clock in Dallas: when the second message of a day is posted
+)
+
+// Class is what is told together of the servers of a batch, in one place: in one message a day or, if it
+// is Urgent, in at most two.
+type Class struct {
+	Name   string
+	Urgent bool
+}
+
+// Gathers returns what a notice of this kind is told together with, if its request is one of a batch. ok
+// is false for the kinds that are told one by one.
+func (k NoticeKind) Gathers() (c Class, ok bool) {
+	if l, is := k.Line(); is {
+		if c.Name = said + string(l.What); l.What == LineEnds {
+			c.Name += " " + l.Was
+		}
+		return c, l.What != LineTaken
+	}
+	if n, here, is := k.Escalation(); is {
+		if c.Name = escalated + string(n.Kind); here {
+			c.Name = escalatedHere + string(n.Kind)
+		}
+		c.Urgent = n.Kind.AtOnce()
+		return c, true
+	}
+	return Class{Name: string(k), Urgent: true}, k == Alarm
+}
+
+// Prefix begins the kinds of the messages that gather this class. The day follows.
+func (c Class) Prefix() string { return gathered + c.Name + "|" }
+
+// Gathering returns what a message of this kind gathers, and on which day. ok is false for the other kinds.
+func (k NoticeKind) Gathering() (class, day string, ok bool) {
+	text, ok := strings.CutPrefix(string(k), gathered)
+	at := strings.LastIndex(text, "|")
+	if !ok || at < 0 {
+		return "", "", false
+	}
+	return text[:at], text[at+1:], true
+}
+
+// GatheredIn is the Way of a notice that a message of this kind tells with others.
+func GatheredIn(kind NoticeKind) Way { return Way(inOne + string(kind)) }
+
+// Next returns the kind of the message that tells what the last one of the class does not, and when it is
+// due: not before from. last takes nothing more; it is the zero Notice if there is none. There is one
+// message a day in Dallas, by the kind and by when Slack posted it; for an Urgent class there may be two.
+func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
+	pause := gatherTime
+	if c.Urgent {
+		pause = gatherSoon
+	}
+	due := now.Add(pause)
+	if from.After(due) {
+		due = from
+	}
+	due = due.In(dallas)
+	day, taken, second := due.Format(time.DateOnly), last.dayTaken(), strings.HasSuffix(string(last.Kind), moreToday)
+	switch {
+	case day > taken:
+		return NoticeKind(c.Prefix() + day), due
+	case day == taken && c.Urgent && !second:
+		if at := onDay(day, 0, evening); at.After(due) {
+			due = at
+		}
+		return NoticeKind(c.Prefix() + day + moreToday), due
+	}
+	due = onDay(taken, 1, morning)
+	return NoticeKind(c.Prefix() + due.Format(time.DateOnly)), due
+}
+
+// dayTaken is the last day that has the message of a gathering; "" for none.
+func (notice Notice) dayTaken() string {
+	_, day, _ := notice.Kind.Gathering()
+	day = strings.TrimSuffix(day, moreToday)
+	seconds, _, _ := strings.Cut(notice.TS, ".")
+	if at, err := strconv.ParseInt(seconds, 10, 64); err == nil {
+		day = max(day, time.Unix(at, 0).In(dallas).Format(time.DateOnly))
+	}
+	return day
+}
+
+// onDay is an hour of the day so many days after one.
+func onDay(day string, after, hour int) time.Time {
+	at, _ := time.ParseInLocation(time.DateOnly, day, dallas) // one that Next wrote
+	return time.Date(at.Year(), at.Month(), at.Day()+after, hour, 0, 0, 0, dallas)
 }

@@ -241,7 +241,8 @@ func (k NoticeKind) TellsEnd() bool { return strings.HasPrefix(string(k), endedF
 // state, and are edited when that changes.
 func (k NoticeKind) Once() bool {
 	_, _, escalates := k.Escalation()
-	return k == Alarm || k.Reminds() || k.TellsEnd() || escalates || k.EndsBatch() || strings.HasPrefix(string(k), said)
+	_, _, gathers := k.Gathering()
+	return k == Alarm || k.Reminds() || k.TellsEnd() || escalates || gathers || k.EndsBatch() || strings.HasPrefix(string(k), said)
 }
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result

@@ -163,8 +163,13 @@ func (n *Notifier) read(ctx context.Context, notice Notice) (Notice, Request, er
 	return notice, r, err
 }
 
-// lapsed reports whether a notice reminds people of what is over, or of a date that has moved.
+// lapsed reports whether a notice reminds people of what is over, or of a date that has moved, or gathers
+// nothing that is worth telling.
 func (n *Notifier) lapsed(ctx context.Context, notice Notice, r Request) (bool, error) {
+	if _, _, gathers := notice.Kind.Gathering(); gathers {
+		all, err := n.standing(ctx, notice, r)
+		return len(all) == 0, err
+	}
 	if notice.Kind.Reminds() {
 		return r.State != Pending, nil
 	}
@@ -216,8 +221,8 @@ func (n *Notifier) announce(ctx context.Context, notice Notice) (Notice, error) 
 }
 
 func (n *Notifier) postMessage(ctx context.Context, notice Notice, r Request) error {
-	if news, here, ok := notice.Kind.Escalation(); ok && here {
-		if err := n.asker().escalate(ctx, r, news); err != nil {
+	if notice.Kind.escalatesHere() {
+		if err := n.escalateToPeople(ctx, notice, r); err != nil {
 			n.Log.Warn("escalating news of a request: trying again", "ref", r.Ref.Short(), "err", err)
 			return n.failed(ctx, notice, r, Undelivered, 0)
 		}

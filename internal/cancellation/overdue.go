@@ -1,11 +1,13 @@
 package cancellation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -118,4 +120,153 @@ func StandsAt(r Request, notices []Notice) Posted {
 		return Posted{}
 	}
 	return Posted{Channel: notices[at].Channel, TS: notices[at].TS}
+}
+
+// The kinds of news that only a message about several servers tells.
+const (
+	NewsStands  NewsKind = "stands"  // the cancellation stands, although SoftLayer was asked to stop it
+	NewsOverdue NewsKind = "overdue" // the request takes too long
+)
+
+// Gathered is what a message tells of one server among several of a batch.
+type Gathered struct {
+	Request Request
+	Kind    NoticeKind // of the notice that tells it alone, where there is no batch
+	Waits   time.Time  // since when SoftLayer waits for an answer; zero if it does not
+}
+
+// newsOfLines is what lines say, but for LineEnded, which depends on the state.
+var newsOfLines = map[LineKind]NewsKind{
+	LineStaff: NewsStaff, LineMoved: NewsMoved, LineUnclear: NewsUnclear, LineStands: NewsStands, LineWaits: NewsWaits, LineEnds: NewsEnds, LineStill: NewsStill,
+}
+
+// News is what it tells, as news.
+func (g Gathered) News() News {
+	if n, _, ok := g.Kind.Escalation(); ok {
+		return n
+	}
+	l, ok := g.Kind.Line()
+	switch {
+	case !ok:
+		return News{Kind: NewsOverdue}
+	case l.What == LineMoved:
+		return News{Kind: NewsMoved, Detail: l.Detail()}
+	case l.What == LineEnds:
+		return News{Kind: NewsEnds, Detail: l.EndsDetail()}
+	case l.What != LineEnded:
+		return News{Kind: newsOfLines[l.What]}
+	case g.Request.State != Reverted:
+		return News{Kind: NewsEnded}
+	case g.Request.StopAsked.IsZero():
+		return News{Kind: NewsNotCancelled}
+	}
+	return News{Kind: NewsStopped}
+}
+
+// Awaits reports whether news of this kind says that SoftLayer waits for an answer.
+func (k NewsKind) Awaits() bool { return k == NewsWaits || k == NewsStillWaits || k == NewsUnanswered }
+
+// saidWhile is the state in which a request stands while news of these kinds is true.
+var saidWhile = map[NewsKind]State{NewsNotCancelled: Reverted, NewsStopped: Reverted, NewsStuck: Stuck, NewsEnded: Reclaimed}
+
+// stands reports whether it is still worth telling. A zero now leaves out whether it is too late.
+func (g Gathered) stands(now time.Time) bool {
+	n, r := g.News(), g.Request
+	if state, ok := saidWhile[n.Kind]; ok {
+		return r.State == state
+	}
+	filed := r.State == Filed
+	if n.Kind.Awaits() {
+		return filed && !g.Waits.IsZero()
+	}
+	switch n.Kind {
+	case NewsEnds:
+		last, _ := r.LastCall()
+		return filed && last.Format(time.RFC3339) == n.EndsAt() && (now.IsZero() || now.Before(last))
+	case NewsMoved:
+		return filed && n.Line().Now == r.Shows
+	case NewsBilled, NewsOverdue:
+		return true
+	}
+	return filed
+}
+
+// StillTrue returns what of a gathering is still worth telling, once for each request. Two moves of a date
+// are one. A zero now leaves out whether it is too late.
+func StillTrue(all []Gathered, now time.Time) []Gathered {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b Gathered) int {
+		first, _ := a.Kind.Line()
+		second, _ := b.Kind.Line()
+		return cmp.Or(cmp.Compare(a.Request.Row, b.Request.Row), cmp.Compare(first.Update, second.Update))
+	})
+	was := map[string]string{} // by request: the date named before its first move
+	var standing []Gathered
+	for _, g := range all {
+		if l := g.News().Line(); l.What == LineMoved {
+			if was[g.Request.ID] == "" {
+				was[g.Request.ID] = l.Was
+			}
+			l.Was = was[g.Request.ID]
+			g.Kind = Said(l)
+		}
+		if last := len(standing) - 1; last >= 0 && standing[last].Request.ID == g.Request.ID {
+			standing = standing[:last]
+		}
+		if g.stands(now) {
+			standing = append(standing, g)
+		}
+	}
+	return slices.DeleteFunc(standing, func(g Gathered) bool {
+		l := g.News().Line()
+		was, err := ParseMoment(l.Was)
+		now, err2 := ParseMoment(l.Now)
+		return l.What == LineMoved && err == nil && err2 == nil && was.Equal(now)
+	})
+}
+
+// standing reads what a message gathers and is still worth telling; none for the other kinds.
+func (n *Notifier) standing(ctx context.Context, notice Notice, r Request) ([]Gathered, error) {
+	if _, _, gathers := notice.Kind.Gathering(); !gathers {
+		return nil, nil
+	}
+	all, err := n.Notices.Gathered(ctx, r.Batch, notice.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("reading what a message gathers: %w", err)
+	}
+	now, err := n.Clock.Now(ctx)
+	return StillTrue(all, now), err
+}
+
+// escalatesHere reports whether a notice of this kind is told to people who may approve, too: there is no
+// escalation channel, or Slack refuses it.
+func (k NoticeKind) escalatesHere() bool {
+	_, here, _ := k.Escalation()
+	class, _, _ := k.Gathering()
+	return here || strings.HasPrefix(class, escalatedHere)
+}
+
+// escalateToPeople owes what a notice tells to some people who may approve.
+func (n *Notifier) escalateToPeople(ctx context.Context, notice Notice, r Request) error {
+	if news, _, alone := notice.Kind.Escalation(); alone {
+		return n.asker().escalate(ctx, r, news)
+	}
+	all, err := n.standing(ctx, notice, r)
+	for _, g := range all {
+		if err == nil {
+			err = n.asker().escalate(ctx, g.Request, g.News())
+		}
+	}
+	return err
+}
+
+// escalateAllHere escalates what a message gathers after Slack refused the escalation channel.
+func (n *Notifier) escalateAllHere(ctx context.Context, notice Notice, r Request) error {
+	all, err := n.standing(ctx, notice, r)
+	for _, g := range all {
+		if err == nil {
+			err = n.escalateHere(ctx, g.Request, g.News())
+		}
+	}
+	return err
 }

@@ -377,6 +377,8 @@ type Notices interface {
 	BatchNotices(ctx context.Context, lead string) ([]Notice, error)
 	// Owe owes a notice, due at once. first is false if one of its kind exists already.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
+	// Gathered lists what a message of this kind gathers of a batch's servers.
+	Gathered(ctx context.Context, batch string, kind NoticeKind) ([]Gathered, error)
 	// OweNews owes news of a request; what one was told already is left out.
 	OweNews(ctx context.Context, requestID string, news []News) error
 

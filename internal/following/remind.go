@@ -56,6 +56,9 @@ func (v *Verdict) judgeReminder(r cancellation.Request, e Evidence) {
 	}
 	v.Known.Warned = last.UTC()
 	v.Remind = cancellation.Line{What: cancellation.LineEnds, Update: v.Known.Warnings, Now: last.Format(time.RFC3339)}
+	if r.Batch != "" { // one reminder for all that end on that day
+		v.Remind.Was = r.End().Date.Format(time.DateOnly)
+	}
 	v.Known.Warnings++
 	year, month, day := at.Date()
 	v.RemindAt = workday.NextWorkingTime(time.Date(year, month, day, 0, 0, 0, 0, at.Location()), at.Location())

@@ -60,6 +60,7 @@ type Results interface {
 	Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows []cancellation.Request) words.Message // a batch's present state
 	BatchReminder(rows []cancellation.Request) words.Message                                             // asks approvers once more for those that wait
 	BatchEnd(b cancellation.Batch, rows []cancellation.Request) words.Message                            // tells the requester that it is over
+	Gathered(items []cancellation.Item) words.Message                                                    // tells once what became of several servers of a batch
 	Letter(to string, items []cancellation.Item, atOnce bool) words.Message                              // tells one person what became of theirs
 }
 
@@ -87,6 +88,10 @@ type Shown interface {
 type Batches interface {
 	// Batch reads a batch with its requests, in the order of the list.
 	Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error)
+	// Gathered lists what a message of this kind gathers of a batch's servers.
+	Gathered(ctx context.Context, batch string, kind cancellation.NoticeKind) ([]cancellation.Gathered, error)
+	// Awaited lists the requests of a batch about which SoftLayer waits for an answer.
+	Awaited(ctx context.Context, batch string) ([]cancellation.Request, error)
 }
 
 // Answers reads what SoftLayer's staff wrote.
@@ -265,7 +270,7 @@ func (a *Announcer) unwritten(r cancellation.Request, err error) cancellation.De
 // content is the message of a kind; pings says whether it may notify groups. An error means that what it
 // says could not be read.
 func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request, pings bool) (webapi.Post, error) {
-	if kind.OfBatch() || r.Batch != "" && kind.Reminds() {
+	if ofBatch(kind, r) {
 		return a.batchContent(ctx, kind, r, pings)
 	}
 	if !pings {
@@ -303,6 +308,9 @@ func (a *Announcer) content(ctx context.Context, kind cancellation.NoticeKind, r
 
 // batchContent is the message of a kind about a whole batch, which is kept under one of its requests.
 func (a *Announcer) batchContent(ctx context.Context, kind cancellation.NoticeKind, r cancellation.Request, pings bool) (webapi.Post, error) {
+	if _, _, gathers := kind.Gathering(); gathers {
+		return a.gatheredContent(ctx, kind, r)
+	}
 	b, rows, err := a.o.Batches.Batch(ctx, r.Batch)
 	if err != nil {
 		return webapi.Post{}, err

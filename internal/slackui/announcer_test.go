@@ -31,6 +31,10 @@ func (plainWords) Reminder(r cancellation.Request) words.Message {
 	return words.Message{Text: "reminder of " + r.ID}
 }
 
+func (plainWords) Gathered(items []cancellation.Item) words.Message {
+	return words.Message{Text: fmt.Sprintf("gathered: %d", len(items))}
+}
+
 func (w plainWords) Live(_ cancellation.NoticeKind, r cancellation.Request) words.Message {
 	return w.Result(r)
 }
@@ -419,6 +423,12 @@ func announceInAStrictWorkspace(t *testing.T) {
 
 // oneBatch is a store with one batch.
 type oneBatch []cancellation.Request
+
+func (oneBatch) Gathered(context.Context, string, cancellation.NoticeKind) ([]cancellation.Gathered, error) {
+	return nil, nil
+}
+
+func (oneBatch) Awaited(context.Context, string) ([]cancellation.Request, error) { return nil, nil }
 
 func (b oneBatch) Batch(context.Context, string) (cancellation.Batch, []cancellation.Request, error) {
 	return cancellation.Batch{ID: "b1", Size: len(b)}, b, nil

@@ -70,7 +70,7 @@ func (a *Announcer) letter(ctx context.Context, to, id string, items []cancellat
 	for i, item := range items {
 		items[i].At = a.standsAt(ctx, item.News, item.Request)
 	}
-	message := a.o.Words.Letter(to, a.quoting(ctx, items), atOnce)
+	message := a.o.Words.Letter(to, a.quoting(ctx, a.withAwaited(ctx, items)), atOnce)
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: letterMetadata(id)}
 }
 
@@ -80,8 +80,8 @@ const (
 	quoteTime  = 3 * time.Second
 )
 
-// quoting returns items with what staff wrote to those who owe SoftLayer an answer. What cannot be read in time is
-// left out: the letter has a button that reads it.
+// quoting returns items with what staff wrote to those who owe SoftLayer an answer, unless they owe several in one
+// batch. What cannot be read in time is left out: the letter has a button that reads it.
 func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []cancellation.Item {
 	if a.o.Answers == nil {
 		return items
@@ -90,7 +90,7 @@ func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []ca
 	defer cancel()
 	items, quoted := slices.Clone(items), 0
 	for i, item := range items {
-		if item.Kind != cancellation.NewsWaits || quoted == mostQuoted {
+		if item.Kind != cancellation.NewsWaits || quoted == mostQuoted || amongOthers(items, item) {
 			continue
 		}
 		quoted++
@@ -102,6 +102,13 @@ func (a *Announcer) quoting(ctx context.Context, items []cancellation.Item) []ca
 		items[i].Said = words.LastAnswer(entries)
 	}
 	return items
+}
+
+// amongOthers reports whether SoftLayer waits for an answer about several servers of an item's batch.
+func amongOthers(items []cancellation.Item, item cancellation.Item) bool {
+	return item.Request.Batch != "" && slices.ContainsFunc(items, func(other cancellation.Item) bool {
+		return other.Request.Batch == item.Request.Batch && other.Request.ID != item.Request.ID && other.Kind.Awaits()
+	})
 }
 
 func letterMetadata(id string) webapi.Metadata {
@@ -139,4 +146,61 @@ func (a *Announcer) texts(ctx context.Context, form []correspondence.Update, ask
 		return a.o.Words.ProposalForAll(form, rows), nil
 	}
 	return a.o.Words.WrittenAll(form, rows), nil
+}
+
+// ofBatch reports whether a message of this kind is about several servers of a request's batch.
+func ofBatch(kind cancellation.NoticeKind, r cancellation.Request) bool {
+	_, _, gathers := kind.Gathering()
+	return gathers || kind.OfBatch() || r.Batch != "" && kind.Reminds()
+}
+
+// gatheredContent is what a message gathers of the servers of lead's batch, as it is now. What it tells of
+// one server alone, it tells as if there were no batch.
+func (a *Announcer) gatheredContent(ctx context.Context, kind cancellation.NoticeKind, lead cancellation.Request) (webapi.Post, error) {
+	all, err := a.o.Batches.Gathered(ctx, lead.Batch, kind)
+	if err != nil {
+		return webapi.Post{}, err
+	}
+	all = cancellation.StillTrue(all, time.Time{})
+	var items []cancellation.Item
+	for _, g := range all {
+		items = append(items, cancellation.Item{News: g.News(), Request: words.Unpinged(g.Request)})
+	}
+	items = a.withAwaited(ctx, items)
+	switch len(items) {
+	case 0:
+		return webapi.Post{}, errors.New("what a message gathers is over")
+	case 1:
+		post, err := a.content(ctx, all[0].Kind, all[0].Request, false)
+		post.Metadata = metadataOf(lead, kind)
+		return post, err
+	}
+	message := a.o.Words.Gathered(items)
+	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: metadataOf(lead, kind)}, nil
+}
+
+// withAwaited returns items with all servers of their batches about which SoftLayer waits for an answer, if they tell
+// of one. What cannot be read is left out.
+func (a *Announcer) withAwaited(ctx context.Context, items []cancellation.Item) []cancellation.Item {
+	told, asked := map[string]bool{}, map[string]bool{}
+	for _, item := range items {
+		told[item.Request.ID] = told[item.Request.ID] || item.Kind.Awaits()
+	}
+	for _, item := range slices.Clone(items) {
+		batch := item.Request.Batch
+		if batch == "" || !item.Kind.Awaits() || asked[batch] {
+			continue
+		}
+		asked[batch] = true
+		rows, err := a.o.Batches.Awaited(ctx, batch)
+		if err != nil {
+			a.o.Log.Warn("reading for which answers SoftLayer waits", "ref", item.Request.Ref.Short(), "err", err)
+		}
+		for _, r := range rows {
+			if !told[r.ID] {
+				items = append(items, cancellation.Item{News: cancellation.News{To: item.To, Kind: item.Kind}, Request: words.Unpinged(r)})
+			}
+		}
+	}
+	return items
 }

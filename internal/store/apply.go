@@ -36,7 +36,7 @@ const bringForwardSQL = `
 		due = case when due is null or (due > $2 and posting = 0) then $2 else due end
 	where request_id = $3 and kind <> 'alarm' and kind not like 'reminder%' and kind not like 'said:%'
 		and kind not like 'escalated%' and kind not like 'ended:%'
-		and kind not like 'update:%' and kind not like 'proposal:%' and kind not like 'batch:%'`
+		and kind not like 'update:%' and kind not like 'proposal:%' and kind not like 'batch:%' and kind not like 'gathered:%'`
 
 // Apply makes one step of a request, its row, its event and its notices' due times, in one
 // transaction. It returns [cancellation.ErrMoved] if the row has left c.From.Version,
@@ -175,7 +175,7 @@ func asStepped(c cancellation.Change, now time.Time) cancellation.Request {
 func oweAll(ctx context.Context, tx *tx, id string, all []cancellation.Notice, now time.Time) error {
 	for _, n := range all {
 		n.Due = notBefore(now, n.Due)
-		if _, err := owe(ctx, tx, id, n); err != nil {
+		if _, err := owe(ctx, tx, id, n, now); err != nil {
 			return err
 		}
 	}

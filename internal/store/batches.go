@@ -260,3 +260,97 @@ func tellBatch(ctx context.Context, tx *tx, batch string, at, now time.Time) err
 	_, err := tx.ExecContext(ctx, tellBatchSQL, told, stamp(notBefore(now.Add(batchPause), at)), lead)
 	return wrap("bringing a batch's messages forward", err)
 }
+
+const (
+	leadSQL = `select lead from batches, requests where requests.id = $1 and batch <> '' and batches.id = batch`
+
+	owedAlreadySQL = `select exists (select 1 from notices where request_id = $1 and kind = $2)`
+
+	// The last message that gathers a class. The kinds end with their day.
+	lastGatheringSQL = `
+		select kind, ts from notices where request_id = $1 and substr(kind, 1, length(cast($2 as text))) = cast($2 as text)
+		order by kind desc limit 1`
+
+	// A message that is about to be posted without this has to be looked at again: its version is another.
+	joinSQL = `
+		update notices set version = version + 1, lease_owner = null, lease_until = null
+		where request_id = $1 and kind = $2 and posts = 0 and due is not null`
+)
+
+var (
+	// What a message gathers is owed by that message alone.
+	gatheredSQL = `insert into notices (` + insertedNoticeColumns.names() + `)
+		select id, $2, 1, '', null, 0, null, $3, '', '', 0, $4, 0, 0, 0, null from requests
+		where id = $1 on conflict do nothing`
+
+	gatheredRowsSQL = `select ` + requestColumns + `, its, waiting from requests
+		join (select request_id as member, kind as its from notices where way = $2
+			and request_id in (select id from requests where batch = $1 and batch <> '')) as members on member = id
+		left join (select request_id as waiter, waits_since as waiting from followed) as waiters on waiter = id
+		where batch = $1 and batch <> '' order by batch_row, its`
+
+	awaitedSQL = `select ` + requestColumns + ` from requests join followed on request_id = id
+		where batch = $1 and batch <> '' and state = 'filed' and waits_since is not null order by batch_row`
+)
+
+// leadOf returns the lead of a request's batch; "" if it is of none.
+func leadOf(ctx context.Context, tx *tx, requestID string) (lead string, err error) {
+	err = tx.QueryRowContext(ctx, leadSQL, requestID).Scan(&lead)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return lead, wrap("reading the lead of a batch", err)
+}
+
+// gather owes a notice of a batch's request by the open message of its class, or by the next one if that
+// takes nothing more. first is false if the request has a notice of its kind.
+func gather(ctx context.Context, tx *tx, lead, requestID string, class cancellation.Class, n cancellation.Notice, now time.Time) (first bool, err error) {
+	var owed bool
+	if err := tx.QueryRowContext(ctx, owedAlreadySQL, requestID, string(n.Kind)).Scan(&owed); err != nil || owed {
+		return false, wrap("looking for a notice", err)
+	}
+	in, err := openGathering(ctx, tx, lead, class, n, now)
+	if err != nil {
+		return false, err
+	}
+	row, err := encodeNotice(n)
+	if err != nil {
+		return false, err
+	}
+	first, err = tx.changes(ctx, gatheredSQL, requestID, string(n.Kind), row.place, string(cancellation.GatheredIn(in)))
+	return first, wrap("inserting what a message gathers", err)
+}
+
+// openGathering returns the kind of a message that gathers a class and is not about to be posted.
+func openGathering(ctx context.Context, tx *tx, lead string, class cancellation.Class, n cancellation.Notice, now time.Time) (cancellation.NoticeKind, error) {
+	var last cancellation.Notice
+	err := tx.QueryRowContext(ctx, lastGatheringSQL, lead, class.Prefix()).Scan(&last.Kind, &last.TS)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("looking for a message that gathers: %w", err)
+	}
+	if err == nil {
+		joined, err := tx.changes(ctx, joinSQL, lead, string(last.Kind))
+		if err != nil || joined {
+			return last.Kind, wrap("joining a message that gathers", err)
+		}
+	}
+	kind, due := class.Next(last, now, n.Due)
+	row, err := encodeNotice(cancellation.Notice{Place: n.Place})
+	if err == nil {
+		_, err = tx.changes(ctx, oweSQL, lead, string(kind), stamp(due), row.place, tx.epoch)
+	}
+	return kind, wrap("inserting a message that gathers", err)
+}
+
+// Gathered lists what a message of this kind gathers of a batch's servers, in the order of the list.
+func (s *Store) Gathered(ctx context.Context, batch string, kind cancellation.NoticeKind) ([]cancellation.Gathered, error) {
+	return readAll(ctx, s.read, "reading what a message gathers", func(from row) (g cancellation.Gathered, err error) {
+		g.Request, err = scanRequest(from, &g.Kind, (*stamp)(&g.Waits))
+		return g, readable(err)
+	}, gatheredRowsSQL, batch, string(cancellation.GatheredIn(kind)))
+}
+
+// Awaited lists the requests of a batch about which SoftLayer waits for an answer, in the order of the list.
+func (s *Store) Awaited(ctx context.Context, batch string) ([]cancellation.Request, error) {
+	return readAll(ctx, s.read, "reading for which answers SoftLayer waits", scanReadable, awaitedSQL, batch)
+}

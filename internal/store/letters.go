@@ -254,7 +254,7 @@ func (s *Store) WaitingOf(ctx context.Context, batch string) (map[string]bool, e
 // KeepWait records a step of a wait. It returns [cancellation.ErrMoved] if the wait has changed.
 func (s *Store) KeepWait(ctx context.Context, step cancellation.WaitStep) error {
 	w := step.Wait
-	_, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
+	_, err := change(ctx, s.committer, &write{locks: ofBatch(w.Request)}, func(ctx context.Context, tx *tx, now time.Time) (none struct{}, err error) {
 		same, err := tx.changes(ctx, waitStepSQL, w.Request.ID, step.Told, step.Reminders, stamp(step.Next), stamp(step.Act), w.Asks, stamp(w.Act))
 		if err != nil || !same {
 			return none, cmp.Or(err, cancellation.ErrMoved)

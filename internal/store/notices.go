@@ -213,7 +213,7 @@ func setNoticeAside(ctx context.Context, tx *tx, n cancellation.Notice) error {
 // left n.Version. An empty response_url erases the stored one; none is ever put back.
 func (s *Store) ApplyNotice(ctx context.Context, n cancellation.Notice, keep bool) (cancellation.Notice, error) {
 	w := &write{}
-	if strings.HasPrefix(string(n.Kind), "batch:") {
+	if _, _, gathers := n.Kind.Gathering(); gathers || strings.HasPrefix(string(n.Kind), "batch:") {
 		w.locks = []string{n.RequestID}
 	}
 	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (cancellation.Notice, error) {
@@ -238,15 +238,29 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 	return stored, err
 }
 
-// Owe adds a notice of this kind, due now. It reports whether there was none.
+// Owe adds a notice of this kind, due now or, of a request of a batch, as its gathering is. It reports
+// whether there was none.
 func (s *Store) Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error) {
-	first, err = change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
-		return owe(ctx, tx, requestID, cancellation.Notice{Kind: kind, Place: to, Due: now})
+	w := &write{}
+	if _, gathers := kind.Gathers(); gathers {
+		w.locks = []string{requestID}
+	}
+	first, err = change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		return owe(ctx, tx, requestID, cancellation.Notice{Kind: kind, Place: to, Due: now}, now)
 	})
 	return first, wrap(fmt.Sprintf("owing a notice of request %q", requestID), err)
 }
 
-func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice) (first bool, err error) {
+func owe(ctx context.Context, tx *tx, requestID string, n cancellation.Notice, now time.Time) (first bool, err error) {
+	if class, gathers := n.Kind.Gathers(); gathers {
+		lead, err := leadOf(ctx, tx, requestID)
+		if err != nil {
+			return false, err
+		}
+		if lead != "" {
+			return gather(ctx, tx, lead, requestID, class, n, now)
+		}
+	}
 	row, err := encodeNotice(n)
 	if err != nil {
 		return false, err

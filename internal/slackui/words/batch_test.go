@@ -3,6 +3,7 @@ package words
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,7 @@ func goldenBatches() map[string]Message {
 	all["practised"] = w.Batch(cancellation.BatchResult, b, rows)
 	all["list-kept"] = ListKept(37, "sealed")
 	all["list-kept-unread"] = ListKept(0, "sealed")
+	maps.Copy(all, goldenTogether())
 	all["list-gone"] = w.ListGone()
 	all["ended-in-part"] = w.BatchClicked(cancellation.BatchClick{Kind: cancellation.ClickDone, Done: 3, Late: 1, Later: rows}, nil, "withdraw")
 	all["ended-later"] = BatchEndedLater(cancellation.Ended{Done: 7})

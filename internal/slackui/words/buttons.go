@@ -29,6 +29,10 @@ const (
 	AnotherAction  = "ask-another"
 )
 
+// ActionReplyBatch is the button to reply about several servers of a batch at once. Its value is the
+// batch's id.
+const ActionReplyBatch = "reply_batch"
+
 // ButtonsBlock is the block of a request's buttons: at most one in a message.
 const ButtonsBlock = "request"
 
@@ -156,4 +160,36 @@ func approveQuestion(r cancellation.Request) string {
 		when = "Due to end on " + on.text() + ". Then"
 	}
 	return fmt.Sprintf("%s, id %d. %s its drives are wiped. After filing, only SoftLayer can stop it.", Cut(ServerName(r), 90), card.Server.ID, when)
+}
+
+// togetherButtons are the rows of buttons of what is told together. A row has each action once.
+func (w Writer) togetherButtons(t together) [][]slack.BlockElement {
+	kind, r := t.kind(), t[0].Request
+	switch {
+	case len(t) == 1:
+		if row := w.newsButtons(kind, r); len(row) > 0 {
+			return [][]slack.BlockElement{row}
+		}
+	case kind.Awaits():
+		return [][]slack.BlockElement{{batchButton(cancellation.Batch{ID: r.Batch, Size: len(t)}, ActionReplyBatch, "Read and reply", slack.StyleDefault)}}
+	case kind == cancellation.NewsNotCancelled:
+		return t.buttonEach(AgainAction, "Ask again", CanAskAgain)
+	case kind == cancellation.NewsStill:
+		return t.buttonEach(TakenAction, "I am on it", func(r cancellation.Request) bool { return r.State == cancellation.Filed })
+	}
+	return nil
+}
+
+// buttonEach is a button for each server, if there are few.
+func (t together) buttonEach(action, label string, may func(cancellation.Request) bool) (rows [][]slack.BlockElement) {
+	if len(t) > maxSpelled {
+		return nil
+	}
+	for _, r := range t.rows() {
+		if may(r) {
+			labelled := Cut(label+": "+displayed(r.Submission.Card.Server.Hostname), 75)
+			rows = append(rows, []slack.BlockElement{button(r, action, labelled, slack.StyleDefault)})
+		}
+	}
+	return rows
 }

@@ -5,11 +5,10 @@ import (
 	"math"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
+	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/correspondence"
 )
 
 // Said is a line in the thread of a filed request. It holds no word of SoftLayer's staff: other
@@ -147,75 +146,232 @@ func taken(l cancellation.Line, r cancellation.Request) line {
 	return line{person(l.Was, ""), plain(" is on it: " + ServerName(r) + until)}
 }
 
-// WrittenAll is the message in a batch's thread about the replies that one form made. It holds no word of them.
-func (w Writer) WrittenAll(form []correspondence.Update, rows []cancellation.Request) Message {
-	by := person(form[0].By.ID, form[0].By.Name)
-	counts := map[string]int{}
-	for _, u := range form {
-		counts[progressOf(u)]++
-	}
-	var parts []string
-	for _, state := range []string{"sent", "on the way", "not known yet", "proposed", "not sent"} {
-		if counts[state] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
-		}
-	}
-	lines := []line{{plain("Replies to SoftLayer about " + servers(len(form)) + " by "), by, plain(": " + strings.Join(parts, " · ") + ".")}}
-	lines = append(lines, sentence(serverNames(written(form, rows), partSaid)+"."))
-	if counts["proposed"] > 0 {
-		lines = append(lines, sentence("People who may approve are asked to send what was proposed. Nothing of it was sent yet."))
-	}
-	if counts["not known yet"] > 0 {
-		lines = append(lines, sentence("We cannot tell yet whether some reached their tickets. They are not sent twice; this message will change."))
-	}
-	return message(append(lines, unsent(form, rows)...)...)
-}
+// together is news of one server, or of several of a batch that are told together.
+type together []cancellation.Item
 
-// progressOf is how far a reply has come.
-func progressOf(u correspondence.Update) string {
-	switch u.State {
-	case correspondence.Sent:
-		return "sent"
-	case correspondence.Unknown:
-		return "not known yet"
-	case correspondence.Proposing, correspondence.Proposed:
-		return "proposed"
-	case correspondence.NotSent, correspondence.Refused:
-		return "not sent"
-	}
-	return "on the way"
-}
-
-// unsent names the servers whose tickets do not get a reply, and why.
-func unsent(form []correspondence.Update, rows []cancellation.Request) (lines []line) {
-	for _, u := range form {
-		at := slices.IndexFunc(rows, func(r cancellation.Request) bool { return r.ID == u.RequestID })
-		if at < 0 || progressOf(u) != "not sent" {
+// togetherOf puts together what is told of the same batch: by kind and, in reminders, by the end date.
+func togetherOf(items []cancellation.Item) (all []together) {
+	at := map[string]int{}
+	for _, item := range items {
+		key := togetherKey(item)
+		i, known := at[key]
+		if !known || key == "" {
+			at[key] = len(all)
+			all = append(all, together{item})
 			continue
 		}
-		if len(lines) == mostWhys {
-			return append(lines, sentence("And more. The status of each server says it."))
+		if !slices.ContainsFunc(all[i], func(other cancellation.Item) bool { return other.Request.ID == item.Request.ID }) {
+			all[i] = append(all[i], item)
 		}
-		why, next := unsentWhy(u, rows[at])
-		lines = append(lines, sentence(Cut(strings.TrimSpace("Not sent: "+ServerName(rows[at])+". "+why+" "+next), 300)))
+	}
+	return all
+}
+
+func togetherKey(item cancellation.Item) string {
+	r := item.Request
+	if r.Batch == "" {
+		return ""
+	}
+	key := r.Batch + " " + string(togetherKind(item.Kind))
+	if item.Kind == cancellation.NewsEnds {
+		key += " " + day(r.End().Date)
+	}
+	return key
+}
+
+// togetherKind is the kind that several are told as: an answer that is still owed is one that is owed.
+func togetherKind(kind cancellation.NewsKind) cancellation.NewsKind {
+	if kind == cancellation.NewsStillWaits {
+		return cancellation.NewsWaits
+	}
+	return kind
+}
+
+// kind is the kind that these are told as.
+func (t together) kind() cancellation.NewsKind {
+	if len(t) == 1 {
+		return t[0].Kind
+	}
+	return togetherKind(t[0].Kind)
+}
+
+func (t together) rows() (rows []cancellation.Request) {
+	for _, item := range t {
+		rows = append(rows, item.Request)
+	}
+	return rows
+}
+
+// count is how many of their batch's servers these are.
+func (t together) count() string {
+	return fmt.Sprintf("%d of %s", len(t), servers(max(len(t), int(t[0].Request.Submission.Count))))
+}
+
+// togetherHeads say what became of several servers of a batch.
+var togetherHeads = map[cancellation.NewsKind]string{
+	cancellation.NewsWaits:        "✋ SoftLayer is waiting for an answer about %s.",
+	cancellation.NewsUnanswered:   "✋ SoftLayer has waited long for an answer about %s.",
+	cancellation.NewsStuck:        "🚨 %s need a person.",
+	cancellation.NewsNotCancelled: "🚨 Not cancelled: %s.",
+	cancellation.NewsStopped:      "Stopped: %s stay and are billed as before.",
+	cancellation.NewsStill:        "💸 Still there: %s whose end date has passed.",
+	cancellation.NewsBilled:       "💸 %s are gone, and something of each may stay billed.",
+	cancellation.NewsUnclear:      "⚠️ The tickets of %s are closed.",
+	cancellation.NewsMoved:        "📅 SoftLayer now shows another end date for %s.",
+	cancellation.NewsStaff:        "💬 SoftLayer's staff answered about %s.",
+	cancellation.NewsEnded:        "🏁 Gone: %s.",
+	cancellation.NewsStands:       "%s still show as due to end, although a stop was asked for.",
+	cancellation.NewsOverdue:      "⏰ %s take too long.",
+}
+
+// togetherNext says what that means, and what to do.
+var togetherNext = map[cancellation.NewsKind]string{
+	cancellation.NewsWaits:        "The cancellations may not go on without it.",
+	cancellation.NewsUnanswered:   "Their requester has not replied; anyone who may approve on them can.",
+	cancellation.NewsStuck:        "Look in IBM Cloud, Support > Cases for each reference. Then say what you found: bot resolve and the reference. Until then these servers are locked here and nothing is sent.",
+	cancellation.NewsNotCancelled: "Their tickets are closed and SoftLayer shows no cancellation. They run and are billed until they are asked for again.",
+	cancellation.NewsStopped:      "Their tickets are closed and SoftLayer shows no cancellation.",
+	cancellation.NewsStill:        "SoftLayer still lists them or their billing items. Ask in their tickets.",
+	cancellation.NewsBilled:       "The bot does not cancel that. Cancel what you no longer need in IBM Cloud, Billing items.",
+	cancellation.NewsUnclear:      "This key cannot see whether the cancellations stand: check in IBM Cloud.",
+	cancellation.NewsOverdue:      "Their results are late, or nobody can tell yet whether there are tickets. Please do not cancel them by hand meanwhile.",
+}
+
+// told says what became of servers that are told together, by direct message to a person or, if to is "",
+// in a channel.
+func (w Writer) told(to string, t together) []line {
+	if len(t) == 1 {
+		return w.whole(to, t[0])
+	}
+	rows, kind := t.rows(), t.kind()
+	asker := rows[0].Submission.By.ID
+	var lines []line
+	switch {
+	case kind == cancellation.NewsEnds:
+		lines = w.endTogether(t)
+	case kind == cancellation.NewsWaits && to == asker:
+		lines = []line{head("✋ " + t.count() + " need your reply."), sentence("SoftLayer is waiting for an answer in their tickets. " + togetherNext[kind])}
+	default:
+		lines = []line{head(fmt.Sprintf(togetherHeads[kind], t.count()))}
+		if next := togetherNext[kind]; next != "" {
+			lines = append(lines, sentence(next))
+		}
+	}
+	lines = append(append(lines, costTogether(kind, rows)...), namesTogether(kind, t)...)
+	if to != asker {
+		lines = append(lines, askedTogether(rows))
 	}
 	return lines
 }
 
-// ProposalForAll is the direct message that asks somebody who may approve to send one reply to several tickets.
-func (w Writer) ProposalForAll(form []correspondence.Update, rows []cancellation.Request) Message {
-	first := form[0]
-	m := message(
-		line{person(first.By.ID, first.By.Name), plain(" asks you to reply to SoftLayer about " + servers(len(form)) + ".")},
-		sentence(serverNames(written(form, rows), maxNames)+". Nothing was sent yet. You can change the text, and choose the servers, before you send it."),
-	)
-	m.Blocks = append(m.Blocks, block("text", sentence("“"+inert(first.Text, 3000)+"”")))
-	return withButtons(m, w.AnswerAll(rows[0].Batch, len(form)))
+// askedTogether names who asked for servers of a batch, and all who approved one of them.
+func askedTogether(rows []cancellation.Request) line {
+	first := rows[0]
+	first.Approvals = nil
+	for _, r := range rows {
+		for _, a := range r.Approvals {
+			if !first.ApprovedBy(a.By) {
+				first.Approvals = append(first.Approvals, a)
+			}
+		}
+	}
+	return askedBy(first)
 }
 
-// written are the requests that texts are for.
-func written(form []correspondence.Update, rows []cancellation.Request) []cancellation.Request {
-	return slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool {
-		return !slices.ContainsFunc(form, func(u correspondence.Update) bool { return u.RequestID == r.ID })
+// endTogether reminds people of servers that end on one day.
+func (w Writer) endTogether(t together) []line {
+	rows := t.rows()
+	on := goneOn(rows[0].End())
+	if on == nil {
+		on = sentence("a bill date that is " + unseen)
+	}
+	stop := slices.MinFunc(rows, func(a, b cancellation.Request) int {
+		first, _ := a.LastCall()
+		second, _ := b.LastCall()
+		return first.Compare(second)
 	})
+	until := "in time"
+	if by := stop.StopBy(); !by.IsZero() {
+		until = "until " + minute(by) + inZone(by)
+	}
+	return []line{
+		append(append(line{bold("⏰ " + t.count() + " are due to end on ")}, on...), plain("; then their drives are wiped.")),
+		sentence("To keep some, ask SoftLayer " + until + " to stop, in their tickets. SoftLayer decides."),
+	}
+}
+
+// costTogether is what servers cost together, where that is what the news is about.
+func costTogether(kind cancellation.NewsKind, rows []cancellation.Request) []line {
+	cost := monthlyOf(rows)
+	switch kind {
+	case cancellation.NewsEnded:
+		return []line{sentence(capital(cost) + " less, by the prices when it was asked.")}
+	case cancellation.NewsStill, cancellation.NewsNotCancelled:
+		return []line{sentence(capital(cost) + ".")}
+	}
+	return nil
+}
+
+// namesTogether names servers as far as they fit: with their dates, their references, or what of each stays billed
+// where that is what the news is about.
+func namesTogether(kind cancellation.NewsKind, t together) (lines []line) {
+	switch kind {
+	case cancellation.NewsMoved, cancellation.NewsStill, cancellation.NewsStands:
+		return byEnd(t.rows())
+	case cancellation.NewsStuck, cancellation.NewsOverdue, cancellation.NewsBilled:
+		named := t[:min(len(t), maxNamed)]
+		for _, item := range named {
+			lines = append(lines, sentence("• "+ServerName(item.Request)+": "+aboutOne(kind, item)))
+		}
+		if more := len(t) - len(named); more > 0 {
+			lines = append(lines, sentence(fmt.Sprintf("And %d more.", more)))
+		}
+		return lines
+	}
+	return []line{sentence(serverNames(t.rows(), maxNames) + ".")}
+}
+
+// aboutOne is what a list says of one server.
+func aboutOne(kind cancellation.NewsKind, item cancellation.Item) string {
+	if kind != cancellation.NewsBilled {
+		return "ref " + item.Request.Ref.Short()
+	}
+	left := billed.FromDetail(item.Detail)
+	if left == nil || left.None() {
+		return "not certain"
+	}
+	return leftTotal(*left)
+}
+
+// byEnd names servers by the date on which they end, the first date first.
+func byEnd(rows []cancellation.Request) (lines []line) {
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b cancellation.Request) int { return latest(a.End()).Compare(latest(b.End())) })
+	for len(rows) > 0 {
+		end := latest(rows[0].End())
+		same := slices.IndexFunc(rows, func(r cancellation.Request) bool { return day(latest(r.End())) != day(end) })
+		if same < 0 {
+			same = len(rows)
+		}
+		date := "Date unknown"
+		if !end.IsZero() {
+			date = day(end)
+		}
+		lines = append(lines, sentence(date+": "+serverNames(rows[:same], maxNames)+"."))
+		rows = rows[same:]
+	}
+	return lines
+}
+
+// Gathered tells once, in a channel, what became of several servers of a batch.
+func (w Writer) Gathered(items []cancellation.Item) Message {
+	var p page
+	for _, t := range togetherOf(items) {
+		p.add(w.told("", t)...)
+		for _, row := range w.togetherButtons(t) {
+			p.press(row)
+		}
+	}
+	p.add(foot(items[0].Request))
+	return p.message()
 }

@@ -35,26 +35,26 @@ func (w Writer) Letter(to string, items []cancellation.Item, atOnce bool) Messag
 	return w.digest(to, items)
 }
 
-// urgent tells each item whole, with its buttons.
+// urgent tells each item whole, with its buttons; several of a batch are told together.
 func (w Writer) urgent(to string, items []cancellation.Item) Message {
-	var all []line
-	var blocks []slack.Block
-	for i, item := range items {
+	var p page
+	all := togetherOf(items)
+	for i, t := range all {
 		if i == maxButtons {
-			rest := sentence(fmt.Sprintf("And about %d more: %s.", len(items)-i, namesOf(items[i:])))
-			all, blocks = append(all, rest), append(blocks, block("", rest))
+			left := slices.Concat(all[i:]...)
+			p.add(sentence(fmt.Sprintf("And about %d more: %s.", len(left), namesOf(left))))
 			break
 		}
-		lines := w.whole(to, item)
-		all, blocks = append(all, lines...), append(blocks, block("", lines...))
-		if item.Said != "" { // in no top-level text, which Slack reads for mentions and shows in notifications
-			blocks = append(blocks, slack.NewSectionBlock(plainText(item.Said), nil, nil))
+		p.add(w.told(to, t)...)
+		if said := t[0].Said; said != "" && len(t) == 1 { // in no top-level text, which Slack reads for mentions and shows in notifications
+			p.blocks = append(p.blocks, slack.NewSectionBlock(plainText(said), nil, nil))
 		}
-		if buttons := w.newsButtons(item.Kind, item.Request); len(buttons) > 0 {
-			blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(i), buttons...))
+		p.buttons = max(p.buttons, i)
+		for _, row := range w.togetherButtons(t) {
+			p.press(row)
 		}
 	}
-	return Message{Text: fitting(flat(all...)), Blocks: blocks}
+	return p.message()
 }
 
 // whole is an item with what its reader needs to know of the request, if it is somebody else's.
@@ -66,32 +66,62 @@ func (w Writer) whole(to string, item cancellation.Item) []line {
 	return append(lines, askedBy(item.Request))
 }
 
-// digest tells items by kind, the ones that need somebody first.
+// digest tells items by kind, the ones that need somebody first. Several of a batch are told together.
 func (w Writer) digest(to string, items []cancellation.Item) Message {
-	all := []line{head("📬 News of your cancellations")}
+	title := head("📬 News of your cancellations")
 	if slices.ContainsFunc(items, func(i cancellation.Item) bool { return i.Request.Submission.By.ID != to }) {
-		all[0] = head("📬 News of cancellations")
+		title = head("📬 News of cancellations")
 	}
-	blocks := []slack.Block{block("", all...)}
-	buttons := 0
+	var p page
+	p.add(title)
+	entries := togetherOf(items)
 	for n, kind := range digestOrder {
-		of := slices.DeleteFunc(slices.Clone(items), func(i cancellation.Item) bool { return i.Kind != kind })
+		of := slices.DeleteFunc(slices.Clone(entries), func(t together) bool { return t.kind() != kind })
 		room := letterBlocks - (len(digestOrder) - n - 1) // each kind that follows needs a block
-		if len(of) > maxSpelled || len(blocks)+len(of) > room {
-			lines := w.many(kind, of)
-			all, blocks = append(all, lines...), append(blocks, block("", lines...))
+		if of = w.shorten(&p, kind, of, room); len(p.blocks)+len(of) > room {
+			p.add(w.many(kind, slices.Concat(of...))...)
 			continue
 		}
-		for at, item := range of {
-			lines := w.whole(to, item)
-			all, blocks = append(all, lines...), append(blocks, block("", lines...))
-			if row := w.newsButtons(kind, item.Request); len(row) > 0 && len(blocks)+len(of)-at-1 < room {
-				blocks = append(blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(buttons), row...))
-				buttons++
+		for at, t := range of {
+			p.add(w.told(to, t)...)
+			if rows := w.togetherButtons(t); len(p.blocks)+len(rows)+len(of)-at-1 <= room {
+				for _, row := range rows {
+					p.press(row)
+				}
 			}
 		}
 	}
-	return Message{Text: fitting(flat(all...)), Blocks: blocks}
+	return p.message()
+}
+
+// page is a message while it is written.
+type page struct {
+	lines   []line
+	blocks  []slack.Block
+	buttons int
+}
+
+func (p *page) add(lines ...line) {
+	p.lines, p.blocks = append(p.lines, lines...), append(p.blocks, block("", lines...))
+}
+
+func (p *page) press(row []slack.BlockElement) {
+	p.blocks = append(p.blocks, slack.NewActionBlock(ButtonsBlock+strconv.Itoa(p.buttons), row...))
+	p.buttons++
+}
+
+func (p *page) message() Message { return Message{Text: fitting(flat(p.lines...)), Blocks: p.blocks} }
+
+// shorten lists many servers of no batch at once, and returns what is left to tell of the kind.
+func (w Writer) shorten(p *page, kind cancellation.NewsKind, of []together, room int) []together {
+	single := func(t together) bool { return len(t) == 1 }
+	several := slices.DeleteFunc(slices.Clone(of), single)
+	if len(of)-len(several) <= maxSpelled || len(p.blocks)+1+len(several) > room {
+		return of
+	}
+	alone := slices.DeleteFunc(slices.Clone(of), func(t together) bool { return !single(t) })
+	p.add(w.many(kind, slices.Concat(alone...))...)
+	return several
 }
 
 // digestOrder is the order of kinds in a digest.

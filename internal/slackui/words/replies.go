@@ -14,9 +14,6 @@ import (
 	"cancel-server/internal/correspondence"
 )
 
-// ActionReplyBatch opens the form for one reply to several tickets of a batch. The button's value is the batch's id.
-const ActionReplyBatch = "reply_batch"
-
 // BatchReplyCallback is the callback id of that form. [BatchLetterOf] reads its private_metadata.
 const BatchReplyCallback = "cancel-server:reply-batch:1"
 

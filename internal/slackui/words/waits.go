@@ -2,8 +2,10 @@ package words
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 
@@ -11,6 +13,7 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 )
 
 // The buttons about an answer of SoftLayer's staff, by action id. The value of the first is the
@@ -202,4 +205,77 @@ func NoAnswerForm(r cancellation.Request, value string) View {
 // NothingWaits says that SoftLayer waits for no answer to what was shown.
 func NothingWaits() Message {
 	return message(head("SoftLayer does not wait for this answer any more."), sentence("Nothing was changed."))
+}
+
+// WrittenAll is the message in a batch's thread about the replies that one form made. It holds no word of them.
+func (w Writer) WrittenAll(form []correspondence.Update, rows []cancellation.Request) Message {
+	by := person(form[0].By.ID, form[0].By.Name)
+	counts := map[string]int{}
+	for _, u := range form {
+		counts[progressOf(u)]++
+	}
+	var parts []string
+	for _, state := range []string{"sent", "on the way", "not known yet", "proposed", "not sent"} {
+		if counts[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+		}
+	}
+	lines := []line{{plain("Replies to SoftLayer about " + servers(len(form)) + " by "), by, plain(": " + strings.Join(parts, " · ") + ".")}}
+	lines = append(lines, sentence(serverNames(written(form, rows), partSaid)+"."))
+	if counts["proposed"] > 0 {
+		lines = append(lines, sentence("People who may approve are asked to send what was proposed. Nothing of it was sent yet."))
+	}
+	if counts["not known yet"] > 0 {
+		lines = append(lines, sentence("We cannot tell yet whether some reached their tickets. They are not sent twice; this message will change."))
+	}
+	return message(append(lines, unsent(form, rows)...)...)
+}
+
+// progressOf is how far a reply has come.
+func progressOf(u correspondence.Update) string {
+	switch u.State {
+	case correspondence.Sent:
+		return "sent"
+	case correspondence.Unknown:
+		return "not known yet"
+	case correspondence.Proposing, correspondence.Proposed:
+		return "proposed"
+	case correspondence.NotSent, correspondence.Refused:
+		return "not sent"
+	}
+	return "on the way"
+}
+
+// unsent names the servers whose tickets do not get a reply, and why.
+func unsent(form []correspondence.Update, rows []cancellation.Request) (lines []line) {
+	for _, u := range form {
+		at := slices.IndexFunc(rows, func(r cancellation.Request) bool { return r.ID == u.RequestID })
+		if at < 0 || progressOf(u) != "not sent" {
+			continue
+		}
+		if len(lines) == mostWhys {
+			return append(lines, sentence("And more. The status of each server says it."))
+		}
+		why, next := unsentWhy(u, rows[at])
+		lines = append(lines, sentence(Cut(strings.TrimSpace("Not sent: "+ServerName(rows[at])+". "+why+" "+next), 300)))
+	}
+	return lines
+}
+
+// ProposalForAll is the direct message that asks somebody who may approve to send one reply to several tickets.
+func (w Writer) ProposalForAll(form []correspondence.Update, rows []cancellation.Request) Message {
+	first := form[0]
+	m := message(
+		line{person(first.By.ID, first.By.Name), plain(" asks you to reply to SoftLayer about " + servers(len(form)) + ".")},
+		sentence(serverNames(written(form, rows), maxNames)+". Nothing was sent yet. You can change the text, and choose the servers, before you send it."),
+	)
+	m.Blocks = append(m.Blocks, block("text", sentence("“"+inert(first.Text, 3000)+"”")))
+	return withButtons(m, w.AnswerAll(rows[0].Batch, len(form)))
+}
+
+// written are the requests that texts are for.
+func written(form []correspondence.Update, rows []cancellation.Request) []cancellation.Request {
+	return slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool {
+		return !slices.ContainsFunc(form, func(u correspondence.Update) bool { return u.RequestID == r.ID })
+	})
 }

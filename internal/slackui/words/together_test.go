@@ -1,0 +1,97 @@
+package words
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/cancellation"
+	"cancel-server/internal/slackui/slacktest"
+)
+
+// newsOf is news of the first servers of a batch of forty.
+func newsOf(kind cancellation.NewsKind, state cancellation.State, count int) (items []cancellation.Item) {
+	_, rows := aBatch(slices.Repeat([]cancellation.State{state}, count)...)
+	for i, r := range rows {
+		r.ID, r.Batch, r.Submission.Count = fmt.Sprintf("r%d", i), "b1", 40
+		r.Ticket = cancellation.TicketID{ID: 153572280 + int64(i)}
+		slacktest.ApprovedBy("U8", fmt.Sprint("U", 9-i%2))(&r)
+		items = append(items, cancellation.Item{News: cancellation.News{To: r.Submission.By.ID, Kind: kind}, Request: r})
+	}
+	return items
+}
+
+// goldenTogether is what becomes of several servers of a batch, in channels and by letter.
+func goldenTogether() map[string]Message {
+	w := testWords()
+	all := map[string]Message{}
+	kinds := map[cancellation.NewsKind]cancellation.State{
+		cancellation.NewsWaits: cancellation.Filed, cancellation.NewsUnanswered: cancellation.Filed, cancellation.NewsStuck: cancellation.Stuck,
+		cancellation.NewsNotCancelled: cancellation.Reverted, cancellation.NewsStopped: cancellation.Reverted, cancellation.NewsEnds: cancellation.Filed,
+		cancellation.NewsStill: cancellation.Filed, cancellation.NewsUnclear: cancellation.Filed, cancellation.NewsMoved: cancellation.Filed,
+		cancellation.NewsStaff: cancellation.Filed, cancellation.NewsEnded: cancellation.Reclaimed, cancellation.NewsStands: cancellation.Filed,
+		cancellation.NewsOverdue: cancellation.Filing,
+	}
+	for kind, state := range kinds {
+		all["together-"+strings.ReplaceAll(string(kind), "_", "-")] = w.Gathered(newsOf(kind, state, 3))
+	}
+	mine := newsOf(cancellation.NewsWaits, cancellation.Filed, 7)
+	me := mine[0].Request.Submission.By.ID
+	all["together-letter-waits"] = w.Letter(me, mine, true)
+	left := newsOf(cancellation.NewsBilled, cancellation.Reclaimed, 2)
+	left[0].Detail = goldenStays()["stays"].Detail()
+	all["together-letter"] = w.Letter(me, slices.Concat(
+		newsOf(cancellation.NewsEnded, cancellation.Reclaimed, 23), left, newsOf(cancellation.NewsEnds, cancellation.Filed, 8),
+		newsOf(cancellation.NewsStillWaits, cancellation.Filed, 3), newsOf(cancellation.NewsWaits, cancellation.Filed, 5),
+	), false)
+	all["together-letter-to-approver"] = w.Letter("U8", newsOf(cancellation.NewsUnanswered, cancellation.Filed, 3), false)
+	return all
+}
+
+func TestWaitsOfABatchHaveOneButton(t *testing.T) {
+	t.Parallel()
+	w := testWords()
+	items := newsOf(cancellation.NewsWaits, cancellation.Filed, 7)
+	me := items[0].Request.Submission.By.ID
+	for name, m := range map[string]Message{
+		"at once": w.Letter(me, items, true), "in the digest": w.Letter(me, items, false), "in the thread": w.Gathered(items),
+		"escalated": w.Gathered(newsOf(cancellation.NewsUnanswered, cancellation.Filed, 7)),
+	} {
+		var buttons []*slack.ButtonBlockElement
+		for _, b := range m.Blocks {
+			if row, is := b.(*slack.ActionBlock); is {
+				for _, e := range row.Elements.ElementSet {
+					buttons = append(buttons, e.(*slack.ButtonBlockElement))
+				}
+			}
+		}
+		if assert.Len(t, buttons, 1, name) {
+			assert.Equal(t, ActionReplyBatch, buttons[0].ActionID, name)
+			assert.Equal(t, "b1", buttons[0].Value, name)
+		}
+		assert.Contains(t, m.Text, "7 of 40 servers", name)
+	}
+}
+
+func TestLongNamesOfABatchFit(t *testing.T) {
+	t.Parallel()
+	judge := slacktest.NewJudge(t)
+	var items []cancellation.Item
+	for _, kind := range digestOrder {
+		items = append(items, newsOf(kind, cancellation.Filed, 50)...)
+	}
+	for i := range items {
+		r := &items[i].Request
+		r.Submission.Card.Server.FQDN = strings.Repeat("long-", 40) + r.Submission.Card.Server.FQDN
+		r.Shows = time.Date(2027, 1, 1+i%50, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)
+	}
+	me := items[0].Request.Submission.By.ID
+	for _, m := range []Message{testWords().Letter(me, items, false), testWords().Letter(me, items, true), testWords().Gathered(items[:50]), testWords().Gathered(newsOf(cancellation.NewsStill, cancellation.Filed, 50)), testWords().Gathered(newsOf(cancellation.NewsStill, cancellation.Filed, 5))} {
+		assert.NoError(t, judge.Post(m.Text, m.Blocks))
+	}
+}
