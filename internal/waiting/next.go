@@ -37,24 +37,29 @@ func Next(w cancellation.Wait, who Audience, now time.Time) (step cancellation.W
 		}
 	case w.Next.IsZero(): // people were told before, and it waits again
 		step.Next = workday.AddWorkingDays(now, workingDays, who.Zone)
-		return acting(step), false
+		return acting(step, who.Zone), false
 	case now.Before(w.Next):
-		return acting(step), false
+		return acting(step, who.Zone), false
 	default:
 		escalates = w.Reminders > 0
 		step.Reminders, step.Next = w.Reminders+1, workday.NextWorkingTime(now.Add(week), who.Zone)
 	}
 	if escalates || len(who.Users) == 0 {
-		return acting(step), true
+		return acting(step, who.Zone), true
 	}
 	for _, user := range who.Users {
 		step.News = append(step.News, cancellation.News{To: user, Kind: kind, Detail: detail})
 	}
-	return acting(step), false
+	return acting(step, who.Zone), false
 }
 
-// acting has the next thing told when the next reminder is due.
-func acting(step cancellation.WaitStep) cancellation.WaitStep {
+// acting has the next thing told when the next reminder is due. Those of a batch are due as the day begins, so
+// that one reminder is about all whose day it is.
+func acting(step cancellation.WaitStep, zone *time.Location) cancellation.WaitStep {
+	if step.Wait.Request.Batch != "" {
+		year, month, day := step.Next.In(zone).Date()
+		step.Next = workday.NextWorkingTime(time.Date(year, month, day, 0, 0, 0, 0, zone), zone)
+	}
 	step.Act = step.Next
 	return step
 }

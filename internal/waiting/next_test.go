@@ -39,18 +39,22 @@ func TestRemindersFollowWorkingDays(t *testing.T) {
 		reminders int
 		then      string // when the next one is due
 	}{
-		"at once":                           {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", users: ben, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
-		"at once, on a Saturday":            {wait: cancellation.Wait{Asks: 5}, now: "Sat 2026-11-28 23:00", users: ben, tells: cancellation.NewsWaits, then: "Thu 2026-12-03 09:00"},
-		"staff ask again before a reminder": {wait: cancellation.Wait{Asks: 7, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Thu 2026-11-26 12:00", users: ben, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
-		"staff ask again as it is due":      {wait: cancellation.Wait{Asks: 7, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 11:00", users: ben, tells: cancellation.NewsWaits, then: "Wed 2026-12-02 11:00"},
-		"it was told, and waits again":      {wait: cancellation.Wait{Asks: 5, Told: 5}, now: "Tue 2026-11-24 10:00", users: ben, then: "Fri 2026-11-27 10:00"},
-		"before the reminder":               {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 09:59", users: ben, then: "Fri 2026-11-27 10:00"},
-		"after three working days":          {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 10:00", users: ben, tells: cancellation.NewsStillWaits, reminders: 1, then: "Fri 2026-12-04 10:00"},
-		"a week later":                      {wait: cancellation.Wait{Asks: 5, Told: 5, Reminders: 1}, next: "Fri 2026-12-04 10:00", now: "Fri 2026-12-04 10:01", users: ben, escalates: true, reminders: 2, then: "Fri 2026-12-11 10:01"},
-		"after an outage, by the weekend":   {wait: cancellation.Wait{Asks: 5, Told: 5, Reminders: 2}, next: "Fri 2026-12-04 10:00", now: "Sat 2026-12-05 10:00", users: ben, escalates: true, reminders: 3, then: "Mon 2026-12-14 09:00"},
-		"nobody is left to be told":         {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", escalates: true, then: "Fri 2026-11-27 10:00"},
-		"nobody is left to be reminded":     {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 10:00", escalates: true, reminders: 1, then: "Fri 2026-12-04 10:00"},
-		"two answer for it":                 {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", users: []string{"U8", "U9"}, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
+		"at once":                             {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", users: ben, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
+		"at once, on a Saturday":              {wait: cancellation.Wait{Asks: 5}, now: "Sat 2026-11-28 23:00", users: ben, tells: cancellation.NewsWaits, then: "Thu 2026-12-03 09:00"},
+		"staff ask again before a reminder":   {wait: cancellation.Wait{Asks: 7, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Thu 2026-11-26 12:00", users: ben, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
+		"staff ask again as it is due":        {wait: cancellation.Wait{Asks: 7, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 11:00", users: ben, tells: cancellation.NewsWaits, then: "Wed 2026-12-02 11:00"},
+		"it was told, and waits again":        {wait: cancellation.Wait{Asks: 5, Told: 5}, now: "Tue 2026-11-24 10:00", users: ben, then: "Fri 2026-11-27 10:00"},
+		"before the reminder":                 {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 09:59", users: ben, then: "Fri 2026-11-27 10:00"},
+		"after three working days":            {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 10:00", users: ben, tells: cancellation.NewsStillWaits, reminders: 1, then: "Fri 2026-12-04 10:00"},
+		"a week later":                        {wait: cancellation.Wait{Asks: 5, Told: 5, Reminders: 1}, next: "Fri 2026-12-04 10:00", now: "Fri 2026-12-04 10:01", users: ben, escalates: true, reminders: 2, then: "Fri 2026-12-11 10:01"},
+		"after an outage, by the weekend":     {wait: cancellation.Wait{Asks: 5, Told: 5, Reminders: 2}, next: "Fri 2026-12-04 10:00", now: "Sat 2026-12-05 10:00", users: ben, escalates: true, reminders: 3, then: "Mon 2026-12-14 09:00"},
+		"nobody is left to be told":           {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", escalates: true, then: "Fri 2026-11-27 10:00"},
+		"nobody is left to be reminded":       {wait: cancellation.Wait{Asks: 5, Told: 5}, next: "Fri 2026-11-27 10:00", now: "Fri 2026-11-27 10:00", escalates: true, reminders: 1, then: "Fri 2026-12-04 10:00"},
+		"one of a batch, with all of its day": {wait: cancellation.Wait{Asks: 5, Request: cancellation.Request{Batch: "B1"}}, now: "Tue 2026-11-24 10:00", users: ben, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 09:00"},
+		"another one of it":                   {wait: cancellation.Wait{Asks: 6, Request: cancellation.Request{Batch: "B1"}}, now: "Tue 2026-11-24 23:00", users: ben, tells: cancellation.NewsWaits, then: "Mon 2026-11-30 09:00"},
+		"a batch's reminder is not put off":   {wait: cancellation.Wait{Asks: 5, Told: 5, Request: cancellation.Request{Batch: "B1"}}, next: "Fri 2026-11-27 09:00", now: "Fri 2026-11-27 08:59", users: ben, then: "Fri 2026-11-27 09:00"},
+		"a batch a week later":                {wait: cancellation.Wait{Asks: 5, Told: 5, Reminders: 1, Request: cancellation.Request{Batch: "B1"}}, next: "Fri 2026-12-04 09:00", now: "Fri 2026-12-04 09:00", users: ben, escalates: true, reminders: 2, then: "Fri 2026-12-11 09:00"},
+		"two answer for it":                   {wait: cancellation.Wait{Asks: 5}, now: "Tue 2026-11-24 10:00", users: []string{"U8", "U9"}, tells: cancellation.NewsWaits, then: "Fri 2026-11-27 10:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
