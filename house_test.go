@@ -292,7 +292,7 @@ var inTestsOf = map[string][]string{
 	// Everything between a fake Slack and the real store, in virtual time.
 	"internal/letters": {
 		module + "internal/store", module + "internal/following", module + "internal/authz", module + "internal/billed", module + "internal/slackui", module + "internal/slackui/webapi",
-		module + "internal/slackui/words",
+		module + "internal/slackui/words", module + "internal/waiting",
 	},
 	// The real store, and the databases from outside.
 	"internal/store/seals": {

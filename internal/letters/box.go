@@ -25,6 +25,7 @@ type box struct {
 type state struct {
 	AtOnce   letter `json:",omitzero"` // the last one that was told at once
 	Digest   letter `json:",omitzero"` // the last digest
+	Topics   topics `json:",omitempty"`
 	Attempts int    `json:",omitempty"`
 	Refused  int    `json:",omitempty"` // refusals and panics in a row
 }
@@ -94,6 +95,7 @@ func (b *box) findLost(ctx context.Context, l *letter) error {
 	b.s.o.Log.Warn("Slack's answer to a letter was lost", "looked_up", known, "found", found)
 	l.Posting = false
 	if !found {
+		b.state.Topics.forget(l.At)
 		*l = letter{}
 		return b.store(ctx, b.now, true, nil)
 	}
@@ -107,6 +109,7 @@ func (b *box) tell(ctx context.Context, owed []cancellation.OwedNews) error {
 	if err != nil {
 		return err
 	}
+	sorted = b.onceADay(sorted)
 	if len(sorted.atOnce) > 0 {
 		again, err := b.sendAtOnce(ctx, sorted)
 		if err != nil || again {
@@ -179,6 +182,7 @@ func (b *box) sendAtOnce(ctx context.Context, s sorted) (stop bool, err error) {
 	switch delivery, retry := b.s.o.Mail.UpdateLetter(calling, at, b.m.Person, last.ID, items(all), true); delivery {
 	case cancellation.Delivered:
 		last.News = numbers(all)
+		b.state.Topics = b.state.Topics.note(s.atOnce, last.At)
 		b.state.Attempts, b.state.Refused = 0, 0
 		return false, b.store(ctx, b.now, true, append(numbers(s.atOnce), s.over...))
 	case cancellation.Refusing: // the message is gone: post another
@@ -191,6 +195,7 @@ func (b *box) sendAtOnce(ctx context.Context, s sorted) (stop bool, err error) {
 // send posts a letter. It is recorded before, as about to be posted, and settled after.
 func (b *box) send(ctx context.Context, as *letter, what []told, s sorted, atOnce bool) error {
 	*as = letter{ID: rand.Text(), At: b.now, Posting: true, News: numbers(what)}
+	b.state.Topics = b.state.Topics.note(what, b.now)
 	if err := b.store(ctx, b.now.Add(lostPause), true, s.over); err != nil {
 		return err
 	}
@@ -205,10 +210,12 @@ func (b *box) send(ctx context.Context, as *letter, what []told, s sorted, atOnc
 	case cancellation.Lost:
 		return b.keep(ctx, b.now.Add(lostPause), nil)
 	case cancellation.Refusing:
+		b.state.Topics.forget(as.At)
 		*as = letter{}
 		b.state.Refused++
 		return b.keep(ctx, b.now.Add(refusedPause), nil)
 	}
+	b.state.Topics.forget(as.At)
 	*as = letter{}
 	return b.keep(ctx, b.now.Add(max(retry, b.backoff())), nil)
 }

@@ -12,6 +12,7 @@ import (
 type told struct {
 	cancellation.Item
 	numbers []int64
+	at      time.Time // when it became known
 }
 
 // sorted is what a person is owed, as it is now.
@@ -28,6 +29,7 @@ type sorted struct {
 func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted, err error) {
 	moves := map[string]int{} // by request: its place in the digest
 	ends := map[string]bool{} // by request: it is reminded of
+	var later reminders
 	for _, n := range owed {
 		r, err := b.s.o.Ledger.Request(ctx, n.Request)
 		if err != nil && !errors.Is(err, cancellation.ErrUnreadable) {
@@ -40,12 +42,13 @@ func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted,
 		case !stands, n.Kind == cancellation.NewsEnds && ends[n.Request]: // a date that came again is one reminder
 			s.over = append(s.over, n.Number)
 			continue
-		case from.After(b.now):
-			s.wait = earliest(s.wait, from)
+		}
+		item := told{cancellation.Item{News: n.News, Request: r}, []int64{n.Number}, n.At}
+		if from.After(b.now) {
+			later = append(later, reminder{item, from})
 			continue
 		}
 		ends[n.Request] = ends[n.Request] || n.Kind == cancellation.NewsEnds
-		item := told{cancellation.Item{News: n.News, Request: r}, []int64{n.Number}}
 		if n.Kind.AtOnce() {
 			s.atOnce = append(s.atOnce, item)
 			continue
@@ -60,6 +63,7 @@ func (b *box) sort(ctx context.Context, owed []cancellation.OwedNews) (s sorted,
 		s.digest = append(s.digest, item)
 		s.oldest, s.dated = earliest(s.oldest, n.At), s.dated || !from.IsZero()
 	}
+	s.remind(later)
 	s.dropStale()
 	return s, nil
 }

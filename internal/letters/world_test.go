@@ -103,9 +103,8 @@ func (w *world) now() time.Time {
 	return time.Now().Add(w.shift)
 }
 
-// file records a request as filed. SoftLayer shows its cancellation for a date.
-func (w *world) file(server int64, end time.Time) {
-	w.t.Helper()
+// asked is a request for a server whose bill date is its end.
+func (w *world) asked(server int64, end time.Time) cancellation.Record {
 	r := cancellation.Request{
 		ID: fmt.Sprintf("r%d", server), Ref: cancellation.NewReference(), State: cancellation.Scheduled, Format: cancellation.Format,
 		PostsAllowed: 2, Ticket: cancellation.TicketID{ID: 1000 + server}, CreatedAt: w.now(), SentAt: w.now(),
@@ -124,11 +123,23 @@ func (w *world) file(server int64, end time.Time) {
 	if w.approver != "" {
 		r.Approvals = []cancellation.Approval{{By: cancellation.Person{Team: "T1", ID: w.approver, Name: "raj"}}}
 	}
-	_, err := w.store.Record(w.t.Context(), cancellation.Record{
+	return cancellation.Record{
 		Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted},
 		Notices: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Result, Place: r.Submission.Place}},
-	})
+	}
+}
+
+// file records a request as filed. SoftLayer shows its cancellation for a date.
+func (w *world) file(server int64, end time.Time) {
+	w.t.Helper()
+	_, err := w.store.Record(w.t.Context(), w.asked(server, end))
 	require.NoError(w.t, err)
+	w.isFiled(server, end)
+}
+
+// isFiled takes a recorded request to its ticket.
+func (w *world) isFiled(server int64, end time.Time) {
+	w.t.Helper()
 	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Filed} {
 		from := w.request(server)
 		next, err := from.Move(to, cancellation.ByWorker, cancellation.Reason{})
