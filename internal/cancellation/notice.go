@@ -169,14 +169,13 @@ func (r Request) Telling(lines []Line, notices []Notice) []Notice {
 	return owed
 }
 
-// InThread returns a notice to owe in the thread of the message that shows the result, else where the
-// request was made. notices are the request's or, of a batch, those of its lead.
+// InThread returns a notice to owe in the thread of the message that shows the result, else where the request was made.
+// notices are the request's or, of a batch, those of its lead.
 func (r Request) InThread(kind NoticeKind, notices []Notice) Notice {
 	at := slices.IndexFunc(notices, func(n Notice) bool { return n.Kind == Result || n.Kind == BatchResult })
 	if at >= 0 && notices[at].TS != "" {
-		told := notices[at].reply(kind, time.Time{})
-		told.RequestID = r.ID
-		return told
+		in := notices[at].reply(kind, time.Time{}).Place
+		return Notice{RequestID: r.ID, Kind: kind, Place: in}
 	}
 	place := r.Submission.Place
 	if at >= 0 {

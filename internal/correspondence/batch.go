@@ -212,7 +212,7 @@ func (d *Desk) WriteAll(ctx context.Context, draft BatchDraft, readTime time.Dur
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if err := d.meanwhileAll(reading, form, answer.Rows); err != nil {
-		d.Log.Warn("reading tickets before replies", "batch", b.ID, "err", err)
+		d.Log.Warn("reading tickets before replies", "ref", requests[0].Ref.Short(), "err", err)
 		answer.Unread = true
 		return answer, nil
 	}

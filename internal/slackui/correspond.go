@@ -197,7 +197,7 @@ func (a *App) showTickets(ctx context.Context, at displayedView, may corresponde
 		}
 	}
 	if _, err := a.web.UpdateView(ctx, at.id, at.hash, marked(a.words.BatchReplyForm(letter), home)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
-		a.log.Warn("showing a form for tickets", "batch", may.Batch.ID, "err", err)
+		a.log.Warn("showing a form for tickets", "ref", may.Rows[0].Request.Ref.Short(), "err", err)
 	}
 }
 
@@ -226,7 +226,7 @@ func (a *App) submitBatchLetter(ctx context.Context, i receive.Interaction) rece
 	answer, err := a.letters.WriteAll(ctx, draft, letterTime)
 	switch {
 	case err != nil:
-		a.log.Warn("recording replies for tickets", "user", i.User, "batch", batch, "err", err)
+		a.log.Warn("recording replies for tickets", "user", i.User, "err", err)
 		return receive.UpdateView(a.words.LetterFailed(err))
 	case answer.Unread:
 		return receive.FieldError(words.TicketTextBlock, words.TicketUnreadNow)
