@@ -172,7 +172,7 @@ func TestHostileServerNamesInAListAreInert(t *testing.T) {
 	})
 }
 
-func TestListOfFiveHundredIsRefusedWithWhatFits(t *testing.T) {
+func TestListOfFiveHundredNamesWhatFits(t *testing.T) {
 	s := lists("MAX_SERVERS_PER_DAY=38")
 	s.softlayer.Servers = 600
 	overHTTP(t, s, func(t *testing.T, w *world) {
@@ -210,7 +210,7 @@ func TestListOfFiveHundredIsRefusedWithWhatFits(t *testing.T) {
 	})
 }
 
-func TestEighthListOfADayIsRefusedAtOnce(t *testing.T) {
+func TestEighthListOfTheDayIsRefused(t *testing.T) {
 	overSocket(t, lists("MAX_SERVERS_PER_DAY=38"), func(t *testing.T, w *world) {
 		user := w.cast.Requester
 		for range 7 {

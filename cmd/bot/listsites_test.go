@@ -115,7 +115,7 @@ func TestRenamedServerIsNamedWhenReadAgain(t *testing.T) {
 	})
 }
 
-func TestPolicyThatForbidsOneOfFortyLeavesTheRest(t *testing.T) {
+func TestPolicyMayForbidOneServerOfForty(t *testing.T) {
 	overHTTP(t, lists(), func(t *testing.T, w *world) {
 		ids, names := w.some(39)
 		kept := w.which("protected", func(h hardware) bool { return h.tagged("protected") && h.BillingItem != nil })

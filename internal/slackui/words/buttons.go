@@ -170,7 +170,7 @@ func (w Writer) togetherButtons(t together) [][]slack.BlockElement {
 		if row := w.newsButtons(kind, r); len(row) > 0 {
 			return [][]slack.BlockElement{row}
 		}
-	case kind.Awaits():
+	case kind.Awaits() && w.MayWrite != nil && w.MayWrite():
 		return [][]slack.BlockElement{{batchButton(cancellation.Batch{ID: r.Batch, Size: len(t)}, ActionReplyBatch, "Read and reply", slack.StyleDefault)}}
 	case kind == cancellation.NewsNotCancelled:
 		return t.buttonEach(AgainAction, "Ask again", CanAskAgain)

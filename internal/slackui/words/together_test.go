@@ -27,8 +27,15 @@ func newsOf(kind cancellation.NewsKind, state cancellation.State, count int) (it
 }
 
 // goldenTogether is what becomes of several servers of a batch, in channels and by letter.
-func goldenTogether() map[string]Message {
+// writing is a writer whose key may write into tickets.
+func writing() Writer {
 	w := testWords()
+	w.MayWrite = func() bool { return true }
+	return w
+}
+
+func goldenTogether() map[string]Message {
+	w := writing()
 	all := map[string]Message{}
 	kinds := map[cancellation.NewsKind]cancellation.State{
 		cancellation.NewsWaits: cancellation.Filed, cancellation.NewsUnanswered: cancellation.Filed, cancellation.NewsStuck: cancellation.Stuck,
@@ -55,7 +62,7 @@ func goldenTogether() map[string]Message {
 
 func TestWaitsOfABatchHaveOneButton(t *testing.T) {
 	t.Parallel()
-	w := testWords()
+	w := writing()
 	items := newsOf(cancellation.NewsWaits, cancellation.Filed, 7)
 	me := items[0].Request.Submission.By.ID
 	for name, m := range map[string]Message{
@@ -76,6 +83,12 @@ func TestWaitsOfABatchHaveOneButton(t *testing.T) {
 		}
 		assert.Contains(t, m.Text, "7 of 40 servers", name)
 	}
+}
+
+func TestWaitsWithoutTheRightHaveNoButton(t *testing.T) {
+	t.Parallel()
+	m := testWords().Gathered(newsOf(cancellation.NewsWaits, cancellation.Filed, 7))
+	assert.Empty(t, slices.DeleteFunc(m.Blocks, func(b slack.Block) bool { return b.BlockType() != slack.MBTAction }))
 }
 
 func TestLongNamesOfABatchFit(t *testing.T) {
