@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"runtime"
 	"slices"
@@ -341,12 +342,22 @@ func openToRead(o Options) (*sql.DB, dialect, error) {
 	if err != nil {
 		return nil, postgresDialect, err
 	}
+	maps.Copy(config.RuntimeParams, unhurried)
 	readOnly := stdlib.OptionAfterConnect(func(ctx context.Context, session *pgx.Conn) error {
-		_, err := session.Exec(ctx, "set default_transaction_read_only = on")
+		_, err := session.Exec(ctx, readOnlySQL)
 		return err
 	})
 	return bounded(stdlib.OpenDB(*config, readOnly), connections), postgresDialect, nil
 }
+
+// unhurried are the settings of sessions that read a whole log: it is verified or exported in one transaction, which
+// may take minutes, and waits while its output does. They count from the first statement on, whatever the server,
+// the database or the role say: https://www.postgresql.org/docs/current/config-setting.html
+var unhurried = map[string]string{"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+
+// readOnlySQL also lifts the limit that only PostgreSQL 17 and later have.
+const readOnlySQL = `set default_transaction_read_only = on;
+	select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'`
 
 // learn checks that this build can read the log, and returns its name.
 func (a *Audit) learn(ctx context.Context, of dialect) (name string, err error) {

@@ -16,6 +16,8 @@ import (
 
 	"cancel-server/internal/audit"
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/postgrestest"
+	"cancel-server/internal/store"
 )
 
 // adds records so many more events of a request, without a seal.
@@ -298,4 +300,41 @@ func TestASnapshotIsOneOnAllConnections(t *testing.T) {
 			require.NoError(t, s.Close())
 		}
 	})
+}
+
+// idling is a log whose snapshots wait while the server works.
+type idling struct{ w *world }
+
+func (s idling) Snapshot(ctx context.Context) (audit.Snapshot, error) {
+	snapshot, err := s.w.reading().Snapshot(ctx)
+	return idlingSnapshot{snapshot, s.w}, err
+}
+
+type idlingSnapshot struct {
+	audit.Snapshot
+	w *world
+}
+
+func (s idlingSnapshot) LastPosition(ctx context.Context) (int64, error) {
+	s.w.does(`select count(*) from generate_series(1, 300000)`)
+	return s.Snapshot.LastPosition(ctx)
+}
+
+func TestNoTimeLimitOfAServerEndsAVerification(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{URL: postgrestest.Database(t)})
+	w.adds(w.asked(1), 1000)
+	w.seals()
+	name := ""
+	require.NoError(t, w.raw.QueryRowContext(t.Context(), `select current_database()`).Scan(&name))
+	for _, limit := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		w.does(`alter database ` + name + ` set ` + limit + ` = '1ms'`)
+	}
+	r, err := audit.Verify(t.Context(), idling{w}, w.store.AuditName(), nil)
+	require.NoError(t, err, "a log is verified, however long it takes")
+	require.True(t, r.Good(), r.Lines())
+	require.EqualValues(t, 1+1001, r.Sealed)
+	var out bytes.Buffer
+	require.NoError(t, audit.Export(t.Context(), idling{w}, &out), "a log is exported, however long it takes")
+	require.Equal(t, 1+1001, strings.Count(out.String(), "\n"))
 }
