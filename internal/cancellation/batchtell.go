@@ -51,19 +51,31 @@ func (n *Notifier) presentState(ctx context.Context, notice Notice, r Request) (
 	if notice.showing = r.Version; !notice.Kind.OfBatch() {
 		return notice, nil
 	}
-	b, rows, err := n.Requests.Batch(ctx, r.Batch)
+	told, over, err := n.Requests.BatchProgress(ctx, r.Batch)
 	if err != nil {
-		return notice, fmt.Errorf("reading the batch of a notice: %w", err)
+		return notice, fmt.Errorf("reading how far the batch of a notice is: %w", err)
 	}
-	notice.showing, notice.early = b.Told, !BatchOver(rows)
-	if notice.Kind != BatchResult || notice.early || takenBack(rows) {
+	notice.showing, notice.early = told, !over
+	if notice.Kind != BatchResult || notice.early {
 		return notice, nil
 	}
+	return notice, n.oweEnd(ctx, r)
+}
+
+// oweEnd owes the last message of a batch that is over.
+func (n *Notifier) oweEnd(ctx context.Context, r Request) error {
+	b, rows, err := n.Requests.Batch(ctx, r.Batch)
+	if err != nil {
+		return fmt.Errorf("reading the batch of a notice: %w", err)
+	}
+	if takenBack(rows) {
+		return nil
+	}
 	if _, err := n.Notices.Owe(ctx, b.Lead, BatchEnded(r.Submission.By.ID), Place{}); err != nil {
-		return notice, fmt.Errorf("owing the end of a batch: %w", err)
+		return fmt.Errorf("owing the end of a batch: %w", err)
 	}
 	n.Wake()
-	return notice, nil
+	return nil
 }
 
 // BatchOver reports whether nothing of a batch is waiting or under way any more.

@@ -277,6 +277,8 @@ type Requests interface {
 	Live(ctx context.Context, server int64) (Request, error)
 	// Batch reads a batch with its requests, in the order of the list. ErrNoRequest: there is none.
 	Batch(ctx context.Context, id string) (Batch, []Request, error)
+	// BatchProgress reads Batch.Told, and whether [BatchOver], without the requests. ErrNoRequest: as in Batch.
+	BatchProgress(ctx context.Context, id string) (told int64, over bool, err error)
 	// Apply commits a change and returns the request as stored. ErrMoved: the request is not
 	// at From.Version any more. ErrFrozen and *HourFullError: it may not go to Filing now.
 	Apply(ctx context.Context, change Change) (Request, error)

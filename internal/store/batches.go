@@ -28,6 +28,11 @@ const (
 		where request_id = $3 and kind like 'batch:%'`
 )
 
+// progressSQL tells what [cancellation.BatchOver] does.
+var progressSQL = `
+	select told, not exists (select 1 from requests where batch = $1 and batch <> '' and state in (` + quoted(append(cancellation.WorkStates(), cancellation.Stuck)) + `))
+	from batches where id = $1`
+
 var batchRowsSQL = `select ` + requestColumns + ` from requests where batch = $1 and batch <> '' order by batch_row`
 
 const lockBatchesSQL = `select from batches
@@ -182,6 +187,15 @@ func (s *Store) Batch(ctx context.Context, id string) (b cancellation.Batch, row
 		err = errors.Join(err, s.Ready())
 	}
 	return b, rows, wrap(step, err)
+}
+
+// BatchProgress reads how many changes of a batch people are told of, and whether nothing of it is under way.
+func (s *Store) BatchProgress(ctx context.Context, id string) (told int64, over bool, err error) {
+	err = s.read.QueryRowContext(ctx, progressSQL, id).Scan(&told, &over)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = cancellation.ErrNoRequest
+	}
+	return told, over, wrap(fmt.Sprintf("reading how far batch %q is", id), err)
 }
 
 // ApplyAll makes steps of requests of one batch in one transaction, or none of them. The key is used once,

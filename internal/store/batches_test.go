@@ -194,6 +194,38 @@ func TestBatchMessageIsEditedOncePerPause(t *testing.T) {
 	})
 }
 
+func TestBatchProgressIsThatOfItsRequests(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		s := inSandbox(t, o)
+		b, all := batchOf("list", 601, 3)
+		other, others := batchOf("other", 611, 2)
+		for _, one := range []struct {
+			cancellation.Batch
+			all []cancellation.Record
+		}{{b, all}, {other, others}} {
+			_, err := s.RecordBatch(t.Context(), one.Batch, one.all)
+			require.NoError(t, err)
+		}
+		for left := 3; ; left-- {
+			read, rows, err := s.Batch(t.Context(), b.ID)
+			require.NoError(t, err)
+			told, over, err := s.BatchProgress(t.Context(), b.ID)
+			require.NoError(t, err)
+			assert.Equal(t, read.Told, told)
+			assert.Equal(t, cancellation.BatchOver(rows), over, "%d are left", left)
+			assert.Equal(t, left == 0, over, "%d are left", left)
+			if left == 0 {
+				break
+			}
+			_, err = s.Apply(t.Context(), endedRow(rows[left-1]))
+			require.NoError(t, err)
+		}
+		_, _, err := s.BatchProgress(t.Context(), "no batch")
+		require.ErrorIs(t, err, cancellation.ErrNoRequest)
+	})
+}
+
 func claimBatchNotice(t *testing.T, s *Store) cancellation.Notice {
 	claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
 	require.NoError(t, err)
