@@ -68,6 +68,7 @@ var cases = []struct {
 	{"accepted/clients=16", both, func(l *lab) { l.accepted(16) }},
 	{"accepted/clients=64", both, func(l *lab) { l.accepted(64) }},
 	{"accepted/clients=64/replicas=3", []string{postgres}, (*lab).acceptedByThree},
+	{"lists", both, (*lab).lists},
 	{"flat", both, (*lab).resident},
 	{"ended", both, (*lab).ended},
 }
