@@ -352,8 +352,9 @@ func openToRead(o Options) (*sql.DB, dialect, error) {
 
 // unhurried are the settings of sessions that read a whole log: it is verified or exported in one transaction, which
 // may take minutes, and waits while its output does. They count from the first statement on, whatever the server,
-// the database or the role say: https://www.postgresql.org/docs/current/config-setting.html
-var unhurried = map[string]string{"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+// the database or the role say: https://www.postgresql.org/docs/current/config-setting.html. With the memory, a million
+// events are sorted and counted without a file.
+var unhurried = map[string]string{"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "work_mem": "64MB"}
 
 // readOnlySQL also lifts the limit that only PostgreSQL 17 and later have.
 const readOnlySQL = `set default_transaction_read_only = on;
