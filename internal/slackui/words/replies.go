@@ -48,6 +48,9 @@ const (
 	partSaid = 500
 )
 
+// unseenAnswer stands for an answer of which the key sees nothing.
+const unseenAnswer = "(nothing that this key can see)"
+
 // saying is what SoftLayer's staff wrote last into some tickets.
 type saying struct {
 	text string
@@ -63,7 +66,7 @@ func (l BatchLetter) sayings() (all []saying, unread []cancellation.Request, mor
 			unread = append(unread, row.Request)
 			continue
 		}
-		said := saying{text: "(nothing that this key can see)"}
+		said := saying{text: unseenAnswer}
 		if shown, _ := answers(row.Ticket.Entries); len(shown) > 0 {
 			said.text, said.at = shown[0].Text, shown[0].At
 		}
@@ -93,11 +96,12 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 		shown = append(shown, said.rows...)
 	}
 	proposal, same := proposalFor(shown), len(all) == 1
+	read := same && all[0].text != unseenAnswer && Cut(all[0].text, maxAnswer) == all[0].text // the form shows all of it
 	ticked := func(row correspondence.RowRead) bool {
 		if proposal.Text != "" {
 			return row.Proposal.Text == proposal.Text
 		}
-		return same
+		return read
 	}
 	about := []line{head("SoftLayer waits for your answer about " + servers(len(shown)) + ".")}
 	blocks := []slack.Block{block("about", append(about, l.besides(shown, unread, more)...)...)}
@@ -105,7 +109,7 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 		blocks = append(blocks, w.said(said, same))
 		blocks = append(blocks, said.boxes(i, ticked)...)
 	}
-	shape := batchShape(shown, same && proposal.Text == "")
+	shape := batchShape(shown, read && proposal.Text == "")
 	field := slack.NewPlainTextInputBlockElement(nil, TicketTextAction)
 	field.Multiline, field.MaxLength, field.InitialValue = true, correspondence.MaxText, proposal.Text
 	if proposal.Text != "" {

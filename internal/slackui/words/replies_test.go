@@ -233,6 +233,12 @@ func TestReplyIsNeverChosenUnread(t *testing.T) {
 	_, shown, ok := BatchLetterOf(w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: unread}).PrivateMetadata)
 	require.True(t, ok)
 	assert.Len(t, shown, 2, "a ticket that was not read is not offered")
+	assert.NotContains(t, form(askedAbout(2, func(int) string { return strings.Repeat("long ", 600) })), "initial_options", "nor is what the form cuts short")
+	hidden := askedAbout(2, sameQuestion)
+	for i := range hidden {
+		hidden[i].Ticket.Entries[0].ByStaff = false
+	}
+	assert.NotContains(t, form(hidden), "initial_options", "nor what the key does not see")
 	later := askedAbout(2, sameQuestion)
 	later[1].Ticket.Entries[0].At = slacktest.Noon.Add(time.Hour)
 	assert.Contains(t, form(later), "Send 2 replies", "when it was written does not count")
