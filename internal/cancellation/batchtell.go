@@ -281,10 +281,11 @@ const (
 	gathered   = "gathered:"
 	inOne      = "in:"
 	moreToday  = " more"
-	gatherTime = time.Hour       // the first message of a day waits so long for what the same pass shows
-	gatherSoon = 5 * time.Minute // what needs somebody now waits so long
-	morning    = 9               // o'clock in Dallas: when a message is posted that the day before had no room for
-	evening    = 17              // o'clock in Dallas: when the second message of a day is posted
+	gatherTime = time.Hour          // the first message of a day waits so long for what the same pass shows
+	gatherSoon = 5 * time.Minute    // what needs somebody now waits so long
+	morning    = 9                  // o'clock in Dallas: when a message is posted that the day before had no room for
+	evening    = 17                 // o'clock in Dallas: when the second message of a day is posted
+	gatherMost = 8 * 24 * time.Hour // no message is due later, unless a clock was ahead
 )
 
 // Class is what is told together of the servers of a batch, in one place: in one message a day or, if it
@@ -352,8 +353,17 @@ func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
 		}
 		return NoticeKind(c.Prefix() + day + moreToday), due
 	}
-	due = onDay(taken, 1, morning)
-	return NoticeKind(c.Prefix() + due.Format(time.DateOnly)), due
+	next := onDay(taken, 1, morning)
+	return NoticeKind(c.Prefix() + next.Format(time.DateOnly)), c.Due(next, now)
+}
+
+// Due returns when a message of the class is due that was to be due at a time. A clock was ahead when one was made
+// that is due more than eight days from now: it is due as if it were the first.
+func (c Class) Due(at, now time.Time) time.Time {
+	if at.Before(now.Add(gatherMost)) {
+		return at
+	}
+	return now.Add(gatherTime)
 }
 
 // dayTaken is the last day that has the message of a gathering; "" for none.

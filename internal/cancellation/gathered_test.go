@@ -38,7 +38,7 @@ func TestGatheringIsPostedOnceADay(t *testing.T) {
 		"the next one waits for the next morning":     {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: day, now: day + " 12:00", want: "2026-11-25", due: "2026-11-25 09:00"},
 		"days later it waits an hour":                 {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: day, now: "2026-11-27 03:00", want: "2026-11-27", due: "2026-11-27 04:00"},
 		"the day counts on which Slack took the last": {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: day, posted: "2026-11-26 08:00", now: "2026-11-26 12:00", want: "2026-11-27", due: "2026-11-27 09:00"},
-		"a clock that was set back":                   {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: "2026-12-24", now: day + " 12:00", want: "2026-12-25", due: "2026-12-25 09:00"},
+		"a clock that was set back":                   {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: "2026-12-24", now: day + " 12:00", want: "2026-12-25", due: day + " 13:00"},
 		"a reminder waits for its day":                {kind: cancellation.Said(cancellation.Line{What: cancellation.LineEnds, Was: "2026-12-01"}), now: day + " 12:00", from: "2026-11-27 09:00", want: "2026-11-27", due: "2026-11-27 09:00"},
 		"what is urgent waits five minutes":           {kind: cancellation.Alarm, now: day + " 10:00", want: day, due: day + " 10:05"},
 		"more of it waits for the evening":            {kind: cancellation.Alarm, last: day, now: day + " 10:10", want: day + " more", due: day + " 17:00"},

@@ -282,12 +282,12 @@ const (
 
 	// The last message that gathers a class. The kinds end with their day.
 	lastGatheringSQL = `
-		select kind, ts from notices where request_id = $1 and substr(kind, 1, length(cast($2 as text))) = cast($2 as text)
+		select kind, ts, due from notices where request_id = $1 and substr(kind, 1, length(cast($2 as text))) = cast($2 as text)
 		order by kind desc limit 1`
 
 	// A message that is about to be posted without this has to be looked at again: its version is another.
 	joinSQL = `
-		update notices set version = version + 1, lease_owner = null, lease_until = null
+		update notices set version = version + 1, lease_owner = null, lease_until = null, due = $3
 		where request_id = $1 and kind = $2 and posts = 0 and due is not null`
 )
 
@@ -338,12 +338,12 @@ func gather(ctx context.Context, tx *tx, lead, requestID string, class cancellat
 // openGathering returns the kind of a message that gathers a class and is not about to be posted.
 func openGathering(ctx context.Context, tx *tx, lead string, class cancellation.Class, n cancellation.Notice, now time.Time) (cancellation.NoticeKind, error) {
 	var last cancellation.Notice
-	err := tx.QueryRowContext(ctx, lastGatheringSQL, lead, class.Prefix()).Scan(&last.Kind, &last.TS)
+	err := tx.QueryRowContext(ctx, lastGatheringSQL, lead, class.Prefix()).Scan(&last.Kind, &last.TS, (*stamp)(&last.Due))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("looking for a message that gathers: %w", err)
 	}
 	if err == nil {
-		joined, err := tx.changes(ctx, joinSQL, lead, string(last.Kind))
+		joined, err := tx.changes(ctx, joinSQL, lead, string(last.Kind), stamp(class.Due(last.Due, now)))
 		if err != nil || joined {
 			return last.Kind, wrap("joining a message that gathers", err)
 		}

@@ -137,3 +137,32 @@ func TestAwaitedRowsOfABatchAreListed(t *testing.T) {
 		assert.Equal(t, []int{0, 2}, []int{rows[0].Row, rows[1].Row})
 	})
 }
+
+func TestClockThatWasAheadHoldsUpNoGathering(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := inSandbox(t, o)
+		b, all := batchOf("list", 891, 3)
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		unclear := cancellation.Line{What: cancellation.LineUnclear}
+		clock.pass(365 * 24 * time.Hour)
+		assert.True(t, owesLine(t, s, made.Requests[0].ID, unclear))
+		clock.pass(-365 * 24 * time.Hour)
+		assert.True(t, owesLine(t, s, made.Requests[1].ID, unclear))
+		for range 2 { // one message, and the next
+			clock.pass(2 * time.Hour)
+			claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
+			require.NoError(t, err)
+			require.Len(t, claim.Rows, 1)
+			told := claim.Rows[0]
+			assert.NotEmpty(t, gatheredIn(t, s, b.ID, told.Kind))
+			told.Posts, told.TS, told.Channel, told.Shown, told.Due = 1, "1.2", "C0OPS", made.Requests[0].Version, time.Time{}
+			_, err = s.ApplyNotice(t.Context(), told, false)
+			require.NoError(t, err)
+			owesLine(t, s, made.Requests[2].ID, unclear)
+		}
+	})
+}
