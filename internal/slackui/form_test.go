@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
@@ -126,5 +127,42 @@ func FuzzSubmission(f *testing.F) {
 			s.Problems()
 			assert.GreaterOrEqual(t, read.Server, int64(0))
 		}
+	})
+}
+
+// FuzzReview holds that nothing that a form about several servers hands back makes reading it panic, and that of a
+// list goes only what was ticked, each server once.
+func FuzzReview(f *testing.F) {
+	card := &cancellation.Card{Server: slacktest.DBServer()}
+	kept, err := json.Marshal(draft{
+		List:  serverlist.Resolved{Rows: []serverlist.Row{{State: serverlist.Found, Server: serverlist.Server{ID: card.Server.ID}}}, Groups: []serverlist.Group{{Name: "a", Servers: []serverlist.Server{{ID: 7}}}}},
+		Reads: []draftRead{{Server: card.Server.ID, Card: card}, {Server: 7, Missing: true}},
+	})
+	require.NoError(f, err)
+	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":{"id":"V","callback_id":"cancel-server:review:1","state":{"values":{"rows:0":{"rows":{"selected_options":[{"value":"1234567"},{"value":"7"},{"value":"07"}]}},"count:x":{"count":{"value":"2"}}}}}}`), kept)
+	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":{"id":"V","callback_id":"cancel-server:batch-approve:1","private_metadata":"b@d@0,1","state":{"values":{"leave-out:0":{"leave-out":{"selected_options":[{"value":"r1"},{"value":null}]}}}}}}`), []byte(`{"Reads":[{},{"Card":{}}],"List":{"Groups":[{"Servers":[{}]}]}}`))
+	f.Fuzz(func(t *testing.T, payload, kept []byte) {
+		i, err := receive.ParseInteraction(payload)
+		if err != nil || i.View == nil {
+			return
+		}
+		leftOut(i.View)
+		_, _, _ = typedIn(i.View)
+		ticked := tickedIn(i.View)
+		for n, id := range ticked {
+			assert.Positive(t, id)
+			assert.True(t, n == 0 || ticked[n-1] < id, "each server once: %v", ticked)
+		}
+		var d draft
+		if json.Unmarshal(kept, &d) != nil {
+			return
+		}
+		assert.Empty(t, d.cards(nil), "nothing goes that is not ticked")
+		assert.LessOrEqual(t, len(d.cards(ticked)), len(d.Reads))
+		all := append(d.named(), d.queried()...)
+		for _, id := range append(d.chosen(nil, ticked), d.chosen(ticked, nil)...) {
+			assert.Contains(t, all, id, "nothing goes that the list does not have")
+		}
+		_, _ = d.wanted(), d.group("0")
 	})
 }

@@ -316,7 +316,7 @@ func TestChannelCalledDirectmessageIsNoDirectMessage(t *testing.T) {
 // FuzzTyped holds that nothing that people type or point at makes reading it panic, and that what is read is bounded.
 func FuzzTyped(f *testing.F) {
 	for _, text := range []string{
-		"", "db.example.com", "10.3.4.5", "freeze an outage", "unfreeze", "mine", "status db", "1234567",
+		"", "db.example.com", "10.3.4.5", "freeze an outage", "unfreeze", "mine", "status db", "1234567", "web-01, web-02; tag:old", "dc: x",
 		"please cancel <http://db-1.example.com|db-1.example.com> and `web2`, not <@U1> <!channel>",
 		strings.Repeat("a1.example.com ", 3000), "\xff\u2028|<>", strings.Repeat("<", 20_000),
 	} {
@@ -333,5 +333,6 @@ func FuzzTyped(f *testing.F) {
 		assert.LessOrEqual(t, utf8.RuneCountInString(order.Why), words.MaxWhy)
 		assert.NotContains(t, order.Why, "\n")
 		standingOrder(text)
+		isList(text)
 	})
 }
