@@ -17,7 +17,7 @@ import (
 )
 
 // list lets lists of servers be filed and followed as fast as the bot can.
-func listed() setup {
+func replying() setup {
 	s := quick()
 	s.softlayer = fakesoftlayer.Options{Servers: 200}
 	return s
@@ -124,7 +124,7 @@ func onlyFirst(m modal, count int, text string) fakeslack.Values {
 var updateMarker = regexp.MustCompile(`\[cancel-server update [0-9A-Z]{4}-[0-9A-Z]{4} ([0-9A-Z]{26})\]`)
 
 func TestOneTextAnswersTheChosenTickets(t *testing.T) {
-	overBothWith(t, listed(), func(t *testing.T, w *world) {
+	overBothWith(t, replying(), func(t *testing.T, w *world) {
 		ids, root := w.filedList(w.cast.User, 7)
 		w.allAsk(ids, same("Which contract? Call 555-0100."))
 		m, block := w.offersAll(w.cast.User, ids[3], 7)
@@ -165,7 +165,7 @@ func TestOneTextAnswersTheChosenTickets(t *testing.T) {
 }
 
 func TestFormForAListDeliveredTwiceSendsOnce(t *testing.T) {
-	atOneAndAtThree(t, bySocket, byHTTP, listed(), func(t *testing.T, w *world) {
+	atOneAndAtThree(t, bySocket, byHTTP, replying(), func(t *testing.T, w *world) {
 		sent := 0
 		for i, fault := range []string{fakeslack.FaultTwiceAtOnce, fakeslack.FaultRedeliver} {
 			count := 3 + i // each list's message reads otherwise
@@ -191,7 +191,7 @@ func TestFormForAListDeliveredTwiceSendsOnce(t *testing.T) {
 }
 
 func TestTextsThatDifferAreTickedByHand(t *testing.T) {
-	overSocket(t, listed(), func(t *testing.T, w *world) {
+	overSocket(t, replying(), func(t *testing.T, w *world) {
 		ids, _ := w.filedList(w.cast.User, 3)
 		w.allAsk(ids, func(i int) string { return fmt.Sprintf("Question %d?", i) })
 		m, block := w.offersAll(w.cast.User, ids[0], 3)
@@ -209,7 +209,7 @@ func TestTextsThatDifferAreTickedByHand(t *testing.T) {
 }
 
 func TestCorrectedFormForAListSendsNothingMore(t *testing.T) {
-	overHTTP(t, listed(), func(t *testing.T, w *world) {
+	overHTTP(t, replying(), func(t *testing.T, w *world) {
 		ids, _ := w.filedList(w.cast.User, 3)
 		w.allAsk(ids, same("Which contract?"))
 		m, block := w.offersAll(w.cast.User, ids[0], 3)
@@ -268,7 +268,7 @@ func (w *world) offersNone(user string, ids []int64) {
 }
 
 func TestProposalForAListAsksOnce(t *testing.T) {
-	overHTTP(t, listed(), func(t *testing.T, w *world) {
+	overHTTP(t, replying(), func(t *testing.T, w *world) {
 		ids, root := w.filedList(w.cast.Requester, 4)
 		w.allAsk(ids, same("Which contract?"))
 		m, block := w.offersAll(w.cast.Requester, ids[0], 4)
@@ -296,7 +296,7 @@ func TestProposalForAListAsksOnce(t *testing.T) {
 }
 
 func TestRepliesToAListAreDecidedAgain(t *testing.T) {
-	overHTTP(t, listed(), func(t *testing.T, w *world) {
+	overHTTP(t, replying(), func(t *testing.T, w *world) {
 		ids, _ := w.filedList(w.cast.User, 2)
 		w.allAsk(ids, same("Which contract?"))
 		m, block := w.offersAll(w.cast.User, ids[0], 2)
