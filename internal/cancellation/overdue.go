@@ -270,3 +270,54 @@ func (n *Notifier) escalateAllHere(ctx context.Context, notice Notice, r Request
 	}
 	return err
 }
+
+// Wait is SoftLayer's wait for an answer in the ticket of a filed request.
+type Wait struct {
+	Request   Request
+	Since     time.Time // zero: SoftLayer does not wait any more
+	Asks      int64     // the update of the ticket that asks
+	Told      int64     // the last such update that people were told of
+	Reminders int       // that went out since it waits
+	Next      time.Time // when the next one is due; zero before people were told
+	Act       time.Time // when people are to be told something
+}
+
+// WaitStep is what people are told of a wait, and when they are told more.
+type WaitStep struct {
+	Wait      Wait // as it was read
+	Told      int64
+	Reminders int
+	Next      time.Time // when the next reminder is due
+	Act       time.Time // when people are to be told something; zero: nothing more
+	News      []News
+	Owe       []Notice // due at once; a kind that exists already is left out
+}
+
+// Detail is the detail of the reminders of a wait: the update that asks, since when it waits, and how
+// many reminders went out before.
+func (w Wait) Detail() string {
+	return fmt.Sprintf("%d|%s|%d", w.Asks, w.Since.UTC().Format(time.RFC3339), w.Reminders)
+}
+
+// WaitingSince is since when SoftLayer waits, by the detail of a reminder; zero if that does not say it.
+func WaitingSince(detail string) time.Time {
+	parts := strings.Split(detail, "|")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	since, _ := time.Parse(time.RFC3339, parts[1])
+	return since
+}
+
+// Waits keeps for which answers SoftLayer waits.
+type Waits interface {
+	// DueWaits lists up to most waits of which people are to be told something, and the time.
+	DueWaits(ctx context.Context, most int) (due []Wait, now time.Time, err error)
+	// KeepWait records a step and what it owes in one transaction. ErrMoved: the wait has changed.
+	KeepWait(ctx context.Context, step WaitStep) error
+	// Asks returns the update of a request's ticket for whose answer SoftLayer waits; 0 for none.
+	Asks(ctx context.Context, requestID string) (int64, error)
+	// SettleWait records that the update of a request's ticket which asks, and those before it, need no
+	// answer any more. ErrMoved: SoftLayer waits for none of them. ErrRepeated: key was used before.
+	SettleWait(ctx context.Context, requestID string, asks int64, event Event, key string) error
+}

@@ -382,3 +382,17 @@ func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read i
 	all.Wait()
 	return reads
 }
+
+// Follows keeps what is known of filed requests until they end.
+type Follows interface {
+	// FollowTurn takes the turn, or renews it. A new pass over all filed requests begins once
+	// the last one began so long ago as every.
+	FollowTurn(ctx context.Context, owner string, every, lease time.Duration) (FollowTurn, error)
+	// DueLooks lists up to most requests that were last looked at before the pass began, the
+	// longest ago first. If there are none, it lists those that are to be looked at again.
+	DueLooks(ctx context.Context, began time.Time, most int) ([]Followed, error)
+	// KeepLooks records looks in one transaction, and by id the requests of which a look showed
+	// nothing new. It returns an error, and records nothing, if the owner has lost its turn. A
+	// look at a request that has changed meanwhile changes nothing.
+	KeepLooks(ctx context.Context, owner string, quiet []string, looks []Look) error
+}

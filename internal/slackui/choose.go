@@ -289,3 +289,33 @@ func (a *App) suggest(ctx context.Context, i receive.Interaction) receive.Reply 
 	}
 	return receive.SelectOptions(words.ServerOptions(found[:min(len(found), maxOptions)]))
 }
+
+// How a view is shown that must not stay as it is.
+const (
+	mostReplaces = 5 // tries
+	replacePause = time.Second
+)
+
+// replacePatiently is replace, tried again if Slack asks to wait or does not answer: a view that says that a list is
+// being read has nothing to press.
+func (a *App) replacePatiently(ctx context.Context, at displayedView, view words.View) error {
+	for try := 1; ; try++ {
+		_, _, err := a.replace(ctx, at, view)
+		if !passing(err) || try == mostReplaces {
+			return err
+		}
+		pause, _ := webapi.RetryAfter(err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(max(pause, replacePause)):
+		}
+	}
+}
+
+// passing reports whether the same call may have another result in a moment.
+func passing(err error) bool {
+	_, limited := webapi.RetryAfter(err)
+	refused, is := errors.AsType[*webapi.Error](err)
+	return err != nil && (!is || limited || refused.Unclear())
+}

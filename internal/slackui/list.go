@@ -26,9 +26,6 @@ const (
 	showTime     = 20 * time.Second // of it, to keep and to show what was read
 	mostLists    = 8
 	progressTime = 2 * time.Second // between two changes of what a person sees while a list is read
-
-	mostReplaces = 5 // tries to show a view
-	replacePause = time.Second
 )
 
 // Lists is what forms with several servers need.
@@ -295,30 +292,6 @@ func (a *App) showReview(ctx context.Context, at displayedView, meta metadata, d
 		return fmt.Errorf("showing a review: %w", err)
 	}
 	return nil
-}
-
-// replacePatiently is replace, tried again if Slack asks to wait or does not answer: a view that says that a list is
-// being read has nothing to press.
-func (a *App) replacePatiently(ctx context.Context, at displayedView, view words.View) error {
-	for try := 1; ; try++ {
-		_, _, err := a.replace(ctx, at, view)
-		if !passing(err) || try == mostReplaces {
-			return err
-		}
-		pause, _ := webapi.RetryAfter(err)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(max(pause, replacePause)):
-		}
-	}
-}
-
-// passing reports whether the same call may have another result in a moment.
-func passing(err error) bool {
-	_, limited := webapi.RetryAfter(err)
-	refused, is := errors.AsType[*webapi.Error](err)
-	return err != nil && (!is || limited || refused.Unclear())
 }
 
 func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note string) (view words.View, err error) {

@@ -282,7 +282,7 @@ func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
 	assert.Contains(t, said, "1 waits again: some approvals no longer count, or more are needed.")
 }
 
-func TestListSaysWhichServersOfAQueryItShows(t *testing.T) {
+func TestListSaysWhichServersAQueryShows(t *testing.T) {
 	t.Parallel()
 	for order, says := range map[serverlist.Order]string{
 		serverlist.ByEnd:     "Showing 50 of 63: those that are due to end first.",

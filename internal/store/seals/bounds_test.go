@@ -320,7 +320,7 @@ func (s idlingSnapshot) LastPosition(ctx context.Context) (int64, error) {
 	return s.Snapshot.LastPosition(ctx)
 }
 
-func TestNoTimeLimitOfAServerEndsAVerification(t *testing.T) {
+func TestNoServersTimeLimitEndsAVerification(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, store.Options{URL: postgrestest.Database(t)})
 	w.adds(w.asked(1), 1000)
