@@ -44,6 +44,9 @@ func cutIDs(view []byte) []byte {
 // wordless reports whether an answer says that a call failed without saying how.
 // slack-go would take that for success.
 func wordless(answer []byte) bool {
+	if string(bytes.TrimSpace(answer)) == "null" { // decodes into anything, and says nothing
+		return true
+	}
 	succeeded, worded := false, false
 	isObject := eachMember(answer, func(key, value []byte) {
 		switch string(key) {

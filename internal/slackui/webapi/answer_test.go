@@ -43,6 +43,7 @@ func TestWordless(t *testing.T) {
 		`{}`:                       true,
 		`{"ok":false,"error":""}`:  true,
 		`{"ok":"true"}`:            true,
+		" null\n":                  true,
 		`{"ok":true}`:              false,
 		`{"ok":false,"error":"e"}`: false,
 		`<html>`:                   false,
