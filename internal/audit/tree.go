@@ -48,6 +48,9 @@ var ErrTree = errors.New("reading the log's tree")
 // ParseFrontier reads what [Frontier.Bytes] returned of a tree of this size.
 func ParseFrontier(size int64, data []byte) (f Frontier, err error) {
 	f.Size = size
+	if size > mostPosition/2 { // no log has so many, and working out the root of twice as many would never end
+		return f, fmt.Errorf("%w: it counts %d events", ErrTree, size)
+	}
 	if size < 0 || len(data) != bits.OnesCount64(uint64(size))*tlog.HashSize {
 		return f, fmt.Errorf("%w: %d events and %d bytes of roots do not fit", ErrTree, size, len(data))
 	}
