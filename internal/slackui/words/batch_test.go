@@ -272,6 +272,18 @@ func TestApprovalOfAListShowsEachServer(t *testing.T) {
 	assert.Equal(t, "Approve 50", view.Submit.Text)
 }
 
+func TestEndOfAListSaysWhatGoesOn(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(cancellation.Filed, cancellation.Filing, cancellation.Declined, cancellation.Withdrawn)
+	c := cancellation.BatchClick{Kind: cancellation.ClickDone, Batch: b, Requests: rows, Done: 1}
+	for _, verb := range []string{"decline", "withdraw"} {
+		assert.Contains(t, testWords().BatchClicked(c, nil, verb).Text, "2 of 4 cannot be stopped here any more", verb)
+	}
+	assert.True(t, testWords().BatchClicked(c, nil, "approve").Empty(), "an approval stops nothing")
+	c.Requests = rows[2:]
+	assert.True(t, testWords().BatchClicked(c, nil, "decline").Empty(), "all are stopped")
+}
+
 func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
 	t.Parallel()
 	b, rows := aBatch(cancellation.Filed, cancellation.Pending, cancellation.Pending)

@@ -124,7 +124,7 @@ func BatchDeclineForm(b cancellation.Batch, rows []cancellation.Request) View {
 	waiting := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return !r.Stoppable() })
 	about := block("about",
 		line{bold(cancellations(len(waiting)))},
-		sentence("The requester and the channel will read your reason. Nothing more is filed, and the servers stay."))
+		sentence("The requester and the channel will read your reason. What is not on its way to SoftLayer by then is not filed, and those servers stay."))
 	return View{
 		Type: slack.VTModal, CallbackID: BatchDeclineCallback, PrivateMetadata: batchAs(b, rows),
 		Title: plainText("Decline a list"), Submit: plainText("Decline"), Close: plainText("Not yet"),
@@ -149,12 +149,28 @@ func (w Writer) BatchClicked(c cancellation.BatchClick, err error, verb string) 
 		}
 	case cancellation.ClickDone:
 	}
-	return w.batchDone(c)
+	if verb != "approve" {
+		return w.batchDone(c, goingOn(c))
+	}
+	return w.batchDone(c, nil)
+}
+
+// goingOn says how many servers an end of a list did not stop.
+func goingOn(c cancellation.BatchClick) []line {
+	under := 0
+	for _, r := range c.Requests {
+		if r.State.Live() && !r.Stoppable() {
+			under++
+		}
+	}
+	if under == 0 {
+		return nil
+	}
+	return []line{sentence(fmt.Sprintf("Recorded. %d of %d cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", under, len(c.Requests)))}
 }
 
 // batchDone says what a click on a batch did not do, or does not do yet.
-func (w Writer) batchDone(c cancellation.BatchClick) Message {
-	var said []line
+func (w Writer) batchDone(c cancellation.BatchClick, said []line) Message {
 	if c.Late > 0 {
 		said = append(said, sentence(fmt.Sprintf("Recorded. %d that you left out cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", c.Late)))
 	}
