@@ -21,13 +21,14 @@ import (
 
 // Format is the newest version of the stored request row that this build knows. A build claims no row of
 // a newer format. Format 2 has approvals: a build that knows only 1 would deny approved requests. Format 3
-// is a request of a batch: a build that knows only 2 would post a message for each of them.
-const Format = 3
+// is a request of a batch: a build that knows only 2 would post a message for each of them. Format 4 is one
+// whose batch gathers what it tells: a build that knows only 3 would post a gathering as a result.
+const Format = 4
 
 // WrittenFormat is the version of the row that this build writes for the request.
 func (r Request) WrittenFormat() int {
 	if r.Batch != "" {
-		return 3
+		return 4
 	}
 	return 2
 }
