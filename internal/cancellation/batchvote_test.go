@@ -137,6 +137,10 @@ func TestListIsEndedBeforeSoftLayerIsRead(t *testing.T) {
 				assert.Equal(t, []int{1, 3}, []int{click.Done, len(click.Later)}, "what needs no read is recorded at once")
 				assert.False(t, w.now(answer.Requests[3]).State.Live(), "what needs no read is recorded at once")
 
+				repeated, err := act.press(t.Context(), desk, press)
+				require.NoError(t, err)
+				assert.Len(t, repeated.Later, 3, "a process that ends before the reads loses none: Slack delivers again")
+
 				ended := desk.EndLater(t.Context(), press, click.Later, act.later(desk))
 				assert.Equal(t, 3, tickets.reads)
 				assert.Equal(t, []int{2, 1}, []int{ended.Done, ended.Left}, "one that cannot be read stops no other")

@@ -30,7 +30,7 @@ type write struct {
 	server int64
 	id     string   // of the request or batch that it may create; "" for none
 	locks  []string // requests whose batches it changes
-	claims bool     // it takes rows that nobody has, and waits for none: it comes last, so that no row of its waits for the rest
+	claims bool     // it takes rows that nobody has: it comes last, so that the rows it locks are not held while others wait
 
 	record *recording  // inserted in one statement with the others of the group
 	run    transaction // of any other change

@@ -41,10 +41,16 @@ const (
 
 // No mailbox is due more than a day ahead. One that is was kept by a clock that was ahead.
 var (
-	isAheadMailbox  = fmt.Sprintf(`due > cast($1 as bigint) + %d`, (48 * time.Hour).Milliseconds())
-	pullMailboxesIn = `update mailboxes set due = $1, lease_owner = null, lease_until = null where ` + isAheadMailbox
-	mailWork        = work{firstMailboxSQL + `1`, nextSQL(`mailboxes where due is not null`), `select 1 from mailboxes where ` + isAheadMailbox}
+	isAheadMailbox = fmt.Sprintf(`due > cast($1 as bigint) + %d`, (48 * time.Hour).Milliseconds())
+	mailWork       = work{firstMailboxSQL + `1`, nextSQL(`mailboxes where due is not null`), `select 1 from mailboxes where ` + isAheadMailbox}
 )
+
+// pullMailboxesIn leaves out what another process writes to: the next claim corrects that.
+func (d dialect) pullMailboxesIn() string {
+	return `
+		with ahead as materialized (select person from mailboxes where ` + isAheadMailbox + d.rowLock + `)
+		update mailboxes set due = $1, lease_owner = null, lease_until = null where person in (select person from ahead)`
+}
 
 func (d dialect) claimMailboxesSQL() string {
 	return `
@@ -84,7 +90,7 @@ func (s *Store) ClaimMailboxes(ctx context.Context, owner string, lease time.Dur
 	}
 	most = min(most, mostClaimed)
 	c, err = change(ctx, s.committer, &write{claims: true}, func(ctx context.Context, tx *tx, now time.Time) (c cancellation.Claim[cancellation.Mailbox], err error) {
-		if _, err := tx.ExecContext(ctx, pullMailboxesIn, stamp(now)); err != nil {
+		if _, err := tx.ExecContext(ctx, s.dialect.pullMailboxesIn(), stamp(now)); err != nil {
 			return c, fmt.Errorf("correcting due times: %w", err)
 		}
 		c.At = now
