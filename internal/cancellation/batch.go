@@ -122,6 +122,22 @@ func NewBatchDesk(d *Desk, b Batches) *BatchDesk {
 	return &BatchDesk{Desk: d, Batches: b, reading: make(chan struct{}, readsAtOnce)}
 }
 
+// Wanted is a server of a list whose card is to be read.
+type Wanted struct {
+	Server int64
+	ByHost bool // it was named by its host name alone, which others may have too
+}
+
+// CardRead is what reading one card led to.
+type CardRead struct {
+	Server int64
+	Card   Card
+	Err    error // ErrServerNotFound, or there is no answer
+}
+
+// readsAtOnce is how many cards of all lists are read at once, so that filing finds its turn among the calls.
+const readsAtOnce = 4
+
 // BatchAnswerKind is how a form with several servers ended.
 type BatchAnswerKind int
 

@@ -1,8 +1,10 @@
 package cancellation_test
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -299,4 +301,39 @@ func TestListRecordedMeanwhileIsNotTurnedAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// wanted are the first servers of the fleet.
+func (w *world) wanted(servers int) (all []cancellation.Wanted) {
+	w.fleet = max(w.fleet, int64(servers)-1)
+	for i := range servers {
+		all = append(all, cancellation.Wanted{Server: w.server.ID + int64(i)})
+	}
+	return all
+}
+
+func TestListThatIsShownSlowlyStopsNoOther(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		desk, wanted := w.batches(), w.wanted(12)
+		other, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var once sync.Once
+		desk.Cards(t.Context(), wanted, func(int) {
+			once.Do(func() { // Slack does not answer until another list was read
+				for _, read := range desk.Cards(other, wanted, func(int) {}) {
+					assert.NoError(t, read.Err, "a list waits for what Slack does with another one")
+				}
+			})
+		})
+	})
+}
+
+func TestListThatIsGivenUpWaitsForNoTurn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, read := range w.batches().Cards(ctx, w.wanted(12), func(int) {}) {
+			assert.ErrorIs(t, read.Err, context.Canceled)
+		}
+	})
 }

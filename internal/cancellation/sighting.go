@@ -343,23 +343,8 @@ func (d *Desk) markStuck(ctx context.Context, r Request) Request {
 	return next
 }
 
-// Wanted is a server of a list whose card is to be read.
-type Wanted struct {
-	Server int64
-	ByHost bool // it was named by its host name alone, which others may have too
-}
-
-// CardRead is what reading one card led to.
-type CardRead struct {
-	Server int64
-	Card   Card
-	Err    error // ErrServerNotFound, or there is no answer
-}
-
-// readsAtOnce is how many cards of all lists are read at once, so that filing finds its turn among the calls.
-const readsAtOnce = 4
-
-// Cards reads the cards of a list. done is called after each one, by one goroutine at a time.
+// Cards reads the cards of a list. done is called after each one that was read, by one goroutine at a time; while it
+// waits for somebody, other lists are read.
 func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read int)) []CardRead {
 	reads := make([]CardRead, len(wanted))
 	cutoff := d.cutoff(ctx)
@@ -368,10 +353,14 @@ func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read i
 	var lock sync.Mutex
 	var all sync.WaitGroup
 	for i, want := range wanted {
-		d.reading <- struct{}{}
+		select {
+		case d.reading <- struct{}{}:
+		case <-ctx.Done():
+			reads[i] = CardRead{Server: want.Server, Err: ctx.Err()}
+			continue
+		}
 		all.Go(func() {
-			defer func() { <-d.reading }()
-			card, err := d.look(ctx, want.Server, want.ByHost, same)
+			card, err := d.lookInTurn(ctx, want, same)
 			lock.Lock()
 			defer lock.Unlock()
 			count++
@@ -381,6 +370,12 @@ func (d *BatchDesk) Cards(ctx context.Context, wanted []Wanted, done func(read i
 	}
 	all.Wait()
 	return reads
+}
+
+// lookInTurn reads one card of a list, and gives back the token that was taken for it.
+func (d *BatchDesk) lookInTurn(ctx context.Context, want Wanted, cutoff func(context.Context) string) (Card, error) {
+	defer func() { <-d.reading }()
+	return d.look(ctx, want.Server, want.ByHost, cutoff)
 }
 
 // Follows keeps what is known of filed requests until they end.
