@@ -108,11 +108,13 @@ const other = "\x00"
 // compared are the tags of a server that the policy can tell from others.
 func (v *viewer) compared(s Server) string {
 	text, known := v.kindOf[s.Tagset]
-	if known && s.Tagset != NoTagset {
+	if known {
 		return text
 	}
 	text = strings.Join(v.comparedTags(s), "\x01")
-	v.kindOf[s.Tagset] = text
+	if s.Tagset != NoTagset {
+		v.kindOf[s.Tagset] = text
+	}
 	return text
 }
 

@@ -297,7 +297,7 @@ const (
 )
 
 // replacePatiently is replace, tried again if Slack asks to wait or does not answer: a view that says that a list is
-// being read has nothing to press.
+// being read must not stay once it was read.
 func (a *App) replacePatiently(ctx context.Context, at displayedView, view words.View) error {
 	for try := 1; ; try++ {
 		_, _, err := a.replace(ctx, at, view)
