@@ -284,6 +284,8 @@ var (
 	ErrDayFull = errors.New("this person has reached today's limit of servers")
 	// ErrNoRequest says that there is no such request.
 	ErrNoRequest = errors.New("no such request")
+	// ErrNoCard says that no card, and no list, is kept under a digest.
+	ErrNoCard = errors.New("no such card is kept")
 	// ErrUnreadable says that a row's JSON documents cannot be read; its other columns can.
 	ErrUnreadable = errors.New("what was asked for cannot be read")
 	// ErrUnclear says that nobody knows yet whether the commit happened: it failed, or

@@ -171,11 +171,12 @@ func (a *App) reviewClosing(ctx context.Context, i receive.Interaction) receive.
 // https://docs.slack.dev/reference/block-kit/block-elements/button-element
 const maxButton = 2000
 
-// listClosed offers to go on with a list that was closed. Slack says so of a review alone.
+// listClosed ends the reading of a list that was closed, and offers to go on with it. Slack says so of a review alone.
 func (a *App) listClosed(i receive.Interaction) receive.After {
 	if i.View == nil || i.View.CallbackID != words.ReviewCallback {
 		return nil
 	}
+	a.lists.under.stop(i.View.ID)
 	return func(ctx context.Context) {
 		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 		if err != nil || meta.kept() == "" {
@@ -199,7 +200,10 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 	}
 	if err != nil {
 		a.log.Warn("opening a list that was closed", "user", i.User, "err", err)
-		return a.whisper(i, a.words.ListGone())
+		if errors.Is(err, errNotOurs) || errors.Is(err, cancellation.ErrNoCard) {
+			return a.whisper(i, a.words.ListGone())
+		}
+		return a.whisper(i, words.ListNotOpened())
 	}
 	e := entry{from: commandOf(i), meta: meta, as: &d.asked}
 	e.from.Channel = meta.Channel
@@ -208,10 +212,10 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 }
 
 // readOn reads a list again whose reading was not finished: the process that read it ended, or could not read it. While
-// this process reads it, a press changes nothing.
+// this process reads it, a press shows that.
 func (a *App) readOn(i receive.Interaction) receive.After {
-	if a.lists.under.reads(i.View.ID) {
-		return nil
+	if _, is := a.lists.under.of(i.View.ID); is {
+		return func(ctx context.Context) { a.showStillRead(ctx, i.View.ID, i.View.Hash) }
 	}
 	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
 	if at.choice == 0 {
@@ -223,22 +227,22 @@ func (a *App) readOn(i receive.Interaction) receive.After {
 			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
 			return
 		}
-		d, err := a.draft(ctx, meta.Unread)
-		view := words.ListReading(0, 0, i.View.PrivateMetadata)
-		if err != nil {
-			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
-			view = a.words.ListUnread(words.ListForgotten)
-		}
-		hash, shown, failed := a.replace(ctx, at, view)
-		if shown {
-			at.hash = hash
-		}
-		if failed != nil {
-			a.log.Warn("reading a list again", "view", at.id, "err", failed)
-		}
-		if err == nil && !errors.Is(failed, webapi.ErrViewGone) {
+		switch d, err := a.draft(ctx, meta.Unread); {
+		case err == nil:
 			a.readAnew(ctx, at, meta, d.asked, "")
+		case errors.Is(err, cancellation.ErrNoCard):
+			a.forgotten(ctx, at, err)
+		default:
+			a.unread(at, meta, words.ListFailed, err)
 		}
+	}
+}
+
+// forgotten says in a review's place that its list is not kept any more.
+func (a *App) forgotten(ctx context.Context, at displayedView, err error) {
+	a.log.Warn("reading a list again", "view", at.id, "err", err)
+	if err := a.replacePatiently(ctx, at, a.words.ListUnread(words.ListForgotten)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+		a.log.Warn("saying that a list is not kept", "view", at.id, "err", err)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"cancel-server/internal/authz"
@@ -77,7 +76,7 @@ func (a *App) showList(ctx context.Context, at displayedView, meta metadata, as 
 	}
 }
 
-// submitList takes a list to be reviewed. Nothing is read before the acknowledgement.
+// submitList takes a list to be reviewed. No server is read before the acknowledgement.
 func (a *App) submitList(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
 	if err != nil {
@@ -120,31 +119,37 @@ func (a *App) reading(ctx context.Context, view string, meta metadata, as asked,
 		return nil, nil, err
 	}
 	at := displayedView{id: view, choice: a.choices.note(view, "")}
-	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(ctx context.Context) { a.readAside(ctx, at, meta, as, left, note) }, nil
+	return receive.UpdateView(words.ListReading(0, 0, sealed)), func(context.Context) {
+		if r := a.lists.under.begin(at, meta, as); r != nil {
+			a.readAside(r, left, note)
+		}
+	}, nil
 }
 
 // readAside reads a list in a goroutine of its own: that may take longer than anything else that follows an
-// acknowledgement. However it ends, the view then shows the review, or why there is none with a button to read again.
-func (a *App) readAside(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) {
-	a.lists.under.add(at.id, 1)
+// acknowledgement. However it ends, the view then shows the review, or why there is none with a button to read again;
+// but nothing if nobody waits for it any more.
+func (a *App) readAside(r *listReading, left int, note string) {
 	err := a.lists.owner.run(func(ctx context.Context) {
-		defer a.lists.under.add(at.id, -1)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(r.over, cancel)()
+		defer a.lists.under.leave(r)
 		defer func() {
 			if what := recover(); what != nil {
-				a.unread(at, meta, words.ListFailed, fmt.Errorf("panic: %v", what))
+				a.giveUp(r, words.ListFailed, fmt.Errorf("panic: %v", what))
 			}
 		}()
-		switch err := a.readList(ctx, at, meta, as, left, note); {
-		case err == nil:
+		switch err := a.readList(ctx, r, left, note); {
+		case err == nil, r.over.Err() != nil:
 		case errors.Is(ctx.Err(), context.Canceled):
-			a.unread(at, meta, words.ListStopped, err)
+			a.giveUp(r, words.ListStopped, err)
 		default:
-			a.unread(at, meta, words.ListFailed, err)
+			a.giveUp(r, words.ListFailed, err)
 		}
 	})
 	if err != nil {
-		a.lists.under.add(at.id, -1)
-		a.unread(at, meta, words.ListsBusy, err)
+		a.giveUp(r, words.ListsBusy, err)
 	}
 }
 
@@ -164,25 +169,22 @@ func (a *App) unread(at displayedView, meta metadata, why string, err error) {
 
 // readList looks the names up, reads each server, and shows the review. What SoftLayer does not answer in time is shown
 // as unread.
-func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as asked, left int, note string) error {
-	list, err := serverlist.Parse(as.Names[0], as.Names[1])
+func (a *App) readList(ctx context.Context, r *listReading, left int, note string) error {
+	list, err := serverlist.Parse(r.as.Names[0], r.as.Names[1])
 	if err != nil { // it was checked when it was sent
-		return err
-	}
-	sealed, err := a.sealer.seal(ctx, meta)
-	if err != nil {
 		return err
 	}
 	reading, cancel := context.WithTimeout(ctx, listTime-showTime)
 	defer cancel()
-	d := draft{asked: as}
+	_, meta := a.lists.under.counted(r, 0, 0)
+	d := draft{asked: r.as}
 	if d.List, err = a.resolved(reading, meta, list, left); err != nil {
 		return err
 	}
 	d.List.Rows = a.findUnknown(reading, d.List.Rows)
 	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
 	wanted := d.wanted()
-	for _, read := range a.batches.Cards(reading, wanted, a.progress(reading, at, len(wanted), sealed)) {
+	for _, read := range a.batches.Cards(reading, wanted, a.progress(reading, r, len(wanted))) {
 		d.note(read)
 	}
 	if err := ctx.Err(); err != nil { // this process ends
@@ -192,24 +194,8 @@ func (a *App) readList(ctx context.Context, at displayedView, meta metadata, as 
 	if err != nil {
 		return fmt.Errorf("storing a list: %w", err)
 	}
+	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning
 	return a.showReview(ctx, at, meta.listing(digest, d.chosen(a.before(ctx, meta))), d, note)
-}
-
-// progress returns a function that shows how many of the servers were read.
-func (a *App) progress(ctx context.Context, at displayedView, of int, sealed string) func(read int) {
-	var shown sync.Mutex
-	last := time.Now()
-	return func(read int) {
-		shown.Lock()
-		defer shown.Unlock()
-		if time.Since(last) < progressTime {
-			return
-		}
-		last = time.Now()
-		if hash, done, err := a.replace(ctx, at, words.ListReading(read, of, sealed)); err == nil && done {
-			at.hash = hash
-		}
-	}
 }
 
 // before returns what a person chose in the list that they changed, or that is read again: the servers that they were
@@ -329,6 +315,7 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 		}
 		switch i.Action.ActionID {
 		case words.EditAction:
+			a.lists.under.stop(at.id)
 			meta.Ticked = tickedIn(i.View)
 			a.showList(ctx, at, meta, d.asked, "")
 			return
@@ -355,14 +342,23 @@ func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d
 	a.readAnew(ctx, at, meta, d.asked, words.ReadAgain)
 }
 
-// readAnew reads a list again whose view shows that it is read, or an older review.
+// readAnew reads a list again whose view shows an older review, or that it is not read to the end. The view says so
+// before anything is read. While this process reads that list for it, no second reading begins.
 func (a *App) readAnew(ctx context.Context, at displayedView, meta metadata, as asked, note string) {
-	left, err := a.batches.Left(ctx, meta.By)
-	if err != nil {
-		a.unread(at, meta, words.ListFailed, err)
+	r := a.lists.under.begin(at, meta, as)
+	if r == nil {
+		a.showStillRead(ctx, at.id, at.hash)
 		return
 	}
-	a.readAside(ctx, at, meta, as, left, note)
+	if gone := a.showRead(ctx, r, 0, 0); gone {
+		return
+	}
+	left, err := a.batches.Left(ctx, meta.By)
+	if err != nil {
+		a.giveUp(r, words.ListFailed, err)
+		return
+	}
+	a.readAside(r, left, note)
 }
 
 // opened reads what a review carries: its metadata and its list.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"cancel-server/internal/slackui/webapi"
+	"cancel-server/internal/slackui/words"
 )
 
 // errTooSoon: Slack may not be asked again yet, and there is no answer that is new enough.
@@ -170,22 +173,157 @@ func (o *owner) close() {
 	o.running.Wait()
 }
 
-// underWay counts, by view, the readings of lists that this process makes.
-type underWay struct {
-	mu    sync.Mutex
-	views map[string]int
+// listReading is a reading of a list that this process makes for a view. What underWay changes is read through it.
+type listReading struct {
+	as   asked
+	over context.Context // ends when nobody waits for the reading
+	end  context.CancelFunc
+
+	at       displayedView // the newest choice that it has to show
+	meta     metadata      // with what was chosen last
+	read, of int           // servers
+	closing  bool          // it takes no newer choice
 }
 
-func (u *underWay) add(view string, readings int) {
+// underWay knows, by view, the readings of lists that this process makes.
+type underWay struct {
+	mu    sync.Mutex
+	views map[string]*listReading
+}
+
+// begin has a list read for a view, in the place of what is read for it. It returns nil if that list is being read for
+// it already, by a reading that now shows the newer choice.
+func (u *underWay) begin(at displayedView, meta metadata, as asked) *listReading {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.views[view] += readings; u.views[view] == 0 {
+	old := u.views[at.id]
+	if old != nil && (at.choice < old.at.choice || old.takes(at, meta, as)) {
+		return nil
+	}
+	if old != nil {
+		old.end()
+	}
+	r := &listReading{as: as, at: at, meta: meta}
+	r.over, r.end = context.WithCancel(context.Background())
+	u.views[at.id] = r
+	return r
+}
+
+func (r *listReading) takes(at displayedView, meta metadata, as asked) bool {
+	if r.closing || r.as != as || r.meta.List != meta.List {
+		return false
+	}
+	r.at.choice, r.meta.Ticked = at.choice, meta.Ticked
+	return true
+}
+
+// stop ends what is read for a view.
+func (u *underWay) stop(view string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r := u.views[view]; r != nil {
+		r.end()
 		delete(u.views, view)
 	}
 }
 
-func (u *underWay) reads(view string) bool {
+// leave ends a reading, and returns what it has to show.
+func (u *underWay) leave(r *listReading) (displayedView, metadata) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.views[view] > 0
+	r.end()
+	if u.views[r.at.id] == r {
+		delete(u.views, r.at.id)
+	}
+	return r.at, r.meta
+}
+
+// closed returns what a reading has to show at its end. From now on a newer choice is for another reading.
+func (u *underWay) closed(r *listReading) (displayedView, metadata) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r.closing = true
+	return r.at, r.meta
+}
+
+// counted notes how far a reading is, and returns what it has to show until it is further.
+func (u *underWay) counted(r *listReading, read, of int) (displayedView, metadata) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r.read, r.of = read, of
+	return r.at, r.meta
+}
+
+func (u *underWay) displayed(r *listReading, hash string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r.at.hash = hash
+}
+
+// of returns the reading that is made for a view, as it is now.
+func (u *underWay) of(view string) (now listReading, is bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r := u.views[view]; r != nil {
+		return *r, true
+	}
+	return now, false
+}
+
+// showRead shows that a list is being read, and how far. gone reports that the view was closed: then the reading ends.
+func (a *App) showRead(ctx context.Context, r *listReading, read, of int) (gone bool) {
+	at, meta := a.lists.under.counted(r, read, of)
+	sealed, err := a.sealer.seal(ctx, meta)
+	var hash string
+	var shown bool
+	if err == nil {
+		hash, shown, err = a.replace(ctx, at, words.ListReading(read, of, sealed))
+	}
+	switch {
+	case errors.Is(err, webapi.ErrViewGone):
+		a.lists.under.leave(r)
+		return true
+	case err != nil:
+		a.log.Warn("showing that a list is read", "view", at.id, "err", err)
+	case shown:
+		a.lists.under.displayed(r, hash)
+	}
+	return false
+}
+
+// showStillRead says that the list of a view is still being read. It replaces nothing but the view that was pressed in.
+func (a *App) showStillRead(ctx context.Context, view, hash string) {
+	r, is := a.lists.under.of(view)
+	sealed, err := a.sealer.seal(ctx, r.meta)
+	if !is || hash == "" || err != nil {
+		return
+	}
+	hash, err = a.web.UpdateView(ctx, view, hash, words.ListStillRead(r.read, r.of, sealed))
+	switch {
+	case err == nil:
+		a.choices.displayed(view, hash)
+	case errors.Is(err, webapi.ErrViewGone):
+		a.lists.under.stop(view)
+	case !errors.Is(err, webapi.ErrHashConflict):
+		a.log.Warn("showing that a list is still read", "view", view, "err", err)
+	}
+}
+
+// progress returns a function that shows how many of the servers were read. It is for one goroutine at a time.
+func (a *App) progress(ctx context.Context, r *listReading, of int) func(read int) {
+	last := time.Now()
+	return func(read int) {
+		if time.Since(last) < progressTime {
+			a.lists.under.counted(r, read, of)
+			return
+		}
+		last = time.Now()
+		a.showRead(ctx, r, read, of)
+	}
+}
+
+// giveUp ends a reading, and says why.
+func (a *App) giveUp(r *listReading, why string, err error) {
+	at, meta := a.lists.under.leave(r)
+	a.unread(at, meta, why, err)
 }

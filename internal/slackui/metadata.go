@@ -37,7 +37,7 @@ var errNotOurs = errors.New("the form was not made by this bot for this person, 
 type CardStore interface {
 	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
 	KeepCard(ctx context.Context, digest string, data []byte) error
-	// Card returns what was stored under this digest, or an error.
+	// Card returns what was stored under this digest. [cancellation.ErrNoCard]: nothing is kept under it.
 	Card(ctx context.Context, digest string) ([]byte, error)
 }
 
@@ -221,17 +221,17 @@ func (a *App) keepDraft(ctx context.Context, d draft) (name string, err error) {
 	return name, a.sealer.cards.KeepCard(ctx, name, data)
 }
 
-// draft reads a list that was stored.
+// draft reads a list that was stored. [cancellation.ErrNoCard]: it is not kept any more, or no build like this kept it.
 func (a *App) draft(ctx context.Context, name string) (d draft, err error) {
 	data, err := a.sealer.cards.Card(ctx, name)
 	switch {
 	case err != nil:
 		return d, fmt.Errorf("reading a stored list: %w", err)
 	case digest(data) != name:
-		return d, fmt.Errorf("reading a stored list: its digest is not %.12s", name)
+		return d, fmt.Errorf("reading a stored list: its digest is not %.12s: %w", name, cancellation.ErrNoCard)
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return d, fmt.Errorf("reading a stored list: %w", err)
+		return d, fmt.Errorf("reading a stored list: %w: %w", cancellation.ErrNoCard, err)
 	}
 	return d, nil
 }

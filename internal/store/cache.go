@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"cancel-server/internal/cancellation"
 )
 
 // inventoryPart is how many bytes of an inventory one commit writes.
@@ -135,9 +137,6 @@ const (
 	maxCard  = 256 << 10
 )
 
-// ErrNoCard says that no card is kept under a digest.
-var ErrNoCard = errors.New("no such card is kept")
-
 const (
 	keepCardSQL = `insert into cards (digest, data, kept_at) values ($1, $2, $3)
 		on conflict (digest) do update set kept_at = excluded.kept_at`
@@ -161,7 +160,7 @@ func (s *Store) KeepCard(ctx context.Context, digest string, data []byte) error 
 	return wrap(fmt.Sprintf("keeping card %q", digest), err)
 }
 
-// Card reads a card. It returns [ErrNoCard] if none is kept under the digest.
+// Card reads a card. It returns [cancellation.ErrNoCard] if none is kept under the digest.
 func (s *Store) Card(ctx context.Context, digest string) ([]byte, error) {
 	var data []byte
 	now, err := s.engine.now(ctx)
@@ -169,7 +168,7 @@ func (s *Store) Card(ctx context.Context, digest string) ([]byte, error) {
 		err = s.read.QueryRowContext(ctx, cardSQL, digest, stamp(now.Add(-cardLife))).Scan(&data)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNoCard
+		err = cancellation.ErrNoCard
 	}
 	return data, wrap(fmt.Sprintf("reading card %q", digest), err)
 }

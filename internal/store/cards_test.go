@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
 )
 
 func TestCardIsKeptADayAfterUse(t *testing.T) {
@@ -23,7 +25,7 @@ func TestCardIsKeptADayAfterUse(t *testing.T) {
 
 	clock.pass(time.Hour)
 	_, err = s.Card(t.Context(), "digest")
-	require.ErrorIs(t, err, ErrNoCard)
+	require.ErrorIs(t, err, cancellation.ErrNoCard)
 	require.NoError(t, s.KeepCard(t.Context(), "other", []byte("card")))
 	var left int
 	require.NoError(t, s.read.QueryRow(`select count(*) from cards`).Scan(&left))
@@ -35,5 +37,5 @@ func TestACardOverTheLimitIsRefused(t *testing.T) {
 	s := fresh(t)
 	require.ErrorContains(t, s.KeepCard(t.Context(), "digest", make([]byte, maxCard+1)), "limit")
 	_, err := s.Card(t.Context(), "digest")
-	require.ErrorIs(t, err, ErrNoCard)
+	require.ErrorIs(t, err, cancellation.ErrNoCard)
 }

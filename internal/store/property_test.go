@@ -463,7 +463,7 @@ func (m *machine) keepCard(t *rapid.T) {
 		require.NoError(t, err)
 		require.Equal(t, digest, string(data))
 	} else {
-		require.ErrorIs(t, err, ErrNoCard)
+		require.ErrorIs(t, err, cancellation.ErrNoCard)
 	}
 	m.model.cards[digest] = m.clock.time()
 	require.NoError(t, s.KeepCard(t.Context(), digest, []byte(digest)))

@@ -90,6 +90,7 @@ func goldenBatches() map[string]Message {
 	all["list-kept-unread"] = ListKept(0, "sealed")
 	maps.Copy(all, goldenTogether())
 	all["list-gone"] = w.ListGone()
+	all["list-not-opened"] = ListNotOpened()
 	all["ended-in-part"] = w.BatchClicked(cancellation.BatchClick{Kind: cancellation.ClickDone, Done: 3, Late: 1, Later: rows}, nil, "withdraw")
 	all["ended-later"] = BatchEndedLater(cancellation.Ended{Done: 7})
 	all["ended-later-unread"] = BatchEndedLater(cancellation.Ended{Done: 7, Left: 3, Why: errors.New("SoftLayer is away")})
@@ -108,6 +109,7 @@ func goldenBatchForms() map[string]View {
 		"batch-decline": BatchDeclineForm(b, rows),
 		"list":          ListForm(Form{Place: rows[0].Submission.Place, Note: "Name at least one server."}, [2]string{"web-01\nweb-02"}, "sealed"),
 		"list-reading":  ListReading(31, 40, "sealed"),
+		"list-still":    ListStillRead(31, 40, "sealed"),
 		"list-stands":   ListStands(ListStopped, "sealed"),
 		"review":        testWords().ReviewForm(aReview(rows), "sealed"),
 		"review-empty":  testWords().ReviewForm(Review{Form: Form{Place: rows[0].Submission.Place}}, "sealed"),

@@ -245,6 +245,11 @@ func (w Writer) ListGone() Message {
 	return message(line{bold("Nothing was opened."), plain(" This list is not kept any more. Type " + w.Command + " and paste it again.")})
 }
 
+// ListNotOpened says that a list that is kept could not be read.
+func ListNotOpened() Message {
+	return message(line{bold("Nothing was opened."), plain(" The list could not be read. Press Continue again in a minute.")})
+}
+
 // ListUnread is the review that cannot be shown.
 func (w Writer) ListUnread(why string) View {
 	return notice("Review", block("", line{bold("Nothing was asked."), plain(" " + why + " Type " + w.Command + " to begin again.")}))
@@ -262,10 +267,24 @@ const (
 // ListReading is the review while servers are read. Nothing can be sent from it. Its button is for a reading that the
 // bot did not finish.
 func ListReading(read, of int, sealed string) View {
-	said := "Looking up the servers. Nothing has been asked yet."
+	said := "Looking up the servers."
 	if of > 0 {
-		said = fmt.Sprintf("%d of %d read. Nothing has been asked yet.", read, of)
+		said = fmt.Sprintf("%d of %d read.", read, of)
 	}
+	return beingRead(said, sealed)
+}
+
+// ListStillRead is ListReading after its button was pressed.
+func ListStillRead(read, of int, sealed string) View {
+	said := "The list is still being read."
+	if of > 0 {
+		said = fmt.Sprintf("The list is still being read: %d of %d servers.", read, of)
+	}
+	return beingRead(said, sealed)
+}
+
+func beingRead(said, sealed string) View {
+	said += " Nothing has been asked yet."
 	return unfinished(sealed, block("reading", sentence(said)), footnote("stands", "If this stands still for a minute, press Read again."))
 }
 
