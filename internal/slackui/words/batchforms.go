@@ -69,12 +69,12 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 	if ends := endsOf(mine); ends != "" {
 		lines = append(lines, sentence(ends))
 	}
-	lines = append(lines, sentence(fmt.Sprintf("When these %s go, their drives are wiped. After filing, only SoftLayer can stop it.", servers(len(mine)))))
+	lines = append(lines, sentence(wipedWords(len(mine))))
 	if len(others) > 0 {
 		lines = append(lines, sentence(fmt.Sprintf("%d more%s %s for somebody else's approval.", len(others), sitesOf(others), waitOrWaits(len(others)))))
 	}
 	blocks := []slack.Block{block("about", lines...)}
-	label := "Leave these out: they stay, and " + whose(lead.Submission.By) + " reads why"
+	label := "Tick what to leave out: it stays, and " + whose(lead.Submission.By) + " reads why"
 	for first := 0; first < len(mine); first += mostBoxes {
 		some := mine[first:min(first+mostBoxes, len(mine))]
 		if first > 0 {
@@ -89,6 +89,14 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 		Title: plainText(fmt.Sprintf("Approve %d", len(mine))), Submit: plainText(fmt.Sprintf("Approve %d", len(mine))), Close: plainText("Not yet"),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// wipedWords says what cancelling n servers does to their data, and from when this program cannot stop it.
+func wipedWords(n int) string {
+	if n == 1 {
+		return "When this server goes, its drives are wiped. After filing, only SoftLayer can stop it."
+	}
+	return fmt.Sprintf("When these %d servers go, their drives are wiped. After filing, only SoftLayer can stop it.", n)
 }
 
 func leaveOutInput(first int, label string, rows []cancellation.Request) slack.Block {

@@ -276,11 +276,12 @@ func unclearWords(row serverlist.Row) string {
 // those that queries found, by group.
 func (w Writer) restBlocks(v Review) []slack.Block {
 	r := v.Review
-	first := sentence("Nothing is chosen yet.")
+	lines := []line{sentence("Nothing is chosen yet.")}
 	if n := len(r.Rest); n > 0 {
-		first = line{bold(fmt.Sprintf("%d can be asked for: %s.", n, sumWords(r.Sum, r.Known, r.Hidden))), plain(" " + endsWords(r.Ends))}
+		lines[0] = line{bold(fmt.Sprintf("%d can be asked for: %s.", n, sumWords(r.Sum, r.Known, r.Hidden))), plain(" " + endsWords(r.Ends))}
+		lines = append(lines, sentence(wipedWords(n)))
 	}
-	blocks := []slack.Block{block("rest", first)}
+	blocks := []slack.Block{block("rest", lines...)}
 	found := map[int64]bool{}
 	for _, group := range v.List.Groups {
 		for _, s := range group.Servers {
