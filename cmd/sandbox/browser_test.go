@@ -150,6 +150,7 @@ func TestTheRealBotOnThePage(t *testing.T) {
 	t.Run("the main job by mouse", func(t *testing.T) { mainJobByMouse(b.in(t), &found) })
 	t.Run("what SoftLayer's staff answer", func(t *testing.T) { staffsAnswer(b.in(t), r.url, &found) })
 	t.Run("the whole job by keyboard alone", func(t *testing.T) { wholeJobByKeyboard(b.in(t), r.url, &found) })
+	t.Run("a list is asked for and approved", func(t *testing.T) { listByMouse(b.in(t), r.url, &found) })
 	t.Run("a bot that ends is reported, and started again", func(t *testing.T) { deadBot(b.in(t), r, &found) })
 	t.Run("axe-core finds nothing serious", found.report)
 }
@@ -360,7 +361,8 @@ func (a *audits) report(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"an empty channel", "a thread", "an answer of staff's", "a conversation", "an empty form", "servers to choose from", "a card", "what was recorded",
-		"a message with buttons", "a Home tab", "a Home tab on a phone", "a confirmation", "the link that skips", "faults", "a phone", "a bot that ended",
+		"a message with buttons", "a Home tab", "a Home tab on a phone", "a confirmation", "the link that skips", "faults", "a phone",
+		"a review", "a review on a phone", "a list to approve", "a list to approve on a phone", "a bot that ended",
 	}, a.states, "axe-core saw the page in each of these states")
 	assert.Empty(t, strings.Join(a.findings, "\n"))
 }
