@@ -51,12 +51,39 @@ const (
 // unseenAnswer stands for an answer of which the key sees nothing.
 const unseenAnswer = "(nothing that this key can see)"
 
-// saying is what SoftLayer's staff wrote last into some tickets.
+// saying is what SoftLayer's staff wrote last into some tickets: all of it since somebody else's last text before it.
 type saying struct {
-	text string
-	at   time.Time // in the first of them
-	rows []correspondence.RowRead
+	text  string
+	whole bool      // text is all of it, and nobody wrote after it
+	at    time.Time // in the first of them
+	rows  []correspondence.RowRead
 }
+
+// saidLast is what staff wrote last in a ticket's entries, the oldest first.
+func saidLast(entries []cancellation.TicketEntry) saying {
+	staff := func(e cancellation.TicketEntry) bool { return e.ByStaff }
+	others := func(e cancellation.TicketEntry) bool { return e.ByOther } // not a program of SoftLayer's
+	end := len(entries)
+	for end > 0 && !staff(entries[end-1]) {
+		end--
+	}
+	begin := end
+	for begin > 0 && !others(entries[begin-1]) {
+		begin--
+	}
+	shown, whole := answers(entries[begin:end])
+	if len(shown) == 0 {
+		return saying{text: unseenAnswer}
+	}
+	var texts []string
+	for _, answer := range slices.Backward(shown) {
+		texts = append(texts, answer.Text)
+	}
+	return saying{text: strings.Join(texts, "\n\n"), whole: whole && !slices.ContainsFunc(entries[end:], others), at: shown[0].At}
+}
+
+// shownWhole reports whether a form that shows most characters of it shows all.
+func (s saying) shownWhole(most int) bool { return s.whole && Cut(s.text, most) == s.text }
 
 // sayings puts rows together that staff wrote the same to. unread are the rows whose ticket takes no reply, or was not
 // read; more counts those that do not fit.
@@ -66,11 +93,8 @@ func (l BatchLetter) sayings() (all []saying, unread []cancellation.Request, mor
 			unread = append(unread, row.Request)
 			continue
 		}
-		said := saying{text: unseenAnswer}
-		if shown, _ := answers(row.Ticket.Entries); len(shown) > 0 {
-			said.text, said.at = shown[0].Text, shown[0].At
-		}
-		at := slices.IndexFunc(all, func(other saying) bool { return other.text == said.text })
+		said := saidLast(row.Ticket.Entries)
+		at := slices.IndexFunc(all, func(other saying) bool { return other.text == said.text && other.whole == said.whole })
 		switch {
 		case at >= 0:
 			all[at].rows = append(all[at].rows, row)
@@ -96,7 +120,7 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 		shown = append(shown, said.rows...)
 	}
 	proposal, same := proposalFor(shown), len(all) == 1
-	read := same && all[0].text != unseenAnswer && Cut(all[0].text, maxAnswer) == all[0].text // the form shows all of it
+	read := same && all[0].shownWhole(maxAnswer)
 	ticked := func(row correspondence.RowRead) bool {
 		if proposal.Text != "" {
 			return row.Proposal.Text == proposal.Text
@@ -133,7 +157,7 @@ func (w Writer) said(s saying, same bool) slack.Block {
 		headline += " (" + instant(s.at) + ")"
 	}
 	lines := []line{{bold(headline + ":")}, sentence(Cut(s.text, most))}
-	if Cut(s.text, most) != s.text {
+	if !s.shownWhole(most) {
 		lines = append(lines, line{plain("There is more in "), w.ticketInside(s.rows[0].Request.Ticket), plain(".")})
 	}
 	return block("", lines...)

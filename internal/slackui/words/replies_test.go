@@ -3,6 +3,7 @@ package words
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,4 +243,52 @@ func TestReplyIsNeverChosenUnread(t *testing.T) {
 	later := askedAbout(2, sameQuestion)
 	later[1].Ticket.Entries[0].At = slacktest.Noon.Add(time.Hour)
 	assert.Contains(t, form(later), "Send 2 replies", "when it was written does not count")
+}
+
+func TestFormShowsAllThatStaffWroteLast(t *testing.T) {
+	t.Parallel()
+	w := penned(slacktest.Noon)
+	earlier := func(id int64, byStaff bool, text string) cancellation.TicketEntry {
+		by := cancellation.TicketUpdate{ID: id, ByStaff: byStaff, ByOther: !byStaff}
+		return cancellation.TicketEntry{TicketUpdate: by, At: slacktest.Noon.Add(-time.Hour), Text: text}
+	}
+	with := func(before, after func(i int) []cancellation.TicketEntry) View {
+		rows := askedAbout(2, func(int) string { return "Please answer within 3 days." })
+		for i := range rows {
+			rows[i].Ticket.Entries = slices.Concat(before(i), rows[i].Ticket.Entries, after(i))
+		}
+		return w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: rows})
+	}
+	none := func(int) []cancellation.TicketEntry { return nil }
+	ticked := func(view View) bool {
+		raw, err := json.Marshal(view)
+		require.NoError(t, err)
+		return strings.Contains(string(raw), "initial_options")
+	}
+
+	differ := with(func(i int) []cancellation.TicketEntry {
+		return []cancellation.TicketEntry{earlier(1, true, fmt.Sprintf("Shall we wipe disk %d, too?", i))}
+	}, none)
+	assert.False(t, ticked(differ), "a question of its own is in each ticket")
+	assert.Contains(t, textOf(t, differ), "Shall we wipe disk 0, too?")
+	assert.Contains(t, textOf(t, differ), "Shall we wipe disk 1, too?")
+
+	alike := with(func(i int) []cancellation.TicketEntry {
+		return []cancellation.TicketEntry{earlier(1, true, fmt.Sprint("Old ", i)), earlier(2, false, "Ours"), earlier(3, true, "Which contract?")}
+	}, none)
+	assert.True(t, ticked(alike), "what was answered does not count")
+	assert.Contains(t, textOf(t, alike), "Which contract?")
+	assert.NotContains(t, textOf(t, alike), "Old")
+
+	long := with(func(i int) []cancellation.TicketEntry {
+		return []cancellation.TicketEntry{earlier(1, true, fmt.Sprint(i)+strings.Repeat(" long", 900))}
+	}, none)
+	assert.False(t, ticked(long), "the form does not show all of it")
+	assert.Contains(t, textOf(t, long), "There is more in")
+
+	after := with(none, func(i int) []cancellation.TicketEntry {
+		return []cancellation.TicketEntry{earlier(9_500, false, fmt.Sprintf("Disk %d, please.", i))}
+	})
+	assert.False(t, ticked(after), "somebody wrote after it")
+	assert.Contains(t, textOf(t, after), "There is more in")
 }
