@@ -318,8 +318,8 @@ func (s *Sender) propose(ctx context.Context, h *hand) error {
 	})
 }
 
-// reached finds out whether anybody was asked to send what somebody proposed. If Slack refused every
-// message that asks, who wrote it is told.
+// reached finds out whether anybody who may send what somebody proposed was asked to. If Slack refused every
+// message that asks them, who wrote it is told.
 func (s *Sender) reached(ctx context.Context, h *hand) error {
 	at, err := s.tellsAt(ctx, h)
 	if err != nil {
@@ -330,8 +330,14 @@ func (s *Sender) reached(ctx context.Context, h *hand) error {
 		return s.retry(ctx, h, err)
 	}
 	u := h.update()
-	owed, asked := asking(notices, at.first.Number)
-	asked = asked || h.request.State != cancellation.Filed // then nobody has to
+	owed, asked := false, true
+	if h.request.State == cancellation.Filed { // else nobody has to be
+		users, err := s.o.WhoMayApprove(ctx, h.request)
+		if err != nil {
+			return s.retry(ctx, h, err)
+		}
+		owed, asked = asking(notices, at.first.Number, users)
+	}
 	next := u
 	switch {
 	case asked:
@@ -346,10 +352,11 @@ func (s *Sender) reached(ctx context.Context, h *hand) error {
 	return s.move(ctx, h, NotSent, WhyNobody, "")
 }
 
-// asking reports whether anybody was asked to send a text, and whether somebody is still to be.
-func asking(notices []cancellation.Notice, number int64) (owed, asked bool) {
+// asking reports whether any of the users was asked to send a text, and whether one is still to be. The notices of a
+// form with several texts ask others too, who may send another of them.
+func asking(notices []cancellation.Notice, number int64, users []string) (owed, asked bool) {
 	for _, n := range notices {
-		if of, _, asks, ok := n.Kind.Letter(); ok && asks && of == number {
+		if of, user, asks, ok := n.Kind.Letter(); ok && asks && of == number && slices.Contains(users, user) {
 			owed, asked = owed || !n.Due.IsZero(), asked || n.TS != ""
 		}
 	}

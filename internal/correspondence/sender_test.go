@@ -122,3 +122,19 @@ func TestStepThatFailsIsTriedLessAndLess(t *testing.T) {
 		})
 	})
 }
+
+func TestAskingSomebodyElsesApproverDoesNotCount(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.mayOf = map[string]string{"r10": "U8", "r11": "U9"}
+		w.proposesAll(2)
+		w.runs(10 * time.Second)
+		w.settles(map[string]bool{"U8": true, "U9": false})
+		w.runs(30 * time.Minute)
+		for id, why := range map[string]correspondence.Why{"of r10": "", "of r11": correspondence.WhyNobody} {
+			u, err := w.store.UpdateByID(t.Context(), id)
+			require.NoError(t, err)
+			assert.Equal(t, why, u.Why, "%s is %s: U8 was asked, who may not answer for r11", id, u.State)
+			assert.True(t, u.Due.IsZero(), "%s is done", id)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package correspondence_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ type world struct {
 	damaged bool     // its documents cannot be read
 	reads   int      // of the request
 	may     func() ([]string, error)
+	mayOf   map[string]string // who may approve one request, by its id; others by may
 	log     bytes.Buffer
 }
 
@@ -54,27 +56,68 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 // file records a request as filed.
 func (w *world) file() {
 	w.t.Helper()
-	r := cancellation.Request{
-		ID: "r1", Ref: cancellation.NewReference(), State: cancellation.Scheduled, Format: cancellation.Format,
-		Ticket: cancellation.TicketID{ID: 7}, CreatedAt: time.Now(), SentAt: time.Now(),
-	}
-	r.Submission.By = cancellation.Person{Team: "T1", ID: "U1"}
-	r.Submission.Place = cancellation.Place{Channel: "C1"}
-	r.Submission.Card.Server = cancellation.Server{ID: 42, FQDN: "db-042.example.com"}
-	r.Decision.Rule = "all"
+	r := scheduled("r1", 7)
 	_, err := w.store.Record(w.t.Context(), cancellation.Record{
 		Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted},
 		Notices: []cancellation.Notice{{RequestID: r.ID, Kind: cancellation.Result, Place: r.Submission.Place}},
 	})
 	require.NoError(w.t, err)
-	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Filed} {
-		from := w.request()
+	w.moves("r1", cancellation.Filing, cancellation.Filed)
+	w.r = w.request()
+}
+
+// scheduled is a new request of U1's that is to be filed.
+func scheduled(id string, ticket int64) cancellation.Request {
+	r := cancellation.Request{
+		ID: id, Ref: cancellation.NewReference(), State: cancellation.Scheduled, Format: cancellation.Format,
+		Ticket: cancellation.TicketID{ID: ticket}, CreatedAt: time.Now(), SentAt: time.Now(),
+	}
+	r.Submission.By = cancellation.Person{Team: "T1", ID: "U1"}
+	r.Submission.Place = cancellation.Place{Channel: "C1"}
+	r.Submission.Card.Server = cancellation.Server{ID: 35 + ticket, FQDN: fmt.Sprintf("db-%03d.example.com", 35+ticket)}
+	r.Decision.Rule = "all"
+	return r
+}
+
+// moves has a request take these steps.
+func (w *world) moves(id string, states ...cancellation.State) {
+	w.t.Helper()
+	for _, to := range states {
+		from, err := w.store.Request(w.t.Context(), id)
+		require.NoError(w.t, err)
 		next, err := from.Move(to, cancellation.ByWorker, cancellation.Reason{})
 		require.NoError(w.t, err)
 		_, err = w.store.Apply(w.t.Context(), cancellation.Change{From: from, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved}, Tell: cancellation.AtOnce})
 		require.NoError(w.t, err)
 	}
-	w.r = w.request()
+}
+
+// proposesAll records one reply of U1's that is proposed for each of a filed batch of requests, r10, r11 and so on.
+func (w *world) proposesAll(count int64) {
+	w.t.Helper()
+	var rows []cancellation.Record
+	for i := range count {
+		r := scheduled(fmt.Sprint("r", 10+i), 10+i)
+		r.Batch, r.Row = "b1", int(i)
+		rows = append(rows, cancellation.Record{Request: r, Event: cancellation.Event{Kind: cancellation.EventSubmitted}})
+	}
+	rows[0].Notices = []cancellation.Notice{{RequestID: "r10", Kind: cancellation.BatchResult, Place: cancellation.Place{Channel: "C1"}}}
+	_, err := w.store.RecordBatch(w.t.Context(), cancellation.Batch{ID: "b1", Digest: "d", Size: int(count), Lead: "r10"}, rows)
+	require.NoError(w.t, err)
+	var all []correspondence.Record
+	for _, row := range rows {
+		w.moves(row.Request.ID, cancellation.Filing, cancellation.Filed)
+		r, err := w.store.Request(w.t.Context(), row.Request.ID)
+		require.NoError(w.t, err)
+		u := correspondence.Update{
+			ID: "of " + r.ID, RequestID: r.ID, Kind: correspondence.Reply, State: correspondence.Proposing, Ref: cancellation.NewReference(),
+			By: r.Submission.By, Text: "Contract 7.", Ticket: r.Ticket.ID,
+		}
+		u.Entry, u.SendBy = correspondence.Compose(u, r), time.Now().Add(15*time.Minute)
+		all = append(all, correspondence.Record{Update: u, Request: r, Rule: "all"})
+	}
+	_, err = w.store.RecordUpdates(w.t.Context(), "key", all)
+	require.NoError(w.t, err)
 }
 
 func (w *world) request() cancellation.Request {
@@ -112,8 +155,13 @@ func (w *world) runs(long time.Duration) {
 	defer stop()
 	correspondence.NewSender(correspondence.SenderOptions{
 		Ledger: w.store, Journal: w, Books: w, Writer: w, Notify: func() {}, Refused: func() {},
-		WhoMayApprove: func(context.Context, cancellation.Request) ([]string, error) { return w.may() },
-		Owner:         "one", PostTimeout: time.Minute, SettleTime: 5 * time.Minute, Lease: 30 * time.Second, Poll: time.Minute,
+		WhoMayApprove: func(_ context.Context, r cancellation.Request) ([]string, error) {
+			if user, set := w.mayOf[r.ID]; set {
+				return []string{user}, nil
+			}
+			return w.may()
+		},
+		Owner: "one", PostTimeout: time.Minute, SettleTime: 5 * time.Minute, Lease: 30 * time.Second, Poll: time.Minute,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}).Run(ctx)
 }
