@@ -28,10 +28,18 @@ const (
 // AnswerAll is the button that opens the form for one reply to so many tickets of a batch; nil if there are fewer than
 // two, or if the key may not write into tickets.
 func (w Writer) AnswerAll(batch string, count int) []slack.BlockElement {
-	if count < 2 || w.MayWrite == nil || !w.MayWrite() {
+	if count < 2 {
 		return nil
 	}
-	return []slack.BlockElement{slack.NewButtonBlockElement(ActionReplyBatch, batch, plainText(fmt.Sprintf("Answer all %d…", count)))}
+	return w.answerBatch(batch, fmt.Sprintf("Answer all %d…", count))
+}
+
+// answerBatch is the button of that label; nil if the key may not write into tickets.
+func (w Writer) answerBatch(batch, label string) []slack.BlockElement {
+	if w.MayWrite == nil || !w.MayWrite() {
+		return nil
+	}
+	return []slack.BlockElement{slack.NewButtonBlockElement(ActionReplyBatch, batch, plainText(label))}
 }
 
 // BatchLetter is what the form for one reply to several tickets shows.

@@ -292,3 +292,16 @@ func TestFormShowsAllThatStaffWroteLast(t *testing.T) {
 	assert.False(t, ticked(after), "somebody wrote after it")
 	assert.Contains(t, textOf(t, after), "There is more in")
 }
+
+func TestProposalForAListNamesNoServers(t *testing.T) {
+	t.Parallel()
+	form, rows := repliesIn(slices.Repeat([]correspondence.State{correspondence.Proposed}, 7))
+	raw, err := json.Marshal(penned(slacktest.Noon).ProposalForAll(form, rows))
+	require.NoError(t, err)
+	for _, r := range rows {
+		assert.NotContains(t, string(raw), ServerName(r), "its reader may not approve on it")
+	}
+	assert.NotContains(t, string(raw), "7 servers")
+	assert.NotContains(t, string(raw), "all 7")
+	assert.Contains(t, string(raw), ActionReplyBatch)
+}

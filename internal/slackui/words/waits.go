@@ -262,15 +262,16 @@ func unsent(form []correspondence.Update, rows []cancellation.Request) (lines []
 	return lines
 }
 
-// ProposalForAll is the direct message that asks somebody who may approve to send one reply to several tickets.
+// ProposalForAll is the direct message that asks somebody who may approve to send one reply to several tickets. It
+// names no server and counts none: they may approve on some of them only, and the form shows which.
 func (w Writer) ProposalForAll(form []correspondence.Update, rows []cancellation.Request) Message {
 	first := form[0]
 	m := message(
-		line{person(first.By.ID, first.By.Name), plain(" asks you to reply to SoftLayer about " + servers(len(form)) + ".")},
-		sentence(serverNames(written(form, rows), maxNames)+". Nothing was sent yet. You can change the text, and choose the servers, before you send it."),
+		line{person(first.By.ID, first.By.Name), plain(" asks you to reply to SoftLayer about servers of a list.")},
+		sentence("Nothing was sent yet. The button shows the servers that you may answer for. You can change the text, and choose the servers, before you send it."),
 	)
 	m.Blocks = append(m.Blocks, block("text", sentence("“"+inert(first.Text, 3000)+"”")))
-	return withButtons(m, w.AnswerAll(rows[0].Batch, len(form)))
+	return withButtons(m, w.answerBatch(rows[0].Batch, "Read and reply"))
 }
 
 // written are the requests that texts are for.
