@@ -117,7 +117,7 @@ func (l BatchLetter) sayings() (all []saying, unread []cancellation.Request, mor
 }
 
 // BatchReplyForm asks for one reply to the tickets that are chosen. They are ticked beforehand if staff wrote the same
-// to all of them, or if somebody proposed a reply to them.
+// to all of them and it shows all of that, or if somebody proposed a reply to them; none is if proposals differ.
 func (w Writer) BatchReplyForm(l BatchLetter) View {
 	all, unread, more := l.sayings()
 	if len(all) == 0 {
@@ -127,8 +127,9 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 	for _, said := range all {
 		shown = append(shown, said.rows...)
 	}
-	proposal, same := proposalFor(shown), len(all) == 1
-	read := same && all[0].shownWhole(maxAnswer)
+	proposal, differ := proposalFor(shown)
+	same := len(all) == 1
+	read := same && !differ && all[0].shownWhole(maxAnswer)
 	ticked := func(row correspondence.RowRead) bool {
 		if proposal.Text != "" {
 			return row.Proposal.Text == proposal.Text
@@ -144,7 +145,10 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 	shape := batchShape(shown, read && proposal.Text == "")
 	field := slack.NewPlainTextInputBlockElement(nil, TicketTextAction)
 	field.Multiline, field.MaxLength, field.InitialValue = true, correspondence.MaxText, proposal.Text
-	if proposal.Text != "" {
+	switch {
+	case differ:
+		blocks = append(blocks, block("note", sentence("Different replies were proposed for these tickets. None is filled in, and nothing is ticked. The direct messages that asked for them show each.")))
+	case proposal.Text != "":
 		blocks = append(blocks, block("note", sentence(ProposedBy(proposal))))
 	}
 	return View{
@@ -216,18 +220,19 @@ func proposing(rows []correspondence.RowRead) (count int) {
 	return count
 }
 
-// proposalFor is the reply that was proposed to some of the rows, if all of those have the same one.
-func proposalFor(rows []correspondence.RowRead) (proposal correspondence.Update) {
+// proposalFor is the reply that was proposed to some of the rows, if all of those have the same one. differ says that
+// they do not.
+func proposalFor(rows []correspondence.RowRead) (proposal correspondence.Update, differ bool) {
 	for _, row := range rows {
 		switch {
 		case row.Proposal.Text == "", row.Proposal.Text == proposal.Text:
 		case proposal.Text == "":
 			proposal = row.Proposal
 		default:
-			return correspondence.Update{}
+			return correspondence.Update{}, true
 		}
 	}
-	return proposal
+	return proposal, false
 }
 
 // batchShape is how the form for these rows differs from one for one reply. all says that all are ticked beforehand.

@@ -58,6 +58,7 @@ func goldenReplyForms() map[string]View {
 		"replies-differ":   w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: differ, UnderWay: 2, Refused: 1}),
 		"replies-proposed": w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: proposed}),
 		"replies-propose":  w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: asks}),
+		"replies-several":  w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: proposedApart()}),
 		"replies-none":     w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: shut}),
 		"replied":          w.BatchReplied(answered(correspondence.Taken, correspondence.Taken)),
 		"replied-in-part": w.BatchReplied(answered(correspondence.Taken, correspondence.Barred, correspondence.Shut, correspondence.ClosedTicket,
@@ -67,6 +68,16 @@ func goldenReplyForms() map[string]View {
 			Rows: answered(correspondence.Taken, correspondence.Earlier).Rows, Earlier: "Contract 7.",
 		}),
 	}
+}
+
+// proposedApart are rows with the same question, to which different replies were proposed.
+func proposedApart() []correspondence.RowRead {
+	rows := askedAbout(2, sameQuestion)
+	for i := range rows {
+		rows[i].Proposal = texted(correspondence.Reply, correspondence.Proposed, "")
+		rows[i].Proposal.Text = fmt.Sprintf("Contract %d.", i)
+	}
+	return rows
 }
 
 // answered is what became of a form with several servers.
@@ -304,4 +315,15 @@ func TestProposalForAListNamesNoServers(t *testing.T) {
 	assert.NotContains(t, string(raw), "7 servers")
 	assert.NotContains(t, string(raw), "all 7")
 	assert.Contains(t, string(raw), ActionReplyBatch)
+}
+
+func TestProposalsThatDifferAreSaidAndUnticked(t *testing.T) {
+	t.Parallel()
+	view := penned(slacktest.Noon).BatchReplyForm(BatchLetter{Batch: "b1", Rows: proposedApart()})
+	raw, err := json.Marshal(view)
+	require.NoError(t, err)
+	assert.NotContains(t, string(raw), "initial_options", "whose reply it would be is not known")
+	assert.NotContains(t, string(raw), "initial_value")
+	assert.Equal(t, "Send replies", view.Submit.Text)
+	assert.Contains(t, textOf(t, view), "Different replies were proposed for these tickets.")
 }
