@@ -231,5 +231,5 @@ func (a *App) submitBatchLetter(ctx context.Context, i receive.Interaction) rece
 	case answer.Unread:
 		return receive.FieldError(words.TicketTextBlock, words.TicketUnreadNow)
 	}
-	return receive.UpdateView(a.words.BatchReplied(answer))
+	return receive.UpdateView(a.words.BatchReplied(answer, draft.Text))
 }

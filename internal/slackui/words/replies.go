@@ -301,8 +301,9 @@ func (w Writer) BatchNotAnswered(p correspondence.BatchProspect) Message {
 	return nothingOpened("None of these tickets waits for an answer any more.")
 }
 
-// BatchReplied says which replies are recorded, and which are not and why, in the form's place.
-func (w Writer) BatchReplied(a correspondence.BatchAnswer) View {
+// BatchReplied says which replies are recorded, and which are not and why, in the form's place. It quotes what was typed
+// if not all are, so that it can be copied.
+func (w Writer) BatchReplied(a correspondence.BatchAnswer, typed string) View {
 	sent, proposed := a.Taken()
 	var lines []line
 	if sent > 0 {
@@ -321,7 +322,11 @@ func (w Writer) BatchReplied(a correspondence.BatchAnswer) View {
 	if sent+proposed == 0 {
 		title = "Not sent"
 	}
-	return notice(title, block("", append(lines, w.notReplied(a.Rows)...)...))
+	blocks := []slack.Block{block("", append(lines, w.notReplied(a.Rows)...)...)}
+	if text := inert(typed, correspondence.MaxText); text != "" && sent+proposed < len(a.Rows) {
+		blocks = append(blocks, block("typed", line{bold("You wrote:")}), slack.NewSectionBlock(plainText(text), nil, nil))
+	}
+	return notice(title, blocks...)
 }
 
 func repliesAre(count int) string {

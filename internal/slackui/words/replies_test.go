@@ -60,13 +60,13 @@ func goldenReplyForms() map[string]View {
 		"replies-propose":  w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: asks}),
 		"replies-several":  w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: proposedApart()}),
 		"replies-none":     w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: shut}),
-		"replied":          w.BatchReplied(answered(correspondence.Taken, correspondence.Taken)),
+		"replied":          w.BatchReplied(answered(correspondence.Taken, correspondence.Taken), "Contract 8."),
 		"replied-in-part": w.BatchReplied(answered(correspondence.Taken, correspondence.Barred, correspondence.Shut, correspondence.ClosedTicket,
-			correspondence.Hidden, correspondence.News, correspondence.Replied)),
-		"replied-not": w.BatchReplied(answered(correspondence.News)),
+			correspondence.Hidden, correspondence.News, correspondence.Replied), "Contract 8.\nThank you."),
+		"replied-not": w.BatchReplied(answered(correspondence.News), "Contract 8."),
 		"replied-before": w.BatchReplied(correspondence.BatchAnswer{
 			Rows: answered(correspondence.Taken, correspondence.Earlier).Rows, Earlier: "Contract 7.",
-		}),
+		}, "Contract 8."),
 	}
 }
 
@@ -210,7 +210,7 @@ func TestForeignTextIsInertInRepliesToLists(t *testing.T) {
 		for i := range a.Rows {
 			a.Rows[i].Standing.By.Name, a.Rows[i].Request.Submission.Card.Server.FQDN = evil, evil
 		}
-		for _, view := range []View{w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: rows}), w.BatchReplied(a)} {
+		for _, view := range []View{w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: rows}), w.BatchReplied(a, evil)} {
 			_, err := judge.Open(view)
 			require.NoError(t, err, "%.20q", evil)
 			blocks, err := json.Marshal(view.Blocks)
@@ -326,4 +326,20 @@ func TestProposalsThatDifferAreSaidAndUnticked(t *testing.T) {
 	assert.NotContains(t, string(raw), "initial_value")
 	assert.Equal(t, "Send replies", view.Submit.Text)
 	assert.Contains(t, textOf(t, view), "Different replies were proposed for these tickets.")
+}
+
+func TestTextThatWasNotSentCanBeCopied(t *testing.T) {
+	t.Parallel()
+	judge := slacktest.NewJudge(t)
+	w := penned(slacktest.Noon)
+	news := answered(correspondence.Taken, correspondence.News)
+	long := strings.Repeat("😀", correspondence.MaxText/2)
+	for name, typed := range map[string]string{"several lines": "Contract 7.\nCall *us*.", "the longest": long} {
+		view := w.BatchReplied(news, typed)
+		_, err := judge.Open(view)
+		require.NoError(t, err, name)
+		assert.Contains(t, textOf(t, view), typed, "somebody wrote meanwhile: %s", name)
+	}
+	assert.NotContains(t, textOf(t, w.BatchReplied(news, " \u202e\n")), "You wrote")
+	assert.NotContains(t, textOf(t, w.BatchReplied(answered(correspondence.Taken), long)), "You wrote", "all of it is on the way")
 }
