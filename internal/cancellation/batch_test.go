@@ -328,7 +328,7 @@ func TestListThatIsShownSlowlyStopsNoOther(t *testing.T) {
 	})
 }
 
-func TestListThatIsGivenUpWaitsForNoTurn(t *testing.T) {
+func TestAbandonedListWaitsForNoTurn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
