@@ -367,7 +367,7 @@ func (w Writer) whyNoReply(a correspondence.Answer) string {
 	case correspondence.Replied:
 		return whose(a.Standing.By) + " replied meanwhile."
 	case correspondence.Earlier:
-		return "it was not in the form that was recorded."
+		return "it was not recorded. See its ticket."
 	}
 	return ended(capital(standingWords(a.Request.State))) + " The ticket takes no replies now."
 }

@@ -343,3 +343,10 @@ func TestTextThatWasNotSentCanBeCopied(t *testing.T) {
 	assert.NotContains(t, textOf(t, w.BatchReplied(news, " \u202e\n")), "You wrote")
 	assert.NotContains(t, textOf(t, w.BatchReplied(answered(correspondence.Taken), long)), "You wrote", "all of it is on the way")
 }
+
+func TestRepeatedFormClaimsNothingOfRefusedRows(t *testing.T) {
+	t.Parallel()
+	said := textOf(t, penned(slacktest.Noon).BatchReplied(answered(correspondence.Taken, correspondence.Earlier), "Contract 7."))
+	assert.Contains(t, said, "it was not recorded. See its ticket.")
+	assert.NotContains(t, said, "not in the form", "it may have been, and was refused")
+}
