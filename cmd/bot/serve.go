@@ -210,7 +210,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	b.inventory = typeahead.New(typeahead.Options{
 		Servers: v.softlayer, Tags: v.softlayer, Live: v.softlayer, Keeper: journal, Owner: b.filer.Owner,
 		Rate: cfg.SoftLayerRate * passShare, Grow: footprint.grow, Log: log,
-		PodOf: func(routers []int64) string { return b.closings.PodOf(routers) }, // made below
+		PodOf: func(routers []int64) (string, []string) { return b.closings.PodOf(routers) }, // made below
 	})
 	b.closings = closing.New(closingOptions(cfg, v, journal, b.inventory, log))
 	b.app = slackui.NewApp(slackui.Options{

@@ -38,15 +38,15 @@ func (c Closure) DaysLeft(now time.Time) int {
 // places tell in which closure a server is.
 type places struct {
 	closures []Closure
-	named    map[string]int   // the closures by place
-	pods     map[int64]string // the pods by their backend router: of several, the one that closes first
+	named    map[string]int     // the closures by place
+	pods     map[int64][]string // the pods of each backend router: those that close come first
 }
 
 // closuresOf returns the places that close: those with a date first, by date, then the others by name.
 // deadlines are the days that the operator has set, by pod or data center. An announced pod in a data
 // center with a date closes with its data center, unless it has a date of its own.
 func closuresOf(pods []Pod, deadlines map[string]time.Time) places {
-	p := places{named: map[string]int{}, pods: map[int64]string{}}
+	p := places{named: map[string]int{}, pods: map[int64][]string{}}
 	of := map[string]*Closure{}
 	for place, day := range deadlines {
 		c := &Closure{Place: place, Day: day}
@@ -85,7 +85,7 @@ func closuresOf(pods []Pod, deadlines map[string]time.Time) places {
 	return p
 }
 
-// share notes the pod of each router. SoftLayer says of a pod which routers it has, and of no router that it is one pod's
+// share notes the pods of each router. SoftLayer says of a pod which routers it has, and of no router that it is one pod's
 // alone. Servers on a router of several pods count in the one that closes first, so that none of them is taken for one
 // that stays; of those that stay, in the first by name.
 func (p places) share(pods []Pod) {
@@ -97,7 +97,7 @@ func (p places) share(pods []Pod) {
 	}
 	for router, names := range on {
 		slices.SortFunc(names, p.before)
-		p.pods[router] = names[0]
+		p.pods[router] = names
 		for _, name := range names {
 			if n, closes := p.named[name]; closes {
 				others := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name })
@@ -133,11 +133,20 @@ func boolCompare(a, b bool) int {
 // podOf returns the pod that these routers are of; of several, one that closes. It is "" if none is known.
 func (p places) podOf(routers []int64) (pod string) {
 	for _, router := range routers {
-		if of := p.pods[router]; of != "" && (pod == "" || p.turn(of) < p.turn(pod)) {
-			pod = of
+		if of := p.pods[router]; len(of) > 0 && (pod == "" || p.turn(of[0]) < p.turn(pod)) {
+			pod = of[0]
 		}
 	}
 	return pod
+}
+
+// besides returns the other pods that these routers are of, by name.
+func (p places) besides(pod string, routers []int64) (others []string) {
+	for _, router := range routers {
+		others = append(others, p.pods[router]...)
+	}
+	slices.Sort(others)
+	return slices.DeleteFunc(slices.Compact(others), func(other string) bool { return other == pod })
 }
 
 // in returns the closure in which a server is by its data center and its backend routers; -1 for none.

@@ -206,10 +206,12 @@ func (w *Watch) Closing() map[string]bool {
 	return all
 }
 
-// PodOf returns the pod in which servers with these backend routers stand; "" if it is not known.
-func (w *Watch) PodOf(routers []int64) string {
+// PodOf returns the pod in which servers with these backend routers count; "" if it is not known. others are the pods
+// that share the routers: nobody can tell whether the servers stand there instead.
+func (w *Watch) PodOf(routers []int64) (pod string, others []string) {
 	p, _ := w.places()
-	return p.podOf(routers)
+	pod = p.podOf(routers)
+	return pod, p.besides(pod, routers)
 }
 
 // wants reports whether servers that stand there are in a closing place, or may be.

@@ -208,11 +208,33 @@ func TestListsOfServersLearnPodsAndClosures(t *testing.T) {
 	w := standing(1).watch()
 	w.Deadlines = map[string]time.Time{"che01": on(2027, time.June, 10)}
 	assert.Equal(t, map[string]bool{"che01": true}, w.Closing(), "what the operator has set is known at once")
-	assert.Empty(t, w.PodOf([]int64{23}))
+	pod, others := w.PodOf([]int64{23})
+	assert.Empty(t, pod)
+	assert.Empty(t, others)
 	require.NoError(t, w.readPods(t.Context(), func(context.Context) error { return nil }))
 	assert.Equal(t, map[string]bool{"che01": true, "dal09.pod03": true}, w.Closing())
-	assert.Equal(t, "dal09.pod04", w.PodOf([]int64{7, 24}))
-	assert.Empty(t, w.PodOf(nil))
+	pod, others = w.PodOf([]int64{7, 24})
+	assert.Equal(t, "dal09.pod04", pod)
+	assert.Empty(t, others, "its router is its own")
+	pod, _ = w.PodOf(nil)
+	assert.Empty(t, pod)
+}
+
+func TestListsLearnWhichPodsShareARouter(t *testing.T) {
+	t.Parallel()
+	w := standing(1).watch()
+	w.pods = []Pod{
+		{Name: "dal09.pod03", Datacenter: "dal09", Router: 23},
+		{Name: "dal09.pod02", Datacenter: "dal09", Router: 23},
+		{Name: "dal09.pod01", Datacenter: "dal09", Router: 21},
+		{Name: "dal09.pod04", Datacenter: "dal09", Router: 23, Closing: true},
+	}
+	pod, others := w.PodOf([]int64{7, 23})
+	assert.Equal(t, "dal09.pod04", pod, "the one that closes")
+	assert.Equal(t, []string{"dal09.pod02", "dal09.pod03"}, others)
+	pod, others = w.PodOf([]int64{23, 23, 21})
+	assert.Equal(t, "dal09.pod04", pod)
+	assert.Equal(t, []string{"dal09.pod01", "dal09.pod02", "dal09.pod03"}, others, "each once")
 }
 
 func TestIncompleteListShowsNothing(t *testing.T) {

@@ -41,12 +41,16 @@ func (m *matching) match(s *Server) {
 	}
 	found := false
 	for i, q := range m.queries {
-		if m.finds(q, s) {
+		switch {
+		case m.finds(q, s):
 			m.counts[i].note(m.Held[s.ID])
 			found = true
-		} else if m.mayFind(q, s) {
+		case m.mayFind(q, s):
 			m.counts[i].Unsure++
+		default:
+			continue
 		}
+		m.noteSharing(i, s)
 	}
 	if found && !m.named[s.ID] && !m.Held[s.ID] {
 		m.keep(s)
@@ -115,9 +119,40 @@ func (m *matching) finds(q Query, s *Server) bool {
 	return false
 }
 
-// mayFind reports whether a query finds a server whose pod is not known in one of the pods of its data center.
+// noteSharing notes the pods in which a server may stand that a query finds in only some of them.
+func (m *matching) noteSharing(query int, s *Server) {
+	q := m.queries[query]
+	for _, pod := range s.Sharing {
+		if m.finds(q, s) != m.finds(q, s.in(pod)) {
+			m.counts[query].share(s.Pod, pod)
+		}
+	}
+}
+
+func (m *Matches) share(pod, other string) {
+	at, noted := slices.BinarySearchFunc(m.Shared, pod, func(s Sharing, pod string) int { return cmp.Compare(s.Pod, pod) })
+	if !noted {
+		m.Shared = slices.Insert(m.Shared, at, Sharing{Pod: pod})
+	}
+	s := &m.Shared[at]
+	if at, noted := slices.BinarySearch(s.Others, other); !noted {
+		s.Others = slices.Insert(s.Others, at, other)
+	}
+}
+
+// in returns the server as if it stood in another pod.
+func (s *Server) in(pod string) *Server {
+	moved := *s
+	moved.Pod = pod
+	return &moved
+}
+
+// mayFind reports whether a query finds a server in one of the pods in which it may stand: those that share its routers,
+// or all of its data center if its pod is not known.
 func (m *matching) mayFind(q Query, s *Server) bool {
 	switch {
+	case slices.ContainsFunc(s.Sharing, func(pod string) bool { return m.finds(q, s.in(pod)) }):
+		return true
 	case s.Pod != "":
 	case q.Word == Pod:
 		return isPodOf(q.Name, s.Datacenter)

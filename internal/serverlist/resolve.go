@@ -21,6 +21,7 @@ type Server struct {
 	IPv6           string
 	Datacenter     string
 	Pod            string    // with its data center: dal09.pod03
+	Sharing        []string  // the pods that share its routers: nobody can tell whether it stands there instead
 	Tags           []string  // valid until the copy yields the next one
 	Ends           time.Time // when it is due to end if it is asked for now; zero if that is not known
 }
@@ -79,7 +80,15 @@ type Matches struct {
 	Query   Query
 	Servers int
 	Unsure  int
-	Held    int // of Servers: live requests hold them
+	Held    int       // of Servers: live requests hold them
+	Shared  []Sharing // by pod: why some of Servers may stand where the query does not look, or some of Unsure where it does
+}
+
+// Sharing says that servers count in a pod, and that nobody can tell whether they stand in others, which share its
+// routers.
+type Sharing struct {
+	Pod    string
+	Others []string // by name
 }
 
 // Resolved is what a list means.
@@ -283,7 +292,7 @@ func (s Server) kept() Server {
 	for _, text := range []*string{&s.Hostname, &s.FQDN, &s.PublicIP, &s.PrivateIP, &s.IPv6, &s.Datacenter, &s.Pod} {
 		*text = strings.Clone(*text)
 	}
-	s.Tags = slices.Clone(s.Tags)
+	s.Sharing, s.Tags = slices.Clone(s.Sharing), slices.Clone(s.Tags)
 	for i, tag := range s.Tags {
 		s.Tags[i] = strings.Clone(tag)
 	}

@@ -227,6 +227,37 @@ func TestQueriesListServersByEndAndTag(t *testing.T) {
 	assert.Empty(t, serverlist.Resolve(parsed(t, "closing:"), slices.Values(servers), serverlist.Options{Most: 50}).Groups, "nothing closes")
 }
 
+// Of pods that share a router, all servers count in one: the one that closes first.
+func TestServersOnSharedRoutersMayStandElsewhere(t *testing.T) {
+	t.Parallel()
+	var servers []server
+	for id := range int64(3) {
+		s := ending(id+1, 0)
+		s.Datacenter, s.Pod, s.Sharing = "dal09", "dal09.pod01", []string{"dal09.pod02", "dal09.pod03"}
+		servers = append(servers, s)
+	}
+	sharing := func(others ...string) []serverlist.Sharing {
+		return []serverlist.Sharing{{Pod: "dal09.pod01", Others: others}}
+	}
+	for text, want := range map[string]serverlist.Matches{
+		"pod:dal09.pod01": {Servers: 3, Held: 1, Shared: sharing("dal09.pod02", "dal09.pod03")},
+		"pod:dal09.pod02": {Unsure: 3, Shared: sharing("dal09.pod02")},
+		"pod:dal09.pod04": {},
+		"closing:":        {Servers: 3, Held: 1, Shared: sharing("dal09.pod03")}, // pod02 closes too
+		"dc:dal09":        {Servers: 3, Held: 1},
+		"tag:x":           {},
+	} {
+		l := parsed(t, text)
+		want.Query = l.Queries[0]
+		r := serverlist.Resolve(l, slices.Values(servers), serverlist.Options{
+			Most: 50, Held: map[int64]bool{2: true}, Closing: map[string]bool{"dal09.pod01": true, "dal09.pod02": true},
+		})
+		assert.Equal(t, []serverlist.Matches{want}, r.Queries, text)
+	}
+	r := serverlist.Resolve(parsed(t, "pod:dal09.pod02 closing:"), slices.Values(servers), serverlist.Options{Most: 50, Closing: map[string]bool{"dal09.pod03": true}})
+	assert.Equal(t, []int{3, 3}, []int{r.Queries[0].Unsure, r.Queries[1].Unsure}, "none is in a place that closes for certain")
+}
+
 func TestQueriesFindWhatThePersonMayAskFor(t *testing.T) {
 	t.Parallel()
 	var servers []server

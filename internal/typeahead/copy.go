@@ -16,9 +16,9 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 	if x == nil {
 		return func(func(serverlist.Server) bool) {}
 	}
-	pods := make([]string, len(x.spots))
+	pods, sharing := make([]string, len(x.spots)), make([][]string, len(x.spots))
 	for n, s := range x.spots {
-		pods[n] = i.podOf(parted(s.routers))
+		pods[n], sharing[n] = i.podOf(parted(s.routers))
 	}
 	tagNames, ends, carried := x.byRow()
 	names, numbers := string(x.names.shown), string(x.numbers.shown) // one copy for all
@@ -32,7 +32,8 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 			number := numbers[x.numbers.starts[i]:x.numbers.starts[i+1]]
 			_, digits, _ := strings.Cut(number, idMark)
 			id, _ := strconv.ParseInt(strings.TrimSuffix(digits, idMark), 10, 64) // written by us
-			s := serverlist.Server{ID: id, Datacenter: x.spots[x.places[i]].datacenter, Pod: pods[x.places[i]], Tags: tags}
+			at := x.places[i]
+			s := serverlist.Server{ID: id, Datacenter: x.spots[at].datacenter, Pod: pods[at], Sharing: sharing[at], Tags: tags}
 			s.Hostname, s.FQDN = twoOf(names[x.names.starts[i]:x.names.starts[i+1]])
 			s.PublicIP, s.PrivateIP = twoOf(number)
 			if !yield(s) {

@@ -15,11 +15,11 @@ import (
 
 func TestAllServersComeWithTheirTags(t *testing.T) {
 	t.Parallel()
-	i := New(Options{Rate: 1, PodOf: func(routers []int64) string {
+	i := New(Options{Rate: 1, PodOf: func(routers []int64) (pod string, others []string) {
 		if len(routers) > 0 {
-			return "dal09.pod03"
+			return "dal09.pod03", []string{"dal09.pod04"}
 		}
-		return ""
+		return "", nil
 	}})
 	assert.Empty(t, slices.Collect(i.All()), "nothing is known yet")
 	l := account(300)
@@ -30,7 +30,7 @@ func TestAllServersComeWithTheirTags(t *testing.T) {
 		want[s.ID] = serverlist.Server{ID: s.ID, Hostname: s.Hostname, FQDN: s.FQDN, PublicIP: s.PublicIP, PrivateIP: s.PrivateIP, Datacenter: s.Datacenter}
 	}
 	inPod := want[l.rows[7].id]
-	inPod.Pod = "dal09.pod03"
+	inPod.Pod, inPod.Sharing = "dal09.pod03", []string{"dal09.pod04"}
 	want[l.rows[7].id] = inPod
 	for _, tag := range l.tags {
 		for _, id := range tag.Servers {

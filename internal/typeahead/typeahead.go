@@ -28,9 +28,9 @@ type Options struct {
 	// Grow is called before work that leaves more garbage than it keeps, and what it returns after it;
 	// if nil, debug.FreeOSMemory is.
 	Grow func() (settled func())
-	// PodOf names the pod that servers with these backend routers stand in; "" if it is not known. If nil, no
-	// pod is known.
-	PodOf func(routers []int64) string
+	// PodOf names the pod that servers with these backend routers count in, and the others in which they may stand
+	// instead; "" if it is not known. If nil, no pod is known.
+	PodOf func(routers []int64) (pod string, others []string)
 	Log   *slog.Logger
 }
 
@@ -43,7 +43,7 @@ type Inventory struct {
 	owner    string
 	interval time.Duration
 	grow     func() (settled func())
-	podOf    func(routers []int64) string
+	podOf    func(routers []int64) (pod string, others []string)
 	log      *slog.Logger
 
 	index     atomic.Pointer[index]     // nil until something is known
@@ -63,7 +63,7 @@ func New(o Options) *Inventory {
 		o.Grow = func() func() { return debug.FreeOSMemory }
 	}
 	if o.PodOf == nil {
-		o.PodOf = func([]int64) string { return "" }
+		o.PodOf = func([]int64) (string, []string) { return "", nil }
 	}
 	return &Inventory{
 		servers: o.Servers, tags: o.Tags, live: o.Live, keeper: o.Keeper, owner: o.Owner,

@@ -296,6 +296,22 @@ func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
 	assert.Contains(t, said, "1 waits again: some approvals no longer count, or more are needed.")
 }
 
+func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
+	t.Parallel()
+	shared := []serverlist.Sharing{{Pod: "dal09.pod01", Others: []string{"dal09.pod02"}}}
+	notes := ListNotes(serverlist.List{}, serverlist.Resolved{Queries: []serverlist.Matches{
+		{Query: serverlist.Query{Word: serverlist.Closing}, Servers: 3, Shared: shared},
+		{Query: serverlist.Query{Word: serverlist.Pod, Name: "dal09.pod02"}, Unsure: 3, Shared: shared},
+	}}, true)
+	assert.Equal(t, []string{
+		"closing: finds 3 servers that you may ask for.",
+		"⚠ dal09.pod01 shares a router with dal09.pod02: some of these servers may stand there.",
+		"pod:dal09.pod02 finds 0 servers that you may ask for.",
+		"⚠ Of 3 servers nobody can tell whether pod:dal09.pod02 finds them: their pod is not known.",
+		"⚠ dal09.pod01 shares a router with dal09.pod02: some of these servers may stand there. pod:dal09.pod01 lists them.",
+	}, notes)
+}
+
 func TestListSaysWhichServersAQueryShows(t *testing.T) {
 	t.Parallel()
 	for order, says := range map[serverlist.Order]string{

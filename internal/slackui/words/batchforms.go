@@ -10,6 +10,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 )
 
 // The callback ids of the forms that a batch's buttons open. Their private_metadata is what BatchOf reads.
@@ -233,6 +234,59 @@ func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order canc
 	}
 	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }
+
+// ListNotes say what of a list was left out, what may be missing from it, and what its queries find. tagged says that
+// the servers' tags are known.
+func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes []string) {
+	add := func(is bool, format string, args ...any) {
+		if is {
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
+	add(l.Full, "⚠ A field is as full as Slack lets it be. What followed may be missing.")
+	add(len(l.Headings) > 0, "Left out as headings: %s.", cutList(l.Headings))
+	add(len(l.Ignored) > 0, "Columns that are not read: %s.", cutList(l.Ignored))
+	merged := l.Repeated
+	for _, row := range found.Rows {
+		merged += len(row.Merged)
+	}
+	add(merged > 0, "Named more than once, and counted once: %d.", merged)
+	for _, q := range found.Queries {
+		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
+		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
+		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
+		notes = append(notes, sharedNotes(q)...)
+		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
+	}
+	add(found.Undecided > 0, "⚠ Of %s nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", servers(found.Undecided))
+	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
+	return notes
+}
+
+// sharedNotes say which pods share routers, so that some servers may stand where the query does not look, or does.
+func sharedNotes(q serverlist.Matches) (notes []string) {
+	for _, s := range q.Shared {
+		note := "⚠ " + displayed(s.Pod) + " shares a router with " + displayed(cutList(s.Others)) + ": some of these servers may stand there."
+		if q.Query.Word == serverlist.Pod && !strings.EqualFold(q.Query.Name, s.Pod) {
+			note += " pod:" + displayed(strings.ToLower(s.Pod)) + " lists them."
+		}
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// orderWords says which servers are shown if not all are.
+func orderWords(order serverlist.Order) string {
+	switch order {
+	case serverlist.ByName:
+		return fmt.Sprintf("the first by name. End dates are read for %d at most.", serverlist.MaxCandidates)
+	case serverlist.EndUnread:
+		return "the first by name. Their end dates could not be read."
+	}
+	return "those that are due to end first."
+}
+
+func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
 
 // ContinueAction opens a list again that was closed. The button's value is the list's sealed metadata.
 const ContinueAction = "continue-list"

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -164,46 +163,6 @@ func (w Writer) leftBlocks(v Review) []slack.Block {
 	}
 	return blocks
 }
-
-// ListNotes say what of a list was left out, what may be missing from it, and what its queries find. tagged says that
-// the servers' tags are known.
-func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes []string) {
-	add := func(is bool, format string, args ...any) {
-		if is {
-			notes = append(notes, fmt.Sprintf(format, args...))
-		}
-	}
-	add(l.Full, "⚠ A field is as full as Slack lets it be. What followed may be missing.")
-	add(len(l.Headings) > 0, "Left out as headings: %s.", cutList(l.Headings))
-	add(len(l.Ignored) > 0, "Columns that are not read: %s.", cutList(l.Ignored))
-	merged := l.Repeated
-	for _, row := range found.Rows {
-		merged += len(row.Merged)
-	}
-	add(merged > 0, "Named more than once, and counted once: %d.", merged)
-	for _, q := range found.Queries {
-		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
-		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
-		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
-		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
-	}
-	add(found.Undecided > 0, "⚠ Of %s nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", servers(found.Undecided))
-	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
-	return notes
-}
-
-// orderWords says which servers are shown if not all are.
-func orderWords(order serverlist.Order) string {
-	switch order {
-	case serverlist.ByName:
-		return fmt.Sprintf("the first by name. End dates are read for %d at most.", serverlist.MaxCandidates)
-	case serverlist.EndUnread:
-		return "the first by name. Their end dates could not be read."
-	}
-	return "those that are due to end first."
-}
-
-func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
 
 // leftLine says why a row cannot be asked for.
 func (w Writer) leftLine(row review.Row) line {
