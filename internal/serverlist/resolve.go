@@ -99,7 +99,7 @@ type Resolved struct {
 	Of      int     // and how many there are
 	Queries []Matches
 
-	Undecided  int     // servers about which it could not be decided whether the person may ask for them
+	Undecided  int     // servers about which it could not be decided whether the person may ask for them; no number for that person
 	Order      Order   // which of Of the groups hold
 	Candidates []int64 `json:"-"` // all of Of; nil if there are more than [MaxCandidates]
 }

@@ -258,7 +258,8 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 		notes = append(notes, sharedNotes(q)...)
 		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}
-	add(found.Undecided > 0, "⚠ Of %s nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", servers(found.Undecided))
+	// How many these are would say what there is to people who may not see it.
+	add(found.Undecided > 0, "⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.")
 	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
 	return notes
 }
