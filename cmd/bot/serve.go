@@ -216,7 +216,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	b.app = slackui.NewApp(slackui.Options{
 		Desk: desk, Batches: journal, Web: v.slack, Directory: b.directory, Policy: b.policy.Policy, Words: writer,
 		Lists: slackui.Lists{
-			All: b.inventory.All, Tagged: b.inventory.Tagged, Closing: b.closings.Closing, Held: journal.Held, May: mayAsk, Bills: v.softlayer.BillDates, Most: cfg.MaxBatch,
+			All: b.inventory.All, Listed: b.inventory.Listed, Tagged: b.inventory.Tagged, Closing: b.closings.Closing, Held: journal.Held, May: mayAsk, Bills: v.softlayer.BillDates, Most: cfg.MaxBatch,
 		},
 		Waits:    &waiting.Desk{Requests: desk, Waits: journal},
 		Letters:  &correspondence.Desk{Requests: desk, Ledger: journal, Books: v.softlayer, MayWrite: b.right.Has, Wake: b.sender.Wake, Log: log},

@@ -100,6 +100,7 @@ type Resolved struct {
 	Queries []Matches
 
 	Undecided  int     // servers about which it could not be decided whether the person may ask for them; no number for that person
+	Unlisted   bool    // the copy has no servers yet, so that queries find nothing
 	Order      Order   // which of Of the groups hold
 	Candidates []int64 `json:"-"` // all of Of; nil if there are more than [MaxCandidates]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -164,6 +165,11 @@ func (a *App) resolved(ctx context.Context, meta metadata, list serverlist.List,
 	}
 	if len(list.Queries) == 0 {
 		return serverlist.Resolve(list, a.lists.All(), o), nil
+	}
+	if !a.lists.Listed() {
+		found = serverlist.Resolve(list, slices.Values[[]serverlist.Server](nil), o)
+		found.Unlisted = true
+		return found, nil
 	}
 	policy := a.policy()
 	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)

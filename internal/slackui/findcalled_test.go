@@ -3,11 +3,15 @@ package slackui
 import (
 	"context"
 	"errors"
+	"iter"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/slacktest"
 )
 
@@ -26,6 +30,31 @@ func (c *census) IsVirtual(_ context.Context, name string) (bool, error) {
 
 func (c *census) Nearest(string, int) []cancellation.Server { return c.nearest }
 func (c *census) Known(string, int) []cancellation.Server   { return nil }
+
+func TestQueriesWaitUntilServersAreListed(t *testing.T) {
+	t.Parallel()
+	a := &App{lists: Lists{
+		All: func() iter.Seq[serverlist.Server] {
+			return slices.Values([]serverlist.Server{{ID: 1, Datacenter: "fra02"}})
+		},
+		Closing: func() map[string]bool { return nil },
+		Held:    func(context.Context) (map[int64]bool, error) { return nil, nil },
+		Listed:  func() bool { return false },
+		Most:    50,
+	}}
+	list, err := serverlist.Parse("web-1 dc:fra02")
+	require.NoError(t, err)
+	found, err := a.resolved(t.Context(), metadata{}, list, 50)
+	require.NoError(t, err)
+	assert.True(t, found.Unlisted, "nobody can tell what the query finds")
+	assert.Empty(t, found.Groups, "what is listed meanwhile is shown to nobody whom the policy was not asked about")
+	assert.Len(t, found.Rows, 1, "names are looked up at SoftLayer")
+	list, err = serverlist.Parse("web-1")
+	require.NoError(t, err)
+	found, err = a.resolved(t.Context(), metadata{}, list, 50)
+	require.NoError(t, err)
+	assert.False(t, found.Unlisted, "names need no list")
+}
 
 func TestVirtualServersNameIsReportedAsSuch(t *testing.T) {
 	t.Parallel()

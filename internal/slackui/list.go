@@ -30,6 +30,7 @@ const (
 // Lists is what forms with several servers need.
 type Lists struct {
 	All     func() iter.Seq[serverlist.Server]            // all servers, as the typeahead knows them
+	Listed  func() bool                                   // All has them
 	Tagged  func() bool                                   // their tags are known
 	Closing func() map[string]bool                        // the pods and data centers that close
 	Held    func(context.Context) (map[int64]bool, error) // the servers that live requests hold

@@ -43,6 +43,9 @@ func (i *Inventory) All() iter.Seq[serverlist.Server] {
 	}
 }
 
+// Listed reports whether all servers were read once. Before that no server is known.
+func (i *Inventory) Listed() bool { return i.index.Load() != nil }
+
 // Tagged reports whether all tags were read once. Before that nobody can tell what a tag finds.
 func (i *Inventory) Tagged() bool {
 	x := i.index.Load()

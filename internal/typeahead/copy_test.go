@@ -59,9 +59,11 @@ func TestTagsAreKnownAfterTheirFirstPass(t *testing.T) {
 	t.Parallel()
 	i := New(Options{Rate: 1})
 	assert.False(t, i.Tagged())
+	assert.False(t, i.Listed())
 	l := account(3)
 	i.index.Store(newIndex(listing{rows: l.rows, untagged: true}, nil))
 	assert.False(t, i.Tagged())
+	assert.True(t, i.Listed(), "the servers are known before their tags")
 	i.index.Store(newIndex(l, nil))
 	assert.True(t, i.Tagged())
 }

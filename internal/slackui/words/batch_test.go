@@ -296,6 +296,14 @@ func TestListSaysThatApprovalsNoLongerCount(t *testing.T) {
 	assert.Contains(t, said, "1 waits again: some approvals no longer count, or more are needed.")
 }
 
+func TestReviewSaysThatServersAreStillBeingRead(t *testing.T) {
+	t.Parallel()
+	found := serverlist.Resolved{Unlisted: true, Queries: []serverlist.Matches{{Query: serverlist.Query{Word: serverlist.DC, Name: "fra02"}}}}
+	assert.Equal(t, []string{
+		"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again.",
+	}, ListNotes(serverlist.List{}, found, false))
+}
+
 func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
 	t.Parallel()
 	shared := []serverlist.Sharing{{Pod: "dal09.pod01", Others: []string{"dal09.pod02"}}}

@@ -251,6 +251,23 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 		merged += len(row.Merged)
 	}
 	add(merged > 0, "Named more than once, and counted once: %d.", merged)
+	notes = append(notes, queryNotes(found, tagged)...)
+	// How many these are would say what there is to people who may not see it.
+	add(found.Undecided > 0, "⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.")
+	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
+	return notes
+}
+
+// queryNotes say what the queries of a list find.
+func queryNotes(found serverlist.Resolved, tagged bool) (notes []string) {
+	if found.Unlisted {
+		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again."}
+	}
+	add := func(is bool, format string, args ...any) {
+		if is {
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
 	for _, q := range found.Queries {
 		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
 		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
@@ -258,9 +275,6 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 		notes = append(notes, sharedNotes(q)...)
 		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}
-	// How many these are would say what there is to people who may not see it.
-	add(found.Undecided > 0, "⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.")
-	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
 	return notes
 }
 
