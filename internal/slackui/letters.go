@@ -70,7 +70,7 @@ func (a *Announcer) letter(ctx context.Context, to, id string, items []cancellat
 	for i, item := range items {
 		items[i].At = a.standsAt(ctx, item.News, item.Request)
 	}
-	message := a.o.Words.Letter(to, a.quoting(ctx, a.withAwaited(ctx, items)), atOnce)
+	message := a.o.Words.Letter(to, a.quoting(ctx, a.withAwaited(ctx, to, items)), atOnce)
 	return webapi.Post{Text: message.Text, Blocks: message.Blocks, Metadata: letterMetadata(id)}
 }
 
@@ -163,10 +163,14 @@ func (a *Announcer) gatheredContent(ctx context.Context, kind cancellation.Notic
 	}
 	all = cancellation.StillTrue(all, time.Time{})
 	var items []cancellation.Item
+	inThread := false
 	for _, g := range all {
+		_, inThread = g.Kind.Line()
 		items = append(items, cancellation.Item{News: g.News(), Request: words.Unpinged(g.Request)})
 	}
-	items = a.withAwaited(ctx, items)
+	if inThread {
+		items = a.withAwaited(ctx, "", items)
+	}
 	switch len(items) {
 	case 0:
 		return webapi.Post{}, errors.New("what a message gathers is over")
@@ -180,15 +184,15 @@ func (a *Announcer) gatheredContent(ctx context.Context, kind cancellation.Notic
 }
 
 // withAwaited returns items with all servers of their batches about which SoftLayer waits for an answer, if they tell
-// of one. What cannot be read is left out.
-func (a *Announcer) withAwaited(ctx context.Context, items []cancellation.Item) []cancellation.Item {
+// its requester of one, or the thread of its own message, where to is "". What cannot be read is left out.
+func (a *Announcer) withAwaited(ctx context.Context, to string, items []cancellation.Item) []cancellation.Item {
 	told, asked := map[string]bool{}, map[string]bool{}
 	for _, item := range items {
 		told[item.Request.ID] = told[item.Request.ID] || item.Kind.Awaits()
 	}
 	for _, item := range slices.Clone(items) {
 		batch := item.Request.Batch
-		if batch == "" || !item.Kind.Awaits() || asked[batch] {
+		if batch == "" || asked[batch] || !hearsOfAll(to, item) {
 			continue
 		}
 		asked[batch] = true
@@ -203,4 +207,11 @@ func (a *Announcer) withAwaited(ctx context.Context, items []cancellation.Item) 
 		}
 	}
 	return items
+}
+
+// hearsOfAll reports whether an item is read by who may see all servers of its batch that wait for an answer, and says
+// nothing that is true of its own server alone.
+func hearsOfAll(to string, item cancellation.Item) bool {
+	mine := to == "" || to == item.Request.Submission.By.ID
+	return mine && item.Kind.Awaits() && item.Kind != cancellation.NewsUnanswered
 }
