@@ -161,15 +161,6 @@ func (a asker) batchReminders(ctx context.Context, r Request, now time.Time) (ow
 	return owed, err
 }
 
-// Reminded is the Slack user whom a notice of this kind reminds by direct message; "" for the other kinds.
-func (k NoticeKind) Reminded() string {
-	user, _ := strings.CutPrefix(string(k), directReminder)
-	if !k.Reminds() || k == Reminder {
-		return ""
-	}
-	return user
-}
-
 // waitingOf returns the requests that wait for approval.
 func waitingOf(rows []Request) []Request {
 	return slices.DeleteFunc(slices.Clone(rows), func(r Request) bool { return r.State != Pending })
@@ -330,10 +321,21 @@ func (k NoticeKind) Gathering() (class, day string, ok bool) {
 // GatheredIn is the Way of a notice that a message of this kind tells with others.
 func GatheredIn(kind NoticeKind) Way { return Way(inOne + string(kind)) }
 
-// Next returns the kind of the message that tells what the last one of the class does not, and when it is
-// due: not before from. last takes nothing more; it is the zero Notice if there is none. There is one
-// message a day in Dallas, by the kind and by when Slack posted it; for an Urgent class there may be two.
-func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
+// More returns when the last message of the class is due if it takes more: not before from, where it has yet to be due
+// again. ok is false if it takes nothing more: it stands or may stand, or it came to nothing on an earlier day.
+func (c Class) More(last Notice, now, from time.Time) (due time.Time, ok bool) {
+	switch {
+	case last.Kind == "" || last.TS != "" || last.Posting:
+		return time.Time{}, false
+	case !last.Due.IsZero():
+		return c.Due(last.Due, now), true
+	}
+	due = c.soonest(now, from)
+	return due, due.Format(time.DateOnly) <= last.dayTaken()
+}
+
+// soonest returns when a message of the class is due that waits for no other one, in Dallas.
+func (c Class) soonest(now, from time.Time) time.Time {
 	pause := gatherTime
 	if c.Urgent {
 		pause = gatherSoon
@@ -342,7 +344,14 @@ func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
 	if from.After(due) {
 		due = from
 	}
-	due = due.In(dallas)
+	return due.In(dallas)
+}
+
+// Next returns the kind of the message that tells what the last one of the class does not, and when it is
+// due: not before from. last takes nothing more; it is the zero Notice if there is none. There is one
+// message a day in Dallas, by the kind and by when Slack posted it; for an Urgent class there may be two.
+func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
+	due := c.soonest(now, from)
 	day, taken, second := due.Format(time.DateOnly), last.dayTaken(), strings.HasSuffix(string(last.Kind), moreToday)
 	switch {
 	case day > taken:

@@ -70,6 +70,51 @@ func TestGatheringIsPostedOnceADay(t *testing.T) {
 	}
 }
 
+func TestGatheringThatDoesNotStandTakesMore(t *testing.T) {
+	t.Parallel()
+	const day = "2026-11-24"
+	for name, c := range map[string]struct {
+		kind    cancellation.NoticeKind // of what is told
+		last    string                  // the day of the last message; "" for none
+		due     string                  // when that is due; "" for not any more
+		stands  bool
+		posting bool
+		now     string
+		want    string // when it is due then; "" if it takes nothing more
+	}{
+		"there is none":                           {kind: cancellation.Alarm, now: day + " 10:00"},
+		"it keeps its time":                       {kind: cancellation.Alarm, last: day, due: day + " 10:03", now: day + " 10:00", want: day + " 10:03"},
+		"it may stand":                            {kind: cancellation.Alarm, last: day, due: day + " 10:03", posting: true, now: day + " 10:00"},
+		"it stands":                               {kind: cancellation.Alarm, last: day, stands: true, now: day + " 10:00"},
+		"it came to nothing, and more is urgent":  {kind: cancellation.Alarm, last: day, now: day + " 10:00", want: day + " 10:05"},
+		"the second of its day came to nothing":   {kind: cancellation.Alarm, last: day + " more", now: day + " 18:00", want: day + " 18:05"},
+		"it came to nothing, and more has time":   {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: day, now: day + " 10:00", want: day + " 11:00"},
+		"it came to nothing yesterday":            {kind: cancellation.Alarm, last: "2026-11-23", now: day + " 10:00"},
+		"it failed yesterday, and is tried again": {kind: cancellation.Alarm, last: "2026-11-23", due: day + " 10:02", now: day + " 10:00", want: day + " 10:02"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			class, gathers := c.kind.Gathers()
+			require.True(t, gathers)
+			last := cancellation.Notice{Posting: c.posting}
+			if c.last != "" {
+				last.Kind = cancellation.NoticeKind(class.Prefix() + c.last)
+			}
+			if c.due != "" {
+				last.Due = inDallas(t, c.due)
+			}
+			if c.stands {
+				last.TS = fmt.Sprintf("%d.000100", inDallas(t, c.now).Unix())
+			}
+			due, more := class.More(last, inDallas(t, c.now).UTC(), time.Time{})
+			require.Equal(t, c.want != "", more)
+			if more {
+				assert.True(t, inDallas(t, c.want).Equal(due), "%v", due)
+			}
+		})
+	}
+}
+
 func TestGatheringTellsWhatStands(t *testing.T) {
 	t.Parallel()
 	const first, second, third = "2026-12-01T00:00:00-06:00", "2027-01-01T00:00:00-06:00", "2027-02-01T00:00:00-06:00"
@@ -86,6 +131,7 @@ func TestGatheringTellsWhatStands(t *testing.T) {
 		shows string
 		waits bool
 		stop  bool
+		late  bool
 		tells cancellation.NewsKind // "" for nothing
 		was   string                // of a move
 	}{
@@ -103,6 +149,10 @@ func TestGatheringTellsWhatStands(t *testing.T) {
 		"staff who wrote twice wrote":      {kinds: []cancellation.NoticeKind{said(cancellation.Line{What: cancellation.LineStaff, Update: 1}), said(cancellation.Line{What: cancellation.LineStaff, Update: 2})}, state: cancellation.Filed, tells: cancellation.NewsStaff},
 		"a stop that did not help":         {kinds: []cancellation.NoticeKind{said(cancellation.Line{What: cancellation.LineStands, Now: first})}, state: cancellation.Filed, tells: cancellation.NewsStands},
 		"an alarm":                         {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filing, tells: cancellation.NewsOverdue},
+		"an alarm about a stuck one":       {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Stuck, tells: cancellation.NewsOverdue},
+		"an alarm about what was filed":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filed},
+		"an alarm about what was rejected": {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Rejected},
+		"an alarm about an owed result":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filed, late: true, tells: cancellation.NewsOverdue},
 		"a reminder of a date that is not": {kinds: []cancellation.NoticeKind{said(cancellation.Line{What: cancellation.LineEnds, Was: "2026-12-01", Now: second})}, state: cancellation.Filed, shows: first},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +169,7 @@ func TestGatheringTellsWhatStands(t *testing.T) {
 			for _, kind := range c.kinds {
 				_, gathers := kind.Gathers()
 				require.True(t, gathers)
-				all = append(all, cancellation.Gathered{Request: r, Kind: kind, Waits: waits})
+				all = append(all, cancellation.Gathered{Request: r, Kind: kind, Waits: waits, Late: c.late})
 			}
 			standing := cancellation.StillTrue(all, inDallas(t, "2026-11-25 10:00"))
 			if c.tells == "" {

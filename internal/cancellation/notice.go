@@ -222,6 +222,15 @@ func (k NoticeKind) Reminds() bool {
 	return k == Reminder || strings.HasPrefix(string(k), directReminder)
 }
 
+// Reminded is the Slack user whom a notice of this kind reminds by direct message; "" for the other kinds.
+func (k NoticeKind) Reminded() string {
+	user, _ := strings.CutPrefix(string(k), directReminder)
+	if !k.Reminds() || k == Reminder {
+		return ""
+	}
+	return user
+}
+
 // Recipient is the Slack user that a Direct or an EndedFor notice is for; "" for the other kinds.
 func (k NoticeKind) Recipient() string {
 	for _, prefix := range []string{direct, endedFor, batchDirect, batchEnded} {
@@ -245,7 +254,10 @@ func (k NoticeKind) Once() bool {
 
 // extra reports whether a notice of this kind only asks or tells people in addition to the result
 // message. If Slack refuses such a notice, and it no longer asks for anything, it is given up.
-func (k NoticeKind) extra() bool { return k != Result && k != BatchResult && k != Alarm }
+func (k NoticeKind) extra() bool {
+	class, _, _ := k.Gathering()
+	return k != Result && k != BatchResult && k != Alarm && class != string(Alarm)
+}
 
 // Way is how a notice is delivered: by the channel or, if that refuses, by the next best way.
 type Way string

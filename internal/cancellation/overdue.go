@@ -133,6 +133,7 @@ type Gathered struct {
 	Request Request
 	Kind    NoticeKind // of the notice that tells it alone, where there is no batch
 	Waits   time.Time  // since when SoftLayer waits for an answer; zero if it does not
+	Late    bool       // its result has been owed for longer than OverdueAge
 }
 
 // newsOfLines is what lines say, but for LineEnded, which depends on the state.
@@ -185,8 +186,10 @@ func (g Gathered) stands(now time.Time) bool {
 		return filed && last.Format(time.RFC3339) == n.EndsAt() && (now.IsZero() || now.Before(last))
 	case NewsMoved:
 		return filed && n.Line().Now == r.Shows
-	case NewsBilled, NewsOverdue:
+	case NewsBilled:
 		return true
+	case NewsOverdue:
+		return g.Late || r.State == Stuck || slices.Contains(WorkStates(), r.State)
 	}
 	return filed
 }

@@ -142,12 +142,7 @@ func TestStuckServersOfABatchAreOneAlarm(t *testing.T) {
 	inBatch(t, endAt, func(t *testing.T, b *batch) {
 		b.passes(monday.Add(time.Hour), time.Hour)
 		for server := range int64(3) {
-			from := b.request(server + 1)
-			next, err := from.Move(cancellation.Stuck, cancellation.ByCard, cancellation.Reason{Code: cancellation.WhyTicketHidden, Detail: "1"})
-			require.NoError(t, err)
-			owed := from.Escalating(b.channel, cancellation.News{Kind: cancellation.NewsStuck, Detail: "1"}, nil)
-			_, err = b.store.Apply(t.Context(), cancellation.Change{From: from, To: next, Event: cancellation.Event{Kind: cancellation.EventEvidence}, Tell: cancellation.AtOnce, Owe: []cancellation.Notice{owed}})
-			require.NoError(t, err)
+			b.needsPerson(server + 1)
 			time.Sleep(time.Minute)
 		}
 		began := time.Now()
@@ -156,4 +151,113 @@ func TestStuckServersOfABatchAreOneAlarm(t *testing.T) {
 		require.Len(t, told, 1)
 		assert.Less(t, sentAt(t, told[0].TS).Sub(began), 5*time.Minute, "it needs somebody now")
 	})
+}
+
+// isStuck has a server's request be stuck, and owes what tells of it.
+func (b *batch) isStuck(server int64, owe ...cancellation.Notice) {
+	b.t.Helper()
+	from := b.request(server)
+	next, err := from.Move(cancellation.Stuck, cancellation.ByCard, cancellation.Reason{Code: cancellation.WhyTicketHidden, Detail: "1"})
+	require.NoError(b.t, err)
+	_, err = b.store.Apply(b.t.Context(), cancellation.Change{From: from, To: next, Event: cancellation.Event{Kind: cancellation.EventEvidence}, Tell: cancellation.AtOnce, Owe: owe})
+	require.NoError(b.t, err)
+}
+
+// stuckNews is what tells at once that a server's request needs a person.
+func (b *batch) stuckNews(server int64) cancellation.Notice {
+	return b.request(server).Escalating(b.channel, cancellation.News{Kind: cancellation.NewsStuck, Detail: "1"}, nil)
+}
+
+// needsPerson has a server's request be stuck, which is told at once.
+func (b *batch) needsPerson(server int64) { b.isStuck(server, b.stuckNews(server)) }
+
+// alarms owes a channel that a server's request takes too long.
+func (b *batch) alarms(channel string, server int64) {
+	b.t.Helper()
+	_, err := b.store.Owe(b.t.Context(), b.request(server).ID, cancellation.Alarm, cancellation.Place{Channel: channel})
+	require.NoError(b.t, err)
+}
+
+// saying are those of some messages that say something.
+func saying(all []message, what string) (said []message) {
+	return slices.DeleteFunc(slices.Clone(all), func(m message) bool { return !strings.Contains(m.text, what) })
+}
+
+func TestRefusedAlarmOfABatchStaysOwed(t *testing.T) {
+	inBatch(t, endAt, func(t *testing.T, b *batch) {
+		b.passes(monday.Add(time.Hour), time.Hour)
+		for server := range int64(3) {
+			b.isStuck(server + 1)
+		}
+		operators := b.cast.PrivateChannel // which the bot is not in yet
+		b.alarms(operators, 1)
+		b.alarms(operators, 2)
+		b.passes(monday.Add(2*time.Hour), time.Hour)
+		b.alarms(operators, 3)
+		require.Empty(t, b.took(operators))
+		in := true
+		require.NoError(t, b.slack.PatchChannel(operators, fakeslack.ChannelPatch{BotIn: &in}))
+		b.passes(monday.Add(150*time.Minute), time.Hour)
+		assert.Len(t, saying(b.took(operators), "3 of 3 servers take too long"), 1, "one message, as soon as Slack takes it")
+		b.passes(monday.AddDate(0, 0, 2), time.Hour)
+		assert.Len(t, saying(b.took(operators), "too long"), 1)
+	})
+}
+
+func TestAlarmIsNotToldOfFiledServers(t *testing.T) {
+	inBatch(t, endAt, func(t *testing.T, b *batch) {
+		b.passes(monday.Add(time.Hour), time.Hour)
+		b.isStuck(1)
+		for server := range int64(3) {
+			b.alarms(b.channel, server+1)
+		}
+		b.passes(monday.AddDate(0, 0, 2), time.Hour)
+		told := saying(b.took(b.channel), "too long")
+		require.Len(t, told, 1)
+		assert.NotContains(t, told[0].text, "of 3 servers", "the others are filed")
+	})
+}
+
+func TestWhatIsOverUntoldTakesNoDay(t *testing.T) {
+	inBatch(t, endAt, func(t *testing.T, b *batch) {
+		morning := monday.Add(8 * time.Hour) // in Dallas
+		b.passes(morning, time.Hour)
+		over := b.stuckNews(1)
+		_, err := b.store.Owe(t.Context(), over.RequestID, over.Kind, over.Place)
+		require.NoError(t, err)
+		b.passes(morning.Add(20*time.Minute), 30*time.Minute)
+		require.Empty(t, saying(b.took(b.channel), "A request needs a person"))
+		b.needsPerson(2)
+		b.passes(morning.Add(40*time.Minute), 30*time.Minute)
+		assert.Len(t, saying(b.took(b.channel), "A request needs a person: "+named(2)), 1, "it needs somebody now")
+		b.passes(monday.AddDate(0, 0, 2), time.Hour)
+		assert.Len(t, saying(b.took(b.channel), "A request needs a person"), 1, "what was over is not told")
+	})
+}
+
+func TestMessageThatSlackDidNotTakeTakesMore(t *testing.T) {
+	for name, tried := range map[string]func(n *cancellation.Notice){
+		"it is tried again": func(n *cancellation.Notice) { n.DueIn = 10 * time.Minute },
+		"it was given up":   func(n *cancellation.Notice) { n.Due = time.Time{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBatch(t, endAt, func(t *testing.T, b *batch) {
+				morning := monday.Add(8 * time.Hour) // in Dallas
+				b.passes(morning, time.Hour)
+				first := b.stuckNews(1)
+				_, err := b.store.Owe(t.Context(), first.RequestID, first.Kind, first.Place)
+				require.NoError(t, err)
+				time.Sleep(6 * time.Minute)
+				n := b.claims()
+				n.Posts, n.Attempts, n.Shown = 1, 1, 1
+				tried(&n)
+				_, err = b.store.ApplyNotice(t.Context(), n, false)
+				require.NoError(t, err)
+				b.isStuck(1)
+				b.needsPerson(2)
+				b.passes(morning.Add(30*time.Minute), 40*time.Minute)
+				assert.Len(t, saying(b.took(b.channel), "2 of 3 servers need a person"), 1, "nothing was posted on this day")
+			})
+		})
+	}
 }

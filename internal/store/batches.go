@@ -282,13 +282,14 @@ const (
 
 	// The last message that gathers a class. The kinds end with their day.
 	lastGatheringSQL = `
-		select kind, ts, due from notices where request_id = $1 and substr(kind, 1, length(cast($2 as text))) = cast($2 as text)
+		select kind, ts, posting <> 0, due from notices where request_id = $1 and substr(kind, 1, length(cast($2 as text))) = cast($2 as text)
 		order by kind desc limit 1`
 
-	// A message that is about to be posted without this has to be looked at again: its version is another.
+	// A message that is about to be posted without this has to be looked at again: its version is another. One that came
+	// to nothing shows nothing.
 	joinSQL = `
-		update notices set version = version + 1, lease_owner = null, lease_until = null, due = $3
-		where request_id = $1 and kind = $2 and posts = 0 and due is not null`
+		update notices set version = version + 1, lease_owner = null, lease_until = null, shown = 0, due = $3
+		where request_id = $1 and kind = $2 and posting = 0 and ts = ''`
 )
 
 var (
@@ -297,7 +298,8 @@ var (
 		select id, $2, 1, '', null, 0, null, $3, '', '', 0, $4, 0, 0, 0, null from requests
 		where id = $1 on conflict do nothing`
 
-	gatheredRowsSQL = `select ` + requestColumns + `, its, waiting from requests
+	gatheredRowsSQL = `select ` + requestColumns + `, its, waiting,
+			exists (select 1 from notices where request_id = id and ` + isResult + ` and owed_at <= $3) from requests
 		join (select request_id as member, kind as its from notices where way = $2
 			and request_id in (select id from requests where batch = $1 and batch <> '')) as members on member = id
 		left join (select request_id as waiter, waits_since as waiting from followed) as waiters on waiter = id
@@ -335,15 +337,15 @@ func gather(ctx context.Context, tx *tx, lead, requestID string, class cancellat
 	return first, wrap("inserting what a message gathers", err)
 }
 
-// openGathering returns the kind of a message that gathers a class and is not about to be posted.
+// openGathering returns the kind of a message that gathers a class, does not stand and is not being posted.
 func openGathering(ctx context.Context, tx *tx, lead string, class cancellation.Class, n cancellation.Notice, now time.Time) (cancellation.NoticeKind, error) {
 	var last cancellation.Notice
-	err := tx.QueryRowContext(ctx, lastGatheringSQL, lead, class.Prefix()).Scan(&last.Kind, &last.TS, (*stamp)(&last.Due))
+	err := tx.QueryRowContext(ctx, lastGatheringSQL, lead, class.Prefix()).Scan(&last.Kind, &last.TS, &last.Posting, (*stamp)(&last.Due))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("looking for a message that gathers: %w", err)
 	}
-	if err == nil {
-		joined, err := tx.changes(ctx, joinSQL, lead, string(last.Kind), stamp(class.Due(last.Due, now)))
+	if due, more := class.More(last, now, n.Due); more {
+		joined, err := tx.changes(ctx, joinSQL, lead, string(last.Kind), stamp(due))
 		if err != nil || joined {
 			return last.Kind, wrap("joining a message that gathers", err)
 		}
@@ -358,10 +360,15 @@ func openGathering(ctx context.Context, tx *tx, lead string, class cancellation.
 
 // Gathered lists what a message of this kind gathers of a batch's servers, in the order of the list.
 func (s *Store) Gathered(ctx context.Context, batch string, kind cancellation.NoticeKind) ([]cancellation.Gathered, error) {
-	return readAll(ctx, s.read, "reading what a message gathers", func(from row) (g cancellation.Gathered, err error) {
-		g.Request, err = scanRequest(from, &g.Kind, (*stamp)(&g.Waits))
+	const step = "reading what a message gathers"
+	now, err := s.engine.now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step, err)
+	}
+	return readAll(ctx, s.read, step, func(from row) (g cancellation.Gathered, err error) {
+		g.Request, err = scanRequest(from, &g.Kind, (*stamp)(&g.Waits), &g.Late)
 		return g, readable(err)
-	}, gatheredRowsSQL, batch, string(cancellation.GatheredIn(kind)))
+	}, gatheredRowsSQL, batch, string(cancellation.GatheredIn(kind)), stamp(now.Add(-cancellation.OverdueAge)))
 }
 
 // Awaited lists the requests of a batch about which SoftLayer waits for an answer, in the order of the list.

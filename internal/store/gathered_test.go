@@ -166,3 +166,34 @@ func TestClockThatWasAheadHoldsUpNoGathering(t *testing.T) {
 		}
 	})
 }
+
+func TestGatheredRowsSayWhetherTheirResultIsLate(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := inSandbox(t, o)
+		b, all := batchOf("list", 921, 2)
+		made, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		_, err = s.Owe(t.Context(), b.Lead, cancellation.BatchResult, cancellation.Place{Channel: "C0OPS"})
+		require.NoError(t, err)
+		for _, r := range made.Requests {
+			_, err := s.Owe(t.Context(), r.ID, cancellation.Alarm, cancellation.Place{Channel: "C0OPS"})
+			require.NoError(t, err)
+		}
+		late := func() (all []bool) {
+			kinds := gatherings(t, s, b.Lead)
+			require.Len(t, kinds, 1)
+			rows, err := s.Gathered(t.Context(), b.ID, kinds[0])
+			require.NoError(t, err)
+			for _, g := range rows {
+				all = append(all, g.Late)
+			}
+			return all
+		}
+		assert.Equal(t, []bool{false, false}, late())
+		clock.pass(cancellation.OverdueAge + time.Minute)
+		assert.Equal(t, []bool{true, false}, late(), "the result of a list is owed to its lead")
+	})
+}
