@@ -172,13 +172,19 @@ func (w Writer) togetherButtons(t together) [][]slack.BlockElement {
 		}
 	case kind.Awaits() && w.MayWrite != nil && w.MayWrite():
 		return [][]slack.BlockElement{{batchButton(cancellation.Batch{ID: r.Batch, Size: len(t)}, ActionReplyBatch, "Read and reply", slack.StyleDefault)}}
+	case kind == cancellation.NewsStaff, kind.Awaits():
+		return t.buttonEach(AnswerAction, "Read the answer", isFiled)
+	case kind == cancellation.NewsEnds:
+		return t.buttonEach(StopAction, w.stopLabel(r), func(r cancellation.Request) bool { return w.TicketButtons(r, StopAction) != nil })
 	case kind == cancellation.NewsNotCancelled:
 		return t.buttonEach(AgainAction, "Ask again", CanAskAgain)
 	case kind == cancellation.NewsStill:
-		return t.buttonEach(TakenAction, "I am on it", func(r cancellation.Request) bool { return r.State == cancellation.Filed })
+		return t.buttonEach(TakenAction, "I am on it", isFiled)
 	}
 	return nil
 }
+
+func isFiled(r cancellation.Request) bool { return r.State == cancellation.Filed }
 
 // buttonEach is a button for each server, if there are few.
 func (t together) buttonEach(action, label string, may func(cancellation.Request) bool) (rows [][]slack.BlockElement) {

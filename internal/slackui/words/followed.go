@@ -257,11 +257,20 @@ func (w Writer) told(to string, t together) []line {
 			lines = append(lines, sentence(next))
 		}
 	}
-	lines = append(append(lines, costTogether(kind, rows)...), namesTogether(kind, t)...)
+	lines = slices.Concat(lines, costTogether(kind, rows), namesTogether(kind, t), w.wayTogether(t))
 	if to != asker {
 		lines = append(lines, askedTogether(rows))
 	}
 	return lines
+}
+
+// wayTogether says where the tickets of servers are, if people are to read or write there and no button leads there.
+func (w Writer) wayTogether(t together) []line {
+	kind := t.kind()
+	if kind != cancellation.NewsEnds && kind != cancellation.NewsStaff && !kind.Awaits() || len(w.togetherButtons(t)) > 0 {
+		return nil
+	}
+	return []line{sentence(w.Command + " " + StatusCommand + " NAME leads to the ticket of each.")}
 }
 
 // askedTogether names who asked for servers of a batch, and all who approved one of them.

@@ -60,6 +60,56 @@ func goldenTogether() map[string]Message {
 	return all
 }
 
+// pressable are the buttons of a message.
+func pressable(m Message) (buttons []*slack.ButtonBlockElement) {
+	for _, b := range m.Blocks {
+		if row, is := b.(*slack.ActionBlock); is {
+			for _, e := range row.Elements.ElementSet {
+				buttons = append(buttons, e.(*slack.ButtonBlockElement))
+			}
+		}
+	}
+	return buttons
+}
+
+func TestNewsOfSeveralLeadsToTheirTickets(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		w      Writer
+		kind   cancellation.NewsKind
+		count  int
+		action string // "" for no buttons
+	}{
+		"a stop of each":                  {writing(), cancellation.NewsEnds, 5, StopAction},
+		"an answer of each":               {writing(), cancellation.NewsStaff, 2, AnswerAction},
+		"an answer without the right":     {testWords(), cancellation.NewsStaff, 5, AnswerAction},
+		"a question without the right":    {testWords(), cancellation.NewsWaits, 3, AnswerAction},
+		"a long wait without the right":   {testWords(), cancellation.NewsUnanswered, 3, AnswerAction},
+		"no stop without the right":       {testWords(), cancellation.NewsEnds, 3, ""},
+		"too many stops":                  {writing(), cancellation.NewsEnds, 6, ""},
+		"too many answers":                {writing(), cancellation.NewsStaff, 6, ""},
+		"too many questions to only read": {testWords(), cancellation.NewsWaits, 6, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := c.w.Gathered(newsOf(c.kind, cancellation.Filed, c.count))
+			points := c.w.Command + " status NAME"
+			if c.action == "" {
+				assert.Empty(t, pressable(m))
+				assert.Contains(t, m.Text, points)
+				return
+			}
+			assert.NotContains(t, m.Text, points)
+			buttons := pressable(m)
+			if assert.Len(t, buttons, c.count) {
+				for i, b := range buttons {
+					assert.Equal(t, []string{c.action, fmt.Sprintf("r%d", i)}, []string{b.ActionID, b.Value})
+				}
+			}
+		})
+	}
+}
+
 func TestWaitsOfABatchHaveOneButton(t *testing.T) {
 	t.Parallel()
 	w := writing()
@@ -69,14 +119,7 @@ func TestWaitsOfABatchHaveOneButton(t *testing.T) {
 		"at once": w.Letter(me, items, true), "in the digest": w.Letter(me, items, false), "in the thread": w.Gathered(items),
 		"escalated": w.Gathered(newsOf(cancellation.NewsUnanswered, cancellation.Filed, 7)),
 	} {
-		var buttons []*slack.ButtonBlockElement
-		for _, b := range m.Blocks {
-			if row, is := b.(*slack.ActionBlock); is {
-				for _, e := range row.Elements.ElementSet {
-					buttons = append(buttons, e.(*slack.ButtonBlockElement))
-				}
-			}
-		}
+		buttons := pressable(m)
 		if assert.Len(t, buttons, 1, name) {
 			assert.Equal(t, ActionReplyBatch, buttons[0].ActionID, name)
 			assert.Equal(t, "b1", buttons[0].Value, name)
