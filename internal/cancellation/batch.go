@@ -1,7 +1,6 @@
 package cancellation
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,7 +37,7 @@ type Batch struct {
 type BatchForm struct {
 	Submission Submission // what its requests share: everything but the card
 	Cards      []Card     // one for each server, in the order of the list
-	Going      int        // how many of them a policy counts, as far as the person has chosen; 0 for all
+	Alone      bool       // a policy counts each of them as if it were the only one, because none is chosen yet
 }
 
 // row returns the submission of one server.
@@ -151,9 +150,12 @@ const (
 	// BatchChanged: some servers cannot be asked for, as BatchAnswer.Rows says. Nothing is asked for; that
 	// those servers were refused is on record, as for single forms.
 	BatchChanged
-	// BatchTooMany: the list has more servers than this person may ask for today, or than one form
-	// takes; BatchAnswer.Room says how many fit. Nothing was recorded.
+	// BatchTooMany: the list has more servers than this person may ask for today; BatchAnswer.Room says
+	// how many fit. Nothing was recorded.
 	BatchTooMany
+	// BatchTooLong: the list has more servers than one form takes, which is BatchAnswer.Room, or none.
+	// Nothing was recorded.
+	BatchTooLong
 )
 
 // BatchAnswer is the answer to a form with several servers.
@@ -205,7 +207,10 @@ func (d *BatchDesk) Judge(ctx context.Context, form BatchForm) ([]RowVerdict, er
 
 // from returns the form with what a policy counts: its servers, and those of the day up to its last one.
 func (f BatchForm) from(first Quota) BatchForm {
-	size := int64(cmp.Or(f.Going, len(f.Cards)))
+	size := int64(len(f.Cards))
+	if f.Alone {
+		size = 1
+	}
 	f.Submission.Count, f.Submission.Today = size, first.Slot+size-1
 	return f
 }
@@ -249,7 +254,7 @@ func (d *BatchDesk) Submit(ctx context.Context, form BatchForm) (BatchAnswer, er
 		return before, err
 	}
 	if size := len(form.Cards); size == 0 || size > MostRows {
-		return BatchAnswer{Kind: BatchTooMany, Room: MostRows}, nil
+		return BatchAnswer{Kind: BatchTooLong, Room: MostRows}, nil
 	}
 	if problems := form.Problems(); len(problems) > 0 {
 		return BatchAnswer{Kind: BatchWrong, Problems: problems}, nil

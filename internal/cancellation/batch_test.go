@@ -107,6 +107,9 @@ func TestListThatDoesNotFitRecordsNothing(t *testing.T) {
 		"it has more than are left of the day": {func(_ *testing.T, w *world, _ *cancellation.BatchForm) {
 			w.terms.ServersPerDay = 2
 		}, cancellation.BatchTooMany, 0},
+		"it has more than one form takes": {func(_ *testing.T, _ *world, form *cancellation.BatchForm) {
+			form.Cards = slices.Repeat(form.Cards, 17)
+		}, cancellation.BatchTooLong, 0},
 		"nobody else could approve": {func(_ *testing.T, w *world, _ *cancellation.BatchForm) {
 			w.needs(1)
 			w.nobody = true
@@ -123,6 +126,9 @@ func TestListThatDoesNotFitRecordsNothing(t *testing.T) {
 				require.Equal(t, c.kind, answer.Kind)
 				if c.kind == cancellation.BatchTooMany {
 					assert.Equal(t, 2, answer.Room)
+				}
+				if c.kind == cancellation.BatchTooLong {
+					assert.Equal(t, cancellation.MostRows, answer.Room)
 				}
 				if c.kind == cancellation.BatchChanged {
 					require.Len(t, answer.Rows, 3)

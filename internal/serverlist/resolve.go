@@ -138,6 +138,26 @@ func (r Resolved) Shortened(most int) []Group {
 	return short
 }
 
+// WithoutNamed returns the list without those servers of its groups that a row names. A row may have been found after the
+// groups were.
+func (r Resolved) WithoutNamed() Resolved {
+	named := func(s Server) bool {
+		return slices.ContainsFunc(r.Rows, func(row Row) bool { return row.State == Found && row.Server.ID == s.ID })
+	}
+	var kept []Group
+	for _, group := range r.Groups {
+		before := len(group.Servers)
+		group.Servers = slices.DeleteFunc(slices.Clone(group.Servers), named)
+		gone := before - len(group.Servers)
+		r.Shown, r.Of = r.Shown-gone, r.Of-gone
+		if len(group.Servers) > 0 {
+			kept = append(kept, group)
+		}
+	}
+	r.Groups = kept
+	return r
+}
+
 // Resolve finds out which servers a list means. It goes twice through all servers of one copy, in any
 // order.
 func Resolve(l List, servers iter.Seq[Server], o Options) Resolved {

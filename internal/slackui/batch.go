@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -262,7 +263,7 @@ func (a *App) submitReview(ctx context.Context, i receive.Interaction) (receive.
 	}
 	form.Submission.Confirmation = confirmed[words.CountAction].Text
 	if len(form.Cards) > a.lists.Most {
-		return receive.FieldError(count, words.FewerLeft(a.lists.Most)), nil
+		return receive.FieldError(count, words.FormTakes(a.lists.Most)), nil
 	}
 	answer, err := a.batches.Submit(ctx, form)
 	a.openings.forget(i.User) // slots may be taken
@@ -283,6 +284,8 @@ func (a *App) answerList(ctx context.Context, i receive.Interaction, meta metada
 		return receive.FieldErrors(words.BatchProblems(answer.Problems, len(form.Cards), form.Digest())), nil
 	case cancellation.BatchTooMany:
 		return receive.FieldError(count, words.FewerLeft(answer.Room)), nil
+	case cancellation.BatchTooLong:
+		return receive.FieldError(count, words.FormTakes(answer.Room)), nil
 	case cancellation.BatchStale, cancellation.BatchChanged: // read it again
 		left, err := a.batches.Left(ctx, meta.By)
 		if err != nil {
@@ -328,12 +331,58 @@ func (a *App) listUndecided(i receive.Interaction, count string, err error) rece
 	return receive.FieldError(count, a.words.NotWritten())
 }
 
-// cards are those of the ticked servers, in the order of the list.
-func (d draft) cards(ticked []int64) (all []cancellation.Card) {
+// cards are those of these servers, in the order of the list.
+func (d draft) cards(servers []int64) (all []cancellation.Card) {
 	for _, read := range d.Reads {
-		if read.Card != nil && slices.Contains(ticked, read.Server) {
+		if read.Card != nil && slices.Contains(servers, read.Server) {
 			all = append(all, *read.Card)
 		}
 	}
 	return all
+}
+
+// review puts together what the review shows of a list. Each server that can be asked for alone has a box. Those that
+// are ticked are then judged together, because a policy may count them.
+func (a *App) review(ctx context.Context, meta metadata, d draft) (shown words.Review, err error) {
+	in := review.Input{List: d.List, Reads: d.unread(), Ticked: d.queried()}
+	if in.Now, err = a.desk.Now(ctx); err != nil {
+		return shown, err
+	}
+	form := cancellation.BatchForm{Submission: a.listed(meta, d, ""), Cards: d.cards(d.servers()), Alone: true}
+	if err = a.judge(ctx, form, in.Reads); err != nil {
+		return shown, err
+	}
+	alone := review.Of(in)
+	shown = words.Review{List: d.List, Notes: d.Notes, Rows: alone.Rest, Ticked: map[int64]bool{}}
+	in.Ticked = nil
+	for _, row := range alone.Rest {
+		id := row.Named.Server.ID
+		if !slices.Contains(meta.Ticked, id) {
+			in.Without = append(in.Without, id)
+			continue
+		}
+		shown.Ticked[id] = true
+		in.Ticked, in.Confirmed = append(in.Ticked, id), append(in.Confirmed, id)
+	}
+	form.Cards, form.Alone = d.cards(in.Ticked), false
+	if err = a.judge(ctx, form, in.Reads); err != nil {
+		return shown, err
+	}
+	shown.Review = review.Of(in)
+	for _, row := range shown.Review.Left {
+		if shown.Ticked[row.Named.Server.ID] {
+			shown.Together = append(shown.Together, row)
+		}
+	}
+	shown.Review.Left = alone.Left // also of what queries found
+	return shown, nil
+}
+
+// judge notes what the domain says of each card of a form.
+func (a *App) judge(ctx context.Context, form cancellation.BatchForm, reads map[int64]review.Read) error {
+	verdicts, err := a.batches.Judge(ctx, form)
+	for _, v := range verdicts {
+		reads[v.Card.Server.ID] = review.Read{Verdict: v}
+	}
+	return err
 }

@@ -12,7 +12,6 @@ import (
 
 	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -183,6 +182,7 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 		return err
 	}
 	d.List.Rows = a.findUnknown(reading, d.List.Rows)
+	d.List = d.List.WithoutNamed()
 	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
 	wanted := d.wanted()
 	for _, read := range a.batches.Cards(reading, wanted, a.progress(reading, r, len(wanted))) {
@@ -210,10 +210,7 @@ func (a *App) before(ctx context.Context, meta metadata) (offered, going []int64
 		a.log.Warn("reading what was chosen before", "err", err)
 		return nil, nil
 	}
-	for _, read := range d.Reads {
-		offered = append(offered, read.Server)
-	}
-	return offered, meta.Ticked
+	return d.servers(), meta.Ticked
 }
 
 func (d *draft) note(read cancellation.CardRead) {
@@ -222,46 +219,6 @@ func (d *draft) note(read cancellation.CardRead) {
 		kept.Card = &read.Card
 	}
 	d.Reads = append(d.Reads, kept)
-}
-
-// review puts together what the review shows if these servers are ticked. all are the rows that can be asked for.
-func (a *App) review(ctx context.Context, meta metadata, d draft, ticked []int64) (chosen review.Review, all []review.Row, err error) {
-	now, err := a.desk.Now(ctx)
-	if err != nil {
-		return chosen, nil, err
-	}
-	in := review.Input{List: d.List, Reads: map[int64]review.Read{}, Ticked: d.queried(), Now: now}
-	form := cancellation.BatchForm{Submission: a.listed(meta, d, ""), Going: len(ticked)}
-	for _, read := range d.Reads {
-		switch {
-		case read.Card != nil:
-			form.Cards = append(form.Cards, *read.Card)
-		case read.Missing:
-			in.Reads[read.Server] = review.Read{Err: cancellation.ErrServerNotFound}
-		default:
-			in.Reads[read.Server] = review.Read{Err: errRowUnread}
-		}
-	}
-	verdicts, err := a.batches.Judge(ctx, form)
-	if err != nil {
-		return chosen, nil, err
-	}
-	for _, v := range verdicts {
-		in.Reads[v.Card.Server.ID] = review.Read{Verdict: v}
-	}
-	whole := review.Of(in)
-	in.Ticked = nil
-	for _, row := range whole.Rest {
-		id := row.Named.Server.ID
-		if !slices.Contains(ticked, id) {
-			in.Without = append(in.Without, id)
-			continue
-		}
-		in.Ticked, in.Confirmed = append(in.Ticked, id), append(in.Confirmed, id)
-	}
-	chosen = review.Of(in)
-	chosen.Left = whole.Left // also of what queries found
-	return chosen, whole.Rest, nil
 }
 
 // listed is what all requests of a list share.
@@ -282,7 +239,7 @@ func (a *App) showReview(ctx context.Context, at displayedView, meta metadata, d
 }
 
 func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note string) (view words.View, err error) {
-	chosen, all, err := a.review(ctx, meta, d, meta.Ticked)
+	shown, err := a.review(ctx, meta, d)
 	if err != nil {
 		return view, err
 	}
@@ -290,12 +247,8 @@ func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note strin
 	if err != nil {
 		return view, err
 	}
-	f := a.form(ctx, meta, words.Typed{Reason: d.Reason, Content: d.Content})
-	f.Note = note
-	shown := words.Review{Form: f, Review: chosen, List: d.List, Notes: d.Notes, Rows: all, Ticked: map[int64]bool{}}
-	for _, id := range meta.Ticked {
-		shown.Ticked[id] = true
-	}
+	shown.Form = a.form(ctx, meta, words.Typed{Reason: d.Reason, Content: d.Content})
+	shown.Form.Note = note
 	return a.words.ReviewForm(shown, sealed), nil
 }
 
@@ -321,7 +274,9 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 			a.showList(ctx, at, meta, d.asked, "")
 			return
 		case words.GroupAction:
-			meta.Ticked = append(tickedIn(i.View), d.group(i.Action.Value)...)
+			ticked := append(tickedIn(i.View), d.group(i.Action.Value)...)
+			slices.Sort(ticked)
+			meta.Ticked = slices.Compact(ticked)
 		default:
 			meta.Ticked = tickedIn(i.View)
 		}

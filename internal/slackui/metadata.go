@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/words"
 )
@@ -296,13 +297,19 @@ func (a *App) findNow(ctx context.Context, row serverlist.Row) serverlist.Row {
 
 // wanted are the servers of a list that are to be read, each once.
 func (d draft) wanted() (all []cancellation.Wanted) {
+	noted := map[int64]bool{}
+	note := func(w cancellation.Wanted) {
+		if !noted[w.Server] {
+			noted[w.Server], all = true, append(all, w)
+		}
+	}
 	for _, row := range d.List.Rows {
 		if row.State == serverlist.Found {
-			all = append(all, cancellation.Wanted{Server: row.Server.ID, ByHost: row.ByHost})
+			note(cancellation.Wanted{Server: row.Server.ID, ByHost: row.ByHost})
 		}
 	}
 	for _, id := range d.queried() {
-		all = append(all, cancellation.Wanted{Server: id})
+		note(cancellation.Wanted{Server: id})
 	}
 	return all
 }
@@ -335,4 +342,27 @@ func (d draft) warned(server int64) bool {
 	}
 	warnings, _ := d.Reads[at].Card.Server.Warnings(d.Reads[at].Card.ReadAt)
 	return len(warnings) > 0
+}
+
+// unread are the servers without a card.
+func (d draft) unread() map[int64]review.Read {
+	reads := map[int64]review.Read{}
+	for _, read := range d.Reads {
+		switch {
+		case read.Card != nil:
+		case read.Missing:
+			reads[read.Server] = review.Read{Err: cancellation.ErrServerNotFound}
+		default:
+			reads[read.Server] = review.Read{Err: errRowUnread}
+		}
+	}
+	return reads
+}
+
+// servers are those that were read, or should have been.
+func (d draft) servers() (ids []int64) {
+	for _, read := range d.Reads {
+		ids = append(ids, read.Server)
+	}
+	return ids
 }

@@ -112,6 +112,7 @@ func goldenBatchForms() map[string]View {
 		"list-still":    ListStillRead(31, 40, "sealed"),
 		"list-stands":   ListStands(ListStopped, "sealed"),
 		"review":        testWords().ReviewForm(aReview(rows), "sealed"),
+		"review-many":   testWords().ReviewForm(tooManyTogether(aReview(rows)), "sealed"),
 		"review-empty":  testWords().ReviewForm(Review{Form: Form{Place: rows[0].Submission.Place}}, "sealed"),
 		"batch-waits":   BatchRecorded(b, rows, cancellation.Freeze{}),
 	}
@@ -159,6 +160,22 @@ func aReview(rows []cancellation.Request) Review {
 			Rest: kept[:2], Read: 12, Of: 12, Sum: "825.00", Known: 2, Digest: "d0d0", Ends: review.EndsOf([]cancellation.End{rows[3].End()}),
 		},
 	}
+}
+
+// tooManyTogether is a review whose servers a policy refuses, some because of how many are ticked and one because nobody
+// may approve so many.
+func tooManyTogether(v Review) Review {
+	v.Ticked = map[int64]bool{}
+	for i, row := range v.Rows {
+		v.Ticked[row.Named.Server.ID] = true
+		row.Why, row.Verdict.Decision = review.NotAllowed, authz.Decision{Effect: authz.Refused, Rule: "few", Reason: "two at once are enough"}
+		if i == 0 {
+			row.Why, row.Verdict.Nobody = review.Nobody, true
+		}
+		v.Together = append(v.Together, row)
+	}
+	v.Review.Rest, v.Review.Sum, v.Review.Ends = nil, "0", review.Ends{}
+	return v
 }
 
 func TestReviewOfFiftyServersFitsSlack(t *testing.T) {

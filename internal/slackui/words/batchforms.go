@@ -10,6 +10,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
 )
 
@@ -258,51 +259,6 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 	return notes
 }
 
-// queryNotes say what the queries of a list find.
-func queryNotes(found serverlist.Resolved, tagged bool) (notes []string) {
-	if found.Unlisted {
-		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again."}
-	}
-	add := func(is bool, format string, args ...any) {
-		if is {
-			notes = append(notes, fmt.Sprintf(format, args...))
-		}
-	}
-	for _, q := range found.Queries {
-		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
-		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
-		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
-		notes = append(notes, sharedNotes(q)...)
-		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
-	}
-	return notes
-}
-
-// sharedNotes say which pods share routers, so that some servers may stand where the query does not look, or does.
-func sharedNotes(q serverlist.Matches) (notes []string) {
-	for _, s := range q.Shared {
-		note := "⚠ " + displayed(s.Pod) + " shares a router with " + displayed(cutList(s.Others)) + ": some of these servers may stand there."
-		if q.Query.Word == serverlist.Pod && !strings.EqualFold(q.Query.Name, s.Pod) {
-			note += " pod:" + displayed(strings.ToLower(s.Pod)) + " lists them."
-		}
-		notes = append(notes, note)
-	}
-	return notes
-}
-
-// orderWords says which servers are shown if not all are.
-func orderWords(order serverlist.Order) string {
-	switch order {
-	case serverlist.ByName:
-		return fmt.Sprintf("the first by name. End dates are read for %d at most.", serverlist.MaxCandidates)
-	case serverlist.EndUnread:
-		return "the first by name. Their end dates could not be read."
-	}
-	return "those that are due to end first."
-}
-
-func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
-
 // ContinueAction opens a list again that was closed. The button's value is the list's sealed metadata.
 const ContinueAction = "continue-list"
 
@@ -380,4 +336,59 @@ func unfinished(sealed string, blocks ...slack.Block) View {
 		Title: plainText("Review"), Close: plainText("Cancel nothing"),
 		Blocks: slack.Blocks{BlockSet: append(blocks, button)},
 	}
+}
+
+// FewerLeft says how many more servers a person may ask for today.
+func FewerLeft(room int) string {
+	return fmt.Sprintf("You can ask for %d more today. Leave some out.", room)
+}
+
+// FormTakes says how many servers one form takes.
+func FormTakes(most int) string { return fmt.Sprintf("One form takes %d. Leave some out.", most) }
+
+// chosenLines say what the chosen servers of a review cost and when they end, or why they cannot be asked for together.
+func (w Writer) chosenLines(v Review) (lines []line) {
+	r := v.Review
+	switch {
+	case len(v.Together) > 0:
+		return w.togetherLines(v)
+	case len(r.Rest) == 0:
+		return []line{sentence("Nothing is chosen yet.")}
+	}
+	can := fmt.Sprintf("%d can be asked for: %s.", len(r.Rest), sumWords(r.Sum, r.Known, r.Hidden))
+	return []line{{bold(can), plain(" " + endsWords(r.Ends))}, sentence(wipedWords(len(r.Rest)))}
+}
+
+// togetherLines say once for each reason which of the chosen servers it stops.
+func (w Writer) togetherLines(v Review) (lines []line) {
+	stops := map[string][]string{}
+	var reasons []string
+	for _, row := range v.Together {
+		why := w.togetherWhy(row)
+		if stops[why] == nil {
+			reasons = append(reasons, why)
+		}
+		stops[why] = append(stops[why], displayed(row.Named.Server.FQDN))
+	}
+	chosen := len(v.Review.Rest) + len(v.Together)
+	for _, why := range reasons {
+		which := "none can be asked for"
+		if names := stops[why]; len(names) < chosen {
+			which = fmt.Sprintf("%d cannot be asked for (%s)", len(names), cutList(names))
+		}
+		lines = append(lines, line{bold(fmt.Sprintf("With %s chosen, %s:", servers(chosen), which)), plain(" " + why)})
+	}
+	return append(lines, sentence("Untick some: choose fewer servers."))
+}
+
+func (w Writer) togetherWhy(row review.Row) string {
+	switch d := row.Verdict.Decision; row.Why {
+	case review.NotAllowed:
+		return Cut(ended(displayed(w.Decision(d))), 500) + " Rule " + displayed(d.Rule) + "."
+	case review.Nobody:
+		return "too few people other than you may approve so many."
+	case review.Unseen:
+		return "they need approval, and nobody who may approve them would hear of it."
+	}
+	return "they cannot be asked for now."
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -110,12 +111,14 @@ type Review struct {
 	List   serverlist.Resolved
 	Notes  []string       // [ListNotes]
 	Ticked map[int64]bool // the servers that go
-	Rows   []review.Row   // all servers that can be asked for, ticked or not
+	Rows   []review.Row   // all servers that can be asked for alone, ticked or not
+
+	Together []review.Row // those of Ticked that cannot be asked for because of how many are ticked
 }
 
 // ReviewForm shows what cannot be asked for and why, then the rest, and asks for one confirmation.
 func (w Writer) ReviewForm(v Review, sealed string) View {
-	count := len(v.Review.Rest)
+	count := len(v.Review.Rest) + len(v.Together)
 	blocks := []slack.Block{footnote("place", placeWords(v.Form))}
 	if v.Form.Frozen.Frozen {
 		blocks = append(blocks, block("frozen", frozenBy(v.Form.Frozen, displayed), sentence("You can still ask; nothing is filed until the freeze is lifted.")))
@@ -131,7 +134,7 @@ func (w Writer) ReviewForm(v Review, sealed string) View {
 		Type: slack.VTModal, CallbackID: ReviewCallback, PrivateMetadata: sealed, NotifyOnClose: true,
 		Title: plainText(fmt.Sprintf("Review: %d of %d", count, len(v.Rows)+len(v.Review.Left))), Close: plainText("Back, cancel nothing"),
 	}
-	if count > 0 {
+	if count > 0 && len(v.Together) == 0 {
 		view.Submit = plainText(fmt.Sprintf("Ask to cancel %d", count))
 		blocks = append(blocks, countInput(count, v.Review.Digest))
 	}
@@ -234,13 +237,7 @@ func unclearWords(row serverlist.Row) string {
 // restBlocks show what can be asked for, each server with a box: those that were named, those with a warning, and
 // those that queries found, by group.
 func (w Writer) restBlocks(v Review) []slack.Block {
-	r := v.Review
-	lines := []line{sentence("Nothing is chosen yet.")}
-	if n := len(r.Rest); n > 0 {
-		lines[0] = line{bold(fmt.Sprintf("%d can be asked for: %s.", n, sumWords(r.Sum, r.Known, r.Hidden))), plain(" " + endsWords(r.Ends))}
-		lines = append(lines, sentence(wipedWords(n)))
-	}
-	blocks := []slack.Block{block("rest", lines...)}
+	blocks := []slack.Block{block("rest", w.chosenLines(v)...)}
 	found := map[int64]bool{}
 	for _, group := range v.List.Groups {
 		for _, s := range group.Servers {
@@ -352,7 +349,47 @@ const (
 	RowsChanged = "Something has changed since the list was read. Nothing has been asked."
 )
 
-// FewerLeft says how many more servers a person may ask for today.
-func FewerLeft(room int) string {
-	return fmt.Sprintf("You can ask for %d more today. Leave some out.", room)
+// queryNotes say what the queries of a list find.
+func queryNotes(found serverlist.Resolved, tagged bool) (notes []string) {
+	if found.Unlisted {
+		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again."}
+	}
+	add := func(is bool, format string, args ...any) {
+		if is {
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
+	for _, q := range found.Queries {
+		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
+		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
+		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
+		notes = append(notes, sharedNotes(q)...)
+		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
+	}
+	return notes
 }
+
+// sharedNotes say which pods share routers, so that some servers may stand where the query does not look, or does.
+func sharedNotes(q serverlist.Matches) (notes []string) {
+	for _, s := range q.Shared {
+		note := "⚠ " + displayed(s.Pod) + " shares a router with " + displayed(cutList(s.Others)) + ": some of these servers may stand there."
+		if q.Query.Word == serverlist.Pod && !strings.EqualFold(q.Query.Name, s.Pod) {
+			note += " pod:" + displayed(strings.ToLower(s.Pod)) + " lists them."
+		}
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// orderWords says which servers are shown if not all are.
+func orderWords(order serverlist.Order) string {
+	switch order {
+	case serverlist.ByName:
+		return fmt.Sprintf("the first by name. End dates are read for %d at most.", serverlist.MaxCandidates)
+	case serverlist.EndUnread:
+		return "the first by name. Their end dates could not be read."
+	}
+	return "those that are due to end first."
+}
+
+func cutList(texts []string) string { return Cut(OneLine(strings.Join(texts, ", ")), 200) }
