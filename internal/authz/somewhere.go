@@ -30,6 +30,12 @@ func (p *Policy) ReadsCosts() bool {
 	return slices.ContainsFunc(p.rules, func(r *rule) bool { return anywhere(r.tree, readsAny("monthlyFee", "hourly")) })
 }
 
+// ReadsTags reports whether a rule reads a server's tags in any way: more than those of Compared do, such as one that
+// asks whether there are any.
+func (p *Policy) ReadsTags() bool {
+	return slices.ContainsFunc(p.rules, func(r *rule) bool { return anywhere(r.tree, readsAny("tags")) })
+}
+
 // readsAny returns whether a node reads an attribute of one of these names, or asks whether it is there.
 func readsAny(attributes ...cedar.String) func(ast.IsNode) bool {
 	return func(node ast.IsNode) bool {

@@ -90,6 +90,21 @@ func TestPoliciesSayWhetherTheyReadCosts(t *testing.T) {
 	}
 }
 
+func TestPoliciesSayWhetherTheyReadTags(t *testing.T) {
+	t.Parallel()
+	for rule, reads := range map[string]bool{
+		`permit (principal, action, resource);`:                                              false,
+		`permit (principal, action, resource) when { resource.hostname == "tags" };`:         false,
+		`forbid (principal, action, resource) when { resource.tags.contains("protected") };`: true,
+		`permit (principal, action, resource) when { resource.tags == ["a"] };`:                 true,
+		`forbid (principal, action, resource) unless { resource.tags.isEmpty() };`:           true,
+		`permit (principal, action, resource) when { resource["tags"].contains("a") };`:      true,
+		`permit (principal, action, resource) when { ["a"].containsAll(resource.tags) };`:    true,
+	} {
+		assert.Equal(t, reads, parse(t, "@id(\"any\") permit (principal, action, resource);\n@id(\"one\") "+rule).ReadsTags(), rule)
+	}
+}
+
 // Two servers of one kind must get the same answers by every rule.
 func TestRulesTellNameKindsApart(t *testing.T) {
 	t.Parallel()

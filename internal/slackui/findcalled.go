@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
@@ -178,9 +179,7 @@ func (a *App) resolved(ctx context.Context, meta metadata, list serverlist.List,
 	}
 	deciding, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
-	if o.May = a.lists.May(deciding, policy, who); !a.lists.Tagged() { // a policy may ask for tags
-		o.May = func(serverlist.Server) (may, decided bool) { return false, false }
-	}
+	o.May = a.lists.mayAsk(deciding, policy, who)
 	if found = serverlist.Resolve(list, a.lists.All(), o); found.Of == found.Shown {
 		return found, nil
 	}
@@ -194,6 +193,15 @@ func (a *App) resolved(ctx context.Context, meta metadata, list serverlist.List,
 		return found, nil
 	}
 	return serverlist.Resolve(list, a.lists.All(), o), nil
+}
+
+// mayAsk decides, until ctx ends, whether a person may ask for a server. While the servers' tags are not known, nobody
+// can tell if a rule reads tags.
+func (l Lists) mayAsk(ctx context.Context, policy *authz.Policy, who authz.Principal) func(serverlist.Server) (may, decided bool) {
+	if policy.ReadsTags() && !l.Tagged() {
+		return func(serverlist.Server) (may, decided bool) { return false, false }
+	}
+	return l.May(ctx, policy, who)
 }
 
 // endsOf reads when servers are due to end if they are asked for now.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/slacktest"
@@ -54,6 +55,29 @@ func TestQueriesWaitUntilServersAreListed(t *testing.T) {
 	found, err = a.resolved(t.Context(), metadata{}, list, 50)
 	require.NoError(t, err)
 	assert.False(t, found.Unlisted, "names need no list")
+}
+
+func TestTagsAreAwaitedOnlyIfRulesReadThem(t *testing.T) {
+	t.Parallel()
+	for rule, decides := range map[string]bool{
+		`permit (principal, action, resource) when { resource.datacenter == "fra02" };`:      true,
+		`forbid (principal, action, resource) when { resource.tags.contains("protected") };`: false,
+	} {
+		policy, err := authz.Parse("policy.cedar", []byte("@id(\"all\") permit (principal, action, resource);\n@id(\"one\") "+rule))
+		require.NoError(t, err)
+		tagged := false
+		l := Lists{
+			Tagged: func() bool { return tagged },
+			May: func(context.Context, *authz.Policy, authz.Principal) func(serverlist.Server) (may, decided bool) {
+				return func(serverlist.Server) (may, decided bool) { return true, true }
+			},
+		}
+		may, decided := l.mayAsk(t.Context(), policy, authz.Principal{})(serverlist.Server{ID: 1})
+		assert.Equal(t, []bool{decides, decides}, []bool{may, decided}, "the key may see no tags, ever: %s", rule)
+		tagged = true
+		_, decided = l.mayAsk(t.Context(), policy, authz.Principal{})(serverlist.Server{ID: 1})
+		assert.True(t, decided, rule)
+	}
 }
 
 func TestVirtualServersNameIsReportedAsSuch(t *testing.T) {
