@@ -96,7 +96,7 @@ func TestPoliciesSayWhetherTheyReadTags(t *testing.T) {
 		`permit (principal, action, resource);`:                                              false,
 		`permit (principal, action, resource) when { resource.hostname == "tags" };`:         false,
 		`forbid (principal, action, resource) when { resource.tags.contains("protected") };`: true,
-		`permit (principal, action, resource) when { resource.tags == ["a"] };`:                 true,
+		`permit (principal, action, resource) when { resource.tags == ["a"] };`:              true,
 		`forbid (principal, action, resource) unless { resource.tags.isEmpty() };`:           true,
 		`permit (principal, action, resource) when { resource["tags"].contains("a") };`:      true,
 		`permit (principal, action, resource) when { ["a"].containsAll(resource.tags) };`:    true,

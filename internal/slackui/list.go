@@ -28,11 +28,10 @@ const (
 
 // Lists is what forms with several servers need.
 type Lists struct {
-	All     func() iter.Seq[serverlist.Server]            // all servers, as the typeahead knows them
-	Listed  func() bool                                   // All has them
-	Tagged  func() bool                                   // their tags are known
-	Closing func() map[string]bool                        // the pods and data centers that close
-	Held    func(context.Context) (map[int64]bool, error) // the servers that live requests hold
+	All            func() iter.Seq[serverlist.Server]            // all servers, as the typeahead knows them
+	Listed, Tagged func() bool                                   // All has the servers, and their tags are known
+	Closing        func() map[string]bool                        // the pods and data centers that close
+	Held           func(context.Context) (map[int64]bool, error) // the servers that live requests hold
 	// May decides, until ctx ends, whether a person may ask for a server of All.
 	May   func(ctx context.Context, policy *authz.Policy, who authz.Principal) func(serverlist.Server) (may, decided bool)
 	Bills func(ctx context.Context, servers []int64) (map[int64]string, error) // reads next bill dates, as SoftLayer writes them
