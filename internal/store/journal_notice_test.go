@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/correspondence"
 )
 
 func noticePromises() []promise {
@@ -266,4 +268,58 @@ func leaseKeptOnTheDue(t *testing.T, j journal, clock *hands) {
 	reverted.Tell = clock.time()
 	applied(t, j, reverted)
 	assert.Equal(t, r.ID, noticeOf(t, j).RequestID, "told at once, not when a lease of nobody's ends")
+}
+
+func TestRepliesOfListAreEditedOncePerPause(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := inSandbox(t, o)
+		rows := filedBatch(t, s, 3)
+		got, err := s.RecordUpdates(t.Context(), "form", repliesTo(rows, "form"))
+		require.NoError(t, err)
+		told := cancellation.Notice{RequestID: rows[0].ID, Kind: cancellation.Written(got[0].Update.Number, "U8")}
+		sends := func(i int) {
+			next := got[i].Update
+			next.State, next.Due = correspondence.Sent, time.Time{}
+			change := correspondence.Change{From: got[i].Update, To: next, Request: rows[i], Actor: "worker", Tell: []cancellation.Notice{told}}
+			assert.Equal(t, []string{rows[i].ID}, textStepOf(change).locks, "it writes to another request of the batch, too")
+			_, err := s.ApplyUpdate(t.Context(), change)
+			require.NoError(t, err)
+		}
+		due := func() (all []cancellation.Notice) {
+			claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
+			require.NoError(t, err)
+			return slices.DeleteFunc(claim.Rows, func(n cancellation.Notice) bool { return n.Kind != told.Kind })
+		}
+		shows := func(n cancellation.Notice, version int64) cancellation.Notice {
+			n.Channel, n.TS, n.Shown, n.Due = "C1", "1.1", version, time.Time{}
+			n, err := s.ApplyNotice(t.Context(), n, false)
+			require.NoError(t, err)
+			return n
+		}
+		version := func() int64 {
+			r, err := s.Request(t.Context(), rows[0].ID)
+			require.NoError(t, err)
+			return r.Version
+		}
+
+		sends(0)
+		posted := due()
+		require.Len(t, posted, 1, "the first one is told at once")
+		shows(posted[0], version())
+		sends(1)
+		assert.Empty(t, due(), "it was posted just now")
+		clock.pass(batchPause)
+		edit := due()
+		require.Len(t, edit, 1)
+		before := version()
+		sends(2)
+		assert.Equal(t, clock.time().Add(batchPause), shows(edit[0], before).Due.UTC(), "one came meanwhile")
+		clock.pass(batchPause)
+		edit = due()
+		require.Len(t, edit, 1)
+		assert.True(t, shows(edit[0], version()).Due.IsZero(), "it shows all three")
+	})
 }

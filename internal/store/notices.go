@@ -39,13 +39,16 @@ var (
 		select id, $2, 1, '', null, case when $2 like 'batch:%' then 0 else version + case when ` + isUnfinished + ` and epoch < $5 then $5 - epoch else 0 end end, $3, $4, '', '', 0, '', 0, 0, 0, $3 from requests
 		where id = $1 on conflict do nothing`
 
+	// What shows a text for a batch may show many of one form.
+	isOfForm = `(kind like 'update:%' or kind like 'proposal:%') and exists (select 1 from requests where id = request_id and batch <> '')`
+
 	// A notice that shows less than what is owed is due, whatever the notifier thinks: a batch's after its pause.
 	// The lease stays only on what is due.
 	staysDue       = `(cast(` + deliveryColumns.number("due") + ` as bigint) is not null or ` + deliveryColumns.number("shown") + ` < owed)`
 	applyNoticeSQL = `
 		update notices set (` + deliveryColumns.names() + `, owed_at, version, response_url, lease_owner, lease_until) =
 			(` + numbers(len(deliveryColumns)-1) + `,
-			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) + case when kind like 'batch:%' then ` + strconv.FormatInt(batchPause.Milliseconds(), 10) + ` else 0 end end),
+			coalesce(cast($9 as bigint), case when $4 < owed then cast($10 as bigint) + case when kind like 'batch:%' or ` + isOfForm + ` then ` + strconv.FormatInt(batchPause.Milliseconds(), 10) + ` else 0 end end),
 			case when ` + staysDue + ` then owed_at end, version + 1,
 			case when $11 = '' then '' else response_url end,
 			case when $12 = 1 and ` + staysDue + ` then lease_owner end, case when $12 = 1 and ` + staysDue + ` then lease_until end)

@@ -95,8 +95,8 @@ var (
 		where id = $3 and format <= ` + strconv.Itoa(cancellation.Format) + ` returning ` + requestColumns
 	tellUpdateSQL = `
 		update notices set owed = $1, owed_at = coalesce(owed_at, $2),
-			due = case when due is null or (due > $2 and posting = 0) then $2 else due end
-		where request_id = $3 and kind = $4`
+			due = case when due is null or (due > $3 and posting = 0) then $3 else due end
+		where request_id = $4 and kind = $5`
 )
 
 func (d dialect) claimUpdatesSQL() string {
@@ -328,11 +328,15 @@ func (s *Store) RenewUpdate(ctx context.Context, u correspondence.Update, owner 
 // ApplyUpdate makes one step of a text, with its line in the request's history and what people are
 // owed, in one transaction.
 func (s *Store) ApplyUpdate(ctx context.Context, c correspondence.Change) (correspondence.Update, error) {
-	w := &write{server: c.Request.Submission.Card.Server.ID}
-	stored, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (correspondence.Update, error) {
+	stored, err := change(ctx, s.committer, textStepOf(c), func(ctx context.Context, tx *tx, now time.Time) (correspondence.Update, error) {
 		return applyUpdate(ctx, tx, now, c)
 	})
 	return stored, wrap(fmt.Sprintf("changing text %d", c.From.Number), err)
+}
+
+// textStepOf returns the write that makes a step. It locks the batch: what shows a reply is kept under another request.
+func textStepOf(c correspondence.Change) *write {
+	return &write{server: c.Request.Submission.Card.Server.ID, locks: ofBatch(c.Request)}
 }
 
 func applyUpdate(ctx context.Context, tx *tx, now time.Time, c correspondence.Change) (correspondence.Update, error) {
@@ -379,8 +383,12 @@ func tellUpdate(ctx context.Context, tx *tx, now time.Time, u correspondence.Upd
 	if err := oweAll(ctx, tx, r.ID, owed, now); err != nil {
 		return err
 	}
+	due := now
+	if r.Batch != "" { // as many steps come as the form has replies
+		due = now.Add(batchPause)
+	}
 	for _, n := range owed {
-		if _, err := tx.ExecContext(ctx, tellUpdateSQL, r.Version, stamp(now), r.ID, string(n.Kind)); err != nil {
+		if _, err := tx.ExecContext(ctx, tellUpdateSQL, r.Version, stamp(now), stamp(due), r.ID, string(n.Kind)); err != nil {
 			return fmt.Errorf("bringing the notice of a text forward: %w", err)
 		}
 	}
