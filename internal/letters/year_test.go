@@ -46,7 +46,7 @@ func inChangedBatch(t *testing.T, ends []time.Time, change func(i int, r *cancel
 		web, err := webapi.New(webapi.Options{BotToken: w.slack.BotToken(), APIURL: w.slack.URL, Transport: w.slack.Network.Transport()})
 		require.NoError(t, err)
 		defer web.Close()
-		w.announcer = slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: web, Words: words.Writer{}, Batches: w.store, Shown: w.store, Log: silent()})
+		w.announcer = slackui.NewAnnouncer(slackui.AnnouncerOptions{Web: web, Words: words.Writer{MayWrite: func() bool { return true }}, Batches: w.store, Shown: w.store, Log: silent()})
 		w.approver = w.cast.Approver
 		b := &batch{world: w, updates: map[int64][]cancellation.TicketUpdate{}, left: map[int64]bool{13: true, 14: true}, fees: map[int64]string{}, last: 5000, change: change}
 		b.fileAll(ends)
