@@ -1,6 +1,7 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -270,7 +271,7 @@ func (w Writer) wayTogether(t together) []line {
 	if kind != cancellation.NewsEnds && kind != cancellation.NewsStaff && !kind.Awaits() || len(w.togetherButtons(t)) > 0 {
 		return nil
 	}
-	return []line{sentence(w.Command + " " + StatusCommand + " NAME leads to the ticket of each.")}
+	return []line{sentence(cmp.Or(w.Command, "/cancel-server") + " " + StatusCommand + " NAME leads to the ticket of each.")}
 }
 
 // askedTogether names who asked for servers of a batch, and all who approved one of them.

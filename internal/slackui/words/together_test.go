@@ -93,7 +93,7 @@ func TestNewsOfSeveralLeadsToTheirTickets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := c.w.Gathered(newsOf(c.kind, cancellation.Filed, c.count))
-			points := c.w.Command + " status NAME"
+			points := "/cancel-server status NAME"
 			if c.action == "" {
 				assert.Empty(t, pressable(m))
 				assert.Contains(t, m.Text, points)
