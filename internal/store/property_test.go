@@ -348,7 +348,11 @@ func (m *machine) stepFrom(t *rapid.T, from cancellation.Request) {
 	}
 	c.To.ExpiresAt, c.To.UndoUntil, c.To.Reminded = m.when(t, "expires"), m.when(t, "undo until"), rapid.Bool().Draw(t, "reminded")
 	if rapid.Bool().Draw(t, "owes") {
-		c.Owe = []cancellation.Notice{{Kind: noticeKind(t), Place: cancellation.Place{Channel: "C0OPS"}, Due: m.when(t, "owed")}}
+		kind := noticeKind(t)
+		if _, gathers := kind.Gathers(); gathers && c.From.Batch != "" {
+			kind = cancellation.ApprovalCard // what a batch gathers is in gathered_test.go
+		}
+		c.Owe = []cancellation.Notice{{Kind: kind, Place: cancellation.Place{Channel: "C0OPS"}, Due: m.when(t, "owed")}}
 	}
 
 	want, no := m.model.apply(c)
