@@ -82,7 +82,7 @@ func (w *world) alikeHours() {
 	}
 }
 
-func TestHourSpreadsAListAndLetsOthersIn(t *testing.T) {
+func TestListIsSpreadAndLetsOthersIn(t *testing.T) {
 	s := lists("MAX_FILINGS_PER_HOUR=24")
 	s.before = func(w *world) {
 		require.NoError(w.t, w.slack.PatchGroup(w.cast.CancelGroup, fakeslack.GroupPatch{Add: []string{w.cast.Hostile}}))

@@ -210,7 +210,7 @@ func TestListOfFiveHundredNamesWhatFits(t *testing.T) {
 	})
 }
 
-func TestEighthListOfTheDayIsRefused(t *testing.T) {
+func TestEighthListIsRefused(t *testing.T) {
 	overSocket(t, lists("MAX_SERVERS_PER_DAY=38"), func(t *testing.T, w *world) {
 		user := w.cast.Requester
 		for range 7 {
