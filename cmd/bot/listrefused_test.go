@@ -198,7 +198,7 @@ func TestListOfFiveHundredNamesWhatFits(t *testing.T) {
 			return strings.Contains(shown, "Showing 38 of ")
 		})
 		review := w.top(w.cast.Requester)
-		found := regexp.MustCompile(`Showing 38 of (\d+)\.`).FindStringSubmatch(review.text(w))
+		found := regexp.MustCompile(`Showing 38 of (\d+):`).FindStringSubmatch(review.text(w))
 		require.NotNil(t, found)
 		assert.Len(t, found[1], 3, "hundreds: %s", found[1])
 		assert.Contains(t, review.text(w), "Nothing is chosen yet.")
