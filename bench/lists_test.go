@@ -38,7 +38,7 @@ func (l *lab) lists() {
 	form := l.listForm(bot.process)
 	l.listTurn(many, l.reviewed(bot.process, form, 2)) // warms up
 	many.took = nil
-	var alone, beside []time.Duration
+	var alone, together []time.Duration
 	edits := -l.ledger.edited()
 	for range listTurns {
 		sent := bot.whole(l, singles, oneEvery)
@@ -49,7 +49,7 @@ func (l *lab) lists() {
 		sending.Go(func() { sent = bot.whole(l, singles, oneEvery) })
 		l.listTurn(many, reviews)
 		sending.Wait()
-		beside = append(beside, sent.took...)
+		together = append(together, sent.took...)
 		l.awaitTold(bot.process, sent.servers)
 	}
 	edits += l.ledger.edited()
@@ -57,11 +57,11 @@ func (l *lab) lists() {
 	require.Len(l, many.took, listTurns*formsPerTurn)
 	l.row("acknowledgement of a form of 50 servers, p50, ms", "form-p50-ms", aim{}, figures{theBot: milliseconds(median(many.took))})
 	l.row("the same, p99", "form-p99-ms", atMost(1000), figures{theBot: p99(many.took)})
-	l.row("single submissions next to such forms, p99, ms", "single-p99-ms", aim{}, figures{theBot: p99(beside)})
+	l.row("single submissions next to such forms, p99, ms", "single-p99-ms", aim{}, figures{theBot: p99(together)})
 	l.row("the same without them", "single-alone-p99-ms", aim{}, figures{theBot: p99(alone)})
-	l.row("the same, with them, of without", "single-with/without", atMost(1.5), figures{theBot: p99(beside) / p99(alone)})
+	l.row("the same, with them, of without", "single-with/without", atMost(1.5), figures{theBot: p99(together) / p99(alone)})
 	l.ReportMetric(float64(edits)/float64(listTurns*formsPerTurn), "edits/form")
-	l.ReportMetric(milliseconds(median(beside)), "single-p50-ms")
+	l.ReportMetric(milliseconds(median(together)), "single-p50-ms")
 	l.ReportMetric(milliseconds(median(alone)), "single-alone-p50-ms")
 }
 

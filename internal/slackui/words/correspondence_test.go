@@ -110,11 +110,17 @@ func goldenLetterForms() map[string]View {
 
 func TestSlackTakesEveryTextAboutATicket(t *testing.T) {
 	t.Parallel()
+	slackTakes(t, goldenLetters(), goldenLetterForms())
+}
+
+// slackTakes has a strict Slack judge messages and forms.
+func slackTakes(t *testing.T, messages map[string]Message, forms map[string]View) {
+	t.Helper()
 	judge := slacktest.NewJudge(t)
-	for name, m := range goldenLetters() {
+	for name, m := range messages {
 		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s", name)
 	}
-	for name, view := range goldenLetterForms() {
+	for name, view := range forms {
 		_, err := judge.Open(view)
 		require.NoError(t, err, "Slack takes %s", name)
 	}

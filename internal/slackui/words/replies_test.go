@@ -171,14 +171,7 @@ func TestFormCarriesWhatItShowed(t *testing.T) {
 
 func TestSlackTakesEveryTextAboutAList(t *testing.T) {
 	t.Parallel()
-	judge := slacktest.NewJudge(t)
-	for name, m := range goldenReplies() {
-		require.NoError(t, judge.Post(m.Text, m.Blocks), "Slack takes %s", name)
-	}
-	for name, view := range goldenReplyForms() {
-		_, err := judge.Open(view)
-		require.NoError(t, err, "Slack takes %s", name)
-	}
+	slackTakes(t, goldenReplies(), goldenReplyForms())
 }
 
 func TestForeignTextIsInertInRepliesToLists(t *testing.T) {
