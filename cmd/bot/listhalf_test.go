@@ -14,13 +14,17 @@ import (
 	"cancel-server/internal/postgrestest"
 )
 
+// hurry has what waits for its time be due: requests, and a message whose answer was lost with a bot that was killed.
+const hurry = `update requests set due = created_at, not_after = case when not_after is null then null else created_at end,
+	clean_since = case when clean_since is null then null else created_at - 86400000 end
+	where state in ('scheduled', 'unknown') and lease_owner is null and due > created_at;
+	update notices set due = 1 where posting = 1 and lease_owner is null and due > 1`
+
 // hurried waits for a message in the channel, while in the bot's database nothing waits for its turn, and
 // no POST of what nobody works at can be under way any more.
 func (w *world) hurried(words ...string) message {
 	w.t.Helper()
-	return w.awaitAfter(`update requests set due = created_at, not_after = case when not_after is null then null else created_at end,
-		clean_since = case when clean_since is null then null else created_at - 86400000 end
-		where state in ('scheduled', 'unknown') and lease_owner is null and due > created_at`, w.cast.Channel, words)
+	return w.awaitAfter(hurry, w.cast.Channel, words)
 }
 
 // ticketsOf counts the tickets of servers.
