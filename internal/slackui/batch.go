@@ -13,7 +13,6 @@ import (
 	"cancel-server/internal/review"
 	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/receive"
-	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
 )
 
@@ -210,41 +209,6 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 	e.from.Channel = meta.Channel
 	_, problem := a.enter(ctx, &e)
 	return a.whisper(i, problem)
-}
-
-// readOn reads a list again whose reading was not finished: the process that read it ended, or could not read it. While
-// this process reads it, a press shows that.
-func (a *App) readOn(i receive.Interaction) receive.After {
-	if _, is := a.lists.under.of(i.View.ID); is {
-		return func(ctx context.Context) { a.showStillRead(ctx, i.View.ID, i.View.Hash) }
-	}
-	at := displayedView{id: i.View.ID, hash: i.View.Hash, choice: a.choices.note(i.View.ID, i.Action.TS)}
-	if at.choice == 0 {
-		return nil
-	}
-	return func(ctx context.Context) {
-		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
-		if errors.Is(err, errNotOurs) {
-			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
-			return
-		}
-		switch d, err := a.draft(ctx, meta.Unread); {
-		case err == nil:
-			a.readAnew(ctx, at, meta, d.asked, "")
-		case errors.Is(err, cancellation.ErrNoCard):
-			a.forgotten(ctx, at, err)
-		default:
-			a.unread(at, meta, words.ListFailed, err)
-		}
-	}
-}
-
-// forgotten says in a review's place that its list is not kept any more.
-func (a *App) forgotten(ctx context.Context, at displayedView, err error) {
-	a.log.Warn("reading a list again", "view", at.id, "err", err)
-	if err := a.replacePatiently(ctx, at, a.words.ListUnread(words.ListForgotten)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
-		a.log.Warn("saying that a list is not kept", "view", at.id, "err", err)
-	}
 }
 
 // submitReview takes a reviewed list to the desk. It records all of it, or nothing.
