@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"cancel-server/internal/cancellation"
@@ -215,15 +216,14 @@ func (a *App) continueList(ctx context.Context, i receive.Interaction) receive.A
 func (a *App) submitReview(ctx context.Context, i receive.Interaction) (receive.Reply, receive.After) {
 	meta, d, err := a.opened(ctx, i)
 	if err != nil {
-		a.log.Warn("reading a review", "user", i.User, "view", i.View.ID, "err", err)
-		return receive.PushView(words.BrokenForm(a.words.Command)), nil
+		return a.unsent(i, err), nil
 	}
 	meta.Ticked = tickedIn(i.View)
 	form := cancellation.BatchForm{Submission: a.listed(meta, d, i.View.ID), Cards: d.cards(meta.Ticked)}
 	count := words.CountBlockOf(form.Digest())
 	confirmed, there := i.View.Values[count]
 	if !there { // another list is shown than is ticked
-		return a.showChanged(ctx, i, meta, d, words.ListChanged), nil
+		return a.showChanged(ctx, i, meta, d)
 	}
 	form.Submission.Confirmation = confirmed[words.CountAction].Text
 	if len(form.Cards) > a.lists.Most {
@@ -250,34 +250,62 @@ func (a *App) answerList(ctx context.Context, i receive.Interaction, meta metada
 		return receive.FieldError(count, words.FewerLeft(answer.Room)), nil
 	case cancellation.BatchTooLong:
 		return receive.FieldError(count, words.FormTakes(answer.Room)), nil
-	case cancellation.BatchStale, cancellation.BatchChanged: // read it again
-		left, err := a.batches.Left(ctx, meta.By)
-		if err != nil {
-			return receive.FieldError(count, a.words.SubmitterUnread(err)), nil
-		}
-		note := words.RowsChanged
-		if answer.Kind == cancellation.BatchStale {
-			note = words.ReadAgain
-		}
-		reply, after, err := a.reading(ctx, i.View.ID, meta, d.asked, left, note)
-		if err != nil {
-			return receive.FieldError(count, words.ListNotKept), nil
-		}
-		return reply, after
+	case cancellation.BatchStale:
+		return a.readSent(ctx, i, meta, d, words.ReadAgain)
+	case cancellation.BatchChanged:
+		return a.readSent(ctx, i, meta, d, words.RowsChanged)
 	}
 	a.log.Error("answering a list: unknown kind", "kind", answer.Kind)
 	return receive.PushView(a.words.NotKnown("")), nil
 }
 
-// showChanged shows the review of the list that is ticked now.
-func (a *App) showChanged(ctx context.Context, i receive.Interaction, meta metadata, d draft, note string) receive.Reply {
-	view, err := a.reviewView(ctx, meta, d, note)
+// readSent reads a list again that was sent, because what was read of it does not count any more.
+func (a *App) readSent(ctx context.Context, i receive.Interaction, meta metadata, d draft, note string) (receive.Reply, receive.After) {
+	left, err := a.batches.Left(ctx, meta.By)
 	if err != nil {
-		a.log.Warn("showing a review", "view", i.View.ID, "err", err)
-		return receive.PushView(words.BrokenForm(a.words.Command))
+		return a.atCount(i, a.words.SubmitterUnread(err)), nil
+	}
+	reply, after, err := a.reading(ctx, i.View.ID, meta, d.asked, left, note)
+	if err != nil {
+		return a.atCount(i, words.ListNotKept), nil
+	}
+	return reply, after
+}
+
+// showChanged shows the review of the list that is ticked now, or reads the list again if a card is too old.
+func (a *App) showChanged(ctx context.Context, i receive.Interaction, meta metadata, d draft) (receive.Reply, receive.After) {
+	view, err := a.reviewView(ctx, meta, d, words.ListChanged)
+	if errors.Is(err, errStale) {
+		return a.readSent(ctx, i, meta, d, words.ReadAgain)
+	}
+	if err != nil {
+		return a.unsent(i, err), nil
 	}
 	a.choices.note(i.View.ID, "")
-	return receive.UpdateView(view)
+	return receive.UpdateView(view), nil
+}
+
+// unsent answers a list that could not be read when it was sent. A passing error leaves the review as it is.
+func (a *App) unsent(i receive.Interaction, err error) receive.Reply {
+	a.log.Warn("reading a review", "user", i.User, "view", i.View.ID, "err", err)
+	switch {
+	case errors.Is(err, errNotOurs):
+		return receive.PushView(words.BrokenForm(a.words.Command))
+	case errors.Is(err, cancellation.ErrNoCard):
+		a.choices.end(i.View.ID)
+		return receive.UpdateView(a.words.ListUnread(words.ListForgotten))
+	}
+	return a.atCount(i, a.words.NotWritten())
+}
+
+// atCount says what is wrong at the confirmation that a review shows, for whichever list that is.
+func (a *App) atCount(i receive.Interaction, problem string) receive.Reply {
+	for block := range i.View.Values {
+		if strings.HasPrefix(block, words.CountBlock) {
+			return receive.FieldError(block, problem)
+		}
+	}
+	return receive.PushView(words.BrokenForm(a.words.Command)) // every review that can be sent has one
 }
 
 // listUndecided answers a list that the desk could not decide about. Nothing was recorded unless nobody can tell.
@@ -305,12 +333,22 @@ func (d draft) cards(servers []int64) (all []cancellation.Card) {
 	return all
 }
 
-// review puts together what the review shows of a list. Each server that can be asked for alone has a box. Those that
+// errStale: a card is too old to be asked for.
+var errStale = errors.New("what was read is out of date")
+
+func (d draft) stale(now time.Time) bool {
+	return slices.ContainsFunc(d.Reads, func(r draftRead) bool { return r.Card != nil && !r.Card.Fresh(now) })
+}
+
+// review puts together what the review shows of a list, or returns errStale. Each server that can be asked for alone has a box. Those that
 // are ticked are then judged together, because a policy may count them.
 func (a *App) review(ctx context.Context, meta metadata, d draft) (shown words.Review, err error) {
 	in := review.Input{List: d.List, Reads: d.unread(), Ticked: d.queried()}
 	if in.Now, err = a.desk.Now(ctx); err != nil {
 		return shown, err
+	}
+	if d.stale(in.Now) { // a review has no row for such a card
+		return shown, errStale
 	}
 	form := cancellation.BatchForm{Submission: a.listed(meta, d, ""), Cards: d.cards(d.servers()), Alone: true}
 	if err = a.judge(ctx, form, in.Reads); err != nil {

@@ -285,16 +285,15 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 
 // showOrRead shows the review, or reads the list again if a card is too old to be asked for.
 func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d draft) {
-	now, err := a.desk.Now(ctx)
-	old := func(r draftRead) bool { return r.Card != nil && !r.Card.Fresh(now) }
-	if err != nil || !slices.ContainsFunc(d.Reads, old) {
-		if err := a.showReview(ctx, at, meta, d, ""); err != nil {
-			a.log.Warn("changing a review", "view", at.id, "err", err)
-		}
+	err := a.showReview(ctx, at, meta, d, "")
+	if errors.Is(err, errStale) {
+		meta.Unread = meta.List
+		a.readAnew(ctx, at, meta, d.asked, words.ReadAgain)
 		return
 	}
-	meta.Unread = meta.List
-	a.readAnew(ctx, at, meta, d.asked, words.ReadAgain)
+	if err != nil {
+		a.log.Warn("changing a review", "view", at.id, "err", err)
+	}
 }
 
 // readAnew reads a list again whose view shows an older review, or that it is not read to the end. The view says so

@@ -48,7 +48,9 @@ func (s *stage) sendsList() (gate chan struct{}) {
 func (s *stage) reviewed() fakeslack.View {
 	s.t.Helper()
 	close(s.sendsList())
-	return s.waitFor(s.cast.User, "Review: 2 of 2")
+	review := s.waitFor(s.cast.User, "Review: 2 of 2")
+	s.freed("the reading does not end") // Slack shows the review before the bot hears of it
+	return review
 }
 
 // held keeps servers from being read until it is closed.

@@ -1,0 +1,97 @@
+package slackui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
+	"cancel-server/internal/slackui/words"
+)
+
+// countBlock is the block of the confirmation that a review shows.
+func countBlock(view fakeslack.View) string {
+	return regexp.MustCompile(words.CountBlock + `[^"]*`).FindString(string(view.View))
+}
+
+// sendsReview sends a review in which only these servers are ticked.
+func (s *stage) sendsReview(view fakeslack.View, typed string, servers ...int64) map[string]any {
+	s.t.Helper()
+	ticked := []any{}
+	for _, id := range servers {
+		ticked = append(ticked, map[string]any{"value": strconv.FormatInt(id, 10)})
+	}
+	return s.submit(s.cast.User, fakeslack.Values{
+		words.RowsBlock + "0": {words.RowsAction: {"selected_options": ticked}},
+		countBlock(view):      {words.CountAction: {"value": typed}},
+	})
+}
+
+func TestChangedOldReviewIsReadAgain(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	answer := s.sendsReview(review, "2 servers", web)
+	assert.Equal(t, "update", answer["response_action"])
+	assert.Contains(t, fmt.Sprint(answer), "Looking up the servers", "rows whose card is old are left out in silence")
+	close(gate)
+	shown := s.waitFor(s.cast.User, words.ReadAgain)
+	assert.Contains(t, string(shown.View), "Review: 1 of 2", "and what was unticked stays so")
+}
+
+func TestOldReviewSentDuringItsReadingIsShown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	tick := s.ticks(review, 1, web)
+	s.acts(tick)
+	sent := receive.Interaction{Kind: receive.ViewSubmission, Team: tick.Team, User: tick.User, View: tick.View}
+	sent.View.Values[countBlock(review)] = map[string]receive.Value{words.CountAction: {Text: "1 server"}}
+	s.acts(sent)
+	close(gate)
+	assert.Contains(t, string(s.waitFor(s.cast.User, words.ReadAgain).View), "Review: 1 of 2")
+}
+
+func TestPassingErrorKeepsASentReview(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	kept, clock := s.app.sealer.cards, s.desk.Clock
+	says := map[string]any{countBlock(review): s.app.words.NotWritten()}
+	s.app.sealer.cards = awayCardStore{kept}
+	assert.Equal(t, says, s.sendsReview(review, "2 servers", db, web)["errors"], "a passing error says that the form is broken")
+	s.app.sealer.cards, s.desk.Clock = kept, awayClock{}
+	assert.Equal(t, says, s.sendsReview(review, "1 server", web)["errors"], "a passing error says that the changed form is broken")
+	s.desk.Clock = clock
+	s.sendsReview(review, "2 servers", db, web)
+	_, standing := s.live(db)
+	assert.True(t, standing)
+}
+
+// awayClock tells no time.
+type awayClock struct{}
+
+func (awayClock) Now(context.Context) (time.Time, error) {
+	return time.Time{}, errors.New("the database is away")
+}
+
+func TestSentListThatIsForgottenSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
+	answer := s.sendsReview(review, "2 servers", db, web)
+	assert.Equal(t, "update", answer["response_action"])
+	assert.Contains(t, fmt.Sprint(answer), words.ListForgotten)
+}
