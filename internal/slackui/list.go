@@ -195,21 +195,29 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 		return fmt.Errorf("storing a list: %w", err)
 	}
 	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning
-	return a.showReview(ctx, at, meta.listing(digest, d.chosen(a.before(ctx, meta))), d, note)
+	offered, going, err := a.before(ctx, meta, d)
+	if err != nil {
+		return err
+	}
+	return a.showReview(ctx, at, meta.listing(digest, d.chosen(offered, going)), d, note)
 }
 
 // before returns what a person chose in the list that they changed, or that is read again: the servers that they were
-// shown, and those of them that go. There are none if the list is new.
-func (a *App) before(ctx context.Context, meta metadata) (offered, going []int64) {
+// shown, and those of them that go. There are none if the list is new. If that list is not kept any more, nobody knows
+// what they unticked: of the list that was read now, d, nothing else goes than what was ticked.
+func (a *App) before(ctx context.Context, meta metadata, d draft) (offered, going []int64, err error) {
 	if meta.List == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	d, err := a.draft(ctx, meta.List)
-	if err != nil { // all that is named goes again, and the review shows it
+	old, err := a.draft(ctx, meta.List)
+	if errors.Is(err, cancellation.ErrNoCard) {
 		a.log.Warn("reading what was chosen before", "err", err)
-		return nil, nil
+		old, err = d, nil
 	}
-	return d.servers(), meta.Ticked
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading what was chosen before: %w", err)
+	}
+	return old.servers(), meta.Ticked, nil
 }
 
 func (d *draft) note(read cancellation.CardRead) {

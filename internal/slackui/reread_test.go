@@ -95,3 +95,33 @@ func TestSentListThatIsForgottenSaysSo(t *testing.T) {
 	assert.Equal(t, "update", answer["response_action"])
 	assert.Contains(t, fmt.Sprint(answer), words.ListForgotten)
 }
+
+func TestUntickedServerStaysUntickedAfterErrors(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	s.acts(s.ticks(review, 1, web))
+	kept := s.app.sealer.cards
+	s.app.sealer.cards = awayCardStore{kept}
+	close(gate)
+	shown := s.waitFor(s.cast.User, words.ListFailed)
+	assert.Contains(t, string(shown.View), words.ReadOnAction)
+
+	s.app.sealer.cards = kept
+	s.readsOn()
+	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
+
+func TestForgottenListTicksNothingThatWasUnticked(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	s.acts(s.ticks(review, 1, web))
+	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
+	close(gate)
+	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
