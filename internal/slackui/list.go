@@ -271,7 +271,8 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 	return func(ctx context.Context) {
 		meta, d, err := a.opened(ctx, i)
 		if err != nil {
-			a.log.Warn("changing a review", "user", i.User, "view", at.id, "err", err)
+			meta.Ticked = tickedIn(i.View)
+			a.unchanged(ctx, at, meta, err)
 			return
 		}
 		switch i.Action.ActionID {
@@ -300,8 +301,24 @@ func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d
 		return
 	}
 	if err != nil {
-		a.log.Warn("changing a review", "view", at.id, "err", err)
+		a.unchanged(ctx, at, meta, err)
 	}
+}
+
+// unchanged says in a review's place that a press could not be worked, with a button to read the list again unless it is
+// not kept any more. What is read for an older choice ends: nothing would show it.
+func (a *App) unchanged(ctx context.Context, at displayedView, meta metadata, err error) {
+	if errors.Is(err, errNotOurs) {
+		a.log.Warn("changing a review", "view", at.id, "err", err)
+		return
+	}
+	a.lists.under.stopOlder(at)
+	if errors.Is(err, cancellation.ErrNoCard) {
+		a.forgotten(ctx, at, err)
+		return
+	}
+	meta.Unread = meta.kept()
+	a.unread(at, meta, words.ListFailed, err)
 }
 
 // readAnew reads a list again whose view shows an older review, or that it is not read to the end. The view says so

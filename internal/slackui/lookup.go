@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
 	"cancel-server/internal/slackui/words"
@@ -229,6 +228,16 @@ func (u *underWay) stop(view string) {
 	}
 }
 
+// stopOlder ends what is read for a view, unless a newer choice than this one waits for it.
+func (u *underWay) stopOlder(at displayedView) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r := u.views[at.id]; r != nil && r.at.choice <= at.choice {
+		r.end()
+		delete(u.views, at.id)
+	}
+}
+
 // leave ends a reading, and returns what it has to show.
 func (u *underWay) leave(r *listReading) (displayedView, metadata) {
 	u.mu.Lock()
@@ -342,18 +351,15 @@ func (a *App) readOn(i receive.Interaction) receive.After {
 	}
 	return func(ctx context.Context) {
 		meta, err := a.sealer.open(ctx, i.View.PrivateMetadata, i.User)
-		if errors.Is(err, errNotOurs) {
-			a.log.Warn("reading a list again", "user", i.User, "view", at.id, "err", err)
+		var d draft
+		if err == nil {
+			d, err = a.draft(ctx, meta.Unread)
+		}
+		if err != nil {
+			a.unchanged(ctx, at, meta, err)
 			return
 		}
-		switch d, err := a.draft(ctx, meta.Unread); {
-		case err == nil:
-			a.readAnew(ctx, at, meta, d.asked, "")
-		case errors.Is(err, cancellation.ErrNoCard):
-			a.forgotten(ctx, at, err)
-		default:
-			a.unread(at, meta, words.ListFailed, err)
-		}
+		a.readAnew(ctx, at, meta, d.asked, "")
 	}
 }
 

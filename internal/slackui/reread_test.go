@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/receive"
@@ -124,4 +125,59 @@ func TestForgottenListTicksNothingThatWasUnticked(t *testing.T) {
 	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
 	close(gate)
 	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
+
+func TestPressThatFailsIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{words.RowsAction, words.EditAction, words.GroupAction} {
+		s := newStage(t, withLists)
+		press := s.ticks(s.reviewed(), 1, web)
+		press.Action.ActionID = action
+		kept := s.app.sealer.cards
+		s.app.sealer.cards = awayCardStore{kept}
+		s.acts(press)
+		require.Contains(t, string(s.top(s.cast.User).View), words.ListFailed, "%s does nothing, and nothing is said", action)
+		s.app.sealer.cards = kept
+		s.readsOn()
+		assert.Contains(t, string(s.waitFor(s.cast.User, "Review: 1 of 2").View), words.CountBlock, action)
+	}
+}
+
+func TestPressThatCannotBeShownIsAnswered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	press, clock := s.ticks(s.reviewed(), 1, web), s.desk.Clock
+	s.desk.Clock = awayClock{}
+	s.acts(press)
+	require.Contains(t, string(s.top(s.cast.User).View), words.ListFailed)
+	s.desk.Clock = clock
+	s.readsOn()
+	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
+
+func TestFailedPressDuringAReadingIsAnswered(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	s.acts(s.ticks(review, 1, db))
+	kept := s.app.sealer.cards
+	s.app.sealer.cards = awayCardStore{kept}
+	s.acts(s.ticks(review, 2, web))
+	require.Contains(t, string(s.top(s.cast.User).View), words.ListFailed, "the view stays at what nobody reads any more")
+	s.freed("a list is read that no view shows")
+	s.app.sealer.cards = kept
+	close(gate)
+	s.readsOn()
+	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
+
+func TestPressInAForgottenListSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	press := s.ticks(s.reviewed(), 1, web)
+	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
+	s.acts(press)
+	assert.Contains(t, string(s.top(s.cast.User).View), words.ListForgotten)
 }
