@@ -101,7 +101,7 @@ func NewApp(o Options) *App {
 		log: o.Log, lists: o.Lists, choices: newChoices(), openings: newOpenings(),
 		homes: newHomes(o.Overview),
 	}
-	a.lists.owner, a.lists.under = newOwner(listTime, mostLists), &underWay{views: map[string]*listReading{}}
+	a.lists.owner, a.lists.under = newOwner(listTime, mostLists), newUnderWay(a.choices)
 	o.Directory.tell(a.groupsRead)
 	return a
 }

@@ -163,7 +163,7 @@ func TestReadingEndsWhenItsViewIsGone(t *testing.T) {
 
 func TestNewerListEndsReadingOfOlder(t *testing.T) {
 	t.Parallel()
-	under := &underWay{views: map[string]*listReading{}}
+	under := newUnderWay(newChoices())
 	first, second := asked{Names: [2]string{"db-1"}}, asked{Names: [2]string{"db-2"}}
 	old := under.begin(displayedView{id: "V1", choice: 1}, metadata{}, first)
 	assert.Nil(t, under.begin(displayedView{id: "V1", choice: 2}, metadata{}, first), "it is read already")

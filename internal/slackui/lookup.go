@@ -188,17 +188,23 @@ type listReading struct {
 
 // underWay knows, by view, the readings of lists that this process makes.
 type underWay struct {
-	mu    sync.Mutex
-	views map[string]*listReading
+	choices *choices
+	mu      sync.Mutex
+	views   map[string]*listReading
+}
+
+func newUnderWay(c *choices) *underWay {
+	return &underWay{choices: c, views: map[string]*listReading{}}
 }
 
 // begin has a list read for a view, in the place of what is read for it. It returns nil if that list is being read for
-// it already, by a reading that now shows the newer choice.
+// it already, by a reading that now shows the newer choice, and if a newer choice is known: the list may be edited by
+// now. It asks for that while it holds mu, so that a choice that is noted later finds the reading, and may stop it.
 func (u *underWay) begin(at displayedView, meta metadata, as asked) *listReading {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	old := u.views[at.id]
-	if old != nil && (at.choice < old.at.choice || old.takes(at, meta, as)) {
+	if !u.choices.isLatest(at) || old != nil && (at.choice < old.at.choice || old.takes(at, meta, as)) {
 		return nil
 	}
 	if old != nil {

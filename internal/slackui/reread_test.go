@@ -181,3 +181,19 @@ func TestPressInAForgottenListSaysSo(t *testing.T) {
 	s.acts(press)
 	assert.Contains(t, string(s.top(s.cast.User).View), words.ListForgotten)
 }
+
+func TestLatePressInAnEditedListReadsNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	s.held()
+	_, late := s.app.Interaction(t.Context(), s.ticks(review, 1, db))
+	edit := s.ticks(review, 2, db)
+	edit.Action.ActionID = words.EditAction
+	s.acts(edit)
+	s.waitFor(s.cast.User, "Several servers")
+	late(t.Context())
+	_, is := s.app.lists.under.of(review.ID)
+	assert.False(t, is, "a list that is edited is read")
+}
