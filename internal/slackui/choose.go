@@ -21,6 +21,7 @@ type displayedView struct {
 	id, hash string
 	choice   int64
 	ts       string // when Slack says that it was made; "" where it does not
+	own      bool   // hash is what a reading of this process showed: a hash that nobody here knows is another process's
 }
 
 // over marks a modal that shows its answer and takes no more choices.
@@ -137,8 +138,8 @@ func (a *App) showStays(ctx context.Context, at displayedView, meta metadata, f 
 }
 
 // replace updates a modal, and returns its new hash. If the hash has changed, it tries again with the
-// hash last returned for it, or with none if that hash is no newer. Fields whose block stays keep what
-// was typed.
+// hash last returned for it, or with none if that hash is no newer. It leaves alone what another process
+// shows since the view's own hash. Fields whose block stays keep what was typed.
 func (a *App) replace(ctx context.Context, at displayedView, view words.View) (hash string, replaced bool, err error) {
 	for range 3 {
 		if !a.choices.isLatest(at) {
@@ -149,13 +150,18 @@ func (a *App) replace(ctx context.Context, at displayedView, view words.View) (h
 			return hash, true, nil
 		}
 		if !errors.Is(err, webapi.ErrHashConflict) {
+			a.choices.displayed(at.id, "") // it may be shown all the same, with a hash that was lost
 			return "", false, err
 		}
 		known := a.choices.hash(at.id)
-		if known == at.hash {
-			known = ""
+		switch {
+		case known != at.hash:
+			at.hash = known
+		case at.own:
+			return "", false, nil
+		default:
+			at.hash = ""
 		}
-		at.hash = known
 	}
 	return "", false, err
 }

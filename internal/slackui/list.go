@@ -194,6 +194,8 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 	if err != nil {
 		return fmt.Errorf("storing a list: %w", err)
 	}
+	r.shows.Lock()
+	defer r.shows.Unlock()
 	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning
 	offered, going, err := a.before(ctx, meta, d)
 	if err != nil {

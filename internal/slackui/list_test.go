@@ -165,16 +165,16 @@ func TestNewerListEndsReadingOfOlder(t *testing.T) {
 	t.Parallel()
 	under := newUnderWay(newChoices())
 	first, second := asked{Names: [2]string{"db-1"}}, asked{Names: [2]string{"db-2"}}
-	old := under.begin(displayedView{id: "V1", choice: 1}, metadata{}, first)
-	assert.Nil(t, under.begin(displayedView{id: "V1", choice: 2}, metadata{}, first), "it is read already")
+	old := under.begin(displayedView{id: "V1", hash: "h", choice: 1}, metadata{}, first)
+	assert.Nil(t, under.begin(displayedView{id: "V1", hash: "h", choice: 2}, metadata{}, first), "it is read already")
 	require.NoError(t, old.over.Err())
-	newer := under.begin(displayedView{id: "V1", choice: 3}, metadata{}, second)
+	newer := under.begin(displayedView{id: "V1", hash: "h", choice: 3}, metadata{}, second)
 	require.Error(t, old.over.Err(), "nobody waits for it")
-	assert.Nil(t, under.begin(displayedView{id: "V1", choice: 2}, metadata{}, first), "it was pressed before")
+	assert.Nil(t, under.begin(displayedView{id: "V1", hash: "h", choice: 2}, metadata{}, first), "it was pressed before")
 	under.leave(old)
 	require.NoError(t, newer.over.Err())
 	under.closed(newer)
-	require.NotNil(t, under.begin(displayedView{id: "V1", choice: 4}, metadata{}, second), "a reading that ends shows nothing newer")
+	require.NotNil(t, under.begin(displayedView{id: "V1", hash: "h", choice: 4}, metadata{}, second), "a reading that ends shows nothing newer")
 }
 
 func TestPressWhileReadingShowsIt(t *testing.T) {

@@ -180,6 +180,9 @@ type listReading struct {
 	over context.Context // ends when nobody waits for the reading
 	end  context.CancelFunc
 
+	shows *sync.Mutex // held while something is shown for it, so that no answer of Slack's comes after a later one's
+	alone time.Time   // from when no answer to a submission can change the view
+
 	at       displayedView // the newest choice that it has to show
 	meta     metadata      // with what was chosen last
 	read, of int           // servers
@@ -210,14 +213,19 @@ func (u *underWay) begin(at displayedView, meta metadata, as asked) *listReading
 	if old != nil {
 		old.end()
 	}
-	r := &listReading{as: as, at: at, meta: meta}
+	r := &listReading{as: as, at: at, meta: meta, shows: new(sync.Mutex)}
 	r.over, r.end = context.WithCancel(context.Background())
+	if at.hash == "" { // begun by a submission: Slack takes its answer for three seconds
+		r.alone = time.Now().Add(3 * time.Second)
+	}
 	u.views[at.id] = r
 	return r
 }
 
+// takes has a reading show a newer choice, if it reads that list. It takes none from a submission, which changed the
+// view and knows no hash of it.
 func (r *listReading) takes(at displayedView, meta metadata, as asked) bool {
-	if r.closing || r.as != as || r.meta.List != meta.List {
+	if r.closing || at.hash == "" || r.as != as || r.meta.List != meta.List {
 		return false
 	}
 	r.at.choice, r.meta.Ticked = at.choice, meta.Ticked
@@ -274,7 +282,7 @@ func (u *underWay) counted(r *listReading, read, of int) (displayedView, metadat
 func (u *underWay) displayed(r *listReading, hash string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	r.at.hash = hash
+	r.at.hash, r.at.own = hash, hash != "" && time.Now().After(r.alone)
 }
 
 // of returns the reading that is made for a view, as it is now.
@@ -289,6 +297,8 @@ func (u *underWay) of(view string) (now listReading, is bool) {
 
 // showRead shows that a list is being read, and how far. gone reports that the view was closed: then the reading ends.
 func (a *App) showRead(ctx context.Context, r *listReading, read, of int) (gone bool) {
+	r.shows.Lock()
+	defer r.shows.Unlock()
 	at, meta := a.lists.under.counted(r, read, of)
 	sealed, err := a.sealer.seal(ctx, meta)
 	var hash string
@@ -312,9 +322,10 @@ func (a *App) showRead(ctx context.Context, r *listReading, read, of int) (gone 
 func (a *App) showStillRead(ctx context.Context, view, hash string) {
 	r, is := a.lists.under.of(view)
 	sealed, err := a.sealer.seal(ctx, r.meta)
-	if !is || hash == "" || err != nil {
+	if !is || hash == "" || err != nil || !r.shows.TryLock() { // what is being shown answers the press
 		return
 	}
+	defer r.shows.Unlock()
 	hash, err = a.web.UpdateView(ctx, view, hash, words.ListStillRead(r.read, r.of, sealed))
 	switch {
 	case err == nil:
@@ -322,6 +333,7 @@ func (a *App) showStillRead(ctx context.Context, view, hash string) {
 	case errors.Is(err, webapi.ErrViewGone):
 		a.lists.under.stop(view)
 	case !errors.Is(err, webapi.ErrHashConflict):
+		a.choices.displayed(view, "") // as in replace
 		a.log.Warn("showing that a list is still read", "view", view, "err", err)
 	}
 }
@@ -341,6 +353,8 @@ func (a *App) progress(ctx context.Context, r *listReading, of int) func(read in
 
 // giveUp ends a reading, and says why.
 func (a *App) giveUp(r *listReading, why string, err error) {
+	r.shows.Lock()
+	defer r.shows.Unlock()
 	at, meta := a.lists.under.leave(r)
 	a.unread(at, meta, why, err)
 }

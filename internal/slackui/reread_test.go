@@ -197,3 +197,33 @@ func TestLatePressInAnEditedListReadsNothing(t *testing.T) {
 	_, is := s.app.lists.under.of(review.ID)
 	assert.False(t, is, "a list that is edited is read")
 }
+
+func TestReadingLeavesWhatAnotherProcessShows(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	s.acts(s.ticks(review, 1, db, web))
+	_, err := s.app.web.UpdateView(t.Context(), review.ID, "", words.ListStands("Another process shows this.", "sealed"))
+	require.NoError(t, err)
+	close(gate)
+	s.freed("the reading does not end")
+	assert.Contains(t, string(s.top(s.cast.User).View), "Another process shows this.", "a list is shown over a newer one")
+}
+
+func TestLostAnswerLeavesNoListUnshown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	review := s.reviewed()
+	s.advance(16 * time.Minute)
+	gate := s.held()
+	s.acts(s.ticks(review, 1, web))
+	require.NoError(t, s.slack.Fault("views.update", fakeslack.FaultDropAfter, 1))
+	before := s.count("views.update")
+	s.readsOn()
+	s.until(func() bool { return s.count("views.update") > before }, "the press is answered")
+	s.waitFor(s.cast.User, "The list is still being read")
+	close(gate)
+	s.waitFor(s.cast.User, "Review: 1 of 2")
+}
