@@ -212,3 +212,45 @@ func (a *App) endsOf(ctx context.Context, servers []int64) (map[int64]time.Time,
 	}
 	return a.desk.Ends(ctx, bills)
 }
+
+// findUnknown asks SoftLayer for the servers that the typeahead does not know: they may be new, or it may not have
+// read all servers yet.
+func (a *App) findUnknown(ctx context.Context, rows []serverlist.Row) (known []serverlist.Row) {
+	at := map[int64]int{} // the row of each server
+	for _, row := range rows {
+		if row.State == serverlist.NotFound {
+			row = a.findNow(ctx, row)
+		}
+		first, twice := at[row.Server.ID]
+		if row.State == serverlist.Found && twice {
+			known[first].Merged = append(known[first].Merged, row.Text)
+			continue
+		}
+		if row.State == serverlist.Found {
+			at[row.Server.ID] = len(known)
+		}
+		known = append(known, row)
+	}
+	return known
+}
+
+func (a *App) findNow(ctx context.Context, row serverlist.Row) serverlist.Row {
+	found, err := a.byName.Search(ctx, cancellation.PlainName(row.Text), maxNamed)
+	if err != nil {
+		a.log.Warn("looking up a server of a list", "err", err)
+		row.State, row.Problem = serverlist.Refused, serverlist.Unanswered
+		return row
+	}
+	called, byHost := exact(found, row.Text)
+	switch {
+	case len(called) == 1:
+		row.State, row.ByHost, row.Near = serverlist.Found, byHost, ""
+		row.Server = serverlist.Server{ID: called[0].ID, Hostname: called[0].Hostname, FQDN: called[0].FQDN}
+	case len(called) > 1:
+		row.State = serverlist.Ambiguous
+		for _, s := range called {
+			row.Same = append(row.Same, s.ID)
+		}
+	}
+	return row
+}

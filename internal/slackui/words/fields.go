@@ -2,8 +2,10 @@ package words
 
 import (
 	"errors"
+	"fmt"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 )
 
 // What stands at a field of a form that was not taken.
@@ -95,4 +97,36 @@ func Problems(s cancellation.Submission, problems []cancellation.Problem) map[st
 // SubmitterUnread says at a field that nobody knows who submitted the form.
 func (w Writer) SubmitterUnread(err error) string {
 	return "This try was not recorded. " + w.whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again.")
+}
+
+// ListProblem says what is wrong with a list, at its field; "" if it can be reviewed. most is how many one form
+// takes, and left how many this person may still ask for today.
+func ListProblem(l serverlist.List, err error, most, left int) string {
+	wrong, is := errors.AsType[*serverlist.QueryError](err)
+	switch {
+	case is:
+		return queryProblem(wrong.Wrong[0])
+	case len(l.Entries)+len(l.Queries) == 0:
+		return "Name at least one server."
+	case len(l.Entries) > min(most, left):
+		return fmt.Sprintf("%d names are too many: one form takes %d, and you can ask for %d more today.", len(l.Entries), most, left)
+	}
+	return ""
+}
+
+func queryProblem(wrong serverlist.WrongQuery) string {
+	text := "“" + Cut(OneLine(wrong.Text), 60) + "” cannot be looked up. "
+	switch wrong.Why {
+	case serverlist.UnknownWord:
+		if wrong.Meant != "" {
+			return text + "Did you mean " + string(wrong.Meant) + ":?"
+		}
+	case serverlist.NoName:
+		return text + "Write what to look for after the colon."
+	case serverlist.TakesNoName:
+		return text + "closing: stands alone."
+	case serverlist.NotAPlace:
+		return text + "Data centers are called like che01, and pods like dal09.pod03."
+	}
+	return text + "Write tag:NAME, dc:NAME, pod:NAME or closing:"
 }

@@ -1,7 +1,6 @@
 package words
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,38 +69,6 @@ func namesInput(id, label, typed, hint string) *slack.InputBlock {
 		field.InitialValue = typed
 	}
 	return slack.NewInputBlock(id, plainText(label), plainText(hint), field)
-}
-
-// ListProblem says what is wrong with a list, at its field; "" if it can be reviewed. most is how many one form
-// takes, and left how many this person may still ask for today.
-func ListProblem(l serverlist.List, err error, most, left int) string {
-	wrong, is := errors.AsType[*serverlist.QueryError](err)
-	switch {
-	case is:
-		return queryProblem(wrong.Wrong[0])
-	case len(l.Entries)+len(l.Queries) == 0:
-		return "Name at least one server."
-	case len(l.Entries) > min(most, left):
-		return fmt.Sprintf("%d names are too many: one form takes %d, and you can ask for %d more today.", len(l.Entries), most, left)
-	}
-	return ""
-}
-
-func queryProblem(wrong serverlist.WrongQuery) string {
-	text := "“" + Cut(OneLine(wrong.Text), 60) + "” cannot be looked up. "
-	switch wrong.Why {
-	case serverlist.UnknownWord:
-		if wrong.Meant != "" {
-			return text + "Did you mean " + string(wrong.Meant) + ":?"
-		}
-	case serverlist.NoName:
-		return text + "Write what to look for after the colon."
-	case serverlist.TakesNoName:
-		return text + "closing: stands alone."
-	case serverlist.NotAPlace:
-		return text + "Data centers are called like che01, and pods like dal09.pod03."
-	}
-	return text + "Write tag:NAME, dc:NAME, pod:NAME or closing:"
 }
 
 // Review is what the review shows.
