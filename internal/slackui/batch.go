@@ -218,7 +218,7 @@ func (a *App) submitReview(ctx context.Context, i receive.Interaction) (receive.
 	if err != nil {
 		return a.unsent(i, err), nil
 	}
-	meta.Ticked = tickedIn(i.View)
+	meta = meta.ticking(tickedIn(i.View))
 	form := cancellation.BatchForm{Submission: a.listed(meta, d, i.View.ID), Cards: d.cards(meta.Ticked)}
 	count := words.CountBlockOf(form.Digest())
 	confirmed, there := i.View.Values[count]

@@ -160,7 +160,7 @@ func FuzzReview(f *testing.F) {
 		assert.Empty(t, d.cards(nil), "nothing goes that is not ticked")
 		assert.LessOrEqual(t, len(d.cards(ticked)), len(d.Reads))
 		all := append(d.named(), d.queried()...)
-		for _, id := range append(d.chosen(nil, ticked), d.chosen(ticked, nil)...) {
+		for _, id := range append(d.chosen(metadata{Ticked: ticked}), d.chosen(metadata{Unticked: ticked})...) {
 			assert.Contains(t, all, id, "nothing goes that the list does not have")
 		}
 		_, _ = d.wanted(), d.group("0")

@@ -197,29 +197,7 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 	r.shows.Lock()
 	defer r.shows.Unlock()
 	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning
-	offered, going, err := a.before(ctx, meta, d)
-	if err != nil {
-		return err
-	}
-	return a.showReview(ctx, at, meta.listing(digest, d.chosen(offered, going)), d, note)
-}
-
-// before returns what a person chose in the list that they changed, or that is read again: the servers that they were
-// shown, and those of them that go. There are none if the list is new. If that list is not kept any more, nobody knows
-// what they unticked: of the list that was read now, d, nothing else goes than what was ticked.
-func (a *App) before(ctx context.Context, meta metadata, d draft) (offered, going []int64, err error) {
-	if meta.List == "" {
-		return nil, nil, nil
-	}
-	old, err := a.draft(ctx, meta.List)
-	if errors.Is(err, cancellation.ErrNoCard) {
-		a.log.Warn("reading what was chosen before", "err", err)
-		old, err = d, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading what was chosen before: %w", err)
-	}
-	return old.servers(), meta.Ticked, nil
+	return a.showReview(ctx, at, meta.listing(digest, d.chosen(meta)), d, note)
 }
 
 func (d *draft) note(read cancellation.CardRead) {
@@ -252,6 +230,7 @@ func (a *App) reviewView(ctx context.Context, meta metadata, d draft, note strin
 	if err != nil {
 		return view, err
 	}
+	meta = meta.boxed(d, shown.Rows)
 	sealed, err := a.sealer.seal(ctx, meta)
 	if err != nil {
 		return view, err
@@ -273,30 +252,27 @@ func (a *App) changeReview(i receive.Interaction) receive.After {
 	return func(ctx context.Context) {
 		meta, d, err := a.opened(ctx, i)
 		if err != nil {
-			meta.Ticked = tickedIn(i.View)
-			a.unchanged(ctx, at, meta, err)
+			a.unchanged(ctx, at, meta.ticking(tickedIn(i.View)), err)
 			return
 		}
 		switch i.Action.ActionID {
 		case words.EditAction:
 			a.lists.under.stop(at.id)
-			meta.Ticked = tickedIn(i.View)
-			a.showList(ctx, at, meta, d.asked, "")
+			a.showList(ctx, at, meta.ticking(tickedIn(i.View)), d.asked, "")
 			return
 		case words.GroupAction:
-			ticked := append(tickedIn(i.View), d.group(i.Action.Value)...)
-			slices.Sort(ticked)
-			meta.Ticked = slices.Compact(ticked)
+			a.showOrRead(ctx, at, meta.ticking(tickedIn(i.View)), d, d.group(i.Action.Value))
 		default:
-			meta.Ticked = tickedIn(i.View)
+			a.showOrRead(ctx, at, meta.ticking(tickedIn(i.View)), d, nil)
 		}
-		a.showOrRead(ctx, at, meta, d)
 	}
 }
 
-// showOrRead shows the review, or reads the list again if a card is too old to be asked for.
-func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d draft) {
-	err := a.showReview(ctx, at, meta, d, "")
+// showOrRead shows the review, with those servers of a group ticked too that have a box. If a card is too old to be asked
+// for, it reads the list again instead. That may give boxes to servers of the group which had none when its button was
+// pressed, so the group is not ticked then.
+func (a *App) showOrRead(ctx context.Context, at displayedView, meta metadata, d draft, group []int64) {
+	err := a.showReview(ctx, at, meta.ticking(append(group, meta.Ticked...)), d, "")
 	if errors.Is(err, errStale) {
 		meta.Unread = meta.List
 		a.readAnew(ctx, at, meta, d.asked, words.ReadAgain)

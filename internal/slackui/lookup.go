@@ -228,7 +228,7 @@ func (r *listReading) takes(at displayedView, meta metadata, as asked) bool {
 	if r.closing || at.hash == "" || r.as != as || r.meta.List != meta.List {
 		return false
 	}
-	r.at.choice, r.meta.Ticked = at.choice, meta.Ticked
+	r.at.choice, r.meta.Ticked, r.meta.Unticked = at.choice, meta.Ticked, meta.Unticked
 	return true
 }
 

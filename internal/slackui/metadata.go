@@ -55,7 +55,8 @@ type metadata struct {
 	CardDigest  string              `json:"d,omitempty"` // digest of a card that the CardStore keeps
 	List        string              `json:"l,omitempty"` // digest of a list that the CardStore keeps
 	Unread      string              `json:"r,omitempty"` // digest of the list that is being read; the CardStore keeps what was typed
-	Ticked      []int64             `json:"k,omitempty"` // servers of the list that go
+	Ticked      []int64             `json:"k,omitempty"` // servers of the list whose boxes are ticked: they go
+	Unticked    []int64             `json:"x,omitempty"` // servers whose boxes the person left unticked, though the list names them
 	Offered     []int64             `json:"f,omitempty"` // servers that a message or a name may mean
 }
 
@@ -76,6 +77,36 @@ func (m metadata) with(card *cancellation.Card) metadata {
 func (m metadata) listing(digest string, ticked []int64) metadata {
 	m.List, m.Unread, m.Ticked = digest, "", ticked
 	return m.with(nil)
+}
+
+// ticking is the same metadata after a person left these boxes ticked.
+func (m metadata) ticking(ticked []int64) metadata {
+	m.Unticked = slices.DeleteFunc(slices.Concat(m.Unticked, m.Ticked), func(id int64) bool { return slices.Contains(ticked, id) })
+	m.Ticked = slices.Compact(slices.Sorted(slices.Values(ticked)))
+	return m
+}
+
+// boxed is the same metadata for a review in which these rows have a box. A server without one is not ticked, whatever
+// the list says of it. If the person unticked it before, it is unticked again once it has a box; if it never had one, it
+// is not.
+func (m metadata) boxed(d draft, rows []review.Row) metadata {
+	boxes := make(map[int64]bool, len(rows))
+	for _, row := range rows {
+		boxes[row.Named.Server.ID] = true
+	}
+	var unticked []int64
+	for _, id := range d.meant(m.Unticked) {
+		stays := slices.Contains(m.Unticked, id)
+		if boxes[id] {
+			stays = !slices.Contains(m.Ticked, id)
+		}
+		if stays && len(unticked) < cancellation.MostRows { // private_metadata is short
+			unticked = append(unticked, id)
+		}
+	}
+	m.Unticked = unticked
+	m.Ticked = slices.DeleteFunc(slices.Clone(m.Ticked), func(id int64) bool { return !boxes[id] })
+	return m
 }
 
 // kept is the digest of the list that the CardStore keeps: the one that is being read, or else the one that was.
@@ -237,16 +268,16 @@ func (a *App) draft(ctx context.Context, name string) (d draft, err error) {
 	return d, nil
 }
 
-// chosen are the servers that go: those that the list names and that the person did not untick before, and those that
-// they ticked. One with a warning is ticked again by itself.
-func (d draft) chosen(offered, going []int64) (ids []int64) {
+// chosen are the servers that go: those that the list names and that the person did not untick before, and those of
+// queries that they ticked. One with a warning is ticked again by itself.
+func (d draft) chosen(before metadata) (ids []int64) {
 	for _, id := range d.named() {
-		if slices.Contains(going, id) || !slices.Contains(offered, id) {
+		if !slices.Contains(before.Unticked, id) {
 			ids = append(ids, id)
 		}
 	}
 	for _, id := range d.queried() {
-		if slices.Contains(going, id) && !d.warned(id) {
+		if slices.Contains(before.Ticked, id) && !d.warned(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -278,6 +309,23 @@ func (d draft) named() (ids []int64) {
 		if row.State == serverlist.Found && !d.warned(row.Server.ID) {
 			ids = append(ids, row.Server.ID)
 		}
+	}
+	return ids
+}
+
+// meant are the servers that the list names, also those with a warning. If an entry means no one server now, it may have
+// meant one of others.
+func (d draft) meant(others []int64) (ids []int64) {
+	vague := false
+	for _, row := range d.List.Rows {
+		if row.State != serverlist.Found {
+			vague = true
+			continue
+		}
+		ids = append(ids, row.Server.ID)
+	}
+	if vague {
+		ids = append(ids, slices.DeleteFunc(slices.Clone(others), func(id int64) bool { return slices.Contains(ids, id) })...)
 	}
 	return ids
 }

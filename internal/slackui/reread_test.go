@@ -105,7 +105,7 @@ func TestUntickedServerStaysUntickedAfterErrors(t *testing.T) {
 	gate := s.held()
 	s.acts(s.ticks(review, 1, web))
 	kept := s.app.sealer.cards
-	s.app.sealer.cards = awayCardStore{kept}
+	s.app.sealer.cards = fullCardStore{kept}
 	close(gate)
 	shown := s.waitFor(s.cast.User, words.ListFailed)
 	assert.Contains(t, string(shown.View), words.ReadOnAction)
