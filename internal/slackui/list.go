@@ -197,6 +197,9 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 	r.shows.Lock()
 	defer r.shows.Unlock()
 	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning
+	if slices.ContainsFunc(meta.Ticked, d.warned) {
+		note = strings.TrimSpace(note + " " + words.TickAgain)
+	}
 	return a.showReview(ctx, at, meta.listing(digest, d.chosen(meta)), d, note)
 }
 

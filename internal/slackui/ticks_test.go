@@ -193,6 +193,25 @@ func TestUntickedServersStayAndFit(t *testing.T) {
 	require.NoError(t, err, "twice as many as one form takes fit private_metadata")
 }
 
+func TestDroppedWarningTicksAreNamed(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	s.changes(web, func(server *cancellation.Server) { server.Gateway = true })
+	s.asksFor(dbName + " " + webName)
+	view := s.waitFor(s.cast.User, "Review: 1 of 2")
+	s.acts(s.ticks(view, 1, db, web))
+	view = s.waitFor(s.cast.User, "Review: 2 of 2")
+	s.advance(16 * time.Minute)
+	s.acts(s.ticks(view, 2, db, web))
+	view = s.waitFor(s.cast.User, "Review: 1 of 2")
+	assert.Contains(t, slacktest.TextOf(view.View), words.ReadAgain+" "+words.TickAgain, "a tick is taken away without a word")
+
+	s.advance(16 * time.Minute)
+	s.acts(s.ticks(view, 3, db))
+	s.waitFor(s.cast.User, words.ReadAgain)
+	assert.NotContains(t, slacktest.TextOf(s.top(s.cast.User).View), words.TickAgain, "nobody ticked it")
+}
+
 func TestOnlyBoxesCountAsTicked(t *testing.T) {
 	t.Parallel()
 	for list, ticked := range map[string][]int64{

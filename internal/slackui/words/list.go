@@ -314,6 +314,7 @@ const (
 	ListChanged = "The list has changed. Look at it, and type the number again."
 	ReadAgain   = "What was read is out of date, so it was read again. Nothing has been asked."
 	RowsChanged = "Something has changed since the list was read. Nothing has been asked."
+	TickAgain   = "Servers with a warning have to be ticked again."
 )
 
 // queryNotes say what the queries of a list find.
