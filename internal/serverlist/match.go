@@ -89,7 +89,7 @@ func (m *matching) keep(s *Server) {
 
 // resolved puts what the queries find into what a list means.
 func (m *matching) resolved(r Resolved) Resolved {
-	r.Queries, r.Of, r.Shown, r.Undecided = m.counts, m.of, len(m.first), m.undecided
+	r.Queries, r.Of, r.Shown, r.Undecided, r.Untagged = m.counts, m.of, len(m.first), m.undecided, m.Untagged
 	r.Groups = grouped(m.first)
 	if len(m.candidates) <= MaxCandidates {
 		r.Candidates = m.candidates

@@ -33,8 +33,9 @@ type Options struct {
 	Closing map[string]bool // the pods and data centers that will close, in lower case
 	// May reports whether the person may ask for a server, and whether that could be decided; nil: they may ask for
 	// all. Queries neither count nor list any other.
-	May  func(Server) (may, decided bool)
-	Ends map[int64]time.Time // when servers that queries find are due to end, as far as the copy does not know it
+	May      func(Server) (may, decided bool)
+	Ends     map[int64]time.Time // when servers that queries find are due to end, as far as the copy does not know it
+	Untagged bool                // the copy does not know all tags yet
 }
 
 // MaxCandidates is how many servers' end dates can be read to find the first ones of a list.
@@ -101,6 +102,7 @@ type Resolved struct {
 
 	Undecided  int     // servers about which it could not be decided whether the person may ask for them; no number for that person
 	Unlisted   bool    // the copy has no servers yet, so that queries find nothing
+	Untagged   bool    // it does not know all tags yet, so that queries may find too few
 	Order      Order   // which of Of the groups hold
 	Candidates []int64 `json:"-"` // all of Of; nil if there are more than [MaxCandidates]
 }

@@ -172,6 +172,7 @@ func (a *App) resolved(ctx context.Context, meta metadata, list serverlist.List,
 		found.Unlisted = true
 		return found, nil
 	}
+	o.Untagged = !a.lists.Tagged() // asked before the servers are looked at: their tags may become known meanwhile
 	policy := a.policy()
 	who, err := a.directory.Principal(ctx, meta.By, policy.GroupIDs(), cancellation.MaxPrincipalAge)
 	if err != nil {

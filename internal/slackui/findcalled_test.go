@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -55,6 +56,30 @@ func TestQueriesWaitUntilServersAreListed(t *testing.T) {
 	found, err = a.resolved(t.Context(), metadata{}, list, 50)
 	require.NoError(t, err)
 	assert.False(t, found.Unlisted, "names need no list")
+}
+
+// lateTags are tags that become known while a name is looked up.
+type lateTags struct {
+	Searcher
+	known *atomic.Bool
+}
+
+func (l lateTags) Search(ctx context.Context, query string, limit int) ([]cancellation.Server, error) {
+	l.known.Store(true)
+	return l.Searcher.Search(ctx, query, limit)
+}
+
+func TestTagsThatAreLateAreNamed(t *testing.T) {
+	t.Parallel()
+	var known atomic.Bool
+	s := newStage(t, inFra02(), func(s *stage) {
+		s.app.lists.Tagged = known.Load
+		s.app.byName = lateTags{s.app.byName, &known}
+	})
+	s.asksFor("tag:old no-such-one " + webName)
+	shown := slacktest.TextOf(s.waitFor(s.cast.User, "Review: 1 of 2").View)
+	require.True(t, known.Load())
+	assert.Contains(t, shown, "The tags are still being read.", "the query found nothing, and may find something")
 }
 
 func TestTagsAreAwaitedOnlyIfRulesReadThem(t *testing.T) {

@@ -182,7 +182,7 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 	}
 	d.List.Rows = a.findUnknown(reading, d.List.Rows)
 	d.List = d.List.WithoutNamed()
-	d.Notes = words.ListNotes(list, d.List, a.lists.Tagged())
+	d.Notes = words.ListNotes(list, d.List)
 	wanted := d.wanted()
 	for _, read := range a.batches.Cards(reading, wanted, a.progress(reading, r, len(wanted))) {
 		d.note(read)

@@ -147,11 +147,11 @@ func aReview(rows []cancellation.Request) Review {
 	kept := []review.Row{row(rows[3], ""), warned, row(rows[5], ""), row(rows[6], "")}
 	found := serverlist.Resolved{
 		Groups: []serverlist.Group{{Name: "old", Tagged: true, Servers: []serverlist.Server{{ID: 1005}, {ID: 1006}}}}, Shown: 2, Of: 63,
-		Queries: []serverlist.Matches{{Query: list.Queries[0], Servers: 63}},
+		Queries: []serverlist.Matches{{Query: list.Queries[0], Servers: 63}}, Untagged: true,
 	}
 	return Review{
 		Form: Form{Account: rows[0].Submission.Card.Account, Place: rows[0].Submission.Place, Typed: Typed{Reason: "No longer needed", Content: "The rack is emptied."}},
-		List: found, Notes: ListNotes(list, found, false), Rows: kept, Ticked: map[int64]bool{1003: true, 1005: true},
+		List: found, Notes: ListNotes(list, found), Rows: kept, Ticked: map[int64]bool{1003: true, 1005: true},
 		Review: review.Review{
 			Left: []review.Row{
 				unclear("web-99", serverlist.NotFound, "web-09.example.com"), unclear("web-7", serverlist.Ambiguous, "", 7, 8),
@@ -318,7 +318,7 @@ func TestReviewSaysThatServersAreStillBeingRead(t *testing.T) {
 	found := serverlist.Resolved{Unlisted: true, Queries: []serverlist.Matches{{Query: serverlist.Query{Word: serverlist.DC, Name: "fra02"}}}}
 	assert.Equal(t, []string{
 		"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again.",
-	}, ListNotes(serverlist.List{}, found, false))
+	}, ListNotes(serverlist.List{}, found))
 }
 
 func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
@@ -327,7 +327,7 @@ func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
 	notes := ListNotes(serverlist.List{}, serverlist.Resolved{Queries: []serverlist.Matches{
 		{Query: serverlist.Query{Word: serverlist.Closing}, Servers: 3, Shared: shared},
 		{Query: serverlist.Query{Word: serverlist.Pod, Name: "dal09.pod02"}, Unsure: 3, Shared: shared},
-	}}, true)
+	}})
 	assert.Equal(t, []string{
 		"closing: finds 3 servers that you may ask for.",
 		"⚠ dal09.pod01 shares a router with dal09.pod02: some of these servers may stand there.",
@@ -344,7 +344,7 @@ func TestListSaysWhichServersAQueryShows(t *testing.T) {
 		serverlist.ByName:    "Showing 50 of 63: the first by name. End dates are read for 500 at most.",
 		serverlist.EndUnread: "Showing 50 of 63: the first by name. Their end dates could not be read.",
 	} {
-		notes := ListNotes(serverlist.List{}, serverlist.Resolved{Shown: 50, Of: 63, Order: order, Undecided: 51}, true)
+		notes := ListNotes(serverlist.List{}, serverlist.Resolved{Shown: 50, Of: 63, Order: order, Undecided: 51})
 		assert.Equal(t, []string{"⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", says}, notes)
 	}
 }

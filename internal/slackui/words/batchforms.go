@@ -236,9 +236,8 @@ func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order canc
 	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }
 
-// ListNotes say what of a list was left out, what may be missing from it, and what its queries find. tagged says that
-// the servers' tags are known.
-func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes []string) {
+// ListNotes say what of a list was left out, what may be missing from it, and what its queries find.
+func ListNotes(l serverlist.List, found serverlist.Resolved) (notes []string) {
 	add := func(is bool, format string, args ...any) {
 		if is {
 			notes = append(notes, fmt.Sprintf(format, args...))
@@ -252,7 +251,7 @@ func ListNotes(l serverlist.List, found serverlist.Resolved, tagged bool) (notes
 		merged += len(row.Merged)
 	}
 	add(merged > 0, "Named more than once, and counted once: %d.", merged)
-	notes = append(notes, queryNotes(found, tagged)...)
+	notes = append(notes, queryNotes(found)...)
 	// How many these are would say what there is to people who may not see it.
 	add(found.Undecided > 0, "⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.")
 	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))

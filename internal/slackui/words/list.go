@@ -318,7 +318,7 @@ const (
 )
 
 // queryNotes say what the queries of a list find.
-func queryNotes(found serverlist.Resolved, tagged bool) (notes []string) {
+func queryNotes(found serverlist.Resolved) (notes []string) {
 	if found.Unlisted {
 		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again."}
 	}
@@ -332,7 +332,7 @@ func queryNotes(found serverlist.Resolved, tagged bool) (notes []string) {
 		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
 		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
 		notes = append(notes, sharedNotes(q)...)
-		add(q.Query.Word == serverlist.Tag && !tagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
+		add(q.Query.Word == serverlist.Tag && found.Untagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}
 	return notes
 }
