@@ -99,6 +99,9 @@ func (w Writer) SubmitterUnread(err error) string {
 	return "This try was not recorded. " + w.whoUnread(err, "Slack did not say in time who you are and which groups you are in. Try again.")
 }
 
+// mostQueries is how many queries one form takes. A review says of each what it finds, and Slack shows at most 100 blocks.
+const mostQueries = 20
+
 // ListProblem says what is wrong with a list, at its field; "" if it can be reviewed. most is how many one form
 // takes, and left how many this person may still ask for today.
 func ListProblem(l serverlist.List, err error, most, left int) string {
@@ -108,6 +111,8 @@ func ListProblem(l serverlist.List, err error, most, left int) string {
 		return queryProblem(wrong.Wrong[0])
 	case len(l.Entries)+len(l.Queries) == 0:
 		return "Name at least one server."
+	case len(l.Queries) > mostQueries:
+		return fmt.Sprintf("%d queries (tag:, dc:, pod: and closing:) are too many: one form takes %d.", len(l.Queries), mostQueries)
 	case len(l.Entries) > min(most, left):
 		return fmt.Sprintf("%d names are too many: one form takes %d, and you can ask for %d more today.", len(l.Entries), most, left)
 	}
