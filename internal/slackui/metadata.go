@@ -36,7 +36,7 @@ var errNotOurs = errors.New("the form was not made by this bot for this person, 
 // CardStore keeps snapshots of cards that do not fit a modal's private_metadata, for at least a
 // day. The digest is both the name and the proof of a snapshot.
 type CardStore interface {
-	// KeepCard stores a snapshot under its digest. Storing it again changes nothing.
+	// KeepCard stores a snapshot under its digest, or a part of a list. Storing it again changes nothing.
 	KeepCard(ctx context.Context, digest string, data []byte) error
 	// Card returns what was stored under this digest. [cancellation.ErrNoCard]: nothing is kept under it.
 	Card(ctx context.Context, digest string) ([]byte, error)
@@ -243,23 +243,41 @@ type draftRead struct {
 	Missing bool               `json:",omitempty"`
 }
 
-// keepDraft stores a list under its digest.
+// maxKept is how many bytes the CardStore takes at once.
+const maxKept = 256 << 10
+
+// partOf names a part of a list that is stored. All but the last are [maxKept] bytes long, and the last is shorter.
+func partOf(name string, part int) string {
+	if part == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s.%d", name, part)
+}
+
+// keepDraft stores a list under its digest, in parts that the CardStore takes.
 func (a *App) keepDraft(ctx context.Context, d draft) (name string, err error) {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return "", fmt.Errorf("writing a list: %w", err)
 	}
 	name = digest(data)
-	return name, a.sealer.cards.KeepCard(ctx, name, data)
+	for n := 0; err == nil && n*maxKept <= len(data); n++ {
+		err = a.sealer.cards.KeepCard(ctx, partOf(name, n), data[n*maxKept:min(len(data), (n+1)*maxKept)])
+	}
+	return name, err
 }
 
 // draft reads a list that was stored. [cancellation.ErrNoCard]: it is not kept any more, or no build like this kept it.
 func (a *App) draft(ctx context.Context, name string) (d draft, err error) {
-	data, err := a.sealer.cards.Card(ctx, name)
-	switch {
-	case err != nil:
-		return d, fmt.Errorf("reading a stored list: %w", err)
-	case digest(data) != name:
+	var data []byte
+	for n, last := 0, false; !last; n++ {
+		part, err := a.sealer.cards.Card(ctx, partOf(name, n))
+		if err != nil {
+			return d, fmt.Errorf("reading a stored list: %w", err)
+		}
+		data, last = append(data, part...), len(part) < maxKept
+	}
+	if digest(data) != name {
 		return d, fmt.Errorf("reading a stored list: its digest is not %.12s: %w", name, cancellation.ErrNoCard)
 	}
 	if err := json.Unmarshal(data, &d); err != nil {

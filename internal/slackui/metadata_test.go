@@ -2,9 +2,11 @@ package slackui
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
+	"cancel-server/internal/serverlist"
 	"cancel-server/internal/slackui/slacktest"
 )
 
@@ -100,4 +103,52 @@ func TestDeletedCardIsMissingNotInvented(t *testing.T) {
 	assert.NotErrorIs(t, err, errNotOurs, "the form itself is good")
 	assert.Nil(t, m.Card)
 	assert.Equal(t, "C1", m.Channel, "and the result still has its place")
+}
+
+func TestLargeListsAreKept(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	var d draft
+	for id := range int64(cancellation.MostRows) {
+		server := slacktest.DBServer()
+		server.ID, server.Hostname, server.FQDN = id+1, strings.Repeat("h", 63), strings.Repeat("h", 250)+fmt.Sprint(id)
+		server.Gateway, server.LastTransaction, server.LastTransactionAt = true, "Reclaim", server.ProvisionDate
+		for n := range 100 {
+			server.Tags = append(server.Tags, fmt.Sprintf("%s%d", strings.Repeat("<", 200), n))
+			server.Partners = append(server.Partners, fmt.Sprintf("%s%d", strings.Repeat("p", 60), n))
+			server.Billing.Associated = append(server.Billing.Associated, cancellation.AssociatedItem{ID: int64(n), Description: strings.Repeat("&", 255), Fee: "1234.56"})
+		}
+		d.note(cancellation.CardRead{Server: server.ID, Card: cancellation.Card{Server: server, ReadAt: slacktest.Noon}})
+		d.List.Rows = append(d.List.Rows, serverlist.Row{State: serverlist.Found, Server: serverlist.Server{ID: server.ID, FQDN: server.FQDN, Tags: server.Tags}})
+	}
+	name, err := s.app.keepDraft(t.Context(), d)
+	require.NoError(t, err)
+	kept, err := s.app.draft(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, d, kept)
+}
+
+func TestListsOfAnyLengthComeBack(t *testing.T) {
+	t.Parallel()
+	empty, err := json.Marshal(draft{})
+	require.NoError(t, err)
+	for _, length := range []int{len(empty), maxKept - 1, maxKept, maxKept + 1, 2 * maxKept, 2*maxKept + 1} {
+		shelf := memoryShelf{}
+		a := &App{sealer: sealer{cards: shelf}}
+		var d draft
+		d.Content = strings.Repeat("x", length-len(empty))
+		name, err := a.keepDraft(t.Context(), d)
+		require.NoError(t, err)
+		for part, data := range shelf {
+			assert.LessOrEqual(t, len(data), maxKept, part)
+		}
+		kept, err := a.draft(t.Context(), name)
+		require.NoError(t, err, length)
+		assert.Equal(t, d, kept)
+		if length > maxKept {
+			delete(shelf, partOf(name, 1))
+			_, err = a.draft(t.Context(), name)
+			require.Error(t, err, "half a list is no list")
+		}
+	}
 }
