@@ -116,7 +116,7 @@ func (a *App) submitLetter(ctx context.Context, i receive.Interaction, home bool
 	}, letterTime)
 	if err != nil {
 		a.log.Warn("recording a text for a ticket", "user", i.User, "err", err)
-		return receive.UpdateView(a.words.LetterFailed(err))
+		return receive.FieldError(words.TicketTextBlock, a.words.LetterFailed(err)) // what was typed is kept
 	}
 	return a.letterReply(ctx, letter, answer, home)
 }
@@ -227,7 +227,7 @@ func (a *App) submitBatchLetter(ctx context.Context, i receive.Interaction) rece
 	switch {
 	case err != nil:
 		a.log.Warn("recording replies for tickets", "user", i.User, "err", err)
-		return receive.UpdateView(a.words.LetterFailed(err))
+		return receive.FieldError(words.TicketTextBlock, a.words.LetterFailed(err)) // what was typed is kept
 	case answer.Unread:
 		return receive.FieldError(words.TicketTextBlock, words.TicketUnreadNow)
 	}

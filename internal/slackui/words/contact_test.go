@@ -44,7 +44,7 @@ func TestRefusalsNameWhomToAsk(t *testing.T) {
 		"an unknown outcome":  func(w Writer) string { return slacktest.TextIn(t, w.NotKnown(slacktest.Ref)) },
 		"a missing scope":     func(w Writer) string { return w.PeopleUnread(&cancellation.MissingScopeError{Scope: "users:read"}) },
 		"a click that fails":  func(w Writer) string { return w.Clicked(cancellation.Click{}, errors.New("x"), "approve").Text },
-		"a text that fails":   func(w Writer) string { return slacktest.TextIn(t, w.LetterFailed(errors.New("x"))) },
+		"a text that fails":   func(w Writer) string { return w.LetterFailed(errors.New("x")) },
 		"the key's right":     func(w Writer) string { return w.rejectedWhy(cancellation.Reason{Detail: noPermission}) },
 		"a stuck request":     func(w Writer) string { return w.Result(slacktest.Request(cancellation.Stuck)).Text },
 		"a freeze by nobody": func(w Writer) string {

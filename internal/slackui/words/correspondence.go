@@ -248,15 +248,16 @@ func (w Writer) LetterBarred(d authz.Decision) View {
 // LetterShut says that a request's ticket takes no more texts, in a form's place.
 func (w Writer) LetterShut(r cancellation.Request) View { return nothingSent(noLetterWhy(r)) }
 
-// LetterFailed says that a text was not recorded, or that nobody can tell.
-func (w Writer) LetterFailed(err error) View {
+// LetterFailed says at the field of a form that its text was not recorded, or that nobody can tell. The same form may be
+// sent again: it records once.
+func (w Writer) LetterFailed(err error) string {
 	switch {
 	case errors.Is(err, cancellation.ErrUnclear):
-		return notice("Not known", block("", line{bold("We cannot tell whether this was recorded."), plain(" Look at the request's thread in a minute before you send it again.")}))
+		return "We cannot tell whether this was recorded. Send it again from this form: it is sent once at most."
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return nothingSent(w.PeopleUnread(err))
+		return "Nothing was sent. " + w.PeopleUnread(err)
 	}
-	return nothingSent("The bot could not do this now. Try again. If that fails too, tell " + w.contact() + ".")
+	return "Nothing was sent: the bot could not do this now. Try again. If that fails too, tell " + w.contact() + "."
 }
 
 // StopAskedAlready says who asked SoftLayer to stop before, or wants to, and how far that has come.

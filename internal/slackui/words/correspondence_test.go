@@ -103,8 +103,6 @@ func goldenLetterForms() map[string]View {
 		"asking-already":  w.StopAskedAlready(texted(correspondence.Stop, correspondence.Recorded, correspondence.WhyWaiting), r),
 		"asked-unknown":   w.StopAskedAlready(texted(correspondence.Stop, correspondence.Unknown, correspondence.WhyLost), r),
 		"recorded-before": RecordedBefore(texted(correspondence.Reply, correspondence.Sent, "")),
-		"unclear":         w.LetterFailed(cancellation.ErrUnclear),
-		"people-not-read": w.LetterFailed(cancellation.ErrPeopleUnread),
 	}
 }
 
