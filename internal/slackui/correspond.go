@@ -186,7 +186,8 @@ func (a *App) openBatchLetter(ctx context.Context, i receive.Interaction) receiv
 	}
 }
 
-// showTickets puts what staff wrote into the form for several tickets. What was not read in time is named in it.
+// showTickets puts what staff wrote into the form for several tickets. What was not read in time is named in it. It tries
+// again if Slack does not take that: until then there is no form.
 func (a *App) showTickets(ctx context.Context, at displayedView, may correspondence.BatchProspect, home bool) {
 	reading, cancel := context.WithTimeout(ctx, ticketsTime-whisperTime)
 	defer cancel()
@@ -196,7 +197,7 @@ func (a *App) showTickets(ctx context.Context, at displayedView, may corresponde
 			a.log.Warn("reading a ticket for a reply", "ref", row.Request.Ref.Short(), "err", row.Err)
 		}
 	}
-	if _, err := a.web.UpdateView(ctx, at.id, at.hash, marked(a.words.BatchReplyForm(letter), home)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
+	if err := a.replacePatiently(ctx, at, marked(a.words.BatchReplyForm(letter), home)); err != nil && !errors.Is(err, webapi.ErrViewGone) {
 		a.log.Warn("showing a form for tickets", "ref", may.Rows[0].Request.Ref.Short(), "err", err)
 	}
 }
@@ -204,6 +205,7 @@ func (a *App) showTickets(ctx context.Context, at displayedView, may corresponde
 // submitBatchLetter takes one reply to several tickets. It is decided again, and recorded for each ticket by itself,
 // before the answer says which get it.
 func (a *App) submitBatchLetter(ctx context.Context, i receive.Interaction) receive.Reply {
+	a.choices.end(i.View.ID) // the form was shown: another try to show it takes no answer's place
 	batch, shown, ok := words.BatchLetterOf(i.View.PrivateMetadata)
 	if !ok {
 		return receive.UpdateView(words.NotRecorded(words.FormUnread()))

@@ -138,3 +138,18 @@ func TestTextResentInDoubtIsRecordedOnce(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, first, last, "there is no second text")
 }
+
+func TestReplyFormIsShownWhenSlackHesitates(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.command(s.cast.User, "")
+	require.NoError(t, s.dispatcher.Shutdown(t.Context()), "no other view is on its way")
+	view := s.top(s.cast.User)
+	s.app.letters, s.app.choices = &correspondence.Desk{Books: openTickets{}, Log: slacktest.Silent()}, newChoices()
+	r := slacktest.Request(cancellation.Filed)
+	may := correspondence.BatchProspect{Batch: cancellation.Batch{ID: "b1"}, Rows: []correspondence.Prospect{{Request: r, Leave: correspondence.Send}}}
+	require.NoError(t, s.slack.Fault("views.update", "ratelimited", 1))
+	s.app.showTickets(t.Context(), displayedView{id: view.ID, hash: view.Hash}, may, false)
+	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "SoftLayer waits for your answer about 1 server.")
+	assert.Equal(t, 2, s.count("views.update"))
+}
