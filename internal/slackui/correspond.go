@@ -146,7 +146,7 @@ func (a *App) letterReply(ctx context.Context, l words.Letter, answer correspond
 		l.Other, l.Replied = &answer.Standing, answer.Standing.Number
 		return receive.UpdateView(marked(a.words.LetterForm(r, l), home))
 	case correspondence.Earlier:
-		return receive.UpdateView(words.RecordedBefore(answer.Standing))
+		return receive.UpdateView(words.RecordedBefore(answer.Standing, l.Text))
 	}
 	return receive.UpdateView(words.LetterTaken(l))
 }

@@ -1,7 +1,6 @@
 package words
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -226,12 +225,6 @@ func inert(foreign string, limit int) string {
 	return Cut(strings.TrimSpace(strings.Join(lines, "\n")), limit)
 }
 
-// What a form for a ticket says at its field if it was not taken.
-const (
-	TicketTextMissing = "Write what SoftLayer's staff should read."
-	TicketUnreadNow   = "SoftLayer did not say in time whether its staff wrote meanwhile. Nothing was sent. Send again."
-)
-
 // nothingSent is the view in place of a form whose text was not recorded.
 func nothingSent(why string) View {
 	return notice("Not sent", block("", line{bold("Nothing was sent."), plain(" " + why)}))
@@ -248,18 +241,6 @@ func (w Writer) LetterBarred(d authz.Decision) View {
 // LetterShut says that a request's ticket takes no more texts, in a form's place.
 func (w Writer) LetterShut(r cancellation.Request) View { return nothingSent(noLetterWhy(r)) }
 
-// LetterFailed says at the field of a form that its text was not recorded, or that nobody can tell. The same form may be
-// sent again: it records once.
-func (w Writer) LetterFailed(err error) string {
-	switch {
-	case errors.Is(err, cancellation.ErrUnclear):
-		return "We cannot tell whether this was recorded. Send it again from this form: it is sent once at most."
-	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return "Nothing was sent. " + w.PeopleUnread(err)
-	}
-	return "Nothing was sent: the bot could not do this now. Try again. If that fails too, tell " + w.contact() + "."
-}
-
 // StopAskedAlready says who asked SoftLayer to stop before, or wants to, and how far that has come.
 func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request) View {
 	by, more := person(u.By.ID, u.By.Name), "To write more, use Reply. "+ServerName(r)
@@ -275,13 +256,28 @@ func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request
 	return notice("Not sent", block("", append(line{bold("Nothing of yours was sent. ")}, said...), sentence(more)))
 }
 
-// RecordedBefore says that an earlier version of a text was recorded, and nothing else.
-func RecordedBefore(u correspondence.Update) View {
-	return notice("Recorded before", block("",
-		line{bold("An earlier version of your text was recorded. What you changed since was not:")},
-		quoted(u.Text),
-		sentence("The request's thread says what comes of it. To write more, press the button Reply there."),
-	))
+// RecordedBefore says that an earlier version of a text was recorded, and nothing else. It shows what was typed since, so
+// that it can be copied.
+func RecordedBefore(u correspondence.Update, typed string) View {
+	lines := append(recordedBefore(u.Text), sentence("The request's thread says what comes of it. To write more, press the button Reply there."))
+	return notice("Recorded before", append([]slack.Block{block("", lines...)}, youWrote(typed)...)...)
+}
+
+// maxEarlier is how much of an earlier version is repeated, in characters: enough to know it by.
+const maxEarlier = 500
+
+// recordedBefore says which version of a form was recorded, and that what was changed since was not.
+func recordedBefore(earlier string) []line {
+	return []line{{bold("This earlier version was recorded:")}, sentence("“" + inert(earlier, maxEarlier) + "”"), {bold("Your changes were not.")}}
+}
+
+// youWrote shows what a person typed, so that they can copy it; nothing if there is nothing to see in it.
+func youWrote(typed string) []slack.Block {
+	text := inert(typed, correspondence.MaxText)
+	if text == "" {
+		return nil
+	}
+	return []slack.Block{block("typed", line{bold("You wrote:")}), slack.NewSectionBlock(plainText(text), nil, nil)}
 }
 
 // LetterTaken says that a text is recorded, in its form's place: the thread shows the rest.

@@ -102,7 +102,7 @@ func goldenLetterForms() map[string]View {
 		"asked-already":   w.StopAskedAlready(texted(correspondence.Stop, correspondence.Sent, ""), r),
 		"asking-already":  w.StopAskedAlready(texted(correspondence.Stop, correspondence.Recorded, correspondence.WhyWaiting), r),
 		"asked-unknown":   w.StopAskedAlready(texted(correspondence.Stop, correspondence.Unknown, correspondence.WhyLost), r),
-		"recorded-before": RecordedBefore(texted(correspondence.Reply, correspondence.Sent, "")),
+		"recorded-before": RecordedBefore(texted(correspondence.Reply, correspondence.Sent, ""), "Contract 8."),
 	}
 }
 
@@ -146,7 +146,7 @@ func TestForeignTextIsInertInTextsForTickets(t *testing.T) {
 			Kind: correspondence.Reply, Leave: correspondence.Send, Text: Cut(evil, correspondence.MaxText),
 			Answer: &cancellation.TicketEntry{Text: evil}, Other: &u,
 		})
-		for _, view := range []View{form, RecordedBefore(u), w.StopAskedAlready(u, r)} {
+		for _, view := range []View{form, RecordedBefore(u, evil), w.StopAskedAlready(u, r)} {
 			_, err := judge.Open(view)
 			require.NoError(t, err, "%.20q", evil)
 			blocks, err := json.Marshal(view.Blocks)

@@ -135,3 +135,21 @@ func queryProblem(wrong serverlist.WrongQuery) string {
 	}
 	return text + "Write tag:NAME, dc:NAME, pod:NAME or closing:"
 }
+
+// What a form for a ticket says at its field if it was not taken.
+const (
+	TicketTextMissing = "Write what SoftLayer's staff should read."
+	TicketUnreadNow   = "SoftLayer did not say in time whether its staff wrote meanwhile. Nothing was sent. Send again."
+)
+
+// LetterFailed says at the field of a form that its text was not recorded, or that nobody can tell. The same form may be
+// sent again: it records once.
+func (w Writer) LetterFailed(err error) string {
+	switch {
+	case errors.Is(err, cancellation.ErrUnclear):
+		return "We cannot tell whether this was recorded. Send it again from this form: it is sent once at most."
+	case errors.Is(err, cancellation.ErrPeopleUnread):
+		return "Nothing was sent. " + w.PeopleUnread(err)
+	}
+	return "Nothing was sent: the bot could not do this now. Try again. If that fails too, tell " + w.contact() + "."
+}

@@ -301,8 +301,8 @@ func (w Writer) BatchNotAnswered(p correspondence.BatchProspect) Message {
 	return nothingOpened("None of these tickets waits for an answer any more.")
 }
 
-// BatchReplied says which replies are recorded, and which are not and why, in the form's place. It quotes what was typed
-// if not all are, so that it can be copied.
+// BatchReplied says which replies are recorded, and which are not and why, in the form's place. It shows what was typed
+// if that is not what was recorded for all, so that it can be copied.
 func (w Writer) BatchReplied(a correspondence.BatchAnswer, typed string) View {
 	sent, proposed := a.Taken()
 	var lines []line
@@ -313,7 +313,7 @@ func (w Writer) BatchReplied(a correspondence.BatchAnswer, typed string) View {
 		lines = append(lines, sentence(fmt.Sprintf("%s proposed. People who may approve are asked by direct message. Nothing reaches SoftLayer until one of them sends it.", repliesAre(proposed))))
 	}
 	if a.Earlier != "" {
-		lines = append(lines, line{bold("An earlier version of this form was recorded. What you changed since was not:")}, quoted(Cut(a.Earlier, 1000)))
+		lines = append(lines, recordedBefore(a.Earlier)...)
 	}
 	if sent+proposed == 0 {
 		lines = append(lines, head("Nothing was sent."))
@@ -323,8 +323,8 @@ func (w Writer) BatchReplied(a correspondence.BatchAnswer, typed string) View {
 		title = "Not sent"
 	}
 	blocks := []slack.Block{block("", append(lines, w.notReplied(a.Rows)...)...)}
-	if text := inert(typed, correspondence.MaxText); text != "" && sent+proposed < len(a.Rows) {
-		blocks = append(blocks, block("typed", line{bold("You wrote:")}), slack.NewSectionBlock(plainText(text), nil, nil))
+	if sent+proposed < len(a.Rows) || a.Earlier != "" {
+		blocks = append(blocks, youWrote(typed)...)
 	}
 	return notice(title, blocks...)
 }

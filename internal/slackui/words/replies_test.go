@@ -333,6 +333,17 @@ func TestTextThatWasNotSentCanBeCopied(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.Contains(t, textOf(t, view), typed, "somebody wrote meanwhile: %s", name)
 	}
+	changed := answered(correspondence.Taken, correspondence.Taken)
+	changed.Earlier = "Contract 7."
+	for name, view := range map[string]View{
+		"several tickets": w.BatchReplied(changed, "Contract 8."),
+		"one ticket":      RecordedBefore(texted(correspondence.Reply, correspondence.Sent, ""), "Contract 8."),
+		"the longest":     RecordedBefore(texted(correspondence.Reply, correspondence.Sent, ""), long),
+	} {
+		_, err := judge.Open(view)
+		require.NoError(t, err, name)
+		assert.Regexp(t, `(?s)This earlier version was recorded:\n“Contract 7\..*”\nYour changes were not\..*You wrote:(Contract 8\.|😀)`, textOf(t, view), name)
+	}
 	assert.NotContains(t, textOf(t, w.BatchReplied(news, " \u202e\n")), "You wrote")
 	assert.NotContains(t, textOf(t, w.BatchReplied(answered(correspondence.Taken), long)), "You wrote", "all of it is on the way")
 }
