@@ -1,7 +1,6 @@
 package words
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -239,8 +238,8 @@ var togetherNext = map[cancellation.NewsKind]string{
 }
 
 // told says what became of servers that are told together, by direct message to a person or, if to is "",
-// in a channel.
-func (w Writer) told(to string, t together) []line {
+// in a channel. buttons are the rows of them that stand below it.
+func (w Writer) told(to string, t together, buttons int) []line {
 	if len(t) == 1 {
 		return w.whole(to, t[0])
 	}
@@ -258,20 +257,22 @@ func (w Writer) told(to string, t together) []line {
 			lines = append(lines, sentence(next))
 		}
 	}
-	lines = slices.Concat(lines, costTogether(kind, rows), namesTogether(kind, t), w.wayTogether(t))
+	lines = slices.Concat(lines, costTogether(kind, rows), namesTogether(kind, t), w.wayTogether(t, buttons))
 	if to != asker {
 		lines = append(lines, askedTogether(rows))
 	}
 	return lines
 }
 
-// wayTogether says where the tickets of servers are, if people are to read or write there and no button leads there.
-func (w Writer) wayTogether(t together) []line {
+// wayTogether says where the tickets of servers are, if people are to go on there and no button of the rows below leads to
+// each. That somebody is on it leads nowhere.
+func (w Writer) wayTogether(t together, buttons int) []line {
 	kind := t.kind()
-	if kind != cancellation.NewsEnds && kind != cancellation.NewsStaff && !kind.Awaits() || len(w.togetherButtons(t)) > 0 {
+	each := buttons >= len(t) || buttons > 0 && kind.Awaits()
+	if each && kind != cancellation.NewsStill {
 		return nil
 	}
-	return []line{sentence(cmp.Or(w.Command, "/cancel-server") + " " + StatusCommand + " NAME leads to the ticket of each.")}
+	return w.way(kind)
 }
 
 // askedTogether names who asked for servers of a batch, and all who approved one of them.
@@ -377,8 +378,9 @@ func byEnd(rows []cancellation.Request) (lines []line) {
 func (w Writer) Gathered(items []cancellation.Item) Message {
 	var p page
 	for _, t := range togetherOf(items) {
-		p.add(w.told("", t)...)
-		for _, row := range w.togetherButtons(t) {
+		rows := w.togetherButtons(t)
+		p.add(w.told("", t, len(rows))...)
+		for _, row := range rows {
 			p.press(row)
 		}
 	}

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,12 +46,13 @@ func (w Writer) urgent(to string, items []cancellation.Item) Message {
 			p.add(sentence(fmt.Sprintf("And about %d more: %s.", len(left), namesOf(left))))
 			break
 		}
-		p.add(w.told(to, t)...)
+		rows := w.togetherButtons(t)
+		p.add(w.told(to, t, len(rows))...)
 		if said := t[0].Said; said != "" && len(t) == 1 { // in no top-level text, which Slack reads for mentions and shows in notifications
 			p.blocks = append(p.blocks, slack.NewSectionBlock(plainText(said), nil, nil))
 		}
 		p.buttons = max(p.buttons, i)
-		for _, row := range w.togetherButtons(t) {
+		for _, row := range rows {
 			p.press(row)
 		}
 	}
@@ -83,11 +85,13 @@ func (w Writer) digest(to string, items []cancellation.Item) Message {
 			continue
 		}
 		for at, t := range of {
-			p.add(w.told(to, t)...)
-			if rows := w.togetherButtons(t); len(p.blocks)+len(rows)+len(of)-at-1 <= room {
-				for _, row := range rows {
-					p.press(row)
-				}
+			rows := w.togetherButtons(t)
+			if len(p.blocks)+len(rows)+len(of)-at > room { // they do not fit
+				rows = nil
+			}
+			p.add(w.told(to, t, len(rows))...)
+			for _, row := range rows {
+				p.press(row)
 			}
 		}
 	}
@@ -163,7 +167,19 @@ func (w Writer) many(kind cancellation.NewsKind, items []cancellation.Item) []li
 	if more := len(items) - len(named); more > 0 {
 		lines = append(lines, sentence(fmt.Sprintf("And %d more.", more)))
 	}
-	return lines
+	return append(lines, w.way(kind)...)
+}
+
+// way says how people come to the tickets of servers that are told together, where the kind of news wants that.
+func (w Writer) way(kind cancellation.NewsKind) []line {
+	switch kind {
+	case cancellation.NewsEnds, cancellation.NewsStaff, cancellation.NewsStill, cancellation.NewsNotCancelled, cancellation.NewsUnclear:
+	default:
+		if !kind.Awaits() {
+			return nil
+		}
+	}
+	return []line{sentence(cmp.Or(w.Command, "/cancel-server") + " " + StatusCommand + " NAME leads to the ticket of each.")}
 }
 
 // untilOf is the date that an item of a long list is about.

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/slackui/slacktest"
@@ -89,6 +91,9 @@ func TestNewsOfSeveralLeadsToTheirTickets(t *testing.T) {
 		"too many stops":                  {writing(), cancellation.NewsEnds, 6, ""},
 		"too many answers":                {writing(), cancellation.NewsStaff, 6, ""},
 		"too many questions to only read": {testWords(), cancellation.NewsWaits, 6, ""},
+		"too many still there":            {writing(), cancellation.NewsStill, 6, ""},
+		"too many not cancelled":          {writing(), cancellation.NewsNotCancelled, 6, ""},
+		"what nobody can see":             {writing(), cancellation.NewsUnclear, 2, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,6 +113,33 @@ func TestNewsOfSeveralLeadsToTheirTickets(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDigestLeadsOnWhereButtonsDoNotFit(t *testing.T) {
+	t.Parallel()
+	const lists, each = 12, 5
+	var items []cancellation.Item
+	for n := range lists {
+		of := newsOf(cancellation.NewsEnds, cancellation.Filed, each)
+		for i := range of {
+			of[i].Request.ID, of[i].Request.Batch = fmt.Sprintf("r%d-%d", n, i), fmt.Sprint("b", n)
+		}
+		items = append(items, of...)
+	}
+	m := writing().Letter(items[0].Request.Submission.By.ID, items, false)
+	raw, err := json.Marshal(m.Blocks)
+	require.NoError(t, err)
+	pressed := len(pressable(m)) / each
+	assert.Positive(t, pressed)
+	assert.Less(t, pressed, lists, "not all buttons fit")
+	assert.Equal(t, lists-pressed, strings.Count(string(raw), "status NAME leads to the ticket of each"), "each list has its buttons, or says where to go")
+}
+
+func TestBeingOnItLeadsToTheTicketsToo(t *testing.T) {
+	t.Parallel()
+	m := writing().Gathered(newsOf(cancellation.NewsStill, cancellation.Filed, 3))
+	assert.Len(t, pressable(m), 3)
+	assert.Contains(t, m.Text, "/cancel-server status NAME")
 }
 
 func TestWaitsOfABatchHaveOneButton(t *testing.T) {
